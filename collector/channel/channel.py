@@ -1,0 +1,31 @@
+"""The contract between processes: small notices that may be lost. A notice is a wake-up, never a fact."""
+
+from typing import NamedTuple, Protocol
+
+
+class Notice(NamedTuple):
+    """"There is something new": who says so, what kind of thing, and how far.
+
+    Kinds: `appended` (ingest: journal `number` has bytes up to `position`), `sealed` (writer: a segment was sealed).
+    """
+
+    sender: str
+    kind: str
+    number: int
+    position: int
+
+
+class Sender(Protocol):
+    """The sending end. Never blocks."""
+
+    def offer(self, notice: Notice) -> None:
+        """Send now or keep as the one to send next; a newer notice replaces a kept one."""
+        ...
+
+
+class Receiver(Protocol):
+    """The receiving end."""
+
+    def wait(self, timeout_secs: float) -> Notice | None:
+        """The newest notice, or None when none came in time."""
+        ...

@@ -1,0 +1,114 @@
+"""The contract between the recorder and an exchange. An adapter does no I/O and reads no clock."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import Enum
+from typing import NamedTuple, Protocol
+
+from collector.domain.records import Envelope, TypedRow
+
+
+class IdRule(Enum):
+    """What the ids of a data type promise within a series."""
+
+    DENSE = "dense"
+    """Each id is the one before plus one; a lower id outside a hole has been seen before."""
+    RISING = "rising"
+    """Ids are unique and rise, in steps of any size."""
+    NONE = "none"
+    """The exchange gives no id that is unique within a series."""
+
+
+class Limits(NamedTuple):
+    """What the exchange allows one IP address."""
+
+    connections: int
+    """Connection attempts in `window_secs`."""
+    window_secs: float
+    streams_per_connection: int
+    messages_per_sec: float
+    """Messages a client may send on one connection."""
+    lifetime_secs: float
+    """The exchange closes a connection of this age; a replacement is opened before."""
+
+
+class Subscription(NamedTuple):
+    """What a feed records: every data type of every symbol."""
+
+    symbols: tuple[str, ...]
+    data_types: tuple[str, ...]
+
+
+class ConnectionPlan(NamedTuple):
+    """One WebSocket connection: where to, and what to send once it stands (in this order, paced by the limits)."""
+
+    url: str
+    messages: tuple[str, ...]
+    streams: int
+
+
+class ControlKind(Enum):
+    """What a frame that carries no market data means for the connection."""
+
+    ACK = "ack"
+    ERROR = "error"
+    """The exchange refused a request; `text` says why. The connection stays."""
+    SHUTDOWN = "shutdown"
+    """The exchange will close this connection soon: open its replacement now."""
+    HEARTBEAT = "heartbeat"
+
+
+class Control(NamedTuple):
+    """A control frame and what it says, for the log."""
+
+    kind: ControlKind
+    text: str
+
+
+Decode = Callable[[bytes], list[Envelope]]
+"""A frame's messages, in the order sent; an empty list for a control frame.
+
+Raises UndecodableError, whose text becomes the `reason` column, for anything else.
+"""
+
+
+class Adapter(Protocol):
+    """One exchange. All methods are pure; an instance is made by `registry.adapter(name)`."""
+
+    @property
+    def exchange(self) -> str:
+        """The exchange's name in paths and rows."""
+        ...
+
+    @property
+    def id_rules(self) -> Mapping[str, IdRule]:
+        """The data types this adapter can record, each with what its ids promise."""
+        ...
+
+    @property
+    def limits(self) -> Limits:
+        """The exchange's budgets."""
+        ...
+
+    def plan(self, subscription: Subscription, ws_url: str) -> list[ConnectionPlan]:
+        """Spread the streams over as few connections as the limits allow; `ws_url` "" means the exchange's own."""
+        ...
+
+    def control(self, frame: bytes) -> Control | None:
+        """What a frame means for the connection; None for everything that may be data. Cheap: runs on every frame."""
+        ...
+
+    def decoder(self, subscription: Subscription) -> Decode:
+        """Build a function that reads a text frame into envelopes; streams outside `subscription` are undecodable."""
+        ...
+
+    def rows(self, data_type: str, payloads: Sequence[bytes]) -> list[TypedRow | None]:
+        """Type stored payloads, one row each.
+
+        A number that is no finite decimal becomes None in its row; a payload without the shape of `data_type`
+        becomes None as a whole.
+        """
+        ...
+
+    def decimals(self, data_type: str, payload: bytes) -> Iterable[str]:
+        """The text of every number of `payload` that `rows` turns into a double."""
+        ...

@@ -1,0 +1,45 @@
+"""The contract of an archive store: whole objects under keys, confirmed by size and checksum."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+
+class ObjectInfo(NamedTuple):
+    """What the store holds under a key."""
+
+    size_bytes: int
+    sha256: str
+    """Lower-case hex, of the bytes the store holds."""
+
+
+class ObjectStore(Protocol):
+    """A place for finished files. Keys are relative POSIX paths. An object is there whole or not at all.
+
+    Every method raises StoreError when the store does not do what was asked; asking again later is safe.
+    """
+
+    @property
+    def url(self) -> str:
+        """Where the store is, for people; without secrets."""
+        ...
+
+    def check(self) -> None:
+        """Prove that objects can be put; leaves nothing behind."""
+        ...
+
+    def put(self, key: str, source: Path, sha256: str) -> None:
+        """Store the file under `key`, replacing what was there; refuses bytes that do not match `sha256`."""
+        ...
+
+    def head(self, key: str) -> ObjectInfo | None:
+        """Size and checksum of what is stored under `key`, read from the store itself; None if there is nothing."""
+        ...
+
+    def read(self, key: str) -> bytes | None:
+        """The object's bytes; None if there is nothing. For manifests, not for large objects."""
+        ...
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Every key below `prefix`, in order."""
+        ...
