@@ -1,0 +1,38 @@
+"""What every process is handed: it makes none of this itself, so a test can hand it anything."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from structlog.typing import FilteringBoundLogger
+
+from collector.channel.channel import Receiver, Sender
+from collector.config import Config
+from collector.domain.clock import Clock
+
+
+class SystemClock:
+    """The machine's own clocks."""
+
+    now_ns = staticmethod(time.time_ns)
+    monotonic = staticmethod(time.monotonic)
+    sleep = staticmethod(time.sleep)
+
+
+@dataclass(frozen=True)
+class Context:
+    """A process's view of the world.
+
+    `stopping()` is true once this process shall finish its input and leave; it never blocks and never turns false again.
+    `report(numbers)` publishes the process's numbers (JSON-able) for the supervisor; cheap enough for once a second.
+    """
+
+    role: str
+    config: Config
+    sender: Sender
+    receiver: Receiver
+    stopping: Callable[[], bool]
+    report: Callable[[Mapping[str, Any]], None]
+    log: FilteringBoundLogger
+    clock: Clock
