@@ -1,0 +1,155 @@
+"""The journal of one feed: append-only files, one series of them for each incarnation of ingest.
+
+What a journal took is safe from any kill at once, and from a power cut after the next `sync`.
+"""
+
+import os
+import secrets
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from collector.storage.journal_format import FeedIdentity, RecordKind, encode_event, encode_frames, encode_header
+
+SUFFIX = ".journal"
+
+
+def journal_path(folder: Path, number: int) -> Path:
+    """Where the file of that number stands."""
+    return folder / f"{number:012d}{SUFFIX}"
+
+
+def journal_files(folder: Path) -> list[tuple[int, Path]]:
+    """The journal files of a feed, oldest first, each with its number."""
+    if not folder.is_dir():
+        return []
+    return sorted((int(path.stem), path) for path in folder.glob(f"*{SUFFIX}") if path.stem.isdigit())
+
+
+def next_number(folder: Path, positions_file: Path, feed: str) -> int:
+    """The number for a new file: above every file present and every file ever read to its end and removed."""
+    highest = max((number for number, _ in journal_files(folder)), default=0)
+    if positions_file.exists():
+        known = msgspec.json.decode(positions_file.read_bytes())["positions"]
+        highest = max([highest, *(entry["number"] for entry in known if entry["feed"] == feed)])
+    return highest + 1
+
+
+class JournalWriter:
+    """Appends what was read from the sockets. Threads may share it; no call but `sync` and `close` waits for the disk.
+
+    A failed append raises OSError and leaves the file as it was before, so the caller may try again or refuse.
+    """
+
+    def __init__(
+        self, folder: Path, identity: FeedIdentity, first_number: int, file_bytes: int, now_ns: Callable[[], int]
+    ) -> None:
+        self._folder = folder
+        self._identity = identity
+        self._file_bytes = file_bytes
+        self._now_ns = now_ns
+        self._lock = threading.Lock()
+        self._retired: list[int] = []
+        self._appended_bytes = 0
+        self._synced = (0, 0)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._open(first_number)
+        self.sync()
+
+    @property
+    def number(self) -> int:
+        """The number of the file being written."""
+        return self._number
+
+    @property
+    def position(self) -> int:
+        """How many bytes of that file hold whole records."""
+        return self._position
+
+    @property
+    def appended_bytes(self) -> int:
+        """Bytes appended since this writer was made."""
+        return self._appended_bytes
+
+    def append_frames(self, received_ns: int, line: int, frames: Sequence[bytes], binary: Collection[int] = ()) -> None:
+        """Append frames received at one moment on one line; `binary` holds the indexes of binary ones."""
+        self._append(encode_frames(received_ns, line, frames, binary))
+
+    def append_event(self, kind: RecordKind, received_ns: int, line: int, info: Mapping[str, Any]) -> None:
+        """Append what happened to a connection or to the journal itself."""
+        self._append(encode_event(kind, received_ns, line, info))
+
+    def sync(self) -> None:
+        """Make durable what was appended before this call. For one thread, which is never the reader of a socket."""
+        with self._lock:
+            retired, self._retired = self._retired, []
+            current, state = self._fd, (self._number, self._position)
+        for fd in retired:
+            os.fdatasync(fd)
+            os.close(fd)
+        if state == self._synced:
+            return
+        os.fdatasync(current)
+        if state[0] != self._synced[0]:
+            _sync_folder(self._folder)
+        self._synced = state
+
+    def close(self) -> None:
+        """Say that nothing more comes, and make everything durable."""
+        self.append_event(RecordKind.CLOSE, self._now_ns(), 0, {})
+        self.sync()
+        os.close(self._fd)
+
+    def _open(self, number: int) -> None:
+        path = journal_path(self._folder, number)
+        header = encode_header(secrets.token_hex(16), number, self._now_ns(), self._identity)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        try:
+            _write_whole(fd, [header], 0)
+        except OSError:
+            os.close(fd)
+            path.unlink()
+            raise
+        self._fd, self._number, self._position = fd, number, len(header)
+
+    def _append(self, pieces: list[bytes]) -> None:
+        with self._lock:
+            if self._position >= self._file_bytes:
+                self._rotate()
+            written = _write_whole(self._fd, pieces, self._position)
+            self._position += written
+            self._appended_bytes += written
+
+    def _rotate(self) -> None:
+        full = self._fd
+        try:
+            self._open(self._number + 1)
+        except OSError:
+            # A file that grows past its size loses nothing; refusing frames because no new file can be made would.
+            return
+        self._retired.append(full)
+
+
+def _write_whole(fd: int, pieces: list[bytes], position: int) -> int:
+    total = sum(map(len, pieces))
+    try:
+        written = os.writev(fd, pieces)
+        while written < total:
+            # A short write is a full disk or a signal: the second try tells which, by an error or by going on.
+            written += os.write(fd, b"".join(pieces)[written:])
+    except OSError:
+        os.ftruncate(fd, position)
+        os.lseek(fd, position, os.SEEK_SET)
+        raise
+    return total
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

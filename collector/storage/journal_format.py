@@ -1,0 +1,209 @@
+"""The bytes of a journal file, as pure functions.
+
+    file    header record*
+    header  magic(8) length(u32) crc32(u32) JSON of that length: version, file_id, number, feed, what was subscribed
+    record  sync(u32) crc32(u32) length(u32) received_ns(i64) line(i8) kind(u8) 0(u16) payload of that length
+    frames  count(u32), count lengths (u32, the top bit marks a binary frame), then the frames one after another
+    events  a JSON object
+
+All integers are little-endian. A record's crc32 covers everything behind it. The sync word lets a reader find the next
+record behind damaged bytes. The header says what the feed subscribed, so a journal can be read whatever the
+configuration has become.
+"""
+
+import struct
+import zlib
+from collections.abc import Collection, Mapping, Sequence
+from enum import IntEnum
+from itertools import accumulate
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from collector.domain.errors import DamagedError, NewerDataError
+
+MAGIC: Final = b"MDCJRNL\0"
+VERSION: Final = 1
+SYNC: Final = b"\xd3JRC"
+MAX_RECORD_BYTES: Final = 128 << 20
+"""No record is longer (a frame is at most 64 MiB): a greater length is damage, not a reason to wait for more."""
+
+_FILE_HEAD = struct.Struct("<8sII")
+_RECORD_HEAD = struct.Struct("<4sIIqbBH")
+_CHECKED_HEAD = struct.Struct("<IqbBH")
+_BINARY_BIT = 0x80000000
+_HEADER_LIMIT_BYTES = 16 << 20
+
+RECORD_HEAD_BYTES: Final = _RECORD_HEAD.size
+
+
+class RecordKind(IntEnum):
+    """What a journal record says."""
+
+    FRAMES = 1
+    CONNECT = 2
+    DISCONNECT = 3
+    REFUSING = 4
+    RESUMED = 5
+    CLOSE = 6
+
+
+_KINDS = frozenset(int(kind) for kind in RecordKind)
+
+
+class FeedIdentity(NamedTuple):
+    """Whose frames a journal holds, and what that feed had subscribed."""
+
+    feed: str
+    exchange: str
+    symbols: tuple[str, ...]
+    data_types: tuple[str, ...]
+
+
+class JournalHeader(NamedTuple):
+    """The head of one journal file."""
+
+    file_id: str
+    number: int
+    created_ns: int
+    identity: FeedIdentity
+    header_bytes: int
+    """Where the first record stands."""
+
+
+class Record(NamedTuple):
+    """One journal record; `offset` is where it stands in its file, `end` where the next one does."""
+
+    kind: RecordKind
+    line: int
+    received_ns: int
+    offset: int
+    end: int
+    payload: bytes
+
+
+class Frame(NamedTuple):
+    """One WebSocket message; `offset` (where its bytes stand in the file) names it for good."""
+
+    offset: int
+    data: bytes
+    binary: bool
+
+
+class Parsed(NamedTuple):
+    """What a stretch of bytes held: whole records, then where reading stopped, and whether damage stopped it."""
+
+    records: list[Record]
+    end: int
+    damaged: bool
+    wanted_bytes: int
+    """How many bytes from `end` on the next record needs; 0 where that is unknown."""
+
+
+def encode_header(file_id: str, number: int, created_ns: int, identity: FeedIdentity) -> bytes:
+    """Build the head of a file."""
+    meta = {"version": VERSION, "file_id": file_id, "number": number, "created_ns": created_ns, **identity._asdict()}
+    body = msgspec.json.encode(meta)
+    return _FILE_HEAD.pack(MAGIC, len(body), zlib.crc32(body)) + body
+
+
+def decode_header(head: bytes) -> JournalHeader | None:
+    """Read the head of a file; None while it is not whole yet. Raises DamagedError or NewerDataError."""
+    if len(head) < _FILE_HEAD.size:
+        return None
+    magic, length, crc = _FILE_HEAD.unpack_from(head)
+    if magic != MAGIC or length > _HEADER_LIMIT_BYTES:
+        raise DamagedError("not a journal file")
+    body = head[_FILE_HEAD.size : _FILE_HEAD.size + length]
+    if len(body) < length:
+        return None
+    if zlib.crc32(body) != crc:
+        raise DamagedError("the header fails its checksum")
+    meta = msgspec.json.decode(body)
+    if meta["version"] > VERSION:
+        raise NewerDataError(f"journal format {meta['version']} is newer than this program's {VERSION}")
+    identity = FeedIdentity(meta["feed"], meta["exchange"], tuple(meta["symbols"]), tuple(meta["data_types"]))
+    header_bytes = _FILE_HEAD.size + length
+    return JournalHeader(meta["file_id"], meta["number"], meta["created_ns"], identity, header_bytes)
+
+
+def encode_frames(received_ns: int, line: int, frames: Sequence[bytes], binary: Collection[int]) -> list[bytes]:
+    """Build one record of whole frames, as pieces to be written in one go."""
+    lengths = [len(frame) for frame in frames]
+    for index in binary:
+        lengths[index] |= _BINARY_BIT
+    table = struct.pack(f"<I{len(lengths)}I", len(lengths), *lengths)
+    return _seal(RecordKind.FRAMES, received_ns, line, table, b"".join(frames))
+
+
+def encode_event(kind: RecordKind, received_ns: int, line: int, info: Mapping[str, Any]) -> list[bytes]:
+    """Build one record of anything but frames."""
+    return _seal(kind, received_ns, line, msgspec.json.encode(info), b"")
+
+
+def _seal(kind: RecordKind, received_ns: int, line: int, table: bytes, body: bytes) -> list[bytes]:
+    length = len(table) + len(body)
+    if length > MAX_RECORD_BYTES:
+        raise ValueError(f"a record of {length} bytes is longer than {MAX_RECORD_BYTES}")
+    crc = zlib.crc32(_CHECKED_HEAD.pack(length, received_ns, line, kind, 0))
+    crc = zlib.crc32(body, zlib.crc32(table, crc))
+    return [_RECORD_HEAD.pack(SYNC, crc, length, received_ns, line, kind, 0), table, body]
+
+
+def parse_records(data: bytes, offset: int) -> Parsed:
+    """Read the whole records at the start of `data`, which stands at `offset` of its file."""
+    records: list[Record] = []
+    view = memoryview(data)
+    at = 0
+    while len(data) - at >= RECORD_HEAD_BYTES:
+        sync, crc, length, received_ns, line, kind, _ = _RECORD_HEAD.unpack_from(data, at)
+        if sync != SYNC or length > MAX_RECORD_BYTES:
+            return Parsed(records, offset + at, damaged=True, wanted_bytes=0)
+        end = at + RECORD_HEAD_BYTES + length
+        if end > len(data):
+            return Parsed(records, offset + at, damaged=False, wanted_bytes=end - at)
+        if zlib.crc32(view[at + 8 : end]) != crc or kind not in _KINDS:
+            return Parsed(records, offset + at, damaged=True, wanted_bytes=0)
+        payload = data[at + RECORD_HEAD_BYTES : end]
+        records.append(Record(RecordKind(kind), line, received_ns, offset + at, offset + end, payload))
+        at = end
+    cut = data[at : at + len(SYNC)]
+    return Parsed(records, offset + at, damaged=not SYNC.startswith(cut), wanted_bytes=0)
+
+
+def find_record(data: bytes, start: int) -> int | None:
+    """Where, from `start` on, the next whole and undamaged record stands in `data`; None if nowhere."""
+    at = data.find(SYNC, start)
+    while at >= 0:
+        head = data[at : at + RECORD_HEAD_BYTES]
+        if len(head) == RECORD_HEAD_BYTES:
+            length = _RECORD_HEAD.unpack(head)[2]
+            if length <= MAX_RECORD_BYTES and parse_records(data[at : at + RECORD_HEAD_BYTES + length], 0).records:
+                return at
+        at = data.find(SYNC, at + 1)
+    return None
+
+
+def frames_of(record: Record) -> list[Frame]:
+    """Split a record of kind FRAMES. Raises DamagedError if its own lengths do not add up."""
+    payload = record.payload
+    try:
+        (count,) = struct.unpack_from("<I", payload)
+        lengths = struct.unpack_from(f"<{count}I", payload, 4)
+    except struct.error as error:
+        raise DamagedError("a record's table of lengths is cut") from error
+    sizes = [length & ~_BINARY_BIT for length in lengths]
+    first = 4 + 4 * count
+    ends = list(accumulate(sizes, initial=first))
+    if ends[-1] != len(payload):
+        raise DamagedError("a record's lengths do not add up")
+    base = record.offset + RECORD_HEAD_BYTES
+    return [
+        Frame(base + start, payload[start:end], length >= _BINARY_BIT)
+        for start, end, length in zip(ends, ends[1:], lengths, strict=False)
+    ]
+
+
+def event_of(record: Record) -> dict[str, Any]:
+    """The JSON object of a record that holds no frames."""
+    return msgspec.json.decode(record.payload, type=dict[str, Any])

@@ -1,0 +1,170 @@
+"""The journal: what was appended is read back whole, and damage is told from a torn tail."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collector.domain.errors import DamagedError, NewerDataError
+from collector.storage import journal_format
+from collector.storage.journal import JournalWriter, journal_files, next_number
+from collector.storage.journal_format import (
+    FeedIdentity,
+    RecordKind,
+    decode_header,
+    encode_frames,
+    event_of,
+    find_record,
+    frames_of,
+    parse_records,
+)
+
+IDENTITY = FeedIdentity("binance", "binance", ("BTCUSDT",), ("trade",))
+
+
+def make_writer(folder: Path, *, number: int = 1, file_bytes: int = 1 << 20) -> JournalWriter:
+    return JournalWriter(folder, IDENTITY, number, file_bytes, lambda: 1_700_000_000_000_000_000)
+
+
+def records_in(path: Path) -> list[journal_format.Record]:
+    data = path.read_bytes()
+    header = decode_header(data)
+    assert header is not None
+    parsed = parse_records(data[header.header_bytes :], header.header_bytes)
+    assert not parsed.damaged
+    assert parsed.end == len(data)
+    return parsed.records
+
+
+def test_the_header_says_whose_frames_the_file_holds(tmp_path: Path) -> None:
+    make_writer(tmp_path, number=7).close()
+    header = decode_header((tmp_path / "000000000007.journal").read_bytes())
+    assert header is not None
+    assert (header.number, header.identity) == (7, IDENTITY)
+    assert len(bytes.fromhex(header.file_id)) == 16
+
+
+def test_frames_come_back_byte_for_byte_with_their_place_in_the_file(tmp_path: Path) -> None:
+    writer = make_writer(tmp_path)
+    frames = [b'{"a":1}', b"", b"\xff\xfe", b"x" * 100_000]
+    writer.append_frames(5, 2, frames, {2})
+    writer.close()
+    path = tmp_path / "000000000001.journal"
+    record, close = records_in(path)
+    read = frames_of(record)
+    assert [frame.data for frame in read] == frames
+    assert [frame.binary for frame in read] == [False, False, True, False]
+    assert (record.received_ns, record.line, close.kind) == (5, 2, RecordKind.CLOSE)
+    whole = path.read_bytes()
+    assert all(whole[frame.offset : frame.offset + len(frame.data)] == frame.data for frame in read)
+
+
+def test_events_come_back_as_they_were(tmp_path: Path) -> None:
+    writer = make_writer(tmp_path)
+    writer.append_event(RecordKind.DISCONNECT, 9, 1, {"reason": "späť", "code": 1006})
+    writer.close()
+    assert event_of(records_in(tmp_path / "000000000001.journal")[0]) == {"reason": "späť", "code": 1006}
+
+
+def test_a_full_file_is_followed_by_the_next_number(tmp_path: Path) -> None:
+    writer = make_writer(tmp_path, file_bytes=1_000)
+    for _ in range(10):
+        writer.append_frames(1, 0, [b"y" * 300])
+    writer.close()
+    files = journal_files(tmp_path)
+    assert [number for number, _ in files] == [1, 2, 3]
+    frames = [
+        frame
+        for _, path in files
+        for record in records_in(path)[:]
+        if record.kind == RecordKind.FRAMES
+        for frame in frames_of(record)
+    ]
+    assert len(frames) == 10
+
+
+def test_an_existing_file_is_never_appended_to(tmp_path: Path) -> None:
+    make_writer(tmp_path).close()
+    with pytest.raises(FileExistsError):
+        make_writer(tmp_path)
+
+
+def test_numbers_go_on_from_files_and_from_positions(tmp_path: Path) -> None:
+    positions = tmp_path / "positions.json"
+    assert next_number(tmp_path / "none", positions, "binance") == 1
+    make_writer(tmp_path, number=4).close()
+    assert next_number(tmp_path, positions, "binance") == 5
+    positions.write_text('{"positions":[{"feed":"binance","number":9},{"feed":"other","number":50}]}')
+    assert next_number(tmp_path, positions, "binance") == 10
+
+
+def test_a_failed_append_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = make_writer(tmp_path)
+    writer.append_frames(1, 0, [b"kept"])
+    before = (tmp_path / "000000000001.journal").read_bytes()
+    real_writev = os.writev
+
+    def half_then_full(fd: int, pieces: list[bytes]) -> int:
+        real_writev(fd, [b"".join(pieces)[:10]])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "writev", half_then_full)
+    with pytest.raises(OSError, match="No space left"):
+        writer.append_frames(2, 0, [b"refused"])
+    assert (tmp_path / "000000000001.journal").read_bytes() == before
+    monkeypatch.undo()
+    writer.append_frames(3, 0, [b"after"])
+    writer.close()
+    frames = [
+        frame.data for record in records_in(tmp_path / "000000000001.journal")[:-1] for frame in frames_of(record)
+    ]
+    assert frames == [b"kept", b"after"]
+
+
+def one_record(frames: list[bytes]) -> bytes:
+    return b"".join(encode_frames(1, 0, frames, ()))
+
+
+@given(st.lists(st.binary(max_size=40), max_size=5), st.data())
+def test_a_cut_anywhere_yields_the_whole_records_before_it_and_no_damage(
+    frames: list[bytes], data: st.DataObject
+) -> None:
+    whole = one_record([b"first"]) + one_record(frames)
+    cut = data.draw(st.integers(0, len(whole)))
+    parsed = parse_records(whole[:cut], 0)
+    assert not parsed.damaged
+    ends = [0, len(one_record([b"first"])), len(whole)]
+    assert parsed.end == max(end for end in ends if end <= cut)
+    assert find_record(whole[parsed.end : cut], 1) is None
+
+
+@given(st.lists(st.binary(max_size=40), min_size=1, max_size=5), st.data())
+def test_a_changed_byte_is_never_read_as_data_and_the_next_record_is_found(
+    frames: list[bytes], data: st.DataObject
+) -> None:
+    bad = bytearray(one_record(frames))
+    at = data.draw(st.integers(0, len(bad) - 1))
+    bad[at] ^= data.draw(st.integers(1, 255))
+    following = one_record([b"next"])
+    parsed = parse_records(bytes(bad) + following, 0)
+    assert parsed.records == []
+    found = find_record(bytes(bad) + following, 1)
+    assert found == len(bad)
+
+
+def test_a_foreign_file_and_a_newer_one_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(DamagedError):
+        decode_header(b"something else entirely, long enough")
+    head = journal_format.encode_header("00" * 16, 1, 1, IDENTITY)
+    assert decode_header(head[:20]) is None
+    with pytest.raises(DamagedError):
+        decode_header(head[:-1] + b"!")
+    newer = pytest.MonkeyPatch()
+    newer.setattr(journal_format, "VERSION", 2)
+    head = journal_format.encode_header("00" * 16, 1, 1, IDENTITY)
+    newer.undo()
+    with pytest.raises(NewerDataError):
+        decode_header(head)
