@@ -3,6 +3,7 @@
 Times are integer microseconds since the epoch, UTC, unless a name says `_ns`.
 """
 
+from enum import Enum
 from typing import Final, NamedTuple
 
 UNKNOWN: Final = "_"
@@ -20,6 +21,17 @@ class StreamKey(NamedTuple):
     exchange: str
     symbol: str
     data_type: str
+
+
+class IdRule(Enum):
+    """What the ids of a data type promise within a series."""
+
+    DENSE = "dense"
+    """Each id is the one before plus one; a lower id outside a hole has been seen before."""
+    RISING = "rising"
+    """Ids are unique and rise, in steps of any size."""
+    NONE = "none"
+    """The exchange gives no id that is unique within a series."""
 
 
 class Envelope(NamedTuple):

@@ -4,18 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple, Protocol
 
-from collector.domain.records import Envelope, TypedRow
-
-
-class IdRule(Enum):
-    """What the ids of a data type promise within a series."""
-
-    DENSE = "dense"
-    """Each id is the one before plus one; a lower id outside a hole has been seen before."""
-    RISING = "rising"
-    """Ids are unique and rise, in steps of any size."""
-    NONE = "none"
-    """The exchange gives no id that is unique within a series."""
+from collector.domain.records import Envelope, IdRule, TypedRow
 
 
 class Limits(NamedTuple):

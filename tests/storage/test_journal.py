@@ -75,7 +75,7 @@ def test_a_full_file_is_followed_by_the_next_number(tmp_path: Path) -> None:
         writer.append_frames(1, 0, [b"y" * 300])
     writer.close()
     files = journal_files(tmp_path)
-    assert [number for number, _ in files] == [1, 2, 3]
+    assert [number for number, _ in files] == [1, 2, 3, 4]
     frames = [
         frame
         for _, path in files

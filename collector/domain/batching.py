@@ -1,0 +1,28 @@
+"""When the writer commits and seals, and how much it takes in one transaction."""
+
+from typing import Final
+
+MIN_BATCH_SIZE: Final = 500
+MAX_BATCH_BYTES: Final = 16 << 20
+"""A batch this large is committed whatever its count: it bounds the writer's memory."""
+
+SLOW_COMMIT_SECS: Final = 0.5
+FAST_COMMIT_SECS: Final = 0.2
+
+
+def next_batch_limit(limit: int, commit_secs: float, batch_size: int, max_batch_size: int) -> int:
+    """Adapt how many messages one commit takes to how long the last one took.
+
+    A slow commit halves the limit, a fast one that was full doubles it; between `MIN_BATCH_SIZE` and `max_batch_size`.
+    """
+    if commit_secs > SLOW_COMMIT_SECS:
+        limit //= 2
+    elif commit_secs < FAST_COMMIT_SECS and batch_size >= limit:
+        limit *= 2
+    return max(min(MIN_BATCH_SIZE, max_batch_size), min(limit, max_batch_size))
+
+
+def passed_boundary(opened_us: int, now_us: int, interval_secs: float) -> bool:
+    """Whether the wall clock passed a multiple of the interval since `opened_us`. A clock set back passes none."""
+    interval_us = round(interval_secs * 1_000_000)
+    return now_us // interval_us > opened_us // interval_us

@@ -1,0 +1,95 @@
+"""Copies are told from new messages by id, and nothing unproven is dropped."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collector.domain.copies import MAX_HOLES, RECENT_IDS, Progress, StreamMemory, Verdict
+
+
+def memory(*, dense: bool = True, redundant: bool = False) -> StreamMemory:
+    return StreamMemory(dense=dense, redundant=redundant, progress=Progress(), recent={})
+
+
+def tell(
+    stream: StreamMemory, message_id: int, *, at: int | None = None, digest: int = 1, received: int = 0
+) -> Verdict:
+    return stream.judge(message_id, message_id if at is None else at, received, digest)
+
+
+def test_the_same_id_and_content_is_a_copy() -> None:
+    for dense in (True, False):
+        stream = memory(dense=dense)
+        assert tell(stream, 5) is Verdict.NEW
+        assert tell(stream, 5) is Verdict.COPY
+
+
+def test_other_content_under_a_known_id_is_a_conflict() -> None:
+    stream = memory()
+    tell(stream, 5)
+    assert tell(stream, 5, digest=2) is Verdict.CONFLICT
+
+
+def test_a_late_message_inside_a_hole_is_new_once() -> None:
+    stream = memory()
+    for message_id in (1, 2, 6):
+        tell(stream, message_id)
+    assert stream.progress.holes == [(3, 5)]
+    assert tell(stream, 4) is Verdict.NEW
+    assert stream.progress.holes == [(3, 3), (5, 5)]
+    assert tell(stream, 4) is Verdict.COPY
+
+
+def test_a_dense_id_far_behind_is_a_copy_by_its_time() -> None:
+    stream = memory()
+    for message_id in range(3 * RECENT_IDS + 10):
+        tell(stream, message_id)
+    assert 3 not in stream.recent
+    assert tell(stream, 3) is Verdict.COPY
+
+
+def test_a_dense_id_that_falls_back_while_time_moves_on_starts_a_series() -> None:
+    stream = memory()
+    for message_id in range(1_000, 1_000 + 3 * RECENT_IDS):
+        tell(stream, message_id)
+    assert tell(stream, 1_001, at=1_000_000) is Verdict.RESET
+    assert (stream.progress.series, stream.progress.last_id) == (1, 1_001)
+    assert tell(stream, 1_002, at=1_000_001) is Verdict.NEW
+
+
+def test_ids_below_the_first_one_seen_are_new() -> None:
+    stream = memory()
+    tell(stream, 100)
+    assert tell(stream, 40) is Verdict.NEW
+
+
+def test_ids_of_forgotten_holes_are_new_rather_than_copies() -> None:
+    stream = memory()
+    for message_id in range(0, 2 * (MAX_HOLES + 600), 2):
+        tell(stream, message_id)
+    assert len(stream.progress.holes) == MAX_HOLES
+    assert tell(stream, 1) is Verdict.NEW
+
+
+def test_redundant_lines_are_remembered_by_time_too() -> None:
+    stream = memory(dense=False, redundant=True)
+    for message_id in range(20 * RECENT_IDS):
+        tell(stream, message_id, received=1_000 * message_id)
+    assert tell(stream, 10, received=20 * RECENT_IDS * 1_000) is Verdict.COPY
+
+
+@given(st.lists(st.integers(0, 60), max_size=200))
+def test_every_dense_id_is_stored_exactly_once_whatever_the_order(ids: list[int]) -> None:
+    stream = memory()
+    stored = [i for i in ids if stream.judge(i, 0, 0, 7) is not Verdict.COPY]
+    assert sorted(stored) == sorted(set(ids))
+
+
+@given(st.lists(st.integers(0, 5_000), max_size=60), st.integers(0, 59))
+def test_a_memory_rebuilt_from_its_parts_judges_alike(ids: list[int], cut: int) -> None:
+    whole = memory()
+    first = [tell(whole, i, at=0) for i in ids]
+    part = memory()
+    second = [tell(part, i, at=0) for i in ids[:cut]]
+    part = StreamMemory(dense=True, redundant=False, progress=part.progress, recent=dict(part.recent))
+    second += [tell(part, i, at=0) for i in ids[cut:]]
+    assert first == second
