@@ -1,0 +1,43 @@
+"""Text that may be shown: without secrets, and without characters that steer a terminal."""
+
+import re
+from typing import Final
+from urllib.parse import urlsplit
+
+HIDDEN: Final = "***"
+
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>]+")
+
+
+def redact_url(url: str) -> str:
+    """Return `url` without user, password, query values and fragment; an URL that cannot be read keeps only its scheme."""
+    try:
+        parts = urlsplit(url)
+        # Reading the port unmasks a "/" inside a password: "s3://key:se/cret@bucket" has the port "se".
+        _ = parts.port
+    except ValueError:
+        return f"{url.partition('://')[0]}://{HIDDEN}" if "://" in url else HIDDEN
+    host = parts.netloc.rpartition("@")[2]
+    query = "&".join(_without_value(field) for field in parts.query.split("&")) if parts.query else ""
+    return f"{parts.scheme}://{host}{parts.path}{'?' if query else ''}{query}"
+
+
+def _without_value(field: str) -> str:
+    name, equals, _ = field.partition("=")
+    return f"{name}={HIDDEN}" if equals else HIDDEN
+
+
+def redact_urls(text: str) -> str:
+    """Return `text` with every URL in it redacted."""
+    return _URL.sub(lambda found: redact_url(found[0]), text) if "://" in text else text
+
+
+def printable(text: str) -> str:
+    r"""Return `text` with every character that is no letter, mark, sign or plain space written as an escape like `\x1b`."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
