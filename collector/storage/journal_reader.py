@@ -1,0 +1,192 @@
+"""Reads the journal files of one feed in order, from committed positions on, while ingest may still append."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from collector.domain.errors import DamagedError
+from collector.storage.journal import journal_files
+from collector.storage.journal_format import (
+    JournalHeader,
+    Parsed,
+    Record,
+    RecordKind,
+    decode_header,
+    find_record,
+    parse_records,
+)
+
+CHUNK_BYTES: Final = 512 << 10
+
+
+class Position(NamedTuple):
+    """How far one journal file was read; `ended` once there is nothing more in it to come."""
+
+    file_id: str
+    feed: str
+    number: int
+    offset: int
+    ended: bool
+
+
+class Damage(NamedTuple):
+    """A stretch of a journal file that is not what was written."""
+
+    offset: int
+    size_bytes: int
+    reason: str
+
+
+class Chunk(NamedTuple):
+    """What one read found, and the position behind it. `header` is None where the file's head itself is damaged."""
+
+    header: JournalHeader | None
+    records: list[Record]
+    damage: Damage | None
+    position: Position
+
+
+class JournalReader:
+    """Yields everything the feed's files hold, each record once, damage included.
+
+    `ingest_gone` says whether no ingest holds this feed's role lock: then no file grows any more. A torn tail ends a
+    file only then, or when a later file exists.
+    """
+
+    def __init__(
+        self, folder: Path, feed: str, positions: Mapping[str, Position], ingest_gone: Callable[[], bool]
+    ) -> None:
+        self._folder = folder
+        self._feed = feed
+        self._known = {p.number: p for p in positions.values() if p.feed == feed}
+        self._ingest_gone = ingest_gone
+        self._fd: int | None = None
+        self._path = folder
+        self._header: JournalHeader | None = None
+        self._number = max((p.number for p in self._known.values() if p.ended), default=0)
+        self._offset = 0
+        self.torn_bytes = 0
+        """Bytes of torn tails passed so far: what a killed ingest had begun to write."""
+
+    def read(self) -> Chunk | None:
+        """The next records; None when there is nothing more to read now."""
+        while self._fd is not None or self._open_next():
+            final = self._is_final()
+            chunk = self._read_current(final=final)
+            if chunk is not None or self._fd is not None:
+                return chunk
+        return None
+
+    def lag(self) -> tuple[int, int]:
+        """Bytes not read yet, and the number of files that hold them."""
+        pending = [(n, path) for n, path in journal_files(self._folder) if n not in self._known or n == self._number]
+        pending = [(n, path) for n, path in pending if n >= self._number and not self._is_ended(n)]
+        sizes = [_size_of(path) - (self._offset if n == self._number else 0) for n, path in pending]
+        return sum(sizes), sum(1 for size in sizes if size > 0)
+
+    def close(self) -> None:
+        """Let go of the file being read."""
+        if self._fd is not None:
+            os.close(self._fd)
+        self._fd = None
+
+    def _is_ended(self, number: int) -> bool:
+        known = self._known.get(number)
+        return known is not None and known.ended
+
+    def _open_next(self) -> bool:
+        for number, path in journal_files(self._folder):
+            if self._is_ended(number):
+                continue
+            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self._path, self._number, self._header = path, number, None
+            self._offset = self._known[number].offset if number in self._known else 0
+            return True
+        return False
+
+    def _is_final(self) -> bool:
+        # Asked before reading: what is appended after a "no" is found by the next read.
+        return self._ingest_gone() or any(number > self._number for number, _ in journal_files(self._folder))
+
+    def _read_current(self, *, final: bool) -> Chunk | None:
+        if self._header is None:
+            try:
+                self._header = decode_header(self._pread(0, CHUNK_BYTES))
+            except DamagedError as error:
+                return self._whole_file_damaged(error)
+            if self._header is None:
+                return self._end_torn() if final else None
+            self._offset = max(self._offset, self._header.header_bytes)
+        parsed = self._parse()
+        if parsed.records:
+            return self._advance(parsed)
+        if parsed.damaged or final:
+            return self._pass_damage(final=final)
+        return None
+
+    def _parse(self) -> Parsed:
+        data = self._pread(self._offset, CHUNK_BYTES)
+        parsed = parse_records(data, self._offset)
+        if not parsed.records and parsed.wanted_bytes > len(data):
+            parsed = parse_records(self._pread(self._offset, parsed.wanted_bytes), self._offset)
+        return parsed
+
+    def _advance(self, parsed: Parsed) -> Chunk:
+        ended = parsed.records[-1].kind is RecordKind.CLOSE
+        self._offset = parsed.end
+        return Chunk(self._header, parsed.records, None, self._position(ended=ended))
+
+    def _pass_damage(self, *, final: bool) -> Chunk | None:
+        tail = self._pread(self._offset, max(0, os.fstat(self._fileno()).st_size - self._offset))
+        found = find_record(tail, 1)
+        if found is not None:
+            damage = Damage(self._offset, found, "record fails its checksum")
+            self._offset += found
+            return Chunk(self._header, [], damage, self._position(ended=False))
+        if not final:
+            return None
+        self.torn_bytes += len(tail)
+        return Chunk(self._header, [], None, self._position(ended=True))
+
+    def _whole_file_damaged(self, error: DamagedError) -> Chunk:
+        size = os.fstat(self._fileno()).st_size
+        self._offset = size
+        return Chunk(None, [], Damage(0, size, str(error)), self._position(ended=True))
+
+    def _end_torn(self) -> Chunk:
+        self._offset = os.fstat(self._fileno()).st_size
+        self.torn_bytes += self._offset
+        return Chunk(None, [], None, self._position(ended=True))
+
+    def _position(self, *, ended: bool) -> Position:
+        file_id = self._header.file_id if self._header else f"{self._feed}/{self._number}"
+        position = Position(file_id, self._feed, self._number, self._offset, ended)
+        self._known[self._number] = position
+        if ended:
+            self.close()
+        return position
+
+    def _fileno(self) -> int:
+        if self._fd is None:
+            raise ValueError("no journal file is open")
+        return self._fd
+
+    def _pread(self, offset: int, size: int) -> bytes:
+        pieces: list[bytes] = []
+        while size > 0:
+            piece = os.pread(self._fileno(), size, offset)
+            if not piece:
+                break
+            pieces.append(piece)
+            offset += len(piece)
+            size -= len(piece)
+        return b"".join(pieces)
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        # A file may be removed at a seal between the listing and this look; then nothing of it is pending.
+        return 0

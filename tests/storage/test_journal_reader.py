@@ -1,0 +1,155 @@
+"""Reading journals that grow, end, tear and rot."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collector.storage.journal import JournalWriter, journal_path
+from collector.storage.journal_format import FeedIdentity, Record, RecordKind, frames_of
+from collector.storage.journal_reader import Damage, JournalReader, Position
+
+IDENTITY = FeedIdentity("f", "binance", ("BTCUSDT",), ("trade",))
+
+
+class Scene:
+    """A feed's folder with a reader on it, and an ingest that lives until told otherwise."""
+
+    def __init__(self, folder: Path, positions: Mapping[str, Position] | None = None) -> None:
+        self.folder = folder
+        self.gone = False
+        self.reader = JournalReader(folder, "f", positions or {}, lambda: self.gone)
+        self.positions: dict[str, Position] = {}
+        self.damage: list[Damage] = []
+
+    def writer(self, number: int = 1, file_bytes: int = 1 << 30) -> JournalWriter:
+        return JournalWriter(self.folder, IDENTITY, number, file_bytes, lambda: 1)
+
+    def read(self) -> list[bytes]:
+        frames: list[bytes] = []
+        while chunk := self.reader.read():
+            self.positions[chunk.position.file_id] = chunk.position
+            self.damage += [chunk.damage] if chunk.damage else []
+            frames += [frame for record in chunk.records for frame in frames_in(record)]
+        return frames
+
+
+def frames_in(record: Record) -> list[bytes]:
+    return [frame.data for frame in frames_of(record)] if record.kind is RecordKind.FRAMES else []
+
+
+def test_what_is_appended_later_is_read_later_and_once(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    writer = scene.writer()
+    assert scene.read() == []
+    writer.append_frames(1, 0, [b"a", b"b"])
+    assert scene.read() == [b"a", b"b"]
+    assert scene.read() == []
+    writer.append_frames(1, 0, [b"c"])
+    assert scene.read() == [b"c"]
+    writer.close()
+    assert scene.read() == []
+    assert [p.ended for p in scene.positions.values()] == [True]
+
+
+def test_a_torn_tail_waits_while_its_ingest_lives_and_ends_the_file_when_it_is_gone(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    writer = scene.writer()
+    writer.append_frames(1, 0, [b"whole"])
+    with journal_path(tmp_path, 1).open("ab") as file:
+        file.write(b"\xd3JRC\x00")
+    assert scene.read() == [b"whole"]
+    assert not next(iter(scene.positions.values())).ended
+    scene.gone = True
+    assert scene.read() == []
+    assert next(iter(scene.positions.values())).ended
+    assert (scene.reader.torn_bytes, scene.damage) == (5, [])
+
+
+def test_a_later_file_ends_the_one_before(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    scene.writer(1).append_frames(1, 0, [b"one"])
+    scene.writer(2).append_frames(1, 0, [b"two"])
+    assert scene.read() == [b"one", b"two"]
+    assert [p.ended for p in scene.positions.values()] == [True, False]
+
+
+def test_a_bad_record_in_the_middle_is_reported_and_passed(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    writer = scene.writer()
+    writer.append_frames(1, 0, [b"first"])
+    start = writer.position
+    writer.append_frames(1, 0, [b"rotten"])
+    size = writer.position - start
+    writer.append_frames(1, 0, [b"third"])
+    with journal_path(tmp_path, 1).open("r+b") as file:
+        file.seek(start + 30)
+        file.write(b"\xff\xff")
+    assert scene.read() == [b"first", b"third"]
+    assert [(d.offset, d.size_bytes) for d in scene.damage] == [(start, size)]
+
+
+def test_a_file_with_a_damaged_head_is_reported_and_the_next_is_read(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    journal_path(tmp_path, 1).write_bytes(b"not a journal at all, but long enough")
+    scene.writer(2).append_frames(1, 0, [b"two"])
+    assert scene.read() == [b"two"]
+    assert [d.reason for d in scene.damage] == ["not a journal file"]
+
+
+def test_a_file_cut_in_its_head_holds_nothing(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    journal_path(tmp_path, 1).write_bytes(b"MDCJ")
+    assert scene.read() == []
+    scene.gone = True
+    assert scene.read() == []
+    assert next(iter(scene.positions.values())).ended
+
+
+def test_a_record_longer_than_a_chunk_is_read_whole(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    writer = scene.writer()
+    big = b"x" * 5_000_000
+    writer.append_frames(1, 0, [big])
+    writer.append_frames(1, 0, [b"small"])
+    assert scene.read() == [big, b"small"]
+
+
+def test_reading_goes_on_from_committed_positions(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    writer = scene.writer(1, file_bytes=200)
+    for n in range(20):
+        writer.append_frames(1, 0, [b"%d" % n])
+    first = scene.reader.read()
+    assert first is not None
+    seen = [frame for record in first.records for frame in frames_in(record)]
+    again = Scene(tmp_path, {first.position.file_id: first.position})
+    assert seen + again.read() == [b"%d" % n for n in range(20)]
+
+
+def test_lag_counts_what_is_not_read_yet(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    writer = scene.writer()
+    scene.read()
+    before = writer.position
+    writer.append_frames(1, 0, [b"abc"])
+    assert scene.reader.lag() == (writer.position - before, 1)
+    scene.read()
+    assert scene.reader.lag() == (0, 0)
+
+
+@given(st.integers(0, 400))
+def test_a_power_cut_at_any_byte_neither_fails_nor_invents_data(cut: int) -> None:
+    import tempfile  # noqa: PLC0415 -- a folder for each example, which a fixture does not give
+
+    with tempfile.TemporaryDirectory() as name:
+        scene = Scene(Path(name))
+        writer = scene.writer()
+        writer.append_frames(1, 0, [b"kept" * 5])
+        writer.append_frames(1, 0, [b"last" * 5])
+        path = journal_path(Path(name), 1)
+        path.write_bytes(path.read_bytes()[:cut])
+        scene.gone = True
+        assert scene.read() in ([], [b"kept" * 5], [b"kept" * 5, b"last" * 5])
+        assert scene.damage == []
