@@ -46,17 +46,11 @@ class Envelope(NamedTuple):
     """The frame's text or, of a frame with many messages, this message's own."""
 
 
-class StoredMessage(NamedTuple):
-    """A row of a segment's `messages` table, in its column order."""
+StoredMessage = tuple[int, int, int, int, int, int | None, int, bytes]
+"""A row of a segment's `messages`: row, stream_id, series, id, received_us, exchange_us, line, payload.
 
-    row: int
-    stream_id: int
-    series: int
-    id: int
-    received_us: int
-    exchange_us: int | None
-    line: int
-    payload: bytes
+A plain tuple, because one is made for every message.
+"""
 
 
 class Gap(NamedTuple):

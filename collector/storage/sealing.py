@@ -1,0 +1,129 @@
+"""Sealing: from one open segment to the next, without ever having two of them or none.
+
+1. write `B.new.db` with schema, positions and stream state as of A's last commit; close and fsync it;
+2. `wal_checkpoint(TRUNCATE)` on A; if a reader keeps it busy, delete `B.new.db`, carry on with A and try again later;
+3. close A, rename it to `A.db`, rename B to `B.open.db`, fsync the folder, write `positions.json`.
+
+At start an `.open.db` wins over a `.new.db`; without one, the `.new.db` is promoted.
+"""
+
+import os
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from collector.domain.errors import NewerDataError, SegmentBusyError
+from collector.storage.journal_reader import Position
+from collector.storage.segments import SCHEMA, SCHEMA_VERSION, Segment, SegmentState, connect, store_state
+
+
+def open_segment(folder: Path) -> Segment | None:
+    """The open segment of a data directory, after finishing what a kill left of a seal; None if there is none.
+
+    Raises NewerDataError for a segment this program is too old for.
+    """
+    opened, made = sorted(folder.glob("*.open.db")), sorted(folder.glob("*.new.db"))
+    if not opened and made:
+        opened = [made[0].with_name(made[0].name.replace(".new.db", ".open.db"))]
+        made[0].rename(opened[0])
+        sync_folder(folder)
+    for leftover in folder.glob("*.new.db*"):
+        leftover.unlink()
+    if not opened:
+        return None
+    _refuse_newer(opened[0])
+    segment = Segment(opened[0])
+    if not segment.has_rows:
+        # A kill may have come between the renames and this last step of the seal.
+        write_positions(folder, segment.segment_id, segment.load().positions)
+    return segment
+
+
+def create_segment(path: Path, meta: Mapping[str, str], state: SegmentState) -> None:
+    """Write a whole segment without rows at `path`, closed and durable."""
+    for leftover in path.parent.glob(path.name + "*"):
+        leftover.unlink()
+    db = connect(path)
+    try:
+        db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+        db.execute("BEGIN")
+        db.executemany("INSERT INTO meta VALUES (?,?)", {**meta, "schema_version": str(SCHEMA_VERSION)}.items())
+        store_state(db, state)
+        db.execute("COMMIT")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        db.close()
+    _sync_file(path)
+
+
+def seal(segment: Segment, new_id: str, meta: Mapping[str, str], state: SegmentState, sealed_us: int) -> Segment:
+    """Seal the open segment and open the next one; on return the positions of `state` are in `positions.json`.
+
+    Raises SegmentBusyError, with nothing changed, while a reader holds the segment.
+    """
+    folder = segment.path.parent
+    made = folder / f"{new_id}.new.db"
+    create_segment(made, {**meta, "segment_id": new_id, "previous_segment": segment.segment_id}, state)
+    segment.set_meta({"sealed_at": str(sealed_us)})
+    try:
+        segment.fold()
+    except SegmentBusyError:
+        made.unlink()
+        raise
+    segment.close()
+    segment.path.rename(folder / f"{segment.segment_id}.db")
+    opened = folder / f"{new_id}.open.db"
+    made.rename(opened)
+    sync_folder(folder)
+    write_positions(folder, new_id, state.positions)
+    return Segment(opened)
+
+
+def write_positions(folder: Path, segment_id: str, positions: Mapping[str, Position]) -> None:
+    """Keep the positions of the last seal beside the segments: numbers go on from there, and a lost segment is reread."""
+    content = {"segment_id": segment_id, "positions": [p._asdict() for p in positions.values()]}
+    made = folder / "positions.json.new"
+    made.write_bytes(msgspec.json.encode(content))
+    _sync_file(made)
+    made.replace(folder / "positions.json")
+    sync_folder(folder)
+
+
+def read_positions(folder: Path) -> dict[str, Position]:
+    """The positions as of the last seal; empty before the first."""
+    path = folder / "positions.json"
+    if not path.exists():
+        return {}
+    entries: list[dict[str, Any]] = msgspec.json.decode(path.read_bytes())["positions"]
+    return {entry["file_id"]: Position(**entry) for entry in entries}
+
+
+def sealed_segments(folder: Path) -> list[Path]:
+    """Sealed segments, oldest first."""
+    return sorted(path for path in folder.glob("*.db") if path.name.count(".") == 1)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder durable."""
+    _sync_file(folder)
+
+
+def _refuse_newer(path: Path) -> None:
+    db = sqlite3.connect(path)
+    try:
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+    finally:
+        db.close()
+    if version > SCHEMA_VERSION:
+        raise NewerDataError(f"{path} has schema version {version}; this program knows {SCHEMA_VERSION}")
+
+
+def _sync_file(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,180 @@
+"""Segments: commits are whole, and sealing hands over without two open segments or none."""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from collector.domain.errors import NewerDataError, SegmentBusyError
+from collector.domain.records import Gap, StoredMessage
+from collector.storage import sealing
+from collector.storage.journal_reader import Position
+from collector.storage.sealing import create_segment, open_segment, read_positions, seal, sealed_segments
+from collector.storage.segments import EMPTY_STATE, Commit, Segment, SegmentState, StreamRow
+
+META = {"host": "h", "keep_raw": "0", "compression_level": "3", "collector_version": "0", "opened_at": "1"}
+STREAM = StreamRow(1, "binance", "BTCUSDT", "trade", "binance", "dense", b"state")
+GAP = Gap("g", "trade", "sequence", "unknown", "4", "6", 2, 10, 11, None, "open", None, 12)
+
+
+def message(row: int) -> StoredMessage:
+    return (row, 1, 0, 100 + row, 1_700_000_000_123_456, None, 0, b'{"p":"1"}')
+
+
+def commit(*rows: int, offset: int = 0) -> Commit:
+    position = Position("ff", "binance", 1, offset, ended=False)
+    return Commit([message(row) for row in rows], [], [], [STREAM], {"binance": b"feed"}, [position])
+
+
+def first(folder: Path) -> Segment:
+    create_segment(folder / "20260101T000000Z-000001.open.db", {**META, "segment_id": "x"}, EMPTY_STATE)
+    segment = open_segment(folder)
+    assert segment is not None
+    return segment
+
+
+def count(path: Path) -> int:
+    db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        return int(db.execute("SELECT count(*) FROM messages").fetchone()[0])
+    finally:
+        db.close()
+
+
+def test_a_commit_stores_rows_state_and_position_together(tmp_path: Path) -> None:
+    segment = first(tmp_path)
+    segment.store(Commit([message(1)], [(1, "why")], [("binance", "_", GAP)], [STREAM], {"binance": b"s"}, []))
+    segment.store(commit(2, offset=77))
+    segment.close()
+    again = open_segment(tmp_path)
+    assert again is not None
+    assert again.next_row == 3
+    assert again.has_rows
+    state = again.load()
+    assert state.streams == [STREAM]
+    assert state.positions["ff"] == Position("ff", "binance", 1, 77, ended=False)
+    assert state.feeds == {"binance": b"feed"}
+    assert [row[1] for row in again.messages()] == [101, 102]
+
+
+def test_a_failed_commit_stores_nothing_and_may_be_tried_again(tmp_path: Path) -> None:
+    segment = first(tmp_path)
+    segment.store(commit(1, offset=5))
+    with pytest.raises(sqlite3.IntegrityError):
+        segment.store(commit(2, 1, offset=9))
+    assert segment.load().positions["ff"].offset == 5
+    segment.store(commit(2, 3, offset=9))
+    assert segment.load().positions["ff"].offset == 9
+
+
+def test_the_snapshots_view_shows_messages_as_people_know_them(tmp_path: Path) -> None:
+    segment = first(tmp_path)
+    segment.store(commit(1))
+    db = sqlite3.connect(f"file:{segment.path}?mode=ro", uri=True)
+    assert db.execute("SELECT * FROM snapshots").fetchall() == [
+        (1, "binance", "BTCUSDT", "trade", 101, "2023-11-14T22:13:20.123456Z", '{"p":"1"}')
+    ]
+    db.close()
+
+
+def test_sealing_closes_one_segment_and_opens_the_next_with_its_state(tmp_path: Path) -> None:
+    segment = first(tmp_path)
+    segment.store(commit(1, 2, offset=50))
+    following = seal(segment, "20260101T010000Z-000002", META, segment.load(), 99)
+    assert sealed_segments(tmp_path) == [tmp_path / "20260101T000000Z-000001.db"]
+    assert following.path.name == "20260101T010000Z-000002.open.db"
+    assert (following.has_rows, following.next_row) == (False, 1)
+    assert following.meta["previous_segment"] == "20260101T000000Z-000001"
+    assert following.load().positions == read_positions(tmp_path)
+    assert not list(tmp_path.glob("*-wal")) or count(sealed_segments(tmp_path)[0]) == 2
+    db = sqlite3.connect(f"file:{sealed_segments(tmp_path)[0]}?mode=ro&immutable=1", uri=True)
+    assert db.execute("SELECT value FROM meta WHERE key='sealed_at'").fetchone() == ("99",)
+    assert db.execute("SELECT count(*) FROM messages").fetchone() == (2,)
+    db.close()
+
+
+def test_a_reader_delays_a_seal_and_breaks_nothing(tmp_path: Path) -> None:
+    segment = first(tmp_path)
+    segment.store(commit(1))
+    reader = sqlite3.connect(f"file:{segment.path}?mode=ro", uri=True)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM messages").fetchone()
+    segment.store(commit(2))
+    segment.busy_timeout(0.01)
+    with pytest.raises(SegmentBusyError):
+        seal(segment, "20260101T010000Z-000002", META, segment.load(), 99)
+    assert [p.name for p in tmp_path.glob("*.db")] == ["20260101T000000Z-000001.open.db"]
+    segment.store(commit(3))
+    reader.close()
+    seal(segment, "20260101T010000Z-000002", META, segment.load(), 99)
+    assert count(sealed_segments(tmp_path)[0]) == 3
+
+
+class KilledError(Exception):
+    """Stands for a kill at one step."""
+
+
+def kill_at(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, *, call: int) -> None:
+    real: Callable[..., object] = getattr(owner, name)
+    calls = 0
+
+    def step(*args: object, **kwargs: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == call:
+            raise KilledError
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, step)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "call"),
+    [
+        (sealing, "store_state", 1),  # B is half made
+        (sealing, "_sync_file", 1),  # B is made
+        (Segment, "set_meta", 1),
+        (Segment, "fold", 1),
+        (Segment, "close", 1),
+        (Path, "rename", 1),  # A is closed, not yet renamed
+        (Path, "rename", 2),  # A is sealed, B not yet open
+        (sealing, "sync_folder", 1),
+        (sealing, "write_positions", 1),
+    ],
+)
+def test_a_kill_at_any_step_of_a_seal_leaves_one_open_segment_and_every_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: object, name: str, call: int
+) -> None:
+    segment = first(tmp_path)
+    segment.store(commit(1, 2, offset=50))
+    with monkeypatch.context() as patch:
+        kill_at(patch, owner, name, call=call)
+        with pytest.raises(KilledError):
+            seal(segment, "20260101T010000Z-000002", META, segment.load(), 99)
+    segment.close()
+    again = open_segment(tmp_path)
+    assert again is not None
+    assert len(list(tmp_path.glob("*.open.db"))) == 1
+    assert not list(tmp_path.glob("*.new.db*"))
+    assert sum(count(path) for path in [*sealed_segments(tmp_path), again.path]) == 2
+    assert again.load().positions["ff"].offset == 50
+    if not again.has_rows:
+        assert read_positions(tmp_path) == again.load().positions
+
+
+def test_a_segment_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+    segment = first(tmp_path)
+    segment.close()
+    db = sqlite3.connect(segment.path)
+    db.execute("PRAGMA user_version=99")
+    db.close()
+    with pytest.raises(NewerDataError, match="schema version 99"):
+        open_segment(tmp_path)
+    assert segment.path.exists()
+
+
+def test_without_any_segment_there_is_none(tmp_path: Path) -> None:
+    assert open_segment(tmp_path) is None
+    assert read_positions(tmp_path) == {}
+    assert SegmentState({}, [], {}, {}) == EMPTY_STATE
