@@ -1,0 +1,48 @@
+"""When to try again: pure sequences of delays, so a test reads the numbers and never sleeps."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+LONGEST_BAN_SECS: Final = 3 * 86_400
+"""No exchange bans an address for longer, so a longer wish is a mistake of the one who sent it."""
+
+_RENEWAL_EARLIEST: Final = 0.90
+_RENEWAL_SPREAD: Final = 0.08
+
+
+def delays(base_secs: float, cap_secs: float, random: Callable[[], float]) -> Iterator[float]:
+    """Seconds to wait before each next try, without end: exponential with full jitter.
+
+    The n-th is spread evenly over 0 to min(cap, base * 2**n), so that many clients of one failed server do not come
+    back together. `random` gives numbers in [0, 1). Begin a new iterator once the thing tried has truly worked.
+    Source: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ ("Full Jitter").
+    """
+    ceiling = min(cap_secs, base_secs)
+    while True:
+        yield random() * ceiling
+        ceiling = min(cap_secs, ceiling * 2)
+
+
+def renewal_secs(lifetime_secs: float, random: Callable[[], float]) -> float:
+    """Age at which a connection of that lifetime is replaced: 90 to 98 % of it, so that lines do not renew together."""
+    return lifetime_secs * (_RENEWAL_EARLIEST + _RENEWAL_SPREAD * random())
+
+
+def retry_after_secs(value: str, now_secs: float) -> float | None:
+    """Read an HTTP Retry-After header, in seconds or as a date; None for anything else.
+
+    Never below 0 nor above LONGEST_BAN_SECS. Source: RFC 9110 section 10.2.3.
+    """
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text), LONGEST_BAN_SECS)
+    try:
+        when = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    wait = (when - datetime.fromtimestamp(now_secs, UTC)).total_seconds()
+    return min(max(wait, 0.0), LONGEST_BAN_SECS)
