@@ -1,0 +1,159 @@
+import fcntl
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collector.feed.budget import BUSY_SECS, ConnectionBudget, wait_secs
+
+
+class WallClock:
+    """Seconds that a test sets."""
+
+    def __init__(self) -> None:
+        self.secs = 1_000_000.0
+
+    def now_ns(self) -> int:
+        return int(self.secs * 1e9)
+
+
+@pytest.fixture
+def clock() -> WallClock:
+    return WallClock()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "connections-binance.json"
+
+
+def budget(path: Path, clock: WallClock, attempts: int = 2, window_secs: float = 300) -> ConnectionBudget:
+    return ConnectionBudget(path, attempts, window_secs, clock.now_ns)
+
+
+def test_attempts_within_the_budget_are_free_and_the_next_one_waits_for_the_oldest(
+    path: Path, clock: WallClock
+) -> None:
+    shared = budget(path, clock)
+    assert shared.take() == 0
+    clock.secs += 100
+    assert shared.take() == 0
+    clock.secs += 100
+
+    assert shared.take() == pytest.approx(100)
+
+    clock.secs += 100
+    assert shared.take() == 0
+    assert shared.take() == pytest.approx(100)
+
+
+def test_a_refused_attempt_is_not_counted(path: Path, clock: WallClock) -> None:
+    shared = budget(path, clock, attempts=1)
+    assert shared.take() == 0
+    for _ in range(5):
+        assert shared.take() > 0
+    clock.secs += 300
+
+    assert shared.take() == 0
+
+
+def test_feeds_with_the_same_file_share_the_budget(path: Path, clock: WallClock) -> None:
+    one, other = budget(path, clock), budget(path, clock)
+    assert (one.take(), other.take()) == (0, 0)
+
+    assert one.take() == pytest.approx(300)
+    assert other.take() == pytest.approx(300)
+
+
+def test_two_processes_together_keep_to_the_budget(path: Path) -> None:
+    script = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from collector.feed.budget import BUSY_SECS, ConnectionBudget\n"
+        "budget = ConnectionBudget(Path(sys.argv[1]), 50, 3600, time.time_ns)\n"
+        "taken = 0\n"
+        "while (wait := budget.take()) <= BUSY_SECS:\n"
+        "    taken += wait == 0\n"
+        "print(taken)\n"
+    )
+    command = [sys.executable, "-c", script, str(path)]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    taken = [int(process.communicate(timeout=30)[0]) for process in processes]
+
+    assert sum(taken) == 50
+
+
+@pytest.mark.parametrize("garbage", [b'{"attempts":[1', b"\x00" * 50, b"[]", b'{"attempts":"x"}', b"nonsense" * 9_999])
+def test_a_torn_file_is_replaced(path: Path, clock: WallClock, garbage: bytes) -> None:
+    path.write_bytes(garbage)
+    shared = budget(path, clock, attempts=1)
+
+    assert shared.take() == 0
+    assert shared.take() == pytest.approx(300)
+
+
+def test_times_in_the_future_do_not_count(path: Path, clock: WallClock) -> None:
+    shared = budget(path, clock, attempts=1)
+    assert shared.take() == 0
+    assert shared.ban(1_000) == 0
+    clock.secs -= 3_600
+
+    assert shared.take() == 0
+
+
+def test_a_file_held_by_another_does_not_block(path: Path, clock: WallClock) -> None:
+    shared = budget(path, clock)
+    with path.open("wb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert shared.take() == BUSY_SECS
+        assert shared.ban(60) == BUSY_SECS
+
+    assert shared.take() == 0
+
+
+def test_a_ban_stops_every_feed_until_it_is_over(path: Path, clock: WallClock) -> None:
+    one, other = budget(path, clock), budget(path, clock)
+    one.ban(120)
+
+    assert other.take() == pytest.approx(120)
+    clock.secs += 121
+    assert other.take() == 0
+
+
+def test_a_shorter_ban_does_not_end_a_longer_one(path: Path, clock: WallClock) -> None:
+    shared = budget(path, clock)
+    shared.ban(120)
+    shared.ban(5)
+
+    assert shared.take() == pytest.approx(120)
+
+
+def test_the_file_does_not_grow(path: Path, clock: WallClock) -> None:
+    shared = budget(path, clock, attempts=3, window_secs=10)
+    for _ in range(500):
+        shared.take()
+        clock.secs += 1
+
+    assert path.stat().st_size < 200
+
+
+@given(
+    steps=st.lists(st.floats(0, 50), min_size=1, max_size=60),
+    allowed=st.integers(1, 5),
+    window_secs=st.floats(1, 100),
+)
+def test_no_window_ever_holds_more_attempts_than_allowed(steps: list[float], allowed: int, window_secs: float) -> None:
+    now, made = 0.0, list[float]()
+    for step in steps:
+        now += step
+        recent = [at for at in made if now - window_secs < at]
+        wait = wait_secs(recent, now, allowed, window_secs)
+        assert 0 <= wait <= window_secs * 1.000001
+        now += wait * 1.000001
+        made.append(now)
+
+    for first, last in zip(made, made[allowed:], strict=False):
+        assert last - first >= window_secs * 0.999
