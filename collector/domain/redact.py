@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 HIDDEN: Final = "***"
 
-_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>]+")
+# A bounded scheme keeps the search linear on long runs of letters.
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://[^\s\"'<>]+")
 
 
 def redact_url(url: str) -> str:

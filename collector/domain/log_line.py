@@ -1,0 +1,107 @@
+"""A log event as one line of bytes: JSON for programs or readable text, bounded, redacted and free of control characters."""
+
+import json
+import math
+import re
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from collector.domain.redact import printable, redact_urls
+
+MAX_LINE_BYTES: Final = 4_000
+"""With its line break; below the 4,096 bytes that POSIX lets a pipe take whole."""
+
+_VALUE_LIMITS: Final = (1_000, 300, 100, 30)
+_MAX_ITEMS: Final = 30
+_MAX_DEPTH: Final = 4
+_TRACE_FRAMES: Final = 5
+_MAX_INT_BITS: Final = 64
+_BARE: Final = re.compile(r"""[^\s"'=\\]+""")
+_LEVELS: Final = {"warning": "WARN"}
+_SEARCHED: Final = 10_000  # characters of a value that are looked through for URLs; nothing behind them is shown
+
+Form = Callable[[Mapping[str, Any]], str]
+"""Plain values in, one line without its break out."""
+
+
+def line(event: Mapping[str, Any], form: Form) -> bytes:
+    """Write `event` in `form`: as much of each value as lets the line stay within MAX_LINE_BYTES.
+
+    What no cutting of values can fit loses all fields but the first five, and says how many in `fields_cut`.
+    """
+    for limit in _VALUE_LIMITS:
+        text = form({name: _plain(value, limit) for name, value in event.items()})
+        if len(text.encode()) < MAX_LINE_BYTES:
+            return text.encode() + b"\n"
+    kept = {name: _plain(event[name], _VALUE_LIMITS[-1]) for name in list(event)[:5]}
+    return form({**kept, "fields_cut": len(event) - len(kept)}).encode() + b"\n"
+
+
+def as_json(event: Mapping[str, Any]) -> str:
+    """One JSON object in ASCII, so that no character of an exchange's text reaches a terminal."""
+    return json.dumps(event, ensure_ascii=True, separators=(",", ":"))
+
+
+def as_text(event: Mapping[str, Any]) -> str:
+    """`2026-11-23 14:03:07 INFO  writer  segment_sealed  rows=123`, in UTC."""
+    fields = dict(event)
+    ts, level, process, name = (str(fields.pop(key)) for key in ("ts", "level", "process", "event"))
+    fields.pop("run_id")
+    head = f"{ts[:10]} {ts[11:19]} {_LEVELS.get(level, level.upper()):5} {printable(process)}  {printable(name)}"
+    return "  ".join([head, " ".join(f"{printable(key)}={_text(value)}" for key, value in fields.items())]).rstrip()
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str) and _BARE.fullmatch(value):
+        return printable(value)
+    if isinstance(value, dict) and value.keys() == {"type", "message", "trace"}:
+        value = f"{value['type']}: {value['message']} ({value['trace']})"
+    return printable(json.dumps(value, ensure_ascii=False))
+
+
+def _plain(value: Any, limit: int, depth: int = 0) -> Any:
+    """`value` as JSON can say it, its texts cut to `limit` characters."""
+    if value is None or isinstance(value, int | float):
+        return _number(value, limit)
+    if isinstance(value, BaseException):
+        return _exception(value, limit)
+    if depth < _MAX_DEPTH and isinstance(value, Mapping):
+        items = list(value.items())[:_MAX_ITEMS]
+        return {_cut(_said(name), limit): _plain(item, limit, depth + 1) for name, item in items}
+    if depth < _MAX_DEPTH and isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item, limit, depth + 1) for item in list(value)[:_MAX_ITEMS]]
+    return _cut(_said(value), limit)
+
+
+def _number(value: float | None, limit: int) -> float | str | None:
+    if isinstance(value, int) and value.bit_length() > _MAX_INT_BITS:
+        return _cut(hex(value), limit)
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value).decode("utf-8", "backslashreplace")
+    try:
+        return str(value)
+    except Exception as error:  # noqa: BLE001 (a foreign __str__ may raise anything, and a log line must not)
+        return f"<{type(value).__name__} that cannot be shown: {type(error).__name__}>"
+
+
+def _cut(text: str, limit: int) -> str:
+    shown = redact_urls(text[:_SEARCHED])
+    if len(shown) <= limit and len(text) <= _SEARCHED:
+        return shown
+    return f"{shown[:limit]}[cut from {len(text)} characters]"
+
+
+def _exception(error: BaseException, limit: int) -> dict[str, str]:
+    """Type, message and the innermost frames, outermost first."""
+    frames = [(frame.f_code, line_number) for frame, line_number in traceback.walk_tb(error.__traceback__)]
+    places = [f"{Path(code.co_filename).name}:{number} {code.co_name}" for code, number in frames[-_TRACE_FRAMES:]]
+    message = _said(error)
+    if error.__cause__ is not None:
+        message += f" (because of {type(error.__cause__).__name__}: {_said(error.__cause__)})"
+    return {"type": type(error).__name__, "message": _cut(message, limit), "trace": _cut(" > ".join(places), limit)}
