@@ -1,0 +1,61 @@
+"""The numbers of the processes, handed over as small files: each is replaced whole, so a reader never waits or sees half."""
+
+import contextlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+SUFFIX: Final = ".json"
+
+
+class StatsFile:
+    """One JSON object that one process writes and others read, such as `run/stats/ingest:binance.json`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+
+    def write(self, numbers: Mapping[str, Any]) -> bool:
+        """Replace the file by rename, without fsync; false when the disk refuses: the numbers before stay."""
+        content = msgspec.json.encode(numbers)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._draft.write_bytes(content)
+            self._draft.replace(self._path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                self._draft.unlink(missing_ok=True)
+            return False
+        return True
+
+
+def stats_file(folder: Path, role: str) -> StatsFile:
+    """Where the process of that role leaves its numbers."""
+    return StatsFile(folder / f"{role}{SUFFIX}")
+
+
+def read_stats(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the newest numbers of each role; a file that is missing, torn by a power loss or no object is left out."""
+    stats = {}
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        numbers = read_object(path)
+        if numbers is not None:
+            stats[path.name.removesuffix(SUFFIX)] = numbers
+    return stats
+
+
+def read_object(path: Path) -> dict[str, Any] | None:
+    """Return the JSON object in `path`; None where there is none to be read."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def clear_stats(folder: Path) -> None:
+    """Remove what processes of an earlier supervisor left; the caller holds every role lock. Raises OSError."""
+    for path in folder.glob("*"):
+        path.unlink(missing_ok=True)
