@@ -1,0 +1,135 @@
+"""One WebSocket connection from handshake to close, for one thread."""
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from websocket import ABNF, WebSocketBadStatusException, WebSocketException
+
+from collector.domain.clock import Clock
+from collector.domain.errors import RetryError
+from collector.feed.socket import BufferEmptyError, ConnectionOverError, RecorderSocket
+
+HANDSHAKE_TIMEOUT_SECS: Final = 10.0
+READ_TIMEOUT_SECS: Final = 0.2
+"""The longest a read waits, so that its thread can look at its stop flag and at the time."""
+
+PACE_MARGIN: Final = 1.25
+"""Our messages go out this much slower than allowed: pongs count as messages too."""
+
+_USER_AGENT = "market-data-collector"
+_BODY_SHOWN_BYTES = 200
+_CLOSE_STATUS = {"too_big": 1009, "protocol": 1002}
+"""RFC 6455 section 7.4.1; 1000 for every other reason."""
+
+
+class HandshakeError(RetryError):
+    """No connection came about. `status` and `retry_after` are the HTTP answer's, if there was one."""
+
+    def __init__(self, text: str, status: int | None = None, retry_after: str | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+        self.retry_after = retry_after
+
+
+class Batch(NamedTuple):
+    """The messages that one read of the socket made whole, in order; may be none."""
+
+    received_ns: int
+    frames: list[bytes]
+    binary: list[int]
+    """Indexes of the frames that came with the binary opcode."""
+
+
+class Connection:
+    """An open connection. It answers pings, and sends its first messages no faster than the exchange allows."""
+
+    def __init__(self, ws: RecorderSocket, messages: Iterable[str], messages_per_sec: float, clock: Clock) -> None:
+        self._ws = ws
+        self._clock = clock
+        self._messages = deque(messages)
+        self._pause_secs = PACE_MARGIN / messages_per_sec
+        self._send_at = clock.monotonic()
+        self._over: ConnectionOverError | None = None
+        self._buffer = ws.read_through(clock.now_ns)
+        ws.settimeout(READ_TIMEOUT_SECS)
+
+    def read(self) -> Batch | None:
+        """Read the socket once, waiting at most READ_TIMEOUT_SECS; None if nothing came.
+
+        Never holds a whole message back: what stays inside until the next call is at most a part of one.
+        Raises ConnectionOverError, only after everything received has been handed out.
+        """
+        if self._over is not None:
+            raise self._over
+        if self._messages:
+            self._send_due()
+        try:
+            came = self._buffer.fill()
+        except OSError as error:
+            raise ConnectionOverError("lost", f"{type(error).__name__}: {error}") from error
+        if came:
+            return self._drain()
+        if self._ws.send_failure is not None:
+            raise ConnectionOverError("lost", f"the peer takes nothing: {self._ws.send_failure}")
+        return None
+
+    def leave(self) -> None:
+        """Ask the peer to close; read on until ConnectionOverError to get all it sent before it answered."""
+        self._ws.send_close()
+
+    def close(self) -> None:
+        """Close now, saying so if that has not been said; what the peer still sends is lost."""
+        self._ws.send_close(_CLOSE_STATUS.get(self._over.reason, 1000) if self._over else 1000)
+        self._ws.connected_sock.close()
+
+    def _send_due(self) -> None:
+        now = self._clock.monotonic()
+        if now >= self._send_at:
+            self._ws.send(self._messages.popleft())
+            self._send_at = now + self._pause_secs
+        wait = READ_TIMEOUT_SECS if not self._messages else min(READ_TIMEOUT_SECS, self._send_at - now)
+        self._ws.settimeout(wait)
+
+    def _drain(self) -> Batch:
+        buffer, receive = self._buffer, self._ws.recv_data
+        frames: list[bytes] = []
+        binary: list[int] = []
+        try:
+            while buffer.unread:
+                opcode, data = receive()
+                if opcode == ABNF.OPCODE_CLOSE:
+                    self._over = _closed(data)
+                    break
+                if opcode == ABNF.OPCODE_BINARY:
+                    binary.append(len(frames))
+                frames.append(data)
+        except BufferEmptyError:
+            pass  # half a frame: the library keeps it for the next read
+        except ConnectionOverError as over:
+            self._over = over
+        except WebSocketException as error:
+            self._over = ConnectionOverError("protocol", str(error))
+        return Batch(buffer.received_ns, frames, binary)
+
+
+def open_connection(url: str, messages: Iterable[str], messages_per_sec: float, clock: Clock) -> Connection:
+    """Connect, through the environment's proxy if there is one, verifying certificates. Raises HandshakeError."""
+    # UTF-8 is checked where text is decoded: here it costs 0.15 µs a byte without a compiled helper.
+    ws = RecorderSocket(skip_utf8_validation=True, enable_multithread=False)
+    ws.settimeout(HANDSHAKE_TIMEOUT_SECS)
+    try:
+        ws.connect(url, header={"User-Agent": _USER_AGENT})  # type: ignore[no-untyped-call]
+    except WebSocketBadStatusException as error:
+        body = (error.resp_body or b"")[:_BODY_SHOWN_BYTES].decode(errors="replace")
+        headers = error.resp_headers or {}
+        text = " ".join(filter(None, ["HTTP", str(error.status_code), error.status_message, body]))
+        raise HandshakeError(text, error.status_code, headers.get("retry-after")) from error
+    except (OSError, WebSocketException) as error:
+        raise HandshakeError(f"{type(error).__name__}: {error}") from error
+    return Connection(ws, messages, messages_per_sec, clock)
+
+
+def _closed(payload: bytes) -> ConnectionOverError:
+    code = int.from_bytes(payload[:2], "big") if payload else None
+    return ConnectionOverError("closed", f"close frame {code} {payload[2:].decode(errors='replace')}".rstrip())

@@ -1,0 +1,406 @@
+import itertools
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from websockets.frames import Opcode
+
+from collector.feed import connection as connection_module
+from collector.feed import socket as socket_module
+from collector.feed.connection import Batch, Connection, HandshakeError, open_connection
+from collector.feed.socket import ConnectionOverError
+from tests.feed.servers import Peer, Server, close_frame, meanwhile, wire
+
+
+class SystemClock:
+    now_ns = staticmethod(time.time_ns)
+    monotonic = staticmethod(time.monotonic)
+    sleep = staticmethod(time.sleep)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.close()
+
+
+def connect(
+    server: Server, *first: bytes, messages: tuple[str, ...] = (), messages_per_sec: float = 1_000
+) -> tuple[Connection, Peer]:
+    opening = meanwhile(lambda: open_connection(server.url, messages, messages_per_sec, SystemClock()))
+    peer = server.accept(*first)
+    return opening.result(10), peer
+
+
+def read_until(connection: Connection, enough: Callable[[list[bytes]], bool]) -> list[bytes]:
+    """Frames, in order, until there are enough of them or the connection is over."""
+    frames: list[bytes] = []
+    deadline = time.monotonic() + 10
+    while not enough(frames):
+        assert time.monotonic() < deadline, f"only {len(frames)} frames came"
+        if batch := connection.read():
+            frames += batch.frames
+    return frames
+
+
+def read_to_the_end(connection: Connection) -> tuple[list[bytes], ConnectionOverError]:
+    frames: list[bytes] = []
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            batch = connection.read()
+        except ConnectionOverError as over:
+            return frames, over
+        if batch:
+            frames += batch.frames
+    raise AssertionError("the connection does not end")
+
+
+def next_batch(connection: Connection) -> Batch:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        if batch := connection.read():
+            return batch
+    raise AssertionError("nothing came")
+
+
+def test_frames_sent_with_the_handshake_response_are_not_lost(server: Server) -> None:
+    connection, _ = connect(server, wire(b"first"), wire(b"second"))
+
+    assert read_until(connection, lambda frames: len(frames) == 2) == [b"first", b"second"]
+
+
+def test_every_kind_of_message_comes_out_as_it_was_sent(server: Server) -> None:
+    big = bytes(itertools.islice(itertools.cycle(range(251)), 5_000_000))
+    connection, peer = connect(server)
+    sending = meanwhile(
+        lambda: peer.send(
+            wire(b""),
+            wire(b'{"a":1}'),
+            wire(b"\x00\xff\xfe", Opcode.BINARY),
+            wire(b"\xff\xfe not utf-8 \x80"),
+            wire(b"one ", fin=False),
+            wire(b"ping between", Opcode.PING),
+            wire(b"two ", Opcode.CONT, fin=False),
+            wire(b"", Opcode.CONT, fin=False),
+            wire(b"three", Opcode.CONT),
+            wire(b"unasked", Opcode.PONG),
+            wire(big),
+            wire(b"x" * 125),
+            wire(b"y" * 126),
+            wire(b"z" * 65_536, Opcode.BINARY),
+            wire(b"bin", Opcode.BINARY, fin=False),
+            wire(b"ary", Opcode.CONT),
+        )
+    )
+
+    frames: list[bytes] = []
+    binary: list[int] = []
+    while len(frames) < 10:
+        batch = next_batch(connection)
+        binary += [len(frames) + index for index in batch.binary]
+        frames += batch.frames
+    sending.result(10)
+
+    assert frames == [
+        b"",
+        b'{"a":1}',
+        b"\x00\xff\xfe",
+        b"\xff\xfe not utf-8 \x80",
+        b"one two three",
+        big,
+        b"x" * 125,
+        b"y" * 126,
+        b"z" * 65_536,
+        b"binary",
+    ]
+    assert binary == [2, 8, 9]
+    assert peer.receive() == (Opcode.PONG, b"ping between")
+
+
+def test_a_message_cut_at_any_byte_is_taken_up_where_it_was_left(server: Server) -> None:
+    sent = [b"a" * 3, b"", b"b" * 126, b"cd"]
+    stream = b"".join([wire(sent[0]), wire(sent[1]), wire(sent[2]), wire(b"c", fin=False), wire(b"d", Opcode.CONT)])
+    connection, peer = connect(server)
+    frames: list[bytes] = []
+    for at in range(len(stream)):
+        peer.send(stream[at : at + 1])
+        frames += next_batch(connection).frames
+
+    assert frames == sent
+
+
+def test_half_a_frame_does_not_hold_back_the_whole_ones_before_it(server: Server) -> None:
+    connection, peer = connect(server)
+    half = wire(b"x" * 1_000)
+    peer.send(wire(b"whole 1"), wire(b"whole 2"), half[:500])
+
+    assert next_batch(connection).frames == [b"whole 1", b"whole 2"]
+    assert connection.read() is None
+    peer.send(half[500:])
+    assert next_batch(connection).frames == [b"x" * 1_000]
+
+
+def test_a_batch_carries_the_time_right_after_its_read(server: Server) -> None:
+    connection, peer = connect(server)
+    before = time.time_ns()
+    peer.send(wire(b"x"))
+    batch = next_batch(connection)
+
+    assert before <= batch.received_ns <= time.time_ns()
+
+
+def test_what_came_before_a_close_frame_is_handed_out_first(server: Server) -> None:
+    connection, peer = connect(server)
+    peer.send(wire(b"last words"), close_frame(1001, "bye, says the exchange"))
+
+    frames, over = read_to_the_end(connection)
+
+    assert frames == [b"last words"]
+    assert over.reason == "closed"
+    assert str(over) == "close frame 1001 bye, says the exchange"
+    assert peer.receive() == (Opcode.CLOSE, b"\x03\xe8")
+
+
+def test_a_close_frame_without_a_code_is_understood(server: Server) -> None:
+    connection, peer = connect(server)
+    peer.send(wire(b"", Opcode.CLOSE))
+
+    assert read_to_the_end(connection)[1].reason == "closed"
+
+
+def test_a_hang_up_without_a_close_frame_is_a_lost_connection(server: Server) -> None:
+    connection, peer = connect(server)
+    peer.send(wire(b"one"))
+    assert next_batch(connection).frames == [b"one"]
+    peer.hang_up()
+
+    frames, over = read_to_the_end(connection)
+    assert (frames, over.reason) == ([], "lost")
+
+
+def test_a_reset_is_a_lost_connection(server: Server) -> None:
+    connection, peer = connect(server)
+    peer.reset()
+
+    frames, over = read_to_the_end(connection)
+    assert (frames, over.reason) == ([], "lost")
+
+
+def test_a_failed_pong_loses_nothing_that_was_received(server: Server) -> None:
+    connection, peer = connect(server)
+    peer.send(*(wire(b"ping", Opcode.PING) + wire(b"data %d" % number) for number in range(50)))
+    peer.hang_up()
+
+    frames, over = read_to_the_end(connection)
+
+    assert frames == [b"data %d" % number for number in range(50)]
+    assert over.reason == "lost"
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        b"\xf1\x01x",  # reserved bits
+        b"\x83\x01x",  # an opcode nobody defined
+        wire(b"lonely", Opcode.CONT),
+        wire(b"start", fin=False) + wire(b"another start"),
+        wire(b"\x00\x01", Opcode.CLOSE),
+        b"\x89\x7e\x00\x7e" + b"x" * 126,  # a ping of 126 bytes
+    ],
+)
+def test_a_breach_of_the_protocol_ends_the_connection_after_the_whole_frames(server: Server, nonsense: bytes) -> None:
+    connection, peer = connect(server)
+    peer.send(wire(b"good"), nonsense)
+
+    frames, over = read_to_the_end(connection)
+    connection.close()
+
+    assert frames == [b"good"]
+    assert over.reason == "protocol"
+    assert peer.receive() == (Opcode.CLOSE, b"\x03\xea")
+
+
+@pytest.mark.parametrize("as_fragments", [False, True])
+def test_a_message_above_the_limit_ends_the_connection_before_it_is_gathered(
+    server: Server, monkeypatch: pytest.MonkeyPatch, *, as_fragments: bool
+) -> None:
+    monkeypatch.setattr(socket_module, "MAX_FRAME_BYTES", 1_000)
+    connection, peer = connect(server)
+    peer.send(wire(b"m" * 1_000), wire(b"at the limit: ", fin=False), wire(b"!" * 986, Opcode.CONT))
+    if as_fragments:
+        peer.send(wire(b"x" * 600, fin=False), wire(b"ping", Opcode.PING), wire(b"y" * 401, Opcode.CONT)[:4])
+    else:
+        peer.send(wire(b"x" * 1_001)[:4])
+
+    frames, over = read_to_the_end(connection)
+    connection.close()
+
+    assert list(map(len, frames)) == [1_000, 1_000]
+    assert over.reason == "too_big"
+    assert "1001 bytes" in str(over)
+    answers = [peer.receive() for _ in range(2 if as_fragments else 1)]
+    assert answers[-1] == (Opcode.CLOSE, b"\x03\xf1")
+
+
+def test_the_limit_of_a_message_is_64_mib() -> None:
+    assert socket_module.MAX_FRAME_BYTES == 64 << 20
+
+
+def test_leaving_still_hands_out_what_the_peer_sends_before_it_answers(server: Server) -> None:
+    connection, peer = connect(server)
+    connection.leave()
+    assert peer.receive() == (Opcode.CLOSE, b"\x03\xe8")
+    peer.send(wire(b"on its way 1"), wire(b"on its way 2"), close_frame())
+
+    frames, over = read_to_the_end(connection)
+    connection.close()
+
+    assert frames == [b"on its way 1", b"on its way 2"]
+    assert over.reason == "closed"
+    with pytest.raises(EOFError):
+        peer.receive()
+
+
+def test_messages_go_out_in_order_and_slower_than_allowed(server: Server) -> None:
+    messages = tuple(f'{{"id":{number}}}' for number in range(5))
+    connection, peer = connect(server, messages=messages, messages_per_sec=20)
+    started = time.monotonic()
+    received: list[bytes] = []
+    arrivals: list[float] = []
+
+    def collect() -> None:
+        while len(received) < 5:
+            received.append(peer.receive().data)
+            arrivals.append(time.monotonic() - started)
+
+    collecting = meanwhile(collect)
+    while not collecting.done():
+        connection.read()
+    collecting.result()
+
+    assert received == [message.encode() for message in messages]
+    assert arrivals[4] - arrivals[0] >= 4 / 20
+
+
+def test_nothing_is_sent_that_no_one_asked_for(server: Server) -> None:
+    connection, peer = connect(server)
+    peer.send(wire(b"data"))
+    next_batch(connection)
+    connection.close()
+
+    assert peer.receive().opcode == Opcode.CLOSE
+
+
+def test_the_handshake_names_the_client_and_offers_no_compression(server: Server) -> None:
+    _, peer = connect(server)
+
+    assert "User-Agent: market-data-collector" in peer.request
+    assert "Sec-WebSocket-Extensions" not in peer.request
+
+
+def test_an_http_error_is_a_failed_handshake_with_its_answer(server: Server) -> None:
+    opening = meanwhile(lambda: open_connection(server.url, (), 5, SystemClock()))
+    server.refuse("429 Too Many Requests", ["Retry-After: 17"], b'{"code":-1003}')
+
+    with pytest.raises(HandshakeError, match=r'HTTP 429 Too Many Requests \{"code":-1003\}') as caught:
+        opening.result(10)
+    assert (caught.value.status, caught.value.retry_after) == (429, "17")
+
+
+def test_an_http_error_without_more_is_a_failed_handshake(server: Server) -> None:
+    opening = meanwhile(lambda: open_connection(server.url, (), 5, SystemClock()))
+    server.refuse("503 Service Unavailable")
+
+    with pytest.raises(HandshakeError) as caught:
+        opening.result(10)
+    assert (caught.value.status, caught.value.retry_after) == (503, None)
+
+
+def test_a_hang_up_instead_of_an_answer_is_a_failed_handshake(server: Server) -> None:
+    opening = meanwhile(lambda: open_connection(server.url, (), 5, SystemClock()))
+    server.accept_silently()[0].close()
+
+    with pytest.raises(HandshakeError) as caught:
+        opening.result(10)
+    assert caught.value.status is None
+
+
+def test_a_handshake_that_is_never_answered_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_module, "HANDSHAKE_TIMEOUT_SECS", 0.1)
+    opening = meanwhile(lambda: open_connection(server.url, (), 5, SystemClock()))
+    server.accept_silently()
+
+    with pytest.raises(HandshakeError, match="timed out"):
+        opening.result(10)
+
+
+def test_a_refused_connection_is_a_failed_handshake(server: Server) -> None:
+    server.close()
+
+    with pytest.raises(HandshakeError, match="ConnectionRefusedError"):
+        open_connection(server.url, (), 5, SystemClock())
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 signed by itself, and its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    made, key = folder / "cert.pem", folder / "key.pem"
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
+    names = "subjectAltName=IP:127.0.0.1"
+    subprocess.run(
+        [*command.split(), "-addext", names, "-keyout", key, "-out", made], check=True, capture_output=True, timeout=30
+    )
+    return made, key
+
+
+@pytest.fixture
+def tls_server(certificate: tuple[Path, Path]) -> Iterator[Server]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+
+    def wrap(sock: socket.socket) -> ssl.SSLSocket:
+        return context.wrap_socket(sock, server_side=True)
+
+    server = Server(wrap)
+    yield server
+    server.close()
+
+
+def test_over_tls_messages_of_any_size_come_whole(
+    tls_server: Server, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEBSOCKET_CLIENT_CA_BUNDLE", str(certificate[0]))
+    opening = meanwhile(lambda: open_connection(tls_server.url.replace("ws:", "wss:"), (), 5, SystemClock()))
+    peer = tls_server.accept(wire(b"with the handshake"))
+    connection = opening.result(10)
+    big = b"0123456789" * 50_000
+    half = wire(b"in two records")
+
+    assert next_batch(connection).frames == [b"with the handshake"]
+    assert connection.read() is None
+    peer.send(wire(b"ping", Opcode.PING), wire(big), half[:7])
+    frames = read_until(connection, lambda frames: len(frames) == 1)
+    assert connection.read() is None
+    peer.send(half[7:], close_frame())
+    rest, over = read_to_the_end(connection)
+
+    assert frames + rest == [big, b"in two records"]
+    assert over.reason == "closed"
+    assert peer.receive() == (Opcode.PONG, b"ping")
+
+
+def test_a_certificate_nobody_vouches_for_is_refused(tls_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WEBSOCKET_CLIENT_CA_BUNDLE", raising=False)
+    opening = meanwhile(lambda: open_connection(tls_server.url.replace("ws:", "wss:"), (), 5, SystemClock()))
+    with pytest.raises(ssl.SSLError):
+        tls_server.accept()
+
+    with pytest.raises(HandshakeError, match="CERTIFICATE_VERIFY_FAILED"):
+        opening.result(10)
