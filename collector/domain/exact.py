@@ -1,0 +1,74 @@
+"""Which decimals a double holds exactly, so that the archive never shows another number than the exchange sent.
+
+A double holds every decimal of at most 15 significant digits: among them, reading text into the nearest double and
+writing that double's shortest text gives the same number back (IEEE 754 binary64, DBL_DIG = 15). Longer ones, and those
+near the ends of a double's range, have to be compared one by one.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from decimal import Decimal, InvalidOperation
+from itertools import accumulate
+from math import isfinite
+from typing import Final
+
+_DECIMAL: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+"""Narrower than `float()`, which also takes blanks, underscores, other scripts' digits, `nan` and `inf`."""
+
+_PROVEN_CHARS: Final = 15
+_MARKS: Final = bytes.maketrans(b"0123456789.eE", b"1" * 11 + b"ee")
+_LONG: Final = b"1" * (_PROVEN_CHARS + 1)
+_EXPONENT: Final = b"1e"
+_ESCAPE: Final = b"\\"
+"""JSON may write any digit as an escape, which hides how long a number is."""
+
+
+def to_double(text: str) -> float | None:
+    """The double nearest to a decimal; None for any other text and for a decimal beyond the range of doubles."""
+    if _DECIMAL.fullmatch(text) is None:
+        return None
+    value = float(text)
+    return value if isfinite(value) else None
+
+
+def is_exact(text: str) -> bool:
+    """True if `text` is a decimal and its double, written as its shortest text, is numerically the same decimal."""
+    value = to_double(text)
+    if value is None:
+        return False
+    try:
+        return Decimal(repr(value)) == Decimal(text)
+    except InvalidOperation:  # an exponent that Decimal cannot hold: no double comes near it, but for zero
+        return False
+
+
+def suspects(payloads: Sequence[bytes]) -> list[int]:
+    """The indexes, ascending, of the JSON payloads that may hold an inexact number.
+
+    A payload that is not named holds none: each of its numbers, quoted or bare, has at most 15 significant digits and
+    no exponent. One that is named may still be exact in every number; `is_exact` decides.
+    """
+    marks = b"\n".join(payloads).translate(_MARKS)
+    starts = list(accumulate((len(payload) + 1 for payload in payloads), initial=0))
+    found = {index for needle in (_LONG, _EXPONENT, _ESCAPE) for index in _holders(marks, starts, needle)}
+    return sorted(index for index in found if _is_suspect(payloads[index]))
+
+
+def _holders(marks: bytes, starts: Sequence[int], needle: bytes) -> Iterator[int]:
+    at = marks.rfind(needle)  # from the end: measured, a third of the time of `find` on these marks
+    while at >= 0:
+        index = bisect_right(starts, at) - 1
+        yield index
+        at = marks.rfind(needle, 0, starts[index])
+
+
+def _is_suspect(payload: bytes) -> bool:
+    """Look again at a payload with a long run of digits: zeros at the end of a quoted decimal are not significant.
+
+    Some exchanges write a size of 12345678 as `"12345678.00000000"`, in nearly every message of a cheap coin.
+    """
+    marks = payload.translate(_MARKS)
+    if _EXPONENT in marks or _ESCAPE in marks:
+        return True
+    return _LONG in payload.replace(b'0000"', b'"').translate(_MARKS)
