@@ -4,7 +4,7 @@ The supervisor's own knowledge and the children's newest reports go in. Counts a
 on rising when a child is restarted and begins again at nothing.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -102,14 +102,14 @@ class Status:
         ]
         # A row becomes durable one batch after it came, and is reported a moment later.
         self._silent_after_secs = config.ingest.stale_timeout_secs + config.writer.batch_interval_secs + _REPORTING_SECS
-        self._roles: dict[str, _Role] = {}
+        self._roles: defaultdict[str, _Role] = defaultdict(_Role)
         self._last_times: dict[StreamKey, dict[str, int]] = {key: {} for key in self._configured}
         self._refused: dict[str, tuple[int, float]] = {}
 
     def look(self, reports: Mapping[str, Report], known: Knowledge) -> dict[str, Any]:
         """Take in the newest report of each role and return the status: the object that DESIGN §8 describes."""
         for role, report in reports.items():
-            self._roles.setdefault(role, _Role()).take(report)
+            self._roles[role].take(report)
         self._note_streams()
         processes = [_process(child, known.usage) for child in known.children]
         journals = self._journals(known.now_us)
@@ -137,20 +137,17 @@ class Status:
             "streams": [self._stream(key) for key in self._last_times],
         }
 
-    def _role(self, name: str) -> _Role:
-        return self._roles.setdefault(name, _Role())
-
     def _ingests(self) -> dict[str, _Role]:
         return {name.partition(":")[2]: role for name, role in self._roles.items() if name.startswith("ingest:")}
 
     def _note_streams(self) -> None:
         """A restarted writer does not know when it last stored a row; that is remembered here."""
-        for stream in self._role("writer").report.get("streams", ()):
+        for stream in self._roles["writer"].report.get("streams", ()):
             times = self._last_times.setdefault(_key(stream), {})
             times |= {name: stream[name] for name in ("last_received_us", "last_durable_us") if stream[name]}
 
     def _journals(self, now_us: int) -> list[dict[str, Any]]:
-        report = self._role("writer").report
+        report = self._roles["writer"].report
         unreported_secs = (now_us - report.get("updated_us", now_us)) / 1e6
         standing_secs = unreported_secs if unreported_secs > _REPORTING_SECS else 0.0
         return [
@@ -164,7 +161,7 @@ class Status:
         ]
 
     def _writer(self) -> dict[str, Any]:
-        writer = self._role("writer")
+        writer = self._roles["writer"]
         refused = sum(role.total("refused") for role in self._ingests().values())
         return {
             "batch_size": writer.report.get("batch_size", 0),
@@ -178,8 +175,8 @@ class Status:
         }
 
     def _segments(self) -> dict[str, int]:
-        on_disk = self._role("writer").report.get("segments", {})
-        archiver = self._role("archiver")
+        on_disk = self._roles["writer"].report.get("segments", {})
+        archiver = self._roles["archiver"]
         return {
             "open": on_disk.get("open", 0),
             "sealed": on_disk.get("sealed", 0),
@@ -188,7 +185,7 @@ class Status:
         }
 
     def _archive(self) -> dict[str, Any]:
-        archiver = self._role("archiver")
+        archiver = self._roles["archiver"]
         error = archiver.report.get("last_error")
         return {
             "backlog_segments": archiver.report.get("backlog_segments", 0),
@@ -199,7 +196,7 @@ class Status:
         }
 
     def _stream(self, key: StreamKey) -> dict[str, Any]:
-        writer, times = self._role("writer"), self._last_times[key]
+        writer, times = self._roles["writer"], self._last_times[key]
         return {
             **key._asdict(),
             "messages": writer.total((key, "messages")),
