@@ -1,0 +1,256 @@
+import contextlib
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from time import monotonic
+from typing import Any
+
+import pytest
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from collector import http as served
+from collector.http import StatusServer
+
+DEADLINE_SECS = 20.0
+WELL = {"run_id": "r", "healthy": True, "reasons": [], "processes": []}
+ILL = {**WELL, "healthy": False, "reasons": [{"code": "writer_behind", "text": "<b>61 s</b>"}]}
+
+
+class Log(list[dict[str, Any]]):
+    """Keeps what is logged."""
+
+    def logger(self) -> FilteringBoundLogger:
+        logger: FilteringBoundLogger = structlog.wrap_logger(
+            structlog.PrintLogger(), processors=[self._keep], wrapper_class=structlog.make_filtering_bound_logger(0)
+        )
+        return logger
+
+    def _keep(self, _logger: Any, _level: str, event: Any) -> Any:
+        self.append(event)
+        raise structlog.DropEvent
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
+
+
+class Site:
+    """A running server and the status it gives."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.status: Callable[[], Mapping[str, Any]] = lambda: WELL
+        self.log = Log()
+        self.server = StatusServer("127.0.0.1", self.port, self._give, self.log.logger())
+        assert self.server.try_start(), self.server.error
+
+    def _give(self) -> Mapping[str, Any]:
+        return self.status()
+
+    def ask(self, path: str, method: str = "GET") -> tuple[int, http.client.HTTPMessage, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_SECS)
+        with contextlib.closing(connection):
+            connection.request(method, path)
+            response = connection.getresponse()
+            return response.status, response.headers, response.read()
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE_SECS)
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    monkeypatch.setattr(served, "_POLL_SECS", 0.02)
+    running = Site()
+    yield running
+    running.server.close()
+
+
+def read_all(connection: socket.socket) -> bytes:
+    """All until the server ends the connection, however it does."""
+    received = b""
+    with contextlib.suppress(ConnectionResetError):
+        while block := connection.recv(65_536):
+            received += block
+    return received
+
+
+def test_status_is_the_object_as_json(site: Site) -> None:
+    code, headers, body = site.ask("/status")
+    assert (code, headers["Content-Type"]) == (200, "application/json; charset=utf-8")
+    assert json.loads(body) == WELL
+
+
+def test_a_query_behind_the_path_is_ignored(site: Site) -> None:
+    assert site.ask("/status?pretty=1")[0] == 200
+
+
+def test_healthz_says_200_while_healthy_and_503_with_the_reasons_when_not(site: Site) -> None:
+    assert (site.ask("/healthz")[0], json.loads(site.ask("/healthz")[2])) == (200, {"healthy": True, "reasons": []})
+    site.status = lambda: ILL
+    code, _, body = site.ask("/healthz")
+    assert (code, json.loads(body)) == (503, {"healthy": False, "reasons": ILL["reasons"]})
+
+
+def test_an_unknown_path_is_answered_with_a_hint_and_without_an_echo(site: Site) -> None:
+    code, headers, body = site.ask("/<script>alert(1)</script>")
+    assert (code, headers["Content-Type"]) == (404, "application/json; charset=utf-8")
+    assert json.loads(body) == {"error": "not found", "hint": "there is /status and /healthz"}
+
+
+def test_head_is_answered_without_a_body(site: Site) -> None:
+    code, headers, body = site.ask("/status", "HEAD")
+    assert (code, body) == (200, b"")
+    assert int(headers["Content-Length"]) == len(site.ask("/status")[2])
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "BREW"])
+def test_nothing_can_be_written(site: Site, method: str) -> None:
+    code, headers, body = site.ask("/status", method)
+    assert (code, headers["Allow"], json.loads(body)) == (405, "GET, HEAD", {"error": "method not allowed"})
+
+
+def test_answers_may_not_be_cached_or_taken_for_something_else(site: Site) -> None:
+    headers = site.ask("/status")[1]
+    assert (headers["Cache-Control"], headers["X-Content-Type-Options"]) == ("no-store", "nosniff")
+    assert headers["Server"].strip() == "collector"
+
+
+def test_a_status_that_fails_is_answered_with_500_and_logged_and_the_next_is_served(site: Site) -> None:
+    site.status = lambda: {"healthy": 1 / 0}
+    assert site.ask("/status")[0] == 500
+    assert [event["event"] for event in site.log] == ["http_status_failed"]
+    site.status = lambda: WELL
+    assert site.ask("/status")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "answered"),
+    [
+        (b"\x00\xff\r\n\r\n", b'{"error":"bad request"}\n'),
+        (b"GET /status HTTP/<b>\r\n\r\n", b'{"error":"bad request"}\n'),
+        (b"GET /status HTTP/9.9\r\n\r\n", b'{"error":"http version not supported"}\n'),
+        (b"GET /status HTTP/1.1\r\nX: <b>\r\n" * 101 + b"\r\n", b'{"error":"request header fields too large"}\n'),
+    ],
+)
+def test_a_malformed_request_is_refused_without_an_echo(site: Site, request_bytes: bytes, answered: bytes) -> None:
+    with site.connect() as connection:
+        connection.sendall(request_bytes)
+        answer = read_all(connection)
+    assert answer.endswith(answered)
+    assert b"<b>" not in answer
+    assert site.ask("/healthz")[0] == 200
+    assert site.log == []
+
+
+@pytest.mark.parametrize("start", [b"GET /", b"GET / HTTP/1.1\r\nX: "])
+def test_a_head_larger_than_any_honest_clients_is_refused(site: Site, start: bytes) -> None:
+    with site.connect() as connection:
+        connection.sendall(start.ljust(served.MAX_HEAD_BYTES + 1, b"x"))
+        assert b" 431 " in read_all(connection).partition(b"\r\n")[0]
+    assert site.log == []
+
+
+def test_garbage_without_end_does_not_keep_others_out(site: Site) -> None:
+    with site.connect() as connection:
+        with contextlib.suppress(ConnectionError):
+            for _ in range(1_000):
+                connection.sendall(b"x" * 65_536)
+        assert site.ask("/healthz")[0] == 200
+    assert site.log == []
+
+
+def test_hundreds_of_idle_connections_do_not_keep_an_operator_out(site: Site) -> None:
+    with contextlib.ExitStack() as idle:
+        for _ in range(300):
+            idle.enter_context(site.connect())
+        began = monotonic()
+        assert site.ask("/healthz")[0] == 200
+        assert monotonic() - began < served.CONNECTION_SECS
+        threads = sum("process_request_thread" in thread.name for thread in threading.enumerate())
+        assert threads <= served.MAX_CONNECTIONS
+    assert site.log == []
+
+
+def test_a_client_that_trickles_is_cut_when_its_time_is_over(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(served, "CONNECTION_SECS", 0.5)
+    began, pause = monotonic(), threading.Event()
+    with site.connect() as connection, contextlib.suppress(ConnectionError):
+        connection.sendall(b"GET /status HTTP/1.1\r\n")
+        while monotonic() - began < DEADLINE_SECS:
+            connection.sendall(b"x")
+            pause.wait(0.02)
+    assert monotonic() - began < DEADLINE_SECS / 2
+    assert site.log == []
+
+
+def test_a_client_that_reads_nothing_is_cut_when_its_time_is_over(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(served, "CONNECTION_SECS", 0.3)
+    site.status = lambda: {**WELL, "filler": "x" * 30_000_000}
+    with site.connect() as connection:
+        connection.sendall(b"GET /status HTTP/1.1\r\n\r\n")
+        server = site.server._server
+        assert server is not None
+        ends_at = monotonic() + DEADLINE_SECS
+        while not server._open:
+            assert monotonic() < ends_at
+        while server._open:
+            assert monotonic() < ends_at
+        assert len(read_all(connection)) < 30_000_000
+    assert site.log == []
+
+
+def test_a_taken_port_is_reported_and_can_be_tried_again() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        server = StatusServer("127.0.0.1", taken.getsockname()[1], lambda: WELL, Log().logger())
+        assert not server.try_start()
+        assert "in use" in server.error
+    assert server.try_start(), server.error
+    assert server.try_start()
+    server.close()
+
+
+@pytest.mark.parametrize("host", ["203.0.113.1", "no-such-host.invalid"])
+def test_an_address_that_is_not_ours_is_reported(host: str) -> None:
+    server = StatusServer(host, free_port(), lambda: WELL, Log().logger())
+    assert not server.try_start()
+    assert server.error
+
+
+def test_port_0_is_off() -> None:
+    server = StatusServer("127.0.0.1", 0, lambda: WELL, Log().logger())
+    assert server.try_start()
+    assert server._server is None
+    server.close()
+
+
+def test_closing_frees_the_port_and_ends_open_connections(site: Site) -> None:
+    with site.connect() as connection:
+        assert site.ask("/healthz")[0] == 200
+        site.server.close()
+        site.server.close()
+        assert read_all(connection) == b""
+    with pytest.raises(ConnectionRefusedError):
+        site.connect()
+    assert site.server.try_start(), site.server.error
+
+
+def test_ipv6_is_served() -> None:
+    if not socket.has_ipv6:
+        pytest.skip("this machine has no IPv6")
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6) as probe:
+            port = probe.getsockname()[1]
+    except OSError as error:
+        pytest.skip(f"this machine has no IPv6 loopback: {error}")
+    server = StatusServer("::1", port, lambda: WELL, Log().logger())
+    assert server.try_start(), server.error
+    with contextlib.closing(http.client.HTTPConnection("::1", port, timeout=DEADLINE_SECS)) as connection:
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().status == 200
+    server.close()
