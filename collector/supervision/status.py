@@ -26,7 +26,7 @@ _REFUSING_SECS: Final = 10.0
 """A feed that refused a frame so recently is refusing."""
 
 
-class Child(NamedTuple):
+class ChildState(NamedTuple):
     """A process as the supervisor knows it; `state` is starting, running, draining, backoff or failed."""
 
     name: str
@@ -50,7 +50,7 @@ class Knowledge(NamedTuple):
     now_us: int
     uptime_secs: float
     """Monotonic, since the supervisor's start."""
-    children: Sequence[Child]
+    children: Sequence[ChildState]
     hops: Sequence[Hop]
     usage: Mapping[int, Usage]
 
@@ -225,7 +225,7 @@ def health(status: Mapping[str, Any], now_us: int) -> dict[str, Any]:
     return {**said, "updated_at": iso_time(now_us)}
 
 
-def _process(child: Child, usage: Mapping[int, Usage]) -> dict[str, Any]:
+def _process(child: ChildState, usage: Mapping[int, Usage]) -> dict[str, Any]:
     used = usage.get(child.pid) if child.pid is not None else None
     return {
         **child._asdict(),

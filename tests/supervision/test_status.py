@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.config import Config, FeedConfig
-from collector.supervision.status import Child, Hop, Knowledge, Status, health
+from collector.supervision.status import ChildState, Hop, Knowledge, Status, health
 from collector.supervision.usage import Usage
 
 NOW_US = 1_795_000_000_000_000  # 2026-11-18T11:06:40Z
@@ -20,7 +20,7 @@ def known(uptime_secs: float = 10.0, now_us: int = NOW_US, **changes: Any) -> Kn
     return Knowledge(
         now_us,
         uptime_secs,
-        (Child("ingest:binance", 11, "running", 0), Child("writer", 12, "running", 2)),
+        (ChildState("ingest:binance", 11, "running", 0), ChildState("writer", 12, "running", 2)),
         (Hop("ingest:binance", "writer", 1, 256),),
         {11: Usage(50_000_000, 3.5)},
     )._replace(**changes)
@@ -208,13 +208,13 @@ def test_the_stores_error_is_shown_without_its_secrets() -> None:
 
 
 def test_a_child_in_backoff_makes_the_recorder_unhealthy() -> None:
-    found = status().look({}, known(children=(Child("writer", None, "backoff", 4),)))
+    found = status().look({}, known(children=(ChildState("writer", None, "backoff", 4),)))
     assert codes(found) == ["child_failing"]
     assert found["processes"][0]["pid"] is None
 
 
 def test_the_health_file_says_what_the_status_says() -> None:
-    found = status().look({}, known(children=(Child("writer", None, "failed", 4),)))
+    found = status().look({}, known(children=(ChildState("writer", None, "failed", 4),)))
     assert health(found, NOW_US) == {
         "run_id": "run-1",
         "host": "box",
