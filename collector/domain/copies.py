@@ -15,7 +15,7 @@ import msgspec
 RECENT_IDS: Final = 256
 """How many of a stream's newest ids are remembered at least."""
 
-REDUNDANT_WINDOW_US: Final = 10_000_000
+REDUNDANT_WINDOW_SECS: Final = 10
 """With redundant lines, ids this young are remembered too: one line may lag behind the other."""
 
 RECENT_IDS_LIMIT: Final = 65_536
@@ -63,7 +63,7 @@ class StreamMemory:
 
     @property
     def recent(self) -> dict[int, int]:
-        """The newest ids in order of arrival, each with receive time and digest in one integer."""
+        """The newest ids in order of arrival, each with receive time (s) and digest in one 64-bit integer."""
         return self._recent
 
     def judge(self, message_id: int, exchange_us: int | None, received_us: int, digest: int) -> Verdict:
@@ -78,7 +78,7 @@ class StreamMemory:
 
     def remember(self, message_id: int, received_us: int, digest: int) -> None:
         """Keep an id among the newest, without judging it."""
-        self._recent[message_id] = received_us << _DIGEST_BITS | digest
+        self._recent[message_id] = received_us // 1_000_000 << _DIGEST_BITS | digest
         if len(self._recent) >= self._trim_at:
             self._trim(received_us)
 
@@ -130,7 +130,7 @@ class StreamMemory:
     def _trim(self, now_us: int) -> None:
         keep = RECENT_IDS
         if self._redundant:
-            oldest = now_us - REDUNDANT_WINDOW_US
+            oldest = now_us // 1_000_000 - REDUNDANT_WINDOW_SECS
             young = sum(1 for value in self._recent.values() if value >> _DIGEST_BITS >= oldest)
             keep = min(max(keep, young), RECENT_IDS_LIMIT)
         self._recent = dict(islice(self._recent.items(), len(self._recent) - keep, None))

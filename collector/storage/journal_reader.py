@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from collector.domain.errors import DamagedError
+from collector.domain.records import UNKNOWN
 from collector.storage.journal import journal_files
 from collector.storage.journal_format import (
+    FeedIdentity,
     JournalHeader,
     Parsed,
     Record,
@@ -39,9 +41,9 @@ class Damage(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """What one read found, and the position behind it. `header` is None where the file's head itself is damaged."""
+    """What one read found, and the position behind it."""
 
-    header: JournalHeader | None
+    header: JournalHeader
     records: list[Record]
     damage: Damage | None
     position: Position
@@ -135,7 +137,7 @@ class JournalReader:
     def _advance(self, parsed: Parsed) -> Chunk:
         ended = parsed.records[-1].kind is RecordKind.CLOSE
         self._offset = parsed.end
-        return Chunk(self._header, parsed.records, None, self._position(ended=ended))
+        return Chunk(self._known_header(), parsed.records, None, self._position(ended=ended))
 
     def _pass_damage(self, *, final: bool) -> Chunk | None:
         tail = self._pread(self._offset, max(0, os.fstat(self._fileno()).st_size - self._offset))
@@ -143,25 +145,31 @@ class JournalReader:
         if found is not None:
             damage = Damage(self._offset, found, "record fails its checksum")
             self._offset += found
-            return Chunk(self._header, [], damage, self._position(ended=False))
+            return Chunk(self._known_header(), [], damage, self._position(ended=False))
         if not final:
             return None
         self.torn_bytes += len(tail)
-        return Chunk(self._header, [], None, self._position(ended=True))
+        return Chunk(self._known_header(), [], None, self._position(ended=True))
 
     def _whole_file_damaged(self, error: DamagedError) -> Chunk:
         size = os.fstat(self._fileno()).st_size
         self._offset = size
-        return Chunk(None, [], Damage(0, size, str(error)), self._position(ended=True))
+        return Chunk(self._known_header(), [], Damage(0, size, str(error)), self._position(ended=True))
 
     def _end_torn(self) -> Chunk:
         self._offset = os.fstat(self._fileno()).st_size
         self.torn_bytes += self._offset
-        return Chunk(None, [], None, self._position(ended=True))
+        return Chunk(self._known_header(), [], None, self._position(ended=True))
+
+    def _known_header(self) -> JournalHeader:
+        if self._header is not None:
+            return self._header
+        # Nothing can be read behind a damaged head; its number still names the file.
+        identity = FeedIdentity(self._feed, UNKNOWN, (), ())
+        return JournalHeader(f"{self._feed}/{self._number}", self._number, 0, identity, 0)
 
     def _position(self, *, ended: bool) -> Position:
-        file_id = self._header.file_id if self._header else f"{self._feed}/{self._number}"
-        position = Position(file_id, self._feed, self._number, self._offset, ended)
+        position = Position(self._known_header().file_id, self._feed, self._number, self._offset, ended)
         self._known[self._number] = position
         if ended:
             self.close()

@@ -1,0 +1,158 @@
+"""The writer's shelf: the open segment, when it is sealed, and which journal files a seal sets free."""
+
+import secrets
+from collections.abc import Iterable
+from typing import Final
+
+from collector import __version__
+from collector.channel.channel import Notice
+from collector.domain.batching import passed_boundary
+from collector.domain.errors import SegmentBusyError
+from collector.domain.names import make_segment_id
+from collector.processes.context import Context
+from collector.processes.streams import Streams
+from collector.storage.journal import journal_files
+from collector.storage.journal_reader import Position
+from collector.storage.sealing import (
+    create_segment,
+    open_segment,
+    read_positions,
+    seal,
+    sealed_segments,
+    write_positions,
+)
+from collector.storage.segments import EMPTY_STATE, Commit, Segment, SegmentState
+
+RETRY_SEAL_SECS: Final = 5.0
+"""How long after a reader kept a segment from being sealed the next try comes."""
+
+
+class Shelf:
+    """Exactly one open segment at every moment, and the positions it holds."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._config = context.config
+        self._folder = self._config.data_dir / "segments"
+        self._journals = self._config.data_dir / "journal"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._segment = open_segment(self._folder) or self._first()
+        if not self._segment.has_rows:
+            # Nothing was written under the old settings, so the present ones may shape the output.
+            self._segment.set_meta(self._meta())
+        self.state = self._segment.load()
+        self._positions = dict(self.state.positions)
+        self._opened_us = int(self._segment.meta["opened_at"])
+        self._opened_secs = context.clock.monotonic()
+        self._busy_until: float | None = None
+        context.log.info("segment_opened", segment=self._segment.segment_id, rows=self._segment.next_row - 1)
+
+    @property
+    def next_row(self) -> int:
+        """The row number of the next message."""
+        return self._segment.next_row
+
+    @property
+    def positions(self) -> dict[str, Position]:
+        """How far each journal file is committed."""
+        return self._positions
+
+    def restore(self, streams: Streams) -> None:
+        """Tell `streams` everything the open segment holds."""
+        streams.restore(self.state, self._segment.messages())
+
+    def store(self, commit: Commit) -> None:
+        """Commit; raises sqlite3.Error with nothing stored."""
+        self._segment.store(commit)
+        self._positions.update((position.file_id, position) for position in commit.positions)
+
+    def sealed(self) -> int:
+        """How many sealed segments wait for the archiver."""
+        return len(sealed_segments(self._folder))
+
+    def seal_due(self) -> bool:
+        """Whether the open segment is old or large enough; one without rows never is."""
+        now = self._context.clock.monotonic()
+        if not self._segment.has_rows:
+            self._opened_us, self._opened_secs = self._now_us(), now
+            return False
+        if self._busy_until is not None and now < self._busy_until:
+            return False
+        config = self._config.segment
+        return (
+            passed_boundary(self._opened_us, self._now_us(), config.interval_secs)
+            or now - self._opened_secs >= config.interval_secs
+            or self._segment.size_bytes() >= config.max_bytes
+        )
+
+    def seal(self, streams: Streams, feeds: dict[str, bytes]) -> None:
+        """Seal what is committed and open the next segment; or try again later, if somebody reads this one."""
+        old, clock = self._segment, self._context.clock
+        positions = self._positions_to_keep()
+        state = SegmentState(positions, streams.rows(), streams.recents(), feeds)
+        new_id = make_segment_id(self._now_us(), old.segment_id, secrets.token_hex(3))
+        try:
+            self._segment = seal(old, new_id, self._meta(), state, self._now_us())
+        except SegmentBusyError as error:
+            if self._busy_until is None:
+                self._context.log.warning("seal_delayed", error=str(error), size_bytes=old.size_bytes())
+            self._busy_until = clock.monotonic() + RETRY_SEAL_SECS
+            return
+        self._positions, self._busy_until = positions, None
+        self._opened_us, self._opened_secs = self._now_us(), clock.monotonic()
+        self._remove_journals()
+        self._context.log.info("segment_sealed", segment=old.segment_id, rows=old.next_row - 1)
+        self._context.sender.offer(Notice(self._context.role, "sealed", 0, 0))
+
+    def close(self, streams: Streams, feeds: dict[str, bytes]) -> None:
+        """Seal what there is, and leave an open segment without rows."""
+        if self._segment.has_rows:
+            self.seal(streams, feeds)
+        if not self._segment.has_rows:
+            # Frames that are no rows (acknowledgements) came after the last seal; their files are read to the end too.
+            write_positions(self._folder, self._segment.segment_id, self._positions)
+            self._remove_journals()
+        self._segment.close()
+
+    def _first(self) -> Segment:
+        segment_id = make_segment_id(self._now_us(), None, secrets.token_hex(3))
+        path = self._folder / f"{segment_id}.open.db"
+        state = EMPTY_STATE._replace(positions=read_positions(self._folder))
+        create_segment(path, {**self._meta(), "segment_id": segment_id, "previous_segment": ""}, state)
+        return Segment(path)
+
+    def _meta(self) -> dict[str, str]:
+        archive = self._config.archive
+        return {
+            "host": self._config.host_name,
+            "keep_raw": str(int(archive.keep_raw)),
+            "compression_level": str(archive.compression_level),
+            "collector_version": __version__,
+            "opened_at": str(self._now_us()),
+        }
+
+    def _positions_to_keep(self) -> dict[str, Position]:
+        """Positions of the files present and, for each feed, of the highest number ever read."""
+        highest: dict[str, int] = {}
+        for position in self._positions.values():
+            highest[position.feed] = max(position.number, highest.get(position.feed, 0))
+        present = set(self._files(highest))
+        return {
+            file_id: position
+            for file_id, position in self._positions.items()
+            if (position.feed, position.number) in present or position.number == highest[position.feed]
+        }
+
+    def _remove_journals(self) -> None:
+        """Remove the files read to their end: their rows are sealed, and positions.json knows their numbers."""
+        ended = {(position.feed, position.number) for position in self._positions.values() if position.ended}
+        for feed in {feed for feed, _ in ended}:
+            for number, path in journal_files(self._journals / feed):
+                if (feed, number) in ended:
+                    path.unlink()
+
+    def _files(self, feeds: Iterable[str]) -> list[tuple[str, int]]:
+        return [(feed, number) for feed in feeds for number, _ in journal_files(self._journals / feed)]
+
+    def _now_us(self) -> int:
+        return self._context.clock.now_ns() // 1_000

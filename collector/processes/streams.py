@@ -1,0 +1,86 @@
+"""What the writer knows of each stream, and how that crosses a commit, a seal and a restart."""
+
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from collector.domain.copies import Progress, StreamMemory
+from collector.domain.records import IdRule, StreamKey
+from collector.storage.segments import SegmentState, StreamRow
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_progress = msgspec.msgpack.Decoder(Progress).decode
+_decode_recent = msgspec.msgpack.Decoder(dict[int, int]).decode
+
+
+@dataclass(slots=True)
+class Stream:
+    """One stream as the writer sees it; the counts are this incarnation's."""
+
+    stream_id: int
+    key: StreamKey
+    feed: str
+    rule: IdRule
+    memory: StreamMemory
+    messages: int = 0
+    gaps: int = 0
+    last_received_us: int | None = None
+    last_durable_us: int | None = None
+
+    def row(self) -> StreamRow:
+        """What the next commit keeps of it."""
+        return StreamRow(self.stream_id, *self.key, self.feed, self.rule.value, _encode(self.memory.progress))
+
+
+class Streams:
+    """Every stream ever stored in this data directory, by key. New ones get the next stream_id."""
+
+    def __init__(self, redundant_feeds: frozenset[str]) -> None:
+        self._redundant_feeds = redundant_feeds
+        self._by_key: dict[StreamKey, Stream] = {}
+        self._next_id = 1
+
+    def __iter__(self) -> Iterator[Stream]:
+        """All streams, in order of their ids."""
+        return iter(self._by_key.values())
+
+    def get(self, key: StreamKey) -> Stream | None:
+        """The stream of that key, if anything of it was ever stored."""
+        return self._by_key.get(key)
+
+    def add(self, key: StreamKey, feed: str, rule: IdRule) -> Stream:
+        """Begin a stream."""
+        return self._make(self._next_id, key, feed, rule, Progress(), {})
+
+    def restore(self, state: SegmentState, messages: Iterable[tuple[int, int, int, bytes]]) -> None:
+        """Take over what a segment holds: state as of its last commit, newest ids as of its opening plus its rows."""
+        by_id: dict[int, Stream] = {}
+        for row in sorted(state.streams):
+            recent = _decode_recent(state.recents[row.stream_id]) if row.stream_id in state.recents else {}
+            key = StreamKey(row.exchange, row.symbol, row.data_type)
+            progress = _decode_progress(row.state)
+            by_id[row.stream_id] = self._make(row.stream_id, key, row.feed, IdRule(row.id_rule), progress, recent)
+        for stream_id, message_id, received_us, payload in messages:
+            stream = by_id[stream_id]
+            if stream.rule is not IdRule.NONE:
+                stream.memory.remember(message_id, received_us, zlib.crc32(payload))
+
+    def rows(self) -> list[StreamRow]:
+        """What a new segment keeps of all of them."""
+        return [stream.row() for stream in self]
+
+    def recents(self) -> dict[int, bytes]:
+        """The newest ids of all of them, for a new segment."""
+        return {stream.stream_id: _encode(stream.memory.recent) for stream in self if stream.memory.recent}
+
+    def _make(
+        self, stream_id: int, key: StreamKey, feed: str, rule: IdRule, progress: Progress, recent: dict[int, int]
+    ) -> Stream:
+        memory = StreamMemory(
+            dense=rule is IdRule.DENSE, redundant=feed in self._redundant_feeds, progress=progress, recent=recent
+        )
+        stream = self._by_key[key] = Stream(stream_id, key, feed, rule, memory)
+        self._next_id = max(self._next_id, stream_id + 1)
+        return stream

@@ -1,0 +1,219 @@
+"""The writer: journals in, one SQLite transaction out. One thread, one loop.
+
+The fate of its errors: a frame it cannot read becomes an undecoded row; a commit that fails is rolled back and tried
+again, with nothing read meanwhile; a segment somebody reads is sealed later; data of a newer version stops it.
+"""
+
+import os
+import sqlite3
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from collector.domain.batching import MAX_BATCH_BYTES, next_batch_limit
+from collector.exchanges.adapter import Adapter
+from collector.processes.context import Context
+from collector.processes.intake import FeedState, Intake
+from collector.processes.shelf import Shelf
+from collector.processes.streams import Stream, Streams
+from collector.storage.journal_reader import JournalReader
+from collector.storage.segments import Commit
+
+POLL_SECS: Final = 1.0
+"""How often the files are looked at when no notice comes."""
+
+REPORT_SECS: Final = 1.0
+RETRY_SECS: Final = 1.0
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_feed = msgspec.msgpack.Decoder(FeedState).decode
+
+
+def free_bytes(folder: Path) -> int:
+    """Room on the disk that holds `folder`, for a process without privileges."""
+    stat = os.statvfs(folder)
+    return stat.f_bavail * stat.f_frsize
+
+
+class Writer:
+    """`run` returns once it was told to stop and has stored and sealed everything the journals hold."""
+
+    def __init__(
+        self,
+        context: Context,
+        adapter_of: Callable[[str], Adapter],
+        ingest_gone: Callable[[str], bool],
+        free: Callable[[Path], int] = free_bytes,
+    ) -> None:
+        self._context = context
+        self._config = context.config
+        self._clock = context.clock
+        self._free = free
+        self._shelf = Shelf(context)
+        self._streams = Streams(frozenset(feed.name for feed in self._config.feed if feed.lines > 1))
+        self._shelf.restore(self._streams)
+        feeds = {name: _decode_feed(blob) for name, blob in self._shelf.state.feeds.items()}
+        self._intake = Intake(self._streams, feeds, adapter_of, self._shelf.next_row)
+        self._readers = {name: self._reader(name, ingest_gone) for name in self._feed_names()}
+        self._limit = self._config.writer.max_batch_size
+        self._commit_secs = 0.0
+        self._batch_since: float | None = None
+        self._reported: float | None = None
+        self._read_until_us: dict[str, int] = {}
+
+    def run(self) -> None:
+        """Work until told to stop, then until nothing is left to read."""
+        while True:
+            stopping = self._context.stopping()
+            busy = self._read_all()
+            if self._until_commit() <= 0 or (stopping and not busy):
+                self._commit()
+            if self._shelf.seal_due():
+                self._commit()
+                self._shelf.seal(self._streams, self._feed_states())
+                self._intake.begin(self._shelf.next_row)
+            self._report()
+            if stopping and not busy:
+                break
+            if not busy:
+                self._context.receiver.wait(min(POLL_SECS, self._until_commit()))
+        self._shelf.close(self._streams, self._feed_states())
+        self._report(now=True)
+        for reader in self._readers.values():
+            reader.close()
+
+    def _feed_names(self) -> list[str]:
+        journals = self._config.data_dir / "journal"
+        waiting = [path.name for path in journals.iterdir() if path.is_dir()] if journals.is_dir() else []
+        return sorted({*waiting, *(feed.name for feed in self._config.feed)})
+
+    def _reader(self, feed: str, ingest_gone: Callable[[str], bool]) -> JournalReader:
+        folder = self._config.data_dir / "journal" / feed
+        return JournalReader(folder, feed, self._shelf.positions, lambda: ingest_gone(feed))
+
+    def _feed_states(self) -> dict[str, bytes]:
+        return {name: _encode(state) for name, state in self._intake.feeds.items()}
+
+    def _read_all(self) -> bool:
+        """Read once from every feed, in turn; true if there may be more."""
+        busy = False
+        for feed, reader in self._readers.items():
+            chunk = reader.read()
+            if chunk is None:
+                continue
+            busy = True
+            if chunk.records:
+                self._read_until_us[feed] = chunk.records[-1].received_ns // 1_000
+            if self._batch_since is None:
+                self._batch_since = self._clock.monotonic()
+            for _ in self._intake.take(chunk, self._clock.now_ns() // 1_000, self._is_full):
+                self._commit()
+        return busy
+
+    def _is_full(self) -> bool:
+        batch = self._intake.batch
+        return len(batch.messages) >= self._limit or batch.size_bytes >= MAX_BATCH_BYTES
+
+    def _until_commit(self) -> float:
+        if self._batch_since is None:
+            return POLL_SECS
+        return max(0.0, self._batch_since + self._config.writer.batch_interval_secs - self._clock.monotonic())
+
+    def _commit(self) -> None:
+        batch = self._intake.batch
+        if not batch:
+            return
+        self._log_undecodable()
+        commit = Commit(
+            batch.messages,
+            batch.reasons,
+            batch.gaps,
+            [stream.row() for stream in batch.touched.values()],
+            {name: _encode(self._intake.feeds[name]) for name in batch.feeds},
+            list(batch.positions.values()),
+        )
+        self._commit_secs = self._store(commit)
+        durable_us = self._clock.now_ns() // 1_000
+        for stream in batch.touched.values():
+            stream.last_durable_us = durable_us
+        if self._config.writer.adaptive:
+            most = self._config.writer.max_batch_size
+            self._limit = next_batch_limit(self._limit, self._commit_secs, len(batch.messages), most)
+        self._batch_since = None
+        self._intake.begin(self._shelf.next_row)
+
+    def _store(self, commit: Commit) -> float:
+        """Store it, trying for as long as it takes: it stays in the journal, and nothing more is read meanwhile."""
+        failed = False
+        while True:
+            self._wait_for_room()
+            started = self._clock.monotonic()
+            try:
+                self._shelf.store(commit)
+            except sqlite3.OperationalError as error:
+                failed = True
+                self._context.log.warning("commit_failed", error=str(error), messages=len(commit.messages))
+                self._clock.sleep(RETRY_SECS)
+                self._report()
+            else:
+                if failed:
+                    self._context.log.info("commit_recovered", messages=len(commit.messages))
+                return self._clock.monotonic() - started
+
+    def _wait_for_room(self) -> None:
+        # Ingest refuses below the mark; the writer may use half of what is left, the archiver the rest.
+        paused = False
+        while (free := self._free(self._config.data_dir)) < self._config.journal.min_free_bytes // 2:
+            if not paused:
+                self._context.log.warning("writer_paused", free_bytes=free)
+            paused = True
+            self._clock.sleep(RETRY_SECS)
+            self._report()
+        if paused:
+            self._context.log.info("writer_resumed", free_bytes=free)
+
+    def _log_undecodable(self) -> None:
+        sample = self._intake.sample
+        if sample is not None:
+            text = sample.frame.decode(errors="backslashreplace")
+            self._context.log.warning("frame_undecodable", feed=sample.feed, reason=sample.reason, sample=text)
+
+    def _report(self, *, now: bool = False) -> None:
+        at = self._clock.monotonic()
+        if now or self._reported is None or at - self._reported >= REPORT_SECS:
+            self._reported = at
+            self._context.report(self._numbers())
+
+    def _numbers(self) -> Mapping[str, Any]:
+        counts = self._intake.counts
+        return {
+            "batch_size": len(self._intake.batch.messages),
+            "batch_limit": self._limit,
+            "commit_secs": self._commit_secs,
+            "messages": counts.messages,
+            "duplicates": counts.duplicates,
+            "undecodable": counts.undecodable,
+            "refused": counts.refused,
+            "gaps": counts.gaps,
+            "streams": [_stream_numbers(stream) for stream in self._streams],
+            "journals": [self._lag(feed, reader) for feed, reader in self._readers.items()],
+            "segments": {"open": 1, "sealed": self._shelf.sealed()},
+        }
+
+    def _lag(self, feed: str, reader: JournalReader) -> dict[str, Any]:
+        lag_bytes, files = reader.lag()
+        now_us = self._clock.now_ns() // 1_000
+        lag_us = now_us - self._read_until_us.get(feed, now_us) if lag_bytes else 0
+        return {"feed": feed, "lag_bytes": lag_bytes, "lag_secs": max(0, lag_us) / 1e6, "files": files}
+
+
+def _stream_numbers(stream: Stream) -> dict[str, Any]:
+    return {
+        **stream.key._asdict(),
+        "messages": stream.messages,
+        "gaps": stream.gaps,
+        "last_received_us": stream.last_received_us,
+        "last_durable_us": stream.last_durable_us,
+    }

@@ -1,0 +1,413 @@
+"""The writer with real journals and real SQLite: every frame once, whatever happens between."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from collector.channel.channel import Notice
+from collector.config import Config, FeedConfig, SegmentConfig, WriterConfig
+from collector.exchanges.registry import adapter
+from collector.processes.context import Context
+from collector.processes.writer import Writer
+from collector.storage.journal import JournalWriter, journal_files
+from collector.storage.journal_format import FeedIdentity, RecordKind
+from collector.storage.sealing import sealed_segments
+from collector.storage.segments import Commit, Segment
+
+START_NS = 1_700_000_000_000_000_000
+SYMBOLS = ("BTCUSDT", "ETHUSDT")
+TYPES = ("book_snapshot", "book_delta", "trade")
+
+
+class World:
+    """A data directory, a clock that moves when told, and one feed whose ingest is this test."""
+
+    def __init__(self, folder: Path, **sections: Any) -> None:
+        feed = FeedConfig(symbols=SYMBOLS, data_types=TYPES, name="f")
+        self.config = Config(data_dir=folder, feed=(feed,), **sections)
+        self.now_ns = START_NS
+        self.secs = 0.0
+        self.stop_when: Callable[[], bool] = lambda: True
+        self.sent: list[tuple[float, Notice]] = []
+        self.numbers: Mapping[str, Any] = {}
+        self.free = 1 << 40
+        self.gone = False
+        self.events: list[str] = []
+        self._number = 0
+
+    def sleep(self, secs: float) -> None:
+        self.secs += secs
+        self.now_ns += int(secs * 1e9)
+
+    def monotonic(self) -> float:
+        return self.secs
+
+    def wait(self, timeout_secs: float) -> Notice | None:
+        self.sleep(timeout_secs)
+        return None
+
+    def offer(self, notice: Notice) -> None:
+        self.sent.append((self.secs, notice))
+
+    def journal(self, file_bytes: int = 1 << 30) -> JournalWriter:
+        self._number += 1
+        identity = FeedIdentity("f", "binance", SYMBOLS, TYPES)
+        return JournalWriter(
+            self.config.data_dir / "journal/f", identity, self._number, file_bytes, lambda: self.now_ns
+        )
+
+    def writer(self) -> Writer:
+        def log(_logger: object, _level: str, event: Mapping[str, Any]) -> str:
+            self.events.append(event["event"])
+            raise structlog.DropEvent
+
+        class Clock:
+            monotonic = staticmethod(self.monotonic)
+            sleep = staticmethod(self.sleep)
+            now_ns = staticmethod(lambda: self.now_ns)
+
+        context = Context(
+            role="writer",
+            config=self.config,
+            sender=self,
+            receiver=self,
+            stopping=lambda: self.stop_when(),  # noqa: PLW0108 -- it changes while the writer runs
+            report=lambda numbers: setattr(self, "numbers", numbers),
+            log=structlog.wrap_logger(None, processors=[log]),
+            clock=Clock,
+        )
+        return Writer(context, adapter, lambda _feed: self.gone, lambda _folder: self.free)
+
+    def run(self, *, stop_after_secs: float = 0) -> None:
+        until = self.secs + stop_after_secs
+        self.stop_when = lambda: self.secs >= until
+        self.writer().run()
+
+    def tables(self) -> list[Path]:
+        folder = self.config.data_dir / "segments"
+        return [*sealed_segments(folder), *folder.glob("*.open.db")]
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = []
+        for path in self.tables():
+            db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+            rows += db.execute(sql).fetchall()
+            db.close()
+        return rows
+
+    def payloads(self) -> list[bytes]:
+        return [row[0] for row in self.query("SELECT payload FROM messages ORDER BY row")]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def trade(trade_id: int, *, price: str = "1.5", symbol: str = "BTCUSDT", at: int | None = None) -> bytes:
+    data = {
+        "e": "trade", "E": 1_700_000_000_000, "s": symbol, "t": trade_id, "p": price, "q": "2",
+        "T": 1_700_000_000_000 + (trade_id if at is None else at), "m": True, "M": True,
+    }  # fmt: skip
+    return json.dumps({"stream": f"{symbol.lower()}@trade", "data": data}, separators=(",", ":")).encode()
+
+
+def ticks(count: int, start: int = 0) -> Iterator[bytes]:
+    return (trade(n) for n in range(start, start + count))
+
+
+def noted_commits(monkeypatch: pytest.MonkeyPatch, note: Callable[[Commit], float]) -> list[float]:
+    notes: list[float] = []
+    real = Segment.store
+
+    def store(segment: Segment, commit: Commit) -> None:
+        notes.append(note(commit))
+        real(segment, commit)
+
+    monkeypatch.setattr(Segment, "store", store)
+    return notes
+
+
+def test_every_frame_is_stored_once_with_its_times_and_ids(world: World) -> None:
+    frames = [trade(1), trade(2, symbol="ETHUSDT"), trade(3)]
+    world.journal().append_frames(START_NS + 1_999, 1, frames)
+    world.run()
+    assert world.payloads() == frames
+    rows = world.query("SELECT id, received_us, exchange_us, line, series FROM messages ORDER BY row")
+    assert rows[0] == (1, START_NS // 1_000 + 1, 1_700_000_000_001_000, 1, 0)
+    streams = world.query("SELECT symbol, data_type, id_rule FROM streams WHERE feed='f'")
+    assert set(streams) == {("BTCUSDT", "trade", "dense"), ("ETHUSDT", "trade", "dense")}
+
+
+def test_a_batch_is_committed_when_it_is_full(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(world.config.data_dir, writer=WriterConfig(max_batch_size=10, adaptive=False))
+    sizes = noted_commits(monkeypatch, lambda commit: len(commit.messages))
+    journal = world.journal()
+    for frame in ticks(45):
+        journal.append_frames(START_NS, 0, [frame])
+    world.run()
+    assert sizes == [10, 10, 10, 10, 5]
+
+
+def test_a_batch_is_committed_when_its_interval_is_over(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(world.config.data_dir, writer=WriterConfig(batch_interval_secs=3.0))
+    at = noted_commits(monkeypatch, lambda _commit: world.secs)
+    world.journal().append_frames(START_NS, 0, [trade(1)])
+    world.run(stop_after_secs=10)
+    assert at == [3.0]
+
+
+def test_copies_are_dropped_and_counted_also_after_a_restart(world: World) -> None:
+    journal = world.journal()
+    journal.append_frames(START_NS, 0, [trade(1), trade(2), trade(1)])
+    world.run(stop_after_secs=20)
+    assert world.numbers["duplicates"] == 1
+    journal.append_frames(START_NS, 0, [trade(2), trade(3)])
+    world.run()
+    assert (world.numbers["duplicates"], world.numbers["messages"]) == (1, 1)
+    assert [row[0] for row in world.query("SELECT id FROM messages ORDER BY row")] == [1, 2, 3]
+
+
+def test_other_content_under_a_taken_id_is_stored_and_reported(world: World) -> None:
+    world.journal().append_frames(START_NS, 0, [trade(1), trade(1, price="9")])
+    world.run()
+    assert world.payloads() == [trade(1), trade(1, price="9")]
+    assert world.query("SELECT symbol, stream_type, kind, cause, missing FROM gaps") == [
+        ("BTCUSDT", "trade", "duplicate_conflict", "exchange", 1)
+    ]
+
+
+def test_what_cannot_be_read_is_kept_whole_with_a_reason_and_one_gap_row_a_stretch(world: World) -> None:
+    bad = [b"{", b"", b"\xff\xfe", b'{"stream":"xrpusdt@trade","data":{}}', b"\x00" * 5_000_000]
+    journal = world.journal()
+    journal.append_frames(START_NS, 0, [*bad, trade(1)])
+    journal.append_frames(START_NS, 0, [b"\x01\x02"], {0})
+    world.run()
+    assert world.payloads() == [*bad, trade(1), b"\x01\x02"]
+    assert len(world.query("SELECT * FROM reasons WHERE reason <> ''")) == 6
+    assert world.query("SELECT kind, status, ended_at, missing FROM gaps") == [("undecodable", "open", None, 1)]
+    assert world.numbers["undecodable"] == 6
+    world.now_ns += 120_000_000_000
+    journal.append_frames(world.now_ns, 0, [trade(2)])
+    world.run()
+    rows = world.query("SELECT gap_id, status, missing FROM gaps")
+    assert [row[1:] for row in rows] == [("open", 1), ("unrepairable", 6)]
+    assert len({row[0] for row in rows}) == 1
+
+
+def test_a_fault_in_the_adapter_costs_a_message_its_type_and_nothing_else(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = adapter("binance").decoder
+
+    def faulty(subscription: Any) -> Any:
+        decode = real(subscription)
+
+        def step(frame: bytes) -> Any:
+            if b'"t":2,' in frame:
+                raise ZeroDivisionError
+            return decode(frame)
+
+        return step
+
+    monkeypatch.setattr(type(adapter("binance")), "decoder", lambda _self, subscription: faulty(subscription))
+    world.journal().append_frames(START_NS, 0, [trade(1), trade(2), trade(3)])
+    world.run()
+    assert world.query("SELECT reason FROM reasons") == [("ZeroDivisionError in the adapter",)]
+    assert world.numbers["messages"] == 2
+
+
+def test_control_frames_are_counted_and_not_stored(world: World) -> None:
+    world.journal().append_frames(START_NS, 0, [b'{"result":null,"id":1}', trade(1)])
+    world.run()
+    assert world.payloads() == [trade(1)]
+
+
+@pytest.mark.parametrize("broken", [0, 1, 2, 3, 4])
+def test_a_kill_after_any_commit_neither_loses_nor_repeats_a_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: int
+) -> None:
+    world = World(tmp_path, writer=WriterConfig(max_batch_size=7, adaptive=False))
+    journal = world.journal(file_bytes=3_000)
+    for frame in ticks(40):
+        journal.append_frames(START_NS, 0, [frame])
+    real = Segment.store
+    calls = 0
+
+    def store(segment: Segment, commit: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == broken + 1:
+            raise KeyboardInterrupt  # like a kill: nothing of this commit happened
+        real(segment, commit)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Segment, "store", store)
+        with pytest.raises(KeyboardInterrupt):
+            world.run()
+    world.run()
+    assert [row[0] for row in world.query("SELECT id FROM messages ORDER BY id")] == list(range(40))
+
+
+def test_a_failed_commit_is_tried_until_it_succeeds_and_nothing_else_is_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Segment.store
+    failures = iter([True, True, False])
+
+    def store(segment: Segment, commit: Any) -> None:
+        if next(failures, False):
+            raise sqlite3.OperationalError("database or disk is full")
+        real(segment, commit)
+
+    monkeypatch.setattr(Segment, "store", store)
+    world.journal().append_frames(START_NS, 0, [trade(1)])
+    world.run()
+    assert world.payloads() == [trade(1)]
+    assert world.events.count("commit_failed") == 2
+    assert "commit_recovered" in world.events
+
+
+def test_the_writer_pauses_below_half_the_mark_and_goes_on_by_itself(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.free = 0
+    slept: list[float] = []
+
+    def sleep(secs: float) -> None:
+        slept.append(secs)
+        if len(slept) == 3:
+            world.free = 1 << 40
+
+    monkeypatch.setattr(world, "sleep", sleep)
+    world.journal().append_frames(START_NS, 0, [trade(1)])
+    world.run()
+    assert len(slept) == 3
+    assert world.payloads() == [trade(1)]
+
+
+def test_a_segment_is_sealed_on_a_multiple_of_its_interval(world: World) -> None:
+    world = World(world.config.data_dir, segment=SegmentConfig(interval_secs=600.0))
+    # 2023-11-14T22:13:20Z: the next multiple of ten minutes is 400 s away.
+    world.journal().append_frames(START_NS, 0, [trade(1)])
+    until = 450.0
+    world.run(stop_after_secs=until)
+    assert [(round(at), notice.kind) for at, notice in world.sent] == [(400, "sealed")]
+
+
+def test_a_clock_set_back_does_not_put_off_a_seal(world: World) -> None:
+    world = World(world.config.data_dir, segment=SegmentConfig(interval_secs=600.0))
+    world.journal().append_frames(START_NS, 0, [trade(1)])
+    real = world.sleep
+
+    def sleep(secs: float) -> None:
+        real(secs)
+        if 100 < world.secs < 102:
+            world.now_ns -= 3_600_000_000_000
+
+    world.sleep = sleep  # type: ignore[method-assign]
+    world.run(stop_after_secs=650)
+    assert len(world.sent) == 1
+
+
+def test_a_large_segment_is_sealed_at_once(world: World) -> None:
+    world = World(
+        world.config.data_dir, segment=SegmentConfig(max_bytes=1 << 20), writer=WriterConfig(max_batch_size=500)
+    )
+    journal = world.journal()
+    for start in range(0, 20_000, 100):
+        journal.append_frames(START_NS, 0, list(ticks(100, start)))
+    world.run()
+    assert len(world.sent) >= 3
+    assert [row[0] for row in world.query("SELECT id FROM messages ORDER BY id")] == list(range(20_000))
+
+
+def test_after_a_clean_stop_one_open_segment_without_rows_and_no_journal_is_left(world: World) -> None:
+    journal = world.journal(file_bytes=500)
+    for frame in ticks(20):
+        journal.append_frames(START_NS, 0, [frame])
+    journal.close()
+    world.run()
+    assert journal_files(world.config.data_dir / "journal/f") == []
+    assert len(sealed_segments(world.config.data_dir / "segments")) == 1
+    (opened,) = (world.config.data_dir / "segments").glob("*.open.db")
+    db = sqlite3.connect(opened)
+    assert db.execute("SELECT count(*) FROM messages").fetchone() == (0,)
+    db.close()
+    positions = json.loads((world.config.data_dir / "segments/positions.json").read_bytes())["positions"]
+    assert max(entry["number"] for entry in positions) == journal.number
+
+
+def test_frames_that_are_no_rows_leave_no_journal_behind_either(world: World) -> None:
+    journal = world.journal()
+    journal.append_frames(START_NS, 0, [b'{"result":null,"id":1}'])
+    journal.close()
+    world.run()
+    assert journal_files(world.config.data_dir / "journal/f") == []
+    assert sealed_segments(world.config.data_dir / "segments") == []
+
+
+def test_a_refused_stretch_is_one_budget_row_for_each_configured_stream(world: World) -> None:
+    journal = world.journal()
+    journal.append_event(RecordKind.REFUSING, START_NS, 0, {"reason": "disk"})
+    info = {"frames": 12, "bytes": 3_000, "started_ns": START_NS}
+    journal.append_event(RecordKind.RESUMED, START_NS + 5_000_000_000, 0, info)
+    world.run()
+    rows = world.query("SELECT symbol, stream_type, kind, cause, missing, ended_at - started_at FROM gaps")
+    assert len(rows) == len(SYMBOLS) * len(TYPES)
+    assert {row[2:] for row in rows} == {("budget", "disk_budget", None, 5_000_000)}
+    assert world.numbers["refused"] == 12
+
+
+def test_a_refusal_whose_ingest_was_killed_ends_with_its_successor(world: World) -> None:
+    world.journal().append_event(RecordKind.REFUSING, START_NS, 0, {})
+    world.journal().append_event(RecordKind.CONNECT, START_NS + 9_000_000_000, 0, {"url": "ws://x"})
+    world.run()
+    spans = {row[0] for row in world.query("SELECT ended_at - started_at FROM gaps WHERE kind='budget'")}
+    assert spans == {9_000_000}
+
+
+def test_a_bad_journal_record_is_a_damaged_row_and_the_rest_is_stored(world: World) -> None:
+    journal = world.journal()
+    journal.append_frames(START_NS, 0, [trade(1)])
+    start = journal.position
+    journal.append_frames(START_NS, 0, [trade(2)])
+    journal.append_frames(START_NS, 0, [trade(3)])
+    with (world.config.data_dir / "journal/f/000000000001.journal").open("r+b") as file:
+        file.seek(start + 60)
+        file.write(b"\xff")
+    world.run()
+    assert [row[0] for row in world.query("SELECT id FROM messages ORDER BY id")] == [1, 3]
+    assert world.query("SELECT exchange, symbol, kind, cause FROM gaps") == [("binance", "_", "damaged", "disk")]
+
+
+def test_journals_of_a_feed_that_is_no_longer_configured_are_stored_too(world: World) -> None:
+    world.journal().append_frames(START_NS, 0, [trade(1)])
+    other = World(world.config.data_dir)
+    other.config = other.config.model_copy(update={"feed": (FeedConfig(symbols=("SOLUSDT",), name="g"),)})
+    other.gone = True
+    other.run()
+    assert world.payloads() == [trade(1)]
+
+
+def test_ids_that_restart_begin_a_new_series_and_are_kept(world: World) -> None:
+    journal = world.journal()
+    journal.append_frames(START_NS, 0, list(ticks(1_000, start=5_000)))
+    again = [trade(n, at=100_000 + n) for n in range(5_100, 5_103)]
+    journal.append_frames(START_NS, 0, again)
+    world.run()
+    assert world.payloads()[-3:] == again
+    assert world.query("SELECT DISTINCT series FROM messages") == [(0,), (1,)]
+    assert world.query("SELECT kind, cause, actual_id FROM gaps") == [("reset", "exchange", "5100")]
+
+
+def test_lag_is_reported_while_it_lasts(world: World) -> None:
+    journal = world.journal()
+    journal.append_frames(START_NS, 0, [trade(1)])
+    world.run()
+    assert world.numbers["journals"] == [{"feed": "f", "lag_bytes": 0, "lag_secs": 0.0, "files": 0}]
