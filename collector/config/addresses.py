@@ -1,0 +1,106 @@
+"""What an address may be: of an exchange, of the archive, of this machine. None may hold a password or a key.
+
+Each check is pure; it returns the address in its normal form, or raises ValueError with a reason that does not quote
+it, for it may hold a secret.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Final
+from urllib.parse import unquote, urlsplit
+
+from pydantic import AfterValidator, Field
+
+from collector.config.values import word
+
+_BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
+_REGION: Final = re.compile(r"[A-Za-z0-9_-]{0,64}")
+
+
+def _server(*schemes: str) -> Callable[[str], str]:
+    beginnings = tuple(f"{scheme}://" for scheme in schemes)
+
+    def check(url: str) -> str:
+        if not url:
+            return url
+        if not word(url).startswith(beginnings):
+            raise ValueError("has another scheme")
+        if not {"@", "?", "#"}.isdisjoint(url):
+            raise ValueError("has a user, password, query or fragment")
+        if not _has_host(url):
+            raise ValueError("has no valid host and port")
+        return url.rstrip("/")
+
+    return check
+
+
+def _has_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _archive_url(url: str) -> str:
+    if not url:
+        return url
+    scheme, mark, rest = url.partition("://")
+    if not mark or scheme not in {"file", "s3"}:
+        raise ValueError("does not begin with file:/// or s3://")
+    if not {"?", "#"}.isdisjoint(rest) or not rest.isprintable():
+        raise ValueError("has a query, a fragment or a control character")
+    return _file_url(rest) if scheme == "file" else _s3_url(rest)
+
+
+def _file_url(rest: str) -> str:
+    if not rest.startswith("/"):
+        raise ValueError("needs three slashes before the folder")
+    try:
+        path = unquote(rest, errors="strict").strip("/")
+    except UnicodeDecodeError:
+        path = ""
+    if not path or not path.isprintable():
+        raise ValueError("names no folder")
+    return Path(f"/{path}").as_uri()
+
+
+def _s3_url(rest: str) -> str:
+    bucket, _, prefix = rest.removesuffix("/").partition("/")
+    if not bucket:
+        raise ValueError("names no bucket")
+    if not _BUCKET.fullmatch(bucket):
+        raise ValueError("has a bucket name with other characters than A-Z a-z 0-9 . _ -")
+    if prefix and not {"", ".", ".."}.isdisjoint(prefix.split("/")):
+        raise ValueError('has an empty part, "." or ".." in its prefix')
+    return f"s3://{bucket}/{prefix}".removesuffix("/")
+
+
+def _region(text: str) -> str:
+    if not _REGION.fullmatch(text):
+        raise ValueError("is no region name")
+    return text
+
+
+def _host(text: str) -> str:
+    if not text:
+        raise ValueError("is empty")
+    return word(text)
+
+
+_BARE: Final = 'without user, password, query or fragment, or ""'
+
+WsUrl = Annotated[
+    str, AfterValidator(_server("ws", "wss")), Field(description=f"wss://host[:port][/prefix] (or ws://) {_BARE}")
+]
+HttpUrl = Annotated[
+    str,
+    AfterValidator(_server("http", "https")),
+    Field(description=f"https://host[:port][/prefix] (or http://) {_BARE}"),
+]
+ArchiveUrl = Annotated[
+    str, AfterValidator(_archive_url), Field(description='file:///folder or s3://bucket[/prefix], or ""')
+]
+Region = Annotated[str, AfterValidator(_region), Field(description='a region name like eu-central-1, or ""')]
+Host = Annotated[str, AfterValidator(_host), Field(description="the host name or address of this machine")]

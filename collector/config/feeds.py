@@ -1,0 +1,85 @@
+"""The rules that feeds keep among each other and towards the exchanges.
+
+They look at the tree as it was given, not at a validated one, so that a fault in one place hides none in another; what
+has not the shape of a feed is left to the model.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from itertools import product
+from typing import Any, NamedTuple
+
+from collector.config.model import FeedConfig
+from collector.config.problems import Problem
+from collector.config.shown import shown
+from collector.domain.records import StreamKey
+
+Adapters = Mapping[str, Collection[str]]
+"""Every known exchange, with the data types it can record."""
+
+
+class _Claim(NamedTuple):
+    """What a feed takes for itself, as far as it can be told."""
+
+    feed: int
+    name: str
+    streams: set[StreamKey]
+
+
+def feed_problems(feeds: object, adapters: Adapters) -> Iterator[Problem]:
+    """Find exchanges and data types that cannot be recorded, and names and streams that stand in two feeds."""
+    earlier: list[_Claim] = []
+    for index, feed in enumerate(_list(feeds)):
+        if isinstance(feed, dict):
+            yield from _unknown(index, feed, adapters)
+            claim = _Claim(index, _name(feed), _streams(feed))
+            for other in earlier:
+                yield from _conflicts(feed, claim, other)
+            earlier.append(claim)
+
+
+def _unknown(index: int, feed: Mapping[str, Any], adapters: Adapters) -> Iterator[Problem]:
+    exchange = _setting(feed, "exchange")
+    if isinstance(exchange, str) and exchange not in adapters:
+        yield Problem(("feed", index, "exchange"), exchange, "is not known", _one_of(adapters))
+    known = isinstance(exchange, str) and exchange in adapters
+    offered = set(adapters[exchange]) if known else {name for names in adapters.values() for name in names}
+    for number, data_type in enumerate(_list(_setting(feed, "data_types"))):
+        if isinstance(data_type, str) and data_type not in offered:
+            reason = f"is not offered by {exchange}" if known else "is not known"
+            yield Problem(("feed", index, "data_types", number), data_type, reason, _one_of(offered))
+
+
+def _conflicts(feed: Mapping[str, Any], claim: _Claim, other: _Claim) -> Iterator[Problem]:
+    # Names become folders, and some file systems do not tell upper from lower case.
+    if claim.name and claim.name.casefold() == other.name.casefold():
+        reason = f"is the name of feed[{other.feed}] too"
+        yield Problem(("feed", claim.feed, "name"), claim.name, reason, "a name of its own (default: the exchange)")
+    shared = sorted(claim.streams & other.streams)
+    if shared:
+        more = f" (and {len(shared) - 1} more)" if len(shared) > 1 else ""
+        reason = f"{shown(' '.join(shared[0]))}{more} is recorded by feed[{other.feed}] already"
+        symbols = _setting(feed, "symbols")
+        yield Problem(("feed", claim.feed, "symbols"), symbols, reason, "streams that no other feed records")
+
+
+def _setting(feed: Mapping[str, Any], key: str) -> Any:
+    return feed.get(key, FeedConfig.model_fields[key].default)
+
+
+def _name(feed: Mapping[str, Any]) -> str:
+    name = _setting(feed, "name") or _setting(feed, "exchange")
+    return name if isinstance(name, str) else ""
+
+
+def _streams(feed: Mapping[str, Any]) -> set[StreamKey]:
+    parts = [_setting(feed, "exchange")], _list(_setting(feed, "symbols")), _list(_setting(feed, "data_types"))
+    texts = ([value for value in part if isinstance(value, str)] for part in parts)
+    return {StreamKey(*names) for names in product(*texts)}
+
+
+def _list(value: object) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+def _one_of(names: Collection[str]) -> str:
+    return f"one of {', '.join(sorted(names))}"

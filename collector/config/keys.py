@@ -1,0 +1,78 @@
+"""The names of the keys: dotted for people, and as environment variables."""
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from typing import Final, Literal, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from collector.config.model import Config, FeedConfig, Section
+
+Place = tuple[str | int, ...]
+"""Where a value stands in the configuration: ("feed", 1, "symbols")."""
+
+ENV_PREFIX: Final = "COLLECTOR_"
+
+SHORT_NAMES: Final = {
+    "HOME_SERVER_NAME": "host_name",
+    "MARKET_SYMBOL": "feed.symbols",
+    "CHANNEL_BUFFER_SIZE": "channel.capacity",
+    "BATCH_INTERVAL_SECS": "writer.batch_interval_secs",
+    "MAX_BATCH_SIZE": "writer.max_batch_size",
+    "ARCHIVE_INTERVAL_SECS": "segment.interval_secs",
+    "BUCKET_NAME": "archive.url",
+    "AWS_REGION": "archive.region",
+}
+"""Variables that work without the prefix, each with the key it sets."""
+
+
+SECTIONS: Final = tuple(
+    name
+    for name, field in Config.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+)
+"""The tables of the file."""
+
+
+def _leaves(model: type[Section], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            yield from _leaves(field.annotation, f"{prefix}{name}.")
+        else:
+            yield prefix + name, field
+
+
+SETTINGS: Final = dict(_leaves(Config))
+"""Every value of the tree outside of a feed; `feed` is one value."""
+
+KEYS: Final = SETTINGS | dict(_leaves(FeedConfig, "feed."))
+"""Every key, dotted and without a feed's number."""
+
+VARIABLES: Final = {ENV_PREFIX + key.upper().replace(".", "__"): key for key in SETTINGS}
+"""Every prefixed environment variable, with the key it sets."""
+
+
+def dotted(place: Place) -> str:
+    """Write a place as people do: `feed[1].symbols`."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
+
+
+def key_of(place: Place) -> str:
+    """Name the key at or around a place: without numbers."""
+    return ".".join(part for part in place if isinstance(part, str))
+
+
+def allowed(place: Place) -> str:
+    """Say what may stand at a place, as the end of a sentence that begins "must be"."""
+    field = KEYS[key_of(place)]
+    if isinstance(place[-1], int):
+        return FieldInfo.from_annotation(get_args(field.annotation)[0]).description or "a table"
+    if get_origin(field.annotation) is Literal:
+        return f"one of {', '.join(get_args(field.annotation))}"
+    return field.description or "true or false"
+
+
+def like(name: str, names: Iterable[str]) -> str:
+    """Ask for the name that may have been meant: "; did you mean …?", or nothing."""
+    found = get_close_matches(name, list(names), n=1)
+    return f"; did you mean {found[0]}?" if found else ""

@@ -1,0 +1,162 @@
+"""Every key of the configuration, with its default and its bounds. docs/CONFIGURATION.md says what each does.
+
+Importing this stays light: every child process does it.
+"""
+
+import socket
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from collector.config.addresses import ArchiveUrl, Host, HttpUrl, Region, WsUrl
+from collector.config.values import (
+    GIB,
+    KIB,
+    MIB,
+    DataTypes,
+    DayPart,
+    Folder,
+    HostName,
+    Name,
+    Secs,
+    Size,
+    Symbols,
+    at_least,
+    between,
+    machine_name,
+    not_below,
+    some,
+)
+
+
+class Section(BaseModel):
+    """A frozen table of the configuration. Types are strict: neither "yes" nor 1 is true, and "5" is no number."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, validate_default=True, hide_input_in_errors=True
+    )
+
+
+class FeedConfig(Section):
+    """What one ingest process records: every data type of every symbol."""
+
+    exchange: Annotated[str, Field(description="the name of a known exchange")] = "binance"
+    symbols: Symbols = ("BTCUSDT",)
+    data_types: DataTypes = ("book_snapshot", "book_delta", "trade")
+    ws_url: WsUrl = ""
+    rest_url: HttpUrl = ""
+    lines: Annotated[int, between(1, 16)] = 1
+    name: Name = ""
+
+    @field_validator("name")
+    @classmethod
+    def _default_to_exchange(cls, name: str, info: ValidationInfo) -> str:
+        return name or str(info.data.get("exchange", ""))
+
+
+class IngestConfig(Section):
+    """How a feed holds its connections."""
+
+    reconnect_base_delay_secs: Secs = 5.0
+    reconnect_max_delay_secs: Annotated[Secs, not_below("reconnect_base_delay_secs")] = 300.0
+    stale_timeout_secs: Secs = 30.0
+
+
+class ChannelConfig(Section):
+    """The Queues between the processes."""
+
+    capacity: Annotated[int, between(1, 256, " (notices, not messages: a full queue must fit into a 64 KiB pipe)")] = (
+        256
+    )
+
+
+class JournalConfig(Section):
+    """What a feed has read and the writer has not yet stored."""
+
+    file_bytes: Annotated[Size, at_least(KIB)] = 64 * MIB
+    max_bytes: Annotated[Size, at_least(2 * KIB), not_below("file_bytes", times=2)] = 20 * GIB
+    fsync_interval_secs: Secs = 1.0
+    min_free_bytes: Annotated[Size, at_least(0)] = GIB
+
+
+class WriterConfig(Section):
+    """When rows are committed."""
+
+    batch_interval_secs: Secs = 5.0
+    max_batch_size: Annotated[int, between(1, 1_000_000)] = 10_000
+    adaptive: bool = True
+
+
+class SegmentConfig(Section):
+    """When a segment is sealed, and with that archived."""
+
+    interval_secs: DayPart = 3600.0
+    max_bytes: Annotated[Size, at_least(MIB)] = GIB
+
+
+class ArchiveConfig(Section):
+    """Where Parquet goes and how it is made."""
+
+    url: ArchiveUrl = ""
+    region: Region = ""
+    endpoint_url: HttpUrl = ""
+    create_bucket: bool = False
+    keep_raw: bool = False
+    compression_level: Annotated[int, between(1, 22)] = 3
+    retry_base_delay_secs: Secs = 1.0
+    retry_max_delay_secs: Annotated[Secs, not_below("retry_base_delay_secs")] = 300.0
+
+
+class SupervisorConfig(Section):
+    """How child processes are stopped and restarted."""
+
+    stop_timeout_secs: Secs = 30.0
+    hang_timeout_secs: Secs = 60.0
+    restart_base_delay_secs: Secs = 1.0
+    restart_max_delay_secs: Annotated[Secs, not_below("restart_base_delay_secs")] = 60.0
+
+
+class HttpConfig(Section):
+    """The port for metrics, health and status; 0 switches it off."""
+
+    host: Host = "127.0.0.1"
+    port: Annotated[int, between(0, 65_535)] = 9464
+
+
+class LogConfig(Section):
+    """What the log looks like."""
+
+    format: Literal["json", "text"] = "json"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Config(Section):
+    """The whole configuration, as every process is handed it: frozen, and it pickles. It holds no secrets."""
+
+    data_dir: Folder = Path("data")
+    host_name: HostName = ""
+    feed: Annotated[
+        tuple[FeedConfig, ...],
+        Field(strict=False, description="a list of one or more [[feed]] tables"),
+        AfterValidator(some),
+    ] = (FeedConfig(),)
+    ingest: IngestConfig = IngestConfig()
+    channel: ChannelConfig = ChannelConfig()
+    journal: JournalConfig = JournalConfig()
+    writer: WriterConfig = WriterConfig()
+    segment: SegmentConfig = SegmentConfig()
+    archive: ArchiveConfig = ArchiveConfig()
+    supervisor: SupervisorConfig = SupervisorConfig()
+    http: HttpConfig = HttpConfig()
+    log: LogConfig = LogConfig()
+
+    @field_validator("host_name")
+    @classmethod
+    def _default_to_machine(cls, name: str) -> str:
+        return name or machine_name(socket.gethostname())
+
+    @property
+    def archive_url(self) -> str:
+        """Where the archive is: `file:///…` or `s3://bucket[/prefix]`."""
+        return self.archive.url or (self.data_dir / "archive").as_uri()

@@ -1,0 +1,61 @@
+"""Faults as lines for a person: which key, the value given and where, what is allowed. Never a secret."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from collector.config.keys import KEYS, Place, allowed, dotted, key_of, like
+from collector.config.model import Config
+from collector.config.shown import shown, shown_name
+from collector.config.sources import Given
+
+
+class Problem(NamedTuple):
+    """A value that cannot be used."""
+
+    place: Place
+    value: Any
+    reason: str = ""
+    allowed: str = ""
+    """What may stand there; empty for what the key itself says."""
+
+
+def line(problem: Problem, given: Given) -> str:
+    """Write one fault as one line."""
+    must_be = f"must be {problem.allowed or allowed(problem.place)}"
+    said = f"{problem.reason}; {must_be}" if problem.reason else must_be
+    return f"{dotted(problem.place)} = {_value_and_source(problem, given)}: {said}"
+
+
+def validation_lines(error: ValidationError, given: Given) -> Iterator[str]:
+    """Write every fault the model found, one line each."""
+    for fault in error.errors(include_url=False):
+        place: Place = fault["loc"]
+        if fault["type"] == "extra_forbidden":
+            # Its value is not shown: a key nobody knows may be a password.
+            yield f"{shown_name(dotted(place))}: unknown key{like(key_of(place), [*KEYS, *Config.model_fields])}"
+        else:
+            reason = str(fault["ctx"]["error"]) if fault["type"] == "value_error" else ""
+            yield line(Problem(place, fault["input"], reason), given)
+
+
+def _value_and_source(problem: Problem, given: Given) -> str:
+    origin = given.origins.get(problem.place)
+    if origin:
+        value = problem.value if origin.text is None else origin.text
+        return f"{shown(value)} (from {origin.variable})"
+    above = (given.origins.get(problem.place[:end]) for end in range(len(problem.place)))
+    variable = next((found.variable for found in above if found), None)
+    if variable:
+        return f"{shown(problem.value)} (from {variable})"
+    return shown(problem.value) if _is_given(problem.place, given.tree) else f"{shown(problem.value)} (the default)"
+
+
+def _is_given(place: Place, tree: Any) -> bool:
+    for part in place:
+        try:
+            tree = tree[part]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return True

@@ -1,0 +1,45 @@
+"""Given values as people may see them: short, on one line, without secrets."""
+
+import json
+import re
+from typing import Any, Final
+
+from collector.domain.redact import HIDDEN, printable
+
+_LONGEST: Final = 120
+_SCHEME: Final = re.compile(r"[A-Za-z0-9+.-]*:/+")
+
+
+def shown(value: Any) -> str:
+    """Write a value much as TOML does."""
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list | tuple):
+        text = f"[{', '.join(shown(item) for item in value)}]"
+    elif isinstance(value, str):
+        text = json.dumps(_without_secrets(value), ensure_ascii=False)
+    elif isinstance(value, bool):
+        text = str(value).lower()
+    elif isinstance(value, int) and value.bit_length() > _LONGEST:
+        # Beyond 4,300 digits Python refuses to write a number at all.
+        text = f"a number of {value.bit_length()} bits"
+    else:
+        text = str(value)
+    return shown_name(text)
+
+
+def shown_name(name: str) -> str:
+    """Write a name, which stands without quotes."""
+    name = printable(name)
+    return name if len(name) <= _LONGEST else f"{name[:_LONGEST]}…"
+
+
+def _without_secrets(text: str) -> str:
+    """Keep only the scheme of what may be an address with a user, password, query or fragment.
+
+    Stricter than `redact_url`, which trusts an address to be well formed: here it may be wrong just where it matters.
+    """
+    if {"@", "?", "#"}.isdisjoint(text):
+        return text
+    scheme = _SCHEME.match(text)
+    return f"{scheme[0] if scheme else ''}{HIDDEN}"

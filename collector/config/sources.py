@@ -1,0 +1,124 @@
+"""Where settings come from: the file, and over it the environment. Nothing is judged here but what cannot be read."""
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from collector.config.keys import ENV_PREFIX, SECTIONS, SETTINGS, SHORT_NAMES, VARIABLES, Place, like
+from collector.config.shown import shown, shown_name
+from collector.domain.errors import ConfigError
+from collector.domain.redact import printable
+
+_BOOLS: Final = {"true": True, "1": True, "false": False, "0": False}
+
+
+class Origin(NamedTuple):
+    """The environment variable a value came from, and its text where that is what a person wrote."""
+
+    variable: str
+    text: str | None
+
+
+@dataclass(frozen=True)
+class Given:
+    """What was set, as a tree of plain values; the places that came from the environment; and what could not be read."""
+
+    tree: dict[str, Any]
+    origins: dict[Place, Origin] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def put(self, place: Place, value: Any, origin: Origin) -> None:
+        """Set a value over whatever was there."""
+        *tables, name = place
+        table = self.tree
+        for part in tables:
+            table = table.setdefault(str(part), {})
+        table[str(name)] = value
+        self.origins[place] = origin
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """Return the tables of a TOML file; raises ConfigError if it cannot be read or is no TOML."""
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ConfigError([f"{printable(str(path))}: cannot be read: {reason}"]) from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError([f"{printable(str(path))}: is no TOML: {printable(str(error))}"]) from error
+
+
+def overlay(tree: dict[str, Any], environment: Mapping[str, str]) -> Given:
+    """Put the environment over the file's tree: the short names first, the prefixed ones over them."""
+    broken = [name for name in SECTIONS if not isinstance(tree.get(name, {}), dict)]
+    given = Given({name: value for name, value in tree.items() if name not in broken})
+    given.problems.extend(f"{name} = {shown(tree[name])}: must be a table" for name in broken)
+    given.problems.extend(_unknown_variables(environment))
+    _put_short_names(given, environment)
+    for variable, key in VARIABLES.items():
+        if variable in environment and key != "feed":
+            text = environment[variable]
+            given.put(tuple(key.split(".")), _read(SETTINGS[key].annotation, text), Origin(variable, text))
+    _put_feeds(given, environment)
+    return given
+
+
+def _unknown_variables(environment: Mapping[str, str]) -> Iterator[str]:
+    for variable in sorted(environment):
+        if variable.startswith(ENV_PREFIX) and variable not in VARIABLES:
+            yield f"{shown_name(variable)}: unknown variable{like(variable.upper(), VARIABLES)}"
+
+
+def _put_short_names(given: Given, environment: Mapping[str, str]) -> None:
+    for variable, key in SHORT_NAMES.items():
+        text = environment.get(variable, "").strip()
+        if not text:
+            continue
+        origin = Origin(variable, text)
+        if variable == "MARKET_SYMBOL":
+            _put_symbols(given, environment, origin)
+        elif variable == "BUCKET_NAME":
+            given.put(("archive", "url"), f"s3://{text}", origin)
+        else:
+            given.put(tuple(key.split(".")), _read(SETTINGS[key].annotation, text), origin)
+
+
+def _put_symbols(given: Given, environment: Mapping[str, str], origin: Origin) -> None:
+    feeds = f"{ENV_PREFIX}FEED"
+    if "feed" in given.tree or feeds in environment:
+        beside = feeds if feeds in environment else "a [[feed]]"
+        given.problems.append(
+            f"{origin.variable} = {shown(origin.text)}: stands beside {beside}; must be left unset there"
+        )
+        return
+    symbols = [symbol.strip() for symbol in (origin.text or "").split(",")]
+    given.tree["feed"] = [{"symbols": symbols}]
+    given.origins["feed", 0, "symbols"] = origin
+
+
+def _put_feeds(given: Given, environment: Mapping[str, str]) -> None:
+    variable = f"{ENV_PREFIX}FEED"
+    if variable not in environment:
+        return
+    try:
+        feeds = json.loads(environment[variable])
+    except (ValueError, RecursionError) as error:
+        where = f": {error.msg} at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else ""
+        given.problems.append(f"{variable}: is no JSON{where}; must be a list of feeds, each an object")
+        return
+    given.put(("feed",), feeds, Origin(variable, None))
+
+
+def _read(kind: Any, text: str) -> Any:
+    """Read a variable's text as its key's type; what cannot be read stays text, which the key then refuses."""
+    if kind is bool:
+        return _BOOLS.get(text.strip().lower(), text)
+    if kind not in {int, float}:
+        return text
+    try:
+        return kind(text)
+    except ValueError:
+        return text

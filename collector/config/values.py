@@ -1,0 +1,177 @@
+"""What a single value may be: sizes, times, names, symbols, folders.
+
+Each check is pure; it returns the value in its normal form, or raises ValueError with a reason that does not quote the
+value. The `description` of a type completes "must be …" in error lines.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+
+from collector.domain.names import is_path_name
+
+T = TypeVar("T")
+
+KIB: Final = 1 << 10
+MIB: Final = 1 << 20
+GIB: Final = 1 << 30
+MAX_BYTES: Final = (1 << 63) - 1
+DAY_SECS: Final = 86_400
+
+_DAY_NS: Final = DAY_SECS * 1_000_000_000
+_UNITS: Final = {"": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB}
+_SIZE: Final = re.compile(r"([0-9]{1,19}) ?(KiB|MiB|GiB)?")
+# Percent-encoded, a symbol may triple in length, and `symbol=<it>` is one path part of at most 255 bytes.
+_MAX_SYMBOL_BYTES: Final = 80
+
+
+def size_bytes(value: object) -> object:
+    """Read "64MiB" or "1024" as a number of bytes; what is no such text is left for the type to judge."""
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    return int(match[1]) * _UNITS[match[2] or ""] if match else value
+
+
+def size_text(size: int) -> str:
+    """Write a number of bytes with the largest unit that divides it: the inverse of `size_bytes`."""
+    for unit in ("GiB", "MiB", "KiB"):
+        if size and size % _UNITS[unit] == 0:
+            return f"{size // _UNITS[unit]}{unit}"
+    return str(size)
+
+
+def machine_name(name: str) -> str:
+    """Make the machine's own name fit for a host name; `host` if nothing of it is left."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip("._")[:64] or "host"
+
+
+def word(text: str) -> str:
+    """Refuse spaces and characters that cannot be seen."""
+    if " " in text or not text.isprintable():
+        raise ValueError("has a space or a control character")
+    return text
+
+
+def _path_name(text: str) -> str:
+    if text and not is_path_name(text):
+        raise ValueError("cannot be part of a path")
+    return text
+
+
+def _host_name(text: str) -> str:
+    # Archive files begin with it, and pyarrow passes silently over files that begin with either.
+    if text.startswith((".", "_")):
+        raise ValueError("would hide the archive's files from readers")
+    return _path_name(text)
+
+
+def _symbol(text: str) -> str:
+    if not text:
+        raise ValueError("is empty")
+    if text == "_":
+        raise ValueError("stands for an unknown symbol")
+    if len(word(text).encode()) > _MAX_SYMBOL_BYTES:
+        raise ValueError("is too long")
+    return text
+
+
+def some(values: tuple[T, ...]) -> tuple[T, ...]:
+    """Refuse an empty list. (A `min_length` would count only the items that are valid themselves.)"""
+    if not values:
+        raise ValueError("is empty")
+    return values
+
+
+def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError("names something twice")
+    return values
+
+
+def _divides_a_day(secs: float) -> float:
+    # In whole nanoseconds, as clocks count: in doubles 1.2 would not divide a day.
+    if _DAY_NS % round(secs * 1e9):
+        raise ValueError("does not divide a day evenly")
+    return secs
+
+
+def _folder(value: object) -> object:
+    if not isinstance(value, str | Path):
+        return value
+    if value == "" or not str(value).isprintable():
+        raise ValueError("is no path")
+    try:
+        return Path(value).expanduser().absolute()
+    except (RuntimeError, OSError) as error:
+        raise ValueError("cannot be made absolute") from error
+
+
+def between(low: int, high: int, note: str = "") -> Any:
+    """Metadata of an integer field from `low` to `high`."""
+    return Field(ge=low, le=high, description=f"a whole number from {low} to {high}{note}")
+
+
+def at_least(low: int) -> Any:
+    """Metadata of a size of at least `low` bytes."""
+    allowed = f'a number of bytes, or a text like "512KiB", "64MiB", "20GiB"; at least {size_text(low)}'
+    return Field(ge=low, le=MAX_BYTES, description=allowed)
+
+
+def not_below(other: str, times: int = 1) -> AfterValidator:
+    """Metadata of a field that is at least `times` the field `other`, which is declared before it."""
+
+    def check(value: float, info: ValidationInfo) -> float:
+        # A field that failed on its own is not in `data`, and has its own line already.
+        floor = info.data.get(other)
+        if floor is not None and value < times * floor:
+            shown = size_text(floor) if isinstance(floor, int) else f"{floor:g}"
+            raise ValueError(f"is below {f'{times} times ' if times > 1 else ''}{other} ({shown})")
+        return value
+
+    return AfterValidator(check)
+
+
+Size = Annotated[int, BeforeValidator(size_bytes)]
+Secs = Annotated[
+    float, Field(gt=0, le=DAY_SECS, allow_inf_nan=False, description="a number of seconds above 0, at most 86400")
+]
+DayPart = Annotated[
+    float,
+    Field(
+        ge=1,
+        le=DAY_SECS,
+        allow_inf_nan=False,
+        description="a number of seconds from 1 to 86400 that divides a day evenly, like 60, 300, 3600, 86400",
+    ),
+    AfterValidator(_divides_a_day),
+]
+Name = Annotated[
+    str,
+    AfterValidator(_path_name),
+    Field(description='1 to 64 characters of A-Z a-z 0-9 . _ -, not "." or "..", or ""'),
+]
+HostName = Annotated[
+    str,
+    AfterValidator(_host_name),
+    Field(description='1 to 64 characters of A-Z a-z 0-9 . _ -, the first no . or _, or ""'),
+]
+Folder = Annotated[Path, BeforeValidator(_folder), Field(description="the path of a folder")]
+Symbol = Annotated[
+    str,
+    AfterValidator(_symbol),
+    Field(description=f'a text of 1 to {_MAX_SYMBOL_BYTES} bytes without spaces, not "_"'),
+]
+Symbols = Annotated[
+    tuple[Symbol, ...],
+    Field(strict=False, description="a list of one or more symbols, each once"),
+    AfterValidator(some),
+    AfterValidator(_distinct),
+]
+DataType = Annotated[str, Field(description="a data type of the exchange")]
+DataTypes = Annotated[
+    tuple[DataType, ...],
+    Field(strict=False, description="a list of one or more data types of the exchange, each once"),
+    AfterValidator(some),
+    AfterValidator(_distinct),
+]

@@ -1,0 +1,111 @@
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from collector.config.addresses import ArchiveUrl, Host, HttpUrl, Region, WsUrl
+
+
+def reason(kind: Any, value: object) -> str:
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(kind).validate_python(value, strict=True)
+    return caught.value.errors()[0]["msg"].removeprefix("Value error, ")
+
+
+def normal(kind: Any, value: str) -> object:
+    return TypeAdapter(kind).validate_python(value, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("", ""),
+        ("ws://127.0.0.1:8080", "ws://127.0.0.1:8080"),
+        ("wss://stream.binance.com:9443/", "wss://stream.binance.com:9443"),
+        ("wss://[::1]:9443/prefix/", "wss://[::1]:9443/prefix"),
+    ],
+)
+def test_a_websocket_address_has_no_slash_at_its_end(given: str, expected: str) -> None:
+    assert normal(WsUrl, given) == expected
+
+
+@pytest.mark.parametrize("url", ["http://h", "wss:/h", "h:9443", "WSS://h", "ftp://h", "file:///x"])
+def test_a_websocket_address_has_a_websocket_scheme(url: str) -> None:
+    assert reason(WsUrl, url) == "has another scheme"
+
+
+@pytest.mark.parametrize("url", ["wss://u:p@h", "wss://key@h", "wss://h?key=s", "wss://h/#s", "wss://h/?"])
+def test_an_address_with_what_may_be_a_secret_is_refused(url: str) -> None:
+    assert reason(WsUrl, url) == "has a user, password, query or fragment"
+
+
+@pytest.mark.parametrize(
+    "url", ["wss://", "wss:///p", "wss://:443", "wss://h:0", "wss://h:70000", "wss://h:x", "wss://[h"]
+)
+def test_an_address_names_a_host_and_a_valid_port(url: str) -> None:
+    assert reason(WsUrl, url) == "has no valid host and port"
+
+
+@pytest.mark.parametrize("url", ["wss://h h", "wss://h\t", "wss://h\n", "wss://\udc80"])
+def test_an_address_has_no_spaces_or_control_characters(url: str) -> None:
+    assert reason(WsUrl, url) == "has a space or a control character"
+
+
+def test_a_rest_address_is_http_or_https() -> None:
+    assert normal(HttpUrl, "https://api.binance.com") == "https://api.binance.com"
+    assert normal(HttpUrl, "http://127.0.0.1:9000/") == "http://127.0.0.1:9000"
+    assert reason(HttpUrl, "wss://h") == "has another scheme"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("", ""),
+        ("file:///srv/archive", "file:///srv/archive"),
+        ("file:///srv/my archive/", "file:///srv/my%20archive"),
+        ("file:///srv/my%20archive", "file:///srv/my%20archive"),
+        ("s3://x", "s3://x"),
+        ("s3://bucket/", "s3://bucket"),
+        ("s3://bucket/a/b/", "s3://bucket/a/b"),
+    ],
+)
+def test_an_archive_is_a_folder_or_a_bucket_with_a_prefix(given: str, expected: str) -> None:
+    assert normal(ArchiveUrl, given) == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("s3:/bucket", "does not begin with file:/// or s3://"),
+        ("gs://bucket", "does not begin with file:/// or s3://"),
+        ("/srv/archive", "does not begin with file:/// or s3://"),
+        ("S3://bucket", "does not begin with file:/// or s3://"),
+        ("s3://", "names no bucket"),
+        ("s3:///prefix", "names no bucket"),
+        ("s3://key:secret@bucket", "has a bucket name with other characters than A-Z a-z 0-9 . _ -"),
+        ("s3://bucket:9000/x", "has a bucket name with other characters than A-Z a-z 0-9 . _ -"),
+        ("s3://bucket//x", 'has an empty part, "." or ".." in its prefix'),
+        ("s3://bucket/../x", 'has an empty part, "." or ".." in its prefix'),
+        ("s3://bucket/x?versionId=3", "has a query, a fragment or a control character"),
+        ("file://srv/archive", "needs three slashes before the folder"),
+        ("file://", "needs three slashes before the folder"),
+        ("file:///", "names no folder"),
+        ("file:///%ff", "names no folder"),
+        ("file:///a%00b", "names no folder"),
+        ("file:///a\nb", "has a query, a fragment or a control character"),
+    ],
+)
+def test_a_bad_archive_address_has_one_clear_reason(url: str, expected: str) -> None:
+    assert reason(ArchiveUrl, url) == expected
+
+
+def test_a_region_is_a_plain_word() -> None:
+    assert normal(Region, "eu-central-1") == "eu-central-1"
+    assert normal(Region, "") == ""
+    assert reason(Region, "eu central") == "is no region name"
+
+
+def test_a_host_is_not_empty_and_has_no_spaces() -> None:
+    assert normal(Host, "::1") == "::1"
+    assert reason(Host, "a b") == "has a space or a control character"
+    assert reason(Host, "") == "is empty"
