@@ -1,0 +1,128 @@
+"""The code, the example file and the documentation know the same keys, with the same defaults and bounds."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from collector.config import Config, FeedConfig, load
+from collector.config.keys import KEYS, SHORT_NAMES, VARIABLES, Place, allowed
+from collector.domain.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "config.example.toml"
+DOCS = ROOT / "docs" / "CONFIGURATION.md"
+ADAPTERS = {"binance": ("book_snapshot", "book_delta", "trade")}
+
+WRITTEN_KEYS = set(KEYS) - {"feed"}
+
+
+class Row(NamedTuple):
+    """A key as the documentation's tables show it."""
+
+    key: str
+    default: str
+    allowed: str
+    environment: str
+    short_name: str
+    text: str
+
+
+def documented() -> dict[str, Row]:
+    cells = [
+        [cell.strip() for cell in line.strip("|").split(" | ")]
+        for line in DOCS.read_text("utf-8").splitlines()
+        if line.startswith("| `")
+    ]
+    rows = [Row._make([*(cell.strip("`") for cell in row[:5]), row[5].strip()]) for row in cells]
+    assert len({row.key for row in rows}) == len(rows)
+    return {row.key: row for row in rows}
+
+
+def uncommented() -> str:
+    """Return the example with the "#" taken off its keys; prose has a space behind it."""
+    return re.sub(r"(?m)^#(?=[\[a-z])", "", EXAMPLE.read_text("utf-8"))
+
+
+def place_of(key: str) -> Place:
+    name = key.removeprefix("feed.")
+    return tuple(key.split(".")) if name == key else ("feed", 0, name)
+
+
+def written_default(key: str) -> Any:
+    return tomllib.loads(f"value = {documented()[key].default}")["value"]
+
+
+def tree_of_defaults() -> dict[str, Any]:
+    tree: dict[str, Any] = {"feed": [{}]}
+    for key in documented():
+        section, _, name = key.rpartition(".")
+        table = tree["feed"][0] if section == "feed" else tree.setdefault(section, {}) if section else tree
+        table[name] = written_default(key)
+    return tree
+
+
+def keys_of(tree: dict[str, Any], prefix: str = "") -> set[str]:
+    found = set()
+    for name, value in tree.items():
+        table = value[0] if name == "feed" else value
+        found |= keys_of(table, f"{name}.") if isinstance(table, dict) else {prefix + name}
+    return found
+
+
+def test_the_documentation_has_exactly_the_keys_of_the_code() -> None:
+    assert set(documented()) == WRITTEN_KEYS
+
+
+def test_the_example_has_exactly_the_keys_of_the_code() -> None:
+    assert keys_of(tomllib.loads(uncommented())) == WRITTEN_KEYS
+
+
+def test_the_defaults_in_the_documentation_are_those_of_the_code() -> None:
+    assert Config.model_validate(tree_of_defaults()) == Config()
+
+
+def test_the_defaults_in_the_example_are_written_as_in_the_documentation() -> None:
+    assert tomllib.loads(uncommented()) == tree_of_defaults()
+
+
+def test_what_names_itself_is_documented_as_empty() -> None:
+    assert {written_default(key) for key in ("host_name", "feed.name", "archive.url")} == {""}
+
+
+def test_the_example_loads_as_it_is_and_uncommented(tmp_path: Path) -> None:
+    whole = tmp_path / "config.toml"
+    whole.write_text(uncommented(), "utf-8")
+    assert load(EXAMPLE, {}, ADAPTERS) == load(whole, {}, ADAPTERS) == Config()
+
+
+@pytest.mark.parametrize("key", sorted(WRITTEN_KEYS))
+def test_a_key_is_documented_with_its_bounds_and_variables(key: str) -> None:
+    row = documented()[key]
+    short_names = {name: variable for variable, name in SHORT_NAMES.items()}
+    assert row.allowed == allowed(place_of(key))
+    assert VARIABLES[row.environment] == ("feed" if key.startswith("feed.") else key)
+    assert row.short_name == short_names.get(key, "")
+    assert row.text.endswith(".")
+
+
+def test_every_key_says_what_is_allowed() -> None:
+    switches = {key for key in KEYS if allowed(place_of(key)) == "true or false"}
+    assert switches == {key for key, field in KEYS.items() if field.annotation is bool}
+
+
+def test_the_errors_in_the_documentation_are_real(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('[[feed]]\nexchange = "binanc"\n[http]\nprt = 1', "utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load(path, {"MAX_BATCH_SIZE": "ten"}, ADAPTERS)
+    assert len(caught.value.problems) == 3
+    assert set(caught.value.problems) <= set(DOCS.read_text("utf-8").splitlines())
+
+
+def test_the_feeds_in_the_documentation_can_be_given_in_the_environment() -> None:
+    (feeds,) = re.findall(r"COLLECTOR_FEED='(.*?)'", DOCS.read_text("utf-8"))
+    (feed,) = load(None, {"COLLECTOR_FEED": feeds}, ADAPTERS).feed
+    assert feed == FeedConfig(symbols=("BTCUSDT", "ETHUSDT"), lines=2)
