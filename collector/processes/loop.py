@@ -1,0 +1,150 @@
+"""What every child process does around its work: signals, log, role lock, numbers, and leaving when its parent is gone.
+
+Exit codes: 0 told to stop and done; a StopError's own code; 1 for anything else, after which it is started again;
+7 when the parent vanished and the work could not be finished in time.
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from multiprocessing import parent_process
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Event
+from typing import Any, Final, NamedTuple
+
+from structlog.typing import FilteringBoundLogger
+
+from collector import logs
+from collector.channel.channel import Notice
+from collector.channel.local import QueueReceiver, QueueSender
+from collector.config import Config
+from collector.domain.errors import AnotherInstanceError, StopError
+from collector.metrics import stats_file
+from collector.processes.context import Context, SystemClock
+from collector.storage.locks import RoleLock
+
+ORPHAN_GRACE_SECS: Final = 5.0
+"""How long a child whose parent vanished may go on finishing; the rest waits on disk."""
+
+ORPHAN_EXIT_CODE: Final = 7
+
+_LOCK_POLL_SECS: Final = 0.05
+_ORPHAN_POLL_SECS: Final = 0.5
+_FLUSH_SECS: Final = 1.0
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class Links(NamedTuple):
+    """What one incarnation of a child shares with its parent, and with nobody else."""
+
+    up: "Queue[Notice]"
+    down: "Queue[Notice]"
+    stop: Event
+
+
+class Assignment(NamedTuple):
+    """Which child this is."""
+
+    role: str
+    run_id: str
+    incarnation: int
+    stops_on_signal: bool
+    """True for ingest; writer and archiver leave only once the stage before them is dead, whatever signals come."""
+
+
+Work = Callable[[Context], None]
+
+
+class StopFlag:
+    """True once this child shall finish and leave: told by its parent, by a signal (ingest), or orphaned."""
+
+    def __init__(self, stop: Event, *, heed_signals: bool) -> None:
+        self._stop = stop
+        self._heed_signals = heed_signals
+        self._raised = False
+        self.orphaned = False
+
+    def on_signal(self, _number: int, _frame: object) -> None:
+        """Leave a note; the loop reads it."""
+        self._raised = self._raised or self._heed_signals
+
+    def __call__(self) -> bool:
+        """Whether to leave; once true, always true."""
+        if not self._raised:
+            self._raised = self.orphaned or self._stop.is_set()
+        return self._raised
+
+
+def run_child(assignment: Assignment, config: Config, links: Links, work: Work) -> None:
+    """Do `work` as the child of `assignment`; ends the process with its exit code."""
+    flag = StopFlag(links.stop, heed_signals=assignment.stops_on_signal)
+    for number in _SIGNALS:
+        signal.signal(number, flag.on_signal)
+    log = logs.setup(assignment.role, assignment.run_id, config.log.format, config.log.level)
+    watch = threading.Thread(target=_watch_parent, args=(flag, log), name="parent", daemon=True)
+    watch.start()
+    code = _run_guarded(assignment, config, links, work, flag, log)
+    logs.flush(_FLUSH_SECS)
+    sys.exit(code)
+
+
+def _run_guarded(
+    assignment: Assignment, config: Config, links: Links, work: Work, flag: StopFlag, log: FilteringBoundLogger
+) -> int:
+    lock = RoleLock(config.data_dir / "run", assignment.role)
+    try:
+        _acquire(lock, config.supervisor.stop_timeout_secs)
+        work(_context(assignment, config, links, flag, log))
+    except StopError as error:
+        log.error("process_refused", reason=str(error))  # noqa: TRY400 -- the reason is the message; a trace adds nothing
+        return error.exit_code
+    except Exception:
+        log.exception("process_failed")
+        return 1
+    return 0
+
+
+def _acquire(lock: RoleLock, timeout_secs: float) -> None:
+    clock = SystemClock()
+    deadline = clock.monotonic() + timeout_secs
+    while not lock.try_acquire():
+        if clock.monotonic() > deadline:
+            raise AnotherInstanceError(f"process {lock.holder()} still holds {lock.path}")
+        clock.sleep(_LOCK_POLL_SECS)
+
+
+def _context(
+    assignment: Assignment, config: Config, links: Links, flag: StopFlag, log: FilteringBoundLogger
+) -> Context:
+    stats = stats_file(config.data_dir / "run" / "stats", assignment.role)
+    identity = {"role": assignment.role, "pid": os.getpid(), "incarnation": assignment.incarnation}
+    clock = SystemClock()
+
+    def report(numbers: Mapping[str, Any]) -> None:
+        state = "draining" if flag() else "running"
+        stats.write({**identity, "state": state, "updated_us": clock.now_ns() // 1_000, **numbers})
+
+    capacity = config.channel.capacity
+    return Context(
+        role=assignment.role,
+        config=config,
+        sender=QueueSender(links.up, capacity),
+        receiver=QueueReceiver(links.down, capacity),
+        stopping=flag,
+        report=report,
+        log=log,
+        clock=clock,
+    )
+
+
+def _watch_parent(flag: StopFlag, log: FilteringBoundLogger) -> None:
+    parent = parent_process()
+    clock = SystemClock()
+    while parent is not None and parent.is_alive():
+        clock.sleep(_ORPHAN_POLL_SECS)
+    flag.orphaned = True
+    log.warning("parent_vanished", grace_secs=ORPHAN_GRACE_SECS)
+    clock.sleep(ORPHAN_GRACE_SECS)
+    os._exit(ORPHAN_EXIT_CODE)

@@ -1,0 +1,118 @@
+"""One role and the lives it goes through: started, watched, started again with backoff, told to stop, mourned."""
+
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import Final
+
+from structlog.typing import FilteringBoundLogger
+
+from collector.supervision.incarnation import Incarnation
+
+STABLE_SECS: Final = 60.0
+"""A child that lived this long starts again at once when it dies, as if it had never failed."""
+
+Spawn = Callable[[str, int], Incarnation]
+"""Make a new life: role and number of the incarnation."""
+
+
+class Child:
+    """A small machine driven by `tend`; it never waits.
+
+    States: starting (lives, has not reported), running, draining (told to stop), backoff (dead, waits to be started
+    again), failed (could not start), done (left after being told to).
+    """
+
+    def __init__(
+        self,
+        role: str,
+        spawn: Spawn,
+        delays: Callable[[], Iterator[float]],
+        log: FilteringBoundLogger,
+        *,
+        drains: bool,
+    ) -> None:
+        self.role = role
+        self.state = "starting"
+        self.restarts = 0
+        self.ever_up = False
+        self.exit_code: int | None = None
+        self._spawn = spawn
+        self._new_delays = delays
+        self._log = log
+        self._drains = drains
+        self._delays = chain([0.0], delays())
+        self._number = 0
+        self._life: Incarnation | None = None
+        self._started_at = 0.0
+        self._retry_at = 0.0
+        self._stopping = False
+
+    @property
+    def life(self) -> Incarnation | None:
+        """The present incarnation, if one lives or has not been buried yet."""
+        return self._life
+
+    @property
+    def pid(self) -> int | None:
+        """The present process."""
+        return self._life.pid if self._life else None
+
+    def start(self, now: float) -> None:
+        """Begin a life."""
+        self._number += 1
+        self._life = self._spawn(self.role, self._number)
+        self._started_at = now
+        self.state = "draining" if self._stopping else "starting"
+        self._log.info("process_started", child=self.role, pid=self._life.pid, incarnation=self._number)
+        if self._stopping:
+            self._life.tell_stop()
+
+    def note_report(self, pid: int) -> None:
+        """It reported: a life that has begun to work."""
+        if self.state == "starting" and pid == self.pid:
+            self.state, self.ever_up = "running", True
+
+    def tend(self, now: float) -> None:
+        """Bury the dead and start the next life when its time has come."""
+        if self._life is None:
+            if self.state == "backoff" and now >= self._retry_at:
+                self.restarts += 1
+                self.start(now)
+            return
+        code = self._life.exit_code
+        if code is not None:
+            self._bury(code, now)
+
+    def tell_stop(self, now: float) -> None:
+        """Ask for the end. One that is dead is started once more if it has a backlog to drain."""
+        self._stopping = True
+        if self._life is not None:
+            self.state = "draining"
+            self._life.tell_stop()
+        elif self._drains:
+            self.start(now)
+        else:
+            self.state = "done"
+
+    def kill(self) -> None:
+        """End it now."""
+        if self._life is not None:
+            self._life.kill()
+
+    def _bury(self, code: int, now: float) -> None:
+        assert self._life is not None  # noqa: S101 -- for the type checker; `tend` asked
+        pid, lived = self._life.pid, now - self._started_at
+        self._life.bury()
+        self._life, self.exit_code = None, code
+        if self._stopping and (code == 0 or not self._drains):
+            self.state = "done"
+            self._log.info("process_stopped", child=self.role, pid=pid, exit_code=code)
+            return
+        if lived >= STABLE_SECS:
+            self._delays = chain([0.0], self._new_delays())
+        delay = next(self._delays)
+        self.state, self._retry_at = "backoff", now + delay
+        self._log.warning(
+            "process_died", child=self.role, pid=pid, exit_code=code, lived_secs=round(lived, 3),
+            retry_in_secs=round(delay, 3),
+        )  # fmt: skip

@@ -1,0 +1,129 @@
+"""One life of a child process, with the Queues and the Event made for it alone."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+from multiprocessing.context import SpawnContext
+from typing import Protocol
+
+from collector.channel.channel import Notice
+from collector.channel.local import QueueReceiver, QueueSender
+from collector.config import Config
+from collector.processes.loop import Assignment, Links
+
+Target = Callable[[Assignment, Config, Links], None]
+
+
+class Incarnation(Protocol):
+    """What the supervisor needs of a life; tests play histories with lives that are no processes."""
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id."""
+        ...
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it lives; negative: the signal that killed it."""
+        ...
+
+    @property
+    def sentinel(self) -> int:
+        """Becomes ready for `multiprocessing.connection.wait` when the process ends."""
+        ...
+
+    def notices(self) -> list[Notice]:
+        """What it sent since the last look; never blocks."""
+        ...
+
+    def forward(self, notice: Notice) -> None:
+        """Pass a notice on to it; never blocks."""
+        ...
+
+    def depths(self) -> tuple[int, int]:
+        """Notices waiting on the way up and on the way down."""
+        ...
+
+    def tell_stop(self) -> None:
+        """Ask it to finish its input and leave; never blocks."""
+        ...
+
+    def kill(self) -> None:
+        """End it at once."""
+        ...
+
+    def bury(self) -> None:
+        """Throw away what belonged to it; it has ended."""
+        ...
+
+
+class LocalIncarnation:
+    """A spawned process of this machine."""
+
+    def __init__(self, target: Target, assignment: Assignment, config: Config, context: SpawnContext) -> None:
+        capacity = config.channel.capacity
+        self._heeds_signals = assignment.stops_on_signal
+        self._links = Links(context.Queue(capacity), context.Queue(capacity), context.Event())
+        self._up = QueueReceiver(self._links.up, capacity)
+        self._down = QueueSender(self._links.down, capacity)
+        self._process = context.Process(
+            target=target, args=(assignment, config, self._links), name=assignment.role, daemon=False
+        )
+        self._process.start()
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id."""
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it lives; reaps exactly this process once it has ended."""
+        return self._process.exitcode
+
+    @property
+    def sentinel(self) -> int:
+        """Ready when the process has ended."""
+        return self._process.sentinel
+
+    def notices(self) -> list[Notice]:
+        """What it sent since the last look."""
+        return self._up.take_all()
+
+    def forward(self, notice: Notice) -> None:
+        """Pass a notice on; a full Queue keeps the newest."""
+        self._down.offer(notice)
+
+    def depths(self) -> tuple[int, int]:
+        """Notices waiting on the way up and on the way down."""
+        return self._up.depth(), self._down.depth()
+
+    def tell_stop(self) -> None:
+        """Set its Event, and signal it if it heeds signals."""
+        # A child killed inside is_set() leaves the Event locked for good: only this thread of its own would hang on it.
+        threading.Thread(target=self._links.stop.set, name="tell_stop", daemon=True).start()
+        if self._heeds_signals:
+            self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it at once, stopped (SIGSTOP) or not."""
+        self._signal(signal.SIGKILL)
+
+    def bury(self) -> None:
+        """Close its Queues and forget it."""
+        self._process.join()
+        for queue in (self._links.up, self._links.down):
+            queue.close()
+        self._process.close()
+
+    def _signal(self, number: signal.Signals) -> None:
+        # `exitcode` reaps: a process that still has none is a child of ours, so its id cannot be somebody else's.
+        if self._process.exitcode is None and self._process.pid is not None:
+            os.kill(self._process.pid, number)
+
+
+def spawn_context() -> SpawnContext:
+    """Start children afresh: a fork would copy locks that threads of the parent may hold."""
+    return multiprocessing.get_context("spawn")

@@ -1,0 +1,59 @@
+"""Notices over real Queues: newest wins, nothing blocks."""
+
+import multiprocessing
+import pickle
+import time
+from collections.abc import Iterator
+from multiprocessing.queues import Queue
+
+import pytest
+
+from collector.channel.channel import Notice
+from collector.channel.local import NOTICE_LIMIT_BYTES, QueueReceiver, QueueSender
+
+CAPACITY = 4
+DEADLINE_SECS = 5.0
+
+
+@pytest.fixture
+def pipe() -> Iterator["Queue[Notice]"]:
+    queue: Queue[Notice] = multiprocessing.get_context("spawn").Queue(CAPACITY)
+    yield queue
+    queue.close()
+    queue.join_thread()
+
+
+def notice(number: int) -> Notice:
+    return Notice("ingest:f", "appended", 1, number)
+
+
+def receive_until(receiver: QueueReceiver, number: int) -> Notice | None:
+    deadline = time.monotonic() + DEADLINE_SECS
+    newest = None
+    while time.monotonic() < deadline and (newest is None or newest.position < number):
+        newest = receiver.wait(0.1) or newest
+    return newest
+
+
+def test_the_newest_notice_arrives_and_the_older_ones_are_passed(pipe: "Queue[Notice]") -> None:
+    sender, receiver = QueueSender(pipe, CAPACITY), QueueReceiver(pipe, CAPACITY)
+    for number in range(3):
+        sender.offer(notice(number))
+    assert receive_until(receiver, 2) == notice(2)
+    assert receiver.wait(0) is None
+
+
+def test_a_full_queue_keeps_the_newest_back_and_never_blocks(pipe: "Queue[Notice]") -> None:
+    sender, receiver = QueueSender(pipe, CAPACITY), QueueReceiver(pipe, CAPACITY)
+    for number in range(100):
+        sender.offer(notice(number))
+    assert sender.depth() == CAPACITY
+    assert receive_until(receiver, CAPACITY - 1) == notice(CAPACITY - 1)
+    sender.retry()
+    assert receive_until(receiver, 99) == notice(99)
+
+
+def test_the_longest_notice_fits_the_limit_and_a_full_queue_fits_a_pipe() -> None:
+    longest = Notice("ingest:" + "x" * 64, "appended", 2**63, 2**63)
+    assert len(pickle.dumps(longest, pickle.HIGHEST_PROTOCOL)) <= NOTICE_LIMIT_BYTES
+    assert 256 * (NOTICE_LIMIT_BYTES + 4) < 65_536

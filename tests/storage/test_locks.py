@@ -1,0 +1,46 @@
+"""Role locks: held by one process, freed by its death."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from collector.storage.locks import RoleLock
+
+HOLDER = """
+import sys
+from pathlib import Path
+from collector.storage.locks import RoleLock
+lock = RoleLock(Path(sys.argv[1]), "writer")
+assert lock.try_acquire()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_lock_is_held_by_one_and_names_its_holder(tmp_path: Path) -> None:
+    first, second = RoleLock(tmp_path, "writer"), RoleLock(tmp_path, "writer")
+    assert first.is_free()
+    assert first.holder() == "unknown"
+    assert first.try_acquire()
+    assert not second.try_acquire()
+    assert not second.is_free()
+    assert second.holder().isdigit()
+    first.release()
+    assert second.is_free()
+    assert second.try_acquire()
+    second.release()
+
+
+def test_kill_9_frees_the_lock(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        lock = RoleLock(tmp_path, "writer")
+        assert not lock.try_acquire()
+        assert lock.holder() == str(holder.pid)
+        holder.kill()
+        holder.wait()
+        assert lock.try_acquire()
+        lock.release()

@@ -1,0 +1,169 @@
+"""A child's histories, played with lives that are no processes."""
+
+from collections.abc import Callable, Iterator
+from itertools import repeat
+from typing import Any
+
+import structlog
+
+from collector.channel.channel import Notice
+from collector.supervision.child import STABLE_SECS, Child
+from collector.supervision.stopping import HURRY_SECS, Stop
+
+PIDS = iter(range(100, 10_000))
+
+
+class Life:
+    """A process that lives until the test ends it."""
+
+    def __init__(self, role: str, log: list[str]) -> None:
+        self.role = role
+        self.pid = next(PIDS)
+        self.exit_code: int | None = None
+        self.sentinel = 0
+        self._log = log
+
+    def notices(self) -> list[Notice]:
+        return []
+
+    def forward(self, notice: Notice) -> None:
+        self._log.append(f"{self.role} hears {notice.sender}")
+
+    def depths(self) -> tuple[int, int]:
+        return 0, 0
+
+    def tell_stop(self) -> None:
+        self._log.append(f"{self.role} told")
+
+    def kill(self) -> None:
+        self._log.append(f"{self.role} killed")
+        self.exit_code = -9
+
+    def bury(self) -> None:
+        self._log.append(f"{self.role} buried")
+
+
+class Stage:
+    """Children with fake lives, and what happened to them."""
+
+    def __init__(
+        self, delays: Callable[[], Iterator[float]] = lambda: iter([1.0, 2.0, 4.0, *repeat(8.0, 100)])
+    ) -> None:
+        self.log: list[str] = []
+        self.lives: dict[str, Life] = {}
+        self._delays = delays
+
+    def child(self, role: str, *, drains: bool = True) -> Child:
+        return Child(role, self._spawn, self._delays, structlog.wrap_logger(None, processors=[_drop]), drains=drains)
+
+    def _spawn(self, role: str, number: int) -> Life:
+        self.log.append(f"{role} {number} started")
+        self.lives[role] = Life(role, self.log)
+        return self.lives[role]
+
+
+def _drop(*_: Any) -> Any:
+    raise structlog.DropEvent
+
+
+def starts(child: Child, stage: Stage, until: float, *, step: float = 0.25, code: int = 1) -> list[float]:
+    """Let the child die the moment it starts; returns when it was started again."""
+    times: list[float] = []
+    now = 0.0
+    while now < until:
+        stage.lives[child.role].exit_code = code
+        before = child.restarts
+        child.tend(now)
+        child.tend(now)
+        times += [now] * (child.restarts - before)
+        now += step
+    return times
+
+
+def test_a_child_that_dies_is_started_at_once_and_then_ever_later() -> None:
+    stage = Stage()
+    child = stage.child("writer")
+    child.start(0.0)
+    assert starts(child, stage, 20.0) == [0.0, 1.25, 3.5, 7.75, 16.0]
+
+
+def test_a_stable_spell_makes_the_next_restart_immediate_again() -> None:
+    stage = Stage()
+    child = stage.child("writer")
+    child.start(0.0)
+    starts(child, stage, 4.0)
+    child.tend(100.0)
+    stage.lives["writer"].exit_code = -11
+    child.tend(100.0 + STABLE_SECS)
+    child.tend(100.0 + STABLE_SECS)
+    assert child.pid == stage.lives["writer"].pid
+    assert stage.lives["writer"].exit_code is None
+
+
+def test_a_report_of_the_present_life_makes_it_running() -> None:
+    stage = Stage()
+    child = stage.child("writer")
+    child.start(0.0)
+    child.note_report(1)
+    assert (child.state, child.ever_up) == ("starting", False)
+    child.note_report(stage.lives["writer"].pid)
+    assert (child.state, child.ever_up) == ("running", True)
+
+
+def test_stages_stop_by_death_in_order() -> None:
+    stage = Stage()
+    ingest, writer, archiver = stage.child("ingest", drains=False), stage.child("writer"), stage.child("archiver")
+    for child in (ingest, writer, archiver):
+        child.start(0.0)
+    stop = Stop([[ingest], [writer], [archiver]], deadline=30.0)
+    del stage.log[:]
+    for role in ("ingest", "writer", "archiver"):
+        assert not stop.step(1.0)
+        assert stage.log[-1] == f"{role} told"
+        stage.lives[role].exit_code = 0
+        for child in (ingest, writer, archiver):
+            child.tend(1.0)
+    assert stop.step(1.0)
+    assert stage.log == [
+        "ingest told", "ingest buried", "writer told", "writer buried", "archiver told", "archiver buried",
+    ]  # fmt: skip
+
+
+def test_a_writer_that_dies_while_it_drains_is_started_again_to_finish() -> None:
+    stage = Stage()
+    writer = stage.child("writer")
+    writer.start(0.0)
+    stop = Stop([[writer]], deadline=30.0)
+    stop.step(0.0)
+    stage.lives["writer"].exit_code = -9
+    writer.tend(0.0)
+    assert not stop.step(0.0)
+    writer.tend(0.0)
+    assert stage.log[-2:] == ["writer 2 started", "writer told"]
+    stage.lives["writer"].exit_code = 0
+    writer.tend(1.0)
+    assert stop.step(1.0)
+
+
+def test_a_dead_writer_is_started_to_drain_and_a_dead_ingest_is_not() -> None:
+    stage = Stage(lambda: repeat(60.0))
+    ingest, writer = stage.child("ingest", drains=False), stage.child("writer")
+    for child in (ingest, writer):
+        child.start(0.0)
+        for now in (0.0, 0.1):
+            stage.lives[child.role].exit_code = 1
+            child.tend(now)
+            child.tend(now)
+        assert child.state == "backoff"
+    stop = Stop([[ingest], [writer]], deadline=30.0)
+    stop.step(1.0)
+    assert (ingest.state, writer.state) == ("done", "draining")
+
+
+def test_a_second_signal_shortens_the_deadline_and_never_lengthens_it() -> None:
+    stop = Stop([], deadline=30.0)
+    stop.hurry(10.0)
+    assert stop.deadline == 10.0 + HURRY_SECS
+    stop.hurry(11.9)
+    assert stop.deadline == 10.0 + HURRY_SECS
+    assert stop.is_late(12.0)
