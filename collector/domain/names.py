@@ -17,7 +17,7 @@ MANIFEST_FOLDER: Final = "_manifest"
 
 OBJECT_SUFFIX: Final = ".parquet"
 
-_DAY_US: Final = 86_400_000_000
+DAY_US: Final = 86_400_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PATH_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SEGMENT_ID: Final = re.compile(r"([0-9]{8}T[0-9]{6}Z)-([0-9a-f]{6})")
@@ -102,11 +102,6 @@ def gap_id(stream: StreamKey, series: int, kind: str, expected_id: str | None, s
     """Name a gap by what it is, so that a row that closes or repairs it carries the same id: 16 hex digits."""
     identity = json.dumps([*stream, series, kind, expected_id, started_at], separators=(",", ":"))
     return hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
-
-
-def day_of(time_us: int) -> int:
-    """Days since the epoch, UTC."""
-    return time_us // _DAY_US
 
 
 def date_of(day: int) -> str:

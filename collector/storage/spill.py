@@ -24,7 +24,7 @@ BY_ID: Final[Order | None] = None
 """The natural order of the tuples: by their first three items, which here are series, id and row."""
 
 ROW_BYTES: Final = 300
-"""What a buffered row takes beside its payload: a tuple, its numbers, and the payload's own header."""
+"""What a buffered row takes beside its payload: a tuple, its numbers and the payload's own header."""
 
 _BLOCK_BYTES = 256 << 10  # a merge holds one block of each run
 _BLOCK_ROWS = 1024
@@ -85,13 +85,13 @@ class Spill:
             self._groups[key] = _Group(order)
         return self._groups[key].rows
 
-    def took(self, payload_bytes: int, rows: int = 1) -> None:
-        """Account for appended rows; writes a run of each key once there are too many. Raises OSError."""
-        self._buffered_bytes += payload_bytes + rows * ROW_BYTES
+    def took(self, row_bytes: int) -> None:
+        """Account for appended rows; writes a run of each key once they take too much. Raises OSError."""
+        self._buffered_bytes += row_bytes
         if self._buffered_bytes > self._limit_bytes:
             self._flush()
 
-    def keys(self) -> list[Any]:
+    def waiting(self) -> list[Any]:
         """Every key that has rows, sorted."""
         return sorted(key for key, group in self._groups.items() if group.rows or group.runs)
 

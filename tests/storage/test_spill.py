@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.storage import spill as spill_module
-from collector.storage.spill import ARRIVAL, BY_ID, Order, Row, Spill
+from collector.storage.spill import ARRIVAL, BY_ID, ROW_BYTES, Order, Row, Spill
 
 TINY_BYTES = 2_000  # a handful of rows
 
@@ -19,7 +19,7 @@ def path(tmp_path: Path) -> Path:
 def fill(spill: Spill, key: str, rows: list[Row], order: Order | None) -> None:
     for row in rows:
         spill.rows_of(key, order).append(row)
-        spill.took(len(row[-1]))
+        spill.took(ROW_BYTES + len(row[-1]))
 
 
 def test_rows_that_fit_never_touch_the_disk(path: Path) -> None:
@@ -36,10 +36,10 @@ def test_rows_come_back_by_key_in_the_order_of_their_ids(path: Path) -> None:
         for row in rows:
             fill(spill, "ab"[row[1] % 2], [row], BY_ID)
         assert path.stat().st_size > len(rows) * 50
-        assert spill.keys() == ["a", "b"]
+        assert spill.waiting() == ["a", "b"]
         assert list(spill.take("b")) == rows[1::2]
         assert list(spill.take("a")) == rows[::2]
-        assert spill.keys() == []
+        assert spill.waiting() == []
 
 
 def test_the_file_goes_with_the_spill(path: Path) -> None:
@@ -84,7 +84,7 @@ def test_blocks_are_bounded_whatever_the_rows(path: Path, monkeypatch: pytest.Mo
     rows = [(0, number, number, b"x" * (100_000 if number % 7 == 0 else 10)) for number in range(50)]
     with Spill(path, 4 << 20) as spill:
         fill(spill, "a", rows, BY_ID)
-        spill.took(8 << 20, 0)
+        spill.took(8 << 20)
         assert list(spill.take("a")) == rows
     assert max(written) == 50, "the first try takes them all"
     assert min(written) < 20, "and is halved until a block is small"

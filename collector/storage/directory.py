@@ -1,0 +1,126 @@
+"""An archive store that is a plain folder."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from collector.domain.errors import StoreError
+from collector.storage.durable import sync
+from collector.storage.objects import ObjectInfo
+
+_TEMPORARY_SUFFIX: Final = ".tmp"
+_PROBE_KEY: Final = "_probe"
+_COPY_BYTES: Final = 1 << 20
+
+
+class DirectoryStore:
+    """Implements `collector.storage.objects.ObjectStore`.
+
+    A file is copied to a temporary name beside its place, made durable, and renamed. Temporary names begin with a dot
+    and never end in `.parquet`, so no reader of the tree takes one for data.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.absolute()
+        self._durable: set[Path] = set()
+
+    @property
+    def url(self) -> str:
+        """The folder as a file URL."""
+        return self._root.as_uri()
+
+    def check(self) -> None:
+        """Prove that objects can be put; also removes the temporary files that a kill left behind."""
+        probe = self._path(_PROBE_KEY)
+        with _store_errors(self.url):
+            self._make_folder(self._root)
+            for leftover in self._root.rglob(f".*{_TEMPORARY_SUFFIX}"):
+                leftover.unlink(missing_ok=True)
+            _write_durably(probe, lambda path: path.write_bytes(b"probe"))
+            probe.unlink()
+
+    def put(self, key: str, source: Path, sha256: str) -> None:
+        """Store the file under `key`; on return it and its name are durable."""
+        target = self._path(key)
+        with _store_errors(key):
+            self._make_folder(target.parent)
+            _write_durably(target, lambda path: _copy(source, path, sha256))
+
+    def head(self, key: str) -> ObjectInfo | None:
+        """Size and checksum, from reading the whole file again."""
+        with _store_errors(key):
+            try:
+                file = self._path(key).open("rb")
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            with file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+                return ObjectInfo(file.tell(), sha256)
+
+    def read(self, key: str) -> bytes | None:
+        """The file's bytes; None if there is none."""
+        with _store_errors(key):
+            try:
+                return self._path(key).read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Every key that begins with `prefix`, in order."""
+        with _store_errors(prefix):
+            above = self._root / prefix.rpartition("/")[0]
+            files = (path for path in above.rglob("*") if path.is_file() and not path.name.startswith("."))
+            found = sorted(path.relative_to(self._root).as_posix() for path in files)
+        return (key for key in found if key.startswith(prefix))
+
+    def _path(self, key: str) -> Path:
+        if not {"", ".", ".."}.isdisjoint(key.split("/")):
+            raise StoreError(f"{key!r} is no key")
+        return self._root / key
+
+    def _make_folder(self, folder: Path) -> None:
+        """Make a folder and those above it, each durable in the one above.
+
+        One that stands already may have been made by a process killed before that, so its first use syncs it as well.
+        """
+        if folder in self._durable and folder.is_dir():
+            return
+        if folder != self._root:
+            self._make_folder(folder.parent)
+        folder.mkdir(parents=folder == self._root, exist_ok=True)
+        sync(folder.parent)
+        self._durable.add(folder)
+
+
+@contextmanager
+def _store_errors(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{what}: {error}") from error
+
+
+def _write_durably(target: Path, write: Callable[[Path], object]) -> None:
+    temporary = target.with_name(f".{target.name}{_TEMPORARY_SUFFIX}")
+    try:
+        write(temporary)
+        sync(temporary)
+        temporary.replace(target)
+    except (OSError, StoreError):
+        temporary.unlink(missing_ok=True)
+        raise
+    sync(target.parent)
+
+
+def _copy(source: Path, target: Path, sha256: str) -> None:
+    digest = hashlib.sha256()
+    with source.open("rb") as reader, target.open("wb") as writer:
+        while block := reader.read(_COPY_BYTES):
+            digest.update(block)
+            writer.write(block)
+    if digest.hexdigest() != sha256:
+        raise StoreError(
+            f"{source.name} is not what was to be stored: its sha256 is {digest.hexdigest()}, not {sha256}"
+        )

@@ -1,0 +1,113 @@
+import errno
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from collector.domain.errors import StoreError
+from collector.storage import directory
+from collector.storage.directory import DirectoryStore
+from collector.storage.durable import sync
+
+KEY = "exchange=toy/data_type=trade/file.parquet"
+CONTENT = b"content"
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> DirectoryStore:
+    return DirectoryStore(tmp_path / "archive")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "source"
+    path.write_bytes(CONTENT)
+    return path
+
+
+def test_a_key_is_a_path_below_the_folder(store: DirectoryStore, source: Path, tmp_path: Path) -> None:
+    store.put(KEY, source, SHA256)
+    assert (tmp_path / "archive" / KEY).read_bytes() == CONTENT
+    assert store.url == (tmp_path / "archive").as_uri()
+
+
+def test_a_file_gets_its_name_only_when_it_is_whole_and_durable(
+    store: DirectoryStore, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[str, bool]] = []
+    target = tmp_path / "archive" / KEY
+
+    def noted(path: Path) -> None:
+        synced.append((path.name, target.exists()))
+        sync(path)
+
+    monkeypatch.setattr("collector.storage.directory.sync", noted)
+    store.put(KEY, source, SHA256)
+    above = [(name, False) for name in (tmp_path.name, "archive", "exchange=toy")]
+    assert synced == [*above, (".file.parquet.tmp", False), ("data_type=trade", True)]
+
+
+def test_a_name_that_is_being_written_is_no_data_for_any_reader(
+    store: DirectoryStore, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names: list[str] = []
+    copy = directory._copy
+
+    def noted(source: Path, target: Path, sha256: str) -> None:
+        names.append(target.name)
+        copy(source, target, sha256)
+
+    monkeypatch.setattr(directory, "_copy", noted)
+    store.put(KEY, source, SHA256)
+    assert [name for name in names if name.startswith(".") and not name.endswith(".parquet")] == names != []
+
+
+def test_a_put_that_fails_halfway_leaves_what_was_there(
+    store: DirectoryStore, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put(KEY, source, SHA256)
+
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("collector.storage.directory.sync", full)
+    with pytest.raises(StoreError, match="No space left"):
+        store.put(KEY, source, SHA256)
+    assert [path.name for path in (tmp_path / "archive").rglob("*") if path.is_file()] == ["file.parquet"]
+
+
+def test_a_check_sweeps_what_a_kill_left(store: DirectoryStore, source: Path, tmp_path: Path) -> None:
+    store.put(KEY, source, SHA256)
+    leftover = (tmp_path / "archive" / KEY).with_name(".other.parquet.tmp")
+    leftover.write_bytes(b"half")
+    assert list(store.keys("")) == [KEY]
+    store.check()
+    assert not leftover.exists()
+    assert store.read(KEY) == CONTENT
+
+
+def test_a_folder_that_cannot_be_made_is_a_store_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="file"):
+        DirectoryStore(tmp_path / "file" / "archive").check()
+
+
+def test_a_folder_removed_meanwhile_is_made_again(store: DirectoryStore, source: Path, tmp_path: Path) -> None:
+    store.put(KEY, source, SHA256)
+    target = tmp_path / "archive" / KEY
+    target.unlink()
+    target.parent.rmdir()
+    store.put(KEY, source, SHA256)
+    assert target.read_bytes() == CONTENT
+
+
+def test_an_object_that_changed_on_disk_is_seen_by_its_checksum(
+    store: DirectoryStore, source: Path, tmp_path: Path
+) -> None:
+    store.put(KEY, source, SHA256)
+    (tmp_path / "archive" / KEY).write_bytes(b"cOntent")
+    info = store.head(KEY)
+    assert info is not None
+    assert info.sha256 != SHA256
