@@ -8,6 +8,7 @@ CollectorError
 │   └── CannotStartError    4: a child cannot start
 ├── RetryError              try again later; nothing was lost
 │   ├── StoreError          the archive's store did not take or confirm an object
+│   ├── CommitError         the open segment did not take a commit
 │   └── SegmentBusyError    a reader holds the open segment, so it cannot be sealed now
 └── SetAsideError           keep this message or file apart, count it, go on with the next
     ├── UndecodableError    a frame, or a message in it, that the adapter cannot read
@@ -63,6 +64,10 @@ class RetryError(CollectorError):
 
 class StoreError(RetryError):
     """The store refused, did not answer, or holds something else than what was put."""
+
+
+class CommitError(RetryError):
+    """SQLite could not store a batch, and stored nothing of it: full disk, I/O error, a lock held too long."""
 
 
 class SegmentBusyError(RetryError):

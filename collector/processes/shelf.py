@@ -62,7 +62,7 @@ class Shelf:
         streams.restore(self.state, self._segment.messages())
 
     def store(self, commit: Commit) -> None:
-        """Commit; raises sqlite3.Error with nothing stored."""
+        """Commit; raises CommitError with nothing stored."""
         self._segment.store(commit)
         self._positions.update((position.file_id, position) for position in commit.positions)
 

@@ -5,7 +5,6 @@ again, with nothing read meanwhile; a segment somebody reads is sealed later; da
 """
 
 import os
-import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from collector.domain.batching import MAX_BATCH_BYTES, next_batch_limit
+from collector.domain.errors import CommitError
 from collector.exchanges.adapter import Adapter
 from collector.processes.context import Context
 from collector.processes.intake import FeedState, Intake
@@ -152,7 +152,7 @@ class Writer:
             started = self._clock.monotonic()
             try:
                 self._shelf.store(commit)
-            except sqlite3.OperationalError as error:
+            except CommitError as error:
                 failed = True
                 self._context.log.warning("commit_failed", error=str(error), messages=len(commit.messages))
                 self._clock.sleep(RETRY_SECS)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from collector.domain.errors import SegmentBusyError
+from collector.domain.errors import CommitError, SegmentBusyError
 from collector.domain.records import Gap, StoredMessage
 from collector.storage.journal_reader import Position
 
@@ -113,7 +113,7 @@ class Segment:
         return self.path.stat().st_size + (log.stat().st_size if log.exists() else 0)
 
     def store(self, commit: Commit) -> None:
-        """Store all of it or nothing. Raises sqlite3.Error; the same commit may then be tried again."""
+        """Store all of it or nothing. Raises CommitError when the same commit may be tried again."""
         db = self._db
         try:
             db.execute("BEGIN IMMEDIATE")
@@ -124,9 +124,11 @@ class Segment:
                 db, SegmentState({p.file_id: p for p in commit.positions}, list(commit.streams), {}, dict(commit.feeds))
             )
             db.execute("COMMIT")
-        except sqlite3.Error:
+        except sqlite3.Error as error:
             if db.in_transaction:
                 db.execute("ROLLBACK")
+            if isinstance(error, sqlite3.OperationalError):
+                raise CommitError(str(error)) from error
             raise
         self.next_row += len(commit.messages)
         self._gaps += len(commit.gaps)

@@ -11,6 +11,7 @@ import structlog
 
 from collector.channel.channel import Notice
 from collector.config import Config, FeedConfig, SegmentConfig, WriterConfig
+from collector.domain.errors import CommitError
 from collector.exchanges.registry import adapter
 from collector.processes.context import Context
 from collector.processes.writer import Writer
@@ -262,7 +263,7 @@ def test_a_failed_commit_is_tried_until_it_succeeds_and_nothing_else_is_read(
 
     def store(segment: Segment, commit: Any) -> None:
         if next(failures, False):
-            raise sqlite3.OperationalError("database or disk is full")
+            raise CommitError("database or disk is full")
         real(segment, commit)
 
     monkeypatch.setattr(Segment, "store", store)
