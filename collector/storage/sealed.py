@@ -1,0 +1,115 @@
+"""A sealed segment as the archiver reads it: one pass over its messages, its gaps, and what was fixed when it was opened.
+
+Nobody writes a sealed segment, so it is opened `immutable`: without that a killed reader leaves `-wal` and `-shm` files.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from collector.domain.errors import DamagedError, NewerDataError
+from collector.domain.records import Gap, StreamKey
+from collector.storage.segments import SCHEMA_VERSION
+
+_MESSAGES: Final = (
+    "SELECT stream_id, series, id, row, received_us, exchange_us, line, payload FROM messages ORDER BY row"
+)
+_GAPS: Final = f"SELECT exchange, symbol, row, {', '.join(Gap._fields)} FROM gaps ORDER BY row"  # noqa: S608 -- our names
+
+
+class SegmentMeta(NamedTuple):
+    """What was fixed when the segment was opened and shapes its objects, and when it was sealed. Times in µs, UTC."""
+
+    segment_id: str
+    host: str
+    previous_segment: str | None
+    opened_at: int
+    sealed_at: int
+    keep_raw: bool
+    compression_level: int
+    collector_version: str
+
+
+class SealedStream(NamedTuple):
+    """A stream of the segment, and whether its ids give its order."""
+
+    key: StreamKey
+    has_ids: bool
+
+
+class SealedSegment:
+    """One sealed segment, open for reading. Every method raises DamagedError for a file that is no whole segment."""
+
+    def __init__(self, db: sqlite3.Connection, name: str) -> None:
+        self._db = db
+        self._name = name
+        _refuse_other_versions(db, name)
+        self.meta: SegmentMeta = _read_meta(dict(db.execute("SELECT key, value FROM meta")), name)
+        rows = db.execute("SELECT stream_id, exchange, symbol, data_type, id_rule FROM streams ORDER BY stream_id")
+        self.streams: Mapping[int, SealedStream] = {
+            stream_id: SealedStream(StreamKey(exchange, symbol, data_type), id_rule != "none")
+            for stream_id, exchange, symbol, data_type, id_rule in rows
+        }
+
+    def messages(self) -> Iterator[tuple[int, int, int, int, int, int | None, int, bytes]]:
+        """Stream id, series, id, row, received_us, exchange_us, line and payload of every message, in arrival order."""
+        return self._db.execute(_MESSAGES)
+
+    def gaps(self) -> Iterator[tuple[Any, ...]]:
+        """Exchange, symbol, row and the ledger's columns of every gap, in the order noted."""
+        return self._db.execute(_GAPS)
+
+    def reason(self, row: int) -> str | None:
+        """Why the message of that row was set aside when it was received; None if it was not."""
+        found = self._db.execute("SELECT reason FROM reasons WHERE row = ?", (row,)).fetchone()
+        return found[0] if found else None
+
+    def data_type(self, row: int) -> str:
+        """The data type of the stream in which the message of that row was received."""
+        query = "SELECT stream_id FROM messages WHERE row = ?"
+        return self.streams[self._db.execute(query, (row,)).fetchone()[0]].key.data_type
+
+
+@contextmanager
+def open_sealed(path: Path) -> Iterator[SealedSegment]:
+    """Open a sealed segment.
+
+    Raises NewerDataError for one written by a newer version, DamagedError for one that cannot be read; both also
+    while it is being read.
+    """
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as db:
+            segment = SealedSegment(db, path.name)
+            if segment.meta.segment_id != path.stem:
+                raise DamagedError(f"{path.name} says that it is segment {segment.meta.segment_id}")
+            yield segment
+    except sqlite3.DatabaseError as error:
+        raise DamagedError(f"{path.name} cannot be read: {error}") from error
+
+
+def _refuse_other_versions(db: sqlite3.Connection, name: str) -> None:
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA_VERSION:
+        raise NewerDataError(
+            f"{name} has schema version {version}, this program knows {SCHEMA_VERSION}: use the newer program"
+        )
+    if version < 1:
+        raise DamagedError(f"{name} is no segment: its schema version is {version}")
+
+
+def _read_meta(texts: dict[str, str], name: str) -> SegmentMeta:
+    try:
+        return SegmentMeta(
+            segment_id=texts["segment_id"],
+            host=texts["host"],
+            previous_segment=texts["previous_segment"] or None,
+            opened_at=int(texts["opened_at"]),
+            sealed_at=int(texts["sealed_at"]),
+            keep_raw=texts["keep_raw"] == "1",
+            compression_level=int(texts["compression_level"]),
+            collector_version=texts["collector_version"],
+        )
+    except (KeyError, ValueError) as error:
+        raise DamagedError(f"{name} lacks or garbles what its meta table should say: {error}") from error

@@ -1,0 +1,109 @@
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from collector.domain.errors import DamagedError, NewerDataError
+from collector.domain.records import Gap
+from collector.storage.sealed import open_sealed
+from tests.storage.segment_files import (
+    NOON_US,
+    PREVIOUS_ID,
+    SEGMENT_ID,
+    TRADES,
+    UNKNOWN,
+    make_gap,
+    make_segment,
+    message,
+    trade,
+)
+
+
+def change(path: Path, statement: str) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(statement)
+        db.commit()
+
+
+def test_a_segment_gives_its_meta_streams_messages_and_gaps_in_the_order_stored(tmp_path: Path) -> None:
+    messages = [message(1, 0, b"?"), message(0, 9, trade(9)), message(0, 8, trade(8), exchange_us=None)]
+    gaps: list[tuple[str, str, Gap]] = [("toy", "b", make_gap()), ("toy", "a", make_gap())]
+    path = make_segment(tmp_path, [TRADES, UNKNOWN], messages, gaps=gaps, reasons=[(1, "no JSON")])
+    with open_sealed(path) as segment:
+        assert (segment.meta.segment_id, segment.meta.previous_segment) == (SEGMENT_ID, PREVIOUS_ID)
+        assert (segment.meta.opened_at, segment.meta.keep_raw, segment.meta.compression_level) == (NOON_US, False, 3)
+        assert {number: (stream.key, stream.has_ids) for number, stream in segment.streams.items()} == {
+            0: (TRADES, True),
+            1: (UNKNOWN, False),
+        }
+        assert [(row[0], row[2], row[3], row[5]) for row in segment.messages()] == [
+            (1, 0, 1, NOON_US - 1_000),
+            (0, 9, 2, NOON_US + 8_999_000),
+            (0, 8, 3, None),
+        ]
+        assert list(segment.gaps()) == [("toy", "b", 1, *make_gap()), ("toy", "a", 2, *make_gap())]
+        assert (segment.reason(1), segment.reason(2)) == ("no JSON", None)
+        assert (segment.data_type(1), segment.data_type(2)) == ("undecoded", "trade")
+
+
+def test_reading_leaves_no_trace_beside_the_file(tmp_path: Path) -> None:
+    path = make_segment(tmp_path, [TRADES], [message(0, 1, trade(1))])
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA journal_mode=WAL")
+    path.chmod(0o400)
+    with open_sealed(path) as segment:
+        assert len(list(segment.messages())) == 1
+        assert [found.name for found in tmp_path.iterdir()] == [path.name]
+
+
+def test_the_first_segment_has_no_previous_one(tmp_path: Path) -> None:
+    with open_sealed(make_segment(tmp_path, [], [], previous_segment="")) as segment:
+        assert segment.meta.previous_segment is None
+
+
+def test_a_segment_of_a_newer_version_is_refused_with_a_clear_word(tmp_path: Path) -> None:
+    path = make_segment(tmp_path, [], [])
+    change(path, "PRAGMA user_version = 99")
+    with pytest.raises(NewerDataError, match="schema version 99, this program knows 1"), open_sealed(path):
+        pass
+
+
+@pytest.mark.parametrize("content", [b"", b"no database", b"SQLite format 3\0" + b"\xff" * 5000])
+def test_a_file_that_is_no_segment_is_damaged(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / f"{SEGMENT_ID}.db"
+    path.write_bytes(content)
+    with pytest.raises(DamagedError, match=SEGMENT_ID), open_sealed(path):
+        pass
+
+
+def test_damage_found_while_reading_is_damage(tmp_path: Path) -> None:
+    path = make_segment(tmp_path, [TRADES], [message(0, number, trade(number)) for number in range(2_000)])
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 :] = b"\xff" * (len(content) - len(content) // 2)
+    path.write_bytes(content)
+    with pytest.raises(DamagedError), open_sealed(path) as segment:
+        list(segment.messages())
+
+
+def test_a_file_under_another_segments_name_is_damaged(tmp_path: Path) -> None:
+    path = make_segment(tmp_path, [], [])
+    other = path.rename(tmp_path / "20261123T120000Z-ffffff.db")
+    with pytest.raises(DamagedError, match=SEGMENT_ID), open_sealed(other):
+        pass
+
+
+@pytest.mark.parametrize(
+    "statement", ["DELETE FROM meta WHERE key = 'host'", "UPDATE meta SET value = 'noon' WHERE key = 'sealed_at'"]
+)
+def test_meta_that_cannot_be_used_is_damage(tmp_path: Path, statement: str) -> None:
+    path = make_segment(tmp_path, [], [])
+    change(path, statement)
+    with pytest.raises(DamagedError, match="meta"), open_sealed(path):
+        pass
+
+
+def test_a_folder_name_may_hold_what_an_address_reserves(tmp_path: Path) -> None:
+    path = make_segment(tmp_path / "a?b#c%41 d", [TRADES], [message(0, 1, trade(1))])
+    with open_sealed(path) as segment:
+        assert len(list(segment.messages())) == 1
