@@ -1,0 +1,149 @@
+"""The demonstration: the built-in exchange is recorded for real, and a person watches."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from collector.config import Config, FeedConfig
+from collector.domain.errors import CannotStartError
+from collector.supervision.recorder import record
+
+SYMBOLS: Final = ("BTCUSDT", "ETHUSDT")
+DATA_TYPES: Final = ("book_snapshot", "book_delta", "trade", "agg_trade", "book_ticker")
+RATE: Final = 200
+SEGMENT_SECS: Final = 10.0
+
+_ROOT: Final = Path(__file__).resolve().parents[2]
+_LINE_EVERY: Final = 5
+_QUERY: Final = (
+    "  SELECT symbol, count(*), min(price), max(price) "
+    "FROM read_parquet('{files}', hive_partitioning = true) GROUP BY symbol;"
+)
+
+
+def demo_config(config: Config, ws_url: str, data_dir: Path) -> Config:
+    """Short batches and segments, so that Parquet appears while one watches; everything else as configured."""
+    feed = FeedConfig(exchange="binance", symbols=SYMBOLS, data_types=DATA_TYPES, ws_url=ws_url, name="demo")
+    return config.model_copy(
+        update={
+            "data_dir": data_dir,
+            "feed": (feed,),
+            "archive": config.archive.model_copy(update={"url": ""}),
+            "writer": config.writer.model_copy(update={"batch_interval_secs": 1.0}),
+            "segment": config.segment.model_copy(update={"interval_secs": SEGMENT_SECS}),
+        }
+    )
+
+
+def run_demo(config: Config, data_dir: Path, stop_after_secs: float | None) -> int:
+    """Record the simulator into `data_dir` until Ctrl-C, then say what was written; returns the exit code."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with _terminal(data_dir / "demo.log") as console, _exchange() as ws_url:
+        console.print(f"Recording a made-up exchange into {data_dir} until Ctrl-C; the log is in {data_dir}/demo.log")
+        view = _View(console)
+        with view:
+            code = record(demo_config(config, ws_url, data_dir), stop_after_secs=stop_after_secs, on_status=view.show)
+        _summary(console, data_dir, code)
+    return code
+
+
+@contextmanager
+def _terminal(log_path: Path) -> Iterator[Console]:
+    """Give the terminal to the live view, and this process's and its children's standard output to the log file."""
+    sys.stdout.flush()
+    terminal = os.dup(1)
+    log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(log, 1)
+    os.close(log)
+    try:
+        with os.fdopen(terminal, "w", closefd=False) as file:
+            yield Console(file=file)
+    finally:
+        os.dup2(terminal, 1)
+        os.close(terminal)
+
+
+@contextmanager
+def _exchange() -> Iterator[str]:
+    """Run the simulator in a session of its own, so that Ctrl-C ends the recording before the exchange."""
+    command = [sys.executable, "-m", "collector.simulator", "--exit-with-parent"]
+    command += ["--symbols", ",".join(SYMBOLS), "--rate", str(RATE)]
+    process = subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, start_new_session=True)  # noqa: S603 -- our own module
+    try:
+        line = process.stdout.readline() if process.stdout else b""
+        if not line:
+            raise CannotStartError(f"the built-in exchange cannot start (exit code {process.wait()})")
+        yield json.loads(line)["ws_url"]
+    finally:
+        process.terminate()
+        process.wait()
+
+
+class _View:
+    """A live table on a terminal, a line every few seconds elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, refresh_per_second=2) if console.is_terminal else None
+        self._shown = 0
+
+    def __enter__(self) -> None:
+        if self._live is not None:
+            self._live.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, status: Mapping[str, Any]) -> None:
+        if self._live is not None:
+            self._live.update(_screen(status))
+        elif self._shown % _LINE_EVERY == 0:
+            self._console.print(_line(status))
+        self._shown += 1
+
+
+def _line(status: Mapping[str, Any]) -> str:
+    segments, writer, archive = status["segments"], status["writer"], status["archive"]
+    return (
+        f"{status['uptime_secs']:5.0f} s  messages {writer['messages']}  segments archived {segments['archived']}"
+        f"  Parquet files {archive['uploaded_objects']}"
+    )
+
+
+def _screen(status: Mapping[str, Any]) -> Group:
+    processes = Table("process", "state", "pid", "RSS", "CPU", title_justify="left")
+    for process in status["processes"]:
+        rss, cpu = process["rss_bytes"], process["cpu_percent"]
+        used = (f"{rss >> 20} MiB", f"{cpu:.0f} %") if rss is not None else ("", "")
+        processes.add_row(process["name"], process["state"], str(process["pid"] or ""), *used)
+    streams = Table("stream", "messages", "last durable row")
+    for stream in status["streams"]:
+        durable = (stream["last_durable_at"] or "")[11:19]
+        streams.add_row(f"{stream['symbol']} {stream['data_type']}", str(stream["messages"]), durable)
+    return Group(Text(_line(status)), processes, streams, Text("Ctrl-C stops in order and shows what was written"))
+
+
+def _summary(console: Console, data_dir: Path, code: int) -> None:
+    manifests = [json.loads(path.read_bytes()) for path in sorted((data_dir / "archive/_manifest").rglob("*.json"))]
+    objects = [item for manifest in manifests for item in manifest["objects"]]
+    table = Table("data type", "files", "rows", "bytes", title=f"In {data_dir}/archive", title_justify="left")
+    for data_type in sorted({item["data_type"] for item in objects}):
+        mine = [item for item in objects if item["data_type"] == data_type]
+        table.add_row(
+            data_type, str(len(mine)), f"{sum(i['rows'] for i in mine):,}", f"{sum(i['bytes'] for i in mine):,}"
+        )
+    console.print(table)
+    console.print(f"{len(manifests)} segments; stopped with exit code {code}. Read it, for example with DuckDB:")
+    trades = f"{data_dir}/archive/*/data_type=trade/**"
+    console.print(_QUERY.format(files=trades), markup=False, soft_wrap=True)

@@ -1,0 +1,86 @@
+"""What must be true before recording begins, and what would run: for the start and for --check."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from collector.config import Config, FeedConfig
+from collector.config.values import size_text
+from collector.domain.errors import ConfigError, StoreError
+from collector.exchanges.adapter import Subscription
+from collector.exchanges.registry import adapter
+from collector.storage.stores import open_store
+
+
+def require_usable(config: Config) -> None:
+    """Raise ConfigError, with every problem, if this configuration cannot record here."""
+    problems = [*_data_dir_problems(config.data_dir), *_feed_problems(config), *_url_problems(config)]
+    if problems:
+        raise ConfigError(problems)
+
+
+def check(config: Config) -> list[str]:
+    """Do everything short of recording; returns what would run, a line each. Raises ConfigError."""
+    require_usable(config)
+    problems = [*_store_problems(config), *_disk_problems(config)]
+    if problems:
+        raise ConfigError(problems)
+    return list(_plan(config))
+
+
+def _data_dir_problems(folder: Path) -> Iterator[str]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        yield f"data_dir: {folder} cannot be written: {error.strerror}"
+
+
+def _feed_problems(config: Config) -> Iterator[str]:
+    for index, feed in enumerate(config.feed):
+        try:
+            adapter(feed.exchange).plan(_subscription(feed), feed.ws_url)
+        except ConfigError as error:
+            yield from (f"feed[{index}].{problem}" for problem in error.problems)
+
+
+def _url_problems(config: Config) -> Iterator[str]:
+    try:
+        open_store(config.archive_url)
+    except ConfigError as error:
+        yield from error.problems
+
+
+def _store_problems(config: Config) -> Iterator[str]:
+    try:
+        open_store(config.archive_url).check()
+    except StoreError as error:
+        yield f"archive.url: {config.archive_url} takes no objects: {error}"
+
+
+def _disk_problems(config: Config) -> Iterator[str]:
+    stat = os.statvfs(config.data_dir)
+    free, wanted = stat.f_bavail * stat.f_frsize, config.journal.min_free_bytes
+    if free < wanted:
+        yield f"journal.min_free_bytes: {size_text(wanted)} must stay free, but {config.data_dir} has {free >> 20} MiB"
+
+
+def _plan(config: Config) -> Iterator[str]:
+    yield f"host      {config.host_name}"
+    yield f"data_dir  {config.data_dir}"
+    yield f"archive   {config.archive_url}"
+    for feed in config.feed:
+        plans = adapter(feed.exchange).plan(_subscription(feed), feed.ws_url)
+        streams = sum(plan.streams for plan in plans)
+        yield (
+            f"feed      {feed.name}: {feed.exchange}, {len(feed.symbols)} symbols x {len(feed.data_types)} data types"
+            f" = {streams} streams on {len(plans) * feed.lines} connections"
+        )
+    yield f"processes supervisor, {len(config.feed)} ingest, writer, archiver"
+    yield f"http      {config.http.host}:{config.http.port}" if config.http.port else "http      off"
+
+
+def _subscription(feed: FeedConfig) -> Subscription:
+    return Subscription(tuple(feed.symbols), tuple(feed.data_types))

@@ -1,0 +1,198 @@
+"""The supervisor: makes the children, forwards their notices, watches, restarts, and stops them in order.
+
+It does no data work and never waits for a child. Its one loop is driven by time, signals and the ends of processes.
+"""
+
+import signal
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from multiprocessing import connection
+from typing import Any, Final
+
+from structlog.typing import FilteringBoundLogger
+
+from collector.channel.channel import Notice
+from collector.config import Config
+from collector.domain.clock import Clock
+from collector.domain.errors import AnotherInstanceError, CannotStartError, NewerDataError, StopError
+from collector.processes.roles import ARCHIVER, WRITER, ingest_role
+from collector.supervision.child import Child, Spawn
+from collector.supervision.stopping import Stop
+
+TICK_SECS: Final = 0.02
+"""How often notices are forwarded: what a notice may lag behind."""
+
+LOOK_SECS: Final = 1.0
+"""How often the children's numbers are read."""
+
+EXIT_LATE: Final = 5
+_CANNOT_START: Final[Mapping[int, type[StopError]]] = {
+    error.exit_code: error for error in (NewerDataError, AnotherInstanceError)
+}
+
+Reports = Mapping[str, Mapping[str, Any]]
+
+
+class Signals:
+    """Notes the signals that ask for the end; the handler does nothing else."""
+
+    def __init__(self) -> None:
+        self._noted: deque[int] = deque()
+
+    def install(self) -> None:
+        """Listen to SIGTERM, SIGINT and SIGHUP."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self.note)
+
+    def note(self, number: int, _frame: object = None) -> None:
+        """Leave a note."""
+        self._noted.append(number)
+
+    def take(self) -> str | None:
+        """The name of the oldest signal not taken yet."""
+        return signal.Signals(self._noted.popleft()).name if self._noted else None
+
+
+class Supervisor:
+    """`run` returns the exit code. `look` is called about once a second with the children and their reports."""
+
+    def __init__(
+        self,
+        config: Config,
+        spawn: Spawn,
+        delays: Callable[[], Iterator[float]],
+        read_reports: Callable[[], Reports],
+        look: Callable[["Supervisor", Reports], None],
+        signals: Signals,
+        clock: Clock,
+        log: FilteringBoundLogger,
+        *,
+        stop_after_secs: float | None = None,
+    ) -> None:
+        self._config = config
+        self._read_reports = read_reports
+        self._look = look
+        self._signals = signals
+        self._clock = clock
+        self._log = log
+        self._stop_at = None if stop_after_secs is None else clock.monotonic() + stop_after_secs
+        self._stop: Stop | None = None
+        self._next_look = clock.monotonic()
+        ingests = [Child(ingest_role(feed.name), spawn, delays, log, drains=False) for feed in config.feed]
+        writer, archiver = (Child(role, spawn, delays, log, drains=True) for role in (WRITER, ARCHIVER))
+        self._stages = [ingests, [writer], [archiver]]
+        self._receivers = {**{child.role: writer for child in ingests}, WRITER: archiver}
+        self._all_up_once = False
+
+    @property
+    def children(self) -> Sequence[Child]:
+        """Every child, in the order of the flow."""
+        return [child for stage in self._stages for child in stage]
+
+    @property
+    def hops(self) -> list[tuple[str, str, int, int]]:
+        """Each way a notice takes: sender, receiver, notices waiting, capacity."""
+        capacity = self._config.channel.capacity
+        hops = []
+        for sender, receiver in self._receivers.items():
+            life = next(child.life for child in self.children if child.role == sender)
+            up = life.depths()[0] if life else 0
+            down = receiver.life.depths()[1] if receiver.life else 0
+            hops.append((sender, receiver.role, up + down, capacity))
+        return hops
+
+    def run(self) -> int:
+        """Record until told to stop; returns 0, or 5 when the deadline passed. Raises StopError if it cannot start."""
+        # From the end of the flow to its beginning: whoever sends finds somebody to receive.
+        for child in reversed(self.children):
+            child.start(self._clock.monotonic())
+        try:
+            while not self._is_over():
+                self._relay()
+                self._tend()
+                self._report()
+                self._heed()
+                self._pause()
+        except StopError:
+            self._end_all()
+            raise
+        late = self._end_all()
+        self._report(now=True)
+        return EXIT_LATE if late else 0
+
+    def _relay(self) -> None:
+        for child in self.children:
+            if child.life is None or child.role not in self._receivers:
+                continue
+            newest: Notice | None = None
+            for notice in child.life.notices():
+                newest = notice
+            receiver = self._receivers[child.role].life
+            if newest is not None and receiver is not None:
+                receiver.forward(newest)
+
+    def _tend(self) -> None:
+        now = self._clock.monotonic()
+        for child in self.children:
+            child.tend(now)
+            if child.state == "backoff" and not self._all_up_once:
+                self._refuse_if_it_cannot_start(child)
+
+    def _refuse_if_it_cannot_start(self, child: Child) -> None:
+        # A child that was killed (a negative code) could start; one that ended by itself before work began could not.
+        if child.exit_code is None or child.exit_code < 0 or child.ever_up:
+            return
+        child.state = "failed"
+        reason = f"{child.role} cannot start (exit code {child.exit_code}); its reason is in the log above"
+        raise _CANNOT_START.get(child.exit_code, CannotStartError)(reason)
+
+    def _report(self, *, now: bool = False) -> None:
+        if not now and self._clock.monotonic() < self._next_look:
+            return
+        self._next_look = self._clock.monotonic() + LOOK_SECS
+        reports = self._read_reports()
+        for child in self.children:
+            child.note_report(reports.get(child.role, {}).get("pid", 0))
+        if not self._all_up_once and all(child.ever_up for child in self.children):
+            self._all_up_once = True
+            self._log.info("recording", children=len(self.children))
+        self._look(self, reports)
+
+    def _heed(self) -> None:
+        now = self._clock.monotonic()
+        name = self._signals.take()
+        if name is None and self._stop is None and self._stop_at is not None and now >= self._stop_at:
+            name = "stop_after"
+        if name is None:
+            return
+        if self._stop is None:
+            self._stop = Stop(self._stages, now + self._config.supervisor.stop_timeout_secs)
+            self._log.info("stopping", cause=name, deadline_secs=self._config.supervisor.stop_timeout_secs)
+        else:
+            self._stop.hurry(now)
+            self._log.warning("hurrying", cause=name)
+
+    def _is_over(self) -> bool:
+        if self._stop is None:
+            return False
+        now = self._clock.monotonic()
+        return self._stop.step(now) or self._stop.is_late(now)
+
+    def _end_all(self) -> bool:
+        """Kill whoever still lives; true if that was needed."""
+        left = [child for child in self.children if child.state not in {"done", "failed"}]
+        for child in left:
+            child.kill()
+        for child in left:
+            if child.life is not None:
+                child.life.bury()
+        if left:
+            self._log.error("stop_late", killed=[child.role for child in left])
+        return bool(left)
+
+    def _pause(self) -> None:
+        sentinels = [child.life.sentinel for child in self.children if child.life is not None]
+        if sentinels:
+            connection.wait(sentinels, TICK_SECS)
+        else:
+            self._clock.sleep(TICK_SECS)

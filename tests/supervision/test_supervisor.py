@@ -1,0 +1,209 @@
+"""The supervisor's loop, played with fake lives and a fake clock."""
+
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from itertools import repeat
+from multiprocessing import Pipe
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from collector.channel.channel import Notice
+from collector.config import Config, SupervisorConfig
+from collector.domain.errors import AnotherInstanceError, CannotStartError, NewerDataError
+from collector.supervision.supervisor import EXIT_LATE, Signals, Supervisor
+
+ROLES = ["ingest:binance", "writer", "archiver"]
+
+
+class Life:
+    """A fake process whose sentinel is a real pipe, never ready."""
+
+    pids = iter(range(1_000, 100_000))
+
+    def __init__(self, world: "World", role: str) -> None:
+        self.pid = next(self.pids)
+        self.exit_code: int | None = None
+        self._pipe = Pipe()
+        self.sentinel = self._pipe[0].fileno()
+        self.sent: list[Notice] = []
+        self._world, self._role = world, role
+
+    def notices(self) -> list[Notice]:
+        sent, self.sent = self.sent, []
+        return sent
+
+    def forward(self, notice: Notice) -> None:
+        self._world.heard.append((self._role, notice))
+
+    def depths(self) -> tuple[int, int]:
+        return 1, 2
+
+    def tell_stop(self) -> None:
+        self._world.told.append(self._role)
+        if self._role not in self._world.deaf:
+            self.exit_code = 0
+
+    def kill(self) -> None:
+        self._world.killed.append(self._role)
+        self.exit_code = -9
+
+    def bury(self) -> None:
+        for end in self._pipe:
+            end.close()
+
+
+class World:
+    """Children that report at once, and a clock on which every look takes a second."""
+
+    def __init__(self, folder: Path, **section: Any) -> None:
+        self.config = Config(data_dir=folder, supervisor=SupervisorConfig(**section))
+        self.lives: dict[str, Life] = {}
+        self.heard: list[tuple[str, Notice]] = []
+        self.told: list[str] = []
+        self.killed: list[str] = []
+        self.deaf: set[str] = set()
+        self.silent: set[str] = set()
+        self.signals = Signals()
+        self.secs = 0.0
+        self.looks = 0
+        self.script: dict[int, Callable[[], None]] = {}
+
+    def spawn(self, role: str, _number: int) -> Life:
+        self.lives[role] = Life(self, role)
+        return self.lives[role]
+
+    def reports(self) -> Mapping[str, Mapping[str, Any]]:
+        return {role: {"pid": life.pid} for role, life in self.lives.items() if role not in self.silent}
+
+    def look(self, supervisor: Supervisor, _reports: object) -> None:
+        self.supervisor = supervisor
+        self.looks += 1
+        self.secs += 1.0
+        assert self.looks < 500, "the script does not end"
+        self.script.get(self.looks, lambda: None)()
+
+    def run(self, *, stop_after_secs: float | None = None) -> int:
+        class Clock:
+            monotonic = staticmethod(lambda: self.secs)
+            now_ns = staticmethod(lambda: 0)
+
+            @staticmethod
+            def sleep(secs: float) -> None:
+                self.secs += secs
+
+        def drop(*_: Any) -> Any:
+            raise structlog.DropEvent
+
+        def delays() -> Iterator[float]:
+            return repeat(2.0)
+
+        return Supervisor(
+            self.config, self.spawn, delays, self.reports, self.look, self.signals, Clock,
+            structlog.wrap_logger(None, processors=[drop]), stop_after_secs=stop_after_secs,
+        ).run()  # fmt: skip
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def test_a_signal_stops_the_stages_in_order_and_the_exit_is_clean(world: World) -> None:
+    world.script[3] = lambda: world.signals.note(signal.SIGTERM)
+    assert world.run() == 0
+    assert world.told == ROLES
+    assert world.killed == []
+
+
+def test_stop_after_works_like_a_signal(world: World) -> None:
+    assert world.run(stop_after_secs=4.0) == 0
+    assert world.told == ROLES
+    assert 4 <= world.looks <= 4 + 1 + len(ROLES)
+
+
+def test_what_does_not_leave_by_the_deadline_is_killed_and_the_exit_says_so(tmp_path: Path) -> None:
+    world = World(tmp_path, stop_timeout_secs=5.0)
+    world.deaf = {"writer"}
+    world.script[2] = lambda: world.signals.note(signal.SIGINT)
+    assert world.run() == EXIT_LATE
+    assert world.told == ["ingest:binance", "writer"]
+    assert world.killed == ["writer", "archiver"]
+    assert 7 <= world.looks <= 9
+
+
+def test_a_second_signal_hurries(world: World) -> None:
+    world.deaf = {"writer"}
+    world.script[2] = lambda: world.signals.note(signal.SIGINT)
+    world.script[4] = lambda: world.signals.note(signal.SIGINT)
+    assert world.run() == EXIT_LATE
+    assert world.looks <= 9
+
+
+def test_the_newest_notice_of_a_sender_reaches_the_next_stage(world: World) -> None:
+    def send() -> None:
+        world.lives["ingest:binance"].sent = [Notice("ingest:binance", "appended", 1, n) for n in range(3)]
+        world.lives["writer"].sent = [Notice("writer", "sealed", 0, 0)]
+
+    world.script[2] = send
+    world.script[4] = lambda: world.signals.note(signal.SIGTERM)
+    world.run()
+    assert world.heard == [
+        ("writer", Notice("ingest:binance", "appended", 1, 2)),
+        ("archiver", Notice("writer", "sealed", 0, 0)),
+    ]
+
+
+def test_a_killed_child_is_started_again_and_the_others_go_on(world: World) -> None:
+    before: dict[str, int] = {}
+
+    def kill() -> None:
+        before.update({role: life.pid for role, life in world.lives.items()})
+        world.lives["writer"].exit_code = -9
+
+    world.script[3] = kill
+    world.script[6] = lambda: world.signals.note(signal.SIGTERM)
+    assert world.run() == 0
+    after = {role: life.pid for role, life in world.lives.items()}
+    assert {role for role in ROLES if before[role] != after[role]} == {"writer"}
+
+
+@pytest.mark.parametrize(
+    ("code", "error"), [(1, CannotStartError), (2, NewerDataError), (3, AnotherInstanceError), (4, CannotStartError)]
+)
+def test_a_child_that_cannot_start_before_all_were_up_stops_the_whole(
+    world: World, code: int, error: type[Exception]
+) -> None:
+    world.silent = {"writer"}
+    world.script[2] = lambda: setattr(world.lives["writer"], "exit_code", code)
+    with pytest.raises(error, match="writer cannot start"):
+        world.run()
+    assert set(world.killed) == {"ingest:binance", "archiver"}
+
+
+def test_a_child_that_fails_later_is_tried_again_for_ever(world: World) -> None:
+    def fail() -> None:
+        world.lives["writer"].exit_code = 1
+        world.silent = {"writer"}
+
+    world.script = dict.fromkeys(range(3, 100), fail) | {100: lambda: world.signals.note(signal.SIGTERM)}
+    assert world.run() == 0
+    writer = next(child for child in world.supervisor.children if child.role == "writer")
+    assert writer.restarts > 20
+
+
+def test_a_kill_during_the_start_is_no_reason_to_give_up(world: World) -> None:
+    world.silent = {"writer"}
+    world.script[2] = lambda: setattr(world.lives["writer"], "exit_code", -9)
+    world.script[6] = lambda: world.signals.note(signal.SIGTERM)
+    assert world.run() == 0
+
+
+def test_hops_show_what_waits_between_two_processes(world: World) -> None:
+    seen: list[Any] = []
+    world.script[2] = lambda: seen.append(world.supervisor.hops)
+    world.script[3] = lambda: world.signals.note(signal.SIGTERM)
+    world.run()
+    assert seen == [[("ingest:binance", "writer", 3, 256), ("writer", "archiver", 3, 256)]]
