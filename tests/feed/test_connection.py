@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from websockets.frames import Opcode
 
 from collector.feed import connection as connection_module
 from collector.feed import socket as socket_module
 from collector.feed.connection import Batch, Connection, HandshakeError, open_connection
-from collector.feed.socket import ConnectionOverError
+from collector.feed.socket import ConnectionOverError, RecorderSocket
 from tests.feed.servers import Peer, Server, close_frame, meanwhile, wire
 
 
@@ -133,6 +135,25 @@ def test_a_message_cut_at_any_byte_is_taken_up_where_it_was_left(server: Server)
         frames += next_batch(connection).frames
 
     assert frames == sent
+
+
+@given(messages=st.lists(st.binary(max_size=400), max_size=20), cuts=st.lists(st.integers(1, 300), min_size=1))
+def test_however_the_bytes_arrive_the_messages_are_the_same(messages: list[bytes], cuts: list[int]) -> None:
+    stream = b"".join(map(wire, messages))
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ws = RecorderSocket(skip_utf8_validation=True)
+        ws.sock = ours
+        connection = Connection(ws, (), 1, SystemClock())
+        sizes = itertools.cycle(cuts)
+        frames: list[bytes] = []
+        while stream:
+            size = next(sizes)
+            theirs.sendall(stream[:size])
+            stream = stream[size:]
+            frames += next_batch(connection).frames
+
+    assert frames == messages
 
 
 def test_half_a_frame_does_not_hold_back_the_whole_ones_before_it(server: Server) -> None:

@@ -1,0 +1,205 @@
+"""Ingest: reads one feed's WebSockets and appends every message to its journal, before anything else happens to it."""
+
+import itertools
+import os
+import random
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, Final
+
+from collector.channel.channel import Notice
+from collector.config import Config, FeedConfig
+from collector.exchanges.adapter import Adapter, Subscription
+from collector.feed.budget import ConnectionBudget
+from collector.feed.connection import open_connection
+from collector.processes.context import Context
+from collector.processes.gate import JournalGate, Space
+from collector.processes.readers import Reader, Readers
+from collector.processes.session import LEAVE_SECS, Connect, FeedTools, LineState, Tally
+from collector.processes.syncer import Syncer
+from collector.storage.journal import JournalWriter, journal_files, next_number
+from collector.storage.journal_format import FeedIdentity
+
+RING_SECS: Final = 0.02
+"""The writer hears of new bytes this soon, and no more often."""
+
+REPORT_SECS: Final = 1.0
+"""How often numbers are reported and space is measured."""
+
+STOP_SECS: Final = LEAVE_SECS + 1.5
+"""A thread that has not left by then hangs in a handshake, where it holds nothing that was received."""
+
+MeasureSpace = Callable[[Path], Space]
+
+
+def open_journal(config: Config, feed: FeedConfig, now_ns: Callable[[], int]) -> JournalWriter:
+    """Begin the journal of one incarnation, numbered behind all before it. Raises OSError."""
+    folder = _journal_folder(config, feed)
+    identity = FeedIdentity(feed.name, feed.exchange, tuple(feed.symbols), tuple(feed.data_types))
+    first = next_number(folder, config.data_dir / "segments" / "positions.json", feed.name)
+    return JournalWriter(folder, identity, first, config.journal.file_bytes, now_ns)
+
+
+def measure_space(folder: Path) -> Space:
+    """Measure the disk under a journal folder, and the folder itself."""
+    disk = os.statvfs(folder)
+    sizes = [_size_bytes(path) for _, path in journal_files(folder)]
+    return Space(disk.f_bavail * disk.f_frsize, sum(sizes), len(sizes))
+
+
+def run(
+    context: Context,
+    feed: FeedConfig,
+    adapter: Adapter,
+    journal: JournalWriter,
+    connect: Connect = open_connection,
+    measure: MeasureSpace = measure_space,
+) -> None:
+    """Record until `context.stopping()`, then close every connection politely and the journal.
+
+    Raises the OSError of a failed fsync, or whatever broke a thread: the journal is then left without its end, and what
+    comes next belongs into a new one.
+    """
+    _Ingest(context, feed, adapter, journal, connect, measure).run()
+
+
+class _Ingest:
+    def __init__(
+        self,
+        context: Context,
+        feed: FeedConfig,
+        adapter: Adapter,
+        journal: JournalWriter,
+        connect: Connect,
+        measure: MeasureSpace,
+    ) -> None:
+        self._context = context
+        self._feed = feed
+        self._adapter = adapter
+        self._journal = journal
+        self._measure = measure
+        self._folder = _journal_folder(context.config, feed)
+        self._stop = threading.Event()
+        self._failures = SimpleQueue[Exception]()
+        self._readers = Readers(self._failures)
+        self._tally = Tally()
+        self._gate = JournalGate(journal, context.config.journal, context.clock.now_ns, context.log)
+        self._tools = self._make_tools(connect)
+        self._rung_bytes = 0
+        self._report_at = context.clock.monotonic()
+
+    def run(self) -> None:
+        syncer = Syncer(self._journal, self._context.config.journal.fsync_interval_secs, self._failures)
+        self._look()  # a full disk must be known before the first frame
+        syncer.start(self._context.log)
+        self._start_readers()
+        try:
+            while not self._context.stopping():
+                self._tick()
+                self._context.clock.sleep(RING_SECS)
+        finally:
+            self._leave()
+            syncer.stop()
+        self._raise_failure()
+        self._gate.finish()
+        self._close_journal()
+        self._ring()
+        self._look()
+
+    def _tick(self) -> None:
+        self._raise_failure()
+        self._ring()
+        now = self._context.clock.monotonic()
+        if now >= self._report_at:
+            self._report_at = now + REPORT_SECS
+            self._look()
+
+    def _ring(self) -> None:
+        appended = self._journal.appended_bytes
+        if appended != self._rung_bytes:
+            self._rung_bytes = appended
+            notice = Notice(self._context.role, "appended", self._journal.number, self._journal.position)
+            self._context.sender.offer(notice)
+
+    def _look(self) -> None:
+        space = self._measure(self._folder)
+        self._gate.check(space)
+        self._context.report(self._numbers(space))
+
+    def _numbers(self, space: Space) -> dict[str, Any]:
+        journal = self._journal
+        return {
+            "feed": self._feed.name,
+            "frames": self._gate.frames,
+            "bytes": self._gate.bytes,
+            "refused": self._gate.refused,
+            "control": self._tally["control"],
+            "subscriptions_refused": self._tally["subscriptions_refused"],
+            "reconnects": self._tally["reconnects"],
+            "lines": self._readers.states(),
+            "journal": {
+                "number": journal.number,
+                "position": journal.position,
+                "files": space.journal_files,
+                "bytes": space.journal_bytes,
+            },
+        }
+
+    def _start_readers(self) -> None:
+        subscription = Subscription(tuple(self._feed.symbols), tuple(self._feed.data_types))
+        plans = self._adapter.plan(subscription, self._feed.ws_url)
+        for line, plan in itertools.product(range(self._feed.lines), plans):
+            self._readers.start(Reader(self._tools, plan, LineState(line, plan.streams), self._readers.start))
+
+    def _leave(self) -> None:
+        self._stop.set()
+        left = self._readers.join(STOP_SECS, self._context.clock.monotonic)
+        if left:
+            self._context.log.warning("threads_left_behind", count=left)
+
+    def _raise_failure(self) -> None:
+        try:
+            raise self._failures.get_nowait()
+        except Empty:
+            pass
+
+    def _close_journal(self) -> None:
+        try:
+            self._journal.close()
+        except OSError as error:
+            # Its end is missing then, which the writer takes for a torn tail; nothing that was appended is.
+            self._context.log.warning("journal_not_closed", error=str(error))
+            self._journal.sync()
+
+    def _make_tools(self, connect: Connect) -> FeedTools:
+        context, limits = self._context, self._adapter.limits
+        run_folder = context.config.data_dir / "run"
+        run_folder.mkdir(parents=True, exist_ok=True)
+        ledger = run_folder / f"connections-{self._adapter.exchange}.json"
+        return FeedTools(
+            adapter=self._adapter,
+            config=context.config.ingest,
+            budget=ConnectionBudget(ledger, limits.connections, limits.window_secs, context.clock.now_ns),
+            gate=self._gate,
+            clock=context.clock,
+            log=context.log,
+            random=random.random,
+            connect=connect,
+            stop=self._stop,
+            pause=self._stop.wait,
+            numbers=itertools.count(1),
+            tally=self._tally,
+        )
+
+
+def _journal_folder(config: Config, feed: FeedConfig) -> Path:
+    return config.data_dir / "journal" / feed.name
+
+
+def _size_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0  # the writer removed it just now

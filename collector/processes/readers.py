@@ -1,0 +1,188 @@
+"""The threads that keep a feed connected: one for each connection of each line, and one more while one is renewed."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from queue import SimpleQueue
+from typing import Any
+
+from collector.domain.redact import redact_url, redact_urls
+from collector.domain.retry import delays, retry_after_secs
+from collector.exchanges.adapter import ConnectionPlan
+from collector.feed.budget import BUSY_SECS
+from collector.feed.connection import Connection, HandshakeError
+from collector.processes.session import Ending, FeedTools, LineState, Session
+from collector.storage.journal_format import RecordKind
+
+_BANNED_STATUS = frozenset({418, 429})
+"""Too many requests from this address: https://developers.binance.com/docs/binance-spot-api-docs/rest-api/limits"""
+
+
+class Reader:
+    """Keeps one plan connected on one line, until the feed stops or a successor has taken over.
+
+    A successor is started before the connection's lifetime ends; from then on reconnecting is the successor's. The old
+    connection is read until the new one brings data, so a renewal leaves no hole, only copies.
+    """
+
+    def __init__(
+        self,
+        tools: FeedTools,
+        plan: ConnectionPlan,
+        state: LineState,
+        start: Callable[["Reader"], None],
+        predecessor: "Reader | None" = None,
+        first_delay_secs: float = 0.0,
+    ) -> None:
+        self._tools = tools
+        self._plan = plan
+        self._start = start
+        self._predecessor = predecessor
+        self._first_delay_secs = first_delay_secs
+        self._relieved = threading.Event()
+        self._has_successor = False
+        self._connects = 0
+        self._session: Session | None = None
+        self._reset_delays()
+        self.state = state
+
+    def run(self) -> None:
+        """Connect, read, wait, and again."""
+        delay = self._first_delay_secs
+        while not (self._tools.pause(delay) or self._has_successor):
+            delay = self._once()
+            self.state.state = "waiting"
+
+    def _once(self) -> float:
+        """One attempt and, if it succeeds, the connection's whole life; the seconds to wait before the next."""
+        try:
+            if not self._await_budget():
+                return 0.0
+            self.state.state = "connecting"
+            url, messages, _ = self._plan
+            connection = self._tools.connect(
+                url, messages, self._tools.adapter.limits.messages_per_sec, self._tools.clock
+            )
+        except (HandshakeError, OSError) as error:
+            return self._failed(error)
+        return self._live(connection)
+
+    def _await_budget(self) -> bool:
+        while (wait := self._tools.budget.take()) > 0:
+            if self._tools.pause(wait):
+                return False
+        return not self._tools.stop.is_set()
+
+    def _failed(self, error: HandshakeError | OSError) -> float:
+        delay = next(self._delays)
+        if isinstance(error, HandshakeError) and error.retry_after is not None:
+            asked = retry_after_secs(error.retry_after, self._tools.clock.now_ns() / 1e9) or 0.0
+            delay = max(delay, asked)
+            if error.status in _BANNED_STATUS:
+                self._share_ban(asked)
+        self.state.last_error = redact_urls(str(error))
+        self._tools.log.warning(
+            "connect_failed", line=self.state.line, error=self.state.last_error, retry_secs=round(delay, 3)
+        )
+        return delay
+
+    def _share_ban(self, secs: float) -> None:
+        while self._tools.budget.ban(secs) > 0 and not self._tools.pause(BUSY_SECS):
+            pass
+
+    def _live(self, connection: Connection) -> float:
+        self._opened()
+        ending = self._read(connection)
+        connection.close()
+        return self._ended(ending)
+
+    def _read(self, connection: Connection) -> Ending:
+        self._session = Session(
+            self._tools, self.state, connection, self._relieved, self._data_flows, self._begin_renewal
+        )
+        return self._session.run()
+
+    def _opened(self) -> None:
+        state, tools = self.state, self._tools
+        if self._connects:
+            state.reconnects += 1
+            tools.tally.add("reconnects")
+        self._connects += 1
+        state.connection, state.state = next(tools.numbers), "open"
+        state.connected_at_us = tools.clock.now_ns() // 1_000
+        state.last_data_us = None
+        about = {"connection": state.connection, "url": redact_url(self._plan.url), "streams": self._plan.streams}
+        tools.gate.event(RecordKind.CONNECT, state.line, about)
+        tools.log.info("connected", line=state.line, **about)
+
+    def _ended(self, ending: Ending) -> float:
+        state, tools = self.state, self._tools
+        over = tools.stop.is_set() or self._has_successor
+        delay = 0.0 if over else next(self._delays)
+        about = {"connection": state.connection, "reason": ending.reason, "cause": ending.cause, "text": ending.text}
+        tools.gate.event(RecordKind.DISCONNECT, state.line, about)
+        if ending.reason in {"stopped", "renewed"}:
+            tools.log.info("disconnected", line=state.line, **about)
+        else:
+            state.last_error = f"{ending.reason}: {ending.text}"
+            tools.log.warning("disconnected", line=state.line, **about, retry_secs=round(delay, 3))
+        return delay
+
+    def _data_flows(self) -> None:
+        self._reset_delays()
+        if self._predecessor is not None:
+            self._predecessor.relieve()
+            self._predecessor = None
+
+    def relieve(self) -> None:
+        """A successor brings the data now: leave the connection, politely."""
+        self._relieved.set()
+
+    def _begin_renewal(self, why: str) -> None:
+        self._has_successor = True
+        # One that is told to renew right after it opened would be replaced as fast as it can connect.
+        young = self._session is not None and self._session.age_secs < self._tools.config.reconnect_max_delay_secs
+        delay = next(self._delays) if young else 0.0
+        self._tools.log.info("renewing", line=self.state.line, connection=self.state.connection, why=why)
+        state = replace(self.state, connection=None, state="waiting", connected_at_us=None, last_data_us=None)
+        self._start(Reader(self._tools, self._plan, state, self._start, self, delay))
+
+    def _reset_delays(self) -> None:
+        config = self._tools.config
+        self._delays = delays(config.reconnect_base_delay_secs, config.reconnect_max_delay_secs, self._tools.random)
+
+
+class Readers:
+    """The readers of a feed, each in a thread. A thread that breaks leaves its error in `failures`."""
+
+    def __init__(self, failures: "SimpleQueue[Exception]") -> None:
+        self._failures = failures
+        self._lock = threading.Lock()
+        self._threads: dict[threading.Thread, Reader] = {}
+
+    def start(self, reader: Reader) -> None:
+        """Run the reader in a thread of its own, a daemon: one that hangs in a name lookup must not keep the process."""
+        thread = threading.Thread(target=self._run, args=(reader,), name=f"line {reader.state.line}", daemon=True)
+        with self._lock:
+            thread.start()
+            self._threads[thread] = reader
+
+    def join(self, timeout_secs: float, monotonic: Callable[[], float]) -> int:
+        """Wait until all have left; how many have not."""
+        deadline = monotonic() + timeout_secs
+        for thread in list(self._threads):
+            thread.join(max(0.0, deadline - monotonic()))
+        return sum(thread.is_alive() for thread in list(self._threads))
+
+    def states(self) -> list[dict[str, Any]]:
+        """What each live reader is doing, by line."""
+        with self._lock:
+            self._threads = {thread: reader for thread, reader in self._threads.items() if thread.is_alive()}
+            states = [asdict(reader.state) for reader in self._threads.values()]
+        return sorted(states, key=lambda state: state["line"])
+
+    def _run(self, reader: Reader) -> None:
+        try:
+            reader.run()
+        except Exception as error:  # noqa: BLE001 (the main thread raises it; here it would end in stderr unseen)
+            self._failures.put(error)

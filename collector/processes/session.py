@@ -1,0 +1,184 @@
+"""One connection from open to closed: what it brings goes to the journal, and it is judged alive by data alone."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from structlog.typing import FilteringBoundLogger
+
+from collector.config import IngestConfig
+from collector.domain.clock import Clock
+from collector.domain.retry import renewal_secs
+from collector.exchanges.adapter import Adapter, Control, ControlKind
+from collector.feed.budget import ConnectionBudget
+from collector.feed.connection import Batch, Connection
+from collector.feed.socket import ConnectionOverError
+from collector.processes.gate import JournalGate
+
+LEAVE_SECS: Final = 2.0
+"""How long a peer may take to answer our close frame; what it sends until then is recorded."""
+
+Connect = Callable[[str, Iterable[str], float, Clock], Connection]
+
+
+class Ending(NamedTuple):
+    """Why a session is over: stopped, renewed, silent, or a ConnectionOverError's reason; `text` is for people."""
+
+    reason: str
+    text: str
+
+    @property
+    def cause(self) -> str:
+        """The cause of the gap this leaves, if it leaves one."""
+        return "restart" if self.reason == "stopped" else "disconnect"
+
+
+@dataclass
+class LineState:
+    """What the report says about one connection of one line. Written by its reader's thread only."""
+
+    line: int
+    streams: int
+    connection: int | None = None
+    state: str = "waiting"
+    connected_at_us: int | None = None
+    last_data_us: int | None = None
+    reconnects: int = 0
+    last_error: str | None = None
+
+
+class Tally:
+    """Counts of the whole feed, for threads to share."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts = Counter[str]()
+
+    def add(self, name: str, count: int = 1) -> None:
+        """Count something."""
+        with self._lock:
+            self._counts[name] += count
+
+    def __getitem__(self, name: str) -> int:
+        """How often it was counted."""
+        return self._counts[name]
+
+
+@dataclass(frozen=True)
+class FeedTools:
+    """What every reader of a feed shares."""
+
+    adapter: Adapter
+    config: IngestConfig
+    budget: ConnectionBudget
+    gate: JournalGate
+    clock: Clock
+    log: FilteringBoundLogger
+    random: Callable[[], float]
+    connect: Connect
+    stop: threading.Event
+    pause: Callable[[float], bool]
+    """Waits that long or until the stop; true once stopping."""
+    numbers: Iterator[int]
+    """Gives each connection of this process a number."""
+    tally: Tally
+
+
+class Session:
+    """Reads one connection until it is over. `on_data` is called at the first data, `on_renewal` when it ages."""
+
+    def __init__(
+        self,
+        tools: FeedTools,
+        state: LineState,
+        connection: Connection,
+        relieved: threading.Event,
+        on_data: Callable[[], None],
+        on_renewal: Callable[[str], None],
+    ) -> None:
+        self._tools = tools
+        self._state = state
+        self._connection = connection
+        self._relieved = relieved
+        self._on_data = on_data
+        self._on_renewal = on_renewal
+        self._now = tools.clock.monotonic
+        self._alive_at = self._opened_at = self._now()
+        self._renew_at = self._opened_at + renewal_secs(tools.adapter.limits.lifetime_secs, tools.random)
+        self._had_data = False
+        self._renewing = False
+        self._leaving: str | None = None
+        self._leave_by = 0.0
+
+    @property
+    def age_secs(self) -> float:
+        """Since the connection opened."""
+        return self._now() - self._opened_at
+
+    def run(self) -> Ending:
+        """Read until the connection is over, or this process, its successor or silence ends it."""
+        while True:
+            try:
+                batch = self._connection.read()
+            except ConnectionOverError as over:
+                return Ending(self._leaving or over.reason, str(over))
+            if batch is not None and batch.frames:
+                self._take(batch)
+            ending = self._look()
+            if ending is not None:
+                return ending
+
+    def _take(self, batch: Batch) -> None:
+        self._tools.gate.append(batch.received_ns, self._state.line, batch.frames, batch.binary)
+        meaning = self._tools.adapter.control
+        controls = [control for frame in batch.frames if (control := meaning(frame)) is not None]
+        if len(controls) < len(batch.frames):
+            self._live(batch.received_ns)
+        if controls:
+            self._heed(controls)
+
+    def _live(self, received_ns: int) -> None:
+        self._alive_at = self._now()
+        self._state.last_data_us = received_ns // 1_000
+        if not self._had_data:
+            self._had_data = True
+            self._on_data()
+
+    def _heed(self, controls: list[Control]) -> None:
+        self._tools.tally.add("control", len(controls))
+        for kind, text in controls:
+            if kind is ControlKind.ERROR:
+                self._tools.tally.add("subscriptions_refused")
+                self._tools.log.warning("subscription_refused", **self._place(), text=text)
+            elif kind is ControlKind.SHUTDOWN:
+                self._renew(f"the exchange announced: {text}")
+
+    def _look(self) -> Ending | None:
+        now = self._now()
+        if self._leaving is not None:
+            return Ending(self._leaving, "the close frame was not answered") if now >= self._leave_by else None
+        if self._tools.stop.is_set():
+            self._leave("stopped", now)
+        elif self._relieved.is_set():
+            self._leave("renewed", now)
+        elif now - self._alive_at >= self._tools.config.stale_timeout_secs:
+            return Ending("silent", f"no data for {now - self._alive_at:.1f} s")
+        elif now >= self._renew_at:
+            self._renew("its lifetime ends")
+        return None
+
+    def _leave(self, reason: str, now: float) -> None:
+        self._leaving = reason
+        self._leave_by = now + LEAVE_SECS
+        self._state.state = "closing"
+        self._connection.leave()
+
+    def _renew(self, why: str) -> None:
+        if not self._renewing:
+            self._renewing = True
+            self._on_renewal(why)
+
+    def _place(self) -> Mapping[str, int | None]:
+        return {"line": self._state.line, "connection": self._state.connection}

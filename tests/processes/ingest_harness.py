@@ -1,0 +1,195 @@
+"""Runs ingest in a thread against a real WebSocket server, and reads back what it left in its journal."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import structlog
+from structlog.testing import LogCapture
+from structlog.typing import FilteringBoundLogger
+
+from collector.channel.channel import Notice
+from collector.config import Config, FeedConfig, IngestConfig, JournalConfig
+from collector.domain.records import IdRule, TypedRow
+from collector.exchanges.adapter import ConnectionPlan, Control, ControlKind, Decode, Limits, Subscription
+from collector.feed.connection import open_connection
+from collector.processes import ingest
+from collector.processes.context import Context, SystemClock
+from collector.processes.ingest import MeasureSpace, measure_space
+from collector.processes.session import Connect
+from collector.storage.journal import JournalWriter, journal_files
+from collector.storage.journal_format import Record, RecordKind, decode_header, event_of, frames_of, parse_records
+
+DEADLINE_SECS = 10.0
+LIMITS = Limits(connections=1_000, window_secs=60, streams_per_connection=9, messages_per_sec=100, lifetime_secs=86_400)
+
+CONTROLS = {
+    b"ack": Control(ControlKind.ACK, "ack"),
+    b"heartbeat": Control(ControlKind.HEARTBEAT, ""),
+    b"error": Control(ControlKind.ERROR, "no such stream"),
+    b"shutdown": Control(ControlKind.SHUTDOWN, "maintenance"),
+}
+
+
+def wait_for(condition: Callable[[], Any], what: str = "it") -> None:
+    deadline = time.monotonic() + DEADLINE_SECS
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not come about"
+        threading.Event().wait(0.005)
+
+
+class PlainAdapter:
+    """An exchange whose control frames are the words above; everything else is data."""
+
+    exchange = "plain"
+    id_rules: Mapping[str, IdRule] = {}
+
+    def __init__(self, urls: Sequence[str] = (), limits: Limits = LIMITS, messages: tuple[str, ...] = ()) -> None:
+        self.limits = limits
+        self._urls = urls
+        self._messages = messages
+
+    def plan(self, subscription: Subscription, ws_url: str) -> list[ConnectionPlan]:
+        return [ConnectionPlan(url, self._messages, len(subscription.symbols)) for url in self._urls or [ws_url]]
+
+    def control(self, frame: bytes) -> Control | None:
+        return CONTROLS.get(frame)
+
+    def decoder(self, subscription: Subscription) -> Decode:
+        raise NotImplementedError
+
+    def rows(self, data_type: str, payloads: Sequence[bytes]) -> list[TypedRow | None]:
+        raise NotImplementedError
+
+    def decimals(self, data_type: str, payload: bytes) -> Iterable[str]:
+        raise NotImplementedError
+
+
+class Bell:
+    """Both ends of a channel that nobody listens to."""
+
+    def __init__(self) -> None:
+        self.notices: list[Notice] = []
+
+    def offer(self, notice: Notice) -> None:
+        self.notices.append(notice)
+
+    def wait(self, timeout_secs: float) -> Notice | None:
+        return None
+
+
+class Written(NamedTuple):
+    """One record of the journal, taken apart."""
+
+    kind: RecordKind
+    line: int
+    frames: list[bytes]
+    binary: list[int]
+    info: dict[str, Any]
+
+
+def records_of(folder: Path) -> list[Written]:
+    """Every record in the folder; what is still being written may be missing, nothing may be damaged."""
+    written = []
+    for _, path in journal_files(folder):
+        data = path.read_bytes()
+        header = decode_header(data)
+        assert header is not None
+        parsed = parse_records(data[header.header_bytes :], header.header_bytes)
+        assert not parsed.damaged
+        written += [take_apart(record) for record in parsed.records]
+    return written
+
+
+def take_apart(record: Record) -> Written:
+    if record.kind is not RecordKind.FRAMES:
+        return Written(record.kind, record.line, [], [], event_of(record))
+    frames = frames_of(record)
+    binary = [index for index, frame in enumerate(frames) if frame.binary]
+    return Written(record.kind, record.line, [frame.data for frame in frames], binary, {})
+
+
+def capturing_log() -> tuple[FilteringBoundLogger, list[Any]]:
+    capture = LogCapture()
+    log: FilteringBoundLogger = structlog.wrap_logger(
+        None, processors=[capture], wrapper_class=structlog.make_filtering_bound_logger("debug")
+    )
+    return log, capture.entries
+
+
+class Recording:
+    """Ingest at work on `url`; `stop()` ends it and raises what it raised."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        url: str,
+        *,
+        adapter: PlainAdapter | None = None,
+        lines: int = 1,
+        stale_timeout_secs: float = 20.0,
+        base_delay_secs: float = 0.05,
+        journal_config: JournalConfig | None = None,
+        connect: Connect = open_connection,
+        measure: MeasureSpace = measure_space,
+        wrap_journal: Callable[[JournalWriter], JournalWriter] = lambda journal: journal,
+    ) -> None:
+        feed = FeedConfig(name="plain", ws_url=url, lines=lines)
+        config = Config(
+            data_dir=data_dir,
+            feed=(feed,),
+            ingest=IngestConfig(
+                reconnect_base_delay_secs=base_delay_secs,
+                reconnect_max_delay_secs=base_delay_secs * 4,
+                stale_timeout_secs=stale_timeout_secs,
+            ),
+            journal=journal_config or JournalConfig(fsync_interval_secs=0.05, min_free_bytes=0),
+        )
+        self.bell = Bell()
+        self.reports: list[Mapping[str, Any]] = []
+        self.log, self.logged = capturing_log()
+        self._stopping = threading.Event()
+        self._error: BaseException | None = None
+        clock = SystemClock()
+        context = Context(
+            "ingest:plain", config, self.bell, self.bell, self._stopping.is_set, self.reports.append, self.log, clock
+        )
+        self.journal = wrap_journal(ingest.open_journal(config, feed, clock.now_ns))
+        self.folder = data_dir / "journal" / "plain"
+        chosen = adapter or PlainAdapter()
+        self._thread = threading.Thread(
+            target=lambda: self._run(context, config.feed[0], chosen, connect, measure), daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        self.begin_stop()
+        self.join()
+
+    def begin_stop(self) -> None:
+        self._stopping.set()
+
+    def join(self) -> None:
+        self._thread.join(DEADLINE_SECS)
+        assert not self._thread.is_alive(), "ingest does not stop"
+        if self._error is not None:
+            raise self._error
+
+    def records(self, *kinds: RecordKind) -> list[Written]:
+        return [record for record in records_of(self.folder) if not kinds or record.kind in kinds]
+
+    def frames(self) -> list[bytes]:
+        return [frame for record in self.records(RecordKind.FRAMES) for frame in record.frames]
+
+    def events(self, name: str) -> list[Any]:
+        return [entry for entry in self.logged if entry["event"] == name]
+
+    def _run(
+        self, context: Context, feed: FeedConfig, adapter: PlainAdapter, connect: Connect, measure: MeasureSpace
+    ) -> None:
+        try:
+            ingest.run(context, feed, adapter, self.journal, connect, measure)
+        except Exception as error:  # noqa: BLE001 (raised again in the test's thread)
+            self._error = error

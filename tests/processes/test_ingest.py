@@ -1,0 +1,453 @@
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from websockets.frames import Opcode
+from websockets.sync.server import ServerConnection, serve
+
+from collector.config import JournalConfig
+from collector.processes import session as session_module
+from collector.processes.gate import Space
+from collector.storage.journal import JournalWriter
+from collector.storage.journal_format import RecordKind
+from tests.feed.servers import Peer, Server, close_frame, meanwhile, wire
+from tests.processes.ingest_harness import LIMITS, PlainAdapter, Recording, wait_for
+
+REAL_FRAMES = Path("../shared/data/frames/binance_spot/hftbacktest_btcusdt_20240808.jsonl.zst")
+PLENTY = Space(free_bytes=1 << 40, journal_bytes=0, journal_files=1)
+SPARSE = Space(free_bytes=0, journal_bytes=0, journal_files=1)
+
+Start = Callable[..., Recording]
+
+
+@pytest.fixture(autouse=True)
+def _report_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collector.processes.ingest.REPORT_SECS", 0.05)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def start(tmp_path: Path, server: Server) -> Iterator[Start]:
+    begun: list[Recording] = []
+
+    def start(**options: Any) -> Recording:
+        begun.append(Recording(tmp_path, options.pop("url", server.url), **options))
+        return begun[-1]
+
+    yield start
+    for recording in begun:
+        recording.begin_stop()
+
+
+def stop(recording: Recording, *peers: Peer) -> None:
+    """Stop as an exchange answers it: the close frame is replied to."""
+    recording.begin_stop()
+    for peer in peers:
+        while peer.receive().opcode != Opcode.CLOSE:
+            pass
+        peer.send(close_frame())
+    recording.join()
+
+
+def real_frames(count: int) -> list[bytes]:
+    if not REAL_FRAMES.exists():
+        if os.environ.get("CI"):
+            pytest.fail(f"{REAL_FRAMES} is missing")
+        pytest.skip(f"no recorded frames at {REAL_FRAMES}")
+    with pa.input_stream(str(REAL_FRAMES), compression="zstd") as stream:
+        lines = stream.read().splitlines()
+    return [entry["raw"].encode() for entry in map(json.loads, lines) if entry["dir"] == "in"][:count]
+
+
+def test_real_frames_stand_in_the_journal_byte_for_byte(start: Start) -> None:
+    sent = real_frames(20_000)
+
+    def handler(connection: ServerConnection) -> None:
+        for frame in sent:
+            connection.send(frame, text=True)
+        connection.recv()
+
+    with serve(handler, "127.0.0.1", 0, compression=None) as exchange:
+        running = meanwhile(exchange.serve_forever)
+        recording = start(url=f"ws://127.0.0.1:{exchange.socket.getsockname()[1]}/")
+        wait_for(lambda: recording.reports and recording.reports[-1]["frames"] == len(sent), "the last frame")
+        recording.stop()
+        exchange.shutdown()
+        running.result(10)
+
+    assert recording.frames() == sent
+    assert recording.reports[-1]["bytes"] == sum(map(len, sent))
+
+
+def test_odd_messages_are_recorded_whole_and_as_what_they_came(start: Start, server: Server) -> None:
+    big = os.urandom(5_000_000)
+    recording = start()
+    peer = server.accept(wire(b"with the handshake"))
+    peer.send(wire(b""), wire(b"\xff\xfe no utf-8"), wire(b"\x00\x01", Opcode.BINARY))
+    peer.send(wire(b"in ", fin=False), wire(b"!", Opcode.PING), wire(b"pieces", Opcode.CONT), wire(big))
+    wait_for(lambda: len(recording.frames()) == 6)
+    stop(recording, peer)
+
+    assert recording.frames() == [b"with the handshake", b"", b"\xff\xfe no utf-8", b"\x00\x01", b"in pieces", big]
+    binary = [record.frames[index] for record in recording.records() for index in record.binary]
+    assert binary == [b"\x00\x01"]
+
+
+def test_whole_frames_are_in_the_journal_while_half_a_frame_hangs(start: Start, server: Server) -> None:
+    recording = start()
+    peer = server.accept()
+    peer.send(wire(b"one"), wire(b"two"), wire(b"half of me")[:6])
+
+    wait_for(lambda: recording.frames() == [b"one", b"two"])
+
+
+def test_a_connection_leaves_a_connect_and_a_disconnect_record(start: Start, server: Server) -> None:
+    url = server.url.replace("ws://", "ws://user:secret@") + "?key=secret"
+    recording = start(adapter=PlainAdapter([url]))
+    peer = server.accept(wire(b"data"))
+    wait_for(recording.frames)
+    stop(recording, peer)
+
+    connect, frames, disconnect, close = recording.records()
+    assert [connect.kind, frames.kind, disconnect.kind, close.kind] == [
+        RecordKind.CONNECT,
+        RecordKind.FRAMES,
+        RecordKind.DISCONNECT,
+        RecordKind.CLOSE,
+    ]
+    assert connect.info == {"connection": 1, "url": f"{server.url}?key=***", "streams": 1}
+    assert disconnect.info == {
+        "connection": 1,
+        "reason": "stopped",
+        "cause": "restart",
+        "text": "close frame 1000",
+    }
+    assert "secret" not in str(recording.logged)
+
+
+def test_stopping_records_what_comes_until_the_close_frame_is_answered(start: Start, server: Server) -> None:
+    recording = start()
+    peer = server.accept(wire(b"before"))
+    wait_for(recording.frames)
+    recording.begin_stop()
+    assert peer.receive().opcode == Opcode.CLOSE
+    peer.send(*(wire(b"on its way %d" % number) for number in range(100)), close_frame())
+    recording.join()
+
+    assert recording.frames() == [b"before", *(b"on its way %d" % number for number in range(100))]
+    assert recording.records()[-1].kind is RecordKind.CLOSE
+
+
+def test_stopping_does_not_wait_long_for_a_peer_that_ignores_it(
+    start: Start, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "LEAVE_SECS", 0.05)
+    recording = start()
+    server.accept(wire(b"data"))
+    wait_for(recording.frames)
+    recording.stop()
+
+    (ended,) = recording.records(RecordKind.DISCONNECT)
+    assert (ended.info["reason"], ended.info["text"]) == ("stopped", "the close frame was not answered")
+
+
+def test_all_lines_are_closed_at_the_same_time(start: Start, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "LEAVE_SECS", 0.3)
+    recording = start(lines=4)
+    peers = [server.accept(wire(b"data")) for _ in range(4)]
+    wait_for(lambda: len(recording.frames()) == 4)
+    recording.begin_stop()
+
+    assert [peer.receive().opcode for peer in peers] == [Opcode.CLOSE] * 4
+    recording.join()
+    assert sorted(record.line for record in recording.records(RecordKind.DISCONNECT)) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("urls", [1, 3])
+def test_each_line_carries_every_connection_of_the_plan(start: Start, server: Server, urls: int) -> None:
+    adapter = PlainAdapter([f"{server.url}/{number}" for number in range(urls)])
+    recording = start(adapter=adapter, lines=2)
+    requests = sorted(server.accept(wire(b"data")).request.split(" ")[1] for _ in range(2 * urls))
+    wait_for(lambda: len(recording.frames()) == 2 * urls)
+
+    assert requests == sorted([f"/stream/{number}" for number in range(urls)] * 2)
+    assert sorted(record.line for record in recording.records(RecordKind.FRAMES)) == [0] * urls + [1] * urls
+
+
+def test_the_plans_messages_are_sent(start: Start, server: Server) -> None:
+    start(adapter=PlainAdapter(messages=('{"id":1}', '{"id":2}')))
+    peer = server.accept()
+
+    assert [peer.receive().data, peer.receive().data] == [b'{"id":1}', b'{"id":2}']
+
+
+@pytest.mark.parametrize(
+    ("end", "reason", "text"),
+    [
+        (lambda peer: peer.send(close_frame(1001, "going away")), "closed", "close frame 1001 going away"),
+        (lambda peer: peer.hang_up(), "lost", "the peer hung up without a close frame"),
+        (lambda peer: peer.reset(), "lost", "ConnectionResetError"),
+        (lambda peer: peer.send(b"\xf1\x01x"), "protocol", "rsv"),
+    ],
+)
+def test_a_connection_that_ends_is_made_again_and_its_end_recorded(
+    start: Start, server: Server, end: Callable[[Peer], None], reason: str, text: str
+) -> None:
+    recording = start()
+    peer = server.accept(wire(b"first"))
+    wait_for(recording.frames)
+    end(peer)
+    server.accept(wire(b"second"))
+    wait_for(lambda: recording.frames() == [b"first", b"second"])
+
+    (ended,) = recording.records(RecordKind.DISCONNECT)
+    assert (ended.info["reason"], ended.info["cause"]) == (reason, "disconnect")
+    assert text in ended.info["text"]
+    assert [record.info["connection"] for record in recording.records(RecordKind.CONNECT)] == [1, 2]
+    wait_for(lambda: recording.reports[-1]["reconnects"] == 1)
+
+
+def test_a_socket_without_data_is_closed_and_reopened(start: Start, server: Server) -> None:
+    recording = start(stale_timeout_secs=0.3)
+    silent = server.accept()
+    assert silent.receive().opcode == Opcode.CLOSE
+    server.accept(wire(b"data"))
+    wait_for(recording.frames)
+
+    (ended,) = recording.records(RecordKind.DISCONNECT)
+    assert ended.info["reason"] == "silent"
+
+
+def test_heartbeats_and_pings_are_no_life(start: Start, server: Server) -> None:
+    recording = start(stale_timeout_secs=0.4)
+    peer = server.accept(wire(b"data"))
+    wait_for(recording.frames)
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(0.02):
+            peer.send(wire(b"heartbeat"), wire(b"ack"), wire(b"", Opcode.PING))
+
+    beating = meanwhile(beat)
+    wait_for(lambda: recording.records(RecordKind.DISCONNECT))
+    ended.set()
+    beating.exception(10)
+
+    assert recording.records(RecordKind.DISCONNECT)[0].info["reason"] == "silent"
+    assert recording.frames().count(b"heartbeat") > 1
+
+
+def test_data_keeps_a_socket_alive(start: Start, server: Server) -> None:
+    recording = start(stale_timeout_secs=0.3)
+    peer = server.accept()
+    sent = 0
+    until = time.monotonic() + 1.0
+    while time.monotonic() < until:
+        peer.send(wire(b"data"))
+        sent += 1
+        wait_for(lambda: len(recording.frames()) == sent)  # noqa: B023 (called before the loop goes on)
+
+    assert recording.records(RecordKind.DISCONNECT) == []
+
+
+def test_a_refused_subscription_is_logged_and_the_connection_stays(start: Start, server: Server) -> None:
+    recording = start()
+    peer = server.accept(wire(b"error"), wire(b"data"))
+    wait_for(lambda: recording.frames() == [b"error", b"data"])
+    stop(recording, peer)
+
+    (refused,) = recording.events("subscription_refused")
+    assert refused["text"] == "no such stream"
+    assert (recording.reports[-1]["subscriptions_refused"], recording.reports[-1]["control"]) == (1, 1)
+    assert len(recording.records(RecordKind.CONNECT)) == 1
+
+
+def test_a_renewal_opens_the_new_connection_before_it_closes_the_old(start: Start, server: Server) -> None:
+    recording = start(adapter=PlainAdapter(limits=LIMITS._replace(lifetime_secs=1)))
+    old = server.accept(wire(b"old 1"))
+    new = server.accept()
+    old.send(wire(b"old 2"))
+    wait_for(lambda: recording.frames() == [b"old 1", b"old 2"])
+    new.send(wire(b"heartbeat"))
+    old.send(wire(b"old 3"))
+    wait_for(lambda: len(recording.frames()) == 4)
+    assert recording.records(RecordKind.DISCONNECT) == []
+
+    new.send(wire(b"new 1"))
+    assert old.receive().opcode == Opcode.CLOSE
+    old.send(wire(b"old 4"), close_frame())
+    wait_for(lambda: recording.records(RecordKind.DISCONNECT))
+    new.send(wire(b"new 2"))
+    wait_for(lambda: b"new 2" in recording.frames())
+
+    assert [record.info["connection"] for record in recording.records(RecordKind.CONNECT)][:2] == [1, 2]
+    ended = recording.records(RecordKind.DISCONNECT)[0].info
+    assert (ended["connection"], ended["reason"]) == (1, "renewed")
+    assert set(recording.frames()) == {b"old 1", b"old 2", b"old 3", b"old 4", b"heartbeat", b"new 1", b"new 2"}
+    assert recording.reports[-1]["reconnects"] == 0
+
+
+def test_an_announced_shutdown_starts_a_renewal(start: Start, server: Server) -> None:
+    recording = start()
+    old = server.accept(wire(b"data"), wire(b"shutdown"), wire(b"shutdown"))
+    new = server.accept(wire(b"new data"))
+    assert old.receive().opcode == Opcode.CLOSE
+    old.send(close_frame())
+    wait_for(lambda: recording.records(RecordKind.DISCONNECT))
+    stop(recording, new)
+
+    assert recording.frames() == [b"data", b"shutdown", b"shutdown", b"new data"]
+    assert len(recording.events("renewing")) == 1
+    assert len(recording.records(RecordKind.CONNECT)) == 2
+
+
+def test_a_renewal_whose_old_connection_dies_first_goes_on_alone(start: Start, server: Server) -> None:
+    recording = start()
+    old = server.accept(wire(b"data"), wire(b"shutdown"))
+    new = server.accept()
+    old.hang_up()
+    wait_for(lambda: recording.records(RecordKind.DISCONNECT))
+    new.hang_up()
+    server.accept(wire(b"third time lucky"))
+    wait_for(lambda: b"third time lucky" in recording.frames())
+
+    assert len(recording.records(RecordKind.CONNECT)) == 3
+
+
+def test_the_writer_is_told_what_was_appended(start: Start, server: Server) -> None:
+    recording = start()
+    peer = server.accept(wire(b"data"))
+    wait_for(recording.frames)
+    stop(recording, peer)
+
+    last = recording.bell.notices[-1]
+    assert (last.sender, last.kind, last.number) == ("ingest:plain", "appended", recording.journal.number)
+    assert last.position == recording.journal.position
+    positions = [notice.position for notice in recording.bell.notices]
+    assert positions == sorted(set(positions))
+
+
+def test_the_report_says_what_each_line_does(start: Start, server: Server) -> None:
+    recording = start()
+    server.accept(wire(b"12345"), wire(b"ack"))
+    wait_for(lambda: recording.reports[-1]["frames"] == 2, "a report")
+
+    report = recording.reports[-1]
+    (line,) = report["lines"]
+    assert (report["feed"], report["bytes"], report["control"], report["refused"]) == ("plain", 8, 1, 0)
+    assert (line["line"], line["connection"], line["state"], line["streams"]) == (0, 1, "open", 1)
+    assert line["connected_at_us"] <= line["last_data_us"]
+    assert report["journal"]["files"] == 1
+    assert 0 < report["journal"]["position"] <= report["journal"]["bytes"]
+
+
+def test_frames_are_refused_while_space_is_short_and_taken_again_after(start: Start, server: Server) -> None:
+    space = [PLENTY]
+    recording = start(measure=lambda _: space[0], journal_config=JournalConfig(min_free_bytes=1 << 30))
+    peer = server.accept(wire(b"before"))
+    wait_for(recording.frames)
+    space[0] = SPARSE
+    wait_for(lambda: recording.records(RecordKind.REFUSING))
+    peer.send(wire(b"lost 1"), wire(b"lost 2"))
+    wait_for(lambda: recording.reports[-1]["refused"] == 2)
+    space[0] = PLENTY
+    wait_for(lambda: recording.records(RecordKind.RESUMED))
+    peer.send(wire(b"after"))
+    wait_for(lambda: len(recording.frames()) == 2)
+
+    assert recording.frames() == [b"before", b"after"]
+    resumed = recording.records(RecordKind.RESUMED)[0].info
+    refusing = recording.records(RecordKind.REFUSING)[0].info
+    assert (resumed["frames"], resumed["bytes"]) == (2, 12)
+    assert resumed["started_ns"] == refusing["started_ns"]
+    assert refusing["reason"] == "min_free_bytes"
+
+
+def test_a_disk_that_is_full_at_the_start_is_known_before_the_first_frame(start: Start, server: Server) -> None:
+    recording = start(measure=lambda _: SPARSE, journal_config=JournalConfig(min_free_bytes=1 << 30))
+    peer = server.accept(wire(b"refused"))
+    wait_for(lambda: recording.reports[-1]["refused"] == 1)
+    stop(recording, peer)
+
+    assert recording.frames() == []
+    assert recording.records()[0].kind is RecordKind.REFUSING
+
+
+class BreakingJournal:
+    """A real journal whose sync fails once told to."""
+
+    def __init__(self, journal: JournalWriter, broken: threading.Event) -> None:
+        self._journal = journal
+        self._broken = broken
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._journal, name)
+
+    def sync(self) -> None:
+        if self._broken.is_set():
+            raise OSError(5, "Input/output error")
+        self._journal.sync()
+
+
+def test_a_failed_fsync_ends_the_process_and_leaves_the_journal_without_an_end(start: Start, server: Server) -> None:
+    broken = threading.Event()
+    recording = start(wrap_journal=lambda journal: BreakingJournal(journal, broken))
+    peer = server.accept(wire(b"data"))
+    wait_for(recording.frames)
+    broken.set()
+    assert peer.receive().opcode == Opcode.CLOSE
+    peer.send(wire(b"still recorded"), close_frame())
+    with pytest.raises(OSError, match="Input/output"):
+        recording.join()
+
+    assert recording.frames() == [b"data", b"still recorded"]
+    assert recording.records(RecordKind.CLOSE) == []
+    (failed,) = recording.events("fsync_failed")
+    assert failed["durable_bytes"] <= failed["appended_bytes"]
+
+
+def test_a_broken_reader_ends_the_process_instead_of_going_deaf(start: Start, server: Server) -> None:
+    class BrokenAdapter(PlainAdapter):
+        def control(self, frame: bytes) -> None:
+            raise ZeroDivisionError
+
+    recording = start(adapter=BrokenAdapter())
+    server.accept(wire(b"appended all the same"))
+    with pytest.raises(ZeroDivisionError):
+        recording.join()
+
+    assert recording.frames() == [b"appended all the same"]
+
+
+def test_an_exchange_that_never_answers_does_not_hold_up_the_stop(
+    start: Start, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collector.processes.ingest.STOP_SECS", 0.1)
+    recording = start()
+    server.accept_silently()
+    recording.stop()
+
+    assert recording.events("threads_left_behind")[0]["count"] == 1
+    assert [record.kind for record in recording.records()] == [RecordKind.CLOSE]
+
+
+def test_a_new_incarnation_begins_a_file_behind_the_last_one(start: Start, server: Server) -> None:
+    first = start()
+    stop(first, server.accept(wire(b"one")))
+    second = start()
+    stop(second, server.accept(wire(b"two")))
+
+    assert second.journal.number == first.journal.number + 1
+    assert second.frames() == [b"one", b"two"]

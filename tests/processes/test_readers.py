@@ -1,0 +1,185 @@
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from queue import SimpleQueue
+
+import pytest
+
+from collector.config import IngestConfig, JournalConfig
+from collector.exchanges.adapter import ConnectionPlan
+from collector.feed.budget import ConnectionBudget
+from collector.feed.connection import open_connection
+from collector.processes.context import SystemClock
+from collector.processes.gate import JournalGate
+from collector.processes.readers import Reader, Readers
+from collector.processes.session import FeedTools, LineState, Tally
+from collector.storage.journal import JournalWriter
+from collector.storage.journal_format import FeedIdentity, RecordKind
+from tests.feed.servers import Server, wire
+from tests.processes.ingest_harness import LIMITS, PlainAdapter, capturing_log, records_of, wait_for
+
+
+class Line:
+    """One reader whose pauses take no time and are written down; `random` is always 1."""
+
+    def __init__(self, folder: Path, url: str, connections: int = 1_000) -> None:
+        self.folder = folder
+        self.stop = threading.Event()
+        self.pauses: list[float] = []
+        self.log, self.logged = capturing_log()
+        clock = SystemClock()
+        self.ledger = folder / "connections.json"
+        self.budget = ConnectionBudget(self.ledger, connections, 300, clock.now_ns)
+        self.journal = JournalWriter(folder, FeedIdentity("f", "e", (), ()), 1, 1 << 20, clock.now_ns)
+        self.tally = Tally()
+        tools = FeedTools(
+            adapter=PlainAdapter(limits=LIMITS),
+            config=IngestConfig(),
+            budget=self.budget,
+            gate=JournalGate(self.journal, JournalConfig(), clock.now_ns, self.log),
+            clock=clock,
+            log=self.log,
+            random=lambda: 1.0,
+            connect=open_connection,
+            stop=self.stop,
+            pause=self._pause,
+            numbers=itertools.count(1),
+            tally=self.tally,
+        )
+        self.readers = Readers(SimpleQueue())
+        self.readers.start(Reader(tools, ConnectionPlan(url, (), 1), LineState(0, 1), self.readers.start))
+
+    def delays(self) -> list[float]:
+        """The pauses but the first, which every reader begins with."""
+        return self.pauses[1:]
+
+    def _pause(self, secs: float) -> bool:
+        self.pauses.append(secs)
+        return self.stop.is_set()
+
+
+Begin = Callable[..., Line]
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def begin(tmp_path: Path, server: Server) -> Iterator[Begin]:
+    begun: list[Line] = []
+
+    def begin(connections: int = 1_000) -> Line:
+        begun.append(Line(tmp_path, server.url, connections))
+        return begun[-1]
+
+    yield begin
+    for line in begun:
+        line.stop.set()
+        server.close()
+        assert line.readers.join(10, time.monotonic) == 0
+        line.journal.close()
+
+
+def test_failed_handshakes_are_tried_again_after_ever_longer_delays_up_to_the_cap(begin: Begin, server: Server) -> None:
+    line = begin()
+    for _ in range(9):
+        server.refuse("503 Service Unavailable")
+    wait_for(lambda: len(line.delays()) >= 9)
+
+    assert line.delays()[:9] == [5, 10, 20, 40, 80, 160, 300, 300, 300]
+    assert line.logged[0] == {
+        "event": "connect_failed",
+        "log_level": "warning",
+        "line": 0,
+        "error": "HTTP 503 Service Unavailable",
+        "retry_secs": 5.0,
+    }
+
+
+def test_a_connection_without_data_does_not_shorten_the_delay(begin: Begin, server: Server) -> None:
+    line = begin()
+    for _ in range(3):
+        server.accept(wire(b"ack"), wire(b"heartbeat")).hang_up()
+    wait_for(lambda: len(line.delays()) >= 3)
+
+    assert line.delays()[:3] == [5, 10, 20]
+
+
+def test_data_brings_the_delay_back_to_its_base(begin: Begin, server: Server) -> None:
+    line = begin()
+    for _ in range(3):
+        server.accept().hang_up()
+    server.accept(wire(b"data")).hang_up()
+    server.accept().hang_up()
+    wait_for(lambda: len(line.delays()) >= 5)
+
+    assert line.delays()[:5] == [5, 10, 20, 5, 10]
+
+
+def test_retry_after_is_honoured_when_it_asks_for_more(begin: Begin, server: Server) -> None:
+    line = begin()
+    server.refuse("503 Service Unavailable", ["Retry-After: 77"])
+    server.refuse("503 Service Unavailable", ["Retry-After: 3"])
+    server.refuse("503 Service Unavailable", ["Retry-After: no idea"])
+    wait_for(lambda: len(line.delays()) >= 3)
+
+    assert line.delays()[:3] == [77, 10, 20]
+
+
+@pytest.mark.parametrize("status", ["429 Too Many Requests", "418 I'm a teapot"])
+def test_a_ban_of_this_address_is_shared_with_every_feed(begin: Begin, server: Server, status: str) -> None:
+    line = begin()
+    server.refuse(status, ["Retry-After: 120"])
+    wait_for(lambda: len(line.delays()) >= 1)
+
+    assert line.delays()[0] == 120
+    line.stop.set()
+    assert line.readers.join(10, time.monotonic) == 0
+    other_feed = ConnectionBudget(line.ledger, 1_000, 300, time.time_ns)
+    assert 110 < other_feed.take() <= 120
+
+
+def test_an_attempt_beyond_the_budget_waits(begin: Begin, server: Server) -> None:
+    line = begin(connections=1)
+    server.refuse("503 Service Unavailable")
+    wait_for(lambda: len(line.delays()) >= 2)
+
+    assert line.delays()[0] == 5
+    assert 290 < line.delays()[1] <= 300
+
+
+def test_a_budget_that_cannot_be_kept_counts_as_a_failed_attempt(begin: Begin, server: Server, tmp_path: Path) -> None:
+    (tmp_path / "connections.json").mkdir()
+    line = begin()
+    wait_for(lambda: len(line.delays()) >= 2)
+
+    assert line.delays()[:2] == [5, 10]
+    assert "connections.json" in line.logged[0]["error"]
+
+
+def test_a_shutdown_announced_right_after_the_connect_waits_before_it_renews(begin: Begin, server: Server) -> None:
+    line = begin()
+    server.accept(wire(b"data"), wire(b"shutdown"))
+    server.accept(wire(b"data"))
+    wait_for(lambda: len(records_of(line.folder)) >= 4)
+
+    assert line.pauses == [0.0, 5.0]
+
+
+def test_a_reader_that_was_relieved_does_not_connect_again(begin: Begin, server: Server) -> None:
+    line = begin()
+    old = server.accept(wire(b"data"), wire(b"shutdown"))
+    server.accept(wire(b"data"))
+    old.receive()
+    old.hang_up()
+    wait_for(lambda: any(record.kind is RecordKind.DISCONNECT for record in records_of(line.folder)))
+    wait_for(lambda: len(line.readers.states()) == 1)
+
+    assert line.tally["reconnects"] == 0
+    assert [state["connection"] for state in line.readers.states()] == [2]
