@@ -12,6 +12,8 @@ _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://[^\s\"'<>]+")
 
 def redact_url(url: str) -> str:
     """Return `url` without user, password, query values and fragment; an URL that cannot be read keeps only its scheme."""
+    if "://" not in url:
+        url = url.rpartition("@")[2]
     try:
         parts = urlsplit(url)
         # Reading the port unmasks a "/" inside a password: "s3://key:se/cret@bucket" has the port "se".
@@ -20,7 +22,7 @@ def redact_url(url: str) -> str:
         return f"{url.partition('://')[0]}://{HIDDEN}" if "://" in url else HIDDEN
     host = parts.netloc.rpartition("@")[2]
     query = "&".join(_without_value(field) for field in parts.query.split("&")) if parts.query else ""
-    return f"{parts.scheme}://{host}{parts.path}{'?' if query else ''}{query}"
+    return parts._replace(netloc=host, query=query, fragment="").geturl()
 
 
 def _without_value(field: str) -> str:

@@ -32,6 +32,11 @@ def test_an_unreadable_url_keeps_only_its_scheme() -> None:
     assert redact_url("https://[s3cr3t") == "https://***"
 
 
+def test_what_has_no_scheme_loses_its_password_too() -> None:
+    assert redact_url("host:9464") == "host:9464"
+    assert redact_url("bob:hunter2@host:9464") == "host:9464"
+
+
 def test_urls_inside_a_text_are_redacted() -> None:
     text = "GET https://a:b@host/x?sig=s3cr3t failed, see http://host/help"
     assert redact_urls(text) == "GET https://host/x?sig=*** failed, see http://host/help"

@@ -1,0 +1,353 @@
+import ast
+import http.server
+import importlib
+import io
+import json
+import os
+import pty
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from fcntl import ioctl
+from pathlib import Path
+from termios import TIOCSWINSZ
+from time import monotonic, time_ns
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import pytest
+import structlog
+from rich.console import Console
+
+from collector import http as http_room
+from collector.config import Config, FeedConfig
+from collector.metrics import StatsFile, stats_file
+from collector.supervision.status import ChildState, Hop, Knowledge, Status, health
+from collector.supervision.usage import Usage
+
+ROOT = Path(__file__).parent.parent.parent
+TOOL = ROOT / "scripts" / "queue_stats.py"
+DEADLINE_SECS = 30.0
+NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
+NOW_US = int(NOW.timestamp()) * 1_000_000
+EVIL = "B\x1b]0;owned\x07[red]T"
+
+
+def make_status(*, archiver: str = "running", symbols: tuple[str, ...] = ("BTCUSDT", EVIL)) -> dict[str, Any]:
+    config = Config(host_name="box", feed=(FeedConfig(data_types=("trade",)),))
+    streams = [
+        {
+            "exchange": "binance", "symbol": symbol, "data_type": "trade", "messages": 12_345_678, "gaps": index,
+            "last_received_us": NOW_US - 500_000, "last_durable_us": NOW_US - (index + 2) * 1_000_000,
+        }
+        for index, symbol in enumerate(symbols)
+    ]  # fmt: skip
+    writer = {
+        "pid": 12, "incarnation": 1, "updated_us": NOW_US, "batch_size": 512, "batch_limit": 10_000,
+        "commit_secs": 0.02, "messages": 24_691_356, "duplicates": 7, "undecodable": 3, "refused": 0,
+        "segments": {"open": 1, "sealed": 2}, "streams": streams,
+        "journals": [{"feed": "binance", "lag_bytes": 5_000, "lag_secs": 0.1, "files": 1}],
+    }  # fmt: skip
+    children = [
+        ChildState("ingest:binance", 11, "running", 0), ChildState("writer", 12, "running", 3),
+        ChildState("archiver", 13, archiver, 0),
+    ]  # fmt: skip
+    known = Knowledge(NOW_US, 20.0, children, [Hop("ingest:binance", "writer", 1, 256)], {12: Usage(50_000_000, 3.5)})
+    return Status("run-1", config).look({"writer": writer}, known)
+
+
+class Served(NamedTuple):
+    """The address of a recorder and the status it gives, which a test may change."""
+
+    url: str
+    status: dict[str, Any]
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    monkeypatch.setattr(http_room, "_POLL_SECS", 0.02)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    status = make_status()
+    server = http_room.StatusServer("127.0.0.1", port, lambda: status, structlog.get_logger())
+    assert server.try_start(), server.error
+    yield Served(f"http://127.0.0.1:{port}", status)
+    server.close()
+
+
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
+
+
+class Shown(NamedTuple):
+    """What a tool did."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Run:
+    """Runs the tool in this process, with an environment of its own."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._patch = monkeypatch
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str | Path, columns: int = 120, port: int | str | None = None) -> Shown:
+        self._patch.setattr(sys, "argv", ["queue_stats.py", *map(str, arguments)])
+        self._patch.setenv("COLUMNS", str(columns))
+        if port is not None:
+            self._patch.setenv("COLLECTOR_HTTP__PORT", str(port))
+        code = importlib.import_module("queue_stats").main()
+        return Shown(code, *self._capsys.readouterr())
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    for name in os.environ:
+        if name.startswith("COLLECTOR_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    return Run(monkeypatch, capsys)
+
+
+def test_one_screen_says_who_waits_where_and_what_was_stored(run: Run, served: Served) -> None:
+    shown = run("--url", served.url)
+    assert (shown.code, shown.err) == (0, "")
+    words = " ".join(shown.out.split())
+    for said in (
+        "healthy box up 20.0 s run run-1",
+        "writer running 12 3 47.7 MiB 3.5 %",
+        "queue ingest:binance > writer 1 of 256",
+        "journal binance 4.9 KiB 100 ms 1",
+        "24,691,356 messages, 7 duplicates, 3 undecodable, 0 refused",
+        "512 of at most 10,000 rows, last commit took 20 ms",
+        "1 open, 2 sealed, 0 archived, 0 quarantined",
+        "0 objects uploaded",
+        "binance BTCUSDT trade 12,345,678 0",
+    ):
+        assert said in words
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_no_line_is_wider_than_the_terminal(run: Run, served: Served, columns: int) -> None:
+    shown = run("--url", served.url, columns=columns).out
+    assert max(len(line) for line in shown.splitlines()) <= columns
+    assert "…" not in shown
+
+
+def test_text_of_an_exchange_neither_steers_the_terminal_nor_is_read_as_markup(
+    run: Run,
+    served: Served,
+) -> None:
+    shown = run("--url", served.url).out
+    assert "\x1b" not in shown
+    assert r"B\x1b]0;owned\x07[red]T" in shown
+
+
+def test_the_exit_code_is_1_with_the_reasons_when_it_is_not_healthy(run: Run, served: Served) -> None:
+    served.status.update(make_status(archiver="backoff"))
+    shown = run("--url", served.url)
+    assert shown.code == 1
+    assert "NOT HEALTHY" in shown.out
+    assert "child_failing  archiver is in state backoff after 0 restarts" in shown.out
+
+
+def test_json_is_the_object_itself(run: Run, served: Served) -> None:
+    shown = run("--url", f"{served.url}/status", "--json")
+    assert (shown.code, shown.err) == (0, "")
+    assert json.loads(shown.out) == served.status
+
+
+def test_the_address_comes_from_the_configuration(run: Run, served: Served, tmp_path: Path) -> None:
+    port = served.url.rpartition(":")[2]
+    config = tmp_path / "my.toml"
+    config.write_text(f'data_dir = "{tmp_path}"\n[http]\nhost = "0.0.0.0"\nport = {port}\n')
+    assert json.loads(run("--config", config, "--json").out) == served.status
+    assert json.loads(run("--json", port=port).out) == served.status
+
+
+def test_a_wrong_configuration_is_told_and_the_exit_code_is_2(run: Run, tmp_path: Path) -> None:
+    config = tmp_path / "my.toml"
+    config.write_text("[http]\nport = -1\nhots = 2\n")
+    shown = run("--config", config)
+    assert (shown.code, shown.out) == (2, "")
+    lines = shown.err.splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith("error: ") for line in lines)
+
+
+def test_nothing_that_answers_is_one_line_that_says_what_to_try(run: Run) -> None:
+    port = str(closed_port())
+    shown = run(port=port)
+    assert (shown.code, shown.out, shown.err.count("\n")) == (2, "", 1)
+    assert f"nothing answers at http://127.0.0.1:{port}/status" in shown.err
+    assert "start it with scripts/run, or name another with --config or --url" in shown.err
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:9464", "ftp://host", "file:///etc/passwd", "http://"])
+def test_what_is_no_address_is_told(run: Run, url: str) -> None:
+    shown = run("--url", url)
+    assert (shown.code, shown.out, shown.err.count("\n")) == (2, "", 1)
+    assert "is no address such as http://127.0.0.1:9464" in shown.err
+
+
+def test_a_password_in_the_address_is_not_printed(run: Run) -> None:
+    shown = run("--url", f"http://me:planted@127.0.0.1:{closed_port()}/?key=planted")
+    assert shown.code == 2
+    assert "planted" not in shown.err + shown.out
+
+
+@pytest.mark.parametrize("answer", [b"<html>", b"[1]", b'{"status": "ok"}'])
+def test_something_else_on_that_port_is_told(run: Run, answer: bytes) -> None:
+    class Other(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Other) as other:
+        threading.Thread(target=other.handle_request, daemon=True).start()
+        shown = run("--url", f"http://127.0.0.1:{other.server_port}")
+    assert (shown.code, shown.err.count("\n")) == (2, 1)
+    assert "answers, but it is no recorder" in shown.err
+
+
+def leave_files(data_dir: Path, *, age_secs: float) -> dict[str, Any]:
+    """What a recorder without a port leaves in run/; returns its health."""
+    now_us = time_ns() // 1_000 - int(age_secs * 1e6)
+    told = health(make_status(), now_us)
+    StatsFile(data_dir / "run" / "health.json").write(told)
+    report = {"pid": os.getpid(), "incarnation": 1, "state": "running", "updated_us": now_us}
+    stats_file(data_dir / "run" / "stats", "archiver").write({**report, "role": "archiver", "archived": 4})
+    ingest = {**report, "role": "ingest:binance", "frames": 9, "refused": 2}
+    stats_file(data_dir / "run" / "stats", "ingest:binance").write(ingest)
+    return told
+
+
+def test_without_a_port_the_files_of_the_processes_are_shown_and_that_is_said(run: Run, tmp_path: Path) -> None:
+    told = leave_files(tmp_path / "data", age_secs=1)
+    shown = run("--json", port=0)
+    status = json.loads(shown.out)
+    assert shown.code == 0
+    assert shown.err.startswith("note: its http.port is 0 (off); these are the processes' own numbers")
+    assert [process["name"] for process in status["processes"]] == ["ingest:binance", "archiver"]
+    assert status["processes"][0]["restarts"] is None
+    assert (status["segments"]["archived"], status["writer"]["refused"]) == (4, 2)
+    for name in ("run_id", "uptime_secs", "healthy", "reasons"):
+        assert status[name] == told[name]
+    assert run(port=0).code == 0
+
+
+def test_files_that_nobody_keeps_fresh_are_no_answer(run: Run, tmp_path: Path) -> None:
+    leave_files(tmp_path / "data", age_secs=60)
+    shown = run(port=closed_port())
+    assert (shown.code, shown.out) == (2, "")
+    assert f"no recorder is running on {tmp_path}/data" in shown.err
+
+
+def test_help_has_examples_and_the_tool_runs_by_itself_from_any_folder(tmp_path: Path) -> None:
+    shown = subprocess.run([TOOL, "--help"], cwd=tmp_path, capture_output=True, timeout=DEADLINE_SECS, check=False)
+    assert (shown.returncode, shown.stderr) == (0, b"")
+    assert b"scripts/queue_stats.py --json | jq .reasons" in shown.stdout
+
+
+def test_a_python_without_the_packages_hands_over_to_the_projects_own(tmp_path: Path) -> None:
+    if not (ROOT / ".venv" / "bin" / "python").exists():
+        pytest.skip("the project has no .venv here")
+    bare = [sys.executable, "-S", str(TOOL), "--url", "nowhere"]
+    shown = subprocess.run(bare, cwd=tmp_path, capture_output=True, text=True, timeout=DEADLINE_SECS, check=False)
+    assert (shown.returncode, shown.stderr.partition(" such as")[0]) == (2, "error: nowhere is no address")
+
+
+@pytest.mark.parametrize("name", ["_bootstrap.py", "_status_view.py", "queue_stats.py"])
+def test_an_old_python_can_read_a_tool_far_enough_to_hand_over(name: str) -> None:
+    assert ast.parse((ROOT / "scripts" / name).read_text(), feature_version=(3, 8)).body
+
+
+def test_a_reader_that_leaves_early_is_no_error(served: Served) -> None:
+    served.status.update(make_status(symbols=tuple(f"S{number}" for number in range(3_000))))
+    command = f"{sys.executable} {TOOL} --url {served.url} | head -n 1"
+    shown = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=DEADLINE_SECS, check=False)
+    assert shown.stdout.startswith("healthy")
+    assert shown.stderr == ""
+
+
+def test_watching_prints_again_and_ends_with_the_last_health(served: Served) -> None:
+    served.status.update(make_status(archiver="failed"))
+    command = [sys.executable, str(TOOL), "--url", served.url, "--watch"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        headings = (line for line in watching.stdout if line.startswith("NOT HEALTHY"))
+        assert next(headings)
+        assert next(headings)
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(DEADLINE_SECS) == 1
+
+
+def test_watching_on_a_terminal_fills_the_screen_and_no_more(served: Served) -> None:
+    served.status.update(make_status(symbols=tuple(f"S{number}" for number in range(300))))
+    ours, theirs = pty.openpty()
+    ioctl(theirs, TIOCSWINSZ, struct.pack("HHHH", 30, 80, 0, 0))
+    command = [sys.executable, str(TOOL), "--url", served.url, "--watch"]
+    known = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
+    environment = {**known, "TERM": "xterm"}
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as watching:
+        os.close(theirs)
+        screen, ends_at = b"", monotonic() + DEADLINE_SECS
+        while b"Ctrl-C ends" not in screen:
+            assert select.select([ours], [], [], max(0.0, ends_at - monotonic()))[0], screen
+            screen += os.read(ours, 65_536)
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(DEADLINE_SECS) == 0
+    os.close(ours)
+    assert screen.count(b"\n") < 30
+    assert b"S299" in screen
+    assert b"streams with newer rows" in screen
+
+
+@pytest.fixture
+def view(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    return importlib.import_module("_status_view")
+
+
+def test_where_not_all_streams_fit_those_that_wait_longest_are_shown(view: ModuleType) -> None:
+    status = make_status(symbols=tuple(f"S{number}" for number in range(100)))
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(view.fitted(status, NOW + timedelta(seconds=1), console, 30))
+    lines = console.export_text().splitlines()
+    assert len(lines) <= 30
+    streams = [line.split()[1] for line in lines if line.startswith("binance")]
+    assert streams == ["BTCUSDT", *(f"S{99 - index}" for index in range(len(streams) - 1))]
+    assert lines[-1].strip() == f"and {101 - len(streams)} streams with newer rows"
+
+
+@pytest.mark.parametrize(
+    ("secs", "shown"),
+    [(None, "-"), (0, "0 ms"), (0.0204, "20 ms"), (1, "1.0 s"), (119.9, "119.9 s"), (120, "2 min"), (7_200, "2 h"),
+     (90_000, "25 h"), (864_000, "10 d")],
+)  # fmt: skip
+def test_a_span_has_the_unit_that_suits_it(view: ModuleType, secs: float | None, shown: str) -> None:
+    assert view.span(secs) == shown
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "shown"),
+    [(None, "-"), (0, "0 B"), (1_023, "1023 B"), (1_024, "1.0 KiB"), (5 * 2**30, "5.0 GiB"), (2**51, "2,048.0 TiB")],
+)
+def test_a_size_has_the_unit_that_suits_it(view: ModuleType, size_bytes: float | None, shown: str) -> None:
+    assert view.size(size_bytes) == shown
