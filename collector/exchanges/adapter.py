@@ -79,7 +79,11 @@ class Adapter(Protocol):
         ...
 
     def plan(self, subscription: Subscription, ws_url: str) -> list[ConnectionPlan]:
-        """Spread the streams over as few connections as the limits allow; `ws_url` "" means the exchange's own."""
+        """Spread the streams over as few connections as the limits allow; `ws_url` "" means the exchange's own.
+
+        Raises ConfigError for symbols that are not written as the exchange's instrument list prints them, and for data
+        types it does not offer.
+        """
         ...
 
     def control(self, frame: bytes) -> Control | None:

@@ -1,0 +1,22 @@
+"""The exchanges that can be recorded. No other place lists them."""
+
+from typing import Final
+
+from collector.domain.errors import ConfigError
+from collector.exchanges.adapter import Adapter
+from collector.exchanges.binance import Binance
+
+_ADAPTERS: Final[tuple[Adapter, ...]] = (Binance(),)
+
+
+def adapter(exchange: str) -> Adapter:
+    """The adapter of an exchange. Raises ConfigError if there is none."""
+    for known in _ADAPTERS:
+        if known.exchange == exchange:
+            return known
+    raise ConfigError([f"exchange: {exchange!a} is not known; must be one of {', '.join(data_types())}"])
+
+
+def data_types() -> dict[str, tuple[str, ...]]:
+    """Every known exchange, with the data types that can be recorded from it."""
+    return {known.exchange: tuple(known.id_rules) for known in _ADAPTERS}

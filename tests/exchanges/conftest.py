@@ -1,0 +1,69 @@
+"""Real frames for the adapters' tests."""
+
+import gzip
+import json
+import os
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of recordings; a test that needs it fails in CI, and is skipped at a desk, where it is missing."""
+    if not DATA.is_dir():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"no recorded frames at {DATA}")
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def recorded(data: Path) -> Callable[[str], list[dict[str, Any]]]:
+    """Read a recording's lines, by its name below `frames/`."""
+
+    @cache
+    def read(name: str) -> list[dict[str, Any]]:
+        with pa.input_stream(str(data / "frames" / f"{name}.jsonl.zst"), compression="zstd") as stream:
+            return [json.loads(line) for line in stream.read().splitlines()]
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def received(recorded: Callable[[str], list[dict[str, Any]]]) -> Callable[[str], list[bytes]]:
+    """Read the frames a recording received."""
+
+    @cache
+    def read(name: str) -> list[bytes]:
+        return [line["raw"].encode() for line in recorded(name) if line["dir"] == "in"]
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def top20(data: Path) -> list[dict[str, Any]]:
+    """The best 20 levels of BTCUSDT after each diff of a recording: `u`, `bids`, `asks`."""
+    path = data / "expected" / "derived" / "binance_spot_btcusdt_20240808_top20_after_each_diff.jsonl.gz"
+    with gzip.open(path) as lines:
+        return [json.loads(line) for line in lines]
+
+
+@pytest.fixture(scope="session")
+def mapped(data: Path) -> Callable[[str], list[dict[str, Any]]]:
+    """Read another project's pairs of messages and the records it makes of them, by the exchange's name there."""
+
+    def read(exchange: str) -> list[dict[str, Any]]:
+        with (data / "expected" / "tardis" / "pairs.jsonl").open() as lines:
+            pairs = [json.loads(line) for line in lines]
+        return [
+            {"raw": pair["messages"][0]["raw"], "expected": pair["expected"]}
+            for pair in pairs
+            if len(pair["messages"]) == 1 and pair["messages"][0]["exchange"] == exchange
+        ]
+
+    return read

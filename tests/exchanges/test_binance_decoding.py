@@ -1,0 +1,294 @@
+"""Binance spot's frames: which message a frame is, and what happens to those that are none."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from collector.domain.errors import UndecodableError
+from collector.domain.records import Envelope, StreamKey
+from collector.exchanges.adapter import Subscription
+from collector.exchanges.binance import Binance
+from collector.exchanges.binance_decoding import _careful_decoder, _stream
+
+DATA_TYPES = ("book_snapshot", "book_delta", "trade", "agg_trade", "book_ticker")
+CHINESE = "币安人生USDT"
+
+TRADE = (
+    b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1723161255343,"s":"BTCUSDT","t":3735683259,'
+    b'"p":"61837.63000000","q":"0.02000000","T":1723161255342,"m":true,"M":true}}'
+)
+AGG_TRADE = (
+    b'{"stream":"btcusdt@aggTrade","data":{"e":"aggTrade","E":1633998523963,"s":"BTCUSDT","a":15683430,'
+    b'"p":"0.35280000","q":"58.00000000","f":19862790,"l":19862791,"T":1633998523962,"m":false,"M":true}}'
+)
+DELTA = (
+    b'{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1723161255208,"s":"BTCUSDT","U":50093239189,'
+    b'"u":50093239202,"b":[["61737.63000000","0.00000000"],["61730.17000000","0.00012000"]],"a":[["61842.1","2"]]}}'
+)
+SNAPSHOT = (
+    b'{"stream":"btcusdt@depth20@100ms","data":{"lastUpdateId":50093239224,'
+    b'"bids":[["61837.63000000","3.78826000"]],"asks":[]}}'
+)
+TICKER = (
+    b'{"stream":"btcusdt@bookTicker","data":{"u":50093239212,"s":"BTCUSDT","b":"61837.63000000","B":"3.78826000",'
+    b'"a":"61837.64000000","A":"1.54698000"}}'
+)
+CHINESE_TRADE = TRADE.replace(b"btcusdt", CHINESE.lower().encode()).replace(b"BTCUSDT", CHINESE.encode())
+FRAMES = (TRADE, AGG_TRADE, DELTA, SNAPSHOT, TICKER, CHINESE_TRADE)
+
+adapter = Binance()
+decode = adapter.decoder(Subscription(("BTCUSDT", CHINESE), DATA_TYPES))
+careful = _careful_decoder(
+    {"btcusdt@trade": _stream(StreamKey("binance", "BTCUSDT", "trade"))}
+    | {"btcusdt@aggTrade": _stream(StreamKey("binance", "BTCUSDT", "agg_trade"))}
+    | {"btcusdt@depth@100ms": _stream(StreamKey("binance", "BTCUSDT", "book_delta"))}
+    | {"btcusdt@depth20@100ms": _stream(StreamKey("binance", "BTCUSDT", "book_snapshot"))}
+    | {"btcusdt@bookTicker": _stream(StreamKey("binance", "BTCUSDT", "book_ticker"))}
+    | {f"{CHINESE.lower()}@trade": _stream(StreamKey("binance", CHINESE, "trade"))},
+    adapter.control,
+)
+
+
+def stream(data_type: str, symbol: str = "BTCUSDT") -> StreamKey:
+    return StreamKey("binance", symbol, data_type)
+
+
+def outcome(read: Any, frame: bytes) -> object:
+    """What a decoder makes of a frame: its messages, or the reason why there are none."""
+    try:
+        return read(frame)
+    except UndecodableError as error:
+        return str(error)
+
+
+def reason(frame: bytes) -> str:
+    """Why a frame cannot be read."""
+    with pytest.raises(UndecodableError) as refused:
+        decode(frame)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("frame", "key", "message_id", "exchange_us"),
+    [
+        (TRADE, stream("trade"), 3735683259, 1723161255342000),
+        (AGG_TRADE, stream("agg_trade"), 15683430, 1633998523962000),
+        (DELTA, stream("book_delta"), 50093239202, 1723161255208000),
+        (SNAPSHOT, stream("book_snapshot"), 50093239224, None),
+        (TICKER, stream("book_ticker"), 50093239212, None),
+        (CHINESE_TRADE, stream("trade", CHINESE), 3735683259, 1723161255342000),
+    ],
+)
+def test_a_frame_is_one_message_with_its_bytes_untouched(
+    frame: bytes, key: StreamKey, message_id: int, exchange_us: int | None
+) -> None:
+    (envelope,) = decode(frame)
+    assert envelope == Envelope(key, message_id, exchange_us, frame)
+    assert type(envelope) is Envelope
+    assert envelope.payload is frame
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_the_way_a_frame_is_written_does_not_matter(frame: bytes) -> None:
+    expected = decode(frame)[0]._replace(payload=b"")
+    fields = json.loads(frame)
+    other_ways = [
+        json.dumps(fields).encode(),
+        json.dumps(fields, indent=2, ensure_ascii=False).encode(),
+        json.dumps({"data": fields["data"], "stream": fields["stream"]}).encode(),
+        json.dumps({"stream": fields["stream"], "data": dict(reversed(fields["data"].items()))}).encode(),
+        json.dumps({**fields, "data": {**fields["data"], "new": {"x": [1, "y:z", None]}}}).encode(),
+        json.dumps({"new": 1, **fields}, separators=(",", ":")).encode(),
+        b"\r\n" + frame + b"\n",
+    ]
+    for other in other_ways:
+        assert decode(other) == [expected._replace(payload=other)]
+
+
+def test_a_trade_may_carry_order_ids_as_it_did_until_2024_or_lack_what_is_to_be_ignored() -> None:
+    with_orders = TRADE.replace(b'"T":', b'"b":20720542158,"a":20720542592,"T":')
+    without_flag = TRADE.replace(b',"M":true', b"")
+    for frame in (with_orders, without_flag):
+        assert decode(frame) == [Envelope(stream("trade"), 3735683259, 1723161255342000, frame)]
+
+
+@pytest.mark.parametrize(
+    ("frame", "text"),
+    [
+        (b"", "empty frame"),
+        (b"   ", "malformed JSON"),
+        (b"hello", "malformed JSON"),
+        (TRADE[:-1], "malformed JSON"),
+        (TRADE + b"}", "malformed JSON"),
+        (TRADE + TRADE, "malformed JSON"),
+        (TRADE.replace(b"true}}", b"true,}}"), "malformed JSON"),
+        (TRADE.replace(b"3735683259", b"03735683259"), "malformed JSON"),
+        (TRADE.replace(b"3735683259", b"NaN"), "malformed JSON"),
+        (TRADE.replace(b'"61837.63000000"', b"'61837.63000000'"), "malformed JSON"),
+        (TRADE.replace(b"61837", b"\\ud800"), "malformed JSON"),
+        (b"\xef\xbb\xbf" + TRADE, "malformed JSON"),
+        (TRADE.decode().encode("utf-16"), "invalid UTF-8"),
+        (TRADE.decode().encode("utf-16-le"), "malformed JSON"),
+        (TRADE + b"\x00", "malformed JSON"),
+        (TRADE.replace(b"61837", b"61\x00837"), "malformed JSON"),
+        (TRADE.replace(b"61837", b"\xff"), "invalid UTF-8"),
+        (TRADE.replace(b'"M"', b'"\xff"'), "invalid UTF-8"),
+        (CHINESE_TRADE.replace(b"61837", b"\xed\xa0\x80"), "invalid UTF-8"),
+        (DELTA.replace(b"61730.17000000", b"\xc3"), "invalid UTF-8"),
+        (b"[" * 100_000, "nested too deeply"),
+        (TRADE.replace(b"true}}", b'true,"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}}"), "nested too deeply"),
+        (b"null", "no stream name"),
+        (b"[1,2]", "no stream name"),
+        (b"{}", "no stream name"),
+        (b'{"e":"trade","t":1}', "no stream name"),
+        (b'{"stream":null,"data":{}}', "no stream name"),
+        (b'{"stream":5,"data":{}}', "no stream name"),
+        (TRADE.replace(b"btcusdt", b"ethusdt"), "stream not subscribed: ethusdt@trade"),
+        (TRADE.replace(b"btcusdt", b"BTCUSDT"), "stream not subscribed: BTCUSDT@trade"),
+        (TRADE.replace(b"@trade", b"@kline_1m"), "stream not subscribed: btcusdt@kline_1m"),
+        (DELTA.replace(b"@100ms", b""), "stream not subscribed: btcusdt@depth"),
+        ('{"stream":"é\\n","data":{}}'.encode(), "stream not subscribed: \\xe9\\n"),
+        (b'{"stream":"' + b"x" * 9999 + b'","data":{}}', "stream not subscribed: " + "x" * 100),
+        (TRADE.replace(b'"s":"BTCUSDT"', b'"s":"ETHUSDT"'), "symbol of another stream: ETHUSDT"),
+        (TRADE.replace(b'"s":"BTCUSDT"', b'"s":"btcusdt"'), "symbol of another stream: btcusdt"),
+        (TRADE.replace(b'"m":true', b'"t":3735683259'), "a key stands twice"),
+        (TRADE.replace(b'"m":true', b'"m":true,"m":true'), "a key stands twice"),
+        (TRADE.replace(b'"M":true', b'"t":3735683259'), "a key stands twice"),
+        (TRADE.replace(b'"E":1723161255343', b'"t":3735683259'), "a key stands twice"),
+        (TRADE.replace(b'"data":', b'"stream":"btcusdt@trade","data":'), "a key stands twice"),
+        (DELTA.replace(b"}}", b',"b":[]}}'), "a key stands twice"),
+        (b'{"data":1,"stream":"btcusdt@trade","x":{"y":1,"y":1}}', "a key stands twice"),
+    ],
+)
+def test_what_is_wrong_with_a_frame_is_said(frame: bytes, text: str) -> None:
+    assert reason(frame) == text
+
+
+@pytest.mark.parametrize(
+    ("frame", "data_type", "hint"),
+    [
+        (b'{"stream":"btcusdt@trade"}', "trade", "`data`"),
+        (b'{"stream":"btcusdt@trade","data":[]}', "trade", "`array`"),
+        (TRADE.replace(b'"e":"trade"', b'"e":"aggTrade"'), "trade", "aggTrade"),
+        (TRADE.replace(b'"e":"trade",', b""), "trade", "`e`"),
+        (AGG_TRADE.replace(b"@aggTrade", b"@trade"), "trade", "aggTrade"),
+        (TRADE.replace(b"@trade", b"@aggTrade"), "agg_trade", "trade"),
+        (TICKER.replace(b"@bookTicker", b"@depth@100ms"), "book_delta", "`e`"),
+        (DELTA.replace(b"@depth@100ms", b"@depth20@100ms"), "book_snapshot", "`lastUpdateId`"),
+        (SNAPSHOT.replace(b"@depth20@100ms", b"@bookTicker"), "book_ticker", "`u`"),
+        (TRADE.replace(b'"t":3735683259,', b""), "trade", "`t`"),
+        (TRADE.replace(b'"p":"61837.63000000",', b""), "trade", "`p`"),
+        (TRADE.replace(b'"T":1723161255342,', b""), "trade", "`T`"),
+        (TRADE.replace(b'"m":true,', b""), "trade", "`m`"),
+        (DELTA.replace(b'"a":[["61842.1","2"]]', b'"x":0'), "book_delta", "`a`"),
+        (DELTA.replace(b'"U":50093239189,', b""), "book_delta", "`U`"),
+        (TICKER.replace(b'"A":"1.54698000"', b'"C":"1"'), "book_ticker", "`A`"),
+        (TRADE.replace(b"3735683259", b'"3735683259"'), "trade", "`int`"),
+        (TRADE.replace(b"3735683259", b"3735683259.0"), "trade", "`int`"),
+        (TRADE.replace(b"3735683259", b"1e3"), "trade", "`int`"),
+        (TRADE.replace(b"3735683259", b"null"), "trade", "`int`"),
+        (TRADE.replace(b"3735683259", b"true"), "trade", "`int`"),
+        (TRADE.replace(b"3735683259", b"-1"), "trade", ">= 0"),
+        (TRADE.replace(b"3735683259", b"9223372036854775808"), "trade", "<= 9223372036854775807"),
+        (TRADE.replace(b"3735683259", b"9" * 4000), "trade", "<= 9223372036854775807"),
+        (TRADE.replace(b'"T":1723161255342', b'"T":9223372036854776'), "trade", "<= 9223372036854775"),
+        (TRADE.replace(b'"T":1723161255342', b'"T":-1'), "trade", ">= 0"),
+        (TRADE.replace(b'"61837.63000000"', b"61837.63"), "trade", "`str`"),
+        (TRADE.replace(b'"m":true', b'"m":"true"'), "trade", "`bool`"),
+        (TRADE.replace(b'"s":"BTCUSDT"', b'"s":null'), "trade", "`str`"),
+        (SNAPSHOT.replace(b"50093239224", b"-5"), "book_snapshot", ">= 0"),
+    ],
+)
+def test_a_frame_without_the_shape_of_its_stream_names_what_is_amiss(frame: bytes, data_type: str, hint: str) -> None:
+    text = reason(frame)
+    assert text.startswith(f"not a {data_type} message: ")
+    assert hint in text
+
+
+def test_the_largest_ids_and_times_pass() -> None:
+    frame = TRADE.replace(b"3735683259", b"9223372036854775807").replace(b'"T":1723161255342', b'"T":9223372036854775')
+    assert decode(frame) == [Envelope(stream("trade"), 2**63 - 1, 9223372036854775000, frame)]
+
+
+def test_a_frame_of_5_megabytes_is_read_like_any_other() -> None:
+    levels = b",".join([b'["61737.63000000","0.00000000"]'] * 170_000)
+    frame = SNAPSHOT.replace(b'"asks":[]', b'"asks":[' + levels + b"]")
+    assert decode(frame) == [Envelope(stream("book_snapshot"), 50093239224, None, frame)]
+    assert reason(frame[:-1]) == "malformed JSON"
+
+
+def test_only_what_is_subscribed_is_read() -> None:
+    trades = adapter.decoder(Subscription(("BTCUSDT",), ("trade",)))
+    assert trades(TRADE)
+    with pytest.raises(UndecodableError, match="stream not subscribed: btcusdt@bookTicker"):
+        trades(TICKER)
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    """A real frame after a few cuts, insertions and repetitions."""
+    frame = draw(st.sampled_from(FRAMES))
+    for _ in range(draw(st.integers(1, 4))):
+        start, end = sorted((draw(st.integers(0, len(frame))), draw(st.integers(0, len(frame)))))
+        new = draw(
+            st.one_of(
+                st.binary(max_size=6),
+                st.sampled_from([b'"', b":", b",", b"{", b"}", b"[", b"]", b"\\", b'\\u0000"', b"-", b"1e9", b"null"]),
+                st.just(frame[start:end]).map(lambda part: part * 2),
+            )
+        )
+        end = draw(st.sampled_from([start, min(start + 1, len(frame)), end]))
+        frame = frame[:start] + new + frame[end:]
+    return frame
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("BTCUSDT") | st.just("1.5"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@st.composite
+def reshaped(draw: st.DrawFn) -> bytes:
+    """A real frame whose JSON has lost, gained or changed fields."""
+    fields = json.loads(draw(st.sampled_from(FRAMES)))
+    data = fields["data"]
+    for name in draw(st.lists(st.sampled_from(sorted(data)), max_size=3)):
+        data.pop(name, None)
+    data.update(draw(st.dictionaries(st.sampled_from([*"eEsUutTpqbBaAmMfl", "lastUpdateId", "bids"]), json_values)))
+    fields.update(draw(st.dictionaries(st.sampled_from(["stream", "data", "id"]), json_values, max_size=1)))
+    separators = draw(st.sampled_from([(",", ":"), (", ", ": ")]))
+    return json.dumps(fields, separators=separators, ensure_ascii=draw(st.booleans())).encode(errors="surrogatepass")
+
+
+@given(st.one_of(damaged(), reshaped(), st.binary(max_size=60)))
+@example(TRADE)
+@example(CHINESE_TRADE)
+def test_whatever_comes_is_a_message_of_ours_or_undecodable_for_a_short_reason(frame: bytes) -> None:
+    result = outcome(decode, frame)
+    if isinstance(result, str):
+        assert result.isascii()
+        assert result.isprintable()
+        assert 0 < len(result) < 150
+        return
+    assert isinstance(result, list)
+    for envelope in result:
+        data = json.loads(frame)["data"]
+        names = {"trade": "tT", "agg_trade": "aT", "book_delta": "uE", "book_ticker": "u", "book_snapshot": ()}
+        named = [data[name] for name in names[envelope.stream.data_type]] or [data["lastUpdateId"]]
+        times = [envelope.exchange_us // 1000] if envelope.exchange_us is not None else []
+        assert [envelope.id, *times] == named
+        assert envelope.stream.data_type == "book_snapshot" or data["s"] == envelope.stream.symbol
+        assert envelope.payload is frame
+
+
+@given(st.one_of(damaged(), reshaped()))
+@example(TRADE.replace(b'"M":true', b'"t":3735683259'))
+@example(TRADE.replace(b'"p":"61837.63000000"', b'"p":":"').replace(b',"M":true', b""))
+@example(TICKER.replace(b'"A":"1.54698000"', b'"A":"1","x":[{}]'))
+def test_the_fast_way_and_the_careful_way_agree(frame: bytes) -> None:
+    assert outcome(decode, frame) == outcome(careful, frame)
