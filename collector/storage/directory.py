@@ -10,7 +10,10 @@ from collector.domain.errors import StoreError
 from collector.storage.durable import sync
 from collector.storage.objects import ObjectInfo
 
-_TEMPORARY_SUFFIX: Final = ".tmp"
+_INCOMING: Final = "_incoming"
+"""Where files stand until they are whole: below the root, so that renaming them is atomic, but not beside their place,
+because Polars refuses a folder in which it meets names of different kinds."""
+
 _PROBE_KEY: Final = "_probe"
 _COPY_BYTES: Final = 1 << 20
 
@@ -18,12 +21,12 @@ _COPY_BYTES: Final = 1 << 20
 class DirectoryStore:
     """Implements `collector.storage.objects.ObjectStore`.
 
-    A file is copied to a temporary name beside its place, made durable, and renamed. Temporary names begin with a dot
-    and never end in `.parquet`, so no reader of the tree takes one for data.
+    A file is copied to a temporary name, made durable, and renamed. Temporary names never end in `.parquet`.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
+        self._incoming = self._root / _INCOMING
         self._durable: set[Path] = set()
 
     @property
@@ -35,18 +38,19 @@ class DirectoryStore:
         """Prove that objects can be put; also removes the temporary files that a kill left behind."""
         probe = self._path(_PROBE_KEY)
         with _store_errors(self.url):
-            self._make_folder(self._root)
-            for leftover in self._root.rglob(f".*{_TEMPORARY_SUFFIX}"):
+            self._make_folder(self._incoming)
+            for leftover in self._incoming.iterdir():
                 leftover.unlink(missing_ok=True)
-            _write_durably(probe, lambda path: path.write_bytes(b"probe"))
+            self._write_durably(probe, lambda path: path.write_bytes(b"probe"))
             probe.unlink()
 
     def put(self, key: str, source: Path, sha256: str) -> None:
         """Store the file under `key`; on return it and its name are durable."""
         target = self._path(key)
         with _store_errors(key):
+            self._make_folder(self._incoming)
             self._make_folder(target.parent)
-            _write_durably(target, lambda path: _copy(source, path, sha256))
+            self._write_durably(target, lambda path: _copy(source, path, sha256))
 
     def head(self, key: str) -> ObjectInfo | None:
         """Size and checksum, from reading the whole file again."""
@@ -71,7 +75,7 @@ class DirectoryStore:
         """Every key that begins with `prefix`, in order."""
         with _store_errors(prefix):
             above = self._root / prefix.rpartition("/")[0]
-            files = (path for path in above.rglob("*") if path.is_file() and not path.name.startswith("."))
+            files = (path for path in above.rglob("*") if path.is_file() and path.parent != self._incoming)
             found = sorted(path.relative_to(self._root).as_posix() for path in files)
         return (key for key in found if key.startswith(prefix))
 
@@ -93,6 +97,18 @@ class DirectoryStore:
         sync(folder.parent)
         self._durable.add(folder)
 
+    def _write_durably(self, target: Path, write: Callable[[Path], object]) -> None:
+        name = hashlib.sha256(bytes(target.relative_to(self._root))).hexdigest()
+        temporary = self._incoming / f"{name}.tmp"
+        try:
+            write(temporary)
+            sync(temporary)
+            temporary.replace(target)
+        except (OSError, StoreError):
+            temporary.unlink(missing_ok=True)
+            raise
+        sync(target.parent)
+
 
 @contextmanager
 def _store_errors(what: str) -> Iterator[None]:
@@ -100,18 +116,6 @@ def _store_errors(what: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise StoreError(f"{what}: {error}") from error
-
-
-def _write_durably(target: Path, write: Callable[[Path], object]) -> None:
-    temporary = target.with_name(f".{target.name}{_TEMPORARY_SUFFIX}")
-    try:
-        write(temporary)
-        sync(temporary)
-        temporary.replace(target)
-    except (OSError, StoreError):
-        temporary.unlink(missing_ok=True)
-        raise
-    sync(target.parent)
 
 
 def _copy(source: Path, target: Path, sha256: str) -> None:

@@ -129,5 +129,5 @@ def _typed(data_type: str, payload: bytes) -> TypedRow | None:
                 bids, asks = ([tuple(map(to_double, level)) for level in says[side]] for side in "ba")
                 sides = [tuple(level[i] for level in levels) for levels in (bids, asks) for i in (0, 1)]
                 return BookRow(says["U"], says["u"], None, data_type == "book_snapshot", *sides)
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError):
         return None

@@ -45,23 +45,26 @@ def test_a_file_gets_its_name_only_when_it_is_whole_and_durable(
 
     monkeypatch.setattr("collector.storage.directory.sync", noted)
     store.put(KEY, source, SHA256)
-    above = [(name, False) for name in (tmp_path.name, "archive", "exchange=toy")]
-    assert synced == [*above, (".file.parquet.tmp", False), ("data_type=trade", True)]
+    folders, (temporary, last) = synced[:-2], synced[-2:]
+    assert folders == [(name, False) for name in (tmp_path.name, "archive", "archive", "exchange=toy")]
+    assert (temporary[1], last) == (False, ("data_type=trade", True))
 
 
 def test_a_name_that_is_being_written_is_no_data_for_any_reader(
-    store: DirectoryStore, source: Path, monkeypatch: pytest.MonkeyPatch
+    store: DirectoryStore, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names: list[str] = []
+    places: list[str] = []
     copy = directory._copy
 
     def noted(source: Path, target: Path, sha256: str) -> None:
-        names.append(target.name)
+        places.append(target.relative_to(tmp_path / "archive").as_posix())
         copy(source, target, sha256)
 
     monkeypatch.setattr(directory, "_copy", noted)
     store.put(KEY, source, SHA256)
-    assert [name for name in names if name.startswith(".") and not name.endswith(".parquet")] == names != []
+    assert len(places) == 1
+    assert places[0].startswith("_incoming/"), "readers pass over folders with an underscore"
+    assert not places[0].endswith(".parquet")
 
 
 def test_a_put_that_fails_halfway_leaves_what_was_there(
@@ -80,7 +83,7 @@ def test_a_put_that_fails_halfway_leaves_what_was_there(
 
 def test_a_check_sweeps_what_a_kill_left(store: DirectoryStore, source: Path, tmp_path: Path) -> None:
     store.put(KEY, source, SHA256)
-    leftover = (tmp_path / "archive" / KEY).with_name(".other.parquet.tmp")
+    leftover = tmp_path / "archive" / "_incoming" / "other.tmp"
     leftover.write_bytes(b"half")
     assert list(store.keys("")) == [KEY]
     store.check()

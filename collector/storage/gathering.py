@@ -1,0 +1,60 @@
+"""One pass over a sealed segment, in the order rows came, that puts each row to the object it belongs in."""
+
+from collections.abc import Callable
+
+from collector.domain.errors import DamagedError
+from collector.domain.names import DAY_US, ObjectPartition, date_of
+from collector.domain.records import BACKFILLED_LINE, GAP, ROW_TYPES, UNDECODED, StreamKey
+from collector.storage.sealed import SealedSegment
+from collector.storage.spill import ARRIVAL, BY_ID, ROW_BYTES, Row, Spill
+
+Tick = Callable[[], None]
+"""Called now and then by whatever takes long, to show that it goes on."""
+
+_ACCOUNT_BYTES = 1 << 20
+
+
+def partition_of(stream: StreamKey, day: int) -> ObjectPartition:
+    """The object that takes the rows of a stream of that day since the epoch."""
+    return ObjectPartition(stream.exchange, stream.data_type, stream.symbol, date_of(day))
+
+
+def gather_messages(segment: SealedSegment, spill: Spill, tick: Tick) -> None:
+    """Put every message to its partition, as (series, id, row, received_us, exchange_us, line, payload).
+
+    Its date is that of its receipt; for a backfilled message, that of the exchange's time where it has one.
+    Raises DamagedError for a message of a stream the segment does not list.
+    """
+    appends: dict[tuple[int, int], Callable[[Row], None]] = {}
+    buffered_bytes = 0
+    for stream_id, series, id_, row, received_us, exchange_us, line, payload in segment.messages():
+        time_us = received_us if line != BACKFILLED_LINE or exchange_us is None else exchange_us
+        place = stream_id, time_us // DAY_US
+        append = appends.get(place)
+        if append is None:
+            append = appends[place] = _rows_of(segment, spill, *place).append
+        append((series, id_, row, received_us, exchange_us, line, payload))
+        buffered_bytes += len(payload) + ROW_BYTES
+        if buffered_bytes > _ACCOUNT_BYTES:
+            spill.took(buffered_bytes)
+            buffered_bytes = 0
+            tick()
+    spill.took(buffered_bytes)
+
+
+def gather_gaps(segment: SealedSegment, spill: Spill) -> None:
+    """Put every gap to its partition, as (exchange, symbol, row, the ledger's columns), dated by `detected_at`."""
+    for gap in segment.gaps():
+        exchange, symbol, *_, detected_at = gap
+        partition = partition_of(StreamKey(exchange, symbol, GAP), detected_at // DAY_US)
+        spill.rows_of(partition, ARRIVAL).append(gap)
+        spill.took(2 * ROW_BYTES)
+
+
+def _rows_of(segment: SealedSegment, spill: Spill, stream_id: int, day: int) -> list[Row]:
+    stream = segment.streams.get(stream_id)
+    if stream is None:
+        raise DamagedError(f"segment {segment.meta.segment_id} has messages of stream {stream_id}, but no such stream")
+    if stream.key.data_type not in {*ROW_TYPES, UNDECODED}:
+        raise DamagedError(f"segment {segment.meta.segment_id} has messages of unknown type {stream.key.data_type!r}")
+    return spill.rows_of(partition_of(stream.key, day), BY_ID if stream.has_ids else ARRIVAL)

@@ -1,0 +1,99 @@
+"""One object of the archive while it is staged: its file, and what the manifest says of it."""
+
+import hashlib
+from operator import itemgetter
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import pyarrow as pa
+
+from collector.domain.names import ObjectPartition, iso_time, object_key
+from collector.storage.manifest import ManifestObject
+from collector.storage.parquet import ParquetFile
+from collector.storage.sealed import SegmentMeta
+from collector.storage.spill import Row
+from collector.storage.tables import SCHEMA_VERSION
+
+_received_us: Final = itemgetter(3)
+
+
+class Staged(NamedTuple):
+    """A finished file and what it shall be in the store."""
+
+    path: Path
+    object: ManifestObject
+
+
+class ObjectFile:
+    """Collects the rows of one partition. There is no file before the first row."""
+
+    def __init__(self, path: Path, partition: ObjectPartition, meta: SegmentMeta) -> None:
+        self._path = path
+        self._partition = partition
+        self._meta = meta
+        self._file: ParquetFile | None = None
+        self._rows = 0
+        self._received: tuple[int, int] | None = None
+        self._last_series: int | None = None
+        self._ids: tuple[int, int] | None = None
+
+    def append(self, batch: pa.RecordBatch, payload_bytes: int) -> None:
+        """Add rows, made from payloads of that size."""
+        if batch.num_rows == 0:
+            return
+        if self._file is None:
+            self._file = ParquetFile(self._path, batch.schema, self._meta.compression_level)
+        self._file.append(batch, payload_bytes)
+        self._rows += batch.num_rows
+
+    def note_received(self, rows: list[Row]) -> None:
+        """Note between which times the messages were received."""
+        if rows:
+            times = [*map(_received_us, rows), *(self._received or ())]
+            self._received = min(times), max(times)
+
+    def note_ids(self, rows: list[Row]) -> None:
+        """Note the ids of messages that come in the order of series and id; those of the last series count."""
+        if not rows:
+            return
+        series, last_id = rows[-1][:2]
+        if series != self._last_series or self._ids is None:
+            self._last_series = series
+            self._ids = next(row[1] for row in rows if row[0] == series), last_id
+        else:
+            self._ids = self._ids[0], last_id
+
+    def finish(self) -> Staged | None:
+        """Close the file and say what it is; None if it had no rows."""
+        if self._file is None:
+            return None
+        received_min, received_max = map(iso_time, self._received) if self._received else (None, None)
+        id_min, id_max = self._ids or (None, None)
+        self._file.close(self._metadata(id_min, id_max))
+        with self._path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        described = ManifestObject(
+            key=object_key(self._partition, self._meta.host, self._meta.segment_id),
+            rows=self._rows,
+            bytes=self._path.stat().st_size,
+            sha256=sha256,
+            **self._partition._asdict(),
+            received_min=received_min,
+            received_max=received_max,
+            id_min=id_min,
+            id_max=id_max,
+        )
+        return Staged(self._path, described)
+
+    def _metadata(self, id_min: int | None, id_max: int | None) -> dict[str, str]:
+        """File metadata; the ids are empty text where the stream has none."""
+        values: dict[str, object] = {
+            "schema_version": SCHEMA_VERSION,
+            "version": self._meta.collector_version,
+            "segment_id": self._meta.segment_id,
+            "host": self._meta.host,
+            **self._partition._asdict(),
+            "id_min": "" if id_min is None else id_min,
+            "id_max": "" if id_max is None else id_max,
+        }
+        return {f"collector.{name}": str(value) for name, value in values.items()}

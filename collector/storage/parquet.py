@@ -1,0 +1,67 @@
+"""One Parquet file in the making: row groups of bounded size, the same bytes for the same rows."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+from pyarrow import parquet as pq
+
+ROW_GROUP_ROWS: Final = 65_536
+ROW_GROUP_BYTES: Final = 16 << 20
+"""Of the payloads the rows were made from: what a row group takes in memory follows from it."""
+
+_UNIQUE_TEXTS: Final = frozenset({"raw", "frame", "trade_id", "first_trade_id", "last_trade_id", "gap_id"})
+"""Columns whose values hardly repeat: looking for a dictionary would only cost time."""
+
+
+class ParquetFile:
+    """A file being written; it is whole only after `close`.
+
+    Times and whole numbers are stored as differences (DELTA_BINARY_PACKED): measured on trades, half the file's size
+    and half the time of the default. Doubles and short texts go through dictionaries where they repeat.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema, compression_level: int) -> None:
+        self._schema = schema
+        self._pending: list[pa.RecordBatch] = []
+        self._pending_rows = 0
+        self._pending_bytes = 0
+        deltas = [field.name for field in schema if pa.types.is_int64(field.type) or pa.types.is_timestamp(field.type)]
+        plain = {*deltas, *_UNIQUE_TEXTS}
+        self._sink = pa.OSFile(str(path), "wb")
+        self._writer = pq.ParquetWriter(
+            self._sink,
+            schema,
+            compression="zstd",
+            compression_level=compression_level,
+            use_dictionary=[_leaf(field) for field in schema if field.name not in plain],
+            column_encoding=dict.fromkeys(deltas, "DELTA_BINARY_PACKED"),
+        )
+
+    def append(self, batch: pa.RecordBatch, payload_bytes: int) -> None:
+        """Add rows; a row group is cut before it would grow beyond its bounds."""
+        rows, size = self._pending_rows + batch.num_rows, self._pending_bytes + payload_bytes
+        if self._pending and (rows > ROW_GROUP_ROWS or size > ROW_GROUP_BYTES):
+            self._cut()
+            rows, size = batch.num_rows, payload_bytes
+        self._pending.append(batch)
+        self._pending_rows, self._pending_bytes = rows, size
+
+    def close(self, metadata: Mapping[str, str]) -> None:
+        """Write what is pending and the file's metadata."""
+        self._cut()
+        self._writer.add_key_value_metadata(metadata)
+        self._writer.close()
+        self._sink.close()
+
+    def _cut(self) -> None:
+        table = pa.Table.from_batches(self._pending, self._schema)
+        self._pending.clear()
+        if table.num_rows:
+            self._writer.write_table(table, row_group_size=table.num_rows)
+
+
+def _leaf(field: pa.Field) -> str:
+    """How Parquet names the column that holds a field's values."""
+    return f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name

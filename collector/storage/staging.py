@@ -1,0 +1,160 @@
+"""A sealed segment becomes Parquet files in a staging folder: one for each stream and date.
+
+The files follow from the segment alone: the same segment gives the same bytes every time.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from collector.domain.names import DAY_US, ObjectPartition, iso_time
+from collector.domain.records import GAP, UNDECODED, StreamKey
+from collector.storage.gathering import Tick, gather_gaps, gather_messages, partition_of
+from collector.storage.manifest import Manifest
+from collector.storage.objectfile import ObjectFile, Staged
+from collector.storage.sealed import SealedSegment
+from collector.storage.spill import ARRIVAL, ROW_BYTES, Row, Spill
+from collector.storage.tables import SCHEMA_VERSION
+from collector.storage.typed import Typing, gap_batch, message_batch, undecoded_batch
+from collector.storage.untyped import UntypedMessages
+
+SPILL_BYTES: Final = 40 << 20
+"""What buffered rows may take before they go to the spill file."""
+
+CHUNK_ROWS: Final = 4_096
+CHUNK_BYTES: Final = 1 << 20
+"""What is typed at a time: until it has become columns, a message takes many times its size."""
+
+_AFTER_ALL_GAPS = 1 << 62
+
+
+class StagedSegment(NamedTuple):
+    """Every file of a segment, sorted by key, and the manifest that names them."""
+
+    files: list[Staged]
+    manifest: Manifest
+
+
+def stage(segment: SealedSegment, typing_of: Callable[[str], Typing], folder: Path, tick: Tick) -> StagedSegment:
+    """Write the segment's objects to `folder`.
+
+    `typing_of` gives the adapter of an exchange. A message it cannot type goes to the `undecoded` object of its symbol
+    and date, and the gap ledger gets one row for each stream that had such messages.
+    Raises DamagedError for a segment that contradicts itself, OSError for a folder that takes no more.
+    """
+    with Spill(folder / "spill", SPILL_BYTES) as spill:
+        gather_messages(segment, spill, tick)
+        gather_gaps(segment, spill)
+        staging = _Staging(segment, spill, typing_of, folder, tick)
+        files = [file for file in staging.files() if file is not None]
+    files.sort(key=lambda file: file.object.key)
+    return StagedSegment(files, _manifest(segment, files))
+
+
+class _Staging:
+    """Writes the files of a gathered segment."""
+
+    def __init__(
+        self, segment: SealedSegment, spill: Spill, typing_of: Callable[[str], Typing], folder: Path, tick: Tick
+    ) -> None:
+        self._segment = segment
+        self._spill = spill
+        self._typing_of = typing_of
+        self._folder = folder
+        self._tick = tick
+        self._opened = 0
+        self._with_ids = {stream.key for stream in segment.streams.values() if stream.has_ids}
+        self._untyped = UntypedMessages()
+
+    def files(self) -> Iterator[Staged | None]:
+        """Typed messages first: what they leave goes to the undecoded, and those to the gaps."""
+        for partition in self._spill.waiting():
+            if partition.data_type not in {UNDECODED, GAP}:
+                yield self._messages(partition)
+        for partition in self._spill.waiting():
+            if partition.data_type == UNDECODED:
+                yield self._undecoded(partition)
+        self._note_untyped()
+        for partition in self._spill.waiting():
+            yield self._gaps(partition)
+
+    def _messages(self, partition: ObjectPartition) -> Staged | None:
+        stream = StreamKey(partition.exchange, partition.symbol, partition.data_type)
+        typing = self._typing_of(stream.exchange)
+        file = self._file(partition)
+        for rows, payload_bytes in self._chunks(partition):
+            typed = message_batch(typing, stream.data_type, rows, keep_raw=self._segment.meta.keep_raw)
+            file.append(typed.batch, payload_bytes)
+            file.note_received(typed.rows)
+            if stream in self._with_ids:
+                file.note_ids(typed.rows)
+            for row in typed.untyped:
+                self._set_aside(partition, row)
+                self._untyped.note(stream, row)
+        return file.finish()
+
+    def _set_aside(self, partition: ObjectPartition, row: Row) -> None:
+        self._spill.rows_of(partition._replace(data_type=UNDECODED), ARRIVAL).append(row)
+        self._spill.took(ROW_BYTES + len(row[-1]))
+
+    def _undecoded(self, partition: ObjectPartition) -> Staged | None:
+        file = self._file(partition)
+        for rows, payload_bytes in self._chunks(partition):
+            file.append(undecoded_batch(rows, self._reason), payload_bytes)
+            file.note_received(rows)
+        return file.finish()
+
+    def _reason(self, row: int) -> str | None:
+        data_type = self._segment.data_type(row)
+        if data_type == UNDECODED:
+            return self._segment.reason(row)
+        return f"the message is not of the form its exchange's adapter knows for {data_type}"
+
+    def _note_untyped(self) -> None:
+        for number, (stream, gap) in enumerate(self._untyped.gaps()):
+            partition = partition_of(stream._replace(data_type=GAP), gap.detected_at // DAY_US)
+            row = stream.exchange, stream.symbol, _AFTER_ALL_GAPS + number, *gap
+            self._spill.rows_of(partition, ARRIVAL).append(row)
+
+    def _gaps(self, partition: ObjectPartition) -> Staged | None:
+        file = self._file(partition)
+        rows = self._spill.take(partition)
+        while chunk := [row[3:] for row in islice(rows, CHUNK_ROWS)]:
+            file.append(gap_batch(chunk), len(chunk) * ROW_BYTES)
+        return file.finish()
+
+    def _file(self, partition: ObjectPartition) -> ObjectFile:
+        self._opened += 1
+        return ObjectFile(self._folder / f"{self._opened}.parquet", partition, self._segment.meta)
+
+    def _chunks(self, partition: ObjectPartition) -> Iterator[tuple[list[Row], int]]:
+        """The partition's messages in order, with the size of their payloads."""
+        rows: list[Row] = []
+        size = 0
+        for row in self._spill.take(partition):
+            rows.append(row)
+            size += len(row[-1])
+            if len(rows) == CHUNK_ROWS or size >= CHUNK_BYTES:
+                yield rows, size
+                self._tick()
+                rows, size = [], 0
+        if rows:
+            yield rows, size
+        self._tick()
+
+
+def _manifest(segment: SealedSegment, files: list[Staged]) -> Manifest:
+    objects = [file.object for file in files]
+    return Manifest(
+        schema_version=SCHEMA_VERSION,
+        collector_version=segment.meta.collector_version,
+        segment_id=segment.meta.segment_id,
+        previous_segment=segment.meta.previous_segment,
+        host=segment.meta.host,
+        opened_at=iso_time(segment.meta.opened_at),
+        sealed_at=iso_time(segment.meta.sealed_at),
+        rows=sum(described.rows for described in objects if described.data_type != GAP),
+        gaps=sum(described.rows for described in objects if described.data_type == GAP),
+        objects=objects,
+    )

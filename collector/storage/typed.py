@@ -1,0 +1,123 @@
+"""Stored messages as columns: typed where the adapter can read them, as they came where it cannot.
+
+A message here is a row (series, id, row, received_us, exchange_us, line, payload).
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import pyarrow as pa
+
+from collector.domain import exact
+from collector.domain.records import TypedRow
+from collector.storage.spill import Row
+from collector.storage.tables import COMMON_SCHEMA, GAP_SCHEMA, MESSAGE_SCHEMAS, ROW_SCHEMAS, UNDECODED_SCHEMA
+
+
+class Typing(Protocol):
+    """What an exchange's adapter does for the archive; `collector.exchanges.adapter.Adapter` says how."""
+
+    def rows(self, data_type: str, payloads: Sequence[bytes]) -> list[TypedRow | None]:
+        """Type payloads, one row each; None for a payload without the shape of `data_type`."""
+        ...
+
+    def decimals(self, data_type: str, payload: bytes) -> Iterable[str]:
+        """The text of every number of `payload` that `rows` turns into a double."""
+        ...
+
+
+class Typed(NamedTuple):
+    """Messages as columns, the same as rows, and those that have no place in the columns."""
+
+    batch: pa.RecordBatch
+    rows: list[Row]
+    untyped: list[Row]
+
+
+def message_batch(typing: Typing, data_type: str, rows: list[Row], *, keep_raw: bool) -> Typed:
+    """Type messages.
+
+    A row keeps its payload's text in `raw` where one of its doubles is not the decimal that was sent, where one of its
+    numbers could not be read, and always with `keep_raw`.
+    """
+    typed = typing.rows(data_type, [row[-1] for row in rows])
+    try:
+        return _batch_of(typing, data_type, rows, typed, keep_raw=keep_raw)
+    except (pa.ArrowInvalid, OverflowError, UnicodeError):
+        # An id beyond 64 bits, or text that is no UTF-8: only trying each row tells whose it is.
+        typed = [
+            found if _fits(typing, data_type, row, found, keep_raw=keep_raw) else None
+            for row, found in zip(rows, typed, strict=True)
+        ]
+        return _batch_of(typing, data_type, rows, typed, keep_raw=keep_raw)
+
+
+def undecoded_batch(rows: list[Row], reason: Callable[[int], str | None]) -> pa.RecordBatch:
+    """Messages as they came; `reason` tells by row number why. `raw` stays null: `frame` holds the bytes."""
+    arrays = [
+        *_common_arrays(rows, [None] * len(rows)),
+        pa.array([row[-1] for row in rows], pa.binary()),
+        pa.array([reason(row[2]) for row in rows], pa.string()),
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=UNDECODED_SCHEMA)
+
+
+def gap_batch(rows: list[Row]) -> pa.RecordBatch:
+    """The gap ledger's own columns."""
+    arrays = _arrays(list(zip(*rows, strict=True)), GAP_SCHEMA)
+    return pa.RecordBatch.from_arrays(arrays, schema=GAP_SCHEMA)
+
+
+def _batch_of(
+    typing: Typing, data_type: str, rows: list[Row], typed: Sequence[TypedRow | None], *, keep_raw: bool
+) -> Typed:
+    untyped: list[Row] = []
+    if not all(typed):  # a typed row is a tuple with fields: only None is false
+        untyped = [row for row, found in zip(rows, typed, strict=True) if found is None]
+        rows = [row for row, found in zip(rows, typed, strict=True) if found is not None]
+        typed = [found for found in typed if found is not None]
+    schema = ROW_SCHEMAS[data_type]
+    columns = list(zip(*typed, strict=True)) or [()] * len(schema)
+    arrays = _arrays(columns, schema)
+    payloads = [row[-1] for row in rows]
+    kept = (
+        range(len(rows))
+        if keep_raw
+        else {*_inexact(typing, data_type, payloads), *_with_unread_number(columns, arrays)}
+    )
+    raw: list[str | None] = [None] * len(rows)
+    for index in kept:
+        raw[index] = payloads[index].decode()
+    batch = pa.RecordBatch.from_arrays([*_common_arrays(rows, raw), *arrays], schema=MESSAGE_SCHEMAS[data_type])
+    return Typed(batch, rows, untyped)
+
+
+def _fits(typing: Typing, data_type: str, row: Row, found: TypedRow | None, *, keep_raw: bool) -> bool:
+    try:
+        _batch_of(typing, data_type, [row], [found], keep_raw=keep_raw)
+    except (pa.ArrowInvalid, OverflowError, UnicodeError):
+        return False
+    return True
+
+
+def _common_arrays(rows: list[Row], raw: list[str | None]) -> list[pa.Array]:
+    series, _, _, received_us, exchange_us, line, _ = zip(*rows, strict=True) if rows else [()] * 7
+    return _arrays([received_us, exchange_us, line, series, raw], COMMON_SCHEMA)
+
+
+def _arrays(columns: Sequence[Sequence[Any]], schema: pa.Schema) -> list[pa.Array]:
+    return [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+
+
+def _inexact(typing: Typing, data_type: str, payloads: list[bytes]) -> Iterator[int]:
+    for index in exact.suspects(payloads):
+        if not all(map(exact.is_exact, typing.decimals(data_type, payloads[index]))):
+            yield index
+
+
+def _with_unread_number(columns: Sequence[Sequence[Any]], arrays: list[pa.Array]) -> Iterator[int]:
+    for column, array in zip(columns, arrays, strict=True):
+        if pa.types.is_floating(array.type) and array.null_count:
+            yield from (index for index, number in enumerate(column) if number is None)
+        elif pa.types.is_list(array.type) and array.values.null_count:
+            yield from (index for index, numbers in enumerate(column) if None in numbers)

@@ -1,0 +1,37 @@
+import pytest
+
+from collector.domain.errors import DamagedError
+from collector.storage.manifest import Manifest, ManifestObject, decode_manifest
+
+OBJECT = ManifestObject(
+    key="exchange=toy/…",
+    rows=1,
+    bytes=2,
+    sha256="0" * 64,
+    exchange="toy",
+    data_type="gap",
+    symbol="_",
+    date="2026-11-23",
+    received_min=None,
+    received_max=None,
+    id_min=None,
+    id_max=None,
+)
+MANIFEST = Manifest(1, "0.1.0", "20261123T120000Z-4f2a9c", None, "host-1", "a", "b", 0, 1, [OBJECT])
+
+
+def test_a_manifest_reads_back_as_it_was() -> None:
+    assert decode_manifest(MANIFEST.encode()) == MANIFEST
+
+
+def test_a_manifest_has_its_keys_in_one_order_for_all_time() -> None:
+    text = MANIFEST.encode().decode()
+    keys = [line.split('"')[1] for line in text.splitlines() if line.startswith(' "')]
+    assert keys == sorted(keys)
+    assert text.endswith("\n")
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff", MANIFEST.encode()[:-20]])
+def test_what_is_no_manifest_is_damage(content: bytes) -> None:
+    with pytest.raises(DamagedError, match="no manifest"):
+        decode_manifest(content)

@@ -1,0 +1,313 @@
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyarrow import parquet as pq
+
+from collector.domain.errors import DamagedError
+from collector.domain.names import gap_id
+from collector.domain.records import StreamKey
+from collector.storage import staging
+from collector.storage.sealed import open_sealed
+from collector.storage.staging import StagedSegment, stage
+from tests.storage.segment_files import (
+    BOOK,
+    DAY_US,
+    NOON_US,
+    PREVIOUS_ID,
+    SEGMENT_ID,
+    TICKER,
+    TRADES,
+    UNKNOWN,
+    Message,
+    ToyTyping,
+    make_gap,
+    make_segment,
+    message,
+    trade,
+)
+
+BTC = "exchange=toy/data_type=trade/symbol=BTC%2FUSD"
+NAME = f"host-1-{SEGMENT_ID}.parquet"
+
+
+def stage_into(folder: Path, path: Path) -> StagedSegment:
+    folder.mkdir()
+    with open_sealed(path) as segment:
+        return stage(segment, lambda _exchange: ToyTyping(), folder, lambda: None)
+
+
+def rows_by_key(staged: StagedSegment) -> dict[str, list[dict[str, Any]]]:
+    return {file.object.key: pq.ParquetFile(file.path).read().to_pylist() for file in staged.files}
+
+
+def us(time: datetime) -> int:
+    return round(time.timestamp() * 1_000_000)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "staging"
+
+
+def test_each_stream_and_date_is_one_object(tmp_path: Path, folder: Path) -> None:
+    noon = [message(number, 1, payload) for number, payload in enumerate([trade(1), b'{"U":1,"u":2,"b":[],"a":[]}'])]
+    morrow = message(0, 2, trade(2), received_us=NOON_US + DAY_US // 2)
+    rows = rows_by_key(stage_into(folder, make_segment(tmp_path, [TRADES, BOOK], [*noon, morrow])))
+    assert {key: len(found) for key, found in rows.items()} == {
+        f"exchange=toy/data_type=book_delta/symbol=BTC%2FUSD/date=2026-11-23/{NAME}": 1,
+        f"{BTC}/date=2026-11-23/{NAME}": 1,
+        f"{BTC}/date=2026-11-24/{NAME}": 1,
+    }
+
+
+def test_the_spill_leaves_nothing_but_the_objects_in_the_folder(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging, "SPILL_BYTES", 0)
+    staged = stage_into(folder, make_segment(tmp_path, [TRADES], [message(0, 1, trade(1))]))
+    assert sorted(folder.iterdir()) == sorted(file.path for file in staged.files)
+
+
+@pytest.mark.parametrize(
+    ("line", "exchange_us", "date"),
+    [
+        (0, NOON_US - 5 * DAY_US, "2026-11-23"),
+        (-1, NOON_US - 5 * DAY_US, "2026-11-18"),
+        (-1, None, "2026-11-23"),
+    ],
+    ids=["received", "backfilled", "backfilled without a time"],
+)
+def test_the_date_is_that_of_the_receipt_but_of_the_exchange_for_backfilled_messages(
+    tmp_path: Path, folder: Path, line: int, exchange_us: int | None, date: str
+) -> None:
+    path = make_segment(tmp_path, [TRADES], [message(0, 1, trade(1), line=line, exchange_us=exchange_us)])
+    assert [file.object.date for file in stage_into(folder, path).files] == [date]
+
+
+def test_messages_with_ids_come_in_the_order_of_series_and_id(tmp_path: Path, folder: Path) -> None:
+    arrived = [(0, 5), (1, 2), (0, 3), (1, 1), (0, 4)]
+    messages = [message(0, id_, trade(id_), series=series) for series, id_ in arrived]
+    (rows,) = rows_by_key(stage_into(folder, make_segment(tmp_path, [TRADES], messages))).values()
+    assert [(row["series"], int(row["trade_id"])) for row in rows] == sorted(arrived)
+
+
+def test_other_content_under_a_taken_id_stands_behind_it_in_the_order_of_arrival(tmp_path: Path, folder: Path) -> None:
+    messages = [message(0, 1, trade(1, price)) for price in ("3", "1", "2")]
+    (rows,) = rows_by_key(stage_into(folder, make_segment(tmp_path, [TRADES], messages))).values()
+    assert [row["price"] for row in rows] == [3.0, 1.0, 2.0]
+
+
+def test_messages_without_ids_come_in_the_order_of_arrival(tmp_path: Path, folder: Path) -> None:
+    messages = [message(0, id_, trade(id_), series=series) for series, id_ in [(1, 5), (0, 2), (0, 9)]]
+    path = make_segment(tmp_path, [TRADES], messages, id_rules={"trade": "none"})
+    staged = stage_into(folder, path)
+    (rows,) = rows_by_key(staged).values()
+    assert [row["trade_id"] for row in rows] == ["5", "2", "9"]
+    assert (staged.files[0].object.id_min, staged.files[0].object.id_max) == (None, None)
+
+
+def test_a_segment_too_large_for_memory_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = [*range(100, 2_000), *range(100), *range(1_000, 1_100)]
+    messages = [message(number % 2, id_, trade(id_) if id_ % 50 else b"?") for number, id_ in enumerate(ids)]
+    path = make_segment(tmp_path, [TRADES, UNKNOWN], messages, gaps=[("toy", "BTC/USD", make_gap())] * 9)
+    in_memory = stage_into(tmp_path / "a", path)
+    monkeypatch.setattr(staging, "SPILL_BYTES", 20_000)
+    monkeypatch.setattr("collector.storage.gathering._ACCOUNT_BYTES", 500)
+    assert stage_into(tmp_path / "b", path).manifest == in_memory.manifest
+
+
+def test_another_process_makes_the_same_bytes(tmp_path: Path, folder: Path) -> None:
+    messages = [message(number % 3, number, trade(number) if number % 7 else b"?") for number in range(100)]
+    streams = [TRADES, TRADES._replace(symbol="ETH/USD"), UNKNOWN]
+    path = make_segment(tmp_path, streams, messages, gaps=[("toy", "ETH/USD", make_gap())])
+    script = (
+        "import sys; from pathlib import Path; from tests.storage.test_staging import stage_into;"
+        "print(stage_into(Path(sys.argv[1]), Path(sys.argv[2])).manifest.encode().decode())"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "other"), str(path)],
+        env=os.environ | {"PYTHONHASHSEED": "7"},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert json.loads(printed) == json.loads(stage_into(folder, path).manifest.encode())
+
+
+Sent = tuple[int, int, int, int | None, int]
+SENT = st.tuples(
+    st.integers(0, 1),
+    st.integers(0, 3),
+    st.integers(NOON_US, NOON_US + DAY_US),
+    st.none() | st.integers(NOON_US - DAY_US, NOON_US + DAY_US),
+    st.integers(-1, 1),
+)
+
+
+@given(st.lists(SENT, max_size=40))
+def test_every_message_is_in_exactly_one_object(tmp_path_factory: pytest.TempPathFactory, sent: list[Sent]) -> None:
+    base = tmp_path_factory.mktemp("staging")
+    messages: list[Message] = [
+        (number % 2, series, id_, received_us, exchange_us, line, trade(number) if number % 5 else b"%d" % number)
+        for number, (series, id_, received_us, exchange_us, line) in enumerate(sent)
+    ]
+    staged = stage_into(base / "staging", make_segment(base, [TRADES, TRADES._replace(symbol="b")], messages))
+    found = [row for key, rows in rows_by_key(staged).items() if "=gap" not in key for row in rows]
+    numbers = sorted(int(row["trade_id"]) if "trade_id" in row else int(row["frame"]) for row in found)
+    assert numbers == list(range(len(sent)))
+    assert staged.manifest.rows == len(sent)
+
+
+def test_messages_that_cannot_be_typed_join_the_undecoded_ones_in_the_order_of_arrival(
+    tmp_path: Path, folder: Path
+) -> None:
+    undecoded = UNKNOWN._replace(symbol="BTC/USD")
+    messages = [message(0, 3, b"first"), message(1, 0, b"second"), message(0, 1, trade(1)), message(0, 2, b"third")]
+    path = make_segment(tmp_path, [TRADES, undecoded], messages, reasons=[(2, "no JSON")])
+    rows = rows_by_key(stage_into(folder, path))[
+        f"exchange=toy/data_type=undecoded/symbol=BTC%2FUSD/date=2026-11-23/{NAME}"
+    ]
+    assert [row["frame"] for row in rows] == [b"first", b"second", b"third"]
+    other, no_json, other_again = [row["reason"] for row in rows]
+    assert no_json == "no JSON"
+    assert other == other_again
+    assert "trade" in other
+
+
+def test_messages_that_cannot_be_typed_are_one_gap_a_stream_timed_by_themselves(tmp_path: Path, folder: Path) -> None:
+    messages = [message(0, id_, b"?" if id_ in {2, 5} else trade(id_)) for id_ in range(1, 7)]
+    path = make_segment(tmp_path, [TRADES], messages, gaps=[("toy", "BTC/USD", make_gap())])
+    noted, made = rows_by_key(stage_into(folder, path))[
+        f"exchange=toy/data_type=gap/symbol=BTC%2FUSD/date=2026-11-23/{NAME}"
+    ]
+    assert noted["gap_id"] == make_gap().gap_id
+    started, ended = NOON_US + 2_000_000, NOON_US + 5_000_000
+    assert [us(made.pop(name)) for name in ("started_at", "ended_at", "detected_at")] == [started, ended, ended]
+    assert made == {
+        "gap_id": gap_id(TRADES, 0, "undecodable", None, started),
+        "stream_type": "trade",
+        "kind": "undecodable",
+        "cause": "parse",
+        "expected_id": None,
+        "actual_id": None,
+        "missing": 2,
+        "line": None,
+        "status": "unrepairable",
+        "repaired_by": None,
+    }
+
+
+def test_gaps_stand_under_their_exchange_and_symbol_by_the_date_they_were_found(tmp_path: Path, folder: Path) -> None:
+    gaps = [
+        ("toy", "_", make_gap(detected_at=NOON_US + DAY_US, missing=1)),
+        ("toy", "BTC/USD", make_gap(missing=2)),
+        ("toy", "_", make_gap(detected_at=NOON_US, missing=3)),
+        ("toy", "_", make_gap(detected_at=NOON_US - 1, missing=4)),
+    ]
+    staged = stage_into(folder, make_segment(tmp_path, [], [], gaps=gaps))
+    rows = rows_by_key(staged)
+    gap_key = "exchange=toy/data_type=gap/symbol={}/date={}/" + NAME
+    assert {key: [row["missing"] for row in found] for key, found in rows.items()} == {
+        gap_key.format("_", "2026-11-23"): [3, 4],
+        gap_key.format("_", "2026-11-24"): [1],
+        gap_key.format("BTC%2FUSD", "2026-11-23"): [2],
+    }
+    assert (staged.manifest.rows, staged.manifest.gaps) == (0, 4)
+
+
+def test_the_manifest_tells_all_of_the_segment_and_its_objects(tmp_path: Path, folder: Path) -> None:
+    ids = [(0, 7), (0, 8), (1, 3), (1, 5)]
+    messages = [message(0, id_, trade(id_), series=series) for series, id_ in ids]
+    staged = stage_into(folder, make_segment(tmp_path, [TRADES], messages))
+    (file,) = staged.files
+    assert json.loads(staged.manifest.encode()) == {
+        "schema_version": 1,
+        "collector_version": "0.1.0",
+        "segment_id": SEGMENT_ID,
+        "previous_segment": PREVIOUS_ID,
+        "host": "host-1",
+        "opened_at": "2026-11-23T12:00:00.000000Z",
+        "sealed_at": "2026-11-23T13:00:00.000000Z",
+        "rows": 4,
+        "gaps": 0,
+        "objects": [
+            {
+                "key": f"{BTC}/date=2026-11-23/{NAME}",
+                "rows": 4,
+                "bytes": file.path.stat().st_size,
+                "sha256": hashlib.sha256(file.path.read_bytes()).hexdigest(),
+                "exchange": "toy",
+                "data_type": "trade",
+                "symbol": "BTC/USD",
+                "date": "2026-11-23",
+                "received_min": "2026-11-23T12:00:03.000000Z",
+                "received_max": "2026-11-23T12:00:08.000000Z",
+                "id_min": 3,
+                "id_max": 5,
+            }
+        ],
+    }
+
+
+def test_a_file_says_by_itself_what_it_is(tmp_path: Path, folder: Path) -> None:
+    messages = [message(0, 7, trade(7)), message(1, 0, b"?")]
+    files = stage_into(folder, make_segment(tmp_path, [TRADES, UNKNOWN], messages)).files
+    said = [
+        {name: value for name, value in pq.read_metadata(file.path).metadata.items() if name.startswith(b"collector.")}
+        for file in files
+    ]
+    assert said[0] == {
+        b"collector.schema_version": b"1",
+        b"collector.version": b"0.1.0",
+        b"collector.segment_id": SEGMENT_ID.encode(),
+        b"collector.host": b"host-1",
+        b"collector.exchange": b"toy",
+        b"collector.data_type": b"trade",
+        b"collector.symbol": b"BTC/USD",
+        b"collector.date": b"2026-11-23",
+        b"collector.id_min": b"7",
+        b"collector.id_max": b"7",
+    }
+    assert (said[1][b"collector.symbol"], said[1][b"collector.id_min"]) == (b"_", b"")
+
+
+@pytest.mark.parametrize(("keep_raw", "kept"), [("0", False), ("1", True)])
+def test_raw_text_is_kept_as_the_segment_was_opened_to(tmp_path: Path, folder: Path, keep_raw: str, kept: bool) -> None:
+    path = make_segment(tmp_path, [TRADES], [message(0, 1, trade(1))], keep_raw=keep_raw)
+    (rows,) = rows_by_key(stage_into(folder, path)).values()
+    assert [row["raw"] for row in rows] == [trade(1).decode() if kept else None]
+
+
+def test_books_and_tickers_are_typed_too(tmp_path: Path, folder: Path) -> None:
+    messages = [
+        message(0, 2, b'{"U": 1, "u": 2, "b": [["2.5", "1"], ["2", "0"]], "a": []}'),
+        message(1, 3, b'{"u": 3, "b": [["2.5", "1"]], "a": [["2.6", "4"]]}'),
+    ]
+    book, ticker = rows_by_key(stage_into(folder, make_segment(tmp_path, [BOOK, TICKER], messages))).values()
+    assert (book[0]["bid_prices"], book[0]["bid_sizes"], book[0]["ask_prices"]) == ([2.5, 2.0], [1.0, 0.0], [])
+    assert (ticker[0]["update_id"], ticker[0]["ask_size"]) == (3, 4.0)
+
+
+@pytest.mark.parametrize("stream_id", [0, 5], ids=["unknown data type", "unknown stream"])
+def test_a_message_that_belongs_nowhere_is_damage(tmp_path: Path, folder: Path, stream_id: int) -> None:
+    path = make_segment(tmp_path, [StreamKey("toy", "a", "weather")], [message(stream_id, 1, b"?")])
+    with pytest.raises(DamagedError, match=SEGMENT_ID):
+        stage_into(folder, path)
+
+
+def test_work_shows_that_it_goes_on(tmp_path: Path, folder: Path) -> None:
+    path = make_segment(tmp_path, [TRADES], [message(0, id_, trade(id_)) for id_ in range(20_000)])
+    ticks = []
+    folder.mkdir()
+    with open_sealed(path) as segment:
+        stage(segment, lambda _exchange: ToyTyping(), folder, lambda: ticks.append(1))
+    assert len(ticks) > 5

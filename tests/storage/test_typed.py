@@ -1,0 +1,155 @@
+from collections.abc import Iterable, Sequence
+
+import pytest
+
+from collector.domain.records import TradeRow, TypedRow
+from collector.storage.spill import Row
+from collector.storage.typed import gap_batch, message_batch, undecoded_batch
+from tests.storage.segment_files import NOON_US, ToyTyping, make_gap, trade
+
+TYPING = ToyTyping()
+
+
+def rows(*payloads: bytes) -> list[Row]:
+    return [
+        (3, number, number, NOON_US + number, NOON_US - number or None, 1, payload)
+        for number, payload in enumerate(payloads)
+    ]
+
+
+def raw_of(*payloads: bytes, data_type: str = "trade", keep_raw: bool = False) -> list[str | None]:
+    raw: list[str | None] = (
+        message_batch(TYPING, data_type, rows(*payloads), keep_raw=keep_raw).batch["raw"].to_pylist()
+    )
+    return raw
+
+
+class Fixed:
+    """Types every payload as it is told."""
+
+    def __init__(self, *typed: TypedRow | None) -> None:
+        self._typed = dict(enumerate(typed))
+
+    def rows(self, data_type: str, payloads: Sequence[bytes]) -> list[TypedRow | None]:
+        return [self._typed[int(payload)] for payload in payloads]
+
+    def decimals(self, data_type: str, payload: bytes) -> Iterable[str]:
+        return []
+
+
+def test_a_message_becomes_a_row_with_times_line_and_series() -> None:
+    typed = message_batch(TYPING, "trade", rows(trade(7, "64000.10", "0.50", "sell")), keep_raw=False)
+    (row,) = typed.batch.to_pylist()
+    assert int(row.pop("received_at").timestamp() * 1_000_000) == NOON_US
+    assert int(row.pop("exchange_at").timestamp() * 1_000_000) == NOON_US
+    assert row == {
+        "line": 1,
+        "series": 3,
+        "raw": None,
+        "trade_id": "7",
+        "price": 64000.1,
+        "size": 0.5,
+        "side": "sell",
+    }
+
+
+def test_a_message_without_an_exchange_time_has_none() -> None:
+    row = (0, 0, 0, NOON_US, None, -1, trade(1))
+    assert message_batch(TYPING, "trade", [row], keep_raw=False).batch["exchange_at"].to_pylist() == [None]
+
+
+def test_an_exact_number_needs_no_raw_text() -> None:
+    assert raw_of(trade(1, "0.1"), trade(2, "123456789012345"), trade(3, "100.00000000")) == [None] * 3
+
+
+def test_a_number_no_double_holds_keeps_its_messages_text() -> None:
+    exact, inexact = trade(1, "0.1"), trade(2, "0.12345678901234567890")
+    assert raw_of(exact, inexact, exact) == [None, inexact.decode(), None]
+
+
+def test_a_long_number_that_a_double_holds_needs_no_raw_text() -> None:
+    assert raw_of(trade(1, "9007199254740992")) == [None]
+
+
+@pytest.mark.parametrize("text", ["", "abc", "1e999", "NaN"])
+def test_a_number_that_could_not_be_read_is_null_and_keeps_its_messages_text(text: str) -> None:
+    payload = trade(1, size=text)
+    batch = message_batch(TYPING, "trade", rows(trade(0), payload), keep_raw=False).batch
+    assert batch["size"].to_pylist() == [0.5, None]
+    assert batch["raw"].to_pylist() == [None, payload.decode()]
+
+
+def test_a_number_in_a_book_that_could_not_be_read_is_null_in_its_place() -> None:
+    good = b'{"U": 1, "u": 2, "b": [["1.5", "2"]], "a": []}'
+    bad = b'{"U": 3, "u": 4, "b": [["1.5", "2"], ["x", "3"]], "a": []}'
+    batch = message_batch(TYPING, "book_delta", rows(good, bad), keep_raw=False).batch
+    assert batch["bid_prices"].to_pylist() == [[1.5], [1.5, None]]
+    assert batch["bid_sizes"].to_pylist() == [[2.0], [2.0, 3.0]]
+    assert batch["ask_prices"].to_pylist() == [[], []], "an absent side is empty, never null"
+    assert batch["raw"].to_pylist() == [None, bad.decode()]
+
+
+def test_an_unknown_side_is_null_and_needs_no_raw_text() -> None:
+    batch = message_batch(TYPING, "trade", rows(trade(1, side=None)), keep_raw=False).batch
+    assert batch["side"].to_pylist() == batch["raw"].to_pylist() == [None]
+
+
+def test_every_row_keeps_its_text_where_that_is_wanted() -> None:
+    payloads = trade(1), trade(2)
+    assert raw_of(*payloads, keep_raw=True) == [payload.decode() for payload in payloads]
+
+
+def test_messages_that_cannot_be_typed_are_handed_back_in_order() -> None:
+    given = rows(b"a", trade(1), b"b")
+    typed = message_batch(TYPING, "trade", given, keep_raw=False)
+    assert typed.batch.num_rows == 1
+    assert (typed.rows, typed.untyped) == ([given[1]], [given[0], given[2]])
+
+
+def test_nothing_but_untyped_messages_make_an_empty_batch() -> None:
+    typed = message_batch(TYPING, "book_delta", rows(b"a"), keep_raw=False)
+    assert (typed.batch.num_rows, typed.rows, len(typed.untyped)) == (0, [], 1)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [TradeRow("\ud800", 1.0, 1.0, None), None],
+    ids=["text that is no UTF-8", "no row"],
+)
+def test_what_no_column_can_hold_goes_alone(value: TypedRow | None) -> None:
+    good = TradeRow("1", 1.0, 1.0, None)
+    typed = message_batch(Fixed(good, value, good), "trade", rows(b"0", b"1", b"2"), keep_raw=False)
+    assert typed.batch["trade_id"].to_pylist() == ["1", "1"]
+    assert [row[-1] for row in typed.untyped] == [b"1"]
+
+
+def test_an_id_beyond_64_bits_goes_alone() -> None:
+    good, bad = (b'{"U": 1, "u": %d, "b": [], "a": []}' % last for last in (2, 2**64))
+    typed = message_batch(TYPING, "book_delta", rows(good, bad, good), keep_raw=False)
+    assert typed.batch["last_id"].to_pylist() == [2, 2]
+    assert [row[-1] for row in typed.untyped] == [bad]
+
+
+def test_a_text_to_keep_that_is_no_utf8_goes_alone() -> None:
+    good = TradeRow("1", 1.0, 1.0, None)
+    typing = Fixed(good, good)
+    typing.rows = lambda data_type, payloads: [good] * len(payloads)  # type: ignore[method-assign]
+    typed = message_batch(typing, "trade", rows(b"fine", b"\xff"), keep_raw=True)
+    assert typed.batch["raw"].to_pylist() == ["fine"]
+    assert [row[-1] for row in typed.untyped] == [b"\xff"]
+
+
+def test_undecoded_frames_are_kept_as_they_came_each_with_its_reason() -> None:
+    batch = undecoded_batch(rows(b"\xff\x00", b""), {0: "binary", 1: None}.get)
+    assert batch["frame"].to_pylist() == [b"\xff\x00", b""]
+    assert batch["reason"].to_pylist() == ["binary", None]
+    assert batch["raw"].to_pylist() == [None, None]
+    assert batch["series"].to_pylist() == [3, 3]
+
+
+def test_a_gap_is_a_row_of_its_columns() -> None:
+    batch = gap_batch([tuple(make_gap()), tuple(make_gap(missing=None, ended_at=None, line=1))])
+    assert batch["missing"].to_pylist() == [3, None]
+    assert batch["ended_at"].is_null().to_pylist() == [False, True]
+    assert batch["line"].to_pylist() == [None, 1]
+    assert batch["gap_id"].to_pylist() == ["00112233445566ff"] * 2

@@ -1,0 +1,18 @@
+from collector.domain.names import gap_id
+from collector.storage.untyped import UntypedMessages
+from tests.storage.segment_files import BOOK, NOON_US, TRADES
+
+
+def test_a_stream_has_one_gap_however_its_messages_come() -> None:
+    untyped = UntypedMessages()
+    for series, received_us in [(1, NOON_US + 5), (0, NOON_US), (2, NOON_US + 9)]:
+        untyped.note(TRADES, (series, 0, 0, received_us, None, 0, b"?"))
+    untyped.note(BOOK, (0, 0, 0, NOON_US, None, 0, b"?"))
+    (first, _), (second, gap) = untyped.gaps()
+    assert (first, second) == (BOOK, TRADES)
+    assert (gap.missing, gap.started_at, gap.ended_at, gap.detected_at) == (3, NOON_US, NOON_US + 9, NOON_US + 9)
+    assert gap.gap_id == gap_id(TRADES, 0, "undecodable", None, NOON_US)
+
+
+def test_nothing_untyped_is_no_gap() -> None:
+    assert UntypedMessages().gaps() == []
