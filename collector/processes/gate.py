@@ -106,6 +106,8 @@ class JournalGate:
     def check(self, space: Space) -> None:
         """Begin or end refusing, as space demands. For about once a second."""
         with self._lock:
+            if self._finished:
+                return
             short = shortage(space, self._limits, refusing=self._refusal is not None)
             if short and self._refusal is None:
                 self._refusal = self._begin(short)

@@ -195,6 +195,24 @@ def test_finishing_says_what_was_refused_though_space_is_short(bench: Bench) -> 
     assert bench.records()[1].info["frames"] == 1
 
 
+def test_nothing_is_refused_or_resumed_after_the_end(bench: Bench) -> None:
+    bench.gate.finish()
+    bench.gate.check(SPARSE)
+    bench.gate.check(PLENTY)
+
+    assert bench.records() == []
+    assert bench.logged == []
+
+
+def test_an_end_that_finds_the_disk_full_does_not_claim_to_have_resumed(bench: Bench) -> None:
+    bench.gate.check(SPARSE)
+    bench.disk.fails = lambda _: True
+    bench.gate.finish()
+    bench.gate.check(PLENTY)
+
+    assert [entry["event"] for entry in bench.logged] == ["refusing"]
+
+
 def test_no_frame_is_uncounted_when_readers_and_a_flickering_disk_meet(bench: Bench) -> None:
     done = threading.Event()
 
