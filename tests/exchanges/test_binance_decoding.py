@@ -12,6 +12,7 @@ from collector.domain.records import Envelope, StreamKey
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.binance import Binance
 from collector.exchanges.binance_decoding import _careful_decoder, _stream
+from collector.exchanges.binance_messages import SHAPES
 
 DATA_TYPES = ("book_snapshot", "book_delta", "trade", "agg_trade", "book_ticker")
 CHINESE = "币安人生USDT"
@@ -106,6 +107,13 @@ def test_the_way_a_frame_is_written_does_not_matter(frame: bytes) -> None:
     ]
     for other in other_ways:
         assert decode(other) == [expected._replace(payload=other)]
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_frames_as_documented_take_the_fast_way(frame: bytes) -> None:
+    shape = SHAPES[decode(frame)[0].stream.data_type]
+    assert frame.count(b":") == shape.keys
+    assert shape.documented.decode(frame)
 
 
 def test_a_trade_may_carry_order_ids_as_it_did_until_2024_or_lack_what_is_to_be_ignored() -> None:

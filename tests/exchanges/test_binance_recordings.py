@@ -1,0 +1,223 @@
+"""Binance spot on real captures: what comes out equals what an independent reading of the frames says."""
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from collector.domain.errors import UndecodableError
+from collector.domain.exact import suspects
+from collector.domain.records import AggTradeRow, BookRow, BookTickerRow, Envelope, TradeRow
+from collector.exchanges.adapter import Subscription
+from collector.exchanges.binance import Binance
+
+adapter = Binance()
+CHANNELS = {
+    "depth20@100ms": "book_snapshot",
+    "depth@100ms": "book_delta",
+    "trade": "trade",
+    "aggTrade": "agg_trade",
+    "bookTicker": "book_ticker",
+}
+RECORDINGS = {
+    "binance_spot/cryptofeed_v3_BINANCE": {"book_delta": 177, "book_ticker": 84, "agg_trade": 2},
+    "binance_spot/hftbacktest_btcusdt_20230405": {"trade": 3144, "book_ticker": 8015, "book_delta": 3929},
+    "binance_spot/hftbacktest_btcusdt_20240808": {"trade": 9757, "book_ticker": 28040, "book_delta": 3451},
+    "binance_spot/hftbacktest_ethusdt_20240808": {"trade": 6106, "book_ticker": 24077, "book_delta": 3434},
+}
+
+Lines = Callable[[str], list[dict[str, Any]]]
+Frames = Callable[[str], list[bytes]]
+
+
+def decoded(frames: Iterable[bytes]) -> tuple[list[Envelope], Counter[str]]:
+    """Decode frames of any symbol; also count the reasons of those that are no messages."""
+    frames = list(frames)
+    names = {name.decode() for frame in frames for name in re.findall(rb'"stream": ?"(\w+)@', frame)}
+    decode = adapter.decoder(Subscription(tuple(sorted(name.upper() for name in names)), tuple(CHANNELS.values())))
+    envelopes, reasons = [], Counter[str]()
+    for frame in frames:
+        try:
+            envelopes += decode(frame)
+        except UndecodableError as error:
+            reasons[str(error)] += 1
+    return envelopes, reasons
+
+
+def exact(data_type: str, payloads: list[bytes]) -> Iterator[tuple[Any, ...]]:
+    """Typed rows with every double as the decimal that its shortest text is."""
+    for row in adapter.rows(data_type, payloads):
+        assert row is not None
+        yield tuple(as_decimals(value) for value in row)
+
+
+def as_decimals(value: object) -> object:
+    if isinstance(value, tuple):
+        return tuple(map(as_decimals, value))
+    return Decimal(repr(value)) if isinstance(value, float) else value
+
+
+def read_independently(frame: bytes) -> tuple[str, str, int, int | None, tuple[Any, ...]]:
+    """Symbol, data type, id, time and row of a frame, from its JSON alone."""
+    fields = json.loads(frame)
+    symbol, channel = fields["stream"].split("@", 1)
+    data, data_type = fields["data"], CHANNELS[channel]
+    number = Decimal
+    if data_type in {"trade", "agg_trade"}:
+        key = {"trade": "t", "agg_trade": "a"}[data_type]
+        row: tuple[Any, ...] = (
+            str(data[key]),
+            number(data["p"]),
+            number(data["q"]),
+            {True: "sell", False: "buy"}[data["m"]],
+        )
+        if data_type == "agg_trade":
+            row += (str(data["f"]), str(data["l"]))
+        return symbol.upper(), data_type, data[key], data["T"] * 1000, row
+    if data_type == "book_ticker":
+        row = (data["u"], *(number(data[name]) for name in "bBaA"))
+        return symbol.upper(), data_type, data["u"], None, row
+    snapshot = data_type == "book_snapshot"
+    sides = (data["bids"], data["asks"]) if snapshot else (data["b"], data["a"])
+    columns = [tuple(number(level[place]) for level in side) for side in sides for place in (0, 1)]
+    last = data["lastUpdateId"] if snapshot else data["u"]
+    row = (None if snapshot else data["U"], last, None, snapshot, *columns)
+    return symbol.upper(), data_type, last, None if snapshot else data["E"] * 1000, row
+
+
+def assert_equal_to_an_independent_reading(envelopes: list[Envelope]) -> None:
+    by_type: dict[str, list[Envelope]] = defaultdict(list)
+    for envelope in envelopes:
+        by_type[envelope.stream.data_type].append(envelope)
+    for data_type, group in by_type.items():
+        rows = exact(data_type, [envelope.payload for envelope in group])
+        for envelope, row in zip(group, rows, strict=True):
+            seen = (envelope.stream.symbol, data_type, envelope.id, envelope.exchange_us, row)
+            assert seen == read_independently(envelope.payload)
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_every_recorded_frame_of_a_known_stream_is_its_message(name: str, received: Frames) -> None:
+    envelopes, reasons = decoded(received(name))
+    assert Counter(envelope.stream.data_type for envelope in envelopes) == RECORDINGS[name]
+    assert len(envelopes) + reasons.total() == len(received(name))
+    assert all("@kline_1m" in reason for reason in reasons)
+    assert_equal_to_an_independent_reading(envelopes)
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_no_recorded_frame_needs_its_raw_text(name: str, received: Frames) -> None:
+    assert suspects(received(name)) == []
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_recorded_ids_keep_their_rules(name: str, received: Frames) -> None:
+    ids: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for envelope in decoded(received(name))[0]:
+        assert envelope.id is not None
+        ids[envelope.stream.symbol, envelope.stream.data_type].append(envelope.id)
+    for (_, data_type), series in ids.items():
+        steps = {later - earlier for earlier, later in pairwise(series)}
+        assert min(steps, default=1) >= 1
+        if adapter.id_rules[data_type].value == "dense":
+            assert steps <= {1}
+
+
+def test_recorded_diffs_follow_each_other_without_a_hole(received: Frames) -> None:
+    frames = [frame for frame in received("binance_spot/hftbacktest_btcusdt_20240808") if b"@depth@" in frame]
+    rows = [row for row in adapter.rows("book_delta", frames) if isinstance(row, BookRow)]
+    assert len(rows) == len(frames)
+    assert all(later.first_id == (earlier.last_id or 0) + 1 for earlier, later in pairwise(rows))
+
+
+def test_counts_equal_those_of_another_project(recorded: Lines, received: Frames, data: Any) -> None:
+    name = "binance_spot/cryptofeed_v3_BINANCE"
+    expected = json.loads((data / "expected" / "cryptofeed" / "expected_counts_v3.json").read_text())
+    expected = next(table["BINANCE"] for table in (expected, *expected.values()) if "BINANCE" in table)
+    books = {
+        line["url"].rpartition("symbol=")[2].partition("&")[0]: json.loads(line["raw"])["lastUpdateId"]
+        for line in recorded(name)
+        if line["dir"] == "http" and "/depth" in line["url"]
+    }
+    envelopes, _ = decoded(received(name))
+    diffs = [envelope for envelope in envelopes if envelope.stream.data_type == "book_delta"]
+    fresh = [envelope for envelope in diffs if (envelope.id or 0) > books[envelope.stream.symbol]]
+    types = Counter(envelope.stream.data_type for envelope in envelopes)
+    assert expected["l2_book"] == len(books) + len(fresh)
+    assert expected["ticker"] == types["book_ticker"]
+    assert expected["trades"] == types["agg_trade"]
+
+
+def as_partial_depth(book: dict[str, Any]) -> bytes:
+    data = {"lastUpdateId": book["u"], "bids": book["bids"], "asks": book["asks"]}
+    return json.dumps({"stream": "btcusdt@depth20@100ms", "data": data}, separators=(",", ":")).encode()
+
+
+def test_partial_depth_of_a_real_market_is_read_and_its_symbol_comes_from_the_stream(top20: list[Any]) -> None:
+    envelopes, reasons = decoded(map(as_partial_depth, top20))
+    assert not reasons
+    assert {envelope.stream for envelope in envelopes} == {("binance", "BTCUSDT", "book_snapshot")}
+    assert_equal_to_an_independent_reading(envelopes)
+
+
+def test_partial_depth_agrees_with_the_book_ticker_of_the_same_update(top20: list[Any], received: Frames) -> None:
+    frames = [frame for frame in received("binance_spot/hftbacktest_btcusdt_20240808") if b"@bookTicker" in frame]
+    tickers = {row.update_id: row[1:] for row in adapter.rows("book_ticker", frames) if isinstance(row, BookTickerRow)}
+    books = [
+        row for row in adapter.rows("book_snapshot", list(map(as_partial_depth, top20))) if isinstance(row, BookRow)
+    ]
+    shared = [book for book in books if book.last_id in tickers]
+    assert len(shared) == 564
+    for book in shared:
+        best = (book.bid_prices[0], book.bid_sizes[0], book.ask_prices[0], book.ask_sizes[0])
+        assert best == tickers[book.last_id]
+
+
+def expected_row(record: dict[str, Any]) -> dict[str, Any]:
+    """Another project's record, by our columns."""
+    if record["type"] == "trade":
+        return {
+            "trade_id": record["id"],
+            "price": record["price"],
+            "size": record["amount"],
+            "side": record["side"],
+        }
+    if record["type"] == "book_ticker":
+        names = ("bidPrice", "bidAmount", "askPrice", "askAmount")
+        return dict(zip(BookTickerRow._fields[1:], (record[name] for name in names), strict=True))
+    return {
+        "is_snapshot": record["isSnapshot"],
+        "bid_prices": tuple(level["price"] for level in record["bids"]),
+        "bid_sizes": tuple(level["amount"] for level in record["bids"]),
+        "ask_prices": tuple(level["price"] for level in record["asks"]),
+        "ask_sizes": tuple(level["amount"] for level in record["asks"]),
+    }
+
+
+def as_our_channel(raw: dict[str, Any]) -> bytes:
+    """Messages of a slower stream, or made by that project from a REST answer, in the dress of ours."""
+    stream = re.sub(r"@depth$", "@depth@100ms", raw["stream"].replace("@depthSnapshot", "@depth20@100ms"))
+    return json.dumps({"stream": stream, "data": raw["data"]}, separators=(",", ":")).encode()
+
+
+def test_rows_equal_the_records_of_another_project(mapped: Callable[[str], list[dict[str, Any]]]) -> None:
+    compared = Counter[str]()
+    for pair in mapped("binance"):
+        envelopes, _ = decoded([as_our_channel(pair["raw"])])
+        if not pair["expected"] or not envelopes:
+            continue
+        (envelope,), (record,) = envelopes, pair["expected"]
+        (row,) = adapter.rows(envelope.stream.data_type, [envelope.payload])
+        assert isinstance(row, TradeRow | AggTradeRow | BookRow | BookTickerRow)
+        assert expected_row(record).items() <= row._asdict().items()
+        assert envelope.stream.symbol == record["symbol"]
+        if envelope.exchange_us is not None:
+            milliseconds = int(record["timestamp"][-4:-1])
+            assert envelope.exchange_us // 1000 % 1000 == milliseconds
+        compared[envelope.stream.data_type] += 1
+    assert compared == {"trade": 2, "book_ticker": 1, "book_snapshot": 1, "book_delta": 1}
