@@ -1,0 +1,276 @@
+import ast
+import importlib
+import json
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from time import time_ns
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet as pq
+
+from collector.domain.names import ObjectPartition, object_key
+from collector.domain.records import Gap
+from collector.storage.sealing import create_segment
+from collector.storage.segments import EMPTY_STATE, Commit, Segment
+from collector.storage.tables import GAP_SCHEMA
+
+ROOT = Path(__file__).parent.parent.parent
+TOOL = ROOT / "scripts" / "show_gaps.py"
+DEADLINE_SECS = 30.0
+NOON_US = 1_795_435_200_000_000  # 2026-11-23T12:00:00Z
+SEGMENT_ID = "20261123T120000Z-4f2a9c"
+
+
+def gap(gap_id: str = "a1", **changed: Any) -> Gap:
+    """A hole of three ids at noon."""
+    return Gap(
+        gap_id, "trade", "sequence", "disconnect", "7", "10", 3,
+        NOON_US, NOON_US + 1_500_000, None, "unrepairable", None, NOON_US + 2_000_000,
+    )._replace(**changed)  # fmt: skip
+
+
+def archive(
+    store: Path, *gaps: Gap, exchange: str = "binance", symbol: str = "BTCUSDT", segment: str = SEGMENT_ID
+) -> Path:
+    """Put an object with these rows into an archive folder."""
+    path = store / object_key(ObjectPartition(exchange, "gap", symbol, "2026-11-23"), "box", segment)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist([row._asdict() for row in gaps], GAP_SCHEMA), path)
+    return path
+
+
+def open_segment(data_dir: Path, *gaps: Gap, exchange: str = "binance", symbol: str = "BTCUSDT") -> Segment:
+    """An open segment as a running writer holds it."""
+    path = data_dir / "segments" / f"{SEGMENT_ID}.open.db"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    create_segment(path, {"segment_id": SEGMENT_ID}, EMPTY_STATE)
+    segment = Segment(path)
+    segment.store(Commit([], [], [(exchange, symbol, row) for row in gaps], [], {}, []))
+    return segment
+
+
+class Shown(NamedTuple):
+    """What the tool did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def ids(self) -> list[str]:
+        """The gaps it printed as JSON."""
+        return [row["gap_id"] for row in json.loads(self.out)]
+
+
+class Run:
+    """Runs the tool in this process."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._patch = monkeypatch
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str | Path, columns: int = 120) -> Shown:
+        self._patch.setattr(sys, "argv", ["show_gaps.py", *map(str, arguments)])
+        self._patch.setenv("COLUMNS", str(columns))
+        try:
+            code = tool().main()
+        except SystemExit as end:
+            code = end.code
+        return Shown(code, *self._capsys.readouterr())
+
+
+def tool() -> ModuleType:
+    return importlib.import_module("show_gaps")
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    return Run(monkeypatch, capsys)
+
+
+def test_json_holds_the_columns_of_the_ledger_and_the_stream(run: Run, tmp_path: Path) -> None:
+    archive(tmp_path, gap(ended_at=None), symbol="BTC/USD")
+    shown = run(tmp_path, "--json")
+    assert (shown.code, shown.err) == (0, "")
+    assert json.loads(shown.out) == [
+        {
+            "exchange": "binance", "symbol": "BTC/USD", "gap_id": "a1", "stream_type": "trade", "kind": "sequence",
+            "cause": "disconnect", "expected_id": "7", "actual_id": "10", "missing": 3,
+            "started_at": "2026-11-23T12:00:00.000000Z", "ended_at": None, "line": None, "status": "unrepairable",
+            "repaired_by": None, "detected_at": "2026-11-23T12:00:02.000000Z",
+        }
+    ]  # fmt: skip
+
+
+def test_the_table_says_what_is_missing_since_when_and_why(run: Run, tmp_path: Path) -> None:
+    archive(tmp_path, gap(), gap("b2", kind="silence", expected_id=None, actual_id=None, missing=None, ended_at=None,
+                                 started_at=NOON_US + 1, status="open"))  # fmt: skip
+    shown = run(tmp_path).out
+    assert [" ".join(line.split()) for line in shown.splitlines()] == [
+        "started (UTC) lasted stream kind, cause expected, found missing status",
+        "2026-11-23 12:00:00 1.5 s binance BTCUSDT trade sequence, disconnect 7, 10 3 unrepairable",
+        "2026-11-23 12:00:00 still binance BTCUSDT trade silence, disconnect ? open",
+        "2 gaps, 1 open",
+    ]
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_no_line_is_wider_than_the_terminal_and_nothing_is_left_out(run: Run, tmp_path: Path, columns: int) -> None:
+    archive(tmp_path, gap(stream_type="book_snapshot", kind="duplicate_conflict", status="partly_repaired",
+                          expected_id="123456789012", actual_id="123456789099", missing=1_234_567))  # fmt: skip
+    shown = run(tmp_path, columns=columns).out
+    assert max(len(line) for line in shown.splitlines()) <= columns
+    assert "…" not in shown
+
+
+def test_text_of_an_exchange_neither_steers_the_terminal_nor_is_read_as_markup(run: Run, tmp_path: Path) -> None:
+    archive(tmp_path, gap(expected_id="\x1b[31m7", actual_id="[red]"), symbol="B\x1b]0;owned\x07T")
+    shown = run(tmp_path, columns=200).out
+    assert "\x1b" not in shown
+    assert r"B\x1b]0;owned\x07T" in shown
+    assert r"\x1b[31m7, [red]" in shown
+
+
+def test_of_a_gaps_rows_only_the_latest_by_detected_at_counts(run: Run, tmp_path: Path) -> None:
+    first, repaired = gap(status="open"), gap(status="repaired", detected_at=NOON_US + 9_000_000)
+    archive(tmp_path, repaired, segment="20261123T120000Z-000001")
+    archive(tmp_path, first, segment="20261123T130000Z-000001")
+    assert [row["status"] for row in json.loads(run(tmp_path, "--json").out)] == ["repaired"]
+    assert run(tmp_path, "--json", "--open").ids == []
+
+
+def test_the_same_id_at_another_symbol_is_another_gap(run: Run, tmp_path: Path) -> None:
+    archive(tmp_path, gap())
+    archive(tmp_path, gap(), symbol="ETHUSDT")
+    assert run(tmp_path, "--json").ids == ["a1", "a1"]
+
+
+def test_filters_choose_by_exchange_symbol_and_status(run: Run, tmp_path: Path) -> None:
+    archive(tmp_path, gap("a1"), gap("b2", status="open"))
+    archive(tmp_path, gap("c3"), symbol="ETHUSDT")
+    archive(tmp_path, gap("d4"), exchange="kraken")
+    assert run(tmp_path, "--json", "--symbol", "ETHUSDT").ids == ["c3"]
+    assert run(tmp_path, "--json", "--exchange", "kraken").ids == ["d4"]
+    assert run(tmp_path, "--json", "--open").ids == ["b2"]
+    assert run(tmp_path, "--json", "--exchange", "binance", "--symbol", "BTCUSDT").ids == ["a1", "b2"]
+    nothing = run(tmp_path, "--symbol", "DOGE")
+    assert (nothing.code, nothing.out) == (0, "no such gap is noted\n")
+
+
+def test_since_keeps_what_ended_later_or_lasts(run: Run, tmp_path: Path) -> None:
+    archive(tmp_path, gap("a1"), gap("b2", ended_at=NOON_US + 3_600_000_000), gap("c3", ended_at=None))
+    assert run(tmp_path, "--json", "--since", "2026-11-23T12:30").ids == ["b2", "c3"]
+    assert run(tmp_path, "--json", "--since", "2026-11-23").ids == ["a1", "b2", "c3"]
+    assert run(tmp_path, "--json", "--since", "2026-11-23T14:00+02:00").ids == ["a1", "b2", "c3"]
+
+
+def test_since_also_counts_back_from_now(run: Run, tmp_path: Path) -> None:
+    now_us = time_ns() // 1_000
+    archive(tmp_path, gap("old", ended_at=now_us - 7_200_000_000), gap("new", ended_at=now_us - 60_000_000))
+    assert run(tmp_path, "--json", "--since", "30min").ids == ["new"]
+    assert run(tmp_path, "--json", "--since", "3h").ids == ["new", "old"]
+
+
+def test_a_time_that_cannot_be_read_is_told(run: Run) -> None:
+    shown = run("--since", "yesterday")
+    assert shown.code == 2
+    assert "'yesterday' is neither a time like 2026-11-23T14:00 nor 30min, 24h, 7d" in shown.err
+
+
+def test_a_data_dir_adds_what_its_segments_hold(run: Run, tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    archive(data_dir / "archive", gap("a1", status="open"))
+    segment = open_segment(data_dir, gap("a1", status="repaired"), gap("b2"))
+    sealed = data_dir / "segments" / "20261123T110000Z-000001.db"
+    create_segment(sealed, {}, EMPTY_STATE)
+    with closing(sqlite3.connect(sealed)) as db:
+        columns = ",".join("?" * (len(Gap._fields) + 2))
+        db.execute(f"INSERT INTO gaps VALUES (NULL,{columns})", ("binance", "BTCUSDT", *gap("c3")))
+        db.commit()
+    (data_dir / "segments" / "20261123T130000Z-000001.new.db").write_bytes(b"half")
+    found = json.loads(run("--data-dir", data_dir, "--json").out)
+    assert [(row["gap_id"], row["status"]) for row in found] == [
+        ("a1", "repaired"),
+        ("b2", "unrepairable"),
+        ("c3", "unrepairable"),
+    ]
+    assert run("--json").ids == ["a1", "b2", "c3"]
+    assert run(data_dir / "archive", "--json").ids == ["a1"]
+    segment.close()
+
+
+def test_looking_at_segments_leaves_no_file_behind_and_delays_no_seal(run: Run, tmp_path: Path) -> None:
+    segment = open_segment(tmp_path / "data", gap())
+    folder = tmp_path / "data" / "segments"
+    before = sorted(path.name for path in folder.iterdir())
+    assert run("--json").ids == ["a1"]
+    assert sorted(path.name for path in folder.iterdir()) == before
+    segment.fold()
+    segment.close()
+    assert run("--json").ids == ["a1"]
+
+
+def test_a_segment_sealed_or_archived_between_listing_and_reading_is_no_error(run: Run, tmp_path: Path) -> None:
+    open_segment(tmp_path / "data", gap()).close()
+    opened = tmp_path / "data" / "segments" / f"{SEGMENT_ID}.open.db"
+    sealed = opened.with_name(f"{SEGMENT_ID}.db")
+    opened.rename(sealed)
+    assert [noted.gap.gap_id for noted in tool().segment_rows(opened)] == ["a1"]
+    sealed.unlink()
+    assert list(tool().segment_rows(opened)) == list(tool().segment_rows(sealed)) == []
+
+
+def test_a_file_that_cannot_be_read_is_named_and_the_others_are_shown(run: Run, tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    archive(data_dir / "archive", gap("a1"))
+    torn = archive(data_dir / "archive", gap("b2"), symbol="ETHUSDT")
+    torn.write_bytes(torn.read_bytes()[:-20])
+    damaged = data_dir / "segments" / "20261123T110000Z-000001.db"
+    damaged.parent.mkdir()
+    damaged.write_bytes(b"no database" * 1_000)
+    shown = run("--json")
+    assert (shown.code, shown.ids) == (1, ["a1"])
+    told = shown.err.splitlines()
+    assert len(told) == 2
+    assert told[0].startswith(f"error: not read: data/segments/{damaged.name}: ")
+    assert told[1].startswith(f"error: not read: {torn.relative_to(tmp_path)}: ")
+
+
+def test_a_folder_that_is_not_there_is_told_with_what_to_try(run: Run, tmp_path: Path) -> None:
+    for arguments in ((), (tmp_path / "none",), ("--data-dir", tmp_path / "none")):
+        shown = run(*arguments)
+        assert (shown.code, shown.out) == (2, "")
+        assert "is no folder; name an archive, or --data-dir of a recorder" in shown.err
+
+
+def test_a_store_is_also_named_by_its_file_url(run: Run, tmp_path: Path) -> None:
+    store = tmp_path / "my archive"
+    archive(store, gap())
+    assert run(store.as_uri(), "--json").ids == ["a1"]
+    shown = run("s3://bucket/prefix")
+    assert shown.code == 2
+    assert "s3:// cannot be read here" in shown.err
+
+
+def test_a_recorder_without_a_gap_has_an_empty_ledger(run: Run, tmp_path: Path) -> None:
+    open_segment(tmp_path / "data").close()
+    assert run() == (0, "no such gap is noted\n", "")
+    assert run("--json").ids == []
+
+
+def test_it_runs_by_itself_from_any_folder_and_its_help_has_examples(tmp_path: Path) -> None:
+    shown = subprocess.run([TOOL, "--help"], cwd=tmp_path, capture_output=True, timeout=DEADLINE_SECS, check=False)
+    assert (shown.returncode, shown.stderr) == (0, b"")
+    assert b"scripts/show_gaps.py /mnt/archive --since 24h" in shown.stdout
+
+
+def test_an_old_python_can_read_it_far_enough_to_hand_over() -> None:
+    assert ast.parse(TOOL.read_text(), feature_version=(3, 8)).body
