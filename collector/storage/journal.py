@@ -134,15 +134,15 @@ class JournalWriter:
 
 
 def _write_whole(fd: int, pieces: list[bytes], position: int) -> int:
+    """Write at `position`, whatever an earlier failed write left behind it; all of the pieces or none."""
     total = sum(map(len, pieces))
     try:
-        written = os.writev(fd, pieces)
+        written = os.pwritev(fd, pieces, position)
         while written < total:
             # A short write is a full disk or a signal: the second try tells which, by an error or by going on.
-            written += os.write(fd, b"".join(pieces)[written:])
+            written += os.pwrite(fd, b"".join(pieces)[written:], position + written)
     except OSError:
         os.ftruncate(fd, position)
-        os.lseek(fd, position, os.SEEK_SET)
         raise
     return total
 

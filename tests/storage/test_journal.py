@@ -105,13 +105,13 @@ def test_a_failed_append_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: 
     writer = make_writer(tmp_path)
     writer.append_frames(1, 0, [b"kept"])
     before = (tmp_path / "000000000001.journal").read_bytes()
-    real_writev = os.writev
+    real_pwritev = os.pwritev
 
-    def half_then_full(fd: int, pieces: list[bytes]) -> int:
-        real_writev(fd, [b"".join(pieces)[:10]])
+    def half_then_full(fd: int, pieces: list[bytes], position: int) -> int:
+        real_pwritev(fd, [b"".join(pieces)[:10]], position)
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(os, "writev", half_then_full)
+    monkeypatch.setattr(os, "pwritev", half_then_full)
     with pytest.raises(OSError, match="No space left"):
         writer.append_frames(2, 0, [b"refused"])
     assert (tmp_path / "000000000001.journal").read_bytes() == before
