@@ -1,0 +1,195 @@
+"""The recorder and its exchange as real processes, started as a user would, and what they left behind."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).resolve().parents[2]
+DEADLINE_SECS = 60.0
+POLL_SECS = 0.05
+
+
+def wait_for(what: Callable[[], T], deadline_secs: float = DEADLINE_SECS) -> T:
+    """Ask until the answer is true; fail with the last answer when the time is up."""
+    end = time.monotonic() + deadline_secs
+    while not (answer := what()):
+        assert time.monotonic() < end, f"still {answer!r} after {deadline_secs} s"
+        time.sleep(POLL_SECS)
+    return answer
+
+
+def get_json(url: str) -> Any:
+    """What a GET answers; None when nobody does."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        return json.loads(error.read())
+    except OSError:
+        return None
+
+
+class Exchange:
+    """The simulator as a process of its own."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.sent_log = folder / "sent.jsonl"
+        command = [sys.executable, "-m", "collector.simulator", "--exit-with-parent", "--sent-log", str(self.sent_log)]
+        self._process = subprocess.Popen([*command, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        ready = json.loads(self._process.stdout.readline())
+        self.ws_url, self.rest_url = ready["ws_url"], ready["rest_url"]
+
+    def stats(self) -> Any:
+        """The simulator's own numbers."""
+        return get_json(f"{self.rest_url}/simulator/stats")
+
+    def fault(self, **fault: Any) -> None:
+        """Ask for a fault now."""
+        body = json.dumps(fault).encode()
+        with urllib.request.urlopen(urllib.request.Request(f"{self.rest_url}/simulator/faults", body), timeout=5):
+            pass
+
+    def stop(self) -> None:
+        """End it; its log is complete then."""
+        if self._process.poll() is None:
+            self._process.terminate()
+        assert self._process.wait(DEADLINE_SECS) == 0
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def sent(self) -> list[dict[str, Any]]:
+        """Every line of its log."""
+        return [json.loads(line) for line in self.sent_log.read_bytes().splitlines()]
+
+
+class Recorder:
+    """`supervisor.py` as a process of its own, on a data directory."""
+
+    def __init__(
+        self, folder: Path, ws_url: str, *, environment: Mapping[str, str] | None = None, **sections: Any
+    ) -> None:
+        self.folder = folder
+        self.data_dir = folder / "data"
+        self.log_path = folder / "log.jsonl"
+        self.config_path = folder / "config.toml"
+        self.environment = {**os.environ, **(environment or {})}
+        self.port = free_port()
+        feed = {"exchange": "binance", "ws_url": ws_url, **sections.pop("feed", {})}
+        sections.setdefault("writer", {"batch_interval_secs": 0.5})
+        sections.setdefault("ingest", {"reconnect_base_delay_secs": 0.2, "reconnect_max_delay_secs": 1})
+        tables = {"http": {"port": self.port}, **sections}
+        self.config_path.write_text(to_toml(self.data_dir, feed, tables))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *arguments: str, **options: Any) -> Self:
+        """Start it; standard output goes to the log unless told otherwise."""
+        command = [sys.executable, str(ROOT / "supervisor.py"), "--config", str(self.config_path), *arguments]
+        with self.log_path.open("ab") as log:
+            options = {"stdout": log, "stderr": log, "env": self.environment, **options}
+            self._process = subprocess.Popen(command, cwd=self.folder, **options)
+        return self
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The supervisor."""
+        assert self._process is not None
+        return self._process
+
+    def status(self) -> Any:
+        """What /status says; None while nobody answers."""
+        return get_json(f"http://127.0.0.1:{self.port}/status")
+
+    def messages(self) -> int:
+        """How many messages are stored, as /status says."""
+        return int((self.status() or {"writer": {"messages": 0}})["writer"]["messages"])
+
+    def wait_for_messages(self, count: int, deadline_secs: float = DEADLINE_SECS) -> None:
+        """Wait until so many are stored."""
+        wait_for(lambda: self.alive() and self.messages() >= count, deadline_secs)
+
+    def pid_of(self, role: str) -> int:
+        """The process of that role, once it runs."""
+
+        def look() -> int:
+            status = self.status() or {"processes": []}
+            pids = [p["pid"] for p in status["processes"] if p["name"] == role and p["state"] == "running"]
+            return pids[0] or 0 if pids else 0
+
+        return wait_for(look)
+
+    def alive(self) -> bool:
+        """Whether the supervisor still runs; fails with its log if it does not."""
+        assert self.process.poll() is None, self.log_path.read_text()
+        return True
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, deadline_secs: float = DEADLINE_SECS) -> int:
+        """Signal it and wait for its exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(deadline_secs)
+
+    def end(self) -> None:
+        """Leave nothing running."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait(DEADLINE_SECS)
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """The log's lines of that event."""
+        lines = [json.loads(line) for line in self.log_path.read_bytes().splitlines() if line.startswith(b"{")]
+        return [line for line in lines if line["event"] == event]
+
+    def table(self, data_type: str, symbol: str | None = None) -> list[dict[str, Any]]:
+        """The archive's rows of a data type, file by file in the order written."""
+        archive = self.data_dir / "archive"
+        folder = f"exchange=*/data_type={data_type}/symbol={symbol or '*'}"
+        rows: list[dict[str, Any]] = []
+        for path in sorted(archive.glob(f"{folder}/date=*/*.parquet"), key=lambda path: path.name):
+            rows += pq.ParquetFile(path).read().to_pylist()
+        return rows
+
+    def dataset_rows(self) -> int:
+        """How many rows a plain reader of the tree counts, gaps and undecoded frames left out."""
+        archive = self.data_dir / "archive"
+        paths = [str(p) for p in archive.glob("exchange=*/data_type=*/**/*.parquet") if "data_type=gap" not in str(p)]
+        return int(ds.dataset(paths, format="parquet").count_rows()) if paths else 0
+
+
+def payloads_in_segments(data_dir: Path) -> Iterator[bytes]:
+    """Payloads of all segments on disk, in commit order."""
+    for path in sorted((data_dir / "segments").glob("*.db")):
+        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        yield from (row[0] for row in db.execute("SELECT payload FROM messages ORDER BY row"))
+        db.close()
+
+
+def free_port() -> int:
+    """A port of loopback that nobody holds now."""
+    import socket  # noqa: PLC0415 -- only here
+
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return int(server.getsockname()[1])
+
+
+def to_toml(data_dir: Path, feed: Mapping[str, Any], sections: Mapping[str, Mapping[str, Any]]) -> str:
+    """A configuration file; JSON's scalars and lists are TOML's."""
+    lines = [f"data_dir = {json.dumps(str(data_dir))}", "[[feed]]"]
+    lines += [f"{key} = {json.dumps(value)}" for key, value in feed.items()]
+    for name, section in sections.items():
+        lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in section.items())]
+    return "\n".join(lines) + "\n"

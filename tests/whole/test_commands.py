@@ -1,0 +1,125 @@
+"""What a person meets at the command line: one clear line, and the exit code that scripts rely on."""
+
+import os
+import re
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.whole.running import ROOT, Exchange, Recorder, wait_for
+
+
+def supervisor(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "supervisor.py"), *arguments]
+    variables = {**os.environ, **environment}
+    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"COLLECTOR_FEED": '[{"exchange": "binanse"}]'}, "binanse"),
+        ({"COLLECTOR_FEED": '[{"symbols": []}]'}, "symbols"),
+        ({"COLLECTOR_WRITER__MAX_BATCH_SIZES": "5"}, "COLLECTOR_WRITER__MAX_BATCH_SIZES"),
+        ({"COLLECTOR_ARCHIVE__URL": "ftp://x"}, "archive.url"),
+        ({"COLLECTOR_DATA_DIR": "/proc/nowhere"}, "data_dir"),
+    ],
+)
+def test_a_wrong_setting_gets_one_line_and_exit_2(tmp_path: Path, environment: Mapping[str, str], said: str) -> None:
+    for arguments in ((), ("--check",)):
+        done = supervisor(tmp_path, *arguments, **environment)
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("error: ")
+        assert said in line
+        assert (done.returncode, done.stdout) == (2, "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_wrong_setting_is_named_at_once(tmp_path: Path) -> None:
+    done = supervisor(tmp_path, COLLECTOR_WRITER__MAX_BATCH_SIZE="0", COLLECTOR_HTTP__PORT="99999")
+    assert len(done.stderr.splitlines()) == 2
+    assert done.returncode == 2
+
+
+def test_check_says_what_would_run_and_records_nothing(tmp_path: Path) -> None:
+    done = supervisor(tmp_path, "--check", COLLECTOR_JOURNAL__MIN_FREE_BYTES="1MiB")
+    assert done.returncode == 0, done.stderr
+    assert "1 symbols x 3 data types = 3 streams on 1 connections" in done.stdout
+    assert not list(tmp_path.glob("data/segments/*"))
+
+
+def test_help_shows_examples(tmp_path: Path) -> None:
+    done = supervisor(tmp_path, "--help")
+    assert done.returncode == 0
+    assert "examples:" in done.stdout
+
+
+def test_a_second_instance_is_refused_and_the_first_goes_on(
+    exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    source = exchange("--symbols", "BTCUSDT", "--rate", "200")
+    recorded = recorder(source.ws_url).start()
+    recorded.wait_for_messages(10)
+    second = supervisor(recorded.folder, "--config", str(recorded.config_path))
+    (line,) = second.stderr.splitlines()
+    assert line == f"error: process {recorded.process.pid} is already recording into {recorded.data_dir}"
+    assert second.returncode == 3
+    recorded.wait_for_messages(recorded.messages() + 50)
+    assert recorded.stop() == 0
+
+
+def test_a_taken_port_is_a_warning_and_served_once_it_is_free(
+    exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    source = exchange("--symbols", "BTCUSDT", "--rate", "200")
+    recorded = recorder(source.ws_url)
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", recorded.port))
+        holder.listen()
+        recorded.start()
+        wait_for(lambda: recorded.alive() and recorded.logged("http_unavailable"))
+        wait_for(lambda: recorded.logged("recording"))
+    recorded.wait_for_messages(10)
+    assert recorded.stop() == 0
+
+
+def test_data_of_a_newer_version_is_left_alone_with_exit_2(
+    exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    source = exchange("--symbols", "BTCUSDT", "--rate", "200")
+    recorded = recorder(source.ws_url).start("--stop-after", "3")
+    assert recorded.process.wait(60) == 0
+    (opened,) = (recorded.data_dir / "segments").glob("*.open.db")
+    db = sqlite3.connect(opened)
+    db.execute("PRAGMA user_version=99")
+    db.close()
+    assert recorded.start().process.wait(60) == 2
+    assert re.search(r"schema version 99", recorded.log_path.read_text())
+    assert opened.exists()
+
+
+def test_several_feeds_record_side_by_side(
+    tmp_path: Path, exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    source = exchange("--symbols", "BTCUSDT,ETHUSDT,SOLUSDT", "--rate", "200")
+    recorded = recorder(source.ws_url, feed={"symbols": ["BTCUSDT", "ETHUSDT"], "name": "one"})
+    second = f'[[feed]]\nname = "two"\nsymbols = ["SOLUSDT"]\nws_url = "{source.ws_url}"\n'
+    recorded.config_path.write_text(recorded.config_path.read_text() + second)
+    recorded.start()
+    wait_for(
+        lambda: (
+            recorded.alive()
+            and (status := recorded.status())
+            and sum(stream["messages"] > 10 for stream in status["streams"]) == 9
+        )
+    )
+    names = [process["name"] for process in recorded.status()["processes"]]
+    assert names == ["ingest:one", "ingest:two", "writer", "archiver"]
+    assert recorded.stop() == 0
+    for symbol in ("BTCUSDT", "ETHUSDT", "SOLUSDT"):
+        assert recorded.table("trade", symbol)

@@ -1,0 +1,78 @@
+"""The reader of the socket waits for nobody: the exchange, which would notice, never has to wait for it."""
+
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from tests.whole.running import Exchange, Recorder, wait_for
+
+LIVE = ("--symbols", "BTCUSDT,ETHUSDT", "--rate", "3000", "--seed", "5")
+FEED = {"symbols": ["BTCUSDT", "ETHUSDT"], "data_types": ["book_delta", "trade", "book_ticker"]}
+MUCH = 40_000
+
+
+def sent(exchange: Exchange) -> int:
+    return int(exchange.stats()["frames_sent"])
+
+
+def assert_never_stalled(exchange: Exchange) -> None:
+    stalls: Any = exchange.stats()["send_stalls"]
+    assert stalls["count"] == 0, stalls
+
+
+def test_a_stopped_writer_does_not_hold_up_the_reader(
+    exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    source = exchange(*LIVE)
+    recorded = recorder(source.ws_url, feed=FEED, supervisor={"hang_timeout_secs": 600}).start()
+    writer = recorded.pid_of("writer")
+    os.kill(writer, signal.SIGSTOP)
+    until = sent(source) + MUCH
+    wait_for(lambda: recorded.alive() and sent(source) >= until)
+    assert_never_stalled(source)
+    os.kill(writer, signal.SIGCONT)
+    recorded.wait_for_messages(until)
+    assert recorded.stop() == 0
+
+
+def test_a_log_nobody_reads_does_not_hold_up_anything(
+    exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    source = exchange(*LIVE)
+    reader, writer = os.pipe()
+    # Filled to the brim before anybody logs.
+    os.set_blocking(writer, False)
+    while True:
+        try:
+            os.write(writer, b"." * 4_096)
+        except BlockingIOError:
+            break
+    os.set_blocking(writer, True)
+    recorded = recorder(source.ws_url, feed=FEED, segment={"interval_secs": 1}, log={"level": "debug"})
+    recorded.start(stdout=writer, stderr=writer)
+    until = sent(source) + MUCH
+    wait_for(lambda: recorded.alive() and sent(source) >= until)
+    recorded.wait_for_messages(until)
+    assert_never_stalled(source)
+    assert recorded.stop() == 0
+    os.close(reader)
+    os.close(writer)
+
+
+def test_a_stopped_supervisor_and_archiver_do_not_hold_up_reader_and_writer(
+    exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    source = exchange(*LIVE)
+    recorded = recorder(source.ws_url, feed=FEED, segment={"interval_secs": 1}).start()
+    recorded.wait_for_messages(1_000)
+    archiver = recorded.pid_of("archiver")
+    for pid in (archiver, recorded.process.pid):
+        os.kill(pid, signal.SIGSTOP)
+    until = sent(source) + MUCH
+    wait_for(lambda: recorded.alive() and sent(source) >= until)
+    assert_never_stalled(source)
+    for pid in (archiver, recorded.process.pid):
+        os.kill(pid, signal.SIGCONT)
+    recorded.wait_for_messages(until)
+    assert recorded.stop() == 0

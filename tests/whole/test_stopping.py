@@ -1,0 +1,144 @@
+"""Stops, at any moment: what the exchange sent before the end is in the archive, once and in order."""
+
+import os
+import random
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collector.storage.journal import journal_files
+from tests.whole.running import Exchange, Recorder, payloads_in_segments, wait_for
+
+SYMBOLS = ["BTCUSDT", "ETHUSDT"]
+TYPES = ["book_snapshot", "book_delta", "trade", "agg_trade", "book_ticker"]
+LIVE = ("--symbols", ",".join(SYMBOLS), "--rate", "1500", "--seed", "11")
+KEEP_RAW = {"feed": {"symbols": SYMBOLS, "data_types": TYPES}, "archive": {"keep_raw": True}}
+
+
+def data_frames(exchange: Exchange) -> list[str]:
+    """Every data frame whose last byte the kernel took, in order."""
+    return [line["raw"] for line in exchange.sent() if "event" not in line and "raw" in line]
+
+
+def archived(recorder: Recorder) -> list[str]:
+    """The text of every archived message, stream by stream."""
+    return [row["raw"] for data_type in TYPES for row in recorder.table(data_type)]
+
+
+def assert_left_clean(data_dir: Path) -> None:
+    assert journal_files(data_dir / "journal/binance") == []
+    assert [path.name for path in (data_dir / "segments").glob("*.db") if not path.name.endswith(".open.db")] == []
+    assert len(list((data_dir / "segments").glob("*.open.db"))) == 1
+    assert list(payloads_in_segments(data_dir)) == []
+
+
+@pytest.mark.parametrize("run", range(20))
+def test_a_sigterm_at_a_random_moment_loses_no_frame(
+    run: int, exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    source = exchange(*LIVE)
+    recorded = recorder(source.ws_url, **KEEP_RAW).start()
+    moment = random.Random(run)
+    wait_for(lambda: recorded.alive() and source.stats()["frames_sent"] >= moment.randint(1, 3_000))
+    assert recorded.stop(moment.choice([signal.SIGTERM, signal.SIGINT, signal.SIGHUP])) == 0
+    source.stop()
+    sent = data_frames(source)
+    assert sorted(archived(recorded)) == sorted(sent)
+    trades = [raw for raw in sent if raw.startswith('{"stream":"btcusdt@trade"')]
+    assert [row["raw"] for row in recorded.table("trade", "BTCUSDT")] == trades
+    assert_left_clean(recorded.data_dir)
+
+
+def test_a_ctrl_c_reaches_the_whole_group_and_stops_in_order_all_the_same(
+    exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+
+    source = exchange(*LIVE)
+    recorded = recorder(source.ws_url, **KEEP_RAW).start(start_new_session=True)
+    recorded.wait_for_messages(500)
+    os.killpg(recorded.process.pid, signal.SIGINT)
+    assert recorded.process.wait(60) == 0
+    source.stop()
+    assert sorted(archived(recorded)) == sorted(data_frames(source))
+
+
+def test_a_stop_that_takes_too_long_exits_5_and_the_next_start_resumes(
+    exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    source = exchange(*LIVE)
+    recorded = recorder(source.ws_url, supervisor={"stop_timeout_secs": 2}, **KEEP_RAW).start()
+    recorded.wait_for_messages(500)
+
+    os.kill(recorded.pid_of("writer"), signal.SIGSTOP)
+    assert recorded.stop() == 5
+    assert recorded.logged("stop_late")
+    source.stop()
+    assert recorded.start("--stop-after", "1").process.wait(60) == 0
+    assert sorted(archived(recorded)) == sorted(data_frames(source))
+
+
+def test_a_second_signal_hurries(exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]) -> None:
+
+    source = exchange(*LIVE)
+    recorded = recorder(source.ws_url, **KEEP_RAW).start()
+    recorded.wait_for_messages(100)
+    os.kill(recorded.pid_of("writer"), signal.SIGSTOP)
+    recorded.process.send_signal(signal.SIGTERM)
+    wait_for(lambda: recorded.logged("stopping"))
+    recorded.process.send_signal(signal.SIGTERM)
+    assert recorded.process.wait(10) == 5
+    assert recorded.logged("hurrying")
+
+
+@pytest.mark.parametrize("role", ["ingest:binance", "writer", "archiver"])
+def test_a_killed_child_is_started_again_and_what_was_appended_is_archived_once(
+    role: str, exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+
+    source = exchange(*LIVE)
+    recorded = recorder(source.ws_url, segment={"interval_secs": 2}, **KEEP_RAW).start()
+    recorded.wait_for_messages(1_000)
+    killed = recorded.pid_of(role)
+    os.kill(killed, signal.SIGKILL)
+    wait_for(lambda: recorded.pid_of(role) != killed)
+    before = recorded.messages()
+    recorded.wait_for_messages(before + 2_000)
+    assert recorded.stop() == 0
+    source.stop()
+    sent, kept = data_frames(source), archived(recorded)
+    assert len(kept) == len(set(kept))
+    assert set(kept) <= set(sent)
+    if role != "ingest:binance":
+        assert sorted(kept) == sorted(sent)
+
+
+def test_a_supervisor_killed_takes_its_children_along_and_the_next_one_goes_on(
+    exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    source = exchange(*LIVE)
+    recorded = recorder(source.ws_url, **KEEP_RAW).start()
+    recorded.wait_for_messages(1_000)
+    recorded.process.kill()
+    recorded.process.wait(10)
+    recorded.start()
+    recorded.wait_for_messages(1_000)
+    assert recorded.stop() == 0
+    source.stop()
+    kept = archived(recorded)
+    assert len(kept) == len(set(kept))
+    assert sorted(kept) == sorted(data_frames(source))
+
+
+def unfinished(recorder: Recorder) -> Any:
+    return list(recorder.data_dir.glob("staging/*"))
+
+
+def test_nothing_is_left_in_staging(exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]) -> None:
+    source = exchange(*LIVE)
+    recorded = recorder(source.ws_url, segment={"interval_secs": 1}, **KEEP_RAW).start()
+    recorded.wait_for_messages(1_000)
+    assert recorded.stop() == 0
+    assert unfinished(recorded) == []
