@@ -37,6 +37,8 @@ EXAMPLES = """examples:
 """
 TIMES = ("started_at", "ended_at", "detected_at")
 QUERY = f"SELECT exchange, symbol, {', '.join(Gap._fields)} FROM gaps ORDER BY row"  # noqa: S608 (the ledger's own names)
+WIDE_COLUMNS = 110
+"""A narrower terminal has no room for the ids; they stand in `--json`."""
 SINCE_UNITS = {"min": "minutes", "h": "hours", "d": "days"}
 
 
@@ -139,28 +141,30 @@ def as_object(noted: Noted) -> dict[str, Any]:
     return {"exchange": noted.exchange, "symbol": noted.symbol, **columns, **times}
 
 
-def as_table(rows: list[Noted]) -> Table:
+def as_table(rows: list[Noted], *, with_ids: bool) -> Table:
     """The rows as a terminal shows them."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("started (UTC)", "lasted", "stream", "kind, cause", "expected, found", "missing", "status"):
+    for name in ("started (UTC)", "lasted", "stream", "kind, cause", "missing", "status"):
         right = name in {"lasted", "missing"}
         table.add_column(name, justify="right" if right else "left", no_wrap=right, overflow="fold")
+    if with_ids:
+        table.add_column("expected, found", overflow="fold")
     for exchange, symbol, gap in rows:
         ids = [part for part in (gap.expected_id, gap.actual_id) if part is not None]
         table.add_row(
             iso_time(gap.started_at)[:19].replace("T", " "),
             "still" if gap.ended_at is None else span((gap.ended_at - gap.started_at) / 1e6),
             _shown(f"{exchange} {symbol} {gap.stream_type}"),
-            _shown(f"{gap.kind}, {gap.cause}"),
-            _shown(", ".join(ids)),
+            _shown(f"{gap.kind}, {gap.cause}".replace("_", " ")),
             "?" if gap.missing is None else f"{gap.missing:,}",
-            Text(printable(gap.status), "yellow" if gap.status == "open" else ""),
+            _shown(gap.status.replace("_", " "), "yellow" if gap.status == "open" else ""),
+            *([_shown(", ".join(ids))] if with_ids else []),
         )
     return table
 
 
-def _shown(text: str) -> Text:
-    return Text(printable(text))
+def _shown(text: str, style: str = "") -> Text:
+    return Text(printable(text), style)
 
 
 def since(text: str) -> int:
@@ -203,7 +207,8 @@ def main() -> int:
     if arguments.json:
         print(json.dumps([as_object(noted) for noted in rows], indent=2))
     elif rows:
-        Console().print(as_table(rows))
+        console = Console()
+        console.print(as_table(rows, with_ids=console.width >= WIDE_COLUMNS))
         print(f"{len(rows)} gaps, {sum(noted.gap.status == 'open' for noted in rows)} open")
     else:
         print("no such gap is noted")
