@@ -1,0 +1,135 @@
+"""Serves a recording: `*.jsonl` or `*.jsonl.zst`, one frame a line, of which those with `"dir": "in"` were received.
+
+A line holds `raw` (the frame's text; base64 with `"enc": "b64"`), `recv_ts_us` (may be null) and perhaps
+`"wire": "binary"`. The recording is played once, under one cursor, to all who asked for a frame's stream.
+"""
+
+import asyncio
+import base64
+import json
+import time
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from collector.simulator.fanout import Fanout
+from collector.simulator.frames import BINARY, TEXT, Frame, wire
+
+BATCH: Final = 512
+SHORTEST_WAIT_SECS: Final = 0.001
+
+_WRAP: Final = '{"stream":"'
+
+
+@dataclass
+class Recording:
+    """Frames and when each is due, in microseconds since the first; due times never fall."""
+
+    frames: list[Frame] = field(default_factory=list)
+    due_us: list[int] = field(default_factory=list)
+
+
+def load(paths: Iterable[Path]) -> Recording:
+    """Read recordings, one after another: the second begins when the first has ended."""
+    recording = Recording()
+    for path in paths:
+        base = recording.due_us[-1] if recording.due_us else 0
+        first = None
+        for frame, received_us in _received(path):
+            if received_us is not None and first is None:
+                first = received_us
+            due = base if received_us is None or first is None else base + received_us - first
+            recording.frames.append(frame)
+            recording.due_us.append(max(due, recording.due_us[-1] if recording.due_us else 0))
+    return recording
+
+
+def _received(path: Path) -> Iterator[tuple[Frame, int | None]]:
+    for text in _lines(path):
+        line = json.loads(text)
+        if line["dir"] == "in":
+            yield _frame(line), line["recv_ts_us"]
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    if path.suffix == ".zst":
+        import pyarrow as pa  # noqa: PLC0415 - heavy, and only needed here
+
+        with pa.input_stream(str(path), compression="zstd") as stream:
+            yield from _split(stream)
+    else:
+        with path.open("rb") as stream:
+            yield from stream
+
+
+def _split(stream: Any) -> Iterator[bytes]:
+    rest = b""
+    while block := stream.read(1 << 20):
+        *lines, rest = (rest + block).split(b"\n")
+        yield from lines
+    if rest:
+        yield rest
+
+
+def _frame(line: dict[str, Any]) -> Frame:
+    raw: str = line["raw"]
+    encoded = line.get("enc") == "b64"
+    first = BINARY if encoded or line.get("wire") == "binary" else TEXT
+    stream = raw[len(_WRAP) : raw.index('"', len(_WRAP))] if raw.startswith(_WRAP) else ""
+    return Frame(stream, wire(base64.b64decode(raw) if encoded else raw.encode(), first))
+
+
+class Replay:
+    """The cursor over a recording."""
+
+    def __init__(self, recording: Recording, speed: float, clients: int, *, loop: bool) -> None:
+        """Prepare to play at `speed` times the recorded pace (0: as fast as it is taken) once `clients` listen."""
+        self.position = 0
+        self.rounds = 0
+        self.played = False
+        self._recording = recording
+        self._speed = speed
+        self._clients = clients
+        self._loop = loop
+
+    @property
+    def frames(self) -> int:
+        """How many frames the recording has."""
+        return len(self._recording.frames)
+
+    async def play(self, fanout: Fanout) -> None:
+        """Publish the recording; pauses while nobody listens. Returns at the end, never with `loop`."""
+        await fanout.listeners(self._clients)
+        while not self.played:
+            await (self._paced(fanout) if self._speed else self._flood(fanout))
+            fanout.release()
+            self.rounds += 1
+            if self._loop and self.frames:
+                self.position = 0
+            else:
+                self.played = True
+
+    async def _flood(self, fanout: Fanout) -> None:
+        while self.position < self.frames:
+            await fanout.listeners(1)
+            self._publish_to(fanout, self.position + BATCH)
+            await fanout.room()
+
+    async def _paced(self, fanout: Fanout) -> None:
+        due_us = self._recording.due_us
+        started = time.monotonic()
+        while self.position < self.frames:
+            asked = time.monotonic()
+            await fanout.listeners(1)
+            started += time.monotonic() - asked
+            elapsed_us = (time.monotonic() - started) * self._speed * 1e6
+            self._publish_to(fanout, bisect_right(due_us, elapsed_us, lo=self.position))
+            if self.position < self.frames:
+                wait_secs = (due_us[self.position] - elapsed_us) / self._speed / 1e6
+                await asyncio.sleep(max(wait_secs, SHORTEST_WAIT_SECS))
+
+    def _publish_to(self, fanout: Fanout, end: int) -> None:
+        fanout.publish(self._recording.frames[self.position : end])
+        self.position = min(end, self.frames)
