@@ -1,0 +1,101 @@
+import json
+from typing import Any
+
+import pytest
+
+from collector.simulator.market import Market
+from collector.simulator.rest import Rest
+
+NOW_MS = 1_700_000_040_000
+
+
+@pytest.fixture
+def market() -> Market:
+    market = Market("BTCUSDT", 1)
+    market.step(NOW_MS, 3_000)
+    return market
+
+
+@pytest.fixture
+def rest(market: Market) -> Rest:
+    return Rest([market])
+
+
+def get(rest: Rest, target: str, now_ms: int = NOW_MS) -> tuple[int, Any, dict[str, str]]:
+    response = rest.respond("GET", target, now_ms)
+    return response.status, json.loads(response.body) if response.body else None, dict(response.headers)
+
+
+@pytest.mark.parametrize(("limit", "weight"), [(1, 5), (100, 5), (101, 25), (500, 25), (1000, 50), (5000, 250)])
+def test_depth_gives_the_best_levels_and_costs_by_its_limit(
+    rest: Rest, market: Market, limit: int, weight: int
+) -> None:
+    status, body, headers = get(rest, f"/api/v3/depth?symbol=BTCUSDT&limit={limit}")
+    assert status == 200
+    assert list(body) == ["lastUpdateId", "bids", "asks"]
+    assert body["lastUpdateId"] == market.book.update_id
+    assert len(body["bids"]) == min(limit, len(market.book.bids))
+    assert headers["X-MBX-USED-WEIGHT-1M"] == str(weight)
+
+
+def test_used_weight_adds_up_within_a_minute_and_starts_anew_with_the_next(rest: Rest) -> None:
+    assert get(rest, "/api/v3/ping")[2]["X-MBX-USED-WEIGHT-1M"] == "1"
+    assert get(rest, "/api/v3/exchangeInfo")[2]["X-MBX-USED-WEIGHT-1M"] == "21"
+    assert get(rest, "/api/v3/time", NOW_MS + 60_000)[2]["X-MBX-USED-WEIGHT-1M"] == "1"
+
+
+def test_too_much_weight_is_refused_until_the_next_minute(rest: Rest) -> None:
+    for _ in range(24):
+        assert get(rest, "/api/v3/depth?symbol=BTCUSDT&limit=5000", NOW_MS + 5_000)[0] == 200
+    status, body, headers = get(rest, "/api/v3/depth?symbol=BTCUSDT&limit=5000", NOW_MS + 5_000)
+    assert (status, body["code"]) == (429, -1003)
+    assert 0 < int(headers["Retry-After"]) <= 60
+    assert get(rest, "/api/v3/ping", NOW_MS + 60_000)[0] == 200
+
+
+def test_trades_are_the_newest_and_historical_trades_begin_at_their_id(rest: Rest, market: Market) -> None:
+    ids = [trade.id for trade in market.trades]
+    newest = get(rest, "/api/v3/trades?symbol=BTCUSDT&limit=5")[1]
+    assert [trade["id"] for trade in newest] == ids[-5:]
+    assert list(newest[0]) == ["id", "price", "qty", "quoteQty", "time", "isBuyerMaker", "isBestMatch"]
+    page = get(rest, f"/api/v3/historicalTrades?symbol=BTCUSDT&fromId={ids[10]}&limit=3")[1]
+    assert [trade["id"] for trade in page] == ids[10:13]
+    assert get(rest, f"/api/v3/historicalTrades?symbol=BTCUSDT&fromId={ids[-1] + 1}")[1] == []
+
+
+def test_aggregates_begin_at_their_id_and_a_page_has_500_unless_asked(rest: Rest, market: Market) -> None:
+    first = market.agg_trades[0]
+    status, page, headers = get(rest, f"/api/v3/aggTrades?symbol=BTCUSDT&fromId={first.id}")
+    assert (status, len(page), headers["X-MBX-USED-WEIGHT-1M"]) == (200, 500, "4")
+    assert [(item["a"], item["f"], item["l"]) for item in page[:1]] == [
+        (first.id, first.first_trade_id, first.last_trade_id)
+    ]
+    assert list(page[0]) == ["a", "p", "q", "f", "l", "T", "m", "M"]
+
+
+def test_exchange_info_lists_the_symbols_and_limits(rest: Rest) -> None:
+    info = get(rest, "/api/v3/exchangeInfo")[1]
+    assert [(symbol["symbol"], symbol["status"], symbol["baseAsset"]) for symbol in info["symbols"]] == [
+        ("BTCUSDT", "TRADING", "BTC")
+    ]
+    assert {limit["rateLimitType"]: limit["limit"] for limit in info["rateLimits"]}["REQUEST_WEIGHT"] == 6000
+
+
+@pytest.mark.parametrize(
+    ("target", "code"),
+    [
+        ("/api/v3/depth?symbol=NOPE", -1121),
+        ("/api/v3/trades", -1121),
+        ("/api/v3/depth?symbol=BTCUSDT&limit=x", -1100),
+        ("/api/v3/depth?symbol=BTCUSDT&limit=0", -1100),
+        ("/api/v3/aggTrades?symbol=BTCUSDT&fromId=-1", -1100),
+    ],
+)
+def test_a_bad_request_is_refused_with_the_exchanges_code(rest: Rest, target: str, code: int) -> None:
+    status, body, _ = get(rest, target)
+    assert (status, body["code"]) == (400, code)
+
+
+def test_other_paths_and_methods_are_not_found(rest: Rest) -> None:
+    assert get(rest, "/api/v1/depth?symbol=BTCUSDT")[0] == 404
+    assert rest.respond("POST", "/api/v3/ping", NOW_MS).status == 404
