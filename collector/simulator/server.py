@@ -1,0 +1,210 @@
+"""The simulator: one port for WebSocket, REST and its own controls."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from websockets.http11 import Request as Handshake
+from websockets.protocol import OPEN
+from websockets.server import ServerProtocol
+
+from collector.simulator import live, replay
+from collector.simulator.connection import CLOSE_TIMEOUT_SECS, Connection, Tally, Terms
+from collector.simulator.controls import PREFIX, Controls
+from collector.simulator.fanout import Fanout
+from collector.simulator.faults import ActiveFaults, Fault
+from collector.simulator.market import Market
+from collector.simulator.outbox import Close
+from collector.simulator.rest import Response, Rest, too_many
+from collector.simulator.sentlog import SentLog
+from collector.simulator.sockets import Outlet, Stalls
+from collector.simulator.subscriptions import Asked, asked
+from collector.simulator.web import Reader, Request, encode
+
+ATTEMPT_WINDOW_SECS: Final = 300.0
+HOUSEKEEPING_SECS: Final = 0.25
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a simulator is started with."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    seed: int = 1
+    symbols: tuple[str, ...] = ("BTCUSDT",)
+    rate: float = 50.0
+    replay: tuple[Path, ...] = ()
+    speed: float = 1.0
+    clients: int = 1
+    loop: bool = False
+    all_streams: bool = False
+    faults: tuple[Fault, ...] = ()
+    sent_log: Path | None = None
+    ping_interval_secs: float = 20.0
+    pong_timeout_secs: float = 60.0
+    max_attempts: int | None = None
+    """WebSocket handshakes in five minutes; the exchange allows 300."""
+    parent: int | None = None
+    """Leave when this is no longer the parent's pid."""
+
+
+class Simulator:
+    """An exchange on loopback."""
+
+    def __init__(self, options: Options) -> None:
+        """Load the recording or fill the markets; nothing listens yet."""
+        self._options = options
+        self._terms = Terms(options.ping_interval_secs, options.pong_timeout_secs, any_dialect=options.all_streams)
+        self._log = SentLog(options.sent_log)
+        self._tally = Tally()
+        self._faults = ActiveFaults(options.seed, options.faults)
+        self._fanout = Fanout(self._faults)
+        self._attempts: deque[float] = deque()
+        self._serving: set[asyncio.Task[None]] = set()
+        self._failures: list[Exception] = []
+        self._stop = asyncio.Event()
+        symbols = () if options.replay else options.symbols
+        markets = [Market(symbol, options.seed) for symbol in symbols]
+        self._tapes = [live.Tape(market, options.rate, options.seed) for market in markets]
+        self._rest = Rest(markets)
+        self._replay = _replay(options)
+        self._controls = Controls(self._fanout, self._tally, self._replay)
+
+    def stop(self) -> None:
+        """Make `serve` return."""
+        self._stop.set()
+
+    async def serve(self, ready: Callable[[int], None]) -> None:
+        """Listen until `stop`; `ready` is told the port. Ends with every connection closed and the log complete."""
+        with socket.create_server((self._options.host, self._options.port), backlog=1024) as listener:
+            listener.setblocking(False)
+            ready(listener.getsockname()[1])
+            source = self._replay.play(self._fanout) if self._replay else live.trade(self._tapes, self._fanout)
+            jobs = (self._accept(listener), source, self._keep_house())
+            tasks = [asyncio.create_task(self._guard(job)) for job in jobs]
+            await self._stop.wait()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        await self._hang_up()
+        self._log.close()
+        if self._failures:
+            raise self._failures[0]
+
+    async def _guard(self, job: Coroutine[Any, Any, None]) -> None:
+        """Let no task die unseen: what no client can cause stops the simulator."""
+        try:
+            await job
+        except Exception as error:  # noqa: BLE001 - raised again by `serve`
+            self._failures.append(error)
+            self.stop()
+
+    async def _hang_up(self) -> None:
+        for connection in self._fanout.connections:
+            connection.finish("server stops", Close(1001, "Going away"))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(2 * CLOSE_TIMEOUT_SECS):
+                await self._fanout.deserted()
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_SECS)
+            self._log.flush()
+            if self._options.parent not in (None, os.getppid()):
+                self.stop()
+
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            sock, _ = await loop.sock_accept(listener)
+            task = asyncio.create_task(self._guard(self._serve(sock)))
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
+
+    async def _serve(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        reader, outlet = Reader(sock), Outlet(sock, Stalls())
+        with sock:
+            try:
+                while request := await reader.request():
+                    if request.upgrades:
+                        await self._upgrade(sock, outlet, request, reader.unread)
+                        return
+                    await outlet.write(encode(self._answer(request)))
+            except ValueError:
+                await outlet.write(encode(Response(400, "", (("Connection", "close"),))))
+            except OSError:
+                pass  # the client is gone, and with it whoever wanted the answer
+
+    def _answer(self, request: Request) -> Response:
+        if request.target.startswith(PREFIX):
+            return self._controls.respond(request.method, request.target, request.body)
+        if fault := self._faults.strike(("http",)):
+            return _refusal(fault)
+        return self._rest.respond(request.method, request.target, time.time_ns() // 1_000_000)
+
+    # WebSocket handshakes
+
+    async def _upgrade(self, sock: socket.socket, outlet: Outlet, request: Request, unread: bytes) -> None:
+        wish = Asked(wrapped=True, streams=()) if self._terms.any_dialect else asked(request.target)
+        refusal = self._refuse_handshake()
+        if wish is None or refusal is not None:
+            refusal = refusal or Response(404, "")
+            self._log.event(None, "handshake_refused", path=request.target, status=refusal.status)
+            await outlet.write(encode(refusal))
+            return
+        protocol = ServerProtocol()
+        # The library reads lines of 8 KiB at most, and a URL may be longer; only the headers matter to it.
+        protocol.receive_data(b"GET / HTTP/1.1\r\n" + request.head.partition(b"\r\n")[2])
+        for event in protocol.events_received():
+            if isinstance(event, Handshake):
+                protocol.send_response(protocol.accept(event))
+        await outlet.write(b"".join(protocol.data_to_send()))
+        if protocol.state is OPEN:
+            await self._converse(sock, protocol, request.target, wish, unread)
+
+    def _refuse_handshake(self) -> Response | None:
+        now = time.monotonic()
+        self._attempts.append(now)
+        while self._attempts[0] < now - ATTEMPT_WINDOW_SECS:
+            self._attempts.popleft()
+        if self._options.max_attempts is not None and len(self._attempts) > self._options.max_attempts:
+            return too_many(int(1000 * (ATTEMPT_WINDOW_SECS - (now - self._attempts[0]))))
+        fault = self._faults.strike(("handshake",))
+        return None if fault is None else _refusal(fault)
+
+    async def _converse(
+        self, sock: socket.socket, protocol: ServerProtocol, path: str, wish: Asked, unread: bytes
+    ) -> None:
+        self._tally.connections += 1
+        number = self._tally.connections
+        connection = Connection(number, sock, protocol, self._terms, self._tally, self._log, self._fanout.stirred)
+        self._log.event(number, "connect", path=path)
+        self._fanout.connections.append(connection)
+        connection.greet(wish)
+        try:
+            await connection.run(unread)
+        finally:
+            self._fanout.connections.remove(connection)
+            self._fanout.stirred()
+
+
+def _replay(options: Options) -> replay.Replay | None:
+    if not options.replay:
+        return None
+    return replay.Replay(replay.load(options.replay), options.speed, options.clients, loop=options.loop)
+
+
+def _refusal(fault: Fault) -> Response:
+    return Response(fault.status, '{"code":-1003,"msg":"Simulated."}', (("Retry-After", str(fault.retry_after_secs)),))
