@@ -82,7 +82,7 @@ class Adapter(Protocol):
         """Spread the streams over as few connections as the limits allow; `ws_url` "" means the exchange's own.
 
         Raises ConfigError for symbols that are not written as the exchange's instrument list prints them, and for data
-        types it does not offer.
+        types it does not offer; each problem begins with `symbols` or `data_types`.
         """
         ...
 

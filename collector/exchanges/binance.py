@@ -103,12 +103,12 @@ class Binance:
 def _check(subscription: Subscription) -> None:
     """Refuse what the exchange would acknowledge and then never send, or send under a symbol nobody asked for."""
     problems = [
-        f"symbols: {symbol!a} is no symbol of binance: as its instrument list prints it, such as BTCUSDT"
+        f"symbols = {symbol!a}: is not written as exchangeInfo prints symbols; must be like BTCUSDT"
         for symbol in subscription.symbols
         if _SYMBOL.fullmatch(symbol) is None or symbol.lower().upper() != symbol
     ]
     problems += [
-        f"data_types: {data_type!a} is not offered by binance: one of {', '.join(_CHANNELS)}"
+        f"data_types = {data_type!a}: is not offered by binance; must be one of {', '.join(_CHANNELS)}"
         for data_type in subscription.data_types
         if data_type not in _CHANNELS
     ]
