@@ -14,6 +14,7 @@ import msgspec
 from collector.domain.batching import MAX_BATCH_BYTES, next_batch_limit
 from collector.domain.errors import CommitError
 from collector.exchanges.adapter import Adapter
+from collector.logs import RateLimited
 from collector.processes.context import Context
 from collector.processes.intake import FeedState, Intake
 from collector.processes.shelf import Shelf
@@ -51,6 +52,7 @@ class Writer:
         self._config = context.config
         self._clock = context.clock
         self._free = free
+        self._limited = RateLimited(context.log, context.clock.monotonic)
         self._shelf = Shelf(context)
         self._streams = Streams(frozenset(feed.name for feed in self._config.feed if feed.lines > 1))
         self._shelf.restore(self._streams)
@@ -178,7 +180,7 @@ class Writer:
         sample = self._intake.sample
         if sample is not None:
             text = sample.frame.decode(errors="backslashreplace")
-            self._context.log.warning("frame_undecodable", feed=sample.feed, reason=sample.reason, sample=text)
+            self._limited.warning("frame_undecodable", sample.feed, reason=sample.reason, sample=text)
 
     def _report(self, *, now: bool = False) -> None:
         at = self._clock.monotonic()
