@@ -111,4 +111,4 @@ def date_of(day: int) -> str:
 
 def iso_time(time_us: int) -> str:
     """A time as people and JSON readers know it: ISO 8601, UTC, always with microseconds."""
-    return (_EPOCH + timedelta(microseconds=time_us)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return (_EPOCH + timedelta(microseconds=time_us)).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,6 +1,5 @@
 """Puts the recorder together: locks, log, children, status, and the supervisor that runs them."""
 
-import os
 import random
 import secrets
 import time
@@ -8,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 from structlog.typing import FilteringBoundLogger
 
 from collector import __version__, logs
@@ -16,7 +14,7 @@ from collector.config import Config
 from collector.domain.errors import AnotherInstanceError
 from collector.domain.retry import delays
 from collector.http import StatusServer
-from collector.metrics import clear_stats, read_stats
+from collector.metrics import StatsFile, clear_stats, read_stats
 from collector.processes.context import SystemClock
 from collector.processes.loop import Assignment
 from collector.processes.roles import ARCHIVER, WRITER, run_role
@@ -113,6 +111,7 @@ class Window:
     def __init__(self, config: Config, run_id: str, log: FilteringBoundLogger, on_status: OnStatus | None) -> None:
         self._run_folder = config.data_dir / "run"
         self._status = Status(run_id, config)
+        self._health = StatsFile(self._run_folder / "health.json")
         self._latest: Mapping[str, Any] = {}
         self._on_status = on_status
         self._meter = UsageMeter()
@@ -136,7 +135,7 @@ class Window:
             uptime_secs=time.monotonic() - self._started,
             children=children,
             hops=[Hop(*hop) for hop in supervisor.hops],
-            usage=self._meter.read([os.getpid(), *pids]),
+            usage=self._meter.read(pids),
         )
         self._latest = self._status.look(reports, known)
         if self._on_status is not None:
@@ -163,14 +162,8 @@ class Window:
         if time.monotonic() < self._next_health:
             return
         self._next_health = time.monotonic() + HEALTH_SECS
-        path = self._run_folder / "health.json"
-        made = path.with_name("health.json.new")
-        try:
-            made.write_bytes(msgspec.json.encode(health(self._latest, now_us)))
-            made.replace(path)
-        except OSError as error:
-            # A full disk is what health is about to say over HTTP; the file keeps its last word, with its time.
-            self._log.warning("health_not_written", error=str(error))
+        # On a full disk the file keeps its last word, with its time; HTTP still says what is so.
+        self._health.write(health(self._latest, now_us))
 
 
 def _shown(state: str) -> str:
