@@ -11,3 +11,12 @@ def sync(path: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a small file so that it is there whole, before or after, whenever the power goes. Raises OSError."""
+    made = path.with_name(f"{path.name}.new")
+    made.write_bytes(content)
+    sync(made)
+    made.replace(path)
+    sync(path.parent)

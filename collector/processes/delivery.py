@@ -1,0 +1,143 @@
+"""One sealed segment to the store: stage, put, confirm, manifest, and only then unlink.
+
+Killed between any two steps, a second run arrives at the same objects: their keys and bytes follow from the segment.
+"""
+
+import errno
+import hashlib
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Final, NamedTuple, Protocol, TypeVar
+
+from collector.domain.errors import ConfigError, DamagedError, RetryError, StoreError
+from collector.domain.names import OBJECT_SUFFIX, manifest_key
+from collector.exchanges.adapter import Adapter
+from collector.storage.attempts import Attempts
+from collector.storage.durable import sync
+from collector.storage.manifest import Manifest, decode_manifest
+from collector.storage.objects import ObjectInfo, ObjectStore
+from collector.storage.sealed import SealedSegment, SegmentMeta, open_sealed
+
+Result = TypeVar("Result")
+
+_FULL_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+class Insist(Protocol):
+    """Runs a step again and again while it raises RetryError; lets that error through once nobody shall wait for it."""
+
+    def __call__(self, step: Callable[[], Result]) -> Result:
+        """What the step returned at last."""
+        ...
+
+
+class Upload(NamedTuple):
+    """A file, where it goes, and what the store must hold then."""
+
+    path: Path
+    key: str
+    info: ObjectInfo
+
+
+class Delivery:
+    """Brings segments to one store through one staging folder."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        staging: Path,
+        adapter_of: Callable[[str], Adapter],
+        insist: Insist,
+        tick: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._staging = staging
+        self._adapter_of = adapter_of
+        self._insist = insist
+        self._tick = tick
+        self.uploaded_objects = 0
+        """Confirmed by the store; manifests are not counted."""
+
+    def deliver(self, path: Path, attempts: Attempts) -> Manifest:
+        """Archive the segment and unlink it; the manifest says what the store holds of it.
+
+        `attempts` counts one more while files are made from the segment: the part in which it may kill the process.
+        Raises what `insist` lets through, and SetAsideError or StopError for a segment that cannot be archived.
+        """
+        with open_sealed(path) as segment:
+            manifest = self._insist(lambda: self._archived(segment.meta))
+            if manifest is None:
+                manifest, uploads = self._insist(lambda: self._stage(segment, attempts))
+                for upload in uploads:
+                    self._insist(partial(self._put, upload))
+        remove_segment(path)
+        self.clear_staging()
+        return manifest
+
+    def clear_staging(self) -> None:
+        """Empty the staging folder."""
+        self._staging.mkdir(parents=True, exist_ok=True)
+        for leftover in self._staging.iterdir():
+            leftover.unlink()
+
+    def _archived(self, meta: SegmentMeta) -> Manifest | None:
+        """The segment's manifest, if the store holds it and every object it names."""
+        content = self._store.read(manifest_key(meta.host, meta.segment_id))
+        if content is None:
+            return None
+        try:
+            manifest = decode_manifest(content)
+        except DamagedError:
+            return None  # written anew, with everything it names
+        for described in manifest.objects:
+            if self._store.head(described.key) != ObjectInfo(described.bytes, described.sha256):
+                return None
+            self._tick()
+        return manifest
+
+    def _stage(self, segment: SealedSegment, attempts: Attempts) -> tuple[Manifest, list[Upload]]:
+        # Only now: pyarrow takes 50 MB, and a recorder may run for an hour before the first segment is sealed.
+        from collector.storage.staging import stage  # noqa: PLC0415
+
+        before = attempts.count()
+        try:
+            attempts.note(before + 1)
+            self.clear_staging()
+            files, manifest = stage(segment, self._typing_of, self._staging, self._tick)
+            content = manifest.encode()
+            manifest_path = self._staging / "manifest.json"
+            manifest_path.write_bytes(content)
+        except OSError as error:
+            if error.errno not in _FULL_DISK:
+                raise
+            self.clear_staging()
+            raise RetryError(f"no room to stage {segment.meta.segment_id}: {error}") from error
+        finally:
+            attempts.note(before)
+        uploads = [Upload(path, object_.key, ObjectInfo(object_.bytes, object_.sha256)) for path, object_ in files]
+        info = ObjectInfo(len(content), hashlib.sha256(content).hexdigest())
+        return manifest, [*uploads, Upload(manifest_path, manifest_key(manifest.host, manifest.segment_id), info)]
+
+    def _typing_of(self, exchange: str) -> Adapter:
+        try:
+            return self._adapter_of(exchange)
+        except ConfigError as error:
+            raise DamagedError(f"the segment holds messages of {exchange!a}, which this version cannot read") from error
+
+    def _put(self, upload: Upload) -> None:
+        self._store.put(upload.key, upload.path, upload.info.sha256)
+        held = self._store.head(upload.key)
+        if held != upload.info:
+            raise StoreError(f"{upload.key}: put {upload.info}, but the store holds {held}")
+        upload.path.unlink()
+        self.uploaded_objects += upload.key.endswith(OBJECT_SUFFIX)
+        self._tick()
+
+
+def remove_segment(path: Path) -> None:
+    """Unlink a segment, and what a reader that was killed may have left beside it, for good."""
+    path.unlink()
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    sync(path.parent)

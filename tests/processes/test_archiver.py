@@ -1,0 +1,468 @@
+"""The archiver with real segments, real Parquet and a real folder as the store: nothing lost, nothing twice."""
+
+import errno
+import os
+import sqlite3
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from collector.channel.channel import Notice
+from collector.config import ArchiveConfig, Config
+from collector.domain.errors import ConfigError, NewerDataError, StoreError
+from collector.exchanges.adapter import Adapter
+from collector.processes.archiver import Archiver, retry_delays
+from collector.processes.context import Context
+from collector.storage.directory import DirectoryStore
+from collector.storage.manifest import decode_manifest
+from collector.storage.objects import ObjectInfo
+from tests.storage.segment_files import TRADES, UNKNOWN, ToyTyping, make_gap, make_segment, message, trade
+
+IDS = [f"20261123T12000{number}Z-4f2a9c" for number in range(5)]
+
+
+class Store(DirectoryStore):
+    """A folder whose every step can be made to fail first."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.before_put: Callable[[str], None] = lambda _key: None
+        self.puts: list[str] = []
+
+    def put(self, key: str, source: Path, sha256: str) -> None:
+        self.before_put(key)
+        self.puts.append(key)
+        super().put(key, source, sha256)
+
+
+class World:
+    """A data directory, its store, and a clock that only moves when somebody waits."""
+
+    def __init__(self, folder: Path) -> None:
+        delays = ArchiveConfig(retry_base_delay_secs=1.0, retry_max_delay_secs=60.0)
+        self.config = Config(data_dir=folder, archive=delays)
+        self.store = Store(folder / "archive")
+        self.secs = 0.0
+        self.stop_when: Callable[[], bool] = lambda: True
+        self.reports: list[Mapping[str, Any]] = []
+        self.events: list[Mapping[str, Any]] = []
+        self.adapter_of: Callable[[str], Any] = lambda _exchange: ToyTyping()
+        self.on_wait: Callable[[], None] = lambda: None
+
+    @property
+    def segments(self) -> Path:
+        return self.config.data_dir / "segments"
+
+    def sleep(self, secs: float) -> None:
+        self.secs += secs
+        self.on_wait()
+
+    def monotonic(self) -> float:
+        return self.secs
+
+    def wait(self, timeout_secs: float) -> Notice | None:
+        self.sleep(timeout_secs)
+        return None
+
+    def offer(self, notice: Notice) -> None:
+        raise AssertionError("the archiver tells nobody")
+
+    def seal(self, number: int, **given: Any) -> Path:
+        """Seal a segment of three trades, one frame that says nothing, and a gap."""
+        messages = [message(0, number * 10 + id_, trade(id_)) for id_ in range(3)] + [message(1, 0, b"?")]
+        previous = IDS[number - 1] if number else ""
+        return make_segment(
+            self.segments, [TRADES, UNKNOWN], messages, gaps=[("toy", "BTC/USD", make_gap())],
+            segment_id=IDS[number], previous_segment=previous, **given,
+        )  # fmt: skip
+
+    def context(self) -> Context:
+        def log(_logger: object, level: str, event: Mapping[str, Any]) -> str:
+            self.events.append({"level": level, **event})
+            raise structlog.DropEvent
+
+        class Clock:
+            monotonic = staticmethod(self.monotonic)
+            sleep = staticmethod(self.sleep)
+            now_ns = staticmethod(lambda: pytest.fail("what is archived follows from the segment, not from the time"))
+
+        return Context(
+            role="archiver",
+            config=self.config,
+            sender=self,
+            receiver=self,
+            stopping=lambda: self.stop_when(),  # noqa: PLW0108 -- it changes while the archiver runs
+            report=self.reports.append,
+            log=structlog.wrap_logger(None, processors=[log]),
+            clock=Clock,
+        )
+
+    def run(self) -> None:
+        Archiver(self.context(), self.store, self.adapter_of).run()
+
+    def tree(self) -> dict[str, bytes]:
+        root = self.config.data_dir / "archive"
+        return {key: (root / key).read_bytes() for key in self.store.keys("")}
+
+    def left(self) -> list[str]:
+        return sorted(path.name for path in self.segments.iterdir())
+
+    def heard(self, event: str) -> list[Mapping[str, Any]]:
+        return [entry for entry in self.events if entry["event"] == event]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def manifest_ids(tree: Mapping[str, bytes]) -> list[str]:
+    return [decode_manifest(content).segment_id for key, content in tree.items() if key.startswith("_manifest/")]
+
+
+def test_every_sealed_segment_is_archived_and_gone_when_told_to_stop(world: World) -> None:
+    for number in (1, 0, 2):
+        world.seal(number)
+    world.run()
+    assert manifest_ids(world.tree()) == IDS[:3]
+    assert world.left() == []
+    assert [entry["segment"] for entry in world.heard("segment_archived")] == IDS[:3], "oldest first"
+
+
+def test_a_manifest_is_written_after_everything_it_names(world: World) -> None:
+    world.seal(0)
+    world.run()
+    *objects, last = world.store.puts
+    manifest = decode_manifest(world.tree()[last])
+    assert sorted(described.key for described in manifest.objects) == objects == sorted(objects)
+    for described in manifest.objects:
+        assert world.store.head(described.key) == ObjectInfo(described.bytes, described.sha256)
+
+
+def test_an_open_segment_is_left_alone(world: World) -> None:
+    opened = world.seal(0)
+    opened.rename(opened.with_suffix(".open.db"))
+    world.run()
+    assert world.left() == [f"{IDS[0]}.open.db"]
+    assert world.tree() == {}
+
+
+def test_what_a_reader_left_beside_a_segment_goes_with_it(world: World) -> None:
+    path = world.seal(0)
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).touch()
+    world.run()
+    assert world.left() == []
+
+
+def test_a_segment_sealed_while_idle_is_archived_at_the_next_look(world: World) -> None:
+    world.segments.mkdir()
+
+    def seal_in_time() -> None:
+        if world.secs == 2.0:
+            world.seal(0)
+
+    world.on_wait = seal_in_time
+    world.stop_when = lambda: world.secs >= 3.0
+    world.run()
+    assert manifest_ids(world.tree()) == [IDS[0]]
+
+
+def test_there_need_be_no_segments_folder_yet(world: World) -> None:
+    world.run()
+    assert world.reports[-1]["backlog_segments"] == 0
+
+
+def test_what_a_kill_left_in_staging_goes_at_the_start_and_nothing_stays_there(world: World) -> None:
+    staging = world.config.data_dir / "staging"
+    staging.mkdir()
+    (staging / "7.parquet").write_bytes(b"half")
+    world.run()
+    assert list(staging.iterdir()) == []
+    world.seal(0)
+    world.run()
+    assert list(staging.iterdir()) == []
+
+
+def test_a_segment_whose_manifest_verifies_is_only_unlinked(world: World) -> None:
+    world.seal(0)
+    world.run()
+    tree, puts = world.tree(), list(world.store.puts)
+    world.seal(0)
+    world.run()
+    assert (world.tree(), world.left(), world.store.puts) == (tree, [], puts)
+
+
+@pytest.mark.parametrize("damage", ["object gone", "object changed", "manifest cut"])
+def test_a_segment_whose_manifest_does_not_verify_is_archived_again(world: World, damage: str) -> None:
+    world.seal(0)
+    world.run()
+    tree = world.tree()
+    *objects, manifest = world.store.puts
+    root = world.config.data_dir / "archive"
+    match damage:
+        case "object gone":
+            (root / objects[0]).unlink()
+        case "object changed":
+            (root / objects[0]).write_bytes(b"x" * len(tree[objects[0]]))
+        case _:
+            (root / manifest).write_bytes(tree[manifest][:100])
+    world.seal(0)
+    world.run()
+    assert (world.tree(), world.left()) == (tree, [])
+
+
+def test_a_store_that_fails_is_tried_again_until_it_works(world: World) -> None:
+    world.seal(0)
+    world.stop_when = lambda: world.left() == []
+    failures = iter(range(5))
+
+    def fail(key: str) -> None:
+        if next(failures, None) is not None:
+            raise StoreError("403 forbidden")
+
+    world.store.before_put = fail
+    world.run()
+    assert manifest_ids(world.tree()) == [IDS[0]]
+    retries = [entry["retry_secs"] for entry in world.heard("store_failed")]
+    assert len(retries) == 5
+    assert all(0 <= secs <= 2**number for number, secs in enumerate(retries)), "exponential with full jitter"
+    assert any(report["last_error"] == "403 forbidden" for report in world.reports)
+    assert world.reports[-1]["last_error"] is None
+
+
+def test_a_store_that_holds_something_else_than_was_put_is_asked_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.seal(0)
+    world.stop_when = lambda: world.left() == []
+    wrong = iter(range(2))
+    head = DirectoryStore.head
+
+    def lying(store: DirectoryStore, key: str) -> ObjectInfo | None:
+        return ObjectInfo(1, "0" * 64) if next(wrong, None) is not None else head(store, key)
+
+    monkeypatch.setattr(Store, "head", lying)
+    world.run()
+    assert len(world.heard("store_failed")) == 2
+    assert manifest_ids(world.tree()) == [IDS[0]]
+
+
+def test_a_store_that_fails_while_stopping_is_not_waited_for_and_nothing_is_lost(world: World) -> None:
+    paths = [world.seal(number) for number in range(2)]
+
+    def fail(key: str) -> None:
+        raise StoreError("no route")
+
+    world.store.before_put = fail
+    world.run()
+    assert world.secs == 0.0
+    assert world.left() == [path.name for path in paths]
+    assert world.reports[-1]["backlog_segments"] == 2
+    assert world.reports[-1]["last_error"] == "no route"
+    world.store.before_put = lambda _key: None
+    world.run()
+    assert manifest_ids(world.tree()) == IDS[:2]
+
+
+def test_a_stop_ends_a_wait_for_the_store_soon(world: World) -> None:
+    world.seal(0)
+    world.stop_when = lambda: world.secs >= 100.0
+
+    def fail(key: str) -> None:
+        raise StoreError("no route")
+
+    world.store.before_put = fail
+    world.run()
+    assert 100.0 <= world.secs < 100.5
+
+
+def test_a_failing_store_is_no_attempt_of_the_segment(world: World) -> None:
+    world.seal(0)
+
+    def fail(key: str) -> None:
+        raise StoreError("no route")
+
+    world.store.before_put = fail
+    for _ in range(5):
+        world.run()
+    assert world.left() == [f"{IDS[0]}.db"]
+
+
+def test_a_full_disk_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from collector.storage import staging  # noqa: PLC0415 -- pyarrow is loaded by then
+
+    world.seal(0)
+    world.stop_when = lambda: world.left() == []
+    real, failures = staging.stage, iter(range(4))
+
+    def full(*given: Any) -> Any:
+        if next(failures, None) is None:
+            return real(*given)
+        (world.config.data_dir / "staging" / "1.parquet").write_bytes(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(staging, "stage", full)
+    world.run()
+    assert manifest_ids(world.tree()) == [IDS[0]]
+    assert "no room" in world.heard("store_failed")[0]["error"]
+
+
+def test_a_segment_that_fails_three_times_is_set_aside_and_the_next_goes_on(world: World) -> None:
+    world.segments.mkdir()
+    (world.segments / f"{IDS[0]}.db").write_bytes(b"no segment")
+    world.seal(1)
+    world.stop_when = lambda: world.left() == []
+    world.run()
+    assert manifest_ids(world.tree()) == [IDS[1]]
+    assert [path.name for path in (world.config.data_dir / "quarantine").iterdir()] == [f"{IDS[0]}.db"]
+    assert [entry["attempts"] for entry in world.heard("segment_failed")] == [1, 2, 3]
+    assert [entry["segment"] for entry in world.heard("segment_quarantined")] == [IDS[0]]
+    assert world.reports[-1]["quarantined"] == 1
+    assert world.reports[-1]["last_error"] is None
+
+
+def test_a_segment_of_an_exchange_nobody_knows_any_more_is_set_aside(world: World) -> None:
+    world.seal(0)
+
+    def unknown(exchange: str) -> Adapter:
+        raise ConfigError(["unknown"])
+
+    world.adapter_of = unknown
+    world.run()
+    assert world.reports[-1]["quarantined"] == 1
+    assert list((world.config.data_dir / "staging").iterdir()) == []
+
+
+def test_a_segment_that_killed_the_archiver_three_times_is_set_aside(world: World) -> None:
+    world.seal(0)
+    world.seal(1)
+
+    def die(exchange: str) -> Adapter:
+        os._exit(9)
+
+    world.adapter_of = die
+    for _ in range(3):
+        assert in_a_child(world.run) == 9
+        assert world.reports == []
+    world.adapter_of = lambda _exchange: ToyTyping()
+    world.run()
+    assert [path.name for path in (world.config.data_dir / "quarantine").iterdir()] == [f"{IDS[0]}.db"]
+    assert manifest_ids(world.tree()) == [IDS[1]]
+    assert world.left() == []
+
+
+def test_deaths_before_a_segment_succeeds_are_forgotten(world: World) -> None:
+    world.seal(0)
+    (world.segments / f"{IDS[0]}.tries").write_text("2")
+    (world.segments / f"{IDS[4]}.tries").write_text("2")
+    world.run()
+    assert world.left() == []
+    assert manifest_ids(world.tree()) == [IDS[0]]
+
+
+def test_data_of_a_newer_version_stops_the_archiver(world: World) -> None:
+    path = world.seal(0)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version = 99")
+    with pytest.raises(NewerDataError):
+        world.run()
+    assert world.left() == [path.name]
+
+
+def test_numbers_are_reported_about_once_a_second_and_at_the_end(world: World) -> None:
+    world.segments.mkdir()
+    world.stop_when = lambda: world.secs >= 10
+    world.run()
+    assert 9 <= len(world.reports) <= 12
+    world.seal(0)
+    world.run()
+    archived = sum(len(content) for key, content in world.tree().items() if not key.startswith("_"))
+    assert world.reports[-1] == {
+        "archived": 1,
+        "quarantined": 0,
+        "uploaded_objects": 3,
+        "backlog_segments": 0,
+        "backlog_bytes": 0,
+        "last_error": None,
+        "eta_secs": None,
+        "rows": 4,
+        "bytes": archived,
+    }
+
+
+def test_the_time_a_backlog_takes_is_foretold_from_the_segment_before(world: World) -> None:
+    sizes = [world.seal(number).stat().st_size for number in range(3)]
+    world.store.before_put = lambda _key: world.sleep(1.0)
+    world.run()
+    foretold = [report["eta_secs"] for report in world.reports if report["backlog_segments"] == 1]
+    assert foretold
+    assert foretold[-1] == pytest.approx(4.0 * sizes[2] / sizes[1], abs=0.1)
+
+
+def test_delays_grow_to_their_cap_with_full_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("random.uniform", lambda low, high: high - low)
+    delays = retry_delays(1.0, 5.0)
+    assert [next(delays) for _ in range(5)] == [1.0, 2.0, 4.0, 5.0, 5.0]
+
+
+def in_a_child(work: Callable[[], None]) -> int:
+    """The exit code of a process that does `work`; 0 if it came to an end, 1 if it raised."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+STEPS = ("unlink", "rename", "replace", "fsync", "mkdir")
+"""Every call by which a run changes what is on disk for good."""
+
+
+def killed_run(world: World, step: int, after: bool) -> None:
+    """Run in a process that dies before or after its n-th step."""
+    counter = iter(range(step))
+
+    def deadly(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            last = next(counter, None) is None
+            if last and not after:
+                os._exit(9)
+            result = real(*args, **kwargs)
+            if last:
+                os._exit(9)
+            return result
+
+        return call
+
+    for name in STEPS:
+        setattr(os, name, deadly(getattr(os, name)))
+    world.run()
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_kill_at_any_step_leaves_what_a_second_run_completes(tmp_path: Path, after: bool) -> None:
+    whole = World(tmp_path / "whole")
+    whole.seal(0)
+    whole.run()
+    for step in count():
+        broken = World(tmp_path / str(step))
+        broken.seal(0)
+        code = in_a_child(partial(killed_run, broken, step, after))
+        broken.run()
+        assert broken.tree() == whole.tree(), f"killed at step {step}"
+        assert broken.left() == []
+        assert list((broken.config.data_dir / "staging").iterdir()) == []
+        if code == 0:
+            break
+    assert step > 30, "a run has many steps"

@@ -1,0 +1,21 @@
+from pathlib import Path
+
+import pytest
+
+from collector.storage.durable import write_durably
+
+
+def test_a_file_holds_the_old_or_the_new_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    write_durably(path, b"old")
+
+    def dies(_path: Path) -> None:
+        raise OSError
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match=r""):
+        patch.setattr("collector.storage.durable.sync", dies)
+        write_durably(path, b"new")
+    assert path.read_bytes() == b"old"
+    write_durably(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert [found.name for found in tmp_path.iterdir()] == ["file"]
