@@ -1,0 +1,113 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collector.storage.directory import DirectoryStore
+from collector.storage.sealed import open_sealed
+from collector.storage.staging import stage
+from collector.storage.verify import KINDS, Finding, Segment, Verification, broken_chains
+from tests.storage.segment_files import TRADES, ToyTyping, make_gap, make_segment, message, trade
+
+IDS = [f"20261123T12000{number}Z-4f2a9c" for number in range(4)]
+
+
+def archive(base: Path, number: int, *, first: bool = False) -> Path:
+    """Archive a segment with a trade and a gap below `base`; where its manifest stands."""
+    root = base / "archive"
+    previous = "" if first or number == 0 else IDS[number - 1]
+    path = make_segment(
+        base, [TRADES], [message(0, number, trade(number))], gaps=[("toy", "BTC/USD", make_gap())],
+        segment_id=IDS[number], previous_segment=previous,
+    )  # fmt: skip
+    staging = base / f"staging{number}"
+    staging.mkdir()
+    with open_sealed(path) as segment:
+        files, manifest = stage(segment, lambda _exchange: ToyTyping(), staging, lambda: None)
+    for file in files:
+        DirectoryStore(root).put(file.object.key, file.path, file.object.sha256)
+    manifest_path = root / "_manifest" / "date=2026-11-23" / f"{manifest.host}-{manifest.segment_id}.json"
+    manifest_path.parent.mkdir(parents=True, exist_ok=True)
+    manifest_path.write_bytes(manifest.encode())
+    return manifest_path
+
+
+def found(base: Path) -> list[Finding]:
+    return list(Verification(DirectoryStore(base / "archive")).findings())
+
+
+def change(manifest: Path, **changed: Any) -> None:
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | changed))
+
+
+def test_a_whole_archive_has_no_findings_and_is_counted(tmp_path: Path) -> None:
+    for number in range(3):
+        archive(tmp_path, number)
+    verification = Verification(DirectoryStore(tmp_path / "archive"))
+    assert list(verification.findings()) == []
+    sizes = sum(path.stat().st_size for path in (tmp_path / "archive").rglob("*.parquet"))
+    assert (verification.segments, verification.objects, verification.rows) == (3, 6, 6)
+    assert verification.bytes == sizes
+
+
+def test_an_object_that_is_gone_is_missing(tmp_path: Path) -> None:
+    key = json.loads(archive(tmp_path, 0).read_text())["objects"][1]["key"]
+    (tmp_path / "archive" / key).unlink()
+    assert found(tmp_path) == [Finding("missing", key, "it had 1 rows")]
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["other bytes", "cut"])
+def test_an_object_that_changed_differs(tmp_path: Path, cut: bool) -> None:
+    key = json.loads(archive(tmp_path, 0).read_text())["objects"][0]["key"]
+    path = tmp_path / "archive" / key
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] if cut else content[:-1] + b"x")
+    (finding,) = found(tmp_path)
+    assert (finding.kind, finding.key) == ("differs", key)
+
+
+def test_an_object_without_a_manifest_is_an_orphan(tmp_path: Path) -> None:
+    manifest = archive(tmp_path, 0)
+    keys = [described["key"] for described in json.loads(manifest.read_text())["objects"]]
+    archive(tmp_path, 1, first=True)
+    manifest.unlink()
+    assert [(finding.kind, finding.key) for finding in found(tmp_path)] == [("orphan", key) for key in keys]
+
+
+def test_a_manifest_that_cannot_be_read_is_damaged_and_the_others_are_still_verified(tmp_path: Path) -> None:
+    manifest = archive(tmp_path, 0)
+    archive(tmp_path, 1, first=True)
+    manifest.write_bytes(b"{")
+    kinds = [finding.kind for finding in found(tmp_path)]
+    assert kinds == ["damaged", "orphan", "orphan"]
+
+
+@pytest.mark.parametrize("other", [IDS[1], "yesterday"])
+def test_a_manifest_under_another_name_is_damaged(tmp_path: Path, other: str) -> None:
+    change(archive(tmp_path, 0), segment_id=other)
+    assert found(tmp_path)[0].kind == "damaged"
+
+
+def test_a_segment_whose_predecessor_has_no_manifest_shows_the_hole(tmp_path: Path) -> None:
+    for number in (0, 2, 3):
+        archive(tmp_path, number)
+    (hole,) = found(tmp_path)
+    assert hole.kind == "hole"
+    assert IDS[2] in hole.key
+    assert IDS[1] in hole.text
+
+
+def test_the_chains_of_two_hosts_have_nothing_to_do_with_each_other() -> None:
+    segments = [Segment("a0", "a", IDS[0], None), Segment("b1", "b", IDS[1], IDS[0])]
+    assert [finding.key for finding in broken_chains(segments)] == ["b1"]
+
+
+def test_two_segments_that_follow_one_are_a_fork() -> None:
+    segments = [Segment("0", "a", IDS[0], None), *(Segment(str(n), "a", IDS[n], IDS[0]) for n in (1, 2))]
+    assert [(finding.kind, finding.key) for finding in broken_chains(segments)] == [("fork", "1"), ("fork", "2")]
+
+
+def test_every_kind_of_finding_is_explained(tmp_path: Path) -> None:
+    archive(tmp_path, 2)
+    assert {finding.kind for finding in found(tmp_path)} <= set(KINDS)
