@@ -94,10 +94,13 @@ class Child:
         else:
             self.state = "done"
 
-    def kill(self) -> None:
-        """End it now."""
+    def end(self) -> None:
+        """Kill it and wait until it is gone."""
         if self._life is not None:
             self._life.kill()
+            self._life.bury()
+            self._life = None
+        self.state = "failed"
 
     def _bury(self, code: int, now: float) -> None:
         assert self._life is not None  # noqa: S101 -- for the type checker; `tend` asked

@@ -182,10 +182,7 @@ class Supervisor:
         """Kill whoever still lives; true if that was needed."""
         left = [child for child in self.children if child.state not in {"done", "failed"}]
         for child in left:
-            child.kill()
-        for child in left:
-            if child.life is not None:
-                child.life.bury()
+            child.end()
         if left:
             self._log.error("stop_late", killed=[child.role for child in left])
         return bool(left)

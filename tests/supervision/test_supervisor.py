@@ -132,6 +132,7 @@ def test_what_does_not_leave_by_the_deadline_is_killed_and_the_exit_says_so(tmp_
     assert world.told == ["ingest:binance", "writer"]
     assert world.killed == ["writer", "archiver"]
     assert 7 <= world.looks <= 9
+    assert [child.life for child in world.supervisor.children] == [None, None, None]
 
 
 def test_a_second_signal_hurries(world: World) -> None:
