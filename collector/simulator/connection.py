@@ -1,4 +1,4 @@
-"""One WebSocket connection: three tasks that send, receive and keep alive; the first to finish ends it.
+"""One WebSocket connection: tasks that send, receive and watch over it; the first to finish ends it.
 
 Data frames come ready framed and go to the socket in chunks; what the client says is judged in `dialogue`.
 """
@@ -7,9 +7,8 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 from websockets.server import ServerProtocol
@@ -18,33 +17,14 @@ from collector.simulator.dialogue import Dialogue
 from collector.simulator.frames import Frame, bare
 from collector.simulator.outbox import Abort, Close, Control, End, Half, Item, Later, Note, Ping, Stall
 from collector.simulator.sentlog import SentLog
-from collector.simulator.sockets import Outlet, Stalls
+from collector.simulator.sockets import Outlet
 from collector.simulator.subscriptions import Asked
+from collector.simulator.terms import Tally, Terms
 
 CHUNK_BYTES: Final = 64 * 1024
 MAX_BACKLOG: Final = 250_000
 """Frames a client may lie behind before it is cut off, as the exchange does with slow clients."""
 CLOSE_TIMEOUT_SECS: Final = 1.0
-
-
-@dataclass
-class Tally:
-    """Counts over all connections since the start."""
-
-    connections: int = 0
-    sent: Counter[str] = field(default_factory=Counter)
-    dropped: int = 0
-    stalls: Stalls = field(default_factory=Stalls)
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What holds for every connection."""
-
-    ping_interval_secs: float
-    pong_timeout_secs: float
-    any_dialect: bool
-    """Clients may speak another exchange's language: everything goes to everyone, what they say is only logged."""
 
 
 class Connection:
@@ -74,6 +54,7 @@ class Connection:
         self._stirred = stirred
         self._outbox: deque[Item] = deque()
         self._in_flight = 0
+        self._unsent: list[Item] = []
         self._unread = bytearray()
         self._work = asyncio.Event()
         self._closing = asyncio.Event()
@@ -107,10 +88,12 @@ class Connection:
 
     def wants(self, stream: str) -> bool:
         """Whether a frame of this stream is for this client."""
-        return self._terms.any_dialect or stream in self._dialogue.streams
+        return self.open and (self._terms.any_dialect or stream in self._dialogue.streams)
 
     def pick(self, frames: Sequence[Frame]) -> Sequence[Frame]:
         """Those of `frames` that are for this client, as it gets them."""
+        if not self.listening:
+            return ()
         if self._terms.any_dialect:
             return frames
         streams = self._dialogue.streams
@@ -129,12 +112,13 @@ class Connection:
     def put(self, items: Iterable[Item]) -> None:
         """Add to what is to be sent."""
         if not self.open:
-            self._discard(items)
+            self._unsent.extend(items)
             return
         self._outbox.extend(items)
         self._work.set()
         if len(self._outbox) > MAX_BACKLOG:
             self.finish("too slow", Abort("too slow"))
+            self.outlet.reset_on_close()  # it may never take enough for its turn to come
 
     def finish(self, why: str, *items: Item) -> None:
         """End it with `items` in place of everything not yet sent."""
@@ -142,16 +126,15 @@ class Connection:
             return
         self._why = why
         self._closing.set()
-        unsent, self._outbox = self._outbox, deque(items)
-        self._discard(unsent)
-        self._discard(self.held.values())
+        self._unsent = [*self._outbox, *self.held.values()]
+        self._outbox = deque(items)
         self.held.clear()
         self._work.set()
 
     async def run(self, unread: bytes = b"") -> None:
         """Serve the client until it or the server has had enough; then close the socket."""
         self._unread += unread
-        tasks = [asyncio.create_task(job()) for job in (self._send, self._receive, self._keep_alive)]
+        tasks = [asyncio.create_task(job()) for job in (self._send, self._receive, self._watch)]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -159,6 +142,7 @@ class Connection:
                 task.cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)
             self.finish(self._why)
+            self._discard(self._unsent)
             self._log.event(self.number, "close", why=self._why, code=self._dialogue.close_code)
             self._sock.close()
         for result in results:
@@ -282,16 +266,19 @@ class Connection:
             self._shaken.set()
         self._stirred()
 
-    async def _keep_alive(self) -> None:
-        """Ping, and end the connection of a client that does not answer in time."""
-        pause = min(self._terms.ping_interval_secs, self._terms.pong_timeout_secs)
+    async def _watch(self) -> None:
+        """Ping, and end the connection of a client that does not answer, or does not let itself be closed, in time."""
+        pause = min(self._terms.ping_interval_secs, self._terms.pong_timeout_secs) / 10
         next_ping = time.monotonic() + self._terms.ping_interval_secs
-        while self.stalled or not self._dialogue.overdue(time.monotonic()):
+        while self.open:
             await asyncio.sleep(pause)
-            if self.open and time.monotonic() >= next_ping:
+            now = time.monotonic()
+            if now >= next_ping:
                 next_ping += self._terms.ping_interval_secs
                 self.put([Ping()])
-        self.finish("pong timeout", Close(1008, "Pong timeout"))
+            if not self.stalled and self._dialogue.overdue(now):
+                self.finish("pong timeout", Close(1008, "Pong timeout"))
+        # A closing connection ends without its client, which may read nothing any more.
         await asyncio.sleep(2 * CLOSE_TIMEOUT_SECS)
 
 

@@ -5,12 +5,12 @@ import json
 from typing import Any
 
 from collector.domain.errors import ConfigError
-from collector.simulator.connection import Tally
 from collector.simulator.fanout import Fanout
 from collector.simulator.faults import Fault, from_fields
 from collector.simulator.replay import Replay
 from collector.simulator.rest import Response
 from collector.simulator.sockets import STALL_SECS
+from collector.simulator.terms import Tally
 
 PREFIX = "/simulator/"
 

@@ -204,6 +204,8 @@ class ActiveFaults:
         """Put one frame or request to the faults; see `decide`."""
         if not self.faults:
             return None
-        dice = self._dice.setdefault(connection, random.Random(f"{self._seed}:{connection}"))
-        fault, self.faults = decide(self.faults, dice.random(), kinds=kinds, connection=connection, stream=stream)
+        if connection not in self._dice:
+            self._dice[connection] = random.Random(f"{self._seed}:{connection}")
+        draw = self._dice[connection].random()
+        fault, self.faults = decide(self.faults, draw, kinds=kinds, connection=connection, stream=stream)
         return fault

@@ -16,7 +16,7 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
 from collector.simulator import live, replay
-from collector.simulator.connection import CLOSE_TIMEOUT_SECS, Connection, Tally, Terms
+from collector.simulator.connection import CLOSE_TIMEOUT_SECS, Connection
 from collector.simulator.controls import PREFIX, Controls
 from collector.simulator.fanout import Fanout
 from collector.simulator.faults import ActiveFaults, Fault
@@ -26,6 +26,7 @@ from collector.simulator.rest import Response, Rest, too_many
 from collector.simulator.sentlog import SentLog
 from collector.simulator.sockets import Outlet, Stalls
 from collector.simulator.subscriptions import Asked, asked
+from collector.simulator.terms import Tally, Terms
 from collector.simulator.web import Reader, Request, encode
 
 ATTEMPT_WINDOW_SECS: Final = 300.0

@@ -1,6 +1,7 @@
 """A simulator on a port of its own, in a thread; and clients that read from it."""
 
 import asyncio
+import contextlib
 import json
 import threading
 import time
@@ -35,6 +36,8 @@ class Running:
             self._loop.run_until_complete(self._simulator.serve(self._ready))
         except BaseException as error:  # noqa: BLE001 - raised again in `stop`
             self._failure = error
+        finally:
+            self._loop.close()
 
     def _ready(self, port: int) -> None:
         self.port = port
@@ -42,7 +45,7 @@ class Running:
 
     def request_stop(self) -> None:
         """Ask it to stop, and do not wait."""
-        if self._thread.is_alive():
+        with contextlib.suppress(RuntimeError):  # its loop is closed: it has ended already
             self._loop.call_soon_threadsafe(self._simulator.stop)
 
     def ended(self) -> None:

@@ -8,6 +8,7 @@ import pytest
 import websocket
 from websockets.sync.client import connect
 
+from collector.simulator.faults import Fault
 from tests.simulator.running import DEADLINE_SECS, Running, events, receive, receive_all, sent
 
 Simulate = Callable[..., Running]
@@ -253,6 +254,28 @@ def test_a_client_that_stops_reading_is_a_send_stall_while_it_lasts_and_after(
     assert after["send_stalls"]["secs"] > 0.2
 
 
+@pytest.mark.parametrize("faults", [(), (Fault("stall", next=1),)])
+def test_a_client_that_falls_too_far_behind_a_paced_source_is_cut_off(
+    simulate: Simulate,
+    recording: Callable[..., object],
+    monkeypatch: pytest.MonkeyPatch,
+    faults: tuple[Fault, ...],
+) -> None:
+    monkeypatch.setattr("collector.simulator.connection.MAX_BACKLOG", 50)
+    monkeypatch.setattr("collector.simulator.connection.CLOSE_TIMEOUT_SECS", 0.2)
+    texts = [f"{number:<200000}" for number in range(200)]
+    simulator = simulate(replay=(recording(*texts),), speed=100, all_streams=True, faults=faults)
+    client = simulator.connect("/stream")
+    simulator.until(lambda stats: stats["connections_total"] == 1 and not stats["connections"])
+    assert len(receive_all(client)) < 150
+    log = simulator.log()
+    assert [line["why"] for line in events(log, "close")] == ["too slow"]
+    assert (
+        sent(log) + [line["raw"] for line in events(log, "dropped")]
+        == texts[: len(sent(log)) + len(events(log, "dropped"))]
+    )
+
+
 def test_a_failure_inside_is_not_hidden(simulate: Simulate, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("broken")
@@ -262,12 +285,3 @@ def test_a_failure_inside_is_not_hidden(simulate: Simulate, monkeypatch: pytest.
     simulator.ended()
     with pytest.raises(RuntimeError, match="broken"):
         simulator.stop()
-
-
-def test_the_market_sends_about_as_much_as_asked(simulate: Simulate) -> None:
-    simulator = simulate(rate=300.0, symbols=("BTCUSDT", "ETHUSDT"))
-    names = [f"{symbol}@{suffix.partition('@')[2]}" for symbol in ("btcusdt", "ethusdt") for suffix in ALL.split("/")]
-    client = simulator.connect(f"/stream?streams={'/'.join(names)}")
-    started = time.monotonic()
-    receive(client, 1200)
-    assert 1.0 < time.monotonic() - started < 4.0

@@ -1,0 +1,28 @@
+from collections import Counter
+
+import pytest
+
+from collector.simulator.live import TICK_SECS, TICKS_PER_BEAT, Tape
+from collector.simulator.market import Market
+
+
+def frames_by_beat(rate: float, seed: int, beats: int) -> list[int]:
+    tape = Tape(Market("BTCUSDT", seed), rate, seed)
+    counts = []
+    for beat in range(beats):
+        events = sum(tape.events(TICK_SECS) for _ in range(TICKS_PER_BEAT))
+        counts.append(len(tape.market.step(100 * beat, events)))
+        tape.next_beat()
+    return counts
+
+
+@pytest.mark.parametrize(("rate", "secs"), [(5, 600), (50, 120), (1000, 20)])
+def test_a_market_sends_about_as_many_frames_as_asked(rate: float, secs: int) -> None:
+    sent = sum(frames_by_beat(rate, seed=1, beats=10 * secs))
+    assert 0.8 * rate < sent / secs < 1.2 * rate
+
+
+def test_some_beats_are_quiet_and_some_are_busy() -> None:
+    counts = Counter(frames_by_beat(200, seed=2, beats=300))
+    assert counts[0] > 10
+    assert max(counts) > 40
