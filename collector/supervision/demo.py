@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from rich import box
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -49,7 +50,9 @@ def run_demo(config: Config, data_dir: Path, stop_after_secs: float | None) -> i
     """Record the simulator into `data_dir` until Ctrl-C, then say what was written; returns the exit code."""
     data_dir.mkdir(parents=True, exist_ok=True)
     with _terminal(data_dir / "demo.log") as console, _exchange() as ws_url:
-        console.print(f"Recording a made-up exchange into {data_dir} until Ctrl-C; the log is in {data_dir}/demo.log")
+        console.print(
+            f"Recording a made-up exchange into {data_dir} until Ctrl-C; demo.log is there too.", soft_wrap=True
+        )
         view = _View(console)
         with view:
             code = record(demo_config(config, ws_url, data_dir), stop_after_secs=stop_after_secs, on_status=view.show)
@@ -94,7 +97,7 @@ class _View:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._live = Live(console=console, refresh_per_second=2) if console.is_terminal else None
+        self._live = Live(console=console, refresh_per_second=2, transient=True) if console.is_terminal else None
         self._shown = 0
 
     def __enter__(self) -> None:
@@ -116,34 +119,44 @@ class _View:
 def _line(status: Mapping[str, Any]) -> str:
     segments, writer, archive = status["segments"], status["writer"], status["archive"]
     return (
-        f"{status['uptime_secs']:5.0f} s  messages {writer['messages']}  segments archived {segments['archived']}"
+        f"{status['uptime_secs']:5.0f} s  messages {writer['messages']:,}  segments archived {segments['archived']}"
         f"  Parquet files {archive['uploaded_objects']}"
     )
 
 
 def _screen(status: Mapping[str, Any]) -> Group:
-    processes = Table("process", "state", "pid", "RSS", "CPU", title_justify="left")
+    processes = _table("process", "state", ("pid", "RSS", "CPU"))
     for process in status["processes"]:
         rss, cpu = process["rss_bytes"], process["cpu_percent"]
         used = (f"{rss >> 20} MiB", f"{cpu:.0f} %") if rss is not None else ("", "")
         processes.add_row(process["name"], process["state"], str(process["pid"] or ""), *used)
-    streams = Table("stream", "messages", "last durable row")
+    streams = _table("symbol", "data type", ("messages", "last durable row"))
     for stream in status["streams"]:
         durable = (stream["last_durable_at"] or "")[11:19]
-        streams.add_row(f"{stream['symbol']} {stream['data_type']}", str(stream["messages"]), durable)
+        streams.add_row(stream["symbol"], stream["data_type"], f"{stream['messages']:,}", durable)
     return Group(Text(_line(status)), processes, streams, Text("Ctrl-C stops in order and shows what was written"))
+
+
+def _table(first: str, second: str, numbers: tuple[str, ...]) -> Table:
+    table = Table(first, second, box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in numbers:
+        table.add_column(name, justify="right")
+    return table
 
 
 def _summary(console: Console, data_dir: Path, code: int) -> None:
     manifests = [json.loads(path.read_bytes()) for path in sorted((data_dir / "archive/_manifest").rglob("*.json"))]
     objects = [item for manifest in manifests for item in manifest["objects"]]
-    table = Table("data type", "files", "rows", "bytes", title=f"In {data_dir}/archive", title_justify="left")
+    table = _table("data type", "", ("files", "rows", "bytes"))
     for data_type in sorted({item["data_type"] for item in objects}):
         mine = [item for item in objects if item["data_type"] == data_type]
         table.add_row(
-            data_type, str(len(mine)), f"{sum(i['rows'] for i in mine):,}", f"{sum(i['bytes'] for i in mine):,}"
+            data_type, "", str(len(mine)), f"{sum(i['rows'] for i in mine):,}", f"{sum(i['bytes'] for i in mine):,}"
         )
+    console.print(
+        f"Stopped with exit code {code}; {len(manifests)} segments are archived in {data_dir}/archive:", soft_wrap=True
+    )
     console.print(table)
-    console.print(f"{len(manifests)} segments; stopped with exit code {code}. Read it, for example with DuckDB:")
+    console.print("Read it, for example with DuckDB:")
     trades = f"{data_dir}/archive/*/data_type=trade/**"
     console.print(_QUERY.format(files=trades), markup=False, soft_wrap=True)
