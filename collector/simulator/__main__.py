@@ -45,19 +45,31 @@ def _parser() -> argparse.ArgumentParser:
     add("--port", type=int, default=default.port, help="0: any free port")
     add("--seed", type=int, default=default.seed, help="of the market and the faults")
     add("--symbols", default=",".join(default.symbols), help="BTCUSDT,ETHUSDT,...")
-    add("--rate", type=float, default=default.rate, help="messages per second and symbol, roughly (default 50)")
+    add("--rate", type=_positive, default=default.rate, help="messages per second and symbol, roughly (default 50)")
     add("--replay", type=Path, nargs="+", default=(), metavar="FILE", help="*.jsonl or *.jsonl.zst, played in turn")
-    add("--speed", type=float, default=default.speed, help="of the replay; 0: as fast as the clients take it")
+    add("--speed", type=_not_negative, default=default.speed, help="of the replay; 0: as fast as the clients take it")
     add("--clients", type=int, default=default.clients, help="the replay starts when so many have subscribed")
     add("--loop", action="store_true", help="start the recording over at its end")
     add("--all-streams", action="store_true", help="send every frame to everyone, on any path")
     add("--fault", action="append", default=[], metavar="FAULT", help="see below; may be repeated")
     add("--sent-log", type=Path, metavar="FILE", help="JSON lines of everything sent")
-    add("--ping-interval-secs", type=float, default=default.ping_interval_secs)
-    add("--pong-timeout-secs", type=float, default=default.pong_timeout_secs)
+    add("--ping-interval-secs", type=_positive, default=default.ping_interval_secs)
+    add("--pong-timeout-secs", type=_positive, default=default.pong_timeout_secs)
     add("--max-attempts", type=int, help="WebSocket handshakes in five minutes (the exchange: 300; default: any)")
     add("--exit-with-parent", action="store_true", help="leave when the process that started this one is gone")
     return parser
+
+
+def _positive(text: str) -> float:
+    if not float(text) > 0:
+        raise ValueError(text)
+    return float(text)
+
+
+def _not_negative(text: str) -> float:
+    if not float(text) >= 0:
+        raise ValueError(text)
+    return float(text)
 
 
 def _options(arguments: argparse.Namespace) -> Options:
@@ -65,6 +77,8 @@ def _options(arguments: argparse.Namespace) -> Options:
     parent = os.getppid() if values.pop("exit_with_parent") else None
     faults = tuple(_fault(text) for text in values.pop("fault"))
     symbols = tuple(symbol for symbol in values.pop("symbols").upper().split(",") if symbol)
+    if not symbols:
+        raise ConfigError(["--symbols: at least one is needed"])
     replay = tuple(values.pop("replay"))
     return Options(**values, parent=parent, faults=faults, symbols=symbols, replay=replay)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from collector.domain.errors import ConfigError
 from collector.simulator.fanout import Fanout
 from collector.simulator.frames import BINARY, TEXT, Frame, wire
 
@@ -32,7 +33,10 @@ class Recording:
 
 
 def load(paths: Iterable[Path]) -> Recording:
-    """Read recordings, one after another: the second begins when the first has ended."""
+    """Read recordings, one after another: the second begins when the first has ended.
+
+    Raises OSError for a file that cannot be read and ConfigError for one that is no recording.
+    """
     recording = Recording()
     for path in paths:
         base = recording.due_us[-1] if recording.due_us else 0
@@ -47,10 +51,14 @@ def load(paths: Iterable[Path]) -> Recording:
 
 
 def _received(path: Path) -> Iterator[tuple[Frame, int | None]]:
-    for text in _lines(path):
-        line = json.loads(text)
-        if line["dir"] == "in":
-            yield _frame(line), line["recv_ts_us"]
+    for number, text in enumerate(_lines(path), start=1):
+        try:
+            line = json.loads(text)
+            received = (_frame(line), line["recv_ts_us"]) if line["dir"] == "in" else None
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigError([f"{path}, line {number} is no line of a recording: {error!r}"]) from error
+        if received:
+            yield received
 
 
 def _lines(path: Path) -> Iterator[bytes]:
