@@ -46,9 +46,10 @@ def get_json(url: str) -> Any:
 class Exchange:
     """The simulator as a process of its own."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, log: bool = True) -> None:
         self.sent_log = folder / "sent.jsonl"
-        command = [sys.executable, "-m", "collector.simulator", "--exit-with-parent", "--sent-log", str(self.sent_log)]
+        command = [sys.executable, "-m", "collector.simulator", "--exit-with-parent"]
+        command += ["--sent-log", str(self.sent_log)] if log else []
         self._process = subprocess.Popen([*command, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         ready = json.loads(self._process.stdout.readline())

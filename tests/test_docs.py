@@ -1,0 +1,59 @@
+"""The docs and the code say the same."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from collector.domain import errors
+from collector.supervision.health import RULES
+from collector.supervision.supervisor import EXIT_LATE
+
+ROOT = Path(__file__).resolve().parents[1]
+OPERATIONS = (ROOT / "docs/OPERATIONS.md").read_text()
+LEVELS = {"debug", "info", "warning", "error", "exception"}
+
+
+def table_below(heading: str) -> list[list[str]]:
+    """The cells of the first table behind a heading, its head left out."""
+    section = OPERATIONS.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    rows = [line for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows[2:]]
+
+
+def logged_events() -> Iterator[str]:
+    modules = [path for path in ROOT.glob("collector/**/*.py") if "simulator" not in path.parts]
+    for path in [*modules, ROOT / "supervisor.py"]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in LEVELS:
+                first = node.args[0] if node.args else None
+                if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                    yield first.value
+
+
+def test_every_event_is_explained_and_every_explained_event_exists() -> None:
+    explained = {name for row in table_below("The log") for name in re.findall(r"`(\w+)`", row[0])}
+    assert explained == {*logged_events(), "log_lines_dropped"}
+
+
+def test_every_reason_of_ill_health_is_explained() -> None:
+    assert {row[0].strip("`") for row in table_below("Is it well?")} == set(RULES)
+
+
+def test_every_exit_code_is_explained() -> None:
+    stops = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.StopError)]
+    codes = {kind.exit_code for kind in stops if kind is not errors.StopError}
+    assert {int(row[0]) for row in table_below("Exit codes")} == codes | {0, EXIT_LATE}
+
+
+def test_every_path_the_docs_name_exists() -> None:
+    for page in [ROOT / "README.md", *ROOT.glob("docs/*.md")]:
+        for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text()):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_architecture_names_every_room() -> None:
+    page = (ROOT / "docs/ARCHITECTURE.md").read_text()
+    rooms = {p.name for p in (ROOT / "collector").iterdir() if not p.name.startswith("_")}
+    assert [room for room in rooms if room not in page] == []

@@ -1,0 +1,73 @@
+"""The demonstration, and the queries of the README on what it wrote."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+from tests.whole.running import ROOT
+
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder in which the demonstration ran for some seconds, and what it said."""
+    folder = tmp_path_factory.mktemp("demo")
+    command = [sys.executable, str(ROOT / "supervisor.py"), "--demo", "--stop-after", "8"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    (folder / "data").symlink_to(folder / "data-demo")
+    return folder, done.stdout
+
+
+def code_of(language: str) -> str:
+    match = re.search(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    assert match is not None
+    return match[1]
+
+
+def test_the_demonstration_says_what_was_written_and_where(demo: tuple[Path, str]) -> None:
+    folder, said = demo
+    assert f"{folder}/data-demo/archive" in said
+    for data_type in ("agg_trade", "book_delta", "book_snapshot", "book_ticker", "trade"):
+        assert re.search(rf"{data_type} +\d+ +[\d,]+ +[\d,]+", said)
+
+
+def test_the_query_it_shows_runs(demo: tuple[Path, str]) -> None:
+    _, said = demo
+    query = said[said.index("SELECT") :]
+    rows = duckdb.connect().execute(query).pl().rows()
+    assert {row[0] for row in rows} == {"BTCUSDT", "ETHUSDT"}
+
+
+def test_the_duckdb_query_of_the_readme_runs(demo: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(demo[0])
+    rows = duckdb.connect().execute(code_of("sql")).pl().rows()
+    assert {row[1] for row in rows} == {"buy", "sell"}
+    assert all(row[2] > 0 and row[3] > 0 for row in rows)
+
+
+def test_the_polars_query_of_the_readme_runs(demo: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(demo[0])
+    code = code_of("python").strip().removeprefix("import polars as pl").strip()
+    frame = eval(code, {"pl": pl})
+    assert frame.columns == ["received_at", "bid", "ask"]
+    assert frame.height > 0
+    assert (frame["bid"] < frame["ask"]).all()
+
+
+def test_the_sqlite_view_of_the_readme_runs(demo: tuple[Path, str]) -> None:
+    command = re.search(r"select \* from snapshots limit 5", README)
+    assert command is not None
+    (opened,) = (demo[0] / "data-demo/segments").glob("*.open.db")
+    import sqlite3  # noqa: PLC0415 -- only here
+
+    db = sqlite3.connect(f"file:{opened}?mode=ro", uri=True)
+    names = [column[0] for column in db.execute(command[0]).description]
+    db.close()
+    assert names == ["id", "exchange", "symbol", "data_type", "exchange_sequence_id", "timestamp", "data"]
