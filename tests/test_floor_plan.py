@@ -42,7 +42,6 @@ IMPURE_PACKAGES = {
     "socket",
     "threading",
     "asyncio",
-    "pathlib",
     "logging",
     "subprocess",
 }
