@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from collector.storage.durable import sync
 from collector.storage.journal_format import FeedIdentity, RecordKind, encode_event, encode_frames, encode_header
 
 SUFFIX = ".journal"
@@ -94,7 +95,7 @@ class JournalWriter:
             return
         os.fdatasync(current)
         if state[0] != self._synced[0]:
-            _sync_folder(self._folder)
+            sync(self._folder)
         self._synced = state
 
     def close(self) -> None:
@@ -145,11 +146,3 @@ def _write_whole(fd: int, pieces: list[bytes], position: int) -> int:
         os.ftruncate(fd, position)
         raise
     return total
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -7,7 +7,6 @@
 At start an `.open.db` wins over a `.new.db`; without one, the `.new.db` is promoted.
 """
 
-import os
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import msgspec
 
 from collector.domain.errors import NewerDataError, SegmentBusyError
+from collector.storage.durable import sync, write_durably
 from collector.storage.journal_reader import Position
 from collector.storage.segments import SCHEMA, SCHEMA_VERSION, Segment, SegmentState, connect, store_state
 
@@ -29,7 +29,7 @@ def open_segment(folder: Path) -> Segment | None:
     if not opened and made:
         opened = [made[0].with_name(made[0].name.replace(".new.db", ".open.db"))]
         made[0].rename(opened[0])
-        sync_folder(folder)
+        sync(folder)
     for leftover in folder.glob("*.new.db*"):
         leftover.unlink()
     if not opened:
@@ -56,7 +56,7 @@ def create_segment(path: Path, meta: Mapping[str, str], state: SegmentState) -> 
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
         db.close()
-    _sync_file(path)
+    sync(path)
 
 
 def seal(segment: Segment, new_id: str, meta: Mapping[str, str], state: SegmentState, sealed_us: int) -> Segment:
@@ -77,7 +77,7 @@ def seal(segment: Segment, new_id: str, meta: Mapping[str, str], state: SegmentS
     segment.path.rename(folder / f"{segment.segment_id}.db")
     opened = folder / f"{new_id}.open.db"
     made.rename(opened)
-    sync_folder(folder)
+    sync(folder)
     write_positions(folder, new_id, state.positions)
     return Segment(opened)
 
@@ -85,11 +85,7 @@ def seal(segment: Segment, new_id: str, meta: Mapping[str, str], state: SegmentS
 def write_positions(folder: Path, segment_id: str, positions: Mapping[str, Position]) -> None:
     """Keep the positions of the last seal beside the segments: numbers go on from there, and a lost segment is reread."""
     content = {"segment_id": segment_id, "positions": [p._asdict() for p in positions.values()]}
-    made = folder / "positions.json.new"
-    made.write_bytes(msgspec.json.encode(content))
-    _sync_file(made)
-    made.replace(folder / "positions.json")
-    sync_folder(folder)
+    write_durably(folder / "positions.json", msgspec.json.encode(content))
 
 
 def read_positions(folder: Path) -> dict[str, Position]:
@@ -106,11 +102,6 @@ def sealed_segments(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.db") if path.name.count(".") == 1)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder durable."""
-    _sync_file(folder)
-
-
 def _refuse_newer(path: Path) -> None:
     db = sqlite3.connect(path)
     try:
@@ -119,11 +110,3 @@ def _refuse_newer(path: Path) -> None:
         db.close()
     if version > SCHEMA_VERSION:
         raise NewerDataError(f"{path} has schema version {version}; this program knows {SCHEMA_VERSION}")
-
-
-def _sync_file(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -133,13 +133,13 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, *, call: 
     ("owner", "name", "call"),
     [
         (sealing, "store_state", 1),  # B is half made
-        (sealing, "_sync_file", 1),  # B is made
+        (sealing, "sync", 1),  # B is made
         (Segment, "set_meta", 1),
         (Segment, "fold", 1),
         (Segment, "close", 1),
         (Path, "rename", 1),  # A is closed, not yet renamed
         (Path, "rename", 2),  # A is sealed, B not yet open
-        (sealing, "sync_folder", 1),
+        (sealing, "sync", 2),
         (sealing, "write_positions", 1),
     ],
 )
