@@ -81,7 +81,7 @@ class Watch:
                 self.cpu_secs[name] = times.user + times.system
                 # ru_maxrss as the kernel keeps it: no peak between two looks is missed.
                 peak = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-                self.peak_rss_bytes[name] = int(peak[1]) * 1024 if peak else 0
+                self.peak_rss_bytes[name] = max(self.peak_rss_bytes.get(name, 0), int(peak[1]) * 1024 if peak else 0)
             except (psutil.Error, OSError):
                 continue
 
