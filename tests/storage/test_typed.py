@@ -1,6 +1,9 @@
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from collector.domain.records import TradeRow, TypedRow
 from collector.storage.spill import Row
@@ -87,6 +90,20 @@ def test_a_number_in_a_book_that_could_not_be_read_is_null_in_its_place() -> Non
     assert batch["bid_sizes"].to_pylist() == [[2.0], [2.0, 3.0]]
     assert batch["ask_prices"].to_pylist() == [[], []], "an absent side is empty, never null"
     assert batch["raw"].to_pylist() == [None, bad.decode()]
+
+
+DECIMALS = st.from_regex(r"-?[0-9]{1,20}(\.[0-9]{0,20})?([eE][+-]?[0-9]{1,3})?", fullmatch=True)
+
+
+@given(st.lists(DECIMALS, min_size=1, max_size=20))
+def test_every_number_is_the_decimal_sent_or_its_text_is_kept(texts: list[str]) -> None:
+    payloads = [trade(number, text, text) for number, text in enumerate(texts)]
+    batch = message_batch(TYPING, "trade", rows(*payloads), keep_raw=False).batch
+    for row, text, payload in zip(batch.to_pylist(), texts, payloads, strict=True):
+        if row["raw"] is None:
+            assert Decimal(repr(row["price"])) == Decimal(repr(row["size"])) == Decimal(text)
+        else:
+            assert row["raw"] == payload.decode()
 
 
 def test_an_unknown_side_is_null_and_needs_no_raw_text() -> None:
