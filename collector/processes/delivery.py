@@ -62,7 +62,8 @@ class Delivery:
     def deliver(self, path: Path, attempts: Attempts) -> Manifest:
         """Archive the segment and unlink it; the manifest says what the store holds of it.
 
-        `attempts` counts one more while files are made from the segment: the part in which it may kill the process.
+        `attempts` counts one more while files are made from the segment, for that is how it may kill the process; it
+        begins anew once they are made, so that deaths of other causes are not laid to the segment's charge.
         Raises what `insist` lets through, and SetAsideError or StopError for a segment that cannot be archived.
         """
         with open_sealed(path) as segment:
@@ -112,9 +113,9 @@ class Delivery:
             if error.errno not in _FULL_DISK:
                 raise
             self.clear_staging()
-            raise RetryError(f"no room to stage {segment.meta.segment_id}: {error}") from error
-        finally:
             attempts.note(before)
+            raise RetryError(f"no room to stage {segment.meta.segment_id}: {error}") from error
+        attempts.note(0)
         uploads = [Upload(path, object_.key, ObjectInfo(object_.bytes, object_.sha256)) for path, object_ in files]
         info = ObjectInfo(len(content), hashlib.sha256(content).hexdigest())
         return manifest, [*uploads, Upload(manifest_path, manifest_key(manifest.host, manifest.segment_id), info)]

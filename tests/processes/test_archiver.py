@@ -358,6 +358,30 @@ def test_a_segment_that_killed_the_archiver_three_times_is_set_aside(world: Worl
     assert world.left() == []
 
 
+def test_deaths_while_putting_are_not_laid_to_the_segments_charge(world: World) -> None:
+    world.seal(0)
+    (world.segments / f"{IDS[0]}.tries").write_text("2")
+    world.store.before_put = lambda _key: os._exit(9)
+    for _ in range(4):
+        assert in_a_child(world.run) == 9
+    world.store.before_put = lambda _key: None
+    world.run()
+    assert manifest_ids(world.tree()) == [IDS[0]]
+    assert world.reports[-1]["quarantined"] == 0
+
+
+def test_errors_after_staging_count_too(world: World) -> None:
+    world.seal(0)
+
+    def broken(key: str) -> None:
+        raise TypeError(key)
+
+    world.store.before_put = broken
+    world.run()
+    assert [entry["attempts"] for entry in world.heard("segment_failed")] == [1, 2, 3]
+    assert world.reports[-1]["quarantined"] == 1
+
+
 def test_deaths_before_a_segment_succeeds_are_forgotten(world: World) -> None:
     world.seal(0)
     (world.segments / f"{IDS[0]}.tries").write_text("2")
