@@ -138,7 +138,7 @@ class Delivery:
 
 def remove_segment(path: Path) -> None:
     """Unlink a segment, and what a reader that was killed may have left beside it, for good."""
-    path.unlink()
     for suffix in ("-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
+    path.unlink()
     sync(path.parent)
