@@ -4,7 +4,7 @@ from typing import NamedTuple, Protocol
 
 
 class Notice(NamedTuple):
-    """"There is something new": who says so, what kind of thing, and how far.
+    """Word that there is something new: who says so, what kind of thing, and how far.
 
     Kinds: `appended` (ingest: journal `number` has bytes up to `position`), `sealed` (writer: a segment was sealed).
     """

@@ -5,12 +5,13 @@ id far back is known to be a copy (outside every hole) or a late one (inside). A
 exchange's own time moves on means that the exchange restarted its ids: a new series begins.
 """
 
-from bisect import bisect_right
 from enum import Enum, auto
 from itertools import islice
 from typing import Final
 
 import msgspec
+
+from collector.domain.sequence import MAX_HOLES, REFUSED, Finding, Hole, settle
 
 RECENT_IDS: Final = 256
 """How many of a stream's newest ids are remembered at least."""
@@ -21,8 +22,6 @@ REDUNDANT_WINDOW_SECS: Final = 10
 RECENT_IDS_LIMIT: Final = 65_536
 """A stream never remembers more than twice this."""
 
-MAX_HOLES: Final = 1_024
-
 _DIGEST_BITS: Final = 32
 _DIGEST_MASK: Final = (1 << _DIGEST_BITS) - 1
 
@@ -31,6 +30,10 @@ class Verdict(Enum):
     """What a message is to its stream."""
 
     NEW = auto()
+    AHEAD = auto()
+    """New, and leaves a hole before it."""
+    LATE = auto()
+    """New, and fills a hole."""
     COPY = auto()
     """Same id, same content: merged and counted."""
     CONFLICT = auto()
@@ -45,10 +48,12 @@ class Progress(msgspec.Struct, array_like=True):
     series: int = 0
     last_id: int | None = None
     last_exchange_us: int | None = None
+    last_received_us: int = 0
     floor: int = 0
     """Dense ids below this are unknown, seen or not."""
-    holes: list[tuple[int, int]] = []
-    """Missing dense ids between floor and last, as (first, last), ascending."""
+    holes: list[Hole] = []
+    suspect: str | None = None
+    """What happened since the last message that would explain a hole before the next."""
 
 
 class StreamMemory:
@@ -60,21 +65,46 @@ class StreamMemory:
         self.progress = progress
         self._recent = recent
         self._trim_at = max(2 * RECENT_IDS, 2 * len(recent))
+        self._of_ended_series: list[Finding] = []
 
     @property
     def recent(self) -> dict[int, int]:
         """The newest ids in order of arrival, each with receive time (s) and digest in one 64-bit integer."""
         return self._recent
 
-    def judge(self, message_id: int, exchange_us: int | None, received_us: int, digest: int) -> Verdict:
-        """Say what this message is, and remember it. `digest` is a 32-bit checksum of its content."""
+    @property
+    def unsettled(self) -> bool:
+        """Whether a hole has a row due, now or after the reorder window."""
+        return bool(self._of_ended_series) or any(hole.state != "reported" for hole in self.progress.holes)
+
+    def judge(
+        self, message_id: int, first_id: int | None, exchange_us: int | None, received_us: int, digest: int
+    ) -> Verdict:
+        """Say what this message is, and remember it. `digest` is a 32-bit checksum of its content.
+
+        `first_id` is the first of the ids it covers; None if it covers `message_id` alone.
+        """
         known = self._recent.get(message_id)
         if known is not None:
             return Verdict.COPY if known & _DIGEST_MASK == digest else Verdict.CONFLICT
-        verdict = self._place(message_id, exchange_us) if self._dense else Verdict.NEW
+        verdict = self._place(message_id, first_id, exchange_us, received_us) if self._dense else Verdict.NEW
         if verdict is not Verdict.COPY:
             self.remember(message_id, received_us, digest)
         return verdict
+
+    def suspect(self, cause: str) -> None:
+        """Something happened that may have cost messages: a hole before the next one is its doing."""
+        if self._dense and self.progress.suspect != REFUSED:
+            self.progress.suspect = cause
+
+    def settle(self, now_us: int, *, all_due: bool = False) -> list[Finding]:
+        """The holes whose row is due. Call it while `unsettled`."""
+        progress = self.progress
+        findings = [*self._of_ended_series, *settle(progress.holes, progress.series, now_us, all_due=all_due)]
+        self._of_ended_series = []
+        while len(progress.holes) > MAX_HOLES and progress.holes[0].state == "reported":
+            progress.floor = progress.holes.pop(0).next_id
+        return findings
 
     def remember(self, message_id: int, received_us: int, digest: int) -> None:
         """Keep an id among the newest, without judging it."""
@@ -82,50 +112,41 @@ class StreamMemory:
         if len(self._recent) >= self._trim_at:
             self._trim(received_us)
 
-    def _place(self, message_id: int, exchange_us: int | None) -> Verdict:
+    def _place(self, message_id: int, first_id: int | None, exchange_us: int | None, received_us: int) -> Verdict:
         progress = self.progress
         last = progress.last_id
+        first = message_id if first_id is None else first_id
+        verdict = Verdict.NEW
         if last is None:
-            progress.floor = message_id
-        elif message_id == last + 1:
-            pass
-        elif message_id > last:
-            self._add_hole(last + 1, message_id - 1)
-        else:
-            return self._behind(message_id, exchange_us)
+            progress.floor = first
+        elif first > last + 1:
+            cause = progress.suspect or "exchange"
+            hole = Hole(last + 1, first, progress.last_received_us, received_us, cause, [(last + 1, first - 1)])
+            progress.holes.append(hole)
+            verdict = Verdict.AHEAD
+        elif message_id <= last:
+            return self._behind(first, message_id, exchange_us, received_us)
         progress.last_id = message_id
         progress.last_exchange_us = exchange_us
-        return Verdict.NEW
+        progress.last_received_us = received_us
+        progress.suspect = None
+        return verdict
 
-    def _behind(self, message_id: int, exchange_us: int | None) -> Verdict:
-        if message_id < self.progress.floor or self._fill(message_id):
-            return Verdict.NEW
+    def _behind(self, first: int, last: int, exchange_us: int | None, received_us: int) -> Verdict:
+        filled = [hole.fill(first, last) for hole in self.progress.holes]
+        if any(filled):
+            return Verdict.LATE
         newest_us = self.progress.last_exchange_us
-        if exchange_us is None or newest_us is None:
+        if first < self.progress.floor or exchange_us is None or newest_us is None:
             return Verdict.NEW
-        return Verdict.COPY if exchange_us <= newest_us else self._restart(message_id, exchange_us)
+        return Verdict.COPY if exchange_us <= newest_us else self._restart(first, last, exchange_us, received_us)
 
-    def _restart(self, message_id: int, exchange_us: int) -> Verdict:
-        self.progress = Progress(self.progress.series + 1, message_id, exchange_us, message_id, [])
+    def _restart(self, first: int, last: int, exchange_us: int, received_us: int) -> Verdict:
+        ended = self.progress
+        self._of_ended_series += settle(ended.holes, ended.series, received_us, all_due=True)
+        self.progress = Progress(ended.series + 1, last, exchange_us, received_us, first, [])
         self._recent.clear()
         return Verdict.RESET
-
-    def _add_hole(self, first: int, last: int) -> None:
-        holes = self.progress.holes
-        holes.append((first, last))
-        if len(holes) > MAX_HOLES:
-            self.progress.floor = holes.pop(0)[1] + 1
-
-    def _fill(self, message_id: int) -> bool:
-        holes = self.progress.holes
-        at = bisect_right(holes, (message_id, message_id)) - 1
-        for index in (at, at + 1):
-            if 0 <= index < len(holes) and holes[index][0] <= message_id <= holes[index][1]:
-                first, last = holes[index]
-                parts = [(first, message_id - 1), (message_id + 1, last)]
-                holes[index : index + 1] = [part for part in parts if part[0] <= part[1]]
-                return True
-        return False
 
     def _trim(self, now_us: int) -> None:
         keep = RECENT_IDS

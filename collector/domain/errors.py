@@ -75,7 +75,7 @@ class SegmentBusyError(RetryError):
 
 
 class SetAsideError(CollectorError):
-    """This one cannot be used; it is kept apart and counted."""
+    """One thing cannot be used; it is kept apart and counted."""
 
 
 class UndecodableError(SetAsideError):

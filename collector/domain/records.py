@@ -27,7 +27,7 @@ class IdRule(Enum):
     """What the ids of a data type promise within a series."""
 
     DENSE = "dense"
-    """Each id is the one before plus one; a lower id outside a hole has been seen before."""
+    """A message's ids begin right behind the last one's; a lower id outside a hole has been seen before."""
     RISING = "rising"
     """Ids are unique and rise, in steps of any size."""
     NONE = "none"
@@ -40,6 +40,8 @@ class Envelope(NamedTuple):
     stream: StreamKey
     id: int | None
     """The exchange's own id where its adapter declares one unique within a series."""
+    first_id: int | None
+    """The first id the message covers, where it covers more than `id`: the one behind the last message's."""
     exchange_us: int | None
     """Transaction time where the message has one, else event time, else None."""
     payload: bytes

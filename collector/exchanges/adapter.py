@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple, Protocol
 
-from collector.domain.records import Envelope, IdRule, TypedRow
+from collector.domain.records import Envelope, IdRule, StreamKey, TypedRow
 
 
 class Limits(NamedTuple):
@@ -32,7 +32,12 @@ class ConnectionPlan(NamedTuple):
 
     url: str
     messages: tuple[str, ...]
-    streams: int
+    keys: tuple[StreamKey, ...]
+
+    @property
+    def streams(self) -> int:
+        """How many streams it carries."""
+        return len(self.keys)
 
 
 class ControlKind(Enum):

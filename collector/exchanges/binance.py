@@ -54,7 +54,7 @@ class Binance:
     id_rules: Final[Mapping[str, IdRule]] = MappingProxyType(
         {
             "book_snapshot": IdRule.RISING,
-            "book_delta": IdRule.RISING,
+            "book_delta": IdRule.DENSE,
             "trade": IdRule.DENSE,
             "agg_trade": IdRule.DENSE,
             "book_ticker": IdRule.RISING,
@@ -71,11 +71,11 @@ class Binance:
     def plan(self, subscription: Subscription, ws_url: str) -> list[ConnectionPlan]:
         """Streams stand in the order of the symbols, then of the data types."""
         _check(subscription)
-        names = [_stream_name(key) for key in _keys(subscription)]
-        count = ceil(len(names) / self.limits.streams_per_connection)
-        bounds = [len(names) * part // count for part in range(count + 1)] if count else []
+        keys = list(_keys(subscription))
+        count = ceil(len(keys) / self.limits.streams_per_connection)
+        bounds = [len(keys) * part // count for part in range(count + 1)] if count else []
         base = ws_url.rstrip("/") or _WS_URL
-        return [_connection(base, names[start:end]) for start, end in pairwise(bounds)]
+        return [_connection(base, keys[start:end]) for start, end in pairwise(bounds)]
 
     def control(self, frame: bytes) -> Control | None:
         """Acks, errors and `serverShutdown`; keep-alives are WebSocket pings and never get here."""
@@ -129,14 +129,15 @@ def _stream_name(key: StreamKey) -> str:
     return f"{key.symbol.lower()}@{_CHANNELS[key.data_type]}"
 
 
-def _connection(base: str, names: list[str]) -> ConnectionPlan:
+def _connection(base: str, keys: list[StreamKey]) -> ConnectionPlan:
+    names = [_stream_name(key) for key in keys]
     first, rest = names[:_NAMES_IN_URL], names[_NAMES_IN_URL:]
     url = f"{base}/stream?streams={'/'.join(quote(name, safe='@') for name in first)}"
     batches = [rest[start : start + _NAMES_IN_MESSAGE] for start in range(0, len(rest), _NAMES_IN_MESSAGE)]
     requests = [
         {"method": "SUBSCRIBE", "params": batch, "id": request_id} for request_id, batch in enumerate(batches, start=1)
     ]
-    return ConnectionPlan(url, tuple(msgspec.json.encode(request).decode() for request in requests), len(names))
+    return ConnectionPlan(url, tuple(msgspec.json.encode(request).decode() for request in requests), tuple(keys))
 
 
 def _control_kind(fields: object) -> ControlKind | None:

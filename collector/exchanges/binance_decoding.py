@@ -76,7 +76,7 @@ def _fast_decoder(streams: Mapping[str, _Stream], careful: Decode) -> Decode:
             return careful(frame)
         exchange_ms = message.exchange_ms
         exchange_us = None if exchange_ms is None else exchange_ms * 1000
-        return [new(Envelope, (key, message.id, exchange_us, frame))]
+        return [new(Envelope, (key, message.id, message.first_id, exchange_us, frame))]
 
     return decode
 
@@ -107,7 +107,7 @@ def _envelope(stream: _Stream, frame: bytes) -> Envelope:
     if message.symbol != stream.symbol:
         raise UndecodableError(f"symbol of another stream: {shown(message.symbol)}")
     exchange_us = None if message.exchange_ms is None else message.exchange_ms * 1000
-    return Envelope(stream.key, message.id, exchange_us, frame)
+    return Envelope(stream.key, message.id, message.first_id, exchange_us, frame)
 
 
 def _name_of_stream(frame: bytes) -> str:

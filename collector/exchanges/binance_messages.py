@@ -49,6 +49,7 @@ class Trade(Struct, Generic[Number_co], gc=False):
     exchange_ms: Millis = field(name="T")
     buyer_is_maker: bool = field(name="m")
 
+    first_id: ClassVar = None
     numbers: ClassVar = ("price", "size")
     sides: ClassVar = ()
 
@@ -76,6 +77,7 @@ class AggTrade(Struct, Generic[Number_co], gc=False):
     exchange_ms: Millis = field(name="T")
     buyer_is_maker: bool = field(name="m")
 
+    first_id: ClassVar = None
     numbers: ClassVar = ("price", "size")
     sides: ClassVar = ()
 
@@ -120,6 +122,7 @@ class Depth(Struct, Generic[Side_co], gc=False):
     asks: Side_co
 
     symbol: ClassVar = None
+    first_id: ClassVar = None
     exchange_ms: ClassVar = None
     numbers: ClassVar = ()
     sides: ClassVar = ("bids", "asks")
@@ -140,6 +143,7 @@ class Ticker(Struct, Generic[Number_co], gc=False):
     ask_price: Number_co = field(name="a")
     ask_size: Number_co = field(name="A")
 
+    first_id: ClassVar = None
     exchange_ms: ClassVar = None
     numbers: ClassVar = ("bid_price", "bid_size", "ask_price", "ask_size")
     sides: ClassVar = ()

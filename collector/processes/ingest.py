@@ -150,8 +150,8 @@ class _Ingest:
     def _start_readers(self) -> None:
         subscription = Subscription(tuple(self._feed.symbols), tuple(self._feed.data_types))
         plans = self._adapter.plan(subscription, self._feed.ws_url)
-        for line, plan in itertools.product(range(self._feed.lines), plans):
-            self._readers.start(Reader(self._tools, plan, LineState(line, plan.streams), self._readers.start))
+        for line, (number, plan) in itertools.product(range(self._feed.lines), enumerate(plans)):
+            self._readers.start(Reader(self._tools, plan, LineState(line, number, plan.streams), self._readers.start))
 
     def _leave(self) -> None:
         self._stop.set()

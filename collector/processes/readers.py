@@ -111,7 +111,12 @@ class Reader:
         state.connection, state.state = next(tools.numbers), "open"
         state.connected_at_us = tools.clock.now_ns() // 1_000
         state.last_data_us = None
-        about = {"connection": state.connection, "url": redact_url(self._plan.url), "streams": self._plan.streams}
+        about = {
+            "connection": state.connection,
+            "plan": state.plan,
+            "url": redact_url(self._plan.url),
+            "streams": self._plan.streams,
+        }
         tools.gate.event(RecordKind.CONNECT, state.line, about)
         tools.log.info("connected", line=state.line, **about)
 

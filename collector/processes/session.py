@@ -40,6 +40,8 @@ class LineState:
     """What the report says about one connection of one line. Written by its reader's thread only."""
 
     line: int
+    plan: int
+    """Which of the feed's shares of streams, counted from 0."""
     streams: int
     connection: int | None = None
     state: str = "waiting"

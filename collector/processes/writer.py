@@ -16,7 +16,8 @@ from collector.domain.errors import CommitError
 from collector.exchanges.adapter import Adapter
 from collector.logs import RateLimited
 from collector.processes.context import Context
-from collector.processes.intake import FeedState, Intake
+from collector.processes.intake import Intake
+from collector.processes.ledger import FeedState
 from collector.processes.shelf import Shelf
 from collector.processes.streams import Stream, Streams
 from collector.storage.journal_reader import JournalReader
@@ -70,6 +71,8 @@ class Writer:
         while True:
             stopping = self._context.stopping()
             busy = self._read_all()
+            if not busy:
+                self._settle(all_due=stopping)
             if self._until_commit() <= 0 or (stopping and not busy):
                 self._commit()
             if self._shelf.seal_due():
@@ -96,7 +99,7 @@ class Writer:
         return JournalReader(folder, feed, self._shelf.positions, lambda: ingest_gone(feed))
 
     def _feed_states(self) -> dict[str, bytes]:
-        return {name: _encode(state) for name, state in self._intake.feeds.items()}
+        return {name: _encode(state) for name, state in self._intake.ledger.feeds.items()}
 
     def _read_all(self) -> bool:
         """Read once from every feed, in turn; true if there may be more."""
@@ -113,6 +116,12 @@ class Writer:
             for _ in self._intake.take(chunk, self._clock.now_ns() // 1_000, self._is_full):
                 self._commit()
         return busy
+
+    def _settle(self, *, all_due: bool) -> None:
+        """Let holes become gaps also while nothing comes; at the end nothing waits any more."""
+        self._intake.ledger.settle(self._clock.now_ns() // 1_000, all_due=all_due)
+        if self._intake.batch and self._batch_since is None:
+            self._batch_since = self._clock.monotonic()
 
     def _is_full(self) -> bool:
         batch = self._intake.batch
@@ -133,7 +142,7 @@ class Writer:
             batch.reasons,
             batch.gaps,
             [stream.row() for stream in batch.touched.values()],
-            {name: _encode(self._intake.feeds[name]) for name in batch.feeds},
+            {name: _encode(self._intake.ledger.feeds[name]) for name in batch.feeds},
             list(batch.positions.values()),
         )
         self._commit_secs = self._store(commit)
@@ -198,6 +207,7 @@ class Writer:
             "duplicates": counts.duplicates,
             "undecodable": counts.undecodable,
             "refused": counts.refused,
+            "late": counts.late,
             "gaps": counts.gaps,
             "streams": [_stream_numbers(stream) for stream in self._streams],
             "journals": [self._lag(feed, reader) for feed, reader in self._readers.items()],

@@ -52,6 +52,7 @@ class JournalWriter:
         self._identity = identity
         self._file_bytes = file_bytes
         self._now_ns = now_ns
+        self._writer_id = secrets.token_hex(8)
         self._lock = threading.Lock()
         self._retired: list[int] = []
         self._appended_bytes = 0
@@ -106,7 +107,7 @@ class JournalWriter:
 
     def _open(self, number: int) -> None:
         path = journal_path(self._folder, number)
-        header = encode_header(secrets.token_hex(16), number, self._now_ns(), self._identity)
+        header = encode_header(secrets.token_hex(16), self._writer_id, number, self._now_ns(), self._identity)
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
             _write_whole(fd, [header], 0)

@@ -1,7 +1,7 @@
 """The bytes of a journal file, as pure functions.
 
     file    header record*
-    header  magic(8) length(u32) crc32(u32) JSON of that length: version, file_id, number, feed, what was subscribed
+    header  magic(8) length(u32) crc32(u32) JSON of that length: version, file_id, writer_id, number, feed, what was subscribed
     record  sync(u32) crc32(u32) length(u32) received_ns(i64) line(i8) kind(u8) 0(u16) payload of that length
     frames  count(u32), count lengths (u32, the top bit marks a binary frame), then the frames one after another
     events  a JSON object
@@ -64,6 +64,8 @@ class JournalHeader(NamedTuple):
     """The head of one journal file."""
 
     file_id: str
+    writer_id: str
+    """Of the incarnation of ingest that wrote it: the same in all its files."""
     number: int
     created_ns: int
     identity: FeedIdentity
@@ -100,9 +102,16 @@ class Parsed(NamedTuple):
     """How many bytes from `end` on the next record needs; 0 where that is unknown."""
 
 
-def encode_header(file_id: str, number: int, created_ns: int, identity: FeedIdentity) -> bytes:
+def encode_header(file_id: str, writer_id: str, number: int, created_ns: int, identity: FeedIdentity) -> bytes:
     """Build the head of a file."""
-    meta = {"version": VERSION, "file_id": file_id, "number": number, "created_ns": created_ns, **identity._asdict()}
+    meta = {
+        "version": VERSION,
+        "file_id": file_id,
+        "writer_id": writer_id,
+        "number": number,
+        "created_ns": created_ns,
+        **identity._asdict(),
+    }
     body = msgspec.json.encode(meta)
     return _FILE_HEAD.pack(MAGIC, len(body), zlib.crc32(body)) + body
 
@@ -124,7 +133,7 @@ def decode_header(head: bytes) -> JournalHeader | None:
         raise NewerDataError(f"journal format {meta['version']} is newer than this program's {VERSION}")
     identity = FeedIdentity(meta["feed"], meta["exchange"], tuple(meta["symbols"]), tuple(meta["data_types"]))
     header_bytes = _FILE_HEAD.size + length
-    return JournalHeader(meta["file_id"], meta["number"], meta["created_ns"], identity, header_bytes)
+    return JournalHeader(meta["file_id"], meta["writer_id"], meta["number"], meta["created_ns"], identity, header_bytes)
 
 
 def encode_frames(received_ns: int, line: int, frames: Sequence[bytes], binary: Collection[int]) -> list[bytes]:

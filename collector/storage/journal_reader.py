@@ -166,7 +166,7 @@ class JournalReader:
             return self._header
         # Nothing can be read behind a damaged head; its number still names the file.
         identity = FeedIdentity(self._feed, UNKNOWN, (), ())
-        return JournalHeader(f"{self._feed}/{self._number}", self._number, 0, identity, 0)
+        return JournalHeader(f"{self._feed}/{self._number}", "", self._number, 0, identity, 0)
 
     def _position(self, *, ended: bool) -> Position:
         position = Position(self._known_header().file_id, self._feed, self._number, self._offset, ended)

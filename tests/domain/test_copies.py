@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.domain.copies import MAX_HOLES, RECENT_IDS, Progress, StreamMemory, Verdict
+from collector.domain.copies import RECENT_IDS, Progress, StreamMemory, Verdict
+from collector.domain.sequence import MAX_HOLES
 
 
 def memory(*, dense: bool = True, redundant: bool = False) -> StreamMemory:
@@ -13,7 +14,7 @@ def memory(*, dense: bool = True, redundant: bool = False) -> StreamMemory:
 def tell(
     stream: StreamMemory, message_id: int, *, at: int | None = None, digest: int = 1, received: int = 0
 ) -> Verdict:
-    return stream.judge(message_id, message_id if at is None else at, received, digest)
+    return stream.judge(message_id, None, message_id if at is None else at, received, digest)
 
 
 def test_the_same_id_and_content_is_a_copy() -> None:
@@ -33,9 +34,9 @@ def test_a_late_message_inside_a_hole_is_new_once() -> None:
     stream = memory()
     for message_id in (1, 2, 6):
         tell(stream, message_id)
-    assert stream.progress.holes == [(3, 5)]
-    assert tell(stream, 4) is Verdict.NEW
-    assert stream.progress.holes == [(3, 3), (5, 5)]
+    assert [hole.parts for hole in stream.progress.holes] == [[(3, 5)]]
+    assert tell(stream, 4) is Verdict.LATE
+    assert [hole.parts for hole in stream.progress.holes] == [[(3, 3), (5, 5)]]
     assert tell(stream, 4) is Verdict.COPY
 
 
@@ -56,6 +57,26 @@ def test_a_dense_id_that_falls_back_while_time_moves_on_starts_a_series() -> Non
     assert tell(stream, 1_002, at=1_000_001) is Verdict.NEW
 
 
+def test_a_message_that_covers_many_ids_leaves_holes_and_fills_them() -> None:
+    stream = memory()
+    assert stream.judge(10, 5, 1, 1, 1) is Verdict.NEW
+    assert stream.judge(20, 11, 2, 2, 1) is Verdict.NEW
+    assert stream.judge(40, 31, 3, 3, 1) is Verdict.AHEAD
+    assert [hole.parts for hole in stream.progress.holes] == [[(21, 30)]]
+    assert stream.judge(30, 21, 4, 4, 1) is Verdict.LATE
+    assert stream.settle(10**9) == []
+    assert stream.progress.holes == []
+
+
+def test_holes_of_an_ended_series_are_not_forgotten() -> None:
+    stream = memory()
+    for message_id in (1, 5, *range(10, 10 + 3 * RECENT_IDS)):
+        tell(stream, message_id)
+    assert tell(stream, 11, at=10**9) is Verdict.RESET
+    findings = stream.settle(0)
+    assert [(found.series, found.hole.first_id) for found in findings] == [(0, 2), (0, 6)]
+
+
 def test_ids_below_the_first_one_seen_are_new() -> None:
     stream = memory()
     tell(stream, 100)
@@ -66,6 +87,7 @@ def test_ids_of_forgotten_holes_are_new_rather_than_copies() -> None:
     stream = memory()
     for message_id in range(0, 2 * (MAX_HOLES + 600), 2):
         tell(stream, message_id)
+    assert len(stream.settle(0, all_due=True)) == MAX_HOLES + 599
     assert len(stream.progress.holes) == MAX_HOLES
     assert tell(stream, 1) is Verdict.NEW
 
@@ -80,7 +102,7 @@ def test_redundant_lines_are_remembered_by_time_too() -> None:
 @given(st.lists(st.integers(0, 60), max_size=200))
 def test_every_dense_id_is_stored_exactly_once_whatever_the_order(ids: list[int]) -> None:
     stream = memory()
-    stored = [i for i in ids if stream.judge(i, 0, 0, 7) is not Verdict.COPY]
+    stored = [i for i in ids if stream.judge(i, None, 0, 0, 7) is not Verdict.COPY]
     assert sorted(stored) == sorted(set(ids))
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.domain.errors import ConfigError
-from collector.domain.records import IdRule
+from collector.domain.records import IdRule, StreamKey
 from collector.exchanges.adapter import ConnectionPlan, ControlKind, Subscription
 from collector.exchanges.binance import Binance
 
@@ -30,7 +30,7 @@ def symbols(count: int) -> tuple[str, ...]:
 def test_trade_ids_are_dense_and_book_ids_rise() -> None:
     assert adapter.id_rules == {
         "book_snapshot": IdRule.RISING,
-        "book_delta": IdRule.RISING,
+        "book_delta": IdRule.DENSE,
         "trade": IdRule.DENSE,
         "agg_trade": IdRule.DENSE,
         "book_ticker": IdRule.RISING,
@@ -43,7 +43,7 @@ def test_a_small_feed_is_one_connection_with_all_streams_in_its_url() -> None:
         "wss://stream.binance.com:9443/stream?streams=btcusdt@depth20@100ms/btcusdt@depth@100ms/btcusdt@trade"
         "/btcusdt@aggTrade/btcusdt@bookTicker",
         (),
-        5,
+        tuple(StreamKey("binance", "BTCUSDT", data_type) for data_type in ALL_TYPES),
     )
 
 

@@ -117,15 +117,15 @@ def test_no_recorded_frame_needs_its_raw_text(name: str, received: Frames) -> No
 
 @pytest.mark.parametrize("name", RECORDINGS)
 def test_recorded_ids_keep_their_rules(name: str, received: Frames) -> None:
-    ids: dict[tuple[str, str], list[int]] = defaultdict(list)
+    ids: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
     for envelope in decoded(received(name))[0]:
         assert envelope.id is not None
-        ids[envelope.stream.symbol, envelope.stream.data_type].append(envelope.id)
+        first_id = envelope.id if envelope.first_id is None else envelope.first_id
+        ids[envelope.stream.symbol, envelope.stream.data_type].append((first_id, envelope.id))
     for (_, data_type), series in ids.items():
-        steps = {later - earlier for earlier, later in pairwise(series)}
-        assert min(steps, default=1) >= 1
+        assert all(earlier[1] < later[1] for earlier, later in pairwise(series))
         if adapter.id_rules[data_type].value == "dense":
-            assert steps <= {1}
+            assert all(later[0] == earlier[1] + 1 for earlier, later in pairwise(series))
 
 
 def test_recorded_diffs_follow_each_other_without_a_hole(received: Frames) -> None:

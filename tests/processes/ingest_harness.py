@@ -12,7 +12,7 @@ from structlog.typing import FilteringBoundLogger
 
 from collector.channel.channel import Notice
 from collector.config import Config, FeedConfig, IngestConfig, JournalConfig
-from collector.domain.records import IdRule, TypedRow
+from collector.domain.records import IdRule, StreamKey, TypedRow
 from collector.exchanges.adapter import ConnectionPlan, Control, ControlKind, Decode, Limits, Subscription
 from collector.feed.connection import open_connection
 from collector.processes import ingest
@@ -52,7 +52,8 @@ class PlainAdapter:
         self._messages = messages
 
     def plan(self, subscription: Subscription, ws_url: str) -> list[ConnectionPlan]:
-        return [ConnectionPlan(url, self._messages, len(subscription.symbols)) for url in self._urls or [ws_url]]
+        keys = tuple(StreamKey("plain", symbol, "trade") for symbol in subscription.symbols)
+        return [ConnectionPlan(url, self._messages, keys) for url in self._urls or [ws_url]]
 
     def control(self, frame: bytes) -> Control | None:
         return CONTROLS.get(frame)

@@ -127,7 +127,7 @@ def test_a_connection_leaves_a_connect_and_a_disconnect_record(start: Start, ser
         RecordKind.DISCONNECT,
         RecordKind.CLOSE,
     ]
-    assert connect.info == {"connection": 1, "url": f"{server.url}?key=***", "streams": 1}
+    assert connect.info == {"connection": 1, "plan": 0, "url": f"{server.url}?key=***", "streams": 1}
     assert disconnect.info == {
         "connection": 1,
         "reason": "stopped",

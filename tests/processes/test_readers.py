@@ -49,7 +49,7 @@ class Line:
             tally=self.tally,
         )
         self.readers = Readers(SimpleQueue())
-        self.readers.start(Reader(tools, ConnectionPlan(url, (), 1), LineState(0, 1), self.readers.start))
+        self.readers.start(Reader(tools, ConnectionPlan(url, (), ()), LineState(0, 0, 1), self.readers.start))
 
     def delays(self) -> list[float]:
         """The pauses but the first, which every reader begins with."""

@@ -118,6 +118,28 @@ def trade(trade_id: int, *, price: str = "1.5", symbol: str = "BTCUSDT", at: int
     return json.dumps({"stream": f"{symbol.lower()}@trade", "data": data}, separators=(",", ":")).encode()
 
 
+def book(update_id: int) -> bytes:
+    data = {"lastUpdateId": update_id, "bids": [], "asks": []}
+    return json.dumps({"stream": "btcusdt@depth20@100ms", "data": data}, separators=(",", ":")).encode()
+
+
+def diff(first_id: int, last_id: int) -> bytes:
+    data = {
+        "e": "depthUpdate",
+        "E": 1_700_000_000_000 + last_id,
+        "s": "BTCUSDT",
+        "U": first_id,
+        "u": last_id,
+        "b": [],
+        "a": [],
+    }
+    return json.dumps({"stream": "btcusdt@depth@100ms", "data": data}, separators=(",", ":")).encode()
+
+
+def connection(number: int, **more: Any) -> dict[str, Any]:
+    return {"connection": number, "plan": 0, "url": "ws://x", "streams": 6, **more}
+
+
 def ticks(count: int, start: int = 0) -> Iterator[bytes]:
     return (trade(n) for n in range(start, start + count))
 
@@ -355,7 +377,7 @@ def test_frames_that_are_no_rows_leave_no_journal_behind_either(world: World) ->
 
 def test_a_refused_stretch_is_one_budget_row_for_each_configured_stream(world: World) -> None:
     journal = world.journal()
-    journal.append_event(RecordKind.REFUSING, START_NS, 0, {"reason": "disk"})
+    journal.append_event(RecordKind.REFUSING, START_NS, 0, {"reason": "disk", "started_ns": START_NS})
     info = {"frames": 12, "bytes": 3_000, "started_ns": START_NS}
     journal.append_event(RecordKind.RESUMED, START_NS + 5_000_000_000, 0, info)
     world.run()
@@ -366,8 +388,9 @@ def test_a_refused_stretch_is_one_budget_row_for_each_configured_stream(world: W
 
 
 def test_a_refusal_whose_ingest_was_killed_ends_with_its_successor(world: World) -> None:
-    world.journal().append_event(RecordKind.REFUSING, START_NS, 0, {})
-    world.journal().append_event(RecordKind.CONNECT, START_NS + 9_000_000_000, 0, {"url": "ws://x"})
+    world.journal().append_event(RecordKind.REFUSING, START_NS, 0, {"reason": "disk", "started_ns": START_NS})
+    world.now_ns += 9_000_000_000
+    world.journal().append_event(RecordKind.CONNECT, world.now_ns, 0, connection(1))
     world.run()
     spans = {row[0] for row in world.query("SELECT ended_at - started_at FROM gaps WHERE kind='budget'")}
     assert spans == {9_000_000}
@@ -384,7 +407,10 @@ def test_a_bad_journal_record_is_a_damaged_row_and_the_rest_is_stored(world: Wor
         file.write(b"\xff")
     world.run()
     assert [row[0] for row in world.query("SELECT id FROM messages ORDER BY id")] == [1, 3]
-    assert world.query("SELECT exchange, symbol, kind, cause FROM gaps") == [("binance", "_", "damaged", "disk")]
+    assert world.query("SELECT symbol, kind, cause, expected_id, actual_id FROM gaps WHERE kind='sequence'") == [
+        ("BTCUSDT", "sequence", "disk", "2", "3")
+    ]
+    assert world.query("SELECT exchange, symbol, cause FROM gaps WHERE kind='damaged'") == [("binance", "_", "disk")]
 
 
 def test_journals_of_a_feed_that_is_no_longer_configured_are_stored_too(world: World) -> None:
@@ -412,3 +438,133 @@ def test_lag_is_reported_while_it_lasts(world: World) -> None:
     journal.append_frames(START_NS, 0, [trade(1)])
     world.run()
     assert world.numbers["journals"] == [{"feed": "f", "lag_bytes": 0, "lag_secs": 0.0, "files": 0}]
+
+
+GAP = "SELECT stream_type, kind, cause, expected_id, actual_id, missing, status, repaired_by FROM gaps ORDER BY row"
+
+
+def test_missing_ids_are_one_sequence_row_once_they_had_time_to_come(world: World) -> None:
+    journal = world.journal()
+    journal.append_frames(START_NS, 0, [trade(1), trade(5), diff(10, 20), diff(31, 40)])
+    journal.append_frames(START_NS + 3_000_000_000, 0, [trade(6)])
+    world.run()
+    assert set(world.query(GAP)) == {
+        ("trade", "sequence", "exchange", "2", "5", 3, "open", None),
+        ("book_delta", "sequence", "exchange", "21", "31", 10, "open", None),
+    }
+    times = world.query("SELECT started_at, ended_at FROM gaps WHERE stream_type='trade'")
+    assert times == [(START_NS // 1_000, START_NS // 1_000)]
+
+
+def test_a_message_late_within_the_reorder_window_is_only_counted(world: World) -> None:
+    world.journal().append_frames(START_NS, 0, [trade(1), trade(3), trade(2), trade(4)])
+    world.run()
+    assert world.query(GAP) == []
+    assert world.numbers["late"] == 1
+    assert [row[0] for row in world.query("SELECT id FROM messages ORDER BY row")] == [1, 3, 2, 4]
+
+
+def test_a_message_later_than_that_repairs_its_gap_under_the_same_id(world: World) -> None:
+    journal = world.journal()
+    journal.append_frames(START_NS, 0, [trade(1), trade(4)])
+    world.run(stop_after_secs=10)
+    journal.append_frames(START_NS + 10_000_000_000, 0, [trade(2)])
+    world.run(stop_after_secs=10)
+    journal.append_frames(START_NS + 20_000_000_000, 0, [trade(3)])
+    world.run()
+    rows = world.query("SELECT gap_id, status, missing, repaired_by FROM gaps ORDER BY detected_at")
+    assert [row[1:] for row in rows] == [("open", 2, None), ("partly_repaired", 1, "late"), ("repaired", 0, "late")]
+    assert len({row[0] for row in rows}) == 1
+
+
+def test_an_outage_silences_the_streams_that_prove_nothing_and_no_others(world: World) -> None:
+    journal = world.journal()
+    journal.append_event(RecordKind.CONNECT, START_NS, 0, connection(1))
+    journal.append_frames(START_NS + 1, 0, [trade(1), book(5), diff(1, 2)])
+    journal.append_event(RecordKind.DISCONNECT, START_NS + 2_000_000_000, 0, {**connection(1), "cause": "disconnect"})
+    journal.append_event(RecordKind.CONNECT, START_NS + 7_000_000_000, 0, connection(2))
+    journal.append_frames(START_NS + 8_000_000_000, 0, [trade(2), book(9), diff(8, 9)])
+    world.run()
+    assert set(world.query(GAP)) == {
+        ("book_snapshot", "silence", "disconnect", None, None, None, "unrepairable", None),
+        ("book_delta", "sequence", "disconnect", "3", "8", 5, "open", None),
+    }
+    spans = world.query("SELECT ended_at - started_at FROM gaps WHERE kind='silence'")
+    assert spans == [(5_000_000,)]
+
+
+def test_a_renewed_connection_is_no_outage(world: World) -> None:
+    journal = world.journal()
+    journal.append_event(RecordKind.CONNECT, START_NS, 0, connection(1))
+    journal.append_frames(START_NS + 1, 0, [book(5)])
+    journal.append_event(RecordKind.CONNECT, START_NS + 2_000_000_000, 0, connection(2))
+    journal.append_frames(START_NS + 3_000_000_000, 0, [book(5), book(6)])
+    journal.append_event(RecordKind.DISCONNECT, START_NS + 3_000_000_001, 0, {**connection(1), "cause": "disconnect"})
+    world.run()
+    assert world.query(GAP) == []
+    assert world.numbers["duplicates"] == 1
+
+
+@pytest.mark.parametrize("between", [0, 1])
+def test_a_killed_ingest_is_an_outage_of_cause_restart(world: World, between: int) -> None:
+    first = world.journal()
+    first.append_event(RecordKind.CONNECT, START_NS, 0, connection(1))
+    first.append_frames(START_NS + 1_000_000_000, 0, [trade(1), book(5)])
+    if between:
+        world.run()  # the writer may be restarted as well
+    world.now_ns = START_NS + 4_000_000_000
+    second = world.journal()
+    second.append_event(RecordKind.CONNECT, START_NS + 4_000_000_000, 0, connection(1))
+    second.append_frames(START_NS + 5_000_000_000, 0, [trade(7), book(9)])
+    world.run()
+    assert set(world.query(GAP)) == {
+        ("book_snapshot", "silence", "restart", None, None, None, "unrepairable", None),
+        ("trade", "sequence", "restart", "2", "7", 5, "open", None),
+    }
+    assert world.query("SELECT ended_at - started_at FROM gaps WHERE kind='silence'") == [(3_000_000,)]
+
+
+def test_what_was_refused_needs_no_second_row(world: World) -> None:
+    journal = world.journal()
+    journal.append_frames(START_NS, 0, [trade(1)])
+    info = {"frames": 3, "bytes": 300, "started_ns": START_NS + 1}
+    journal.append_event(RecordKind.RESUMED, START_NS + 5_000_000_000, 0, info)
+    journal.append_frames(START_NS + 6_000_000_000, 0, [trade(5)])
+    world.run()
+    assert {row[0] for row in world.query("SELECT kind FROM gaps")} == {"budget"}
+
+
+def test_a_hole_left_by_a_frame_that_could_not_be_read_says_so(world: World) -> None:
+    world.journal().append_frames(START_NS, 0, [trade(1), trade(2)[:-3], trade(3)])
+    world.run()
+    assert ("trade", "sequence", "parse", "2", "3", 1, "open", None) in world.query(GAP)
+
+
+def test_a_hole_becomes_a_gap_though_nothing_more_comes(world: World) -> None:
+    world.journal().append_frames(START_NS, 0, [trade(1), trade(3)])
+    real = world.sleep
+    found: list[float] = []
+
+    def sleep(secs: float) -> None:
+        real(secs)
+        if not found and world.query(GAP):
+            found.append(world.secs)
+
+    world.sleep = sleep  # type: ignore[method-assign]
+    world.run(stop_after_secs=30)
+    assert 2 <= found[0] <= 15
+
+
+def test_two_lines_merge_into_one_stream_without_a_gap(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    feed = world.config.feed[0].model_copy(update={"lines": 2})
+    world.config = world.config.model_copy(update={"feed": (feed,)})
+    journal = world.journal()
+    for start in range(0, 2_000, 100):
+        lost = start + 50
+        journal.append_frames(START_NS + start, 0, [trade(n) for n in range(start, start + 100) if n != lost])
+        journal.append_frames(START_NS + start, 1, [trade(n) for n in range(start, start + 100)])
+    world.run()
+    assert [row[0] for row in world.query("SELECT id FROM messages ORDER BY id")] == list(range(2_000))
+    assert world.query(GAP) == []
+    assert (world.numbers["duplicates"], world.numbers["late"]) == (2_000 - 20, 20)

@@ -158,13 +158,13 @@ def test_a_changed_byte_is_never_read_as_data_and_the_next_record_is_found(
 def test_a_foreign_file_and_a_newer_one_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(DamagedError):
         decode_header(b"something else entirely, long enough")
-    head = journal_format.encode_header("00" * 16, 1, 1, IDENTITY)
+    head = journal_format.encode_header("00" * 16, "w", 1, 1, IDENTITY)
     assert decode_header(head[:20]) is None
     with pytest.raises(DamagedError):
         decode_header(head[:-1] + b"!")
     newer = pytest.MonkeyPatch()
     newer.setattr(journal_format, "VERSION", 2)
-    head = journal_format.encode_header("00" * 16, 1, 1, IDENTITY)
+    head = journal_format.encode_header("00" * 16, "w", 1, 1, IDENTITY)
     newer.undo()
     with pytest.raises(NewerDataError):
         decode_header(head)

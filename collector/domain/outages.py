@@ -1,0 +1,60 @@
+"""When nobody listened: from what connections said of themselves to the stretches in which no line of a plan stood."""
+
+from typing import NamedTuple
+
+import msgspec
+
+
+class Outage(NamedTuple):
+    """A stretch in which no line of a plan was connected."""
+
+    plan: int
+    since_us: int
+    until_us: int
+    cause: str
+    """disconnect, or restart where ingest itself was away."""
+
+
+class Links(msgspec.Struct, array_like=True):
+    """What is known of a feed's connections; it commits with the rows. A plan is one share of the feed's streams."""
+
+    writer_id: str = ""
+    """Of the incarnation of ingest whose journal is being read."""
+    newest_us: int = 0
+    """When the newest record was received."""
+    up: dict[int, int] = {}
+    """Open connections, each with its plan."""
+    down: dict[int, tuple[int, str]] = {}
+    """Plans without one: since when, and why."""
+    away_since_us: int | None = None
+    """When the incarnation before fell silent; None in the first one."""
+    known: list[int] = []
+    """Plans this incarnation has connected."""
+
+    def begin(self, writer_id: str) -> bool:
+        """Another incarnation's journal begins: whatever was open is not any more. True if there was one before."""
+        had_one = self.writer_id != ""
+        if had_one:
+            self.away_since_us = self.newest_us
+            for plan in self.up.values():
+                self.down.setdefault(plan, (self.newest_us, "restart"))
+        self.writer_id, self.up, self.known = writer_id, {}, []
+        return had_one
+
+    def connect(self, connection: int, plan: int, at_us: int) -> Outage | None:
+        """A connection stands; returns the outage it ends, if any."""
+        stood = plan in self.up.values()
+        self.up[connection] = plan
+        since = self.down.pop(plan, None)
+        if since is None and plan not in self.known and self.away_since_us is not None:
+            since = (self.away_since_us, "restart")
+        self.known = sorted({*self.known, plan})
+        if since is None or stood:
+            return None
+        return Outage(plan, since[0], max(at_us, since[0]), since[1])
+
+    def disconnect(self, connection: int, at_us: int, cause: str) -> None:
+        """A connection is over."""
+        plan = self.up.pop(connection, None)
+        if plan is not None and plan not in self.up.values():
+            self.down.setdefault(plan, (at_us, cause))

@@ -1,0 +1,107 @@
+"""Holes in a stream's ids: found when a message begins behind the next id expected, judged when they had time to fill.
+
+A message covers the ids `first_id` to `id`; the next one begins at `id + 1`. Redundant lines and the exchange itself may
+deliver a message late, so a hole becomes a gap only after the reorder window.
+"""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+import msgspec
+
+from collector.domain.names import gap_id
+from collector.domain.records import Gap, StreamKey
+
+REORDER_SECS: Final = 2.0
+"""How late a message may come and be only counted; one that comes later repairs its gap."""
+
+MAX_HOLES: Final = 1_024
+"""How many holes of a stream are remembered; ids of forgotten ones are taken as unknown, so nothing is dropped."""
+
+REFUSED: Final = "disk_budget"
+"""A hole of this cause needs no row of its own: a `budget` row says that frames were refused."""
+
+
+class Hole(msgspec.Struct, array_like=True):
+    """Ids that did not come."""
+
+    first_id: int
+    """The first id missing when it was found: the `expected_id`."""
+    next_id: int
+    """The first id that came behind it: the `actual_id`."""
+    since_us: int
+    """When the message before it was received."""
+    until_us: int
+    """When the message behind it was received."""
+    cause: str
+    parts: list[tuple[int, int]]
+    """What is still missing, as (first, last), ascending."""
+    state: str = "pending"
+    """pending: may still fill; reported: has a row; changed: has a row that no longer says how it is."""
+
+    @property
+    def missing(self) -> int:
+        """How many ids are still missing."""
+        return sum(last - first + 1 for first, last in self.parts)
+
+    def fill(self, first: int, last: int) -> bool:
+        """Take out what overlaps with these ids; false if nothing does."""
+        parts = [rest for part in self.parts for rest in _without(part, first, last)]
+        if parts == self.parts:
+            return False
+        self.parts = parts
+        if self.state == "reported":
+            self.state = "changed"
+        return True
+
+
+class Finding(NamedTuple):
+    """A hole whose row is due."""
+
+    series: int
+    hole: Hole
+    status: str
+    repaired_by: str | None
+
+    def row(self, key: StreamKey, detected_us: int) -> Gap:
+        """The ledger's row; one for the same hole has the same `gap_id`, and a later `detected_at`."""
+        hole, expected = self.hole, str(self.hole.first_id)
+        return Gap(
+            gap_id(key, self.series, "sequence", expected, hole.since_us), key.data_type, "sequence", hole.cause,
+            expected, str(hole.next_id), hole.missing, hole.since_us, hole.until_us, None, self.status,
+            self.repaired_by, max(detected_us, hole.until_us + 1),
+        )  # fmt: skip
+
+
+def settle(holes: list[Hole], series: int, now_us: int, *, all_due: bool) -> list[Finding]:
+    """Say which holes have a row due, and drop those that have filled; changes `holes`."""
+    findings = list(_findings(holes, series, now_us, all_due=all_due))
+    holes[:] = [hole for hole in holes if hole.parts]
+    return findings
+
+
+def _findings(holes: list[Hole], series: int, now_us: int, *, all_due: bool) -> Iterator[Finding]:
+    for hole in holes:
+        if hole.state == "pending" and hole.parts and (all_due or _is_due(hole, now_us)):
+            hole.state = "reported"
+            if hole.cause != REFUSED:
+                yield Finding(series, hole, "open", None)
+        elif hole.state == "changed":
+            hole.state = "reported"
+            if hole.cause != REFUSED:
+                yield Finding(series, hole, "partly_repaired" if hole.parts else "repaired", "late")
+
+
+def _is_due(hole: Hole, now_us: int) -> bool:
+    # A clock set back must not put it off: then it is due at once.
+    return not 0 <= now_us - hole.until_us < REORDER_SECS * 1_000_000
+
+
+def _without(part: tuple[int, int], first: int, last: int) -> Iterator[tuple[int, int]]:
+    if last < part[0] or first > part[1]:
+        yield part
+        return
+    if part[0] < first:
+        yield (part[0], first - 1)
+    if part[1] > last:
+        yield (last + 1, part[1])
