@@ -44,6 +44,8 @@ class Child:
         self._number = 0
         self._life: Incarnation | None = None
         self._started_at = 0.0
+        self._progress_at = 0.0
+        self._stamp: object = None
         self._retry_at = 0.0
         self._stopping = False
 
@@ -61,16 +63,32 @@ class Child:
         """Begin a life."""
         self._number += 1
         self._life = self._spawn(self.role, self._number)
-        self._started_at = now
+        self._started_at = self._progress_at = now
         self.state = "draining" if self._stopping else "starting"
         self._log.info("process_started", child=self.role, pid=self._life.pid, incarnation=self._number)
         if self._stopping:
             self._life.tell_stop()
 
-    def note_report(self, pid: int) -> None:
-        """It reported: a life that has begun to work."""
-        if self.state == "starting" and pid == self.pid:
+    def note_report(self, pid: int, stamp: object, now: float) -> None:
+        """Its newest report, made by its working loop: one with a stamp never seen before is progress."""
+        if pid != self.pid or stamp == self._stamp:
+            return
+        self._stamp, self._progress_at = stamp, now
+        if self.state == "starting":
             self.state, self.ever_up = "running", True
+
+    def end_if_hung(self, now: float, hang_timeout_secs: float) -> None:
+        """Kill it when it lives without having reported for so long; `tend` then starts the next life.
+
+        The loop that works is the one that reports, also while it idles or waits on purpose: one that is stopped, or
+        stuck in a commit or a write, does not.
+        """
+        if self._life is not None and now - self._progress_at > hang_timeout_secs:
+            self._log.error(
+                "process_hung", child=self.role, pid=self._life.pid, silent_secs=round(now - self._progress_at)
+            )
+            self._progress_at = now
+            self._life.kill()
 
     def tend(self, now: float) -> None:
         """Bury the dead and start the next life when its time has come."""

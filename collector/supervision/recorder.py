@@ -85,7 +85,7 @@ def _supervise(
     stop_after_secs: float | None,
     on_status: OnStatus | None,
 ) -> int:
-    context = spawn_context()
+    context = spawn_context(config.data_dir)
 
     def spawn(role: str, number: int) -> LocalIncarnation:
         assignment = Assignment(role, run_id, number, stops_on_signal=role.startswith("ingest:"))

@@ -151,8 +151,11 @@ class Supervisor:
             return
         self._next_look = self._clock.monotonic() + LOOK_SECS
         reports = self._read_reports()
+        at = self._clock.monotonic()
         for child in self.children:
-            child.note_report(reports.get(child.role, {}).get("pid", 0))
+            report = reports.get(child.role, {})
+            child.note_report(report.get("pid", 0), report.get("updated_us"), at)
+            child.end_if_hung(at, self._config.supervisor.hang_timeout_secs)
         if not self._all_up_once and all(child.ever_up for child in self.children):
             self._all_up_once = True
             self._log.info("recording", children=len(self.children))

@@ -104,10 +104,34 @@ def test_a_report_of_the_present_life_makes_it_running() -> None:
     stage = Stage()
     child = stage.child("writer")
     child.start(0.0)
-    child.note_report(1)
+    child.note_report(1, "a", 1.0)
     assert (child.state, child.ever_up) == ("starting", False)
-    child.note_report(stage.lives["writer"].pid)
+    child.note_report(stage.lives["writer"].pid, "a", 1.0)
     assert (child.state, child.ever_up) == ("running", True)
+
+
+def test_a_child_that_reports_nothing_new_for_too_long_is_killed_and_started_again() -> None:
+    stage = Stage()
+    child = stage.child("writer")
+    child.start(0.0)
+    pid = stage.lives["writer"].pid
+    for now in range(100):
+        child.note_report(pid, f"report {min(now, 30)}", float(now))
+        child.end_if_hung(float(now), 60.0)
+        child.tend(float(now))
+        child.tend(float(now))
+    assert stage.log[1:4] == ["writer killed", "writer buried", "writer 2 started"]
+    assert child.restarts == 1
+
+
+def test_a_child_that_never_reports_is_killed_too() -> None:
+    stage = Stage()
+    child = stage.child("writer")
+    child.start(5.0)
+    child.end_if_hung(64.0, 60.0)
+    assert "writer killed" not in stage.log
+    child.end_if_hung(66.0, 60.0)
+    assert "writer killed" in stage.log
 
 
 def test_stages_stop_by_death_in_order() -> None:

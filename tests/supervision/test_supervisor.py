@@ -76,7 +76,11 @@ class World:
         return self.lives[role]
 
     def reports(self) -> Mapping[str, Mapping[str, Any]]:
-        return {role: {"pid": life.pid} for role, life in self.lives.items() if role not in self.silent}
+        return {
+            role: {"pid": life.pid, "updated_us": self.looks}
+            for role, life in self.lives.items()
+            if role not in self.silent
+        }
 
     def look(self, supervisor: Supervisor, _reports: object) -> None:
         self.supervisor = supervisor
@@ -200,6 +204,14 @@ def test_a_kill_during_the_start_is_no_reason_to_give_up(world: World) -> None:
     world.script[2] = lambda: setattr(world.lives["writer"], "exit_code", -9)
     world.script[6] = lambda: world.signals.note(signal.SIGTERM)
     assert world.run() == 0
+
+
+def test_a_child_that_hangs_is_killed_and_started_again(world: World) -> None:
+    world.script[3] = lambda: world.silent.add("writer")
+    world.script[75] = world.silent.clear
+    world.script[80] = lambda: world.signals.note(signal.SIGTERM)
+    assert world.run() == 0
+    assert world.killed == ["writer"]
 
 
 def test_hops_show_what_waits_between_two_processes(world: World) -> None:
