@@ -7,21 +7,22 @@ from typing import Final
 from collector import __version__
 from collector.channel.channel import Notice
 from collector.domain.batching import passed_boundary
-from collector.domain.errors import SegmentBusyError
+from collector.domain.errors import DamagedError, SegmentBusyError
 from collector.domain.names import make_segment_id
 from collector.processes.context import Context
 from collector.processes.streams import Streams
+from collector.storage.baseline import read_baseline
 from collector.storage.journal import journal_files
 from collector.storage.journal_reader import Position
 from collector.storage.sealing import (
     create_segment,
+    note_opening,
     open_segment,
-    read_positions,
     seal,
     sealed_segments,
-    write_positions,
+    set_aside,
 )
-from collector.storage.segments import EMPTY_STATE, Commit, Segment, SegmentState
+from collector.storage.segments import Commit, Segment, SegmentState
 
 RETRY_SEAL_SECS: Final = 5.0
 """How long after a reader kept a segment from being sealed the next try comes."""
@@ -36,7 +37,7 @@ class Shelf:
         self._folder = self._config.data_dir / "segments"
         self._journals = self._config.data_dir / "journal"
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._segment = open_segment(self._folder) or self._first()
+        self._segment = self._open()
         if not self._segment.has_rows:
             # Nothing was written under the old settings, so the present ones may shape the output.
             self._segment.set_meta(self._meta())
@@ -89,7 +90,7 @@ class Shelf:
         """Seal what is committed and open the next segment; or try again later, if somebody reads this one."""
         old, clock = self._segment, self._context.clock
         positions = self._positions_to_keep()
-        state = SegmentState(positions, streams.rows(), streams.recents(), feeds)
+        state = self._state_now(streams, feeds, positions)
         new_id = make_segment_id(self._now_us(), old.segment_id, secrets.token_hex(3))
         try:
             self._segment = seal(old, new_id, self._meta(), state, self._now_us())
@@ -110,16 +111,32 @@ class Shelf:
             self.seal(streams, feeds)
         if not self._segment.has_rows:
             # Frames that are no rows (acknowledgements) came after the last seal; their files are read to the end too.
-            write_positions(self._folder, self._segment.segment_id, self._positions)
+            note_opening(self._segment, self._state_now(streams, feeds, self._positions))
             self._remove_journals()
         self._segment.close()
 
-    def _first(self) -> Segment:
-        segment_id = make_segment_id(self._now_us(), None, secrets.token_hex(3))
+    def _open(self) -> Segment:
+        try:
+            segment = open_segment(self._folder)
+        except DamagedError as error:
+            names = set_aside(self._folder, self._config.data_dir / "quarantine")
+            self._context.log.error("segment_rebuilt", error=str(error), set_aside=names)  # noqa: TRY400 -- it is mended
+            segment = None
+        return segment or self._begin_anew()
+
+    def _begin_anew(self) -> Segment:
+        """An open segment as of the last seal: what came since then is still in the journals, and is read again."""
+        baseline = read_baseline(self._folder)
+        segment_id = make_segment_id(self._now_us(), baseline.segment_id or None, secrets.token_hex(3))
         path = self._folder / f"{segment_id}.open.db"
-        state = EMPTY_STATE._replace(positions=read_positions(self._folder))
-        create_segment(path, {**self._meta(), "segment_id": segment_id, "previous_segment": ""}, state)
-        return Segment(path)
+        meta = {**self._meta(), "segment_id": segment_id, "previous_segment": baseline.previous_segment}
+        create_segment(path, meta, baseline.state)
+        segment = Segment(path)
+        note_opening(segment, baseline.state)
+        return segment
+
+    def _state_now(self, streams: Streams, feeds: dict[str, bytes], positions: dict[str, Position]) -> SegmentState:
+        return SegmentState(positions, streams.rows(), streams.recents(), feeds)
 
     def _meta(self) -> dict[str, str]:
         archive = self._config.archive

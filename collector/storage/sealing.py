@@ -10,20 +10,17 @@ At start an `.open.db` wins over a `.new.db`; without one, the `.new.db` is prom
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from collector.domain.errors import NewerDataError, SegmentBusyError
-from collector.storage.durable import sync, write_durably
-from collector.storage.journal_reader import Position
-from collector.storage.segments import SCHEMA, SCHEMA_VERSION, Segment, SegmentState, connect, store_state
+from collector.storage.baseline import Baseline, write_baseline
+from collector.storage.durable import sync
+from collector.storage.segments import SCHEMA, SCHEMA_VERSION, Segment, SegmentState, connect, damage_of, store_state
 
 
 def open_segment(folder: Path) -> Segment | None:
     """The open segment of a data directory, after finishing what a kill left of a seal; None if there is none.
 
-    Raises NewerDataError for a segment this program is too old for.
+    Raises NewerDataError for a segment this program is too old for, DamagedError for one that cannot be read.
     """
     opened, made = sorted(folder.glob("*.open.db")), sorted(folder.glob("*.new.db"))
     if not opened and made:
@@ -36,10 +33,29 @@ def open_segment(folder: Path) -> Segment | None:
         return None
     _refuse_newer(opened[0])
     segment = Segment(opened[0])
+    segment.check()
     if not segment.has_rows:
         # A kill may have come between the renames and this last step of the seal.
-        write_positions(folder, segment.segment_id, segment.load().positions)
+        note_opening(segment, segment.load())
     return segment
+
+
+def note_opening(segment: Segment, state: SegmentState) -> None:
+    """Keep beside the segments what this one began with."""
+    baseline = Baseline(segment.segment_id, segment.meta["previous_segment"], state)
+    write_baseline(segment.path.parent, baseline)
+
+
+def set_aside(folder: Path, quarantine: Path) -> list[str]:
+    """Move the open segment, and what SQLite keeps beside it, out of the way; returns the names."""
+    quarantine.mkdir(parents=True, exist_ok=True)
+    moved = sorted(folder.glob("*.open.db*"))
+    # The segment itself goes last: until then it is found again, and this begins anew.
+    for path in reversed(moved):
+        path.rename(quarantine / path.name)
+    sync(quarantine)
+    sync(folder)
+    return [path.name for path in moved]
 
 
 def create_segment(path: Path, meta: Mapping[str, str], state: SegmentState) -> None:
@@ -60,7 +76,7 @@ def create_segment(path: Path, meta: Mapping[str, str], state: SegmentState) -> 
 
 
 def seal(segment: Segment, new_id: str, meta: Mapping[str, str], state: SegmentState, sealed_us: int) -> Segment:
-    """Seal the open segment and open the next one; on return the positions of `state` are in `positions.json`.
+    """Seal the open segment and open the next one; on return `positions.json` holds `state`.
 
     Raises SegmentBusyError, with nothing changed, while a reader holds the segment.
     """
@@ -78,23 +94,9 @@ def seal(segment: Segment, new_id: str, meta: Mapping[str, str], state: SegmentS
     opened = folder / f"{new_id}.open.db"
     made.rename(opened)
     sync(folder)
-    write_positions(folder, new_id, state.positions)
-    return Segment(opened)
-
-
-def write_positions(folder: Path, segment_id: str, positions: Mapping[str, Position]) -> None:
-    """Keep the positions of the last seal beside the segments: numbers go on from there, and a lost segment is reread."""
-    content = {"segment_id": segment_id, "positions": [p._asdict() for p in positions.values()]}
-    write_durably(folder / "positions.json", msgspec.json.encode(content))
-
-
-def read_positions(folder: Path) -> dict[str, Position]:
-    """The positions as of the last seal; empty before the first."""
-    path = folder / "positions.json"
-    if not path.exists():
-        return {}
-    entries: list[dict[str, Any]] = msgspec.json.decode(path.read_bytes())["positions"]
-    return {entry["file_id"]: Position(**entry) for entry in entries}
+    following = Segment(opened)
+    note_opening(following, state)
+    return following
 
 
 def sealed_segments(folder: Path) -> list[Path]:
@@ -105,7 +107,8 @@ def sealed_segments(folder: Path) -> list[Path]:
 def _refuse_newer(path: Path) -> None:
     db = sqlite3.connect(path)
     try:
-        version = db.execute("PRAGMA user_version").fetchone()[0]
+        with damage_of(path):
+            version = db.execute("PRAGMA user_version").fetchone()[0]
     finally:
         db.close()
     if version > SCHEMA_VERSION:

@@ -6,11 +6,12 @@ last commit stood.
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from collector.domain.errors import CommitError, SegmentBusyError
+from collector.domain.errors import CommitError, DamagedError, SegmentBusyError
 from collector.domain.records import Gap, StoredMessage
 from collector.storage.journal_reader import Position
 
@@ -46,6 +47,10 @@ CREATE VIEW snapshots(id, exchange, symbol, data_type, exchange_sequence_id, tim
 _CHECKPOINT_PAGES = (
     8_000  # a WAL of 32 MiB: fewer checkpoints than SQLite's 4 MiB, measured 1.5 times the rows a second
 )
+_PRIMARY_CODE = 0xFF
+_DAMAGE_CODES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_ERROR}
+"""SQLITE_ERROR is, for our fixed statements, a table that is not there."""
+
 _INSERT_MESSAGE = "INSERT INTO messages VALUES (?,?,?,?,?,?,?,?)"
 _INSERT_GAP = f"INSERT INTO gaps VALUES (NULL,?,?,{','.join('?' * len(Gap._fields))})"  # noqa: S608 -- only marks
 
@@ -92,10 +97,11 @@ class Segment:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._db = connect(path)
-        self.meta: dict[str, str] = dict(self._db.execute("SELECT key, value FROM meta"))
-        self.next_row: int = self._db.execute("SELECT coalesce(max(row), 0) + 1 FROM messages").fetchone()[0]
-        self._gaps: int = self._db.execute("SELECT count(*) FROM gaps").fetchone()[0]
+        with damage_of(path):
+            self._db = connect(path)
+            self.meta: dict[str, str] = dict(self._db.execute("SELECT key, value FROM meta"))
+            self.next_row: int = self._db.execute("SELECT coalesce(max(row), 0) + 1 FROM messages").fetchone()[0]
+            self._gaps: int = self._db.execute("SELECT count(*) FROM gaps").fetchone()[0]
 
     @property
     def segment_id(self) -> str:
@@ -111,6 +117,14 @@ class Segment:
         """The segment's size on disk, with what waits in its write-ahead log."""
         log = self.path.with_name(self.path.name + "-wal")
         return self.path.stat().st_size + (log.stat().st_size if log.exists() else 0)
+
+    def check(self) -> None:
+        """Prove that it can be read; raises DamagedError. Reads all of a segment that has rows."""
+        if self.has_rows:
+            with damage_of(self.path):
+                (verdict,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+            if verdict != "ok":
+                raise DamagedError(f"{self.path}: {verdict}")
 
     def store(self, commit: Commit) -> None:
         """Store all of it or nothing. Raises CommitError when the same commit may be tried again."""
@@ -168,6 +182,17 @@ class Segment:
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()
+
+
+@contextmanager
+def damage_of(path: Path) -> Iterator[None]:
+    """Turn SQLite's word that a file is no sound database into DamagedError; trouble that may pass stays what it is."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        if error.sqlite_errorcode & _PRIMARY_CODE in _DAMAGE_CODES:
+            raise DamagedError(f"{path}: {error}") from error
+        raise
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -89,6 +89,24 @@ class World:
         self.stop_when = lambda: self.secs >= until
         self.writer().run()
 
+    def run_until_commit(self) -> None:
+        """Be killed right after the first commit."""
+        self.stop_when = lambda: False
+        writer = self.writer()
+        real = writer._log_undecodable
+        calls = 0
+
+        def killed() -> None:
+            nonlocal calls
+            calls += 1
+            if calls == 2:
+                raise KeyboardInterrupt
+            real()
+
+        writer._limit = 20
+        writer._log_undecodable = killed  # type: ignore[method-assign]
+        writer.run()
+
     def tables(self) -> list[Path]:
         folder = self.config.data_dir / "segments"
         return [*sealed_segments(folder), *folder.glob("*.open.db")]
@@ -568,3 +586,25 @@ def test_two_lines_merge_into_one_stream_without_a_gap(tmp_path: Path) -> None:
     assert [row[0] for row in world.query("SELECT id FROM messages ORDER BY id")] == list(range(2_000))
     assert world.query(GAP) == []
     assert (world.numbers["duplicates"], world.numbers["late"]) == (2_000 - 20, 20)
+
+
+@pytest.mark.parametrize("sealed_before", [False, True])
+def test_an_open_segment_that_cannot_be_read_is_made_again_from_the_journals(
+    tmp_path: Path, sealed_before: bool
+) -> None:
+    world = World(tmp_path)
+    journal = world.journal(file_bytes=4_000)
+    for frame in ticks(30):
+        journal.append_frames(START_NS, 0, [frame, frame])
+    if sealed_before:
+        world.run()
+    for frame in ticks(30, start=30):
+        journal.append_frames(START_NS, 0, [frame, trade(5)])
+    with pytest.raises(KeyboardInterrupt):
+        world.run_until_commit()
+    (opened,) = (tmp_path / "segments").glob("*.open.db")
+    opened.write_bytes(b"rotten" + opened.read_bytes()[6:])
+    world.run()
+    assert [row[0] for row in world.query("SELECT id FROM messages ORDER BY id")] == list(range(60))
+    assert "segment_rebuilt" in world.events
+    assert opened.name in {path.name for path in (tmp_path / "quarantine").iterdir()}

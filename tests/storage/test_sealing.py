@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from collector.domain.errors import NewerDataError, SegmentBusyError
+from collector.domain.errors import DamagedError, NewerDataError, SegmentBusyError
 from collector.domain.records import Gap, StoredMessage
 from collector.storage import sealing
+from collector.storage.baseline import Baseline, read_baseline
 from collector.storage.journal_reader import Position
-from collector.storage.sealing import create_segment, open_segment, read_positions, seal, sealed_segments
+from collector.storage.sealing import create_segment, open_segment, seal, sealed_segments, set_aside
 from collector.storage.segments import EMPTY_STATE, Commit, Segment, SegmentState, StreamRow
 
 META = {"host": "h", "keep_raw": "0", "compression_level": "3", "collector_version": "0", "opened_at": "1"}
@@ -28,7 +29,8 @@ def commit(*rows: int, offset: int = 0) -> Commit:
 
 
 def first(folder: Path) -> Segment:
-    create_segment(folder / "20260101T000000Z-000001.open.db", {**META, "segment_id": "x"}, EMPTY_STATE)
+    meta = {**META, "segment_id": "20260101T000000Z-000001", "previous_segment": ""}
+    create_segment(folder / "20260101T000000Z-000001.open.db", meta, EMPTY_STATE)
     segment = open_segment(folder)
     assert segment is not None
     return segment
@@ -86,7 +88,7 @@ def test_sealing_closes_one_segment_and_opens_the_next_with_its_state(tmp_path: 
     assert following.path.name == "20260101T010000Z-000002.open.db"
     assert (following.has_rows, following.next_row) == (False, 1)
     assert following.meta["previous_segment"] == "20260101T000000Z-000001"
-    assert following.load().positions == read_positions(tmp_path)
+    assert read_baseline(tmp_path) == Baseline(following.segment_id, segment.segment_id, following.load())
     assert not list(tmp_path.glob("*-wal")) or count(sealed_segments(tmp_path)[0]) == 2
     db = sqlite3.connect(f"file:{sealed_segments(tmp_path)[0]}?mode=ro&immutable=1", uri=True)
     assert db.execute("SELECT value FROM meta WHERE key='sealed_at'").fetchone() == ("99",)
@@ -140,7 +142,7 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, *, call: 
         (Path, "rename", 1),  # A is closed, not yet renamed
         (Path, "rename", 2),  # A is sealed, B not yet open
         (sealing, "sync", 2),
-        (sealing, "write_positions", 1),
+        (sealing, "write_baseline", 1),
     ],
 )
 def test_a_kill_at_any_step_of_a_seal_leaves_one_open_segment_and_every_row(
@@ -160,7 +162,7 @@ def test_a_kill_at_any_step_of_a_seal_leaves_one_open_segment_and_every_row(
     assert sum(count(path) for path in [*sealed_segments(tmp_path), again.path]) == 2
     assert again.load().positions["ff"].offset == 50
     if not again.has_rows:
-        assert read_positions(tmp_path) == again.load().positions
+        assert read_baseline(tmp_path).state == again.load()
 
 
 def test_a_segment_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -176,5 +178,41 @@ def test_a_segment_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) 
 
 def test_without_any_segment_there_is_none(tmp_path: Path) -> None:
     assert open_segment(tmp_path) is None
-    assert read_positions(tmp_path) == {}
+    assert read_baseline(tmp_path) == Baseline("", "", EMPTY_STATE)
     assert SegmentState({}, [], {}, {}) == EMPTY_STATE
+
+
+@pytest.mark.parametrize("damage", ["head", "middle", "empty", "text"])
+def test_an_open_segment_that_cannot_be_read_is_called_damaged(tmp_path: Path, damage: str) -> None:
+    segment = first(tmp_path)
+    for start in range(1, 400, 20):
+        segment.store(commit(*range(start, start + 20)))
+    segment.fold()
+    segment.close()
+    whole = segment.path.read_bytes()
+    middle = len(whole) // 2
+    segment.path.write_bytes(
+        {
+            "head": b"\0" * 100 + whole[100:],
+            "middle": whole[:middle] + b"\xaa" * 4_096 + whole[middle + 4_096 :],
+            "empty": b"",
+            "text": b"this is no database, and never was one" * 100,
+        }[damage]
+    )
+    with pytest.raises(DamagedError):
+        open_segment(tmp_path)
+
+
+def test_what_is_set_aside_is_whole_and_nothing_is_left(tmp_path: Path) -> None:
+    segment = first(tmp_path)
+    segment.store(commit(1))
+    quarantine = tmp_path / "quarantine"
+    assert segment.path.name in set_aside(tmp_path, quarantine)
+    assert open_segment(tmp_path) is None
+    assert count(quarantine / segment.path.name) == 1
+
+
+def test_a_damaged_baseline_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    (tmp_path / "positions.json").write_text("{")
+    with pytest.raises(DamagedError):
+        read_baseline(tmp_path)
