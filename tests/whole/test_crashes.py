@@ -1,0 +1,66 @@
+"""Processes that hang, vanish or cannot start."""
+
+import os
+import signal
+from collections.abc import Callable
+
+from collector.supervision.incarnation import SEMAPHORES, semaphore_prefix
+from tests.whole.running import Exchange, Recorder, wait_for
+from tests.whole.test_stopping import KEEP_RAW, LIVE, archived, data_frames
+
+
+def semaphores(recorder: Recorder) -> list[str]:
+    prefix = semaphore_prefix(recorder.data_dir)
+    return [path.name for path in SEMAPHORES.glob(f"sem.{prefix}-*")]
+
+
+def test_a_child_that_stands_still_is_killed_and_started_again(
+    exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    source = exchange(*LIVE)
+    recorded = recorder(source.ws_url, supervisor={"hang_timeout_secs": 3}, **KEEP_RAW).start()
+    recorded.wait_for_messages(500)
+    writer = recorded.pid_of("writer")
+    os.kill(writer, signal.SIGSTOP)
+    wait_for(lambda: recorded.alive() and recorded.pid_of("writer") != writer)
+    recorded.wait_for_messages(recorded.messages() + 500)
+    assert [line["child"] for line in recorded.logged("process_hung")] == ["writer"]
+    assert recorded.stop() == 0
+    source.stop()
+    assert sorted(archived(recorded)) == sorted(data_frames(source))
+
+
+def test_a_kill_of_the_whole_group_leaves_nothing_behind_for_long(
+    exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    source = exchange(*LIVE)
+    recorded = recorder(source.ws_url, **KEEP_RAW).start(start_new_session=True)
+    recorded.wait_for_messages(1_000)
+    count = len(semaphores(recorded))
+    assert count > 0
+    os.killpg(recorded.process.pid, signal.SIGKILL)
+    recorded.process.wait(10)
+    recorded.start(start_new_session=True)
+    recorded.wait_for_messages(1_000)
+    assert len(semaphores(recorded)) <= count
+    assert recorded.stop() == 0
+    assert semaphores(recorded) == []
+    source.stop()
+    kept = archived(recorded)
+    assert len(kept) == len(set(kept))
+    causes = {(gap["kind"], gap["cause"]) for gap in recorded.table("gap")}
+    assert causes <= {("sequence", "restart"), ("silence", "restart")}
+    assert ("silence", "restart") in causes
+
+
+def test_a_child_that_cannot_start_ends_it_all_with_its_reason(
+    exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    source = exchange(*LIVE)
+    recorded = recorder(source.ws_url)
+    recorded.data_dir.mkdir()
+    (recorded.data_dir / "segments").write_text("a file where a folder should be")
+    recorded.start()
+    assert recorded.process.wait(60) == 4
+    assert "writer cannot start" in recorded.log_path.read_text()
+    assert recorded.logged("process_failed")[0]["process"] == "writer"
