@@ -1,0 +1,53 @@
+"""Frames the exchange removes come out as exactly those gaps."""
+
+from collections.abc import Callable
+
+from tests.whole.running import Exchange, Recorder, wait_for
+
+FEED = {"symbols": ["BTCUSDT"], "data_types": ["book_snapshot", "book_delta", "trade"]}
+
+
+def test_removed_frames_are_exactly_the_gaps_of_the_ledger(
+    exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    source = exchange("--symbols", "BTCUSDT", "--rate", "300", "--seed", "3")
+    recorded = recorder(source.ws_url, feed=FEED, segment={"interval_secs": 2}).start()
+    recorded.wait_for_messages(300)
+    for count in (1, 3, 1):
+        before = source.stats()["frames_dropped"]
+        source.fault(kind="drop", next=count, stream="btcusdt@trade")
+        wait_for(lambda: source.stats()["frames_dropped"] >= before + count)  # noqa: B023 -- asked at once
+        recorded.wait_for_messages(recorded.messages() + 200)
+    assert recorded.stop() == 0
+    source.stop()
+    removed = {
+        int(line["raw"].split('"t":')[1].split(",")[0]) for line in source.sent() if line.get("event") == "dropped"
+    }
+    rows = recorded.table("gap")
+    assert {(row["stream_type"], row["kind"], row["cause"], row["status"]) for row in rows} == {
+        ("trade", "sequence", "exchange", "open")
+    }
+    told = [id_ for row in rows for id_ in range(int(row["expected_id"]), int(row["actual_id"]))]
+    assert sorted(told) == sorted(removed)
+    assert sum(row["missing"] for row in rows) == len(removed) == 5
+
+
+def test_a_disconnect_is_written_down_with_its_stretch(
+    exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    source = exchange("--symbols", "BTCUSDT", "--rate", "300", "--seed", "3")
+    recorded = recorder(source.ws_url, feed=FEED).start()
+    recorded.wait_for_messages(300)
+    source.fault(kind="disconnect", now=True)
+    wait_for(lambda: source.stats()["connections_total"] >= 2)
+    recorded.wait_for_messages(recorded.messages() + 300)
+    assert recorded.stop() == 0
+    rows = recorded.table("gap")
+    assert {row["cause"] for row in rows} == {"disconnect"}
+    (silence,) = [row for row in rows if row["kind"] == "silence"]
+    assert silence["stream_type"] == "book_snapshot"
+    assert silence["started_at"] < silence["ended_at"]
+    for row in rows:
+        if row["kind"] == "sequence":
+            assert row["started_at"] <= silence["started_at"]
+            assert row["ended_at"] >= silence["ended_at"]
