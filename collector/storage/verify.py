@@ -31,7 +31,6 @@ class Segment(NamedTuple):
     """A segment by its manifest."""
 
     key: str
-    host: str
     segment_id: str
     previous_segment: str | None
 
@@ -60,7 +59,7 @@ class Verification:
             except DamagedError as error:
                 yield Finding("damaged", key, str(error))
                 continue
-            self._segments.append(Segment(key, manifest.host, manifest.segment_id, manifest.previous_segment))
+            self._segments.append(Segment(key, manifest.segment_id, manifest.previous_segment))
             for described in manifest.objects:
                 yield from self._object(described)
         yield from self._orphans()
@@ -96,15 +95,15 @@ class Verification:
 
 
 def broken_chains(segments: list[Segment]) -> Iterator[Finding]:
-    """Where a host's segments do not follow one another; a host's first segment follows none."""
-    present = {(segment.host, segment.segment_id) for segment in segments}
+    """Where segments do not follow one another; a host's first segment follows none. A renamed host goes on in its chain."""
+    present = {segment.segment_id for segment in segments}
     followers = defaultdict(list)
     for segment in segments:
         if segment.previous_segment is not None:
-            followers[segment.host, segment.previous_segment].append(segment.key)
-    for (host, previous), keys in followers.items():
-        if (host, previous) not in present:
-            yield Finding("hole", keys[0], f"segment {previous} of {host} before it has no manifest")
+            followers[segment.previous_segment].append(segment.key)
+    for previous, keys in followers.items():
+        if previous not in present:
+            yield Finding("hole", keys[0], f"segment {previous} before it has no manifest")
         if len(keys) > 1:
             yield from (Finding("fork", key, f"it is not alone in following {previous}") for key in keys)
 

@@ -13,13 +13,13 @@ from tests.storage.segment_files import TRADES, ToyTyping, make_gap, make_segmen
 IDS = [f"20261123T12000{number}Z-4f2a9c" for number in range(4)]
 
 
-def archive(base: Path, number: int, *, first: bool = False) -> Path:
+def archive(base: Path, number: int, *, first: bool = False, host: str = "host-1") -> Path:
     """Archive a segment with a trade and a gap below `base`; where its manifest stands."""
     root = base / "archive"
     previous = "" if first or number == 0 else IDS[number - 1]
     path = make_segment(
         base, [TRADES], [message(0, number, trade(number))], gaps=[("toy", "BTC/USD", make_gap())],
-        segment_id=IDS[number], previous_segment=previous,
+        segment_id=IDS[number], previous_segment=previous, host=host,
     )  # fmt: skip
     staging = base / f"staging{number}"
     staging.mkdir()
@@ -98,13 +98,14 @@ def test_a_segment_whose_predecessor_has_no_manifest_shows_the_hole(tmp_path: Pa
     assert IDS[1] in hole.text
 
 
-def test_the_chains_of_two_hosts_have_nothing_to_do_with_each_other() -> None:
-    segments = [Segment("a0", "a", IDS[0], None), Segment("b1", "b", IDS[1], IDS[0])]
-    assert [finding.key for finding in broken_chains(segments)] == ["b1"]
+def test_a_renamed_host_goes_on_in_its_chain(tmp_path: Path) -> None:
+    archive(tmp_path, 0)
+    archive(tmp_path, 1, host="host-2")
+    assert found(tmp_path) == []
 
 
 def test_two_segments_that_follow_one_are_a_fork() -> None:
-    segments = [Segment("0", "a", IDS[0], None), *(Segment(str(n), "a", IDS[n], IDS[0]) for n in (1, 2))]
+    segments = [Segment("0", IDS[0], None), *(Segment(str(n), IDS[n], IDS[0]) for n in (1, 2))]
     assert [(finding.kind, finding.key) for finding in broken_chains(segments)] == [("fork", "1"), ("fork", "2")]
 
 
