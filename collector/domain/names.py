@@ -98,6 +98,15 @@ def parse_segment_id(text: str) -> SegmentId:
     return SegmentId(datetime.strptime(match[1], _SEGMENT_TIME).replace(tzinfo=UTC), match[2])
 
 
+def is_segment_id(text: str) -> bool:
+    """Whether `parse_segment_id` reads it."""
+    try:
+        parse_segment_id(text)
+    except ValueError:
+        return False
+    return True
+
+
 def gap_id(stream: StreamKey, series: int, kind: str, expected_id: str | None, started_at: int) -> str:
     """Name a gap by what it is, so that a row that closes or repairs it carries the same id: 16 hex digits."""
     identity = json.dumps([*stream, series, kind, expected_id, started_at], separators=(",", ":"))

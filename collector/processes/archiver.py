@@ -1,9 +1,9 @@
 """The archiver: sealed segments in, objects in a store out, oldest first. One thread, one loop.
 
-The fate of its errors: a store that fails, or a disk too full to stage on, is tried again for ever, and not waited for
+The fate of its errors: a store that fails, or a disk that takes no files, is tried again for ever, and not waited for
 once the process shall stop (segments then wait on disk, and that is no failure). Data of a newer version stops it. Any
 other error is the segment's own: after three of them, or three deaths of the process while it made files from the
-segment, the segment goes to `quarantine/`, is counted, and the next goes on.
+segment, the gap ledger says in the archive what is missing, the segment goes to `quarantine/`, and the next goes on.
 """
 
 import gc
@@ -95,11 +95,11 @@ class Archiver:
         """One attempt. Raises RetryError only when stopping."""
         attempts = Attempts(path)
         before = attempts.count()
-        if before >= MAX_ATTEMPTS:
-            self._set_aside(path, attempts)
-            return
         try:
-            self._deliver(path, attempts)
+            if before < MAX_ATTEMPTS:
+                self._deliver(path, attempts)
+            else:
+                self._set_aside(path, in_ledger=before < 2 * MAX_ATTEMPTS)
         except (RetryError, StopError):
             raise
         except Exception as error:
@@ -130,16 +130,23 @@ class Archiver:
             secs=round(took_secs, 3),
         )
 
-    def _set_aside(self, path: Path, attempts: Attempts) -> None:
+    def _set_aside(self, path: Path, *, in_ledger: bool) -> None:
+        """Say in the archive what is missing, and only then put the segment aside. Raises RetryError only when stopping.
+
+        Not `in_ledger`: to say so has failed as often as to archive it; health and the hole in the chain of manifests say it.
+        """
+        config = self._context.config
+        if in_ledger:
+            self._delivery.deliver_remains(path, config.host_name, config.archive.compression_level)
         self._quarantine.mkdir(parents=True, exist_ok=True)
         path.rename(self._quarantine / path.name)
         sync(self._quarantine)
         sync(self._segments)
-        attempts.note(0)
         self._quarantined += 1
         self._last_error = None
-        self._delays_of_segment = self._new_delays()
-        self._context.log.error("segment_quarantined", segment=path.stem, folder=str(self._quarantine))
+        self._context.log.error(
+            "segment_quarantined", segment=path.stem, folder=str(self._quarantine), in_ledger=in_ledger
+        )
 
     def _insist(self, step: Callable[[], Result]) -> Result:
         delays = self._new_delays()
@@ -177,6 +184,7 @@ class Archiver:
             {
                 "archived": self._archived,
                 "quarantined": self._quarantined,
+                "in_quarantine": len(sealed_segments(self._quarantine)),
                 "uploaded_objects": self._delivery.uploaded_objects,
                 "backlog_segments": len(sizes),
                 "backlog_bytes": sum(sizes),

@@ -3,25 +3,24 @@
 Killed between any two steps, a second run arrives at the same objects: their keys and bytes follow from the segment.
 """
 
-import errno
 import hashlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from collector.domain.errors import ConfigError, DamagedError, RetryError, StoreError
 from collector.domain.names import OBJECT_SUFFIX, manifest_key
 from collector.exchanges.adapter import Adapter
 from collector.storage.attempts import Attempts
 from collector.storage.durable import sync
-from collector.storage.manifest import Manifest, decode_manifest
+from collector.storage.manifest import Manifest
+from collector.storage.manifests import is_whole, received_until, whole_segment
 from collector.storage.objects import ObjectInfo, ObjectStore
-from collector.storage.sealed import SealedSegment, SegmentMeta, open_sealed
+from collector.storage.remains import Surroundings, open_remains
+from collector.storage.sealed import SealedSegment, open_sealed
 
 Result = TypeVar("Result")
-
-_FULL_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Insist(Protocol):
@@ -67,14 +66,24 @@ class Delivery:
         Raises what `insist` lets through, and SetAsideError or StopError for a segment that cannot be archived.
         """
         with open_sealed(path) as segment:
-            manifest = self._insist(lambda: self._archived(segment.meta))
+            manifest = self._insist(lambda: self._archived(segment))
             if manifest is None:
-                manifest, uploads = self._insist(lambda: self._stage(segment, attempts))
-                for upload in uploads:
-                    self._insist(partial(self._put, upload))
+                manifest = self._upload(*self._insist(lambda: self._stage_counted(segment, attempts)))
         remove_segment(path)
         self.clear_staging()
         return manifest
+
+    def deliver_remains(self, path: Path, host: str, compression_level: int) -> None:
+        """Put into the archive, in place of a segment that cannot be archived, what the gap ledger says of it.
+
+        Nothing is put where the store holds the segment whole, or already what is put in its place. The segment stays.
+        Raises what `insist` lets through.
+        """
+        if not self._insist(lambda: is_whole(self._store, path.stem, self._tick)):
+            until_us = self._insist(lambda: received_until(self._store, host, path.stem))
+            with open_remains(path, Surroundings(host, compression_level, until_us)) as remains:
+                self._upload(*self._insist(lambda: self._stage(remains)))
+        self.clear_staging()
 
     def clear_staging(self) -> None:
         """Empty the staging folder."""
@@ -82,43 +91,45 @@ class Delivery:
         for leftover in self._staging.iterdir():
             leftover.unlink()
 
-    def _archived(self, meta: SegmentMeta) -> Manifest | None:
+    def _archived(self, segment: SealedSegment) -> Manifest | None:
         """The segment's manifest, if the store holds it and every object it names."""
-        content = self._store.read(manifest_key(meta.host, meta.segment_id))
-        if content is None:
-            return None
-        try:
-            manifest = decode_manifest(content)
-        except DamagedError:
-            return None  # written anew, with everything it names
-        for described in manifest.objects:
-            if self._store.head(described.key) != ObjectInfo(described.bytes, described.sha256):
-                return None
-            self._tick()
-        return manifest
+        manifest = whole_segment(self._store, manifest_key(segment.meta.host, segment.meta.segment_id), self._tick)
+        # One with fewer rows was put in place of a segment that was in quarantine, and is back.
+        return manifest if manifest and manifest.rows == segment.rows else None
 
-    def _stage(self, segment: SealedSegment, attempts: Attempts) -> tuple[Manifest, list[Upload]]:
-        # Only now: pyarrow takes 50 MB, and a recorder may run for an hour before the first segment is sealed.
-        from collector.storage.staging import stage  # noqa: PLC0415
-
+    def _stage_counted(self, segment: SealedSegment, attempts: Attempts) -> tuple[Manifest, list[Upload]]:
         before = attempts.count()
         try:
             attempts.note(before + 1)
+            staged = self._stage(segment)
+        except (OSError, RetryError) as error:
+            attempts.note(before)
+            raise RetryError(str(error)) from error
+        attempts.note(0)
+        return staged
+
+    def _stage(self, segment: SealedSegment) -> tuple[Manifest, list[Upload]]:
+        """Make the files. Raises RetryError where the disk does not take them: no fault of the segment's."""
+        # Only now: pyarrow takes 50 MB, and a recorder may run for an hour before the first segment is sealed.
+        from collector.storage.staging import stage  # noqa: PLC0415
+
+        try:
             self.clear_staging()
             files, manifest = stage(segment, self._typing_of, self._staging, self._tick)
             content = manifest.encode()
             manifest_path = self._staging / "manifest.json"
             manifest_path.write_bytes(content)
         except OSError as error:
-            if error.errno not in _FULL_DISK:
-                raise
             self.clear_staging()
-            attempts.note(before)
-            raise RetryError(f"no room to stage {segment.meta.segment_id}: {error}") from error
-        attempts.note(0)
+            raise RetryError(f"{segment.meta.segment_id} cannot be staged: {error}") from error
         uploads = [Upload(path, object_.key, ObjectInfo(object_.bytes, object_.sha256)) for path, object_ in files]
         info = ObjectInfo(len(content), hashlib.sha256(content).hexdigest())
         return manifest, [*uploads, Upload(manifest_path, manifest_key(manifest.host, manifest.segment_id), info)]
+
+    def _upload(self, manifest: Manifest, uploads: list[Upload]) -> Manifest:
+        for upload in uploads:
+            self._insist(partial(self._put, upload))
+        return manifest
 
     def _typing_of(self, exchange: str) -> Adapter:
         try:

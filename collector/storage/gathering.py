@@ -23,11 +23,12 @@ def gather_messages(segment: SealedSegment, spill: Spill, tick: Tick) -> None:
     """Put every message to its partition, as (series, id, row, received_us, exchange_us, line, payload).
 
     Its date is that of its receipt; for a backfilled message, that of the exchange's time where it has one.
-    Raises DamagedError for a message of a stream the segment does not list.
+    Raises DamagedError for a message of a stream the segment does not list, and where messages are missing.
     """
     appends: dict[tuple[int, int], Callable[[Row], None]] = {}
-    buffered_bytes = 0
+    buffered_bytes = count = row = 0
     for stream_id, series, id_, row, received_us, exchange_us, line, payload in segment.messages():
+        count += 1
         time_us = received_us if line != BACKFILLED_LINE or exchange_us is None else exchange_us
         place = stream_id, time_us // DAY_US
         append = appends.get(place)
@@ -40,6 +41,8 @@ def gather_messages(segment: SealedSegment, spill: Spill, tick: Tick) -> None:
             buffered_bytes = 0
             tick()
     spill.took(buffered_bytes)
+    if count != row:
+        raise DamagedError(f"segment {segment.meta.segment_id} numbers its messages to {row}, but holds {count}")
 
 
 def gather_gaps(segment: SealedSegment, spill: Spill) -> None:

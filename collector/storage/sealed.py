@@ -16,7 +16,7 @@ from collector.storage.segments import SCHEMA_VERSION
 _MESSAGES: Final = (
     "SELECT stream_id, series, id, row, received_us, exchange_us, line, payload FROM messages ORDER BY row"
 )
-_GAPS: Final = f"SELECT exchange, symbol, row, {', '.join(Gap._fields)} FROM gaps ORDER BY row"  # noqa: S608 -- our names
+GAPS: Final = f"SELECT exchange, symbol, row, {', '.join(Gap._fields)} FROM gaps ORDER BY row"  # noqa: S608 -- our names
 
 
 class SegmentMeta(NamedTuple):
@@ -53,13 +53,19 @@ class SealedSegment:
             for stream_id, exchange, symbol, data_type, id_rule in rows
         }
 
+    @property
+    def rows(self) -> int:
+        """How many messages it holds: they are numbered from 1 without a hole."""
+        found: int = self._db.execute("SELECT coalesce(max(row), 0) FROM messages").fetchone()[0]
+        return found
+
     def messages(self) -> Iterator[tuple[int, int, int, int, int, int | None, int, bytes]]:
         """Stream id, series, id, row, received_us, exchange_us, line and payload of every message, in arrival order."""
         return self._db.execute(_MESSAGES)
 
     def gaps(self) -> Iterator[tuple[Any, ...]]:
         """Exchange, symbol, row and the ledger's columns of every gap, in the order noted."""
-        return self._db.execute(_GAPS)
+        return self._db.execute(GAPS)
 
     def reason(self, row: int) -> str | None:
         """Why the message of that row was set aside when it was received; None if it was not."""

@@ -52,7 +52,7 @@ _DAMAGE_CODES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_F
 """SQLITE_ERROR is, for our fixed statements, a table that is not there."""
 
 _INSERT_MESSAGE = "INSERT INTO messages VALUES (?,?,?,?,?,?,?,?)"
-_INSERT_GAP = f"INSERT INTO gaps VALUES (NULL,?,?,{','.join('?' * len(Gap._fields))})"  # noqa: S608 -- only marks
+INSERT_GAP = f"INSERT INTO gaps VALUES (NULL,?,?,{','.join('?' * len(Gap._fields))})"  # noqa: S608 -- only marks
 
 
 class StreamRow(NamedTuple):
@@ -133,7 +133,7 @@ class Segment:
             db.execute("BEGIN IMMEDIATE")
             db.executemany(_INSERT_MESSAGE, commit.messages)
             db.executemany("INSERT INTO reasons VALUES (?,?)", commit.reasons)
-            db.executemany(_INSERT_GAP, [(exchange, symbol, *gap) for exchange, symbol, gap in commit.gaps])
+            db.executemany(INSERT_GAP, [(exchange, symbol, *gap) for exchange, symbol, gap in commit.gaps])
             store_state(
                 db, SegmentState({p.file_id: p for p in commit.positions}, list(commit.streams), {}, dict(commit.feeds))
             )

@@ -5,6 +5,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from datetime import UTC, datetime
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 import structlog
+from pyarrow import parquet as pq
 
 from collector.channel.channel import Notice
 from collector.config import ArchiveConfig, Config
@@ -22,8 +24,10 @@ from collector.processes.context import Context
 from collector.storage.directory import DirectoryStore
 from collector.storage.manifest import decode_manifest
 from collector.storage.objects import ObjectInfo
+from collector.storage.verify import Verification
 from tests.storage.segment_files import TRADES, UNKNOWN, ToyTyping, make_gap, make_segment, message, trade
 
+OPENED_AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 IDS = [f"20261123T12000{number}Z-4f2a9c" for number in range(5)]
 
 
@@ -46,7 +50,7 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         delays = ArchiveConfig(retry_base_delay_secs=1.0, retry_max_delay_secs=60.0)
-        self.config = Config(data_dir=folder, archive=delays)
+        self.config = Config(data_dir=folder, host_name="host-1", archive=delays)
         self.store = Store(folder / "archive")
         self.secs = 0.0
         self.stop_when: Callable[[], bool] = lambda: True
@@ -199,6 +203,19 @@ def test_a_segment_whose_manifest_verifies_is_only_unlinked(world: World) -> Non
     assert (world.tree(), world.left(), world.store.puts) == (tree, [], puts)
 
 
+def test_a_segment_back_from_quarantine_is_archived_in_place_of_its_gaps(world: World) -> None:
+    path = world.seal(0)
+    content = path.read_bytes()
+    path.write_bytes(content[:-4096])
+    world.stop_when = lambda: world.left() == []
+    world.run()
+    assert world.reports[-1]["quarantined"] == 1
+    path.write_bytes(content)
+    world.run()
+    (manifest,) = (decode_manifest(text) for key, text in world.tree().items() if key.startswith("_manifest/"))
+    assert (manifest.rows, manifest.gaps) == (4, 1)
+
+
 @pytest.mark.parametrize("damage", ["object gone", "object changed", "manifest cut"])
 def test_a_segment_whose_manifest_does_not_verify_is_archived_again(world: World, damage: str) -> None:
     world.seal(0)
@@ -295,7 +312,8 @@ def test_a_failing_store_is_no_attempt_of_the_segment(world: World) -> None:
     assert world.left() == [f"{IDS[0]}.db"]
 
 
-def test_a_full_disk_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+def test_a_disk_that_takes_no_files_is_waited_for(world: World, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     from collector.storage import staging  # noqa: PLC0415 -- pyarrow is loaded by then
 
     world.seal(0)
@@ -306,12 +324,12 @@ def test_a_full_disk_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch
         if next(failures, None) is None:
             return real(*given)
         (world.config.data_dir / "staging" / "1.parquet").write_bytes(b"half")
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(staging, "stage", full)
     world.run()
     assert manifest_ids(world.tree()) == [IDS[0]]
-    assert "no room" in world.heard("store_failed")[0]["error"]
+    assert "cannot be staged" in world.heard("store_failed")[0]["error"]
 
 
 def test_a_segment_that_fails_three_times_is_set_aside_and_the_next_goes_on(world: World) -> None:
@@ -320,12 +338,99 @@ def test_a_segment_that_fails_three_times_is_set_aside_and_the_next_goes_on(worl
     world.seal(1)
     world.stop_when = lambda: world.left() == []
     world.run()
-    assert manifest_ids(world.tree()) == [IDS[1]]
+    assert manifest_ids(world.tree()) == IDS[:2]
     assert [path.name for path in (world.config.data_dir / "quarantine").iterdir()] == [f"{IDS[0]}.db"]
     assert [entry["attempts"] for entry in world.heard("segment_failed")] == [1, 2, 3]
     assert [entry["segment"] for entry in world.heard("segment_quarantined")] == [IDS[0]]
-    assert world.reports[-1]["quarantined"] == 1
+    assert (world.reports[-1]["quarantined"], world.reports[-1]["in_quarantine"]) == (1, 1)
     assert world.reports[-1]["last_error"] is None
+
+
+def gaps_of(world: World, symbol: str) -> list[dict[str, Any]]:
+    folder = world.config.data_dir / "archive" / f"exchange=toy/data_type=gap/symbol={symbol}"
+    return [row for path in sorted(folder.rglob("*.parquet")) for row in pq.ParquetFile(path).read().to_pylist()]
+
+
+def damage(path: Path) -> None:
+    """Make every message unreadable."""
+    with closing(sqlite3.connect(path)) as db:
+        (root,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'messages'").fetchone()
+    with path.open("r+b") as file:
+        file.seek((root - 1) * 4096)
+        file.write(b"\xaa" * 4096)
+
+
+def test_the_ledger_says_what_a_segment_set_aside_held(world: World) -> None:
+    world.seal(0)
+    damage(world.seal(1))
+    world.seal(2)
+    world.stop_when = lambda: world.left() == []
+    world.run()
+    assert list(Verification(world.store).findings()) == []
+    rows = [row for row in gaps_of(world, "BTC%2FUSD") if row["kind"] == "damaged"]
+    assert [(row["stream_type"], row["cause"], row["expected_id"], row["status"]) for row in rows] == [
+        ("trade", "disk", IDS[1], "unrepairable")
+    ]
+    newest_before = datetime(2026, 11, 23, 12, 0, 2, tzinfo=UTC)
+    sealed_at = datetime(2026, 11, 23, 13, tzinfo=UTC)
+    assert [(row["started_at"], row["ended_at"]) for row in rows] == [(min(newest_before, OPENED_AT), sealed_at)]
+    assert [row["kind"] for row in gaps_of(world, "_")] == ["damaged"]
+
+
+def test_a_segment_that_is_in_the_archive_leaves_no_gap_there_when_it_rots(world: World) -> None:
+    path = world.seal(0)
+    content = path.read_bytes()
+    world.run()
+    tree = world.tree()
+    path.write_bytes(content)
+    damage(path)
+    world.stop_when = lambda: world.left() == []
+    world.run()
+    assert world.tree() == tree
+    assert world.reports[-1]["in_quarantine"] == 1
+
+
+def test_a_store_that_fails_keeps_a_segment_from_being_set_aside(world: World) -> None:
+    path = world.seal(0)
+    damage(path)
+    world.stop_when = lambda: len(world.heard("store_failed")) >= 3
+
+    def fail(key: str) -> None:
+        raise StoreError("no route")
+
+    world.store.before_put = fail
+    world.run()
+    assert path.exists()
+    assert world.heard("segments_left_waiting")
+    world.store.before_put = lambda _key: None
+    world.run()
+    assert manifest_ids(world.tree()) == [IDS[0]]
+    assert world.left() == []
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_kill_while_setting_aside_leaves_what_a_second_run_completes(tmp_path: Path, after: bool) -> None:
+    def rotten(name: str) -> World:
+        world = World(tmp_path / name)
+        path = world.seal(0)
+        damage(path)
+        (world.segments / f"{IDS[0]}.3.tries").touch()
+        os.utime(path, (0, 0))
+        return world
+
+    whole = rotten("whole")
+    whole.run()
+    assert manifest_ids(whole.tree()) == [IDS[0]]
+    for step in count():
+        broken = rotten(str(step))
+        code = in_a_child(partial(killed_run, broken, step, after))
+        broken.run()
+        assert broken.tree() == whole.tree(), f"killed at step {step}"
+        assert broken.left() == []
+        assert [path.name for path in (broken.config.data_dir / "quarantine").iterdir()] == [f"{IDS[0]}.db"]
+        if code == 0:
+            break
+    assert step > 30, "a run has many steps"
 
 
 def test_a_segment_of_an_exchange_nobody_knows_any_more_is_set_aside(world: World) -> None:
@@ -354,13 +459,13 @@ def test_a_segment_that_killed_the_archiver_three_times_is_set_aside(world: Worl
     world.adapter_of = lambda _exchange: ToyTyping()
     world.run()
     assert [path.name for path in (world.config.data_dir / "quarantine").iterdir()] == [f"{IDS[0]}.db"]
-    assert manifest_ids(world.tree()) == [IDS[1]]
+    assert manifest_ids(world.tree()) == IDS[:2]
     assert world.left() == []
 
 
 def test_deaths_while_putting_are_not_laid_to_the_segments_charge(world: World) -> None:
     world.seal(0)
-    (world.segments / f"{IDS[0]}.tries").write_text("2")
+    (world.segments / f"{IDS[0]}.2.tries").touch()
     world.store.before_put = lambda _key: os._exit(9)
     for _ in range(4):
         assert in_a_child(world.run) == 9
@@ -378,14 +483,15 @@ def test_errors_after_staging_count_too(world: World) -> None:
 
     world.store.before_put = broken
     world.run()
-    assert [entry["attempts"] for entry in world.heard("segment_failed")] == [1, 2, 3]
+    assert [entry["attempts"] for entry in world.heard("segment_failed")] == [1, 2, 3, 4, 5, 6]
     assert world.reports[-1]["quarantined"] == 1
+    assert [entry["in_ledger"] for entry in world.heard("segment_quarantined")] == [False]
 
 
 def test_deaths_before_a_segment_succeeds_are_forgotten(world: World) -> None:
     world.seal(0)
-    (world.segments / f"{IDS[0]}.tries").write_text("2")
-    (world.segments / f"{IDS[4]}.tries").write_text("2")
+    (world.segments / f"{IDS[0]}.2.tries").touch()
+    (world.segments / f"{IDS[4]}.2.tries").touch()
     world.run()
     assert world.left() == []
     assert manifest_ids(world.tree()) == [IDS[0]]
@@ -411,6 +517,7 @@ def test_numbers_are_reported_about_once_a_second_and_at_the_end(world: World) -
     assert world.reports[-1] == {
         "archived": 1,
         "quarantined": 0,
+        "in_quarantine": 0,
         "uploaded_objects": 3,
         "backlog_segments": 0,
         "backlog_bytes": 0,

@@ -1,4 +1,7 @@
+import os
 from pathlib import Path
+
+import pytest
 
 from collector.storage.attempts import Attempts, forget_attempts
 
@@ -13,19 +16,28 @@ def test_a_count_outlives_its_process(tmp_path: Path) -> None:
 
 def test_a_count_of_nothing_leaves_no_file(tmp_path: Path) -> None:
     attempts = Attempts(tmp_path / "a.db")
-    attempts.note(0)
-    attempts.note(1)
-    attempts.note(0)
+    for count in (0, 1, 3, 2, 0):
+        attempts.note(count)
+        assert attempts.count() == count
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_count_is_changed_without_taking_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts = Attempts(tmp_path / "a.db")
+    attempts.note(1)
+    monkeypatch.setattr(os, "write", lambda *_given: pytest.fail("written"))
+    for count in (2, 1):
+        attempts.note(count)
+    (path,) = tmp_path.iterdir()
+    assert (path.name, path.stat().st_size) == ("a.1.tries", 0)
 
 
 def test_counts_of_segments_that_are_gone_are_forgotten(tmp_path: Path) -> None:
     (tmp_path / "a.db").touch()
     for name in ("a", "b"):
         Attempts(tmp_path / f"{name}.db").note(1)
-    (tmp_path / "b.tries.new").touch()
     forget_attempts(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.db", "a.tries"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.1.tries", "a.db"]
 
 
 def test_there_need_be_no_folder_to_forget_in(tmp_path: Path) -> None:

@@ -1,0 +1,70 @@
+"""What the manifests of a store say: which segments it holds whole, and until when their rows were received."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+
+from collector.domain.errors import DamagedError
+from collector.domain.names import MANIFEST_FOLDER, is_segment_id, parse_segment_id
+from collector.domain.records import StreamKey
+from collector.storage.manifest import Manifest, decode_manifest
+from collector.storage.objects import ObjectInfo, ObjectStore
+
+
+def whole_segment(store: ObjectStore, key: str, tick: Callable[[], None]) -> Manifest | None:
+    """The manifest under `key`, if the store holds it and every object it names. Raises StoreError."""
+    manifest = _manifest(store, key)
+    if manifest is None:
+        return None
+    for described in manifest.objects:
+        if store.head(described.key) != ObjectInfo(described.bytes, described.sha256):
+            return None
+        tick()
+    return manifest
+
+
+def is_whole(store: ObjectStore, segment_id: str, tick: Callable[[], None]) -> bool:
+    """Whether the store holds the segment whole, of whichever host its manifest says it is. Raises StoreError."""
+    keys = store.keys(f"{MANIFEST_FOLDER}/date={parse_segment_id(segment_id).date}/")
+    return any(whole_segment(store, key, tick) for key in keys if key.endswith(f"-{segment_id}.json"))
+
+
+def received_until(store: ObjectStore, host: str, segment_id: str) -> Mapping[StreamKey, int]:
+    """When each stream's newest row was received, in the newest segment with rows that the host archived before this one.
+
+    Microseconds since the epoch; empty if there is no such segment. Raises StoreError.
+    """
+    for key in _keys_before(store, host, segment_id):
+        manifest = _manifest(store, key)
+        times = dict(_received_max(manifest)) if manifest else {}
+        if times:
+            return times
+    return {}
+
+
+def _keys_before(store: ObjectStore, host: str, segment_id: str) -> list[str]:
+    """The manifests of a host's earlier segments, the newest first."""
+    found = []
+    for key in store.keys(f"{MANIFEST_FOLDER}/"):
+        name = key.rpartition("/")[2].removeprefix(f"{host}-").removesuffix(".json")
+        if is_segment_id(name) and name < segment_id:
+            found.append((name, key))
+    return [key for _, key in sorted(found, reverse=True)]
+
+
+def _received_max(manifest: Manifest) -> Iterator[tuple[StreamKey, int]]:
+    newest: dict[StreamKey, str] = {}
+    for described in manifest.objects:
+        if described.received_max is not None:
+            stream = StreamKey(described.exchange, described.symbol, described.data_type)
+            newest[stream] = max(described.received_max, newest.get(stream, ""))
+    for stream, time in newest.items():
+        yield stream, round(datetime.fromisoformat(time).timestamp() * 1_000_000)
+
+
+def _manifest(store: ObjectStore, key: str) -> Manifest | None:
+    """None also for one that cannot be read: it is written anew, with everything it names."""
+    content = store.read(key)
+    try:
+        return None if content is None else decode_manifest(content)
+    except DamagedError:
+        return None
