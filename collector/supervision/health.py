@@ -21,6 +21,8 @@ class Facts(NamedTuple):
     """As in the status."""
     store_error: str | None
     """Why the archive's store does not take objects; None while it does."""
+    quarantined: int
+    """Sealed segments that could not be archived and lie in `quarantine/`."""
     refusing: Sequence[str]
     """Feeds that refuse frames because their disk budget is spent."""
     silent: Sequence[StreamKey]
@@ -65,6 +67,10 @@ def _store_unreachable(facts: Facts) -> str:
     return f"the archive's store takes no objects: {facts.store_error}" if facts.store_error else ""
 
 
+def _segment_quarantined(facts: Facts) -> str:
+    return f"segments in quarantine/ that could not be archived: {facts.quarantined}" if facts.quarantined else ""
+
+
 def _list(parts: Iterable[str]) -> str:
     known = list(parts)
     more = f" and {len(known) - _NAMED} more" if len(known) > _NAMED else ""
@@ -77,5 +83,6 @@ RULES: Final[Mapping[str, Rule]] = {
     "writer_behind": _writer_behind,
     "journal_over_budget": _journal_over_budget,
     "store_unreachable": _store_unreachable,
+    "segment_quarantined": _segment_quarantined,
 }
 """Every code there is, each with its rule."""

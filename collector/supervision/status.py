@@ -114,8 +114,9 @@ class Status:
         processes = [_process(child, known.usage) for child in known.children]
         journals = self._journals(known.now_us)
         archive = self._archive()
+        in_quarantine = self._roles["archiver"].report.get("in_quarantine", 0)
         facts = Facts(
-            processes, journals, archive["last_error"], self._refusing(known), self._silent(known),
+            processes, journals, archive["last_error"], in_quarantine, self._refusing(known), self._silent(known),
             self._silent_after_secs,
         )  # fmt: skip
         found = reasons(facts)

@@ -7,6 +7,7 @@ WELL = Facts(
     processes=[{"name": "writer", "state": "running", "restarts": 0}],
     journals=[{"feed": "binance", "lag_secs": 0.4}],
     store_error=None,
+    quarantined=0,
     refusing=[],
     silent=[],
     silent_after_secs=40.0,
@@ -62,11 +63,18 @@ def test_a_store_that_takes_nothing_is_unreachable() -> None:
     ]
 
 
+def test_a_segment_in_quarantine_is_a_reason_until_somebody_takes_it_out() -> None:
+    assert reasons(WELL._replace(quarantined=2)) == [
+        {"code": "segment_quarantined", "text": "segments in quarantine/ that could not be archived: 2"}
+    ]
+
+
 def test_every_fault_is_named_at_once() -> None:
     worst = Facts(
         [{"name": "writer", "state": "failed", "restarts": 1}],
         [{"feed": "binance", "lag_secs": 100.0}],
         "timeout",
+        1,
         ["binance"],
         [StreamKey("binance", "BTCUSDT", "trade")],
         40.0,
