@@ -5,6 +5,12 @@ Exit codes: 0 clean stop; 2 configuration error, failed --check, or data of a ne
 the data directory; 4 a child cannot start; 5 the stop deadline passed (data is safe on disk and is resumed).
 """
 
+import signal
+
+if __name__ == "__main__":
+    # Until recording begins there is nothing to stop in order: Ctrl-C just ends it, without a trace of where it was.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import argparse
 import math
 import os

@@ -30,10 +30,12 @@ ORPHAN_GRACE_SECS: Final = 5.0
 
 ORPHAN_EXIT_CODE: Final = 7
 
+STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""What asks a process tree to end."""
+
 _LOCK_POLL_SECS: Final = 0.05
 _ORPHAN_POLL_SECS: Final = 0.5
 _FLUSH_SECS: Final = 1.0
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Links(NamedTuple):
@@ -80,8 +82,10 @@ class StopFlag:
 def run_child(assignment: Assignment, config: Config, links: Links, work: Work) -> None:
     """Do `work` as the child of `assignment`; ends the process with its exit code."""
     flag = StopFlag(links.stop, heed_signals=assignment.stops_on_signal)
-    for number in _SIGNALS:
+    for number in STOP_SIGNALS:
         signal.signal(number, flag.on_signal)
+    # Blocked by the parent until now, so that none could kill a process that was still starting.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     log = logs.setup(assignment.role, assignment.run_id, config.log.format, config.log.level)
     watch = threading.Thread(target=_watch_parent, args=(flag, log), name="parent", daemon=True)
     watch.start()

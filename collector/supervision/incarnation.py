@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from collector.channel.channel import Notice
 from collector.channel.local import QueueReceiver, QueueSender
 from collector.config import Config
-from collector.processes.loop import Assignment, Links
+from collector.processes.loop import STOP_SIGNALS, Assignment, Links
 
 SEMAPHORES: Final = Path("/dev/shm")  # noqa: S108 -- where Linux keeps named semaphores
 Target = Callable[[Assignment, Config, Links], None]
@@ -74,7 +74,11 @@ class LocalIncarnation:
         self._process = context.Process(
             target=target, args=(assignment, config, self._links), name=assignment.role, daemon=False
         )
-        self._process.start()
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        try:
+            self._process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
     @property
     def pid(self) -> int | None:

@@ -15,6 +15,7 @@ from collector.channel.channel import Notice
 from collector.config import Config
 from collector.domain.clock import Clock
 from collector.domain.errors import AnotherInstanceError, CannotStartError, NewerDataError, StopError
+from collector.processes.loop import STOP_SIGNALS
 from collector.processes.roles import ARCHIVER, WRITER, ingest_role
 from collector.supervision.child import Child, Spawn
 from collector.supervision.stopping import Stop
@@ -41,7 +42,7 @@ class Signals:
 
     def install(self) -> None:
         """Listen to SIGTERM, SIGINT and SIGHUP."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in STOP_SIGNALS:
             signal.signal(number, self.note)
 
     def note(self, number: int, _frame: object = None) -> None:

@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,16 @@ def test_a_ctrl_c_reaches_the_whole_group_and_stops_in_order_all_the_same(
     assert recorded.process.wait(60) == 0
     source.stop()
     assert sorted(archived(recorded)) == sorted(data_frames(source))
+
+
+@pytest.mark.parametrize("moment", [0.2, 0.5, 0.8, 1.1, 1.4])
+def test_a_ctrl_c_while_it_starts_ends_it_quietly(moment: float, recorder: Callable[..., Recorder]) -> None:
+    recorded = recorder("ws://127.0.0.1:9").start(start_new_session=True)
+    begun = time.monotonic()
+    wait_for(lambda: time.monotonic() - begun >= moment)
+    os.killpg(recorded.process.pid, signal.SIGINT)
+    assert recorded.process.wait(30) in {0, -signal.SIGINT}
+    assert "Traceback" not in recorded.log_path.read_text()
 
 
 def test_a_stop_that_takes_too_long_exits_5_and_the_next_start_resumes(
