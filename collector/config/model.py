@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from collector.config.addresses import ArchiveUrl, Host, HttpUrl, Region, WsUrl
+from collector.config.buckets import Encryption, KmsKey, StorageClass, Tags, tags_of
 from collector.config.values import (
     GIB,
     KIB,
@@ -102,10 +103,19 @@ class ArchiveConfig(Section):
     region: Region = ""
     endpoint_url: HttpUrl = ""
     create_bucket: bool = False
+    sse: Encryption = ""
+    sse_kms_key_id: KmsKey = ""
+    storage_class: StorageClass = ""
+    tags: Tags = ""
     keep_raw: bool = False
     compression_level: Annotated[int, between(1, 22)] = 3
     retry_base_delay_secs: Secs = 1.0
     retry_max_delay_secs: Annotated[Secs, not_below("retry_base_delay_secs")] = 300.0
+
+    @property
+    def tag_pairs(self) -> dict[str, str]:
+        """`tags`, read."""
+        return tags_of(self.tags)
 
 
 class SupervisorConfig(Section):

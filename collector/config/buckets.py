@@ -1,0 +1,64 @@
+"""How objects may be kept in a bucket: encryption, storage class, tags. Each check is pure, as those of `addresses`.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html and …/userguide/object-tagging.html
+"""
+
+import re
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, Field, ValidationInfo
+
+from collector.config.values import word
+
+KMS: Final = "aws:kms"
+
+_STORAGE_CLASSES: Final = ("STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR")
+"""Those whose objects can be read at once: what was put is read back to confirm it."""
+
+_MAX_TAGS: Final = 10
+_TAG: Final = re.compile(r"([\w +\-=.:/@]{1,128}?)=([\w +\-=.:/@]{0,256})")
+
+
+def tags_of(text: str) -> dict[str, str]:
+    """Read "team=research, cost=42". Raises ValueError for anything S3 would not take."""
+    tags: dict[str, str] = {}
+    parts = text.split(",") if text else []
+    for part in parts:
+        match = _TAG.fullmatch(part.strip())
+        if match is None or match[1].lower().startswith("aws:"):
+            raise ValueError("has a part that is no tag")
+        tags[match[1].strip()] = match[2].strip()
+    if len(tags) < len(parts):
+        raise ValueError("names a tag twice")
+    if len(tags) > _MAX_TAGS:
+        raise ValueError(f"has more than {_MAX_TAGS} tags")
+    return tags
+
+
+def _tags(text: str) -> str:
+    tags_of(text)
+    return text
+
+
+def _one_of(*names: str) -> tuple[AfterValidator, object]:
+    def check(text: str) -> str:
+        if text and text not in names:
+            raise ValueError("is not known")
+        return text
+
+    return AfterValidator(check), Field(description=f'one of {", ".join(names)}, or ""')
+
+
+def _kms_key(text: str, info: ValidationInfo) -> str:
+    # An `sse` that failed on its own is not in `data`, and has its own line already.
+    if text and info.data.get("sse", KMS) != KMS:
+        raise ValueError(f"needs sse = {KMS!r}")
+    return word(text)
+
+
+Encryption = Annotated[str, *_one_of("AES256", KMS)]
+StorageClass = Annotated[str, *_one_of(*_STORAGE_CLASSES)]
+KmsKey = Annotated[str, AfterValidator(_kms_key), Field(description='the id, alias or ARN of a KMS key, or ""')]
+Tags = Annotated[
+    str, AfterValidator(_tags), Field(description=f'up to {_MAX_TAGS} tags like "team=research, cost=42", or ""')
+]
