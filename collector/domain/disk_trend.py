@@ -1,0 +1,68 @@
+"""When the disk will be full, if what happens now goes on.
+
+A recorder fills the disk between two seals and frees it again: over less than that the fall of free space says nothing
+about days. So the lowest values of whole periods are compared with each other; a fall within a period counts only where
+it would reach the end before the period's.
+"""
+
+from collections import deque
+from typing import Final
+
+SHORT_SECS: Final = 300.0
+"""A fall within a period is measured over this time, at least a fifth of it."""
+
+SHORTEST_PERIOD_SECS: Final = 600.0
+
+_STEP_SECS: Final = 10.0
+_PERIODS: Final = 4
+
+
+class DiskTrend:
+    """Remembers free space; `reserve_bytes` is what shall stay free, so the disk is full when that is all there is."""
+
+    def __init__(self, period_secs: float, reserve_bytes: int) -> None:
+        self._period_secs = max(period_secs, SHORTEST_PERIOD_SECS)
+        self._reserve_bytes = reserve_bytes
+        self._recent: deque[tuple[float, int]] = deque()
+        self._lowest: deque[int] = deque(maxlen=_PERIODS)
+        self._period_began: float | None = None
+        self._lowest_now = 0
+
+    def note(self, at_secs: float, free_bytes: int) -> None:
+        """So much was free at this (monotonic) time."""
+        if not self._recent or at_secs - self._recent[-1][0] >= _STEP_SECS:
+            self._recent.append((at_secs, free_bytes))
+        while at_secs - self._recent[0][0] > SHORT_SECS:
+            self._recent.popleft()
+        if self._period_began is None:
+            self._period_began, self._lowest_now = at_secs, free_bytes
+        elif at_secs - self._period_began >= self._period_secs:
+            self._lowest.append(self._lowest_now)
+            self._period_began, self._lowest_now = at_secs, free_bytes
+        self._lowest_now = min(self._lowest_now, free_bytes)
+
+    def full_in_secs(self, at_secs: float, free_bytes: int) -> float | None:
+        """Seconds until the disk is full; 0 if it is; None if it is not filling, as far as is known."""
+        left_bytes = free_bytes - self._reserve_bytes
+        if left_bytes <= 0:
+            return 0.0
+        found = [
+            secs
+            for secs in (self._within_period(at_secs, free_bytes, left_bytes), self._over_periods(left_bytes))
+            if secs
+        ]
+        return min(found, default=None)
+
+    def _within_period(self, at_secs: float, free_bytes: int, left_bytes: int) -> float | None:
+        began, free_then = self._recent[0] if self._recent else (at_secs, free_bytes)
+        took_secs, fallen_bytes = at_secs - began, free_then - free_bytes
+        if took_secs < SHORT_SECS / 5 or fallen_bytes <= 0:
+            return None
+        secs = left_bytes * took_secs / fallen_bytes
+        return secs if secs < self._period_secs else None
+
+    def _over_periods(self, left_bytes: int) -> float | None:
+        fallen_bytes = self._lowest[0] - self._lowest[-1] if self._lowest else 0
+        if fallen_bytes <= 0:
+            return None
+        return left_bytes * (len(self._lowest) - 1) * self._period_secs / fallen_bytes

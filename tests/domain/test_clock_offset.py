@@ -1,0 +1,32 @@
+from collector.domain.clock_offset import FEWEST, WINDOW_SECS, OffsetWindow
+
+
+def test_the_smallest_difference_of_the_window_counts() -> None:
+    window = OffsetWindow()
+    window.note(0.0, 40_000, FEWEST)
+    window.note(1.0, 25_000, FEWEST)
+    window.note(2.0, 90_000, FEWEST)
+    assert window.smallest_us(3.0) == 25_000
+
+
+def test_a_few_messages_prove_nothing() -> None:
+    window = OffsetWindow()
+    assert window.smallest_us(0.0) is None
+    window.note(0.0, -1_500_000, FEWEST - 1)
+    assert window.smallest_us(0.0) is None
+    window.note(1.0, 9_000_000, 1)
+    assert window.smallest_us(1.0) == -1_500_000
+
+
+def test_evidence_is_kept_for_one_window_and_gone_after_two() -> None:
+    window = OffsetWindow()
+    window.note(0.0, -1_500_000, FEWEST)
+    window.note(WINDOW_SECS, 20_000, FEWEST)
+    assert window.smallest_us(2 * WINDOW_SECS - 1) == -1_500_000
+    assert window.smallest_us(2 * WINDOW_SECS) == 20_000
+
+
+def test_a_silent_feed_has_no_evidence_left() -> None:
+    window = OffsetWindow()
+    window.note(0.0, 20_000, FEWEST)
+    assert window.smallest_us(3 * WINDOW_SECS) is None
