@@ -27,6 +27,7 @@ ROOMS_OF_PACKAGES = {
     "subprocess": {"supervision"},
     "structlog": {"logs", "http", "processes", "supervision"},
     "psutil": {"supervision"},
+    "prometheus_client": {"supervision"},
     "rich": {"supervision"},
     "pydantic": {"config"},
     "websockets": {"simulator"},
