@@ -55,6 +55,10 @@ class Exchange:
         ready = json.loads(self._process.stdout.readline())
         self.ws_url, self.rest_url = ready["ws_url"], ready["rest_url"]
 
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._process.poll() is None
+
     def stats(self) -> Any:
         """The simulator's own numbers."""
         return get_json(f"{self.rest_url}/simulator/stats")
@@ -79,7 +83,7 @@ class Exchange:
 
 
 class Recorder:
-    """`supervisor.py` as a process of its own, on a data directory."""
+    """`supervisor.py` as a process of its own, on a data directory; `feed` is one feed's settings, or a list of several."""
 
     def __init__(
         self, folder: Path, ws_url: str, *, environment: Mapping[str, str] | None = None, **sections: Any
@@ -90,11 +94,15 @@ class Recorder:
         self.config_path = folder / "config.toml"
         self.environment = {**os.environ, **(environment or {})}
         self.port = free_port()
-        feed = {"exchange": "binance", "ws_url": ws_url, **sections.pop("feed", {})}
+        feeds = sections.pop("feed", {})
+        feeds = [
+            {"exchange": "binance", "ws_url": ws_url, **feed}
+            for feed in (feeds if isinstance(feeds, list) else [feeds])
+        ]
         sections.setdefault("writer", {"batch_interval_secs": 0.5})
         sections.setdefault("ingest", {"reconnect_base_delay_secs": 0.2, "reconnect_max_delay_secs": 1})
         tables = {"http": {"port": self.port}, **sections}
-        self.config_path.write_text(to_toml(self.data_dir, feed, tables))
+        self.config_path.write_text(to_toml(self.data_dir, feeds, tables))
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *arguments: str, **options: Any) -> Self:
@@ -187,10 +195,11 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def to_toml(data_dir: Path, feed: Mapping[str, Any], sections: Mapping[str, Mapping[str, Any]]) -> str:
+def to_toml(data_dir: Path, feeds: list[dict[str, Any]], sections: Mapping[str, Mapping[str, Any]]) -> str:
     """A configuration file; JSON's scalars and lists are TOML's."""
-    lines = [f"data_dir = {json.dumps(str(data_dir))}", "[[feed]]"]
-    lines += [f"{key} = {json.dumps(value)}" for key, value in feed.items()]
+    lines = [f"data_dir = {json.dumps(str(data_dir))}"]
+    for feed in feeds:
+        lines += ["[[feed]]", *(f"{key} = {json.dumps(value)}" for key, value in feed.items())]
     for name, section in sections.items():
         lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in section.items())]
     return "\n".join(lines) + "\n"

@@ -1,0 +1,269 @@
+"""One soak: an exchange, a recorder, a plan carried out against it, and the judgement of what was left."""
+
+import secrets
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from collector.storage.journal import journal_files
+from collector.storage.locks import RoleLock
+from collector.storage.stores import open_store
+from collector.storage.verify import Verification
+from tests.soak import reading, report
+from tests.soak.chaos import INGEST, Chaos
+from tests.soak.evidence import Evidence, Ids, Killed, Problem, Stream
+from tests.soak.grip import end_all
+from tests.soak.judgement import judge
+from tests.soak.plan import HANG_TIMEOUT_SECS, plan
+from tests.soak.watch import TOKEN, LogTail, Processes
+from tests.whole.running import Exchange, Recorder, payloads_in_segments
+
+SYMBOLS: Final = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+FEEDS: Final = {"books": ("book_snapshot", "book_delta", "book_ticker"), "trades": ("trade", "agg_trade")}
+SETTINGS: Final = {
+    "writer": {"batch_interval_secs": 0.5},
+    "segment": {"interval_secs": 2},
+    "archive": {"keep_raw": True, "retry_base_delay_secs": 0.1, "retry_max_delay_secs": 1},
+    "supervisor": {
+        "restart_base_delay_secs": 0.1,
+        "restart_max_delay_secs": 1,
+        "hang_timeout_secs": HANG_TIMEOUT_SECS,
+    },
+    "journal": {"min_free_bytes": "64MiB"},
+}
+BEGIN_SECS: Final = 60.0
+"""Until every stream has a durable row, at the beginning and after the last kill."""
+
+JUDGE_SECS: Final = 3.0
+"""After that, for the holes that are not yet judged."""
+
+STOP_SECS: Final = 60.0
+REPLAYED: Final = 0.9
+"""The share of a recording after which nothing more is killed: a hole is proven by what follows it."""
+
+PROGRESS_SECS: Final = 1.0
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to do. `rate` is messages a second and symbol or, of a replay, times the recorded pace."""
+
+    folder: Path
+    secs: float
+    kills: int
+    seed: int
+    rate: float
+    replay: tuple[Path, ...] = ()
+
+
+class Soak:
+    """The processes of one run."""
+
+    def __init__(self, options: Options, say: Say) -> None:
+        self._options = options
+        self._say = say
+        self._say_at = 0.0
+        self._recorded = reading.Recorded(options.replay) if options.replay else None
+        self.feeds = feeds(self._recorded.streams if self._recorded else live_streams())
+        self.roles = [*(f"{INGEST}{name}" for name in self.feeds), "writer", "archiver"]
+        options.folder.mkdir(parents=True, exist_ok=True)
+        self.exchange = Exchange(options.folder, *self._exchange_arguments())
+        token = secrets.token_hex(8)
+        self.recorder = Recorder(
+            options.folder, self.exchange.ws_url, environment={TOKEN: token},
+            feed=[feed_table(name, streams) for name, streams in self.feeds.items()], **SETTINGS,
+        )  # fmt: skip
+        self.log = LogTail(self.recorder.log_path)
+        self.processes = Processes(token, self.log)
+        self.chaos = Chaos(self.recorder, self.processes, self.log, self.roles, options.seed)
+        self._began = time.monotonic()
+
+    @property
+    def breaks(self) -> dict[Stream, list[Ids]]:
+        """Ids that the exchange itself leaves out: only a recording does."""
+        return self._recorded.breaks if self._recorded else {}
+
+    def go(self) -> list[Problem]:
+        """Start, do the plan, stop in order; returns what went wrong on the way."""
+        options, chaos = self._options, self.chaos
+        chaos.start()
+        self._await_rows("at the start")
+        chaos.run(plan(options.seed, self.roles, options.kills, options.secs), self._is_over)
+        self._await_rows("after the last kill")
+        end = time.monotonic() + JUDGE_SECS
+        chaos.wait_until(lambda: time.monotonic() >= end)
+        if self._recorded:
+            chaos.wait_until(lambda: self.exchange.stats()["replay"]["finished"])
+        self._say("stopping")
+        code = self.recorder.stop(signal.SIGTERM, STOP_SECS)
+        self.log.read()
+        problems = [Problem("exit", f"the last stop ended with exit code {code}")] * (code != 0)
+        return problems + list(left_behind(self.recorder.data_dir, self.processes))
+
+    def end(self) -> None:
+        """Leave no process behind, whatever happened."""
+        self.chaos.let_go()
+        end_all(self.processes)
+        self.recorder.end()
+        self.exchange.stop()
+
+    def evidence(self) -> Evidence:
+        """Everything that was sent and kept; the exchange has been stopped."""
+        feed_of = {stream: name for name, streams in self.feeds.items() for stream in streams}
+        log = reading.SentFrames(lambda stream: feed_of[stream])
+        log.read(self.exchange.sent_log)
+        archive = self.recorder.data_dir / "archive"
+        return Evidence(
+            feeds=self.feeds,
+            sent=log.sent,
+            connections=log.connections,
+            archived=reading.archived(archive, list(feed_of)),
+            gaps=reading.ledger(archive),
+            killed=[*self.chaos.killed, *self._killed_by_supervisor()],
+            breaks=self.breaks,
+        )
+
+    def _killed_by_supervisor(self) -> list[Killed]:
+        return [
+            self.chaos.death(death.role, death.pid, death.at_us)
+            for death in self.log.deaths
+            if death.role.startswith(INGEST) and death.exit_code == -signal.SIGKILL
+        ]
+
+    def _exchange_arguments(self) -> list[str]:
+        options = self._options
+        if options.replay:
+            files = [str(path.resolve()) for path in options.replay]
+            return ["--replay", *files, "--speed", str(options.rate), "--clients", str(len(self.feeds))]
+        return ["--symbols", ",".join(SYMBOLS), "--rate", str(options.rate), "--seed", str(options.seed)]
+
+    def _await_rows(self, when: str) -> None:
+        """Wait until every stream has a durable row that was stored from now on."""
+        since = datetime.now(UTC)
+
+        def flowing() -> bool:
+            status = self.recorder.status() if self.chaos.settled() else None
+            times = [stream["last_durable_at"] for stream in status["streams"]] if status else [None]
+            return all(time and datetime.fromisoformat(time) >= since for time in times)
+
+        def reached() -> bool:
+            self._progress()
+            return self._is_over() or flowing()
+
+        if not self.chaos.wait_until(reached, BEGIN_SECS):
+            raise RuntimeError(f"not every stream has rows {when}; the log is {self.recorder.log_path}")
+
+    def _is_over(self) -> bool:
+        self._progress()
+        if not self.exchange.alive():
+            raise RuntimeError("the exchange ended")
+        if self._recorded is None:
+            return False
+        played = self.exchange.stats()["replay"]
+        return bool(played["position"] >= REPLAYED * played["frames"])
+
+    def _progress(self) -> None:
+        now = time.monotonic()
+        if now >= self._say_at:
+            self._say_at = now + PROGRESS_SECS
+            sent = self.exchange.stats()["frames_sent"]
+            peak = max(self.processes.peak_bytes.values(), default=0) / 2**20
+            self._say(
+                f"{now - self._began:5.0f} s   {self.chaos.kills} kills   {sent:,} frames sent   peak {peak:.0f} MiB"
+            )
+
+
+def live_streams() -> list[Stream]:
+    """What the live market is recorded of."""
+    types = [data_type for types in FEEDS.values() for data_type in types]
+    return [Stream(symbol, data_type) for symbol in SYMBOLS for data_type in types]
+
+
+def feeds(streams: list[Stream]) -> dict[str, list[Stream]]:
+    """The streams, spread over the feeds by their type; a feed without any is left out."""
+    spread = {name: [stream for stream in streams if stream.data_type in types] for name, types in FEEDS.items()}
+    return {name: streams for name, streams in spread.items() if streams}
+
+
+def feed_table(name: str, streams: list[Stream]) -> dict[str, Any]:
+    """A feed's settings."""
+    symbols, types = ({getattr(stream, part) for stream in streams} for part in Stream._fields)
+    return {"name": name, "symbols": sorted(symbols), "data_types": sorted(types)}
+
+
+def left_behind(data_dir: Path, processes: Processes) -> Iterator[Problem]:
+    """What a clean stop must not leave."""
+    deadline = time.monotonic() + 10
+    while (living := processes.living()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for pid in living:
+        yield Problem("left", f"process {pid} ({processes.role(pid)}) still runs")
+    for path in sorted((data_dir / "run").glob("*.lock")):
+        if not RoleLock(path.parent, path.name.removesuffix(".lock")).is_free():
+            yield Problem("left", f"{path.name} is still held")
+    for name in processes.leaked_semaphores():
+        yield Problem("left", f"semaphore {name}")
+    for name in ("staging", "quarantine"):
+        yield from (Problem("left", str(path)) for path in (data_dir / name).glob("*"))
+    for folder in sorted((data_dir / "journal").iterdir()):
+        yield from (Problem("left", str(path)) for _, path in journal_files(folder))
+    segments = sorted(path.name for path in (data_dir / "segments").glob("*.db"))
+    if len(segments) != 1 or not segments[0].endswith(".open.db"):
+        yield Problem("left", f"segments {segments}, not one open one")
+    if rows := sum(1 for _ in payloads_in_segments(data_dir)):
+        yield Problem("left", f"{rows} rows in segments")
+
+
+def archive_problems(archive: Path, log: LogTail) -> Iterator[Problem]:
+    """An archive that does not agree with its manifests, frames that could not be read, children that failed."""
+    for finding in Verification(open_store(archive.absolute().as_uri())).findings():
+        yield Problem("archive", f"{finding.kind} {finding.key}: {finding.text}")
+    if count := reading.undecoded(archive):
+        yield Problem("archive", f"{count} frames are undecoded")
+    yield from (Problem("failure", line) for line in log.failures)
+
+
+@contextmanager
+def started(options: Options, say: Say) -> Iterator[Soak]:
+    """A soak whose processes are gone at the end of the `with` block."""
+    soak = Soak(options, say)
+    try:
+        yield soak
+    finally:
+        soak.end()
+
+
+def run(options: Options, say: Say) -> report.Outcome:
+    """Soak and judge. Raises RuntimeError or AssertionError where the recorder does not come up or go on."""
+    began = datetime.now(UTC)
+    with started(options, say) as soak:
+        problems = soak.go()
+    say("judging")
+    judgement = judge(soak.evidence())
+    chaos, log, processes = soak.chaos, soak.log, soak.processes
+    problems += [*chaos.problems, *judgement.problems, *archive_problems(soak.recorder.data_dir / "archive", log)]
+    problems += report.usage_problems(chaos.samples, processes.peak_bytes)
+    return report.Outcome(
+        about=_about(options, began), roles=soak.roles, done=chaos.done, skipped=chaos.skipped, exits=chaos.exits,
+        starts=log.starts, peak_bytes=processes.peak_bytes, samples=chaos.samples,
+        semaphores=(len(processes.semaphores), len(processes.leaked_semaphores())), events=log.events,
+        strays=log.strays, judgement=judgement, problems=problems,
+    )  # fmt: skip
+
+
+def _about(options: Options, began: datetime) -> str:
+    if options.replay:
+        source = f"{', '.join(path.name for path in options.replay)} at {options.rate:g} times its pace"
+    else:
+        source = f"live market of {len(SYMBOLS)} symbols, about {options.rate:g} messages/s each"
+    return f"{began:%Y-%m-%d %H:%M} UTC, {options.secs / 60:g} minutes, seed {options.seed}: {source}"
+
+
+def quiet(_text: str) -> None:
+    """Say nothing."""

@@ -1,0 +1,253 @@
+"""The judgement over made-up runs: each rule is broken once, and only that is found."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from collector.domain.records import Gap
+from tests.soak.evidence import Connection, Evidence, Handed, Ids, Killed, Sent, Stream, latest, outages
+from tests.soak.judgement import Judgement, judge
+
+TRADES, TICKER, DELTA = Stream("A", "trade"), Stream("A", "book_ticker"), Stream("A", "book_delta")
+SEC = 1_000_000
+
+
+def trade(number: int, at_secs: float = 0.0) -> Sent:
+    return Sent(b"trade %d" % number, Ids(number, number), int((at_secs or number) * SEC), 10)
+
+
+def ticker(number: int) -> Sent:
+    return Sent(b"ticker %d" % number, None, number * SEC, 10)
+
+
+def delta(first: int, last: int) -> Sent:
+    return Sent(b"delta %d" % first, Ids(first, last), first * SEC, 10)
+
+
+def connection(number: int, opened: float, closed: float, *frames: tuple[Stream, Sent]) -> Connection:
+    return Connection(number, "all", int(opened * SEC), int(closed * SEC), [Handed(*frame) for frame in frames])
+
+
+def gap(kind: str, expected: int | None = None, actual: int | None = None, **changes: Any) -> Gap:
+    numbered = expected is not None and actual is not None
+    row = Gap(
+        f"{kind}-{expected}", "trade", kind, "restart", str(expected) if numbered else None,
+        str(actual) if numbered else None, (actual or 0) - (expected or 0) if numbered else None,
+        0, 0, None, "unrepairable", None, 0,
+    )  # fmt: skip
+    return row._replace(**changes)
+
+
+def silence(started: float, ended: float | None, **changes: Any) -> Gap:
+    ended_us = None if ended is None else int(ended * SEC)
+    name = f"silence-{started}"
+    return gap("silence", gap_id=name, started_at=int(started * SEC), ended_at=ended_us, **changes)
+
+
+def evidence(
+    connections: Sequence[Connection],
+    kept: Sequence[Sent],
+    gaps: Sequence[Gap] = (),
+    killed: Sequence[float] = (),
+    breaks: Sequence[Ids] = (),
+) -> Evidence:
+    """A run with one stream: the one its connections carry."""
+    sent: dict[bytes, Sent] = {}
+    for link in connections:
+        for _, frame in link.frames:
+            sent.setdefault(frame.digest, frame)
+    (stream,) = {stream for link in connections for stream, _ in link.frames}
+    return Evidence(
+        {"all": [stream]}, {stream: list(sent.values())}, connections, {stream: [frame.digest for frame in kept]},
+        {stream: gaps}, [Killed("all", int(at * SEC), int(at * SEC)) for at in killed], {stream: breaks},
+    )  # fmt: skip
+
+
+def kinds(run: Evidence) -> list[str]:
+    return [problem.kind for problem in judge(run).problems]
+
+
+def trades(numbers: Sequence[int]) -> list[tuple[Stream, Sent]]:
+    return [(TRADES, trade(number)) for number in numbers]
+
+
+def count(judgement: Judgement, stream: Stream) -> tuple[int, ...]:
+    one = judgement.counts[stream]
+    return one.sent, one.archived, one.covered, one.lost, one.duplicated
+
+
+KILLED = [connection(1, 0.5, 5, *trades([1, 2, 3, 4])), connection(2, 8, 20, *trades([9, 10, 11]))]
+"""The ingest of connection 1 was killed at second 5, with 3 and 4 not yet appended; 5 to 8 were never sent to anyone."""
+KEPT = [trade(number) for number in (1, 2, 9, 10, 11)]
+ROW = gap("sequence", 3, 9)
+
+
+def test_a_run_in_which_all_was_kept_has_no_problem() -> None:
+    run = evidence([connection(1, 0, 20, *trades([1, 2, 3]))], [trade(1), trade(2), trade(3)])
+    assert kinds(run) == []
+    assert count(judge(run), TRADES) == (3, 3, 0, 0, 0)
+
+
+def test_the_tail_of_a_killed_ingest_may_be_missing_where_a_row_covers_it() -> None:
+    judgement = judge(evidence(KILLED, KEPT, [ROW], killed=[5]))
+    assert judgement.problems == []
+    assert count(judgement, TRADES) == (7, 5, 2, 0, 0)
+    assert (judgement.tails, judgement.longest_tail_frames, judgement.longest_tail_bytes) == (1, 2, 20)
+    assert judgement.gaps == {("sequence", "restart"): 1}
+
+
+def test_a_missing_frame_without_a_row_is_lost() -> None:
+    assert kinds(evidence(KILLED, KEPT, killed=[5])) == ["lost", "sequence"]
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual", "wrong"),
+    [
+        (4, 9, ["lost", "sequence"]),  # begins too late
+        (3, 8, ["sequence"]),  # ends too early, over ids nobody was sent
+        (2, 9, ["sequence"]),  # covers a frame that was kept
+        (3, 10, ["sequence"]),
+    ],
+)
+def test_a_row_says_exactly_what_is_missing(expected: int, actual: int, wrong: list[str]) -> None:
+    assert kinds(evidence(KILLED, KEPT, [gap("sequence", expected, actual)], killed=[5])) == wrong
+
+
+@pytest.mark.parametrize("rows", [[gap("sequence", 3, 6), gap("sequence", 6, 9)], [ROW]])
+def test_a_hole_may_be_told_in_parts(rows: list[Gap]) -> None:
+    assert kinds(evidence(KILLED, KEPT, rows, killed=[5])) == []
+
+
+def test_rows_do_not_overlap_each_other() -> None:
+    assert kinds(evidence(KILLED, KEPT, [ROW, gap("sequence", 5, 7)], killed=[5])) == ["sequence"]
+
+
+def test_a_row_counts_right_and_gives_a_cause_of_ours() -> None:
+    assert kinds(evidence(KILLED, KEPT, [ROW._replace(missing=5)], killed=[5])) == ["sequence"]
+    assert kinds(evidence(KILLED, KEPT, [ROW._replace(cause="exchange")], killed=[5])) == ["sequence"]
+
+
+def test_what_the_exchange_itself_left_out_may_have_another_cause() -> None:
+    run = [connection(1, 0, 20, *trades([1, 2, 5]))]
+    kept = [trade(1), trade(2), trade(5)]
+    row = gap("sequence", 3, 5, cause="unknown")
+    assert kinds(evidence(run, kept, [row])) == ["sequence"]
+    assert kinds(evidence(run, kept, [row], breaks=[Ids(3, 4)])) == []
+
+
+def test_a_repaired_row_covers_nothing_any_more() -> None:
+    run = [connection(1, 0, 20, *trades([1, 2, 3]))]
+    kept = [trade(1), trade(2), trade(3)]
+    assert kinds(evidence(run, kept, [gap("sequence", 2, 3, status="repaired")])) == []
+
+
+def test_a_row_outside_of_what_was_archived_is_one_too_many() -> None:
+    assert kinds(evidence(KILLED, KEPT, [ROW, gap("sequence", 12, 14)], killed=[5])) == ["sequence"]
+
+
+def test_a_row_of_an_unexpected_kind_is_a_problem() -> None:
+    assert kinds(evidence(KILLED, KEPT, [ROW, gap("damaged")], killed=[5])) == ["gap row"]
+    run = evidence(KILLED, KEPT, [ROW], killed=[5])
+    assert kinds(Evidence(**{**vars(run), "gaps": {**run.gaps, Stream("_", "_"): [gap("damaged")]}})) == ["gap row"]
+
+
+def test_frames_missing_where_nobody_was_killed_are_a_problem_even_if_covered() -> None:
+    assert kinds(evidence(KILLED, KEPT, [ROW])) == ["tail"]
+    assert kinds(evidence(KILLED, KEPT, [ROW], killed=[15])) == ["tail"]
+
+
+def test_only_the_end_of_a_connection_may_be_missing() -> None:
+    kept = [frame for frame in KEPT if frame != trade(2)] + []
+    rows = [gap("sequence", 2, 9)]
+    assert kinds(evidence(KILLED, [trade(1), trade(4), *kept[1:]], rows, killed=[5])) == ["tail", "sequence"]
+
+
+def test_a_copy_that_came_on_another_connection_does_not_make_a_tail_torn() -> None:
+    links = [KILLED[0], connection(2, 4, 20, *trades([4, 5, 6]))]
+    kept = [trade(number) for number in (1, 2, 4, 5, 6)]
+    run = evidence(links, kept, [gap("sequence", 3, 4)], killed=[5])
+    assert kinds(run) == []
+    assert count(judge(run), TRADES) == (6, 5, 1, 0, 0)
+
+
+def test_what_was_sent_long_before_the_kill_had_been_read() -> None:
+    long = [connection(1, 0.5, 9, *trades([1, 2, 3, 4])), KILLED[1]]
+    assert kinds(evidence(long, KEPT, [ROW], killed=[9])) == ["tail"]
+
+
+def test_a_stopped_ingest_reads_nothing_more() -> None:
+    long = [connection(1, 0.5, 9, *trades([1, 2, 3, 4])), KILLED[1]]
+    run = evidence(long, KEPT, [ROW])
+    run = Evidence(**{**vars(run), "killed": [Killed("all", 9 * SEC, 3 * SEC)]})
+    assert kinds(run) == []
+
+
+def test_a_frame_kept_twice_is_a_problem() -> None:
+    run = evidence([connection(1, 0, 20, *trades([1, 2]))], [trade(1), trade(2), trade(2)])
+    assert kinds(run) == ["duplicated"]
+
+
+def test_frames_keep_their_order() -> None:
+    run = evidence([connection(1, 0, 20, *trades([1, 2, 3]))], [trade(2), trade(1), trade(3)])
+    assert kinds(run) == ["order"]
+
+
+def test_nothing_is_invented() -> None:
+    run = evidence([connection(1, 0, 20, *trades([1, 2]))], [trade(1), trade(2), trade(3)])
+    assert kinds(run) == ["invented"]
+
+
+def test_diffs_chain_from_one_frames_last_id_to_the_next_ones_first() -> None:
+    first, second, third = (DELTA, delta(1, 4)), (DELTA, delta(5, 9)), (DELTA, delta(10, 12))
+    assert (
+        kinds(evidence([connection(1, 0, 20, first, second, third)], [delta(1, 4), delta(5, 9), delta(10, 12)])) == []
+    )
+    run, kept = [connection(1, 0, 5, first, second), connection(2, 8, 20, third)], [delta(1, 4), delta(10, 12)]
+    assert kinds(evidence(run, kept, [gap("sequence", 5, 10)], killed=[5])) == []
+    assert kinds(evidence(run, kept, [gap("sequence", 6, 10)], killed=[5])) == ["lost", "sequence"]
+
+
+QUIET = [
+    connection(1, 0, 5, *((TICKER, ticker(number)) for number in (1, 2, 3, 4))),
+    connection(2, 8, 20, *((TICKER, ticker(number)) for number in (9, 10))),
+]
+HEARD = [ticker(number) for number in (1, 2, 9, 10)]
+
+
+@pytest.mark.parametrize(
+    ("row", "wrong"),
+    [
+        (silence(2.5, 8), []),
+        (silence(2.5, 8, cause="disconnect"), []),
+        (silence(3.9, 7.1), []),  # within the slack
+        (silence(4.5, 8), ["lost"]),
+        (silence(2.5, 6.5), ["silence"]),
+        (silence(2.5, 11), ["silence"]),  # covers frames that were kept
+        (silence(2.5, 8, cause="unknown"), ["silence"]),
+        (silence(2.5, None), ["silence"]),
+    ],
+)
+def test_a_silence_lasts_from_the_last_frame_to_the_next_socket(row: Gap, wrong: list[str]) -> None:
+    assert kinds(evidence(QUIET, HEARD, [row], killed=[5])) == wrong
+
+
+def test_a_stretch_without_a_socket_is_a_silence_even_if_nothing_was_sent() -> None:
+    links = [QUIET[0], QUIET[1]]
+    kept = [ticker(number) for number in (1, 2, 3, 4, 9, 10)]
+    assert kinds(evidence(links, kept)) == ["silence"]
+    assert kinds(evidence(links, kept, [silence(5, 8)])) == []
+
+
+def test_a_silence_that_covers_nothing_is_one_too_many() -> None:
+    assert kinds(evidence(QUIET, HEARD, [silence(2.5, 8), silence(11.5, 12.5)], killed=[5])) == ["silence"]
+
+
+def test_outages_are_what_no_connection_spans() -> None:
+    links = [connection(1, 0, 5), connection(2, 4, 6), connection(3, 1, 2), connection(4, 8, 9)]
+    assert [(span.start_us // SEC, span.end_us // SEC) for span in outages(links)] == [(6, 8)]
+
+
+def test_of_a_gaps_rows_the_one_detected_last_counts() -> None:
+    old, new = gap("sequence", 3, 9, detected_at=1), gap("sequence", 3, 9, detected_at=2, status="repaired")
+    assert latest([new, old]) == [new]

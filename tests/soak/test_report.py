@@ -1,0 +1,62 @@
+"""What a soak says at its end."""
+
+from dataclasses import replace
+
+from tests.soak.evidence import Problem, Stream
+from tests.soak.judgement import Count, Judgement
+from tests.soak.plan import KILL, SUPERVISOR, TERM
+from tests.soak.report import SHOWN, Outcome, table, text, usage_problems, verdict
+from tests.soak.watch import Sample
+
+JUDGEMENT = Judgement({Stream("A", "trade"): Count(sent=1_200, archived=1_190, covered=10)})
+OUTCOME = Outcome(
+    about="a run", roles=["writer"], done={(KILL, "writer"): 3, (KILL, SUPERVISOR): 1, (TERM, "writer"): 2}, skipped=0,
+    exits={-9: 1}, starts={"writer": 4}, peak_bytes={"writer": 50 << 20}, samples=[], semaphores=(44, 0),
+    events={"segment_archived": 7}, strays=0, judgement=JUDGEMENT, problems=[],
+)  # fmt: skip
+
+
+def life(supervisor: int, *fds: int) -> list[Sample]:
+    return [Sample(supervisor, starts, number, 3, 0) for starts, number in enumerate(fds)]
+
+
+def test_the_verdict_is_one_line_with_the_counts() -> None:
+    assert verdict(OUTCOME) == (
+        "PASS 4 kills, 1,200 frames sent: 0 lost, 0 duplicated, 10 missing and covered by a gap row"
+    )
+    failed = replace(OUTCOME, problems=[Problem("lost", "x"), Problem("tail", "y"), Problem("lost", "z")])
+    assert verdict(failed).startswith("FAIL 4 kills")
+    assert verdict(failed).endswith("problems: 2 lost, 1 tail")
+
+
+def test_the_text_shows_some_problems_of_each_kind_and_counts_the_rest() -> None:
+    problems = [Problem("lost", f"frame {number}") for number in range(SHOWN + 3)]
+    lines = text(replace(OUTCOME, problems=problems)).splitlines()
+    assert f"lost: {SHOWN + 3}" in lines
+    assert sum(line.startswith("  frame") for line in lines) == SHOWN
+    assert "  … and 3 more" in lines
+
+
+def test_tables_are_markdown_with_numbers_to_the_right() -> None:
+    assert table(["name", "count"], [["a", 1_000], ["longer", None]]) == [
+        "| name   | count |",
+        "|--------|------:|",
+        "| a      | 1,000 |",
+        "| longer |       |",
+    ]
+
+
+def test_a_supervisor_that_keeps_something_of_each_child_leaks() -> None:
+    flat = life(1, 30, 31, 30, 31, 30, 31) + life(2, 30, 30, 31, 30)
+    assert usage_problems(flat, {}) == []
+    rising = life(1, 30, 31, 32, 33, 34, 35, 36, 37)
+    assert [problem.kind for problem in usage_problems(rising, {})] == ["leak"]
+
+
+def test_a_supervisor_that_is_seen_too_seldom_says_nothing_about_leaks() -> None:
+    assert usage_problems(life(1, 30, 40, 50), {}) == []
+
+
+def test_zombies_and_too_much_memory_are_problems() -> None:
+    zombie = Sample(1, 4, 30, 3, zombies=1)
+    assert [problem.kind for problem in usage_problems([zombie], {"writer": 300_000_000})] == ["memory", "zombie"]
