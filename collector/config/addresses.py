@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, SecretStr
 
 from collector.config.values import word
 
@@ -89,6 +89,18 @@ def _host(text: str) -> str:
     return word(text)
 
 
+def _ping_url(secret: SecretStr) -> SecretStr:
+    url = secret.get_secret_value()
+    if url:
+        if not word(url).startswith(("http://", "https://")):
+            raise ValueError("has another scheme")
+        if not {"@", "#"}.isdisjoint(url):
+            raise ValueError("has a user, password or fragment")
+        if not url.isascii() or not _has_host(url):
+            raise ValueError("has no valid host and port")
+    return secret
+
+
 _BARE: Final = 'without user, password, query or fragment, or ""'
 
 WsUrl = Annotated[
@@ -103,4 +115,9 @@ ArchiveUrl = Annotated[
     str, AfterValidator(_archive_url), Field(description='file:///folder or s3://bucket[/prefix], or ""')
 ]
 Region = Annotated[str, AfterValidator(_region), Field(description='a region name like eu-central-1, or ""')]
+PingUrl = Annotated[
+    SecretStr,
+    AfterValidator(_ping_url),
+    Field(description='https://host[:port]/path[?query] (or http://) without user, password or fragment, or ""'),
+]
 Host = Annotated[str, AfterValidator(_host), Field(description="the host name or address of this machine")]

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from typing import Final, Literal, get_args, get_origin
 
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from collector.config.model import Config, FeedConfig, Section
@@ -47,6 +48,9 @@ SETTINGS: Final = dict(_leaves(Config))
 
 KEYS: Final = SETTINGS | dict(_leaves(FeedConfig, "feed."))
 """Every key, dotted and without a feed's number."""
+
+SECRETS: Final = frozenset(key for key, field in SETTINGS.items() if field.annotation is SecretStr)
+"""Keys whose values are never shown."""
 
 VARIABLES: Final = {ENV_PREFIX + key.upper().replace(".", "__"): key for key in SETTINGS}
 """Every prefixed environment variable, with the key it sets."""

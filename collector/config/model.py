@@ -7,9 +7,9 @@ import socket
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
-from collector.config.addresses import ArchiveUrl, Host, HttpUrl, Region, WsUrl
+from collector.config.addresses import ArchiveUrl, Host, HttpUrl, PingUrl, Region, WsUrl
 from collector.config.buckets import Encryption, KmsKey, StorageClass, Tags, tags_of
 from collector.config.values import (
     GIB,
@@ -23,6 +23,7 @@ from collector.config.values import (
     Secs,
     Size,
     Symbols,
+    Token,
     at_least,
     between,
     machine_name,
@@ -132,6 +133,8 @@ class HttpConfig(Section):
 
     host: Host = "127.0.0.1"
     port: Annotated[int, between(0, 65_535)] = 9464
+    token: Token = SecretStr("")
+    ping_url: PingUrl = SecretStr("")
 
 
 class LogConfig(Section):
@@ -142,7 +145,10 @@ class LogConfig(Section):
 
 
 class Config(Section):
-    """The whole configuration, as every process is handed it: frozen, and it pickles. It holds no secrets."""
+    """The whole configuration, as every process is handed it: frozen, and it pickles.
+
+    What is secret in it shows itself as stars wherever it is printed.
+    """
 
     data_dir: Folder = Path("data")
     host_name: HostName = ""

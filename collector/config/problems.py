@@ -5,10 +5,11 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from collector.config.keys import KEYS, Place, allowed, dotted, key_of, like
+from collector.config.keys import KEYS, SECRETS, Place, allowed, dotted, key_of, like
 from collector.config.model import Config
 from collector.config.shown import shown, shown_name
 from collector.config.sources import Given
+from collector.domain.redact import HIDDEN
 
 
 class Problem(NamedTuple):
@@ -44,12 +45,17 @@ def _value_and_source(problem: Problem, given: Given) -> str:
     origin = given.origins.get(problem.place)
     if origin:
         value = problem.value if origin.text is None else origin.text
-        return f"{shown(value)} (from {origin.variable})"
+        return f"{_said(problem.place, value)} (from {origin.variable})"
     above = (given.origins.get(problem.place[:end]) for end in range(len(problem.place)))
     variable = next((found.variable for found in above if found), None)
     if variable:
-        return f"{shown(problem.value)} (from {variable})"
-    return shown(problem.value) if _is_given(problem.place, given.tree) else f"{shown(problem.value)} (the default)"
+        return f"{_said(problem.place, problem.value)} (from {variable})"
+    said = _said(problem.place, problem.value)
+    return said if _is_given(problem.place, given.tree) else f"{said} (the default)"
+
+
+def _said(place: Place, value: Any) -> str:
+    return HIDDEN if key_of(place) in SECRETS else shown(value)
 
 
 def _is_given(place: Place, tree: Any) -> bool:

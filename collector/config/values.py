@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
 
 from collector.domain.names import is_path_name
 
@@ -21,6 +21,7 @@ MAX_BYTES: Final = (1 << 63) - 1
 DAY_SECS: Final = 86_400
 
 _DAY_NS: Final = DAY_SECS * 1_000_000_000
+_TOKEN_LENGTHS: Final = (16, 256)
 _UNITS: Final = {"": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB}
 _SIZE: Final = re.compile(r"([0-9]{1,19}) ?(KiB|MiB|GiB)?")
 # Percent-encoded, a symbol may triple in length, and `symbol=<it>` is one path part of at most 255 bytes.
@@ -74,6 +75,13 @@ def _symbol(text: str) -> str:
     if len(word(text).encode()) > _MAX_SYMBOL_BYTES:
         raise ValueError("is too long")
     return text
+
+
+def _token(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    if text and (not word(text).isascii() or not _TOKEN_LENGTHS[0] <= len(text) <= _TOKEN_LENGTHS[1]):
+        raise ValueError("is too short, too long or not ASCII")
+    return secret
 
 
 def some(values: tuple[T, ...]) -> tuple[T, ...]:
@@ -167,6 +175,11 @@ Symbols = Annotated[
     Field(strict=False, description="a list of one or more symbols, each once"),
     AfterValidator(some),
     AfterValidator(_distinct),
+]
+Token = Annotated[
+    SecretStr,
+    AfterValidator(_token),
+    Field(description='16 to 256 ASCII characters that can be seen, or ""'),
 ]
 DataType = Annotated[str, Field(description="a data type of the exchange")]
 DataTypes = Annotated[

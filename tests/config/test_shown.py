@@ -1,10 +1,14 @@
+import pickle
 from datetime import date
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector.config import load
 from collector.config.shown import shown, shown_name
+from collector.domain.errors import ConfigError
 
 SECRET = "hunter2"
 
@@ -66,3 +70,38 @@ def test_the_scheme_stays_because_it_may_be_what_is_wrong() -> None:
 @given(st.text() | st.lists(st.text(), max_size=3) | st.floats() | st.integers())
 def test_whatever_was_given_is_shown_on_one_printable_line(value: object) -> None:
     assert shown(value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("COLLECTOR_HTTP__TOKEN", "planted"),
+        ("COLLECTOR_HTTP__TOKEN", "planted with a space in it"),
+        ("COLLECTOR_HTTP__PING_URL", "ftp://planted/planted"),
+        ("COLLECTOR_HTTP__PING_URL", "https://planted@host/planted"),
+    ],
+)
+def test_a_secret_that_is_refused_is_not_shown(variable: str, value: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(None, {variable: value}, {"binance": ("book_snapshot", "book_delta", "trade")})
+    (line,) = caught.value.problems
+    assert f"*** (from {variable})" in line
+    assert "planted" not in line
+
+
+def test_a_secret_of_the_wrong_type_is_not_shown(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[http]\ntoken = 123456789\n")
+    with pytest.raises(ConfigError) as caught:
+        load(path, {}, {"binance": ("book_snapshot", "book_delta", "trade")})
+    assert caught.value.problems == ['http.token = ***: must be 16 to 256 ASCII characters that can be seen, or ""']
+
+
+def test_a_configuration_does_not_show_its_secrets() -> None:
+    config = load(
+        None,
+        {"COLLECTOR_HTTP__TOKEN": "planted-planted-", "COLLECTOR_HTTP__PING_URL": "https://host/planted?a=planted"},
+        {"binance": ("book_snapshot", "book_delta", "trade")},
+    )
+    assert "planted" not in f"{config} {config!r} {config.model_dump_json()}"
+    assert pickle.loads(pickle.dumps(config)).http.token.get_secret_value() == "planted-planted-"
