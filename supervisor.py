@@ -74,8 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="a TOML file; without one, defaults and environment"
     )
-    parser.add_argument("--check", action="store_true", help="validate configuration, store and disk, then exit")
-    parser.add_argument("--demo", action="store_true", help="record the built-in exchange, without internet")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--check", action="store_true", help="validate configuration, store and disk, then exit")
+    instead.add_argument("--demo", action="store_true", help="record the built-in exchange, without internet")
     parser.add_argument(
         "--stop-after", type=_secs, metavar="SECS", help="stop in order after that time, as SIGTERM would"
     )

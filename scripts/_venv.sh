@@ -17,12 +17,13 @@ find_python() {
 ensure_venv() {
     requirements=$1
     stamp=".venv/installed-$(basename "$requirements")"
-    if [ -x .venv/bin/python ] && cmp -s "$requirements" "$stamp"; then
+    if [ -x .venv/bin/python ] && .venv/bin/python -c '' >/dev/null 2>&1 && cmp -s "$requirements" "$stamp"; then
         return 0
     fi
     python=$(find_python) || return 1
     echo "installing into .venv (first use or changed requirements; about a minute) ..." >&2
-    if ! .venv/bin/python -c '' >/dev/null 2>&1; then
+    # An interrupted first use may have left a venv without pip.
+    if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
         rm -rf .venv
         "$python" -m venv .venv || return 1
     fi

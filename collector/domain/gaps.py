@@ -37,7 +37,7 @@ class Stretch(msgspec.Struct, array_like=True):
     def closing(self, now_us: int) -> Gap:
         """The row that replaces the opening one; never older than it, even if the clock stepped back."""
         detected_us = max(now_us, self.started_us + 1)
-        return self._row(ended_us=self.last_us, status="unrepairable", detected_us=detected_us)
+        return self._row(ended_us=max(self.last_us, self.started_us), status="unrepairable", detected_us=detected_us)
 
     def _row(self, *, ended_us: int | None, status: str, detected_us: int) -> Gap:
         name = gap_id(self.place, 0, self.kind, None, self.started_us)

@@ -1,6 +1,7 @@
 """The writer's shelf: the open segment, when it is sealed, and which journal files a seal sets free."""
 
 import secrets
+from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
@@ -28,6 +29,13 @@ RETRY_SEAL_SECS: Final = 5.0
 """How long after a reader kept a segment from being sealed the next try comes."""
 
 
+RETRY_CLOSE_SECS: Final = 0.2
+LOOK_AT_JOURNALS_SECS: Final = 1.0
+
+CLOSE_SECS_SHARE: Final = 0.5
+"""The share of the stop deadline for which somebody who reads the open segment is waited for."""
+
+
 class Shelf:
     """Exactly one open segment at every moment, and the positions it holds."""
 
@@ -46,6 +54,7 @@ class Shelf:
         self._opened_us = int(self._segment.meta["opened_at"])
         self._opened_secs = context.clock.monotonic()
         self._busy_until: float | None = None
+        self._look_at_journals = 0.0
         context.log.info("segment_opened", segment=self._segment.segment_id, rows=self._segment.next_row - 1)
 
     @property
@@ -84,7 +93,20 @@ class Shelf:
             passed_boundary(self._opened_us, self._now_us(), config.interval_secs)
             or now - self._opened_secs >= config.interval_secs
             or self._segment.size_bytes() >= config.max_bytes
+            or self._journals_wait_for_a_seal(now)
         )
+
+    def _journals_wait_for_a_seal(self, now: float) -> bool:
+        """Whether files that only a seal sets free take so much of a feed's budget that frames may soon be refused."""
+        if now < self._look_at_journals:
+            return False
+        self._look_at_journals = now + LOOK_AT_JOURNALS_SECS
+        ended = {(position.feed, position.number) for position in self._positions.values() if position.ended}
+        waiting: Counter[str] = Counter()
+        for feed in {feed for feed, _ in ended}:
+            files = journal_files(self._journals / feed)
+            waiting[feed] = sum(path.stat().st_size for number, path in files if (feed, number) in ended)
+        return max(waiting.values(), default=0) >= self._config.journal.max_bytes // 2
 
     def seal(self, streams: Streams, feeds: dict[str, bytes]) -> None:
         """Seal what is committed and open the next segment; or try again later, if somebody reads this one."""
@@ -107,8 +129,17 @@ class Shelf:
 
     def close(self, streams: Streams, feeds: dict[str, bytes]) -> None:
         """Seal what there is, and leave an open segment without rows."""
-        if self._segment.has_rows:
+        clock = self._context.clock
+        give_up_at = clock.monotonic() + self._config.supervisor.stop_timeout_secs * CLOSE_SECS_SHARE
+        self._busy_until = None
+        while self._segment.has_rows:
             self.seal(streams, feeds)
+            if self._segment.has_rows:
+                if clock.monotonic() >= give_up_at:
+                    # Its rows are durable; the next start seals it.
+                    self._context.log.warning("segment_left_open", segment=self._segment.segment_id)
+                    break
+                clock.sleep(RETRY_CLOSE_SECS)
         if not self._segment.has_rows:
             # Frames that are no rows (acknowledgements) came after the last seal; their files are read to the end too.
             note_opening(self._segment, self._state_now(streams, feeds, self._positions))

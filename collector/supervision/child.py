@@ -62,8 +62,14 @@ class Child:
     def start(self, now: float) -> None:
         """Begin a life."""
         self._number += 1
-        self._life = self._spawn(self.role, self._number)
         self._started_at = self._progress_at = now
+        try:
+            self._life = self._spawn(self.role, self._number)
+        except OSError as error:
+            # Too few file descriptors, processes or semaphores now; there may be more later.
+            self._log.warning("process_not_started", child=self.role, error=str(error))
+            self._wait(now)
+            return
         self.state = "draining" if self._stopping else "starting"
         self._log.info("process_started", child=self.role, pid=self._life.pid, incarnation=self._number)
         if self._stopping:
@@ -131,9 +137,13 @@ class Child:
             return
         if lived >= STABLE_SECS:
             self._delays = chain([0.0], self._new_delays())
-        delay = next(self._delays)
-        self.state, self._retry_at = "backoff", now + delay
+        delay = self._wait(now)
         self._log.warning(
             "process_died", child=self.role, pid=pid, exit_code=code, lived_secs=round(lived, 3),
             retry_in_secs=round(delay, 3),
         )  # fmt: skip
+
+    def _wait(self, now: float) -> float:
+        delay = next(self._delays)
+        self.state, self._retry_at = "backoff", now + delay
+        return delay

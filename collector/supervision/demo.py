@@ -2,10 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,7 +57,8 @@ def run_demo(config: Config, data_dir: Path, stop_after_secs: float | None) -> i
         view = _View(console)
         with view:
             code = record(demo_config(config, ws_url, data_dir), stop_after_secs=stop_after_secs, on_status=view.show)
-        _summary(console, data_dir, code)
+        with suppress(BrokenPipeError):
+            _summary(console, data_dir, code)
     return code
 
 
@@ -109,10 +111,14 @@ class _View:
             self._live.stop()
 
     def show(self, status: Mapping[str, Any]) -> None:
-        if self._live is not None:
-            self._live.update(_screen(status))
-        elif self._shown % _LINE_EVERY == 0:
-            self._console.print(_line(status))
+        try:
+            if self._live is not None:
+                self._live.update(_screen(status))
+            elif self._shown % _LINE_EVERY == 0:
+                self._console.print(_line(status))
+        except BrokenPipeError:
+            # Nobody looks any more.
+            signal.raise_signal(signal.SIGTERM)
         self._shown += 1
 
 

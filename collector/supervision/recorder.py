@@ -11,7 +11,7 @@ from structlog.typing import FilteringBoundLogger
 
 from collector import __version__, logs
 from collector.config import Config
-from collector.domain.errors import AnotherInstanceError
+from collector.domain.errors import AnotherInstanceError, CannotStartError
 from collector.domain.retry import delays
 from collector.http import StatusServer
 from collector.metrics import StatsFile, clear_stats, read_stats
@@ -42,7 +42,8 @@ def record(config: Config, *, stop_after_secs: float | None = None, on_status: O
     run_folder = config.data_dir / "run"
     lock = RoleLock(run_folder, "supervisor")
     try:
-        _take_over(lock, run_folder, config, log)
+        if not _take_over(lock, run_folder, config, signals, log):
+            return 0
         log.info(
             "started", version=__version__, data_dir=str(config.data_dir), feeds=[feed.name for feed in config.feed]
         )
@@ -54,9 +55,16 @@ def record(config: Config, *, stop_after_secs: float | None = None, on_status: O
         lock.release()
 
 
-def _take_over(lock: RoleLock, run_folder: Path, config: Config, log: FilteringBoundLogger) -> None:
-    """Hold the data directory alone: no other supervisor, and no child that one which was killed left behind."""
-    if not lock.try_acquire():
+def _take_over(lock: RoleLock, run_folder: Path, config: Config, signals: Signals, log: FilteringBoundLogger) -> bool:
+    """Hold the data directory alone: no other supervisor, and no child that one which was killed left behind.
+
+    False if a signal came while waiting for such children.
+    """
+    try:
+        acquired = lock.try_acquire()
+    except OSError as error:
+        raise CannotStartError(f"{lock.path}: {error.strerror}") from error
+    if not acquired:
         raise AnotherInstanceError(f"process {lock.holder()} is already recording into {config.data_dir}")
     deadline = time.monotonic() + config.supervisor.stop_timeout_secs
     waiting = False
@@ -68,8 +76,12 @@ def _take_over(lock: RoleLock, run_folder: Path, config: Config, log: FilteringB
             raise AnotherInstanceError(
                 f"children of an earlier supervisor still hold {config.data_dir}: {', '.join(held)}"
             )
+        if (name := signals.take()) is not None:
+            log.info("stopping", cause=name, deadline_secs=0)
+            return False
         time.sleep(_LOCK_POLL_SECS)
     clear_stats(run_folder / "stats")
+    return True
 
 
 def _roles_seen(run_folder: Path) -> list[str]:

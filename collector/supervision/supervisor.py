@@ -43,7 +43,8 @@ class Signals:
     def install(self) -> None:
         """Listen to SIGTERM, SIGINT and SIGHUP."""
         for number in STOP_SIGNALS:
-            signal.signal(number, self.note)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
+                signal.signal(number, self.note)
 
     def note(self, number: int, _frame: object = None) -> None:
         """Leave a note."""
@@ -117,9 +118,16 @@ class Supervisor:
         except StopError:
             self._end_all()
             raise
-        late = self._end_all()
+        except Exception:
+            # A fault of ours: what was read is safe on disk, and whoever started this one starts the next.
+            self._log.exception("supervisor_failed")
+            self._end_all()
+            raise
+        killed = self._end_all()
+        if killed:
+            self._log.error("stop_late", killed=killed)
         self._report(now=True)
-        return EXIT_LATE if late else 0
+        return EXIT_LATE if killed else 0
 
     def _relay(self) -> None:
         for child in self.children:
@@ -160,7 +168,10 @@ class Supervisor:
         if not self._all_up_once and all(child.ever_up for child in self.children):
             self._all_up_once = True
             self._log.info("recording", children=len(self.children))
-        self._look(self, reports)
+        try:
+            self._look(self, reports)
+        except Exception:  # noqa: BLE001 -- whatever is wrong with what is shown must not end what is recorded
+            self._log.exception("status_failed")
 
     def _heed(self) -> None:
         now = self._clock.monotonic()
@@ -182,14 +193,12 @@ class Supervisor:
         now = self._clock.monotonic()
         return self._stop.step(now) or self._stop.is_late(now)
 
-    def _end_all(self) -> bool:
-        """Kill whoever still lives; true if that was needed."""
+    def _end_all(self) -> list[str]:
+        """Kill whoever still lives; returns whom."""
         left = [child for child in self.children if child.state not in {"done", "failed"}]
         for child in left:
             child.end()
-        if left:
-            self._log.error("stop_late", killed=[child.role for child in left])
-        return bool(left)
+        return [child.role for child in left]
 
     def _pause(self) -> None:
         sentinels = [child.life.sentinel for child in self.children if child.life is not None]

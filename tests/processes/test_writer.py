@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from collector.channel.channel import Notice
-from collector.config import Config, FeedConfig, SegmentConfig, WriterConfig
+from collector.config import Config, FeedConfig, JournalConfig, SegmentConfig, WriterConfig
 from collector.domain.errors import CommitError
 from collector.exchanges.registry import adapter
 from collector.processes.context import Context
@@ -106,6 +106,27 @@ class World:
         writer._limit = 20
         writer._log_undecodable = killed  # type: ignore[method-assign]
         writer.run()
+
+    def run_to_the_stop_with_a_reader(self, *, leaves_after_secs: float) -> None:
+        """Stop while somebody reads what the open segment had been before the last commit."""
+        writer = self.writer()
+        (opened,) = (self.config.data_dir / "segments").glob("*.open.db")
+        reader = sqlite3.connect(f"file:{opened}?mode=ro", uri=True)
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM messages").fetchone()
+        writer._shelf._segment.busy_timeout(0.01)
+        real, leave_at = self.sleep, self.secs + leaves_after_secs
+
+        def sleep(secs: float) -> None:
+            real(secs)
+            if self.secs >= leave_at:
+                reader.close()
+
+        self.sleep = sleep  # type: ignore[method-assign]
+        self.stop_when = lambda: True
+        writer.run()
+        self.sleep = real  # type: ignore[method-assign]
+        reader.close()
 
     def tables(self) -> list[Path]:
         folder = self.config.data_dir / "segments"
@@ -608,3 +629,42 @@ def test_an_open_segment_that_cannot_be_read_is_made_again_from_the_journals(
     assert [row[0] for row in world.query("SELECT id FROM messages ORDER BY id")] == list(range(60))
     assert "segment_rebuilt" in world.events
     assert opened.name in {path.name for path in (tmp_path / "quarantine").iterdir()}
+
+
+def test_journals_that_only_a_seal_sets_free_bring_it_about(tmp_path: Path) -> None:
+    limits = JournalConfig(file_bytes=8_192, max_bytes=32_768)
+    world = World(tmp_path, journal=limits)
+    journal = world.journal(file_bytes=8_192)
+    for start in range(0, 600, 10):
+        journal.append_frames(START_NS, 0, list(ticks(10, start)))
+    world.run(stop_after_secs=20)
+    assert len(world.sent) >= 2
+    assert world.sent[0][0] < 20
+    assert sum(path.stat().st_size for _, path in journal_files(tmp_path / "journal/f")) <= limits.max_bytes // 2
+
+
+def test_a_stop_waits_for_a_reader_of_the_open_segment_and_then_seals(world: World) -> None:
+    world.journal().append_frames(START_NS, 0, [trade(1)])
+    world.run_to_the_stop_with_a_reader(leaves_after_secs=3)
+    assert len(sealed_segments(world.config.data_dir / "segments")) == 1
+    assert "segment_left_open" not in world.events
+
+
+def test_a_reader_that_does_not_leave_puts_the_seal_off_to_the_next_start(world: World) -> None:
+    world.journal().append_frames(START_NS, 0, [trade(1)])
+    world.run_to_the_stop_with_a_reader(leaves_after_secs=1_000)
+    assert sealed_segments(world.config.data_dir / "segments") == []
+    assert "segment_left_open" in world.events
+    world.run()
+    assert len(sealed_segments(world.config.data_dir / "segments")) == 1
+    assert world.payloads() == [trade(1)]
+
+
+def test_trouble_never_ends_before_it_began_though_the_clock_goes_back(world: World) -> None:
+    journal = world.journal()
+    journal.append_frames(START_NS, 0, [b"{"])
+    journal.append_frames(START_NS - 7_200_000_000_000, 0, [b"{"])
+    journal.append_frames(START_NS + 1, 0, [trade(1)])
+    world.run()
+    assert world.query("SELECT count(*) FROM gaps WHERE ended_at < started_at") == [(0,), (0,)]
+    assert ("undecodable", "unrepairable") in world.query("SELECT kind, status FROM gaps")

@@ -214,6 +214,49 @@ def test_a_child_that_hangs_is_killed_and_started_again(world: World) -> None:
     assert world.killed == ["writer"]
 
 
+def test_a_system_that_is_out_of_room_for_processes_is_asked_again(world: World) -> None:
+    real = world.spawn
+    refusals = iter([True, True, True])
+
+    def spawn(role: str, number: int) -> Life:
+        if role == "writer" and world.looks > 2 and next(refusals, False):
+            raise OSError(24, "Too many open files")
+        return real(role, number)
+
+    world.spawn = spawn  # type: ignore[method-assign]
+    world.script[3] = lambda: setattr(world.lives["writer"], "exit_code", -9)
+    world.script[40] = lambda: world.signals.note(signal.SIGTERM)
+    assert world.run() == 0
+    assert world.told == ROLES
+
+
+def test_a_fault_in_what_is_shown_does_not_end_what_is_recorded(world: World) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    world.script = dict.fromkeys(range(3, 6), fail) | {8: lambda: world.signals.note(signal.SIGTERM)}
+    assert world.run() == 0
+
+
+def test_a_fault_of_the_supervisor_leaves_no_child_behind(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Supervisor, "_heed", lambda _self: int("no number"))
+    with pytest.raises(ValueError, match="no number"):
+        world.run()
+    assert sorted(world.killed) == sorted(ROLES)
+
+
+def test_signals_that_were_ignored_on_purpose_stay_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        Signals().install()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
 def test_hops_show_what_waits_between_two_processes(world: World) -> None:
     seen: list[Any] = []
     world.script[2] = lambda: seen.append(world.supervisor.hops)
