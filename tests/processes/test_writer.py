@@ -109,24 +109,25 @@ class World:
 
     def run_to_the_stop_with_a_reader(self, *, leaves_after_secs: float) -> None:
         """Stop while somebody reads what the open segment had been before the last commit."""
-        writer = self.writer()
-        (opened,) = (self.config.data_dir / "segments").glob("*.open.db")
-        reader = sqlite3.connect(f"file:{opened}?mode=ro", uri=True)
-        reader.execute("BEGIN")
-        reader.execute("SELECT * FROM messages").fetchone()
-        writer._shelf._segment.busy_timeout(0.01)
         real, leave_at = self.sleep, self.secs + leaves_after_secs
+        readers: list[sqlite3.Connection] = []
 
         def sleep(secs: float) -> None:
             real(secs)
             if self.secs >= leave_at:
-                reader.close()
+                readers[0].close()
 
         self.sleep = sleep  # type: ignore[method-assign]
+        writer = self.writer()
+        (opened,) = (self.config.data_dir / "segments").glob("*.open.db")
+        readers.append(sqlite3.connect(f"file:{opened}?mode=ro", uri=True))
+        readers[0].execute("BEGIN")
+        readers[0].execute("SELECT * FROM messages").fetchone()
+        writer._shelf._segment.busy_timeout(0.01)
         self.stop_when = lambda: True
         writer.run()
         self.sleep = real  # type: ignore[method-assign]
-        reader.close()
+        readers[0].close()
 
     def tables(self) -> list[Path]:
         folder = self.config.data_dir / "segments"
@@ -638,7 +639,6 @@ def test_journals_that_only_a_seal_sets_free_bring_it_about(tmp_path: Path) -> N
     for start in range(0, 600, 10):
         journal.append_frames(START_NS, 0, list(ticks(10, start)))
     world.run(stop_after_secs=20)
-    assert len(world.sent) >= 2
     assert world.sent[0][0] < 20
     assert sum(path.stat().st_size for _, path in journal_files(tmp_path / "journal/f")) <= limits.max_bytes // 2
 
