@@ -19,7 +19,10 @@ class StatsFile:
         self._draft = path.with_name(f"{path.name}.{os.getpid()}.new")
 
     def write(self, numbers: Mapping[str, Any]) -> bool:
-        """Replace the file by rename, without fsync; false when the disk refuses: the numbers before stay."""
+        """Replace the file by rename, without fsync; false when the disk refuses: the numbers before stay.
+
+        Even then the file gets a new time, which a full disk takes: it is the sign that this process turns.
+        """
         content = msgspec.json.encode(numbers)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,6 +31,8 @@ class StatsFile:
         except OSError:
             with contextlib.suppress(OSError):
                 self._draft.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                os.utime(self._path)
             return False
         return True
 
@@ -45,6 +50,15 @@ def read_stats(folder: Path) -> dict[str, dict[str, Any]]:
         if numbers is not None:
             stats[path.name.removesuffix(SUFFIX)] = numbers
     return stats
+
+
+def last_signs(folder: Path) -> dict[str, int]:
+    """When each role last wrote its numbers, or tried to: changes while the process turns."""
+    signs = {}
+    for path in folder.glob(f"*{SUFFIX}"):
+        with contextlib.suppress(OSError):
+            signs[path.name.removesuffix(SUFFIX)] = path.stat().st_mtime_ns
+    return signs
 
 
 def read_object(path: Path) -> dict[str, Any] | None:

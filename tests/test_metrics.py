@@ -1,3 +1,4 @@
+import errno
 import os
 import threading
 from pathlib import Path
@@ -6,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.metrics import StatsFile, clear_stats, read_object, read_stats, stats_file
+from collector.metrics import StatsFile, clear_stats, last_signs, read_object, read_stats, stats_file
 
 REPORT = {"role": "writer", "pid": 7, "messages": 12, "streams": [{"symbol": "BTCUSDT", "last_received_us": None}]}
 
@@ -85,3 +86,19 @@ def test_an_earlier_run_leaves_no_numbers_behind(tmp_path: Path) -> None:
     clear_stats(tmp_path)
     assert list(tmp_path.iterdir()) == []
     clear_stats(tmp_path / "none")
+
+
+def test_a_process_that_cannot_write_its_numbers_still_gives_a_sign(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = stats_file(tmp_path, "writer")
+    assert file.write({"pid": 1})
+    os.utime(tmp_path / "writer.json", ns=(1, 1))
+    assert last_signs(tmp_path) == {"writer": 1}
+
+    def full(_path: Path, _content: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert not file.write({"pid": 1})
+    assert last_signs(tmp_path)["writer"] > 1

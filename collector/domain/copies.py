@@ -16,9 +16,6 @@ from collector.domain.sequence import MAX_HOLES, REFUSED, Finding, Hole, settle
 RECENT_IDS: Final = 256
 """How many of a stream's newest ids are remembered at least."""
 
-REDUNDANT_WINDOW_SECS: Final = 10
-"""With redundant lines, ids this young are remembered too: one line may lag behind the other."""
-
 RECENT_IDS_LIMIT: Final = 65_536
 """A stream never remembers more than twice this."""
 
@@ -57,11 +54,15 @@ class Progress(msgspec.Struct, array_like=True):
 
 
 class StreamMemory:
-    """What one stream remembers. `judge` is its only rule; it depends on nothing but what it was told before."""
+    """What one stream remembers. `judge` is its only rule; it depends on nothing but what it was told before.
 
-    def __init__(self, *, dense: bool, redundant: bool, progress: Progress, recent: dict[int, int]) -> None:
+    Besides its newest `RECENT_IDS` ids it remembers those of the last `window_secs`: with redundant lines, one may lag
+    behind the other for as long as a silent one is left open.
+    """
+
+    def __init__(self, *, dense: bool, window_secs: float, progress: Progress, recent: dict[int, int]) -> None:
         self._dense = dense
-        self._redundant = redundant
+        self._window_secs = window_secs
         self.progress = progress
         self._recent = recent
         self._trim_at = max(2 * RECENT_IDS, 2 * len(recent))
@@ -150,8 +151,8 @@ class StreamMemory:
 
     def _trim(self, now_us: int) -> None:
         keep = RECENT_IDS
-        if self._redundant:
-            oldest = now_us // 1_000_000 - REDUNDANT_WINDOW_SECS
+        if self._window_secs:
+            oldest = now_us / 1_000_000 - self._window_secs
             young = sum(1 for value in self._recent.values() if value >> _DIGEST_BITS >= oldest)
             keep = min(max(keep, young), RECENT_IDS_LIMIT)
         self._recent = dict(islice(self._recent.items(), len(self._recent) - keep, None))

@@ -1,7 +1,7 @@
 """What the writer knows of each stream, and how that crosses a commit, a seal and a restart."""
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -37,8 +37,9 @@ class Stream:
 class Streams:
     """Every stream ever stored in this data directory, by key. New ones get the next stream_id."""
 
-    def __init__(self, redundant_feeds: frozenset[str]) -> None:
-        self._redundant_feeds = redundant_feeds
+    def __init__(self, window_secs: Mapping[str, float]) -> None:
+        """`window_secs` says of each feed with redundant lines how far one may lag behind the other."""
+        self._window_secs = window_secs
         self._by_key: dict[StreamKey, Stream] = {}
         self._next_id = 1
 
@@ -78,9 +79,8 @@ class Streams:
     def _make(
         self, stream_id: int, key: StreamKey, feed: str, rule: IdRule, progress: Progress, recent: dict[int, int]
     ) -> Stream:
-        memory = StreamMemory(
-            dense=rule is IdRule.DENSE, redundant=feed in self._redundant_feeds, progress=progress, recent=recent
-        )
+        window_secs = self._window_secs.get(feed, 0.0)
+        memory = StreamMemory(dense=rule is IdRule.DENSE, window_secs=window_secs, progress=progress, recent=recent)
         stream = self._by_key[key] = Stream(stream_id, key, feed, rule, memory)
         self._next_id = max(self._next_id, stream_id + 1)
         return stream

@@ -26,6 +26,9 @@ from collector.storage.segments import Commit
 POLL_SECS: Final = 1.0
 """How often the files are looked at when no notice comes."""
 
+LATE_LINE_SECS: Final = 10.0
+"""How much longer than a silent line's life its ids are remembered."""
+
 REPORT_SECS: Final = 1.0
 RETRY_SECS: Final = 1.0
 
@@ -55,7 +58,9 @@ class Writer:
         self._free = free
         self._limited = RateLimited(context.log, context.clock.monotonic)
         self._shelf = Shelf(context)
-        self._streams = Streams(frozenset(feed.name for feed in self._config.feed if feed.lines > 1))
+        # A line that brings nothing is closed after stale_timeout_secs: until then it may still bring what it held.
+        window_secs = self._config.ingest.stale_timeout_secs + LATE_LINE_SECS
+        self._streams = Streams({feed.name: window_secs for feed in self._config.feed if feed.lines > 1})
         self._shelf.restore(self._streams)
         feeds = {name: _decode_feed(blob) for name, blob in self._shelf.state.feeds.items()}
         self._intake = Intake(self._streams, feeds, adapter_of, self._shelf.next_row)

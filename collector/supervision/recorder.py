@@ -14,7 +14,7 @@ from collector.config import Config
 from collector.domain.errors import AnotherInstanceError, CannotStartError
 from collector.domain.retry import delays
 from collector.http import StatusServer
-from collector.metrics import StatsFile, clear_stats, read_stats
+from collector.metrics import StatsFile, clear_stats, last_signs, read_stats
 from collector.processes.context import SystemClock
 from collector.processes.loop import Assignment
 from collector.processes.roles import ARCHIVER, WRITER, run_role
@@ -134,9 +134,10 @@ class Window:
         self._started = time.monotonic()
         self._next_http = self._next_health = self._started
 
-    def read_reports(self) -> Reports:
-        """The children's newest numbers."""
-        return read_stats(self._run_folder / "stats")
+    def read_reports(self) -> tuple[Reports, Mapping[str, int]]:
+        """The children's newest numbers, and when they last gave a sign of life."""
+        stats = self._run_folder / "stats"
+        return read_stats(stats), last_signs(stats)
 
     def look(self, supervisor: Supervisor, reports: Reports) -> None:
         """Take in what is known now and show it."""

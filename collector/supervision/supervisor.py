@@ -56,14 +56,14 @@ class Signals:
 
 
 class Supervisor:
-    """`run` returns the exit code. `look` is called about once a second with the children and their reports."""
+    """`run` returns the exit code. `read_reports` gives the children's numbers and signs of life; `look` is called about once a second with the children and their reports."""
 
     def __init__(
         self,
         config: Config,
         spawn: Spawn,
         delays: Callable[[], Iterator[float]],
-        read_reports: Callable[[], Reports],
+        read_reports: Callable[[], tuple[Reports, Mapping[str, int]]],
         look: Callable[["Supervisor", Reports], None],
         signals: Signals,
         clock: Clock,
@@ -159,11 +159,11 @@ class Supervisor:
         if not now and self._clock.monotonic() < self._next_look:
             return
         self._next_look = self._clock.monotonic() + LOOK_SECS
-        reports = self._read_reports()
+        reports, signs = self._read_reports()
         at = self._clock.monotonic()
         for child in self.children:
             report = reports.get(child.role, {})
-            child.note_report(report.get("pid", 0), report.get("updated_us"), at)
+            child.note_report(report.get("pid", 0), (report.get("updated_us"), signs.get(child.role)), at)
             child.end_if_hung(at, self._config.supervisor.hang_timeout_secs)
         if not self._all_up_once and all(child.ever_up for child in self.children):
             self._all_up_once = True

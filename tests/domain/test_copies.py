@@ -7,8 +7,8 @@ from collector.domain.copies import RECENT_IDS, Progress, StreamMemory, Verdict
 from collector.domain.sequence import MAX_HOLES
 
 
-def memory(*, dense: bool = True, redundant: bool = False) -> StreamMemory:
-    return StreamMemory(dense=dense, redundant=redundant, progress=Progress(), recent={})
+def memory(*, dense: bool = True, window_secs: float = 0.0) -> StreamMemory:
+    return StreamMemory(dense=dense, window_secs=window_secs, progress=Progress(), recent={})
 
 
 def tell(
@@ -93,7 +93,7 @@ def test_ids_of_forgotten_holes_are_new_rather_than_copies() -> None:
 
 
 def test_redundant_lines_are_remembered_by_time_too() -> None:
-    stream = memory(dense=False, redundant=True)
+    stream = memory(dense=False, window_secs=10.0)
     for message_id in range(20 * RECENT_IDS):
         tell(stream, message_id, received=1_000 * message_id)
     assert tell(stream, 10, received=20 * RECENT_IDS * 1_000) is Verdict.COPY
@@ -112,6 +112,6 @@ def test_a_memory_rebuilt_from_its_parts_judges_alike(ids: list[int], cut: int) 
     first = [tell(whole, i, at=0) for i in ids]
     part = memory()
     second = [tell(part, i, at=0) for i in ids[:cut]]
-    part = StreamMemory(dense=True, redundant=False, progress=part.progress, recent=dict(part.recent))
+    part = StreamMemory(dense=True, window_secs=0.0, progress=part.progress, recent=dict(part.recent))
     second += [tell(part, i, at=0) for i in ids[cut:]]
     assert first == second

@@ -75,12 +75,10 @@ class World:
         self.lives[role] = Life(self, role)
         return self.lives[role]
 
-    def reports(self) -> Mapping[str, Mapping[str, Any]]:
-        return {
-            role: {"pid": life.pid, "updated_us": self.looks}
-            for role, life in self.lives.items()
-            if role not in self.silent
-        }
+    def reports(self) -> tuple[Mapping[str, Mapping[str, Any]], Mapping[str, int]]:
+        alive = {role: life for role, life in self.lives.items() if role not in self.silent}
+        reports = {role: {"pid": life.pid, "updated_us": 0} for role, life in alive.items()}
+        return reports, dict.fromkeys(alive, self.looks)
 
     def look(self, supervisor: Supervisor, _reports: object) -> None:
         self.supervisor = supervisor
@@ -218,10 +216,10 @@ def test_a_system_that_is_out_of_room_for_processes_is_asked_again(world: World)
     real = world.spawn
     refusals = iter([True, True, True])
 
-    def spawn(role: str, number: int) -> Life:
+    def spawn(role: str, _number: int) -> Life:
         if role == "writer" and world.looks > 2 and next(refusals, False):
             raise OSError(24, "Too many open files")
-        return real(role, number)
+        return real(role, _number)
 
     world.spawn = spawn  # type: ignore[method-assign]
     world.script[3] = lambda: setattr(world.lives["writer"], "exit_code", -9)
