@@ -1,4 +1,4 @@
-"""From Binance spot's frames to envelopes.
+"""From the frames of Binance's combined streams to envelopes.
 
 Frames exactly as documented take a fast way; all others a careful one, which alone says what is wrong with a frame.
 """
@@ -12,7 +12,7 @@ import msgspec
 from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
 from collector.exchanges.adapter import Control, Decode
-from collector.exchanges.binance_messages import SHAPES, UNREADABLE, Shape
+from collector.exchanges.binance_shapes import UNREADABLE, Shape
 
 WRAP: Final = b'{"stream":"'
 """How the frames of combined streams begin."""
@@ -28,9 +28,11 @@ class _Stream(NamedTuple):
     shape: Shape
 
 
-def decoder(names: Mapping[str, StreamKey], control: Callable[[bytes], Control | None]) -> Decode:
+def decoder(
+    names: Mapping[str, StreamKey], shapes: Mapping[str, Shape], control: Callable[[bytes], Control | None]
+) -> Decode:
     """Build the reader of frames of these streams, known by the names that stand in the wrap."""
-    streams = {name: _stream(key) for name, key in names.items()}
+    streams = {name: _stream(key, shapes[key.data_type]) for name, key in names.items()}
     return _fast_decoder(streams, _careful_decoder(streams, control))
 
 
@@ -39,8 +41,7 @@ def shown(text: str) -> str:
     return text[:_SHOWN_CHARS].encode("unicode_escape").decode()[:_SHOWN_CHARS]
 
 
-def _stream(key: StreamKey) -> _Stream:
-    shape = SHAPES[key.data_type]
+def _stream(key: StreamKey, shape: Shape) -> _Stream:
     return _Stream(key, key.symbol if shape.names_symbol else None, shape)
 
 
@@ -53,8 +54,7 @@ def _fast_decoder(streams: Mapping[str, _Stream], careful: Decode) -> Decode:
         b'%s%s","data":' % (WRAP, name.encode()): (
             stream.key,
             stream.symbol,
-            stream.shape.documented.decode,
-            stream.shape.keys,
+            {keys: reader.decode for keys, reader in stream.shape.documented.items()},
         )
         for name, stream in streams.items()
     }
@@ -65,8 +65,9 @@ def _fast_decoder(streams: Mapping[str, _Stream], careful: Decode) -> Decode:
         stream = find(frame[: frame.find(b":", _AFTER_FIRST_COLON) + 1])
         if stream is None:
             return careful(frame)
-        key, symbol, read, keys = stream
-        if frame.count(b":") != keys or not (frame.isascii() or _is_utf8(frame)):
+        key, symbol, readers = stream
+        read = readers.get(frame.count(b":"))
+        if read is None or not (frame.isascii() or _is_utf8(frame)):
             return careful(frame)
         try:
             message = read(frame).data

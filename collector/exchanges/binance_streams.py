@@ -1,0 +1,152 @@
+"""What Binance's markets have in common: combined JSON streams, asked for in the URL and with SUBSCRIBE messages.
+
+A market is a subclass that says where it is, which channels it has and what it allows.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from math import ceil
+from typing import ClassVar, Final, NamedTuple
+from urllib.parse import quote
+
+import msgspec
+
+from collector.domain.errors import ConfigError
+from collector.domain.records import IdRule, StreamKey, TypedRow
+from collector.exchanges import binance_shapes as shapes
+from collector.exchanges.adapter import (
+    ConnectionPlan,
+    Control,
+    ControlKind,
+    Decode,
+    Limits,
+    Subscription,
+)
+from collector.exchanges.binance_decoding import WRAP, decoder, shown
+
+_NAMES_IN_URL: Final = 100
+"""Keeps the URL below 8 KiB, which many HTTP servers refuse, even where every name has to be percent-encoded."""
+
+_NAMES_IN_MESSAGE: Final = 200
+
+_SHUTDOWN_WRAP: Final = b'{"stream":"!'
+
+
+class Channel(NamedTuple):
+    """Where a data type comes from: `<symbol>@<name>`, on connections of that path."""
+
+    name: str
+    id_rule: IdRule
+    path: str = ""
+
+
+class CombinedStreams:
+    """See `Adapter`. Symbols are written as exchangeInfo prints them, in capitals; stream names want them small."""
+
+    exchange: ClassVar[str]
+    ws_url: ClassVar[str]
+    channels: ClassVar[Mapping[str, Channel]]
+    """By data type. Channels of different paths never share a connection."""
+    shapes: ClassVar[Mapping[str, shapes.Shape]]
+    """By data type."""
+    limits: ClassVar[Limits]
+    symbol_pattern: ClassVar[re.Pattern[str]] = re.compile(r"[\w.-]+")
+    symbol_example: ClassVar[str] = "BTCUSDT"
+
+    @property
+    def id_rules(self) -> Mapping[str, IdRule]:
+        """By data type."""
+        return {data_type: channel.id_rule for data_type, channel in self.channels.items()}
+
+    def plan(self, subscription: Subscription, ws_url: str) -> list[ConnectionPlan]:
+        """Streams stand in the order of the paths, then of the symbols, then of the data types."""
+        self._check(subscription)
+        keys = self._keys(subscription)
+        base = ws_url.rstrip("/") or self.ws_url
+        return [
+            self._connection(base + path, part)
+            for path in dict.fromkeys(channel.path for channel in self.channels.values())
+            for part in self._parts([key for key in keys if self.channels[key.data_type].path == path])
+        ]
+
+    def control(self, frame: bytes) -> Control | None:
+        """Acks, errors and `serverShutdown`; keep-alives are WebSocket pings and never get here."""
+        if frame.startswith(WRAP) and not frame.startswith(_SHUTDOWN_WRAP):
+            return None
+        try:
+            kind = _control_kind(msgspec.json.decode(frame))
+        except shapes.UNREADABLE:
+            return None
+        return None if kind is None else Control(kind, shown(frame.decode(errors="replace")))
+
+    def decoder(self, subscription: Subscription) -> Decode:
+        """A message's stream is the one its wrap names; its symbol, if it has one, must agree."""
+        names = {self._stream_name(key): key for key in self._keys(subscription)}
+        return decoder(names, self.shapes, self.control)
+
+    def rows(self, data_type: str, payloads: Sequence[bytes]) -> list[TypedRow | None]:
+        """`side` is the taker's: where the buyer is the maker, the taker sold."""
+        return shapes.rows(self.shapes[data_type], payloads)
+
+    def decimals(self, data_type: str, payload: bytes) -> list[str]:
+        """Prices and sizes."""
+        return shapes.decimals(self.shapes[data_type], payload)
+
+    def _check(self, subscription: Subscription) -> None:
+        """Refuse what the exchange would acknowledge and then never send, or send under a symbol nobody asked for."""
+        problems = [
+            f"symbols = {symbol!a}: is not written as exchangeInfo prints symbols; must be like {self.symbol_example}"
+            for symbol in subscription.symbols
+            if self.symbol_pattern.fullmatch(symbol) is None or symbol.lower().upper() != symbol
+        ]
+        problems += [
+            f"data_types = {data_type!a}: is not offered by {self.exchange}; must be one of {', '.join(self.channels)}"
+            for data_type in subscription.data_types
+            if data_type not in self.channels
+        ]
+        if problems:
+            raise ConfigError(problems)
+
+    def _keys(self, subscription: Subscription) -> dict[StreamKey, None]:
+        """Each stream once, in order."""
+        return dict.fromkeys(
+            StreamKey(self.exchange, symbol, data_type)
+            for symbol in subscription.symbols
+            for data_type in subscription.data_types
+        )
+
+    def _stream_name(self, key: StreamKey) -> str:
+        return f"{key.symbol.lower()}@{self.channels[key.data_type].name}"
+
+    def _parts(self, keys: list[StreamKey]) -> list[list[StreamKey]]:
+        """Spread evenly over the fewest connections."""
+        count = ceil(len(keys) / self.limits.streams_per_connection)
+        bounds = [len(keys) * part // count for part in range(count + 1)] if count else []
+        return [keys[start:end] for start, end in pairwise(bounds)]
+
+    def _connection(self, base: str, keys: list[StreamKey]) -> ConnectionPlan:
+        names = [self._stream_name(key) for key in keys]
+        first, rest = names[:_NAMES_IN_URL], names[_NAMES_IN_URL:]
+        url = f"{base}/stream?streams={'/'.join(quote(name, safe='@') for name in first)}"
+        batches = [rest[start : start + _NAMES_IN_MESSAGE] for start in range(0, len(rest), _NAMES_IN_MESSAGE)]
+        requests = [
+            {"method": "SUBSCRIBE", "params": batch, "id": request_id}
+            for request_id, batch in enumerate(batches, start=1)
+        ]
+        return ConnectionPlan(url, tuple(msgspec.json.encode(request).decode() for request in requests), tuple(keys))
+
+
+def _control_kind(fields: object) -> ControlKind | None:
+    match fields:
+        case {"stream": "!serverShutdown", "data": {"e": "serverShutdown"}}:
+            return ControlKind.SHUTDOWN
+        case {"stream": _}:
+            return None
+        case {"e": "serverShutdown"}:
+            return ControlKind.SHUTDOWN
+        case {"error": {"code": int(), "msg": str()}} | {"code": int(), "msg": str()}:
+            return ControlKind.ERROR
+        case {"result": _, "id": _}:
+            return ControlKind.ACK
+    return None
