@@ -8,6 +8,7 @@ CollectorError
 │   └── CannotStartError    4: a child cannot start
 ├── RetryError              try again later; nothing was lost
 │   ├── StoreError          the archive's store did not take or confirm an object
+│   │   └── StoreRefusedError  … and will not until a person mends it: say so at once, try again slowly
 │   ├── CommitError         the open segment did not take a commit
 │   └── SegmentBusyError    a reader holds the open segment, so it cannot be sealed now
 └── SetAsideError           keep this message or file apart, count it, go on with the next
@@ -64,6 +65,10 @@ class RetryError(CollectorError):
 
 class StoreError(RetryError):
     """The store refused, did not answer, or holds something else than what was put."""
+
+
+class StoreRefusedError(StoreError):
+    """The store answers, and its answer stays the same until a person mends something: a key, a policy, a bucket."""
 
 
 class CommitError(RetryError):

@@ -71,6 +71,16 @@ class DirectoryStore:
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
+    def fetch(self, key: str, target: Path) -> ObjectInfo | None:
+        """Copy the file; size and checksum of what was copied."""
+        with _store_errors(key):
+            try:
+                return _copied(self._path(key), target)
+            except (FileNotFoundError, NotADirectoryError):
+                if not target.parent.is_dir():
+                    raise
+                return None
+
     def keys(self, prefix: str) -> Iterator[str]:
         """Every key that begins with `prefix`, in order."""
         with _store_errors(prefix):
@@ -119,12 +129,15 @@ def _store_errors(what: str) -> Iterator[None]:
 
 
 def _copy(source: Path, target: Path, sha256: str) -> None:
+    copied = _copied(source, target)
+    if copied.sha256 != sha256:
+        raise StoreError(f"{source.name} is not what was to be stored: its sha256 is {copied.sha256}, not {sha256}")
+
+
+def _copied(source: Path, target: Path) -> ObjectInfo:
     digest = hashlib.sha256()
     with source.open("rb") as reader, target.open("wb") as writer:
         while block := reader.read(_COPY_BYTES):
             digest.update(block)
             writer.write(block)
-    if digest.hexdigest() != sha256:
-        raise StoreError(
-            f"{source.name} is not what was to be stored: its sha256 is {digest.hexdigest()}, not {sha256}"
-        )
+        return ObjectInfo(writer.tell(), digest.hexdigest())

@@ -16,7 +16,8 @@ class ObjectInfo(NamedTuple):
 class ObjectStore(Protocol):
     """A place for finished files. Keys are relative POSIX paths. An object is there whole or not at all.
 
-    Every method raises StoreError when the store does not do what was asked; asking again later is safe.
+    Every method raises StoreError when the store does not do what was asked, and StoreRefusedError when it will not
+    before a person mends something; asking again later is safe. Several threads may use one store.
     """
 
     @property
@@ -25,7 +26,7 @@ class ObjectStore(Protocol):
         ...
 
     def check(self) -> None:
-        """Prove that objects can be put; leaves nothing behind."""
+        """Prove that objects can be put and confirmed; leaves nothing behind that `keys` would name."""
         ...
 
     def put(self, key: str, source: Path, sha256: str) -> None:
@@ -38,6 +39,10 @@ class ObjectStore(Protocol):
 
     def read(self, key: str) -> bytes | None:
         """The object's bytes; None if there is nothing. For manifests, not for large objects."""
+        ...
+
+    def fetch(self, key: str, target: Path) -> ObjectInfo | None:
+        """Copy the object into the file `target`; size and checksum of the bytes that came. None, and no file, if there is nothing."""
         ...
 
     def keys(self, prefix: str) -> Iterator[str]:
