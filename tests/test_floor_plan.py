@@ -23,6 +23,8 @@ ROOMS_OF_PACKAGES = {
     "sqlite3": {"storage"},
     "pyarrow": {"storage", "simulator"},
     "boto3": {"storage"},
+    "botocore": {"storage"},
+    "urllib3": {"storage"},
     "multiprocessing": {"channel", "processes", "supervision"},
     "subprocess": {"supervision"},
     "structlog": {"logs", "http", "processes", "supervision"},

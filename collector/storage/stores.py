@@ -6,11 +6,26 @@ from urllib.parse import unquote
 from collector.domain.errors import ConfigError
 from collector.storage.directory import DirectoryStore
 from collector.storage.objects import ObjectStore
+from collector.storage.s3_options import S3Options
 
 
-def open_store(url: str) -> ObjectStore:
-    """Return the store behind `file:///…`. Raises ConfigError for a scheme no store speaks."""
+def is_remote(url: str) -> bool:
+    """Whether that store is reached over a network."""
+    return not url.startswith("file:")
+
+
+def open_store(url: str, options: S3Options | None = None) -> ObjectStore:
+    """Return the store behind `file:///folder` or `s3://bucket[/prefix]`; nothing is asked of it yet.
+
+    Raises ConfigError for an URL that names none.
+    """
     scheme, _, rest = url.partition("://")
-    if scheme == "file":
+    if scheme == "file" and rest.startswith("/"):
         return DirectoryStore(Path(unquote(rest)))
-    raise ConfigError([f"archive.url: no store speaks {scheme}:// yet; use a folder (file:///…)"])
+    bucket, _, prefix = rest.strip("/").partition("/")
+    if scheme == "s3" and bucket:
+        # Only now: boto3 takes 10 MB, and most processes and most archives have no use for it.
+        from collector.storage.s3 import S3Store  # noqa: PLC0415
+
+        return S3Store(bucket, prefix, options or S3Options())
+    raise ConfigError([f"archive.url: no store speaks {scheme}://; use file:///folder or s3://bucket/prefix"])

@@ -2,22 +2,39 @@
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from collector.domain.errors import StoreError
 from collector.storage.directory import DirectoryStore
-from collector.storage.objects import ObjectStore
+from collector.storage.objects import ObjectInfo, ObjectStore
+from tests.seaweed import Seaweed
 
 KEY = "exchange=toy/data_type=trade/symbol=BTC%2FUSD/date=2026-11-23/host-1-20261123T120000Z-4f2a9c.parquet"
 
-MAKERS: dict[str, Callable[[Path], ObjectStore]] = {"directory": lambda folder: DirectoryStore(folder / "archive")}
+
+def in_folder(request: pytest.FixtureRequest) -> ObjectStore:
+    folder: Path = request.getfixturevalue("tmp_path")
+    return DirectoryStore(folder / "archive")
+
+
+def in_bucket(request: pytest.FixtureRequest, prefix: str = "") -> ObjectStore:
+    seaweed: Seaweed = request.getfixturevalue("seaweed")
+    return seaweed.store(seaweed.new_bucket(), prefix)
+
+
+MAKERS: dict[str, Callable[[pytest.FixtureRequest], ObjectStore]] = {
+    "directory": in_folder,
+    "bucket": in_bucket,
+    "folder of a bucket": partial(in_bucket, prefix="market data/2026"),
+}
 
 
 @pytest.fixture(params=sorted(MAKERS))
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
-    return MAKERS[request.param](tmp_path)
+def store(request: pytest.FixtureRequest) -> ObjectStore:
+    return MAKERS[request.param](request)
 
 
 @pytest.fixture
@@ -77,6 +94,25 @@ def test_an_empty_object_is_an_object(store: ObjectStore, source: Path) -> None:
     assert info is not None
     assert info.size_bytes == 0
     assert store.read(KEY) == b""
+
+
+def test_a_fetched_object_is_a_file_with_its_size_and_checksum(
+    store: ObjectStore, source: Path, tmp_path: Path
+) -> None:
+    store.put(KEY, source, sha256(source))
+    assert store.fetch(KEY, tmp_path / "copy") == ObjectInfo(7000, sha256(source))
+    assert (tmp_path / "copy").read_bytes() == source.read_bytes()
+
+
+def test_what_is_not_there_is_fetched_as_no_file(store: ObjectStore, tmp_path: Path) -> None:
+    assert store.fetch(KEY, tmp_path / "copy") is None
+    assert not (tmp_path / "copy").exists()
+
+
+def test_a_copy_that_cannot_be_written_is_a_store_error(store: ObjectStore, source: Path, tmp_path: Path) -> None:
+    store.put(KEY, source, sha256(source))
+    with pytest.raises(StoreError):
+        store.fetch(KEY, tmp_path / "nowhere" / "copy")
 
 
 def test_keys_below_a_prefix_come_in_order(store: ObjectStore, source: Path) -> None:

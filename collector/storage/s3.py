@@ -1,0 +1,239 @@
+"""An archive store that is a bucket of an S3 server, or a folder in one."""
+
+import hashlib
+import os
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from io import BufferedIOBase, BytesIO
+from pathlib import Path
+from threading import Lock
+from typing import Any, Final, TypeVar
+from urllib.parse import urlencode
+
+from botocore.exceptions import ClientError
+
+from collector.domain.errors import StoreError, StoreRefusedError
+from collector.storage.objects import ObjectInfo
+from collector.storage.s3_client import FAILURES, NO_SUCH_BUCKET, code_of, connect, explained, status_of
+from collector.storage.s3_options import S3Options
+
+T = TypeVar("T")
+Ask = Callable[[Any], T]
+"""Asks something of a client."""
+
+_PROBE_KEY: Final = "_probe"
+_PROBE: Final = b"The recorder proves with this object that it may put and read here.\n"
+_COPY_BYTES: Final = 1 << 20
+_BAD_REQUEST: Final = 400
+_NOT_FOUND: Final = 404
+
+_HOME_REGION: Final = frozenset({"us-east-1", "aws-global"})
+"""Where a bucket is made if no region is named; to name it is an error.
+
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucketConfiguration.html
+"""
+
+
+class S3Store:
+    """Implements `collector.storage.objects.ObjectStore`.
+
+    An object goes up in one request, with the SHA-256 it must have: the server refuses other bytes, keeps the checksum
+    and tells it again. Nothing is ever deleted. After a refusal the next call makes a new client, which looks for
+    credentials again.
+    """
+
+    def __init__(self, bucket: str, prefix: str, options: S3Options) -> None:
+        self._bucket = bucket
+        self._folder = f"{prefix}/" if prefix else ""
+        self._options = options
+        self._with_each_put = _with_each_put(options)
+        self._client: Any = None
+        self._making_client = Lock()
+
+    @property
+    def url(self) -> str:
+        """Bucket and prefix."""
+        return f"s3://{self._bucket}/{self._folder}".removesuffix("/")
+
+    def check(self) -> None:
+        """Prove that objects can be put, confirmed, read and listed; makes the bucket if it shall.
+
+        One small object stays behind, `_probe`: to delete it would take a permission that recording does not need.
+        """
+        info = ObjectInfo(len(_PROBE), hashlib.sha256(_PROBE).hexdigest())
+        self._put(_PROBE_KEY, lambda: BytesIO(_PROBE), info.sha256)
+        if self.head(_PROBE_KEY) != info or self.read(_PROBE_KEY) != _PROBE:
+            raise StoreError(f"{self.url}/{_PROBE_KEY}: the store holds something else than what was put")
+        self._page(_PROBE_KEY)
+        # Without permission to list, S3 says "forbidden" of what is not there.
+        self.head(f"{_PROBE_KEY}/absent")
+
+    def put(self, key: str, source: Path, sha256: str) -> None:
+        """Store the file under `key`; a server that gets other bytes refuses them."""
+        self._put(key, lambda: source.open("rb"), sha256)
+
+    def head(self, key: str) -> ObjectInfo | None:
+        """Size and checksum as the server keeps them; of an object it has no SHA-256 of, from reading it."""
+        place = self._place(key)
+
+        def ask(client: Any) -> ObjectInfo:
+            found = client.head_object(**place, ChecksumMode="ENABLED")
+            sha256 = _whole_sha256(found)
+            if sha256 is not None:
+                return ObjectInfo(int(found["ContentLength"]), sha256)
+            with closing(client.get_object(**place)["Body"]) as body:
+                return _copied(body, len)
+
+        return self._call(key, _or_none(ask))
+
+    def read(self, key: str) -> bytes | None:
+        """The object's bytes; None if there is none."""
+        place = self._place(key)
+
+        def ask(client: Any) -> bytes:
+            with closing(client.get_object(**place, ChecksumMode="ENABLED")["Body"]) as body:
+                return bytes(body.read())
+
+        return self._call(key, _or_none(ask))
+
+    def fetch(self, key: str, target: Path) -> ObjectInfo | None:
+        """Copy the object; size and checksum of the bytes that came."""
+        place = self._place(key)
+
+        def ask(client: Any) -> ObjectInfo:
+            with closing(client.get_object(**place)["Body"]) as body, target.open("wb") as file:
+                return _copied(body, file.write)
+
+        return self._call(key, _or_none(ask))
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Every key that begins with `prefix`, in order."""
+        # Sorted here, because not every server lists in the order of the bytes as Amazon's does.
+        return (key for key in sorted(self._listed(prefix)) if key != _PROBE_KEY)
+
+    def _put(self, key: str, opened: Callable[[], BufferedIOBase], sha256: str) -> None:
+        place, checksum = self._place(key), b64encode(bytes.fromhex(sha256)).decode()
+
+        def ask(client: Any) -> None:
+            with opened() as body:
+                try:
+                    client.put_object(**place, Body=body, ChecksumSHA256=checksum, **self._with_each_put)
+                except ClientError as error:
+                    if status_of(error) == _BAD_REQUEST:
+                        _refuse_other_bytes(body, sha256, key, error)
+                    raise
+
+        self._call(key, ask)
+
+    def _listed(self, prefix: str) -> Iterator[str]:
+        page = self._page(prefix)
+        while True:
+            for found in page.get("Contents", []):
+                yield found["Key"].removeprefix(self._folder)
+            if not page.get("IsTruncated"):
+                return
+            page = self._page(prefix, ContinuationToken=page["NextContinuationToken"])
+
+    def _page(self, prefix: str, **further: str) -> Any:
+        return self._call(
+            prefix,
+            lambda client: client.list_objects_v2(Bucket=self._bucket, Prefix=self._folder + prefix, **further),
+        )
+
+    def _place(self, key: str) -> dict[str, str]:
+        if not {"", ".", ".."}.isdisjoint(key.split("/")):
+            raise StoreError(f"{key!r} is no key")
+        return {"Bucket": self._bucket, "Key": self._folder + key}
+
+    def _call(self, key: str, ask: Ask[T]) -> T:
+        """The answer, after making the bucket if it shall be made. Raises StoreError."""
+        try:
+            client = self._connected()
+            try:
+                return ask(client)
+            except ClientError as error:
+                if not self._options.create_bucket or code_of(error) != NO_SUCH_BUCKET:
+                    raise
+            self._make_bucket(client)
+            return ask(client)
+        except FAILURES as error:
+            trouble = explained(f"{self.url}/{key}", error, self._advice(error))
+            if isinstance(trouble, StoreRefusedError):
+                self._client = None
+            raise trouble from error
+
+    def _connected(self) -> Any:
+        with self._making_client:
+            if self._client is None:
+                self._client = connect(self._options.region, self._options.endpoint_url, os.environ)
+            return self._client
+
+    def _make_bucket(self, client: Any) -> None:
+        region = self._options.region if self._options.endpoint_url else client.meta.region_name
+        place = {} if region in {"", *_HOME_REGION} else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        try:
+            client.create_bucket(Bucket=self._bucket, **place)
+        except ClientError as error:
+            # Another host with the same archive was faster.
+            if code_of(error) != "BucketAlreadyOwnedByYou":
+                raise
+
+    def _advice(self, error: BaseException) -> str:
+        if code_of(error) != NO_SUCH_BUCKET:
+            return ""
+        where = f" --region {self._options.region}" if self._options.region else ""
+        server = f" --endpoint-url {self._options.endpoint_url}" if self._options.endpoint_url else ""
+        return f"make it with 'aws s3 mb s3://{self._bucket}{where}{server}', or set archive.create_bucket = true"
+
+
+def _with_each_put(options: S3Options) -> dict[str, str]:
+    """The arguments of every put; what is not set is not sent."""
+    arguments = {
+        "ServerSideEncryption": options.sse,
+        "SSEKMSKeyId": options.sse_kms_key_id,
+        "StorageClass": options.storage_class,
+        "Tagging": urlencode(options.tags),
+    }
+    return {name: value for name, value in arguments.items() if value}
+
+
+def _or_none(ask: Ask[T]) -> Ask[T | None]:
+    """The same, with None for what is not there. (Of a bucket that is not there only an answer with a body says so.)"""
+
+    def asked(client: Any) -> T | None:
+        try:
+            return ask(client)
+        except ClientError as error:
+            if status_of(error) == _NOT_FOUND and code_of(error) != NO_SUCH_BUCKET:
+                return None
+            raise
+
+    return asked
+
+
+def _whole_sha256(found: dict[str, Any]) -> str | None:
+    """The checksum of all bytes, if the server has it: that of an object put in parts is made of those of its parts."""
+    value = found.get("ChecksumSHA256", "")
+    if not value or "-" in value or found.get("ChecksumType", "FULL_OBJECT") != "FULL_OBJECT":
+        return None
+    return b64decode(value).hex()
+
+
+def _copied(body: Any, write: Callable[[bytes], object]) -> ObjectInfo:
+    digest, size = hashlib.sha256(), 0
+    while block := body.read(_COPY_BYTES):
+        digest.update(block)
+        size += len(block)
+        write(block)
+    return ObjectInfo(size, digest.hexdigest())
+
+
+def _refuse_other_bytes(body: BufferedIOBase, sha256: str, key: str, error: ClientError) -> None:
+    """Raise StoreError if the bytes were wrong before they were sent: sending them again would not help."""
+    body.seek(0)
+    found = hashlib.file_digest(body, "sha256").hexdigest()
+    if found != sha256:
+        raise StoreError(
+            f"{key}: the file is not what was to be stored: its sha256 is {found}, not {sha256}"
+        ) from error

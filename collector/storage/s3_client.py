@@ -1,0 +1,160 @@
+"""boto3 as the archive uses it: one client, its time limits, its keys, and its errors sorted by what helps.
+
+The keys may stand in the environment under the short names AWS_ACCESS_KEY and AWS_SECRET_KEY, too; everything else is
+boto3's own search: environment, ~/.aws, the role of the machine.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import boto3
+from botocore import exceptions as boto
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from urllib3.exceptions import HTTPError
+
+from collector.domain.errors import StoreError, StoreRefusedError
+from collector.domain.redact import printable, redact_urls
+
+CONNECT_TIMEOUT_SECS: Final = 5
+"""For connecting, and for each block that is sent."""
+
+READ_TIMEOUT_SECS: Final = 30
+"""For each stretch of an answer, its beginning included."""
+
+MAX_CONNECTIONS: Final = 32
+"""Kept open for the threads that use the client."""
+
+NO_SUCH_BUCKET: Final = "NoSuchBucket"
+
+FAILURES: Final = (boto.BotoCoreError, ClientError, HTTPError, OSError, ValueError)
+"""What boto3 raises; a ValueError for an endpoint that is no address."""
+
+_ACCESS_KEY: Final = ("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY")
+_SECRET_KEY: Final = ("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY")
+
+_PASSING: Final = frozenset(
+    {
+        # What the server got is not what was sent.
+        "BadDigest", "IncompleteBody", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch",
+        # It asks for patience.
+        "ConditionalRequestConflict", "OperationAborted", "RequestLimitExceeded", "RequestTimeout", "SlowDown",
+        "Throttling", "ThrottlingException", "KMS.ThrottlingException", "TooManyRequests",
+        # This machine's clock is wrong until it is set again.
+        "RequestTimeTooSkewed",
+    }
+)  # fmt: skip
+"""Codes below 500 that pass by themselves. https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"""
+
+_PASSING_STATUSES: Final = frozenset({408, 429})
+
+_MENDABLE: Final = (
+    boto.NoCredentialsError,
+    boto.PartialCredentialsError,
+    boto.ProfileNotFound,
+    boto.ConfigNotFound,
+    boto.ConfigParseError,
+    boto.SSOError,
+    boto.NoRegionError,
+    boto.InvalidRegionError,
+    boto.ParamValidationError,
+    ValueError,
+)
+"""What boto3 raises before it asks the server, and will again."""
+
+_KEYS_WRONG: Final = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or the profile, or the machine's role)"
+_POLICY: Final = "the policy that is needed stands in docs/OPERATIONS.md"
+_KMS_WRONG: Final = "check archive.sse_kms_key_id and that these credentials may use that key"
+_ADVICE: Final[Mapping[str, str]] = {
+    "403": f"{_KEYS_WRONG}; {_POLICY}",
+    "AccessDenied": _POLICY,
+    "AllAccessDisabled": _POLICY,
+    "AuthorizationHeaderMalformed": "check archive.region",
+    "ExpiredToken": _KEYS_WRONG,
+    "IllegalLocationConstraintException": "check archive.region",
+    "InvalidAccessKeyId": _KEYS_WRONG,
+    "InvalidLocationConstraint": "check archive.region",
+    "InvalidToken": _KEYS_WRONG,
+    "KMS.AccessDeniedException": _KMS_WRONG,
+    "KMS.DisabledException": _KMS_WRONG,
+    "KMS.NotFoundException": _KMS_WRONG,
+    "PermanentRedirect": "check archive.region and archive.endpoint_url",
+    "RequestTimeTooSkewed": "set this machine's clock",
+    "SignatureDoesNotMatch": _KEYS_WRONG,
+}
+"""What a person can do about a code."""
+
+
+def connect(region: str, endpoint_url: str, environment: Mapping[str, str]) -> Any:
+    """A client for S3. It does not retry: its caller does, and says so. Raises one of FAILURES, or StoreRefusedError.
+
+    With an endpoint the bucket is part of the path, for few servers have a name for each bucket.
+    """
+    config = Config(
+        connect_timeout=CONNECT_TIMEOUT_SECS,
+        read_timeout=READ_TIMEOUT_SECS,
+        retries={"total_max_attempts": 1},
+        max_pool_connections=MAX_CONNECTIONS,
+        s3={"addressing_style": "path" if endpoint_url else "auto"},
+        # Checksums are the caller's: sent with each put, compared after each fetch.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    return boto3.session.Session().client(
+        "s3", region_name=region or None, endpoint_url=endpoint_url or None, config=config, **keys_from(environment)
+    )
+
+
+def keys_from(environment: Mapping[str, str]) -> dict[str, str]:
+    """The key in the environment if one of the short names gives it; nothing where boto3 finds it by itself.
+
+    Raises StoreRefusedError for half a key.
+    """
+    access, secret = (
+        next((name for name in names if environment.get(name)), None) for names in (_ACCESS_KEY, _SECRET_KEY)
+    )
+    if access in {None, _ACCESS_KEY[0]} and secret in {None, _SECRET_KEY[0]}:
+        return {}
+    if access is None or secret is None:
+        raise StoreRefusedError(
+            f"{access or secret} is set without {' or '.join(_ACCESS_KEY if secret else _SECRET_KEY)}"
+        )
+    keys = {"aws_access_key_id": environment[access], "aws_secret_access_key": environment[secret]}
+    token = environment.get("AWS_SESSION_TOKEN")
+    return keys | ({"aws_session_token": token} if token else {})
+
+
+def code_of(error: BaseException) -> str:
+    """The server's own name of an error ("NoSuchBucket"; of an answer to HEAD only its status); "" for other errors."""
+    return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
+
+
+def status_of(error: BaseException) -> int:
+    """The status of the server's answer; 0 if there was none."""
+    if not isinstance(error, ClientError):
+        return 0
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def will_pass(error: BaseException) -> bool:
+    """Whether trying again may help although nobody mends anything."""
+    if isinstance(error, ClientError):
+        status = status_of(error)
+        return status >= 500 or status in _PASSING_STATUSES or code_of(error) in _PASSING  # noqa: PLR2004 -- server errors
+    return not isinstance(error, _MENDABLE)
+
+
+def explained(what: str, error: BaseException, advice: str = "") -> StoreError:
+    """The project's error for one of boto3's, as one line without secrets: what was asked, the answer, and what to do."""
+    advice = advice or _ADVICE.get(code_of(error), "")
+    if isinstance(error, boto.NoCredentialsError):
+        advice = "no credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    text = printable(f"{what}: {redact_urls(_told(error))}{f'; {advice}' if advice else ''}")
+    return StoreError(text) if will_pass(error) else StoreRefusedError(text)
+
+
+def _told(error: BaseException) -> str:
+    if not isinstance(error, ClientError):
+        return str(error) or type(error).__name__
+    said = error.response.get("Error", {}).get("Message", "")
+    return f"{code_of(error) or status_of(error)} to {error.operation_name}{f' ({said})' if said else ''}"

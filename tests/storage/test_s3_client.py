@@ -1,0 +1,134 @@
+"""Where credentials come from, and which errors pass by themselves."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+
+from collector.domain.errors import StoreError, StoreRefusedError
+from collector.storage import s3_client
+from collector.storage.objects import ObjectInfo
+from tests.seaweed import ADMIN, Seaweed
+
+KEY = "exchange=toy/data_type=trade/symbol=BTC%2FUSD/date=2026-11-23/host-1.parquet"
+CONTENT = b"content" * 1000
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+INFO = ObjectInfo(len(CONTENT), SHA256)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "source"
+    path.write_bytes(CONTENT)
+    return path
+
+
+class TestCredentials:
+    def test_the_short_names_are_accepted(
+        self, seaweed: Seaweed, bucket: str, monkeypatch: pytest.MonkeyPatch, source: Path
+    ) -> None:
+        for name, value in zip(("AWS_ACCESS_KEY", "AWS_SECRET_KEY"), ADMIN.values(), strict=True):
+            monkeypatch.setenv(name, value)
+        for name in ADMIN:
+            monkeypatch.delenv(name)
+        seaweed.store(bucket).put(KEY, source, SHA256)
+        assert seaweed.store(bucket).head(KEY) == INFO
+
+    def test_the_standard_names_come_first(self) -> None:
+        assert s3_client.keys_from({**ADMIN, "AWS_ACCESS_KEY": "x", "AWS_SECRET_KEY": "y"}) == {}
+        assert s3_client.keys_from({"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_KEY": "y", "AWS_SESSION_TOKEN": "z"}) == {
+            "aws_access_key_id": "x",
+            "aws_secret_access_key": "y",
+            "aws_session_token": "z",
+        }
+
+    @pytest.mark.parametrize("name", ["AWS_ACCESS_KEY", "AWS_SECRET_KEY"])
+    def test_half_a_key_is_refused_by_its_name(
+        self, seaweed: Seaweed, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        for known in ADMIN:
+            monkeypatch.delenv(known)
+        monkeypatch.setenv(name, "half")
+        with pytest.raises(StoreRefusedError, match=f"{name} is set without AWS_"):
+            seaweed.store("bucket").head(KEY)
+
+    def test_no_credentials_at_all_say_what_to_set(self, seaweed: Seaweed, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ADMIN:
+            monkeypatch.delenv(name)
+        with pytest.raises(StoreRefusedError, match="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"):
+            seaweed.store("bucket").head(KEY)
+
+    def test_credentials_that_are_put_right_are_found_without_a_restart(
+        self, seaweed: Seaweed, bucket: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        for name in ADMIN:
+            monkeypatch.delenv(name)
+        file = tmp_path / "credentials"
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+        store = seaweed.store(bucket)
+        for secret, works in (("wrong", False), (ADMIN["AWS_SECRET_ACCESS_KEY"], True)):
+            file.write_text(f"[default]\naws_access_key_id = admin\naws_secret_access_key = {secret}\n")
+            if works:
+                store.check()
+            else:
+                with pytest.raises(StoreRefusedError, match="SignatureDoesNotMatch"):
+                    store.check()
+
+    def test_no_error_shows_a_secret(
+        self, seaweed: Seaweed, bucket: str, monkeypatch: pytest.MonkeyPatch, source: Path
+    ) -> None:
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "sesame")
+        for url in (seaweed.endpoint_url, "http://127.0.0.1:1"):
+            store = seaweed.store(bucket, endpoint_url=url)
+            with pytest.raises(StoreError) as caught:
+                store.put(KEY, source, SHA256)
+            assert "sesame" not in str(caught.value)
+            assert "\n" not in str(caught.value)
+
+
+def error(code: str, status: int) -> ClientError:
+    answer = {"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, "PutObject")
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("InternalError", 500),
+        ("SlowDown", 503),
+        ("503", 503),
+        ("RequestTimeout", 400),
+        ("BadDigest", 400),
+        ("XAmzContentSHA256Mismatch", 400),
+        ("RequestTimeTooSkewed", 403),
+        ("OperationAborted", 409),
+        ("Whatever", 429),
+        ("KMS.ThrottlingException", 400),
+    ],
+)
+def test_what_passes_by_itself_is_no_refusal(code: str, status: int) -> None:
+    assert not isinstance(s3_client.explained("key", error(code, status)), StoreRefusedError)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "advice"),
+    [
+        ("AccessDenied", 403, "policy"),
+        ("403", 403, "AWS_ACCESS_KEY_ID"),
+        ("SignatureDoesNotMatch", 403, "AWS_SECRET_ACCESS_KEY"),
+        ("ExpiredToken", 400, "AWS_ACCESS_KEY_ID"),
+        ("KMS.NotFoundException", 400, "archive.sse_kms_key_id"),
+        ("KMS.DisabledException", 400, "archive.sse_kms_key_id"),
+        ("PermanentRedirect", 301, "archive.region"),
+        ("AuthorizationHeaderMalformed", 400, "archive.region"),
+        ("NoSuchBucket", 404, ""),
+        ("EntityTooLarge", 400, ""),
+        ("InvalidStorageClass", 400, ""),
+    ],
+)
+def test_what_a_person_must_mend_is_a_refusal_that_says_what(code: str, status: int, advice: str) -> None:
+    refusal = s3_client.explained("key", error(code, status))
+    assert isinstance(refusal, StoreRefusedError)
+    assert str(refusal).startswith(f"key: {code} to PutObject (m)")
+    assert advice in str(refusal)

@@ -1,0 +1,160 @@
+"""What may happen to a server and the wire to it, tried for real: it vanishes, stalls, dies, garbles, fills up."""
+
+import hashlib
+import random
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from collector.domain.errors import StoreError, StoreRefusedError
+from collector.storage import s3_client
+from collector.storage.objects import ObjectInfo
+from collector.storage.s3 import S3Store
+from tests.proxy import Proxy
+from tests.seaweed import NOTHING, Seaweed
+
+KEY = "exchange=toy/data_type=trade/symbol=BTC%2FUSD/date=2026-11-23/host-1.parquet"
+CONTENT = b"content" * 1000
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+INFO = ObjectInfo(len(CONTENT), SHA256)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "source"
+    path.write_bytes(CONTENT)
+    return path
+
+
+@pytest.fixture
+def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3_client, "CONNECT_TIMEOUT_SECS", 0.5)
+    monkeypatch.setattr(s3_client, "READ_TIMEOUT_SECS", 0.5)
+
+
+def test_a_server_that_is_away_may_come_back(own_seaweed: Seaweed, source: Path) -> None:
+    store = own_seaweed.store(own_seaweed.new_bucket())
+    store.check()
+    own_seaweed.kill()
+    with pytest.raises(StoreError) as caught:
+        store.put(KEY, source, SHA256)
+    assert not isinstance(caught.value, StoreRefusedError)
+    own_seaweed.start()
+    store.put(KEY, source, SHA256)
+    assert store.head(KEY) == INFO
+
+
+def test_a_server_killed_while_objects_come_in_has_each_whole_or_not_at_all(
+    own_seaweed: Seaweed, tmp_path: Path
+) -> None:
+    store = own_seaweed.store(own_seaweed.new_bucket())
+    clock, generator = time.monotonic, random.Random(4)
+    source = tmp_path / "source"
+    source.write_bytes(generator.randbytes(5_000_000))
+    info = ObjectInfo(5_000_000, hashlib.sha256(source.read_bytes()).hexdigest())
+    interrupted = 0
+    for kill in range(4):
+        acked: list[str] = []
+        pool = ThreadPoolExecutor(3)
+        putting = [pool.submit(put_until_it_fails, store, source, info, f"{kill}/{line}", acked) for line in range(3)]
+        until = clock() + generator.uniform(0.05, 0.4)
+        while clock() < until:
+            threading.Event().wait(0.01)
+        own_seaweed.kill()
+        last = [one.result() for one in putting]
+        own_seaweed.start()
+        assert [key for key in acked if store.head(key) != info] == []
+        assert {store.head(key) for key in last} <= {info, None}
+        interrupted += sum(store.head(key) is None for key in last)
+        for key in last:
+            store.put(key, source, info.sha256)
+            assert store.head(key) == info
+        assert set(store.keys(f"{kill}/")) == {*acked, *last}
+    assert interrupted > 0
+
+
+def test_a_connection_that_stalls_is_given_up(
+    seaweed: Seaweed, bucket: str, source: Path, short_timeouts: None
+) -> None:
+    with Proxy(seaweed.port) as wire:
+        store = seaweed.store(bucket, endpoint_url=wire.endpoint_url)
+        store.check()
+        wire.silent = True
+        began = time.monotonic()
+        for ask in (lambda: store.put(KEY, source, SHA256), lambda: store.head(KEY), lambda: list(store.keys(""))):
+            with pytest.raises(StoreError, match=r"[Tt]imeout|timed out") as caught:
+                ask()
+            assert not isinstance(caught.value, StoreRefusedError)
+        assert time.monotonic() - began < 20
+        wire.silent = False
+        store.put(KEY, source, SHA256)
+    assert seaweed.store(bucket).head(KEY) == INFO
+
+
+def test_bytes_that_change_on_the_wire_are_refused_and_leave_what_was_there(
+    seaweed: Seaweed, bucket: str, source: Path
+) -> None:
+    seaweed.store(bucket).put(KEY, source, SHA256)
+    with Proxy(seaweed.port, lambda block: block.replace(b"content" * 9, b"cOntent" + b"content" * 8, 1)) as wire:
+        store = seaweed.store(bucket, endpoint_url=wire.endpoint_url)
+        for key in (KEY, "new"):
+            with pytest.raises(StoreError) as caught:
+                store.put(key, source, SHA256)
+            assert not isinstance(caught.value, StoreRefusedError), "it may be sent again"
+    assert seaweed.store(bucket).head(KEY) == INFO
+    assert list(seaweed.store(bucket).keys("")) == [KEY]
+
+
+def test_a_file_that_changed_before_it_was_sent_is_told_from_a_bad_wire(
+    seaweed: Seaweed, bucket: str, source: Path
+) -> None:
+    source.write_bytes(b"other")
+    with pytest.raises(StoreError, match="the file is not what was to be stored"):
+        seaweed.store(bucket).put(KEY, source, SHA256)
+
+
+def test_an_answer_that_changes_on_the_wire_is_no_manifest(seaweed: Seaweed, bucket: str, source: Path) -> None:
+    seaweed.store(bucket).put(KEY, source, SHA256)
+    with Proxy(seaweed.port, answered=lambda block: block.replace(b"content", b"cOntent")) as wire:
+        store = seaweed.store(bucket, endpoint_url=wire.endpoint_url)
+        with pytest.raises(StoreError, match="checksum"):
+            store.read(KEY)
+
+
+def test_a_server_without_room_keeps_what_it_has_and_takes_more_once_there_is_room(
+    seaweed: Seaweed, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(random.Random(5).randbytes(1_500_000))
+    sha256 = hashlib.sha256(source.read_bytes()).hexdigest()
+    server = Seaweed(tmp_path / "seaweed", NOTHING, "-volume.max=2", "-master.volumeSizeLimitMB=1").start()
+    try:
+        store = server.store(server.new_bucket())
+        for key in ("0", "1"):
+            store.put(key, source, sha256)
+        with pytest.raises(StoreError) as caught:
+            store.put("2", source, sha256)
+        assert not isinstance(caught.value, StoreRefusedError)
+        assert list(store.keys("")) == ["0", "1"]
+        server.kill()
+        server.arguments = ("-volume.max=8", "-master.volumeSizeLimitMB=1")
+        server.start()
+        store.put("2", source, sha256)
+        assert {store.head(key) for key in ("0", "1", "2")} == {ObjectInfo(1_500_000, sha256)}
+    finally:
+        server.remove()
+
+
+def put_until_it_fails(store: S3Store, source: Path, info: ObjectInfo, name: str, acked: list[str]) -> str:
+    """Put one object after the other, noting those the store confirmed; the key of the one that failed."""
+    for number in range(10_000):
+        key = f"{name}/{number}"
+        try:
+            store.put(key, source, info.sha256)
+        except StoreError:
+            return key
+        acked.append(key)
+    raise AssertionError("nobody killed the server")
