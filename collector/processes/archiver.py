@@ -17,13 +17,13 @@ import backoff
 from collector.domain.errors import RetryError, StopError
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.registry import adapter
+from collector.processes.archive_store import look_at_remote, open_archive
 from collector.processes.context import Context
 from collector.processes.delivery import Delivery, Result
 from collector.storage.attempts import Attempts, forget_attempts
 from collector.storage.durable import sync
 from collector.storage.objects import ObjectStore
 from collector.storage.sealing import sealed_segments
-from collector.storage.stores import open_store
 
 MAX_ATTEMPTS: Final = 3
 POLL_SECS: Final = 1.0
@@ -39,7 +39,9 @@ _COLLECT_AFTER: Final = 50_000
 def run(context: Context) -> None:
     """Archive what is sealed until told to stop, and then what is sealed by then. Raises StopError."""
     gc.set_threshold(_COLLECT_AFTER)
-    Archiver(context, open_store(context.config.archive_url), adapter).run()
+    store = open_archive(context.config)
+    look_at_remote(store, context.log)
+    Archiver(context, store, adapter).run()
 
 
 def retry_delays(base_secs: float, cap_secs: float) -> Iterator[float]:

@@ -10,12 +10,12 @@ from collector.config.values import size_text
 from collector.domain.errors import ConfigError, StoreError
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.registry import adapter
-from collector.storage.stores import open_store
+from collector.processes.archive_store import open_archive
 
 
 def require_usable(config: Config) -> None:
     """Raise ConfigError, with every problem, if this configuration cannot record here."""
-    problems = [*_data_dir_problems(config.data_dir), *_feed_problems(config), *_url_problems(config)]
+    problems = [*_data_dir_problems(config.data_dir), *_feed_problems(config)]
     if problems:
         raise ConfigError(problems)
 
@@ -46,16 +46,9 @@ def _feed_problems(config: Config) -> Iterator[str]:
             yield from (f"feed[{index}].{problem}" for problem in error.problems)
 
 
-def _url_problems(config: Config) -> Iterator[str]:
-    try:
-        open_store(config.archive_url)
-    except ConfigError as error:
-        yield from error.problems
-
-
 def _store_problems(config: Config) -> Iterator[str]:
     try:
-        open_store(config.archive_url).check()
+        open_archive(config).check()
     except StoreError as error:
         yield f"archive.url: {config.archive_url} takes no objects: {error}"
 
@@ -70,7 +63,8 @@ def _disk_problems(config: Config) -> Iterator[str]:
 def _plan(config: Config) -> Iterator[str]:
     yield f"host      {config.host_name}"
     yield f"data_dir  {config.data_dir}"
-    yield f"archive   {config.archive_url}"
+    server = f" at {config.archive.endpoint_url}" if config.archive.endpoint_url else ""
+    yield f"archive   {config.archive_url}{server}"
     for feed in config.feed:
         plans = adapter(feed.exchange).plan(_subscription(feed), feed.ws_url)
         streams = sum(plan.streams for plan in plans)

@@ -1,0 +1,54 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from collector.config import ArchiveConfig, Config, JournalConfig
+from collector.domain.errors import ConfigError
+from collector.supervision.preflight import check, require_usable
+from tests.seaweed import Seaweed
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def config(folder: Path, seaweed: Seaweed, bucket: str, **archive: object) -> Config:
+    return Config(
+        data_dir=folder,
+        journal=JournalConfig(min_free_bytes=0),
+        archive=ArchiveConfig(url=f"s3://{bucket}", endpoint_url=seaweed.endpoint_url, **archive),  # type: ignore[arg-type]
+    )
+
+
+def test_a_check_says_how_to_mend_a_missing_bucket(seaweed: Seaweed, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check(config(tmp_path, seaweed, "not-there"))
+    (line,) = caught.value.problems
+    assert line.startswith("archive.url: s3://not-there takes no objects: ")
+    assert line.endswith(
+        f"make it with 'aws s3 mb s3://not-there --endpoint-url {seaweed.endpoint_url}', or set archive.create_bucket = true"
+    )
+
+
+def test_a_check_makes_the_bucket_if_it_shall(seaweed: Seaweed, tmp_path: Path) -> None:
+    lines = check(config(tmp_path, seaweed, "made-by-the-check", create_bucket=True))
+    assert f"archive   s3://made-by-the-check at {seaweed.endpoint_url}" in lines
+    assert seaweed.admin.head_bucket(Bucket="made-by-the-check")
+
+
+def test_a_store_that_takes_nothing_does_not_keep_the_recorder_from_starting(seaweed: Seaweed, tmp_path: Path) -> None:
+    require_usable(config(tmp_path, seaweed, "not-there"))
+
+
+def test_the_supervisor_has_no_use_for_boto3(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; import supervisor; from collector.config import *\n"
+        "from collector.processes.archive_store import open_archive\n"
+        f"config = Config(data_dir=Path({str(tmp_path)!r}), archive=ArchiveConfig(url='s3://bucket'))\n"
+        "supervisor.require_usable(config); open_archive(Config())\n"
+        "print([name for name in ('boto3', 'botocore', 'urllib3') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "[]"
