@@ -1,7 +1,6 @@
 """Binance spot's frames: which message a frame is, and what happens to those that are none."""
 
 import json
-from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -11,8 +10,8 @@ from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.binance import Binance
-from collector.exchanges.binance_decoding import _careful_decoder, _stream
 from collector.exchanges.binance_messages import SHAPES
+from tests.exchanges.mangling import careful_decoder, damaged, outcome, reshaped
 
 DATA_TYPES = ("book_snapshot", "book_delta", "trade", "agg_trade", "book_ticker")
 CHINESE = "币安人生USDT"
@@ -39,30 +38,16 @@ TICKER = (
 )
 CHINESE_TRADE = TRADE.replace(b"btcusdt", CHINESE.lower().encode()).replace(b"BTCUSDT", CHINESE.encode())
 FRAMES = (TRADE, AGG_TRADE, DELTA, SNAPSHOT, TICKER, CHINESE_TRADE)
+KEYS = [*"eEsUutTpqbBaAmMfl", "lastUpdateId", "bids"]
 
 adapter = Binance()
-decode = adapter.decoder(Subscription(("BTCUSDT", CHINESE), DATA_TYPES))
-careful = _careful_decoder(
-    {"btcusdt@trade": _stream(StreamKey("binance", "BTCUSDT", "trade"), SHAPES["trade"])}
-    | {"btcusdt@aggTrade": _stream(StreamKey("binance", "BTCUSDT", "agg_trade"), SHAPES["agg_trade"])}
-    | {"btcusdt@depth@100ms": _stream(StreamKey("binance", "BTCUSDT", "book_delta"), SHAPES["book_delta"])}
-    | {"btcusdt@depth20@100ms": _stream(StreamKey("binance", "BTCUSDT", "book_snapshot"), SHAPES["book_snapshot"])}
-    | {"btcusdt@bookTicker": _stream(StreamKey("binance", "BTCUSDT", "book_ticker"), SHAPES["book_ticker"])}
-    | {f"{CHINESE.lower()}@trade": _stream(StreamKey("binance", CHINESE, "trade"), SHAPES["trade"])},
-    adapter.control,
-)
+subscription = Subscription(("BTCUSDT", CHINESE), DATA_TYPES)
+decode = adapter.decoder(subscription)
+careful = careful_decoder(adapter, subscription)
 
 
 def stream(data_type: str, symbol: str = "BTCUSDT") -> StreamKey:
     return StreamKey("binance", symbol, data_type)
-
-
-def outcome(read: Any, frame: bytes) -> object:
-    """What a decoder makes of a frame: its messages, or the reason why there are none."""
-    try:
-        return read(frame)
-    except UndecodableError as error:
-        return str(error)
 
 
 def reason(frame: bytes) -> str:
@@ -235,45 +220,7 @@ def test_only_what_is_subscribed_is_read() -> None:
         trades(TICKER)
 
 
-@st.composite
-def damaged(draw: st.DrawFn) -> bytes:
-    """A real frame after a few cuts, insertions and repetitions."""
-    frame = draw(st.sampled_from(FRAMES))
-    for _ in range(draw(st.integers(1, 4))):
-        start, end = sorted((draw(st.integers(0, len(frame))), draw(st.integers(0, len(frame)))))
-        new = draw(
-            st.one_of(
-                st.binary(max_size=6),
-                st.sampled_from([b'"', b":", b",", b"{", b"}", b"[", b"]", b"\\", b'\\u0000"', b"-", b"1e9", b"null"]),
-                st.just(frame[start:end]).map(lambda part: part * 2),
-            )
-        )
-        end = draw(st.sampled_from([start, min(start + 1, len(frame)), end]))
-        frame = frame[:start] + new + frame[end:]
-    return frame
-
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("BTCUSDT") | st.just("1.5"),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
-    max_leaves=5,
-)
-
-
-@st.composite
-def reshaped(draw: st.DrawFn) -> bytes:
-    """A real frame whose JSON has lost, gained or changed fields."""
-    fields = json.loads(draw(st.sampled_from(FRAMES)))
-    data = fields["data"]
-    for name in draw(st.lists(st.sampled_from(sorted(data)), max_size=3)):
-        data.pop(name, None)
-    data.update(draw(st.dictionaries(st.sampled_from([*"eEsUutTpqbBaAmMfl", "lastUpdateId", "bids"]), json_values)))
-    fields.update(draw(st.dictionaries(st.sampled_from(["stream", "data", "id"]), json_values, max_size=1)))
-    separators = draw(st.sampled_from([(",", ":"), (", ", ": ")]))
-    return json.dumps(fields, separators=separators, ensure_ascii=draw(st.booleans())).encode(errors="surrogatepass")
-
-
-@given(st.one_of(damaged(), reshaped(), st.binary(max_size=60)))
+@given(st.one_of(damaged(FRAMES), reshaped(FRAMES, KEYS), st.binary(max_size=60)))
 @example(TRADE)
 @example(CHINESE_TRADE)
 def test_whatever_comes_is_a_message_of_ours_or_undecodable_for_a_short_reason(frame: bytes) -> None:
@@ -294,7 +241,7 @@ def test_whatever_comes_is_a_message_of_ours_or_undecodable_for_a_short_reason(f
         assert envelope.payload is frame
 
 
-@given(st.one_of(damaged(), reshaped()))
+@given(st.one_of(damaged(FRAMES), reshaped(FRAMES, KEYS)))
 @example(TRADE.replace(b'"M":true', b'"t":3735683259'))
 @example(TRADE.replace(b'"p":"61837.63000000"', b'"p":":"').replace(b',"M":true', b""))
 @example(TICKER.replace(b'"A":"1.54698000"', b'"A":"1","x":[{}]'))

@@ -3,18 +3,16 @@
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from decimal import Decimal
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from collector.domain.errors import UndecodableError
 from collector.domain.exact import suspects
-from collector.domain.records import AggTradeRow, BookRow, BookTickerRow, Envelope, TradeRow
-from collector.exchanges.adapter import Subscription
+from collector.domain.records import AggTradeRow, BookRow, BookTickerRow, TradeRow
 from collector.exchanges.binance import Binance
+from tests.exchanges.reading import Reading, assert_equal_to, decoded, expected_row, number
 
 adapter = Binance()
 CHANNELS = {
@@ -35,39 +33,11 @@ Lines = Callable[[str], list[dict[str, Any]]]
 Frames = Callable[[str], list[bytes]]
 
 
-def decoded(frames: Iterable[bytes]) -> tuple[list[Envelope], Counter[str]]:
-    """Decode frames of any symbol; also count the reasons of those that are no messages."""
-    frames = list(frames)
-    names = {name.decode() for frame in frames for name in re.findall(rb'"stream": ?"(\w+)@', frame)}
-    decode = adapter.decoder(Subscription(tuple(sorted(name.upper() for name in names)), tuple(CHANNELS.values())))
-    envelopes, reasons = [], Counter[str]()
-    for frame in frames:
-        try:
-            envelopes += decode(frame)
-        except UndecodableError as error:
-            reasons[str(error)] += 1
-    return envelopes, reasons
-
-
-def exact(data_type: str, payloads: list[bytes]) -> Iterator[tuple[Any, ...]]:
-    """Typed rows with every double as the decimal that its shortest text is."""
-    for row in adapter.rows(data_type, payloads):
-        assert row is not None
-        yield tuple(as_decimals(value) for value in row)
-
-
-def as_decimals(value: object) -> object:
-    if isinstance(value, tuple):
-        return tuple(map(as_decimals, value))
-    return Decimal(repr(value)) if isinstance(value, float) else value
-
-
-def read_independently(frame: bytes) -> tuple[str, str, int, int | None, tuple[Any, ...]]:
+def read_independently(frame: bytes) -> Reading:
     """Symbol, data type, id, time and row of a frame, from its JSON alone."""
     fields = json.loads(frame)
     symbol, channel = fields["stream"].split("@", 1)
     data, data_type = fields["data"], CHANNELS[channel]
-    number = Decimal
     if data_type in {"trade", "agg_trade"}:
         key = {"trade": "t", "agg_trade": "a"}[data_type]
         row: tuple[Any, ...] = (
@@ -90,24 +60,13 @@ def read_independently(frame: bytes) -> tuple[str, str, int, int | None, tuple[A
     return symbol.upper(), data_type, last, None if snapshot else data["E"] * 1000, row
 
 
-def assert_equal_to_an_independent_reading(envelopes: list[Envelope]) -> None:
-    by_type: dict[str, list[Envelope]] = defaultdict(list)
-    for envelope in envelopes:
-        by_type[envelope.stream.data_type].append(envelope)
-    for data_type, group in by_type.items():
-        rows = exact(data_type, [envelope.payload for envelope in group])
-        for envelope, row in zip(group, rows, strict=True):
-            seen = (envelope.stream.symbol, data_type, envelope.id, envelope.exchange_us, row)
-            assert seen == read_independently(envelope.payload)
-
-
 @pytest.mark.parametrize("name", RECORDINGS)
 def test_every_recorded_frame_of_a_known_stream_is_its_message(name: str, received: Frames) -> None:
-    envelopes, reasons = decoded(received(name))
+    envelopes, reasons = decoded(adapter, received(name))
     assert Counter(envelope.stream.data_type for envelope in envelopes) == RECORDINGS[name]
     assert len(envelopes) + reasons.total() == len(received(name))
     assert all("@kline_1m" in reason for reason in reasons)
-    assert_equal_to_an_independent_reading(envelopes)
+    assert_equal_to(read_independently, adapter, envelopes)
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
@@ -118,7 +77,7 @@ def test_no_recorded_frame_needs_its_raw_text(name: str, received: Frames) -> No
 @pytest.mark.parametrize("name", RECORDINGS)
 def test_recorded_ids_keep_their_rules(name: str, received: Frames) -> None:
     ids: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
-    for envelope in decoded(received(name))[0]:
+    for envelope in decoded(adapter, received(name))[0]:
         assert envelope.id is not None
         first_id = envelope.id if envelope.first_id is None else envelope.first_id
         ids[envelope.stream.symbol, envelope.stream.data_type].append((first_id, envelope.id))
@@ -144,7 +103,7 @@ def test_counts_equal_those_of_another_project(recorded: Lines, received: Frames
         for line in recorded(name)
         if line["dir"] == "http" and "/depth" in line["url"]
     }
-    envelopes, _ = decoded(received(name))
+    envelopes, _ = decoded(adapter, received(name))
     diffs = [envelope for envelope in envelopes if envelope.stream.data_type == "book_delta"]
     fresh = [envelope for envelope in diffs if (envelope.id or 0) > books[envelope.stream.symbol]]
     types = Counter(envelope.stream.data_type for envelope in envelopes)
@@ -159,10 +118,10 @@ def as_partial_depth(book: dict[str, Any]) -> bytes:
 
 
 def test_partial_depth_of_a_real_market_is_read_and_its_symbol_comes_from_the_stream(top20: list[Any]) -> None:
-    envelopes, reasons = decoded(map(as_partial_depth, top20))
+    envelopes, reasons = decoded(adapter, map(as_partial_depth, top20))
     assert not reasons
     assert {envelope.stream for envelope in envelopes} == {("binance", "BTCUSDT", "book_snapshot")}
-    assert_equal_to_an_independent_reading(envelopes)
+    assert_equal_to(read_independently, adapter, envelopes)
 
 
 def test_partial_depth_agrees_with_the_book_ticker_of_the_same_update(top20: list[Any], received: Frames) -> None:
@@ -178,27 +137,6 @@ def test_partial_depth_agrees_with_the_book_ticker_of_the_same_update(top20: lis
         assert best == tickers[book.last_id]
 
 
-def expected_row(record: dict[str, Any]) -> dict[str, Any]:
-    """Another project's record, by our columns."""
-    if record["type"] == "trade":
-        return {
-            "trade_id": record["id"],
-            "price": record["price"],
-            "size": record["amount"],
-            "side": record["side"],
-        }
-    if record["type"] == "book_ticker":
-        names = ("bidPrice", "bidAmount", "askPrice", "askAmount")
-        return dict(zip(BookTickerRow._fields[1:], (record[name] for name in names), strict=True))
-    return {
-        "is_snapshot": record["isSnapshot"],
-        "bid_prices": tuple(level["price"] for level in record["bids"]),
-        "bid_sizes": tuple(level["amount"] for level in record["bids"]),
-        "ask_prices": tuple(level["price"] for level in record["asks"]),
-        "ask_sizes": tuple(level["amount"] for level in record["asks"]),
-    }
-
-
 def as_our_channel(raw: dict[str, Any]) -> bytes:
     """Messages of a slower stream, or made by that project from a REST answer, in the dress of ours."""
     stream = re.sub(r"@depth$", "@depth@100ms", raw["stream"].replace("@depthSnapshot", "@depth20@100ms"))
@@ -208,7 +146,7 @@ def as_our_channel(raw: dict[str, Any]) -> bytes:
 def test_rows_equal_the_records_of_another_project(mapped: Callable[[str], list[dict[str, Any]]]) -> None:
     compared = Counter[str]()
     for pair in mapped("binance"):
-        envelopes, _ = decoded([as_our_channel(pair["raw"])])
+        envelopes, _ = decoded(adapter, [as_our_channel(pair["raw"])])
         if not pair["expected"] or not envelopes:
             continue
         (envelope,), (record,) = envelopes, pair["expected"]
