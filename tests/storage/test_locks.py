@@ -1,8 +1,11 @@
 """Role locks: held by one process, freed by its death."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from collector.storage.locks import RoleLock
 
@@ -44,3 +47,15 @@ def test_kill_9_frees_the_lock(tmp_path: Path) -> None:
         holder.wait()
         assert lock.try_acquire()
         lock.release()
+
+
+def test_a_lock_is_held_though_the_full_disk_takes_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_given: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    lock = RoleLock(tmp_path, "writer")
+    assert lock.try_acquire()
+    assert not RoleLock(tmp_path, "writer").is_free()
+    assert lock.holder() == "unknown"
+    lock.release()
