@@ -3,25 +3,14 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from structlog.typing import FilteringBoundLogger
 
 from collector.config import JournalConfig
+from collector.processes.space import Space, shortage
 from collector.storage.journal import JournalWriter
 from collector.storage.journal_format import RecordKind
-
-RESUME_MARGIN: Final = 0.05
-"""How far beyond its limit space must come back before frames are taken again, so that it does not flicker."""
-
-
-class Space(NamedTuple):
-    """The disk as a feed sees it."""
-
-    free_bytes: int
-    journal_bytes: int
-    """What the feed's own journal files take."""
-    journal_files: int
 
 
 class Event(NamedTuple):
@@ -42,16 +31,6 @@ class _Refusal:
     announced: bool = False
     frames: int = 0
     bytes: int = 0
-
-
-def shortage(space: Space, limits: JournalConfig, *, refusing: bool) -> str | None:
-    """The limit that forbids to append now, by its key in the configuration; None if none does."""
-    margin = RESUME_MARGIN if refusing else 0.0
-    if space.free_bytes < limits.min_free_bytes * (1 + margin):
-        return "min_free_bytes"
-    if space.journal_bytes > limits.max_bytes * (1 - margin):
-        return "max_bytes"
-    return None
 
 
 class JournalGate:

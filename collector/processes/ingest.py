@@ -1,7 +1,7 @@
 """Ingest: reads one feed's WebSockets and appends every message to its journal, before anything else happens to it."""
 
+import errno
 import itertools
-import os
 import random
 import threading
 from collections.abc import Callable
@@ -15,11 +15,12 @@ from collector.exchanges.adapter import Adapter, Subscription
 from collector.feed.budget import ConnectionBudget
 from collector.feed.connection import open_connection
 from collector.processes.context import Context
-from collector.processes.gate import JournalGate, Space
+from collector.processes.gate import JournalGate
 from collector.processes.readers import Reader, Readers
 from collector.processes.session import LEAVE_SECS, Connect, FeedTools, LineState, Tally
+from collector.processes.space import MeasureSpace, Space, measure_space
 from collector.processes.syncer import Syncer
-from collector.storage.journal import JournalWriter, journal_files, next_number
+from collector.storage.journal import JournalWriter, next_number
 from collector.storage.journal_format import FeedIdentity
 
 RING_SECS: Final = 0.02
@@ -31,7 +32,7 @@ REPORT_SECS: Final = 1.0
 STOP_SECS: Final = LEAVE_SECS + 1.5
 """A thread that has not left by then hangs in a handshake, where it holds nothing that was received."""
 
-MeasureSpace = Callable[[Path], Space]
+_FULL_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def open_journal(config: Config, feed: FeedConfig, now_ns: Callable[[], int]) -> JournalWriter:
@@ -42,11 +43,21 @@ def open_journal(config: Config, feed: FeedConfig, now_ns: Callable[[], int]) ->
     return JournalWriter(folder, identity, first, config.journal.file_bytes, now_ns)
 
 
-def measure_space(folder: Path) -> Space:
-    """Measure the disk under a journal folder, and the folder itself."""
-    disk = os.statvfs(folder)
-    sizes = [_size_bytes(path) for _, path in journal_files(folder)]
-    return Space(disk.f_bavail * disk.f_frsize, sum(sizes), len(sizes))
+def begin_journal(context: Context, feed: FeedConfig) -> JournalWriter | None:
+    """As `open_journal`, but wait while the disk is too full for a new file; None once told to stop."""
+    waited = False
+    while not context.stopping():
+        try:
+            return open_journal(context.config, feed, context.clock.now_ns)
+        except OSError as error:
+            if error.errno not in _FULL_DISK:
+                raise
+            if not waited:
+                context.log.warning("no_room_for_journal", error=str(error))
+        waited = True
+        context.report({"feed": feed.name})
+        context.clock.sleep(REPORT_SECS)
+    return None
 
 
 def run(
@@ -196,10 +207,3 @@ class _Ingest:
 
 def _journal_folder(config: Config, feed: FeedConfig) -> Path:
     return config.data_dir / "journal" / feed.name
-
-
-def _size_bytes(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0  # the writer removed it just now

@@ -5,6 +5,7 @@ from functools import partial
 from collector.config import Config
 from collector.processes.context import Context
 from collector.processes.loop import Assignment, Links, run_child
+from collector.processes.space import free_bytes, wait_for_room
 from collector.storage.locks import RoleLock
 
 WRITER = "writer"
@@ -31,14 +32,17 @@ def _ingest(context: Context, feed_name: str) -> None:
     from collector.processes import ingest  # noqa: PLC0415 -- websocket-client is ingest's alone
 
     feed = next(feed for feed in context.config.feed if feed.name == feed_name)
-    journal = ingest.open_journal(context.config, feed, context.clock.now_ns)
-    ingest.run(context, feed, adapter(feed.exchange), journal)
+    journal = ingest.begin_journal(context, feed)
+    if journal is not None:
+        ingest.run(context, feed, adapter(feed.exchange), journal)
 
 
 def _write(context: Context) -> None:
     from collector.exchanges.registry import adapter  # noqa: PLC0415 -- see the module's first line
     from collector.processes.writer import Writer  # noqa: PLC0415 -- SQLite is the writer's alone
 
+    # On a full disk not even a segment can be opened.
+    wait_for_room(context, free_bytes, lambda: context.report({}), lambda: None)
     folder = context.config.data_dir / "run"
     Writer(context, adapter, lambda feed: RoleLock(folder, ingest_role(feed)).is_free()).run()
 

@@ -4,7 +4,6 @@ The fate of its errors: a frame it cannot read becomes an undecoded row; a commi
 again, with nothing read meanwhile; a segment somebody reads is sealed later; data of a newer version stops it.
 """
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +18,9 @@ from collector.processes.context import Context
 from collector.processes.intake import Intake
 from collector.processes.ledger import FeedState
 from collector.processes.shelf import Shelf
+from collector.processes.space import free_bytes, gets_short, wait_for_room
 from collector.processes.streams import Stream, Streams
+from collector.storage.journal import journal_path
 from collector.storage.journal_reader import JournalReader
 from collector.storage.segments import Commit
 
@@ -31,15 +32,11 @@ LATE_LINE_SECS: Final = 10.0
 
 REPORT_SECS: Final = 1.0
 RETRY_SECS: Final = 1.0
+LOOK_SECS: Final = 5.0
+"""How often it is asked whether a seal would make room."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_feed = msgspec.msgpack.Decoder(FeedState).decode
-
-
-def free_bytes(folder: Path) -> int:
-    """Room on the disk that holds `folder`, for a process without privileges."""
-    stat = os.statvfs(folder)
-    return stat.f_bavail * stat.f_frsize
 
 
 class Writer:
@@ -69,21 +66,21 @@ class Writer:
         self._commit_secs = 0.0
         self._batch_since: float | None = None
         self._reported: float | None = None
+        self._look_at = 0.0
         self._read_until_us: dict[str, int] = {}
 
     def run(self) -> None:
         """Work until told to stop, then until nothing is left to read."""
         while True:
             stopping = self._context.stopping()
+            wait_for_room(self._context, self._free, self._report, self._seal_messages)
             busy = self._read_all()
             if not busy:
                 self._settle(all_due=stopping)
             if self._until_commit() <= 0 or (stopping and not busy):
                 self._commit()
-            if self._shelf.seal_due():
-                self._commit()
-                self._shelf.seal(self._streams, self._feed_states())
-                self._intake.begin(self._shelf.next_row)
+            if self._shelf.seal_due() or self._seal_makes_room():
+                self._seal()
             self._report()
             if stopping and not busy:
                 break
@@ -164,7 +161,6 @@ class Writer:
         """Store it, trying for as long as it takes: it stays in the journal, and nothing more is read meanwhile."""
         failed = False
         while True:
-            self._wait_for_room()
             started = self._clock.monotonic()
             try:
                 self._shelf.store(commit)
@@ -178,17 +174,29 @@ class Writer:
                     self._context.log.info("commit_recovered", messages=len(commit.messages))
                 return self._clock.monotonic() - started
 
-    def _wait_for_room(self) -> None:
-        # Ingest refuses below the mark; the writer may use half of what is left, the archiver the rest.
-        paused = False
-        while (free := self._free(self._config.data_dir)) < self._config.journal.min_free_bytes // 2:
-            if not paused:
-                self._context.log.warning("writer_paused", free_bytes=free)
-            paused = True
-            self._clock.sleep(RETRY_SECS)
-            self._report()
-        if paused:
-            self._context.log.info("writer_resumed", free_bytes=free)
+    def _seal(self) -> None:
+        self._commit()
+        self._shelf.seal(self._streams, self._feed_states())
+        self._intake.begin(self._shelf.next_row)
+
+    def _seal_messages(self) -> None:
+        """Seal, so that journals go and the archiver has something to make small."""
+        if self._shelf.next_row > 1:
+            self._seal()
+
+    def _seal_makes_room(self) -> bool:
+        """Whether the disk gets short and a seal would remove journals, all of whose rows are committed."""
+        now = self._clock.monotonic()
+        if now < self._look_at:
+            return False
+        self._look_at = now + LOOK_SECS
+        is_short = gets_short(self._free(self._config.data_dir), self._config.journal)
+        return is_short and self._shelf.next_row > 1 and self._has_read_journals()
+
+    def _has_read_journals(self) -> bool:
+        journals = self._config.data_dir / "journal"
+        ended = [position for position in self._shelf.positions.values() if position.ended]
+        return any(journal_path(journals / p.feed, p.number).exists() for p in ended)
 
     def _log_undecodable(self) -> None:
         sample = self._intake.sample

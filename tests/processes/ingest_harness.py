@@ -17,8 +17,8 @@ from collector.exchanges.adapter import ConnectionPlan, Control, ControlKind, De
 from collector.feed.connection import open_connection
 from collector.processes import ingest
 from collector.processes.context import Context, SystemClock
-from collector.processes.ingest import MeasureSpace, measure_space
 from collector.processes.session import Connect
+from collector.processes.space import MeasureSpace, measure_space
 from collector.storage.journal import JournalWriter, journal_files
 from collector.storage.journal_format import Record, RecordKind, decode_header, event_of, frames_of, parse_records
 

@@ -1,8 +1,10 @@
+import errno
 import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,15 @@ import pytest
 from websockets.frames import Opcode
 from websockets.sync.server import ServerConnection, serve
 
-from collector.config import JournalConfig
+from collector.config import Config, FeedConfig, JournalConfig
+from collector.processes import ingest
 from collector.processes import session as session_module
-from collector.processes.gate import Space
+from collector.processes.context import Context
+from collector.processes.space import Space
 from collector.storage.journal import JournalWriter
 from collector.storage.journal_format import RecordKind
 from tests.feed.servers import Peer, Server, close_frame, meanwhile, wire
-from tests.processes.ingest_harness import LIMITS, PlainAdapter, Recording, wait_for
+from tests.processes.ingest_harness import LIMITS, Bell, PlainAdapter, Recording, capturing_log, wait_for
 
 REAL_FRAMES = Path("../shared/data/frames/binance_spot/hftbacktest_btcusdt_20240808.jsonl.zst")
 PLENTY = Space(free_bytes=1 << 40, journal_bytes=0, journal_files=1)
@@ -451,3 +455,35 @@ def test_a_new_incarnation_begins_a_file_behind_the_last_one(start: Start, serve
 
     assert second.journal.number == first.journal.number + 1
     assert second.frames() == [b"one", b"two"]
+
+
+def test_a_journal_is_begun_once_the_full_disk_has_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reports: list[Mapping[str, Any]] = []
+    log, logged = capturing_log()
+    full = iter([errno.ENOSPC, errno.EDQUOT])
+    real = ingest.open_journal
+
+    def open_journal(*given: Any) -> JournalWriter:
+        number = next(full, None)
+        if number is not None:
+            raise OSError(number, os.strerror(number))
+        return real(*given)
+
+    class Clock:
+        sleep = staticmethod(lambda _secs: None)
+        monotonic = now_ns = staticmethod(time.time_ns)
+
+    feed = FeedConfig(name="plain")
+    config = Config(data_dir=tmp_path, feed=(feed,))
+    bell = Bell()
+    context = Context("ingest:plain", config, bell, bell, lambda: False, reports.append, log, Clock)
+    monkeypatch.setattr(ingest, "open_journal", open_journal)
+    journal = ingest.begin_journal(context, feed)
+    assert journal is not None
+    journal.close()
+    assert len(reports) == 2
+    assert [entry["event"] for entry in logged] == ["no_room_for_journal"]
+    full = iter([errno.EACCES])
+    with pytest.raises(PermissionError):
+        ingest.begin_journal(context, feed)
+    assert ingest.begin_journal(replace(context, stopping=lambda: True), feed) is None

@@ -89,6 +89,18 @@ class World:
         self.stop_when = lambda: self.secs >= until
         self.writer().run()
 
+    def run_for(self, secs: float) -> None:
+        """Be killed while idle, after so long."""
+
+        def stopping() -> bool:
+            if self.secs >= secs:
+                raise KeyboardInterrupt
+            return False
+
+        self.stop_when = stopping
+        with pytest.raises(KeyboardInterrupt):
+            self.writer().run()
+
     def run_until_commit(self) -> None:
         """Be killed right after the first commit."""
         self.stop_when = lambda: False
@@ -352,6 +364,59 @@ def test_the_writer_pauses_below_half_the_mark_and_goes_on_by_itself(
     world.run()
     assert len(slept) == 3
     assert world.payloads() == [trade(1)]
+
+
+def test_a_pause_begins_with_a_seal_that_frees_the_journals_it_holds(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journals = world.config.data_dir / "journal/f"
+    real = world.sleep
+
+    def sleep(secs: float) -> None:
+        real(secs)
+        if world.secs > 10 and "writer_paused" not in world.events:
+            world.free = 0
+        if "segment_sealed" in world.events:
+            assert journal_files(journals) == []
+            world.free = 1 << 40
+
+    monkeypatch.setattr(world, "sleep", sleep)
+    journal = world.journal()
+    journal.append_frames(START_NS, 0, [trade(1)])
+    journal.close()
+    world.run(stop_after_secs=20)
+    assert "writer_resumed" in world.events
+    assert len(sealed_segments(world.config.data_dir / "segments")) == 1
+    assert world.payloads() == [trade(1)]
+
+
+@pytest.mark.parametrize(
+    ("limits", "free", "seals"),
+    [
+        (JournalConfig(), 1 << 40, 0),
+        (JournalConfig(), (3 << 29) - 1, 1),
+        (JournalConfig(min_free_bytes=0), 0, 0),
+    ],
+    ids=["room", "short disk", "no mark"],
+)
+def test_a_seal_comes_early_where_it_makes_room_that_gets_short(
+    world: World, limits: JournalConfig, free: int, seals: int
+) -> None:
+    world = World(world.config.data_dir, journal=limits)
+    world.free = free
+    journal = world.journal(file_bytes=1_000)
+    for number in range(20):
+        journal.append_frames(START_NS, 0, [trade(number)])
+    world.run_for(20)
+    assert world.events.count("segment_sealed") == seals
+    assert len(journal_files(world.config.data_dir / "journal/f")) == (1 if seals else journal.number)
+
+
+def test_a_short_disk_is_no_reason_to_seal_what_frees_nothing(world: World) -> None:
+    world.free = 1 << 30
+    world.journal().append_frames(START_NS, 0, [trade(1)])
+    world.run_for(20)
+    assert world.events.count("segment_sealed") == 0
 
 
 def test_a_segment_is_sealed_on_a_multiple_of_its_interval(world: World) -> None:
