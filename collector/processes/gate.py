@@ -29,15 +29,22 @@ class _Refusal:
     started_ns: int
     reason: str
     announced: bool = False
+    over: bool = False
+    """There seems to be room again: the next frames are tried."""
     frames: int = 0
     bytes: int = 0
+
+    def counts(self) -> dict[str, int]:
+        """What the `resumed` record says."""
+        return {"frames": self.frames, "bytes": self.bytes, "started_ns": self.started_ns}
 
 
 class JournalGate:
     """The journal, for the threads of one feed. No call raises OSError, none waits for anything but one append.
 
     While space is short, or a write failed, the newest frames are dropped and counted. The journal says so in a
-    `refusing` record, as far as the disk takes one, and in a `resumed` record with the counts.
+    `refusing` record, as far as the disk takes one, and in a `resumed` record with the counts: it is written together
+    with the first frames that are taken again, so that a disk that is still full ends no stretch.
     """
 
     def __init__(
@@ -61,11 +68,12 @@ class JournalGate:
         with self._lock:
             if self._finished:
                 return
-            if self._refusal is None:
+            if self._refusal is None or (self._refusal.over and self._say_what_waits(self._refusal)):
                 try:
-                    self._journal.append_frames(received_ns, line, frames, binary)
+                    self._put(received_ns, line, frames, binary)
                 except OSError as error:
-                    self._refusal = self._begin(f"write failed: {error}")
+                    self._refusal = self._refusal or self._begin(f"write failed: {error}")
+                    self._refusal.over = False
                 else:
                     self.frames += len(frames)
                     self.bytes += size_bytes
@@ -83,23 +91,22 @@ class JournalGate:
                 self._refusal = self._refusal or self._begin("write failed")
 
     def check(self, space: Space) -> None:
-        """Begin or end refusing, as space demands. For about once a second."""
+        """Begin refusing, or let the next frames be tried, as space demands. For about once a second."""
         with self._lock:
             if self._finished:
                 return
             short = shortage(space, self._limits, refusing=self._refusal is not None)
-            if short and self._refusal is None:
+            if self._refusal is not None:
+                self._refusal.over = not short
+                self._say_what_waits(self._refusal)
+            elif short:
                 self._refusal = self._begin(short)
-            elif self._refusal is not None and not short:
-                self._resume(self._refusal)
-            elif self._refusal is not None and not self._refusal.announced:
-                self._announce(self._refusal)
 
     def finish(self) -> None:
         """Say what was refused until now. What a thread brings later, because it hung till then, is dropped."""
         with self._lock:
-            if self._refusal is not None:
-                self._resume(self._refusal)
+            if self._refusal is not None and self._say_what_waits(self._refusal):
+                self._write(Event(RecordKind.RESUMED, self._now_ns(), 0, self._refusal.counts()))
             self._finished = True
 
     def _begin(self, reason: str) -> _Refusal:
@@ -112,16 +119,20 @@ class JournalGate:
         info = {"reason": refusal.reason, "started_ns": refusal.started_ns}
         refusal.announced = self._write(Event(RecordKind.REFUSING, refusal.started_ns, 0, info))
 
-    def _resume(self, refusal: _Refusal) -> None:
-        """Write all that waits, then the end; where that fails, the next check goes on with what is left."""
+    def _put(self, received_ns: int, line: int, frames: Sequence[bytes], binary: Sequence[int]) -> None:
+        refusal = self._refusal
+        if refusal is None:
+            self._journal.append_frames(received_ns, line, frames, binary)
+            return
+        self._journal.append_resumed(self._now_ns(), refusal.counts(), received_ns, line, frames, binary)
+        self._refusal = None
+        self._log.warning("resumed", reason=refusal.reason, frames=refusal.frames, bytes=refusal.bytes)
+
+    def _say_what_waits(self, refusal: _Refusal) -> bool:
+        """Write what could not be written before; where that fails, the next try goes on with what is left."""
         if not refusal.announced:
             self._announce(refusal)
-        if not refusal.announced or not self._write_held():
-            return
-        info = {"frames": refusal.frames, "bytes": refusal.bytes, "started_ns": refusal.started_ns}
-        if self._write(Event(RecordKind.RESUMED, self._now_ns(), 0, info)):
-            self._refusal = None
-            self._log.warning("resumed", reason=refusal.reason, frames=refusal.frames, bytes=refusal.bytes)
+        return refusal.announced and self._write_held()
 
     def _write_held(self) -> bool:
         while self._held:

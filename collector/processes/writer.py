@@ -32,7 +32,7 @@ LATE_LINE_SECS: Final = 10.0
 
 REPORT_SECS: Final = 1.0
 RETRY_SECS: Final = 1.0
-LOOK_SECS: Final = 5.0
+LOOK_SECS: Final = 2.0
 """How often it is asked whether a seal would make room."""
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -165,8 +165,9 @@ class Writer:
             try:
                 self._shelf.store(commit)
             except CommitError as error:
+                if not failed:
+                    self._context.log.warning("commit_failed", error=str(error), messages=len(commit.messages))
                 failed = True
-                self._context.log.warning("commit_failed", error=str(error), messages=len(commit.messages))
                 self._clock.sleep(RETRY_SECS)
                 self._report()
             else:

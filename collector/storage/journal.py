@@ -80,6 +80,19 @@ class JournalWriter:
         """Append frames received at one moment on one line; `binary` holds the indexes of binary ones."""
         self._append(encode_frames(received_ns, line, frames, binary))
 
+    def append_resumed(
+        self,
+        at_ns: int,
+        info: Mapping[str, Any],
+        received_ns: int,
+        line: int,
+        frames: Sequence[bytes],
+        binary: Collection[int] = (),
+    ) -> None:
+        """Append that frames are taken again and the first of them: both or neither."""
+        resumed = encode_event(RecordKind.RESUMED, at_ns, 0, info)
+        self._append([*resumed, *encode_frames(received_ns, line, frames, binary)])
+
     def append_event(self, kind: RecordKind, received_ns: int, line: int, info: Mapping[str, Any]) -> None:
         """Append what happened to a connection or to the journal itself."""
         self._append(encode_event(kind, received_ns, line, info))

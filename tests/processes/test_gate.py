@@ -32,6 +32,10 @@ class FailingJournal:
         self._perhaps(RecordKind.FRAMES)
         self._journal.append_frames(*arguments)
 
+    def append_resumed(self, *arguments: Any) -> None:
+        self._perhaps(RecordKind.RESUMED)
+        self._journal.append_resumed(*arguments)
+
     def append_event(self, kind: RecordKind, *arguments: Any) -> None:
         self._perhaps(kind)
         self._journal.append_event(kind, *arguments)
@@ -119,13 +123,15 @@ def test_a_refused_stretch_is_framed_by_its_records_and_counted(bench: Bench) ->
     assert [entry["event"] for entry in bench.logged] == ["refusing", "resumed"]
 
 
-def test_a_failed_write_refuses_its_own_frames_and_is_tried_again_at_the_next_check(bench: Bench) -> None:
+def test_a_failed_write_refuses_its_own_frames_and_those_until_the_next_check(bench: Bench) -> None:
     bench.disk.fails = lambda _: True
     bench.feed(b"lost")
+    bench.disk.fails = lambda _: False
+    bench.feed(b"lost")
     bench.gate.check(PLENTY)
+    bench.disk.fails = lambda _: True
     bench.feed(b"lost")
     bench.disk.fails = lambda _: False
-    bench.feed(b"still refused")
     bench.gate.check(PLENTY)
     bench.feed(b"kept")
 
@@ -144,16 +150,28 @@ def test_the_refusal_is_announced_as_soon_as_the_disk_takes_the_record(bench: Be
     assert bench.kinds() == [RecordKind.REFUSING]
 
 
-def test_a_resumed_record_that_fails_is_written_once_at_the_next_check(bench: Bench) -> None:
-    bench.gate.check(SPARSE)
-    bench.disk.fails = lambda kind: kind is RecordKind.RESUMED
-    bench.gate.check(PLENTY)
-    bench.feed(b"lost")
+def test_a_disk_that_is_still_full_ends_no_stretch(bench: Bench) -> None:
+    bench.disk.fails = lambda kind: kind in {RecordKind.FRAMES, RecordKind.RESUMED}
+    for _ in range(3):
+        bench.feed(b"lost")
+        bench.gate.check(PLENTY)
+    assert bench.kinds() == [RecordKind.REFUSING]
     bench.disk.fails = lambda _: False
-    bench.gate.check(PLENTY)
+    bench.feed(b"kept")
 
-    assert bench.kinds() == [RecordKind.REFUSING, RecordKind.RESUMED]
-    assert bench.records()[1].info["frames"] == 1
+    assert bench.kinds() == [RecordKind.REFUSING, RecordKind.RESUMED, RecordKind.FRAMES]
+    assert bench.records()[1].info["frames"] == 3
+    assert [entry["event"] for entry in bench.logged] == ["refusing", "resumed"]
+
+
+def test_space_that_gets_short_again_before_a_frame_came_ends_no_stretch(bench: Bench) -> None:
+    bench.gate.check(SPARSE)
+    bench.gate.check(PLENTY)
+    bench.gate.check(SPARSE)
+    bench.feed(b"lost")
+
+    assert bench.kinds() == [RecordKind.REFUSING]
+    assert bench.gate.refused == 1
 
 
 def test_what_became_of_connections_is_written_once_the_disk_takes_it(bench: Bench) -> None:
@@ -166,6 +184,7 @@ def test_what_became_of_connections_is_written_once_the_disk_takes_it(bench: Ben
     bench.disk.fails = lambda _: False
     bench.gate.event(RecordKind.CONNECT, 1, {"connection": 4})
     bench.gate.check(PLENTY)
+    bench.feed(b"kept")
 
     found = [(record.kind, record.info.get("connection")) for record in bench.records()]
     assert found == [
@@ -175,6 +194,7 @@ def test_what_became_of_connections_is_written_once_the_disk_takes_it(bench: Ben
         (RecordKind.CONNECT, 3),
         (RecordKind.CONNECT, 4),
         (RecordKind.RESUMED, None),
+        (RecordKind.FRAMES, None),
     ]
 
 

@@ -1,0 +1,182 @@
+"""Disks that get short, full, and have room again: what was accepted is archived once, what was refused is a gap."""
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.whole.accounts import frames_sent, gaps_of, missing_frames
+from tests.whole.disks import SmallDisk
+from tests.whole.running import Exchange, Recorder, wait_for
+
+SYMBOLS = ["BTCUSDT", "ETHUSDT"]
+TYPES = ["book_snapshot", "book_delta", "trade", "book_ticker"]
+LIVE = ("--symbols", ",".join(SYMBOLS), "--rate", "2000", "--seed", "13")
+MIB = 1 << 20
+JOURNAL = {"file_bytes": "256KiB", "min_free_bytes": "4MiB", "fsync_interval_secs": 0.2}
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Callable[[str, int], SmallDisk]]:
+    """Mount a small disk on a folder of the test's."""
+    made: list[SmallDisk] = []
+
+    def mount(name: str, size_bytes: int) -> SmallDisk:
+        made.append(SmallDisk(tmp_path / name, size_bytes))
+        return made[-1]
+
+    yield mount
+    for one in made:
+        one.unmount()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> dict[str, Any]:
+    """What these recorders have in common: the archive stands on another disk."""
+    return {
+        "feed": {"symbols": SYMBOLS, "data_types": TYPES},
+        "archive": {
+            "url": (tmp_path / "elsewhere").as_uri(), "keep_raw": True,
+            "retry_base_delay_secs": 0.2, "retry_max_delay_secs": 0.5,
+        },
+        "journal": JOURNAL,
+        "segment": {"interval_secs": 3_600},
+        "supervisor": {"hang_timeout_secs": 600},
+    }  # fmt: skip
+
+
+def refused(recorder: Recorder) -> int:
+    return int((recorder.status() or {"writer": {"refused": 0}})["writer"]["refused"])
+
+
+def reasons(recorder: Recorder) -> set[str]:
+    return {reason["code"] for reason in recorder.status()["reasons"]}
+
+
+def record_more(recorder: Recorder, count: int = 500) -> None:
+    recorder.wait_for_messages(recorder.messages() + count)
+
+
+def finish(recorder: Recorder, source: Exchange) -> int:
+    """Stop both; how many frames are missing, each of which is accounted for."""
+    assert recorder.stop() == 0
+    source.stop()
+    return len(missing_frames(frames_sent(source), recorder.folder / "elsewhere"))
+
+
+def assert_one_budget_row_a_stretch_and_stream(recorder: Recorder, stretches: int) -> None:
+    gaps = gaps_of(recorder.folder / "elsewhere")
+    rows = Counter((gap["symbol"], gap["stream_type"]) for gap in gaps if gap["kind"] == "budget")
+    assert rows == {(symbol, data_type): stretches for symbol in SYMBOLS for data_type in TYPES}
+    assert {gap["cause"] for gap in gaps} == {"disk_budget"}
+    assert {gap["kind"] for gap in gaps} == {"budget"}
+
+
+def test_frames_are_refused_while_the_disk_is_short_and_taken_again_when_it_has_room(
+    disk: Callable[[str, int], SmallDisk],
+    settings: dict[str, Any],
+    exchange: Callable[..., Exchange],
+    recorder: Callable[..., Recorder],
+) -> None:
+    small = disk("data", 48 * MIB)
+    source = exchange(*LIVE)
+    recorded = recorder(source.ws_url, **settings).start()
+    recorded.wait_for_messages(500)
+    counts = []
+    for _ in range(2):
+        before = refused(recorded)
+        small.fill(leave_bytes=3 * MIB)
+        wait_for(lambda: recorded.alive() and refused(recorded) > before + 500)  # noqa: B023 -- asked at once
+        wait_for(lambda: "journal_over_budget" in reasons(recorded))
+        small.clear()
+        record_more(recorded)
+        counts.append(refused(recorded) - before)
+    assert finish(recorded, source) == sum(counts)
+    assert_one_budget_row_a_stretch_and_stream(recorded, stretches=2)
+
+
+def test_a_journal_at_its_limit_refuses_and_goes_on_once_the_writer_has_read_it(
+    settings: dict[str, Any], exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    source = exchange(*LIVE)
+    recorded = recorder(source.ws_url, **{**settings, "journal": {**JOURNAL, "max_bytes": "1MiB"}}).start()
+    writer = recorded.pid_of("writer")
+    os.kill(writer, signal.SIGSTOP)
+    wait_for(lambda: recorded.alive() and refused(recorded) > 500)
+    os.kill(writer, signal.SIGCONT)
+    wait_for(lambda: recorded.logged("resumed"))
+    record_more(recorded)
+    assert recorded.logged("resumed")[0]["frames"] == refused(recorded) == finish(recorded, source)
+    assert_one_budget_row_a_stretch_and_stream(recorded, stretches=1)
+
+
+def test_a_disk_full_of_sealed_segments_empties_itself_once_the_archiver_goes_on(
+    disk: Callable[[str, int], SmallDisk],
+    settings: dict[str, Any],
+    exchange: Callable[..., Exchange],
+    recorder: Callable[..., Recorder],
+) -> None:
+    small = disk("data", 12 * MIB)
+    source = exchange(*LIVE)
+    recorded = recorder(source.ws_url, **{**settings, "segment": {"interval_secs": 2}}).start()
+    archiver = recorded.pid_of("archiver")
+    os.kill(archiver, signal.SIGSTOP)
+    wait_for(lambda: recorded.alive() and refused(recorded) > 200)
+    assert recorded.status()["segments"]["sealed"] > 0
+    assert small.free_bytes() < 5 * MIB
+    os.kill(archiver, signal.SIGCONT)
+    wait_for(lambda: recorded.logged("resumed"))
+    record_more(recorded)
+    assert finish(recorded, source) > 0
+    assert recorded.logged("segment_quarantined") == []
+
+
+def test_whatever_meets_a_full_disk_tries_again_and_goes_on(
+    disk: Callable[[str, int], SmallDisk],
+    settings: dict[str, Any],
+    exchange: Callable[..., Exchange],
+    recorder: Callable[..., Recorder],
+) -> None:
+    small = disk("data", 48 * MIB)
+    source = exchange(*LIVE)
+    # No mark: everybody writes until nothing is left.
+    journal = {**JOURNAL, "min_free_bytes": 0}
+    recorded = recorder(source.ws_url, **{**settings, "journal": journal, "segment": {"interval_secs": 2}}).start()
+    archiver = recorded.pid_of("archiver")
+    os.kill(archiver, signal.SIGSTOP)
+    wait_for(lambda: (recorded.status() or {"segments": {"sealed": 0}})["segments"]["sealed"])
+    small.fill()
+    os.kill(archiver, signal.SIGCONT)
+    wait_for(
+        lambda: recorded.logged("refusing") and recorded.logged("commit_failed") and recorded.logged("store_failed")
+    )
+    small.clear()
+    wait_for(lambda: recorded.logged("resumed"))
+    wait_for(lambda: recorded.logged("segment_archived"))
+    record_more(recorded)
+    assert finish(recorded, source) > 0
+    assert_one_budget_row_a_stretch_and_stream(recorded, stretches=1)
+    assert recorded.logged("segment_quarantined") == []
+
+
+def test_a_full_store_makes_segments_wait(
+    disk: Callable[[str, int], SmallDisk],
+    settings: dict[str, Any],
+    exchange: Callable[..., Exchange],
+    recorder: Callable[..., Recorder],
+) -> None:
+    store = disk("elsewhere", 16 * MIB)
+    source = exchange(*LIVE)
+    store.fill(leave_bytes=64 << 10)
+    recorded = recorder(source.ws_url, **{**settings, "segment": {"interval_secs": 2}}).start()
+    wait_for(lambda: recorded.alive() and len(recorded.logged("store_failed")) > 2)
+    wait_for(lambda: "store_unreachable" in reasons(recorded))
+    record_more(recorded)
+    store.clear()
+    wait_for(lambda: recorded.logged("segment_archived"))
+    wait_for(lambda: recorded.status()["healthy"])
+    assert finish(recorded, source) == 0
