@@ -113,6 +113,10 @@ class Chaos:
         caught_up = continued_us is not None and at_us - continued_us >= CATCH_UP_US
         return Killed(role.removeprefix(INGEST), at_us, at_us if caught_up else stopped_us)
 
+    def was_stopped(self, pid: int) -> bool:
+        """Whether the plan stopped that process."""
+        return pid in self._stops_us
+
     def let_go(self) -> None:
         """Do nothing more to whom is stopped; for the end."""
         for held in self._held:

@@ -15,7 +15,9 @@ STOP_CONTINUE: Final = "stop, continue"
 TERM: Final = "term"
 ACTIONS: Final = (KILL, STOP_KILL, STOP_CONTINUE, TERM)
 
-HANG_TIMEOUT_SECS: Final = 5.0
+HANG_TIMEOUT_SECS: Final = 12.0
+"""Longer than a child takes to start on a busy machine."""
+
 SHORT_HOLD_SECS: Final = (0.1, 3.0)
 LONG_HOLD_SECS: Final = (HANG_TIMEOUT_SECS + 1, HANG_TIMEOUT_SECS + 3)
 """Long enough to be taken for dead."""

@@ -41,6 +41,8 @@ class Outcome:
     """Seen, and left behind."""
     events: Mapping[str, int]
     strays: int
+    hung: tuple[int, int]
+    """Children that the supervisor took for dead, and those of them that the soak had not stopped."""
     judgement: Judgement
     problems: list[Problem]
 
@@ -174,7 +176,7 @@ def _other_table(outcome: Outcome) -> list[str]:
         ["connections that lost their tail", judgement.tails],
         ["longest tail, frames", judgement.longest_tail_frames],
         ["longest tail, bytes", judgement.longest_tail_bytes],
-        ["children taken for dead and killed by the supervisor", outcome.events.get("process_hung", 0)],
+        ["children taken for dead / that were not stopped", " / ".join(map(str, outcome.hung))],
         ["lines on stderr that are none of the log", outcome.strays],
         ["segments archived", outcome.events.get("segment_archived", 0)],
     ])  # fmt: skip

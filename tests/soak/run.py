@@ -253,7 +253,7 @@ def run(options: Options, say: Say) -> report.Outcome:
         about=_about(options, began), roles=soak.roles, done=chaos.done, skipped=chaos.skipped, exits=chaos.exits,
         starts=log.starts, peak_bytes=processes.peak_bytes, samples=chaos.samples,
         semaphores=(len(processes.semaphores), len(processes.leaked_semaphores())), events=log.events,
-        strays=log.strays, judgement=judgement, problems=problems,
+        strays=log.strays, hung=(len(log.hung), sum(not chaos.was_stopped(pid) for pid in log.hung)), judgement=judgement, problems=problems,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.soak.plan import ACTIONS, EVERYTHING, KILL, STOP_CONTINUE, SUPERVISOR, TERM, plan
+from tests.soak.plan import ACTIONS, EVERYTHING, HANG_TIMEOUT_SECS, KILL, STOP_CONTINUE, SUPERVISOR, TERM, plan
 
 ROLES = ["ingest:books", "ingest:trades", "writer", "archiver"]
 
@@ -35,4 +35,4 @@ def test_only_a_stopped_process_is_held() -> None:
 
 def test_some_stops_last_long_enough_to_be_taken_for_dead() -> None:
     holds = [step.hold_secs for step in plan(3, ROLES, 500, 100) if step.action == STOP_CONTINUE]
-    assert 0 < sum(hold > 5 for hold in holds) < len(holds)
+    assert 0 < sum(hold > HANG_TIMEOUT_SECS for hold in holds) < len(holds)

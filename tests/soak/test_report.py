@@ -12,7 +12,7 @@ JUDGEMENT = Judgement({Stream("A", "trade"): Count(sent=1_200, archived=1_190, c
 OUTCOME = Outcome(
     about="a run", roles=["writer"], done={(KILL, "writer"): 3, (KILL, SUPERVISOR): 1, (TERM, "writer"): 2}, skipped=0,
     exits={-9: 1}, starts={"writer": 4}, peak_bytes={"writer": 50 << 20}, samples=[], semaphores=(44, 0),
-    events={"segment_archived": 7}, strays=0, judgement=JUDGEMENT, problems=[],
+    events={"segment_archived": 7}, strays=0, hung=(0, 0), judgement=JUDGEMENT, problems=[],
 )  # fmt: skip
 
 

@@ -52,6 +52,8 @@ class LogTail:
         self.starts_in_run = 0
         """How many children the present supervisor has started."""
         self.deaths: list[Death] = []
+        self.hung: list[int] = []
+        """Processes that the supervisor took for dead."""
         self.events: Counter[str] = Counter()
         self.failures: list[str] = []
         """Lines in which a process says why it failed, and what none of them caught."""
@@ -87,6 +89,8 @@ class LogTail:
             case "process_died":
                 at_us = int(datetime.fromisoformat(entry["ts"]).timestamp() * 1e6)
                 self.deaths.append(Death(entry["child"], entry["pid"], entry["exit_code"], at_us))
+            case "process_hung":
+                self.hung.append(entry["pid"])
             case "process_failed" | "process_refused":
                 self.failures.append(line.decode())
 
