@@ -44,10 +44,10 @@ def grip(processes: Processes, pid: int) -> Grip | None:
         return None
 
 
-def end_all(processes: Processes) -> None:
-    """Kill every process of the run."""
+def end_all(processes: Processes, spared: str | None = None) -> None:
+    """Kill every process of the run but those of that role."""
     for pid in processes.living():
-        held = grip(processes, pid)
+        held = grip(processes, pid) if processes.role(pid) != spared else None
         if held is not None:
             with held:
                 held.send(signal.SIGKILL)

@@ -10,18 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from collector.storage.journal import journal_files
-from collector.storage.locks import RoleLock
-from collector.storage.stores import open_store
-from collector.storage.verify import Verification
 from tests.soak import reading, report
 from tests.soak.chaos import INGEST, Chaos
 from tests.soak.evidence import Evidence, Ids, Killed, Problem, Stream
 from tests.soak.grip import end_all
 from tests.soak.judgement import judge
 from tests.soak.plan import HANG_TIMEOUT_SECS, plan
-from tests.soak.watch import TOKEN, LogTail, Processes
-from tests.whole.running import Exchange, Recorder, payloads_in_segments
+from tests.soak.remains import archive_problems, left_behind
+from tests.soak.watch import TOKEN, TRACKER, LogTail, Processes
+from tests.whole.running import POLL_SECS, Exchange, Recorder
 
 SYMBOLS: Final = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 FEEDS: Final = {"books": ("book_snapshot", "book_delta", "book_ticker"), "trades": ("trade", "agg_trade")}
@@ -43,6 +40,9 @@ JUDGE_SECS: Final = 3.0
 """After that, for the holes that are not yet judged."""
 
 STOP_SECS: Final = 60.0
+TRACKER_SECS: Final = 3.0
+"""Until a tracker has removed what it tracks."""
+
 REPLAYED: Final = 0.9
 """The share of a recording after which nothing more is killed: a hole is proven by what follows it."""
 
@@ -82,6 +82,8 @@ class Soak:
         self.log = LogTail(self.recorder.log_path)
         self.processes = Processes(token, self.log)
         self.chaos = Chaos(self.recorder, self.processes, self.log, self.roles, options.seed)
+        self.semaphores = 0, 0
+        """Seen, and left behind by a clean stop."""
         self._began = time.monotonic()
 
     @property
@@ -104,13 +106,20 @@ class Soak:
         code = self.recorder.stop(signal.SIGTERM, STOP_SECS)
         self.log.read()
         problems = [Problem("exit", f"the last stop ended with exit code {code}")] * (code != 0)
-        return problems + list(left_behind(self.recorder.data_dir, self.processes))
+        problems += left_behind(self.recorder.data_dir, self.processes)
+        self.semaphores = len(self.processes.semaphores), len(self.processes.leaked_semaphores())
+        return problems
 
     def end(self) -> None:
-        """Leave no process behind, whatever happened."""
+        """Leave no process and no semaphore behind, whatever happened."""
         self.chaos.let_go()
-        end_all(self.processes)
+        end_all(self.processes, spared=TRACKER)
         self.recorder.end()
+        deadline = time.monotonic() + TRACKER_SECS
+        while self.processes.living() and time.monotonic() < deadline:
+            time.sleep(POLL_SECS)
+        end_all(self.processes)
+        self.processes.remove_semaphores()
         self.exchange.stop()
 
     def evidence(self) -> Evidence:
@@ -197,38 +206,6 @@ def feed_table(name: str, streams: list[Stream]) -> dict[str, Any]:
     return {"name": name, "symbols": sorted(symbols), "data_types": sorted(types)}
 
 
-def left_behind(data_dir: Path, processes: Processes) -> Iterator[Problem]:
-    """What a clean stop must not leave."""
-    deadline = time.monotonic() + 10
-    while (living := processes.living()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    for pid in living:
-        yield Problem("left", f"process {pid} ({processes.role(pid)}) still runs")
-    for path in sorted((data_dir / "run").glob("*.lock")):
-        if not RoleLock(path.parent, path.name.removesuffix(".lock")).is_free():
-            yield Problem("left", f"{path.name} is still held")
-    for name in processes.leaked_semaphores():
-        yield Problem("left", f"semaphore {name}")
-    for name in ("staging", "quarantine"):
-        yield from (Problem("left", str(path)) for path in (data_dir / name).glob("*"))
-    for folder in sorted((data_dir / "journal").iterdir()):
-        yield from (Problem("left", str(path)) for _, path in journal_files(folder))
-    segments = sorted(path.name for path in (data_dir / "segments").glob("*.db"))
-    if len(segments) != 1 or not segments[0].endswith(".open.db"):
-        yield Problem("left", f"segments {segments}, not one open one")
-    if rows := sum(1 for _ in payloads_in_segments(data_dir)):
-        yield Problem("left", f"{rows} rows in segments")
-
-
-def archive_problems(archive: Path, log: LogTail) -> Iterator[Problem]:
-    """An archive that does not agree with its manifests, frames that could not be read, children that failed."""
-    for finding in Verification(open_store(archive.absolute().as_uri())).findings():
-        yield Problem("archive", f"{finding.kind} {finding.key}: {finding.text}")
-    if count := reading.undecoded(archive):
-        yield Problem("archive", f"{count} frames are undecoded")
-    yield from (Problem("failure", line) for line in log.failures)
-
-
 @contextmanager
 def started(options: Options, say: Say) -> Iterator[Soak]:
     """A soak whose processes are gone at the end of the `with` block."""
@@ -251,9 +228,9 @@ def run(options: Options, say: Say) -> report.Outcome:
     problems += report.usage_problems(chaos.samples, processes.peak_bytes)
     return report.Outcome(
         about=_about(options, began), roles=soak.roles, done=chaos.done, skipped=chaos.skipped, exits=chaos.exits,
-        starts=log.starts, peak_bytes=processes.peak_bytes, samples=chaos.samples,
-        semaphores=(len(processes.semaphores), len(processes.leaked_semaphores())), events=log.events,
-        strays=log.strays, hung=(len(log.hung), sum(not chaos.was_stopped(pid) for pid in log.hung)), judgement=judgement, problems=problems,
+        starts=log.starts, peak_bytes=processes.peak_bytes, samples=chaos.samples, semaphores=soak.semaphores,
+        events=log.events, strays=log.strays, hung=(len(log.hung), sum(not chaos.was_stopped(pid) for pid in log.hung)),
+        judgement=judgement, problems=problems,
     )  # fmt: skip
 
 

@@ -14,6 +14,9 @@ from tests.soak.plan import SUPERVISOR
 TOKEN: Final = "SOAK_RUN"
 """The environment variable by which every process of a run is known."""
 
+TRACKER: Final = "resource tracker"
+"""The interpreter's own process that removes the semaphores of a supervisor that was killed."""
+
 SHARED_MEMORY: Final = Path("/dev/shm")
 
 OWN_CODE: Final = re.compile(rb'Exception in thread|File "[^"]*/(collector/|supervisor\.py)')
@@ -137,12 +140,17 @@ class Processes:
         """Those of this run that are still there."""
         return sorted(name for name in self.semaphores if (SHARED_MEMORY / name).exists())
 
+    def remove_semaphores(self) -> None:
+        """Remove those that are still there; their processes have ended."""
+        for name in self.leaked_semaphores():
+            (SHARED_MEMORY / name).unlink(missing_ok=True)
+
     def role(self, pid: int) -> str:
         """What the process is."""
         if pid == self.supervisor:
             return SUPERVISOR
         if b"resource_tracker" in _read(pid, "cmdline"):
-            return "resource tracker"
+            return TRACKER
         return self._log.roles.get(pid, "starting")
 
     def sample(self) -> Sample:

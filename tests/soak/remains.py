@@ -1,0 +1,50 @@
+"""What a recorder that has stopped in order must not leave behind, and what its archive must agree with."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from collector.storage.journal import journal_files
+from collector.storage.locks import RoleLock
+from collector.storage.stores import open_store
+from collector.storage.verify import Verification
+from tests.soak import reading
+from tests.soak.evidence import Problem
+from tests.soak.watch import LogTail, Processes
+from tests.whole.running import POLL_SECS, payloads_in_segments
+
+LEAVE_SECS: Final = 10.0
+"""Until the last process of a recorder that has stopped is gone."""
+
+
+def left_behind(data_dir: Path, processes: Processes) -> Iterator[Problem]:
+    """What a clean stop must not leave."""
+    deadline = time.monotonic() + LEAVE_SECS
+    while (living := processes.living()) and time.monotonic() < deadline:
+        time.sleep(POLL_SECS)
+    for pid in living:
+        yield Problem("left", f"process {pid} ({processes.role(pid)}) still runs")
+    for path in sorted((data_dir / "run").glob("*.lock")):
+        if not RoleLock(path.parent, path.name.removesuffix(".lock")).is_free():
+            yield Problem("left", f"{path.name} is still held")
+    for name in processes.leaked_semaphores():
+        yield Problem("left", f"semaphore {name}")
+    for name in ("staging", "quarantine"):
+        yield from (Problem("left", str(path)) for path in (data_dir / name).glob("*"))
+    for folder in sorted((data_dir / "journal").iterdir()):
+        yield from (Problem("left", str(path)) for _, path in journal_files(folder))
+    segments = sorted(path.name for path in (data_dir / "segments").glob("*.db"))
+    if len(segments) != 1 or not segments[0].endswith(".open.db"):
+        yield Problem("left", f"segments {segments}, not one open one")
+    if rows := sum(1 for _ in payloads_in_segments(data_dir)):
+        yield Problem("left", f"{rows} rows in segments")
+
+
+def archive_problems(archive: Path, log: LogTail) -> Iterator[Problem]:
+    """An archive that does not agree with its manifests, frames that could not be read, children that failed."""
+    for finding in Verification(open_store(archive.absolute().as_uri())).findings():
+        yield Problem("archive", f"{finding.kind} {finding.key}: {finding.text}")
+    if count := reading.undecoded(archive):
+        yield Problem("archive", f"{count} frames are undecoded")
+    yield from (Problem("failure", line) for line in log.failures)

@@ -1,0 +1,57 @@
+"""What a clean stop must not leave is found."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from collector.storage.locks import RoleLock
+from tests.soak.remains import left_behind
+from tests.soak.watch import LogTail, Processes
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """As a clean stop leaves it: one open segment without rows."""
+    for name in ("run", "staging", "segments", "journal/books"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "run/writer.lock").touch()
+    with sqlite3.connect(tmp_path / "segments/2.open.db") as segment:
+        segment.execute("CREATE TABLE messages (row INTEGER PRIMARY KEY, payload BLOB)")
+    segment.close()
+    return tmp_path
+
+
+def found(data_dir: Path) -> list[str]:
+    return [problem.text for problem in left_behind(data_dir, Processes("nobody", LogTail(data_dir / "log")))]
+
+
+def test_one_open_segment_without_rows_is_all_that_may_be_left(data_dir: Path) -> None:
+    assert found(data_dir) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["staging/half.parquet", "quarantine/1.db", "journal/books/00000000000000000007.journal"]
+)
+def test_files_in_the_making_are_remains(data_dir: Path, name: str) -> None:
+    (data_dir / name).parent.mkdir(exist_ok=True)
+    (data_dir / name).touch()
+    assert found(data_dir) == [str(data_dir / name)]
+
+
+def test_rows_that_were_not_archived_are_remains(data_dir: Path) -> None:
+    with sqlite3.connect(data_dir / "segments/2.open.db") as segment:
+        segment.execute("INSERT INTO messages VALUES (1, x'00')")
+    segment.close()
+    assert found(data_dir) == ["1 rows in segments"]
+
+
+def test_a_sealed_segment_is_a_remain(data_dir: Path) -> None:
+    (data_dir / "segments/1.db").write_bytes((data_dir / "segments/2.open.db").read_bytes())
+    assert found(data_dir) == ["segments ['1.db', '2.open.db'], not one open one"]
+
+
+def test_a_held_lock_is_a_remain(data_dir: Path) -> None:
+    with RoleLock(data_dir / "run", "archiver") as lock:
+        assert lock.try_acquire()
+        assert found(data_dir) == ["archiver.lock is still held"]
