@@ -14,6 +14,7 @@ MAX_LINE_BYTES: Final = 4_000
 """With its line break; below the 4,096 bytes that POSIX lets a pipe take whole."""
 
 _VALUE_LIMITS: Final = (1_000, 300, 100, 30)
+_SUMMARY: Final = 300
 _MAX_ITEMS: Final = 30
 _MAX_DEPTH: Final = 4
 _TRACE_FRAMES: Final = 5
@@ -50,7 +51,17 @@ def as_text(event: Mapping[str, Any]) -> str:
     ts, level, process, name = (str(fields.pop(key)) for key in ("ts", "level", "process", "event"))
     fields.pop("run_id")
     head = f"{ts[:10]} {ts[11:19]} {_LEVELS.get(level, level.upper()):5} {printable(process)}  {printable(name)}"
-    return "  ".join([head, " ".join(f"{printable(key)}={_text(value)}" for key, value in fields.items())]).rstrip()
+    return "  ".join([head, _fields(fields)]).rstrip()
+
+
+def summary(fields: Mapping[str, Any]) -> str:
+    """`key=value key=value`, redacted and short: what a list of events shows of one."""
+    text = _fields({name: _plain(value, _VALUE_LIMITS[2]) for name, value in fields.items()})
+    return text if len(text) <= _SUMMARY else f"{text[:_SUMMARY]}…"
+
+
+def _fields(fields: Mapping[str, Any]) -> str:
+    return " ".join(f"{printable(key)}={_text(value)}" for key, value in fields.items())
 
 
 def _text(value: Any) -> str:

@@ -18,9 +18,10 @@ from typing import Any
 import pytest
 
 from collector import logs
+from collector.domain import event_limit
 from collector.domain.log_line import MAX_LINE_BYTES
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 DEADLINE_SECS = 20.0
 LOGGING_METHODS = {"debug", "info", "warning", "error", "critical", "exception"}
 LOGGERS = {"log", "_log", "logger", "_logger", "limited", "_limited"}
@@ -34,6 +35,12 @@ def pipe() -> Iterator[tuple[int, int]]:
     for fd in (reader, writer):
         with contextlib.suppress(OSError):
             os.close(fd)
+
+
+@pytest.fixture
+def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event may be logged as often as it likes."""
+    monkeypatch.setattr(event_limit, "LINES", 1 << 30)
 
 
 def read_lines(reader: int, until: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
@@ -107,11 +114,11 @@ def test_the_exception_being_handled_is_one_field(pipe: tuple[int, int]) -> None
     assert logs.flush(DEADLINE_SECS)
     line = json.loads(os.read(pipe[0], 65_536))
     assert (line["level"], line["exception"]["type"]) == ("error", "ValueError")
-    assert line["exception"]["trace"].startswith("test_logs.py:")
+    assert line["exception"]["trace"].startswith("test_logger.py:")
 
 
 def test_a_pipe_nobody_reads_blocks_nobody_and_each_dropped_line_is_counted_where_it_is_missing(
-    pipe: tuple[int, int],
+    pipe: tuple[int, int], unlimited: None
 ) -> None:
     log = logs.setup("ingest:binance", "run-1", "json", "info", pipe[1])
     for number in range(5_000):
@@ -150,7 +157,9 @@ def test_a_closed_pipe_costs_its_lines_and_nothing_else(tmp_path: Path) -> None:
     os.close(writer)
 
 
-def test_a_descriptor_made_non_blocking_by_somebody_else_loses_nothing_that_fits(pipe: tuple[int, int]) -> None:
+def test_a_descriptor_made_non_blocking_by_somebody_else_loses_nothing_that_fits(
+    pipe: tuple[int, int], unlimited: None
+) -> None:
     fcntl.fcntl(pipe[1], fcntl.F_SETFL, os.O_NONBLOCK)
     log = logs.setup("writer", "run-1", "json", "info", pipe[1])
     for number in range(900):
@@ -163,6 +172,8 @@ def test_a_process_that_nobody_reads_still_ends_in_time() -> None:
     child = run_python(
         """
         from collector import logs
+        from collector.domain import event_limit
+        event_limit.LINES = 1 << 30
         log = logs.setup("writer", "run-1", "json", "info")
         for number in range(5000):
             log.info("frame_seen", number=number)
@@ -220,6 +231,8 @@ def test_what_libraries_warn_about_is_a_line_like_any_other() -> None:
 def test_lines_of_several_processes_on_one_pipe_are_never_torn(pipe: tuple[int, int]) -> None:
     code = """
         from collector import logs
+        from collector.domain import event_limit
+        event_limit.LINES = 1 << 30
         log = logs.setup("writer", "run-1", "json", "info")
         for number in range(400):
             log.info("frame_seen", **{f"field_{i}": "x" * 1000 for i in range(4)})
@@ -257,6 +270,68 @@ def test_the_rate_limit_remembers_a_bounded_number_of_keys(pipe: tuple[int, int]
     assert len(limited._seen) == logs.RATE_LIMIT_KEYS
 
 
+def test_an_event_that_comes_too_often_is_held_back_and_counted(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_limit, "WINDOW_SECS", 0.2)
+    log = logs.setup("writer", "run-1", "json", "info", pipe[1])
+    for number in range(event_limit.LINES + 50):
+        log.info("frame_seen", number=number)
+    log.info("segment_sealed")
+    assert not threading.Event().wait(0.3)
+    log.info("frame_seen", number=-1)
+    lines = read_lines(pipe[0], lambda lines: bool(lines) and lines[-1].get("number") == -1)
+    assert [line["event"] for line in lines[-2:]] == ["segment_sealed", "frame_seen"]
+    assert len(lines) + lines[-1]["held_back"] == event_limit.LINES + 52
+
+
+def test_the_level_can_be_changed_while_the_process_runs(pipe: tuple[int, int], tmp_path: Path) -> None:
+    log = logs.setup("writer", "run-1", "json", "info", pipe[1])
+    operator, child = logs.LevelFile(tmp_path, "info"), logs.LevelFile(tmp_path, "info")
+    log.debug("frame_seen", number=0)
+    operator.ask("debug")
+    child.follow()
+    log.debug("frame_seen", number=1)
+    operator.ask("info")
+    child.follow()
+    log.debug("frame_seen", number=2)
+    log.info("frame_seen", number=3)
+    assert [line["number"] for line in read_lines(pipe[0], lambda lines: len(lines) == 2)] == [1, 3]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"loud", b"\xff"])
+def test_a_level_that_is_none_leaves_the_configured_one(pipe: tuple[int, int], tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "log_level").write_bytes(content)
+    log = logs.setup("writer", "run-1", "json", "warning", pipe[1])
+    logs.LevelFile(tmp_path, "warning").follow()
+    log.info("frame_seen", number=0)
+    log.warning("frame_seen", number=1)
+    assert [line["number"] for line in read_lines(pipe[0], lambda lines: len(lines) == 1)] == [1]
+
+
+def test_the_newest_events_are_remembered_numbered_and_without_secrets(pipe: tuple[int, int]) -> None:
+    before = len(logs.recent())
+    log = logs.setup("writer", "run-1", "json", "debug", pipe[1])
+    log.debug("frame_seen")
+    log.info("segment_sealed", rows=3, name="two words")
+    log.warning("store_failed", error="PUT https://u:planted@host/?key=planted")
+    assert [(event.number, event.level, event.event, event.text) for event in logs.recent()[before:]] == [
+        (1, "info", "segment_sealed", 'rows=3 name="two words"'),
+        (2, "warning", "store_failed", 'error="PUT https://host/?key=***"'),
+    ]
+
+
+def test_dropped_lines_are_counted(pipe: tuple[int, int], unlimited: None) -> None:
+    before = logs.dropped()
+    log = logs.setup("writer", "run-1", "json", "info", pipe[1])
+    for number in range(3 * logs.BUFFERED_LINES):
+        log.info("frame_seen", number=number, filler="x" * 500)
+    written = 65_536 // 500
+    assert logs.BUFFERED_LINES <= logs.dropped() - before <= 2 * logs.BUFFERED_LINES + written
+    read_lines(pipe[0], lambda lines: count(lines) >= 3 * logs.BUFFERED_LINES)
+
+
 def logging_calls(source: str) -> Iterator[ast.Call]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in LOGGING_METHODS:
@@ -270,7 +345,7 @@ def test_every_logged_event_is_a_constant_snake_case_name() -> None:
     events: dict[str, set[str]] = defaultdict(set)
     for path in [*sorted((ROOT / "collector").rglob("*.py")), *ROOT.glob("supervisor.py")]:
         for call in logging_calls(path.read_text()):
-            if path.name == "logs.py" and not isinstance(call.args[0], ast.Constant):
+            if path.name == "limited.py" and not isinstance(call.args[0], ast.Constant):
                 continue  # the rate limit hands on the name it was given
             where = f"{path.relative_to(ROOT)}:{call.lineno}"
             event = call.args[0] if call.args else None

@@ -1,0 +1,32 @@
+"""A logger for what may happen a thousand times a second, each time of another thing."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Final
+
+from structlog.typing import FilteringBoundLogger
+
+RATE_LIMIT_SECS: Final = 60.0
+RATE_LIMIT_KEYS: Final = 1_000
+
+
+class RateLimited:
+    """One line a minute for each event and key."""
+
+    def __init__(self, log: FilteringBoundLogger, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._log = log
+        self._monotonic = monotonic
+        self._seen: OrderedDict[tuple[str, str], tuple[float, int]] = OrderedDict()
+
+    def warning(self, event: str, key: str, **fields: Any) -> None:
+        """Log now, with the number of lines `held_back` since the last one; or hold this one back and count it."""
+        now = self._monotonic()
+        logged_at, held_back = self._seen.pop((event, key), (-RATE_LIMIT_SECS, 0))
+        if now - logged_at < RATE_LIMIT_SECS:
+            self._seen[event, key] = (logged_at, held_back + 1)
+            return
+        self._seen[event, key] = (now, 0)
+        if len(self._seen) > RATE_LIMIT_KEYS:
+            self._seen.popitem(last=False)
+        self._log.warning(event, key=key, held_back=held_back, **fields)

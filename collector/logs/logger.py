@@ -1,0 +1,140 @@
+"""The logger of a process: an event becomes a line, unless its level or its frequency forbids."""
+
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Mapping, MutableMapping
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from collector.domain import log_line
+from collector.domain.event_limit import EventLimit
+from collector.logs.libraries import take_over_libraries
+from collector.logs.sink import LineSink
+
+FORMATS: Final[Mapping[str, log_line.Form]] = {"json": log_line.as_json, "text": log_line.as_text}
+LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+RECENT_EVENTS: Final = 20
+
+
+class Recent(NamedTuple):
+    """An event of level info or above, as a report repeats it; in JSON an array."""
+
+    number: int
+    """From 1 in each process."""
+    at: str
+    level: str
+    event: str
+    text: str
+    """Its further fields."""
+
+
+_composers: Final[list["_Composer"]] = []
+_sinks: Final[list[LineSink]] = []
+
+
+def setup(process: str, run_id: str, format: str, level: str, fd: int = 1) -> FilteringBoundLogger:  # noqa: A002 (the setting's own name)
+    """Return the logger of this process; the warnings of libraries go through it too.
+
+    `format` is json or text; `level` is debug, info, warning or error. Logging never blocks and never raises. The
+    line's own fields are ts, level, process, event and run_id: a field of the same name gets a `_` behind it.
+    """
+    compose = _Composer(process, run_id, FORMATS[format], LEVELS[level])
+    sink = LineSink(_own(fd), lambda count: compose.line("warning", {"event": "log_lines_dropped", "lines": count}))
+    _composers.append(compose)
+    _sinks.append(sink)
+    # The composer filters, because the level may change while the process runs.
+    every_level = structlog.make_filtering_bound_logger(0)
+    log: FilteringBoundLogger = structlog.wrap_logger(
+        sink, processors=[compose], wrapper_class=every_level, context_class=dict
+    ).bind()
+    take_over_libraries(log)
+    return log
+
+
+def set_level(level: str) -> None:
+    """Change what this process logs from now on."""
+    for composer in _composers:
+        composer.level = LEVELS[level]
+
+
+def recent() -> list[Recent]:
+    """The newest events of this process, oldest first."""
+    return [event for composer in _composers for event in list(composer.recent)]
+
+
+def dropped() -> int:
+    """Lines of this process that were lost because nobody read them in time."""
+    return sum(sink.dropped for sink in _sinks)
+
+
+def flush(deadline_secs: float) -> bool:
+    """Wait until all is written, at most `deadline_secs`; true when nothing is left. The last thing a process does."""
+    ends_at = time.monotonic() + deadline_secs
+    written = [sink.flush(ends_at - time.monotonic()) for sink in _sinks]
+    return all(written)
+
+
+def _own(fd: int) -> int:
+    """Return a number for `fd` that nobody else closes or reuses.
+
+    A process that was started with its stdout closed would log into whatever file it opened first: it logs to nowhere.
+    """
+    if fd == 1 and sys.__stdout__ is None:
+        return os.open(os.devnull, os.O_WRONLY)
+    return os.dup(fd)
+
+
+class _Composer:
+    """The one processor: an event becomes a line."""
+
+    def __init__(self, process: str, run_id: str, form: log_line.Form, level: int) -> None:
+        self._process = process
+        self._run_id = run_id
+        self._form = form
+        self._limit = EventLimit()
+        self._count = 0
+        self.level = level
+        self.recent: deque[Recent] = deque(maxlen=RECENT_EVENTS)
+
+    def __call__(self, _logger: Any, level: str, fields: MutableMapping[str, Any]) -> bytes:
+        if LEVELS.get(level, self.level) < self.level:
+            raise structlog.DropEvent
+        held_back = self._limit.admit(str(fields.get("event")), time.monotonic())
+        if held_back is None:
+            raise structlog.DropEvent
+        if held_back:
+            fields["held_back"] = fields.get("held_back", 0) + held_back
+        return self.line(level, fields)
+
+    def line(self, level: str, fields: MutableMapping[str, Any]) -> bytes:
+        """Compose, and remember it among the recent ones."""
+        event = {
+            "ts": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            "level": level,
+            "process": self._process,
+            "event": fields.pop("event"),
+            "run_id": self._run_id,
+        }
+        exception = _exception(fields.pop("exc_info", None))
+        further = {(name + "_" if name in event else name): value for name, value in fields.items()}
+        if exception is not None:
+            further["exception"] = exception
+        if LEVELS.get(level, 0) >= LEVELS["info"]:
+            self._count += 1
+            text = log_line.summary(further)
+            self.recent.append(Recent(self._count, event["ts"], level, str(event["event"]), text))
+        return log_line.line({**event, **further}, self._form)
+
+
+def _exception(exc_info: Any) -> BaseException | None:
+    """Whatever may stand in `exc_info`, as the exception meant."""
+    if isinstance(exc_info, tuple):
+        return exc_info[1] if isinstance(exc_info[1], BaseException) else None
+    if isinstance(exc_info, BaseException):
+        return exc_info
+    return sys.exception() if exc_info else None
