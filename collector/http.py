@@ -1,10 +1,13 @@
-"""The supervisor's window: /status and /healthz over plain HTTP, read-only, and harmless however it is used.
+"""The supervisor's window: pages over plain HTTP, read-only, and harmless however it is used.
 
 A connection answers one request and lives at most 10 seconds; when all places are taken the oldest gives way, so that
 idle connections never keep an operator out. What a client sends is never echoed.
 """
 
+import base64
+import binascii
 import contextlib
+import hmac
 import socket
 import socketserver
 import threading
@@ -12,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final, NamedTuple, cast
 
 import msgspec
 from structlog.typing import FilteringBoundLogger
@@ -20,21 +23,45 @@ from structlog.typing import FilteringBoundLogger
 CONNECTION_SECS: Final = 10.0
 MAX_CONNECTIONS: Final = 32
 MAX_HEAD_BYTES: Final = 16 * 1024
+JSON_TYPE: Final = "application/json; charset=utf-8"
 
 _POLL_SECS: Final = 0.5
 _PLACE_SECS: Final = 1.0
-_HINT: Final = "there is /status and /healthz"
+_SAFE_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_CHALLENGE: Final = 'Bearer, Basic realm="collector"'
 
-StatusSource = Callable[[], Mapping[str, Any]]
-"""Returns the status; called in a thread of the server's."""
+
+class Answer(NamedTuple):
+    """What a page says."""
+
+    content: bytes
+    content_type: str = JSON_TYPE
+    code: HTTPStatus = HTTPStatus.OK
+    headers: Mapping[str, str] = {}
+
+
+Page = Callable[[], Answer]
+"""Makes an answer; called in a thread of the server's."""
+
+
+def as_json(body: Any, code: HTTPStatus = HTTPStatus.OK) -> Answer:
+    """Answer with an object."""
+    return Answer(msgspec.json.encode(body) + b"\n", code=code)
 
 
 class StatusServer:
-    """Serves the status on `host:port`, in threads of its own; port 0 is off."""
+    """Serves pages by their paths on `host:port`, in threads of its own; port 0 is off.
 
-    def __init__(self, host: str, port: int, status: StatusSource, log: FilteringBoundLogger) -> None:
+    With a `token`, only to those who send it: as `Authorization: Bearer TOKEN`, or as the password of any user, which
+    is what a browser can ask a person for.
+    """
+
+    def __init__(
+        self, host: str, port: int, pages: Mapping[str, Page], log: FilteringBoundLogger, token: str = ""
+    ) -> None:
         self._address = (host, port)
-        self._status = status
+        self._pages = pages
+        self._token = token
         self._log = log
         self._server: _Server | None = None
         self.error = ""
@@ -45,7 +72,7 @@ class StatusServer:
         if self._server is not None or self._address[1] == 0:
             return True
         try:
-            self._server = _Server(self._address, self._status, self._log)
+            self._server = _Server(self._address, self._pages, self._token, self._log)
         except OSError as error:
             self.error = str(error)
             return False
@@ -65,10 +92,13 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], status: StatusSource, log: FilteringBoundLogger) -> None:
+    def __init__(
+        self, address: tuple[str, int], pages: Mapping[str, Page], token: str, log: FilteringBoundLogger
+    ) -> None:
         family, _, _, _, resolved = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0]
         self.address_family = family
-        self.status = status
+        self._pages = pages
+        self._token = token.encode()
         self._log = log
         self._places = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self._changed = threading.Lock()
@@ -111,25 +141,41 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             for connection in self._open:
                 _cut(connection)
 
-    def answer(self, path: str) -> tuple[HTTPStatus, Mapping[str, Any]]:
+    def answer(self, path: str, authorization: str) -> Answer:
+        if self._token and not hmac.compare_digest(_token_of(authorization), self._token):
+            return _refused(HTTPStatus.UNAUTHORIZED, {"WWW-Authenticate": _CHALLENGE})
+        page = self._pages.get(path)
+        if page is None:
+            known = " and ".join(filter(None, [", ".join([*self._pages][:-1]), [*self._pages][-1]]))
+            return as_json({"error": "not found", "hint": f"there is {known}"}, HTTPStatus.NOT_FOUND)
         try:
-            return _route(path, self.status)
-        except Exception:  # noqa: BLE001 (whatever is wrong with the status must not end the server)
-            self._log.exception("http_status_failed", path=path)
-            return HTTPStatus.INTERNAL_SERVER_ERROR, {"error": "the status cannot be made; the log says why"}
+            return page()
+        except Exception:  # noqa: BLE001 (whatever is wrong with a page must not end the server)
+            self._log.exception("http_page_failed", path=path)
+            return as_json({"error": "the page cannot be made; the log says why"}, HTTPStatus.INTERNAL_SERVER_ERROR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 (the library's signature)
         self._log.exception("http_request_failed")
 
 
-def _route(path: str, status: StatusSource) -> tuple[HTTPStatus, Mapping[str, Any]]:
-    if path == "/status":
-        return HTTPStatus.OK, status()
-    if path == "/healthz":
-        found = status()
-        health = {name: found[name] for name in ("healthy", "reasons")}
-        return HTTPStatus.OK if health["healthy"] else HTTPStatus.SERVICE_UNAVAILABLE, health
-    return HTTPStatus.NOT_FOUND, {"error": "not found", "hint": _HINT}
+def _token_of(authorization: str) -> bytes:
+    """What was sent as a token, or as a password; nothing where there is none.
+
+    Sources: RFC 6750 section 2.1, RFC 7617 section 2.
+    """
+    scheme, _, credentials = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return credentials.strip().encode()
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(credentials.strip(), validate=True).partition(b":")[2]
+        except (binascii.Error, ValueError):
+            return b""
+    return b""
+
+
+def _refused(code: HTTPStatus, headers: Mapping[str, str] | None = None) -> Answer:
+    return as_json({"error": code.phrase.lower()}, code)._replace(headers=headers or {})
 
 
 def _cut(connection: socket.socket) -> None:
@@ -181,26 +227,25 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True  # the client is gone, or was cut; nobody is left to tell
 
     def do_GET(self) -> None:
-        self._answer(*cast("_Server", self.server).answer(self.path.partition("?")[0]))
+        path, sent = self.path.partition("?")[0], self.headers.get("Authorization", "")
+        self._answer(cast("_Server", self.server).answer(path, sent))
 
     do_HEAD = do_GET  # noqa: N815 (the library's name)
 
-    def _answer(self, code: HTTPStatus, body: Mapping[str, Any]) -> None:
-        content = msgspec.json.encode(body) + b"\n"
-        self.send_response(code)
-        self.send_header("Content-Type", "application/json; charset=utf-8")
-        self.send_header("Content-Length", str(len(content)))
-        self.send_header("Cache-Control", "no-store")
-        self.send_header("X-Content-Type-Options", "nosniff")
-        if code == HTTPStatus.METHOD_NOT_ALLOWED:
-            self.send_header("Allow", "GET, HEAD")
+    def _answer(self, answer: Answer) -> None:
+        self.send_response(answer.code)
+        lines = {"Content-Type": answer.content_type, "Content-Length": str(len(answer.content))}
+        for name, value in {**lines, **_SAFE_HEADERS, **answer.headers}.items():
+            self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(content)
+            self.wfile.write(answer.content)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002 (what the library would echo)
-        known = HTTPStatus.METHOD_NOT_ALLOWED if code == HTTPStatus.NOT_IMPLEMENTED else HTTPStatus(code)
-        self._answer(known, {"error": known.phrase.lower()})
+        if code == HTTPStatus.NOT_IMPLEMENTED:
+            self._answer(_refused(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": "GET, HEAD"}))
+        else:
+            self._answer(_refused(HTTPStatus(code)))
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the library's signature)
         """Say nothing: the library would print to stderr, which may block."""

@@ -4,11 +4,31 @@ import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 SUFFIX: Final = ".json"
+
+
+class StreamNumbers(NamedTuple):
+    """A stream in the writer's report; in JSON an array, because a recorder may have thousands of them.
+
+    `messages` are those read from the journal, copies left out; `stored` of them are durable.
+    """
+
+    exchange: str
+    symbol: str
+    data_type: str
+    messages: int = 0
+    bytes: int = 0
+    duplicates: int = 0
+    duplicate_bytes: int = 0
+    stored: int = 0
+    stored_bytes: int = 0
+    gaps: int = 0
+    last_received_us: int | None = None
+    last_durable_us: int | None = None
 
 
 class StatsFile:

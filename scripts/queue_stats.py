@@ -29,7 +29,9 @@ from collector.domain.errors import ConfigError
 from collector.domain.redact import printable, redact_url
 from collector.exchanges import registry
 from collector.metrics import read_object, read_stats
-from collector.supervision.status import ChildState, Knowledge, Status
+from collector.supervision import shown
+from collector.supervision.status import Status
+from collector.supervision.view import ChildState, Knowledge
 
 EXAMPLES = """examples:
   scripts/queue_stats.py                            the recorder on this machine, with default settings
@@ -97,7 +99,7 @@ def read_files(config: Config, now_us: int) -> Mapping[str, Any] | None:
     reports = read_stats(config.data_dir / "run" / "stats")
     roles = sorted(reports, key=lambda role: (role == "archiver", role == "writer", role))
     children = [ChildState(role, reports[role]["pid"], reports[role]["state"], 0) for role in roles]
-    status = Status(health["run_id"], config).look(reports, Knowledge(now_us, 0.0, children, (), {}))
+    status = shown.status(Status(health["run_id"], config).look(reports, Knowledge(now_us, 0.0, children, (), {})))
     processes = [{**process, "restarts": None} for process in status["processes"]]
     return {**status, **{name: health[name] for name in ("uptime_secs", "healthy", "reasons")}, "processes": processes}
 

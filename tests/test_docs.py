@@ -7,6 +7,7 @@ from pathlib import Path
 
 from collector.domain import errors
 from collector.supervision.health import RULES
+from collector.supervision.metrics_table import METRICS, Metric
 from collector.supervision.supervisor import EXIT_LATE
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,6 +39,14 @@ def test_every_event_is_explained_and_every_explained_event_exists() -> None:
 
 def test_every_reason_of_ill_health_is_explained() -> None:
     assert {row[0].strip("`") for row in table_below("Is it well?")} == set(RULES)
+
+
+def test_every_metric_is_explained_as_the_code_has_it() -> None:
+    explained = {
+        name.strip("`"): Metric(kind, () if not labels else tuple(labels.split(", ")), text)  # type: ignore[arg-type]
+        for name, kind, labels, text in table_below("Metrics")
+    }
+    assert explained == METRICS
 
 
 def test_every_exit_code_is_explained() -> None:

@@ -1,9 +1,11 @@
+import base64
 import contextlib
 import http.client
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
+from http import HTTPStatus
 from time import monotonic
 from typing import Any
 
@@ -12,11 +14,12 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from collector import http as served
-from collector.http import StatusServer
+from collector.http import Answer, Page, StatusServer, as_json
 
 DEADLINE_SECS = 20.0
 WELL = {"run_id": "r", "healthy": True, "reasons": [], "processes": []}
-ILL = {**WELL, "healthy": False, "reasons": [{"code": "writer_behind", "text": "<b>61 s</b>"}]}
+PAGES: dict[str, Page] = {"/healthz": lambda: as_json(WELL)}
+TOKEN = "planted-planted-planted"
 
 
 class Log(list[dict[str, Any]]):
@@ -40,22 +43,20 @@ def free_port() -> int:
 
 
 class Site:
-    """A running server and the status it gives."""
+    """A running server and the page it gives."""
 
-    def __init__(self) -> None:
+    def __init__(self, token: str = "") -> None:
         self.port = free_port()
-        self.status: Callable[[], Mapping[str, Any]] = lambda: WELL
+        self.status: Page = lambda: as_json(WELL)
         self.log = Log()
-        self.server = StatusServer("127.0.0.1", self.port, self._give, self.log.logger())
+        pages: dict[str, Page] = {"/status": lambda: self.status(), "/healthz": lambda: as_json({"healthy": True})}  # noqa: PLW0108 -- a test changes it
+        self.server = StatusServer("127.0.0.1", self.port, pages, self.log.logger(), token)
         assert self.server.try_start(), self.server.error
 
-    def _give(self) -> Mapping[str, Any]:
-        return self.status()
-
-    def ask(self, path: str, method: str = "GET") -> tuple[int, http.client.HTTPMessage, bytes]:
+    def ask(self, path: str, method: str = "GET", **headers: str) -> tuple[int, http.client.HTTPMessage, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_SECS)
         with contextlib.closing(connection):
-            connection.request(method, path)
+            connection.request(method, path, headers=headers)
             response = connection.getresponse()
             return response.status, response.headers, response.read()
 
@@ -90,11 +91,11 @@ def test_a_query_behind_the_path_is_ignored(site: Site) -> None:
     assert site.ask("/status?pretty=1")[0] == 200
 
 
-def test_healthz_says_200_while_healthy_and_503_with_the_reasons_when_not(site: Site) -> None:
-    assert (site.ask("/healthz")[0], json.loads(site.ask("/healthz")[2])) == (200, {"healthy": True, "reasons": []})
-    site.status = lambda: ILL
-    code, _, body = site.ask("/healthz")
-    assert (code, json.loads(body)) == (503, {"healthy": False, "reasons": ILL["reasons"]})
+def test_a_page_has_its_own_code_type_and_headers(site: Site) -> None:
+    site.status = lambda: Answer(b"<p>", "text/html", HTTPStatus.SERVICE_UNAVAILABLE, {"Content-Security-Policy": "x"})
+    code, headers, body = site.ask("/status")
+    assert (code, headers["Content-Type"], headers["Content-Security-Policy"], body) == (503, "text/html", "x", b"<p>")
+    assert headers["X-Content-Type-Options"] == "nosniff"
 
 
 def test_an_unknown_path_is_answered_with_a_hint_and_without_an_echo(site: Site) -> None:
@@ -122,10 +123,10 @@ def test_answers_may_not_be_cached_or_taken_for_something_else(site: Site) -> No
 
 
 def test_a_status_that_fails_is_answered_with_500_and_logged_and_the_next_is_served(site: Site) -> None:
-    site.status = lambda: {"healthy": 1 / 0}
+    site.status = lambda: as_json(1 / 0)
     assert site.ask("/status")[0] == 500
-    assert [event["event"] for event in site.log] == ["http_status_failed"]
-    site.status = lambda: WELL
+    assert [event["event"] for event in site.log] == ["http_page_failed"]
+    site.status = lambda: as_json(WELL)
     assert site.ask("/status")[0] == 200
 
 
@@ -191,7 +192,7 @@ def test_a_client_that_trickles_is_cut_when_its_time_is_over(site: Site, monkeyp
 
 def test_a_client_that_reads_nothing_is_cut_when_its_time_is_over(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(served, "CONNECTION_SECS", 0.3)
-    site.status = lambda: {**WELL, "filler": "x" * 30_000_000}
+    site.status = lambda: as_json({**WELL, "filler": "x" * 30_000_000})
     with site.connect() as connection:
         connection.sendall(b"GET /status HTTP/1.1\r\n\r\n")
         server = site.server._server
@@ -207,7 +208,7 @@ def test_a_client_that_reads_nothing_is_cut_when_its_time_is_over(site: Site, mo
 
 def test_a_taken_port_is_reported_and_can_be_tried_again() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        server = StatusServer("127.0.0.1", taken.getsockname()[1], lambda: WELL, Log().logger())
+        server = StatusServer("127.0.0.1", taken.getsockname()[1], PAGES, Log().logger())
         assert not server.try_start()
         assert "in use" in server.error
     assert server.try_start(), server.error
@@ -217,13 +218,13 @@ def test_a_taken_port_is_reported_and_can_be_tried_again() -> None:
 
 @pytest.mark.parametrize("host", ["203.0.113.1", "no-such-host.invalid"])
 def test_an_address_that_is_not_ours_is_reported(host: str) -> None:
-    server = StatusServer(host, free_port(), lambda: WELL, Log().logger())
+    server = StatusServer(host, free_port(), PAGES, Log().logger())
     assert not server.try_start()
     assert server.error
 
 
 def test_port_0_is_off() -> None:
-    server = StatusServer("127.0.0.1", 0, lambda: WELL, Log().logger())
+    server = StatusServer("127.0.0.1", 0, PAGES, Log().logger())
     assert server.try_start()
     assert server._server is None
     server.close()
@@ -248,9 +249,40 @@ def test_ipv6_is_served() -> None:
             port = probe.getsockname()[1]
     except OSError as error:
         pytest.skip(f"this machine has no IPv6 loopback: {error}")
-    server = StatusServer("::1", port, lambda: WELL, Log().logger())
+    server = StatusServer("::1", port, PAGES, Log().logger())
     assert server.try_start(), server.error
     with contextlib.closing(http.client.HTTPConnection("::1", port, timeout=DEADLINE_SECS)) as connection:
         connection.request("GET", "/healthz")
         assert connection.getresponse().status == 200
     server.close()
+
+
+@pytest.fixture
+def guarded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    monkeypatch.setattr(served, "_POLL_SECS", 0.02)
+    running = Site(TOKEN)
+    yield running
+    running.server.close()
+
+
+def basic(text: bytes) -> str:
+    return f"Basic {base64.b64encode(text).decode()}"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    ["", "Bearer", "Bearer planted", f"Bearer x{TOKEN}", f"bearer {TOKEN}x", TOKEN, f"Digest {TOKEN}", "Basic ?",
+     basic(b"planted"), basic(b"user:"), basic(TOKEN.encode()), "Bearer \xff", "Basic \xff"],
+)  # fmt: skip
+def test_without_the_token_nothing_is_said(guarded: Site, sent: str) -> None:
+    for path in ("/status", "/healthz", "/unknown"):
+        code, headers, body = guarded.ask(path, Authorization=sent)
+        assert (code, json.loads(body)) == (401, {"error": "unauthorized"})
+        assert headers["WWW-Authenticate"].startswith("Bearer")
+    assert guarded.log == []
+
+
+@pytest.mark.parametrize("sent", [f"Bearer {TOKEN}", f"bearer  {TOKEN}", basic(f"anybody:{TOKEN}".encode())])
+def test_with_the_token_everything_is(guarded: Site, sent: str) -> None:
+    assert guarded.ask("/status", Authorization=sent)[0] == 200
+    assert guarded.ask("/unknown", Authorization=sent)[0] == 404

@@ -1,6 +1,9 @@
 """What the writer's next commit stores, and what it has counted."""
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from collector.domain.records import Gap, StoredMessage, StreamKey
 from collector.processes.streams import Stream
@@ -12,12 +15,16 @@ class Counts:
     """Of this incarnation of the writer."""
 
     messages: int = 0
+    stored: int = 0
+    """Of `messages`, those whose commit is durable."""
     duplicates: int = 0
     late: int = 0
     undecodable: int = 0
     control: int = 0
     refused: int = 0
     gaps: int = 0
+    ledger: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
+    """Rows of the gap ledger by exchange, data type, kind and status."""
 
 
 @dataclass
@@ -31,10 +38,23 @@ class Batch:
     touched: dict[int, Stream] = field(default_factory=dict)
     feeds: set[str] = field(default_factory=set)
     size_bytes: int = 0
+    sources: list[tuple[str, int]] = field(default_factory=list)
+    """Feeds, each with the place in `messages` where some of its own begin."""
 
     def __bool__(self) -> bool:
         """Whether anything would be stored."""
         return bool(self.positions or self.gaps)
+
+    def begin(self, feed: str) -> None:
+        """The messages that come now are of that feed."""
+        if not self.sources or self.sources[-1][0] != feed:
+            self.sources.append((feed, len(self.messages)))
+
+    def by_feed(self) -> Iterator[tuple[str, list[StoredMessage]]]:
+        """The messages in stretches of one feed."""
+        for (feed, start), (_, end) in pairwise([*self.sources, ("", len(self.messages))]):
+            if end > start:
+                yield feed, self.messages[start:end]
 
     def add_gap(self, place: StreamKey, gap: Gap) -> None:
         """Add a row of the ledger."""

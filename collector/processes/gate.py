@@ -61,6 +61,7 @@ class JournalGate:
         self.frames = 0
         self.bytes = 0
         self.refused = 0
+        self.refused_bytes = 0
 
     def append(self, received_ns: int, line: int, frames: Sequence[bytes], binary: Sequence[int]) -> None:
         """Append what one read brought, or refuse it."""
@@ -79,6 +80,7 @@ class JournalGate:
                     self.bytes += size_bytes
                     return
             self.refused += len(frames)
+            self.refused_bytes += size_bytes
             self._refusal.frames += len(frames)
             self._refusal.bytes += size_bytes
 

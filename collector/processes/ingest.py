@@ -146,9 +146,12 @@ class _Ingest:
             "frames": self._gate.frames,
             "bytes": self._gate.bytes,
             "refused": self._gate.refused,
+            "refused_bytes": self._gate.refused_bytes,
             "control": self._tally["control"],
             "subscriptions_refused": self._tally["subscriptions_refused"],
             "reconnects": self._tally["reconnects"],
+            "connect_failures": self._tally["connect_failures"],
+            "disconnects": self._tally.by_label("disconnects"),
             "lines": self._readers.states(),
             "journal": {
                 "number": journal.number,

@@ -55,11 +55,13 @@ class Intake:
         """
         position, header = chunk.position, chunk.header
         self.ledger.open_journal(header)
+        self.batch.begin(header.identity.feed)
         for record in chunk.records:
             self._record(header, record)
             if is_full() and record.end < position.offset:
                 self.batch.positions[position.file_id] = position._replace(offset=record.end, ended=False)
                 yield
+                self.batch.begin(header.identity.feed)
         if chunk.damage is not None:
             self.ledger.damaged(header, chunk.damage, now_us)
         self.batch.positions[position.file_id] = position
@@ -108,6 +110,8 @@ class Intake:
                 self._remark(verdict, stream, message_id, received_us)
             elif verdict is Verdict.COPY:
                 self.counts.duplicates += 1
+                stream.duplicates += 1
+                stream.duplicate_bytes += len(payload)
                 stream.last_received_us = received_us
                 return
         self._store(stream, message_id, received_us, exchange_us, line, payload)
@@ -123,8 +127,10 @@ class Intake:
         )
         self._next_row += 1
         batch.touched[stream.stream_id] = stream
-        batch.size_bytes += len(payload)
+        size_bytes = len(payload)
+        batch.size_bytes += size_bytes
         stream.messages += 1
+        stream.bytes += size_bytes
         stream.last_received_us = received_us
 
     def _remark(self, verdict: Verdict, stream: Stream, message_id: int, received_us: int) -> None:

@@ -171,6 +171,7 @@ class Ledger:
     def _add(self, place: StreamKey, gap: Gap) -> None:
         self._batch.add_gap(place, gap)
         self._counts.gaps += 1
+        self._counts.ledger[place.exchange, gap.stream_type, gap.kind, gap.status] += 1
         stream = self._streams.get(place)
         if stream is not None:
             stream.gaps += 1

@@ -33,6 +33,9 @@ ORPHAN_EXIT_CODE: Final = 7
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """What asks a process tree to end."""
 
+LEVEL_SIGNALS: Final = (signal.SIGUSR1, signal.SIGUSR2)
+"""What asks the supervisor to log more, or as configured; children follow it, not the signal."""
+
 _LOCK_POLL_SECS: Final = 0.05
 _ORPHAN_POLL_SECS: Final = 0.5
 _FLUSH_SECS: Final = 1.0
@@ -84,8 +87,10 @@ def run_child(assignment: Assignment, config: Config, links: Links, work: Work) 
     flag = StopFlag(links.stop, heed_signals=assignment.stops_on_signal)
     for number in STOP_SIGNALS:
         signal.signal(number, flag.on_signal)
+    for number in LEVEL_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     # Blocked by the parent until now, so that none could kill a process that was still starting.
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS + LEVEL_SIGNALS)
     log = logs.setup(assignment.role, assignment.run_id, config.log.format, config.log.level)
     watch = threading.Thread(target=_watch_parent, args=(flag, log), name="parent", daemon=True)
     watch.start()
@@ -125,10 +130,14 @@ def _context(
     stats = stats_file(config.data_dir / "run" / "stats", assignment.role)
     identity = {"role": assignment.role, "pid": os.getpid(), "incarnation": assignment.incarnation}
     clock = SystemClock()
+    level = logs.LevelFile(config.data_dir / "run", config.log.level)
+    level.follow()
 
     def report(numbers: Mapping[str, Any]) -> None:
+        level.follow()
         state = "draining" if flag() else "running"
-        stats.write({**identity, "state": state, "updated_us": clock.now_ns() // 1_000, **numbers})
+        about_log = {"log_lines_dropped": logs.dropped(), "events": logs.recent()}
+        stats.write({**identity, "state": state, "updated_us": clock.now_ns() // 1_000, **about_log, **numbers})
 
     capacity = config.channel.capacity
     return Context(

@@ -75,6 +75,7 @@ class Reader:
 
     def _failed(self, error: HandshakeError | OSError) -> float:
         delay = next(self._delays)
+        self._tools.tally.add("connect_failures")
         if isinstance(error, HandshakeError) and error.retry_after is not None:
             asked = retry_after_secs(error.retry_after, self._tools.clock.now_ns() / 1e9) or 0.0
             delay = max(delay, asked)
@@ -126,6 +127,7 @@ class Reader:
         delay = 0.0 if over else next(self._delays)
         about = {"connection": state.connection, "reason": ending.reason, "cause": ending.cause, "text": ending.text}
         tools.gate.event(RecordKind.DISCONNECT, state.line, about)
+        tools.tally.add("disconnects", label=ending.reason)
         if ending.reason in {"stopped", "renewed"}:
             tools.log.info("disconnected", line=state.line, **about)
         else:

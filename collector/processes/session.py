@@ -56,16 +56,21 @@ class Tally:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._counts = Counter[str]()
+        self._counts = Counter[tuple[str, str]]()
 
-    def add(self, name: str, count: int = 1) -> None:
-        """Count something."""
+    def add(self, name: str, count: int = 1, label: str = "") -> None:
+        """Count something, under a label if it comes in several kinds."""
         with self._lock:
-            self._counts[name] += count
+            self._counts[name, label] += count
 
     def __getitem__(self, name: str) -> int:
         """How often it was counted."""
-        return self._counts[name]
+        return self._counts[name, ""]
+
+    def by_label(self, name: str) -> list[tuple[str, int]]:
+        """How often each kind of it was counted."""
+        with self._lock:
+            return [(label, count) for (counted, label), count in self._counts.items() if counted == name]
 
 
 @dataclass(frozen=True)

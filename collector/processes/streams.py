@@ -8,6 +8,7 @@ import msgspec
 
 from collector.domain.copies import Progress, StreamMemory
 from collector.domain.records import IdRule, StreamKey
+from collector.metrics import StreamNumbers
 from collector.storage.segments import SegmentState, StreamRow
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -17,7 +18,7 @@ _decode_recent = msgspec.msgpack.Decoder(dict[int, int]).decode
 
 @dataclass(slots=True)
 class Stream:
-    """One stream as the writer sees it; the counts are this incarnation's."""
+    """One stream as the writer sees it; the counts are this incarnation's, of messages it was the first to bring."""
 
     stream_id: int
     key: StreamKey
@@ -25,9 +26,26 @@ class Stream:
     rule: IdRule
     memory: StreamMemory
     messages: int = 0
+    bytes: int = 0
+    duplicates: int = 0
+    duplicate_bytes: int = 0
+    stored: int = 0
+    """Of `messages`, those whose commit is durable; so with `bytes`."""
+    stored_bytes: int = 0
     gaps: int = 0
     last_received_us: int | None = None
     last_durable_us: int | None = None
+
+    def note_stored(self, durable_us: int) -> None:
+        """Everything taken so far is durable now."""
+        self.stored, self.stored_bytes, self.last_durable_us = self.messages, self.bytes, durable_us
+
+    def numbers(self) -> StreamNumbers:
+        """What the report says of it."""
+        return StreamNumbers(
+            *self.key, self.messages, self.bytes, self.duplicates, self.duplicate_bytes, self.stored,
+            self.stored_bytes, self.gaps, self.last_received_us, self.last_durable_us,
+        )  # fmt: skip
 
     def row(self) -> StreamRow:
         """What the next commit keeps of it."""

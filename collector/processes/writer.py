@@ -19,7 +19,8 @@ from collector.processes.intake import Intake
 from collector.processes.ledger import FeedState
 from collector.processes.shelf import Shelf
 from collector.processes.space import free_bytes, gets_short, wait_for_room
-from collector.processes.streams import Stream, Streams
+from collector.processes.streams import Streams
+from collector.processes.timings import Timings
 from collector.storage.journal import journal_path
 from collector.storage.journal_reader import JournalReader
 from collector.storage.segments import Commit
@@ -68,6 +69,8 @@ class Writer:
         self._reported: float | None = None
         self._look_at = 0.0
         self._read_until_us: dict[str, int] = {}
+        self._timings = Timings()
+        self._commit_failures = 0
 
     def run(self) -> None:
         """Work until told to stop, then until nothing is left to read."""
@@ -150,7 +153,9 @@ class Writer:
         self._commit_secs = self._store(commit)
         durable_us = self._clock.now_ns() // 1_000
         for stream in batch.touched.values():
-            stream.last_durable_us = durable_us
+            stream.note_stored(durable_us)
+        self._intake.counts.stored += len(batch.messages)
+        self._timings.note(batch, durable_us, self._commit_secs, self._clock.monotonic())
         if self._config.writer.adaptive:
             most = self._config.writer.max_batch_size
             self._limit = next_batch_limit(self._limit, self._commit_secs, len(batch.messages), most)
@@ -168,6 +173,7 @@ class Writer:
                 if not failed:
                     self._context.log.warning("commit_failed", error=str(error), messages=len(commit.messages))
                 failed = True
+                self._commit_failures += 1
                 self._clock.sleep(RETRY_SECS)
                 self._report()
             else:
@@ -218,12 +224,16 @@ class Writer:
             "batch_limit": self._limit,
             "commit_secs": self._commit_secs,
             "messages": counts.messages,
+            "stored": counts.stored,
             "duplicates": counts.duplicates,
             "undecodable": counts.undecodable,
             "refused": counts.refused,
             "late": counts.late,
             "gaps": counts.gaps,
-            "streams": [_stream_numbers(stream) for stream in self._streams],
+            "ledger": [(*labels, count) for labels, count in counts.ledger.items()],
+            "commit_failures": self._commit_failures,
+            **self._timings.numbers(self._clock.monotonic()),
+            "streams": [stream.numbers() for stream in self._streams],
             "journals": [self._lag(feed, reader) for feed, reader in self._readers.items()],
             "segments": {"open": 1, "sealed": self._shelf.sealed()},
         }
@@ -233,13 +243,3 @@ class Writer:
         now_us = self._clock.now_ns() // 1_000
         lag_us = now_us - self._read_until_us.get(feed, now_us) if lag_bytes else 0
         return {"feed": feed, "lag_bytes": lag_bytes, "lag_secs": max(0, lag_us) / 1e6, "files": files}
-
-
-def _stream_numbers(stream: Stream) -> dict[str, Any]:
-    return {
-        **stream.key._asdict(),
-        "messages": stream.messages,
-        "gaps": stream.gaps,
-        "last_received_us": stream.last_received_us,
-        "last_durable_us": stream.last_durable_us,
-    }

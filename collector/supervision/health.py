@@ -3,10 +3,20 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from collector.domain.records import StreamKey
 from collector.domain.redact import printable
+from collector.supervision.silences import Silence
 
 WRITER_BEHIND_SECS: Final = 60.0
+
+DISK_FILLING_SECS: Final = 24 * 3600.0
+"""A disk that will be full sooner is filling."""
+
+CLOCK_OFF_SECS: Final = 0.5
+"""Further than this from the exchange's time, the way of a message explains nothing any more."""
+
+RESTART_LOOP: Final = 3
+RESTART_LOOP_SECS: Final = 300.0
+"""A process restarted so often within this time is failing, also while it happens to run."""
 
 _NAMED: Final = 3
 """Streams or processes a sentence names; the rest are counted."""
@@ -25,9 +35,14 @@ class Facts(NamedTuple):
     """Sealed segments that could not be archived and lie in `quarantine/`."""
     refusing: Sequence[str]
     """Feeds that refuse frames because their disk budget is spent."""
-    silent: Sequence[StreamKey]
-    """Configured streams without a durable row for `silent_after_secs`."""
-    silent_after_secs: float
+    silent: Sequence[Silence]
+    """Configured streams without a durable row for longer than each may be."""
+    restarts_lately: Mapping[str, int] = {}
+    """Restarts of each process within RESTART_LOOP_SECS."""
+    disk_full_in_secs: float | None = None
+    """When the disk will be full, as things go; 0 if it is, None if it is not filling."""
+    clock_offsets_secs: Mapping[str, float] = {}
+    """Of each feed, the smallest receive time minus exchange time of the last minutes."""
 
 
 Rule = Callable[[Facts], str]
@@ -41,17 +56,24 @@ def reasons(facts: Facts) -> list[dict[str, str]]:
 
 
 def _child_failing(facts: Facts) -> str:
-    failing = [process for process in facts.processes if process["state"] in {"backoff", "failed"}]
-    return _list(
-        f"{process['name']} is in state {process['state']} after {process['restarts']} restarts" for process in failing
-    )
+    return _list(filter(None, (_failing(process, facts.restarts_lately) for process in facts.processes)))
+
+
+def _failing(process: Mapping[str, Any], restarts_lately: Mapping[str, int]) -> str:
+    name, lately = process["name"], restarts_lately.get(process["name"], 0)
+    if process["state"] in {"backoff", "failed"}:
+        return f"{name} is in state {process['state']} after {process['restarts']} restarts"
+    if lately >= RESTART_LOOP:
+        return f"{name} was restarted {lately} times in {RESTART_LOOP_SECS / 60:.0f} minutes"
+    return ""
 
 
 def _stream_silent(facts: Facts) -> str:
-    if not facts.silent:
-        return ""
-    names = _list(printable(" ".join(stream)) for stream in facts.silent)
-    return f"no durable row for {facts.silent_after_secs:.0f} s: {names}"
+    longest_first = sorted(facts.silent, key=lambda silence: silence.secs / silence.limit_secs, reverse=True)
+    return _list(
+        f"no durable row of {printable(' '.join(key))} for {secs:.0f} s (its limit is {limit_secs:.0f} s)"
+        for key, secs, limit_secs in longest_first
+    )
 
 
 def _writer_behind(facts: Facts) -> str:
@@ -65,6 +87,26 @@ def _journal_over_budget(facts: Facts) -> str:
 
 def _store_unreachable(facts: Facts) -> str:
     return f"the archive's store takes no objects: {facts.store_error}" if facts.store_error else ""
+
+
+def _disk_filling(facts: Facts) -> str:
+    secs = facts.disk_full_in_secs
+    if secs is None or secs > DISK_FILLING_SECS:
+        return ""
+    return f"the disk is full in {secs / 3600:.1f} hours at the present rate" if secs else "the disk is full"
+
+
+def _clock_off(facts: Facts) -> str:
+    return _list(_off(feed, secs) for feed, secs in facts.clock_offsets_secs.items() if abs(secs) > CLOCK_OFF_SECS)
+
+
+def _off(feed: str, secs: float) -> str:
+    if secs < 0:
+        return f"messages of {feed} come {-secs:.1f} s before they were sent: this machine's clock is slow"
+    return (
+        f"every message of {feed} comes {secs:.1f} s or more after it was sent: "
+        "this machine's clock is fast, or the exchange late"
+    )
 
 
 def _segment_quarantined(facts: Facts) -> str:
@@ -83,6 +125,8 @@ RULES: Final[Mapping[str, Rule]] = {
     "writer_behind": _writer_behind,
     "journal_over_budget": _journal_over_budget,
     "store_unreachable": _store_unreachable,
+    "disk_filling": _disk_filling,
+    "clock_off": _clock_off,
     "segment_quarantined": _segment_quarantined,
 }
 """Every code there is, each with its rule."""

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from collector.channel.channel import Notice
 from collector.channel.local import QueueReceiver, QueueSender
 from collector.config import Config
-from collector.processes.loop import STOP_SIGNALS, Assignment, Links
+from collector.processes.loop import LEVEL_SIGNALS, STOP_SIGNALS, Assignment, Links
 
 SEMAPHORES: Final = Path("/dev/shm")  # noqa: S108 -- where Linux keeps named semaphores
 Target = Callable[[Assignment, Config, Links], None]
@@ -74,7 +74,7 @@ class LocalIncarnation:
         self._process = context.Process(
             target=target, args=(assignment, config, self._links), name=assignment.role, daemon=False
         )
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS + LEVEL_SIGNALS)
         try:
             self._process.start()
         finally:

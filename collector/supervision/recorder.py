@@ -3,9 +3,9 @@
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
@@ -13,24 +13,17 @@ from collector import __version__, logs
 from collector.config import Config
 from collector.domain.errors import AnotherInstanceError, CannotStartError
 from collector.domain.retry import delays
-from collector.http import StatusServer
-from collector.metrics import StatsFile, clear_stats, last_signs, read_stats
+from collector.metrics import clear_stats
 from collector.processes.context import SystemClock
 from collector.processes.loop import Assignment
 from collector.processes.roles import ARCHIVER, WRITER, run_role
 from collector.storage.locks import RoleLock
 from collector.supervision.incarnation import LocalIncarnation, spawn_context
-from collector.supervision.status import ChildState, Hop, Knowledge, Status, health
-from collector.supervision.supervisor import Reports, Signals, Supervisor
-from collector.supervision.usage import UsageMeter
-
-HEALTH_SECS: Final = 5.0
-HTTP_RETRY_SECS: Final = 5.0
+from collector.supervision.supervisor import Signals, Supervisor
+from collector.supervision.window import OnStatus, Window
 
 _LOCK_POLL_SECS: Final = 0.1
 _FLUSH_SECS: Final = 2.0
-
-OnStatus = Callable[[Mapping[str, Any]], None]
 
 
 def record(config: Config, *, stop_after_secs: float | None = None, on_status: OnStatus | None = None) -> int:
@@ -115,70 +108,3 @@ def _supervise(
         ).run()  # fmt: skip
     finally:
         window.close()
-
-
-class Window:
-    """What the outside sees: the status, made about once a second, over HTTP and as run/health.json."""
-
-    def __init__(self, config: Config, run_id: str, log: FilteringBoundLogger, on_status: OnStatus | None) -> None:
-        self._run_folder = config.data_dir / "run"
-        self._status = Status(run_id, config)
-        self._health = StatsFile(self._run_folder / "health.json")
-        self._latest: Mapping[str, Any] = {}
-        self._on_status = on_status
-        self._meter = UsageMeter()
-        self._log = log
-        self._address = f"{config.http.host}:{config.http.port}"
-        self._server = StatusServer(config.http.host, config.http.port, lambda: self._latest, log)
-        self._serving: bool | None = None
-        self._started = time.monotonic()
-        self._next_http = self._next_health = self._started
-
-    def read_reports(self) -> tuple[Reports, Mapping[str, int]]:
-        """The children's newest numbers, and when they last gave a sign of life."""
-        stats = self._run_folder / "stats"
-        return read_stats(stats), last_signs(stats)
-
-    def look(self, supervisor: Supervisor, reports: Reports) -> None:
-        """Take in what is known now and show it."""
-        children = [ChildState(c.role, c.pid, _shown(c.state), c.restarts) for c in supervisor.children]
-        pids = [child.pid for child in children if child.pid is not None]
-        known = Knowledge(
-            now_us=time.time_ns() // 1_000,
-            uptime_secs=time.monotonic() - self._started,
-            children=children,
-            hops=[Hop(*hop) for hop in supervisor.hops],
-            usage=self._meter.read(pids),
-        )
-        self._latest = self._status.look(reports, known)
-        if self._on_status is not None:
-            self._on_status(self._latest)
-        self._keep_serving()
-        self._write_health(known.now_us)
-
-    def close(self) -> None:
-        """Stop serving."""
-        self._server.close()
-
-    def _keep_serving(self) -> None:
-        if self._serving or time.monotonic() < self._next_http:
-            return
-        self._next_http = time.monotonic() + HTTP_RETRY_SECS
-        serving = self._server.try_start()
-        if not serving and self._serving is None:
-            self._log.warning("http_unavailable", address=self._address, error=self._server.error)
-        elif serving:
-            self._log.info("http_listening", address=self._address)
-        self._serving = serving
-
-    def _write_health(self, now_us: int) -> None:
-        if time.monotonic() < self._next_health:
-            return
-        self._next_health = time.monotonic() + HEALTH_SECS
-        # On a full disk the file keeps its last word, with its time; HTTP still says what is so.
-        self._health.write(health(self._latest, now_us))
-
-
-def _shown(state: str) -> str:
-    """The states outsiders know; a child that is done has drained."""
-    return "draining" if state == "done" else state

@@ -1,16 +1,20 @@
 """What the processes cost, as the operating system counts it."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import psutil
 
 
 class Usage(NamedTuple):
-    """Resident memory, and processor time in percent of one core since the look before (0.0 at the first)."""
+    """What a process takes."""
 
     rss_bytes: int
     cpu_percent: float
+    """Of one core, since the look before (0.0 at the first)."""
+    cpu_secs: float = 0.0
+    """Of all processes of that name since the first look; it only rises."""
+    open_files: int = 0
 
 
 class UsageMeter:
@@ -18,17 +22,33 @@ class UsageMeter:
 
     def __init__(self) -> None:
         self._known: dict[int, psutil.Process] = {}
+        self._cpu_secs: dict[str, tuple[int, float, float]] = {}
 
-    def read(self, pids: Iterable[int]) -> dict[int, Usage]:
-        """The usage of every pid that still runs; one that vanished, or may not be looked at, is left out."""
-        wanted = set(pids)
+    def read(self, pids: Mapping[str, int]) -> dict[str, Usage]:
+        """The usage of every process that still runs; one that vanished, or may not be looked at, is left out."""
+        wanted = set(pids.values())
         self._known = {pid: process for pid, process in self._known.items() if pid in wanted}
         found = {}
-        for pid in wanted:
+        for name, pid in pids.items():
             try:
                 process = self._known.get(pid) or psutil.Process(pid)
-                found[pid] = Usage(process.memory_info().rss, process.cpu_percent())
+                found[name] = self._look(name, process)
                 self._known[pid] = process
             except psutil.Error:
                 self._known.pop(pid, None)
         return found
+
+    def _look(self, name: str, process: psutil.Process) -> Usage:
+        with process.oneshot():
+            times = process.cpu_times()
+            cpu_secs = self._add(name, process.pid, times.user + times.system)
+            return Usage(process.memory_info().rss, process.cpu_percent(), cpu_secs, process.num_fds())
+
+    def _add(self, name: str, pid: int, secs: float) -> float:
+        before_pid, before_secs, last_secs = self._cpu_secs.get(name, (pid, 0.0, 0.0))
+        if pid != before_pid:
+            before_secs, last_secs = before_secs + last_secs, 0.0
+        # What the kernel reports of one process may step back by a tick.
+        last_secs = max(secs, last_secs)
+        self._cpu_secs[name] = (pid, before_secs, last_secs)
+        return before_secs + last_secs

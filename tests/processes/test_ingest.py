@@ -221,6 +221,7 @@ def test_a_connection_that_ends_is_made_again_and_its_end_recorded(
     assert text in ended.info["text"]
     assert [record.info["connection"] for record in recording.records(RecordKind.CONNECT)] == [1, 2]
     wait_for(lambda: recording.reports[-1]["reconnects"] == 1)
+    assert recording.reports[-1]["disconnects"] == [(reason, 1)]
 
 
 def test_a_socket_without_data_is_closed_and_reopened(start: Start, server: Server) -> None:
@@ -373,6 +374,7 @@ def test_frames_are_refused_while_space_is_short_and_taken_again_after(start: St
     wait_for(lambda: len(recording.frames()) == 2)
 
     assert recording.frames() == [b"before", b"after"]
+    assert recording.reports[-1]["refused_bytes"] == 12
     resumed = recording.records(RecordKind.RESUMED)[0].info
     refusing = recording.records(RecordKind.REFUSING)[0].info
     assert (resumed["frames"], resumed["bytes"]) == (2, 12)

@@ -733,3 +733,61 @@ def test_trouble_never_ends_before_it_began_though_the_clock_goes_back(world: Wo
     world.run()
     assert world.query("SELECT count(*) FROM gaps WHERE ended_at < started_at") == [(0,), (0,)]
     assert ("undecodable", "unrepairable") in world.query("SELECT kind, status FROM gaps")
+
+
+def test_the_report_counts_each_stream_and_what_of_it_is_durable(world: World) -> None:
+    frame = trade(1)
+    world.journal().append_frames(START_NS, 0, [frame, frame, trade(2), book(5), b"?"])
+    world.run(stop_after_secs=3)
+    assert world.numbers["stored"] == 4
+    streams = {
+        stream.symbol: stream for stream in world.numbers["streams"] if stream.data_type in {"trade", "undecoded"}
+    }
+    (stored_bytes,) = world.query(
+        "SELECT sum(length(payload)) FROM messages JOIN streams USING (stream_id) WHERE data_type = 'trade'"
+    )[0]
+    traded = streams["BTCUSDT"]
+    assert (traded.messages, traded.duplicates, traded.stored, traded.gaps) == (2, 1, 2, 0)
+    assert (traded.bytes, traded.stored_bytes) == (stored_bytes, stored_bytes)
+    assert traded.duplicate_bytes == stored_bytes // 2
+    assert traded.last_durable_us >= traded.last_received_us == START_NS // 1_000
+    assert (streams["_"].messages, streams["_"].stored) == (1, 1)
+
+
+def test_rows_that_are_not_committed_yet_are_not_counted_as_stored(world: World) -> None:
+    world = World(world.config.data_dir, writer=WriterConfig(batch_interval_secs=60.0))
+    seen: list[tuple[int, int]] = []
+    world.journal().append_frames(START_NS, 0, [trade(1)])
+    real = world.wait
+
+    def wait(timeout_secs: float) -> Notice | None:
+        if world.numbers["streams"]:
+            seen.append((world.numbers["messages"], world.numbers["streams"][0].stored))
+        return real(timeout_secs)
+
+    world.wait = wait  # type: ignore[method-assign]
+    world.run(stop_after_secs=10)
+    assert set(seen) == {(1, 0)}
+    assert (world.numbers["messages"], world.numbers["streams"][0].stored) == (1, 1)
+
+
+def test_the_report_counts_the_rows_of_the_gap_ledger_by_what_they_say(world: World) -> None:
+    journal = world.journal()
+    journal.append_frames(START_NS, 0, [trade(1), trade(5), diff(10, 20), diff(31, 40)])
+    journal.append_frames(START_NS + 3_000_000_000, 0, [trade(6)])
+    world.run()
+    assert sorted(world.numbers["ledger"]) == [
+        ("binance", "book_delta", "sequence", "open", 1),
+        ("binance", "trade", "sequence", "open", 1),
+    ]
+
+
+def test_the_report_tells_how_long_messages_took_and_how_far_the_clock_is_off(world: World) -> None:
+    frames = [trade(n, at=-1_500) for n in range(20)]
+    world.journal().append_frames(START_NS, 0, frames)
+    world.run(stop_after_secs=10)
+    assert world.numbers["clock_offsets_us"] == {"f": 1_500_000}
+    histogram = {index: count for feed, index, count in world.numbers["to_receive"] if feed == "f"}
+    assert histogram == {9: 20, -1: 20 * 1_500_000}
+    assert sum(count for _, index, count in world.numbers["to_durable"] if index >= 0) == 20
+    assert sum(count for index, count in world.numbers["commits"] if index >= 0) == 1

@@ -27,9 +27,12 @@ from rich.console import Console
 
 from collector import http as http_room
 from collector.config import Config, FeedConfig
-from collector.metrics import StatsFile, stats_file
-from collector.supervision.status import ChildState, Hop, Knowledge, Status, health
+from collector.domain.names import iso_time
+from collector.metrics import StatsFile, StreamNumbers, stats_file
+from collector.supervision import shown as shown_to
+from collector.supervision.status import Status
 from collector.supervision.usage import Usage
+from collector.supervision.view import ChildState, Hop, Knowledge, View
 
 ROOT = Path(__file__).parent.parent.parent
 TOOL = ROOT / "scripts" / "queue_stats.py"
@@ -40,12 +43,16 @@ EVIL = "B\x1b]0;owned\x07[red]T"
 
 
 def make_status(*, archiver: str = "running", symbols: tuple[str, ...] = ("BTCUSDT", EVIL)) -> dict[str, Any]:
+    return shown_to.status(make_view(archiver=archiver, symbols=symbols))
+
+
+def make_view(*, archiver: str = "running", symbols: tuple[str, ...] = ("BTCUSDT", EVIL)) -> View:
     config = Config(host_name="box", feed=(FeedConfig(data_types=("trade",)),))
     streams = [
-        {
-            "exchange": "binance", "symbol": symbol, "data_type": "trade", "messages": 12_345_678, "gaps": index,
-            "last_received_us": NOW_US - 500_000, "last_durable_us": NOW_US - (index + 2) * 1_000_000,
-        }
+        StreamNumbers(
+            "binance", symbol, "trade", messages=12_345_678, gaps=index,
+            last_received_us=NOW_US - 500_000, last_durable_us=NOW_US - (index + 2) * 1_000_000,
+        )
         for index, symbol in enumerate(symbols)
     ]  # fmt: skip
     writer = {
@@ -55,10 +62,12 @@ def make_status(*, archiver: str = "running", symbols: tuple[str, ...] = ("BTCUS
         "journals": [{"feed": "binance", "lag_bytes": 5_000, "lag_secs": 0.1, "files": 1}],
     }  # fmt: skip
     children = [
-        ChildState("ingest:binance", 11, "running", 0), ChildState("writer", 12, "running", 3),
+        ChildState("ingest:binance", 11, "running", 0), ChildState("writer", 12, "running", 2),
         ChildState("archiver", 13, archiver, 0),
     ]  # fmt: skip
-    known = Knowledge(NOW_US, 20.0, children, [Hop("ingest:binance", "writer", 1, 256)], {12: Usage(50_000_000, 3.5)})
+    known = Knowledge(
+        NOW_US, 20.0, children, [Hop("ingest:binance", "writer", 1, 256)], {"writer": Usage(50_000_000, 3.5)}
+    )
     return Status("run-1", config).look({"writer": writer}, known)
 
 
@@ -75,7 +84,8 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     status = make_status()
-    server = http_room.StatusServer("127.0.0.1", port, lambda: status, structlog.get_logger())
+    pages = {"/status": lambda: http_room.as_json(status)}
+    server = http_room.StatusServer("127.0.0.1", port, pages, structlog.get_logger())
     assert server.try_start(), server.error
     yield Served(f"http://127.0.0.1:{port}", status)
     server.close()
@@ -127,7 +137,7 @@ def test_one_screen_says_who_waits_where_and_what_was_stored(run: Run, served: S
     words = " ".join(shown.out.split())
     for said in (
         "healthy box up 20.0 s run run-1",
-        "writer running 12 3 47.7 MiB 3.5 %",
+        "writer running 12 2 47.7 MiB 3.5 %",
         "queue ingest:binance > writer 1 of 256",
         "journal binance 4.9 KiB 100 ms 1",
         "24,691,356 messages, 7 duplicates, 3 undecodable, 0 refused",
@@ -229,7 +239,7 @@ def test_something_else_on_that_port_is_told(run: Run, answer: bytes) -> None:
 def leave_files(data_dir: Path, *, age_secs: float) -> dict[str, Any]:
     """What a recorder without a port leaves in run/; returns its health."""
     now_us = time_ns() // 1_000 - int(age_secs * 1e6)
-    told = health(make_status(), now_us)
+    told = {**shown_to.health(make_view()), "updated_at": iso_time(now_us)}
     StatsFile(data_dir / "run" / "health.json").write(told)
     report = {"pid": os.getpid(), "incarnation": 1, "state": "running", "updated_us": now_us}
     stats_file(data_dir / "run" / "stats", "archiver").write({**report, "role": "archiver", "archived": 4})

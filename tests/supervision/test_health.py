@@ -1,7 +1,16 @@
 import pytest
 
 from collector.domain.records import StreamKey
-from collector.supervision.health import RULES, WRITER_BEHIND_SECS, Facts, reasons
+from collector.supervision.health import (
+    CLOCK_OFF_SECS,
+    DISK_FILLING_SECS,
+    RESTART_LOOP,
+    RULES,
+    WRITER_BEHIND_SECS,
+    Facts,
+    reasons,
+)
+from collector.supervision.silences import Silence
 
 WELL = Facts(
     processes=[{"name": "writer", "state": "running", "restarts": 0}],
@@ -10,7 +19,6 @@ WELL = Facts(
     quarantined=0,
     refusing=[],
     silent=[],
-    silent_after_secs=40.0,
 )
 
 
@@ -34,11 +42,14 @@ def test_a_process_on_its_way_is_not_failing(state: str) -> None:
 
 
 def test_silent_streams_are_named_up_to_three_and_counted() -> None:
-    silent = [StreamKey("binance", symbol, "trade") for symbol in ("A", "B\x1b[31m", "C", "D", "E")]
+    symbols = ("A", "B\x1b[31m", "C", "D", "E")
+    silent = [Silence(StreamKey("binance", symbol, "trade"), 50.0 - n, 40.0) for n, symbol in enumerate(symbols)]
     assert reasons(WELL._replace(silent=silent)) == [
         {
             "code": "stream_silent",
-            "text": "no durable row for 40 s: binance A trade, binance B\\x1b[31m trade, binance C trade and 2 more",
+            "text": "no durable row of binance A trade for 50 s (its limit is 40 s), "
+            "no durable row of binance B\\x1b[31m trade for 49 s (its limit is 40 s), "
+            "no durable row of binance C trade for 48 s (its limit is 40 s) and 2 more",
         }
     ]
 
@@ -76,7 +87,50 @@ def test_every_fault_is_named_at_once() -> None:
         "timeout",
         1,
         ["binance"],
-        [StreamKey("binance", "BTCUSDT", "trade")],
-        40.0,
+        [Silence(StreamKey("binance", "BTCUSDT", "trade"), 41.0, 40.0)],
+        {"writer": RESTART_LOOP},
+        0.0,
+        {"binance": -1.5},
     )
     assert codes(worst) == list(RULES)
+
+
+def test_those_are_named_first_that_are_the_longest_beyond_their_limit() -> None:
+    slow = Silence(StreamKey("binance", "SLOW", "trade"), 4_100.0, 4_000.0)
+    quick = Silence(StreamKey("binance", "QUICK", "trade"), 80.0, 25.0)
+    (reason,) = reasons(WELL._replace(silent=[slow, quick]))
+    assert reason["text"].index("QUICK") < reason["text"].index("SLOW")
+
+
+def test_a_process_that_was_restarted_too_often_is_failing_while_it_runs() -> None:
+    assert codes(WELL._replace(restarts_lately={"writer": RESTART_LOOP - 1})) == []
+    assert reasons(WELL._replace(restarts_lately={"writer": RESTART_LOOP})) == [
+        {"code": "child_failing", "text": "writer was restarted 3 times in 5 minutes"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("secs", "text"),
+    [
+        (DISK_FILLING_SECS, "the disk is full in 24.0 hours at the present rate"),
+        (1_800.0, "the disk is full in 0.5 hours at the present rate"),
+        (0.0, "the disk is full"),
+    ],
+)
+def test_a_disk_that_is_full_within_a_day_is_filling(secs: float, text: str) -> None:
+    assert reasons(WELL._replace(disk_full_in_secs=secs)) == [{"code": "disk_filling", "text": text}]
+
+
+@pytest.mark.parametrize("secs", [None, DISK_FILLING_SECS + 1])
+def test_a_disk_that_lasts_longer_is_not(secs: float | None) -> None:
+    assert codes(WELL._replace(disk_full_in_secs=secs)) == []
+
+
+def test_a_clock_that_is_off_is_slow_for_certain_or_perhaps_fast() -> None:
+    assert codes(WELL._replace(clock_offsets_secs={"binance": CLOCK_OFF_SECS, "kraken": -CLOCK_OFF_SECS})) == []
+    (reason,) = reasons(WELL._replace(clock_offsets_secs={"binance": 1.5, "kraken": -1.5}))
+    assert reason == {
+        "code": "clock_off",
+        "text": "every message of binance comes 1.5 s or more after it was sent: this machine's clock is fast, "
+        "or the exchange late, messages of kraken come 1.5 s before they were sent: this machine's clock is slow",
+    }

@@ -21,8 +21,11 @@ def test_memory_and_processor_time_of_a_busy_process_are_seen() -> None:
     meter = UsageMeter()
     with subprocess.Popen([sys.executable, "-c", BUSY]) as busy:
         try:
-            assert holds_in_time(lambda: meter.read([busy.pid])[busy.pid].cpu_percent > 5)
-            assert meter.read([busy.pid])[busy.pid].rss_bytes > 1_000_000
+            assert holds_in_time(lambda: meter.read({"busy": busy.pid})["busy"].cpu_percent > 5)
+            used = meter.read({"busy": busy.pid})["busy"]
+            assert used.rss_bytes > 1_000_000
+            assert used.cpu_secs > 0
+            assert used.open_files >= 3
         finally:
             busy.kill()
 
@@ -30,13 +33,29 @@ def test_memory_and_processor_time_of_a_busy_process_are_seen() -> None:
 def test_a_vanished_process_is_left_out_and_the_others_stay() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as child:
         meter = UsageMeter()
-        meter.read([child.pid])
+        meter.read({"child": child.pid})
         child.wait()
-    assert list(meter.read([child.pid, os.getpid()])) == [os.getpid()]
+    assert list(meter.read({"child": child.pid, "me": os.getpid()})) == ["me"]
 
 
 def test_a_process_no_longer_asked_for_is_forgotten() -> None:
     meter = UsageMeter()
-    meter.read([os.getpid()])
-    assert meter.read([]) == {}
+    meter.read({"me": os.getpid()})
+    assert meter.read({}) == {}
     assert meter._known == {}
+
+
+def test_processor_time_goes_on_rising_when_another_process_takes_the_name() -> None:
+    meter = UsageMeter()
+    with subprocess.Popen([sys.executable, "-c", BUSY]) as busy:
+        try:
+            assert holds_in_time(lambda: meter.read({"writer": busy.pid})["writer"].cpu_secs > 0.1)
+        finally:
+            busy.kill()
+    before = meter._cpu_secs["writer"]
+    with subprocess.Popen([sys.executable, "-c", BUSY]) as next_one:
+        try:
+            assert meter.read({"writer": next_one.pid})["writer"].cpu_secs >= before[1] + before[2]
+            assert holds_in_time(lambda: meter.read({"writer": next_one.pid})["writer"].cpu_secs > before[2] + 0.1)
+        finally:
+            next_one.kill()

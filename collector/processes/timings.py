@@ -1,0 +1,45 @@
+"""How long messages took to come and to become durable, and how long commits took: counted once a commit."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from collector.domain.clock_offset import OffsetWindow
+from collector.domain.histogram import Histogram
+from collector.processes.batch import Batch
+
+
+class Timings:
+    """Of this incarnation of the writer, by feed."""
+
+    def __init__(self) -> None:
+        self._to_receive: defaultdict[str, Histogram] = defaultdict(Histogram)
+        self._to_durable: defaultdict[str, Histogram] = defaultdict(Histogram)
+        self._offsets: defaultdict[str, OffsetWindow] = defaultdict(OffsetWindow)
+        self._commits = Histogram()
+
+    def note(self, batch: Batch, durable_us: int, commit_secs: float, at_secs: float) -> None:
+        """A batch is durable; `at_secs` is monotonic."""
+        self._commits.add(round(commit_secs * 1e6))
+        for feed, messages in batch.by_feed():
+            # The oldest came first, so from behind they are nearly sorted already.
+            self._to_durable[feed].add_all(sorted([durable_us - message[4] for message in reversed(messages)]))
+            to_receive = sorted([message[4] - message[5] for message in messages if message[5] is not None])
+            if to_receive:
+                self._to_receive[feed].add_all(to_receive)
+                self._offsets[feed].note(at_secs, to_receive[0], len(to_receive))
+
+    def numbers(self, at_secs: float) -> Mapping[str, Any]:
+        """For the report: histograms as rows of feed, bucket and count."""
+        offsets_us = {feed: offset.smallest_us(at_secs) for feed, offset in self._offsets.items()}
+        return {
+            "to_receive": list(_rows(self._to_receive)),
+            "to_durable": list(_rows(self._to_durable)),
+            "commits": list(self._commits.rows()),
+            "clock_offsets_us": {feed: offset for feed, offset in offsets_us.items() if offset is not None},
+        }
+
+
+def _rows(histograms: Mapping[str, Histogram]) -> Iterator[tuple[str, int, int]]:
+    for feed, histogram in histograms.items():
+        yield from ((feed, *row) for row in histogram.rows())

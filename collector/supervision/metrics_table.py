@@ -1,0 +1,85 @@
+"""Every metric there is: name, kind, labels and meaning. docs/OPERATIONS.md has the same table."""
+
+from typing import Final, Literal, NamedTuple
+
+STREAM: Final = ("exchange", "symbol", "data_type")
+FEED: Final = ("feed",)
+PROCESS: Final = ("process",)
+HOP: Final = ("sender", "receiver")
+
+
+class Metric(NamedTuple):
+    """A metric; counters end in `_total` and only rise while the supervisor lives."""
+
+    kind: Literal["counter", "gauge", "histogram"]
+    labels: tuple[str, ...]
+    text: str
+
+
+METRICS: Final = {
+    # What came and what became of it
+    "collector_messages_received_total": Metric("counter", STREAM, "Messages read from the journal, copies included."),
+    "collector_messages_received_bytes_total": Metric("counter", STREAM, "Their text, in bytes."),
+    "collector_messages_duplicate_total": Metric("counter", STREAM, "Of these, copies, which were merged."),
+    "collector_messages_stored_total": Metric("counter", STREAM, "Messages whose row is durable."),
+    "collector_messages_stored_bytes_total": Metric("counter", STREAM, "Their text, in bytes."),
+    "collector_messages_late_total": Metric("counter", (), "Messages that came out of order and filled a hole in the ids."),
+    "collector_messages_undecodable_total": Metric("counter", (), "Frames kept as undecoded rows; their stream has data_type undecoded."),
+    "collector_stream_last_received_timestamp_seconds": Metric("gauge", STREAM, "When the newest message was received."),
+    "collector_stream_last_stored_timestamp_seconds": Metric("gauge", STREAM, "When a row last became durable."),
+    "collector_stream_silence_limit_seconds": Metric("gauge", STREAM, "How long a configured stream may have no durable row before it is silent."),
+    "collector_gaps_total": Metric("counter", ("exchange", "data_type", "kind", "status"), "Rows written to the gap ledger."),
+    # Feeds
+    "collector_frames_received_total": Metric("counter", FEED, "Frames appended to the journal."),
+    "collector_frames_received_bytes_total": Metric("counter", FEED, "Their bytes."),
+    "collector_frames_refused_total": Metric("counter", FEED, "Frames refused because the disk budget was spent."),
+    "collector_frames_refused_bytes_total": Metric("counter", FEED, "Their bytes."),
+    "collector_frames_control_total": Metric("counter", FEED, "Frames without market data: acknowledgements, heartbeats."),
+    "collector_connections": Metric("gauge", ("feed", "state"), "Connections: waiting, connecting, open or closing."),
+    "collector_reconnects_total": Metric("counter", FEED, "Connections opened in the place of a lost one."),
+    "collector_disconnects_total": Metric("counter", ("feed", "cause"), "Connections that ended, by cause: stopped, renewed, silent, closed, lost, protocol, too_big."),
+    "collector_connect_failures_total": Metric("counter", FEED, "Handshakes that failed."),
+    "collector_subscriptions_refused_total": Metric("counter", FEED, "Subscriptions the exchange answered with an error."),
+    "collector_feed_last_data_timestamp_seconds": Metric("gauge", FEED, "When a socket last brought market data."),
+    "collector_clock_offset_seconds": Metric("gauge", FEED, "The smallest receive time minus exchange time of the last minutes; below zero this machine's clock is slow."),
+    # Latency
+    "collector_exchange_to_receive_seconds": Metric("histogram", FEED, "From the exchange's time of a message to its receive time."),
+    "collector_receive_to_durable_seconds": Metric("histogram", FEED, "From the receive time of a message to its durable row."),
+    "collector_commit_seconds": Metric("histogram", (), "How long commits took."),
+    "collector_commit_failures_total": Metric("counter", (), "Commits that SQLite did not take, and that were tried again."),
+    # What waits
+    "collector_queue_depth": Metric("gauge", HOP, "Notices waiting in the queue between two processes."),
+    "collector_queue_capacity": Metric("gauge", HOP, "Notices that fit into it."),
+    "collector_journal_lag_bytes": Metric("gauge", FEED, "Journal bytes the writer has not read."),
+    "collector_journal_lag_seconds": Metric("gauge", FEED, "How far the writer is behind."),
+    "collector_journal_bytes": Metric("gauge", FEED, "What the journal files take on disk."),
+    "collector_journal_files": Metric("gauge", FEED, "Journal files on disk."),
+    "collector_batch_messages": Metric("gauge", (), "Messages in the batch to be committed next."),
+    "collector_batch_limit_messages": Metric("gauge", (), "Messages at which a batch is committed; it adapts to the time of a commit."),
+    # Segments and archive
+    "collector_segments": Metric("gauge", ("state",), "Segments on disk: open, sealed (waiting for the archiver), quarantined."),
+    "collector_segments_archived_total": Metric("counter", (), "Segments the store has confirmed."),
+    "collector_segments_quarantined_total": Metric("counter", (), "Segments set aside because they could not be archived."),
+    "collector_archived_rows_total": Metric("counter", (), "Rows in confirmed objects."),
+    "collector_archived_bytes_total": Metric("counter", (), "Bytes of confirmed objects."),
+    "collector_uploads_total": Metric("counter", ("result",), "Objects put into the store: ok (confirmed) or failed (tried again)."),
+    "collector_archive_backlog_bytes": Metric("gauge", (), "Bytes of sealed segments that wait for the archiver."),
+    "collector_archive_backlog_age_seconds": Metric("gauge", (), "Since when the oldest of them waits; 0 when none does."),
+    # Processes and machine
+    "collector_process_up": Metric("gauge", PROCESS, "1 while the process runs, else 0."),
+    "collector_process_restarts_total": Metric("counter", PROCESS, "How often it was started again."),
+    "collector_process_cpu_seconds_total": Metric("counter", PROCESS, "Processor time, user and system."),
+    "collector_process_resident_memory_bytes": Metric("gauge", PROCESS, "Resident memory."),
+    "collector_process_open_fds": Metric("gauge", PROCESS, "Open file descriptors."),
+    "collector_process_last_report_timestamp_seconds": Metric("gauge", PROCESS, "When it last reported its numbers; about once a second."),
+    "collector_log_lines_dropped_total": Metric("counter", PROCESS, "Log lines lost because nobody read them in time."),
+    "collector_disk_free_bytes": Metric("gauge", (), "Room on the disk of data_dir."),
+    "collector_disk_full_in_seconds": Metric("gauge", (), "When only journal.min_free_bytes is left, at the present rate; +Inf if the disk is not filling."),
+    # The verdict
+    "collector_healthy": Metric("gauge", (), "1 while /healthz answers 200."),
+    "collector_unhealthy_reason": Metric("gauge", ("code",), "1 for every reason that holds, 0 for all others."),
+    "collector_ready": Metric("gauge", (), "1 since the first durable row."),
+    "collector_pings_total": Metric("counter", ("result",), "Calls of http.ping_url: ok or failed."),
+    "collector_start_timestamp_seconds": Metric("gauge", (), "When the supervisor started."),
+    "collector_build_info": Metric("gauge", ("version",), "Always 1."),
+}  # fmt: skip

@@ -1,0 +1,68 @@
+"""The pages of the HTTP window, made from the newest view: each at most once a view, however many ask."""
+
+import threading
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Final
+
+from collector.http import Answer, Page, as_json
+from collector.supervision import shown
+from collector.supervision.view import View
+
+STANDING_SECS: Final = 15.0
+"""A view is made about once a second; when none has been for this long the supervisor itself stands still."""
+
+Age = Callable[[], float]
+"""Seconds since the newest view was made."""
+
+
+def pages(newest: Callable[[], View], age_secs: Age) -> Mapping[str, Page]:
+    """Every page by its path."""
+    return {
+        "/metrics": _Made(newest, _metrics),
+        "/healthz": lambda: _healthz(newest(), age_secs()),
+        "/readyz": lambda: _readyz(newest()),
+        "/status": _Made(newest, lambda view: as_json(shown.status(view))),
+    }
+
+
+def is_well(view: View | None, age_secs: float) -> bool:
+    """Whether the recorder is healthy, and somebody still looks."""
+    return view is not None and not view.reasons and age_secs < STANDING_SECS
+
+
+class _Made:
+    """A page that is costly to make; who asks while it is being made waits for it."""
+
+    def __init__(self, newest: Callable[[], View], make: Callable[[View], Answer]) -> None:
+        self._newest = newest
+        self._make = make
+        self._lock = threading.Lock()
+        self._of: View | None = None
+        self._answer = Answer(b"")
+
+    def __call__(self) -> Answer:
+        view = self._newest()
+        with self._lock:
+            if self._of is not view:
+                self._answer, self._of = self._make(view), view
+            return self._answer
+
+
+def _healthz(view: View, age_secs: float) -> Answer:
+    if age_secs >= STANDING_SECS:
+        text = f"the supervisor has not looked after its processes for {age_secs:.0f} s"
+        standing = {"healthy": False, "reasons": [{"code": "child_failing", "text": text}, *view.reasons]}
+        return as_json(standing, HTTPStatus.SERVICE_UNAVAILABLE)
+    return as_json(shown.healthz(view), HTTPStatus.SERVICE_UNAVAILABLE if view.reasons else HTTPStatus.OK)
+
+
+def _readyz(view: View) -> Answer:
+    return as_json({"ready": view.ready}, HTTPStatus.OK if view.ready else HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _metrics(view: View) -> Answer:
+    # Only now: whoever is never asked for metrics does not pay for the library.
+    from collector.supervision.exposition import CONTENT_TYPE, exposition  # noqa: PLC0415
+
+    return Answer(exposition(view), CONTENT_TYPE)

@@ -1,0 +1,135 @@
+"""What is known as the objects that outsiders read: /status, /healthz, /readyz and run/health.json. No I/O, no clock."""
+
+from typing import Any
+
+from collector.domain.names import iso_time
+from collector.domain.records import StreamKey
+from collector.metrics import StreamNumbers
+from collector.supervision.totals import RoleNumbers
+from collector.supervision.view import ChildState, View
+
+
+def status(view: View) -> dict[str, Any]:
+    """The object of /status and of `queue_stats.py --json`; its keys are a contract, and only ever get more."""
+    known = view.known
+    return {
+        "run_id": view.run_id,
+        "host": view.host,
+        "uptime_secs": round(known.uptime_secs, 3),
+        "healthy": not view.reasons,
+        "reasons": view.reasons,
+        "ready": view.ready,
+        "processes": [_process(child, view) for child in known.children],
+        "channels": [
+            {"from": hop.sender, "to": hop.receiver, "depth": hop.depth, "capacity": hop.capacity} for hop in known.hops
+        ],
+        "flow": [
+            {"stage": stage.name, "total": stage.total, "per_sec": stage.per_sec, "history": stage.history}
+            for stage in view.stages
+        ],
+        "feeds": [_feed(feed, numbers, view) for feed, numbers in view.ingests().items()],
+        "journals": view.journals,
+        "writer": _writer(view),
+        "segments": _segments(view),
+        "archive": _archive(view),
+        "disk": {"free_bytes": known.disk_free_bytes, "full_in_secs": view.disk_full_in_secs},
+        "events": [event._asdict() for event in view.events],
+        "streams": [_stream(key, numbers, view) for key, numbers in view.streams().items()],
+    }
+
+
+def healthz(view: View) -> dict[str, Any]:
+    """Whether the recorder is healthy, and why not."""
+    return {"healthy": not view.reasons, "reasons": view.reasons}
+
+
+def health(view: View) -> dict[str, Any]:
+    """What run/health.json holds: the verdict, and since when nobody has given one again."""
+    known = view.known
+    about = {"run_id": view.run_id, "host": view.host, "uptime_secs": round(known.uptime_secs, 3)}
+    return {**about, **healthz(view), "updated_at": iso_time(known.now_us)}
+
+
+def _process(child: ChildState, view: View) -> dict[str, Any]:
+    used = view.known.usage.get(child.name)
+    return {
+        **child._asdict(),
+        "rss_bytes": used.rss_bytes if used else None,
+        "cpu_percent": used.cpu_percent if used else None,
+        "open_files": used.open_files if used else None,
+    }
+
+
+def _feed(feed: str, numbers: RoleNumbers, view: View) -> dict[str, Any]:
+    lines = numbers.report.get("lines", ())
+    offset_us = view.role("writer").report.get("clock_offsets_us", {}).get(feed)
+    return {
+        "feed": feed,
+        "exchange": view.exchanges.get(feed),
+        "connections": len(lines),
+        "connections_open": sum(line["state"] == "open" for line in lines),
+        "reconnects": numbers.total("reconnects"),
+        "frames": numbers.total("frames"),
+        "bytes": numbers.total("bytes"),
+        "refused": numbers.total("refused"),
+        "last_data_at": _iso(max((line["last_data_us"] or 0 for line in lines), default=0)),
+        "clock_offset_secs": None if offset_us is None else offset_us / 1e6,
+    }
+
+
+def _writer(view: View) -> dict[str, Any]:
+    writer = view.role("writer")
+    refused = sum(role.total("refused") for role in view.ingests().values())
+    return {
+        "batch_size": writer.report.get("batch_size", 0),
+        "batch_limit": writer.report.get("batch_limit", 0),
+        "commit_secs": writer.report.get("commit_secs"),
+        "messages": writer.total("messages"),
+        "stored": writer.total("stored"),
+        "duplicates": writer.total("duplicates"),
+        "undecodable": writer.total("undecodable"),
+        # Ingest knows first; the writer also learns what an ingest refused before this supervisor began.
+        "refused": max(refused, writer.total("refused")),
+    }
+
+
+def _segments(view: View) -> dict[str, int]:
+    on_disk = view.role("writer").report.get("segments", {})
+    archiver = view.role("archiver")
+    return {
+        "open": on_disk.get("open", 0),
+        "sealed": on_disk.get("sealed", 0),
+        "archived": archiver.total("archived"),
+        "quarantined": archiver.total("quarantined"),
+    }
+
+
+def _archive(view: View) -> dict[str, Any]:
+    archiver = view.role("archiver")
+    return {
+        "backlog_segments": archiver.report.get("backlog_segments", 0),
+        "backlog_bytes": archiver.report.get("backlog_bytes", 0),
+        "backlog_age_secs": archiver.report.get("backlog_age_secs"),
+        "uploaded_objects": archiver.total("uploaded_objects"),
+        "failed_uploads": archiver.total("uploads", "failed"),
+        "last_error": view.store_error,
+        "eta_secs": archiver.report.get("eta_secs"),
+    }
+
+
+def _stream(key: StreamKey, numbers: StreamNumbers, view: View) -> dict[str, Any]:
+    return {
+        **key._asdict(),
+        "messages": numbers.messages,
+        "stored": numbers.stored,
+        "duplicates": numbers.duplicates,
+        "gaps": numbers.gaps,
+        "last_received_at": _iso(numbers.last_received_us),
+        "last_durable_at": _iso(numbers.last_durable_us),
+        "silent": key in view.silent,
+        "silent_after_secs": view.limit_secs(key),
+    }
+
+
+def _iso(time_us: int | None) -> str | None:
+    return iso_time(time_us) if time_us else None

@@ -1,0 +1,80 @@
+"""Which streams are silent: without a durable row for longer than their own rhythm allows."""
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from collector.config import Config
+from collector.domain.records import StreamKey
+from collector.domain.rhythm import Rhythm
+from collector.metrics import StreamNumbers
+
+REPORTING_SECS: Final = 5.0
+"""A process reports about once a second; one that has not for this long stands still."""
+
+_LOWEST_SECS: Final = 15.0
+
+
+class Silence(NamedTuple):
+    """A stream, how long it has had no durable row, and how long it may."""
+
+    key: StreamKey
+    secs: float
+    limit_secs: float
+
+
+class _Known:
+    __slots__ = ("durable_us", "key", "rhythm")
+
+    def __init__(self, key: StreamKey, rhythm: Rhythm) -> None:
+        self.key = key
+        self.rhythm = rhythm
+        self.durable_us = 0
+
+
+class Silences:
+    """Follows the configured streams, `keys`; nobody waits for any other."""
+
+    def __init__(self, config: Config) -> None:
+        # A row becomes durable one batch after it came, and is reported a moment later.
+        on_the_way_secs = config.writer.batch_interval_secs + REPORTING_SECS
+        unlearned_secs = config.ingest.stale_timeout_secs + on_the_way_secs
+        lowest_secs = min(_LOWEST_SECS + on_the_way_secs, unlearned_secs)
+        self.keys = [
+            StreamKey(feed.exchange, symbol, data_type)
+            for feed in config.feed
+            for symbol in feed.symbols
+            for data_type in feed.data_types
+        ]
+        self._known: dict[tuple[str, ...], _Known] = {
+            key: _Known(key, Rhythm(unlearned_secs, lowest_secs)) for key in self.keys
+        }
+
+    @property
+    def ready(self) -> bool:
+        """Whether anything was stored yet, of a configured stream."""
+        return any(known.durable_us for known in self._known.values())
+
+    def limit_secs(self, key: StreamKey) -> float | None:
+        """How long the stream may be silent; None for one that nobody configured."""
+        known = self._known.get(key)
+        return known.rhythm.limit_secs if known else None
+
+    def note(self, streams: Iterable[StreamNumbers]) -> None:
+        """Take in when each stream last had a durable row."""
+        for stream in streams:
+            durable_us = stream[-1]
+            known = self._known.get(stream[:3])
+            if durable_us is None or known is None or durable_us == known.durable_us:
+                continue
+            if 0 < known.durable_us < durable_us:
+                known.rhythm.note((durable_us - known.durable_us) / 1e6)
+            known.durable_us = durable_us
+
+    def silent(self, now_us: int, uptime_secs: float) -> list[Silence]:
+        """Who is silent; before its first row a stream has as long as the recorder is up."""
+        found = []
+        for known in self._known.values():
+            secs = (now_us - known.durable_us) / 1e6 if known.durable_us else uptime_secs
+            if secs > known.rhythm.limit_secs:
+                found.append(Silence(known.key, secs, known.rhythm.limit_secs))
+        return found

@@ -1,0 +1,98 @@
+"""What the supervisor knows at one moment, as values: whoever shows it asks nobody else, in whatever thread."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from collector.domain.records import StreamKey
+from collector.metrics import StreamNumbers
+from collector.supervision.events import Event
+from collector.supervision.totals import RoleNumbers
+from collector.supervision.usage import Usage
+
+
+class ChildState(NamedTuple):
+    """A process as the supervisor knows it; `state` is starting, running, draining, backoff or failed."""
+
+    name: str
+    pid: int | None
+    state: str
+    restarts: int
+
+
+class Hop(NamedTuple):
+    """A Queue from one process to the next."""
+
+    sender: str
+    receiver: str
+    depth: int
+    capacity: int
+
+
+class Knowledge(NamedTuple):
+    """What the supervisor itself knows at one moment."""
+
+    now_us: int
+    uptime_secs: float
+    """Monotonic, since the supervisor's start."""
+    children: Sequence[ChildState]
+    hops: Sequence[Hop]
+    usage: Mapping[str, Usage]
+    """By process; the supervisor's own too."""
+    disk_free_bytes: int | None = None
+    """Room on the disk of `data_dir`; None if it cannot be told."""
+    own: Mapping[str, Any] = {}
+    """A report of the supervisor's own, such as children make: its `events`."""
+
+
+class Stage(NamedTuple):
+    """One step of the flow: what went through it, at which rate now, and in the steps of the last minutes."""
+
+    name: str
+    total: int
+    per_sec: float | None
+    history: Sequence[float]
+
+
+class View(NamedTuple):
+    """Everything, over the lives of all processes, since the supervisor's start."""
+
+    run_id: str
+    host: str
+    started_us: int
+    known: Knowledge
+    reasons: Sequence[Mapping[str, str]]
+    """Why it is not healthy; empty when it is."""
+    ready: bool
+    """Whether anything was stored yet."""
+    roles: Mapping[str, RoleNumbers]
+    """By process."""
+    exchanges: Mapping[str, str]
+    """Of each configured feed."""
+    journals: Sequence[Mapping[str, Any]]
+    store_error: str | None
+    configured: Sequence[StreamKey]
+    limit_secs: Callable[[StreamKey], float | None]
+    """How long a stream may be silent; None for one that nobody configured."""
+    silent: frozenset[StreamKey]
+    disk_full_in_secs: float | None
+    stages: Sequence[Stage]
+    events: Sequence[Event]
+
+    def role(self, name: str) -> RoleNumbers:
+        """The numbers of that process, also before its first report."""
+        return self.roles.get(name, RoleNumbers())
+
+    def streams(self) -> dict[StreamKey, StreamNumbers]:
+        """Every stream, the configured ones first, stored or not."""
+        streams = {key: StreamNumbers(*key) for key in self.configured}
+        streams.update((StreamKey(*stream[:3]), stream) for stream in self.role("writer").stream_totals())
+        return streams
+
+    def ingests(self) -> dict[str, RoleNumbers]:
+        """The numbers of every ingest, by feed."""
+        found = {feed: RoleNumbers() for feed in self.exchanges}
+        for name, numbers in self.roles.items():
+            stage, _, feed = name.partition(":")
+            if stage == "ingest":
+                found[feed] = numbers
+        return found

@@ -1,0 +1,128 @@
+"""What the outside sees: the view, made about once a second, over HTTP and as run/health.json."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from structlog.typing import FilteringBoundLogger
+
+from collector import logs
+from collector.config import Config
+from collector.http import StatusServer
+from collector.metrics import StatsFile, last_signs, read_stats
+from collector.supervision import shown
+from collector.supervision.pages import is_well, pages
+from collector.supervision.ping import Pinger
+from collector.supervision.status import SUPERVISOR, Status
+from collector.supervision.supervisor import Reports, Supervisor
+from collector.supervision.usage import UsageMeter
+from collector.supervision.verbosity import Verbosity
+from collector.supervision.view import ChildState, Hop, Knowledge, View
+
+HEALTH_SECS: Final = 5.0
+HTTP_RETRY_SECS: Final = 5.0
+
+OnStatus = Callable[[Mapping[str, Any]], None]
+"""Is given the status about once a second."""
+
+
+class Window:
+    """Takes in what is known and shows it."""
+
+    def __init__(self, config: Config, run_id: str, log: FilteringBoundLogger, on_status: OnStatus | None) -> None:
+        self._data_dir = config.data_dir
+        self._status = Status(run_id, config)
+        self._health = StatsFile(config.data_dir / "run" / "health.json")
+        self._on_status = on_status
+        self._meter = UsageMeter()
+        self._log = log
+        self._view: View | None = None
+        self._viewed = self._started = time.monotonic()
+        self._verbosity = Verbosity(config.data_dir / "run", config.log.level, log)
+        self._verbosity.install()
+        http = config.http
+        self._address = f"{http.host}:{http.port}"
+        served = pages(self._newest, self._age_secs)
+        self._server = StatusServer(http.host, http.port, served, log, http.token.get_secret_value())
+        self._serving: bool | None = None
+        self._pinger = Pinger(http.ping_url.get_secret_value(), lambda: is_well(self._view, self._age_secs()), log)
+        self._pinger.start()
+        self._next_http = self._next_health = self._started
+
+    def read_reports(self) -> tuple[Reports, Mapping[str, int]]:
+        """The children's newest numbers, and when they last gave a sign of life."""
+        stats = self._data_dir / "run" / "stats"
+        return read_stats(stats), last_signs(stats)
+
+    def look(self, supervisor: Supervisor, reports: Reports) -> None:
+        """Take in what is known now and show it."""
+        self._verbosity.heed()
+        self._view = self._status.look(reports, self._known(supervisor))
+        self._viewed = time.monotonic()
+        if self._on_status is not None:
+            self._on_status(shown.status(self._view))
+        self._keep_serving()
+        self._write_health(self._view)
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._pinger.stop()
+        self._server.close()
+
+    def _known(self, supervisor: Supervisor) -> Knowledge:
+        children = [ChildState(c.role, c.pid, _shown(c.state), c.restarts) for c in supervisor.children]
+        pids = {child.name: child.pid for child in children if child.pid is not None}
+        return Knowledge(
+            now_us=time.time_ns() // 1_000,
+            uptime_secs=time.monotonic() - self._started,
+            children=children,
+            hops=[Hop(*hop) for hop in supervisor.hops],
+            usage=self._meter.read({**pids, SUPERVISOR: os.getpid()}),
+            disk_free_bytes=_free_bytes(self._data_dir),
+            own={
+                "pid": os.getpid(),
+                "events": logs.recent(),
+                "log_lines_dropped": logs.dropped(),
+                "pings": [("ok", self._pinger.sent), ("failed", self._pinger.failed)],
+            },
+        )
+
+    def _newest(self) -> View:
+        assert self._view is not None  # noqa: S101 -- for the type checker; nothing is served before the first look
+        return self._view
+
+    def _age_secs(self) -> float:
+        return time.monotonic() - self._viewed
+
+    def _keep_serving(self) -> None:
+        if self._serving or time.monotonic() < self._next_http:
+            return
+        self._next_http = time.monotonic() + HTTP_RETRY_SECS
+        serving = self._server.try_start()
+        if not serving and self._serving is None:
+            self._log.warning("http_unavailable", address=self._address, error=self._server.error)
+        elif serving:
+            self._log.info("http_listening", address=self._address)
+        self._serving = serving
+
+    def _write_health(self, view: View) -> None:
+        if time.monotonic() < self._next_health:
+            return
+        self._next_health = time.monotonic() + HEALTH_SECS
+        # On a full disk the file keeps its last word, with its time; HTTP still says what is so.
+        self._health.write(shown.health(view))
+
+
+def _free_bytes(folder: Path) -> int | None:
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return None
+    return disk.f_bavail * disk.f_frsize
+
+
+def _shown(state: str) -> str:
+    """The states outsiders know; a child that is done has drained."""
+    return "draining" if state == "done" else state

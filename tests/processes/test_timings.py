@@ -1,0 +1,45 @@
+from collector.domain.histogram import BOUNDS_US
+from collector.processes.batch import Batch
+from collector.processes.timings import Timings
+
+DURABLE_US = 1_800_000_000_000_000
+
+
+def batch_of(*messages: tuple[str, int, int | None]) -> Batch:
+    """Messages as (feed, milliseconds from receiving to durable, milliseconds from the exchange to receiving)."""
+    batch = Batch()
+    for feed, durable_ms, receive_ms in messages:
+        batch.begin(feed)
+        received_us = DURABLE_US - durable_ms * 1_000
+        exchange_us = None if receive_ms is None else received_us - receive_ms * 1_000
+        batch.messages.append((1, 1, 0, 1, received_us, exchange_us, 0, b""))
+    return batch
+
+
+def test_every_feed_has_its_own_times() -> None:
+    timings = Timings()
+    timings.note(batch_of(("a", 1, 5), ("b", 50, 600_000), ("a", 3, None)), DURABLE_US, 0.2, 0.0)
+    numbers = timings.numbers(0.0)
+    assert numbers["to_durable"] == [("a", 0, 1), ("a", 1, 1), ("a", -1, 4_000), ("b", 4, 1), ("b", -1, 50_000)]
+    assert numbers["to_receive"] == [
+        ("a", 1, 1), ("a", -1, 5_000), ("b", len(BOUNDS_US), 1), ("b", -1, 600_000_000),
+    ]  # fmt: skip
+    assert numbers["commits"] == [(6, 1), (-1, 200_000)]
+
+
+def test_messages_without_an_exchange_time_say_nothing_about_the_way() -> None:
+    timings = Timings()
+    timings.note(batch_of(("a", 1, None)), DURABLE_US, 0.0, 0.0)
+    assert timings.numbers(0.0)["to_receive"] == []
+
+
+def test_a_batch_without_messages_is_a_commit_all_the_same() -> None:
+    timings = Timings()
+    timings.note(Batch(), DURABLE_US, 0.0, 0.0)
+    assert timings.numbers(0.0)["commits"] == [(0, 1), (-1, 0)]
+
+
+def test_the_smallest_way_of_a_feed_is_evidence_of_its_clock() -> None:
+    timings = Timings()
+    timings.note(batch_of(*[("a", 1, way_ms) for way_ms in (40, -1_500, *range(20, 30))]), DURABLE_US, 0.0, 0.0)
+    assert timings.numbers(1.0)["clock_offsets_us"] == {"a": -1_500_000}

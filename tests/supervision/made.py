@@ -1,0 +1,89 @@
+"""Reports as children make them, and what the supervisor knows beside them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from collector.config import Config, FeedConfig
+from collector.metrics import StreamNumbers
+from collector.supervision.status import Status
+from collector.supervision.usage import Usage
+from collector.supervision.view import ChildState, Hop, Knowledge
+
+NOW_US = 1_795_000_000_000_000  # 2026-11-18T11:06:40Z
+SECOND_US = 1_000_000
+STREAM = {"exchange": "binance", "symbol": "BTCUSDT", "data_type": "trade"}
+SILENT_AFTER_SECS = 30 + 5 + 5
+CONFIG = Config(host_name="box", feed=(FeedConfig(symbols=("BTCUSDT",), data_types=("trade",)),))
+GIB = 1 << 30
+
+
+def known(uptime_secs: float = 10.0, now_us: int = NOW_US, **changes: Any) -> Knowledge:
+    return Knowledge(
+        now_us,
+        uptime_secs,
+        (ChildState("ingest:binance", 11, "running", 0), ChildState("writer", 12, "running", 2)),
+        (Hop("ingest:binance", "writer", 1, 256),),
+        {"ingest:binance": Usage(50_000_000, 3.5, 7.25, 20)},
+        50 * GIB,
+    )._replace(**changes)
+
+
+def line(**changes: Any) -> dict[str, Any]:
+    return {
+        "line": 0, "plan": 0, "streams": 1, "connection": 1, "state": "open", "connected_at_us": NOW_US - 9 * SECOND_US,
+        "last_data_us": NOW_US - SECOND_US, "reconnects": 0, "last_error": None, **changes,
+    }  # fmt: skip
+
+
+def ingest(*, pid: int = 11, incarnation: int = 1, **numbers: Any) -> dict[str, Any]:
+    return {
+        "role": "ingest:binance", "pid": pid, "incarnation": incarnation, "state": "running", "updated_us": NOW_US,
+        "feed": "binance", "frames": 9, "bytes": 900, "control": 1, "refused": 0, "refused_bytes": 0, "reconnects": 2,
+        "connect_failures": 1, "subscriptions_refused": 0, "disconnects": [["closed", 2]], "lines": [line()],
+        "journal": {"number": 1, "position": 900, "files": 1, "bytes": 900}, "log_lines_dropped": 0, "events": [],
+        **numbers,
+    }  # fmt: skip
+
+
+def writer(*, pid: int = 12, incarnation: int = 1, **numbers: Any) -> dict[str, Any]:
+    return {
+        "role": "writer", "pid": pid, "incarnation": incarnation, "state": "running", "updated_us": NOW_US,
+        "batch_size": 100, "batch_limit": 10_000, "commit_secs": 0.02, "messages": 7, "stored": 6, "duplicates": 2,
+        "undecodable": 1, "refused": 0, "late": 3, "gaps": 1, "commit_failures": 0,
+        "ledger": [["binance", "trade", "sequence", "open", 1]],
+        "to_receive": [["binance", 2, 5], ["binance", 15, 1], ["binance", -1, 400_000_000]],
+        "to_durable": [["binance", 8, 6], ["binance", -1, 4_500_000]],
+        "commits": [[0, 2], [3, 1], [-1, 26_000]],
+        "clock_offsets_us": {"binance": 20_000},
+        "streams": [stream()],
+        "journals": [{"feed": "binance", "lag_bytes": 40, "lag_secs": 0.1, "files": 1}],
+        "segments": {"open": 1, "sealed": 2}, "log_lines_dropped": 0, "events": [],
+        **numbers,
+    }  # fmt: skip
+
+
+def stream(**numbers: Any) -> list[Any]:
+    """A row of the writer's report, as it is read back."""
+    row = {
+        **STREAM, "messages": 7, "bytes": 700, "duplicates": 2, "duplicate_bytes": 200, "stored": 6,
+        "stored_bytes": 600, "gaps": 1, "last_received_us": NOW_US - SECOND_US,
+        "last_durable_us": NOW_US - 2 * SECOND_US, **numbers,
+    }  # fmt: skip
+    return list(StreamNumbers(**row))
+
+
+def archiver(**numbers: Any) -> dict[str, Any]:
+    return {
+        "role": "archiver", "pid": 13, "incarnation": 1, "state": "running", "updated_us": NOW_US,
+        "archived": 4, "quarantined": 1, "in_quarantine": 0, "uploaded_objects": 12, "rows": 100, "bytes": 5_000,
+        "uploads": [["ok", 13], ["failed", 2]], "backlog_segments": 2, "backlog_bytes": 300, "backlog_age_secs": 60.0,
+        "last_error": None, "eta_secs": 1.5, "log_lines_dropped": 0, "events": [], **numbers,
+    }  # fmt: skip
+
+
+def reports(*all_reports: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {report["role"]: report for report in all_reports}
+
+
+def status() -> Status:
+    return Status("run-1", CONFIG)

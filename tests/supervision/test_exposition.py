@@ -1,0 +1,124 @@
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from math import inf
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from collector.domain.histogram import BOUNDS_US
+from collector.supervision.exposition import exposition
+from collector.supervision.metrics_table import METRICS
+from collector.supervision.view import View
+from tests.supervision.made import NOW_US, SECOND_US, archiver, ingest, known, reports, status, stream, writer
+
+Labels = frozenset[tuple[str, str]]
+
+
+def full_view() -> View:
+    return status().look(reports(ingest(), writer(), archiver()), known())
+
+
+def samples(text: bytes) -> dict[tuple[str, Labels], float]:
+    """What Prometheus' own parser reads, each series once."""
+    found: dict[tuple[str, Labels], float] = {}
+    for family in text_string_to_metric_families(text.decode()):
+        for sample in family.samples:
+            key = (sample.name, frozenset(sample.labels.items()))
+            assert key not in found, key
+            found[key] = sample.value
+    return found
+
+
+def value(view: View, name: str, **labels: str) -> float:
+    return samples(exposition(view))[name, frozenset(labels.items())]
+
+
+STREAM = {"exchange": "binance", "symbol": "BTCUSDT", "data_type": "trade"}
+
+
+def test_every_metric_of_the_table_is_exported_and_no_other() -> None:
+    families = {family.name: family for family in text_string_to_metric_families(exposition(full_view()).decode())}
+    named = {name + "_total" if family.type == "counter" else name: family for name, family in families.items()}
+    assert set(named) == set(METRICS)
+    for name, family in named.items():
+        assert family.type == METRICS[name].kind, name
+        assert family.samples, name
+        for sample in family.samples:
+            assert set(sample.labels) - {"le"} == set(METRICS[name].labels), name
+
+
+def test_before_any_report_nothing_is_missing_but_what_nobody_knows() -> None:
+    found = {name for name, _ in samples(exposition(status().look({}, known())))}
+    assert {"collector_messages_received_total", "collector_messages_stored_total", "collector_healthy"} <= found
+    assert "collector_stream_last_stored_timestamp_seconds" not in found
+
+
+def test_what_came_is_told_from_what_is_durable() -> None:
+    view = full_view()
+    assert value(view, "collector_messages_received_total", **STREAM) == 9
+    assert value(view, "collector_messages_received_bytes_total", **STREAM) == 900
+    assert value(view, "collector_messages_duplicate_total", **STREAM) == 2
+    assert value(view, "collector_messages_stored_total", **STREAM) == 6
+    assert value(view, "collector_messages_stored_bytes_total", **STREAM) == 600
+    assert value(view, "collector_stream_last_stored_timestamp_seconds", **STREAM) == NOW_US / 1e6 - 2
+
+
+def test_a_histogram_counts_cumulatively_and_ends_with_all() -> None:
+    view = full_view()
+    name = "collector_exchange_to_receive_seconds"
+    counts = [
+        value(view, f"{name}_bucket", feed="binance", le=le)
+        for le in [*(str(bound / 1e6) for bound in BOUNDS_US), "+Inf"]
+    ]
+    assert counts == [0, 0] + [5] * 13 + [6]
+    assert value(view, f"{name}_count", feed="binance") == 6
+    assert value(view, f"{name}_sum", feed="binance") == 400.0
+
+
+def test_a_disk_that_is_not_filling_is_full_never() -> None:
+    assert value(full_view(), "collector_disk_full_in_seconds") == inf
+
+
+def test_a_reason_is_1_while_it_holds() -> None:
+    view = status().look(reports(writer(clock_offsets_us={"binance": -SECOND_US})), known())
+    assert value(view, "collector_healthy") == 0
+    assert value(view, "collector_unhealthy_reason", code="clock_off") == 1
+    assert value(view, "collector_unhealthy_reason", code="stream_silent") == 0
+
+
+def test_a_counter_never_goes_back_while_the_supervisor_lives() -> None:
+    board = status()
+    lives: list[Mapping[str, Mapping[str, object]]] = [
+        reports(ingest(), writer(), archiver()),
+        reports(
+            ingest(incarnation=2, frames=1, disconnects=[]), writer(incarnation=2, streams=[], ledger=[], commits=[])
+        ),
+        {},
+        reports(ingest(incarnation=3), writer(incarnation=3), archiver()),
+    ]
+    before: dict[tuple[str, Labels], float] = {}
+    for step, life in enumerate(lives):
+        now = samples(exposition(board.look(life, known(uptime_secs=10.0 + step))))
+        rising = {key for key in before if re.search(r"_(total|bucket|sum|count)$", key[0])}
+        assert bool(rising) is bool(step)
+        assert [key for key in rising if now[key] < before[key]] == []
+        before = now
+
+
+def test_names_of_an_exchange_are_escaped() -> None:
+    evil = 'B"\\\n{x}'
+    view = status().look(reports(writer(streams=[stream(symbol=evil)])), known())
+    assert value(view, "collector_messages_stored_total", **{**STREAM, "symbol": evil}) == 6
+
+
+def test_promtool_finds_nothing_to_say() -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed (Debian: apt-get install prometheus)")
+    done = subprocess.run(
+        [promtool, "check", "metrics"],
+        input=exposition(full_view()), capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")

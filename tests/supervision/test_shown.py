@@ -1,0 +1,103 @@
+import json
+
+import pytest
+
+from collector.supervision import shown
+from collector.supervision.view import ChildState
+from tests.supervision.made import GIB, STREAM, archiver, ingest, known, reports, status, stream, writer
+
+
+def test_the_object_has_exactly_the_promised_shape() -> None:
+    view = status().look(reports(ingest(), writer(), archiver()), known())
+    assert shown.status(view) == {
+        "run_id": "run-1",
+        "host": "box",
+        "uptime_secs": 10.0,
+        "healthy": True,
+        "reasons": [],
+        "ready": True,
+        "processes": [
+            {
+                "name": "ingest:binance", "pid": 11, "state": "running", "restarts": 0,
+                "rss_bytes": 50_000_000, "cpu_percent": 3.5, "open_files": 20,
+            },
+            {
+                "name": "writer", "pid": 12, "state": "running", "restarts": 2,
+                "rss_bytes": None, "cpu_percent": None, "open_files": None,
+            },
+        ],
+        "channels": [{"from": "ingest:binance", "to": "writer", "depth": 1, "capacity": 256}],
+        "flow": [
+            {"stage": "frames", "total": 9, "per_sec": None, "history": []},
+            {"stage": "messages", "total": 8, "per_sec": None, "history": []},
+            {"stage": "stored", "total": 6, "per_sec": None, "history": []},
+            {"stage": "archived", "total": 100, "per_sec": None, "history": []},
+        ],
+        "feeds": [
+            {
+                "feed": "binance", "exchange": "binance", "connections": 1, "connections_open": 1, "reconnects": 2,
+                "frames": 9, "bytes": 900, "refused": 0, "last_data_at": "2026-11-18T11:06:39.000000Z",
+                "clock_offset_secs": 0.02,
+            }
+        ],
+        "journals": [{"feed": "binance", "lag_bytes": 40, "lag_secs": 0.1, "files": 1}],
+        "writer": {
+            "batch_size": 100, "batch_limit": 10_000, "commit_secs": 0.02,
+            "messages": 7, "stored": 6, "duplicates": 2, "undecodable": 1, "refused": 0,
+        },
+        "segments": {"open": 1, "sealed": 2, "archived": 4, "quarantined": 1},
+        "archive": {
+            "backlog_segments": 2, "backlog_bytes": 300, "backlog_age_secs": 60.0, "uploaded_objects": 12,
+            "failed_uploads": 2, "last_error": None, "eta_secs": 1.5,
+        },
+        "disk": {"free_bytes": 50 * GIB, "full_in_secs": None},
+        "events": [],
+        "streams": [
+            {
+                **STREAM, "messages": 7, "stored": 6, "duplicates": 2, "gaps": 1,
+                "last_received_at": "2026-11-18T11:06:39.000000Z", "last_durable_at": "2026-11-18T11:06:38.000000Z",
+                "silent": False, "silent_after_secs": 40.0,
+            }
+        ],
+    }  # fmt: skip
+
+
+def test_before_any_report_the_shape_is_the_same() -> None:
+    complete = shown.status(status().look(reports(ingest(), writer(), archiver()), known()))
+    empty = shown.status(status().look({}, known()))
+    assert list(empty) == list(complete)
+    for part in ("writer", "segments", "archive", "disk"):
+        assert list(empty[part]) == list(complete[part])
+    (feed,), (stream_,) = empty["feeds"], empty["streams"]
+    assert list(feed) == list(complete["feeds"][0])
+    assert {name: stream_[name] for name in ("messages", "gaps", "last_received_at", "last_durable_at")} == {
+        "messages": 0, "gaps": 0, "last_received_at": None, "last_durable_at": None,
+    }  # fmt: skip
+    assert json.loads(json.dumps(empty)) == empty
+
+
+def test_a_stream_nobody_configured_is_shown_after_those_that_were() -> None:
+    undecoded = stream(symbol="_", data_type="undecoded", messages=3)
+    streams = shown.status(status().look(reports(writer(streams=[undecoded, stream()])), known()))["streams"]
+    assert [(row["symbol"], row["messages"]) for row in streams] == [("BTCUSDT", 7), ("_", 3)]
+    assert (streams[1]["silent"], streams[1]["silent_after_secs"]) == (False, None)
+
+
+@pytest.mark.parametrize(("by_writer", "refused"), [(3, 5), (8, 8)])
+def test_refused_frames_are_those_ingest_counted_or_the_writer_read_whichever_is_more(
+    by_writer: int, refused: int
+) -> None:
+    view = status().look(reports(ingest(refused=5), writer(refused=by_writer)), known())
+    assert shown.status(view)["writer"]["refused"] == refused
+
+
+def test_the_health_file_says_what_the_status_says() -> None:
+    view = status().look({}, known(children=(ChildState("writer", None, "failed", 4),)))
+    assert shown.health(view) == {
+        "run_id": "run-1",
+        "host": "box",
+        "uptime_secs": 10.0,
+        "healthy": False,
+        "reasons": view.reasons,
+        "updated_at": "2026-11-18T11:06:40.000000Z",
+    }

@@ -1,0 +1,55 @@
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from collector.supervision.verbosity import Verbosity
+
+
+@pytest.fixture(autouse=True)
+def _handlers() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGUSR1, signal.SIGUSR2)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def make(folder: Path, level: str, events: list[dict[str, Any]]) -> Verbosity:
+    def keep(_logger: Any, _level: str, event: Any) -> Any:
+        events.append(dict(event))
+        raise structlog.DropEvent
+
+    log = structlog.wrap_logger(None, processors=[keep], wrapper_class=structlog.make_filtering_bound_logger(0))
+    verbosity = Verbosity(folder, level, log)
+    verbosity.install()
+    return verbosity
+
+
+def test_one_signal_asks_for_everything_and_the_other_for_what_is_configured(tmp_path: Path) -> None:
+    events: list[dict[str, Any]] = []
+    verbosity = make(tmp_path, "warning", events)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    verbosity.heed()
+    assert (tmp_path / "log_level").read_text() == "debug"
+    os.kill(os.getpid(), signal.SIGUSR2)
+    verbosity.heed()
+    assert list(tmp_path.iterdir()) == []
+    assert events == [{"event": "log_level_changed", "to": "debug"}, {"event": "log_level_changed", "to": "warning"}]
+
+
+def test_a_new_supervisor_begins_with_what_is_configured(tmp_path: Path) -> None:
+    (tmp_path / "log_level").write_text("debug")
+    make(tmp_path, "info", [])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_takes_no_file_changes_nothing_and_is_said(tmp_path: Path) -> None:
+    events: list[dict[str, Any]] = []
+    verbosity = make(tmp_path / "missing", "info", events)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    verbosity.heed()
+    assert [event["event"] for event in events] == ["log_level_kept"]
