@@ -180,7 +180,8 @@ class Archiver:
 
     def _report(self) -> None:
         self._reported = self._clock.monotonic()
-        sizes = [path.stat().st_size for path in sealed_segments(self._segments)]
+        sealed = [path.stat() for path in sealed_segments(self._segments)]
+        sizes = [stat.st_size for stat in sealed]
         rate = None if self._last_error else self._bytes_per_sec
         self._context.report(
             {
@@ -188,8 +189,10 @@ class Archiver:
                 "quarantined": self._quarantined,
                 "in_quarantine": len(sealed_segments(self._quarantine)),
                 "uploaded_objects": self._delivery.uploaded_objects,
+                "failed_uploads": self._delivery.failed_uploads,
                 "backlog_segments": len(sizes),
                 "backlog_bytes": sum(sizes),
+                "backlog_since_us": min((stat.st_mtime_ns // 1_000 for stat in sealed), default=None),
                 "last_error": self._last_error,
                 "eta_secs": round(sum(sizes) / rate, 1) if rate else None,
                 "rows": self._rows,

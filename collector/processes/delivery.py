@@ -57,6 +57,8 @@ class Delivery:
         self._tick = tick
         self.uploaded_objects = 0
         """Confirmed by the store; manifests are not counted."""
+        self.failed_uploads = 0
+        """Puts that the store refused or did not confirm; manifests are counted."""
 
     def deliver(self, path: Path, attempts: Attempts) -> Manifest:
         """Archive the segment and unlink it; the manifest says what the store holds of it.
@@ -138,13 +140,20 @@ class Delivery:
             raise DamagedError(f"the segment holds messages of {exchange!a}, which this version cannot read") from error
 
     def _put(self, upload: Upload) -> None:
+        try:
+            self._put_confirmed(upload)
+        except RetryError:
+            self.failed_uploads += 1
+            raise
+        upload.path.unlink()
+        self.uploaded_objects += upload.key.endswith(OBJECT_SUFFIX)
+        self._tick()
+
+    def _put_confirmed(self, upload: Upload) -> None:
         self._store.put(upload.key, upload.path, upload.info.sha256)
         held = self._store.head(upload.key)
         if held != upload.info:
             raise StoreError(f"{upload.key}: put {upload.info}, but the store holds {held}")
-        upload.path.unlink()
-        self.uploaded_objects += upload.key.endswith(OBJECT_SUFFIX)
-        self._tick()
 
 
 def remove_segment(path: Path) -> None:

@@ -133,10 +133,10 @@ def _of_archiver(view: View) -> Iterator[Value]:
     for state in ("open", "sealed"):
         yield "collector_segments", (state,), segments.get(state, 0)
     yield "collector_segments", ("quarantined",), archiver.report.get("in_quarantine", 0)
-    for result in ("ok", "failed"):
-        yield "collector_uploads_total", (result,), archiver.total("uploads", result)
+    yield "collector_uploads_total", ("ok",), archiver.total("uploaded_objects")
+    yield "collector_uploads_total", ("failed",), archiver.total("failed_uploads")
     yield "collector_archive_backlog_bytes", (), archiver.report.get("backlog_bytes", 0)
-    yield "collector_archive_backlog_age_seconds", (), archiver.report.get("backlog_age_secs", 0)
+    yield "collector_archive_backlog_age_seconds", (), view.backlog_age_secs
 
 
 def _of_processes(view: View) -> Iterator[Value]:

@@ -109,9 +109,9 @@ def _archive(view: View) -> dict[str, Any]:
     return {
         "backlog_segments": archiver.report.get("backlog_segments", 0),
         "backlog_bytes": archiver.report.get("backlog_bytes", 0),
-        "backlog_age_secs": archiver.report.get("backlog_age_secs"),
+        "backlog_age_secs": view.backlog_age_secs,
         "uploaded_objects": archiver.total("uploaded_objects"),
-        "failed_uploads": archiver.total("uploads", "failed"),
+        "failed_uploads": archiver.total("failed_uploads"),
         "last_error": view.store_error,
         "eta_secs": archiver.report.get("eta_secs"),
     }

@@ -17,7 +17,7 @@ COUNTS: Final = frozenset({
     "disconnects",
     "messages", "stored", "duplicates", "late", "undecodable", "ledger", "commit_failures",
     "to_receive", "to_durable", "commits",
-    "archived", "quarantined", "uploaded_objects", "uploads", "rows",
+    "archived", "quarantined", "uploaded_objects", "failed_uploads", "rows",
     "log_lines_dropped", "pings",
 })  # fmt: skip
 """What only rises in a report: a number, or rows of labels and a number."""

@@ -78,6 +78,12 @@ class View(NamedTuple):
     stages: Sequence[Stage]
     events: Sequence[Event]
 
+    @property
+    def backlog_age_secs(self) -> float:
+        """For how long the oldest sealed segment has waited for the archiver; 0 when none does."""
+        since_us = self.role("archiver").report.get("backlog_since_us")
+        return max(0.0, (self.known.now_us - since_us) / 1e6) if since_us else 0.0
+
     def role(self, name: str) -> RoleNumbers:
         """The numbers of that process, also before its first report."""
         return self.roles.get(name, RoleNumbers())

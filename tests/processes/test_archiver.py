@@ -251,6 +251,7 @@ def test_a_store_that_fails_is_tried_again_until_it_works(world: World) -> None:
     assert len(retries) == 5
     assert all(0 <= secs <= 2**number for number, secs in enumerate(retries)), "exponential with full jitter"
     assert any(report["last_error"] == "403 forbidden" for report in world.reports)
+    assert (world.reports[-1]["uploaded_objects"], world.reports[-1]["failed_uploads"]) == (3, 5)
     assert world.reports[-1]["last_error"] is None
 
 
@@ -519,8 +520,10 @@ def test_numbers_are_reported_about_once_a_second_and_at_the_end(world: World) -
         "quarantined": 0,
         "in_quarantine": 0,
         "uploaded_objects": 3,
+        "failed_uploads": 0,
         "backlog_segments": 0,
         "backlog_bytes": 0,
+        "backlog_since_us": None,
         "last_error": None,
         "eta_secs": None,
         "rows": 4,
@@ -532,6 +535,8 @@ def test_the_time_a_backlog_takes_is_foretold_from_the_segment_before(world: Wor
     sizes = [world.seal(number).stat().st_size for number in range(3)]
     world.store.before_put = lambda _key: world.sleep(1.0)
     world.run()
+    sealed_us = [report["backlog_since_us"] for report in world.reports if report["backlog_segments"]]
+    assert sealed_us == sorted(sealed_us)
     foretold = [report["eta_secs"] for report in world.reports if report["backlog_segments"] == 1]
     assert foretold
     assert foretold[-1] == pytest.approx(4.0 * sizes[2] / sizes[1], abs=0.1)

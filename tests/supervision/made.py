@@ -76,7 +76,7 @@ def archiver(**numbers: Any) -> dict[str, Any]:
     return {
         "role": "archiver", "pid": 13, "incarnation": 1, "state": "running", "updated_us": NOW_US,
         "archived": 4, "quarantined": 1, "in_quarantine": 0, "uploaded_objects": 12, "rows": 100, "bytes": 5_000,
-        "uploads": [["ok", 13], ["failed", 2]], "backlog_segments": 2, "backlog_bytes": 300, "backlog_age_secs": 60.0,
+        "failed_uploads": 2, "backlog_segments": 2, "backlog_bytes": 300, "backlog_since_us": NOW_US - 60 * SECOND_US,
         "last_error": None, "eta_secs": 1.5, "log_lines_dropped": 0, "events": [], **numbers,
     }  # fmt: skip
 
