@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
-NEEDED = ("msgspec", "psutil", "pyarrow", "pydantic", "rich")
+NEEDED = ("boto3", "msgspec", "psutil", "pyarrow", "pydantic", "rich")
 
 
 def _find_packages() -> None:

@@ -1,24 +1,28 @@
 #!/usr/bin/env python3
 """Verifies an archive: every object that a manifest names is there, with its size and checksum. Reads only.
 
+A folder's files are read whole for that; of a bucket's objects the server tells the checksum it compared when they came.
+With --deep every object is fetched and read, and its rows, times, ids and columns are held against its manifest.
+
 Also reports objects that no manifest names, and segments whose predecessor is missing. A segment that is uploaded at
 this moment shows as orphans. Exit code: 0 all is well, 1 something was found, 2 there is no archive that could be read.
 """
 
 import argparse
 import sys
-from pathlib import Path
 
 import _bootstrap  # type: ignore[import-not-found]
+from _archive import STORE_HELP, add_config, opened, progress  # type: ignore[import-not-found]
 
 from collector.domain.errors import ConfigError, StoreError
 from collector.domain.redact import printable
-from collector.storage.stores import open_store
-from collector.storage.verify import KINDS, Verification
+from collector.storage.objects import ObjectStore
+from collector.storage.verify import KINDS, Read, Verification
 
 EXAMPLES = """examples:
   scripts/verify_archive.py data/archive
-  scripts/verify_archive.py file:///mnt/archive
+  scripts/verify_archive.py s3://bucket/prefix --deep
+  scripts/verify_archive.py --config collector.toml        the archive that the recorder of this file writes
   scripts/verify_archive.py data/archive | grep ^hole      only the breaks in the chain of segments
 """
 
@@ -27,26 +31,37 @@ def main() -> int:
     """Print each finding on a line, then what was looked at."""
     arguments = _arguments()
     try:
-        return verify(arguments.store)
+        return verify(opened(arguments.store, arguments.config), deep=arguments.deep)
     except (ConfigError, StoreError) as error:
-        print(f"error: {printable(str(error))}", file=sys.stderr)
+        for line in str(error).splitlines():
+            print(f"error: {printable(line)}", file=sys.stderr)
         return 2
 
 
-def verify(store: str) -> int:
-    """The exit code. Raises ConfigError for a URL no store speaks, StoreError for a store that cannot be read."""
-    verification = Verification(open_store(store if "://" in store else Path(store).absolute().as_uri()))
+def verify(store: ObjectStore, *, deep: bool) -> int:
+    """The exit code. Raises StoreError for a store that cannot be read."""
+    verification = Verification(store, _reader() if deep else None)
     found = 0
-    for finding in verification.findings():
-        found += 1
-        print(f"{finding.kind:8} {printable(finding.key)}: {printable(finding.text)}", flush=True)
+    with progress() as bar:
+        task = bar.add_task("segments", total=None)
+        for finding in verification.findings(
+            lambda: bar.update(task, total=verification.manifests, completed=verification.looked_at)
+        ):
+            found += 1
+            print(f"{finding.kind:8} {printable(finding.key)}: {printable(finding.text)}", flush=True)
     if verification.segments == found == 0:
-        raise StoreError(f"there is no archive at {store}")
+        raise StoreError(f"there is no archive at {store.url}")
     print(
         f"{verification.segments} segments, {verification.objects} objects, {verification.rows} rows,"
         f" {verification.bytes} bytes verified; {found or 'nothing'} found"
     )
     return 1 if found else 0
+
+
+def _reader() -> Read:
+    from collector.storage.content import differences  # noqa: PLC0415 -- pyarrow, for a deep look only
+
+    return differences
 
 
 def _arguments() -> argparse.Namespace:
@@ -56,7 +71,9 @@ def _arguments() -> argparse.Namespace:
         epilog=f"findings:\n{kinds}\n\n{EXAMPLES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("store", metavar="STORE", help="archive folder or URL")
+    parser.add_argument("store", metavar="STORE", nargs="?", help=f"{STORE_HELP}; default: what the configuration says")
+    parser.add_argument("--deep", action="store_true", help="fetch and read every object")
+    add_config(parser)
     return parser.parse_args()
 
 

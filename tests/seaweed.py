@@ -161,6 +161,11 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
+def environment(**variables: str) -> dict[str, str]:
+    """For a process of its own: these variables, and nothing of what this machine knows about AWS."""
+    return {**{name: value for name, value in os.environ.items() if not name.startswith("AWS_")}, **ALONE, **variables}
+
+
 def _free_port() -> int:
     """A free port whose neighbour 10,000 above is free too: there SeaweedFS speaks to itself."""
     while True:

@@ -8,6 +8,7 @@ and `gaps` the rows of the ledger; an object's `rows` counts either. `received_*
 import msgspec
 
 from collector.domain.errors import DamagedError
+from collector.domain.names import manifest_key
 
 
 class ManifestObject(msgspec.Struct, frozen=True):
@@ -52,3 +53,15 @@ def decode_manifest(content: bytes) -> Manifest:
         return msgspec.json.decode(content, type=Manifest)
     except msgspec.DecodeError as error:
         raise DamagedError(f"no manifest: {error}") from error
+
+
+def manifest_under(key: str, content: bytes) -> Manifest:
+    """Read the manifest that stands under `key`. Raises DamagedError for anything but a manifest in its own place."""
+    manifest = decode_manifest(content)
+    try:
+        expected = manifest_key(manifest.host, manifest.segment_id)
+    except ValueError as error:
+        raise DamagedError(str(error)) from error
+    if key != expected:
+        raise DamagedError(f"it belongs to {expected}")
+    return manifest

@@ -1,22 +1,35 @@
-"""Holds a store against its manifests. Reads only; every object is read whole, from the store itself."""
+"""Holds a store against its manifests. Reads only.
 
+Size and checksum are the store's own word: a folder reads each file for it, a bucket keeps the checksum that it
+compared when the object came. A deep look fetches every object and reads it.
+"""
+
+import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from collector.domain.errors import DamagedError
-from collector.domain.names import MANIFEST_FOLDER, OBJECT_SUFFIX, manifest_key
-from collector.storage.manifest import Manifest, ManifestObject, decode_manifest
+from collector.domain.names import MANIFEST_FOLDER, OBJECT_SUFFIX
+from collector.storage.manifest import Manifest, ManifestObject, manifest_under
 from collector.storage.objects import ObjectInfo, ObjectStore
+from collector.storage.parallel import in_order
+
+THREADS: Final = 8
 
 KINDS: Final = {
     "damaged": "a manifest that cannot be read or stands under another segment's name",
     "missing": "an object that a manifest names is not there",
     "differs": "an object has another size or checksum than its manifest says",
+    "content": "an object's rows, times, ids or columns are not what its manifest says (only looked at with --deep)",
     "orphan": "no manifest names this object: its segment's upload is under way, or never ended",
     "hole": "the segment before this one has no manifest",
     "fork": "several segments say that they follow the same one",
 }
+
+Read = Callable[[Path, ManifestObject, Manifest], Iterator[str]]
+"""What a file says otherwise than its manifest, a line each."""
 
 
 class Finding(NamedTuple):
@@ -35,13 +48,25 @@ class Segment(NamedTuple):
     previous_segment: str | None
 
 
-class Verification:
-    """One walk over a store; the counts are of what was looked at so far."""
+class _Looked(NamedTuple):
+    """What became of one manifest."""
 
-    def __init__(self, store: ObjectStore) -> None:
+    segment: Segment | None
+    named: list[ManifestObject]
+    whole: list[ManifestObject]
+    findings: list[Finding]
+
+
+class Verification:
+    """One walk over a store; the counts are of what was looked at so far. With `read` every object is fetched and read."""
+
+    def __init__(self, store: ObjectStore, read: Read | None = None) -> None:
         self._store = store
-        self._named: set[str] = set()
+        self._read = read
         self._segments: list[Segment] = []
+        self.manifests = 0
+        """How many there are, once the walk has begun."""
+        self.looked_at = 0
         self.objects = 0
         self.rows = 0
         self.bytes = 0
@@ -51,47 +76,64 @@ class Verification:
         """Manifests read."""
         return len(self._segments)
 
-    def findings(self) -> Iterator[Finding]:
-        """Everything that is not as it should be. Raises StoreError where the store cannot be read."""
-        for key in self._store.keys(f"{MANIFEST_FOLDER}/"):
-            try:
-                manifest = self._manifest(key)
-            except DamagedError as error:
-                yield Finding("damaged", key, str(error))
-                continue
-            self._segments.append(Segment(key, manifest.segment_id, manifest.previous_segment))
-            for described in manifest.objects:
-                yield from self._object(described)
-        yield from self._orphans()
+    def findings(self, tick: Callable[[], None] = lambda: None) -> Iterator[Finding]:
+        """Everything that is not as it should be; `tick` is called after each manifest.
+
+        Raises StoreError where the store cannot be read.
+        """
+        # Objects are listed before manifests, or those of a segment that is archived meanwhile would be orphans.
+        present = [key for key in self._store.keys("") if key.endswith(OBJECT_SUFFIX)]
+        manifests = list(self._store.keys(f"{MANIFEST_FOLDER}/"))
+        self.manifests = len(manifests)
+        named: set[str] = set()
+        for looked in in_order(self._look, manifests, THREADS):
+            self._count(looked)
+            named.update(described.key for described in looked.named)
+            tick()
+            yield from looked.findings
+        yield from (Finding("orphan", key, "no manifest names it") for key in present if key not in named)
         yield from broken_chains(self._segments)
 
-    def _manifest(self, key: str) -> Manifest:
-        manifest = decode_manifest(self._store.read(key) or b"")
+    def _count(self, looked: _Looked) -> None:
+        self.looked_at += 1
+        if looked.segment is not None:
+            self._segments.append(looked.segment)
+        self.objects += len(looked.whole)
+        self.rows += sum(described.rows for described in looked.whole)
+        self.bytes += sum(described.bytes for described in looked.whole)
+
+    def _look(self, key: str) -> _Looked:
         try:
-            expected = manifest_key(manifest.host, manifest.segment_id)
-        except ValueError as error:
-            raise DamagedError(str(error)) from error
-        if key != expected:
-            raise DamagedError(f"it belongs to {expected}")
-        return manifest
+            manifest = manifest_under(key, self._store.read(key) or b"")
+        except DamagedError as error:
+            return _Looked(None, [], [], [Finding("damaged", key, str(error))])
+        looked = _Looked(Segment(key, manifest.segment_id, manifest.previous_segment), manifest.objects, [], [])
+        for described in manifest.objects:
+            found = list(self._object(described, manifest))
+            looked.findings.extend(found)
+            if not found:
+                looked.whole.append(described)
+        return looked
 
-    def _object(self, described: ManifestObject) -> Iterator[Finding]:
-        self._named.add(described.key)
-        held = self._store.head(described.key)
-        expected = ObjectInfo(described.bytes, described.sha256)
-        if held is None:
-            yield Finding("missing", described.key, f"it had {described.rows} rows")
-        elif held != expected:
-            yield Finding("differs", described.key, f"it should be {_text(expected)}, but is {_text(held)}")
-        else:
-            self.objects += 1
-            self.rows += described.rows
-            self.bytes += described.bytes
+    def _object(self, described: ManifestObject, manifest: Manifest) -> Iterator[Finding]:
+        if self._read is None:
+            yield from _compared(described, self._store.head(described.key))
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "object")
+            held = self._store.fetch(described.key, path)
+            found = list(_compared(described, held))
+            yield from found
+            if not found:
+                yield from (Finding("content", described.key, text) for text in self._read(path, described, manifest))
 
-    def _orphans(self) -> Iterator[Finding]:
-        for key in self._store.keys(""):
-            if key.endswith(OBJECT_SUFFIX) and key not in self._named:
-                yield Finding("orphan", key, "no manifest names it")
+
+def _compared(described: ManifestObject, held: ObjectInfo | None) -> Iterator[Finding]:
+    expected = ObjectInfo(described.bytes, described.sha256)
+    if held is None:
+        yield Finding("missing", described.key, f"it had {described.rows} rows")
+    elif held != expected:
+        yield Finding("differs", described.key, f"it should be {_text(expected)}, but is {_text(held)}")
 
 
 def broken_chains(segments: list[Segment]) -> Iterator[Finding]:

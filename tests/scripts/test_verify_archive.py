@@ -8,13 +8,18 @@ from collector.storage.directory import DirectoryStore
 from collector.storage.sealed import open_sealed
 from collector.storage.staging import stage
 from collector.storage.verify import KINDS
+from tests.seaweed import ADMIN, Seaweed, environment
+from tests.storage.archive_files import archive
 from tests.storage.segment_files import TRADES, ToyTyping, make_segment, message, trade
 
 TOOL = Path(__file__).parent.parent.parent / "scripts" / "verify_archive.py"
 
 
-def tool(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, TOOL, *arguments], capture_output=True, text=True, check=False, timeout=60)
+def tool(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(TOOL), *arguments]
+    return subprocess.run(
+        command, env=environment(**variables), capture_output=True, text=True, check=False, timeout=60
+    )
 
 
 @pytest.fixture
@@ -49,13 +54,59 @@ def test_each_finding_is_a_line_that_begins_with_its_kind(root: Path) -> None:
     assert done.returncode == 1
 
 
-@pytest.mark.parametrize("store", ["nowhere", "ftp://example.org/archive", "s3://bucket"])
-def test_where_no_archive_can_be_read_it_says_so(tmp_path: Path, store: str) -> None:
-    done = tool(str(tmp_path / store) if "://" not in store else store)
+@pytest.mark.parametrize(
+    ("store", "said"),
+    [
+        ("nowhere", "there is no archive at file://"),
+        ("ftp://example.org/archive", '"ftp://example.org/archive" does not begin with file:/// or s3://'),
+        ("s3:/bucket", '"s3:/bucket" does not begin with file:/// or s3://'),
+        ("s3://", '"s3://" names no bucket'),
+        ("s3://key:secret@bucket", '"s3://***" has a bucket name with other characters'),
+        ("s3://bucket", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+    ],
+)
+def test_where_no_archive_can_be_read_it_says_so(tmp_path: Path, store: str, said: str) -> None:
+    done = tool(store if ":" in store else str(tmp_path / store))
     assert done.returncode == 2
-    assert done.stderr.startswith("error: ")
-    assert "Traceback" not in done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert said in line
     assert not (tmp_path / "nowhere").exists(), "it only reads"
+
+
+def test_a_bucket_is_verified_as_the_configuration_reaches_it(seaweed: Seaweed, tmp_path: Path) -> None:
+    bucket = seaweed.new_bucket()
+    manifest = archive(seaweed.store(bucket, "lake"), tmp_path / "made", [message(0, 1, trade(1))])
+    endpoint = {"COLLECTOR_ARCHIVE__ENDPOINT_URL": seaweed.endpoint_url}
+    config = tmp_path / "collector.toml"
+    config.write_text(f'[archive]\nurl = "s3://{bucket}/lake"\nendpoint_url = "{seaweed.endpoint_url}"')
+    expected = f"1 segments, 1 objects, 1 rows, {manifest.objects[0].bytes} bytes verified; nothing found\n"
+    for done in (
+        tool(f"s3://{bucket}/lake", **ADMIN, **endpoint),
+        tool(f"s3://{bucket}/lake", "--deep", **ADMIN, **endpoint),
+        tool("--config", str(config), **ADMIN),
+    ):
+        assert (done.stdout, done.stderr, done.returncode) == (expected, "", 0)
+
+
+def test_it_makes_no_bucket(seaweed: Seaweed) -> None:
+    done = tool(
+        "s3://not-there",
+        **ADMIN,
+        COLLECTOR_ARCHIVE__ENDPOINT_URL=seaweed.endpoint_url,
+        COLLECTOR_ARCHIVE__CREATE_BUCKET="1",
+    )
+    assert done.returncode == 2
+    assert "NoSuchBucket" in done.stderr
+
+
+def test_a_deep_look_finds_what_the_checksums_cannot(root: Path) -> None:
+    (manifest,) = root.glob("_manifest/*/*.json")
+    manifest.write_text(manifest.read_text().replace('"id_max": 1', '"id_max": 2'))
+    assert tool(str(root)).returncode == 0
+    done = tool(str(root), "--deep")
+    assert done.returncode == 1
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["content", "content", "1"]
 
 
 def test_help_explains_every_kind_and_gives_examples() -> None:

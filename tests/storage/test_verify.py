@@ -1,9 +1,13 @@
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet as pq
 
+from collector.storage.content import differences
 from collector.storage.directory import DirectoryStore
 from collector.storage.sealed import open_sealed
 from collector.storage.staging import stage
@@ -112,3 +116,48 @@ def test_two_segments_that_follow_one_are_a_fork() -> None:
 def test_every_kind_of_finding_is_explained(tmp_path: Path) -> None:
     archive(tmp_path, 2)
     assert {finding.kind for finding in found(tmp_path)} <= set(KINDS)
+
+
+def test_a_deep_look_reads_every_object(tmp_path: Path) -> None:
+    archive(tmp_path, 0)
+    path = tmp_path / "archive" / next(iter(DirectoryStore(tmp_path / "archive").keys("exchange=toy/data_type=trade")))
+    assert list(Verification(DirectoryStore(tmp_path / "archive"), differences).findings()) == []
+    table = pq.ParquetFile(path).read()
+    pq.write_table(pa.concat_tables([table, table]), path)
+    manifest = next((tmp_path / "archive").glob("_manifest/*/*.json"))
+    content = json.loads(manifest.read_text())
+    for described in content["objects"]:
+        held = DirectoryStore(tmp_path / "archive").head(described["key"])
+        assert held is not None
+        described["bytes"], described["sha256"] = held
+    manifest.write_text(json.dumps(content))
+    assert found(tmp_path) == [], "size and checksum are right"
+    deep = list(Verification(DirectoryStore(tmp_path / "archive"), differences).findings())
+    assert "its rows should be 1, but is 2" in [finding.text for finding in deep if finding.kind == "content"]
+
+
+def test_progress_is_told_after_each_manifest(tmp_path: Path) -> None:
+    for number in range(3):
+        archive(tmp_path, number)
+    verification = Verification(DirectoryStore(tmp_path / "archive"))
+    told: list[tuple[int, int]] = []
+    assert list(verification.findings(lambda: told.append((verification.looked_at, verification.manifests)))) == []
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_what_is_archived_while_it_looks_is_no_orphan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive(tmp_path, 0)
+    store = DirectoryStore(tmp_path / "archive")
+    listed: list[str] = []
+    keys = store.keys
+
+    def and_then_a_segment_comes(prefix: str) -> Iterator[str]:
+        answer = list(keys(prefix))
+        if not listed:
+            archive(tmp_path, 1)
+        listed.append(prefix)
+        return iter(answer)
+
+    monkeypatch.setattr(store, "keys", and_then_a_segment_comes)
+    assert list(Verification(store).findings()) == []
+    assert len(listed) == 2

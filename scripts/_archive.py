@@ -1,0 +1,66 @@
+"""Which archive a tool is to open, and its progress bar."""
+
+import argparse
+import os
+import re
+import sys
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from collector.config import load
+from collector.config.addresses import ArchiveUrl
+from collector.config.shown import shown
+from collector.domain.errors import ConfigError
+from collector.exchanges import registry
+from collector.processes.archive_store import open_archive
+from collector.storage.objects import ObjectStore
+
+STORE_HELP = "a folder, file:///folder or s3://bucket/prefix"
+
+_LIKE_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Let the tool take a configuration."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="the recorder's configuration; [archive] says how to reach a bucket (the environment does too)",
+    )
+
+
+def opened(store: str | None, config: Path | None) -> ObjectStore:
+    """The store of that name, reached as the configuration says; None: the configuration's own. Raises ConfigError."""
+    loaded = load(config, os.environ, registry.data_types())
+    # A tool that only looks makes no bucket.
+    changed = {"url": _url(store) if store else loaded.archive_url, "create_bucket": False}
+    return open_archive(loaded.model_copy(update={"archive": loaded.archive.model_copy(update=changed)}))
+
+
+def progress() -> Progress:
+    """A bar on the terminal, if there is one."""
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        # What goes to a file or a pipe is none of the bar's business.
+        redirect_stdout=sys.stdout.isatty(),
+        transient=True,
+    )
+
+
+def _url(store: str) -> str:
+    if not _LIKE_URL.match(store):
+        return Path(store).absolute().as_uri()
+    try:
+        return str(TypeAdapter(ArchiveUrl).validate_python(store))
+    except ValidationError as error:
+        raise ConfigError([f"{shown(store)} {error.errors()[0]['ctx']['error']}"]) from error
