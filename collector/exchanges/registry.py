@@ -5,8 +5,9 @@ from typing import Final
 from collector.domain.errors import ConfigError
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.binance import Binance
+from collector.exchanges.binance_futures import BinanceCoinm, BinanceUsdm
 
-_ADAPTERS: Final[tuple[Adapter, ...]] = (Binance(),)
+_ADAPTERS: Final[tuple[Adapter, ...]] = (Binance(), BinanceUsdm(), BinanceCoinm())
 
 
 def adapter(exchange: str) -> Adapter:

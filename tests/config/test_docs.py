@@ -10,11 +10,12 @@ import pytest
 from collector.config import Config, FeedConfig, load
 from collector.config.keys import KEYS, SHORT_NAMES, VARIABLES, Place, allowed
 from collector.domain.errors import ConfigError
+from collector.exchanges import registry
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "config.example.toml"
 DOCS = ROOT / "docs" / "CONFIGURATION.md"
-ADAPTERS = {"binance": ("book_snapshot", "book_delta", "trade")}
+ADAPTERS = registry.data_types()
 
 WRITTEN_KEYS = set(KEYS) - {"feed"}
 

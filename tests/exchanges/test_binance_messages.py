@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from collector.domain.exact import to_double
 from collector.domain.records import AggTradeRow, BookRow, BookTickerRow, TradeRow
 from collector.exchanges.binance import Binance
+from tests.exchanges.numbers import NOT_FINITE_DECIMALS, anything, decimals, numbers_of
 
 adapter = Binance()
 
@@ -29,8 +29,6 @@ MESSAGES = {
     "book_ticker": TICKER,
 }
 
-NOT_FINITE_DECIMALS = ["abc", "", "NaN", "nan", "inf", "-Infinity", "1e999", "-1e999", "1_0", " 1", "٣", "0x1", "null"]
-
 
 def payload(data: dict[str, Any]) -> bytes:
     return json.dumps({"stream": "x", "data": data}, separators=(",", ":")).encode()
@@ -39,18 +37,6 @@ def payload(data: dict[str, Any]) -> bytes:
 def only_row(data_type: str, data: dict[str, Any]) -> Any:
     (row,) = adapter.rows(data_type, [payload(data)])
     return row
-
-
-def numbers_of(row: Any) -> Iterator[float | None]:
-    """The row's doubles in the order of `decimals`: a level's price stands beside its size."""
-    if isinstance(row, BookRow):
-        for prices, sizes in ((row.bid_prices, row.bid_sizes), (row.ask_prices, row.ask_sizes)):
-            for level in zip(prices, sizes, strict=True):
-                yield from level
-    elif isinstance(row, BookTickerRow):
-        yield from row[1:]
-    else:
-        yield from (row.price, row.size)
 
 
 def test_every_data_type_has_its_row() -> None:
@@ -139,12 +125,6 @@ def test_bare_numbers_in_levels_keep_their_text() -> None:
     assert list(numbers_of(row))[:2] == [1234567890.1234567890, 12345678901234567890.0]
 
 
-digits = st.text("0123456789", min_size=1, max_size=25)
-decimals = st.builds("{}{}.{}{}".format, st.sampled_from(["", "-"]), st.integers(0, 10**22), digits, st.just("")) | (
-    st.builds("{}e{}".format, st.integers(-(10**22), 10**22), st.integers(-345, 310))
-)
-
-
 @given(st.lists(st.tuples(decimals, decimals), max_size=12), st.lists(st.tuples(decimals, decimals), max_size=12))
 @example([("9007199254740993", "0.1000000000000000055")], [("1e-400", "2.2250738585072011e-308")])
 def test_every_double_is_the_nearest_to_its_decimal(bids: list[Any], asks: list[Any]) -> None:
@@ -152,18 +132,6 @@ def test_every_double_is_the_nearest_to_its_decimal(bids: list[Any], asks: list[
     texts = [text for level in bids + asks for text in level]
     assert list(numbers_of(row)) == [value if math.isfinite(value := float(text)) else None for text in texts]
     assert adapter.decimals("book_delta", payload({**DELTA, "b": bids, "a": asks})) == texts
-
-
-anything = st.one_of(
-    decimals,
-    st.text(max_size=5),
-    st.integers(),
-    st.floats(),
-    st.booleans(),
-    st.none(),
-    st.sampled_from([*NOT_FINITE_DECIMALS, "1.5", "77", "true"]),
-    st.lists(st.lists(st.one_of(decimals, st.integers(), st.floats(), st.none()), max_size=3), max_size=3),
-)
 
 
 @given(st.sampled_from(sorted(MESSAGES)), st.data())

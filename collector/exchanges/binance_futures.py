@@ -1,0 +1,59 @@
+"""Binance's futures, USD-M and COIN-M, over combined JSON streams.
+
+Source: developers.binance.com/docs/derivatives, "Websocket Market Streams" of usds-margined-futures (with its
+"Important WebSocket Change Notice" of 2026-03-06) and of coin-margined-futures. Continuity rules and measured
+sequences: docs/ADD_AN_EXCHANGE.md.
+"""
+
+import re
+from types import MappingProxyType
+from typing import Final
+
+from collector.domain.records import IdRule
+from collector.exchanges.adapter import Limits
+from collector.exchanges.binance_futures_messages import SHAPES
+from collector.exchanges.binance_streams import Channel, CombinedStreams
+
+_LIMITS: Final = Limits(
+    connections=300,  # none is stated; this is spot's
+    window_secs=300.0,
+    streams_per_connection=1024,
+    messages_per_sec=8.0,  # 10 are allowed; pongs count among them
+    lifetime_secs=86_400.0,
+)
+
+
+class BinanceUsdm(CombinedStreams):
+    """USD-M: streams of the book and single trades come on `/public`, all others on `/market`.
+
+    On another path than its own a stream is acknowledged, and silent.
+    """
+
+    exchange = "binance_usdm"
+    ws_url = "wss://fstream.binance.com"
+    channels = MappingProxyType(
+        {
+            "book_snapshot": Channel("depth20@100ms", IdRule.RISING, "/public"),
+            "book_delta": Channel("depth@100ms", IdRule.DENSE, "/public"),
+            "trade": Channel("trade", IdRule.DENSE, "/public"),
+            "agg_trade": Channel("aggTrade", IdRule.DENSE, "/market"),
+            "book_ticker": Channel("bookTicker", IdRule.RISING, "/public"),
+        }
+    )
+    shapes = SHAPES
+    limits = _LIMITS
+
+
+class BinanceCoinm(CombinedStreams):
+    """COIN-M: all streams on one path. Sizes are contracts.
+
+    A symbol without a delivery is a pair, whose streams are acknowledged, and silent.
+    """
+
+    exchange = "binance_coinm"
+    ws_url = "wss://dstream.binance.com"
+    channels = MappingProxyType({name: channel._replace(path="") for name, channel in BinanceUsdm.channels.items()})
+    shapes = SHAPES
+    limits = _LIMITS
+    symbol_pattern = re.compile(r"[\w.-]+_(PERP|[0-9]{6})")
+    symbol_example = "BTCUSD_PERP"

@@ -1,0 +1,86 @@
+"""The messages of Binance's futures, USD-M and COIN-M, as far as they differ from spot's.
+
+Source: developers.binance.com/docs/derivatives, "Websocket Market Streams" of usds-margined-futures and of
+coin-margined-futures. `@trade` is undocumented; its keys are recorded ones. In 2026 messages grew: `ps` is the pair,
+`st` the market (1 USD-M, 2 COIN-M), `nq` a quantity without retail price improvement orders.
+"""
+
+from typing import Annotated, ClassVar, Final, Generic, Literal
+
+from msgspec import Meta, Struct, field
+
+from collector.domain.records import BookRow
+from collector.exchanges.binance_messages import AggTrade, Number_co, Quote, Side_co, Trade
+from collector.exchanges.binance_shapes import (
+    INT64_MAX,
+    Id,
+    Millis,
+    Nullable,
+    Shape,
+    book_row,
+    book_shape,
+    quote_shape,
+    trade_shape,
+)
+
+PreviousId = Annotated[int, Meta(ge=-1, le=INT64_MAX - 1)]
+"""-1 where no update came before (recorded from a book with one level)."""
+
+
+class Ticker(Quote[Number_co], gc=False):
+    """`<symbol>@bookTicker`."""
+
+    event: Literal["bookTicker"] = field(name="e")
+    exchange_ms: Millis = field(name="T")
+
+
+class Diff(Struct, Generic[Side_co], gc=False):
+    """`<symbol>@depth@100ms`: the levels that changed, with their new sizes.
+
+    All symbols share the update ids, so that a message's own, `U` to `u`, leave holes behind the last message's. What
+    links them is `pu`, the last message's `u`: the ids covered are those behind it.
+    """
+
+    event: Literal["depthUpdate"] = field(name="e")
+    exchange_ms: Millis = field(name="T")
+    symbol: str = field(name="s")
+    first_update_id: Id = field(name="U")
+    id: Id = field(name="u")
+    previous_id: PreviousId = field(name="pu")
+    bids: Side_co = field(name="b")
+    asks: Side_co = field(name="a")
+
+    numbers: ClassVar = ()
+    sides: ClassVar = ("bids", "asks")
+    is_snapshot: ClassVar = False
+
+    @property
+    def first_id(self) -> int | None:
+        return self.first_update_id if self.previous_id < 0 else self.previous_id + 1
+
+    def row(self: "Diff[Nullable]") -> BookRow:
+        previous_id = None if self.previous_id < 0 else self.previous_id
+        return book_row(self.first_update_id, self.id, previous_id, self.is_snapshot, self.bids, self.asks)
+
+
+class Depth(Diff[Side_co], gc=False):
+    """`<symbol>@depth20@100ms`: the best 20 levels a side; only its stream tells it from a diff."""
+
+    is_snapshot: ClassVar = True
+    first_id: ClassVar = None
+
+
+_BOOK: Final = {"E": Millis}
+_BOOK_OF_COINM: Final = {**_BOOK, "ps": str}
+_BOOK_SINCE_2026: Final = {**_BOOK_OF_COINM, "st": int}
+_TRADE: Final = {"E": Millis, "X": str}
+_AGG_TRADE: Final = {"E": Millis}
+_AGG_TRADE_SINCE_2026: Final = {**_AGG_TRADE, "st": int}
+
+SHAPES: Final[dict[str, Shape]] = {
+    "book_snapshot": book_shape(Depth, _BOOK, _BOOK_OF_COINM, _BOOK_SINCE_2026),
+    "book_delta": book_shape(Diff, _BOOK, _BOOK_OF_COINM, _BOOK_SINCE_2026),
+    "trade": trade_shape(Trade, _TRADE, {**_TRADE, "st": int}),
+    "agg_trade": trade_shape(AggTrade, _AGG_TRADE, _AGG_TRADE_SINCE_2026, {**_AGG_TRADE_SINCE_2026, "nq": str}),
+    "book_ticker": quote_shape(Ticker, _BOOK, _BOOK_OF_COINM, _BOOK_SINCE_2026),
+}

@@ -1,0 +1,137 @@
+"""Binance's futures: where to connect, what to subscribe where, and which symbols there are."""
+
+import json
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from collector.domain.errors import ConfigError
+from collector.domain.records import IdRule, StreamKey
+from collector.exchanges.adapter import ConnectionPlan, ControlKind, Subscription
+from collector.exchanges.binance_futures import BinanceCoinm, BinanceUsdm
+from collector.exchanges.binance_streams import CombinedStreams
+
+PUBLIC_TYPES = ("book_snapshot", "book_delta", "trade", "book_ticker")
+ALL_TYPES = (*PUBLIC_TYPES, "agg_trade")
+
+usdm = BinanceUsdm()
+coinm = BinanceCoinm()
+
+both = pytest.mark.parametrize("adapter", [usdm, coinm], ids=lambda adapter: adapter.exchange)
+
+
+def names_of(plan: ConnectionPlan) -> list[str]:
+    """Every stream a connection asks for, in order."""
+    in_url = parse_qs(urlsplit(plan.url).query)["streams"][0].split("/")
+    return in_url + [name for message in plan.messages for name in json.loads(message)["params"]]
+
+
+@both
+def test_trade_ids_are_dense_diffs_are_linked_and_other_book_ids_rise(adapter: CombinedStreams) -> None:
+    assert adapter.id_rules == {
+        "book_snapshot": IdRule.RISING,
+        "book_delta": IdRule.DENSE,
+        "trade": IdRule.DENSE,
+        "agg_trade": IdRule.DENSE,
+        "book_ticker": IdRule.RISING,
+    }
+
+
+def test_usdm_streams_are_asked_for_where_they_are_served() -> None:
+    plans = usdm.plan(Subscription(("BTCUSDT",), ALL_TYPES), "")
+    assert plans == [
+        ConnectionPlan(
+            "wss://fstream.binance.com/public/stream?streams=btcusdt@depth20@100ms/btcusdt@depth@100ms/btcusdt@trade"
+            "/btcusdt@bookTicker",
+            (),
+            tuple(StreamKey("binance_usdm", "BTCUSDT", data_type) for data_type in PUBLIC_TYPES),
+        ),
+        ConnectionPlan(
+            "wss://fstream.binance.com/market/stream?streams=btcusdt@aggTrade",
+            (),
+            (StreamKey("binance_usdm", "BTCUSDT", "agg_trade"),),
+        ),
+    ]
+
+
+@pytest.mark.parametrize(("data_type", "path"), [*((name, "public") for name in PUBLIC_TYPES), ("agg_trade", "market")])
+def test_one_kind_of_stream_needs_one_kind_of_connection(data_type: str, path: str) -> None:
+    (plan,) = usdm.plan(Subscription(("BTCUSDT", "ETHUSDT"), (data_type,)), "")
+    assert plan.url.startswith(f"wss://fstream.binance.com/{path}/stream?streams=btcusdt@")
+    assert plan.streams == 2
+
+
+def test_coinm_streams_share_a_connection_without_a_route() -> None:
+    (plan,) = coinm.plan(Subscription(("BTCUSD_PERP",), ALL_TYPES), "")
+    assert plan == ConnectionPlan(
+        "wss://dstream.binance.com/stream?streams=btcusd_perp@depth20@100ms/btcusd_perp@depth@100ms/btcusd_perp@trade"
+        "/btcusd_perp@bookTicker/btcusd_perp@aggTrade",
+        (),
+        tuple(StreamKey("binance_coinm", "BTCUSD_PERP", data_type) for data_type in ALL_TYPES),
+    )
+
+
+@pytest.mark.parametrize("ws_url", ["ws://127.0.0.1:8080", "ws://127.0.0.1:8080/", "wss://host:1/some/prefix"])
+def test_another_server_gets_the_same_paths(ws_url: str) -> None:
+    base = ws_url.rstrip("/")
+    first, second = usdm.plan(Subscription(("BTCUSDT",), ("agg_trade", "trade")), ws_url)
+    assert first.url == f"{base}/public/stream?streams=btcusdt@trade"
+    assert second.url == f"{base}/market/stream?streams=btcusdt@aggTrade"
+    (plan,) = coinm.plan(Subscription(("BTCUSD_PERP",), ("trade",)), ws_url)
+    assert plan.url == f"{base}/stream?streams=btcusd_perp@trade"
+
+
+def test_each_path_has_the_fewest_connections_that_hold_its_streams() -> None:
+    symbols = tuple(f"COIN{number}USDT" for number in range(600))
+    plans = usdm.plan(Subscription(symbols, ("agg_trade", "trade", "book_delta")), "")
+    paths = [urlsplit(plan.url).path for plan in plans]
+    assert paths == ["/public/stream", "/public/stream", "/market/stream"]
+    assert [plan.streams for plan in plans] == [600, 600, 600]
+    names = [names_of(plan) for plan in plans]
+    assert {name.split("@")[1] for name in names[0] + names[1]} == {"trade", "depth"}
+    assert names[2] == [f"{symbol.lower()}@aggTrade" for symbol in symbols]
+
+
+@pytest.mark.parametrize("symbol", ["BTCUSDT", "1000SHIBUSDT", "BTCUSDT_261225", "币安人生USDT"])
+def test_usdm_symbols_are_perpetuals_and_deliveries(symbol: str) -> None:
+    (plan,) = usdm.plan(Subscription((symbol,), ("trade",)), "")
+    assert names_of(plan) == [f"{symbol.lower()}@trade"]
+
+
+@pytest.mark.parametrize("symbol", ["BTCUSD_PERP", "BTCUSD_261225", "1INCHUSD_PERP"])
+def test_coinm_symbols_name_their_delivery(symbol: str) -> None:
+    (plan,) = coinm.plan(Subscription((symbol,), ("trade",)), "")
+    assert names_of(plan) == [f"{symbol.lower()}@trade"]
+
+
+@pytest.mark.parametrize(
+    "symbol", ["BTCUSDT", "BTCUSD", "btcusd_perp", "BTCUSD_perp", "BTCUSD_2612", "_PERP", "BTC/USD"]
+)
+def test_what_is_no_coinm_symbol_is_refused_because_it_would_stay_silent(symbol: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        coinm.plan(Subscription(("BTCUSD_PERP", symbol), ("trade",)), "")
+    (problem,) = refused.value.problems
+    assert problem.startswith(f"symbols = {symbol!a}: ")
+    assert problem.endswith("must be like BTCUSD_PERP")
+
+
+@both
+def test_a_data_type_that_is_not_offered_is_refused_in_the_markets_name(adapter: CombinedStreams) -> None:
+    with pytest.raises(ConfigError, match=f"'funding_rate': is not offered by {adapter.exchange}"):
+        adapter.plan(Subscription((adapter.symbol_example,), ("funding_rate",)), "")
+
+
+@both
+def test_answers_to_requests_are_no_data(adapter: CombinedStreams) -> None:
+    decode = adapter.decoder(Subscription((adapter.symbol_example,), ALL_TYPES))
+    answers = {
+        b'{"result":null,"id":1}': ControlKind.ACK,
+        b'{"id":1,"result":null}': ControlKind.ACK,
+        b'{"error":{"code":2,"msg":"Invalid request"},"id":1}': ControlKind.ERROR,
+        b'{"code":3,"msg":"Invalid JSON"}': ControlKind.ERROR,
+    }
+    for frame, kind in answers.items():
+        control = adapter.control(frame)
+        assert control is not None
+        assert control.kind is kind
+        assert decode(frame) == []

@@ -1,0 +1,225 @@
+"""Frames of Binance's futures: which message a frame is, and what happens to those that are none."""
+
+import json
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from collector.domain.errors import UndecodableError
+from collector.domain.records import Envelope, StreamKey
+from collector.exchanges.adapter import Subscription
+from collector.exchanges.binance_futures import BinanceCoinm, BinanceUsdm
+from collector.exchanges.binance_futures_messages import SHAPES
+from tests.exchanges.mangling import careful_decoder, damaged, outcome, reshaped
+
+DATA_TYPES = ("book_snapshot", "book_delta", "trade", "agg_trade", "book_ticker")
+
+TRADE = (
+    b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1785671908693,"T":1785671908692,"s":"BTCUSDT","t":7947154547,'
+    b'"p":"62983.90","q":"0.102","X":"MARKET","m":false,"st":1}}'
+)
+NO_TRADE = TRADE.replace(b'"62983.90"', b'"0"').replace(b'"0.102"', b'"0"').replace(b"MARKET", b"NA")
+AGG_TRADE = (
+    b'{"stream":"btcusdt@aggTrade","data":{"e":"aggTrade","E":1791382992488,"a":3477868433,"s":"BTCUSDT",'
+    b'"p":"83091.70","q":"0.022","nq":"0.020","f":8153634393,"l":8153634394,"T":1791382992338,"m":true,"st":1}}'
+)
+DELTA = (
+    b'{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1791382994616,"T":1791382994613,"s":"BTCUSDT",'
+    b'"ps":"BTCUSDT","U":11757092616793,"u":11757092625654,"pu":11757092616661,'
+    b'"b":[["83091.60","4.215"],["83091.50","0.000"]],"a":[["83091.70","3.768"]],"st":1}}'
+)
+SNAPSHOT = DELTA.replace(b"@depth@", b"@depth20@")
+TICKER = (
+    b'{"stream":"btcusdt@bookTicker","data":{"e":"bookTicker","u":11757092630476,"s":"BTCUSDT","ps":"BTCUSDT",'
+    b'"b":"83091.60","B":"4.215","a":"83091.70","A":"3.763","T":1791382994657,"E":1791382994658,"st":1}}'
+)
+FRAMES_NOW = (TRADE, NO_TRADE, AGG_TRADE, DELTA, SNAPSHOT, TICKER)
+
+
+def before_2026(frame: bytes) -> bytes:
+    """The frame without the keys that came in that year."""
+    return frame.replace(b',"st":1', b"").replace(b'"ps":"BTCUSDT",', b"").replace(b'"nq":"0.020",', b"")
+
+
+def of_coinm(frame: bytes) -> bytes:
+    """The frame as the other market sends it."""
+    frame = frame.replace(b'"ps":"BTCUSDT"', b'"ps":"BTCUSD"').replace(b'"st":1', b'"st":2')
+    return frame.replace(b"BTCUSDT", b"BTCUSD_PERP").replace(b"btcusdt", b"btcusd_perp").replace(b'"nq":"0.020",', b"")
+
+
+FRAMES = (*FRAMES_NOW, *map(before_2026, FRAMES_NOW))
+COINM_FRAMES = (
+    *map(of_coinm, FRAMES_NOW),
+    *(of_coinm(frame.replace(b',"st":1', b"")) for frame in FRAMES_NOW),
+)
+KEYS = [*"eEsUutTpqbBaAmXfl", "pu", "ps", "st", "nq"]
+
+subscription = Subscription(("BTCUSDT",), DATA_TYPES)
+usdm = BinanceUsdm()
+decode = usdm.decoder(subscription)
+careful = careful_decoder(usdm, subscription)
+decode_coinm = BinanceCoinm().decoder(Subscription(("BTCUSD_PERP",), DATA_TYPES))
+
+
+def stream(data_type: str) -> StreamKey:
+    return StreamKey("binance_usdm", "BTCUSDT", data_type)
+
+
+def reason(frame: bytes) -> str:
+    """Why a frame cannot be read."""
+    with pytest.raises(UndecodableError) as refused:
+        decode(frame)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("frame", "data_type", "message_id", "first_id", "exchange_us"),
+    [
+        (TRADE, "trade", 7947154547, None, 1785671908692000),
+        (NO_TRADE, "trade", 7947154547, None, 1785671908692000),
+        (AGG_TRADE, "agg_trade", 3477868433, None, 1791382992338000),
+        (DELTA, "book_delta", 11757092625654, 11757092616662, 1791382994613000),
+        (SNAPSHOT, "book_snapshot", 11757092625654, None, 1791382994613000),
+        (TICKER, "book_ticker", 11757092630476, None, 1791382994657000),
+    ],
+)
+def test_a_frame_is_one_message_with_its_bytes_untouched_and_the_engines_time(
+    frame: bytes, data_type: str, message_id: int, first_id: int | None, exchange_us: int
+) -> None:
+    for form in (frame, before_2026(frame)):
+        (envelope,) = decode(form)
+        assert envelope == Envelope(stream(data_type), message_id, first_id, exchange_us, form)
+        assert type(envelope) is Envelope
+        assert envelope.payload is form
+    form = of_coinm(frame)
+    key = StreamKey("binance_coinm", "BTCUSD_PERP", data_type)
+    assert decode_coinm(form) == [Envelope(key, message_id, first_id, exchange_us, form)]
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_the_way_a_frame_is_written_does_not_matter(frame: bytes) -> None:
+    expected = decode(frame)[0]._replace(payload=b"")
+    fields = json.loads(frame)
+    other_ways = [
+        json.dumps(fields).encode(),
+        json.dumps({"data": fields["data"], "stream": fields["stream"]}).encode(),
+        json.dumps({"stream": fields["stream"], "data": dict(reversed(fields["data"].items()))}).encode(),
+        json.dumps({**fields, "data": {**fields["data"], "new": {"x": [1, "y:z", None]}}}).encode(),
+        frame.replace(b'"st":1', b'"st":"USDM"'),
+    ]
+    for other in other_ways:
+        assert decode(other) == [expected._replace(payload=other)]
+
+
+@pytest.mark.parametrize("frame", [*FRAMES, *COINM_FRAMES])
+def test_frames_as_documented_or_recorded_take_the_fast_way(frame: bytes) -> None:
+    (envelope,) = (decode_coinm if b"btcusd_perp" in frame else decode)(frame)
+    assert SHAPES[envelope.stream.data_type].documented[frame.count(b":")].decode(frame)
+
+
+def test_only_the_stream_tells_the_best_levels_from_changed_ones() -> None:
+    (snapshot,), (delta,) = decode(SNAPSHOT), decode(DELTA)
+    assert (snapshot.stream, snapshot.first_id) == (stream("book_snapshot"), None)
+    assert (delta.stream, delta.first_id) == (stream("book_delta"), 11757092616661 + 1)
+    assert snapshot.id == delta.id
+
+
+def test_a_diff_covers_the_ids_behind_the_one_it_is_linked_to() -> None:
+    following = DELTA.replace(b"11757092625654", b"11757092631000").replace(b"11757092616661", b"11757092625654")
+    (first,), (second,) = decode(DELTA), decode(following)
+    assert first.id is not None
+    assert second.first_id == first.id + 1
+
+
+def test_a_diff_that_is_linked_to_nothing_covers_its_own_ids() -> None:
+    frame = DELTA.replace(b"11757092616661", b"-1")
+    assert decode(frame) == [Envelope(stream("book_delta"), 11757092625654, 11757092616793, 1791382994613000, frame)]
+    assert decode(SNAPSHOT.replace(b"11757092616661", b"-1"))[0].id == 11757092625654
+
+
+def test_the_largest_ids_pass() -> None:
+    frame = DELTA.replace(b"11757092625654", b"9223372036854775807").replace(b"11757092616661", b"9223372036854775806")
+    assert decode(frame) == [Envelope(stream("book_delta"), 2**63 - 1, 2**63 - 1, 1791382994613000, frame)]
+
+
+def test_a_trade_may_lack_what_no_row_is_made_of() -> None:
+    frame = TRADE.replace(b'"X":"MARKET",', b"")
+    assert decode(frame) == [Envelope(stream("trade"), 7947154547, None, 1785671908692000, frame)]
+
+
+@pytest.mark.parametrize(
+    ("frame", "text"),
+    [
+        (b"", "empty frame"),
+        (DELTA[:-1], "malformed JSON"),
+        (TRADE.replace(b"62983", b"\xff"), "invalid UTF-8"),
+        (b'{"e":"trade","t":1}', "no stream name"),
+        (DELTA.replace(b"@100ms", b"@0ms"), "stream not subscribed: btcusdt@depth@0ms"),
+        (TICKER.replace(b"@bookTicker", b"@markPrice@1s"), "stream not subscribed: btcusdt@markPrice@1s"),
+        (TRADE.replace(b'"s":"BTCUSDT"', b'"s":"ETHUSDT"'), "symbol of another stream: ETHUSDT"),
+        (SNAPSHOT.replace(b'"s":"BTCUSDT"', b'"s":"ETHUSDT"'), "symbol of another stream: ETHUSDT"),
+        (TRADE.replace(b'"st":1', b'"t":7947154547'), "a key stands twice"),
+        (DELTA.replace(b'"ps":"BTCUSDT"', b'"pu":11757092616661'), "a key stands twice"),
+    ],
+)
+def test_what_is_wrong_with_a_frame_is_said(frame: bytes, text: str) -> None:
+    assert reason(frame) == text
+
+
+@pytest.mark.parametrize(
+    ("frame", "data_type", "hint"),
+    [
+        (AGG_TRADE.replace(b"@aggTrade", b"@trade"), "trade", "aggTrade"),
+        (DELTA.replace(b"@depth@100ms", b"@bookTicker"), "book_ticker", "depthUpdate"),
+        (TICKER.replace(b"@bookTicker", b"@depth20@100ms"), "book_snapshot", "bookTicker"),
+        (TICKER.replace(b'"e":"bookTicker",', b""), "book_ticker", "`e`"),
+        (DELTA.replace(b'"pu":11757092616661,', b""), "book_delta", "`pu`"),
+        (SNAPSHOT.replace(b'"pu":11757092616661,', b""), "book_snapshot", "`pu`"),
+        (DELTA.replace(b'"T":1791382994613,', b""), "book_delta", "`T`"),
+        (TICKER.replace(b'"T":1791382994657,', b""), "book_ticker", "`T`"),
+        (DELTA.replace(b"11757092616661", b"-2"), "book_delta", ">= -1"),
+        (DELTA.replace(b"11757092616661", b"9223372036854775807"), "book_delta", "<= 9223372036854775806"),
+        (DELTA.replace(b"11757092616661", b"null"), "book_delta", "`int`"),
+        (SNAPSHOT.replace(b'"b":', b'"bids":'), "book_snapshot", "`b`"),
+        (
+            b'{"stream":"btcusdt@depth20@100ms","data":{"lastUpdateId":1,"bids":[],"asks":[]}}',
+            "book_snapshot",
+            "`e`",
+        ),
+    ],
+)
+def test_a_frame_without_the_shape_of_its_stream_names_what_is_amiss(frame: bytes, data_type: str, hint: str) -> None:
+    text = reason(frame)
+    assert text.startswith(f"not a {data_type} message: ")
+    assert hint in text
+
+
+@given(st.one_of(damaged(FRAMES), reshaped(FRAMES, KEYS), st.binary(max_size=60)))
+@example(TRADE)
+@example(DELTA)
+def test_whatever_comes_is_a_message_of_ours_or_undecodable_for_a_short_reason(frame: bytes) -> None:
+    result = outcome(decode, frame)
+    if isinstance(result, str):
+        assert result.isascii()
+        assert result.isprintable()
+        assert 0 < len(result) < 150
+        return
+    assert isinstance(result, list)
+    for envelope in result:
+        data = json.loads(frame)["data"]
+        name = {"trade": "t", "agg_trade": "a"}.get(envelope.stream.data_type, "u")
+        assert (envelope.id, envelope.exchange_us) == (data[name], data["T"] * 1000)
+        first_id = data["U"] if data.get("pu") == -1 else data.get("pu", 0) + 1
+        assert envelope.first_id == (first_id if envelope.stream.data_type == "book_delta" else None)
+        assert data["s"] == envelope.stream.symbol
+        assert envelope.payload is frame
+
+
+@given(st.one_of(damaged(FRAMES), reshaped(FRAMES, KEYS)))
+@example(TRADE.replace(b'"st":1', b'"t":7947154547'))
+@example(TRADE.replace(b'"st":1', b'"t":{"st":1}'))
+@example(DELTA.replace(b'"ps":"BTCUSDT"', b'"pu":-1'))
+@example(AGG_TRADE.replace(b'"nq":"0.020"', b'"nq":":"').replace(b',"st":1', b""))
+def test_the_fast_way_and_the_careful_way_agree(frame: bytes) -> None:
+    assert outcome(decode, frame) == outcome(careful, frame)

@@ -1,0 +1,197 @@
+"""Binance's futures on real captures: what comes out equals what an independent reading of the frames says.
+
+Most captures hold a faster stream of diffs than the one that is subscribed; its frames differ only in their name.
+"""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from collector.domain.exact import suspects
+from collector.domain.records import BookRow, BookTickerRow, Envelope, TradeRow
+from collector.exchanges.binance_futures import BinanceCoinm, BinanceUsdm
+from collector.exchanges.binance_futures_messages import SHAPES
+from collector.exchanges.binance_streams import CombinedStreams
+from tests.exchanges.reading import Reading, assert_equal_to, decoded, expected_row, number
+
+usdm = BinanceUsdm()
+coinm = BinanceCoinm()
+
+CHANNELS = {
+    "depth20@100ms": "book_snapshot",
+    "depth@100ms": "book_delta",
+    "trade": "trade",
+    "aggTrade": "agg_trade",
+    "bookTicker": "book_ticker",
+}
+MULTI = "binance_usdm/cryptofeed_v3_BINANCE_FUTURES"
+RECORDINGS: dict[str, tuple[CombinedStreams, dict[str, int]]] = {
+    MULTI: (usdm, {"book_delta": 764, "book_ticker": 613, "agg_trade": 91}),
+    "binance_usdm/hftbacktest_btcusdt_20230404": (usdm, {"trade": 2197, "book_ticker": 6765, "book_delta": 4322}),
+    "binance_usdm/hftbacktest_btcusdt_20240718": (usdm, {"trade": 974, "book_ticker": 7113, "book_delta": 3326}),
+    "binance_usdm/hftbacktest_btcusdt_20240719": (usdm, {"trade": 9727, "book_ticker": 45147, "book_delta": 5696}),
+    "binance_usdm/hftbacktest_ethusdt_20240718": (usdm, {"trade": 1640, "book_ticker": 9089, "book_delta": 3273}),
+    "binance_usdm/hftbacktest_ethusdt_20240808": (usdm, {"trade": 14076, "book_ticker": 53992, "book_delta": 6586}),
+    "binance_coinm/hftbacktest_btcusd_perp_20240808": (
+        coinm,
+        {"trade": 2286, "book_ticker": 19136, "book_delta": 26847},
+    ),
+    "binance_coinm/hftbacktest_btcusd_perp_20240809": (
+        coinm,
+        {"trade": 2949, "book_ticker": 29219, "book_delta": 17948},
+    ),
+}
+
+Lines = Callable[[str], list[dict[str, Any]]]
+Frames = Callable[[str], list[bytes]]
+
+
+def as_subscribed(frame: bytes) -> bytes:
+    return frame.replace(b"@depth@0ms", b"@depth@100ms", 1)
+
+
+def read_independently(frame: bytes) -> Reading:
+    """Symbol, data type, id, time and row of a frame, from its JSON alone."""
+    fields = json.loads(frame)
+    symbol, channel = fields["stream"].split("@", 1)
+    data, data_type = fields["data"], CHANNELS[channel]
+    if data_type in {"trade", "agg_trade"}:
+        message_id = data["t" if data_type == "trade" else "a"]
+        side = {True: "sell", False: "buy"}[data["m"]]
+        row: tuple[Any, ...] = (str(message_id), number(data["p"]), number(data["q"]), side)
+        if data_type == "agg_trade":
+            row += (str(data["f"]), str(data["l"]))
+    elif data_type == "book_ticker":
+        message_id = data["u"]
+        row = (message_id, *(number(data[name]) for name in "bBaA"))
+    else:
+        message_id = data["u"]
+        columns = [tuple(number(level[place]) for level in data[side]) for side in "ba" for place in (0, 1)]
+        row = (data["U"], message_id, data["pu"], data_type == "book_snapshot", *columns)
+    return symbol.upper(), data_type, message_id, data["T"] * 1000, row
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_every_recorded_frame_of_a_known_stream_is_its_message(name: str, received: Frames) -> None:
+    adapter, counts = RECORDINGS[name]
+    frames = [as_subscribed(frame) for frame in received(name)]
+    envelopes, reasons = decoded(adapter, frames)
+    assert Counter(envelope.stream.data_type for envelope in envelopes) == counts
+    assert len(envelopes) + reasons.total() == len(frames)
+    assert all("@kline_1m" in reason or "@markPrice@1s" in reason for reason in reasons)
+    assert {envelope.stream.exchange for envelope in envelopes} == {adapter.exchange}
+    assert_equal_to(read_independently, adapter, envelopes)
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_every_recorded_frame_takes_the_fast_way_and_none_needs_its_raw_text(name: str, received: Frames) -> None:
+    frames = [as_subscribed(frame) for frame in received(name)]
+    by_channel = {f"@{channel}".encode(): SHAPES[data_type].documented for channel, data_type in CHANNELS.items()}
+    for frame in frames:
+        documented = by_channel.get(frame[frame.index(b"@") : frame.index(b'","data":')])
+        assert documented is None or frame.count(b":") in documented
+    assert suspects(frames) == []
+
+
+def series_of(envelopes: list[Envelope]) -> dict[tuple[str, str], list[tuple[int, int]]]:
+    """The ids that the messages of each stream cover."""
+    series: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
+    for envelope in envelopes:
+        assert envelope.id is not None
+        first_id = envelope.id if envelope.first_id is None else envelope.first_id
+        series[envelope.stream.symbol, envelope.stream.data_type].append((first_id, envelope.id))
+    return series
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_recorded_ids_keep_their_rules(name: str, received: Frames) -> None:
+    adapter, counts = RECORDINGS[name]
+    series = series_of(decoded(adapter, map(as_subscribed, received(name)))[0])
+    assert {data_type for _, data_type in series} == set(counts)
+    for (_, data_type), ids in series.items():
+        assert all(earlier[1] < later[1] for earlier, later in pairwise(ids))
+        if adapter.id_rules[data_type].value == "dense":
+            assert all(later[0] == earlier[1] + 1 for earlier, later in pairwise(ids))
+
+
+@pytest.mark.parametrize("before", ["usdm/hftbacktest_btcusdt_20240718", "coinm/hftbacktest_btcusd_perp_20240808"])
+def test_ids_go_on_where_a_capture_changed_files(before: str, received: Frames) -> None:
+    name = f"binance_{before}"
+    adapter, _ = RECORDINGS[name]
+    first, second = (
+        series_of(decoded(adapter, map(as_subscribed, received(part)))[0])
+        for part in (name, name.replace("0808", "0809").replace("0718", "0719"))
+    )
+    assert first.keys() == second.keys()
+    for stream, ids in second.items():
+        assert ids[0][0] > first[stream][-1][1]
+        if stream[1] != "book_ticker":
+            assert ids[0][0] == first[stream][-1][1] + 1
+
+
+def test_recorded_diffs_are_linked_but_their_own_ids_leave_holes(received: Frames) -> None:
+    name = "binance_usdm/hftbacktest_btcusdt_20230404"
+    frames = [frame for frame in received(name) if b"@depth@" in frame]
+    rows = [row for row in usdm.rows("book_delta", frames) if isinstance(row, BookRow)]
+    assert len(rows) == len(frames) == 4322
+    assert all(later.previous_id == earlier.last_id for earlier, later in pairwise(rows))
+    assert sum(later.first_id == (earlier.last_id or 0) + 1 for earlier, later in pairwise(rows)) < 300
+
+
+def test_each_of_several_symbols_is_linked_on_its_own(received: Frames) -> None:
+    envelopes, _ = decoded(usdm, received(MULTI))
+    last: dict[str, int | None] = {}
+    for envelope in envelopes:
+        if envelope.stream.data_type == "book_delta":
+            previous = json.loads(envelope.payload)["data"]["pu"]
+            assert last.get(envelope.stream.symbol, previous) == previous
+            last[envelope.stream.symbol] = envelope.id
+    assert set(last) == {"SUSHIUSDT", "AKROUSDT", "KEEPUSDT", "CTKUSDT"}
+
+
+def test_counts_equal_those_of_another_project(recorded: Lines, received: Frames, data: Any) -> None:
+    expected = json.loads((data / "expected" / "cryptofeed" / "expected_counts_v3.json").read_text())
+    expected = next(table["BINANCE_FUTURES"] for table in (expected, *expected.values()) if "BINANCE_FUTURES" in table)
+    books = {
+        line["url"].rpartition("symbol=")[2].partition("&")[0]: json.loads(line["raw"])["lastUpdateId"]
+        for line in recorded(MULTI)
+        if line["dir"] == "http" and "/depth" in line["url"]
+    }
+    envelopes, _ = decoded(usdm, received(MULTI))
+    diffs = [envelope for envelope in envelopes if envelope.stream.data_type == "book_delta"]
+    applied = [envelope for envelope in diffs if (envelope.id or 0) >= books[envelope.stream.symbol]]
+    types = Counter(envelope.stream.data_type for envelope in envelopes)
+    assert expected["l2_book"] == len(books) + len(applied)
+    assert expected["ticker"] == types["book_ticker"]
+    assert expected["trades"] == types["agg_trade"]
+
+
+@pytest.mark.parametrize(
+    ("exchange", "adapter", "counts"),
+    [
+        ("binance-futures", usdm, {"trade": 1, "book_delta": 1}),
+        ("binance-delivery", coinm, {"book_delta": 2}),
+    ],
+)
+def test_rows_equal_the_records_of_another_project(
+    exchange: str,
+    adapter: CombinedStreams,
+    counts: dict[str, int],
+    mapped: Callable[[str], list[dict[str, Any]]],
+) -> None:
+    compared = Counter[str]()
+    for pair in mapped(exchange):
+        envelopes, _ = decoded(adapter, [as_subscribed(json.dumps(pair["raw"]).encode())])
+        if not pair["expected"] or not envelopes:
+            continue
+        (envelope,), (record,) = envelopes, pair["expected"]
+        (row,) = adapter.rows(envelope.stream.data_type, [envelope.payload])
+        assert isinstance(row, TradeRow | BookRow | BookTickerRow)
+        assert expected_row(record).items() <= row._asdict().items()
+        assert envelope.stream.symbol == record["symbol"]
+        compared[envelope.stream.data_type] += 1
+    assert compared == counts
