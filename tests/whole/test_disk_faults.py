@@ -1,0 +1,134 @@
+"""A disk that answers with errors: every write is tried again or its process begins anew; nothing is skipped in silence."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.whole.accounts import frames_sent, missing_frames
+from tests.whole.disk_faults import DiskFault, require_strace
+from tests.whole.running import Exchange, Recorder, wait_for
+
+SYMBOLS = ["BTCUSDT", "ETHUSDT"]
+TYPES = ["book_snapshot", "book_delta", "trade", "book_ticker"]
+LIVE = ("--symbols", ",".join(SYMBOLS), "--rate", "1000", "--seed", "17")
+SETTINGS: dict[str, Any] = {
+    "feed": {"symbols": SYMBOLS, "data_types": TYPES},
+    "archive": {"keep_raw": True, "retry_base_delay_secs": 0.2, "retry_max_delay_secs": 0.5},
+    "journal": {"file_bytes": "256KiB", "fsync_interval_secs": 0.2, "min_free_bytes": 0},
+    "supervisor": {"restart_base_delay_secs": 0.1, "restart_max_delay_secs": 0.5, "hang_timeout_secs": 600},
+}
+WRITES = "pwrite64,pwritev,pwritev2"
+SYNCS = "fsync,fdatasync"
+
+
+@pytest.fixture
+def world(
+    request: pytest.FixtureRequest, exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> tuple[Exchange, Recorder]:
+    """A recorder that records; its segments last as long as the test says, or two seconds."""
+    require_strace()
+    source = exchange(*LIVE)
+    segment = {"interval_secs": getattr(request, "param", 2)}
+    recorded = recorder(source.ws_url, **SETTINGS, segment=segment).start()
+    recorded.wait_for_messages(200)
+    return source, recorded
+
+
+def record_more(recorder: Recorder, count: int = 300) -> None:
+    recorder.wait_for_messages(recorder.messages() + count)
+
+
+def finish(world: tuple[Exchange, Recorder]) -> int:
+    """Stop both; how many frames are missing, each of which is accounted for."""
+    source, recorded = world
+    assert recorded.stop() == 0
+    source.stop()
+    assert recorded.logged("segment_quarantined") == []
+    return len(missing_frames(frames_sent(source), recorded.data_dir / "archive"))
+
+
+def open_segment(recorder: Recorder) -> Path:
+    """The segment that takes rows now."""
+    return wait_for(lambda: next(iter((recorder.data_dir / "segments").glob("*.open.db")), None))  # type: ignore[return-value]
+
+
+def test_a_write_to_the_journal_that_fails_is_a_gap_and_the_next_ones_go_on(
+    world: tuple[Exchange, Recorder], tmp_path: Path
+) -> None:
+    _, recorded = world
+    ingest = recorded.pid_of("ingest:binance")
+    with DiskFault(ingest, WRITES, "EIO", tmp_path, when="3..6") as fault:
+        fault.wait(4)
+    wait_for(lambda: recorded.logged("resumed"))
+    with DiskFault(ingest, f"{WRITES},ftruncate", "ENOSPC", tmp_path, when="2..3") as fault:
+        fault.wait(2)
+    record_more(recorded)
+    assert recorded.pid_of("ingest:binance") == ingest
+    assert finish(world) > 0
+
+
+def test_a_journal_that_cannot_be_made_durable_is_left_for_a_new_one(
+    world: tuple[Exchange, Recorder], tmp_path: Path
+) -> None:
+    _, recorded = world
+    ingest = recorded.pid_of("ingest:binance")
+    with DiskFault(ingest, SYNCS, "EIO", tmp_path) as fault:
+        fault.wait()
+    wait_for(lambda: recorded.pid_of("ingest:binance") != ingest)
+    record_more(recorded)
+    assert recorded.logged("fsync_failed")
+    finish(world)
+
+
+@pytest.mark.parametrize("world", [3_600], indirect=True)
+def test_a_commit_that_fails_is_tried_again(world: tuple[Exchange, Recorder], tmp_path: Path) -> None:
+    _, recorded = world
+    writer = recorded.pid_of("writer")
+    opened = open_segment(recorded)
+    log = opened.with_name(f"{opened.name}-wal")
+    for calls, error in ((WRITES, "EIO"), (WRITES, "ENOSPC"), (SYNCS, "EIO")):
+        before = len(recorded.logged("commit_recovered"))
+        with DiskFault(writer, calls, error, tmp_path, when="1..2", paths=[log]) as fault:
+            fault.wait(2)
+        wait_for(lambda: len(recorded.logged("commit_recovered")) > before)  # noqa: B023 -- asked at once
+    record_more(recorded)
+    assert recorded.pid_of("writer") == writer
+    assert finish(world) == 0
+
+
+def test_a_seal_that_fails_is_made_up_for_whether_or_not_the_writer_survives(
+    world: tuple[Exchange, Recorder], tmp_path: Path
+) -> None:
+    _, recorded = world
+    segments = recorded.data_dir / "segments"
+    for calls, error in (("pwrite64", "EIO"), ("fsync,fdatasync", "EIO"), ("rename", "ENOSPC")):
+        paths = [open_segment(recorded), segments, segments / "positions.json.new"]
+        with DiskFault(recorded.pid_of("writer"), calls, error, tmp_path, paths=paths) as fault:
+            fault.wait()
+        sealed = len(recorded.logged("segment_sealed"))
+        wait_for(lambda: len(recorded.logged("segment_sealed")) > sealed)  # noqa: B023 -- asked at once
+    record_more(recorded)
+    assert finish(world) == 0
+
+
+def test_files_and_objects_that_cannot_be_written_are_written_anew(
+    world: tuple[Exchange, Recorder], tmp_path: Path
+) -> None:
+    _, recorded = world
+    archiver = recorded.pid_of("archiver")
+    staged = [recorded.data_dir / "staging" / f"{number}.parquet" for number in range(1, 9)]
+    for calls, error, paths in (
+        ("write", "EIO", staged),
+        ("write", "ENOSPC", staged),
+        (SYNCS, "EIO", []),
+        ("rename", "EIO", []),
+        ("pread64", "EIO", []),
+    ):
+        before = len(recorded.logged("segment_archived"))
+        with DiskFault(archiver, calls, error, tmp_path, paths=paths) as fault:
+            fault.wait()
+        wait_for(lambda: len(recorded.logged("segment_archived")) > before)  # noqa: B023 -- asked at once
+    assert recorded.pid_of("archiver") == archiver
+    assert finish(world) == 0
