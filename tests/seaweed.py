@@ -45,7 +45,8 @@ class Seaweed:
         for name in ("data", "sock", "log"):
             (folder / name).mkdir(parents=True)
         self._write_identities(policy)
-        self._ports = [_free_port() for _ in range(5)]
+        taken: set[int] = set()
+        self._ports = [_free_port(taken) for _ in range(5)]
         self.arguments = arguments
         """Further ones, for the next start."""
         self._process: subprocess.Popen[bytes] | None = None
@@ -166,14 +167,19 @@ def environment(**variables: str) -> dict[str, str]:
     return {**{name: value for name, value in os.environ.items() if not name.startswith("AWS_")}, **ALONE, **variables}
 
 
-def _free_port() -> int:
-    """A free port whose neighbour 10,000 above is free too: there SeaweedFS speaks to itself."""
+def _free_port(taken: set[int]) -> int:
+    """A port that is free, as the one 10,000 above it, where SeaweedFS speaks to itself.
+
+    Both lie below those that Linux gives to connections: the server can be started again on the same ones.
+    """
     while True:
+        port = 10_000 + secrets.randbelow(10_000)
         with socket.socket() as low, socket.socket() as high:
-            low.bind(("127.0.0.1", 0))
-            port = int(low.getsockname()[1])
             try:
+                low.bind(("127.0.0.1", port))
                 high.bind(("127.0.0.1", port + 10_000))
-            except (OSError, OverflowError):
+            except OSError:
                 continue
+        if port not in taken:
+            taken.add(port)
             return port

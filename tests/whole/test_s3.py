@@ -1,0 +1,104 @@
+"""The whole recorder with a bucket as its archive: what the exchange sent is in it, once, and the bucket verifies."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.seaweed import ADMIN, Seaweed, environment
+from tests.whole.running import ROOT, Exchange, Recorder, wait_for
+
+SYMBOLS = ["BTCUSDT", "ETHUSDT"]
+TYPES = ["book_snapshot", "book_delta", "trade"]
+LIVE = ("--symbols", ",".join(SYMBOLS), "--rate", "300", "--seed", "7")
+
+
+def bucket_of(server: Seaweed, name: str, **archive: Any) -> dict[str, Any]:
+    """What makes a recorder keep everything in that bucket, as text too, in segments of two seconds."""
+    return {
+        "feed": {"symbols": SYMBOLS, "data_types": TYPES},
+        "segment": {"interval_secs": 2},
+        "archive": {
+            "url": f"s3://{name}/lake",
+            "endpoint_url": server.endpoint_url,
+            "keep_raw": True,
+            "retry_max_delay_secs": 1,
+            **archive,
+        },
+        "environment": environment(**ADMIN),
+    }
+
+
+@pytest.fixture
+def absent_seaweed(tmp_path: Path, aws_alone: None) -> Iterator[Seaweed]:
+    """A server that was not started yet."""
+    server = Seaweed(tmp_path / "seaweed")
+    yield server
+    server.remove()
+
+
+def tool(server: Seaweed, name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "scripts" / name), *map(str, arguments)]
+    variables = environment(**ADMIN, COLLECTOR_ARCHIVE__ENDPOINT_URL=server.endpoint_url)
+    return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=False)
+
+
+def assert_holds_what_was_sent(server: Seaweed, bucket: str, recorded: Recorder, source: Exchange) -> None:
+    """Verify the bucket row by row, bring it back, and compare it with what the exchange sent."""
+    verified = tool(server, "verify_archive.py", f"s3://{bucket}/lake", "--deep")
+    assert (verified.returncode, verified.stderr) == (0, ""), verified.stdout
+    local = recorded.data_dir / "archive"
+    restored = tool(server, "restore.py", f"s3://{bucket}/lake", "--from", "2000-01-01", "--to", "2100-01-01", local)
+    assert restored.returncode == 0, restored.stderr
+    sent = [line["raw"] for line in source.sent() if "event" not in line and "raw" in line]
+    assert sorted(row["raw"] for data_type in TYPES for row in recorded.table(data_type)) == sorted(sent)
+
+
+def test_a_server_away_at_the_start_and_then_without_the_bucket_gets_everything_in_the_end(
+    absent_seaweed: Seaweed, exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    source = exchange(*LIVE)
+    recorded = recorder(source.ws_url, **bucket_of(absent_seaweed, "made-by-hand")).start()
+    wait_for(lambda: recorded.alive() and recorded.logged("store_failed"))
+    for event in ("store_unusable", "store_failed"):
+        assert "Could not connect" in recorded.logged(event)[0]["error"]
+    absent_seaweed.start()
+    way_out = "aws s3 mb s3://made-by-hand"
+    wait_for(lambda: recorded.alive() and any(way_out in line["error"] for line in recorded.logged("store_failed")))
+    assert recorded.logged("segment_archived") == []
+    absent_seaweed.admin.create_bucket(Bucket="made-by-hand")
+    wait_for(lambda: recorded.alive() and len(recorded.logged("segment_archived")) >= 2)
+    assert recorded.stop() == 0
+    source.stop()
+    assert_holds_what_was_sent(absent_seaweed, "made-by-hand", recorded, source)
+
+
+def test_two_hosts_of_one_name_share_a_bucket_without_harm(
+    seaweed: Seaweed, exchange: Callable[..., Exchange], tmp_path: Path
+) -> None:
+    bucket = seaweed.new_bucket()
+    source = exchange(*LIVE)
+    settings = bucket_of(seaweed, bucket)
+    settings["environment"]["HOME_SERVER_NAME"] = "same"
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    hosts = [Recorder(tmp_path / name, source.ws_url, **settings) for name in ("one", "two")]
+    try:
+        for host in hosts:
+            host.start()
+        wait_for(lambda: all(host.alive() and len(host.logged("segment_archived")) >= 2 for host in hosts))
+        assert [host.stop() for host in hosts] == [0, 0]
+    finally:
+        for host in hosts:
+            host.end()
+    source.stop()
+    for host in hosts:
+        assert host.logged("store_unusable") == host.logged("store_failed") == []
+        assert ADMIN["AWS_SECRET_ACCESS_KEY"] not in host.log_path.read_text()
+    segments = [{line["segment"] for line in host.logged("segment_archived")} for host in hosts]
+    assert segments[0].isdisjoint(segments[1])
+    assert_holds_what_was_sent(seaweed, bucket, hosts[0], source)
+    assert {path.name.rpartition("-2")[0] for path in hosts[0].data_dir.glob("archive/_manifest/*/*.json")} == {"same"}
