@@ -156,6 +156,7 @@ class Session:
     def _heed(self, controls: list[Control]) -> None:
         self._tools.tally.add("control", len(controls))
         for kind, text in controls:
+            self._tools.log.debug("control_frame", **self._place(), kind=kind.value, text=text)
             if kind is ControlKind.ERROR:
                 self._tools.tally.add("subscriptions_refused")
                 self._tools.log.warning("subscription_refused", **self._place(), text=text)

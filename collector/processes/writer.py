@@ -156,6 +156,9 @@ class Writer:
             stream.note_stored(durable_us)
         self._intake.counts.stored += len(batch.messages)
         self._timings.note(batch, durable_us, self._commit_secs, self._clock.monotonic())
+        self._context.log.debug(
+            "committed", messages=len(batch.messages), gaps=len(batch.gaps), secs=round(self._commit_secs, 6)
+        )
         if self._config.writer.adaptive:
             most = self._config.writer.max_batch_size
             self._limit = next_batch_limit(self._limit, self._commit_secs, len(batch.messages), most)
