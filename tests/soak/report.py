@@ -18,10 +18,10 @@ SHOWN: Final = 5
 MOST_BYTES: Final = 250_000_000
 """What a process may use at most."""
 
-MOST_GROWTH: Final = 2
-"""How much more a supervisor may hold late in its life than early, in the median."""
+MOST_GROWTH: Final = 3
+"""How much more a supervisor may hold late in its life than early, in the median: threads begin when first needed."""
 
-FEWEST_SAMPLES: Final = 4
+FEWEST_SAMPLES: Final = 2
 """Fewer than this of one supervisor say nothing about growth."""
 
 
@@ -169,7 +169,7 @@ def _other_table(outcome: Outcome) -> list[str]:
     return table(["besides", "value"], [
         ["exit codes of the supervisor before the last", exits],
         ["steps that found their process gone", outcome.skipped],
-        ["samples of supervisors with all children up", len(outcome.samples)],
+        ["samples of supervisors with all their children", len(outcome.samples)],
         ["their fds, early / late in their lives, median", _pair(early, late, "fds")],
         ["their threads, early / late", _pair(early, late, "threads")],
         ["semaphores seen / left in /dev/shm", " / ".join(map(str, outcome.semaphores))],

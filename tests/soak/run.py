@@ -2,6 +2,7 @@
 
 import secrets
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -95,20 +96,26 @@ class Soak:
         """Start, do the plan, stop in order; returns what went wrong on the way."""
         options, chaos = self._options, self.chaos
         chaos.start()
-        self._await_rows("at the start")
+        if not self._has_rows():
+            raise RuntimeError(f"not every stream has rows at the start; the log is {self.recorder.log_path}")
         chaos.run(plan(options.seed, self.roles, options.kills, options.secs), self._is_over)
-        self._await_rows("after the last kill")
+        problems = [] if self._has_rows() else [Problem("stuck", "not every stream has rows after the last kill")]
         end = time.monotonic() + JUDGE_SECS
         chaos.wait_until(lambda: time.monotonic() >= end)
-        if self._recorded:
-            chaos.wait_until(lambda: self.exchange.stats()["replay"]["finished"])
-        self._say("stopping")
-        code = self.recorder.stop(signal.SIGTERM, STOP_SECS)
+        problems += self._stop()
         self.log.read()
-        problems = [Problem("exit", f"the last stop ended with exit code {code}")] * (code != 0)
         problems += left_behind(self.recorder.data_dir, self.processes)
         self.semaphores = len(self.processes.semaphores), len(self.processes.leaked_semaphores())
         return problems
+
+    def _stop(self) -> list[Problem]:
+        self._say("stopping")
+        try:
+            code = self.recorder.stop(signal.SIGTERM, STOP_SECS)
+        except subprocess.TimeoutExpired:
+            end_all(self.processes)
+            return [Problem("exit", f"the last stop took more than {STOP_SECS:g} s")]
+        return [Problem("exit", f"the last stop ended with exit code {code}")] if code else []
 
     def end(self) -> None:
         """Leave no process and no semaphore behind, whatever happened."""
@@ -152,21 +159,24 @@ class Soak:
             return ["--replay", *files, "--speed", str(options.rate), "--clients", str(len(self.feeds))]
         return ["--symbols", ",".join(SYMBOLS), "--rate", str(options.rate), "--seed", str(options.seed)]
 
-    def _await_rows(self, when: str) -> None:
-        """Wait until every stream has a durable row that was stored from now on."""
+    def _has_rows(self) -> bool:
+        """Wait until every stream has a durable row that was stored from now on; false if that takes too long."""
         since = datetime.now(UTC)
-
-        def flowing() -> bool:
-            status = self.recorder.status() if self.chaos.settled() else None
-            times = [stream["last_durable_at"] for stream in status["streams"]] if status else [None]
-            return all(time and datetime.fromisoformat(time) >= since for time in times)
 
         def reached() -> bool:
             self._progress()
-            return self._is_over() or flowing()
+            return self._are_durable(since) or (self._recorded is not None and self._played()["finished"])
 
-        if not self.chaos.wait_until(reached, BEGIN_SECS):
-            raise RuntimeError(f"not every stream has rows {when}; the log is {self.recorder.log_path}")
+        return self.chaos.wait_until(reached, BEGIN_SECS)
+
+    def _are_durable(self, since: datetime) -> bool:
+        status = self.recorder.status() if self.chaos.settled() else None
+        times = [stream["last_durable_at"] for stream in status["streams"]] if status else [None]
+        return all(time and datetime.fromisoformat(time) >= since for time in times)
+
+    def _played(self) -> dict[str, Any]:
+        played: dict[str, Any] = self.exchange.stats()["replay"]
+        return played
 
     def _is_over(self) -> bool:
         self._progress()
@@ -174,7 +184,7 @@ class Soak:
             raise RuntimeError("the exchange ended")
         if self._recorded is None:
             return False
-        played = self.exchange.stats()["replay"]
+        played = self._played()
         return bool(played["position"] >= REPLAYED * played["frames"])
 
     def _progress(self) -> None:

@@ -54,7 +54,7 @@ def test_a_supervisor_that_keeps_something_of_each_child_leaks() -> None:
 
 
 def test_a_supervisor_that_is_seen_too_seldom_says_nothing_about_leaks() -> None:
-    assert usage_problems(life(1, 30, 40, 50), {}) == []
+    assert usage_problems(life(1, 30) + life(2, 40) + life(3, 50), {}) == []
 
 
 def test_zombies_and_too_much_memory_are_problems() -> None:

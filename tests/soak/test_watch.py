@@ -50,9 +50,10 @@ def test_the_log_tells_which_process_has_which_role(log: LogTail) -> None:
     assert log.roles == {7: "writer", 8: "writer"}
     assert log.starts == {"writer": 2}
     assert log.starts_in_run == 2
+    assert log.children == {"writer": 8}
     assert log.deaths == [Death("writer", 7, -9, 1_795_435_201_500_000)]
     log.take(line("started"))
-    assert log.starts_in_run == 0
+    assert (log.starts_in_run, log.children) == (0, {})
 
 
 def test_the_log_is_read_on_from_where_it_stood_and_only_whole_lines(log: LogTail, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from collector.metrics import read_stats
 from tests.soak.plan import SUPERVISOR
 
 TOKEN: Final = "SOAK_RUN"
@@ -24,7 +23,7 @@ OWN_CODE: Final = re.compile(rb'Exception in thread|File "[^"]*/(collector/|supe
 
 
 class Sample(NamedTuple):
-    """What a supervisor holds once all its children run."""
+    """What a supervisor holds while it has all its children."""
 
     supervisor: int
     starts: int
@@ -52,6 +51,8 @@ class LogTail:
         self.roles: dict[int, str] = {}
         self.starts: Counter[str] = Counter()
         """How often each role was started."""
+        self.children: dict[str, int] = {}
+        """The newest child of each role, of the present supervisor."""
         self.starts_in_run = 0
         """How many children the present supervisor has started."""
         self.deaths: list[Death] = []
@@ -85,8 +86,10 @@ class LogTail:
         match entry["event"]:
             case "started":
                 self.starts_in_run = 0
+                self.children.clear()
             case "process_started":
                 self.roles[entry["pid"]] = entry["child"]
+                self.children[entry["child"]] = entry["pid"]
                 self.starts[entry["child"]] += 1
                 self.starts_in_run += 1
             case "process_died":
@@ -159,11 +162,10 @@ class Processes:
         fds, threads = (len(list((folder / name).iterdir())) for name in ("fd", "task"))
         return Sample(self.supervisor, self._log.starts_in_run, fds, threads, len(list(zombies_of(self.supervisor))))
 
-    def settled(self, run_folder: Path, roles: Sequence[str]) -> bool:
-        """Whether each role reports to be running, by a process that lives."""
-        reports = read_stats(run_folder / "stats")
-        running = {role: report["pid"] for role, report in reports.items() if report["state"] == "running"}
-        return all(role in running and self.is_ours(running[role]) for role in roles)
+    def complete(self, roles: Sequence[str]) -> bool:
+        """Whether the present supervisor has a living child of each role."""
+        children = self._log.children
+        return all(role in children and self.is_ours(children[role]) for role in roles)
 
 
 def _entry(line: bytes) -> dict[str, Any] | None:
