@@ -22,12 +22,22 @@ RECORDINGS = {
     "hftbacktest_btcusdt_20240808": ("BTCUSDT",),
     "hftbacktest_ethusdt_20240808": ("ETHUSDT",),
 }
+FUTURES = {
+    "binance_usdm": ("hftbacktest_btcusdt_20240718", "BTCUSDT", "/public/stream"),
+    "binance_coinm": ("hftbacktest_btcusd_perp_20240808", "BTCUSD_PERP", "/stream"),
+}
+
+FRAMES_OF_FUTURES = 12_000
+
+
+def lines_of(path: Path) -> bytes:
+    with pa.input_stream(str(path), compression="detect") as stream:
+        return bytes(stream.read())
 
 
 def frames_of(path: Path) -> Iterator[dict[str, Any]]:
     """The frames of a recording, parsed with decimals kept as text; read by nothing of the recorder's."""
-    stream = pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")
-    for line in stream.read().splitlines():
+    for line in lines_of(path).splitlines():
         entry = json.loads(line)
         if entry["dir"] == "in":
             yield json.loads(entry["raw"])
@@ -47,8 +57,9 @@ def expected_row(channel: str, data: dict[str, Any]) -> dict[str, Any]:
     if channel == "depth@100ms":
         (bids, bid_sizes), (asks, ask_sizes) = book(data["b"]), book(data["a"])
         return {
-            "exchange_at": when(data["E"]), "first_id": data["U"], "last_id": data["u"], "previous_id": None,
-            "is_snapshot": False, "bid_prices": bids, "bid_sizes": bid_sizes, "ask_prices": asks, "ask_sizes": ask_sizes,
+            "exchange_at": when(data.get("T", data["E"])), "first_id": data["U"], "last_id": data["u"],
+            "previous_id": data.get("pu"), "is_snapshot": False,
+            "bid_prices": bids, "bid_sizes": bid_sizes, "ask_prices": asks, "ask_sizes": ask_sizes,
         }  # fmt: skip
     if channel == "depth20@100ms":
         (bids, bid_sizes), (asks, ask_sizes) = book(data["bids"]), book(data["asks"])
@@ -59,7 +70,7 @@ def expected_row(channel: str, data: dict[str, Any]) -> dict[str, Any]:
     if channel == "bookTicker":
         names = {"bid_price": "b", "bid_size": "B", "ask_price": "a", "ask_size": "A"}
         numbers = {column: Decimal(data[key]) for column, key in names.items()}
-        return {"exchange_at": None, "update_id": data["u"], **numbers}
+        return {"exchange_at": when(data.get("T")), "update_id": data["u"], **numbers}
     trade = {
         "exchange_at": when(data["T"]), "price": Decimal(data["p"]), "size": Decimal(data["q"]),
         "side": "sell" if data["m"] else "buy",
@@ -87,6 +98,33 @@ def assert_same(rows: list[dict[str, Any]], expected: list[dict[str, Any]]) -> N
         assert {name: exactly(row[name]) for name in wanted} == wanted
 
 
+def sent_in(path: Path) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """The messages of a recording that are recorded from it, by symbol and channel."""
+    sent: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for frame in frames_of(path):
+        symbol, _, channel = frame["stream"].partition("@")
+        if channel in TYPES:
+            sent.setdefault((symbol.upper(), channel), []).append(frame["data"])
+    return sent
+
+
+def beginning(path: Path) -> bytes:
+    """Some minutes of a recording, its diffs under the name of the stream asked for: the captures hold a faster one."""
+    lines = lines_of(path).splitlines(keepends=True)[:FRAMES_OF_FUTURES]
+    return b"".join(lines).replace(b"@depth@0ms", b"@depth@100ms")
+
+
+def assert_lands(sent: dict[tuple[str, str], list[dict[str, Any]]], source: Exchange, recorded: Recorder) -> None:
+    """Record it all: every message is in the archive, exact, and nothing else is."""
+    record_all(recorded, source, sum(map(len, sent.values())))
+    for (symbol, channel), messages in sent.items():
+        expected = [expected_row(channel, data) for data in messages]
+        assert_same(recorded.table(TYPES[channel], symbol), expected)
+    assert recorded.dataset_rows() == sum(map(len, sent.values()))
+    assert recorded.table("gap") == []
+    assert recorded.table("undecoded") == []
+
+
 def record_all(recorder: Recorder, exchange: Exchange, count: int) -> None:
     recorder.start()
     recorder.wait_for_messages(count)
@@ -99,21 +137,28 @@ def test_a_real_recording_lands_whole_and_exact(
     name: str, shared_data: Path, exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     path = shared_data / "frames/binance_spot" / f"{name}.jsonl.zst"
-    sent: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for frame in frames_of(path):
-        symbol, _, channel = frame["stream"].partition("@")
-        if channel in TYPES:
-            sent.setdefault((symbol.upper(), channel), []).append(frame["data"])
     feed = {"symbols": list(RECORDINGS[name]), "data_types": sorted(TYPES.values())}
     source = exchange("--replay", str(path), "--speed", "0")
-    recorded = recorder(source.ws_url, feed=feed)
-    record_all(recorded, source, sum(map(len, sent.values())))
-    for (symbol, channel), messages in sent.items():
-        expected = [expected_row(channel, data) for data in messages]
-        assert_same(recorded.table(TYPES[channel], symbol), expected)
-    assert recorded.dataset_rows() == sum(map(len, sent.values()))
-    assert recorded.table("gap") == []
-    assert recorded.table("undecoded") == []
+    assert_lands(sent_in(path), source, recorder(source.ws_url, feed=feed))
+
+
+@pytest.mark.parametrize("market", FUTURES)
+def test_a_real_recording_of_futures_lands_whole_and_exact(
+    market: str,
+    tmp_path: Path,
+    shared_data: Path,
+    exchange: Callable[..., Exchange],
+    recorder: Callable[..., Recorder],
+) -> None:
+    name, symbol, connected_to = FUTURES[market]
+    recording = tmp_path / "recording.jsonl"
+    recording.write_bytes(beginning(shared_data / "frames" / market / f"{name}.jsonl.zst"))
+    feed = {"exchange": market, "symbols": [symbol], "data_types": ["book_delta", "book_ticker", "trade"]}
+    source = exchange("--replay", str(recording), "--speed", "0", "--all-streams")
+    assert_lands(sent_in(recording), source, recorder(source.ws_url, feed=feed))
+    source.stop()
+    connects = [line["path"].partition("?")[0] for line in source.sent() if line.get("event") == "connect"]
+    assert connects == [connected_to]
 
 
 def test_partial_depth_lands_whole_and_exact(
