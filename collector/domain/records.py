@@ -28,10 +28,17 @@ class IdRule(Enum):
 
     DENSE = "dense"
     """A message's ids begin right behind the last one's; a lower id outside a hole has been seen before."""
+    CHAINED = "chained"
+    """A message names the id of the one before it, and covers what lies between; how many messages that is, is unknown."""
     RISING = "rising"
     """Ids are unique and rise, in steps of any size."""
     NONE = "none"
     """The exchange gives no id that is unique within a series."""
+
+    @property
+    def proves_continuity(self) -> bool:
+        """Whether a hole in the ids is proof of loss, and no hole proof of none."""
+        return self in {IdRule.DENSE, IdRule.CHAINED}
 
 
 class Envelope(NamedTuple):

@@ -63,12 +63,17 @@ class Finding(NamedTuple):
     status: str
     repaired_by: str | None
 
-    def row(self, key: StreamKey, detected_us: int) -> Gap:
-        """The ledger's row; one for the same hole has the same `gap_id`, and a later `detected_at`."""
-        hole, expected = self.hole, str(self.hole.first_id)
+    def row(self, key: StreamKey, detected_us: int, *, chained: bool) -> Gap:
+        """The ledger's row; one for the same hole has the same `gap_id`, and a later `detected_at`.
+
+        `chained` ids are told as the exchange tells them: the id before the hole, and the one the message behind it
+        names; how much is missing between them cannot be known.
+        """
+        hole, back = self.hole, int(chained)
+        expected, actual = str(hole.first_id - back), str(hole.next_id - back)
         return Gap(
             gap_id(key, self.series, "sequence", expected, hole.since_us), key.data_type, "sequence", hole.cause,
-            expected, str(hole.next_id), hole.missing, hole.since_us, hole.until_us, None, self.status,
+            expected, actual, None if chained else hole.missing, hole.since_us, hole.until_us, None, self.status,
             self.repaired_by, max(detected_us, hole.until_us + 1),
         )  # fmt: skip
 

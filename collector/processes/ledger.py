@@ -124,7 +124,7 @@ class Ledger:
         self._settled_us = now_us
         for stream in list(self._watched.values()):
             for finding in stream.memory.settle(now_us, all_due=all_due):
-                self._add(stream.key, finding.row(stream.key, now_us))
+                self._add(stream.key, finding.row(stream.key, now_us, chained=stream.rule is IdRule.CHAINED))
                 self._batch.touched[stream.stream_id] = stream
             if not stream.memory.unsettled:
                 del self._watched[stream.stream_id]
@@ -136,7 +136,7 @@ class Ledger:
         self._suspect(keys, outage.cause)
         for key in keys:
             stream = self._streams.get(key)
-            if stream is not None and stream.rule is not IdRule.DENSE:
+            if stream is not None and not stream.rule.proves_continuity:
                 self._add(key, event_gap(key, "silence", outage.cause, outage.since_us, outage.until_us))
 
     def _refused(self, identity: FeedIdentity, started_us: int, ended_us: int) -> None:

@@ -18,7 +18,7 @@ def test_a_hole_is_a_gap_once_the_reorder_window_is_over() -> None:
     holes = [hole(5, 9)]
     assert settle(holes, 0, LATER_US - 1, all_due=False) == []
     (found,) = settle(holes, 0, LATER_US, all_due=False)
-    row = found.row(KEY, LATER_US)
+    row = found.row(KEY, LATER_US, chained=False)
     assert (row.kind, row.cause, row.expected_id, row.actual_id, row.missing) == ("sequence", "exchange", "5", "10", 5)
     assert (row.started_at, row.ended_at, row.status, row.detected_at) == (50, 100, "open", LATER_US)
     assert settle(holes, 0, LATER_US, all_due=True) == []
@@ -45,9 +45,9 @@ def test_a_refused_hole_has_no_row_of_its_own() -> None:
 
 def test_rows_of_one_hole_share_an_id_and_the_later_is_detected_later() -> None:
     holes = [hole(5, 6)]
-    rows = [found.row(KEY, 100) for found in settle(holes, 0, LATER_US, all_due=True)]
+    rows = [found.row(KEY, 100, chained=False) for found in settle(holes, 0, LATER_US, all_due=True)]
     holes[0].fill(5, 6)
-    rows += [found.row(KEY, LATER_US) for found in settle(holes, 0, LATER_US, all_due=False)]
+    rows += [found.row(KEY, LATER_US, chained=False) for found in settle(holes, 0, LATER_US, all_due=False)]
     assert [row.status for row in rows] == ["open", "repaired"]
     assert rows[0].gap_id == rows[1].gap_id
     assert rows[0].detected_at < rows[1].detected_at
@@ -64,3 +64,9 @@ def test_what_is_missing_is_what_did_not_come(fills: list[tuple[int, int]]) -> N
         assert changed == (gap.missing < before)
         assert gap.missing == len(set(range(10, 31)) - came)
     assert {n for first, last in gap.parts for n in range(first, last + 1)} == set(range(10, 31)) - came
+
+
+def test_chained_ids_are_told_as_the_exchange_tells_them_and_missing_is_unknown() -> None:
+    (found,) = settle([hole(101, 149)], 0, LATER_US, all_due=False)
+    row = found.row(KEY, LATER_US, chained=True)
+    assert (row.expected_id, row.actual_id, row.missing) == ("100", "149", None)
