@@ -17,7 +17,7 @@ SPARE = 15
 
 @pytest.mark.timeout(300)
 def test_sixty_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
-    options = run.Options(folder=tmp_path, secs=110, kills=KILLS + SPARE, seed=1, rate=100)
+    options = run.Options(folder=tmp_path, secs=100, kills=KILLS + SPARE, seed=1, rate=100)
     outcome = run.run(options, lambda _: None)
     assert outcome.passed, f"{tmp_path}\n{report.text(outcome)}"
     assert outcome.kills >= KILLS, report.text(outcome)
