@@ -27,8 +27,11 @@ def pages(newest: Callable[[], View], age_secs: Age) -> Mapping[str, Page]:
 
 
 def is_well(view: View | None, age_secs: float) -> bool:
-    """Whether the recorder is healthy, and somebody still looks."""
-    return view is not None and not view.reasons and age_secs < STANDING_SECS
+    """Whether the recorder has stored something since its start, is healthy, and somebody still looks.
+
+    A recorder that ends again and again before it has stored anything would have no reason to be unhealthy.
+    """
+    return view is not None and view.ready and not view.reasons and age_secs < STANDING_SECS
 
 
 class _Made:

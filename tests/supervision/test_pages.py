@@ -84,7 +84,9 @@ def test_a_view_is_made_into_a_page_once_however_many_ask(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize(
     ("view", "age_secs", "well"),
-    [(WELL, 1.0, True), (WELL, STANDING_SECS, False), (ILL, 1.0, False), (None, 0.0, False)],
+    [(WELL, 1.0, True), (WELL, STANDING_SECS, False), (ILL, 1.0, False), (NEW, 1.0, False), (None, 0.0, False)],
 )
-def test_all_is_well_while_it_is_healthy_and_somebody_looks(view: View | None, age_secs: float, well: bool) -> None:
+def test_all_is_well_while_it_records_is_healthy_and_somebody_looks(
+    view: View | None, age_secs: float, well: bool
+) -> None:
     assert is_well(view, age_secs) is well
