@@ -13,7 +13,11 @@ class Grip:
     def __init__(self, pid: int) -> None:
         """Raises ProcessLookupError if there is none."""
         self.pid = pid
-        self._fd = os.pidfd_open(pid)
+        try:
+            self._fd = os.pidfd_open(pid)
+        except FileNotFoundError as error:
+            # What newer kernels say of a process that is being reaped at this very moment.
+            raise ProcessLookupError(pid) from error
 
     def send(self, number: signal.Signals) -> bool:
         """Signal it; false if it has ended."""
