@@ -34,7 +34,7 @@ class BinanceUsdm(CombinedStreams):
     channels = MappingProxyType(
         {
             "book_snapshot": Channel("depth20@100ms", IdRule.RISING, "/public"),
-            "book_delta": Channel("depth@100ms", IdRule.DENSE, "/public"),
+            "book_delta": Channel("depth@100ms", IdRule.CHAINED, "/public"),
             "trade": Channel("trade", IdRule.DENSE, "/public"),
             "agg_trade": Channel("aggTrade", IdRule.DENSE, "/market"),
             "book_ticker": Channel("bookTicker", IdRule.RISING, "/public"),

@@ -27,10 +27,10 @@ def names_of(plan: ConnectionPlan) -> list[str]:
 
 
 @both
-def test_trade_ids_are_dense_diffs_are_linked_and_other_book_ids_rise(adapter: CombinedStreams) -> None:
+def test_trade_ids_are_dense_diffs_are_chained_and_other_book_ids_rise(adapter: CombinedStreams) -> None:
     assert adapter.id_rules == {
         "book_snapshot": IdRule.RISING,
-        "book_delta": IdRule.DENSE,
+        "book_delta": IdRule.CHAINED,
         "trade": IdRule.DENSE,
         "agg_trade": IdRule.DENSE,
         "book_ticker": IdRule.RISING,

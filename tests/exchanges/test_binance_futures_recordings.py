@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from collector.domain.copies import Progress, StreamMemory, Verdict
 from collector.domain.exact import suspects
-from collector.domain.records import BookRow, BookTickerRow, Envelope, TradeRow
+from collector.domain.records import BookRow, BookTickerRow, Envelope, StreamKey, TradeRow
 from collector.exchanges.binance_futures import BinanceCoinm, BinanceUsdm
 from collector.exchanges.binance_futures_messages import SHAPES
 from collector.exchanges.binance_streams import CombinedStreams
@@ -114,7 +115,7 @@ def test_recorded_ids_keep_their_rules(name: str, received: Frames) -> None:
     assert {data_type for _, data_type in series} == set(counts)
     for (_, data_type), ids in series.items():
         assert all(earlier[1] < later[1] for earlier, later in pairwise(ids))
-        if adapter.id_rules[data_type].value == "dense":
+        if adapter.id_rules[data_type].proves_continuity:
             assert all(later[0] == earlier[1] + 1 for earlier, later in pairwise(ids))
 
 
@@ -151,6 +152,26 @@ def test_each_of_several_symbols_is_linked_on_its_own(received: Frames) -> None:
             assert last.get(envelope.stream.symbol, previous) == previous
             last[envelope.stream.symbol] = envelope.id
     assert set(last) == {"SUSHIUSDT", "AKROUSDT", "KEEPUSDT", "CTKUSDT"}
+
+
+def test_removed_diffs_are_gaps_between_the_ids_that_the_exchange_names(received: Frames) -> None:
+    frames = [frame for frame in received(MULTI) if b'"sushiusdt@depth' in frame]
+    removed = {10, 11, 50, 51, 52, 120}
+    memory = StreamMemory(dense=True, window_secs=0, progress=Progress(), recent={})
+    told, last = [], 0
+    for number, envelope in enumerate(decoded(usdm, frames)[0]):
+        if number in removed:
+            continue
+        assert envelope.id is not None
+        verdict = memory.judge(envelope.id, envelope.first_id, envelope.exchange_us, number, number)
+        assert verdict is (Verdict.AHEAD if number - 1 in removed else Verdict.NEW)
+        if verdict is Verdict.AHEAD:
+            told.append((str(last), str(json.loads(envelope.payload)["data"]["pu"]), None))
+        last = envelope.id
+    key = StreamKey("binance_usdm", "SUSHIUSDT", "book_delta")
+    rows = [finding.row(key, 1000, chained=True) for finding in memory.settle(1000, all_due=True)]
+    assert [(row.expected_id, row.actual_id, row.missing) for row in rows] == told
+    assert len(told) == 3
 
 
 def test_counts_equal_those_of_another_project(recorded: Lines, received: Frames, data: Any) -> None:
