@@ -159,12 +159,12 @@ def test_removed_diffs_are_gaps_between_the_ids_that_the_exchange_names(received
     removed = {10, 11, 50, 51, 52, 120}
     memory = StreamMemory(dense=True, window_secs=0, progress=Progress(), recent={})
     told, last = [], 0
-    for number, envelope in enumerate(decoded(usdm, frames)[0]):
-        if number in removed:
+    for place, envelope in enumerate(decoded(usdm, frames)[0]):
+        if place in removed:
             continue
         assert envelope.id is not None
-        verdict = memory.judge(envelope.id, envelope.first_id, envelope.exchange_us, number, number)
-        assert verdict is (Verdict.AHEAD if number - 1 in removed else Verdict.NEW)
+        verdict = memory.judge(envelope.id, envelope.first_id, envelope.exchange_us, place, place)
+        assert verdict is (Verdict.AHEAD if place - 1 in removed else Verdict.NEW)
         if verdict is Verdict.AHEAD:
             told.append((str(last), str(json.loads(envelope.payload)["data"]["pu"]), None))
         last = envelope.id
