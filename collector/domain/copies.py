@@ -116,7 +116,8 @@ class StreamMemory:
     def _place(self, message_id: int, first_id: int | None, exchange_us: int | None, received_us: int) -> Verdict:
         progress = self.progress
         last = progress.last_id
-        first = message_id if first_id is None else first_id
+        # A message that claims to begin behind its own end covers, as far as anyone can tell, its own id.
+        first = message_id if first_id is None or first_id > message_id else first_id
         verdict = Verdict.NEW
         if last is None:
             progress.floor = first

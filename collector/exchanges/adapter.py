@@ -49,6 +49,8 @@ class ControlKind(Enum):
     SHUTDOWN = "shutdown"
     """The exchange will close this connection soon: open its replacement now."""
     HEARTBEAT = "heartbeat"
+    NOISE = "noise"
+    """Neither market data nor an answer: kept as undecoded like all that cannot be read, but no sign of life."""
 
 
 class Control(NamedTuple):
@@ -92,7 +94,7 @@ class Adapter(Protocol):
         ...
 
     def control(self, frame: bytes) -> Control | None:
-        """What a frame means for the connection; None for everything that may be data. Cheap: runs on every frame."""
+        """What a frame means for the connection; None for what looks like market data. Cheap: runs on every frame."""
         ...
 
     def decoder(self, subscription: Subscription) -> Decode:

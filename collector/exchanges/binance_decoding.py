@@ -11,7 +11,7 @@ import msgspec
 
 from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
-from collector.exchanges.adapter import Control, Decode
+from collector.exchanges.adapter import Control, ControlKind, Decode
 from collector.exchanges.binance_shapes import UNREADABLE, Shape
 
 WRAP: Final = b'{"stream":"'
@@ -88,7 +88,8 @@ def _careful_decoder(streams: Mapping[str, _Stream], control: Callable[[bytes], 
             raise UndecodableError("empty frame")
         if not _is_utf8(frame):
             raise UndecodableError("invalid UTF-8")
-        if control(frame) is not None:
+        said = control(frame)
+        if said is not None and said.kind is not ControlKind.NOISE:
             return []
         name = _name_of_stream(frame)
         if name not in streams:

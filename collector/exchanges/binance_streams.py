@@ -77,7 +77,7 @@ class CombinedStreams:
         try:
             kind = _control_kind(msgspec.json.decode(frame))
         except shapes.UNREADABLE:
-            return None
+            kind = ControlKind.NOISE
         return None if kind is None else Control(kind, shown(frame.decode(errors="replace")))
 
     def decoder(self, subscription: Subscription) -> Decode:
@@ -149,4 +149,4 @@ def _control_kind(fields: object) -> ControlKind | None:
             return ControlKind.ERROR
         case {"result": _, "id": _}:
             return ControlKind.ACK
-    return None
+    return ControlKind.NOISE

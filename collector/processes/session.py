@@ -154,8 +154,9 @@ class Session:
             self._on_data()
 
     def _heed(self, controls: list[Control]) -> None:
-        self._tools.tally.add("control", len(controls))
         for kind, text in controls:
+            if kind is not ControlKind.NOISE:
+                self._tools.tally.add("control")
             self._tools.log.debug("control_frame", **self._place(), kind=kind.value, text=text)
             if kind is ControlKind.ERROR:
                 self._tools.tally.add("subscriptions_refused")

@@ -115,3 +115,11 @@ def test_a_memory_rebuilt_from_its_parts_judges_alike(ids: list[int], cut: int) 
     part = StreamMemory(dense=True, window_secs=0.0, progress=part.progress, recent=dict(part.recent))
     second += [tell(part, i, at=0) for i in ids[cut:]]
     assert first == second
+
+
+def test_a_message_that_claims_to_begin_behind_its_end_covers_its_own_id() -> None:
+    stream = memory()
+    stream.judge(10, 5, 1, 1, 1)
+    assert stream.judge(11, 60, 2, 2, 1) is Verdict.NEW
+    assert stream.progress.last_id == 11
+    assert stream.judge(12, 12, 3, 3, 1) is Verdict.NEW

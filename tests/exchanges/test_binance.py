@@ -156,6 +156,15 @@ def test_the_text_of_a_control_frame_is_safe_to_print() -> None:
         b'{ "stream":"btcusdt@trade","data":{}}',
         b'{"stream":"btcusdt@trade","result":null,"id":1}',
         b'{"stream":"!serverShutdown","data":{"e":"trade"}}',
+    ],
+)
+def test_what_names_a_stream_may_be_data(frame: bytes) -> None:
+    assert adapter.control(frame) is None
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
         b'{"e":"trade","E":1}',
         b'{"lastUpdateId":1,"bids":[],"asks":[]}',
         b'{"result":null}',
@@ -169,5 +178,7 @@ def test_the_text_of_a_control_frame_is_safe_to_print() -> None:
         b"[" * 100_000,
     ],
 )
-def test_everything_else_may_be_data(frame: bytes) -> None:
-    assert adapter.control(frame) is None
+def test_everything_else_is_noise_and_no_sign_of_life(frame: bytes) -> None:
+    said = adapter.control(frame)
+    assert said is not None
+    assert said.kind is ControlKind.NOISE

@@ -26,6 +26,7 @@ DEADLINE_SECS = 10.0
 LIMITS = Limits(connections=1_000, window_secs=60, streams_per_connection=9, messages_per_sec=100, lifetime_secs=86_400)
 
 CONTROLS = {
+    b"noise": Control(ControlKind.NOISE, "noise"),
     b"ack": Control(ControlKind.ACK, "ack"),
     b"heartbeat": Control(ControlKind.HEARTBEAT, ""),
     b"error": Control(ControlKind.ERROR, "no such stream"),

@@ -105,7 +105,7 @@ def test_failed_handshakes_are_tried_again_after_ever_longer_delays_up_to_the_ca
 def test_a_connection_without_data_does_not_shorten_the_delay(begin: Begin, server: Server) -> None:
     line = begin()
     for _ in range(3):
-        server.accept(wire(b"ack"), wire(b"heartbeat")).hang_up()
+        server.accept(wire(b"ack"), wire(b"heartbeat"), wire(b"noise")).hang_up()
     wait_for(lambda: len(line.delays()) >= 3)
 
     assert line.delays()[:3] == [5, 10, 20]
