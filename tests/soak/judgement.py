@@ -116,7 +116,6 @@ def _coverage(stream: Stream, rows: Sequence[Gap]) -> Callable[[Sent], bool]:
 
 def _judge_tails(evidence: Evidence, missing: dict[Stream, list[Sent]], result: Judgement) -> None:
     lost = {(stream, frame.digest) for stream, frames in missing.items() for frame in frames}
-    copied = _sent_more_than_once(evidence.connections)
     for connection in evidence.connections:
         tail = [frame for stream, frame in connection.frames if (stream, frame.digest) in lost]
         if tail:
@@ -124,7 +123,7 @@ def _judge_tails(evidence: Evidence, missing: dict[Stream, list[Sent]], result: 
             about = f"connection {connection.number} of {connection.feed}, closed {connection.closed_us / 1e6:.3f}: "
             for text in _tail_problems(connection, tail, evidence.killed):
                 result.problems.append(Problem("tail", about + text))
-            if kept := _kept_behind_the_first(connection, lost, copied):
+            if kept := _kept_behind_the_first(connection, lost, evidence.connections):
                 result.problems.append(Problem("tail", f"{about}{kept} frames were kept behind the first missing one"))
 
 
@@ -147,16 +146,14 @@ def _tail_problems(connection: Connection, tail: Sequence[Sent], killed: Sequenc
 
 
 def _kept_behind_the_first(
-    connection: Connection, lost: set[tuple[Stream, bytes]], copied: set[tuple[Stream, bytes]]
+    connection: Connection, lost: set[tuple[Stream, bytes]], connections: Sequence[Connection]
 ) -> int:
     keys = [(stream, frame.digest) for stream, frame in connection.frames]
     first = next(index for index, key in enumerate(keys) if key in lost)
-    return sum(key not in lost and key not in copied for key in keys[first:])
-
-
-def _sent_more_than_once(connections: Sequence[Connection]) -> set[tuple[Stream, bytes]]:
-    times = Counter((stream, frame.digest) for connection in connections for stream, frame in connection.frames)
-    return {key for key, count in times.items() if count > 1}
+    kept = {key for key in keys[first:] if key not in lost}
+    others = (other for other in connections if kept and other is not connection)
+    # A copy may have come on another connection.
+    return len(kept.difference((stream, frame.digest) for other in others for stream, frame in other.frames))
 
 
 # The ledger

@@ -70,6 +70,7 @@ class Soak:
         self._options = options
         self._say = say
         self._say_at = 0.0
+        self._stats: dict[str, Any] = {"frames_sent": 0, "replay": None}
         self._recorded = reading.Recorded(options.replay) if options.replay else None
         self.feeds = feeds(self._recorded.streams if self._recorded else live_streams())
         self.roles = [*(f"{INGEST}{name}" for name in self.feeds), "writer", "archiver"]
@@ -165,7 +166,7 @@ class Soak:
 
         def reached() -> bool:
             self._progress()
-            return self._are_durable(since) or (self._recorded is not None and self._played()["finished"])
+            return self._are_durable(since) or self._played().get("finished", False)
 
         return self.chaos.wait_until(reached, BEGIN_SECS)
 
@@ -175,27 +176,26 @@ class Soak:
         return all(time and datetime.fromisoformat(time) >= since for time in times)
 
     def _played(self) -> dict[str, Any]:
-        played: dict[str, Any] = self.exchange.stats()["replay"]
-        return played
+        return dict(self._stats["replay"] or {})
 
     def _is_over(self) -> bool:
         self._progress()
         if not self.exchange.alive():
             raise RuntimeError("the exchange ended")
-        if self._recorded is None:
-            return False
         played = self._played()
-        return bool(played["position"] >= REPLAYED * played["frames"])
+        return bool(played) and played["position"] >= REPLAYED * played["frames"]
 
     def _progress(self) -> None:
         now = time.monotonic()
-        if now >= self._say_at:
-            self._say_at = now + PROGRESS_SECS
-            sent = self.exchange.stats()["frames_sent"]
-            peak = max(self.processes.peak_bytes.values(), default=0) / 2**20
-            self._say(
-                f"{now - self._began:5.0f} s   {self.chaos.kills} kills   {sent:,} frames sent   peak {peak:.0f} MiB"
-            )
+        if now < self._say_at:
+            return
+        self._say_at = now + PROGRESS_SECS
+        self._stats = self.exchange.stats() or self._stats  # it may be too busy to answer
+        peak = max(self.processes.peak_bytes.values(), default=0) / 2**20
+        self._say(
+            f"{now - self._began:5.0f} s   {self.chaos.kills} kills   {self._stats['frames_sent']:,} frames sent   "
+            f"peak {peak:.0f} MiB"
+        )
 
 
 def live_streams() -> list[Stream]:
