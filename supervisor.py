@@ -20,7 +20,7 @@ from pathlib import Path
 
 from collector.config import Config, load
 from collector.domain.errors import StopError
-from collector.exchanges.registry import data_types
+from collector.exchanges.registry import data_types, symbol_problems
 from collector.supervision.preflight import check, require_usable
 from collector.supervision.recorder import record
 
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    config = load(options.config, os.environ, data_types())
+    config = load(options.config, os.environ, data_types(), symbol_problems)
     if options.demo:
         return _demo(config, options.stop_after)
     if options.check:

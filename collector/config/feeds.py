@@ -4,7 +4,7 @@ They look at the tree as it was given, not at a validated one, so that a fault i
 has not the shape of a feed is left to the model.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -15,6 +15,24 @@ from collector.domain.records import StreamKey
 
 Adapters = Mapping[str, Collection[str]]
 """Every known exchange, with the data types it can record."""
+
+
+SymbolProblems = Callable[[str, tuple[str, ...]], list[str]]
+"""What an exchange finds wrong with symbols, a line each."""
+
+
+def no_symbol_problems(_exchange: str, _symbols: tuple[str, ...]) -> list[str]:
+    """For those who know no exchange's rules."""
+    return []
+
+
+def symbol_lines(feeds: object, adapters: Adapters, problems_of: SymbolProblems) -> Iterator[str]:
+    """What the exchanges find wrong with the symbols of the feeds."""
+    for index, feed in enumerate(_list(feeds)):
+        exchange = _setting(feed, "exchange") if isinstance(feed, dict) else None
+        if isinstance(exchange, str) and exchange in adapters:
+            symbols = tuple(symbol for symbol in _list(_setting(feed, "symbols")) if isinstance(symbol, str) and symbol)
+            yield from (f"feed[{index}].{problem}" for problem in problems_of(exchange, symbols))
 
 
 class _Claim(NamedTuple):

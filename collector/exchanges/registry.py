@@ -3,7 +3,7 @@
 from typing import Final
 
 from collector.domain.errors import ConfigError
-from collector.exchanges.adapter import Adapter
+from collector.exchanges.adapter import Adapter, Subscription
 from collector.exchanges.binance import Binance
 from collector.exchanges.binance_futures import BinanceCoinm, BinanceUsdm
 
@@ -16,6 +16,15 @@ def adapter(exchange: str) -> Adapter:
         if known.exchange == exchange:
             return known
     raise ConfigError([f"exchange = {exchange!a}: is not known; must be one of {', '.join(data_types())}"])
+
+
+def symbol_problems(exchange: str, symbols: tuple[str, ...]) -> list[str]:
+    """What is wrong with symbols of a known exchange, a line each beginning with `symbols`."""
+    try:
+        adapter(exchange).plan(Subscription(symbols, ()), "")
+    except ConfigError as error:
+        return error.problems
+    return []
 
 
 def data_types() -> dict[str, tuple[str, ...]]:

@@ -41,8 +41,13 @@ def test_a_wrong_setting_gets_one_line_and_exit_2(tmp_path: Path, environment: M
 
 
 def test_every_wrong_setting_is_named_at_once(tmp_path: Path) -> None:
-    done = supervisor(tmp_path, COLLECTOR_WRITER__MAX_BATCH_SIZE="0", COLLECTOR_HTTP__PORT="99999")
-    assert len(done.stderr.splitlines()) == 2
+    feed = '[{"symbols": ["btcusdt"]}]'
+    wrong = {"COLLECTOR_WRITER__MAX_BATCH_SIZE": "0", "COLLECTOR_HTTP__PORT": "99999", "COLLECTOR_FEED": feed}
+    done = supervisor(tmp_path, **wrong)
+    lines = done.stderr.splitlines()
+    assert len(lines) == 3
+    for key in ("writer.max_batch_size", "http.port", "feed[0].symbols"):
+        assert any(key in line for line in lines)
     assert done.returncode == 2
 
 
