@@ -137,7 +137,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         recording = Path(name) / "rounds.jsonl"
         count = write_recording(recording, options.rounds)
-        print(f"{count:,} frames, {recording.stat().st_size / count:.0f} bytes each with the recording's own")
+        print(f"{count:,} frames of {sum(map(len, real_frames())) / count * options.rounds:.0f} bytes on average")
         runs = [run_once(recording, count) for _ in range(options.runs)]
     for run in runs:
         print(json.dumps(run))

@@ -1,0 +1,66 @@
+"""The journal's inspector, started as a person would."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from collector.storage.journal import JournalWriter, journal_path
+from collector.storage.journal_format import FeedIdentity, RecordKind
+
+TOOL = Path(__file__).resolve().parents[2] / "scripts/inspect_journal.py"
+NOON_NS = 1_795_435_200_000_000_000
+
+
+def inspect(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(TOOL), *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def journal(folder: Path) -> Path:
+    identity = FeedIdentity("binance", "binance", ("BTCUSDT",), ("trade",))
+    writer = JournalWriter(folder / "journal/binance", identity, 1, 1 << 20, lambda: NOON_NS)
+    writer.append_event(RecordKind.CONNECT, NOON_NS, 0, {"connection": 1, "plan": 0})
+    writer.append_frames(NOON_NS, 0, [b'{"a":1}', b"two\x1b[31m"])
+    writer.append_frames(NOON_NS + 1_000_000_000, 0, [b"three"])
+    writer.close()
+    return journal_path(folder / "journal/binance", 1)
+
+
+def test_it_says_whose_frames_of_when_a_file_holds(tmp_path: Path) -> None:
+    journal(tmp_path)
+    done = inspect(str(tmp_path), "--json")
+    (summary,) = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert (summary["feed"], summary["frames"], summary["closed"]) == ("binance", 3, True)
+    assert summary["records"] == {"connect": 1, "frames": 2, "close": 1}
+    assert summary["first_received_at"] == "2026-11-23T12:00:00.000000Z"
+
+
+def test_a_torn_tail_is_told_from_damage(tmp_path: Path) -> None:
+    path = journal(tmp_path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-3])
+    done = inspect(str(path))
+    assert done.returncode == 0
+    assert "torn by" in done.stdout
+    middle = whole.index(b"three")
+    path.write_bytes(whole[:middle] + b"T" + whole[middle + 1 :])
+    done = inspect(str(path))
+    assert done.returncode == 1
+    assert "damaged" in done.stdout
+
+
+def test_frames_and_events_are_shown_without_escapes(tmp_path: Path) -> None:
+    path = journal(tmp_path)
+    frames = inspect(str(path), "--frames").stdout
+    assert frames.splitlines()[0] == '{"a":1}'
+    assert "\x1b" not in frames
+    assert '"connection": 1' in inspect(str(path), "--records").stdout
+
+
+def test_nothing_to_read_is_one_line(tmp_path: Path) -> None:
+    done = inspect(str(tmp_path))
+    assert done.returncode == 2
+    assert done.stderr == f"error: there is no journal at {tmp_path}\n"
