@@ -26,9 +26,11 @@ def gather_messages(segment: SealedSegment, spill: Spill, tick: Tick) -> None:
     Raises DamagedError for a message of a stream the segment does not list, and where messages are missing.
     """
     appends: dict[tuple[int, int], Callable[[Row], None]] = {}
-    buffered_bytes = count = row = 0
+    buffered_bytes = rows = 0
     for stream_id, series, id_, row, received_us, exchange_us, line, payload in segment.messages():
-        count += 1
+        rows += 1
+        if row != rows:
+            raise DamagedError(f"segment {segment.meta.segment_id} has message {row} where {rows} should stand")
         time_us = received_us if line != BACKFILLED_LINE or exchange_us is None else exchange_us
         place = stream_id, time_us // DAY_US
         append = appends.get(place)
@@ -41,8 +43,10 @@ def gather_messages(segment: SealedSegment, spill: Spill, tick: Tick) -> None:
             buffered_bytes = 0
             tick()
     spill.took(buffered_bytes)
-    if count != row:
-        raise DamagedError(f"segment {segment.meta.segment_id} numbers its messages to {row}, but holds {count}")
+    if rows != segment.rows:
+        raise DamagedError(
+            f"segment {segment.meta.segment_id} numbers its messages to {segment.rows}, but holds {rows}"
+        )
 
 
 def gather_gaps(segment: SealedSegment, spill: Spill) -> None:

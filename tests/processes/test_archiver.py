@@ -2,7 +2,9 @@
 
 import errno
 import os
+import random
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
@@ -376,6 +378,36 @@ def test_the_ledger_says_what_a_segment_set_aside_held(world: World) -> None:
     sealed_at = datetime(2026, 11, 23, 13, tzinfo=UTC)
     assert [(row["started_at"], row["ended_at"]) for row in rows] == [(min(newest_before, OPENED_AT), sealed_at)]
     assert [row["kind"] for row in gaps_of(world, "_")] == ["damaged"]
+
+
+def rot(content: bytes, chance: random.Random) -> bytes:
+    """What a disk may give back in place of what was written."""
+    page, other = (chance.randrange(len(content) // 4096) * 4096 for _ in range(2))
+    kinds = {
+        "bit": content[:page] + bytes([content[page] ^ 1 << chance.randrange(8)]) + content[page + 1 :],
+        "bytes": content[: page + 50] + chance.randbytes(100) + content[page + 150 :],
+        "another page": content[:page] + content[other : other + 4096] + content[page + 4096 :],
+        "nothing": content[:page] + bytes(4096) + content[page + 4096 :],
+        "cut": content[: page + 100],
+    }
+    return kinds[chance.choice(list(kinds))]
+
+
+def test_a_segment_that_rots_anywhere_is_archived_to_its_last_row_or_set_aside(tmp_path: Path) -> None:
+    path = make_segment(tmp_path, [TRADES], [message(0, id_, trade(id_)) for id_ in range(500)], segment_id=IDS[0])
+    content = path.read_bytes()
+    fates = Counter[bool]()
+    for number in range(60):
+        world = World(tmp_path / str(number))
+        world.segments.mkdir(parents=True)
+        (world.segments / path.name).write_bytes(rot(content, random.Random(number)))
+        world.stop_when = lambda: world.left() == []  # noqa: B023 -- it runs at once
+        world.run()
+        (manifest,) = (decode_manifest(text) for key, text in world.tree().items() if key.startswith("_manifest/"))
+        set_aside = bool(world.reports[-1]["in_quarantine"])
+        assert (manifest.rows, manifest.gaps) == ((0, 1) if set_aside else (500, 0)), number
+        fates[set_aside] += 1
+    assert min(fates[True], fates[False]) > 5
 
 
 def test_a_segment_that_is_in_the_archive_leaves_no_gap_there_when_it_rots(world: World) -> None:

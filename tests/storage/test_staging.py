@@ -1,8 +1,10 @@
 import hashlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -311,3 +313,13 @@ def test_work_shows_that_it_goes_on(tmp_path: Path, folder: Path) -> None:
     with open_sealed(path) as segment:
         stage(segment, lambda _exchange: ToyTyping(), folder, lambda: ticks.append(1))
     assert len(ticks) > 5
+
+
+@pytest.mark.parametrize("row", [1, 2])
+def test_a_segment_in_which_a_message_is_missing_is_damaged(tmp_path: Path, folder: Path, row: int) -> None:
+    path = make_segment(tmp_path, [TRADES], [message(0, id_, trade(id_)) for id_ in range(3)])
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("DELETE FROM messages WHERE row = ?", (row,))
+        db.commit()
+    with pytest.raises(DamagedError, match=f"message {row + 1} where {row}"):
+        stage_into(folder, path)
