@@ -4,152 +4,209 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from _status_parts import (  # type: ignore[import-not-found]
+    BEHIND_SECS,
+    NOT_KNOWN,
+    Signs,
+    age,
+    age_secs,
+    counts,
+    number,
+    rate,
+    shown,
+    size,
+    span,
+    table,
+)
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from collector.domain.redact import printable
+WRITER_BEHIND_SECS = 60.0
+"""What fills the bar of a journal: from here on the writer is behind."""
 
-BEHIND_SECS = 10.0
-"""A lag or an age that is worth a second look."""
+EVENTS = 6
+WIDE = 100
+"""Columns from which on a table of streams has room for bars."""
 
-_NOT_KNOWN = "-"
-_UNITS = (("TiB", 2**40), ("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10))
-_SPANS = (("d", 86_400), ("h", 3_600), ("min", 60))
+TALL = 36
+"""Lines from which on there is room for everything."""
+
+_FEWEST_STREAMS = 3
+_LEVELS = {"warning": ("WARN", "yellow"), "error": ("ERROR", "red"), "critical": ("ERROR", "red")}
+
+Rates = Mapping[tuple[str, ...], float]
+"""Messages a second of each stream."""
 
 
-def whole(status: Mapping[str, Any], now: datetime) -> RenderableType:
-    """The status from top to bottom, with every stream."""
-    return Group(_above(status), _streams(status["streams"], now))
+def whole(status: Mapping[str, Any], now: datetime, console: Console) -> RenderableType:
+    """The status from top to bottom, with every stream and the newest events."""
+    parts = [*_above(status, now, console), _streams(status["streams"], now, console, {})]
+    return Group(*parts, *_below(status["events"], EVENTS, console))
 
 
-def fitted(status: Mapping[str, Any], now: datetime, console: Console, height: int) -> RenderableType:
+def fitted(
+    status: Mapping[str, Any], now: datetime, console: Console, height: int, rates: Rates | None = None
+) -> RenderableType:
     """The status in `height` lines: where not all streams fit, those that have waited longest for a durable row."""
-    above = _above(status)
+    above = Group(*_above(status, now, console, brief=height < TALL))
     left = height - len(console.render_lines(above)) - 1
-    streams = status["streams"]
+    streams, events = status["streams"], status["events"]
+    for_events = min(len(events), EVENTS, max(0, left - 1 - min(len(streams), _FEWEST_STREAMS) - 1))
+    below = _below(events, for_events, console)
+    left -= for_events + bool(for_events)
     if len(streams) <= left:
-        return Group(above, _streams(streams, now))
-    shown = sorted(streams, key=lambda stream: stream["last_durable_at"] or "")[: max(1, left - 1)]
-    more = Text(f"and {len(streams) - len(shown)} streams with newer rows", "dim")
-    return Group(above, _streams(shown, now), more)
+        return Group(above, _streams(streams, now, console, rates or {}), *below)
+    longest_first = sorted(streams, key=lambda stream: stream["last_durable_at"] or "")
+    some = longest_first[: max(1, left - 1)]
+    more = Text(f"and {len(streams) - len(some)} streams with newer rows", "dim")
+    return Group(above, _streams(some, now, console, rates or {}), more, *below)
 
 
-def _above(status: Mapping[str, Any]) -> Group:
-    parts = _heading(status), _processes(status["processes"]), _waiting(status), _counts(status)
-    return Group(*(shown for part in parts for shown in (part, Text())))
+def _above(status: Mapping[str, Any], now: datetime, console: Console, *, brief: bool = False) -> list[RenderableType]:
+    """Everything above the streams; `brief` without spaces and without what is seldom worth a line."""
+    signs = Signs(console)
+    parts = (
+        _heading(status),
+        _flow(status["flow"], signs, console.width),
+        _processes(status["processes"]),
+        _waiting(status, signs, brief=brief),
+        _counts(status, now, brief=brief),
+    )
+    return [shown_part for part in parts for shown_part in ((part,) if brief else (part, Text()))]
 
 
 def _heading(status: Mapping[str, Any]) -> Text:
     state = Text("healthy", "bold green") if status["healthy"] else Text("NOT HEALTHY", "bold red")
-    host = _shown(status["host"], "bold")
-    line = Text.assemble(state, "  ", host, f"  up {span(status['uptime_secs'])}  run ", _shown(status["run_id"]))
+    if not status["ready"]:
+        state.append(", nothing stored yet", "yellow")
+    host = shown(status["host"], "bold")
+    line = Text.assemble(state, "  ", host, f"  up {span(status['uptime_secs'])}  run ", shown(status["run_id"]))
     for reason in status["reasons"]:
-        line.append_text(Text.assemble("\n  ", _shown(reason["code"], "red"), "  ", _shown(reason["text"])))
+        line.append_text(Text.assemble("\n  ", shown(reason["code"], "red"), "  ", shown(reason["text"])))
     return line
 
 
+def _flow(flow: Sequence[Mapping[str, Any]], signs: Signs, width: int) -> Table:
+    """What went through each stage, its rate now, and the last minutes."""
+    made: Table = table("flow", ">total", ">now", "last 5 minutes")
+    room = max(10, width - 40)
+    for stage in flow:
+        history = signs.spark(stage["history"], min(60, room))
+        made.add_row(shown(stage["stage"]), number(stage["total"]), rate(stage["per_sec"]), Text(history, "cyan"))
+    return made
+
+
 def _processes(processes: Sequence[Mapping[str, Any]]) -> Table:
-    table = _table("process", "state", ">pid", ">restarts", ">memory", ">cpu")
+    made: Table = table("process", "state", ">pid", ">restarts", ">memory", ">cpu", ">files")
     for process in processes:
         cpu = process["cpu_percent"]
-        table.add_row(
-            _shown(process["name"]),
-            _shown(process["state"], "" if process["state"] in {"running", "draining"} else "yellow"),
-            _shown(process["pid"]),
-            _number(process["restarts"]),
+        made.add_row(
+            shown(process["name"]),
+            shown(process["state"], "" if process["state"] in {"running", "draining"} else "yellow"),
+            shown(process["pid"]),
+            Text(number(process["restarts"]), "yellow" if process["restarts"] else ""),
             size(process["rss_bytes"]),
-            _NOT_KNOWN if cpu is None else f"{cpu:.1f} %",
+            NOT_KNOWN if cpu is None else f"{cpu:.1f} %",
+            number(process["open_files"]),
         )
-    return table
+    return made
 
 
-def _waiting(status: Mapping[str, Any]) -> Table:
+def _waiting(status: Mapping[str, Any], signs: Signs, *, brief: bool) -> Table:
     """What waits where: notices in the queue of each hop, data in each journal and before the archive."""
-    table = _table("waiting in", ">notices", ">data", ">time", ">files")
-    for hop in status["channels"]:
-        name = _shown(f"queue {hop['from']} > {hop['to']}")
-        table.add_row(name, f"{_number(hop['depth'])} of {_number(hop['capacity'])}")
+    made: Table = table("waiting in", "", ">notices", ">data", ">time", ">files")
+    for hop in (hop for hop in status["channels"] if hop["depth"] or not brief):
+        name = shown(f"queue {hop['from']} > {hop['to']}")
+        made.add_row(
+            name, signs.bar(hop["depth"] / hop["capacity"]), f"{number(hop['depth'])} of {number(hop['capacity'])}"
+        )
     for journal in status["journals"]:
         lag = Text(span(journal["lag_secs"]), "yellow" if journal["lag_secs"] > BEHIND_SECS else "")
-        name = _shown(f"journal {journal['feed']}")
-        table.add_row(name, "", size(journal["lag_bytes"]), lag, _number(journal["files"]))
+        bar = signs.bar(journal["lag_secs"] / WRITER_BEHIND_SECS)
+        name = shown(f"journal {journal['feed']}")
+        made.add_row(name, bar, "", size(journal["lag_bytes"]), lag, number(journal["files"]))
     archive = status["archive"]
-    files = _number(archive["backlog_segments"])
-    table.add_row("archiver", "", size(archive["backlog_bytes"]), span(archive["eta_secs"]), files)
-    return table
+    waits = span(archive["backlog_age_secs"]) if archive["backlog_segments"] else ""
+    files = number(archive["backlog_segments"])
+    made.add_row("archiver", "", "", size(archive["backlog_bytes"]), waits, files)
+    return made
 
 
-def _counts(status: Mapping[str, Any]) -> Table:
-    writer, archive = status["writer"], status["archive"]
-    messages = {name: writer[name] for name in ("messages", "duplicates", "undecodable", "refused")}
-    batch = f"{_number(writer['batch_size'])} of at most {_number(writer['batch_limit'])} rows"
-    table = Table.grid(padding=(0, 2))
-    table.add_row("writer", _list(messages))
-    table.add_row("batch", f"{batch}, last commit took {span(writer['commit_secs'])}")
-    table.add_row("segments", _list(status["segments"]))
-    table.add_row("archive", f"{_number(archive['uploaded_objects'])} objects uploaded")
+def _counts(status: Mapping[str, Any], now: datetime, *, brief: bool) -> Table:
+    archive, disk = status["archive"], status["disk"]
+    made = Table.grid(padding=(0, 2))
+    for feed in status["feeds"]:
+        made.add_row(shown(f"feed {feed['feed']}"), _feed(feed, now))
+    if not brief:
+        _count_rows(made, status["writer"], status["segments"])
+    uploads = counts({"objects uploaded": archive["uploaded_objects"], "failed tries": archive["failed_uploads"]})
+    eta = f", done in {span(archive['eta_secs'])}" if archive["backlog_segments"] and archive["eta_secs"] else ""
+    made.add_row("archive", uploads + eta)
     if archive["last_error"]:
-        table.add_row("", _shown(f"last error: {archive['last_error']}", "red"))
-    return table
+        made.add_row("", shown(f"last error: {archive['last_error']}", "red"))
+    full = f"full in {span(disk['full_in_secs'])}" if disk["full_in_secs"] is not None else "not filling"
+    made.add_row("disk", f"{size(disk['free_bytes'])} free, {full}")
+    return made
 
 
-def _streams(streams: Sequence[Mapping[str, Any]], now: datetime) -> Table:
-    table = _table("stream", "", "", ">messages", ">gaps", ">received", ">durable")
+def _count_rows(made: Table, writer: Mapping[str, Any], segments: Mapping[str, int]) -> None:
+    batch = f"{number(writer['batch_size'])} of at most {number(writer['batch_limit'])} rows"
+    names = ("messages", "duplicates", "undecodable", "refused")
+    made.add_row("writer", counts({name: writer[name] for name in names}))
+    made.add_row("batch", f"{batch}, last commit took {span(writer['commit_secs'])}")
+    made.add_row("segments", counts(segments))
+
+
+def _feed(feed: Mapping[str, Any], now: datetime) -> Text:
+    connections, opened = feed["connections"], feed["connections_open"]
+    line = Text.assemble(
+        (f"{opened} of {connections} lines open", "" if opened == connections else "yellow"),
+        f", {number(feed['reconnects'])} reconnects, data ",
+        age(feed["last_data_at"], now),
+    )
+    if feed["clock_offset_secs"] is not None:
+        line.append(f", clock {feed['clock_offset_secs'] * 1000:+,.0f} ms")
+    return line
+
+
+def _streams(streams: Sequence[Mapping[str, Any]], now: datetime, console: Console, rates: Rates) -> Table:
+    signs, wide = Signs(console), console.width >= WIDE
+    columns = ["stream", "", "", ">messages", *([">now"] if rates else []), ">gaps", ">received", ">durable"]
+    made: Table = table(*columns, *(["of its limit"] if wide else []))
     for stream in streams:
-        table.add_row(
-            *(_shown(stream[name]) for name in ("exchange", "symbol", "data_type")),
-            _number(stream["messages"]),
-            Text(_number(stream["gaps"]), "yellow" if stream["gaps"] else ""),
-            _age(stream["last_received_at"], now),
-            _age(stream["last_durable_at"], now),
+        names = [stream[name] for name in ("exchange", "symbol", "data_type")]
+        per_sec = [rate(rates.get(tuple(names)))] if rates else []
+        made.add_row(
+            *(shown(name, "yellow" if stream["silent"] else "") for name in names),
+            number(stream["messages"]),
+            *per_sec,
+            Text(number(stream["gaps"]), "yellow" if stream["gaps"] else ""),
+            age(stream["last_received_at"], now),
+            age(stream["last_durable_at"], now),
+            *([_patience(stream, now, signs)] if wide else []),
         )
-    return table
+    return made
 
 
-def _table(*columns: str) -> Table:
-    """A table without lines; a `>` before a name sets the column to the right."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in columns:
-        right = column.startswith(">")
-        table.add_column(column.removeprefix(">"), justify="right" if right else "left", no_wrap=right, overflow="fold")
-    return table
+def _patience(stream: Mapping[str, Any], now: datetime, signs: Signs) -> Text:
+    """How much of the time it may be silent has passed."""
+    limit_secs, secs = stream["silent_after_secs"], age_secs(stream["last_durable_at"], now)
+    if limit_secs is None or secs is None:
+        return Text()
+    return Text.assemble(signs.bar(secs / limit_secs), f" {span(limit_secs)}")
 
 
-def _shown(value: Any, style: str = "") -> Text:
-    return Text(_NOT_KNOWN if value is None else printable(str(value)), style)
+def _below(events: Sequence[Mapping[str, Any]], count: int, console: Console) -> list[RenderableType]:
+    newest = [_event(event, console.width) for event in events[len(events) - min(count, len(events)) :]]
+    return [Text(), *newest] if newest else []
 
 
-def _list(numbers: Mapping[str, int]) -> str:
-    return ", ".join(f"{_number(number)} {name}" for name, number in numbers.items())
-
-
-def _number(number: int | None) -> str:
-    return _NOT_KNOWN if number is None else f"{number:,}"
-
-
-def _age(time: str | None, now: datetime) -> Text:
-    if time is None:
-        return Text("never", "yellow")
-    age_secs = max(0.0, (now - datetime.fromisoformat(time)).total_seconds())
-    return Text(f"{span(age_secs)} ago", "yellow" if age_secs > BEHIND_SECS else "")
-
-
-def size(size_bytes: float | None) -> str:
-    """Bytes in the unit that suits them."""
-    if size_bytes is None:
-        return _NOT_KNOWN
-    for unit, unit_bytes in _UNITS:
-        if size_bytes >= unit_bytes:
-            return f"{size_bytes / unit_bytes:,.1f} {unit}"
-    return f"{size_bytes:.0f} B"
-
-
-def span(secs: float | None) -> str:
-    """A stretch of time in the unit that suits it."""
-    if secs is None:
-        return _NOT_KNOWN
-    for unit, unit_secs in _SPANS:
-        if secs >= 2 * unit_secs:
-            return f"{secs / unit_secs:,.0f} {unit}"
-    return f"{secs:.1f} s" if secs >= 1 else f"{secs * 1000:.0f} ms"
+def _event(event: Mapping[str, Any], width: int) -> Text:
+    level, style = _LEVELS.get(event["level"], ("", ""))
+    line = Text.assemble(
+        (event["at"][11:19], "dim"), "  ", shown(event["process"]), "  ", (level + " " if level else "", style),
+        shown(event["event"], style or "bold"), "  ", shown(event["text"], "dim"),
+    )  # fmt: skip
+    line.truncate(width, overflow="ellipsis")
+    return line

@@ -5,33 +5,28 @@ Exit code: 0 healthy, 1 not healthy, 2 nothing answers.
 """
 
 import argparse
-import http.client
 import os
 import sys
 import time
-import urllib.request
+from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import _bootstrap  # type: ignore[import-not-found]
 import msgspec
+from _status_source import TOKEN_VARIABLE, Found, Local, NoAnswerError, fetch  # type: ignore[import-not-found]
 from _status_view import fitted, whole  # type: ignore[import-not-found]
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from collector.config import Config, load
+from collector.config import load
 from collector.domain.errors import ConfigError
-from collector.domain.redact import printable, redact_url
+from collector.domain.redact import printable
 from collector.exchanges import registry
-from collector.metrics import read_object, read_stats
-from collector.supervision import shown
-from collector.supervision.status import Status
-from collector.supervision.view import ChildState, Knowledge
 
 EXAMPLES = """examples:
   scripts/queue_stats.py                            the recorder on this machine, with default settings
@@ -39,69 +34,8 @@ EXAMPLES = """examples:
   scripts/queue_stats.py --url http://host:9464     one on another machine
   scripts/queue_stats.py --json | jq .reasons       for scripts
 """
-ANSWER_SECS = 5.0
-MAX_ANSWER_BYTES = 64 * 1024 * 1024
-FRESH_SECS = 15.0
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (an address to ask, not to bind)
 WATCH_SECS = 1.0
-
-Found = tuple[Mapping[str, Any], str]
-"""The status, and what else is to be said about it."""
-
-
-class NoAnswerError(Exception):
-    """Nothing answers; the text says where, why, and what to try."""
-
-
-def fetch(url: str) -> Mapping[str, Any]:
-    """The status at `url`. Raises NoAnswerError."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
-        raise NoAnswerError(f"{redact_url(url)} is no address such as http://127.0.0.1:9464")
-    asked = parts._replace(path="/status").geturl() if parts.path in {"", "/"} else url
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with direct.open(asked, timeout=ANSWER_SECS) as response:
-            status = msgspec.json.decode(response.read(MAX_ANSWER_BYTES))
-    except (OSError, http.client.HTTPException) as error:
-        raise NoAnswerError(f"nothing answers at {redact_url(asked)}: {getattr(error, 'reason', error)}") from error
-    except msgspec.DecodeError as error:
-        raise NoAnswerError(f"{redact_url(asked)} answers, but it is no recorder") from error
-    if not isinstance(status, dict) or "processes" not in status:
-        raise NoAnswerError(f"{redact_url(asked)} answers, but it is no recorder")
-    return status
-
-
-def ask_local(config: Config) -> Found:
-    """The status of the recorder that `config` describes: from its port, else from the files it leaves in `run/`."""
-    if not config.http.port:
-        why = "its http.port is 0 (off)"
-    else:
-        host = EVERYWHERE.get(config.http.host, config.http.host)
-        try:
-            return fetch(f"http://{f'[{host}]' if ':' in host else host}:{config.http.port}"), ""
-        except NoAnswerError as error:
-            why = str(error)
-    status = read_files(config, time.time_ns() // 1_000)
-    if status is None:
-        raise NoAnswerError(
-            f"{why}, and no recorder is running on {config.data_dir}; start it with scripts/run, "
-            "or name another with --config or --url"
-        )
-    return status, f"{why}; these are the processes' own numbers since their last restart, from {config.data_dir}/run"
-
-
-def read_files(config: Config, now_us: int) -> Mapping[str, Any] | None:
-    """The status as far as the files in `run/` tell it; None where no supervisor keeps them fresh."""
-    health = read_object(config.data_dir / "run" / "health.json")
-    if health is None or now_us / 1e6 - datetime.fromisoformat(health["updated_at"]).timestamp() > FRESH_SECS:
-        return None
-    reports = read_stats(config.data_dir / "run" / "stats")
-    roles = sorted(reports, key=lambda role: (role == "archiver", role == "writer", role))
-    children = [ChildState(role, reports[role]["pid"], reports[role]["state"], 0) for role in roles]
-    status = shown.status(Status(health["run_id"], config).look(reports, Knowledge(now_us, 0.0, children, (), {})))
-    processes = [{**process, "restarts": None} for process in status["processes"]]
-    return {**status, **{name: health[name] for name in ("uptime_secs", "healthy", "reasons")}, "processes": processes}
+RATE_SECS = 10.0
 
 
 def once(find: Callable[[], Found], *, as_json: bool) -> int:
@@ -116,8 +50,30 @@ def once(find: Callable[[], Found], *, as_json: bool) -> int:
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(status), indent=2).decode())
     else:
-        Console().print(whole(status, datetime.now(UTC)))
+        console = Console()
+        console.print(whole(status, datetime.now(UTC), console))
     return 0 if status["healthy"] else 1
+
+
+class Speed:
+    """Remembers the streams' counts for some seconds, to say how fast they rise."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, dict[tuple[str, ...], int]]] = deque()
+
+    def rates(self, status: Mapping[str, Any], at_secs: float) -> dict[tuple[str, ...], float]:
+        """Messages a second of each stream; empty at the first look."""
+        now: dict[tuple[str, ...], int] = {
+            (s["exchange"], s["symbol"], s["data_type"]): s["messages"] for s in status["streams"]
+        }
+        self._seen.append((at_secs, now))
+        while at_secs - self._seen[0][0] > RATE_SECS:
+            self._seen.popleft()
+        began_secs, before = self._seen[0]
+        took_secs = at_secs - began_secs
+        if took_secs <= 0:
+            return {}
+        return {key: max(0, count - before.get(key, count)) / took_secs for key, count in now.items()}
 
 
 def watch(find: Callable[[], Found], *, as_json: bool) -> int:
@@ -128,16 +84,17 @@ def watch(find: Callable[[], Found], *, as_json: bool) -> int:
             while True:
                 code = once(find, as_json=as_json)
                 time.sleep(WATCH_SECS)
+        speed = Speed()
         with Live(console=console, screen=True, auto_refresh=False) as live:
             while True:
-                shown, code = _frame(find, console)
-                live.update(shown, refresh=True)
+                frame, code = _frame(find, console, speed)
+                live.update(frame, refresh=True)
                 time.sleep(WATCH_SECS)
     except KeyboardInterrupt:
         return code
 
 
-def _frame(find: Callable[[], Found], console: Console) -> tuple[RenderableType, int]:
+def _frame(find: Callable[[], Found], console: Console, speed: Speed) -> tuple[RenderableType, int]:
     now = datetime.now(UTC)
     foot = Text(f"{now:%H:%M:%S} UTC, Ctrl-C ends", "dim")
     try:
@@ -146,14 +103,15 @@ def _frame(find: Callable[[], Found], console: Console) -> tuple[RenderableType,
         return Group(Text(printable(str(error))), foot), 2
     head = Group(*([Text(f"note: {printable(remark)}", "yellow")] if remark else []))
     height = console.height - len(console.render_lines(head)) - 1
-    return Group(head, fitted(status, now, console, height), foot), 0 if status["healthy"] else 1
+    rates = speed.rates(status, time.monotonic())
+    return Group(head, fitted(status, now, console, height, rates), foot), 0 if status["healthy"] else 1
 
 
 def main() -> int:
     """Find the recorder and show it."""
     arguments = _arguments()
     if arguments.url:
-        find = partial(_from_url, arguments.url)
+        find: Callable[[], Found] = partial(_from_url, arguments.url, os.environ.get(TOKEN_VARIABLE, ""))
     else:
         try:
             config = load(arguments.config, os.environ, registry.data_types())
@@ -161,12 +119,12 @@ def main() -> int:
             for problem in error.problems:
                 print(f"error: {problem}", file=sys.stderr)
             return 2
-        find = partial(ask_local, config)
+        find = Local(config)
     return (watch if arguments.watch else once)(find, as_json=arguments.json)
 
 
-def _from_url(url: str) -> Found:
-    return fetch(url), ""
+def _from_url(url: str, token: str) -> Found:
+    return fetch(url, token), ""
 
 
 def _arguments() -> argparse.Namespace:

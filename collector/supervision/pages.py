@@ -18,11 +18,16 @@ Age = Callable[[], float]
 
 def pages(newest: Callable[[], View], age_secs: Age) -> Mapping[str, Page]:
     """Every page by its path."""
+
+    def honest() -> View:
+        view, age = newest(), age_secs()
+        return view if age < STANDING_SECS else _standing(view, age)
+
     return {
-        "/metrics": _Made(newest, _metrics),
-        "/healthz": lambda: _healthz(newest(), age_secs()),
-        "/readyz": lambda: _readyz(newest()),
-        "/status": _Made(newest, lambda view: as_json(shown.status(view))),
+        "/metrics": _Made(honest, _metrics),
+        "/healthz": _Made(honest, _healthz),
+        "/readyz": _Made(honest, _readyz),
+        "/status": _Made(honest, lambda view: as_json(shown.status(view))),
     }
 
 
@@ -35,7 +40,7 @@ def is_well(view: View | None, age_secs: float) -> bool:
 
 
 class _Made:
-    """A page that is costly to make; who asks while it is being made waits for it."""
+    """A page made from a view; who asks while it is being made waits for it."""
 
     def __init__(self, newest: Callable[[], View], make: Callable[[View], Answer]) -> None:
         self._newest = newest
@@ -52,11 +57,13 @@ class _Made:
             return self._answer
 
 
-def _healthz(view: View, age_secs: float) -> Answer:
-    if age_secs >= STANDING_SECS:
-        text = f"the supervisor has not looked after its processes for {age_secs:.0f} s"
-        standing = {"healthy": False, "reasons": [{"code": "child_failing", "text": text}, *view.reasons]}
-        return as_json(standing, HTTPStatus.SERVICE_UNAVAILABLE)
+def _standing(view: View, age_secs: float) -> View:
+    """What was seen last, and that nobody has looked since."""
+    text = f"the supervisor has not looked after its processes for {age_secs:.0f} s"
+    return view._replace(reasons=[{"code": "child_failing", "text": text}, *view.reasons])
+
+
+def _healthz(view: View) -> Answer:
     return as_json(shown.healthz(view), HTTPStatus.SERVICE_UNAVAILABLE if view.reasons else HTTPStatus.OK)
 
 

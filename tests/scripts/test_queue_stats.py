@@ -26,7 +26,7 @@ import structlog
 from rich.console import Console
 
 from collector import http as http_room
-from collector.config import Config, FeedConfig
+from collector.config import Config, FeedConfig, HttpConfig
 from collector.domain.names import iso_time
 from collector.metrics import StatsFile, StreamNumbers, stats_file
 from collector.supervision import shown as shown_to
@@ -39,6 +39,7 @@ TOOL = ROOT / "scripts" / "queue_stats.py"
 DEADLINE_SECS = 30.0
 NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 NOW_US = int(NOW.timestamp()) * 1_000_000
+TOKEN = "token-token-token"
 EVIL = "B\x1b]0;owned\x07[red]T"
 
 
@@ -80,12 +81,21 @@ class Served(NamedTuple):
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    yield from serve(monkeypatch, "")
+
+
+@pytest.fixture
+def guarded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    yield from serve(monkeypatch, TOKEN)
+
+
+def serve(monkeypatch: pytest.MonkeyPatch, token: str) -> Iterator[Served]:
     monkeypatch.setattr(http_room, "_POLL_SECS", 0.02)
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     status = make_status()
     pages = {"/status": lambda: http_room.as_json(status)}
-    server = http_room.StatusServer("127.0.0.1", port, pages, structlog.get_logger())
+    server = http_room.StatusServer("127.0.0.1", port, pages, structlog.get_logger(), token)
     assert server.try_start(), server.error
     yield Served(f"http://127.0.0.1:{port}", status)
     server.close()
@@ -138,8 +148,8 @@ def test_one_screen_says_who_waits_where_and_what_was_stored(run: Run, served: S
     for said in (
         "healthy box up 20.0 s run run-1",
         "writer running 12 2 47.7 MiB 3.5 %",
-        "queue ingest:binance > writer 1 of 256",
-        "journal binance 4.9 KiB 100 ms 1",
+        "queue ingest:binance > writer ░░░░░░░░░░ 1 of 256",
+        "journal binance ░░░░░░░░░░ 4.9 KiB 100 ms 1",
         "24,691,356 messages, 7 duplicates, 3 undecodable, 0 refused",
         "512 of at most 10,000 rows, last commit took 20 ms",
         "1 open, 2 sealed, 0 archived, 0 quarantined",
@@ -269,6 +279,30 @@ def test_files_that_nobody_keeps_fresh_are_no_answer(run: Run, tmp_path: Path) -
     assert f"no recorder is running on {tmp_path}/data" in shown.err
 
 
+def test_files_are_shown_with_rates_while_they_are_watched(source: ModuleType, tmp_path: Path) -> None:
+    told = leave_files(tmp_path, age_secs=1)
+    look = source.Local(Config(data_dir=tmp_path, http=HttpConfig(port=0)))
+    first, second = look()[0], look()[0]
+    assert first["run_id"] == second["run_id"] == told["run_id"]
+    assert second["processes"][0]["rss_bytes"] > 0
+
+
+def test_a_token_is_sent_where_one_is_configured(
+    run: Run, guarded: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = guarded.url.rpartition(":")[2]
+    without = run("--url", guarded.url)
+    assert (without.code, without.out) == (2, "")
+    assert f"{guarded.url}/status wants its token: set COLLECTOR_HTTP__TOKEN" in without.err
+    monkeypatch.setenv("COLLECTOR_HTTP__TOKEN", TOKEN)
+    assert json.loads(run("--url", guarded.url, "--json").out) == guarded.status
+    assert json.loads(run("--json", port=port).out) == guarded.status
+    monkeypatch.setenv("COLLECTOR_HTTP__TOKEN", "planted-planted-")
+    wrong = run("--url", guarded.url)
+    assert wrong.code == 2
+    assert "planted" not in wrong.err
+
+
 def test_help_has_examples_and_the_tool_runs_by_itself_from_any_folder(tmp_path: Path) -> None:
     shown = subprocess.run([TOOL, "--help"], cwd=tmp_path, capture_output=True, timeout=DEADLINE_SECS, check=False)
     assert (shown.returncode, shown.stderr) == (0, b"")
@@ -283,7 +317,9 @@ def test_a_python_without_the_packages_hands_over_to_the_projects_own(tmp_path: 
     assert (shown.returncode, shown.stderr.partition(" such as")[0]) == (2, "error: nowhere is no address")
 
 
-@pytest.mark.parametrize("name", ["_bootstrap.py", "_status_view.py", "queue_stats.py"])
+@pytest.mark.parametrize(
+    "name", ["_bootstrap.py", "_status_parts.py", "_status_source.py", "_status_view.py", "queue_stats.py"]
+)
 def test_an_old_python_can_read_a_tool_far_enough_to_hand_over(name: str) -> None:
     assert ast.parse((ROOT / "scripts" / name).read_text(), feature_version=(3, 8)).body
 
@@ -335,6 +371,18 @@ def view(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module("_status_view")
 
 
+@pytest.fixture
+def parts(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    return importlib.import_module("_status_parts")
+
+
+@pytest.fixture
+def source(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    return importlib.import_module("_status_source")
+
+
 def test_where_not_all_streams_fit_those_that_wait_longest_are_shown(view: ModuleType) -> None:
     status = make_status(symbols=tuple(f"S{number}" for number in range(100)))
     console = Console(width=100, record=True, file=io.StringIO())
@@ -346,18 +394,94 @@ def test_where_not_all_streams_fit_those_that_wait_longest_are_shown(view: Modul
     assert lines[-1].strip() == f"and {101 - len(streams)} streams with newer rows"
 
 
+@pytest.mark.parametrize("height", [24, 30, 35, 36, 50])
+@pytest.mark.parametrize("columns", [80, 120])
+def test_everything_fits_a_screen_with_some_streams_and_some_events(
+    view: ModuleType, height: int, columns: int
+) -> None:
+    status = make_status(symbols=tuple(f"S{number}" for number in range(100)))
+    status["events"] = [
+        {
+            "at": f"2026-11-23T13:59:{n:02}.000000Z",
+            "level": "warning",
+            "process": "writer",
+            "event": f"event_{n}",
+            "text": "x" * 300,
+        }
+        for n in range(30)
+    ]
+    console = Console(width=columns, record=True, file=io.StringIO())
+    console.print(view.fitted(status, NOW + timedelta(seconds=1), console, height))
+    lines = console.export_text().splitlines()
+    assert len(lines) <= height
+    assert max(map(len, lines)) <= columns
+    assert sum(line.startswith("binance") for line in lines) >= 3
+    assert "event_29" in lines[-1]
+
+
+def test_a_stream_has_its_rate_and_how_much_of_its_patience_is_spent(view: ModuleType) -> None:
+    status = make_status()
+    status["streams"][0] |= {"silent": True, "silent_after_secs": 25.0}
+    console = Console(width=120, record=True, file=io.StringIO())
+    rates = {("binance", "BTCUSDT", "trade"): 7.25}
+    console.print(view.fitted(status, NOW + timedelta(seconds=30), console, 60, rates))
+    (row,) = [line for line in console.export_text().splitlines() if line.startswith("binance  BTCUSDT")]
+    assert "7.2/s" in row
+    assert row.rstrip().endswith("██████████ 25.0 s")
+
+
+def test_the_rate_of_a_stream_is_that_of_the_last_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    speed = importlib.import_module("queue_stats").Speed()
+    key = ("binance", "BTCUSDT", "trade")
+
+    def look(messages: int, at_secs: float) -> float | None:
+        stream = {**dict(zip(("exchange", "symbol", "data_type"), key, strict=True)), "messages": messages}
+        found: float | None = speed.rates({"streams": [stream]}, at_secs).get(key)
+        return found
+
+    assert [look(100, 0.0), look(110, 1.0), look(130, 2.0)] == [None, 10.0, 15.0]
+    assert look(230, 12.0) == 10.0
+    assert look(5, 13.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("encoding", "line", "bar"), [("utf-8", "▁▅█▁", "███░░░░░░░"), ("ascii", "_~#_", "###.......")]
+)
+def test_lines_and_bars_suit_the_terminal(parts: ModuleType, encoding: str, line: str, bar: str) -> None:
+    signs = parts.Signs(Console(file=io.TextIOWrapper(io.BytesIO(), encoding)))
+    assert signs.spark([9.0, 0.0, 5.0, 10.0, 0.0], 4) == line
+    assert signs.bar(0.3).plain == bar
+    assert signs.spark([], 10) == ""
+    assert signs.spark([0.0, 0.0], 10) == line[0] * 2
+
+
+@pytest.mark.parametrize(("part", "style"), [(0.2, "green"), (0.5, "yellow"), (1.0, "red"), (9.0, "red")])
+def test_a_bar_turns_yellow_and_then_red(parts: ModuleType, part: float, style: str) -> None:
+    bar = parts.Signs(Console(file=io.StringIO())).bar(part)
+    assert len(bar.plain) == 10
+    assert bar.spans[0].style == style
+
+
+@pytest.mark.parametrize(
+    ("per_sec", "shown"), [(None, "-"), (0.0, "0/s"), (0.25, "0.2/s"), (9.96, "10.0/s"), (20_000.4, "20,000/s")]
+)
+def test_a_rate_has_a_decimal_while_that_says_something(parts: ModuleType, per_sec: float | None, shown: str) -> None:
+    assert parts.rate(per_sec) == shown
+
+
 @pytest.mark.parametrize(
     ("secs", "shown"),
     [(None, "-"), (0, "0 ms"), (0.0204, "20 ms"), (1, "1.0 s"), (119.9, "119.9 s"), (120, "2 min"), (7_200, "2 h"),
      (90_000, "25 h"), (864_000, "10 d")],
 )  # fmt: skip
-def test_a_span_has_the_unit_that_suits_it(view: ModuleType, secs: float | None, shown: str) -> None:
-    assert view.span(secs) == shown
+def test_a_span_has_the_unit_that_suits_it(parts: ModuleType, secs: float | None, shown: str) -> None:
+    assert parts.span(secs) == shown
 
 
 @pytest.mark.parametrize(
     ("size_bytes", "shown"),
     [(None, "-"), (0, "0 B"), (1_023, "1023 B"), (1_024, "1.0 KiB"), (5 * 2**30, "5.0 GiB"), (2**51, "2,048.0 TiB")],
 )
-def test_a_size_has_the_unit_that_suits_it(view: ModuleType, size_bytes: float | None, shown: str) -> None:
-    assert view.size(size_bytes) == shown
+def test_a_size_has_the_unit_that_suits_it(parts: ModuleType, size_bytes: float | None, shown: str) -> None:
+    assert parts.size(size_bytes) == shown

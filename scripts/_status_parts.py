@@ -1,0 +1,106 @@
+"""Pieces of a status screen: numbers with their units, bars and lines of the last minutes, tables without frames."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from collector.domain.redact import printable
+
+BEHIND_SECS = 10.0
+"""A lag or an age that is worth a second look."""
+
+NOT_KNOWN = "-"
+BAR = 10
+_UNITS = (("TiB", 2**40), ("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10))
+_SPANS = (("d", 86_400), ("h", 3_600), ("min", 60))
+
+
+class Signs:
+    """What this terminal can draw lines and bars with."""
+
+    def __init__(self, console: Console) -> None:
+        fine = (console.encoding or "").lower().startswith("utf")
+        self._heights = "▁▂▃▄▅▆▇█" if fine else "_.,-~=+#"
+        self._full, self._empty = ("█", "░") if fine else ("#", ".")
+
+    def spark(self, values: Sequence[float], width: int) -> str:
+        """The newest values, each one's height as part of the highest."""
+        newest = values[max(0, len(values) - width) :]
+        highest = max(newest, default=0.0)
+        last = len(self._heights) - 1
+        return "".join(self._heights[round(last * value / highest) if highest > 0 else 0] for value in newest)
+
+    def bar(self, part: float) -> Text:
+        """How much of a limit is used: green, from half of it yellow, all of it red."""
+        part = min(1.0, max(0.0, part))
+        filled = round(BAR * part)
+        style = "red" if part >= 1 else "yellow" if part >= 0.5 else "green"  # noqa: PLR2004 (as the docstring says)
+        return Text.assemble((self._full * filled, style), (self._empty * (BAR - filled), "dim"))
+
+
+def table(*columns: str, header: bool = True) -> Table:
+    """A table without lines; a `>` before a name sets the column to the right."""
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_header=header)
+    for column in columns:
+        right = column.startswith(">")
+        made.add_column(column.removeprefix(">"), justify="right" if right else "left", no_wrap=right, overflow="fold")
+    return made
+
+
+def shown(value: Any, style: str = "") -> Text:
+    """A text as it is, whoever wrote it: never markup, never a control character."""
+    return Text(NOT_KNOWN if value is None else printable(str(value)), style)
+
+
+def counts(numbers: Mapping[str, int]) -> str:
+    """Several numbers with their names."""
+    return ", ".join(f"{number(value)} {name}" for name, value in numbers.items())
+
+
+def number(value: int | None) -> str:
+    """A whole number."""
+    return NOT_KNOWN if value is None else f"{value:,}"
+
+
+def rate(per_sec: float | None) -> str:
+    """So many a second."""
+    if per_sec is None:
+        return NOT_KNOWN
+    return f"{per_sec:,.0f}/s" if per_sec >= 10 or per_sec == 0 else f"{per_sec:.1f}/s"  # noqa: PLR2004 (from here on a decimal says nothing)
+
+
+def age_secs(time: str | None, now: datetime) -> float | None:
+    """How long ago; None for never."""
+    return None if time is None else max(0.0, (now - datetime.fromisoformat(time)).total_seconds())
+
+
+def age(time: str | None, now: datetime) -> Text:
+    """How long ago, for people."""
+    secs = age_secs(time, now)
+    if secs is None:
+        return Text("never", "yellow")
+    return Text(f"{span(secs)} ago", "yellow" if secs > BEHIND_SECS else "")
+
+
+def size(size_bytes: float | None) -> str:
+    """Bytes in the unit that suits them."""
+    if size_bytes is None:
+        return NOT_KNOWN
+    for unit, unit_bytes in _UNITS:
+        if size_bytes >= unit_bytes:
+            return f"{size_bytes / unit_bytes:,.1f} {unit}"
+    return f"{size_bytes:.0f} B"
+
+
+def span(secs: float | None) -> str:
+    """A stretch of time in the unit that suits it."""
+    if secs is None:
+        return NOT_KNOWN
+    for unit, unit_secs in _SPANS:
+        if secs >= 2 * unit_secs:
+            return f"{secs / unit_secs:,.0f} {unit}"
+    return f"{secs:.1f} s" if secs >= 1 else f"{secs * 1000:.0f} ms"
