@@ -80,6 +80,10 @@ class Shelf:
         """How many sealed segments wait for the archiver."""
         return len(sealed_segments(self._folder))
 
+    def open_bytes(self) -> int:
+        """The size of the open segment on disk."""
+        return self._segment.size_bytes()
+
     def seal_due(self) -> bool:
         """Whether the open segment is old or large enough; one without rows never is."""
         now = self._context.clock.monotonic()

@@ -238,7 +238,7 @@ class Writer:
             **self._timings.numbers(self._clock.monotonic()),
             "streams": [stream.numbers() for stream in self._streams],
             "journals": [self._lag(feed, reader) for feed, reader in self._readers.items()],
-            "segments": {"open": 1, "sealed": self._shelf.sealed()},
+            "segments": {"open": 1, "open_bytes": self._shelf.open_bytes(), "sealed": self._shelf.sealed()},
         }
 
     def _lag(self, feed: str, reader: JournalReader) -> dict[str, Any]:

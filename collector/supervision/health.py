@@ -18,6 +18,9 @@ RESTART_LOOP: Final = 3
 RESTART_LOOP_SECS: Final = 300.0
 """A process restarted so often within this time is failing, also while it happens to run."""
 
+SEAL_DELAYED_EXCESS: Final = 2.0
+"""An open segment so many times its limit would have been sealed, if nobody read it."""
+
 _NAMED: Final = 3
 """Streams or processes a sentence names; the rest are counted."""
 
@@ -43,6 +46,9 @@ class Facts(NamedTuple):
     """When the disk will be full, as things go; 0 if it is, None if it is not filling."""
     clock_offsets_secs: Mapping[str, float] = {}
     """Of each feed, the smallest receive time minus exchange time of the last minutes."""
+
+    open_segment_excess: float = 0.0
+    """How many times its `segment.max_bytes` the open segment is."""
 
 
 Rule = Callable[[Facts], str]
@@ -113,6 +119,13 @@ def _segment_quarantined(facts: Facts) -> str:
     return f"segments in quarantine/ that could not be archived: {facts.quarantined}" if facts.quarantined else ""
 
 
+def _seal_delayed(facts: Facts) -> str:
+    times = facts.open_segment_excess
+    if times < SEAL_DELAYED_EXCESS:
+        return ""
+    return f"the open segment is {times:.1f} times segment.max_bytes: somebody reads it without end, so it cannot be sealed"
+
+
 def _list(parts: Iterable[str]) -> str:
     known = list(parts)
     more = f" and {len(known) - _NAMED} more" if len(known) > _NAMED else ""
@@ -128,5 +141,6 @@ RULES: Final[Mapping[str, Rule]] = {
     "disk_filling": _disk_filling,
     "clock_off": _clock_off,
     "segment_quarantined": _segment_quarantined,
+    "seal_delayed": _seal_delayed,
 }
 """Every code there is, each with its rule."""

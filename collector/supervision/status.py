@@ -29,6 +29,7 @@ class Status:
         self._host = config.host_name
         self._exchanges = {feed.name: feed.exchange for feed in config.feed}
         self._silences = Silences(config)
+        self._segment_limit_bytes = config.segment.max_bytes
         self._disk = DiskTrend(config.segment.interval_secs, config.journal.min_free_bytes)
         self._events = Events()
         self._started_us: int | None = None
@@ -54,6 +55,7 @@ class Status:
             quarantined=archiver.report.get("in_quarantine", 0),
             refusing=self._refusing(known.uptime_secs),
             silent=silent,
+            open_segment_excess=writer.report.get("segments", {}).get("open_bytes", 0) / self._segment_limit_bytes,
             restarts_lately=self._restarts_lately(known),
             disk_full_in_secs=disk_full_in_secs,
             clock_offsets_secs={

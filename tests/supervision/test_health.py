@@ -91,6 +91,7 @@ def test_every_fault_is_named_at_once() -> None:
         {"writer": RESTART_LOOP},
         0.0,
         {"binance": -1.5},
+        3.0,
     )
     assert codes(worst) == list(RULES)
 
@@ -134,3 +135,10 @@ def test_a_clock_that_is_off_is_slow_for_certain_or_perhaps_fast() -> None:
         "text": "every message of binance comes 1.5 s or more after it was sent: this machine's clock is fast, "
         "or the exchange late, messages of kraken come 1.5 s before they were sent: this machine's clock is slow",
     }
+
+
+def test_a_segment_that_grows_far_past_its_limit_is_told() -> None:
+    assert reasons(WELL._replace(open_segment_excess=1.9)) == []
+    (reason,) = reasons(WELL._replace(open_segment_excess=2.5))
+    assert reason["code"] == "seal_delayed"
+    assert "2.5 times segment.max_bytes" in reason["text"]
