@@ -33,6 +33,8 @@ class Status:
         self._disk = DiskTrend(config.segment.interval_secs, config.journal.min_free_bytes)
         self._events = Events()
         self._started_us: int | None = None
+        self._writer_updated_us = 0
+        self._bytes_then: Mapping[str, int] = {}
         self._roles: dict[str, RoleNumbers] = {}
         self._refused: dict[str, tuple[int, float]] = {}
         self._restarts: defaultdict[str, deque[float]] = defaultdict(deque)
@@ -43,7 +45,7 @@ class Status:
         """Take in the newest report of each role; returns what is known now."""
         self._take(reports, known)
         writer, archiver = self._role("writer"), self._role("archiver")
-        journals = _journals(writer.report, known.now_us)
+        journals = self._journals(known.now_us)
         error = archiver.report.get("last_error")
         store_error = redact_urls(error) if error else None
         silent = self._silences.silent(known.now_us, known.uptime_secs)
@@ -92,6 +94,30 @@ class Status:
     def _role(self, name: str) -> RoleNumbers:
         return self._roles.get(name, RoleNumbers())
 
+    def _journals(self, now_us: int) -> list[dict[str, Any]]:
+        """As the writer sees them; one that reports no more falls behind by what comes meanwhile."""
+        report = self._role("writer").report
+        updated_us = report.get("updated_us", now_us)
+        if updated_us != self._writer_updated_us:
+            self._writer_updated_us = updated_us
+            self._bytes_then = {name: role.total("bytes") for name, role in self._roles.items()}
+        unreported_secs = (now_us - updated_us) / 1e6
+        standing = unreported_secs > REPORTING_SECS
+        return [
+            {
+                "feed": journal["feed"],
+                "lag_bytes": journal["lag_bytes"] + (self._bytes_since(journal["feed"]) if standing else 0),
+                "lag_secs": round(journal["lag_secs"] + (unreported_secs if standing else 0.0), 3),
+                "files": journal["files"],
+            }
+            for journal in report.get("journals", ())
+        ]
+
+    def _bytes_since(self, feed: str) -> int:
+        """What was received since the writer last reported."""
+        name = f"ingest:{feed}"
+        return self._role(name).total("bytes") - self._bytes_then.get(name, 0)
+
     def _refusing(self, uptime_secs: float) -> list[str]:
         for name, role in self._roles.items():
             refused = role.total("refused")
@@ -129,18 +155,3 @@ class Status:
         return [
             Stage(name, totals[name], history.per_sec(), history.rates()) for name, history in self._histories.items()
         ]
-
-
-def _journals(report: Report, now_us: int) -> list[dict[str, Any]]:
-    """As the writer sees them; one that reports no more falls behind by the time that passes."""
-    unreported_secs = (now_us - report.get("updated_us", now_us)) / 1e6
-    standing_secs = unreported_secs if unreported_secs > REPORTING_SECS else 0.0
-    return [
-        {
-            "feed": journal["feed"],
-            "lag_bytes": journal["lag_bytes"],
-            "lag_secs": round(journal["lag_secs"] + standing_secs, 3),
-            "files": journal["files"],
-        }
-        for journal in report.get("journals", ())
-    ]
