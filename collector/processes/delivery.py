@@ -5,9 +5,10 @@ Killed between any two steps, a second run arrives at the same objects: their ke
 
 import hashlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 from collector.domain.errors import ConfigError, DamagedError, RetryError, StoreError
 from collector.domain.names import OBJECT_SUFFIX, manifest_key
@@ -21,6 +22,9 @@ from collector.storage.remains import Surroundings, open_remains
 from collector.storage.sealed import SealedSegment, open_sealed
 
 Result = TypeVar("Result")
+
+TURN_SECS: Final = 0.5
+"""How often a long upload shows that it is not stuck."""
 
 
 class Insist(Protocol):
@@ -55,6 +59,7 @@ class Delivery:
         self._adapter_of = adapter_of
         self._insist = insist
         self._tick = tick
+        self._hand = ThreadPoolExecutor(max_workers=1, thread_name_prefix="put")
         self.uploaded_objects = 0
         """Confirmed by the store; manifests are not counted."""
         self.failed_uploads = 0
@@ -141,13 +146,20 @@ class Delivery:
 
     def _put(self, upload: Upload) -> None:
         try:
-            self._put_confirmed(upload)
+            self._turning(partial(self._put_confirmed, upload))
         except RetryError:
             self.failed_uploads += 1
             raise
         upload.path.unlink()
         self.uploaded_objects += upload.key.endswith(OBJECT_SUFFIX)
         self._tick()
+
+    def _turning(self, step: Callable[[], None]) -> None:
+        """Do a step whose end the store's own time limits bring about, and show meanwhile that this process turns."""
+        under_way = self._hand.submit(step)
+        while not wait([under_way], TURN_SECS).done:
+            self._tick()
+        under_way.result()
 
     def _put_confirmed(self, upload: Upload) -> None:
         self._store.put(upload.key, upload.path, upload.info.sha256)

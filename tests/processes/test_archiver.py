@@ -4,6 +4,8 @@ import errno
 import os
 import random
 import sqlite3
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -634,3 +636,22 @@ def test_a_kill_at_any_step_leaves_what_a_second_run_completes(tmp_path: Path, a
         if code == 0:
             break
     assert step > 30, "a run has many steps"
+
+
+def test_a_long_upload_does_not_look_like_a_hang(world: World) -> None:
+    world.seal(0)
+    turned: list[bool] = []
+
+    def slow(_key: str) -> None:
+        if turned:
+            return
+        world.secs += 2
+        reports, deadline = len(world.reports), time.monotonic() + 20
+        while len(world.reports) == reports and time.monotonic() < deadline:
+            threading.Event().wait(0.02)
+        turned.append(len(world.reports) > reports)
+
+    world.store.before_put = slow
+    world.run()
+    assert turned == [True]
+    assert world.left() == []
