@@ -1,13 +1,15 @@
 """The value of every metric, taken out of a view. No I/O, no clock."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
 from math import inf
 from typing import Final, NamedTuple
 
 from collector import __version__
 from collector.domain.histogram import BOUNDS_US
+from collector.domain.records import StreamKey
+from collector.metrics import StreamNumbers
 from collector.supervision.health import RULES
 from collector.supervision.totals import RoleNumbers
 from collector.supervision.view import View
@@ -17,6 +19,15 @@ Value = tuple[str, tuple[str, ...], float]
 
 STATES: Final = ("waiting", "connecting", "open", "closing")
 
+_STREAM_VALUES: Final[Mapping[str, Callable[[StreamNumbers], float | None]]] = {
+    "collector_messages_received_total": lambda stream: stream.messages + stream.duplicates,
+    "collector_messages_received_bytes_total": lambda stream: stream.bytes + stream.duplicate_bytes,
+    "collector_messages_duplicate_total": lambda stream: stream.duplicates,
+    "collector_messages_stored_total": lambda stream: stream.stored,
+    "collector_messages_stored_bytes_total": lambda stream: stream.stored_bytes,
+    "collector_stream_last_received_timestamp_seconds": lambda stream: _secs(stream.last_received_us),
+    "collector_stream_last_stored_timestamp_seconds": lambda stream: _secs(stream.last_durable_us),
+}
 _FEED_COUNTS: Final = {
     "frames": "collector_frames_received_total",
     "bytes": "collector_frames_received_bytes_total",
@@ -48,8 +59,9 @@ class Buckets(NamedTuple):
 
 
 def values(view: View) -> Iterator[Value]:
-    """Every sample of a counter or gauge."""
-    yield from _of_streams(view)
+    """Every sample of a counter or gauge that is not one stream's."""
+    for (_, *labels), count in view.role("writer").by_label("ledger"):
+        yield "collector_gaps_total", tuple(map(str, labels)), count
     for feed, numbers in view.ingests().items():
         yield from _of_feed(feed, numbers)
     yield from _of_writer(view)
@@ -78,22 +90,16 @@ def _buckets(counts: dict[int, int]) -> Buckets:
     return Buckets(tuple(zip(bounds, cumulative, strict=True)), counts.get(-1, 0) / 1e6)
 
 
-def _of_streams(view: View) -> Iterator[Value]:
-    for key, stream in view.streams().items():
-        yield "collector_messages_received_total", key, stream.messages + stream.duplicates
-        yield "collector_messages_received_bytes_total", key, stream.bytes + stream.duplicate_bytes
-        yield "collector_messages_duplicate_total", key, stream.duplicates
-        yield "collector_messages_stored_total", key, stream.stored
-        yield "collector_messages_stored_bytes_total", key, stream.stored_bytes
-        if stream.last_received_us:
-            yield "collector_stream_last_received_timestamp_seconds", key, stream.last_received_us / 1e6
-        if stream.last_durable_us:
-            yield "collector_stream_last_stored_timestamp_seconds", key, stream.last_durable_us / 1e6
-        limit_secs = view.limit_secs(key)
-        if limit_secs is not None:
-            yield "collector_stream_silence_limit_seconds", key, limit_secs
-    for (_, *labels), count in view.role("writer").by_label("ledger"):
-        yield "collector_gaps_total", tuple(map(str, labels)), count
+def stream_values(view: View) -> Iterator[tuple[str, list[tuple[StreamKey, float | None]]]]:
+    """Every metric that each stream has, with its value for each, None where there is none."""
+    streams = view.streams()
+    for name, value_of in _STREAM_VALUES.items():
+        yield name, [(key, value_of(numbers)) for key, numbers in streams.items()]
+    yield "collector_stream_silence_limit_seconds", [(key, view.limit_secs(key)) for key in streams]
+
+
+def _secs(time_us: int | None) -> float | None:
+    return time_us / 1e6 if time_us else None
 
 
 def _of_feed(feed: str, numbers: RoleNumbers) -> Iterator[Value]:
