@@ -180,13 +180,18 @@ class Chaos:
         if held is None:
             return False
         if step.action in {STOP_KILL, STOP_CONTINUE}:
-            self._stops_us[held.pid] = _now_us(), None
+            self._note_stop(held.pid, _now_us())
             held.send(signal.SIGSTOP)
             heappush(self._held, Held(time.monotonic() + step.hold_secs, next(self._orders), step, held))
         else:
             with held:
                 self._strike(step, held)
         return True
+
+    def _note_stop(self, pid: int, at_us: int) -> None:
+        stopped_us, continued_us = self._stops_us.get(pid, (at_us, None))
+        caught_up = continued_us is not None and at_us - continued_us >= CATCH_UP_US
+        self._stops_us[pid] = at_us if caught_up else stopped_us, None
 
     def _release(self, held: Held) -> None:
         with held.grip:
