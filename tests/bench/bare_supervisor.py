@@ -1,0 +1,59 @@
+"""The recorder without anything that tells how it is doing: what bench_window.py compares the whole one with.
+
+Children import this module too before they begin, so what it replaces is replaced in every process. What remains is a
+sign of life a second from each child, for the supervisor, and the writer's count of messages, for the benchmark.
+"""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import supervisor
+from collector.logs import LevelFile
+from collector.processes import ingest, loop, writer
+from collector.processes.intake import Intake
+from collector.processes.streams import Stream
+from collector.processes.timings import Timings
+from collector.supervision.window import Window
+
+
+def _store(
+    self: Intake, stream: Stream, message_id: int, received_us: int, exchange_us: int | None, line: int, payload: bytes
+) -> None:
+    batch = self.batch
+    series = stream.memory.progress.series
+    batch.messages.append(
+        (self._next_row, stream.stream_id, series, message_id, received_us, exchange_us, line, payload)
+    )
+    self._next_row += 1
+    batch.touched[stream.stream_id] = stream
+    batch.size_bytes += len(payload)
+    stream.last_received_us = received_us
+
+
+def _writer_numbers(self: writer.Writer) -> Mapping[str, Any]:
+    return {"messages": self._intake.counts.messages}
+
+
+def _nothing(*_arguments: object, **_named: object) -> None:
+    return None
+
+
+def _no_numbers(*_arguments: object) -> Mapping[str, Any]:
+    return {}
+
+
+Intake._store = _store  # type: ignore[method-assign]
+Stream.note_stored = _nothing  # type: ignore[method-assign]
+Timings.note = _nothing  # type: ignore[method-assign]
+LevelFile.follow = _nothing  # type: ignore[method-assign]
+writer.Writer._numbers = _writer_numbers  # type: ignore[method-assign]
+ingest._Ingest._numbers = _no_numbers  # type: ignore[method-assign,assignment]
+loop.logs.recent = list  # type: ignore[attr-defined]
+Window.look = _nothing  # type: ignore[method-assign]
+
+if __name__ == "__main__":
+    sys.exit(supervisor.main())
