@@ -148,8 +148,9 @@ class Supervisor:
                 self._refuse_if_it_cannot_start(child)
 
     def _refuse_if_it_cannot_start(self, child: Child) -> None:
-        # A child that was killed (a negative code) could start; one that ended by itself before work began could not.
-        if child.exit_code is None or child.exit_code < 0 or child.ever_up:
+        # A child that was killed (a negative code) or left politely, as ingest does on SIGTERM, could start; one that
+        # ended by itself before work began could not.
+        if child.exit_code is None or child.exit_code <= 0 or child.ever_up:
             return
         child.state = "failed"
         reason = f"{child.role} cannot start (exit code {child.exit_code}); its reason is in the log above"
@@ -164,7 +165,7 @@ class Supervisor:
         for child in self.children:
             report = reports.get(child.role, {})
             child.note_report(report.get("pid", 0), (report.get("updated_us"), signs.get(child.role)), at)
-            child.end_if_hung(at, self._config.supervisor.hang_timeout_secs)
+            child.end_if_hung(at, self._hang_limit_secs(child))
         if not self._all_up_once and all(child.ever_up for child in self.children):
             self._all_up_once = True
             self._log.info("recording", children=len(self.children))
@@ -172,6 +173,11 @@ class Supervisor:
             self._look(self, reports)
         except Exception:  # noqa: BLE001 -- whatever is wrong with what is shown must not end what is recorded
             self._log.exception("status_failed")
+
+    def _hang_limit_secs(self, child: Child) -> float:
+        limits = self._config.supervisor
+        # One that starts may first wait for its role's lock, and a writer reads its whole open segment.
+        return limits.hang_timeout_secs + (limits.stop_timeout_secs if child.state == "starting" else 0.0)
 
     def _heed(self) -> None:
         now = self._clock.monotonic()

@@ -255,6 +255,24 @@ def test_signals_that_were_ignored_on_purpose_stay_ignored() -> None:
             signal.signal(number, handler)
 
 
+def test_an_ingest_told_to_leave_by_somebody_else_before_it_reported_is_started_again(world: World) -> None:
+    world.silent = {"ingest:binance"}
+    world.script[2] = lambda: setattr(world.lives["ingest:binance"], "exit_code", 0)
+    world.script[4] = world.silent.clear
+    world.script[9] = lambda: world.signals.note(signal.SIGTERM)
+    assert world.run() == 0
+    assert world.killed == []
+
+
+def test_a_child_that_starts_slowly_is_not_taken_for_hung(tmp_path: Path) -> None:
+    world = World(tmp_path, hang_timeout_secs=5.0, stop_timeout_secs=30.0)
+    world.silent = {"writer"}
+    world.script[25] = world.silent.clear
+    world.script[40] = lambda: world.signals.note(signal.SIGTERM)
+    assert world.run() == 0
+    assert world.killed == []
+
+
 def test_hops_show_what_waits_between_two_processes(world: World) -> None:
     seen: list[Any] = []
     world.script[2] = lambda: seen.append(world.supervisor.hops)
