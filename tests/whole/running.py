@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_SECS = 60.0
+STOP_SECS = 120
 POLL_SECS = 0.05
 
 
@@ -99,6 +100,8 @@ class Recorder:
             {"exchange": "binance", "ws_url": ws_url, **feed}
             for feed in (feeds if isinstance(feeds, list) else [feeds])
         ]
+        # A machine busy with other things may take long to sync what a stop has to finish.
+        sections["supervisor"] = {"stop_timeout_secs": STOP_SECS, **sections.get("supervisor", {})}
         sections.setdefault("writer", {"batch_interval_secs": 0.5})
         sections.setdefault("ingest", {"reconnect_base_delay_secs": 0.2, "reconnect_max_delay_secs": 1})
         tables = {"http": {"port": self.port}, **sections}
@@ -146,7 +149,7 @@ class Recorder:
         assert self.process.poll() is None, self.log_path.read_text()
         return True
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, deadline_secs: float = DEADLINE_SECS) -> int:
+    def stop(self, number: signal.Signals = signal.SIGTERM, deadline_secs: float = STOP_SECS + 10) -> int:
         """Signal it and wait for its exit code."""
         self.process.send_signal(number)
         return self.process.wait(deadline_secs)

@@ -87,7 +87,8 @@ def test_a_stop_that_takes_too_long_exits_5_and_the_next_start_resumes(
     assert recorded.stop() == 5
     assert recorded.logged("stop_late")
     source.stop()
-    assert recorded.start("--stop-after", "1").process.wait(60) == 0
+    recorded.environment["COLLECTOR_SUPERVISOR__STOP_TIMEOUT_SECS"] = "120"
+    assert recorded.start("--stop-after", "1").process.wait(150) == 0
     assert sorted(archived(recorded)) == sorted(data_frames(source))
 
 
