@@ -82,7 +82,11 @@ def run_once(recording: Path, names: list[str], count: int, *, told: bool) -> fl
     exchange = Exchange(folder, "--replay", str(recording), "--speed", "1", log=False)
     kind = Recorder if told else BareRecorder
     recorder = kind(
-        folder, exchange.ws_url, feed={"symbols": names, "data_types": TYPES}, writer={"batch_interval_secs": 5}
+        folder,
+        exchange.ws_url,
+        feed={"symbols": names, "data_types": TYPES},
+        writer={"batch_interval_secs": 5},
+        supervisor={"stop_timeout_secs": 600},
     ).start()
     wait_for(lambda: exchange.stats()["frames_sent"] > 0)
     before, due = cpu_secs(recorder), dict.fromkeys(ASKED_SECS, time.monotonic())
@@ -99,7 +103,7 @@ def run_once(recording: Path, names: list[str], count: int, *, told: bool) -> fl
         assert recorder.alive()
         time.sleep(0.2)
     after = cpu_secs(recorder)
-    recorder.end()
+    assert recorder.stop() == 0
     exchange.stop()
     shutil.rmtree(folder)
     return sum(after[pid] - before.get(pid, 0.0) for pid in after) / count * 1e6
@@ -124,8 +128,9 @@ def main() -> None:
                 (told if arm else bare).append(run_once(recording, names, count, told=arm))
             print(f"with {told[-1]:6.2f}   without {bare[-1]:6.2f} CPU s per million messages", flush=True)
     with_, without = statistics.median(told), statistics.median(bare)
-    paired = statistics.median(a / b - 1 for a, b in zip(told, bare, strict=True))
-    print(f"median with {with_:.2f}, without {without:.2f}: {with_ / without - 1:+.1%}; of the pairs {paired:+.1%}")
+    print(f"medians: with {with_:.2f}, without {without:.2f}: {with_ / without - 1:+.1%}")
+    # What else runs on the machine only ever adds.
+    print(f"lowest:  with {min(told):.2f}, without {min(bare):.2f}: {min(told) / min(bare) - 1:+.1%}")
 
 
 if __name__ == "__main__":
