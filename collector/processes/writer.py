@@ -191,8 +191,14 @@ class Writer:
 
     def _seal_messages(self) -> None:
         """Seal, so that journals go and the archiver has something to make small."""
-        if self._shelf.next_row > 1:
+        if self._can_seal():
             self._seal()
+
+    def _can_seal(self) -> bool:
+        """Whether there are messages, and room to fold their segment's log into it, which takes as much again."""
+        logs = (self._config.data_dir / "segments").glob("*.open.db-wal")
+        room = self._free(self._config.data_dir)
+        return self._shelf.next_row > 1 and room > sum(path.stat().st_size for path in logs)
 
     def _seal_makes_room(self) -> bool:
         """Whether the disk gets short and a seal would remove journals, all of whose rows are committed."""
@@ -201,7 +207,7 @@ class Writer:
             return False
         self._look_at = now + LOOK_SECS
         is_short = gets_short(self._free(self._config.data_dir), self._config.journal)
-        return is_short and self._shelf.next_row > 1 and self._has_read_journals()
+        return is_short and self._can_seal() and self._has_read_journals()
 
     def _has_read_journals(self) -> bool:
         journals = self._config.data_dir / "journal"

@@ -375,7 +375,7 @@ def test_a_pause_begins_with_a_seal_that_frees_the_journals_it_holds(
     def sleep(secs: float) -> None:
         real(secs)
         if world.secs > 10 and "writer_paused" not in world.events:
-            world.free = 0
+            world.free = 1 << 28
         if "segment_sealed" in world.events:
             assert journal_files(journals) == []
             world.free = 1 << 40
@@ -388,6 +388,22 @@ def test_a_pause_begins_with_a_seal_that_frees_the_journals_it_holds(
     assert "writer_resumed" in world.events
     assert len(sealed_segments(world.config.data_dir / "segments")) == 1
     assert world.payloads() == [trade(1)]
+
+
+def test_a_pause_on_a_disk_too_full_for_a_seal_leaves_the_rest_to_the_archiver(world: World) -> None:
+    real = world.sleep
+
+    def sleep(secs: float) -> None:
+        real(secs)
+        world.free = 1_000 if 10 < world.secs < 20 else 1 << 40
+
+    world.sleep = sleep  # type: ignore[method-assign]
+    journal = world.journal()
+    journal.append_frames(START_NS, 0, [trade(1)])
+    journal.close()
+    world.run_for(30)
+    assert "writer_paused" in world.events
+    assert "segment_sealed" not in world.events
 
 
 @pytest.mark.parametrize(

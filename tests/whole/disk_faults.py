@@ -24,21 +24,35 @@ def require_strace() -> None:
 class DiskFault:
     """While it lasts, calls of a process (of all its threads) fail with `error`: those numbered `when`, thread by thread.
 
-    With `paths`, only calls on these files count.
+    With `paths`, only calls on these files count. `find` tells which process; it is asked again if that has just ended.
     """
 
     def __init__(
-        self, pid: int, calls: str, error: str, folder: Path, *, when: str = "1", paths: Iterable[Path] = ()
+        self,
+        find: Callable[[], int],
+        calls: str,
+        error: str,
+        folder: Path,
+        *,
+        when: str = "1",
+        paths: Iterable[Path] = (),
     ) -> None:
         self._output = folder / "strace.out"
         self._output.unlink(missing_ok=True)
         only = [f"--trace-path={path}" for path in paths]
         faults = [f"--inject={call}:error={error}:when={when}" for call in calls.split(",")]
-        command = ["strace", "-f", "-p", str(pid), f"--trace={calls}", *faults, *only, "-o", str(self._output)]
-        self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        assert self._process.stderr is not None
-        said = self._process.stderr.readline()
-        assert "attached" in said, said
+        self._command = [f"--trace={calls}", *faults, *only, "-o", str(self._output)]
+        self._process = wait_for(lambda: self._attach(find()))
+
+    def _attach(self, pid: int) -> "subprocess.Popen[str] | None":
+        process = subprocess.Popen(["strace", "-f", "-p", str(pid), *self._command], stderr=subprocess.PIPE, text=True)
+        assert process.stderr is not None
+        said = process.stderr.readline()
+        if "attached" in said:
+            return process
+        process.communicate(timeout=30)
+        assert "No such process" in said, said
+        return None
 
     def struck(self) -> int:
         """How many calls it made fail."""
@@ -54,9 +68,6 @@ class DiskFault:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        assert self._process is not None
         self._process.send_signal(signal.SIGINT)
-        assert self._process.stderr is not None
         self._process.communicate(timeout=30)
-
-
-Strike = Callable[..., DiskFault]

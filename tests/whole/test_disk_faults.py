@@ -27,10 +27,10 @@ SYNCS = "fsync,fdatasync"
 def world(
     request: pytest.FixtureRequest, exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> tuple[Exchange, Recorder]:
-    """A recorder that records; its segments last as long as the test says, or two seconds."""
+    """A recorder that records; its segments last as long as the test says, or a second."""
     require_strace()
     source = exchange(*LIVE)
-    segment = {"interval_secs": getattr(request, "param", 2)}
+    segment = {"interval_secs": getattr(request, "param", 1)}
     recorded = recorder(source.ws_url, **SETTINGS, segment=segment).start()
     recorded.wait_for_messages(200)
     return source, recorded
@@ -59,10 +59,10 @@ def test_a_write_to_the_journal_that_fails_is_a_gap_and_the_next_ones_go_on(
 ) -> None:
     _, recorded = world
     ingest = recorded.pid_of("ingest:binance")
-    with DiskFault(ingest, WRITES, "EIO", tmp_path, when="3..6") as fault:
+    with DiskFault(lambda: ingest, WRITES, "EIO", tmp_path, when="3..6") as fault:
         fault.wait(4)
     wait_for(lambda: recorded.logged("resumed"))
-    with DiskFault(ingest, f"{WRITES},ftruncate", "ENOSPC", tmp_path, when="2..3") as fault:
+    with DiskFault(lambda: ingest, f"{WRITES},ftruncate", "ENOSPC", tmp_path, when="2..3") as fault:
         fault.wait(2)
     record_more(recorded)
     assert recorded.pid_of("ingest:binance") == ingest
@@ -74,7 +74,7 @@ def test_a_journal_that_cannot_be_made_durable_is_left_for_a_new_one(
 ) -> None:
     _, recorded = world
     ingest = recorded.pid_of("ingest:binance")
-    with DiskFault(ingest, SYNCS, "EIO", tmp_path) as fault:
+    with DiskFault(lambda: ingest, SYNCS, "EIO", tmp_path) as fault:
         fault.wait()
     wait_for(lambda: recorded.pid_of("ingest:binance") != ingest)
     record_more(recorded)
@@ -90,8 +90,8 @@ def test_a_commit_that_fails_is_tried_again(world: tuple[Exchange, Recorder], tm
     log = opened.with_name(f"{opened.name}-wal")
     for calls, error in ((WRITES, "EIO"), (WRITES, "ENOSPC"), (SYNCS, "EIO")):
         before = len(recorded.logged("commit_recovered"))
-        with DiskFault(writer, calls, error, tmp_path, when="1..2", paths=[log]) as fault:
-            fault.wait(2)
+        with DiskFault(lambda: writer, calls, error, tmp_path, paths=[log]) as fault:
+            fault.wait()
         wait_for(lambda: len(recorded.logged("commit_recovered")) > before)  # noqa: B023 -- asked at once
     record_more(recorded)
     assert recorded.pid_of("writer") == writer
@@ -105,7 +105,7 @@ def test_a_seal_that_fails_is_made_up_for_whether_or_not_the_writer_survives(
     segments = recorded.data_dir / "segments"
     for calls, error in (("pwrite64", "EIO"), ("fsync,fdatasync", "EIO"), ("rename", "ENOSPC")):
         paths = [open_segment(recorded), segments, segments / "positions.json.new"]
-        with DiskFault(recorded.pid_of("writer"), calls, error, tmp_path, paths=paths) as fault:
+        with DiskFault(lambda: recorded.pid_of("writer"), calls, error, tmp_path, paths=paths) as fault:
             fault.wait()
         sealed = len(recorded.logged("segment_sealed"))
         wait_for(lambda: len(recorded.logged("segment_sealed")) > sealed)  # noqa: B023 -- asked at once
@@ -127,7 +127,7 @@ def test_files_and_objects_that_cannot_be_written_are_written_anew(
         ("pread64", "EIO", []),
     ):
         before = len(recorded.logged("segment_archived"))
-        with DiskFault(archiver, calls, error, tmp_path, paths=paths) as fault:
+        with DiskFault(lambda: archiver, calls, error, tmp_path, paths=paths) as fault:
             fault.wait()
         wait_for(lambda: len(recorded.logged("segment_archived")) > before)  # noqa: B023 -- asked at once
     assert recorded.pid_of("archiver") == archiver

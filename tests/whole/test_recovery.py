@@ -24,7 +24,7 @@ from tests.whole.running import Exchange, Recorder, wait_for
 SYMBOLS = ["BTCUSDT", "ETHUSDT"]
 FEED: dict[str, Any] = {"symbols": SYMBOLS, "data_types": ["trade", "book_ticker"]}
 FRAMES = 6_000
-SECS = 6.0
+SECS = 4.0
 NOWHERE = "ws://127.0.0.1:9"
 QUICK: dict[str, Any] = {
     "archive": {"keep_raw": True, "retry_base_delay_secs": 0.05, "retry_max_delay_secs": 0.1},
@@ -384,15 +384,15 @@ def test_a_clock_set_back_an_hour_while_recording_costs_nothing(
     shift = tmp_path / "shift"
     shift.write_text("0")
     environment = {"PYTHONPATH": str(tmp_path), "CLOCK_SHIFT_SECS": str(shift)}
-    source = exchange("--symbols", "BTCUSDT", "--rate", "500", "--seed", "19")
+    source = exchange("--symbols", "BTCUSDT", "--rate", "1500", "--seed", "19")
     recorded = recorder(
         source.ws_url, feed={"symbols": ["BTCUSDT"], "data_types": ["book_delta", "trade"]},
-        segment={"interval_secs": 2}, environment=environment, **QUICK,
+        segment={"interval_secs": 1}, environment=environment, **QUICK,
     ).start()  # fmt: skip
     recorded.wait_for_messages(300)
     (tmp_path / "next").write_text("-3600")
     (tmp_path / "next").replace(shift)
-    recorded.wait_for_messages(recorded.messages() + 1_500)
+    recorded.wait_for_messages(recorded.messages() + 2_000)
     assert recorded.stop() == 0
     source.stop()
     sent, archive = frames_sent(source), recorded.data_dir / "archive"
