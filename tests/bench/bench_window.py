@@ -22,11 +22,16 @@ from typing import Self
 
 import psutil
 
+from collector.exchanges.adapter import Subscription
+from collector.exchanges.registry import adapter
 from tests.bench.bench_pipeline import TYPES, real_frames, shifted
 from tests.whole.running import ROOT, Exchange, Recorder, wait_for
 
 BARE = ROOT / "tests/bench/bare_supervisor.py"
 ASKED_SECS = {"/metrics": 15.0, "/healthz": 5.0, "/status": 1.0}
+
+SETTLE_SECS = 6.0
+"""Until the last batch is committed."""
 
 
 class BareRecorder(Recorder):
@@ -44,9 +49,11 @@ class BareRecorder(Recorder):
 def write_recording(path: Path, frames_wanted: int, rate: float, pairs: int) -> list[str]:
     """Frames at an even pace, each once for every pair of symbols; returns the symbols."""
     names = [(f"B{number}USDT", f"E{number}USDT") for number in range(pairs)]
-    lines = (
-        named(raw, pair) for number in itertools.count() for raw in shifted(real_frames(), number) for pair in names
-    )
+    frames = real_frames()
+    of_btc = [raw for raw in frames if "BTCUSDT" in raw]
+    of_eth = [raw for raw in frames if "ETHUSDT" in raw]
+    both = [raw for two in zip(of_btc, of_eth, strict=False) for raw in two]
+    lines = (named(raw, pair) for number in itertools.count() for raw in shifted(both, number) for pair in names)
     with path.open("w") as file:
         for written, raw in enumerate(itertools.islice(lines, frames_wanted)):
             file.write(json.dumps({"recv_ts_us": int(written * 1e6 / rate), "dir": "in", "raw": raw}) + "\n")
@@ -79,7 +86,8 @@ def ask(recorder: Recorder, path: str) -> None:
 def run_once(recording: Path, names: list[str], count: int, *, told: bool) -> float:
     """Processor seconds for each million messages, from the first to the last one durable."""
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
-    exchange = Exchange(folder, "--replay", str(recording), "--speed", "1", log=False)
+    connections = len(adapter("binance").plan(Subscription(tuple(names), tuple(TYPES)), ""))
+    exchange = Exchange(folder, "--replay", str(recording), "--speed", "1", "--clients", str(connections), log=False)
     kind = Recorder if told else BareRecorder
     recorder = kind(
         folder,
@@ -99,14 +107,17 @@ def run_once(recording: Path, names: list[str], count: int, *, told: bool) -> fl
                 ask(recorder, path)
         return int(json.loads(writer_file.read_bytes()).get("messages", 0)) if writer_file.exists() else 0
 
-    while stored() < count:
+    # The first frames may come before the last connection stands.
+    while not exchange.stats()["replay"]["finished"] or stored() < 0.9 * count:
         assert recorder.alive()
         time.sleep(0.2)
+    time.sleep(SETTLE_SECS)
+    messages = stored()
     after = cpu_secs(recorder)
     assert recorder.stop() == 0
     exchange.stop()
     shutil.rmtree(folder)
-    return sum(after[pid] - before.get(pid, 0.0) for pid in after) / count * 1e6
+    return sum(after[pid] - before.get(pid, 0.0) for pid in after) / messages * 1e6
 
 
 def main() -> None:
