@@ -16,8 +16,14 @@ from collector.domain.sequence import MAX_HOLES, REFUSED, Finding, Hole, settle
 RECENT_IDS: Final = 256
 """How many of a stream's newest ids are remembered at least."""
 
+RECENT_DENSE_IDS: Final = 64
+"""So many are enough on one line where ids are dense: last id and holes tell copies, these only what differs under one id."""
+
 RECENT_IDS_LIMIT: Final = 65_536
-"""A stream never remembers more than twice this."""
+"""A stream never remembers more than half as many again."""
+
+_SLACK: Final = 2
+"""One in so many of the ids kept may be there too much before the oldest are forgotten, which is work for all."""
 
 _DIGEST_BITS: Final = 32
 _DIGEST_MASK: Final = (1 << _DIGEST_BITS) - 1
@@ -56,8 +62,8 @@ class Progress(msgspec.Struct, array_like=True):
 class StreamMemory:
     """What one stream remembers. `judge` is its only rule; it depends on nothing but what it was told before.
 
-    Besides its newest `RECENT_IDS` ids it remembers those of the last `window_secs`: with redundant lines, one may lag
-    behind the other for as long as a silent one is left open.
+    Besides its newest ids it remembers those of the last `window_secs`: with redundant lines, one may lag behind the
+    other for as long as a silent one is left open.
     """
 
     def __init__(self, *, dense: bool, window_secs: float, progress: Progress, recent: dict[int, int]) -> None:
@@ -65,7 +71,8 @@ class StreamMemory:
         self._window_secs = window_secs
         self.progress = progress
         self._recent = recent
-        self._trim_at = max(2 * RECENT_IDS, 2 * len(recent))
+        self._least = RECENT_IDS if window_secs or not dense else RECENT_DENSE_IDS
+        self._trim_at = _with_slack(max(self._least, len(recent)))
         self._of_ended_series: list[Finding] = []
 
     @property
@@ -151,10 +158,14 @@ class StreamMemory:
         return Verdict.RESET
 
     def _trim(self, now_us: int) -> None:
-        keep = RECENT_IDS
+        keep = self._least
         if self._window_secs:
             oldest = now_us / 1_000_000 - self._window_secs
             young = sum(1 for value in self._recent.values() if value >> _DIGEST_BITS >= oldest)
             keep = min(max(keep, young), RECENT_IDS_LIMIT)
         self._recent = dict(islice(self._recent.items(), len(self._recent) - keep, None))
-        self._trim_at = 2 * keep
+        self._trim_at = _with_slack(keep)
+
+
+def _with_slack(keep: int) -> int:
+    return keep + keep // _SLACK

@@ -99,6 +99,15 @@ def test_redundant_lines_are_remembered_by_time_too() -> None:
     assert tell(stream, 10, received=20 * RECENT_IDS * 1_000) is Verdict.COPY
 
 
+def test_what_is_remembered_of_a_stream_stays_small() -> None:
+    for stream, most in ((memory(), 96), (memory(dense=False), 384)):
+        sizes = set()
+        for message_id in range(5_000):
+            tell(stream, message_id)
+            sizes.add(len(stream.recent))
+        assert max(sizes) < most
+
+
 @given(st.lists(st.integers(0, 60), max_size=200))
 def test_every_dense_id_is_stored_exactly_once_whatever_the_order(ids: list[int]) -> None:
     stream = memory()
