@@ -1,13 +1,17 @@
 """What the writer's next commit stores, and what it has counted."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Final
 
 from collector.domain.records import Gap, StoredMessage, StreamKey
 from collector.processes.streams import Stream
 from collector.storage.journal_reader import Position
+
+NEWEST_GAPS: Final = 4_096
+"""Rows of the ledger between two reports of which the newest are told: an outage gives a row to each stream."""
 
 
 @dataclass
@@ -25,6 +29,8 @@ class Counts:
     gaps: int = 0
     ledger: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
     """Rows of the gap ledger by exchange, data type, kind and status."""
+    newest_gaps: deque[tuple[str, str, Gap]] = field(default_factory=lambda: deque(maxlen=NEWEST_GAPS))
+    """Rows of the gap ledger since the last report, each with its exchange and symbol."""
 
 
 @dataclass

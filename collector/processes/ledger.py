@@ -172,6 +172,7 @@ class Ledger:
         self._batch.add_gap(place, gap)
         self._counts.gaps += 1
         self._counts.ledger[place.exchange, gap.stream_type, gap.kind, gap.status] += 1
+        self._counts.newest_gaps.append((place.exchange, place.symbol, gap))
         stream = self._streams.get(place)
         if stream is not None:
             stream.gaps += 1

@@ -4,6 +4,7 @@ The fate of its errors: a frame it cannot read becomes an undecoded row; a commi
 again, with nothing read meanwhile; a segment somebody reads is sealed later; data of a newer version stops it.
 """
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +13,7 @@ import msgspec
 
 from collector.domain.batching import MAX_BATCH_BYTES, next_batch_limit
 from collector.domain.errors import CommitError
+from collector.domain.records import Gap
 from collector.exchanges.adapter import Adapter
 from collector.logs import RateLimited
 from collector.processes.context import Context
@@ -32,6 +34,9 @@ LATE_LINE_SECS: Final = 10.0
 """How much longer than a silent line's life its ids are remembered."""
 
 REPORT_SECS: Final = 1.0
+GAP_REPORTS: Final = 10
+"""A row of the gap ledger is told in so many reports, so that a reader who misses some misses none of the rows."""
+
 RETRY_SECS: Final = 1.0
 LOOK_SECS: Final = 2.0
 """How often it is asked whether a seal would make room."""
@@ -71,6 +76,7 @@ class Writer:
         self._read_until_us: dict[str, int] = {}
         self._timings = Timings()
         self._commit_failures = 0
+        self._gaps_told: deque[list[tuple[str, str, Gap]]] = deque(maxlen=GAP_REPORTS)
 
     def run(self) -> None:
         """Work until told to stop, then until nothing is left to read."""
@@ -240,12 +246,20 @@ class Writer:
             "late": counts.late,
             "gaps": counts.gaps,
             "ledger": [(*labels, count) for labels, count in counts.ledger.items()],
+            "gap_rows": self._gap_rows(),
             "commit_failures": self._commit_failures,
             **self._timings.numbers(self._clock.monotonic()),
             "streams": [stream.numbers() for stream in self._streams],
             "journals": [self._lag(feed, reader) for feed, reader in self._readers.items()],
             "segments": {"open": 1, "open_bytes": self._shelf.open_bytes(), "sealed": self._shelf.sealed()},
         }
+
+    def _gap_rows(self) -> list[tuple[str, str, Gap]]:
+        """The rows of the ledger since some reports ago, oldest first."""
+        newest = self._intake.counts.newest_gaps
+        self._gaps_told.append(list(newest))
+        newest.clear()
+        return [row for told in self._gaps_told for row in told]
 
     def _lag(self, feed: str, reader: JournalReader) -> dict[str, Any]:
         lag_bytes, files = reader.lag()

@@ -807,3 +807,28 @@ def test_the_report_tells_how_long_messages_took_and_how_far_the_clock_is_off(wo
     assert histogram == {9: 20, -1: 20 * 1_500_000}
     assert sum(count for _, index, count in world.numbers["to_durable"] if index >= 0) == 20
     assert sum(count for index, count in world.numbers["commits"] if index >= 0) == 1
+
+
+def test_the_report_tells_the_newest_rows_of_the_gap_ledger_for_some_reports_and_then_no_more(world: World) -> None:
+    journal = world.journal()
+    journal.append_frames(START_NS, 0, [trade(1), trade(5)])
+    journal.append_frames(START_NS + 3_000_000_000, 0, [trade(6)])
+    world.run()
+    ((exchange, symbol, gap),) = world.numbers["gap_rows"]
+    assert (exchange, symbol, gap.stream_type, gap.kind, gap.missing) == ("binance", "BTCUSDT", "trade", "sequence", 3)
+    assert [gap.gap_id] == [row[0] for row in world.query("SELECT gap_id FROM gaps")]
+    journal.append_frames(world.now_ns, 0, [trade(9)])
+    told: list[int] = []
+    world.run(stop_after_secs=5)
+    assert [row[-1].expected_id for row in world.numbers["gap_rows"]] == ["7"]
+    journal.append_frames(world.now_ns, 0, [trade(12)])
+    writer, until = world.writer(), world.secs + 60
+
+    def stopping() -> bool:
+        told.append(len(world.numbers["gap_rows"]))
+        return world.secs >= until
+
+    world.stop_when = stopping
+    writer.run()
+    assert max(told) == 1
+    assert told[-1] == 0
