@@ -83,7 +83,7 @@ class StreamMemory:
     @property
     def unsettled(self) -> bool:
         """Whether a hole has a row due, now or after the reorder window."""
-        return bool(self._of_ended_series) or any(hole.state != "reported" for hole in self.progress.holes)
+        return bool(self._of_ended_series) or not all(hole.has_row for hole in self.progress.holes)
 
     def judge(
         self, message_id: int, first_id: int | None, exchange_us: int | None, received_us: int, digest: int
@@ -100,6 +100,21 @@ class StreamMemory:
             self.remember(message_id, received_us, digest)
         return verdict
 
+    def backfill(self, message_id: int, first_id: int | None) -> bool:
+        """Whether a message that came over REST was missing; it is not any more.
+
+        It is not kept among the newest: one that then comes late over a socket is a copy, though its text differs.
+        """
+        first = message_id if first_id is None else first_id
+        filled = [hole.backfill(first, message_id) for hole in self.progress.holes]
+        return any(filled)
+
+    def end_holes(self, first: int, last: int) -> None:
+        """What is still missing of these ids will not be asked for any more."""
+        for hole in self.progress.holes:
+            if hole.first_id <= last and hole.next_id > first:
+                hole.end()
+
     def suspect(self, cause: str) -> None:
         """Something happened that may have cost messages: a hole before the next one is its doing."""
         if self._dense and self.progress.suspect != REFUSED:
@@ -110,7 +125,7 @@ class StreamMemory:
         progress = self.progress
         findings = [*self._of_ended_series, *settle(progress.holes, progress.series, now_us, all_due=all_due)]
         self._of_ended_series = []
-        while len(progress.holes) > MAX_HOLES and progress.holes[0].state == "reported":
+        while len(progress.holes) > MAX_HOLES and progress.holes[0].has_row:
             progress.floor = progress.holes.pop(0).next_id
         return findings
 
@@ -152,6 +167,8 @@ class StreamMemory:
 
     def _restart(self, first: int, last: int, exchange_us: int, received_us: int) -> Verdict:
         ended = self.progress
+        for hole in ended.holes:
+            hole.end()
         self._of_ended_series += settle(ended.holes, ended.series, received_us, all_due=True)
         self.progress = Progress(ended.series + 1, last, exchange_us, received_us, first, [])
         self._recent.clear()

@@ -37,7 +37,10 @@ class Hole(msgspec.Struct, array_like=True):
     parts: list[tuple[int, int]]
     """What is still missing, as (first, last), ascending."""
     state: str = "pending"
-    """pending: may still fill; reported: has a row; changed: has a row that no longer says how it is."""
+    """pending: may still fill; reported: has a row; changed: has a row that no longer says how it is; ending: nothing
+    more will be asked for, and no row says so yet; ended: one does."""
+    by_rest: bool = False
+    """Some of it came over REST."""
 
     @property
     def missing(self) -> int:
@@ -46,13 +49,36 @@ class Hole(msgspec.Struct, array_like=True):
 
     def fill(self, first: int, last: int) -> bool:
         """Take out what overlaps with these ids; false if nothing does."""
-        parts = [rest for part in self.parts for rest in _without(part, first, last)]
-        if parts == self.parts:
+        if not self._take_out(first, last):
             return False
-        self.parts = parts
-        if self.state == "reported":
+        if self.has_row:
             self.state = "changed"
         return True
+
+    def backfill(self, first: int, last: int) -> bool:
+        """As `fill`, by what came over REST: a row says so once nothing is missing, or nothing more will come."""
+        if not self._take_out(first, last):
+            return False
+        self.by_rest = True
+        if not self.parts:
+            self.state = "changed"
+        return True
+
+    def end(self) -> None:
+        """What is still missing will not be asked for any more; it may yet come by itself."""
+        if self.parts and self.state != "ended":
+            self.state = "ending"
+
+    @property
+    def has_row(self) -> bool:
+        """Whether a row says how it is."""
+        return self.state in {"reported", "ended"}
+
+    def _take_out(self, first: int, last: int) -> bool:
+        parts = [rest for part in self.parts for rest in _without(part, first, last)]
+        changed = parts != self.parts
+        self.parts = parts
+        return changed
 
 
 class Finding(NamedTuple):
@@ -91,10 +117,20 @@ def _findings(holes: list[Hole], series: int, now_us: int, *, all_due: bool) -> 
             hole.state = "reported"
             if hole.cause != REFUSED:
                 yield Finding(series, hole, "open", None)
-        elif hole.state == "changed":
-            hole.state = "reported"
+        elif hole.state in {"changed", "ending"}:
+            finding = _change(series, hole)
+            hole.state = "ended" if hole.state == "ending" else "reported"
             if hole.cause != REFUSED:
-                yield Finding(series, hole, "partly_repaired" if hole.parts else "repaired", "late")
+                yield finding
+
+
+def _change(series: int, hole: Hole) -> Finding:
+    repaired_by = "rest" if hole.by_rest else "late"
+    if not hole.parts:
+        return Finding(series, hole, "repaired", repaired_by)
+    if hole.state == "ending" and hole.missing == hole.next_id - hole.first_id:
+        return Finding(series, hole, "unrepairable", None)
+    return Finding(series, hole, "partly_repaired", repaired_by)
 
 
 def _is_due(hole: Hole, now_us: int) -> bool:

@@ -132,3 +132,38 @@ def test_a_message_that_claims_to_begin_behind_its_end_covers_its_own_id() -> No
     assert stream.judge(11, 60, 2, 2, 1) is Verdict.NEW
     assert stream.progress.last_id == 11
     assert stream.judge(12, 12, 3, 3, 1) is Verdict.NEW
+
+
+def test_what_comes_over_rest_is_taken_only_where_it_is_missing() -> None:
+    stream = memory()
+    for message_id in (1, 2, 6):
+        tell(stream, message_id)
+    assert [message_id for message_id in range(1, 8) if stream.backfill(message_id, None)] == [3, 4, 5]
+    assert not stream.backfill(4, None)
+
+
+def test_a_message_that_came_over_rest_and_then_late_over_a_socket_is_a_copy() -> None:
+    stream = memory()
+    for message_id in (1, 2, 6):
+        tell(stream, message_id)
+    stream.backfill(4, None)
+    assert tell(stream, 4, digest=77) is Verdict.COPY
+    assert tell(stream, 3) is Verdict.LATE
+
+
+def test_holes_are_ended_by_their_ids() -> None:
+    stream = memory()
+    for message_id in (1, 5, 9, 20):
+        tell(stream, message_id)
+    stream.settle(0, all_due=True)
+    stream.end_holes(6, 8)
+    assert [(found.hole.first_id, found.status) for found in stream.settle(0)] == [(6, "unrepairable")]
+
+
+def test_a_restarted_series_ends_the_holes_of_the_one_before() -> None:
+    stream = memory()
+    for message_id in (1_000, *range(1_003, 1_003 + 3 * RECENT_IDS)):
+        tell(stream, message_id)
+    assert [found.status for found in stream.settle(0, all_due=True)] == ["open"]
+    assert tell(stream, 1_000, at=1_000_000) is Verdict.RESET
+    assert [(found.series, found.status) for found in stream.settle(0)] == [(0, "unrepairable")]

@@ -70,3 +70,50 @@ def test_chained_ids_are_told_as_the_exchange_tells_them_and_missing_is_unknown(
     (found,) = settle([hole(101, 149)], 0, LATER_US, all_due=False)
     row = found.row(KEY, LATER_US, chained=True)
     assert (row.expected_id, row.actual_id, row.missing) == ("100", "149", None)
+
+
+def statuses(holes: list[Hole]) -> list[tuple[str, str | None]]:
+    return [(found.status, found.repaired_by) for found in settle(holes, 0, LATER_US, all_due=True)]
+
+
+def test_a_hole_that_fills_over_rest_gets_one_row_however_many_pages_it_took() -> None:
+    holes = [hole(5, 7)]
+    assert statuses(holes) == [("open", None)]
+    for missing in (5, 6):
+        assert holes[0].backfill(missing, missing)
+        assert statuses(holes) == []
+    assert holes[0].backfill(7, 7)
+    assert not holes[0].backfill(7, 7)
+    assert statuses(holes) == [("repaired", "rest")]
+    assert holes == []
+
+
+def test_what_does_not_come_over_rest_is_unrepairable_or_partly_repaired() -> None:
+    holes = [hole(5, 7), hole(15, 17)]
+    statuses(holes)
+    holes[1].backfill(16, 16)
+    for each in holes:
+        each.end()
+        each.end()
+    assert statuses(holes) == [("unrepairable", None), ("partly_repaired", "rest")]
+    for each in holes:
+        each.end()
+    assert statuses(holes) == []
+
+
+def test_a_hole_given_up_is_still_filled_by_what_comes_late() -> None:
+    holes = [hole(5, 6)]
+    holes[0].end()
+    assert statuses(holes) == [("unrepairable", None)]
+    holes[0].fill(5, 5)
+    assert statuses(holes) == [("partly_repaired", "late")]
+    holes[0].fill(6, 6)
+    assert statuses(holes) == [("repaired", "late")]
+
+
+def test_a_hole_that_fills_over_rest_before_its_row_is_due_has_one_all_the_same() -> None:
+    holes = [hole(5, 6)]
+    holes[0].backfill(5, 6)
+    assert [(found.status, found.repaired_by) for found in settle(holes, 0, 100, all_due=False)] == [
+        ("repaired", "rest")
+    ]
