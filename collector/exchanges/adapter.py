@@ -5,6 +5,7 @@ from enum import Enum
 from typing import NamedTuple, Protocol
 
 from collector.domain.records import Envelope, IdRule, StreamKey, TypedRow
+from collector.exchanges.rest import RestSide
 
 
 class Limits(NamedTuple):
@@ -85,6 +86,11 @@ class Adapter(Protocol):
         """The exchange's budgets."""
         ...
 
+    @property
+    def rest(self) -> RestSide | None:
+        """What can be had after the fact; None: nothing, so nothing can be mended."""
+        ...
+
     def plan(self, subscription: Subscription, ws_url: str) -> list[ConnectionPlan]:
         """Spread the streams over as few connections as the limits allow; `ws_url` "" means the exchange's own.
 
@@ -102,7 +108,7 @@ class Adapter(Protocol):
         ...
 
     def rows(self, data_type: str, payloads: Sequence[bytes]) -> list[TypedRow | None]:
-        """Type stored payloads, one row each.
+        """Type stored payloads, one row each: those of frames and those of REST answers alike.
 
         A number that is no finite decimal becomes None in its row; a payload without the shape of `data_type`
         becomes None as a whole.

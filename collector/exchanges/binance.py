@@ -9,7 +9,10 @@ from types import MappingProxyType
 from collector.domain.records import IdRule
 from collector.exchanges.adapter import Limits
 from collector.exchanges.binance_messages import SHAPES
+from collector.exchanges.binance_rest import BinanceRest, Endpoint
+from collector.exchanges.binance_rest_messages import SPOT_SHAPES
 from collector.exchanges.binance_streams import Channel, CombinedStreams
+from collector.exchanges.rest import RestLimits
 
 
 class Binance(CombinedStreams):
@@ -33,4 +36,12 @@ class Binance(CombinedStreams):
         streams_per_connection=1024,
         messages_per_sec=4.0,  # 5 are allowed; pongs count among them
         lifetime_secs=86_400.0,
+    )
+    rest = BinanceRest(
+        limits=RestLimits("https://api.binance.com", "binance", 6000, 60.0, "X-MBX-USED-WEIGHT-1M"),
+        root="/api/v3",
+        levels=5000,
+        depth=Endpoint("depth", 250),
+        pages=MappingProxyType({"trade": Endpoint("historicalTrades", 25), "agg_trade": Endpoint("aggTrades", 4)}),
+        shapes=SPOT_SHAPES,
     )

@@ -12,7 +12,10 @@ from typing import Final
 from collector.domain.records import IdRule
 from collector.exchanges.adapter import Limits
 from collector.exchanges.binance_futures_messages import SHAPES
+from collector.exchanges.binance_rest import BinanceRest, Endpoint
+from collector.exchanges.binance_rest_messages import FUTURES_SHAPES
 from collector.exchanges.binance_streams import Channel, CombinedStreams
+from collector.exchanges.rest import RestLimits
 
 _LIMITS: Final = Limits(
     connections=300,  # none is stated; this is spot's
@@ -21,6 +24,18 @@ _LIMITS: Final = Limits(
     messages_per_sec=8.0,  # 10 are allowed; pongs count among them
     lifetime_secs=86_400.0,
 )
+
+
+def _rest(url: str, budget: str, root: str) -> BinanceRest:
+    """Aggregates of the last 24 hours; single trades are given only to holders of a key."""
+    return BinanceRest(
+        limits=RestLimits(url, budget, 2400, 60.0, "X-MBX-USED-WEIGHT-1M"),
+        root=root,
+        levels=1000,
+        depth=Endpoint("depth", 20),
+        pages=MappingProxyType({"agg_trade": Endpoint("aggTrades", 20)}),
+        shapes=FUTURES_SHAPES,
+    )
 
 
 class BinanceUsdm(CombinedStreams):
@@ -42,6 +57,7 @@ class BinanceUsdm(CombinedStreams):
     )
     shapes = SHAPES
     limits = _LIMITS
+    rest = _rest("https://fapi.binance.com", "binance_usdm", "/fapi/v1")
 
 
 class BinanceCoinm(CombinedStreams):
@@ -55,5 +71,6 @@ class BinanceCoinm(CombinedStreams):
     channels = MappingProxyType({name: channel._replace(path="") for name, channel in BinanceUsdm.channels.items()})
     shapes = SHAPES
     limits = _LIMITS
+    rest = _rest("https://dapi.binance.com", "binance_coinm", "/dapi/v1")
     symbol_pattern = re.compile(r"[\w.-]+_(PERP|[0-9]{6})")
     symbol_example = "BTCUSD_PERP"

@@ -1,12 +1,12 @@
 """How Binance's messages are read: from a frame to a struct, from a struct to a typed row.
 
-Frames come wrapped, as combined streams send them. Prices and sizes are decimals in quotes, times are integer
+Frames come wrapped, as combined streams send them; what REST answers is bare. Prices and sizes are decimals in quotes, times are integer
 milliseconds. A struct names with ClassVars the numbers and book sides that `rows` turns into doubles.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
-from typing import Annotated, Any, Final, Generic, NamedTuple, TypeVar, get_origin
+from typing import Annotated, Any, Final, Generic, NamedTuple, Protocol, TypeVar, get_origin
 
 from msgspec import DecodeError, Meta, Raw, Struct, defstruct, field
 from msgspec.json import Decoder
@@ -42,16 +42,22 @@ Documented = Mapping[str, Any]
 """Further keys of a frame as documented, each with its type; no row is made of them."""
 
 
-class Shape(NamedTuple):
-    """The readers of one data type's frames. Each gives a `Frame`, or raises one of UNREADABLE."""
+class Reader(Protocol):
+    """Gives a `Frame`, or raises one of UNREADABLE."""
 
-    documented: Mapping[int, Decoder[Any]]
+    def decode(self, text: bytes, /) -> Any: ...
+
+
+class Shape(NamedTuple):
+    """The readers of one data type's messages in one form."""
+
+    documented: Mapping[int, Reader]
     """For frames as documented, by how many keys they have: each needs all of its keys."""
-    needed: Decoder[Any]
+    needed: Reader
     """Needs only the keys that rows are made of."""
     names_symbol: bool
-    doubles: Decoder[Any]
-    texts: Decoder[Any]
+    doubles: Reader
+    texts: Reader
     finite: Callable[[Any], bool]
     """Whether every number of a row is finite; it may say no to a row of huge ones."""
 
@@ -59,6 +65,11 @@ class Shape(NamedTuple):
 def trade_shape(message: Any, *documented: Documented) -> Shape:
     """The shape of a message with a price and a size, generic in them."""
     return _shape(message[str], message[float], message[Any], _finite_trade, documented)
+
+
+def bare_trade_shape(message: Any) -> Shape:
+    """The same of a message without a wrap."""
+    return _shape(message[str], message[float], message[Any], _finite_trade, (), reader=_BareReader)
 
 
 def quote_shape(message: Any, *documented: Documented) -> Shape:
@@ -69,6 +80,11 @@ def quote_shape(message: Any, *documented: Documented) -> Shape:
 def book_shape(message: Any, *documented: Documented) -> Shape:
     """The shape of a message with levels, generic in its sides."""
     return _shape(message[Raw], message[Doubles], message[_Texts], _finite_book, documented)
+
+
+def bare_book_shape(message: Any) -> Shape:
+    """The same of a message without a wrap."""
+    return _shape(message[Raw], message[Doubles], message[_Texts], _finite_book, (), reader=_BareReader)
 
 
 def _finite_trade(row: TradeRow | AggTradeRow) -> bool:
@@ -83,22 +99,37 @@ def _finite_book(row: BookRow) -> bool:
     return isfinite(sum(row[4]) + sum(row[5]) + sum(row[6]) + sum(row[7]))  # type: ignore[arg-type]  # doubles only
 
 
+def _reader(message: Any, **options: Any) -> Decoder[Any]:
+    return Decoder(Frame[message], **options)
+
+
+class _BareReader:
+    """Reads a message that comes without a wrap as if it had one."""
+
+    def __init__(self, message: Any, **options: Any) -> None:
+        self._decoder = Decoder(message, **options)
+
+    def decode(self, text: bytes, /) -> Frame[Any]:
+        return Frame(self._decoder.decode(text))
+
+
 def _shape(
-    needed: Any, doubles: Any, texts: Any, finite: Callable[[Any], bool], documented: Sequence[Documented]
+    needed: Any,
+    doubles: Any,
+    texts: Any,
+    finite: Callable[[Any], bool],
+    documented: Sequence[Documented],
+    reader: Callable[..., Reader] = _reader,
 ) -> Shape:
     keys = len(("stream", "data")) + len(fields(needed))
     return Shape(
-        documented={keys + len(more): _reader(_with(needed, more)) for more in documented},
-        needed=_reader(needed),
+        documented={keys + len(more): reader(_with(needed, more)) for more in documented},
+        needed=reader(needed),
         names_symbol=any(known.name == "symbol" for known in fields(needed)),
-        doubles=_reader(doubles, strict=False),
-        texts=_reader(texts, strict=False, float_hook=str),
+        doubles=reader(doubles, strict=False),
+        texts=reader(texts, strict=False, float_hook=str),
         finite=finite,
     )
-
-
-def _reader(message: Any, **options: Any) -> Decoder[Any]:
-    return Decoder(Frame[message], **options)
 
 
 def _with(needed: Any, keys: Documented) -> Any:
@@ -121,17 +152,20 @@ def book_row(
     return BookRow(first_id, last_id, previous_id, is_snapshot, bid_prices, bid_sizes, ask_prices, ask_sizes)
 
 
-def rows(shape: Shape, payloads: Sequence[bytes]) -> list[TypedRow | None]:
-    """See `Adapter.rows`."""
-    return [_row(shape, payload) for payload in payloads]
+def rows(shape: Shape, payloads: Sequence[bytes], bare: Shape | None = None) -> list[TypedRow | None]:
+    """See `Adapter.rows`; a payload that is no frame is read by the other shape, if there is one."""
+    read = [_row(shape, payload) for payload in payloads]
+    if bare is not None and None in read:
+        return [_row(bare, payload) if row is None else row for row, payload in zip(read, payloads, strict=True)]
+    return read
 
 
-def decimals(shape: Shape, payload: bytes) -> list[str]:
+def decimals(shape: Shape, payload: bytes, bare: Shape | None = None) -> list[str]:
     """See `Adapter.decimals`."""
     try:
         message = shape.texts.decode(payload).data
     except UNREADABLE:
-        return []
+        return [] if bare is None else decimals(bare, payload)
     levels = [number for side in message.sides for level in getattr(message, side) for number in level]
     return [str(number) for number in (*(getattr(message, name) for name in message.numbers), *levels)]
 

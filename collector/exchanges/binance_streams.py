@@ -24,6 +24,7 @@ from collector.exchanges.adapter import (
     Subscription,
 )
 from collector.exchanges.binance_decoding import WRAP, decoder, shown
+from collector.exchanges.binance_rest import BinanceRest
 
 _NAMES_IN_URL: Final = 100
 """Keeps the URL below 8 KiB, which many HTTP servers refuse, even where every name has to be percent-encoded."""
@@ -51,6 +52,7 @@ class CombinedStreams:
     shapes: ClassVar[Mapping[str, shapes.Shape]]
     """By data type."""
     limits: ClassVar[Limits]
+    rest: ClassVar[BinanceRest]
     symbol_pattern: ClassVar[re.Pattern[str]] = re.compile(r"[\w.-]+")
     symbol_example: ClassVar[str] = "BTCUSDT"
 
@@ -87,11 +89,11 @@ class CombinedStreams:
 
     def rows(self, data_type: str, payloads: Sequence[bytes]) -> list[TypedRow | None]:
         """`side` is the taker's: where the buyer is the maker, the taker sold."""
-        return shapes.rows(self.shapes[data_type], payloads)
+        return shapes.rows(self.shapes[data_type], payloads, self.rest.shapes.get(data_type))
 
     def decimals(self, data_type: str, payload: bytes) -> list[str]:
         """Prices and sizes."""
-        return shapes.decimals(self.shapes[data_type], payload)
+        return shapes.decimals(self.shapes[data_type], payload, self.rest.shapes.get(data_type))
 
     def _check(self, subscription: Subscription) -> None:
         """Refuse what the exchange would acknowledge and then never send, or send under a symbol nobody asked for."""

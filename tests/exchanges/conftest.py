@@ -11,6 +11,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+Lines = Callable[[str], list[dict[str, Any]]]
+"""Reads the lines of a recording by its name."""
+
 DATA = Path(__file__).parents[3] / "shared" / "data"
 
 

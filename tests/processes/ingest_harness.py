@@ -46,6 +46,7 @@ class PlainAdapter:
 
     exchange = "plain"
     id_rules: Mapping[str, IdRule] = {}
+    rest = None
 
     def __init__(self, urls: Sequence[str] = (), limits: Limits = LIMITS, messages: tuple[str, ...] = ()) -> None:
         self.limits = limits

@@ -1,0 +1,103 @@
+"""The REST side that Binance's markets have in common: the same questions under other paths, at other weights.
+
+Sources: rest-api.md in github.com/binance/binance-spot-api-docs (2026-07-21); developers.binance.com/docs/derivatives,
+"Market Data Endpoints" of usds-margined-futures and of coin-margined-futures; that the hosts share no budget:
+dev.binance.vision/t/request-limit-on-the-api-endpoints/9275.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
+
+from msgspec import Raw, Struct, ValidationError, field
+from msgspec.json import Decoder
+
+from collector.domain.errors import UndecodableError
+from collector.domain.records import Envelope, StreamKey
+from collector.exchanges.binance_decoding import shown
+from collector.exchanges.binance_shapes import UNREADABLE, Millis, Shape
+from collector.exchanges.rest import Get, RestLimits
+
+BOOK: Final = "book_delta"
+"""The data type a snapshot of the book is stored under."""
+
+_PAGE: Final = 1000
+
+
+class Endpoint(NamedTuple):
+    """A path below the market's root, and what one request of it costs."""
+
+    name: str
+    weight: int
+
+
+class _Time(Struct):
+    exchange_ms: Millis = field(name="serverTime")
+
+
+_LIST: Final = Decoder(list[Raw])
+_TIME: Final = Decoder(_Time)
+
+
+@dataclass(frozen=True)
+class BinanceRest:
+    """See `RestSide`. Budgets are counted by host, so each market has its own."""
+
+    limits: RestLimits
+    root: str
+    levels: int
+    """As many a side as a snapshot can have."""
+    depth: Endpoint
+    pages: Mapping[str, Endpoint]
+    """By data type; all take `fromId` and ask for no key."""
+    shapes: Mapping[str, Shape]
+    """By data type: how answers are read."""
+
+    def snapshot(self, symbol: str) -> Get:
+        """The best levels of the book; those beyond them stay unknown until they change."""
+        return self._get(self.depth, symbol=symbol, limit=self.levels)
+
+    def page(self, stream: StreamKey, first_id: int) -> Get | None:
+        """Up to 1,000 messages."""
+        endpoint = self.pages.get(stream.data_type)
+        if endpoint is None:
+            return None
+        return self._get(endpoint, symbol=stream.symbol, fromId=first_id, limit=_PAGE)
+
+    def read(self, stream: StreamKey, body: bytes) -> list[Envelope]:
+        """See `RestSide.read`."""
+        shape = self.shapes[stream.data_type]
+        try:
+            body.decode()
+            payloads = [body] if stream.data_type == BOOK else [bytes(text) for text in _LIST.decode(body)]
+            return [_envelope(stream, shape, payload) for payload in payloads]
+        except UNREADABLE as error:
+            raise _undecodable(error, body) from error
+
+    def clock(self) -> Get:
+        """Milliseconds."""
+        return self._get(Endpoint("time", 1))
+
+    def read_clock(self, body: bytes) -> int:
+        """See `RestSide.read_clock`."""
+        try:
+            return _TIME.decode(body).exchange_ms * 1000
+        except UNREADABLE as error:
+            raise _undecodable(error, body) from error
+
+    def _get(self, endpoint: Endpoint, **query: str | int) -> Get:
+        path = f"{self.root}/{endpoint.name}"
+        return Get(f"{path}?{urlencode(query)}" if query else path, endpoint.weight)
+
+
+def _envelope(stream: StreamKey, shape: Shape, payload: bytes) -> Envelope:
+    message: Any = shape.needed.decode(payload).data
+    exchange_us = None if message.exchange_ms is None else message.exchange_ms * 1000
+    return Envelope(stream, message.id, None, exchange_us, payload)
+
+
+def _undecodable(error: Exception, body: bytes) -> UndecodableError:
+    if isinstance(error, ValidationError):
+        return UndecodableError(f"not the answer asked for: {shown(body.decode(errors='replace'))}")
+    return UndecodableError("malformed JSON")

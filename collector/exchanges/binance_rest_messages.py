@@ -1,0 +1,83 @@
+"""The messages in the answers of Binance's REST interfaces: what streams send too, under partly other keys.
+
+Sources: as `binance_rest`. They come without a wrap, and do not name their symbol (but for COIN-M's books).
+"""
+
+from typing import ClassVar, Final, Generic
+
+from msgspec import Struct, field
+
+from collector.domain.records import AggTradeRow, BookRow, TradeRow
+from collector.exchanges.binance_messages import Depth, Number_co, Side_co
+from collector.exchanges.binance_shapes import (
+    Id,
+    Millis,
+    Nullable,
+    Shape,
+    bare_book_shape,
+    bare_trade_shape,
+    book_row,
+)
+
+
+class Trade(Struct, Generic[Number_co], gc=False):
+    """An element of `historicalTrades`."""
+
+    id: Id
+    price: Number_co
+    size: Number_co = field(name="qty")
+    exchange_ms: Millis = field(name="time")
+    buyer_is_maker: bool = field(name="isBuyerMaker")
+
+    numbers: ClassVar = ("price", "size")
+    sides: ClassVar = ()
+
+    def row(self: "Trade[float | None]") -> TradeRow:
+        return TradeRow(str(self.id), self.price, self.size, "sell" if self.buyer_is_maker else "buy")
+
+
+class AggTrade(Struct, Generic[Number_co], gc=False):
+    """An element of `aggTrades`."""
+
+    id: Id = field(name="a")
+    price: Number_co = field(name="p")
+    size: Number_co = field(name="q")
+    first_trade_id: Id = field(name="f")
+    last_trade_id: Id = field(name="l")
+    exchange_ms: Millis = field(name="T")
+    buyer_is_maker: bool = field(name="m")
+
+    numbers: ClassVar = ("price", "size")
+    sides: ClassVar = ()
+
+    def row(self: "AggTrade[float | None]") -> AggTradeRow:
+        side = "sell" if self.buyer_is_maker else "buy"
+        first, last = str(self.first_trade_id), str(self.last_trade_id)
+        return AggTradeRow(str(self.id), self.price, self.size, side, first, last)
+
+
+class TimedDepth(Struct, Generic[Side_co], gc=False):
+    """`depth` of the futures: it says when the matching engine was there."""
+
+    id: Id = field(name="lastUpdateId")
+    exchange_ms: Millis = field(name="T")
+    bids: Side_co
+    asks: Side_co
+
+    numbers: ClassVar = ()
+    sides: ClassVar = ("bids", "asks")
+
+    def row(self: "TimedDepth[Nullable]") -> BookRow:
+        return book_row(None, self.id, None, True, self.bids, self.asks)
+
+
+SPOT_SHAPES: Final[dict[str, Shape]] = {
+    "book_delta": bare_book_shape(Depth),
+    "trade": bare_trade_shape(Trade),
+    "agg_trade": bare_trade_shape(AggTrade),
+}
+
+FUTURES_SHAPES: Final[dict[str, Shape]] = {
+    "book_delta": bare_book_shape(TimedDepth),
+    "agg_trade": bare_trade_shape(AggTrade),
+}

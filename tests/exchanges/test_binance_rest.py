@@ -1,0 +1,190 @@
+"""The REST sides of Binance's markets: what they ask, and how their answers are read."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from collector.domain.errors import UndecodableError
+from collector.domain.records import AggTradeRow, BookRow, Envelope, StreamKey, TradeRow
+from collector.exchanges.adapter import Adapter
+from collector.exchanges.binance import Binance
+from collector.exchanges.binance_futures import BinanceCoinm, BinanceUsdm
+from collector.exchanges.rest import Get
+from tests.exchanges.conftest import Lines
+from tests.exchanges.numbers import decimals, numbers_of
+
+spot, usdm, coinm = Binance(), BinanceUsdm(), BinanceCoinm()
+MARKETS = [spot, usdm, coinm]
+SPOT_TRADES = StreamKey("binance", "BTCUSDT", "trade")
+
+TRADE: dict[str, Any] = {
+    "id": 28457,
+    "price": "4.00000100",
+    "qty": "12.00000000",
+    "quoteQty": "48.00001200",
+    "time": 1499865549590,
+    "isBuyerMaker": True,
+    "isBestMatch": True,
+}
+AGG_TRADE: dict[str, Any] = {
+    "a": 26129,
+    "p": "0.01633102",
+    "q": "4.70443515",
+    "f": 27781,
+    "l": 27783,
+    "T": 1498793709153,
+    "m": True,
+}
+REST_TO_STREAM = {"id": "t", "price": "p", "qty": "q", "time": "T", "isBuyerMaker": "m"}
+
+SNAPSHOTS = [
+    (spot, "binance_spot/hftbacktest_btcusdt_20240808"),
+    (spot, "binance_spot/hftbacktest_ethusdt_20240808"),
+    (usdm, "binance_usdm/hftbacktest_btcusdt_20230404"),
+    (usdm, "binance_usdm/hftbacktest_ethusdt_20240808"),
+    (coinm, "binance_coinm/hftbacktest_btcusd_perp_20240808"),
+    (spot, "binance_spot/cryptofeed_v3_BINANCE"),
+    (usdm, "binance_usdm/cryptofeed_v3_BINANCE_FUTURES"),
+]
+
+
+def text(content: object) -> bytes:
+    return json.dumps(content, separators=(",", ":")).encode()
+
+
+def key(adapter: Adapter, data_type: str) -> StreamKey:
+    return StreamKey(adapter.exchange, "BTCUSDT", data_type)
+
+
+def framed(data_type: str, answered: dict[str, Any]) -> bytes:
+    """The same message as a stream sends it."""
+    data = {REST_TO_STREAM.get(name, name): value for name, value in answered.items()}
+    events = {"trade": "trade", "agg_trade": "aggTrade"}
+    return text({"stream": "btcusdt@x", "data": {"e": events[data_type], "E": 1, "s": "BTCUSDT", **data}})
+
+
+def test_spot_asks_for_books_trades_and_aggregates_without_a_key() -> None:
+    assert spot.rest.snapshot("BTCUSDT") == Get("/api/v3/depth?symbol=BTCUSDT&limit=5000", 250)
+    assert spot.rest.page(SPOT_TRADES, 7) == Get("/api/v3/historicalTrades?symbol=BTCUSDT&fromId=7&limit=1000", 25)
+    assert spot.rest.page(key(spot, "agg_trade"), 7) == Get("/api/v3/aggTrades?symbol=BTCUSDT&fromId=7&limit=1000", 4)
+    assert spot.rest.clock() == Get("/api/v3/time", 1)
+
+
+@pytest.mark.parametrize(("adapter", "root"), [(usdm, "/fapi/v1"), (coinm, "/dapi/v1")])
+def test_futures_ask_for_books_and_aggregates_only(adapter: BinanceUsdm | BinanceCoinm, root: str) -> None:
+    assert adapter.rest.snapshot("BTCUSDT") == Get(f"{root}/depth?symbol=BTCUSDT&limit=1000", 20)
+    assert adapter.rest.page(key(adapter, "trade"), 7) is None
+    assert adapter.rest.page(key(adapter, "agg_trade"), 7) == Get(
+        f"{root}/aggTrades?symbol=BTCUSDT&fromId=7&limit=1000", 20
+    )
+    assert adapter.rest.clock() == Get(f"{root}/time", 1)
+
+
+@pytest.mark.parametrize("data_type", ["book_delta", "book_snapshot", "book_ticker"])
+def test_book_messages_cannot_be_had_again(data_type: str) -> None:
+    for adapter in MARKETS:
+        assert adapter.rest.page(key(adapter, data_type), 1) is None
+
+
+def test_a_symbol_beyond_ascii_is_percent_encoded() -> None:
+    assert spot.rest.snapshot("币安人生USDT").target.isascii()
+
+
+def test_no_two_markets_share_a_budget() -> None:
+    assert len({adapter.rest.limits.budget for adapter in MARKETS}) == 3
+
+
+def test_an_answer_of_trades_is_one_envelope_a_trade_with_its_own_untouched_text() -> None:
+    first, second = b'{"id":1, %s' % text(TRADE)[12:], text({**TRADE, "id": 3})
+    body = b"[%s ,\n%s]" % (first, second)
+    assert spot.rest.read(SPOT_TRADES, body) == [
+        Envelope(SPOT_TRADES, 1, None, 1499865549590000, first),
+        Envelope(SPOT_TRADES, 3, None, 1499865549590000, second),
+    ]
+    assert spot.rest.read(SPOT_TRADES, b"[]") == []
+
+
+def test_trades_and_aggregates_of_an_answer_have_the_rows_of_their_data_type() -> None:
+    assert spot.rows("trade", [text(TRADE)]) == [TradeRow("28457", 4.000001, 12.0, "sell")]
+    assert spot.rows("trade", [text({**TRADE, "isBuyerMaker": False})]) == [TradeRow("28457", 4.000001, 12.0, "buy")]
+    for adapter in MARKETS:
+        assert adapter.rows("agg_trade", [text(AGG_TRADE)]) == [
+            AggTradeRow("26129", 0.01633102, 4.70443515, "sell", "27781", "27783")
+        ]
+
+
+def test_answers_and_frames_keep_their_places_among_each_other() -> None:
+    payloads = [text({**TRADE, "id": 1}), framed("trade", {**TRADE, "id": 2}), b"{}", text({**TRADE, "id": 3})]
+    assert [row and row[0] for row in spot.rows("trade", payloads)] == ["1", "2", None, "3"]
+
+
+@given(decimals, decimals, st.booleans(), st.integers(0, 2**62))
+@example("NaN", "1e999", True, 0)
+@settings(suppress_health_check=[HealthCheck.too_slow])
+def test_a_trade_over_rest_has_the_row_and_the_decimals_of_the_same_trade_in_a_stream(
+    price: str, size: str, seller_took: bool, number: int
+) -> None:
+    trade = {**TRADE, "id": number, "price": price, "qty": size, "isBuyerMaker": seller_took}
+    aggregate = {**AGG_TRADE, "a": number, "p": price, "q": size, "m": seller_took}
+    for data_type, answered in (("trade", trade), ("agg_trade", aggregate)):
+        over_rest, in_stream = text(answered), framed(data_type, answered)
+        assert spot.rows(data_type, [over_rest]) == spot.rows(data_type, [in_stream]) != [None]
+        assert list(spot.decimals(data_type, over_rest)) == list(spot.decimals(data_type, in_stream)) == [price, size]
+
+
+@pytest.mark.parametrize(("adapter", "name"), SNAPSHOTS)
+def test_a_recorded_snapshot_is_one_book_message_with_levels_and_order_as_sent(
+    adapter: Adapter, name: str, recorded: Lines
+) -> None:
+    bodies = [line["raw"].encode() for line in recorded(name) if line["dir"] == "http" and "/depth" in line["url"]]
+    assert bodies
+    rest = adapter.rest
+    assert rest is not None
+    for body in bodies:
+        sent = json.loads(body)
+        (envelope,) = rest.read(key(adapter, "book_delta"), body)
+        exchange_us = sent["T"] * 1000 if "T" in sent else None
+        assert envelope == (key(adapter, "book_delta"), sent["lastUpdateId"], None, exchange_us, body)
+        (row,) = adapter.rows("book_delta", [body])
+        assert isinstance(row, BookRow)
+        assert row[:4] == (None, sent["lastUpdateId"], None, True)
+        assert list(row.bid_prices) == sorted(row.bid_prices, reverse=True)  # type: ignore[type-var]  # no nulls
+        assert list(row.ask_prices) == sorted(row.ask_prices)  # type: ignore[type-var]  # no nulls
+        numbers = [number for side in ("bids", "asks") for level in sent[side] for number in level]
+        assert list(adapter.decimals("book_delta", body)) == numbers
+        assert list(numbers_of(row)) == [float(number) for number in numbers]
+
+
+def test_a_level_that_is_no_decimal_is_null_in_its_snapshot() -> None:
+    (row,) = spot.rows("book_delta", [b'{"lastUpdateId":7,"bids":[["NaN","1"]],"asks":[]}'])
+    assert row == BookRow(None, 7, None, True, (None,), (1.0,), (), ())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>403 Forbidden</html>",
+        b'{"code":-1121,"msg":"Invalid symbol."}',
+        b'[{"id":"x"}]',
+        b'[{"id":1,"price":"\xff"}]',
+        b"[" * 100_000,
+        text([{**TRADE, "id": -1}]),
+    ],
+)
+def test_any_other_answer_is_undecodable_for_a_short_reason(body: bytes) -> None:
+    for stream in (SPOT_TRADES, key(spot, "book_delta")):
+        with pytest.raises(UndecodableError) as caught:
+            spot.rest.read(stream, body)
+        assert 0 < len(str(caught.value)) < 150
+        assert str(caught.value).isascii()
+    with pytest.raises(UndecodableError):
+        spot.rest.read_clock(body)
+
+
+def test_the_exchanges_clock_is_read_in_microseconds() -> None:
+    for adapter in MARKETS:
+        assert adapter.rest.read_clock(b'{"serverTime":1499827319559}') == 1499827319559000
