@@ -159,5 +159,7 @@ def _watch_parent(flag: StopFlag, log: FilteringBoundLogger) -> None:
         clock.sleep(_ORPHAN_POLL_SECS)
     flag.orphaned = True
     log.warning("parent_vanished", grace_secs=ORPHAN_GRACE_SECS)
-    clock.sleep(ORPHAN_GRACE_SECS)
+    for _ in range(round(ORPHAN_GRACE_SECS / _ORPHAN_POLL_SECS)):
+        # One long sleep would be over at once when a process goes on that was stopped meanwhile.
+        clock.sleep(_ORPHAN_POLL_SECS)
     os._exit(ORPHAN_EXIT_CODE)

@@ -49,6 +49,9 @@ class Judgement:
     """Connections that lost their tail."""
     longest_tail_frames: int = 0
     longest_tail_bytes: int = 0
+    """Of an ingest that ran until it was killed: one read buffer, and what came since it last read."""
+    longest_stopped_tail_bytes: int = 0
+    """Of one that had been stopped: as much as the kernel holds for a connection whose reader does nothing."""
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -119,26 +122,35 @@ def _judge_tails(evidence: Evidence, missing: dict[Stream, list[Sent]], result: 
     for connection in evidence.connections:
         tail = [frame for stream, frame in connection.frames if (stream, frame.digest) in lost]
         if tail:
-            _count_tail(tail, result)
+            kills = _kills_of(connection, evidence.killed)
+            _count_tail(tail, kills, result)
             about = f"connection {connection.number} of {connection.feed}, closed {connection.closed_us / 1e6:.3f}: "
-            for text in _tail_problems(connection, tail, evidence.killed):
+            for text in _tail_problems(tail, kills):
                 result.problems.append(Problem("tail", about + text))
             if kept := _kept_behind_the_first(connection, lost, evidence.connections):
                 result.problems.append(Problem("tail", f"{about}{kept} frames were kept behind the first missing one"))
 
 
-def _count_tail(tail: Sequence[Sent], result: Judgement) -> None:
-    result.tails += 1
-    result.longest_tail_frames = max(result.longest_tail_frames, len(tail))
-    result.longest_tail_bytes = max(result.longest_tail_bytes, sum(frame.size_bytes for frame in tail))
-
-
-def _tail_problems(connection: Connection, tail: Sequence[Sent], killed: Sequence[Killed]) -> Iterator[str]:
-    kills = [
+def _kills_of(connection: Connection, killed: Sequence[Killed]) -> list[Killed]:
+    """Those that may have ended the connection."""
+    return [
         kill
         for kill in killed
         if kill.feed == connection.feed and abs(kill.at_us - connection.closed_us) <= CLOSE_SLACK_US
     ]
+
+
+def _count_tail(tail: Sequence[Sent], kills: Sequence[Killed], result: Judgement) -> None:
+    size_bytes = sum(frame.size_bytes for frame in tail)
+    result.tails += 1
+    result.longest_tail_frames = max(result.longest_tail_frames, len(tail))
+    if any(kill.ran_until_us < kill.at_us for kill in kills):
+        result.longest_stopped_tail_bytes = max(result.longest_stopped_tail_bytes, size_bytes)
+    else:
+        result.longest_tail_bytes = max(result.longest_tail_bytes, size_bytes)
+
+
+def _tail_problems(tail: Sequence[Sent], kills: Sequence[Killed]) -> Iterator[str]:
     if not kills:
         yield f"{len(tail)} frames missing, but nobody killed its ingest"
     elif (early_us := min(kill.ran_until_us for kill in kills) - tail[0].at_us) > READ_SLACK_US:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from statistics import median
 from typing import Final
 
@@ -20,6 +20,9 @@ MOST_BYTES: Final = 250_000_000
 
 MOST_GROWTH: Final = 3
 """How much more a supervisor may hold late in its life than early, in the median: threads begin when first needed."""
+
+HELD: Final = ("fds", "threads", "semaphores")
+"""What a supervisor shall hold no more of, however many children it has buried."""
 
 FEWEST_SAMPLES: Final = 2
 """Fewer than this of one supervisor say nothing about growth."""
@@ -77,15 +80,18 @@ def usage_problems(samples: Sequence[Sample], peak_bytes: Mapping[str, int]) -> 
         if used > MOST_BYTES
     ]  # fmt: skip
     problems += [
-        Problem("zombie", f"supervisor {sample.supervisor} has {sample.zombies} zombies")
-        for sample in samples
-        if sample.zombies
+        Problem("zombie", f"supervisor {later.supervisor} does not reap {sorted(lasting)}")
+        for earlier, later in pairwise(samples)
+        if earlier.supervisor == later.supervisor and (lasting := earlier.zombies & later.zombies)
     ]
     early, late = held(samples)
-    for name in ("fds", "threads"):
+    for name in HELD:
         before, after = _middle(early, name), _middle(late, name)
         if before is not None and after is not None and after - before > MOST_GROWTH:
             problems.append(Problem("leak", f"supervisors hold {before:g} {name} early in their lives, {after:g} late"))
+    before, after = _semaphores(samples)
+    if before is not None and after is not None and after - before > MOST_GROWTH:
+        problems.append(Problem("leak", f"{before:g} semaphores exist early in the run, {after:g} late"))
     return problems
 
 
@@ -170,12 +176,14 @@ def _other_table(outcome: Outcome) -> list[str]:
         ["exit codes of the supervisor before the last", exits],
         ["steps that found their process gone", outcome.skipped],
         ["samples of supervisors with all their children", len(outcome.samples)],
-        ["their fds, early / late in their lives, median", _pair(early, late, "fds")],
-        ["their threads, early / late", _pair(early, late, "threads")],
+        ["their fds, early / late in their lives, median", _pair(_middle(early, "fds"), _middle(late, "fds"))],
+        ["their threads, early / late", _pair(_middle(early, "threads"), _middle(late, "threads"))],
+        ["semaphores in /dev/shm, early / late in the run, median", _pair(*_semaphores(outcome.samples))],
         ["semaphores seen / left in /dev/shm", " / ".join(map(str, outcome.semaphores))],
         ["connections that lost their tail", judgement.tails],
         ["longest tail, frames", judgement.longest_tail_frames],
-        ["longest tail, bytes", judgement.longest_tail_bytes],
+        ["longest tail of an ingest that ran, bytes", judgement.longest_tail_bytes],
+        ["longest tail of one that had been stopped, bytes", judgement.longest_stopped_tail_bytes],
         ["children taken for dead / that were not stopped", " / ".join(map(str, outcome.hung))],
         ["lines on stderr that are none of the log", outcome.strays],
         ["segments archived", outcome.events.get("segment_archived", 0)],
@@ -199,8 +207,13 @@ def _total(counts: Iterable[Count]) -> Count:
     return total
 
 
-def _pair(early: Sequence[Sample], late: Sequence[Sample], name: str) -> str:
-    before, after = _middle(early, name), _middle(late, name)
+def _semaphores(samples: Sequence[Sample]) -> tuple[float | None, float | None]:
+    """They outlive supervisors, so the halves are those of the whole run."""
+    half = len(samples) // 2
+    return _middle(samples[:half], "semaphores"), _middle(samples[half:], "semaphores")
+
+
+def _pair(before: float | None, after: float | None) -> str:
     return "too few samples" if before is None or after is None else f"{before:g} / {after:g}"
 
 

@@ -181,6 +181,7 @@ def test_a_stopped_ingest_reads_nothing_more() -> None:
     run = evidence(long, KEPT, [ROW])
     run = Evidence(**{**vars(run), "killed": [Killed("all", 9 * SEC, 3 * SEC)]})
     assert kinds(run) == []
+    assert (judge(run).longest_tail_bytes, judge(run).longest_stopped_tail_bytes) == (0, 20)
 
 
 def test_a_frame_kept_twice_is_a_problem() -> None:

@@ -17,7 +17,7 @@ OUTCOME = Outcome(
 
 
 def life(supervisor: int, *fds: int) -> list[Sample]:
-    return [Sample(supervisor, starts, number, 3, 0) for starts, number in enumerate(fds)]
+    return [Sample(supervisor, starts, number, 3, 44, frozenset()) for starts, number in enumerate(fds)]
 
 
 def test_the_verdict_is_one_line_with_the_counts() -> None:
@@ -57,6 +57,21 @@ def test_a_supervisor_that_is_seen_too_seldom_says_nothing_about_leaks() -> None
     assert usage_problems(life(1, 30) + life(2, 40) + life(3, 50), {}) == []
 
 
-def test_zombies_and_too_much_memory_are_problems() -> None:
-    zombie = Sample(1, 4, 30, 3, zombies=1)
-    assert [problem.kind for problem in usage_problems([zombie], {"writer": 300_000_000})] == ["memory", "zombie"]
+def test_semaphores_that_outlive_their_supervisors_leak() -> None:
+    def run(*counts: int) -> list[Sample]:
+        return [Sample(pid, 4, 30, 3, count, frozenset()) for pid, count in enumerate(counts)]
+
+    assert usage_problems(run(44, 44, 33, 44), {}) == []
+    assert [problem.kind for problem in usage_problems(run(44, 88, 132, 176), {})] == ["leak"]
+
+
+def test_a_zombie_is_a_problem_only_if_it_lasts() -> None:
+    def seen(supervisor: int, *zombies: int) -> Sample:
+        return Sample(supervisor, 4, 30, 3, 44, frozenset(zombies))
+
+    assert usage_problems([seen(1, 70), seen(1, 71), seen(1), seen(1, 72), seen(2, 72)], {}) == []
+    assert [problem.kind for problem in usage_problems([seen(1, 70), seen(1, 70, 71)], {})] == ["zombie"]
+
+
+def test_too_much_memory_is_a_problem() -> None:
+    assert [problem.kind for problem in usage_problems([], {"writer": 300_000_000})] == ["memory"]

@@ -56,6 +56,12 @@ def test_the_log_tells_which_process_has_which_role(log: LogTail) -> None:
     assert (log.starts_in_run, log.children) == (0, {})
 
 
+def test_a_child_that_was_killed_while_it_was_told_to_stop_has_died_too(log: LogTail) -> None:
+    log.take(line("process_stopped", child="writer", pid=7, exit_code=0))
+    log.take(line("process_stopped", child="ingest:a", pid=8, exit_code=-9))
+    assert [(death.role, death.exit_code) for death in log.deaths] == [("ingest:a", -9)]
+
+
 def test_the_log_is_read_on_from_where_it_stood_and_only_whole_lines(log: LogTail, tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_bytes(line("connected") + b"\n" + line("disconnected")[:10])

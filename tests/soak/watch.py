@@ -30,11 +30,14 @@ class Sample(NamedTuple):
     """How many children it had started by then."""
     fds: int
     threads: int
-    zombies: int
+    semaphores: int
+    """Those of the whole run that exist."""
+    zombies: frozenset[int]
+    """Children that have ended and are not reaped yet; one that ended at this very moment is no fault."""
 
 
 class Death(NamedTuple):
-    """A child that ended without being told to, as the log has it."""
+    """A child that ended without being told to, or not in order, as the log has it."""
 
     role: str
     pid: int
@@ -92,7 +95,7 @@ class LogTail:
                 self.children[entry["child"]] = entry["pid"]
                 self.starts[entry["child"]] += 1
                 self.starts_in_run += 1
-            case "process_died":
+            case "process_died" | "process_stopped" if entry["exit_code"]:
                 at_us = int(datetime.fromisoformat(entry["ts"]).timestamp() * 1e6)
                 self.deaths.append(Death(entry["child"], entry["pid"], entry["exit_code"], at_us))
             case "process_hung":
@@ -160,7 +163,8 @@ class Processes:
         """What the supervisor holds now."""
         folder = Path(f"/proc/{self.supervisor}")
         fds, threads = (len(list((folder / name).iterdir())) for name in ("fd", "task"))
-        return Sample(self.supervisor, self._log.starts_in_run, fds, threads, len(list(zombies_of(self.supervisor))))
+        semaphores, zombies = len(self.leaked_semaphores()), frozenset(zombies_of(self.supervisor))
+        return Sample(self.supervisor, self._log.starts_in_run, fds, threads, semaphores, zombies)
 
     def complete(self, roles: Sequence[str]) -> bool:
         """Whether the present supervisor has a living child of each role."""
