@@ -24,7 +24,7 @@ ROOMS_OF_PACKAGES = {
     "pyarrow": {"storage", "simulator"},
     "boto3": {"storage"},
     "botocore": {"storage"},
-    "urllib3": {"storage"},
+    "urllib3": {"feed", "storage"},
     "multiprocessing": {"channel", "processes", "supervision"},
     "subprocess": {"supervision"},
     "structlog": {"logs", "http", "processes", "supervision"},

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.feed.budget import BUSY_SECS, ConnectionBudget, wait_secs
+from collector.feed.budget import ConnectionBudget, wait_secs
+from collector.feed.shared import BUSY_SECS
 
 
 class WallClock:
@@ -72,7 +73,8 @@ def test_two_processes_together_keep_to_the_budget(path: Path) -> None:
     script = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from collector.feed.budget import BUSY_SECS, ConnectionBudget\n"
+        "from collector.feed.budget import ConnectionBudget\n"
+        "from collector.feed.shared import BUSY_SECS\n"
         "budget = ConnectionBudget(Path(sys.argv[1]), 50, 3600, time.time_ns)\n"
         "taken = 0\n"
         "while (wait := budget.take()) <= BUSY_SECS:\n"

@@ -1,0 +1,104 @@
+"""GET requests to an exchange's REST interface: bounded in time and size, and nowhere else than asked."""
+
+import ssl
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from collector.domain.clock import Clock
+from collector.domain.errors import RetryError
+
+CONNECT_TIMEOUT_SECS: Final = 5.0
+READ_TIMEOUT_SECS: Final = 10.0
+"""The longest wait for a next piece of an answer."""
+
+ANSWER_SECS: Final = 30.0
+"""The longest a whole answer may take."""
+
+MAX_BODY_BYTES: Final = 16 << 20
+"""The whole book of the busiest symbols takes some 300 kB, a page of trades 150 kB."""
+
+_PIECE_BYTES: Final = 16 << 10
+_HEADERS: Final = {"User-Agent": "market-data-collector", "Accept-Encoding": "gzip"}
+
+
+class RestError(RetryError):
+    """No whole answer came; `reason` is one word of: unreachable, slow, too_large."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+class Answer(NamedTuple):
+    """An HTTP answer of any status; the names in `headers` match in any case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    asked_ns: int
+    """Wall time right before the request went out."""
+    received_ns: int
+    """Wall time once the whole answer was there."""
+
+
+class RestClient:
+    """One exchange's interface at `base_url`, through the environment's proxy if there is one. For one thread.
+
+    Connections are kept, certificates verified, redirects not followed, and nothing is asked twice by itself.
+    """
+
+    def __init__(self, base_url: str, clock: Clock) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._clock = clock
+        self._pool = _pool(self._base_url)
+
+    def get(self, target: str) -> Answer:
+        """Ask for a path with its query. Raises RestError unless a whole answer came."""
+        asked_ns = self._clock.now_ns()
+        try:
+            response = self._pool.request(
+                "GET", self._base_url + target, headers=_HEADERS, preload_content=False, redirect=False, retries=False,
+                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_SECS, read=READ_TIMEOUT_SECS),
+            )  # fmt: skip
+            body = self._body(response)
+        except (HTTPError, OSError) as error:
+            raise RestError("unreachable", f"{type(error).__name__}: {error}") from error
+        return Answer(response.status, response.headers, body, asked_ns, self._clock.now_ns())
+
+    def renew(self) -> None:
+        """Ask the next time on a new connection, which may lead to another of the exchange's servers."""
+        self._pool.clear()
+
+    def _body(self, response: urllib3.BaseHTTPResponse) -> bytes:
+        try:
+            pieces = list(self._pieces(response))
+        except BaseException:
+            response.close()
+            raise
+        response.release_conn()
+        return b"".join(pieces)
+
+    def _pieces(self, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+        deadline = self._clock.monotonic() + ANSWER_SECS
+        size_bytes = 0
+        for piece in response.stream(_PIECE_BYTES, decode_content=True):
+            size_bytes += len(piece)
+            if size_bytes > MAX_BODY_BYTES:
+                raise RestError("too_large", f"an answer of more than {MAX_BODY_BYTES} bytes")
+            if self._clock.monotonic() > deadline:
+                raise RestError("slow", f"an answer that took more than {ANSWER_SECS:.0f} s")
+            yield piece
+
+
+def _pool(base_url: str) -> urllib3.PoolManager:
+    url = urlsplit(base_url)
+    proxy = None if proxy_bypass(url.netloc) else getproxies().get(url.scheme)
+    context = ssl.create_default_context()
+    if proxy is not None:
+        return urllib3.ProxyManager(proxy, num_pools=1, maxsize=1, ssl_context=context)
+    return urllib3.PoolManager(num_pools=1, maxsize=1, ssl_context=context)

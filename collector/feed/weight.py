@@ -1,0 +1,118 @@
+"""The weight an exchange allows one address to ask of its REST interface, shared through a small file.
+
+Whoever else asks from this address is seen in the header with which each answer tells the weight used so far.
+Source: https://developers.binance.com/docs/binance-spot-api-docs/rest-api/limits
+"""
+
+from collections.abc import Callable, Sequence
+from math import floor
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from collector.feed.shared import BUSY_SECS, SharedFile, ban_left_secs
+
+RESERVE_SHARE: Final = 0.1
+"""Of the exchange's whole weight this much stays unused by us, whatever the others at this address do."""
+
+
+class _Account(msgspec.Struct, forbid_unknown_fields=True):
+    """What the file holds; times are seconds since the epoch, because processes share no other clock."""
+
+    spent: list[tuple[float, int]] = []
+    used_at: float = 0.0
+    """When an answer last told the weight used."""
+    used: int = 0
+    """The weight used by everybody at this address, as then told, with what we have taken since."""
+    banned_at: float = 0.0
+    banned_secs: float = 0.0
+
+
+class WeightBudget:
+    """At most `share` of the exchange's `weight` in any `window_secs`, over all processes that use the same file.
+
+    A single request that is larger than the share is let through when nothing else was asked within the window. A file
+    that cannot be read begins anew; times in the future (the wall clock stepped back) do not count. No call blocks. All
+    raise OSError if the file cannot be opened or written.
+    """
+
+    def __init__(self, path: Path, weight: int, window_secs: float, share: float, now_ns: Callable[[], int]) -> None:
+        self._file = SharedFile(path)
+        self._weight = weight
+        self._window_secs = window_secs
+        self._share = share
+        self._now_ns = now_ns
+
+    def take(self, weight: int) -> float:
+        """0.0 if a request of this weight may be made now, which is then noted; else seconds after which to ask again."""
+        return self._change(lambda account, now: self._take(account, weight, now))
+
+    def note_used(self, used: int) -> float:
+        """An answer told the weight used in this window by everybody; 0.0 once noted, else as `take`."""
+
+        def note(account: _Account, now: float) -> float:
+            account.used_at, account.used = now, used
+            return 0.0
+
+        return self._change(note)
+
+    def ban(self, secs: float) -> float:
+        """The exchange wants no request from this address for so long; 0.0 once noted, else as `take`."""
+
+        def note(account: _Account, now: float) -> float:
+            if secs > ban_left_secs(account.banned_at, account.banned_secs, now):
+                account.banned_at, account.banned_secs = now, secs
+            return 0.0
+
+        return self._change(note)
+
+    def spent(self) -> int | None:
+        """What we have asked for within the window; None while another process holds the file."""
+        return self._file.change(
+            _Account, lambda account: sum(cost for _, cost in self._recent(account, self._now_ns() / 1e9))
+        )
+
+    def _change(self, change: Callable[[_Account, float], float]) -> float:
+        wait = self._file.change(_Account, lambda account: change(account, self._now_ns() / 1e9))
+        return BUSY_SECS if wait is None else wait
+
+    def _take(self, account: _Account, weight: int, now: float) -> float:
+        account.spent = self._recent(account, now)
+        wait = max(
+            ban_left_secs(account.banned_at, account.banned_secs, now),
+            own_wait_secs(account.spent, now, weight, self._share * self._weight, self._window_secs),
+            self._common_wait_secs(account, weight, now),
+        )
+        if wait == 0:
+            account.spent.append((now, weight))
+            account.used += weight
+        return wait
+
+    def _recent(self, account: _Account, now: float) -> list[tuple[float, int]]:
+        return [(at, cost) for at, cost in account.spent if now - self._window_secs < at <= now]
+
+    def _common_wait_secs(self, account: _Account, weight: int, now: float) -> float:
+        """Until the exchange's window, which begins at a whole multiple of its length, is over."""
+        window = floor(now / self._window_secs)
+        if floor(account.used_at / self._window_secs) != window:
+            account.used_at, account.used = now, 0
+        if account.used == 0 or account.used + weight <= self._weight * (1 - RESERVE_SHARE):
+            return 0.0
+        return (window + 1) * self._window_secs - now
+
+
+def own_wait_secs(
+    spent: Sequence[tuple[float, int]], now: float, weight: int, allowed: float, window_secs: float
+) -> float:
+    """Seconds until `weight` more keeps to `allowed` in any `window_secs`, or until nothing else lies within it.
+
+    `spent` holds what was taken within the window, oldest first.
+    """
+    used, wait = sum(cost for _, cost in spent), 0.0
+    for at, cost in spent:
+        if used + weight <= allowed:
+            break
+        used -= cost
+        wait = at + window_secs - now
+    return max(0.0, wait)

@@ -1,0 +1,132 @@
+"""The REST client against servers that answer byte for byte what a test says, over real sockets."""
+
+import gzip
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from collector.domain.errors import RetryError
+from collector.feed import rest
+from collector.feed.rest import Answer, RestClient, RestError
+from tests.feed.servers import Server, meanwhile
+
+
+class Clock:
+    """Counts up at every look."""
+
+    def __init__(self, step_secs: float = 0.0) -> None:
+        self._ns = itertools.count(1)
+        self._secs = 0.0
+        self._step_secs = step_secs
+
+    def now_ns(self) -> int:
+        return next(self._ns)
+
+    def monotonic(self) -> float:
+        self._secs += self._step_secs
+        return self._secs
+
+    def sleep(self, secs: float) -> None:
+        raise AssertionError
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.close()
+
+
+def client(server: Server, prefix: str = "", step_secs: float = 0.0) -> RestClient:
+    return RestClient(f"http://127.0.0.1:{server.port}{prefix}", Clock(step_secs))
+
+
+def head(status: str, size: int, *headers: str) -> bytes:
+    return "\r\n".join([f"HTTP/1.1 {status}", *headers, f"Content-Length: {size}", "", ""]).encode()
+
+
+def answer(server: Server, asker: RestClient, *pieces: bytes, target: str = "/x") -> tuple[Answer, str]:
+    asked = meanwhile(lambda: asker.get(target))
+    sock, request = server.accept_silently()
+    sock.sendall(b"".join(pieces))
+    return asked.result(10), request
+
+
+def test_an_answer_comes_with_its_status_headers_body_and_times(server: Server) -> None:
+    got, request = answer(
+        server, client(server, "/eu"), head("200 OK", 2, "X-MBX-USED-WEIGHT-1M: 27"), b"[]", target="/api/v3/depth?a=b"
+    )
+    assert request.startswith("GET /eu/api/v3/depth?a=b HTTP/1.1\r\n")
+    assert (got.status, got.body, got.headers["x-mbx-used-weight-1m"]) == (200, b"[]", "27")
+    assert got.asked_ns < got.received_ns
+
+
+def test_a_refusal_is_an_answer_and_a_redirect_is_not_followed(server: Server) -> None:
+    got, _ = answer(server, client(server), head("429 Too Many Requests", 4, "Retry-After: 7"), b"slow")
+    assert (got.status, got.headers["Retry-After"], got.body) == (429, "7", b"slow")
+    got, _ = answer(server, client(server), head("302 Found", 0, f"Location: http://127.0.0.1:{server.port}/other"))
+    assert got.status == 302
+
+
+def test_a_compressed_body_is_read(server: Server) -> None:
+    packed = gzip.compress(b'{"lastUpdateId":1}')
+    got, request = answer(server, client(server), head("200 OK", len(packed), "Content-Encoding: gzip"), packed)
+    assert "Accept-Encoding: gzip" in request
+    assert got.body == b'{"lastUpdateId":1}'
+
+
+def test_a_connection_is_kept_until_it_is_renewed(server: Server) -> None:
+    asker = client(server)
+    asked = meanwhile(lambda: asker.get("/1"))
+    first, _ = server.accept_silently()
+    first.sendall(head("200 OK", 1) + b"1")
+    assert asked.result(10).body == b"1"
+
+    asked = meanwhile(lambda: asker.get("/2"))
+    assert first.recv(4096).startswith(b"GET /2 ")
+    first.sendall(head("200 OK", 1) + b"2")
+    assert asked.result(10).body == b"2"
+
+    asker.renew()
+    assert answer(server, asker, head("200 OK", 1), b"3", target="/3")[1].startswith("GET /3 ")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"nonsense\r\n\r\n",
+        head("200 OK", 10) + b"half",
+        head("200 OK", 4, "Content-Encoding: gzip") + b"none",
+    ],
+)
+def test_what_is_no_whole_answer_is_tried_again(server: Server, sent: bytes) -> None:
+    asked = meanwhile(lambda: client(server).get("/x"))
+    sock, _ = server.accept_silently()
+    sock.sendall(sent)
+    sock.close()
+    with pytest.raises(RestError) as caught:
+        asked.result(10)
+    assert caught.value.reason == "unreachable"
+    assert isinstance(caught.value, RetryError)
+
+
+def test_nobody_there_is_tried_again(server: Server) -> None:
+    server.close()
+    with pytest.raises(RestError, match="refused"):
+        client(server).get("/x")
+
+
+def test_a_body_without_end_is_cut(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rest, "MAX_BODY_BYTES", 100)
+    packed = gzip.compress(bytes(1_000))
+    with pytest.raises(RestError) as caught:
+        answer(server, client(server), head("200 OK", len(packed), "Content-Encoding: gzip"), packed)
+    assert caught.value.reason == "too_large"
+
+
+def test_an_answer_that_takes_too_long_is_given_up(server: Server) -> None:
+    with pytest.raises(RestError) as caught:
+        answer(server, client(server, step_secs=31), head("200 OK", 2), b"[]")
+    assert caught.value.reason == "slow"
