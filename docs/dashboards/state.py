@@ -1,0 +1,176 @@
+"""The rows that say how things stand: gaps and connections, archive, processes, disk and clock."""
+
+from typing import Final
+
+from docs.dashboards.terms import NONE_IS_WELL, WIDE, Panel, Query, Row, host, per_second, risen
+
+STORE_AWAY: Final = host('code="store_unreachable"')
+TYPE: Final = host('exchange=~"$exchange"', 'data_type=~"$data_type"')
+
+GAPS = Row(
+    "Gaps and connections",
+    (
+        Panel(
+            "Gap rows by kind and status",
+            "Rows written to the gap ledger; a gap that is closed or repaired gets another row.",
+            (Query(risen("collector_gaps_total", "kind, status", host()), "{{kind}} {{status}}"),),
+            kind="bars", width=WIDE,
+        ),
+        Panel(
+            "Gap rows by stream type",
+            "The same, by exchange and data type.",
+            (Query(
+                risen("collector_gaps_total", "exchange, data_type", TYPE),
+                "{{exchange}} {{data_type}}",
+            ),),
+            kind="bars", width=WIDE,
+        ),
+        Panel(
+            "Connections",
+            "By feed and state.",
+            (Query(f"sum by (feed, state) (collector_connections{host()}) > 0", "{{feed}} {{state}}"),),
+            width=6,
+        ),
+        Panel(
+            "Ended connections",
+            "By cause; renewed ones were replaced before the exchange would have closed them.",
+            (Query(risen("collector_disconnects_total", "feed, cause", host()), "{{feed}} {{cause}}"),),
+            kind="bars", width=6,
+        ),
+        Panel(
+            "Attempts",
+            "Connections opened again, handshakes that failed, subscriptions the exchange refused.",
+            (
+                Query(risen("collector_reconnects_total", "feed", host()), "{{feed}} reconnected"),
+                Query(risen("collector_connect_failures_total", "feed", host()), "{{feed}} failed"),
+                Query(risen("collector_subscriptions_refused_total", "feed", host()), "{{feed}} refused"),
+            ),
+            kind="bars", width=6,
+        ),
+        Panel(
+            "Since the last market data",
+            "How long ago a socket of the feed last brought market data.",
+            (Query(f"time() - collector_feed_last_data_timestamp_seconds{host()}", "{{instance}} {{feed}}"),),
+            unit="s", width=6,
+        ),
+    ),
+)  # fmt: skip
+
+ARCHIVE = Row(
+    "Archive",
+    (
+        Panel(
+            "Store",
+            "Red while the store takes no objects; segments wait on disk meanwhile.",
+            (Query(f"collector_unhealthy_reason{STORE_AWAY}", "{{instance}}"),),
+            kind="states", steps=NONE_IS_WELL,
+        ),
+        Panel(
+            "Uploads",
+            "Objects put into the store: ok means confirmed; failed ones are tried again.",
+            (Query(risen("collector_uploads_total", "result", host()), "{{result}}"),),
+            kind="bars",
+        ),
+        Panel(
+            "Segments",
+            "Confirmed by the store, and set aside because they could not be archived.",
+            (
+                Query(risen("collector_segments_archived_total", "instance", host()), "{{instance}} archived"),
+                Query(risen("collector_segments_quarantined_total", "instance", host()), "{{instance}} quarantined"),
+            ),
+            kind="bars",
+        ),
+        Panel(
+            "Backlog in time",
+            "Since when the oldest sealed segment waits.",
+            (Query(f"collector_archive_backlog_age_seconds{host()}", "{{instance}}"),),
+            unit="s",
+        ),
+        Panel(
+            "Backlog in bytes",
+            "Sealed segments that wait for the archiver.",
+            (Query(f"collector_archive_backlog_bytes{host()}", "{{instance}}"),),
+            unit="bytes",
+        ),
+        Panel(
+            "Archived",
+            "Bytes and rows of confirmed objects.",
+            (
+                Query(per_second("collector_archived_bytes_total", "instance", host()), "{{instance}} bytes/s"),
+                Query(per_second("collector_archived_rows_total", "instance", host()), "{{instance}} rows/s"),
+            ),
+        ),
+    ),
+)  # fmt: skip
+
+PROCESSES = Row(
+    "Processes",
+    (
+        Panel(
+            "Restarts",
+            "How often each process was started again.",
+            (Query(risen("collector_process_restarts_total", "instance, process", host()), "{{instance}} {{process}}"),),
+            kind="bars",
+        ),
+        Panel(
+            "Processor",
+            "1 is one core.",
+            (Query(per_second("collector_process_cpu_seconds_total", "instance, process", host()), "{{instance}} {{process}}"),),
+            unit="percentunit",
+        ),
+        Panel(
+            "Memory",
+            "Resident memory.",
+            (Query(f"collector_process_resident_memory_bytes{host()}", "{{instance}} {{process}}"),),
+            unit="bytes",
+        ),
+        Panel(
+            "Open files",
+            "File descriptors.",
+            (Query(f"collector_process_open_fds{host()}", "{{instance}} {{process}}"),),
+        ),
+        Panel(
+            "Since the last report",
+            "A process reports its numbers about once a second.",
+            (Query(f"time() - collector_process_last_report_timestamp_seconds{host()}", "{{instance}} {{process}}"),),
+            unit="s",
+        ),
+        Panel(
+            "Lost log lines",
+            "Lines nobody read in time.",
+            (Query(risen("collector_log_lines_dropped_total", "instance, process", host()), "{{instance}} {{process}}"),),
+            kind="bars",
+        ),
+    ),
+)  # fmt: skip
+
+MACHINE = Row(
+    "Disk and clock",
+    (
+        Panel(
+            "Free disk",
+            "Room on the disk of data_dir.",
+            (Query(f"collector_disk_free_bytes{host()}", "{{instance}}"),),
+            unit="bytes", width=6,
+        ),
+        Panel(
+            "Time until the disk is full",
+            "At the present rate, until only journal.min_free_bytes is left; empty while it is not filling.",
+            (Query(f"collector_disk_full_in_seconds{host()} < +Inf", "{{instance}}"),),
+            unit="s", width=6, steps=((None, "red"), (86_400, "green")),
+        ),
+        Panel(
+            "Journal on disk",
+            "What the journal files take; journal.max_bytes is the budget of each feed.",
+            (Query(f"collector_journal_bytes{host()}", "{{instance}} {{feed}}"),),
+            unit="bytes", width=6,
+        ),
+        Panel(
+            "Clock offset",
+            "The smallest receive time minus exchange time of the last minutes. Below zero this machine's clock is slow; "
+            "clock_off beyond half a second.",
+            (Query(f"collector_clock_offset_seconds{host()}", "{{instance}} {{feed}}"),),
+            unit="s", width=6, steps=((None, "red"), (-0.5, "green"), (0.5, "red")), least=None,
+        ),
+    ),
+)  # fmt: skip
