@@ -1,0 +1,122 @@
+"""An order book rebuilt from its messages, as a reader of the archive does it.
+
+The order is series and id; a snapshot stands where its id puts it. A snapshot replaces the book. Of the deltas behind
+it those with `last_id` up to the snapshot's are dropped, for it holds them already; each other one must begin right
+behind what the book holds (the first one may begin before), or the book is broken until the next snapshot. A delta
+begins behind `previous_id` where the exchange names it, and at `first_id` elsewhere.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable
+from enum import Enum
+
+from collector.domain.records import BookRow
+
+Level = tuple[float, float]
+"""A price and its size."""
+
+NO_LEVEL: Level = (0.0, 0.0)
+"""The best level of an empty side."""
+
+
+class Applied(Enum):
+    """What became of a message."""
+
+    REPLACED = "replaced"
+    """A snapshot is the book."""
+    CHANGED = "changed"
+    """A delta carried the book on to its `last_id`."""
+    STALE = "stale"
+    """The book holds it already."""
+    BROKEN = "broken"
+    """Something before it is missing, or a number in it is: there is no book any more."""
+    NO_BOOK = "no book"
+    """No snapshot came yet, or none since a break."""
+
+
+class Side:
+    """One side of a book."""
+
+    def __init__(self, sign: int) -> None:
+        """Start empty; `sign` is -1 for bids (the highest is best) and 1 for asks."""
+        self._sign = sign
+        self._sizes: dict[float, float] = {}
+        self._order: list[float] = []
+
+    def set(self, price: float, size: float) -> None:
+        """Make `size` the size at `price`; 0 removes the level, also one that never was."""
+        key = self._sign * price
+        if size:
+            if key not in self._sizes:
+                insort(self._order, key)
+            self._sizes[key] = size
+        elif self._sizes.pop(key, None) is not None:
+            del self._order[bisect_left(self._order, key)]
+
+    def top(self, count: int) -> list[Level]:
+        """Up to `count` levels, best first."""
+        return [(self._sign * key, self._sizes[key]) for key in self._order[:count]]
+
+
+class Book:
+    """A book, or none: before the first snapshot, and from a break to the next one."""
+
+    def __init__(self) -> None:
+        """Start without a book."""
+        self.last_id: int | None = None
+        """The last update it holds; None while there is no book."""
+        self._clear()
+
+    def apply(self, row: BookRow) -> Applied:
+        """Take the next message; see the module for the rules."""
+        if row.is_snapshot:
+            return self._replace(row)
+        if self.last_id is None:
+            return Applied.NO_BOOK
+        if row.last_id is None or row.last_id <= self.last_id:
+            return Applied.STALE
+        if begin(row) > self.last_id + 1 or not self._set(row):
+            return self._break()
+        self.last_id = row.last_id
+        return Applied.CHANGED
+
+    def best(self) -> tuple[Level, Level]:
+        """The best bid and the best ask; NO_LEVEL for an empty side."""
+        (bid, *_), (ask, *_) = self.bids.top(1) or [NO_LEVEL], self.asks.top(1) or [NO_LEVEL]
+        return bid, ask
+
+    def _replace(self, row: BookRow) -> Applied:
+        if self.last_id is not None and row.last_id is not None and row.last_id < self.last_id:
+            return Applied.STALE
+        self._clear()
+        if not self._set(row):
+            return self._break()
+        self.last_id = row.last_id
+        return Applied.REPLACED
+
+    def _set(self, row: BookRow) -> bool:
+        return _set(self.bids, row.bid_prices, row.bid_sizes) and _set(self.asks, row.ask_prices, row.ask_sizes)
+
+    def _break(self) -> Applied:
+        self._clear()
+        self.last_id = None
+        return Applied.BROKEN
+
+    def _clear(self) -> None:
+        self.bids, self.asks = Side(-1), Side(1)
+
+
+def begin(row: BookRow) -> int:
+    """The first id a delta covers: the one behind the delta before it."""
+    if row.previous_id is not None:
+        return row.previous_id + 1
+    return 0 if row.first_id is None else row.first_id
+
+
+def _set(side: Side, prices: Iterable[float | None], sizes: Iterable[float | None]) -> bool:
+    """Whether every level could be set: a number that is no decimal stands as null in its row."""
+    for price, size in zip(prices, sizes, strict=True):
+        if price is None or size is None:
+            return False
+        side.set(price, size)
+    return True
