@@ -1,11 +1,22 @@
-"""What tests of several rooms share: an S3 server."""
+"""What tests of several rooms share: recorded frames, an S3 server."""
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.seaweed import ADMIN, ALONE, Seaweed
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of recordings; a test that needs it fails in CI, and is skipped at a desk, where it is missing."""
+    if not DATA.is_dir():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"no recorded frames at {DATA}")
+    return DATA
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from collector.domain.sequence import MAX_HOLES, REFUSED, Finding, Hole, settle
+from collector.domain.sequence.holes import MAX_HOLES, REFUSED, Finding, Hole, settle
 
 RECENT_IDS: Final = 256
 """How many of a stream's newest ids are remembered at least."""

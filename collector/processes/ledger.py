@@ -8,7 +8,7 @@ import msgspec
 from collector.domain.gaps import Stretch, event_gap
 from collector.domain.outages import Links, Outage
 from collector.domain.records import UNKNOWN, Gap, IdRule, StreamKey
-from collector.domain.sequence import REFUSED
+from collector.domain.sequence.holes import REFUSED
 from collector.exchanges.adapter import Adapter, Subscription
 from collector.processes.batch import Batch, Counts
 from collector.processes.streams import Stream, Streams

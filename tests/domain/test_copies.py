@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.domain.copies import RECENT_IDS, Progress, StreamMemory, Verdict
-from collector.domain.sequence import MAX_HOLES
+from collector.domain.sequence.holes import MAX_HOLES
 
 
 def memory(*, dense: bool = True, window_secs: float = 0.0) -> StreamMemory:

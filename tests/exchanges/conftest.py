@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -13,16 +12,6 @@ import pytest
 
 Lines = Callable[[str], list[dict[str, Any]]]
 """Reads the lines of a recording by its name."""
-
-DATA = Path(__file__).parents[3] / "shared" / "data"
-
-
-@pytest.fixture(scope="session")
-def data() -> Path:
-    """The folder of recordings; a test that needs it fails in CI, and is skipped at a desk, where it is missing."""
-    if not DATA.is_dir():
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"no recorded frames at {DATA}")
-    return DATA
 
 
 @pytest.fixture(scope="session")

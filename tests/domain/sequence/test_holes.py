@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.domain.records import StreamKey
-from collector.domain.sequence import REFUSED, REORDER_SECS, Hole, settle
+from collector.domain.sequence.holes import REFUSED, REORDER_SECS, Hole, settle
 
 KEY = StreamKey("binance", "BTCUSDT", "trade")
 LATER_US = int(REORDER_SECS * 1_000_000) + 100

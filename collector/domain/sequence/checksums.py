@@ -1,0 +1,35 @@
+"""Checksums of a book: proof that it was built from every message, for exchanges that send one with each.
+
+They are made of the text of the best levels, so prices and sizes must be kept as they were sent, trailing zeros
+included, and the book cut to its subscribed depth after each message.
+"""
+
+import zlib
+from collections.abc import Iterable
+from typing import Final
+
+from collector.domain.sequence.rules import Break
+
+Level = tuple[str, str]
+"""Price and size as the exchange wrote them."""
+
+_LEVELS: Final = 10
+
+
+def kraken(bids: Iterable[Level], asks: Iterable[Level]) -> int:
+    """Kraken's, v1 and v2 alike: digits of the ten best asks, then bids, without point and leading zeros; CRC32.
+
+    Best levels first. v1 sends the numbers as strings (and the checksum as a decimal string), v2 as JSON numbers.
+    Source: https://docs.kraken.com/api/docs/guides/spot-ws-book-v2
+    """
+    text = "".join(_digits(number) for side in (asks, bids) for level in list(side)[:_LEVELS] for number in level)
+    return zlib.crc32(text.encode())
+
+
+def judge(sent: int, ours: int) -> Break | None:
+    """A book whose checksum is not the one the exchange sent has missed something; how much is unknown."""
+    return None if sent == ours else Break("checksum", sent, ours, None)
+
+
+def _digits(number: str) -> str:
+    return number.replace(".", "").lstrip("0")

@@ -1,0 +1,28 @@
+"""The checksum as the exchange's own page computes it."""
+
+from collector.domain.sequence import checksums
+from collector.domain.sequence.rules import Break
+
+ASKS = [
+    ("45285.2", "0.00100000"), ("45286.4", "1.54571953"), ("45286.6", "1.54571109"), ("45289.6", "1.54560911"),
+    ("45290.2", "0.15890660"), ("45291.8", "1.54553491"), ("45294.7", "0.04454749"), ("45296.1", "0.35380000"),
+    ("45297.5", "0.09945542"), ("45299.5", "0.18772827"),
+]  # fmt: skip
+BIDS = [
+    ("45283.5", "0.10000000"), ("45283.4", "1.54582015"), ("45282.1", "0.10000000"), ("45281.0", "0.10000000"),
+    ("45280.3", "1.54592586"), ("45279.0", "0.07990000"), ("45277.6", "0.03310103"), ("45277.5", "0.30000000"),
+    ("45277.3", "1.54602737"), ("45276.6", "0.15445238"),
+]  # fmt: skip
+
+
+def test_the_example_of_krakens_page_comes_out_as_printed_there() -> None:
+    assert checksums.kraken(BIDS, ASKS) == 3310070434
+
+
+def test_only_the_best_levels_count() -> None:
+    assert checksums.kraken([*BIDS, ("1.0", "1.0")], ASKS) == checksums.kraken(BIDS, ASKS)
+
+
+def test_a_checksum_that_differs_is_a_break_of_unknown_size() -> None:
+    assert checksums.judge(5, 5) is None
+    assert checksums.judge(5, 6) == Break("checksum", 5, 6, None)
