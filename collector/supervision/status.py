@@ -1,16 +1,17 @@
 """Keeps what must outlive a child, and makes of the newest reports what is known now. No I/O, no clock."""
 
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from collector.config import Config
 from collector.domain.disk_trend import DiskTrend
 from collector.domain.history import History
 from collector.domain.redact import redact_urls
+from collector.supervision.coverage import Coverage
 from collector.supervision.events import Events
 from collector.supervision.health import RESTART_LOOP_SECS, Facts, reasons
-from collector.supervision.silences import REPORTING_SECS, Silences
+from collector.supervision.silences import REPORTING_SECS, Silence, Silences
 from collector.supervision.totals import Report, RoleNumbers
 from collector.supervision.view import Knowledge, Stage, View
 
@@ -29,6 +30,7 @@ class Status:
         self._host = config.host_name
         self._exchanges = {feed.name: feed.exchange for feed in config.feed}
         self._silences = Silences(config)
+        self.coverage = Coverage(self._silences.keys)
         self._segment_limit_bytes = config.segment.max_bytes
         self._disk = DiskTrend(config.segment.interval_secs, config.journal.min_free_bytes)
         self._events = Events()
@@ -49,6 +51,7 @@ class Status:
         error = archiver.report.get("last_error")
         store_error = redact_urls(error) if error else None
         silent = self._silences.silent(known.now_us, known.uptime_secs)
+        self._cover(known.now_us, journals, silent)
         disk_full_in_secs = self._disk_full_in_secs(known)
         facts = Facts(
             processes=[child._asdict() for child in known.children],
@@ -78,6 +81,7 @@ class Status:
             configured=self._silences.keys,
             limit_secs=self._silences.limit_secs,
             silent=frozenset(silence.key for silence in silent),
+            strips=self.coverage.strips(),
             disk_full_in_secs=disk_full_in_secs,
             stages=self._stages(known.uptime_secs),
             events=self._events.newest(),
@@ -90,6 +94,13 @@ class Status:
             self._roles[role] = self._role(role).after(report)
             self._events.take(role, report)
         self._silences.note(self._role("writer").streams)
+
+    def _cover(self, now_us: int, journals: Sequence[Mapping[str, Any]], silent: Sequence[Silence]) -> None:
+        writer = self._role("writer")
+        # What a writer that is behind has not read yet may hold the rows that seem to be missing.
+        behind = any(journal["lag_secs"] > REPORTING_SECS for journal in journals)
+        should_speak = () if behind else [silence.key for silence in silent]
+        self.coverage.look(now_us, writer.streams, writer.report.get("gap_rows", ()), should_speak)
 
     def _role(self, name: str) -> RoleNumbers:
         return self._roles.get(name, RoleNumbers())

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from collector.domain.records import StreamKey
 from collector.metrics import StreamNumbers
+from collector.supervision.coverage import Strips
 from collector.supervision.events import Event
 from collector.supervision.totals import RoleNumbers
 from collector.supervision.usage import Usage
@@ -74,6 +75,7 @@ class View(NamedTuple):
     limit_secs: Callable[[StreamKey], float | None]
     """How long a stream may be silent; None for one that nobody configured."""
     silent: frozenset[StreamKey]
+    strips: Strips
     disk_full_in_secs: float | None
     stages: Sequence[Stage]
     events: Sequence[Event]

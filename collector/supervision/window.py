@@ -13,6 +13,7 @@ from collector.config import Config
 from collector.http import StatusServer
 from collector.metrics import StatsFile, last_signs, read_stats
 from collector.supervision import shown
+from collector.supervision.coverage_file import CoverageFile
 from collector.supervision.pages import is_well, pages
 from collector.supervision.ping import Pinger
 from collector.supervision.status import SUPERVISOR, Status
@@ -35,6 +36,9 @@ class Window:
         self._data_dir = config.data_dir
         self._status = Status(run_id, config)
         self._health = StatsFile(config.data_dir / "run" / "health.json")
+        self._coverage = CoverageFile(config.data_dir / "run" / "coverage.json", self._status.coverage)
+        if why := self._coverage.load():
+            log.warning("coverage_unreadable", error=why)
         self._on_status = on_status
         self._meter = UsageMeter()
         self._log = log
@@ -46,6 +50,7 @@ class Window:
         self._address = f"{http.host}:{http.port}"
         served = pages(self._newest, self._age_secs)
         self._server = StatusServer(http.host, http.port, served, log, http.token.get_secret_value())
+        self._reasons: Mapping[str, str] = {}
         self._serving: bool | None = None
         self._pinger = Pinger(http.ping_url.get_secret_value(), lambda: is_well(self._view, self._age_secs()), log)
         self._pinger.start()
@@ -61,13 +66,16 @@ class Window:
         self._verbosity.heed()
         self._view = self._status.look(reports, self._known(supervisor))
         self._viewed = time.monotonic()
+        self._coverage.keep()
         if self._on_status is not None:
             self._on_status(shown.status(self._view))
+        self._tell_health(self._view)
         self._keep_serving()
         self._write_health(self._view)
 
     def close(self) -> None:
         """Stop serving."""
+        self._coverage.save()
         self._pinger.stop()
         self._server.close()
 
@@ -95,6 +103,15 @@ class Window:
 
     def _age_secs(self) -> float:
         return time.monotonic() - self._viewed
+
+    def _tell_health(self, view: View) -> None:
+        """Log each reason of ill health when it comes and when it is gone."""
+        reasons = {reason["code"]: reason["text"] for reason in view.reasons}
+        for code in reasons.keys() - self._reasons.keys():
+            self._log.warning("health_reason", code=code, text=reasons[code])
+        for code in self._reasons.keys() - reasons.keys():
+            self._log.info("health_reason_gone", code=code)
+        self._reasons = reasons
 
     def _keep_serving(self) -> None:
         if self._serving or time.monotonic() < self._next_http:

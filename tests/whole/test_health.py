@@ -47,6 +47,8 @@ def test_a_stream_that_falls_silent_is_named_until_it_speaks_again(
     request = urllib.request.Request(f"{source.rest_url}/simulator/faults", method="DELETE")
     urllib.request.urlopen(request, timeout=5).close()
     wait_until_healthy(recorded)
+    assert [line["code"] for line in recorded.logged("health_reason")] == ["stream_silent"]
+    assert [line["code"] for line in recorded.logged("health_reason_gone")] == ["stream_silent"]
     assert recorded.stop() == 0
 
 

@@ -1,0 +1,72 @@
+"""What a cell of a coverage strip says: the verdict follows from what was seen in it. No I/O, no clock."""
+
+import re
+from typing import Final
+
+from collector.domain.records import StreamKey
+from collector.exchanges import registry
+
+ROWS: Final = 1
+"""Durable rows lie in the cell, or before and behind it."""
+SILENT: Final = 2
+"""The stream should have spoken and did not."""
+LOST: Final = 4
+"""A gap that is not repaired overlaps the cell."""
+REPAIRED: Final = 8
+"""A repaired gap overlaps it."""
+SETTLED: Final = 16
+"""LOST, by a gap so old that a repair is not waited for."""
+
+_ALL: Final = ROWS | SILENT | LOST | REPAIRED | SETTLED
+
+_PROVING: Final = frozenset(
+    (exchange, data_type)
+    for exchange in registry.data_types()
+    for data_type, rule in registry.adapter(exchange).id_rules.items()
+    if rule.proves_continuity
+)
+
+
+def proves_continuity(key: StreamKey) -> bool:
+    """Whether the stream's ids prove that nothing is missing between two rows."""
+    return (key.exchange, key.data_type) in _PROVING
+
+
+def runs(cells: bytes, *, proves: bool) -> str:
+    """The verdicts, a letter and a count for each run, oldest first, such as `.12r270g6`.
+
+    `r`ecorded, `u`nverifiable (rows, but no ids that prove continuity), re`p`aired, `g`ap, or `.` where nothing is known.
+    """
+    found = _RUN.finditer(cells.translate(_PROVEN if proves else _UNPROVEN))
+    return "".join(f"{chr(run[0][0])}{len(run[0])}" for run in found)
+
+
+def with_flag(cells: bytes, first: int, last: int, flag: int) -> bytes:
+    """The cells with a flag added from `first` to `last`; what lies outside is left out."""
+    start, end = max(0, first), min(len(cells) - 1, last) + 1
+    if start >= end:
+        return cells
+    return cells[:start] + bytes(flags | flag for flags in cells[start:end]) + cells[end:]
+
+
+def without_gaps(cells: bytes) -> bytes:
+    """The cells as if none of the gaps whose repair is waited for were known."""
+    return cells.translate(_WITHOUT_GAPS)
+
+
+def _verdict(flags: int, *, proves: bool) -> str:
+    if flags & (LOST | SETTLED):
+        return "g"
+    # A later row of a stream whose ids prove continuity also proves that its silence cost nothing.
+    if flags & SILENT and not (proves and flags & ROWS):
+        return "g"
+    if flags & REPAIRED:
+        return "p"
+    return ("r" if proves else "u") if flags & ROWS else "."
+
+
+_PROVEN, _UNPROVEN = (
+    "".join(_verdict(flags & _ALL, proves=proves) for flags in range(256)).encode() for proves in (True, False)
+)
+_WITHOUT_GAPS: Final = bytes(flags & ~(LOST | REPAIRED) for flags in range(256))
+_RUN: Final = re.compile(rb"(.)\1*")

@@ -1,0 +1,49 @@
+"""Keeps the coverage of the last 24 hours in run/coverage.json, so that it outlives the recorder."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from collector.metrics import StatsFile
+from collector.supervision.coverage import Coverage, Kept
+
+SAVE_SECS: Final = 60.0
+SAVE_GAPS_SECS: Final = 5.0
+"""New gaps are kept sooner: the writer tells each only for some seconds."""
+
+
+class CoverageFile:
+    """Writes what is known about once a minute; a supervisor that is killed loses as much of it, and no row."""
+
+    def __init__(self, path: Path, coverage: Coverage, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._path = path
+        self._file = StatsFile(path)
+        self._coverage = coverage
+        self._monotonic = monotonic
+        self._saved_secs = monotonic()
+        self._gaps_saved = 0
+
+    def load(self) -> str:
+        """Go on from what the recorder before kept; returns why that cannot be, or nothing."""
+        try:
+            self._coverage.restore(msgspec.json.decode(self._path.read_bytes(), type=Kept))
+        except FileNotFoundError:
+            return ""
+        except (OSError, ValueError, msgspec.DecodeError) as error:
+            return str(error)
+        return ""
+
+    def keep(self) -> None:
+        """Write it down if it is time."""
+        gaps = self._coverage.gaps_seen
+        due_secs = SAVE_SECS if gaps == self._gaps_saved else SAVE_GAPS_SECS
+        if self._monotonic() - self._saved_secs >= due_secs:
+            self.save()
+
+    def save(self) -> None:
+        """Write it down; where the disk refuses, the next try will."""
+        self._saved_secs, self._gaps_saved = self._monotonic(), self._coverage.gaps_seen
+        self._file.write(msgspec.structs.asdict(self._coverage.kept()))
