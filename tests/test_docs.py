@@ -62,6 +62,20 @@ def test_every_path_the_docs_name_exists() -> None:
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def anchors(page: Path) -> set[str]:
+    """The headings of a page, as links name them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+def test_every_heading_the_docs_point_at_exists() -> None:
+    pages = [ROOT / "README.md", *ROOT.glob("docs/*.md")]
+    for page in pages:
+        for target, anchor in re.findall(r"\]\(([^)#]*)#([^)]+)\)", page.read_text()):
+            if "://" not in target:
+                assert anchor in anchors(page.parent / target if target else page), f"{page.name}: {target}#{anchor}"
+
+
 def test_architecture_names_every_room() -> None:
     page = (ROOT / "docs/ARCHITECTURE.md").read_text()
     rooms = {p.name for p in (ROOT / "collector").iterdir() if not p.name.startswith("_")}

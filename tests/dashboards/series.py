@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,6 @@ TARGET: Mapping[str, str] = {"job": "market-data-collector", "instance": "box:94
 STEPS = 180
 """Minutes."""
 
-LABELLED_BY_PROMETHEUS = frozenset(TARGET)
-
 
 def exported(view: View) -> Iterator[tuple[str, Mapping[str, str], float]]:
     """Every sample: its name, as Prometheus stores it, labels and value."""
@@ -27,11 +25,11 @@ def exported(view: View) -> Iterator[tuple[str, Mapping[str, str], float]]:
             yield sample.name, sample.labels, sample.value
 
 
-def series(view: View) -> list[dict[str, str]]:
-    """Each sample as a series of STEPS minutes: counters rise, times go along with the clock, the rest stays."""
+def series(view: View, rises: Callable[[str], bool] = lambda _: True) -> list[dict[str, str]]:
+    """Each sample as a series of STEPS minutes: counters that do rise, times go along with the clock, the rest stays."""
     found = [{"series": _named("up", TARGET), "values": f"1x{STEPS}"}]
     found += [
-        {"series": _named(name, {**labels, **TARGET}), "values": _values(name, value)}
+        {"series": _named(name, {**labels, **TARGET}), "values": _values(name, value, 1 if rises(name) else 0)}
         for name, labels, value in exported(view)
     ]
     return found
@@ -41,12 +39,12 @@ def _named(name: str, labels: Mapping[str, str]) -> str:
     return f"{name}{{{','.join(f'{key}={json.dumps(value)}' for key, value in labels.items())}}}"
 
 
-def _values(name: str, value: float) -> str:
+def _values(name: str, value: float, step: int) -> str:
     if name.endswith("_timestamp_seconds"):
         # Tests of rules begin at 1970; what lay so far back then does so all the time.
         return f"{value - NOW_US / 1e6:f}+60x{STEPS}" if name != "collector_start_timestamp_seconds" else f"0x{STEPS}"
     if name.endswith(("_total", "_bucket", "_count", "_sum")):
-        return f"{value:f}+1x{STEPS}"
+        return f"{value:f}+{step}x{STEPS}"
     return f"{value if math.isfinite(value) else 1e9:f}x{STEPS}"
 
 
