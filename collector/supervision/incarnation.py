@@ -1,21 +1,17 @@
 """One life of a child process, with the Queues and the Event made for it alone."""
 
-import hashlib
-import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Callable
 from multiprocessing.context import SpawnContext
-from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 from collector.channel.channel import Notice
 from collector.channel.local import QueueReceiver, QueueSender
 from collector.config import Config
 from collector.processes.loop import LEVEL_SIGNALS, STOP_SIGNALS, Assignment, Links
 
-SEMAPHORES: Final = Path("/dev/shm")  # noqa: S108 -- where Linux keeps named semaphores
 Target = Callable[[Assignment, Config, Links], None]
 
 
@@ -129,21 +125,3 @@ class LocalIncarnation:
         # `exitcode` reaps: a process that still has none is a child of ours, so its id cannot be somebody else's.
         if self._process.exitcode is None and self._process.pid is not None:
             os.kill(self._process.pid, number)
-
-
-def spawn_context(data_dir: Path) -> SpawnContext:
-    """Start children afresh: a fork would copy locks that threads of the parent may hold.
-
-    Semaphores get names that tell whose they are, because a kill of the whole group leaves them behind; those an earlier
-    supervisor of this data directory left are removed. The caller holds the directory alone.
-    """
-    prefix = semaphore_prefix(data_dir)
-    multiprocessing.current_process()._config["semprefix"] = f"/{prefix}"  # type: ignore[attr-defined]  # noqa: SLF001 -- the only place multiprocessing takes it from
-    for leftover in SEMAPHORES.glob(f"sem.{prefix}-*"):
-        leftover.unlink(missing_ok=True)
-    return multiprocessing.get_context("spawn")
-
-
-def semaphore_prefix(data_dir: Path) -> str:
-    """How the names of this data directory's semaphores begin."""
-    return f"collector-{hashlib.sha256(str(data_dir).encode()).hexdigest()[:12]}"

@@ -1,5 +1,6 @@
 """Puts the recorder together: locks, log, children, status, and the supervisor that runs them."""
 
+import multiprocessing
 import random
 import secrets
 import time
@@ -18,7 +19,8 @@ from collector.processes.context import SystemClock
 from collector.processes.loop import Assignment
 from collector.processes.roles import ARCHIVER, WRITER, run_role
 from collector.storage.locks import RoleLock
-from collector.supervision.incarnation import LocalIncarnation, spawn_context
+from collector.supervision import semaphores
+from collector.supervision.incarnation import LocalIncarnation
 from collector.supervision.supervisor import Signals, Supervisor
 from collector.supervision.window import OnStatus, Window
 
@@ -90,7 +92,10 @@ def _supervise(
     stop_after_secs: float | None,
     on_status: OnStatus | None,
 ) -> int:
-    context = spawn_context(config.data_dir)
+    leftovers = semaphores.claim(config.data_dir)
+    semaphores.sweep(leftovers, semaphores.OPENED_SECS)
+    # Children start afresh: a fork would copy locks that threads of this process may hold.
+    context = multiprocessing.get_context("spawn")
 
     def spawn(role: str, number: int) -> LocalIncarnation:
         assignment = Assignment(role, run_id, number, stops_on_signal=role.startswith("ingest:"))
@@ -108,3 +113,4 @@ def _supervise(
         ).run()  # fmt: skip
     finally:
         window.close()
+        semaphores.sweep(leftovers)

@@ -28,8 +28,7 @@ def left_behind(data_dir: Path, processes: Processes) -> Iterator[Problem]:
     for path in sorted((data_dir / "run").glob("*.lock")):
         if not RoleLock(path.parent, path.name.removesuffix(".lock")).is_free():
             yield Problem("left", f"{path.name} is still held")
-    for name in processes.leaked_semaphores():
-        yield Problem("left", f"semaphore {name}")
+    yield from (Problem("left", str(path)) for path in processes.present_semaphores())
     for name in ("staging", "quarantine"):
         yield from (Problem("left", str(path)) for path in (data_dir / name).glob("*"))
     for folder in sorted((data_dir / "journal").iterdir()):

@@ -82,7 +82,7 @@ class Soak:
             feed=[feed_table(name, streams) for name, streams in self.feeds.items()], **SETTINGS,
         )  # fmt: skip
         self.log = LogTail(self.recorder.log_path)
-        self.processes = Processes(token, self.log)
+        self.processes = Processes(token, self.log, self.recorder.data_dir)
         self.chaos = Chaos(self.recorder, self.processes, self.log, self.roles, options.seed)
         self.semaphores = 0, 0
         """Seen, and left behind by a clean stop."""
@@ -106,7 +106,7 @@ class Soak:
         problems += self._stop()
         self.log.read()
         problems += left_behind(self.recorder.data_dir, self.processes)
-        self.semaphores = len(self.processes.semaphores), len(self.processes.leaked_semaphores())
+        self.semaphores = len(self.processes.semaphores), len(self.processes.present_semaphores())
         return problems
 
     def _stop(self) -> list[Problem]:

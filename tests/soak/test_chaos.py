@@ -18,7 +18,7 @@ ROLE = "ingest:books"
 @pytest.fixture
 def chaos(tmp_path: Path) -> Chaos:
     log = LogTail(tmp_path / "log")
-    return Chaos(Recorder(tmp_path, "ws://127.0.0.1:1"), Processes("nobody", log), log, [ROLE], seed=1)
+    return Chaos(Recorder(tmp_path, "ws://127.0.0.1:1"), Processes("nobody", log, tmp_path), log, [ROLE], seed=1)
 
 
 def goes_on(chaos: Chaos, pid: int, at_us: int) -> None:

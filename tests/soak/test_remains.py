@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from collector.storage.locks import RoleLock
+from collector.supervision.semaphores import FOLDER, name_prefix
 from tests.soak.remains import left_behind
 from tests.soak.watch import LogTail, Processes
 
@@ -23,7 +24,7 @@ def data_dir(tmp_path: Path) -> Path:
 
 
 def found(data_dir: Path) -> list[str]:
-    return [problem.text for problem in left_behind(data_dir, Processes("nobody", LogTail(data_dir / "log")))]
+    return [problem.text for problem in left_behind(data_dir, Processes("nobody", LogTail(data_dir / "log"), data_dir))]
 
 
 def test_one_open_segment_without_rows_is_all_that_may_be_left(data_dir: Path) -> None:
@@ -55,3 +56,12 @@ def test_a_held_lock_is_a_remain(data_dir: Path) -> None:
     with RoleLock(data_dir / "run", "archiver") as lock:
         assert lock.try_acquire()
         assert found(data_dir) == ["archiver.lock is still held"]
+
+
+def test_a_semaphore_is_a_remain(data_dir: Path) -> None:
+    semaphore = FOLDER / f"sem.{name_prefix(data_dir)}-x"
+    semaphore.touch()
+    try:
+        assert found(data_dir) == [str(semaphore)]
+    finally:
+        semaphore.unlink()

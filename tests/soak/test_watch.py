@@ -82,9 +82,9 @@ def test_a_traceback_counts_as_a_failure_where_it_reaches_the_recorders_code(log
     assert (log.strays, len(log.failures)) == (3, 2)
 
 
-def test_processes_are_known_by_the_runs_token(log: LogTail, start: Start) -> None:
+def test_processes_are_known_by_the_runs_token(log: LogTail, start: Start, tmp_path: Path) -> None:
     ours, other = start("ours"), start("other")
-    processes = Processes("ours", log)
+    processes = Processes("ours", log, tmp_path)
     wait_for(processes.living)
     assert processes.living() == [ours.pid]
     assert processes.is_ours(ours.pid)
@@ -95,9 +95,11 @@ def test_processes_are_known_by_the_runs_token(log: LogTail, start: Start) -> No
     assert processes.peak_bytes[SUPERVISOR] > 1_000_000
 
 
-def test_a_process_that_has_ended_is_a_zombie_until_it_is_reaped_and_no_longer_ours(log: LogTail, start: Start) -> None:
+def test_a_process_that_has_ended_is_a_zombie_until_it_is_reaped_and_no_longer_ours(
+    log: LogTail, start: Start, tmp_path: Path
+) -> None:
     ours = start("ours")
-    processes = Processes("ours", log)
+    processes = Processes("ours", log, tmp_path)
     assert ours.stdin is not None
     ours.stdin.close()
     ours.stdin = None

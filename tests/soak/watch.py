@@ -8,15 +8,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from collector.supervision import semaphores
 from tests.soak.plan import SUPERVISOR
 
 TOKEN: Final = "SOAK_RUN"
 """The environment variable by which every process of a run is known."""
 
 TRACKER: Final = "resource tracker"
-"""The interpreter's own process that removes the semaphores of a supervisor that was killed."""
-
-SHARED_MEMORY: Final = Path("/dev/shm")
+"""The interpreter's own process beside each supervisor; it ends when the last child has."""
 
 OWN_CODE: Final = re.compile(rb'Exception in thread|File "[^"]*/(collector/|supervisor\.py)')
 """A traceback that reaches code of the recorder."""
@@ -107,12 +106,14 @@ class LogTail:
 class Processes:
     """Every process of a run, found by its token; and the semaphores they made."""
 
-    def __init__(self, token: str, log: LogTail) -> None:
+    def __init__(self, token: str, log: LogTail, data_dir: Path) -> None:
         self._mark = f"{TOKEN}={token}".encode()
         self._log = log
+        self._data_dir = data_dir
         self.supervisor = 0
         self.peak_bytes: dict[str, int] = {}
-        self.semaphores: set[str] = set()
+        self.semaphores: set[Path] = set()
+        """Every one that was seen."""
 
     def living(self) -> list[int]:
         """Their ids; a zombie has no environment any more, and is not among them."""
@@ -129,7 +130,7 @@ class Processes:
         return [pid for pid, known in self._log.roles.items() if known == role and self.is_ours(pid)]
 
     def look(self) -> None:
-        """Note how much memory each has used at most, and the supervisor's semaphores."""
+        """Note how much memory each has used at most, and the semaphores."""
         for pid in self.living():
             role = self.role(pid)
             peak = re.search(rb"VmHWM:\s+(\d+) kB", _read(pid, "status"))
@@ -138,18 +139,16 @@ class Processes:
         self.note_semaphores()
 
     def note_semaphores(self) -> None:
-        """Remember those that the supervisor holds now; it makes them for its children."""
-        found = re.findall(rb"/dev/shm/(sem\.\S+)", _read(self.supervisor, "maps"))
-        self.semaphores |= {name.decode() for name in found}
+        """Remember those that are there now."""
+        self.semaphores |= set(self.present_semaphores())
 
-    def leaked_semaphores(self) -> list[str]:
-        """Those of this run that are still there."""
-        return sorted(name for name in self.semaphores if (SHARED_MEMORY / name).exists())
+    def present_semaphores(self) -> list[Path]:
+        """Those of this run that are there now."""
+        return semaphores.existing(self._data_dir)
 
     def remove_semaphores(self) -> None:
         """Remove those that are still there; their processes have ended."""
-        for name in self.leaked_semaphores():
-            (SHARED_MEMORY / name).unlink(missing_ok=True)
+        semaphores.sweep(self.present_semaphores())
 
     def role(self, pid: int) -> str:
         """What the process is."""
@@ -163,8 +162,8 @@ class Processes:
         """What the supervisor holds now."""
         folder = Path(f"/proc/{self.supervisor}")
         fds, threads = (len(list((folder / name).iterdir())) for name in ("fd", "task"))
-        semaphores, zombies = len(self.leaked_semaphores()), frozenset(zombies_of(self.supervisor))
-        return Sample(self.supervisor, self._log.starts_in_run, fds, threads, semaphores, zombies)
+        present, zombies = len(self.present_semaphores()), frozenset(zombies_of(self.supervisor))
+        return Sample(self.supervisor, self._log.starts_in_run, fds, threads, present, zombies)
 
     def complete(self, roles: Sequence[str]) -> bool:
         """Whether the present supervisor has a living child of each role."""

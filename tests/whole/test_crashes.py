@@ -4,14 +4,9 @@ import os
 import signal
 from collections.abc import Callable
 
-from collector.supervision.incarnation import SEMAPHORES, semaphore_prefix
+from collector.supervision.semaphores import existing
 from tests.whole.running import Exchange, Recorder, wait_for
 from tests.whole.test_stopping import KEEP_RAW, LIVE, archived, data_frames
-
-
-def semaphores(recorder: Recorder) -> list[str]:
-    prefix = semaphore_prefix(recorder.data_dir)
-    return [path.name for path in SEMAPHORES.glob(f"sem.{prefix}-*")]
 
 
 def test_a_child_that_stands_still_is_killed_and_started_again(
@@ -30,21 +25,35 @@ def test_a_child_that_stands_still_is_killed_and_started_again(
     assert sorted(archived(recorded)) == sorted(data_frames(source))
 
 
+def kill_newest(recorder: Recorder, role: str) -> None:
+    """Kill the role's process, however short it has lived, and wait for the next one."""
+
+    def started() -> list[int]:
+        return [line["pid"] for line in recorder.logged("process_started") if line["child"] == role]
+
+    before = started()
+    os.kill(before[-1], signal.SIGKILL)
+    wait_for(lambda: len(started()) > len(before))
+
+
 def test_a_kill_of_the_whole_group_leaves_nothing_behind_for_long(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange(*LIVE)
     recorded = recorder(source.ws_url, **KEEP_RAW).start(start_new_session=True)
     recorded.wait_for_messages(1_000)
-    count = len(semaphores(recorded))
-    assert count > 0
+    for role in ("ingest:binance", "writer", "archiver"):
+        for _ in range(2):
+            kill_newest(recorded, role)
+    recorded.wait_for_messages(recorded.messages() + 1_000)
+    assert existing(recorded.data_dir)
     os.killpg(recorded.process.pid, signal.SIGKILL)
     recorded.process.wait(10)
     recorded.start(start_new_session=True)
     recorded.wait_for_messages(1_000)
-    assert len(semaphores(recorded)) <= count
     assert recorded.stop() == 0
-    assert semaphores(recorded) == []
+    assert existing(recorded.data_dir) == []
+    assert [line for line in recorded.log_path.read_bytes().splitlines() if not line.startswith(b"{")] == []
     source.stop()
     kept = archived(recorded)
     assert len(kept) == len(set(kept))

@@ -1,0 +1,55 @@
+"""The named semaphores of a supervisor: whose they are, and who removes them when it was killed.
+
+multiprocessing gives a name to every lock of a Queue or an Event, for a child to open it by. A supervisor removes its own
+as it buries their child. What a killed one left, the next one of the same data directory knows by the name.
+"""
+
+import hashlib
+import multiprocessing
+import time
+from collections.abc import Iterable
+from multiprocessing import resource_tracker
+from pathlib import Path
+from typing import Final
+
+FOLDER: Final = Path("/dev/shm")  # noqa: S108 -- where Linux keeps named semaphores
+
+OPENED_SECS: Final = 30.0
+"""A child that was being started when its parent was killed has opened its own by then."""
+
+
+def claim(data_dir: Path) -> list[Path]:
+    """Name all that this process makes after the data directory; returns what earlier supervisors of it left.
+
+    The caller holds the directory alone. multiprocessing's own tracker hears of none: it would remove them a second time,
+    and say on stderr that they leaked, whenever a supervisor is killed.
+    """
+    prefix = name_prefix(data_dir)
+    leftovers = existing(data_dir)
+    multiprocessing.current_process()._config["semprefix"] = f"/{prefix}"  # type: ignore[attr-defined]  # noqa: SLF001 -- the only place multiprocessing takes it from
+    resource_tracker.register = resource_tracker.unregister = _untracked
+    return leftovers
+
+
+def sweep(leftovers: Iterable[Path], min_age_secs: float = 0.0) -> None:
+    """Remove those that are that old."""
+    for path in leftovers:
+        try:
+            if time.time() - path.stat().st_mtime >= min_age_secs:
+                path.unlink()
+        except FileNotFoundError:
+            pass  # its process has removed it
+
+
+def existing(data_dir: Path) -> list[Path]:
+    """Those of the data directory that are there."""
+    return sorted(FOLDER.glob(f"sem.{name_prefix(data_dir)}-*"))
+
+
+def name_prefix(data_dir: Path) -> str:
+    """How their names begin."""
+    return f"collector-{hashlib.sha256(str(data_dir).encode()).hexdigest()[:12]}"
+
+
+def _untracked(name: object, rtype: str) -> None:
+    """Neither register nor unregister."""

@@ -1,0 +1,63 @@
+"""Semaphores in /dev/shm: a killed supervisor leaves some, the next one of the same data directory removes them."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from collector.supervision.semaphores import existing, sweep
+from tests.whole.running import ROOT
+
+MAKE = """
+import multiprocessing, os, sys
+from pathlib import Path
+from collector.supervision import semaphores
+
+print(len(semaphores.claim(Path(sys.argv[1]))))
+context = multiprocessing.get_context("spawn")
+queue, event = context.Queue(2), context.Event()
+child = context.Process(target=event.is_set)
+child.start()
+child.join()
+print(len(semaphores.existing(Path(sys.argv[1]))), flush=True)
+if sys.argv[2]:
+    os.kill(os.getpid(), int(sys.argv[2]))
+"""
+
+
+def make(data_dir: Path, number: str = "") -> tuple[int, int]:
+    """A process that makes a Queue, an Event and a child: how many it found, how many there are then."""
+    command = [sys.executable, "-c", MAKE, str(data_dir), number]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == (-int(number) if number else 0)
+    assert done.stderr == "", "also what multiprocessing's tracker has to say, which ends last"
+    found, present = map(int, done.stdout.split())
+    return found, present
+
+
+def test_a_process_that_ends_in_order_leaves_none(tmp_path: Path) -> None:
+    found, present = make(tmp_path)
+    assert found == 0
+    assert present > 0
+    assert existing(tmp_path) == []
+
+
+def test_those_of_a_killed_process_are_known_to_the_next_one_and_nobody_complains(tmp_path: Path) -> None:
+    _, left = make(tmp_path, str(int(signal.SIGKILL)))
+    assert len(existing(tmp_path)) == left > 0
+    found, present = make(tmp_path)
+    assert (found, present) == (left, 2 * left)
+    assert existing(tmp_path / "other") == []
+    sweep(existing(tmp_path))
+    assert existing(tmp_path) == []
+
+
+def test_young_ones_are_left_to_children_that_still_start(tmp_path: Path) -> None:
+    make(tmp_path, str(int(signal.SIGKILL)))
+    old, *young = existing(tmp_path)
+    os.utime(old, (0, 0))
+    sweep(existing(tmp_path), min_age_secs=3_600)
+    assert existing(tmp_path) == young
+    sweep([old, *young])
+    assert existing(tmp_path) == []
