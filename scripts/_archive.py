@@ -4,6 +4,7 @@ import argparse
 import os
 import re
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -39,6 +40,16 @@ def opened(store: str | None, config: Path | None) -> ObjectStore:
     # A tool that only looks makes no bucket.
     changed = {"url": _url(store) if store else loaded.archive_url, "create_bucket": False}
     return open_archive(loaded.model_copy(update={"archive": loaded.archive.model_copy(update=changed)}))
+
+
+def moment(text: str) -> str:
+    """A time as manifests write it, from one that a person wrote; for argparse."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 2026-11-23 or 2026-11-23T14:30") from error
+    in_utc = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    return in_utc.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def progress() -> Progress:

@@ -12,11 +12,10 @@ or damaged in the archive (the rest was brought), 2 nothing could be done.
 
 import argparse
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import _bootstrap  # type: ignore[import-not-found]
-from _archive import STORE_HELP, add_config, opened, progress  # type: ignore[import-not-found]
+from _archive import STORE_HELP, add_config, moment, opened, progress  # type: ignore[import-not-found]
 
 from collector.domain.errors import ConfigError, StoreError
 from collector.domain.redact import printable
@@ -95,15 +94,6 @@ def _selection(arguments: argparse.Namespace) -> Selection:
     )
 
 
-def _time(text: str) -> str:
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 2026-11-23 or 2026-11-23T14:30") from error
-    in_utc = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    return in_utc.isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -111,10 +101,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("store", metavar="STORE", help=STORE_HELP)
     parser.add_argument("dest", metavar="DEST", type=Path, help="a new or empty folder")
     parser.add_argument(
-        "--from", dest="from_time", metavar="TIME", type=_time, required=True, help="from this moment on"
+        "--from", dest="from_time", metavar="TIME", type=moment, required=True, help="from this moment on"
     )
     parser.add_argument(
-        "--to", dest="to_time", metavar="TIME", type=_time, required=True, help="up to before this moment"
+        "--to", dest="to_time", metavar="TIME", type=moment, required=True, help="up to before this moment"
     )
     for name in ("exchange", "symbol", "data-type"):
         parser.add_argument(f"--{name}", action="append", default=[], help="only this one; may be given several times")

@@ -1,12 +1,18 @@
-"""What tests of several rooms share: recorded frames, an S3 server."""
+"""What tests of several rooms share: recordings, an S3 server."""
 
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.seaweed import ADMIN, ALONE, Seaweed
+
+Lines = Callable[[str], list[dict[str, Any]]]
+"""Reads the lines of a recording by its name."""
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -17,6 +23,20 @@ def data() -> Path:
     if not DATA.is_dir():
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"no recorded frames at {DATA}")
     return DATA
+
+
+@pytest.fixture(scope="session")
+def recorded(data: Path) -> Lines:
+    """Read a recording's lines, by its name below `frames/`."""
+
+    @cache
+    def read(name: str) -> list[dict[str, Any]]:
+        import pyarrow as pa  # noqa: PLC0415 - heavy, and only needed here
+
+        with pa.input_stream(str(data / "frames" / f"{name}.jsonl.zst"), compression="zstd") as stream:
+            return [json.loads(line) for line in stream.read().splitlines()]
+
+    return read
 
 
 @pytest.fixture(scope="session")

@@ -7,27 +7,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
-Lines = Callable[[str], list[dict[str, Any]]]
-"""Reads the lines of a recording by its name."""
+from tests.conftest import Lines
 
 
 @pytest.fixture(scope="session")
-def recorded(data: Path) -> Callable[[str], list[dict[str, Any]]]:
-    """Read a recording's lines, by its name below `frames/`."""
-
-    @cache
-    def read(name: str) -> list[dict[str, Any]]:
-        with pa.input_stream(str(data / "frames" / f"{name}.jsonl.zst"), compression="zstd") as stream:
-            return [json.loads(line) for line in stream.read().splitlines()]
-
-    return read
-
-
-@pytest.fixture(scope="session")
-def received(recorded: Callable[[str], list[dict[str, Any]]]) -> Callable[[str], list[bytes]]:
+def received(recorded: Lines) -> Callable[[str], list[bytes]]:
     """Read the frames a recording received."""
 
     @cache

@@ -9,7 +9,7 @@ from collector.domain.book import Applied, Book
 from collector.domain.records import BookRow, BookTickerRow
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.registry import adapter
-from tests.exchanges.conftest import Lines
+from tests.conftest import Lines
 from tests.exchanges.numbers import numbers_of
 
 RECORDINGS = {

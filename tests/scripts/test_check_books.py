@@ -1,0 +1,231 @@
+"""The books of an archive against the tickers in it, as the tool rebuilds and compares them."""
+
+import hashlib
+import importlib
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from collector.domain.names import manifest_key
+from collector.domain.records import BACKFILLED_LINE, StreamKey
+from collector.exchanges.adapter import Subscription
+from collector.exchanges.registry import adapter
+from collector.storage.directory import DirectoryStore
+from collector.storage.sealed import open_sealed
+from collector.storage.staging import stage
+from tests.conftest import Lines
+from tests.storage.archive_files import IDS
+from tests.storage.segment_files import Message, make_segment
+
+ROOT = Path(__file__).parent.parent.parent
+SPOT = "binance_spot/hftbacktest_btcusdt_20240808"
+DATA_TYPES = ("book_delta", "book_ticker")
+
+Line = dict[str, Any]
+
+
+def messages(exchange: str, lines: Iterable[Line]) -> Iterator[Message]:
+    """Recorded lines as a segment holds them: stream 0 are the deltas and snapshots, stream 1 the tickers."""
+    market = adapter(exchange)
+    assert market.rest is not None
+    decode = market.decoder(Subscription(("BTCUSDT",), DATA_TYPES))
+    for line in lines:
+        if line["dir"] == "in" and "@trade" not in line["raw"][:50]:
+            frame = line["raw"].replace("@depth@0ms", "@depth@100ms")  # which the futures' recorder asked for
+            found, number = decode(frame.encode()), 0
+        elif line["dir"] == "http":
+            stream, number = StreamKey(exchange, "BTCUSDT", "book_delta"), BACKFILLED_LINE
+            found = market.rest.read(stream, line["raw"].encode())
+        else:
+            continue
+        for one in found:
+            assert one.id is not None
+            place = DATA_TYPES.index(one.stream.data_type)
+            yield place, 0, one.id, line["recv_ts_us"], one.exchange_us, number, one.payload
+
+
+def archived(folder: Path, exchange: str, parts: Sequence[Iterable[Message]]) -> Path:
+    """An archive of so many segments."""
+    store = DirectoryStore(folder / "archive")
+    streams = [StreamKey(exchange, "BTCUSDT", data_type) for data_type in DATA_TYPES]
+    for number, part in enumerate(parts):
+        base = folder / IDS[number]
+        previous = IDS[number - 1] if number else ""
+        path = make_segment(base, streams, part, segment_id=IDS[number], previous_segment=previous)
+        with open_sealed(path) as segment:
+            files, manifest = stage(segment, adapter, base, lambda: None)
+        for file in files:
+            store.put(file.object.key, file.path, file.object.sha256)
+        content = manifest.encode()
+        (base / "manifest").write_bytes(content)
+        store.put(manifest_key(manifest.host, IDS[number]), base / "manifest", hashlib.sha256(content).hexdigest())
+    return folder / "archive"
+
+
+class Done(NamedTuple):
+    """What the tool did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def book(self) -> dict[str, Any]:
+        """The only book it printed as JSON."""
+        (book,) = json.loads(self.out)["books"]
+        found: dict[str, Any] = book
+        return found
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Run the tool in this process."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    monkeypatch.setenv("COLUMNS", "160")
+
+    def main(*arguments: str | Path) -> Done:
+        monkeypatch.setattr(sys, "argv", ["check_books.py", *map(str, arguments)])
+        try:
+            code = importlib.import_module("check_books").main()
+        except SystemExit as end:
+            code = end.code
+        return Done(code, *capsys.readouterr())
+
+    return main
+
+
+@pytest.fixture
+def spot(recorded: Lines) -> list[Message]:
+    """A minute and a half of BTCUSDT."""
+    return list(messages("binance", recorded(SPOT)[:12_000]))
+
+
+def delta_at(spot: list[Message], number: int) -> int:
+    """Where a delta stands among the messages."""
+    return [place for place, message in enumerate(spot) if message[0] == 0 and message[5] == 0][number]
+
+
+@pytest.mark.parametrize(
+    ("exchange", "names", "equal"),
+    [
+        ("binance", [SPOT], 564),
+        (
+            "binance_usdm",
+            ["binance_usdm/hftbacktest_btcusdt_20240718", "binance_usdm/hftbacktest_btcusdt_20240719"],
+            625,
+        ),
+    ],
+)
+def test_every_ticker_of_a_recording_that_has_a_counterpart_agrees_with_its_book(
+    run: Run,
+    tmp_path: Path,
+    recorded: Lines,
+    exchange: str,
+    names: list[str],
+    equal: int,
+) -> None:
+    found = list(messages(exchange, [line for name in names for line in recorded(name)]))
+    store = archived(tmp_path, exchange, [found[: len(found) // 3], found[len(found) // 3 :]])
+    done = run(store, "--json")
+    assert (done.code, done.err) == (0, "")
+    book = done.book
+    assert (book["equal"], book["different"], book["snapshots"], book["stretches"]) == (equal, 0, 1, 1)
+    assert book["tickers"] == equal + book["no_counterpart"] + book["no_book"]
+    assert book["first_stretches"][0]["why"] == "no snapshot yet"
+    assert book["first_stretches"][0]["until_at"] is not None
+
+
+def test_a_snapshot_stored_segments_later_stands_where_its_id_says(
+    run: Run, tmp_path: Path, spot: list[Message]
+) -> None:
+    snapshot = next(message for message in spot if message[5] == BACKFILLED_LINE)
+    rest = [message for message in spot if message is not snapshot]
+    parts = [rest[:3000], rest[3000:6000], [*rest[6000:], snapshot]]
+    whole, late = (
+        run(archived(tmp_path / name, "binance", split), "--json") for name, split in (("a", [spot]), ("b", parts))
+    )
+    assert late.book == whole.book
+    assert late.book["compared"] > 0
+
+
+def test_behind_a_missing_delta_there_is_no_book_until_a_snapshot(
+    run: Run, tmp_path: Path, spot: list[Message]
+) -> None:
+    del spot[delta_at(spot, 500)]
+    done = run(archived(tmp_path, "binance", [spot]), "--json")
+    assert done.code == 0
+    assert (done.book["stretches"], done.book["different"]) == (2, 0)
+    assert done.book["no_book"] > 0
+    broken = done.book["first_stretches"][1]
+    assert (broken["why"], broken["until_at"]) == ("the chain broke", None)
+
+
+def test_a_difference_is_shown_with_its_time_and_id(run: Run, tmp_path: Path, spot: list[Message]) -> None:
+    place = next(
+        place
+        for place, message in enumerate(spot)
+        if message[0] == 1 and any(other[0] == 0 and other[2] == message[2] for other in spot)
+    )
+    ticker = spot[place]
+    spot[place] = (*ticker[:-1], ticker[-1].replace(b'"B":"', b'"B":"1'))
+    store = archived(tmp_path, "binance", [spot])
+    done = run(store, "--json")
+    assert done.code == 1
+    assert done.book["different"] == 1
+    difference = done.book["first_difference"]
+    assert difference["update_id"] == ticker[2]
+    assert difference["told"][1] != difference["rebuilt"][1]
+    shown = run(store)
+    assert shown.code == 1
+    assert f"first difference at id {ticker[2]}, 2024-08-0" in shown.out
+    assert "binance BTCUSDT" in shown.out
+
+
+def test_filters_leave_only_what_is_asked_for(run: Run, tmp_path: Path, spot: list[Message]) -> None:
+    store = archived(tmp_path, "binance", [spot])
+    assert run(store, "--symbol", "BTCUSDT", "--exchange", "binance", "--since", "2024-08-08").code == 0
+    for nothing in (["--symbol", "ETHUSDT"], ["--until", "2024-08-08"], ["--exchange", "binance_usdm"]):
+        done = run(store, *nothing)
+        assert (done.code, done.out) == (2, "")
+        assert "nothing to compare" in done.err
+
+
+def test_an_object_that_is_not_what_its_manifest_says_ends_the_check(
+    run: Run, tmp_path: Path, spot: list[Message]
+) -> None:
+    store = archived(tmp_path, "binance", [spot])
+    next(store.rglob("*book_ticker/**/*.parquet")).write_bytes(b"short")
+    done = run(store)
+    assert done.code == 2
+    assert "is not what its manifest says" in done.err
+
+
+def test_a_period_that_ends_before_it_begins_is_refused(run: Run, tmp_path: Path) -> None:
+    done = run(tmp_path, "--since", "2024-08-09", "--until", "2024-08-08")
+    assert (done.code, done.err) == (2, "error: --since must be before --until\n")
+
+
+def test_no_more_than_a_few_files_are_open_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    reading = importlib.import_module("_book_rows")
+    opened: list[int] = []
+
+    def file(number: int) -> Iterator[Any]:
+        opened.append(number)
+        for step in (0, 2, 4):
+            yield reading.Kept((0, 10 * number + step), 0, None)
+
+    ids = []
+    for kept in reading.merged([file(number) for number in range(20)]):
+        ids.append(kept.key[1])
+        assert len(opened) <= kept.key[1] // 10 + reading.OPEN_FILES
+    assert ids == sorted(ids)
+    assert len(ids) == 60
