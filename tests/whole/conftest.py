@@ -1,6 +1,7 @@
 """Exchanges and recorders that are gone when their test is over."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +20,14 @@ def shared_data() -> Path:
             pytest.fail(f"{SHARED} is missing")
         pytest.skip(f"{SHARED} is missing: there are no recorded frames to replay")
     return SHARED
+
+
+@pytest.fixture(autouse=True)
+def hangups_heeded() -> Iterator[None]:
+    """A recorder leaves an ignored SIGHUP ignored, as nohup wants it; these tests may themselves run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ SPARE = 15
 """Some processes are gone when their turn comes."""
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_sixty_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
     options = run.Options(folder=tmp_path, secs=100, kills=KILLS + SPARE, seed=1, rate=100)
     outcome = run.run(options, lambda _: None)
