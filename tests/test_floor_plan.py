@@ -19,7 +19,7 @@ FLOORS = {
 
 ROOMS_OF_PACKAGES = {
     "websocket": {"feed"},
-    "socket": {"feed", "config", "http", "simulator"},
+    "socket": {"feed", "config", "http", "supervision", "simulator"},
     "sqlite3": {"storage"},
     "pyarrow": {"storage", "simulator"},
     "boto3": {"storage"},

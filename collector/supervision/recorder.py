@@ -1,6 +1,7 @@
 """Puts the recorder together: locks, log, children, status, and the supervisor that runs them."""
 
 import multiprocessing
+import os
 import random
 import secrets
 import time
@@ -21,7 +22,8 @@ from collector.processes.roles import ARCHIVER, WRITER, run_role
 from collector.storage.locks import RoleLock
 from collector.supervision import semaphores
 from collector.supervision.incarnation import LocalIncarnation
-from collector.supervision.supervisor import Signals, Supervisor
+from collector.supervision.service import Service
+from collector.supervision.supervisor import Reports, Signals, Supervisor
 from collector.supervision.window import OnStatus, Window
 
 _LOCK_POLL_SECS: Final = 0.1
@@ -106,9 +108,15 @@ def _supervise(
         return delays(limits.restart_base_delay_secs, limits.restart_max_delay_secs, random.random)
 
     window = Window(config, run_id, log, on_status)
+    service = Service.of(os.environ, log)
+
+    def look(supervisor: Supervisor, reports: Reports) -> None:
+        service.tell(ready=supervisor.recording, stopping=supervisor.stopping)
+        window.look(supervisor, reports)
+
     try:
         return Supervisor(
-            config, spawn, new_delays, window.read_reports, window.look, signals, SystemClock(), log,
+            config, spawn, new_delays, window.read_reports, look, signals, SystemClock(), log,
             stop_after_secs=stop_after_secs,
         ).run()  # fmt: skip
     finally:

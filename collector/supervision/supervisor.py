@@ -92,6 +92,16 @@ class Supervisor:
         return [child for stage in self._stages for child in stage]
 
     @property
+    def recording(self) -> bool:
+        """Whether all children have been up once."""
+        return self._all_up_once
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stop is not None
+
+    @property
     def hops(self) -> list[tuple[str, str, int, int]]:
         """Each way a notice takes: sender, receiver, notices waiting, capacity."""
         capacity = self._config.channel.capacity

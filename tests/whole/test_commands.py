@@ -64,18 +64,38 @@ def test_help_shows_examples(tmp_path: Path) -> None:
     assert "examples:" in done.stdout
 
 
-def test_a_second_instance_is_refused_and_the_first_goes_on(
-    exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+def test_of_two_instances_started_at_once_one_records_and_the_other_is_refused(
+    tmp_path: Path, exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange("--symbols", "BTCUSDT", "--rate", "200")
-    recorded = recorder(source.ws_url).start()
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind(str(tmp_path / "notify"))
+    manager.settimeout(60)
+    told = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "60000000"}
+    both = [recorder(source.ws_url, environment=told) for _ in range(2)]
+    both[0].port = both[1].port  # of the configuration that both read
+    for one in both:
+        one.start()
+    wait_for(lambda: [one for one in both if one.process.poll() is not None])
+    refused, recorded = sorted(both, key=lambda one: one.process.poll() is None)
+    assert refused.process.returncode == 3
+    assert "is already recording into" in recorded.log_path.read_text()
     recorded.wait_for_messages(10)
+    heard = []
+    while "READY=1" not in heard:
+        heard += manager.recv(4096).decode().split()
+    assert recorded.logged("recording")
     second = supervisor(recorded.folder, "--config", str(recorded.config_path))
     (line,) = second.stderr.splitlines()
     assert line == f"error: process {recorded.process.pid} is already recording into {recorded.data_dir}"
     assert second.returncode == 3
     recorded.wait_for_messages(recorded.messages() + 50)
-    assert recorded.stop() == 0
+    recorded.process.terminate()
+    while "STOPPING=1" not in heard:
+        heard += manager.recv(4096).decode().split()
+    manager.close()
+    assert recorded.process.wait(130) == 0
+    assert {"READY=1", "WATCHDOG=1", "STOPPING=1"} == set(heard)
 
 
 def test_a_taken_port_is_a_warning_and_served_once_it_is_free(

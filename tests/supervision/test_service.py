@@ -1,0 +1,100 @@
+"""What a service manager hears, over a real socket."""
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from structlog.testing import CapturingLogger
+
+from collector.supervision.service import Service
+
+
+class Manager:
+    """The listening end of a notify socket."""
+
+    def __init__(self, address: str) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(address)
+        self._socket.setblocking(False)  # a datagram is there as soon as it is sent
+
+    def heard(self) -> list[str]:
+        """What came since it was asked last."""
+        texts = []
+        while True:
+            try:
+                texts.append(self._socket.recv(4096).decode())
+            except BlockingIOError:
+                return texts
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.fixture
+def log() -> CapturingLogger:
+    return CapturingLogger()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    return str(tmp_path / "notify")
+
+
+@pytest.fixture
+def manager(path: str) -> Iterator[Manager]:
+    made = Manager(path)
+    yield made
+    made.close()
+
+
+def test_ready_and_stopping_are_said_once(path: str, manager: Manager, log: CapturingLogger) -> None:
+    service = Service.of({"NOTIFY_SOCKET": path}, log)
+    service.tell(ready=False, stopping=False)
+    assert manager.heard() == []
+    for _ in range(3):
+        service.tell(ready=True, stopping=False)
+    assert manager.heard() == ["READY=1"]
+    for _ in range(3):
+        service.tell(ready=True, stopping=True)
+    assert manager.heard() == ["STOPPING=1"]
+
+
+def test_a_sign_of_life_goes_with_every_look_if_it_is_wanted(path: str, manager: Manager, log: CapturingLogger) -> None:
+    environment = {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "60000000", "WATCHDOG_PID": str(os.getpid())}
+    service = Service.of(environment, log)
+    service.tell(ready=False, stopping=False)
+    service.tell(ready=True, stopping=False)
+    service.tell(ready=True, stopping=False)
+    assert manager.heard() == ["WATCHDOG=1", "READY=1\nWATCHDOG=1", "WATCHDOG=1"]
+
+
+def test_signs_of_life_that_another_process_shall_give_are_not_given(
+    path: str, manager: Manager, log: CapturingLogger
+) -> None:
+    Service.of({"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "1", "WATCHDOG_PID": "1"}, log).tell(ready=True, stopping=False)
+    assert manager.heard() == ["READY=1"]
+
+
+def test_an_address_without_a_file_is_understood(tmp_path: Path, log: CapturingLogger) -> None:
+    manager = Manager(f"\0{tmp_path}")
+    Service.of({"NOTIFY_SOCKET": f"@{tmp_path}"}, log).tell(ready=True, stopping=False)
+    assert manager.heard() == ["READY=1"]
+    manager.close()
+
+
+def test_what_could_not_be_said_is_said_later_and_complained_of_once(path: str, log: CapturingLogger) -> None:
+    service = Service.of({"NOTIFY_SOCKET": path}, log)
+    for _ in range(3):
+        service.tell(ready=True, stopping=False)
+    assert [call.args for call in log.calls] == [("service_manager_deaf",)]
+    manager = Manager(path)
+    service.tell(ready=True, stopping=True)
+    assert manager.heard() == ["READY=1\nSTOPPING=1"]
+    manager.close()
+
+
+def test_without_a_manager_nothing_is_sent(log: CapturingLogger) -> None:
+    Service.of({"WATCHDOG_USEC": "1"}, log).tell(ready=True, stopping=True)
+    assert log.calls == []
