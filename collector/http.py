@@ -12,7 +12,7 @@ import socket
 import socketserver
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any, BinaryIO, Final, NamedTuple, cast
@@ -27,7 +27,12 @@ JSON_TYPE: Final = "application/json; charset=utf-8"
 
 _POLL_SECS: Final = 0.5
 _PLACE_SECS: Final = 1.0
-_SAFE_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_SAFE_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
 _CHALLENGE: Final = 'Bearer, Basic realm="collector"'
 
 
@@ -52,15 +57,22 @@ def as_json(body: Any, code: HTTPStatus = HTTPStatus.OK) -> Answer:
 class StatusServer:
     """Serves pages by their paths on `host:port`, in threads of its own; port 0 is off.
 
-    With a `token`, only to those who send it: as `Authorization: Bearer TOKEN`, or as the password of any user, which
-    is what a browser can ask a person for.
+    With a `token`, only to those who send it, beside the paths `without_token`: as `Authorization: Bearer TOKEN`, or as
+    the password of any user, which is what a browser can ask a person for.
     """
 
     def __init__(
-        self, host: str, port: int, pages: Mapping[str, Page], log: FilteringBoundLogger, token: str = ""
+        self,
+        host: str,
+        port: int,
+        pages: Mapping[str, Page],
+        log: FilteringBoundLogger,
+        token: str = "",
+        without_token: Container[str] = (),
     ) -> None:
         self._address = (host, port)
         self._pages = pages
+        self._without_token = without_token
         self._token = token
         self._log = log
         self._server: _Server | None = None
@@ -72,7 +84,7 @@ class StatusServer:
         if self._server is not None or self._address[1] == 0:
             return True
         try:
-            self._server = _Server(self._address, self._pages, self._token, self._log)
+            self._server = _Server(self._address, self._pages, self._token, self._without_token, self._log)
         except OSError as error:
             self.error = str(error)
             return False
@@ -93,12 +105,18 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     request_queue_size = 128
 
     def __init__(
-        self, address: tuple[str, int], pages: Mapping[str, Page], token: str, log: FilteringBoundLogger
+        self,
+        address: tuple[str, int],
+        pages: Mapping[str, Page],
+        token: str,
+        without_token: Container[str],
+        log: FilteringBoundLogger,
     ) -> None:
         family, _, _, _, resolved = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0]
         self.address_family = family
         self._pages = pages
         self._token = token.encode()
+        self._without_token = without_token
         self._log = log
         self._places = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self._changed = threading.Lock()
@@ -142,7 +160,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
                 _cut(connection)
 
     def answer(self, path: str, authorization: str) -> Answer:
-        if self._token and not hmac.compare_digest(_token_of(authorization), self._token):
+        if path not in self._without_token and not self._is_known(authorization):
             return _refused(HTTPStatus.UNAUTHORIZED, {"WWW-Authenticate": _CHALLENGE})
         page = self._pages.get(path)
         if page is None:
@@ -153,6 +171,9 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         except Exception:  # noqa: BLE001 (whatever is wrong with a page must not end the server)
             self._log.exception("http_page_failed", path=path)
             return as_json({"error": "the page cannot be made; the log says why"}, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+    def _is_known(self, authorization: str) -> bool:
+        return not self._token or hmac.compare_digest(_token_of(authorization), self._token)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 (the library's signature)
         self._log.exception("http_request_failed")

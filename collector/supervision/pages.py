@@ -7,10 +7,14 @@ from typing import Final
 
 from collector.http import Answer, Page, as_json
 from collector.supervision import shown
+from collector.supervision.status_page import status_page
 from collector.supervision.view import View
 
 STANDING_SECS: Final = 15.0
 """A view is made about once a second; when none has been for this long the supervisor itself stands still."""
+
+WITHOUT_TOKEN: Final = frozenset({"/"})
+"""It holds no data, and is where a person says the token."""
 
 Age = Callable[[], float]
 """Seconds since the newest view was made."""
@@ -23,11 +27,14 @@ def pages(newest: Callable[[], View], age_secs: Age) -> Mapping[str, Page]:
         view, age = newest(), age_secs()
         return view if age < STANDING_SECS else _standing(view, age)
 
+    page = status_page()
     return {
+        "/": lambda: page,
         "/metrics": _Made(honest, _metrics),
         "/healthz": _Made(honest, _healthz),
         "/readyz": _Made(honest, _readyz),
         "/status": _Made(honest, lambda view: as_json(shown.status(view))),
+        "/page.json": _Made(honest, lambda view: as_json(shown.page(view))),
     }
 
 

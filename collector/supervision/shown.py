@@ -2,15 +2,38 @@
 
 from typing import Any
 
+from collector import __version__
 from collector.domain.names import iso_time
 from collector.domain.records import StreamKey
 from collector.metrics import StreamNumbers
+from collector.supervision.cells import proves_continuity, runs
+from collector.supervision.coverage import CELL_SECS, CELLS, LedgerRow
 from collector.supervision.totals import RoleNumbers
 from collector.supervision.view import ChildState, View
 
 
 def status(view: View) -> dict[str, Any]:
     """The object of /status and of `queue_stats.py --json`; its keys are a contract, and only ever get more."""
+    return {
+        **_recorder(view),
+        "streams": [_stream(key, numbers, view) for key, numbers in view.streams().items()],
+    }
+
+
+def page(view: View) -> dict[str, Any]:
+    """What the page at `/` asks for; it belongs to the page and changes with it. Times are in milliseconds."""
+    strips = view.strips
+    return {
+        **_recorder(view),
+        "version": __version__,
+        "now_ms": view.known.now_us // 1_000,
+        "coverage": {"ended_at_ms": strips.ended_us // 1_000, "cell_secs": CELL_SECS, "cells": CELLS},
+        "gaps": [_gap(row) for row in strips.gaps],
+        "streams": [_row(key, numbers, view) for key, numbers in view.streams().items() if key in strips.cells],
+    }
+
+
+def _recorder(view: View) -> dict[str, Any]:
     known = view.known
     return {
         "run_id": view.run_id,
@@ -34,7 +57,6 @@ def status(view: View) -> dict[str, Any]:
         "archive": _archive(view),
         "disk": {"free_bytes": known.disk_free_bytes, "full_in_secs": view.disk_full_in_secs},
         "events": [event._asdict() for event in view.events],
-        "streams": [_stream(key, numbers, view) for key, numbers in view.streams().items()],
     }
 
 
@@ -129,6 +151,42 @@ def _stream(key: StreamKey, numbers: StreamNumbers, view: View) -> dict[str, Any
         "silent": key in view.silent,
         "silent_after_secs": view.limit_secs(key),
     }
+
+
+def _row(key: StreamKey, numbers: StreamNumbers, view: View) -> list[Any]:
+    """A stream as an array, because there may be thousands."""
+    proves = proves_continuity(key)
+    return [
+        *key,
+        numbers.messages,
+        numbers.gaps,
+        _ms(numbers.last_received_us),
+        _ms(numbers.last_durable_us),
+        int(key in view.silent),
+        view.limit_secs(key),
+        int(proves),
+        runs(view.strips.cells[key], proves=proves),
+    ]
+
+
+def _gap(row: LedgerRow) -> dict[str, Any]:
+    gap = row.gap
+    return {
+        "exchange": row.exchange,
+        "symbol": row.symbol,
+        "data_type": gap.stream_type,
+        "kind": gap.kind,
+        "cause": gap.cause,
+        "status": gap.status,
+        "missing": gap.missing,
+        "started_at_ms": gap.started_at // 1_000,
+        "ended_at_ms": _ms(gap.ended_at),
+        "detected_at_ms": gap.detected_at // 1_000,
+    }
+
+
+def _ms(time_us: int | None) -> int | None:
+    return time_us // 1_000 if time_us else None
 
 
 def _iso(time_us: int | None) -> str | None:

@@ -14,7 +14,7 @@ from collector.http import StatusServer
 from collector.metrics import StatsFile, last_signs, read_stats
 from collector.supervision import shown
 from collector.supervision.coverage_file import CoverageFile
-from collector.supervision.pages import is_well, pages
+from collector.supervision.pages import WITHOUT_TOKEN, is_well, pages
 from collector.supervision.ping import Pinger
 from collector.supervision.status import SUPERVISOR, Status
 from collector.supervision.supervisor import Reports, Supervisor
@@ -49,7 +49,7 @@ class Window:
         http = config.http
         self._address = f"{http.host}:{http.port}"
         served = pages(self._newest, self._age_secs)
-        self._server = StatusServer(http.host, http.port, served, log, http.token.get_secret_value())
+        self._server = StatusServer(http.host, http.port, served, log, http.token.get_secret_value(), WITHOUT_TOKEN)
         self._reasons: Mapping[str, str] = {}
         self._serving: bool | None = None
         self._pinger = Pinger(http.ping_url.get_secret_value(), lambda: is_well(self._view, self._age_secs()), log)

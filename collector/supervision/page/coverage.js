@@ -1,0 +1,156 @@
+// Strips of the last 24 hours. Each state has its own height as well as its own colour.
+const STATES = [
+  ["r", "recorded", "Recorded, and ids prove it"],
+  ["u", "unverifiable", "Recorded, nothing proves it whole"],
+  ["p", "repaired", "Gap, repaired"],
+  ["g", "gap", "Gap"],
+  [".", "nothing known", "Nothing known"],
+];
+const WORDS = Object.fromEntries(STATES.map(([letter, word]) => [letter, word]));
+const NOTHING = { r: 0, u: 0, p: 0, g: 0, ".": 0 };
+const known = new Map();
+
+function read(runs) {
+  let found = known.get(runs);
+  if (!found) {
+    const parts = [], sums = { ...NOTHING };
+    for (const [, letter, count] of runs.matchAll(/([rupg.])(\d+)/g)) {
+      parts.push([letter, Number(count)]);
+      sums[letter] += Number(count);
+    }
+    found = { parts, sums };
+    if (known.size > 5000) known.clear();
+    known.set(runs, found);
+  }
+  return found;
+}
+
+function inWords(sums, cellSecs) {
+  const parts = STATES.filter(([letter]) => sums[letter]).map(([letter, word]) => `${word} ${span(sums[letter] * cellSecs)}`);
+  return parts.join(", ") || "nothing known";
+}
+
+// Top and height of each state in a strip of height 1.
+const BANDS = { r: [0.15, 0.7], u: [0.45, 0.4], p: [0.15, 0.7], g: [0, 1], ".": [0.82, 0.06] };
+
+function strip(height) {
+  const svg = drawn("svg", { class: "cells", height, role: "img", focusable: "false" });
+  const title = drawn("title");
+  const paths = Object.fromEntries([".", "u", "r", "p", "g"].map((letter) => [letter, drawn("path", { class: letter === "." ? "n" : letter })]));
+  svg.append(title, ...Object.values(paths));
+  return { svg, title, paths, height, drawn: "" };
+}
+
+function drawStrip(made, runs, width, cellSecs) {
+  if (made.drawn === `${runs} ${width}` || !width) return;
+  made.drawn = `${runs} ${width}`;
+  const { parts, sums } = read(runs);
+  const cells = parts.reduce((sum, [, count]) => sum + count, 0) || 1;
+  const d = { r: "", u: "", p: "", g: "", ".": "" };
+  let at = 0;
+  for (const [letter, count] of parts) {
+    const left = Math.round((at / cells) * width), right = Math.round(((at + count) / cells) * width);
+    const wide = Math.max(right - left, letter === "g" || letter === "p" ? 3 : 1);
+    const [top, tall] = BANDS[letter];
+    const from = Math.min(left, width - wide);
+    d[letter] += `M${from} ${(top * made.height).toFixed(1)}h${wide}v${(tall * made.height).toFixed(1)}h${-wide}z`;
+    at += count;
+  }
+  made.svg.setAttribute("viewBox", `0 0 ${width} ${made.height}`);
+  for (const letter of Object.keys(d)) mark(made.paths[letter], "d", d[letter]);
+  say(made.title, inWords(sums, cellSecs));
+}
+
+function axis(node, endedMs, hours) {
+  const marks = [], start = endedMs - 86400000;
+  const step = hours * 3600000;
+  for (let at = Math.ceil(start / step) * step; at < endedMs - step / 3; at += step) {
+    const place = ((at - start) / 86400000) * 100;
+    if (place < 3) continue;
+    const label = made("span", {}, clock(at));
+    label.style.left = `${place}%`;
+    marks.push(label);
+  }
+  const last = made("span", {}, "now");
+  last.style.left = "100%";
+  node.replaceChildren(...marks, last);
+}
+
+const overview = { height: 72, svg: drawn("svg", { class: "cells", height: 72, role: "img" }), axis: made("div", { class: "axis", "aria-hidden": "true" }) };
+overview.title = drawn("title");
+overview.paths = Object.fromEntries([".", "r", "u", "p", "g"].map((letter) => [letter, drawn("path", { class: letter === "." ? "n" : letter })]));
+overview.svg.append(overview.title, ...Object.values(overview.paths));
+$("overview").append(overview.svg, overview.axis);
+for (const [letter, , meaning] of STATES) {
+  const sample = strip(14);
+  const share = made("b");
+  $("legend").append(made("li", { "data-state": letter }, sample.svg, meaning, " ", share));
+  drawStrip(sample, `${letter}1`, 22, 0);
+  sample.title.remove();
+}
+
+function showOverview(streams, coverage) {
+  const sums = { ...NOTHING };
+  const rows = Object.fromEntries(Object.keys(sums).map((letter) => [letter, new Int32Array(coverage.cells + 1)]));
+  const add = (letter, at, count) => { rows[letter][at] += 1; rows[letter][at + count] -= 1; };
+  for (const stream of streams) {
+    let at = 0;
+    for (const [letter, count] of read(stream.runs).parts) {
+      if (letter !== ".") add(stream.proves ? "r" : "u", at, count);
+      if (letter === "p" || letter === "g") add(letter, at, count);
+      sums[letter] += count;
+      at += count;
+    }
+  }
+  const width = Math.round(overview.svg.getBoundingClientRect().width);
+  drawOverview(rows, streams.length, coverage.cells, width);
+  const seen = sums.r + sums.u + sums.p + sums.g;
+  for (const item of $("legend").children) {
+    const letter = item.dataset.state;
+    const of = letter === "." ? seen + sums["."] : seen;
+    say(item.querySelector("b"), percent(sums[letter], of));
+    item.hidden = !sums[letter] && letter !== "g" && letter !== "r";
+  }
+  say($("share"), seen ? (sums.g ? `${percent(seen - sums.g, seen)} of the known time without a gap` : "no gap that is known") : "nothing is known yet");
+  say(overview.title, `All ${number(streams.length)} streams together: ${STATES.map(([letter, word]) => `${word} ${percent(sums[letter], seen + sums["."])}`).join(", ")}`);
+  const ended = coverage.ended_at_ms;
+  if (overview.ended !== `${ended} ${width}`) { overview.ended = `${ended} ${width}`; axis(overview.axis, ended, width < 500 ? 6 : 3); }
+}
+
+function percent(part, of) {
+  if (!part || !of) return "0 %";
+  const share = (100 * part) / of;
+  if (part < of && share > 99.9) return share > 99.99 ? "> 99.99 %" : `${share.toFixed(2)} %`;
+  return share < 0.1 ? "< 0.1 %" : `${share >= 99.95 ? "100" : fine.format(share)} %`;
+}
+
+// Each column is all streams in one cell: below those whose ids prove it, above the others, over both from the top what
+// is missing, of which the least is seen.
+function drawOverview(rows, count, cells, width) {
+  if (!width || !count) return;
+  const d = { r: "", u: "", p: "", g: "", ".": "" }, now = { ...NOTHING }, high = overview.height;
+  const order = Object.keys(NOTHING);
+  let began = 0, before = "";
+  const put = (end) => {
+    const left = Math.round((began / cells) * width), wide = Math.max(Math.round((end / cells) * width) - left, 0);
+    if (!before || !wide) return;
+    const [r, u, p, g] = before.split(" ").map((share) => (Number(share) / count) * high);
+    const block = (letter, top, tall, least = 0) => {
+      const broad = Math.max(wide, least && 3);
+      if (tall > 0) d[letter] += `M${Math.min(left, width - broad)} ${top.toFixed(1)}h${broad}v${tall.toFixed(1)}h${-broad}z`;
+    };
+    block("r", high - r, r);
+    block("u", high - r - u, u);
+    const lost = g && Math.max(g, 4), mended = p && Math.max(p, 4);
+    block("g", 0, lost, 1);
+    block("p", lost, Math.min(mended, high - lost), 1);
+    if (!r && !u) block(".", high - 2, 1);
+  };
+  for (let cell = 0; cell <= cells; cell += 1) {
+    for (const letter of Object.keys(now)) now[letter] += rows[letter][cell];
+    const here = cell === cells ? null : order.map((letter) => now[letter]).join(" ");
+    if (here !== before) { put(cell); began = cell; before = here; }
+  }
+  overview.svg.setAttribute("viewBox", `0 0 ${width} ${high}`);
+  for (const letter of Object.keys(d)) mark(overview.paths[letter], "d", d[letter]);
+}

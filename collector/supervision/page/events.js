@@ -1,0 +1,63 @@
+// What happened: the newest lines of the logs, and the rows of the gap ledger.
+const FIRST_EVENTS = 12;
+const happened = { most: FIRST_EVENTS, shown: "", times: [] };
+const PLAIN = {
+  started: "The recorder started", recording: "Recording began", process_started: "A process started", process_stopped: "A process stopped",
+  process_died: "A process died", process_hung: "A process stood still and was ended", process_failed: "A process failed",
+  connected: "Connected", disconnected: "A connection ended", connect_failed: "Could not connect", renewing: "A connection is renewed",
+  segment_opened: "A segment was opened", segment_sealed: "A segment was sealed", segment_archived: "A segment was archived",
+  segment_failed: "A segment could not be archived", segment_quarantined: "A segment was set aside", seal_delayed: "A seal had to wait",
+  store_failed: "The store did not take an object", store_unusable: "The store cannot be used", health_reason: "Not healthy", health_reason_gone: "Healthy in this again",
+  refusing: "Frames are refused", resumed: "Frames are taken again", commit_failed: "A commit failed", commit_recovered: "Commits work again",
+  frame_undecodable: "A frame could not be read", stopping: "Stopping", writer_paused: "The writer waits for room on the disk", writer_resumed: "The writer goes on",
+};
+const GOOD = new Set(["recording", "health_reason_gone", "resumed", "commit_recovered", "writer_resumed", "ping_recovered"]);
+const SIGNS = { info: "·", debug: "·", good: "●", warning: "▲", error: "◆", critical: "◆", gap: "◆" };
+const bad = (level) => !["info", "debug", "good"].includes(level);
+
+function ofLog(event) {
+  const level = GOOD.has(event.event) ? "good" : event.level in SIGNS ? event.level : "info";
+  const text = [event.process, event.text].filter(Boolean).join("  ");
+  return { at: parsed(event.at), level: level === "critical" ? "error" : level, title: PLAIN[event.event] || event.event.replaceAll("_", " "), text };
+}
+
+// An outage gives every stream a row: together they are one thing that happened.
+function ofLedger(gaps) {
+  const together = new Map();
+  for (const gap of gaps) {
+    const same = [gap.kind, gap.cause, gap.status, Math.floor(gap.started_at_ms / 5000), gap.ended_at_ms == null].join(" ");
+    if (!together.has(same)) together.set(same, []);
+    together.get(same).push(gap);
+  }
+  return [...together.values()].map((rows) => {
+    const [gap] = rows, repaired = gap.status === "repaired";
+    const place = rows.length === 1 ? [gap.exchange, gap.symbol, gap.data_type].filter((word) => word !== "_").join(" ") : `${number(rows.length)} streams`;
+    const lasted = gap.ended_at_ms == null ? "and lasts" : gap.ended_at_ms > gap.started_at_ms ? `of ${span((gap.ended_at_ms - gap.started_at_ms) / 1000)}` : "";
+    const missing = rows.reduce((sum, row) => sum + (row.missing || 0), 0);
+    return {
+      at: Math.max(...rows.map((row) => row.detected_at_ms)), level: repaired ? "good" : "gap",
+      title: `${repaired ? "Gap repaired" : "Gap"}: ${gap.kind.replaceAll("_", " ")} ${lasted}`.trim(),
+      text: `${place}  cause ${gap.cause.replaceAll("_", " ")}${missing ? `, ${number(missing)} missing` : ""}`,
+    };
+  });
+}
+
+function showEvents(data, now) {
+  const all = [...data.events.map(ofLog), ...ofLedger(data.gaps)].sort((a, b) => b.at - a.at);
+  const wanted = $("trouble").checked ? all.filter((event) => bad(event.level)) : all;
+  const some = wanted.slice(0, happened.most);
+  const signature = JSON.stringify(some);
+  if (signature !== happened.shown) {
+    happened.shown = signature;
+    happened.times = some.map((event) => ({ at: event.at, node: made("time", { datetime: new Date(event.at).toISOString(), title: moment(event.at) }) }));
+    $("events").replaceChildren(...some.map((event, index) =>
+      made("li", { class: event.level }, happened.times[index].node, made("span", { class: "sign", "aria-hidden": "true" }, SIGNS[event.level]),
+        made("span", { class: "what" }, made("b", {}, event.title), made("span", {}, event.text)))));
+  }
+  for (const { at, node } of happened.times) say(node, ago(at, now));
+  $("quiet").hidden = some.length > 0;
+  $("more-events").hidden = wanted.length <= happened.most;
+}
+
+$("trouble").addEventListener("input", () => live.data && showEvents(live.data, live.now()));
+$("more-events").addEventListener("click", () => { happened.most += 40; if (live.data) showEvents(live.data, live.now()); });

@@ -1,0 +1,89 @@
+// The way of the data: four stations, and between them what moves and what waits.
+const BEHIND_SECS = 10;
+const MUCH_SECS = 60;
+
+function station(title) {
+  const parts = { big: made("p", { class: "big" }), one: made("p", { class: "note" }), two: made("p", { class: "note" }), three: made("p", { class: "note" }) };
+  const spark = drawn("svg", { class: "spark", viewBox: "0 0 60 20", preserveAspectRatio: "none", role: "img" });
+  parts.area = drawn("path", { class: "area" });
+  parts.edge = drawn("path", { class: "edge" });
+  spark.append(parts.area, parts.edge);
+  parts.spark = spark;
+  $("flow").append(made("li", { class: "station" }, made("h3", {}, title), parts.big, parts.one, parts.two, parts.three, spark));
+  return parts;
+}
+
+function pipe() {
+  const line = { x1: 0, y1: 7, x2: "100%", y2: 7 };
+  const svg = drawn("svg", { "aria-hidden": "true" }, drawn("line", { class: "bed", ...line }), drawn("line", { class: "drops", ...line }));
+  const label = made("span", { class: "label" });
+  const node = made("li", { class: "pipe", "data-speed": "0" }, svg, label);
+  $("flow").append(node);
+  return { node, label };
+}
+
+const way = {
+  exchange: station("Exchange"), arriving: pipe(), ingest: station("Ingest"), journal: pipe(),
+  writer: station("Writer"), sealed: pipe(), archive: station("Archive"),
+};
+way.exchange.spark.remove();
+
+function fill(parts, big, unit, one, two, warn = false) {
+  if (parts.said !== `${big} ${unit}`) {
+    parts.said = `${big} ${unit}`;
+    parts.big.replaceChildren(big, " ", made("small", {}, unit));
+  }
+  say(parts.one, one);
+  say(parts.two, two);
+  parts.two.classList.toggle("warn", warn);
+}
+
+function trace(parts, history) {
+  mark(parts.spark, "aria-label", history.length ? `Last 5 minutes: now ${rate(history.at(-1))} a second, at most ${rate(Math.max(...history))}` : "No history yet");
+  const top = Math.max(1e-9, ...history);
+  const points = history.map((value, index) => `${60 - history.length + index + 1},${(19 - (18 * value) / top).toFixed(2)}`);
+  const edge = points.length > 1 ? `M${points.join("L")}` : "";
+  mark(parts.edge, "d", edge);
+  mark(parts.area, "d", edge && `${edge}L60,20L${60 - history.length + 1},20Z`);
+}
+
+function run(parts, label, perSec, load = "") {
+  say(parts.label, label);
+  mark(parts.node, "data-speed", !perSec ? "0" : perSec < 20 ? "1" : perSec < 500 ? "2" : "3");
+  mark(parts.node, "data-load", load);
+}
+
+const heavy = (secs) => (secs > MUCH_SECS ? "much" : secs > BEHIND_SECS ? "some" : "");
+const total = (items, name) => items.reduce((sum, item) => sum + (item[name] || 0), 0);
+
+function showFlow(data, bytesPerSec, now) {
+  const stage = Object.fromEntries(data.flow.map((each) => [each.stage, each]));
+  const { feeds, journals, archive, segments, writer } = data;
+  const lines = total(feeds, "connections"), open = total(feeds, "connections_open");
+  const heard = Math.max(0, ...feeds.map((feed) => parsed(feed.last_data_at) || 0)) || null;
+  const names = feeds.map((feed) => feed.exchange).join(", ");
+  const closed = lines - open;
+  fill(way.exchange, `${number(open)}`, open === 1 ? "line open" : "lines open", names.length > 60 ? plural(feeds.length, "feed") : names,
+    closed ? `${plural(closed, "line")} not open` : `data ${ago(heard, now)}`, closed > 0);
+  const offsets = feeds.map((feed) => feed.clock_offset_secs).filter((secs) => secs != null);
+  const offset = offsets.length ? offsets.reduce((worst, secs) => (Math.abs(secs) > Math.abs(worst) ? secs : worst)) : null;
+  say(way.exchange.three, offset == null ? "" : `clock within ${span(Math.abs(offset))}`);
+  const refused = writer.refused;
+  fill(way.ingest, rate(stage.frames.per_sec), "frames / s", `${number(stage.frames.total)} so far`,
+    refused ? `${number(refused)} refused` : plural(total(feeds, "reconnects"), "reconnect"), refused > 0);
+  fill(way.writer, rate(stage.stored.per_sec), "rows / s", `${number(stage.stored.total)} stored`,
+    writer.undecodable ? `${number(writer.undecodable)} undecodable` : `commit ${span(writer.commit_secs)}`, writer.undecodable > 0);
+  const failing = Boolean(archive.last_error);
+  fill(way.archive, number(stage.archived.total), "rows", `${plural(segments.archived, "segment")} archived`,
+    failing ? "the store refuses" : segments.quarantined ? `${number(segments.quarantined)} in quarantine` : `${size(data.disk.free_bytes)} disk free`,
+    failing || segments.quarantined > 0);
+  trace(way.ingest, stage.frames.history);
+  trace(way.writer, stage.stored.history);
+  trace(way.archive, stage.archived.history);
+  const lag = Math.max(0, ...journals.map((journal) => journal.lag_secs));
+  const waiting = archive.backlog_segments;
+  run(way.arriving, bytesPerSec == null ? "" : `${size(bytesPerSec)}/s`, open ? stage.frames.per_sec : 0, open ? "" : "much");
+  run(way.journal, lag > 1 ? `${span(lag)} behind, ${size(total(journals, "lag_bytes"))}` : "in step", stage.messages.per_sec, heavy(lag));
+  run(way.sealed, failing && !waiting ? "held up" : waiting ? `${plural(waiting, "segment")} waiting, ${size(archive.backlog_bytes)}` : "nothing waits", stage.stored.per_sec,
+    failing ? "much" : heavy(waiting > 1 ? archive.backlog_age_secs / 10 : 0));
+}

@@ -1,0 +1,168 @@
+// Asks, and shows what is answered.
+const EVERY_MS = 2000, AT_MOST_MS = 15000, PATIENCE_MS = 10000, LATE_MS = 6000;
+const HEADLINES = {
+  child_failing: "A process keeps failing", stream_silent: "A stream is silent", writer_behind: "The writer is behind",
+  journal_over_budget: "Frames are refused", store_unreachable: "The archive takes nothing", disk_filling: "The disk is filling",
+  clock_off: "The clock is off", segment_quarantined: "A segment needs a look", seal_delayed: "A seal is held up",
+};
+const LAMPS = { well: "%233f9473", ill: "%23bf2f26", new: "%23d7a038" };
+const live = {
+  data: null, heardAt: 0, token: "", failures: 0, timer: 0, asking: false, counts: [],
+  now() { return this.data.now_ms + performance.now() - this.heardAt; },
+};
+
+async function ask() {
+  if (live.asking) return;
+  live.asking = true;
+  const headers = live.token ? { Authorization: `Bearer ${live.token}` } : {};
+  const patience = new AbortController();
+  const timer = setTimeout(() => patience.abort(), PATIENCE_MS);
+  try {
+    // Without credentials no browser opens a window of its own to ask for a password.
+    const answer = await fetch("page.json", { headers, credentials: "omit", cache: "no-store", signal: patience.signal });
+    if (answer.status === 401) throw new Refusal();
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
+    heard(await answer.json());
+  } catch (error) {
+    live.failures += 1;
+    if (error instanceof Refusal) refused();
+    else unheard();
+  } finally {
+    clearTimeout(timer);
+    live.asking = false;
+    again();
+  }
+}
+
+class Refusal extends Error {}
+
+function again() {
+  clearTimeout(live.timer);
+  const waits = document.documentElement.dataset.state === "token" || document.hidden;
+  if (!waits) live.timer = setTimeout(ask, Math.min(AT_MOST_MS, EVERY_MS * 2 ** Math.min(live.failures, 4)));
+}
+
+function heard(data) {
+  live.data = data;
+  live.heardAt = performance.now();
+  live.failures = 0;
+  $("token-form").hidden = true;
+  $("main").hidden = false;
+  show(data);
+}
+
+function refused() {
+  $("token-refused").hidden = !live.token;
+  $("token-form").hidden = false;
+  live.token = "";
+  verdict("token", "Who asks?");
+  say($("heard"), "It runs, and tells only those who know its token");
+  $("token").focus();
+}
+
+function unheard() {
+  if (!live.data) { verdict("lost", "No answer"); say($("heard"), "The recorder has not answered yet; asking again"); return; }
+  verdict("lost", "No answer");
+  tell();
+}
+
+function verdict(state, words) {
+  mark(document.documentElement, "data-state", state);
+  say($("verdict"), words);
+  const title = live.data ? `${words} · ${live.data.host}` : words;
+  if (document.title !== title) document.title = title;
+  const fill = LAMPS[state] || "%23808a85";
+  mark(document.querySelector("link[rel=icon]"), "href", `data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3C${state === "ill" ? `rect x='3' y='3' width='10' height='10'` : `circle cx='8' cy='8' r='6'`} fill='${fill}'/%3E%3C/svg%3E`);
+}
+
+function tell() {
+  if (!live.data) return;
+  const silence = performance.now() - live.heardAt;
+  if (document.documentElement.dataset.state === "lost") say($("heard"), `Last heard ${span(silence / 1000)} ago; asking again`);
+  else if (document.documentElement.dataset.state !== "token") {
+    const newest = Math.max(0, ...live.data.streams.map((row) => row[6] || 0)) || null;
+    say($("heard"), silence > LATE_MS ? `Last heard ${span(silence / 1000)} ago` : `Newest row ${ago(newest, live.now())}`);
+  }
+}
+
+function judge(data) {
+  const { reasons } = data;
+  if (reasons.length) {
+    const first = HEADLINES[reasons[0].code] || "Something is wrong";
+    verdict("ill", reasons.length > 1 ? `${first}, and ${reasons.length - 1} more` : first);
+  } else verdict(data.ready ? "well" : "new", data.ready ? "Recording" : "Starting, nothing stored yet");
+  const said = JSON.stringify(reasons);
+  if (judge.said !== said) {
+    judge.said = said;
+    $("reasons").replaceChildren(...reasons.map(({ code, text }) => made("li", {}, text, made("code", {}, code))));
+  }
+}
+
+function counted(data) {
+  const at = performance.now();
+  const bytes = total(data.feeds, "bytes");
+  const now = { at, run: data.run_id, bytes, streams: new Map(data.streams.map((row) => [row.slice(0, 3).join("\u0000"), row[3]])) };
+  if (live.counts.length && (live.counts[0].run !== now.run || bytes < live.counts.at(-1).bytes)) live.counts = [];
+  if (!live.counts.length || at - live.counts.at(-1).at > EVERY_MS / 2) live.counts.push(now);
+  while (live.counts.length > 6) live.counts.shift();
+  const [before] = live.counts, secs = (at - before.at) / 1000;
+  if (secs < 1) return { bytes: null, of: () => null };
+  return { bytes: (bytes - before.bytes) / secs, of: (key, messages) => (before.streams.has(key) ? Math.max(0, messages - before.streams.get(key)) / secs : null) };
+}
+
+function show(data) {
+  const now = live.now(), speed = counted(data);
+  judge(data);
+  say($("host"), data.host);
+  say($("about"), `up ${span(data.uptime_secs)} · run ${data.run_id}`);
+  say($("version"), `version ${data.version}`);
+  const streams = data.streams.map(([exchange, symbol, type, messages, gaps, received, durable, silent, limit, proves, runs]) => {
+    const key = [exchange, symbol, type].join("\u0000"), words = `${exchange} ${symbol} ${type}`;
+    const stream = { key, words, lower: words.toLowerCase(), exchange, symbol, type, messages, gaps, received, durable, silent: Boolean(silent), limit, proves: Boolean(proves), runs, rate: speed.of(key, messages) };
+    stream.badness = badness(stream);
+    return stream;
+  });
+  showFlow(data, speed.bytes, now);
+  showOverview(streams, data.coverage);
+  showStreams(streams, data.coverage);
+  showEvents(data, now);
+  const open = detailed && streams.find((stream) => stream.key === detailed);
+  if (open) fillDetail(open);
+  tell();
+}
+
+$("token-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  live.token = $("token").value.trim();
+  $("token").value = "";
+  mark(document.documentElement, "data-state", "waiting");
+  ask();
+});
+
+function theme(wanted) {
+  document.documentElement.dataset.theme = wanted;
+  say($("theme"), wanted === "dark" ? "Light" : "Dark");
+  mark($("theme"), "aria-label", wanted === "dark" ? "Use the light colours" : "Use the dark colours");
+}
+
+// Where storage is barred the choice lasts as long as the page.
+function stored(name) {
+  try {
+    if (name) localStorage.setItem("theme", name);
+    return localStorage.getItem("theme");
+  } catch { return null; }
+}
+
+const darkness = matchMedia("(prefers-color-scheme: dark)");
+const preferred = () => stored() || (darkness.matches ? "dark" : "light");
+darkness.addEventListener("change", () => theme(preferred()));
+$("theme").addEventListener("click", () => {
+  const other = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
+  stored(other);
+  theme(other);
+});
+theme(preferred());
+
+document.addEventListener("visibilitychange", () => { if (document.hidden) clearTimeout(live.timer); else ask(); });
+setInterval(() => { tell(); if (live.data && !document.hidden) for (const { at, node } of happened.times) say(node, ago(at, live.now())); }, 1000);
+ask();

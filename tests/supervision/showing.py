@@ -1,0 +1,173 @@
+"""A recorder as the page at `/` shows it: a real server over a view of made-up reports, with a day behind it."""
+
+import math
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+
+from collector.config import Config, FeedConfig
+from collector.domain.records import Gap, StreamKey
+from collector.http import StatusServer
+from collector.metrics import StreamNumbers
+from collector.supervision.coverage import CELL_SECS, CELLS
+from collector.supervision.pages import WITHOUT_TOKEN, pages
+from collector.supervision.status import Status
+from collector.supervision.usage import Usage
+from collector.supervision.view import ChildState, Hop, Knowledge, View
+from tests.supervision.made import GIB, SECOND_US, archiver, ingest, line, writer
+
+TYPES = ("book_snapshot", "book_delta", "trade", "agg_trade", "book_ticker")
+CELL_US = CELL_SECS * SECOND_US
+STEPS = 60
+
+
+class Shown:
+    """Makes views of a recorder that has run for a day; what a test plants is seen in the next one."""
+
+    def __init__(self, symbols: Sequence[str], data_types: Sequence[str] = TYPES) -> None:
+        feed = FeedConfig(symbols=tuple(symbols), data_types=tuple(data_types))
+        self.board = Status("4f2a9c01", Config(host_name="recorder-1", feed=(feed,)))
+        self.keys = [StreamKey("binance", symbol, data_type) for symbol in symbols for data_type in data_types]
+        self.gaps: list[tuple[str, str, Gap]] = []
+        self.events: list[tuple[int, str, str, str, str]] = []
+        self.changes: dict[str, Any] = {}
+        self.archive: dict[str, Any] = {}
+        self.late: dict[StreamKey, float] = {}
+        self.children = {"ingest:binance": "running", "writer": "running", "archiver": "running"}
+        self.uptime_secs = 0.0
+        now_us = time.time_ns() // 1_000
+        for received_us in (now_us - (CELLS - 1) * CELL_US, now_us - CELL_US):
+            rows = [StreamNumbers(*key, last_received_us=received_us, last_durable_us=received_us) for key in self.keys]
+            self.board.coverage.look(received_us, rows, [], [])
+        for _ in range(STEPS):
+            self.look()
+
+    def cell(self, hours_ago: float) -> int:
+        """The middle of the cell of so long ago, in microseconds."""
+        return (time.time_ns() // 1_000 - round(hours_ago * 3600 * SECOND_US)) // CELL_US * CELL_US + CELL_US // 2
+
+    def plant(
+        self, key: StreamKey, hours_ago: float, cells: int = 1, status: str = "unrepairable", kind: str = "silence"
+    ) -> None:
+        """Put a gap into the ledger that overlaps so many cells."""
+        started_us = self.cell(hours_ago)
+        ended_us = started_us + (cells - 1) * CELL_US
+        name = f"{key}{started_us}"
+        gap = Gap(
+            name,
+            key.data_type,
+            kind,
+            "disconnect",
+            None,
+            None,
+            None,
+            started_us,
+            ended_us,
+            None,
+            status,
+            None,
+            ended_us,
+        )
+        self.gaps.append((key.exchange, key.symbol, gap))
+
+    def happen(self, hours_ago: float, level: str, event: str, text: str) -> None:
+        """Put a line into the writer's log."""
+        at = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime(time.time() - hours_ago * 3600))
+        self.events.append((len(self.events) + 1, at, level, event, text))
+
+    def look(self) -> View:
+        """What is known five seconds later."""
+        self.uptime_secs += 5.0
+        step = round(self.uptime_secs / 5)
+        now_us = time.time_ns() // 1_000
+        messages = round(7_000 * step + 2_000 * math.sin(step / 6))
+        reports = {
+            "ingest:binance": ingest(
+                frames=messages, bytes=messages * 640, updated_us=now_us,
+                lines=[line(last_data_us=now_us - 20_000), line(line=1, last_data_us=now_us - 50_000)],
+            ),
+            "writer": writer(
+                messages=messages, stored=messages - 900, undecodable=0, updated_us=now_us, gap_rows=self.gaps,
+                events=self.events, streams=[self._numbers(key, step, now_us) for key in self.keys],
+                journals=[{"feed": "binance", "lag_bytes": 48_000, "lag_secs": 0.2, "files": 1}],
+                **self.changes,
+            ),
+            "archiver": archiver(
+                rows=max(0, messages // 50_000 * 50_000), archived=step // 10, quarantined=0, backlog_segments=0,
+                backlog_bytes=0, backlog_since_us=None, updated_us=now_us, **self.archive,
+            ),
+        }  # fmt: skip
+        return self.board.look(reports, self._known(now_us))
+
+    def _numbers(self, key: StreamKey, step: int, now_us: int) -> list[Any]:
+        place = self.keys.index(key) if len(self.keys) < 100 else hash(key) % 97
+        received_us = now_us - round(self.late.get(key, 0.3) * SECOND_US)
+        messages = step * (40 + 37 * (place % 11))
+        gaps = sum(1 for exchange, symbol, gap in self.gaps if (exchange, symbol, gap.stream_type) == key)
+        return list(
+            StreamNumbers(
+                *key, messages, stored=messages, gaps=gaps, last_received_us=received_us, last_durable_us=received_us
+            )
+        )
+
+    def _known(self, now_us: int) -> Knowledge:
+        children = [ChildState(name, 11 + place, state, 0) for place, (name, state) in enumerate(self.children.items())]
+        hops = (Hop("ingest:binance", "writer", 1, 256), Hop("writer", "archiver", 0, 256))
+        usage = {child.name: Usage(50_000_000, 3.5, 7.25, 20) for child in children}
+        return Knowledge(now_us, 86_400 * 12 + self.uptime_secs, children, hops, usage, 212 * GIB)
+
+
+class Served:
+    """A recorder's window at `url`; `view` is what it shows, `answering` whether it says anything."""
+
+    def __init__(self, view: View, token: str = "") -> None:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/"
+        self.view = view
+        self.token = token
+        self._seen_secs = time.monotonic()
+        self._server = self._made()
+        self.answer()
+
+    def _made(self) -> StatusServer:
+        served = pages(lambda: self.view, lambda: 0.0)
+        return StatusServer("127.0.0.1", self.port, served, structlog.get_logger(), self.token, WITHOUT_TOKEN)
+
+    def answer(self) -> None:
+        """Serve."""
+        assert self._server.try_start(), self._server.error
+
+    def fall_silent(self) -> None:
+        """Answer no more."""
+        self._server.close()
+
+
+@contextmanager
+def serving(view: View, token: str = "") -> Iterator[Served]:
+    """A window for as long as the block lasts."""
+    served = Served(view, token)
+    try:
+        yield served
+    finally:
+        served.fall_silent()
+
+
+def small() -> Shown:
+    """Two symbols, of which one lost something."""
+    shown = Shown(("BTCUSDT", "ETHUSDT"))
+    btc, eth = StreamKey("binance", "BTCUSDT", "trade"), StreamKey("binance", "ETHUSDT", "book_snapshot")
+    shown.plant(btc, 5.0, 3, status="repaired", kind="sequence")
+    for data_type in TYPES:
+        shown.plant(StreamKey("binance", "ETHUSDT", data_type), 9.5, 2)
+    shown.plant(eth, 2.0)
+    shown.happen(9.6, "warning", "disconnected", "feed=binance line=0 cause=lost")
+    shown.happen(9.4, "info", "connected", "feed=binance line=0 connection=2")
+    shown.happen(5.0, "warning", "process_died", "process=writer exit_code=-9 retry_in_secs=0")
+    shown.happen(1.0, "info", "segment_sealed", "segment=20261123T120000Z-4f2a9c rows=1043221")
+    shown.happen(0.99, "info", "segment_archived", "segment=20261123T120000Z-4f2a9c objects=10")
+    return shown

@@ -1,0 +1,91 @@
+import base64
+import hashlib
+import re
+from http import HTTPStatus
+from urllib.request import urlopen
+
+from collector.supervision import shown
+from collector.supervision.pages import WITHOUT_TOKEN
+from collector.supervision.status_page import status_page
+from tests.supervision.made import archiver, ingest, known, reports, status, stream, writer
+from tests.supervision.showing import serving
+
+PAGE = status_page()
+TEXT = PAGE.content.decode()
+POLICY = {
+    name: values
+    for name, *values in (part.split() for part in PAGE.headers["Content-Security-Policy"].split("; "))
+}  # fmt: skip
+
+
+def sha256(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def test_the_browser_runs_and_paints_what_the_page_holds_and_nothing_else() -> None:
+    (script,) = re.findall(r"<script>(.*?)</script>", TEXT, re.DOTALL)
+    (style,) = re.findall(r"<style>(.*?)</style>", TEXT, re.DOTALL)
+    assert POLICY["script-src"] == [sha256(script)]
+    assert POLICY["style-src"] == [sha256(style)]
+    assert (
+        POLICY["default-src"] == POLICY["frame-ancestors"] == POLICY["base-uri"] == POLICY["form-action"] == ["'none'"]
+    )
+    assert POLICY["connect-src"] == ["'self'"]
+
+
+def test_the_page_needs_nothing_from_outside_and_has_no_markup_that_its_policy_forbids() -> None:
+    addresses = re.findall(r"(?:src|href)\s*=\s*[\"']?([^\"'\s>]+)", TEXT)
+    assert {address for address in addresses if not address.startswith(("#", "data:"))} == {
+        "status",
+        "healthz",
+        "metrics",
+    }
+    assert re.findall(r"https?://(?!www\.w3\.org/2000/svg)", TEXT) == []
+    assert re.findall(r"\sstyle=|\son\w+=|@import|url\((?!#)", TEXT) == []
+
+
+def test_no_text_becomes_markup() -> None:
+    assert (
+        re.findall(
+            r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|parseFromString", TEXT
+        )
+        == []
+    )
+
+
+def test_what_the_page_holds_is_the_same_for_everybody() -> None:
+    assert status_page() == PAGE
+    assert {"/"} == WITHOUT_TOKEN
+
+
+def test_it_is_served_read_only_and_asks_not_to_be_kept_sniffed_or_told_of() -> None:
+    view = status().look(reports(ingest(), writer(), archiver()), known())
+    with serving(view) as served, urlopen(served.url) as answer:
+        assert answer.status == HTTPStatus.OK
+        assert answer.read() == PAGE.content
+        headers = dict(answer.headers)
+    assert headers["Content-Type"] == "text/html; charset=utf-8"
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Content-Security-Policy"] == PAGE.headers["Content-Security-Policy"]
+
+
+def test_the_data_of_the_page_are_the_status_and_what_the_day_holds_of_each_stream() -> None:
+    view = status().look(reports(ingest(), writer(), archiver()), known())
+    page = shown.page(view)
+    assert {key: page[key] for key in ("healthy", "reasons", "flow", "archive")} == {
+        key: shown.status(view)[key] for key in ("healthy", "reasons", "flow", "archive")
+    }
+    ((*key, messages, gaps, received_ms, durable_ms, silent, limit_secs, proves, runs),) = page["streams"]
+    assert (key, messages, gaps, silent, proves) == (["binance", "BTCUSDT", "trade"], 7, 1, 0, 1)
+    assert received_ms - durable_ms == 1_000
+    assert limit_secs == view.limit_secs(view.configured[0])
+    assert runs == ".287r1"
+
+
+def test_a_stream_that_brought_nothing_yet_is_there_too() -> None:
+    silent = stream(last_received_us=None, last_durable_us=None)
+    page = shown.page(status().look(reports(writer(streams=[silent])), known()))
+    assert page["streams"][0][5:7] == [None, None]
+    assert page["streams"][0][-1] == ".288"
