@@ -349,6 +349,9 @@ def test_a_segment_that_fails_three_times_is_set_aside_and_the_next_goes_on(worl
     assert [entry["segment"] for entry in world.heard("segment_quarantined")] == [IDS[0]]
     assert (world.reports[-1]["quarantined"], world.reports[-1]["in_quarantine"]) == (1, 1)
     assert world.reports[-1]["last_error"] is None
+    (world.config.data_dir / "quarantine" / f"{IDS[0]}.db").unlink()
+    world.run()
+    assert world.reports[-1]["in_quarantine"] == 0
 
 
 def gaps_of(world: World, symbol: str) -> list[dict[str, Any]]:

@@ -39,6 +39,7 @@ class World:
         self.free = 1 << 40
         self.gone = False
         self.events: list[str] = []
+        self.sizes: list[int] = []
         self._number = 0
 
     def sleep(self, secs: float) -> None:
@@ -121,11 +122,16 @@ class World:
 
     def run_to_the_stop_with_a_reader(self, *, leaves_after_secs: float) -> None:
         """Stop while somebody reads what the open segment had been before the last commit."""
-        real, leave_at = self.sleep, self.secs + leaves_after_secs
+        self.run_with_a_reader(leaves_after_secs=leaves_after_secs, stop_after_secs=0)
+
+    def run_with_a_reader(self, *, leaves_after_secs: float, stop_after_secs: float) -> None:
+        """Run while somebody reads what the open segment had been at first; keeps every size it reported in `sizes`."""
+        real, leave_at, stop_at = self.sleep, self.secs + leaves_after_secs, self.secs + stop_after_secs
         readers: list[sqlite3.Connection] = []
 
         def sleep(secs: float) -> None:
             real(secs)
+            self.sizes.append(self.numbers["segments"]["open_bytes"] if self.numbers else 0)
             if self.secs >= leave_at:
                 readers[0].close()
 
@@ -136,7 +142,7 @@ class World:
         readers[0].execute("BEGIN")
         readers[0].execute("SELECT * FROM messages").fetchone()
         writer._shelf._segment.busy_timeout(0.01)
-        self.stop_when = lambda: True
+        self.stop_when = lambda: self.secs >= stop_at
         writer.run()
         self.sleep = real  # type: ignore[method-assign]
         readers[0].close()
@@ -729,6 +735,18 @@ def test_a_stop_waits_for_a_reader_of_the_open_segment_and_then_seals(world: Wor
     world.run_to_the_stop_with_a_reader(leaves_after_secs=3)
     assert len(sealed_segments(world.config.data_dir / "segments")) == 1
     assert "segment_left_open" not in world.events
+
+
+def test_a_segment_that_somebody_reads_grows_and_says_so_until_the_reader_leaves(world: World) -> None:
+    world = World(world.config.data_dir, segment=SegmentConfig(max_bytes=1 << 20))
+    journal = world.journal()
+    for start in range(0, 20_000, 100):
+        journal.append_frames(START_NS, 0, list(ticks(100, start)))
+    world.run_with_a_reader(leaves_after_secs=30, stop_after_secs=60)
+    assert max(world.sizes) > 2 << 20
+    assert world.sizes[-1] < 1 << 20
+    assert world.events.count("seal_delayed") == 1
+    assert len(world.payloads()) == 20_000
 
 
 def test_a_reader_that_does_not_leave_puts_the_seal_off_to_the_next_start(world: World) -> None:

@@ -1,0 +1,124 @@
+"""Each reason of ill health comes with its cause, is told everywhere alike, and goes with its cause."""
+
+import json
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from collector.supervision.health import RULES
+from collector.supervision.pages import pages
+from collector.supervision.status import Status
+from collector.supervision.view import ChildState, View
+from tests.supervision.made import (
+    GIB,
+    NOW_US,
+    SECOND_US,
+    SILENT_AFTER_SECS,
+    archiver,
+    ingest,
+    known,
+    reports,
+    status,
+    stream,
+    writer,
+)
+
+Looks = Callable[[Status], Iterator[View]]
+"""Looks one after the other: from the first on the reason holds, in the last it holds no more."""
+
+
+def child_failing(board: Status) -> Iterator[View]:
+    for state in ("backoff", "failed", "running"):
+        yield board.look(reports(ingest(), writer()), known(children=(ChildState("archiver", 13, state, 1),)))
+
+
+def stream_silent(board: Status) -> Iterator[View]:
+    old = stream(last_durable_us=NOW_US - (SILENT_AFTER_SECS + 1) * SECOND_US)
+    for newest in (old, stream()):
+        yield board.look(reports(ingest(), writer(streams=[newest])), known(uptime_secs=1_000.0))
+
+
+def writer_behind(board: Status) -> Iterator[View]:
+    for lag_secs in (3_600.0, 61.0, 0.1):
+        journal = {"feed": "binance", "lag_bytes": 1, "lag_secs": lag_secs, "files": 1}
+        yield board.look(reports(ingest(), writer(journals=[journal])), known())
+
+
+def journal_over_budget(board: Status) -> Iterator[View]:
+    for refused, uptime_secs in ((3, 1.0), (4, 2.0), (4, 13.0)):
+        yield board.look(reports(ingest(refused=refused), writer()), known(uptime_secs=uptime_secs))
+
+
+def store_unreachable(board: Status) -> Iterator[View]:
+    for error in ("connection refused", "403 Forbidden", None):
+        yield board.look(reports(ingest(), writer(), archiver(last_error=error)), known())
+
+
+def disk_filling(board: Status) -> Iterator[View]:
+    # Of 50 GiB a GiB goes every ten seconds; then somebody makes room.
+    for secs in range(60, 200, 10):
+        view = board.look(
+            reports(ingest(), writer()), known(uptime_secs=float(secs), disk_free_bytes=50 * GIB - secs * GIB // 10)
+        )
+        if secs > 120:
+            yield view
+    yield board.look(reports(ingest(), writer()), known(uptime_secs=200.0, disk_free_bytes=60 * GIB))
+
+
+def clock_off(board: Status) -> Iterator[View]:
+    for offset_us in (-3_600 * SECOND_US, 1_500_000, 20_000):
+        yield board.look(reports(ingest(), writer(clock_offsets_us={"binance": offset_us})), known())
+
+
+def segment_quarantined(board: Status) -> Iterator[View]:
+    for count in (2, 1, 0):
+        yield board.look(reports(ingest(), writer(), archiver(in_quarantine=count)), known())
+
+
+def seal_delayed(board: Status) -> Iterator[View]:
+    for size_bytes in (2 * GIB, 9 * GIB, 4_096):
+        segments = {"open": 1, "sealed": 0, "open_bytes": size_bytes}
+        yield board.look(reports(ingest(), writer(segments=segments)), known())
+
+
+CAUSES: dict[str, Looks] = {
+    looks.__name__: looks
+    for looks in (
+        child_failing, stream_silent, writer_behind, journal_over_budget, store_unreachable, disk_filling, clock_off,
+        segment_quarantined, seal_delayed,
+    )
+}  # fmt: skip
+
+
+def told(view: View) -> dict[str, set[str]]:
+    """The codes that hold, by who says so."""
+    served = pages(lambda: view, lambda: 0.0)
+    healthz, page = served["/healthz"](), json.loads(served["/status"]().content)
+    assert (healthz.code == HTTPStatus.OK) is page["healthy"] is json.loads(healthz.content)["healthy"]
+    samples = [
+        sample
+        for family in text_string_to_metric_families(served["/metrics"]().content.decode())
+        for sample in family.samples
+    ]
+    (healthy,) = (sample.value for sample in samples if sample.name == "collector_healthy")
+    assert bool(healthy) is page["healthy"]
+    return {
+        "/healthz": {reason["code"] for reason in json.loads(healthz.content)["reasons"]},
+        "/status": {reason["code"] for reason in page["reasons"]},
+        "/metrics": {s.labels["code"] for s in samples if s.name == "collector_unhealthy_reason" and s.value},
+    }
+
+
+@pytest.mark.parametrize("code", CAUSES)
+def test_a_reason_holds_as_long_as_its_cause(code: str) -> None:
+    *ill, well = [told(view) for view in CAUSES[code](status())]
+    assert ill
+    for said in ill:
+        assert said == {"/healthz": {code}, "/status": {code}, "/metrics": {code}}
+    assert well == {"/healthz": set(), "/status": set(), "/metrics": set()}
+
+
+def test_every_reason_has_its_cause_here() -> None:
+    assert list(CAUSES) == list(RULES)
