@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from collector.domain.gaps import Stretch, event_gap
+from collector.domain.gaps import Allowance, Stretch, event_gap
 from collector.domain.outages import Links, Outage
 from collector.domain.records import UNKNOWN, Gap, IdRule, StreamKey
 from collector.domain.sequence.holes import REFUSED
@@ -17,6 +17,9 @@ from collector.storage.journal_reader import Damage
 
 SETTLE_US: Final = 250_000
 """How often, in received time, holes are looked at."""
+
+STRETCH_LOOK_US: Final = 1_000_000
+"""How often, in received time, it is looked whether a stretch of trouble is over."""
 
 
 class FeedState(msgspec.Struct):
@@ -43,6 +46,7 @@ class Ledger:
         self._plans: dict[FeedIdentity, list[tuple[StreamKey, ...]]] = {}
         self._watched = {stream.stream_id: stream for stream in streams if stream.memory.unsettled}
         self._settled_us = 0
+        self._looked_us: dict[str, int] = {}
 
     def begin(self, batch: Batch) -> None:
         """Add to this batch from now on."""
@@ -61,7 +65,8 @@ class Ledger:
         """Something of that feed was received."""
         state = self._feed(feed)
         state.links.newest_us = received_us
-        if state.stretches:
+        if state.stretches and not 0 <= received_us - self._looked_us.get(feed, 0) < STRETCH_LOOK_US:
+            self._looked_us[feed] = received_us
             self._end_stretches(state, received_us)
         if self._watched and not 0 <= received_us - self._settled_us < SETTLE_US:
             self.settle(received_us)
@@ -71,11 +76,14 @@ class Ledger:
         at_us, info = record.received_ns // 1_000, event_of(record)
         state = self._feed(identity.feed)
         if record.kind is RecordKind.CONNECT:
-            outage = state.links.connect(int(info["connection"]), int(info["plan"]), at_us)
+            outage = state.links.connect(int(info["connection"]), int(info["plan"]), at_us, record.line)
+            self._begin_line(identity, int(info["plan"]), record.line)
             if outage is not None:
                 self._outage(identity, outage)
         elif record.kind is RecordKind.DISCONNECT:
-            state.links.disconnect(int(info["connection"]), at_us, info["cause"])
+            plan = state.links.disconnect(int(info["connection"]), at_us, info["cause"])
+            if plan is not None:
+                self._begin_line(identity, plan, record.line)
         elif record.kind is RecordKind.REFUSING:
             state.refusing_since_us = int(info["started_ns"]) // 1_000
         elif record.kind is RecordKind.RESUMED:
@@ -87,7 +95,8 @@ class Ledger:
         place = StreamKey(header.identity.exchange, UNKNOWN, UNKNOWN)
         expected_id = f"{header.file_id}:{damage.offset}"
         started_us = header.created_ns // 1_000 or now_us
-        self._add(place, event_gap(place, "damaged", "disk", started_us, now_us, expected_id=expected_id))
+        gap = event_gap(place, "damaged", "disk", started_us, now_us, expected_id=expected_id)
+        self._one_more(header.identity.feed, place, gap, now_us)
         self._suspect(self._keys(header.identity), "disk")
 
     def undecodable(self, identity: FeedIdentity, at_us: int) -> None:
@@ -102,11 +111,14 @@ class Ledger:
     def reset(self, stream: Stream, message_id: int, at_us: int) -> None:
         """The exchange restarted the stream's ids."""
         series = stream.memory.progress.series
-        self._add(
-            stream.key,
-            event_gap(stream.key, "reset", "exchange", at_us, at_us, series=series, actual_id=str(message_id)),
-        )
+        gap = event_gap(stream.key, "reset", "exchange", at_us, at_us, series=series, actual_id=str(message_id))
+        self._one_more(stream.feed, stream.key, gap, at_us)
         self.watch(stream)
+
+    def stepped_back(self, stream: Stream, message_id: int, at_us: int) -> None:
+        """An id that should only rise is lower than the one before it on its line."""
+        expected_id, actual_id = str(stream.memory.stepped_back_from), str(message_id)
+        self._trouble(stream.feed, stream.key, "out_of_order", "exchange", at_us, expected_id, actual_id)
 
     def ahead(self, stream: Stream) -> None:
         """A message left a hole before it."""
@@ -131,41 +143,76 @@ class Ledger:
 
     def _outage(self, identity: FeedIdentity, outage: Outage) -> None:
         """Streams whose ids prove continuity get a row only if ids are missing; all others were silent."""
-        plans = self._plans_of(identity)
-        keys = plans[outage.plan] if outage.plan < len(plans) else ()
+        keys = self._keys_of_plan(identity, outage.plan)
         self._suspect(keys, outage.cause)
         for key in keys:
             stream = self._streams.get(key)
             if stream is not None and not stream.rule.proves_continuity:
-                self._add(key, event_gap(key, "silence", outage.cause, outage.since_us, outage.until_us))
+                gap = event_gap(key, "silence", outage.cause, outage.since_us, outage.until_us)
+                self._one_more(identity.feed, key, gap, outage.until_us)
 
     def _refused(self, identity: FeedIdentity, started_us: int, ended_us: int) -> None:
         self._feed(identity.feed).refusing_since_us = None
         keys = self._keys(identity)
         self._suspect(keys, REFUSED)
         for key in keys:
-            self._add(key, event_gap(key, "budget", REFUSED, started_us, ended_us))
+            self._one_more(identity.feed, key, event_gap(key, "budget", REFUSED, started_us, ended_us), ended_us)
 
     def _suspect(self, keys: Iterable[StreamKey], cause: str) -> None:
         for stream in filter(None, map(self._streams.get, keys)):
             stream.memory.suspect(cause)
             self._batch.touched[stream.stream_id] = stream
 
-    def _trouble(self, feed: str, place: StreamKey, kind: str, cause: str, at_us: int) -> None:
-        name = f"{kind} {place.symbol} {place.data_type}"
+    def _begin_line(self, identity: FeedIdentity, plan: int, line: int) -> None:
+        alone = self._feed(identity.feed).links.is_alone(plan, line)
+        for stream in filter(None, map(self._streams.get, self._keys_of_plan(identity, plan))):
+            if stream.memory.begin_line(line, alone=alone):
+                self._batch.touched[stream.stream_id] = stream
+
+    def _trouble(
+        self, feed: str, place: StreamKey, kind: str, cause: str, at_us: int,
+        expected_id: str | None = None, actual_id: str | None = None,
+    ) -> None:  # fmt: skip
+        """Trouble that is one gap a stretch, in which messages are counted."""
+        name, stretches = _name(place, kind), self._feed(feed).stretches
+        known = self._running(feed, name, at_us)
+        if known is not None:
+            known.extend(at_us)
+            return
+        stretches[name] = Stretch(place, kind, cause, at_us, at_us, 1, expected_id, actual_id)
+        self._add(place, stretches[name].opening())
+
+    def _one_more(self, feed: str, place: StreamKey, gap: Gap, at_us: int) -> None:
+        """Trouble that is told one by one, until there is too much of it in one stretch."""
+        name, stretches = _name(place, gap.kind), self._feed(feed).stretches
+        known = self._running(feed, name, at_us)
+        if known is None:
+            allowance = Allowance()
+            known = stretches[name] = Stretch(place, gap.kind, gap.cause, at_us, at_us, None, allowance=allowance)
+        known.extend(at_us)
+        if known.allowance is None:
+            return
+        if known.allowance.grants(at_us):
+            self._add(place, gap)
+            return
+        stretches[name] = Stretch(place, gap.kind, gap.cause, gap.started_at, at_us, None)
+        self._add(place, stretches[name].opening())
+
+    def _running(self, feed: str, name: str, now_us: int) -> Stretch | None:
+        """The stretch of that name, unless it is over."""
         stretches = self._feed(feed).stretches
         known = stretches.get(name)
-        if known is not None and not known.is_over(at_us):
-            known.extend(at_us, 1)
-            return
-        if known is not None:
-            self._add(place, known.closing(at_us))
-        stretches[name] = Stretch(place, kind, cause, at_us, at_us, 1)
-        self._add(place, stretches[name].opening())
+        if known is not None and known.is_over(now_us):
+            self._end(stretches.pop(name), now_us)
+            return None
+        return known
 
     def _end_stretches(self, state: FeedState, now_us: int) -> None:
         for name in [name for name, stretch in state.stretches.items() if stretch.is_over(now_us)]:
-            stretch = state.stretches.pop(name)
+            self._end(state.stretches.pop(name), now_us)
+
+    def _end(self, stretch: Stretch, now_us: int) -> None:
+        if stretch.is_one_gap:
             self._add(stretch.place, stretch.closing(now_us))
 
     def _add(self, place: StreamKey, gap: Gap) -> None:
@@ -184,6 +231,10 @@ class Ledger:
     def _keys(self, identity: FeedIdentity) -> list[StreamKey]:
         return [key for keys in self._plans_of(identity) for key in keys]
 
+    def _keys_of_plan(self, identity: FeedIdentity, plan: int) -> tuple[StreamKey, ...]:
+        plans = self._plans_of(identity)
+        return plans[plan] if plan < len(plans) else ()
+
     def _plans_of(self, identity: FeedIdentity) -> list[tuple[StreamKey, ...]]:
         known = self._plans.get(identity)
         if known is None:
@@ -191,3 +242,7 @@ class Ledger:
             known = [plan.keys for plan in self._adapter_of(identity.exchange).plan(subscription, "")]
             self._plans[identity] = known
         return known
+
+
+def _name(place: StreamKey, kind: str) -> str:
+    return f"{kind} {place.symbol} {place.data_type}"

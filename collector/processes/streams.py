@@ -98,7 +98,7 @@ class Streams:
         self, stream_id: int, key: StreamKey, feed: str, rule: IdRule, progress: Progress, recent: dict[int, int]
     ) -> Stream:
         window_secs = self._window_secs.get(feed, 0.0)
-        memory = StreamMemory(dense=rule.proves_continuity, window_secs=window_secs, progress=progress, recent=recent)
+        memory = StreamMemory(rule=rule, window_secs=window_secs, progress=progress, recent=recent)
         stream = self._by_key[key] = Stream(stream_id, key, feed, rule, memory)
         self._next_id = max(self._next_id, stream_id + 1)
         return stream
