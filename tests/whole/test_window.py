@@ -15,6 +15,8 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from collector.supervision.metrics_table import METRICS
+from tests.promtool import promtool
 from tests.whole.running import Exchange, Recorder, wait_for
 
 LIVE = ("--symbols", "BTCUSDT", "--rate", "300", "--seed", "4")
@@ -70,7 +72,10 @@ def test_counters_survive_killed_processes_and_end_at_what_was_sent(
     assert stored >= 0.5 * frames
     assert total(before, "collector_messages_received_total") >= stored
     assert total(before, "collector_receive_to_durable_seconds_count") == stored
+    text = page(recorded, "/metrics")
+    assert set(re.findall(r"^# TYPE (\w+)", text.decode(), flags=re.MULTILINE)) == set(METRICS)
     assert recorded.stop() == 0
+    assert promtool("check", "metrics", stdin=text) == (0, "")
 
 
 def test_the_log_can_be_turned_up_and_down_in_all_processes(
