@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from collector.domain.gaps import Allowance
+from collector.domain.hearing import Hearing
 from collector.domain.records import IdRule
 from collector.domain.sequence.holes import MAX_HOLES, REFUSED, Finding, Hole, settle
 from collector.domain.sequence.rules import RISING, RULES, Ids, Mark
@@ -67,6 +68,7 @@ class Progress(msgspec.Struct, array_like=True):
     """Which holes have a row of their own."""
     newest: dict[int, int | None] = {}
     """Of ids that only rise, the last one on each line; None while two connections share the line."""
+    hearing: Hearing = msgspec.field(default_factory=Hearing)
 
 
 class StreamMemory:
@@ -222,7 +224,9 @@ class StreamMemory:
         for hole in ended.holes:
             hole.end()
         self._of_ended_series += settle(ended.holes, ended.allowance, ended.series, received_us, all_due=True)
-        self.progress = Progress(ended.series + 1, last, exchange_us, received_us, first, [])
+        self.progress = Progress(
+            ended.series + 1, last, exchange_us, received_us, first, allowance=ended.allowance, hearing=ended.hearing
+        )
         self._recent.clear()
         return Verdict.RESET
 

@@ -32,6 +32,8 @@ class Links(msgspec.Struct, array_like=True):
     """Plans this incarnation has connected."""
     lines: dict[int, int] = {}
     """Open connections, each with its line."""
+    since: dict[int, int] = {}
+    """Plans that stand: since when without a break."""
 
     def begin(self, writer_id: str) -> bool:
         """Another incarnation's journal begins: whatever was open is not any more. True if there was one before."""
@@ -41,12 +43,15 @@ class Links(msgspec.Struct, array_like=True):
             for plan in self.up.values():
                 self.down.setdefault(plan, (self.newest_us, "restart"))
         self.writer_id, self.up, self.known, self.lines = writer_id, {}, [], {}
+        self.since = {}
         return had_one
 
     def connect(self, connection: int, plan: int, at_us: int, line: int = 0) -> Outage | None:
         """A connection stands; returns the outage it ends, if any."""
         stood = plan in self.up.values()
         self.up[connection], self.lines[connection] = plan, line
+        if not stood:
+            self.since[plan] = at_us
         since = self.down.pop(plan, None)
         if since is None and plan not in self.known and self.away_since_us is not None:
             since = (self.away_since_us, "restart")
@@ -60,6 +65,7 @@ class Links(msgspec.Struct, array_like=True):
         plan = self.up.pop(connection, None)
         self.lines.pop(connection, None)
         if plan is not None and plan not in self.up.values():
+            self.since.pop(plan, None)
             self.down.setdefault(plan, (at_us, cause))
         return plan
 

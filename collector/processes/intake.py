@@ -115,6 +115,8 @@ class Intake:
                 stream.last_received_us = received_us
                 self.batch.touched[stream.stream_id] = stream
                 return
+        if stream.is_silent:
+            self.ledger.spoke(stream, received_us)
         self._store(stream, message_id, received_us, exchange_us, line, payload)
         self.counts.messages += 1
 

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from collector.domain.gaps import Allowance, Stretch, event_gap
+from collector.domain.hearing import end_of_silence, silence
 from collector.domain.outages import Links, Outage
 from collector.domain.records import UNKNOWN, Gap, IdRule, StreamKey
 from collector.domain.sequence.holes import REFUSED
@@ -18,8 +19,11 @@ from collector.storage.journal_reader import Damage
 SETTLE_US: Final = 250_000
 """How often, in received time, holes are looked at."""
 
-STRETCH_LOOK_US: Final = 1_000_000
-"""How often, in received time, it is looked whether a stretch of trouble is over."""
+LOOK_US: Final = 5_000_000
+"""How often, in received time, it is looked whether trouble is over, and who is silent."""
+
+SILENT: Final = "silent"
+"""How a connection that brought nothing ends."""
 
 
 class FeedState(msgspec.Struct):
@@ -30,6 +34,7 @@ class FeedState(msgspec.Struct):
     refusing_since_us: int | None = None
     undecodable_us: int = 0
     """When the newest frame came that could not be read."""
+    looked_us: int = 0
 
 
 class Ledger:
@@ -46,7 +51,7 @@ class Ledger:
         self._plans: dict[FeedIdentity, list[tuple[StreamKey, ...]]] = {}
         self._watched = {stream.stream_id: stream for stream in streams if stream.memory.unsettled}
         self._settled_us = 0
-        self._looked_us: dict[str, int] = {}
+        self._identities: dict[str, FeedIdentity] = {}
 
     def begin(self, batch: Batch) -> None:
         """Add to this batch from now on."""
@@ -54,6 +59,7 @@ class Ledger:
 
     def open_journal(self, header: JournalHeader) -> None:
         """A journal file is read; the first one of another incarnation of ingest ends what the one before left open."""
+        self._identities[header.identity.feed] = header.identity
         if header.writer_id in {"", self._feed(header.identity.feed).links.writer_id}:
             return
         state = self._feed(header.identity.feed)
@@ -65,9 +71,10 @@ class Ledger:
         """Something of that feed was received."""
         state = self._feed(feed)
         state.links.newest_us = received_us
-        if state.stretches and not 0 <= received_us - self._looked_us.get(feed, 0) < STRETCH_LOOK_US:
-            self._looked_us[feed] = received_us
+        if not 0 <= received_us - state.looked_us < LOOK_US:
+            state.looked_us = received_us
             self._end_stretches(state, received_us)
+            self._look_for_silence(feed, state.links, received_us)
         if self._watched and not 0 <= received_us - self._settled_us < SETTLE_US:
             self.settle(received_us)
 
@@ -81,7 +88,10 @@ class Ledger:
             if outage is not None:
                 self._outage(identity, outage)
         elif record.kind is RecordKind.DISCONNECT:
-            plan = state.links.disconnect(int(info["connection"]), at_us, info["cause"])
+            connection = int(info["connection"])
+            if info.get("reason") == SILENT:
+                at_us = self._fell_silent_us(identity, state.links.up.get(connection, -1), at_us)
+            plan = state.links.disconnect(connection, at_us, info["cause"])
             if plan is not None:
                 self._begin_line(identity, plan, record.line)
         elif record.kind is RecordKind.REFUSING:
@@ -127,6 +137,15 @@ class Ledger:
             hole.cause = "parse"
         self.watch(stream)
 
+    def spoke(self, stream: Stream, at_us: int) -> None:
+        """A stream that was silent has spoken."""
+        hearing = stream.memory.progress.hearing
+        since_us = hearing.silent_since_us
+        if since_us is not None:
+            self._end_silence(stream, since_us, at_us)
+            stream.rhythm.note(max(0, at_us - since_us) / 1e6)
+        hearing.silent_since_us, stream.is_silent, hearing.noted_us = None, False, at_us
+
     def watch(self, stream: Stream) -> None:
         """Its holes have changed."""
         self._watched[stream.stream_id] = stream
@@ -141,13 +160,48 @@ class Ledger:
             if not stream.memory.unsettled:
                 del self._watched[stream.stream_id]
 
+    def _look_for_silence(self, feed: str, links: Links, now_us: int) -> None:
+        identity = self._identities[feed]
+        for plan, since_us in links.since.items():
+            for stream in filter(None, map(self._streams.get, self._keys_of_plan(identity, plan))):
+                hearing, heard_us = stream.memory.progress.hearing, stream.heard_us
+                limit_us = stream.rhythm.limit_secs * 1e6
+                if heard_us != hearing.noted_us:
+                    self._note(stream, since_us, limit_us)
+                elif now_us - max(heard_us, since_us) > limit_us and not stream.is_silent:
+                    hearing.silent_since_us, stream.is_silent = heard_us, True
+                    self._add(stream.key, silence(stream.key, heard_us, now_us))
+                    self._batch.touched[stream.stream_id] = stream
+
+    def _note(self, stream: Stream, since_us: int, limit_us: float) -> None:
+        """It has spoken since the last look; pauses in which no line stood say nothing about its rhythm."""
+        hearing, heard_us = stream.memory.progress.hearing, stream.heard_us
+        pause_us, hearing.noted_us = heard_us - hearing.noted_us, heard_us
+        self._batch.touched[stream.stream_id] = stream
+        if hearing.noted_us - pause_us >= since_us and pause_us > 0:
+            stream.rhythm.note(pause_us / 1e6)
+            if pause_us > limit_us and not stream.is_silent:
+                # Nothing else was heard on the feed either, so nobody looked meanwhile.
+                self._end_silence(stream, heard_us - pause_us, heard_us)
+
+    def _end_silence(self, stream: Stream, since_us: int, at_us: int) -> None:
+        progress = stream.memory.progress
+        broken = any(hole.until_us > since_us for hole in progress.holes) or progress.last_received_us < at_us
+        nothing_missing = stream.rule.proves_continuity and not broken
+        self._add(stream.key, end_of_silence(stream.key, since_us, at_us, nothing_missing=nothing_missing))
+
+    def _fell_silent_us(self, identity: FeedIdentity, plan: int, at_us: int) -> int:
+        """When a connection that was closed for its silence last brought anything."""
+        streams = filter(None, map(self._streams.get, self._keys_of_plan(identity, plan)))
+        return min(max((stream.heard_us for stream in streams), default=at_us), at_us)
+
     def _outage(self, identity: FeedIdentity, outage: Outage) -> None:
         """Streams whose ids prove continuity get a row only if ids are missing; all others were silent."""
         keys = self._keys_of_plan(identity, outage.plan)
         self._suspect(keys, outage.cause)
         for key in keys:
             stream = self._streams.get(key)
-            if stream is not None and not stream.rule.proves_continuity:
+            if stream is not None and not stream.rule.proves_continuity and not stream.is_silent:
                 gap = event_gap(key, "silence", outage.cause, outage.since_us, outage.until_us)
                 self._one_more(identity.feed, key, gap, outage.until_us)
 
@@ -233,7 +287,7 @@ class Ledger:
 
     def _keys_of_plan(self, identity: FeedIdentity, plan: int) -> tuple[StreamKey, ...]:
         plans = self._plans_of(identity)
-        return plans[plan] if plan < len(plans) else ()
+        return plans[plan] if 0 <= plan < len(plans) else ()
 
     def _plans_of(self, identity: FeedIdentity) -> list[tuple[StreamKey, ...]]:
         known = self._plans.get(identity)

@@ -111,3 +111,129 @@ def test_a_series_that_restarts_again_and_again_is_no_flood_and_every_message_is
     kinds = {kind for (kind,) in world.query("SELECT DISTINCT kind FROM gaps")}
     assert kinds <= {"reset", "duplicate_conflict"}
     assert len(rows(world, "reset")) <= SINGLE_ROWS + 1
+
+
+class Feed:
+    """A journal that goes on second by second."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.journal = world.journal()
+        self.secs = 0
+        self.connections = 0
+        self.connect()
+
+    @property
+    def now_ns(self) -> int:
+        return START_NS + self.secs * SEC_NS
+
+    def connect(self) -> None:
+        self.connections += 1
+        self.journal.append_event(RecordKind.CONNECT, self.now_ns, 0, connection(self.connections))
+
+    def disconnect(self, reason: str = "lost") -> None:
+        about = {**connection(self.connections), "cause": "disconnect", "reason": reason}
+        self.journal.append_event(RecordKind.DISCONNECT, self.now_ns, 0, about)
+
+    def say(self, *frames: bytes) -> None:
+        self.secs += 1
+        self.journal.append_frames(self.now_ns, 0, list(frames))
+
+    def run(self) -> list[tuple[Any, ...]]:
+        """What the ledger says: kind, seconds from start to end, status, what repaired it."""
+        self.world.now_ns = self.now_ns
+        self.world.run()
+        found = self.world.query(
+            "SELECT stream_type, kind, started_at, ended_at, status, repaired_by FROM gaps ORDER BY detected_at"
+        )
+        return [(*row[:2], *map(self._secs, row[2:4]), *row[4:6]) for row in found]
+
+    @staticmethod
+    def _secs(time_us: int | None) -> float | None:
+        return None if time_us is None else time_us / 1e6 - START_NS / 1e9
+
+
+@pytest.fixture
+def feed(world: World) -> Feed:
+    return Feed(world)
+
+
+def two_minutes(feed: Feed) -> None:
+    for _ in range(120):
+        feed.say(trade(feed.secs), book(feed.secs), trade(feed.secs, symbol="ETHUSDT"))
+
+
+def test_a_stream_that_falls_silent_while_others_speak_has_a_row_until_it_speaks(feed: Feed, world: World) -> None:
+    two_minutes(feed)
+    for _ in range(60):
+        feed.say(trade(feed.secs, symbol="ETHUSDT"))
+        if feed.secs == 165:
+            opened = [("book_snapshot", "silence", 120, None, "open", None)]
+            opened.append(("trade", "silence", 120, None, "open", None))
+            assert sorted(feed.run()) == opened  # and on behind a restart and the border of a segment
+    feed.say(trade(120), book(500), trade(180, symbol="ETHUSDT"))
+    assert sorted(feed.run(), key=str)[::2] == [
+        ("book_snapshot", "silence", 120, 181, "unrepairable", None),
+        ("trade", "silence", 120, 181, "repaired", "continuity"),
+    ]
+
+
+def test_a_silence_that_cost_messages_is_not_repaired_by_continuity(feed: Feed) -> None:
+    two_minutes(feed)
+    for _ in range(60):
+        feed.say(trade(feed.secs, symbol="ETHUSDT"))
+    feed.say(trade(150))
+    rows = {row[1]: row for row in feed.run() if row[0] == "trade"}
+    assert rows["silence"][2:] == (120, 181, "unrepairable", None)
+    assert rows["sequence"][4] == "open"
+
+
+def test_a_stream_that_stays_away_has_one_row_whatever_becomes_of_its_connections(feed: Feed) -> None:
+    two_minutes(feed)
+    for _ in range(5):
+        for _ in range(40):
+            feed.say(trade(feed.secs, symbol="ETHUSDT"))
+        feed.disconnect()
+        feed.secs += 3
+        feed.connect()
+    rows = feed.run()
+    assert [row for row in rows if row[0] == "book_snapshot"] == [("book_snapshot", "silence", 120, None, "open", None)]
+
+
+def test_a_connection_closed_for_its_silence_was_away_since_its_last_data(feed: Feed) -> None:
+    two_minutes(feed)
+    feed.secs += 30
+    feed.disconnect("silent")
+    feed.secs += 5
+    feed.connect()
+    feed.say(trade(120), book(500))
+    assert feed.run() == [("book_snapshot", "silence", 120, 155, "unrepairable", None)]
+
+
+def test_silence_of_a_whole_feed_that_stays_connected_is_found_when_it_speaks(feed: Feed) -> None:
+    two_minutes(feed)
+    feed.secs += 100
+    feed.say(trade(120), book(500), trade(120, symbol="ETHUSDT"))
+    found = {row[0]: row for row in feed.run()}
+    assert [found[name][4:] for name in ("trade", "book_snapshot")] == [
+        ("repaired", "continuity"), ("unrepairable", None)
+    ]  # fmt: skip
+    assert found["book_snapshot"][3] - found["book_snapshot"][2] == pytest.approx(101, abs=5)
+
+
+def test_a_quiet_symbol_is_not_silent_and_one_that_pauses_again_and_again_learns(feed: Feed) -> None:
+    symbol, quiet, paused = "ETHUSDT", 0, 0
+    for second in range(6_000):
+        frames = [book(second)]
+        if second % 97 == 0:
+            frames.append(trade(quiet, symbol=symbol))
+            quiet += 1
+        if second % 400 < 200:
+            frames.append(trade(paused))
+            paused += 1
+        feed.say(*frames)
+    rows = feed.run()
+    assert all(row[:2] == ("trade", "silence") for row in rows)
+    opened = [row for row in rows if row[4] == "open"]
+    assert 1 <= len(opened) <= 4
+    assert [row[5] for row in rows if row[4] != "open"] == ["continuity"] * (len(rows) - len(opened))
