@@ -25,7 +25,7 @@ from tests.seaweed import Seaweed
 
 ROOT = Path(__file__).parent.parent.parent
 TOOL = ROOT / "scripts" / "show_gaps.py"
-DEADLINE_SECS = 30.0
+DEADLINE_SECS = 60.0
 NOON_US = 1_795_435_200_000_000  # 2026-11-23T12:00:00Z
 SEGMENT_ID = "20261123T120000Z-4f2a9c"
 

@@ -166,7 +166,7 @@ def test_no_secret_is_ever_told(exchange: Callable[..., Exchange], recorder: Cal
 
 def hang(port: int, stack: ExitStack, count: int) -> None:
     for number in range(count):
-        connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
+        connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60))
         with suppress(OSError):
             connection.sendall(b"GET /status HTTP/1.1\r\nX: " if number % 2 else b"")
 
@@ -175,7 +175,7 @@ def pour(port: int, size_bytes: int) -> None:
     """Garbage until the server has had enough, again and again."""
     block, left = os.urandom(1 << 20), size_bytes
     while left > 0:
-        with socket.create_connection(("127.0.0.1", port), timeout=30) as connection, suppress(OSError):
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as connection, suppress(OSError):
             while left > 0:
                 left -= connection.send(block)
         left -= len(block)
