@@ -34,18 +34,18 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visitor(chromium: Browser) -> Iterator[Visitor]:
-    """Fails the test whose page said anything on the console, such as a violation of its policy."""
+def serve() -> Iterator[Callable[..., Served]]:
+    with ExitStack() as stack:
+        yield lambda view, token="": stack.enter_context(serving(view, token))
+
+
+@pytest.fixture
+def visitor(chromium: Browser, serve: Callable[..., Served]) -> Iterator[Visitor]:
+    """Fails the test whose page said anything on the console, such as a violation of its policy; leaves before the server."""
     guest = Visitor(chromium)
     yield guest
     guest.leave()
     assert guest.said == []
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[..., Served]]:
-    with ExitStack() as stack:
-        yield lambda view, token="": stack.enter_context(serving(view, token))
 
 
 def row(page: Page, key: StreamKey) -> str:
