@@ -8,8 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.seaweed import ADMIN, ALONE, Seaweed
+
+# How long an example takes says something about the machine, nothing about the code.
+settings.register_profile("recorder", deadline=None)
+settings.load_profile("recorder")
 
 Lines = Callable[[str], list[dict[str, Any]]]
 """Reads the lines of a recording by its name."""

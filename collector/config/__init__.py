@@ -3,6 +3,7 @@
 from collector.config.load import load
 from collector.config.model import (
     ArchiveConfig,
+    BookConfig,
     ChannelConfig,
     Config,
     FeedConfig,
@@ -10,6 +11,7 @@ from collector.config.model import (
     IngestConfig,
     JournalConfig,
     LogConfig,
+    RepairConfig,
     SegmentConfig,
     SupervisorConfig,
     WriterConfig,
@@ -17,6 +19,7 @@ from collector.config.model import (
 
 __all__ = [
     "ArchiveConfig",
+    "BookConfig",
     "ChannelConfig",
     "Config",
     "FeedConfig",
@@ -24,6 +27,7 @@ __all__ = [
     "IngestConfig",
     "JournalConfig",
     "LogConfig",
+    "RepairConfig",
     "SegmentConfig",
     "SupervisorConfig",
     "WriterConfig",

@@ -21,6 +21,8 @@ from collector.config.values import (
     HostName,
     Name,
     Secs,
+    SecsOrNever,
+    Share,
     Size,
     Symbols,
     Token,
@@ -30,10 +32,6 @@ from collector.config.values import (
     not_below,
     some,
 )
-from collector.domain.rhythm import Bounds
-
-UNLEARNED_FACTOR = 10
-"""A stream whose rhythm is not known yet may be silent for so many times the shortest limit."""
 
 
 class Section(BaseModel):
@@ -86,24 +84,25 @@ class JournalConfig(Section):
     min_free_bytes: Annotated[Size, at_least(0)] = GIB
 
 
+class RepairConfig(Section):
+    """What is asked of the exchanges' REST interfaces."""
+
+    enabled: bool = True
+    weight_share: Share = 0.5
+
+
+class BookConfig(Section):
+    """How books stay readable."""
+
+    checkpoint_interval_secs: SecsOrNever = 3600.0
+
+
 class WriterConfig(Section):
     """When rows are committed."""
 
     batch_interval_secs: Secs = 5.0
     max_batch_size: Annotated[int, between(1, 1_000_000)] = 10_000
     adaptive: bool = True
-
-
-class SilenceConfig(Section):
-    """How long a stream may be silent before the ledger says so."""
-
-    min_secs: Secs = 30.0
-    max_secs: Annotated[Secs, not_below("min_secs")] = 14_400.0
-
-    @property
-    def bounds(self) -> Bounds:
-        """As a rhythm wants them."""
-        return Bounds(min(UNLEARNED_FACTOR * self.min_secs, self.max_secs), self.min_secs, self.max_secs)
 
 
 class SegmentConfig(Section):
@@ -176,8 +175,9 @@ class Config(Section):
     ingest: IngestConfig = IngestConfig()
     channel: ChannelConfig = ChannelConfig()
     journal: JournalConfig = JournalConfig()
+    repair: RepairConfig = RepairConfig()
+    book: BookConfig = BookConfig()
     writer: WriterConfig = WriterConfig()
-    silence: SilenceConfig = SilenceConfig()
     segment: SegmentConfig = SegmentConfig()
     archive: ArchiveConfig = ArchiveConfig()
     supervisor: SupervisorConfig = SupervisorConfig()

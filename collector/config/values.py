@@ -144,6 +144,11 @@ Size = Annotated[int, BeforeValidator(size_bytes)]
 Secs = Annotated[
     float, Field(gt=0, le=DAY_SECS, allow_inf_nan=False, description="a number of seconds above 0, at most 86400")
 ]
+SecsOrNever = Annotated[
+    float,
+    Field(ge=0, le=DAY_SECS, allow_inf_nan=False, description="a number of seconds from 0 to 86400; 0 means never"),
+]
+Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False, description="a number above 0, at most 1")]
 DayPart = Annotated[
     float,
     Field(

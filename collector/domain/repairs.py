@@ -1,0 +1,113 @@
+"""What the writer asks of repair, and how repair's answers stand in its journals. Pure values and their bytes.
+
+An answer is a frame of line -1: one line of compact JSON that says what it answers, a newline, and the exchange's own
+text, untouched:
+
+    {"symbol":"BTCUSDT","data_type":"trade","answer":"page","series":0,"first":101,"last":250}
+    [{"id":101,...},...]
+
+`page`: messages of a stream; only ids from `first` to `last` are meant. `snapshot`: a whole book, for a book_delta
+stream. `end`: nothing more will come for `first` to `last`, for this `reason` if there is one.
+"""
+
+import hashlib
+from typing import Final, Literal
+
+import msgspec
+
+from collector.domain.errors import UndecodableError
+from collector.domain.records import StreamKey
+
+BOOK: Final = "book_delta"
+"""The data type whose streams are made whole by a snapshot; others by the messages that are missing."""
+
+_REST_SUFFIX: Final = "~rest"
+"""No feed's name has a `~`."""
+
+
+class TradesRequest(msgspec.Struct, frozen=True, tag="trades", tag_field="kind"):
+    """Messages with dense ids are missing."""
+
+    stream: StreamKey
+    series: int
+    gap_id: str
+    first: int
+    last: int
+    asked_us: int
+
+    @property
+    def name(self) -> str:
+        """The same for the same gap."""
+        return f"trades-{self.gap_id}"
+
+
+class BookRequest(msgspec.Struct, frozen=True, tag="book", tag_field="kind"):
+    """A chain of book updates begins with `from_id`: a snapshot is needed that reaches to the id before it."""
+
+    stream: StreamKey
+    series: int
+    from_id: int
+    asked_us: int
+
+    @property
+    def name(self) -> str:
+        """The same for the same beginning; one for a later beginning of the stream makes it needless."""
+        stream = hashlib.blake2b("\0".join(self.stream).encode(), digest_size=8).hexdigest()
+        return f"book-{stream}-{self.series}-{self.from_id}"
+
+
+Request = TradesRequest | BookRequest
+
+
+class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a frame of line -1 says before the exchange's text."""
+
+    symbol: str
+    data_type: str
+    answer: Literal["page", "snapshot", "end"]
+    series: int | None = None
+    """None: whichever series runs."""
+    first: int = 0
+    last: int = -1
+    reason: str = ""
+
+
+_request_decoder: Final[msgspec.json.Decoder[Request]] = msgspec.json.Decoder(Request)
+_answer_decoder: Final = msgspec.json.Decoder(Answer)
+
+
+def encode_request(request: Request) -> bytes:
+    """A request as its file holds it."""
+    return msgspec.json.encode(request)
+
+
+def decode_request(data: bytes) -> Request:
+    """Raises UndecodableError."""
+    try:
+        return _request_decoder.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise UndecodableError(f"no request: {error}") from error
+
+
+def encode_answer(answer: Answer, body: bytes = b"") -> bytes:
+    """A frame of line -1."""
+    return msgspec.json.encode(answer) + b"\n" + body
+
+
+def decode_answer(frame: bytes) -> tuple[Answer, bytes]:
+    """What a frame of line -1 answers, and the exchange's text. Raises UndecodableError."""
+    head, _, body = frame.partition(b"\n")
+    try:
+        return _answer_decoder.decode(head), body
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise UndecodableError(f"no answer of repair: {error}") from error
+
+
+def rest_journal(feed: str) -> str:
+    """The name of the journal with what repair fetched for a feed."""
+    return feed + _REST_SUFFIX
+
+
+def is_rest_journal(name: str) -> bool:
+    """Whether a journal of that name is repair's."""
+    return name.endswith(_REST_SUFFIX)
