@@ -4,24 +4,22 @@ import errno
 import itertools
 import random
 import threading
-from collections.abc import Callable
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from collector.channel.channel import Notice
-from collector.config import Config, FeedConfig
+from collector.config import FeedConfig
 from collector.exchanges.adapter import Adapter, Subscription
 from collector.feed.budget import ConnectionBudget
 from collector.feed.connection import open_connection
 from collector.processes.context import Context
 from collector.processes.gate import JournalGate
+from collector.processes.journals import journal_folder, open_journal
 from collector.processes.readers import Reader, Readers
 from collector.processes.session import LEAVE_SECS, Connect, FeedTools, LineState, Tally
 from collector.processes.space import MeasureSpace, Space, measure_space
 from collector.processes.syncer import Syncer
-from collector.storage.journal import JournalWriter, next_number
-from collector.storage.journal_format import FeedIdentity
+from collector.storage.journal import JournalWriter
 
 RING_SECS: Final = 0.02
 """The writer hears of new bytes this soon, and no more often."""
@@ -33,14 +31,6 @@ STOP_SECS: Final = LEAVE_SECS + 1.5
 """A thread that has not left by then hangs in a handshake, where it holds nothing that was received."""
 
 _FULL_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
-
-
-def open_journal(config: Config, feed: FeedConfig, now_ns: Callable[[], int]) -> JournalWriter:
-    """Begin the journal of one incarnation, numbered behind all before it. Raises OSError."""
-    folder = _journal_folder(config, feed)
-    identity = FeedIdentity(feed.name, feed.exchange, tuple(feed.symbols), tuple(feed.data_types))
-    first = next_number(folder, config.data_dir / "segments" / "positions.json", feed.name)
-    return JournalWriter(folder, identity, first, config.journal.file_bytes, now_ns)
 
 
 def begin_journal(context: Context, feed: FeedConfig) -> JournalWriter | None:
@@ -91,7 +81,7 @@ class _Ingest:
         self._adapter = adapter
         self._journal = journal
         self._measure = measure
-        self._folder = _journal_folder(context.config, feed)
+        self._folder = journal_folder(context.config, feed.name)
         self._stop = threading.Event()
         self._failures = SimpleQueue[Exception]()
         self._readers = Readers(self._failures)
@@ -206,7 +196,3 @@ class _Ingest:
             numbers=itertools.count(1),
             tally=self._tally,
         )
-
-
-def _journal_folder(config: Config, feed: FeedConfig) -> Path:
-    return config.data_dir / "journal" / feed.name

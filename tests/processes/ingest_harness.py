@@ -17,12 +17,13 @@ from collector.exchanges.adapter import ConnectionPlan, Control, ControlKind, De
 from collector.feed.connection import open_connection
 from collector.processes import ingest
 from collector.processes.context import Context, SystemClock
+from collector.processes.journals import open_journal
 from collector.processes.session import Connect
 from collector.processes.space import MeasureSpace, measure_space
 from collector.storage.journal import JournalWriter, journal_files
 from collector.storage.journal_format import Record, RecordKind, decode_header, event_of, frames_of, parse_records
 
-DEADLINE_SECS = 60.0
+DEADLINE_SECS = 10.0
 LIMITS = Limits(connections=1_000, window_secs=60, streams_per_connection=9, messages_per_sec=100, lifetime_secs=86_400)
 
 CONTROLS = {
@@ -159,7 +160,7 @@ class Recording:
         context = Context(
             "ingest:plain", config, self.bell, self.bell, self._stopping.is_set, self.reports.append, self.log, clock
         )
-        self.journal = wrap_journal(ingest.open_journal(config, feed, clock.now_ns))
+        self.journal = wrap_journal(open_journal(config, feed, clock.now_ns))
         self.folder = data_dir / "journal" / "plain"
         chosen = adapter or PlainAdapter()
         self._thread = threading.Thread(

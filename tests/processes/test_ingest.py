@@ -17,6 +17,7 @@ from collector.config import Config, FeedConfig, JournalConfig
 from collector.processes import ingest
 from collector.processes import session as session_module
 from collector.processes.context import Context
+from collector.processes.journals import open_journal
 from collector.processes.space import Space
 from collector.storage.journal import JournalWriter
 from collector.storage.journal_format import RecordKind
@@ -464,13 +465,12 @@ def test_a_journal_is_begun_once_the_full_disk_has_room(tmp_path: Path, monkeypa
     reports: list[Mapping[str, Any]] = []
     log, logged = capturing_log()
     full = iter([errno.ENOSPC, errno.EDQUOT])
-    real = ingest.open_journal
 
-    def open_journal(*given: Any) -> JournalWriter:
+    def begin(*given: Any) -> JournalWriter:
         number = next(full, None)
         if number is not None:
             raise OSError(number, os.strerror(number))
-        return real(*given)
+        return open_journal(*given)
 
     class Clock:
         sleep = staticmethod(lambda _secs: None)
@@ -480,7 +480,7 @@ def test_a_journal_is_begun_once_the_full_disk_has_room(tmp_path: Path, monkeypa
     config = Config(data_dir=tmp_path, feed=(feed,))
     bell = Bell()
     context = Context("ingest:plain", config, bell, bell, lambda: False, reports.append, log, Clock)
-    monkeypatch.setattr(ingest, "open_journal", open_journal)
+    monkeypatch.setattr(ingest, "open_journal", begin)
     journal = ingest.begin_journal(context, feed)
     assert journal is not None
     journal.close()

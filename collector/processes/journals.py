@@ -1,0 +1,27 @@
+"""How the processes that fetch begin their journals."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from collector.config import Config, FeedConfig
+from collector.domain.repairs import rest_journal
+from collector.storage.journal import JournalWriter, next_number
+from collector.storage.journal_format import FeedIdentity
+
+
+def open_journal(config: Config, feed: FeedConfig, now_ns: Callable[[], int]) -> JournalWriter:
+    """Begin the journal of one incarnation, numbered behind all before it. Raises OSError."""
+    folder = journal_folder(config, feed.name)
+    identity = FeedIdentity(feed.name, feed.exchange, tuple(feed.symbols), tuple(feed.data_types))
+    first = next_number(folder, config.data_dir / "segments" / "positions.json", feed.name)
+    return JournalWriter(folder, identity, first, config.journal.file_bytes, now_ns)
+
+
+def open_rest_journal(config: Config, feed: FeedConfig, now_ns: Callable[[], int]) -> JournalWriter:
+    """As `open_journal`, for what repair fetches for that feed."""
+    return open_journal(config, feed.model_copy(update={"name": rest_journal(feed.name)}), now_ns)
+
+
+def journal_folder(config: Config, name: str) -> Path:
+    """Where the files of a journal stand."""
+    return config.data_dir / "journal" / name

@@ -1,0 +1,19 @@
+"""Which feeds repair looks after."""
+
+from collections.abc import Callable, Mapping
+
+from collector.config import Config
+from collector.exchanges.adapter import Adapter
+from collector.exchanges.rest import RestSide
+
+
+def mended_feeds(config: Config, adapter_of: Callable[[str], Adapter]) -> Mapping[str, RestSide]:
+    """The feeds whose exchange can be asked for what is missing, by name.
+
+    A feed whose stream is somebody else's (`ws_url`) is never mended from the real exchange.
+    """
+    if not config.repair.enabled:
+        return {}
+    asked = [feed for feed in config.feed if feed.rest_url or not feed.ws_url]
+    sides = {feed.name: adapter_of(feed.exchange).rest for feed in asked}
+    return {name: side for name, side in sides.items() if side is not None}

@@ -1,0 +1,266 @@
+"""Mends one feed: asks its exchange for books and trades that are missing, the most important first, one at a time.
+
+An answer is durable in the feed's own journal before its request is removed: killed at any point, the next one asks
+again, and what comes twice are copies. The fate of its errors: what may pass (a full disk, a slow or failing server, a
+spent budget) is tried again for ever; what the exchange refuses for good, or answers so that it cannot be read, ends the
+request; a failed fsync ends the process.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Literal, NamedTuple
+
+from structlog.typing import FilteringBoundLogger
+
+from collector.config import FeedConfig
+from collector.domain.clock import Clock
+from collector.domain.errors import RetryError, UndecodableError
+from collector.domain.records import StreamKey
+from collector.domain.repairs import BOOK, Answer, BookRequest, Request, TradesRequest
+from collector.exchanges.rest import Get, RestSide
+from collector.feed import rest
+from collector.logs import RateLimited
+from collector.processes.checkpoints import SAVE_SECS, Checkpoints
+from collector.processes.rest_host import NotNowError, RestHost, is_good
+from collector.processes.rest_log import RestLog
+from collector.storage.requests import RequestFolder
+
+POLL_SECS: Final = 1.0
+"""How often the requests are looked at when no notice comes."""
+
+STALE_SECS: Final = 1.0
+"""A book that is older than the break is asked for again after so long, on a new connection;"""
+
+STALE_TRIES: Final = 5
+"""but after so many tries only every"""
+
+STALE_LATER_SECS: Final = 60.0
+
+CLOCK_SECS: Final = 300.0
+"""How often the exchange is asked what time it is."""
+
+
+class Job(NamedTuple):
+    """One GET, and what it is for."""
+
+    kind: Literal["clock", "book", "trades", "checkpoint"]
+    get: Get
+    stream: StreamKey
+    request: Request | None = None
+
+    @property
+    def name(self) -> str:
+        """The same for the same need."""
+        return self.request.name if self.request else f"{self.kind} {self.stream.symbol}"
+
+
+class Mender:
+    """`step` is called again and again by one thread; `numbers` and `position` may be read by another."""
+
+    def __init__(
+        self,
+        feed: FeedConfig,
+        side: RestSide,
+        host: RestHost,
+        log: RestLog,
+        requests: RequestFolder,
+        checkpoints: Checkpoints,
+        clock: Clock,
+        logger: FilteringBoundLogger,
+    ) -> None:
+        self._feed = feed
+        self._side = side
+        self._host = host
+        self._log = log
+        self._requests = requests
+        self._checkpoints = checkpoints
+        self._clock = clock
+        self._logger = logger
+        self._limited = RateLimited(logger, clock.monotonic)
+        self._not_before: dict[str, float] = {}
+        self._tries: Counter[str] = Counter()
+        self._next_id: dict[str, int] = {}
+        self._clock_at = self._save_at = clock.monotonic()
+        self._answers: Counter[str] = Counter()
+        self._waiting: Mapping[str, int] = {}
+        self._offset: Mapping[str, int] = {}
+        self.numbers: Mapping[str, Any] = self._numbers()
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """How far the journal has come."""
+        return self._log.position
+
+    def step(self) -> float:
+        """Ask for what matters most, if anything may be asked now; the seconds after which to come again."""
+        if self._clock.monotonic() >= self._save_at:
+            self._save_at = self._clock.monotonic() + SAVE_SECS
+            self._checkpoints.save()
+        job = self._next_job()
+        wait_secs = POLL_SECS if job is None else self._do(job)
+        self.numbers = self._numbers()
+        return wait_secs
+
+    def close(self) -> None:
+        """Keep what was learnt, and say in the journal that nothing more comes. Raises OSError."""
+        self._checkpoints.save()
+        self._log.close()
+
+    def _next_job(self) -> Job | None:
+        """The clock now and then, then books, trades and checkpoints; what failed before stands behind its like."""
+        now = self._clock.monotonic()
+        requests = self._requests.waiting(lambda name: self._logger.error("request_unreadable", name=name))
+        books = self._newest_books([request for request in requests if isinstance(request, BookRequest)])
+        trades = [request for request in requests if isinstance(request, TradesRequest)]
+        due = self._checkpoints.due(self._now_us())
+        self._waiting = {"book": len(books), "trades": len(trades), "checkpoint": len(due)}
+        if now >= self._clock_at:
+            return Job("clock", self._side.clock(), StreamKey(self._feed.exchange, "", ""))
+        jobs = self._jobs(sorted(books, key=self._rank), sorted(trades, key=self._rank), due)
+        return next((job for job in jobs if self._not_before.get(job.name, 0.0) <= now), None)
+
+    def _jobs(self, books: list[BookRequest], trades: list[TradesRequest], due: list[str]) -> Iterator[Job]:
+        yield from map(self._job, books)
+        yield from map(self._job, trades)
+        for stream in (StreamKey(self._feed.exchange, symbol, BOOK) for symbol in due):
+            yield Job("checkpoint", self._side.snapshot(stream.symbol), stream)
+
+    def _job(self, request: Request) -> Job:
+        if isinstance(request, BookRequest):
+            return Job("book", self._side.snapshot(request.stream.symbol), request.stream, request)
+        get = self._side.page(request.stream, self._next_id.get(request.name, request.first))
+        assert get is not None  # noqa: S101 -- for the type checker; the writer asks only for what can be had
+        return Job("trades", get, request.stream, request)
+
+    def _rank(self, request: Request) -> tuple[int, int, int]:
+        first_id = request.from_id if isinstance(request, BookRequest) else request.first
+        return self._tries[request.name], request.asked_us, first_id
+
+    def _newest_books(self, books: list[BookRequest]) -> list[BookRequest]:
+        """One a stream: a later break makes an earlier one's snapshot needless."""
+        newest: dict[StreamKey, BookRequest] = {}
+        for book in sorted(books, key=lambda book: (book.asked_us, book.series, book.from_id)):
+            if book.stream in newest:
+                self._remove(newest[book.stream])
+            newest[book.stream] = book
+        return list(newest.values())
+
+    def _do(self, job: Job) -> float:
+        try:
+            self._log.require_room()
+            if job.kind == "clock":
+                self._clock_at = self._clock.monotonic() + CLOCK_SECS
+            answer = self._host.ask(job.kind, job.get)
+            self._heed(job, answer)
+        except NotNowError as error:
+            self._tries[job.name] += error.tried
+            return error.wait_secs
+        except RetryError as error:
+            return self._host.failed(job.kind, "disk", str(error)).wait_secs
+        return 0.0
+
+    def _heed(self, job: Job, answer: rest.Answer) -> None:
+        if not is_good(answer):
+            self._give_up(job, "refused", f"HTTP {answer.status}")
+            return
+        try:
+            self._take(job, answer)
+        except UndecodableError as error:
+            self._keep_unread(job, answer)
+            self._give_up(job, "unreadable", str(error))
+
+    def _take(self, job: Job, answer: rest.Answer) -> None:
+        if job.kind == "clock":
+            self._take_clock(answer)
+        elif isinstance(job.request, TradesRequest):
+            self._take_page(job.request, answer)
+        else:
+            self._take_book(job.stream, job.request, answer)
+
+    def _take_clock(self, answer: rest.Answer) -> None:
+        middle_us = (answer.asked_ns + answer.received_ns) // 2_000
+        within_us = (answer.received_ns - answer.asked_ns) // 2_000
+        self._offset = {"offset_us": middle_us - self._side.read_clock(answer.body), "within_us": within_us}
+
+    def _take_book(self, stream: StreamKey, request: BookRequest | None, answer: rest.Answer) -> None:
+        (book,) = self._side.read(stream, answer.body)
+        if request is not None and (book.id is None or book.id + 1 < request.from_id):
+            self._stale(request)
+            return
+        about = Answer(stream.symbol, stream.data_type, "snapshot", request.series if request else None)
+        self._log.append(answer.received_ns, about, answer.body)
+        self._checkpoints.note(stream.symbol, self._now_us())
+        if request is not None:
+            self._done(request)
+        else:
+            self._log.sync()
+            self._answers["checkpoint"] += 1
+
+    def _stale(self, request: BookRequest) -> None:
+        self._host.failures["book", "stale"] += 1
+        self._tries[request.name] += 1
+        later_secs = STALE_SECS if self._tries[request.name] < STALE_TRIES else STALE_LATER_SECS
+        self._not_before[request.name] = self._clock.monotonic() + later_secs
+        self._host.renew()
+
+    def _take_page(self, request: TradesRequest, answer: rest.Answer) -> None:
+        ids = [message.id for message in self._side.read(request.stream, answer.body) if message.id is not None]
+        if any(request.first <= id_ <= request.last for id_ in ids):
+            self._log.append(answer.received_ns, _about(request, "page"), answer.body)
+        asked_from = self._next_id.get(request.name, request.first)
+        newest = max(ids, default=request.last)
+        if asked_from <= newest < request.last:
+            self._next_id[request.name] = newest + 1
+        else:
+            self._end(request, "")
+
+    def _give_up(self, job: Job, reason: str, text: str) -> None:
+        self._host.failures[job.kind, reason] += 1
+        self._limited.warning("rest_refused", f"{job.kind} {reason}", stream=" ".join(job.stream), error=text)
+        if isinstance(job.request, TradesRequest):
+            self._end(job.request, text)
+        elif job.kind != "clock":
+            # The next book of this stream is fetched when its checkpoint is due.
+            self._checkpoints.note(job.stream.symbol, self._now_us())
+            if job.request is not None:
+                self._done(job.request, answered=False)
+
+    def _keep_unread(self, job: Job, answer: rest.Answer) -> None:
+        """The writer makes an undecoded row of it."""
+        if isinstance(job.request, TradesRequest):
+            self._log.append(answer.received_ns, _about(job.request, "page"), answer.body)
+        elif job.kind != "clock":
+            about = Answer(job.stream.symbol, job.stream.data_type, "snapshot")
+            self._log.append(answer.received_ns, about, answer.body)
+
+    def _end(self, request: TradesRequest, reason: str) -> None:
+        self._log.append(self._clock.now_ns(), _about(request, "end", reason))
+        self._done(request, answered=not reason)
+
+    def _done(self, request: Request, *, answered: bool = True) -> None:
+        self._log.sync()
+        if answered:
+            self._answers["trades" if isinstance(request, TradesRequest) else "book"] += 1
+        self._remove(request)
+
+    def _remove(self, request: Request) -> None:
+        self._requests.remove(request)
+        self._not_before.pop(request.name, None)
+        self._next_id.pop(request.name, None)
+        self._tries.pop(request.name, None)
+
+    def _now_us(self) -> int:
+        return self._clock.now_ns() // 1_000
+
+    def _numbers(self) -> dict[str, Any]:
+        return {
+            "waiting": dict(self._waiting),
+            "answers": dict(self._answers),
+            "failures": [(*labels, count) for labels, count in self._host.failures.items()],
+            "clock": dict(self._offset),
+        }
+
+
+def _about(request: TradesRequest, answer: Literal["page", "end"], reason: str = "") -> Answer:
+    stream = request.stream
+    return Answer(stream.symbol, stream.data_type, answer, request.series, request.first, request.last, reason)

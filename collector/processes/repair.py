@@ -1,0 +1,169 @@
+"""Repair: asks the exchanges over REST for what is missing, and appends the answers to journals of its own.
+
+One thread a feed, so that an exchange that is slow holds up no other; the main one reports, rings and leaves.
+"""
+
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import Any, Final
+
+from collector.channel.channel import Notice
+from collector.config import FeedConfig
+from collector.domain.repairs import BOOK, rest_journal
+from collector.exchanges.adapter import Adapter
+from collector.exchanges.rest import RestSide
+from collector.feed.rest import RestClient
+from collector.feed.weight import WeightBudget
+from collector.processes.checkpoints import Checkpoints
+from collector.processes.context import Context
+from collector.processes.journals import journal_folder, open_rest_journal
+from collector.processes.mended import mended_feeds
+from collector.processes.mender import POLL_SECS, Mender
+from collector.processes.rest_host import Client, RestHost
+from collector.processes.rest_log import RestLog
+from collector.processes.space import measure_space, shortage
+from collector.storage.requests import RequestFolder, request_folder
+
+LEAVE_SECS: Final = 1.0
+"""How long a thread may take to finish when this process leaves; one that waits for an exchange is left behind."""
+
+Connect = Callable[[str], Client]
+
+
+def run(context: Context, adapter_of: Callable[[str], Adapter]) -> None:
+    """Mend every feed that can be until told to stop; what still waits, waits on disk.
+
+    Raises whatever broke a thread: the next incarnation asks again for what was not yet durable.
+    """
+    (context.config.data_dir / "run").mkdir(parents=True, exist_ok=True)
+    sides = mended_feeds(context.config, adapter_of)
+    feeds = [feed for feed in context.config.feed if feed.name in sides]
+    budgets = {side.limits.budget: _budget(context, side) for side in sides.values()}
+    menders = {
+        feed.name: make_mender(
+            context, feed, sides[feed.name], budgets[sides[feed.name].limits.budget],
+            RestClient(feed.rest_url or sides[feed.name].limits.url, context.clock),
+        )
+        for feed in feeds
+    }  # fmt: skip
+    _Repair(context, menders, budgets).run()
+
+
+def make_mender(context: Context, feed: FeedConfig, side: RestSide, budget: WeightBudget, client: Client) -> Mender:
+    """The mender of one feed, on this process's files."""
+    config, clock = context.config, context.clock
+    logger = context.log.bind(feed=feed.name)
+    waiting = request_folder(config.data_dir, feed.name)
+    folder = journal_folder(config, rest_journal(feed.name))
+
+    def short() -> str | None:
+        return shortage(measure_space(folder if folder.is_dir() else config.data_dir), config.journal, refusing=False)
+
+    symbols = feed.symbols if BOOK in feed.data_types else ()
+    checkpoints = Checkpoints(
+        waiting / "checkpoints.json", symbols, config.book.checkpoint_interval_secs, clock.now_ns() // 1_000
+    )
+    host = RestHost(client, budget, side.limits.used_header, clock, random.random, logger)
+    log = RestLog(lambda: open_rest_journal(config, feed, clock.now_ns), short)
+    return Mender(feed, side, host, log, RequestFolder(waiting), checkpoints, clock, logger)
+
+
+def _budget(context: Context, side: RestSide) -> WeightBudget:
+    limits = side.limits
+    path = context.config.data_dir / "run" / f"weight-{limits.budget}.json"
+    share = context.config.repair.weight_share
+    return WeightBudget(path, limits.weight, limits.window_secs, share, context.clock.now_ns)
+
+
+class _Repair:
+    def __init__(self, context: Context, menders: dict[str, Mender], budgets: dict[str, WeightBudget]) -> None:
+        self._context = context
+        self._menders = menders
+        self._budgets = budgets
+        self._weight: dict[str, int] = {}
+        self._stop = threading.Event()
+        self._failures = SimpleQueue[Exception]()
+        self._wake = {name: threading.Event() for name in menders}
+        self._rung: dict[str, tuple[int, int]] = {}
+
+    def run(self) -> None:
+        threads = {
+            name: threading.Thread(target=self._work, args=(name, mender), name=f"mend {name}", daemon=True)
+            for name, mender in self._menders.items()
+        }
+        for thread in threads.values():
+            thread.start()
+        while not self._context.stopping():
+            self._raise_failure()
+            self._ring()
+            self._context.report(self._numbers())
+            if self._context.receiver.wait(POLL_SECS) is not None:
+                self._wake_all()
+        self._leave(threads)
+        self._ring()
+        self._context.report(self._numbers())
+
+    def _work(self, name: str, mender: Mender) -> None:
+        wake = self._wake[name]
+        try:
+            while not self._stop.is_set():
+                wait_secs = mender.step()
+                if wait_secs > 0:
+                    wake.wait(min(wait_secs, POLL_SECS))
+                    wake.clear()
+        except Exception as error:  # noqa: BLE001 -- the main thread raises it; here it would end in stderr unseen
+            self._failures.put(error)
+
+    def _leave(self, threads: dict[str, threading.Thread]) -> None:
+        self._stop.set()
+        self._wake_all()
+        deadline = self._context.clock.monotonic() + LEAVE_SECS
+        for name, thread in threads.items():
+            thread.join(max(0.0, deadline - self._context.clock.monotonic()))
+            if not thread.is_alive():
+                # Without its end a journal is read as far as it goes once this process is gone.
+                with suppress(OSError):
+                    self._menders[name].close()
+        self._raise_failure()
+
+    def _wake_all(self) -> None:
+        for wake in self._wake.values():
+            wake.set()
+
+    def _raise_failure(self) -> None:
+        try:
+            raise self._failures.get_nowait()
+        except Empty:
+            pass
+
+    def _ring(self) -> None:
+        for name, mender in self._menders.items():
+            position = mender.position
+            if position != self._rung.get(name, (0, 0)):
+                self._rung[name] = position
+                self._context.sender.offer(Notice(self._context.role, "appended", *position))
+
+    def _numbers(self) -> dict[str, Any]:
+        for name, budget in self._budgets.items():
+            with suppress(OSError):
+                spent = budget.spent()
+                self._weight[name] = self._weight.get(name, 0) if spent is None else spent
+        numbers = {name: mender.numbers for name, mender in self._menders.items()}
+        answers: Counter[str] = Counter()
+        failures: Counter[tuple[str, str]] = Counter()
+        waiting: Counter[str] = Counter()
+        for feed in numbers.values():
+            answers.update(feed["answers"])
+            waiting.update(feed["waiting"])
+            failures.update({(kind, reason): count for kind, reason, count in feed["failures"]})
+        return {
+            "waiting": dict(waiting),
+            "answers": list(answers.items()),
+            "requests_failed": [(*labels, count) for labels, count in failures.items()],
+            "weight": dict(self._weight),
+            "clocks": {name: feed["clock"] for name, feed in numbers.items() if feed["clock"]},
+        }

@@ -1,0 +1,141 @@
+"""One exchange's REST interface as it may be asked: within the budget, heeding its bans, and less often while it fails."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from structlog.typing import FilteringBoundLogger
+
+from collector.domain.clock import Clock
+from collector.domain.errors import RetryError
+from collector.domain.retry import delays, retry_after_secs
+from collector.exchanges.rest import Get
+from collector.feed.rest import Answer, RestError
+from collector.feed.weight import WeightBudget
+
+RETRY_BASE_SECS: Final = 1.0
+RETRY_MAX_SECS: Final = 300.0
+
+BAN_SECS: Final = 120.0
+"""How long to be quiet when the exchange does not say: the shortest ban it gives."""
+
+_TOO_MANY: Final = frozenset({418, 429})
+"""https://developers.binance.com/docs/binance-spot-api-docs/rest-api/limits"""
+
+_PASSING: Final = frozenset({408, 425})
+_SERVER_ERROR: Final = 500
+_OK: Final = 200
+
+
+class Client(Protocol):
+    """Asks the exchange; see RestClient."""
+
+    def get(self, target: str) -> Answer:
+        """A whole answer, or RestError."""
+        ...
+
+    def renew(self) -> None:
+        """The next request goes out on a new connection."""
+        ...
+
+
+class NotNowError(RetryError):
+    """The question may be asked again after `wait_secs`; `tried` tells whether it was asked at all."""
+
+    def __init__(self, text: str, wait_secs: float, *, tried: bool) -> None:
+        super().__init__(text)
+        self.wait_secs = wait_secs
+        self.tried = tried
+
+
+class RestHost:
+    """For one thread. `failures` counts, by kind of request and reason, the requests that brought nothing."""
+
+    def __init__(
+        self,
+        client: Client,
+        budget: WeightBudget,
+        used_header: str,
+        clock: Clock,
+        random: Callable[[], float],
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._client = client
+        self._budget = budget
+        self._used_header = used_header
+        self._clock = clock
+        self._random = random
+        self._log = log
+        self._delays = delays(RETRY_BASE_SECS, RETRY_MAX_SECS, random)
+        self._pause_until = 0.0
+        self._failing = False
+        self.failures: Counter[tuple[str, str]] = Counter()
+
+    def ask(self, kind: str, get: Get) -> Answer:
+        """The exchange's answer: status 200, or one that refuses for good. Raises NotNowError."""
+        left_secs = self._pause_until - self._clock.monotonic()
+        if left_secs > 0:
+            raise NotNowError("the exchange is left alone for now", left_secs, tried=False)
+        self._take_weight(kind, get)
+        try:
+            answer = self._client.get(get.target)
+        except RestError as error:
+            raise self.failed(kind, error.reason, str(error)) from error
+        used = answer.headers.get(self._used_header, "")
+        if used.isascii() and used.isdigit():
+            self._share(lambda: self._budget.note_used(int(used)))
+        if answer.status in _TOO_MANY:
+            raise self._banned(kind, answer)
+        if answer.status >= _SERVER_ERROR or answer.status in _PASSING:
+            raise self.failed(kind, "server", f"HTTP {answer.status}")
+        self._recovered()
+        return answer
+
+    def failed(self, kind: str, reason: str, text: str) -> NotNowError:
+        """Something that may pass failed: nothing is asked for a while, each time longer."""
+        delay = next(self._delays)
+        self._pause_until = self._clock.monotonic() + delay
+        self.failures[kind, reason] += 1
+        if not self._failing:
+            self._log.warning("rest_failed", kind=kind, reason=reason, error=text, retry_secs=round(delay, 3))
+        self._failing = True
+        return NotNowError(text, delay, tried=True)
+
+    def renew(self) -> None:
+        """Ask the next time on a new connection."""
+        self._client.renew()
+
+    def _take_weight(self, kind: str, get: Get) -> None:
+        try:
+            wait_secs = self._budget.take(get.weight)
+        except OSError as error:
+            raise self.failed(kind, "disk", f"the budget cannot be kept: {error}") from error
+        if wait_secs > 0:
+            raise NotNowError("the budget is spent for now", wait_secs, tried=False)
+
+    def _banned(self, kind: str, answer: Answer) -> NotNowError:
+        asked_secs = retry_after_secs(answer.headers.get("Retry-After", ""), self._clock.now_ns() / 1e9)
+        secs = BAN_SECS if asked_secs is None else asked_secs
+        self.failures[kind, "rate_limited"] += 1
+        self._log.warning("rest_banned", status=answer.status, secs=secs)
+        self._share(lambda: self._budget.ban(secs))
+        self._pause_until = self._clock.monotonic() + secs
+        return NotNowError(f"HTTP {answer.status}", secs, tried=True)
+
+    def _share(self, note: Callable[[], float]) -> None:
+        try:
+            while (busy_secs := note()) > 0:
+                self._clock.sleep(busy_secs)
+        except OSError as error:
+            # This process keeps to what it was told; only others do not hear of it.
+            self._log.warning("budget_not_shared", error=str(error))
+
+    def _recovered(self) -> None:
+        if self._failing:
+            self._log.info("rest_recovered")
+            self._failing, self._delays = False, delays(RETRY_BASE_SECS, RETRY_MAX_SECS, self._random)
+
+
+def is_good(answer: Answer) -> bool:
+    """Whether it is the answer, not a refusal."""
+    return answer.status == _OK

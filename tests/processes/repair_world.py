@@ -1,0 +1,241 @@
+"""A writer and a mender on one data directory, and an exchange they may ask: everything real but time and the network."""
+
+import json
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import structlog
+
+from collector.channel.channel import Notice
+from collector.config import BookConfig, Config, FeedConfig
+from collector.exchanges.registry import adapter
+from collector.feed.rest import Answer, RestError
+from collector.feed.weight import WeightBudget
+from collector.processes.context import Context
+from collector.processes.mender import Mender
+from collector.processes.repair import make_mender
+from collector.processes.writer import Writer
+from collector.storage.journal import JournalWriter, journal_files
+from collector.storage.journal_format import FeedIdentity
+from collector.storage.requests import RequestFolder, request_folder
+from collector.storage.sealing import sealed_segments
+
+START_NS = 1_700_000_040_000_000_000
+"""The beginning of a minute."""
+
+WINDOW_SECS = 60.0
+
+
+class FakeExchange:
+    """Answers as the exchange would, and keeps count of the weight; `script` holds what to answer first instead."""
+
+    def __init__(self, clock: "World") -> None:
+        self._clock = clock
+        self.trades: dict[str, set[int]] = {}
+        self.last_update_ids: dict[str, int] = {}
+        self.script: deque[Answer | RestError] = deque()
+        self.asked: list[tuple[float, str]] = []
+        self.spent: list[tuple[float, int]] = []
+        self.renewals = 0
+        self.latency_ns = 0
+        self.ahead_us = 0
+
+    def answer(self, status: int, body: bytes = b"{}", **headers: str) -> None:
+        """Answer the next request so."""
+        self.script.append(Answer(status, headers, body, 0, 0))
+
+    def fail(self, reason: str = "unreachable") -> None:
+        """Do not answer the next request."""
+        self.script.append(RestError(reason, "nobody is there"))
+
+    def get(self, target: str) -> Answer:
+        asked_ns = self._clock.now_ns
+        self.asked.append((self._clock.secs, target))
+        if self.script:
+            scripted = self.script.popleft()
+            if isinstance(scripted, RestError):
+                raise scripted
+            return scripted
+        url = urlsplit(target)
+        query = dict(parse_qsl(url.query))
+        weight, content = self._content(url.path, query)
+        self.spent.append((self._clock.secs, weight))
+        self._clock.sleep(self.latency_ns / 1e9)
+        body = json.dumps(content, separators=(",", ":")).encode()
+        return Answer(200, {"X-MBX-USED-WEIGHT-1M": str(self.used())}, body, asked_ns, self._clock.now_ns)
+
+    def renew(self) -> None:
+        self.renewals += 1
+
+    def used(self) -> int:
+        """In the running minute."""
+        return sum(weight for at, weight in self.spent if at // WINDOW_SECS == self._clock.secs // WINDOW_SECS)
+
+    def most_in_any_window(self) -> int:
+        """The most weight that any minute, wherever it begins, has seen."""
+        length = WINDOW_SECS - 0.001
+        return max(sum(w for at, w in self.spent if begin <= at < begin + length) for begin, _ in self.spent)
+
+    def kinds(self) -> list[str]:
+        """What was asked, shortened to path and symbol."""
+        urls = [urlsplit(target) for _, target in self.asked]
+        return [f"{url.path.rpartition('/')[2]} {dict(parse_qsl(url.query)).get('symbol', '')}".strip() for url in urls]
+
+    def _content(self, path: str, query: Mapping[str, str]) -> tuple[int, Any]:
+        match path:
+            case "/api/v3/time":
+                return 1, {
+                    "serverTime": (self._clock.now_ns // 1_000 + self.latency_ns // 2_000 + self.ahead_us) // 1_000
+                }
+            case "/api/v3/depth":
+                return 250, {"lastUpdateId": self.last_update_ids[query["symbol"]], "bids": [["1", "2"]], "asks": []}
+            case "/api/v3/historicalTrades":
+                ids = sorted(id_ for id_ in self.trades[query["symbol"]] if id_ >= int(query["fromId"]))
+                return 25, [rest_trade(id_) for id_ in ids[: int(query["limit"])]]
+        raise AssertionError(path)
+
+
+class World:
+    """Time passes only when somebody waits."""
+
+    def __init__(self, folder: Path, *, symbols: tuple[str, ...] = ("BTCUSDT",), checkpoint_secs: float = 0.0) -> None:
+        feed = FeedConfig(symbols=symbols, data_types=("book_delta", "trade"), name="f")
+        self.config = Config(data_dir=folder, feed=(feed,), book=BookConfig(checkpoint_interval_secs=checkpoint_secs))
+        self.now_ns = START_NS
+        self.secs = 0.0
+        self.exchange = FakeExchange(self)
+        self.free_bytes = 1 << 40
+        self.notices: list[Notice] = []
+        self.events: list[str] = []
+        self._stopping: Callable[[], bool] = lambda: True
+        self._number = 0
+
+    def sleep(self, secs: float) -> None:
+        self.secs += secs
+        self.now_ns += int(secs * 1e9)
+
+    def monotonic(self) -> float:
+        return self.secs
+
+    def wait(self, timeout_secs: float) -> Notice | None:
+        self.sleep(timeout_secs)
+        return None
+
+    def offer(self, notice: Notice) -> None:
+        self.notices.append(notice)
+
+    def context(self, role: str) -> Context:
+        def log(_logger: object, _level: str, event: Mapping[str, Any]) -> str:
+            self.events.append(event["event"])
+            raise structlog.DropEvent
+
+        class Clock:
+            monotonic = staticmethod(self.monotonic)
+            sleep = staticmethod(self.sleep)
+            now_ns = staticmethod(lambda: self.now_ns)
+
+        return Context(
+            role=role, config=self.config, sender=self, receiver=self, stopping=lambda: self._stopping(),  # noqa: PLW0108
+            report=lambda _numbers: None, log=structlog.wrap_logger(None, processors=[log]), clock=Clock,
+        )  # fmt: skip
+
+    def mender(self) -> Mender:
+        """A new incarnation's."""
+        side = adapter("binance").rest
+        assert side is not None
+        context = self.context("repair")
+        limits = side.limits
+        run = self.config.data_dir / "run"
+        run.mkdir(parents=True, exist_ok=True)
+        budget = WeightBudget(
+            run / "weight-binance.json", limits.weight, limits.window_secs, self.config.repair.weight_share,
+            context.clock.now_ns,
+        )  # fmt: skip
+        return make_mender(context, self.config.feed[0], side, budget, self.exchange)
+
+    def mend(self, mender: Mender | None = None, *, for_secs: float = 0.0) -> Mender:
+        """Let a mender work until it has nothing to do now, or for so long."""
+        mender = mender or self.mender()
+        until = self.secs + for_secs
+        while (wait := mender.step()) == 0 or self.secs < until:
+            self.sleep(max(0.01, min(wait, 1.0)))
+        return mender
+
+    def write(self, *, stop_after_secs: float = 0.0) -> None:
+        """Let a new writer work until nothing is left to read and so much time has passed, and stop it."""
+        until = self.secs + stop_after_secs
+        self._stopping = lambda: self.secs >= until
+        Writer(self.context("writer"), adapter, lambda _feed: True, lambda _folder: self.free_bytes).run()
+
+    def journal(self) -> JournalWriter:
+        """Of a new ingest."""
+        self._number += 1
+        feed = self.config.feed[0]
+        identity = FeedIdentity("f", "binance", feed.symbols, feed.data_types)
+        return JournalWriter(self.config.data_dir / "journal/f", identity, self._number, 1 << 30, lambda: self.now_ns)
+
+    def receive(self, *frames: bytes) -> None:
+        """Append frames to the journal of an ingest that then ends."""
+        journal = self.journal()
+        journal.append_frames(self.now_ns, 0, frames)
+        journal.close()
+        self.sleep(0.001)
+
+    @property
+    def requests(self) -> RequestFolder:
+        return RequestFolder(request_folder(self.config.data_dir, "f"))
+
+    def waiting(self) -> list[str]:
+        """The names of the requests on disk."""
+        return sorted(path.name for path in request_folder(self.config.data_dir, "f").glob("*.request"))
+
+    def rest_files(self) -> list[Path]:
+        return [path for _, path in journal_files(self.config.data_dir / "journal/f~rest")]
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Of all segments, in commit order."""
+        folder = self.config.data_dir / "segments"
+        rows: list[tuple[Any, ...]] = []
+        for path in [*sealed_segments(folder), *folder.glob("*.open.db")]:
+            db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+            rows += db.execute(sql).fetchall()
+            db.close()
+        return rows
+
+    def stored(self, data_type: str = "trade") -> list[tuple[int, int]]:
+        """Id and line of the messages of a data type, as stored."""
+        return self.query(
+            f"SELECT id, line FROM messages JOIN streams USING (stream_id) WHERE data_type = '{data_type}' ORDER BY row"
+        )
+
+    def ledger(self, data_type: str = "trade") -> list[tuple[Any, ...]]:
+        """Expected id, missing, status and repairer of each row of a data type."""
+        return self.query(
+            f"SELECT expected_id, missing, status, repaired_by FROM gaps WHERE stream_type = '{data_type}' ORDER BY row"
+        )
+
+
+def trade(trade_id: int, symbol: str = "BTCUSDT") -> bytes:
+    data = {
+        "e": "trade", "E": 1_700_000_000_000, "s": symbol, "t": trade_id, "p": "1.5", "q": "2",
+        "T": 1_700_000_000_000 + trade_id, "m": True, "M": True,
+    }  # fmt: skip
+    return json.dumps({"stream": f"{symbol.lower()}@trade", "data": data}, separators=(",", ":")).encode()
+
+
+def rest_trade(trade_id: int) -> dict[str, Any]:
+    return {
+        "id": trade_id, "price": "1.5", "qty": "2", "quoteQty": "3", "time": 1_700_000_000_000 + trade_id,
+        "isBuyerMaker": True, "isBestMatch": True,
+    }  # fmt: skip
+
+
+def diff(first_id: int, last_id: int, symbol: str = "BTCUSDT") -> bytes:
+    data = {
+        "e": "depthUpdate", "E": 1_700_000_000_000 + last_id, "s": symbol, "U": first_id, "u": last_id, "b": [], "a": [],
+    }  # fmt: skip
+    return json.dumps({"stream": f"{symbol.lower()}@depth@100ms", "data": data}, separators=(",", ":")).encode()

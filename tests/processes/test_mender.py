@@ -1,0 +1,313 @@
+"""A mender asks for what matters most, within the budget, and loses no request however it fails."""
+
+import os
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from collector.domain.records import StreamKey
+from collector.domain.repairs import BOOK, Answer, BookRequest, TradesRequest, decode_answer
+from collector.processes.mender import CLOCK_SECS, STALE_LATER_SECS, STALE_TRIES
+from collector.storage.journal import JournalWriter
+from collector.storage.journal_format import RecordKind, decode_header, frames_of, parse_records
+from tests.processes.repair_world import World
+
+SHARE = 3_000
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def trades(first: int, last: int, *, at: int = 1, symbol: str = "BTCUSDT") -> TradesRequest:
+    return TradesRequest(StreamKey("binance", symbol, "trade"), 0, f"{symbol}{first}", first, last, at)
+
+
+def book(from_id: int, *, at: int = 1, symbol: str = "BTCUSDT") -> BookRequest:
+    return BookRequest(StreamKey("binance", symbol, BOOK), 0, from_id, at)
+
+
+def answers(world: World) -> list[tuple[Answer, bytes]]:
+    """What the journal of repair holds."""
+    found = []
+    for path in world.rest_files():
+        data = path.read_bytes()
+        header = decode_header(data)
+        assert header is not None
+        assert header.identity.feed == "f~rest"
+        for record in parse_records(data[header.header_bytes :], header.header_bytes).records:
+            if record.kind is RecordKind.FRAMES:
+                assert record.line == -1
+                found += [decode_answer(frame.data) for frame in frames_of(record)]
+    return found
+
+
+def parts(world: World) -> list[str]:
+    return [about.answer for about, _ in answers(world)]
+
+
+def without_clock(kinds: Iterable[str]) -> list[str]:
+    return [kind for kind in kinds if kind != "time"]
+
+
+def test_missing_trades_are_asked_for_and_their_answer_kept_before_the_request_goes(world: World) -> None:
+    world.exchange.trades["BTCUSDT"] = set(range(100, 200))
+    world.requests.put([trades(101, 103)])
+    mender = world.mend()
+    (page, body), (end, _) = answers(world)
+    assert (page.answer, page.first, page.last, page.series) == ("page", 101, 103, 0)
+    assert body.startswith(b'[{"id":101,')
+    assert (end.answer, end.reason) == ("end", "")
+    assert world.waiting() == []
+    assert mender.numbers["answers"] == {"trades": 1}
+
+
+def test_a_long_stretch_takes_as_many_pages_as_it_needs(world: World) -> None:
+    world.exchange.trades["BTCUSDT"] = set(range(1, 5_000))
+    world.requests.put([trades(101, 2_600)])
+    world.mend()
+    assert parts(world) == ["page", "page", "page", "end"]
+    assert [target.split("fromId=")[1] for _, target in world.exchange.asked if "fromId" in target] == [
+        "101&limit=1000", "1101&limit=1000", "2101&limit=1000",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("there", "expected"), [(set(), ["end"]), ({300}, ["end"]), ({102, 300}, ["page", "end"])])
+def test_a_stretch_the_exchange_does_not_have_ends_where_nothing_more_comes(
+    world: World, there: set[int], expected: list[str]
+) -> None:
+    world.exchange.trades["BTCUSDT"] = there
+    world.requests.put([trades(101, 200)])
+    world.mend()
+    assert parts(world) == expected
+    assert world.waiting() == []
+
+
+def test_what_the_exchange_refuses_for_good_ends_the_request_with_the_reason(world: World) -> None:
+    mender = world.mend()
+    world.exchange.answer(403, b"<html>")
+    world.exchange.answer(451)
+    world.requests.put([trades(101, 103), book(7)])
+    world.mend(mender)
+    ((end, _),) = answers(world)
+    assert (end.answer, end.first, end.last, end.reason) == ("end", 101, 103, "HTTP 451")
+    assert world.waiting() == []
+    assert sorted(mender.numbers["failures"]) == [("book", "refused", 1), ("trades", "refused", 1)]
+
+
+def test_an_answer_that_cannot_be_read_is_kept_and_ends_the_request(world: World) -> None:
+    mender = world.mend()
+    world.exchange.answer(200, b"not json")
+    world.exchange.answer(200, b'{"lastUpdateId":"x"}')
+    world.requests.put([trades(101, 103), book(7)])
+    world.mend(mender)
+    kept = answers(world)
+    assert [(about.answer, body) for about, body in kept[:2]] == [
+        ("snapshot", b"not json"),
+        ("page", b'{"lastUpdateId":"x"}'),
+    ]
+    assert (kept[2][0].answer, kept[2][0].reason != "") == ("end", True)
+    assert world.waiting() == []
+
+
+def test_what_may_pass_is_tried_again_for_ever_and_ever_less_often(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("random.random", lambda: 0.999)
+    world.exchange.trades["BTCUSDT"] = {101}
+    mender = world.mend()
+    for number in range(12):
+        world.exchange.fail("slow") if number % 2 else world.exchange.answer(503)
+    world.requests.put([trades(101, 101)])
+    world.mend(mender, for_secs=3_600)
+    at = [at for at, target in world.exchange.asked if "Trades" in target]
+    pauses = [round(later - earlier) for earlier, later in pairwise(at)]
+    assert pauses[:5] == [1, 2, 4, 8, 16]
+    assert max(pauses) <= 301
+    assert world.waiting() == []
+    assert parts(world) == ["page", "end"]
+    assert world.events.count("rest_failed") == world.events.count("rest_recovered") == 1
+
+
+@pytest.mark.parametrize(("status", "headers", "secs"), [(429, {"Retry-After": "17"}, 17), (418, {}, 120)])
+def test_a_ban_is_obeyed_also_after_a_restart(world: World, status: int, headers: dict[str, str], secs: int) -> None:
+    world.exchange.trades["BTCUSDT"] = {101}
+    mender = world.mend()
+    world.exchange.answer(status, b"", **headers)
+    world.requests.put([trades(101, 101)])
+    world.mend(mender)
+    banned_at = world.secs
+    world.mend(world.mender(), for_secs=secs - 2)
+    assert len(world.exchange.asked) == 2
+    world.mend(world.mender(), for_secs=30)
+    assert world.exchange.asked[2][0] >= banned_at + secs - 0.1
+    assert world.waiting() == []
+
+
+def test_a_book_older_than_the_break_is_fetched_again_on_a_new_connection(world: World) -> None:
+    world.exchange.last_update_ids["BTCUSDT"] = 98
+    world.requests.put([book(100)])
+    mender = world.mend(for_secs=30)
+    tries = world.exchange.kinds().count("depth BTCUSDT")
+    assert tries == world.exchange.renewals == STALE_TRIES
+    assert answers(world) == []
+    world.exchange.last_update_ids["BTCUSDT"] = 99
+    world.mend(mender, for_secs=STALE_LATER_SECS)
+    ((about, body),) = answers(world)
+    assert (about.answer, about.series) == ("snapshot", 0)
+    assert body == b'{"lastUpdateId":99,"bids":[["1","2"]],"asks":[]}'
+    assert world.waiting() == []
+
+
+def test_books_come_before_trades_those_before_checkpoints_and_the_oldest_of_each_first(tmp_path: Path) -> None:
+    symbols = ("A", "B", "C", "D")
+    world = World(tmp_path, symbols=symbols, checkpoint_secs=100)
+    world.exchange.trades = {symbol: {1} for symbol in symbols}
+    world.exchange.last_update_ids = dict.fromkeys(symbols, 9)
+    mender = world.mender()
+    world.sleep(100)
+    world.requests.put([
+        trades(1, 1, at=1, symbol="B"), book(5, at=30, symbol="A"), book(5, at=20, symbol="B"),
+        trades(1, 1, at=3, symbol="A"), trades(1, 1, at=2, symbol="C"),
+    ])  # fmt: skip
+    world.mend(mender)
+    assert world.exchange.kinds() == [
+        "time", "depth B", "depth A", "historicalTrades B", "historicalTrades C", "historicalTrades A", "depth C",
+        "depth D",
+    ]  # fmt: skip
+
+
+def test_a_request_that_failed_stands_behind_its_like(world: World) -> None:
+    world.exchange.trades = {"A": {1}, "B": {1}}
+    mender = world.mend()
+    world.requests.put([trades(1, 1, at=1, symbol="A"), trades(1, 1, at=2, symbol="B")])
+    world.exchange.fail()
+    world.mend(mender, for_secs=10)
+    assert without_clock(world.exchange.kinds()) == [f"historicalTrades {symbol}" for symbol in "ABA"]
+
+
+def test_a_later_break_makes_an_earlier_ones_book_needless(world: World) -> None:
+    world.exchange.last_update_ids["BTCUSDT"] = 500
+    world.requests.put([book(100, at=1), book(300, at=2)])
+    world.mend()
+    assert world.exchange.kinds().count("depth BTCUSDT") == 1
+    assert world.waiting() == []
+
+
+def test_two_hundred_books_after_a_mass_reconnect_never_exceed_the_share(tmp_path: Path) -> None:
+    symbols = tuple(f"S{number}" for number in range(200))
+    world = World(tmp_path, symbols=symbols)
+    world.exchange.trades = {symbol: {1, 2, 3} for symbol in symbols}
+    world.exchange.last_update_ids = dict.fromkeys(symbols, 9)
+    world.requests.put([book(5, symbol=symbol) for symbol in symbols])
+    world.requests.put([trades(1, 3, symbol=symbol) for symbol in symbols[:20]])
+    mender = world.mender()
+    while world.waiting():
+        world.mend(mender, for_secs=30)
+    assert len(answers(world)) == 200 + 2 * 20
+    assert world.exchange.most_in_any_window() <= SHARE
+    kinds = without_clock(world.exchange.kinds())
+    assert [kind.split()[0] for kind in kinds] == ["depth"] * 200 + ["historicalTrades"] * 20
+    assert world.secs < (200 * 250 / SHARE + 2) * 60 + 30
+
+
+def test_each_book_is_stored_once_an_interval_spread_over_it(tmp_path: Path) -> None:
+    symbols = ("A", "B", "C", "D")
+    world = World(tmp_path, symbols=symbols, checkpoint_secs=3_600)
+    world.exchange.last_update_ids = dict.fromkeys(symbols, 9)
+    mender = world.mend(for_secs=2 * 3_600)
+    at = [at for at, target in world.exchange.asked if "depth" in target]
+    assert len(at) == 8
+    pauses = [later - earlier for earlier, later in pairwise(at)]
+    assert all(890 < pause < 910 for pause in pauses)
+    assert mender.numbers["answers"] == {"checkpoint": 8}
+
+
+def test_a_restart_neither_forgets_a_checkpoint_nor_stores_all_at_once(tmp_path: Path) -> None:
+    symbols = ("A", "B", "C", "D")
+    world = World(tmp_path, symbols=symbols, checkpoint_secs=3_600)
+    world.exchange.last_update_ids = dict.fromkeys(symbols, 9)
+    for _ in range(10):
+        world.mend(for_secs=360).close()
+    assert sorted(without_clock(world.exchange.kinds())) == [f"depth {symbol}" for symbol in symbols]
+    world.sleep(1_810)
+    before = len(without_clock(world.exchange.kinds()))
+    world.mend()
+    assert len(without_clock(world.exchange.kinds())) - before == 2
+
+
+def test_a_book_that_was_asked_for_counts_as_the_checkpoint(tmp_path: Path) -> None:
+    world = World(tmp_path, checkpoint_secs=3_600)
+    world.exchange.last_update_ids["BTCUSDT"] = 9
+    mender = world.mend()
+    world.sleep(3_700)
+    world.requests.put([book(5)])
+    world.mend(mender)
+    assert world.exchange.kinds().count("depth BTCUSDT") == 1
+
+
+def test_without_an_interval_no_checkpoint_is_stored(tmp_path: Path) -> None:
+    world = World(tmp_path, checkpoint_secs=0)
+    world.mend(for_secs=7_200)
+    assert set(world.exchange.kinds()) == {"time"}
+
+
+def test_the_exchange_is_asked_what_time_it_is_now_and_then(world: World) -> None:
+    world.exchange.latency_ns = 200_000_000
+    world.exchange.ahead_us = 750_000
+    mender = world.mend(for_secs=CLOCK_SECS + 10)
+    assert world.exchange.kinds() == ["time", "time"]
+    clock = mender.numbers["clock"]
+    assert clock["within_us"] == 100_000
+    assert clock["offset_us"] == pytest.approx(-750_000, abs=1_000)
+
+
+def test_nothing_is_asked_while_the_disk_is_short(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    everything = world.config.journal.model_copy(update={"min_free_bytes": 1 << 60})
+    enough = world.config
+    world.config = world.config.model_copy(update={"journal": everything})
+    world.exchange.trades["BTCUSDT"] = {101}
+    world.requests.put([trades(101, 101)])
+    world.mend(for_secs=600)
+    assert world.exchange.asked == []
+    world.config = enough
+    world.mend()
+    assert parts(world) == ["page", "end"]
+
+
+def test_an_answer_the_disk_does_not_take_is_asked_for_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.exchange.trades["BTCUSDT"] = {101}
+    real, failures = JournalWriter.append_frames, iter([True, True])
+
+    def full(self: JournalWriter, *given: object) -> None:
+        if next(failures, False):
+            raise OSError(28, os.strerror(28))
+        real(self, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(JournalWriter, "append_frames", full)
+    world.requests.put([trades(101, 101)])
+    mender = world.mend(for_secs=30)
+    assert parts(world) == ["page", "end"]
+    assert ("trades", "disk", 2) in mender.numbers["failures"]
+
+
+def test_a_failed_fsync_ends_the_mender_with_the_request_still_there(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.exchange.trades["BTCUSDT"] = {101}
+    world.requests.put([trades(101, 101)])
+    mender = world.mender()
+
+    def fail(_self: JournalWriter) -> None:
+        raise OSError(5, os.strerror(5))
+
+    world.mend(mender)
+    world.requests.put([trades(101, 101)])
+    monkeypatch.setattr(JournalWriter, "sync", fail)
+    with pytest.raises(OSError, match=os.strerror(5)):
+        world.mend(mender)
+    assert len(world.waiting()) == 1
