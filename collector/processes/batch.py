@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Final
 
 from collector.domain.records import Gap, StoredMessage, StreamKey
+from collector.domain.repairs import Request
 from collector.processes.streams import Stream
 from collector.storage.journal_reader import Position
 
@@ -44,6 +45,8 @@ class Batch:
     touched: dict[int, Stream] = field(default_factory=dict)
     feeds: set[str] = field(default_factory=set)
     size_bytes: int = 0
+    requests: dict[str, list[Request]] = field(default_factory=dict)
+    """What is asked of repair, by feed."""
     sources: list[tuple[str, int]] = field(default_factory=list)
     """Feeds, each with the place in `messages` where some of its own begin."""
 
@@ -61,6 +64,10 @@ class Batch:
         for (feed, start), (_, end) in pairwise([*self.sources, ("", len(self.messages))]):
             if end > start:
                 yield feed, self.messages[start:end]
+
+    def add_request(self, feed: str, request: Request) -> None:
+        """Ask repair for something, once all of this is kept."""
+        self.requests.setdefault(feed, []).append(request)
 
     def add_gap(self, place: StreamKey, gap: Gap) -> None:
         """Add a row of the ledger."""

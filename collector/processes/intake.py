@@ -1,13 +1,16 @@
 """Turns what the journals hold into what the writer commits: rows and undecoded frames. No I/O but its arguments."""
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from collector.domain.copies import Verdict
 from collector.domain.errors import DamagedError, UndecodableError
-from collector.domain.records import UNDECODED, UNKNOWN, Envelope, IdRule, StreamKey
+from collector.domain.records import BACKFILLED_LINE, UNDECODED, UNKNOWN, Envelope, IdRule, StreamKey
 from collector.exchanges.adapter import Adapter, Decode, Subscription
+from collector.exchanges.rest import RestSide
+from collector.processes.asking import Asking
+from collector.processes.backfill import Backfill
 from collector.processes.batch import Batch, Counts
 from collector.processes.ledger import FeedState, Ledger
 from collector.processes.streams import Stream, Streams
@@ -32,13 +35,21 @@ class Intake:
     """Judges every frame of every feed, in the order read. The same input always gives the same rows."""
 
     def __init__(
-        self, streams: Streams, feeds: dict[str, FeedState], adapter_of: Callable[[str], Adapter], next_row: int
+        self,
+        streams: Streams,
+        feeds: dict[str, FeedState],
+        adapter_of: Callable[[str], Adapter],
+        sides: Mapping[str, RestSide],
+        next_row: int,
     ) -> None:
+        """`sides` are those of the feeds that are mended."""
         self._streams = streams
         self._adapter_of = adapter_of
         self._decoders: dict[FeedIdentity, tuple[Decode, Adapter]] = {}
         self.counts = Counts()
-        self.ledger = Ledger(streams, feeds, adapter_of, self.counts)
+        self._asking = Asking(sides)
+        self.ledger = Ledger(streams, feeds, adapter_of, self.counts, self._asking)
+        self._backfill = Backfill(streams, self.ledger)
         self.begin(next_row)
 
     def begin(self, next_row: int) -> None:
@@ -86,6 +97,9 @@ class Intake:
             return
         for frame in frames:
             try:
+                if record.line == BACKFILLED_LINE:
+                    self._answer(adapter, frame, received_us)
+                    continue
                 envelopes = _read(decode, frame)
             except UndecodableError as error:
                 self._undecoded(header, frame.offset, received_us, record.line, frame.data, str(error))
@@ -95,6 +109,12 @@ class Intake:
             for index, envelope in enumerate(envelopes):
                 self._message(header, adapter, envelope, base + frame.offset + index, received_us, record.line)
 
+    def _answer(self, adapter: Adapter, frame: Frame, received_us: int) -> None:
+        for stream, (_, message_id, _, exchange_us, payload) in self._backfill.take(adapter, frame.data):
+            if message_id is not None:
+                self._store(stream, message_id, received_us, exchange_us, BACKFILLED_LINE, payload)
+                self.counts.messages += 1
+
     def _message(
         self, header: JournalHeader, adapter: Adapter, envelope: Envelope, made_id: int, received_us: int, line: int
     ) -> None:
@@ -102,10 +122,12 @@ class Intake:
         stream = self._streams.get(key)
         if stream is None:
             stream = self._streams.add(key, header.identity.feed, adapter.id_rules[key.data_type])
+            if message_id is not None:
+                self._asking.book(stream, message_id if first_id is None else first_id, received_us)
         if message_id is None:
             message_id = made_id
         else:
-            verdict = stream.memory.judge(message_id, first_id, exchange_us, received_us, zlib.crc32(payload), line)
+            verdict = stream.memory.judge(message_id, first_id, exchange_us, received_us, zlib.crc32(payload))
             if verdict not in _PLAIN:
                 self._remark(verdict, stream, message_id, received_us)
             elif verdict is Verdict.COPY:
@@ -113,11 +135,9 @@ class Intake:
                 stream.duplicates += 1
                 stream.duplicate_bytes += len(payload)
                 stream.last_received_us = received_us
-                self.batch.touched[stream.stream_id] = stream
                 return
-        if stream.is_silent:
-            self.ledger.spoke(stream, received_us)
         self._store(stream, message_id, received_us, exchange_us, line, payload)
+        stream.last_received_us = received_us
         self.counts.messages += 1
 
     def _store(
@@ -134,15 +154,12 @@ class Intake:
         batch.size_bytes += size_bytes
         stream.messages += 1
         stream.bytes += size_bytes
-        stream.last_received_us = received_us
 
     def _remark(self, verdict: Verdict, stream: Stream, message_id: int, received_us: int) -> None:
         if verdict is Verdict.CONFLICT:
             self.ledger.conflict(stream, received_us)
         elif verdict is Verdict.RESET:
             self.ledger.reset(stream, message_id, received_us)
-        elif verdict is Verdict.BACK:
-            self.ledger.stepped_back(stream, message_id, received_us)
         elif verdict is Verdict.AHEAD:
             self.ledger.ahead(stream)
         else:
@@ -157,6 +174,7 @@ class Intake:
         stream = self._streams.get(key) or self._streams.add(key, identity.feed, IdRule.NONE)
         self.batch.reasons.append((self._next_row, reason))
         self._store(stream, (header.number << _OFFSET_BITS) + offset, received_us, None, line, frame)
+        stream.last_received_us = received_us
         self.counts.undecodable += 1
         if self.sample is None:
             self.sample = Sample(identity.feed, reason, frame[:200])

@@ -56,7 +56,7 @@ class Assignment(NamedTuple):
     run_id: str
     incarnation: int
     stops_on_signal: bool
-    """True for ingest; writer and archiver leave only once the stage before them is dead, whatever signals come."""
+    """True for ingest and repair; writer and archiver leave only once the stage before them is dead."""
 
 
 Work = Callable[[Context], None]

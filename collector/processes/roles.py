@@ -3,6 +3,7 @@
 from functools import partial
 
 from collector.config import Config
+from collector.domain.repairs import is_rest_journal
 from collector.processes.context import Context
 from collector.processes.loop import Assignment, Links, run_child
 from collector.processes.space import free_bytes, wait_for_room
@@ -10,8 +11,19 @@ from collector.storage.locks import RoleLock
 
 WRITER = "writer"
 ARCHIVER = "archiver"
+REPAIR = "repair"
 
 _INGEST_PREFIX = "ingest:"
+
+
+def is_role(name: str) -> bool:
+    """Whether a child may have that role."""
+    return name in {REPAIR, WRITER, ARCHIVER} or name.startswith(_INGEST_PREFIX)
+
+
+def stops_on_signal(role: str) -> bool:
+    """Whether it leaves when signalled: the others leave only once the stage before them is dead, whatever comes."""
+    return role == REPAIR or role.startswith(_INGEST_PREFIX)
 
 
 def ingest_role(feed: str) -> str:
@@ -20,8 +32,8 @@ def ingest_role(feed: str) -> str:
 
 
 def run_role(assignment: Assignment, config: Config, links: Links) -> None:
-    """Be the process of that role: `ingest:<feed>`, `writer` or `archiver`."""
-    work = {WRITER: _write, ARCHIVER: _archive}.get(assignment.role)
+    """Be the process of that role: `ingest:<feed>`, `repair`, `writer` or `archiver`."""
+    work = {REPAIR: _repair, WRITER: _write, ARCHIVER: _archive}.get(assignment.role)
     if work is None:
         work = partial(_ingest, feed_name=assignment.role.removeprefix(_INGEST_PREFIX))
     run_child(assignment, config, links, work)
@@ -44,7 +56,18 @@ def _write(context: Context) -> None:
     # On a full disk not even a segment can be opened.
     wait_for_room(context, free_bytes, lambda: context.report({}), lambda: None)
     folder = context.config.data_dir / "run"
-    Writer(context, adapter, lambda feed: RoleLock(folder, ingest_role(feed)).is_free()).run()
+    Writer(context, adapter, lambda journal: RoleLock(folder, _role_behind(journal)).is_free()).run()
+
+
+def _role_behind(journal: str) -> str:
+    return REPAIR if is_rest_journal(journal) else ingest_role(journal)
+
+
+def _repair(context: Context) -> None:
+    from collector.exchanges.registry import adapter  # noqa: PLC0415 -- see the module's first line
+    from collector.processes import repair  # noqa: PLC0415 -- urllib3 and TLS are repair's alone here
+
+    repair.run(context, adapter)
 
 
 def _archive(context: Context) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from collector.domain.clock_offset import OffsetWindow
 from collector.domain.histogram import Histogram
+from collector.domain.repairs import is_rest_journal
 from collector.processes.batch import Batch
 
 
@@ -22,6 +23,8 @@ class Timings:
         """A batch is durable; `at_secs` is monotonic."""
         self._commits.add(round(commit_secs * 1e6))
         for feed, messages in batch.by_feed():
+            if is_rest_journal(feed):
+                continue  # what is fetched later says nothing about the way from the exchange
             # The oldest came first, so from behind they are nearly sorted already.
             self._to_durable[feed].add_all(sorted([durable_us - message[4] for message in reversed(messages)]))
             to_receive = sorted([message[4] - message[5] for message in messages if message[5] is not None])

@@ -11,20 +11,24 @@ from typing import Any, Final
 
 import msgspec
 
+from collector.channel.channel import Notice
 from collector.domain.batching import MAX_BATCH_BYTES, next_batch_limit
 from collector.domain.errors import CommitError
 from collector.domain.records import Gap
+from collector.domain.repairs import Request, rest_journal
 from collector.exchanges.adapter import Adapter
 from collector.logs import RateLimited
 from collector.processes.context import Context
 from collector.processes.intake import Intake
 from collector.processes.ledger import FeedState
+from collector.processes.mended import mended_feeds
 from collector.processes.shelf import Shelf
 from collector.processes.space import free_bytes, gets_short, wait_for_room
 from collector.processes.streams import Streams
 from collector.processes.timings import Timings
 from collector.storage.journal import journal_path
 from collector.storage.journal_reader import JournalReader
+from collector.storage.requests import RequestFolder, request_folder
 from collector.storage.segments import Commit
 
 POLL_SECS: Final = 1.0
@@ -63,11 +67,12 @@ class Writer:
         self._shelf = Shelf(context)
         # A line that brings nothing is closed after stale_timeout_secs: until then it may still bring what it held.
         window_secs = self._config.ingest.stale_timeout_secs + LATE_LINE_SECS
-        lagging = {feed.name: window_secs for feed in self._config.feed if feed.lines > 1}
-        self._streams = Streams(lagging, self._config.silence.bounds)
+        self._streams = Streams({feed.name: window_secs for feed in self._config.feed if feed.lines > 1})
         self._shelf.restore(self._streams)
         feeds = {name: _decode_feed(blob) for name, blob in self._shelf.state.feeds.items()}
-        self._intake = Intake(self._streams, feeds, adapter_of, self._shelf.next_row)
+        sides = mended_feeds(self._config, adapter_of)
+        self._requests = {name: RequestFolder(request_folder(self._config.data_dir, name)) for name in sides}
+        self._intake = Intake(self._streams, feeds, adapter_of, sides, self._shelf.next_row)
         self._readers = {name: self._reader(name, ingest_gone) for name in self._feed_names()}
         self._limit = self._config.writer.max_batch_size
         self._commit_secs = 0.0
@@ -104,7 +109,8 @@ class Writer:
     def _feed_names(self) -> list[str]:
         journals = self._config.data_dir / "journal"
         waiting = [path.name for path in journals.iterdir() if path.is_dir()] if journals.is_dir() else []
-        return sorted({*waiting, *(feed.name for feed in self._config.feed)})
+        mended = map(rest_journal, self._requests)
+        return sorted({*waiting, *mended, *(feed.name for feed in self._config.feed)})
 
     def _reader(self, feed: str, ingest_gone: Callable[[str], bool]) -> JournalReader:
         folder = self._config.data_dir / "journal" / feed
@@ -149,7 +155,6 @@ class Writer:
         if not batch:
             return
         self._log_undecodable()
-        self._log_gaps()
         commit = Commit(
             batch.messages,
             batch.reasons,
@@ -158,7 +163,9 @@ class Writer:
             {name: _encode(self._intake.ledger.feeds[name]) for name in batch.feeds},
             list(batch.positions.values()),
         )
-        self._commit_secs = self._store(commit)
+        self._commit_secs = self._store(commit, batch.requests)
+        if batch.requests:
+            self._context.sender.offer(Notice(self._context.role, "asked", 0, 0))
         durable_us = self._clock.now_ns() // 1_000
         for stream in batch.touched.values():
             stream.note_stored(durable_us)
@@ -173,12 +180,14 @@ class Writer:
         self._batch_since = None
         self._intake.begin(self._shelf.next_row)
 
-    def _store(self, commit: Commit) -> float:
+    def _store(self, commit: Commit, requests: Mapping[str, list[Request]]) -> float:
         """Store it, trying for as long as it takes: it stays in the journal, and nothing more is read meanwhile."""
         failed = False
         while True:
             started = self._clock.monotonic()
             try:
+                # First: a request that is there twice brings copies, one that is missing brings nothing.
+                self._put(requests)
                 self._shelf.store(commit)
             except CommitError as error:
                 if not failed:
@@ -191,6 +200,13 @@ class Writer:
                 if failed:
                     self._context.log.info("commit_recovered", messages=len(commit.messages))
                 return self._clock.monotonic() - started
+
+    def _put(self, requests: Mapping[str, list[Request]]) -> None:
+        try:
+            for feed, asked in requests.items():
+                self._requests[feed].put(asked)
+        except OSError as error:
+            raise CommitError(f"requests cannot be kept: {error}") from error
 
     def _seal(self) -> None:
         self._commit()
@@ -227,12 +243,6 @@ class Writer:
         if sample is not None:
             text = sample.frame.decode(errors="backslashreplace")
             self._limited.warning("frame_undecodable", sample.feed, reason=sample.reason, sample=text)
-
-    def _log_gaps(self) -> None:
-        for exchange, symbol, gap in self._intake.batch.gaps:
-            place = f"{exchange} {symbol} {gap.stream_type} {gap.kind}"
-            about = {"cause": gap.cause, "status": gap.status, "missing": gap.missing, "expected_id": gap.expected_id}
-            self._limited.warning("gap", place, **about, gap_id=gap.gap_id)
 
     def _report(self, *, now: bool = False) -> None:
         at = self._clock.monotonic()

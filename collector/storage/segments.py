@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from collector.domain.errors import CommitError, DamagedError, SegmentBusyError
-from collector.domain.records import Gap, StoredMessage
+from collector.domain.records import BACKFILLED_LINE, Gap, StoredMessage
 from collector.storage.journal_reader import Position
 
 SCHEMA_VERSION: Final = 1
@@ -51,6 +51,9 @@ _PRIMARY_CODE = 0xFF
 _DAMAGE_CODES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_ERROR}
 """SQLITE_ERROR is, for our fixed statements, a table that is not there."""
 
+_LIVE_MESSAGES = (
+    f"SELECT stream_id, id, received_us, payload FROM messages WHERE line != {BACKFILLED_LINE} ORDER BY row"  # noqa: S608 -- our number
+)
 _INSERT_MESSAGE = "INSERT INTO messages VALUES (?,?,?,?,?,?,?,?)"
 INSERT_GAP = f"INSERT INTO gaps VALUES (NULL,?,?,{','.join('?' * len(Gap._fields))})"  # noqa: S608 -- only marks
 
@@ -161,8 +164,8 @@ class Segment:
         )
 
     def messages(self) -> Iterator[tuple[int, int, int, bytes]]:
-        """Stream id, id, receive time and payload of every message, in commit order."""
-        yield from self._db.execute("SELECT stream_id, id, received_us, payload FROM messages ORDER BY row")
+        """Stream id, id, receive time and payload of every message that came over a socket, in commit order."""
+        yield from self._db.execute(_LIVE_MESSAGES)
 
     def set_meta(self, meta: Mapping[str, str]) -> None:
         """Change what shapes the output; only for a segment without rows, or for `sealed_at`."""

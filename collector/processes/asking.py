@@ -1,0 +1,44 @@
+"""What the writer asks of repair: the trades of each gap, and a whole book wherever a chain of updates begins."""
+
+from collections.abc import Mapping
+
+from collector.domain.records import Gap
+from collector.domain.repairs import BOOK, BookRequest, TradesRequest
+from collector.domain.sequence.holes import Finding
+from collector.exchanges.rest import RestSide
+from collector.processes.batch import Batch
+from collector.processes.streams import Stream
+
+
+class Asking:
+    """Adds requests to the batch it was last given, for the feeds that are mended. The same input asks for the same."""
+
+    def __init__(self, sides: Mapping[str, RestSide]) -> None:
+        self._sides = sides
+        self._batch = Batch()
+
+    def begin(self, batch: Batch) -> None:
+        """Add to this batch from now on."""
+        self._batch = batch
+
+    def gap(self, stream: Stream, finding: Finding, row: Gap) -> Gap:
+        """Ask for what is missing; returns its row, which says so where it cannot be had."""
+        side = self._sides.get(stream.feed)
+        if side is None or finding.status != "open":
+            return row
+        hole = finding.hole
+        if stream.key.data_type == BOOK:
+            self.book(stream, hole.next_id, hole.until_us)
+        elif side.page(stream.key, hole.first_id) is not None:
+            first, last = hole.parts[0][0], hole.parts[-1][1]
+            request = TradesRequest(stream.key, finding.series, row.gap_id, first, last, hole.until_us)
+            self._batch.add_request(stream.feed, request)
+            return row
+        # Nobody sends single updates again; a whole book only makes what follows readable.
+        return row._replace(status="unrepairable")
+
+    def book(self, stream: Stream, from_id: int, at_us: int) -> None:
+        """A chain of a stream begins with this id."""
+        if stream.key.data_type == BOOK and stream.feed in self._sides:
+            series = stream.memory.progress.series
+            self._batch.add_request(stream.feed, BookRequest(stream.key, series, from_id, at_us))

@@ -1,0 +1,46 @@
+"""Judges what repair fetched: which of it was missing, and what will not come any more. No I/O."""
+
+from collections.abc import Iterator
+
+from collector.domain.errors import UndecodableError
+from collector.domain.records import Envelope, StreamKey
+from collector.domain.repairs import Answer, decode_answer
+from collector.exchanges.adapter import Adapter
+from collector.processes.ledger import Ledger
+from collector.processes.streams import Stream, Streams
+
+
+class Backfill:
+    """Knows the streams and their holes; never adds a stream."""
+
+    def __init__(self, streams: Streams, ledger: Ledger) -> None:
+        self._streams = streams
+        self._ledger = ledger
+
+    def take(self, adapter: Adapter, frame: bytes) -> Iterator[tuple[Stream, Envelope]]:
+        """What of a frame of line -1 is to be stored. Raises UndecodableError before anything has changed."""
+        answer, body = decode_answer(frame)
+        key = StreamKey(adapter.exchange, answer.symbol, answer.data_type)
+        messages = _read(adapter, key, body) if answer.answer != "end" else []
+        stream = self._streams.get(key)
+        # A book of a stream that never spoke is of no use: its first message asks for another.
+        if stream is None or answer.series not in {None, stream.memory.progress.series}:
+            return iter(())
+        if answer.answer == "snapshot":
+            return ((stream, book) for book in messages)
+        return self._missing(stream, answer, messages)
+
+    def _missing(self, stream: Stream, answer: Answer, messages: list[Envelope]) -> Iterator[tuple[Stream, Envelope]]:
+        for message in messages:
+            id_ = message.id
+            if id_ is not None and answer.first <= id_ <= answer.last and stream.memory.backfill(id_, message.first_id):
+                yield stream, message
+        if answer.answer == "end":
+            stream.memory.end_holes(answer.first, answer.last)
+        self._ledger.watch(stream)
+
+
+def _read(adapter: Adapter, key: StreamKey, body: bytes) -> list[Envelope]:
+    if adapter.rest is None or key.data_type not in adapter.id_rules:
+        raise UndecodableError(f"nothing of {key.data_type!a} can be had over REST")
+    return adapter.rest.read(key, body)

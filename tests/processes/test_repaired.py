@@ -1,0 +1,313 @@
+"""From a hole to its row: the writer asks, repair answers, the ledger says how it ended, whoever is killed when."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collector.config import RepairConfig
+from collector.domain.repairs import Answer
+from collector.processes.rest_log import RestLog
+from collector.storage.requests import RequestFolder
+from collector.storage.segments import Segment
+from tests.processes.repair_world import World, diff, rest_trade, trade
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def settled(world: World) -> None:
+    """Ask, answer, and read the answer."""
+    world.write()
+    world.mend()
+    world.write()
+
+
+def rest_lines(stored: list[tuple[int, int]]) -> list[int]:
+    return [id_ for id_, line in stored if line == -1]
+
+
+def test_missing_trades_come_back_once_and_their_gap_is_repaired_by_rest(world: World) -> None:
+    world.exchange.trades["BTCUSDT"] = set(range(1, 20))
+    world.receive(trade(1), trade(2), trade(6), trade(7), trade(9))
+    settled(world)
+    assert sorted(world.stored()) == [(1, 0), (2, 0), (3, -1), (4, -1), (5, -1), (6, 0), (7, 0), (8, -1), (9, 0)]
+    assert world.ledger() == [
+        ("3", 3, "open", None), ("8", 1, "open", None), ("3", 0, "repaired", "rest"), ("8", 0, "repaired", "rest"),
+    ]  # fmt: skip
+    gap_ids = [row[0] for row in world.query("SELECT gap_id FROM gaps ORDER BY row")]
+    assert gap_ids[:2] == gap_ids[2:]
+    times = [row[0] for row in world.query("SELECT detected_at FROM gaps ORDER BY row")]
+    assert max(times[:2]) < min(times[2:])
+    assert world.waiting() == []
+
+
+def test_trades_over_rest_keep_the_exchanges_text_and_time(world: World) -> None:
+    world.exchange.trades["BTCUSDT"] = {1, 2, 3}
+    world.receive(trade(1), trade(3))
+    settled(world)
+    ((payload, exchange_us),) = world.query("SELECT payload, exchange_us FROM messages WHERE line = -1")
+    assert payload.startswith(b'{"id":2,"price":"1.5"')
+    assert exchange_us == 1_700_000_000_002_000
+
+
+def test_what_the_exchange_has_only_in_part_is_partly_repaired_and_what_it_lacks_unrepairable(world: World) -> None:
+    world.exchange.trades["BTCUSDT"] = {1, 4, 5, 9}
+    world.receive(trade(1), trade(5), trade(9))
+    settled(world)
+    assert rest_lines(world.stored()) == [4]
+    assert world.ledger()[2:] == [("2", 2, "partly_repaired", "rest"), ("6", 3, "unrepairable", None)]
+
+
+def test_a_trade_that_comes_late_after_all_is_stored_and_told(world: World) -> None:
+    world.exchange.trades["BTCUSDT"] = {1, 4}
+    world.receive(trade(1), trade(4))
+    settled(world)
+    world.receive(trade(2), trade(3))
+    world.write()
+    assert [status for _, _, status, _ in world.ledger()] == ["open", "unrepairable", "repaired"]
+    assert sorted(world.stored()) == [(1, 0), (2, 0), (3, 0), (4, 0)]
+
+
+def test_a_trade_that_came_over_rest_is_not_stored_again_when_it_comes_late(world: World) -> None:
+    world.exchange.trades["BTCUSDT"] = {1, 2, 3}
+    world.receive(trade(1), trade(3))
+    settled(world)
+    world.receive(trade(2), trade(4))
+    world.write()
+    assert sorted(world.stored()) == [(1, 0), (2, -1), (3, 0), (4, 0)]
+    assert [status for _, _, status, _ in world.ledger()] == ["open", "repaired"]
+
+
+def test_only_the_ids_asked_for_are_stored_however_many_a_page_holds(world: World) -> None:
+    world.exchange.trades["BTCUSDT"] = set(range(1, 900))
+    world.receive(trade(1), trade(3))
+    settled(world)
+    assert rest_lines(world.stored()) == [2]
+
+
+def test_what_is_refused_for_good_is_unrepairable(world: World) -> None:
+    world.receive(trade(1), trade(3))
+    world.write()
+    mender = world.mender()
+    mender.step()  # the time
+    world.exchange.answer(403)
+    world.mend(mender)
+    world.write()
+    assert world.ledger() == [("2", 1, "open", None), ("2", 1, "unrepairable", None)]
+
+
+def test_an_answer_that_cannot_be_read_is_an_undecoded_row_and_the_gap_unrepairable(world: World) -> None:
+    world.receive(trade(1), trade(3))
+    world.write()
+    mender = world.mender()
+    mender.step()  # the time
+    world.exchange.answer(200, b"<html>")
+    world.mend(mender)
+    world.write()
+    assert world.ledger()[-1] == ("2", 1, "unrepairable", None)
+    ((payload,),) = world.query("SELECT payload FROM messages WHERE line = -1")
+    assert payload.endswith(b"\n<html>")
+    assert world.query("SELECT reason FROM reasons") == [("malformed JSON",)]
+
+
+def test_a_gap_waits_while_the_exchange_does_not_answer(world: World) -> None:
+    world.exchange.trades["BTCUSDT"] = {1, 2, 3}
+    world.receive(trade(1), trade(3))
+    world.write()
+    for _ in range(5):
+        world.exchange.fail()
+    mender = world.mend()
+    world.write()
+    assert world.ledger() == [("2", 1, "open", None)]
+    world.mend(mender, for_secs=60)
+    world.write()
+    assert [status for _, _, status, _ in world.ledger()] == ["open", "repaired"]
+
+
+def test_a_book_is_stored_at_the_first_update_and_whenever_the_chain_broke(world: World) -> None:
+    world.exchange.last_update_ids["BTCUSDT"] = 105
+    world.receive(diff(101, 103), diff(104, 108))
+    settled(world)
+    world.exchange.last_update_ids["BTCUSDT"] = 125
+    world.receive(diff(120, 124), diff(125, 130))
+    settled(world)
+    assert world.stored("book_delta") == [(103, 0), (108, 0), (105, -1), (124, 0), (130, 0), (125, -1)]
+    assert world.ledger("book_delta") == [("109", 11, "unrepairable", None)]
+
+
+def test_an_unbroken_chain_asks_for_no_book_again(world: World) -> None:
+    world.exchange.last_update_ids["BTCUSDT"] = 105
+    world.receive(diff(101, 103))
+    settled(world)
+    world.receive(diff(104, 108))
+    world.write()
+    assert world.waiting() == []
+
+
+def test_a_chain_whose_hole_fills_in_time_asks_for_no_book(world: World) -> None:
+    world.exchange.last_update_ids["BTCUSDT"] = 105
+    world.receive(diff(101, 103))
+    settled(world)
+    world.receive(diff(106, 108), diff(104, 105))
+    world.write()
+    assert world.waiting() == []
+    assert world.ledger("book_delta") == []
+
+
+def test_an_update_with_the_id_of_a_stored_book_is_no_copy_and_no_conflict(world: World) -> None:
+    world.exchange.last_update_ids["BTCUSDT"] = 108
+    world.receive(diff(101, 103))
+    settled(world)
+    world.receive(diff(104, 108))
+    world.write()
+    assert world.stored("book_delta") == [(103, 0), (108, -1), (108, 0)]
+    assert world.ledger("book_delta") == []
+
+
+def test_a_restarted_series_asks_for_a_book_of_its_own(world: World) -> None:
+    world.exchange.last_update_ids["BTCUSDT"] = 5_000
+    world.receive(*(diff(first, first) for first in range(5_000, 5_600)))
+    settled(world)
+    restarted = diff(3, 4).replace(b'"E":1700000000004', b'"E":1800000000000')
+    world.receive(diff(5_001, 5_001).replace(b'"E":1700000005001', b'"E":1800000000000'), restarted)
+    world.write()
+    (request,) = [name for name in world.waiting() if name.startswith("book")]
+    assert request.endswith("-1-5001.request")
+
+
+def test_what_was_refused_for_lack_of_disk_is_not_asked_for_but_the_book_is(world: World) -> None:
+    world.exchange.last_update_ids["BTCUSDT"] = 101
+    world.receive(trade(1), diff(101, 101))
+    settled(world)
+    journal = world.journal()
+    info = {"frames": 3, "bytes": 30, "started_ns": world.now_ns}
+    journal.append_resumed(world.now_ns, info, world.now_ns, 0, [trade(9), diff(150, 151)])
+    journal.close()
+    world.write()
+    (request,) = world.waiting()
+    assert request.endswith("-0-150.request")
+
+
+def test_checkpoints_are_rows_of_their_own_and_change_nothing_else(tmp_path: Path) -> None:
+    world = World(tmp_path, checkpoint_secs=60)
+    world.exchange.last_update_ids["BTCUSDT"] = 105
+    world.receive(diff(101, 110))
+    settled(world)
+    world.mend(for_secs=119)
+    world.receive(diff(111, 112))
+    world.write()
+    assert world.stored("book_delta") == [(110, 0), (105, -1), (112, 0), (105, -1)] or world.stored("book_delta") == [
+        (110, 0), (105, -1), (105, -1), (112, 0),
+    ]  # fmt: skip
+    assert world.ledger("book_delta") == []
+
+
+def test_a_book_of_a_stream_that_never_spoke_is_left_out(world: World) -> None:
+    log = world.mender()._log
+    log.append(world.now_ns, Answer("BTCUSDT", "book_delta", "snapshot"), b'{"lastUpdateId":5,"bids":[],"asks":[]}')
+    log.close()
+    world.write()
+    assert world.query("SELECT count(*) FROM messages") == [(0,)]
+
+
+def test_trades_of_another_series_are_left_out(world: World) -> None:
+    world.receive(trade(1), trade(3))
+    world.write()
+    log = world.mender()._log
+    body = json.dumps([rest_trade(2)]).encode()
+    log.append(world.now_ns, Answer("BTCUSDT", "trade", "page", 7, 2, 2), body)
+    log.append(world.now_ns, Answer("BTCUSDT", "trade", "end", 7, 2, 2))
+    log.close()
+    world.write()
+    assert world.ledger() == [("2", 1, "open", None)]
+
+
+def test_repair_that_is_switched_off_is_asked_for_nothing(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.config = world.config.model_copy(update={"repair": RepairConfig(enabled=False)})
+    world.receive(trade(1), trade(3), diff(1, 2), diff(5, 6))
+    world.write()
+    assert world.waiting() == []
+    assert world.ledger() == [("2", 1, "open", None)]
+    assert world.ledger("book_delta") == [("3", 2, "open", None)]
+
+
+def test_what_repair_stores_is_no_sign_of_life(world: World) -> None:
+    world.exchange.trades["BTCUSDT"] = {1, 2, 3}
+    world.receive(trade(1), trade(3))
+    settled(world)
+    numbers: list[Any] = []
+    world.context = lambda role: _reporting(world, role, numbers)  # type: ignore[method-assign]
+    world.write()
+    assert [feed for feed, _, _ in numbers[-1]["to_receive"]] == []
+
+
+def _reporting(world: World, role: str, numbers: list[Any]) -> Any:
+    return replace(World.context(world, role), report=numbers.append)
+
+
+class KilledError(BaseException):
+    """The process is gone."""
+
+
+STEPS: list[tuple[type, str]] = [
+    (RequestFolder, "put"), (Segment, "store"), (RestLog, "append"), (RestLog, "sync"), (RequestFolder, "remove"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: f"{step[0].__name__}.{step[1]}")
+def test_a_kill_at_any_step_changes_nothing_in_the_end(
+    world: World, monkeypatch: pytest.MonkeyPatch, step: tuple[type, str], when: str
+) -> None:
+    """Killed before or after each step's first, second and fourth time, a next incarnation goes on."""
+    owner, name = step
+    real: Callable[..., Any] = getattr(owner, name)
+    kills = 0
+    calls = 0
+
+    def killed(*given: Any) -> Any:
+        nonlocal calls, kills
+        calls += 1
+        due = calls in {1, 2, 4}
+        kills += due
+        if due and when == "before":
+            raise KilledError
+        result = real(*given)
+        if due:
+            raise KilledError
+        return result
+
+    monkeypatch.setattr(owner, name, killed)
+    world.exchange.trades["BTCUSDT"] = set(range(1, 2_000))
+    world.exchange.last_update_ids["BTCUSDT"] = 110
+    world.receive(trade(1), trade(1_500), trade(1_501), trade(1_504), diff(101, 105), diff(106, 112))
+
+    def until_it_lives(run: Callable[[], object]) -> None:
+        while True:
+            try:
+                run()
+            except KilledError:
+                world.sleep(1)
+            else:
+                return
+
+    for _ in range(2):
+        until_it_lives(world.write)
+        until_it_lives(world.mend)
+    until_it_lives(world.write)
+    assert kills >= 2
+    assert sorted(id_ for id_, _ in world.stored()) == list(range(1, 1_505))
+    assert rest_lines(world.stored()) == [*range(2, 1_500), 1_502, 1_503]
+    newest = {row[0]: row for row in world.ledger()}
+    assert newest == {"2": ("2", 0, "repaired", "rest"), "1502": ("1502", 0, "repaired", "rest")}
+    books = world.stored("book_delta")
+    assert books[:2] == [(105, 0), (112, 0)]
+    assert set(books[2:]) == {(110, -1)}
+    assert world.waiting() == []
