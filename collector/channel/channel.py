@@ -6,7 +6,8 @@ from typing import NamedTuple, Protocol
 class Notice(NamedTuple):
     """Word that there is something new: who says so, what kind of thing, and how far.
 
-    Kinds: `appended` (ingest: journal `number` has bytes up to `position`), `sealed` (writer: a segment was sealed).
+    Kinds: `appended` (ingest: journal `number` has bytes up to `position`), `sealed` (writer: a segment was sealed),
+    `asked` (writer: requests wait for repair).
     """
 
     sender: str

@@ -50,6 +50,9 @@ class Facts(NamedTuple):
     open_segment_excess: float = 0.0
     """How many times its `segment.max_bytes` the open segment is."""
 
+    asked_clocks_secs: Mapping[str, tuple[float, float]] = {}
+    """Of each feed whose exchange was asked over REST: this machine's time minus its own, and how exact that is."""
+
 
 Rule = Callable[[Facts], str]
 """The sentence, or nothing where all is well."""
@@ -103,7 +106,14 @@ def _disk_filling(facts: Facts) -> str:
 
 
 def _clock_off(facts: Facts) -> str:
-    return _list(_off(feed, secs) for feed, secs in facts.clock_offsets_secs.items() if abs(secs) > CLOCK_OFF_SECS)
+    asked = facts.asked_clocks_secs.items()
+    known = [_off_as_asked(feed, secs) for feed, (secs, within) in asked if abs(secs) - within > CLOCK_OFF_SECS]
+    seen = (_off(feed, secs) for feed, secs in facts.clock_offsets_secs.items() if abs(secs) > CLOCK_OFF_SECS)
+    return _list([*known, *seen])
+
+
+def _off_as_asked(feed: str, secs: float) -> str:
+    return f"this machine's clock is {abs(secs):.1f} s {'fast' if secs > 0 else 'slow'}, as the exchange of {feed} says"
 
 
 def _off(feed: str, secs: float) -> str:

@@ -42,6 +42,12 @@ METRICS: Final = {
     "collector_subscriptions_refused_total": Metric("counter", FEED, "Subscriptions the exchange answered with an error."),
     "collector_feed_last_data_timestamp_seconds": Metric("gauge", FEED, "When a socket last brought market data."),
     "collector_clock_offset_seconds": Metric("gauge", FEED, "The smallest receive time minus exchange time of the last minutes; below zero this machine's clock is slow."),
+    "collector_rest_clock_offset_seconds": Metric("gauge", FEED, "This machine's time minus the exchange's, as asked over REST; below zero this machine's clock is slow."),
+    # Repair
+    "collector_repair_requests_waiting": Metric("gauge", ("kind",), "Requests that wait to be asked over REST: book, trades, checkpoint."),
+    "collector_repair_answers_total": Metric("counter", ("kind",), "Requests that were answered and whose answer is durable."),
+    "collector_repair_failures_total": Metric("counter", ("kind", "reason"), "Requests that brought nothing: rate_limited, server, unreachable, slow, too_large, stale, disk (tried again); refused, unreadable (given up)."),
+    "collector_repair_weight_used": Metric("gauge", ("budget",), "Request weight spent within the exchange's window (a minute), of what it allows this address."),
     # Latency
     "collector_exchange_to_receive_seconds": Metric("histogram", FEED, "From the exchange's time of a message to its receive time."),
     "collector_receive_to_durable_seconds": Metric("histogram", FEED, "From the receive time of a message to its durable row."),

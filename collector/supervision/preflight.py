@@ -11,6 +11,7 @@ from collector.domain.errors import ConfigError, StoreError
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.registry import adapter
 from collector.processes.archive_store import open_archive
+from collector.processes.mended import mended_feeds
 
 
 def require_usable(config: Config) -> None:
@@ -72,7 +73,10 @@ def _plan(config: Config) -> Iterator[str]:
             f"feed      {feed.name}: {feed.exchange}, {len(feed.symbols)} symbols x {len(feed.data_types)} data types"
             f" = {streams} streams on {len(plans) * feed.lines} connections"
         )
-    yield f"processes supervisor, {len(config.feed)} ingest, writer, archiver"
+    mended = mended_feeds(config, adapter)
+    repair = "repair, " if mended else ""
+    yield f"processes supervisor, {len(config.feed)} ingest, {repair}writer, archiver"
+    yield f"repair    {', '.join(mended) or 'no feed'}"
     yield f"http      {config.http.host}:{config.http.port}" if config.http.port else "http      off"
 
 

@@ -15,10 +15,12 @@ from collector import __version__, logs
 from collector.config import Config
 from collector.domain.errors import AnotherInstanceError, CannotStartError
 from collector.domain.retry import delays
+from collector.exchanges.registry import adapter
 from collector.metrics import clear_stats
 from collector.processes.context import SystemClock
 from collector.processes.loop import Assignment
-from collector.processes.roles import ARCHIVER, WRITER, run_role
+from collector.processes.mended import mended_feeds
+from collector.processes.roles import is_role, run_role, stops_on_signal
 from collector.storage.locks import RoleLock
 from collector.supervision import semaphores
 from collector.supervision.incarnation import LocalIncarnation
@@ -83,7 +85,7 @@ def _take_over(lock: RoleLock, run_folder: Path, config: Config, signals: Signal
 
 def _roles_seen(run_folder: Path) -> list[str]:
     roles = [path.name.removesuffix(".lock") for path in run_folder.glob("*.lock")]
-    return sorted(role for role in roles if role in {WRITER, ARCHIVER} or role.startswith("ingest:"))
+    return sorted(filter(is_role, roles))
 
 
 def _supervise(
@@ -100,7 +102,7 @@ def _supervise(
     context = multiprocessing.get_context("spawn")
 
     def spawn(role: str, number: int) -> LocalIncarnation:
-        assignment = Assignment(role, run_id, number, stops_on_signal=role.startswith("ingest:"))
+        assignment = Assignment(role, run_id, number, stops_on_signal=stops_on_signal(role))
         return LocalIncarnation(run_role, assignment, config, context)
 
     def new_delays() -> Iterator[float]:
@@ -117,7 +119,7 @@ def _supervise(
     try:
         return Supervisor(
             config, spawn, new_delays, window.read_reports, look, signals, SystemClock(), log,
-            stop_after_secs=stop_after_secs,
+            mends=bool(mended_feeds(config, adapter)), stop_after_secs=stop_after_secs,
         ).run()  # fmt: skip
     finally:
         window.close()

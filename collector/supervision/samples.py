@@ -65,6 +65,7 @@ def values(view: View) -> Iterator[Value]:
     for feed, numbers in view.ingests().items():
         yield from _of_feed(feed, numbers)
     yield from _of_writer(view)
+    yield from _of_repair(view)
     yield from _of_archiver(view)
     yield from _of_processes(view)
     yield from _of_supervisor(view)
@@ -130,6 +131,20 @@ def _of_writer(view: View) -> Iterator[Value]:
     for journal in view.journals:
         yield "collector_journal_lag_bytes", (journal["feed"],), journal["lag_bytes"]
         yield "collector_journal_lag_seconds", (journal["feed"],), journal["lag_secs"]
+
+
+def _of_repair(view: View) -> Iterator[Value]:
+    repair = view.role("repair")
+    for kind, waiting in repair.report.get("waiting", {}).items():
+        yield "collector_repair_requests_waiting", (kind,), waiting
+    for (_, kind), count in repair.by_label("answers"):
+        yield "collector_repair_answers_total", (str(kind),), count
+    for (_, *labels), count in repair.by_label("requests_failed"):
+        yield "collector_repair_failures_total", tuple(map(str, labels)), count
+    for budget, weight in repair.report.get("weight", {}).items():
+        yield "collector_repair_weight_used", (budget,), weight
+    for feed, clock in repair.report.get("clocks", {}).items():
+        yield "collector_rest_clock_offset_seconds", (feed,), clock["offset_us"] / 1e6
 
 
 def _of_archiver(view: View) -> Iterator[Value]:

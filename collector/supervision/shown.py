@@ -54,6 +54,7 @@ def _recorder(view: View) -> dict[str, Any]:
         "journals": view.journals,
         "writer": _writer(view),
         "segments": _segments(view),
+        "repair": _repair(view),
         "archive": _archive(view),
         "disk": {"free_bytes": known.disk_free_bytes, "full_in_secs": view.disk_full_in_secs},
         "events": [event._asdict() for event in view.events],
@@ -85,6 +86,7 @@ def _process(child: ChildState, view: View) -> dict[str, Any]:
 def _feed(feed: str, numbers: RoleNumbers, view: View) -> dict[str, Any]:
     lines = numbers.report.get("lines", ())
     offset_us = view.role("writer").report.get("clock_offsets_us", {}).get(feed)
+    clock = view.role("repair").report.get("clocks", {}).get(feed)
     return {
         "feed": feed,
         "exchange": view.exchanges.get(feed),
@@ -96,6 +98,7 @@ def _feed(feed: str, numbers: RoleNumbers, view: View) -> dict[str, Any]:
         "refused": numbers.total("refused"),
         "last_data_at": _iso(max((line["last_data_us"] or 0 for line in lines), default=0)),
         "clock_offset_secs": None if offset_us is None else offset_us / 1e6,
+        "rest_clock_offset_secs": clock["offset_us"] / 1e6 if clock else None,
     }
 
 
@@ -123,6 +126,16 @@ def _segments(view: View) -> dict[str, int]:
         "sealed": on_disk.get("sealed", 0),
         "archived": archiver.total("archived"),
         "quarantined": archiver.total("quarantined"),
+    }
+
+
+def _repair(view: View) -> dict[str, Any]:
+    repair = view.role("repair")
+    return {
+        "waiting": dict(repair.report.get("waiting", {})),
+        "answered": {str(kind): count for (_, kind), count in repair.by_label("answers")},
+        "failed": sum(count for _, count in repair.by_label("requests_failed")),
+        "weight_used": dict(repair.report.get("weight", {})),
     }
 
 

@@ -66,6 +66,10 @@ class Status:
             clock_offsets_secs={
                 feed: offset_us / 1e6 for feed, offset_us in writer.report.get("clock_offsets_us", {}).items()
             },
+            asked_clocks_secs={
+                feed: (clock["offset_us"] / 1e6, clock["within_us"] / 1e6)
+                for feed, clock in self._role("repair").report.get("clocks", {}).items()
+            },
         )
         return View(
             run_id=self._run_id,

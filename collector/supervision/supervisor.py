@@ -11,12 +11,11 @@ from typing import Any, Final
 
 from structlog.typing import FilteringBoundLogger
 
-from collector.channel.channel import Notice
 from collector.config import Config
 from collector.domain.clock import Clock
 from collector.domain.errors import AnotherInstanceError, CannotStartError, NewerDataError, StopError
 from collector.processes.loop import STOP_SIGNALS
-from collector.processes.roles import ARCHIVER, WRITER, ingest_role
+from collector.processes.roles import ARCHIVER, REPAIR, WRITER, ingest_role
 from collector.supervision.child import Child, Spawn
 from collector.supervision.stopping import Stop
 
@@ -69,8 +68,10 @@ class Supervisor:
         clock: Clock,
         log: FilteringBoundLogger,
         *,
+        mends: bool = False,
         stop_after_secs: float | None = None,
     ) -> None:
+        """`mends`: some feed can be asked for what is missing, so there is a repair process."""
         self._config = config
         self._read_reports = read_reports
         self._look = look
@@ -81,9 +82,15 @@ class Supervisor:
         self._stop: Stop | None = None
         self._next_look = clock.monotonic()
         ingests = [Child(ingest_role(feed.name), spawn, delays, log, drains=False) for feed in config.feed]
+        repairs = [Child(REPAIR, spawn, delays, log, drains=False)] if mends else []
         writer, archiver = (Child(role, spawn, delays, log, drains=True) for role in (WRITER, ARCHIVER))
-        self._stages = [ingests, [writer], [archiver]]
-        self._receivers = {**{child.role: writer for child in ingests}, WRITER: archiver}
+        self._stages = [[*ingests, *repairs], [writer], [archiver]]
+        self._receivers: dict[str, dict[str, Child]] = {
+            **{child.role: {"appended": writer} for child in [*ingests, *repairs]},
+            WRITER: {"sealed": archiver},
+        }
+        if repairs:
+            self._receivers[WRITER]["asked"] = repairs[0]
         self._all_up_once = False
 
     @property
@@ -106,11 +113,12 @@ class Supervisor:
         """Each way a notice takes: sender, receiver, notices waiting, capacity."""
         capacity = self._config.channel.capacity
         hops = []
-        for sender, receiver in self._receivers.items():
+        for sender, receivers in self._receivers.items():
             life = next(child.life for child in self.children if child.role == sender)
             up = life.depths()[0] if life else 0
-            down = receiver.life.depths()[1] if receiver.life else 0
-            hops.append((sender, receiver.role, up + down, capacity))
+            for receiver in receivers.values():
+                down = receiver.life.depths()[1] if receiver.life else 0
+                hops.append((sender, receiver.role, up + down, capacity))
         return hops
 
     def run(self) -> int:
@@ -143,12 +151,10 @@ class Supervisor:
         for child in self.children:
             if child.life is None or child.role not in self._receivers:
                 continue
-            newest: Notice | None = None
-            for notice in child.life.notices():
-                newest = notice
-            receiver = self._receivers[child.role].life
-            if newest is not None and receiver is not None:
-                receiver.forward(newest)
+            newest = {notice.kind: notice for notice in child.life.notices()}
+            for kind, receiver in self._receivers[child.role].items():
+                if kind in newest and receiver.life is not None:
+                    receiver.life.forward(newest[kind])
 
     def _tend(self) -> None:
         now = self._clock.monotonic()

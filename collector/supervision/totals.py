@@ -18,6 +18,7 @@ COUNTS: Final = frozenset({
     "messages", "stored", "duplicates", "late", "undecodable", "ledger", "commit_failures",
     "to_receive", "to_durable", "commits",
     "archived", "quarantined", "uploaded_objects", "failed_uploads", "rows",
+    "answers", "requests_failed",
     "log_lines_dropped", "pings",
 })  # fmt: skip
 """What only rises in a report: a number, or rows of labels and a number."""

@@ -81,6 +81,16 @@ def archiver(**numbers: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def repair(**numbers: Any) -> dict[str, Any]:
+    return {
+        "role": "repair", "pid": 14, "incarnation": 1, "state": "running", "updated_us": NOW_US,
+        "waiting": {"book": 2, "trades": 1, "checkpoint": 0}, "answers": [["book", 3], ["trades", 4]],
+        "requests_failed": [["book", "stale", 1], ["trades", "refused", 2]], "weight": {"binance": 1_250},
+        "clocks": {"binance": {"offset_us": -12_000, "within_us": 4_000}}, "log_lines_dropped": 0, "events": [],
+        **numbers,
+    }  # fmt: skip
+
+
 def reports(*all_reports: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {report["role"]: report for report in all_reports}
 

@@ -9,13 +9,13 @@ from collector.supervision.exposition import exposition
 from collector.supervision.metrics_table import METRICS
 from collector.supervision.view import View
 from tests.promtool import promtool
-from tests.supervision.made import NOW_US, SECOND_US, archiver, ingest, known, reports, status, stream, writer
+from tests.supervision.made import NOW_US, SECOND_US, archiver, ingest, known, repair, reports, status, stream, writer
 
 Labels = frozenset[tuple[str, str]]
 
 
 def full_view() -> View:
-    return status().look(reports(ingest(), writer(), archiver()), known())
+    return status().look(reports(ingest(), writer(), archiver(), repair()), known())
 
 
 def samples(text: bytes) -> dict[tuple[str, Labels], float]:
@@ -51,6 +51,15 @@ def test_before_any_report_nothing_is_missing_but_what_nobody_knows() -> None:
     found = {name for name, _ in samples(exposition(status().look({}, known())))}
     assert {"collector_messages_received_total", "collector_messages_stored_total", "collector_healthy"} <= found
     assert "collector_stream_last_stored_timestamp_seconds" not in found
+
+
+def test_repair_tells_what_waits_what_came_and_what_it_costs() -> None:
+    view = full_view()
+    assert value(view, "collector_repair_requests_waiting", kind="book") == 2
+    assert value(view, "collector_repair_answers_total", kind="trades") == 4
+    assert value(view, "collector_repair_failures_total", kind="trades", reason="refused") == 2
+    assert value(view, "collector_repair_weight_used", budget="binance") == 1_250
+    assert value(view, "collector_rest_clock_offset_seconds", feed="binance") == -0.012
 
 
 def test_what_came_is_told_from_what_is_durable() -> None:

@@ -127,6 +127,17 @@ def test_a_disk_that_lasts_longer_is_not(secs: float | None) -> None:
     assert codes(WELL._replace(disk_full_in_secs=secs)) == []
 
 
+def test_a_clock_that_the_exchange_itself_says_is_off_is_off_for_certain() -> None:
+    assert codes(WELL._replace(asked_clocks_secs={"binance": (0.9, 0.5), "kraken": (-0.4, 0.0)})) == []
+    assert reasons(WELL._replace(asked_clocks_secs={"binance": (0.9, 0.1), "kraken": (-0.8, 0.1)})) == [
+        {
+            "code": "clock_off",
+            "text": "this machine's clock is 0.9 s fast, as the exchange of binance says, "
+            "this machine's clock is 0.8 s slow, as the exchange of kraken says",
+        }
+    ]
+
+
 def test_a_clock_that_is_off_is_slow_for_certain_or_perhaps_fast() -> None:
     assert codes(WELL._replace(clock_offsets_secs={"binance": CLOCK_OFF_SECS, "kraken": -CLOCK_OFF_SECS})) == []
     (reason,) = reasons(WELL._replace(clock_offsets_secs={"binance": 1.5, "kraken": -1.5}))

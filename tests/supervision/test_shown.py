@@ -4,11 +4,11 @@ import pytest
 
 from collector.supervision import shown
 from collector.supervision.view import ChildState
-from tests.supervision.made import GIB, STREAM, archiver, ingest, known, reports, status, stream, writer
+from tests.supervision.made import GIB, STREAM, archiver, ingest, known, repair, reports, status, stream, writer
 
 
 def test_the_object_has_exactly_the_promised_shape() -> None:
-    view = status().look(reports(ingest(), writer(), archiver()), known())
+    view = status().look(reports(ingest(), writer(), archiver(), repair()), known())
     assert shown.status(view) == {
         "run_id": "run-1",
         "host": "box",
@@ -37,7 +37,7 @@ def test_the_object_has_exactly_the_promised_shape() -> None:
             {
                 "feed": "binance", "exchange": "binance", "connections": 1, "connections_open": 1, "reconnects": 2,
                 "frames": 9, "bytes": 900, "refused": 0, "last_data_at": "2026-11-18T11:06:39.000000Z",
-                "clock_offset_secs": 0.02,
+                "clock_offset_secs": 0.02, "rest_clock_offset_secs": -0.012,
             }
         ],
         "journals": [{"feed": "binance", "lag_bytes": 40, "lag_secs": 0.1, "files": 1}],
@@ -46,6 +46,10 @@ def test_the_object_has_exactly_the_promised_shape() -> None:
             "messages": 7, "stored": 6, "duplicates": 2, "undecodable": 1, "refused": 0,
         },
         "segments": {"open": 1, "sealed": 2, "archived": 4, "quarantined": 1},
+        "repair": {
+            "waiting": {"book": 2, "trades": 1, "checkpoint": 0}, "answered": {"book": 3, "trades": 4}, "failed": 3,
+            "weight_used": {"binance": 1_250},
+        },
         "archive": {
             "backlog_segments": 2, "backlog_bytes": 300, "backlog_age_secs": 60.0, "uploaded_objects": 12,
             "failed_uploads": 2, "last_error": None, "eta_secs": 1.5,

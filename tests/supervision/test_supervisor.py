@@ -87,7 +87,7 @@ class World:
         assert self.looks < 500, "the script does not end"
         self.script.get(self.looks, lambda: None)()
 
-    def run(self, *, stop_after_secs: float | None = None) -> int:
+    def run(self, *, stop_after_secs: float | None = None, mends: bool = False) -> int:
         class Clock:
             monotonic = staticmethod(lambda: self.secs)
             now_ns = staticmethod(lambda: 0)
@@ -104,7 +104,7 @@ class World:
 
         return Supervisor(
             self.config, self.spawn, delays, self.reports, self.look, self.signals, Clock,
-            structlog.wrap_logger(None, processors=[drop]), stop_after_secs=stop_after_secs,
+            structlog.wrap_logger(None, processors=[drop]), mends=mends, stop_after_secs=stop_after_secs,
         ).run()  # fmt: skip
 
 
@@ -156,6 +156,25 @@ def test_the_newest_notice_of_a_sender_reaches_the_next_stage(world: World) -> N
     assert world.heard == [
         ("writer", Notice("ingest:binance", "appended", 1, 2)),
         ("archiver", Notice("writer", "sealed", 0, 0)),
+    ]
+
+
+def test_repair_stops_with_ingest_and_each_notice_of_the_writer_goes_where_it_belongs(world: World) -> None:
+    def send() -> None:
+        world.lives["repair"].sent = [Notice("repair", "appended", 1, 5)]
+        world.lives["writer"].sent = [Notice("writer", "asked", 0, 0), Notice("writer", "sealed", 0, 0)]
+
+    seen: list[Any] = []
+    world.script[2] = send
+    world.script[3] = lambda: seen.append([hop[:2] for hop in world.supervisor.hops])
+    world.script[4] = lambda: world.signals.note(signal.SIGTERM)
+    assert world.run(mends=True) == 0
+    assert world.told == ["ingest:binance", "repair", "writer", "archiver"]
+    assert seen == [[("ingest:binance", "writer"), ("repair", "writer"), ("writer", "archiver"), ("writer", "repair")]]
+    assert sorted(world.heard) == [
+        ("archiver", Notice("writer", "sealed", 0, 0)),
+        ("repair", Notice("writer", "asked", 0, 0)),
+        ("writer", Notice("repair", "appended", 1, 5)),
     ]
 
 
