@@ -1,5 +1,6 @@
 """What tests of several rooms share: recordings, an S3 server."""
 
+import gzip
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -42,6 +43,14 @@ def recorded(data: Path) -> Lines:
             return [json.loads(line) for line in stream.read().splitlines()]
 
     return read
+
+
+@pytest.fixture(scope="session")
+def top20(data: Path) -> list[dict[str, Any]]:
+    """The best 20 levels of BTCUSDT after each diff of a recording: `u`, `bids`, `asks`."""
+    path = data / "expected" / "derived" / "binance_spot_btcusdt_20240808_top20_after_each_diff.jsonl.gz"
+    with gzip.open(path) as lines:
+        return [json.loads(line) for line in lines]
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """Real frames for the adapters' tests."""
 
-import gzip
 import json
 from collections.abc import Callable
 from functools import cache
@@ -21,14 +20,6 @@ def received(recorded: Lines) -> Callable[[str], list[bytes]]:
         return [line["raw"].encode() for line in recorded(name) if line["dir"] == "in"]
 
     return read
-
-
-@pytest.fixture(scope="session")
-def top20(data: Path) -> list[dict[str, Any]]:
-    """The best 20 levels of BTCUSDT after each diff of a recording: `u`, `bids`, `asks`."""
-    path = data / "expected" / "derived" / "binance_spot_btcusdt_20240808_top20_after_each_diff.jsonl.gz"
-    with gzip.open(path) as lines:
-        return [json.loads(line) for line in lines]
 
 
 @pytest.fixture(scope="session")

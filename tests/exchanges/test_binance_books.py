@@ -1,5 +1,7 @@
 """Books rebuilt from recorded snapshots and diffs: the exchange's own best bid and ask say whether they are right."""
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,26 +14,51 @@ from collector.exchanges.registry import adapter
 from tests.conftest import Lines
 from tests.exchanges.numbers import numbers_of
 
-RECORDINGS = {
-    "binance_spot/hftbacktest_btcusdt_20240808": ("binance", 564),
-    "binance_spot/hftbacktest_ethusdt_20240808": ("binance", 577),
-    "binance_usdm/hftbacktest_btcusdt_20230404": ("binance_usdm", 310),
-    "binance_usdm/hftbacktest_btcusdt_20240718 binance_usdm/hftbacktest_btcusdt_20240719": ("binance_usdm", 625),
-    "binance_usdm/hftbacktest_ethusdt_20240718": ("binance_usdm", 281),
-    "binance_usdm/hftbacktest_ethusdt_20240808": ("binance_usdm", 551),
+RECORDINGS: dict[str, tuple[str, dict[str, int]]] = {
+    "binance_spot/hftbacktest_btcusdt_20240808": ("binance", {"BTCUSDT": 564}),
+    "binance_spot/hftbacktest_ethusdt_20240808": ("binance", {"ETHUSDT": 577}),
+    "binance_spot/cryptofeed_v3_BINANCE": ("binance", {"NKNUSDT": 19, "BLZETH": 1, "LRCBTC": 6, "RUNEEUR": 0}),
+    "binance_usdm/cryptofeed_v3_BINANCE_FUTURES": (
+        "binance_usdm",
+        {"SUSHIUSDT": 12, "AKROUSDT": 7, "KEEPUSDT": 13, "CTKUSDT": 18},
+    ),
+    "binance_usdm/hftbacktest_btcusdt_20230404": ("binance_usdm", {"BTCUSDT": 310}),
+    "binance_usdm/hftbacktest_btcusdt_20240718 binance_usdm/hftbacktest_btcusdt_20240719": (
+        "binance_usdm",
+        {"BTCUSDT": 625},
+    ),
+    "binance_usdm/hftbacktest_ethusdt_20240718": ("binance_usdm", {"ETHUSDT": 281}),
+    "binance_usdm/hftbacktest_ethusdt_20240808": ("binance_usdm", {"ETHUSDT": 551}),
     "binance_coinm/hftbacktest_btcusd_perp_20240808 binance_coinm/hftbacktest_btcusd_perp_20240809": (
         "binance_coinm",
-        1885,
+        {"BTCUSD_PERP": 1885},
     ),
 }
-"""How many tickers stand at the end of a diff, once there is a book."""
+"""How many tickers of each symbol stand at the end of a diff, once there is a book."""
 
 
-def book_rows(market: Adapter, lines: list[dict[str, Any]]) -> list[BookRow]:
+def symbol_of(line: dict[str, Any]) -> str:
+    """Whose snapshot or frame it is; "" where the address of a snapshot leaves it out."""
+    pattern, key = (r"symbol=(\w+)", "url") if line["dir"] == "http" else (r'"stream": ?"(\w+)@', "raw")
+    name = re.search(pattern, line[key])
+    return "" if name is None else name[1].upper()
+
+
+def payloads(lines: list[dict[str, Any]], symbol: str, part: str) -> list[bytes]:
+    """Frames of a symbol with this in the beginning, or snapshots with this in the address."""
+    return [
+        line["raw"].encode()
+        for line in lines
+        if (part in line["url"] if line["dir"] == "http" else part in line["raw"][:60])
+        and symbol_of(line) in {symbol, ""}
+    ]
+
+
+def book_rows(market: Adapter, lines: list[dict[str, Any]], symbol: str) -> list[BookRow]:
     """The snapshot and the diffs in the order of their ids."""
-    payloads = [line["raw"].encode() for line in lines if line["dir"] == "http" or "@depth@" in line["raw"][:60]]
-    rows = [row for row in market.rows("book_delta", payloads) if isinstance(row, BookRow)]
-    assert len(rows) == len(payloads)
+    found = market.rows("book_delta", payloads(lines, symbol, "depth"))
+    rows = [row for row in found if isinstance(row, BookRow)]
+    assert len(rows) == len(found)
     return sorted(rows, key=lambda row: row.last_id or 0)
 
 
@@ -49,23 +76,26 @@ def after_each_diff(rows: list[BookRow]) -> Iterator[tuple[int, Book]]:
 def test_the_book_has_the_best_prices_and_sizes_that_the_exchange_told(names: str, recorded: Lines) -> None:
     exchange, expected = RECORDINGS[names]
     market = adapter(exchange)
-    lines = [line for name in names.split() for line in recorded(name)]
-    tickers = [line["raw"].encode() for line in lines if "@bookTicker" in line["raw"][:60]]
-    told = {row.update_id: row for row in market.rows("book_ticker", tickers) if isinstance(row, BookTickerRow)}
-    compared = 0
-    for last_id, book in after_each_diff(book_rows(market, lines)):
-        if last_id in told:
-            compared += 1
-            bid, ask = book.best()
-            assert (*bid, *ask) == tuple(numbers_of(told[last_id]))
-    assert compared == expected
+    lines = [line for name in names.split() for line in recorded(name) if line["dir"] in {"in", "http"}]
+    compared = Counter[str]()
+    for symbol in expected:
+        tickers = market.rows("book_ticker", payloads(lines, symbol, "@bookTicker"))
+        told = {row.update_id: row for row in tickers if isinstance(row, BookTickerRow)}
+        for last_id, book in after_each_diff(book_rows(market, lines, symbol)):
+            if last_id in told:
+                compared[symbol] += 1
+                bid, ask = book.best()
+                assert (*bid, *ask) == tuple(numbers_of(told[last_id]))
+    assert compared == Counter(expected)
 
 
 def test_the_best_20_levels_after_each_diff_are_those_found_independently(
     recorded: Lines, top20: list[dict[str, Any]]
 ) -> None:
     lines = recorded("binance_spot/hftbacktest_btcusdt_20240808")
-    for (last_id, book), expected in zip(after_each_diff(book_rows(adapter("binance"), lines)), top20, strict=True):
+    for (last_id, book), expected in zip(
+        after_each_diff(book_rows(adapter("binance"), lines, "BTCUSDT")), top20, strict=True
+    ):
         assert last_id == expected["u"]
         assert book.bids.top(20) == [(float(price), float(size)) for price, size in expected["bids"]]
         assert book.asks.top(20) == [(float(price), float(size)) for price, size in expected["asks"]]

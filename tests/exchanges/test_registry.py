@@ -1,27 +1,37 @@
 """The list of exchanges, and the page that describes them."""
 
 import re
+from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
 
 from collector.domain.errors import ConfigError
-from collector.domain.records import ROW_TYPES
+from collector.domain.records import ROW_TYPES, StreamKey
 from collector.exchanges import registry
 
 GUIDE = Path(__file__).parents[2] / "docs" / "ADD_AN_EXCHANGE.md"
 
 
-def documented_rules() -> dict[tuple[str, str], str]:
-    """The rule of each exchange and data type in the guide's table."""
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in GUIDE.read_text().splitlines() if "|" in line]
-    header = rows[0]
-    place = {name: header.index(name) for name in ("exchange", "data type", "rule")}
-    return {
-        (row[place["exchange"]].strip("`"), row[place["data type"]].strip("`")): row[place["rule"]]
-        for row in rows[2:]
-        if len(row) == len(header)
-    }
+def table(heading: str) -> list[dict[str, str]]:
+    """The rows of the guide's first table behind a heading, by the names of the columns."""
+    section = GUIDE.read_text().split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    lines = takewhile(lambda line: line.startswith("|"), section[section.index("\n|") + 1 :].splitlines())
+    header, _, *rows = ([cell.strip().strip("`") for cell in line.split("|")[1:-1]] for line in lines)
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def requests(exchange: str) -> Iterator[tuple[str, str, str, str, str]]:
+    """What can be asked of an exchange's REST side, as the guide's table has it."""
+    rest = registry.adapter(exchange).rest
+    if rest is None:
+        return
+    pages = {name: rest.page(StreamKey(exchange, "X", name), 1) for name in registry.data_types()[exchange]}
+    for wanted, get in {"a book": rest.snapshot("X"), **pages}.items():
+        if get is not None:
+            path = get.target.partition("?")[0]
+            yield exchange, wanted, path, str(get.weight), str(rest.limits.weight)
 
 
 def test_every_exchange_gives_its_adapter() -> None:
@@ -50,7 +60,14 @@ def test_the_guide_tells_the_id_rule_of_every_exchange_and_data_type_and_of_no_o
         for exchange, data_types in registry.data_types().items()
         for data_type in data_types
     }
-    assert documented_rules() == offered
+    rows = table("What is recorded")
+    assert {(row["exchange"], row["data type"]): row["rule"] for row in rows} == offered
+
+
+def test_the_guide_tells_every_request_that_can_be_made_after_the_fact_and_no_other() -> None:
+    rows = table("What can be had after the fact")
+    told = [tuple(row[name] for name in ("exchange", "for", "request", "weight", "budget a minute")) for row in rows]
+    assert told == [request for exchange in registry.data_types() for request in requests(exchange)]
 
 
 def test_the_guides_links_lead_somewhere() -> None:

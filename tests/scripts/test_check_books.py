@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -211,6 +212,27 @@ def test_an_object_that_is_not_what_its_manifest_says_ends_the_check(
 def test_a_period_that_ends_before_it_begins_is_refused(run: Run, tmp_path: Path) -> None:
     done = run(tmp_path, "--since", "2024-08-09", "--until", "2024-08-08")
     assert (done.code, done.err) == (2, "error: --since must be before --until\n")
+
+
+def test_the_readmes_example_rebuilds_the_book(
+    run: Run,
+    tmp_path: Path,
+    spot: list[Message],
+    top20: list[dict[str, Any]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    archived(tmp_path / "data", "binance", [spot[:5_000], spot[5_000:]])
+    (example,) = (
+        code
+        for code in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+        if "domain.book" in code
+    )
+    exec(example.replace("/date=2026-11-23", ""), {})
+    last_id = max(message[2] for message in spot if message[0] == 0)
+    (expected,) = (after for after in top20 if after["u"] == last_id)
+    best = tuple(tuple(map(float, expected[side][0])) for side in ("bids", "asks"))
+    levels = [tuple(map(float, level)) for level in expected["bids"]]
+    assert capsys.readouterr().out == f"{last_id} {best} {levels}\n"
 
 
 def test_no_more_than_a_few_files_are_open_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
