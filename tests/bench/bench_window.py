@@ -7,7 +7,7 @@ Prometheus, a probe and `queue_stats.py --watch` do. "Without": the recorder of 
 
 Processor time counts, of all processes; nothing is archived meanwhile, which would only make the share smaller. What
 else the machine does lengthens processor time too, so the two are run in turn, each first in every other pair, and a
-pair is compared within itself: the answer is the median of the pairs.
+pair is compared within itself. On a machine with nothing else to do both answers agree.
 """
 
 import argparse
@@ -28,14 +28,19 @@ import psutil
 
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.registry import adapter
+from collector.metrics import read_stats
 from tests.bench.bench_pipeline import TYPES, real_frames, shifted
 from tests.whole.running import ROOT, Exchange, Recorder, wait_for
 
 BARE = ROOT / "tests/bench/bare_supervisor.py"
 ASKED_SECS = {"/metrics": 15.0, "/healthz": 5.0, "/status": 1.0}
 
-SETTLE_SECS = 6.0
-"""Until the last batch is committed."""
+WARM_SECS = 8.0
+"""What is done once, such as importing the library of the metrics at the first question, is over then."""
+
+
+Cost = dict[str, float]
+"""Processor seconds for each million messages, by process."""
 
 
 class BareRecorder(Recorder):
@@ -72,13 +77,13 @@ def named(raw: str, pair: tuple[str, str]) -> str:
 
 
 def cpu_secs(recorder: Recorder) -> dict[str, float]:
-    """Processor time of the supervisor and its children so far, in the order they were started."""
+    """Processor time of the supervisor and of each child so far, by role."""
+    pids = {report["pid"]: role for role, report in read_stats(recorder.data_dir / "run/stats").items()}
     supervisor = psutil.Process(recorder.process.pid)
-    processes = [supervisor, *(child for child in supervisor.children() if "spawn_main" in " ".join(child.cmdline()))]
-    found = {}
-    for process in processes:
-        times = process.cpu_times()
-        found[str(process.pid)] = times.user + times.system
+    found = {"supervisor": sum(supervisor.cpu_times()[:2])}
+    for child in supervisor.children():
+        if child.pid in pids:
+            found[pids[child.pid]] = sum(child.cpu_times()[:2])
     return found
 
 
@@ -87,8 +92,8 @@ def ask(recorder: Recorder, path: str) -> None:
         urllib.request.urlopen(f"http://127.0.0.1:{recorder.port}{path}", timeout=5).read()
 
 
-def run_once(recording: Path, names: list[str], count: int, *, told: bool) -> float:
-    """Processor seconds for each million messages, from the first to the last one durable."""
+def run_once(recording: Path, names: list[str], count: int, warm: int, *, told: bool) -> Cost:
+    """From the message that ends the warming up to the last."""
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     connections = len(adapter("binance").plan(Subscription(tuple(names), tuple(TYPES)), ""))
     exchange = Exchange(folder, "--replay", str(recording), "--speed", "1", "--clients", str(connections), log=False)
@@ -101,28 +106,30 @@ def run_once(recording: Path, names: list[str], count: int, *, told: bool) -> fl
         segment={"interval_secs": 86_400},
         supervisor={"stop_timeout_secs": 600},
     ).start()
-    wait_for(lambda: exchange.stats()["frames_sent"] > 0)
-    before, due = cpu_secs(recorder), dict.fromkeys(ASKED_SECS, time.monotonic())
+    if told:
+        wait_for(lambda: recorder.alive() and recorder.status())
+    due = dict.fromkeys(ASKED_SECS, time.monotonic())
+
+    def sent_at_least(frames: int) -> int:
+        """Ask what is due until so many are sent; returns how many are."""
+        while (sent := int(exchange.stats()["frames_sent"])) < frames:
+            assert recorder.alive()
+            for path, secs in ASKED_SECS.items():
+                if told and time.monotonic() >= due[path]:
+                    due[path] += secs
+                    ask(recorder, path)
+            time.sleep(0.1)
+        return sent
+
+    sent_before, before = sent_at_least(warm), cpu_secs(recorder)
+    sent_after, after = sent_at_least(count), cpu_secs(recorder)
     writer_file = recorder.data_dir / "run/stats/writer.json"
-
-    def stored() -> int:
-        for path, secs in ASKED_SECS.items():
-            if told and time.monotonic() >= due[path]:
-                due[path] += secs
-                ask(recorder, path)
-        return int(json.loads(writer_file.read_bytes()).get("messages", 0)) if writer_file.exists() else 0
-
     # The first frames may come before the last connection stands.
-    while not exchange.stats()["replay"]["finished"] or stored() < 0.9 * count:
-        assert recorder.alive()
-        time.sleep(0.2)
-    time.sleep(SETTLE_SECS)
-    messages = stored()
-    after = cpu_secs(recorder)
+    wait_for(lambda: int(json.loads(writer_file.read_bytes())["messages"]) >= 0.9 * count)
     assert recorder.stop() == 0
     exchange.stop()
     shutil.rmtree(folder)
-    return sum(after[pid] - before.get(pid, 0.0) for pid in after) / messages * 1e6
+    return {role: (after[role] - before[role]) / (sent_after - sent_before) * 1e6 for role in before}
 
 
 def main() -> None:
@@ -132,24 +139,29 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=8)
     parser.add_argument("--symbol-pairs", type=int, default=1)
     options = parser.parse_args()
-    count = int(options.rate * options.secs)
+    warm = int(options.rate * WARM_SECS)
+    count = warm + int(options.rate * options.secs)
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         recording = Path(name) / "even.jsonl"
         names = write_recording(recording, count, options.rate, options.symbol_pairs)
         print(f"{count:,} frames at {options.rate:,.0f}/s over {len(names) * len(TYPES)} streams", flush=True)
-        told: list[float] = []
-        bare: list[float] = []
+        told: list[Cost] = []
+        bare: list[Cost] = []
         for pair in range(options.pairs):
             for arm in (True, False) if pair % 2 else (False, True):
-                (told if arm else bare).append(run_once(recording, names, count, told=arm))
+                (told if arm else bare).append(run_once(recording, names, count, warm, told=arm))
+            with_, without = sum(told[-1].values()), sum(bare[-1].values())
             print(
-                f"with {told[-1]:6.2f}   without {bare[-1]:6.2f} CPU s per million messages"
-                f"   {told[-1] / bare[-1] - 1:+6.1%}",
+                f"with {with_:6.2f}   without {without:6.2f} CPU s per million messages   {with_ / without - 1:+6.1%}",
                 flush=True,
             )
-    shares = [with_ / without - 1 for with_, without in zip(told, bare, strict=True)]
-    print(f"medians: with {statistics.median(told):.2f}, without {statistics.median(bare):.2f}")
-    print(f"what telling costs: {statistics.median(shares):+.1%} (pairs from {min(shares):+.1%} to {max(shares):+.1%})")
+    medians = [{role: statistics.median(cost[role] for cost in costs) for role in bare[0]} for costs in (told, bare)]
+    for role in bare[0]:
+        print(f"{role:20} with {medians[0][role]:6.2f}   without {medians[1][role]:6.2f}")
+    with_, without = (sum(cost.values()) for cost in medians)
+    print(f"{'medians, summed':20} with {with_:6.2f}   without {without:6.2f}   {with_ / without - 1:+.1%}")
+    shares = [sum(one.values()) / sum(other.values()) - 1 for one, other in zip(told, bare, strict=True)]
+    print(f"median of the pairs: {statistics.median(shares):+.1%} (from {min(shares):+.1%} to {max(shares):+.1%})")
 
 
 if __name__ == "__main__":
