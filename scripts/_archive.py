@@ -6,6 +6,7 @@ import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import unquote
 
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
@@ -40,6 +41,19 @@ def opened(store: str | None, config: Path | None) -> ObjectStore:
     # A tool that only looks makes no bucket.
     changed = {"url": _url(store) if store else loaded.archive_url, "create_bucket": False}
     return open_archive(loaded.model_copy(update={"archive": loaded.archive.model_copy(update=changed)}))
+
+
+def data_dir_of(config: Path | None) -> Path:
+    """Where the recorder of this configuration keeps its data. Raises ConfigError."""
+    return load(config, os.environ, registry.data_types()).data_dir
+
+
+def is_folder(store: str | Path) -> bool:
+    """False for a folder that is not there; of what stands elsewhere only asking will tell."""
+    text = str(store)
+    if text.startswith("file:///"):
+        return Path(unquote(text.removeprefix("file://"))).is_dir()
+    return bool(_LIKE_URL.match(text)) or Path(text).is_dir()
 
 
 def moment(text: str) -> str:

@@ -21,7 +21,7 @@ from botocore.config import Config
 from collector.storage.s3 import S3Store
 from collector.storage.s3_options import S3Options
 
-READY_SECS = 30.0
+READY_SECS = 60.0
 POLL_SECS = 0.02
 ADMIN: Mapping[str, str] = {"AWS_ACCESS_KEY_ID": "admin", "AWS_SECRET_ACCESS_KEY": "admin-secret"}
 RECORDER: Mapping[str, str] = {"AWS_ACCESS_KEY_ID": "recorder", "AWS_SECRET_ACCESS_KEY": "recorder-secret"}

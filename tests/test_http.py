@@ -16,7 +16,7 @@ from structlog.typing import FilteringBoundLogger
 from collector import http as served
 from collector.http import Answer, Page, StatusServer, as_json
 
-DEADLINE_SECS = 20.0
+DEADLINE_SECS = 60.0
 WELL = {"run_id": "r", "healthy": True, "reasons": [], "processes": []}
 PAGES: dict[str, Page] = {"/healthz": lambda: as_json(WELL)}
 TOKEN = "planted-planted-planted"

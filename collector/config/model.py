@@ -32,6 +32,10 @@ from collector.config.values import (
     not_below,
     some,
 )
+from collector.domain.rhythm import Bounds
+
+UNLEARNED_FACTOR = 10
+"""A stream whose rhythm is not known yet may be silent for so many times the shortest limit."""
 
 
 class Section(BaseModel):
@@ -103,6 +107,18 @@ class WriterConfig(Section):
     batch_interval_secs: Secs = 5.0
     max_batch_size: Annotated[int, between(1, 1_000_000)] = 10_000
     adaptive: bool = True
+
+
+class SilenceConfig(Section):
+    """How long a stream may be silent before the ledger says so."""
+
+    min_secs: Secs = 30.0
+    max_secs: Annotated[Secs, not_below("min_secs")] = 14_400.0
+
+    @property
+    def bounds(self) -> Bounds:
+        """As a rhythm wants them."""
+        return Bounds(min(UNLEARNED_FACTOR * self.min_secs, self.max_secs), self.min_secs, self.max_secs)
 
 
 class SegmentConfig(Section):
@@ -178,6 +194,7 @@ class Config(Section):
     repair: RepairConfig = RepairConfig()
     book: BookConfig = BookConfig()
     writer: WriterConfig = WriterConfig()
+    silence: SilenceConfig = SilenceConfig()
     segment: SegmentConfig = SegmentConfig()
     archive: ArchiveConfig = ArchiveConfig()
     supervisor: SupervisorConfig = SupervisorConfig()

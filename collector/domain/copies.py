@@ -2,7 +2,8 @@
 
 A stream's memory holds the ids and digests of its newest messages. For dense ids it also holds the holes, so that an
 id far back is known to be a copy (outside every hole) or a late one (inside). A dense id that falls back while the
-exchange's own time moves on means that the exchange restarted its ids: a new series begins.
+exchange's own time moves on means that the exchange restarted its ids: a new series begins. Ids that only rise are held
+to it line by line, because one line may lag behind the other.
 """
 
 from enum import Enum, auto
@@ -11,7 +12,11 @@ from typing import Final
 
 import msgspec
 
+from collector.domain.gaps import Allowance
+from collector.domain.hearing import Hearing
+from collector.domain.records import IdRule
 from collector.domain.sequence.holes import MAX_HOLES, REFUSED, Finding, Hole, settle
+from collector.domain.sequence.rules import RISING, RULES, Ids, Mark
 
 RECENT_IDS: Final = 256
 """How many of a stream's newest ids are remembered at least."""
@@ -43,6 +48,8 @@ class Verdict(Enum):
     """A known id with other content: stored and reported."""
     RESET = auto()
     """The first message of a new series."""
+    BACK = auto()
+    """New, though its id should be higher than the last one of its line."""
 
 
 class Progress(msgspec.Struct, array_like=True):
@@ -57,6 +64,11 @@ class Progress(msgspec.Struct, array_like=True):
     holes: list[Hole] = []
     suspect: str | None = None
     """What happened since the last message that would explain a hole before the next."""
+    allowance: Allowance = msgspec.field(default_factory=Allowance)
+    """Which holes have a row of their own."""
+    newest: dict[int, int | None] = {}
+    """Of ids that only rise, the last one on each line; None while two connections share the line."""
+    hearing: Hearing = msgspec.field(default_factory=Hearing)
 
 
 class StreamMemory:
@@ -66,14 +78,18 @@ class StreamMemory:
     other for as long as a silent one is left open.
     """
 
-    def __init__(self, *, dense: bool, window_secs: float, progress: Progress, recent: dict[int, int]) -> None:
-        self._dense = dense
+    def __init__(self, *, rule: IdRule, window_secs: float, progress: Progress, recent: dict[int, int]) -> None:
+        self._dense = rule.proves_continuity
+        self._rises = rule is IdRule.RISING
+        self._rule = RULES[rule]
         self._window_secs = window_secs
         self.progress = progress
         self._recent = recent
-        self._least = RECENT_IDS if window_secs or not dense else RECENT_DENSE_IDS
+        self._least = RECENT_IDS if window_secs or not self._dense else RECENT_DENSE_IDS
         self._trim_at = _with_slack(max(self._least, len(recent)))
         self._of_ended_series: list[Finding] = []
+        self.stepped_back_from = 0
+        """With `BACK`: the id before it."""
 
     @property
     def recent(self) -> dict[int, int]:
@@ -86,16 +102,24 @@ class StreamMemory:
         return bool(self._of_ended_series) or not all(hole.has_row for hole in self.progress.holes)
 
     def judge(
-        self, message_id: int, first_id: int | None, exchange_us: int | None, received_us: int, digest: int
+        self,
+        message_id: int,
+        first_id: int | None,
+        exchange_us: int | None,
+        received_us: int,
+        digest: int,
+        line: int = 0,
     ) -> Verdict:
         """Say what this message is, and remember it. `digest` is a 32-bit checksum of its content.
 
         `first_id` is the first of the ids it covers; None if it covers `message_id` alone.
         """
+        verdict = self._rise(message_id, line) if self._rises else Verdict.NEW
         known = self._recent.get(message_id)
         if known is not None:
             return Verdict.COPY if known & _DIGEST_MASK == digest else Verdict.CONFLICT
-        verdict = self._place(message_id, first_id, exchange_us, received_us) if self._dense else Verdict.NEW
+        if self._dense:
+            verdict = self._place(message_id, first_id, exchange_us, received_us)
         if verdict is not Verdict.COPY:
             self.remember(message_id, received_us, digest)
         return verdict
@@ -115,6 +139,14 @@ class StreamMemory:
             if hole.first_id <= last and hole.next_id > first:
                 hole.end()
 
+    def begin_line(self, line: int, *, alone: bool) -> bool:
+        """A connection of the line has opened or ended; `alone` if at most one is left. True if that changes anything."""
+        if self._rises and alone:
+            return self.progress.newest.pop(line, 0) != 0
+        if self._rises:
+            self.progress.newest[line] = None
+        return self._rises
+
     def suspect(self, cause: str) -> None:
         """Something happened that may have cost messages: a hole before the next one is its doing."""
         if self._dense and self.progress.suspect != REFUSED:
@@ -123,10 +155,14 @@ class StreamMemory:
     def settle(self, now_us: int, *, all_due: bool = False) -> list[Finding]:
         """The holes whose row is due. Call it while `unsettled`."""
         progress = self.progress
-        findings = [*self._of_ended_series, *settle(progress.holes, progress.series, now_us, all_due=all_due)]
+        found = settle(progress.holes, progress.allowance, progress.series, now_us, all_due=all_due)
+        findings = [*self._of_ended_series, *found]
         self._of_ended_series = []
-        while len(progress.holes) > MAX_HOLES and progress.holes[0].has_row:
-            progress.floor = progress.holes.pop(0).next_id
+        remembered = sum(len(hole.parts) for hole in progress.holes)
+        while remembered > MAX_HOLES and progress.holes[0].has_row:
+            forgotten = progress.holes.pop(0)
+            remembered -= len(forgotten.parts)
+            progress.floor = forgotten.next_id
         return findings
 
     def remember(self, message_id: int, received_us: int, digest: int) -> None:
@@ -134,6 +170,18 @@ class StreamMemory:
         self._recent[message_id] = received_us // 1_000_000 << _DIGEST_BITS | digest
         if len(self._recent) >= self._trim_at:
             self._trim(received_us)
+
+    def _rise(self, message_id: int, line: int) -> Verdict:
+        newest = self.progress.newest
+        last = newest.get(line, -1)
+        if last is None:
+            return Verdict.NEW
+        newest[line] = message_id
+        # The usual case needs no rule.
+        if message_id > last or RISING.judge(Mark(last), Ids(message_id, message_id)) is None:
+            return Verdict.NEW
+        self.stepped_back_from = last
+        return Verdict.BACK
 
     def _place(self, message_id: int, first_id: int | None, exchange_us: int | None, received_us: int) -> Verdict:
         progress = self.progress
@@ -143,18 +191,24 @@ class StreamMemory:
         verdict = Verdict.NEW
         if last is None:
             progress.floor = first
-        elif first > last + 1:
-            cause = progress.suspect or "exchange"
-            hole = Hole(last + 1, first, progress.last_received_us, received_us, cause, [(last + 1, first - 1)])
-            progress.holes.append(hole)
-            verdict = Verdict.AHEAD
-        elif message_id <= last:
-            return self._behind(first, message_id, exchange_us, received_us)
+        elif first != last + 1:  # the usual case needs no rule
+            found = self._rule.judge(Mark(last), Ids(first, message_id, first - 1))
+            if found is not None and found.kind == "out_of_order":
+                return self._behind(first, message_id, exchange_us, received_us)
+            if found is not None:
+                self._add_hole(last + 1, first, received_us)
+                verdict = Verdict.AHEAD
         progress.last_id = message_id
         progress.last_exchange_us = exchange_us
         progress.last_received_us = received_us
         progress.suspect = None
         return verdict
+
+    def _add_hole(self, first: int, behind: int, received_us: int) -> None:
+        progress = self.progress
+        cause = progress.suspect or "exchange"
+        hole = Hole(first, behind, progress.last_received_us, received_us, cause, [(first, behind - 1)])
+        progress.holes.append(hole)
 
     def _behind(self, first: int, last: int, exchange_us: int | None, received_us: int) -> Verdict:
         filled = [hole.fill(first, last) for hole in self.progress.holes]
@@ -169,8 +223,10 @@ class StreamMemory:
         ended = self.progress
         for hole in ended.holes:
             hole.end()
-        self._of_ended_series += settle(ended.holes, ended.series, received_us, all_due=True)
-        self.progress = Progress(ended.series + 1, last, exchange_us, received_us, first, [])
+        self._of_ended_series += settle(ended.holes, ended.allowance, ended.series, received_us, all_due=True)
+        self.progress = Progress(
+            ended.series + 1, last, exchange_us, received_us, first, allowance=ended.allowance, hearing=ended.hearing
+        )
         self._recent.clear()
         return Verdict.RESET
 

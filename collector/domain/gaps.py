@@ -8,7 +8,26 @@ from collector.domain.names import gap_id
 from collector.domain.records import Gap, StreamKey
 
 STRETCH_SECS: Final = 60
-"""Trouble of one kind that comes back sooner than this is one stretch, and one gap."""
+"""Trouble of one kind that comes back sooner than this is one stretch."""
+
+SINGLE_ROWS: Final = 8
+"""So many gaps of one kind at one place may have a row each at once, and as many each minute; others share one."""
+
+
+class Allowance(msgspec.Struct, array_like=True):
+    """Decides which gaps have a row of their own."""
+
+    used: float = 0.0
+    last_us: int = 0
+
+    def grants(self, now_us: int) -> bool:
+        """Whether the gap found now has one."""
+        regained = max(0, now_us - self.last_us) / 1e6 * SINGLE_ROWS / STRETCH_SECS
+        self.used, self.last_us = max(0.0, self.used - regained), now_us
+        if self.used > SINGLE_ROWS - 1:
+            return False
+        self.used += 1
+        return True
 
 
 class Stretch(msgspec.Struct, array_like=True):
@@ -19,16 +38,26 @@ class Stretch(msgspec.Struct, array_like=True):
     cause: str
     started_us: int
     last_us: int
-    missing: int
+    missing: int | None
+    expected_id: str | None = None
+    actual_id: str | None = None
+    allowance: Allowance | None = None
+    """Its gaps have a row each, so far; None: it is one gap."""
 
     def is_over(self, now_us: int) -> bool:
         """Whether enough quiet time has passed."""
         return now_us - self.last_us > STRETCH_SECS * 1_000_000
 
-    def extend(self, now_us: int, missing: int) -> None:
+    def extend(self, now_us: int) -> None:
         """More of the same."""
         self.last_us = now_us
-        self.missing += missing
+        if self.missing is not None:
+            self.missing += 1
+
+    @property
+    def is_one_gap(self) -> bool:
+        """Whether a row was opened for all of it, and is to be closed."""
+        return self.allowance is None
 
     def opening(self) -> Gap:
         """The ledger's row for trouble that has begun and lasts."""
@@ -40,9 +69,9 @@ class Stretch(msgspec.Struct, array_like=True):
         return self._row(ended_us=max(self.last_us, self.started_us), status="unrepairable", detected_us=detected_us)
 
     def _row(self, *, ended_us: int | None, status: str, detected_us: int) -> Gap:
-        name = gap_id(self.place, 0, self.kind, None, self.started_us)
+        name = gap_id(self.place, 0, self.kind, self.expected_id, self.started_us)
         return Gap(
-            name, self.place.data_type, self.kind, self.cause, None, None, self.missing,
+            name, self.place.data_type, self.kind, self.cause, self.expected_id, self.actual_id, self.missing,
             self.started_us, ended_us, None, status, None, detected_us,
         )  # fmt: skip
 

@@ -30,6 +30,10 @@ class Links(msgspec.Struct, array_like=True):
     """When the incarnation before fell silent; None in the first one."""
     known: list[int] = []
     """Plans this incarnation has connected."""
+    lines: dict[int, int] = {}
+    """Open connections, each with its line."""
+    since: dict[int, int] = {}
+    """Plans that stand: since when without a break."""
 
     def begin(self, writer_id: str) -> bool:
         """Another incarnation's journal begins: whatever was open is not any more. True if there was one before."""
@@ -38,13 +42,16 @@ class Links(msgspec.Struct, array_like=True):
             self.away_since_us = self.newest_us
             for plan in self.up.values():
                 self.down.setdefault(plan, (self.newest_us, "restart"))
-        self.writer_id, self.up, self.known = writer_id, {}, []
+        self.writer_id, self.up, self.known, self.lines = writer_id, {}, [], {}
+        self.since = {}
         return had_one
 
-    def connect(self, connection: int, plan: int, at_us: int) -> Outage | None:
+    def connect(self, connection: int, plan: int, at_us: int, line: int = 0) -> Outage | None:
         """A connection stands; returns the outage it ends, if any."""
         stood = plan in self.up.values()
-        self.up[connection] = plan
+        self.up[connection], self.lines[connection] = plan, line
+        if not stood:
+            self.since[plan] = at_us
         since = self.down.pop(plan, None)
         if since is None and plan not in self.known and self.away_since_us is not None:
             since = (self.away_since_us, "restart")
@@ -53,8 +60,15 @@ class Links(msgspec.Struct, array_like=True):
             return None
         return Outage(plan, since[0], max(at_us, since[0]), since[1])
 
-    def disconnect(self, connection: int, at_us: int, cause: str) -> None:
-        """A connection is over."""
+    def disconnect(self, connection: int, at_us: int, cause: str) -> int | None:
+        """A connection is over; returns its plan, if it is known."""
         plan = self.up.pop(connection, None)
+        self.lines.pop(connection, None)
         if plan is not None and plan not in self.up.values():
+            self.since.pop(plan, None)
             self.down.setdefault(plan, (at_us, cause))
+        return plan
+
+    def is_alone(self, plan: int, line: int) -> bool:
+        """Whether at most one connection carries the plan on that line: two do while one is renewed."""
+        return sum(self.up[connection] == plan for connection, on in self.lines.items() if on == line) <= 1

@@ -5,7 +5,9 @@ one that speaks ten times a second is missed soon. An outage is an interval too:
 at most double the limit, and it is forgotten with the others.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
+
+import msgspec
 
 FACTOR: Final = 4.0
 """How many times its longest interval a stream may take."""
@@ -22,28 +24,46 @@ HIGHEST_SECS: Final = 4 * 3600.0
 _GROWTH: Final = 2.0
 
 
+class Bounds(NamedTuple):
+    """Between what limits lie: to begin with, at the tightest (no more than that), and at the most."""
+
+    unlearned_secs: float
+    lowest_secs: float
+    highest_secs: float = HIGHEST_SECS
+
+
+class Learned(msgspec.Struct, array_like=True):
+    """What a rhythm remembers."""
+
+    count: int = 0
+    longest_secs: float = 0.0
+    before_secs: float = 0.0
+
+
 class Rhythm:
-    """One stream's. `unlearned_secs` is the limit to begin with, `lowest_secs` (no more than that) the tightest."""
+    """One stream's; `learned` is kept, and begins it anew elsewhere."""
 
-    __slots__ = ("_before_secs", "_count", "_longest_secs", "_lowest_secs", "_unlearned_secs", "limit_secs")
+    __slots__ = ("_bounds", "learned", "limit_secs")
 
-    def __init__(self, unlearned_secs: float, lowest_secs: float) -> None:
-        self._unlearned_secs = unlearned_secs
-        self._lowest_secs = lowest_secs
-        self._count = 0
-        self._longest_secs = self._before_secs = 0.0
-        self.limit_secs = unlearned_secs
+    def __init__(self, bounds: Bounds, learned: Learned) -> None:
+        self._bounds = bounds
+        self.learned = learned
+        self.limit_secs = self._limit_secs()
         """How long it may be silent."""
 
     def note(self, interval_secs: float) -> None:
         """It spoke again, so long after the time before."""
-        learned = self._count >= LEARNED_AFTER
-        bounded_secs = min(interval_secs, _GROWTH * self.limit_secs / FACTOR) if learned else interval_secs
-        self._count += 1
-        if self._count % REMEMBERED == 0:
-            self._before_secs, self._longest_secs = self._longest_secs, 0.0
-        self._longest_secs = max(self._longest_secs, bounded_secs)
-        lowest_secs = self._lowest_secs if self._count >= LEARNED_AFTER else self._unlearned_secs
-        highest_secs = max(HIGHEST_SECS, self._unlearned_secs)
-        longest_secs = max(self._longest_secs, self._before_secs)
-        self.limit_secs = min(max(FACTOR * longest_secs, lowest_secs), highest_secs)
+        learned = self.learned
+        if learned.count >= LEARNED_AFTER:
+            interval_secs = min(interval_secs, _GROWTH * self.limit_secs / FACTOR)
+        learned.count += 1
+        if learned.count % REMEMBERED == 0:
+            learned.before_secs, learned.longest_secs = learned.longest_secs, 0.0
+        learned.longest_secs = max(learned.longest_secs, interval_secs)
+        self.limit_secs = self._limit_secs()
+
+    def _limit_secs(self) -> float:
+        bounds, learned = self._bounds, self.learned
+        lowest_secs = bounds.lowest_secs if learned.count >= LEARNED_AFTER else bounds.unlearned_secs
+        highest_secs = max(bounds.highest_secs, bounds.unlearned_secs)
+        return min(max(FACTOR * max(learned.longest_secs, learned.before_secs), lowest_secs), highest_secs)

@@ -29,6 +29,9 @@ class Asking:
         hole = finding.hole
         if stream.key.data_type == BOOK:
             self.book(stream, hole.next_id, hole.until_us)
+        elif hole.lasts:
+            # Its closing row will ask for all of it at once.
+            return row
         elif side.page(stream.key, hole.first_id) is not None:
             first, last = hole.parts[0][0], hole.parts[-1][1]
             request = TradesRequest(stream.key, finding.series, row.gap_id, first, last, hole.until_us)

@@ -127,7 +127,7 @@ class Intake:
         if message_id is None:
             message_id = made_id
         else:
-            verdict = stream.memory.judge(message_id, first_id, exchange_us, received_us, zlib.crc32(payload))
+            verdict = stream.memory.judge(message_id, first_id, exchange_us, received_us, zlib.crc32(payload), line)
             if verdict not in _PLAIN:
                 self._remark(verdict, stream, message_id, received_us)
             elif verdict is Verdict.COPY:
@@ -135,7 +135,10 @@ class Intake:
                 stream.duplicates += 1
                 stream.duplicate_bytes += len(payload)
                 stream.last_received_us = received_us
+                self.batch.touched[stream.stream_id] = stream
                 return
+        if stream.is_silent:
+            self.ledger.spoke(stream, received_us)
         self._store(stream, message_id, received_us, exchange_us, line, payload)
         stream.last_received_us = received_us
         self.counts.messages += 1
@@ -160,6 +163,8 @@ class Intake:
             self.ledger.conflict(stream, received_us)
         elif verdict is Verdict.RESET:
             self.ledger.reset(stream, message_id, received_us)
+        elif verdict is Verdict.BACK:
+            self.ledger.stepped_back(stream, message_id, received_us)
         elif verdict is Verdict.AHEAD:
             self.ledger.ahead(stream)
         else:

@@ -5,7 +5,8 @@ from typing import Final
 
 import msgspec
 
-from collector.domain.gaps import Stretch, event_gap
+from collector.domain.gaps import Allowance, Stretch, event_gap
+from collector.domain.hearing import end_of_silence, silence
 from collector.domain.outages import Links, Outage
 from collector.domain.records import UNKNOWN, Gap, IdRule, StreamKey
 from collector.domain.sequence.holes import REFUSED
@@ -19,6 +20,12 @@ from collector.storage.journal_reader import Damage
 SETTLE_US: Final = 250_000
 """How often, in received time, holes are looked at."""
 
+LOOK_US: Final = 5_000_000
+"""How often, in received time, it is looked whether trouble is over, and who is silent."""
+
+SILENT: Final = "silent"
+"""How a connection that brought nothing ends."""
+
 
 class FeedState(msgspec.Struct):
     """What the writer remembers of a feed; it commits with the rows."""
@@ -28,6 +35,7 @@ class FeedState(msgspec.Struct):
     refusing_since_us: int | None = None
     undecodable_us: int = 0
     """When the newest frame came that could not be read."""
+    looked_us: int = 0
 
 
 class Ledger:
@@ -50,6 +58,7 @@ class Ledger:
         self._plans: dict[FeedIdentity, list[tuple[StreamKey, ...]]] = {}
         self._watched = {stream.stream_id: stream for stream in streams if stream.memory.unsettled}
         self._settled_us = 0
+        self._identities: dict[str, FeedIdentity] = {}
 
     def begin(self, batch: Batch) -> None:
         """Add to this batch from now on."""
@@ -58,6 +67,7 @@ class Ledger:
 
     def open_journal(self, header: JournalHeader) -> None:
         """A journal file is read; the first one of another incarnation of ingest ends what the one before left open."""
+        self._identities[header.identity.feed] = header.identity
         if header.writer_id in {"", self._feed(header.identity.feed).links.writer_id}:
             return
         state = self._feed(header.identity.feed)
@@ -69,8 +79,10 @@ class Ledger:
         """Something of that feed was received."""
         state = self._feed(feed)
         state.links.newest_us = received_us
-        if state.stretches:
+        if not 0 <= received_us - state.looked_us < LOOK_US:
+            state.looked_us = received_us
             self._end_stretches(state, received_us)
+            self._look_for_silence(feed, state.links, received_us)
         if self._watched and not 0 <= received_us - self._settled_us < SETTLE_US:
             self.settle(received_us)
 
@@ -79,11 +91,17 @@ class Ledger:
         at_us, info = record.received_ns // 1_000, event_of(record)
         state = self._feed(identity.feed)
         if record.kind is RecordKind.CONNECT:
-            outage = state.links.connect(int(info["connection"]), int(info["plan"]), at_us)
+            outage = state.links.connect(int(info["connection"]), int(info["plan"]), at_us, record.line)
+            self._begin_line(identity, int(info["plan"]), record.line)
             if outage is not None:
                 self._outage(identity, outage)
         elif record.kind is RecordKind.DISCONNECT:
-            state.links.disconnect(int(info["connection"]), at_us, info["cause"])
+            connection = int(info["connection"])
+            if info.get("reason") == SILENT:
+                at_us = self._fell_silent_us(identity, state.links.up.get(connection, -1), at_us)
+            plan = state.links.disconnect(connection, at_us, info["cause"])
+            if plan is not None:
+                self._begin_line(identity, plan, record.line)
         elif record.kind is RecordKind.REFUSING:
             state.refusing_since_us = int(info["started_ns"]) // 1_000
         elif record.kind is RecordKind.RESUMED:
@@ -95,7 +113,8 @@ class Ledger:
         place = StreamKey(header.identity.exchange, UNKNOWN, UNKNOWN)
         expected_id = f"{header.file_id}:{damage.offset}"
         started_us = header.created_ns // 1_000 or now_us
-        self._add(place, event_gap(place, "damaged", "disk", started_us, now_us, expected_id=expected_id))
+        gap = event_gap(place, "damaged", "disk", started_us, now_us, expected_id=expected_id)
+        self._one_more(header.identity.feed, place, gap, now_us)
         self._suspect(self._keys(header.identity), "disk")
 
     def undecodable(self, identity: FeedIdentity, at_us: int) -> None:
@@ -110,12 +129,15 @@ class Ledger:
     def reset(self, stream: Stream, message_id: int, at_us: int) -> None:
         """The exchange restarted the stream's ids."""
         series = stream.memory.progress.series
-        self._add(
-            stream.key,
-            event_gap(stream.key, "reset", "exchange", at_us, at_us, series=series, actual_id=str(message_id)),
-        )
+        gap = event_gap(stream.key, "reset", "exchange", at_us, at_us, series=series, actual_id=str(message_id))
+        self._one_more(stream.feed, stream.key, gap, at_us)
         self._asking.book(stream, stream.memory.progress.floor, at_us)
         self.watch(stream)
+
+    def stepped_back(self, stream: Stream, message_id: int, at_us: int) -> None:
+        """An id that should only rise is lower than the one before it on its line."""
+        expected_id, actual_id = str(stream.memory.stepped_back_from), str(message_id)
+        self._trouble(stream.feed, stream.key, "out_of_order", "exchange", at_us, expected_id, actual_id)
 
     def ahead(self, stream: Stream) -> None:
         """A message left a hole before it."""
@@ -126,6 +148,15 @@ class Ledger:
             # No row of its own will ask for the book.
             self._asking.book(stream, hole.next_id, hole.until_us)
         self.watch(stream)
+
+    def spoke(self, stream: Stream, at_us: int) -> None:
+        """A stream that was silent has spoken."""
+        hearing = stream.memory.progress.hearing
+        since_us = hearing.silent_since_us
+        if since_us is not None:
+            self._end_silence(stream, since_us, at_us)
+            stream.rhythm.note(max(0, at_us - since_us) / 1e6)
+        hearing.silent_since_us, stream.is_silent, hearing.noted_us = None, False, at_us
 
     def watch(self, stream: Stream) -> None:
         """Its holes have changed."""
@@ -142,43 +173,113 @@ class Ledger:
             if not stream.memory.unsettled:
                 del self._watched[stream.stream_id]
 
+    def _look_for_silence(self, feed: str, links: Links, now_us: int) -> None:
+        identity = self._identities[feed]
+        for plan, since_us in links.since.items():
+            for stream in filter(None, map(self._streams.get, self._keys_of_plan(identity, plan))):
+                hearing, heard_us = stream.memory.progress.hearing, stream.heard_us
+                limit_us = stream.rhythm.limit_secs * 1e6
+                if heard_us != hearing.noted_us:
+                    self._note(stream, since_us, limit_us)
+                elif now_us - max(heard_us, since_us) > limit_us and not stream.is_silent:
+                    hearing.silent_since_us, stream.is_silent = heard_us, True
+                    self._add(stream.key, silence(stream.key, heard_us, now_us))
+                    self._batch.touched[stream.stream_id] = stream
+
+    def _note(self, stream: Stream, since_us: int, limit_us: float) -> None:
+        """It has spoken since the last look; pauses in which no line stood say nothing about its rhythm."""
+        hearing, heard_us = stream.memory.progress.hearing, stream.heard_us
+        pause_us, hearing.noted_us = heard_us - hearing.noted_us, heard_us
+        self._batch.touched[stream.stream_id] = stream
+        if hearing.noted_us - pause_us >= since_us and pause_us > 0:
+            stream.rhythm.note(pause_us / 1e6)
+            if pause_us > limit_us and not stream.is_silent:
+                # Nothing else was heard on the feed either, so nobody looked meanwhile.
+                self._end_silence(stream, heard_us - pause_us, heard_us)
+
+    def _end_silence(self, stream: Stream, since_us: int, at_us: int) -> None:
+        progress = stream.memory.progress
+        broken = any(hole.until_us > since_us for hole in progress.holes) or progress.last_received_us < at_us
+        nothing_missing = stream.rule.proves_continuity and not broken
+        self._add(stream.key, end_of_silence(stream.key, since_us, at_us, nothing_missing=nothing_missing))
+
+    def _fell_silent_us(self, identity: FeedIdentity, plan: int, at_us: int) -> int:
+        """When a connection that was closed for its silence last brought anything."""
+        streams = filter(None, map(self._streams.get, self._keys_of_plan(identity, plan)))
+        return min(max((stream.heard_us for stream in streams), default=at_us), at_us)
+
     def _outage(self, identity: FeedIdentity, outage: Outage) -> None:
         """Streams whose ids prove continuity get a row only if ids are missing; all others were silent."""
-        plans = self._plans_of(identity)
-        keys = plans[outage.plan] if outage.plan < len(plans) else ()
+        keys = self._keys_of_plan(identity, outage.plan)
         self._suspect(keys, outage.cause)
         for key in keys:
             stream = self._streams.get(key)
-            if stream is not None and not stream.rule.proves_continuity:
-                self._add(key, event_gap(key, "silence", outage.cause, outage.since_us, outage.until_us))
+            if stream is not None and not stream.rule.proves_continuity and not stream.is_silent:
+                gap = event_gap(key, "silence", outage.cause, outage.since_us, outage.until_us)
+                self._one_more(identity.feed, key, gap, outage.until_us)
 
     def _refused(self, identity: FeedIdentity, started_us: int, ended_us: int) -> None:
         self._feed(identity.feed).refusing_since_us = None
         keys = self._keys(identity)
         self._suspect(keys, REFUSED)
         for key in keys:
-            self._add(key, event_gap(key, "budget", REFUSED, started_us, ended_us))
+            self._one_more(identity.feed, key, event_gap(key, "budget", REFUSED, started_us, ended_us), ended_us)
 
     def _suspect(self, keys: Iterable[StreamKey], cause: str) -> None:
         for stream in filter(None, map(self._streams.get, keys)):
             stream.memory.suspect(cause)
             self._batch.touched[stream.stream_id] = stream
 
-    def _trouble(self, feed: str, place: StreamKey, kind: str, cause: str, at_us: int) -> None:
-        name = f"{kind} {place.symbol} {place.data_type}"
+    def _begin_line(self, identity: FeedIdentity, plan: int, line: int) -> None:
+        alone = self._feed(identity.feed).links.is_alone(plan, line)
+        for stream in filter(None, map(self._streams.get, self._keys_of_plan(identity, plan))):
+            if stream.memory.begin_line(line, alone=alone):
+                self._batch.touched[stream.stream_id] = stream
+
+    def _trouble(
+        self, feed: str, place: StreamKey, kind: str, cause: str, at_us: int,
+        expected_id: str | None = None, actual_id: str | None = None,
+    ) -> None:  # fmt: skip
+        """Trouble that is one gap a stretch, in which messages are counted."""
+        name, stretches = _name(place, kind), self._feed(feed).stretches
+        known = self._running(feed, name, at_us)
+        if known is not None:
+            known.extend(at_us)
+            return
+        stretches[name] = Stretch(place, kind, cause, at_us, at_us, 1, expected_id, actual_id)
+        self._add(place, stretches[name].opening())
+
+    def _one_more(self, feed: str, place: StreamKey, gap: Gap, at_us: int) -> None:
+        """Trouble that is told one by one, until there is too much of it in one stretch."""
+        name, stretches = _name(place, gap.kind), self._feed(feed).stretches
+        known = self._running(feed, name, at_us)
+        if known is None:
+            allowance = Allowance()
+            known = stretches[name] = Stretch(place, gap.kind, gap.cause, at_us, at_us, None, allowance=allowance)
+        known.extend(at_us)
+        if known.allowance is None:
+            return
+        if known.allowance.grants(at_us):
+            self._add(place, gap)
+            return
+        stretches[name] = Stretch(place, gap.kind, gap.cause, gap.started_at, at_us, None)
+        self._add(place, stretches[name].opening())
+
+    def _running(self, feed: str, name: str, now_us: int) -> Stretch | None:
+        """The stretch of that name, unless it is over."""
         stretches = self._feed(feed).stretches
         known = stretches.get(name)
-        if known is not None and not known.is_over(at_us):
-            known.extend(at_us, 1)
-            return
-        if known is not None:
-            self._add(place, known.closing(at_us))
-        stretches[name] = Stretch(place, kind, cause, at_us, at_us, 1)
-        self._add(place, stretches[name].opening())
+        if known is not None and known.is_over(now_us):
+            self._end(stretches.pop(name), now_us)
+            return None
+        return known
 
     def _end_stretches(self, state: FeedState, now_us: int) -> None:
         for name in [name for name, stretch in state.stretches.items() if stretch.is_over(now_us)]:
-            stretch = state.stretches.pop(name)
+            self._end(state.stretches.pop(name), now_us)
+
+    def _end(self, stretch: Stretch, now_us: int) -> None:
+        if stretch.is_one_gap:
             self._add(stretch.place, stretch.closing(now_us))
 
     def _add(self, place: StreamKey, gap: Gap) -> None:
@@ -197,6 +298,10 @@ class Ledger:
     def _keys(self, identity: FeedIdentity) -> list[StreamKey]:
         return [key for keys in self._plans_of(identity) for key in keys]
 
+    def _keys_of_plan(self, identity: FeedIdentity, plan: int) -> tuple[StreamKey, ...]:
+        plans = self._plans_of(identity)
+        return plans[plan] if 0 <= plan < len(plans) else ()
+
     def _plans_of(self, identity: FeedIdentity) -> list[tuple[StreamKey, ...]]:
         known = self._plans.get(identity)
         if known is None:
@@ -204,3 +309,7 @@ class Ledger:
             known = [plan.keys for plan in self._adapter_of(identity.exchange).plan(subscription, "")]
             self._plans[identity] = known
         return known
+
+
+def _name(place: StreamKey, kind: str) -> str:
+    return f"{kind} {place.symbol} {place.data_type}"

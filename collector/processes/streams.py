@@ -8,6 +8,7 @@ import msgspec
 
 from collector.domain.copies import Progress, StreamMemory
 from collector.domain.records import IdRule, StreamKey
+from collector.domain.rhythm import Bounds, Rhythm
 from collector.metrics import StreamNumbers
 from collector.storage.segments import SegmentState, StreamRow
 
@@ -25,6 +26,9 @@ class Stream:
     feed: str
     rule: IdRule
     memory: StreamMemory
+    rhythm: Rhythm
+    is_silent: bool = False
+    """Whether a row says that it is."""
     messages: int = 0
     bytes: int = 0
     duplicates: int = 0
@@ -52,17 +56,27 @@ class Stream:
             self.stored_bytes, self.gaps, self.last_received_us, self.last_durable_us,
         )  # fmt: skip
 
+    @property
+    def heard_us(self) -> int:
+        """When its newest message was received, in whichever incarnation; 0 if it never spoke."""
+        return self.last_received_us or self.memory.progress.hearing.heard_us
+
     def row(self) -> StreamRow:
         """What the next commit keeps of it."""
+        self.memory.progress.hearing.heard_us = self.heard_us
         return StreamRow(self.stream_id, *self.key, self.feed, self.rule.value, _encode(self.memory.progress))
 
 
 class Streams:
     """Every stream ever stored in this data directory, by key. New ones get the next stream_id."""
 
-    def __init__(self, window_secs: Mapping[str, float]) -> None:
-        """`window_secs` says of each feed with redundant lines how far one may lag behind the other."""
+    def __init__(self, window_secs: Mapping[str, float], silence: Bounds) -> None:
+        """`window_secs` says of each feed with redundant lines how far one may lag behind the other.
+
+        `silence` bounds how long streams may be silent.
+        """
         self._window_secs = window_secs
+        self._silence = silence
         self._by_key: dict[StreamKey, Stream] = {}
         self._next_id = 1
 
@@ -103,7 +117,10 @@ class Streams:
         self, stream_id: int, key: StreamKey, feed: str, rule: IdRule, progress: Progress, recent: dict[int, int]
     ) -> Stream:
         window_secs = self._window_secs.get(feed, 0.0)
-        memory = StreamMemory(dense=rule.proves_continuity, window_secs=window_secs, progress=progress, recent=recent)
-        stream = self._by_key[key] = Stream(stream_id, key, feed, rule, memory)
+        memory = StreamMemory(rule=rule, window_secs=window_secs, progress=progress, recent=recent)
+        hearing = progress.hearing
+        rhythm = Rhythm(self._silence, hearing.learned)
+        is_silent = hearing.silent_since_us is not None
+        stream = self._by_key[key] = Stream(stream_id, key, feed, rule, memory, rhythm, is_silent)
         self._next_id = max(self._next_id, stream_id + 1)
         return stream

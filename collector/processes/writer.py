@@ -67,7 +67,8 @@ class Writer:
         self._shelf = Shelf(context)
         # A line that brings nothing is closed after stale_timeout_secs: until then it may still bring what it held.
         window_secs = self._config.ingest.stale_timeout_secs + LATE_LINE_SECS
-        self._streams = Streams({feed.name: window_secs for feed in self._config.feed if feed.lines > 1})
+        lagging = {feed.name: window_secs for feed in self._config.feed if feed.lines > 1}
+        self._streams = Streams(lagging, self._config.silence.bounds)
         self._shelf.restore(self._streams)
         feeds = {name: _decode_feed(blob) for name, blob in self._shelf.state.feeds.items()}
         sides = mended_feeds(self._config, adapter_of)
@@ -155,6 +156,7 @@ class Writer:
         if not batch:
             return
         self._log_undecodable()
+        self._log_gaps()
         commit = Commit(
             batch.messages,
             batch.reasons,
@@ -243,6 +245,12 @@ class Writer:
         if sample is not None:
             text = sample.frame.decode(errors="backslashreplace")
             self._limited.warning("frame_undecodable", sample.feed, reason=sample.reason, sample=text)
+
+    def _log_gaps(self) -> None:
+        for exchange, symbol, gap in self._intake.batch.gaps:
+            place = f"{exchange} {symbol} {gap.stream_type} {gap.kind}"
+            about = {"cause": gap.cause, "status": gap.status, "missing": gap.missing, "expected_id": gap.expected_id}
+            self._limited.warning("gap", place, **about, gap_id=gap.gap_id)
 
     def _report(self, *, now: bool = False) -> None:
         at = self._clock.monotonic()

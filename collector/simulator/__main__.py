@@ -26,8 +26,9 @@ examples:
 A fault is KIND[=PROBABILITY][,FIELD=VALUE...]. Without a probability and without next it strikes once.
   KIND   {", ".join(KINDS)}
   FIELD  next (how often), after (how many pass first), stream, connection, everywhere (true: the same on every
-         connection), now (true: without waiting for a frame), secs (stall: without it, for ever), code,
+         connection), now (true: without waiting for a frame), secs (stall, hang: without it, for ever), code,
          status and retry_after_secs (http: REST requests; handshake: WebSocket handshakes),
+         path (http, hang, empty, stale: the end of the REST requests' path), ids (hole: how many),
          form (malformed: {", ".join(FORMS)})
 """
 

@@ -2,11 +2,13 @@
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from collector.domain.errors import ConfigError
 from collector.simulator.fanout import Fanout
 from collector.simulator.faults import Fault, from_fields
+from collector.simulator.market import Market
 from collector.simulator.replay import Replay
 from collector.simulator.rest import Response
 from collector.simulator.sockets import STALL_SECS
@@ -18,8 +20,9 @@ PREFIX = "/simulator/"
 class Controls:
     """What a test asks of the simulator while it runs."""
 
-    def __init__(self, fanout: Fanout, tally: Tally, replay: Replay | None) -> None:
+    def __init__(self, fanout: Fanout, tally: Tally, replay: Replay | None, markets: Sequence[Market]) -> None:
         """Report on, and steer, these."""
+        self._markets = markets
         self._fanout = fanout
         self._tally = tally
         self._replay = replay
@@ -45,7 +48,10 @@ class Controls:
         elif method == "POST":
             wished = _read(body)
             faults.faults += tuple(fault for fault in wished if not fault.now)
-            self._fanout.strike_now(fault for fault in wished if fault.now)
+            self._fanout.strike_now(fault for fault in wished if fault.now and fault.kind != "hole")
+            for ids in (fault.ids for fault in wished if fault.kind == "hole"):
+                for market in self._markets:
+                    market.pass_over(ids)
 
     def stats(self) -> dict[str, Any]:
         """Everything countable. `send_stalls`: sends that waited over 50 ms for a client, one going on included."""

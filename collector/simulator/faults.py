@@ -13,11 +13,12 @@ from typing import Any, Final
 from collector.domain.errors import ConfigError
 from collector.simulator.frames import BINARY, Frame, bare, combined, payload, wire
 from collector.simulator.outbox import Abort, Close, Half, Item, Later, Note, Stall
+from collector.simulator.rest import DEPTH, PAGES
 
 FRAME_KINDS: Final = ("drop", "duplicate", "reorder", "disconnect", "stall", "half", "malformed", "shutdown")
-HTTP_KINDS: Final = ("http", "handshake")
-NOW_KINDS: Final = ("disconnect", "stall", "shutdown")
-KINDS: Final = (*FRAME_KINDS, *HTTP_KINDS)
+REST_KINDS: Final = ("http", "hang", "empty", "stale")
+NOW_KINDS: Final = ("disconnect", "stall", "shutdown", "hole")
+KINDS: Final = (*FRAME_KINDS, *REST_KINDS, "handshake", "hole")
 FORMS: Final = ("json", "truncated", "binary", "empty", "utf8", "large", "unknown_stream", "other_type")
 LARGE_BYTES: Final = 5_000_000
 
@@ -27,7 +28,8 @@ class Fault:
     """One kind of trouble, where it may strike and how often."""
 
     kind: str
-    """One of FRAME_KINDS, `http` (REST requests) or `handshake` (WebSocket handshakes)."""
+    """One of FRAME_KINDS (data frames) or of REST_KINDS (REST requests), `handshake` (WebSocket handshakes), or `hole`
+    (every market passes over ids of trades and aggregates, which it then never had)."""
     probability: float = 1.0
     next: int | None = None
     """How often it still strikes; None: for ever. Without `next` and `probability` it strikes once."""
@@ -40,13 +42,17 @@ class Fault:
     now: bool = False
     """Strikes every connection (or `connection`) at once, without waiting for a frame (NOW_KINDS)."""
     secs: float | None = None
-    """stall: how long (None: until the connection ends). shutdown: from announcement to close (None: 0)."""
+    """stall, hang: how long (None: until the connection ends). shutdown: from announcement to close (None: 0)."""
     code: int | None = None
     """disconnect: close code (None: reset). shutdown: close code (None: 1001)."""
     form: str = "json"
     """malformed: which of FORMS is sent after the frame."""
     status: int = 429
     retry_after_secs: int = 1
+    path: str | None = None
+    """REST_KINDS: only requests for paths that end so."""
+    ids: int = 1
+    """hole: how many."""
 
     def problems(self) -> list[str]:
         """What is wrong with it, one line for each fault."""
@@ -59,6 +65,8 @@ class Fault:
             wrong.append(f"form = {self.form!r}: one of {', '.join(FORMS)}")
         if self.now and self.kind not in NOW_KINDS:
             wrong.append(f"now = true: only with {', '.join(NOW_KINDS)}")
+        if self.kind == "hole" and not self.now:
+            wrong.append("hole: only with now = true")
         if self.code is not None and not (self.code in (1000, 1001, *range(1007, 1015)) or 3000 <= self.code < 5000):  # noqa: PLR2004 - RFC 6455, section 7.4
             wrong.append(f"code = {self.code}: a close code that may be sent")
         return wrong
@@ -99,15 +107,31 @@ def from_fields(fields: Mapping[str, Any]) -> Fault:
 
 
 _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
-    **dict.fromkeys(("kind", "stream", "form"), str),
-    **dict.fromkeys(("next", "after", "connection", "code", "status", "retry_after_secs"), int),
+    **dict.fromkeys(("kind", "stream", "form", "path"), str),
+    **dict.fromkeys(("next", "after", "connection", "code", "status", "retry_after_secs", "ids"), int),
     **dict.fromkeys(("probability", "secs"), float),
     **dict.fromkeys(("everywhere", "now"), lambda text: {"true": True, "false": False}[text.lower()]),
 }
 
 
+def rest_kinds(path: str) -> tuple[str, ...]:
+    """What can strike a REST request for this path."""
+    name = path.rpartition("/")[2]
+    return tuple(
+        kind
+        for kind in REST_KINDS
+        if kind in {"http", "hang"} or (kind == "stale" and name == DEPTH) or (kind == "empty" and name in PAGES)
+    )
+
+
 def decide(
-    faults: tuple[Fault, ...], draw: float, *, kinds: Iterable[str], connection: int | None, stream: str | None
+    faults: tuple[Fault, ...],
+    draw: float,
+    *,
+    kinds: Iterable[str],
+    connection: int | None,
+    stream: str | None,
+    path: str = "",
 ) -> tuple[Fault | None, tuple[Fault, ...]]:
     """Choose the fault that strikes here, if any, and say what is left of all of them.
 
@@ -116,7 +140,7 @@ def decide(
     """
     left = list(faults)
     for index, fault in enumerate(faults):
-        if fault.kind not in kinds or not _fits(fault, connection, stream):
+        if fault.kind not in kinds or not _fits(fault, connection, stream, path):
             continue
         if fault.after:
             left[index] = dataclasses.replace(fault, after=fault.after - 1)
@@ -128,11 +152,12 @@ def decide(
     return None, tuple(left)
 
 
-def _fits(fault: Fault, connection: int | None, stream: str | None) -> bool:
+def _fits(fault: Fault, connection: int | None, stream: str | None, path: str) -> bool:
     return (
         fault.everywhere == (connection is None and stream is not None)
         and fault.connection in (None, connection)
         and fault.stream in (None, stream)
+        and path.endswith(fault.path or "")
     )
 
 
@@ -200,12 +225,14 @@ class ActiveFaults:
         self._seed = seed
         self._dice: dict[int | None, random.Random] = {}
 
-    def strike(self, kinds: Iterable[str], connection: int | None = None, stream: str | None = None) -> Fault | None:
+    def strike(
+        self, kinds: Iterable[str], connection: int | None = None, stream: str | None = None, path: str = ""
+    ) -> Fault | None:
         """Put one frame or request to the faults; see `decide`."""
         if not self.faults:
             return None
         if connection not in self._dice:
             self._dice[connection] = random.Random(f"{self._seed}:{connection}")
         draw = self._dice[connection].random()
-        fault, self.faults = decide(self.faults, draw, kinds=kinds, connection=connection, stream=stream)
+        fault, self.faults = decide(self.faults, draw, kinds=kinds, connection=connection, stream=stream, path=path)
         return fault

@@ -85,6 +85,11 @@ class Market:
             self._message("depth20@100ms", top),
         ]
 
+    def pass_over(self, ids: int) -> None:
+        """Never have so many trades and aggregates: the next ones' ids lie behind theirs."""
+        self._next_trade_id += ids
+        self._next_agg_id += ids
+
     def depth(self, limit: int) -> str:
         """Render the body of REST depth."""
         return messages.snapshot(self.book.update_id, self.book.bids.top(limit), self.book.asks.top(limit), self.scale)

@@ -1,7 +1,7 @@
 """Serves a recording: `*.jsonl` or `*.jsonl.zst`, one frame a line, of which those with `"dir": "in"` were received.
 
 A line holds `raw` (the frame's text; base64 with `"enc": "b64"`), `recv_ts_us` (may be null) and perhaps
-`"wire": "binary"`. The recording is played once, under one cursor, to all who asked for a frame's stream.
+`"wire": "binary"`. Bodies of REST depth, `"dir": "http"` with their `url`, are kept. The recording is played once, under one cursor, to all who asked for a frame's stream.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
 
 from collector.domain.errors import ConfigError
 from collector.simulator.fanout import Fanout
@@ -30,6 +31,8 @@ class Recording:
 
     frames: list[Frame] = field(default_factory=list)
     due_us: list[int] = field(default_factory=list)
+    books: dict[str, str] = field(default_factory=dict)
+    """The first recorded body of REST depth of each symbol."""
 
 
 def load(paths: Iterable[Path]) -> Recording:
@@ -40,21 +43,35 @@ def load(paths: Iterable[Path]) -> Recording:
     recording = Recording()
     for path in paths:
         base = recording.due_us[-1] if recording.due_us else 0
+        start = len(recording.frames)
         first = None
-        for frame, received_us in _received(path):
+        bodies: list[tuple[str, str]] = []
+        for frame, received_us in _received(path, bodies):
             if received_us is not None and first is None:
                 first = received_us
             due = base if received_us is None or first is None else base + received_us - first
             recording.frames.append(frame)
             recording.due_us.append(max(due, recording.due_us[-1] if recording.due_us else 0))
+        recording.books = _books(bodies, recording.frames[start:]) | recording.books
     return recording
 
 
-def _received(path: Path) -> Iterator[tuple[Frame, int | None]]:
+def _books(bodies: list[tuple[str, str]], frames: list[Frame]) -> dict[str, str]:
+    """By symbol. A recorder that asked for one symbol only may have left it out of the address it noted."""
+    symbols = {frame.stream.partition("@")[0].upper() for frame in frames} - {""}
+    only = symbols.pop() if len(symbols) == 1 else ""
+    named = {dict(parse_qsl(urlsplit(url).query)).get("symbol", only): body for url, body in reversed(bodies)}
+    return {symbol: body for symbol, body in named.items() if symbol}
+
+
+def _received(path: Path, bodies: list[tuple[str, str]]) -> Iterator[tuple[Frame, int | None]]:
+    """Frames as received; adds the address and body of each REST depth to `bodies`."""
     for number, text in enumerate(_lines(path), start=1):
         try:
             line = json.loads(text)
             received = (_frame(line), line["recv_ts_us"]) if line["dir"] == "in" else None
+            if line["dir"] == "http" and urlsplit(line.get("url", "")).path.endswith("/depth"):
+                bodies.append((line["url"], line["raw"]))
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigError([f"{path}, line {number} is no line of a recording: {error!r}"]) from error
         if received:
@@ -97,7 +114,7 @@ class Replay:
         self.position = 0
         self.rounds = 0
         self.played = False
-        self._recording = recording
+        self.recording = recording
         self._speed = speed
         self._clients = clients
         self._loop = loop
@@ -105,7 +122,7 @@ class Replay:
     @property
     def frames(self) -> int:
         """How many frames the recording has."""
-        return len(self._recording.frames)
+        return len(self.recording.frames)
 
     async def play(self, fanout: Fanout) -> None:
         """Publish the recording; pauses while nobody listens. Returns at the end, never with `loop`."""
@@ -126,7 +143,7 @@ class Replay:
             await fanout.room()
 
     async def _paced(self, fanout: Fanout) -> None:
-        due_us = self._recording.due_us
+        due_us = self.recording.due_us
         started = time.monotonic()
         while self.position < self.frames:
             asked = time.monotonic()
@@ -139,5 +156,5 @@ class Replay:
                 await asyncio.sleep(max(wait_secs, SHORTEST_WAIT_SECS))
 
     def _publish_to(self, fanout: Fanout, end: int) -> None:
-        fanout.publish(self._recording.frames[self.position : end])
+        fanout.publish(self.recording.frames[self.position : end])
         self.position = min(end, self.frames)

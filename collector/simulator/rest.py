@@ -1,25 +1,72 @@
 """The exchange's REST side: a request in, a response out, with the weight it costs.
 
-Paths, weights and limits: https://developers.binance.com/docs/binance-spot-api-docs/rest-api
+Paths, weights and limits: https://developers.binance.com/docs/binance-spot-api-docs/rest-api and, of the futures,
+https://developers.binance.com/docs/derivatives (usds-margined-futures and coin-margined-futures).
 """
 
 import json
-from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
-from operator import attrgetter
-from typing import Final, NamedTuple, TypeVar
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple, Protocol, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from collector.simulator import messages
-from collector.simulator.market import Market
-from collector.simulator.messages import AggTrade, Trade
+from collector.simulator.market import SCALE
 
-WEIGHT_PER_MINUTE: Final = 6_000
-DEPTH_WEIGHTS: Final = ((100, 5), (500, 25), (1000, 50), (5000, 250))
+DEPTH: Final = "depth"
+PAGES: Final = ("trades", "historicalTrades", "aggTrades")
 MINUTE_MS: Final = 60_000
 
-Fill = TypeVar("Fill", Trade, AggTrade)
 Query = Mapping[str, str]
+Answer = TypeVar("Answer", str, Sequence[str])
+
+
+class Api(NamedTuple):
+    """One market's REST interface: its budget, and what a request costs."""
+
+    weight_per_minute: int
+    depth_weights: tuple[tuple[int, int], ...]
+    """Up to so many levels, so much."""
+    weights: Mapping[str, int]
+    """Every other endpoint that answers without a key."""
+
+
+_SPOT: Final = Api(
+    6_000,
+    ((100, 5), (500, 25), (1000, 50), (5000, 250)),
+    {"ping": 1, "time": 1, "exchangeInfo": 20, "trades": 25, "historicalTrades": 25, "aggTrades": 4},
+)
+_FUTURES: Final = Api(
+    2_400,
+    ((50, 2), (100, 5), (500, 10), (1000, 20)),
+    {"ping": 1, "time": 1, "exchangeInfo": 1, "trades": 5, "aggTrades": 20},
+)
+APIS: Final = {"/api/v3": _SPOT, "/fapi/v1": _FUTURES, "/dapi/v1": _FUTURES}
+"""By the folder of their paths. They share no budget."""
+
+
+class Memory(Protocol):
+    """What the exchange can tell about the past; None for a symbol it does not have."""
+
+    def symbols(self) -> Sequence[str]:
+        """Every symbol."""
+        ...
+
+    def depth(self, symbol: str, limit: int) -> str | None:
+        """The body of a book, the best `limit` levels a side."""
+        ...
+
+    def stale_depth(self, symbol: str) -> str | None:
+        """The body of a book that is as old as can be."""
+        ...
+
+    def fills(self, symbol: str, first_id: int | None, limit: int) -> Sequence[str] | None:
+        """Trades from this id on (None: the newest), each as REST gives it."""
+        ...
+
+    def aggregates(self, symbol: str, first_id: int | None, limit: int) -> Sequence[str] | None:
+        """Aggregate trades, likewise."""
+        ...
 
 
 class Response(NamedTuple):
@@ -39,77 +86,75 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, caught where it is se
 
 
 class Rest:
-    """Answers for a set of markets and keeps count of the weight used in the running minute."""
+    """Answers out of a memory, and keeps count of the weight used in the running minute."""
 
-    def __init__(self, markets: Sequence[Market]) -> None:
-        """Serve `markets`; there are none in a replay."""
-        self._markets = {market.symbol: market for market in markets}
+    def __init__(self, memory: Memory) -> None:
+        """Start with nothing used."""
+        self._memory = memory
         self._minute = 0
-        self._used = 0
-        self._routes: dict[str, Callable[[Query, int], tuple[int, str]]] = {
-            "/api/v3/ping": lambda _, __: (1, "{}"),
-            "/api/v3/time": lambda _, now_ms: (1, f'{{"serverTime":{now_ms}}}'),
-            "/api/v3/exchangeInfo": lambda _, now_ms: (20, self._exchange_info(now_ms)),
-            "/api/v3/depth": self._depth,
-            "/api/v3/trades": lambda query, _: (25, self._trades({**query, "fromId": ""})),
-            "/api/v3/historicalTrades": lambda query, _: (25, self._trades(query)),
-            "/api/v3/aggTrades": self._agg_trades,
-        }
+        self._used = Counter[str]()
 
-    def respond(self, method: str, target: str, now_ms: int) -> Response:
-        """Answer one request; every answer carries the weight used so far in this minute."""
+    def respond(self, method: str, target: str, now_ms: int, *, stale: bool = False) -> Response:
+        """Answer one request; every answer carries the weight used so far in this minute. `stale`: with an old book."""
         url = urlsplit(target)
-        route = self._routes.get(url.path)
-        if route is None or method != "GET":
+        root, _, name = url.path.rpartition("/")
+        api = APIS.get(root)
+        if api is None or name not in {DEPTH, *api.weights} or method != "GET":
             return Response(404, "")
         if now_ms // MINUTE_MS != self._minute:
-            self._minute, self._used = now_ms // MINUTE_MS, 0
+            self._minute = now_ms // MINUTE_MS
+            self._used.clear()
         try:
-            weight, body = route(dict(parse_qsl(url.query)), now_ms)
+            query = dict(parse_qsl(url.query))
+            weight, body = (
+                self._depth(api, query, stale=stale) if name == DEPTH else self._other(api, name, query, now_ms)
+            )
             response = Response(200, body)
         except Refusal as refusal:
             weight, response = 1, refusal.response
-        self._used += weight
-        if self._used > WEIGHT_PER_MINUTE:
+        self._used[root] += weight
+        if self._used[root] > api.weight_per_minute:
             response = too_many(MINUTE_MS - now_ms % MINUTE_MS)
-        used = str(self._used)
+        used = str(self._used[root])
         return response._replace(
             headers=(*response.headers, ("X-MBX-USED-WEIGHT", used), ("X-MBX-USED-WEIGHT-1M", used))
         )
 
-    def _market(self, query: Query) -> Market:
-        market = self._markets.get(query.get("symbol", ""))
-        if market is None:
-            raise Refusal(-1121, "Invalid symbol.")
-        return market
+    def _depth(self, api: Api, query: Query, *, stale: bool) -> tuple[int, str]:
+        limit = min(_limit(query, 100), api.depth_weights[-1][0])
+        weight = next(weight for most, weight in api.depth_weights if limit <= most)
+        symbol = query.get("symbol", "")
+        return weight, _known(self._memory.stale_depth(symbol) if stale else self._memory.depth(symbol, limit))
 
-    def _depth(self, query: Query, _now_ms: int) -> tuple[int, str]:
-        limit = min(_integer(query, "limit", 100), DEPTH_WEIGHTS[-1][0])
-        weight = next(weight for most, weight in DEPTH_WEIGHTS if limit <= most)
-        return weight, self._market(query).depth(limit)
+    def _other(self, api: Api, name: str, query: Query, now_ms: int) -> tuple[int, str]:
+        match name:
+            case "ping":
+                body = "{}"
+            case "time":
+                body = f'{{"serverTime":{now_ms}}}'
+            case "exchangeInfo":
+                body = self._exchange_info(api, now_ms)
+            case _:
+                body = f"[{','.join(self._page(name, query))}]"
+        return api.weights[name], body
 
-    def _trades(self, query: Query) -> str:
-        market = self._market(query)
-        fills = _page(market.trades, query)
-        return f"[{','.join(messages.rest_trade(fill, market.scale) for fill in fills)}]"
+    def _page(self, name: str, query: Query) -> Sequence[str]:
+        limit = min(_limit(query, 500), 1000)
+        first_id = _integer(query, "fromId", 0) if "fromId" in query and name != "trades" else None
+        tell = self._memory.aggregates if name == "aggTrades" else self._memory.fills
+        return _known(tell(query.get("symbol", ""), first_id, limit))
 
-    def _agg_trades(self, query: Query, _now_ms: int) -> tuple[int, str]:
-        market = self._market(query)
-        fills = _page(market.agg_trades, query)
-        return 4, f"[{','.join(messages.rest_agg_trade(fill, market.scale) for fill in fills)}]"
-
-    def _exchange_info(self, now_ms: int) -> str:
+    def _exchange_info(self, api: Api, now_ms: int) -> str:
         limits = [
             {"rateLimitType": kind, "interval": "MINUTE", "intervalNum": minutes, "limit": limit}
-            for kind, minutes, limit in (("REQUEST_WEIGHT", 1, WEIGHT_PER_MINUTE), ("RAW_REQUESTS", 5, 300_000))
+            for kind, minutes, limit in (("REQUEST_WEIGHT", 1, api.weight_per_minute), ("RAW_REQUESTS", 5, 300_000))
         ]
-        symbols = [_symbol_info(market) for market in self._markets.values()]
         info = {
             "timezone": "UTC",
             "serverTime": now_ms,
             "rateLimits": limits,
             "exchangeFilters": [],
-            "symbols": symbols,
+            "symbols": [_symbol_info(symbol) for symbol in self._memory.symbols()],
         }
         return json.dumps(info, separators=(",", ":"))
 
@@ -120,27 +165,32 @@ def too_many(retry_after_ms: int) -> Response:
     return Response(429, body, (("Retry-After", str(-(-retry_after_ms // 1000))),))
 
 
+def _limit(query: Query, default: int) -> int:
+    limit = _integer(query, "limit", default)
+    if not limit:
+        raise Refusal(-1100, "Illegal characters found in parameter 'limit'.")
+    return limit
+
+
 def _integer(query: Query, name: str, default: int) -> int:
     text = query.get(name, str(default))
-    if not text.isdecimal() or not int(text):
+    if not text.isdecimal():
         raise Refusal(-1100, f"Illegal characters found in parameter '{name}'.")
     return int(text)
 
 
-def _page(history: list[Fill], query: Query) -> list[Fill]:
-    limit = min(_integer(query, "limit", 500), 1000)
-    if not query.get("fromId"):
-        return history[-limit:]
-    start = bisect_left(history, _integer(query, "fromId", 0), key=attrgetter("id"))
-    return history[start : start + limit]
+def _known(answer: Answer | None) -> Answer:
+    if answer is None:
+        raise Refusal(-1121, "Invalid symbol.")
+    return answer
 
 
-def _symbol_info(market: Market) -> dict[str, object]:
-    quote = next((coin for coin in ("USDT", "USDC", "BTC", "EUR") if market.symbol.endswith(coin)), "")
+def _symbol_info(symbol: str) -> dict[str, object]:
+    quote = next((coin for coin in ("USDT", "USDC", "BTC", "EUR") if symbol.endswith(coin)), "")
     return {
-        "symbol": market.symbol,
+        "symbol": symbol,
         "status": "TRADING",
-        "baseAsset": market.symbol.removesuffix(quote),
+        "baseAsset": symbol.removesuffix(quote),
         "baseAssetPrecision": 8,
         "quoteAsset": quote,
         "quotePrecision": 8,
@@ -148,7 +198,7 @@ def _symbol_info(market: Market) -> dict[str, object]:
         "orderTypes": ["LIMIT", "LIMIT_MAKER", "MARKET"],
         "isSpotTradingAllowed": True,
         "filters": [
-            {"filterType": "PRICE_FILTER", "tickSize": messages.decimal(market.scale.tick)},
-            {"filterType": "LOT_SIZE", "stepSize": messages.decimal(market.scale.step)},
+            {"filterType": "PRICE_FILTER", "tickSize": messages.decimal(SCALE.tick)},
+            {"filterType": "LOT_SIZE", "stepSize": messages.decimal(SCALE.step)},
         ],
     }

@@ -6,10 +6,11 @@ import os
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from websockets.http11 import Request as Handshake
 from websockets.protocol import OPEN
@@ -19,10 +20,12 @@ from collector.simulator import live, replay
 from collector.simulator.connection import CLOSE_TIMEOUT_SECS, Connection
 from collector.simulator.controls import PREFIX, Controls
 from collector.simulator.fanout import Fanout
-from collector.simulator.faults import ActiveFaults, Fault
+from collector.simulator.faults import ActiveFaults, Fault, rest_kinds
 from collector.simulator.market import Market
+from collector.simulator.memory import MarketMemory
 from collector.simulator.outbox import Close
-from collector.simulator.rest import Response, Rest, too_many
+from collector.simulator.recalled import RecordingMemory
+from collector.simulator.rest import Memory, Response, Rest, too_many
 from collector.simulator.sentlog import SentLog
 from collector.simulator.sockets import Outlet, Stalls
 from collector.simulator.subscriptions import Asked, asked
@@ -31,6 +34,7 @@ from collector.simulator.web import Reader, Request, encode
 
 ATTEMPT_WINDOW_SECS: Final = 300.0
 HOUSEKEEPING_SECS: Final = 0.25
+FOR_EVER_SECS: Final = 1e6
 
 
 @dataclass(frozen=True)
@@ -75,9 +79,9 @@ class Simulator:
         symbols = () if options.replay else options.symbols
         markets = [Market(symbol, options.seed) for symbol in symbols]
         self._tapes = [live.Tape(market, options.rate, options.seed) for market in markets]
-        self._rest = Rest(markets)
         self._replay = _replay(options)
-        self._controls = Controls(self._fanout, self._tally, self._replay)
+        self._rest = Rest(_memory(self._replay, markets))
+        self._controls = Controls(self._fanout, self._tally, self._replay, markets)
 
     def stop(self) -> None:
         """Make `serve` return."""
@@ -142,18 +146,25 @@ class Simulator:
                     if request.upgrades:
                         await self._upgrade(sock, outlet, request, reader.unread)
                         return
-                    await outlet.write(encode(self._answer(request)))
+                    await outlet.write(encode(await self._answer(request)))
             except ValueError:
                 await outlet.write(encode(Response(400, "", (("Connection", "close"),))))
             except OSError:
                 pass  # the client is gone, and with it whoever wanted the answer
 
-    def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: Request) -> Response:
         if request.target.startswith(PREFIX):
             return self._controls.respond(request.method, request.target, request.body)
-        if fault := self._faults.strike(("http",)):
+        path = urlsplit(request.target).path
+        fault = self._faults.strike(rest_kinds(path), path=path)
+        if fault is not None and fault.kind == "http":
             return _refusal(fault)
-        return self._rest.respond(request.method, request.target, time.time_ns() // 1_000_000)
+        if fault is not None and fault.kind == "empty":
+            return Response(200, "[]")
+        if fault is not None and fault.kind == "hang":
+            await asyncio.sleep(FOR_EVER_SECS if fault.secs is None else fault.secs)
+        stale = fault is not None and fault.kind == "stale"
+        return self._rest.respond(request.method, request.target, time.time_ns() // 1_000_000, stale=stale)
 
     # WebSocket handshakes
 
@@ -205,6 +216,12 @@ def _replay(options: Options) -> replay.Replay | None:
     if not options.replay:
         return None
     return replay.Replay(replay.load(options.replay), options.speed, options.clients, loop=options.loop)
+
+
+def _memory(played: replay.Replay | None, markets: Sequence[Market]) -> Memory:
+    if played is None:
+        return MarketMemory(markets)
+    return RecordingMemory(played.recording, lambda: played.position)
 
 
 def _refusal(fault: Fault) -> Response:

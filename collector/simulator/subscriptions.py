@@ -11,6 +11,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 METHODS: Final = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS")
 
+CATEGORIES: Final = ("/public", "/market")
+"""What USD-M's paths begin with; every stream is served on each of them."""
+
 _TEXT_ID: Final = re.compile(r"[0-9A-Za-z]{1,36}")
 
 
@@ -32,6 +35,8 @@ def asked(target: str) -> Asked | None:
     """Read a request target, percent-encoded or not; None if there is no such endpoint."""
     url = urlsplit(target)
     path = unquote(url.path).rstrip("/")
+    for category in CATEGORIES:
+        path = path.removeprefix(category)
     if path == "/stream":
         pairs = parse_qsl(url.query, keep_blank_values=True)
         if any(name != "streams" for name, _ in pairs):

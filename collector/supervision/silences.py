@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from collector.config import Config
 from collector.domain.records import StreamKey
-from collector.domain.rhythm import Rhythm
+from collector.domain.rhythm import Bounds, Learned, Rhythm
 from collector.metrics import StreamNumbers
 
 REPORTING_SECS: Final = 5.0
@@ -38,16 +38,14 @@ class Silences:
         # A row becomes durable one batch after it came, and is reported a moment later.
         on_the_way_secs = config.writer.batch_interval_secs + REPORTING_SECS
         unlearned_secs = config.ingest.stale_timeout_secs + on_the_way_secs
-        lowest_secs = min(_LOWEST_SECS + on_the_way_secs, unlearned_secs)
+        bounds = Bounds(unlearned_secs, min(_LOWEST_SECS + on_the_way_secs, unlearned_secs))
         self.keys = [
             StreamKey(feed.exchange, symbol, data_type)
             for feed in config.feed
             for symbol in feed.symbols
             for data_type in feed.data_types
         ]
-        self._known: dict[tuple[str, ...], _Known] = {
-            key: _Known(key, Rhythm(unlearned_secs, lowest_secs)) for key in self.keys
-        }
+        self._known: dict[tuple[str, ...], _Known] = {key: _Known(key, Rhythm(bounds, Learned())) for key in self.keys}
 
     @property
     def ready(self) -> bool:

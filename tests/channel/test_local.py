@@ -12,7 +12,7 @@ from collector.channel.channel import Notice
 from collector.channel.local import NOTICE_LIMIT_BYTES, QueueReceiver, QueueSender
 
 CAPACITY = 4
-DEADLINE_SECS = 5.0
+DEADLINE_SECS = 60.0
 
 
 @pytest.fixture

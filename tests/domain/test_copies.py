@@ -1,14 +1,20 @@
 """Copies are told from new messages by id, and nothing unproven is dropped."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.domain.copies import RECENT_IDS, Progress, StreamMemory, Verdict
+from collector.domain.gaps import SINGLE_ROWS
+from collector.domain.records import IdRule
 from collector.domain.sequence.holes import MAX_HOLES
 
 
 def memory(*, dense: bool = True, window_secs: float = 0.0) -> StreamMemory:
-    return StreamMemory(dense=dense, window_secs=window_secs, progress=Progress(), recent={})
+    return StreamMemory(
+        rule=IdRule.DENSE if dense else IdRule.RISING, window_secs=window_secs, progress=Progress(), recent={}
+    )
 
 
 def tell(
@@ -87,8 +93,9 @@ def test_ids_of_forgotten_holes_are_new_rather_than_copies() -> None:
     stream = memory()
     for message_id in range(0, 2 * (MAX_HOLES + 600), 2):
         tell(stream, message_id)
-    assert len(stream.settle(0, all_due=True)) == MAX_HOLES + 599
-    assert len(stream.progress.holes) == MAX_HOLES
+    assert len(stream.settle(0, all_due=True)) == SINGLE_ROWS + 1
+    assert len(stream.settle(10**9)) == 1
+    assert stream.progress.holes == []
     assert tell(stream, 1) is Verdict.NEW
 
 
@@ -121,7 +128,7 @@ def test_a_memory_rebuilt_from_its_parts_judges_alike(ids: list[int], cut: int) 
     first = [tell(whole, i, at=0) for i in ids]
     part = memory()
     second = [tell(part, i, at=0) for i in ids[:cut]]
-    part = StreamMemory(dense=True, window_secs=0.0, progress=part.progress, recent=dict(part.recent))
+    part = StreamMemory(rule=IdRule.DENSE, window_secs=0.0, progress=part.progress, recent=dict(part.recent))
     second += [tell(part, i, at=0) for i in ids[cut:]]
     assert first == second
 
@@ -167,3 +174,42 @@ def test_a_restarted_series_ends_the_holes_of_the_one_before() -> None:
     assert [found.status for found in stream.settle(0, all_due=True)] == ["open"]
     assert tell(stream, 1_000, at=1_000_000) is Verdict.RESET
     assert [(found.series, found.status) for found in stream.settle(0)] == [(0, "unrepairable")]
+
+
+def rising(stream: StreamMemory, *messages: tuple[int, int]) -> list[Verdict]:
+    """Judge ids, each with its line."""
+    return [stream.judge(message_id, None, None, 0, 1, line) for message_id, line in messages]
+
+
+def test_an_id_that_steps_back_on_its_line_is_told_from_one_that_jumps() -> None:
+    stream = memory(dense=False)
+    assert rising(stream, (5, 0), (900, 0)) == [Verdict.NEW] * 2
+    assert rising(stream, (7, 0), (8, 0), (950, 0)) == [Verdict.BACK, Verdict.NEW, Verdict.NEW]
+    assert rising(stream, (949, 0)) == [Verdict.BACK]
+    assert stream.stepped_back_from == 950
+
+
+def test_copies_and_lines_that_lag_are_no_steps_back() -> None:
+    stream = memory(dense=False)
+    assert rising(stream, (5, 0), (9, 0), (5, 0), (10, 0)) == [Verdict.NEW, Verdict.NEW, Verdict.COPY, Verdict.NEW]
+    assert rising(stream, (5, 1), (6, 1), (9, 1)) == [Verdict.COPY, Verdict.NEW, Verdict.COPY]
+    assert rising(stream, (8, 1)) == [Verdict.BACK]
+
+
+def test_a_new_connection_begins_anew_and_two_on_one_line_prove_nothing() -> None:
+    stream = memory(dense=False)
+    rising(stream, (100, 0))
+    assert stream.begin_line(0, alone=True)
+    assert not stream.begin_line(0, alone=True)
+    assert rising(stream, (50, 0)) == [Verdict.NEW]
+    assert stream.begin_line(0, alone=False)
+    assert rising(stream, (49, 0), (60, 0), (51, 0)) == [Verdict.NEW] * 3
+    assert stream.begin_line(0, alone=True)
+    assert rising(stream, (52, 0), (48, 0)) == [Verdict.NEW, Verdict.BACK]
+    assert not memory().begin_line(0, alone=False)
+
+
+@given(st.lists(st.integers(0, 1 << 40), unique=True, min_size=1, max_size=60))
+def test_steps_back_are_those_to_a_lower_id_than_the_one_before(ids: list[int]) -> None:
+    found = rising(memory(dense=False), *((message_id, 0) for message_id in ids))
+    assert [verdict is Verdict.BACK for verdict in found[1:]] == [b < a for a, b in pairwise(ids)]

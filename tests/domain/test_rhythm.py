@@ -1,13 +1,14 @@
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.domain.rhythm import FACTOR, HIGHEST_SECS, LEARNED_AFTER, REMEMBERED, Rhythm
+from collector.domain.rhythm import FACTOR, HIGHEST_SECS, LEARNED_AFTER, REMEMBERED, Bounds, Learned, Rhythm
 
 UNLEARNED_SECS, LOWEST_SECS = 40.0, 25.0
 
 
 def rhythm_of(*intervals_secs: float) -> Rhythm:
-    rhythm = Rhythm(UNLEARNED_SECS, LOWEST_SECS)
+    rhythm = Rhythm(Bounds(UNLEARNED_SECS, LOWEST_SECS), Learned())
     for interval_secs in intervals_secs:
         rhythm.note(interval_secs)
     return rhythm
@@ -60,3 +61,20 @@ def test_an_interval_just_seen_may_come_again(intervals_secs: list[float], inter
     before_secs = rhythm.limit_secs
     rhythm.note(interval_secs)
     assert rhythm.limit_secs >= min(FACTOR * interval_secs, 2 * before_secs, HIGHEST_SECS) * (1 - 1e-9)
+
+
+@given(st.lists(st.floats(0, 1_000), max_size=200), st.lists(st.floats(0, 1_000), max_size=20))
+def test_a_rhythm_that_is_begun_anew_from_what_it_learned_goes_on_alike(
+    before_secs: list[float], after_secs: list[float]
+) -> None:
+    whole = rhythm_of(*before_secs)
+    part = Rhythm(Bounds(UNLEARNED_SECS, LOWEST_SECS), whole.learned)
+    assert part.limit_secs == whole.limit_secs
+    part = Rhythm(
+        Bounds(UNLEARNED_SECS, LOWEST_SECS),
+        msgspec.msgpack.decode(msgspec.msgpack.encode(whole.learned), type=Learned),
+    )
+    for interval_secs in after_secs:
+        whole.note(interval_secs)
+        part.note(interval_secs)
+    assert part.limit_secs == whole.limit_secs

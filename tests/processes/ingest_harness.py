@@ -23,7 +23,7 @@ from collector.processes.space import MeasureSpace, measure_space
 from collector.storage.journal import JournalWriter, journal_files
 from collector.storage.journal_format import Record, RecordKind, decode_header, event_of, frames_of, parse_records
 
-DEADLINE_SECS = 10.0
+DEADLINE_SECS = 60.0
 LIMITS = Limits(connections=1_000, window_secs=60, streams_per_connection=9, messages_per_sec=100, lifetime_secs=86_400)
 
 CONTROLS = {

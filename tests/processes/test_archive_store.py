@@ -34,7 +34,7 @@ def test_a_bucket_is_looked_at_without_waiting_for_it(seaweed: Seaweed, there: b
         look = look_at_remote(open_archive(config(seaweed, bucket)), structlog.get_logger())
         assert look is not None
         assert look.daemon
-        look.join(30)
+        look.join(60)
     assert [line["event"] for line in logged] == ([] if there else ["store_unusable"])
     assert all("aws s3 mb s3://not-there" in line["error"] for line in logged)
 

@@ -82,7 +82,7 @@ def begin(tmp_path: Path, server: Server) -> Iterator[Begin]:
     for line in begun:
         line.stop.set()
         server.close()
-        assert line.readers.join(10, time.monotonic) == 0
+        assert line.readers.join(60, time.monotonic) == 0
         line.journal.close()
 
 
@@ -140,7 +140,7 @@ def test_a_ban_of_this_address_is_shared_with_every_feed(begin: Begin, server: S
 
     assert line.delays()[0] == 120
     line.stop.set()
-    assert line.readers.join(10, time.monotonic) == 0
+    assert line.readers.join(60, time.monotonic) == 0
     other_feed = ConnectionBudget(line.ledger, 1_000, 300, time.time_ns)
     assert 110 < other_feed.take() <= 120
 

@@ -2,200 +2,26 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
 from collector.channel.channel import Notice
-from collector.config import Config, FeedConfig, JournalConfig, SegmentConfig, WriterConfig
+from collector.config import FeedConfig, JournalConfig, SegmentConfig, WriterConfig
 from collector.domain.errors import CommitError
 from collector.exchanges.registry import adapter
-from collector.processes.context import Context
-from collector.processes.writer import Writer
-from collector.storage.journal import JournalWriter, journal_files
-from collector.storage.journal_format import FeedIdentity, RecordKind
+from collector.storage.journal import journal_files
+from collector.storage.journal_format import RecordKind
 from collector.storage.sealing import sealed_segments
 from collector.storage.segments import Commit, Segment
-
-START_NS = 1_700_000_000_000_000_000
-SYMBOLS = ("BTCUSDT", "ETHUSDT")
-TYPES = ("book_snapshot", "book_delta", "trade")
-
-
-class World:
-    """A data directory, a clock that moves when told, and one feed whose ingest is this test."""
-
-    def __init__(self, folder: Path, **sections: Any) -> None:
-        feed = FeedConfig(symbols=SYMBOLS, data_types=TYPES, name="f", ws_url="ws://elsewhere")
-        self.config = Config(data_dir=folder, feed=(feed,), **sections)
-        self.now_ns = START_NS
-        self.secs = 0.0
-        self.stop_when: Callable[[], bool] = lambda: True
-        self.sent: list[tuple[float, Notice]] = []
-        self.numbers: Mapping[str, Any] = {}
-        self.free = 1 << 40
-        self.gone = False
-        self.events: list[str] = []
-        self.sizes: list[int] = []
-        self._number = 0
-
-    def sleep(self, secs: float) -> None:
-        self.secs += secs
-        self.now_ns += int(secs * 1e9)
-
-    def monotonic(self) -> float:
-        return self.secs
-
-    def wait(self, timeout_secs: float) -> Notice | None:
-        self.sleep(timeout_secs)
-        return None
-
-    def offer(self, notice: Notice) -> None:
-        self.sent.append((self.secs, notice))
-
-    def journal(self, file_bytes: int = 1 << 30) -> JournalWriter:
-        self._number += 1
-        identity = FeedIdentity("f", "binance", SYMBOLS, TYPES)
-        return JournalWriter(
-            self.config.data_dir / "journal/f", identity, self._number, file_bytes, lambda: self.now_ns
-        )
-
-    def writer(self) -> Writer:
-        def log(_logger: object, _level: str, event: Mapping[str, Any]) -> str:
-            self.events.append(event["event"])
-            raise structlog.DropEvent
-
-        class Clock:
-            monotonic = staticmethod(self.monotonic)
-            sleep = staticmethod(self.sleep)
-            now_ns = staticmethod(lambda: self.now_ns)
-
-        context = Context(
-            role="writer",
-            config=self.config,
-            sender=self,
-            receiver=self,
-            stopping=lambda: self.stop_when(),  # noqa: PLW0108 -- it changes while the writer runs
-            report=lambda numbers: setattr(self, "numbers", numbers),
-            log=structlog.wrap_logger(None, processors=[log]),
-            clock=Clock,
-        )
-        return Writer(context, adapter, lambda _feed: self.gone, lambda _folder: self.free)
-
-    def run(self, *, stop_after_secs: float = 0) -> None:
-        until = self.secs + stop_after_secs
-        self.stop_when = lambda: self.secs >= until
-        self.writer().run()
-
-    def run_for(self, secs: float) -> None:
-        """Be killed while idle, after so long."""
-
-        def stopping() -> bool:
-            if self.secs >= secs:
-                raise KeyboardInterrupt
-            return False
-
-        self.stop_when = stopping
-        with pytest.raises(KeyboardInterrupt):
-            self.writer().run()
-
-    def run_until_commit(self) -> None:
-        """Be killed right after the first commit."""
-        self.stop_when = lambda: False
-        writer = self.writer()
-        real = writer._log_undecodable
-        calls = 0
-
-        def killed() -> None:
-            nonlocal calls
-            calls += 1
-            if calls == 2:
-                raise KeyboardInterrupt
-            real()
-
-        writer._limit = 20
-        writer._log_undecodable = killed  # type: ignore[method-assign]
-        writer.run()
-
-    def run_to_the_stop_with_a_reader(self, *, leaves_after_secs: float) -> None:
-        """Stop while somebody reads what the open segment had been before the last commit."""
-        self.run_with_a_reader(leaves_after_secs=leaves_after_secs, stop_after_secs=0)
-
-    def run_with_a_reader(self, *, leaves_after_secs: float, stop_after_secs: float) -> None:
-        """Run while somebody reads what the open segment had been at first; keeps every size it reported in `sizes`."""
-        real, leave_at, stop_at = self.sleep, self.secs + leaves_after_secs, self.secs + stop_after_secs
-        readers: list[sqlite3.Connection] = []
-
-        def sleep(secs: float) -> None:
-            real(secs)
-            self.sizes.append(self.numbers["segments"]["open_bytes"] if self.numbers else 0)
-            if self.secs >= leave_at:
-                readers[0].close()
-
-        self.sleep = sleep  # type: ignore[method-assign]
-        writer = self.writer()
-        (opened,) = (self.config.data_dir / "segments").glob("*.open.db")
-        readers.append(sqlite3.connect(f"file:{opened}?mode=ro", uri=True))
-        readers[0].execute("BEGIN")
-        readers[0].execute("SELECT * FROM messages").fetchone()
-        writer._shelf._segment.busy_timeout(0.01)
-        self.stop_when = lambda: self.secs >= stop_at
-        writer.run()
-        self.sleep = real  # type: ignore[method-assign]
-        readers[0].close()
-
-    def tables(self) -> list[Path]:
-        folder = self.config.data_dir / "segments"
-        return [*sealed_segments(folder), *folder.glob("*.open.db")]
-
-    def query(self, sql: str) -> list[tuple[Any, ...]]:
-        rows: list[tuple[Any, ...]] = []
-        for path in self.tables():
-            db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-            rows += db.execute(sql).fetchall()
-            db.close()
-        return rows
-
-    def payloads(self) -> list[bytes]:
-        return [row[0] for row in self.query("SELECT payload FROM messages ORDER BY row")]
+from tests.processes.writer_harness import START_NS, SYMBOLS, TYPES, World, book, connection, diff, trade
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return World(tmp_path)
-
-
-def trade(trade_id: int, *, price: str = "1.5", symbol: str = "BTCUSDT", at: int | None = None) -> bytes:
-    data = {
-        "e": "trade", "E": 1_700_000_000_000, "s": symbol, "t": trade_id, "p": price, "q": "2",
-        "T": 1_700_000_000_000 + (trade_id if at is None else at), "m": True, "M": True,
-    }  # fmt: skip
-    return json.dumps({"stream": f"{symbol.lower()}@trade", "data": data}, separators=(",", ":")).encode()
-
-
-def book(update_id: int) -> bytes:
-    data = {"lastUpdateId": update_id, "bids": [], "asks": []}
-    return json.dumps({"stream": "btcusdt@depth20@100ms", "data": data}, separators=(",", ":")).encode()
-
-
-def diff(first_id: int, last_id: int) -> bytes:
-    data = {
-        "e": "depthUpdate",
-        "E": 1_700_000_000_000 + last_id,
-        "s": "BTCUSDT",
-        "U": first_id,
-        "u": last_id,
-        "b": [],
-        "a": [],
-    }
-    return json.dumps({"stream": "btcusdt@depth@100ms", "data": data}, separators=(",", ":")).encode()
-
-
-def connection(number: int, **more: Any) -> dict[str, Any]:
-    return {"connection": number, "plan": 0, "url": "ws://x", "streams": 6, **more}
 
 
 def ticks(count: int, start: int = 0) -> Iterator[bytes]:

@@ -36,7 +36,7 @@ from collector.supervision.view import ChildState, Hop, Knowledge, View
 
 ROOT = Path(__file__).parent.parent.parent
 TOOL = ROOT / "scripts" / "queue_stats.py"
-DEADLINE_SECS = 30.0
+DEADLINE_SECS = 60.0
 NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 NOW_US = int(NOW.timestamp()) * 1_000_000
 TOKEN = "token-token-token"

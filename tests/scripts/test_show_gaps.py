@@ -1,4 +1,5 @@
 import ast
+import hashlib
 import importlib
 import json
 import sqlite3
@@ -14,15 +15,17 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet as pq
 
-from collector.domain.names import ObjectPartition, object_key
+from collector.domain.names import ObjectPartition, manifest_key, object_key
 from collector.domain.records import Gap
+from collector.storage.manifest import Manifest, ManifestObject, decode_manifest
 from collector.storage.sealing import create_segment
 from collector.storage.segments import EMPTY_STATE, Commit, Segment
 from collector.storage.tables import GAP_SCHEMA
+from tests.seaweed import Seaweed
 
 ROOT = Path(__file__).parent.parent.parent
 TOOL = ROOT / "scripts" / "show_gaps.py"
-DEADLINE_SECS = 30.0
+DEADLINE_SECS = 60.0
 NOON_US = 1_795_435_200_000_000  # 2026-11-23T12:00:00Z
 SEGMENT_ID = "20261123T120000Z-4f2a9c"
 
@@ -38,11 +41,27 @@ def gap(gap_id: str = "a1", **changed: Any) -> Gap:
 def archive(
     store: Path, *gaps: Gap, exchange: str = "binance", symbol: str = "BTCUSDT", segment: str = SEGMENT_ID
 ) -> Path:
-    """Put an object with these rows into an archive folder."""
-    path = store / object_key(ObjectPartition(exchange, "gap", symbol, "2026-11-23"), "box", segment)
+    """Put an object with these rows into an archive folder, and into its segment's manifest."""
+    key = object_key(ObjectPartition(exchange, "gap", symbol, "2026-11-23"), "box", segment)
+    path = store / key
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist([row._asdict() for row in gaps], GAP_SCHEMA), path)
+    add_to_manifest(store, segment, described(key, exchange, "gap", symbol, len(gaps)))
     return path
+
+
+def described(key: str, exchange: str, data_type: str, symbol: str, rows: int, at: str | None = None) -> ManifestObject:
+    """An object as a manifest names it; `at` is when all of its rows were received."""
+    return ManifestObject(key, rows, 1, "0", exchange, data_type, symbol, "2026-11-23", at, at, None, None)
+
+
+def add_to_manifest(store: Path, segment: str, *objects: ManifestObject) -> None:
+    """Say that a segment holds these too."""
+    path = store / manifest_key("box", segment)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    held = decode_manifest(path.read_bytes()).objects if path.exists() else []
+    manifest = Manifest(1, "0", segment, None, "box", "", "", 0, 0, [*held, *objects])
+    path.write_bytes(manifest.encode())
 
 
 def open_segment(data_dir: Path, *gaps: Gap, exchange: str = "binance", symbol: str = "BTCUSDT") -> Segment:
@@ -65,7 +84,18 @@ class Shown(NamedTuple):
     @property
     def ids(self) -> list[str]:
         """The gaps it printed as JSON."""
-        return [row["gap_id"] for row in json.loads(self.out)]
+        return [row["gap_id"] for row in self.gaps]
+
+    @property
+    def gaps(self) -> list[dict[str, Any]]:
+        """The same, whole."""
+        found: list[dict[str, Any]] = json.loads(self.out)["gaps"]
+        return found
+
+    @property
+    def streams(self) -> dict[str, dict[str, Any]]:
+        """What it printed of each stream."""
+        return {" ".join((one["symbol"], one["data_type"])): one for one in json.loads(self.out)["streams"]}
 
 
 class Run:
@@ -89,6 +119,10 @@ def tool() -> ModuleType:
     return importlib.import_module("show_gaps")
 
 
+def ledger() -> ModuleType:
+    return importlib.import_module("_gap_ledger")
+
+
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
     monkeypatch.chdir(tmp_path)
@@ -100,7 +134,7 @@ def test_json_holds_the_columns_of_the_ledger_and_the_stream(run: Run, tmp_path:
     archive(tmp_path, gap(ended_at=None), symbol="BTC/USD")
     shown = run(tmp_path, "--json")
     assert (shown.code, shown.err) == (0, "")
-    assert json.loads(shown.out) == [
+    assert shown.gaps == [
         {
             "exchange": "binance", "symbol": "BTC/USD", "gap_id": "a1", "stream_type": "trade", "kind": "sequence",
             "cause": "disconnect", "expected_id": "7", "actual_id": "10", "missing": 3,
@@ -114,7 +148,7 @@ def test_the_table_says_what_is_missing_since_when_and_why(run: Run, tmp_path: P
     archive(tmp_path, gap(), gap("b2", kind="silence", expected_id=None, actual_id=None, missing=None, ended_at=None,
                                  started_at=NOON_US + 1, status="open"))  # fmt: skip
     shown = run(tmp_path).out
-    assert [" ".join(line.split()) for line in shown.splitlines()] == [
+    assert [" ".join(line.split()) for line in shown.splitlines()][:4] == [
         "started (UTC) lasted stream kind, cause missing status expected, found",
         "2026-11-23 12:00:00 1.5 s binance BTCUSDT trade sequence, disconnect 3 unrepairable 7, 10",
         "2026-11-23 12:00:00 still binance BTCUSDT trade silence, disconnect ? open",
@@ -145,7 +179,7 @@ def test_of_a_gaps_rows_only_the_latest_by_detected_at_counts(run: Run, tmp_path
     first, repaired = gap(status="open"), gap(status="repaired", detected_at=NOON_US + 9_000_000)
     archive(tmp_path, repaired, segment="20261123T120000Z-000001")
     archive(tmp_path, first, segment="20261123T130000Z-000001")
-    assert [row["status"] for row in json.loads(run(tmp_path, "--json").out)] == ["repaired"]
+    assert [row["status"] for row in run(tmp_path, "--json").gaps] == ["repaired"]
     assert run(tmp_path, "--json", "--open").ids == []
 
 
@@ -198,7 +232,7 @@ def test_a_data_dir_adds_what_its_segments_hold(run: Run, tmp_path: Path) -> Non
         db.execute(f"INSERT INTO gaps VALUES (NULL,{columns})", ("binance", "BTCUSDT", *gap("c3")))
         db.commit()
     (data_dir / "segments" / "20261123T130000Z-000001.new.db").write_bytes(b"half")
-    found = json.loads(run("--data-dir", data_dir, "--json").out)
+    found = run("--data-dir", data_dir, "--json").gaps
     assert [(row["gap_id"], row["status"]) for row in found] == [
         ("a1", "repaired"),
         ("b2", "unrepairable"),
@@ -225,9 +259,9 @@ def test_a_segment_sealed_or_archived_between_listing_and_reading_is_no_error(ru
     opened = tmp_path / "data" / "segments" / f"{SEGMENT_ID}.open.db"
     sealed = opened.with_name(f"{SEGMENT_ID}.db")
     opened.rename(sealed)
-    assert [noted.gap.gap_id for noted in tool().segment_rows(opened)] == ["a1"]
+    assert [noted.gap.gap_id for noted in ledger().segment_rows(opened)] == ["a1"]
     sealed.unlink()
-    assert list(tool().segment_rows(opened)) == list(tool().segment_rows(sealed)) == []
+    assert list(ledger().segment_rows(opened)) == list(ledger().segment_rows(sealed)) == []
 
 
 def test_a_file_that_cannot_be_read_is_named_and_the_others_are_shown(run: Run, tmp_path: Path) -> None:
@@ -242,8 +276,8 @@ def test_a_file_that_cannot_be_read_is_named_and_the_others_are_shown(run: Run, 
     assert (shown.code, shown.ids) == (1, ["a1"])
     told = shown.err.splitlines()
     assert len(told) == 2
-    assert told[0].startswith(f"error: not read: data/segments/{damaged.name}: ")
-    assert told[1].startswith(f"error: not read: {torn.relative_to(tmp_path)}: ")
+    assert told[0].startswith(f"error: not read: {damaged}: ")
+    assert told[1].startswith(f"error: not read: {torn.relative_to(data_dir / 'archive')}: ")
 
 
 def test_a_folder_that_is_not_there_is_told_with_what_to_try(run: Run, tmp_path: Path) -> None:
@@ -257,9 +291,113 @@ def test_a_store_is_also_named_by_its_file_url(run: Run, tmp_path: Path) -> None
     store = tmp_path / "my archive"
     archive(store, gap())
     assert run(store.as_uri(), "--json").ids == ["a1"]
-    shown = run("s3://bucket/prefix")
+    shown = run("ftp://example.org/prefix")
     assert shown.code == 2
-    assert "s3:// cannot be read here" in shown.err
+    assert '"ftp://example.org/prefix" does not begin with file:/// or s3://' in shown.err
+
+
+def test_a_period_and_data_types_choose_too(run: Run, tmp_path: Path) -> None:
+    later = NOON_US + 7_200_000_000
+    archive(tmp_path, gap("a1"), gap("b2", stream_type="book_delta"), gap("c3", started_at=later, ended_at=later))
+    assert run(tmp_path, "--json", "--data-type", "trade", "--data-type", "agg_trade").ids == ["a1", "c3"]
+    assert run(tmp_path, "--json", "--until", "2026-11-23T13:00").ids == ["a1", "b2"]
+
+
+def test_each_stream_is_verified_unverifiable_or_broken(run: Run, tmp_path: Path) -> None:
+    archive(
+        tmp_path, gap("a1", missing=3), gap("a2", missing=0, status="repaired"), gap("a3", kind="reset", missing=None)
+    )
+    noon = "2026-11-23T12:00:00.000000Z"
+    types = ("trade", "agg_trade", "book_ticker", "book_delta")
+    add_to_manifest(tmp_path, SEGMENT_ID, *(described(name, "binance", name, "BTCUSDT", 997, noon) for name in types))
+    silence = {"kind": "silence", "missing": None, "expected_id": None, "actual_id": None}
+    archive(tmp_path, gap("b1", stream_type="book_ticker", **silence), segment="20261123T130000Z-000001")
+    archive(tmp_path, gap("b2", stream_type="agg_trade", **silence), segment="20261123T140000Z-000001")
+    streams = run(tmp_path, "--json").streams
+    assert {name: one["state"] for name, one in streams.items()} == {
+        "BTCUSDT trade": "broken",
+        "BTCUSDT agg_trade": "verified",
+        "BTCUSDT book_ticker": "unverifiable",
+        "BTCUSDT book_delta": "verified",
+    }
+    trades = streams["BTCUSDT trade"]
+    assert trades["gaps"] == {"sequence": 2, "reset": 1}
+    assert (trades["repaired"], trades["unrepairable"], trades["open"]) == (1, 2, 0)
+    assert (trades["messages"], trades["missing_ids"], trades["missing_per_million"]) == (997, 3, 3000.0)
+    assert trades["missing_secs"] == 1.5
+    assert (streams["BTCUSDT book_ticker"]["missing_secs"], streams["BTCUSDT book_ticker"]["uncounted"]) == (1.5, 1)
+    assert streams["BTCUSDT agg_trade"]["missing_secs"] == 0
+    assert streams["BTCUSDT book_delta"]["missing_per_million"] is None
+
+
+def test_time_that_several_gaps_share_counts_once_and_only_inside_the_period(run: Run, tmp_path: Path) -> None:
+    second = 1_000_000
+    archive(
+        tmp_path,
+        gap("a1", started_at=NOON_US, ended_at=NOON_US + 10 * second),
+        gap("a2", started_at=NOON_US + 5 * second, ended_at=NOON_US + 20 * second),
+        gap("a3", started_at=NOON_US + 30 * second, ended_at=NOON_US + 31 * second),
+    )
+    assert run(tmp_path, "--json").streams["BTCUSDT trade"]["missing_secs"] == 21
+    part = run(tmp_path, "--json", "--since", "2026-11-23T12:00:08", "--until", "2026-11-23T12:00:12")
+    assert part.streams["BTCUSDT trade"]["missing_secs"] == 4
+
+
+def test_messages_are_counted_in_the_objects_of_the_period(run: Run, tmp_path: Path) -> None:
+    for hour, segment in (("11", "20261123T110000Z-000001"), ("12", SEGMENT_ID)):
+        at = f"2026-11-23T{hour}:30:00.000000Z"
+        add_to_manifest(tmp_path, segment, described(hour, "binance", "trade", "BTCUSDT", int(hour), at))
+    assert run(tmp_path, "--json").streams["BTCUSDT trade"]["messages"] == 23
+    assert run(tmp_path, "--json", "--since", "2026-11-23T12:00").streams["BTCUSDT trade"]["messages"] == 12
+    assert run(tmp_path, "--json", "--symbol", "ETHUSDT").streams == {}
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_table_of_streams_fits_and_shows_their_state(run: Run, tmp_path: Path, columns: int) -> None:
+    archive(tmp_path, gap(missing=1_234), gap("b2", kind="budget", missing=None))
+    add_to_manifest(
+        tmp_path, SEGMENT_ID, described("t", "binance", "trade", "BTCUSDT", 1_000_000, "2026-11-23T12:00:00.000000Z")
+    )
+    shown = run(tmp_path, columns=columns).out
+    assert max(len(line) for line in shown.splitlines()) <= columns
+    line = " ".join(shown.split("per million")[1].split())
+    for part in ("binance BTCUSDT trade", "broken", "1 sequence", "1.5 s", "1,234+?", "1,232.5"):
+        assert part in line
+
+
+def test_the_gaps_are_also_written_as_parquet(run: Run, tmp_path: Path) -> None:
+    archive(tmp_path / "store", gap("a1", ended_at=None), gap("b2"), symbol="BTC/USD")
+    shown = run(tmp_path / "store", "--symbol", "BTC/USD", "--parquet", tmp_path / "gaps.parquet")
+    assert shown.code == 0
+    table = pq.read_table(tmp_path / "gaps.parquet")
+    assert table.schema.names == ["exchange", "symbol", *GAP_SCHEMA.names]
+    assert table.select(["exchange", "symbol", "gap_id", "missing"]).to_pylist() == [
+        {"exchange": "binance", "symbol": "BTC/USD", "gap_id": "a1", "missing": 3},
+        {"exchange": "binance", "symbol": "BTC/USD", "gap_id": "b2", "missing": 3},
+    ]
+    assert table.column("ended_at").to_pylist()[0] is None
+
+
+def test_a_configuration_names_the_data_and_the_archive(run: Run, tmp_path: Path) -> None:
+    config = tmp_path / "collector.toml"
+    config.write_text(f'data_dir = "{tmp_path}/there"\n[archive]\nurl = "{(tmp_path / "store").as_uri()}"\n')
+    archive(tmp_path / "store", gap("a1"))
+    open_segment(tmp_path / "there", gap("b2")).close()
+    assert run("--config", config, "--json").ids == ["a1", "b2"]
+
+
+def test_a_bucket_is_read_like_a_folder(
+    run: Run, tmp_path: Path, seaweed: Seaweed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive(tmp_path / "store", gap("a1"))
+    bucket = seaweed.new_bucket()
+    store = seaweed.store(bucket)
+    for path in (tmp_path / "store").rglob("*"):
+        if path.is_file():
+            checksum = hashlib.sha256(path.read_bytes()).hexdigest()
+            store.put(str(path.relative_to(tmp_path / "store")), path, checksum)
+    monkeypatch.setenv("COLLECTOR_ARCHIVE__ENDPOINT_URL", seaweed.endpoint_url)
+    assert run(f"s3://{bucket}", "--json").ids == ["a1"]
 
 
 def test_a_recorder_without_a_gap_has_an_empty_ledger(run: Run, tmp_path: Path) -> None:
@@ -271,7 +409,7 @@ def test_a_recorder_without_a_gap_has_an_empty_ledger(run: Run, tmp_path: Path) 
 def test_it_runs_by_itself_from_any_folder_and_its_help_has_examples(tmp_path: Path) -> None:
     shown = subprocess.run([TOOL, "--help"], cwd=tmp_path, capture_output=True, timeout=DEADLINE_SECS, check=False)
     assert (shown.returncode, shown.stderr) == (0, b"")
-    assert b"scripts/show_gaps.py /mnt/archive --since 24h" in shown.stdout
+    assert b"scripts/show_gaps.py s3://bucket/prefix --since 24h" in shown.stdout
 
 
 def test_an_old_python_can_read_it_far_enough_to_hand_over() -> None:

@@ -13,7 +13,7 @@ import websocket
 
 from collector.simulator.server import Options, Simulator
 
-DEADLINE_SECS = 10.0
+DEADLINE_SECS = 60.0
 
 
 class Running:

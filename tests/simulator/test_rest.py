@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from collector.simulator.market import Market
+from collector.simulator.memory import MarketMemory
 from collector.simulator.rest import Rest
 
 NOW_MS = 1_700_000_040_000
@@ -18,7 +19,7 @@ def market() -> Market:
 
 @pytest.fixture
 def rest(market: Market) -> Rest:
-    return Rest([market])
+    return Rest(MarketMemory([market]))
 
 
 def get(rest: Rest, target: str, now_ms: int = NOW_MS) -> tuple[int, Any, dict[str, str]]:
@@ -99,3 +100,36 @@ def test_a_bad_request_is_refused_with_the_exchanges_code(rest: Rest, target: st
 def test_other_paths_and_methods_are_not_found(rest: Rest) -> None:
     assert get(rest, "/api/v1/depth?symbol=BTCUSDT")[0] == 404
     assert rest.respond("POST", "/api/v3/ping", NOW_MS).status == 404
+
+
+@pytest.mark.parametrize(("root", "allowed"), [("/api/v3", 6000), ("/fapi/v1", 2400), ("/dapi/v1", 2400)])
+def test_each_market_has_a_budget_of_its_own(rest: Rest, root: str, allowed: int) -> None:
+    weight = 250 if root == "/api/v3" else 20
+    for _ in range(allowed // weight):
+        assert get(rest, f"{root}/depth?symbol=BTCUSDT&limit=5000")[0] == 200
+    assert get(rest, f"{root}/ping")[0] == 429
+    others = {"/api/v3", "/fapi/v1", "/dapi/v1"} - {root}
+    assert {get(rest, f"{other}/ping")[2]["X-MBX-USED-WEIGHT-1M"] for other in others} == {"1"}
+
+
+def test_aggregates_of_futures_cost_more_and_single_trades_are_not_told(rest: Rest, market: Market) -> None:
+    first = market.agg_trades[0].id
+    status, page, headers = get(rest, f"/fapi/v1/aggTrades?symbol=BTCUSDT&fromId={first}&limit=2")
+    assert (status, len(page), headers["X-MBX-USED-WEIGHT-1M"]) == (200, 2, "20")
+    assert get(rest, "/fapi/v1/historicalTrades?symbol=BTCUSDT&fromId=1")[0] == 404
+
+
+def test_a_stale_book_is_the_oldest_there_is(rest: Rest, market: Market) -> None:
+    oldest = rest.respond("GET", "/api/v3/depth?symbol=BTCUSDT", NOW_MS, stale=True).body
+    market.step(NOW_MS, 100)
+    assert rest.respond("GET", "/api/v3/depth?symbol=BTCUSDT", NOW_MS, stale=True).body == oldest
+    assert json.loads(oldest)["lastUpdateId"] < market.book.update_id
+
+
+def test_ids_that_a_market_passed_over_never_were(rest: Rest, market: Market) -> None:
+    last = market.trades[-1].id, market.agg_trades[-1].id
+    market.pass_over(7)
+    market.step(NOW_MS, 200)
+    for name, key, before in (("historicalTrades", "id", last[0]), ("aggTrades", "a", last[1])):
+        page = get(rest, f"/api/v3/{name}?symbol=BTCUSDT&fromId={before}")[1]
+        assert [item[key] for item in page[:3]] == [before, before + 8, before + 9]

@@ -23,7 +23,7 @@ ARCHIVED: Final = "an archived frame"
 CLOSE_SLACK_US: Final = 5_000_000
 """How long after a kill the exchange, or the supervisor's log, may notice it."""
 
-READ_SLACK_US: Final = 3_000_000
+READ_SLACK_US: Final = 5_000_000
 """How long a frame may have waited to be read, on a busy machine, when its ingest was killed."""
 
 

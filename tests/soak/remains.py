@@ -14,7 +14,7 @@ from tests.soak.evidence import Problem
 from tests.soak.watch import LogTail, Processes
 from tests.whole.running import POLL_SECS, payloads_in_segments
 
-LEAVE_SECS: Final = 10.0
+LEAVE_SECS: Final = 60.0
 """Until the last process of a recorder that has stopped is gone."""
 
 

@@ -34,13 +34,13 @@ SETTINGS: Final = {
     },
     "journal": {"min_free_bytes": "64MiB"},
 }
-BEGIN_SECS: Final = 60.0
+BEGIN_SECS: Final = 120.0
 """Until every stream has a durable row, at the beginning and after the last kill."""
 
 JUDGE_SECS: Final = 3.0
 """After that, for the holes that are not yet judged."""
 
-STOP_SECS: Final = 60.0
+STOP_SECS: Final = 130.0
 TRACKER_SECS: Final = 3.0
 """Until a tracker has removed what it tracks."""
 

@@ -10,7 +10,7 @@ def test_results_come_in_the_order_of_the_items() -> None:
 
 
 def test_several_are_worked_on_at_once() -> None:
-    together = threading.Barrier(3, timeout=10)
+    together = threading.Barrier(3, timeout=60)
     assert list(in_order(lambda _item: together.wait() >= 0, range(6), 3)) == [True] * 6
 
 

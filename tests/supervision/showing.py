@@ -29,7 +29,8 @@ class Shown:
     """Makes views of a recorder that has run for a day; what a test plants is seen in the next one."""
 
     def __init__(self, symbols: Sequence[str], data_types: Sequence[str] = TYPES) -> None:
-        feed = FeedConfig(symbols=tuple(symbols), data_types=tuple(data_types))
+        # Symbols no settings would allow: the page must not depend on them.
+        feed = FeedConfig().model_copy(update={"symbols": tuple(symbols), "data_types": tuple(data_types)})
         self.board = Status("4f2a9c01", Config(host_name="recorder-1", feed=(feed,)))
         self.keys = [StreamKey("binance", symbol, data_type) for symbol in symbols for data_type in data_types]
         self.gaps: list[tuple[str, str, Gap]] = []

@@ -11,7 +11,7 @@ from structlog.typing import FilteringBoundLogger
 
 from collector.supervision.ping import Pinger
 
-DEADLINE_SECS = 20.0
+DEADLINE_SECS = 60.0
 
 
 class Ear:

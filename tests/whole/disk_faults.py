@@ -50,7 +50,7 @@ class DiskFault:
         said = process.stderr.readline()
         if "attached" in said:
             return process
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
         assert "No such process" in said, said
         return None
 
@@ -70,4 +70,4 @@ class DiskFault:
     ) -> None:
         assert self._process is not None
         self._process.send_signal(signal.SIGINT)
-        self._process.communicate(timeout=30)
+        self._process.communicate(timeout=60)

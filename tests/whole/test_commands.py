@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.whole.running import ROOT, Exchange, Recorder, wait_for
+from tests.whole.running import DEADLINE_SECS, ROOT, STOP_SECS, Exchange, Recorder, wait_for
 
 
 def supervisor(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -70,7 +70,7 @@ def test_of_two_instances_started_at_once_one_records_and_the_other_is_refused(
     source = exchange("--symbols", "BTCUSDT", "--rate", "200")
     manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     manager.bind(str(tmp_path / "notify"))
-    manager.settimeout(60)
+    manager.settimeout(DEADLINE_SECS)
     told = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "60000000"}
     both = [recorder(source.ws_url, environment=told) for _ in range(2)]
     both[0].port = both[1].port  # of the configuration that both read
@@ -94,7 +94,7 @@ def test_of_two_instances_started_at_once_one_records_and_the_other_is_refused(
     while "STOPPING=1" not in heard:
         heard += manager.recv(4096).decode().split()
     manager.close()
-    assert recorded.process.wait(130) == 0
+    assert recorded.process.wait(STOP_SECS + 10) == 0
     assert {"READY=1", "WATCHDOG=1", "STOPPING=1"} == set(heard)
 
 
@@ -118,7 +118,7 @@ def test_data_of_a_newer_version_is_left_alone_with_exit_2(
 ) -> None:
     source = exchange("--symbols", "BTCUSDT", "--rate", "200")
     recorded = recorder(source.ws_url).start("--stop-after", "3")
-    assert recorded.process.wait(60) == 0
+    assert recorded.process.wait(STOP_SECS + 10) == 0
     (opened,) = (recorded.data_dir / "segments").glob("*.open.db")
     db = sqlite3.connect(opened)
     db.execute("PRAGMA user_version=99")

@@ -13,7 +13,7 @@ def test_a_child_that_stands_still_is_killed_and_started_again(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange(*LIVE)
-    recorded = recorder(source.ws_url, supervisor={"hang_timeout_secs": 3}, **KEEP_RAW).start()
+    recorded = recorder(source.ws_url, supervisor={"hang_timeout_secs": 8}, **KEEP_RAW).start()
     recorded.wait_for_messages(500)
     writer = recorded.pid_of("writer")
     os.kill(writer, signal.SIGSTOP)
@@ -48,7 +48,7 @@ def test_a_kill_of_the_whole_group_leaves_nothing_behind_for_long(
     recorded.wait_for_messages(recorded.messages() + 1_000)
     assert existing(recorded.data_dir)
     os.killpg(recorded.process.pid, signal.SIGKILL)
-    recorded.process.wait(10)
+    recorded.process.wait(60)
     recorded.start(start_new_session=True)
     recorded.wait_for_messages(1_000)
     assert recorded.stop() == 0

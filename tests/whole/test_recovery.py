@@ -19,7 +19,7 @@ from collector.storage.journal_format import FeedIdentity, decode_header, parse_
 from collector.storage.manifest import decode_manifest
 from collector.storage.sealing import sealed_segments
 from tests.whole.accounts import Sent, frames_sent, gaps_of, missing_frames, rows_of
-from tests.whole.running import Exchange, Recorder, wait_for
+from tests.whole.running import STOP_SECS, Exchange, Recorder, wait_for
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT"]
 FEED: dict[str, Any] = {"symbols": SYMBOLS, "data_types": ["trade", "book_ticker"]}
@@ -84,7 +84,7 @@ def crash(tmp_path_factory: pytest.TempPathFactory) -> Crash:
         stop_the_writer_between_two_seals(recorded)
     finally:
         os.killpg(recorded.process.pid, signal.SIGKILL)
-        recorded.process.wait(10)
+        recorded.process.wait(60)
         source.stop()
     no_store.unlink()
     return Crash(recorded.data_dir, frames_sent(source))
@@ -140,7 +140,7 @@ class Scene:
     def recover(self, **settings: Any) -> Recorder:
         """Start it and let it stop again, until everything is archived."""
         recorder = self.prepare(**settings).start("--stop-after", "0.5")
-        assert recorder.process.wait(60) == 0, recorder.log_path.read_text()
+        assert recorder.process.wait(STOP_SECS + 10) == 0, recorder.log_path.read_text()
         assert sealed_segments(self.segments) == []
         assert not any(
             path.name == "binance" and list(path.iterdir()) for path in (self.data_dir / "journal").iterdir()
@@ -330,7 +330,7 @@ def test_a_journal_cut_at_any_byte_of_its_last_record_neither_fails_nor_invents_
 ) -> None:
     recorded = recorder(NOWHERE, feed=FEED, **QUICK)
     cuts = Cuts(recorded.data_dir)
-    assert recorded.start("--stop-after", "0.5").process.wait(60) == 0
+    assert recorded.start("--stop-after", "0.5").process.wait(STOP_SECS + 10) == 0
     found: dict[str, list[str]] = {}
     for row in rows_of(recorded.data_dir / "archive", "trade"):
         found.setdefault(row["symbol"], []).append(row["trade_id"])

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from collector.storage.journal import journal_files
-from tests.whole.running import Exchange, Recorder, payloads_in_segments, wait_for
+from tests.whole.running import STOP_SECS, Exchange, Recorder, payloads_in_segments, wait_for
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT"]
 TYPES = ["book_snapshot", "book_delta", "trade", "agg_trade", "book_ticker"]
@@ -61,7 +61,7 @@ def test_a_ctrl_c_reaches_the_whole_group_and_stops_in_order_all_the_same(
     recorded = recorder(source.ws_url, **KEEP_RAW).start(start_new_session=True)
     recorded.wait_for_messages(500)
     os.killpg(recorded.process.pid, signal.SIGINT)
-    assert recorded.process.wait(60) == 0
+    assert recorded.process.wait(STOP_SECS + 10) == 0
     source.stop()
     assert sorted(archived(recorded)) == sorted(data_frames(source))
 
@@ -72,7 +72,7 @@ def test_a_ctrl_c_while_it_starts_ends_it_quietly(moment: float, recorder: Calla
     begun = time.monotonic()
     wait_for(lambda: time.monotonic() - begun >= moment)
     os.killpg(recorded.process.pid, signal.SIGINT)
-    assert recorded.process.wait(30) in {0, -signal.SIGINT}
+    assert recorded.process.wait(60) in {0, -signal.SIGINT}
     assert "Traceback" not in recorded.log_path.read_text()
 
 
@@ -80,7 +80,7 @@ def test_a_stop_that_takes_too_long_exits_5_and_the_next_start_resumes(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange(*LIVE)
-    recorded = recorder(source.ws_url, supervisor={"stop_timeout_secs": 2}, **KEEP_RAW).start()
+    recorded = recorder(source.ws_url, supervisor={"stop_timeout_secs": 4}, **KEEP_RAW).start()
     recorded.wait_for_messages(500)
 
     os.kill(recorded.pid_of("writer"), signal.SIGSTOP)
@@ -101,7 +101,7 @@ def test_a_second_signal_hurries(exchange: Callable[..., Exchange], recorder: Ca
     recorded.process.send_signal(signal.SIGTERM)
     wait_for(lambda: recorded.logged("stopping"))
     recorded.process.send_signal(signal.SIGTERM)
-    assert recorded.process.wait(10) == 5
+    assert recorded.process.wait(60) == 5
     assert recorded.logged("hurrying")
 
 
@@ -134,7 +134,7 @@ def test_a_supervisor_killed_takes_its_children_along_and_the_next_one_goes_on(
     recorded = recorder(source.ws_url, **KEEP_RAW).start()
     recorded.wait_for_messages(1_000)
     recorded.process.kill()
-    recorded.process.wait(10)
+    recorded.process.wait(60)
     recorded.start()
     recorded.wait_for_messages(1_000)
     assert recorded.stop() == 0

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from collector.domain.gaps import STRETCH_SECS, Allowance
 from collector.domain.names import gap_id
 from collector.domain.records import Gap, StreamKey
 
@@ -18,17 +19,21 @@ REORDER_SECS: Final = 2.0
 MAX_HOLES: Final = 1_024
 """How many holes of a stream are remembered; ids of forgotten ones are taken as unknown, so nothing is dropped."""
 
+STRETCH_HOLES: Final = 512
+STRETCH_LONGEST_SECS: Final = 900
+"""A stretch of holes is closed at this number or age, so that what is missing can be asked for while it can be had."""
+
 REFUSED: Final = "disk_budget"
 """A hole of this cause needs no row of its own: a `budget` row says that frames were refused."""
 
 
 class Hole(msgspec.Struct, array_like=True):
-    """Ids that did not come."""
+    """Ids that did not come; of a stretch, all of its holes."""
 
     first_id: int
     """The first id missing when it was found: the `expected_id`."""
     next_id: int
-    """The first id that came behind it: the `actual_id`."""
+    """The first id that came behind it, or behind the last of them: the `actual_id`."""
     since_us: int
     """When the message before it was received."""
     until_us: int
@@ -38,9 +43,11 @@ class Hole(msgspec.Struct, array_like=True):
     """What is still missing, as (first, last), ascending."""
     state: str = "pending"
     """pending: may still fill; reported: has a row; changed: has a row that no longer says how it is; ending: nothing
-    more will be asked for, and no row says so yet; ended: one does."""
+    more will be asked for, and no row says so yet; ended: one does; lasting: a stretch that others still join."""
     by_rest: bool = False
     """Some of it came over REST."""
+    joined: int = 0
+    """How many ids were missing in those that joined it, and in itself; 0 before one does."""
 
     @property
     def missing(self) -> int:
@@ -60,9 +67,16 @@ class Hole(msgspec.Struct, array_like=True):
         if not self._take_out(first, last):
             return False
         self.by_rest = True
-        if not self.parts:
+        if not self.parts and not self.lasts:
             self.state = "changed"
         return True
+
+    def join(self, other: "Hole") -> None:
+        """Take over another one, which is empty then."""
+        self.joined = self.whole + other.whole
+        self.parts += other.parts
+        self.next_id, self.until_us = other.next_id, other.until_us
+        other.parts = []
 
     def end(self) -> None:
         """What is still missing will not be asked for any more; it may yet come by itself."""
@@ -73,6 +87,25 @@ class Hole(msgspec.Struct, array_like=True):
     def has_row(self) -> bool:
         """Whether a row says how it is."""
         return self.state in {"reported", "ended"}
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it is a stretch that others still join: it is not to be asked for yet."""
+        return self.state == "lasting"
+
+    @property
+    def whole(self) -> int:
+        """How many ids were missing at first."""
+        return self.joined or self.next_id - self.first_id
+
+    def is_quiet(self, now_us: int) -> bool:
+        """Whether nothing has joined the stretch for long enough; a clock set back must not put off its end."""
+        return not 0 <= now_us - self.until_us <= STRETCH_SECS * 1_000_000
+
+    def is_over(self, now_us: int) -> bool:
+        """Whether the stretch is to be closed."""
+        long = self.until_us - self.since_us >= STRETCH_LONGEST_SECS * 1_000_000
+        return long or len(self.parts) >= STRETCH_HOLES or self.is_quiet(now_us)
 
     def _take_out(self, first: int, last: int) -> bool:
         parts = [rest for part in self.parts for rest in _without(part, first, last)]
@@ -99,36 +132,54 @@ class Finding(NamedTuple):
         expected, actual = str(hole.first_id - back), str(hole.next_id - back)
         return Gap(
             gap_id(key, self.series, "sequence", expected, hole.since_us), key.data_type, "sequence", hole.cause,
-            expected, actual, None if chained else hole.missing, hole.since_us, hole.until_us, None, self.status,
+            expected, actual, None if chained else hole.missing, hole.since_us, None if hole.lasts else hole.until_us,
+            None, self.status,
             self.repaired_by, max(detected_us, hole.until_us + 1),
         )  # fmt: skip
 
 
-def settle(holes: list[Hole], series: int, now_us: int, *, all_due: bool) -> list[Finding]:
-    """Say which holes have a row due, and drop those that have filled; changes `holes`."""
-    findings = list(_findings(holes, series, now_us, all_due=all_due))
-    holes[:] = [hole for hole in holes if hole.parts]
-    return findings
+def settle(
+    holes: list[Hole], allowance: Allowance, series: int, now_us: int, *, all_due: bool
+) -> list[Finding]:  # fmt: skip
+    """Say which holes have a row due, and drop those that have filled; changes `holes` and `allowance`."""
+    changing = [hole for hole in holes if hole.state in {"changed", "ending", "lasting"}]
+    due = [hole for hole in holes if hole.state == "pending" and hole.parts and (all_due or _is_due(hole, now_us))]
+    findings = [*_new_ones(holes, due, allowance, series), *_changes(changing, series, now_us)]
+    holes[:] = [hole for hole in holes if hole.parts or hole.lasts]
+    return [finding for finding in findings if finding.hole.cause != REFUSED]
 
 
-def _findings(holes: list[Hole], series: int, now_us: int, *, all_due: bool) -> Iterator[Finding]:
-    for hole in holes:
-        if hole.state == "pending" and hole.parts and (all_due or _is_due(hole, now_us)):
+def _new_ones(holes: list[Hole], due: list[Hole], allowance: Allowance, series: int) -> Iterator[Finding]:
+    stretch = next((hole for hole in holes if hole.lasts), None)
+    for hole in due:
+        if hole.cause == REFUSED:
             hole.state = "reported"
-            if hole.cause != REFUSED:
-                yield Finding(series, hole, "open", None)
+        elif stretch is not None and not stretch.is_quiet(hole.until_us):
+            stretch.join(hole)
+        elif allowance.grants(hole.until_us):
+            hole.state = "reported"
+            yield Finding(series, hole, "open", None)
+        else:
+            stretch, hole.state = hole, "lasting"
+            yield Finding(series, hole, "open", None)
+
+
+def _changes(holes: list[Hole], series: int, now_us: int) -> Iterator[Finding]:
+    for hole in holes:
+        if hole.lasts and hole.is_over(now_us):
+            hole.state = "reported"
+            yield Finding(series, hole, "open", None) if hole.parts else _change(series, hole)
         elif hole.state in {"changed", "ending"}:
             finding = _change(series, hole)
             hole.state = "ended" if hole.state == "ending" else "reported"
-            if hole.cause != REFUSED:
-                yield finding
+            yield finding
 
 
 def _change(series: int, hole: Hole) -> Finding:
     repaired_by = "rest" if hole.by_rest else "late"
     if not hole.parts:
         return Finding(series, hole, "repaired", repaired_by)
-    if hole.state == "ending" and hole.missing == hole.next_id - hole.first_id:
+    if hole.state == "ending" and hole.missing == hole.whole:
         return Finding(series, hole, "unrepairable", None)
     return Finding(series, hole, "partly_repaired", repaired_by)
 

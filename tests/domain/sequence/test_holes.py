@@ -3,8 +3,18 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector.domain.gaps import SINGLE_ROWS, STRETCH_SECS, Allowance
 from collector.domain.records import StreamKey
-from collector.domain.sequence.holes import REFUSED, REORDER_SECS, Hole, settle
+from collector.domain.sequence.holes import (
+    MAX_HOLES,
+    REFUSED,
+    REORDER_SECS,
+    STRETCH_HOLES,
+    STRETCH_LONGEST_SECS,
+    Finding,
+    Hole,
+    settle,
+)
 
 KEY = StreamKey("binance", "BTCUSDT", "trade")
 LATER_US = int(REORDER_SECS * 1_000_000) + 100
@@ -16,38 +26,40 @@ def hole(first: int, last: int, *, cause: str = "exchange") -> Hole:
 
 def test_a_hole_is_a_gap_once_the_reorder_window_is_over() -> None:
     holes = [hole(5, 9)]
-    assert settle(holes, 0, LATER_US - 1, all_due=False) == []
-    (found,) = settle(holes, 0, LATER_US, all_due=False)
+    assert settle(holes, Allowance(), 0, LATER_US - 1, all_due=False) == []
+    (found,) = settle(holes, Allowance(), 0, LATER_US, all_due=False)
     row = found.row(KEY, LATER_US, chained=False)
     assert (row.kind, row.cause, row.expected_id, row.actual_id, row.missing) == ("sequence", "exchange", "5", "10", 5)
     assert (row.started_at, row.ended_at, row.status, row.detected_at) == (50, 100, "open", LATER_US)
-    assert settle(holes, 0, LATER_US, all_due=True) == []
+    assert settle(holes, Allowance(), 0, LATER_US, all_due=True) == []
 
 
 def test_a_clock_set_back_makes_a_hole_due_at_once() -> None:
-    assert len(settle([hole(5, 9)], 0, 99, all_due=False)) == 1
+    assert len(settle([hole(5, 9)], Allowance(), 0, 99, all_due=False)) == 1
 
 
 def test_a_hole_that_fills_in_time_leaves_no_row() -> None:
     holes = [hole(5, 6)]
     assert holes[0].fill(5, 5)
     assert holes[0].fill(6, 6)
-    assert settle(holes, 0, LATER_US, all_due=True) == []
+    assert settle(holes, Allowance(), 0, LATER_US, all_due=True) == []
     assert holes == []
 
 
 def test_a_refused_hole_has_no_row_of_its_own() -> None:
     holes = [hole(5, 9, cause=REFUSED)]
-    assert settle(holes, 0, LATER_US, all_due=True) == []
+    assert settle(holes, Allowance(), 0, LATER_US, all_due=True) == []
     assert holes[0].fill(7, 7)
-    assert settle(holes, 0, LATER_US, all_due=True) == []
+    assert settle(holes, Allowance(), 0, LATER_US, all_due=True) == []
 
 
 def test_rows_of_one_hole_share_an_id_and_the_later_is_detected_later() -> None:
     holes = [hole(5, 6)]
-    rows = [found.row(KEY, 100, chained=False) for found in settle(holes, 0, LATER_US, all_due=True)]
+    rows = [found.row(KEY, 100, chained=False) for found in settle(holes, Allowance(), 0, LATER_US, all_due=True)]
     holes[0].fill(5, 6)
-    rows += [found.row(KEY, LATER_US, chained=False) for found in settle(holes, 0, LATER_US, all_due=False)]
+    rows += [
+        found.row(KEY, LATER_US, chained=False) for found in settle(holes, Allowance(), 0, LATER_US, all_due=False)
+    ]
     assert [row.status for row in rows] == ["open", "repaired"]
     assert rows[0].gap_id == rows[1].gap_id
     assert rows[0].detected_at < rows[1].detected_at
@@ -67,13 +79,13 @@ def test_what_is_missing_is_what_did_not_come(fills: list[tuple[int, int]]) -> N
 
 
 def test_chained_ids_are_told_as_the_exchange_tells_them_and_missing_is_unknown() -> None:
-    (found,) = settle([hole(101, 149)], 0, LATER_US, all_due=False)
+    (found,) = settle([hole(101, 149)], Allowance(), 0, LATER_US, all_due=False)
     row = found.row(KEY, LATER_US, chained=True)
     assert (row.expected_id, row.actual_id, row.missing) == ("100", "149", None)
 
 
 def statuses(holes: list[Hole]) -> list[tuple[str, str | None]]:
-    return [(found.status, found.repaired_by) for found in settle(holes, 0, LATER_US, all_due=True)]
+    return [(found.status, found.repaired_by) for found in settle(holes, Allowance(), 0, LATER_US, all_due=True)]
 
 
 def test_a_hole_that_fills_over_rest_gets_one_row_however_many_pages_it_took() -> None:
@@ -114,6 +126,121 @@ def test_a_hole_given_up_is_still_filled_by_what_comes_late() -> None:
 def test_a_hole_that_fills_over_rest_before_its_row_is_due_has_one_all_the_same() -> None:
     holes = [hole(5, 6)]
     holes[0].backfill(5, 6)
-    assert [(found.status, found.repaired_by) for found in settle(holes, 0, 100, all_due=False)] == [
+    assert [(found.status, found.repaired_by) for found in settle(holes, Allowance(), 0, 100, all_due=False)] == [
         ("repaired", "rest")
     ]
+
+
+SEC_US = 1_000_000
+REORDER_US = int(REORDER_SECS * SEC_US)
+
+
+class Trouble:
+    """A stream of which every second id is missing, one each `step_us`, looked at after each."""
+
+    def __init__(self, step_us: int) -> None:
+        self.step_us = step_us
+        self.holes: list[Hole] = []
+        self.allowance = Allowance()
+        self.now_us = 0
+        self.found: list[tuple[bool, str, int]] = []
+        """Of each row: whether it lasts, its status, how many are missing."""
+        self.next_id = 1
+
+    def lose(self, count: int = 1, *, cause: str = "exchange") -> None:
+        for _ in range(count):
+            since_us, self.now_us = self.now_us, self.now_us + self.step_us
+            lost, self.next_id = self.next_id, self.next_id + 2
+            self.holes.append(Hole(lost, lost + 1, since_us, self.now_us, cause, [(lost, lost)]))
+            self.look()
+
+    def look(self) -> list[Finding]:
+        findings = settle(self.holes, self.allowance, 0, self.now_us, all_due=False)
+        rows = [finding.row(KEY, self.now_us, chained=False) for finding in findings]
+        self.found += [(row.ended_at is None, row.status, row.missing or 0) for row in rows]
+        return findings
+
+    def rest(self, secs: float) -> list[Finding]:
+        self.now_us += round(secs * SEC_US)
+        return self.look()
+
+
+def test_trouble_without_end_is_some_rows_and_then_one_that_counts_on() -> None:
+    trouble = Trouble(SEC_US // 10)
+    trouble.lose(400)
+    trouble.rest(REORDER_SECS)
+    single = [(False, "open", 1)] * SINGLE_ROWS
+    assert trouble.found == [*single, (True, "open", 1)]
+    assert sum(hole.missing for hole in trouble.holes) == 400
+    (closed,) = trouble.rest(STRETCH_SECS)
+    assert trouble.found[SINGLE_ROWS:] == [(True, "open", 1), (False, "open", 400 - SINGLE_ROWS)]
+    first, last = 2 * SINGLE_ROWS + 1, 2 * 400 - 1
+    assert (closed.hole.first_id, closed.hole.next_id) == (first, last + 1)
+    assert {first for first, _ in closed.hole.parts} == set(range(first, last + 1, 2))
+
+
+def test_rows_of_a_stretch_share_an_id_and_the_later_is_detected_later() -> None:
+    trouble = Trouble(SEC_US // 10)
+    trouble.lose(SINGLE_ROWS + 1)
+    (opened,) = (found.row(KEY, 0, chained=False) for found in trouble.rest(REORDER_SECS) if found.hole.lasts)
+    (closed,) = (found.row(KEY, trouble.now_us, chained=False) for found in trouble.rest(STRETCH_SECS + 1))
+    assert opened.gap_id == closed.gap_id
+    assert opened.detected_at < closed.detected_at
+    assert opened.ended_at is None
+
+
+def test_holes_far_from_one_another_have_a_row_each() -> None:
+    trouble = Trouble(STRETCH_SECS * SEC_US // SINGLE_ROWS)
+    trouble.lose(5 * SINGLE_ROWS)
+    trouble.rest(REORDER_SECS)
+    assert trouble.found == [(False, "open", 1)] * 5 * SINGLE_ROWS
+
+
+def test_a_stretch_is_closed_before_its_holes_are_too_many_or_too_old_to_be_asked_for() -> None:
+    trouble = Trouble(SEC_US // 10)
+    trouble.lose(4 * MAX_HOLES)
+    trouble.rest(REORDER_SECS)
+    trouble.rest(STRETCH_SECS)
+    closed = [missing for lasts, _, missing in trouble.found[SINGLE_ROWS:] if not lasts]
+    assert sum(closed) == 4 * MAX_HOLES - SINGLE_ROWS
+    assert max(closed) == STRETCH_HOLES
+    trouble = Trouble(SEC_US // 10)
+    trouble.lose(SINGLE_ROWS + 1)
+    trouble.step_us = 30 * SEC_US
+    trouble.lose(2 * STRETCH_LONGEST_SECS // 30)
+    closed = [missing for lasts, _, missing in trouble.found[SINGLE_ROWS:] if not lasts]
+    assert closed[0] == 1 + STRETCH_LONGEST_SECS // 30
+
+
+def test_what_comes_late_into_a_stretch_is_told_when_it_is_closed() -> None:
+    trouble = Trouble(SEC_US // 10)
+    trouble.lose(SINGLE_ROWS + 4)
+    trouble.rest(REORDER_SECS)
+    (stretch,) = (hole for hole in trouble.holes if hole.lasts)
+    assert stretch.fill(2 * SINGLE_ROWS + 3, 2 * SINGLE_ROWS + 3)
+    assert trouble.look() == []
+    trouble.rest(STRETCH_SECS + 1)
+    assert trouble.found[-1] == (False, "open", 3)
+    assert stretch.fill(2 * SINGLE_ROWS + 1, trouble.next_id)
+    assert [(found.status, found.repaired_by) for found in trouble.look()] == [("repaired", "late")]
+
+
+def test_a_stretch_that_filled_as_a_whole_is_repaired_when_it_is_closed() -> None:
+    trouble = Trouble(SEC_US // 10)
+    trouble.lose(SINGLE_ROWS + 2)
+    trouble.rest(REORDER_SECS)
+    (stretch,) = (hole for hole in trouble.holes if hole.lasts)
+    assert stretch.backfill(stretch.first_id, stretch.next_id)
+    assert trouble.look() == []
+    assert [(found.status, found.repaired_by) for found in trouble.rest(STRETCH_SECS + 1)] == [("repaired", "rest")]
+    assert stretch not in trouble.holes
+
+
+def test_a_stretch_of_a_series_that_ended_is_closed_with_it() -> None:
+    trouble = Trouble(SEC_US // 10)
+    trouble.lose(SINGLE_ROWS + 2)
+    trouble.rest(REORDER_SECS)
+    for hole in trouble.holes:
+        hole.end()
+    assert trouble.look()
+    assert trouble.found[-1] == (False, "unrepairable", 2)

@@ -1,0 +1,53 @@
+"""What an exchange of seeded markets can tell about the past."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from operator import attrgetter
+
+from collector.simulator import messages
+from collector.simulator.market import Fill, Market
+
+MOST_LEVELS = 5000
+
+
+class MarketMemory:
+    """See `rest.Memory`: the books as they are, and the trades that the markets remember."""
+
+    def __init__(self, markets: Sequence[Market]) -> None:
+        """Their books of this moment are the oldest that can be had."""
+        self._markets = {market.symbol: market for market in markets}
+        self._first_books = {market.symbol: market.depth(MOST_LEVELS) for market in markets}
+
+    def symbols(self) -> Sequence[str]:
+        """Every market's."""
+        return list(self._markets)
+
+    def depth(self, symbol: str, limit: int) -> str | None:
+        """The book now."""
+        market = self._markets.get(symbol)
+        return None if market is None else market.depth(limit)
+
+    def stale_depth(self, symbol: str) -> str | None:
+        """The book before anything happened."""
+        return self._first_books.get(symbol)
+
+    def fills(self, symbol: str, first_id: int | None, limit: int) -> Sequence[str] | None:
+        """As many as `HISTORY` at least go back."""
+        market = self._markets.get(symbol)
+        if market is None:
+            return None
+        return [messages.rest_trade(fill, market.scale) for fill in _page(market.trades, first_id, limit)]
+
+    def aggregates(self, symbol: str, first_id: int | None, limit: int) -> Sequence[str] | None:
+        """Likewise."""
+        market = self._markets.get(symbol)
+        if market is None:
+            return None
+        return [messages.rest_agg_trade(fills, market.scale) for fills in _page(market.agg_trades, first_id, limit)]
+
+
+def _page(history: list[Fill], first_id: int | None, limit: int) -> list[Fill]:
+    if first_id is None:
+        return history[-limit:]
+    start = bisect_left(history, first_id, key=attrgetter("id"))
+    return history[start : start + limit]

@@ -1,0 +1,239 @@
+"""What the ledger says of trouble: one row for each gap, and one for a stretch of too many."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collector.domain.gaps import SINGLE_ROWS, STRETCH_SECS
+from collector.storage.journal_format import RecordKind
+from tests.processes.writer_harness import START_NS, World, book, connection, trade
+
+SEC_NS = 1_000_000_000
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def rows(world: World, kind: str) -> list[tuple[Any, ...]]:
+    return world.query(f"SELECT gap_id, status, missing, ended_at FROM gaps WHERE kind = '{kind}' ORDER BY detected_at")
+
+
+def latest(world: World, kind: str) -> dict[str, tuple[Any, ...]]:
+    return {row[0]: row[1:] for row in rows(world, kind)}
+
+
+def test_every_second_message_missing_for_long_is_some_rows_and_counts_exactly(world: World) -> None:
+    journal = world.journal()
+    for number in range(500):
+        journal.append_frames(START_NS + number * SEC_NS // 10, 0, [trade(2 * number)])
+        if number == 300:
+            world.now_ns = START_NS + 30 * SEC_NS
+            world.run(stop_after_secs=10)  # a restart, and with it the border of a segment
+    world.now_ns = START_NS + 200 * SEC_NS
+    journal.append_frames(world.now_ns, 0, [trade(999)])
+    world.run(stop_after_secs=10)
+    assert len(latest(world, "sequence")) == SINGLE_ROWS + 1
+    assert len(rows(world, "sequence")) == SINGLE_ROWS + 2
+    assert sum(missing for _, missing, _ in latest(world, "sequence").values()) == 499
+    assert all(ended_at is not None for _, _, ended_at in latest(world, "sequence").values())
+
+
+def test_a_line_that_comes_and_goes_is_one_silence_after_the_first_ones(world: World) -> None:
+    journal, now_ns = world.journal(), START_NS
+    for number in range(1, 30):
+        journal.append_event(RecordKind.CONNECT, now_ns, 0, connection(number))
+        journal.append_frames(now_ns + 1_000, 0, [book(number)])
+        journal.append_event(RecordKind.DISCONNECT, now_ns + 2_000, 0, {**connection(number), "cause": "disconnect"})
+        now_ns += SEC_NS // 5
+    journal.append_event(RecordKind.CONNECT, now_ns, 0, connection(30))
+    journal.append_frames(now_ns + (STRETCH_SECS + 1) * SEC_NS, 0, [book(100)])
+    world.run()
+    found = rows(world, "silence")
+    assert len(found) == SINGLE_ROWS + 2
+    assert len({gap_id for gap_id, *_ in found}) == SINGLE_ROWS + 1
+    started_at, ended_at = world.query("SELECT started_at, ended_at FROM gaps ORDER BY detected_at DESC LIMIT 1")[0]
+    assert started_at == (START_NS + SINGLE_ROWS * SEC_NS // 5 + 2_000) // 1_000
+    assert ended_at == now_ns // 1_000
+
+
+def test_a_budget_that_is_spent_again_and_again_is_no_flood_of_rows(world: World) -> None:
+    journal = world.journal()
+    for number in range(100):
+        started_ns = START_NS + number * SEC_NS // 10
+        info = {"frames": 3, "bytes": 300, "started_ns": started_ns}
+        journal.append_event(RecordKind.RESUMED, started_ns + 1_000, 0, info)
+    world.run()
+    streams = 6
+    assert len(rows(world, "budget")) == streams * (SINGLE_ROWS + 1)
+    assert world.numbers["refused"] == 300
+
+
+def test_an_id_that_steps_back_is_reported_once_a_stretch_and_kept(world: World) -> None:
+    journal = world.journal()
+    ids = [100, 140, 120, 200, 160, 300]
+    journal.append_frames(START_NS, 0, [book(n) for n in ids])
+    journal.append_frames(START_NS + (STRETCH_SECS + 2) * SEC_NS, 0, [book(400)])
+    world.run()
+    assert [row[0] for row in world.query("SELECT id FROM messages ORDER BY row")] == [*ids, 400]
+    assert world.query("SELECT stream_type, kind, cause, expected_id, actual_id, missing, status FROM gaps") == [
+        ("book_snapshot", "out_of_order", "exchange", "140", "120", 1, "open"),
+        ("book_snapshot", "out_of_order", "exchange", "140", "120", 2, "unrepairable"),
+    ]
+
+
+def test_ids_of_lines_and_of_connections_that_overlap_may_come_in_any_order(world: World) -> None:
+    journal = world.journal()
+    journal.append_event(RecordKind.CONNECT, START_NS, 0, connection(1))
+    journal.append_event(RecordKind.CONNECT, START_NS, 1, connection(2))
+    journal.append_frames(START_NS + 1, 0, [book(100), book(120)])
+    journal.append_frames(START_NS + 2, 1, [book(90), book(110)])
+    journal.append_event(RecordKind.CONNECT, START_NS + 3, 0, connection(3))
+    journal.append_frames(START_NS + 4, 0, [book(130), book(125), book(140)])
+    journal.append_event(RecordKind.DISCONNECT, START_NS + 5, 0, {**connection(1), "cause": "disconnect"})
+    journal.append_frames(START_NS + 6, 0, [book(135), book(150)])
+    world.run()
+    assert world.query("SELECT * FROM gaps") == []
+    journal.append_frames(START_NS + 7, 0, [book(145)])
+    world.run()
+    assert world.query("SELECT kind, expected_id, actual_id FROM gaps") == [("out_of_order", "150", "145")]
+
+
+def test_a_series_that_restarts_again_and_again_is_no_flood_and_every_message_is_kept(world: World) -> None:
+    journal, sent = world.journal(), []
+    for restart in range(30):
+        sent += [trade(n, at=restart * 1_000 + n) for n in range(400, 0, -1)[::-1]]
+    journal.append_frames(START_NS, 0, sent)
+    world.run()
+    assert world.query("SELECT count(*) FROM messages") == [(len(sent),), (0,)]
+    kinds = {kind for (kind,) in world.query("SELECT DISTINCT kind FROM gaps")}
+    assert kinds <= {"reset", "duplicate_conflict"}
+    assert len(rows(world, "reset")) <= SINGLE_ROWS + 1
+
+
+class Feed:
+    """A journal that goes on second by second."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.journal = world.journal()
+        self.secs = 0
+        self.connections = 0
+        self.connect()
+
+    @property
+    def now_ns(self) -> int:
+        return START_NS + self.secs * SEC_NS
+
+    def connect(self) -> None:
+        self.connections += 1
+        self.journal.append_event(RecordKind.CONNECT, self.now_ns, 0, connection(self.connections))
+
+    def disconnect(self, reason: str = "lost") -> None:
+        about = {**connection(self.connections), "cause": "disconnect", "reason": reason}
+        self.journal.append_event(RecordKind.DISCONNECT, self.now_ns, 0, about)
+
+    def say(self, *frames: bytes) -> None:
+        self.secs += 1
+        self.journal.append_frames(self.now_ns, 0, list(frames))
+
+    def run(self) -> list[tuple[Any, ...]]:
+        """What the ledger says: kind, seconds from start to end, status, what repaired it."""
+        self.world.now_ns = self.now_ns
+        self.world.run()
+        found = self.world.query(
+            "SELECT stream_type, kind, started_at, ended_at, status, repaired_by FROM gaps ORDER BY detected_at"
+        )
+        return [(*row[:2], *map(self._secs, row[2:4]), *row[4:6]) for row in found]
+
+    @staticmethod
+    def _secs(time_us: int | None) -> float | None:
+        return None if time_us is None else time_us / 1e6 - START_NS / 1e9
+
+
+@pytest.fixture
+def feed(world: World) -> Feed:
+    return Feed(world)
+
+
+def two_minutes(feed: Feed) -> None:
+    for _ in range(120):
+        feed.say(trade(feed.secs), book(feed.secs), trade(feed.secs, symbol="ETHUSDT"))
+
+
+def test_a_stream_that_falls_silent_while_others_speak_has_a_row_until_it_speaks(feed: Feed, world: World) -> None:
+    two_minutes(feed)
+    for _ in range(60):
+        feed.say(trade(feed.secs, symbol="ETHUSDT"))
+        if feed.secs == 165:
+            opened = [("book_snapshot", "silence", 120, None, "open", None)]
+            opened.append(("trade", "silence", 120, None, "open", None))
+            assert sorted(feed.run()) == opened  # and on behind a restart and the border of a segment
+    feed.say(trade(120), book(500), trade(180, symbol="ETHUSDT"))
+    assert sorted(feed.run(), key=str)[::2] == [
+        ("book_snapshot", "silence", 120, 181, "unrepairable", None),
+        ("trade", "silence", 120, 181, "repaired", "continuity"),
+    ]
+
+
+def test_a_silence_that_cost_messages_is_not_repaired_by_continuity(feed: Feed) -> None:
+    two_minutes(feed)
+    for _ in range(60):
+        feed.say(trade(feed.secs, symbol="ETHUSDT"))
+    feed.say(trade(150))
+    rows = {row[1]: row for row in feed.run() if row[0] == "trade"}
+    assert rows["silence"][2:] == (120, 181, "unrepairable", None)
+    assert rows["sequence"][4] == "open"
+
+
+def test_a_stream_that_stays_away_has_one_row_whatever_becomes_of_its_connections(feed: Feed) -> None:
+    two_minutes(feed)
+    for _ in range(5):
+        for _ in range(40):
+            feed.say(trade(feed.secs, symbol="ETHUSDT"))
+        feed.disconnect()
+        feed.secs += 3
+        feed.connect()
+    rows = feed.run()
+    assert [row for row in rows if row[0] == "book_snapshot"] == [("book_snapshot", "silence", 120, None, "open", None)]
+
+
+def test_a_connection_closed_for_its_silence_was_away_since_its_last_data(feed: Feed) -> None:
+    two_minutes(feed)
+    feed.secs += 30
+    feed.disconnect("silent")
+    feed.secs += 5
+    feed.connect()
+    feed.say(trade(120), book(500))
+    assert feed.run() == [("book_snapshot", "silence", 120, 155, "unrepairable", None)]
+
+
+def test_silence_of_a_whole_feed_that_stays_connected_is_found_when_it_speaks(feed: Feed) -> None:
+    two_minutes(feed)
+    feed.secs += 100
+    feed.say(trade(120), book(500), trade(120, symbol="ETHUSDT"))
+    found = {row[0]: row for row in feed.run()}
+    assert [found[name][4:] for name in ("trade", "book_snapshot")] == [
+        ("repaired", "continuity"), ("unrepairable", None)
+    ]  # fmt: skip
+    assert found["book_snapshot"][3] - found["book_snapshot"][2] == pytest.approx(101, abs=5)
+
+
+def test_a_quiet_symbol_is_not_silent_and_one_that_pauses_again_and_again_learns(feed: Feed) -> None:
+    symbol, quiet, paused = "ETHUSDT", 0, 0
+    for second in range(6_000):
+        frames = [book(second)]
+        if second % 97 == 0:
+            frames.append(trade(quiet, symbol=symbol))
+            quiet += 1
+        if second % 400 < 200:
+            frames.append(trade(paused))
+            paused += 1
+        feed.say(*frames)
+    rows = feed.run()
+    assert all(row[:2] == ("trade", "silence") for row in rows)
+    opened = [row for row in rows if row[4] == "open"]
+    assert 1 <= len(opened) <= 4
+    assert [row[5] for row in rows if row[4] != "open"] == ["continuity"] * (len(rows) - len(opened))

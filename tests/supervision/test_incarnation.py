@@ -1,0 +1,144 @@
+"""Real lives, killed and stopped while they hold their locks: nobody else ever waits for those."""
+
+import gc
+import multiprocessing
+import os
+import queue
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from collector.channel.channel import Notice
+from collector.config import Config
+from collector.processes.loop import Assignment, Links
+from collector.supervision.incarnation import LocalIncarnation, Target
+from tests.whole.running import wait_for
+
+T = TypeVar("T")
+KILLS = 3
+PROMPT_SECS = 60.0
+"""What would wait for a lock of the dead would wait for ever."""
+
+
+def touch_everything(_assignment: Assignment, _config: Config, links: Links) -> None:
+    """A child that is in is_set(), get() and put() all the time."""
+
+    def ask() -> None:
+        while True:
+            links.stop.is_set()
+
+    def take() -> None:
+        while True:
+            with suppress(queue.Empty):
+                links.down.get(timeout=0.001)
+
+    for work in (ask, take):
+        threading.Thread(target=work, daemon=True).start()
+    number = 0
+    while True:
+        number += 1
+        with suppress(queue.Full):
+            links.up.put_nowait(Notice("child", "appended", 0, number))
+
+
+def echo(_assignment: Assignment, _config: Config, links: Links) -> None:
+    """A child that sends back what it hears, until told to stop."""
+    while not links.stop.is_set():
+        with suppress(queue.Empty):
+            links.up.put_nowait(links.down.get(timeout=0.05))
+
+
+def new_life(target: Target, number: int) -> LocalIncarnation:
+    assignment = Assignment("writer", "run", number, stops_on_signal=False)
+    return LocalIncarnation(target, assignment, Config(), multiprocessing.get_context("spawn"))
+
+
+Begin = Callable[[Target], LocalIncarnation]
+
+
+@pytest.fixture
+def begin() -> Iterator[Begin]:
+    """Begin a life; all are over at the end."""
+    lives: list[LocalIncarnation] = []
+
+    def make(target: Target) -> LocalIncarnation:
+        lives.append(new_life(target, len(lives) + 1))
+        return lives[-1]
+
+    yield make
+    for life in lives:
+        with suppress(ValueError):  # buried
+            life.kill()
+            life.bury()
+
+
+def promptly(call: Callable[..., T], *arguments: Any) -> T:
+    """What the call returns; a failure if it waits."""
+    answers: list[T] = []
+    thread = threading.Thread(target=lambda: answers.append(call(*arguments)), daemon=True)
+    thread.start()
+    thread.join(PROMPT_SECS)
+    assert not thread.is_alive(), f"{call} hangs"
+    return answers[0]
+
+
+def use(life: LocalIncarnation) -> None:
+    """All that the supervisor does with a life, over and over."""
+    for number in range(600):
+        life.notices()
+        life.forward(Notice("supervisor", "sealed", 0, number))
+        life.depths()
+    life.tell_stop()
+    life.kill()
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_life_that_ends_or_stands_inside_its_locks_holds_up_nobody(begin: Begin, *, stopped: bool) -> None:
+    chance = random.Random(5)
+    for _ in range(KILLS):
+        life = begin(touch_everything)
+        wait_for(life.notices)
+        time.sleep(chance.uniform(0, 0.02))  # wherever it is then
+        assert life.pid is not None
+        os.kill(life.pid, signal.SIGSTOP if stopped else signal.SIGKILL)
+        promptly(use, life)
+        wait_for(lambda life=life: life.exit_code is not None)  # type: ignore[misc]
+        assert life.exit_code == -signal.SIGKILL
+        promptly(life.bury)
+    heir = begin(echo)
+    said = Notice("supervisor", "sealed", 0, 7)
+    heir.forward(said)
+    assert wait_for(heir.notices) == [said]
+    heir.tell_stop()
+    wait_for(lambda: heir.exit_code is not None)
+    assert heir.exit_code == 0
+
+
+def held() -> tuple[int, int]:
+    """File descriptors and threads of this process."""
+    gc.collect()
+    fds, threads = (len(list(Path("/proc/self", name).iterdir())) for name in ("fd", "task"))
+    return fds, threads
+
+
+def test_a_life_that_was_buried_leaves_nothing_in_its_parent() -> None:
+    def live_and_die() -> None:
+        life = new_life(echo, 1)
+        life.forward(Notice("supervisor", "sealed", 0, 1))
+        wait_for(life.notices)
+        life.kill()
+        wait_for(lambda: life.exit_code is not None)
+        life.bury()
+
+    live_and_die()  # the first one brings what stays: the tracker's pipe
+    before = held()
+    for _ in range(2):
+        live_and_die()
+    wait_for(lambda: all(after <= early for after, early in zip(held(), before, strict=True)), PROMPT_SECS)

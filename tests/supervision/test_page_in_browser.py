@@ -1,0 +1,314 @@
+"""The page at `/` in a real browser, over the recorder's own server."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from collector.domain.records import StreamKey
+from collector.supervision.view import View
+from tests.browser import Visitor, browser
+from tests.supervision.showing import TYPES, Served, Shown, serving, small
+
+TOKEN = "planted-planted-planted"
+NASTY = (
+    "<script>document.title='pwned'</script>",
+    "<img src=x onerror=\"document.title='pwned'\">",
+    "\u202etxt.TDSU\u202c",
+    "BTC\u0000\u0007&amp;USDT'\"`",
+    "W" * 300,
+    "عملة",
+)
+LOST = StreamKey("binance", "ETHUSDT", "book_snapshot")
+MENDED = StreamKey("binance", "BTCUSDT", "trade")
+
+Visit = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as running:
+        yield running
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Served]]:
+    with ExitStack() as stack:
+        yield lambda view, token="": stack.enter_context(serving(view, token))
+
+
+@pytest.fixture
+def visitor(chromium: Browser, serve: Callable[..., Served]) -> Iterator[Visitor]:
+    """Fails the test whose page said anything on the console, such as a violation of its policy; leaves before the server."""
+    guest = Visitor(chromium)
+    yield guest
+    guest.leave()
+    assert guest.said == []
+
+
+def row(page: Page, key: StreamKey) -> str:
+    """What a screen reader says of a stream."""
+    return str(page.get_by_role("button", name=f"{' '.join(key)}:").get_attribute("aria-label"))
+
+
+def state(page: Page) -> str | None:
+    return page.locator("html").get_attribute("data-state")
+
+
+def test_a_recorder_that_records_says_so_and_shows_what_flows(visitor: Visitor, serve: Callable[..., Served]) -> None:
+    page = visitor.open(serve(small().look()).url)
+    expect(page.get_by_role("status")).to_have_text("Recording")
+    expect(page).to_have_title("Recording · recorder-1")
+    assert state(page) == "well"
+    stations = page.locator("#flow .station")
+    assert stations.locator("h3").all_text_contents() == ["Exchange", "Ingest", "Writer", "Archive"]
+    assert re.search(r"1,\d\d\d rows / s", stations.nth(2).inner_text())
+    assert page.locator("#reasons li").count() == 0
+    # The verdict alone is told to those who listen, not each number that changes.
+    assert page.locator("[aria-live], [role=status], [role=alert]:visible").count() == 1
+
+
+def test_it_says_in_words_what_is_wrong_until_it_is_well_again(visitor: Visitor, serve: Callable[..., Served]) -> None:
+    shown = small()
+    served = serve(shown.look())
+    page = visitor.open(served.url)
+    expect(page.locator("h1")).to_have_text("Recording")
+    shown.archive["last_error"] = "PUT: 403 Forbidden"
+    shown.changes["clock_offsets_us"] = {"binance": -1_500_000}
+    served.view = shown.look()
+    expect(page.locator("h1")).to_have_text("The archive takes nothing, and 1 more")
+    assert state(page) == "ill"
+    texts = page.locator("#reasons li").all_inner_texts()
+    assert "403 Forbidden" in texts[0]
+    assert "this machine's clock is slow" in texts[1]
+    shown.archive["last_error"], shown.changes["clock_offsets_us"] = None, {}
+    served.view = shown.look()
+    expect(page.locator("h1")).to_have_text("Recording")
+    assert page.locator("#reasons li").count() == 0
+
+
+def test_the_strips_show_the_gaps_that_are_there_and_the_worst_come_first(
+    visitor: Visitor, serve: Callable[..., Served]
+) -> None:
+    page = visitor.open(serve(small().look()).url)
+    rows = page.locator("#list .row")
+    expect(rows).to_have_count(10)
+    assert "unverifiable 23 h 45 min, gap 15 min" in row(page, LOST)
+    assert "recorded 23 h 45 min, repaired 15 min" in row(page, MENDED)
+    assert rows.first.get_attribute("aria-label") == row(page, LOST)
+    strip = rows.first.locator("svg")
+    drawn = {letter: strip.locator(f"path.{letter}").get_attribute("d") or "" for letter in "rupgn"}
+    assert {letter: d.count("M") for letter, d in drawn.items()} == {"r": 0, "u": 3, "p": 0, "g": 2, "n": 0}
+    paint = "(node) => getComputedStyle(node).fill"
+    fills = {str(strip.locator(f"path.{letter}").evaluate(paint)) for letter in "rupg"}
+    assert len(fills) == 4
+    assert any("url(" in fill for fill in fills)
+    legend = dict(re.findall(r"(Gap|Gap, repaired)\s+([\d.]+ %)", page.locator("#legend").inner_text()))
+    assert legend == {"Gap": "0.4 %", "Gap, repaired": "0.1 %"}
+    assert "99.6 %" in page.locator("#share").inner_text()
+
+
+def test_what_happened_is_told_newest_first_and_an_outage_is_one_thing(
+    visitor: Visitor, serve: Callable[..., Served]
+) -> None:
+    page = visitor.open(serve(small().look()).url)
+    titles = page.locator("#events .what b")
+    expect(titles.first).to_have_text("A segment was archived")
+    assert titles.all_text_contents().count("Gap: silence of 5 min") == 1
+    assert page.locator("#events li", has_text="5 streams").count() == 1
+    page.get_by_label("only trouble").check()
+    expect(titles.first).to_have_text("Gap: silence")
+    assert "Connected" not in titles.all_text_contents()
+
+
+def test_everything_can_be_done_from_the_keyboard(visitor: Visitor, serve: Callable[..., Served]) -> None:
+    page = visitor.open(serve(small().look()).url)
+    rows = page.locator("#list .row")
+    expect(rows).to_have_count(10)
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.locator("#theme")).to_be_focused()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#streams")).to_be_focused()
+    for name in ("#search", "#sort", "#group"):
+        page.keyboard.press("Tab")
+        expect(page.locator(name)).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(rows.first).to_be_focused()
+    outline = rows.first.evaluate("(node) => getComputedStyle(node).outlineStyle")
+    assert outline == "solid"
+    page.keyboard.press("ArrowDown")
+    expect(rows.nth(1)).to_be_focused()
+    page.keyboard.press("End")
+    expect(rows.nth(9)).to_be_focused()
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog", name="ETHUSDT")).to_be_visible()
+    assert page.locator("#detail-runs li").all_text_contents()[0].endswith(": gap")
+    page.keyboard.press("Escape")
+    expect(page.locator("#detail")).to_be_hidden()
+    expect(rows.first).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_label("only trouble")).to_be_focused()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_narrow_screen_shows_all_without_scrolling_sideways(
+    visitor: Visitor, serve: Callable[..., Served], scheme: str
+) -> None:
+    shown = Shown(NASTY)
+    shown.archive["last_error"] = "x" * 400
+    page = visitor.open(serve(shown.look()).url, viewport={"width": 360, "height": 780}, color_scheme=scheme)
+    expect(page.locator("#list .row").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.locator("#list .row").first.click()
+    expect(page.locator("#detail")).to_be_visible()
+    assert page.evaluate("document.querySelector('#detail').scrollWidth") <= 360
+
+
+def ground(page: Page) -> str:
+    return str(page.evaluate("getComputedStyle(document.documentElement).backgroundColor"))
+
+
+def test_light_and_dark_follow_the_system_until_somebody_chooses(
+    visitor: Visitor, serve: Callable[..., Served]
+) -> None:
+    page = visitor.open(serve(small().look()).url, color_scheme="dark")
+    dark = ground(page)
+    page.emulate_media(color_scheme="light")
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    light = ground(page)
+    assert light != dark
+    page.get_by_role("button", name="Use the dark colours").click()
+    assert ground(page) == dark
+    page.reload()
+    expect(page.get_by_role("button", name="Use the light colours")).to_be_visible()
+    assert ground(page) == dark
+
+
+def test_nothing_moves_for_those_who_asked_for_less_motion(visitor: Visitor, serve: Callable[..., Served]) -> None:
+    view = small().look()
+    moving = "[...document.querySelectorAll('*')].flatMap((node) => node.getAnimations()).length"
+    page = visitor.open(serve(view).url)
+    expect(page.locator("h1")).to_have_text("Recording")
+    assert page.evaluate(moving) > 0
+    still = visitor.open(serve(view).url, reduced_motion="reduce")
+    expect(still.locator("h1")).to_have_text("Recording")
+    assert still.evaluate(moving) == 0
+
+
+def test_a_token_is_asked_for_sent_as_a_header_and_kept_nowhere(
+    chromium: Browser, serve: Callable[..., Served]
+) -> None:
+    guest = Visitor(chromium)
+    page = guest.open(serve(small().look(), TOKEN).url)
+    field = page.get_by_label("This recorder asks for its token")
+    expect(field).to_be_focused()
+    assert page.locator("main").is_hidden()
+    field.fill("planted")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_have_text("That is not its token.")
+    field.fill(TOKEN)
+    with page.expect_request("**/page.json") as sent:
+        page.keyboard.press("Enter")
+    assert sent.value.headers["authorization"] == f"Bearer {TOKEN}"
+    expect(page.locator("h1")).to_have_text("Recording")
+    kept = "JSON.stringify([location.href, document.cookie, {...localStorage}, {...sessionStorage}, token.value])"
+    assert "planted" not in page.evaluate(kept)
+    guest.leave()
+    assert {*guest.said} == {"Failed to load resource: the server responded with a status of 401 (Unauthorized)"}
+
+
+def test_whatever_comes_from_outside_is_shown_as_text(visitor: Visitor, serve: Callable[..., Served]) -> None:
+    shown = Shown(NASTY, ("trade",))
+    for place, text in enumerate(NASTY):
+        shown.happen(place, "warning", "connect_failed", text)
+        shown.plant(StreamKey("binance", text, "trade"), 2.0, kind=text)
+    shown.archive["last_error"] = NASTY[1]
+    page = visitor.open(serve(shown.look()).url)
+    names = page.locator("#list .name b")
+    expect(names).to_have_count(len(NASTY))
+    said = [name.replace("\ufffd", "\u0000") for name in names.all_text_contents()]
+    assert sorted(said) == sorted(NASTY)
+    assert NASTY[0] in page.locator("#events").inner_text()
+    assert NASTY[1] in page.locator("#reasons").inner_text()
+    page.locator("#list .row", has_text="<script>").click()
+    expect(page.locator("#detail-title")).to_have_text(NASTY[0])
+    assert page.locator("img, #list script, #events script, #detail script").count() == 0
+    assert "pwned" not in page.title()
+
+
+@pytest.fixture(scope="module")
+def crowd() -> View:
+    shown = Shown([f"S{number:04}USDT" for number in range(600)])
+    shown.plant(StreamKey("binance", "S0300USDT", "trade"), 3.0)
+    return shown.look()
+
+
+def nodes(page: Page) -> int:
+    return int(page.evaluate("document.querySelectorAll('*').length"))
+
+
+def test_three_thousand_streams_are_a_short_list_that_can_be_searched_and_walked_to_its_end(
+    visitor: Visitor, serve: Callable[..., Served], crowd: View
+) -> None:
+    page = visitor.open(serve(crowd).url)
+    rows = page.locator("#list .row")
+    expect(rows).to_have_count(12)
+    assert "S0300USDT trade: has gaps" in str(rows.first.get_attribute("aria-label"))
+    page.get_by_role("button", name="Show all 3,000").click()
+    rows.first.focus()
+    page.keyboard.press("End")
+    expect(page.locator("#list .row:focus")).to_have_attribute("aria-label", re.compile("^binance S0599USDT trade"))
+    assert page.locator("#list li:has(:focus)").get_attribute("aria-posinset") == "3000"
+    assert nodes(page) < 1_500
+    page.get_by_label("Find a stream").fill("s0123 delta")
+    expect(rows).to_have_count(1)
+    page.get_by_label("Find a stream").fill("nobody is called that")
+    expect(page.locator("#none")).to_be_visible()
+    page.get_by_label("Find a stream").fill("")
+    page.get_by_label("Group").select_option("type")
+    heads = page.locator("#list .row.head")
+    for left in range(len(TYPES), 0, -1):
+        expect(heads.first).to_be_visible()
+        page.locator("#list .row.head[aria-expanded=true]").first.click()
+        expect(page.locator("#list .row.head[aria-expanded=false]")).to_have_count(len(TYPES) - left + 1)
+    assert page.locator("#list .row").count() == len(TYPES)
+    assert nodes(page) < 1_500
+
+
+def test_a_recorder_that_answers_no_more_is_said_to_be_silent_and_heard_again(
+    chromium: Browser, serve: Callable[..., Served]
+) -> None:
+    guest = Visitor(chromium)
+    served = serve(small().look())
+    page = guest.open(served.url)
+    expect(page.locator("h1")).to_have_text("Recording")
+    served.fall_silent()
+    expect(page.locator("h1")).to_have_text("No answer")
+    expect(page.locator("#heard")).to_have_text(re.compile(r"Last heard \d+ m?s ago; asking again"))
+    assert page.locator("#list .row").count() == 10
+    served.answer()
+    expect(page.locator("h1")).to_have_text("Recording")
+    guest.leave()
+    assert all("ERR_" in line for line in guest.said)
+
+
+def test_a_page_nobody_looks_at_asks_nothing(visitor: Visitor, serve: Callable[..., Served]) -> None:
+    asked: list[str] = []
+    page = visitor.open(serve(small().look()).url, clock=True)
+    expect(page.locator("h1")).to_have_text("Recording")
+    with page.expect_response("**/page.json") as answered:
+        page.clock.run_for(2_000)
+    answered.value.finished()
+    page.on("request", lambda request: asked.append(request.url))
+    turn = "(hidden) => { Object.defineProperty(document, 'hidden', {configurable: true, get: () => hidden}); document.dispatchEvent(new Event('visibilitychange')); }"
+    page.evaluate(turn, arg=True)
+    page.clock.run_for(60_000)
+    assert asked == []
+    with page.expect_request("**/page.json"):
+        page.evaluate(turn, arg=False)
