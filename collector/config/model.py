@@ -69,6 +69,7 @@ class IngestConfig(Section):
     reconnect_base_delay_secs: Secs = 5.0
     reconnect_max_delay_secs: Annotated[Secs, not_below("reconnect_base_delay_secs")] = 300.0
     stale_timeout_secs: Secs = 30.0
+    first_data_timeout_secs: Secs = 60.0
 
 
 class ChannelConfig(Section):

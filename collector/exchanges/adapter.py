@@ -99,6 +99,14 @@ class Adapter(Protocol):
         """
         ...
 
+    def elsewhere(self, keys: Sequence[StreamKey], ws_url: str) -> list[ConnectionPlan]:
+        """Where streams may be had that were acknowledged as planned and never came; empty where there is no such place."""
+        ...
+
+    def speaker(self, subscription: Subscription) -> Callable[[bytes], StreamKey | None]:
+        """Build a function that says whose message a frame begins with; None where it is not to be seen at a glance."""
+        ...
+
     def control(self, frame: bytes) -> Control | None:
         """What a frame means for the connection; None for what looks like market data. Cheap: runs on every frame."""
         ...

@@ -48,11 +48,11 @@ class BinanceUsdm(CombinedStreams):
     ws_url = "wss://fstream.binance.com"
     channels = MappingProxyType(
         {
-            "book_snapshot": Channel("depth20@100ms", IdRule.RISING, "/public"),
-            "book_delta": Channel("depth@100ms", IdRule.CHAINED, "/public"),
-            "trade": Channel("trade", IdRule.DENSE, "/public"),
-            "agg_trade": Channel("aggTrade", IdRule.DENSE, "/market"),
-            "book_ticker": Channel("bookTicker", IdRule.RISING, "/public"),
+            "book_snapshot": Channel("depth20@100ms", IdRule.RISING, "/public", "/market"),
+            "book_delta": Channel("depth@100ms", IdRule.CHAINED, "/public", "/market"),
+            "trade": Channel("trade", IdRule.DENSE, "/public", "/market"),
+            "agg_trade": Channel("aggTrade", IdRule.DENSE, "/market", "/public"),
+            "book_ticker": Channel("bookTicker", IdRule.RISING, "/public", "/market"),
         }
     )
     shapes = SHAPES
@@ -61,14 +61,16 @@ class BinanceUsdm(CombinedStreams):
 
 
 class BinanceCoinm(CombinedStreams):
-    """COIN-M: all streams on one path. Sizes are contracts.
+    """COIN-M: all streams on one path, or on USD-M's. Sizes are contracts.
 
     A symbol without a delivery is a pair, whose streams are acknowledged, and silent.
     """
 
     exchange = "binance_coinm"
     ws_url = "wss://dstream.binance.com"
-    channels = MappingProxyType({name: channel._replace(path="") for name, channel in BinanceUsdm.channels.items()})
+    channels = MappingProxyType(
+        {name: channel._replace(path="", other_path=channel.path) for name, channel in BinanceUsdm.channels.items()}
+    )
     shapes = SHAPES
     limits = _LIMITS
     rest = _rest("https://dapi.binance.com", "binance_coinm", "/dapi/v1")

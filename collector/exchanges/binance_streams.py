@@ -4,7 +4,7 @@ A market is a subclass that says where it is, which channels it has and what it 
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from math import ceil
 from typing import ClassVar, Final, NamedTuple
@@ -40,6 +40,8 @@ class Channel(NamedTuple):
     name: str
     id_rule: IdRule
     path: str = ""
+    other_path: str | None = None
+    """Where else it may be, should it stay silent."""
 
 
 class CombinedStreams:
@@ -71,6 +73,22 @@ class CombinedStreams:
             for path in dict.fromkeys(channel.path for channel in self.channels.values())
             for part in self._parts([key for key in keys if self.channels[key.data_type].path == path])
         ]
+
+    def elsewhere(self, keys: Sequence[StreamKey], ws_url: str) -> list[ConnectionPlan]:
+        """On the channel's other path, if it has one."""
+        base = ws_url.rstrip("/") or self.ws_url
+        paths = {key: self.channels[key.data_type].other_path for key in keys}
+        return [
+            self._connection(base + path, part)
+            for path in dict.fromkeys(path for path in paths.values() if path is not None)
+            for part in self._parts([key for key in keys if paths[key] == path])
+        ]
+
+    def speaker(self, subscription: Subscription) -> Callable[[bytes], StreamKey | None]:
+        """The name in the wrap tells."""
+        names = {self._stream_name(key).encode(): key for key in self._keys(subscription)}
+        start = len(WRAP)
+        return lambda frame: names.get(frame[start : frame.find(b'"', start)])
 
     def control(self, frame: bytes) -> Control | None:
         """Acks, errors and `serverShutdown`; keep-alives are WebSocket pings and never get here."""

@@ -9,10 +9,12 @@ from typing import Any, Final
 
 from collector.channel.channel import Notice
 from collector.config import FeedConfig
+from collector.domain.redact import redact_url
 from collector.exchanges.adapter import Adapter, Subscription
 from collector.feed.budget import ConnectionBudget
 from collector.feed.connection import open_connection
 from collector.processes.context import Context
+from collector.processes.first_data import NAMED, FirstData
 from collector.processes.gate import JournalGate
 from collector.processes.journals import journal_folder, open_journal
 from collector.processes.readers import Reader, Readers
@@ -87,6 +89,10 @@ class _Ingest:
         self._readers = Readers(self._failures)
         self._tally = Tally()
         self._gate = JournalGate(journal, context.config.journal, context.clock.now_ns, context.log)
+        self._subscription = Subscription(tuple(feed.symbols), tuple(feed.data_types))
+        self._plans = adapter.plan(self._subscription, feed.ws_url)
+        timeout_secs = context.config.ingest.first_data_timeout_secs
+        self._first_data = FirstData(self._plans, adapter.speaker(self._subscription), timeout_secs)
         self._tools = self._make_tools(connect)
         self._rung_bytes = 0
         self._report_at = context.clock.monotonic()
@@ -114,8 +120,22 @@ class _Ingest:
         self._ring()
         now = self._context.clock.monotonic()
         if now >= self._report_at:
+            self._await_first_data(REPORT_SECS + now - self._report_at)
             self._report_at = now + REPORT_SECS
             self._look()
+
+    def _await_first_data(self, secs: float) -> None:
+        """Streams that never spoke are asked for where else they may be, once."""
+        for plan, keys in self._first_data.overdue(secs):
+            names = [f"{key.symbol} {key.data_type}" for key in keys[:NAMED]]
+            again = self._first_data.is_first_try(plan)
+            tries = self._adapter.elsewhere(keys, self._feed.ws_url) if again else []
+            urls = [redact_url(plan.url) for plan in tries]
+            self._context.log.warning("stream_never_spoke", plan=plan, count=len(keys), streams=names, tried_at=urls)
+            for other in tries:
+                # A line of its own: where both ways bring a stream, one may lag behind the other.
+                state = LineState(self._feed.lines, self._first_data.add(other), other.streams)
+                self._readers.start(Reader(self._tools, other, state, self._readers.start, is_trial=True))
 
     def _ring(self) -> None:
         appended = self._journal.appended_bytes
@@ -141,6 +161,7 @@ class _Ingest:
             "subscriptions_refused": self._tally["subscriptions_refused"],
             "reconnects": self._tally["reconnects"],
             "connect_failures": self._tally["connect_failures"],
+            "never_spoke": self._first_data.never_spoke,
             "disconnects": self._tally.by_label("disconnects"),
             "lines": self._readers.states(),
             "journal": {
@@ -152,9 +173,7 @@ class _Ingest:
         }
 
     def _start_readers(self) -> None:
-        subscription = Subscription(tuple(self._feed.symbols), tuple(self._feed.data_types))
-        plans = self._adapter.plan(subscription, self._feed.ws_url)
-        for line, (number, plan) in itertools.product(range(self._feed.lines), enumerate(plans)):
+        for line, (number, plan) in itertools.product(range(self._feed.lines), enumerate(self._plans)):
             self._readers.start(Reader(self._tools, plan, LineState(line, number, plan.streams), self._readers.start))
 
     def _leave(self) -> None:
@@ -195,4 +214,5 @@ class _Ingest:
             pause=self._stop.wait,
             numbers=itertools.count(1),
             tally=self._tally,
+            first_data=self._first_data,
         )

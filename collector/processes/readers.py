@@ -23,6 +23,8 @@ class Reader:
 
     A successor is started before the connection's lifetime ends; from then on reconnecting is the successor's. The old
     connection is read until the new one brings data, so a renewal leaves no hole, only copies.
+
+    One that is a trial gives up when a connection ends that has brought nothing.
     """
 
     def __init__(
@@ -33,12 +35,16 @@ class Reader:
         start: Callable[["Reader"], None],
         predecessor: "Reader | None" = None,
         first_delay_secs: float = 0.0,
+        *,
+        is_trial: bool = False,
     ) -> None:
         self._tools = tools
         self._plan = plan
         self._start = start
         self._predecessor = predecessor
         self._first_delay_secs = first_delay_secs
+        self._is_trial = is_trial
+        self._gave_up = False
         self._relieved = threading.Event()
         self._has_successor = False
         self._connects = 0
@@ -49,7 +55,7 @@ class Reader:
     def run(self) -> None:
         """Connect, read, wait, and again."""
         delay = self._first_delay_secs
-        while not (self._tools.pause(delay) or self._has_successor):
+        while not (self._tools.pause(delay) or self._has_successor or self._gave_up):
             delay = self._once()
             self.state.state = "waiting"
 
@@ -123,7 +129,8 @@ class Reader:
 
     def _ended(self, ending: Ending) -> float:
         state, tools = self.state, self._tools
-        over = tools.stop.is_set() or self._has_successor
+        self._gave_up = self._is_trial
+        over = tools.stop.is_set() or self._has_successor or self._gave_up
         delay = 0.0 if over else next(self._delays)
         about = {"connection": state.connection, "reason": ending.reason, "cause": ending.cause, "text": ending.text}
         tools.gate.event(RecordKind.DISCONNECT, state.line, about)
@@ -137,6 +144,7 @@ class Reader:
 
     def _data_flows(self) -> None:
         self._reset_delays()
+        self._is_trial = False
         if self._predecessor is not None:
             self._predecessor.relieve()
             self._predecessor = None

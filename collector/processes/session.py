@@ -15,6 +15,7 @@ from collector.exchanges.adapter import Adapter, Control, ControlKind
 from collector.feed.budget import ConnectionBudget
 from collector.feed.connection import Batch, Connection
 from collector.feed.socket import ConnectionOverError
+from collector.processes.first_data import FirstData
 from collector.processes.gate import JournalGate
 
 LEAVE_SECS: Final = 2.0
@@ -91,6 +92,7 @@ class FeedTools:
     numbers: Iterator[int]
     """Gives each connection of this process a number."""
     tally: Tally
+    first_data: FirstData
 
 
 class Session:
@@ -111,6 +113,7 @@ class Session:
         self._relieved = relieved
         self._on_data = on_data
         self._on_renewal = on_renewal
+        self._awaited = tools.first_data.of(state.plan)
         self._now = tools.clock.monotonic
         self._alive_at = self._opened_at = self._now()
         self._renew_at = self._opened_at + renewal_secs(tools.adapter.limits.lifetime_secs, tools.random)
@@ -126,6 +129,13 @@ class Session:
 
     def run(self) -> Ending:
         """Read until the connection is over, or this process, its successor or silence ends it."""
+        self._awaited.standing.add(id(self))
+        try:
+            return self._read()
+        finally:
+            self._awaited.standing.discard(id(self))
+
+    def _read(self) -> Ending:
         while True:
             try:
                 batch = self._connection.read()
@@ -139,6 +149,8 @@ class Session:
 
     def _take(self, batch: Batch) -> None:
         self._tools.gate.append(batch.received_ns, self._state.line, batch.frames, batch.binary)
+        if self._awaited.silent:
+            self._awaited.hear(batch.frames)
         meaning = self._tools.adapter.control
         controls = [control for frame in batch.frames if (control := meaning(frame)) is not None]
         if len(controls) < len(batch.frames):

@@ -28,7 +28,7 @@ A fault is KIND[=PROBABILITY][,FIELD=VALUE...]. Without a probability and withou
   FIELD  next (how often), after (how many pass first), stream, connection, everywhere (true: the same on every
          connection), now (true: without waiting for a frame), secs (stall, hang: without it, for ever), code,
          status and retry_after_secs (http: REST requests; handshake: WebSocket handshakes),
-         path (http, hang, empty, stale: the end of the REST requests' path), ids (hole: how many),
+         path (the end of the REST requests' or of the connections' path), ids (hole: how many),
          form (malformed: {", ".join(FORMS)})
 """
 

@@ -46,6 +46,8 @@ class Connection:
         self.held: dict[str, Frame] = {}
         """Frames kept back to be sent after the next of their stream."""
         self.stalled = False
+        self.path = ""
+        """The endpoint it stands on, without what it asks for."""
         self._sock = sock
         self._terms = terms
         self._dialogue = Dialogue(protocol, terms.pong_timeout_secs, any_dialect=terms.any_dialect)

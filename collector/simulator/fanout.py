@@ -44,7 +44,7 @@ class Fanout:
         for connection in readers:
             fault = common
             if fault is None and frame.stream not in connection.held:
-                fault = self.faults.strike(FRAME_KINDS, connection.number, frame.stream)
+                fault = self.faults.strike(FRAME_KINDS, connection.number, frame.stream, connection.path)
             connection.put(self._items(connection, fault, connection.formed(frame)))
 
     def _items(self, connection: Connection, fault: Fault | None, frame: Frame) -> list[Item]:

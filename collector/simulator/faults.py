@@ -50,7 +50,8 @@ class Fault:
     status: int = 429
     retry_after_secs: int = 1
     path: str | None = None
-    """REST_KINDS: only requests for paths that end so."""
+    """REST_KINDS: only requests for paths that end so; FRAME_KINDS: only connections to paths that end so. With it,
+    `drop=1` makes a stream that is acknowledged there and stays silent."""
     ids: int = 1
     """hole: how many."""
 

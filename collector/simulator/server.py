@@ -202,6 +202,7 @@ class Simulator:
         self._tally.connections += 1
         number = self._tally.connections
         connection = Connection(number, sock, protocol, self._terms, self._tally, self._log, self._fanout.stirred)
+        connection.path = path.partition("?")[0]
         self._log.event(number, "connect", path=path)
         self._fanout.connections.append(connection)
         connection.greet(wish)

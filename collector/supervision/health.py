@@ -81,7 +81,8 @@ def _stream_silent(facts: Facts) -> str:
     longest_first = sorted(facts.silent, key=lambda silence: silence.secs / silence.limit_secs, reverse=True)
     return _list(
         f"no durable row of {printable(' '.join(key))} for {secs:.0f} s (its limit is {limit_secs:.0f} s)"
-        for key, secs, limit_secs in longest_first
+        + ("" if ever_spoke else ", and none since the start")
+        for key, secs, limit_secs, ever_spoke in longest_first
     )
 
 

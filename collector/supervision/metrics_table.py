@@ -40,6 +40,9 @@ METRICS: Final = {
     "collector_disconnects_total": Metric("counter", ("feed", "cause"), "Connections that ended, by cause: stopped, renewed, silent, closed, lost, protocol, too_big."),
     "collector_connect_failures_total": Metric("counter", FEED, "Handshakes that failed."),
     "collector_subscriptions_refused_total": Metric("counter", FEED, "Subscriptions the exchange answered with an error."),
+    "collector_streams_never_spoke_total": Metric(
+        "counter", FEED, "Streams that were subscribed and brought nothing within ingest.first_data_timeout_secs."
+    ),
     "collector_feed_last_data_timestamp_seconds": Metric("gauge", FEED, "When a socket last brought market data."),
     "collector_clock_offset_seconds": Metric("gauge", FEED, "The smallest receive time minus exchange time of the last minutes; below zero this machine's clock is slow."),
     "collector_rest_clock_offset_seconds": Metric("gauge", FEED, "This machine's time minus the exchange's, as asked over REST; below zero this machine's clock is slow."),

@@ -37,6 +37,7 @@ _FEED_COUNTS: Final = {
     "reconnects": "collector_reconnects_total",
     "connect_failures": "collector_connect_failures_total",
     "subscriptions_refused": "collector_subscriptions_refused_total",
+    "never_spoke": "collector_streams_never_spoke_total",
 }
 _WRITER_COUNTS: Final = {
     "late": "collector_messages_late_total",

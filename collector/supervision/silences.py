@@ -15,11 +15,12 @@ _LOWEST_SECS: Final = 15.0
 
 
 class Silence(NamedTuple):
-    """A stream, how long it has had no durable row, and how long it may."""
+    """A stream, how long it has had no durable row, how long it may, and whether it ever had one."""
 
     key: StreamKey
     secs: float
     limit_secs: float
+    ever_spoke: bool = True
 
 
 class _Known:
@@ -74,5 +75,5 @@ class Silences:
         for known in self._known.values():
             secs = (now_us - known.durable_us) / 1e6 if known.durable_us else uptime_secs
             if secs > known.rhythm.limit_secs:
-                found.append(Silence(known.key, secs, known.rhythm.limit_secs))
+                found.append(Silence(known.key, secs, known.rhythm.limit_secs, known.durable_us > 0))
         return found

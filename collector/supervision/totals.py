@@ -14,7 +14,7 @@ Labels = tuple[str | int, ...]
 
 COUNTS: Final = frozenset({
     "frames", "bytes", "refused", "refused_bytes", "control", "subscriptions_refused", "reconnects", "connect_failures",
-    "disconnects",
+    "disconnects", "never_spoke",
     "messages", "stored", "duplicates", "late", "undecodable", "ledger", "commit_failures",
     "to_receive", "to_durable", "commits",
     "archived", "quarantined", "uploaded_objects", "failed_uploads", "rows",

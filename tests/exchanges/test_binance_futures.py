@@ -8,6 +8,7 @@ import pytest
 from collector.domain.errors import ConfigError
 from collector.domain.records import IdRule, StreamKey
 from collector.exchanges.adapter import ConnectionPlan, ControlKind, Subscription
+from collector.exchanges.binance import Binance
 from collector.exchanges.binance_futures import BinanceCoinm, BinanceUsdm
 from collector.exchanges.binance_streams import CombinedStreams
 
@@ -135,3 +136,24 @@ def test_answers_to_requests_are_no_data(adapter: CombinedStreams) -> None:
         assert control is not None
         assert control.kind is kind
         assert decode(frame) == []
+
+
+def test_streams_that_stay_silent_are_asked_for_on_the_other_path() -> None:
+    usdm, coinm = BinanceUsdm(), BinanceCoinm()
+    keys = [StreamKey("binance_usdm", "BTCUSDT", name) for name in ("book_delta", "agg_trade")]
+    book, trades = usdm.elsewhere(keys, "")
+    assert book == ConnectionPlan("wss://fstream.binance.com/market/stream?streams=btcusdt@depth@100ms", (), (keys[0],))
+    assert trades == ConnectionPlan("wss://fstream.binance.com/public/stream?streams=btcusdt@aggTrade", (), (keys[1],))
+    keys = [StreamKey("binance_coinm", "BTCUSD_PERP", name) for name in ("trade", "agg_trade")]
+    assert [plan.url.partition("?")[0] for plan in coinm.elsewhere(keys, "ws://127.0.0.1:9/")] == [
+        "ws://127.0.0.1:9/public/stream", "ws://127.0.0.1:9/market/stream"
+    ]  # fmt: skip
+    assert Binance().elsewhere([StreamKey("binance", "BTCUSDT", "trade")], "") == []
+
+
+def test_whose_a_frame_is_can_be_told_at_a_glance() -> None:
+    speaker = BinanceUsdm().speaker(Subscription(("BTCUSDT",), ("trade", "book_delta")))
+    assert speaker(b'{"stream":"btcusdt@trade","data":{}}') == StreamKey("binance_usdm", "BTCUSDT", "trade")
+    assert speaker(b'{"stream":"btcusdt@depth@100ms","data":{}}') == StreamKey("binance_usdm", "BTCUSDT", "book_delta")
+    for frame in (b'{"stream":"ethusdt@trade","data":{}}', b'{"result":null,"id":1}', b"", b'{"stream":"btcusdt@trade'):
+        assert speaker(frame) is None

@@ -49,7 +49,14 @@ class PlainAdapter:
     id_rules: Mapping[str, IdRule] = {}
     rest = None
 
-    def __init__(self, urls: Sequence[str] = (), limits: Limits = LIMITS, messages: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        urls: Sequence[str] = (),
+        limits: Limits = LIMITS,
+        messages: tuple[str, ...] = (),
+        other_urls: Sequence[str] = (),
+    ) -> None:
+        self._other_urls = other_urls
         self.limits = limits
         self._urls = urls
         self._messages = messages
@@ -57,6 +64,14 @@ class PlainAdapter:
     def plan(self, subscription: Subscription, ws_url: str) -> list[ConnectionPlan]:
         keys = tuple(StreamKey("plain", symbol, "trade") for symbol in subscription.symbols)
         return [ConnectionPlan(url, self._messages, keys) for url in self._urls or [ws_url]]
+
+    def elsewhere(self, keys: Sequence[StreamKey], ws_url: str) -> list[ConnectionPlan]:
+        return [ConnectionPlan(url, self._messages, tuple(keys)) for url in self._other_urls]
+
+    def speaker(self, subscription: Subscription) -> Callable[[bytes], StreamKey | None]:
+        """A frame begins with its symbol."""
+        symbols = {symbol.encode(): StreamKey("plain", symbol, "trade") for symbol in subscription.symbols}
+        return lambda frame: symbols.get(frame.partition(b" ")[0])
 
     def control(self, frame: bytes) -> Control | None:
         return CONTROLS.get(frame)
@@ -134,13 +149,15 @@ class Recording:
         adapter: PlainAdapter | None = None,
         lines: int = 1,
         stale_timeout_secs: float = 20.0,
+        first_data_timeout_secs: float = 60.0,
+        symbols: tuple[str, ...] = ("BTCUSDT",),
         base_delay_secs: float = 0.05,
         journal_config: JournalConfig | None = None,
         connect: Connect = open_connection,
         measure: MeasureSpace = measure_space,
         wrap_journal: Callable[[JournalWriter], JournalWriter] = lambda journal: journal,
     ) -> None:
-        feed = FeedConfig(name="plain", ws_url=url, lines=lines)
+        feed = FeedConfig(name="plain", ws_url=url, lines=lines, symbols=symbols)
         config = Config(
             data_dir=data_dir,
             feed=(feed,),
@@ -148,6 +165,7 @@ class Recording:
                 reconnect_base_delay_secs=base_delay_secs,
                 reconnect_max_delay_secs=base_delay_secs * 4,
                 stale_timeout_secs=stale_timeout_secs,
+                first_data_timeout_secs=first_data_timeout_secs,
             ),
             journal=journal_config or JournalConfig(fsync_interval_secs=0.05, min_free_bytes=0),
         )

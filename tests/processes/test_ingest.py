@@ -490,3 +490,41 @@ def test_a_journal_is_begun_once_the_full_disk_has_room(tmp_path: Path, monkeypa
     with pytest.raises(PermissionError):
         ingest.begin_journal(context, feed)
     assert ingest.begin_journal(replace(context, stopping=lambda: True), feed) is None
+
+
+def test_a_stream_that_is_acknowledged_and_silent_is_reported_and_asked_for_elsewhere(
+    start: Start, server: Server
+) -> None:
+    other = Server()
+    recording = start(
+        adapter=PlainAdapter(other_urls=[other.url]), symbols=("A", "B", "C"), first_data_timeout_secs=0.2
+    )
+    peer = server.accept(wire(b"ack"), wire(b"A 1"))
+    second = other.accept(wire(b"ack"), wire(b"B 1"))
+    wait_for(lambda: b"B 1" in recording.frames(), "what came elsewhere")
+    wait_for(lambda: len(recording.events("stream_never_spoke")) == 2, "word of what came nowhere")
+    stop(recording, peer, second)
+    other.close()
+
+    first, last = recording.events("stream_never_spoke")
+    assert (first["count"], first["streams"]) == (2, ["B trade", "C trade"])
+    assert first["tried_at"] == [other.url]
+    assert (last["streams"], last["tried_at"]) == (["C trade"], [])
+    assert recording.reports[-1]["never_spoke"] == 2
+    about = [(record.line, record.info["plan"]) for record in recording.records(RecordKind.CONNECT)]
+    assert about == [(0, 0), (1, 1)]
+
+
+def test_a_second_try_that_brings_nothing_is_given_up(start: Start, server: Server) -> None:
+    other = Server()
+    recording = start(adapter=PlainAdapter(other_urls=[other.url]), symbols=("A", "B"), first_data_timeout_secs=0.2)
+    peer = server.accept(wire(b"A 1"))
+    other.accept(wire(b"ack")).hang_up()
+    wait_for(lambda: recording.events("disconnected"), "the end of the second try")
+    told = len(recording.reports)
+    wait_for(lambda: len(recording.reports) > told + 1, "two reports after it")
+    stop(recording, peer)
+    assert [state["line"] for state in recording.reports[told + 1]["lines"]] == [0]
+    other.close()
+    assert len(recording.events("connected")) == 2
+    assert [entry["retry_secs"] for entry in recording.events("disconnected") if "retry_secs" in entry] == [0.0]

@@ -12,6 +12,7 @@ from collector.exchanges.adapter import ConnectionPlan
 from collector.feed.budget import ConnectionBudget
 from collector.feed.connection import open_connection
 from collector.processes.context import SystemClock
+from collector.processes.first_data import FirstData
 from collector.processes.gate import JournalGate
 from collector.processes.readers import Reader, Readers
 from collector.processes.session import FeedTools, LineState, Tally
@@ -47,6 +48,7 @@ class Line:
             pause=self._pause,
             numbers=itertools.count(1),
             tally=self.tally,
+            first_data=FirstData([ConnectionPlan(url, (), ())], lambda _frame: None, 60.0),
         )
         self.readers = Readers(SimpleQueue())
         self.readers.start(Reader(tools, ConnectionPlan(url, (), ()), LineState(0, 0, 1), self.readers.start))

@@ -268,3 +268,11 @@ def test_a_raw_connection_gets_faults_in_its_own_form(play: Play) -> None:
     texts = [text.decode() for text in receive_all(simulator.connect("/ws/btcusdt@trade"))]
     assert texts[:3] == ['{"e":"trade","t":0}', '{"e":"trade","t":1}', '{"e":"trade","t":1}']
     assert any(text.startswith('{"e":"serverShutdown"') for text in texts)
+
+
+def test_a_stream_can_be_acknowledged_on_one_path_and_come_on_another(play: Play) -> None:
+    simulator = play("drop=1,path=/market/stream", clients=2)
+    silent, other = (simulator.connect(f"/{path}{TRADES}") for path in ("market", "public"))
+    assert numbers(receive(other, 20)) == [*range(20)]
+    silent.send('{"method":"LIST_SUBSCRIPTIONS","id":1}')
+    assert "btcusdt@trade" in str(receive(silent, 1))

@@ -39,7 +39,7 @@ def ingest(*, pid: int = 11, incarnation: int = 1, **numbers: Any) -> dict[str, 
     return {
         "role": "ingest:binance", "pid": pid, "incarnation": incarnation, "state": "running", "updated_us": NOW_US,
         "feed": "binance", "frames": 9, "bytes": 900, "control": 1, "refused": 0, "refused_bytes": 0, "reconnects": 2,
-        "connect_failures": 1, "subscriptions_refused": 0, "disconnects": [["closed", 2]], "lines": [line()],
+        "connect_failures": 1, "subscriptions_refused": 0, "never_spoke": 0, "disconnects": [["closed", 2]], "lines": [line()],
         "journal": {"number": 1, "position": 900, "files": 1, "bytes": 900}, "log_lines_dropped": 0, "events": [],
         **numbers,
     }  # fmt: skip

@@ -1,0 +1,78 @@
+"""Waits for the first message of every stream: some are acknowledged by the exchange and then never sent.
+
+Readers tell what they hear only until every stream of their plan has spoken, or its time is over.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
+
+from collector.domain.records import StreamKey
+from collector.exchanges.adapter import ConnectionPlan
+
+NAMED: Final = 10
+"""Streams a log line names; the rest are counted."""
+
+Speaker = Callable[[bytes], StreamKey | None]
+
+
+class Awaited:
+    """The streams of one plan, shared by all connections that carry it, one after the other or at once."""
+
+    def __init__(self, keys: Iterable[StreamKey], speaker: Speaker) -> None:
+        self.silent = set(keys)
+        """Who has not spoken yet; empty once nobody is waited for."""
+        self.standing: set[int] = set()
+        """Connections that are open."""
+        self._speaker = speaker
+        self._waited_secs = 0.0
+
+    def hear(self, frames: Iterable[bytes]) -> None:
+        """Take in frames while anybody is `silent`."""
+        for frame in frames:
+            key = self._speaker(frame)
+            if key is not None:
+                self.silent.discard(key)
+
+    def wait(self, secs: float, timeout_secs: float) -> list[StreamKey]:
+        """So much time has passed; it counts while a connection stands. Who never spoke, once, when it is over."""
+        if self.standing and self.silent:
+            self._waited_secs += secs
+        if self._waited_secs < timeout_secs:
+            return []
+        silent, self.silent = self.silent, set()
+        return sorted(silent)
+
+
+class FirstData:
+    """All plans of a feed. Plans are numbered as in the journal; a stream's second try is a plan of its own."""
+
+    def __init__(self, plans: Sequence[ConnectionPlan], speaker: Speaker, timeout_secs: float) -> None:
+        self._speaker = speaker
+        self._timeout_secs = timeout_secs
+        self._plans = {number: Awaited(plan.keys, speaker) for number, plan in enumerate(plans)}
+        self._first_tries = len(self._plans)
+        self.never_spoke = 0
+        """Streams, counted once their time was over."""
+
+    def of(self, plan: int) -> Awaited:
+        """Who is waited for on that plan."""
+        return self._plans[plan]
+
+    def overdue(self, secs: float) -> Iterator[tuple[int, list[StreamKey]]]:
+        """So much time has passed; each plan whose time is over, with those who never spoke on it."""
+        for number, awaited in list(self._plans.items()):
+            keys = awaited.wait(secs, self._timeout_secs)
+            if keys:
+                if self.is_first_try(number):
+                    self.never_spoke += len(keys)
+                yield number, keys
+
+    def is_first_try(self, plan: int) -> bool:
+        """Whether it is a share of the feed's streams, and not a second try."""
+        return plan < self._first_tries
+
+    def add(self, plan: ConnectionPlan) -> int:
+        """Number a second try."""
+        number = len(self._plans)
+        self._plans[number] = Awaited(plan.keys, self._speaker)
+        return number
