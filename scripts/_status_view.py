@@ -1,6 +1,6 @@
 """The status as a terminal shows it. Every text is escaped and none is read as markup: names may come from an exchange."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -49,9 +49,11 @@ def fitted(
     status: Mapping[str, Any], now: datetime, console: Console, height: int, rates: Rates | None = None
 ) -> RenderableType:
     """The status in `height` lines: where not all streams fit, those that have waited longest for a durable row."""
-    above = Group(*_above(status, now, console, brief=height < TALL))
-    left = height - len(console.render_lines(above)) - 1
     streams, events = status["streams"], status["events"]
+    for above in _ways_above(status, now, console, brief=height < TALL):
+        left = height - len(console.render_lines(above)) - 1
+        if len(streams) + min(len(events), EVENTS) + 1 <= left:
+            break
     for_events = min(len(events), EVENTS, max(0, left - 1 - min(len(streams), _FEWEST_STREAMS) - 1))
     below = _below(events, for_events, console)
     left -= for_events + bool(for_events)
@@ -63,8 +65,17 @@ def fitted(
     return Group(above, _streams(some, now, console, rates or {}), more, *below)
 
 
-def _above(status: Mapping[str, Any], now: datetime, console: Console, *, brief: bool = False) -> list[RenderableType]:
-    """Everything above the streams; `brief` without spaces and without what is seldom worth a line."""
+def _ways_above(status: Mapping[str, Any], now: datetime, console: Console, *, brief: bool) -> Iterator[Group]:
+    """The same from the roomiest to the last resort."""
+    if not brief:
+        yield Group(*_above(status, now, console))
+    yield Group(*_above(status, now, console, brief=brief, spaced=False))
+
+
+def _above(
+    status: Mapping[str, Any], now: datetime, console: Console, *, brief: bool = False, spaced: bool = True
+) -> list[RenderableType]:
+    """Everything above the streams; `brief` without what is seldom worth a line."""
     signs = Signs(console)
     parts = (
         _heading(status),
@@ -73,7 +84,7 @@ def _above(status: Mapping[str, Any], now: datetime, console: Console, *, brief:
         _waiting(status, signs, brief=brief),
         _counts(status, now, brief=brief),
     )
-    return [shown_part for part in parts for shown_part in ((part,) if brief else (part, Text()))]
+    return [shown_part for part in parts for shown_part in ((part, Text()) if spaced else (part,))]
 
 
 def _heading(status: Mapping[str, Any]) -> Text:
@@ -82,6 +93,8 @@ def _heading(status: Mapping[str, Any]) -> Text:
         state.append(", nothing stored yet", "yellow")
     host = shown(status["host"], "bold")
     line = Text.assemble(state, "  ", host, f"  up {span(status['uptime_secs'])}  run ", shown(status["run_id"]))
+    if gaps := sum(stream["gaps"] for stream in status["streams"]):
+        line.append(f"  {number(gaps)} gap rows", "yellow")
     for reason in status["reasons"]:
         line.append_text(Text.assemble("\n  ", shown(reason["code"], "red"), "  ", shown(reason["text"])))
     return line

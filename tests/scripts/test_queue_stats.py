@@ -419,6 +419,17 @@ def test_everything_fits_a_screen_with_some_streams_and_some_events(
     assert "event_29" in lines[-1]
 
 
+def test_a_screen_with_room_for_all_streams_shows_them_all_before_it_spends_lines_on_space(view: ModuleType) -> None:
+    status = make_status(symbols=tuple(f"S{number}" for number in range(10)))
+    for height, spaced in ((36, False), (60, True)):
+        console = Console(width=120, record=True, file=io.StringIO())
+        console.print(view.fitted(status, NOW, console, height))
+        lines = [line.strip() for line in console.export_text().splitlines()]
+        assert sum(line.startswith("binance") for line in lines) == len(status["streams"])
+        assert ("" in lines) == spaced
+        assert "45 gap rows" in lines[0]
+
+
 def test_a_stream_has_its_rate_and_how_much_of_its_patience_is_spent(view: ModuleType) -> None:
     status = make_status()
     status["streams"][0] |= {"silent": True, "silent_after_secs": 25.0}
