@@ -1,6 +1,7 @@
 """What a cell of a coverage strip says: the verdict follows from what was seen in it. No I/O, no clock."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from collector.domain.records import StreamKey
@@ -32,6 +33,7 @@ def proves_continuity(key: StreamKey) -> bool:
     return (key.exchange, key.data_type) in _PROVING
 
 
+@lru_cache(maxsize=8_192)  # most streams share their day with others, or with themselves a second ago
 def runs(cells: bytes, *, proves: bool) -> str:
     """The verdicts, a letter and a count for each run, oldest first, such as `.12r270g6`.
 

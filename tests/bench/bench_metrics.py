@@ -21,6 +21,7 @@ from typing import Any
 from collector.config import Config, FeedConfig
 from collector.metrics import StreamNumbers, read_stats, stats_file
 from collector.supervision.exposition import exposition
+from collector.supervision.shown import page as page_object
 from collector.supervision.shown import status as status_object
 from collector.supervision.status import Status
 from collector.supervision.view import ChildState, Knowledge, View
@@ -118,6 +119,7 @@ def main() -> None:
         rows.append(("snapshot: supervisor's look, once a second", cpu_ms(snapshot.look, options.times)))
         view = snapshot.look()
         rows.append(("snapshot: /metrics, whenever asked", cpu_ms(lambda: exposition(view), options.times)))
+        rows.append(("snapshot: /page.json, whenever asked", cpu_ms(lambda: page_object(view), options.times)))
         rows.append(("snapshot: /status, whenever asked", cpu_ms(lambda: status_object(view), options.times)))
         add, add_all, page = multiprocess(options.streams)
         rows.append(("multiprocess: all counters, once a second", cpu_ms(add_all, options.times)))

@@ -4,7 +4,10 @@ import re
 from http import HTTPStatus
 from urllib.request import urlopen
 
+import pytest
+
 from collector.supervision import shown
+from collector.supervision.health import RULES
 from collector.supervision.pages import WITHOUT_TOKEN
 from collector.supervision.status_page import status_page
 from tests.supervision.made import archiver, ingest, known, reports, status, stream, writer
@@ -89,3 +92,24 @@ def test_a_stream_that_brought_nothing_yet_is_there_too() -> None:
     page = shown.page(status().look(reports(writer(streams=[silent])), known()))
     assert page["streams"][0][5:7] == [None, None]
     assert page["streams"][0][-1] == ".288"
+
+
+def luminance(colour: str) -> float:
+    """Source: WCAG 2.2, relative luminance."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("theme", [":root {", ':root[data-theme="dark"] {'])
+def test_words_stand_out_from_the_ground_in_both_themes(theme: str) -> None:
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", TEXT.split(theme)[1].split("}")[0]))
+    for ink in ("ink", "muted", "gap", "accent"):
+        for ground in ("ground", "card"):
+            darker, lighter = sorted((luminance(colours[ink]), luminance(colours[ground])))
+            assert (lighter + 0.05) / (darker + 0.05) >= 4.5, (ink, ground)
+
+
+def test_every_reason_of_ill_health_has_a_headline() -> None:
+    headlines = TEXT.split("const HEADLINES = {")[1].split("};")[0]
+    assert [code for code in RULES if f"{code}:" not in headlines] == []

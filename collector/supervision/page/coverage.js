@@ -61,12 +61,14 @@ function drawStrip(made, runs, width, cellSecs) {
   say(made.title, inWords(sums, cellSecs));
 }
 
-function axis(node, endedMs, hours) {
+const LABEL_PX = 56;
+
+function axis(node, endedMs, width) {
   const marks = [], start = endedMs - 86400000;
-  const step = hours * 3600000;
-  for (let at = Math.ceil(start / step) * step; at < endedMs - step / 3; at += step) {
+  const step = (width < 500 ? 6 : 3) * 3600000;
+  for (let at = Math.ceil(start / step) * step; at < endedMs; at += step) {
     const place = ((at - start) / 86400000) * 100;
-    if (place < 3) continue;
+    if (place * width < 50 * LABEL_PX || (100 - place) * width < 100 * LABEL_PX) continue;
     const label = made("span", {}, clock(at));
     label.style.left = `${place}%`;
     marks.push(label);
@@ -114,7 +116,7 @@ function showOverview(streams, coverage) {
   say($("share"), seen ? (sums.g ? `${percent(seen - sums.g, seen)} of the known time without a gap` : "no gap that is known") : "nothing is known yet");
   say(overview.title, `All ${number(streams.length)} streams together: ${STATES.map(([letter, word]) => `${word} ${percent(sums[letter], seen + sums["."])}`).join(", ")}`);
   const ended = coverage.ended_at_ms;
-  if (overview.ended !== `${ended} ${width}`) { overview.ended = `${ended} ${width}`; axis(overview.axis, ended, width < 500 ? 6 : 3); }
+  if (overview.ended !== `${ended} ${width}`) { overview.ended = `${ended} ${width}`; axis(overview.axis, ended, width); }
 }
 
 function percent(part, of) {

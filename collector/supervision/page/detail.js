@@ -17,7 +17,7 @@ function fillDetail(stream) {
   say($("detail-about"), `${stream.exchange} · ${stream.type} · ${stream.proves ? "its ids prove whether anything is missing" : "its exchange gives no ids that prove it whole"}`);
   const width = Math.round($("detail-strip").getBoundingClientRect().width);
   drawStrip(big, stream.runs, width, coverage.cell_secs);
-  axis(bigAxis, coverage.ended_at_ms, width < 500 ? 6 : 3);
+  axis(bigAxis, coverage.ended_at_ms, width);
   const { sums } = read(stream.runs);
   const facts = [
     ["Newest row", ago(stream.durable, now)], ["May be silent for", stream.limit == null ? "not configured" : span(stream.limit)],

@@ -1,6 +1,7 @@
 // The way of the data: four stations, and between them what moves and what waits.
 const BEHIND_SECS = 10;
 const MUCH_SECS = 60;
+const CLOCK_OFF_SECS = 0.5;
 
 function station(title) {
   const parts = { big: made("p", { class: "big" }), one: made("p", { class: "note" }), two: made("p", { class: "note" }), three: made("p", { class: "note" }) };
@@ -67,7 +68,9 @@ function showFlow(data, bytesPerSec, now) {
     closed ? `${plural(closed, "line")} not open` : `data ${ago(heard, now)}`, closed > 0);
   const offsets = feeds.map((feed) => feed.clock_offset_secs).filter((secs) => secs != null);
   const offset = offsets.length ? offsets.reduce((worst, secs) => (Math.abs(secs) > Math.abs(worst) ? secs : worst)) : null;
-  say(way.exchange.three, offset == null ? "" : `clock within ${span(Math.abs(offset))}`);
+  const off = offset != null && Math.abs(offset) > CLOCK_OFF_SECS;
+  say(way.exchange.three, offset == null ? "" : off ? `clock off by ${fine.format(Math.abs(offset))} s` : `clock within ${span(Math.abs(offset))}`);
+  way.exchange.three.classList.toggle("warn", off);
   const refused = writer.refused;
   fill(way.ingest, rate(stage.frames.per_sec), "frames / s", `${number(stage.frames.total)} so far`,
     refused ? `${number(refused)} refused` : plural(total(feeds, "reconnects"), "reconnect"), refused > 0);
