@@ -1,8 +1,10 @@
 """One life of a child process, with the Queues and the Event made for it alone."""
 
 import os
+import pickle
 import signal
 import threading
+import zlib
 from collections.abc import Callable
 from multiprocessing.context import SpawnContext
 from typing import Protocol
@@ -68,7 +70,7 @@ class LocalIncarnation:
         self._up = QueueReceiver(self._links.up, capacity)
         self._down = QueueSender(self._links.down, capacity)
         self._process = context.Process(
-            target=target, args=(assignment, config, self._links), name=assignment.role, daemon=False
+            target=_begin, args=(target, assignment, _packed(config), self._links), name=assignment.role, daemon=False
         )
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS + LEVEL_SIGNALS)
         try:
@@ -125,3 +127,15 @@ class LocalIncarnation:
         # `exitcode` reaps: a process that still has none is a child of ours, so its id cannot be somebody else's.
         if self._process.exitcode is None and self._process.pid is not None:
             os.kill(self._process.pid, number)
+
+
+def _packed(config: Config) -> bytes:
+    """Small enough, with tens of thousands of symbols, to fit into the pipe to a child that dies before it reads it.
+
+    The parent writes it while it holds the pipe's other end too: what does not fit would keep it waiting for ever.
+    """
+    return zlib.compress(pickle.dumps(config))
+
+
+def _begin(target: Target, assignment: Assignment, packed: bytes, links: Links) -> None:
+    target(assignment, pickle.loads(zlib.decompress(packed)), links)  # noqa: S301 -- made by this process's own parent

@@ -10,13 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from multiprocessing import spawn
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
 from collector.channel.channel import Notice
-from collector.config import Config
+from collector.config import Config, FeedConfig
 from collector.processes.loop import Assignment, Links
 from collector.supervision.incarnation import LocalIncarnation, Target
 from tests.whole.running import wait_for
@@ -55,12 +56,12 @@ def echo(_assignment: Assignment, _config: Config, links: Links) -> None:
             links.up.put_nowait(links.down.get(timeout=0.05))
 
 
-def new_life(target: Target, number: int) -> LocalIncarnation:
+def new_life(target: Target, number: int, config: Config | None = None) -> LocalIncarnation:
     assignment = Assignment("writer", "run", number, stops_on_signal=False)
-    return LocalIncarnation(target, assignment, Config(), multiprocessing.get_context("spawn"))
+    return LocalIncarnation(target, assignment, config or Config(), multiprocessing.get_context("spawn"))
 
 
-Begin = Callable[[Target], LocalIncarnation]
+Begin = Callable[..., LocalIncarnation]
 
 
 @pytest.fixture
@@ -68,8 +69,8 @@ def begin() -> Iterator[Begin]:
     """Begin a life; all are over at the end."""
     lives: list[LocalIncarnation] = []
 
-    def make(target: Target) -> LocalIncarnation:
-        lives.append(new_life(target, len(lives) + 1))
+    def make(target: Target, config: Config | None = None) -> LocalIncarnation:
+        lives.append(new_life(target, len(lives) + 1, config))
         return lives[-1]
 
     yield make
@@ -119,6 +120,19 @@ def test_a_life_that_ends_or_stands_inside_its_locks_holds_up_nobody(begin: Begi
     heir.tell_stop()
     wait_for(lambda: heir.exit_code is not None)
     assert heir.exit_code == 0
+
+
+def test_a_child_that_dies_before_it_has_read_its_settings_holds_up_nobody(begin: Begin) -> None:
+    symbols = tuple(f"SYM{number}USDT" for number in range(3_000))
+    feeds = tuple(FeedConfig(name=f"feed-{number}", symbols=symbols) for number in range(4))
+    executable = spawn.get_executable()
+    spawn.set_executable("/bin/false")
+    try:
+        life = promptly(begin, echo, Config(feed=feeds))
+    finally:
+        spawn.set_executable(executable)
+    wait_for(lambda: life.exit_code is not None)
+    assert life.exit_code == 1
 
 
 def held() -> tuple[int, int]:
