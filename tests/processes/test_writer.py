@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,20 @@ def test_a_kill_after_any_commit_neither_loses_nor_repeats_a_row(
             world.run()
     world.run()
     assert [row[0] for row in world.query("SELECT id FROM messages ORDER BY id")] == list(range(40))
+
+
+def test_nobody_reports_for_a_writer_that_is_in_a_commit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, meanwhile = set(threading.enumerate()), set[threading.Thread]()
+    real = Segment.store
+
+    def store(segment: Segment, commit: Any) -> None:
+        meanwhile.update(threading.enumerate())
+        real(segment, commit)
+
+    monkeypatch.setattr(Segment, "store", store)
+    world.journal().append_frames(START_NS, 0, [trade(1)])
+    world.run()
+    assert meanwhile == before
 
 
 def test_a_failed_commit_is_tried_until_it_succeeds_and_nothing_else_is_read(

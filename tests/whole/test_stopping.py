@@ -133,9 +133,15 @@ def test_a_supervisor_killed_takes_its_children_along_and_the_next_one_goes_on(
     source = exchange(*LIVE)
     recorded = recorder(source.ws_url, **KEEP_RAW).start()
     recorded.wait_for_messages(1_000)
+    writer = recorded.pid_of("writer")
+    os.kill(writer, signal.SIGSTOP)
     recorded.process.kill()
     recorded.process.wait(60)
+    started = len(recorded.logged("process_started"))
     recorded.start()
+    wait_for(lambda: any("writer" in line["roles"] for line in recorded.logged("waiting_for_children")))
+    assert len(recorded.logged("process_started")) == started, "two of a role must never run"
+    os.kill(writer, signal.SIGCONT)
     recorded.wait_for_messages(1_000)
     assert recorded.stop() == 0
     source.stop()

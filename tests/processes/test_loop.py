@@ -1,0 +1,38 @@
+"""What every child does around its work."""
+
+import multiprocessing
+from typing import NoReturn
+
+import pytest
+from structlog.testing import CapturingLogger
+
+from collector.processes import loop
+from collector.processes.loop import ORPHAN_EXIT_CODE, ORPHAN_GRACE_SECS, StopFlag, _watch_parent
+
+
+class Left(BaseException):
+    """The process has ended."""
+
+
+def test_an_orphan_that_is_stopped_does_not_use_up_its_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+
+    class Clock:
+        """While the process is stopped a sleep goes on, so one sleep is all that a stop can cost."""
+
+        @staticmethod
+        def sleep(secs: float) -> None:
+            slept.append(secs)
+
+    def leave(code: int) -> NoReturn:
+        assert code == ORPHAN_EXIT_CODE
+        raise Left
+
+    monkeypatch.setattr(loop, "SystemClock", Clock)
+    monkeypatch.setattr("os._exit", leave)
+    flag = StopFlag(multiprocessing.get_context("spawn").Event(), heed_signals=False)
+    with pytest.raises(Left):
+        _watch_parent(flag, CapturingLogger())
+    assert flag()
+    assert sum(slept) == ORPHAN_GRACE_SECS
+    assert max(slept) <= ORPHAN_GRACE_SECS / 10
