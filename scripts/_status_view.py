@@ -154,13 +154,23 @@ def _counts(status: Mapping[str, Any], now: datetime, *, brief: bool) -> Table:
     if not brief:
         _count_rows(made, status["writer"], status["segments"])
     uploads = counts({"objects uploaded": archive["uploaded_objects"], "failed tries": archive["failed_uploads"]})
-    eta = f", done in {span(archive['eta_secs'])}" if archive["backlog_segments"] and archive["eta_secs"] else ""
-    made.add_row("archive", uploads + eta)
+    made.add_row("archive", uploads)
+    if archive["backlog_segments"]:
+        made.add_row("", _to_go(archive))
     if archive["last_error"]:
         made.add_row("", shown(f"last error: {archive['last_error']}", "red"))
     full = f"full in {span(disk['full_in_secs'])}" if disk["full_in_secs"] is not None else "not filling"
     made.add_row("disk", f"{size(disk['free_bytes'])} free, {full}")
     return made
+
+
+def _to_go(archive: Mapping[str, Any]) -> str:
+    """What is not in the archive yet, how fast it goes up, and how long that takes."""
+    left = f"to go: {number(archive['backlog_segments'])} segments, {size(archive['backlog_bytes'])}"
+    per_sec = f", {size(archive['bytes_per_sec'])}/s" if archive["bytes_per_sec"] else ""
+    eta = f", done in {span(archive['eta_secs'])}" if archive["eta_secs"] else ""
+    state = "" if archive["state"] == "there" else f", the store is {archive['state']}"
+    return left + per_sec + eta + state
 
 
 def _count_rows(made: Table, writer: Mapping[str, Any], segments: Mapping[str, int]) -> None:

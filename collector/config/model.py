@@ -144,6 +144,8 @@ class ArchiveConfig(Section):
     compression_level: Annotated[int, between(1, 22)] = 3
     retry_base_delay_secs: Secs = 1.0
     retry_max_delay_secs: Annotated[Secs, not_below("retry_base_delay_secs")] = 300.0
+    concurrency: Annotated[int, between(1, 32)] = 4
+    upload_on_stop: bool = False
 
     @property
     def tag_pairs(self) -> dict[str, str]:

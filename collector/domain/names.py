@@ -121,3 +121,9 @@ def date_of(day: int) -> str:
 def iso_time(time_us: int) -> str:
     """A time as people and JSON readers know it: ISO 8601, UTC, always with microseconds."""
     return (_EPOCH + timedelta(microseconds=time_us)).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def time_us(text: str) -> int:
+    """The time that `iso_time` wrote so. Raises ValueError for anything else."""
+    since = datetime.fromisoformat(text) - _EPOCH
+    return round(since / timedelta(microseconds=1))

@@ -1,14 +1,9 @@
-"""The archive's store, as the configuration describes it, and a first look at it."""
-
-from threading import Thread
-
-from structlog.typing import FilteringBoundLogger
+"""The archive's store, as the configuration describes it."""
 
 from collector.config import Config
-from collector.domain.errors import StoreError
 from collector.storage.objects import ObjectStore
 from collector.storage.s3_options import S3Options
-from collector.storage.stores import is_remote, open_store
+from collector.storage.stores import open_store
 
 
 def open_archive(config: Config) -> ObjectStore:
@@ -24,22 +19,3 @@ def open_archive(config: Config) -> ObjectStore:
         tags=tuple(archive.tag_pairs.items()),
     )
     return open_store(config.archive_url, options)
-
-
-def look_at_remote(store: ObjectStore, log: FilteringBoundLogger) -> Thread | None:
-    """Say at once, not when the first segment is sealed, that a store over the network will take nothing.
-
-    Looks from a thread of its own, for a server may take its time; nothing waits for it.
-    """
-    if not is_remote(store.url):
-        return None
-    thread = Thread(target=_look, args=(store, log), name="look at the store", daemon=True)
-    thread.start()
-    return thread
-
-
-def _look(store: ObjectStore, log: FilteringBoundLogger) -> None:
-    try:
-        store.check()
-    except StoreError as error:
-        log.warning("store_unusable", error=str(error))

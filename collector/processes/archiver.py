@@ -1,36 +1,53 @@
-"""The archiver: sealed segments in, objects in a store out, oldest first. One thread, one loop.
+"""The archiver: sealed segments in, objects in a store out. One loop decides everything; threads wait for the store.
+
+A segment becomes a *set* of files in `staging/`, the set goes up, and once the store has confirmed all of it, segment
+and set go. While the store takes nothing, sets are made all the same, and each takes its segment's place on the disk.
 
 The fate of its errors: a store that fails, or a disk that takes no files, is tried again for ever, and not waited for
-once the process shall stop (segments then wait on disk, and that is no failure). Data of a newer version stops it. Any
-other error is the segment's own: after three of them, or three deaths of the process while it made files from the
-segment, the gap ledger says in the archive what is missing, the segment goes to `quarantine/`, and the next goes on.
+once the process shall stop (what is left waits on disk, and that is no failure), unless `archive.upload_on_stop`. Data
+of a newer version stops it. Any other error is the segment's own: after three of them, or three deaths of the process
+while it made files from the segment, it is set aside, and the next goes on.
 """
 
 import gc
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
-import backoff
-
-from collector.domain.errors import RetryError, StopError
+from collector.domain.errors import RetryError, StopError, StoreError
+from collector.domain.store_state import StoreState
+from collector.domain.turns import next_to_stage
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.registry import adapter
-from collector.processes.archive_store import look_at_remote, open_archive
+from collector.processes.archive_delays import Pauses, new_delays
+from collector.processes.archive_report import Progress
+from collector.processes.archive_store import open_archive
 from collector.processes.context import Context
-from collector.processes.delivery import Delivery, Result
+from collector.processes.hands import Hands
+from collector.processes.set_aside import SetAside
+from collector.processes.stager import MAX_ATTEMPTS, Stager
+from collector.processes.uploads import Uploads
 from collector.storage.attempts import Attempts, forget_attempts
-from collector.storage.durable import sync
 from collector.storage.objects import ObjectStore
+from collector.storage.sealed import remove_segment
 from collector.storage.sealing import sealed_segments
+from collector.storage.staged import SetSummary, clear_leftovers, remove_set, set_folders
+from collector.storage.stores import is_remote
 
-MAX_ATTEMPTS: Final = 3
+T = TypeVar("T")
+
 POLL_SECS: Final = 1.0
 """How often the folder is looked at when no notice comes."""
 
 REPORT_SECS: Final = 1.0
+TURN_SECS: Final = 0.5
+"""How long the loop waits for an upload to end before it shows that it is not stuck."""
+
 _STOP_POLL_SECS: Final = 0.2
+
+_TURNS: Final = 100
+"""Ended uploads that are taken in before the folder is looked at again."""
 
 _COLLECT_AFTER: Final = 50_000
 """Objects made before Python looks for cycles among them: rows are none, and the looking took a seventh of the time."""
@@ -39,16 +56,7 @@ _COLLECT_AFTER: Final = 50_000
 def run(context: Context) -> None:
     """Archive what is sealed until told to stop, and then what is sealed by then. Raises StopError."""
     gc.set_threshold(_COLLECT_AFTER)
-    store = open_archive(context.config)
-    look_at_remote(store, context.log)
-    Archiver(context, store, adapter).run()
-
-
-def retry_delays(base_secs: float, cap_secs: float) -> Iterator[float]:
-    """Seconds to wait before each next try: exponential with full jitter, without end."""
-    ceilings = backoff.expo(factor=base_secs, max_value=cap_secs)
-    next(ceilings)  # the library's generators first take a value and give none
-    return map(backoff.full_jitter, ceilings)
+    Archiver(context, open_archive(context.config), adapter).run()
 
 
 class Archiver:
@@ -56,146 +64,248 @@ class Archiver:
 
     def __init__(self, context: Context, store: ObjectStore, adapter_of: Callable[[str], Adapter]) -> None:
         self._context = context
-        self._clock = context.clock
-        data_dir = context.config.data_dir
+        self._log = context.log
+        self._now = context.clock.monotonic
+        archive, data_dir = context.config.archive, context.config.data_dir
         self._segments = data_dir / "segments"
-        self._quarantine = data_dir / "quarantine"
-        self._delivery = Delivery(store, data_dir / "staging", adapter_of, self._insist, self._tick)
-        self._new_delays = partial(
-            retry_delays, context.config.archive.retry_base_delay_secs, context.config.archive.retry_max_delay_secs
+        self._staging = data_dir / "staging"
+        self._store = store
+        self._state = StoreState(
+            lambda state: new_delays(state, archive.retry_base_delay_secs, archive.retry_max_delay_secs)
         )
-        self._delays_of_segment = self._new_delays()
-        self._archived = 0
-        self._quarantined = 0
-        self._rows = 0
-        self._bytes = 0
-        self._last_error: str | None = None
-        self._bytes_per_sec: float | None = None
+        self._hands = Hands(archive.concurrency)
+        self._uploads = Uploads(store, self._hands, self._state, self._now, context.log, archive.concurrency)
+        self._stager = Stager(store, self._staging, adapter_of, self._ask, self._tick)
+        self._set_aside = SetAside(store, data_dir, context.config.host_name, archive.compression_level, self._ask)
+        self._progress = Progress(self._segments, data_dir / "quarantine", self._uploads, self._state)
+        self._pauses = Pauses(
+            lambda: new_delays("away", archive.retry_base_delay_secs, archive.retry_max_delay_secs), self._now
+        )
+        self._turn = 0
+        self._damaged: dict[str, Path] = {}
+        self._failures: Counter[str] = Counter()
+        self._stopping = False
         self._reported: float | None = None
 
     def run(self) -> None:
         """Work until told to stop, then until nothing is left."""
-        self._delivery.clear_staging()
-        forget_attempts(self._segments)
-        while True:
-            stopping = self._context.stopping()
-            sealed = sealed_segments(self._segments)
-            if sealed:
-                try:
-                    self._archive(sealed[0])
-                except RetryError as error:
-                    self._context.log.warning("segments_left_waiting", segments=len(sealed), error=str(error))
-                    break
-            elif stopping:
-                break
-            else:
-                self._tick()
-                self._context.receiver.wait(POLL_SECS)
+        try:
+            self._begin()
+            self._work()
+        finally:
+            self._hands.dismiss()
         self._report()
 
-    def _archive(self, path: Path) -> None:
-        """One attempt. Raises RetryError only when stopping."""
-        attempts = Attempts(path)
-        before = attempts.count()
-        try:
-            if before < MAX_ATTEMPTS:
-                self._deliver(path, attempts)
-            else:
-                self._set_aside(path, in_ledger=before < 2 * MAX_ATTEMPTS)
-        except (RetryError, StopError):
-            raise
-        except Exception as error:
-            # Whatever is wrong with one segment, the others go on: this one is tried again, then set aside.
-            self._last_error = f"{path.stem}: {error}"
-            self._context.log.warning("segment_failed", segment=path.stem, attempts=before + 1, exc_info=True)
-            attempts.note(before + 1)
-            if before + 1 < MAX_ATTEMPTS:
-                self._wait(next(self._delays_of_segment))
-        else:
-            attempts.note(0)
-            self._delays_of_segment = self._new_delays()
-
-    def _deliver(self, path: Path, attempts: Attempts) -> None:
-        size, began = path.stat().st_size, self._clock.monotonic()
-        manifest = self._delivery.deliver(path, attempts)
-        took_secs = self._clock.monotonic() - began
-        self._archived += 1
-        self._rows += manifest.rows
-        self._bytes += sum(described.bytes for described in manifest.objects)
-        self._bytes_per_sec = size / took_secs if took_secs > 0 else None
-        self._context.log.info(
-            "segment_archived",
-            segment=path.stem,
-            rows=manifest.rows,
-            gaps=manifest.gaps,
-            objects=len(manifest.objects),
-            secs=round(took_secs, 3),
-        )
-
-    def _set_aside(self, path: Path, *, in_ledger: bool) -> None:
-        """Say in the archive what is missing, and only then put the segment aside. Raises RetryError only when stopping.
-
-        Not `in_ledger`: to say so has failed as often as to archive it; health and the hole in the chain of manifests say it.
-        """
-        config = self._context.config
-        if in_ledger:
-            self._delivery.deliver_remains(path, config.host_name, config.archive.compression_level)
-        self._quarantine.mkdir(parents=True, exist_ok=True)
-        path.rename(self._quarantine / path.name)
-        sync(self._quarantine)
-        sync(self._segments)
-        self._quarantined += 1
-        self._last_error = None
-        self._context.log.error(
-            "segment_quarantined", segment=path.stem, folder=str(self._quarantine), in_ledger=in_ledger
-        )
-
-    def _insist(self, step: Callable[[], Result]) -> Result:
-        delays = self._new_delays()
-        while True:
-            try:
-                result = step()
-            except RetryError as error:
-                self._last_error = str(error)
-                if self._context.stopping():
-                    raise
-                delay_secs = next(delays)
-                self._context.log.warning("store_failed", error=str(error), retry_secs=round(delay_secs, 3))
-                self._wait(delay_secs)
-            else:
-                self._last_error = None
-                return result
-
-    def _wait(self, secs: float) -> None:
-        """Wait, but not for long once told to stop."""
-        until = self._clock.monotonic() + secs
-        self._tick()
-        while not self._context.stopping() and (left := until - self._clock.monotonic()) > 0:
-            self._clock.sleep(min(left, _STOP_POLL_SECS))
+    def _begin(self) -> None:
+        clear_leftovers(self._staging)
+        forget_attempts(self._segments)
+        for folder in set_folders(self._staging):
+            self._uploads.add(folder, ask_first=True)
             self._tick()
+        if is_remote(self._store.url):
+            self._uploads.look_at_store()
+
+    def _work(self) -> None:
+        while True:
+            self._heed_stop()
+            self._take_out()
+            if self._stopping and self._is_over():
+                break
+            worked = self._work_on_a_segment()
+            self._tick()
+            if not worked:
+                self._wait()
+
+    def _heed_stop(self) -> None:
+        if not self._stopping and self._context.stopping():
+            self._stopping = True
+            self._pauses.end_all()
+            self._state.hasten(self._now())
+
+    def _is_over(self) -> bool:
+        """Whether there is nothing more to do before leaving; says what is left behind."""
+        left = {path.stem for path in sealed_segments(self._segments)} | set(self._uploads.ids) | set(self._damaged)
+        if not left and not self._uploads.delivered and not self._uploads.failed:
+            return True
+        if self._context.config.archive.upload_on_stop or self._progress.last_error is None:
+            return False
+        self._log.warning("segments_left_waiting", segments=len(left), error=self._progress.last_error)
+        return True
+
+    def _wait(self) -> None:
+        """Until an upload ends or a segment is sealed, but not for long."""
+        if self._uploads.turn(TURN_SECS):
+            for _ in range(_TURNS):
+                if not self._uploads.turn(0.0):
+                    break
+        elif not self._uploads.is_busy:
+            soon = self._stopping or self._progress.last_error is not None
+            self._context.receiver.wait(_STOP_POLL_SECS if soon else POLL_SECS)
+
+    def _take_out(self) -> None:
+        """Do what is to be done with the sets that came out of the uploads."""
+        while self._uploads.delivered and self._pauses.is_over("delivered"):
+            folder, summary = self._uploads.delivered[0]
+            try:
+                self._remove(folder, summary)
+            except OSError as error:
+                self._hold("delivered", f"{folder.name} cannot be removed: {error}")
+                return
+            self._uploads.delivered.popleft()
+            self._progress.trouble = None
+        failed = list(self._uploads.failed)
+        self._uploads.failed.clear()
+        for folder, reason in failed:
+            self._take_out_failed(folder, reason)
+
+    def _remove(self, folder: Path, summary: SetSummary) -> None:
+        """The store has confirmed all of it."""
+        path = self._segments / f"{folder.name}.db"
+        remove_segment(path)
+        Attempts(path).note(0)
+        if folder.exists():
+            remove_set(folder)
+        self._count(summary)
+
+    def _count(self, summary: SetSummary) -> None:
+        del self._failures[summary.segment_id]
+        self._progress.archived += 1
+        self._progress.rows += summary.rows
+        self._progress.bytes += summary.bytes
+        self._log.info(
+            "segment_archived",
+            segment=summary.segment_id,
+            rows=summary.rows,
+            gaps=summary.gaps,
+            objects=summary.objects,
+        )
+
+    def _take_out_failed(self, folder: Path, error: Exception) -> None:
+        """A set that is not what was made is made again from its segment, or set aside if it has none any more."""
+        path = self._segments / f"{folder.name}.db"
+        if isinstance(error, RetryError):
+            self._uploads.add(folder, ask_first=True)
+        elif path.exists():
+            remove_set(folder)
+            self._note_attempt(path, error)
+        else:
+            self._log.warning("set_damaged", segment=folder.name, error=str(error))
+            self._damaged[folder.name] = folder
+
+    def _work_on_a_segment(self) -> bool:
+        """One step on one segment, or one set that is damaged; false if there is nothing to do at present."""
+        for name, folder in self._damaged.items():
+            if self._state.is_there and self._pauses.is_over(name):
+                return self._try(folder, self._put_set_aside)
+        path = self._next_segment()
+        if path is None:
+            return False
+        if path.stem in self._uploads.ids:
+            return self._try(path, self._replace)
+        return self._try(path, self._stage_or_put_aside)
+
+    def _next_segment(self) -> Path | None:
+        sealed = sealed_segments(self._segments)
+        may = [path for path in sealed if self._pauses.is_over(path.stem) and self._pauses.is_over("disk")]
+        delivered = {folder.name for folder, _ in self._uploads.delivered}
+        if not self._state.is_there:
+            return next((path for path in may if path.stem not in delivered and not self._is_given_up(path)), None)
+        done = delivered.union(self._uploads.ids)
+        unstaged = [path for path in may if path.stem not in done]
+        newest_is_unstaged = bool(unstaged) and unstaged[-1].stem > max(done, default="")
+        ahead = sum(path.stem in done for path in sealed)
+        return next_to_stage(self._turn, unstaged, ahead, newest_is_unstaged=newest_is_unstaged)
+
+    def _is_given_up(self, path: Path) -> bool:
+        """Whether it is to be set aside, which takes a store."""
+        return Attempts(path).count() >= MAX_ATTEMPTS
+
+    def _try(self, path: Path, step: Callable[[Path], None]) -> bool:
+        """Do a step; whatever is wrong with one segment, the others go on. Raises StopError."""
+        self._turn += 1
+        try:
+            step(path)
+        except StopError:
+            raise
+        except StoreError:
+            pass  # its state has it
+        except RetryError as error:
+            self._hold("disk", str(error))
+        except Exception as error:  # noqa: BLE001 -- logged with its trace
+            self._note_attempt(path, error)
+        else:
+            self._progress.trouble = None
+            self._pauses.forget("disk")
+        return True
+
+    def _hold(self, name: str, trouble: str) -> None:
+        """Leave something alone for a while."""
+        if self._progress.trouble is None:
+            self._log.warning("archiving_held_up", error=trouble)
+        self._progress.trouble = trouble
+        self._pauses.begin(name)
+
+    def _note_attempt(self, path: Path, error: Exception) -> None:
+        attempts = Attempts(path)
+        # Files that can be made put the count on the disk to nothing: it is there for what kills the process.
+        count = self._failures[path.stem] = max(attempts.count(), self._failures[path.stem]) + 1
+        self._log.warning("segment_failed", segment=path.stem, attempts=count, exc_info=error)
+        attempts.note(count)
+        if not self._stopping and count != MAX_ATTEMPTS:
+            self._pauses.begin(path.stem)
+
+    def _stage_or_put_aside(self, path: Path) -> None:
+        before = Attempts(path).count()
+        if before >= MAX_ATTEMPTS:
+            self._put_segment_aside(path, in_ledger=before < 2 * MAX_ATTEMPTS)
+            return
+        if self._state.is_there and (held := self._stager.archived(path)) is not None:
+            remove_segment(path)
+            self._count(held)
+            return
+        summary = self._stager.stage(path)
+        self._progress.note_staged(path.stat().st_size, summary.bytes)
+        self._uploads.add(self._staging / path.stem, ask_first=False)
+
+    def _replace(self, path: Path) -> None:
+        """Let the set take its segment's place; one that may not is removed. Raises DamagedError, RetryError."""
+        folder, bytes_before = self._staging / path.stem, path.stat().st_size
+        try:
+            self._stager.require_lasting(path, folder)
+        except Exception:
+            self._uploads.drop(path.stem)
+            remove_set(folder)
+            raise
+        remove_segment(path)
+        bytes_now = sum(file.stat().st_size for file in folder.iterdir())
+        self._log.info("segment_replaced", segment=path.stem, bytes_before=bytes_before, bytes_now=bytes_now)
+
+    def _put_segment_aside(self, path: Path, *, in_ledger: bool) -> None:
+        folder = self._set_aside.segment(path, in_ledger=in_ledger)
+        self._note_quarantined(path, folder, in_ledger=in_ledger)
+
+    def _put_set_aside(self, path: Path) -> None:
+        before = Attempts(path).count()
+        folder = self._set_aside.set(path, in_ledger=before < MAX_ATTEMPTS)
+        del self._damaged[path.name]
+        if folder is None:
+            self._log.info("set_confirmed", segment=path.name)
+        else:
+            self._note_quarantined(path, folder, in_ledger=before < MAX_ATTEMPTS)
+
+    def _note_quarantined(self, path: Path, folder: Path, *, in_ledger: bool) -> None:
+        self._progress.quarantined += 1
+        del self._failures[path.stem]
+        self._log.error("segment_quarantined", segment=path.stem, folder=str(folder), in_ledger=in_ledger)
+
+    def _ask(self, step: Callable[[], T]) -> T:
+        return self._uploads.ask(step, self._tick, TURN_SECS)
 
     def _tick(self) -> None:
-        if self._reported is None or self._clock.monotonic() - self._reported >= REPORT_SECS:
+        self._uploads.turn(0.0)
+        if self._reported is None or self._now() - self._reported >= REPORT_SECS:
             self._report()
 
     def _report(self) -> None:
-        self._reported = self._clock.monotonic()
-        sealed = [path.stat() for path in sealed_segments(self._segments)]
-        sizes = [stat.st_size for stat in sealed]
-        rate = None if self._last_error else self._bytes_per_sec
-        self._context.report(
-            {
-                "archived": self._archived,
-                "quarantined": self._quarantined,
-                "in_quarantine": len(sealed_segments(self._quarantine)),
-                "uploaded_objects": self._delivery.uploaded_objects,
-                "failed_uploads": self._delivery.failed_uploads,
-                "backlog_segments": len(sizes),
-                "backlog_bytes": sum(sizes),
-                "backlog_since_us": min((stat.st_mtime_ns // 1_000 for stat in sealed), default=None),
-                "last_error": self._last_error,
-                "eta_secs": round(sum(sizes) / rate, 1) if rate else None,
-                "rows": self._rows,
-                "bytes": self._bytes,
-            }
-        )
+        self._reported = self._now()
+        self._context.report(self._progress.report(self._reported))

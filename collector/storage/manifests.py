@@ -1,16 +1,15 @@
 """What the manifests of a store say: which segments it holds whole, and until when their rows were received."""
 
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterator, Mapping
 
 from collector.domain.errors import DamagedError
-from collector.domain.names import MANIFEST_FOLDER, is_segment_id, parse_segment_id
+from collector.domain.names import MANIFEST_FOLDER, is_segment_id, parse_segment_id, time_us
 from collector.domain.records import StreamKey
 from collector.storage.manifest import Manifest, decode_manifest
 from collector.storage.objects import ObjectInfo, ObjectStore
 
 
-def whole_segment(store: ObjectStore, key: str, tick: Callable[[], None]) -> Manifest | None:
+def whole_segment(store: ObjectStore, key: str) -> Manifest | None:
     """The manifest under `key`, if the store holds it and every object it names. Raises StoreError."""
     manifest = _manifest(store, key)
     if manifest is None:
@@ -18,14 +17,14 @@ def whole_segment(store: ObjectStore, key: str, tick: Callable[[], None]) -> Man
     for described in manifest.objects:
         if store.head(described.key) != ObjectInfo(described.bytes, described.sha256):
             return None
-        tick()
     return manifest
 
 
-def is_whole(store: ObjectStore, segment_id: str, tick: Callable[[], None]) -> bool:
-    """Whether the store holds the segment whole, of whichever host its manifest says it is. Raises StoreError."""
+def find_whole(store: ObjectStore, segment_id: str) -> Manifest | None:
+    """The manifest of a segment that the store holds whole, of whichever host it says it is. Raises StoreError."""
     keys = store.keys(f"{MANIFEST_FOLDER}/date={parse_segment_id(segment_id).date}/")
-    return any(whole_segment(store, key, tick) for key in keys if key.endswith(f"-{segment_id}.json"))
+    found = (whole_segment(store, key) for key in keys if key.endswith(f"-{segment_id}.json"))
+    return next(filter(None, found), None)
 
 
 def received_until(store: ObjectStore, host: str, segment_id: str) -> Mapping[StreamKey, int]:
@@ -58,7 +57,7 @@ def _received_max(manifest: Manifest) -> Iterator[tuple[StreamKey, int]]:
             stream = StreamKey(described.exchange, described.symbol, described.data_type)
             newest[stream] = max(described.received_max, newest.get(stream, ""))
     for stream, time in newest.items():
-        yield stream, round(datetime.fromisoformat(time).timestamp() * 1_000_000)
+        yield stream, time_us(time)
 
 
 def _manifest(store: ObjectStore, key: str) -> Manifest | None:

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import pyarrow as pa
 
-from collector.domain.names import ObjectPartition, iso_time, object_key
+from collector.domain.names import ObjectPartition, iso_time
 from collector.storage.manifest import ManifestObject
 from collector.storage.parquet import ParquetFile
 from collector.storage.sealed import SegmentMeta
@@ -27,8 +27,9 @@ class Staged(NamedTuple):
 class ObjectFile:
     """Collects the rows of one partition. There is no file before the first row."""
 
-    def __init__(self, path: Path, partition: ObjectPartition, meta: SegmentMeta) -> None:
+    def __init__(self, path: Path, key: str, partition: ObjectPartition, meta: SegmentMeta) -> None:
         self._path = path
+        self._key = key
         self._partition = partition
         self._meta = meta
         self._file: ParquetFile | None = None
@@ -73,7 +74,7 @@ class ObjectFile:
         with self._path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         described = ManifestObject(
-            key=object_key(self._partition, self._meta.host, self._meta.segment_id),
+            key=self._key,
             rows=self._rows,
             bytes=self._path.stat().st_size,
             sha256=sha256,

@@ -1,6 +1,6 @@
-"""What is left of a segment that cannot be archived: what the gap ledger says in its place.
+"""What is left of a segment, or of the set in its place, that cannot be archived: what the gap ledger says instead.
 
-Its messages stay in its file. Everything here follows from that file and from what was archived before it, so a repeat
+Its messages stay in its file, or in its files. Everything here follows from that file and from what was archived before it, so a repeat
 gives the same rows.
 """
 
@@ -13,11 +13,13 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from collector import __version__
+from collector.domain.errors import DamagedError
 from collector.domain.gaps import event_gap
-from collector.domain.names import is_path_name, is_segment_id, parse_segment_id
-from collector.domain.records import GAP_KINDS, ROW_TYPES, UNDECODED, UNKNOWN, Gap, StreamKey
+from collector.domain.names import is_path_name, is_segment_id, parse_segment_id, time_us
+from collector.domain.records import GAP, GAP_KINDS, ROW_TYPES, UNDECODED, UNKNOWN, Gap, StreamKey
 from collector.storage.sealed import GAPS, SealedSegment
 from collector.storage.segments import INSERT_GAP, SCHEMA, SCHEMA_VERSION
+from collector.storage.staged import is_sound, read_manifest, uploads_of
 
 _LATEST_US: Final = 4_102_444_800_000_000  # the year 2100: a greater time is damage
 _UNREADABLE: Final = "\ufffd"
@@ -37,11 +39,11 @@ class Surroundings(NamedTuple):
 
 @contextmanager
 def open_remains(path: Path, known: Surroundings) -> Iterator[SealedSegment]:
-    """Open, in place of the segment, one without messages: its gaps that can be read, and a `damaged` one a stream.
+    """Open, in place of the segment or set at `path`, one without messages: its gaps, and a `damaged` one a stream.
 
-    Every stream the segment still lists gets a row; if there is none to be read, an unknown stream does.
+    Gaps are those that can be read. Every stream it still lists gets a row; where there is none, an unknown one does.
     """
-    found = _read(path)
+    found = _read_set(path) if path.is_dir() else _read(path)
     meta = _meta(found.meta, path, known)
     with closing(sqlite3.connect(":memory:")) as db:
         db.executescript(f"{SCHEMA} PRAGMA user_version={SCHEMA_VERSION};")
@@ -49,6 +51,20 @@ def open_remains(path: Path, known: Surroundings) -> Iterator[SealedSegment]:
         damaged = [_damaged(stream, meta, known.archived_until_us) for stream in found.streams or _NOBODY]
         db.executemany(INSERT_GAP, [*found.gaps, *damaged])
         yield SealedSegment(db, path.name)
+
+
+def gaps_in(path: Path) -> Iterator[tuple[Any, ...]]:
+    """The ledger's columns of every row in an object of gaps, times in µs."""
+    # Only now: pyarrow takes 50 MB.
+    from pyarrow import parquet as pq  # noqa: PLC0415
+    from pyarrow import types  # noqa: PLC0415
+
+    for batch in pq.ParquetFile(path).iter_batches():
+        columns = [
+            (column.cast("int64") if types.is_timestamp(column.type) else column).to_pylist()
+            for column in batch.columns
+        ]
+        yield from zip(*columns, strict=True)
 
 
 class _Found(NamedTuple):
@@ -65,6 +81,24 @@ def _read(path: Path) -> _Found:
         keys = [StreamKey(*row) for row in streams if _are_names(row) and row[2] in _DATA_TYPES]
         gaps = [(exchange, symbol, *gap) for exchange, symbol, _, *gap in _rows(db, GAPS)]
         return _Found(meta, keys, [gap for gap in gaps if _is_gap(gap)])
+
+
+def _read_set(folder: Path) -> _Found:
+    try:
+        manifest, uploads = read_manifest(folder), uploads_of(folder)
+    except DamagedError:
+        return _Found({}, [], [])
+    meta = {
+        "host": manifest.host,
+        "previous_segment": manifest.previous_segment or "",
+        "opened_at": str(time_us(manifest.opened_at)),
+        "sealed_at": str(time_us(manifest.sealed_at)),
+    }
+    objects = list(zip(manifest.objects, uploads, strict=False))
+    keys = [StreamKey(found.exchange, found.symbol, found.data_type) for found, _ in objects]
+    ledger = [(found, upload) for found, upload in objects if found.data_type == GAP and is_sound(upload)]
+    gaps = [(found.exchange, found.symbol, *gap) for found, upload in ledger for gap in gaps_in(upload.path)]
+    return _Found(meta, [key for key in dict.fromkeys(keys) if key.data_type != GAP], gaps)
 
 
 def _rows(db: sqlite3.Connection, query: str) -> list[tuple[Any, ...]]:
@@ -91,7 +125,7 @@ def _is_gap(row: tuple[Any, ...]) -> bool:
         _are_names([exchange, symbol])
         and gap.kind in GAP_KINDS
         and gap.line in (None, *range(-1, 128))
-        and all(0 <= time_us < _LATEST_US for time_us in times)
+        and all(0 <= at_us < _LATEST_US for at_us in times)
     )
 
 
@@ -124,5 +158,5 @@ def _damaged(stream: StreamKey, meta: Mapping[str, str], until_us: Mapping[Strea
 
 def _time(texts: Mapping[str, str], name: str) -> int | None:
     text = texts.get(name, "")
-    time_us = int(text) if text.isascii() and text.isdigit() else 0
-    return time_us if 0 < time_us < _LATEST_US else None
+    found_us = int(text) if text.isascii() and text.isdigit() else 0
+    return found_us if 0 < found_us < _LATEST_US else None

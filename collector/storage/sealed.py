@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from collector.domain.errors import DamagedError, NewerDataError
 from collector.domain.records import Gap, StreamKey
+from collector.storage.durable import sync
 from collector.storage.segments import SCHEMA_VERSION
 
 _MESSAGES: Final = (
@@ -93,6 +94,15 @@ def open_sealed(path: Path) -> Iterator[SealedSegment]:
             yield segment
     except sqlite3.DatabaseError as error:
         raise DamagedError(f"{path.name} cannot be read: {error}") from error
+
+
+def remove_segment(path: Path) -> None:
+    """Unlink a segment, and what a reader that was killed may have left beside it, for good; it may be gone already."""
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    if path.exists():
+        path.unlink()
+        sync(path.parent)
 
 
 def _refuse_other_versions(db: sqlite3.Connection, name: str) -> None:

@@ -10,13 +10,14 @@ from typing import Final, NamedTuple
 
 import pyarrow as pa
 
-from collector.domain.names import DAY_US, ObjectPartition, iso_time
+from collector.domain.names import DAY_US, ObjectPartition, iso_time, object_key
 from collector.domain.records import GAP, UNDECODED, StreamKey
 from collector.storage.gathering import Tick, gather_gaps, gather_messages, partition_of
 from collector.storage.manifest import Manifest
 from collector.storage.objectfile import ObjectFile, Staged
 from collector.storage.sealed import SealedSegment
 from collector.storage.spill import ARRIVAL, ROW_BYTES, Row, Spill
+from collector.storage.staged import object_file_name
 from collector.storage.tables import SCHEMA_VERSION
 from collector.storage.typed import Typing, gap_batch, message_batch, undecoded_batch
 from collector.storage.untyped import UntypedMessages
@@ -67,7 +68,6 @@ class _Staging:
         self._typing_of = typing_of
         self._folder = folder
         self._tick = tick
-        self._opened = 0
         self._with_ids = {stream.key for stream in segment.streams.values() if stream.has_ids}
         self._untyped = UntypedMessages()
 
@@ -129,8 +129,8 @@ class _Staging:
         return file.finish()
 
     def _file(self, partition: ObjectPartition) -> ObjectFile:
-        self._opened += 1
-        return ObjectFile(self._folder / f"{self._opened}.parquet", partition, self._segment.meta)
+        key = object_key(partition, self._segment.meta.host, self._segment.meta.segment_id)
+        return ObjectFile(self._folder / object_file_name(key), key, partition, self._segment.meta)
 
     def _chunks(self, partition: ObjectPartition) -> Iterator[tuple[list[Row], int]]:
         """The partition's messages in order, with the size of their payloads."""

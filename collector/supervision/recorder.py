@@ -22,14 +22,17 @@ from collector.processes.loop import Assignment
 from collector.processes.mended import mended_feeds
 from collector.processes.roles import is_role, run_role, stops_on_signal
 from collector.storage.locks import RoleLock
+from collector.storage.staged import waiting_segments
 from collector.supervision import semaphores
 from collector.supervision.incarnation import LocalIncarnation
 from collector.supervision.service import Service
-from collector.supervision.supervisor import Reports, Signals, Supervisor
+from collector.supervision.supervisor import EXIT_LATE, Reports, Signals, Supervisor
 from collector.supervision.window import OnStatus, Window
 
 _LOCK_POLL_SECS: Final = 0.1
 _FLUSH_SECS: Final = 2.0
+_NAMED: Final = 50
+"""Segments that a line of the log names; a line is at most 4 kB."""
 
 
 def record(config: Config, *, stop_after_secs: float | None = None, on_status: OnStatus | None = None) -> int:
@@ -47,6 +50,9 @@ def record(config: Config, *, stop_after_secs: float | None = None, on_status: O
             "started", version=__version__, data_dir=str(config.data_dir), feeds=[feed.name for feed in config.feed]
         )
         code = _supervise(config, run_id, signals, log, stop_after_secs, on_status)
+        if config.archive.upload_on_stop and (waiting := waiting_segments(config.data_dir)):
+            log.error("segments_not_uploaded", segments=len(waiting), ids=waiting[:_NAMED])
+            code = EXIT_LATE
         log.info("stopped", exit_code=code)
         return code
     finally:

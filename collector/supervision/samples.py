@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from collector import __version__
 from collector.domain.histogram import BOUNDS_US
 from collector.domain.records import StreamKey
+from collector.domain.store_state import STATES as STORE_STATES
 from collector.metrics import StreamNumbers
 from collector.supervision.health import RULES
 from collector.supervision.totals import RoleNumbers
@@ -157,8 +158,14 @@ def _of_archiver(view: View) -> Iterator[Value]:
     yield "collector_segments", ("quarantined",), archiver.report.get("in_quarantine", 0)
     yield "collector_uploads_total", ("ok",), archiver.total("uploaded_objects")
     yield "collector_uploads_total", ("failed",), archiver.total("failed_uploads")
-    yield "collector_archive_backlog_bytes", (), archiver.report.get("backlog_bytes", 0)
+    for name in ("segments", "objects", "bytes"):
+        yield f"collector_archive_backlog_{name}", (), archiver.report.get(f"backlog_{name}", 0)
     yield "collector_archive_backlog_age_seconds", (), view.backlog_age_secs
+    for state in STORE_STATES:
+        yield "collector_store_state", (state,), archiver.report.get("store_state", "there") == state
+    yield "collector_store_away_seconds", (), archiver.report.get("store_away_secs", 0)
+    for kind in ("away", "refusing"):
+        yield "collector_store_tries_failed_total", (kind,), archiver.total("store_tries_failed", kind)
 
 
 def _of_processes(view: View) -> Iterator[Value]:

@@ -142,12 +142,15 @@ def _repair(view: View) -> dict[str, Any]:
 def _archive(view: View) -> dict[str, Any]:
     archiver = view.role("archiver")
     return {
+        "state": archiver.report.get("store_state", "there"),
         "backlog_segments": archiver.report.get("backlog_segments", 0),
+        "backlog_objects": archiver.report.get("backlog_objects", 0),
         "backlog_bytes": archiver.report.get("backlog_bytes", 0),
         "backlog_age_secs": view.backlog_age_secs,
         "uploaded_objects": archiver.total("uploaded_objects"),
         "failed_uploads": archiver.total("failed_uploads"),
         "last_error": view.store_error,
+        "bytes_per_sec": archiver.report.get("bytes_per_sec"),
         "eta_secs": archiver.report.get("eta_secs"),
     }
 

@@ -17,7 +17,7 @@ COUNTS: Final = frozenset({
     "disconnects", "never_spoke",
     "messages", "stored", "duplicates", "late", "undecodable", "ledger", "commit_failures",
     "to_receive", "to_durable", "commits",
-    "archived", "quarantined", "uploaded_objects", "failed_uploads", "rows",
+    "archived", "quarantined", "uploaded_objects", "failed_uploads", "store_tries_failed", "rows",
     "answers", "requests_failed",
     "log_lines_dropped", "pings",
 })  # fmt: skip

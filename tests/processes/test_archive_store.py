@@ -1,11 +1,7 @@
 from pathlib import Path
 
-import pytest
-import structlog
-from structlog.testing import capture_logs
-
 from collector.config import ArchiveConfig, Config
-from collector.processes.archive_store import look_at_remote, open_archive
+from collector.processes.archive_store import open_archive
 from tests.seaweed import Seaweed
 
 
@@ -25,20 +21,3 @@ def test_a_bucket_is_used_as_the_configuration_says(seaweed: Seaweed, tmp_path: 
 
 def test_the_default_is_a_folder(tmp_path: Path) -> None:
     assert open_archive(Config(data_dir=tmp_path)).url == (tmp_path / "archive").as_uri()
-
-
-@pytest.mark.parametrize("there", [False, True])
-def test_a_bucket_is_looked_at_without_waiting_for_it(seaweed: Seaweed, there: bool) -> None:
-    bucket = seaweed.new_bucket() if there else "not-there"
-    with capture_logs() as logged:
-        look = look_at_remote(open_archive(config(seaweed, bucket)), structlog.get_logger())
-        assert look is not None
-        assert look.daemon
-        look.join(60)
-    assert [line["event"] for line in logged] == ([] if there else ["store_unusable"])
-    assert all("aws s3 mb s3://not-there" in line["error"] for line in logged)
-
-
-def test_a_folder_is_not_looked_at(tmp_path: Path) -> None:
-    assert look_at_remote(open_archive(Config(data_dir=tmp_path)), structlog.get_logger()) is None
-    assert list(tmp_path.iterdir()) == []

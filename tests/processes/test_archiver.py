@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
@@ -16,122 +16,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from pyarrow import parquet as pq
 
-from collector.channel.channel import Notice
-from collector.config import ArchiveConfig, Config
 from collector.domain.errors import ConfigError, NewerDataError, StoreError
+from collector.domain.store_state import State
 from collector.exchanges.adapter import Adapter
-from collector.processes.archiver import Archiver, retry_delays
-from collector.processes.context import Context
+from collector.processes.archive_delays import new_delays
 from collector.storage.directory import DirectoryStore
 from collector.storage.manifest import decode_manifest
 from collector.storage.objects import ObjectInfo
 from collector.storage.verify import Verification
-from tests.storage.segment_files import TRADES, UNKNOWN, ToyTyping, make_gap, make_segment, message, trade
-
-OPENED_AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
-IDS = [f"20261123T12000{number}Z-4f2a9c" for number in range(5)]
-
-
-class Store(DirectoryStore):
-    """A folder whose every step can be made to fail first."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
-        self.before_put: Callable[[str], None] = lambda _key: None
-        self.puts: list[str] = []
-
-    def put(self, key: str, source: Path, sha256: str) -> None:
-        self.before_put(key)
-        self.puts.append(key)
-        super().put(key, source, sha256)
-
-
-class World:
-    """A data directory, its store, and a clock that only moves when somebody waits."""
-
-    def __init__(self, folder: Path) -> None:
-        delays = ArchiveConfig(retry_base_delay_secs=1.0, retry_max_delay_secs=60.0)
-        self.config = Config(data_dir=folder, host_name="host-1", archive=delays)
-        self.store = Store(folder / "archive")
-        self.secs = 0.0
-        self.stop_when: Callable[[], bool] = lambda: True
-        self.reports: list[Mapping[str, Any]] = []
-        self.events: list[Mapping[str, Any]] = []
-        self.adapter_of: Callable[[str], Any] = lambda _exchange: ToyTyping()
-        self.on_wait: Callable[[], None] = lambda: None
-
-    @property
-    def segments(self) -> Path:
-        return self.config.data_dir / "segments"
-
-    def sleep(self, secs: float) -> None:
-        self.secs += secs
-        self.on_wait()
-
-    def monotonic(self) -> float:
-        return self.secs
-
-    def wait(self, timeout_secs: float) -> Notice | None:
-        self.sleep(timeout_secs)
-        return None
-
-    def offer(self, notice: Notice) -> None:
-        raise AssertionError("the archiver tells nobody")
-
-    def seal(self, number: int, **given: Any) -> Path:
-        """Seal a segment of three trades, one frame that says nothing, and a gap."""
-        messages = [message(0, number * 10 + id_, trade(id_)) for id_ in range(3)] + [message(1, 0, b"?")]
-        previous = IDS[number - 1] if number else ""
-        return make_segment(
-            self.segments, [TRADES, UNKNOWN], messages, gaps=[("toy", "BTC/USD", make_gap())],
-            segment_id=IDS[number], previous_segment=previous, **given,
-        )  # fmt: skip
-
-    def context(self) -> Context:
-        def log(_logger: object, level: str, event: Mapping[str, Any]) -> str:
-            self.events.append({"level": level, **event})
-            raise structlog.DropEvent
-
-        class Clock:
-            monotonic = staticmethod(self.monotonic)
-            sleep = staticmethod(self.sleep)
-            now_ns = staticmethod(lambda: pytest.fail("what is archived follows from the segment, not from the time"))
-
-        return Context(
-            role="archiver",
-            config=self.config,
-            sender=self,
-            receiver=self,
-            stopping=lambda: self.stop_when(),  # noqa: PLW0108 -- it changes while the archiver runs
-            report=self.reports.append,
-            log=structlog.wrap_logger(None, processors=[log]),
-            clock=Clock,
-        )
-
-    def run(self) -> None:
-        Archiver(self.context(), self.store, self.adapter_of).run()
-
-    def tree(self) -> dict[str, bytes]:
-        root = self.config.data_dir / "archive"
-        return {key: (root / key).read_bytes() for key in self.store.keys("")}
-
-    def left(self) -> list[str]:
-        return sorted(path.name for path in self.segments.iterdir())
-
-    def heard(self, event: str) -> list[Mapping[str, Any]]:
-        return [entry for entry in self.events if entry["event"] == event]
+from tests.processes.archive_world import IDS, OPENED_AT, World, in_a_child, manifest_ids
+from tests.storage.segment_files import TRADES, ToyTyping, make_segment, message, trade
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return World(tmp_path)
-
-
-def manifest_ids(tree: Mapping[str, bytes]) -> list[str]:
-    return [decode_manifest(content).segment_id for key, content in tree.items() if key.startswith("_manifest/")]
 
 
 def test_every_sealed_segment_is_archived_and_gone_when_told_to_stop(world: World) -> None:
@@ -140,7 +41,7 @@ def test_every_sealed_segment_is_archived_and_gone_when_told_to_stop(world: Worl
     world.run()
     assert manifest_ids(world.tree()) == IDS[:3]
     assert world.left() == []
-    assert [entry["segment"] for entry in world.heard("segment_archived")] == IDS[:3], "oldest first"
+    assert world.heard("segment_archived")[0]["segment"] == IDS[0], "oldest first"
 
 
 def test_a_manifest_is_written_after_everything_it_names(world: World) -> None:
@@ -211,7 +112,7 @@ def test_a_segment_back_from_quarantine_is_archived_in_place_of_its_gaps(world: 
     path = world.seal(0)
     content = path.read_bytes()
     path.write_bytes(content[:-4096])
-    world.stop_when = lambda: world.left() == []
+    world.stop_when = lambda: world.waiting() == []
     world.run()
     assert world.reports[-1]["quarantined"] == 1
     path.write_bytes(content)
@@ -241,20 +142,19 @@ def test_a_segment_whose_manifest_does_not_verify_is_archived_again(world: World
 
 def test_a_store_that_fails_is_tried_again_until_it_works(world: World) -> None:
     world.seal(0)
-    world.stop_when = lambda: world.left() == []
+    world.stop_when = lambda: world.waiting() == []
     failures = iter(range(5))
 
     def fail(key: str) -> None:
         if next(failures, None) is not None:
-            raise StoreError("403 forbidden")
+            raise StoreError("no route")
 
     world.store.before_put = fail
     world.run()
     assert manifest_ids(world.tree()) == [IDS[0]]
-    retries = [entry["retry_secs"] for entry in world.heard("store_failed")]
-    assert len(retries) == 5
-    assert all(0 <= secs <= 2**number for number, secs in enumerate(retries)), "exponential with full jitter"
-    assert any(report["last_error"] == "403 forbidden" for report in world.reports)
+    assert [entry["error"] for entry in world.heard("store_away")] == ["no route"], "one line a change"
+    assert [entry["tries"] for entry in world.heard("store_back")] == [5]
+    assert any(report["last_error"] == "no route" for report in world.reports)
     assert (world.reports[-1]["uploaded_objects"], world.reports[-1]["failed_uploads"]) == (3, 5)
     assert world.reports[-1]["last_error"] is None
 
@@ -263,16 +163,17 @@ def test_a_store_that_holds_something_else_than_was_put_is_asked_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.seal(0)
-    world.stop_when = lambda: world.left() == []
+    world.stop_when = lambda: world.waiting() == []
     wrong = iter(range(2))
     head = DirectoryStore.head
 
     def lying(store: DirectoryStore, key: str) -> ObjectInfo | None:
         return ObjectInfo(1, "0" * 64) if next(wrong, None) is not None else head(store, key)
 
-    monkeypatch.setattr(Store, "head", lying)
+    monkeypatch.setattr(DirectoryStore, "head", lying)
     world.run()
-    assert len(world.heard("store_failed")) == 2
+    assert "but the store holds" in world.heard("store_away")[0]["error"]
+    assert world.reports[-1]["failed_uploads"] == 2
     assert manifest_ids(world.tree()) == [IDS[0]]
 
 
@@ -322,26 +223,27 @@ def test_a_disk_that_takes_no_files_is_waited_for(world: World, number: int, mon
     from collector.storage import staging  # noqa: PLC0415 -- pyarrow is loaded by then
 
     world.seal(0)
-    world.stop_when = lambda: world.left() == []
+    world.stop_when = lambda: world.waiting() == []
     real, failures = staging.stage, iter(range(4))
 
     def full(*given: Any) -> Any:
         if next(failures, None) is None:
             return real(*given)
-        (world.config.data_dir / "staging" / "1.parquet").write_bytes(b"half")
+        (world.staging / f"{IDS[0]}.part" / "1.parquet").write_bytes(b"half")
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(staging, "stage", full)
     world.run()
     assert manifest_ids(world.tree()) == [IDS[0]]
-    assert "cannot be staged" in world.heard("store_failed")[0]["error"]
+    assert ["cannot be staged" in entry["error"] for entry in world.heard("archiving_held_up")] == [True]
+    assert list(world.staging.iterdir()) == []
 
 
 def test_a_segment_that_fails_three_times_is_set_aside_and_the_next_goes_on(world: World) -> None:
     world.segments.mkdir()
     (world.segments / f"{IDS[0]}.db").write_bytes(b"no segment")
     world.seal(1)
-    world.stop_when = lambda: world.left() == []
+    world.stop_when = lambda: world.waiting() == []
     world.run()
     assert manifest_ids(world.tree()) == IDS[:2]
     assert [path.name for path in (world.config.data_dir / "quarantine").iterdir()] == [f"{IDS[0]}.db"]
@@ -372,7 +274,7 @@ def test_the_ledger_says_what_a_segment_set_aside_held(world: World) -> None:
     world.seal(0)
     damage(world.seal(1))
     world.seal(2)
-    world.stop_when = lambda: world.left() == []
+    world.stop_when = lambda: world.waiting() == []
     world.run()
     assert list(Verification(world.store).findings()) == []
     rows = [row for row in gaps_of(world, "BTC%2FUSD") if row["kind"] == "damaged"]
@@ -406,7 +308,7 @@ def test_a_segment_that_rots_anywhere_is_archived_to_its_last_row_or_set_aside(t
         world = World(tmp_path / str(number))
         world.segments.mkdir(parents=True)
         (world.segments / path.name).write_bytes(rot(content, random.Random(number)))
-        world.stop_when = lambda: world.left() == []  # noqa: B023 -- it runs at once
+        world.stop_when = lambda: world.waiting() == []  # noqa: B023 -- it runs at once
         world.run()
         (manifest,) = (decode_manifest(text) for key, text in world.tree().items() if key.startswith("_manifest/"))
         set_aside = bool(world.reports[-1]["in_quarantine"])
@@ -422,7 +324,7 @@ def test_a_segment_that_is_in_the_archive_leaves_no_gap_there_when_it_rots(world
     tree = world.tree()
     path.write_bytes(content)
     damage(path)
-    world.stop_when = lambda: world.left() == []
+    world.stop_when = lambda: world.waiting() == []
     world.run()
     assert world.tree() == tree
     assert world.reports[-1]["in_quarantine"] == 1
@@ -431,7 +333,7 @@ def test_a_segment_that_is_in_the_archive_leaves_no_gap_there_when_it_rots(world
 def test_a_store_that_fails_keeps_a_segment_from_being_set_aside(world: World) -> None:
     path = world.seal(0)
     damage(path)
-    world.stop_when = lambda: len(world.heard("store_failed")) >= 3
+    world.stop_when = lambda: len(world.heard("store_away")) >= 3
 
     def fail(key: str) -> None:
         raise StoreError("no route")
@@ -558,8 +460,13 @@ def test_numbers_are_reported_about_once_a_second_and_at_the_end(world: World) -
         "in_quarantine": 0,
         "uploaded_objects": 3,
         "failed_uploads": 0,
+        "store_tries_failed": [],
+        "store_state": "there",
+        "store_away_secs": 0,
         "backlog_segments": 0,
+        "backlog_objects": 0,
         "backlog_bytes": 0,
+        "bytes_per_sec": None,
         "backlog_since_us": None,
         "last_error": None,
         "eta_secs": None,
@@ -568,34 +475,28 @@ def test_numbers_are_reported_about_once_a_second_and_at_the_end(world: World) -
     }
 
 
-def test_the_time_a_backlog_takes_is_foretold_from_the_segment_before(world: World) -> None:
+def test_the_rest_of_a_backlog_is_foretold_from_how_fast_it_went(world: World) -> None:
     sizes = [world.seal(number).stat().st_size for number in range(3)]
     world.store.before_put = lambda _key: world.sleep(1.0)
     world.run()
-    sealed_us = [report["backlog_since_us"] for report in world.reports if report["backlog_segments"]]
+    busy = [report for report in world.reports if report["backlog_segments"]]
+    sealed_us = [report["backlog_since_us"] for report in busy]
     assert sealed_us == sorted(sealed_us)
-    foretold = [report["eta_secs"] for report in world.reports if report["backlog_segments"] == 1]
-    assert foretold
-    assert foretold[-1] == pytest.approx(4.0 * sizes[2] / sizes[1], abs=0.1)
+    assert busy[0]["backlog_bytes"] == sum(sizes)
+    known = [report for report in busy if report["bytes_per_sec"] and report["backlog_objects"]]
+    assert known
+    for report in known:
+        assert 0 < report["eta_secs"] < 60
+    assert world.reports[-1]["eta_secs"] is None
 
 
-def test_delays_grow_to_their_cap_with_full_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("random.uniform", lambda low, high: high - low)
-    delays = retry_delays(1.0, 5.0)
-    assert [next(delays) for _ in range(5)] == [1.0, 2.0, 4.0, 5.0, 5.0]
-
-
-def in_a_child(work: Callable[[], None]) -> int:
-    """The exit code of a process that does `work`; 0 if it came to an end, 1 if it raised."""
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            work()
-            code = 0
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+@pytest.mark.parametrize(("state", "ceilings"), [("away", [1.0, 2.0, 4.0, 5.0, 5.0]), ("refusing", [5.0, 5.0, 5.0])])
+def test_delays_grow_to_their_cap_with_full_jitter_or_begin_there(
+    monkeypatch: pytest.MonkeyPatch, state: State, ceilings: list[float]
+) -> None:
+    monkeypatch.setattr("random.uniform", lambda low, high: high)
+    delays = new_delays(state, 1.0, 5.0)
+    assert [next(delays) for _ in ceilings] == ceilings
 
 
 STEPS = ("unlink", "rename", "replace", "fsync", "mkdir")

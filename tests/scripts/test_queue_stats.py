@@ -159,6 +159,17 @@ def test_one_screen_says_who_waits_where_and_what_was_stored(run: Run, served: S
         assert said in words
 
 
+def test_a_backlog_is_shown_with_its_size_its_rate_and_its_end(run: Run, served: Served) -> None:
+    served.status["archive"] |= {
+        "backlog_segments": 168, "backlog_bytes": 3 << 30, "bytes_per_sec": 20 << 20, "eta_secs": 153.6,
+    }  # fmt: skip
+    words = " ".join(run("--url", served.url).out.split())
+    assert "to go: 168 segments, 3.0 GiB, 20.0 MiB/s, done in 3 min" in words
+    served.status["archive"] |= {"state": "away", "bytes_per_sec": None, "eta_secs": None}
+    words = " ".join(run("--url", served.url).out.split())
+    assert "to go: 168 segments, 3.0 GiB, the store is away" in words
+
+
 @pytest.mark.parametrize("columns", [80, 120])
 def test_no_line_is_wider_than_the_terminal(run: Run, served: Served, columns: int) -> None:
     shown = run("--url", served.url, columns=columns).out

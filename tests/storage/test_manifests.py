@@ -6,7 +6,7 @@ from collector.domain.names import manifest_key
 from collector.domain.records import StreamKey
 from collector.storage.directory import DirectoryStore
 from collector.storage.manifest import Manifest, ManifestObject
-from collector.storage.manifests import is_whole, received_until, whole_segment
+from collector.storage.manifests import find_whole, received_until, whole_segment
 from tests.storage.segment_files import BOOK, TRADES
 
 IDS = [f"20261123T12000{number}Z-4f2a9c" for number in range(5)]
@@ -45,26 +45,26 @@ def archive(tmp_path: Path) -> Archive:
 def test_a_segment_is_whole_with_its_manifest_and_every_object(archive: Archive) -> None:
     object_ = described(TRADES, "2026-11-23", "2026-11-23T12:00:00.000001Z")
     key = archive.add(0, object_)
-    found = whole_segment(archive.store, key, lambda: None)
+    found = whole_segment(archive.store, key)
     assert found is not None
     assert found.objects == [object_]
-    assert is_whole(archive.store, IDS[0], lambda: None)
-    assert not is_whole(archive.store, IDS[1], lambda: None)
+    assert find_whole(archive.store, IDS[0])
+    assert find_whole(archive.store, IDS[1]) is None
     (archive.folder / "archive" / object_.key).write_bytes(b"other")
-    assert whole_segment(archive.store, key, lambda: None) is None
-    assert not is_whole(archive.store, IDS[0], lambda: None)
+    assert whole_segment(archive.store, key) is None
+    assert find_whole(archive.store, IDS[0]) is None
 
 
 def test_a_manifest_that_is_cut_or_not_there_is_none(archive: Archive) -> None:
     key = archive.add(0)
     (archive.folder / "archive" / key).write_bytes(b"{")
-    assert whole_segment(archive.store, key, lambda: None) is None
-    assert whole_segment(archive.store, manifest_key("a", IDS[1]), lambda: None) is None
+    assert whole_segment(archive.store, key) is None
+    assert whole_segment(archive.store, manifest_key("a", IDS[1])) is None
 
 
 def test_a_segment_is_found_whatever_host_its_manifest_names(archive: Archive) -> None:
     archive.add(0, host="renamed")
-    assert is_whole(archive.store, IDS[0], lambda: None)
+    assert find_whole(archive.store, IDS[0])
 
 
 def test_each_streams_newest_row_counts_whatever_its_date(archive: Archive) -> None:

@@ -77,6 +77,8 @@ def archiver(**numbers: Any) -> dict[str, Any]:
         "role": "archiver", "pid": 13, "incarnation": 1, "state": "running", "updated_us": NOW_US,
         "archived": 4, "quarantined": 1, "in_quarantine": 0, "uploaded_objects": 12, "rows": 100, "bytes": 5_000,
         "failed_uploads": 2, "backlog_segments": 2, "backlog_bytes": 300, "backlog_since_us": NOW_US - 60 * SECOND_US,
+        "backlog_objects": 9, "bytes_per_sec": 200, "store_state": "there", "store_away_secs": 0.0,
+        "store_tries_failed": [["away", 3]],
         "last_error": None, "eta_secs": 1.5, "log_lines_dropped": 0, "events": [], **numbers,
     }  # fmt: skip
 

@@ -88,6 +88,16 @@ def test_a_disk_that_is_not_filling_is_full_never() -> None:
     assert value(full_view(), "collector_disk_full_in_seconds") == inf
 
 
+def test_the_store_is_in_exactly_one_state() -> None:
+    report = archiver(store_state="refusing", store_away_secs=7.5, store_tries_failed=[["away", 3], ["refusing", 2]])
+    view = status().look(reports(report), known())
+    states = {state: value(view, "collector_store_state", state=state) for state in ("there", "away", "refusing")}
+    assert states == {"there": 0, "away": 0, "refusing": 1}
+    assert value(view, "collector_store_away_seconds") == 7.5
+    assert value(view, "collector_store_tries_failed_total", kind="away") == 3
+    assert value(view, "collector_store_tries_failed_total", kind="refusing") == 2
+
+
 def test_a_reason_is_1_while_it_holds() -> None:
     view = status().look(reports(writer(clock_offsets_us={"binance": -SECOND_US})), known())
     assert value(view, "collector_healthy") == 0

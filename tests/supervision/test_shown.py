@@ -51,8 +51,9 @@ def test_the_object_has_exactly_the_promised_shape() -> None:
             "weight_used": {"binance": 1_250},
         },
         "archive": {
-            "backlog_segments": 2, "backlog_bytes": 300, "backlog_age_secs": 60.0, "uploaded_objects": 12,
-            "failed_uploads": 2, "last_error": None, "eta_secs": 1.5,
+            "state": "there", "backlog_segments": 2, "backlog_objects": 9, "backlog_bytes": 300,
+            "backlog_age_secs": 60.0, "uploaded_objects": 12, "failed_uploads": 2, "last_error": None,
+            "bytes_per_sec": 200, "eta_secs": 1.5,
         },
         "disk": {"free_bytes": 50 * GIB, "full_in_secs": None},
         "events": [],

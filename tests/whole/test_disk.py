@@ -167,4 +167,5 @@ def test_whatever_meets_a_full_disk_tries_again_and_goes_on(
 
 def failures(recorder: Recorder, word: str) -> list[Any]:
     """What the archiver could not do, as far as it says that word."""
-    return [line for line in recorder.logged("store_failed") if word in line["error"]]
+    lines = recorder.logged("archiving_held_up") + recorder.logged("store_away")
+    return [line for line in lines if word in line["error"]]

@@ -62,12 +62,14 @@ def test_a_server_away_at_the_start_and_then_without_the_bucket_gets_everything_
 ) -> None:
     source = exchange(*LIVE)
     recorded = recorder(source.ws_url, **bucket_of(absent_seaweed, "made-by-hand")).start()
-    wait_for(lambda: recorded.alive() and recorded.logged("store_failed"))
-    for event in ("store_unusable", "store_failed"):
-        assert "Could not connect" in recorded.logged(event)[0]["error"]
+    wait_for(lambda: recorded.alive() and len(recorded.logged("segment_replaced")) >= 2)
+    assert ["Could not connect" in line["error"] for line in recorded.logged("store_away")] == [True]
+    waiting = recorded.status()["archive"]
+    assert waiting["state"] == "away"
+    assert waiting["backlog_segments"] >= 2
     absent_seaweed.start()
-    way_out = "aws s3 mb s3://made-by-hand"
-    wait_for(lambda: recorded.alive() and any(way_out in line["error"] for line in recorded.logged("store_failed")))
+    wait_for(lambda: recorded.alive() and recorded.logged("store_refuses"))
+    assert "aws s3 mb s3://made-by-hand" in recorded.logged("store_refuses")[0]["error"]
     assert recorded.logged("segment_archived") == []
     absent_seaweed.admin.create_bucket(Bucket="made-by-hand")
     wait_for(lambda: recorded.alive() and len(recorded.logged("segment_archived")) >= 2)
@@ -96,7 +98,7 @@ def test_two_hosts_of_one_name_share_a_bucket_without_harm(
             host.end()
     source.stop()
     for host in hosts:
-        assert host.logged("store_unusable") == host.logged("store_failed") == []
+        assert host.logged("store_away") == host.logged("store_refuses") == []
         assert ADMIN["AWS_SECRET_ACCESS_KEY"] not in host.log_path.read_text()
     segments = [{line["segment"] for line in host.logged("segment_archived")} for host in hosts]
     assert segments[0].isdisjoint(segments[1])

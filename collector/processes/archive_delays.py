@@ -1,0 +1,52 @@
+"""How long the archiver waits before it tries again."""
+
+import random
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import backoff
+
+from collector.domain.store_state import State
+
+_SHARE_AT_LEAST: Final = 0.5
+"""Of the longest wait, while only a person can mend what is wrong."""
+
+
+def new_delays(state: State, base_secs: float, cap_secs: float) -> Iterator[float]:
+    """Seconds to wait before each next try, without end: exponential with full jitter; near the cap at once where the
+    store refuses.
+    """
+    if state == "refusing":
+        while True:
+            yield random.uniform(_SHARE_AT_LEAST, 1.0) * cap_secs  # noqa: S311 -- jitter is no secret
+    ceilings = backoff.expo(factor=base_secs, max_value=cap_secs)
+    next(ceilings)  # the library's generators first take a value and give none
+    yield from map(backoff.full_jitter, ceilings)
+
+
+class Pauses:
+    """What is left alone for a while, by name; each pause of a name is longer than the one before."""
+
+    def __init__(self, delays: Callable[[], Iterator[float]], now: Callable[[], float]) -> None:
+        self._new_delays = delays
+        self._now = now
+        self._delays: dict[str, Iterator[float]] = {}
+        self._until: dict[str, float] = {}
+
+    def begin(self, name: str) -> None:
+        """Leave it alone from now on."""
+        delays = self._delays.setdefault(name, self._new_delays())
+        self._until[name] = self._now() + next(delays)
+
+    def is_over(self, name: str) -> bool:
+        """Whether it may be tried."""
+        return name not in self._until or self._now() >= self._until[name]
+
+    def forget(self, name: str) -> None:
+        """It went well."""
+        self._delays.pop(name, None)
+        self._until.pop(name, None)
+
+    def end_all(self) -> None:
+        """Let everything be tried now."""
+        self._until.clear()

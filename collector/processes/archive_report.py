@@ -1,0 +1,71 @@
+"""What the archiver tells of itself: what waits, how fast it goes, what the store says."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from collector.domain.names import is_segment_id
+from collector.domain.store_state import StoreState
+from collector.domain.throughput import Throughput
+from collector.processes.uploads import Uploads
+from collector.storage.sealing import sealed_segments
+
+_USUAL_RATIO: Final = 0.1
+"""Bytes of objects for each byte of a segment, until one was staged."""
+
+
+class Progress:
+    """Counts what was done and foretells how long the rest takes."""
+
+    def __init__(self, segments: Path, quarantine: Path, uploads: Uploads, store: StoreState) -> None:
+        self._segments = segments
+        self._quarantine = quarantine
+        self._uploads = uploads
+        self._store = store
+        self._throughput = Throughput()
+        self._ratio = _USUAL_RATIO
+        self.archived = 0
+        self.quarantined = 0
+        self.rows = 0
+        self.bytes = 0
+        self.trouble: str | None = None
+        """What keeps segments from being staged; None while nothing does."""
+
+    @property
+    def last_error(self) -> str | None:
+        """Why segments wait; None while nothing is wrong."""
+        return self._store.error or self.trouble
+
+    def note_staged(self, segment_bytes: int, set_bytes: int) -> None:
+        """A segment of so many bytes became files of so many."""
+        self._ratio = set_bytes / segment_bytes
+
+    def report(self, now: float) -> Mapping[str, Any]:
+        """Every number, for the supervisor."""
+        sealed = {path.stem: path.stat() for path in sealed_segments(self._segments)}
+        staged = set(self._uploads.ids)
+        unstaged_bytes = sum(stat.st_size for name, stat in sealed.items() if name not in staged)
+        since_us = [stat.st_mtime_ns // 1_000 for stat in sealed.values()]
+        since_us += [summary.sealed_us for summary in self._uploads.summaries if summary.segment_id not in sealed]
+        self._throughput.note(now, self._uploads.uploaded_bytes, idle=not since_us)
+        per_sec = self._throughput.per_sec() if self._store.is_there else None
+        to_go_bytes = self._uploads.bytes_left + unstaged_bytes * self._ratio
+        return {
+            "archived": self.archived,
+            "quarantined": self.quarantined,
+            "in_quarantine": sum(is_segment_id(path.name.removesuffix(".db")) for path in self._quarantine.glob("*")),
+            "uploaded_objects": self._uploads.uploaded_objects,
+            "failed_uploads": self._uploads.failed_uploads,
+            "store_tries_failed": sorted(map(list, self._store.failed_tries.items())),
+            "store_state": self._store.state,
+            "store_away_secs": round(self._store.away_secs(now), 3),
+            "backlog_segments": len({*sealed, *staged}),
+            "backlog_objects": self._uploads.objects_left,
+            "backlog_bytes": self._uploads.bytes_left + unstaged_bytes,
+            "backlog_since_us": min(since_us, default=None),
+            "bytes_per_sec": None if per_sec is None else round(per_sec),
+            "last_error": self.last_error,
+            "eta_secs": round(to_go_bytes / per_sec, 1) if per_sec and since_us else None,
+            "rows": self.rows,
+            "bytes": self.bytes,
+        }

@@ -1,0 +1,102 @@
+"""From a sealed segment to its set of files, and from there to a set that can stand alone."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Protocol, TypeVar
+
+from collector.domain.errors import ConfigError, DamagedError, RetryError
+from collector.domain.names import manifest_key
+from collector.exchanges.adapter import Adapter
+from collector.storage.attempts import Attempts
+from collector.storage.manifest import Manifest
+from collector.storage.manifests import whole_segment
+from collector.storage.objects import ObjectStore
+from collector.storage.sealed import SealedSegment, open_sealed
+from collector.storage.staged import SetSummary, make_durable, make_set, remove_set, require_equal, summary_of
+
+T = TypeVar("T")
+
+MAX_ATTEMPTS: Final = 3
+"""So often is made from a segment what fails, or kills its process, before it is set aside."""
+
+
+class Ask(Protocol):
+    """Asks something of the store. Raises StoreError."""
+
+    def __call__(self, step: Callable[[], T]) -> T:
+        """What the store answered."""
+        ...
+
+
+class Stager:
+    """Makes sets. Raises RetryError for a disk that takes none, and SetAsideError or StopError for the segment itself."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        staging: Path,
+        adapter_of: Callable[[str], Adapter],
+        ask: Ask,
+        tick: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._staging = staging
+        self._adapter_of = adapter_of
+        self._ask = ask
+        self._tick = tick
+
+    def archived(self, path: Path) -> SetSummary | None:
+        """What the store holds of the segment, if it holds it whole. Raises StoreError."""
+        with open_sealed(path) as segment:
+            key, rows = manifest_key(segment.meta.host, segment.meta.segment_id), segment.rows
+        manifest = self._ask(lambda: whole_segment(self._store, key))
+        # One with fewer rows was put in place of a segment that was in quarantine, and is back.
+        return summary_of(manifest) if manifest and manifest.rows == rows else None
+
+    def stage(self, path: Path) -> SetSummary:
+        """Make the set of a segment.
+
+        Counts one attempt more while it does, for that is how the segment may kill the process; none once it is made,
+        so that deaths of other causes are not laid to the segment's charge.
+        """
+        attempts = Attempts(path)
+        before = attempts.count()
+        with open_sealed(path) as segment:
+            try:
+                attempts.note(before + 1)
+                manifest = self._staged(path.stem, segment)
+            except (OSError, RetryError) as error:
+                attempts.note(before)
+                raise RetryError(f"{path.stem} cannot be staged: {error}") from error
+        attempts.note(0)
+        return summary_of(manifest)
+
+    def require_lasting(self, path: Path, folder: Path) -> None:
+        """Make sure that the set can take the segment's place: durable, read back, and found equal."""
+        with open_sealed(path) as segment:
+            try:
+                make_durable(folder)
+                require_equal(folder, segment, self._tick)
+            except OSError as error:
+                raise RetryError(f"{path.stem} cannot be replaced: {error}") from error
+
+    def _staged(self, name: str, segment: SealedSegment) -> Manifest:
+        # Only now: pyarrow takes 50 MB, and a recorder may run for an hour before the first segment is sealed.
+        from collector.storage.staging import stage  # noqa: PLC0415
+
+        made: list[Manifest] = []
+
+        def write(folder: Path) -> Manifest:
+            made.append(stage(segment, self._typing_of, folder, self._tick).manifest)
+            return made[0]
+
+        if (self._staging / name).exists():
+            remove_set(self._staging / name)
+        make_set(self._staging, name, write)
+        return made[0]
+
+    def _typing_of(self, exchange: str) -> Adapter:
+        try:
+            return self._adapter_of(exchange)
+        except ConfigError as error:
+            raise DamagedError(f"the segment holds messages of {exchange!a}, which this version cannot read") from error

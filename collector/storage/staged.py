@@ -1,0 +1,206 @@
+"""A staged set: the Parquet files of one segment, in a folder of its own, ready to go up.
+
+`staging/<id>.part/` is a set in the making, or one on its way out; `staging/<id>/` is whole: its manifest is written
+last and the folder is renamed then. While the segment lies beside it, a set may be lost: it is made again. To take the
+segment's place it is made durable and read back first.
+"""
+
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from collector.domain.errors import DamagedError, RetryError
+from collector.domain.names import OBJECT_SUFFIX, is_segment_id, manifest_key, time_us
+from collector.storage.durable import sync
+from collector.storage.manifest import Manifest, decode_manifest
+from collector.storage.objects import ObjectInfo
+from collector.storage.sealed import SealedSegment
+from collector.storage.sealing import sealed_segments
+
+Tick = Callable[[], None]
+
+MANIFEST_NAME: Final = "manifest.json"
+_MAKING: Final = ".part"
+_GONE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EIO})
+"""Errors of a file that will not be read later either."""
+
+
+class Upload(NamedTuple):
+    """A file, where it goes, and what the store must hold then."""
+
+    path: Path
+    key: str
+    info: ObjectInfo
+
+
+class SetSummary(NamedTuple):
+    """What is known of a set without keeping its manifest."""
+
+    segment_id: str
+    rows: int
+    gaps: int
+    objects: int
+    bytes: int
+    """Of the objects."""
+    sealed_us: int
+
+
+def object_file_name(key: str) -> str:
+    """What the file of an object is called in its set: it follows from the key, which may be too long for a name."""
+    return hashlib.blake2b(key.encode(), digest_size=16).hexdigest() + OBJECT_SUFFIX
+
+
+def set_folders(staging: Path) -> list[Path]:
+    """Every whole set, oldest first."""
+    return sorted(path for path in staging.glob("*") if is_segment_id(path.name) and path.is_dir())
+
+
+def waiting_segments(data_dir: Path) -> list[str]:
+    """The ids of what is not in the archive yet, as sealed segment or as set; oldest first."""
+    sealed = (path.stem for path in sealed_segments(data_dir / "segments"))
+    return sorted({*sealed, *(path.name for path in set_folders(data_dir / "staging"))})
+
+
+def clear_leftovers(staging: Path) -> None:
+    """Remove everything from the staging folder that is no whole set. Raises OSError."""
+    staging.mkdir(parents=True, exist_ok=True)
+    whole = set(set_folders(staging))
+    for path in staging.iterdir():
+        if path not in whole:
+            _remove(path)
+
+
+def make_set(staging: Path, name: str, write: Callable[[Path], Manifest]) -> Path:
+    """Make the set `name`: `write` is given a folder for the files and returns their manifest. Returns the set's folder.
+
+    Raises OSError where the disk does not take it, and whatever `write` raises; then there is no set.
+    """
+    folder, part = staging / name, staging / f"{name}{_MAKING}"
+    staging.mkdir(parents=True, exist_ok=True)
+    _remove(part)
+    part.mkdir()
+    try:
+        (part / MANIFEST_NAME).write_bytes(write(part).encode())
+        part.rename(folder)
+    except BaseException:
+        _remove(part)
+        raise
+    return folder
+
+
+def remove_set(folder: Path) -> None:
+    """Remove a set for good; killed meanwhile, it is none any more. Raises OSError."""
+    going = folder.with_name(f"{folder.name}{_MAKING}")
+    _remove(going)
+    folder.rename(going)
+    sync(folder.parent)
+    _remove(going)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a set. Raises DamagedError for a set without a sound one of its own, RetryError."""
+    return _read(folder)[0]
+
+
+def summary_of(manifest: Manifest) -> SetSummary:
+    """What is kept of a manifest."""
+    return SetSummary(
+        segment_id=manifest.segment_id,
+        rows=manifest.rows,
+        gaps=manifest.gaps,
+        objects=len(manifest.objects),
+        bytes=sum(described.bytes for described in manifest.objects),
+        sealed_us=time_us(manifest.sealed_at),
+    )
+
+
+def uploads_of(folder: Path) -> list[Upload]:
+    """Every file of a set, the manifest last. Raises DamagedError, RetryError."""
+    manifest, content = _read(folder)
+    info = ObjectInfo(len(content), hashlib.sha256(content).hexdigest())
+    objects = [
+        Upload(folder / object_file_name(described.key), described.key, ObjectInfo(described.bytes, described.sha256))
+        for described in manifest.objects
+    ]
+    return [*objects, Upload(folder / MANIFEST_NAME, manifest_key(manifest.host, manifest.segment_id), info)]
+
+
+def is_sound(upload: Upload) -> bool:
+    """Whether the file still is what it was when it was made. Raises RetryError where that cannot be told now."""
+    try:
+        with upload.path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            return ObjectInfo(file.tell(), sha256) == upload.info
+    except OSError as error:
+        if error.errno in _GONE:
+            return False
+        raise RetryError(f"{upload.path}: {error}") from error
+
+
+def make_durable(folder: Path) -> None:
+    """Force a set to the disk, and let what is read next come from there. Raises OSError."""
+    for path in folder.iterdir():
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(fd)
+    sync(folder)
+    sync(folder.parent)
+
+
+def require_equal(folder: Path, segment: SealedSegment, tick: Tick) -> None:
+    """Read a set back: every file's bytes, every row of it, and their numbers against the segment's.
+
+    Raises DamagedError for the first thing that is not as it should be, RetryError where that cannot be told now.
+    """
+    for problem in _problems(folder, segment, tick):
+        raise DamagedError(f"the set {folder.name} is not what was written: {problem}")
+
+
+def _problems(folder: Path, segment: SealedSegment, tick: Tick) -> Iterator[str]:
+    # Only now: pyarrow takes 50 MB.
+    from collector.storage.content import differences  # noqa: PLC0415
+
+    manifest, uploads = read_manifest(folder), uploads_of(folder)
+    if {upload.path for upload in uploads} != set(folder.iterdir()):
+        yield "it has not the files that its manifest names"
+    if manifest.rows != segment.rows:
+        yield f"it has {manifest.rows} rows, the segment {segment.rows}"
+    gaps = sum(1 for _ in segment.gaps())
+    if manifest.gaps < gaps:
+        yield f"it has {manifest.gaps} gaps, the segment {gaps}"
+    for described, upload in zip(manifest.objects, uploads, strict=False):
+        if not is_sound(upload):
+            yield f"{upload.key}: its bytes have changed"
+        yield from (f"{upload.key}: {text}" for text in differences(upload.path, described, manifest))
+        tick()
+    if not is_sound(uploads[-1]):
+        yield "its manifest's bytes have changed"
+
+
+def _read(folder: Path) -> tuple[Manifest, bytes]:
+    try:
+        content = (folder / MANIFEST_NAME).read_bytes()
+    except OSError as error:
+        raise (DamagedError if error.errno in _GONE else RetryError)(f"the set {folder.name}: {error}") from error
+    manifest = decode_manifest(content)
+    if manifest.segment_id != folder.name.partition(".")[0]:
+        raise DamagedError(f"the set {folder.name} has the manifest of segment {manifest.segment_id}")
+    try:
+        time_us(manifest.opened_at), time_us(manifest.sealed_at)
+    except (ValueError, TypeError) as error:
+        raise DamagedError(f"the set {folder.name}: {error}") from error
+    return manifest, content
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
