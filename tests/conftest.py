@@ -78,3 +78,19 @@ def seaweed(running_seaweed: Seaweed, aws_alone: None, monkeypatch: pytest.Monke
     for name, value in ADMIN.items():
         monkeypatch.setenv(name, value)
     return running_seaweed
+
+
+@pytest.fixture
+def bucket(seaweed: Seaweed) -> str:
+    """An empty bucket."""
+    return seaweed.new_bucket()
+
+
+@pytest.fixture
+def own_seaweed(seaweed: Seaweed, tmp_path: Path) -> Iterator[Seaweed]:
+    """A server that the test may kill; its administrator's keys are in the environment."""
+    server = Seaweed(tmp_path / "seaweed")
+    try:
+        yield server.start()
+    finally:
+        server.remove()

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeVar
 
-from collector.domain.errors import RetryError, StopError, StoreError
+from collector.domain.errors import DamagedError, RetryError, StopError, StoreError
 from collector.domain.store_state import StoreState
 from collector.domain.turns import next_to_stage
 from collector.exchanges.adapter import Adapter
@@ -84,6 +84,7 @@ class Archiver:
         self._turn = 0
         self._damaged: dict[str, Path] = {}
         self._failures: Counter[str] = Counter()
+        self._unlike: Counter[str] = Counter()
         self._stopping = False
         self._reported: float | None = None
 
@@ -168,7 +169,7 @@ class Archiver:
         self._count(summary)
 
     def _count(self, summary: SetSummary) -> None:
-        del self._failures[summary.segment_id]
+        del self._failures[summary.segment_id], self._unlike[summary.segment_id]
         self._progress.archived += 1
         self._progress.rows += summary.rows
         self._progress.bytes += summary.bytes
@@ -209,16 +210,16 @@ class Archiver:
         may = [path for path in sealed if self._pauses.is_over(path.stem) and self._pauses.is_over("disk")]
         delivered = {folder.name for folder, _ in self._uploads.delivered}
         if not self._state.is_there:
-            return next((path for path in may if path.stem not in delivered and not self._is_given_up(path)), None)
+            return next((path for path in may if path.stem not in delivered and self._may_replace(path)), None)
         done = delivered.union(self._uploads.ids)
         unstaged = [path for path in may if path.stem not in done]
         newest_is_unstaged = bool(unstaged) and unstaged[-1].stem > max(done, default="")
         ahead = sum(path.stem in done for path in sealed)
         return next_to_stage(self._turn, unstaged, ahead, newest_is_unstaged=newest_is_unstaged)
 
-    def _is_given_up(self, path: Path) -> bool:
-        """Whether it is to be set aside, which takes a store."""
-        return Attempts(path).count() >= MAX_ATTEMPTS
+    def _may_replace(self, path: Path) -> bool:
+        """Not one that is to be set aside, which takes a store, nor one whose files are not like it."""
+        return Attempts(path).count() < MAX_ATTEMPTS and self._unlike[path.stem] <= 1
 
     def _try(self, path: Path, step: Callable[[Path], None]) -> bool:
         """Do a step; whatever is wrong with one segment, the others go on. Raises StopError."""
@@ -268,17 +269,26 @@ class Archiver:
         self._uploads.add(self._staging / path.stem, ask_first=False)
 
     def _replace(self, path: Path) -> None:
-        """Let the set take its segment's place; one that may not is removed. Raises DamagedError, RetryError."""
+        """Let the set take its segment's place. One that may not is made once more, and then stays beside the segment."""
         folder, bytes_before = self._staging / path.stem, path.stat().st_size
         try:
             self._stager.require_lasting(path, folder)
-        except Exception:
-            self._uploads.drop(path.stem)
-            remove_set(folder)
+        except DamagedError as error:
+            self._log.warning("segment_not_replaced", segment=path.stem, error=str(error))
+            self._unlike[path.stem] += 1
+            if self._unlike[path.stem] == 1:
+                self._discard(folder)
+            return
+        except RetryError:
+            self._discard(folder)
             raise
         remove_segment(path)
         bytes_now = sum(file.stat().st_size for file in folder.iterdir())
         self._log.info("segment_replaced", segment=path.stem, bytes_before=bytes_before, bytes_now=bytes_now)
+
+    def _discard(self, folder: Path) -> None:
+        self._uploads.drop(folder.name)
+        remove_set(folder)
 
     def _put_segment_aside(self, path: Path, *, in_ledger: bool) -> None:
         folder = self._set_aside.segment(path, in_ledger=in_ledger)

@@ -51,7 +51,7 @@ def decode_manifest(content: bytes) -> Manifest:
     """Read a manifest's file. Raises DamagedError for anything else."""
     try:
         return msgspec.json.decode(content, type=Manifest)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DamagedError(f"no manifest: {error}") from error
 
 

@@ -79,6 +79,8 @@ class World:
         )
         self.store = Store(opened or (lambda: DirectoryStore(folder / "archive")))
         self.secs = 0.0
+        self.haste = 1.0
+        """By how much the clock is ahead of who waits for a notice."""
         self.stop_when: Callable[[], bool] = lambda: True
         self.reports: list[Mapping[str, Any]] = []
         self.events: list[Mapping[str, Any]] = []
@@ -113,7 +115,7 @@ class World:
         return self.secs
 
     def wait(self, timeout_secs: float) -> Notice | None:
-        self.sleep(timeout_secs)
+        self.sleep(timeout_secs * self.haste)
         return None
 
     def offer(self, notice: Notice) -> None:
@@ -121,12 +123,12 @@ class World:
 
     def seal(self, number: int, **given: Any) -> Path:
         """Seal a segment of three trades, one frame that says nothing, and a gap."""
-        messages = [message(0, number * 10 + id_, trade(id_)) for id_ in range(3)] + [message(1, 0, b"?")]
+        ids = range(number * 10, number * 10 + 3)
+        messages = [message(0, id_, trade(id_)) for id_ in ids] + [message(1, 0, b"?")]
         previous = IDS[number - 1] if number else ""
-        return make_segment(
-            self.segments, [TRADES, UNKNOWN], messages, gaps=[("toy", "BTC/USD", make_gap())],
-            segment_id=IDS[number], previous_segment=previous, **given,
-        )  # fmt: skip
+        given = {"segment_id": IDS[number], "previous_segment": previous, **given}
+        gaps = [("toy", "BTC/USD", make_gap())]
+        return make_segment(self.segments, [TRADES, UNKNOWN], messages, gaps=gaps, **given)
 
     def context(self) -> Context:
         def log(_logger: object, level: str, event: Mapping[str, Any]) -> str:

@@ -67,7 +67,7 @@ class Crash:
 
 @pytest.fixture(scope="module")
 def crash(tmp_path_factory: pytest.TempPathFactory) -> Crash:
-    """Everything killed at once, after the store took nothing for a while and the writer stood still for a moment."""
+    """Everything killed at once, after the archiver stood still for a while and the writer for a moment."""
     folder = tmp_path_factory.mktemp("crash")
     recording = folder / "recording.jsonl"
     with recording.open("w") as file:
@@ -75,12 +75,14 @@ def crash(tmp_path_factory: pytest.TempPathFactory) -> Crash:
             at_us = round(number * SECS * 1e6 / FRAMES)
             file.write(json.dumps({"recv_ts_us": at_us, "dir": "in", "raw": frame(number)}) + "\n")
     source = Exchange(folder, "--replay", str(recording))
-    recorded = Recorder(folder, source.ws_url, **{"feed": FEED, "segment": {"interval_secs": 1}, **QUICK})
+    patient = {"supervisor": {"hang_timeout_secs": 600}}
+    recorded = Recorder(folder, source.ws_url, **{"feed": FEED, "segment": {"interval_secs": 1}, **QUICK, **patient})
     no_store = recorded.data_dir / "archive"
     no_store.parent.mkdir(exist_ok=True)
     no_store.touch()
     recorded.start(start_new_session=True)
     try:
+        os.kill(recorded.pid_of("archiver"), signal.SIGSTOP)
         stop_the_writer_between_two_seals(recorded)
     finally:
         os.killpg(recorded.process.pid, signal.SIGKILL)

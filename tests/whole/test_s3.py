@@ -64,9 +64,8 @@ def test_a_server_away_at_the_start_and_then_without_the_bucket_gets_everything_
     recorded = recorder(source.ws_url, **bucket_of(absent_seaweed, "made-by-hand")).start()
     wait_for(lambda: recorded.alive() and len(recorded.logged("segment_replaced")) >= 2)
     assert ["Could not connect" in line["error"] for line in recorded.logged("store_away")] == [True]
-    waiting = recorded.status()["archive"]
+    waiting = wait_for(lambda: (found := recorded.status()["archive"])["backlog_segments"] >= 2 and found)
     assert waiting["state"] == "away"
-    assert waiting["backlog_segments"] >= 2
     absent_seaweed.start()
     wait_for(lambda: recorded.alive() and recorded.logged("store_refuses"))
     assert "aws s3 mb s3://made-by-hand" in recorded.logged("store_refuses")[0]["error"]
