@@ -54,9 +54,11 @@ class World:
     def offer(self, notice: Notice) -> None:
         self.sent.append((self.secs, notice))
 
-    def journal(self, file_bytes: int = 1 << 30) -> JournalWriter:
+    def journal(
+        self, file_bytes: int = 1 << 30, symbols: tuple[str, ...] = SYMBOLS, data_types: tuple[str, ...] = TYPES
+    ) -> JournalWriter:
         self._number += 1
-        identity = FeedIdentity("f", "binance", SYMBOLS, TYPES)
+        identity = FeedIdentity("f", "binance", symbols, data_types)
         return JournalWriter(
             self.config.data_dir / "journal/f", identity, self._number, file_bytes, lambda: self.now_ns
         )
