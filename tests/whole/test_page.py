@@ -44,6 +44,7 @@ def test_the_page_shows_what_is_recorded_and_what_was_lost_also_after_a_restart(
     expect(page.locator("h1")).to_have_text("No answer")
     recorded.start()
     wait_for(recorded.status)
+    page.reload()
     expect(page.locator("h1")).to_have_text("Recording")
     expect(page.locator("#events")).to_contain_text("2 missing")
     expect(page.get_by_role("button", name=LOST)).to_be_visible()
