@@ -3,8 +3,8 @@
 
 Each book is rebuilt update by update. At each update that a book_ticker row names too, the best bid and ask and their
 sizes must be the same. Only symbols of which both were recorded can be checked. Tickers that name an update at which no
-delta ends have no counterpart: of Binance's, that is nine in ten and more. Behind a break there is no book until the
-next snapshot.
+delta ends have no counterpart: of Binance's, that is nine in ten and more. Before the first snapshot, and behind a break
+until the next one, there is a stretch without a book.
 
 Objects come whole, so rows up to a segment (an hour, by default) outside the time asked for are looked at too. Times are
 ISO 8601, UTC unless they say otherwise. Exit code: 0 all that could be compared is equal, 1 something differs, 2 the
@@ -96,19 +96,21 @@ def _timed(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _print(reports: list[tuple[Recorded, Report]]) -> None:
-    columns = ">tickers", ">compared", ">equal", ">different", ">no counterpart", ">no book", ">stretches without"
-    made = table("host", "book", *columns)
+    made = table("book", ">tickers", ">equal", ">different", ">no book", ">no counterpart", ">stretches")
     for books, report in reports:
-        counted = report.tickers, report.compared, report.equal, report.different, report.no_counterpart
         made.add_row(
-            shown(books.host),
-            shown(f"{books.exchange} {books.symbol}", "red" if report.different else ""),
-            *map(number, (*counted, report.no_book, report.stretches)),
+            shown(_name(books), "red" if report.different else ""),
+            *map(number, (report.tickers, report.equal, report.different, report.no_book, report.no_counterpart)),
+            number(report.stretches),
         )
     Console().print(made)
     for books, report in reports:
         for line in _remarks(report):
-            print(printable(f"{books.exchange} {books.symbol}: {line}"))
+            print(printable(f"{_name(books)}: {line}"))
+
+
+def _name(books: Recorded) -> str:
+    return f"{books.exchange} {books.symbol} by {books.host}"
 
 
 def _remarks(report: Report) -> Iterator[str]:

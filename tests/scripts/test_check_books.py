@@ -90,7 +90,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     """Run the tool in this process."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(ROOT / "scripts")
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("COLUMNS", "80")
 
     def main(*arguments: str | Path) -> Done:
         monkeypatch.setattr(sys, "argv", ["check_books.py", *map(str, arguments)])
@@ -187,7 +187,7 @@ def test_a_difference_is_shown_with_its_time_and_id(run: Run, tmp_path: Path, sp
     shown = run(store)
     assert shown.code == 1
     assert f"first difference at id {ticker[2]}, 2024-08-0" in shown.out
-    assert "binance BTCUSDT" in shown.out
+    assert "binance BTCUSDT by host-1" in " ".join(shown.out.split())
 
 
 def test_filters_leave_only_what_is_asked_for(run: Run, tmp_path: Path, spot: list[Message]) -> None:
