@@ -103,3 +103,23 @@ def test_two_hosts_of_one_name_share_a_bucket_without_harm(
     assert segments[0].isdisjoint(segments[1])
     assert_holds_what_was_sent(seaweed, bucket, hosts[0], source)
     assert {path.name.partition("-")[0] for path in hosts[0].data_dir.glob("archive/_manifest/*/*.json")} == {"same"}
+
+
+def test_a_stop_that_shall_upload_everything_says_what_it_could_not_and_the_next_one_does(
+    absent_seaweed: Seaweed, exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    source = exchange(*LIVE)
+    settings = bucket_of(absent_seaweed, "late", upload_on_stop=True, create_bucket=True)
+    recorded = recorder(source.ws_url, **settings, supervisor={"stop_timeout_secs": 10}).start()
+    wait_for(lambda: recorded.alive() and recorded.logged("segment_replaced"))
+    assert recorded.stop() == 5
+    (left,) = recorded.logged("segments_not_uploaded")
+    assert len(left["ids"]) == left["segments"] >= 2
+    absent_seaweed.start()
+    again = recorder(source.ws_url, **settings).start()
+    wait_for(lambda: again.alive() and len(again.logged("recording")) == 2)
+    assert again.stop() == 0
+    archived = {line["segment"] for line in again.logged("segment_archived")}
+    assert set(left["ids"]) <= archived
+    source.stop()
+    assert_holds_what_was_sent(absent_seaweed, "late", again, source)

@@ -1,0 +1,162 @@
+"""What it takes to bring a backlog to a bucket, and what an outage takes on the disk. Numbers only.
+
+    .venv/bin/python -m tests.bench.bench_uploads small              2,000 small objects, ours and plain boto3 in turns
+    .venv/bin/python -m tests.bench.bench_uploads large --gib 5      the same with objects of 50 MB
+    .venv/bin/python -m tests.bench.bench_uploads disk               bytes of segments and of what takes their place
+
+Both bring the same files to the same SeaweedFS on this machine: ours puts each with its SHA-256, asks what the server
+holds, and puts a manifest a segment; the other calls boto3's `upload_file` in a loop and asks nothing.
+"""
+
+import argparse
+import hashlib
+import os
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import structlog
+
+from collector.domain.names import ObjectPartition, manifest_key, object_key
+from collector.domain.records import StreamKey
+from collector.domain.store_state import StoreState
+from collector.exchanges.registry import adapter
+from collector.processes.archive_delays import new_delays
+from collector.processes.hands import Hands
+from collector.processes.stager import Stager
+from collector.processes.uploads import Uploads
+from collector.storage.directory import DirectoryStore
+from collector.storage.manifest import Manifest, ManifestObject
+from collector.storage.staged import make_set, object_file_name
+from tests.bench.bench_memory import busiest_hour
+from tests.bench.flood import TYPES, symbols
+from tests.seaweed import ADMIN, ALONE, Seaweed
+from tests.storage.segment_files import make_segment
+
+ROUNDS = 3
+HOST = "bench"
+TIMES = "2026-11-23T12:00:00.000000Z"
+
+
+def make_backlog(staging: Path, sets: int, objects: int, object_bytes: int) -> None:
+    """Staged sets of random bytes, as many objects in each."""
+    source = random.Random(11)
+    for number in range(sets):
+        segment_id = f"20261123T{number // 3600:02}{number // 60 % 60:02}{number % 60:02}Z-4f2a9c"
+
+        def write(folder: Path, segment_id: str = segment_id) -> Manifest:
+            made = [make_object(folder, segment_id, f"S{index}", source, object_bytes) for index in range(objects)]
+            return Manifest(1, "0", segment_id, None, HOST, TIMES, TIMES, 0, 0, made)
+
+        make_set(staging, segment_id, write)
+
+
+def make_object(folder: Path, segment_id: str, symbol: str, source: random.Random, size: int) -> ManifestObject:
+    """One file of random bytes and what a manifest says of it."""
+    partition = ObjectPartition("bench", "trade", symbol, "2026-11-23")
+    key, content = object_key(partition, HOST, segment_id), source.randbytes(size)
+    (folder / object_file_name(key)).write_bytes(content)
+    sha256 = hashlib.sha256(content).hexdigest()
+    return ManifestObject(
+        key, 1, size, sha256, *partition[:2], partition.symbol, partition.date, TIMES, TIMES, None, None
+    )
+
+
+def ours(server: Seaweed, bucket: str, staging: Path, concurrency: int) -> float:
+    """Seconds until every set is confirmed."""
+    state = StoreState(lambda kind: new_delays(kind, 1, 300))
+    hands = Hands(concurrency)
+    uploads = Uploads(server.store(bucket), hands, state, time.monotonic, structlog.get_logger(), concurrency)
+    began = time.monotonic()
+    for folder in sorted(staging.iterdir()):
+        uploads.add(folder, ask_first=False)
+    while uploads.ids:
+        uploads.turn(1.0)
+    hands.dismiss()
+    return time.monotonic() - began
+
+
+def plain(server: Seaweed, bucket: str, staging: Path) -> float:
+    """Seconds of a loop over `upload_file`; it puts the manifests too."""
+    client = server.admin
+    began = time.monotonic()
+    for folder in sorted(staging.iterdir()):
+        for path in sorted(folder.iterdir()):
+            key = manifest_key(HOST, folder.name) if path.suffix == ".json" else f"{folder.name}/{path.name}"
+            client.upload_file(str(path), bucket, key)
+    return time.monotonic() - began
+
+
+def compare(sets: int, objects: int, object_bytes: int, rounds: int) -> None:
+    """Bring the same backlog up in turns and print the medians."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update({**ALONE, **ADMIN})
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        staging = Path(folder, "staging")
+        make_backlog(staging, sets, objects, object_bytes)
+        server = Seaweed(Path(folder, "seaweed"), {"Version": "2012-10-17", "Statement": []}, "-volume.max=200").start()
+        ways: dict[str, Callable[[str], float]] = {
+            "plain upload_file in a loop": lambda bucket: plain(server, bucket, staging),
+            "ours, concurrency 1": lambda bucket: ours(server, bucket, staging, 1),
+            "ours, concurrency 4": lambda bucket: ours(server, bucket, staging, 4),
+            "ours, concurrency 16": lambda bucket: ours(server, bucket, staging, 16),
+        }
+        secs: dict[str, list[float]] = {name: [] for name in ways}
+        try:
+            for _ in range(rounds):
+                for name, way in ways.items():
+                    secs[name].append(way(server.new_bucket()))
+        finally:
+            server.remove()
+    total, count = sets * objects * object_bytes, sets * objects
+    for name, taken in secs.items():
+        median = statistics.median(taken)
+        print(
+            f"{name:28} {median:6.1f} s  {count / median:7,.0f} objects/s  {total / median / 1e6:7,.1f} MB/s",
+            flush=True,
+        )
+
+
+def sizes(rows: int, symbol_count: int) -> Iterator[str]:
+    """A segment of real-looking frames, and the set that takes its place."""
+    streams = [StreamKey("binance", name, data_type) for name in symbols(symbol_count) for data_type in TYPES]
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        path = make_segment(Path(folder), streams, islice(busiest_hour(symbol_count), rows))
+        stager = Stager(
+            DirectoryStore(Path(folder, "no")), Path(folder, "staging"), adapter, lambda ask: ask(), lambda: None
+        )
+        stager.stage(path)
+        files = list(Path(folder, "staging", path.stem).iterdir())
+        segment_bytes, set_bytes = path.stat().st_size, sum(file.stat().st_size for file in files)
+    a_day = set_bytes / rows * 1_000 * 86_400
+    yield (
+        f"{rows:,} rows of {len(streams)} streams: segment {segment_bytes / rows:.0f} bytes a row, set {set_bytes / rows:.1f}"
+        f" ({segment_bytes / set_bytes:.1f} times less); 100 GB hold {100e9 / a_day:.0f} days at 1,000 messages/s,"
+        f" as segments {100e9 / (segment_bytes / rows * 1_000 * 86_400):.1f}"
+    )
+
+
+def main() -> None:
+    """Measure what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=["small", "large", "disk"])
+    parser.add_argument("--gib", type=float, default=5.0)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    options = parser.parse_args()
+    if options.part == "small":
+        compare(200, 10, 20_000, options.rounds)
+    elif options.part == "large":
+        compare(round(options.gib * 2**30 / 10 / 50e6), 10, 50_000_000, options.rounds)
+    else:
+        for symbol_count in (1, 10, 100):
+            print(*sizes(options.rows, symbol_count), flush=True)
+
+
+if __name__ == "__main__":
+    main()
