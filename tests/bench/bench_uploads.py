@@ -10,20 +10,23 @@ holds, and puts a manifest a segment; the other calls boto3's `upload_file` in a
 
 import argparse
 import hashlib
+import json
 import os
 import random
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
+import pyarrow as pa
 import structlog
 
 from collector.domain.names import ObjectPartition, manifest_key, object_key
 from collector.domain.records import StreamKey
 from collector.domain.store_state import StoreState
+from collector.exchanges.adapter import Subscription
 from collector.exchanges.registry import adapter
 from collector.processes.archive_delays import new_delays
 from collector.processes.hands import Hands
@@ -32,11 +35,10 @@ from collector.processes.uploads import Uploads
 from collector.storage.directory import DirectoryStore
 from collector.storage.manifest import Manifest, ManifestObject
 from collector.storage.staged import make_set, object_file_name
-from tests.bench.bench_memory import busiest_hour
-from tests.bench.flood import TYPES, symbols
 from tests.seaweed import ADMIN, ALONE, Seaweed
-from tests.storage.segment_files import make_segment
+from tests.storage.segment_files import NOON_US, make_segment
 
+RECORDING = Path("../shared/data/frames/binance_spot/hftbacktest_btcusdt_20240808.jsonl.zst")
 ROUNDS = 3
 HOST = "bench"
 TIMES = "2026-11-23T12:00:00.000000Z"
@@ -122,22 +124,28 @@ def compare(sets: int, objects: int, object_bytes: int, rounds: int) -> None:
         )
 
 
-def sizes(rows: int, symbol_count: int) -> Iterator[str]:
-    """A segment of real-looking frames, and the set that takes its place."""
-    streams = [StreamKey("binance", name, data_type) for name in symbols(symbol_count) for data_type in TYPES]
+def sizes(limit: int) -> str:
+    """A segment of recorded frames, and the set that takes its place."""
+    kinds = ("book_delta", "book_ticker", "trade")
+    streams = [StreamKey("binance", "BTCUSDT", kind) for kind in kinds]
+    decode = adapter("binance").decoder(Subscription(("BTCUSDT",), kinds))
+    lines = islice(pa.input_stream(str(RECORDING), compression="zstd").read().splitlines(), limit)
+    frames = [line["raw"].encode() for line in map(json.loads, lines) if line["dir"] == "in"]
+    messages = [
+        (streams.index(found.stream), 0, found.id or 0, NOON_US + number, found.exchange_us, 0, found.payload)
+        for number, frame in enumerate(frames)
+        for found in decode(frame)
+    ]
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        path = make_segment(Path(folder), streams, islice(busiest_hour(symbol_count), rows))
-        stager = Stager(
-            DirectoryStore(Path(folder, "no")), Path(folder, "staging"), adapter, lambda ask: ask(), lambda: None
-        )
-        stager.stage(path)
-        files = list(Path(folder, "staging", path.stem).iterdir())
-        segment_bytes, set_bytes = path.stat().st_size, sum(file.stat().st_size for file in files)
-    a_day = set_bytes / rows * 1_000 * 86_400
-    yield (
-        f"{rows:,} rows of {len(streams)} streams: segment {segment_bytes / rows:.0f} bytes a row, set {set_bytes / rows:.1f}"
-        f" ({segment_bytes / set_bytes:.1f} times less); 100 GB hold {100e9 / a_day:.0f} days at 1,000 messages/s,"
-        f" as segments {100e9 / (segment_bytes / rows * 1_000 * 86_400):.1f}"
+        path = make_segment(Path(folder), streams, messages, id_rules={"book_delta": "rising"})
+        staging = Path(folder, "staging")
+        Stager(DirectoryStore(Path(folder, "no")), staging, adapter, lambda step: step(), lambda: None).stage(path)
+        segment_bytes = path.stat().st_size / len(messages)
+        set_bytes = sum(file.stat().st_size for file in (staging / path.stem).iterdir()) / len(messages)
+    segment_days, set_days = (100e9 / (size * 1_000 * 86_400) for size in (segment_bytes, set_bytes))
+    return (
+        f"{len(messages):,} messages: segment {segment_bytes:.0f} bytes a row, set {set_bytes:.1f};"
+        f" 100 GB hold {segment_days:.1f} days of segments, {set_days:.0f} of sets, at 1,000 messages/s"
     )
 
 
@@ -147,15 +155,14 @@ def main() -> None:
     parser.add_argument("part", choices=["small", "large", "disk"])
     parser.add_argument("--gib", type=float, default=5.0)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--rows", type=int, default=400_000)
     options = parser.parse_args()
     if options.part == "small":
         compare(200, 10, 20_000, options.rounds)
     elif options.part == "large":
         compare(round(options.gib * 2**30 / 10 / 50e6), 10, 50_000_000, options.rounds)
     else:
-        for symbol_count in (1, 10, 100):
-            print(*sizes(options.rows, symbol_count), flush=True)
+        print(sizes(options.rows))
 
 
 if __name__ == "__main__":
