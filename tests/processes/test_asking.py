@@ -1,0 +1,67 @@
+"""What is asked of repair follows from what each exchange gives without a key."""
+
+import pytest
+
+from collector.domain.copies import Verdict
+from collector.domain.records import IdRule, StreamKey
+from collector.domain.repairs import BookRequest, Request, TradesRequest
+from collector.domain.rhythm import Bounds
+from collector.exchanges.registry import adapter
+from collector.processes.asking import Asking
+from collector.processes.batch import Batch
+from collector.processes.streams import Stream, Streams
+
+MARKETS = ("binance", "binance_usdm", "binance_coinm")
+
+
+def asked(market: str, data_type: str) -> tuple[str, list[Request]]:
+    """What the status of a gap of ids 2 to 4 becomes, and what is asked for."""
+    source = adapter(market)
+    assert source.rest is not None
+    rule = source.id_rules[data_type]
+    stream = Streams({}, Bounds(300.0, 30.0)).add(StreamKey(market, "X", data_type), "f", rule)
+    judge(stream, 1)
+    assert judge(stream, 5) is Verdict.AHEAD
+    batch, asking = Batch(), Asking({"f": source.rest})
+    asking.begin(batch)
+    (finding,) = stream.memory.settle(10**9)
+    row = asking.gap(stream, finding, finding.row(stream.key, 10**9, chained=rule is IdRule.CHAINED))
+    return row.status, batch.requests.get("f", [])
+
+
+def judge(stream: Stream, message_id: int) -> Verdict:
+    return stream.memory.judge(message_id, None, message_id, message_id, message_id)
+
+
+@pytest.mark.parametrize("market", MARKETS)
+def test_a_broken_book_asks_for_a_whole_one_and_its_updates_are_gone(market: str) -> None:
+    status, (request,) = asked(market, "book_delta")
+    assert status == "unrepairable"
+    assert isinstance(request, BookRequest)
+    assert request.from_id == 5
+
+
+@pytest.mark.parametrize("market", MARKETS)
+def test_aggregates_are_asked_for(market: str) -> None:
+    status, (request,) = asked(market, "agg_trade")
+    assert status == "open"
+    assert isinstance(request, TradesRequest)
+    assert (request.first, request.last) == (2, 4)
+
+
+@pytest.mark.parametrize(("market", "expected"), [("binance", "open"), ("binance_usdm", "unrepairable")])
+def test_single_trades_are_asked_for_only_where_that_takes_no_key(market: str, expected: str) -> None:
+    status, requests = asked(market, "trade")
+    assert (status, len(requests)) == (expected, int(expected == "open"))
+
+
+def test_a_feed_that_is_not_mended_asks_for_nothing() -> None:
+    stream = Streams({}, Bounds(300.0, 30.0)).add(StreamKey("binance", "X", "trade"), "f", IdRule.DENSE)
+    judge(stream, 1)
+    judge(stream, 5)
+    batch, asking = Batch(), Asking({})
+    asking.begin(batch)
+    (finding,) = stream.memory.settle(10**9)
+    row = finding.row(stream.key, 10**9, chained=False)
+    assert asking.gap(stream, finding, row) is row
+    assert batch.requests == {}
