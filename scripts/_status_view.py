@@ -153,6 +153,11 @@ def _counts(status: Mapping[str, Any], now: datetime, *, brief: bool) -> Table:
         made.add_row(shown(f"feed {feed['feed']}"), _feed(feed, now))
     if not brief:
         _count_rows(made, status["writer"], status["segments"])
+    repair = status["repair"]
+    if repair["waiting"]:
+        waiting, answered = sum(repair["waiting"].values()), sum(repair["answered"].values())
+        asked = {"requests waiting": waiting, "answered": answered, "failed tries": repair["failed"]}
+        made.add_row("repair", counts(asked))
     uploads = counts({"objects uploaded": archive["uploaded_objects"], "failed tries": archive["failed_uploads"]})
     made.add_row("archive", uploads)
     if archive["backlog_segments"]:

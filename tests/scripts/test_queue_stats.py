@@ -170,6 +170,13 @@ def test_a_backlog_is_shown_with_its_size_its_rate_and_its_end(run: Run, served:
     assert "to go: 168 segments, 3.0 GiB, the store is away" in words
 
 
+def test_what_repair_was_asked_and_answered_is_counted_where_it_runs(run: Run, served: Served) -> None:
+    assert "requests waiting" not in run("--url", served.url).out
+    served.status["repair"] |= {"waiting": {"book": 2, "trades": 1}, "answered": {"book": 5}, "failed": 4}
+    words = " ".join(run("--url", served.url).out.split())
+    assert "repair 3 requests waiting, 5 answered, 4 failed tries" in words
+
+
 @pytest.mark.parametrize("columns", [80, 120])
 def test_no_line_is_wider_than_the_terminal(run: Run, served: Served, columns: int) -> None:
     shown = run("--url", served.url, columns=columns).out
