@@ -7,6 +7,7 @@ from collector.domain.records import Envelope, StreamKey
 from collector.domain.repairs import Answer, decode_answer
 from collector.exchanges.adapter import Adapter
 from collector.processes.ledger import Ledger
+from collector.processes.mended import read_answer
 from collector.processes.streams import Stream, Streams
 
 
@@ -43,4 +44,4 @@ class Backfill:
 def _read(adapter: Adapter, key: StreamKey, body: bytes) -> list[Envelope]:
     if adapter.rest is None or key.data_type not in adapter.id_rules:
         raise UndecodableError(f"nothing of {key.data_type!a} can be had over REST")
-    return adapter.rest.read(key, body)
+    return read_answer(adapter.rest, key, body)

@@ -1,8 +1,10 @@
-"""Which feeds repair looks after."""
+"""Which feeds repair looks after, and how their exchanges' answers are read."""
 
 from collections.abc import Callable, Mapping
 
 from collector.config import Config
+from collector.domain.errors import UndecodableError
+from collector.domain.records import Envelope, StreamKey
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.rest import RestSide
 
@@ -17,3 +19,13 @@ def mended_feeds(config: Config, adapter_of: Callable[[str], Adapter]) -> Mappin
     asked = [feed for feed in config.feed if feed.rest_url or not feed.ws_url]
     sides = {feed.name: adapter_of(feed.exchange).rest for feed in asked}
     return {name: side for name, side in sides.items() if side is not None}
+
+
+def read_answer(side: RestSide, stream: StreamKey, body: bytes) -> list[Envelope]:
+    """See `RestSide.read`. Raises UndecodableError, also where the adapter itself is at fault."""
+    try:
+        return side.read(stream, body)
+    except UndecodableError:
+        raise
+    except Exception as error:  # a fault of ours in one answer must cost that answer, never the recording
+        raise UndecodableError(f"{type(error).__name__} in the adapter") from error

@@ -21,6 +21,7 @@ from collector.exchanges.rest import Get, RestSide
 from collector.feed import rest
 from collector.logs import RateLimited
 from collector.processes.checkpoints import SAVE_SECS, Checkpoints
+from collector.processes.mended import read_answer
 from collector.processes.rest_host import NotNowError, RestHost, is_good
 from collector.processes.rest_log import RestLog
 from collector.storage.requests import RequestFolder
@@ -183,7 +184,7 @@ class Mender:
         self._offset = {"offset_us": middle_us - self._side.read_clock(answer.body), "within_us": within_us}
 
     def _take_book(self, stream: StreamKey, request: BookRequest | None, answer: rest.Answer) -> None:
-        (book,) = self._side.read(stream, answer.body)
+        (book,) = read_answer(self._side, stream, answer.body)
         if request is not None and (book.id is None or book.id + 1 < request.from_id):
             self._stale(request)
             return
@@ -204,7 +205,8 @@ class Mender:
         self._host.renew()
 
     def _take_page(self, request: TradesRequest, answer: rest.Answer) -> None:
-        ids = [message.id for message in self._side.read(request.stream, answer.body) if message.id is not None]
+        messages = read_answer(self._side, request.stream, answer.body)
+        ids = [message.id for message in messages if message.id is not None]
         if any(request.first <= id_ <= request.last for id_ in ids):
             self._log.append(answer.received_ns, _about(request, "page"), answer.body)
         asked_from = self._next_id.get(request.name, request.first)

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from collector.config import RepairConfig
+from collector.domain.records import Envelope
 from collector.domain.repairs import Answer
+from collector.exchanges.binance_rest import BinanceRest
 from collector.processes.rest_log import RestLog
 from collector.storage.requests import RequestFolder
 from collector.storage.segments import Segment
@@ -114,6 +116,18 @@ def test_an_answer_that_cannot_be_read_is_an_undecoded_row_and_the_gap_unrepaira
     ((payload,),) = world.query("SELECT payload FROM messages WHERE line = -1")
     assert payload.endswith(b"\n<html>")
     assert world.query("SELECT reason FROM reasons") == [("malformed JSON",)]
+
+
+def test_a_fault_of_the_adapter_costs_one_answer_and_no_process(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_given: object) -> list[Envelope]:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(BinanceRest, "read", fail)
+    world.exchange.trades["BTCUSDT"] = {1, 2, 3}
+    world.receive(trade(1), trade(3))
+    settled(world)
+    assert world.ledger()[-1] == ("2", 1, "unrepairable", None)
+    assert world.query("SELECT reason FROM reasons") == [("ZeroDivisionError in the adapter",)]
 
 
 def test_a_gap_waits_while_the_exchange_does_not_answer(world: World) -> None:
