@@ -37,6 +37,13 @@ STALE_TRIES: Final = 5
 
 STALE_LATER_SECS: Final = 60.0
 
+SHORT_SECS: Final = 2.0
+"""Trades that the exchange does not have while it has none behind them either may still come: an answer may be made
+from a copy of its data that is not up to date. They are asked for again after so long, then twice as long each time;"""
+
+SHORT_TRIES: Final = 6
+"""but only so many times in a row."""
+
 CLOCK_SECS: Final = 300.0
 """How often the exchange is asked what time it is."""
 
@@ -81,6 +88,7 @@ class Mender:
         self._not_before: dict[str, float] = {}
         self._tries: Counter[str] = Counter()
         self._next_id: dict[str, int] = {}
+        self._short: Counter[str] = Counter()
         self._clock_at = self._save_at = clock.monotonic()
         self._answers: Counter[str] = Counter()
         self._waiting: Mapping[str, int] = {}
@@ -210,11 +218,23 @@ class Mender:
         if any(request.first <= id_ <= request.last for id_ in ids):
             self._log.append(answer.received_ns, _about(request, "page"), answer.body)
         asked_from = self._next_id.get(request.name, request.first)
-        newest = max(ids, default=request.last)
-        if asked_from <= newest < request.last:
-            self._next_id[request.name] = newest + 1
-        else:
+        newest = max(ids, default=asked_from - 1)
+        if newest >= request.last:
             self._end(request, "")
+        elif newest >= asked_from:
+            self._next_id[request.name] = newest + 1
+            del self._short[request.name]
+        else:
+            self._take_nothing(request)
+
+    def _take_nothing(self, request: TradesRequest) -> None:
+        tries = self._short[request.name]
+        if tries == SHORT_TRIES:
+            self._end(request, "the exchange has no more")
+            return
+        self._short[request.name] += 1
+        self._not_before[request.name] = self._clock.monotonic() + SHORT_SECS * 2**tries
+        self._host.renew()
 
     def _give_up(self, job: Job, reason: str, text: str) -> None:
         self._host.failures[job.kind, reason] += 1
@@ -249,6 +269,7 @@ class Mender:
         self._requests.remove(request)
         self._not_before.pop(request.name, None)
         self._next_id.pop(request.name, None)
+        del self._short[request.name]
         self._tries.pop(request.name, None)
 
     def _now_us(self) -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from collector.domain.records import StreamKey
 from collector.domain.repairs import BOOK, Answer, BookRequest, TradesRequest, decode_answer
-from collector.processes.mender import CLOCK_SECS, STALE_LATER_SECS, STALE_TRIES
+from collector.processes.mender import CLOCK_SECS, SHORT_TRIES, STALE_LATER_SECS, STALE_TRIES
 from collector.storage.journal import JournalWriter
 from collector.storage.journal_format import RecordKind, decode_header, frames_of, parse_records
 from tests.processes.repair_world import World
@@ -75,7 +75,7 @@ def test_a_long_stretch_takes_as_many_pages_as_it_needs(world: World) -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("there", "expected"), [(set(), ["end"]), ({300}, ["end"]), ({102, 300}, ["page", "end"])])
+@pytest.mark.parametrize(("there", "expected"), [({300}, ["end"]), ({102, 300}, ["page", "end"])])
 def test_a_stretch_the_exchange_does_not_have_ends_where_nothing_more_comes(
     world: World, there: set[int], expected: list[str]
 ) -> None:
@@ -83,6 +83,32 @@ def test_a_stretch_the_exchange_does_not_have_ends_where_nothing_more_comes(
     world.requests.put([trades(101, 200)])
     world.mend()
     assert parts(world) == expected
+    assert world.waiting() == []
+
+
+def test_trades_that_an_exchange_is_late_to_tell_are_asked_for_again(world: World) -> None:
+    world.exchange.trades["BTCUSDT"] = {101, 102}
+    world.requests.put([trades(101, 103)])
+    mender = world.mend(for_secs=5)
+    assert parts(world) == ["page"]
+    world.exchange.trades["BTCUSDT"].add(103)
+    world.mend(mender, for_secs=10)
+    assert parts(world) == ["page", "page", "end"]
+    assert world.waiting() == []
+
+
+@pytest.mark.parametrize(("there", "expected"), [(set(), ["end"]), ({102}, ["page", "end"])])
+def test_an_exchange_that_has_nothing_so_late_is_asked_a_few_times(
+    world: World, there: set[int], expected: list[str]
+) -> None:
+    world.exchange.trades["BTCUSDT"] = there
+    world.requests.put([trades(101, 200)])
+    mender = world.mend(for_secs=100)
+    assert "end" not in parts(world)
+    world.mend(mender, for_secs=100)
+    assert parts(world) == expected
+    assert world.exchange.kinds().count("historicalTrades BTCUSDT") == SHORT_TRIES + len(expected)
+    assert answers(world)[-1][0].reason == "the exchange has no more"
     assert world.waiting() == []
 
 
