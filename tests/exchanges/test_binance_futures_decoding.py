@@ -210,8 +210,10 @@ def test_whatever_comes_is_a_message_of_ours_or_undecodable_for_a_short_reason(f
         data = json.loads(frame)["data"]
         name = {"trade": "t", "agg_trade": "a"}.get(envelope.stream.data_type, "u")
         assert (envelope.id, envelope.exchange_us) == (data[name], data["T"] * 1000)
-        first_id = data["U"] if data.get("pu") == -1 else data.get("pu", 0) + 1
-        assert envelope.first_id == (first_id if envelope.stream.data_type == "book_delta" else None)
+        first_id = None
+        if envelope.stream.data_type == "book_delta":
+            first_id = data["U"] if data["pu"] == -1 else data["pu"] + 1
+        assert envelope.first_id == first_id
         assert data["s"] == envelope.stream.symbol
         assert envelope.payload is frame
 

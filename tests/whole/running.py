@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
-DEADLINE_SECS = 60.0
+DEADLINE_SECS = 120.0
 STOP_SECS = 120
 POLL_SECS = 0.05
 

@@ -68,7 +68,10 @@ def finish(recorder: Recorder, source: Exchange) -> int:
     return len(missing_frames(frames_sent(source), recorder.folder / "elsewhere"))
 
 
-def assert_one_budget_row_a_stretch_and_stream(recorder: Recorder, stretches: int) -> None:
+def assert_one_budget_row_a_stretch_and_stream(recorder: Recorder, at_least: int) -> None:
+    """A slow machine may fill the disk once more by itself."""
+    stretches = len(recorder.logged("resumed"))
+    assert stretches >= at_least
     gaps = gaps_of(recorder.folder / "elsewhere")
     rows = Counter((gap["symbol"], gap["stream_type"]) for gap in gaps if gap["kind"] == "budget")
     assert rows == {(symbol, data_type): stretches for symbol in SYMBOLS for data_type in TYPES}
@@ -96,7 +99,7 @@ def test_frames_are_refused_while_the_disk_is_short_and_taken_again_when_it_has_
         record_more(recorded)
         counts.append(refused(recorded) - before)
     assert finish(recorded, source) == sum(counts)
-    assert_one_budget_row_a_stretch_and_stream(recorded, stretches=2)
+    assert_one_budget_row_a_stretch_and_stream(recorded, at_least=2)
 
 
 def test_a_journal_at_its_limit_refuses_and_goes_on_once_the_writer_has_read_it(
@@ -112,7 +115,7 @@ def test_a_journal_at_its_limit_refuses_and_goes_on_once_the_writer_has_read_it(
     wait_for(lambda: recorded.logged("resumed"))
     record_more(recorded)
     assert recorded.logged("resumed")[0]["frames"] == refused(recorded) == finish(recorded, source)
-    assert_one_budget_row_a_stretch_and_stream(recorded, stretches=1)
+    assert_one_budget_row_a_stretch_and_stream(recorded, at_least=1)
 
 
 def test_a_disk_full_of_sealed_segments_empties_itself_once_the_archiver_goes_on(
@@ -161,7 +164,7 @@ def test_whatever_meets_a_full_disk_tries_again_and_goes_on(
     wait_for(lambda: recorded.logged("segment_archived"))
     record_more(recorded)
     assert finish(recorded, source) > 0
-    assert_one_budget_row_a_stretch_and_stream(recorded, stretches=1)
+    assert_one_budget_row_a_stretch_and_stream(recorded, at_least=1)
     assert recorded.logged("segment_quarantined") == []
 
 

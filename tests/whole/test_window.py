@@ -67,9 +67,15 @@ def test_counters_survive_killed_processes_and_end_at_what_was_sent(
         assert recorded.pid_of(role) != victim
     restarts = {dict(labels)["process"]: n for (name, labels), n in before.items() if "restarts" in name}
     assert restarts == {"ingest:binance": 1, "writer": 2, "archiver": 0}
-    stored, frames = total(before, "collector_messages_stored_total"), total(before, "collector_frames_received_total")
-    # Beside what a killed process had counted since its last report.
-    assert stored >= 0.5 * frames
+
+    def once_the_writer_has_caught_up() -> Samples:
+        # Beside what a killed process had counted since its last report.
+        now = metrics(recorded)
+        enough = 0.5 * total(now, "collector_frames_received_total")
+        return now if total(now, "collector_messages_stored_total") >= enough else {}
+
+    before = wait_for(once_the_writer_has_caught_up)
+    stored = total(before, "collector_messages_stored_total")
     assert total(before, "collector_messages_received_total") >= stored
     assert total(before, "collector_receive_to_durable_seconds_count") == stored
     text = page(recorded, "/metrics")
