@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeVar
 
-from collector.domain.errors import DamagedError, RetryError, StopError, StoreError
+from collector.domain.errors import RetryError, StopError, StoreError
 from collector.domain.store_state import StoreState
 from collector.domain.turns import next_to_stage
 from collector.exchanges.adapter import Adapter
@@ -27,6 +27,7 @@ from collector.processes.context import Context
 from collector.processes.hands import Hands
 from collector.processes.set_aside import SetAside
 from collector.processes.stager import MAX_ATTEMPTS, Stager
+from collector.processes.takeover import Takeover
 from collector.processes.uploads import Uploads
 from collector.storage.attempts import Attempts, forget_attempts
 from collector.storage.objects import ObjectStore
@@ -76,7 +77,10 @@ class Archiver:
         self._hands = Hands(archive.concurrency)
         self._uploads = Uploads(store, self._hands, self._state, self._now, context.log, archive.concurrency)
         self._stager = Stager(store, self._staging, adapter_of, self._ask, self._tick)
-        self._set_aside = SetAside(store, data_dir, context.config.host_name, archive.compression_level, self._ask)
+        self._takeover = Takeover(self._staging, self._stager, self._uploads, context.log)
+        self._set_aside = SetAside(
+            store, data_dir, context.config.host_name, archive.compression_level, self._ask, context.log
+        )
         self._progress = Progress(self._segments, data_dir / "quarantine", self._uploads, self._state)
         self._pauses = Pauses(
             lambda: new_delays("away", archive.retry_base_delay_secs, archive.retry_max_delay_secs), self._now
@@ -84,7 +88,6 @@ class Archiver:
         self._turn = 0
         self._damaged: dict[str, Path] = {}
         self._failures: Counter[str] = Counter()
-        self._unlike: Counter[str] = Counter()
         self._stopping = False
         self._reported: float | None = None
 
@@ -169,7 +172,8 @@ class Archiver:
         self._count(summary)
 
     def _count(self, summary: SetSummary) -> None:
-        del self._failures[summary.segment_id], self._unlike[summary.segment_id]
+        del self._failures[summary.segment_id]
+        self._takeover.forget(summary.segment_id)
         self._progress.archived += 1
         self._progress.rows += summary.rows
         self._progress.bytes += summary.bytes
@@ -202,7 +206,7 @@ class Archiver:
         if path is None:
             return False
         if path.stem in self._uploads.ids:
-            return self._try(path, self._replace)
+            return self._try(path, self._takeover.replace)
         return self._try(path, self._stage_or_put_aside)
 
     def _next_segment(self) -> Path | None:
@@ -210,16 +214,12 @@ class Archiver:
         may = [path for path in sealed if self._pauses.is_over(path.stem) and self._pauses.is_over("disk")]
         delivered = {folder.name for folder, _ in self._uploads.delivered}
         if not self._state.is_there:
-            return next((path for path in may if path.stem not in delivered and self._may_replace(path)), None)
+            return next((path for path in may if path.stem not in delivered and self._takeover.may_replace(path)), None)
         done = delivered.union(self._uploads.ids)
         unstaged = [path for path in may if path.stem not in done]
         newest_is_unstaged = bool(unstaged) and unstaged[-1].stem > max(done, default="")
         ahead = sum(path.stem in done for path in sealed)
         return next_to_stage(self._turn, unstaged, ahead, newest_is_unstaged=newest_is_unstaged)
-
-    def _may_replace(self, path: Path) -> bool:
-        """Not one that is to be set aside, which takes a store, nor one whose files are not like it."""
-        return Attempts(path).count() < MAX_ATTEMPTS and self._unlike[path.stem] <= 1
 
     def _try(self, path: Path, step: Callable[[Path], None]) -> bool:
         """Do a step; whatever is wrong with one segment, the others go on. Raises StopError."""
@@ -256,9 +256,8 @@ class Archiver:
             self._pauses.begin(path.stem)
 
     def _stage_or_put_aside(self, path: Path) -> None:
-        before = Attempts(path).count()
-        if before >= MAX_ATTEMPTS:
-            self._put_segment_aside(path, in_ledger=before < 2 * MAX_ATTEMPTS)
+        if Attempts(path).count() >= MAX_ATTEMPTS:
+            self._put_segment_aside(path)
             return
         if self._state.is_there and (held := self._stager.archived(path)) is not None:
             remove_segment(path)
@@ -268,45 +267,19 @@ class Archiver:
         self._progress.note_staged(path.stat().st_size, summary.bytes)
         self._uploads.add(self._staging / path.stem, ask_first=False)
 
-    def _replace(self, path: Path) -> None:
-        """Let the set take its segment's place. One that may not is made once more, and then stays beside the segment."""
-        folder, bytes_before = self._staging / path.stem, path.stat().st_size
-        try:
-            self._stager.require_lasting(path, folder)
-        except DamagedError as error:
-            self._log.warning("segment_not_replaced", segment=path.stem, error=str(error))
-            self._unlike[path.stem] += 1
-            if self._unlike[path.stem] == 1:
-                self._discard(folder)
-            return
-        except RetryError:
-            self._discard(folder)
-            raise
-        remove_segment(path)
-        bytes_now = sum(file.stat().st_size for file in folder.iterdir())
-        self._log.info("segment_replaced", segment=path.stem, bytes_before=bytes_before, bytes_now=bytes_now)
+    def _put_segment_aside(self, path: Path) -> None:
+        self._set_aside.segment(path)
+        self._note_quarantined(path)
 
-    def _discard(self, folder: Path) -> None:
-        self._uploads.drop(folder.name)
-        remove_set(folder)
+    def _put_set_aside(self, folder: Path) -> None:
+        is_quarantined = self._set_aside.set(folder)
+        del self._damaged[folder.name]
+        if is_quarantined:
+            self._note_quarantined(folder)
 
-    def _put_segment_aside(self, path: Path, *, in_ledger: bool) -> None:
-        folder = self._set_aside.segment(path, in_ledger=in_ledger)
-        self._note_quarantined(path, folder, in_ledger=in_ledger)
-
-    def _put_set_aside(self, path: Path) -> None:
-        before = Attempts(path).count()
-        folder = self._set_aside.set(path, in_ledger=before < MAX_ATTEMPTS)
-        del self._damaged[path.name]
-        if folder is None:
-            self._log.info("set_confirmed", segment=path.name)
-        else:
-            self._note_quarantined(path, folder, in_ledger=before < MAX_ATTEMPTS)
-
-    def _note_quarantined(self, path: Path, folder: Path, *, in_ledger: bool) -> None:
+    def _note_quarantined(self, path: Path) -> None:
         self._progress.quarantined += 1
         del self._failures[path.stem]
-        self._log.error("segment_quarantined", segment=path.stem, folder=str(folder), in_ledger=in_ledger)
 
     def _ask(self, step: Callable[[], T]) -> T:
         return self._uploads.ask(step, self._tick, TURN_SECS)

@@ -3,10 +3,12 @@
 from functools import partial
 from pathlib import Path
 
+from structlog.typing import FilteringBoundLogger
+
 from collector.domain.errors import RetryError
 from collector.exchanges.adapter import Adapter
 from collector.processes.delivery import deliver
-from collector.processes.stager import Ask
+from collector.processes.stager import MAX_ATTEMPTS, Ask
 from collector.storage.attempts import Attempts
 from collector.storage.durable import sync
 from collector.storage.manifest import Manifest
@@ -17,37 +19,45 @@ from collector.storage.staged import make_set, remove_set, uploads_of
 
 
 class SetAside:
-    """Raises StoreError while the store takes nothing, RetryError for a disk that does not; both leave all in its place."""
+    """Raises StoreError while the store takes nothing, RetryError for a disk that does not; both leave all in its place.
 
-    def __init__(self, store: ObjectStore, data_dir: Path, host: str, compression_level: int, ask: Ask) -> None:
+    What goes aside is first told in the archive, unless that has failed as often as to archive it: then health and the
+    hole in the chain of manifests say it.
+    """
+
+    def __init__(
+        self, store: ObjectStore, data_dir: Path, host: str, compression_level: int, ask: Ask,
+        log: FilteringBoundLogger,
+    ) -> None:  # fmt: skip
         self._store = store
         self._staging = data_dir / "staging"
         self._quarantine = data_dir / "quarantine"
         self._host = host
         self._compression_level = compression_level
         self._ask = ask
+        self._log = log
 
-    def segment(self, path: Path, *, in_ledger: bool) -> Path:
-        """Say in the archive what is missing, and only then put the segment aside; returns where to.
-
-        Not `in_ledger`: to say so has failed as often as to archive it; health and the hole in the chain of manifests
-        say it. Nothing is said where the store holds the segment whole, or already what stands in its place.
-        """
+    def segment(self, path: Path) -> None:
+        """Put a segment aside. Nothing is said where the store holds it whole, or already what stands in its place."""
+        in_ledger = Attempts(path).count() < 2 * MAX_ATTEMPTS
         if in_ledger and self._ask(partial(find_whole, self._store, path.stem)) is None:
             self._put_remains(path)
-        return self._move(path)
+        self._move(path, in_ledger=in_ledger)
 
-    def set(self, folder: Path, *, in_ledger: bool) -> Path | None:
-        """The same for a set that has no segment any more; None where the store has it whole, and it is only removed."""
+    def set(self, folder: Path) -> bool:
+        """The same for a set that has no segment any more; false where the store has it whole, and it is only removed."""
+        in_ledger = Attempts(folder).count() < MAX_ATTEMPTS
         if in_ledger:
             held = self._ask(partial(find_whole, self._store, folder.name))
             # What stands in a segment's place has no rows.
             if held is not None and held.rows:
                 remove_set(folder)
-                return None
+                self._log.info("set_confirmed", segment=folder.name)
+                return False
             if held is None:
                 self._put_remains(folder)
-        return self._move(folder)
+        self._move(folder, in_ledger=in_ledger)
+        return True
 
     def _put_remains(self, path: Path) -> None:
         until_us = self._ask(partial(received_until, self._store, self._host, path.stem))
@@ -69,13 +79,13 @@ class SetAside:
             self._ask(partial(deliver, self._store, upload, ask_first=False))
         remove_set(made)
 
-    def _move(self, path: Path) -> Path:
+    def _move(self, path: Path, *, in_ledger: bool) -> None:
         self._quarantine.mkdir(parents=True, exist_ok=True)
         path.rename(self._quarantine / path.name)
         sync(self._quarantine)
         sync(path.parent)
         Attempts(path).note(0)
-        return self._quarantine
+        self._log.error("segment_quarantined", segment=path.stem, folder=str(self._quarantine), in_ledger=in_ledger)
 
 
 def _nothing_to_type(exchange: str) -> Adapter:

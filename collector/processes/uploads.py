@@ -14,65 +14,19 @@ from typing import NamedTuple, TypeVar
 from structlog.typing import FilteringBoundLogger
 
 from collector.domain.errors import RetryError, SetAsideError, StoreRefusedError
-from collector.domain.names import OBJECT_SUFFIX
 from collector.domain.store_state import Change, StoreState
 from collector.domain.turns import is_turn_of_newest
 from collector.processes.delivery import deliver
 from collector.processes.hands import Hands
+from collector.processes.upload_set import UploadSet, is_object
 from collector.storage.objects import ObjectStore
-from collector.storage.staged import SetSummary, Upload, read_manifest, summary_of, uploads_of
+from collector.storage.staged import SetSummary, Upload, read_manifest, summary_of
 
 T = TypeVar("T")
 
 
-class _Set:
-    """One set: what of it was not begun, and what is under way. It knows its files only while it is going up."""
-
-    def __init__(self, folder: Path, summary: SetSummary, *, ask_first: bool) -> None:
-        self.folder = folder
-        self.summary = summary
-        self.ask_first = ask_first
-        self.is_open = False
-        self.to_put: deque[Upload] = deque()
-        self.manifest: Upload | None = None
-        self.under_way = 0
-        self.objects_left = summary.objects
-        self.bytes_left = summary.bytes
-        self.error: Exception | None = None
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether a file of it can go up now."""
-        if self.error is not None:
-            return False
-        return not self.is_open or bool(self.to_put) or (self.manifest is not None and self.under_way == 0)
-
-    def open(self) -> None:
-        """Get to know the files. Raises DamagedError, RetryError."""
-        *objects, self.manifest = uploads_of(self.folder)
-        self.to_put.extend(objects)
-        self.is_open = True
-
-    def next(self) -> Upload:
-        """Take the file that goes up next."""
-        if not self.is_open:
-            self.open()
-        self.under_way += 1
-        if self.to_put or self.manifest is None:
-            return self.to_put.popleft()
-        upload, self.manifest = self.manifest, None
-        return upload
-
-    def give_back(self, upload: Upload) -> None:
-        """It did not go up: it will once others were tried."""
-        if upload.key.endswith(OBJECT_SUFFIX):
-            self.to_put.append(upload)
-        else:
-            self.manifest = upload
-
-
 class _Task(NamedTuple):
-    owner: _Set | None
+    owner: UploadSet | None
     """None for a look at the store."""
     upload: Upload | None
     asked_at: float
@@ -98,7 +52,7 @@ class Uploads:
         self._now = monotonic
         self._log = log
         self._concurrency = concurrency
-        self._sets: dict[str, _Set] = {}
+        self._sets: dict[str, UploadSet] = {}
         self._order: list[str] = []
         self._tasks: dict[Future[None], _Task] = {}
         self._turn = 0
@@ -142,7 +96,7 @@ class Uploads:
         except (SetAsideError, RetryError) as error:
             self.failed.append(Failure(folder, error))
             return
-        self._sets[folder.name] = _Set(folder, summary, ask_first=ask_first)
+        self._sets[folder.name] = UploadSet(folder, summary, ask_first=ask_first)
         self._order = sorted(self._sets)
 
     def drop(self, segment_id: str) -> None:
@@ -197,12 +151,12 @@ class Uploads:
         # Beyond those the hands are at, some wait, so that a hand need not wait for this thread.
         return len(self._tasks) < (2 * self._concurrency if self._state.is_there else 1)
 
-    def _next_set(self) -> _Set | None:
+    def _next_set(self) -> UploadSet | None:
         newest_first = is_turn_of_newest(self._turn)
         in_turn = (self._sets[segment_id] for segment_id in (reversed(self._order) if newest_first else self._order))
         return next((found for found in in_turn if found.is_ready), None)
 
-    def _begin_next_of(self, found: _Set) -> None:
+    def _begin_next_of(self, found: UploadSet) -> None:
         try:
             upload = found.next()
         except (SetAsideError, RetryError) as error:
@@ -211,7 +165,7 @@ class Uploads:
         self._turn += 1
         self._submit(found, upload, partial(deliver, self._store, upload, ask_first=found.ask_first))
 
-    def _submit(self, owner: _Set | None, upload: Upload | None, work: Callable[[], None]) -> None:
+    def _submit(self, owner: UploadSet | None, upload: Upload | None, work: Callable[[], None]) -> None:
         self._tasks[self._hands.submit(work)] = _Task(owner, upload, self._now())
 
     def _take_in(self, future: Future[None], task: _Task) -> None:
@@ -242,19 +196,18 @@ class Uploads:
         owner, upload = task.owner, task.upload
         if owner is None or upload is None:
             return
-        if upload.key.endswith(OBJECT_SUFFIX):
-            owner.objects_left -= 1
-            owner.bytes_left -= upload.info.size_bytes
+        if is_object(upload):
+            owner.confirm(upload)
             self.uploaded_objects += 1
             self.uploaded_bytes += upload.info.size_bytes
         elif self._forget(owner):
             self.delivered.append((owner.folder, owner.summary))
 
-    def _fail(self, found: _Set, error: Exception) -> None:
+    def _fail(self, found: UploadSet, error: Exception) -> None:
         if self._forget(found):
             self.failed.append(Failure(found.folder, error))
 
-    def _forget(self, found: _Set) -> bool:
+    def _forget(self, found: UploadSet) -> bool:
         """Take a set out; false if it was dropped before."""
         if self._sets.get(found.folder.name) is not found:
             return False

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from collector.domain.errors import StoreError
-from collector.processes import archiver, stager
+from collector.processes import archiver, stager, takeover
 from collector.storage import parquet, staged
 from collector.storage.directory import DirectoryStore
 from collector.storage.manifests import find_whole
@@ -105,8 +105,8 @@ STEPS: dict[str, Die] = {
 STEPS_OF_AN_OUTAGE: dict[str, Die] = {
     "after the set is whole, before it is durable": at(stager, "make_durable"),
     "after the set is durable, before it is read back": at(stager, "require_equal"),
-    "after it is read back, before the segment is unlinked": at(archiver, "remove_segment"),
-    "after the segment is unlinked": at(archiver, "remove_segment", after=True),
+    "after it is read back, before the segment is unlinked": at(takeover, "remove_segment"),
+    "after the segment is unlinked": at(takeover, "remove_segment", after=True),
     "before the next segment is staged": at(stager.Stager, "stage", nth=1),
 }
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from collector.domain.errors import StoreError, StoreRefusedError
-from collector.processes import archiver
+from collector.processes import takeover
 from collector.processes.stager import Stager
 from collector.storage import s3_client
 from collector.storage.content import differences
@@ -415,7 +415,7 @@ def test_a_rotten_set_beside_its_segment_is_made_anew(
     tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = seal_all(World(tmp_path / "host"))
-    monkeypatch.setattr(archiver, "remove_segment", lambda _path: None)
+    monkeypatch.setattr(takeover, "remove_segment", lambda _path: None)
     world.store.before = no_route
     world.stop_when = lambda: world.heard("segment_replaced") != []
     world.run()

@@ -1,0 +1,54 @@
+"""A set takes its segment's place on the disk: while the store takes nothing, what was recorded becomes small."""
+
+from collections import Counter
+from pathlib import Path
+
+from structlog.typing import FilteringBoundLogger
+
+from collector.domain.errors import DamagedError, RetryError
+from collector.processes.stager import MAX_ATTEMPTS, Stager
+from collector.processes.uploads import Uploads
+from collector.storage.attempts import Attempts
+from collector.storage.sealed import remove_segment
+from collector.storage.staged import remove_set
+
+
+class Takeover:
+    """Knows which sets were found unlike their segments. Raises RetryError for a disk that takes no files."""
+
+    def __init__(self, staging: Path, stager: Stager, uploads: Uploads, log: FilteringBoundLogger) -> None:
+        self._staging = staging
+        self._stager = stager
+        self._uploads = uploads
+        self._log = log
+        self._unlike: Counter[str] = Counter()
+
+    def may_replace(self, path: Path) -> bool:
+        """Not a segment that is to be set aside, which takes a store, nor one whose files are not like it."""
+        return Attempts(path).count() < MAX_ATTEMPTS and self._unlike[path.stem] <= 1
+
+    def replace(self, path: Path) -> None:
+        """Let the set take its segment's place. One that may not is made once more, and then stays beside the segment."""
+        folder, bytes_before = self._staging / path.stem, path.stat().st_size
+        try:
+            self._stager.require_lasting(path, folder)
+        except DamagedError as error:
+            self._log.warning("segment_not_replaced", segment=path.stem, error=str(error))
+            self._unlike[path.stem] += 1
+            if self._unlike[path.stem] == 1:
+                self._discard(folder)
+            return
+        except RetryError:
+            self._discard(folder)
+            raise
+        remove_segment(path)
+        bytes_now = sum(file.stat().st_size for file in folder.iterdir())
+        self._log.info("segment_replaced", segment=path.stem, bytes_before=bytes_before, bytes_now=bytes_now)
+
+    def forget(self, segment_id: str) -> None:
+        """It is archived."""
+        del self._unlike[segment_id]
+
+    def _discard(self, folder: Path) -> None:
+        self._uploads.drop(folder.name)
+        remove_set(folder)
