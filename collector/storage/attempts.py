@@ -1,5 +1,6 @@
 """How often work on a segment began and did not end well, counted on disk because it may have killed its process."""
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -7,9 +8,13 @@ from collector.storage.durable import sync
 
 SUFFIX: Final = ".tries"
 
+_COUNT = re.compile("[0-9]+")
+
 
 class Attempts:
     """The count of one segment, in the name of an empty file beside it: `<id>.2.tries`; no file is none.
+
+    Files whose names hold no number are somebody else's, and stay out of the count.
 
     A count is changed by renaming, which a full disk cannot refuse: otherwise a disk that fills up while an attempt is
     taken back would be laid to the segment's charge. Every method raises OSError.
@@ -38,7 +43,8 @@ class Attempts:
         sync(self._folder)
 
     def _files(self) -> list[Path]:
-        return list(self._folder.glob(f"{self._id}.*{SUFFIX}"))
+        files = self._folder.glob(f"{self._id}.*{SUFFIX}")
+        return [path for path in files if _COUNT.fullmatch(path.name.removeprefix(f"{self._id}.").removesuffix(SUFFIX))]
 
     def _path(self, count: int) -> Path:
         return self._folder / f"{self._id}.{count}{SUFFIX}"

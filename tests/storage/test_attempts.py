@@ -22,6 +22,15 @@ def test_a_count_of_nothing_leaves_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_stray_name_counts_nothing(tmp_path: Path) -> None:
+    for name in ("a.x.tries", "a..tries", "a.-1.tries", "a.1.2.tries", "a.².tries"):
+        (tmp_path / name).touch()
+    attempts = Attempts(tmp_path / "a.db")
+    assert attempts.count() == 0
+    attempts.note(2)
+    assert attempts.count() == 2
+
+
 def test_a_count_is_changed_without_taking_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     attempts = Attempts(tmp_path / "a.db")
     attempts.note(1)
