@@ -67,8 +67,10 @@ class Ledger:
 
     def open_journal(self, header: JournalHeader) -> None:
         """A journal file is read; the first one of another incarnation of ingest ends what the one before left open."""
+        if not header.writer_id:
+            return
         self._identities[header.identity.feed] = header.identity
-        if header.writer_id in {"", self._feed(header.identity.feed).links.writer_id}:
+        if header.writer_id == self._feed(header.identity.feed).links.writer_id:
             return
         state = self._feed(header.identity.feed)
         if state.links.begin(header.writer_id) and state.refusing_since_us is not None:
@@ -110,12 +112,15 @@ class Ledger:
 
     def damaged(self, header: JournalHeader, damage: Damage, now_us: int) -> None:
         """A stretch of a journal file is not what was written; nothing in it says when it was received."""
-        place = StreamKey(header.identity.exchange, UNKNOWN, UNKNOWN)
+        identity = header.identity
+        keys = self._keys(identity) if header.writer_id else self._recorded(identity.feed)
+        exchange = identity.exchange if identity.exchange != UNKNOWN or not keys else keys[0].exchange
+        place = StreamKey(exchange, UNKNOWN, UNKNOWN)
         expected_id = f"{header.file_id}:{damage.offset}"
         started_us = header.created_ns // 1_000 or now_us
         gap = event_gap(place, "damaged", "disk", started_us, now_us, expected_id=expected_id)
-        self._one_more(header.identity.feed, place, gap, now_us)
-        self._suspect(self._keys(header.identity), "disk")
+        self._one_more(identity.feed, place, gap, now_us)
+        self._suspect(keys, "disk")
 
     def undecodable(self, identity: FeedIdentity, at_us: int) -> None:
         """A frame could not be read."""
@@ -297,6 +302,10 @@ class Ledger:
 
     def _keys(self, identity: FeedIdentity) -> list[StreamKey]:
         return [key for keys in self._plans_of(identity) for key in keys]
+
+    def _recorded(self, feed: str) -> list[StreamKey]:
+        """What was ever stored of a feed: all that is known where a journal's head cannot be read."""
+        return [stream.key for stream in self._streams if stream.feed == feed]
 
     def _keys_of_plan(self, identity: FeedIdentity, plan: int) -> tuple[StreamKey, ...]:
         plans = self._plans_of(identity)

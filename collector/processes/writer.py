@@ -14,7 +14,7 @@ import msgspec
 from collector.channel.channel import Notice
 from collector.domain.batching import MAX_BATCH_BYTES, next_batch_limit
 from collector.domain.errors import CommitError
-from collector.domain.records import Gap
+from collector.domain.records import UNKNOWN, Gap
 from collector.domain.repairs import Request, rest_journal
 from collector.exchanges.adapter import Adapter
 from collector.logs import RateLimited
@@ -74,7 +74,11 @@ class Writer:
         sides = mended_feeds(self._config, adapter_of)
         self._requests = {name: RequestFolder(request_folder(self._config.data_dir, name)) for name in sides}
         self._intake = Intake(self._streams, feeds, adapter_of, sides, self._shelf.next_row)
-        self._readers = {name: self._reader(name, ingest_gone) for name in self._feed_names()}
+        exchanges = {feed.name: feed.exchange for feed in self._config.feed}
+        exchanges |= {rest_journal(name): exchange for name, exchange in exchanges.items()}
+        self._readers = {
+            name: self._reader(name, exchanges.get(name, UNKNOWN), ingest_gone) for name in self._feed_names()
+        }
         self._limit = self._config.writer.max_batch_size
         self._commit_secs = 0.0
         self._batch_since: float | None = None
@@ -113,9 +117,9 @@ class Writer:
         mended = map(rest_journal, self._requests)
         return sorted({*waiting, *mended, *(feed.name for feed in self._config.feed)})
 
-    def _reader(self, feed: str, ingest_gone: Callable[[str], bool]) -> JournalReader:
+    def _reader(self, feed: str, exchange: str, ingest_gone: Callable[[str], bool]) -> JournalReader:
         folder = self._config.data_dir / "journal" / feed
-        return JournalReader(folder, feed, self._shelf.positions, lambda: ingest_gone(feed))
+        return JournalReader(folder, feed, self._shelf.positions, lambda: ingest_gone(feed), exchange)
 
     def _feed_states(self) -> dict[str, bytes]:
         return {name: _encode(state) for name, state in self._intake.ledger.feeds.items()}

@@ -65,7 +65,7 @@ class JournalHeader(NamedTuple):
 
     file_id: str
     writer_id: str
-    """Of the incarnation of ingest that wrote it: the same in all its files."""
+    """Of the incarnation of ingest that wrote it: the same in all its files; empty where the head cannot be read."""
     number: int
     created_ns: int
     identity: FeedIdentity

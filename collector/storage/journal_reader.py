@@ -57,10 +57,17 @@ class JournalReader:
     """
 
     def __init__(
-        self, folder: Path, feed: str, positions: Mapping[str, Position], ingest_gone: Callable[[], bool]
+        self,
+        folder: Path,
+        feed: str,
+        positions: Mapping[str, Position],
+        ingest_gone: Callable[[], bool],
+        exchange: str = UNKNOWN,
     ) -> None:
+        """`exchange` stands in where a file's own head cannot be read."""
         self._folder = folder
         self._feed = feed
+        self._exchange = exchange
         self._known = {p.number: p for p in positions.values() if p.feed == feed}
         self._ingest_gone = ingest_gone
         self._fd: int | None = None
@@ -116,9 +123,9 @@ class JournalReader:
             try:
                 self._header = decode_header(self._pread(0, CHUNK_BYTES))
             except DamagedError as error:
-                return self._whole_file_damaged(error)
+                return self._whole_file_damaged(str(error)) if final else None
             if self._header is None:
-                return self._end_torn() if final else None
+                return self._end_without_head() if final else None
             self._offset = max(self._offset, self._header.header_bytes)
         parsed = self._parse()
         if parsed.records:
@@ -151,13 +158,16 @@ class JournalReader:
         self.torn_bytes += len(tail)
         return Chunk(self._known_header(), [], None, self._position(ended=True))
 
-    def _whole_file_damaged(self, error: DamagedError) -> Chunk:
+    def _whole_file_damaged(self, reason: str) -> Chunk:
         size = os.fstat(self._fileno()).st_size
         self._offset = size
-        return Chunk(self._known_header(), [], Damage(0, size, str(error)), self._position(ended=True))
+        return Chunk(self._known_header(), [], Damage(0, size, reason), self._position(ended=True))
 
-    def _end_torn(self) -> Chunk:
+    def _end_without_head(self) -> Chunk:
         self._offset = os.fstat(self._fileno()).st_size
+        if find_record(self._pread(0, self._offset), 0) is not None:
+            # A head is written before every record: this one says a length that it does not have.
+            return self._whole_file_damaged("the header is cut")
         self.torn_bytes += self._offset
         return Chunk(self._known_header(), [], None, self._position(ended=True))
 
@@ -165,7 +175,7 @@ class JournalReader:
         if self._header is not None:
             return self._header
         # Nothing can be read behind a damaged head; its number still names the file.
-        identity = FeedIdentity(self._feed, UNKNOWN, (), ())
+        identity = FeedIdentity(self._feed, self._exchange, (), ())
         return JournalHeader(f"{self._feed}/{self._number}", "", self._number, 0, identity, 0)
 
     def _position(self, *, ended: bool) -> Position:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,6 +97,57 @@ def test_a_file_with_a_damaged_head_is_reported_and_the_next_is_read(tmp_path: P
     scene.writer(2).append_frames(1, 0, [b"two"])
     assert scene.read() == [b"two"]
     assert [d.reason for d in scene.damage] == ["not a journal file"]
+
+
+HEADS = {
+    "zeros": lambda head: bytes(len(head)),
+    "noise": lambda head: b"\x9e" * len(head),
+    "a flipped bit in the magic": lambda head: flipped(head, 0),
+    "a flipped bit in the length": lambda head: flipped(head, 8 * 8 + 7),
+    "a length beyond the file": lambda head: flipped(head, 8 * 10),
+    "a length beyond all files": lambda head: flipped(head, 8 * 11 + 7),
+    "a flipped bit in the checksum": lambda head: flipped(head, 8 * 12),
+    "a flipped bit in the text": lambda head: flipped(head, 8 * 40),
+}
+
+
+def flipped(data: bytes, bit: int) -> bytes:
+    changed = bytearray(data)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+def spoil_head(path: Path, how: str) -> None:
+    data = path.read_bytes()
+    size = 16 + int.from_bytes(data[8:12], "little")
+    path.write_bytes(HEADS[how](data[:size]) + data[size:])
+
+
+@pytest.mark.parametrize("how", HEADS)
+def test_a_file_whose_head_rots_waits_while_its_ingest_lives_and_is_damage_once_it_is_gone(
+    tmp_path: Path, how: str
+) -> None:
+    scene = Scene(tmp_path)
+    writer = scene.writer()
+    writer.append_frames(1, 0, [b"lost"])
+    spoil_head(journal_path(tmp_path, 1), how)
+    assert scene.read() == []
+    assert (scene.damage, scene.positions) == ([], {})
+    writer.append_frames(1, 0, [b"lost too"])
+    scene.gone = True
+    assert scene.read() == []
+    assert [(damage.offset, damage.size_bytes) for damage in scene.damage] == [(0, writer.position)]
+    assert [p.ended for p in scene.positions.values()] == [True]
+
+
+@pytest.mark.parametrize("how", HEADS)
+def test_a_file_in_the_middle_whose_head_rots_is_damage_and_the_next_is_read(tmp_path: Path, how: str) -> None:
+    scene = Scene(tmp_path)
+    for number in (1, 2, 3):
+        scene.writer(number).append_frames(1, 0, [b"%d" % number])
+    spoil_head(journal_path(tmp_path, 2), how)
+    assert scene.read() == [b"1", b"3"]
+    assert len(scene.damage) == 1
 
 
 def test_a_file_cut_in_its_head_holds_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,91 @@
+"""The writer on journals that somebody or something has harmed: a row says so, and the rest is recorded."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collector.config import FeedConfig
+from collector.storage.journal import journal_files, journal_path
+from tests.processes.writer_harness import START_NS, World, trade
+
+SEC_NS = 1_000_000_000
+DAMAGED = "SELECT exchange, symbol, stream_type, cause, status FROM gaps WHERE kind = 'damaged'"
+SEQUENCE = "SELECT symbol, cause, expected_id, actual_id FROM gaps WHERE kind = 'sequence'"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def path_of(world: World, number: int) -> Path:
+    return journal_path(world.config.data_dir / "journal/f", number)
+
+
+def ids(world: World) -> list[Any]:
+    return [row[0] for row in world.query("SELECT id FROM messages ORDER BY id")]
+
+
+def zeros(data: bytes) -> bytes:
+    return bytes(len(data))
+
+
+def noise(data: bytes) -> bytes:
+    return b"\x9e" * len(data)
+
+
+def one_bit(data: bytes) -> bytes:
+    return data[:20] + bytes([data[20] ^ 1]) + data[21:]
+
+
+spoilt = pytest.mark.parametrize("spoil", [zeros, noise, one_bit])
+Spoil = Callable[[bytes], bytes]
+
+
+@spoilt
+def test_a_rotten_head_in_the_middle_is_one_damaged_row_and_the_cause_of_what_is_missing(
+    world: World, spoil: Spoil
+) -> None:
+    for number in (1, 2, 3):
+        world.journal().append_frames(START_NS, 0, [trade(number)])
+    path_of(world, 2).write_bytes(spoil(path_of(world, 2).read_bytes()))
+    world.run()
+    world.run()
+    assert ids(world) == [1, 3]
+    assert world.query(DAMAGED) == [("binance", "_", "_", "disk", "unrepairable")]
+    assert world.query(SEQUENCE) == [("BTCUSDT", "disk", "2", "3")]
+
+
+@spoilt
+def test_a_rotten_head_of_the_last_file_is_told_at_the_next_start_and_recording_goes_on(
+    world: World, spoil: Spoil
+) -> None:
+    world.journal().append_frames(START_NS, 0, [trade(1)])
+    world.journal().append_frames(START_NS, 0, [trade(2)])
+    path_of(world, 2).write_bytes(spoil(path_of(world, 2).read_bytes()))
+    world.run_for(10)
+    assert world.query(DAMAGED) == []
+    world.gone = True
+    world.run()
+    assert world.query(DAMAGED) == [("binance", "_", "_", "disk", "unrepairable")]
+    world.journal().append_frames(START_NS, 0, [trade(3)])
+    world.run()
+    assert ids(world) == [1, 3]
+    assert len(world.query(DAMAGED)) == 1
+    assert journal_files(world.config.data_dir / "journal/f") == []
+
+
+@pytest.mark.parametrize("stored_before", [False, True])
+def test_a_rotten_head_of_a_feed_that_is_not_configured_names_the_exchange_if_its_streams_do(
+    world: World, *, stored_before: bool
+) -> None:
+    if stored_before:
+        world.journal().append_frames(START_NS, 0, [trade(1)])
+    world.journal().append_frames(START_NS, 0, [trade(2)])
+    path_of(world, world._number).write_bytes(bytes(1_000))
+    world.config = world.config.model_copy(update={"feed": (FeedConfig(symbols=("SOLUSDT",), name="g"),)})
+    world.gone = True
+    world.run()
+    assert [row[0] for row in world.query(DAMAGED)] == ["binance" if stored_before else "_"]
