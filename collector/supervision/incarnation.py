@@ -4,8 +4,10 @@ import os
 import pickle
 import signal
 import threading
+import warnings
 import zlib
 from collections.abc import Callable
+from multiprocessing import resource_tracker
 from multiprocessing.context import SpawnContext
 from typing import Protocol
 
@@ -72,6 +74,7 @@ class LocalIncarnation:
         self._process = context.Process(
             target=_begin, args=(target, assignment, _packed(config), self._links), name=assignment.role, daemon=False
         )
+        _ensure_tracker()
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS + LEVEL_SIGNALS)
         try:
             self._process.start()
@@ -127,6 +130,14 @@ class LocalIncarnation:
         # `exitcode` reaps: a process that still has none is a child of ours, so its id cannot be somebody else's.
         if self._process.exitcode is None and self._process.pid is not None:
             os.kill(self._process.pid, number)
+
+
+def _ensure_tracker() -> None:
+    """Let multiprocessing's tracker run before signals are blocked: who starts it finds SIGINT and SIGTERM unblocked."""
+    with warnings.catch_warnings():
+        # That one which was killed is started again needs no word on stderr: it tracks nothing of ours.
+        warnings.simplefilter("ignore")
+        resource_tracker.ensure_running()
 
 
 def _packed(config: Config) -> bytes:

@@ -6,6 +6,8 @@ import os
 import queue
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,9 +20,9 @@ import pytest
 
 from collector.channel.channel import Notice
 from collector.config import Config, FeedConfig
-from collector.processes.loop import Assignment, Links
+from collector.processes.loop import LEVEL_SIGNALS, STOP_SIGNALS, Assignment, Links
 from collector.supervision.incarnation import LocalIncarnation, Target
-from tests.whole.running import wait_for
+from tests.whole.running import ROOT, wait_for
 
 T = TypeVar("T")
 KILLS = 3
@@ -133,6 +135,36 @@ def test_a_child_that_dies_before_it_has_read_its_settings_holds_up_nobody(begin
         spawn.set_executable(executable)
     wait_for(lambda: life.exit_code is not None)
     assert life.exit_code == 1
+
+
+BIRTHS = """
+import os, signal, sys
+from multiprocessing import resource_tracker
+from pathlib import Path
+from collector.supervision import semaphores
+from tests.supervision.test_incarnation import echo, new_life
+
+semaphores.claim(Path(sys.argv[1]))
+for number in range(3):
+    if number == 2:
+        tracker = resource_tracker._resource_tracker._pid
+        os.kill(tracker, signal.SIGKILL)
+        os.waitid(os.P_PID, tracker, os.WEXITED | os.WNOWAIT)
+    life = new_life(echo, number)
+    status = Path(f"/proc/{life.pid}/status").read_text()
+    print(next(line.split()[1] for line in status.splitlines() if line.startswith("SigBlk:")))
+    life.kill()
+    life.bury()
+assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())
+"""
+
+
+def test_every_child_is_born_with_the_signals_blocked_also_when_the_tracker_is_new(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", BIRTHS, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    expected = sum(1 << (number - 1) for number in {*STOP_SIGNALS, *LEVEL_SIGNALS})
+    assert [int(mask, 16) for mask in done.stdout.split()] == [expected] * 3
 
 
 def held() -> tuple[int, int]:

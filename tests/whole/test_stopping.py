@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from collector.storage.journal import journal_files
-from tests.whole.running import STOP_SECS, Exchange, Recorder, payloads_in_segments, wait_for
+from tests.whole.running import DEADLINE_SECS, STOP_SECS, Exchange, Recorder, payloads_in_segments, wait_for
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT"]
 TYPES = ["book_snapshot", "book_delta", "trade", "agg_trade", "book_ticker"]
@@ -74,6 +74,17 @@ def test_a_ctrl_c_while_it_starts_ends_it_quietly(moment: float, recorder: Calla
     os.killpg(recorded.process.pid, signal.SIGINT)
     assert recorded.process.wait(60) in {0, -signal.SIGINT}
     assert "Traceback" not in recorded.log_path.read_text()
+
+
+@pytest.mark.parametrize("started", [1, 2])
+def test_a_ctrl_c_while_children_are_born_kills_none_of_them(started: int, recorder: Callable[..., Recorder]) -> None:
+    recorded = recorder("ws://127.0.0.1:9").start(start_new_session=True)
+    deadline = time.monotonic() + DEADLINE_SECS
+    while not recorded.log_path.exists() or len(recorded.logged("process_started")) < started:
+        assert time.monotonic() < deadline  # looked at without a pause: the moment is short
+    os.killpg(recorded.process.pid, signal.SIGINT)
+    assert recorded.process.wait(DEADLINE_SECS) == 0
+    assert [line for line in recorded.log_path.read_text().splitlines() if not line.startswith("{")] == []
 
 
 def test_a_stop_that_takes_too_long_exits_5_and_the_next_start_resumes(
