@@ -5,14 +5,16 @@ from typing import Final
 
 import msgspec
 
-from collector.domain.gaps import Allowance, Stretch, event_gap
-from collector.domain.hearing import end_of_silence, silence
+from collector.domain.gaps import Stretch, event_gap
 from collector.domain.outages import Links, Outage
 from collector.domain.records import UNKNOWN, Gap, IdRule, StreamKey
 from collector.domain.sequence.holes import REFUSED
-from collector.exchanges.adapter import Adapter, Subscription
+from collector.exchanges.adapter import Adapter
 from collector.processes.asking import Asking
 from collector.processes.batch import Batch, Counts
+from collector.processes.gap_rows import GapRows
+from collector.processes.listening import Listening
+from collector.processes.plans import Plans
 from collector.processes.streams import Stream, Streams
 from collector.storage.journal_format import FeedIdentity, JournalHeader, Record, RecordKind, event_of
 from collector.storage.journal_reader import Damage
@@ -49,20 +51,19 @@ class Ledger:
         counts: Counts,
         asking: Asking,
     ) -> None:
-        self._streams = streams
         self._asking = asking
         self.feeds = feeds
-        self._adapter_of = adapter_of
         self._counts = counts
-        self._batch = Batch()
-        self._plans: dict[FeedIdentity, list[tuple[StreamKey, ...]]] = {}
+        self._rows = GapRows(streams, counts)
+        self._listening = Listening(self._rows)
+        self._plans = Plans(streams, adapter_of)
         self._watched = {stream.stream_id: stream for stream in streams if stream.memory.unsettled}
         self._settled_us = 0
         self._identities: dict[str, FeedIdentity] = {}
 
     def begin(self, batch: Batch) -> None:
         """Add to this batch from now on."""
-        self._batch = batch
+        self._rows.batch = batch
         self._asking.begin(batch)
 
     def open_journal(self, header: JournalHeader) -> None:
@@ -83,7 +84,7 @@ class Ledger:
         state.links.newest_us = received_us
         if not 0 <= received_us - state.looked_us < LOOK_US:
             state.looked_us = received_us
-            self._end_stretches(state, received_us)
+            self._rows.end_stretches(state.stretches, received_us)
             self._look_for_silence(feed, state.links, received_us)
         if self._watched and not 0 <= received_us - self._settled_us < SETTLE_US:
             self.settle(received_us)
@@ -113,14 +114,14 @@ class Ledger:
     def damaged(self, header: JournalHeader, damage: Damage, now_us: int) -> None:
         """A stretch of a journal file is not what was written; nothing in it says when it was received."""
         identity = header.identity
-        keys = self._keys(identity) if header.writer_id else self._recorded(identity.feed)
-        exchange = identity.exchange if identity.exchange != UNKNOWN or not keys else keys[0].exchange
+        streams = self._plans.streams(identity) if header.writer_id else self._plans.recorded(identity.feed)
+        exchange = identity.exchange if identity.exchange != UNKNOWN or not streams else streams[0].key.exchange
         place = StreamKey(exchange, UNKNOWN, UNKNOWN)
         expected_id = f"{header.file_id}:{damage.offset}"
         started_us = header.created_ns // 1_000 or now_us
         gap = event_gap(place, "damaged", "disk", started_us, now_us, expected_id=expected_id)
         self._one_more(identity.feed, place, gap, now_us)
-        self._suspect(keys, "disk")
+        self._suspect(streams, "disk")
 
     def undecodable(self, identity: FeedIdentity, at_us: int) -> None:
         """A frame could not be read."""
@@ -156,12 +157,7 @@ class Ledger:
 
     def spoke(self, stream: Stream, at_us: int) -> None:
         """A stream that was silent has spoken."""
-        hearing = stream.memory.progress.hearing
-        since_us = hearing.silent_since_us
-        if since_us is not None:
-            self._end_silence(stream, since_us, at_us)
-            stream.rhythm.note(max(0, at_us - since_us) / 1e6)
-        hearing.silent_since_us, stream.is_silent, hearing.noted_us = None, False, at_us
+        self._listening.spoke(stream, at_us)
 
     def watch(self, stream: Stream) -> None:
         """Its holes have changed."""
@@ -173,152 +169,57 @@ class Ledger:
         for stream in list(self._watched.values()):
             for finding in stream.memory.settle(now_us, all_due=all_due):
                 row = finding.row(stream.key, now_us, chained=stream.rule is IdRule.CHAINED)
-                self._add(stream.key, self._asking.gap(stream, finding, row))
-                self._batch.touched[stream.stream_id] = stream
+                self._rows.add(stream.key, self._asking.gap(stream, finding, row))
+                self._rows.touch(stream)
             if not stream.memory.unsettled:
                 del self._watched[stream.stream_id]
 
     def _look_for_silence(self, feed: str, links: Links, now_us: int) -> None:
         identity = self._identities[feed]
         for plan, since_us in links.since.items():
-            for stream in filter(None, map(self._streams.get, self._keys_of_plan(identity, plan))):
-                hearing, heard_us = stream.memory.progress.hearing, stream.heard_us
-                limit_us = stream.rhythm.limit_secs * 1e6
-                if heard_us != hearing.noted_us:
-                    self._note(stream, since_us, limit_us)
-                elif now_us - max(heard_us, since_us) > limit_us and not stream.is_silent:
-                    hearing.silent_since_us, stream.is_silent = heard_us, True
-                    self._add(stream.key, silence(stream.key, heard_us, now_us))
-                    self._batch.touched[stream.stream_id] = stream
-
-    def _note(self, stream: Stream, since_us: int, limit_us: float) -> None:
-        """It has spoken since the last look; pauses in which no line stood say nothing about its rhythm."""
-        hearing, heard_us = stream.memory.progress.hearing, stream.heard_us
-        pause_us, hearing.noted_us = heard_us - hearing.noted_us, heard_us
-        self._batch.touched[stream.stream_id] = stream
-        if hearing.noted_us - pause_us >= since_us and pause_us > 0:
-            stream.rhythm.note(pause_us / 1e6)
-            if pause_us > limit_us and not stream.is_silent:
-                # Nothing else was heard on the feed either, so nobody looked meanwhile.
-                self._end_silence(stream, heard_us - pause_us, heard_us)
-
-    def _end_silence(self, stream: Stream, since_us: int, at_us: int) -> None:
-        progress = stream.memory.progress
-        broken = any(hole.until_us > since_us for hole in progress.holes) or progress.last_received_us < at_us
-        nothing_missing = stream.rule.proves_continuity and not broken
-        self._add(stream.key, end_of_silence(stream.key, since_us, at_us, nothing_missing=nothing_missing))
+            self._listening.look(self._plans.streams_of(identity, plan), since_us, now_us)
 
     def _fell_silent_us(self, identity: FeedIdentity, plan: int, at_us: int) -> int:
         """When a connection that was closed for its silence last brought anything."""
-        streams = filter(None, map(self._streams.get, self._keys_of_plan(identity, plan)))
-        return min(max((stream.heard_us for stream in streams), default=at_us), at_us)
+        heard_us = (stream.heard_us for stream in self._plans.streams_of(identity, plan))
+        return min(max(heard_us, default=at_us), at_us)
 
     def _outage(self, identity: FeedIdentity, outage: Outage) -> None:
         """Streams whose ids prove continuity get a row only if ids are missing; all others were silent."""
-        keys = self._keys_of_plan(identity, outage.plan)
-        self._suspect(keys, outage.cause)
-        for key in keys:
-            stream = self._streams.get(key)
-            if stream is not None and not stream.rule.proves_continuity and not stream.is_silent:
-                gap = event_gap(key, "silence", outage.cause, outage.since_us, outage.until_us)
-                self._one_more(identity.feed, key, gap, outage.until_us)
+        streams = self._plans.streams_of(identity, outage.plan)
+        self._suspect(streams, outage.cause)
+        for stream in streams:
+            if not stream.rule.proves_continuity and not stream.is_silent:
+                gap = event_gap(stream.key, "silence", outage.cause, outage.since_us, outage.until_us)
+                self._one_more(identity.feed, stream.key, gap, outage.until_us)
 
     def _refused(self, identity: FeedIdentity, started_us: int, ended_us: int) -> None:
         self._feed(identity.feed).refusing_since_us = None
-        keys = self._keys(identity)
-        self._suspect(keys, REFUSED)
-        for key in keys:
+        self._suspect(self._plans.streams(identity), REFUSED)
+        for key in self._plans.keys(identity):
             self._one_more(identity.feed, key, event_gap(key, "budget", REFUSED, started_us, ended_us), ended_us)
 
-    def _suspect(self, keys: Iterable[StreamKey], cause: str) -> None:
-        for stream in filter(None, map(self._streams.get, keys)):
+    def _suspect(self, streams: Iterable[Stream], cause: str) -> None:
+        for stream in streams:
             stream.memory.suspect(cause)
-            self._batch.touched[stream.stream_id] = stream
+            self._rows.touch(stream)
 
     def _begin_line(self, identity: FeedIdentity, plan: int, line: int) -> None:
         alone = self._feed(identity.feed).links.is_alone(plan, line)
-        for stream in filter(None, map(self._streams.get, self._keys_of_plan(identity, plan))):
+        for stream in self._plans.streams_of(identity, plan):
             if stream.memory.begin_line(line, alone=alone):
-                self._batch.touched[stream.stream_id] = stream
+                self._rows.touch(stream)
 
     def _trouble(
         self, feed: str, place: StreamKey, kind: str, cause: str, at_us: int,
         expected_id: str | None = None, actual_id: str | None = None,
     ) -> None:  # fmt: skip
-        """Trouble that is one gap a stretch, in which messages are counted."""
-        name, stretches = _name(place, kind), self._feed(feed).stretches
-        known = self._running(feed, name, at_us)
-        if known is not None:
-            known.extend(at_us)
-            return
-        stretches[name] = Stretch(place, kind, cause, at_us, at_us, 1, expected_id, actual_id)
-        self._add(place, stretches[name].opening())
+        trouble = Stretch(place, kind, cause, at_us, at_us, 1, expected_id, actual_id)
+        self._rows.count(self._feed(feed).stretches, trouble)
 
     def _one_more(self, feed: str, place: StreamKey, gap: Gap, at_us: int) -> None:
-        """Trouble that is told one by one, until there is too much of it in one stretch."""
-        name, stretches = _name(place, gap.kind), self._feed(feed).stretches
-        known = self._running(feed, name, at_us)
-        if known is None:
-            allowance = Allowance()
-            known = stretches[name] = Stretch(place, gap.kind, gap.cause, at_us, at_us, None, allowance=allowance)
-        known.extend(at_us)
-        if known.allowance is None:
-            return
-        if known.allowance.grants(at_us):
-            self._add(place, gap)
-            return
-        stretches[name] = Stretch(place, gap.kind, gap.cause, gap.started_at, at_us, None)
-        self._add(place, stretches[name].opening())
-
-    def _running(self, feed: str, name: str, now_us: int) -> Stretch | None:
-        """The stretch of that name, unless it is over."""
-        stretches = self._feed(feed).stretches
-        known = stretches.get(name)
-        if known is not None and known.is_over(now_us):
-            self._end(stretches.pop(name), now_us)
-            return None
-        return known
-
-    def _end_stretches(self, state: FeedState, now_us: int) -> None:
-        for name in [name for name, stretch in state.stretches.items() if stretch.is_over(now_us)]:
-            self._end(state.stretches.pop(name), now_us)
-
-    def _end(self, stretch: Stretch, now_us: int) -> None:
-        if stretch.is_one_gap:
-            self._add(stretch.place, stretch.closing(now_us))
-
-    def _add(self, place: StreamKey, gap: Gap) -> None:
-        self._batch.add_gap(place, gap)
-        self._counts.gaps += 1
-        self._counts.ledger[place.exchange, gap.stream_type, gap.kind, gap.status] += 1
-        self._counts.newest_gaps.append((place.exchange, place.symbol, gap))
-        stream = self._streams.get(place)
-        if stream is not None:
-            stream.gaps += 1
+        self._rows.one_more(self._feed(feed).stretches, place, gap, at_us)
 
     def _feed(self, feed: str) -> FeedState:
-        self._batch.feeds.add(feed)
+        self._rows.batch.feeds.add(feed)
         return self.feeds.setdefault(feed, FeedState())
-
-    def _keys(self, identity: FeedIdentity) -> list[StreamKey]:
-        return [key for keys in self._plans_of(identity) for key in keys]
-
-    def _recorded(self, feed: str) -> list[StreamKey]:
-        """What was ever stored of a feed: all that is known where a journal's head cannot be read."""
-        return [stream.key for stream in self._streams if stream.feed == feed]
-
-    def _keys_of_plan(self, identity: FeedIdentity, plan: int) -> tuple[StreamKey, ...]:
-        plans = self._plans_of(identity)
-        return plans[plan] if 0 <= plan < len(plans) else ()
-
-    def _plans_of(self, identity: FeedIdentity) -> list[tuple[StreamKey, ...]]:
-        known = self._plans.get(identity)
-        if known is None:
-            subscription = Subscription(identity.symbols, identity.data_types)
-            known = [plan.keys for plan in self._adapter_of(identity.exchange).plan(subscription, "")]
-            self._plans[identity] = known
-        return known
-
-
-def _name(place: StreamKey, kind: str) -> str:
-    return f"{kind} {place.symbol} {place.data_type}"

@@ -1,0 +1,77 @@
+"""Rows of the gap ledger on their way into the next commit: each added, counted and told once."""
+
+from collector.domain.gaps import Allowance, Stretch
+from collector.domain.records import Gap, StreamKey
+from collector.processes.batch import Batch, Counts
+from collector.processes.streams import Stream, Streams
+
+Stretches = dict[str, Stretch]
+"""Trouble of one feed that goes on, by its name; it commits with the rows."""
+
+
+class GapRows:
+    """Adds rows to the batch it was last given."""
+
+    def __init__(self, streams: Streams, counts: Counts) -> None:
+        self._streams = streams
+        self._counts = counts
+        self.batch = Batch()
+
+    def add(self, place: StreamKey, gap: Gap) -> None:
+        """One row, whatever came before."""
+        self.batch.add_gap(place, gap)
+        self._counts.gaps += 1
+        self._counts.ledger[place.exchange, gap.stream_type, gap.kind, gap.status] += 1
+        self._counts.newest_gaps.append((place.exchange, place.symbol, gap))
+        stream = self._streams.get(place)
+        if stream is not None:
+            stream.gaps += 1
+
+    def touch(self, stream: Stream) -> None:
+        """The stream's state has changed, and commits with the rows."""
+        self.batch.touched[stream.stream_id] = stream
+
+    def count(self, stretches: Stretches, trouble: Stretch) -> None:
+        """Trouble that is one row a stretch, in which messages are counted; `trouble` is the first of them."""
+        name = _name(trouble.place, trouble.kind)
+        known = self._running(stretches, name, trouble.started_us)
+        if known is not None:
+            known.extend(trouble.started_us)
+            return
+        stretches[name] = trouble
+        self.add(trouble.place, trouble.opening())
+
+    def one_more(self, stretches: Stretches, place: StreamKey, gap: Gap, at_us: int) -> None:
+        """Trouble that is told one by one, until there is too much of it in one stretch."""
+        name = _name(place, gap.kind)
+        known = self._running(stretches, name, at_us)
+        if known is None:
+            allowance = Allowance()
+            known = stretches[name] = Stretch(place, gap.kind, gap.cause, at_us, at_us, None, allowance=allowance)
+        known.extend(at_us)
+        if known.allowance is None:
+            return
+        if known.allowance.grants(at_us):
+            self.add(place, gap)
+            return
+        stretches[name] = Stretch(place, gap.kind, gap.cause, gap.started_at, at_us, None)
+        self.add(place, stretches[name].opening())
+
+    def end_stretches(self, stretches: Stretches, now_us: int) -> None:
+        """Close those that are over."""
+        for name in list(stretches):
+            self._running(stretches, name, now_us)
+
+    def _running(self, stretches: Stretches, name: str, now_us: int) -> Stretch | None:
+        """The stretch of that name, unless it is over."""
+        known = stretches.get(name)
+        if known is not None and known.is_over(now_us):
+            del stretches[name]
+            if known.is_one_gap:
+                self.add(known.place, known.closing(now_us))
+            return None
+        return known
+
+
+def _name(place: StreamKey, kind: str) -> str:
+    return f"{kind} {place.symbol} {place.data_type}"

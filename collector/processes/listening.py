@@ -1,0 +1,52 @@
+"""Who is silent: a stream that said nothing for longer than its own rhythm allows gets a row, and another once it speaks."""
+
+from collections.abc import Iterable
+
+from collector.domain.hearing import end_of_silence, silence
+from collector.processes.gap_rows import GapRows
+from collector.processes.streams import Stream
+
+
+class Listening:
+    """Looks at streams that are connected."""
+
+    def __init__(self, rows: GapRows) -> None:
+        self._rows = rows
+
+    def look(self, streams: Iterable[Stream], since_us: int, now_us: int) -> None:
+        """These have been connected since then without a break."""
+        for stream in streams:
+            hearing, heard_us = stream.memory.progress.hearing, stream.heard_us
+            limit_us = stream.rhythm.limit_secs * 1e6
+            if heard_us != hearing.noted_us:
+                self._note(stream, since_us, limit_us)
+            elif now_us - max(heard_us, since_us) > limit_us and not stream.is_silent:
+                hearing.silent_since_us, stream.is_silent = heard_us, True
+                self._rows.add(stream.key, silence(stream.key, heard_us, now_us))
+                self._rows.touch(stream)
+
+    def spoke(self, stream: Stream, at_us: int) -> None:
+        """A stream that was silent has spoken."""
+        hearing = stream.memory.progress.hearing
+        since_us = hearing.silent_since_us
+        if since_us is not None:
+            self._end(stream, since_us, at_us)
+            stream.rhythm.note(max(0, at_us - since_us) / 1e6)
+        hearing.silent_since_us, stream.is_silent, hearing.noted_us = None, False, at_us
+
+    def _note(self, stream: Stream, since_us: int, limit_us: float) -> None:
+        """It has spoken since the last look; pauses in which no line stood say nothing about its rhythm."""
+        hearing, heard_us = stream.memory.progress.hearing, stream.heard_us
+        pause_us, hearing.noted_us = heard_us - hearing.noted_us, heard_us
+        self._rows.touch(stream)
+        if hearing.noted_us - pause_us >= since_us and pause_us > 0:
+            stream.rhythm.note(pause_us / 1e6)
+            if pause_us > limit_us and not stream.is_silent:
+                # Nothing else was heard on the feed either, so nobody looked meanwhile.
+                self._end(stream, heard_us - pause_us, heard_us)
+
+    def _end(self, stream: Stream, since_us: int, at_us: int) -> None:
+        progress = stream.memory.progress
+        broken = any(hole.until_us > since_us for hole in progress.holes) or progress.last_received_us < at_us
+        nothing_missing = stream.rule.proves_continuity and not broken
+        self._rows.add(stream.key, end_of_silence(stream.key, since_us, at_us, nothing_missing=nothing_missing))

@@ -1,0 +1,45 @@
+"""Which streams each connection of a feed carries, as its adapter shares them out."""
+
+from collections.abc import Callable, Iterable
+
+from collector.domain.records import StreamKey
+from collector.exchanges.adapter import Adapter, Subscription
+from collector.processes.streams import Stream, Streams
+from collector.storage.journal_format import FeedIdentity
+
+
+class Plans:
+    """Made once for each configuration a journal names."""
+
+    def __init__(self, streams: Streams, adapter_of: Callable[[str], Adapter]) -> None:
+        self._streams = streams
+        self._adapter_of = adapter_of
+        self._known: dict[FeedIdentity, list[tuple[StreamKey, ...]]] = {}
+
+    def keys(self, identity: FeedIdentity) -> list[StreamKey]:
+        """Every stream the feed subscribed."""
+        return [key for keys in self._of(identity) for key in keys]
+
+    def streams(self, identity: FeedIdentity) -> list[Stream]:
+        """Those of them that have ever spoken."""
+        return self._spoken(self.keys(identity))
+
+    def streams_of(self, identity: FeedIdentity, plan: int) -> list[Stream]:
+        """The same of one plan."""
+        plans = self._of(identity)
+        return self._spoken(plans[plan] if 0 <= plan < len(plans) else ())
+
+    def recorded(self, feed: str) -> list[Stream]:
+        """What was ever stored of a feed: all that is known where a journal's head cannot be read."""
+        return [stream for stream in self._streams if stream.feed == feed]
+
+    def _spoken(self, keys: Iterable[StreamKey]) -> list[Stream]:
+        return [stream for stream in map(self._streams.get, keys) if stream is not None]
+
+    def _of(self, identity: FeedIdentity) -> list[tuple[StreamKey, ...]]:
+        known = self._known.get(identity)
+        if known is None:
+            subscription = Subscription(identity.symbols, identity.data_types)
+            known = [plan.keys for plan in self._adapter_of(identity.exchange).plan(subscription, "")]
+            self._known[identity] = known
+        return known
