@@ -204,7 +204,11 @@ class Chaos:
             self._processes.note_semaphores()
         alive = self._processes.is_ours(held.pid)
         at_us = _now_us()
-        if not (held.send(number) and alive):
+        sent = held.send(number)
+        if sent and step.target == SUPERVISOR and number is not signal.SIGCONT:
+            # Also of one whose environment cannot be read at this moment; that it ended otherwise would show in its code.
+            self._expected.add(0 if number is signal.SIGTERM else -number)
+        if not (sent and alive):
             self.skipped += 1
             return
         self.done[step.action, step.target] += 1
@@ -213,8 +217,6 @@ class Chaos:
     def _note(self, step: Step, pid: int, at_us: int, number: signal.Signals) -> None:
         if number is signal.SIGCONT:
             self._stops_us[pid] = self._stops_us[pid][0], at_us
-        elif step.target == SUPERVISOR:
-            self._expected.add(0 if number is signal.SIGTERM else -number)
         elif number is signal.SIGKILL and step.target.startswith(INGEST):
             self.killed.append(self.death(step.target, pid, at_us))
 
