@@ -2,7 +2,8 @@
 
 import secrets
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Final
 
 from collector import __version__
@@ -14,7 +15,7 @@ from collector.processes.context import Context
 from collector.processes.streams import Streams
 from collector.storage.baseline import read_baseline
 from collector.storage.journal import journal_files
-from collector.storage.journal_reader import Position
+from collector.storage.journal_reader import Position, file_id_of
 from collector.storage.sealing import (
     create_segment,
     note_opening,
@@ -46,6 +47,7 @@ class Shelf:
         self._journals = self._config.data_dir / "journal"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._segment = self._open()
+        self._check_baseline()
         if not self._segment.has_rows:
             # Nothing was written under the old settings, so the present ones may shape the output.
             self._segment.set_meta(self._meta())
@@ -170,6 +172,13 @@ class Shelf:
         note_opening(segment, baseline.state)
         return segment
 
+    def _check_baseline(self) -> None:
+        """It is needed only should the open segment become unreadable, and is written anew at the next seal."""
+        try:
+            read_baseline(self._folder)
+        except DamagedError as error:
+            self._context.log.warning("positions_unreadable", error=str(error))
+
     def _state_now(self, streams: Streams, feeds: dict[str, bytes], positions: dict[str, Position]) -> SegmentState:
         return SegmentState(positions, streams.rows(), streams.recents(), feeds)
 
@@ -188,23 +197,31 @@ class Shelf:
         highest: dict[str, int] = {}
         for position in self._positions.values():
             highest[position.feed] = max(position.number, highest.get(position.feed, 0))
-        present = set(self._files(highest))
+        present = {file_id for _, file_id in self._files(highest)}
         return {
             file_id: position
             for file_id, position in self._positions.items()
-            if (position.feed, position.number) in present or position.number == highest[position.feed]
+            if file_id in present or position.number == highest[position.feed]
         }
+
+    def has_read_journals(self) -> bool:
+        """Whether a seal would remove journal files."""
+        return any(True for _ in self._read_journals())
 
     def _remove_journals(self) -> None:
         """Remove the files read to their end: their rows are sealed, and positions.json knows their numbers."""
-        ended = {(position.feed, position.number) for position in self._positions.values() if position.ended}
-        for feed in {feed for feed, _ in ended}:
-            for number, path in journal_files(self._journals / feed):
-                if (feed, number) in ended:
-                    path.unlink()
+        for path in self._read_journals():
+            path.unlink()
 
-    def _files(self, feeds: Iterable[str]) -> list[tuple[str, int]]:
-        return [(feed, number) for feed in feeds for number, _ in journal_files(self._journals / feed)]
+    def _read_journals(self) -> Iterator[Path]:
+        ended = {file_id: position.feed for file_id, position in self._positions.items() if position.ended}
+        return (path for path, file_id in self._files(set(ended.values())) if file_id in ended)
+
+    def _files(self, feeds: Iterable[str]) -> Iterator[tuple[Path, str]]:
+        """The journal files of these feeds, each with its id."""
+        for feed in feeds:
+            for number, path in journal_files(self._journals / feed):
+                yield path, file_id_of(path, feed, number)
 
     def _now_us(self) -> int:
         return self._context.clock.now_ns() // 1_000

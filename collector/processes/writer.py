@@ -26,7 +26,6 @@ from collector.processes.shelf import Shelf
 from collector.processes.space import free_bytes, gets_short, wait_for_room
 from collector.processes.streams import Streams
 from collector.processes.timings import Timings
-from collector.storage.journal import journal_path
 from collector.storage.journal_reader import JournalReader
 from collector.storage.requests import RequestFolder, request_folder
 from collector.storage.segments import Commit
@@ -237,12 +236,7 @@ class Writer:
             return False
         self._look_at = now + LOOK_SECS
         is_short = gets_short(self._free(self._config.data_dir), self._config.journal)
-        return is_short and self._can_seal() and self._has_read_journals()
-
-    def _has_read_journals(self) -> bool:
-        journals = self._config.data_dir / "journal"
-        ended = [position for position in self._shelf.positions.values() if position.ended]
-        return any(journal_path(journals / p.feed, p.number).exists() for p in ended)
+        return is_short and self._can_seal() and self._shelf.has_read_journals()
 
     def _log_undecodable(self) -> None:
         sample = self._intake.sample

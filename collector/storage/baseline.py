@@ -59,7 +59,7 @@ def read_baseline(folder: Path) -> Baseline:
         return Baseline("", "", EMPTY_STATE)
     try:
         content = msgspec.json.decode(path.read_bytes(), type=_Content)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DamagedError(f"{path}: {error}") from error
     positions = {
         entry.file_id: Position(entry.file_id, entry.feed, entry.number, entry.offset, entry.ended)

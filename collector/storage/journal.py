@@ -31,12 +31,32 @@ def journal_files(folder: Path) -> list[tuple[int, Path]]:
 
 
 def next_number(folder: Path, positions_file: Path, feed: str) -> int:
-    """The number for a new file: above every file present and every file ever read to its end and removed."""
+    """The number for a new file: above every file present, and every file ever read to its end and removed.
+
+    Where the positions cannot be read, it is above the files present: it only has to give their order. The writer says
+    so, and writes them anew.
+    """
     highest = max((number for number, _ in journal_files(folder)), default=0)
-    if positions_file.exists():
-        known = msgspec.json.decode(positions_file.read_bytes())["positions"]
-        highest = max([highest, *(entry["number"] for entry in known if entry["feed"] == feed)])
-    return highest + 1
+    return max([highest, *_known_numbers(positions_file, feed)]) + 1
+
+
+class _Entry(msgspec.Struct):
+    feed: str
+    number: int
+
+
+class _Positions(msgspec.Struct):
+    positions: list[_Entry]
+
+
+def _known_numbers(positions_file: Path, feed: str) -> list[int]:
+    if not positions_file.exists():
+        return []
+    try:
+        known = msgspec.json.decode(positions_file.read_bytes(), type=_Positions).positions
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return []
+    return [entry.number for entry in known if entry.feed == feed]
 
 
 class JournalWriter:

@@ -1,7 +1,7 @@
 """Reads the journal files of one feed in order, from committed positions on, while ingest may still append."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -20,6 +20,9 @@ from collector.storage.journal_format import (
 )
 
 CHUNK_BYTES: Final = 512 << 10
+
+_HEAD_BYTES = 4 << 10
+"""Longer than most heads."""
 
 
 class Position(NamedTuple):
@@ -49,6 +52,19 @@ class Chunk(NamedTuple):
     position: Position
 
 
+def file_id_of(path: Path, feed: str, number: int) -> str:
+    """What names a journal file for good: the id in its head; its feed and number where that cannot be read.
+
+    Numbers only give the order of the files that are there: a lost `positions.json` lets one be given again. Raises
+    NewerDataError.
+    """
+    try:
+        header = _header_at(path)
+    except (DamagedError, FileNotFoundError):
+        header = None
+    return _headless_id(feed, number) if header is None else header.file_id
+
+
 class JournalReader:
     """Yields everything the feed's files hold, each record once, damage included.
 
@@ -68,12 +84,12 @@ class JournalReader:
         self._folder = folder
         self._feed = feed
         self._exchange = exchange
-        self._known = {p.number: p for p in positions.values() if p.feed == feed}
+        self._known = {file_id: p for file_id, p in positions.items() if p.feed == feed}
         self._ingest_gone = ingest_gone
         self._fd: int | None = None
         self._path = folder
         self._header: JournalHeader | None = None
-        self._number = max((p.number for p in self._known.values() if p.ended), default=0)
+        self._number = 0
         self._offset = 0
         self.torn_bytes = 0
         """Bytes of torn tails passed so far: what a killed ingest had begun to write."""
@@ -89,9 +105,7 @@ class JournalReader:
 
     def lag(self) -> tuple[int, int]:
         """Bytes not read yet, and the number of files that hold them."""
-        pending = [(n, path) for n, path in journal_files(self._folder) if n not in self._known or n == self._number]
-        pending = [(n, path) for n, path in pending if n >= self._number and not self._is_ended(n)]
-        sizes = [_size_of(path) - (self._offset if n == self._number else 0) for n, path in pending]
+        sizes = [_size_of(path) - offset for path, offset in self._pending()]
         return sum(sizes), sum(1 for size in sizes if size > 0)
 
     def close(self) -> None:
@@ -100,17 +114,21 @@ class JournalReader:
             os.close(self._fd)
         self._fd = None
 
-    def _is_ended(self, number: int) -> bool:
-        known = self._known.get(number)
-        return known is not None and known.ended
+    def _pending(self) -> Iterator[tuple[Path, int]]:
+        """Files that are not read to their end, each with how far they are."""
+        for number, path in journal_files(self._folder):
+            if self._fd is not None and number == self._number:
+                yield path, self._offset
+                continue
+            known = self._known.get(file_id_of(path, self._feed, number))
+            if known is None or not known.ended:
+                yield path, 0 if known is None else known.offset
 
     def _open_next(self) -> bool:
-        for number, path in journal_files(self._folder):
-            if self._is_ended(number):
-                continue
+        for path, offset in self._pending():
             self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            self._path, self._number, self._header = path, number, None
-            self._offset = self._known[number].offset if number in self._known else 0
+            self._path, self._number, self._header = path, int(path.stem), None
+            self._offset = offset
             return True
         return False
 
@@ -176,11 +194,11 @@ class JournalReader:
             return self._header
         # Nothing can be read behind a damaged head; its number still names the file.
         identity = FeedIdentity(self._feed, self._exchange, (), ())
-        return JournalHeader(f"{self._feed}/{self._number}", "", self._number, 0, identity, 0)
+        return JournalHeader(_headless_id(self._feed, self._number), "", self._number, 0, identity, 0)
 
     def _position(self, *, ended: bool) -> Position:
         position = Position(self._known_header().file_id, self._feed, self._number, self._offset, ended)
-        self._known[self._number] = position
+        self._known[position.file_id] = position
         if ended:
             self.close()
         return position
@@ -200,6 +218,16 @@ class JournalReader:
             offset += len(piece)
             size -= len(piece)
         return b"".join(pieces)
+
+
+def _headless_id(feed: str, number: int) -> str:
+    return f"{feed}/{number}"
+
+
+def _header_at(path: Path) -> JournalHeader | None:
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+        return decode_header(head) or decode_header(head + file.read(CHUNK_BYTES))
 
 
 def _size_of(path: Path) -> int:

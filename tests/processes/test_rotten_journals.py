@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from collector.config import FeedConfig
-from collector.storage.journal import journal_files, journal_path
+from collector.storage.journal import journal_files, journal_path, next_number
 from tests.processes.writer_harness import START_NS, World, trade
 
 SEC_NS = 1_000_000_000
@@ -89,3 +89,47 @@ def test_a_rotten_head_of_a_feed_that_is_not_configured_names_the_exchange_if_it
     world.gone = True
     world.run()
     assert [row[0] for row in world.query(DAMAGED)] == ["binance" if stored_before else "_"]
+
+
+def restart_ingest(world: World) -> int:
+    """Let the next journal have the number an ingest would give it."""
+    positions = world.config.data_dir / "segments/positions.json"
+    world._number = next_number(world.config.data_dir / "journal/f", positions, "f") - 1
+    return world._number + 1
+
+
+@pytest.mark.parametrize("positions", [None, b"", bytes(9), b"\xff\xfe{", b"{}", b'{"positions": [7]}'])
+def test_a_number_given_again_after_positions_were_lost_costs_nothing(world: World, positions: bytes | None) -> None:
+    world.journal().append_frames(START_NS, 0, [trade(1)])
+    world.gone = True
+    world.run()
+    kept = world.config.data_dir / "segments/positions.json"
+    if positions is None:
+        kept.unlink()
+    else:
+        kept.write_bytes(positions)
+    assert restart_ingest(world) == 1
+    world.gone = False
+    journal = world.journal()
+    journal.append_frames(START_NS, 0, [trade(2)])
+    world.run_for(world.secs + 10)
+    journal.append_frames(START_NS, 0, [trade(3)])
+    journal.close()
+    world.run()
+    world.run()
+    assert ids(world) == [1, 2, 3]
+    assert journal_files(world.config.data_dir / "journal/f") == []
+    assert world.query("SELECT kind FROM gaps") == []
+
+
+def test_positions_that_cannot_be_read_are_told_and_written_anew_at_the_next_seal(world: World) -> None:
+    world.journal().append_frames(START_NS, 0, [trade(1)])
+    world.run_for(10)
+    kept = world.config.data_dir / "segments/positions.json"
+    kept.write_bytes(bytes(100))
+    assert restart_ingest(world) == 2
+    world.run()
+    assert world.events.count("positions_unreadable") == 1
+    assert ids(world) == [1]
+    world.run()
+    assert world.events.count("positions_unreadable") == 1
