@@ -15,7 +15,7 @@ LOSSES = frozenset({"sequence", "budget", "damaged", "checksum", "crossed"})
 """Kinds that say that something is gone."""
 
 SILENCE = "silence"
-"""Says that something may be gone where ids would not tell."""
+"""Says that something may be gone where ids would not tell, or cannot tell before the stream speaks again."""
 
 COUNTED_IN_MESSAGES = frozenset({"trade", "agg_trade"})
 """Data types of which each message has one id. A book's delta covers many."""
@@ -39,15 +39,17 @@ class Summary:
     missing_secs: float = 0.0
     """How long the stretches are that may lack something, taken together."""
     losses: int = 0
+    is_silent: bool = False
+    """A silence of it lasts, so that no id can tell yet what is missing."""
 
     @property
     def state(self) -> str:
-        """`verified`: whole; `unverifiable`: no loss is known, and none could be; `broken`: something is gone."""
+        """`verified`: whole; `unverifiable`: no loss is known, but ids do not tell; `broken`: something is gone."""
         if self.losses:
             return "broken"
         if self.stream.symbol == UNKNOWN or self.stream.data_type == UNDECODED:
             return "-"
-        return "verified" if self.provable else "unverifiable"
+        return "verified" if self.provable and not self.is_silent else "unverifiable"
 
     @property
     def per_million(self) -> float | None:
@@ -99,7 +101,9 @@ def _add(summary: Summary, noted: Noted) -> bool:
     gap = noted.gap
     summary.kinds[gap.kind] += 1
     summary.statuses[gap.status] += 1
-    is_loss, is_doubt = gap.kind in LOSSES, gap.kind == SILENCE and not summary.provable
+    lasts = gap.kind == SILENCE and gap.ended_at is None
+    summary.is_silent |= lasts
+    is_loss, is_doubt = gap.kind in LOSSES, lasts or (gap.kind == SILENCE and not summary.provable)
     if gap.status == "repaired" or not (is_loss or is_doubt):
         return False
     summary.losses += is_loss

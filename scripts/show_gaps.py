@@ -53,8 +53,9 @@ def main() -> int:
         for line in str(error).splitlines():
             print(f"error: {printable(line)}", file=sys.stderr)
         return 2
-    rows = [noted for noted in ledger.rows() if _is_wanted(noted, arguments)]
-    streams = _summaries(ledger, rows, arguments)
+    chosen = [noted for noted in ledger.rows() if _is_wanted(noted, arguments)]
+    streams = _summaries(ledger, chosen, arguments)
+    rows = [noted for noted in chosen if not arguments.open or noted.gap.status == "open"]
     if arguments.parquet:
         pq.write_table(as_table(rows), arguments.parquet)
     if arguments.json:
@@ -103,11 +104,10 @@ def _summaries(ledger: Ledger, rows: list[Noted], arguments: argparse.Namespace)
 
 
 def _is_wanted(noted: Noted, arguments: argparse.Namespace) -> bool:
-    """Whether the filters let it through. A gap that lasts is always recent."""
+    """Whether it is of the streams and the time asked for. A gap that lasts is always recent."""
     gap = noted.gap
     return (
         _is_wanted_stream(noted.stream, arguments)
-        and (not arguments.open or gap.status == "open")
         and (gap.ended_at is None or gap.ended_at >= arguments.since)
         and gap.started_at < arguments.until
     )
@@ -164,7 +164,11 @@ def _arguments() -> argparse.Namespace:
     times = "2026-11-23, 24h, 7d"
     add("--since", type=moment_us, default=0, metavar="TIME", help=f"only what lasted beyond it: {times}")
     add("--until", type=moment_us, default=FOR_EVER_US, metavar="TIME", help=f"only what began before it: {times}")
-    add("--open", action="store_true", help="only what is neither repaired nor given up")
+    add(
+        "--open",
+        action="store_true",
+        help="list only gaps that are neither repaired nor given up; streams are judged by all of theirs",
+    )
     add("--json", action="store_true", help="print an object with lists of gaps and streams")
     add("--parquet", type=Path, metavar="OUT", help="also write the gaps to this file")
     add_config(parser)

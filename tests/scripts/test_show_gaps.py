@@ -330,6 +330,29 @@ def test_each_stream_is_verified_unverifiable_or_broken(run: Run, tmp_path: Path
     assert streams["BTCUSDT book_delta"]["missing_per_million"] is None
 
 
+def test_open_chooses_gaps_and_not_what_a_stream_is_judged_by(run: Run, tmp_path: Path) -> None:
+    archive(tmp_path, gap("a1"), gap("a2", status="open"))
+    archive(tmp_path, gap("b1"), symbol="ETHUSDT")
+    shown, whole = run(tmp_path, "--json", "--open"), run(tmp_path, "--json")
+    assert shown.ids == ["a2"]
+    assert shown.streams == whole.streams
+    assert {one["state"] for one in shown.streams.values()} == {"broken"}
+    assert run(tmp_path, "--open").out.count("broken") == 2
+
+
+def test_a_stream_that_is_silent_is_not_verified_though_its_ids_could_tell(run: Run, tmp_path: Path) -> None:
+    started_at = 1_700_000_000_000_000
+    silence = {"kind": "silence", "missing": None, "expected_id": None, "actual_id": None, "started_at": started_at}
+    lasting = gap("a1", ended_at=None, status="open", **silence)
+    archive(tmp_path, lasting)
+    until = ("--until", "2023-11-14T22:14:20")
+    one = run(tmp_path, "--json", *until).streams["BTCUSDT trade"]
+    assert (one["state"], one["open"], one["uncounted"], one["missing_secs"]) == ("unverifiable", 1, 1, 60)
+    ended = gap("a1", status="repaired", repaired_by="continuity", detected_at=NOON_US + 9_000_000, **silence)
+    archive(tmp_path, lasting, ended)
+    assert run(tmp_path, "--json", *until).streams["BTCUSDT trade"]["state"] == "verified"
+
+
 def test_time_that_several_gaps_share_counts_once_and_only_inside_the_period(run: Run, tmp_path: Path) -> None:
     second = 1_000_000
     archive(
