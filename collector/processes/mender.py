@@ -7,59 +7,26 @@ request; a failed fsync ends the process.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import Any, Final, Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Final, Literal
 
 from structlog.typing import FilteringBoundLogger
 
-from collector.config import FeedConfig
 from collector.domain.clock import Clock
 from collector.domain.errors import RetryError, UndecodableError
 from collector.domain.records import StreamKey
-from collector.domain.repairs import BOOK, Answer, BookRequest, Request, TradesRequest
-from collector.exchanges.rest import Get, RestSide
+from collector.domain.repairs import Answer, BookRequest, Request, TradesRequest
+from collector.exchanges.rest import RestSide
 from collector.feed import rest
 from collector.logs import RateLimited
+from collector.processes.agenda import Agenda, Job
 from collector.processes.checkpoints import SAVE_SECS, Checkpoints
 from collector.processes.mended import read_answer
 from collector.processes.rest_host import NotNowError, RestHost, is_good
 from collector.processes.rest_log import RestLog
-from collector.storage.requests import RequestFolder
 
 POLL_SECS: Final = 1.0
 """How often the requests are looked at when no notice comes."""
-
-STALE_SECS: Final = 1.0
-"""A book that is older than the break is asked for again after so long, on a new connection;"""
-
-STALE_TRIES: Final = 5
-"""but after so many tries only every"""
-
-STALE_LATER_SECS: Final = 60.0
-
-SHORT_SECS: Final = 2.0
-"""Trades that the exchange does not have while it has none behind them either may still come: an answer may be made
-from a copy of its data that is not up to date. They are asked for again after so long, then twice as long each time;"""
-
-SHORT_TRIES: Final = 6
-"""but only so many times in a row."""
-
-CLOCK_SECS: Final = 300.0
-"""How often the exchange is asked what time it is."""
-
-
-class Job(NamedTuple):
-    """One GET, and what it is for."""
-
-    kind: Literal["clock", "book", "trades", "checkpoint"]
-    get: Get
-    stream: StreamKey
-    request: Request | None = None
-
-    @property
-    def name(self) -> str:
-        """The same for the same need."""
-        return self.request.name if self.request else f"{self.kind} {self.stream.symbol}"
 
 
 class Mender:
@@ -67,31 +34,23 @@ class Mender:
 
     def __init__(
         self,
-        feed: FeedConfig,
         side: RestSide,
         host: RestHost,
         log: RestLog,
-        requests: RequestFolder,
+        agenda: Agenda,
         checkpoints: Checkpoints,
         clock: Clock,
         logger: FilteringBoundLogger,
     ) -> None:
-        self._feed = feed
         self._side = side
         self._host = host
         self._log = log
-        self._requests = requests
+        self._agenda = agenda
         self._checkpoints = checkpoints
         self._clock = clock
-        self._logger = logger
         self._limited = RateLimited(logger, clock.monotonic)
-        self._not_before: dict[str, float] = {}
-        self._tries: Counter[str] = Counter()
-        self._next_id: dict[str, int] = {}
-        self._short: Counter[str] = Counter()
-        self._clock_at = self._save_at = clock.monotonic()
+        self._save_at = clock.monotonic()
         self._answers: Counter[str] = Counter()
-        self._waiting: Mapping[str, int] = {}
         self._offset: Mapping[str, int] = {}
         self.numbers: Mapping[str, Any] = self._numbers()
 
@@ -105,7 +64,7 @@ class Mender:
         if self._clock.monotonic() >= self._save_at:
             self._save_at = self._clock.monotonic() + SAVE_SECS
             self._checkpoints.save()
-        job = self._next_job()
+        job = self._agenda.next()
         wait_secs = POLL_SECS if job is None else self._do(job)
         self.numbers = self._numbers()
         return wait_secs
@@ -115,54 +74,16 @@ class Mender:
         self._checkpoints.save()
         self._log.close()
 
-    def _next_job(self) -> Job | None:
-        """The clock now and then, then books, trades and checkpoints; what failed before stands behind its like."""
-        now = self._clock.monotonic()
-        requests = self._requests.waiting(lambda name: self._logger.error("request_unreadable", name=name))
-        books = self._newest_books([request for request in requests if isinstance(request, BookRequest)])
-        trades = [request for request in requests if isinstance(request, TradesRequest)]
-        due = self._checkpoints.due(self._now_us())
-        self._waiting = {"book": len(books), "trades": len(trades), "checkpoint": len(due)}
-        if now >= self._clock_at:
-            return Job("clock", self._side.clock(), StreamKey(self._feed.exchange, "", ""))
-        jobs = self._jobs(sorted(books, key=self._rank), sorted(trades, key=self._rank), due)
-        return next((job for job in jobs if self._not_before.get(job.name, 0.0) <= now), None)
-
-    def _jobs(self, books: list[BookRequest], trades: list[TradesRequest], due: list[str]) -> Iterator[Job]:
-        yield from map(self._job, books)
-        yield from map(self._job, trades)
-        for stream in (StreamKey(self._feed.exchange, symbol, BOOK) for symbol in due):
-            yield Job("checkpoint", self._side.snapshot(stream.symbol), stream)
-
-    def _job(self, request: Request) -> Job:
-        if isinstance(request, BookRequest):
-            return Job("book", self._side.snapshot(request.stream.symbol), request.stream, request)
-        get = self._side.page(request.stream, self._next_id.get(request.name, request.first))
-        assert get is not None  # noqa: S101 -- for the type checker; the writer asks only for what can be had
-        return Job("trades", get, request.stream, request)
-
-    def _rank(self, request: Request) -> tuple[int, int, int]:
-        first_id = request.from_id if isinstance(request, BookRequest) else request.first
-        return self._tries[request.name], request.asked_us, first_id
-
-    def _newest_books(self, books: list[BookRequest]) -> list[BookRequest]:
-        """One a stream: a later break makes an earlier one's snapshot needless."""
-        newest: dict[StreamKey, BookRequest] = {}
-        for book in sorted(books, key=lambda book: (book.asked_us, book.series, book.from_id)):
-            if book.stream in newest:
-                self._remove(newest[book.stream])
-            newest[book.stream] = book
-        return list(newest.values())
-
     def _do(self, job: Job) -> float:
         try:
             self._log.require_room()
             if job.kind == "clock":
-                self._clock_at = self._clock.monotonic() + CLOCK_SECS
+                self._agenda.clock_asked()
             answer = self._host.ask(job.kind, job.get)
             self._heed(job, answer)
         except NotNowError as error:
-            self._tries[job.name] += error.tried
+            if error.tried:
+                self._agenda.failed(job)
             return error.wait_secs
         except RetryError as error:
             return self._host.failed(job.kind, "disk", str(error)).wait_secs
@@ -207,9 +128,7 @@ class Mender:
 
     def _stale(self, request: BookRequest) -> None:
         self._host.failures["book", "stale"] += 1
-        self._tries[request.name] += 1
-        later_secs = STALE_SECS if self._tries[request.name] < STALE_TRIES else STALE_LATER_SECS
-        self._not_before[request.name] = self._clock.monotonic() + later_secs
+        self._agenda.stale(request)
         self._host.renew()
 
     def _take_page(self, request: TradesRequest, answer: rest.Answer) -> None:
@@ -217,24 +136,16 @@ class Mender:
         ids = [message.id for message in messages if message.id is not None]
         if any(request.first <= id_ <= request.last for id_ in ids):
             self._log.append(answer.received_ns, _about(request, "page"), answer.body)
-        asked_from = self._next_id.get(request.name, request.first)
+        asked_from = self._agenda.next_id(request)
         newest = max(ids, default=asked_from - 1)
         if newest >= request.last:
             self._end(request, "")
         elif newest >= asked_from:
-            self._next_id[request.name] = newest + 1
-            del self._short[request.name]
+            self._agenda.went_on(request, newest + 1)
+        elif self._agenda.came_short(request):
+            self._host.renew()
         else:
-            self._take_nothing(request)
-
-    def _take_nothing(self, request: TradesRequest) -> None:
-        tries = self._short[request.name]
-        if tries == SHORT_TRIES:
             self._end(request, "the exchange has no more")
-            return
-        self._short[request.name] += 1
-        self._not_before[request.name] = self._clock.monotonic() + SHORT_SECS * 2**tries
-        self._host.renew()
 
     def _give_up(self, job: Job, reason: str, text: str) -> None:
         self._host.failures[job.kind, reason] += 1
@@ -263,21 +174,14 @@ class Mender:
         self._log.sync()
         if answered:
             self._answers["trades" if isinstance(request, TradesRequest) else "book"] += 1
-        self._remove(request)
-
-    def _remove(self, request: Request) -> None:
-        self._requests.remove(request)
-        self._not_before.pop(request.name, None)
-        self._next_id.pop(request.name, None)
-        del self._short[request.name]
-        self._tries.pop(request.name, None)
+        self._agenda.remove(request)
 
     def _now_us(self) -> int:
         return self._clock.now_ns() // 1_000
 
     def _numbers(self) -> dict[str, Any]:
         return {
-            "waiting": dict(self._waiting),
+            "waiting": dict(self._agenda.waiting),
             "answers": dict(self._answers),
             "failures": [(*labels, count) for labels, count in self._host.failures.items()],
             "clock": dict(self._offset),

@@ -18,6 +18,7 @@ from collector.exchanges.adapter import Adapter
 from collector.exchanges.rest import RestSide
 from collector.feed.rest import RestClient
 from collector.feed.weight import WeightBudget
+from collector.processes.agenda import Agenda
 from collector.processes.checkpoints import Checkpoints
 from collector.processes.context import Context
 from collector.processes.journals import journal_folder, open_rest_journal
@@ -69,7 +70,8 @@ def make_mender(context: Context, feed: FeedConfig, side: RestSide, budget: Weig
     )
     host = RestHost(client, budget, side.limits.used_header, clock, random.random, logger)
     log = RestLog(lambda: open_rest_journal(config, feed, clock.now_ns), short)
-    return Mender(feed, side, host, log, RequestFolder(waiting), checkpoints, clock, logger)
+    agenda = Agenda(feed.exchange, side, RequestFolder(waiting), checkpoints, clock, logger)
+    return Mender(side, host, log, agenda, checkpoints, clock, logger)
 
 
 def _budget(context: Context, side: RestSide) -> WeightBudget:

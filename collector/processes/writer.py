@@ -4,17 +4,16 @@ The fate of its errors: a frame it cannot read becomes an undecoded row; a commi
 again, with nothing read meanwhile; a segment somebody reads is sealed later; data of a newer version stops it.
 """
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from collector.channel.channel import Notice
 from collector.domain.batching import MAX_BATCH_BYTES, next_batch_limit
 from collector.domain.errors import CommitError
-from collector.domain.records import UNKNOWN, Gap
+from collector.domain.records import UNKNOWN
 from collector.domain.repairs import Request, rest_journal
 from collector.exchanges.adapter import Adapter
 from collector.logs import RateLimited
@@ -25,7 +24,7 @@ from collector.processes.mended import mended_feeds
 from collector.processes.shelf import Shelf
 from collector.processes.space import free_bytes, gets_short, wait_for_room
 from collector.processes.streams import Streams
-from collector.processes.timings import Timings
+from collector.processes.writer_report import Numbers
 from collector.storage.journal_reader import JournalReader
 from collector.storage.requests import RequestFolder, request_folder
 from collector.storage.segments import Commit
@@ -37,9 +36,6 @@ LATE_LINE_SECS: Final = 10.0
 """How much longer than a silent line's life its ids are remembered."""
 
 REPORT_SECS: Final = 1.0
-GAP_REPORTS: Final = 10
-"""A row of the gap ledger is told in so many reports, so that a reader who misses some misses none of the rows."""
-
 RETRY_SECS: Final = 1.0
 LOOK_SECS: Final = 2.0
 """How often it is asked whether a seal would make room."""
@@ -79,14 +75,10 @@ class Writer:
             name: self._reader(name, exchanges.get(name, UNKNOWN), ingest_gone) for name in self._feed_names()
         }
         self._limit = self._config.writer.max_batch_size
-        self._commit_secs = 0.0
         self._batch_since: float | None = None
         self._reported: float | None = None
         self._look_at = 0.0
-        self._read_until_us: dict[str, int] = {}
-        self._timings = Timings()
-        self._commit_failures = 0
-        self._gaps_told: deque[list[tuple[str, str, Gap]]] = deque(maxlen=GAP_REPORTS)
+        self._numbers = Numbers(self._clock, self._streams, self._intake, self._shelf, self._readers)
 
     def run(self) -> None:
         """Work until told to stop, then until nothing is left to read."""
@@ -132,7 +124,7 @@ class Writer:
                 continue
             busy = True
             if chunk.records:
-                self._read_until_us[feed] = chunk.records[-1].received_ns // 1_000
+                self._numbers.read_until_us[feed] = chunk.records[-1].received_ns // 1_000
             if self._batch_since is None:
                 self._batch_since = self._clock.monotonic()
             for _ in self._intake.take(chunk, self._clock.now_ns() // 1_000, self._is_full):
@@ -168,20 +160,20 @@ class Writer:
             {name: _encode(self._intake.ledger.feeds[name]) for name in batch.feeds},
             list(batch.positions.values()),
         )
-        self._commit_secs = self._store(commit, batch.requests)
+        commit_secs = self._numbers.commit_secs = self._store(commit, batch.requests)
         if batch.requests:
             self._context.sender.offer(Notice(self._context.role, "asked", 0, 0))
         durable_us = self._clock.now_ns() // 1_000
         for stream in batch.touched.values():
             stream.note_stored(durable_us)
         self._intake.counts.stored += len(batch.messages)
-        self._timings.note(batch, durable_us, self._commit_secs, self._clock.monotonic())
+        self._numbers.timings.note(batch, durable_us, commit_secs, self._clock.monotonic())
         self._context.log.debug(
-            "committed", messages=len(batch.messages), gaps=len(batch.gaps), secs=round(self._commit_secs, 6)
+            "committed", messages=len(batch.messages), gaps=len(batch.gaps), secs=round(commit_secs, 6)
         )
         if self._config.writer.adaptive:
             most = self._config.writer.max_batch_size
-            self._limit = next_batch_limit(self._limit, self._commit_secs, len(batch.messages), most)
+            self._limit = next_batch_limit(self._limit, commit_secs, len(batch.messages), most)
         self._batch_since = None
         self._intake.begin(self._shelf.next_row)
 
@@ -198,7 +190,7 @@ class Writer:
                 if not failed:
                     self._context.log.warning("commit_failed", error=str(error), messages=len(commit.messages))
                 failed = True
-                self._commit_failures += 1
+                self._numbers.commit_failures += 1
                 self._clock.sleep(RETRY_SECS)
                 self._report()
             else:
@@ -254,39 +246,4 @@ class Writer:
         at = self._clock.monotonic()
         if now or self._reported is None or at - self._reported >= REPORT_SECS:
             self._reported = at
-            self._context.report(self._numbers())
-
-    def _numbers(self) -> Mapping[str, Any]:
-        counts = self._intake.counts
-        return {
-            "batch_size": len(self._intake.batch.messages),
-            "batch_limit": self._limit,
-            "commit_secs": self._commit_secs,
-            "messages": counts.messages,
-            "stored": counts.stored,
-            "duplicates": counts.duplicates,
-            "undecodable": counts.undecodable,
-            "refused": counts.refused,
-            "late": counts.late,
-            "gaps": counts.gaps,
-            "ledger": [(*labels, count) for labels, count in counts.ledger.items()],
-            "gap_rows": self._gap_rows(),
-            "commit_failures": self._commit_failures,
-            **self._timings.numbers(self._clock.monotonic()),
-            "streams": [stream.numbers() for stream in self._streams],
-            "journals": [self._lag(feed, reader) for feed, reader in self._readers.items()],
-            "segments": {"open": 1, "open_bytes": self._shelf.open_bytes(), "sealed": self._shelf.sealed()},
-        }
-
-    def _gap_rows(self) -> list[tuple[str, str, Gap]]:
-        """The rows of the ledger since some reports ago, oldest first."""
-        newest = self._intake.counts.newest_gaps
-        self._gaps_told.append(list(newest))
-        newest.clear()
-        return [row for told in self._gaps_told for row in told]
-
-    def _lag(self, feed: str, reader: JournalReader) -> dict[str, Any]:
-        lag_bytes, files = reader.lag()
-        now_us = self._clock.now_ns() // 1_000
-        lag_us = now_us - self._read_until_us.get(feed, now_us) if lag_bytes else 0
-        return {"feed": feed, "lag_bytes": lag_bytes, "lag_secs": max(0, lag_us) / 1e6, "files": files}
+            self._context.report(self._numbers.report(self._limit))

@@ -13,10 +13,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import supervisor
 from collector.logs import LevelFile
-from collector.processes import ingest, loop, writer
+from collector.processes import ingest, loop
 from collector.processes.intake import Intake
 from collector.processes.streams import Stream
 from collector.processes.timings import Timings
+from collector.processes.writer_report import Numbers
 from collector.supervision.window import Window
 
 
@@ -34,7 +35,7 @@ def _store(
     stream.last_received_us = received_us
 
 
-def _writer_numbers(self: writer.Writer) -> Mapping[str, Any]:
+def _writer_numbers(self: Numbers, _batch_limit: int) -> Mapping[str, Any]:
     return {"messages": self._intake.counts.messages}
 
 
@@ -50,7 +51,7 @@ Intake._store = _store  # type: ignore[method-assign]
 Stream.note_stored = _nothing  # type: ignore[method-assign]
 Timings.note = _nothing  # type: ignore[method-assign]
 LevelFile.follow = _nothing  # type: ignore[method-assign]
-writer.Writer._numbers = _writer_numbers  # type: ignore[method-assign]
+Numbers.report = _writer_numbers  # type: ignore[method-assign,assignment]
 ingest._Ingest._numbers = _no_numbers  # type: ignore[method-assign,assignment]
 loop.logs.recent = list  # type: ignore[attr-defined]
 Window.look = _nothing  # type: ignore[method-assign]

@@ -1,0 +1,72 @@
+"""What the writer tells of itself: what it has counted, how far it is behind, the newest rows of the gap ledger."""
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, Final
+
+from collector.domain.clock import Clock
+from collector.domain.records import Gap
+from collector.processes.intake import Intake
+from collector.processes.shelf import Shelf
+from collector.processes.streams import Streams
+from collector.processes.timings import Timings
+from collector.storage.journal_reader import JournalReader
+
+GAP_REPORTS: Final = 10
+"""A row of the gap ledger is told in so many reports, so that a reader who misses some misses none of the rows."""
+
+
+class Numbers:
+    """Of one incarnation; the writer notes here what only it knows."""
+
+    def __init__(
+        self, clock: Clock, streams: Streams, intake: Intake, shelf: Shelf, readers: Mapping[str, JournalReader]
+    ) -> None:
+        self._clock = clock
+        self._streams = streams
+        self._intake = intake
+        self._shelf = shelf
+        self._readers = readers
+        self._gaps_told: deque[list[tuple[str, str, Gap]]] = deque(maxlen=GAP_REPORTS)
+        self.read_until_us: dict[str, int] = {}
+        """When the newest record read of each journal was received."""
+        self.timings = Timings()
+        self.commit_secs = 0.0
+        """How long the last commit took."""
+        self.commit_failures = 0
+
+    def report(self, batch_limit: int) -> Mapping[str, Any]:
+        """Every number, for the supervisor."""
+        counts = self._intake.counts
+        return {
+            "batch_size": len(self._intake.batch.messages),
+            "batch_limit": batch_limit,
+            "commit_secs": self.commit_secs,
+            "messages": counts.messages,
+            "stored": counts.stored,
+            "duplicates": counts.duplicates,
+            "undecodable": counts.undecodable,
+            "refused": counts.refused,
+            "late": counts.late,
+            "gaps": counts.gaps,
+            "ledger": [(*labels, count) for labels, count in counts.ledger.items()],
+            "gap_rows": self._gap_rows(),
+            "commit_failures": self.commit_failures,
+            **self.timings.numbers(self._clock.monotonic()),
+            "streams": [stream.numbers() for stream in self._streams],
+            "journals": [self._lag(feed, reader) for feed, reader in self._readers.items()],
+            "segments": {"open": 1, "open_bytes": self._shelf.open_bytes(), "sealed": self._shelf.sealed()},
+        }
+
+    def _gap_rows(self) -> list[tuple[str, str, Gap]]:
+        """The rows of the ledger since some reports ago, oldest first."""
+        newest = self._intake.counts.newest_gaps
+        self._gaps_told.append(list(newest))
+        newest.clear()
+        return [row for told in self._gaps_told for row in told]
+
+    def _lag(self, feed: str, reader: JournalReader) -> dict[str, Any]:
+        lag_bytes, files = reader.lag()
+        now_us = self._clock.now_ns() // 1_000
+        lag_us = now_us - self.read_until_us.get(feed, now_us) if lag_bytes else 0
+        return {"feed": feed, "lag_bytes": lag_bytes, "lag_secs": max(0, lag_us) / 1e6, "files": files}
