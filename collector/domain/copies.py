@@ -215,9 +215,11 @@ class StreamMemory:
         if any(filled):
             return Verdict.LATE
         newest_us = self.progress.last_exchange_us
-        if first < self.progress.floor or exchange_us is None or newest_us is None:
+        if exchange_us is None or newest_us is None:
             return Verdict.NEW
-        return Verdict.COPY if exchange_us <= newest_us else self._restart(first, last, exchange_us, received_us)
+        if exchange_us > newest_us:
+            return self._restart(first, last, exchange_us, received_us)
+        return Verdict.NEW if first < self.progress.floor else Verdict.COPY
 
     def _restart(self, first: int, last: int, exchange_us: int, received_us: int) -> Verdict:
         ended = self.progress

@@ -89,6 +89,29 @@ def test_ids_below_the_first_one_seen_are_new() -> None:
     assert tell(stream, 40) is Verdict.NEW
 
 
+def test_ids_that_fall_below_the_first_one_seen_while_time_moves_on_start_a_series() -> None:
+    stream = memory()
+    for message_id in range(5_000_000, 5_000_010):
+        tell(stream, message_id)
+    assert tell(stream, 1, at=5_000_010) is Verdict.RESET
+    assert (stream.progress.series, stream.progress.floor) == (1, 1)
+    assert tell(stream, 4, at=5_000_011) is Verdict.AHEAD
+
+
+@given(st.data())
+def test_late_ones_never_start_a_series_and_ids_that_fall_back_always_do(data: st.DataObject) -> None:
+    started = data.draw(st.integers(100, 10**7))
+    stream = memory()
+    for message_id in range(started, started + 30):
+        tell(stream, message_id)
+    for message_id in data.draw(st.lists(st.integers(0, started + 29), max_size=20)):
+        assert tell(stream, message_id) in {Verdict.NEW, Verdict.COPY}
+    again = data.draw(st.integers(0, started).filter(lambda message_id: message_id not in stream.recent))
+    told = [tell(stream, again + number, at=started + 30 + number) for number in range(100)]
+    assert told == [Verdict.RESET, *[Verdict.NEW] * 99]
+    assert stream.progress.series == 1
+
+
 def test_ids_of_forgotten_holes_are_new_rather_than_copies() -> None:
     stream = memory()
     for message_id in range(0, 2 * (MAX_HOLES + 600), 2):

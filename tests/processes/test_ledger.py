@@ -237,3 +237,19 @@ def test_a_quiet_symbol_is_not_silent_and_one_that_pauses_again_and_again_learns
     opened = [row for row in rows if row[4] == "open"]
     assert 1 <= len(opened) <= 4
     assert [row[5] for row in rows if row[4] != "open"] == ["continuity"] * (len(rows) - len(opened))
+
+
+def test_a_series_that_begins_below_the_first_id_ever_seen_is_a_new_one(world: World) -> None:
+    journal, now_ns = world.journal(), START_NS
+    late = trade(3, at=0)
+    ids = [*range(5_000_000, 5_000_020), *range(1, 5), *range(8, 20)]
+    for frame in [trade(ids[0], at=1), late, *(trade(trade_id, at=at) for at, trade_id in enumerate(ids[1:], 2))]:
+        journal.append_frames(now_ns, 0, [frame])
+        now_ns += SEC_NS
+    world.now_ns = now_ns
+    world.run(stop_after_secs=5)
+    assert world.query("SELECT kind, expected_id, actual_id, missing FROM gaps ORDER BY detected_at") == [
+        ("reset", None, "1", None),
+        ("sequence", "5", "8", 3),
+    ]
+    assert world.query("SELECT series, count(*) FROM messages GROUP BY series") == [(0, 21), (1, 16)]

@@ -195,6 +195,13 @@ def test_a_restarted_series_asks_for_a_book_of_its_own(world: World) -> None:
     assert request.endswith("-1-5001.request")
 
 
+def test_a_series_that_restarts_below_the_first_id_ever_seen_asks_for_a_book_too(world: World) -> None:
+    world.exchange.last_update_ids = {"BTCUSDT": 5}
+    world.receive(diff(5_000, 5_010), diff(1, 3).replace(b'"E":1700000000003', b'"E":1800000000000'))
+    world.write()
+    assert any(name.endswith("-1-1.request") for name in world.waiting())
+
+
 def test_what_was_refused_for_lack_of_disk_is_not_asked_for_but_the_book_is(world: World) -> None:
     world.exchange.last_update_ids["BTCUSDT"] = 101
     world.receive(trade(1), diff(101, 101))
