@@ -9,6 +9,7 @@ from collector.domain.gaps import Stretch, event_gap
 from collector.domain.outages import Links, Outage
 from collector.domain.records import UNKNOWN, Gap, IdRule, StreamKey
 from collector.domain.sequence.holes import REFUSED
+from collector.domain.trail import Trail
 from collector.exchanges.adapter import Adapter
 from collector.processes.asking import Asking
 from collector.processes.batch import Batch, Counts
@@ -38,6 +39,7 @@ class FeedState(msgspec.Struct):
     undecodable_us: int = 0
     """When the newest frame came that could not be read."""
     looked_us: int = 0
+    trail: Trail = msgspec.field(default_factory=Trail)
 
 
 class Ledger:
@@ -68,15 +70,20 @@ class Ledger:
 
     def open_journal(self, header: JournalHeader) -> None:
         """A journal file is read; the first one of another incarnation of ingest ends what the one before left open."""
+        identity, state = header.identity, self._feed(header.identity.feed)
         if not header.writer_id:
+            state.trail.pass_headless(header.number)
             return
-        self._identities[header.identity.feed] = header.identity
-        if header.writer_id == self._feed(header.identity.feed).links.writer_id:
+        self._identities[identity.feed] = identity
+        is_same = header.writer_id == state.links.writer_id
+        missing = state.trail.follow(header.number, same_writer=is_same)
+        if missing is not None:
+            self._vanished(header, missing)
+        if is_same:
             return
-        state = self._feed(header.identity.feed)
         if state.links.begin(header.writer_id) and state.refusing_since_us is not None:
             # The ingest that refused was killed before it could say how much.
-            self._refused(header.identity, state.refusing_since_us, header.created_ns // 1_000)
+            self._refused(identity, state.refusing_since_us, header.created_ns // 1_000)
 
     def heard(self, feed: str, received_us: int) -> None:
         """Something of that feed was received."""
@@ -113,14 +120,25 @@ class Ledger:
 
     def damaged(self, header: JournalHeader, damage: Damage, now_us: int) -> None:
         """A stretch of a journal file is not what was written; nothing in it says when it was received."""
+        state = self._feed(header.identity.feed)
+        if not header.writer_id:
+            state.trail.newest = header.number
+        started_us = header.created_ns // 1_000 or state.links.newest_us or now_us
+        self._damaged(header, f"{header.file_id}:{damage.offset}", min(started_us, now_us), now_us)
+
+    def _vanished(self, header: JournalHeader, first_missing: int) -> None:
+        """Files that ingest wrote before this one are gone, and nobody has read them."""
+        until_us = header.created_ns // 1_000
+        since_us = min(self._feed(header.identity.feed).links.newest_us or until_us, until_us)
+        self._damaged(header, f"{header.identity.feed}/{first_missing}", since_us, until_us)
+
+    def _damaged(self, header: JournalHeader, expected_id: str, since_us: int, until_us: int) -> None:
         identity = header.identity
         streams = self._plans.streams(identity) if header.writer_id else self._plans.recorded(identity.feed)
         exchange = identity.exchange if identity.exchange != UNKNOWN or not streams else streams[0].key.exchange
         place = StreamKey(exchange, UNKNOWN, UNKNOWN)
-        expected_id = f"{header.file_id}:{damage.offset}"
-        started_us = header.created_ns // 1_000 or now_us
-        gap = event_gap(place, "damaged", "disk", started_us, now_us, expected_id=expected_id)
-        self._one_more(identity.feed, place, gap, now_us)
+        gap = event_gap(place, "damaged", "disk", since_us, until_us, expected_id=expected_id)
+        self._one_more(identity.feed, place, gap, until_us)
         self._suspect(streams, "disk")
 
     def undecodable(self, identity: FeedIdentity, at_us: int) -> None:

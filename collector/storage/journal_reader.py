@@ -58,10 +58,7 @@ def file_id_of(path: Path, feed: str, number: int) -> str:
     Numbers only give the order of the files that are there: a lost `positions.json` lets one be given again. Raises
     NewerDataError.
     """
-    try:
-        header = _header_at(path)
-    except (DamagedError, FileNotFoundError):
-        header = None
+    header = _header_at(path)
     return _headless_id(feed, number) if header is None else header.file_id
 
 
@@ -173,8 +170,17 @@ class JournalReader:
             return Chunk(self._known_header(), [], damage, self._position(ended=False))
         if not final:
             return None
+        if tail and self._goes_on():
+            cut = Damage(self._offset, len(tail), "the file is cut, and its ingest wrote more")
+            return Chunk(self._known_header(), [], cut, self._position(ended=True))
         self.torn_bytes += len(tail)
         return Chunk(self._known_header(), [], None, self._position(ended=True))
+
+    def _goes_on(self) -> bool:
+        """Whether the same incarnation of ingest began another file, which it does only behind a whole record."""
+        own = self._known_header().writer_id
+        later = (_header_at(path) for number, path in journal_files(self._folder) if number > self._number)
+        return any(header is not None and header.writer_id == own for header in later)
 
     def _whole_file_damaged(self, reason: str) -> Chunk:
         size = os.fstat(self._fileno()).st_size
@@ -225,9 +231,13 @@ def _headless_id(feed: str, number: int) -> str:
 
 
 def _header_at(path: Path) -> JournalHeader | None:
-    with path.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
-        return decode_header(head) or decode_header(head + file.read(CHUNK_BYTES))
+    """The head of a file; None where it cannot be read, or where the file is gone."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+            return decode_header(head) or decode_header(head + file.read(CHUNK_BYTES))
+    except (DamagedError, FileNotFoundError):
+        return None
 
 
 def _size_of(path: Path) -> int:

@@ -133,3 +133,62 @@ def test_positions_that_cannot_be_read_are_told_and_written_anew_at_the_next_sea
     assert ids(world) == [1]
     world.run()
     assert world.events.count("positions_unreadable") == 1
+
+
+def gone(path: Path) -> None:
+    path.unlink()
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-3])
+
+
+def cut_in_its_head(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:30])
+
+
+@pytest.mark.parametrize("stop_before", [False, True])
+@pytest.mark.parametrize("harm", [gone, emptied, cut, cut_in_its_head])
+def test_a_closed_file_that_lost_something_is_one_damaged_row_around_its_time(
+    world: World, harm: Callable[[Path], None], *, stop_before: bool
+) -> None:
+    journal, lost = world.journal(file_bytes=1), 4
+    for number in range(1, 7):
+        if number == lost - 1 and stop_before:
+            world.run_for(world.secs + 10)
+        world.now_ns = START_NS + number * SEC_NS
+        journal.append_frames(world.now_ns, 0, [trade(number)])
+        if number == lost:
+            written = journal.number
+    harm(path_of(world, written))
+    world.run()
+    assert ids(world) == [number for number in range(1, 7) if number != lost]
+    assert world.query(DAMAGED) == [("binance", "_", "_", "disk", "unrepairable")]
+    assert world.query(SEQUENCE) == [("BTCUSDT", "disk", "4", "5")]
+    lost_us = (START_NS + lost * SEC_NS) // 1_000
+    ((since_us, until_us),) = world.query("SELECT started_at, ended_at FROM gaps WHERE kind = 'damaged'")
+    assert since_us <= lost_us <= until_us
+
+
+def test_incarnations_seals_and_torn_tails_are_no_damage(world: World) -> None:
+    for trade_id in range(1, 8):
+        world.gone = False
+        journal = world.journal(file_bytes=1)
+        journal.append_frames(START_NS, 0, [trade(2 * trade_id - 1)])
+        journal.append_frames(START_NS, 0, [trade(2 * trade_id)])
+        with path_of(world, journal.number).open("ab") as file:
+            file.write(b"\xd3JRC")  # killed here
+        world._number = journal.number
+        if trade_id % 3 == 1:
+            world.gone = True
+            world.run()
+        if trade_id % 3 == 2:
+            world._number += 1
+            path_of(world, world._number).touch()  # killed there
+    world.run()
+    assert ids(world) == list(range(1, 15))
+    assert world.query(DAMAGED) == []

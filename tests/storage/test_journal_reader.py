@@ -1,5 +1,6 @@
 """Reading journals that grow, end, tear and rot."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -97,6 +98,19 @@ def test_a_file_with_a_damaged_head_is_reported_and_the_next_is_read(tmp_path: P
     scene.writer(2).append_frames(1, 0, [b"two"])
     assert scene.read() == [b"two"]
     assert [d.reason for d in scene.damage] == ["not a journal file"]
+
+
+def test_a_torn_tail_is_damage_where_the_same_ingest_wrote_another_file(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    writer = scene.writer(1, file_bytes=1)
+    for frame in (b"one", b"two", b"three"):
+        writer.append_frames(1, 0, [frame])
+    second = journal_path(tmp_path, writer.number - 1)
+    os.truncate(second, second.stat().st_size - 3)
+    scene.writer(writer.number + 1).append_frames(1, 0, [b"of another"])
+    assert scene.read() == [b"one", b"three", b"of another"]
+    assert [damage.reason for damage in scene.damage] == ["the file is cut, and its ingest wrote more"]
+    assert scene.reader.torn_bytes == 0
 
 
 HEADS = {

@@ -1,0 +1,46 @@
+"""Which numbers of journal files say that one is missing."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collector.domain.trail import Trail
+
+
+def missing(*files: tuple[str, int]) -> list[int | None]:
+    """What each file says; `-` wrote no head."""
+    trail, known, found = Trail(), "", []
+    for writer, number in files:
+        if writer == "-":
+            trail.pass_headless(number)
+            continue
+        found.append(trail.follow(number, same_writer=writer == known))
+        known = writer
+    return found
+
+
+@given(st.lists(st.sampled_from(["next", "again", "restart", "begun and restart"])), st.integers(1, 50))
+def test_incarnations_one_after_another_miss_nothing(steps: list[str], first: int) -> None:
+    number, writer, files = first, 0, [("w0", first)]
+    for step in steps:
+        if step != "again":
+            number += 1
+        if step == "begun and restart":
+            files.append(("-", number))
+            number += 1
+        writer += "restart" in step
+        files.append((f"w{writer}", number))
+    assert set(missing(*files)) == {None}
+
+
+def test_a_jump_is_missing_files_within_an_incarnation_and_between_two() -> None:
+    assert missing(("a", 3), ("a", 5)) == [None, 4]
+    assert missing(("a", 3), ("b", 6)) == [None, 4]
+
+
+def test_a_file_without_a_head_is_missing_only_between_two_of_one_incarnation() -> None:
+    assert missing(("a", 3), ("-", 4), ("a", 5)) == [None, 4]
+    assert missing(("a", 3), ("-", 4), ("b", 5)) == [None, None]
+
+
+def test_numbers_given_again_miss_nothing() -> None:
+    assert missing(("a", 7), ("b", 1), ("b", 2), ("c", 8)) == [None] * 4
