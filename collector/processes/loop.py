@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from multiprocessing import parent_process
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
@@ -102,10 +103,10 @@ def run_child(assignment: Assignment, config: Config, links: Links, work: Work) 
 def _run_guarded(
     assignment: Assignment, config: Config, links: Links, work: Work, flag: StopFlag, log: FilteringBoundLogger
 ) -> int:
-    lock = RoleLock(config.data_dir / "run", assignment.role)
+    lock = RoleLock(config.data_dir, assignment.role)
     try:
         _acquire(lock, config.supervisor.stop_timeout_secs)
-        work(_context(assignment, config, links, flag, log))
+        work(_context(assignment, config, links, flag, lock, log))
     except StopError as error:
         log.error("process_refused", reason=str(error))  # noqa: TRY400 -- the reason is the message; a trace adds nothing
         return error.exit_code
@@ -125,7 +126,7 @@ def _acquire(lock: RoleLock, timeout_secs: float) -> None:
 
 
 def _context(
-    assignment: Assignment, config: Config, links: Links, flag: StopFlag, log: FilteringBoundLogger
+    assignment: Assignment, config: Config, links: Links, flag: StopFlag, lock: RoleLock, log: FilteringBoundLogger
 ) -> Context:
     stats = stats_file(config.data_dir / "run" / "stats", assignment.role)
     identity = {"role": assignment.role, "pid": os.getpid(), "incarnation": assignment.incarnation}
@@ -135,6 +136,10 @@ def _context(
 
     def report(numbers: Mapping[str, Any]) -> None:
         level.follow()
+        with suppress(
+            OSError
+        ):  # a disk that refuses it now may take it with the next report; the role is held all the same
+            lock.keep()
         state = "draining" if flag() else "running"
         about_log = {"log_lines_dropped": logs.dropped(), "events": logs.recent()}
         stats.write({**identity, "state": state, "updated_us": clock.now_ns() // 1_000, **about_log, **numbers})

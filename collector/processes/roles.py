@@ -1,6 +1,7 @@
 """Where each spawned process begins. Heavy imports happen only in the process that needs them."""
 
 from functools import partial
+from pathlib import Path
 
 from collector.config import Config
 from collector.domain.repairs import is_rest_journal
@@ -19,6 +20,13 @@ _INGEST_PREFIX = "ingest:"
 def is_role(name: str) -> bool:
     """Whether a child may have that role."""
     return name in {REPAIR, WRITER, ARCHIVER} or name.startswith(_INGEST_PREFIX)
+
+
+def roles_seen(data_dir: Path) -> list[str]:
+    """Every role that a child may still hold in this data directory, whatever was removed from `run/`."""
+    named = (path.name.removesuffix(".lock") for path in (data_dir / "run").glob("*.lock"))
+    feeds = (path.name for path in (data_dir / "journal").glob("*") if path.is_dir())
+    return sorted({WRITER, ARCHIVER, *filter(is_role, named), *map(_role_behind, feeds)})
 
 
 def stops_on_signal(role: str) -> bool:
@@ -55,8 +63,8 @@ def _write(context: Context) -> None:
 
     # On a full disk not even a segment can be opened.
     wait_for_room(context, free_bytes, lambda: context.report({}), lambda: None)
-    folder = context.config.data_dir / "run"
-    Writer(context, adapter, lambda journal: RoleLock(folder, _role_behind(journal)).is_free()).run()
+    data_dir = context.config.data_dir
+    Writer(context, adapter, lambda journal: RoleLock(data_dir, _role_behind(journal)).is_free()).run()
 
 
 def _role_behind(journal: str) -> str:

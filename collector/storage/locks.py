@@ -1,48 +1,61 @@
-"""Role locks: a process holds its role's file from before it touches data until it is dead, however it dies."""
+"""Role locks: a process holds its role from before it touches data until it is dead, however it dies."""
 
 import fcntl
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
+
+SUPERVISOR: Final = "supervisor"
+
+_FOLDERS: Final = {SUPERVISOR: "", "ingest": "journal", "repair": "repair", "writer": "segments", "archiver": "staging"}
+
+
+def own_folder(data_dir: Path, role: str) -> Path:
+    """The folder that nobody but this role holds, such as `journal/<feed>` of `ingest:<feed>`."""
+    stage, _, feed = role.partition(":")
+    return data_dir / _FOLDERS[stage] / feed
 
 
 class RoleLock:
-    """An advisory lock (flock) on `<run>/<role>.lock`. The kernel frees it when its holder is gone: none is ever stale."""
+    """Two advisory locks (flock), on `run/<role>.lock` and on the role's own folder.
 
-    def __init__(self, folder: Path, role: str) -> None:
-        self.path = folder / f"{role}.lock"
-        self._fd: int | None = None
+    The kernel frees them when their holder is gone: none is ever stale. The file tells people and other programs who
+    it is; the folder still says that somebody is there once `run/` was removed under a recorder.
+    """
+
+    def __init__(self, data_dir: Path, role: str) -> None:
+        self.path = data_dir / "run" / f"{role}.lock"
+        self._folder = own_folder(data_dir, role)
+        self._folder_fd: int | None = None
+        self._file_fd: int | None = None
 
     def try_acquire(self) -> bool:
-        """Take the lock if nobody holds it, and write this process's id into it."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(fd)
+        """Take the lock if nobody holds it, and write this process's id into its file. Raises OSError."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder_fd = _locked(self._folder, os.O_RDONLY | os.O_DIRECTORY, fcntl.LOCK_EX)
+        if self._folder_fd is None:
             return False
-        self._fd = fd
-        with suppress(OSError):
-            # The id is for people; on a full disk the lock holds without it, and the archiver can make room.
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
-        return True
+        try:
+            self._take_file()
+        finally:
+            if self._file_fd is None:
+                self.release()
+        return self._file_fd is not None
+
+    def keep(self) -> bool:
+        """Make the file again if somebody removed it; true if that was done. Raises OSError."""
+        if self._folder_fd is None or self._has_file():
+            return False
+        if self._file_fd is not None:
+            os.close(self._file_fd)
+            self._file_fd = None
+        self._take_file()
+        return self._file_fd is not None
 
     def is_free(self) -> bool:
         """Whether nobody holds it now. Never takes it for longer than the look."""
-        try:
-            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return True
-        try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        finally:
-            os.close(fd)
-        return True
+        return _is_free(self._folder, os.O_RDONLY | os.O_DIRECTORY) and _is_free(self.path, os.O_RDONLY)
 
     def holder(self) -> str:
         """The process id its holder wrote, for people; "unknown" if there is none to read."""
@@ -53,9 +66,10 @@ class RoleLock:
 
     def release(self) -> None:
         """Let go."""
-        if self._fd is not None:
-            os.close(self._fd)
-        self._fd = None
+        for fd in (self._file_fd, self._folder_fd):
+            if fd is not None:
+                os.close(fd)
+        self._file_fd = self._folder_fd = None
 
     def __enter__(self) -> Self:
         """Hold it until the end of a `with` block; the caller has acquired it."""
@@ -64,3 +78,45 @@ class RoleLock:
     def __exit__(self, *_: object) -> None:
         """Let go."""
         self.release()
+
+    def _take_file(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._file_fd = _locked(self.path, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX)
+        if self._file_fd is None:
+            return
+        with suppress(OSError):
+            # The id is for people; on a full disk the lock holds without it, and the archiver can make room.
+            os.ftruncate(self._file_fd, 0)
+            os.pwrite(self._file_fd, f"{os.getpid()}\n".encode(), 0)
+
+    def _has_file(self) -> bool:
+        if self._file_fd is None:
+            return False
+        try:
+            return os.path.samestat(os.fstat(self._file_fd), self.path.stat())
+        except FileNotFoundError:
+            return False
+
+
+def _locked(path: Path, flags: int, kind: int) -> int | None:
+    """The file descriptor that holds the lock; None while somebody else does."""
+    fd = os.open(path, flags | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(fd)
+        if isinstance(error, BlockingIOError):
+            return None
+        raise
+    return fd
+
+
+def _is_free(path: Path, flags: int) -> bool:
+    try:
+        fd = _locked(path, flags, fcntl.LOCK_SH)
+    except FileNotFoundError:
+        return True
+    if fd is None:
+        return False
+    os.close(fd)
+    return True

@@ -6,7 +6,7 @@ import random
 import secrets
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import suppress
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
@@ -20,8 +20,8 @@ from collector.metrics import clear_stats
 from collector.processes.context import SystemClock
 from collector.processes.loop import Assignment
 from collector.processes.mended import mended_feeds
-from collector.processes.roles import is_role, run_role, stops_on_signal
-from collector.storage.locks import RoleLock
+from collector.processes.roles import roles_seen, run_role, stops_on_signal
+from collector.storage.locks import SUPERVISOR, RoleLock
 from collector.storage.staged import waiting_segments
 from collector.supervision import semaphores
 from collector.supervision.incarnation import LocalIncarnation
@@ -41,15 +41,14 @@ def record(config: Config, *, stop_after_secs: float | None = None, on_status: O
     signals.install()
     run_id = secrets.token_hex(4)
     log = logs.setup("supervisor", run_id, config.log.format, config.log.level)
-    run_folder = config.data_dir / "run"
-    lock = RoleLock(run_folder, "supervisor")
+    lock = RoleLock(config.data_dir, SUPERVISOR)
     try:
-        if not _take_over(lock, run_folder, config, signals, log):
+        if not _take_over(lock, config, signals, log):
             return 0
         log.info(
             "started", version=__version__, data_dir=str(config.data_dir), feeds=[feed.name for feed in config.feed]
         )
-        code = _supervise(config, run_id, signals, log, stop_after_secs, on_status)
+        code = _supervise(config, run_id, lock, signals, log, stop_after_secs, on_status)
         if config.archive.upload_on_stop and (waiting := waiting_segments(config.data_dir)):
             log.error("segments_not_uploaded", segments=len(waiting), ids=waiting[:_NAMED])
             code = EXIT_LATE
@@ -60,7 +59,7 @@ def record(config: Config, *, stop_after_secs: float | None = None, on_status: O
         lock.release()
 
 
-def _take_over(lock: RoleLock, run_folder: Path, config: Config, signals: Signals, log: FilteringBoundLogger) -> bool:
+def _take_over(lock: RoleLock, config: Config, signals: Signals, log: FilteringBoundLogger) -> bool:
     """Hold the data directory alone: no other supervisor, and no child that one which was killed left behind.
 
     False if a signal came while waiting for such children.
@@ -73,7 +72,7 @@ def _take_over(lock: RoleLock, run_folder: Path, config: Config, signals: Signal
         raise AnotherInstanceError(f"process {lock.holder()} is already recording into {config.data_dir}")
     deadline = time.monotonic() + config.supervisor.stop_timeout_secs
     waiting = False
-    while held := [role for role in _roles_seen(run_folder) if not RoleLock(run_folder, role).is_free()]:
+    while held := [role for role in roles_seen(config.data_dir) if not RoleLock(config.data_dir, role).is_free()]:
         if not waiting:
             log.info("waiting_for_children", roles=held)
         waiting = True
@@ -85,18 +84,20 @@ def _take_over(lock: RoleLock, run_folder: Path, config: Config, signals: Signal
             log.info("stopping", cause=name, deadline_secs=0)
             return False
         time.sleep(_LOCK_POLL_SECS)
-    clear_stats(run_folder / "stats")
+    clear_stats(config.data_dir / "run" / "stats")
     return True
 
 
-def _roles_seen(run_folder: Path) -> list[str]:
-    roles = [path.name.removesuffix(".lock") for path in run_folder.glob("*.lock")]
-    return sorted(filter(is_role, roles))
+def _keep(lock: RoleLock, log: FilteringBoundLogger) -> None:
+    with suppress(OSError):  # a disk that refuses it now may take it a second later; the role is held all the same
+        if lock.keep():
+            log.warning("lock_file_removed", path=str(lock.path))
 
 
 def _supervise(
     config: Config,
     run_id: str,
+    lock: RoleLock,
     signals: Signals,
     log: FilteringBoundLogger,
     stop_after_secs: float | None,
@@ -119,6 +120,7 @@ def _supervise(
     service = Service.of(os.environ, log)
 
     def look(supervisor: Supervisor, reports: Reports) -> None:
+        _keep(lock, log)
         service.tell(ready=supervisor.recording, stopping=supervisor.stopping)
         window.look(supervisor, reports)
 

@@ -26,7 +26,7 @@ def left_behind(data_dir: Path, processes: Processes) -> Iterator[Problem]:
     for pid in living:
         yield Problem("left", f"process {pid} ({processes.role(pid)}) still runs")
     for path in sorted((data_dir / "run").glob("*.lock")):
-        if not RoleLock(path.parent, path.name.removesuffix(".lock")).is_free():
+        if not RoleLock(data_dir, path.name.removesuffix(".lock")).is_free():
             yield Problem("left", f"{path.name} is still held")
     yield from (Problem("left", str(path)) for path in processes.present_semaphores())
     for name in ("staging", "quarantine"):

@@ -53,7 +53,7 @@ def test_a_sealed_segment_is_a_remain(data_dir: Path) -> None:
 
 
 def test_a_held_lock_is_a_remain(data_dir: Path) -> None:
-    with RoleLock(data_dir / "run", "archiver") as lock:
+    with RoleLock(data_dir, "archiver") as lock:
         assert lock.try_acquire()
         assert found(data_dir) == ["archiver.lock is still held"]
 

@@ -1,13 +1,14 @@
 """Role locks: held by one process, freed by its death."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from collector.storage.locks import RoleLock
+from collector.storage.locks import SUPERVISOR, RoleLock
 
 HOLDER = """
 import sys
@@ -59,3 +60,38 @@ def test_a_lock_is_held_though_the_full_disk_takes_no_name(tmp_path: Path, monke
     assert not RoleLock(tmp_path, "writer").is_free()
     assert lock.holder() == "unknown"
     lock.release()
+
+
+@pytest.mark.parametrize("role", [SUPERVISOR, "ingest:books", "repair", "writer", "archiver"])
+def test_a_role_is_held_though_the_folder_of_locks_was_removed(role: str, tmp_path: Path) -> None:
+    lock, other = RoleLock(tmp_path, role), RoleLock(tmp_path, role)
+    assert lock.try_acquire()
+    assert not lock.keep()
+    shutil.rmtree(tmp_path / "run")
+    assert not other.is_free()
+    assert not other.try_acquire()
+    assert other.holder() == "unknown"
+    assert lock.keep()
+    assert other.holder() == str(os.getpid())
+    assert not lock.keep()
+    lock.release()
+    assert other.is_free()
+
+
+def test_roles_do_not_hold_each_other_up(tmp_path: Path) -> None:
+    locks = [RoleLock(tmp_path, role) for role in (SUPERVISOR, "ingest:a", "ingest:b", "repair", "writer", "archiver")]
+    assert all(lock.try_acquire() for lock in locks)
+    for lock in locks:
+        lock.release()
+
+
+def test_one_that_holds_only_the_file_keeps_the_role(tmp_path: Path) -> None:
+    lock = RoleLock(tmp_path, "writer")
+    assert lock.try_acquire()
+    (tmp_path / "segments").rename(tmp_path / "elsewhere")
+    other = RoleLock(tmp_path, "writer")
+    assert not other.is_free()
+    assert not other.try_acquire()
+    lock.release()
+    assert other.try_acquire()
+    other.release()

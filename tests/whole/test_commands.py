@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from collector.supervision.semaphores import existing
 from tests.whole.running import DEADLINE_SECS, ROOT, STOP_SECS, Exchange, Recorder, wait_for
 
 
@@ -96,6 +97,29 @@ def test_of_two_instances_started_at_once_one_records_and_the_other_is_refused(
     manager.close()
     assert recorded.process.wait(STOP_SECS + 10) == 0
     assert {"READY=1", "WATCHDOG=1", "STOPPING=1"} == set(heard)
+
+
+def test_without_its_run_folder_a_recorder_goes_on_and_lets_no_second_one_in(
+    exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    source = exchange("--symbols", "BTCUSDT", "--rate", "200")
+    recorded = recorder(source.ws_url, archive={"keep_raw": True}).start()
+    recorded.wait_for_messages(100)
+    run, semaphores = recorded.data_dir / "run", existing(recorded.data_dir)
+    run.rename(recorded.folder / "removed")  # at once, where removing a file at a time would race with those being made
+    second = supervisor(recorded.folder, "--config", str(recorded.config_path))
+    assert second.returncode == 3
+    assert "is already recording into" in second.stderr
+    assert existing(recorded.data_dir) == semaphores != []
+    wait_for(lambda: recorded.logged("lock_file_removed"))
+    roles = ("supervisor", "ingest:binance", "writer", "archiver")
+    wait_for(lambda: all((run / f"{role}.lock").exists() for role in roles) and (run / "health.json").exists())
+    recorded.wait_for_messages(recorded.messages() + 200)
+    assert recorded.stop() == 0
+    source.stop()
+    sent = [line["raw"] for line in source.sent() if "event" not in line and "raw" in line]
+    kept = [row["raw"] for kind in ("trade", "book_delta", "book_snapshot") for row in recorded.table(kind)]
+    assert sorted(kept) == sorted(sent)
 
 
 def test_a_taken_port_is_a_warning_and_served_once_it_is_free(
