@@ -54,11 +54,11 @@ from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from docs.dashboards.flow import KEEPING_UP, LATENCY, RECORDING, THROUGHPUT
-from docs.dashboards.state import ARCHIVE, GAPS, MACHINE, PROCESSES
+from docs.dashboards.state import ARCHIVE, GAPS, MACHINE, PROCESSES, REPAIR
 from docs.dashboards.terms import FULL, Panel
 
 FILE: Final = Path(__file__).with_name("recorder.json")
-ROWS: Final = (RECORDING, THROUGHPUT, LATENCY, KEEPING_UP, GAPS, ARCHIVE, PROCESSES, MACHINE)
+ROWS: Final = (RECORDING, THROUGHPUT, LATENCY, KEEPING_UP, GAPS, REPAIR, ARCHIVE, PROCESSES, MACHINE)
 SOURCE: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
 BUILD: Final = "collector_build_info"
 LIMIT: Final = "collector_stream_silence_limit_seconds"

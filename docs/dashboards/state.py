@@ -1,10 +1,10 @@
-"""The rows that say how things stand: gaps and connections, archive, processes, disk and clock."""
+"""The rows that say how things stand: gaps and connections, repair, archive, processes, disk and clock."""
 
 from typing import Final
 
 from docs.dashboards.terms import NONE_IS_WELL, WIDE, Panel, Query, Row, host, per_second, risen
 
-STORE_AWAY: Final = host('code="store_unreachable"')
+NOT_THERE: Final = host('state!="there"')
 TYPE: Final = host('exchange=~"$exchange"', 'data_type=~"$data_type"')
 
 GAPS = Row(
@@ -39,11 +39,13 @@ GAPS = Row(
         ),
         Panel(
             "Attempts",
-            "Connections opened again, handshakes that failed, subscriptions the exchange refused.",
+            "Connections opened again, handshakes that failed, subscriptions the exchange refused, streams it took and "
+            "never sent.",
             (
                 Query(risen("collector_reconnects_total", "feed", host()), "{{feed}} reconnected"),
                 Query(risen("collector_connect_failures_total", "feed", host()), "{{feed}} failed"),
                 Query(risen("collector_subscriptions_refused_total", "feed", host()), "{{feed}} refused"),
+                Query(risen("collector_streams_never_spoke_total", "feed", host()), "{{feed}} never spoke"),
             ),
             kind="bars", width=6,
         ),
@@ -56,14 +58,61 @@ GAPS = Row(
     ),
 )  # fmt: skip
 
+REPAIR = Row(
+    "Repair",
+    (
+        Panel(
+            "Requests waiting",
+            "What is to be asked over REST: trades of a gap, a book where a chain begins, a book that is due.",
+            (Query(f"sum by (kind) (collector_repair_requests_waiting{host()})", "{{kind}}"),),
+        ),
+        Panel(
+            "Requests done",
+            "Answered by the exchange, and the answer is durable.",
+            (Query(risen("collector_repair_answers_total", "kind", host()), "{{kind}}"),),
+            kind="bars",
+        ),
+        Panel(
+            "Requests failed",
+            "What brought nothing: refused and unreadable ones are given up, all others tried again.",
+            (Query(risen("collector_repair_failures_total", "kind, reason", host()), "{{kind}} {{reason}}"),),
+            kind="bars",
+        ),
+        Panel(
+            "Request weight used",
+            "Within the exchange's window, by budget; repair.weight_share of what it allows is the most that is spent.",
+            (Query(f"collector_repair_weight_used{host()}", "{{instance}} {{budget}}"),),
+            width=WIDE,
+        ),
+        Panel(
+            "Clock offset over REST",
+            "This machine's time minus the exchange's, as asked over REST.",
+            (Query(f"collector_rest_clock_offset_seconds{host()}", "{{instance}} {{feed}}"),),
+            unit="s", width=WIDE, steps=((None, "red"), (-0.5, "green"), (0.5, "red")), least=None,
+        ),
+    ),
+)  # fmt: skip
+
 ARCHIVE = Row(
     "Archive",
     (
         Panel(
             "Store",
-            "Red while the store takes no objects; segments wait on disk meanwhile.",
-            (Query(f"collector_unhealthy_reason{STORE_AWAY}", "{{instance}}"),),
+            "Red while it takes no objects: away will pass, refusing takes a person. Segments wait on disk meanwhile.",
+            (Query(f"collector_store_state{NOT_THERE}", "{{instance}} {{state}}"),),
             kind="states", steps=NONE_IS_WELL,
+        ),
+        Panel(
+            "Time without the store",
+            "For how long it has taken no objects.",
+            (Query(f"collector_store_away_seconds{host()}", "{{instance}}"),),
+            unit="s",
+        ),
+        Panel(
+            "Failed requests to the store",
+            "By what it was then: away or refusing.",
+            (Query(risen("collector_store_tries_failed_total", "kind", host()), "{{kind}}"),),
+            kind="bars",
         ),
         Panel(
             "Uploads",
@@ -88,9 +137,17 @@ ARCHIVE = Row(
         ),
         Panel(
             "Backlog in bytes",
-            "Sealed segments that wait for the archiver.",
+            "What waits on disk to go up: segments without files, and files.",
             (Query(f"collector_archive_backlog_bytes{host()}", "{{instance}}"),),
             unit="bytes",
+        ),
+        Panel(
+            "Backlog",
+            "Sealed segments that are not archived, and objects that are made and not confirmed.",
+            (
+                Query(f"collector_archive_backlog_segments{host()}", "{{instance}} segments"),
+                Query(f"collector_archive_backlog_objects{host()}", "{{instance}} objects"),
+            ),
         ),
         Panel(
             "Archived",

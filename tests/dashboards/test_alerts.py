@@ -6,7 +6,7 @@ from collector.supervision.metrics_table import METRICS
 from collector.supervision.view import View
 from tests.dashboards.series import TARGET, exported, judge, series
 from tests.promtool import promtool
-from tests.supervision.made import archiver, ingest, known, reports, status, writer
+from tests.supervision.made import archiver, ingest, known, repair, reports, status, writer
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "docs/dashboards/alerts.yml"
@@ -27,7 +27,7 @@ def cases() -> Iterator[tuple[str, bool]]:
 
 
 def well_view() -> View:
-    return status().look(reports(ingest(), writer(), archiver()), known())
+    return status().look(reports(ingest(), writer(), archiver(), repair()), known())
 
 
 def test_promtool_finds_no_fault_with_the_rules() -> None:
@@ -49,6 +49,7 @@ def test_a_recorder_that_does_all_it_should_raises_no_alert(tmp_path: Path) -> N
         "collector_messages_stored",
         "collector_frames_received",
         "collector_uploads",
+        "collector_repair_answers",
     )
     checks = [{"alertname": alert, "eval_time": "2h"} for alert in alerts()]
     said = judge(

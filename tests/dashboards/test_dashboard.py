@@ -15,7 +15,7 @@ from collector.supervision.view import View
 from docs.dashboards import build
 from tests.dashboards.series import exported, judge, series
 from tests.promtool import promtool
-from tests.supervision.made import GIB, SECOND_US, archiver, ingest, known, reports, status, writer
+from tests.supervision.made import GIB, SECOND_US, archiver, ingest, known, repair, reports, status, writer
 
 BOARD: dict[str, Any] = json.loads(build.FILE.read_text())
 COLUMNS = 24
@@ -39,7 +39,7 @@ def troubled_view() -> View:
     board, offsets = status(), {"binance": -SECOND_US}
     for secs in range(0, 200, 10):
         view = board.look(
-            reports(ingest(), writer(clock_offsets_us=offsets), archiver(in_quarantine=1)),
+            reports(ingest(), writer(clock_offsets_us=offsets), archiver(in_quarantine=1), repair()),
             known(uptime_secs=float(secs), disk_free_bytes=2 * GIB - secs * (1 << 20)),
         )
     return view
