@@ -148,8 +148,11 @@ class StreamMemory:
         return self._rises
 
     def suspect(self, cause: str) -> None:
-        """Something happened that may have cost messages: a hole before the next one is its doing."""
-        if self._dense and self.progress.suspect != REFUSED:
+        """Something happened that may have cost messages: a hole before the next one is its doing.
+
+        Refused frames explain a hole only where nothing else does: their own row covers no more than the refusal.
+        """
+        if self._dense and (cause != REFUSED or self.progress.suspect is None):
             self.progress.suspect = cause
 
     def settle(self, now_us: int, *, all_due: bool = False) -> list[Finding]:

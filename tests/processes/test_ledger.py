@@ -253,3 +253,57 @@ def test_a_series_that_begins_below_the_first_id_ever_seen_is_a_new_one(world: W
         ("sequence", "5", "8", 3),
     ]
     assert world.query("SELECT series, count(*) FROM messages GROUP BY series") == [(0, 21), (1, 16)]
+
+
+SEQUENCE_AND_BUDGET = (
+    "SELECT DISTINCT kind, cause, expected_id, missing FROM gaps WHERE stream_type = 'trade' ORDER BY kind"
+)
+
+
+def test_an_outage_that_follows_a_refusal_has_its_own_row(world: World) -> None:
+    journal, now_ns = world.journal(), START_NS
+    journal.append_event(RecordKind.CONNECT, now_ns, 0, connection(1))
+    journal.append_frames(now_ns, 0, [trade(1)])
+    refused = {"frames": 10, "bytes": 1_000, "started_ns": now_ns + SEC_NS}
+    journal.append_event(RecordKind.REFUSING, now_ns + SEC_NS, 0, refused)
+    journal.append_event(RecordKind.RESUMED, now_ns + 2 * SEC_NS, 0, refused)
+    journal.append_event(RecordKind.DISCONNECT, now_ns + 3 * SEC_NS, 0, {**connection(1), "cause": "restart"})
+    journal.close()
+    journal = world.journal()
+    now_ns += 3_600 * SEC_NS
+    journal.append_event(RecordKind.CONNECT, now_ns, 0, connection(1))
+    journal.append_frames(now_ns + SEC_NS, 0, [trade(50_000)])
+    world.now_ns = now_ns + 10 * SEC_NS
+    world.run(stop_after_secs=5)
+    assert world.query(SEQUENCE_AND_BUDGET) == [
+        ("budget", "disk_budget", None, None),
+        ("sequence", "restart", "2", 49_998),
+    ]
+
+
+def test_an_ingest_killed_while_it_refuses_leaves_the_time_without_one_covered(world: World) -> None:
+    journal = world.journal()
+    journal.append_event(RecordKind.CONNECT, START_NS, 0, connection(1))
+    journal.append_frames(START_NS, 0, [trade(1)])
+    journal.append_event(RecordKind.REFUSING, START_NS + SEC_NS, 0, {"started_ns": START_NS + SEC_NS})
+    world.now_ns = START_NS + 20 * SEC_NS
+    journal = world.journal()
+    journal.append_event(RecordKind.CONNECT, world.now_ns, 0, connection(1))
+    journal.append_frames(world.now_ns + SEC_NS, 0, [trade(500)])
+    world.now_ns += 10 * SEC_NS
+    world.run(stop_after_secs=5)
+    assert world.query(SEQUENCE_AND_BUDGET) == [
+        ("budget", "disk_budget", None, None),
+        ("sequence", "restart", "2", 498),
+    ]
+
+
+def test_what_was_refused_and_nothing_else_has_no_second_row(world: World) -> None:
+    journal = world.journal()
+    journal.append_event(RecordKind.CONNECT, START_NS, 0, connection(1))
+    journal.append_frames(START_NS, 0, [trade(1)])
+    refused = {"frames": 10, "bytes": 1_000, "started_ns": START_NS + SEC_NS}
+    journal.append_resumed(START_NS + 2 * SEC_NS, refused, START_NS + 2 * SEC_NS, 0, [trade(12), trade(13)])
+    world.now_ns += 10 * SEC_NS
+    world.run(stop_after_secs=5)
+    assert world.query(SEQUENCE_AND_BUDGET) == [("budget", "disk_budget", None, None)]

@@ -24,7 +24,7 @@ STRETCH_LONGEST_SECS: Final = 900
 """A stretch of holes is closed at this number or age, so that what is missing can be asked for while it can be had."""
 
 REFUSED: Final = "disk_budget"
-"""A hole of this cause needs no row of its own: a `budget` row says that frames were refused."""
+"""A hole that nothing but refused frames explains needs no row of its own: a `budget` row says so."""
 
 
 class Hole(msgspec.Struct, array_like=True):
