@@ -114,8 +114,8 @@ def _locked(path: Path, flags: int, kind: int) -> int | None:
 def _is_free(path: Path, flags: int) -> bool:
     try:
         fd = _locked(path, flags, fcntl.LOCK_SH)
-    except FileNotFoundError:
-        return True
+    except (FileNotFoundError, NotADirectoryError):
+        return True  # a file in a folder's place is nobody's: who needs the folder says so when it starts
     if fd is None:
         return False
     os.close(fd)

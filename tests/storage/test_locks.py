@@ -95,3 +95,11 @@ def test_one_that_holds_only_the_file_keeps_the_role(tmp_path: Path) -> None:
     lock.release()
     assert other.try_acquire()
     other.release()
+
+
+def test_a_file_in_the_place_of_a_folder_is_held_by_nobody_and_refuses_the_role(tmp_path: Path) -> None:
+    (tmp_path / "segments").touch()
+    lock = RoleLock(tmp_path, "writer")
+    assert lock.is_free()
+    with pytest.raises(FileExistsError):
+        lock.try_acquire()
