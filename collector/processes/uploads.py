@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
-from collector.domain.errors import RetryError, SetAsideError, StoreRefusedError
+from collector.domain.errors import RetryError, SetAsideError, StoreError, StoreRefusedError
 from collector.domain.store_state import Change, StoreState
 from collector.domain.turns import is_turn_of_newest
 from collector.processes.delivery import deliver
@@ -125,9 +125,12 @@ class Uploads:
             tick()
         try:
             answer = future.result()
-        except RetryError as error:
-            self.note_failure(error, asked_at)
+        except SetAsideError:
             raise
+        except Exception as error:
+            trouble = _trouble(error)
+            self.note_failure(trouble, asked_at)
+            raise trouble from error
         self._note(self._state.succeeded(self._now(), asked_at))
         return answer
 
@@ -177,12 +180,12 @@ class Uploads:
         elif error is None:
             self._note(self._state.succeeded(self._now(), task.asked_at))
             self._count(task)
-        elif isinstance(error, RetryError):
+        elif isinstance(error, SetAsideError) and task.owner is not None:
+            task.owner.error = task.owner.error or error
+        elif isinstance(error, Exception):
             self.failed_uploads += task.upload is not None
             self._give_back(task)
-            self.note_failure(error, task.asked_at)
-        elif isinstance(error, Exception) and task.owner is not None:
-            task.owner.error = task.owner.error or error
+            self.note_failure(_trouble(error), task.asked_at)
         else:
             raise error
         if task.owner is not None and task.owner.error is not None and task.owner.under_way == 0:
@@ -227,3 +230,8 @@ class Uploads:
                 self._log.warning("store_refuses", error=change.error)
         for future in self._tasks:
             future.cancel()
+
+
+def _trouble(error: Exception) -> RetryError:
+    """Whatever a store raises is its own trouble, never that of the set or segment it was asked about."""
+    return error if isinstance(error, RetryError) else StoreError(f"{type(error).__name__}: {error}")

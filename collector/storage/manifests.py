@@ -34,7 +34,11 @@ def received_until(store: ObjectStore, host: str, segment_id: str) -> Mapping[St
     """
     for key in _keys_before(store, host, segment_id):
         manifest = _manifest(store, key)
-        times = dict(_received_max(manifest)) if manifest else {}
+        try:
+            times = dict(_received_max(manifest)) if manifest else {}
+        except (ValueError, TypeError):
+            # A manifest whose times cannot be read tells nothing of the time.
+            continue
         if times:
             return times
     return {}

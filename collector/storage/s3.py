@@ -13,9 +13,9 @@ from urllib.parse import urlencode
 
 from botocore.exceptions import ClientError
 
-from collector.domain.errors import StoreError, StoreRefusedError
+from collector.domain.errors import CollectorError, StoreError, StoreRefusedError
 from collector.storage.objects import ObjectInfo
-from collector.storage.s3_client import FAILURES, NO_SUCH_BUCKET, code_of, connect, explained, status_of
+from collector.storage.s3_client import NO_SUCH_BUCKET, code_of, connect, explained, status_of
 from collector.storage.s3_options import S3Options
 
 T = TypeVar("T")
@@ -127,19 +127,21 @@ class S3Store:
         self._call(key, ask)
 
     def _listed(self, prefix: str) -> Iterator[str]:
-        page = self._page(prefix)
-        while True:
-            for found in page.get("Contents", []):
-                yield found["Key"].removeprefix(self._folder)
-            if not page.get("IsTruncated"):
-                return
-            page = self._page(prefix, ContinuationToken=page["NextContinuationToken"])
+        keys, further = self._page(prefix)
+        yield from keys
+        while further is not None:
+            keys, further = self._page(prefix, ContinuationToken=further)
+            yield from keys
 
-    def _page(self, prefix: str, **further: str) -> Any:
-        return self._call(
-            prefix,
-            lambda client: client.list_objects_v2(Bucket=self._bucket, Prefix=self._folder + prefix, **further),
-        )
+    def _page(self, prefix: str, **further: str) -> tuple[list[str], str | None]:
+        """Some keys, and what to ask for the next ones with."""
+
+        def ask(client: Any) -> tuple[list[str], str | None]:
+            page = client.list_objects_v2(Bucket=self._bucket, Prefix=self._folder + prefix, **further)
+            keys = [found["Key"].removeprefix(self._folder) for found in page.get("Contents", [])]
+            return keys, page["NextContinuationToken"] if page.get("IsTruncated") else None
+
+        return self._call(prefix, ask)
 
     def _place(self, key: str) -> dict[str, str]:
         if not {"", ".", ".."}.isdisjoint(key.split("/")):
@@ -147,7 +149,10 @@ class S3Store:
         return {"Bucket": self._bucket, "Key": self._folder + key}
 
     def _call(self, key: str, ask: Ask[T]) -> T:
-        """The answer, after making the bucket if it shall be made. Raises StoreError."""
+        """The answer, after making the bucket if it shall be made. Raises StoreError.
+
+        Whatever goes wrong is the store's: what boto3 makes of an answer that no S3 server gives is not to be foreseen.
+        """
         try:
             client = self._connected()
             try:
@@ -157,7 +162,9 @@ class S3Store:
                     raise
             self._make_bucket(client)
             return ask(client)
-        except FAILURES as error:
+        except CollectorError:
+            raise
+        except Exception as error:
             trouble = explained(f"{self.url}/{key}", error, self._advice(error))
             if isinstance(trouble, StoreRefusedError):
                 self._client = None

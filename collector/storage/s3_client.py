@@ -27,8 +27,8 @@ MAX_CONNECTIONS: Final = 32
 
 NO_SUCH_BUCKET: Final = "NoSuchBucket"
 
-FAILURES: Final = (boto.BotoCoreError, ClientError, HTTPError, OSError, ValueError)
-"""What boto3 raises; a ValueError for an endpoint that is no address."""
+_FAILURES: Final = (boto.BotoCoreError, ClientError, HTTPError, OSError, ValueError)
+"""What boto3 raises; a ValueError for an endpoint that is no address. Anything else is an answer it cannot read."""
 
 _ACCESS_KEY: Final = ("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY")
 _SECRET_KEY: Final = ("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY")
@@ -45,6 +45,11 @@ _PASSING: Final = frozenset(
     }
 )  # fmt: skip
 """Codes below 500 that pass by themselves. https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"""
+
+_MOVED: Final = 300
+_BAD_REQUEST: Final = 400
+_TOLD: Final = 200
+"""Characters of an error that nobody foresaw."""
 
 _PASSING_STATUSES: Final = frozenset({408, 429})
 
@@ -86,9 +91,11 @@ _ADVICE: Final[Mapping[str, str]] = {
 
 
 def connect(region: str, endpoint_url: str, environment: Mapping[str, str]) -> Any:
-    """A client for S3. It does not retry: its caller does, and says so. Raises one of FAILURES, or StoreRefusedError.
+    """A client for S3. It does not retry: its caller does, and says so. Raises what `explained` explains, or
+    StoreRefusedError.
 
-    With an endpoint the bucket is part of the path, for few servers have a name for each bucket.
+    With an endpoint the bucket is part of the path, for few servers have a name for each bucket; and no redirect is
+    followed: only Amazon's name a region.
     """
     config = Config(
         connect_timeout=CONNECT_TIMEOUT_SECS,
@@ -100,9 +107,12 @@ def connect(region: str, endpoint_url: str, environment: Mapping[str, str]) -> A
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    return boto3.session.Session().client(
+    client = boto3.session.Session().client(
         "s3", region_name=region or None, endpoint_url=endpoint_url or None, config=config, **keys_from(environment)
     )
+    if endpoint_url:
+        client.meta.events.register_last("before-parameter-build.s3", _follow_no_redirect)
+    return client
 
 
 def keys_from(environment: Mapping[str, str]) -> dict[str, str]:
@@ -147,13 +157,22 @@ def will_pass(error: BaseException) -> bool:
 def explained(what: str, error: BaseException, advice: str = "") -> StoreError:
     """The project's error for one of boto3's, as one line without secrets: what was asked, the answer, and what to do."""
     advice = advice or _ADVICE.get(code_of(error), "")
+    if _MOVED <= status_of(error) < _BAD_REQUEST:
+        advice = advice or "the bucket is in another region or behind another endpoint: " + _ADVICE["PermanentRedirect"]
     if isinstance(error, boto.NoCredentialsError):
         advice = "no credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
     text = printable(f"{what}: {redact_urls(_told(error))}{f'; {advice}' if advice else ''}")
     return StoreError(text) if will_pass(error) else StoreRefusedError(text)
 
 
+def _follow_no_redirect(context: dict[str, Any], **_: object) -> None:
+    """To boto3 each request is one that was redirected already: else it asks for the region, which is redirected, too."""
+    context["s3_redirect"]["redirected"] = True
+
+
 def _told(error: BaseException) -> str:
+    if not isinstance(error, _FAILURES):
+        return f"this is no answer of an S3 server ({type(error).__name__}: {str(error)[:_TOLD]})"
     if not isinstance(error, ClientError):
         return str(error) or type(error).__name__
     said = error.response.get("Error", {}).get("Message", "")

@@ -415,19 +415,6 @@ def test_deaths_while_putting_are_not_laid_to_the_segments_charge(world: World) 
     assert world.reports[-1]["quarantined"] == 0
 
 
-def test_errors_after_staging_count_too(world: World) -> None:
-    world.seal(0)
-
-    def broken(key: str) -> None:
-        raise TypeError(key)
-
-    world.store.before_put = broken
-    world.run()
-    assert [entry["attempts"] for entry in world.heard("segment_failed")] == [1, 2, 3, 4, 5, 6]
-    assert world.reports[-1]["quarantined"] == 1
-    assert [entry["in_ledger"] for entry in world.heard("segment_quarantined")] == [False]
-
-
 def test_deaths_before_a_segment_succeeds_are_forgotten(world: World) -> None:
     world.seal(0)
     (world.segments / f"{IDS[0]}.2.tries").touch()

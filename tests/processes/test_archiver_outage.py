@@ -11,6 +11,7 @@ import pytest
 
 from collector.domain.errors import StoreError, StoreRefusedError
 from collector.processes import takeover
+from collector.processes.archiver import Archiver
 from collector.processes.stager import Stager
 from collector.storage import s3_client
 from collector.storage.content import differences
@@ -360,6 +361,36 @@ def test_without_it_a_stop_does_not_wait_and_says_what_is_left(world: World) -> 
     (line,) = world.heard("segments_left_waiting")
     assert (line["segments"], line["error"]) == (5, "no route")
     assert world.waiting() == IDS
+
+
+def test_whatever_a_store_raises_is_its_own_trouble_and_neither_a_segments_nor_the_end(world: World) -> None:
+    seal_all(world)
+
+    def odd(_call: str, _key: str) -> None:
+        raise RecursionError("maximum recursion depth exceeded")
+
+    world.store.before = odd
+    for _ in range(5):
+        world.run()
+    assert world.waiting() == IDS
+    assert not world.quarantine.exists()
+    assert world.heard("segment_failed") == []
+    assert "RecursionError" in world.reports[-1]["last_error"]
+    world.store.before = lambda _call, _key: None
+    world.run()
+    assert world.waiting() == []
+
+
+def test_a_look_at_a_store_may_end_in_any_way(world: World) -> None:
+    uploads = Archiver(world.context(), world.store, world.adapter_of)._uploads
+
+    def odd(_call: str, _key: str) -> None:
+        raise KeyError("ContentLength")
+
+    world.store.before = odd
+    uploads.look_at_store()
+    uploads.turn(60.0)
+    assert [entry["error"] for entry in world.heard("store_away")] == ["KeyError: 'ContentLength'"]
 
 
 def rot(folder: Path, what: str) -> None:

@@ -4,17 +4,20 @@ import hashlib
 import random
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from collector.domain.errors import StoreError, StoreRefusedError
-from collector.storage import s3_client
+from collector.storage import s3, s3_client
 from collector.storage.objects import ObjectInfo
 from collector.storage.s3 import S3Store
+from collector.storage.s3_options import S3Options
+from tests.odd_server import OddServer
 from tests.proxy import Proxy
-from tests.seaweed import NOTHING, Seaweed
+from tests.seaweed import ADMIN, NOTHING, Seaweed
 
 KEY = "exchange=toy/data_type=trade/symbol=BTC%2FUSD/date=2026-11-23/host-1.parquet"
 CONTENT = b"content" * 1000
@@ -146,6 +149,73 @@ def test_a_server_without_room_keeps_what_it_has_and_takes_more_once_there_is_ro
         assert {store.head(key) for key in ("0", "1", "2")} == {ObjectInfo(1_500_000, sha256)}
     finally:
         server.remove()
+
+
+MOVED = b"<html><head><title>301 Moved Permanently</title></head></html>"
+LISTING = b"<ListBucketResult><IsTruncated>true</IsTruncated><Contents><Key>a</Key></Contents></ListBucketResult>"
+NAMELESS = b"<ListBucketResult><Contents><Size>1</Size></Contents></ListBucketResult>"
+
+
+def asking(store: S3Store, source: Path) -> dict[str, Callable[[], object]]:
+    return {
+        "put": lambda: store.put(KEY, source, SHA256),
+        "head": lambda: store.head(KEY),
+        "read": lambda: store.read(KEY),
+        "fetch": lambda: store.fetch(KEY, source.with_name("target")),
+        "keys": lambda: list(store.keys("")),
+        "check": store.check,
+    }
+
+
+@pytest.fixture
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in ADMIN.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307])
+def test_a_redirect_is_a_refusal_that_says_where_to_look(keys: None, source: Path, status: int) -> None:
+    headers = {"Location": "http://127.0.0.1:1/login", "Content-Length": str(len(MOVED))}
+    with OddServer(status, headers, MOVED) as server:
+        store = S3Store("bucket", "", S3Options(endpoint_url=server.endpoint_url))
+        for ask in asking(store, source).values():
+            with pytest.raises(StoreRefusedError, match=r"check archive\.region and archive\.endpoint_url") as caught:
+                ask()
+            assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "calls"),
+    [
+        ({"x-amz-checksum-sha256": "AAAA"}, b"", ["head"]),
+        ({"Content-Length": str(len(LISTING))}, LISTING, ["keys"]),
+        ({"Content-Length": str(len(NAMELESS))}, NAMELESS, ["keys"]),
+        ({"Content-Length": "6"}, b"portal", ["keys", "check"]),
+    ],
+    ids=["no length", "no token", "no key", "no xml"],
+)
+def test_an_answer_that_lacks_what_was_asked_for_is_the_stores_trouble_and_may_pass(
+    keys: None, source: Path, headers: dict[str, str], body: bytes, calls: list[str]
+) -> None:
+    with OddServer(200, headers, body) as server:
+        store = S3Store("bucket", "", S3Options(endpoint_url=server.endpoint_url))
+        for call in calls:
+            with pytest.raises(StoreError) as caught:
+                asking(store, source)[call]()
+            assert not isinstance(caught.value, StoreRefusedError)
+            assert "\n" not in str(caught.value)
+
+
+def test_a_client_that_fails_in_a_way_nobody_foresaw_is_the_stores_trouble(
+    keys: None, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def endlessly(*_: object) -> None:
+        endlessly()
+
+    monkeypatch.setattr(s3, "connect", endlessly)
+    for ask in asking(S3Store("bucket", "", S3Options()), source).values():
+        with pytest.raises(StoreError, match="RecursionError"):
+            ask()
 
 
 def put_until_it_fails(store: S3Store, source: Path, info: ObjectInfo, name: str, acked: list[str]) -> str:

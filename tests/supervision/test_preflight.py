@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,8 @@ import pytest
 from collector.config import ArchiveConfig, Config, JournalConfig
 from collector.domain.errors import ConfigError
 from collector.supervision.preflight import check, require_usable
-from tests.seaweed import Seaweed
+from tests.odd_server import OddServer
+from tests.seaweed import ADMIN, Seaweed
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -38,6 +40,22 @@ def test_a_check_makes_the_bucket_if_it_shall(seaweed: Seaweed, tmp_path: Path) 
 
 def test_a_store_that_takes_nothing_does_not_keep_the_recorder_from_starting(seaweed: Seaweed, tmp_path: Path) -> None:
     require_usable(config(tmp_path, seaweed, "not-there"))
+
+
+def test_a_check_of_a_server_that_is_no_store_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in ADMIN.items():
+        monkeypatch.setenv(name, value)
+    with OddServer(301, {"Content-Length": "0"}) as server:
+        env = {"COLLECTOR_DATA_DIR": str(tmp_path), "COLLECTOR_ARCHIVE__URL": "s3://bucket"}
+        done = subprocess.run(
+            [sys.executable, ROOT / "supervisor.py", "--check"],
+            env={**os.environ, **env, "COLLECTOR_ARCHIVE__ENDPOINT_URL": server.endpoint_url},
+            cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+    assert done.returncode == 2
+    (line,) = [line for line in done.stderr.splitlines() if "archive.url" in line]
+    assert "check archive.region and archive.endpoint_url" in line
+    assert "Traceback" not in done.stderr
 
 
 def test_the_supervisor_has_no_use_for_boto3(tmp_path: Path) -> None:
