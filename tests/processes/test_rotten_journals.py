@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from collector.config import FeedConfig
+from collector.domain.errors import DamagedError
 from collector.storage.journal import journal_files, journal_path, next_number
 from tests.processes.writer_harness import START_NS, World, trade
 
@@ -192,3 +193,20 @@ def test_incarnations_seals_and_torn_tails_are_no_damage(world: World) -> None:
     world.run()
     assert ids(world) == list(range(1, 15))
     assert world.query(DAMAGED) == []
+
+
+def test_without_segment_and_positions_the_writer_names_what_is_in_its_way(world: World) -> None:
+    world.journal().append_frames(START_NS, 0, [trade(1)])
+    world.run_for(10)
+    kept = world.config.data_dir / "segments/positions.json"
+    kept.write_bytes(bytes(100))
+    (opened,) = kept.parent.glob("*.open.db")
+    opened.write_bytes(b"no database" * 1_000)
+    for path in kept.parent.glob("*-wal"):
+        path.unlink()
+    for _ in range(2):
+        with pytest.raises(DamagedError, match="positions"):
+            world.writer()
+    kept.unlink()
+    world.run()
+    assert ids(world) == [1]
