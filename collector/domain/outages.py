@@ -34,6 +34,8 @@ class Links(msgspec.Struct, array_like=True):
     """Open connections, each with its line."""
     since: dict[int, int] = {}
     """Plans that stand: since when without a break."""
+    stood: dict[int, tuple[int, int]] = {}
+    """Plans that this incarnation has connected and that did not stay: when they first stood, and for how long in all."""
 
     def begin(self, writer_id: str) -> bool:
         """Another incarnation's journal begins: whatever was open is not any more. True if there was one before."""
@@ -43,7 +45,7 @@ class Links(msgspec.Struct, array_like=True):
             for plan in self.up.values():
                 self.down.setdefault(plan, (self.newest_us, "restart"))
         self.writer_id, self.up, self.known, self.lines = writer_id, {}, [], {}
-        self.since = {}
+        self.since, self.stood = {}, {}
         return had_one
 
     def connect(self, connection: int, plan: int, at_us: int, line: int = 0) -> Outage | None:
@@ -65,9 +67,16 @@ class Links(msgspec.Struct, array_like=True):
         plan = self.up.pop(connection, None)
         self.lines.pop(connection, None)
         if plan is not None and plan not in self.up.values():
+            self.stood[plan] = self.listened(plan, at_us)
             self.since.pop(plan, None)
             self.down.setdefault(plan, (at_us, cause))
         return plan
+
+    def listened(self, plan: int, now_us: int) -> tuple[int, int]:
+        """When a plan first stood in this incarnation, and for how many microseconds in all."""
+        since_us = self.since.get(plan, now_us)
+        first_us, before_us = self.stood.get(plan, (since_us, 0))
+        return first_us, before_us + max(0, now_us - since_us)
 
     def is_alone(self, plan: int, line: int) -> bool:
         """Whether at most one connection carries the plan on that line: two do while one is renewed."""

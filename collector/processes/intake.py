@@ -122,6 +122,7 @@ class Intake:
         stream = self._streams.get(key)
         if stream is None:
             stream = self._streams.add(key, header.identity.feed, adapter.id_rules[key.data_type])
+            self.ledger.began(stream, received_us)
             if message_id is not None:
                 self._asking.book(stream, message_id if first_id is None else first_id, received_us)
         if message_id is None:

@@ -14,7 +14,7 @@ from collector.exchanges.adapter import Adapter
 from collector.processes.asking import Asking
 from collector.processes.batch import Batch, Counts
 from collector.processes.gap_rows import GapRows
-from collector.processes.listening import Listening
+from collector.processes.listening import Listening, Unheard
 from collector.processes.plans import Plans
 from collector.processes.streams import Stream, Streams
 from collector.storage.journal_format import FeedIdentity, JournalHeader, Record, RecordKind, event_of
@@ -40,6 +40,7 @@ class FeedState(msgspec.Struct):
     """When the newest frame came that could not be read."""
     looked_us: int = 0
     trail: Trail = msgspec.field(default_factory=Trail)
+    unheard: Unheard = {}
 
 
 class Ledger:
@@ -59,6 +60,7 @@ class Ledger:
         self._rows = GapRows(streams, counts)
         self._listening = Listening(self._rows)
         self._plans = Plans(streams, adapter_of)
+        self._first_word_us = streams.first_word_secs * 1e6
         self._watched = {stream.stream_id: stream for stream in streams if stream.memory.unsettled}
         self._settled_us = 0
         self._identities: dict[str, FeedIdentity] = {}
@@ -81,6 +83,8 @@ class Ledger:
             self._vanished(header, missing)
         if is_same:
             return
+        dropped = state.unheard.keys() - set(self._plans.keys(identity)) if state.unheard else ()
+        self._listening.await_no_more(state.unheard, sorted(dropped), state.links.newest_us)
         if state.links.begin(header.writer_id) and state.refusing_since_us is not None:
             # The ingest that refused was killed before it could say how much.
             self._refused(identity, state.refusing_since_us, header.created_ns // 1_000)
@@ -92,7 +96,7 @@ class Ledger:
         if not 0 <= received_us - state.looked_us < LOOK_US:
             state.looked_us = received_us
             self._rows.end_stretches(state.stretches, received_us)
-            self._look_for_silence(feed, state.links, received_us)
+            self._look_for_silence(feed, state, received_us)
         if self._watched and not 0 <= received_us - self._settled_us < SETTLE_US:
             self.settle(received_us)
 
@@ -173,6 +177,13 @@ class Ledger:
             self._asking.book(stream, hole.next_id, hole.until_us)
         self.watch(stream)
 
+    def began(self, stream: Stream, at_us: int) -> None:
+        """A stream has spoken for the first time."""
+        for feed, state in self.feeds.items():
+            # Of another feed than its own where it was moved from that one.
+            if stream.key in state.unheard:
+                self._listening.await_no_more(self._feed(feed).unheard, [stream.key], at_us)
+
     def spoke(self, stream: Stream, at_us: int) -> None:
         """A stream that was silent has spoken."""
         self._listening.spoke(stream, at_us)
@@ -192,10 +203,13 @@ class Ledger:
             if not stream.memory.unsettled:
                 del self._watched[stream.stream_id]
 
-    def _look_for_silence(self, feed: str, links: Links, now_us: int) -> None:
+    def _look_for_silence(self, feed: str, state: FeedState, now_us: int) -> None:
         identity = self._identities[feed]
-        for plan, since_us in links.since.items():
+        for plan, since_us in state.links.since.items():
             self._listening.look(self._plans.streams_of(identity, plan), since_us, now_us)
+            first_us, listened_us = state.links.listened(plan, now_us)
+            if listened_us > self._first_word_us:
+                self._listening.await_first(state.unheard, self._plans.unheard_of(identity, plan), first_us, now_us)
 
     def _fell_silent_us(self, identity: FeedIdentity, plan: int, at_us: int) -> int:
         """When a connection that was closed for its silence last brought anything."""

@@ -1,10 +1,17 @@
-"""Who is silent: a stream that said nothing for longer than its own rhythm allows gets a row, and another once it speaks."""
+"""Who is silent: a stream that said nothing for longer than its own rhythm allows gets a row, and another once it speaks.
+
+One that never spoke has no rhythm; it gets its row after as long as one whose rhythm is not yet learned.
+"""
 
 from collections.abc import Iterable
 
 from collector.domain.hearing import end_of_silence, silence
+from collector.domain.records import StreamKey
 from collector.processes.gap_rows import GapRows
 from collector.processes.streams import Stream
+
+Unheard = dict[StreamKey, int]
+"""Streams of one feed that never spoke and have a row that says so: since when. It commits with the rows."""
 
 
 class Listening:
@@ -33,6 +40,20 @@ class Listening:
             self._end(stream, since_us, at_us)
             stream.rhythm.note(max(0, at_us - since_us) / 1e6)
         hearing.silent_since_us, stream.is_silent, hearing.noted_us = None, False, at_us
+
+    def await_first(self, unheard: Unheard, keys: Iterable[StreamKey], since_us: int, now_us: int) -> None:
+        """These have been subscribed for too long, since then, and never spoke."""
+        for key in keys:
+            if key not in unheard:
+                unheard[key] = since_us
+                self._rows.add(key, silence(key, since_us, now_us))
+
+    def await_no_more(self, unheard: Unheard, keys: Iterable[StreamKey], at_us: int) -> None:
+        """These have spoken, or are not subscribed any more."""
+        for key in keys:
+            since_us = unheard.pop(key, None)
+            if since_us is not None:
+                self._rows.add(key, end_of_silence(key, since_us, at_us, nothing_missing=False))
 
     def _note(self, stream: Stream, since_us: int, limit_us: float) -> None:
         """It has spoken since the last look; pauses in which no line stood say nothing about its rhythm."""

@@ -84,6 +84,11 @@ class Streams:
         """All streams, in order of their ids."""
         return iter(self._by_key.values())
 
+    @property
+    def first_word_secs(self) -> float:
+        """How long a stream may be silent before its first message."""
+        return self._silence.unlearned_secs
+
     def get(self, key: StreamKey) -> Stream | None:
         """The stream of that key, if anything of it was ever stored."""
         return self._by_key.get(key)

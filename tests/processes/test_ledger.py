@@ -158,6 +158,11 @@ def feed(world: World) -> Feed:
     return Feed(world)
 
 
+def that_spoke(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Without those of streams that are silent since they were subscribed."""
+    return [row for row in rows if row[2] > 0]
+
+
 def two_minutes(feed: Feed) -> None:
     for _ in range(120):
         feed.say(trade(feed.secs), book(feed.secs), trade(feed.secs, symbol="ETHUSDT"))
@@ -196,7 +201,7 @@ def test_a_stream_that_stays_away_has_one_row_whatever_becomes_of_its_connection
         feed.disconnect()
         feed.secs += 3
         feed.connect()
-    rows = feed.run()
+    rows = that_spoke(feed.run())
     assert [row for row in rows if row[0] == "book_snapshot"] == [("book_snapshot", "silence", 120, None, "open", None)]
 
 
@@ -232,7 +237,7 @@ def test_a_quiet_symbol_is_not_silent_and_one_that_pauses_again_and_again_learns
             frames.append(trade(paused))
             paused += 1
         feed.say(*frames)
-    rows = feed.run()
+    rows = that_spoke(feed.run())
     assert all(row[:2] == ("trade", "silence") for row in rows)
     opened = [row for row in rows if row[4] == "open"]
     assert 1 <= len(opened) <= 4
@@ -307,3 +312,54 @@ def test_what_was_refused_and_nothing_else_has_no_second_row(world: World) -> No
     world.now_ns += 10 * SEC_NS
     world.run(stop_after_secs=5)
     assert world.query(SEQUENCE_AND_BUDGET) == [("budget", "disk_budget", None, None)]
+
+
+def test_a_stream_that_never_speaks_has_a_row_until_it_does(feed: Feed, world: World) -> None:
+    for _ in range(299):
+        feed.say(book(feed.secs))
+    assert feed.run() == []
+    feed.disconnect()
+    feed.secs += 1
+    feed.connect()
+    for _ in range(12):
+        feed.say(book(feed.secs))
+    silent = [row for row in feed.run() if row[4] == "open"]
+    assert sorted(silent) == [
+        *[("book_delta", "silence", 0, None, "open", None)] * 2,
+        ("book_snapshot", "silence", 0, None, "open", None),
+        *[("trade", "silence", 0, None, "open", None)] * 2,
+    ]
+    feed.say(trade(7), book(feed.secs))
+    ended = [row for row in feed.run() if row[1:3] == ("silence", 0) and row[4] != "open"]
+    assert ended == [("trade", "silence", 0, 313, "unrepairable", None)]
+    assert len(set(world.query("SELECT symbol, gap_id FROM gaps WHERE stream_type = 'trade'"))) == 2
+
+
+def test_a_feed_that_never_speaks_has_rows_though_its_connection_is_closed_for_it(feed: Feed) -> None:
+    feed.disconnect()
+    for _ in range(12):
+        feed.secs += 60
+        feed.connect()
+        feed.secs += 30
+        feed.disconnect("silent")
+    assert sorted(feed.run()) == sorted(
+        (name, "silence", 0, None, "open", None) for name in ("book_delta", "book_snapshot", "trade") * 2
+    )
+
+
+def test_a_stream_that_never_spoke_and_is_subscribed_no_more_is_silent_no_more(feed: Feed, world: World) -> None:
+    for _ in range(400):
+        feed.say(book(feed.secs), trade(feed.secs))
+    world.now_ns = feed.now_ns
+    feed.journal.close()
+    feed.secs += 60
+    feed.journal = world.journal(symbols=("BTCUSDT",))
+    feed.connect()
+    feed.say(book(feed.secs))
+    rows = {(row[0], *row[4:]): row[2:4] for row in feed.run() if row[:2] != ("book_snapshot", "silence")}
+    assert rows == {
+        ("book_delta", "open", None): (0, None),
+        ("book_delta", "unrepairable", None): (0, 400),
+        ("trade", "open", None): (0, None),
+        ("trade", "unrepairable", None): (0, 400),
+    }

@@ -16,7 +16,7 @@ from collector.storage.journal_format import FeedIdentity, RecordKind
 from collector.storage.journal_reader import JournalReader
 
 MARKETS = {"binance_spot": "binance", "binance_usdm": "binance_usdm", "binance_coinm": "binance_coinm"}
-NAMES = {b"depth", b"trade", b"aggTrade", b"bookTicker"}
+NAMES = {b"depth": "book_delta", b"trade": "trade", b"aggTrade": "agg_trade", b"bookTicker": "book_ticker"}
 """What is recorded beside these (funding rates, liquidations, candles) has no data type."""
 BATCH = 50
 
@@ -38,6 +38,11 @@ def received(path: Path) -> list[tuple[int, bytes]]:
     return [(at_us, frame) for at_us, frame in frames if (name := _NAME.match(frame)) and name[2] in NAMES]
 
 
+def data_types_of(frames: list[tuple[int, bytes]]) -> tuple[str, ...]:
+    names = (_NAME.match(frame) for _, frame in frames)
+    return tuple(sorted({NAMES[name[2]] for name in names if name is not None}))
+
+
 def symbols_of(frames: list[tuple[int, bytes]]) -> tuple[str, ...]:
     heads = {frame[: frame.find(b"@")] for _, frame in frames}
     return tuple(sorted({head.rpartition(b'"')[2].decode().upper() for head in heads}))
@@ -50,7 +55,7 @@ def test_the_ledger_stays_empty(data: Path, tmp_path: Path, market: str) -> None
         frames = received(path)
         folder = tmp_path / path.name
         journal = JournalWriter(
-            folder, FeedIdentity("f", read.exchange, symbols_of(frames), tuple(read.id_rules)), 1, 1 << 30, lambda: 0
+            folder, FeedIdentity("f", read.exchange, symbols_of(frames), data_types_of(frames)), 1, 1 << 30, lambda: 0
         )
         for plan in range(2):
             about = {"connection": plan, "plan": plan, "url": "", "streams": 1}
