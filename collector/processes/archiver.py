@@ -3,10 +3,10 @@
 A segment becomes a *set* of files in `staging/`, the set goes up, and once the store has confirmed all of it, segment
 and set go. While the store takes nothing, sets are made all the same, and each takes its segment's place on the disk.
 
-The fate of its errors: a store that fails, in whatever way, or a disk that takes no files, is tried again for ever, and not waited for
-once the process shall stop (what is left waits on disk, and that is no failure), unless `archive.upload_on_stop`. Data
-of a newer version stops it. Any other error is the segment's own: after three of them, or three deaths of the process
-while it made files from the segment, it is set aside, and the next goes on.
+The fate of its errors: a store that fails, in whatever way, or a disk that takes no files, is tried again for ever, and
+not waited for once the process shall stop (what is left waits on disk, and that is no failure), unless
+`archive.upload_on_stop`. Data of a newer version stops it. Any other error is the segment's own: after three of them, or
+three deaths of the process while it made files from the segment, it is set aside, and the next goes on.
 """
 
 import gc

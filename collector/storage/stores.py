@@ -14,14 +14,20 @@ def is_remote(url: str) -> bool:
     return not url.startswith("file:")
 
 
+def folder_of(url: str) -> Path | None:
+    """The folder that `file:///folder` means; None for any other store."""
+    scheme, _, rest = url.partition("://")
+    return Path(unquote(rest)) if scheme == "file" and rest.startswith("/") else None
+
+
 def open_store(url: str, options: S3Options | None = None) -> ObjectStore:
     """Return the store behind `file:///folder` or `s3://bucket[/prefix]`; nothing is asked of it yet.
 
     Raises ConfigError for an URL that names none.
     """
+    if (folder := folder_of(url)) is not None:
+        return DirectoryStore(folder)
     scheme, _, rest = url.partition("://")
-    if scheme == "file" and rest.startswith("/"):
-        return DirectoryStore(Path(unquote(rest)))
     bucket, _, prefix = rest.strip("/").partition("/")
     if scheme == "s3" and bucket:
         # Only now: boto3 takes 10 MB, and most processes and most archives have no use for it.

@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from collector.config import Config, FeedConfig
 from collector.config.values import size_text
@@ -12,11 +13,15 @@ from collector.exchanges.adapter import Subscription
 from collector.exchanges.registry import adapter
 from collector.processes.archive_store import open_archive
 from collector.processes.mended import mended_feeds
+from collector.storage.stores import folder_of
+
+_OWN_FOLDERS: Final = ("journal", "quarantine", "repair", "run", "segments", "staging")
+"""Below data_dir; what is in them the recorder makes, and removes."""
 
 
 def require_usable(config: Config) -> None:
     """Raise ConfigError, with every problem, if this configuration cannot record here."""
-    problems = [*_data_dir_problems(config.data_dir), *_feed_problems(config)]
+    problems = [*_data_dir_problems(config.data_dir), *_archive_problems(config), *_feed_problems(config)]
     if problems:
         raise ConfigError(problems)
 
@@ -37,6 +42,21 @@ def _data_dir_problems(folder: Path) -> Iterator[str]:
             pass
     except OSError as error:
         yield f"data_dir: {folder} cannot be written: {error.strerror}"
+
+
+def _archive_problems(config: Config) -> Iterator[str]:
+    """An archive among files that the recorder removes would go with them."""
+    archive = folder_of(config.archive_url)
+    if archive is None:
+        return
+    data_dir, archive = config.data_dir.resolve(), archive.resolve()
+    if data_dir.is_relative_to(archive):
+        yield f"archive.url: {archive} holds data_dir ({data_dir}); name a folder beside it or below"
+        return
+    for name in _OWN_FOLDERS:
+        own = (data_dir / name).resolve()
+        if archive.is_relative_to(own) or own.is_relative_to(archive):
+            yield f"archive.url: {archive} is where the recorder keeps files of its own ({own}); name another folder"
 
 
 def _feed_problems(config: Config) -> Iterator[str]:

@@ -58,6 +58,40 @@ def test_a_check_of_a_server_that_is_no_store_is_one_line(tmp_path: Path, monkey
     assert "Traceback" not in done.stderr
 
 
+def archive_problems(data_dir: Path, archive: Path) -> list[str]:
+    try:
+        require_usable(Config(data_dir=data_dir, archive=ArchiveConfig(url=archive.as_uri())))
+    except ConfigError as error:
+        return error.problems
+    return []
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["staging", "segments/deep/er", "journal", "quarantine", "run", "repair", ".", "..", "link", "archive/../staging"],
+)
+def test_an_archive_among_files_that_the_recorder_removes_is_refused(tmp_path: Path, place: str) -> None:
+    data_dir = tmp_path / "data"
+    data_dir.mkdir()
+    (data_dir / "link").symlink_to(data_dir / "staging")
+    (line,) = archive_problems(data_dir, data_dir / place)
+    assert line.startswith("archive.url: ")
+
+
+def test_an_archive_below_the_data_directory_or_beside_it_is_well_placed(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    for place in (data_dir / "archive", data_dir / "staging-2", tmp_path / "archive"):
+        assert archive_problems(data_dir, place) == []
+
+
+def test_the_folders_of_a_recorder_may_be_links_but_not_into_the_archive(tmp_path: Path) -> None:
+    data_dir, archive = tmp_path / "data", tmp_path / "archive"
+    data_dir.mkdir()
+    (data_dir / "staging").symlink_to(archive / "staging")
+    (line,) = archive_problems(data_dir, archive)
+    assert "files of its own" in line
+
+
 def test_the_supervisor_has_no_use_for_boto3(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; import supervisor; from collector.config import *\n"
