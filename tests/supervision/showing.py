@@ -18,7 +18,7 @@ from collector.supervision.pages import WITHOUT_TOKEN, pages
 from collector.supervision.status import Status
 from collector.supervision.usage import Usage
 from collector.supervision.view import ChildState, Hop, Knowledge, View
-from tests.supervision.made import GIB, SECOND_US, archiver, ingest, line, writer
+from tests.supervision.made import GIB, SECOND_US, archiver, ingest, line, repair, writer
 
 TYPES = ("book_snapshot", "book_delta", "trade", "agg_trade", "book_ticker")
 CELL_US = CELL_SECS * SECOND_US
@@ -37,6 +37,7 @@ class Shown:
         self.events: list[tuple[int, str, str, str, str]] = []
         self.changes: dict[str, Any] = {}
         self.archive: dict[str, Any] = {}
+        self.repair: dict[str, Any] = {}
         self.late: dict[StreamKey, float] = {}
         self.children = {"ingest:binance": "running", "writer": "running", "archiver": "running"}
         self.uptime_secs = 0.0
@@ -101,6 +102,7 @@ class Shown:
                 rows=max(0, messages // 50_000 * 50_000), archived=step // 10, quarantined=0, backlog_segments=0,
                 backlog_bytes=0, backlog_since_us=None, updated_us=now_us, **self.archive,
             ),
+            "repair": repair(updated_us=now_us, **self.repair),
         }  # fmt: skip
         return self.board.look(reports, self._known(now_us))
 

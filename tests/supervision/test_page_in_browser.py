@@ -89,6 +89,23 @@ def test_it_says_in_words_what_is_wrong_until_it_is_well_again(visitor: Visitor,
     assert page.locator("#reasons li").count() == 0
 
 
+def test_what_repair_does_is_told_calmly_and_only_where_it_runs(visitor: Visitor, serve: Callable[..., Served]) -> None:
+    shown = small()
+    shown.children["repair"] = "running"
+    served = serve(shown.look())
+    page = visitor.open(served.url)
+    ingest = page.locator("#flow .station").nth(1)
+    expect(ingest).to_contain_text("3 requests over REST waiting")
+    shown.repair["waiting"] = {"book": 0, "trades": 0, "checkpoint": 4}
+    served.view = shown.look()
+    expect(ingest).to_contain_text("7 requests over REST answered")
+    assert ingest.locator(".warn").count() == 0
+    assert state(page) == "well"
+    del shown.children["repair"]
+    served.view = shown.look()
+    expect(ingest).not_to_contain_text("REST")
+
+
 def test_the_strips_show_the_gaps_that_are_there_and_the_worst_come_first(
     visitor: Visitor, serve: Callable[..., Served]
 ) -> None:

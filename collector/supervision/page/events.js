@@ -7,11 +7,13 @@ const PLAIN = {
   connected: "Connected", disconnected: "A connection ended", connect_failed: "Could not connect", renewing: "A connection is renewed",
   segment_opened: "A segment was opened", segment_sealed: "A segment was sealed", segment_archived: "A segment was archived",
   segment_failed: "A segment could not be archived", segment_quarantined: "A segment was set aside", seal_delayed: "A seal had to wait",
-  store_failed: "The store did not take an object", store_unusable: "The store cannot be used", health_reason: "Not healthy", health_reason_gone: "Healthy in this again",
+  store_away: "The store does not answer", store_refuses: "The store refuses", store_back: "The store takes objects again", health_reason: "Not healthy", health_reason_gone: "Healthy in this again",
   refusing: "Frames are refused", resumed: "Frames are taken again", commit_failed: "A commit failed", commit_recovered: "Commits work again",
   frame_undecodable: "A frame could not be read", stopping: "Stopping", writer_paused: "The writer waits for room on the disk", writer_resumed: "The writer goes on",
+  rest_failed: "Repair gets no answer", rest_recovered: "Repair gets answers again", rest_banned: "The exchange wants no requests for a while", rest_refused: "A request of repair was refused",
+  segment_replaced: "A segment was made small", stream_never_spoke: "Streams brought nothing",
 };
-const GOOD = new Set(["recording", "health_reason_gone", "resumed", "commit_recovered", "writer_resumed", "ping_recovered"]);
+const GOOD = new Set(["recording", "health_reason_gone", "resumed", "commit_recovered", "writer_resumed", "ping_recovered", "rest_recovered", "store_back"]);
 const SIGNS = { info: "·", debug: "·", good: "●", warning: "▲", error: "◆", critical: "◆", gap: "◆" };
 const bad = (level) => !["info", "debug", "good"].includes(level);
 

@@ -2,6 +2,7 @@
 const BEHIND_SECS = 10;
 const MUCH_SECS = 60;
 const CLOCK_OFF_SECS = 0.5;
+const UNWELL = { there: "held up", away: "the store is away", refusing: "the store refuses" };
 
 function station(title) {
   const parts = { big: made("p", { class: "big" }), one: made("p", { class: "note" }), two: made("p", { class: "note" }), three: made("p", { class: "note" }) };
@@ -54,6 +55,15 @@ function run(parts, label, perSec, load = "") {
   mark(parts.node, "data-load", load);
 }
 
+// Checkpoints are due all day long and no loss, so they are not told.
+function repairing(data) {
+  if (!data.processes.some((process) => process.name === "repair")) return "";
+  const { waiting, answered } = data.repair;
+  const waits = (waiting.trades || 0) + (waiting.book || 0), done = (answered.trades || 0) + (answered.book || 0);
+  if (waits) return `${plural(waits, "request")} over REST waiting`;
+  return done ? `${plural(done, "request")} over REST answered` : "nothing asked over REST";
+}
+
 const heavy = (secs) => (secs > MUCH_SECS ? "much" : secs > BEHIND_SECS ? "some" : "");
 const total = (items, name) => items.reduce((sum, item) => sum + (item[name] || 0), 0);
 
@@ -76,9 +86,10 @@ function showFlow(data, bytesPerSec, now) {
     refused ? `${number(refused)} refused` : plural(total(feeds, "reconnects"), "reconnect"), refused > 0);
   fill(way.writer, rate(stage.stored.per_sec), "rows / s", `${number(stage.stored.total)} stored`,
     writer.undecodable ? `${number(writer.undecodable)} undecodable` : `commit ${span(writer.commit_secs)}`, writer.undecodable > 0);
+  say(way.ingest.three, repairing(data));
   const failing = Boolean(archive.last_error);
   fill(way.archive, number(stage.archived.total), "rows", `${plural(segments.archived, "segment")} archived`,
-    failing ? "the store refuses" : segments.quarantined ? `${number(segments.quarantined)} in quarantine` : `${size(data.disk.free_bytes)} disk free`,
+    failing ? UNWELL[archive.state] : segments.quarantined ? `${number(segments.quarantined)} in quarantine` : `${size(data.disk.free_bytes)} disk free`,
     failing || segments.quarantined > 0);
   trace(way.ingest, stage.frames.history);
   trace(way.writer, stage.stored.history);
