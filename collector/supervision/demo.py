@@ -24,6 +24,8 @@ SYMBOLS: Final = ("BTCUSDT", "ETHUSDT")
 DATA_TYPES: Final = ("book_snapshot", "book_delta", "trade", "agg_trade", "book_ticker")
 RATE: Final = 200
 SEGMENT_SECS: Final = 10.0
+LOST: Final = "drop=0.02,stream=btcusdt@trade"
+"""What the exchange fails to send, so that there is something to mend."""
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _LINE_EVERY: Final = 5
@@ -33,9 +35,11 @@ _QUERY: Final = (
 )
 
 
-def demo_config(config: Config, ws_url: str, data_dir: Path) -> Config:
+def demo_config(config: Config, ws_url: str, rest_url: str, data_dir: Path) -> Config:
     """Short batches and segments, so that Parquet appears while one watches; everything else as configured."""
-    feed = FeedConfig(exchange="binance", symbols=SYMBOLS, data_types=DATA_TYPES, ws_url=ws_url, name="demo")
+    feed = FeedConfig(
+        exchange="binance", symbols=SYMBOLS, data_types=DATA_TYPES, ws_url=ws_url, rest_url=rest_url, name="demo"
+    )
     return config.model_copy(
         update={
             "data_dir": data_dir,
@@ -50,15 +54,15 @@ def demo_config(config: Config, ws_url: str, data_dir: Path) -> Config:
 def run_demo(config: Config, data_dir: Path, stop_after_secs: float | None) -> int:
     """Record the simulator into `data_dir` until Ctrl-C, then say what was written; returns the exit code."""
     data_dir.mkdir(parents=True, exist_ok=True)
-    with _terminal(data_dir / "demo.log") as console, _exchange() as ws_url:
+    with _terminal(data_dir / "demo.log") as console, _exchange() as urls:
         console.print(
             f"Recording a made-up exchange into {data_dir} until Ctrl-C; demo.log is there too.", soft_wrap=True
         )
         view = _View(console)
         with view:
-            code = record(demo_config(config, ws_url, data_dir), stop_after_secs=stop_after_secs, on_status=view.show)
+            code = record(demo_config(config, *urls, data_dir), stop_after_secs=stop_after_secs, on_status=view.show)
         with suppress(BrokenPipeError):
-            _summary(console, data_dir, code)
+            _summary(console, data_dir, code, view.answered)
     return code
 
 
@@ -79,16 +83,17 @@ def _terminal(log_path: Path) -> Iterator[Console]:
 
 
 @contextmanager
-def _exchange() -> Iterator[str]:
-    """Run the simulator in a session of its own, so that Ctrl-C ends the recording before the exchange."""
+def _exchange() -> Iterator[tuple[str, str]]:
+    """Run the simulator, known by its two addresses, in a session of its own, so that Ctrl-C ends the recording before the exchange."""
     command = [sys.executable, "-m", "collector.simulator", "--exit-with-parent"]
-    command += ["--symbols", ",".join(SYMBOLS), "--rate", str(RATE)]
+    command += ["--symbols", ",".join(SYMBOLS), "--rate", str(RATE), "--fault", LOST]
     process = subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, start_new_session=True)  # noqa: S603 -- our own module
     try:
         line = process.stdout.readline() if process.stdout else b""
         if not line:
             raise CannotStartError(f"the built-in exchange cannot start (exit code {process.wait()})")
-        yield json.loads(line)["ws_url"]
+        said = json.loads(line)
+        yield said["ws_url"], said["rest_url"]
     finally:
         process.terminate()
         process.wait()
@@ -101,6 +106,8 @@ class _View:
         self._console = console
         self._live = Live(console=console, refresh_per_second=2, transient=True) if console.is_terminal else None
         self._shown = 0
+        self.answered: Mapping[str, int] = {}
+        """How many requests were answered over REST, by kind."""
 
     def __enter__(self) -> None:
         if self._live is not None:
@@ -111,6 +118,7 @@ class _View:
             self._live.stop()
 
     def show(self, status: Mapping[str, Any]) -> None:
+        self.answered = status["repair"]["answered"]
         try:
             if self._live is not None:
                 self._live.update(_screen(status))
@@ -126,7 +134,7 @@ def _line(status: Mapping[str, Any]) -> str:
     segments, writer, archive = status["segments"], status["writer"], status["archive"]
     return (
         f"{status['uptime_secs']:5.0f} s  messages {writer['messages']:,}  segments archived {segments['archived']}"
-        f"  Parquet files {archive['uploaded_objects']}"
+        f"  Parquet files {archive['uploaded_objects']}  gaps mended {status['repair']['answered'].get('trades', 0)}"
     )
 
 
@@ -150,7 +158,7 @@ def _table(first: str, second: str, numbers: tuple[str, ...]) -> Table:
     return table
 
 
-def _summary(console: Console, data_dir: Path, code: int) -> None:
+def _summary(console: Console, data_dir: Path, code: int, answered: Mapping[str, int]) -> None:
     manifests = [json.loads(path.read_bytes()) for path in sorted((data_dir / "archive/_manifest").rglob("*.json"))]
     objects = [item for manifest in manifests for item in manifest["objects"]]
     table = _table("data type", "", ("files", "rows", "bytes"))
@@ -163,6 +171,10 @@ def _summary(console: Console, data_dir: Path, code: int) -> None:
         f"Stopped with exit code {code}; {len(manifests)} segments are archived in {data_dir}/archive:", soft_wrap=True
     )
     console.print(table)
+    console.print(
+        f"Fetched over REST: {answered.get('book', 0)} whole books, and the trades of {answered.get('trades', 0)} gaps.",
+        soft_wrap=True,
+    )
     console.print("Read it, for example with DuckDB:")
     trades = f"{data_dir}/archive/*/data_type=trade/**"
     console.print(_QUERY.format(files=trades), markup=False, soft_wrap=True)

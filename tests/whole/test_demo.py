@@ -44,6 +44,18 @@ def test_the_demonstration_says_what_was_written_and_where(demo: tuple[Path, str
     assert f"{folder}/data-demo/archive" in said
     for data_type in ("agg_trade", "book_delta", "book_snapshot", "book_ticker", "trade"):
         assert re.search(rf"{data_type} +\d+ +[\d,]+ +[\d,]+", said)
+    assert re.search(r"Fetched over REST: \d+ whole books, and the trades of \d+ gaps\.", said)
+
+
+def test_what_the_made_up_exchange_fails_to_send_is_fetched(demo: tuple[Path, str]) -> None:
+    missing = polars_rows(f"""
+        SELECT expected_id, status FROM read_parquet('{demo[0]}/data/archive/*/data_type=gap/**/*.parquet')
+        WHERE stream_type = 'trade' QUALIFY row_number() OVER (PARTITION BY gap_id ORDER BY detected_at DESC) = 1
+    """)
+    fetched = polars_rows(f"""
+        SELECT trade_id FROM read_parquet('{demo[0]}/data/archive/*/data_type=trade/**/*.parquet') WHERE line = -1
+    """)
+    assert {int(id_) for id_, status in missing if status == "repaired"} <= {id_ for (id_,) in fetched}
 
 
 def test_the_query_it_shows_runs(demo: tuple[Path, str]) -> None:
