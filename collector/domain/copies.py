@@ -15,7 +15,7 @@ import msgspec
 from collector.domain.gaps import Allowance
 from collector.domain.hearing import Hearing
 from collector.domain.records import IdRule
-from collector.domain.sequence.holes import MAX_HOLES, REFUSED, Finding, Hole, settle
+from collector.domain.sequence.holes import MAX_ASKED_HOLES, REFUSED, Finding, Hole, forget, settle
 from collector.domain.sequence.rules import RISING, RULES, Ids, Mark
 
 RECENT_IDS: Final = 256
@@ -155,17 +155,17 @@ class StreamMemory:
         if self._dense and (cause != REFUSED or self.progress.suspect is None):
             self.progress.suspect = cause
 
-    def settle(self, now_us: int, *, all_due: bool = False) -> list[Finding]:
-        """The holes whose row is due. Call it while `unsettled`."""
+    def settle(
+        self, now_us: int, *, all_due: bool = False, most_asked: int = MAX_ASKED_HOLES
+    ) -> list[Finding]:  # fmt: skip
+        """The holes whose row is due. Call it while `unsettled`. At most so many that are asked for are remembered."""
         progress = self.progress
+        # First: those found below are asked for after this call.
+        forgotten, behind = forget(progress.holes, progress.series, most_asked)
+        progress.floor = max(progress.floor, behind)
         found = settle(progress.holes, progress.allowance, progress.series, now_us, all_due=all_due)
-        findings = [*self._of_ended_series, *found]
+        findings = [*self._of_ended_series, *forgotten, *found]
         self._of_ended_series = []
-        remembered = sum(len(hole.parts) for hole in progress.holes)
-        while remembered > MAX_HOLES and progress.holes[0].has_row:
-            forgotten = progress.holes.pop(0)
-            remembered -= len(forgotten.parts)
-            progress.floor = forgotten.next_id
         return findings
 
     def remember(self, message_id: int, received_us: int, digest: int) -> None:

@@ -36,8 +36,10 @@ class Asking:
             first, last = hole.parts[0][0], hole.parts[-1][1]
             request = TradesRequest(stream.key, finding.series, row.gap_id, first, last, hole.until_us)
             self._batch.add_request(stream.feed, request)
+            hole.asked = True
             return row
         # Nobody sends single updates again; a whole book only makes what follows readable.
+        hole.state = "ended"
         return row._replace(status="unrepairable")
 
     def book(self, stream: Stream, from_id: int, at_us: int) -> None:

@@ -8,7 +8,7 @@ import msgspec
 from collector.domain.gaps import Stretch, event_gap
 from collector.domain.outages import Links, Outage
 from collector.domain.records import UNKNOWN, Gap, IdRule, StreamKey
-from collector.domain.sequence.holes import REFUSED
+from collector.domain.sequence.holes import ASKED_HOLES_OF_ALL, MAX_ASKED_HOLES, MAX_HOLES, REFUSED
 from collector.domain.trail import Trail
 from collector.exchanges.adapter import Adapter
 from collector.processes.asking import Asking
@@ -59,6 +59,7 @@ class Ledger:
         self._counts = counts
         self._rows = GapRows(streams, counts)
         self._listening = Listening(self._rows)
+        self._streams = streams
         self._plans = Plans(streams, adapter_of)
         self._first_word_us = streams.first_word_secs * 1e6
         self._watched = {stream.stream_id: stream for stream in streams if stream.memory.unsettled}
@@ -195,8 +196,9 @@ class Ledger:
     def settle(self, now_us: int, *, all_due: bool = False) -> None:
         """Write the rows that are due; for every look at the clock, and at the end with `all_due`."""
         self._settled_us = now_us
+        most_asked = max(MAX_HOLES, min(MAX_ASKED_HOLES, ASKED_HOLES_OF_ALL // max(1, len(self._streams))))
         for stream in list(self._watched.values()):
-            for finding in stream.memory.settle(now_us, all_due=all_due):
+            for finding in stream.memory.settle(now_us, all_due=all_due, most_asked=most_asked):
                 row = finding.row(stream.key, now_us, chained=stream.rule is IdRule.CHAINED)
                 self._rows.add(stream.key, self._asking.gap(stream, finding, row))
                 self._rows.touch(stream)

@@ -89,6 +89,10 @@ class Streams:
         """How long a stream may be silent before its first message."""
         return self._silence.unlearned_secs
 
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._by_key)
+
     def get(self, key: StreamKey) -> Stream | None:
         """The stream of that key, if anything of it was ever stored."""
         return self._by_key.get(key)

@@ -117,9 +117,44 @@ def test_ids_of_forgotten_holes_are_new_rather_than_copies() -> None:
     for message_id in range(0, 2 * (MAX_HOLES + 600), 2):
         tell(stream, message_id)
     assert len(stream.settle(0, all_due=True)) == SINGLE_ROWS + 1
-    assert len(stream.settle(10**9)) == 1
+    given_up = stream.settle(10**9)
+    assert [finding.status for finding in given_up] == [*["unrepairable"] * SINGLE_ROWS, "open"]
+    assert [finding.status for finding in stream.settle(10**9)] == ["unrepairable"]
     assert stream.progress.holes == []
     assert tell(stream, 1) is Verdict.NEW
+
+
+def asked_for(holes: int) -> StreamMemory:
+    """A stream every second message of which is missing, as many as that, and has been asked for."""
+    stream = memory()
+    for message_id in range(0, 2 * holes + 2, 2):
+        tell(stream, message_id, received=1_000_000 * message_id)
+        if message_id % 1_000 == 0 or message_id == 2 * holes:
+            for finding in stream.settle(1_000_000 * message_id, all_due=True):
+                finding.hole.asked = not finding.hole.lasts
+    for finding in stream.settle(10**18):
+        finding.hole.asked = True
+    return stream
+
+
+def test_ids_that_are_asked_for_are_not_forgotten_for_those_behind_them() -> None:
+    stream = asked_for(8 * MAX_HOLES)
+    stream.settle(10**18)
+    missing = range(1, 16 * MAX_HOLES, 2)
+    assert [message_id for message_id in missing if stream.backfill(message_id)] == list(missing)
+    assert not any(map(stream.backfill, missing))
+
+
+def test_of_too_many_that_are_asked_for_the_oldest_are_given_up_and_said_to_be() -> None:
+    stream = asked_for(8 * MAX_HOLES)
+    found = stream.settle(10**18, most_asked=4 * MAX_HOLES)
+    assert {finding.status for finding in found} == {"unrepairable"}
+    held = sum(hole.missing for hole in stream.progress.holes)
+    assert held <= 4 * MAX_HOLES
+    assert held + sum(finding.hole.missing for finding in found) == 8 * MAX_HOLES
+    assert stream.progress.floor == max(finding.hole.next_id for finding in found)
+    assert not stream.backfill(1)
+    assert stream.settle(10**18, most_asked=4 * MAX_HOLES) == []
 
 
 def test_redundant_lines_are_remembered_by_time_too() -> None:

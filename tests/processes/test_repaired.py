@@ -93,6 +93,21 @@ def test_only_the_ids_asked_for_are_stored_however_many_a_page_holds(world: Worl
     assert rest_lines(world.stored()) == [2]
 
 
+def test_more_holes_than_are_remembered_without_a_request_come_back_all_of_them(world: World) -> None:
+    world.exchange.trades["BTCUSDT"] = set(range(1, 6_002))
+    for first in range(1, 6_001, 600):
+        world.receive(*map(trade, range(first, first + 600, 2)))
+        world.sleep(20)
+        world.write()
+    world.receive(trade(6_001))
+    world.write(stop_after_secs=200)
+    world.mend(for_secs=200)
+    world.write(stop_after_secs=100)
+    assert sorted(id_ for id_, _ in world.stored()) == list(range(1, 6_002))
+    latest = dict(world.query("SELECT gap_id, status FROM gaps ORDER BY row"))
+    assert set(latest.values()) == {"repaired"}
+
+
 def test_what_is_refused_for_good_is_unrepairable(world: World) -> None:
     world.receive(trade(1), trade(3))
     world.write()

@@ -4,7 +4,9 @@ A message covers the ids `first_id` to `id`; the next one begins at `id + 1`. Re
 deliver a message late, so a hole becomes a gap only after the reorder window.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 import msgspec
@@ -17,7 +19,13 @@ REORDER_SECS: Final = 2.0
 """How late a message may come and be only counted; one that comes later repairs its gap."""
 
 MAX_HOLES: Final = 1_024
-"""How many holes of a stream are remembered; ids of forgotten ones are taken as unknown, so nothing is dropped."""
+"""So many holes of a stream are remembered; ids of forgotten ones are taken as unknown, so nothing is dropped."""
+
+MAX_ASKED_HOLES: Final = 65_536
+"""So many more while they are asked for: what is answered for a forgotten one cannot be told from what is stored."""
+
+ASKED_HOLES_OF_ALL: Final = 524_288
+"""Streams share these, some 70 MB; each may have `MAX_HOLES` whatever the others have."""
 
 STRETCH_HOLES: Final = 512
 STRETCH_LONGEST_SECS: Final = 900
@@ -48,6 +56,10 @@ class Hole(msgspec.Struct, array_like=True):
     """Some of it came over REST."""
     joined: int = 0
     """How many ids were missing in those that joined it, and in itself; 0 before one does."""
+    asked: bool = False
+    """What is missing is asked for, and has not been answered to the end."""
+    detected_us: int = 0
+    """What its newest row says of when it was detected."""
 
     @property
     def missing(self) -> int:
@@ -80,6 +92,7 @@ class Hole(msgspec.Struct, array_like=True):
 
     def end(self) -> None:
         """What is still missing will not be asked for any more; it may yet come by itself."""
+        self.asked = False
         if self.parts and self.state != "ended":
             self.state = "ending"
 
@@ -108,10 +121,13 @@ class Hole(msgspec.Struct, array_like=True):
         return long or len(self.parts) >= STRETCH_HOLES or self.is_quiet(now_us)
 
     def _take_out(self, first: int, last: int) -> bool:
-        parts = [rest for part in self.parts for rest in _without(part, first, last)]
-        changed = parts != self.parts
-        self.parts = parts
-        return changed
+        if last < self.first_id or first >= self.next_id:
+            return False
+        begin = bisect_left(self.parts, first, key=itemgetter(1))
+        end = bisect_right(self.parts, last, key=itemgetter(0))
+        touched = self.parts[begin:end]
+        self.parts[begin:end] = [rest for part in touched for rest in _without(part, first, last)]
+        return bool(touched)
 
 
 class Finding(NamedTuple):
@@ -129,12 +145,13 @@ class Finding(NamedTuple):
         names; how much is missing between them cannot be known.
         """
         hole, back = self.hole, int(chained)
+        hole.detected_us = max(detected_us, hole.until_us + 1, hole.detected_us + 1)
         expected, actual = str(hole.first_id - back), str(hole.next_id - back)
         return Gap(
             gap_id(key, self.series, "sequence", expected, hole.since_us), key.data_type, "sequence", hole.cause,
             expected, actual, None if chained else hole.missing, hole.since_us, None if hole.lasts else hole.until_us,
             None, self.status,
-            self.repaired_by, max(detected_us, hole.until_us + 1),
+            self.repaired_by, hole.detected_us,
         )  # fmt: skip
 
 
@@ -147,6 +164,34 @@ def settle(
     findings = [*_new_ones(holes, due, allowance, series), *_changes(changing, series, now_us)]
     holes[:] = [hole for hole in holes if hole.parts or hole.lasts]
     return [finding for finding in findings if finding.hole.cause != REFUSED]
+
+
+def forget(holes: list[Hole], series: int, most_asked: int) -> tuple[list[Finding], int]:
+    """Drop the oldest of too many, those asked for and the others each; changes `holes`.
+
+    Returns the final rows of those that have none, and the id behind the last one dropped; 0 if none was.
+    """
+    dropped = [*_surplus(holes, most_asked, asked=True), *_surplus(holes, MAX_HOLES, asked=False)]
+    if not dropped:
+        return [], 0
+    gone = set(map(id, dropped))
+    holes[:] = [hole for hole in holes if id(hole) not in gone]
+    findings = []
+    for hole in dropped:
+        hole.end()
+        if hole.state == "ending" and hole.cause != REFUSED:
+            findings.append(_change(series, hole))
+    return findings, max(hole.next_id for hole in dropped)
+
+
+def _surplus(holes: list[Hole], most: int, *, asked: bool) -> Iterator[Hole]:
+    kept = [hole for hole in holes if hole.asked is asked]
+    surplus = sum(len(hole.parts) for hole in kept) - most
+    for hole in kept:
+        if surplus <= 0 or not hole.has_row:
+            return
+        surplus -= len(hole.parts)
+        yield hole
 
 
 def _new_ones(holes: list[Hole], due: list[Hole], allowance: Allowance, series: int) -> Iterator[Finding]:
@@ -190,9 +235,6 @@ def _is_due(hole: Hole, now_us: int) -> bool:
 
 
 def _without(part: tuple[int, int], first: int, last: int) -> Iterator[tuple[int, int]]:
-    if last < part[0] or first > part[1]:
-        yield part
-        return
     if part[0] < first:
         yield (part[0], first - 1)
     if part[1] > last:
