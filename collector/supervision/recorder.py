@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
@@ -21,8 +22,8 @@ from collector.processes.context import SystemClock
 from collector.processes.loop import Assignment
 from collector.processes.mended import mended_feeds
 from collector.processes.roles import roles_seen, run_role, stops_on_signal
+from collector.storage.left import left_in
 from collector.storage.locks import SUPERVISOR, RoleLock
-from collector.storage.staged import waiting_segments
 from collector.supervision import semaphores
 from collector.supervision.incarnation import LocalIncarnation
 from collector.supervision.service import Service
@@ -31,8 +32,8 @@ from collector.supervision.window import OnStatus, Window
 
 _LOCK_POLL_SECS: Final = 0.1
 _FLUSH_SECS: Final = 2.0
-_NAMED: Final = 50
-"""Segments that a line of the log names; a line is at most 4 kB."""
+_NAMED: Final = 20
+"""Of each kind, that a line of the log names; a line is at most 4 kB."""
 
 
 def record(config: Config, *, stop_after_secs: float | None = None, on_status: OnStatus | None = None) -> int:
@@ -49,14 +50,23 @@ def record(config: Config, *, stop_after_secs: float | None = None, on_status: O
             "started", version=__version__, data_dir=str(config.data_dir), feeds=[feed.name for feed in config.feed]
         )
         code = _supervise(config, run_id, lock, signals, log, stop_after_secs, on_status)
-        if config.archive.upload_on_stop and (waiting := waiting_segments(config.data_dir)):
-            log.error("segments_not_uploaded", segments=len(waiting), ids=waiting[:_NAMED])
+        if config.archive.upload_on_stop and not _is_all_archived(config.data_dir, log):
             code = EXIT_LATE
         log.info("stopped", exit_code=code)
         return code
     finally:
         logs.flush(_FLUSH_SECS)
         lock.release()
+
+
+def _is_all_archived(data_dir: Path, log: FilteringBoundLogger) -> bool:
+    """Says what is not."""
+    left = left_in(data_dir)
+    if not any(left):
+        return True
+    names = {field: found[:_NAMED] for field, found in left._asdict().items() if field != "segments"}
+    log.error("segments_not_uploaded", segments=len(left.segments), ids=left.segments[:_NAMED], **names)
+    return False
 
 
 def _take_over(lock: RoleLock, config: Config, signals: Signals, log: FilteringBoundLogger) -> bool:
