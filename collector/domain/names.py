@@ -8,7 +8,7 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from collector.domain.records import StreamKey
 
@@ -59,11 +59,6 @@ def is_path_name(text: str) -> bool:
 def encode_partition_value(value: str) -> str:
     """Percent-encode all but RFC 3986's unreserved characters, as UTF-8, in upper-case hex."""
     return quote(value, safe="")
-
-
-def decode_partition_value(text: str) -> str:
-    """The value behind an encoded one. Raises ValueError where that is no UTF-8."""
-    return unquote(text, errors="strict")
 
 
 def object_key(partition: ObjectPartition, host: str, segment_id: str) -> str:

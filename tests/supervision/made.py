@@ -30,8 +30,8 @@ def known(uptime_secs: float = 10.0, now_us: int = NOW_US, **changes: Any) -> Kn
 
 def line(**changes: Any) -> dict[str, Any]:
     return {
-        "line": 0, "plan": 0, "streams": 1, "connection": 1, "state": "open", "connected_at_us": NOW_US - 9 * SECOND_US,
-        "last_data_us": NOW_US - SECOND_US, "reconnects": 0, "last_error": None, **changes,
+        "line": 0, "plan": 0, "streams": 1, "connection": 1, "state": "open",
+        "last_data_us": NOW_US - SECOND_US, "last_error": None, **changes,
     }  # fmt: skip
 
 
