@@ -30,11 +30,13 @@ class Progress:
         self.bytes = 0
         self.trouble: str | None = None
         """What keeps segments from being staged; None while nothing does."""
+        self.held: dict[str, str] = {}
+        """Sets that cannot be read at present, by segment, each with the reason."""
 
     @property
     def last_error(self) -> str | None:
         """Why segments wait; None while nothing is wrong."""
-        return self._store.error or self.trouble
+        return self._store.error or self.trouble or next(iter(self.held.values()), None)
 
     def note_staged(self, segment_bytes: int, set_bytes: int) -> None:
         """A segment of so many bytes became files of so many."""
@@ -59,7 +61,7 @@ class Progress:
             "store_tries_failed": sorted(map(list, self._store.failed_tries.items())),
             "store_state": self._store.state,
             "store_away_secs": round(self._store.away_secs(now), 3),
-            "backlog_segments": len({*sealed, *staged}),
+            "backlog_segments": len({*sealed, *staged, *self.held}),
             "backlog_objects": self._uploads.objects_left,
             "backlog_bytes": self._uploads.bytes_left + unstaged_bytes,
             "backlog_since_us": min(since_us, default=None),

@@ -128,10 +128,13 @@ class Archiver:
 
     def _is_over(self) -> bool:
         """Whether there is nothing more to do before leaving; says what is left behind."""
-        left = {path.stem for path in sealed_segments(self._segments)} | set(self._uploads.ids) | set(self._damaged)
+        held = set(self._progress.held)
+        left = {path.stem for path in sealed_segments(self._segments)} | {*self._uploads.ids, *self._damaged, *held}
         if not left and not self._uploads.delivered and not self._uploads.failed:
             return True
         if self._context.config.archive.upload_on_stop or self._progress.last_error is None:
+            return False
+        if self._state.is_there and self._progress.trouble is None and left != held:
             return False
         self._log.warning("segments_left_waiting", segments=len(left), error=self._progress.last_error)
         return True
@@ -157,10 +160,15 @@ class Archiver:
                 return
             self._uploads.delivered.popleft()
             self._progress.trouble = None
+        for name in [name for name in self._progress.held if self._pauses.is_over(name)]:
+            self._uploads.add(self._staging / name, ask_first=True)
         failed = list(self._uploads.failed)
         self._uploads.failed.clear()
         for folder, reason in failed:
             self._take_out_failed(folder, reason)
+        for name in self._progress.held.keys() & {*self._uploads.ids, *self._damaged}:
+            del self._progress.held[name]
+            self._pauses.forget(name)
 
     def _remove(self, folder: Path, summary: SetSummary) -> None:
         """The store has confirmed all of it."""
@@ -186,10 +194,16 @@ class Archiver:
         )
 
     def _take_out_failed(self, folder: Path, error: Exception) -> None:
-        """A set that is not what was made is made again from its segment, or set aside if it has none any more."""
+        """A set that is not what was made is made again from its segment, or set aside if it has none any more.
+
+        One that cannot be read at present is tried again, less and less often.
+        """
         path = self._segments / f"{folder.name}.db"
         if isinstance(error, RetryError):
-            self._uploads.add(folder, ask_first=True)
+            if folder.name not in self._progress.held:
+                self._log.warning("archiving_held_up", error=str(error))
+            self._progress.held[folder.name] = str(error)
+            self._pauses.begin(folder.name)
         elif path.exists():
             remove_set(folder)
             self._note_attempt(path, error)
