@@ -69,6 +69,8 @@ class Progress(msgspec.Struct, array_like=True):
     newest: dict[int, int | None] = {}
     """Of ids that only rise, the last one on each line; None while two connections share the line."""
     hearing: Hearing = msgspec.field(default_factory=Hearing)
+    restarted_us: int = 0
+    """When the series began, if another one came before."""
 
 
 class StreamMemory:
@@ -230,8 +232,9 @@ class StreamMemory:
             hole.end()
         self._of_ended_series += settle(ended.holes, ended.allowance, ended.series, received_us, all_due=True)
         self.progress = Progress(
-            ended.series + 1, last, exchange_us, received_us, first, allowance=ended.allowance, hearing=ended.hearing
-        )
+            ended.series + 1, last, exchange_us, received_us, first, allowance=ended.allowance, hearing=ended.hearing,
+            restarted_us=received_us,
+        )  # fmt: skip
         self._recent.clear()
         return Verdict.RESET
 

@@ -69,5 +69,7 @@ class Listening:
     def _end(self, stream: Stream, since_us: int, at_us: int) -> None:
         progress = stream.memory.progress
         broken = any(hole.until_us > since_us for hole in progress.holes) or progress.last_received_us < at_us
+        # Nothing proves how the series before ended.
+        broken = broken or progress.restarted_us > since_us
         nothing_missing = stream.rule.proves_continuity and not broken
         self._rows.add(stream.key, end_of_silence(stream.key, since_us, at_us, nothing_missing=nothing_missing))

@@ -215,6 +215,19 @@ def test_a_connection_closed_for_its_silence_was_away_since_its_last_data(feed: 
     assert feed.run() == [("book_snapshot", "silence", 120, 155, "unrepairable", None)]
 
 
+@pytest.mark.parametrize("others_speak", [True, False])
+def test_a_silence_that_ends_in_another_series_is_not_repaired_by_continuity(feed: Feed, *, others_speak: bool) -> None:
+    two_minutes(feed)
+    for _ in range(100):
+        feed.secs += 1
+        if others_speak:
+            feed.journal.append_frames(feed.now_ns, 0, [trade(feed.secs, symbol="ETHUSDT")])
+    feed.say(trade(2, at=10**6), trade(3, at=10**6))
+    rows = [row for row in feed.run() if row[0] == "trade" and row[4] != "open"]
+    assert sorted(row[1] for row in rows) == ["reset", "silence"]
+    assert {row[4:] for row in rows} == {("unrepairable", None)}
+
+
 def test_silence_of_a_whole_feed_that_stays_connected_is_found_when_it_speaks(feed: Feed) -> None:
     two_minutes(feed)
     feed.secs += 100
