@@ -63,7 +63,7 @@ class Ledger:
         self._plans = Plans(streams, adapter_of)
         self._first_word_us = streams.first_word_secs * 1e6
         self._watched = {stream.stream_id: stream for stream in streams if stream.memory.unsettled}
-        self._settled_us = 0
+        self._settled_us: dict[str, int] = {}
         self._identities: dict[str, FeedIdentity] = {}
 
     def begin(self, batch: Batch) -> None:
@@ -98,8 +98,9 @@ class Ledger:
             state.looked_us = received_us
             self._rows.end_stretches(state.stretches, received_us)
             self._look_for_silence(feed, state, received_us)
-        if self._watched and not 0 <= received_us - self._settled_us < SETTLE_US:
-            self.settle(received_us)
+        if self._watched and not 0 <= received_us - self._settled_us.get(feed, 0) < SETTLE_US:
+            self._settled_us[feed] = received_us
+            self.settle(received_us, feed=feed)
 
     def event(self, identity: FeedIdentity, record: Record) -> None:
         """What happened to a connection or to the journal."""
@@ -193,11 +194,13 @@ class Ledger:
         """Its holes have changed."""
         self._watched[stream.stream_id] = stream
 
-    def settle(self, now_us: int, *, all_due: bool = False) -> None:
-        """Write the rows that are due; for every look at the clock, and at the end with `all_due`."""
-        self._settled_us = now_us
+    def settle(self, now_us: int, *, feed: str | None = None, all_due: bool = False) -> None:
+        """Write the rows that are due, of all feeds or one; for every look at the clock, and at the end with `all_due`.
+
+        Where journals wait to be read, the time is that of the feed's own: another's may be far ahead.
+        """
         most_asked = max(MAX_HOLES, min(MAX_ASKED_HOLES, ASKED_HOLES_OF_ALL // max(1, len(self._streams))))
-        for stream in list(self._watched.values()):
+        for stream in [stream for stream in self._watched.values() if feed in {None, stream.feed}]:
             for finding in stream.memory.settle(now_us, all_due=all_due, most_asked=most_asked):
                 row = finding.row(stream.key, now_us, chained=stream.rule is IdRule.CHAINED)
                 self._rows.add(stream.key, self._asking.gap(stream, finding, row))

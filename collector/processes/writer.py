@@ -121,6 +121,7 @@ class Writer:
         for feed, reader in self._readers.items():
             chunk = reader.read()
             if chunk is None:
+                self._settle(feed)
                 continue
             busy = True
             if chunk.records:
@@ -131,9 +132,9 @@ class Writer:
                 self._commit()
         return busy
 
-    def _settle(self, *, all_due: bool) -> None:
+    def _settle(self, feed: str | None = None, *, all_due: bool = False) -> None:
         """Let holes become gaps also while nothing comes; at the end nothing waits any more."""
-        self._intake.ledger.settle(self._clock.now_ns() // 1_000, all_due=all_due)
+        self._intake.ledger.settle(self._clock.now_ns() // 1_000, feed=feed, all_due=all_due)
         if self._intake.batch and self._batch_since is None:
             self._batch_since = self._clock.monotonic()
 

@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 
 from collector.domain.gaps import SINGLE_ROWS, STRETCH_SECS
-from collector.storage.journal_format import RecordKind
-from tests.processes.writer_harness import START_NS, World, book, connection, trade
+from collector.domain.repairs import Answer, encode_answer
+from collector.storage.journal import JournalWriter
+from collector.storage.journal_format import FeedIdentity, RecordKind
+from collector.storage.journal_reader import CHUNK_BYTES
+from tests.processes.writer_harness import START_NS, SYMBOLS, TYPES, World, book, connection, trade
 
 SEC_NS = 1_000_000_000
 
@@ -376,3 +379,27 @@ def test_a_stream_that_never_spoke_and_is_subscribed_no_more_is_silent_no_more(f
         ("trade", "open", None): (0, None),
         ("trade", "unrepairable", None): (0, 400),
     }
+
+
+def test_holes_are_judged_by_the_time_of_their_own_feed(world: World) -> None:
+    journal, sent, missing = world.journal(), 0, 0
+    while journal.position < 2 * CHUNK_BYTES:
+        now_ns = START_NS + sent * SEC_NS // 100
+        if not missing and journal.position > CHUNK_BYTES - 1_000:
+            missing = sent  # its place is among the last of what is read at once
+        else:
+            journal.append_frames(now_ns, 0, [trade(sent)])
+        if missing and sent == missing + 8:
+            journal.append_frames(now_ns, 0, [trade(missing)])
+        sent += 1
+    world.now_ns = START_NS + 3_600 * SEC_NS
+    for feed in ("f~rest", "g"):
+        other = JournalWriter(
+            world.config.data_dir / "journal" / feed, FeedIdentity(feed, "binance", SYMBOLS, TYPES), 1, 1 << 30,
+            lambda: world.now_ns,
+        )  # fmt: skip
+        body = encode_answer(Answer("BTCUSDT", "book_delta", "end"))
+        other.append_frames(world.now_ns, -1, [body])
+    world.run(stop_after_secs=5)
+    assert world.query("SELECT * FROM gaps WHERE kind = 'sequence'") == []
+    assert world.numbers["late"] == 1

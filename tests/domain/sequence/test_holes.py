@@ -244,3 +244,14 @@ def test_a_stretch_of_a_series_that_ended_is_closed_with_it() -> None:
         hole.end()
     assert trouble.look()
     assert trouble.found[-1] == (False, "unrepairable", 2)
+
+
+def test_a_row_is_detected_after_the_one_before_though_the_clock_is_behind() -> None:
+    holes = [hole(5, 6)]
+    (found,) = settle(holes, Allowance(), 0, LATER_US, all_due=True)
+    opened = found.row(KEY, 10**9, chained=False)
+    holes[0].fill(5, 6)
+    (found,) = settle(holes, Allowance(), 0, LATER_US, all_due=True)
+    closed = found.row(KEY, LATER_US, chained=False)
+    assert opened.gap_id == closed.gap_id
+    assert closed.detected_at > opened.detected_at
