@@ -11,6 +11,7 @@ from collector.domain.records import StreamKey
 from collector.domain.repairs import BOOK, BookRequest, Request, TradesRequest
 from collector.exchanges.rest import Get, RestSide
 from collector.processes.checkpoints import Checkpoints
+from collector.processes.patience import Patience
 from collector.storage.requests import RequestFolder
 
 STALE_SECS: Final = 1.0
@@ -68,6 +69,7 @@ class Agenda:
         self._tries: Counter[str] = Counter()
         self._next_id: dict[str, int] = {}
         self._short: Counter[str] = Counter()
+        self._patience = Patience()
         self._clock_at = clock.monotonic()
         self.waiting: Mapping[str, int] = {}
         """How much waits, by kind, as of the last look."""
@@ -92,6 +94,28 @@ class Agenda:
     def failed(self, job: Job) -> None:
         """It was tried, and brought nothing."""
         self._tries[job.name] += 1
+
+    def refused(self, job: Job, status: int) -> float | None:
+        """It was refused, or answered unreadably; after how many seconds it is asked again, None: not again.
+
+        Without its book a stream cannot be rebuilt, so one is asked for as long as there is hope.
+        """
+        now = self._clock.monotonic()
+        self.failed(job)
+        again_secs = self._patience.again_secs(job.name, status, now, for_ever=job.kind == "book")
+        if again_secs is None:
+            self._forget(job.name)
+        else:
+            self._not_before[job.name] = now + again_secs
+        return again_secs
+
+    def is_first_unread(self, job: Job) -> bool:
+        """Whether nothing unreadable came before; true once."""
+        return self._patience.is_first_unread(job.name)
+
+    def answered(self, job: Job) -> None:
+        """It was answered so that it could be read."""
+        self._patience.forget(job.name)
 
     def stale(self, request: BookRequest) -> None:
         """The book is older than the break."""
@@ -120,9 +144,14 @@ class Agenda:
     def remove(self, request: Request) -> None:
         """It is answered, or will never be."""
         self._requests.remove(request)
-        self._not_before.pop(request.name, None)
         self._next_id.pop(request.name, None)
-        del self._short[request.name], self._tries[request.name]
+        del self._short[request.name]
+        self._forget(request.name)
+
+    def _forget(self, name: str) -> None:
+        self._not_before.pop(name, None)
+        del self._tries[name]
+        self._patience.forget(name)
 
     def _jobs(self, books: list[BookRequest], trades: list[TradesRequest], due: list[str]) -> Iterator[Job]:
         yield from map(self._job, books)

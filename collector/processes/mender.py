@@ -2,8 +2,8 @@
 
 An answer is durable in the feed's own journal before its request is removed: killed at any point, the next one asks
 again, and what comes twice are copies. The fate of its errors: what may pass (a full disk, a slow or failing server, a
-spent budget) is tried again for ever; what the exchange refuses for good, or answers so that it cannot be read, ends the
-request; a failed fsync ends the process.
+spent budget) is tried again for ever; what the exchange refuses for good ends the request, and so does in the end what it
+refuses otherwise, or answers so that it cannot be read (see Patience); a failed fsync ends the process.
 """
 
 from collections import Counter
@@ -91,13 +91,16 @@ class Mender:
 
     def _heed(self, job: Job, answer: rest.Answer) -> None:
         if not is_good(answer):
-            self._give_up(job, "refused", f"HTTP {answer.status}")
+            self._refused(job, "refused", f"HTTP {answer.status}", answer.status)
             return
         try:
             self._take(job, answer)
         except UndecodableError as error:
-            self._keep_unread(job, answer)
-            self._give_up(job, "unreadable", str(error))
+            if self._agenda.is_first_unread(job):
+                self._keep_unread(job, answer)
+            self._refused(job, "unreadable", str(error), answer.status)
+        else:
+            self._agenda.answered(job)
 
     def _take(self, job: Job, answer: rest.Answer) -> None:
         if job.kind == "clock":
@@ -147,9 +150,15 @@ class Mender:
         else:
             self._end(request, "the exchange has no more")
 
-    def _give_up(self, job: Job, reason: str, text: str) -> None:
+    def _refused(self, job: Job, reason: str, text: str, status: int) -> None:
+        again_secs = self._agenda.refused(job, status)
         self._host.failures[job.kind, reason] += 1
-        self._limited.warning("rest_refused", f"{job.kind} {reason}", stream=" ".join(job.stream), error=text)
+        about = {"stream": " ".join(job.stream), "error": text, "retry_secs": again_secs}
+        self._limited.warning("rest_refused", f"{job.kind} {reason}", **about)
+        if again_secs is None:
+            self._give_up(job, text)
+
+    def _give_up(self, job: Job, text: str) -> None:
         if isinstance(job.request, TradesRequest):
             self._end(job.request, text)
         elif job.kind != "clock":

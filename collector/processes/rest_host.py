@@ -12,16 +12,22 @@ from collector.domain.retry import delays, retry_after_secs
 from collector.exchanges.rest import Get
 from collector.feed.rest import Answer, RestError
 from collector.feed.weight import WeightBudget
+from collector.processes.patience import FORBIDDEN
 
 RETRY_BASE_SECS: Final = 1.0
 RETRY_MAX_SECS: Final = 300.0
 
 BAN_SECS: Final = 120.0
-"""How long to be quiet when the exchange does not say: the shortest ban it gives."""
+"""How long to be quiet when the exchange does not say: the shortest ban it gives; then twice as long each time,"""
 
-_TOO_MANY: Final = frozenset({418, 429})
-"""https://developers.binance.com/docs/binance-spot-api-docs/rest-api/limits"""
+LONGEST_SILENCE_SECS: Final = 1_800.0
+"""but no longer than that."""
 
+_TOO_MANY: Final = {403: "forbidden", 418: "rate_limited", 429: "rate_limited"}
+"""403 is the web application firewall's.
+https://developers.binance.com/docs/binance-spot-api-docs/rest-api/general-information"""
+
+_MANY_BANS: Final = 10
 _PASSING: Final = frozenset({408, 425})
 _SERVER_ERROR: Final = 500
 _OK: Final = 200
@@ -69,10 +75,14 @@ class RestHost:
         self._delays = delays(RETRY_BASE_SECS, RETRY_MAX_SECS, random)
         self._pause_until = 0.0
         self._failing = False
+        self._bans = 0
         self.failures: Counter[tuple[str, str]] = Counter()
 
     def ask(self, kind: str, get: Get) -> Answer:
-        """The exchange's answer: status 200, or one that refuses for good. Raises NotNowError."""
+        """The exchange's answer: status 200, or one that refuses this request. Raises NotNowError.
+
+        After 403, which may mean this request or this address, nobody asks for a while.
+        """
         left_secs = self._pause_until - self._clock.monotonic()
         if left_secs > 0:
             raise NotNowError("the exchange is left alone for now", left_secs, tried=False)
@@ -85,7 +95,10 @@ class RestHost:
         if used.isascii() and used.isdigit():
             self._share(lambda: self._budget.note_used(int(used)))
         if answer.status in _TOO_MANY:
-            raise self._banned(kind, answer)
+            banned = self._banned(kind, answer)
+            if answer.status == FORBIDDEN:
+                return answer
+            raise banned
         if answer.status >= _SERVER_ERROR or answer.status in _PASSING:
             raise self.failed(kind, "server", f"HTTP {answer.status}")
         self._recovered()
@@ -115,8 +128,9 @@ class RestHost:
 
     def _banned(self, kind: str, answer: Answer) -> NotNowError:
         asked_secs = retry_after_secs(answer.headers.get("Retry-After", ""), self._clock.now_ns() / 1e9)
-        secs = BAN_SECS if asked_secs is None else asked_secs
-        self.failures[kind, "rate_limited"] += 1
+        secs = min(BAN_SECS * 2**self._bans, LONGEST_SILENCE_SECS) if asked_secs is None else asked_secs
+        self._bans = min(self._bans + 1, _MANY_BANS)
+        self.failures[kind, _TOO_MANY[answer.status]] += 1
         self._log.warning("rest_banned", status=answer.status, secs=secs)
         self._share(lambda: self._budget.ban(secs))
         self._pause_until = self._clock.monotonic() + secs
@@ -131,6 +145,7 @@ class RestHost:
             self._log.warning("budget_not_shared", error=str(error))
 
     def _recovered(self) -> None:
+        self._bans = 0
         if self._failing:
             self._log.info("rest_recovered")
             self._failing, self._delays = False, delays(RETRY_BASE_SECS, RETRY_MAX_SECS, self._random)

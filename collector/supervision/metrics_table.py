@@ -49,7 +49,7 @@ METRICS: Final = {
     # Repair
     "collector_repair_requests_waiting": Metric("gauge", ("kind",), "Requests that wait to be asked over REST: book, trades, checkpoint."),
     "collector_repair_answers_total": Metric("counter", ("kind",), "Requests that were answered and whose answer is durable."),
-    "collector_repair_failures_total": Metric("counter", ("kind", "reason"), "Requests that brought nothing: rate_limited, server, unreachable, slow, too_large, stale, disk (tried again); refused, unreadable (given up)."),
+    "collector_repair_failures_total": Metric("counter", ("kind", "reason"), "Requests that brought nothing: rate_limited, forbidden (403), server, unreachable, slow, too_large, stale, disk (tried again); refused, unreadable (given up after some tries)."),
     "collector_repair_weight_used": Metric("gauge", ("budget",), "Request weight spent within the exchange's window (a minute), of what it allows this address."),
     # Latency
     "collector_exchange_to_receive_seconds": Metric("histogram", FEED, "From the exchange's time of a message to its receive time."),

@@ -74,7 +74,7 @@ REPAIR = Row(
         ),
         Panel(
             "Requests failed",
-            "What brought nothing: refused and unreadable ones are given up, all others tried again.",
+            "What brought nothing: refused and unreadable ones are given up after some tries, all others tried again.",
             (Query(risen("collector_repair_failures_total", "kind, reason", host()), "{{kind}} {{reason}}"),),
             kind="bars",
         ),

@@ -10,6 +10,8 @@ import pytest
 from collector.domain.records import StreamKey
 from collector.domain.repairs import BOOK, Answer, BookRequest, TradesRequest, decode_answer
 from collector.processes.agenda import CLOCK_SECS, SHORT_TRIES, STALE_LATER_SECS, STALE_TRIES
+from collector.processes.patience import LONGEST_SECS, TRIES
+from collector.processes.rest_host import LONGEST_SILENCE_SECS
 from collector.storage.journal import JournalWriter
 from collector.storage.journal_format import RecordKind, decode_header, frames_of, parse_records
 from tests.processes.repair_world import World
@@ -114,7 +116,7 @@ def test_an_exchange_that_has_nothing_so_late_is_asked_a_few_times(
 
 def test_what_the_exchange_refuses_for_good_ends_the_request_with_the_reason(world: World) -> None:
     mender = world.mend()
-    world.exchange.answer(403, b"<html>")
+    world.exchange.answer(400, b"<html>")
     world.exchange.answer(451)
     world.requests.put([trades(101, 103), book(7)])
     world.mend(mender)
@@ -124,18 +126,53 @@ def test_what_the_exchange_refuses_for_good_ends_the_request_with_the_reason(wor
     assert sorted(mender.numbers["failures"]) == [("book", "refused", 1), ("trades", "refused", 1)]
 
 
-def test_an_answer_that_cannot_be_read_is_kept_and_ends_the_request(world: World) -> None:
+def test_an_answer_that_cannot_be_read_is_kept_once_and_ends_the_request_in_the_end(world: World) -> None:
     mender = world.mend()
     world.exchange.answer(200, b"not json")
-    world.exchange.answer(200, b'{"lastUpdateId":"x"}')
+    for _ in range(3 * TRIES):
+        world.exchange.answer(200, b'{"lastUpdateId":"x"}')
     world.requests.put([trades(101, 103), book(7)])
-    world.mend(mender)
+    world.mend(mender, for_secs=1_250)
+    world.exchange.script.clear()
+    world.exchange.last_update_ids["BTCUSDT"] = 9
+    world.mend(mender, for_secs=LONGEST_SECS)
     kept = answers(world)
     assert [(about.answer, body) for about, body in kept[:2]] == [
         ("snapshot", b"not json"),
         ("page", b'{"lastUpdateId":"x"}'),
     ]
-    assert (kept[2][0].answer, kept[2][0].reason != "") == ("end", True)
+    assert [about.answer for about, _ in kept[2:]] == ["end", "snapshot"]
+    assert kept[2][0].reason != ""
+    assert world.waiting() == []
+
+
+@pytest.mark.parametrize("status", [302, 404, 407])
+def test_what_somebody_on_the_way_may_have_refused_is_asked_again(world: World, status: int) -> None:
+    world.exchange.trades["BTCUSDT"] = {101}
+    mender = world.mend()
+    world.exchange.answer(status, b"<html>")
+    world.exchange.answer(200, b"<html>")
+    world.requests.put([trades(101, 101)])
+    world.mend(mender, for_secs=60)
+    assert [(about.answer, about.reason) for about, _ in answers(world)] == [("page", ""), ("page", ""), ("end", "")]
+    assert world.waiting() == []
+
+
+def test_a_firewalls_refusal_is_a_pause_for_everybody_and_costs_no_request(tmp_path: Path) -> None:
+    world = World(tmp_path, symbols=("A", "B"), checkpoint_secs=0)
+    world.exchange.trades["A"], world.exchange.last_update_ids["B"] = {101}, 9
+    mender = world.mend()
+    for _ in range(3):
+        world.exchange.answer(403, b"<html>")
+    world.requests.put([trades(101, 101, symbol="A"), book(7, symbol="B")])
+    world.mend(mender, for_secs=100)
+    world.mend(world.mender(), for_secs=15)
+    assert len(world.exchange.asked) == 2
+    assert ("book", "forbidden", 1) in mender.numbers["failures"]
+    world.mend(mender, for_secs=2 * LONGEST_SILENCE_SECS)
+    at = [at for at, target in world.exchange.asked if "time" not in target or at > 0][:4]
+    assert [round(later - earlier) for earlier, later in pairwise(at)] == [120, 240, 480]
+    assert sorted(parts(world)) == ["end", "page", "snapshot"]
     assert world.waiting() == []
 
 

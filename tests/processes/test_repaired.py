@@ -12,10 +12,14 @@ from collector.config import RepairConfig
 from collector.domain.records import Envelope
 from collector.domain.repairs import Answer
 from collector.exchanges.binance_rest import BinanceRest
+from collector.processes.patience import TRIES
 from collector.processes.rest_log import RestLog
 from collector.storage.requests import RequestFolder
 from collector.storage.segments import Segment
 from tests.processes.repair_world import World, diff, rest_trade, trade
+
+TRIED_SECS = 1_250
+"""By then an answer that cannot be read was asked for as often as it is."""
 
 
 @pytest.fixture
@@ -113,7 +117,7 @@ def test_what_is_refused_for_good_is_unrepairable(world: World) -> None:
     world.write()
     mender = world.mender()
     mender.step()  # the time
-    world.exchange.answer(403)
+    world.exchange.answer(451)
     world.mend(mender)
     world.write()
     assert world.ledger() == [("2", 1, "open", None), ("2", 1, "unrepairable", None)]
@@ -124,8 +128,9 @@ def test_an_answer_that_cannot_be_read_is_an_undecoded_row_and_the_gap_unrepaira
     world.write()
     mender = world.mender()
     mender.step()  # the time
-    world.exchange.answer(200, b"<html>")
-    world.mend(mender)
+    for _ in range(2 * TRIES):
+        world.exchange.answer(200, b"<html>")
+    world.mend(mender, for_secs=TRIED_SECS)
     world.write()
     assert world.ledger()[-1] == ("2", 1, "unrepairable", None)
     ((payload,),) = world.query("SELECT payload FROM messages WHERE line = -1")
@@ -140,7 +145,9 @@ def test_a_fault_of_the_adapter_costs_one_answer_and_no_process(world: World, mo
     monkeypatch.setattr(BinanceRest, "read", fail)
     world.exchange.trades["BTCUSDT"] = {1, 2, 3}
     world.receive(trade(1), trade(3))
-    settled(world)
+    world.write()
+    world.mend(for_secs=TRIED_SECS)
+    world.write()
     assert world.ledger()[-1] == ("2", 1, "unrepairable", None)
     assert world.query("SELECT reason FROM reasons") == [("ZeroDivisionError in the adapter",)]
 

@@ -126,7 +126,7 @@ def test_what_the_exchange_refuses_or_never_had_is_called_unrepairable(
     feed = {"rest_url": source.rest_url, "symbols": ["BTCUSDT"], "data_types": ["book_snapshot", "trade"]}
     recorded = recorder(source.ws_url, feed=feed).start()
     recorded.wait_for_messages(100)
-    source.fault(kind="http", status=403, path="historicalTrades", next=1)
+    source.fault(kind="http", status=451, path="historicalTrades", next=1)
     drop_trades(source, 2)
     wait_for_rows(recorded, "unrepairable", 1)
     source.fault(kind="hole", now=True, ids=5)
