@@ -9,6 +9,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 SUFFIX: Final = ".json"
+_BLOCK_BYTES: Final = 512
+"""The unit of `st_blocks`, whatever the file system's own blocks are."""
 
 
 class StreamNumbers(NamedTuple):
@@ -41,7 +43,8 @@ class StatsFile:
     def write(self, numbers: Mapping[str, Any]) -> bool:
         """Replace the file by rename, without fsync; false when the disk refuses: the numbers before stay.
 
-        Even then the file gets a new time, which a full disk takes: it is the sign that this process turns.
+        A full disk takes them in place of those before, if they need no more room; a reader may then meet half of
+        them, which is no object. Even else the file gets a new time: it is the sign that this process turns.
         """
         content = msgspec.json.encode(numbers)
         try:
@@ -51,10 +54,22 @@ class StatsFile:
         except OSError:
             with contextlib.suppress(OSError):
                 self._draft.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):
-                os.utime(self._path)
-            return False
+            return self._overwrite(content)
         return True
+
+    def remove(self) -> None:
+        """Leave nothing rather than what is no longer so. Raises OSError."""
+        self._path.unlink(missing_ok=True)
+
+    def _overwrite(self, content: bytes) -> bool:
+        with contextlib.suppress(OSError):
+            with self._path.open("r+b", buffering=0) as file:
+                if len(content) <= os.fstat(file.fileno()).st_blocks * _BLOCK_BYTES:
+                    os.pwrite(file.fileno(), content, 0)
+                    file.truncate(len(content))
+                    return True
+            os.utime(self._path)
+        return False
 
 
 def stats_file(folder: Path, role: str) -> StatsFile:

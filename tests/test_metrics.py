@@ -70,13 +70,21 @@ def test_a_reader_never_sees_half_a_report(tmp_path: Path) -> None:
     assert seen == sorted(seen)
 
 
+def test_a_full_disk_takes_numbers_in_place_of_those_before(tmp_path: Path) -> None:
+    path = tmp_path / "writer.json"
+    stats = StatsFile(path)
+    assert stats.write({"messages": 100})
+    (tmp_path / f"writer.json.{os.getpid()}.new").mkdir()
+    assert stats.write({"messages": 2})
+    assert read_object(path) == {"messages": 2}
+
+
 def test_a_disk_that_refuses_keeps_the_numbers_before(tmp_path: Path) -> None:
     path = tmp_path / "writer.json"
     stats = StatsFile(path)
     assert stats.write({"messages": 1})
-    blocked = tmp_path / f"writer.json.{os.getpid()}.new"
-    blocked.mkdir()
-    assert not stats.write({"messages": 2})
+    (tmp_path / f"writer.json.{os.getpid()}.new").mkdir()
+    assert not stats.write({"streams": "x" * 100_000})
     assert read_object(path) == {"messages": 1}
 
 
@@ -100,5 +108,5 @@ def test_a_process_that_cannot_write_its_numbers_still_gives_a_sign(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    assert not file.write({"pid": 1})
+    assert not file.write({"pid": 1, "streams": "x" * 100_000})
     assert last_signs(tmp_path)["writer"] > 1

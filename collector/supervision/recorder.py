@@ -31,6 +31,7 @@ from collector.supervision.supervisor import EXIT_LATE, Reports, Signals, Superv
 from collector.supervision.window import OnStatus, Window
 
 _LOCK_POLL_SECS: Final = 0.1
+_LOOKED_AT_SECS: Final = 0.5
 _FLUSH_SECS: Final = 2.0
 _NAMED: Final = 20
 """Of each kind, that a line of the log names; a line is at most 4 kB."""
@@ -75,7 +76,7 @@ def _take_over(lock: RoleLock, config: Config, signals: Signals, log: FilteringB
     False if a signal came while waiting for such children.
     """
     try:
-        acquired = lock.try_acquire()
+        acquired = _acquired(lock)
     except OSError as error:
         raise CannotStartError(f"{lock.path}: {error.strerror}") from error
     if not acquired:
@@ -96,6 +97,14 @@ def _take_over(lock: RoleLock, config: Config, signals: Signals, log: FilteringB
         time.sleep(_LOCK_POLL_SECS)
     clear_stats(config.data_dir / "run" / "stats")
     return True
+
+
+def _acquired(lock: RoleLock) -> bool:
+    """Whether it could be taken: again for a moment, because who looks whether it is free holds it while looking."""
+    deadline = time.monotonic() + _LOOKED_AT_SECS
+    while not (acquired := lock.try_acquire()) and time.monotonic() < deadline:
+        time.sleep(_LOCK_POLL_SECS)
+    return acquired
 
 
 def _keep(lock: RoleLock, log: FilteringBoundLogger) -> None:

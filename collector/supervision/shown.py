@@ -73,6 +73,12 @@ def health(view: View) -> dict[str, Any]:
     return {**about, **healthz(view), "updated_at": iso_time(known.now_us)}
 
 
+def stopped(view: View, now_us: int) -> dict[str, Any]:
+    """What run/health.json holds once the recorder has ended."""
+    reason = {"code": "stopped", "text": "the recorder has ended"}
+    return {**health(view), "healthy": False, "reasons": [reason], "updated_at": iso_time(now_us)}
+
+
 def _process(child: ChildState, view: View) -> dict[str, Any]:
     used = view.known.usage.get(child.name)
     return {

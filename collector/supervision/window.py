@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,11 +71,13 @@ class Window:
         if self._on_status is not None:
             self._on_status(shown.status(self._view))
         self._tell_health(self._view)
-        self._keep_serving()
         self._write_health(self._view)
+        self._keep_serving()
 
     def close(self) -> None:
-        """Stop serving."""
+        """Stop serving, and leave the word that nobody records any more."""
+        if self._view is not None:
+            self._keep_health(shown.stopped(self._view, time.time_ns() // 1_000))
         self._coverage.save()
         self._pinger.stop()
         self._server.close()
@@ -128,8 +131,13 @@ class Window:
         if time.monotonic() < self._next_health:
             return
         self._next_health = time.monotonic() + HEALTH_SECS
-        # On a full disk the file keeps its last word, with its time; HTTP still says what is so.
-        self._health.write(shown.health(view))
+        self._keep_health(shown.health(view))
+
+    def _keep_health(self, health: Mapping[str, Any]) -> None:
+        """On a full disk no file is better than one that says what was so; HTTP still says what is."""
+        if not self._health.write(health):
+            with suppress(OSError):
+                self._health.remove()
 
 
 def _free_bytes(folder: Path) -> int | None:

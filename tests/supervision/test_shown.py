@@ -106,3 +106,11 @@ def test_the_health_file_says_what_the_status_says() -> None:
         "reasons": view.reasons,
         "updated_at": "2026-11-18T11:06:40.000000Z",
     }
+
+
+def test_the_health_file_of_a_recorder_that_ended_is_not_healthy() -> None:
+    view = status().look(reports(ingest(), writer(), archiver(), repair()), known())
+    ended = shown.stopped(view, view.known.now_us + 1_000_000)
+    assert not ended["healthy"]
+    assert [reason["code"] for reason in ended["reasons"]] == ["stopped"]
+    assert ended["updated_at"] > shown.health(view)["updated_at"]

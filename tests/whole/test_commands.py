@@ -1,5 +1,6 @@
 """What a person meets at the command line: one clear line, and the exit code that scripts rely on."""
 
+import json
 import os
 import re
 import socket
@@ -97,6 +98,8 @@ def test_of_two_instances_started_at_once_one_records_and_the_other_is_refused(
     manager.close()
     assert recorded.process.wait(STOP_SECS + 10) == 0
     assert {"READY=1", "WATCHDOG=1", "STOPPING=1"} == set(heard)
+    left = json.loads((recorded.data_dir / "run" / "health.json").read_bytes())
+    assert (left["healthy"], [reason["code"] for reason in left["reasons"]]) == (False, ["stopped"])
 
 
 def test_without_its_run_folder_a_recorder_goes_on_and_lets_no_second_one_in(
