@@ -2,27 +2,33 @@
 
 import http
 import http.client
+import queue
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
 from collector.config import Config
 from collector.domain.redact import redact_url
 from collector.metrics import read_object, read_stats
+from collector.storage.locks import SUPERVISOR, RoleLock
 from collector.supervision import shown
 from collector.supervision.status import Status
 from collector.supervision.usage import UsageMeter
 from collector.supervision.view import ChildState, Knowledge
 
 ANSWER_SECS = 5.0
+TOTAL_SECS = 10.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 FRESH_SECS = 15.0
+LATIN_1 = 0xFF
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (an address to ask, not to bind)
 TOKEN_VARIABLE = "COLLECTOR_HTTP__TOKEN"  # noqa: S105 (where it stands, not what it is)
 
@@ -35,27 +41,92 @@ class NoAnswerError(Exception):
 
 
 def fetch(url: str, token: str) -> Mapping[str, Any]:
-    """The status at `url`. Raises NoAnswerError."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
-        raise NoAnswerError(f"{redact_url(url)} is no address such as http://127.0.0.1:9464")
+    """The status at `url`, within TOTAL_SECS. Raises NoAnswerError."""
+    parts = _parts(url)
     asked = parts._replace(path="/status").geturl() if parts.path in {"", "/"} else url
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    if not _fits_a_header(token):
+        raise NoAnswerError("the token (http.token) has characters that no HTTP header carries")
     request = urllib.request.Request(asked, headers={"Authorization": f"Bearer {token}"} if token else {})  # noqa: S310 (http or https, as checked)
     try:
-        with direct.open(request, timeout=ANSWER_SECS) as response:
-            status = msgspec.json.decode(response.read(MAX_ANSWER_BYTES))
+        status = msgspec.json.decode(_answer(request))
     except urllib.error.HTTPError as error:
         if error.code == http.HTTPStatus.UNAUTHORIZED:
             raise NoAnswerError(f"{redact_url(asked)} wants its token: set {TOKEN_VARIABLE}") from error
         raise NoAnswerError(f"{redact_url(asked)} answers with {error.code} {error.reason}") from error
     except (OSError, http.client.HTTPException) as error:
         raise NoAnswerError(f"nothing answers at {redact_url(asked)}: {getattr(error, 'reason', error)}") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise NoAnswerError(f"{redact_url(asked)} answers, but it is no recorder") from error
-    if not isinstance(status, dict) or "processes" not in status:
+    if not isinstance(status, dict) or "processes" not in status or not isinstance(status.get("healthy"), bool):
         raise NoAnswerError(f"{redact_url(asked)} answers, but it is no recorder")
     return status
+
+
+def _parts(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        parts = SplitResult("", "", "", "", "")
+    fits = url.isascii() and url.isprintable() and " " not in url
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not fits:
+        raise NoAnswerError(f"{redact_url(url)} is no address such as http://127.0.0.1:9464")
+    return parts
+
+
+def _fits_a_header(token: str) -> bool:
+    """As http.client wants it; what it says of another holds the token itself."""
+    return token.isprintable() and all(ord(char) <= LATIN_1 for char in token)
+
+
+def _answer(request: urllib.request.Request) -> bytes:
+    """Asks in a thread, because a socket's own limit begins again with every byte. Raises what asking raises."""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    answered: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            with direct.open(request, timeout=ANSWER_SECS) as response:
+                answered.put(response.read(MAX_ANSWER_BYTES))
+        except (OSError, http.client.HTTPException) as error:
+            answered.put(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        answer = answered.get(timeout=TOTAL_SECS)
+    except queue.Empty:
+        raise TimeoutError(f"no whole answer within {TOTAL_SECS:.0f} s") from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+class Health(msgspec.Struct):
+    """`run/health.json`: the supervisor's verdict."""
+
+    run_id: str
+    uptime_secs: float
+    healthy: bool
+    reasons: list[dict[str, str]]
+    updated_at: datetime
+
+    def told(self, now_us: int) -> dict[str, Any]:
+        """The verdict as part of a status; one that nobody has given for long is none."""
+        age_secs = now_us / 1e6 - self.updated_at.timestamp()
+        stale = {
+            "code": "child_failing",
+            "text": f"the supervisor is running, but it cannot write its files: they are {age_secs:.0f} s old",
+        }
+        if age_secs <= FRESH_SECS:
+            return {"uptime_secs": self.uptime_secs, "healthy": self.healthy, "reasons": self.reasons}
+        return {"uptime_secs": self.uptime_secs, "healthy": False, "reasons": [stale, *self.reasons]}
+
+
+def _read_health(path: Path) -> Health | None:
+    try:
+        return msgspec.convert(read_object(path), Health)
+    except msgspec.ValidationError:
+        return None
 
 
 class Local:
@@ -68,41 +139,56 @@ class Local:
 
     def __call__(self) -> Found:
         """Look now. Raises NoAnswerError."""
-        config = self._config
-        if not config.http.port:
-            why = "its http.port is 0 (off)"
-        else:
-            host = EVERYWHERE.get(config.http.host, config.http.host)
-            url = f"http://{f'[{host}]' if ':' in host else host}:{config.http.port}"
-            try:
-                return fetch(url, config.http.token.get_secret_value()), ""
-            except NoAnswerError as error:
-                why = str(error)
-        status = self._read_files(time.time_ns() // 1_000)
-        if status is None:
+        answer, why = self._ask()
+        data_dir = self._config.data_dir
+        lock = RoleLock(data_dir, SUPERVISOR)
+        try:
+            running = not lock.is_free()
+        except OSError as error:
+            if answer is None:
+                raise NoAnswerError(f"{why}, and {data_dir} cannot be looked into: {error.strerror}") from error
+            return answer, f"whether this is the recorder of {data_dir} cannot be told: {error.strerror}"
+        if not running:
+            other = "another recorder answers on that port: ask it with --url" if answer else why
             raise NoAnswerError(
-                f"{why}, and no recorder is running on {config.data_dir}; start it with scripts/run, "
+                f"no recorder is running on {data_dir} ({other}); start it with scripts/run, "
                 "or name another with --config or --url"
             )
+        health = _read_health(data_dir / "run" / "health.json")
+        if answer is not None and (health is None or health.run_id == answer.get("run_id")):
+            return answer, ""
+        if health is None:
+            raise NoAnswerError(
+                f"{why}, and process {lock.holder()} records into {data_dir}, but run/health.json cannot be read: "
+                "it has only begun, or it cannot write its files"
+            )
+        why = "the port belongs to another recorder" if answer else why
         return (
-            status,
-            f"{why}; these are the processes' own numbers since their last restart, from {config.data_dir}/run",
+            self._read_files(health, time.time_ns() // 1_000),
+            f"{why}; these are the processes' own numbers since their last restart, from {data_dir}/run",
         )
 
-    def _read_files(self, now_us: int) -> Mapping[str, Any] | None:
-        """The status as far as the files in `run/` tell it; None where no supervisor keeps them fresh."""
-        run = self._config.data_dir / "run"
-        health = read_object(run / "health.json")
-        if health is None or now_us / 1e6 - datetime.fromisoformat(health["updated_at"]).timestamp() > FRESH_SECS:
-            return None
-        if self._status is None or self._status[0] != health["run_id"]:
-            self._status = (health["run_id"], Status(health["run_id"], self._config))
-        reports = read_stats(run / "stats")
+    def _ask(self) -> tuple[Mapping[str, Any] | None, str]:
+        """What the port answers, or why nothing does."""
+        config = self._config.http
+        if not config.port:
+            return None, "its http.port is 0 (off)"
+        host = EVERYWHERE.get(config.host, config.host)
+        try:
+            url = f"http://{f'[{host}]' if ':' in host else host}:{config.port}"
+            return fetch(url, config.token.get_secret_value()), ""
+        except NoAnswerError as error:
+            return None, str(error)
+
+    def _read_files(self, health: Health, now_us: int) -> Mapping[str, Any]:
+        """The status as far as the files in `run/` tell it."""
+        if self._status is None or self._status[0] != health.run_id:
+            self._status = (health.run_id, Status(health.run_id, self._config))
+        reports = read_stats(self._config.data_dir / "run" / "stats")
         roles = sorted(reports, key=lambda role: (role == "archiver", role == "writer", role))
         children = [ChildState(role, reports[role]["pid"], reports[role]["state"], 0) for role in roles]
         usage = self._meter.read({role: reports[role]["pid"] for role in roles})
         known = Knowledge(now_us, time.monotonic(), children, (), usage)
         status = shown.status(self._status[1].look(reports, known))
         processes = [{**process, "restarts": None} for process in status["processes"]]
-        told = {name: health[name] for name in ("uptime_secs", "healthy", "reasons")}
-        return {**status, **told, "processes": processes}
+        return {**status, **health.told(now_us), "processes": processes}

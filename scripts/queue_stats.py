@@ -40,19 +40,28 @@ RATE_SECS = 10.0
 
 def once(find: Callable[[], Found], *, as_json: bool) -> int:
     """Print the status; the exit code."""
+    console = Console()
     try:
         status, remark = find()
+        screen = None if as_json else _drawn(lambda: whole(status, datetime.now(UTC), console))
     except NoAnswerError as error:
         print(f"error: {printable(str(error))}", file=sys.stderr)
         return 2
     if remark:
         print(f"note: {printable(remark)}", file=sys.stderr)
-    if as_json:
+    if screen is None:
         print(msgspec.json.format(msgspec.json.encode(status), indent=2).decode())
     else:
-        console = Console()
-        console.print(whole(status, datetime.now(UTC), console))
+        console.print(screen)
     return 0 if status["healthy"] else 1
+
+
+def _drawn(draw: Callable[[], RenderableType]) -> RenderableType:
+    """What `draw` makes of a status. Raises NoAnswerError for one that has not what a recorder's has."""
+    try:
+        return draw()
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise NoAnswerError(f"what answers is no status that this version can read ({type(error).__name__})") from error
 
 
 class Speed:
@@ -99,12 +108,12 @@ def _frame(find: Callable[[], Found], console: Console, speed: Speed) -> tuple[R
     foot = Text(f"{now:%H:%M:%S} UTC, Ctrl-C ends", "dim")
     try:
         status, remark = find()
+        head = Group(*([Text(f"note: {printable(remark)}", "yellow")] if remark else []))
+        height = console.height - len(console.render_lines(head)) - 1
+        body = _drawn(lambda: fitted(status, now, console, height, speed.rates(status, time.monotonic())))
     except NoAnswerError as error:
         return Group(Text(printable(str(error))), foot), 2
-    head = Group(*([Text(f"note: {printable(remark)}", "yellow")] if remark else []))
-    height = console.height - len(console.render_lines(head)) - 1
-    rates = speed.rates(status, time.monotonic())
-    return Group(head, fitted(status, now, console, height, rates), foot), 0 if status["healthy"] else 1
+    return Group(head, body, foot), 0 if status["healthy"] else 1
 
 
 def main() -> int:

@@ -29,6 +29,7 @@ from collector import http as http_room
 from collector.config import Config, FeedConfig, HttpConfig
 from collector.domain.names import iso_time
 from collector.metrics import StatsFile, StreamNumbers, stats_file
+from collector.storage.locks import SUPERVISOR, RoleLock
 from collector.supervision import shown as shown_to
 from collector.supervision.status import Status
 from collector.supervision.usage import Usage
@@ -207,10 +208,10 @@ def test_json_is_the_object_itself(run: Run, served: Served) -> None:
     assert json.loads(shown.out) == served.status
 
 
-def test_the_address_comes_from_the_configuration(run: Run, served: Served, tmp_path: Path) -> None:
+def test_the_address_comes_from_the_configuration(run: Run, served: Served, tmp_path: Path, held: Path) -> None:
     port = served.url.rpartition(":")[2]
     config = tmp_path / "my.toml"
-    config.write_text(f'data_dir = "{tmp_path}"\n[http]\nhost = "0.0.0.0"\nport = {port}\n')
+    config.write_text(f'data_dir = "{held}"\n[http]\nhost = "0.0.0.0"\nport = {port}\n')
     assert json.loads(run("--config", config, "--json").out) == served.status
     assert json.loads(run("--json", port=port).out) == served.status
 
@@ -225,15 +226,27 @@ def test_a_wrong_configuration_is_told_and_the_exit_code_is_2(run: Run, tmp_path
     assert all(line.startswith("error: ") for line in lines)
 
 
-def test_nothing_that_answers_is_one_line_that_says_what_to_try(run: Run) -> None:
+def test_nothing_that_answers_is_one_line_that_says_what_to_try(run: Run, tmp_path: Path) -> None:
     port = str(closed_port())
     shown = run(port=port)
     assert (shown.code, shown.out, shown.err.count("\n")) == (2, "", 1)
+    assert f"no recorder is running on {tmp_path}/data (" in shown.err
     assert f"nothing answers at http://127.0.0.1:{port}/status" in shown.err
     assert "start it with scripts/run, or name another with --config or --url" in shown.err
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:9464", "ftp://host", "file:///etc/passwd", "http://"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "127.0.0.1:9464",
+        "ftp://host",
+        "file:///etc/passwd",
+        "http://",
+        "http://[::1",
+        "http://host:99999",
+        "http://me:x@host:y",
+    ],
+)
 def test_what_is_no_address_is_told(run: Run, url: str) -> None:
     shown = run("--url", url)
     assert (shown.code, shown.out, shown.err.count("\n")) == (2, "", 1)
@@ -264,10 +277,10 @@ def test_something_else_on_that_port_is_told(run: Run, answer: bytes) -> None:
     assert "answers, but it is no recorder" in shown.err
 
 
-def leave_files(data_dir: Path, *, age_secs: float) -> dict[str, Any]:
+def leave_files(data_dir: Path, *, age_secs: float, run_id: str = "run-1") -> dict[str, Any]:
     """What a recorder without a port leaves in run/; returns its health."""
     now_us = time_ns() // 1_000 - int(age_secs * 1e6)
-    told = {**shown_to.health(make_view()), "updated_at": iso_time(now_us)}
+    told = {**shown_to.health(make_view()), "run_id": run_id, "updated_at": iso_time(now_us)}
     StatsFile(data_dir / "run" / "health.json").write(told)
     report = {"pid": os.getpid(), "incarnation": 1, "state": "running", "updated_us": now_us}
     stats_file(data_dir / "run" / "stats", "archiver").write({**report, "role": "archiver", "archived": 4})
@@ -276,8 +289,16 @@ def leave_files(data_dir: Path, *, age_secs: float) -> dict[str, Any]:
     return told
 
 
-def test_without_a_port_the_files_of_the_processes_are_shown_and_that_is_said(run: Run, tmp_path: Path) -> None:
-    told = leave_files(tmp_path / "data", age_secs=1)
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[Path]:
+    """The data directory of a recorder that runs."""
+    with RoleLock(tmp_path / "data", SUPERVISOR) as lock:
+        assert lock.try_acquire()
+        yield tmp_path / "data"
+
+
+def test_without_a_port_the_files_of_the_processes_are_shown_and_that_is_said(run: Run, held: Path) -> None:
+    told = leave_files(held, age_secs=1)
     shown = run("--json", port=0)
     status = json.loads(shown.out)
     assert shown.code == 0
@@ -290,24 +311,63 @@ def test_without_a_port_the_files_of_the_processes_are_shown_and_that_is_said(ru
     assert run(port=0).code == 0
 
 
-def test_files_that_nobody_keeps_fresh_are_no_answer(run: Run, tmp_path: Path) -> None:
-    leave_files(tmp_path / "data", age_secs=60)
+@pytest.mark.parametrize("age_secs", [0, 60])
+def test_files_are_no_answer_once_their_recorder_is_gone(run: Run, tmp_path: Path, age_secs: float) -> None:
+    leave_files(tmp_path / "data", age_secs=age_secs)
     shown = run(port=closed_port())
     assert (shown.code, shown.out) == (2, "")
-    assert f"no recorder is running on {tmp_path}/data" in shown.err
+    assert f"no recorder is running on {tmp_path}/data (" in shown.err
 
 
-def test_files_are_shown_with_rates_while_they_are_watched(source: ModuleType, tmp_path: Path) -> None:
-    told = leave_files(tmp_path, age_secs=1)
-    look = source.Local(Config(data_dir=tmp_path, http=HttpConfig(port=0)))
+def test_a_recorder_that_cannot_write_its_files_is_running_and_not_healthy(run: Run, held: Path) -> None:
+    leave_files(held, age_secs=60)
+    shown = run("--json", port=0)
+    status = json.loads(shown.out)
+    assert (shown.code, status["healthy"]) == (1, False)
+    assert "it cannot write its files: they are 60 s old" in status["reasons"][0]["text"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b'{"run_id": 1}'])
+def test_a_recorder_without_its_health_file_is_running_all_the_same(
+    run: Run, held: Path, content: bytes | None
+) -> None:
+    if content is not None:
+        (held / "run" / "health.json").write_bytes(content)
+    shown = run(port=0)
+    assert (shown.code, shown.out, shown.err.count("\n")) == (2, "", 1)
+    assert f"process {os.getpid()} records into {held}, but run/health.json cannot be read" in shown.err
+
+
+def test_the_port_of_another_recorder_says_nothing_about_this_one(run: Run, served: Served, held: Path) -> None:
+    leave_files(held, age_secs=1, run_id="run-2")
+    port = served.url.rpartition(":")[2]
+    shown = run("--json", port=port)
+    assert json.loads(shown.out)["run_id"] == "run-2"
+    assert shown.err.startswith("note: the port belongs to another recorder; these are the processes' own numbers")
+    leave_files(held, age_secs=1)
+    assert json.loads(run("--json", port=port).out) == served.status
+
+
+def test_the_port_of_another_recorder_does_not_make_one_that_is_gone_healthy(
+    run: Run, served: Served, tmp_path: Path
+) -> None:
+    shown = run(port=served.url.rpartition(":")[2])
+    assert (shown.code, shown.out, shown.err.count("\n")) == (2, "", 1)
+    assert f"no recorder is running on {tmp_path}/data (another recorder answers on that port" in shown.err
+
+
+def test_files_are_shown_with_rates_while_they_are_watched(source: ModuleType, held: Path) -> None:
+    told = leave_files(held, age_secs=1)
+    look = source.Local(Config(data_dir=held, http=HttpConfig(port=0)))
     first, second = look()[0], look()[0]
     assert first["run_id"] == second["run_id"] == told["run_id"]
     assert second["processes"][0]["rss_bytes"] > 0
 
 
 def test_a_token_is_sent_where_one_is_configured(
-    run: Run, guarded: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, guarded: Served, held: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    leave_files(held, age_secs=1)
     port = guarded.url.rpartition(":")[2]
     without = run("--url", guarded.url)
     assert (without.code, without.out) == (2, "")
@@ -319,6 +379,54 @@ def test_a_token_is_sent_where_one_is_configured(
     wrong = run("--url", guarded.url)
     assert wrong.code == 2
     assert "planted" not in wrong.err
+
+
+@pytest.mark.parametrize("token", ["planted-token-\n", "planted-token-\u20ac", "planted\rtoken-token"])
+def test_a_token_that_no_header_carries_is_told_without_it(
+    run: Run, guarded: Served, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv("COLLECTOR_HTTP__TOKEN", token)
+    shown = run("--url", guarded.url)
+    assert (shown.code, shown.out, shown.err.count("\n")) == (2, "", 1)
+    assert "planted" not in shown.err
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"streams": None}, {"processes": [{}]}, {"healthy": "yes"}, {"host": {}, "uptime_secs": "long"},
+        {"channels": [{"from": "a", "to": "b", "depth": 0, "capacity": 0}]},
+        {"streams": [{**make_status()["streams"][0], "last_durable_at": "yesterday"}]},
+    ],
+)  # fmt: skip
+def test_an_answer_that_no_recorder_gives_is_one_line(run: Run, served: Served, change: dict[str, Any]) -> None:
+    served.status.update(change)
+    shown = run("--url", served.url)
+    assert (shown.code, shown.out, shown.err.count("\n")) == (2, "", 1)
+
+
+def test_a_server_that_never_comes_to_an_end_is_not_waited_for(
+    run: Run, source: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = threading.Event()
+
+    class Dripping(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            while not done.wait(0.01):
+                self.wfile.write(b" ")
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    monkeypatch.setattr(source, "TOTAL_SECS", 0.2)
+    with http.server.HTTPServer(("127.0.0.1", 0), Dripping) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        shown = run("--url", f"http://127.0.0.1:{server.server_port}")
+        done.set()
+    assert (shown.code, shown.err.count("\n")) == (2, 1)
+    assert "no whole answer within" in shown.err
 
 
 def test_help_has_examples_and_the_tool_runs_by_itself_from_any_folder(tmp_path: Path) -> None:
