@@ -84,14 +84,18 @@ class StreamMemory:
         self._dense = rule.proves_continuity
         self._rises = rule is IdRule.RISING
         self._rule = RULES[rule]
-        self._window_secs = window_secs
         self.progress = progress
         self._recent = recent
-        self._least = RECENT_IDS if window_secs or not self._dense else RECENT_DENSE_IDS
-        self._trim_at = _with_slack(max(self._least, len(recent)))
+        self.set_window(window_secs)
         self._of_ended_series: list[Finding] = []
         self.stepped_back_from = 0
         """With `BACK`: the id before it."""
+
+    def set_window(self, window_secs: float) -> None:
+        """Remember the ids of so long from now on."""
+        self._window_secs = window_secs
+        self._least = RECENT_IDS if window_secs or not self._dense else RECENT_DENSE_IDS
+        self._trim_at = _with_slack(max(self._least, len(self._recent)))
 
     @property
     def recent(self) -> dict[int, int]:

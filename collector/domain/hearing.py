@@ -20,6 +20,8 @@ class Hearing(msgspec.Struct, array_like=True):
     """The same, as of the last look."""
     silent_since_us: int | None = None
     """Since when, while a row says so."""
+    left: tuple[int, str] | None = None
+    """Since when no feed brings it, and why."""
 
 
 def silence(key: StreamKey, since_us: int, now_us: int) -> Gap:

@@ -48,6 +48,13 @@ class Links(msgspec.Struct, array_like=True):
         self.since, self.stood = {}, {}
         return had_one
 
+    def left_since(self, heard_us: int) -> tuple[int, str]:
+        """Since when a stream is away that the next incarnation does not bring, and why; it was last heard at `heard_us`.
+
+        Of several plans that are down it is not known which was the stream's: the first one since it was heard.
+        """
+        return min((down for down in self.down.values() if down[0] >= heard_us), default=(self.newest_us, "restart"))
+
     def connect(self, connection: int, plan: int, at_us: int, line: int = 0) -> Outage | None:
         """A connection stands; returns the outage it ends, if any."""
         stood = plan in self.up.values()

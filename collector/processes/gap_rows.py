@@ -62,15 +62,23 @@ class GapRows:
         for name in list(stretches):
             self._running(stretches, name, now_us)
 
+    def close_stretches(self, stretches: Stretches, now_us: int) -> None:
+        """Close all, because nobody will look at them again."""
+        for name in list(stretches):
+            self._close(stretches, name, now_us)
+
     def _running(self, stretches: Stretches, name: str, now_us: int) -> Stretch | None:
         """The stretch of that name, unless it is over."""
         known = stretches.get(name)
         if known is not None and known.is_over(now_us):
-            del stretches[name]
-            if known.is_one_gap:
-                self.add(known.place, known.closing(now_us))
+            self._close(stretches, name, now_us)
             return None
         return known
+
+    def _close(self, stretches: Stretches, name: str, now_us: int) -> None:
+        stretch = stretches.pop(name)
+        if stretch.is_one_gap:
+            self.add(stretch.place, stretch.closing(now_us))
 
 
 def _name(place: StreamKey, kind: str) -> str:

@@ -8,11 +8,13 @@ import msgspec
 from collector.domain.gaps import Stretch, event_gap
 from collector.domain.outages import Links, Outage
 from collector.domain.records import UNKNOWN, Gap, IdRule, StreamKey
+from collector.domain.repairs import is_rest_journal
 from collector.domain.sequence.holes import ASKED_HOLES_OF_ALL, MAX_ASKED_HOLES, MAX_HOLES, REFUSED
 from collector.domain.trail import Trail
 from collector.exchanges.adapter import Adapter
 from collector.processes.asking import Asking
 from collector.processes.batch import Batch, Counts
+from collector.processes.belonging import Belonging
 from collector.processes.gap_rows import GapRows
 from collector.processes.listening import Listening, Unheard
 from collector.processes.plans import Plans
@@ -62,6 +64,7 @@ class Ledger:
         self._streams = streams
         self._plans = Plans(streams, adapter_of)
         self._first_word_us = streams.first_word_secs * 1e6
+        self._belonging = Belonging(streams, lambda feed: self._feed(feed).links)
         self._watched = {stream.stream_id: stream for stream in streams if stream.memory.unsettled}
         self._settled_us: dict[str, int] = {}
         self._identities: dict[str, FeedIdentity] = {}
@@ -84,11 +87,14 @@ class Ledger:
             self._vanished(header, missing)
         if is_same:
             return
+        begun_us = header.created_ns // 1_000
+        if not is_rest_journal(identity.feed):
+            self._hand_over(identity, begun_us)
         dropped = state.unheard.keys() - set(self._plans.keys(identity)) if state.unheard else ()
         self._listening.await_no_more(state.unheard, sorted(dropped), state.links.newest_us)
         if state.links.begin(header.writer_id) and state.refusing_since_us is not None:
             # The ingest that refused was killed before it could say how much.
-            self._refused(identity, state.refusing_since_us, header.created_ns // 1_000)
+            self._refused(identity, state.refusing_since_us, begun_us)
 
     def heard(self, feed: str, received_us: int) -> None:
         """Something of that feed was received."""
@@ -109,8 +115,7 @@ class Ledger:
         if record.kind is RecordKind.CONNECT:
             outage = state.links.connect(int(info["connection"]), int(info["plan"]), at_us, record.line)
             self._begin_line(identity, int(info["plan"]), record.line)
-            if outage is not None:
-                self._outage(identity, outage)
+            self._stands(identity, int(info["plan"]), outage, at_us)
         elif record.kind is RecordKind.DISCONNECT:
             connection = int(info["connection"])
             if info.get("reason") == SILENT:
@@ -221,14 +226,30 @@ class Ledger:
         heard_us = (stream.heard_us for stream in self._plans.streams_of(identity, plan))
         return min(max(heard_us, default=at_us), at_us)
 
-    def _outage(self, identity: FeedIdentity, outage: Outage) -> None:
+    def _hand_over(self, identity: FeedIdentity, begun_us: int) -> None:
+        """What the feed before left open of a stream that it does not bring any more ends here."""
+        for stream, before in self._belonging.hand_over(identity.feed, self._plans.keys(identity)):
+            self._rows.touch(stream)
+            if before is None:
+                continue
+            state = self._feed(before)
+            if state.refusing_since_us is not None:
+                self._suspect([stream], REFUSED)
+                gap = event_gap(stream.key, "budget", REFUSED, state.refusing_since_us, begun_us)
+                self._one_more(identity.feed, stream.key, gap, begun_us)
+            if before != identity.feed:
+                self._rows.close_stretches(state.stretches, begun_us)
+
+    def _stands(self, identity: FeedIdentity, plan: int, outage: Outage | None, at_us: int) -> None:
         """Streams whose ids prove continuity get a row only if ids are missing; all others were silent."""
-        streams = self._plans.streams_of(identity, outage.plan)
-        self._suspect(streams, outage.cause)
-        for stream in streams:
+        for stream in self._plans.streams_of(identity, plan):
+            ended = self._belonging.back(stream, outage, plan, at_us)
+            if ended is None:
+                continue
+            self._suspect([stream], ended.cause)
             if not stream.rule.proves_continuity and not stream.is_silent:
-                gap = event_gap(stream.key, "silence", outage.cause, outage.since_us, outage.until_us)
-                self._one_more(identity.feed, stream.key, gap, outage.until_us)
+                gap = event_gap(stream.key, "silence", ended.cause, ended.since_us, ended.until_us)
+                self._one_more(identity.feed, stream.key, gap, ended.until_us)
 
     def _refused(self, identity: FeedIdentity, started_us: int, ended_us: int) -> None:
         self._feed(identity.feed).refusing_since_us = None

@@ -101,6 +101,11 @@ class Streams:
         """Begin a stream."""
         return self._make(self._next_id, key, feed, rule, Progress(), {})
 
+    def move(self, stream: Stream, feed: str) -> None:
+        """The stream is brought by that feed from now on."""
+        stream.feed = feed
+        stream.memory.set_window(self._window_secs.get(feed, 0.0))
+
     def restore(self, state: SegmentState, messages: Iterable[tuple[int, int, int, bytes]]) -> None:
         """Take over what a segment holds: state as of its last commit, newest ids as of its opening plus its rows."""
         by_id: dict[int, Stream] = {}

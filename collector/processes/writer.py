@@ -116,9 +116,12 @@ class Writer:
         return {name: _encode(state) for name, state in self._intake.ledger.feeds.items()}
 
     def _read_all(self) -> bool:
-        """Read once from every feed, in turn; true if there may be more."""
+        """Read once from every feed, in turn; true if there may be more.
+
+        A stream may have come over from another feed: what was begun behind a file that is finished waits for its end.
+        """
         busy = False
-        for feed, reader in self._readers.items():
+        for feed, reader in sorted(self._readers.items(), key=lambda one: one[1].begun_ns()):
             chunk = reader.read()
             if chunk is None:
                 self._settle(feed)
@@ -130,6 +133,8 @@ class Writer:
                 self._batch_since = self._clock.monotonic()
             for _ in self._intake.take(chunk, self._clock.now_ns() // 1_000, self._is_full):
                 self._commit()
+            if not reader.may_grow:
+                break
         return busy
 
     def _settle(self, feed: str | None = None, *, all_due: bool = False) -> None:

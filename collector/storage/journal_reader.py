@@ -90,15 +90,25 @@ class JournalReader:
         self._offset = 0
         self.torn_bytes = 0
         """Bytes of torn tails passed so far: what a killed ingest had begun to write."""
+        self.may_grow = True
+        """Whether more may be appended to the file that was last read."""
 
     def read(self) -> Chunk | None:
         """The next records; None when there is nothing more to read now."""
         while self._fd is not None or self._open_next():
             final = self._is_final()
+            self.may_grow = not final
             chunk = self._read_current(final=final)
             if chunk is not None or self._fd is not None:
                 return chunk
         return None
+
+    def begun_ns(self) -> int:
+        """When the file that is read next was begun; 0 if there is none, or its head does not say."""
+        if self._fd is None and not self._open_next():
+            return 0
+        header = self._header or _header_at(self._path)
+        return 0 if header is None else header.created_ns
 
     def lag(self) -> tuple[int, int]:
         """Bytes not read yet, and the number of files that hold them."""

@@ -85,7 +85,7 @@ def test_a_rotten_head_of_a_feed_that_is_not_configured_names_the_exchange_if_it
     if stored_before:
         world.journal().append_frames(START_NS, 0, [trade(1)])
     world.journal().append_frames(START_NS, 0, [trade(2)])
-    path_of(world, world._number).write_bytes(bytes(1_000))
+    path_of(world, world._numbers["f"]).write_bytes(bytes(1_000))
     world.config = world.config.model_copy(update={"feed": (FeedConfig(symbols=("SOLUSDT",), name="g"),)})
     world.gone = True
     world.run()
@@ -95,8 +95,8 @@ def test_a_rotten_head_of_a_feed_that_is_not_configured_names_the_exchange_if_it
 def restart_ingest(world: World) -> int:
     """Let the next journal have the number an ingest would give it."""
     positions = world.config.data_dir / "segments/positions.json"
-    world._number = next_number(world.config.data_dir / "journal/f", positions, "f") - 1
-    return world._number + 1
+    world._numbers["f"] = next_number(world.config.data_dir / "journal/f", positions, "f") - 1
+    return world._numbers["f"] + 1
 
 
 @pytest.mark.parametrize("positions", [None, b"", bytes(9), b"\xff\xfe{", b"{}", b'{"positions": [7]}'])
@@ -183,13 +183,13 @@ def test_incarnations_seals_and_torn_tails_are_no_damage(world: World) -> None:
         journal.append_frames(START_NS, 0, [trade(2 * trade_id)])
         with path_of(world, journal.number).open("ab") as file:
             file.write(b"\xd3JRC")  # killed here
-        world._number = journal.number
+        world._numbers["f"] = journal.number
         if trade_id % 3 == 1:
             world.gone = True
             world.run()
         if trade_id % 3 == 2:
-            world._number += 1
-            path_of(world, world._number).touch()  # killed there
+            world._numbers["f"] += 1
+            path_of(world, world._numbers["f"]).touch()  # killed there
     world.run()
     assert ids(world) == list(range(1, 15))
     assert world.query(DAMAGED) == []

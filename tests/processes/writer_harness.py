@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ class World:
         self.gone = False
         self.events: list[str] = []
         self.sizes: list[int] = []
-        self._number = 0
+        self._numbers: Counter[str] = Counter()
 
     def sleep(self, secs: float) -> None:
         self.secs += secs
@@ -55,13 +56,17 @@ class World:
         self.sent.append((self.secs, notice))
 
     def journal(
-        self, file_bytes: int = 1 << 30, symbols: tuple[str, ...] = SYMBOLS, data_types: tuple[str, ...] = TYPES
+        self,
+        file_bytes: int = 1 << 30,
+        symbols: tuple[str, ...] = SYMBOLS,
+        data_types: tuple[str, ...] = TYPES,
+        *,
+        feed: str = "f",
     ) -> JournalWriter:
-        self._number += 1
-        identity = FeedIdentity("f", "binance", symbols, data_types)
-        return JournalWriter(
-            self.config.data_dir / "journal/f", identity, self._number, file_bytes, lambda: self.now_ns
-        )
+        folder = self.config.data_dir / "journal" / feed
+        self._numbers[feed] += 1
+        identity = FeedIdentity(feed, "binance", symbols, data_types)
+        return JournalWriter(folder, identity, self._numbers[feed], file_bytes, lambda: self.now_ns)
 
     def writer(self) -> Writer:
         def log(_logger: object, _level: str, event: Mapping[str, Any]) -> str:
