@@ -6,7 +6,7 @@ One thread a feed, so that an exchange that is slow holds up no other; the main 
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, Final
@@ -27,7 +27,7 @@ from collector.processes.mender import POLL_SECS, Mender
 from collector.processes.rest_host import Client, RestHost
 from collector.processes.rest_log import RestLog
 from collector.processes.space import measure_space, shortage
-from collector.storage.requests import RequestFolder, request_folder
+from collector.storage.requests import RequestFolder, request_folder, unclaimed
 
 LEAVE_SECS: Final = 1.0
 """How long a thread may take to finish when this process leaves; one that waits for an exchange is left behind."""
@@ -51,7 +51,15 @@ def run(context: Context, adapter_of: Callable[[str], Adapter]) -> None:
         )
         for feed in feeds
     }  # fmt: skip
-    _Repair(context, menders, budgets).run()
+    _Repair(context, menders, budgets, tell_unclaimed(context, menders)).run()
+
+
+def tell_unclaimed(context: Context, feeds: Collection[str]) -> int:
+    """Say in the log how many requests wait that belong to none of these feeds; they wait until theirs is back."""
+    found = unclaimed(context.config.data_dir, feeds)
+    if found:
+        context.log.warning("requests_unclaimed", feeds=found)
+    return sum(found.values())
 
 
 def make_mender(context: Context, feed: FeedConfig, side: RestSide, budget: WeightBudget, client: Client) -> Mender:
@@ -82,7 +90,10 @@ def _budget(context: Context, side: RestSide) -> WeightBudget:
 
 
 class _Repair:
-    def __init__(self, context: Context, menders: dict[str, Mender], budgets: dict[str, WeightBudget]) -> None:
+    def __init__(
+        self, context: Context, menders: dict[str, Mender], budgets: dict[str, WeightBudget], unclaimed_requests: int
+    ) -> None:
+        self._unclaimed = Counter({"unclaimed": unclaimed_requests} if unclaimed_requests else {})
         self._context = context
         self._menders = menders
         self._budgets = budgets
@@ -157,7 +168,7 @@ class _Repair:
         numbers = {name: mender.numbers for name, mender in self._menders.items()}
         answers: Counter[str] = Counter()
         failures: Counter[tuple[str, str]] = Counter()
-        waiting: Counter[str] = Counter()
+        waiting: Counter[str] = Counter(self._unclaimed)
         for feed in numbers.values():
             answers.update(feed["answers"])
             waiting.update(feed["waiting"])

@@ -1,6 +1,7 @@
 """Requests to repair, one small file each: the writer puts them, repair removes them once their answer is safe."""
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -53,6 +54,12 @@ class RequestFolder:
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}{_SUFFIX}"
+
+
+def unclaimed(data_dir: Path, feeds: Collection[str]) -> dict[str, int]:
+    """How many requests wait for each feed that is none of these. Raises OSError."""
+    paths = (data_dir / "repair").glob(f"*/*{_SUFFIX}")
+    return dict(sorted(Counter(path.parent.name for path in paths if path.parent.name not in feeds).items()))
 
 
 def request_folder(data_dir: Path, feed: str) -> Path:

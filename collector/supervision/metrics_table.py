@@ -47,7 +47,7 @@ METRICS: Final = {
     "collector_clock_offset_seconds": Metric("gauge", FEED, "The smallest receive time minus exchange time of the last minutes; below zero this machine's clock is slow."),
     "collector_rest_clock_offset_seconds": Metric("gauge", FEED, "This machine's time minus the exchange's, as asked over REST; below zero this machine's clock is slow."),
     # Repair
-    "collector_repair_requests_waiting": Metric("gauge", ("kind",), "Requests that wait to be asked over REST: book, trades, checkpoint."),
+    "collector_repair_requests_waiting": Metric("gauge", ("kind",), "Requests that wait to be asked over REST: book, trades, checkpoint; unclaimed ones, of feeds that are not mended, are never asked."),
     "collector_repair_answers_total": Metric("counter", ("kind",), "Requests that were answered and whose answer is durable."),
     "collector_repair_failures_total": Metric("counter", ("kind", "reason"), "Requests that brought nothing: rate_limited, forbidden (403), server, unreachable, slow, too_large, stale, disk (tried again); refused, unreadable (given up after some tries)."),
     "collector_repair_weight_used": Metric("gauge", ("budget",), "Request weight spent within the exchange's window (a minute), of what it allows this address."),

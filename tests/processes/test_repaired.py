@@ -13,8 +13,9 @@ from collector.domain.records import Envelope
 from collector.domain.repairs import Answer
 from collector.exchanges.binance_rest import BinanceRest
 from collector.processes.patience import TRIES
+from collector.processes.repair import tell_unclaimed
 from collector.processes.rest_log import RestLog
-from collector.storage.requests import RequestFolder
+from collector.storage.requests import RequestFolder, request_folder
 from collector.storage.segments import Segment
 from tests.processes.repair_world import World, diff, rest_trade, trade
 
@@ -354,3 +355,15 @@ def test_a_kill_at_any_step_changes_nothing_in_the_end(
     assert books[:2] == [(105, 0), (112, 0)]
     assert set(books[2:]) == {(110, -1)}
     assert world.waiting() == []
+
+
+def test_requests_of_a_feed_that_is_not_configured_are_told_and_stay(world: World) -> None:
+    world.receive(trade(1), trade(3), trade(5))
+    world.write()
+    assert tell_unclaimed(world.context("repair"), {"f"}) == 0
+    assert world.events.count("requests_unclaimed") == 0
+    folder = request_folder(world.config.data_dir, "f")
+    folder.rename(folder.with_name("removed"))
+    assert tell_unclaimed(world.context("repair"), {"f"}) == 2
+    assert world.events.count("requests_unclaimed") == 1
+    assert len(list(folder.with_name("removed").glob("*.request"))) == 2
