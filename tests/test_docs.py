@@ -88,3 +88,13 @@ def test_architecture_names_every_room() -> None:
     page = (ROOT / "docs/ARCHITECTURE.md").read_text()
     rooms = {p.name for p in (ROOT / "collector").iterdir() if not p.name.startswith("_")}
     assert [room for room in rooms if room not in page] == []
+
+
+def test_every_place_the_architecture_names_for_a_guarantee_exists() -> None:
+    page = (ROOT / "docs/ARCHITECTURE.md").read_text()
+    section = page.split("## What holds the guarantees\n", 1)[1].split("\n## ", 1)[0]
+    places = re.findall(r"`([\w/]+(?:\.py|/))`", section)
+    assert [
+        place for place in places if not (ROOT / place).exists() and not (ROOT / "collector" / place).exists()
+    ] == []
+    assert places != []

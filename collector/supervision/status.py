@@ -46,31 +46,13 @@ class Status:
     def look(self, reports: Mapping[str, Report], known: Knowledge) -> View:
         """Take in the newest report of each role; returns what is known now."""
         self._take(reports, known)
-        writer, archiver = self._role("writer"), self._role("archiver")
         journals = self._journals(known.now_us)
-        error = archiver.report.get("last_error")
+        error = self._role("archiver").report.get("last_error")
         store_error = redact_urls(error) if error else None
         silent = self._silences.silent(known.now_us, known.uptime_secs)
         self._cover(known.now_us, journals, silent)
         disk_full_in_secs = self._disk_full_in_secs(known)
-        facts = Facts(
-            processes=[child._asdict() for child in known.children],
-            journals=journals,
-            store_error=store_error,
-            quarantined=archiver.report.get("in_quarantine", 0),
-            refusing=self._refusing(known.uptime_secs),
-            silent=silent,
-            open_segment_excess=writer.report.get("segments", {}).get("open_bytes", 0) / self._segment_limit_bytes,
-            restarts_lately=self._restarts_lately(known),
-            disk_full_in_secs=disk_full_in_secs,
-            clock_offsets_secs={
-                feed: offset_us / 1e6 for feed, offset_us in writer.report.get("clock_offsets_us", {}).items()
-            },
-            asked_clocks_secs={
-                feed: (clock["offset_us"] / 1e6, clock["within_us"] / 1e6)
-                for feed, clock in self._role("repair").report.get("clocks", {}).items()
-            },
-        )
+        facts = self._facts(known, journals, store_error, silent, disk_full_in_secs)
         return View(
             run_id=self._run_id,
             host=self._host,
@@ -89,6 +71,34 @@ class Status:
             disk_full_in_secs=disk_full_in_secs,
             stages=self._stages(known.uptime_secs),
             events=self._events.newest(),
+        )
+
+    def _facts(
+        self,
+        known: Knowledge,
+        journals: Sequence[Mapping[str, Any]],
+        store_error: str | None,
+        silent: Sequence[Silence],
+        disk_full_in_secs: float | None,
+    ) -> Facts:
+        writer, archiver = self._role("writer"), self._role("archiver")
+        return Facts(
+            processes=[child._asdict() for child in known.children],
+            journals=journals,
+            store_error=store_error,
+            quarantined=archiver.report.get("in_quarantine", 0),
+            refusing=self._refusing(known.uptime_secs),
+            silent=silent,
+            open_segment_excess=writer.report.get("segments", {}).get("open_bytes", 0) / self._segment_limit_bytes,
+            restarts_lately=self._restarts_lately(known),
+            disk_full_in_secs=disk_full_in_secs,
+            clock_offsets_secs={
+                feed: offset_us / 1e6 for feed, offset_us in writer.report.get("clock_offsets_us", {}).items()
+            },
+            asked_clocks_secs={
+                feed: (clock["offset_us"] / 1e6, clock["within_us"] / 1e6)
+                for feed, clock in self._role("repair").report.get("clocks", {}).items()
+            },
         )
 
     def _take(self, reports: Mapping[str, Report], known: Knowledge) -> None:

@@ -1,6 +1,5 @@
 """What an archive in a bucket asks of its server, tried with a real one."""
 
-import hashlib
 import time
 from base64 import b64decode
 from collections.abc import Callable
@@ -12,22 +11,10 @@ from moto import mock_aws
 
 from collector.domain.errors import StoreRefusedError
 from collector.storage import s3_client
-from collector.storage.objects import ObjectInfo
 from collector.storage.s3 import S3Store
 from collector.storage.s3_options import S3Options
 from tests.seaweed import Seaweed
-
-KEY = "exchange=toy/data_type=trade/symbol=BTC%2FUSD/date=2026-11-23/host-1.parquet"
-CONTENT = b"content" * 1000
-SHA256 = hashlib.sha256(CONTENT).hexdigest()
-INFO = ObjectInfo(len(CONTENT), SHA256)
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    path = tmp_path / "source"
-    path.write_bytes(CONTENT)
-    return path
+from tests.storage.s3_content import CONTENT, INFO, KEY, SHA256
 
 
 class TestWhatIsStored:

@@ -1,6 +1,5 @@
 """Where credentials come from, and which errors pass by themselves."""
 
-import hashlib
 from pathlib import Path
 
 import pytest
@@ -8,20 +7,8 @@ from botocore.exceptions import ClientError
 
 from collector.domain.errors import StoreError, StoreRefusedError
 from collector.storage import s3_client
-from collector.storage.objects import ObjectInfo
 from tests.seaweed import ADMIN, Seaweed
-
-KEY = "exchange=toy/data_type=trade/symbol=BTC%2FUSD/date=2026-11-23/host-1.parquet"
-CONTENT = b"content" * 1000
-SHA256 = hashlib.sha256(CONTENT).hexdigest()
-INFO = ObjectInfo(len(CONTENT), SHA256)
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    path = tmp_path / "source"
-    path.write_bytes(CONTENT)
-    return path
+from tests.storage.s3_content import INFO, KEY, SHA256
 
 
 class TestCredentials:

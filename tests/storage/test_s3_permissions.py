@@ -1,6 +1,5 @@
 """The operator's page on S3: the policy is enough and no more, the lifecycle is valid, the costs add up."""
 
-import hashlib
 import json
 import re
 import threading
@@ -16,21 +15,10 @@ from moto import mock_aws
 
 from collector.domain.errors import StoreError, StoreRefusedError
 from collector.storage import s3_client
-from collector.storage.objects import ObjectInfo
 from tests.seaweed import NOTHING, RECORDER, Seaweed
+from tests.storage.s3_content import CONTENT, INFO, KEY, SHA256
 
 OPERATIONS = Path(__file__).resolve().parents[2] / "docs" / "OPERATIONS.md"
-KEY = "exchange=toy/data_type=trade/symbol=BTC%2FUSD/date=2026-11-23/host-1.parquet"
-CONTENT = b"content" * 1000
-SHA256 = hashlib.sha256(CONTENT).hexdigest()
-INFO = ObjectInfo(len(CONTENT), SHA256)
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    path = tmp_path / "source"
-    path.write_bytes(CONTENT)
-    return path
 
 
 @pytest.fixture

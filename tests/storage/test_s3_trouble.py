@@ -18,18 +18,7 @@ from collector.storage.s3_options import S3Options
 from tests.odd_server import OddServer
 from tests.proxy import Proxy
 from tests.seaweed import ADMIN, NOTHING, Seaweed
-
-KEY = "exchange=toy/data_type=trade/symbol=BTC%2FUSD/date=2026-11-23/host-1.parquet"
-CONTENT = b"content" * 1000
-SHA256 = hashlib.sha256(CONTENT).hexdigest()
-INFO = ObjectInfo(len(CONTENT), SHA256)
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    path = tmp_path / "source"
-    path.write_bytes(CONTENT)
-    return path
+from tests.storage.s3_content import INFO, KEY, SHA256
 
 
 @pytest.fixture
