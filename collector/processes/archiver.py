@@ -47,6 +47,9 @@ TURN_SECS: Final = 0.5
 
 _STOP_POLL_SECS: Final = 0.2
 
+_PATIENCE_SHARE: Final = 1 / 3
+"""The share of the stop deadline for which a store that answers nothing is waited for: the stages before took some."""
+
 _TURNS: Final = 100
 """Ended uploads that are taken in before the folder is looked at again."""
 
@@ -125,6 +128,8 @@ class Archiver:
             self._stopping = True
             self._pauses.end_all()
             self._state.hasten(self._now())
+            if not self._context.config.archive.upload_on_stop:
+                self._uploads.hurry(self._context.config.supervisor.stop_timeout_secs * _PATIENCE_SHARE)
 
     def _is_over(self) -> bool:
         """Whether there is nothing more to do before leaving; says what is left behind."""

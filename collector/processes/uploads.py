@@ -4,6 +4,7 @@ One thread, the process's own, decides and keeps all of this; the hands only put
 nothing, one file at a time is tried; where there is none, the store is looked at, so that its return is seen.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -56,6 +57,8 @@ class Uploads:
         self._order: list[str] = []
         self._tasks: dict[Future[None], _Task] = {}
         self._turn = 0
+        self._patience_secs = math.inf
+        self._answered_at = 0.0
         self.delivered: deque[tuple[Path, SetSummary]] = deque()
         self.failed: deque[Failure] = deque()
         self.uploaded_objects = 0
@@ -104,6 +107,10 @@ class Uploads:
         self._sets.pop(segment_id, None)
         self._order = sorted(self._sets)
 
+    def hurry(self, patience_secs: float) -> None:
+        """From now on a store that answers nothing for so long counts as away; what is under way there is not waited for."""
+        self._patience_secs, self._answered_at = patience_secs, self._now()
+
     def look_at_store(self) -> None:
         """Have the store looked at: whether it takes objects."""
         self._submit(None, None, self._store.check)
@@ -116,14 +123,17 @@ class Uploads:
             self._take_in(future, self._tasks.pop(future))
         if ended:
             self._begin()
+        elif self._tasks and self._state.is_there:
+            self._give_up_if_silent()
         return bool(ended)
 
     def ask(self, step: Callable[[], T], tick: Callable[[], None], turn_secs: float) -> T:
         """The answer of the store to something else; `tick` is called while it takes its time. Raises StoreError."""
         asked_at, future = self._now(), self._hands.submit(step)
-        while not wait([future], turn_secs).done:
-            tick()
         try:
+            while not wait([future], turn_secs).done:
+                tick()
+                self._require_answers(asked_at)
             answer = future.result()
         except SetAsideError:
             raise
@@ -131,13 +141,27 @@ class Uploads:
             trouble = _trouble(error)
             self.note_failure(trouble, asked_at)
             raise trouble from error
-        self._note(self._state.succeeded(self._now(), asked_at))
+        self._note_success(asked_at)
         return answer
 
     def note_failure(self, error: RetryError, asked_at: float) -> None:
         """A try begun at `asked_at` failed: leave the store alone for a while."""
         refused = isinstance(error, StoreRefusedError)
         self._note(self._state.failed(self._now(), asked_at, str(error), refused=refused))
+
+    def _note_success(self, asked_at: float) -> None:
+        self._answered_at = self._now()
+        self._note(self._state.succeeded(self._answered_at, asked_at))
+
+    def _give_up_if_silent(self) -> None:
+        try:
+            self._require_answers(min(task.asked_at for task in self._tasks.values()))
+        except StoreError as error:
+            self.note_failure(error, self._now())
+
+    def _require_answers(self, asked_at: float) -> None:
+        if self._now() - max(asked_at, self._answered_at) >= self._patience_secs:
+            raise StoreError(f"the store has answered nothing for {self._patience_secs:.1f} seconds")
 
     def _begin(self) -> None:
         while self._may_begin():
@@ -178,7 +202,7 @@ class Uploads:
         if future.cancelled():
             self._give_back(task)
         elif error is None:
-            self._note(self._state.succeeded(self._now(), task.asked_at))
+            self._note_success(task.asked_at)
             self._count(task)
         elif isinstance(error, SetAsideError) and task.owner is not None:
             task.owner.error = task.owner.error or error

@@ -3,12 +3,14 @@
 import os
 import random
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from collector.config import SupervisorConfig
 from collector.domain.errors import StoreError, StoreRefusedError
 from collector.processes import takeover
 from collector.processes.archiver import Archiver
@@ -421,6 +423,28 @@ def test_a_set_that_cannot_be_opened_is_told_waits_alone_and_goes_up_once_it_can
     assert len(world.heard("archiving_held_up")) == 1
     assert world.reports[-1]["last_error"] is None
     assert world.reports[-1]["backlog_segments"] == 0
+
+
+@pytest.mark.parametrize("stalled", ["put", "read"])
+def test_a_stop_does_not_wait_for_a_store_that_has_fallen_silent(world: World, stalled: str) -> None:
+    """Whether files are on their way up, or the store is asked about a segment."""
+    seal_all(world)
+    world.config = world.config.model_copy(update={"supervisor": SupervisorConfig(stop_timeout_secs=3.0)})
+    world.monotonic = time.monotonic  # type: ignore[method-assign]
+    over = threading.Event()
+
+    def stall(call: str, _key: str) -> None:
+        if call == stalled:
+            over.wait(300)
+
+    world.store.before = stall
+    try:
+        world.run()
+    finally:
+        over.set()
+    assert world.waiting() == IDS
+    (line,) = world.heard("segments_left_waiting")
+    assert line["error"] == "the store has answered nothing for 1.0 seconds"
 
 
 def rot(folder: Path, what: str) -> None:
