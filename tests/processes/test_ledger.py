@@ -393,9 +393,9 @@ def test_holes_are_judged_by_the_time_of_their_own_feed(world: World) -> None:
             journal.append_frames(now_ns, 0, [trade(missing)])
         sent += 1
     world.now_ns = START_NS + 3_600 * SEC_NS
-    for feed in ("f~rest", "g"):
+    for feed, symbols in (("f~rest", SYMBOLS), ("g", ("SOLUSDT",))):
         other = JournalWriter(
-            world.config.data_dir / "journal" / feed, FeedIdentity(feed, "binance", SYMBOLS, TYPES), 1, 1 << 30,
+            world.config.data_dir / "journal" / feed, FeedIdentity(feed, "binance", symbols, TYPES), 1, 1 << 30,
             lambda: world.now_ns,
         )  # fmt: skip
         body = encode_answer(Answer("BTCUSDT", "book_delta", "end"))
