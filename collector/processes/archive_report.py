@@ -9,6 +9,7 @@ from collector.domain.store_state import StoreState
 from collector.domain.throughput import Throughput
 from collector.processes.uploads import Uploads
 from collector.storage.sealing import sealed_segments
+from collector.storage.staged import SetSummary
 
 _USUAL_RATIO: Final = 0.1
 """Bytes of objects for each byte of a segment, until one was staged."""
@@ -37,6 +38,12 @@ class Progress:
     def last_error(self) -> str | None:
         """Why segments wait; None while nothing is wrong."""
         return self._store.error or self.trouble or next(iter(self.held.values()), None)
+
+    def note_archived(self, summary: SetSummary) -> None:
+        """The store has confirmed all of it."""
+        self.archived += 1
+        self.rows += summary.rows
+        self.bytes += summary.bytes
 
     def note_staged(self, segment_bytes: int, set_bytes: int) -> None:
         """A segment of so many bytes became files of so many."""

@@ -187,16 +187,9 @@ class Archiver:
     def _count(self, summary: SetSummary) -> None:
         del self._failures[summary.segment_id]
         self._takeover.forget(summary.segment_id)
-        self._progress.archived += 1
-        self._progress.rows += summary.rows
-        self._progress.bytes += summary.bytes
-        self._log.info(
-            "segment_archived",
-            segment=summary.segment_id,
-            rows=summary.rows,
-            gaps=summary.gaps,
-            objects=summary.objects,
-        )
+        self._progress.note_archived(summary)
+        about = {"rows": summary.rows, "gaps": summary.gaps, "objects": summary.objects}
+        self._log.info("segment_archived", segment=summary.segment_id, **about)
 
     def _take_out_failed(self, folder: Path, error: Exception) -> None:
         """A set that is not what was made is made again from its segment, or set aside if it has none any more.
