@@ -137,10 +137,13 @@ def _of_writer(view: View) -> Iterator[Value]:
 
 def _of_repair(view: View) -> Iterator[Value]:
     repair = view.role("repair")
-    for kind, waiting in repair.report.get("waiting", {}).items():
+    waits = repair.report.get("waiting", {})
+    for kind, waiting in waits.items():
         yield "collector_repair_requests_waiting", (kind,), waiting
-    for (_, kind), count in repair.by_label("answers"):
-        yield "collector_repair_answers_total", (str(kind),), count
+    # From 0 on: a counter that begins with its first answers shows no increase by them.
+    answered = dict.fromkeys(waits, 0) | {str(kind): count for (_, kind), count in repair.by_label("answers")}
+    for kind, count in answered.items():
+        yield "collector_repair_answers_total", (kind,), count
     for (_, *labels), count in repair.by_label("requests_failed"):
         yield "collector_repair_failures_total", tuple(map(str, labels)), count
     for budget, weight in repair.report.get("weight", {}).items():

@@ -57,6 +57,7 @@ def test_repair_tells_what_waits_what_came_and_what_it_costs() -> None:
     view = full_view()
     assert value(view, "collector_repair_requests_waiting", kind="book") == 2
     assert value(view, "collector_repair_answers_total", kind="trades") == 4
+    assert value(view, "collector_repair_answers_total", kind="checkpoint") == 0
     assert value(view, "collector_repair_failures_total", kind="trades", reason="refused") == 2
     assert value(view, "collector_repair_weight_used", budget="binance") == 1_250
     assert value(view, "collector_rest_clock_offset_seconds", feed="binance") == -0.012
