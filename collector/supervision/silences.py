@@ -1,6 +1,6 @@
 """Which streams are silent: without a durable row for longer than their own rhythm allows."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Final, NamedTuple
 
 from collector.config import Config
@@ -24,10 +24,12 @@ class Silence(NamedTuple):
 
 
 class _Known:
-    __slots__ = ("durable_us", "key", "rhythm")
+    __slots__ = ("durable_us", "feed", "interrupted", "key", "rhythm")
 
-    def __init__(self, key: StreamKey, rhythm: Rhythm) -> None:
+    def __init__(self, key: StreamKey, feed: str, rhythm: Rhythm) -> None:
         self.key = key
+        self.feed = feed
+        self.interrupted = False
         self.rhythm = rhythm
         self.durable_us = 0
 
@@ -40,13 +42,16 @@ class Silences:
         on_the_way_secs = config.writer.batch_interval_secs + REPORTING_SECS
         unlearned_secs = config.ingest.stale_timeout_secs + on_the_way_secs
         bounds = Bounds(unlearned_secs, min(_LOWEST_SECS + on_the_way_secs, unlearned_secs))
-        self.keys = [
-            StreamKey(feed.exchange, symbol, data_type)
+        feeds = {
+            StreamKey(feed.exchange, symbol, data_type): feed.name
             for feed in config.feed
             for symbol in feed.symbols
             for data_type in feed.data_types
-        ]
-        self._known: dict[tuple[str, ...], _Known] = {key: _Known(key, Rhythm(bounds, Learned())) for key in self.keys}
+        }
+        self.keys = list(feeds)
+        self._known: dict[tuple[str, ...], _Known] = {
+            key: _Known(key, feed, Rhythm(bounds, Learned())) for key, feed in feeds.items()
+        }
 
     @property
     def ready(self) -> bool:
@@ -58,16 +63,22 @@ class Silences:
         known = self._known.get(key)
         return known.rhythm.limit_secs if known else None
 
-    def note(self, streams: Iterable[StreamNumbers]) -> None:
-        """Take in when each stream last had a durable row."""
+    def note(self, streams: Iterable[StreamNumbers], interrupted: Container[str] = ()) -> None:
+        """Take in when each stream last had a durable row.
+
+        A time in which its feed is `interrupted`, by a trouble of the recorder's own, says nothing of its rhythm.
+        """
+        for known in self._known.values():
+            known.interrupted = known.interrupted or known.feed in interrupted
         for stream in streams:
             durable_us = stream[-1]
             known = self._known.get(stream[:3])
             if durable_us is None or known is None or durable_us == known.durable_us:
                 continue
-            if 0 < known.durable_us < durable_us:
+            if 0 < known.durable_us < durable_us and not known.interrupted:
                 known.rhythm.note((durable_us - known.durable_us) / 1e6)
             known.durable_us = durable_us
+            known.interrupted = known.feed in interrupted
 
     def silent(self, now_us: int, uptime_secs: float) -> list[Silence]:
         """Who is silent; before its first row a stream has as long as the recorder is up."""

@@ -32,6 +32,7 @@ class Status:
         self._silences = Silences(config)
         self.coverage = Coverage(self._silences.keys)
         self._segment_limit_bytes = config.segment.max_bytes
+        self._min_free_bytes = config.journal.min_free_bytes
         self._disk = DiskTrend(config.segment.interval_secs, config.journal.min_free_bytes)
         self._events = Events()
         self._started_us: int | None = None
@@ -49,6 +50,7 @@ class Status:
         journals = self._journals(known.now_us)
         error = self._role("archiver").report.get("last_error")
         store_error = redact_urls(error) if error else None
+        self._silences.note(self._role("writer").streams, self._interrupted(journals, known))
         silent = self._silences.silent(known.now_us, known.uptime_secs)
         self._cover(known.now_us, journals, silent)
         disk_full_in_secs = self._disk_full_in_secs(known)
@@ -87,7 +89,7 @@ class Status:
             journals=journals,
             store_error=store_error,
             quarantined=archiver.report.get("in_quarantine", 0),
-            refusing=self._refusing(known.uptime_secs),
+            refusing=self._refusing(known),
             silent=silent,
             open_segment_excess=writer.report.get("segments", {}).get("open_bytes", 0) / self._segment_limit_bytes,
             restarts_lately=self._restarts_lately(known),
@@ -107,7 +109,16 @@ class Status:
         for role, report in {**reports, SUPERVISOR: known.own}.items():
             self._roles[role] = self._role(role).after(report)
             self._events.take(role, report)
-        self._silences.note(self._role("writer").streams)
+
+    def _interrupted(self, journals: Sequence[Mapping[str, Any]], known: Knowledge) -> set[str]:
+        """Feeds that have no open connection, or rows that the writer has not come to."""
+        found = {journal["feed"] for journal in journals if journal["lag_secs"] > REPORTING_SECS}
+        found.update(child.name.partition(":")[2] for child in known.children if child.state in {"backoff", "failed"})
+        for feed in self._exchanges:
+            lines = self._role(f"ingest:{feed}").report.get("lines")
+            if lines and not any(line["state"] == "open" for line in lines):
+                found.add(feed)
+        return found
 
     def _cover(self, now_us: int, journals: Sequence[Mapping[str, Any]], silent: Sequence[Silence]) -> None:
         writer = self._role("writer")
@@ -126,24 +137,25 @@ class Status:
         if updated_us != self._writer_updated_us:
             self._writer_updated_us = updated_us
             self._bytes_then = {name: role.total("bytes") for name, role in self._roles.items()}
-        unreported_secs = (now_us - updated_us) / 1e6
+        return [self._journal(journal, (now_us - updated_us) / 1e6) for journal in report.get("journals", ())]
+
+    def _journal(self, journal: Mapping[str, Any], unreported_secs: float) -> dict[str, Any]:
         standing = unreported_secs > REPORTING_SECS
-        return [
-            {
-                "feed": journal["feed"],
-                "lag_bytes": journal["lag_bytes"] + (self._bytes_since(journal["feed"]) if standing else 0),
-                "lag_secs": round(journal["lag_secs"] + (unreported_secs if standing else 0.0), 3),
-                "files": journal["files"],
-            }
-            for journal in report.get("journals", ())
-        ]
+        lag_bytes = journal["lag_bytes"] + (self._bytes_since(journal["feed"]) if standing else 0)
+        # Where nothing waits nobody is behind, however long the writer has said nothing.
+        lag_secs = journal["lag_secs"] + (unreported_secs if standing and lag_bytes else 0.0)
+        return {**journal, "lag_bytes": lag_bytes, "lag_secs": round(lag_secs, 3)}
 
     def _bytes_since(self, feed: str) -> int:
         """What was received since the writer last reported."""
         name = f"ingest:{feed}"
         return self._role(name).total("bytes") - self._bytes_then.get(name, 0)
 
-    def _refusing(self, uptime_secs: float) -> list[str]:
+    def _refusing(self, known: Knowledge) -> list[str]:
+        """Below the mark it is every feed, whatever they say: on a full disk their numbers may not come."""
+        if known.disk_free_bytes is not None and known.disk_free_bytes < self._min_free_bytes:
+            return list(self._exchanges)
+        uptime_secs = known.uptime_secs
         for name, role in self._roles.items():
             refused = role.total("refused")
             if name.startswith("ingest:") and refused > self._refused.get(name, (0, 0.0))[0]:

@@ -7,6 +7,7 @@ from http import HTTPStatus
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from collector.domain.records import StreamKey
 from collector.supervision.health import RULES
 from collector.supervision.pages import pages
 from collector.supervision.status import Status
@@ -16,9 +17,11 @@ from tests.supervision.made import (
     NOW_US,
     SECOND_US,
     SILENT_AFTER_SECS,
+    STREAM,
     archiver,
     ingest,
     known,
+    line,
     reports,
     status,
     stream,
@@ -122,3 +125,25 @@ def test_a_reason_holds_as_long_as_its_cause(code: str) -> None:
 
 def test_every_reason_has_its_cause_here() -> None:
     assert list(CAUSES) == list(RULES)
+
+
+def test_a_disk_below_its_mark_is_over_budget_though_no_process_can_say_so() -> None:
+    view = status().look(reports(ingest(refused=0), writer()), known(disk_free_bytes=0))
+    codes = {reason["code"]: reason["text"] for reason in view.reasons}
+    assert codes["journal_over_budget"].endswith(": binance")
+    assert codes["disk_filling"] == "the disk is full"
+    view = status().look(reports(ingest(refused=0), writer()), known(disk_free_bytes=GIB))
+    assert "journal_over_budget" not in {reason["code"] for reason in view.reasons}
+
+
+def test_a_feed_without_an_open_connection_learns_no_rhythm() -> None:
+    told = status()
+    limits = []
+    for lines in ([line()], [line(state="connecting")]):
+        for secs in range(20):
+            told.look(reports(ingest(), writer(streams=[stream(last_durable_us=NOW_US + secs * SECOND_US)])), known())
+        told.look(reports(ingest(lines=lines), writer(streams=[stream(last_durable_us=NOW_US)])), known())
+        back = writer(streams=[stream(last_durable_us=NOW_US + 600 * SECOND_US)])
+        limits.append(told.look(reports(ingest(), back), known()).limit_secs(StreamKey(**STREAM)))
+        told = status()
+    assert limits == [50.0, 25.0]

@@ -69,6 +69,19 @@ def test_a_busy_stream_is_missed_sooner_than_one_that_is_not_known_yet() -> None
     assert silences.limit_secs(KEY) == 25.0
 
 
+def test_an_outage_that_the_recorder_knows_of_teaches_no_rhythm() -> None:
+    silences = Silences(CONFIG)
+    for age_secs in range(1_020, 1_000, -1):
+        silences.note(rows(float(age_secs)))
+    silences.note(rows(1_001.0), {"binance"})
+    silences.note(rows(1_001.0))
+    silences.note(rows(1.0))
+    assert silences.limit_secs(KEY) == 25.0
+    silences.note(rows(0.0), {"another"})
+    silences.note(rows(-100.0))
+    assert silences.limit_secs(KEY) == 50.0
+
+
 def test_a_row_seen_twice_is_no_interval_and_a_clock_set_back_is_none_either() -> None:
     silences = Silences(CONFIG)
     for age_secs in (0.0, 0.0, 3_600.0, 3_600.0):
