@@ -28,7 +28,7 @@ STEPS = 60
 class Shown:
     """Makes views of a recorder that has run for a day; what a test plants is seen in the next one."""
 
-    def __init__(self, symbols: Sequence[str], data_types: Sequence[str] = TYPES) -> None:
+    def __init__(self, symbols: Sequence[str], data_types: Sequence[str] = TYPES, known_hours: float = 24.0) -> None:
         # Symbols no settings would allow: the page must not depend on them.
         feed = FeedConfig().model_copy(update={"symbols": tuple(symbols), "data_types": tuple(data_types)})
         self.board = Status("4f2a9c01", Config(host_name="recorder-1", feed=(feed,)))
@@ -40,9 +40,11 @@ class Shown:
         self.repair: dict[str, Any] = {}
         self.late: dict[StreamKey, float] = {}
         self.children = {"ingest:binance": "running", "writer": "running", "archiver": "running"}
+        self.line_state = "open"
         self.uptime_secs = 0.0
         now_us = time.time_ns() // 1_000
-        for received_us in (now_us - (CELLS - 1) * CELL_US, now_us - CELL_US):
+        known_us = min(round(known_hours * 3600 * SECOND_US), (CELLS - 1) * CELL_US)
+        for received_us in (now_us - known_us, now_us - CELL_US):
             rows = [StreamNumbers(*key, last_received_us=received_us, last_durable_us=received_us) for key in self.keys]
             self.board.coverage.look(received_us, rows, [], [])
         for _ in range(STEPS):
@@ -90,7 +92,10 @@ class Shown:
         reports = {
             "ingest:binance": ingest(
                 frames=messages, bytes=messages * 640, updated_us=now_us,
-                lines=[line(last_data_us=now_us - 20_000), line(line=1, last_data_us=now_us - 50_000)],
+                lines=[
+                    line(line=number, state=self.line_state, last_data_us=now_us - 20_000 - 30_000 * number)
+                    for number in range(2)
+                ],
             ),
             "writer": writer(
                 messages=messages, stored=messages - 900, undecodable=0, updated_us=now_us, gap_rows=self.gaps,

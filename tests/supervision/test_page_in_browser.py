@@ -70,6 +70,31 @@ def test_a_recorder_that_records_says_so_and_shows_what_flows(visitor: Visitor, 
     assert page.locator("[aria-live], [role=status], [role=alert]:visible").count() == 1
 
 
+def test_a_recorder_without_an_open_connection_is_not_said_to_record(
+    visitor: Visitor, serve: Callable[..., Served]
+) -> None:
+    shown = small()
+    served = serve(shown.look())
+    page = visitor.open(served.url)
+    expect(page.locator("h1")).to_have_text("Recording")
+    shown.line_state = "connecting"
+    served.view = shown.look()
+    expect(page.locator("h1")).to_have_text("Reconnecting")
+    assert state(page) == "new"
+    shown.line_state = "open"
+    served.view = shown.look()
+    expect(page.locator("h1")).to_have_text("Recording")
+
+
+def test_the_parts_of_the_day_are_parts_of_what_is_known(visitor: Visitor, serve: Callable[..., Served]) -> None:
+    shown = Shown(["BTCUSDT"], known_hours=6.0)
+    page = visitor.open(serve(shown.look()).url)
+    expect(page.locator("h1")).to_have_text("Recording")
+    legend = page.locator("#legend").inner_text()
+    assert sum(float(share) for share in re.findall(r"([\d.]+) %", legend)) == 100.0
+    assert re.search(r"Nothing known\s+1[78] h", legend)
+
+
 def test_it_says_in_words_what_is_wrong_until_it_is_well_again(visitor: Visitor, serve: Callable[..., Served]) -> None:
     shown = small()
     served = serve(shown.look())
@@ -124,7 +149,7 @@ def test_the_strips_show_the_gaps_that_are_there_and_the_worst_come_first(
     assert any("url(" in fill for fill in fills)
     legend = dict(re.findall(r"(Gap|Gap, repaired)\s+([\d.]+ %)", page.locator("#legend").inner_text()))
     assert legend == {"Gap": "0.4 %", "Gap, repaired": "0.1 %"}
-    assert "99.6 %" in page.locator("#share").inner_text()
+    assert "99.6 % of the known five-minute cells without a gap" in page.locator("#share").inner_text()
 
 
 def test_what_happened_is_told_newest_first_and_an_outage_is_one_thing(

@@ -109,11 +109,12 @@ function showOverview(streams, coverage) {
   const seen = sums.r + sums.u + sums.p + sums.g;
   for (const item of $("legend").children) {
     const letter = item.dataset.state;
-    const of = letter === "." ? seen + sums["."] : seen;
-    say(item.querySelector("b"), percent(sums[letter], of));
+    // What is not known is no part of what is: a length of time, the mean of the streams.
+    const unknown = span((sums["."] * coverage.cell_secs) / Math.max(1, streams.length));
+    say(item.querySelector("b"), letter === "." ? unknown : percent(sums[letter], seen));
     item.hidden = !sums[letter] && letter !== "g" && letter !== "r";
   }
-  say($("share"), seen ? (sums.g ? `${percent(seen - sums.g, seen)} of the known time without a gap` : "no gap that is known") : "nothing is known yet");
+  say($("share"), seen ? (sums.g ? `${percent(seen - sums.g, seen)} of the known five-minute cells without a gap` : "no gap that is known") : "nothing is known yet");
   say(overview.title, `All ${number(streams.length)} streams together: ${STATES.map(([letter, word]) => `${word} ${percent(sums[letter], seen + sums["."])}`).join(", ")}`);
   const ended = coverage.ended_at_ms;
   if (overview.ended !== `${ended} ${width}`) { overview.ended = `${ended} ${width}`; axis(overview.axis, ended, width); }

@@ -90,7 +90,8 @@ function judge(data) {
   if (reasons.length) {
     const first = HEADLINES[reasons[0].code] || "Something is wrong";
     verdict("ill", reasons.length > 1 ? `${first}, and ${reasons.length - 1} more` : first);
-  } else verdict(data.ready ? "well" : "new", data.ready ? "Recording" : "Starting, nothing stored yet");
+  } else if (data.ready && !total(data.feeds, "connections_open")) verdict("new", "Reconnecting");
+  else verdict(data.ready ? "well" : "new", data.ready ? "Recording" : "Starting, nothing stored yet");
   const said = JSON.stringify(reasons);
   if (judge.said !== said) {
     judge.said = said;
