@@ -68,8 +68,8 @@ class Silences:
 
         A time in which its feed is `interrupted`, by a trouble of the recorder's own, says nothing of its rhythm.
         """
-        for known in self._known.values():
-            known.interrupted = known.interrupted or known.feed in interrupted
+        for each in self._known.values():
+            each.interrupted = each.interrupted or each.feed in interrupted
         for stream in streams:
             durable_us = stream[-1]
             known = self._known.get(stream[:3])
