@@ -55,7 +55,7 @@ def test_what_the_made_up_exchange_fails_to_send_is_fetched(demo: tuple[Path, st
     fetched = polars_rows(f"""
         SELECT trade_id FROM read_parquet('{demo[0]}/data/archive/*/data_type=trade/**/*.parquet') WHERE line = -1
     """)
-    assert {int(id_) for id_, status in missing if status == "repaired"} <= {id_ for (id_,) in fetched}
+    assert {id_ for id_, status in missing if status == "repaired"} <= {id_ for (id_,) in fetched}
 
 
 def test_the_query_it_shows_runs(demo: tuple[Path, str]) -> None:
