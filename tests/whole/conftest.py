@@ -22,12 +22,16 @@ def shared_data() -> Path:
     return SHARED
 
 
-@pytest.fixture(autouse=True)
-def hangups_heeded() -> Iterator[None]:
-    """A recorder leaves an ignored SIGHUP ignored, as nohup wants it; these tests may themselves run under nohup."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+@pytest.fixture(autouse=True, scope="session")
+def signals_heeded() -> Iterator[None]:
+    """A recorder leaves an ignored signal ignored, as nohup and shells in the background set it; so may these tests run."""
+    before = {
+        number: signal.signal(number, handler)
+        for number, handler in ((signal.SIGHUP, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler))
+    }
     yield
-    signal.signal(signal.SIGHUP, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
