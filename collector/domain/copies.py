@@ -16,7 +16,7 @@ from collector.domain.gaps import Allowance
 from collector.domain.hearing import Hearing
 from collector.domain.records import IdRule
 from collector.domain.sequence.holes import MAX_ASKED_HOLES, REFUSED, Finding, Hole, forget, settle
-from collector.domain.sequence.rules import RISING, RULES, Ids, Mark
+from collector.domain.sequence.rules import RULES, Ids, Mark
 
 RECENT_IDS: Final = 256
 """How many of a stream's newest ids are remembered at least."""
@@ -161,9 +161,7 @@ class StreamMemory:
         if self._dense and (cause != REFUSED or self.progress.suspect is None):
             self.progress.suspect = cause
 
-    def settle(
-        self, now_us: int, *, all_due: bool = False, most_asked: int = MAX_ASKED_HOLES
-    ) -> list[Finding]:  # fmt: skip
+    def settle(self, now_us: int, *, all_due: bool = False, most_asked: int = MAX_ASKED_HOLES) -> list[Finding]:
         """The holes whose row is due. Call it while `unsettled`. At most so many that are asked for are remembered."""
         progress = self.progress
         # First: those found below are asked for after this call.
@@ -187,7 +185,7 @@ class StreamMemory:
             return Verdict.NEW
         newest[line] = message_id
         # The usual case needs no rule.
-        if message_id > last or RISING.judge(Mark(last), Ids(message_id, message_id)) is None:
+        if message_id > last or self._rule.judge(Mark(last), Ids(message_id, message_id)) is None:
             return Verdict.NEW
         self.stepped_back_from = last
         return Verdict.BACK

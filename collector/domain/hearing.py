@@ -37,9 +37,7 @@ def end_of_silence(key: StreamKey, since_us: int, now_us: int, *, nothing_missin
     return _row(key, since_us, ended_us, "unrepairable", None, ended_us)
 
 
-def _row(
-    key: StreamKey, since_us: int, ended_us: int | None, status: str, repaired_by: str | None, now_us: int
-) -> Gap:  # fmt: skip
+def _row(key: StreamKey, since_us: int, ended_us: int | None, status: str, repaired_by: str | None, now_us: int) -> Gap:
     name = gap_id(key, 0, "silence", None, since_us)
     return Gap(
         name, key.data_type, "silence", "exchange", None, None, None, since_us, ended_us, None, status, repaired_by,

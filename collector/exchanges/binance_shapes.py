@@ -1,7 +1,7 @@
 """How Binance's messages are read: from a frame to a struct, from a struct to a typed row.
 
-Frames come wrapped, as combined streams send them; what REST answers is bare. Prices and sizes are decimals in quotes, times are integer
-milliseconds. A struct names with ClassVars the numbers and book sides that `rows` turns into doubles.
+Frames come wrapped, as combined streams send them; what REST answers is bare. Prices and sizes are decimals in quotes,
+times are integer milliseconds. A struct names with ClassVars the numbers and book sides that `rows` turns into doubles.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -150,14 +150,11 @@ class Finding(NamedTuple):
         return Gap(
             gap_id(key, self.series, "sequence", expected, hole.since_us), key.data_type, "sequence", hole.cause,
             expected, actual, None if chained else hole.missing, hole.since_us, None if hole.lasts else hole.until_us,
-            None, self.status,
-            self.repaired_by, hole.detected_us,
+            None, self.status, self.repaired_by, hole.detected_us,
         )  # fmt: skip
 
 
-def settle(
-    holes: list[Hole], allowance: Allowance, series: int, now_us: int, *, all_due: bool
-) -> list[Finding]:  # fmt: skip
+def settle(holes: list[Hole], allowance: Allowance, series: int, now_us: int, *, all_due: bool) -> list[Finding]:
     """Say which holes have a row due, and drop those that have filled; changes `holes` and `allowance`."""
     changing = [hole for hole in holes if hole.state in {"changed", "ending", "lasting"}]
     due = [hole for hole in holes if hole.state == "pending" and hole.parts and (all_due or _is_due(hole, now_us))]

@@ -5,6 +5,7 @@ A rule remembers nothing itself. What it needs of the messages before is a `Mark
 asked. Which exchange numbers how: docs/ADD_AN_EXCHANGE.md.
 """
 
+from abc import ABC, abstractmethod
 from enum import Enum
 from typing import Final, NamedTuple
 
@@ -51,16 +52,16 @@ class Scope(Enum):
     """All streams of a connection count together; the count begins anew with the connection."""
 
 
-class Rule:
+class Rule(ABC):
     """Judges one scheme's ids."""
 
     scope: Scope = Scope.STREAM
     proves_continuity: bool = True
     """Whether a break is proof of loss, and no break proof of none."""
 
+    @abstractmethod
     def judge(self, mark: Mark, ids: Ids) -> Break | None:
         """Say what is wrong with a message, and move the mark on; one that comes from behind leaves it where it is."""
-        raise NotImplementedError
 
 
 class Contiguous(Rule):
