@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -75,13 +76,10 @@ class RestClient:
         self._pool.clear()
 
     def _body(self, response: urllib3.BaseHTTPResponse) -> bytes:
-        try:
-            pieces = list(self._pieces(response))
-        except BaseException:
-            response.close()
-            raise
-        response.release_conn()
-        return b"".join(pieces)
+        with closing(response):  # a connection whose answer was read whole has gone back to the pool by then
+            body = b"".join(self._pieces(response))
+            response.release_conn()
+            return body
 
     def _pieces(self, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
         deadline = self._clock.monotonic() + ANSWER_SECS

@@ -86,9 +86,8 @@ def make_set(staging: Path, name: str, write: Callable[[Path], Manifest]) -> Pat
     try:
         (part / MANIFEST_NAME).write_bytes(write(part).encode())
         part.rename(folder)
-    except BaseException:
+    finally:
         _remove(part)
-        raise
     return folder
 
 
