@@ -1,37 +1,69 @@
-"""A small file that processes share under a lock: read, changed and written by one of them at a time."""
+"""A budget that processes share through a small file: read, changed and written by one of them at a time, under a lock."""
 
 import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
 BUSY_SECS: Final = 0.05
 """How long to wait while another holds the file: it holds it for the time of one small write."""
 
-Content = TypeVar("Content", bound=msgspec.Struct)
+
+class Banned(msgspec.Struct, forbid_unknown_fields=True):
+    """What every such file holds; times are seconds since the epoch, because processes share no other clock."""
+
+    banned_at: float = 0.0
+    banned_secs: float = 0.0
+
+    def ban(self, secs: float, now: float) -> None:
+        """Begin a ban, unless one lasts longer."""
+        if secs > self.ban_left_secs(now):
+            self.banned_at, self.banned_secs = now, secs
+
+    def ban_left_secs(self, now: float) -> float:
+        """How much is left of it; a beginning in the future (the wall clock stepped back) does not count."""
+        return 0.0 if self.banned_at > now else max(0.0, self.banned_at + self.banned_secs - now)
+
+
+Content = TypeVar("Content", bound=Banned)
 Result = TypeVar("Result")
 
 
-class SharedFile:
-    """One struct in one file. A file that cannot be read begins anew: forgetting is better than never going on."""
+class SharedBudget(Generic[Content]):
+    """One struct in one file. A file that cannot be read begins anew: forgetting is better than never going on.
 
-    def __init__(self, path: Path) -> None:
+    No call blocks. All raise OSError if the file cannot be opened or written.
+    """
+
+    def __init__(self, path: Path, kind: type[Content], now_ns: Callable[[], int]) -> None:
         self._path = path
+        self._kind = kind
+        self._now_ns = now_ns
 
-    def change(self, kind: type[Content], rule: Callable[[Content], Result]) -> Result | None:
-        """What `rule` returns after it changed the content; None, and nothing done, while another holds the file.
+    def ban(self, secs: float) -> float:
+        """The exchange wants nothing from this address for so long; 0.0 once noted, else seconds after which to ask again."""
 
-        Never blocks. Raises OSError if the file cannot be opened or written.
-        """
+        def note(content: Content, now: float) -> float:
+            content.ban(secs, now)
+            return 0.0
+
+        return self._wait_secs(note)
+
+    def _wait_secs(self, rule: Callable[[Content, float], float]) -> float:
+        wait = self._change(rule)
+        return BUSY_SECS if wait is None else wait
+
+    def _change(self, rule: Callable[[Content, float], Result]) -> Result | None:
+        """What `rule` returns of content and wall time once it changed the content; None, and nothing done, if it is held."""
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             old = os.pread(fd, os.fstat(fd).st_size, 0)
-            content = _read(old, kind)
-            result = rule(content)
+            content = _read(old, self._kind)
+            result = rule(content, self._now_ns() / 1e9)
             new = msgspec.json.encode(content)
             if new != old:
                 # In place: a renamed file would leave a waiting process with a lock on the old one.
@@ -43,11 +75,6 @@ class SharedFile:
             return result
         finally:
             os.close(fd)
-
-
-def ban_left_secs(banned_at: float, banned_secs: float, now: float) -> float:
-    """How much is left of a ban; a beginning in the future (the wall clock stepped back) does not count."""
-    return 0.0 if banned_at > now else max(0.0, banned_at + banned_secs - now)
 
 
 def _read(data: bytes, kind: type[Content]) -> Content:

@@ -11,42 +11,38 @@ from typing import Final
 
 import msgspec
 
-from collector.feed.shared import BUSY_SECS, SharedFile, ban_left_secs
+from collector.feed.shared import Banned, SharedBudget
 
 RESERVE_SHARE: Final = 0.1
 """Of the exchange's whole weight this much stays unused by us, whatever the others at this address do."""
 
 
-class _Account(msgspec.Struct, forbid_unknown_fields=True):
-    """What the file holds; times are seconds since the epoch, because processes share no other clock."""
+class _Account(Banned):
+    """What the file holds."""
 
-    spent: list[tuple[float, int]] = []
+    spent: list[tuple[float, int]] = msgspec.field(default_factory=list)
     used_at: float = 0.0
     """When an answer last told the weight used."""
     used: int = 0
     """The weight used by everybody at this address, as then told, with what we have taken since."""
-    banned_at: float = 0.0
-    banned_secs: float = 0.0
 
 
-class WeightBudget:
+class WeightBudget(SharedBudget[_Account]):
     """At most `share` of the exchange's `weight` in any `window_secs`, over all processes that use the same file.
 
-    A single request that is larger than the share is let through when nothing else was asked within the window. A file
-    that cannot be read begins anew; times in the future (the wall clock stepped back) do not count. No call blocks. All
-    raise OSError if the file cannot be opened or written.
+    A single request that is larger than the share is let through when nothing else was asked within the window. Times in
+    the future (the wall clock stepped back) do not count.
     """
 
     def __init__(self, path: Path, weight: int, window_secs: float, share: float, now_ns: Callable[[], int]) -> None:
-        self._file = SharedFile(path)
+        super().__init__(path, _Account, now_ns)
         self._weight = weight
         self._window_secs = window_secs
         self._share = share
-        self._now_ns = now_ns
 
     def take(self, weight: int) -> float:
         """0.0 if a request of this weight may be made now, which is then noted; else seconds after which to ask again."""
-        return self._change(lambda account, now: self._take(account, weight, now))
+        return self._wait_secs(lambda account, now: self._take(account, weight, now))
 
     def note_used(self, used: int) -> float:
         """An answer told the weight used in this window by everybody; 0.0 once noted, else as `take`."""
@@ -55,32 +51,16 @@ class WeightBudget:
             account.used_at, account.used = now, used
             return 0.0
 
-        return self._change(note)
-
-    def ban(self, secs: float) -> float:
-        """The exchange wants no request from this address for so long; 0.0 once noted, else as `take`."""
-
-        def note(account: _Account, now: float) -> float:
-            if secs > ban_left_secs(account.banned_at, account.banned_secs, now):
-                account.banned_at, account.banned_secs = now, secs
-            return 0.0
-
-        return self._change(note)
+        return self._wait_secs(note)
 
     def spent(self) -> int | None:
         """What we have asked for within the window; None while another process holds the file."""
-        return self._file.change(
-            _Account, lambda account: sum(cost for _, cost in self._recent(account, self._now_ns() / 1e9))
-        )
-
-    def _change(self, change: Callable[[_Account, float], float]) -> float:
-        wait = self._file.change(_Account, lambda account: change(account, self._now_ns() / 1e9))
-        return BUSY_SECS if wait is None else wait
+        return self._change(lambda account, now: sum(cost for _, cost in self._recent(account, now)))
 
     def _take(self, account: _Account, weight: int, now: float) -> float:
         account.spent = self._recent(account, now)
         wait = max(
-            ban_left_secs(account.banned_at, account.banned_secs, now),
+            account.ban_left_secs(now),
             own_wait_secs(account.spent, now, weight, self._share * self._weight, self._window_secs),
             self._common_wait_secs(account, weight, now),
         )
