@@ -9,21 +9,7 @@ from hypothesis import strategies as st
 
 from collector.feed.budget import ConnectionBudget, wait_secs
 from collector.feed.shared import BUSY_SECS
-
-
-class WallClock:
-    """Seconds that a test sets."""
-
-    def __init__(self) -> None:
-        self.secs = 1_000_000.0
-
-    def now_ns(self) -> int:
-        return int(self.secs * 1e9)
-
-
-@pytest.fixture
-def clock() -> WallClock:
-    return WallClock()
+from tests.feed.clocks import WallClock
 
 
 @pytest.fixture

@@ -9,24 +9,9 @@ from hypothesis import strategies as st
 
 from collector.feed.shared import BUSY_SECS
 from collector.feed.weight import RESERVE_SHARE, WeightBudget, own_wait_secs
+from tests.feed.clocks import WallClock
 
 LIMIT, WINDOW_SECS = 6_000, 60.0
-MINUTE = 1_700_000_040.0
-
-
-class WallClock:
-    """Seconds that a test sets; they begin with one of the exchange's minutes."""
-
-    def __init__(self) -> None:
-        self.secs = MINUTE
-
-    def now_ns(self) -> int:
-        return int(self.secs * 1e9)
-
-
-@pytest.fixture
-def clock() -> WallClock:
-    return WallClock()
 
 
 @pytest.fixture
