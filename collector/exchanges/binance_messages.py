@@ -7,15 +7,17 @@ from typing import ClassVar, Final, Generic, Literal, TypeVar
 
 from msgspec import Struct, field
 
-from collector.domain.records import AggTradeRow, BookRow, BookTickerRow, TradeRow
+from collector.domain.records import BookRow, BookTickerRow
 from collector.exchanges.binance_shapes import (
     Id,
     Millis,
     Nullable,
     Shape,
+    agg_trade_row,
     book_row,
     book_shape,
     quote_shape,
+    trade_row,
     trade_shape,
 )
 
@@ -38,8 +40,7 @@ class Trade(Struct, Generic[Number_co], gc=False):
     numbers: ClassVar = ("price", "size")
     sides: ClassVar = ()
 
-    def row(self: "Trade[float | None]") -> TradeRow:
-        return TradeRow(str(self.id), self.price, self.size, "sell" if self.buyer_is_maker else "buy")
+    row = trade_row
 
 
 class AggTrade(Struct, Generic[Number_co], gc=False):
@@ -59,10 +60,7 @@ class AggTrade(Struct, Generic[Number_co], gc=False):
     numbers: ClassVar = ("price", "size")
     sides: ClassVar = ()
 
-    def row(self: "AggTrade[float | None]") -> AggTradeRow:
-        side = "sell" if self.buyer_is_maker else "buy"
-        first, last = str(self.first_trade_id), str(self.last_trade_id)
-        return AggTradeRow(str(self.id), self.price, self.size, side, first, last)
+    row = agg_trade_row
 
 
 class Quote(Struct, Generic[Number_co], gc=False):

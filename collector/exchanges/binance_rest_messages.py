@@ -7,16 +7,18 @@ from typing import ClassVar, Final, Generic
 
 from msgspec import Struct, field
 
-from collector.domain.records import AggTradeRow, BookRow, TradeRow
+from collector.domain.records import BookRow
 from collector.exchanges.binance_messages import Depth, Number_co, Side_co
 from collector.exchanges.binance_shapes import (
     Id,
     Millis,
     Nullable,
     Shape,
+    agg_trade_row,
     bare_book_shape,
     bare_trade_shape,
     book_row,
+    trade_row,
 )
 
 
@@ -32,8 +34,7 @@ class Trade(Struct, Generic[Number_co], gc=False):
     numbers: ClassVar = ("price", "size")
     sides: ClassVar = ()
 
-    def row(self: "Trade[float | None]") -> TradeRow:
-        return TradeRow(str(self.id), self.price, self.size, "sell" if self.buyer_is_maker else "buy")
+    row = trade_row
 
 
 class AggTrade(Struct, Generic[Number_co], gc=False):
@@ -50,10 +51,7 @@ class AggTrade(Struct, Generic[Number_co], gc=False):
     numbers: ClassVar = ("price", "size")
     sides: ClassVar = ()
 
-    def row(self: "AggTrade[float | None]") -> AggTradeRow:
-        side = "sell" if self.buyer_is_maker else "buy"
-        first, last = str(self.first_trade_id), str(self.last_trade_id)
-        return AggTradeRow(str(self.id), self.price, self.size, side, first, last)
+    row = agg_trade_row
 
 
 class TimedDepth(Struct, Generic[Side_co], gc=False):

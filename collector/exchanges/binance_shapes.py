@@ -142,6 +142,18 @@ def _with(needed: Any, keys: Documented) -> Any:
 _NO_LEVELS: Final[Any] = ((), ())
 
 
+def trade_row(message: Any) -> TradeRow:
+    """Of a struct with `id`, `price`, `size` and `buyer_is_maker`."""
+    return TradeRow(str(message.id), message.price, message.size, "sell" if message.buyer_is_maker else "buy")
+
+
+def agg_trade_row(message: Any) -> AggTradeRow:
+    """As `trade_row`, with `first_trade_id` and `last_trade_id`."""
+    side = "sell" if message.buyer_is_maker else "buy"
+    first, last = str(message.first_trade_id), str(message.last_trade_id)
+    return AggTradeRow(str(message.id), message.price, message.size, side, first, last)
+
+
 def book_row(
     first_id: int | None, last_id: int, previous_id: int | None, is_snapshot: bool, bids: Nullable, asks: Nullable
 ) -> BookRow:
