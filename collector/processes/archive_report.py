@@ -7,6 +7,7 @@ from typing import Any, Final
 from collector.domain.names import is_segment_id
 from collector.domain.store_state import StoreState
 from collector.domain.throughput import Throughput
+from collector.processes.held import Held
 from collector.processes.uploads import Uploads
 from collector.storage.sealing import sealed_segments
 from collector.storage.staged import SetSummary
@@ -18,11 +19,12 @@ _USUAL_RATIO: Final = 0.1
 class Progress:
     """Counts what was done and foretells how long the rest takes."""
 
-    def __init__(self, segments: Path, quarantine: Path, uploads: Uploads, store: StoreState) -> None:
+    def __init__(self, segments: Path, quarantine: Path, uploads: Uploads, store: StoreState, held: Held) -> None:
         self._segments = segments
         self._quarantine = quarantine
         self._uploads = uploads
         self._store = store
+        self._held = held
         self._throughput = Throughput()
         self._ratio = _USUAL_RATIO
         self.archived = 0
@@ -31,13 +33,11 @@ class Progress:
         self.bytes = 0
         self.trouble: str | None = None
         """What keeps segments from being staged; None while nothing does."""
-        self.held: dict[str, str] = {}
-        """Sets that cannot be read at present, by segment, each with the reason."""
 
     @property
     def last_error(self) -> str | None:
         """Why segments wait; None while nothing is wrong."""
-        return self._store.error or self.trouble or next(iter(self.held.values()), None)
+        return self._store.error or self.trouble or next(iter(self._held.reasons.values()), None)
 
     def note_archived(self, summary: SetSummary) -> None:
         """The store has confirmed all of it."""
@@ -68,7 +68,7 @@ class Progress:
             "store_tries_failed": sorted(map(list, self._store.failed_tries.items())),
             "store_state": self._store.state,
             "store_away_secs": round(self._store.away_secs(now), 3),
-            "backlog_segments": len({*sealed, *staged, *self.held}),
+            "backlog_segments": len({*sealed, *staged, *self._held.reasons}),
             "backlog_objects": self._uploads.objects_left,
             "backlog_bytes": self._uploads.bytes_left + unstaged_bytes,
             "backlog_since_us": min(since_us, default=None),

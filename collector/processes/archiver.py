@@ -25,6 +25,7 @@ from collector.processes.archive_report import Progress
 from collector.processes.archive_store import open_archive
 from collector.processes.context import Context
 from collector.processes.hands import Hands
+from collector.processes.held import Held
 from collector.processes.set_aside import SetAside
 from collector.processes.stager import MAX_ATTEMPTS, Stager
 from collector.processes.takeover import Takeover
@@ -49,9 +50,6 @@ _STOP_POLL_SECS: Final = 0.2
 
 _PATIENCE_SHARE: Final = 1 / 3
 """The share of the stop deadline for which a store that answers nothing is waited for: the stages before took some."""
-
-_TURNS: Final = 100
-"""Ended uploads that are taken in before the folder is looked at again."""
 
 _COLLECT_AFTER: Final = 50_000
 """Objects made before Python looks for cycles among them: rows are none, and the looking took a seventh of the time."""
@@ -84,10 +82,11 @@ class Archiver:
         self._set_aside = SetAside(
             store, data_dir, context.config.host_name, archive.compression_level, self._ask, context.log
         )
-        self._progress = Progress(self._segments, data_dir / "quarantine", self._uploads, self._state)
         self._pauses = Pauses(
             lambda: new_delays("away", archive.retry_base_delay_secs, archive.retry_max_delay_secs), self._now
         )
+        self._held = Held(self._pauses, context.log)
+        self._progress = Progress(self._segments, data_dir / "quarantine", self._uploads, self._state, self._held)
         self._turn = 0
         self._damaged: dict[str, Path] = {}
         self._failures: Counter[str] = Counter()
@@ -133,7 +132,7 @@ class Archiver:
 
     def _is_over(self) -> bool:
         """Whether there is nothing more to do before leaving; says what is left behind."""
-        held = set(self._progress.held)
+        held = set(self._held.reasons)
         left = {path.stem for path in sealed_segments(self._segments)} | {*self._uploads.ids, *self._damaged, *held}
         if not left and not self._uploads.delivered and not self._uploads.failed:
             return True
@@ -146,11 +145,7 @@ class Archiver:
 
     def _wait(self) -> None:
         """Until an upload ends or a segment is sealed, but not for long."""
-        if self._uploads.turn(TURN_SECS):
-            for _ in range(_TURNS):
-                if not self._uploads.turn(0.0):
-                    break
-        elif not self._uploads.is_busy:
+        if not self._uploads.turns(TURN_SECS) and not self._uploads.is_busy:
             soon = self._stopping or self._progress.last_error is not None
             self._context.receiver.wait(_STOP_POLL_SECS if soon else POLL_SECS)
 
@@ -165,15 +160,13 @@ class Archiver:
                 return
             self._uploads.delivered.popleft()
             self._progress.trouble = None
-        for name in [name for name in self._progress.held if self._pauses.is_over(name)]:
-            self._uploads.add(self._staging / name, ask_first=True)
+        for folder in (self._staging / name for name in self._held.due() if name not in self._uploads.ids):
+            if folder.exists():
+                self._uploads.add(folder, ask_first=True)
         failed = list(self._uploads.failed)
         self._uploads.failed.clear()
         for folder, reason in failed:
             self._take_out_failed(folder, reason)
-        for name in self._progress.held.keys() & {*self._uploads.ids, *self._damaged}:
-            del self._progress.held[name]
-            self._pauses.forget(name)
 
     def _remove(self, folder: Path, summary: SetSummary) -> None:
         """The store has confirmed all of it."""
@@ -186,23 +179,20 @@ class Archiver:
 
     def _count(self, summary: SetSummary) -> None:
         del self._failures[summary.segment_id]
+        self._held.release(summary.segment_id)
         self._takeover.forget(summary.segment_id)
         self._progress.note_archived(summary)
         about = {"rows": summary.rows, "gaps": summary.gaps, "objects": summary.objects}
         self._log.info("segment_archived", segment=summary.segment_id, **about)
 
     def _take_out_failed(self, folder: Path, error: Exception) -> None:
-        """A set that is not what was made is made again from its segment, or set aside if it has none any more.
-
-        One that cannot be read at present is tried again, less and less often.
-        """
+        """A set that is not what was made is made again from its segment, or set aside if it has none any more."""
         path = self._segments / f"{folder.name}.db"
         if isinstance(error, RetryError):
-            if folder.name not in self._progress.held:
-                self._log.warning("archiving_held_up", error=str(error))
-            self._progress.held[folder.name] = str(error)
-            self._pauses.begin(folder.name)
-        elif path.exists():
+            self._held.hold(folder.name, str(error))
+            return
+        self._held.release(folder.name)
+        if path.exists():
             remove_set(folder)
             self._note_attempt(path, error)
         else:
@@ -276,6 +266,7 @@ class Archiver:
             self._count(held)
             return
         summary = self._stager.stage(path)
+        self._held.release(path.stem)
         self._progress.note_staged(path.stat().st_size, summary.bytes)
         self._uploads.add(self._staging / path.stem, ask_first=False)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeGuard, TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
@@ -24,6 +24,8 @@ from collector.storage.objects import ObjectStore
 from collector.storage.staged import SetSummary, Upload, read_manifest, summary_of
 
 T = TypeVar("T")
+
+_TURNS: Final = 100
 
 
 class _Task(NamedTuple):
@@ -127,6 +129,14 @@ class Uploads:
             self._give_up_if_silent()
         return bool(ended)
 
+    def turns(self, secs: float) -> bool:
+        """As `turn`, and what ends meanwhile too, but not without end: the caller has other work."""
+        ended = self.turn(secs)
+        for _ in range(_TURNS):
+            if not ended or not self.turn(0.0):
+                break
+        return ended
+
     def ask(self, step: Callable[[], T], tick: Callable[[], None], turn_secs: float) -> T:
         """The answer of the store to something else; `tick` is called while it takes its time. Raises StoreError."""
         asked_at, future = self._now(), self._hands.submit(step)
@@ -204,7 +214,7 @@ class Uploads:
         elif error is None:
             self._note_success(task.asked_at)
             self._count(task)
-        elif isinstance(error, SetAsideError) and task.owner is not None:
+        elif task.owner is not None and _is_of_the_set(error):
             task.owner.error = task.owner.error or error
         elif isinstance(error, Exception):
             self.failed_uploads += task.upload is not None
@@ -254,6 +264,11 @@ class Uploads:
                 self._log.warning("store_refuses", error=change.error)
         for future in self._tasks:
             future.cancel()
+
+
+def _is_of_the_set(error: BaseException | None) -> TypeGuard[Exception]:
+    """Whether a file of the set is at fault, for good or for now, and not the store."""
+    return isinstance(error, SetAsideError | RetryError) and not isinstance(error, StoreError)
 
 
 def _trouble(error: Exception) -> RetryError:

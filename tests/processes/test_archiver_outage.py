@@ -395,13 +395,14 @@ def test_a_look_at_a_store_may_end_in_any_way(world: World) -> None:
     assert [entry["error"] for entry in world.heard("store_away")] == ["KeyError: 'ContentLength'"]
 
 
-def test_a_set_that_cannot_be_opened_is_told_waits_alone_and_goes_up_once_it_can(world: World) -> None:
+@pytest.mark.parametrize("which", ["manifest.json", "*.parquet"])
+def test_a_set_that_cannot_be_opened_is_told_waits_alone_and_goes_up_once_it_can(world: World, which: str) -> None:
     seal_all(world)
     away_until_stopped(world)
-    manifest = world.staging / IDS[1] / "manifest.json"
-    kept = manifest.rename(world.config.data_dir / "kept")
+    unread = min((world.staging / IDS[1]).glob(which))
+    kept = unread.rename(world.config.data_dir / "kept")
     # Stands for a file that may not be read: root reads every other.
-    manifest.symlink_to(manifest.name)
+    unread.symlink_to(unread.name)
     world.events.clear()
     world.run()
     assert world.waiting() == [IDS[1]], "the others went up, and the stop did not wait"
@@ -409,13 +410,14 @@ def test_a_set_that_cannot_be_opened_is_told_waits_alone_and_goes_up_once_it_can
     assert [entry["segments"] for entry in world.heard("segments_left_waiting")] == [1]
     assert world.reports[-1]["backlog_segments"] == 1
     assert IDS[1] in world.reports[-1]["last_error"]
+    assert world.reports[-1]["store_state"] == "there"
 
     world.events.clear()
     until = world.secs + 300.0
 
     def mend() -> None:
-        if world.secs >= until and manifest.is_symlink():
-            kept.rename(manifest)
+        if world.secs >= until and unread.is_symlink():
+            kept.rename(unread)
 
     world.on_wait = mend
     world.stop_when = lambda: world.waiting() == []

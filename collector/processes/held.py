@@ -1,0 +1,31 @@
+"""Sets that cannot be read at present: each is tried again, less and less often."""
+
+from structlog.typing import FilteringBoundLogger
+
+from collector.processes.archive_delays import Pauses
+
+
+class Held:
+    """Says in the log when one begins to be held."""
+
+    def __init__(self, pauses: Pauses, log: FilteringBoundLogger) -> None:
+        self._pauses = pauses
+        self._log = log
+        self.reasons: dict[str, str] = {}
+        """Why each cannot be read, by segment."""
+
+    def hold(self, segment_id: str, reason: str) -> None:
+        """Leave it alone for a while, each time longer."""
+        if segment_id not in self.reasons:
+            self._log.warning("archiving_held_up", error=reason)
+        self.reasons[segment_id] = reason
+        self._pauses.begin(segment_id)
+
+    def due(self) -> list[str]:
+        """Those that may be tried again."""
+        return [segment_id for segment_id in self.reasons if self._pauses.is_over(segment_id)]
+
+    def release(self, segment_id: str) -> None:
+        """It went up, is made anew, or will never be read; nothing where it was not held."""
+        if self.reasons.pop(segment_id, None) is not None:
+            self._pauses.forget(segment_id)
