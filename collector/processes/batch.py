@@ -28,8 +28,8 @@ class Counts:
     control: int = 0
     refused: int = 0
     gaps: int = 0
-    ledger: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
-    """Rows of the gap ledger by exchange, data type, kind and status."""
+    ledger: Counter[tuple[str, str, str, str, str]] = field(default_factory=Counter)
+    """Rows of the gap ledger by exchange, symbol, data type, kind and status."""
     newest_gaps: deque[tuple[str, str, Gap]] = field(default_factory=lambda: deque(maxlen=NEWEST_GAPS))
     """Rows of the gap ledger since the last report, each with its exchange and symbol."""
 

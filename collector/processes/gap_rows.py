@@ -21,7 +21,7 @@ class GapRows:
         """One row, whatever came before."""
         self.batch.add_gap(place, gap)
         self._counts.gaps += 1
-        self._counts.ledger[place.exchange, gap.stream_type, gap.kind, gap.status] += 1
+        self._counts.ledger[place.exchange, place.symbol, gap.stream_type, gap.kind, gap.status] += 1
         self._counts.newest_gaps.append((place.exchange, place.symbol, gap))
         stream = self._streams.get(place)
         if stream is not None:

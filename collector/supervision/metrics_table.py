@@ -28,7 +28,7 @@ METRICS: Final = {
     "collector_stream_last_received_timestamp_seconds": Metric("gauge", STREAM, "When the newest message was received."),
     "collector_stream_last_stored_timestamp_seconds": Metric("gauge", STREAM, "When a row last became durable."),
     "collector_stream_silence_limit_seconds": Metric("gauge", STREAM, "How long a configured stream may have no durable row before it is silent."),
-    "collector_gaps_total": Metric("counter", ("exchange", "data_type", "kind", "status"), "Rows written to the gap ledger."),
+    "collector_gaps_total": Metric("counter", (*STREAM, "kind", "status"), "Rows written to the gap ledger."),
     # Feeds
     "collector_frames_received_total": Metric("counter", FEED, "Frames appended to the journal."),
     "collector_frames_received_bytes_total": Metric("counter", FEED, "Their bytes."),

@@ -2,10 +2,9 @@
 
 from typing import Final
 
-from docs.dashboards.terms import NONE_IS_WELL, WIDE, Panel, Query, Row, host, per_second, risen
+from docs.dashboards.terms import NONE_IS_WELL, WIDE, Panel, Query, Row, host, per_second, risen, stream
 
 NOT_THERE: Final = host('state!="there"')
-TYPE: Final = host('exchange=~"$exchange"', 'data_type=~"$data_type"')
 
 GAPS = Row(
     "Gaps and connections",
@@ -18,9 +17,9 @@ GAPS = Row(
         ),
         Panel(
             "Gap rows by stream type",
-            "The same, by exchange and data type.",
+            "The same of the chosen streams, by exchange and data type.",
             (Query(
-                risen("collector_gaps_total", "exchange, data_type", TYPE),
+                risen("collector_gaps_total", "exchange, data_type", stream()),
                 "{{exchange}} {{data_type}}",
             ),),
             kind="bars", width=WIDE,

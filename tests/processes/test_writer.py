@@ -652,8 +652,8 @@ def test_the_report_counts_the_rows_of_the_gap_ledger_by_what_they_say(world: Wo
     journal.append_frames(START_NS + 3_000_000_000, 0, [trade(6)])
     world.run()
     assert sorted(world.numbers["ledger"]) == [
-        ("binance", "book_delta", "sequence", "open", 1),
-        ("binance", "trade", "sequence", "open", 1),
+        ("binance", "BTCUSDT", "book_delta", "sequence", "open", 1),
+        ("binance", "BTCUSDT", "trade", "sequence", "open", 1),
     ]
 
 
