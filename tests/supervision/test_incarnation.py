@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from multiprocessing import spawn
@@ -107,8 +106,8 @@ def test_a_life_that_ends_or_stands_inside_its_locks_holds_up_nobody(begin: Begi
     chance = random.Random(5)
     for _ in range(KILLS):
         life = begin(touch_everything)
-        wait_for(life.notices)
-        time.sleep(chance.uniform(0, 0.02))  # wherever it is then
+        turns = chance.randint(1, 5_000)
+        wait_for(lambda life=life, turns=turns: any(told.position >= turns for told in life.notices()))  # type: ignore[misc]
         assert life.pid is not None
         os.kill(life.pid, signal.SIGSTOP if stopped else signal.SIGKILL)
         promptly(use, life)
