@@ -8,14 +8,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-import structlog
-
-from collector.channel.channel import Notice
 from collector.config import BookConfig, Config, FeedConfig
 from collector.exchanges.registry import adapter
 from collector.feed.rest import Answer, RestError
 from collector.feed.weight import WeightBudget
-from collector.processes.context import Context
 from collector.processes.mender import Mender
 from collector.processes.repair import make_mender
 from collector.processes.writer import Writer
@@ -23,6 +19,7 @@ from collector.storage.journal import JournalWriter, journal_files
 from collector.storage.journal_format import FeedIdentity
 from collector.storage.requests import RequestFolder, request_folder
 from collector.storage.sealing import sealed_segments
+from tests.processes.stage import Stage
 
 START_NS = 1_700_000_040_000_000_000
 """The beginning of a minute."""
@@ -99,49 +96,16 @@ class FakeExchange:
         raise AssertionError(path)
 
 
-class World:
+class World(Stage):
     """Time passes only when somebody waits."""
 
     def __init__(self, folder: Path, *, symbols: tuple[str, ...] = ("BTCUSDT",), checkpoint_secs: float = 0.0) -> None:
         feed = FeedConfig(symbols=symbols, data_types=("book_delta", "trade"), name="f")
-        self.config = Config(data_dir=folder, feed=(feed,), book=BookConfig(checkpoint_interval_secs=checkpoint_secs))
-        self.now_ns = START_NS
-        self.secs = 0.0
+        book = BookConfig(checkpoint_interval_secs=checkpoint_secs)
+        super().__init__(Config(data_dir=folder, feed=(feed,), book=book), START_NS)
         self.exchange = FakeExchange(self)
         self.free_bytes = 1 << 40
-        self.notices: list[Notice] = []
-        self.events: list[str] = []
-        self._stopping: Callable[[], bool] = lambda: True
         self._number = 0
-
-    def sleep(self, secs: float) -> None:
-        self.secs += secs
-        self.now_ns += int(secs * 1e9)
-
-    def monotonic(self) -> float:
-        return self.secs
-
-    def wait(self, timeout_secs: float) -> Notice | None:
-        self.sleep(timeout_secs)
-        return None
-
-    def offer(self, notice: Notice) -> None:
-        self.notices.append(notice)
-
-    def context(self, role: str) -> Context:
-        def log(_logger: object, _level: str, event: Mapping[str, Any]) -> str:
-            self.events.append(event["event"])
-            raise structlog.DropEvent
-
-        class Clock:
-            monotonic = staticmethod(self.monotonic)
-            sleep = staticmethod(self.sleep)
-            now_ns = staticmethod(lambda: self.now_ns)
-
-        return Context(
-            role=role, config=self.config, sender=self, receiver=self, stopping=lambda: self._stopping(),  # noqa: PLW0108
-            report=lambda _numbers: None, log=structlog.wrap_logger(None, processors=[log]), clock=Clock,
-        )  # fmt: skip
 
     def mender(self) -> Mender:
         """A new incarnation's."""
@@ -165,11 +129,13 @@ class World:
             self.sleep(max(0.01, min(wait, 1.0)))
         return mender
 
-    def write(self, *, stop_after_secs: float = 0.0) -> None:
+    def write(
+        self, *, stop_after_secs: float = 0.0, report: Callable[[Mapping[str, Any]], None] = lambda _numbers: None
+    ) -> None:
         """Let a new writer work until nothing is left to read and so much time has passed, and stop it."""
         until = self.secs + stop_after_secs
-        self._stopping = lambda: self.secs >= until
-        Writer(self.context("writer"), adapter, lambda _feed: True, lambda _folder: self.free_bytes).run()
+        self.stop_when = lambda: self.secs >= until
+        Writer(self.context("writer", report), adapter, lambda _feed: True, lambda _folder: self.free_bytes).run()
 
     def journal(self) -> JournalWriter:
         """Of a new ingest."""

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -287,13 +286,8 @@ def test_what_repair_stores_is_no_sign_of_life(world: World) -> None:
     world.receive(trade(1), trade(3))
     settled(world)
     numbers: list[Any] = []
-    world.context = lambda role: _reporting(world, role, numbers)  # type: ignore[method-assign]
-    world.write()
+    world.write(report=numbers.append)
     assert [feed for feed, _, _ in numbers[-1]["to_receive"]] == []
-
-
-def _reporting(world: World, role: str, numbers: list[Any]) -> Any:
-    return replace(World.context(world, role), report=numbers.append)
 
 
 class KilledError(BaseException):

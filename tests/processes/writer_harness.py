@@ -3,57 +3,36 @@
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
-from collector.channel.channel import Notice
 from collector.config import Config, FeedConfig
 from collector.exchanges.registry import adapter
-from collector.processes.context import Context
 from collector.processes.writer import Writer
 from collector.storage.journal import JournalWriter
 from collector.storage.journal_format import FeedIdentity
 from collector.storage.sealing import sealed_segments
+from tests.processes.stage import Stage
 
 START_NS = 1_700_000_000_000_000_000
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 TYPES = ("book_snapshot", "book_delta", "trade")
 
 
-class World:
+class World(Stage):
     """A data directory, a clock that moves when told, and one feed whose ingest is this test."""
 
     def __init__(self, folder: Path, **sections: Any) -> None:
         feed = FeedConfig(symbols=SYMBOLS, data_types=TYPES, name="f", ws_url="ws://elsewhere")
-        self.config = Config(data_dir=folder, feed=(feed,), **sections)
-        self.now_ns = START_NS
-        self.secs = 0.0
-        self.stop_when: Callable[[], bool] = lambda: True
-        self.sent: list[tuple[float, Notice]] = []
+        super().__init__(Config(data_dir=folder, feed=(feed,), **sections), START_NS)
         self.numbers: Mapping[str, Any] = {}
         self.free = 1 << 40
         self.gone = False
-        self.events: list[str] = []
         self.sizes: list[int] = []
         self._numbers: Counter[str] = Counter()
-
-    def sleep(self, secs: float) -> None:
-        self.secs += secs
-        self.now_ns += int(secs * 1e9)
-
-    def monotonic(self) -> float:
-        return self.secs
-
-    def wait(self, timeout_secs: float) -> Notice | None:
-        self.sleep(timeout_secs)
-        return None
-
-    def offer(self, notice: Notice) -> None:
-        self.sent.append((self.secs, notice))
 
     def journal(
         self,
@@ -69,25 +48,7 @@ class World:
         return JournalWriter(folder, identity, self._numbers[feed], file_bytes, lambda: self.now_ns)
 
     def writer(self) -> Writer:
-        def log(_logger: object, _level: str, event: Mapping[str, Any]) -> str:
-            self.events.append(event["event"])
-            raise structlog.DropEvent
-
-        class Clock:
-            monotonic = staticmethod(self.monotonic)
-            sleep = staticmethod(self.sleep)
-            now_ns = staticmethod(lambda: self.now_ns)
-
-        context = Context(
-            role="writer",
-            config=self.config,
-            sender=self,
-            receiver=self,
-            stopping=lambda: self.stop_when(),  # noqa: PLW0108 -- it changes while the writer runs
-            report=lambda numbers: setattr(self, "numbers", numbers),
-            log=structlog.wrap_logger(None, processors=[log]),
-            clock=Clock,
-        )
+        context = self.context("writer", lambda numbers: setattr(self, "numbers", numbers))
         return Writer(context, adapter, lambda _feed: self.gone, lambda _folder: self.free)
 
     def run(self, *, stop_after_secs: float = 0) -> None:

@@ -1,0 +1,57 @@
+"""Where a process works in a test: on real files, with a clock that moves only while it waits, and a log that is a list."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+
+from collector.channel.channel import Notice
+from collector.config import Config
+from collector.processes.context import Context
+
+
+class Stage:
+    """Sender, receiver and clock of the process; `stop_when` tells it to leave."""
+
+    def __init__(self, config: Config, start_ns: int) -> None:
+        self.config = config
+        self.now_ns = start_ns
+        self.secs = 0.0
+        self.stop_when: Callable[[], bool] = lambda: True
+        self.sent: list[tuple[float, Notice]] = []
+        self.events: list[str] = []
+
+    def sleep(self, secs: float) -> None:
+        self.secs += secs
+        self.now_ns += int(secs * 1e9)
+
+    def monotonic(self) -> float:
+        return self.secs
+
+    def wait(self, timeout_secs: float) -> Notice | None:
+        self.sleep(timeout_secs)
+        return None
+
+    def offer(self, notice: Notice) -> None:
+        self.sent.append((self.secs, notice))
+
+    def context(self, role: str, report: Callable[[Mapping[str, Any]], None] = lambda _numbers: None) -> Context:
+        def log(_logger: object, _level: str, event: Mapping[str, Any]) -> str:
+            self.events.append(event["event"])
+            raise structlog.DropEvent
+
+        class Clock:
+            monotonic = staticmethod(self.monotonic)
+            sleep = staticmethod(self.sleep)
+            now_ns = staticmethod(lambda: self.now_ns)
+
+        return Context(
+            role=role,
+            config=self.config,
+            sender=self,
+            receiver=self,
+            stopping=lambda: self.stop_when(),  # noqa: PLW0108 -- it changes while the process runs
+            report=report,
+            log=structlog.wrap_logger(None, processors=[log]),
+            clock=Clock,
+        )
