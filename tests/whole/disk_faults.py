@@ -4,7 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,7 +24,8 @@ def require_strace() -> None:
 class DiskFault:
     """While it lasts, calls of a process (of all its threads) fail with `error`: those numbered `when`, thread by thread.
 
-    With `paths`, only calls on these files count. `find` tells which process; it is asked again if that has just ended.
+    With `aim`, only calls on the files it names count: it is asked again when none of them is left.
+    `find` tells which process; it is asked again if that has just ended.
     """
 
     def __init__(
@@ -35,17 +36,20 @@ class DiskFault:
         folder: Path,
         *,
         when: str = "1",
-        paths: Iterable[Path] = (),
+        aim: Callable[[], list[Path]] = list,
     ) -> None:
+        self._find, self._aim = find, aim
         self._output = folder / "strace.out"
         self._output.unlink(missing_ok=True)
-        only = [f"--trace-path={path}" for path in paths]
         faults = [f"--inject={call}:error={error}:when={when}" for call in calls.split(",")]
-        self._command = [f"--trace={calls}", *faults, *only, "-o", str(self._output)]
-        self._process = wait_for(lambda: self._attach(find()))
+        self._command = ["strace", "-f", f"--trace={calls}", *faults, "-A", "-o", str(self._output)]
+        self._paths: list[Path] = []
+        self._process = wait_for(self._attach)
 
-    def _attach(self, pid: int) -> "subprocess.Popen[str] | None":
-        process = subprocess.Popen(["strace", "-f", "-p", str(pid), *self._command], stderr=subprocess.PIPE, text=True)
+    def _attach(self) -> "subprocess.Popen[str] | None":
+        self._paths = self._aim()
+        command = [*self._command, *(f"--trace-path={path}" for path in self._paths), "-p", str(self._find())]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         assert process.stderr is not None
         said = process.stderr.readline()
         if "attached" in said:
@@ -60,7 +64,19 @@ class DiskFault:
 
     def wait(self, count: int = 1) -> None:
         """Wait until so many calls failed."""
-        wait_for(lambda: self.struck() >= count)
+
+        def look() -> bool:
+            if self._paths and not any(path.exists() for path in self._paths):  # done with before it was traced
+                self._detach()
+                self._process = wait_for(self._attach)
+            return self.struck() >= count
+
+        wait_for(look)
+
+    def _detach(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
+        self._process.communicate(timeout=60)
 
     def __enter__(self) -> Self:
         return self
@@ -68,6 +84,4 @@ class DiskFault:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGINT)
-        self._process.communicate(timeout=60)
+        self._detach()

@@ -90,7 +90,7 @@ def test_a_commit_that_fails_is_tried_again(world: tuple[Exchange, Recorder], tm
     log = opened.with_name(f"{opened.name}-wal")
     for calls, error in ((WRITES, "EIO"), (WRITES, "ENOSPC"), (SYNCS, "EIO")):
         before = len(recorded.logged("commit_recovered"))
-        with DiskFault(lambda: writer, calls, error, tmp_path, paths=[log]) as fault:
+        with DiskFault(lambda: writer, calls, error, tmp_path, aim=lambda: [log]) as fault:
             fault.wait()
         wait_for(lambda: len(recorded.logged("commit_recovered")) > before)  # noqa: B023 -- asked at once
     record_more(recorded)
@@ -103,9 +103,13 @@ def test_a_seal_that_fails_is_made_up_for_whether_or_not_the_writer_survives(
 ) -> None:
     _, recorded = world
     segments = recorded.data_dir / "segments"
-    for calls, error in (("pwrite64", "EIO"), ("fsync,fdatasync", "EIO"), ("rename", "ENOSPC")):
-        paths = [open_segment(recorded), segments, segments / "positions.json.new"]
-        with DiskFault(lambda: recorded.pid_of("writer"), calls, error, tmp_path, paths=paths) as fault:
+    aims: list[tuple[str, str, Callable[[], list[Path]]]] = [
+        ("pwrite64", "EIO", lambda: [open_segment(recorded)]),
+        (SYNCS, "EIO", lambda: [segments]),
+        ("rename", "ENOSPC", lambda: [segments / "positions.json.new", segments]),
+    ]
+    for calls, error, aim in aims:
+        with DiskFault(lambda: recorded.pid_of("writer"), calls, error, tmp_path, aim=aim) as fault:
             fault.wait()
         sealed = len(recorded.logged("segment_sealed"))
         wait_for(lambda: len(recorded.logged("segment_sealed")) > sealed)  # noqa: B023 -- asked at once
