@@ -91,8 +91,12 @@ def test_processes_are_known_by_the_runs_token(log: LogTail, start: Start, tmp_p
     assert not processes.is_ours(other.pid)
     processes.supervisor = ours.pid
     assert processes.of(SUPERVISOR) == [ours.pid]
-    processes.look()
-    assert processes.peak_bytes[SUPERVISOR] > 1_000_000
+
+    def peak_bytes() -> int:
+        processes.look()
+        return processes.peak_bytes[SUPERVISOR]
+
+    wait_for(lambda: peak_bytes() > 1_000_000)
 
 
 def test_a_process_that_has_ended_is_a_zombie_until_it_is_reaped_and_no_longer_ours(
