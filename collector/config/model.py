@@ -32,6 +32,7 @@ from collector.config.values import (
     not_below,
     some,
 )
+from collector.domain.records import StreamKey
 from collector.domain.rhythm import Bounds
 
 UNLEARNED_FACTOR = 10
@@ -61,6 +62,11 @@ class FeedConfig(Section):
     @classmethod
     def _default_to_exchange(cls, name: str, info: ValidationInfo) -> str:
         return name or str(info.data.get("exchange", ""))
+
+    @property
+    def streams(self) -> list[StreamKey]:
+        """Every stream it brings."""
+        return [StreamKey(self.exchange, symbol, data_type) for symbol in self.symbols for data_type in self.data_types]
 
 
 class IngestConfig(Section):

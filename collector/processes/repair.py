@@ -6,7 +6,7 @@ One thread a feed, so that an exchange that is slow holds up no other; the main 
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, Final
@@ -27,7 +27,7 @@ from collector.processes.mender import POLL_SECS, Mender
 from collector.processes.rest_host import Client, RestHost
 from collector.processes.rest_log import RestLog
 from collector.processes.space import measure_space, shortage
-from collector.storage.requests import RequestFolder, request_folder, unclaimed
+from collector.storage.requests import RequestFolder, claim, request_folder
 
 LEAVE_SECS: Final = 1.0
 """How long a thread may take to finish when this process leaves; one that waits for an exchange is left behind."""
@@ -51,12 +51,15 @@ def run(context: Context, adapter_of: Callable[[str], Adapter]) -> None:
         )
         for feed in feeds
     }  # fmt: skip
-    _Repair(context, menders, budgets, tell_unclaimed(context, menders)).run()
+    _Repair(context, menders, budgets, claim_requests(context, feeds)).run()
 
 
-def tell_unclaimed(context: Context, feeds: Collection[str]) -> int:
-    """Say in the log how many requests wait that belong to none of these feeds; they wait until theirs is back."""
-    found = unclaimed(context.config.data_dir, feeds)
+def claim_requests(context: Context, feeds: Iterable[FeedConfig]) -> int:
+    """Take over what waits for feeds that were renamed or left out, where one of these brings the stream.
+
+    Says in the log how many requests are nobody's; they wait until their feed is back.
+    """
+    found = claim(context.config.data_dir, {key: feed.name for feed in feeds for key in feed.streams})
     if found:
         context.log.warning("requests_unclaimed", feeds=found)
     return sum(found.values())

@@ -1,11 +1,12 @@
 """Requests to repair, one small file each: the writer puts them, repair removes them once their answer is safe."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 from collector.domain.errors import UndecodableError
+from collector.domain.records import UNKNOWN, StreamKey
 from collector.domain.repairs import Request, TradesRequest, decode_request, encode_request
 from collector.storage.durable import sync
 
@@ -56,10 +57,33 @@ class RequestFolder:
         return self._folder / f"{name}{_SUFFIX}"
 
 
-def unclaimed(data_dir: Path, feeds: Collection[str]) -> dict[str, int]:
-    """How many requests wait for each feed that is none of these. Raises OSError."""
-    paths = (data_dir / "repair").glob(f"*/*{_SUFFIX}")
-    return dict(sorted(Counter(path.parent.name for path in paths if path.parent.name not in feeds).items()))
+def claim(data_dir: Path, feed_of: Mapping[StreamKey, str]) -> dict[str, int]:
+    """Give requests of feeds that are none of these to the feed that brings their stream.
+
+    Returns how many are left over, by the feed they wait for. Killed meanwhile, it may be done again. Raises OSError.
+    """
+    feeds = set(feed_of.values())
+    left: Counter[str] = Counter()
+    for path in sorted((data_dir / "repair").glob(f"*/*{_SUFFIX}")):
+        if path.parent.name in feeds:
+            continue
+        feed = feed_of.get(_stream_of(path))
+        if feed is None:
+            left[path.parent.name] += 1
+            continue
+        folder = request_folder(data_dir, feed)
+        folder.mkdir(parents=True, exist_ok=True)
+        path.replace(folder / path.name)
+        sync(folder)
+    return dict(left)
+
+
+def _stream_of(path: Path) -> StreamKey:
+    """The stream a request is of; one of nobody's where it cannot be read."""
+    try:
+        return decode_request(path.read_bytes()).stream
+    except UndecodableError:
+        return StreamKey(UNKNOWN, UNKNOWN, UNKNOWN)
 
 
 def request_folder(data_dir: Path, feed: str) -> Path:

@@ -42,12 +42,7 @@ class Silences:
         on_the_way_secs = config.writer.batch_interval_secs + REPORTING_SECS
         unlearned_secs = config.ingest.stale_timeout_secs + on_the_way_secs
         bounds = Bounds(unlearned_secs, min(_LOWEST_SECS + on_the_way_secs, unlearned_secs))
-        feeds = {
-            StreamKey(feed.exchange, symbol, data_type): feed.name
-            for feed in config.feed
-            for symbol in feed.symbols
-            for data_type in feed.data_types
-        }
+        feeds = {key: feed.name for feed in config.feed for key in feed.streams}
         self.keys = list(feeds)
         self._known: dict[tuple[str, ...], _Known] = {
             key: _Known(key, feed, Rhythm(bounds, Learned())) for key, feed in feeds.items()

@@ -12,7 +12,7 @@ from collector.domain.records import Envelope
 from collector.domain.repairs import Answer
 from collector.exchanges.binance_rest import BinanceRest
 from collector.processes.patience import TRIES
-from collector.processes.repair import tell_unclaimed
+from collector.processes.repair import claim_requests
 from collector.processes.rest_log import RestLog
 from collector.storage.requests import RequestFolder, request_folder
 from collector.storage.segments import Segment
@@ -351,13 +351,28 @@ def test_a_kill_at_any_step_changes_nothing_in_the_end(
     assert world.waiting() == []
 
 
-def test_requests_of_a_feed_that_is_not_configured_are_told_and_stay(world: World) -> None:
+def test_requests_of_a_feed_that_was_renamed_are_the_new_ones(world: World) -> None:
+    world.exchange.trades["BTCUSDT"] = {1, 2, 3}
+    world.receive(trade(1), trade(3))
+    world.write()
+    folder = request_folder(world.config.data_dir, "f")
+    folder.rename(folder.with_name("before"))
+    assert claim_requests(world.context("repair"), world.config.feed) == 0
+    world.mend()
+    world.write()
+    assert world.stored() == [(1, 0), (3, 0), (2, -1)]
+    assert world.ledger()[-1] == ("2", 0, "repaired", "rest")
+    assert world.waiting() == []
+
+
+def test_requests_of_a_stream_that_is_not_configured_are_told_and_stay(world: World) -> None:
     world.receive(trade(1), trade(3), trade(5))
     world.write()
-    assert tell_unclaimed(world.context("repair"), {"f"}) == 0
+    other = world.config.feed[0].model_copy(update={"symbols": ("ETHUSDT",)})
+    assert claim_requests(world.context("repair"), world.config.feed) == 0
     assert world.events.count("requests_unclaimed") == 0
     folder = request_folder(world.config.data_dir, "f")
     folder.rename(folder.with_name("removed"))
-    assert tell_unclaimed(world.context("repair"), {"f"}) == 2
+    assert claim_requests(world.context("repair"), [other]) == 2
     assert world.events.count("requests_unclaimed") == 1
     assert len(list(folder.with_name("removed").glob("*.request"))) == 2

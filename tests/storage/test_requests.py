@@ -6,7 +6,7 @@ import pytest
 
 from collector.domain.records import StreamKey
 from collector.domain.repairs import BookRequest, Request, TradesRequest
-from collector.storage.requests import RequestFolder, request_folder
+from collector.storage.requests import RequestFolder, claim, request_folder
 
 TRADES = TradesRequest(StreamKey("binance", "BTCUSDT", "trade"), 0, "00ff", 101, 250, 1)
 BOOK = BookRequest(StreamKey("binance", "BTCUSDT", "book_delta"), 0, 77, 2)
@@ -55,3 +55,12 @@ def test_a_request_that_a_power_cut_left_without_content_is_removed_and_told(tmp
 def test_a_draft_is_no_request(tmp_path: Path) -> None:
     (tmp_path / f"{TRADES.name}.new").write_bytes(b"{")
     assert waiting(tmp_path) == []
+
+
+def test_requests_go_to_the_feed_that_brings_their_stream(tmp_path: Path) -> None:
+    before, now = RequestFolder(request_folder(tmp_path, "before")), request_folder(tmp_path, "now")
+    before.put([TRADES, BOOK])
+    (request_folder(tmp_path, "before") / "torn.request").write_bytes(b"{")
+    for _ in range(2):
+        assert claim(tmp_path, {TRADES.stream: "now"}) == {"before": 2}
+    assert waiting(now) == [TRADES]
