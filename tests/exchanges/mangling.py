@@ -32,6 +32,11 @@ def outcome(read: Decode, frame: bytes) -> object:
         return str(error)
 
 
+def is_short(reason: str) -> bool:
+    """Whether it fits a log line as it is."""
+    return reason.isascii() and reason.isprintable() and 0 < len(reason) < 150
+
+
 @st.composite
 def damaged(draw: st.DrawFn, frames: Sequence[bytes]) -> bytes:
     """A frame after a few cuts, insertions and repetitions."""

@@ -1,17 +1,16 @@
 """Typed rows of Binance's futures: ids and links of the book, exact doubles, and trades that are none."""
 
-import json
-import math
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
-from collector.domain.exact import to_double
 from collector.domain.records import AggTradeRow, BookRow, BookTickerRow, TradeRow
 from collector.exchanges.binance_futures import BinanceCoinm, BinanceUsdm
-from tests.exchanges.numbers import NOT_FINITE_DECIMALS, anything, numbers_of
+from tests.exchanges import rows
+from tests.exchanges.numbers import NOT_FINITE_DECIMALS
+from tests.exchanges.rows import altered, assert_told_alike, payload
 
 adapter = BinanceUsdm()
 
@@ -31,13 +30,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
 }
 
 
-def payload(data: dict[str, Any]) -> bytes:
-    return json.dumps({"stream": "x", "data": data}, separators=(",", ":")).encode()
-
-
-def only_row(data_type: str, data: dict[str, Any]) -> Any:
-    (row,) = adapter.rows(data_type, [payload(data)])
-    return row
+only_row = partial(rows.only_row, adapter)
 
 
 def test_every_data_type_has_its_row() -> None:
@@ -94,16 +87,6 @@ def test_decimals_are_the_texts_of_all_prices_and_sizes_that_become_columns() ->
     assert adapter.decimals("book_ticker", payload(TICKER)) == ["9.5", "0.5", "10", "1"]
 
 
-@given(st.sampled_from(sorted(MESSAGES)), st.data())
-def test_rows_and_decimals_tell_the_same_of_whatever_is_stored(data_type: str, data: st.DataObject) -> None:
-    message = dict(MESSAGES[data_type])
-    for name in data.draw(st.lists(st.sampled_from(sorted(message)), max_size=3)):
-        message[name] = data.draw(anything)
-    row = only_row(data_type, message)
-    texts = adapter.decimals(data_type, payload(message))
-    if row is None:
-        assert texts == []
-        return
-    numbers = list(numbers_of(row))
-    assert numbers == [to_double(text) for text in texts]
-    assert all(number is None or math.isfinite(number) for number in numbers)
+@given(altered(MESSAGES))
+def test_rows_and_decimals_tell_the_same_of_whatever_is_stored(message: tuple[str, dict[str, Any]]) -> None:
+    assert_told_alike(adapter, *message)

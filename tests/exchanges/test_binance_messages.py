@@ -1,18 +1,19 @@
 """Binance spot's typed rows: exact doubles, and no other number than the exchange sent."""
 
-import json
 import math
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from collector.domain.exact import to_double
 from collector.domain.records import AggTradeRow, BookRow, BookTickerRow, TradeRow
 from collector.exchanges.binance import Binance
-from tests.exchanges.numbers import NOT_FINITE_DECIMALS, anything, decimals, numbers_of
+from tests.exchanges import rows
+from tests.exchanges.numbers import NOT_FINITE_DECIMALS, decimals, numbers_of
+from tests.exchanges.rows import altered, assert_told_alike, payload
 
 adapter = Binance()
 
@@ -30,13 +31,7 @@ MESSAGES = {
 }
 
 
-def payload(data: dict[str, Any]) -> bytes:
-    return json.dumps({"stream": "x", "data": data}, separators=(",", ":")).encode()
-
-
-def only_row(data_type: str, data: dict[str, Any]) -> Any:
-    (row,) = adapter.rows(data_type, [payload(data)])
-    return row
+only_row = partial(rows.only_row, adapter)
 
 
 def test_every_data_type_has_its_row() -> None:
@@ -134,19 +129,9 @@ def test_every_double_is_the_nearest_to_its_decimal(bids: list[Any], asks: list[
     assert adapter.decimals("book_delta", payload({**DELTA, "b": bids, "a": asks})) == texts
 
 
-@given(st.sampled_from(sorted(MESSAGES)), st.data())
-def test_rows_and_decimals_tell_the_same_of_whatever_is_stored(data_type: str, data: st.DataObject) -> None:
-    message = dict(MESSAGES[data_type])
-    for name in data.draw(st.lists(st.sampled_from(sorted(message)), max_size=3)):
-        message[name] = data.draw(anything)
-    row = only_row(data_type, message)
-    texts = adapter.decimals(data_type, payload(message))
-    if row is None:
-        assert texts == []
-        return
-    numbers = list(numbers_of(row))
-    assert numbers == [to_double(text) for text in texts]
-    assert all(number is None or math.isfinite(number) for number in numbers)
+@given(altered(MESSAGES))
+def test_rows_and_decimals_tell_the_same_of_whatever_is_stored(message: tuple[str, dict[str, Any]]) -> None:
+    assert_told_alike(adapter, *message)
 
 
 def test_what_is_exact_as_decimal_stays_equal_as_double() -> None:
