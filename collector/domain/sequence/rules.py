@@ -22,8 +22,6 @@ class Ids(NamedTuple):
     last: int
     previous: int | None = None
     """The id it names as the last before its own, where it names one."""
-    parts: tuple[int, int] | None = None
-    """First and last of the finer ids summed up in it."""
 
 
 class Break(NamedTuple):
@@ -41,7 +39,6 @@ class Mark(msgspec.Struct, array_like=True):
     """Where a series stands."""
 
     last_id: int | None = None
-    last_part: int | None = None
 
 
 class Scope(Enum):
@@ -86,21 +83,6 @@ class Counter(Contiguous):
     scope = Scope.CONNECTION
 
 
-class Aggregates(Contiguous):
-    """Dense ids, and the trades summed up in a message begin right behind those of the one before: `f` = `l` + 1."""
-
-    def judge(self, mark: Mark, ids: Ids) -> Break | None:
-        found = super().judge(mark, ids)
-        if ids.parts is None or (found is not None and found.kind == "out_of_order"):
-            return found
-        (first, last), before = ids.parts, mark.last_part
-        mark.last_part = last
-        if found is not None or before is None or first == before + 1:
-            return found
-        missing = first - before - 1
-        return Break("sequence" if missing > 0 else "out_of_order", before + 1, first, max(missing, 0) or None)
-
-
 class Linked(Rule):
     """A message names the last one before it; how many ids lie between says nothing.
 
@@ -140,7 +122,6 @@ class Unverifiable(Rule):
 
 CONTIGUOUS: Final = Contiguous()
 COUNTER: Final = Counter()
-AGGREGATES: Final = Aggregates()
 LINKED: Final = Linked()
 RISING: Final = Rising()
 UNVERIFIABLE: Final = Unverifiable()

@@ -16,7 +16,6 @@ import pyarrow as pa
 
 from collector.domain.sequence import checksums
 from collector.domain.sequence.rules import (
-    AGGREGATES,
     CONTIGUOUS,
     COUNTER,
     LINKED,
@@ -53,16 +52,16 @@ def frames(path: Path) -> Iterator[tuple[str, str]]:
             yield line.conn, gzip.decompress(b64decode(line.raw)).decode() if line.enc else line.raw
 
 
-def ids(*numbers: int | str, **more: Any) -> Ids:
+def ids(*numbers: int | str, previous: int | None = None) -> Ids:
     first, last = int(numbers[0]), int(numbers[-1])
-    return Ids(first, last, **more)
+    return Ids(first, last, previous)
 
 
 def json_of(received: Iterator[tuple[str, str]], part: str) -> Iterator[tuple[str, Any]]:
     return ((conn, _decode(raw)) for conn, raw in received if part in raw)
 
 
-_BINANCE = re.compile(r'"(e|stream|s|U|u|pu|t|a|f|l)": ?("[^"]*"|-?\d+)')
+_BINANCE = re.compile(r'"(e|stream|s|U|u|pu|t|a)": ?("[^"]*"|-?\d+)')
 
 
 def binance(received: Iterator[tuple[str, str]]) -> Iterator[Said]:
@@ -77,7 +76,7 @@ def binance(received: Iterator[tuple[str, str]]) -> Iterator[Said]:
         elif "@trade" in name:
             yield CONTIGUOUS, key, ids(said["t"])
         elif "@aggTrade" in name:
-            yield AGGREGATES, key, ids(said["a"], parts=(int(said["f"]), int(said["l"])))
+            yield CONTIGUOUS, key, ids(said["a"])
         elif "@bookTicker" in name:
             yield RISING, key, ids(said["u"])
 

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from collector.domain.records import IdRule
 from collector.domain.sequence.rules import (
-    AGGREGATES,
     CONTIGUOUS,
     COUNTER,
     LINKED,
@@ -44,15 +43,11 @@ def linked(start: int, sizes: Iterable[int]) -> list[Ids]:
     return run
 
 
-def aggregates(start: int, sizes: Iterable[int]) -> list[Ids]:
-    return [Ids(n, n, parts=(ids.first, ids.last)) for n, ids in enumerate(covering(start, sizes), start)]
-
-
 def rising(start: int, sizes: Iterable[int]) -> list[Ids]:
     return [Ids(ids.last, ids.last) for ids in covering(start, sizes)]
 
 
-MAKERS = ((CONTIGUOUS, covering), (COUNTER, rising), (LINKED, linked), (AGGREGATES, aggregates), (RISING, rising))
+MAKERS = ((CONTIGUOUS, covering), (COUNTER, rising), (LINKED, linked), (RISING, rising))
 
 
 def judge(rule: Rule, run: Iterable[Ids]) -> list[Break | None]:
@@ -85,9 +80,6 @@ def test_what_is_removed_is_found_and_counted_where_it_can_be(
     run = linked(start, sizes)
     (found,) = filter(None, judge(LINKED, run[:first] + run[first + count :]))
     assert found == Break("sequence", run[first - 1].last, run[first + count].previous, None)
-    run = aggregates(start, sizes)
-    (found,) = filter(None, judge(AGGREGATES, run[:first] + run[first + count :]))
-    assert found == Break("sequence", run[first].first, run[first + count].first, count)
     run = rising(start, sizes)
     assert kinds(RISING, run[:first] + run[first + count :]) == []
 
@@ -112,11 +104,6 @@ def test_two_exchanged_are_a_hole_and_a_step_back_or_only_that(
         run[at], run[at + 1] = run[at + 1], run[at]
         expected = ["out_of_order"] if rule is RISING else ["sequence", "out_of_order"]
         assert kinds(rule, run) == expected
-
-
-def test_trades_missing_inside_aggregates_show_though_their_own_ids_are_whole() -> None:
-    run = [Ids(1, 1, parts=(10, 12)), Ids(2, 2, parts=(15, 15)), Ids(3, 3, parts=(15, 16))]
-    assert judge(AGGREGATES, run)[1:] == [Break("sequence", 13, 15, 2), Break("out_of_order", 16, 15, None)]
 
 
 def test_a_link_to_nothing_or_ahead_of_its_own_id_is_a_reset() -> None:
