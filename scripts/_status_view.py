@@ -234,7 +234,12 @@ def _event(event: Mapping[str, Any], width: int) -> Text:
     level, style = _LEVELS.get(event["level"], ("", ""))
     line = Text.assemble(
         (event["at"][11:19], "dim"), "  ", shown(event["process"]), "  ", (level + " " if level else "", style),
-        shown(event["event"], style or "bold"), "  ", shown(event["text"], "dim"),
+        shown(event["event"], style or "bold"), "  ", _repeated(event), shown(event["text"], "dim"),
     )  # fmt: skip
     line.truncate(width, overflow="ellipsis")
     return line
+
+
+def _repeated(event: Mapping[str, Any]) -> str:
+    times, first_at = event["times"], event["first_at"]
+    return f"{number(times)} times since {first_at[11:19]}  " if times > 1 else ""

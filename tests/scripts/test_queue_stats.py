@@ -533,9 +533,12 @@ def test_everything_fits_a_screen_with_some_streams_and_some_events(
             "process": "writer",
             "event": f"event_{n}",
             "text": "x" * 300,
+            "times": 1,
+            "first_at": f"2026-11-23T13:59:{n:02}.000000Z",
         }
         for n in range(30)
     ]
+    status["events"][-1].update(times=1_200, first_at="2026-11-23T09:12:44.000000Z")
     console = Console(width=columns, record=True, file=io.StringIO())
     console.print(view.fitted(status, NOW + timedelta(seconds=1), console, height))
     lines = console.export_text().splitlines()
@@ -543,6 +546,7 @@ def test_everything_fits_a_screen_with_some_streams_and_some_events(
     assert max(map(len, lines)) <= columns
     assert sum(line.startswith("binance") for line in lines) >= 3
     assert "event_29" in lines[-1]
+    assert "1,200 times since 09:12:44" in lines[-1]
 
 
 def test_a_screen_with_room_for_all_streams_shows_them_all_before_it_spends_lines_on_space(view: ModuleType) -> None:

@@ -165,6 +165,17 @@ def test_what_happened_is_told_newest_first_and_an_outage_is_one_thing(
     assert "Connected" not in titles.all_text_contents()
 
 
+def test_what_happens_again_and_again_is_one_line_with_a_count(visitor: Visitor, serve: Callable[..., Served]) -> None:
+    shown = small()
+    for tries in range(14):
+        shown.happen(0.5 - tries / 100, "warning", "connect_failed", f"line=0 error=refused retry_secs={tries}.5")
+    shown.happen(0.1, "info", "connected", "line=0")
+    page = visitor.open(serve(shown.look()).url)
+    line = page.locator("#events li", has_text="Could not connect")
+    expect(line).to_have_count(1)
+    expect(line).to_contain_text(re.compile("14 times since .*retry_secs=13.5"))
+
+
 def test_everything_can_be_done_from_the_keyboard(visitor: Visitor, serve: Callable[..., Served]) -> None:
     page = visitor.open(serve(small().look()).url)
     rows = page.locator("#list .row")

@@ -20,7 +20,10 @@ const bad = (level) => !["info", "debug", "good"].includes(level);
 function ofLog(event) {
   const level = GOOD.has(event.event) ? "good" : event.level in SIGNS ? event.level : "info";
   const text = [event.process, event.text].filter(Boolean).join("  ");
-  return { at: parsed(event.at), level: level === "critical" ? "error" : level, title: PLAIN[event.event] || event.event.replaceAll("_", " "), text };
+  return {
+    at: parsed(event.at), since: parsed(event.first_at), times: event.times, level: level === "critical" ? "error" : level,
+    title: PLAIN[event.event] || event.event.replaceAll("_", " "), text,
+  };
 }
 
 // An outage gives every stream a row: together they are one thing that happened.
@@ -36,17 +39,31 @@ function ofLedger(gaps) {
     const place = rows.length === 1 ? [gap.exchange, gap.symbol, gap.data_type].filter((word) => word !== "_").join(" ") : `${number(rows.length)} streams`;
     const lasted = gap.ended_at_ms == null ? "and lasts" : gap.ended_at_ms > gap.started_at_ms ? `of ${span((gap.ended_at_ms - gap.started_at_ms) / 1000)}` : "";
     const missing = rows.reduce((sum, row) => sum + (row.missing || 0), 0);
+    const at = Math.max(...rows.map((row) => row.detected_at_ms));
     return {
-      at: Math.max(...rows.map((row) => row.detected_at_ms)), level: repaired ? "good" : "gap",
+      at, since: at, times: 1, level: repaired ? "good" : "gap",
       title: `${repaired ? "Gap repaired" : "Gap"}: ${gap.kind.replaceAll("_", " ")} ${lasted}`.trim(),
       text: `${place}  cause ${gap.cause.replaceAll("_", " ")}${missing ? `, ${number(missing)} missing` : ""}`,
     };
   });
 }
 
+// Newest first: the same in a row is one line that says how often, and since when.
+function folded(events) {
+  const lines = [];
+  for (const event of events) {
+    const newer = lines.at(-1);
+    if (newer && newer.title === event.title && newer.text === event.text) { newer.times += event.times; newer.since = event.since; }
+    else lines.push(event);
+  }
+  return lines;
+}
+
+const repeated = (event) => (event.times > 1 ? [made("i", {}, `${number(event.times)} times since ${moment(event.since)}`)] : []);
+
 function showEvents(data, now) {
   const all = [...data.events.map(ofLog), ...ofLedger(data.gaps)].sort((a, b) => b.at - a.at);
-  const wanted = $("trouble").checked ? all.filter((event) => bad(event.level)) : all;
+  const wanted = folded($("trouble").checked ? all.filter((event) => bad(event.level)) : all);
   const some = wanted.slice(0, happened.most);
   const signature = JSON.stringify(some);
   if (signature !== happened.shown) {
@@ -54,7 +71,7 @@ function showEvents(data, now) {
     happened.times = some.map((event) => ({ at: event.at, node: made("time", { datetime: new Date(event.at).toISOString(), title: moment(event.at) }) }));
     $("events").replaceChildren(...some.map((event, index) =>
       made("li", { class: event.level }, happened.times[index].node, made("span", { class: "sign", "aria-hidden": "true" }, SIGNS[event.level]),
-        made("span", { class: "what" }, made("b", {}, event.title), made("span", {}, event.text)))));
+        made("span", { class: "what" }, made("b", {}, event.title), ...repeated(event), made("span", {}, event.text)))));
   }
   for (const { at, node } of happened.times) say(node, ago(at, now));
   $("quiet").hidden = some.length > 0;
