@@ -1,5 +1,6 @@
 """What an archive in a bucket asks of its server, tried with a real one."""
 
+import hashlib
 import time
 from base64 import b64decode
 from collections.abc import Callable
@@ -11,8 +12,10 @@ from moto import mock_aws
 
 from collector.domain.errors import StoreRefusedError
 from collector.storage import s3_client
+from collector.storage.objects import ObjectInfo
 from collector.storage.s3 import S3Store
 from collector.storage.s3_options import S3Options
+from tests.proxy import Proxy
 from tests.seaweed import Seaweed
 from tests.storage.s3_content import CONTENT, INFO, KEY, SHA256
 
@@ -39,6 +42,24 @@ class TestWhatIsStored:
         seaweed.store(bucket).put(KEY, source, SHA256)
         assert "ServerSideEncryption" not in seaweed.admin.head_object(Bucket=bucket, Key=KEY)
         assert seaweed.admin.get_object_tagging(Bucket=bucket, Key=KEY)["TagSet"] == []
+
+    @pytest.mark.parametrize(("size_bytes", "expects"), [(256 << 10, False), ((256 << 10) + 1, True)])
+    def test_only_before_a_large_object_the_server_is_asked_whether_it_wants_it(
+        self, seaweed: Seaweed, bucket: str, tmp_path: Path, size_bytes: int, expects: bool
+    ) -> None:
+        source = tmp_path / "source"
+        source.write_bytes(bytes(size_bytes))
+        sha256 = hashlib.sha256(bytes(size_bytes)).hexdigest()
+        asked = bytearray()
+
+        def note(block: bytes) -> bytes:
+            asked.extend(block)
+            return block
+
+        with Proxy(seaweed.port, note) as wire:
+            seaweed.store(bucket, endpoint_url=wire.endpoint_url).put(KEY, source, sha256)
+        assert (b"Expect: 100-continue" in asked) == expects
+        assert seaweed.store(bucket).head(KEY) == ObjectInfo(size_bytes, sha256)
 
     @pytest.mark.parametrize("in_parts", [False, True], ids=["no checksum", "a checksum of parts"])
     def test_an_object_whose_checksum_the_server_does_not_have_is_read_back(
