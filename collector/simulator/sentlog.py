@@ -2,8 +2,8 @@
 
 A data frame is logged when the kernel has taken its last byte: `{"at_ns", "connection", "stream", "raw"}`, or `b64`
 in place of `raw` where it is not text, and `fault` where a fault made or moved it. Other lines have an `event`:
-`connect`, `request`, `close`, `dropped` (with the frame), `stall`, `half`, `handshake_refused`. The lines of a
-connection stand in its order.
+`connect`, `request`, `close`, `dropped` (with the frame), `stall`, `half`, `handshake_refused`, and `rest`, a request
+over REST that no fault answered. The lines of a connection stand in its order.
 """
 
 import base64

@@ -164,7 +164,9 @@ class Simulator:
         if fault is not None and fault.kind == "hang":
             await asyncio.sleep(FOR_EVER_SECS if fault.secs is None else fault.secs)
         stale = fault is not None and fault.kind == "stale"
-        return self._rest.respond(request.method, request.target, time.time_ns() // 1_000_000, stale=stale)
+        response = self._rest.respond(request.method, request.target, time.time_ns() // 1_000_000, stale=stale)
+        self._log.event(None, "rest", path=request.target, status=response.status)
+        return response
 
     # WebSocket handshakes
 

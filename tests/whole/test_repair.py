@@ -7,9 +7,15 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from tests.whole.running import ROOT, Exchange, Recorder, wait_for
@@ -18,17 +24,32 @@ TYPES = ["book_delta", "book_ticker", "trade"]
 DEADLINE_SECS = 120
 
 
-def rows_of_gaps(recorded: Recorder, status: str) -> int:
-    """How many rows of that status the ledger has for trades, as /metrics says."""
+def counted(recorded: Recorder, metric: str, *wanted: str) -> int:
+    """The sum of a metric over all that has these labels, as /metrics says."""
     with urllib.request.urlopen(f"http://127.0.0.1:{recorded.port}/metrics", timeout=30) as answer:
         text = answer.read().decode()
-    found = re.findall(r"collector_gaps_total\{([^}]*)\} ([0-9.e+]+)", text)
-    wanted = ['data_type="trade"', 'kind="sequence"', f'status="{status}"']
+    found = re.findall(rf"{metric}\{{([^}}]*)\}} ([0-9.e+]+)", text)
     return sum(int(float(count)) for labels, count in found if all(label in labels for label in wanted))
+
+
+def rows_of_gaps(recorded: Recorder, status: str, data_type: str = "trade") -> int:
+    """How many rows of that status the ledger has for lost ids of a data type."""
+    wanted = [f'data_type="{data_type}"', 'kind="sequence"', f'status="{status}"']
+    return counted(recorded, "collector_gaps_total", *wanted)
 
 
 def wait_for_rows(recorded: Recorder, status: str, count: int) -> None:
     wait_for(lambda: recorded.alive() and rows_of_gaps(recorded, status) >= count, DEADLINE_SECS)
+
+
+def wait_until_all_came(recorded: Recorder, data_type: str = "trade") -> None:
+    """Wait until nothing is asked for, and every gap of the data type is repaired."""
+
+    def all_came() -> bool:
+        opened, repaired = (rows_of_gaps(recorded, status, data_type) for status in ("open", "repaired"))
+        return not any(recorded.status()["repair"]["waiting"].values()) and 0 < opened == repaired
+
+    wait_for(all_came, DEADLINE_SECS)
 
 
 def drop_trades(source: Exchange, count: int) -> None:
@@ -61,6 +82,15 @@ def logged_trades(source: Exchange) -> tuple[dict[int, tuple[float, float]], set
     return made, removed
 
 
+def checked_books(recorded: Recorder) -> list[dict[str, Any]]:
+    """What the tool says of each book, all of which agree with the exchange's best prices."""
+    check = [sys.executable, str(ROOT / "scripts/check_books.py"), str(recorded.data_dir / "archive"), "--json"]
+    checked = subprocess.run(check, capture_output=True, text=True, timeout=DEADLINE_SECS, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    books: list[dict[str, Any]] = json.loads(checked.stdout)["books"]
+    return books
+
+
 @pytest.mark.timeout(400)
 def test_trades_that_were_lost_come_back_and_every_book_can_be_rebuilt(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
@@ -80,11 +110,7 @@ def test_trades_that_were_lost_come_back_and_every_book_can_be_rebuilt(
     wait_for_rows(recorded, "open", 3)
     recorded.wait_for_messages(recorded.messages() + 300)
 
-    def all_came() -> bool:
-        waiting = recorded.status()["repair"]["waiting"]
-        return not any(waiting.values()) and rows_of_gaps(recorded, "open") == rows_of_gaps(recorded, "repaired")
-
-    wait_for(all_came, DEADLINE_SECS)
+    wait_until_all_came(recorded)
     assert recorded.stop() == 0
     source.stop()
 
@@ -113,9 +139,7 @@ def test_trades_that_were_lost_come_back_and_every_book_can_be_rebuilt(
         books = [row["last_id"] for row in deltas if row["is_snapshot"]]
         assert len(books) == len(set(books)) >= 1
         assert min(books) + 1 >= min(row["first_id"] for row in deltas if not row["is_snapshot"])
-    check = [sys.executable, str(ROOT / "scripts/check_books.py"), str(recorded.data_dir / "archive"), "--json"]
-    checked = subprocess.run(check, capture_output=True, text=True, timeout=DEADLINE_SECS, check=False)
-    assert checked.returncode == 0, checked.stdout + checked.stderr
+    checked_books(recorded)
 
 
 @pytest.mark.timeout(400)
@@ -141,3 +165,96 @@ def test_what_the_exchange_refuses_or_never_had_is_called_unrepairable(
         ("unrepairable", None, 2), ("unrepairable", None, 5), ("partly_repaired", "rest", 4),
     ]  # fmt: skip
     assert sum(row["line"] == -1 for row in recorded.table("trade")) == 60
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FUTURES_WEIGHTS = {"time": 1, "depth": 20, "aggTrades": 20}
+
+
+def lines_of(path: Path) -> Iterator[dict[str, Any]]:
+    """Half a minute of a recording, timed from its first line."""
+    with pa.input_stream(str(path), compression="zstd") as stream:
+        lines = [json.loads(line) for line in stream.read().splitlines()]
+    timed = [line for line in lines if line["recv_ts_us"] is not None and line["dir"] in {"in", "http"}]
+    begun_us = timed[0]["recv_ts_us"]
+    for line in timed:
+        if line["recv_ts_us"] - begun_us < 30_000_000:
+            yield {**line, "recv_ts_us": line["recv_ts_us"] - begun_us}
+
+
+def aggregates_in(lines: list[dict[str, Any]], symbol: str) -> dict[int, dict[str, Any]]:
+    """What the recorded aggregate trades of a symbol say, by id."""
+    frames = [json.loads(line["raw"]) for line in lines if f'"{symbol.lower()}@aggTrade"' in line["raw"][:40]]
+    said = [{name: frame["data"][name] for name in "apqflTm"} for frame in frames]
+    return {data["a"]: {**data, "p": float(data["p"]), "q": float(data["q"])} for data in said}
+
+
+def as_sent(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of an aggregate trade in the exchange's words."""
+    ids = {
+        name: int(row[column]) for name, column in (("a", "trade_id"), ("f", "first_trade_id"), ("l", "last_trade_id"))
+    }
+    traded_ms = (row["exchange_at"] - EPOCH) // timedelta(milliseconds=1)
+    return {**ids, "p": row["price"], "q": row["size"], "T": traded_ms, "m": row["side"] == "sell"}
+
+
+@pytest.mark.timeout(400)
+def test_futures_get_back_the_aggregates_and_books_their_exchange_gives_without_a_key(
+    tmp_path: Path, shared_data: Path, exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    folder = shared_data / "frames/binance_usdm"
+    lines = [*lines_of(folder / "cryptofeed_v3_BINANCE_FUTURES.jsonl.zst")]
+    singles = [line for line in lines_of(folder / "hftbacktest_btcusdt_20240718.jsonl.zst") if "@trade" in line["raw"]]
+    lines = sorted([*lines, *singles], key=lambda line: line["recv_ts_us"])
+    (recording := tmp_path / "recording.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    faults = [
+        "drop,after=3,next=2,stream=ctkusdt@aggTrade", "disconnect,after=8,stream=ctkusdt@aggTrade",
+        "drop,after=12,next=3,stream=sushiusdt@aggTrade", "drop,after=120,next=4,stream=sushiusdt@depth@100ms",
+        "drop,after=20,next=2,stream=btcusdt@trade",
+    ]  # fmt: skip
+    arguments = [text for fault in faults for text in ("--fault", fault)]
+    source = exchange("--replay", str(recording), "--speed", "3", "--clients", "3", *arguments)
+    market = {"exchange": "binance_usdm", "rest_url": source.rest_url}
+    types = ["agg_trade", "book_delta", "book_ticker"]
+    feeds = [
+        {**market, "name": "aggregates", "symbols": ["SUSHIUSDT", "CTKUSDT"], "data_types": types},
+        {**market, "name": "singles", "symbols": ["BTCUSDT"], "data_types": ["trade"]},
+    ]
+    recorded = recorder(source.ws_url, feed=feeds).start()
+    sent = {symbol: aggregates_in(lines, symbol) for symbol in feeds[0]["symbols"]}
+    stored = partial(counted, recorded, "collector_messages_stored_total", 'data_type="agg_trade"')
+    wait_for(recorded.status, DEADLINE_SECS)
+    wait_for(lambda: recorded.alive() and stored() == sum(map(len, sent.values())), DEADLINE_SECS)
+    wait_until_all_came(recorded, "agg_trade")
+    assert recorded.stop() == 0
+    source.stop()
+
+    fetched = []
+    for symbol, messages in sent.items():
+        rows = recorded.table("agg_trade", symbol)
+        assert sorted(map(as_sent, rows), key=itemgetter("a")) == list(messages.values())
+        fetched += [int(row["trade_id"]) for row in rows if row["line"] == -1]
+    gaps = newest_rows(recorded, "agg_trade")
+    assert {(row["status"], row["repaired_by"], row["missing"]) for row in gaps} == {("repaired", "rest", 0)}
+    assert sorted(fetched) == missed(gaps)
+    assert len(fetched) >= 5
+
+    (hole,) = newest_rows(recorded, "trade")
+    assert (hole["status"], hole["repaired_by"], hole["missing"]) == ("unrepairable", None, 2)
+    (hole,) = newest_rows(recorded, "book_delta")
+    assert (hole["status"], hole["missing"]) == ("unrepairable", None)
+    deltas = recorded.table("book_delta", "SUSHIUSDT")
+    assert hole["expected_id"] in {str(row["last_id"]) for row in deltas}
+    assert hole["actual_id"] in {str(row["previous_id"]) for row in deltas}
+    books = [row for row in deltas if row["is_snapshot"]]
+    assert {(row["line"], row["previous_id"], row["exchange_at"] is None) for row in books} == {(-1, None, False)}
+    assert len(books) >= 2
+    assert max(row["last_id"] for row in books) >= int(hole["actual_id"])
+    assert all(book["equal"] > 0 for book in checked_books(recorded))
+
+    targets = [line["path"] for line in source.sent() if line.get("event") == "rest"]
+    asked = [re.fullmatch(r"/fapi/v1/(\w+)(?:\?symbol=(?:SUSHI|CTK)USDT.*&limit=1000)?", target) for target in targets]
+    weights = Counter(FUTURES_WEIGHTS[match[1]] if match else None for match in asked)
+    budget = json.loads((recorded.data_dir / "run/weight-binance_usdm.json").read_bytes())
+    assert Counter(cost for _, cost in budget["spent"]) <= weights
+    assert weights.keys() == {1, 20}
