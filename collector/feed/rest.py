@@ -67,7 +67,7 @@ class RestClient:
                 timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_SECS, read=READ_TIMEOUT_SECS),
             )  # fmt: skip
             body = self._body(response)
-        except (HTTPError, OSError) as error:
+        except (HTTPError, OSError, ValueError) as error:  # ValueError: a chunk's length below zero is not wrapped
             raise RestError("unreachable", f"{type(error).__name__}: {error}") from error
         return Answer(response.status, response.headers, body, asked_ns, self._clock.now_ns())
 

@@ -99,6 +99,7 @@ def test_a_connection_is_kept_until_it_is_renewed(server: Server) -> None:
         b"nonsense\r\n\r\n",
         head("200 OK", 10) + b"half",
         head("200 OK", 4, "Content-Encoding: gzip") + b"none",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nhi\r\n0\r\n\r\n",
     ],
 )
 def test_what_is_no_whole_answer_is_tried_again(server: Server, sent: bytes) -> None:
