@@ -28,6 +28,7 @@ _TOO_MANY: Final = {403: "forbidden", 418: "rate_limited", 429: "rate_limited"}
 https://developers.binance.com/docs/binance-spot-api-docs/rest-api/general-information"""
 
 _MANY_BANS: Final = 10
+_MANY_DIGITS: Final = 9
 _PASSING: Final = frozenset({408, 425})
 _SERVER_ERROR: Final = 500
 _OK: Final = 200
@@ -92,7 +93,7 @@ class RestHost:
         except RestError as error:
             raise self.failed(kind, error.reason, str(error)) from error
         used = answer.headers.get(self._used_header, "")
-        if used.isascii() and used.isdigit():
+        if used.isascii() and used.isdigit() and len(used) <= _MANY_DIGITS:
             self._share(lambda: self._budget.note_used(int(used)))
         if answer.status in _TOO_MANY:
             banned = self._banned(kind, answer)
@@ -128,7 +129,8 @@ class RestHost:
 
     def _banned(self, kind: str, answer: Answer) -> NotNowError:
         asked_secs = retry_after_secs(answer.headers.get("Retry-After", ""), self._clock.now_ns() / 1e9)
-        secs = min(BAN_SECS * 2**self._bans, LONGEST_SILENCE_SECS) if asked_secs is None else asked_secs
+        # No time at all, or one that has passed by this machine's clock, is no answer: it would be asked without a pause.
+        secs = asked_secs or min(BAN_SECS * 2**self._bans, LONGEST_SILENCE_SECS)
         self._bans = min(self._bans + 1, _MANY_BANS)
         self.failures[kind, _TOO_MANY[answer.status]] += 1
         self._log.warning("rest_banned", status=answer.status, secs=secs)

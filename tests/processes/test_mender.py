@@ -195,7 +195,16 @@ def test_what_may_pass_is_tried_again_for_ever_and_ever_less_often(
     assert world.events.count("rest_failed") == world.events.count("rest_recovered") == 1
 
 
-@pytest.mark.parametrize(("status", "headers", "secs"), [(429, {"Retry-After": "17"}, 17), (418, {}, 120)])
+@pytest.mark.parametrize(
+    ("status", "headers", "secs"),
+    [
+        (429, {"Retry-After": "17"}, 17),
+        (418, {"Retry-After": "3600"}, 3600),
+        (418, {}, 120),
+        (429, {"Retry-After": "0"}, 120),
+        (429, {"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}, 120),
+    ],
+)
 def test_a_ban_is_obeyed_also_after_a_restart(world: World, status: int, headers: dict[str, str], secs: int) -> None:
     world.exchange.trades["BTCUSDT"] = {101}
     mender = world.mend()
@@ -208,6 +217,15 @@ def test_a_ban_is_obeyed_also_after_a_restart(world: World, status: int, headers
     world.mend(world.mender(), for_secs=30)
     assert world.exchange.asked[2][0] >= banned_at + secs - 0.1
     assert world.waiting() == []
+
+
+@pytest.mark.parametrize("used", ["9" * 20, "9" * 5_000, "-1", "1e9", ""])
+def test_a_used_weight_that_is_none_is_passed_over(world: World, used: str) -> None:
+    world.exchange.trades["BTCUSDT"] = {101}
+    world.exchange.answer(200, b'{"serverTime":1}', **{"X-MBX-USED-WEIGHT-1M": used})
+    world.requests.put([trades(101, 101)])
+    world.mend()
+    assert parts(world) == ["page", "end"]
 
 
 def test_a_book_older_than_the_break_is_fetched_again_on_a_new_connection(world: World) -> None:
