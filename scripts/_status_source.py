@@ -129,6 +129,10 @@ def _read_health(path: Path) -> Health | None:
         return None
 
 
+def _child(role: str, report: Mapping[str, Any], now_us: int) -> ChildState:
+    return ChildState(role, report["pid"], report["state"], 0, max(0.0, (now_us - report["updated_us"]) / 1e6))
+
+
 class Local:
     """The recorder that `config` describes: asked on its port, else read from the files it leaves in `run/`."""
 
@@ -186,7 +190,7 @@ class Local:
             self._status = (health.run_id, Status(health.run_id, self._config))
         reports = read_stats(self._config.data_dir / "run" / "stats")
         roles = sorted(reports, key=lambda role: (role == "archiver", role == "writer", role))
-        children = [ChildState(role, reports[role]["pid"], reports[role]["state"], 0) for role in roles]
+        children = [_child(role, reports[role], now_us) for role in roles]
         usage = self._meter.read({role: reports[role]["pid"] for role in roles})
         known = Knowledge(now_us, time.monotonic(), children, (), usage)
         status = shown.status(self._status[1].look(reports, known))

@@ -83,6 +83,10 @@ class Child:
         if self.state == "starting":
             self.state, self.ever_up = "running", True
 
+    def unreported_secs(self, now: float) -> float | None:
+        """For how long a process that runs has reported nothing; None while none runs."""
+        return now - self._progress_at if self._life is not None and self.state == "running" else None
+
     def end_if_hung(self, now: float, hang_timeout_secs: float) -> None:
         """Kill it when it lives without having reported for so long; `tend` then starts the next life.
 

@@ -18,6 +18,9 @@ RESTART_LOOP: Final = 3
 RESTART_LOOP_SECS: Final = 300.0
 """A process restarted so often within this time is failing, also while it happens to run."""
 
+UNREPORTED_SECS: Final = 30.0
+"""A process that runs and reports nothing for so long stands still; its numbers are old."""
+
 SEAL_DELAYED_EXCESS: Final = 2.0
 """An open segment so many times its limit would have been sealed, if nobody read it."""
 
@@ -74,6 +77,9 @@ def _failing(process: Mapping[str, Any], restarts_lately: Mapping[str, int]) -> 
         return f"{name} is in state {process['state']} after {process['restarts']} restarts"
     if lately >= RESTART_LOOP:
         return f"{name} was restarted {lately} times in {RESTART_LOOP_SECS / 60:.0f} minutes"
+    unreported_secs = process["unreported_secs"]
+    if unreported_secs is not None and unreported_secs > UNREPORTED_SECS:
+        return f"{name} has reported nothing for {unreported_secs:.0f} s"
     return ""
 
 

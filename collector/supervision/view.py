@@ -18,6 +18,8 @@ class ChildState(NamedTuple):
     pid: int | None
     state: str
     restarts: int
+    unreported_secs: float | None = None
+    """For how long one that runs has told nothing of itself; it should about once a second."""
 
 
 class Hop(NamedTuple):

@@ -83,11 +83,14 @@ class Window:
         self._server.close()
 
     def _known(self, supervisor: Supervisor) -> Knowledge:
-        children = [ChildState(c.role, c.pid, _shown(c.state), c.restarts) for c in supervisor.children]
+        now = time.monotonic()
+        children = [
+            ChildState(c.role, c.pid, _shown(c.state), c.restarts, c.unreported_secs(now)) for c in supervisor.children
+        ]
         pids = {child.name: child.pid for child in children if child.pid is not None}
         return Knowledge(
             now_us=time.time_ns() // 1_000,
-            uptime_secs=time.monotonic() - self._started,
+            uptime_secs=now - self._started,
             children=children,
             hops=[Hop(*hop) for hop in supervisor.hops],
             usage=self._meter.read({**pids, SUPERVISOR: os.getpid()}),

@@ -110,6 +110,19 @@ def test_a_report_of_the_present_life_makes_it_running() -> None:
     assert (child.state, child.ever_up) == ("running", True)
 
 
+def test_a_child_that_runs_knows_for_how_long_it_has_reported_nothing() -> None:
+    stage = Stage()
+    child = stage.child("writer")
+    child.start(0.0)
+    assert child.unreported_secs(20.0) is None
+    for stamp, now in (("a", 20.0), ("b", 25.0), ("b", 60.0)):
+        child.note_report(stage.lives["writer"].pid, stamp, now)
+    assert child.unreported_secs(60.0) == 35.0
+    stage.lives["writer"].exit_code = -9
+    child.tend(61.0)
+    assert child.unreported_secs(61.0) is None
+
+
 def test_a_child_that_reports_nothing_new_for_too_long_is_killed_and_started_again() -> None:
     stage = Stage()
     child = stage.child("writer")

@@ -33,8 +33,10 @@ Looks = Callable[[Status], Iterator[View]]
 
 
 def child_failing(board: Status) -> Iterator[View]:
-    for state in ("backoff", "failed", "running"):
-        yield board.look(reports(ingest(), writer()), known(children=(ChildState("archiver", 13, state, 1),)))
+    lives = (("backoff", None), ("failed", None), ("running", 31.0), ("running", 58.0), ("running", 0.4))
+    for state, unreported_secs in lives:
+        child = ChildState("archiver", 13, state, 1, unreported_secs)
+        yield board.look(reports(ingest(), writer()), known(children=(child,)))
 
 
 def stream_silent(board: Status) -> Iterator[View]:

@@ -19,11 +19,11 @@ def test_the_object_has_exactly_the_promised_shape() -> None:
         "processes": [
             {
                 "name": "ingest:binance", "pid": 11, "state": "running", "restarts": 0,
-                "rss_bytes": 50_000_000, "cpu_percent": 3.5, "open_files": 20,
+                "rss_bytes": 50_000_000, "cpu_percent": 3.5, "open_files": 20, "unreported_secs": None,
             },
             {
                 "name": "writer", "pid": 12, "state": "running", "restarts": 2,
-                "rss_bytes": None, "cpu_percent": None, "open_files": None,
+                "rss_bytes": None, "cpu_percent": None, "open_files": None, "unreported_secs": None,
             },
         ],
         "channels": [{"from": "ingest:binance", "to": "writer", "depth": 1, "capacity": 256}],
