@@ -138,7 +138,7 @@ def _waiting(status: Mapping[str, Any], signs: Signs, *, brief: bool) -> Table:
         lag = Text(span(journal["lag_secs"]), "yellow" if journal["lag_secs"] > BEHIND_SECS else "")
         bar = signs.bar(journal["lag_secs"] / WRITER_BEHIND_SECS)
         name = shown(f"journal {journal['feed']}")
-        made.add_row(name, bar, "", size(journal["lag_bytes"]), lag, number(journal["files"]))
+        made.add_row(name, bar, "", size(journal["lag_bytes"]), lag, number(journal["unread_files"]))
     archive = status["archive"]
     waits = span(archive["backlog_age_secs"]) if archive["backlog_segments"] else ""
     files = number(archive["backlog_segments"])

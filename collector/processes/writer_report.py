@@ -66,7 +66,13 @@ class Numbers:
         return [row for told in self._gaps_told for row in told]
 
     def _lag(self, feed: str, reader: JournalReader) -> dict[str, Any]:
-        lag_bytes, files = reader.lag()
+        lag = reader.lag()
         now_us = self._clock.now_ns() // 1_000
-        lag_us = now_us - self.read_until_us.get(feed, now_us) if lag_bytes else 0
-        return {"feed": feed, "lag_bytes": lag_bytes, "lag_secs": max(0, lag_us) / 1e6, "files": files}
+        lag_us = now_us - self.read_until_us.get(feed, now_us) if lag.bytes else 0
+        return {
+            "feed": feed,
+            "lag_bytes": lag.bytes,
+            "lag_secs": max(0, lag_us) / 1e6,
+            "unread_files": lag.unread_files,
+            "files": lag.files,
+        }

@@ -52,6 +52,14 @@ class Chunk(NamedTuple):
     position: Position
 
 
+class Lag(NamedTuple):
+    """What of a journal was not read yet, in how many files, and how many there are."""
+
+    bytes: int
+    unread_files: int
+    files: int
+
+
 def file_id_of(path: Path, feed: str, number: int) -> str:
     """What names a journal file for good: the id in its head; its feed and number where that cannot be read.
 
@@ -110,10 +118,10 @@ class JournalReader:
         header = self._header or _header_at(self._path)
         return 0 if header is None else header.created_ns
 
-    def lag(self) -> tuple[int, int]:
-        """Bytes not read yet, and the number of files that hold them."""
+    def lag(self) -> Lag:
+        """What is not read yet."""
         sizes = [_size_of(path) - offset for path, offset in self._pending()]
-        return sum(sizes), sum(1 for size in sizes if size > 0)
+        return Lag(sum(sizes), sum(1 for size in sizes if size > 0), len(journal_files(self._folder)))
 
     def close(self) -> None:
         """Let go of the file being read."""

@@ -405,7 +405,7 @@ def test_lag_is_reported_while_it_lasts(world: World) -> None:
     journal = world.journal()
     journal.append_frames(START_NS, 0, [trade(1)])
     world.run()
-    assert world.numbers["journals"] == [{"feed": "f", "lag_bytes": 0, "lag_secs": 0.0, "files": 0}]
+    assert world.numbers["journals"] == [{"feed": "f", "lag_bytes": 0, "lag_secs": 0.0, "unread_files": 0, "files": 1}]
 
 
 GAP = "SELECT stream_type, kind, cause, expected_id, actual_id, missing, status, repaired_by FROM gaps ORDER BY row"

@@ -61,7 +61,7 @@ def make_view(*, archiver: str = "running", symbols: tuple[str, ...] = ("BTCUSDT
         "pid": 12, "incarnation": 1, "updated_us": NOW_US, "batch_size": 512, "batch_limit": 10_000,
         "commit_secs": 0.02, "messages": 24_691_356, "duplicates": 7, "undecodable": 3, "refused": 0,
         "segments": {"open": 1, "sealed": 2}, "streams": streams,
-        "journals": [{"feed": "binance", "lag_bytes": 5_000, "lag_secs": 0.1, "files": 1}],
+        "journals": [{"feed": "binance", "lag_bytes": 5_000, "lag_secs": 0.1, "unread_files": 1, "files": 3}],
     }  # fmt: skip
     children = [
         ChildState("ingest:binance", 11, "running", 0), ChildState("writer", 12, "running", 2),

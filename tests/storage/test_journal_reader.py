@@ -200,9 +200,11 @@ def test_lag_counts_what_is_not_read_yet(tmp_path: Path) -> None:
     scene.read()
     before = writer.position
     writer.append_frames(1, 0, [b"abc"])
-    assert scene.reader.lag() == (writer.position - before, 1)
+    assert scene.reader.lag() == (writer.position - before, 1, 1)
     scene.read()
-    assert scene.reader.lag() == (0, 0)
+    assert scene.reader.lag() == (0, 0, 1)
+    scene.writer(2)
+    assert scene.reader.lag().files == 2
 
 
 @given(st.integers(0, 400))

@@ -56,7 +56,7 @@ def writer(*, pid: int = 12, incarnation: int = 1, **numbers: Any) -> dict[str, 
         "commits": [[0, 2], [3, 1], [-1, 26_000]],
         "clock_offsets_us": {"binance": 20_000},
         "streams": [stream()],
-        "journals": [{"feed": "binance", "lag_bytes": 40, "lag_secs": 0.1, "files": 1}],
+        "journals": [{"feed": "binance", "lag_bytes": 40, "lag_secs": 0.1, "unread_files": 1, "files": 3}],
         "segments": {"open": 1, "sealed": 2}, "log_lines_dropped": 0, "events": [],
         **numbers,
     }  # fmt: skip

@@ -100,7 +100,7 @@ class Shown:
             "writer": writer(
                 messages=messages, stored=messages - 900, undecodable=0, updated_us=now_us, gap_rows=self.gaps,
                 events=self.events, streams=[self._numbers(key, step, now_us) for key in self.keys],
-                journals=[{"feed": "binance", "lag_bytes": 48_000, "lag_secs": 0.2, "files": 1}],
+                journals=[{"feed": "binance", "lag_bytes": 48_000, "lag_secs": 0.2, "unread_files": 1, "files": 3}],
                 **self.changes,
             ),
             "archiver": archiver(

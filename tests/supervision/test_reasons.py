@@ -47,7 +47,7 @@ def stream_silent(board: Status) -> Iterator[View]:
 
 def writer_behind(board: Status) -> Iterator[View]:
     for lag_secs in (3_600.0, 61.0, 0.1):
-        journal = {"feed": "binance", "lag_bytes": 1, "lag_secs": lag_secs, "files": 1}
+        journal = {"feed": "binance", "lag_bytes": 1, "lag_secs": lag_secs, "unread_files": 1, "files": 3}
         yield board.look(reports(ingest(), writer(journals=[journal])), known())
 
 
