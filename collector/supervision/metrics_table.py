@@ -18,7 +18,7 @@ class Metric(NamedTuple):
 
 METRICS: Final = {
     # What came and what became of it
-    "collector_messages_received_total": Metric("counter", STREAM, "Messages read from the journal, copies included."),
+    "collector_messages_received_total": Metric("counter", STREAM, "Messages the writer took out of the journal: copies, what came over REST, and frames kept as undecoded included."),
     "collector_messages_received_bytes_total": Metric("counter", STREAM, "Their text, in bytes."),
     "collector_messages_duplicate_total": Metric("counter", STREAM, "Of these, copies, which were merged."),
     "collector_messages_stored_total": Metric("counter", STREAM, "Messages whose row is durable."),

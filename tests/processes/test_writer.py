@@ -13,6 +13,7 @@ from collector.channel.channel import Notice
 from collector.config import FeedConfig, JournalConfig, SegmentConfig, WriterConfig
 from collector.domain.errors import CommitError
 from collector.exchanges.registry import adapter
+from collector.metrics import StreamNumbers
 from collector.storage.journal import journal_files
 from collector.storage.journal_format import RecordKind
 from collector.storage.sealing import sealed_segments
@@ -406,6 +407,14 @@ def test_lag_is_reported_while_it_lasts(world: World) -> None:
     journal.append_frames(START_NS, 0, [trade(1)])
     world.run()
     assert world.numbers["journals"] == [{"feed": "f", "lag_bytes": 0, "lag_secs": 0.0, "unread_files": 0, "files": 1}]
+
+
+def test_received_is_every_message_out_of_the_journal_copies_and_unreadable_frames_too(world: World) -> None:
+    journal = world.journal()
+    journal.append_frames(START_NS, 0, [trade(1), trade(2), trade(2), b"neither this nor that"])
+    world.run()
+    streams = [StreamNumbers(*row) for row in world.numbers["streams"]]
+    assert {stream.data_type: stream.messages + stream.duplicates for stream in streams} == {"trade": 3, "undecoded": 1}
 
 
 GAP = "SELECT stream_type, kind, cause, expected_id, actual_id, missing, status, repaired_by FROM gaps ORDER BY row"
