@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from itertools import accumulate
+from itertools import accumulate, product
 from math import inf
 from typing import Final, NamedTuple
 
@@ -19,6 +19,11 @@ Value = tuple[str, tuple[str, ...], float]
 """The metric's name, its labels' values, and the number."""
 
 STATES: Final = ("waiting", "connecting", "open", "closing")
+DISCONNECTS: Final = ("stopped", "renewed", "silent", "closed", "lost", "protocol", "too_big")
+REPAIR_KINDS: Final = ("book", "trades", "checkpoint", "clock")
+REPAIR_REASONS: Final = (
+    "rate_limited", "forbidden", "server", "unreachable", "slow", "too_large", "stale", "disk", "refused", "unreadable",
+)  # fmt: skip
 
 _STREAM_VALUES: Final[Mapping[str, Callable[[StreamNumbers], float | None]]] = {
     "collector_messages_received_total": lambda stream: stream.messages + stream.duplicates,
@@ -112,8 +117,12 @@ def _of_feed(feed: str, numbers: RoleNumbers) -> Iterator[Value]:
     by_state = Counter(line["state"] for line in lines)
     for state in STATES:
         yield "collector_connections", (feed, state), by_state[state]
-    for (_, cause), count in numbers.by_label("disconnects"):
-        yield "collector_disconnects_total", (feed, str(cause)), count
+    # From 0 on, as all whose labels are known: a counter that begins with its first event shows no increase by it.
+    disconnects = dict.fromkeys(DISCONNECTS, 0) | {
+        str(why): count for (_, why), count in numbers.by_label("disconnects")
+    }
+    for cause, count in disconnects.items():
+        yield "collector_disconnects_total", (feed, cause), count
     last_data_us = max((line["last_data_us"] or 0 for line in lines), default=0)
     if last_data_us:
         yield "collector_feed_last_data_timestamp_seconds", (feed,), last_data_us / 1e6
@@ -140,12 +149,16 @@ def _of_repair(view: View) -> Iterator[Value]:
     waits = repair.report.get("waiting", {})
     for kind, waiting in waits.items():
         yield "collector_repair_requests_waiting", (kind,), waiting
-    # From 0 on: a counter that begins with its first answers shows no increase by them.
     answered = dict.fromkeys(waits, 0) | {str(kind): count for (_, kind), count in repair.by_label("answers")}
     for kind, count in answered.items():
         yield "collector_repair_answers_total", (kind,), count
-    for (_, *labels), count in repair.by_label("requests_failed"):
-        yield "collector_repair_failures_total", tuple(map(str, labels)), count
+    if any(child.name == "repair" for child in view.known.children):
+        failures = dict.fromkeys(product(REPAIR_KINDS, REPAIR_REASONS), 0)
+    else:
+        failures = {}
+    failures |= {(str(kind), str(why)): count for (_, kind, why), count in repair.by_label("requests_failed")}
+    for labels, count in failures.items():
+        yield "collector_repair_failures_total", labels, count
     for budget, weight in repair.report.get("weight", {}).items():
         yield "collector_repair_weight_used", (budget,), weight
     for feed, clock in repair.report.get("clocks", {}).items():

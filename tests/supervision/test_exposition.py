@@ -7,7 +7,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from collector.domain.histogram import BOUNDS_US
 from collector.supervision.exposition import exposition
 from collector.supervision.metrics_table import METRICS
-from collector.supervision.view import View
+from collector.supervision.samples import DISCONNECTS, REPAIR_REASONS, STATES
+from collector.supervision.view import ChildState, View
 from tests.promtool import promtool
 from tests.supervision.made import NOW_US, SECOND_US, archiver, ingest, known, repair, reports, status, stream, writer
 
@@ -61,6 +62,34 @@ def test_repair_tells_what_waits_what_came_and_what_it_costs() -> None:
     assert value(view, "collector_repair_failures_total", kind="trades", reason="refused") == 2
     assert value(view, "collector_repair_weight_used", budget="binance") == 1_250
     assert value(view, "collector_rest_clock_offset_seconds", feed="binance") == -0.012
+
+
+def test_a_counter_whose_labels_are_known_begins_at_0_before_anything_happened() -> None:
+    board = status()
+    children = (ChildState("ingest:binance", None, "starting", 0), ChildState("repair", None, "starting", 0))
+    view = board.look({}, known(children=children))
+    table = {
+        "collector_disconnects_total": len(DISCONNECTS),
+        "collector_repair_failures_total": 4 * len(REPAIR_REASONS),
+    }
+    for name, count in table.items():
+        found = [number for (metric, _), number in samples(exposition(view)).items() if metric == name]
+        assert found == [0.0] * count
+    view = board.look(reports(ingest(), repair()), known(children=children))
+    assert value(view, "collector_disconnects_total", feed="binance", cause="closed") == 2
+    assert value(view, "collector_disconnects_total", feed="binance", cause="silent") == 0
+    assert value(view, "collector_repair_failures_total", kind="book", reason="stale") == 1
+    without = board.look({}, known())
+    assert value(without, "collector_disconnects_total", feed="binance", cause="lost") == 0
+
+
+def test_every_label_that_is_known_is_in_the_table() -> None:
+    for name, labels in (
+        ("collector_connections", STATES),
+        ("collector_disconnects_total", DISCONNECTS),
+        ("collector_repair_failures_total", REPAIR_REASONS),
+    ):
+        assert [label for label in labels if label not in METRICS[name].text] == []
 
 
 def test_what_came_is_told_from_what_is_durable() -> None:
