@@ -8,7 +8,7 @@ from typing import Final
 
 from collector.domain.errors import StoreError
 from collector.storage.durable import sync
-from collector.storage.objects import ObjectInfo
+from collector.storage.objects import ObjectInfo, require_key
 
 _INCOMING: Final = "_incoming"
 """Where files stand until they are whole: below the root, so that renaming them is atomic, but not beside their place,
@@ -90,8 +90,7 @@ class DirectoryStore:
         return (key for key in found if key.startswith(prefix))
 
     def _path(self, key: str) -> Path:
-        if not {"", ".", ".."}.isdisjoint(key.split("/")):
-            raise StoreError(f"{key!r} is no key")
+        require_key(key)
         return self._root / key
 
     def _make_folder(self, folder: Path) -> None:

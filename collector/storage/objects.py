@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from collector.domain.errors import StoreError
+
 
 class ObjectInfo(NamedTuple):
     """What the store holds under a key."""
@@ -48,3 +50,9 @@ class ObjectStore(Protocol):
     def keys(self, prefix: str) -> Iterator[str]:
         """Every key below `prefix`, in order."""
         ...
+
+
+def require_key(key: str) -> None:
+    """Raise StoreError for a key that could leave the store, or that no file can have."""
+    if "\0" in key or not {"", ".", ".."}.isdisjoint(key.split("/")):
+        raise StoreError(f"{key!r} is no key")

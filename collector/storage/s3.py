@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from botocore.exceptions import ClientError
 
 from collector.domain.errors import CollectorError, StoreError, StoreRefusedError
-from collector.storage.objects import ObjectInfo
+from collector.storage.objects import ObjectInfo, require_key
 from collector.storage.s3_client import NO_SUCH_BUCKET, code_of, connect, explained, status_of
 from collector.storage.s3_options import S3Options
 
@@ -129,7 +129,11 @@ class S3Store:
     def _listed(self, prefix: str) -> Iterator[str]:
         keys, further = self._page(prefix)
         yield from keys
+        seen = set[str]()
         while further is not None:
+            if further in seen:
+                raise StoreError(f"{self.url}/{prefix}: the server's list of objects goes round in a circle")
+            seen.add(further)
             keys, further = self._page(prefix, ContinuationToken=further)
             yield from keys
 
@@ -144,8 +148,7 @@ class S3Store:
         return self._call(prefix, ask)
 
     def _place(self, key: str) -> dict[str, str]:
-        if not {"", ".", ".."}.isdisjoint(key.split("/")):
-            raise StoreError(f"{key!r} is no key")
+        require_key(key)
         return {"Bucket": self._bucket, "Key": self._folder + key}
 
     def _call(self, key: str, ask: Ask[T]) -> T:

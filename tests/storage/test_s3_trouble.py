@@ -142,6 +142,7 @@ def test_a_server_without_room_keeps_what_it_has_and_takes_more_once_there_is_ro
 
 MOVED = b"<html><head><title>301 Moved Permanently</title></head></html>"
 LISTING = b"<ListBucketResult><IsTruncated>true</IsTruncated><Contents><Key>a</Key></Contents></ListBucketResult>"
+CIRCLE = LISTING.replace(b"<Contents>", b"<NextContinuationToken>again</NextContinuationToken><Contents>")
 NAMELESS = b"<ListBucketResult><Contents><Size>1</Size></Contents></ListBucketResult>"
 
 
@@ -178,10 +179,11 @@ def test_a_redirect_is_a_refusal_that_says_where_to_look(keys: None, source: Pat
     [
         ({"x-amz-checksum-sha256": "AAAA"}, b"", ["head"]),
         ({"Content-Length": str(len(LISTING))}, LISTING, ["keys"]),
+        ({"Content-Length": str(len(CIRCLE))}, CIRCLE, ["keys"]),
         ({"Content-Length": str(len(NAMELESS))}, NAMELESS, ["keys"]),
         ({"Content-Length": "6"}, b"portal", ["keys", "check"]),
     ],
-    ids=["no length", "no token", "no key", "no xml"],
+    ids=["no length", "no token", "same token again", "no key", "no xml"],
 )
 def test_an_answer_that_lacks_what_was_asked_for_is_the_stores_trouble_and_may_pass(
     keys: None, source: Path, headers: dict[str, str], body: bytes, calls: list[str]
