@@ -12,10 +12,12 @@ Result = TypeVar("Result")
 def in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
     """What `work` makes of each item, in the order of the items; a few are ahead of the one that is asked for.
 
-    Raises what `work` raises; what has not begun by then, or when nobody asks for more, never begins.
+    Raises what `work` raises; what has not begun by then, or when nobody asks for more, never begins. Ctrl-C does not
+    wait for what has begun.
     """
     pool = ThreadPoolExecutor(threads)
     ahead: deque[Future[Result]] = deque()
+    waits = True
     try:
         for item in items:
             ahead.append(pool.submit(work, item))
@@ -23,5 +25,8 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
+    except KeyboardInterrupt:
+        waits = False
+        raise
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(wait=waits, cancel_futures=True)
