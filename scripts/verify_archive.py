@@ -10,6 +10,9 @@ this moment shows as orphans. Exit code: 0 all is well, 1 something was found, 2
 
 import argparse
 import sys
+import tempfile
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 import _bootstrap  # type: ignore[import-not-found]
 from _archive import STORE_HELP, add_config, opened, progress  # type: ignore[import-not-found]
@@ -40,9 +43,9 @@ def main() -> int:
 
 def verify(store: ObjectStore, *, deep: bool) -> int:
     """The exit code. Raises StoreError for a store that cannot be read."""
-    verification = Verification(store, _reader() if deep else None)
     found = 0
-    with progress() as bar:
+    with _scratch(deep=deep) as scratch, progress() as bar:
+        verification = Verification(store, _reader() if deep else None, Path(scratch) if scratch else None)
         task = bar.add_task("segments", total=None)
         for finding in verification.findings(
             lambda: bar.update(task, total=verification.manifests, completed=verification.looked_at)
@@ -56,6 +59,12 @@ def verify(store: ObjectStore, *, deep: bool) -> int:
         f" {verification.bytes} bytes verified; {found or 'nothing'} found"
     )
     return 1 if found else 0
+
+
+def _scratch(*, deep: bool) -> AbstractContextManager[str | None]:
+    if not deep:
+        return nullcontext()
+    return tempfile.TemporaryDirectory(prefix="verify-archive-", ignore_cleanup_errors=True)
 
 
 def _reader() -> Read:

@@ -43,7 +43,8 @@ def differences(path: Path, described: ManifestObject, manifest: Manifest) -> It
             yield from _of_metadata(file, described, manifest)
             yield from _of_columns(file, described, manifest)
             yield from _of_rows(file, described)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, OverflowError) as error:
+        # Columns of other types or names than every object of an archive has fail wherever they are first used.
         yield f"it cannot be read: {error}"
 
 

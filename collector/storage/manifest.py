@@ -5,18 +5,23 @@ and `gaps` the rows of the ledger; an object's `rows` counts either. `received_*
 `id_*`, which belong to the last series of the object, where the stream has no ids.
 """
 
+from typing import Annotated
+
 import msgspec
 
 from collector.domain.errors import DamagedError
-from collector.domain.names import manifest_key
+from collector.domain.records import GAP
+
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""What can be written again: msgspec reads larger numbers than it writes."""
 
 
 class ManifestObject(msgspec.Struct, frozen=True):
     """One object of a segment."""
 
     key: str
-    rows: int
-    bytes: int
+    rows: Int64
+    bytes: Int64
     sha256: str
     exchange: str
     data_type: str
@@ -24,22 +29,22 @@ class ManifestObject(msgspec.Struct, frozen=True):
     date: str
     received_min: str | None
     received_max: str | None
-    id_min: int | None
-    id_max: int | None
+    id_min: Int64 | None
+    id_max: Int64 | None
 
 
 class Manifest(msgspec.Struct, frozen=True):
     """All objects of a segment, sorted by key, and what the segment was."""
 
-    schema_version: int
+    schema_version: Int64
     collector_version: str
     segment_id: str
     previous_segment: str | None
     host: str
     opened_at: str
     sealed_at: str
-    rows: int
-    gaps: int
+    rows: Int64
+    gaps: Int64
     objects: list[ManifestObject]
 
     def encode(self) -> bytes:
@@ -51,17 +56,11 @@ def decode_manifest(content: bytes) -> Manifest:
     """Read a manifest's file. Raises DamagedError for anything else."""
     try:
         return msgspec.json.decode(content, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DamagedError(f"no manifest: {error}") from error
 
 
-def manifest_under(key: str, content: bytes) -> Manifest:
-    """Read the manifest that stands under `key`. Raises DamagedError for anything but a manifest in its own place."""
-    manifest = decode_manifest(content)
-    try:
-        expected = manifest_key(manifest.host, manifest.segment_id)
-    except ValueError as error:
-        raise DamagedError(str(error)) from error
-    if key != expected:
-        raise DamagedError(f"it belongs to {expected}")
-    return manifest
+def counted(objects: list[ManifestObject]) -> tuple[int, int]:
+    """How many messages and how many rows of the gap ledger the objects hold: a manifest's `rows` and `gaps`."""
+    gaps = sum(described.rows for described in objects if described.data_type == GAP)
+    return sum(described.rows for described in objects) - gaps, gaps

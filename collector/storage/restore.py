@@ -8,7 +8,7 @@ archive itself stays one.
 
 import hashlib
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -17,7 +17,9 @@ import msgspec
 from collector.domain.errors import ConfigError, DamagedError
 from collector.domain.names import MANIFEST_FOLDER, manifest_key
 from collector.domain.records import GAP, UNKNOWN
-from collector.storage.manifest import Manifest, ManifestObject, manifest_under
+from collector.storage.asking import asked
+from collector.storage.manifest import Manifest, ManifestObject, counted
+from collector.storage.manifest_reading import read_manifest
 from collector.storage.objects import ObjectInfo, ObjectStore
 from collector.storage.parallel import in_order
 
@@ -59,32 +61,37 @@ class Brought(NamedTuple):
     problems: list[str]
 
 
-def plan(manifests: list[Manifest], selection: Selection) -> list[Manifest]:
+def plan(manifests: Iterable[Manifest], selection: Selection) -> list[Manifest]:
     """The manifests of the new archive: of the segments of that time, naming the objects that are wanted."""
-    known = {manifest.segment_id: manifest.previous_segment for manifest in manifests}
-    chosen = [manifest for manifest in manifests if any(map(selection.in_time, manifest.objects))]
+    known, chosen = dict[str, str | None](), []
+    for manifest in manifests:
+        known[manifest.segment_id] = manifest.previous_segment
+        if any(map(selection.in_time, manifest.objects)):
+            chosen.append(_reduced(manifest, [one for one in manifest.objects if selection.wants(one)]))
     staying = {manifest.segment_id for manifest in chosen}
     return [
-        _reduced(
-            manifest, _predecessor(manifest, known, staying), [one for one in manifest.objects if selection.wants(one)]
-        )
+        msgspec.structs.replace(manifest, previous_segment=_predecessor(manifest, known, staying))
         for manifest in chosen
     ]
 
 
 def read_manifests(store: ObjectStore, problems: list[str]) -> Iterator[tuple[int, Manifest | None]]:
-    """Every manifest of a store, each with how many there are; None, and a problem, for one that cannot be read.
+    """Every manifest of a store with the entries that can be used, each with how many there are.
 
-    All of them are read, for only they tell what a segment holds: one that was written late may hold early rows.
+    What is damaged is a problem, and no more: a manifest comes as None, an entry is left out, and one of which only the
+    times are damaged comes without them. All manifests are read, for only they tell what a segment holds: one that was
+    written late may hold early rows.
     """
     keys = list(store.keys(f"{MANIFEST_FOLDER}/"))
 
     def read(key: str) -> Manifest | None:
         try:
-            return manifest_under(key, store.read(key) or b"")
+            examined = read_manifest(store, key)
         except DamagedError as error:
             problems.append(f"{key}: {error}")
             return None
+        problems.extend(f"{fault.key}: {fault.text} (in {key})" for fault in examined.faults)
+        return examined.manifest
 
     return ((len(keys), manifest) for manifest in in_order(read, keys, THREADS))
 
@@ -104,27 +111,33 @@ def bring(manifests: list[Manifest], store: ObjectStore, target: ObjectStore, sc
 
 def _bring(manifest: Manifest, store: ObjectStore, target: ObjectStore, scratch: Path) -> Brought:
     problems = []
-    already_there = 0
-    with tempfile.TemporaryDirectory(dir=scratch, prefix="_restore-") as folder:
+    size = already_there = 0
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
         path = Path(folder, "object")
         for described in manifest.objects:
-            expected = ObjectInfo(described.bytes, described.sha256)
-            if target.head(described.key) == expected:
-                already_there += 1
-                continue
-            held = store.fetch(described.key, path)
-            if held != expected:
-                problems.append(
-                    f"{described.key}: it is {'not there' if held is None else 'not what its manifest says'}"
-                )
-                continue
-            target.put(described.key, path, described.sha256)
+            try:
+                already_there += _bring_object(described, store, target, path)
+            except DamagedError as error:
+                problems.append(f"{described.key}: {error}")
+            else:
+                size += described.bytes
         content = manifest.encode()
         path.write_bytes(content)
         # It names also what could not be brought: a look at the new archive then says so.
         target.put(_key(manifest), path, hashlib.sha256(content).hexdigest())
-    size = sum(described.bytes for described in manifest.objects)
     return Brought(size, len(manifest.objects) - len(problems), already_there, problems)
+
+
+def _bring_object(described: ManifestObject, store: ObjectStore, target: ObjectStore, path: Path) -> bool:
+    """Whether it was there already. Raises DamagedError for one that cannot be had, StoreError for a store that is away."""
+    expected = ObjectInfo(described.bytes, described.sha256)
+    if asked(target, lambda: target.head(described.key)) == expected:
+        return True
+    held = asked(store, lambda: store.fetch(described.key, path))
+    if held != expected:
+        raise DamagedError(f"it is {'not there' if held is None else 'not what its manifest says'}")
+    asked(target, lambda: target.put(described.key, path, described.sha256))
+    return False
 
 
 def _predecessor(manifest: Manifest, known: Mapping[str, str | None], staying: set[str]) -> str | None:
@@ -138,14 +151,9 @@ def _predecessor(manifest: Manifest, known: Mapping[str, str | None], staying: s
     return previous
 
 
-def _reduced(manifest: Manifest, previous: str | None, objects: list[ManifestObject]) -> Manifest:
-    return msgspec.structs.replace(
-        manifest,
-        previous_segment=previous,
-        objects=objects,
-        rows=sum(described.rows for described in objects if described.data_type != GAP),
-        gaps=sum(described.rows for described in objects if described.data_type == GAP),
-    )
+def _reduced(manifest: Manifest, objects: list[ManifestObject]) -> Manifest:
+    rows, gaps = counted(objects)
+    return msgspec.structs.replace(manifest, objects=objects, rows=rows, gaps=gaps)
 
 
 def _key(manifest: Manifest) -> str:

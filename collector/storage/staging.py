@@ -13,7 +13,7 @@ import pyarrow as pa
 from collector.domain.names import DAY_US, ObjectPartition, iso_time, object_key
 from collector.domain.records import GAP, UNDECODED, StreamKey
 from collector.storage.gathering import Tick, gather_gaps, gather_messages, partition_of
-from collector.storage.manifest import Manifest
+from collector.storage.manifest import Manifest, counted
 from collector.storage.objectfile import ObjectFile, Staged
 from collector.storage.sealed import SealedSegment
 from collector.storage.spill import ARRIVAL, ROW_BYTES, Row, Spill
@@ -150,6 +150,7 @@ class _Staging:
 
 def _manifest(segment: SealedSegment, files: list[Staged]) -> Manifest:
     objects = [file.object for file in files]
+    rows, gaps = counted(objects)
     return Manifest(
         schema_version=SCHEMA_VERSION,
         collector_version=segment.meta.collector_version,
@@ -158,7 +159,7 @@ def _manifest(segment: SealedSegment, files: list[Staged]) -> Manifest:
         host=segment.meta.host,
         opened_at=iso_time(segment.meta.opened_at),
         sealed_at=iso_time(segment.meta.sealed_at),
-        rows=sum(described.rows for described in objects if described.data_type != GAP),
-        gaps=sum(described.rows for described in objects if described.data_type == GAP),
+        rows=rows,
+        gaps=gaps,
         objects=objects,
     )

@@ -12,15 +12,19 @@ from typing import Final, NamedTuple
 
 from collector.domain.errors import DamagedError
 from collector.domain.names import MANIFEST_FOLDER, OBJECT_SUFFIX
-from collector.storage.manifest import Manifest, ManifestObject, manifest_under
+from collector.storage.asking import asked
+from collector.storage.manifest import Manifest, ManifestObject
+from collector.storage.manifest_reading import read_manifest
 from collector.storage.objects import ObjectInfo, ObjectStore
 from collector.storage.parallel import in_order
 
 THREADS: Final = 8
 
 KINDS: Final = {
-    "damaged": "a manifest that cannot be read or stands under another segment's name",
+    "damaged": "a manifest, or one of its entries, that cannot be read or cannot be true",
+    "totals": "a manifest's rows or gaps are not the sum of its objects'",
     "missing": "an object that a manifest names is not there",
+    "unread": "an object is there, but the store does not give it",
     "differs": "an object has another size or checksum than its manifest says",
     "content": "an object's rows, times, ids or columns are not what its manifest says (only looked at with --deep)",
     "orphan": "no manifest names this object: its segment's upload is under way, or never ended",
@@ -52,17 +56,21 @@ class _Looked(NamedTuple):
     """What became of one manifest."""
 
     segment: Segment | None
-    named: list[ManifestObject]
+    named: list[str]
     whole: list[ManifestObject]
     findings: list[Finding]
 
 
 class Verification:
-    """One walk over a store; the counts are of what was looked at so far. With `read` every object is fetched and read."""
+    """One walk over a store; the counts are of what was looked at so far.
 
-    def __init__(self, store: ObjectStore, read: Read | None = None) -> None:
+    With `read` every object is fetched and read; `scratch` is the folder where, None the system's own.
+    """
+
+    def __init__(self, store: ObjectStore, read: Read | None = None, scratch: Path | None = None) -> None:
         self._store = store
         self._read = read
+        self._scratch = scratch
         self._segments: list[Segment] = []
         self.manifests = 0
         """How many there are, once the walk has begun."""
@@ -82,16 +90,15 @@ class Verification:
         Raises StoreError where the store cannot be read.
         """
         # Objects are listed before manifests, or those of a segment that is archived meanwhile would be orphans.
-        present = [key for key in self._store.keys("") if key.endswith(OBJECT_SUFFIX)]
+        unnamed = {key for key in self._store.keys("") if key.endswith(OBJECT_SUFFIX)}
         manifests = list(self._store.keys(f"{MANIFEST_FOLDER}/"))
         self.manifests = len(manifests)
-        named: set[str] = set()
         for looked in in_order(self._look, manifests, THREADS):
             self._count(looked)
-            named.update(described.key for described in looked.named)
+            unnamed.difference_update(looked.named)
             tick()
             yield from looked.findings
-        yield from (Finding("orphan", key, "no manifest names it") for key in present if key not in named)
+        yield from (Finding("orphan", key, "no manifest names it") for key in sorted(unnamed))
         yield from broken_chains(self._segments)
 
     def _count(self, looked: _Looked) -> None:
@@ -104,28 +111,37 @@ class Verification:
 
     def _look(self, key: str) -> _Looked:
         try:
-            manifest = manifest_under(key, self._store.read(key) or b"")
+            read = read_manifest(self._store, key)
         except DamagedError as error:
             return _Looked(None, [], [], [Finding("damaged", key, str(error))])
-        looked = _Looked(Segment(key, manifest.segment_id, manifest.previous_segment), manifest.objects, [], [])
-        for described in manifest.objects:
-            found = list(self._object(described, manifest))
-            looked.findings.extend(found)
-            if not found:
+        found = [Finding("damaged", fault.key, f"{fault.text} (in {key})") for fault in read.faults]
+        if read.totals is not None:
+            found.append(Finding("totals", key, read.totals))
+        named = [described.key for described in read.sound]
+        named += [name for fault in read.faults for name in (fault.key, fault.meant)]
+        looked = _Looked(Segment(key, read.manifest.segment_id, read.manifest.previous_segment), named, [], found)
+        for described in read.sound:
+            of_object = self._object(described, read.manifest)
+            looked.findings.extend(of_object)
+            if not of_object:
                 looked.whole.append(described)
         return looked
 
-    def _object(self, described: ManifestObject, manifest: Manifest) -> Iterator[Finding]:
-        if self._read is None:
-            yield from _compared(described, self._store.head(described.key))
-            return
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "object")
-            held = self._store.fetch(described.key, path)
-            found = list(_compared(described, held))
-            yield from found
-            if not found:
-                yield from (Finding("content", described.key, text) for text in self._read(path, described, manifest))
+    def _object(self, described: ManifestObject, manifest: Manifest) -> list[Finding]:
+        try:
+            if self._read is None:
+                return list(_compared(described, asked(self._store, lambda: self._store.head(described.key))))
+            with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
+                return list(self._deep(described, manifest, Path(folder, "object"), self._read))
+        except DamagedError as error:
+            return [Finding("unread", described.key, str(error))]
+
+    def _deep(self, described: ManifestObject, manifest: Manifest, path: Path, read: Read) -> Iterator[Finding]:
+        held = asked(self._store, lambda: self._store.fetch(described.key, path))
+        found = list(_compared(described, held))
+        yield from found
+        if not found:
+            yield from (Finding("content", described.key, text) for text in read(path, described, manifest))
 
 
 def _compared(described: ManifestObject, held: ObjectInfo | None) -> Iterator[Finding]:

@@ -42,17 +42,20 @@ def archive(
     store: Path, *gaps: Gap, exchange: str = "binance", symbol: str = "BTCUSDT", segment: str = SEGMENT_ID
 ) -> Path:
     """Put an object with these rows into an archive folder, and into its segment's manifest."""
-    key = object_key(ObjectPartition(exchange, "gap", symbol, "2026-11-23"), "box", segment)
-    path = store / key
+    one = described(segment, exchange, "gap", symbol, len(gaps))
+    path = store / one.key
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist([row._asdict() for row in gaps], GAP_SCHEMA), path)
-    add_to_manifest(store, segment, described(key, exchange, "gap", symbol, len(gaps)))
+    add_to_manifest(store, segment, one)
     return path
 
 
-def described(key: str, exchange: str, data_type: str, symbol: str, rows: int, at: str | None = None) -> ManifestObject:
+def described(
+    segment: str, exchange: str, data_type: str, symbol: str, rows: int, at: str | None = None
+) -> ManifestObject:
     """An object as a manifest names it; `at` is when all of its rows were received."""
-    return ManifestObject(key, rows, 1, "0", exchange, data_type, symbol, "2026-11-23", at, at, None, None)
+    key = object_key(ObjectPartition(exchange, data_type, symbol, "2026-11-23"), "box", segment)
+    return ManifestObject(key, rows, 1, "0" * 64, exchange, data_type, symbol, "2026-11-23", at, at, None, None)
 
 
 def add_to_manifest(store: Path, segment: str, *objects: ManifestObject) -> None:
@@ -309,7 +312,9 @@ def test_each_stream_is_verified_unverifiable_or_broken(run: Run, tmp_path: Path
     )
     noon = "2026-11-23T12:00:00.000000Z"
     types = ("trade", "agg_trade", "book_ticker", "book_delta")
-    add_to_manifest(tmp_path, SEGMENT_ID, *(described(name, "binance", name, "BTCUSDT", 997, noon) for name in types))
+    add_to_manifest(
+        tmp_path, SEGMENT_ID, *(described(SEGMENT_ID, "binance", name, "BTCUSDT", 997, noon) for name in types)
+    )
     silence = {"kind": "silence", "missing": None, "expected_id": None, "actual_id": None}
     archive(tmp_path, gap("b1", stream_type="book_ticker", **silence), segment="20261123T130000Z-000001")
     archive(tmp_path, gap("b2", stream_type="agg_trade", **silence), segment="20261123T140000Z-000001")
@@ -369,7 +374,7 @@ def test_time_that_several_gaps_share_counts_once_and_only_inside_the_period(run
 def test_messages_are_counted_in_the_objects_of_the_period(run: Run, tmp_path: Path) -> None:
     for hour, segment in (("11", "20261123T110000Z-000001"), ("12", SEGMENT_ID)):
         at = f"2026-11-23T{hour}:30:00.000000Z"
-        add_to_manifest(tmp_path, segment, described(hour, "binance", "trade", "BTCUSDT", int(hour), at))
+        add_to_manifest(tmp_path, segment, described(segment, "binance", "trade", "BTCUSDT", int(hour), at))
     assert run(tmp_path, "--json").streams["BTCUSDT trade"]["messages"] == 23
     assert run(tmp_path, "--json", "--since", "2026-11-23T12:00").streams["BTCUSDT trade"]["messages"] == 12
     assert run(tmp_path, "--json", "--symbol", "ETHUSDT").streams == {}
@@ -379,7 +384,9 @@ def test_messages_are_counted_in_the_objects_of_the_period(run: Run, tmp_path: P
 def test_the_table_of_streams_fits_and_shows_their_state(run: Run, tmp_path: Path, columns: int) -> None:
     archive(tmp_path, gap(missing=1_234), gap("b2", kind="budget", missing=None))
     add_to_manifest(
-        tmp_path, SEGMENT_ID, described("t", "binance", "trade", "BTCUSDT", 1_000_000, "2026-11-23T12:00:00.000000Z")
+        tmp_path,
+        SEGMENT_ID,
+        described(SEGMENT_ID, "binance", "trade", "BTCUSDT", 1_000_000, "2026-11-23T12:00:00.000000Z"),
     )
     shown = run(tmp_path, columns=columns).out
     assert max(len(line) for line in shown.splitlines()) <= columns

@@ -1,8 +1,10 @@
 """Small archives for tests: segments of a toy exchange, brought to any store."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from collector.domain.names import manifest_key
 from collector.domain.records import Gap, StreamKey
@@ -43,3 +45,37 @@ def put_manifest(store: ObjectStore, folder: Path, manifest: Manifest) -> None:
     (folder / "manifest").write_bytes(content)
     key = manifest_key(manifest.host, manifest.segment_id)
     store.put(key, folder / "manifest", hashlib.sha256(content).hexdigest())
+
+
+def change_entry(manifest: Path, number: int, **changed: Any) -> None:
+    """Damage an entry of a manifest's file; a value that is `...` takes the field away."""
+    content = json.loads(manifest.read_text())
+    fields = content["objects"][number] | changed
+    content["objects"][number] = {name: value for name, value in fields.items() if value is not ...}
+    manifest.write_text(json.dumps(content))
+
+
+ENTRY_FAULTS: Mapping[str, dict[str, Any]] = {
+    "leaves the archive": {"key": "../outside.parquet"},
+    "leaves it further in": {"key": "exchange=toy/../../../outside.parquet"},
+    "absolute key": {"key": "/tmp/outside.parquet"},
+    "long key": {"key": "x" * 300},
+    "folder": {"key": "exchange=toy/data_type=trade"},
+    "NUL in the key": {"key": "exchange=toy\0.parquet"},
+    "empty key": {"key": ""},
+    "key is a number": {"key": 7},
+    "other key and rows are text": {"key": "7", "rows": "1"},
+    "rows are text": {"rows": "1"},
+    "bytes are a fraction": {"bytes": 1.5},
+    "times are a list": {"received_min": []},
+    "no checksum": {"sha256": ...},
+    "other checksum": {"sha256": "0"},
+    "symbol is null": {"symbol": None},
+    "other symbol": {"symbol": "X/Y"},
+    "symbol of 300 characters": {"symbol": "x" * 300},
+    "no date": {"date": "../.."},
+    "negative bytes": {"bytes": -1},
+    "negative rows": {"rows": -1},
+    "more rows than a number can be": {"rows": 10**30},
+}
+"""Ways in which an entry cannot be what was written; each leaves the rest of the manifest as it is."""

@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,7 +16,7 @@ from collector.storage.objects import ObjectStore
 from collector.storage.restore import Brought, Selection, bring, plan, read_manifests, require_room_for
 from collector.storage.verify import Verification
 from tests.seaweed import Seaweed
-from tests.storage.archive_files import IDS, archive, put_manifest
+from tests.storage.archive_files import ENTRY_FAULTS, IDS, archive, change_entry, put_manifest
 from tests.storage.segment_files import NOON_US, Message, make_gap, message, trade
 
 HOUR_US = 3_600_000_000
@@ -207,6 +208,67 @@ def test_a_manifest_that_cannot_be_read_is_said_and_the_others_are_read(
     assert [total for total, _ in read] == [5] * 5
     assert [manifest for _, manifest in read] == [None, *filled[1:]]
     assert [problem.split(":")[0] for problem in problems] == [manifest_key("host-1", IDS[0])]
+
+
+@pytest.mark.parametrize("changed", ENTRY_FAULTS.values(), ids=ENTRY_FAULTS)
+def test_a_damaged_entry_is_left_out_and_said_and_nothing_is_written_elsewhere(
+    store: ObjectStore, filled: list[Manifest], tmp_path: Path, changed: dict[str, Any]
+) -> None:
+    change_entry(tmp_path / "archive" / manifest_key("host-1", IDS[0]), 1, **changed)
+    around = sorted(tmp_path.iterdir())
+    problems: list[str] = []
+    chosen = plan((manifest for _, manifest in read_manifests(store, problems) if manifest is not None), ALL)
+    dest = tmp_path / "dest"
+    dest.mkdir()
+    assert not any(one.problems for one in bring(chosen, store, DirectoryStore(dest), dest))
+    assert len(problems) == 1
+    assert sorted(tmp_path.iterdir()) == sorted([*around, dest])
+    copied = {path.relative_to(dest).as_posix() for path in dest.rglob("*.parquet")}
+    assert copied == {one.key for manifest in filled for one in manifest.objects} - {filled[0].objects[1].key}
+    assert findings(dest) == []
+
+
+@pytest.mark.parametrize("field", ["received_min", "received_max"])
+def test_an_object_whose_times_are_damaged_comes_by_its_date_and_is_said(
+    store: ObjectStore, filled: list[Manifest], tmp_path: Path, field: str
+) -> None:
+    change_entry(tmp_path / "archive" / manifest_key("host-1", IDS[0]), 1, **{field: "0000"})
+    problems: list[str] = []
+    manifests = [manifest for _, manifest in read_manifests(store, problems) if manifest is not None]
+    key = filled[0].objects[1].key
+    assert [problem.split(": ")[:2] for problem in problems] == [
+        [key, f"its {field} is '0000' (in {_key_of(filled[0])})"]
+    ]
+    assert key in _keys(plan(manifests, Selection(hour(4), hour(5))))
+    assert key not in _keys(plan(manifests, Selection("2026-11-25T00:00:00.000000Z", "2026-11-26T00:00:00.000000Z")))
+
+
+def _key_of(manifest: Manifest) -> str:
+    return manifest_key(manifest.host, manifest.segment_id)
+
+
+def _keys(manifests: list[Manifest]) -> set[str]:
+    return {described.key for manifest in manifests for described in manifest.objects}
+
+
+def test_an_object_that_cannot_be_read_is_said_and_the_rest_comes(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path / "archive")
+    manifest = archive(store, tmp_path / "made", [received(0, 2, 1), received(1, 2, 1)], [BTC, ETH])
+    path = tmp_path / "archive" / manifest.objects[0].key
+    path.unlink()
+    path.mkdir()
+    (brought,) = restored(store, ALL, tmp_path / "dest")
+    assert [problem.split(": ")[:2] for problem in brought.problems] == [[manifest.objects[0].key, "it cannot be read"]]
+    assert (brought.objects, brought.bytes) == (1, manifest.objects[1].bytes)
+
+
+def test_an_object_that_the_folder_cannot_hold_is_said_and_the_rest_comes(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path / "archive")
+    manifest = archive(store, tmp_path / "made", [received(0, 2, 1), received(1, 2, 1)], [BTC, ETH])
+    (tmp_path / "dest" / manifest.objects[0].key).mkdir(parents=True)
+    (brought,) = restored(store, ALL, tmp_path / "dest")
+    assert [problem.split(": ")[0] for problem in brought.problems] == [manifest.objects[0].key]
+    assert brought.objects == 1
 
 
 def test_a_cycle_of_segments_ends(filled: list[Manifest]) -> None:

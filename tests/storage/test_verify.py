@@ -11,7 +11,8 @@ from collector.storage.content import differences
 from collector.storage.directory import DirectoryStore
 from collector.storage.sealed import open_sealed
 from collector.storage.staging import stage
-from collector.storage.verify import KINDS, Finding, Segment, Verification, broken_chains
+from collector.storage.verify import KINDS, Finding, Read, Segment, Verification, broken_chains
+from tests.storage.archive_files import ENTRY_FAULTS, change_entry
 from tests.storage.segment_files import TRADES, ToyTyping, make_gap, make_segment, message, trade
 
 IDS = [f"20261123T12000{number}Z-4f2a9c" for number in range(4)]
@@ -85,6 +86,52 @@ def test_a_manifest_that_cannot_be_read_is_damaged_and_the_others_are_still_veri
     manifest.write_bytes(b"{")
     kinds = [finding.kind for finding in found(tmp_path)]
     assert kinds == ["damaged", "orphan", "orphan"]
+
+
+@pytest.mark.parametrize("read", [None, differences], ids=["quick", "deep"])
+@pytest.mark.parametrize("changed", ENTRY_FAULTS.values(), ids=ENTRY_FAULTS)
+def test_a_damaged_entry_is_one_finding_and_the_rest_is_verified(
+    tmp_path: Path, changed: dict[str, Any], read: Read | None
+) -> None:
+    manifest = archive(tmp_path, 0)
+    archive(tmp_path, 1)
+    change_entry(manifest, 1, **changed)
+    verification = Verification(DirectoryStore(tmp_path / "archive"), read)
+    (finding,) = verification.findings()
+    assert finding.kind == "damaged"
+    assert str(manifest.name) in finding.text
+    assert (verification.segments, verification.objects) == (2, 3)
+
+
+@pytest.mark.parametrize("read", [None, differences], ids=["quick", "deep"])
+@pytest.mark.parametrize("field", ["received_min", "received_max"])
+def test_a_damaged_time_is_one_finding(tmp_path: Path, field: str, read: Read | None) -> None:
+    change_entry(archive(tmp_path, 0), 1, **{field: "2026-13-01T00:00:00.000000Z"})
+    (finding,) = Verification(DirectoryStore(tmp_path / "archive"), read).findings()
+    assert (finding.kind, finding.text.split(" (in")[0]) == ("damaged", f"its {field} is '2026-13-01T00:00:00.000000Z'")
+
+
+def test_totals_that_are_not_the_sum_of_the_objects_are_a_finding(tmp_path: Path) -> None:
+    manifest = archive(tmp_path, 0)
+    change(manifest, rows=7)
+    (finding,) = found(tmp_path)
+    assert (finding.kind, finding.key) == ("totals", manifest.relative_to(tmp_path / "archive").as_posix())
+    assert finding.text == "it says 7 rows and 1 gaps, but its objects have 1 and 1"
+
+
+@pytest.mark.parametrize("read", [None, differences], ids=["quick", "deep"])
+def test_an_object_that_cannot_be_read_is_one_finding_and_the_rest_is_verified(
+    tmp_path: Path, read: Read | None
+) -> None:
+    key = json.loads(archive(tmp_path, 0).read_text())["objects"][0]["key"]
+    archive(tmp_path, 1)
+    (tmp_path / "archive" / key).unlink()
+    (tmp_path / "archive" / key).mkdir()
+    verification = Verification(DirectoryStore(tmp_path / "archive"), read)
+    (finding,) = verification.findings()
+    assert (finding.kind, finding.key) == ("unread", key)
+    assert "Is a directory" in finding.text
+    assert verification.objects == 3
 
 
 @pytest.mark.parametrize("other", [IDS[1], "yesterday"])
