@@ -12,6 +12,7 @@ or damaged in the archive (the rest was brought), 2 nothing could be done.
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import _bootstrap  # type: ignore[import-not-found]
@@ -19,10 +20,10 @@ from _archive import STORE_HELP, add_config, moment, opened, progress  # type: i
 
 from collector.domain.errors import ConfigError, StoreError
 from collector.domain.redact import printable
-from collector.storage.directory import DirectoryStore
+from collector.storage.destination import destination
 from collector.storage.manifest import Manifest
 from collector.storage.objects import ObjectStore
-from collector.storage.restore import Selection, bring, plan, read_manifests, require_room_for
+from collector.storage.restore import Selection, bring, plan, read_manifests
 
 EXAMPLES = """examples:
   scripts/restore.py s3://bucket/prefix --from 2026-11-23 --to 2026-11-24 ./day
@@ -43,19 +44,16 @@ def main() -> int:
 
 
 def restore(store: ObjectStore, selection: Selection, dest: Path) -> int:
-    """The exit code. Raises ConfigError for a folder that holds something else, StoreError if a store fails."""
+    """The exit code. Raises ConfigError for a folder that cannot be used, StoreError if a store fails."""
     problems: list[str] = []
     chosen = plan(_manifests(store, problems), selection)
     _print_problems(problems)
     if not chosen:
         raise ConfigError([f"{store.url} has nothing of that time"])
-    target = DirectoryStore(dest)
-    require_room_for(chosen, target)
-    dest.mkdir(parents=True, exist_ok=True)
     found = len(problems)
     objects = size = already_there = 0
-    with progress() as bar:
-        for brought in bar.track(bring(chosen, store, target, dest), len(chosen), description="segments"):
+    with destination(dest, chosen) as (target, scratch), progress() as bar:
+        for brought in bar.track(bring(chosen, store, target, scratch), len(chosen), description="segments"):
             objects += brought.objects
             size += brought.bytes
             already_there += brought.already_there
@@ -66,15 +64,13 @@ def restore(store: ObjectStore, selection: Selection, dest: Path) -> int:
     return 1 if found else 0
 
 
-def _manifests(store: ObjectStore, problems: list[str]) -> list[Manifest]:
-    manifests = []
+def _manifests(store: ObjectStore, problems: list[str]) -> Iterator[Manifest]:
     with progress() as bar:
         task = bar.add_task("manifests", total=None)
         for total, manifest in read_manifests(store, problems):
             bar.update(task, total=total, advance=1)
             if manifest is not None:
-                manifests.append(manifest)
-    return manifests
+                yield manifest
 
 
 def _print_problems(problems: list[str]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from collector.storage.directory import DirectoryStore
 from collector.storage.objects import ObjectStore
 from tests.seaweed import ADMIN, Seaweed, environment
-from tests.storage.archive_files import IDS, archive
+from tests.storage.archive_files import IDS, archive, change_entry
 from tests.storage.segment_files import NOON_US, message, trade
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
@@ -100,6 +100,27 @@ def test_what_cannot_be_done_is_said_with_exit_2(
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "dest").exists()
+
+
+def test_a_damaged_entry_is_said_with_exit_1_and_the_rest_comes(root: Path, tmp_path: Path) -> None:
+    change_entry(next(root.glob("_manifest/*/*.json")), 0, key="../../outside.parquet")
+    done = tool("restore.py", str(root), *DAY, str(tmp_path / "dest"))
+    damaged, summary = done.stdout.splitlines()
+    assert damaged.startswith("../../outside.parquet: its key should be exchange=toy/")
+    assert summary.startswith("1 segments, 1 objects")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert tool("verify_archive.py", str(tmp_path / "dest")).returncode == 0
+
+
+def test_a_folder_that_cannot_be_written_is_said_with_exit_2(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    before = sorted(tmp_path.rglob("*"))
+    for dest in (tmp_path / "file", Path("/proc/nowhere")):
+        done = tool("restore.py", str(root), *DAY, str(dest))
+        assert (done.returncode, done.stdout) == (2, "")
+        (line,) = done.stderr.splitlines()
+        assert line.startswith(f"error: {dest}: ")
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_help_shows_examples() -> None:
