@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from collector.domain import errors
-from collector.domain.records import GAP_CAUSES, GAP_KINDS, GAP_STATUSES
+from collector.domain.records import GAP_CAUSES, GAP_KINDS, GAP_STATUSES, Gap
 from collector.supervision.health import RULES
 from collector.supervision.metrics_table import METRICS, Metric
 from collector.supervision.supervisor import EXIT_LATE
@@ -50,9 +50,9 @@ def test_every_metric_is_explained_as_the_code_has_it() -> None:
     assert explained == METRICS
 
 
-def test_every_kind_cause_and_status_of_a_gap_is_explained() -> None:
-    kinds = {name for row in table_below("The gap ledger") for name in re.findall(r"`(\w+)`", row[0])}
-    assert set(GAP_KINDS) <= kinds
+def test_every_column_kind_cause_and_status_of_a_gap_is_explained() -> None:
+    names = {name for row in table_below("The gap ledger") for name in re.findall(r"`(\w+)`", row[0])}
+    assert {*GAP_KINDS, *Gap._fields} <= names
     section = OPERATIONS.split("## The gap ledger\n", 1)[1].split("\n## ", 1)[0]
     assert {word for word in (*GAP_CAUSES, *GAP_STATUSES) if f"`{word}`" not in section} == set()
 
