@@ -24,6 +24,7 @@ from collector.storage.destination import destination
 from collector.storage.manifest import Manifest
 from collector.storage.objects import ObjectStore
 from collector.storage.restore import Selection, bring, plan, read_manifests
+from collector.storage.stores import folder_of
 
 EXAMPLES = """examples:
   scripts/restore.py s3://bucket/prefix --from 2026-11-23 --to 2026-11-24 ./day
@@ -45,6 +46,7 @@ def main() -> int:
 
 def restore(store: ObjectStore, selection: Selection, dest: Path) -> int:
     """The exit code. Raises ConfigError for a folder that cannot be used, StoreError if a store fails."""
+    _require_outside(store, dest)
     problems: list[str] = []
     chosen = plan(_manifests(store, problems), selection)
     _print_problems(problems)
@@ -62,6 +64,12 @@ def restore(store: ObjectStore, selection: Selection, dest: Path) -> int:
     before = f" ({already_there} were there before)" if already_there else ""
     print(f"{len(chosen)} segments, {objects} objects, {size} bytes in {dest}{before}; {found or 'no'} problems")
     return 1 if found else 0
+
+
+def _require_outside(store: ObjectStore, dest: Path) -> None:
+    archive = folder_of(store.url)
+    if archive is not None and dest.resolve().is_relative_to(archive.resolve()):
+        raise ConfigError([f"{dest} lies in the archive itself: name a folder outside of {store.url}"])
 
 
 def _manifests(store: ObjectStore, problems: list[str]) -> Iterator[Manifest]:

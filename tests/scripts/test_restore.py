@@ -123,6 +123,15 @@ def test_a_folder_that_cannot_be_written_is_said_with_exit_2(root: Path, tmp_pat
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize("dest", ["", "day"])
+def test_a_folder_in_the_archive_itself_is_refused(root: Path, dest: str) -> None:
+    before = sorted(root.rglob("*"))
+    done = tool("restore.py", str(root), *DAY, str(root / dest))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "lies in the archive itself" in done.stderr
+    assert sorted(root.rglob("*")) == before
+
+
 def test_help_shows_examples() -> None:
     done = tool("restore.py", "--help")
     assert done.returncode == 0
