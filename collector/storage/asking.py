@@ -32,7 +32,8 @@ def _asked_again(store: ObjectStore, ask: Callable[[], T]) -> T:
     try:
         return ask()
     except StoreError as error:
-        if isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL:
+        cause = error.__cause__
+        if isinstance(cause, OSError) and cause.errno in _FULL:
             raise
         next(store.keys(_NOTHING), None)
-        raise DamagedError(f"it cannot be read: {error}") from error
+        raise DamagedError(f"it cannot be read: {(isinstance(cause, OSError) and cause.strerror) or error}") from error

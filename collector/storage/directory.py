@@ -3,7 +3,9 @@
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BufferedIOBase
 from pathlib import Path
+from stat import S_ISREG
 from typing import Final
 
 from collector.domain.errors import StoreError
@@ -56,7 +58,7 @@ class DirectoryStore:
         """Size and checksum, from reading the whole file again."""
         with _store_errors(key):
             try:
-                file = self._path(key).open("rb")
+                file = self._opened(key)
             except (FileNotFoundError, NotADirectoryError):
                 return None
             with file:
@@ -67,7 +69,8 @@ class DirectoryStore:
         """The file's bytes; None if there is none."""
         with _store_errors(key):
             try:
-                return self._path(key).read_bytes()
+                with self._opened(key) as file:
+                    return file.read()
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
@@ -75,7 +78,8 @@ class DirectoryStore:
         """Copy the file; size and checksum of what was copied."""
         with _store_errors(key):
             try:
-                return _copied(self._path(key), target)
+                with self._opened(key) as file:
+                    return _copied(file, target)
             except (FileNotFoundError, NotADirectoryError):
                 if not target.parent.is_dir():
                     raise
@@ -88,6 +92,13 @@ class DirectoryStore:
             files = (path for path in above.rglob("*") if path.is_file() and path.parent != self._incoming)
             found = sorted(path.relative_to(self._root).as_posix() for path in files)
         return (key for key in found if key.startswith(prefix))
+
+    def _opened(self, key: str) -> BufferedIOBase:
+        path = self._path(key)
+        if not S_ISREG(path.stat().st_mode):
+            # To open a pipe would wait for its writer.
+            raise StoreError(f"{key}: this is no file")
+        return path.open("rb")
 
     def _path(self, key: str) -> Path:
         require_key(key)
@@ -128,15 +139,16 @@ def _store_errors(what: str) -> Iterator[None]:
 
 
 def _copy(source: Path, target: Path, sha256: str) -> None:
-    copied = _copied(source, target)
+    with source.open("rb") as file:
+        copied = _copied(file, target)
     if copied.sha256 != sha256:
         raise StoreError(f"{source.name} is not what was to be stored: its sha256 is {copied.sha256}, not {sha256}")
 
 
-def _copied(source: Path, target: Path) -> ObjectInfo:
+def _copied(source: BufferedIOBase, target: Path) -> ObjectInfo:
     digest = hashlib.sha256()
-    with source.open("rb") as reader, target.open("wb") as writer:
-        while block := reader.read(_COPY_BYTES):
+    with target.open("wb") as writer:
+        while block := source.read(_COPY_BYTES):
             digest.update(block)
             writer.write(block)
         return ObjectInfo(writer.tell(), digest.hexdigest())

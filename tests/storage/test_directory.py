@@ -1,6 +1,7 @@
 import errno
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,15 @@ def test_an_object_that_changed_on_disk_is_seen_by_its_checksum(
     info = store.head(KEY)
     assert info is not None
     assert info.sha256 != SHA256
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["folder", "pipe"])
+def test_what_is_no_file_is_a_store_error(
+    store: DirectoryStore, tmp_path: Path, make: Callable[[Path], object]
+) -> None:
+    (tmp_path / "archive").mkdir()
+    make(tmp_path / "archive" / "object")
+    for ask in (store.head, store.read, lambda key: store.fetch(key, tmp_path / "copy")):
+        with pytest.raises(StoreError, match="object: this is no file"):
+            ask("object")
+    assert not (tmp_path / "copy").exists()
