@@ -70,8 +70,9 @@ class BinanceRest:
         shape = self.shapes[stream.data_type]
         try:
             body.decode()
-            payloads = [body] if stream.data_type == BOOK else [bytes(text) for text in _LIST.decode(body)]
-            return [_envelope(stream, shape, payload) for payload in payloads]
+            if stream.data_type == BOOK:
+                return [_book(stream, shape, body)]
+            return [_envelope(stream, shape, bytes(text)) for text in _LIST.decode(body)]
         except UNREADABLE as error:
             raise _undecodable(error, body) from error
 
@@ -95,6 +96,13 @@ def _envelope(stream: StreamKey, shape: Shape, payload: bytes) -> Envelope:
     message: Any = shape.needed.decode(payload).data
     exchange_us = None if message.exchange_ms is None else message.exchange_ms * 1000
     return Envelope(stream, message.id, None, exchange_us, payload)
+
+
+def _book(stream: StreamKey, shape: Shape, body: bytes) -> Envelope:
+    """A level that cannot be read would leave the whole book useless: unlike a page of trades, it is all or nothing."""
+    if not shape.finite(shape.doubles.decode(body).data.row()):
+        raise ValidationError("a level is no finite number")
+    return _envelope(stream, shape, body)
 
 
 def _undecodable(error: Exception, body: bytes) -> UndecodableError:

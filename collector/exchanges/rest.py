@@ -52,7 +52,7 @@ class RestSide(Protocol):
         """The messages of an answer to `page`, or the one book of an answer to `snapshot` (a `book_delta` stream).
 
         Each payload is the message's own untouched text, which `Adapter.rows` types; a book's id is the last update id
-        it holds. Raises UndecodableError for anything else.
+        it holds. Raises UndecodableError for anything else, and for a book with a level that cannot be read.
         """
         ...
 

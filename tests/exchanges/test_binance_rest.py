@@ -163,6 +163,14 @@ def test_a_level_that_is_no_decimal_is_null_in_its_snapshot() -> None:
     assert row == BookRow(None, 7, None, True, (None,), (1.0,), (), ())
 
 
+@pytest.mark.parametrize("bids", ["null", '[["1"]]', '[["x","1"]]', '[["NaN","1"]]', '[["1","1e999"]]'])
+@pytest.mark.parametrize("adapter", [spot, usdm])
+def test_a_book_with_a_level_that_cannot_be_read_is_no_answer(adapter: Binance | BinanceUsdm, bids: str) -> None:
+    body = f'{{"lastUpdateId":7,"T":1,"bids":{bids},"asks":[["2","1"]]}}'.encode()
+    with pytest.raises(UndecodableError):
+        adapter.rest.read(key(adapter, "book_delta"), body)
+
+
 @pytest.mark.parametrize(
     "body",
     [
