@@ -1,8 +1,9 @@
 """When the disk will be full, if what happens now goes on.
 
 A recorder fills the disk between two seals and frees it again: over less than that the fall of free space says nothing
-about days. So the lowest values of whole periods are compared with each other; a fall within a period counts only where
-it would reach the end before the period's.
+about days. So the lowest values of whole periods are compared with each other, and the highest too: what was taken and
+is free again was no trend. A fall within a period counts only where it would reach the end before the period's, and is
+forgotten once half of it was taken back.
 """
 
 from collections import deque
@@ -25,21 +26,35 @@ class DiskTrend:
         self._reserve_bytes = reserve_bytes
         self._recent: deque[tuple[float, int]] = deque()
         self._lowest: deque[int] = deque(maxlen=_PERIODS)
+        self._highest: deque[int] = deque(maxlen=_PERIODS)
         self._period_began: float | None = None
-        self._lowest_now = 0
+        self._lowest_now = self._highest_now = 0
 
     def note(self, at_secs: float, free_bytes: int) -> None:
         """So much was free at this (monotonic) time."""
+        self._note_recent(at_secs, free_bytes)
+        if self._period_began is None:
+            self._begin_period(at_secs, free_bytes)
+        elif at_secs - self._period_began >= self._period_secs:
+            self._lowest.append(self._lowest_now)
+            self._highest.append(self._highest_now)
+            self._begin_period(at_secs, free_bytes)
+        self._lowest_now = min(self._lowest_now, free_bytes)
+        self._highest_now = max(self._highest_now, free_bytes)
+
+    def _note_recent(self, at_secs: float, free_bytes: int) -> None:
+        if self._recent:
+            lowest = min(free for _, free in self._recent)
+            if free_bytes - lowest > (self._recent[0][1] - lowest) / 2:
+                self._recent.clear()
         if not self._recent or at_secs - self._recent[-1][0] >= _STEP_SECS:
             self._recent.append((at_secs, free_bytes))
         while at_secs - self._recent[0][0] > SHORT_SECS:
             self._recent.popleft()
-        if self._period_began is None:
-            self._period_began, self._lowest_now = at_secs, free_bytes
-        elif at_secs - self._period_began >= self._period_secs:
-            self._lowest.append(self._lowest_now)
-            self._period_began, self._lowest_now = at_secs, free_bytes
-        self._lowest_now = min(self._lowest_now, free_bytes)
+
+    def _begin_period(self, at_secs: float, free_bytes: int) -> None:
+        self._period_began = at_secs
+        self._lowest_now = self._highest_now = free_bytes
 
     def full_in_secs(self, at_secs: float, free_bytes: int) -> float | None:
         """Seconds until the disk is full; 0 if it is; None if it is not filling, as far as is known."""
@@ -62,7 +77,11 @@ class DiskTrend:
         return secs if secs < self._period_secs else None
 
     def _over_periods(self, left_bytes: int) -> float | None:
-        fallen_bytes = self._lowest[0] - self._lowest[-1] if self._lowest else 0
-        if fallen_bytes <= 0:
+        periods = len(self._lowest)
+        if periods <= 1:
             return None
-        return left_bytes * (len(self._lowest) - 1) * self._period_secs / fallen_bytes
+        by_lowest = (self._lowest[0] - self._lowest[-1]) / (periods - 1)
+        # The present period has its highest value as soon as space was freed.
+        by_highest = (self._highest[0] - self._highest_now) / periods
+        fallen_bytes = min(by_lowest, by_highest)
+        return left_bytes * self._period_secs / fallen_bytes if fallen_bytes > 0 else None

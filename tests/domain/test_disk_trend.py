@@ -53,3 +53,32 @@ def test_a_slower_fall_is_not_judged_before_whole_periods_were_seen() -> None:
 
 def test_a_moment_is_no_trend() -> None:
     assert trend_of(lambda at: (100 - at) * GIB, SHORT_SECS / 5 - 10) is None
+
+
+def test_a_fall_is_forgotten_once_half_of_it_was_taken_back() -> None:
+    """A gigabyte goes every ten seconds, for four minutes; then there is somewhat less than before."""
+    assert trend_of(lambda at: (40 - min(at, 240) / 10) * GIB, 250.0) is not None
+    assert trend_of(lambda at: (40 - at / 10 if at < 240 else 30) * GIB, 250.0) is None
+
+
+def test_a_fall_that_goes_on_after_a_small_rise_still_counts() -> None:
+    free = trend_of(lambda at: (40 - at / 10 + (at > 120)) * GIB, 240.0)
+    assert free == pytest.approx((40 - 24) * 10, rel=0.1)
+
+
+def test_what_was_taken_for_a_while_and_is_free_again_is_no_trend() -> None:
+    """For half an hour forty of a hundred gigabytes are gone, and in every hour a hundredth of one for good."""
+
+    def free_at(at: float) -> float:
+        return (100 - at / HOUR_SECS / 100 - (40 if 3.5 * HOUR_SECS < at < 4.01 * HOUR_SECS else 0)) * GIB
+
+    assert (trend_of(free_at, 4.005 * HOUR_SECS) or 0) < 24 * HOUR_SECS
+    assert (trend_of(free_at, 4.02 * HOUR_SECS) or 0) > 1_000 * HOUR_SECS
+
+
+@pytest.mark.parametrize(("freed_gib", "left_secs"), [(0, pytest.approx(44.5 * HOUR_SECS, rel=0.02)), (20, None)])
+def test_a_trend_is_forgotten_when_more_is_free_than_it_began_with(freed_gib: int, left_secs: float | None) -> None:
+    def free_at(at: float) -> float:
+        return (50 - at / HOUR_SECS + freed_gib * (at > 4.5 * HOUR_SECS)) * GIB
+
+    assert trend_of(free_at, 4.51 * HOUR_SECS) == left_secs

@@ -69,7 +69,7 @@ def disk_filling(board: Status) -> Iterator[View]:
         )
         if secs > 120:
             yield view
-    yield board.look(reports(ingest(), writer()), known(uptime_secs=200.0, disk_free_bytes=60 * GIB))
+    yield board.look(reports(ingest(), writer()), known(uptime_secs=200.0, disk_free_bytes=45 * GIB))
 
 
 def clock_off(board: Status) -> Iterator[View]:
