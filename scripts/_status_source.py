@@ -168,7 +168,7 @@ class Local:
             )
         why = "the port belongs to another recorder" if answer else why
         return (
-            self._read_files(health, time.time_ns() // 1_000),
+            self._read_files(health, lock.holder(), time.time_ns() // 1_000),
             f"{why}; these are the processes' own numbers since their last restart, from {data_dir}/run",
         )
 
@@ -184,15 +184,17 @@ class Local:
         except NoAnswerError as error:
             return None, str(error)
 
-    def _read_files(self, health: Health, now_us: int) -> Mapping[str, Any]:
+    def _read_files(self, health: Health, holder: str, now_us: int) -> Mapping[str, Any]:
         """The status as far as the files in `run/` tell it."""
         if self._status is None or self._status[0] != health.run_id:
             self._status = (health.run_id, Status(health.run_id, self._config))
         reports = read_stats(self._config.data_dir / "run" / "stats")
         roles = sorted(reports, key=lambda role: (role == "archiver", role == "writer", role))
         children = [_child(role, reports[role], now_us) for role in roles]
-        usage = self._meter.read({role: reports[role]["pid"] for role in roles})
-        known = Knowledge(now_us, time.monotonic(), children, (), usage)
+        own = {"pid": int(holder)} if holder.isdecimal() else {}
+        pids = {SUPERVISOR: own, **reports}
+        usage = self._meter.read({role: report["pid"] for role, report in pids.items() if "pid" in report})
+        known = Knowledge(now_us, time.monotonic(), children, (), usage, own=own)
         status = shown.status(self._status[1].look(reports, known))
         processes = [{**process, "restarts": None} for process in status["processes"]]
         return {**status, **health.told(now_us), "processes": processes}

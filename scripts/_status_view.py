@@ -158,12 +158,13 @@ def _counts(status: Mapping[str, Any], now: datetime, *, brief: bool) -> Table:
         waiting, answered = sum(repair["waiting"].values()), sum(repair["answered"].values())
         asked = {"requests waiting": waiting, "answered": answered, "failed tries": repair["failed"]}
         made.add_row("repair", counts(asked))
-    uploads = counts({"objects uploaded": archive["uploaded_objects"], "failed tries": archive["failed_uploads"]})
-    made.add_row("archive", uploads)
+    if not brief or archive["failed_uploads"]:
+        uploads = counts({"objects uploaded": archive["uploaded_objects"], "failed tries": archive["failed_uploads"]})
+        made.add_row("archive", uploads)
     if archive["backlog_segments"]:
-        made.add_row("", _to_go(archive))
+        made.add_row("archive", _to_go(archive))
     if archive["last_error"]:
-        made.add_row("", shown(f"last error: {archive['last_error']}", "red"))
+        made.add_row("archive", shown(f"last error: {archive['last_error']}", "red"))
     full = f"full in {span(disk['full_in_secs'])}" if disk["full_in_secs"] is not None else "not filling"
     made.add_row("disk", f"{size(disk['free_bytes'])} free, {full}")
     return made

@@ -8,6 +8,7 @@ from collector.domain.records import StreamKey
 from collector.metrics import StreamNumbers
 from collector.supervision.cells import proves_continuity, runs
 from collector.supervision.coverage import CELL_SECS, CELLS, LedgerRow
+from collector.supervision.status import SUPERVISOR
 from collector.supervision.totals import RoleNumbers
 from collector.supervision.view import ChildState, View
 
@@ -42,7 +43,7 @@ def _recorder(view: View) -> dict[str, Any]:
         "healthy": not view.reasons,
         "reasons": view.reasons,
         "ready": view.ready,
-        "processes": [_process(child, view) for child in known.children],
+        "processes": [_process(process, view) for process in (_supervisor(view), *known.children)],
         "channels": [
             {"from": hop.sender, "to": hop.receiver, "depth": hop.depth, "capacity": hop.capacity} for hop in known.hops
         ],
@@ -79,10 +80,15 @@ def stopped(view: View, now_us: int) -> dict[str, Any]:
     return {**health(view), "healthy": False, "reasons": [reason], "updated_at": iso_time(now_us)}
 
 
-def _process(child: ChildState, view: View) -> dict[str, Any]:
-    used = view.known.usage.get(child.name)
+def _supervisor(view: View) -> ChildState:
+    """As one of the processes: whoever tells of it runs."""
+    return ChildState(SUPERVISOR, view.known.own.get("pid"), "running", 0)
+
+
+def _process(process: ChildState, view: View) -> dict[str, Any]:
+    used = view.known.usage.get(process.name)
     return {
-        **child._asdict(),
+        **process._asdict(),
         "rss_bytes": used.rss_bytes if used else None,
         "cpu_percent": used.cpu_percent if used else None,
         "open_files": used.open_files if used else None,

@@ -8,7 +8,7 @@ from typing import Final
 from collector.http import Answer
 
 _FOLDER: Final = Path(__file__).with_name("page")
-_SCRIPTS: Final = ("base", "coverage", "flow", "streams", "detail", "events", "main")
+_SCRIPTS: Final = ("base", "coverage", "flow", "streams", "detail", "events", "processes", "main")
 
 
 def status_page() -> Answer:

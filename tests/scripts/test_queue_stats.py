@@ -303,8 +303,9 @@ def test_without_a_port_the_files_of_the_processes_are_shown_and_that_is_said(ru
     status = json.loads(shown.out)
     assert shown.code == 0
     assert shown.err.startswith("note: its http.port is 0 (off); these are the processes' own numbers")
-    assert [process["name"] for process in status["processes"]] == ["ingest:binance", "archiver"]
-    assert status["processes"][0]["restarts"] is None
+    assert [process["name"] for process in status["processes"]] == ["supervisor", "ingest:binance", "archiver"]
+    assert [process["pid"] for process in status["processes"]] == [os.getpid()] * 3
+    assert status["processes"][1]["restarts"] is None
     assert (status["segments"]["archived"], status["writer"]["refused"]) == (4, 2)
     for name in ("run_id", "uptime_secs", "healthy", "reasons"):
         assert status[name] == told[name]

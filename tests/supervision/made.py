@@ -23,8 +23,9 @@ def known(uptime_secs: float = 10.0, now_us: int = NOW_US, **changes: Any) -> Kn
         uptime_secs,
         (ChildState("ingest:binance", 11, "running", 0), ChildState("writer", 12, "running", 2)),
         (Hop("ingest:binance", "writer", 1, 256),),
-        {"ingest:binance": Usage(50_000_000, 3.5, 7.25, 20)},
+        {"supervisor": Usage(40_000_000, 1.5, 3.5, 30), "ingest:binance": Usage(50_000_000, 3.5, 7.25, 20)},
         50 * GIB,
+        {"pid": 10},
     )._replace(**changes)
 
 

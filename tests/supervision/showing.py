@@ -125,8 +125,8 @@ class Shown:
     def _known(self, now_us: int) -> Knowledge:
         children = [ChildState(name, 11 + place, state, 0) for place, (name, state) in enumerate(self.children.items())]
         hops = (Hop("ingest:binance", "writer", 1, 256), Hop("writer", "archiver", 0, 256))
-        usage = {child.name: Usage(50_000_000, 3.5, 7.25, 20) for child in children}
-        return Knowledge(now_us, 86_400 * 12 + self.uptime_secs, children, hops, usage, 212 * GIB)
+        usage = {name: Usage(50_000_000, 3.5, 7.25, 20) for name in ("supervisor", *self.children)}
+        return Knowledge(now_us, 86_400 * 12 + self.uptime_secs, children, hops, usage, 212 * GIB, {"pid": 10})
 
 
 class Served:

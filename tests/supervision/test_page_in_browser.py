@@ -165,6 +165,19 @@ def test_what_happened_is_told_newest_first_and_an_outage_is_one_thing(
     assert "Connected" not in titles.all_text_contents()
 
 
+def test_every_process_is_there_with_what_it_costs_the_supervisor_too(
+    visitor: Visitor, serve: Callable[..., Served]
+) -> None:
+    shown = small()
+    shown.children["archiver"] = "backoff"
+    page = visitor.open(serve(shown.look()).url)
+    rows = page.locator("#processes tbody tr")
+    expect(rows).to_have_count(4)
+    assert rows.locator("th").all_text_contents() == ["supervisor", "ingest:binance", "writer", "archiver"]
+    assert rows.first.locator("td").all_text_contents() == ["running", "10", "3.5 %", "50 MB", "20", "0"]
+    assert page.locator("#processes .warn").all_text_contents() == ["backoff"]
+
+
 def test_what_happens_again_and_again_is_one_line_with_a_count(visitor: Visitor, serve: Callable[..., Served]) -> None:
     shown = small()
     for tries in range(14):

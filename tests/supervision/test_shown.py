@@ -18,6 +18,10 @@ def test_the_object_has_exactly_the_promised_shape() -> None:
         "ready": True,
         "processes": [
             {
+                "name": "supervisor", "pid": 10, "state": "running", "restarts": 0,
+                "rss_bytes": 40_000_000, "cpu_percent": 1.5, "open_files": 30, "unreported_secs": None,
+            },
+            {
                 "name": "ingest:binance", "pid": 11, "state": "running", "restarts": 0,
                 "rss_bytes": 50_000_000, "cpu_percent": 3.5, "open_files": 20, "unreported_secs": None,
             },

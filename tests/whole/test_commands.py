@@ -171,7 +171,7 @@ def test_several_feeds_record_side_by_side(
         )
     )
     names = [process["name"] for process in recorded.status()["processes"]]
-    assert names == ["ingest:one", "ingest:two", "writer", "archiver"]
+    assert names == ["supervisor", "ingest:one", "ingest:two", "writer", "archiver"]
     assert recorded.stop() == 0
     for symbol in ("BTCUSDT", "ETHUSDT", "SOLUSDT"):
         assert recorded.table("trade", symbol)

@@ -127,6 +127,7 @@ function show(data) {
   showOverview(streams, data.coverage);
   showStreams(streams, data.coverage);
   showEvents(data, now);
+  showProcesses(data.processes);
   const open = detailed && streams.find((stream) => stream.key === detailed);
   if (open) fillDetail(open);
   tell();
