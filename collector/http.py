@@ -1,7 +1,8 @@
 """The supervisor's window: pages over plain HTTP, read-only, and harmless however it is used.
 
 A connection answers one request and lives at most 10 seconds; when all places are taken the oldest gives way, so that
-idle connections never keep an operator out. What a client sends is never echoed.
+idle connections never keep an operator out. What a client sends is never echoed. On a loopback address only those are
+answered who ask this machine: a page of elsewhere, whose name was made to lead here (DNS rebinding), reads nothing.
 """
 
 import base64
@@ -20,6 +21,8 @@ from typing import Any, BinaryIO, Final, NamedTuple, cast
 import msgspec
 from structlog.typing import FilteringBoundLogger
 
+from collector.domain.http_names import is_loopback, meant
+
 CONNECTION_SECS: Final = 10.0
 MAX_CONNECTIONS: Final = 32
 MAX_HEAD_BYTES: Final = 16 * 1024
@@ -33,6 +36,7 @@ _SAFE_HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+_ASK_LOOPBACK: Final = "ask for localhost, 127.0.0.1 or [::1]; for other names set http.host"
 _CHALLENGE: Final = 'Bearer, Basic realm="collector"'
 
 
@@ -115,6 +119,8 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         family, _, _, _, resolved = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0]
         self.address_family = family
         self._pages = pages
+        self._host = address[0].lower()
+        self._is_private = is_loopback(str(resolved[0]))
         self._token = token.encode()
         self._without_token = without_token
         self._log = log
@@ -159,7 +165,9 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             for connection in self._open:
                 _cut(connection)
 
-    def answer(self, path: str, authorization: str) -> Answer:
+    def answer(self, path: str, host: str | None, authorization: str) -> Answer:
+        if self._is_private and host is not None and host != self._host and not is_loopback(host):
+            return as_json({"error": "misdirected request", "hint": _ASK_LOOPBACK}, HTTPStatus.MISDIRECTED_REQUEST)
         if path not in self._without_token and not self._is_known(authorization):
             return _refused(HTTPStatus.UNAUTHORIZED, {"WWW-Authenticate": _CHALLENGE})
         page = self._pages.get(path)
@@ -248,8 +256,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True  # the client is gone, or was cut; nobody is left to tell
 
     def do_GET(self) -> None:
-        path, sent = self.path.partition("?")[0], self.headers.get("Authorization", "")
-        self._answer(cast("_Server", self.server).answer(path, sent))
+        hosts = self.headers.get_all("Host", [])
+        asked = meant(self.path, hosts, must_name=self.request_version != "HTTP/1.0")
+        if asked is None:
+            self._answer(_refused(HTTPStatus.BAD_REQUEST))
+            return
+        sent = self.headers.get("Authorization", "")
+        self._answer(cast("_Server", self.server).answer(asked.path, asked.host, sent))
 
     do_HEAD = do_GET  # noqa: N815 (the library's name)
 

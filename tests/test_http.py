@@ -45,12 +45,12 @@ def free_port() -> int:
 class Site:
     """A running server and the page it gives."""
 
-    def __init__(self, token: str = "") -> None:
+    def __init__(self, token: str = "", host: str = "127.0.0.1") -> None:
         self.port = free_port()
         self.status: Page = lambda: as_json(WELL)
         self.log = Log()
         pages: dict[str, Page] = {"/status": lambda: self.status(), "/healthz": lambda: as_json({"healthy": True})}  # noqa: PLW0108 -- a test changes it
-        self.server = StatusServer("127.0.0.1", self.port, pages, self.log.logger(), token)
+        self.server = StatusServer(host, self.port, pages, self.log.logger(), token)
         assert self.server.try_start(), self.server.error
 
     def ask(self, path: str, method: str = "GET", **headers: str) -> tuple[int, http.client.HTTPMessage, bytes]:
@@ -194,7 +194,7 @@ def test_a_client_that_reads_nothing_is_cut_when_its_time_is_over(site: Site, mo
     monkeypatch.setattr(served, "CONNECTION_SECS", 0.3)
     site.status = lambda: as_json({**WELL, "filler": "x" * 30_000_000})
     with site.connect() as connection:
-        connection.sendall(b"GET /status HTTP/1.1\r\n\r\n")
+        connection.sendall(b"GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n")
         server = site.server._server
         assert server is not None
         ends_at = monotonic() + DEADLINE_SECS
@@ -286,3 +286,44 @@ def test_without_the_token_nothing_is_said(guarded: Site, sent: str) -> None:
 def test_with_the_token_everything_is(guarded: Site, sent: str) -> None:
     assert guarded.ask("/status", Authorization=sent)[0] == 200
     assert guarded.ask("/unknown", Authorization=sent)[0] == 404
+
+
+def raw(site: Site, request: str) -> tuple[str, bytes]:
+    """The status line and the body that a request as it stands brings."""
+    with site.connect() as connection:
+        connection.sendall(request.encode())
+        head, _, body = read_all(connection).partition(b"\r\n\r\n")
+    return head.split(b"\r\n")[0].decode().partition(" ")[2], body
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:9464", "127.0.0.1:1", "127.9.9.9", "[::1]:9464"])
+def test_on_loopback_those_are_answered_who_ask_for_this_machine(site: Site, host: str) -> None:
+    assert site.ask("/status", Host=host)[0] == HTTPStatus.OK
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:9464", "localhost.evil.example", "", "192.168.0.1"])
+def test_on_loopback_a_name_that_was_made_to_lead_here_reads_nothing(site: Site, host: str) -> None:
+    code, _, body = site.ask("/status", Host=host)
+    assert code == HTTPStatus.MISDIRECTED_REQUEST
+    assert json.loads(body)["error"] == "misdirected request"
+    assert b"evil" not in body
+
+
+def test_on_any_other_address_every_name_is_answered() -> None:
+    site = Site(host="0.0.0.0")
+    try:
+        assert site.ask("/status", Host="recorder.example.org")[0] == HTTPStatus.OK
+    finally:
+        site.server.close()
+
+
+def test_a_target_in_absolute_form_is_served_and_names_the_host(site: Site) -> None:
+    served_, body = raw(site, "GET http://localhost:9464/status?x HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+    assert (served_, json.loads(body)) == ("200 OK", WELL)
+    assert raw(site, "GET http://evil.example/status HTTP/1.1\r\nHost: localhost\r\n\r\n")[0].startswith("421 ")
+
+
+@pytest.mark.parametrize("hosts", ["", "Host: localhost\r\nHost: localhost\r\n", "Host: a b\r\n"])
+def test_a_request_of_http_1_1_names_one_host(site: Site, hosts: str) -> None:
+    assert raw(site, f"GET /status HTTP/1.1\r\n{hosts}\r\n")[0] == "400 Bad Request"
+    assert raw(site, "GET /status HTTP/1.0\r\n\r\n")[0] == "200 OK"

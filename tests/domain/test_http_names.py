@@ -1,0 +1,46 @@
+import pytest
+
+from collector.domain.http_names import Meant, is_loopback, meant
+
+
+@pytest.mark.parametrize(
+    ("target", "host", "found"),
+    [
+        ("/metrics", "localhost:9464", Meant("/metrics", "localhost")),
+        ("/status?pretty=1", "127.0.0.1", Meant("/status", "127.0.0.1")),
+        ("/", "[::1]:9464", Meant("/", "::1")),
+        ("/", "RECORDER.example.org", Meant("/", "recorder.example.org")),
+        ("/", "", Meant("/", "")),
+        ("http://LocalHost:9464/metrics?x=1", "evil.example", Meant("/metrics", "localhost")),
+        ("HTTP://127.0.0.1", "127.0.0.1", Meant("/", "127.0.0.1")),
+        ("https://evil.example/metrics", "localhost", Meant("/metrics", "evil.example")),
+    ],
+)
+def test_a_target_in_absolute_form_names_the_host_and_any_other_leaves_it_to_the_field(
+    target: str, host: str, found: Meant
+) -> None:
+    assert meant(target, [host], must_name=True) == found
+
+
+@pytest.mark.parametrize(
+    "host", ["user@localhost", "localhost/x", "[::1", "::1", "local host", "a:b", "http://localhost"]
+)
+def test_what_is_no_host_means_nobody(host: str) -> None:
+    assert meant("/", [host], must_name=True) is None
+
+
+def test_one_host_is_named_and_before_http_1_1_it_may_be_none() -> None:
+    assert meant("/", ["localhost", "localhost"], must_name=False) is None
+    assert meant("/", [], must_name=True) is None
+    assert meant("/", [], must_name=False) == Meant("/", None)
+
+
+@pytest.mark.parametrize(
+    ("host", "verdict"),
+    [
+        ("localhost", True), ("127.0.0.1", True), ("127.8.9.10", True), ("::1", True), ("", False),
+        ("127.0.0.1.evil.example", False), ("localhost.evil.example", False), ("0.0.0.0", False), ("10.0.0.1", False),
+    ],
+)  # fmt: skip
+def test_loopback_is_told_by_name_and_address_and_never_asked_for(host: str, verdict: bool) -> None:
+    assert is_loopback(host) is verdict
