@@ -1,5 +1,6 @@
 """On what Binance really sent nothing is missing, nothing out of order, and nobody silent."""
 
+import random
 import re
 from pathlib import Path
 
@@ -48,6 +49,17 @@ def symbols_of(frames: list[tuple[int, bytes]]) -> tuple[str, ...]:
     return tuple(sorted({head.rpartition(b'"')[2].decode().upper() for head in heads}))
 
 
+def taken(folder: Path, window_secs: dict[str, float]) -> Intake:
+    """The intake that has read a journal to its end."""
+    intake = Intake(Streams(window_secs, Bounds(300.0, 30.0)), {}, adapter, {}, 1)
+    reader = JournalReader(folder, "f", {}, lambda: True)
+    while (chunk := reader.read()) is not None:
+        for _ in intake.take(chunk, 0, lambda: False):
+            pass
+    intake.ledger.settle(1 << 60, all_due=True)
+    return intake
+
+
 @pytest.mark.parametrize("market", MARKETS)
 def test_the_ledger_stays_empty(data: Path, tmp_path: Path, market: str) -> None:
     read = adapter(MARKETS[market])
@@ -64,11 +76,48 @@ def test_the_ledger_stays_empty(data: Path, tmp_path: Path, market: str) -> None
             part = frames[start : start + BATCH]
             journal.append_frames(part[-1][0] * 1_000, 0, [frame for _, frame in part])
         journal.close()
-        intake = Intake(Streams({}, Bounds(300.0, 30.0)), {}, adapter, {}, 1)
-        reader = JournalReader(folder, "f", {}, lambda: True)
-        while (chunk := reader.read()) is not None:
-            for _ in intake.take(chunk, 0, lambda: False):
-                pass
-        intake.ledger.settle(1 << 60, all_due=True)
+        intake = taken(folder, {})
         assert intake.batch.gaps == []
         assert intake.counts.messages == len(frames)
+
+
+def mangled(frames: list[tuple[int, bytes]], chance: random.Random, lag_us: int) -> list[tuple[int, bytes]]:
+    """What one of two lines brings: some frames lost, swapped, doubled, and the newest repeated after a reconnect."""
+    kept = [frame for frame in frames if chance.random() > 0.02]
+    for at in chance.sample(range(len(kept) - 1), 20):
+        kept[at], kept[at + 1] = kept[at + 1], kept[at]
+    for at in chance.sample(range(len(kept)), 20):
+        kept.insert(at, kept[at])
+    again = len(kept) // 2
+    kept[again:again] = kept[again - 100 : again]
+    newest_us, line = 0, []
+    for at_us, frame in kept:
+        newest_us = max(newest_us, at_us + lag_us)
+        line.append((newest_us, frame))
+    return line
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_of_two_lines_that_lose_swap_and_repeat_each_message_is_kept_once_and_every_hole_told(
+    data: Path, tmp_path: Path, seed: int
+) -> None:
+    chance = random.Random(seed)
+    recording = received(data / "frames/binance_spot/hftbacktest_btcusdt_20240808.jsonl.zst")
+    sent = [frame for frame in recording[:12_000] if b"@trade" in frame[1]]
+    ids = {frame: int(frame.split(b'"t":')[1].split(b",")[0]) for _, frame in sent}
+    lost = set(chance.sample(range(1, len(sent) - 1), 20))
+    common = [frame for number, frame in enumerate(sent) if number not in lost]
+    lines = [mangled(common, chance, lag_us) for lag_us in (0, 3_000_000)]
+    arrived = sorted((at_us, line, frame) for line, frames in enumerate(lines) for at_us, frame in frames)
+    journal = JournalWriter(tmp_path, FeedIdentity("f", "binance", ("BTCUSDT",), ("trade",)), 1, 1 << 30, lambda: 0)
+    for at_us, line, frame in arrived:
+        journal.append_frames(at_us * 1_000, line, [frame])
+    journal.close()
+    intake = taken(tmp_path, {"f": 30.0})
+    kept = {ids[frame] for _, _, frame in arrived}
+    assert sorted(message[3] for message in intake.batch.messages) == sorted(kept)
+    assert {message[2] for message in intake.batch.messages} == {0}
+    told = {gap.gap_id: gap for _, _, gap in intake.batch.gaps}.values()
+    assert {gap.kind for gap in told} == {"sequence"}
+    assert sum(gap.missing or 0 for gap in told) == max(kept) - min(kept) + 1 - len(kept)
+    assert intake.counts.duplicates == len(arrived) - len(kept)
