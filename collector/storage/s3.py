@@ -142,7 +142,9 @@ class S3Store:
 
         def ask(client: Any) -> tuple[list[str], str | None]:
             page = client.list_objects_v2(Bucket=self._bucket, Prefix=self._folder + prefix, **further)
-            keys = [found["Key"].removeprefix(self._folder) for found in page.get("Contents", [])]
+            # A key that ends so is no object: consoles put it to show an empty folder.
+            held = [found["Key"] for found in page.get("Contents", []) if not found["Key"].endswith("/")]
+            keys = [key.removeprefix(self._folder) for key in held]
             return keys, page["NextContinuationToken"] if page.get("IsTruncated") else None
 
         return self._call(prefix, ask)

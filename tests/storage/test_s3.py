@@ -38,6 +38,16 @@ class TestWhatIsStored:
         assert {(tag["Key"], tag["Value"]) for tag in found} == set(tags)
         assert store.head(KEY) == INFO
 
+    def test_an_empty_folder_that_a_console_made_is_no_object(
+        self, seaweed: Seaweed, bucket: str, source: Path
+    ) -> None:
+        for folder in ("lake/", "lake/_manifest/"):
+            seaweed.admin.put_object(Bucket=bucket, Key=folder, Body=b"")
+        store = seaweed.store(bucket, "lake")
+        store.put(KEY, source, SHA256)
+        assert list(store.keys("")) == [KEY]
+        assert list(store.keys("_manifest/")) == []
+
     def test_without_options_nothing_is_asked_for(self, seaweed: Seaweed, bucket: str, source: Path) -> None:
         seaweed.store(bucket).put(KEY, source, SHA256)
         assert "ServerSideEncryption" not in seaweed.admin.head_object(Bucket=bucket, Key=KEY)
