@@ -45,6 +45,8 @@ def run(main: "Callable[[], int]") -> None:
         code = 0
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
+        with suppress(OSError):
+            sys.stdout.flush()
         _write_no_more()
         code = 2
     _on_interrupt(_leave)
