@@ -58,6 +58,16 @@ def as_json(body: Any, code: HTTPStatus = HTTPStatus.OK) -> Answer:
     return Answer(msgspec.json.encode(body) + b"\n", code=code)
 
 
+def require_bindable(host: str, port: int) -> None:
+    """Listen at `host:port` and stop again. Raises OSError."""
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # As the server does: connections of one before, which are being forgotten, are no hindrance.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)
+        probe.listen()
+
+
 class StatusServer:
     """Serves pages by their paths on `host:port`, in threads of its own; port 0 is off.
 

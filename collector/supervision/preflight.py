@@ -1,18 +1,24 @@
 """What must be true before recording begins, and what would run: for the start and for --check."""
 
+import errno
 import os
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+
+import psutil
 
 from collector.config import Config, FeedConfig
 from collector.config.values import size_text
 from collector.domain.errors import ConfigError, StoreError
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.registry import adapter
+from collector.http import require_bindable
 from collector.processes.archive_store import open_archive
 from collector.processes.mended import mended_feeds
+from collector.storage.locks import SUPERVISOR, RoleLock
 from collector.storage.stores import folder_of
 
 _OWN_FOLDERS: Final = ("journal", "quarantine", "repair", "run", "segments", "staging")
@@ -29,7 +35,7 @@ def require_usable(config: Config) -> None:
 def check(config: Config) -> list[str]:
     """Do everything short of recording; returns what would run, a line each. Raises ConfigError."""
     require_usable(config)
-    problems = [*_store_problems(config), *_disk_problems(config)]
+    problems = [*_store_problems(config), *_disk_problems(config), *_http_problems(config)]
     if problems:
         raise ConfigError(problems)
     return list(_plan(config))
@@ -79,6 +85,35 @@ def _disk_problems(config: Config) -> Iterator[str]:
     free, wanted = stat.f_bavail * stat.f_frsize, config.journal.min_free_bytes
     if free < wanted:
         yield f"journal.min_free_bytes: {size_text(wanted)} must stay free, but {config.data_dir} has {free >> 20} MiB"
+
+
+def _http_problems(config: Config) -> Iterator[str]:
+    """A recorder begins without its port and tries again; whoever checks the settings wants to know."""
+    host, port = config.http.host, config.http.port
+    try:
+        if port:
+            require_bindable(host, port)
+    except socket.gaierror as error:
+        yield f"http.host: {host} is no name that this machine knows: {error.strerror}"
+    except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            yield f"http.host: {host} is no address of this machine"
+        elif error.errno != errno.EADDRINUSE:
+            yield f"http.port: nothing can listen at {host}:{port}: {error.strerror}"
+        elif not _is_recorders_own(config.data_dir, port):
+            yield f"http.port: {host}:{port} is taken by another program; end that one, or choose another port"
+
+
+def _is_recorders_own(data_dir: Path, port: int) -> bool:
+    """Whether the recorder that runs on this data directory listens at that port."""
+    lock = RoleLock(data_dir, SUPERVISOR)
+    if lock.is_free() or not lock.holder().isdecimal():
+        return False
+    try:
+        listening = psutil.Process(int(lock.holder())).net_connections("tcp")
+    except psutil.Error:
+        return True  # another user's: nobody can tell, and it is the likeliest
+    return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in listening)
 
 
 def _plan(config: Config) -> Iterator[str]:

@@ -1,12 +1,14 @@
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from collector.config import ArchiveConfig, Config, JournalConfig
+from collector.config import ArchiveConfig, Config, HttpConfig, JournalConfig
 from collector.domain.errors import ConfigError
+from collector.storage.locks import SUPERVISOR, RoleLock
 from collector.supervision.preflight import check, require_usable
 from tests.odd_server import OddServer
 from tests.seaweed import ADMIN, Seaweed
@@ -19,6 +21,7 @@ def config(folder: Path, seaweed: Seaweed, bucket: str, **archive: object) -> Co
         data_dir=folder,
         journal=JournalConfig(min_free_bytes=0),
         archive=ArchiveConfig(url=f"s3://{bucket}", endpoint_url=seaweed.endpoint_url, **archive),  # type: ignore[arg-type]
+        http=HttpConfig(port=0),
     )
 
 
@@ -46,7 +49,11 @@ def test_a_check_of_a_server_that_is_no_store_is_one_line(tmp_path: Path, monkey
     for name, value in ADMIN.items():
         monkeypatch.setenv(name, value)
     with OddServer(301, {"Content-Length": "0"}) as server:
-        env = {"COLLECTOR_DATA_DIR": str(tmp_path), "COLLECTOR_ARCHIVE__URL": "s3://bucket"}
+        env = {
+            "COLLECTOR_DATA_DIR": str(tmp_path),
+            "COLLECTOR_ARCHIVE__URL": "s3://bucket",
+            "COLLECTOR_HTTP__PORT": "0",
+        }
         done = subprocess.run(
             [sys.executable, ROOT / "supervisor.py", "--check"],
             env={**os.environ, **env, "COLLECTOR_ARCHIVE__ENDPOINT_URL": server.endpoint_url},
@@ -104,3 +111,41 @@ def test_the_supervisor_has_no_use_for_boto3(tmp_path: Path) -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "[]"
+
+
+def http_problems(data_dir: Path, host: str, port: int) -> list[str]:
+    try:
+        check(Config(data_dir=data_dir, journal=JournalConfig(min_free_bytes=0), http=HttpConfig(host=host, port=port)))
+    except ConfigError as error:
+        return error.problems
+    return []
+
+
+def test_a_check_tells_where_nothing_can_listen(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert http_problems(tmp_path, "127.0.0.1", port) == [
+            f"http.port: 127.0.0.1:{port} is taken by another program; end that one, or choose another port"
+        ]
+        assert http_problems(tmp_path, "127.0.0.1", 0) == []
+        # 192.0.2.0/24 is for documentation (RFC 5737).
+        assert http_problems(tmp_path, "192.0.2.1", port) == ["http.host: 192.0.2.1 is no address of this machine"]
+    assert http_problems(tmp_path, "127.0.0.1", port) == []
+
+
+def test_a_check_tells_of_a_host_that_has_no_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    assert http_problems(tmp_path, "recorder", 9464) == [
+        "http.host: recorder is no name that this machine knows: Name or service not known"
+    ]
+
+
+def test_a_port_that_the_running_recorder_itself_holds_is_no_trouble(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as own, RoleLock(tmp_path, SUPERVISOR) as lock:
+        assert lock.try_acquire()
+        port = own.getsockname()[1]
+        assert http_problems(tmp_path, "127.0.0.1", port) == []
+        assert http_problems(tmp_path / "of-another", "127.0.0.1", port) != []

@@ -54,7 +54,7 @@ def test_every_wrong_setting_is_named_at_once(tmp_path: Path) -> None:
 
 
 def test_check_says_what_would_run_and_records_nothing(tmp_path: Path) -> None:
-    done = supervisor(tmp_path, "--check", COLLECTOR_JOURNAL__MIN_FREE_BYTES="1MiB")
+    done = supervisor(tmp_path, "--check", COLLECTOR_JOURNAL__MIN_FREE_BYTES="1MiB", COLLECTOR_HTTP__PORT="0")
     assert done.returncode == 0, done.stderr
     assert "1 symbols x 3 data types = 3 streams on 1 connections" in done.stdout
     assert not list(tmp_path.glob("data/segments/*"))
