@@ -165,6 +165,34 @@ def test_what_happened_is_told_newest_first_and_an_outage_is_one_thing(
     assert "Connected" not in titles.all_text_contents()
 
 
+def test_the_rate_of_a_stream_is_over_ten_seconds_and_does_not_jump(
+    visitor: Visitor, serve: Callable[..., Served]
+) -> None:
+    shown = small()
+    view = shown.look()
+    began_us = view.known.now_us
+    served = serve(view)
+    page = visitor.open(served.url, clock=True)
+    rate = page.locator("#list li", has=page.locator(f"[title='{' '.join(MENDED)}']")).locator(".rate")
+    expect(page.locator("h1")).to_have_text("Recording")
+    rates = []
+    for poll in range(1, 11):
+        # What comes in two seconds is now a third of what comes in the next two.
+        for _ in range(1 if poll % 2 else 3):
+            view = shown.look()
+        served.view = view._replace(known=view.known._replace(now_us=began_us + poll * 2_000_000))
+        with page.expect_response("**/page.json") as answered:
+            page.clock.run_for(2_000)
+        answered.value.finished()
+        expect(page.locator("html")).to_have_attribute("data-state", "well")
+        if poll >= 6:
+            expect(rate).to_contain_text("/ s")
+        rates.append(rate.inner_text().removesuffix(" / s"))
+    assert rates[0] == ""
+    steady = [float(rate.replace(",", "")) for rate in rates[-4:]]
+    assert max(steady) < 1.3 * min(steady)
+
+
 def test_every_process_is_there_with_what_it_costs_the_supervisor_too(
     visitor: Visitor, serve: Callable[..., Served]
 ) -> None:

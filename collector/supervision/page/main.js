@@ -1,5 +1,5 @@
 // Asks, and shows what is answered.
-const EVERY_MS = 2000, AT_MOST_MS = 15000, PATIENCE_MS = 10000, LATE_MS = 6000;
+const EVERY_MS = 2000, AT_MOST_MS = 15000, WINDOW_MS = 10000, PATIENCE_MS = 10000, LATE_MS = 6000;
 const HEADLINES = {
   child_failing: "A process keeps failing", stream_silent: "A stream is silent", writer_behind: "The writer is behind",
   journal_over_budget: "Frames are refused", store_unreachable: "The archive takes nothing", disk_filling: "The disk is filling",
@@ -99,15 +99,17 @@ function judge(data) {
   }
 }
 
+// Rates over as much time as those of the flow, and by the recorder's clock: an answer may be a second old.
 function counted(data) {
-  const at = performance.now();
+  const at = data.now_ms;
   const bytes = total(data.feeds, "bytes");
   const now = { at, run: data.run_id, bytes, streams: new Map(data.streams.map((row) => [row.slice(0, 3).join("\u0000"), row[3]])) };
-  if (live.counts.length && (live.counts[0].run !== now.run || bytes < live.counts.at(-1).bytes)) live.counts = [];
-  if (!live.counts.length || at - live.counts.at(-1).at > EVERY_MS / 2) live.counts.push(now);
-  while (live.counts.length > 6) live.counts.shift();
+  const last = live.counts.at(-1);
+  if (last && (last.run !== now.run || bytes < last.bytes || at < last.at || at - last.at > 2 * AT_MOST_MS)) live.counts = [];
+  if (!live.counts.length || at - last.at > EVERY_MS / 2) live.counts.push(now);
+  while (live.counts.length > 1 && live.counts[1].at <= at - WINDOW_MS) live.counts.shift();
   const [before] = live.counts, secs = (at - before.at) / 1000;
-  if (secs < 1) return { bytes: null, of: () => null };
+  if (secs < WINDOW_MS / 2000) return { bytes: null, of: () => null };
   return { bytes: (bytes - before.bytes) / secs, of: (key, messages) => (before.streams.has(key) ? Math.max(0, messages - before.streams.get(key)) / secs : null) };
 }
 
