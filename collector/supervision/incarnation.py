@@ -7,6 +7,7 @@ import threading
 import warnings
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing import resource_tracker
 from multiprocessing.context import SpawnContext
 from typing import Protocol
@@ -129,7 +130,8 @@ class LocalIncarnation:
     def _signal(self, number: signal.Signals) -> None:
         # `exitcode` reaps: a process that still has none is a child of ours, so its id cannot be somebody else's.
         if self._process.exitcode is None and self._process.pid is not None:
-            os.kill(self._process.pid, number)
+            with suppress(ProcessLookupError):  # somebody else reaped it
+                os.kill(self._process.pid, number)
 
 
 def _ensure_tracker() -> None:

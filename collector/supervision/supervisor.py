@@ -40,10 +40,13 @@ class Signals:
         self._noted: deque[int] = deque()
 
     def install(self) -> None:
-        """Listen to SIGTERM, SIGINT and SIGHUP."""
+        """Listen to SIGTERM, SIGINT and SIGHUP, and learn how children end, whatever the launcher left ignored or blocked."""
         for number in STOP_SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
                 signal.signal(number, self.note)
+        # Where SIGCHLD is ignored the kernel itself reaps: nobody would hear that a child has ended, or how.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def note(self, number: int, _frame: object = None) -> None:
         """Leave a note."""
@@ -123,10 +126,10 @@ class Supervisor:
 
     def run(self) -> int:
         """Record until told to stop; returns 0, or 5 when the deadline passed. Raises StopError if it cannot start."""
-        # From the end of the flow to its beginning: whoever sends finds somebody to receive.
-        for child in reversed(self.children):
-            child.start(self._clock.monotonic())
         try:
+            # From the end of the flow to its beginning: whoever sends finds somebody to receive.
+            for child in reversed(self.children):
+                child.start(self._clock.monotonic())
             while not self._is_over():
                 self._relay()
                 self._tend()
@@ -216,10 +219,13 @@ class Supervisor:
         return self._stop.step(now) or self._stop.is_late(now)
 
     def _end_all(self) -> list[str]:
-        """Kill whoever still lives; returns whom."""
+        """Kill whoever still lives; returns whom. One that cannot be ended saves none of the others."""
         left = [child for child in self.children if child.state not in {"done", "failed"}]
         for child in left:
-            child.end()
+            try:
+                child.end()
+            except Exception:  # noqa: BLE001 -- whatever holds one of them must not save the rest
+                self._log.exception("process_not_ended", child=child.role)
         return [child.role for child in left]
 
     def _pause(self) -> None:

@@ -136,6 +136,15 @@ def test_a_child_that_dies_before_it_has_read_its_settings_holds_up_nobody(begin
     assert life.exit_code == 1
 
 
+def test_a_life_that_somebody_else_reaped_can_be_told_to_end(begin: Begin) -> None:
+    life = begin(echo)
+    assert life.pid is not None
+    os.kill(life.pid, signal.SIGKILL)
+    os.waitpid(life.pid, 0)
+    promptly(use, life)
+    assert life.exit_code is None
+
+
 BIRTHS = """
 import os, signal, sys
 from multiprocessing import resource_tracker

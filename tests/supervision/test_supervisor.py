@@ -262,16 +262,59 @@ def test_a_fault_of_the_supervisor_leaves_no_child_behind(world: World, monkeypa
     assert sorted(world.killed) == sorted(ROLES)
 
 
+def test_a_fault_while_children_are_started_ends_those_that_live(world: World) -> None:
+    real = world.spawn
+
+    def spawn(role: str, _number: int) -> Life:
+        if role == "ingest:binance":
+            raise ZeroDivisionError
+        return real(role, _number)
+
+    world.spawn = spawn  # type: ignore[method-assign]
+    with pytest.raises(ZeroDivisionError):
+        world.run()
+    assert sorted(world.killed) == ["archiver", "writer"]
+
+
+def test_a_child_that_cannot_be_ended_saves_none_of_the_others(world: World) -> None:
+    def fail() -> None:
+        raise ValueError("still running")
+
+    world.deaf = set(ROLES)
+    world.script[2] = lambda: setattr(world.lives["ingest:binance"], "bury", fail)
+    world.script[3] = lambda: world.signals.note(signal.SIGTERM)
+    assert world.run() == EXIT_LATE
+    assert world.killed == ROLES
+
+
+@pytest.fixture
+def own_signals() -> Iterator[None]:
+    """Handlers and mask of this process are afterwards as they were before."""
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+    handlers = {number: signal.getsignal(number) for number in numbers}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+@pytest.mark.usefixtures("own_signals")
 def test_signals_that_were_ignored_on_purpose_stay_ignored() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        Signals().install()
-        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGHUP, before)
-        for number, handler in kept.items():
-            signal.signal(number, handler)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    Signals().install()
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
+@pytest.mark.usefixtures("own_signals")
+def test_a_launcher_that_blocks_signals_and_ignores_dead_children_takes_neither_away() -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
+    signals = Signals()
+    signals.install()
+    assert signal.getsignal(signal.SIGCHLD) is signal.SIG_DFL
+    signal.raise_signal(signal.SIGTERM)
+    assert signals.take() == "SIGTERM"
 
 
 def test_an_ingest_told_to_leave_by_somebody_else_before_it_reported_is_started_again(world: World) -> None:
