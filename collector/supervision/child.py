@@ -87,6 +87,10 @@ class Child:
         """For how long a process that runs has reported nothing; None while none runs."""
         return now - self._progress_at if self._life is not None and self.state == "running" else None
 
+    def excuse(self, secs: float, now: float) -> None:
+        """So much of the time since its last report is not held against it."""
+        self._progress_at = min(now, self._progress_at + secs)
+
     def end_if_hung(self, now: float, hang_timeout_secs: float) -> None:
         """Kill it when it lives without having reported for so long; `tend` then starts the next life.
 

@@ -25,6 +25,10 @@ TICK_SECS: Final = 0.02
 LOOK_SECS: Final = 1.0
 """How often the children's numbers are read."""
 
+_COUNTED_SECS: Final = 2 * LOOK_SECS
+"""At most so much of the time between two looks counts as a child's silence. What goes beyond is a pause of this process:
+most often everything stood still, a container or the whole machine, and the children have yet to go on."""
+
 EXIT_LATE: Final = 5
 _CANNOT_START: Final[Mapping[int, type[StopError]]] = {
     error.exit_code: error for error in (NewerDataError, AnotherInstanceError)
@@ -83,7 +87,7 @@ class Supervisor:
         self._log = log
         self._stop_at = None if stop_after_secs is None else clock.monotonic() + stop_after_secs
         self._stop: Stop | None = None
-        self._next_look = clock.monotonic()
+        self._next_look = self._looked_at = clock.monotonic()
         ingests = [Child(ingest_role(feed.name), spawn, delays, log, drains=False) for feed in config.feed]
         repairs = [Child(REPAIR, spawn, delays, log, drains=False)] if mends else []
         writer, archiver = (Child(role, spawn, delays, log, drains=True) for role in (WRITER, ARCHIVER))
@@ -181,7 +185,10 @@ class Supervisor:
         self._next_look = self._clock.monotonic() + LOOK_SECS
         reports, signs = self._read_reports()
         at = self._clock.monotonic()
+        paused_secs = max(0.0, at - self._looked_at - _COUNTED_SECS)
+        self._looked_at = at
         for child in self.children:
+            child.excuse(paused_secs, at)
             report = reports.get(child.role, {})
             child.note_report(report.get("pid", 0), (report.get("updated_us"), signs.get(child.role)), at)
             child.end_if_hung(at, self._hang_limit_secs(child))

@@ -231,6 +231,42 @@ def test_a_child_that_hangs_is_killed_and_started_again(world: World) -> None:
     assert world.killed == ["writer"]
 
 
+@pytest.mark.parametrize("asleep", ["in a look", "between two"])
+def test_a_pause_of_everything_is_held_against_nobody(
+    world: World, asleep: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pause() -> None:
+        world.silent.update(ROLES)  # they go on a little later than the supervisor
+        world.secs += 3_600.0
+
+    heed = Supervisor._heed
+
+    def heed_late(supervisor: Supervisor) -> None:
+        if world.looks == 3 and not world.silent:
+            pause()
+        heed(supervisor)
+
+    if asleep == "in a look":
+        world.script[3] = pause
+    else:
+        monkeypatch.setattr(Supervisor, "_heed", heed_late)
+    world.script[30] = world.silent.clear
+    world.script[40] = lambda: world.signals.note(signal.SIGTERM)
+    assert world.run() == 0
+    assert world.killed == []
+
+
+def test_a_child_that_hangs_is_found_also_by_a_supervisor_whose_looks_are_slow(world: World) -> None:
+    def be_slow() -> None:
+        world.secs += 9.0
+
+    world.script = dict.fromkeys(range(4, 80), be_slow)
+    world.script[3] = lambda: world.silent.add("writer")
+    world.script[80] = lambda: world.signals.note(signal.SIGTERM)
+    assert world.run() == 0
+    assert "writer" in world.killed
+
+
 def test_a_system_that_is_out_of_room_for_processes_is_asked_again(world: World) -> None:
     real = world.spawn
     refusals = iter([True, True, True])
