@@ -123,7 +123,8 @@ def _supervise(
     on_status: OnStatus | None,
 ) -> int:
     leftovers = semaphores.claim(config.data_dir)
-    semaphores.sweep(leftovers, semaphores.OPENED_SECS)
+    if refused := semaphores.sweep(leftovers, semaphores.OPENED_SECS):
+        log.warning("semaphores_left", count=len(refused), error=str(refused[0]))
     # Children start afresh: a fork would copy locks that threads of this process may hold.
     context = multiprocessing.get_context("spawn")
 

@@ -31,14 +31,18 @@ def claim(data_dir: Path) -> list[Path]:
     return leftovers
 
 
-def sweep(leftovers: Iterable[Path], min_age_secs: float = 0.0) -> None:
-    """Remove those that are that old."""
+def sweep(leftovers: Iterable[Path], min_age_secs: float = 0.0) -> list[OSError]:
+    """Remove those that are that old; returns why others stay: another user's are not this one's to remove."""
+    refused = []
     for path in leftovers:
         try:
             if time.time() - path.stat().st_mtime >= min_age_secs:
                 path.unlink()
         except FileNotFoundError:
             pass  # its process has removed it
+        except OSError as error:
+            refused.append(error)
+    return refused
 
 
 def existing(data_dir: Path) -> list[Path]:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from collector.supervision.semaphores import existing, sweep
+from collector.supervision.semaphores import FOLDER, existing, name_prefix, sweep
 from tests.whole.running import ROOT
 
 MAKE = """
@@ -51,6 +51,19 @@ def test_those_of_a_killed_process_are_known_to_the_next_one_and_nobody_complain
     assert existing(tmp_path / "other") == []
     sweep(existing(tmp_path))
     assert existing(tmp_path) == []
+
+
+def test_one_that_cannot_be_removed_is_named_and_the_others_go(tmp_path: Path) -> None:
+    make(tmp_path, str(int(signal.SIGKILL)))
+    left = existing(tmp_path)
+    stuck = FOLDER / f"sem.{name_prefix(tmp_path)}-0"
+    stuck.mkdir()  # as with another user's, unlink is refused; also to root
+    try:
+        (error,) = sweep([stuck, *left])
+        assert error.filename == str(stuck)
+        assert existing(tmp_path) == [stuck]
+    finally:
+        stuck.rmdir()
 
 
 def test_young_ones_are_left_to_children_that_still_start(tmp_path: Path) -> None:
