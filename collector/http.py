@@ -105,6 +105,11 @@ class StatusServer:
         threading.Thread(target=self._server.serve_forever, args=(_POLL_SECS,), name="http", daemon=True).start()
         return True
 
+    @property
+    def listens(self) -> bool:
+        """Whether anybody can ask: not while the port is not to be had, and never with port 0."""
+        return self._server is not None
+
     def close(self) -> None:
         """Stop serving and free the port; does nothing when it does not serve."""
         server, self._server = self._server, None

@@ -126,7 +126,7 @@ class Window:
         serving = self._server.try_start()
         if not serving and self._serving is None:
             self._log.warning("http_unavailable", address=self._address, error=self._server.error)
-        elif serving:
+        elif serving and self._server.listens:
             self._log.info("http_listening", address=self._address)
         self._serving = serving
 

@@ -1,0 +1,32 @@
+"""What the window logs of the port it serves."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from structlog.testing import CapturingLogger
+
+from collector.config import Config, HttpConfig
+from collector.supervision.window import Window
+from tests.whole.running import free_port
+
+
+@pytest.fixture(autouse=True)
+def own_signals() -> Iterator[None]:
+    """What a window listens to is afterwards as it was before."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGUSR1, signal.SIGUSR2)}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+def test_only_a_port_that_somebody_can_ask_is_said_to_listen(tmp_path: Path) -> None:
+    port = free_port()
+    for number, said in ((0, []), (port, [("http_listening",)])):
+        log = CapturingLogger()
+        window = Window(Config(data_dir=tmp_path, http=HttpConfig(port=number)), "run", log, None)
+        window._keep_serving()
+        window._keep_serving()
+        window.close()
+        assert [call.args for call in log.calls] == said
