@@ -29,7 +29,10 @@ class Subscription(NamedTuple):
 
 
 class ConnectionPlan(NamedTuple):
-    """One WebSocket connection: where to, and what to send once it stands (in this order, paced by the limits)."""
+    """One WebSocket connection: where to, and what to send once it stands (in this order, paced by the limits).
+
+    Each message is answered by one frame that is an ACK or an ERROR.
+    """
 
     url: str
     messages: tuple[str, ...]

@@ -54,6 +54,11 @@ class Connection:
         self._buffer = ws.read_through(clock.now_ns)
         ws.settimeout(READ_TIMEOUT_SECS)
 
+    @property
+    def unsent(self) -> int:
+        """How many of its first messages have not gone out yet."""
+        return len(self._messages)
+
     def read(self) -> Batch | None:
         """Read the socket once, waiting at most READ_TIMEOUT_SECS; None if nothing came.
 

@@ -22,7 +22,8 @@ class Reader:
     """Keeps one plan connected on one line, until the feed stops or a successor has taken over.
 
     A successor is started before the connection's lifetime ends; from then on reconnecting is the successor's. The old
-    connection is read until the new one brings data, so a renewal leaves no hole, only copies.
+    connection is read until the new one brings every stream of the plan (see `relief`), so a renewal leaves no hole,
+    only copies.
 
     One that is a trial gives up when a connection ends that has brought nothing.
     """
@@ -105,7 +106,13 @@ class Reader:
 
     def _read(self, connection: Connection) -> Ending:
         self._session = Session(
-            self._tools, self.state, connection, self._relieved, self._data_flows, self._begin_renewal
+            self._tools,
+            self.state,
+            connection,
+            self._relieved,
+            self._data_flows,
+            self._relieve_predecessor,
+            self._begin_renewal,
         )
         return self._session.run()
 
@@ -143,13 +150,19 @@ class Reader:
     def _data_flows(self) -> None:
         self._reset_delays()
         self._is_trial = False
-        if self._predecessor is not None:
-            self._predecessor.relieve()
-            self._predecessor = None
+
+    def _relieve_predecessor(self) -> None:
+        predecessor, self._predecessor = self._predecessor, None
+        if predecessor is not None:
+            predecessor.relieve()
 
     def relieve(self) -> None:
-        """A successor brings the data now: leave the connection, politely."""
+        """A successor brings all the data: leave the connection, politely.
+
+        One that is itself replaced before it brought everything hands this on to the one it was to replace.
+        """
         self._relieved.set()
+        self._relieve_predecessor()
 
     def _begin_renewal(self, why: str) -> None:
         self._has_successor = True

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from structlog.typing import FilteringBoundLogger
 
 from collector.config import IngestConfig
+from collector.domain import relief
 from collector.domain.clock import Clock
 from collector.domain.retry import renewal_secs
 from collector.exchanges.adapter import Adapter, Control, ControlKind
@@ -94,7 +95,10 @@ class FeedTools:
 
 
 class Session:
-    """Reads one connection until it is over. `on_data` is called at the first data, `on_renewal` when it ages."""
+    """Reads one connection until it is over.
+
+    `on_data` is called at the first data, `on_whole` once every stream of the plan is brought, `on_renewal` when it ages.
+    """
 
     def __init__(
         self,
@@ -103,6 +107,7 @@ class Session:
         connection: Connection,
         relieved: threading.Event,
         on_data: Callable[[], None],
+        on_whole: Callable[[], None],
         on_renewal: Callable[[str], None],
     ) -> None:
         self._tools = tools
@@ -110,12 +115,16 @@ class Session:
         self._connection = connection
         self._relieved = relieved
         self._on_data = on_data
+        self._on_whole = on_whole
         self._on_renewal = on_renewal
         self._awaited = tools.first_data.of(state.plan)
         self._now = tools.clock.monotonic
         self._alive_at = self._opened_at = self._now()
         self._renew_at = self._opened_at + renewal_secs(tools.adapter.limits.lifetime_secs, tools.random)
         self._had_data = False
+        self._unanswered = connection.unsent
+        self._last_sent_at = self._opened_at
+        self._whole = False
         self._renewing = False
         self._leaving: str | None = None
         self._leave_by = 0.0
@@ -141,6 +150,8 @@ class Session:
                 return Ending(self._leaving or over.reason, str(over))
             if batch is not None and batch.frames:
                 self._take(batch)
+            if not self._whole:
+                self._look_whether_whole()
             ending = self._look()
             if ending is not None:
                 return ending
@@ -168,11 +179,26 @@ class Session:
             if kind is not ControlKind.NOISE:
                 self._tools.tally.add("control")
             self._tools.log.debug("control_frame", **self._place(), kind=kind.value, text=text)
+            if kind in {ControlKind.ACK, ControlKind.ERROR}:
+                self._unanswered -= 1
             if kind is ControlKind.ERROR:
                 self._tools.tally.add("subscriptions_refused")
                 self._tools.log.warning("subscription_refused", **self._place(), text=text)
             elif kind is ControlKind.SHUTDOWN:
                 self._renew(f"the exchange announced: {text}")
+
+    def _look_whether_whole(self) -> None:
+        now, unsent = self._now(), self._connection.unsent
+        if unsent:
+            self._last_sent_at = now
+        self._whole = relief.brings_all(
+            has_data=self._had_data,
+            unsent=unsent,
+            unanswered=self._unanswered,
+            since_sent_secs=now - self._last_sent_at,
+        )
+        if self._whole:
+            self._on_whole()
 
     def _look(self) -> Ending | None:
         now = self._now()

@@ -13,7 +13,7 @@ from structlog.typing import FilteringBoundLogger
 from collector.channel.channel import Notice
 from collector.config import Config, FeedConfig, IngestConfig, JournalConfig
 from collector.domain.records import IdRule, StreamKey, TypedRow
-from collector.exchanges.adapter import ConnectionPlan, Control, ControlKind, Decode, Limits, Subscription
+from collector.exchanges.adapter import Adapter, ConnectionPlan, Control, ControlKind, Decode, Limits, Subscription
 from collector.feed.connection import open_connection
 from collector.processes import ingest
 from collector.processes.context import Context, SystemClock
@@ -146,7 +146,7 @@ class Recording:
         data_dir: Path,
         url: str,
         *,
-        adapter: PlainAdapter | None = None,
+        adapter: Adapter | None = None,
         lines: int = 1,
         stale_timeout_secs: float = 20.0,
         first_data_timeout_secs: float = 60.0,
@@ -157,7 +157,7 @@ class Recording:
         measure: MeasureSpace = measure_space,
         wrap_journal: Callable[[JournalWriter], JournalWriter] = lambda journal: journal,
     ) -> None:
-        feed = FeedConfig(name="plain", ws_url=url, lines=lines, symbols=symbols)
+        feed = FeedConfig(name="plain", ws_url=url, lines=lines, symbols=symbols, data_types=("trade",))
         config = Config(
             data_dir=data_dir,
             feed=(feed,),
@@ -180,7 +180,7 @@ class Recording:
         )
         self.journal = wrap_journal(open_journal(config, feed, clock.now_ns))
         self.folder = data_dir / "journal" / "plain"
-        chosen = adapter or PlainAdapter()
+        chosen: Adapter = adapter or PlainAdapter()
         self._thread = threading.Thread(
             target=lambda: self._run(context, config.feed[0], chosen, connect, measure), daemon=True
         )
@@ -209,7 +209,7 @@ class Recording:
         return [entry for entry in self.logged if entry["event"] == name]
 
     def _run(
-        self, context: Context, feed: FeedConfig, adapter: PlainAdapter, connect: Connect, measure: MeasureSpace
+        self, context: Context, feed: FeedConfig, adapter: Adapter, connect: Connect, measure: MeasureSpace
     ) -> None:
         try:
             ingest.run(context, feed, adapter, self.journal, connect, measure)
