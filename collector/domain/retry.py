@@ -8,6 +8,14 @@ from typing import Final
 LONGEST_BAN_SECS: Final = 3 * 86_400
 """No exchange bans an address for longer, so a longer wish is a mistake of the one who sent it."""
 
+BAN_SECS: Final = 120.0
+"""How long to be quiet when an exchange that bans us does not say: the shortest ban it gives; then twice as long each
+time,"""
+
+LONGEST_SILENCE_SECS: Final = 1_800.0
+"""but no longer than that."""
+
+_MANY_BANS: Final = 10
 _RENEWAL_EARLIEST: Final = 0.90
 _RENEWAL_SPREAD: Final = 0.08
 
@@ -46,3 +54,9 @@ def retry_after_secs(value: str, now_secs: float) -> float | None:
         when = when.replace(tzinfo=UTC)
     wait = (when - datetime.fromtimestamp(now_secs, UTC)).total_seconds()
     return min(max(wait, 0.0), LONGEST_BAN_SECS)
+
+
+def ban_secs(asked_secs: float | None, bans_before: int) -> float:
+    """How long an address that is banned keeps quiet: as asked, or else longer with each ban in a row."""
+    # No time at all, or one that has passed by this machine's clock, is no answer: it would be asked without a pause.
+    return asked_secs or min(BAN_SECS * 2 ** min(bans_before, _MANY_BANS), LONGEST_SILENCE_SECS)

@@ -7,7 +7,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from collector.domain.redact import redact_url, redact_urls
-from collector.domain.retry import delays, retry_after_secs
+from collector.domain.retry import ban_secs, delays, retry_after_secs
 from collector.exchanges.adapter import ConnectionPlan
 from collector.feed.connection import Connection, HandshakeError
 from collector.feed.shared import BUSY_SECS
@@ -49,6 +49,7 @@ class Reader:
         self._relieved = threading.Event()
         self._has_successor = False
         self._connects = 0
+        self._bans = 0
         self._session: Session | None = None
         self._reset_delays()
         self.state = state
@@ -83,20 +84,31 @@ class Reader:
     def _failed(self, error: HandshakeError | OSError) -> float:
         delay = next(self._delays)
         self._tools.tally.add("connect_failures")
-        if isinstance(error, HandshakeError) and error.retry_after is not None:
-            asked = retry_after_secs(error.retry_after, self._tools.clock.now_ns() / 1e9) or 0.0
-            delay = max(delay, asked)
-            if error.status in _BANNED_STATUS:
-                self._share_ban(asked)
+        if isinstance(error, HandshakeError):
+            delay = max(delay, self._asked_secs(error))
         self.state.last_error = redact_urls(str(error))
         self._tools.log.warning(
             "connect_failed", line=self.state.line, error=self.state.last_error, retry_secs=round(delay, 3)
         )
         return delay
 
+    def _asked_secs(self, error: HandshakeError) -> float:
+        """How long the exchange wants to be left alone; only a ban may be longer than any delay of ours."""
+        asked_secs = retry_after_secs(error.retry_after or "", self._tools.clock.now_ns() / 1e9)
+        if error.status not in _BANNED_STATUS:
+            return min(asked_secs or 0.0, self._tools.config.reconnect_max_delay_secs)
+        secs = ban_secs(asked_secs, self._bans)
+        self._bans += 1
+        self._share_ban(secs)
+        return secs
+
     def _share_ban(self, secs: float) -> None:
-        while self._tools.budget.ban(secs) > 0 and not self._tools.pause(BUSY_SECS):
-            pass
+        try:
+            while self._tools.budget.ban(secs) > 0 and not self._tools.pause(BUSY_SECS):
+                pass
+        except OSError as error:
+            # This line keeps to what it was told; only others do not hear of it.
+            self._tools.log.warning("budget_not_shared", error=str(error))
 
     def _live(self, connection: Connection) -> float:
         self._opened()
@@ -149,6 +161,7 @@ class Reader:
 
     def _data_flows(self) -> None:
         self._reset_delays()
+        self._bans = 0
         self._is_trial = False
 
     def _relieve_predecessor(self) -> None:

@@ -8,7 +8,7 @@ from structlog.typing import FilteringBoundLogger
 
 from collector.domain.clock import Clock
 from collector.domain.errors import RetryError
-from collector.domain.retry import delays, retry_after_secs
+from collector.domain.retry import ban_secs, delays, retry_after_secs
 from collector.exchanges.rest import Get
 from collector.feed.rest import Answer, RestError
 from collector.feed.weight import WeightBudget
@@ -17,17 +17,10 @@ from collector.processes.patience import FORBIDDEN
 RETRY_BASE_SECS: Final = 1.0
 RETRY_MAX_SECS: Final = 300.0
 
-BAN_SECS: Final = 120.0
-"""How long to be quiet when the exchange does not say: the shortest ban it gives; then twice as long each time,"""
-
-LONGEST_SILENCE_SECS: Final = 1_800.0
-"""but no longer than that."""
-
 _TOO_MANY: Final = {403: "forbidden", 418: "rate_limited", 429: "rate_limited"}
 """403 is the web application firewall's.
 https://developers.binance.com/docs/binance-spot-api-docs/rest-api/general-information"""
 
-_MANY_BANS: Final = 10
 _MANY_DIGITS: Final = 9
 _PASSING: Final = frozenset({408, 425})
 _SERVER_ERROR: Final = 500
@@ -129,9 +122,8 @@ class RestHost:
 
     def _banned(self, kind: str, answer: Answer) -> NotNowError:
         asked_secs = retry_after_secs(answer.headers.get("Retry-After", ""), self._clock.now_ns() / 1e9)
-        # No time at all, or one that has passed by this machine's clock, is no answer: it would be asked without a pause.
-        secs = asked_secs or min(BAN_SECS * 2**self._bans, LONGEST_SILENCE_SECS)
-        self._bans = min(self._bans + 1, _MANY_BANS)
+        secs = ban_secs(asked_secs, self._bans)
+        self._bans += 1
         self.failures[kind, _TOO_MANY[answer.status]] += 1
         self._log.warning("rest_banned", status=answer.status, secs=secs)
         self._share(lambda: self._budget.ban(secs))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.domain.retry import LONGEST_BAN_SECS, delays, renewal_secs, retry_after_secs
+from collector.domain.retry import LONGEST_BAN_SECS, ban_secs, delays, renewal_secs, retry_after_secs
 
 FRACTIONS = st.floats(0, 1, exclude_max=True)
 
@@ -81,3 +81,9 @@ def test_no_retry_after_header_is_an_error(value: str, now: float) -> None:
     secs = retry_after_secs(value, now)
 
     assert secs is None or 0 <= secs <= LONGEST_BAN_SECS
+
+
+def test_a_ban_lasts_as_long_as_the_exchange_says_and_where_it_says_nothing_twice_as_long_each_time() -> None:
+    assert ban_secs(7.0, 5) == 7.0
+    assert [ban_secs(None, before) for before in range(6)] == [120, 240, 480, 960, 1800, 1800]
+    assert ban_secs(0.0, 1_000_000) == 1800

@@ -9,9 +9,9 @@ import pytest
 
 from collector.domain.records import StreamKey
 from collector.domain.repairs import BOOK, Answer, BookRequest, TradesRequest, decode_answer
+from collector.domain.retry import LONGEST_SILENCE_SECS
 from collector.processes.agenda import CLOCK_SECS, SHORT_TRIES, STALE_LATER_SECS, STALE_TRIES
 from collector.processes.patience import LONGEST_SECS, TRIES
-from collector.processes.rest_host import LONGEST_SILENCE_SECS
 from collector.storage.journal import JournalWriter
 from collector.storage.journal_format import RecordKind, decode_header, frames_of, parse_records
 from tests.processes.repair_world import World

@@ -8,6 +8,7 @@ from queue import SimpleQueue
 import pytest
 
 from collector.config import IngestConfig, JournalConfig
+from collector.domain.retry import BAN_SECS
 from collector.exchanges.adapter import ConnectionPlan
 from collector.feed.budget import ConnectionBudget
 from collector.feed.connection import open_connection
@@ -145,6 +146,43 @@ def test_a_ban_of_this_address_is_shared_with_every_feed(begin: Begin, server: S
     assert line.readers.join(60, time.monotonic) == 0
     other_feed = ConnectionBudget(line.ledger, 1_000, 300, time.time_ns)
     assert 110 < other_feed.take() <= 120
+
+
+def test_a_ban_that_names_no_time_lasts_longer_each_time_until_data_comes(
+    begin: Begin, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ConnectionBudget, "take", lambda _budget: 0.0)  # it would wait, and the test with it
+    line = begin()
+    server.refuse("429 Too Many Requests")
+    server.refuse("418 I'm a teapot", ["Retry-After: 0"])
+    server.accept(wire(b"data")).hang_up()
+    server.refuse("429 Too Many Requests")
+    wait_for(lambda: len(line.delays()) >= 4)
+
+    bans = [entry["retry_secs"] for entry in line.logged if entry["event"] == "connect_failed"]
+    assert bans[:3] == [BAN_SECS, 2 * BAN_SECS, BAN_SECS]
+
+
+def test_only_a_ban_may_silence_a_line_for_longer_than_any_delay(begin: Begin, server: Server) -> None:
+    line = begin()
+    server.refuse("503 Service Unavailable", ["Retry-After: 86400"])
+    server.refuse("403 Forbidden", ["Retry-After: Fri, 31 Dec 9999 23:59:59 GMT"])
+    server.refuse("429 Too Many Requests", ["Retry-After: 86400"])
+    wait_for(lambda: len(line.delays()) >= 3)
+
+    assert line.delays()[:3] == [300, 300, 86400]
+
+
+def test_a_ban_that_cannot_be_shared_is_kept_by_the_one_that_was_told(begin: Begin, server: Server) -> None:
+    line = begin()
+    sock, _ = server.accept_silently()
+    line.ledger.unlink()
+    line.ledger.mkdir()
+    sock.sendall(b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 120\r\n\r\n")
+    wait_for(lambda: len(line.delays()) >= 1)
+
+    assert line.delays()[0] == 120
+    assert [entry["event"] for entry in line.logged][:2] == ["budget_not_shared", "connect_failed"]
 
 
 def test_an_attempt_beyond_the_budget_waits(begin: Begin, server: Server) -> None:
