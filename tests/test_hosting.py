@@ -19,12 +19,12 @@ IMAGE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
 HOME = "/srv/market-data-collector"
 
 
-def unit() -> configparser.SectionProxy:
-    """Its section about the service."""
+def unit(section: str = "Service") -> configparser.SectionProxy:
+    """One of its sections, about the service unless told otherwise."""
     parser = configparser.ConfigParser(strict=False, interpolation=None)
     parser.optionxform = str  # type: ignore[assignment, method-assign]
     parser.read(UNIT)
-    return parser["Service"]
+    return parser[section]
 
 
 def instructions(name: str) -> list[str]:
@@ -51,6 +51,11 @@ def test_the_unit_gives_the_recorder_the_time_it_takes() -> None:
     assert float(service["WatchdogSec"]) >= 10
     assert (service["Restart"], service["RestartPreventExitStatus"]) == ("always", "2")
     assert service["ExecStart"].split() == [f"{HOME}/.venv/bin/python", f"{HOME}/supervisor.py"]
+
+
+def test_the_unit_waits_for_the_network_and_for_the_clock() -> None:
+    about = unit("Unit")
+    assert about["After"].split() == about["Wants"].split() == ["network-online.target", "time-sync.target"]
 
 
 def test_the_unit_keeps_the_recorder_from_all_but_its_own() -> None:

@@ -24,7 +24,7 @@ class Silence(NamedTuple):
 
 
 class _Known:
-    __slots__ = ("durable_us", "feed", "interrupted", "key", "rhythm")
+    __slots__ = ("durable_us", "feed", "interrupted", "key", "rhythm", "seen_secs")
 
     def __init__(self, key: StreamKey, feed: str, rhythm: Rhythm) -> None:
         self.key = key
@@ -32,6 +32,8 @@ class _Known:
         self.interrupted = False
         self.rhythm = rhythm
         self.durable_us = 0
+        self.seen_secs = 0.0
+        """When the newest row was first seen, on the scale of the recorder's uptime: no step of the clock moves it."""
 
 
 class Silences:
@@ -58,10 +60,12 @@ class Silences:
         known = self._known.get(key)
         return known.rhythm.limit_secs if known else None
 
-    def note(self, streams: Iterable[StreamNumbers], interrupted: Container[str] = ()) -> None:
+    def note(
+        self, streams: Iterable[StreamNumbers], now_us: int, uptime_secs: float, interrupted: Container[str] = ()
+    ) -> None:
         """Take in when each stream last had a durable row.
 
-        A time in which its feed is `interrupted`, by a trouble of the recorder's own, says nothing of its rhythm.
+        An interval is the shorter of what the clock and the uptime say: a step of the clock teaches no rhythm. A time in which its feed is `interrupted`, by a trouble of the recorder's own, says nothing of its rhythm.
         """
         for each in self._known.values():
             each.interrupted = each.interrupted or each.feed in interrupted
@@ -71,15 +75,24 @@ class Silences:
             if durable_us is None or known is None or durable_us == known.durable_us:
                 continue
             if 0 < known.durable_us < durable_us and not known.interrupted:
-                known.rhythm.note((durable_us - known.durable_us) / 1e6)
-            known.durable_us = durable_us
+                interval_secs = (durable_us - known.durable_us) / 1e6
+                known.rhythm.note(min(interval_secs, uptime_secs - known.seen_secs))
+            # The first may be of long before the recorder's start, which only the clock can tell.
+            age_secs = 0.0 if known.durable_us else max(0.0, (now_us - durable_us) / 1e6)
+            known.durable_us, known.seen_secs = durable_us, uptime_secs - age_secs
             known.interrupted = known.feed in interrupted
 
     def silent(self, now_us: int, uptime_secs: float) -> list[Silence]:
-        """Who is silent; before its first row a stream has as long as the recorder is up."""
+        """Who is silent; before its first row a stream has as long as the recorder is up.
+
+        The longer of what the clock and the uptime say counts: one that was set back makes no row young again, and the
+        uptime of a machine that slept does not say for how long.
+        """
         found = []
         for known in self._known.values():
-            secs = (now_us - known.durable_us) / 1e6 if known.durable_us else uptime_secs
+            secs = uptime_secs
+            if known.durable_us:
+                secs = max((now_us - known.durable_us) / 1e6, uptime_secs - known.seen_secs)
             if secs > known.rhythm.limit_secs:
                 found.append(Silence(known.key, secs, known.rhythm.limit_secs, known.durable_us > 0))
         return found

@@ -50,7 +50,8 @@ class Status:
         journals = self._journals(known.now_us)
         error = self._role("archiver").report.get("last_error")
         store_error = redact_urls(error) if error else None
-        self._silences.note(self._role("writer").streams, self._interrupted(journals, known))
+        interrupted = self._interrupted(journals, known)
+        self._silences.note(self._role("writer").streams, known.now_us, known.uptime_secs, interrupted)
         silent = self._silences.silent(known.now_us, known.uptime_secs)
         self._cover(known.now_us, journals, silent)
         disk_full_in_secs = self._disk_full_in_secs(known)

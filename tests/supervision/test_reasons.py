@@ -63,13 +63,16 @@ def store_unreachable(board: Status) -> Iterator[View]:
 
 def disk_filling(board: Status) -> Iterator[View]:
     # Of 50 GiB a GiB goes every ten seconds; then somebody makes room.
+    def look(secs: int, free_bytes: int) -> View:
+        now_us = NOW_US + secs * SECOND_US
+        told = reports(ingest(), writer(updated_us=now_us, streams=[stream(last_durable_us=now_us)]))
+        return board.look(told, known(uptime_secs=float(secs), now_us=now_us, disk_free_bytes=free_bytes))
+
     for secs in range(60, 200, 10):
-        view = board.look(
-            reports(ingest(), writer()), known(uptime_secs=float(secs), disk_free_bytes=50 * GIB - secs * GIB // 10)
-        )
+        view = look(secs, 50 * GIB - secs * GIB // 10)
         if secs > 120:
             yield view
-    yield board.look(reports(ingest(), writer()), known(uptime_secs=200.0, disk_free_bytes=45 * GIB))
+    yield look(200, 45 * GIB)
 
 
 def clock_off(board: Status) -> Iterator[View]:
@@ -143,9 +146,11 @@ def test_a_feed_without_an_open_connection_learns_no_rhythm() -> None:
     limits = []
     for lines in ([line()], [line(state="connecting")]):
         for secs in range(20):
-            told.look(reports(ingest(), writer(streams=[stream(last_durable_us=NOW_US + secs * SECOND_US)])), known())
-        told.look(reports(ingest(lines=lines), writer(streams=[stream(last_durable_us=NOW_US)])), known())
+            told.look(
+                reports(ingest(), writer(streams=[stream(last_durable_us=NOW_US + secs * SECOND_US)])), known(secs)
+            )
+        told.look(reports(ingest(lines=lines), writer(streams=[stream(last_durable_us=NOW_US)])), known(20.0))
         back = writer(streams=[stream(last_durable_us=NOW_US + 600 * SECOND_US)])
-        limits.append(told.look(reports(ingest(), back), known()).limit_secs(StreamKey(**STREAM)))
+        limits.append(told.look(reports(ingest(), back), known(600.0)).limit_secs(StreamKey(**STREAM)))
         told = status()
     assert limits == [50.0, 25.0]

@@ -1,3 +1,5 @@
+from collections.abc import Container
+
 from collector.config import Config, FeedConfig
 from collector.domain.records import StreamKey
 from collector.metrics import StreamNumbers
@@ -15,6 +17,13 @@ def rows(*ages_secs: float | None) -> list[StreamNumbers]:
     ]
 
 
+def speak(silences: Silences, *ages_secs: float | None, interrupted: Container[str] = ()) -> None:
+    """A row after the other becomes durable, and is seen at once: so long before NOW_US, and before LONG_SECS of uptime."""
+    for row, age_secs in zip(rows(*ages_secs), ages_secs, strict=True):
+        ago_secs = age_secs or 0.0
+        silences.note([row], NOW_US - round(ago_secs * SECOND_US), LONG_SECS - ago_secs, interrupted)
+
+
 def silent_after(silences: Silences, now_us: int = NOW_US, uptime_secs: float = LONG_SECS) -> list[StreamKey]:
     return [silence.key for silence in silences.silent(now_us, uptime_secs)]
 
@@ -22,7 +31,7 @@ def silent_after(silences: Silences, now_us: int = NOW_US, uptime_secs: float = 
 def test_a_stream_is_silent_when_its_newest_durable_row_is_too_old() -> None:
     for age_secs, expected in ((SILENT_AFTER_SECS - 1, []), (SILENT_AFTER_SECS + 1, [KEY])):
         silences = Silences(CONFIG)
-        silences.note(rows(age_secs))
+        speak(silences, age_secs)
         assert silent_after(silences) == expected
 
 
@@ -34,14 +43,15 @@ def test_no_stream_is_silent_before_the_recorder_was_up_that_long() -> None:
 
 def test_rows_received_but_not_durable_do_not_count_as_life() -> None:
     silences = Silences(CONFIG)
-    silences.note(rows(None))
+    speak(silences, None)
     assert silent_after(silences) == [KEY]
     assert not silences.ready
 
 
 def test_a_stream_nobody_configured_is_never_silent() -> None:
     silences = Silences(CONFIG)
-    silences.note([StreamNumbers("binance", "_", "undecoded", last_durable_us=1), *rows(1.0)])
+    unknown = StreamNumbers("binance", "_", "undecoded", last_durable_us=1)
+    silences.note([unknown, *rows(1.0)], NOW_US, LONG_SECS)
     assert silent_after(silences) == []
     assert silences.limit_secs(StreamKey("binance", "_", "undecoded")) is None
 
@@ -49,43 +59,65 @@ def test_a_stream_nobody_configured_is_never_silent() -> None:
 def test_it_is_ready_with_the_first_durable_row() -> None:
     silences = Silences(CONFIG)
     assert not silences.ready
-    silences.note(rows(1.0))
+    speak(silences, 1.0)
     assert silences.ready
 
 
 def test_a_stream_is_given_as_long_as_it_was_silent_before() -> None:
     silences = Silences(CONFIG)
-    for age_secs in (1_800.0, 1_200.0, 600.0, 0.0):
-        silences.note(rows(age_secs))
+    speak(silences, 1_800.0, 1_200.0, 600.0, 0.0)
     assert silences.limit_secs(KEY) == 4 * 600.0
     assert silent_after(silences, NOW_US + 2_300 * SECOND_US) == []
     assert silent_after(silences, NOW_US + 2_500 * SECOND_US) == [KEY]
 
 
+def test_a_clock_set_forward_teaches_no_rhythm() -> None:
+    hour_us = 3_600 * SECOND_US
+    for spoke_before in (1, 20):
+        silences = Silences(CONFIG)
+        speak(silences, *map(float, range(spoke_before, 0, -1)))
+        silences.note(rows(-3_600.0), NOW_US + hour_us, LONG_SECS)
+        assert silences.limit_secs(KEY) in {SILENT_AFTER_SECS, 25.0}
+        assert silent_after(silences, NOW_US + hour_us + 50 * SECOND_US, LONG_SECS + 50.0) == [KEY]
+
+
+def test_a_stream_that_dies_as_the_clock_is_set_back_is_missed_all_the_same() -> None:
+    silences = Silences(CONFIG)
+    speak(silences, 1.0, 0.0)
+    long_before_us = NOW_US - 3_600 * SECOND_US
+    assert silent_after(silences, long_before_us, LONG_SECS + SILENT_AFTER_SECS - 1.0) == []
+    assert silent_after(silences, long_before_us, LONG_SECS + SILENT_AFTER_SECS + 1.0) == [KEY]
+
+
+def test_a_row_of_before_the_start_is_as_old_as_the_clock_says_and_begins_an_interval() -> None:
+    silences = Silences(CONFIG)
+    silences.note(rows(600.0), NOW_US, 5.0)
+    assert [silence.secs for silence in silences.silent(NOW_US, 5.0)] == [600.0]
+    silences.note(rows(0.0), NOW_US, 6.0)
+    assert silences.limit_secs(KEY) == 4 * 600.0
+
+
 def test_a_busy_stream_is_missed_sooner_than_one_that_is_not_known_yet() -> None:
     silences = Silences(CONFIG)
-    for age_secs in range(20, -1, -1):
-        silences.note(rows(float(age_secs)))
+    speak(silences, *map(float, range(20, -1, -1)))
     assert silences.limit_secs(KEY) == 25.0
 
 
 def test_an_outage_that_the_recorder_knows_of_teaches_no_rhythm() -> None:
     silences = Silences(CONFIG)
-    for age_secs in range(1_020, 1_000, -1):
-        silences.note(rows(float(age_secs)))
-    silences.note(rows(1_001.0), {"binance"})
-    silences.note(rows(1_001.0))
-    silences.note(rows(1.0))
+    speak(silences, *map(float, range(1_020, 1_000, -1)))
+    speak(silences, 1_001.0, interrupted={"binance"})
+    speak(silences, 1_001.0, 1.0)
     assert silences.limit_secs(KEY) == 25.0
-    silences.note(rows(0.0), {"another"})
-    silences.note(rows(-100.0))
+    speak(silences, 0.0, interrupted={"another"})
+    speak(silences, -100.0)
     assert silences.limit_secs(KEY) == 50.0
 
 
 def test_a_row_seen_twice_is_no_interval_and_a_clock_set_back_is_none_either() -> None:
     silences = Silences(CONFIG)
     for age_secs in (0.0, 0.0, 3_600.0, 3_600.0):
-        silences.note(rows(age_secs))
+        silences.note(rows(age_secs), NOW_US, LONG_SECS)
     assert silences.limit_secs(KEY) == SILENT_AFTER_SECS
 
 
@@ -95,6 +127,5 @@ def test_the_limit_follows_the_configuration() -> None:
     writer = CONFIG.writer.model_copy(update={"batch_interval_secs": 0.5})
     silences = Silences(Config(feed=(feed,), ingest=ingest, writer=writer))
     assert silences.limit_secs(KEY) == 8.5
-    for age_secs in range(20, -1, -1):
-        silences.note(rows(float(age_secs)))
+    speak(silences, *map(float, range(20, -1, -1)))
     assert silences.limit_secs(KEY) == 8.5

@@ -99,7 +99,9 @@ def test_a_process_restarted_again_and_again_is_failing_also_while_it_runs() -> 
 
     def look(restarts: int, uptime_secs: float) -> list[str]:
         children = (ChildState("writer", 12, "running", restarts),)
-        return codes(board.look(reports(writer()), known(children=children, uptime_secs=uptime_secs)))
+        now_us = NOW_US + round(uptime_secs * SECOND_US)
+        told = reports(writer(updated_us=now_us, streams=[stream(last_durable_us=now_us)]))
+        return codes(board.look(told, known(children=children, uptime_secs=uptime_secs, now_us=now_us)))
 
     assert [look(1, 10.0), look(2, 20.0), look(3, 30.0)] == [[], [], ["child_failing"]]
     assert look(3, 10.0 + RESTART_LOOP_SECS) == ["child_failing"]
