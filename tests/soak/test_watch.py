@@ -99,6 +99,18 @@ def test_processes_are_known_by_the_runs_token(log: LogTail, start: Start, tmp_p
     wait_for(lambda: peak_bytes() > 1_000_000)
 
 
+def test_a_supervisor_with_the_id_of_an_ingest_that_died_is_no_ingest(
+    log: LogTail, start: Start, tmp_path: Path
+) -> None:
+    process = start("ours")
+    processes = Processes("ours", log, tmp_path)
+    log.take(line("process_started", child="ingest:a", pid=process.pid))
+    wait_for(lambda: processes.of("ingest:a") == [process.pid])
+    processes.supervisor = process.pid
+    assert processes.of("ingest:a") == []
+    assert processes.of(SUPERVISOR) == [process.pid]
+
+
 def test_a_process_that_has_ended_is_a_zombie_until_it_is_reaped_and_no_longer_ours(
     log: LogTail, start: Start, tmp_path: Path
 ) -> None:

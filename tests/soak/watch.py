@@ -125,9 +125,9 @@ class Processes:
 
     def of(self, role: str) -> list[int]:
         """The processes of a role: none, one, or one that leaves and one that waits for it."""
-        if role == SUPERVISOR:
-            return [self.supervisor] if self.is_ours(self.supervisor) else []
-        return [pid for pid, known in self._log.roles.items() if known == role and self.is_ours(pid)]
+        # An id in the log may have been given to a supervisor or a resource tracker since.
+        known = {self.supervisor, *self._log.roles}
+        return [pid for pid in known if self.is_ours(pid) and self.role(pid) == role]
 
     def look(self) -> None:
         """Note how much memory each has used at most, and the semaphores."""
