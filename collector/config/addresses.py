@@ -38,8 +38,16 @@ def _server(*schemes: str) -> Callable[[str], str]:
 def _has_host(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        return bool(parts.hostname) and parts.port != 0
+        return parts.hostname is not None and _can_be_looked_up(parts.hostname) and parts.port != 0
     except ValueError:
+        return False
+
+
+def _can_be_looked_up(host: str) -> bool:
+    """Whether it can be written as a name of the DNS: labels of 1 to 63 characters."""
+    try:
+        return bool(host.encode("idna"))
+    except UnicodeError:
         return False
 
 
@@ -86,7 +94,9 @@ def _region(text: str) -> str:
 def _host(text: str) -> str:
     if not text:
         raise ValueError("is empty")
-    return word(text)
+    if not _can_be_looked_up(word(text)):
+        raise ValueError("has an empty part, or one of more than 63 characters")
+    return text
 
 
 def _ping_url(secret: SecretStr) -> SecretStr:

@@ -130,7 +130,7 @@ def open_connection(url: str, messages: Iterable[str], messages_per_sec: float, 
         headers = error.resp_headers or {}
         text = " ".join(filter(None, ["HTTP", str(error.status_code), error.status_message, body]))
         raise HandshakeError(text, error.status_code, headers.get("retry-after")) from error
-    except (OSError, WebSocketException) as error:
+    except (OSError, WebSocketException, ValueError) as error:  # ValueError: a name that no lookup takes
         raise HandshakeError(f"{type(error).__name__}: {error}") from error
     return Connection(ws, messages, messages_per_sec, clock)
 

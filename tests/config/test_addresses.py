@@ -46,6 +46,21 @@ def test_an_address_names_a_host_and_a_valid_port(url: str) -> None:
     assert reason(WsUrl, url) == "has no valid host and port"
 
 
+LONG_LABEL = "a" * 64
+
+
+@pytest.mark.parametrize("host", ["stream..binance.com", f"{LONG_LABEL}.com", ".binance.com"])
+def test_a_host_that_no_lookup_takes_is_refused(host: str) -> None:
+    assert reason(WsUrl, f"wss://{host}") == "has no valid host and port"
+    assert reason(HttpUrl, f"https://{host}/x") == "has no valid host and port"
+    assert reason(Host, host) == "has an empty part, or one of more than 63 characters"
+
+
+@pytest.mark.parametrize("host", ["stream.binance.com.", "bücher.example", "[fe80::1%25eth0]", "a" * 63])
+def test_a_host_that_a_lookup_takes_is_kept_as_it_is(host: str) -> None:
+    assert normal(WsUrl, f"wss://{host}") == f"wss://{host}"
+
+
 @pytest.mark.parametrize("url", ["wss://h h", "wss://h\t", "wss://h\n", "wss://\udc80"])
 def test_an_address_has_no_spaces_or_control_characters(url: str) -> None:
     assert reason(WsUrl, url) == "has a space or a control character"

@@ -368,6 +368,12 @@ def test_a_refused_connection_is_a_failed_handshake(server: Server) -> None:
         open_connection(server.url, (), 5, SystemClock())
 
 
+@pytest.mark.parametrize("host", ["stream..binance.com", "a" * 64])
+def test_a_name_that_no_lookup_takes_is_a_failed_handshake(host: str) -> None:
+    with pytest.raises(HandshakeError, match="UnicodeError"):
+        open_connection(f"ws://{host}/stream", (), 5, SystemClock())
+
+
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A certificate for 127.0.0.1 signed by itself, and its key."""
