@@ -4,7 +4,6 @@ import argparse
 import os
 import re
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -54,16 +53,6 @@ def is_folder(store: str | Path) -> bool:
     if text.startswith("file:///"):
         return Path(unquote(text.removeprefix("file://"))).is_dir()
     return bool(_LIKE_URL.match(text)) or Path(text).is_dir()
-
-
-def moment(text: str) -> str:
-    """A time as manifests write it, from one that a person wrote; for argparse."""
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 2026-11-23 or 2026-11-23T14:30") from error
-    in_utc = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    return in_utc.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def progress() -> Progress:

@@ -18,9 +18,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import _bootstrap  # type: ignore[import-not-found]
-from _archive import STORE_HELP, add_config, moment, opened, progress  # type: ignore[import-not-found]
+from _archive import STORE_HELP, add_config, opened, progress  # type: ignore[import-not-found]
 from _book_check import Report, check  # type: ignore[import-not-found]
 from _book_rows import Recorded, recorded, rows  # type: ignore[import-not-found]
+from _moments import TIMES, moment  # type: ignore[import-not-found]
 from _status_parts import number, shown, table  # type: ignore[import-not-found]
 from rich.console import Console
 
@@ -141,8 +142,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("store", metavar="ARCHIVE", nargs="?", help=f"{STORE_HELP}; default: the configuration's")
     for name in ("exchange", "symbol"):
         parser.add_argument(f"--{name}", action="append", default=[], help="only this one; may be given several times")
-    parser.add_argument("--since", metavar="TIME", type=moment, help="from this moment on")
-    parser.add_argument("--until", metavar="TIME", type=moment, help="up to before this moment")
+    parser.add_argument("--since", metavar="TIME", type=moment, help=f"from this moment on: {TIMES}")
+    parser.add_argument("--until", metavar="TIME", type=moment, help=f"up to before this moment: {TIMES}")
     parser.add_argument("--json", action="store_true", help="print an object with a list of books")
     add_config(parser)
     return parser.parse_args()

@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import _bootstrap  # type: ignore[import-not-found]
-from _archive import STORE_HELP, add_config, moment, opened, progress  # type: ignore[import-not-found]
+from _archive import STORE_HELP, add_config, opened, progress  # type: ignore[import-not-found]
+from _moments import TIMES, moment  # type: ignore[import-not-found]
 
 from collector.domain.errors import ConfigError, StoreError
 from collector.domain.redact import printable
@@ -105,10 +106,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("store", metavar="STORE", help=STORE_HELP)
     parser.add_argument("dest", metavar="DEST", type=Path, help="a new or empty folder")
     parser.add_argument(
-        "--from", dest="from_time", metavar="TIME", type=moment, required=True, help="from this moment on"
+        "--from", dest="from_time", metavar="TIME", type=moment, required=True, help=f"from this moment on: {TIMES}"
     )
     parser.add_argument(
-        "--to", dest="to_time", metavar="TIME", type=moment, required=True, help="up to before this moment"
+        "--to", dest="to_time", metavar="TIME", type=moment, required=True, help=f"up to before this moment: {TIMES}"
     )
     for name in ("exchange", "symbol", "data-type"):
         parser.add_argument(f"--{name}", action="append", default=[], help="only this one; may be given several times")

@@ -10,9 +10,7 @@ Times are UTC unless they say otherwise. Exit code: 0, 1 when a file could not b
 
 import argparse
 import json
-import re
 import sys
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import time_ns
 from typing import Any
@@ -23,6 +21,8 @@ from _archive import STORE_HELP, add_config, data_dir_of, is_folder, opened  # t
 from _gap_ledger import TIMES, Ledger, Noted, read  # type: ignore[import-not-found]
 from _gap_summary import Summary, summaries  # type: ignore[import-not-found]
 from _gap_view import shown_gaps, shown_streams  # type: ignore[import-not-found]
+from _moments import TIMES as MOMENTS  # type: ignore[import-not-found]
+from _moments import moment_us
 from pyarrow import parquet as pq
 from rich.console import Console
 
@@ -40,7 +40,6 @@ EXAMPLES = """examples:
   scripts/show_gaps.py --json | jq '.streams[] | select(.state == "broken")'
   scripts/show_gaps.py data/archive --parquet gaps.parquet
 """
-SINCE_UNITS = {"min": "minutes", "h": "hours", "d": "days"}
 FOR_EVER_US = 4_102_444_800_000_000  # the year 2100
 
 
@@ -135,21 +134,6 @@ def as_table(rows: list[Noted]) -> pa.Table:
     return pa.Table.from_pylist(columns, schema)
 
 
-def moment_us(text: str) -> int:
-    """Microseconds since the epoch of `2026-11-23`, `2026-11-23T14:00` (UTC) or of `30min`, `24h`, `7d` ago."""
-    ago = re.fullmatch(r"(\d{1,6})(min|h|d)", text)
-    if ago:
-        time = datetime.now(UTC) - timedelta(**{SINCE_UNITS[ago[2]]: int(ago[1])})
-    else:
-        try:
-            time = datetime.fromisoformat(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(
-                f"{text!r} is neither a time like 2026-11-23T14:00 nor 30min, 24h, 7d"
-            ) from None
-    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1e6)
-
-
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -161,9 +145,8 @@ def _arguments() -> argparse.Namespace:
     )
     for name in ("exchange", "symbol", "data-type"):
         add(f"--{name}", action="append", default=[], help="only this one; may be given several times")
-    times = "2026-11-23, 24h, 7d"
-    add("--since", type=moment_us, default=0, metavar="TIME", help=f"only what lasted beyond it: {times}")
-    add("--until", type=moment_us, default=FOR_EVER_US, metavar="TIME", help=f"only what began before it: {times}")
+    add("--since", type=moment_us, default=0, metavar="TIME", help=f"only what lasted beyond it: {MOMENTS}")
+    add("--until", type=moment_us, default=FOR_EVER_US, metavar="TIME", help=f"only what began before it: {MOMENTS}")
     add(
         "--open",
         action="store_true",

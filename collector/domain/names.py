@@ -121,4 +121,4 @@ def iso_time(time_us: int) -> str:
 def time_us(text: str) -> int:
     """The time that `iso_time` wrote so. Raises ValueError for anything else."""
     since = datetime.fromisoformat(text) - _EPOCH
-    return round(since / timedelta(microseconds=1))
+    return since // timedelta(microseconds=1)

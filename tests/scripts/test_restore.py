@@ -87,7 +87,7 @@ def test_what_is_missing_in_the_archive_is_said_with_exit_1(root: Path, tmp_path
     ("arguments", "said"),
     [
         (("--from", "2026-11-24", "--to", "2026-11-23"), "--from must be before --to"),
-        (("--from", "yesterday", "--to", "2026-11-23"), "'yesterday' is no time such as 2026-11-23"),
+        (("--from", "yesterday", "--to", "2026-11-23"), "'yesterday' is neither a time like 2026-11-23T14:00"),
         (("--from", "2020-01-01", "--to", "2020-01-02"), "has nothing of that time"),
         ((*DAY, "--exchange"), "expected one argument"),
     ],
