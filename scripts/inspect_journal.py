@@ -10,6 +10,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,14 @@ def show_records(inspection: Inspection, *, frames: bool) -> None:
             print(iso_time(record.received_ns // 1_000), f"line {record.line}", record.kind.name.lower(), said)
 
 
+def inspected(path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Show what is asked for of one file; returns its summary. A file may be large: two are never in memory at once."""
+    inspection = Inspection(path)
+    if arguments.records or arguments.frames:
+        show_records(inspection, frames=arguments.frames)
+    return inspection.summary()
+
+
 def main() -> int:
     """Run as told by the command line; returns the exit code."""
     parser = argparse.ArgumentParser(
@@ -146,14 +155,13 @@ def main() -> int:
     shown.add_argument("--frames", action="store_true", help="each frame on a line")
     shown.add_argument("--json", action="store_true", help="the summaries as JSON")
     arguments = parser.parse_args()
-    inspections = [Inspection(path) for path in journals(arguments.path)]
-    if not inspections:
+    summaries = []
+    for path in journals(arguments.path):
+        with suppress(FileNotFoundError):  # a recorder at work has removed it since
+            summaries.append(inspected(path, arguments))
+    if not summaries:
         print(f"error: there is no journal at {arguments.path}", file=sys.stderr)
         return 2
-    if arguments.records or arguments.frames:
-        for inspection in inspections:
-            show_records(inspection, frames=arguments.frames)
-    summaries = [inspection.summary() for inspection in inspections]
     if arguments.json:
         print(json.dumps(summaries, indent=1))
     elif not (arguments.records or arguments.frames):

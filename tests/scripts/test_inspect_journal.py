@@ -1,9 +1,13 @@
 """The journal's inspector, started as a person would."""
 
+import importlib
 import json
 import subprocess
 import sys
+import weakref
 from pathlib import Path
+
+import pytest
 
 from collector.storage.journal import JournalWriter, journal_path
 from collector.storage.journal_format import FeedIdentity, RecordKind
@@ -18,14 +22,14 @@ def inspect(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def journal(folder: Path) -> Path:
+def journal(folder: Path, number: int = 1) -> Path:
     identity = FeedIdentity("binance", "binance", ("BTCUSDT",), ("trade",))
-    writer = JournalWriter(folder / "journal/binance", identity, 1, 1 << 20, lambda: NOON_NS)
+    writer = JournalWriter(folder / "journal/binance", identity, number, 1 << 20, lambda: NOON_NS)
     writer.append_event(RecordKind.CONNECT, NOON_NS, 0, {"connection": 1, "plan": 0})
     writer.append_frames(NOON_NS, 0, [b'{"a":1}', b"two\x1b[31m"])
     writer.append_frames(NOON_NS + 1_000_000_000, 0, [b"three"])
     writer.close()
-    return journal_path(folder / "journal/binance", 1)
+    return journal_path(folder / "journal/binance", number)
 
 
 def test_it_says_whose_frames_of_when_a_file_holds(tmp_path: Path) -> None:
@@ -58,6 +62,30 @@ def test_frames_and_events_are_shown_without_escapes(tmp_path: Path) -> None:
     assert frames.splitlines()[0] == '{"a":1}'
     assert "\x1b" not in frames
     assert '"connection": 1' in inspect(str(path), "--records").stdout
+
+
+@pytest.mark.parametrize(("asked", "each"), [("--json", '"number"'), ("--frames", "three"), ("--records", "close {}")])
+def test_two_files_are_never_in_memory_at_once(
+    asked: str, each: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(TOOL.parent)
+    tool = importlib.import_module("inspect_journal")
+    alive = weakref.WeakSet[object]()
+    others = []
+
+    class Watched(tool.Inspection):  # type: ignore[name-defined, misc]
+        def __init__(self, path: Path) -> None:
+            others.append(len(alive))
+            alive.add(self)
+            super().__init__(path)
+
+    monkeypatch.setattr(tool, "Inspection", Watched)
+    monkeypatch.setattr("sys.argv", [str(TOOL), str(tmp_path), asked])
+    for number in range(3):
+        journal(tmp_path, number)
+    assert tool.main() == 0
+    assert others == [0, 0, 0]
+    assert capsys.readouterr().out.count(each) == 3
 
 
 def test_nothing_to_read_is_one_line(tmp_path: Path) -> None:
