@@ -1,8 +1,9 @@
 """Records crypto market data: exchange WebSockets in, exact typed Parquet out.
 
 This is the roof: arguments and environment become a Config, the Config a running recorder, its end an exit code.
-Exit codes: 0 clean stop; 2 configuration error, failed --check, or data of a newer version; 3 another instance holds
-the data directory; 4 a child cannot start; 5 the stop deadline passed (data is safe on disk and is resumed).
+Exit codes: 0 clean stop; 1 a fault of its own (the log has its trace); 2 configuration error, failed --check, or data of a
+newer version; 3 another instance holds the data directory; 4 a child cannot start; 5 the stop deadline passed (data is
+safe on disk and is resumed).
 """
 
 import signal

@@ -47,6 +47,11 @@ def test_the_unit_gives_the_recorder_the_time_it_takes() -> None:
     service, limits = unit(), Config().supervisor
     assert service["Type"] == "notify"
     assert float(service["TimeoutStopSec"]) > limits.stop_timeout_secs
+    settings = (ROOT / "docs/CONFIGURATION.md").read_text()
+    assert f"TimeoutStopSec={service['TimeoutStopSec']}`" in settings
+    (docker_secs,) = re.findall(r"docker run .*--stop-timeout (\d+)", (ROOT / "docs/OPERATIONS.md").read_text())
+    assert float(docker_secs) > limits.stop_timeout_secs
+    assert f"`--stop-timeout {docker_secs}`" in settings
     assert float(service["TimeoutStartSec"]) > limits.stop_timeout_secs + limits.hang_timeout_secs
     assert float(service["WatchdogSec"]) >= 10
     assert (service["Restart"], service["RestartPreventExitStatus"]) == ("always", "2")
