@@ -4,14 +4,13 @@ import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import Final, NamedTuple
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 from urllib3.exceptions import HTTPError
 
 from collector.domain.clock import Clock
 from collector.domain.errors import RetryError
+from collector.feed.proxy import proxy_for
 
 CONNECT_TIMEOUT_SECS: Final = 5.0
 READ_TIMEOUT_SECS: Final = 10.0
@@ -50,7 +49,7 @@ class Answer(NamedTuple):
 class RestClient:
     """One exchange's interface at `base_url`, through the environment's proxy if there is one. For one thread.
 
-    Connections are kept, certificates verified, redirects not followed, and nothing is asked twice by itself.
+    ValueError: see `proxy_for`. Connections are kept, certificates verified, redirects not followed, and nothing is asked twice by itself.
     """
 
     def __init__(self, base_url: str, clock: Clock) -> None:
@@ -94,9 +93,9 @@ class RestClient:
 
 
 def _pool(base_url: str) -> urllib3.PoolManager:
-    url = urlsplit(base_url)
-    proxy = None if proxy_bypass(url.netloc) else getproxies().get(url.scheme)
+    proxy = proxy_for(base_url)
     context = ssl.create_default_context()
     if proxy is not None:
-        return urllib3.ProxyManager(proxy, num_pools=1, maxsize=1, ssl_context=context)
+        login = urllib3.make_headers(proxy_basic_auth=f"{proxy.user}:{proxy.password}") if proxy.user else None
+        return urllib3.ProxyManager(proxy.url, num_pools=1, maxsize=1, ssl_context=context, proxy_headers=login)
     return urllib3.PoolManager(num_pools=1, maxsize=1, ssl_context=context)

@@ -15,6 +15,7 @@ from collector.config.values import size_text
 from collector.domain.errors import ConfigError, StoreError
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.registry import adapter
+from collector.feed.proxy import proxy_for
 from collector.http import require_bindable
 from collector.processes.archive_store import open_archive
 from collector.processes.mended import mended_feeds
@@ -28,6 +29,7 @@ _OWN_FOLDERS: Final = ("journal", "quarantine", "repair", "run", "segments", "st
 def require_usable(config: Config) -> None:
     """Raise ConfigError, with every problem, if this configuration cannot record here."""
     problems = [*_data_dir_problems(config.data_dir), *_archive_problems(config), *_feed_problems(config)]
+    problems = problems or sorted(set(_proxy_problems(config)))
     if problems:
         raise ConfigError(problems)
 
@@ -71,6 +73,18 @@ def _feed_problems(config: Config) -> Iterator[str]:
             adapter(feed.exchange).plan(_subscription(feed), feed.ws_url)
         except ConfigError as error:
             yield from (f"feed[{index}].{problem}" for problem in error.problems)
+
+
+def _proxy_problems(config: Config) -> Iterator[str]:
+    """The environment stays as it is, so a proxy that cannot be understood would be in the way for ever."""
+    asked = [plan.url for feed in config.feed for plan in adapter(feed.exchange).plan(_subscription(feed), feed.ws_url)]
+    sides = mended_feeds(config, adapter)
+    asked += [feed.rest_url or sides[feed.name].limits.url for feed in config.feed if feed.name in sides]
+    for url in asked:
+        try:
+            proxy_for(url)
+        except ValueError as error:
+            yield str(error)
 
 
 def _store_problems(config: Config) -> Iterator[str]:

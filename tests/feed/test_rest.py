@@ -2,6 +2,7 @@
 
 import gzip
 import itertools
+from base64 import b64encode
 from collections.abc import Iterator
 
 import pytest
@@ -131,3 +132,13 @@ def test_an_answer_that_takes_too_long_is_given_up(server: Server) -> None:
     with pytest.raises(RestError) as caught:
         answer(server, client(server, step_secs=31), head("200 OK", 2), b"[]")
     assert caught.value.reason == "slow"
+
+
+@pytest.mark.parametrize("form", ["http://me:p%40ss@127.0.0.1:{}", "me:p%40ss@127.0.0.1:{}"])
+def test_a_proxy_is_told_who_asks(server: Server, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", form.format(server.port))
+    monkeypatch.setenv("no_proxy", "")
+    _, asked = answer(server, RestClient("http://api.example", Clock()), head("200 OK", 0))
+
+    assert asked.startswith("GET http://api.example/x ")
+    assert f"Basic {b64encode(b'me:p@ss').decode()}" in asked

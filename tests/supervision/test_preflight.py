@@ -149,3 +149,17 @@ def test_a_port_that_the_running_recorder_itself_holds_is_no_trouble(tmp_path: P
         port = own.getsockname()[1]
         assert http_problems(tmp_path, "127.0.0.1", port) == []
         assert http_problems(tmp_path / "of-another", "127.0.0.1", port) != []
+
+
+def test_a_proxy_that_is_none_is_one_line_unless_its_hosts_are_excepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in {"https_proxy": "socks5://me:secret@proxy:1080", "no_proxy": ""}.items():
+        monkeypatch.setenv(name, text)
+        monkeypatch.delenv(name.upper(), raising=False)
+    with pytest.raises(ConfigError) as caught:
+        require_usable(Config(data_dir=tmp_path))
+    assert caught.value.problems == ["https_proxy: is no HTTP proxy; must be like http://[user:password@]host[:port]"]
+
+    monkeypatch.setenv("no_proxy", "stream.binance.com, api.binance.com")
+    require_usable(Config(data_dir=tmp_path))
