@@ -9,7 +9,8 @@ from typing import Any
 from collector.domain.redact import redact_url, redact_urls
 from collector.domain.retry import ban_secs, delays, retry_after_secs
 from collector.exchanges.adapter import ConnectionPlan
-from collector.feed.connection import Connection, HandshakeError
+from collector.feed.connection import Connection
+from collector.feed.handshake import HandshakeError
 from collector.feed.shared import BUSY_SECS
 from collector.processes.session import Ending, FeedTools, LineState, Session
 from collector.storage.journal_format import RecordKind

@@ -1,8 +1,11 @@
+import contextlib
 import itertools
 import socket
 import ssl
 import subprocess
+import threading
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Opcode
 
-from collector.feed import connection as connection_module
+from collector.feed import handshake as handshake_module
 from collector.feed import socket as socket_module
-from collector.feed.connection import Batch, Connection, HandshakeError, open_connection
+from collector.feed.connection import Batch, Connection, open_connection
+from collector.feed.handshake import HandshakeError
 from collector.feed.socket import ConnectionOverError, RecorderSocket
 from tests.feed.servers import Peer, Server, close_frame, meanwhile, wire
 
@@ -353,12 +357,66 @@ def test_a_hang_up_instead_of_an_answer_is_a_failed_handshake(server: Server) ->
 
 
 def test_a_handshake_that_is_never_answered_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_module, "HANDSHAKE_TIMEOUT_SECS", 0.1)
+    monkeypatch.setattr(handshake_module, "STEP_SECS", 0.1)
     opening = meanwhile(lambda: open_connection(server.url, (), 5, SystemClock()))
     server.accept_silently()
 
     with pytest.raises(HandshakeError, match="timed out"):
         opening.result(10)
+
+
+def test_an_answer_that_never_ends_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handshake_module, "HANDSHAKE_SECS", 0.5)
+    opening = meanwhile(lambda: open_connection(server.url, (), 5, SystemClock()))
+    sock, _ = server.accept_silently()
+    sock.sendall(b"HTTP/1.1 101 Switching Protocols\r\nX-Slow: ")
+    with contextlib.suppress(OSError):
+        while not opening.done():
+            sock.sendall(b"z")
+            threading.Event().wait(0.02)
+
+    with pytest.raises(HandshakeError, match=r"took more than 0\.5 s"):
+        opening.result(10)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"HTTP/1.1 101 Switching Protocols\r\nX-Long: " + b"z" * 9_000, b"HTTP/1.1 403 Forbidden\r\n" + b"X: y\r\n" * 2_000,
+     b"HTTP/1.1 403 Forbidden\r\nContent-Length: 9999999999\r\n\r\n" + b"z" * 9_000],
+)  # fmt: skip
+def test_an_answer_without_bounds_is_cut(server: Server, sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handshake_module, "MAX_ANSWER_BYTES", 8_000)
+    opening = meanwhile(lambda: open_connection(server.url, (), 5, SystemClock()))
+    sock, _ = server.accept_silently()
+    sock.sendall(sent)
+
+    with pytest.raises(HandshakeError, match="more than 8000 bytes"):
+        opening.result(10)
+
+
+def test_a_redirect_is_not_followed(server: Server) -> None:
+    opening = meanwhile(lambda: open_connection(server.url, (), 5, SystemClock()))
+    server.refuse("302 Found", [f"Location: {server.url}"])
+
+    with pytest.raises(HandshakeError, match="Redirect"):
+        opening.result(10)
+
+
+@pytest.mark.parametrize("form", ["http://me:p%40ss@127.0.0.1:{}", "me:p%40ss@127.0.0.1:{}"])
+def test_a_proxy_is_asked_for_a_tunnel(server: Server, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", form.format(server.port))
+    monkeypatch.setenv("no_proxy", "")
+    opening = meanwhile(lambda: open_connection("ws://stream.example:9443/x", (), 5, SystemClock()))
+    sock, asked = server.accept_silently()
+    sock.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+    through = sock.recv(4096)
+    sock.sendall(b"HTTP/1.1 418 I'm a teapot\r\n\r\n")
+
+    with pytest.raises(HandshakeError, match="HTTP 418"):
+        opening.result(10)
+    assert asked.startswith("CONNECT stream.example:9443 ")
+    assert f"Basic {b64encode(b'me:p@ss').decode()}" in asked
+    assert through.startswith(b"GET /x ")
 
 
 def test_a_refused_connection_is_a_failed_handshake(server: Server) -> None:
@@ -403,7 +461,7 @@ def tls_server(certificate: tuple[Path, Path]) -> Iterator[Server]:
 def test_over_tls_messages_of_any_size_come_whole(
     tls_server: Server, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("WEBSOCKET_CLIENT_CA_BUNDLE", str(certificate[0]))
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
     opening = meanwhile(lambda: open_connection(tls_server.url.replace("ws:", "wss:"), (), 5, SystemClock()))
     peer = tls_server.accept(wire(b"with the handshake"))
     connection = opening.result(10)
@@ -424,7 +482,7 @@ def test_over_tls_messages_of_any_size_come_whole(
 
 
 def test_a_certificate_nobody_vouches_for_is_refused(tls_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("WEBSOCKET_CLIENT_CA_BUNDLE", raising=False)
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     opening = meanwhile(lambda: open_connection(tls_server.url.replace("ws:", "wss:"), (), 5, SystemClock()))
     with pytest.raises(ssl.SSLError):
         tls_server.accept()
