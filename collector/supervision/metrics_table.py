@@ -35,7 +35,7 @@ METRICS: Final = {
     "collector_frames_refused_total": Metric("counter", FEED, "Frames refused because the disk budget was spent."),
     "collector_frames_refused_bytes_total": Metric("counter", FEED, "Their bytes."),
     "collector_frames_control_total": Metric("counter", FEED, "Frames without market data: acknowledgements, heartbeats."),
-    "collector_connections": Metric("gauge", ("feed", "state"), "Connections: waiting, connecting, open or closing."),
+    "collector_connections": Metric("gauge", ("feed", "state"), "Connections: waiting, connecting, open or closing; none of a feed whose ingest is down."),
     "collector_reconnects_total": Metric("counter", FEED, "Connections opened in the place of a lost one."),
     "collector_disconnects_total": Metric("counter", ("feed", "cause"), "Connections that ended, by cause: stopped, renewed, silent, closed, lost, protocol, too_big."),
     "collector_connect_failures_total": Metric("counter", FEED, "Handshakes that failed."),

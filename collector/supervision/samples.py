@@ -71,6 +71,9 @@ def values(view: View) -> Iterator[Value]:
         yield "collector_gaps_total", tuple(map(str, labels)), count
     for feed, numbers in view.ingests().items():
         yield from _of_feed(feed, numbers)
+        by_state = Counter(line["state"] for line in view.live_lines(feed))
+        for state in STATES:
+            yield "collector_connections", (feed, state), by_state[state]
     yield from _of_writer(view)
     yield from _of_repair(view)
     yield from _of_archiver(view)
@@ -113,17 +116,13 @@ def _secs(time_us: int | None) -> float | None:
 def _of_feed(feed: str, numbers: RoleNumbers) -> Iterator[Value]:
     for name, metric in _FEED_COUNTS.items():
         yield metric, (feed,), numbers.total(name)
-    lines = numbers.report.get("lines", ())
-    by_state = Counter(line["state"] for line in lines)
-    for state in STATES:
-        yield "collector_connections", (feed, state), by_state[state]
     # From 0 on, as all whose labels are known: a counter that begins with its first event shows no increase by it.
     disconnects = dict.fromkeys(DISCONNECTS, 0) | {
         str(why): count for (_, why), count in numbers.by_label("disconnects")
     }
     for cause, count in disconnects.items():
         yield "collector_disconnects_total", (feed, cause), count
-    last_data_us = max((line["last_data_us"] or 0 for line in lines), default=0)
+    last_data_us = max((line["last_data_us"] or 0 for line in numbers.report.get("lines", ())), default=0)
     if last_data_us:
         yield "collector_feed_last_data_timestamp_seconds", (feed,), last_data_us / 1e6
     journal = numbers.report.get("journal", {})

@@ -103,7 +103,7 @@ def _feed(feed: str, numbers: RoleNumbers, view: View) -> dict[str, Any]:
         "feed": feed,
         "exchange": view.exchanges.get(feed),
         "connections": len(lines),
-        "connections_open": sum(line["state"] == "open" for line in lines),
+        "connections_open": sum(line["state"] == "open" for line in view.live_lines(feed)),
         "reconnects": numbers.total("reconnects"),
         "frames": numbers.total("frames"),
         "bytes": numbers.total("bytes"),

@@ -92,6 +92,13 @@ class View(NamedTuple):
         """The numbers of that process, also before its first report."""
         return self.roles.get(name, RoleNumbers())
 
+    def live_lines(self, feed: str) -> Sequence[Mapping[str, Any]]:
+        """The feed's connections; none while the process that told of them is gone, because they went with it."""
+        name = f"ingest:{feed}"
+        report = self.role(name).report
+        lives = any(child.name == name and child.pid == report.get("pid") for child in self.known.children)
+        return report.get("lines", ()) if lives else ()
+
     def streams(self) -> dict[StreamKey, StreamNumbers]:
         """Every stream, the configured ones first, stored or not."""
         streams = {key: StreamNumbers(*key) for key in self.configured}

@@ -2,9 +2,11 @@ import re
 from collections.abc import Mapping
 from math import inf
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from collector.domain.histogram import BOUNDS_US
+from collector.supervision import shown
 from collector.supervision.exposition import exposition
 from collector.supervision.metrics_table import METRICS
 from collector.supervision.samples import DISCONNECTS, REPAIR_REASONS, STATES
@@ -46,6 +48,21 @@ def test_every_metric_of_the_table_is_exported_and_no_other() -> None:
         assert family.samples, name
         for sample in family.samples:
             assert set(sample.labels) - {"le"} == set(METRICS[name].labels), name
+
+
+@pytest.mark.parametrize(
+    "child", [ChildState("ingest:binance", None, "backoff", 1), ChildState("ingest:binance", 17, "starting", 1)]
+)
+def test_connections_go_with_the_process_that_had_them(child: ChildState) -> None:
+    board = status()
+    told = reports(ingest(), writer())
+    live = board.look(told, known())
+    assert value(live, "collector_connections", feed="binance", state="open") == 1
+    gone = board.look(told, known(children=(child,)))
+    assert [value(gone, "collector_connections", feed="binance", state=state) for state in STATES] == [0, 0, 0, 0]
+    assert value(gone, "collector_feed_last_data_timestamp_seconds", feed="binance") > 0
+    (feed,) = shown.status(gone)["feeds"]
+    assert (feed["connections"], feed["connections_open"]) == (1, 0)
 
 
 def test_before_any_report_nothing_is_missing_but_what_nobody_knows() -> None:
