@@ -7,6 +7,7 @@ from urllib.request import getproxies, proxy_bypass
 
 _VARIABLES: Final = {"ws": "http", "wss": "https", "http": "http", "https": "https"}
 _DEFAULT_PORT: Final = 80
+_OWN_NETWORKS: Final = ["127.0.0.0/8", "::1"]
 
 
 class Proxy(NamedTuple):
@@ -27,6 +28,7 @@ class Proxy(NamedTuple):
 def proxy_for(url: str) -> Proxy | None:
     """The proxy through which this address is reached; None where the environment names none, or excepts its host.
 
+    This machine itself is never reached through one.
     Raises ValueError, which names the variable and shows nothing of it, where it names no HTTP proxy.
     """
     parts = urlsplit(url)
@@ -54,7 +56,10 @@ def _read(text: str) -> Proxy | None:
 
 def _is_excepted(host: str, netloc: str, no_proxy: str) -> bool:
     excepted = [name.strip() for name in no_proxy.split(",")]
-    return "*" in excepted or bool(proxy_bypass(netloc)) or any(_holds(network, host) for network in excepted)
+    excepted += _OWN_NETWORKS
+    return (
+        host == "localhost" or "*" in excepted or bool(proxy_bypass(netloc)) or any(_holds(it, host) for it in excepted)
+    )
 
 
 def _holds(network: str, host: str) -> bool:

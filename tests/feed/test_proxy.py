@@ -66,7 +66,10 @@ def test_what_is_no_http_proxy_is_refused_and_not_shown(text: str, monkeypatch: 
         (URL, "binance.com"),
         (URL, "stream.binance.com:9443"),
         ("ws://10.1.2.3:80", "10.0.0.0/8"),
-        ("ws://[::1]:80", "::1"),
+        ("ws://[fd00::1]:80", "fd00::1"),
+        ("ws://127.0.0.1:80", ""),
+        ("http://[::1]:80", "other.example"),
+        ("ws://localhost:80", ""),
     ],
 )
 def test_hosts_that_are_excepted_are_reached_directly(url: str, no_proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
