@@ -4,6 +4,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from contextlib import ExitStack
+from http.cookies import CookieError
 from typing import Final, cast
 from urllib.parse import urlsplit
 
@@ -79,7 +80,7 @@ def shake_hands(url: str, monotonic: Callable[[], float]) -> RecorderSocket:
         headers = error.resp_headers or {}
         text = " ".join(filter(None, ["HTTP", str(error.status_code), error.status_message, body]))
         raise HandshakeError(text, error.status_code, headers.get("retry-after")) from error
-    except (OSError, WebSocketException, ValueError) as error:  # ValueError: a name that no lookup takes
+    except (OSError, WebSocketException, ValueError, CookieError) as error:  # ValueError: a name that no lookup takes
         raise HandshakeError(f"{type(error).__name__}: {error}") from error
     ws.sock = answering.sock
     return ws

@@ -402,6 +402,14 @@ def test_a_redirect_is_not_followed(server: Server) -> None:
         opening.result(10)
 
 
+def test_a_cookie_that_cannot_be_read_is_a_failed_handshake(server: Server) -> None:
+    opening = meanwhile(lambda: open_connection(server.url, (), 5, SystemClock()))
+    server.refuse("302 Found", ["Set-Cookie: a@b=1"])
+
+    with pytest.raises(HandshakeError, match="CookieError"):
+        opening.result(10)
+
+
 @pytest.mark.parametrize("form", ["http://me:p%40ss@127.0.0.1:{}", "me:p%40ss@127.0.0.1:{}"])
 def test_a_proxy_is_asked_for_a_tunnel(server: Server, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", form.format(server.port))
