@@ -147,6 +147,9 @@ def test_the_strips_show_the_gaps_that_are_there_and_the_worst_come_first(
     fills = {str(strip.locator(f"path.{letter}").evaluate(paint)) for letter in "rupg"}
     assert len(fills) == 4
     assert any("url(" in fill for fill in fills)
+    note = page.locator("#legend li[data-state=p]")
+    expect(note).to_be_visible()
+    assert "hatch" in str(note.locator("path.p").evaluate(paint))
     legend = dict(re.findall(r"(Gap|Gap, repaired)\s+([\d.]+ %)", page.locator("#legend").inner_text()))
     assert legend == {"Gap": "0.4 %", "Gap, repaired": "0.1 %"}
     assert "99.6 % of the known five-minute cells without a gap" in page.locator("#share").inner_text()
@@ -259,6 +262,9 @@ def test_a_narrow_screen_shows_all_without_scrolling_sideways(
     page = visitor.open(serve(shown.look()).url, viewport={"width": 360, "height": 780}, color_scheme=scheme)
     expect(page.locator("#list .row").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    names = page.locator("#processes tbody th")
+    assert [name for name in names.all() if not name.is_visible()] == []
+    assert names.all_text_contents() == ["supervisor", "ingest:binance", "writer", "archiver"]
     page.locator("#list .row").first.click()
     expect(page.locator("#detail")).to_be_visible()
     assert page.evaluate("document.querySelector('#detail').scrollWidth") <= 360

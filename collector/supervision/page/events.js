@@ -59,7 +59,9 @@ function folded(events) {
   return lines;
 }
 
-const repeated = (event) => (event.times > 1 ? [made("i", {}, `${number(event.times)} times since ${moment(event.since)}`)] : []);
+const DAY_MS = 24 * 3600 * 1000;
+const since = (event) => (event.at - event.since < DAY_MS ? clock(event.since) : moment(event.since));
+const repeated = (event) => (event.times > 1 ? [made("i", {}, `${number(event.times)} times since ${since(event)}`)] : []);
 
 function showEvents(data, now) {
   const all = [...data.events.map(ofLog), ...ofLedger(data.gaps)].sort((a, b) => b.at - a.at);
