@@ -13,6 +13,12 @@ from collector.domain.redact import printable
 BEHIND_SECS = 10.0
 """A lag or an age that is worth a second look."""
 
+WIDE = 100
+"""Columns from which on a table of streams has room for bars."""
+
+NARROW = 80
+"""Columns below which what is seldom looked at is left out, so that the rest is whole."""
+
 NOT_KNOWN = "-"
 BAR = 10
 _UNITS = (("TiB", 2**40), ("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10))
@@ -54,6 +60,12 @@ def table(*columns: str, header: bool = True) -> Table:
 def shown(value: Any, style: str = "") -> Text:
     """A text as it is, whoever wrote it: never markup, never a control character."""
     return Text(NOT_KNOWN if value is None else printable(str(value)), style)
+
+
+def on_one_line(text: Text) -> Text:
+    """What does not fit its column is cut, so that figures beside it are whole."""
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
 
 
 def counts(numbers: Mapping[str, int]) -> str:

@@ -6,18 +6,20 @@ from typing import Any
 
 from _status_parts import (  # type: ignore[import-not-found]
     BEHIND_SECS,
+    NARROW,
     NOT_KNOWN,
     Signs,
     age,
-    age_secs,
     counts,
     number,
+    on_one_line,
     rate,
     shown,
     size,
     span,
     table,
 )
+from _status_streams import Rates, streams_table  # type: ignore[import-not-found]
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -26,22 +28,16 @@ WRITER_BEHIND_SECS = 60.0
 """What fills the bar of a journal: from here on the writer is behind."""
 
 EVENTS = 6
-WIDE = 100
-"""Columns from which on a table of streams has room for bars."""
-
 TALL = 36
 """Lines from which on there is room for everything."""
 
 _FEWEST_STREAMS = 3
 _LEVELS = {"warning": ("WARN", "yellow"), "error": ("ERROR", "red"), "critical": ("ERROR", "red")}
 
-Rates = Mapping[tuple[str, ...], float]
-"""Messages a second of each stream."""
-
 
 def whole(status: Mapping[str, Any], now: datetime, console: Console) -> RenderableType:
     """The status from top to bottom, with every stream and the newest events."""
-    parts = [*_above(status, now, console), _streams(status["streams"], now, console, {})]
+    parts = [*_above(status, now, console), streams_table(status["streams"], now, console, {})]
     return Group(*parts, *_below(status["events"], EVENTS, console))
 
 
@@ -58,11 +54,11 @@ def fitted(
     below = _below(events, for_events, console)
     left -= for_events + bool(for_events)
     if len(streams) <= left:
-        return Group(above, _streams(streams, now, console, rates or {}), *below)
+        return Group(above, streams_table(streams, now, console, rates or {}), *below)
     longest_first = sorted(streams, key=lambda stream: stream["last_durable_at"] or "")
     some = longest_first[: max(1, left - 1)]
     more = Text(f"and {len(streams) - len(some)} streams with newer rows", "dim")
-    return Group(above, _streams(some, now, console, rates or {}), more, *below)
+    return Group(above, streams_table(some, now, console, rates or {}), more, *below)
 
 
 def _ways_above(status: Mapping[str, Any], now: datetime, console: Console, *, brief: bool) -> Iterator[Group]:
@@ -80,8 +76,8 @@ def _above(
     parts = (
         _heading(status),
         _flow(status["flow"], signs, console.width),
-        _processes(status["processes"]),
-        _waiting(status, signs, brief=brief),
+        _processes(status["processes"], narrow=console.width < NARROW),
+        _waiting(status, signs, brief=brief, narrow=console.width < NARROW),
         _counts(status, now, brief=brief),
     )
     return [shown_part for part in parts for shown_part in ((part, Text()) if spaced else (part,))]
@@ -110,39 +106,49 @@ def _flow(flow: Sequence[Mapping[str, Any]], signs: Signs, width: int) -> Table:
     return made
 
 
-def _processes(processes: Sequence[Mapping[str, Any]]) -> Table:
-    made: Table = table("process", "state", ">pid", ">restarts", ">memory", ">cpu", ">files")
+def _processes(processes: Sequence[Mapping[str, Any]], *, narrow: bool) -> Table:
+    made: Table = table(
+        "process",
+        "state",
+        *([] if narrow else [">pid"]),
+        ">restarts",
+        ">memory",
+        ">cpu",
+        *([] if narrow else [">files"]),
+    )
     for process in processes:
         cpu = process["cpu_percent"]
         made.add_row(
-            shown(process["name"]),
+            on_one_line(shown(process["name"])),
             shown(process["state"], "" if process["state"] in {"running", "draining"} else "yellow"),
-            shown(process["pid"]),
+            *([] if narrow else [shown(process["pid"])]),
             Text(number(process["restarts"]), "yellow" if process["restarts"] else ""),
             size(process["rss_bytes"]),
             NOT_KNOWN if cpu is None else f"{cpu:.1f} %",
-            number(process["open_files"]),
+            *([] if narrow else [number(process["open_files"])]),
         )
     return made
 
 
-def _waiting(status: Mapping[str, Any], signs: Signs, *, brief: bool) -> Table:
+def _waiting(status: Mapping[str, Any], signs: Signs, *, brief: bool, narrow: bool) -> Table:
     """What waits where: notices in the queue of each hop, data in each journal and before the archive."""
-    made: Table = table("waiting in", "", ">notices", ">data", ">time", ">files")
+    made: Table = table("waiting in", *([] if narrow else [""]), ">notices", ">data", ">time", ">files")
+
+    def add(name: Text, bar: Text, *figures: str | Text) -> None:
+        made.add_row(on_one_line(name), *([] if narrow else [bar]), *figures)
+
     for hop in (hop for hop in status["channels"] if hop["depth"] or not brief):
         name = shown(f"queue {hop['from']} > {hop['to']}")
-        made.add_row(
-            name, signs.bar(hop["depth"] / hop["capacity"]), f"{number(hop['depth'])} of {number(hop['capacity'])}"
-        )
+        add(name, signs.bar(hop["depth"] / hop["capacity"]), f"{number(hop['depth'])} of {number(hop['capacity'])}")
     for journal in status["journals"]:
         lag = Text(span(journal["lag_secs"]), "yellow" if journal["lag_secs"] > BEHIND_SECS else "")
         bar = signs.bar(journal["lag_secs"] / WRITER_BEHIND_SECS)
-        name = shown(f"journal {journal['feed']}")
-        made.add_row(name, bar, "", size(journal["lag_bytes"]), lag, number(journal["unread_files"]))
+        files = number(journal["unread_files"])
+        add(shown(f"journal {journal['feed']}"), bar, "", size(journal["lag_bytes"]), lag, files)
     archive = status["archive"]
     waits = span(archive["backlog_age_secs"]) if archive["backlog_segments"] else ""
     files = number(archive["backlog_segments"])
-    made.add_row("archiver", "", "", size(archive["backlog_bytes"]), waits, files)
+    add(Text("archiver"), Text(), "", size(archive["backlog_bytes"]), waits, files)
     return made
 
 
@@ -197,33 +203,6 @@ def _feed(feed: Mapping[str, Any], now: datetime) -> Text:
     if feed["clock_offset_secs"] is not None:
         line.append(f", clock {feed['clock_offset_secs'] * 1000:+,.0f} ms")
     return line
-
-
-def _streams(streams: Sequence[Mapping[str, Any]], now: datetime, console: Console, rates: Rates) -> Table:
-    signs, wide = Signs(console), console.width >= WIDE
-    columns = ["stream", "", "", ">messages", *([">now"] if rates else []), ">gaps", ">received", ">durable"]
-    made: Table = table(*columns, *(["of its limit"] if wide else []))
-    for stream in streams:
-        names = [stream[name] for name in ("exchange", "symbol", "data_type")]
-        per_sec = [rate(rates.get(tuple(names)))] if rates else []
-        made.add_row(
-            *(shown(name, "yellow" if stream["silent"] else "") for name in names),
-            number(stream["messages"]),
-            *per_sec,
-            Text(number(stream["gaps"]), "yellow" if stream["gaps"] else ""),
-            age(stream["last_received_at"], now),
-            age(stream["last_durable_at"], now),
-            *([_patience(stream, now, signs)] if wide else []),
-        )
-    return made
-
-
-def _patience(stream: Mapping[str, Any], now: datetime, signs: Signs) -> Text:
-    """How much of the time it may be silent has passed."""
-    limit_secs, secs = stream["silent_after_secs"], age_secs(stream["last_durable_at"], now)
-    if limit_secs is None or secs is None:
-        return Text()
-    return Text.assemble(signs.bar(secs / limit_secs), f" {span(limit_secs)}")
 
 
 def _below(events: Sequence[Mapping[str, Any]], count: int, console: Console) -> list[RenderableType]:

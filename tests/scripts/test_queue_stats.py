@@ -445,7 +445,15 @@ def test_a_python_without_the_packages_hands_over_to_the_projects_own(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "name", ["_bootstrap.py", "_status_parts.py", "_status_source.py", "_status_view.py", "queue_stats.py"]
+    "name",
+    [
+        "_bootstrap.py",
+        "_status_parts.py",
+        "_status_source.py",
+        "_status_streams.py",
+        "_status_view.py",
+        "queue_stats.py",
+    ],
 )
 def test_an_old_python_can_read_a_tool_far_enough_to_hand_over(name: str) -> None:
     assert ast.parse((ROOT / "scripts" / name).read_text(), feature_version=(3, 8)).body
@@ -548,6 +556,28 @@ def test_everything_fits_a_screen_with_some_streams_and_some_events(
     assert sum(line.startswith("binance") for line in lines) >= 3
     assert "event_29" in lines[-1]
     assert "1,200 times since 09:12:44" in lines[-1]
+
+
+@pytest.mark.parametrize("rated", [False, True])
+def test_a_narrow_screen_cuts_no_figure(view: ModuleType, *, rated: bool) -> None:
+    status = make_status(symbols=("BTCUSDT", "1000000LONGESTUSDT_261225"))
+    status["processes"][1]["name"] = f"ingest:{'f' * 64}"
+    status["journals"][0].update(feed="f" * 64, lag_bytes=1_234_567_890, lag_secs=86.0, unread_files=12)
+    rates = {(s["exchange"], s["symbol"], s["data_type"]): 12_345.6 for s in status["streams"]} if rated else {}
+    console = Console(width=60, record=True, file=io.StringIO())
+    console.print(view.fitted(status, NOW + timedelta(seconds=90), console, 40, rates))
+    lines = console.export_text().splitlines()
+    assert max(map(len, lines)) <= 60
+
+    def line(start: str) -> list[str]:
+        return next(line for line in lines if line.startswith(start)).split()
+
+    assert line("writer  ")[-5:] == ["2", "47.7", "MiB", "3.5", "%"]
+    assert line("journal f")[-5:] == ["1.1", "GiB", "86.0", "s", "12"]
+    now = "12,346/s" if rated else "12,345,678"
+    for symbol in ("BTCUSDT trade", "1000000LONGESTUSDT_"):
+        assert now in line(symbol)
+        assert line(symbol)[-1] == "ago"
 
 
 def test_a_screen_with_room_for_all_streams_shows_them_all_before_it_spends_lines_on_space(view: ModuleType) -> None:
