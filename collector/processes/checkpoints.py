@@ -32,12 +32,13 @@ class Checkpoints:
         self._symbols = symbols if interval_secs > 0 else ()
         self._interval_us = round(interval_secs * 1_000_000)
         known = _read(path)
-        # A time in the future is one before the clock was set back.
-        self._last_us = {symbol: min(known.get(symbol, now_us), now_us) for symbol in self._symbols}
+        self._last_us = {symbol: known.get(symbol, now_us) for symbol in self._symbols}
         self._changed = False
 
     def due(self, now_us: int) -> list[str]:
         """The symbols whose moment has come, the longest waiting first."""
+        # A time in the future is one before the clock was set back.
+        self._last_us = {symbol: min(last_us, now_us) for symbol, last_us in self._last_us.items()}
         count = len(self._symbols)
         due = [
             symbol
