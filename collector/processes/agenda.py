@@ -171,9 +171,9 @@ class Agenda:
         return self._tries[request.name], request.asked_us, first_id
 
     def _newest_books(self, books: list[BookRequest]) -> list[BookRequest]:
-        """One a stream: a later break makes an earlier one's snapshot needless."""
+        """One a stream: a later break makes an earlier one's snapshot needless. The clock may have been set back since."""
         newest: dict[StreamKey, BookRequest] = {}
-        for book in sorted(books, key=lambda book: (book.asked_us, book.series, book.from_id)):
+        for book in sorted(books, key=lambda book: (book.series, book.from_id, book.asked_us)):
             if book.stream in newest:
                 self.remove(newest[book.stream])
             newest[book.stream] = book

@@ -278,6 +278,15 @@ def test_a_later_break_makes_an_earlier_ones_book_needless(world: World) -> None
     assert world.waiting() == []
 
 
+def test_a_later_break_is_one_of_a_later_series_though_the_clock_was_set_back_before_it(world: World) -> None:
+    world.exchange.last_update_ids["BTCUSDT"] = 60
+    later = BookRequest(StreamKey("binance", "BTCUSDT", BOOK), 1, 50, asked_us=1)
+    world.requests.put([book(1_000, at=2), later])
+    world.mend()
+    assert [answer.series for answer, _ in answers(world)] == [1]
+    assert world.waiting() == []
+
+
 def test_two_hundred_books_after_a_mass_reconnect_never_exceed_the_share(tmp_path: Path) -> None:
     symbols = tuple(f"S{number}" for number in range(200))
     world = World(tmp_path, symbols=symbols)
