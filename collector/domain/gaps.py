@@ -45,8 +45,8 @@ class Stretch(msgspec.Struct, array_like=True):
     """Its gaps have a row each, so far; None: it is one gap."""
 
     def is_over(self, now_us: int) -> bool:
-        """Whether enough quiet time has passed."""
-        return now_us - self.last_us > STRETCH_SECS * 1_000_000
+        """Whether enough quiet time has passed; a clock set back must not put off its end."""
+        return not 0 <= now_us - self.last_us <= STRETCH_SECS * 1_000_000
 
     def extend(self, now_us: int) -> None:
         """More of the same."""
@@ -80,7 +80,8 @@ def event_gap(
     place: StreamKey, kind: str, cause: str, started_us: int, ended_us: int, *,
     series: int = 0, expected_id: str | None = None, actual_id: str | None = None,
 ) -> Gap:  # fmt: skip
-    """A gap that is over when it is found, and that nothing will repair."""
+    """A gap that is over when it is found, and that nothing will repair; it never ends before it began."""
+    ended_us = max(started_us, ended_us)
     name = gap_id(place, series, kind, expected_id, started_us)
     return Gap(
         name, place.data_type, kind, cause, expected_id, actual_id, None,

@@ -619,6 +619,15 @@ def test_trouble_never_ends_before_it_began_though_the_clock_goes_back(world: Wo
     assert ("undecodable", "unrepairable") in world.query("SELECT kind, status FROM gaps")
 
 
+def test_what_was_refused_while_the_clock_was_set_back_ends_where_it_began(world: World) -> None:
+    journal = world.journal()
+    info = {"frames": 12, "bytes": 3_000, "started_ns": START_NS}
+    journal.append_event(RecordKind.RESUMED, START_NS - 7_200_000_000_000, 0, info)
+    world.run()
+    spans = {row[0] for row in world.query("SELECT ended_at - started_at FROM gaps WHERE kind='budget'")}
+    assert spans == {0}
+
+
 def test_the_report_counts_each_stream_and_what_of_it_is_durable(world: World) -> None:
     frame = trade(1)
     world.journal().append_frames(START_NS, 0, [frame, frame, trade(2), book(5), b"?"])
