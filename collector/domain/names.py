@@ -18,6 +18,10 @@ MANIFEST_FOLDER: Final = "_manifest"
 OBJECT_SUFFIX: Final = ".parquet"
 
 DAY_US: Final = 86_400_000_000
+
+END_US: Final = 253_402_300_800_000_000
+"""The beginning of the year 10000: from there on no time has a date."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PATH_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SEGMENT_ID: Final = re.compile(r"([0-9]{8}T[0-9]{6}Z)-([0-9a-f]{6})")

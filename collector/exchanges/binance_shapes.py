@@ -13,6 +13,7 @@ from msgspec.json import Decoder
 from msgspec.structs import fields
 
 from collector.domain.exact import to_double
+from collector.domain.names import END_US
 from collector.domain.records import AggTradeRow, BookRow, BookTickerRow, TradeRow, TypedRow
 
 UNREADABLE: Final = (DecodeError, UnicodeDecodeError, RecursionError)
@@ -21,8 +22,8 @@ UNREADABLE: Final = (DecodeError, UnicodeDecodeError, RecursionError)
 INT64_MAX: Final = 2**63 - 1
 
 Id = Annotated[int, Meta(ge=0, le=INT64_MAX)]
-Millis = Annotated[int, Meta(ge=0, le=INT64_MAX // 1000)]
-"""Small enough to be microseconds in 64 bits."""
+Millis = Annotated[int, Meta(ge=0, le=END_US // 1000 - 1)]
+"""A time that has a date: microseconds in its place have none."""
 
 Message = TypeVar("Message")
 

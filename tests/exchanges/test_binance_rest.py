@@ -181,6 +181,7 @@ def test_a_book_with_a_level_that_cannot_be_read_is_no_answer(adapter: Binance |
         b'[{"id":1,"price":"\xff"}]',
         b"[" * 100_000,
         text([{**TRADE, "id": -1}]),
+        text([TRADE, {**TRADE, "time": 1784555555555123}]),
     ],
 )
 def test_any_other_answer_is_undecodable_for_a_short_reason(body: bytes) -> None:

@@ -85,8 +85,11 @@ def test_the_spill_leaves_nothing_but_the_objects_in_the_folder(
         (0, NOON_US - 5 * DAY_US, "2026-11-23"),
         (-1, NOON_US - 5 * DAY_US, "2026-11-18"),
         (-1, None, "2026-11-23"),
+        (-1, 253_402_300_799_999_999, "9999-12-31"),
+        (-1, 253_402_300_800_000_000, "2026-11-23"),
+        (-1, -1, "2026-11-23"),
     ],
-    ids=["received", "backfilled", "backfilled without a time"],
+    ids=["received", "backfilled", "backfilled without a time", "the last day", "beyond it", "before the first"],
 )
 def test_the_date_is_that_of_the_receipt_but_of_the_exchange_for_backfilled_messages(
     tmp_path: Path, folder: Path, line: int, exchange_us: int | None, date: str
