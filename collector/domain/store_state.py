@@ -1,5 +1,6 @@
 """Whether the archive's store takes objects, and when it may be asked again. No I/O, no clock: times are handed in."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final, Literal, NamedTuple
@@ -35,6 +36,7 @@ class StoreState:
         self._left_at = 0.0
         self._failed_at = 0.0
         self._retry_at = 0.0
+        self._proven_at = -math.inf
         self._tries = 0
         self.state: State = "there"
         self.error: str | None = None
@@ -51,6 +53,12 @@ class StoreState:
         """Whether a try may begin. Of a store that takes nothing, for one try at a time."""
         return self.is_there or now >= self._retry_at
 
+    def is_own_trouble(self, asked_at: float) -> bool:
+        """Whether what failed, asked for at `asked_at`, failed for a reason of its own: the store is there, and did
+        something else that was asked for later.
+        """
+        return self.is_there and self._proven_at > asked_at
+
     def away_secs(self, now: float) -> float:
         """For how long it has taken nothing; 0 while it is there."""
         return 0.0 if self.is_there else now - self._left_at
@@ -62,6 +70,7 @@ class StoreState:
 
     def succeeded(self, now: float, asked_at: float) -> Change | None:
         """A try begun at `asked_at` ended well."""
+        self._proven_at = max(self._proven_at, asked_at)
         if self.is_there or asked_at < self._failed_at:
             return None
         change = Change("there", None, now - self._left_at, self._tries)

@@ -5,8 +5,9 @@ and set go. While the store takes nothing, sets are made all the same, and each 
 
 The fate of its errors: a store that fails, in whatever way, or a disk that takes no files, is tried again for ever, and
 not waited for once the process shall stop (what is left waits on disk, and that is no failure), unless
-`archive.upload_on_stop`. Data of a newer version stops it. Any other error is the segment's own: after three of them, or
-three deaths of the process while it made files from the segment, it is set aside, and the next goes on.
+`archive.upload_on_stop`. What a store does not take that takes others waits alone. Data of a newer version stops it. Any
+other error is the segment's own: after three of them, or three deaths of the process while it made files from the
+segment, it is set aside, and the next goes on.
 """
 
 import gc
@@ -17,17 +18,19 @@ from typing import Final, TypeVar
 
 from collector.domain.errors import RetryError, StopError, StoreError
 from collector.domain.store_state import StoreState
-from collector.domain.turns import next_to_stage
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.registry import adapter
 from collector.processes.archive_delays import Pauses, new_delays
 from collector.processes.archive_report import Progress
 from collector.processes.archive_store import open_archive
+from collector.processes.choice import Choice
 from collector.processes.context import Context
 from collector.processes.hands import Hands
 from collector.processes.held import Held
+from collector.processes.inquiry import Inquiry
 from collector.processes.set_aside import SetAside
 from collector.processes.stager import MAX_ATTEMPTS, Stager
+from collector.processes.store_watch import StoreWatch
 from collector.processes.takeover import Takeover
 from collector.processes.uploads import Uploads
 from collector.storage.attempts import Attempts, forget_attempts
@@ -75,17 +78,20 @@ class Archiver:
         self._state = StoreState(
             lambda state: new_delays(state, archive.retry_base_delay_secs, archive.retry_max_delay_secs)
         )
+        self._pauses = Pauses(
+            lambda: new_delays("away", archive.retry_base_delay_secs, archive.retry_max_delay_secs), self._now
+        )
+        self._held = Held(self._pauses, context.log)
         self._hands = Hands(archive.concurrency)
-        self._uploads = Uploads(store, self._hands, self._state, self._now, context.log, archive.concurrency)
+        self._watch = StoreWatch(self._state, self._now, context.log)
+        self._uploads = Uploads(store, self._hands, self._watch, self._held, self._now, archive.concurrency)
+        self._inquiry = Inquiry(store, self._hands, self._watch, self._uploads, self._now)
         self._stager = Stager(store, self._staging, adapter_of, self._ask, self._tick)
         self._takeover = Takeover(self._staging, self._stager, self._uploads, context.log)
         self._set_aside = SetAside(
             store, data_dir, context.config.host_name, archive.compression_level, self._ask, context.log
         )
-        self._pauses = Pauses(
-            lambda: new_delays("away", archive.retry_base_delay_secs, archive.retry_max_delay_secs), self._now
-        )
-        self._held = Held(self._pauses, context.log)
+        self._choice = Choice(self._segments, self._uploads, self._takeover, self._pauses, self._held)
         self._progress = Progress(self._segments, data_dir / "quarantine", self._uploads, self._state, self._held)
         self._turn = 0
         self._damaged: dict[str, Path] = {}
@@ -128,7 +134,7 @@ class Archiver:
             self._pauses.end_all()
             self._state.hasten(self._now())
             if not self._context.config.archive.upload_on_stop:
-                self._uploads.hurry(self._context.config.supervisor.stop_timeout_secs * _PATIENCE_SHARE)
+                self._watch.hurry(self._context.config.supervisor.stop_timeout_secs * _PATIENCE_SHARE)
 
     def _is_over(self) -> bool:
         """Whether there is nothing more to do before leaving; says what is left behind."""
@@ -161,7 +167,7 @@ class Archiver:
             self._uploads.delivered.popleft()
             self._progress.trouble = None
         for folder in (self._staging / name for name in self._held.due() if name not in self._uploads.ids):
-            if folder.exists():
+            if folder.exists() and folder.name not in self._damaged:
                 self._uploads.add(folder, ask_first=True)
         failed = list(self._uploads.failed)
         self._uploads.failed.clear()
@@ -204,24 +210,12 @@ class Archiver:
         for name, folder in self._damaged.items():
             if self._state.is_there and self._pauses.is_over(name):
                 return self._try(folder, self._put_set_aside)
-        path = self._next_segment()
+        path = self._choice.next(self._turn, store_is_there=self._state.is_there)
         if path is None:
             return False
         if path.stem in self._uploads.ids:
             return self._try(path, self._takeover.replace)
         return self._try(path, self._stage_or_put_aside)
-
-    def _next_segment(self) -> Path | None:
-        sealed = sealed_segments(self._segments)
-        may = [path for path in sealed if self._pauses.is_over(path.stem) and self._pauses.is_over("disk")]
-        delivered = {folder.name for folder, _ in self._uploads.delivered}
-        if not self._state.is_there:
-            return next((path for path in may if path.stem not in delivered and self._takeover.may_replace(path)), None)
-        done = delivered.union(self._uploads.ids)
-        unstaged = [path for path in may if path.stem not in done]
-        newest_is_unstaged = bool(unstaged) and unstaged[-1].stem > max(done, default="")
-        ahead = sum(path.stem in done for path in sealed)
-        return next_to_stage(self._turn, unstaged, ahead, newest_is_unstaged=newest_is_unstaged)
 
     def _try(self, path: Path, step: Callable[[Path], None]) -> bool:
         """Do a step; whatever is wrong with one segment, the others go on. Raises StopError."""
@@ -230,8 +224,9 @@ class Archiver:
             step(path)
         except StopError:
             raise
-        except StoreError:
-            pass  # its state has it
+        except StoreError as error:
+            if self._state.is_there:
+                self._held.hold(path.stem, str(error))
         except RetryError as error:
             self._hold("disk", str(error))
         except Exception as error:  # noqa: BLE001 -- logged with its trace
@@ -272,11 +267,13 @@ class Archiver:
 
     def _put_segment_aside(self, path: Path) -> None:
         self._set_aside.segment(path)
+        self._held.release(path.stem)
         self._note_quarantined(path)
 
     def _put_set_aside(self, folder: Path) -> None:
         is_quarantined = self._set_aside.set(folder)
         del self._damaged[folder.name]
+        self._held.release(folder.name)
         if is_quarantined:
             self._note_quarantined(folder)
 
@@ -285,7 +282,7 @@ class Archiver:
         del self._failures[path.stem]
 
     def _ask(self, step: Callable[[], T]) -> T:
-        return self._uploads.ask(step, self._tick, TURN_SECS)
+        return self._inquiry.ask(step, self._tick, TURN_SECS)
 
     def _tick(self) -> None:
         self._uploads.turn(0.0)

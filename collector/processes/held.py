@@ -1,4 +1,4 @@
-"""Sets that cannot be read at present: each is tried again, less and less often."""
+"""Segments and sets that cannot go up at present, for reasons of their own: each is tried again, less and less often."""
 
 from structlog.typing import FilteringBoundLogger
 
@@ -12,14 +12,15 @@ class Held:
         self._pauses = pauses
         self._log = log
         self.reasons: dict[str, str] = {}
-        """Why each cannot be read, by segment."""
+        """Why each cannot go up, by segment."""
 
     def hold(self, segment_id: str, reason: str) -> None:
-        """Leave it alone for a while, each time longer."""
+        """Leave it alone for a while, each time longer; nothing more while it is left alone."""
         if segment_id not in self.reasons:
             self._log.warning("archiving_held_up", error=reason)
         self.reasons[segment_id] = reason
-        self._pauses.begin(segment_id)
+        if self._pauses.is_over(segment_id):
+            self._pauses.begin(segment_id)
 
     def due(self) -> list[str]:
         """Those that may be tried again."""

@@ -17,6 +17,8 @@ class UploadSet:
         self._is_open = False
         self._to_put: deque[Upload] = deque()
         self._manifest: Upload | None = None
+        self._put_off: list[Upload] = []
+        self._untaken: set[str] = set()
         self.under_way = 0
         self.objects_left = summary.objects
         self.bytes_left = summary.bytes
@@ -28,7 +30,11 @@ class UploadSet:
         """Whether a file of it can go up now."""
         if self.error is not None:
             return False
-        return not self._is_open or bool(self._to_put) or (self._manifest is not None and self.under_way == 0)
+        return not self._is_open or bool(self._to_put) or self._may_end
+
+    @property
+    def _may_end(self) -> bool:
+        return self._manifest is not None and self.under_way == 0 and not self._put_off
 
     def next(self) -> Upload:
         """Take the file that goes up next. Raises DamagedError, RetryError."""
@@ -43,16 +49,31 @@ class UploadSet:
         return upload
 
     def give_back(self, upload: Upload) -> None:
-        """It did not go up: it will once others were tried."""
+        """It was not tried: it will be once others were."""
         if is_object(upload):
             self._to_put.append(upload)
         else:
             self._manifest = upload
 
-    def confirm(self, upload: Upload) -> None:
-        """The store holds one of its objects."""
-        self.objects_left -= 1
-        self.bytes_left -= upload.info.size_bytes
+    def put_off(self, upload: Upload) -> None:
+        """It was tried and not taken: it stays behind until `retry`, while the others go up."""
+        self._put_off.append(upload)
+        self._untaken.add(upload.key)
+
+    def retry(self) -> None:
+        """Let what was put off be tried again."""
+        for upload in self._put_off:
+            self.give_back(upload)
+        self._put_off.clear()
+
+    def confirm(self, upload: Upload) -> bool:
+        """The store holds one of its files. True if that was the last one that had not been taken when it was tried."""
+        if is_object(upload):
+            self.objects_left -= 1
+            self.bytes_left -= upload.info.size_bytes
+        was_untaken = upload.key in self._untaken
+        self._untaken.discard(upload.key)
+        return was_untaken and not self._untaken
 
 
 def is_object(upload: Upload) -> bool:

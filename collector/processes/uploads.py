@@ -1,37 +1,36 @@
 """Sets on their way up: several files at once, oldest set first, its manifest once the store confirmed all its objects.
 
-One thread, the process's own, decides and keeps all of this; the hands only put and confirm. While the store takes
-nothing, one file at a time is tried; where there is none, the store is looked at, so that its return is seen.
+One thread, the process's own, decides and keeps all of this; the hands only put and confirm.
+
+A file that is not taken says nothing of the store: its set is suspected, and the store is looked at. If it takes objects,
+the trouble is the set's, which is held, each time longer, while the others go up; else it is the store's. While the store
+takes nothing, it is only looked at.
 """
 
-import math
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple, TypeGuard, TypeVar
+from typing import Final, NamedTuple, TypeGuard
 
-from structlog.typing import FilteringBoundLogger
-
-from collector.domain.errors import RetryError, SetAsideError, StoreError, StoreRefusedError
-from collector.domain.store_state import Change, StoreState
+from collector.domain.errors import RetryError, SetAsideError, StoreError
 from collector.domain.turns import is_turn_of_newest
 from collector.processes.delivery import deliver
 from collector.processes.hands import Hands
+from collector.processes.held import Held
+from collector.processes.store_watch import StoreWatch, trouble_of
 from collector.processes.upload_set import UploadSet, is_object
 from collector.storage.objects import ObjectStore
 from collector.storage.staged import SetSummary, Upload, read_manifest, summary_of
-
-T = TypeVar("T")
 
 _TURNS: Final = 100
 
 
 class _Task(NamedTuple):
-    owner: UploadSet | None
+    going_up: tuple[UploadSet, Upload] | None
     """None for a look at the store."""
-    upload: Upload | None
     asked_at: float
 
 
@@ -46,21 +45,22 @@ class Uploads:
     """Sets are added once; they come out of `delivered` or `failed` and are then forgotten."""
 
     def __init__(
-        self, store: ObjectStore, hands: Hands, state: StoreState, monotonic: Callable[[], float],
-        log: FilteringBoundLogger, concurrency: int,
+        self, store: ObjectStore, hands: Hands, watch: StoreWatch, held: Held, monotonic: Callable[[], float],
+        concurrency: int,
     ) -> None:  # fmt: skip
         self._store = store
         self._hands = hands
-        self._state = state
+        self._watch = watch
+        self._state = watch.state
+        self._held = held
         self._now = monotonic
-        self._log = log
         self._concurrency = concurrency
         self._sets: dict[str, UploadSet] = {}
         self._order: list[str] = []
         self._tasks: dict[Future[None], _Task] = {}
+        self._suspects: dict[str, str] = {}
+        self._looked_for: dict[str, str] = {}
         self._turn = 0
-        self._patience_secs = math.inf
-        self._answered_at = 0.0
         self.delivered: deque[tuple[Path, SetSummary]] = deque()
         self.failed: deque[Failure] = deque()
         self.uploaded_objects = 0
@@ -106,16 +106,15 @@ class Uploads:
 
     def drop(self, segment_id: str) -> None:
         """Forget a set; of what is under way nobody hears any more."""
-        self._sets.pop(segment_id, None)
+        for known in (self._sets, self._suspects, self._looked_for):
+            known.pop(segment_id, None)
         self._order = sorted(self._sets)
-
-    def hurry(self, patience_secs: float) -> None:
-        """From now on a store that answers nothing for so long counts as away; what is under way there is not waited for."""
-        self._patience_secs, self._answered_at = patience_secs, self._now()
 
     def look_at_store(self) -> None:
         """Have the store looked at: whether it takes objects."""
-        self._submit(None, None, self._store.check)
+        self._looked_for |= self._suspects
+        self._suspects.clear()
+        self._submit(None, self._store.check)
 
     def turn(self, secs: float) -> bool:
         """Begin what can begin, wait so long at most for something to end, and take it in; false if nothing ended."""
@@ -137,56 +136,48 @@ class Uploads:
                 break
         return ended
 
-    def ask(self, step: Callable[[], T], tick: Callable[[], None], turn_secs: float) -> T:
-        """The answer of the store to something else; `tick` is called while it takes its time. Raises StoreError."""
-        asked_at, future = self._now(), self._hands.submit(step)
-        try:
-            while not wait([future], turn_secs).done:
-                tick()
-                self._require_answers(asked_at)
-            answer = future.result()
-        except SetAsideError:
-            raise
-        except Exception as error:
-            trouble = _trouble(error)
-            self.note_failure(trouble, asked_at)
-            raise trouble from error
-        self._note_success(asked_at)
-        return answer
-
     def note_failure(self, error: RetryError, asked_at: float) -> None:
-        """A try begun at `asked_at` failed: leave the store alone for a while."""
-        refused = isinstance(error, StoreRefusedError)
-        self._note(self._state.failed(self._now(), asked_at, str(error), refused=refused))
+        """The store itself failed: what is not begun waits until it is back, and nobody is suspected any more."""
+        if self._watch.failed(error, asked_at):
+            for future in self._tasks:
+                future.cancel()
+        for segment_id in (*self._suspects, *self._looked_for):
+            self._sets[segment_id].retry()
+        self._suspects.clear()
+        self._looked_for.clear()
 
-    def _note_success(self, asked_at: float) -> None:
-        self._answered_at = self._now()
-        self._note(self._state.succeeded(self._answered_at, asked_at))
-
-    def _give_up_if_silent(self) -> None:
+    def require_answers(self, asked_at: float) -> None:
+        """Raise StoreError if the store has fallen silent; then that is noted."""
         try:
-            self._require_answers(min(task.asked_at for task in self._tasks.values()))
+            self._watch.require_answers(asked_at)
         except StoreError as error:
             self.note_failure(error, self._now())
+            raise
 
-    def _require_answers(self, asked_at: float) -> None:
-        if self._now() - max(asked_at, self._answered_at) >= self._patience_secs:
-            raise StoreError(f"the store has answered nothing for {self._patience_secs:.1f} seconds")
+    def _give_up_if_silent(self) -> None:
+        with suppress(StoreError):
+            self.require_answers(min(task.asked_at for task in self._tasks.values()))
 
     def _begin(self) -> None:
+        for segment_id in self._held.due():
+            if segment_id in self._sets and segment_id not in self._suspects | self._looked_for:
+                self._sets[segment_id].retry()
         while self._may_begin():
-            found = self._next_set()
-            if found is None:
-                if not self._state.is_there:
-                    self.look_at_store()
+            if (self._suspects or not self._state.is_there) and not self._is_looking():
+                self.look_at_store()
+            elif self._state.is_there and (found := self._next_set()) is not None:
+                self._begin_next_of(found)
+            else:
                 return
-            self._begin_next_of(found)
 
     def _may_begin(self) -> bool:
         if not self._state.may_ask(self._now()):
             return False
         # Beyond those the hands are at, some wait, so that a hand need not wait for this thread.
         return len(self._tasks) < (2 * self._concurrency if self._state.is_there else 1)
+
+    def _is_looking(self) -> bool:
+        return any(task.going_up is None for task in self._tasks.values())
 
     def _next_set(self) -> UploadSet | None:
         newest_first = is_turn_of_newest(self._turn)
@@ -200,41 +191,58 @@ class Uploads:
             self._fail(found, error)
             return
         self._turn += 1
-        self._submit(found, upload, partial(deliver, self._store, upload, ask_first=found.ask_first))
+        work = partial(deliver, self._store, upload, ask_first=found.ask_first)
+        self._submit((found, upload), work)
 
-    def _submit(self, owner: UploadSet | None, upload: Upload | None, work: Callable[[], None]) -> None:
-        self._tasks[self._hands.submit(work)] = _Task(owner, upload, self._now())
+    def _submit(self, going_up: tuple[UploadSet, Upload] | None, work: Callable[[], None]) -> None:
+        self._tasks[self._hands.submit(work)] = _Task(going_up, self._now())
 
     def _take_in(self, future: Future[None], task: _Task) -> None:
         error = None if future.cancelled() else future.exception()
-        if task.owner is not None:
-            task.owner.under_way -= 1
-        if future.cancelled():
-            self._give_back(task)
-        elif error is None:
-            self._note_success(task.asked_at)
-            self._count(task)
-        elif task.owner is not None and _is_of_the_set(error):
-            task.owner.error = task.owner.error or error
-        elif isinstance(error, Exception):
-            self.failed_uploads += task.upload is not None
-            self._give_back(task)
-            self.note_failure(_trouble(error), task.asked_at)
-        else:
+        if error is not None and not isinstance(error, Exception):
             raise error
-        if task.owner is not None and task.owner.error is not None and task.owner.under_way == 0:
-            self._fail(task.owner, task.owner.error)
-
-    def _give_back(self, task: _Task) -> None:
-        if task.owner is not None and task.upload is not None:
-            task.owner.give_back(task.upload)
-
-    def _count(self, task: _Task) -> None:
-        owner, upload = task.owner, task.upload
-        if owner is None or upload is None:
+        if task.going_up is None:
+            if not future.cancelled():
+                self._take_in_look(error, task.asked_at)
             return
+        owner, upload = task.going_up
+        owner.under_way -= 1
+        if future.cancelled():
+            owner.give_back(upload)
+        elif error is None:
+            self._watch.succeeded(task.asked_at)
+            self._count(owner, upload)
+        elif _is_of_the_set(error):
+            owner.error = owner.error or error
+        else:
+            self.failed_uploads += 1
+            owner.put_off(upload)
+            self._suspect(owner, trouble_of(error), task.asked_at)
+        if owner.error is not None and owner.under_way == 0:
+            self._fail(owner, owner.error)
+
+    def _suspect(self, owner: UploadSet, error: RetryError, asked_at: float) -> None:
+        segment_id = owner.folder.name
+        if not self._state.is_there or self._sets.get(segment_id) is not owner:
+            owner.retry()
+        elif self._state.is_own_trouble(asked_at):
+            self._held.hold(segment_id, str(error))
+        else:
+            self._suspects[segment_id] = str(error)
+
+    def _take_in_look(self, error: Exception | None, asked_at: float) -> None:
+        if error is not None:
+            self.note_failure(trouble_of(error), asked_at)
+            return
+        self._watch.succeeded(asked_at)
+        for segment_id, reason in self._looked_for.items():
+            self._held.hold(segment_id, reason)
+        self._looked_for.clear()
+
+    def _count(self, owner: UploadSet, upload: Upload) -> None:
+        if owner.confirm(upload):
+            self._held.release(owner.folder.name)
         if is_object(upload):
-            owner.confirm(upload)
             self.uploaded_objects += 1
             self.uploaded_bytes += upload.info.size_bytes
         elif self._forget(owner):
@@ -251,26 +259,7 @@ class Uploads:
         self.drop(found.folder.name)
         return True
 
-    def _note(self, change: Change | None) -> None:
-        if change is None:
-            return
-        match change.state:
-            case "there":
-                self._log.info("store_back", secs=round(change.secs, 3), tries=change.tries)
-                return
-            case "away":
-                self._log.warning("store_away", error=change.error)
-            case "refusing":
-                self._log.warning("store_refuses", error=change.error)
-        for future in self._tasks:
-            future.cancel()
-
 
 def _is_of_the_set(error: BaseException | None) -> TypeGuard[Exception]:
     """Whether a file of the set is at fault, for good or for now, and not the store."""
     return isinstance(error, SetAsideError | RetryError) and not isinstance(error, StoreError)
-
-
-def _trouble(error: Exception) -> RetryError:
-    """Whatever a store raises is its own trouble, never that of the set or segment it was asked about."""
-    return error if isinstance(error, RetryError) else StoreError(f"{type(error).__name__}: {error}")

@@ -30,6 +30,7 @@ class DirectoryStore:
         self._root = root.absolute()
         self._incoming = self._root / _INCOMING
         self._durable: set[Path] = set()
+        self._writing: set[Path] = set()
 
     @property
     def url(self) -> str:
@@ -42,7 +43,8 @@ class DirectoryStore:
         with _store_errors(self.url):
             self._make_folder(self._incoming)
             for leftover in self._incoming.iterdir():
-                leftover.unlink(missing_ok=True)
+                if leftover not in self._writing:
+                    leftover.unlink(missing_ok=True)
             self._write_durably(probe, lambda path: path.write_bytes(b"probe"))
             probe.unlink()
 
@@ -120,6 +122,7 @@ class DirectoryStore:
     def _write_durably(self, target: Path, write: Callable[[Path], object]) -> None:
         name = hashlib.sha256(bytes(target.relative_to(self._root))).hexdigest()
         temporary = self._incoming / f"{name}.tmp"
+        self._writing.add(temporary)
         try:
             write(temporary)
             sync(temporary)
@@ -127,6 +130,8 @@ class DirectoryStore:
         except (OSError, StoreError):
             temporary.unlink(missing_ok=True)
             raise
+        finally:
+            self._writing.discard(temporary)
         sync(target.parent)
 
 

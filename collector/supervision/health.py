@@ -36,7 +36,7 @@ class Facts(NamedTuple):
     journals: Sequence[Mapping[str, Any]]
     """As in the status."""
     store_error: str | None
-    """Why the archive's store does not take objects; None while it does."""
+    """Why the archive's store does not take objects, or those of some segments; None while it takes all."""
     quarantined: int
     """Sealed segments that could not be archived and lie in `quarantine/`."""
     refusing: Sequence[str]
@@ -102,7 +102,7 @@ def _journal_over_budget(facts: Facts) -> str:
 
 
 def _store_unreachable(facts: Facts) -> str:
-    return f"the archive's store takes no objects: {facts.store_error}" if facts.store_error else ""
+    return f"segments wait for the archive's store: {facts.store_error}" if facts.store_error else ""
 
 
 def _disk_filling(facts: Facts) -> str:

@@ -28,9 +28,11 @@ from collector.domain.records import StreamKey
 from collector.domain.store_state import StoreState
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.registry import adapter
-from collector.processes.archive_delays import new_delays
+from collector.processes.archive_delays import Pauses, new_delays
 from collector.processes.hands import Hands
+from collector.processes.held import Held
 from collector.processes.stager import Stager
+from collector.processes.store_watch import StoreWatch
 from collector.processes.uploads import Uploads
 from collector.storage.directory import DirectoryStore
 from collector.storage.manifest import Manifest, ManifestObject
@@ -70,9 +72,10 @@ def make_object(folder: Path, segment_id: str, symbol: str, source: random.Rando
 
 def ours(server: Seaweed, bucket: str, staging: Path, concurrency: int) -> float:
     """Seconds until every set is confirmed."""
-    state = StoreState(lambda kind: new_delays(kind, 1, 300))
-    hands = Hands(concurrency)
-    uploads = Uploads(server.store(bucket), hands, state, time.monotonic, structlog.get_logger(), concurrency)
+    log, clock, hands = structlog.get_logger(), time.monotonic, Hands(concurrency)
+    watch = StoreWatch(StoreState(lambda kind: new_delays(kind, 1, 300)), clock, log)
+    held = Held(Pauses(lambda: new_delays("away", 1, 300), clock), log)
+    uploads = Uploads(server.store(bucket), hands, watch, held, clock, concurrency)
     began = time.monotonic()
     for folder in sorted(staging.iterdir()):
         uploads.add(folder, ask_first=False)

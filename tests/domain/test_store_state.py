@@ -70,6 +70,17 @@ def test_a_store_can_be_asked_at_once_where_nobody_has_time() -> None:
     assert secs_to_wait(store, 12.0) == 10.0
 
 
+def test_a_failure_is_its_own_trouble_where_the_store_did_what_it_was_asked_later() -> None:
+    store = StoreState(delays)
+    assert not store.is_own_trouble(5.0), "nothing is known of the store yet"
+    store.succeeded(7.0, 4.0)
+    assert not store.is_own_trouble(5.0), "that was asked before, and the store may have gone since"
+    store.succeeded(8.0, 6.0)
+    assert store.is_own_trouble(5.0)
+    store.failed(9.0, 8.0, "no route", refused=False)
+    assert not store.is_own_trouble(5.0)
+
+
 @given(st.lists(st.tuples(st.sampled_from(["ok", "away", "refusing"]), st.floats(0, 1_000)), max_size=40))
 def test_a_change_is_told_exactly_when_the_state_changes(tries: list[tuple[str, float]]) -> None:
     store, now = StoreState(delays), 0.0

@@ -43,6 +43,7 @@ class Store:
 
     def check(self) -> None:
         self.before("check", "")
+        self.before_put("_probe")
         self.inner.check()
 
     def put(self, key: str, source: Path, sha256: str) -> None:

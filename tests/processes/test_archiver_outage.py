@@ -219,7 +219,8 @@ def test_wrong_bytes_on_the_wire_are_refused_and_the_right_ones_go_up_later(
         world.on_wait, world.haste = mend, 25
         world.stop_when = lambda: world.waiting() == []
         world.run()
-    assert world.heard("store_away")
+    assert world.heard("archiving_held_up")
+    assert world.reports[-1]["last_error"] is None
     world.store.inner = seaweed.store(bucket)
     assert_complete(world, expected(tmp_path / "whole"))
 

@@ -107,6 +107,22 @@ def test_a_folder_removed_meanwhile_is_made_again(store: DirectoryStore, source:
     assert target.read_bytes() == CONTENT
 
 
+def test_a_check_leaves_alone_what_is_being_put(
+    store: DirectoryStore, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check_meanwhile(path: Path) -> None:
+        if path.suffix == ".tmp" and not checked:
+            checked.append(path)
+            store.check()
+        sync(path)
+
+    checked: list[Path] = []
+    monkeypatch.setattr(directory, "sync", check_meanwhile)
+    store.put(KEY, source, SHA256)
+    assert len(checked) == 1
+    assert (tmp_path / "archive" / KEY).read_bytes() == CONTENT
+
+
 def test_an_object_that_changed_on_disk_is_seen_by_its_checksum(
     store: DirectoryStore, source: Path, tmp_path: Path
 ) -> None:

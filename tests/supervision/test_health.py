@@ -86,7 +86,7 @@ def test_refused_frames_mean_that_the_budget_is_spent() -> None:
 
 def test_a_store_that_takes_nothing_is_unreachable() -> None:
     assert reasons(WELL._replace(store_error="403 Forbidden")) == [
-        {"code": "store_unreachable", "text": "the archive's store takes no objects: 403 Forbidden"}
+        {"code": "store_unreachable", "text": "segments wait for the archive's store: 403 Forbidden"}
     ]
 
 

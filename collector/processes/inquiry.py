@@ -1,0 +1,60 @@
+"""What the archiver asks its store about, besides bringing files up: it waits for the answer, and goes on turning."""
+
+from collections.abc import Callable
+from concurrent.futures import wait
+from typing import TypeVar
+
+from collector.domain.errors import SetAsideError
+from collector.processes.hands import Hands
+from collector.processes.store_watch import StoreWatch, trouble_of
+from collector.processes.uploads import Uploads
+from collector.storage.objects import ObjectStore
+
+T = TypeVar("T")
+
+
+class Inquiry:
+    """One question at a time. One that is not answered says nothing of the store: it is looked at then."""
+
+    def __init__(
+        self, store: ObjectStore, hands: Hands, watch: StoreWatch, uploads: Uploads, monotonic: Callable[[], float]
+    ) -> None:
+        self._store = store
+        self._hands = hands
+        self._watch = watch
+        self._uploads = uploads
+        self._now = monotonic
+
+    def ask(self, step: Callable[[], T], tick: Callable[[], None], turn_secs: float) -> T:
+        """The answer; `tick` is called while it takes its time.
+
+        Raises StoreError. If the store is there even so, the trouble is that of what was asked about.
+        """
+        asked_at = self._now()
+        try:
+            answer = self._answer(step, tick, turn_secs)
+        except SetAsideError:
+            raise
+        except Exception as error:
+            state = self._watch.state
+            if state.is_there and not state.is_own_trouble(asked_at):
+                self._look(tick, turn_secs)
+            raise trouble_of(error) from error
+        self._watch.succeeded(asked_at)
+        return answer
+
+    def _look(self, tick: Callable[[], None], turn_secs: float) -> None:
+        asked_at = self._now()
+        try:
+            self._answer(self._store.check, tick, turn_secs)
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the store takes nothing
+            self._uploads.note_failure(trouble_of(error), asked_at)
+        else:
+            self._watch.succeeded(asked_at)
+
+    def _answer(self, step: Callable[[], T], tick: Callable[[], None], turn_secs: float) -> T:
+        asked_at, future = self._now(), self._hands.submit(step)
+        while not wait([future], turn_secs).done:
+            tick()
+            self._uploads.require_answers(asked_at)
+        return future.result()

@@ -1,0 +1,57 @@
+"""What the process's loop learns of its store: each change of state is one line in the log, and silence has an end."""
+
+import math
+from collections.abc import Callable
+
+from structlog.typing import FilteringBoundLogger
+
+from collector.domain.errors import RetryError, StoreError, StoreRefusedError
+from collector.domain.store_state import Change, StoreState
+
+
+class StoreWatch:
+    """Told of each try when it ends; `state` is what follows from it."""
+
+    def __init__(self, state: StoreState, monotonic: Callable[[], float], log: FilteringBoundLogger) -> None:
+        self.state = state
+        self._now = monotonic
+        self._log = log
+        self._patience_secs = math.inf
+        self._answered_at = 0.0
+
+    def hurry(self, patience_secs: float) -> None:
+        """From now on a store that answers nothing for so long counts as away."""
+        self._patience_secs, self._answered_at = patience_secs, self._now()
+
+    def require_answers(self, asked_at: float) -> None:
+        """Raise StoreError if nothing was answered for too long, nor what was asked at `asked_at`."""
+        if self._now() - max(asked_at, self._answered_at) >= self._patience_secs:
+            raise StoreError(f"the store has answered nothing for {self._patience_secs:.1f} seconds")
+
+    def succeeded(self, asked_at: float) -> None:
+        """A try begun at `asked_at` ended well."""
+        self._answered_at = self._now()
+        self._say(self.state.succeeded(self._answered_at, asked_at))
+
+    def failed(self, error: RetryError, asked_at: float) -> bool:
+        """The store itself failed in a try begun at `asked_at`: leave it alone for a while. True if that is new."""
+        refused = isinstance(error, StoreRefusedError)
+        change = self.state.failed(self._now(), asked_at, str(error), refused=refused)
+        self._say(change)
+        return change is not None
+
+    def _say(self, change: Change | None) -> None:
+        if change is None:
+            return
+        match change.state:
+            case "there":
+                self._log.info("store_back", secs=round(change.secs, 3), tries=change.tries)
+            case "away":
+                self._log.warning("store_away", error=change.error)
+            case "refusing":
+                self._log.warning("store_refuses", error=change.error)
+
+
+def trouble_of(error: Exception) -> RetryError:
+    """Whatever a store raises is its own trouble, never that of the file or segment it was asked about."""
+    return error if isinstance(error, RetryError) else StoreError(f"{type(error).__name__}: {error}")
