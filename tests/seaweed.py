@@ -20,6 +20,7 @@ from botocore.config import Config
 
 from collector.storage.s3 import S3Store
 from collector.storage.s3_options import S3Options
+from tests.ports import keep_port
 
 READY_SECS = 60.0
 POLL_SECS = 0.02
@@ -45,8 +46,8 @@ class Seaweed:
         for name in ("data", "sock", "log"):
             (folder / name).mkdir(parents=True)
         self._write_identities(policy)
-        taken: set[int] = set()
-        self._ports = [_free_port(taken) for _ in range(5)]
+        self._keepers: list[socket.socket] = []
+        self._ports = [self._keep_ports() for _ in range(5)]
         self.arguments = arguments
         """Further ones, for the next start."""
         self._process: subprocess.Popen[bytes] | None = None
@@ -94,6 +95,8 @@ class Seaweed:
     def remove(self) -> None:
         """End it and take its folder away."""
         self.kill()
+        for keeper in self._keepers:
+            keeper.close()
         shutil.rmtree(self._folder)
 
     @cached_property
@@ -141,6 +144,21 @@ class Seaweed:
             f"-filer.localSocket={self._folder}/sock/f", f"-s3.localSocket={self._folder}/sock/s", *self.arguments,
         ]  # fmt: skip
 
+    def _keep_ports(self) -> int:
+        """Keep a port and the one 10,000 above it, where SeaweedFS speaks to itself; both lie below those for anybody."""
+        while True:
+            port = 10_000 + secrets.randbelow(10_000)
+            try:
+                low = keep_port(port)
+            except OSError:
+                continue
+            try:
+                self._keepers += [low, keep_port(port + 10_000)]
+            except OSError:
+                low.close()
+                continue
+            return port
+
     def _write_identities(self, policy: Mapping[str, Any]) -> None:
         config = {
             "identities": [
@@ -165,21 +183,3 @@ def _die_with_parent() -> None:
 def environment(**variables: str) -> dict[str, str]:
     """For a process of its own: these variables, and nothing of what this machine knows about AWS."""
     return {**{name: value for name, value in os.environ.items() if not name.startswith("AWS_")}, **ALONE, **variables}
-
-
-def _free_port(taken: set[int]) -> int:
-    """A port that is free, as the one 10,000 above it, where SeaweedFS speaks to itself.
-
-    Both lie below those that Linux gives to connections: the server can be started again on the same ones.
-    """
-    while True:
-        port = 10_000 + secrets.randbelow(10_000)
-        with socket.socket() as low, socket.socket() as high:
-            try:
-                low.bind(("127.0.0.1", port))
-                high.bind(("127.0.0.1", port + 10_000))
-            except OSError:
-                continue
-        if port not in taken:
-            taken.add(port)
-            return port

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 from websockets.frames import Close, CloseCode, Frame, Opcode
 from websockets.utils import accept_key
 
-TIMEOUT_SECS = 10.0
+TIMEOUT_SECS = 60.0
 
 T = TypeVar("T")
 

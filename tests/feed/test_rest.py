@@ -10,7 +10,7 @@ import pytest
 from collector.domain.errors import RetryError
 from collector.feed import rest
 from collector.feed.rest import Answer, RestClient, RestError
-from tests.feed.servers import Server, meanwhile
+from tests.feed.servers import TIMEOUT_SECS, Server, meanwhile
 
 
 class Clock:
@@ -51,7 +51,7 @@ def answer(server: Server, asker: RestClient, *pieces: bytes, target: str = "/x"
     asked = meanwhile(lambda: asker.get(target))
     sock, request = server.accept_silently()
     sock.sendall(b"".join(pieces))
-    return asked.result(10), request
+    return asked.result(TIMEOUT_SECS), request
 
 
 def test_an_answer_comes_with_its_status_headers_body_and_times(server: Server) -> None:
@@ -82,12 +82,12 @@ def test_a_connection_is_kept_until_it_is_renewed(server: Server) -> None:
     asked = meanwhile(lambda: asker.get("/1"))
     first, _ = server.accept_silently()
     first.sendall(head("200 OK", 1) + b"1")
-    assert asked.result(10).body == b"1"
+    assert asked.result(TIMEOUT_SECS).body == b"1"
 
     asked = meanwhile(lambda: asker.get("/2"))
     assert first.recv(4096).startswith(b"GET /2 ")
     first.sendall(head("200 OK", 1) + b"2")
-    assert asked.result(10).body == b"2"
+    assert asked.result(TIMEOUT_SECS).body == b"2"
 
     asker.renew()
     assert answer(server, asker, head("200 OK", 1), b"3", target="/3")[1].startswith("GET /3 ")
@@ -109,7 +109,7 @@ def test_what_is_no_whole_answer_is_tried_again(server: Server, sent: bytes) -> 
     sock.sendall(sent)
     sock.close()
     with pytest.raises(RestError) as caught:
-        asked.result(10)
+        asked.result(TIMEOUT_SECS)
     assert caught.value.reason == "unreachable"
     assert isinstance(caught.value, RetryError)
 

@@ -282,7 +282,7 @@ def test_an_event_that_comes_too_often_is_held_back_and_counted(
     log.info("frame_seen", number=-1)
     lines = read_lines(pipe[0], lambda lines: bool(lines) and lines[-1].get("number") == -1)
     assert [line["event"] for line in lines[-2:]] == ["segment_sealed", "frame_seen"]
-    assert len(lines) + lines[-1]["held_back"] == event_limit.LINES + 52
+    assert len(lines) + sum(line.get("held_back", 0) for line in lines) == event_limit.LINES + 52
 
 
 def test_the_level_can_be_changed_while_the_process_runs(pipe: tuple[int, int], tmp_path: Path) -> None:

@@ -249,9 +249,9 @@ def test_no_frame_is_uncounted_when_readers_and_a_flickering_disk_meet(bench: Be
     with ThreadPoolExecutor(3) as pool:
         flickering = pool.submit(flicker)
         for reading in [pool.submit(read, line) for line in range(2)]:
-            reading.result(30)
+            reading.result(60)
         done.set()
-        flickering.result(30)
+        flickering.result(60)
     bench.gate.finish()
 
     records = bench.records()

@@ -7,7 +7,6 @@ import os
 import pty
 import select
 import signal
-import socket
 import struct
 import subprocess
 import sys
@@ -34,6 +33,7 @@ from collector.supervision import shown as shown_to
 from collector.supervision.status import Status
 from collector.supervision.usage import Usage
 from collector.supervision.view import ChildState, Hop, Knowledge, View
+from tests.ports import keep_port, port_of
 
 ROOT = Path(__file__).parent.parent.parent
 TOOL = ROOT / "scripts" / "queue_stats.py"
@@ -92,20 +92,22 @@ def guarded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
 
 def serve(monkeypatch: pytest.MonkeyPatch, token: str) -> Iterator[Served]:
     monkeypatch.setattr(http_room, "_POLL_SECS", 0.02)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    keeper = keep_port()
+    port = port_of(keeper)
     status = make_status()
     pages = {"/status": lambda: http_room.as_json(status)}
     server = http_room.StatusServer("127.0.0.1", port, pages, structlog.get_logger(), token)
     assert server.try_start(), server.error
     yield Served(f"http://127.0.0.1:{port}", status)
     server.close()
+    keeper.close()
 
 
-def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port at which nobody listens."""
+    with keep_port() as keeper:
+        yield port_of(keeper)
 
 
 class Shown(NamedTuple):
@@ -226,8 +228,8 @@ def test_a_wrong_configuration_is_told_and_the_exit_code_is_2(run: Run, tmp_path
     assert all(line.startswith("error: ") for line in lines)
 
 
-def test_nothing_that_answers_is_one_line_that_says_what_to_try(run: Run, tmp_path: Path) -> None:
-    port = str(closed_port())
+def test_nothing_that_answers_is_one_line_that_says_what_to_try(run: Run, tmp_path: Path, closed_port: int) -> None:
+    port = closed_port
     shown = run(port=port)
     assert (shown.code, shown.out, shown.err.count("\n")) == (2, "", 1)
     assert f"no recorder is running on {tmp_path}/data (" in shown.err
@@ -253,8 +255,8 @@ def test_what_is_no_address_is_told(run: Run, url: str) -> None:
     assert "is no address such as http://127.0.0.1:9464" in shown.err
 
 
-def test_a_password_in_the_address_is_not_printed(run: Run) -> None:
-    shown = run("--url", f"http://me:planted@127.0.0.1:{closed_port()}/?key=planted")
+def test_a_password_in_the_address_is_not_printed(run: Run, closed_port: int) -> None:
+    shown = run("--url", f"http://me:planted@127.0.0.1:{closed_port}/?key=planted")
     assert shown.code == 2
     assert "planted" not in shown.err + shown.out
 
@@ -313,9 +315,11 @@ def test_without_a_port_the_files_of_the_processes_are_shown_and_that_is_said(ru
 
 
 @pytest.mark.parametrize("age_secs", [0, 60])
-def test_files_are_no_answer_once_their_recorder_is_gone(run: Run, tmp_path: Path, age_secs: float) -> None:
+def test_files_are_no_answer_once_their_recorder_is_gone(
+    run: Run, tmp_path: Path, age_secs: float, closed_port: int
+) -> None:
     leave_files(tmp_path / "data", age_secs=age_secs)
-    shown = run(port=closed_port())
+    shown = run(port=closed_port)
     assert (shown.code, shown.out) == (2, "")
     assert f"no recorder is running on {tmp_path}/data (" in shown.err
 

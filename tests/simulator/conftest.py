@@ -32,11 +32,11 @@ def simulate(tmp_path: Path) -> Iterator[Callable[..., Running]]:
 
 @pytest.fixture
 def recording(tmp_path: Path) -> Callable[..., Path]:
-    """Write recordings: each text is a frame, received 10 ms after the one before."""
+    """Write recordings: each text is a frame, received `step_ms` after the one before."""
 
-    def write(*texts: str, name: str = "made.jsonl") -> Path:
+    def write(*texts: str, name: str = "made.jsonl", step_ms: int = 10) -> Path:
         lines = [
-            json.dumps({"recv_ts_us": 10_000 * number, "conn": "c", "dir": "in", "raw": text})
+            json.dumps({"recv_ts_us": 1_000 * step_ms * number, "conn": "c", "dir": "in", "raw": text})
             for number, text in enumerate(texts)
         ]
         path = tmp_path / name

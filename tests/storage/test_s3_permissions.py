@@ -126,7 +126,7 @@ def allowed(seaweed: Seaweed, policy: dict[str, Any], sign: Callable[[], object]
 
 
 def wait_until_it_works(sign: Callable[[], object]) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while True:
         try:
             sign()

@@ -1,7 +1,6 @@
 """A recorder as the page at `/` shows it: a real server over a view of made-up reports, with a day behind it."""
 
 import math
-import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from collector.supervision.pages import WITHOUT_TOKEN, pages
 from collector.supervision.status import Status
 from collector.supervision.usage import Usage
 from collector.supervision.view import ChildState, Hop, Knowledge, View
+from tests.ports import keep_port, port_of
 from tests.supervision.made import GIB, SECOND_US, archiver, ingest, line, repair, writer
 
 TYPES = ("book_snapshot", "book_delta", "trade", "agg_trade", "book_ticker")
@@ -133,8 +133,8 @@ class Served:
     """A recorder's window at `url`; `view` is what it shows, `answering` whether it says anything."""
 
     def __init__(self, view: View, token: str = "") -> None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
+        self._keeper = keep_port()
+        self.port = port_of(self._keeper)
         self.url = f"http://127.0.0.1:{self.port}/"
         self.view = view
         self.token = token
@@ -154,6 +154,11 @@ class Served:
         """Answer no more."""
         self._server.close()
 
+    def leave(self) -> None:
+        """Answer no more, and give the port away."""
+        self.fall_silent()
+        self._keeper.close()
+
 
 @contextmanager
 def serving(view: View, token: str = "") -> Iterator[Served]:
@@ -162,7 +167,7 @@ def serving(view: View, token: str = "") -> Iterator[Served]:
     try:
         yield served
     finally:
-        served.fall_silent()
+        served.leave()
 
 
 def small() -> Shown:

@@ -9,7 +9,7 @@ from structlog.testing import CapturingLogger
 
 from collector.config import Config, HttpConfig
 from collector.supervision.window import Window
-from tests.whole.running import free_port
+from tests.ports import keep_port, port_of
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,8 @@ def own_signals() -> Iterator[None]:
 
 
 def test_only_a_port_that_somebody_can_ask_is_said_to_listen(tmp_path: Path) -> None:
-    port = free_port()
+    keeper = keep_port()
+    port = port_of(keeper)
     for number, said in ((0, []), (port, [("http_listening",)])):
         log = CapturingLogger()
         window = Window(Config(data_dir=tmp_path, http=HttpConfig(port=number)), "run", log, None)
@@ -30,3 +31,4 @@ def test_only_a_port_that_somebody_can_ask_is_said_to_listen(tmp_path: Path) -> 
         window._keep_serving()
         window.close()
         assert [call.args for call in log.calls] == said
+    keeper.close()

@@ -16,10 +16,13 @@ from typing import Any, Self, TypeVar
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from tests.ports import keep_port, port_of
+
 T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_SECS = 120.0
+ANSWER_SECS = 60
 STOP_SECS = 120
 POLL_SECS = 0.05
 
@@ -36,7 +39,7 @@ def wait_for(what: Callable[[], T], deadline_secs: float = DEADLINE_SECS) -> T:
 def get_json(url: str) -> Any:
     """What a GET answers; None when nobody does."""
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=ANSWER_SECS) as answer:
             return json.loads(answer.read())
     except urllib.error.HTTPError as error:
         return json.loads(error.read())
@@ -67,8 +70,15 @@ class Exchange:
     def fault(self, **fault: Any) -> None:
         """Ask for a fault now."""
         body = json.dumps(fault).encode()
-        with urllib.request.urlopen(urllib.request.Request(f"{self.rest_url}/simulator/faults", body), timeout=5):
+        with urllib.request.urlopen(
+            urllib.request.Request(f"{self.rest_url}/simulator/faults", body), timeout=ANSWER_SECS
+        ):
             pass
+
+    def heal(self) -> None:
+        """Ask for no more faults."""
+        request = urllib.request.Request(f"{self.rest_url}/simulator/faults", method="DELETE")
+        urllib.request.urlopen(request, timeout=ANSWER_SECS).close()
 
     def stop(self) -> None:
         """End it; its log is complete then."""
@@ -94,7 +104,8 @@ class Recorder:
         self.log_path = folder / "log.jsonl"
         self.config_path = folder / "config.toml"
         self.environment = {**os.environ, **(environment or {})}
-        self.port = free_port()
+        self._keeper = keep_port()
+        self.port = port_of(self._keeper)
         feeds = sections.pop("feed", {})
         feeds = [
             {"exchange": "binance", "ws_url": ws_url, **feed}
@@ -159,10 +170,12 @@ class Recorder:
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait(DEADLINE_SECS)
+        self._keeper.close()
 
     def logged(self, event: str) -> list[dict[str, Any]]:
         """The log's lines of that event."""
-        lines = [json.loads(line) for line in self.log_path.read_bytes().splitlines() if line.startswith(b"{")]
+        whole = self.log_path.read_bytes().rpartition(b"\n")[0]  # the last line may still be on its way
+        lines = [json.loads(line) for line in whole.splitlines() if line.startswith(b"{")]
         return [line for line in lines if line["event"] == event]
 
     def table(self, data_type: str, symbol: str | None = None) -> list[dict[str, Any]]:
@@ -187,15 +200,6 @@ def payloads_in_segments(data_dir: Path) -> Iterator[bytes]:
         db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
         yield from (row[0] for row in db.execute("SELECT payload FROM messages ORDER BY row"))
         db.close()
-
-
-def free_port() -> int:
-    """A port of loopback that nobody holds now."""
-    import socket  # noqa: PLC0415 -- only here
-
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        return int(server.getsockname()[1])
 
 
 def to_toml(data_dir: Path, feeds: list[dict[str, Any]], sections: Mapping[str, Mapping[str, Any]]) -> str:

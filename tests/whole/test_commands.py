@@ -86,7 +86,7 @@ def test_of_two_instances_started_at_once_one_records_and_the_other_is_refused(
     heard = []
     while "READY=1" not in heard:
         heard += manager.recv(4096).decode().split()
-    assert recorded.logged("recording")
+    wait_for(lambda: recorded.logged("recording"))
     second = supervisor(recorded.folder, "--config", str(recorded.config_path))
     (line,) = second.stderr.splitlines()
     assert line == f"error: process {recorded.process.pid} is already recording into {recorded.data_dir}"
@@ -130,9 +130,7 @@ def test_a_taken_port_is_a_warning_and_served_once_it_is_free(
 ) -> None:
     source = exchange("--symbols", "BTCUSDT", "--rate", "200")
     recorded = recorder(source.ws_url)
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", recorded.port))
-        holder.listen()
+    with socket.create_server(("127.0.0.1", recorded.port)):
         recorded.start()
         wait_for(lambda: recorded.alive() and recorded.logged("http_unavailable"))
         wait_for(lambda: recorded.logged("recording"))

@@ -155,8 +155,14 @@ def test_what_the_exchange_refuses_or_never_had_is_called_unrepairable(
     wait_for_rows(recorded, "unrepairable", 1)
     source.fault(kind="hole", now=True, ids=5)
     wait_for_rows(recorded, "unrepairable", 2)
-    source.fault(kind="drop", next=60, stream="btcusdt@trade")
+    before = source.stats()["frames_dropped"]
+    source.fault(kind="drop", probability=1.0, stream="btcusdt@trade")
+    wait_for(lambda: source.stats()["frames_dropped"] > before, DEADLINE_SECS)
     source.fault(kind="hole", now=True, ids=4)
+    after = source.stats()["frames_dropped"]
+    wait_for(lambda: source.stats()["frames_dropped"] > after, DEADLINE_SECS)
+    source.heal()
+    dropped = source.stats()["frames_dropped"] - before
     wait_for_rows(recorded, "partly_repaired", 1)
     assert recorded.stop() == 0
     source.stop()
@@ -164,7 +170,7 @@ def test_what_the_exchange_refuses_or_never_had_is_called_unrepairable(
     assert [(row["status"], row["repaired_by"], row["missing"]) for row in rows] == [
         ("unrepairable", None, 2), ("unrepairable", None, 5), ("partly_repaired", "rest", 4),
     ]  # fmt: skip
-    assert sum(row["line"] == -1 for row in recorded.table("trade")) == 60
+    assert sum(row["line"] == -1 for row in recorded.table("trade")) == dropped
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from collector.supervision.metrics_table import METRICS
 from tests.promtool import promtool
-from tests.whole.running import Exchange, Recorder, wait_for
+from tests.whole.running import ANSWER_SECS, Exchange, Recorder, wait_for
 
 LIVE = ("--symbols", "BTCUSDT", "--rate", "300", "--seed", "4")
 FEED = {"symbols": ["BTCUSDT"], "data_types": ["book_delta", "trade", "book_ticker"]}
@@ -32,7 +32,7 @@ def page(recorded: Recorder, path: str, token: str = "") -> bytes:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     request = urllib.request.Request(f"http://127.0.0.1:{recorded.port}{path}", headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=ANSWER_SECS) as answer:
             return bytes(answer.read())
     except urllib.error.HTTPError as error:
         return error.read()
@@ -64,8 +64,8 @@ def test_counters_survive_killed_processes_and_end_at_what_was_sent(
             rising = [key for key in before if re.search(r"_(total|bucket|count|sum)$", key[0])]
             assert [(key, before[key], now[key]) for key in rising if now[key] < before[key]] == []
             before = now
-        assert recorded.pid_of(role) != victim
-    restarts = {dict(labels)["process"]: n for (name, labels), n in before.items() if "restarts" in name}
+        wait_for(lambda: recorded.pid_of(role) != victim)  # noqa: B023 -- asked at once
+    restarts = {dict(labels)["process"]: n for (name, labels), n in metrics(recorded).items() if "restarts" in name}
     assert restarts == {"ingest:binance": 1, "writer": 2, "archiver": 0}
 
     def once_the_writer_has_caught_up() -> Samples:
@@ -189,7 +189,7 @@ def pour(port: int, size_bytes: int) -> None:
 
 def ask(port: int, times: int) -> None:
     for _ in range(times):
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=ANSWER_SECS) as answer:
             assert answer.read()
 
 
