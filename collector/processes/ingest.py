@@ -190,11 +190,11 @@ class _Ingest:
 
     def _close_journal(self) -> None:
         try:
-            self._journal.close()
+            self._journal.append_close()
         except OSError as error:
             # Its end is missing then, which the writer takes for a torn tail; nothing that was appended is.
             self._context.log.warning("journal_not_closed", error=str(error))
-            self._journal.sync()
+        self._journal.sync()
 
     def _make_tools(self, connect: Connect) -> FeedTools:
         context, limits = self._context, self._adapter.limits

@@ -77,6 +77,7 @@ class JournalWriter:
         self._retired: list[int] = []
         self._appended_bytes = 0
         self._synced = (0, 0)
+        self._sync_error: OSError | None = None
         folder.mkdir(parents=True, exist_ok=True)
         self._open(first_number)
         self.sync()
@@ -118,7 +119,30 @@ class JournalWriter:
         self._append(encode_event(kind, received_ns, line, info))
 
     def sync(self) -> None:
-        """Make durable what was appended before this call. For one thread, which is never the reader of a socket."""
+        """Make durable what was appended before this call. For one thread, which is never the reader of a socket.
+
+        Raises OSError, and from then on at every call: the kernel reports a failed fsync once, and may have dropped the
+        pages. Source: https://wiki.postgresql.org/wiki/Fsync_Errors
+        """
+        if self._sync_error is not None:
+            raise self._sync_error
+        try:
+            self._sync()
+        except OSError as error:
+            self._sync_error = error
+            raise
+
+    def append_close(self) -> None:
+        """Say that nothing more comes."""
+        self.append_event(RecordKind.CLOSE, self._now_ns(), 0, {})
+
+    def close(self) -> None:
+        """Say that nothing more comes, and make everything durable."""
+        self.append_close()
+        self.sync()
+        os.close(self._fd)
+
+    def _sync(self) -> None:
         with self._lock:
             retired, self._retired = self._retired, []
             current, state = self._fd, (self._number, self._position)
@@ -131,12 +155,6 @@ class JournalWriter:
         if state[0] != self._synced[0]:
             sync(self._folder)
         self._synced = state
-
-    def close(self) -> None:
-        """Say that nothing more comes, and make everything durable."""
-        self.append_event(RecordKind.CLOSE, self._now_ns(), 0, {})
-        self.sync()
-        os.close(self._fd)
 
     def _open(self, number: int) -> None:
         path = journal_path(self._folder, number)

@@ -426,6 +426,48 @@ def test_a_failed_fsync_ends_the_process_and_leaves_the_journal_without_an_end(s
     assert failed["durable_bytes"] <= failed["appended_bytes"]
 
 
+def test_an_fsync_that_fails_at_the_stop_is_not_tried_again_and_ends_the_process_with_its_error(
+    start: Start, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = start(journal_config=JournalConfig(fsync_interval_secs=3_600, min_free_bytes=0))
+    peer = server.accept(wire(b"data"))
+    wait_for(recording.frames)
+    calls: list[int] = []
+
+    def fails_once(fd: int) -> None:
+        calls.append(fd)
+        if len(calls) == 1:
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("os.fdatasync", fails_once)
+    with pytest.raises(OSError, match="Input/output"):
+        stop(recording, peer)
+    assert len(calls) == 1
+    with pytest.raises(OSError, match="Input/output"):
+        recording.journal.sync()
+    assert len(calls) == 1
+
+
+def test_an_end_that_the_disk_refuses_is_told_and_the_rest_is_made_durable(
+    start: Start, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = start(journal_config=JournalConfig(fsync_interval_secs=3_600, min_free_bytes=0))
+    peer = server.accept(wire(b"data"))
+    wait_for(recording.frames)
+
+    def refuses() -> None:
+        raise OSError(28, "No space left on device")
+
+    synced: list[int] = []
+    monkeypatch.setattr(recording.journal, "append_close", refuses)
+    monkeypatch.setattr("os.fdatasync", synced.append)
+    stop(recording, peer)
+    assert recording.frames() == [b"data"]
+    assert recording.records(RecordKind.CLOSE) == []
+    assert len(recording.events("journal_not_closed")) == 1
+    assert len(synced) == 1
+
+
 def test_a_broken_reader_ends_the_process_instead_of_going_deaf(start: Start, server: Server) -> None:
     class BrokenAdapter(PlainAdapter):
         def control(self, frame: bytes) -> None:
