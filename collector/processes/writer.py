@@ -207,7 +207,7 @@ class Writer:
     def _put(self, requests: Mapping[str, list[Request]]) -> None:
         try:
             for feed, asked in requests.items():
-                self._requests[feed].put(asked)
+                self._requests[feed].put(asked, self._report)
         except OSError as error:
             raise CommitError(f"requests cannot be kept: {error}") from error
 

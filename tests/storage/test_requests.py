@@ -6,6 +6,7 @@ import pytest
 
 from collector.domain.records import StreamKey
 from collector.domain.repairs import BookRequest, Request, TradesRequest
+from collector.storage import requests as requests_module
 from collector.storage.requests import RequestFolder, claim, request_folder
 
 TRADES = TradesRequest(StreamKey("binance", "BTCUSDT", "trade"), 0, "00ff", 101, 250, 1)
@@ -50,6 +51,49 @@ def test_a_request_that_a_power_cut_left_without_content_is_removed_and_told(tmp
     assert requests.waiting(told.append) == [TRADES]
     assert told == [f"{BOOK.name}.request"]
     assert waiting(tmp_path) == [TRADES]
+
+
+def test_many_that_come_due_at_once_are_each_durable_before_their_name_and_tell_that_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    durable: list[str] = []
+    monkeypatch.setattr(requests_module, "sync", lambda path: durable.append(path.stem if path.is_file() else "folder"))
+    named_first: list[str] = []
+    real = Path.replace
+
+    def replace(draft: Path, target: Path) -> Path:
+        if target.stem not in durable:
+            named_first.append(target.stem)
+        return real(draft, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    many: list[Request] = [TradesRequest(TRADES.stream, 0, f"{n:016x}", n, n, n) for n in range(500)]
+    told: list[None] = []
+    RequestFolder(tmp_path).put([*many, BOOK], lambda: told.append(None))
+    assert set(waiting(tmp_path)) == {*many, BOOK}
+    assert sorted(durable[:-1]) == sorted(request.name for request in many)
+    assert durable[-1] == "folder"
+    assert named_first == [BOOK.name]
+    assert len(told) >= 2 * len(many)
+
+
+def test_what_is_there_already_is_not_written_again_and_what_a_power_cut_emptied_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = RequestFolder(tmp_path)
+    requests.put([TRADES, BOOK])
+    (tmp_path / f"{BOOK.name}.request").write_bytes(b"")
+    written: list[str] = []
+    real = Path.write_bytes
+
+    def write_bytes(path: Path, data: bytes) -> int:
+        written.append(path.stem)
+        return real(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    requests.put([TRADES, BOOK, BOOK])
+    assert written == [BOOK.name]
+    assert waiting(tmp_path) == [TRADES, BOOK]
 
 
 def test_a_draft_is_no_request(tmp_path: Path) -> None:
