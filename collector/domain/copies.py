@@ -2,8 +2,9 @@
 
 A stream's memory holds the ids and digests of its newest messages. For dense ids it also holds the holes, so that an
 id far back is known to be a copy (outside every hole) or a late one (inside). A dense id that falls back while the
-exchange's own time moves on means that the exchange restarted its ids: a new series begins. Ids that only rise are held
-to it line by line, because one line may lag behind the other.
+exchange's own time moves on means that the exchange restarted its ids: a new series begins. Where the id is one that is
+missing, or has come with other content, time must have moved on by more than messages are out of order. Ids that only
+rise are held to it line by line, because one line may lag behind the other.
 """
 
 from enum import Enum, auto
@@ -15,7 +16,7 @@ import msgspec
 from collector.domain.gaps import Allowance
 from collector.domain.hearing import Hearing
 from collector.domain.records import IdRule
-from collector.domain.sequence.holes import MAX_ASKED_HOLES, REFUSED, Finding, Hole, forget, settle
+from collector.domain.sequence.holes import MAX_ASKED_HOLES, REFUSED, REORDER_SECS, Finding, Hole, forget, settle
 from collector.domain.sequence.rules import RULES, Ids, Mark
 
 RECENT_IDS: Final = 256
@@ -122,8 +123,10 @@ class StreamMemory:
         """
         verdict = self._rise(message_id, line) if self._rises else Verdict.NEW
         known = self._recent.get(message_id)
-        if known is not None:
-            return Verdict.COPY if known & _DIGEST_MASK == digest else Verdict.CONFLICT
+        if known is not None and known & _DIGEST_MASK == digest:
+            return Verdict.COPY
+        if known is not None and not self._time_moved_on(exchange_us):
+            return Verdict.CONFLICT
         if self._dense:
             verdict = self._place(message_id, first_id, exchange_us, received_us)
         if verdict is not Verdict.COPY:
@@ -217,7 +220,17 @@ class StreamMemory:
         hole = Hole(first, behind, progress.last_received_us, received_us, cause, [(first, behind - 1)])
         progress.holes.append(hole)
 
+    def _time_moved_on(self, exchange_us: int | None) -> bool:
+        """Whether a message is newer than the newest by more than messages are out of order; what a line lags is old."""
+        newest_us = self.progress.last_exchange_us
+        if exchange_us is None or newest_us is None:
+            return False
+        return exchange_us - newest_us > REORDER_SECS * 1_000_000
+
     def _behind(self, first: int, last: int, exchange_us: int | None, received_us: int) -> Verdict:
+        if self._time_moved_on(exchange_us):
+            # An id that once jumped ahead would else leave a hole in which all that follows is late, and nothing missed.
+            return self._restart(first, last, exchange_us, received_us)
         filled = [hole.fill(first, last) for hole in self.progress.holes]
         if any(filled):
             return Verdict.LATE
@@ -228,7 +241,7 @@ class StreamMemory:
             return self._restart(first, last, exchange_us, received_us)
         return Verdict.NEW if first < self.progress.floor else Verdict.COPY
 
-    def _restart(self, first: int, last: int, exchange_us: int, received_us: int) -> Verdict:
+    def _restart(self, first: int, last: int, exchange_us: int | None, received_us: int) -> Verdict:
         ended = self.progress
         for hole in ended.holes:
             hole.end()
@@ -248,6 +261,13 @@ class StreamMemory:
             keep = min(max(keep, young), RECENT_IDS_LIMIT)
         self._recent = dict(islice(self._recent.items(), len(self._recent) - keep, None))
         self._trim_at = _with_slack(keep)
+
+
+def since(recent: dict[int, int], received_us: int) -> dict[int, int]:
+    """Of newest ids those of messages received after that, but for those of the same second."""
+    return {
+        message_id: value for message_id, value in recent.items() if value >> _DIGEST_BITS > received_us // 1_000_000
+    }
 
 
 def _with_slack(keep: int) -> int:

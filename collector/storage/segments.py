@@ -52,7 +52,7 @@ _DAMAGE_CODES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_F
 """SQLITE_ERROR is, for our fixed statements, a table that is not there."""
 
 _LIVE_MESSAGES = (
-    f"SELECT stream_id, id, received_us, payload FROM messages WHERE line != {BACKFILLED_LINE} ORDER BY row"  # noqa: S608 -- our number
+    f"SELECT stream_id, series, id, received_us, payload FROM messages WHERE line != {BACKFILLED_LINE} ORDER BY row"  # noqa: S608 -- our number
 )
 _INSERT_MESSAGE = "INSERT INTO messages VALUES (?,?,?,?,?,?,?,?)"
 INSERT_GAP = f"INSERT INTO gaps VALUES (NULL,?,?,{','.join('?' * len(Gap._fields))})"  # noqa: S608 -- only marks
@@ -163,8 +163,8 @@ class Segment:
             dict(db.execute("SELECT feed, state FROM feeds")),
         )
 
-    def messages(self) -> Iterator[tuple[int, int, int, bytes]]:
-        """Stream id, id, receive time and payload of every message that came over a socket, in commit order."""
+    def messages(self) -> Iterator[tuple[int, int, int, int, bytes]]:
+        """Stream id, series, id, receive time and payload of every message that came over a socket, in commit order."""
         yield from self._db.execute(_LIVE_MESSAGES)
 
     def set_meta(self, meta: Mapping[str, str]) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from collector.domain.copies import RECENT_IDS, Progress, StreamMemory, Verdict
 from collector.domain.gaps import SINGLE_ROWS
 from collector.domain.records import IdRule
-from collector.domain.sequence.holes import MAX_HOLES
+from collector.domain.sequence.holes import MAX_HOLES, REORDER_SECS
 
 
 def memory(*, dense: bool = True, window_secs: float = 0.0) -> StreamMemory:
@@ -96,6 +96,46 @@ def test_ids_that_fall_below_the_first_one_seen_while_time_moves_on_start_a_seri
     assert tell(stream, 1, at=5_000_010) is Verdict.RESET
     assert (stream.progress.series, stream.progress.floor) == (1, 1)
     assert tell(stream, 4, at=5_000_011) is Verdict.AHEAD
+
+
+REORDER_US = round(REORDER_SECS * 1_000_000)
+STEP_US = 10_000
+
+
+def test_an_id_that_jumps_far_ahead_and_comes_back_ends_its_series_and_hides_no_later_loss() -> None:
+    stream = memory()
+    told: list[Verdict] = []
+    for step, message_id in enumerate([*range(1, 101), 10**15, *range(101, 1_500), *range(1_501, 2_000)]):
+        told.append(tell(stream, message_id, at=step * STEP_US, received=step * STEP_US))
+    window = REORDER_US // STEP_US
+    back = told[101:]
+    assert back[: window + 1] == [*[Verdict.LATE] * window, Verdict.RESET]
+    assert [verdict for verdict in back[window + 1 :] if verdict is not Verdict.NEW] == [Verdict.AHEAD]
+    assert (stream.progress.series, stream.progress.last_id) == (1, 1_999)
+    assert [(hole.first_id, hole.missing) for hole in stream.progress.holes] == [(1_500, 1)]
+
+
+def test_what_comes_late_into_a_hole_starts_no_series_however_late_it_is() -> None:
+    stream = memory(window_secs=40.0)
+    for message_id in (*range(100), *range(200, 300)):
+        tell(stream, message_id, at=message_id * STEP_US, received=message_id * STEP_US)
+    lag_us = 40_000_000
+    told = [tell(stream, id_, at=id_ * STEP_US, received=id_ * STEP_US + lag_us) for id_ in range(300)]
+    assert told == [*[Verdict.COPY] * 100, *[Verdict.LATE] * 100, *[Verdict.COPY] * 100]
+    assert stream.progress.series == 0
+
+
+def test_ids_that_fall_back_among_those_remembered_start_a_series_once_time_moved_on() -> None:
+    stream = memory()
+    for message_id in range(1_000, 1_100):
+        tell(stream, message_id, at=message_id)
+    assert 1_050 in stream.recent
+    assert tell(stream, 1_050, at=1_099 + REORDER_US, digest=2) is Verdict.CONFLICT
+    assert tell(stream, 1_050, at=1_100 + REORDER_US) is Verdict.COPY
+    assert tell(stream, 1_051, at=1_100 + REORDER_US, digest=2) is Verdict.RESET
+    told = [tell(stream, message_id, at=1_100 + REORDER_US, digest=2) for message_id in range(1_052, 1_200)]
+    assert told == [Verdict.NEW] * 148
+    assert (stream.progress.series, stream.progress.last_id) == (1, 1_199)
 
 
 @given(st.data())

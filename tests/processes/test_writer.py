@@ -402,6 +402,26 @@ def test_ids_that_restart_begin_a_new_series_and_are_kept(world: World) -> None:
     assert world.query("SELECT kind, cause, actual_id FROM gaps") == [("reset", "exchange", "5100")]
 
 
+@pytest.mark.parametrize("sealed", [True, False])
+def test_ids_that_restart_a_little_way_back_are_no_conflicts_also_after_a_kill(world: World, *, sealed: bool) -> None:
+    journal = world.journal()
+    journal.append_frames(START_NS, 0, [trade(n) for n in range(1_000, 1_100)])
+    if sealed:
+        world.run(stop_after_secs=10)
+    again = [trade(n, price="2", at=10_000 + n) for n in range(1_050, 1_200)]
+    journal.append_frames(START_NS + 10_000_000_000, 0, again[:10])
+    world.run_for(world.secs + 8)
+    journal.append_frames(START_NS + 10_000_000_000, 0, again[10:])
+    journal.close()
+    world.gone = True
+    world.run()
+    assert world.query("SELECT series, count(*), max(id) FROM messages GROUP BY series") in (
+        [(0, 100, 1_099), (1, 150, 1_199)],
+        [(1, 150, 1_199), (0, 100, 1_099)],
+    )
+    assert world.query("SELECT DISTINCT kind FROM gaps") == [("reset",)]
+
+
 def test_lag_is_reported_while_it_lasts(world: World) -> None:
     journal = world.journal()
     journal.append_frames(START_NS, 0, [trade(1)])

@@ -57,7 +57,7 @@ def test_a_commit_stores_rows_state_and_position_together(tmp_path: Path) -> Non
     assert state.streams == [STREAM]
     assert state.positions["ff"] == Position("ff", "binance", 1, 77, ended=False)
     assert state.feeds == {"binance": b"feed"}
-    assert [row[1] for row in again.messages()] == [101, 102]
+    assert [row[2] for row in again.messages()] == [101, 102]
 
 
 def test_a_failed_commit_stores_nothing_and_may_be_tried_again(tmp_path: Path) -> None:
