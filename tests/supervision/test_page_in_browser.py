@@ -103,7 +103,7 @@ def test_it_says_in_words_what_is_wrong_until_it_is_well_again(visitor: Visitor,
     shown.archive["last_error"] = "PUT: 403 Forbidden"
     shown.changes["clock_offsets_us"] = {"binance": -1_500_000}
     served.view = shown.look()
-    expect(page.locator("h1")).to_have_text("The archive takes nothing, and 1 more")
+    expect(page.locator("h1")).to_have_text("Segments wait for the archive, and 1 more")
     assert state(page) == "ill"
     texts = page.locator("#reasons li").all_inner_texts()
     assert "403 Forbidden" in texts[0]

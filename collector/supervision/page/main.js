@@ -2,7 +2,7 @@
 const EVERY_MS = 2000, AT_MOST_MS = 15000, WINDOW_MS = 10000, PATIENCE_MS = 10000, LATE_MS = 6000;
 const HEADLINES = {
   child_failing: "A process keeps failing", stream_silent: "A stream is silent", writer_behind: "The writer is behind",
-  journal_over_budget: "Frames are refused", store_unreachable: "The archive takes nothing", disk_filling: "The disk is filling",
+  journal_over_budget: "Frames are refused", store_unreachable: "Segments wait for the archive", disk_filling: "The disk is filling",
   clock_off: "The clock is off", segment_quarantined: "A segment needs a look", seal_delayed: "A seal is held up",
 };
 const LAMPS = { well: "%233f9473", ill: "%23bf2f26", new: "%23d7a038" };
