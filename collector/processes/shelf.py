@@ -24,7 +24,7 @@ from collector.storage.sealing import (
     sealed_segments,
     set_aside,
 )
-from collector.storage.segments import Commit, Segment, SegmentState
+from collector.storage.segments import Commit, OnProgress, Segment, SegmentState
 
 RETRY_SEAL_SECS: Final = 5.0
 """How long after a reader kept a segment from being sealed the next try comes."""
@@ -40,8 +40,10 @@ CLOSE_SECS_SHARE: Final = 0.5
 class Shelf:
     """Exactly one open segment at every moment, and the positions it holds."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, on_progress: OnProgress) -> None:
+        """`on_progress` is called while the open segment is read, which may take long."""
         self._context = context
+        self._on_progress = on_progress
         self._config = context.config
         self._folder = self._config.data_dir / "segments"
         self._journals = self._config.data_dir / "journal"
@@ -71,7 +73,7 @@ class Shelf:
 
     def restore(self, streams: Streams) -> None:
         """Tell `streams` everything the open segment holds."""
-        streams.restore(self.state, self._segment.messages())
+        streams.restore(self.state, self._segment.messages(self._on_progress))
 
     def store(self, commit: Commit) -> None:
         """Commit; raises CommitError with nothing stored."""
@@ -154,7 +156,7 @@ class Shelf:
 
     def _open(self) -> Segment:
         try:
-            segment = open_segment(self._folder)
+            segment = open_segment(self._folder, self._on_progress)
         except DamagedError as error:
             names = set_aside(self._folder, self._config.data_dir / "quarantine")
             self._context.log.error("segment_rebuilt", error=str(error), set_aside=names)  # noqa: TRY400 -- it is mended

@@ -59,7 +59,8 @@ class Writer:
         self._clock = context.clock
         self._free = free
         self._limited = RateLimited(context.log, context.clock.monotonic)
-        self._shelf = Shelf(context)
+        self._reported: float | None = self._clock.monotonic()
+        self._shelf = Shelf(context, self._report_start)
         # A line that brings nothing is closed after stale_timeout_secs: until then it may still bring what it held.
         window_secs = self._config.ingest.stale_timeout_secs + LATE_LINE_SECS
         lagging = {feed.name: window_secs for feed in self._config.feed if feed.lines > 1}
@@ -76,7 +77,7 @@ class Writer:
         }
         self._limit = self._config.writer.max_batch_size
         self._batch_since: float | None = None
-        self._reported: float | None = None
+        self._reported = None
         self._look_at = 0.0
         self._numbers = Numbers(self._clock, self._streams, self._intake, self._shelf, self._readers)
 
@@ -122,6 +123,7 @@ class Writer:
         """
         busy = False
         for feed, reader in sorted(self._readers.items(), key=lambda one: one[1].begun_ns()):
+            self._report()
             chunk = reader.read()
             if chunk is None:
                 self._settle(feed)
@@ -248,8 +250,18 @@ class Writer:
             about = {"cause": gap.cause, "status": gap.status, "missing": gap.missing, "expected_id": gap.expected_id}
             self._limited.warning("gap", place, **about, gap_id=gap.gap_id)
 
+    def _report_start(self) -> None:
+        """As `_report`, before there are numbers."""
+        if self._is_report_due():
+            self._context.report({})
+
     def _report(self, *, now: bool = False) -> None:
-        at = self._clock.monotonic()
-        if now or self._reported is None or at - self._reported >= REPORT_SECS:
-            self._reported = at
+        if self._is_report_due() or now:
             self._context.report(self._numbers.report(self._limit))
+
+    def _is_report_due(self) -> bool:
+        at = self._clock.monotonic()
+        is_due = self._reported is None or at - self._reported >= REPORT_SECS
+        if is_due:
+            self._reported = at
+        return is_due

@@ -14,12 +14,22 @@ from pathlib import Path
 from collector.domain.errors import NewerDataError, SegmentBusyError
 from collector.storage.baseline import Baseline, write_baseline
 from collector.storage.durable import sync
-from collector.storage.segments import SCHEMA, SCHEMA_VERSION, Segment, SegmentState, connect, damage_of, store_state
+from collector.storage.segments import (
+    SCHEMA,
+    SCHEMA_VERSION,
+    OnProgress,
+    Segment,
+    SegmentState,
+    connect,
+    damage_of,
+    store_state,
+)
 
 
-def open_segment(folder: Path) -> Segment | None:
+def open_segment(folder: Path, on_progress: OnProgress = lambda: None) -> Segment | None:
     """The open segment of a data directory, after finishing what a kill left of a seal; None if there is none.
 
+    A large one takes long to check; `on_progress` is called meanwhile.
     Raises NewerDataError for a segment this program is too old for, DamagedError for one that cannot be read.
     """
     opened, made = sorted(folder.glob("*.open.db")), sorted(folder.glob("*.new.db"))
@@ -33,7 +43,7 @@ def open_segment(folder: Path) -> Segment | None:
         return None
     _refuse_newer(opened[0])
     segment = Segment(opened[0])
-    segment.check()
+    segment.check(on_progress)
     if not segment.has_rows:
         # A kill may have come between the renames and this last step of the seal.
         note_opening(segment, segment.load())

@@ -5,7 +5,7 @@ last commit stood.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +47,10 @@ CREATE VIEW snapshots(id, exchange, symbol, data_type, exchange_sequence_id, tim
 _CHECKPOINT_PAGES = (
     8_000  # a WAL of 32 MiB: fewer checkpoints than SQLite's 4 MiB, measured 1.5 times the rows a second
 )
+PROGRESS_STEPS: Final = 100_000
+"""So many steps of SQLite's machine read some 12,000 rows."""
+
+_READ_AHEAD_BYTES: Final = 1 << 20
 _PRIMARY_CODE = 0xFF
 _DAMAGE_CODES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_ERROR}
 """SQLITE_ERROR is, for our fixed statements, a table that is not there."""
@@ -56,6 +60,14 @@ _LIVE_MESSAGES = (
 )
 _INSERT_MESSAGE = "INSERT INTO messages VALUES (?,?,?,?,?,?,?,?)"
 INSERT_GAP = f"INSERT INTO gaps VALUES (NULL,?,?,{','.join('?' * len(Gap._fields))})"  # noqa: S608 -- only marks
+
+
+OnProgress = Callable[[], None]
+"""Called while something that may take long goes on, and only then."""
+
+
+def _unheard() -> None:
+    pass
 
 
 class StreamRow(NamedTuple):
@@ -121,10 +133,12 @@ class Segment:
         log = self.path.with_name(self.path.name + "-wal")
         return self.path.stat().st_size + (log.stat().st_size if log.exists() else 0)
 
-    def check(self) -> None:
+    def check(self, on_progress: OnProgress = _unheard) -> None:
         """Prove that it can be read; raises DamagedError. Reads all of a segment that has rows."""
         if self.has_rows:
-            with damage_of(self.path):
+            # SQLite before 3.41 says nothing while it walks a table's pages, but walks fast if they are in memory.
+            _read_ahead(self.path, on_progress)
+            with damage_of(self.path), self._telling(on_progress):
                 (verdict,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
             if verdict != "ok":
                 raise DamagedError(f"{self.path}: {verdict}")
@@ -163,9 +177,10 @@ class Segment:
             dict(db.execute("SELECT feed, state FROM feeds")),
         )
 
-    def messages(self) -> Iterator[tuple[int, int, int, int, bytes]]:
+    def messages(self, on_progress: OnProgress = _unheard) -> Iterator[tuple[int, int, int, int, bytes]]:
         """Stream id, series, id, receive time and payload of every message that came over a socket, in commit order."""
-        yield from self._db.execute(_LIVE_MESSAGES)
+        with self._telling(on_progress):
+            yield from self._db.execute(_LIVE_MESSAGES)
 
     def set_meta(self, meta: Mapping[str, str]) -> None:
         """Change what shapes the output; only for a segment without rows, or for `sealed_at`."""
@@ -185,6 +200,22 @@ class Segment:
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()
+
+    @contextmanager
+    def _telling(self, on_progress: OnProgress) -> Iterator[None]:
+        """Call it again and again while SQLite works."""
+        self._db.set_progress_handler(on_progress, PROGRESS_STEPS)
+        try:
+            yield
+        finally:
+            self._db.set_progress_handler(None, 0)
+
+
+def _read_ahead(path: Path, on_progress: OnProgress) -> None:
+    """Let the system read the whole file into memory, as far as there is room."""
+    with path.open("rb", buffering=0) as file:
+        while file.read(_READ_AHEAD_BYTES):
+            on_progress()
 
 
 @contextmanager

@@ -202,7 +202,7 @@ class Supervisor:
 
     def _hang_limit_secs(self, child: Child) -> float:
         limits = self._config.supervisor
-        # One that starts may first wait for its role's lock, and a writer reads its whole open segment.
+        # One that starts may first wait for its role's lock.
         return limits.hang_timeout_secs + (limits.stop_timeout_secs if child.state == "starting" else 0.0)
 
     def _heed(self) -> None:

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,12 @@ import pytest
 
 from collector.channel.channel import Notice
 from collector.config import FeedConfig, JournalConfig, SegmentConfig, WriterConfig
+from collector.domain.copies import StreamMemory
 from collector.domain.errors import CommitError
 from collector.exchanges.registry import adapter
 from collector.metrics import StreamNumbers
+from collector.processes.writer import Writer
+from collector.storage import segments
 from collector.storage.journal import journal_files
 from collector.storage.journal_format import RecordKind
 from collector.storage.sealing import sealed_segments
@@ -161,6 +164,34 @@ def test_a_kill_after_any_commit_neither_loses_nor_repeats_a_row(
             world.run()
     world.run()
     assert [row[0] for row in world.query("SELECT id FROM messages ORDER BY id")] == list(range(40))
+
+
+def test_a_writer_that_starts_reports_while_it_reads_what_the_open_segment_holds(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.journal().append_frames(START_NS, 0, list(ticks(4_000)))
+    world.run_for(8)
+    monkeypatch.setattr(segments, "PROGRESS_STEPS", 1_000)
+
+    def a_second_later() -> float:
+        world.secs += 1
+        return world.secs
+
+    monkeypatch.setattr(world, "monotonic", a_second_later)
+    reports: list[Mapping[str, Any]] = []
+    restored: list[int] = []
+    real = StreamMemory.remember
+
+    def remember(memory: StreamMemory, message_id: int, received_us: int, digest: int) -> None:
+        restored.append(len(reports))
+        real(memory, message_id, received_us, digest)
+
+    monkeypatch.setattr(StreamMemory, "remember", remember)
+    Writer(world.context("writer", reports.append), adapter, lambda _feed: False, lambda _folder: world.free)
+    assert len(restored) == 4_000
+    assert restored[0] > 5, "the check of the whole segment comes first"
+    assert restored[-1] - restored[0] > 5
+    assert reports == [{}] * len(reports)
 
 
 def test_nobody_reports_for_a_writer_that_is_in_a_commit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
