@@ -231,7 +231,7 @@ class StreamMemory:
         if self._time_moved_on(exchange_us):
             # An id that once jumped ahead would else leave a hole in which all that follows is late, and nothing missed.
             return self._restart(first, last, exchange_us, received_us)
-        filled = [hole.fill(first, last) for hole in self.progress.holes]
+        filled = [hole.fill(first, last, received_us) for hole in self.progress.holes]
         if any(filled):
             return Verdict.LATE
         newest_us = self.progress.last_exchange_us

@@ -60,16 +60,19 @@ class Hole(msgspec.Struct, array_like=True):
     """What is missing is asked for, and has not been answered to the end."""
     detected_us: int = 0
     """What its newest row says of when it was detected."""
+    filled_us: int = 0
+    """When the newest message that came late into it was received."""
 
     @property
     def missing(self) -> int:
         """How many ids are still missing."""
         return sum(last - first + 1 for first, last in self.parts)
 
-    def fill(self, first: int, last: int) -> bool:
+    def fill(self, first: int, last: int, received_us: int) -> bool:
         """Take out what overlaps with these ids; false if nothing does."""
         if not self._take_out(first, last):
             return False
+        self.filled_us = received_us
         if self.has_row:
             self.state = "changed"
         return True
@@ -157,8 +160,12 @@ class Finding(NamedTuple):
 def settle(holes: list[Hole], allowance: Allowance, series: int, now_us: int, *, all_due: bool) -> list[Finding]:
     """Say which holes have a row due, and drop those that have filled; changes `holes` and `allowance`."""
     changing = [hole for hole in holes if hole.state in {"changed", "ending", "lasting"}]
-    due = [hole for hole in holes if hole.state == "pending" and hole.parts and (all_due or _is_due(hole, now_us))]
-    findings = [*_new_ones(holes, due, allowance, series), *_changes(changing, series, now_us)]
+    due = [
+        hole
+        for hole in holes
+        if hole.state == "pending" and hole.parts and (all_due or _has_waited(hole.until_us, now_us))
+    ]
+    findings = [*_new_ones(holes, due, allowance, series), *_changes(changing, series, now_us, all_due=all_due)]
     holes[:] = [hole for hole in holes if hole.parts or hole.lasts]
     return [finding for finding in findings if finding.hole.cause != REFUSED]
 
@@ -185,7 +192,8 @@ def _surplus(holes: list[Hole], most: int, *, asked: bool) -> Iterator[Hole]:
     kept = [hole for hole in holes if hole.asked is asked]
     surplus = sum(len(hole.parts) for hole in kept) - most
     for hole in kept:
-        if surplus <= 0 or not hole.has_row:
+        is_told = hole.has_row or (hole.state == "changed" and hole.parts)
+        if surplus <= 0 or not is_told:
             return
         surplus -= len(hole.parts)
         yield hole
@@ -206,15 +214,18 @@ def _new_ones(holes: list[Hole], due: list[Hole], allowance: Allowance, series: 
             yield Finding(series, hole, "open", None)
 
 
-def _changes(holes: list[Hole], series: int, now_us: int) -> Iterator[Finding]:
+def _changes(holes: list[Hole], series: int, now_us: int, *, all_due: bool) -> Iterator[Finding]:
     for hole in holes:
         if hole.lasts and hole.is_over(now_us):
             hole.state = "reported"
             yield Finding(series, hole, "open", None) if hole.parts else _change(series, hole)
-        elif hole.state in {"changed", "ending"}:
-            finding = _change(series, hole)
-            hole.state = "ended" if hole.state == "ending" else "reported"
-            yield finding
+        elif hole.state == "ending":
+            yield _change(series, hole)
+            hole.state = "ended"
+        elif hole.state == "changed" and (all_due or not hole.parts or _has_waited(hole.filled_us, now_us)):
+            # While more comes, a row for each look at it would flood the ledger.
+            yield _change(series, hole)
+            hole.state = "reported"
 
 
 def _change(series: int, hole: Hole) -> Finding:
@@ -226,9 +237,9 @@ def _change(series: int, hole: Hole) -> Finding:
     return Finding(series, hole, "partly_repaired", repaired_by)
 
 
-def _is_due(hole: Hole, now_us: int) -> bool:
+def _has_waited(since_us: int, now_us: int) -> bool:
     # A clock set back must not put it off: then it is due at once.
-    return not 0 <= now_us - hole.until_us < REORDER_SECS * 1_000_000
+    return not 0 <= now_us - since_us < REORDER_SECS * 1_000_000
 
 
 def _without(part: tuple[int, int], first: int, last: int) -> Iterator[tuple[int, int]]:

@@ -13,11 +13,14 @@ from collector.domain.sequence.holes import (
     STRETCH_LONGEST_SECS,
     Finding,
     Hole,
+    forget,
     settle,
 )
 
 KEY = StreamKey("binance", "BTCUSDT", "trade")
-LATER_US = int(REORDER_SECS * 1_000_000) + 100
+SEC_US = 1_000_000
+REORDER_US = int(REORDER_SECS * SEC_US)
+LATER_US = REORDER_US + 100
 
 
 def hole(first: int, last: int, *, cause: str = "exchange") -> Hole:
@@ -40,8 +43,8 @@ def test_a_clock_set_back_makes_a_hole_due_at_once() -> None:
 
 def test_a_hole_that_fills_in_time_leaves_no_row() -> None:
     holes = [hole(5, 6)]
-    assert holes[0].fill(5, 5)
-    assert holes[0].fill(6, 6)
+    assert holes[0].fill(5, 5, 100)
+    assert holes[0].fill(6, 6, 100)
     assert settle(holes, Allowance(), 0, LATER_US, all_due=True) == []
     assert holes == []
 
@@ -49,14 +52,14 @@ def test_a_hole_that_fills_in_time_leaves_no_row() -> None:
 def test_a_refused_hole_has_no_row_of_its_own() -> None:
     holes = [hole(5, 9, cause=REFUSED)]
     assert settle(holes, Allowance(), 0, LATER_US, all_due=True) == []
-    assert holes[0].fill(7, 7)
+    assert holes[0].fill(7, 7, 100)
     assert settle(holes, Allowance(), 0, LATER_US, all_due=True) == []
 
 
 def test_rows_of_one_hole_share_an_id_and_the_later_is_detected_later() -> None:
     holes = [hole(5, 6)]
     rows = [found.row(KEY, 100, chained=False) for found in settle(holes, Allowance(), 0, LATER_US, all_due=True)]
-    holes[0].fill(5, 6)
+    holes[0].fill(5, 6, 100)
     rows += [
         found.row(KEY, LATER_US, chained=False) for found in settle(holes, Allowance(), 0, LATER_US, all_due=False)
     ]
@@ -71,7 +74,7 @@ def test_what_is_missing_is_what_did_not_come(fills: list[tuple[int, int]]) -> N
     came: set[int] = set()
     for first, more in fills:
         before = gap.missing
-        changed = gap.fill(first, first + more)
+        changed = gap.fill(first, first + more, 100)
         came |= set(range(first, first + more + 1))
         assert changed == (gap.missing < before)
         assert gap.missing == len(set(range(10, 31)) - came)
@@ -117,10 +120,49 @@ def test_a_hole_given_up_is_still_filled_by_what_comes_late() -> None:
     holes = [hole(5, 6)]
     holes[0].end()
     assert statuses(holes) == [("unrepairable", None)]
-    holes[0].fill(5, 5)
+    holes[0].fill(5, 5, 100)
     assert statuses(holes) == [("partly_repaired", "late")]
-    holes[0].fill(6, 6)
+    holes[0].fill(6, 6, 100)
     assert statuses(holes) == [("repaired", "late")]
+
+
+def test_what_comes_late_into_a_hole_without_end_is_one_row_once_it_is_quiet_and_one_when_it_is_full() -> None:
+    holes = [hole(1, 10**15)]
+    statuses(holes)
+    found: list[tuple[int, str, int]] = []
+
+    def look(now_us: int) -> None:
+        findings = settle(holes, Allowance(), 0, now_us, all_due=False)
+        found.extend((now_us, finding.status, finding.hole.missing) for finding in findings)
+
+    for number in range(1, 5_001):
+        assert holes[0].fill(number, number, number * 1_000)
+        look(number * 1_000)
+    quiet_us = 5_000_000 + REORDER_US
+    look(quiet_us - 1)
+    assert found == []
+    look(quiet_us)
+    look(quiet_us + 1)
+    assert holes[0].fill(5_001, 10**15, quiet_us + 2)
+    look(quiet_us + 2)
+    assert found == [(quiet_us, "partly_repaired", 10**15 - 5_000), (quiet_us + 2, "repaired", 0)]
+
+
+def test_a_clock_set_back_does_not_put_off_the_row_of_what_came_late() -> None:
+    holes = [hole(5, 9)]
+    statuses(holes)
+    holes[0].fill(5, 5, 10**9)
+    assert [found.status for found in settle(holes, Allowance(), 0, 10**9 - 1, all_due=False)] == ["partly_repaired"]
+
+
+def test_a_hole_that_keeps_filling_is_forgotten_like_any_other() -> None:
+    holes = [hole(1, 10**15)]
+    statuses(holes)
+    for number in range(MAX_HOLES + 1):
+        holes[0].fill(2 * number, 2 * number, number)
+    (found,), behind = forget(holes, 0, MAX_HOLES)
+    assert (found.status, found.hole.missing, behind) == ("partly_repaired", 10**15 - MAX_HOLES, 10**15 + 1)
+    assert holes == []
 
 
 def test_a_hole_that_fills_over_rest_before_its_row_is_due_has_one_all_the_same() -> None:
@@ -129,10 +171,6 @@ def test_a_hole_that_fills_over_rest_before_its_row_is_due_has_one_all_the_same(
     assert [(found.status, found.repaired_by) for found in settle(holes, Allowance(), 0, 100, all_due=False)] == [
         ("repaired", "rest")
     ]
-
-
-SEC_US = 1_000_000
-REORDER_US = int(REORDER_SECS * SEC_US)
 
 
 class Trouble:
@@ -217,11 +255,11 @@ def test_what_comes_late_into_a_stretch_is_told_when_it_is_closed() -> None:
     trouble.lose(SINGLE_ROWS + 4)
     trouble.rest(REORDER_SECS)
     (stretch,) = (hole for hole in trouble.holes if hole.lasts)
-    assert stretch.fill(2 * SINGLE_ROWS + 3, 2 * SINGLE_ROWS + 3)
+    assert stretch.fill(2 * SINGLE_ROWS + 3, 2 * SINGLE_ROWS + 3, 100)
     assert trouble.look() == []
     trouble.rest(STRETCH_SECS + 1)
     assert trouble.found[-1] == (False, "open", 3)
-    assert stretch.fill(2 * SINGLE_ROWS + 1, trouble.next_id)
+    assert stretch.fill(2 * SINGLE_ROWS + 1, trouble.next_id, 100)
     assert [(found.status, found.repaired_by) for found in trouble.look()] == [("repaired", "late")]
 
 
@@ -250,7 +288,7 @@ def test_a_row_is_detected_after_the_one_before_though_the_clock_is_behind() -> 
     holes = [hole(5, 6)]
     (found,) = settle(holes, Allowance(), 0, LATER_US, all_due=True)
     opened = found.row(KEY, 10**9, chained=False)
-    holes[0].fill(5, 6)
+    holes[0].fill(5, 6, 100)
     (found,) = settle(holes, Allowance(), 0, LATER_US, all_due=True)
     closed = found.row(KEY, LATER_US, chained=False)
     assert opened.gap_id == closed.gap_id
