@@ -1,6 +1,7 @@
 """What the writer asks of repair: the trades of each gap, and a whole book wherever a chain of updates begins."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from collector.domain.records import Gap
 from collector.domain.repairs import BOOK, BookRequest, TradesRequest
@@ -8,6 +9,9 @@ from collector.domain.sequence.holes import Finding
 from collector.exchanges.rest import RestSide
 from collector.processes.batch import Batch
 from collector.processes.streams import Stream
+
+MAX_ASKED_IDS: Final = 100_000_000
+"""A request spans no more. That takes half a day already, at a thousand an answer: more is an id that jumped, no outage."""
 
 
 class Asking:
@@ -32,15 +36,22 @@ class Asking:
         elif hole.lasts:
             # Its closing row will ask for all of it at once.
             return row
-        elif side.page(stream.key, hole.first_id) is not None:
-            first, last = hole.parts[0][0], hole.parts[-1][1]
-            request = TradesRequest(stream.key, finding.series, row.gap_id, first, last, hole.until_us)
-            self._batch.add_request(stream.feed, request)
-            hole.asked = True
+        elif self._ask(stream, side, finding, row.gap_id):
             return row
         # Nobody sends single updates again; a whole book only makes what follows readable.
         hole.state = "ended"
         return row._replace(status="unrepairable")
+
+    def _ask(self, stream: Stream, side: RestSide, finding: Finding, gap_id: str) -> bool:
+        hole = finding.hole
+        first, last = hole.parts[0][0], hole.parts[-1][1]
+        if last - first >= MAX_ASKED_IDS or side.page(stream.key, first) is None:
+            return False
+        self._batch.add_request(
+            stream.feed, TradesRequest(stream.key, finding.series, gap_id, first, last, hole.until_us)
+        )
+        hole.asked = True
+        return True
 
     def book(self, stream: Stream, from_id: int, at_us: int) -> None:
         """A chain of a stream begins with this id."""

@@ -7,21 +7,21 @@ from collector.domain.records import IdRule, StreamKey
 from collector.domain.repairs import BookRequest, Request, TradesRequest
 from collector.domain.rhythm import Bounds
 from collector.exchanges.registry import adapter
-from collector.processes.asking import Asking
+from collector.processes.asking import MAX_ASKED_IDS, Asking
 from collector.processes.batch import Batch
 from collector.processes.streams import Stream, Streams
 
 MARKETS = ("binance", "binance_usdm", "binance_coinm")
 
 
-def asked(market: str, data_type: str) -> tuple[str, list[Request]]:
-    """What the status of a gap of ids 2 to 4 becomes, and what is asked for."""
+def asked(market: str, data_type: str, *, missing: int = 3) -> tuple[str, list[Request]]:
+    """What the status of a gap of ids from 2 on becomes, and what is asked for."""
     source = adapter(market)
     assert source.rest is not None
     rule = source.id_rules[data_type]
     stream = Streams({}, Bounds(300.0, 30.0)).add(StreamKey(market, "X", data_type), "f", rule)
     judge(stream, 1)
-    assert judge(stream, 5) is Verdict.AHEAD
+    assert judge(stream, 2 + missing) is Verdict.AHEAD
     batch, asking = Batch(), Asking({"f": source.rest})
     asking.begin(batch)
     (finding,) = stream.memory.settle(10**9)
@@ -53,6 +53,14 @@ def test_aggregates_are_asked_for(market: str) -> None:
 def test_single_trades_are_asked_for_only_where_that_takes_no_key(market: str, expected: str) -> None:
     status, requests = asked(market, "trade")
     assert (status, len(requests)) == (expected, int(expected == "open"))
+
+
+def test_no_more_ids_are_asked_for_than_can_be_had() -> None:
+    status, (request,) = asked("binance", "trade", missing=MAX_ASKED_IDS)
+    assert status == "open"
+    assert isinstance(request, TradesRequest)
+    assert (request.first, request.last) == (2, MAX_ASKED_IDS + 1)
+    assert asked("binance", "trade", missing=MAX_ASKED_IDS + 1) == ("unrepairable", [])
 
 
 def test_a_feed_that_is_not_mended_asks_for_nothing() -> None:
