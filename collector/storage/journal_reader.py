@@ -96,6 +96,8 @@ class JournalReader:
         self._header: JournalHeader | None = None
         self._number = 0
         self._offset = 0
+        self._unfinished: tuple[int, int, int] | None = None
+        """File and offset of a record that was not whole when last looked at, and the file's time after that look."""
         self.torn_bytes = 0
         """Bytes of torn tails passed so far: what a killed ingest had begun to write."""
         self.may_grow = True
@@ -160,12 +162,27 @@ class JournalReader:
             if self._header is None:
                 return self._end_without_head() if final else None
             self._offset = max(self._offset, self._header.header_bytes)
+        written_ns = self._written_ns()
         parsed = self._parse()
         if parsed.records:
             return self._advance(parsed)
-        if parsed.damaged or final:
+        if parsed.damaged or final or self._is_overtaken(parsed, written_ns):
             return self._pass_damage(final=final)
         return None
+
+    def _is_overtaken(self, parsed: Parsed, written_ns: int) -> bool:
+        """Whether more was appended behind a record that is not whole, so that it never will be: its length is rotten.
+
+        Ingest writes a record in one go and then the next, and a write sets the file's time as it begins. So a record
+        that an earlier look found unfinished is overtaken once that time has changed, as of before this look.
+        """
+        if not parsed.wanted_bytes:
+            return False
+        known, self._unfinished = self._unfinished, (self._number, self._offset, self._written_ns())
+        return known is not None and known[:2] == self._unfinished[:2] and known[2] != written_ns
+
+    def _written_ns(self) -> int:
+        return os.fstat(self._fileno()).st_mtime_ns
 
     def _parse(self) -> Parsed:
         data = self._pread(self._offset, CHUNK_BYTES)

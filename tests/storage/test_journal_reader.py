@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.storage.journal import JournalWriter, journal_path
-from collector.storage.journal_format import FeedIdentity, Record, RecordKind, frames_of
+from collector.storage.journal_format import FeedIdentity, Record, RecordKind, encode_frames, frames_of
 from collector.storage.journal_reader import Damage, JournalReader, Position
 
 IDENTITY = FeedIdentity("f", "binance", ("BTCUSDT",), ("trade",))
@@ -90,6 +90,48 @@ def test_a_bad_record_in_the_middle_is_reported_and_passed(tmp_path: Path) -> No
         file.write(b"\xff\xff")
     assert scene.read() == [b"first", b"third"]
     assert [(d.offset, d.size_bytes) for d in scene.damage] == [(start, size)]
+
+
+@pytest.mark.parametrize("length", [10_000, 10 << 20, 128 << 20])
+def test_a_record_whose_length_rots_is_passed_once_more_is_appended_behind_it(tmp_path: Path, length: int) -> None:
+    scene = Scene(tmp_path)
+    writer = scene.writer()
+    writer.append_frames(1, 0, [b"first"])
+    start = writer.position
+    writer.append_frames(1, 0, [b"rotten"])
+    size = writer.position - start
+    writer.append_frames(1, 0, [b"third"])
+    path = journal_path(tmp_path, 1)
+    with path.open("r+b") as file:
+        file.seek(start + 8)
+        file.write(length.to_bytes(4, "little"))
+    os.utime(path, ns=(1, 1))
+    assert [scene.read(), scene.read()] == [[b"first"], []]
+    assert scene.damage == []
+    writer.append_frames(1, 0, [b"fourth"])
+    os.utime(path, ns=(2, 2))
+    assert scene.read() == [b"third", b"fourth"]
+    assert [(d.offset, d.size_bytes) for d in scene.damage] == [(start, size)]
+
+
+def test_a_record_that_is_still_being_appended_is_waited_for_whatever_it_holds(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    writer = scene.writer()
+    writer.append_frames(1, 0, [b"first"])
+    looks_like_one = b"".join(encode_frames(1, 0, [b"no record of ours"], ()))
+    frame = b"a" * 1_000 + looks_like_one + b"b" * 1_000
+    record = b"".join(encode_frames(1, 0, [frame], ()))
+    path = journal_path(tmp_path, 1)
+    begun_ns = path.stat().st_mtime_ns
+    for end in range(0, len(record), 100):
+        with path.open("r+b") as file:
+            file.seek(writer.position)
+            file.write(record[:end])
+        os.utime(path, ns=(begun_ns, begun_ns))  # as a single write leaves it, however long that takes
+        assert scene.read() == ([b"first"] if end == 0 else [])
+    writer.append_frames(1, 0, [frame])
+    assert scene.read() == [frame]
+    assert scene.damage == []
 
 
 def test_a_file_with_a_damaged_head_is_reported_and_the_next_is_read(tmp_path: Path) -> None:
