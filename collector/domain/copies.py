@@ -28,6 +28,9 @@ RECENT_DENSE_IDS: Final = 64
 RECENT_IDS_LIMIT: Final = 65_536
 """A stream never remembers more than half as many again."""
 
+CONFLICTS: Final = 64
+"""So many messages that came under another's id are remembered, so that redundant lines and repeats bring each once."""
+
 _SLACK: Final = 2
 """One in so many of the ids kept may be there too much before the oldest are forgotten, which is work for all."""
 
@@ -46,7 +49,7 @@ class Verdict(Enum):
     COPY = auto()
     """Same id, same content: merged and counted."""
     CONFLICT = auto()
-    """A known id with other content: stored and reported."""
+    """A known id with content that has not come under it: stored and reported."""
     RESET = auto()
     """The first message of a new series."""
     BACK = auto()
@@ -72,6 +75,8 @@ class Progress(msgspec.Struct, array_like=True):
     hearing: Hearing = msgspec.field(default_factory=Hearing)
     restarted_us: int = 0
     """When the series began, if another one came before."""
+    conflicts: tuple[tuple[int, int], ...] = ()
+    """Ids and digests of the newest messages that came under another's id."""
 
 
 class StreamMemory:
@@ -123,10 +128,12 @@ class StreamMemory:
         """
         verdict = self._rise(message_id, line) if self._rises else Verdict.NEW
         known = self._recent.get(message_id)
-        if known is not None and known & _DIGEST_MASK == digest:
-            return Verdict.COPY
-        if known is not None and not self._time_moved_on(exchange_us):
-            return Verdict.CONFLICT
+        if known is not None:
+            if known & _DIGEST_MASK == digest or (message_id, digest) in self.progress.conflicts:
+                return Verdict.COPY
+            if not self._time_moved_on(exchange_us):
+                self.progress.conflicts = (*self.progress.conflicts, (message_id, digest))[-CONFLICTS:]
+                return Verdict.CONFLICT
         if self._dense:
             verdict = self._place(message_id, first_id, exchange_us, received_us)
         if verdict is not Verdict.COPY:
@@ -176,8 +183,8 @@ class StreamMemory:
         return findings
 
     def remember(self, message_id: int, received_us: int, digest: int) -> None:
-        """Keep an id among the newest, without judging it."""
-        self._recent[message_id] = received_us // 1_000_000 << _DIGEST_BITS | digest
+        """Keep an id among the newest, without judging it; of messages that share one, the first."""
+        self._recent.setdefault(message_id, received_us // 1_000_000 << _DIGEST_BITS | digest)
         if len(self._recent) >= self._trim_at:
             self._trim(received_us)
 

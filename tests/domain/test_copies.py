@@ -2,19 +2,20 @@
 
 from itertools import pairwise
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.domain.copies import RECENT_IDS, Progress, StreamMemory, Verdict
+from collector.domain.copies import CONFLICTS, RECENT_IDS, Progress, StreamMemory, Verdict
 from collector.domain.gaps import SINGLE_ROWS
 from collector.domain.records import IdRule
 from collector.domain.sequence.holes import MAX_HOLES, REORDER_SECS
 
 
-def memory(*, dense: bool = True, window_secs: float = 0.0) -> StreamMemory:
-    return StreamMemory(
-        rule=IdRule.DENSE if dense else IdRule.RISING, window_secs=window_secs, progress=Progress(), recent={}
-    )
+def memory(*, dense: bool = True, window_secs: float = 0.0, progress: Progress | None = None) -> StreamMemory:
+    rule = IdRule.DENSE if dense else IdRule.RISING
+    return StreamMemory(rule=rule, window_secs=window_secs, progress=progress or Progress(), recent={})
 
 
 def tell(
@@ -34,6 +35,27 @@ def test_other_content_under_a_known_id_is_a_conflict() -> None:
     stream = memory()
     tell(stream, 5)
     assert tell(stream, 5, digest=2) is Verdict.CONFLICT
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_messages_that_share_an_id_are_each_new_once_whichever_line_brings_them(*, dense: bool) -> None:
+    stream = memory(dense=dense, window_secs=40.0)
+    told = [stream.judge(5, None, 0, 0, digest, line) for line in range(3) for digest in (1, 2, 3)]
+    assert told == [Verdict.NEW, Verdict.CONFLICT, Verdict.CONFLICT, *[Verdict.COPY] * 6]
+    progress = msgspec.msgpack.decode(msgspec.msgpack.encode(stream.progress), type=Progress)
+    again = memory(dense=dense, progress=progress)
+    for digest in (1, 2, 3):
+        again.remember(5, 0, digest)
+    assert [tell(again, 5, at=0, digest=digest) for digest in (1, 2, 3, 4)] == [*[Verdict.COPY] * 3, Verdict.CONFLICT]
+
+
+def test_of_messages_that_share_their_ids_only_the_newest_are_remembered() -> None:
+    stream = memory()
+    tell(stream, 5)
+    for digest in range(2, 1_000):
+        assert tell(stream, 5, digest=digest) is Verdict.CONFLICT
+    assert len(stream.progress.conflicts) == CONFLICTS
+    assert [tell(stream, 5, digest=digest) for digest in (1, 999)] == [Verdict.COPY] * 2
 
 
 def test_a_late_message_inside_a_hole_is_new_once() -> None:

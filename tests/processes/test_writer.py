@@ -94,6 +94,25 @@ def test_other_content_under_a_taken_id_is_stored_and_reported(world: World) -> 
     ]
 
 
+@pytest.mark.parametrize("sealed", [True, False])
+def test_messages_that_share_an_id_are_each_stored_once_also_after_a_restart(world: World, *, sealed: bool) -> None:
+    for frame in (trade, book):
+        two = [frame(1), frame(1).replace(b"[]", b'[["1","2"]]').replace(b"1.5", b"9.5")]
+        journal = world.journal()
+        journal.append_frames(world.now_ns, 0, two)
+        journal.append_frames(world.now_ns, 1, two)
+        if sealed:
+            world.run(stop_after_secs=8)
+        else:
+            world.run_for(world.secs + 8)
+        journal.append_frames(world.now_ns, 0, two)
+        journal.append_frames(world.now_ns, 1, two[::-1])
+        journal.close()
+        world.run(stop_after_secs=8)
+        assert sorted(payload for payload in world.payloads() if payload in two) == sorted(two)
+    assert len(world.payloads()) == 4
+
+
 def test_what_cannot_be_read_is_kept_whole_with_a_reason_and_one_gap_row_a_stretch(world: World) -> None:
     bad = [b"{", b"", b"\xff\xfe", b'{"stream":"xrpusdt@trade","data":{}}', b"\x00" * 5_000_000]
     journal = world.journal()
