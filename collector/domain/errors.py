@@ -10,6 +10,7 @@ CollectorError
 │   ├── StoreError          the archive's store did not take or confirm an object
 │   │   └── StoreRefusedError  … and will not until a person mends it: say so at once, try again slowly
 │   ├── CommitError         the open segment did not take a commit
+│   ├── UnreadableError     a sealed segment cannot be read at present: leave it alone for a while
 │   └── SegmentBusyError    a reader holds the open segment, so it cannot be sealed now
 └── SetAsideError           keep this message or file apart, count it, go on with the next
     ├── UndecodableError    a frame, or a message in it, that the adapter cannot read
@@ -73,6 +74,10 @@ class StoreRefusedError(StoreError):
 
 class CommitError(RetryError):
     """SQLite could not store a batch, and stored nothing of it: full disk, I/O error, a lock held too long."""
+
+
+class UnreadableError(RetryError):
+    """The system does not let a sealed segment be read: no descriptor left, no permission, a failing disk."""
 
 
 class SegmentBusyError(RetryError):

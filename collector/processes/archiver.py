@@ -5,9 +5,9 @@ and set go. While the store takes nothing, sets are made all the same, and each 
 
 The fate of its errors: a store that fails, in whatever way, or a disk that takes no files, is tried again for ever, and
 not waited for once the process shall stop (what is left waits on disk, and that is no failure), unless
-`archive.upload_on_stop`. What a store does not take that takes others waits alone. Data of a newer version stops it. Any
-other error is the segment's own: after three of them, or three deaths of the process while it made files from the
-segment, it is set aside, and the next goes on.
+`archive.upload_on_stop`. What a store does not take that takes others waits alone, and so does what cannot be read at
+present. Data of a newer version stops it. Any other error is the segment's own: after three of them, or three deaths of
+the process while it made files from the segment, it is set aside, and the next goes on.
 """
 
 import gc
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeVar
 
-from collector.domain.errors import RetryError, StopError, StoreError
+from collector.domain.errors import RetryError, StopError, StoreError, UnreadableError
 from collector.domain.store_state import StoreState
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.registry import adapter
@@ -87,7 +87,7 @@ class Archiver:
         self._uploads = Uploads(store, self._hands, self._watch, self._held, self._now, archive.concurrency)
         self._inquiry = Inquiry(store, self._hands, self._watch, self._uploads, self._now)
         self._stager = Stager(store, self._staging, adapter_of, self._ask, self._tick)
-        self._takeover = Takeover(self._staging, self._stager, self._uploads, context.log)
+        self._takeover = Takeover(self._staging, self._stager, self._uploads, self._pauses, context.log)
         self._set_aside = SetAside(
             store, data_dir, context.config.host_name, archive.compression_level, self._ask, context.log
         )
@@ -167,12 +167,20 @@ class Archiver:
             self._uploads.delivered.popleft()
             self._progress.trouble = None
         for folder in (self._staging / name for name in self._held.due() if name not in self._uploads.ids):
-            if folder.exists() and folder.name not in self._damaged:
-                self._uploads.add(folder, ask_first=True)
+            self._take_up_again(folder)
         failed = list(self._uploads.failed)
         self._uploads.failed.clear()
         for folder, reason in failed:
             self._take_out_failed(folder, reason)
+
+    def _take_up_again(self, folder: Path) -> None:
+        """Its pause is over; a segment without a set comes to its turn by itself."""
+        if folder.exists():
+            if folder.name not in self._damaged:
+                self._uploads.add(folder, ask_first=True)
+        elif not (self._segments / f"{folder.name}.db").exists():
+            # Somebody took it away.
+            self._held.release(folder.name)
 
     def _remove(self, folder: Path, summary: SetSummary) -> None:
         """The store has confirmed all of it."""
@@ -227,6 +235,8 @@ class Archiver:
         except StoreError as error:
             if self._state.is_there:
                 self._held.hold(path.stem, str(error))
+        except UnreadableError as error:
+            self._held.hold(path.stem, str(error))
         except RetryError as error:
             self._hold("disk", str(error))
         except Exception as error:  # noqa: BLE001 -- logged with its trace

@@ -1,11 +1,12 @@
 """What cannot be archived goes to `quarantine/`, once the gap ledger in the archive says what is missing."""
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
-from collector.domain.errors import RetryError
+from collector.domain.errors import DamagedError, RetryError
 from collector.exchanges.adapter import Adapter
 from collector.processes.delivery import deliver
 from collector.processes.stager import MAX_ATTEMPTS, Ask
@@ -15,11 +16,13 @@ from collector.storage.manifest import Manifest
 from collector.storage.manifests import find_whole, received_until
 from collector.storage.objects import ObjectStore
 from collector.storage.remains import Surroundings, open_remains
+from collector.storage.sealed import read_through
 from collector.storage.staged import make_set, remove_set, uploads_of
 
 
 class SetAside:
-    """Raises StoreError while the store takes nothing, RetryError for a disk that does not; both leave all in its place.
+    """Raises StoreError while the store takes nothing, RetryError for a disk that does not, UnreadableError for a file
+    that cannot be read at present; all leave it in its place.
 
     What goes aside is first told in the archive, unless that has failed as often as to archive it: then health and the
     hole in the chain of manifests say it.
@@ -39,6 +42,8 @@ class SetAside:
 
     def segment(self, path: Path) -> None:
         """Put a segment aside. Nothing is said where the store holds it whole, or already what stands in its place."""
+        with suppress(DamagedError):
+            read_through(path)
         in_ledger = Attempts(path).count() < 2 * MAX_ATTEMPTS
         if in_ledger and self._ask(partial(find_whole, self._store, path.stem)) is None:
             self._put_remains(path)

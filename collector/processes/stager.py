@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
-from collector.domain.errors import ConfigError, DamagedError, RetryError
+from collector.domain.errors import ConfigError, DamagedError, RetryError, UnreadableError
 from collector.domain.names import manifest_key
 from collector.exchanges.adapter import Adapter
 from collector.storage.attempts import Attempts
@@ -29,7 +29,9 @@ class Ask(Protocol):
 
 
 class Stager:
-    """Makes sets. Raises RetryError for a disk that takes none, and SetAsideError or StopError for the segment itself."""
+    """Makes sets. Raises RetryError for a disk that takes none, UnreadableError for a segment that it does not give, and
+    SetAsideError or StopError for the segment itself.
+    """
 
     def __init__(
         self,
@@ -61,13 +63,16 @@ class Stager:
         """
         attempts = Attempts(path)
         before = attempts.count()
-        with open_sealed(path) as segment:
-            try:
+        try:
+            with open_sealed(path) as segment:
                 attempts.note(before + 1)
                 manifest = self._staged(path.stem, segment)
-            except (OSError, RetryError) as error:
-                attempts.note(before)
-                raise RetryError(f"{path.stem} cannot be staged: {error}") from error
+        except UnreadableError:
+            attempts.note(before)
+            raise
+        except (OSError, RetryError) as error:
+            attempts.note(before)
+            raise RetryError(f"{path.stem} cannot be staged: {error}") from error
         attempts.note(0)
         return summary_of(manifest)
 

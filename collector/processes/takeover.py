@@ -5,7 +5,8 @@ from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
-from collector.domain.errors import DamagedError, RetryError
+from collector.domain.errors import DamagedError, RetryError, UnreadableError
+from collector.processes.archive_delays import Pauses
 from collector.processes.stager import MAX_ATTEMPTS, Stager
 from collector.processes.uploads import Uploads
 from collector.storage.attempts import Attempts
@@ -16,16 +17,22 @@ from collector.storage.staged import remove_set
 class Takeover:
     """Knows which sets were found unlike their segments. Raises RetryError for a disk that takes no files."""
 
-    def __init__(self, staging: Path, stager: Stager, uploads: Uploads, log: FilteringBoundLogger) -> None:
+    def __init__(
+        self, staging: Path, stager: Stager, uploads: Uploads, pauses: Pauses, log: FilteringBoundLogger
+    ) -> None:
         self._staging = staging
         self._stager = stager
         self._uploads = uploads
+        self._pauses = pauses
         self._log = log
         self._unlike: Counter[str] = Counter()
 
     def may_replace(self, path: Path) -> bool:
-        """Not a segment that is to be set aside, which takes a store, nor one whose files are not like it."""
-        return Attempts(path).count() < MAX_ATTEMPTS and self._unlike[path.stem] <= 1
+        """Not a segment that is to be set aside, which takes a store, nor one whose files are not like it, nor for a
+        while one that could not be read.
+        """
+        is_sound = Attempts(path).count() < MAX_ATTEMPTS and self._unlike[path.stem] <= 1
+        return is_sound and self._pauses.is_over(_pause_of(path.stem))
 
     def replace(self, path: Path) -> None:
         """Let the set take its segment's place. One that may not is made once more, and then stays beside the segment."""
@@ -38,6 +45,10 @@ class Takeover:
             if self._unlike[path.stem] == 1:
                 self._discard(folder)
             return
+        except UnreadableError as error:
+            self._log.warning("segment_not_replaced", segment=path.stem, error=str(error))
+            self._pauses.begin(_pause_of(path.stem))
+            return
         except RetryError:
             self._discard(folder)
             raise
@@ -48,7 +59,13 @@ class Takeover:
     def forget(self, segment_id: str) -> None:
         """It is archived."""
         del self._unlike[segment_id]
+        self._pauses.forget(_pause_of(segment_id))
 
     def _discard(self, folder: Path) -> None:
         self._uploads.drop(folder.name)
         remove_set(folder)
+
+
+def _pause_of(segment_id: str) -> str:
+    """It may not be replaced, but what else is done with it does not wait."""
+    return f"replace {segment_id}"

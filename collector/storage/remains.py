@@ -17,8 +17,8 @@ from collector.domain.errors import DamagedError
 from collector.domain.gaps import event_gap
 from collector.domain.names import is_path_name, is_segment_id, parse_segment_id, time_us
 from collector.domain.records import GAP, GAP_KINDS, ROW_TYPES, UNDECODED, UNKNOWN, Gap, StreamKey
-from collector.storage.sealed import GAPS, SealedSegment
-from collector.storage.segments import INSERT_GAP, SCHEMA, SCHEMA_VERSION
+from collector.storage.sealed import GAPS, SealedSegment, sealed_database
+from collector.storage.segments import INSERT_GAP, SCHEMA, SCHEMA_VERSION, damage_of
 from collector.storage.staged import is_sound, read_manifest, uploads_of
 
 _LATEST_US: Final = 4_102_444_800_000_000  # the year 2100: a greater time is damage
@@ -42,6 +42,7 @@ def open_remains(path: Path, known: Surroundings) -> Iterator[SealedSegment]:
     """Open, in place of the segment or set at `path`, one without messages: its gaps, and a `damaged` one a stream.
 
     Gaps are those that can be read. Every stream it still lists gets a row; where there is none, an unknown one does.
+    Raises UnreadableError where what is left cannot be told at present.
     """
     found = _read_set(path) if path.is_dir() else _read(path)
     meta = _meta(found.meta, path, known)
@@ -74,12 +75,12 @@ class _Found(NamedTuple):
 
 
 def _read(path: Path) -> _Found:
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as db:
+    with sealed_database(path) as db:
         db.text_factory = lambda text: text.decode(errors="replace")
-        meta = {key: value for key, value in _rows(db, "SELECT key, value FROM meta") if isinstance(value, str)}
-        streams = _rows(db, "SELECT exchange, symbol, data_type FROM streams ORDER BY stream_id")
+        meta = {key: value for key, value in _rows(db, path, "SELECT key, value FROM meta") if isinstance(value, str)}
+        streams = _rows(db, path, "SELECT exchange, symbol, data_type FROM streams ORDER BY stream_id")
         keys = [StreamKey(*row) for row in streams if _are_names(row) and row[2] in _DATA_TYPES]
-        gaps = [(exchange, symbol, *gap) for exchange, symbol, _, *gap in _rows(db, GAPS)]
+        gaps = [(exchange, symbol, *gap) for exchange, symbol, _, *gap in _rows(db, path, GAPS)]
         return _Found(meta, keys, [gap for gap in gaps if _is_gap(gap)])
 
 
@@ -101,10 +102,10 @@ def _read_set(folder: Path) -> _Found:
     return _Found(meta, [key for key in dict.fromkeys(keys) if key.data_type != GAP], gaps)
 
 
-def _rows(db: sqlite3.Connection, query: str) -> list[tuple[Any, ...]]:
-    """The rows up to where they can no longer be read."""
+def _rows(db: sqlite3.Connection, path: Path, query: str) -> list[tuple[Any, ...]]:
+    """The rows up to where they are damaged."""
     rows: list[tuple[Any, ...]] = []
-    with suppress(sqlite3.Error):
+    with suppress(DamagedError), damage_of(path):
         rows.extend(db.execute(query))
     return rows
 

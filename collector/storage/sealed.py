@@ -4,15 +4,16 @@ Nobody writes a sealed segment, so it is opened `immutable`: without that a kill
 """
 
 import sqlite3
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from collector.domain.errors import DamagedError, NewerDataError
+from collector.domain.errors import DamagedError, NewerDataError, UnreadableError
 from collector.domain.records import Gap, StreamKey
 from collector.storage.durable import sync
-from collector.storage.segments import SCHEMA_VERSION
+from collector.storage.segments import SCHEMA_VERSION, damage_of
 
 _MESSAGES: Final = (
     "SELECT stream_id, series, id, row, received_us, exchange_us, line, payload FROM messages ORDER BY row"
@@ -41,7 +42,7 @@ class SealedStream(NamedTuple):
 
 
 class SealedSegment:
-    """One sealed segment, open for reading. Every method raises DamagedError for a file that is no whole segment."""
+    """One sealed segment, open for reading. Every method raises as `open_sealed`."""
 
     def __init__(self, db: sqlite3.Connection, name: str) -> None:
         self._db = db
@@ -83,17 +84,34 @@ class SealedSegment:
 def open_sealed(path: Path) -> Iterator[SealedSegment]:
     """Open a sealed segment.
 
-    Raises NewerDataError for one written by a newer version, DamagedError for one that cannot be read; both also
-    while it is being read.
+    Raises NewerDataError for one written by a newer version, DamagedError for one that is not what was written,
+    UnreadableError for one that cannot be read at present; all of them also while it is being read.
     """
+    with sealed_database(path) as db:
+        segment = SealedSegment(db, path.name)
+        if segment.meta.segment_id != path.stem:
+            raise DamagedError(f"{path.name} says that it is segment {segment.meta.segment_id}")
+        yield segment
+
+
+@contextmanager
+def sealed_database(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open the file alone, whatever is in it. Raises DamagedError, UnreadableError; both also while it is being read."""
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as db:
-            segment = SealedSegment(db, path.name)
-            if segment.meta.segment_id != path.stem:
-                raise DamagedError(f"{path.name} says that it is segment {segment.meta.segment_id}")
-            yield segment
-    except sqlite3.DatabaseError as error:
-        raise DamagedError(f"{path.name} cannot be read: {error}") from error
+        with (
+            damage_of(path),
+            closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as db,
+        ):
+            yield db
+    except (sqlite3.Error, MemoryError) as error:
+        raise UnreadableError(f"{path.name} cannot be read at present: {str(error) or type(error).__name__}") from error
+
+
+def read_through(path: Path) -> None:
+    """Read every row of a segment, and make nothing of it. Raises as `open_sealed`."""
+    with open_sealed(path) as segment:
+        deque(segment.messages(), 0)
+        deque(segment.gaps(), 0)
 
 
 def remove_segment(path: Path) -> None:
@@ -127,5 +145,5 @@ def _read_meta(texts: dict[str, str], name: str) -> SegmentMeta:
             compression_level=int(texts["compression_level"]),
             collector_version=texts["collector_version"],
         )
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, TypeError) as error:
         raise DamagedError(f"{name} lacks or garbles what its meta table should say: {error}") from error

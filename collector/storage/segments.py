@@ -52,8 +52,14 @@ PROGRESS_STEPS: Final = 100_000
 
 _READ_AHEAD_BYTES: Final = 1 << 20
 _PRIMARY_CODE = 0xFF
-_DAMAGE_CODES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_ERROR}
-"""SQLITE_ERROR is, for our fixed statements, a table that is not there."""
+_DAMAGE_CODES = {
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_FORMAT,
+    sqlite3.SQLITE_ERROR,
+    sqlite3.SQLITE_TOOBIG,
+}
+"""SQLITE_ERROR is, for our fixed statements, a table that is not there; too big is a length that was never written."""
 
 _LIVE_MESSAGES = (
     f"SELECT stream_id, series, id, received_us, payload FROM messages WHERE line != {BACKFILLED_LINE} ORDER BY row"  # noqa: S608 -- our number
@@ -223,8 +229,10 @@ def damage_of(path: Path) -> Iterator[None]:
     """Turn SQLite's word that a file is no sound database into DamagedError; trouble that may pass stays what it is."""
     try:
         yield
-    except sqlite3.Error as error:
-        if error.sqlite_errorcode & _PRIMARY_CODE in _DAMAGE_CODES:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        # Text that is no UTF-8 is found by Python, which gives no code.
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        if code & _PRIMARY_CODE in _DAMAGE_CODES:
             raise DamagedError(f"{path}: {error}") from error
         raise
 

@@ -101,6 +101,13 @@ def make_segment(
     return path
 
 
+def failed_read() -> sqlite3.OperationalError:
+    """What SQLite says of a disk that does not give what it holds."""
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+    return error
+
+
 class ToyTyping:
     """Types what the toy exchange says; a payload that is no JSON object with the right keys is untyped."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from collector.domain.errors import UnreadableError
 from collector.domain.gaps import event_gap
 from collector.domain.names import gap_id
 from collector.domain.records import UNKNOWN, Gap, StreamKey
@@ -152,3 +153,10 @@ def test_the_same_file_leaves_the_same_remains_and_stays_as_it_is(tmp_path: Path
     assert remains(path) == remains(path)
     assert path.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == [path.name]
+
+
+def test_what_cannot_be_read_at_present_leaves_no_remains(tmp_path: Path) -> None:
+    path = sealed(tmp_path)
+    path.rename(tmp_path / "aside")
+    with pytest.raises(UnreadableError), open_remains(path, KNOWN):
+        pass

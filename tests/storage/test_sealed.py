@@ -1,18 +1,21 @@
+import os
+import resource
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from collector.domain.errors import DamagedError, NewerDataError
+from collector.domain.errors import DamagedError, NewerDataError, UnreadableError
 from collector.domain.records import Gap
-from collector.storage.sealed import open_sealed
+from collector.storage.sealed import open_sealed, read_through
 from tests.storage.segment_files import (
     NOON_US,
     PREVIOUS_ID,
     SEGMENT_ID,
     TRADES,
     UNKNOWN,
+    failed_read,
     make_gap,
     make_segment,
     message,
@@ -84,6 +87,42 @@ def test_damage_found_while_reading_is_damage(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(DamagedError), open_sealed(path) as segment:
         list(segment.messages())
+
+
+def test_text_that_rotted_is_damage(tmp_path: Path) -> None:
+    path = make_segment(tmp_path, [TRADES], [], gaps=[("toy", "BTC/USD", make_gap())])
+    path.write_bytes(path.read_bytes().replace(b"disconnect", b"\xff" * 10))
+    with pytest.raises(DamagedError, match="UTF-8"), open_sealed(path) as segment:
+        list(segment.gaps())
+
+
+def test_a_file_that_the_system_does_not_give_is_not_damaged(tmp_path: Path) -> None:
+    path = make_segment(tmp_path, [TRADES], [message(0, 1, trade(1))])
+    aside = path.rename(tmp_path / "aside")
+    with pytest.raises(UnreadableError, match=f"{SEGMENT_ID}.*unable to open"), open_sealed(path):
+        pass
+    path.mkdir()
+    with pytest.raises(UnreadableError, match="disk I/O error"), open_sealed(path):
+        pass
+    path.rmdir()
+    aside.rename(path)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, limits[1]))
+    try:
+        with pytest.raises(UnreadableError, match="unable to open"), open_sealed(path):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    read_through(path)
+
+
+@pytest.mark.parametrize("error", [failed_read(), MemoryError()], ids=["failed read", "no memory"])
+def test_trouble_that_may_pass_while_reading_is_not_damage(tmp_path: Path, error: Exception) -> None:
+    path = make_segment(tmp_path, [TRADES], [message(0, 1, trade(1))])
+    with pytest.raises(UnreadableError, match=f"{SEGMENT_ID}.*(disk I/O|MemoryError)"), open_sealed(path):
+        raise error
 
 
 def test_a_file_under_another_segments_name_is_damaged(tmp_path: Path) -> None:

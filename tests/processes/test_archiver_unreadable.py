@@ -1,0 +1,141 @@
+"""Segments that the system does not give for a while: they wait alone, and nothing is said to be damaged."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collector.processes import stager
+from collector.storage.attempts import Attempts
+from collector.storage.sealed import SealedSegment
+from collector.storage.staged import require_equal
+from tests.processes.archive_world import IDS, World, manifest_ids
+from tests.processes.test_archiver_outage import assert_complete, expected, no_route, seal_all
+from tests.storage.segment_files import failed_read
+
+
+class Withheld:
+    """A segment in whose place something stands that cannot be read."""
+
+    def __init__(self, world: World, number: int) -> None:
+        self.path = world.segments / f"{IDS[number]}.db"
+        self._aside = world.config.data_dir / "aside"
+        self.path.rename(self._aside)
+        self.path.mkdir()
+
+    def give_back(self) -> None:
+        if self._aside.exists():
+            self.path.rmdir()
+            self._aside.rename(self.path)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return seal_all(World(tmp_path / "host"))
+
+
+def assert_nothing_was_blamed(world: World) -> None:
+    assert (world.heard("segment_failed"), world.heard("segment_quarantined")) == ([], [])
+    assert not world.quarantine.exists()
+
+
+def test_a_segment_that_cannot_be_read_waits_alone_until_it_can(tmp_path: Path, world: World) -> None:
+    withheld = Withheld(world, 1)
+    archived_before: list[str] = []
+
+    def mend() -> None:
+        if world.secs > 600:
+            archived_before.extend(manifest_ids(world.tree()) if withheld.path.is_dir() else ())
+            withheld.give_back()
+
+    world.on_wait = mend
+    world.stop_when = lambda: world.waiting() == []
+    world.run()
+    assert archived_before == [IDS[0], *IDS[2:]]
+    (line,) = world.heard("archiving_held_up")
+    assert IDS[1] in line["error"]
+    assert line["error"] in {report["last_error"] for report in world.reports}
+    assert world.reports[-1]["last_error"] is None
+    assert_nothing_was_blamed(world)
+    assert_complete(world, expected(tmp_path / "whole"))
+
+
+def test_a_segment_that_cannot_be_read_at_a_stop_stays(tmp_path: Path, world: World) -> None:
+    withheld = Withheld(world, 1)
+    world.run()
+    assert world.left() == [withheld.path.name]
+    assert [entry["segments"] for entry in world.heard("segments_left_waiting")] == [1]
+    assert_nothing_was_blamed(world)
+    withheld.give_back()
+    world.run()
+    assert_complete(world, expected(tmp_path / "whole"))
+
+
+def test_a_read_that_fails_half_way_is_no_attempt(
+    tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, failures = SealedSegment.messages, iter(range(9))
+
+    def messages(segment: SealedSegment) -> Iterator[Any]:
+        rows = real(segment)
+        if segment.meta.segment_id == IDS[1] and next(failures, None) is not None:
+            yield next(rows)
+            assert Attempts(world.segments / f"{IDS[1]}.db").count() == 1, "it may kill the process"
+            raise failed_read()
+        yield from rows
+
+    monkeypatch.setattr(SealedSegment, "messages", messages)
+    world.stop_when = lambda: world.waiting() == []
+    world.run()
+    assert next(failures, None) is None
+    assert_nothing_was_blamed(world)
+    assert_complete(world, expected(tmp_path / "whole"))
+
+
+def test_what_is_to_be_set_aside_must_be_readable_or_damaged(world: World) -> None:
+    withheld = Withheld(world, 1)
+    Attempts(withheld.path).note(3)
+    world.run()
+    assert world.left() == [f"{IDS[1]}.3.tries", withheld.path.name]
+    assert manifest_ids(world.tree()) == [IDS[0], *IDS[2:]], "nobody was told that it is damaged"
+    assert_nothing_was_blamed(world)
+    withheld.give_back()
+    world.run()
+    assert [path.name for path in world.quarantine.iterdir()] == [withheld.path.name]
+
+
+def test_a_set_stays_while_its_segment_cannot_be_compared_with_it(
+    tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, failures = require_equal, iter(range(3))
+
+    def compare(*given: Any) -> None:
+        if next(failures, None) is not None:
+            raise failed_read()
+        real(*given)
+
+    monkeypatch.setattr(stager, "require_equal", compare)
+    world.store.before = no_route
+    world.stop_when = lambda: world.left() == []
+    world.run()
+    assert len(world.heard("segment_not_replaced")) == 3
+    assert sorted(entry["segment"] for entry in world.heard("segment_replaced")) == IDS
+    world.store.before = lambda _call, _key: None
+    world.run()
+    assert_nothing_was_blamed(world)
+    assert_complete(world, expected(tmp_path / "whole"))
+
+
+def test_a_segment_that_somebody_takes_away_is_waited_for_no_more(world: World) -> None:
+    withheld = Withheld(world, 1)
+
+    def take_away() -> None:
+        if world.secs > 100 and withheld.path.exists():
+            withheld.path.rmdir()
+
+    world.on_wait = take_away
+    world.stop_when = lambda: world.waiting() == [] and world.secs > 600
+    world.run()
+    assert (world.reports[-1]["last_error"], world.reports[-1]["backlog_segments"]) == (None, 0)
+    assert_nothing_was_blamed(world)
