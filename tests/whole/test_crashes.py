@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable
 
 from collector.supervision.semaphores import existing
@@ -23,6 +24,42 @@ def test_a_child_that_stands_still_is_killed_and_started_again(
     assert recorded.stop() == 0
     source.stop()
     assert sorted(archived(recorded)) == sorted(data_frames(source))
+
+
+def launched_oddly() -> None:
+    """Between fork and exec: leave what careless launchers leave."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+
+
+def test_neither_an_odd_launcher_nor_a_pause_of_the_whole_tree_costs_a_child(
+    exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    hang_timeout_secs = 8
+    source = exchange("--rate", "200", "--seed", "3")
+    recorded = recorder(source.ws_url, supervisor={"hang_timeout_secs": hang_timeout_secs})
+    recorded.start(start_new_session=True, preexec_fn=launched_oddly)
+    recorded.wait_for_messages(100)
+
+    killed = recorded.pid_of("writer")
+    os.kill(killed, signal.SIGKILL)
+    wait_for(lambda: recorded.alive() and recorded.pid_of("writer") != killed)
+    assert [line["exit_code"] for line in recorded.logged("process_died")] == [-signal.SIGKILL]
+
+    roles = ["ingest:binance", "writer", "archiver"]
+    pids = [recorded.pid_of(role) for role in roles]
+    before = recorded.messages()
+    try:
+        os.killpg(recorded.process.pid, signal.SIGSTOP)
+        paused_at = time.monotonic()
+        wait_for(lambda: time.monotonic() - paused_at > hang_timeout_secs + 1)
+    finally:
+        recorded.process.send_signal(signal.SIGCONT)  # it looks before anybody could report
+        os.killpg(recorded.process.pid, signal.SIGCONT)
+    recorded.wait_for_messages(before + 400)
+    assert recorded.logged("process_hung") == []
+    assert [recorded.pid_of(role) for role in roles] == pids
+    assert recorded.stop(signal.SIGTERM) == 0
 
 
 def kill_newest(recorder: Recorder, role: str) -> None:
