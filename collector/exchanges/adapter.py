@@ -102,6 +102,12 @@ class Adapter(Protocol):
         """
         ...
 
+    def shares(self, subscription: Subscription) -> list[tuple[StreamKey, ...]]:
+        """Whose streams each connection of `plan` carries; for what another version subscribed, too: nothing is checked,
+        and data types that only that one knows have no streams.
+        """
+        ...
+
     def elsewhere(self, keys: Sequence[StreamKey], ws_url: str) -> list[ConnectionPlan]:
         """Where streams may be had that were acknowledged as planned and never came; empty where there is no such place."""
         ...
@@ -115,7 +121,9 @@ class Adapter(Protocol):
         ...
 
     def decoder(self, subscription: Subscription) -> Decode:
-        """Build a function that reads a text frame into envelopes; streams outside `subscription` are undecodable."""
+        """Build a function that reads a text frame into envelopes; streams outside `subscription` are undecodable, and so
+        are those of data types that only another version knows: their frames are kept for it to read.
+        """
         ...
 
     def rows(self, data_type: str, payloads: Sequence[bytes]) -> list[TypedRow | None]:

@@ -66,10 +66,15 @@ class CombinedStreams:
     def plan(self, subscription: Subscription, ws_url: str) -> list[ConnectionPlan]:
         """Streams stand in the order of the paths, then of the symbols, then of the data types."""
         self._check(subscription)
-        keys = self._keys(subscription)
         base = ws_url.rstrip("/") or self.ws_url
+        shares = self.shares(subscription)
+        return [self._connection(base + self.channels[keys[0].data_type].path, keys) for keys in shares]
+
+    def shares(self, subscription: Subscription) -> list[tuple[StreamKey, ...]]:
+        """See `plan`; data types that are no channels have no streams."""
+        keys = self._keys(subscription)
         return [
-            self._connection(base + path, part)
+            tuple(part)
             for path in dict.fromkeys(channel.path for channel in self.channels.values())
             for part in self._parts([key for key in keys if self.channels[key.data_type].path == path])
         ]
@@ -129,11 +134,12 @@ class CombinedStreams:
             raise ConfigError(problems)
 
     def _keys(self, subscription: Subscription) -> dict[StreamKey, None]:
-        """Each stream once, in order."""
+        """Each stream once, in order. A data type that only another version knows has none."""
         return dict.fromkeys(
             StreamKey(self.exchange, symbol, data_type)
             for symbol in subscription.symbols
             for data_type in subscription.data_types
+            if data_type in self.channels
         )
 
     def _stream_name(self, key: StreamKey) -> str:
@@ -145,7 +151,7 @@ class CombinedStreams:
         bounds = [len(keys) * part // count for part in range(count + 1)] if count else []
         return [keys[start:end] for start, end in pairwise(bounds)]
 
-    def _connection(self, base: str, keys: list[StreamKey]) -> ConnectionPlan:
+    def _connection(self, base: str, keys: Sequence[StreamKey]) -> ConnectionPlan:
         names = [self._stream_name(key) for key in keys]
         first, rest = names[:_NAMES_IN_URL], names[_NAMES_IN_URL:]
         url = f"{base}/stream?streams={'/'.join(quote(name, safe='@') for name in first)}"

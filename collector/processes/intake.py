@@ -190,9 +190,7 @@ class Intake:
         known = self._decoders.get(identity)
         if known is None:
             adapter = self._adapter_of(identity.exchange)
-            # A data type that only another version knows leaves its frames undecoded, for that version to read.
-            data_types = tuple(name for name in identity.data_types if name in adapter.id_rules)
-            known = adapter.decoder(Subscription(identity.symbols, data_types)), adapter
+            known = adapter.decoder(Subscription(identity.symbols, identity.data_types)), adapter
             self._decoders[identity] = known
         return known
 

@@ -47,6 +47,6 @@ class Plans:
         known = self._known.get(identity)
         if known is None:
             subscription = Subscription(identity.symbols, identity.data_types)
-            known = [plan.keys for plan in self._adapter_of(identity.exchange).plan(subscription, "")]
+            known = self._adapter_of(identity.exchange).shares(subscription)
             self._known[identity] = known
         return known

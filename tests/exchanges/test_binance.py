@@ -59,6 +59,15 @@ def test_another_server_gets_the_same_path(ws_url: str) -> None:
     assert plan.url == f"{ws_url.rstrip('/')}/stream?streams=btcusdt@trade"
 
 
+def test_what_another_version_subscribed_is_shared_out_without_a_word() -> None:
+    subscription = Subscription(("btcusdt", "BTCUSDT"), ("kline", "trade"))
+    assert adapter.shares(subscription) == [
+        (StreamKey("binance", "btcusdt", "trade"), StreamKey("binance", "BTCUSDT", "trade"))
+    ]
+    known = Subscription(symbols(600), ("trade", "book_delta"))
+    assert adapter.shares(known) == [plan.keys for plan in adapter.plan(known, "")]
+
+
 def test_times_stay_in_milliseconds() -> None:
     (plan,) = adapter.plan(Subscription(("BTCUSDT",), ALL_TYPES), "")
     assert "timeUnit" not in plan.url

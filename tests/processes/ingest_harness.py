@@ -65,6 +65,9 @@ class PlainAdapter:
         keys = tuple(StreamKey("plain", symbol, "trade") for symbol in subscription.symbols)
         return [ConnectionPlan(url, self._messages, keys) for url in self._urls or [ws_url]]
 
+    def shares(self, subscription: Subscription) -> list[tuple[StreamKey, ...]]:
+        return [plan.keys for plan in self.plan(subscription, "")]
+
     def elsewhere(self, keys: Sequence[StreamKey], ws_url: str) -> list[ConnectionPlan]:
         return [ConnectionPlan(url, self._messages, tuple(keys)) for url in self._other_urls]
 

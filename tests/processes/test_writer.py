@@ -479,6 +479,21 @@ def test_lag_is_reported_while_it_lasts(world: World) -> None:
     assert world.numbers["journals"] == [{"feed": "f", "lag_bytes": 0, "lag_secs": 0.0, "unread_files": 0, "files": 1}]
 
 
+def test_what_another_version_subscribed_is_read_as_far_as_it_is_known(world: World) -> None:
+    kline = b'{"stream":"btcusdt@kline_1m","data":{"e":"kline"}}'
+    small = trade(3).replace(b"BTCUSDT", b"btcusdt")
+    for symbols, data_types in ((SYMBOLS, ("kline", "trade")), (("btcusdt", *SYMBOLS), ("trade",))):
+        journal = world.journal(symbols=symbols, data_types=data_types)
+        journal.append_event(RecordKind.CONNECT, START_NS, 0, connection(1))
+        journal.append_frames(START_NS, 0, [trade(len(symbols)), kline, small])
+        journal.close()
+    world.gone = True
+    world.run()
+    assert world.payloads() == [trade(2), kline, small, trade(3), kline, small]
+    undecoded = "SELECT payload FROM messages JOIN reasons USING (row) ORDER BY row"
+    assert world.query(undecoded) == [(kline,), (small,), (kline,), (small,)]
+
+
 def test_received_is_every_message_out_of_the_journal_copies_and_unreadable_frames_too(world: World) -> None:
     journal = world.journal()
     journal.append_frames(START_NS, 0, [trade(1), trade(2), trade(2), b"neither this nor that"])
