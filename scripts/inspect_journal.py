@@ -41,6 +41,10 @@ EXAMPLES = """examples:
 """
 
 
+PIECE_BYTES = 1 << 20
+"""So much of a file is taken apart at once, or one record: what is made of it takes twice its room again."""
+
+
 class Inspection:
     """One file: its head, its records, and the stretches that are not what was written."""
 
@@ -58,16 +62,20 @@ class Inspection:
 
     def records(self) -> Iterator[Record]:
         """Every sound record, in order; what lies between them is counted as damage, what lies behind as torn."""
-        offset = self.header.header_bytes if self.header else len(self._data)
+        offset, wanted = self.header.header_bytes if self.header else len(self._data), 0
         while True:
-            parsed = parse_records(self._data[offset:], offset)
+            piece = self._data[offset : offset + max(PIECE_BYTES, wanted)]
+            parsed = parse_records(piece, offset)
             yield from parsed.records
-            found = find_record(self._data, parsed.end + 1)
+            offset, wanted = parsed.end, parsed.wanted_bytes
+            if parsed.records or len(piece) < wanted <= len(self._data) - offset:
+                continue
+            found = find_record(self._data, offset + 1)
             if found is None:
-                self.torn_bytes = len(self._data) - parsed.end
+                self.torn_bytes = len(self._data) - offset
                 return
-            self.damaged_bytes += found - parsed.end
-            offset = found
+            self.damaged_bytes += found - offset
+            offset, wanted = found, 0
 
     def summary(self) -> dict[str, Any]:
         """What a person asks first; JSON-able."""

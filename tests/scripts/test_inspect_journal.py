@@ -4,6 +4,7 @@ import importlib
 import json
 import subprocess
 import sys
+import tracemalloc
 import weakref
 from pathlib import Path
 
@@ -86,6 +87,33 @@ def test_two_files_are_never_in_memory_at_once(
     assert tool.main() == 0
     assert others == [0, 0, 0]
     assert capsys.readouterr().out.count(each) == 3
+
+
+def test_a_file_takes_little_more_memory_than_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(TOOL.parent)
+    tool = importlib.import_module("inspect_journal")
+    identity = FeedIdentity("binance", "binance", ("BTCUSDT",), ("trade",))
+    writer = JournalWriter(tmp_path, identity, 1, 1 << 30, lambda: NOON_NS)
+    for _ in range(1_000):
+        writer.append_frames(NOON_NS, 0, [b"x" * 10_000] * 2)
+    rotten = writer.position
+    writer.append_frames(NOON_NS, 0, [b"rotten"])
+    damaged_bytes = writer.position - rotten
+    writer.append_frames(NOON_NS, 0, [b"longer than a piece" * 100_000])
+    path = journal_path(tmp_path, 1)
+    with path.open("r+b") as file:
+        file.seek(rotten + 8)
+        file.write((1 << 20).to_bytes(4, "little"))
+        file.seek(0, 2)
+        file.write(b"\xd3JRC")
+    tracemalloc.start()
+    try:
+        summary = tool.Inspection(path).summary()
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (summary["frames"], summary["damaged_bytes"], summary["torn_bytes"]) == (2_001, damaged_bytes, 4)
+    assert peak_bytes < 1.5 * path.stat().st_size
 
 
 def test_nothing_to_read_is_one_line(tmp_path: Path) -> None:
