@@ -83,7 +83,7 @@ class StreamMemory:
     """What one stream remembers. `judge` is its only rule; it depends on nothing but what it was told before.
 
     Besides its newest ids it remembers those of the last `window_secs`: with redundant lines, one may lag behind the
-    other for as long as a silent one is left open.
+    other for as long as a silent one is left open. For so long it also knows those of the series that ended last.
     """
 
     def __init__(self, *, rule: IdRule, window_secs: float, progress: Progress, recent: dict[int, int]) -> None:
@@ -91,7 +91,7 @@ class StreamMemory:
         self._rises = rule is IdRule.RISING
         self._rule = RULES[rule]
         self.progress = progress
-        self._recent = recent
+        self._ended, self._recent = _split(recent, progress.restarted_us)
         self.set_window(window_secs)
         self._of_ended_series: list[Finding] = []
         self.stepped_back_from = 0
@@ -127,6 +127,8 @@ class StreamMemory:
         `first_id` is the first of the ids it covers; None if it covers `message_id` alone.
         """
         verdict = self._rise(message_id, line) if self._rises else Verdict.NEW
+        if self._ended and self._is_of_ended(message_id, digest):
+            return Verdict.COPY
         known = self._recent.get(message_id)
         if known is not None:
             if known & _DIGEST_MASK == digest or (message_id, digest) in self.progress.conflicts:
@@ -184,9 +186,18 @@ class StreamMemory:
 
     def remember(self, message_id: int, received_us: int, digest: int) -> None:
         """Keep an id among the newest, without judging it; of messages that share one, the first."""
-        self._recent.setdefault(message_id, received_us // 1_000_000 << _DIGEST_BITS | digest)
+        self._recent.setdefault(message_id, _value(received_us, digest))
         if len(self._recent) >= self._trim_at:
             self._trim(received_us)
+
+    def remember_ended(self, message_id: int, received_us: int, digest: int) -> None:
+        """As `remember`, for a message of a series that ended: those before its end may come again by a line that lags."""
+        if 0 <= self.progress.restarted_us - received_us <= self._window_secs * 1_000_000:
+            self._ended[message_id] = _value(received_us, digest)
+
+    def _is_of_ended(self, message_id: int, digest: int) -> bool:
+        known = self._ended.get(message_id)
+        return known is not None and known & _DIGEST_MASK == digest
 
     def _rise(self, message_id: int, line: int) -> Verdict:
         newest = self.progress.newest
@@ -257,10 +268,12 @@ class StreamMemory:
             ended.series + 1, last, exchange_us, received_us, first, allowance=ended.allowance, hearing=ended.hearing,
             restarted_us=received_us,
         )  # fmt: skip
-        self._recent.clear()
+        self._ended, self._recent = self._recent, {}
         return Verdict.RESET
 
     def _trim(self, now_us: int) -> None:
+        if now_us - self.progress.restarted_us > self._window_secs * 1_000_000:
+            self._ended = {}
         keep = self._least
         if self._window_secs:
             oldest = now_us / 1_000_000 - self._window_secs
@@ -270,11 +283,17 @@ class StreamMemory:
         self._trim_at = _with_slack(keep)
 
 
-def since(recent: dict[int, int], received_us: int) -> dict[int, int]:
-    """Of newest ids those of messages received after that, but for those of the same second."""
-    return {
-        message_id: value for message_id, value in recent.items() if value >> _DIGEST_BITS > received_us // 1_000_000
-    }
+def _value(received_us: int, digest: int) -> int:
+    return received_us // 1_000_000 << _DIGEST_BITS | digest
+
+
+def _split(recent: dict[int, int], restarted_us: int) -> tuple[dict[int, int], dict[int, int]]:
+    """Newest ids of the series that ended and of the one that runs; those of the second between count for the former."""
+    if not restarted_us:
+        return {}, recent
+    last_sec = restarted_us // 1_000_000
+    ended = {message_id: value for message_id, value in recent.items() if value >> _DIGEST_BITS <= last_sec}
+    return ended, {message_id: value for message_id, value in recent.items() if message_id not in ended}
 
 
 def _with_slack(keep: int) -> int:

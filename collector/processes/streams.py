@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from collector.domain.copies import Progress, StreamMemory, since
+from collector.domain.copies import Progress, StreamMemory
 from collector.domain.records import IdRule, StreamKey
 from collector.domain.rhythm import Bounds, Rhythm
 from collector.metrics import StreamNumbers
@@ -107,22 +107,20 @@ class Streams:
         stream.memory.set_window(self._window_secs.get(feed, 0.0))
 
     def restore(self, state: SegmentState, messages: Iterable[tuple[int, int, int, int, bytes]]) -> None:
-        """Take over what a segment holds: state as of its last commit, newest ids as of its opening plus its rows.
-
-        Of a series that has ended none is remembered.
-        """
+        """Take over what a segment holds: state as of its last commit, newest ids as of its opening plus its rows."""
         by_id: dict[int, Stream] = {}
         for row in sorted(state.streams):
             recent = _decode_recent(state.recents[row.stream_id]) if row.stream_id in state.recents else {}
             key = StreamKey(row.exchange, row.symbol, row.data_type)
             progress = _decode_progress(row.state)
-            if progress.restarted_us:
-                recent = since(recent, progress.restarted_us)
             by_id[row.stream_id] = self._make(row.stream_id, key, row.feed, IdRule(row.id_rule), progress, recent)
         for stream_id, series, message_id, received_us, payload in messages:
             stream = by_id[stream_id]
-            if stream.rule is not IdRule.NONE and series == stream.memory.progress.series:
-                stream.memory.remember(message_id, received_us, zlib.crc32(payload))
+            if stream.rule is IdRule.NONE:
+                continue
+            memory = stream.memory
+            remember = memory.remember if series == memory.progress.series else memory.remember_ended
+            remember(message_id, received_us, zlib.crc32(payload))
 
     def rows(self) -> list[StreamRow]:
         """What a new segment keeps of all of them."""

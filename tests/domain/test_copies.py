@@ -147,6 +147,42 @@ def test_what_comes_late_into_a_hole_starts_no_series_however_late_it_is() -> No
     assert stream.progress.series == 0
 
 
+@pytest.mark.parametrize("ids", [[*range(500, 800), *range(1, 1_000)], [*range(500), 10**15, *range(500, 1_500)]])
+@pytest.mark.parametrize("lag_secs", [0.05, 1.0, 3.0, 10.0, 30.0])
+def test_what_a_line_that_lags_repeats_of_an_ended_series_is_a_copy(ids: list[int], lag_secs: float) -> None:
+    stream = memory(window_secs=40.0)
+    sent = [(message_id, step * STEP_US) for step, message_id in enumerate(ids)]
+    lag_us = round(lag_secs * 1_000_000)
+    arrived = sorted((at + lag, lag, message_id, at) for message_id, at in sent for lag in (0, lag_us))
+    told = [tell(stream, id_, at=at, digest=at, received=received) for received, _, id_, at in arrived]
+    assert told.count(Verdict.COPY) == len(sent)
+    assert told.count(Verdict.RESET) == stream.progress.series == 1
+    assert stream.progress.last_id == ids[-1]
+
+
+def test_what_came_shortly_before_a_restart_is_known_after_a_kill_and_for_no_longer_than_a_line_lags() -> None:
+    stream = memory(window_secs=40.0)
+    for message_id in range(1_000, 1_010):
+        tell(stream, message_id, received=message_id * 1_000_000)
+    kept = dict(stream.recent)
+    assert tell(stream, 1, at=1_010, received=1_010_000_000) is Verdict.RESET
+    progress = msgspec.msgpack.encode(stream.progress)
+    again, other = (
+        StreamMemory(
+            rule=IdRule.DENSE, window_secs=40.0, progress=msgspec.msgpack.decode(progress, type=Progress), recent=recent
+        )
+        for recent in (kept, {})
+    )
+    for message_id in (900, *range(1_000, 1_010)):
+        other.remember_ended(message_id, message_id * 1_000_000, 1)
+    for each in (stream, again, other):
+        assert tell(each, 1_005, received=1_011_000_000) is Verdict.COPY
+    assert tell(again, 1_005, digest=2, received=1_011_000_000) is Verdict.AHEAD
+    for message_id in range(2, 3 * RECENT_IDS):
+        tell(stream, message_id, at=1_010 + message_id, received=1_060_000_000)
+    assert tell(stream, 1_005, received=1_060_000_000) is Verdict.AHEAD
+
+
 def test_ids_that_fall_back_among_those_remembered_start_a_series_once_time_moved_on() -> None:
     stream = memory()
     for message_id in range(1_000, 1_100):
@@ -169,7 +205,7 @@ def test_late_ones_never_start_a_series_and_ids_that_fall_back_always_do(data: s
     for message_id in data.draw(st.lists(st.integers(0, started + 29), max_size=20)):
         assert tell(stream, message_id) in {Verdict.NEW, Verdict.COPY}
     again = data.draw(st.integers(0, started).filter(lambda message_id: message_id not in stream.recent))
-    told = [tell(stream, again + number, at=started + 30 + number) for number in range(100)]
+    told = [tell(stream, again + number, at=started + 30 + number, digest=2) for number in range(100)]
     assert told == [Verdict.RESET, *[Verdict.NEW] * 99]
     assert stream.progress.series == 1
 
