@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedIOBase
 from pathlib import Path
 from stat import S_ISREG
@@ -19,6 +19,9 @@ because Polars refuses a folder in which it meets names of different kinds."""
 _PROBE_KEY: Final = "_probe"
 _COPY_BYTES: Final = 1 << 20
 
+_LEFT_SECS: Final = 3_600.0
+"""A temporary file that nothing was written to for so long is nobody's any more."""
+
 
 class DirectoryStore:
     """Implements `collector.storage.objects.ObjectStore`.
@@ -30,7 +33,6 @@ class DirectoryStore:
         self._root = root.absolute()
         self._incoming = self._root / _INCOMING
         self._durable: set[Path] = set()
-        self._writing: set[Path] = set()
 
     @property
     def url(self) -> str:
@@ -38,15 +40,17 @@ class DirectoryStore:
         return self._root.as_uri()
 
     def check(self) -> None:
-        """Prove that objects can be put; also removes the temporary files that a kill left behind."""
+        """Prove that objects can be put; also removes the temporary files that a kill left behind.
+
+        Younger ones may be in the making, by another thread or another recorder.
+        """
         probe = self._path(_PROBE_KEY)
         with _store_errors(self.url):
             self._make_folder(self._incoming)
-            for leftover in self._incoming.iterdir():
-                if leftover not in self._writing:
-                    leftover.unlink(missing_ok=True)
             self._write_durably(probe, lambda path: path.write_bytes(b"probe"))
-            probe.unlink()
+            probe.unlink(missing_ok=True)
+            # The probe has just left it: this is the time by the clock of the disk, which may be another machine's.
+            self._sweep(self._incoming.stat().st_mtime)
 
     def put(self, key: str, source: Path, sha256: str) -> None:
         """Store the file under `key`; on return it and its name are durable."""
@@ -95,6 +99,12 @@ class DirectoryStore:
             found = sorted(path.relative_to(self._root).as_posix() for path in files)
         return (key for key in found if key.startswith(prefix))
 
+    def _sweep(self, now: float) -> None:
+        for path in self._incoming.iterdir():
+            with suppress(FileNotFoundError):
+                if now - path.stat().st_mtime > _LEFT_SECS:
+                    path.unlink()
+
     def _opened(self, key: str) -> BufferedIOBase:
         path = self._path(key)
         if not S_ISREG(path.stat().st_mode):
@@ -122,7 +132,6 @@ class DirectoryStore:
     def _write_durably(self, target: Path, write: Callable[[Path], object]) -> None:
         name = hashlib.sha256(bytes(target.relative_to(self._root))).hexdigest()
         temporary = self._incoming / f"{name}.tmp"
-        self._writing.add(temporary)
         try:
             write(temporary)
             sync(temporary)
@@ -130,8 +139,6 @@ class DirectoryStore:
         except (OSError, StoreError):
             temporary.unlink(missing_ok=True)
             raise
-        finally:
-            self._writing.discard(temporary)
         sync(target.parent)
 
 

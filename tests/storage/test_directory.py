@@ -87,6 +87,10 @@ def test_a_check_sweeps_what_a_kill_left(store: DirectoryStore, source: Path, tm
     leftover = tmp_path / "archive" / "_incoming" / "other.tmp"
     leftover.write_bytes(b"half")
     assert list(store.keys("")) == [KEY]
+    long_ago = leftover.stat().st_mtime - 4_000
+    store.check()
+    assert leftover.exists(), "somebody may still write to it"
+    os.utime(leftover, (long_ago, long_ago))
     store.check()
     assert not leftover.exists()
     assert store.read(KEY) == CONTENT
@@ -107,13 +111,14 @@ def test_a_folder_removed_meanwhile_is_made_again(store: DirectoryStore, source:
     assert target.read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize("by", ["itself", "another recorder"])
 def test_a_check_leaves_alone_what_is_being_put(
-    store: DirectoryStore, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    by: str, store: DirectoryStore, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def check_meanwhile(path: Path) -> None:
         if path.suffix == ".tmp" and not checked:
             checked.append(path)
-            store.check()
+            (store if by == "itself" else DirectoryStore(tmp_path / "archive")).check()
         sync(path)
 
     checked: list[Path] = []
