@@ -19,6 +19,9 @@ because Polars refuses a folder in which it meets names of different kinds."""
 _PROBE_KEY: Final = "_probe"
 _COPY_BYTES: Final = 1 << 20
 
+_KNOWN_FOLDERS: Final = 10_000
+"""So many are remembered to be durable: there is a new one a stream and day."""
+
 _LEFT_SECS: Final = 3_600.0
 """A temporary file that nothing was written to for so long is nobody's any more."""
 
@@ -127,6 +130,8 @@ class DirectoryStore:
             self._make_folder(folder.parent)
         folder.mkdir(parents=folder == self._root, exist_ok=True)
         sync(folder.parent)
+        if len(self._durable) >= _KNOWN_FOLDERS:
+            self._durable.clear()
         self._durable.add(folder)
 
     def _write_durably(self, target: Path, write: Callable[[Path], object]) -> None:

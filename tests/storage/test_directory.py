@@ -111,6 +111,25 @@ def test_a_folder_removed_meanwhile_is_made_again(store: DirectoryStore, source:
     assert target.read_bytes() == CONTENT
 
 
+def test_of_its_folders_only_some_are_remembered_and_all_are_durable(
+    store: DirectoryStore, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+
+    def noted(path: Path) -> None:
+        synced.append(path.name)
+        sync(path)
+
+    monkeypatch.setattr(directory, "sync", noted)
+    monkeypatch.setattr(directory, "_KNOWN_FOLDERS", 5)
+    for number in range(20):
+        store.put(f"streams/{number}/1", source, SHA256)
+        assert len(store._durable) <= 5
+        assert "streams" in synced, "in it the new folder's name stands"
+        assert store.read(f"streams/{number}/1") == CONTENT
+        synced.clear()
+
+
 @pytest.mark.parametrize("by", ["itself", "another recorder"])
 def test_a_check_leaves_alone_what_is_being_put(
     by: str, store: DirectoryStore, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
