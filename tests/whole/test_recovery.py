@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,17 +19,26 @@ from collector.storage.journal import JournalWriter, journal_files, journal_path
 from collector.storage.journal_format import FeedIdentity, decode_header, parse_records
 from collector.storage.manifest import decode_manifest
 from collector.storage.sealing import sealed_segments
-from tests.whole.accounts import Sent, frames_sent, gaps_of, missing_frames, rows_of
+from tests.feed.servers import Peer, Server, wire
+from tests.whole.accounts import CHANNELS, Sent, frames_sent, gaps_of, missing_frames, rows_of
 from tests.whole.running import STOP_SECS, Exchange, Recorder, wait_for
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT"]
 FEED: dict[str, Any] = {"symbols": SYMBOLS, "data_types": ["trade", "book_ticker"]}
 FRAMES = 6_000
-SECS = 4.0
+PIECE = 300
 NOWHERE = "ws://127.0.0.1:9"
+FILLING = "-" * 500
+"""Makes segments large enough for a seal; the exchange may add what it likes to its messages."""
 QUICK: dict[str, Any] = {
     "archive": {"keep_raw": True, "retry_base_delay_secs": 0.05, "retry_max_delay_secs": 0.1},
     "journal": {"file_bytes": "128KiB", "fsync_interval_secs": 0.2},
+}
+PATIENT: dict[str, Any] = {
+    "supervisor": {"hang_timeout_secs": 600},
+    "ingest": {"stale_timeout_secs": 600},
+    "silence": {"min_secs": 3_600},
+    "segment": {"interval_secs": 86_400, "max_bytes": "1MiB"},
 }
 
 
@@ -51,9 +61,10 @@ def frame(number: int) -> str:
             "T": number,
             "m": True,
             "M": True,
+            "filling": FILLING,
         }
         return dumps({"stream": f"{symbol.lower()}@trade", "data": data})
-    data = {"u": id_, "s": symbol, "b": price, "B": "1.0", "a": price, "A": "2.0"}
+    data = {"u": id_, "s": symbol, "b": price, "B": "1.0", "a": price, "A": "2.0", "filling": FILLING}
     return dumps({"stream": f"{symbol.lower()}@bookTicker", "data": data})
 
 
@@ -69,42 +80,76 @@ class Crash:
 def crash(tmp_path_factory: pytest.TempPathFactory) -> Crash:
     """Everything killed at once, after the archiver stood still for a while and the writer for a moment."""
     folder = tmp_path_factory.mktemp("crash")
-    recording = folder / "recording.jsonl"
-    with recording.open("w") as file:
-        for number in range(FRAMES):
-            at_us = round(number * SECS * 1e6 / FRAMES)
-            file.write(json.dumps({"recv_ts_us": at_us, "dir": "in", "raw": frame(number)}) + "\n")
-    source = Exchange(folder, "--replay", str(recording))
-    patient = {"supervisor": {"hang_timeout_secs": 600}}
-    recorded = Recorder(folder, source.ws_url, **{"feed": FEED, "segment": {"interval_secs": 1}, **QUICK, **patient})
+    source = Source()
+    recorded = Recorder(folder, f"ws://127.0.0.1:{source.port}", **{"feed": FEED, **QUICK, **PATIENT})
     no_store = recorded.data_dir / "archive"
     no_store.parent.mkdir(exist_ok=True)
     no_store.touch()
     recorded.start(start_new_session=True)
     try:
         os.kill(recorded.pid_of("archiver"), signal.SIGSTOP)
-        stop_the_writer_between_two_seals(recorded)
+        source.connect()
+        stop_the_writer_between_two_seals(recorded, source)
     finally:
         os.killpg(recorded.process.pid, signal.SIGKILL)
         recorded.process.wait(60)
-        source.stop()
+        source.close()
+        recorded.end()
     no_store.unlink()
-    return Crash(recorded.data_dir, frames_sent(source))
+    return Crash(recorded.data_dir, source.sent)
 
 
-def stop_the_writer_between_two_seals(recorded: Recorder) -> None:
-    """Wait for sealed segments and rows in the open one; from then on frames get only into the journal."""
-    segments = recorded.data_dir / "segments"
-    wait_for(lambda: recorded.alive() and len(sealed_segments(segments)) >= 2)
-    wait_for(lambda: rows_in_open_segment(segments) > 200)
+class Source(Server):
+    """An exchange that sends the next frames when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[Sent] = []
+        self._peer: Peer | None = None
+
+    def connect(self) -> None:
+        """Take the recorder's connection."""
+        self._peer = self.accept()
+
+    def send(self, count: int) -> None:
+        """Send so many more."""
+        assert self._peer is not None
+        texts = [frame(number) for number in range(len(self.sent), len(self.sent) + count)]
+        at = datetime.now(UTC)
+        self._peer.send(*(wire(text.encode()) for text in texts))
+        for text in texts:
+            symbol, _, channel = json.loads(text)["stream"].partition("@")
+            self.sent.append(Sent(symbol.upper(), CHANNELS[channel], at, text))
+
+
+def stop_the_writer_between_two_seals(recorded: Recorder, source: Source) -> None:
+    """Send until there are sealed segments and rows in the open one; from then on frames get only into the journal.
+
+    The writer reports what it has stored after it has sealed what was large enough, so nothing is on its way then.
+    """
+    while (
+        len(sealed := recorded.logged("segment_sealed")) < 2 or len(source.sent) - sum(s["rows"] for s in sealed) < 200
+    ):
+        source.send(PIECE)
+        wait_for(lambda: recorded.alive() and reported(recorded, "writer", "messages") == len(source.sent))
     os.kill(recorded.pid_of("writer"), signal.SIGSTOP)
-    stats = recorded.data_dir / "run/stats/ingest:binance.json"
-    wait_for(lambda: json.loads(stats.read_bytes())["frames"] == FRAMES)
+    assert len(source.sent) < FRAMES * 3 / 4
+    while len(source.sent) < FRAMES:
+        before = journal_bytes(recorded)
+        source.send(PIECE)
+        wait_for(lambda: journal_bytes(recorded) > before)  # noqa: B023 -- asked at once
+    wait_for(lambda: recorded.alive() and reported(recorded, "ingest:binance", "frames") == FRAMES)
 
 
-def rows_in_open_segment(segments: Path) -> int:
-    """What is committed there; nothing while there is none."""
-    return next(map(rows_in, segments.glob("*.open.db")), 0)
+def reported(recorded: Recorder, role: str, name: str) -> int:
+    """A number of the role's last report; 0 before the first."""
+    stats = recorded.data_dir / "run/stats" / f"{role}.json"
+    return int(json.loads(stats.read_bytes()).get(name, 0)) if stats.exists() else 0
+
+
+def journal_bytes(recorded: Recorder) -> int:
+    """What ingest has written and nobody removes while the writer stands still."""
+    return sum(path.stat().st_size for _, path in journal_files(recorded.data_dir / "journal/binance"))
 
 
 def rows_in(segment: Path) -> int:
@@ -131,8 +176,8 @@ class Scene:
         return self.data_dir / "segments"
 
     def journal(self) -> Path:
-        """The newest file."""
-        return journal_files(self.data_dir / "journal/binance")[-1][1]
+        """The newest file that is full; none of its records is committed."""
+        return journal_files(self.data_dir / "journal/binance")[-2][1]
 
     def prepare(self, **settings: Any) -> Recorder:
         """A recorder of it, where no exchange answers."""
