@@ -1,5 +1,6 @@
 """The recorder and its exchange as real processes, started as a user would, and what they left behind."""
 
+import contextlib
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from typing import Any, Self, TypeVar
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from collector.supervision import semaphores
 from tests.ports import keep_port, port_of
 
 T = TypeVar("T")
@@ -25,6 +27,11 @@ DEADLINE_SECS = 120.0
 ANSWER_SECS = 60
 STOP_SECS = 120
 POLL_SECS = 0.05
+PATIENT: Mapping[str, Mapping[str, Any]] = {
+    "ingest": {"stale_timeout_secs": 600},
+    "silence": {"min_secs": 3_600},
+}
+"""No silence is too long: an exchange that has sent everything waits until a slow machine has stored it."""
 
 
 def wait_for(what: Callable[[], T], deadline_secs: float = DEADLINE_SECS) -> T:
@@ -166,10 +173,15 @@ class Recorder:
         return self.process.wait(deadline_secs)
 
     def end(self) -> None:
-        """Leave nothing running."""
+        """Leave nothing running, and none of the semaphores that a killed supervisor leaves to the next one."""
         if self._process is not None and self._process.poll() is None:
+            children = children_of(self._process.pid)
             self._process.kill()
+            for child in children:  # one that is stopped does not see that its parent is gone
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
             self._process.wait(DEADLINE_SECS)
+        semaphores.sweep(semaphores.existing(self.data_dir))
         self._keeper.close()
 
     def logged(self, event: str) -> list[dict[str, Any]]:
@@ -192,6 +204,16 @@ class Recorder:
         archive = self.data_dir / "archive"
         paths = [str(p) for p in archive.glob("exchange=*/data_type=*/**/*.parquet") if "data_type=gap" not in str(p)]
         return int(ds.dataset(paths, format="parquet").count_rows()) if paths else 0
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes it has started and not yet buried."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended
+            parent = stat.read_text().rpartition(")")[2].split()[1]
+            found += [int(stat.parent.name)] if int(parent) == pid else []
+    return found
 
 
 def payloads_in_segments(data_dir: Path) -> Iterator[bytes]:

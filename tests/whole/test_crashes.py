@@ -14,7 +14,7 @@ def test_a_child_that_stands_still_is_killed_and_started_again(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange(*LIVE)
-    recorded = recorder(source.ws_url, supervisor={"hang_timeout_secs": 8}, **KEEP_RAW).start()
+    recorded = recorder(source.ws_url, supervisor={"hang_timeout_secs": 20}, **KEEP_RAW).start()
     recorded.wait_for_messages(500)
     writer = recorded.pid_of("writer")
     os.kill(writer, signal.SIGSTOP)

@@ -21,7 +21,7 @@ from collector.storage.manifest import decode_manifest
 from collector.storage.sealing import sealed_segments
 from tests.feed.servers import Peer, Server, wire
 from tests.whole.accounts import CHANNELS, Sent, frames_sent, gaps_of, missing_frames, rows_of
-from tests.whole.running import STOP_SECS, Exchange, Recorder, wait_for
+from tests.whole.running import PATIENT, STOP_SECS, Exchange, Recorder, wait_for
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT"]
 FEED: dict[str, Any] = {"symbols": SYMBOLS, "data_types": ["trade", "book_ticker"]}
@@ -34,11 +34,10 @@ QUICK: dict[str, Any] = {
     "archive": {"keep_raw": True, "retry_base_delay_secs": 0.05, "retry_max_delay_secs": 0.1},
     "journal": {"file_bytes": "128KiB", "fsync_interval_secs": 0.2},
 }
-PATIENT: dict[str, Any] = {
+CRASHED: dict[str, Any] = {
     "supervisor": {"hang_timeout_secs": 600},
-    "ingest": {"stale_timeout_secs": 600},
-    "silence": {"min_secs": 3_600},
     "segment": {"interval_secs": 86_400, "max_bytes": "1MiB"},
+    **PATIENT,
 }
 
 
@@ -81,7 +80,7 @@ def crash(tmp_path_factory: pytest.TempPathFactory) -> Crash:
     """Everything killed at once, after the archiver stood still for a while and the writer for a moment."""
     folder = tmp_path_factory.mktemp("crash")
     source = Source()
-    recorded = Recorder(folder, f"ws://127.0.0.1:{source.port}", **{"feed": FEED, **QUICK, **PATIENT})
+    recorded = Recorder(folder, f"ws://127.0.0.1:{source.port}", **{"feed": FEED, **QUICK, **CRASHED})
     no_store = recorded.data_dir / "archive"
     no_store.parent.mkdir(exist_ok=True)
     no_store.touch()

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from tests.whole.running import Exchange, Recorder
+from tests.whole.running import PATIENT, Exchange, Recorder
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TYPES = {"depth@100ms": "book_delta", "trade": "trade", "aggTrade": "agg_trade", "bookTicker": "book_ticker"}
@@ -139,7 +139,7 @@ def test_a_real_recording_lands_whole_and_exact(
     path = shared_data / "frames/binance_spot" / f"{name}.jsonl.zst"
     feed = {"symbols": list(RECORDINGS[name]), "data_types": sorted(TYPES.values())}
     source = exchange("--replay", str(path), "--speed", "0")
-    assert_lands(sent_in(path), source, recorder(source.ws_url, feed=feed))
+    assert_lands(sent_in(path), source, recorder(source.ws_url, feed=feed, **PATIENT))
 
 
 @pytest.mark.parametrize("market", FUTURES)
@@ -155,7 +155,7 @@ def test_a_real_recording_of_futures_lands_whole_and_exact(
     recording.write_bytes(beginning(shared_data / "frames" / market / f"{name}.jsonl.zst"))
     feed = {"exchange": market, "symbols": [symbol], "data_types": ["book_delta", "book_ticker", "trade"]}
     source = exchange("--replay", str(recording), "--speed", "0", "--all-streams")
-    assert_lands(sent_in(recording), source, recorder(source.ws_url, feed=feed))
+    assert_lands(sent_in(recording), source, recorder(source.ws_url, feed=feed, **PATIENT))
     source.stop()
     connects = [line["path"].partition("?")[0] for line in source.sent() if line.get("event") == "connect"]
     assert connects == [connected_to]
@@ -173,6 +173,7 @@ def test_partial_depth_lands_whole_and_exact(
             raw = json.dumps({"stream": "btcusdt@depth20@100ms", "data": message}, separators=(",", ":"))
             file.write(json.dumps({"recv_ts_us": made["recv_ts_ns"] // 1_000, "dir": "in", "raw": raw}) + "\n")
     source = exchange("--replay", str(recording), "--speed", "0")
-    recorded = recorder(source.ws_url, feed={"symbols": ["BTCUSDT"], "data_types": ["book_snapshot"]})
+    feed = {"symbols": ["BTCUSDT"], "data_types": ["book_snapshot"]}
+    recorded = recorder(source.ws_url, feed=feed, **PATIENT)
     record_all(recorded, source, len(messages))
     assert_same(recorded.table("book_snapshot"), [expected_row("depth20@100ms", message) for message in messages])

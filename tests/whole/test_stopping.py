@@ -91,7 +91,7 @@ def test_a_stop_that_takes_too_long_exits_5_and_the_next_start_resumes(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange(*LIVE)
-    recorded = recorder(source.ws_url, supervisor={"stop_timeout_secs": 4}, **KEEP_RAW).start()
+    recorded = recorder(source.ws_url, supervisor={"stop_timeout_secs": 15}, **KEEP_RAW).start()
     recorded.wait_for_messages(500)
 
     os.kill(recorded.pid_of("writer"), signal.SIGSTOP)
