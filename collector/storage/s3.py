@@ -1,5 +1,6 @@
 """An archive store that is a bucket of an S3 server, or a folder in one."""
 
+import gc
 import hashlib
 import os
 from base64 import b64decode, b64encode
@@ -178,6 +179,8 @@ class S3Store:
     def _connected(self) -> Any:
         with self._making_client:
             if self._client is None:
+                # A client holds itself: without this, those that were refused would stay for hours.
+                gc.collect()
                 self._client = connect(self._options.region, self._options.endpoint_url, os.environ)
             return self._client
 

@@ -1,12 +1,15 @@
 """Where credentials come from, and which errors pass by themselves."""
 
+import gc
+import weakref
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from collector.domain.errors import StoreError, StoreRefusedError
-from collector.storage import s3_client
+from collector.storage import s3, s3_client
 from tests.seaweed import ADMIN, Seaweed
 from tests.storage.s3_content import INFO, KEY, SHA256
 
@@ -45,6 +48,29 @@ class TestCredentials:
             monkeypatch.delenv(name)
         with pytest.raises(StoreRefusedError, match="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"):
             seaweed.store("bucket").head(KEY)
+
+    def test_the_clients_of_a_store_that_refuses_do_not_pile_up(
+        self, seaweed: Seaweed, bucket: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made: list[weakref.ref[Any]] = []
+
+        def noted(*given: Any) -> Any:
+            client = s3_client.connect(*given)
+            made.append(weakref.ref(client))
+            return client
+
+        monkeypatch.setattr(s3, "connect", noted)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+        store = seaweed.store(bucket)
+        gc.disable()
+        try:
+            for _ in range(6):
+                with pytest.raises(StoreRefusedError):
+                    store.read(KEY)
+        finally:
+            gc.enable()
+        assert len(made) == 6
+        assert sum(client() is not None for client in made) <= 2
 
     def test_credentials_that_are_put_right_are_found_without_a_restart(
         self, seaweed: Seaweed, bucket: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
