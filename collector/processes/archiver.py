@@ -166,6 +166,7 @@ class Archiver:
                 return
             self._uploads.delivered.popleft()
             self._progress.trouble = None
+            self._pauses.forget("delivered")
         for folder in (self._staging / name for name in self._held.due() if name not in self._uploads.ids):
             self._take_up_again(folder)
         failed = list(self._uploads.failed)
@@ -193,6 +194,7 @@ class Archiver:
 
     def _count(self, summary: SetSummary) -> None:
         del self._failures[summary.segment_id]
+        self._pauses.forget(summary.segment_id)
         self._held.release(summary.segment_id)
         self._takeover.forget(summary.segment_id)
         self._progress.note_archived(summary)
@@ -258,7 +260,10 @@ class Archiver:
         # Files that can be made put the count on the disk to nothing: it is there for what kills the process.
         count = self._failures[path.stem] = max(attempts.count(), self._failures[path.stem]) + 1
         self._log.warning("segment_failed", segment=path.stem, attempts=count, exc_info=error)
-        attempts.note(count)
+        try:
+            attempts.note(count)
+        except OSError as trouble:
+            self._hold("disk", f"an attempt on {path.stem} cannot be noted: {trouble}")
         if not self._stopping and count != MAX_ATTEMPTS:
             self._pauses.begin(path.stem)
 
@@ -272,6 +277,7 @@ class Archiver:
             return
         summary = self._stager.stage(path)
         self._held.release(path.stem)
+        self._pauses.forget(path.stem)
         self._progress.note_staged(path.stat().st_size, summary.bytes)
         self._uploads.add(self._staging / path.stem, ask_first=False)
 
@@ -289,6 +295,7 @@ class Archiver:
 
     def _note_quarantined(self, path: Path) -> None:
         self._progress.quarantined += 1
+        self._pauses.forget(path.stem)
         del self._failures[path.stem]
 
     def _ask(self, step: Callable[[], T]) -> T:

@@ -22,9 +22,12 @@ from collector.domain.errors import ConfigError, NewerDataError, StoreError
 from collector.domain.store_state import State
 from collector.exchanges.adapter import Adapter
 from collector.processes.archive_delays import new_delays
+from collector.processes.archiver import Archiver
+from collector.storage.attempts import Attempts
 from collector.storage.directory import DirectoryStore
 from collector.storage.manifest import decode_manifest
 from collector.storage.objects import ObjectInfo
+from collector.storage.sealed import remove_segment
 from collector.storage.verify import Verification
 from tests.processes.archive_world import IDS, OPENED_AT, World, in_a_child, manifest_ids
 from tests.storage.segment_files import TRADES, ToyTyping, make_segment, message, trade
@@ -256,6 +259,53 @@ def test_a_segment_that_fails_three_times_is_set_aside_and_the_next_goes_on(worl
     (world.config.data_dir / "quarantine" / f"{IDS[0]}.db").unlink()
     world.run()
     assert world.reports[-1]["in_quarantine"] == 0
+
+
+def test_an_attempt_that_cannot_be_noted_ends_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    damage(world.seal(0))
+    world.seal(1)
+    real, failures = Attempts.note, iter(range(3))
+
+    def note(attempts: Attempts, count: int) -> None:
+        if count and next(failures, None) is not None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(attempts, count)
+
+    monkeypatch.setattr(Attempts, "note", note)
+    world.stop_when = lambda: world.waiting() == []
+    world.run()
+    assert manifest_ids(world.tree()) == IDS[:2]
+    assert world.reports[-1]["in_quarantine"] == 1
+    assert world.reports[-1]["last_error"] is None
+
+
+def test_what_went_well_in_the_end_does_not_make_later_trouble_wait_longer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        world.seal(number)
+    (world.segments / f"{IDS[3]}.db").write_bytes(b"no segment")
+    failures = {name: iter(range(2)) for name in ("rows", "remove_segment")}
+
+    def fail(name: str) -> None:
+        if next(failures[name], None) is not None:
+            raise OSError(errno.EIO, os.strerror(errno.EIO)) if name == "remove_segment" else ValueError("a hiccup")
+
+    def adapter_of(_exchange: str) -> Any:
+        fail("rows")
+        return ToyTyping()
+
+    def remove(path: Path) -> None:
+        fail("remove_segment")
+        remove_segment(path)
+
+    monkeypatch.setattr("collector.processes.archiver.remove_segment", remove)
+    world.stop_when = lambda: world.waiting() == []
+    archiver = Archiver(world.context(), world.store, adapter_of)
+    archiver.run()
+    assert [next(left, None) for left in failures.values()] == [None, None]
+    assert world.reports[-1]["in_quarantine"] == 1
+    assert archiver._pauses._delays == {}
 
 
 def gaps_of(world: World, symbol: str) -> list[dict[str, Any]]:
