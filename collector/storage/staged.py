@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from collector.domain.errors import DamagedError, RetryError
 from collector.domain.names import OBJECT_SUFFIX, is_segment_id, manifest_key, time_us
+from collector.storage.attempts import SUFFIX
 from collector.storage.durable import sync
 from collector.storage.manifest import Manifest, decode_manifest
 from collector.storage.objects import ObjectInfo
@@ -66,11 +67,12 @@ def waiting_segments(data_dir: Path) -> list[str]:
 
 
 def clear_leftovers(staging: Path) -> None:
-    """Remove everything from the staging folder that is no whole set. Raises OSError."""
+    """Remove everything from the staging folder that is no whole set, nor the count of one's attempts. Raises OSError."""
     staging.mkdir(parents=True, exist_ok=True)
     whole = set(set_folders(staging))
     for path in staging.iterdir():
-        if path not in whole:
+        is_count = path.suffix == SUFFIX and staging / path.name.partition(".")[0] in whole
+        if path not in whole and not is_count:
             _remove(path)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from collector.domain.errors import DamagedError
+from collector.storage.attempts import Attempts
 from collector.storage.sealed import open_sealed
 from collector.storage.staged import (
     clear_leftovers,
@@ -117,3 +118,14 @@ def test_the_manifest_of_another_segment_is_damage(folder: Path) -> None:
     other = folder.rename(folder.with_name(PREVIOUS_ID))
     with pytest.raises(DamagedError, match="has the manifest of segment"):
         read_manifest(other)
+
+
+def test_how_often_a_set_failed_outlives_a_start_and_goes_with_the_set(tmp_path: Path) -> None:
+    folder = tmp_path / SEGMENT_ID
+    folder.mkdir()
+    Attempts(folder).note(2)
+    clear_leftovers(tmp_path)
+    assert Attempts(folder).count() == 2
+    folder.rmdir()
+    clear_leftovers(tmp_path)
+    assert list(tmp_path.iterdir()) == []
