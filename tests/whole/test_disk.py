@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from collector.storage.journal import journal_files
 from tests.whole.accounts import frames_sent, gaps_of, missing_frames
 from tests.whole.disks import SmallDisk
 from tests.whole.running import Exchange, Recorder, wait_for
@@ -149,7 +150,7 @@ def test_whatever_meets_a_full_disk_tries_again_and_goes_on(
     exchange: Callable[..., Exchange],
     recorder: Callable[..., Recorder],
 ) -> None:
-    small, store = disk("data", 48 * MIB), disk("elsewhere", 16 * MIB)
+    small, store = disk("data", 48 * MIB), disk("elsewhere", 32 * MIB)
     source = exchange(*LIVE)
     # No mark: everybody writes until nothing is left.
     journal = {**JOURNAL, "min_free_bytes": 0}
@@ -157,12 +158,23 @@ def test_whatever_meets_a_full_disk_tries_again_and_goes_on(
     archiver = recorded.pid_of("archiver")
     os.kill(archiver, signal.SIGSTOP)
     wait_for(lambda: (recorded.status() or {"segments": {"sealed": 0}})["segments"]["sealed"])
+    writer = recorded.pid_of("writer")
+    os.kill(writer, signal.SIGSTOP)
+    # More than fits into the log that the open segment has already: a commit that needs no room does not fail.
+    enough = journal_bytes(recorded) + 2 * log_bytes(recorded) + 6 * MIB
+    wait_for(lambda: recorded.alive() and journal_bytes(recorded) > enough)
     small.fill()
     store.fill()
-    os.kill(archiver, signal.SIGCONT)
-    wait_for(lambda: recorded.logged("refusing") and recorded.logged("commit_failed") and failures(recorded, "staged"))
+    for stopped in (archiver, writer):
+        os.kill(stopped, signal.SIGCONT)
+
+    def met_by_all() -> bool:
+        small.fill()  # also what somebody has removed meanwhile
+        return bool(recorded.logged("refusing") and recorded.logged("commit_failed") and failures(recorded, "staged"))
+
+    wait_for(met_by_all)
     small.clear()
-    wait_for(lambda: recorded.logged("resumed") and failures(recorded, "exchange="))
+    wait_for(lambda: recorded.logged("resumed") and failures(recorded, "elsewhere: "))
     wait_for(lambda: "store_unreachable" in reasons(recorded))
     store.clear()
     wait_for(lambda: recorded.logged("segment_archived"))
@@ -170,6 +182,16 @@ def test_whatever_meets_a_full_disk_tries_again_and_goes_on(
     assert finish(recorded, source) > 0
     assert_one_budget_row_a_stretch_and_stream(recorded, at_least=1)
     assert recorded.logged("segment_quarantined") == []
+
+
+def journal_bytes(recorder: Recorder) -> int:
+    """What the feed's journals take."""
+    return sum(path.stat().st_size for _, path in journal_files(recorder.data_dir / "journal/binance"))
+
+
+def log_bytes(recorder: Recorder) -> int:
+    """What the write-ahead log of the open segment takes."""
+    return sum(path.stat().st_size for path in (recorder.data_dir / "segments").glob("*.open.db-wal"))
 
 
 def failures(recorder: Recorder, word: str) -> list[Any]:
