@@ -386,12 +386,19 @@ def test_a_journal_cut_at_any_byte_of_its_last_record_neither_fails_nor_invents_
 
 
 def test_rows_that_waited_keep_the_name_of_the_host_that_received_them(scene: Scene, recovered: Scene) -> None:
-    def names(archive: Path) -> set[str]:
-        return {path.name for path in archive.rglob("*.parquet")}
+    def hosts(archive: Path) -> dict[str, str]:
+        names = (path.stem.rsplit("-", 2) for path in archive.rglob("*.parquet"))
+        return {f"{begun}-{random}": host for host, begun, random in names}
 
+    waited = {path.name.partition(".")[0] for path in scene.segments.glob("*.db")}
+    assert waited
     scene.recover(environment={"COLLECTOR_HOST_NAME": "renamed"})
     assert scene.missing() == []
-    assert names(scene.archive) == names(recovered.archive)
+    before, after = hosts(recovered.archive), hosts(scene.archive)
+    assert {segment_id: after[segment_id] for segment_id in waited} == {
+        segment_id: before[segment_id] for segment_id in waited
+    }
+    assert "renamed" not in before.values()
     (opened,) = scene.segments.glob("*.open.db")
     with closing(sqlite3.connect(f"file:{opened}?mode=ro", uri=True)) as db:
         assert db.execute("SELECT value FROM meta WHERE key = 'host'").fetchone() == ("renamed",)
