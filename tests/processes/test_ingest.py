@@ -37,13 +37,6 @@ def _report_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    server = Server()
-    yield server
-    server.close()
-
-
-@pytest.fixture
 def start(tmp_path: Path, server: Server) -> Iterator[Start]:
     begun: list[Recording] = []
 

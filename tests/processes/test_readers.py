@@ -67,13 +67,6 @@ Begin = Callable[..., Line]
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    server = Server()
-    yield server
-    server.close()
-
-
-@pytest.fixture
 def begin(tmp_path: Path, server: Server) -> Iterator[Begin]:
     begun: list[Line] = []
 

@@ -24,13 +24,6 @@ Start = Callable[..., Recording]
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    server = Server()
-    yield server
-    server.close()
-
-
-@pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     begun: list[Recording] = []
 

@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,6 +11,7 @@ from threading import Event, Thread
 import pytest
 
 from tests.seaweed import ADMIN, environment
+from tests.whole.running import wait_for
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 DEADLINE_SECS = 120
@@ -74,11 +74,8 @@ def interrupted(command: list[str], is_there: Callable[[], bool], **variables: s
         # These tests may themselves run where Ctrl-C is ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 -- it only asks the kernel
     ) as tool:
-        ends_at = time.monotonic() + DEADLINE_SECS
-        while not is_there():
-            assert tool.poll() is None, tool.communicate()
-            assert time.monotonic() < ends_at
-            time.sleep(0.02)
+        wait_for(lambda: is_there() or tool.poll() is not None, DEADLINE_SECS)
+        assert tool.poll() is None, tool.communicate()
         tool.send_signal(signal.SIGINT)
         out, errors = tool.communicate(timeout=DEADLINE_SECS)
         return tool.returncode, out, errors
