@@ -11,7 +11,6 @@ the process while it made files from the segment, it is set aside, and the next 
 """
 
 import gc
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeVar
@@ -25,6 +24,7 @@ from collector.processes.archive_report import Progress
 from collector.processes.archive_store import open_archive
 from collector.processes.choice import Choice
 from collector.processes.context import Context
+from collector.processes.failures import Failures
 from collector.processes.hands import Hands
 from collector.processes.held import Held
 from collector.processes.inquiry import Inquiry
@@ -95,7 +95,7 @@ class Archiver:
         self._progress = Progress(self._segments, data_dir / "quarantine", self._uploads, self._state, self._held)
         self._turn = 0
         self._damaged: dict[str, Path] = {}
-        self._failures: Counter[str] = Counter()
+        self._failures = Failures(self._pauses, context.log)
         self._stopping = False
         self._reported: float | None = None
 
@@ -193,9 +193,7 @@ class Archiver:
         self._count(summary)
 
     def _count(self, summary: SetSummary) -> None:
-        del self._failures[summary.segment_id]
-        self._pauses.forget(summary.segment_id)
-        self._held.release(summary.segment_id)
+        self._forget(summary.segment_id)
         self._takeover.forget(summary.segment_id)
         self._progress.note_archived(summary)
         about = {"rows": summary.rows, "gaps": summary.gaps, "objects": summary.objects}
@@ -256,16 +254,10 @@ class Archiver:
         self._pauses.begin(name)
 
     def _note_attempt(self, path: Path, error: Exception) -> None:
-        attempts = Attempts(path)
-        # Files that can be made put the count on the disk to nothing: it is there for what kills the process.
-        count = self._failures[path.stem] = max(attempts.count(), self._failures[path.stem]) + 1
-        self._log.warning("segment_failed", segment=path.stem, attempts=count, exc_info=error)
         try:
-            attempts.note(count)
-        except OSError as trouble:
-            self._hold("disk", f"an attempt on {path.stem} cannot be noted: {trouble}")
-        if not self._stopping and count != MAX_ATTEMPTS:
-            self._pauses.begin(path.stem)
+            self._failures.note(path, error, pausing=not self._stopping)
+        except RetryError as trouble:
+            self._hold("disk", str(trouble))
 
     def _stage_or_put_aside(self, path: Path) -> None:
         if Attempts(path).count() >= MAX_ATTEMPTS:
@@ -283,20 +275,20 @@ class Archiver:
 
     def _put_segment_aside(self, path: Path) -> None:
         self._set_aside.segment(path)
-        self._held.release(path.stem)
-        self._note_quarantined(path)
+        self._forget(path.stem)
+        self._progress.quarantined += 1
 
     def _put_set_aside(self, folder: Path) -> None:
         is_quarantined = self._set_aside.set(folder)
         del self._damaged[folder.name]
-        self._held.release(folder.name)
-        if is_quarantined:
-            self._note_quarantined(folder)
+        self._forget(folder.name)
+        self._progress.quarantined += is_quarantined
 
-    def _note_quarantined(self, path: Path) -> None:
-        self._progress.quarantined += 1
-        self._pauses.forget(path.stem)
-        del self._failures[path.stem]
+    def _forget(self, segment_id: str) -> None:
+        """It is done with: no trouble it had delays anything later."""
+        self._failures.forget(segment_id)
+        self._held.release(segment_id)
+        self._pauses.forget(segment_id)
 
     def _ask(self, step: Callable[[], T]) -> T:
         return self._inquiry.ask(step, self._tick, TURN_SECS)
