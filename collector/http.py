@@ -5,10 +5,7 @@ idle connections never keep an operator out. What a client sends is never echoed
 answered who ask this machine: a page of elsewhere, whose name was made to lead here (DNS rebinding), reads nothing.
 """
 
-import base64
-import binascii
 import contextlib
-import hmac
 import socket
 import socketserver
 import threading
@@ -21,6 +18,7 @@ from typing import Any, BinaryIO, Final, NamedTuple, cast
 import msgspec
 from structlog.typing import FilteringBoundLogger
 
+from collector.domain.credentials import is_let_in
 from collector.domain.http_names import is_loopback, meant
 
 CONNECTION_SECS: Final = 10.0
@@ -60,12 +58,17 @@ def as_json(body: Any, code: HTTPStatus = HTTPStatus.OK) -> Answer:
 
 def require_bindable(host: str, port: int) -> None:
     """Listen at `host:port` and stop again. Raises OSError."""
-    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    family, address = _resolve(host, port)
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         # As the server does: connections of one before, which are being forgotten, are no hindrance.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(address)
         probe.listen()
+
+
+def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    return family, cast("tuple[str, int]", address)
 
 
 class StatusServer:
@@ -131,18 +134,17 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         without_token: Container[str],
         log: FilteringBoundLogger,
     ) -> None:
-        family, _, _, _, resolved = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0]
-        self.address_family = family
+        self.address_family, resolved = _resolve(*address)
         self._pages = pages
         self._host = address[0].lower()
-        self._is_private = is_loopback(str(resolved[0]))
+        self._is_private = is_loopback(resolved[0])
         self._token = token.encode()
         self._without_token = without_token
         self._log = log
         self._places = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self._changed = threading.Lock()
         self._open: dict[Any, float] = {}
-        super().__init__(cast("tuple[str, int]", resolved), _Handler)
+        super().__init__(resolved, _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if not self._places.acquire(blocking=False):
@@ -183,7 +185,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def answer(self, path: str, host: str | None, authorization: str) -> Answer:
         if self._is_private and host is not None and host != self._host and not is_loopback(host):
             return as_json({"error": "misdirected request", "hint": _ASK_LOOPBACK}, HTTPStatus.MISDIRECTED_REQUEST)
-        if path not in self._without_token and not self._is_known(authorization):
+        if path not in self._without_token and not is_let_in(authorization, self._token):
             return _refused(HTTPStatus.UNAUTHORIZED, {"WWW-Authenticate": _CHALLENGE})
         page = self._pages.get(path)
         if page is None:
@@ -195,27 +197,8 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             self._log.exception("http_page_failed", path=path)
             return as_json({"error": "the page cannot be made; the log says why"}, HTTPStatus.INTERNAL_SERVER_ERROR)
 
-    def _is_known(self, authorization: str) -> bool:
-        return not self._token or hmac.compare_digest(_token_of(authorization), self._token)
-
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 (the library's signature)
         self._log.exception("http_request_failed")
-
-
-def _token_of(authorization: str) -> bytes:
-    """What was sent as a token, or as a password; nothing where there is none.
-
-    Sources: RFC 6750 section 2.1, RFC 7617 section 2.
-    """
-    scheme, _, credentials = authorization.partition(" ")
-    if scheme.lower() == "bearer":
-        return credentials.strip().encode()
-    if scheme.lower() == "basic":
-        try:
-            return base64.b64decode(credentials.strip(), validate=True).partition(b":")[2]
-        except (binascii.Error, ValueError):
-            return b""
-    return b""
 
 
 def _refused(code: HTTPStatus, headers: Mapping[str, str] | None = None) -> Answer:

@@ -1,0 +1,27 @@
+"""Who is let in: with the token in either dress, and nobody by a header that means nothing."""
+
+import base64
+
+import pytest
+
+from collector.domain.credentials import is_let_in
+
+TOKEN = b"s3cret"
+
+
+def basic(text: str) -> str:
+    return "Basic " + base64.b64encode(text.encode()).decode()
+
+
+@pytest.mark.parametrize("sent", ["Bearer s3cret", "bearer  s3cret ", basic("anybody:s3cret"), basic(":s3cret")])
+def test_the_token_lets_in_as_a_bearers_and_as_a_password(sent: str) -> None:
+    assert is_let_in(sent, TOKEN)
+
+
+@pytest.mark.parametrize("sent", ["", "Bearer", "Bearer s3cre", "s3cret", "Digest s3cret", "Basic ?", basic("s3cret")])
+def test_nothing_else_does(sent: str) -> None:
+    assert not is_let_in(sent, TOKEN)
+
+
+def test_without_a_token_everybody_is_let_in() -> None:
+    assert is_let_in("", b"")
