@@ -15,6 +15,7 @@ import msgspec
 
 from collector.domain.gaps import Allowance
 from collector.domain.hearing import Hearing
+from collector.domain.recent import DIGEST_BITS, DIGEST_MASK, packed, split
 from collector.domain.records import IdRule
 from collector.domain.sequence.holes import MAX_ASKED_HOLES, REFUSED, REORDER_SECS, Finding, Hole, forget, settle
 from collector.domain.sequence.rules import RULES, Ids, Mark
@@ -33,9 +34,6 @@ CONFLICTS: Final = 64
 
 _SLACK: Final = 2
 """One in so many of the ids kept may be there too much before the oldest are forgotten, which is work for all."""
-
-_DIGEST_BITS: Final = 32
-_DIGEST_MASK: Final = (1 << _DIGEST_BITS) - 1
 
 
 class Verdict(Enum):
@@ -91,7 +89,7 @@ class StreamMemory:
         self._rises = rule is IdRule.RISING
         self._rule = RULES[rule]
         self.progress = progress
-        self._ended, self._recent = _split(recent, progress.restarted_us)
+        self._ended, self._recent = split(recent, progress.restarted_us)
         self.set_window(window_secs)
         self._of_ended_series: list[Finding] = []
         self.stepped_back_from = 0
@@ -131,7 +129,7 @@ class StreamMemory:
             return Verdict.COPY
         known = self._recent.get(message_id)
         if known is not None:
-            if known & _DIGEST_MASK == digest or (message_id, digest) in self.progress.conflicts:
+            if known & DIGEST_MASK == digest or (message_id, digest) in self.progress.conflicts:
                 return Verdict.COPY
             if not self._time_moved_on(exchange_us):
                 self.progress.conflicts = (*self.progress.conflicts, (message_id, digest))[-CONFLICTS:]
@@ -186,18 +184,18 @@ class StreamMemory:
 
     def remember(self, message_id: int, received_us: int, digest: int) -> None:
         """Keep an id among the newest, without judging it; of messages that share one, the first."""
-        self._recent.setdefault(message_id, _value(received_us, digest))
+        self._recent.setdefault(message_id, packed(received_us, digest))
         if len(self._recent) >= self._trim_at:
             self._trim(received_us)
 
     def remember_ended(self, message_id: int, received_us: int, digest: int) -> None:
         """As `remember`, for a message of a series that ended: those before its end may come again by a line that lags."""
         if 0 <= self.progress.restarted_us - received_us <= self._window_secs * 1_000_000:
-            self._ended[message_id] = _value(received_us, digest)
+            self._ended[message_id] = packed(received_us, digest)
 
     def _is_of_ended(self, message_id: int, digest: int) -> bool:
         known = self._ended.get(message_id)
-        return known is not None and known & _DIGEST_MASK == digest
+        return known is not None and known & DIGEST_MASK == digest
 
     def _rise(self, message_id: int, line: int) -> Verdict:
         newest = self.progress.newest
@@ -277,23 +275,10 @@ class StreamMemory:
         keep = self._least
         if self._window_secs:
             oldest = now_us / 1_000_000 - self._window_secs
-            young = sum(1 for value in self._recent.values() if value >> _DIGEST_BITS >= oldest)
+            young = sum(1 for value in self._recent.values() if value >> DIGEST_BITS >= oldest)
             keep = min(max(keep, young), RECENT_IDS_LIMIT)
         self._recent = dict(islice(self._recent.items(), len(self._recent) - keep, None))
         self._trim_at = _with_slack(keep)
-
-
-def _value(received_us: int, digest: int) -> int:
-    return received_us // 1_000_000 << _DIGEST_BITS | digest
-
-
-def _split(recent: dict[int, int], restarted_us: int) -> tuple[dict[int, int], dict[int, int]]:
-    """Newest ids of the series that ended and of the one that runs; those of the second between count for the former."""
-    if not restarted_us:
-        return {}, recent
-    last_sec = restarted_us // 1_000_000
-    ended = {message_id: value for message_id, value in recent.items() if value >> _DIGEST_BITS <= last_sec}
-    return ended, {message_id: value for message_id, value in recent.items() if message_id not in ended}
 
 
 def _with_slack(keep: int) -> int:
