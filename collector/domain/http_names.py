@@ -26,10 +26,9 @@ def meant(target: str, hosts: Sequence[str], *, must_name: bool) -> Meant | None
         return None
     absolute = _ABSOLUTE.match(target)
     path = (absolute[2] or "/") if absolute else target.partition("?")[0]
-    authority = absolute[1] if absolute else hosts[0].strip() if hosts else None
-    if authority is None:
+    if not absolute and not hosts:
         return Meant(path, None)
-    named = _AUTHORITY.fullmatch(authority)
+    named = _AUTHORITY.fullmatch(absolute[1] if absolute else hosts[0].strip())
     return Meant(path, (named[1] or named[2]).lower()) if named else None
 
 

@@ -49,7 +49,8 @@ class Answer(NamedTuple):
 class RestClient:
     """One exchange's interface at `base_url`, through the environment's proxy if there is one. For one thread.
 
-    ValueError: see `proxy_for`. Connections are kept, certificates verified, redirects not followed, and nothing is asked twice by itself.
+    Connections are kept, certificates verified, redirects not followed, and nothing is asked twice by itself.
+    To make one raises ValueError where the environment names no HTTP proxy; see `proxy_for`.
     """
 
     def __init__(self, base_url: str, clock: Clock) -> None:

@@ -14,7 +14,7 @@ from collector.storage.parallel import in_order
 _SUFFIX: Final = ".request"
 
 _SYNC_THREADS: Final = 8
-"""The file system makes durable in one go what is asked for at the same time: measured 16 times the files a second."""
+"""The file system makes durable in one go what is asked for at the same time."""
 
 
 class RequestFolder:

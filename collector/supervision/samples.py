@@ -151,11 +151,10 @@ def _of_repair(view: View) -> Iterator[Value]:
     answered = dict.fromkeys(waits, 0) | {str(kind): count for (_, kind), count in repair.by_label("answers")}
     for kind, count in answered.items():
         yield "collector_repair_answers_total", (kind,), count
-    if any(child.name == "repair" for child in view.known.children):
-        failures = dict.fromkeys(product(REPAIR_KINDS, REPAIR_REASONS), 0)
-    else:
-        failures = {}
-    failures |= {(str(kind), str(why)): count for (_, kind, why), count in repair.by_label("requests_failed")}
+    mends = any(child.name == "repair" for child in view.known.children)
+    failures = dict.fromkeys(product(REPAIR_KINDS, REPAIR_REASONS) if mends else (), 0) | {
+        (str(kind), str(why)): count for (_, kind, why), count in repair.by_label("requests_failed")
+    }
     for labels, count in failures.items():
         yield "collector_repair_failures_total", labels, count
     for budget, weight in repair.report.get("weight", {}).items():
