@@ -13,8 +13,8 @@ _UNITS = {"min": "minutes", "h": "hours", "d": "days"}
 
 
 def moment_us(text: str) -> int:
-    """Microseconds since the epoch of `2026-11-23`, `2026-11-23T14:00` (UTC unless it says otherwise), or `30min`, `24h`,
-    `7d` ago; for argparse.
+    """Microseconds since the epoch of `2026-11-23`, `2026-11-23T14:00` (UTC unless it says otherwise), or `30min`,
+    `24h`, `7d` ago; for argparse.
     """
     try:
         return time_us(_moment(text).astimezone(UTC).isoformat())

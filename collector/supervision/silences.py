@@ -65,8 +65,8 @@ class Silences:
     ) -> None:
         """Take in when each stream last had a durable row.
 
-        An interval is the shorter of what the clock and the uptime say: a step of the clock teaches no rhythm. A time in
-        which its feed is `interrupted`, by a trouble of the recorder's own, says nothing of its rhythm.
+        An interval is the shorter of what the clock and the uptime say: a step of the clock teaches no rhythm. A time
+        in which its feed is `interrupted`, by a trouble of the recorder's own, says nothing of its rhythm.
         """
         for each in self._known.values():
             each.interrupted = each.interrupted or each.feed in interrupted
