@@ -19,7 +19,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from collector.config import Config, load
+from collector.config import Config, environment_warnings, load
 from collector.domain.errors import StopError
 from collector.exchanges.registry import data_types, symbol_problems
 from collector.supervision.preflight import check, require_usable
@@ -50,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     config = load(options.config, os.environ, data_types(), symbol_problems)
+    for line in environment_warnings(os.environ):
+        print(f"warning: {line}", file=sys.stderr)
     if options.demo:
         return _demo(config, options.stop_after)
     if options.check:

@@ -1,5 +1,6 @@
 """The configuration: read once, checked whole, handed down as one frozen value."""
 
+from collector.config.environment import environment_warnings
 from collector.config.load import load
 from collector.config.model import (
     ArchiveConfig,
@@ -31,5 +32,6 @@ __all__ = [
     "SegmentConfig",
     "SupervisorConfig",
     "WriterConfig",
+    "environment_warnings",
     "load",
 ]

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from collector.config.keys import ENV_PREFIX, SECTIONS, SETTINGS, SHORT_NAMES, VARIABLES, Place, like
+from collector.config.environment import is_orchestrators, is_quoted
+from collector.config.keys import ENV_PREFIX, SECRETS, SECTIONS, SETTINGS, SHORT_NAMES, VARIABLES, Place, like
 from collector.config.shown import shown, shown_name
 from collector.domain.errors import ConfigError
-from collector.domain.redact import printable
+from collector.domain.redact import HIDDEN, printable
 
 _BOOLS: Final = {"true": True, "1": True, "false": False, "0": False}
 
@@ -57,6 +58,8 @@ def overlay(tree: dict[str, Any], environment: Mapping[str, str]) -> Given:
     given = Given({name: value for name, value in tree.items() if name not in broken})
     given.problems.extend(f"{name} = {shown(tree[name])}: must be a table" for name in broken)
     given.problems.extend(_unknown_variables(environment))
+    given.problems.extend(_quoted_variables(environment))
+    environment = {variable: text for variable, text in environment.items() if not is_quoted(text)}
     _put_short_names(given, environment)
     for variable, key in VARIABLES.items():
         if variable in environment and key != "feed":
@@ -67,9 +70,18 @@ def overlay(tree: dict[str, Any], environment: Mapping[str, str]) -> Given:
 
 
 def _unknown_variables(environment: Mapping[str, str]) -> Iterator[str]:
-    for variable in sorted(environment):
-        if variable.startswith(ENV_PREFIX) and variable not in VARIABLES:
+    for variable, text in sorted(environment.items()):
+        known = variable in VARIABLES or is_orchestrators(variable, text)
+        if variable.startswith(ENV_PREFIX) and not known:
             yield f"{shown_name(variable)}: unknown variable{like(variable.upper(), VARIABLES)}"
+
+
+def _quoted_variables(environment: Mapping[str, str]) -> Iterator[str]:
+    for variable, key in {**SHORT_NAMES, **VARIABLES}.items():
+        text = environment.get(variable, "")
+        if is_quoted(text):
+            said = HIDDEN if key in SECRETS or key == "feed" else shown(text)
+            yield f"{key} = {said} (from {variable}): stands in quotes, which an env file keeps; must be without them"
 
 
 def _put_short_names(given: Given, environment: Mapping[str, str]) -> None:

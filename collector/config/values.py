@@ -109,6 +109,8 @@ def _folder(value: object) -> object:
         return value
     if value == "" or not str(value).isprintable():
         raise ValueError("is no path")
+    if str(value).strip() != str(value):
+        raise ValueError("begins or ends with a space")
     try:
         return Path(value).expanduser().absolute()
     except (RuntimeError, OSError) as error:

@@ -144,6 +144,6 @@ def test_a_folder_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert folder("~/data") == Path("/home/somebody/data")
 
 
-@pytest.mark.parametrize("value", ["", "a\x00b", "a\nb", 5, None, "~no-such-user-here/data"])
+@pytest.mark.parametrize("value", ["", "a\x00b", "a\nb", "data ", " data", 5, None, "~no-such-user-here/data"])
 def test_what_is_no_folder_is_refused(value: object) -> None:
     assert not accepts(Folder, value)

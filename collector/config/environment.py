@@ -1,0 +1,42 @@
+"""What an environment holds that is no setting: variables that others set, and quotes that an env file left in values.
+
+Source of the names: https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from collector.config.keys import VARIABLES
+from collector.config.shown import shown_name
+
+_OF_A_SERVICE: Final = re.compile(
+    r"COLLECTOR_PORT_.+"
+    r"|COLLECTOR_(?:.+_)?SERVICE_(?:HOST|PORT(?:_.+)?)"
+    r"|COLLECTOR_.+_PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?"
+)
+_ADDRESS_OF_A_SERVICE: Final = re.compile(r"COLLECTOR_(?:.+_)?PORT=(?:tcp|udp|sctp)://.*", re.DOTALL)
+_SHOWN: Final = 3
+
+
+def is_orchestrators(variable: str, text: str) -> bool:
+    """Whether an orchestrator sets it in every container beside a service named `collector`, or `collector-<more>`."""
+    if variable in VARIABLES:
+        return False
+    return bool(_OF_A_SERVICE.fullmatch(variable) or _ADDRESS_OF_A_SERVICE.fullmatch(f"{variable}={text}"))
+
+
+def is_quoted(text: str) -> bool:
+    """Whether it stands in quotes: a shell takes them away, but some readers of env files do not."""
+    text = text.strip()
+    return len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+
+
+def environment_warnings(environment: Mapping[str, str]) -> list[str]:
+    """What a person should know of an environment that can be used, a line each."""
+    others = sorted(variable for variable, text in environment.items() if is_orchestrators(variable, text))
+    if not others:
+        return []
+    more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
+    named = ", ".join(map(shown_name, others[:_SHOWN]))
+    return [f"{named}{more}: set by an orchestrator for a service of that name, and ignored"]
