@@ -19,6 +19,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+# Not every Python looks beside the program (PYTHONSAFEPATH, -P, -I), and PYTHONPATH may hold a namesake.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
 from collector.config import Config, environment_warnings, load
 from collector.domain.errors import StopError
 from collector.exchanges.registry import data_types, symbol_problems

@@ -15,7 +15,10 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # not every Python looks there: PYTHONSAFEPATH, -P, -I
 
 import _bootstrap  # type: ignore[import-not-found]
 from _archive import STORE_HELP, add_config, opened, progress  # type: ignore[import-not-found]

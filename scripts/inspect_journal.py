@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # not every Python looks there: PYTHONSAFEPATH, -P, -I
+
 import _bootstrap  # type: ignore[import-not-found]
 from rich.console import Console
 from rich.table import Table

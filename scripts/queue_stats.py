@@ -15,6 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # not every Python looks there: PYTHONSAFEPATH, -P, -I
+
 import _bootstrap  # type: ignore[import-not-found]
 import msgspec
 from _status_source import TOKEN_VARIABLE, Found, Local, NoAnswerError, fetch  # type: ignore[import-not-found]

@@ -15,6 +15,8 @@ from pathlib import Path
 from time import time_ns
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # not every Python looks there: PYTHONSAFEPATH, -P, -I
+
 import _bootstrap  # type: ignore[import-not-found]
 import pyarrow as pa
 from _archive import STORE_HELP, add_config, data_dir_of, is_folder, opened  # type: ignore[import-not-found]

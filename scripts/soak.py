@@ -15,6 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # not every Python looks there: PYTHONSAFEPATH, -P, -I
+
 import _bootstrap  # type: ignore[import-not-found]
 
 EXAMPLES = """examples:

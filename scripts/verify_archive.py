@@ -14,6 +14,8 @@ import tempfile
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # not every Python looks there: PYTHONSAFEPATH, -P, -I
+
 import _bootstrap  # type: ignore[import-not-found]
 from _archive import STORE_HELP, add_config, opened, progress  # type: ignore[import-not-found]
 

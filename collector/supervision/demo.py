@@ -87,7 +87,11 @@ def _exchange() -> Iterator[tuple[str, str]]:
     """Run the simulator, known by its two addresses, in a session of its own, so that Ctrl-C ends the recording before the exchange."""
     command = [sys.executable, "-m", "collector.simulator", "--exit-with-parent"]
     command += ["--symbols", ",".join(SYMBOLS), "--rate", str(RATE), "--fault", LOST]
-    process = subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, start_new_session=True)  # noqa: S603 -- our own module
+    # With PYTHONSAFEPATH it would not look for the package in its working directory.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    process = subprocess.Popen(  # noqa: S603 -- our own module
+        command, cwd=_ROOT, env=environment, stdout=subprocess.PIPE, start_new_session=True
+    )
     try:
         line = process.stdout.readline() if process.stdout else b""
         if not line:

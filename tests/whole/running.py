@@ -61,7 +61,11 @@ class Exchange:
         self.sent_log = folder / "sent.jsonl"
         command = [sys.executable, "-m", "collector.simulator", "--exit-with-parent"]
         command += ["--sent-log", str(self.sent_log)] if log else []
-        self._process = subprocess.Popen([*command, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        # With PYTHONSAFEPATH it would not look for the package in its working directory.
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+        self._process = subprocess.Popen(
+            [*command, *arguments], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+        )
         assert self._process.stdout is not None
         ready = json.loads(self._process.stdout.readline())
         self.ws_url, self.rest_url = ready["ws_url"], ready["rest_url"]
@@ -111,6 +115,7 @@ class Recorder:
         self.log_path = folder / "log.jsonl"
         self.config_path = folder / "config.toml"
         self.environment = {**os.environ, **(environment or {})}
+        self.program = [sys.executable, str(ROOT / "supervisor.py")]
         self._keeper = keep_port()
         self.port = port_of(self._keeper)
         feeds = sections.pop("feed", {})
@@ -128,7 +133,7 @@ class Recorder:
 
     def start(self, *arguments: str, **options: Any) -> Self:
         """Start it; standard output goes to the log unless told otherwise."""
-        command = [sys.executable, str(ROOT / "supervisor.py"), "--config", str(self.config_path), *arguments]
+        command = [*self.program, "--config", str(self.config_path), *arguments]
         with self.log_path.open("ab") as log:
             options = {"stdout": log, "stderr": log, "env": self.environment, **options}
             self._process = subprocess.Popen(command, cwd=self.folder, **options)
