@@ -11,20 +11,21 @@ MODULES = sorted([*ROOT.glob("collector/**/*.py"), ROOT / "supervisor.py"])
 
 FLOORS = {
     "domain": 0,
-    "exchanges": 1, "feed": 1, "storage": 1, "channel": 1, "config": 1, "logs": 1, "http": 1, "metrics": 1,
-    "processes": 2,
-    "supervision": 3,
-    "supervisor": 4,
+    "dial": 1,
+    "exchanges": 2, "feed": 2, "storage": 2, "channel": 2, "config": 2, "logs": 2, "http": 2, "metrics": 2,
+    "processes": 3,
+    "supervision": 4,
+    "supervisor": 5,
 }  # fmt: skip
 
 ROOMS_OF_PACKAGES = {
     "websocket": {"feed"},
-    "socket": {"feed", "config", "http", "supervision", "simulator"},
+    "socket": {"dial", "feed", "config", "http", "supervision", "simulator"},
     "sqlite3": {"storage"},
     "pyarrow": {"storage", "simulator"},
     "boto3": {"storage"},
     "botocore": {"storage"},
-    "urllib3": {"feed", "storage"},
+    "urllib3": {"dial", "feed", "storage"},
     "multiprocessing": {"channel", "processes", "supervision"},
     "subprocess": {"supervision"},
     "structlog": {"logs", "http", "processes", "supervision"},

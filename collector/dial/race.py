@@ -1,0 +1,121 @@
+"""Connecting to the first of several addresses that answers: RFC 8305 sections 4 and 5.
+
+https://www.rfc-editor.org/rfc/rfc8305
+"""
+
+import errno
+import math
+import os
+import select
+import socket
+import time
+from collections import deque
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import Any, Final, NamedTuple
+
+PAUSE_SECS: Final = 0.25
+"""An address that has not answered after this gets company. The RFC's "Connection Attempt Delay"."""
+
+_UNDER_WAY: Final = frozenset({0, errno.EINPROGRESS})
+
+
+class UnreachableError(OSError):
+    """No connection came about; the text names what was tried, and what became of it."""
+
+
+class Address(NamedTuple):
+    """One address of a name, as the system's calls want it."""
+
+    family: int
+    place: tuple[Any, ...]
+
+    def __str__(self) -> str:
+        host, port = self.place[:2]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def in_turn(addresses: Sequence[Address], turn: int) -> list[Address]:
+    """In the order to try them: the families alternate, and each turn begins one address later."""
+    preferred = [address for address in addresses if address.family == addresses[0].family]
+    others = [address for address in addresses if address.family != addresses[0].family]
+    mixed = [address for pair in zip_longest(preferred, others) for address in pair if address is not None]
+    first = turn % len(mixed) if mixed else 0
+    return mixed[first:] + mixed[:first]
+
+
+def race(addresses: Sequence[Address], timeout_secs: float) -> socket.socket:
+    """A socket connected to the address that answered first; the others are closed. It does not block.
+
+    The next address is tried PAUSE_SECS after the last one, or as soon as all before it refused. Raises UnreachableError.
+    """
+    attempts = _Attempts()
+    try:
+        winner = attempts.first_of(deque(addresses), time.monotonic() + timeout_secs)
+        if winner is None:
+            raise UnreachableError(
+                f"no address took the connection: {attempts.told(f'no answer in {timeout_secs:g} s')}"
+            )
+        return winner
+    finally:
+        attempts.close()
+
+
+class _Attempts:
+    """The sockets that are connecting, and what became of those that are not any more."""
+
+    def __init__(self) -> None:
+        self._poll = select.poll()
+        self._waiting: dict[int, tuple[socket.socket, Address]] = {}
+        self._failed: list[str] = []
+
+    def first_of(self, untried: deque[Address], ends_at: float) -> socket.socket | None:
+        """None when the time is up, or no attempt is left to wait for."""
+        next_at = time.monotonic()
+        while (now := time.monotonic()) < ends_at and (untried or self._waiting):
+            if untried and (now >= next_at or not self._waiting):
+                self._begin(untried.popleft())
+                next_at = now + PAUSE_SECS
+                continue
+            winner = self._answered((min(next_at, ends_at) if untried else ends_at) - now)
+            if winner is not None:
+                return winner
+        return None
+
+    def told(self, unanswered: str) -> str:
+        """Every address that was tried, and what became of it."""
+        silent = [f"{address} ({unanswered})" for _, address in self._waiting.values()]
+        return ", ".join(self._failed + silent)
+
+    def close(self) -> None:
+        """Give up what is still connecting."""
+        for sock, _ in self._waiting.values():
+            sock.close()
+
+    def _begin(self, address: Address) -> None:
+        try:
+            sock = socket.socket(address.family, socket.SOCK_STREAM)
+        except OSError as error:  # this machine does not know the family, or has no descriptor left
+            self._failed.append(f"{address} ({error.strerror})")
+            return
+        sock.setblocking(False)
+        number = sock.connect_ex(address.place)
+        if number in _UNDER_WAY:
+            self._waiting[sock.fileno()] = sock, address
+            self._poll.register(sock, select.POLLOUT)
+        else:
+            self._lost(sock, address, number)
+
+    def _answered(self, wait_secs: float) -> socket.socket | None:
+        for fd, _ in self._poll.poll(math.ceil(wait_secs * 1_000)):
+            self._poll.unregister(fd)
+            sock, address = self._waiting.pop(fd)
+            number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if not number:
+                return sock
+            self._lost(sock, address, number)
+        return None
+
+    def _lost(self, sock: socket.socket, address: Address, number: int) -> None:
+        sock.close()
+        self._failed.append(f"{address} ({os.strerror(number)})")

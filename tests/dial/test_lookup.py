@@ -1,0 +1,55 @@
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from collector.dial.lookup import addresses_of
+from collector.dial.race import UnreachableError
+from tests.dial.names import NAME, Names
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
+    names = Names(monkeypatch)
+    yield names
+    names.go_on()
+
+
+def test_a_name_brings_each_of_its_addresses_once_and_in_order(names: Names) -> None:
+    names.has("127.0.0.3", "127.0.0.2", "127.0.0.3")
+
+    assert [str(address) for address in addresses_of(NAME, 443, 60)] == ["127.0.0.3:443", "127.0.0.2:443"]
+
+
+def test_a_lookup_that_hangs_is_given_up_and_leaves_one_thread_however_often_it_is_tried(names: Names) -> None:
+    names.has("127.0.0.2")
+    names.hang()
+    before = threading.active_count()
+
+    for _ in range(20):
+        with pytest.raises(UnreachableError, match=rf"the lookup of {NAME} took more than 0\.01 s"):
+            addresses_of(NAME, 443, 0.01)
+
+    assert names.lookups == 1
+    assert threading.active_count() == before + 1
+    names.go_on()
+    assert [str(address) for address in addresses_of(NAME, 443, 60)] == ["127.0.0.2:443"]
+
+
+def test_a_name_is_looked_up_anew_each_time(names: Names) -> None:
+    names.has("127.0.0.2")
+    addresses_of(NAME, 443, 60)
+    names.has("127.0.0.3")
+
+    assert [str(address) for address in addresses_of(NAME, 443, 60)] == ["127.0.0.3:443"]
+
+
+def test_a_name_nobody_knows_is_named() -> None:
+    with pytest.raises(UnreachableError, match=r"nobody\.invalid has no address: "):
+        addresses_of("nobody.invalid", 443, 60)
+
+
+@pytest.mark.parametrize("host", ["stream..binance.com", "a" * 64])
+def test_a_name_no_lookup_takes_is_refused(host: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 -- Python's own words, of several kinds
+        addresses_of(host, 443, 60)
