@@ -12,15 +12,16 @@ from websocket import WebSocketBadStatusException, WebSocketException
 from websocket._http import _tunnel
 from websocket._socket import DEFAULT_SOCKET_OPTION
 
+from collector.dial import CONNECT_SECS, UnreachableError, dial, pass_over
 from collector.domain.errors import RetryError
-from collector.feed.proxy import proxy_for
+from collector.feed.proxy import Proxy, peer_of, proxy_for
 from collector.feed.socket import RecorderSocket
 
 STEP_SECS: Final = 10.0
-"""The longest wait for a connection, for TLS, or for a next piece of an answer."""
+"""The longest wait for TLS, or for a next piece of an answer."""
 
-HANDSHAKE_SECS: Final = 20.0
-"""Once an attempt is this old, no further piece of an answer is waited for."""
+ANSWER_SECS: Final = 20.0
+"""Once an answer takes this long, no further piece of it is waited for."""
 
 MAX_ANSWER_BYTES: Final = 1 << 20
 """An exchange's answer has some hundred bytes, the page of a firewall some ten thousand."""
@@ -41,23 +42,23 @@ class HandshakeError(RetryError):
 class Answering:
     """A connected socket, as far as websocket-client uses it while it reads an HTTP answer byte by byte.
 
-    The answer is held to a deadline and to MAX_ANSWER_BYTES; beyond them `recv` raises HandshakeError.
+    The answer is held to ANSWER_SECS from now, and to MAX_ANSWER_BYTES; beyond them `recv` raises HandshakeError.
     """
 
-    def __init__(self, sock: socket.socket, monotonic: Callable[[], float], deadline: float) -> None:
+    def __init__(self, sock: socket.socket, monotonic: Callable[[], float]) -> None:
         self.sock = sock
         self.send = sock.send
         self.close = sock.close
         self.fileno = sock.fileno
         self.gettimeout = sock.gettimeout
         self._monotonic = monotonic
-        self._deadline = deadline
+        self._deadline = monotonic() + ANSWER_SECS
         self._left_bytes = MAX_ANSWER_BYTES
 
     def recv(self, size: int) -> bytes:
         """As a socket's."""
         if self._monotonic() > self._deadline:
-            raise HandshakeError(f"an answer that took more than {HANDSHAKE_SECS:g} s")
+            raise HandshakeError(f"an answer that took more than {ANSWER_SECS:g} s")
         if not self._left_bytes:
             raise HandshakeError(f"an answer of more than {MAX_ANSWER_BYTES} bytes")
         data = self.sock.recv(min(size, self._left_bytes))
@@ -68,38 +69,52 @@ class Answering:
 def shake_hands(url: str, monotonic: Callable[[], float]) -> RecorderSocket:
     """Connect, through the environment's proxy if there is one, verifying certificates and following no redirect.
 
+    Each stage has its own time: name lookup, connecting, TLS, the proxy's answer and the exchange's. Where a server
+    took the connection and failed after it, the next attempt begins with another of the name's addresses.
     Raises HandshakeError.
     """
+    try:
+        proxy = proxy_for(url)
+        peer = peer_of(url, proxy)
+        sock = dial(*peer, CONNECT_SECS)
+    except (UnreachableError, ValueError) as error:  # ValueError: a name that no lookup takes
+        raise _failed(error) from error
+    try:
+        return _agree(sock, url, proxy, monotonic)
+    except WebSocketBadStatusException as error:
+        raise _refused(error) from error
+    except (HandshakeError, OSError, WebSocketException, ValueError, CookieError) as error:
+        pass_over(*peer)
+        raise error if isinstance(error, HandshakeError) else _failed(error) from error
+
+
+def _agree(sock: socket.socket, url: str, proxy: Proxy | None, monotonic: Callable[[], float]) -> RecorderSocket:
     # UTF-8 is checked where text is decoded: here it costs 0.15 µs a byte without a compiled helper.
     ws = RecorderSocket(skip_utf8_validation=True, enable_multithread=False)
-    try:
-        answering = _dial(url, monotonic)
-        ws.connect(url, header={"User-Agent": _USER_AGENT}, socket=answering, redirect_limit=0)  # type: ignore[no-untyped-call]
-    except WebSocketBadStatusException as error:
-        body = (error.resp_body or b"")[:_BODY_SHOWN_BYTES].decode(errors="replace")
-        headers = error.resp_headers or {}
-        text = " ".join(filter(None, ["HTTP", str(error.status_code), error.status_message, body]))
-        raise HandshakeError(text, error.status_code, headers.get("retry-after")) from error
-    except (OSError, WebSocketException, ValueError, CookieError) as error:  # ValueError: a name that no lookup takes
-        raise HandshakeError(f"{type(error).__name__}: {error}") from error
-    ws.sock = answering.sock
-    return ws
-
-
-def _dial(url: str, monotonic: Callable[[], float]) -> Answering:
-    parts = urlsplit(url)
-    secure = parts.scheme == "wss"
-    host, port = parts.hostname or "", parts.port or (443 if secure else 80)
-    proxy = proxy_for(url)
-    deadline = monotonic() + HANDSHAKE_SECS
+    host, port = peer_of(url, None)
     with ExitStack() as undo:
-        sock = undo.enter_context(socket.create_connection((proxy or (host, port))[:2], STEP_SECS))
+        undo.enter_context(sock)
+        sock.settimeout(STEP_SECS)
         for option in DEFAULT_SOCKET_OPTION:
             sock.setsockopt(*option)
         if proxy is not None:
-            tunnelled = cast(socket.socket, Answering(sock, monotonic, deadline))
+            tunnelled = cast(socket.socket, Answering(sock, monotonic))
             _tunnel(tunnelled, host, port, (proxy.user, proxy.password))
-        if secure:
-            sock = ssl.create_default_context().wrap_socket(sock, server_hostname=host)
+        if urlsplit(url).scheme == "wss":
+            sock = undo.enter_context(ssl.create_default_context().wrap_socket(sock, server_hostname=host))
+        answering = Answering(sock, monotonic)
+        ws.connect(url, header={"User-Agent": _USER_AGENT}, socket=answering, redirect_limit=0)  # type: ignore[no-untyped-call]
         undo.pop_all()
-    return Answering(sock, monotonic, deadline)
+    ws.sock = sock
+    return ws
+
+
+def _refused(error: WebSocketBadStatusException) -> HandshakeError:
+    body = (error.resp_body or b"")[:_BODY_SHOWN_BYTES].decode(errors="replace")
+    headers = error.resp_headers or {}
+    text = " ".join(filter(None, ["HTTP", str(error.status_code), error.status_message, body]))
+    return HandshakeError(text, error.status_code, headers.get("retry-after"))
+
+
+def _failed(error: Exception) -> HandshakeError:
+    return HandshakeError(f"{type(error).__name__}: {error}")

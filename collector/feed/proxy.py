@@ -43,6 +43,14 @@ def proxy_for(url: str) -> Proxy | None:
     return proxy
 
 
+def peer_of(url: str, proxy: Proxy | None) -> tuple[str, int]:
+    """Name and port of whoever is connected to when this address is asked: the proxy, or its own host."""
+    if proxy is not None:
+        return proxy.host, proxy.port
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme in {"wss", "https"} else 80)
+
+
 def _read(text: str) -> Proxy | None:
     try:
         parts = urlsplit(text if "://" in text else f"http://{text}")

@@ -8,9 +8,11 @@ from typing import Final, NamedTuple
 import urllib3
 from urllib3.exceptions import HTTPError
 
+from collector.dial import pass_over
+from collector.dial.http import POOLS
 from collector.domain.clock import Clock
 from collector.domain.errors import RetryError
-from collector.feed.proxy import proxy_for
+from collector.feed.proxy import Proxy, peer_of, proxy_for
 
 CONNECT_TIMEOUT_SECS: Final = 5.0
 READ_TIMEOUT_SECS: Final = 10.0
@@ -56,7 +58,9 @@ class RestClient:
     def __init__(self, base_url: str, clock: Clock) -> None:
         self._base_url = base_url.rstrip("/")
         self._clock = clock
-        self._pool = _pool(self._base_url)
+        proxy = proxy_for(self._base_url)
+        self._peer = peer_of(self._base_url, proxy)
+        self._pool = _pool(proxy)
 
     def get(self, target: str) -> Answer:
         """Ask for a path with its query. Raises RestError unless a whole answer came."""
@@ -72,8 +76,9 @@ class RestClient:
         return Answer(response.status, response.headers, body, asked_ns, self._clock.now_ns())
 
     def renew(self) -> None:
-        """Ask the next time on a new connection, which may lead to another of the exchange's servers."""
+        """Ask the next time on a new connection, to another of the exchange's addresses if it has several."""
         self._pool.clear()
+        pass_over(*self._peer)
 
     def _body(self, response: urllib3.BaseHTTPResponse) -> bytes:
         with closing(response):  # a connection whose answer was read whole has gone back to the pool by then
@@ -93,10 +98,12 @@ class RestClient:
             yield piece
 
 
-def _pool(base_url: str) -> urllib3.PoolManager:
-    proxy = proxy_for(base_url)
+def _pool(proxy: Proxy | None) -> urllib3.PoolManager:
     context = ssl.create_default_context()
-    if proxy is not None:
+    if proxy is None:
+        pool = urllib3.PoolManager(num_pools=1, maxsize=1, ssl_context=context)
+    else:
         login = urllib3.make_headers(proxy_basic_auth=f"{proxy.user}:{proxy.password}") if proxy.user else None
-        return urllib3.ProxyManager(proxy.url, num_pools=1, maxsize=1, ssl_context=context, proxy_headers=login)
-    return urllib3.PoolManager(num_pools=1, maxsize=1, ssl_context=context)
+        pool = urllib3.ProxyManager(proxy.url, num_pools=1, maxsize=1, ssl_context=context, proxy_headers=login)
+    pool.pool_classes_by_scheme = POOLS
+    return pool

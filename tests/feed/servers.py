@@ -70,8 +70,10 @@ class Peer:
 class Server:
     """Listens on a free loopback port; each connection is accepted when the test asks for it."""
 
-    def __init__(self, wrap: Callable[[socket.socket], socket.socket] | None = None) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
+    def __init__(
+        self, wrap: Callable[[socket.socket], socket.socket] | None = None, host: str = "127.0.0.1", port: int = 0
+    ) -> None:
+        self._listener = socket.create_server((host, port))
         self._listener.settimeout(TIMEOUT_SECS)
         self._wrap = wrap or (lambda sock: sock)
         self._open: list[socket.socket] = []

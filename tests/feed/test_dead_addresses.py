@@ -1,0 +1,221 @@
+"""An exchange whose name has several addresses, of which only one is any good."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from collector.dial import dial, dialling
+from collector.feed import handshake
+from collector.feed.connection import open_connection
+from collector.feed.handshake import HandshakeError
+from collector.feed.rest import RestClient, RestError
+from tests.dial.names import NAME, DeadAddress, Names
+from tests.feed.servers import TIMEOUT_SECS, Server, meanwhile, wire
+
+LIVE = "127.0.0.4"
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]"
+
+
+class SystemClock:
+    now_ns = staticmethod(time.time_ns)
+    monotonic = staticmethod(time.monotonic)
+    sleep = staticmethod(time.sleep)
+
+
+@pytest.fixture
+def undo() -> Iterator[ExitStack]:
+    with ExitStack() as undo:
+        yield undo
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch, undo: ExitStack) -> Names:
+    names = Names(monkeypatch)
+    undo.callback(names.go_on)
+    return names
+
+
+@pytest.fixture
+def live(undo: ExitStack) -> Server:
+    server = Server(host=LIVE)
+    undo.callback(server.close)
+    return server
+
+
+@pytest.fixture
+def kill(live: Server, undo: ExitStack) -> Callable[[str], None]:
+    """Make an address dead at the port of the living server."""
+
+    def kill(host: str) -> None:
+        undo.callback(DeadAddress(host, live.port).close)
+
+    return kill
+
+
+ORDERS = [["127.0.0.2", "127.0.0.3", LIVE], [LIVE, "127.0.0.2", "127.0.0.3"], ["::1", "127.0.0.2", LIVE]]
+
+
+def open_ws(port: int, scheme: str = "ws") -> Any:
+    return open_connection(f"{scheme}://{NAME}:{port}/stream", (), 5, SystemClock())
+
+
+@pytest.mark.parametrize("hosts", ORDERS)
+def test_a_connection_comes_about_although_addresses_of_the_exchange_are_dead(
+    live: Server, names: Names, kill: Callable[[str], None], hosts: list[str]
+) -> None:
+    names.has(*hosts)
+    for host in {*hosts} - {LIVE}:
+        kill(host)
+
+    opening = meanwhile(lambda: open_ws(live.port))
+    peer = live.accept(wire(b"data"))
+
+    assert opening.result(TIMEOUT_SECS).read().frames == [b"data"]
+    assert f"Host: {NAME}:{live.port}" in peer.request
+
+
+@pytest.mark.parametrize("hosts", ORDERS)
+def test_rest_is_asked_although_addresses_of_the_exchange_are_dead(
+    live: Server, names: Names, kill: Callable[[str], None], hosts: list[str]
+) -> None:
+    names.has(*hosts)
+    for host in {*hosts} - {LIVE}:
+        kill(host)
+    client = RestClient(f"http://{NAME}:{live.port}", SystemClock())
+
+    asked = meanwhile(lambda: client.get("/x"))
+    sock, request = live.accept_silently()
+    sock.sendall(ANSWER)
+
+    assert asked.result(TIMEOUT_SECS).body == b"[]"
+    assert f"Host: {NAME}:{live.port}" in request
+
+
+def test_a_proxy_is_reached_although_addresses_of_it_are_dead(
+    live: Server, names: Names, kill: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names.has("127.0.0.2", LIVE)
+    kill("127.0.0.2")
+    monkeypatch.setenv("http_proxy", f"http://{NAME}:{live.port}")
+    monkeypatch.setenv("no_proxy", "")
+
+    opening = meanwhile(lambda: open_connection("ws://stream.example:9443/x", (), 5, SystemClock()))
+    sock, request = live.accept_silently()
+    sock.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+
+    assert request.startswith("CONNECT stream.example:9443 ")
+    with pytest.raises(HandshakeError, match="407"):
+        opening.result(TIMEOUT_SECS)
+    client = RestClient("http://rest.example", SystemClock())
+    asked = meanwhile(lambda: client.get("/x"))
+    sock, request = live.accept_silently()
+    sock.sendall(ANSWER)
+    assert request.startswith("GET http://rest.example/x ")
+    assert asked.result(TIMEOUT_SECS).body == b"[]"
+
+
+def test_where_every_address_is_dead_the_error_names_them(
+    live: Server, names: Names, kill: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handshake, "CONNECT_SECS", 1.0)
+    monkeypatch.setattr("collector.feed.rest.CONNECT_TIMEOUT_SECS", 1.0)
+    names.has("127.0.0.2", "127.0.0.3")
+    kill("127.0.0.2")
+    kill("127.0.0.3")
+    tried = rf"127\.0\.0\.2:{live.port} \(no answer in 1 s\), 127\.0\.0\.3:{live.port} \(no answer in 1 s\)"
+
+    with pytest.raises(HandshakeError, match=tried):
+        open_ws(live.port)
+    with pytest.raises(RestError, match=tried):
+        RestClient(f"http://{NAME}:{live.port}", SystemClock()).get("/x")
+
+
+def test_a_lookup_that_hangs_is_a_failed_attempt_and_the_next_one_connects(
+    live: Server, names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dialling, "LOOKUP_SECS", 0.1)
+    names.has(LIVE)
+    names.hang()
+    with pytest.raises(HandshakeError, match=f"the lookup of {NAME} took more than"):
+        open_ws(live.port)
+    with pytest.raises(RestError, match=f"the lookup of {NAME} took more than"):
+        RestClient(f"http://{NAME}:{live.port}", SystemClock()).get("/x")
+    monkeypatch.setattr(dialling, "LOOKUP_SECS", TIMEOUT_SECS)
+
+    names.go_on()
+    opening = meanwhile(lambda: open_ws(live.port))
+    live.accept(wire(b"data"))
+
+    assert opening.result(TIMEOUT_SECS).read().frames == [b"data"]
+
+
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+def test_an_address_that_takes_the_connection_and_says_nothing_is_passed_over_the_next_time(
+    live: Server, names: Names, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    monkeypatch.setattr(handshake, "STEP_SECS", 0.3)
+    names.has("127.0.0.2", LIVE)
+    with socket.create_server(("127.0.0.2", live.port)), pytest.raises(HandshakeError, match="timed out"):
+        open_ws(live.port, scheme)
+    monkeypatch.setattr(handshake, "STEP_SECS", TIMEOUT_SECS)
+
+    with socket.create_server(("127.0.0.2", live.port)):
+        opening = meanwhile(lambda: open_ws(live.port))
+        live.accept(wire(b"data"))
+        assert opening.result(TIMEOUT_SECS).read().frames == [b"data"]
+
+
+def test_rest_passes_over_an_address_that_never_answers(
+    live: Server, names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collector.feed.rest.READ_TIMEOUT_SECS", 0.3)
+    names.has("127.0.0.2", LIVE)
+    client = RestClient(f"http://{NAME}:{live.port}", SystemClock())
+    with socket.create_server(("127.0.0.2", live.port)), pytest.raises(RestError, match="Read timed out"):
+        client.get("/x")
+    monkeypatch.setattr("collector.feed.rest.READ_TIMEOUT_SECS", TIMEOUT_SECS)
+
+    with socket.create_server(("127.0.0.2", live.port)):
+        asked = meanwhile(lambda: client.get("/x"))
+        live.accept_silently()[0].sendall(ANSWER)
+        assert asked.result(TIMEOUT_SECS).body == b"[]"
+
+
+def test_a_renewed_client_asks_another_address(live: Server, names: Names, undo: ExitStack) -> None:
+    other = Server(host="127.0.0.2", port=live.port)
+    undo.callback(other.close)
+    names.has("127.0.0.2", LIVE)
+    client = RestClient(f"http://{NAME}:{live.port}", SystemClock())
+    for server in (other, live, other):
+        asked = meanwhile(lambda: client.get("/x"))
+        server.accept_silently()[0].sendall(ANSWER)
+        assert asked.result(TIMEOUT_SECS).body == b"[]"
+        client.renew()
+
+
+def test_what_connecting_took_is_not_missing_to_the_answer(
+    live: Server, names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names.has(LIVE)
+    passed_secs = [0.0]
+
+    def slowly(host: str, port: int, timeout_secs: float) -> socket.socket:
+        passed_secs[0] = 1e6
+        return dial(host, port, timeout_secs)
+
+    class Clock(SystemClock):
+        @staticmethod
+        def monotonic() -> float:
+            return time.monotonic() + passed_secs[0]
+
+    monkeypatch.setattr(handshake, "dial", slowly)
+    opening = meanwhile(lambda: open_connection(f"ws://{NAME}:{live.port}/", (), 5, Clock()))
+    live.accept(wire(b"data"))
+
+    batch = opening.result(TIMEOUT_SECS).read()
+    assert batch is not None
+    assert batch.frames == [b"data"]
