@@ -9,17 +9,19 @@ from typing import Any, Final
 
 import boto3
 from botocore import exceptions as boto
+from botocore.awsrequest import AWSHTTPConnection, AWSHTTPConnectionPool, AWSHTTPSConnection, AWSHTTPSConnectionPool
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.utils import determine_content_length
 from urllib3.exceptions import HTTPError
 
 from collector import __version__
+from collector.dial.http import DialledConnection
 from collector.domain.errors import StoreError, StoreRefusedError
 from collector.domain.redact import printable, redact_urls
 
 CONNECT_TIMEOUT_SECS: Final = 5
-"""For connecting, and for each block that is sent."""
+"""For connecting to the first of the server's addresses that answers, and for each block that is sent."""
 
 READ_TIMEOUT_SECS: Final = 30
 """For each stretch of an answer, its beginning included."""
@@ -96,6 +98,20 @@ _ADVICE: Final[Mapping[str, str]] = {
     "SignatureDoesNotMatch": _KEYS_WRONG,
 }
 """What a person can do about a code."""
+
+
+class _Connection(DialledConnection, AWSHTTPConnection):  # type: ignore[misc]  # botocore says nothing of types
+    pass
+
+
+class _TLSConnection(DialledConnection, AWSHTTPSConnection):  # type: ignore[misc]
+    pass
+
+
+# urllib3's own way to say what a pool connects with. It holds for all that botocore asks in this process, the servers
+# it gets credentials from included; a client's own pools are out of reach.
+AWSHTTPConnectionPool.ConnectionCls = _Connection
+AWSHTTPSConnectionPool.ConnectionCls = _TLSConnection
 
 
 def connect(region: str, endpoint_url: str, environment: Mapping[str, str]) -> Any:
@@ -191,6 +207,9 @@ def _follow_no_redirect(context: dict[str, Any], **_: object) -> None:
 def _told(error: BaseException) -> str:
     if not isinstance(error, _FAILURES):
         return f"this is no answer of an S3 server ({type(error).__name__}: {str(error)[:_TOLD]})"
+    if isinstance(error, boto.EndpointConnectionError):
+        reason = error.kwargs["error"]
+        return f"{error}: {reason.__cause__ or reason}"
     if not isinstance(error, ClientError):
         return str(error) or type(error).__name__
     said = error.response.get("Error", {}).get("Message", "")
