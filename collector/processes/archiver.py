@@ -42,6 +42,11 @@ from collector.storage.stores import is_remote
 
 T = TypeVar("T")
 
+
+class _LeftUndoneError(Exception):
+    """The time of a stop is nearly up: what is being made is left, and made anew after the next start."""
+
+
 POLL_SECS: Final = 1.0
 """How often the folder is looked at when no notice comes."""
 
@@ -86,11 +91,12 @@ class Archiver:
         self._watch = StoreWatch(self._state, self._now, context.log)
         self._uploads = Uploads(store, self._hands, self._watch, self._held, self._now, archive.concurrency)
         self._inquiry = Inquiry(store, self._hands, self._watch, self._uploads, self._now)
-        self._stager = Stager(store, self._staging, adapter_of, self._ask, self._tick)
+        self._stager = Stager(store, self._staging, adapter_of, self._ask, self._tick_or_leave)
         self._takeover = Takeover(self._staging, self._stager, self._uploads, self._pauses, context.log)
         self._set_aside = SetAside(
-            store, data_dir, context.config.host_name, archive.compression_level, self._ask, context.log
-        )
+            store, data_dir, context.config.host_name, archive.compression_level, self._ask, self._tick_or_leave,
+            context.log,
+        )  # fmt: skip
         self._choice = Choice(self._segments, self._uploads, self._takeover, self._pauses, self._held)
         self._progress = Progress(self._segments, data_dir / "quarantine", self._uploads, self._state, self._held)
         self._turn = 0
@@ -137,17 +143,21 @@ class Archiver:
                 self._watch.hurry(self._context.config.supervisor.stop_timeout_secs * _PATIENCE_SHARE)
 
     def _is_over(self) -> bool:
-        """Whether there is nothing more to do before leaving; says what is left behind."""
+        """Whether there is nothing more to do before leaving, or no time for it; says what is left behind."""
         held = set(self._held.reasons)
         left = {path.stem for path in sealed_segments(self._segments)} | {*self._uploads.ids, *self._damaged, *held}
         if not left and not self._uploads.delivered and not self._uploads.failed:
             return True
-        if self._context.config.archive.upload_on_stop or self._progress.last_error is None:
-            return False
-        if self._state.is_there and self._progress.trouble is None and left != held:
+        if not self._context.hurried() and not self._waits_in_vain(only_held=left == held):
             return False
         self._log.warning("segments_left_waiting", segments=len(left), error=self._progress.last_error)
         return True
+
+    def _waits_in_vain(self, *, only_held: bool) -> bool:
+        """Whether nothing of what is left can go up now, and it need not."""
+        if self._context.config.archive.upload_on_stop or self._progress.last_error is None:
+            return False
+        return not self._state.is_there or self._progress.trouble is not None or only_held
 
     def _wait(self) -> None:
         """Until an upload ends or a segment is sealed, but not for long."""
@@ -232,6 +242,8 @@ class Archiver:
             step(path)
         except StopError:
             raise
+        except _LeftUndoneError:
+            self._log.info("segment_left_undone", segment=path.stem)
         except StoreError as error:
             if self._state.is_there:
                 self._held.hold(path.stem, str(error))
@@ -292,6 +304,12 @@ class Archiver:
 
     def _ask(self, step: Callable[[], T]) -> T:
         return self._inquiry.ask(step, self._tick, TURN_SECS)
+
+    def _tick_or_leave(self) -> None:
+        """As `_tick`, within a step that may be given up at any moment."""
+        self._tick()
+        if self._context.hurried():
+            raise _LeftUndoneError
 
     def _tick(self) -> None:
         self._uploads.turn(0.0)

@@ -20,11 +20,16 @@ class SystemClock:
     sleep = staticmethod(time.sleep)
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Context:
     """A process's view of the world.
 
     `stopping()` is true once this process shall finish its input and leave; it never blocks and never turns false again.
+    `hurried()` is true once, after that, the time is nearly up: what can be done again is left undone.
     `report(numbers)` publishes the process's numbers (JSON-able) for the supervisor; cheap enough for once a second.
     """
 
@@ -36,3 +41,4 @@ class Context:
     report: Callable[[Mapping[str, Any]], None]
     log: FilteringBoundLogger
     clock: Clock
+    hurried: Callable[[], bool] = _never

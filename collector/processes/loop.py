@@ -70,17 +70,24 @@ class StopFlag:
         self._stop = stop
         self._heed_signals = heed_signals
         self._raised = False
+        self._hurried = False
         self.orphaned = False
 
     def on_signal(self, _number: int, _frame: object) -> None:
         """Leave a note; the loop reads it."""
+        # One that came before it was told is that of the whole group, which is not meant for this process.
+        self._hurried = self._raised
         self._raised = self._raised or self._heed_signals
 
     def __call__(self) -> bool:
-        """Whether to leave; once true, always true."""
+        """Whether to finish and leave; once true, always true."""
         if not self._raised:
             self._raised = self.orphaned or self._stop.is_set()
         return self._raised
+
+    def hurried(self) -> bool:
+        """Whether to leave at once, with what was begun undone: a signal came after this child knew that it shall stop."""
+        return self() and self._hurried
 
 
 def run_child(assignment: Assignment, config: Config, links: Links, work: Work) -> None:
@@ -151,6 +158,7 @@ def _context(
         sender=QueueSender(links.up, capacity),
         receiver=QueueReceiver(links.down, capacity),
         stopping=flag,
+        hurried=flag.hurried,
         report=report,
         log=log,
         clock=clock,

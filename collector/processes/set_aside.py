@@ -1,5 +1,6 @@
 """What cannot be archived goes to `quarantine/`, once the gap ledger in the archive says what is missing."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -30,7 +31,7 @@ class SetAside:
 
     def __init__(
         self, store: ObjectStore, data_dir: Path, host: str, compression_level: int, ask: Ask,
-        log: FilteringBoundLogger,
+        tick: Callable[[], None], log: FilteringBoundLogger,
     ) -> None:  # fmt: skip
         self._store = store
         self._staging = data_dir / "staging"
@@ -38,12 +39,13 @@ class SetAside:
         self._host = host
         self._compression_level = compression_level
         self._ask = ask
+        self._tick = tick
         self._log = log
 
     def segment(self, path: Path) -> None:
         """Put a segment aside. Nothing is said where the store holds it whole, or already what stands in its place."""
         with suppress(DamagedError):
-            read_through(path)
+            read_through(path, self._tick)
         in_ledger = Attempts(path).count() < 2 * MAX_ATTEMPTS
         if in_ledger and self._ask(partial(find_whole, self._store, path.stem)) is None:
             self._put_remains(path)
@@ -71,7 +73,7 @@ class SetAside:
             from collector.storage.staging import stage  # noqa: PLC0415
 
             def write(folder: Path) -> Manifest:
-                return stage(remains, _nothing_to_type, folder, lambda: None).manifest
+                return stage(remains, _nothing_to_type, folder, self._tick).manifest
 
             made = self._staging / f"{path.stem}.remains"
             try:

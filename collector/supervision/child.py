@@ -126,6 +126,11 @@ class Child:
         else:
             self.state = "done"
 
+    def ask_to_leave(self) -> None:
+        """The time is nearly up: what it has begun may stay undone."""
+        if self._life is not None:
+            self._life.ask_to_leave()
+
     def end(self) -> None:
         """Kill it and wait until it is gone."""
         if self._life is not None:

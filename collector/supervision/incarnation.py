@@ -54,6 +54,10 @@ class Incarnation(Protocol):
         """Ask it to finish its input and leave; never blocks."""
         ...
 
+    def ask_to_leave(self) -> None:
+        """It was told to stop; let it leave now, whatever is undone; never blocks."""
+        ...
+
     def kill(self) -> None:
         """End it at once."""
         ...
@@ -115,6 +119,10 @@ class LocalIncarnation:
         threading.Thread(target=self._links.stop.set, name="tell_stop", daemon=True).start()
         if self._heeds_signals:
             self._signal(signal.SIGTERM)
+
+    def ask_to_leave(self) -> None:
+        """Signal it: one that stops on its Event takes that for haste."""
+        self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """End it at once, stopped (SIGSTOP) or not."""

@@ -83,6 +83,7 @@ class World:
         self.haste = 1.0
         """By how much the clock is ahead of who waits for a notice."""
         self.stop_when: Callable[[], bool] = lambda: True
+        self.hurry_when: Callable[[], bool] = lambda: False
         self.reports: list[Mapping[str, Any]] = []
         self.events: list[Mapping[str, Any]] = []
         self.adapter_of: Callable[[str], Any] = lambda _exchange: ToyTyping()
@@ -147,6 +148,7 @@ class World:
             sender=self,
             receiver=self,
             stopping=lambda: self.stop_when(),  # noqa: PLW0108 -- it changes while the archiver runs
+            hurried=lambda: self.hurry_when(),  # noqa: PLW0108 -- likewise
             report=self.reports.append,
             log=structlog.wrap_logger(None, processors=[log]),
             clock=Clock,

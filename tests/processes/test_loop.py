@@ -36,3 +36,15 @@ def test_an_orphan_that_is_stopped_does_not_use_up_its_grace(monkeypatch: pytest
     assert flag()
     assert sum(slept) == ORPHAN_GRACE_SECS
     assert max(slept) <= ORPHAN_GRACE_SECS / 10
+
+
+def test_a_signal_hurries_only_who_knows_that_it_shall_stop() -> None:
+    event = multiprocessing.get_context("spawn").Event()
+    flag = StopFlag(event, heed_signals=False)
+    flag.on_signal(15, None)
+    assert not flag.hurried(), "the whole group was signalled"
+    event.set()
+    assert not flag.hurried()
+    flag.on_signal(15, None)
+    assert flag.hurried()
+    assert flag.hurried()

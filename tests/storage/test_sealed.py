@@ -115,7 +115,7 @@ def test_a_file_that_the_system_does_not_give_is_not_damaged(tmp_path: Path) -> 
             pass
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-    read_through(path)
+    read_through(path, lambda: None)
 
 
 @pytest.mark.parametrize("error", [failed_read(), MemoryError()], ids=["failed read", "no memory"])

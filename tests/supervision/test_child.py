@@ -35,6 +35,9 @@ class Life:
     def tell_stop(self) -> None:
         self._log.append(f"{self.role} told")
 
+    def ask_to_leave(self) -> None:
+        self._log.append(f"{self.role} asked to leave")
+
     def kill(self) -> None:
         self._log.append(f"{self.role} killed")
         self.exit_code = -9
@@ -164,6 +167,20 @@ def test_stages_stop_by_death_in_order() -> None:
     assert stage.log == [
         "ingest told", "ingest buried", "writer told", "writer buried", "archiver told", "archiver buried",
     ]  # fmt: skip
+
+
+def test_who_still_works_when_the_time_is_nearly_up_is_asked_to_leave_until_it_does() -> None:
+    stage = Stage()
+    archiver = stage.child("archiver")
+    archiver.start(0.0)
+    stop = Stop([[archiver]], deadline=30.0)
+    asked = [(stop.step(now / 100), stage.log.count("archiver asked to leave"))[1] for now in range(0, 3_000, 2)]
+    assert asked[(3_000 - 102) // 2] == 0
+    assert asked[(3_000 - 100) // 2] == 1
+    assert 2 < asked[-1] < 10
+    stage.lives["archiver"].exit_code = 0
+    archiver.tend(29.9)
+    assert stop.step(29.9)
 
 
 def test_a_writer_that_dies_while_it_drains_is_started_again_to_finish() -> None:

@@ -46,6 +46,11 @@ class Life:
         if self._role not in self._world.deaf:
             self.exit_code = 0
 
+    def ask_to_leave(self) -> None:
+        self._world.asked_to_leave.append(self._role)
+        if self._role in self._world.polite:
+            self.exit_code = 0
+
     def kill(self) -> None:
         self._world.killed.append(self._role)
         self.exit_code = -9
@@ -64,7 +69,9 @@ class World:
         self.heard: list[tuple[str, Notice]] = []
         self.told: list[str] = []
         self.killed: list[str] = []
+        self.asked_to_leave: list[str] = []
         self.deaf: set[str] = set()
+        self.polite: set[str] = set()
         self.silent: set[str] = set()
         self.signals = Signals()
         self.secs = 0.0
@@ -135,6 +142,17 @@ def test_what_does_not_leave_by_the_deadline_is_killed_and_the_exit_says_so(tmp_
     assert world.killed == ["writer", "archiver"]
     assert 7 <= world.looks <= 9
     assert [child.life for child in world.supervisor.children] == [None, None, None]
+
+
+@pytest.mark.parametrize("polite", [True, False])
+def test_sealed_segments_that_are_not_archived_by_the_deadline_are_no_failure(tmp_path: Path, polite: bool) -> None:
+    world = World(tmp_path, stop_timeout_secs=5.0)
+    world.deaf, world.polite = {"archiver"}, {"archiver"} if polite else set()
+    world.script[2] = lambda: world.signals.note(signal.SIGTERM)
+    assert world.run() == 0
+    assert world.told == ROLES
+    assert world.asked_to_leave[:1] == ["archiver"]
+    assert world.killed == ([] if polite else ["archiver"])
 
 
 def test_a_second_signal_hurries(world: World) -> None:

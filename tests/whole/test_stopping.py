@@ -103,6 +103,22 @@ def test_a_stop_that_takes_too_long_exits_5_and_the_next_start_resumes(
     assert sorted(archived(recorded)) == sorted(data_frames(source))
 
 
+def test_a_stop_that_only_archiving_would_make_long_exits_0_and_the_next_start_archives(
+    exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    source = exchange(*LIVE)
+    recorded = recorder(source.ws_url, supervisor={"stop_timeout_secs": 15}, **KEEP_RAW).start()
+    recorded.wait_for_messages(500)
+    os.kill(recorded.pid_of("archiver"), signal.SIGSTOP)
+    assert recorded.stop() == 0
+    assert [line["killed"] for line in recorded.logged("stop_late")] == [["archiver"]]
+    source.stop()
+    assert archived(recorded) == []
+    recorded.environment["COLLECTOR_SUPERVISOR__STOP_TIMEOUT_SECS"] = "120"
+    assert recorded.start("--stop-after", "1").process.wait(150) == 0
+    assert sorted(archived(recorded)) == sorted(data_frames(source))
+
+
 def test_a_second_signal_hurries(exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]) -> None:
 
     source = exchange(*LIVE)
