@@ -111,3 +111,8 @@ def rest_journal(feed: str) -> str:
 def is_rest_journal(name: str) -> bool:
     """Whether a journal of that name is repair's."""
     return name.endswith(_REST_SUFFIX)
+
+
+def feed_of_rest_journal(name: str) -> str:
+    """The feed that a journal of repair's belongs to."""
+    return name.removesuffix(_REST_SUFFIX)

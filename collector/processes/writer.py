@@ -14,13 +14,14 @@ from collector.channel.channel import Notice
 from collector.domain.batching import MAX_BATCH_BYTES, next_batch_limit
 from collector.domain.errors import CommitError
 from collector.domain.records import UNKNOWN
-from collector.domain.repairs import Request, rest_journal
+from collector.domain.repairs import Request, feed_of_rest_journal, is_rest_journal, rest_journal
 from collector.exchanges.adapter import Adapter
 from collector.logs import RateLimited
 from collector.processes.context import Context
 from collector.processes.intake import Intake
 from collector.processes.ledger import FeedState
 from collector.processes.mended import mended_feeds
+from collector.processes.reading_order import ReadingOrder
 from collector.processes.shelf import Shelf
 from collector.processes.space import free_bytes, gets_short, wait_for_room
 from collector.processes.streams import Streams
@@ -75,6 +76,7 @@ class Writer:
         self._readers = {
             name: self._reader(name, exchanges.get(name, UNKNOWN), ingest_gone) for name in self._feed_names()
         }
+        self._order = ReadingOrder(self._readers)
         self._limit = self._config.writer.max_batch_size
         self._batch_since: float | None = None
         self._reported = None
@@ -107,7 +109,8 @@ class Writer:
         journals = self._config.data_dir / "journal"
         waiting = [path.name for path in journals.iterdir() if path.is_dir()] if journals.is_dir() else []
         mended = map(rest_journal, self._requests)
-        return sorted({*waiting, *mended, *(feed.name for feed in self._config.feed)})
+        names = {*waiting, *mended, *(feed.name for feed in self._config.feed)}
+        return sorted(names | {feed_of_rest_journal(name) for name in names if is_rest_journal(name)})
 
     def _reader(self, feed: str, exchange: str, ingest_gone: Callable[[str], bool]) -> JournalReader:
         folder = self._config.data_dir / "journal" / feed
@@ -117,26 +120,20 @@ class Writer:
         return {name: _encode(state) for name, state in self._intake.ledger.feeds.items()}
 
     def _read_all(self) -> bool:
-        """Read once from every feed, in turn; true if there may be more.
-
-        A stream may have come over from another feed: what was begun behind a file that is finished waits for its end.
-        """
+        """Read once from every feed; true if there may be more."""
         busy = False
-        for feed, reader in sorted(self._readers.items(), key=lambda one: one[1].begun_ns()):
+        for feed, chunk in self._order.round():
             self._report()
-            chunk = reader.read()
             if chunk is None:
                 self._settle(feed)
                 continue
             busy = True
             if chunk.records:
-                self._numbers.read_until_us[feed] = chunk.records[-1].received_ns // 1_000
+                self._numbers.read_until_us[chunk.position.feed] = chunk.records[-1].received_ns // 1_000
             if self._batch_since is None:
                 self._batch_since = self._clock.monotonic()
             for _ in self._intake.take(chunk, self._clock.now_ns() // 1_000, self._is_full):
                 self._commit()
-            if not reader.may_grow:
-                break
         return busy
 
     def _settle(self, feed: str | None = None, *, all_due: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -103,12 +104,15 @@ class JournalReader:
         self.may_grow = True
         """Whether more may be appended to the file that was last read."""
 
-    def read(self) -> Chunk | None:
-        """The next records; None when there is nothing more to read now."""
+    def read(self, until_ns: int | None = None) -> Chunk | None:
+        """The next records; None when there is nothing more to read now.
+
+        With `until_ns` the first record that was received later, and all behind it, stay for another call.
+        """
         while self._fd is not None or self._open_next():
             final = self._is_final()
             self.may_grow = not final
-            chunk = self._read_current(final=final)
+            chunk = self._read_current(until_ns, final=final)
             if chunk is not None or self._fd is not None:
                 return chunk
         return None
@@ -153,7 +157,7 @@ class JournalReader:
         # Asked before reading: what is appended after a "no" is found by the next read.
         return self._ingest_gone() or any(number > self._number for number, _ in journal_files(self._folder))
 
-    def _read_current(self, *, final: bool) -> Chunk | None:
+    def _read_current(self, until_ns: int | None, *, final: bool) -> Chunk | None:
         if self._header is None:
             try:
                 self._header = decode_header(self._pread(0, CHUNK_BYTES))
@@ -165,7 +169,8 @@ class JournalReader:
         written_ns = self._written_ns()
         parsed = self._parse()
         if parsed.records:
-            return self._advance(parsed)
+            records = _received_until(until_ns, parsed.records)
+            return self._advance(records) if records else None
         if parsed.damaged or final or self._is_overtaken(parsed, written_ns):
             return self._pass_damage(final=final)
         return None
@@ -191,10 +196,10 @@ class JournalReader:
             parsed = parse_records(self._pread(self._offset, parsed.wanted_bytes), self._offset)
         return parsed
 
-    def _advance(self, parsed: Parsed) -> Chunk:
-        ended = parsed.records[-1].kind is RecordKind.CLOSE
-        self._offset = parsed.end
-        return Chunk(self._known_header(), parsed.records, None, self._position(ended=ended))
+    def _advance(self, records: list[Record]) -> Chunk:
+        ended = records[-1].kind is RecordKind.CLOSE
+        self._offset = records[-1].end
+        return Chunk(self._known_header(), records, None, self._position(ended=ended))
 
     def _pass_damage(self, *, final: bool) -> Chunk | None:
         tail = self._pread(self._offset, max(0, os.fstat(self._fileno()).st_size - self._offset))
@@ -259,6 +264,12 @@ class JournalReader:
             offset += len(piece)
             size -= len(piece)
         return b"".join(pieces)
+
+
+def _received_until(until_ns: int | None, records: list[Record]) -> list[Record]:
+    if until_ns is None:
+        return records
+    return list(takewhile(lambda record: record.received_ns <= until_ns, records))
 
 
 def _headless_id(feed: str, number: int) -> str:

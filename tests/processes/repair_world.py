@@ -4,11 +4,13 @@ import json
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from collector.config import BookConfig, Config, FeedConfig
+from collector.domain.repairs import is_rest_journal
 from collector.exchanges.registry import adapter
 from collector.feed.rest import Answer, RestError
 from collector.feed.weight import WeightBudget
@@ -25,6 +27,9 @@ START_NS = 1_700_000_040_000_000_000
 """The beginning of a minute."""
 
 WINDOW_SECS = 60.0
+
+_LOOKS = 60
+"""Of a writer that is asked each time whether it shall stop: enough to store what it finds, twice."""
 
 
 class FakeExchange:
@@ -105,6 +110,8 @@ class World(Stage):
         super().__init__(Config(data_dir=folder, feed=(feed,), book=book), START_NS)
         self.exchange = FakeExchange(self)
         self.free_bytes = 1 << 40
+        self.repair_lives = False
+        """Whether a mender may append more to its journal."""
         self._number = 0
 
     def mender(self) -> Mender:
@@ -135,7 +142,30 @@ class World(Stage):
         """Let a new writer work until nothing is left to read and so much time has passed, and stop it."""
         until = self.secs + stop_after_secs
         self.stop_when = lambda: self.secs >= until
-        Writer(self.context("writer", report), adapter, lambda _feed: True, lambda _folder: self.free_bytes).run()
+        self._writer(report).run()
+
+    def write_until_killed(self, mender: Mender) -> None:
+        """Let a writer ask a mender, store what that answers, and be killed while it is idle."""
+        looks = 0
+
+        def stopping() -> bool:
+            nonlocal looks
+            looks += 1
+            if looks == _LOOKS:
+                raise KeyboardInterrupt
+            if looks == _LOOKS // 2:
+                self.mend(mender)
+            return False
+
+        self.stop_when = stopping
+        with suppress(KeyboardInterrupt):
+            self._writer(lambda _numbers: None).run()
+
+    def _writer(self, report: Callable[[Mapping[str, Any]], None]) -> Writer:
+        def is_gone(journal: str) -> bool:
+            return not (self.repair_lives and is_rest_journal(journal))
+
+        return Writer(self.context("writer", report), adapter, is_gone, lambda _folder: self.free_bytes)
 
     def journal(self) -> JournalWriter:
         """Of a new ingest."""

@@ -11,6 +11,7 @@ from collector.config import RepairConfig
 from collector.domain.records import Envelope
 from collector.domain.repairs import Answer
 from collector.exchanges.binance_rest import BinanceRest
+from collector.processes.mender import Mender
 from collector.processes.patience import TRIES
 from collector.processes.repair import claim_requests
 from collector.processes.rest_log import RestLog
@@ -349,6 +350,80 @@ def test_a_kill_at_any_step_changes_nothing_in_the_end(
     assert books[:2] == [(105, 0), (112, 0)]
     assert set(books[2:]) == {(110, -1)}
     assert world.waiting() == []
+
+
+def killed_between_asking_and_committing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer that keeps what it asks of repair, and dies before the commit that tells of it."""
+
+    def killed(*_given: object) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Segment, "store", killed)
+        with pytest.raises(KilledError):
+            world.write()
+
+
+def asked_in_an_older_file(world: World) -> Mender:
+    """A mender whose journal was begun before anything of what is missing was received."""
+    world.repair_lives = True
+    world.exchange.trades["BTCUSDT"] = set(range(1, 10_000))
+    world.receive(trade(1), trade(3))
+    world.write()
+    mender = world.mend()
+    world.write()
+    world.sleep(10)
+    return mender
+
+
+def missing_4000(world: World) -> list[int]:
+    world.receive(trade(4), trade(4_005))
+    return list(range(5, 4_005))
+
+
+def test_an_answer_is_judged_behind_what_its_feed_received_before_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mender = asked_in_an_older_file(world)
+    missing = missing_4000(world)
+    killed_between_asking_and_committing(world, monkeypatch)
+    world.mend(mender)
+    world.exchange.trades.clear()  # nobody gives them a second time
+    world.write()
+    assert rest_lines(world.stored()) == [2, *missing]
+    assert len(world.stored()) == 4_005
+    assert world.ledger()[-1] == ("5", 0, "repaired", "rest")
+
+
+def test_a_writer_killed_while_repair_is_in_the_middle_of_an_answer_loses_none_of_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mender = asked_in_an_older_file(world)
+    missing = missing_4000(world)
+    killed_between_asking_and_committing(world, monkeypatch)
+    for _ in range(2):
+        mender.step()
+    world.write()
+    world.mend(mender)
+    world.write()
+    assert sorted(rest_lines(world.stored())) == [2, *missing]
+    assert world.ledger()[-1] == ("5", 0, "repaired", "rest")
+
+
+def test_a_segment_made_anew_has_every_answer_of_the_one_before(world: World) -> None:
+    mender = asked_in_an_older_file(world)
+    missing = missing_4000(world)
+    world.write_until_killed(mender)
+    (opened,) = (world.config.data_dir / "segments").glob("*.open.db")
+    before = world.stored()
+    assert rest_lines(before) == [2, *missing]
+    opened.with_name(f"{opened.name}-wal").unlink(missing_ok=True)
+    opened.write_bytes(b"rotten")
+    world.exchange.trades.clear()
+    world.write()
+    assert "segment_rebuilt" in world.events
+    assert world.stored() == before
+    assert world.ledger()[-1] == ("5", 0, "repaired", "rest")
 
 
 def test_requests_of_a_feed_that_was_renamed_are_the_new_ones(world: World) -> None:

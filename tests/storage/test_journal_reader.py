@@ -236,6 +236,19 @@ def test_reading_goes_on_from_committed_positions(tmp_path: Path) -> None:
     assert seen + again.read() == [b"%d" % n for n in range(20)]
 
 
+def test_what_was_received_later_than_asked_for_waits_with_all_behind_it(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    writer = scene.writer()
+    for received_ns, frame in ((1, b"a"), (3, b"b"), (2, b"c")):
+        writer.append_frames(received_ns, 0, [frame])
+    chunk = scene.reader.read(2)
+    assert chunk is not None
+    assert frames_in(chunk.records[0]) == [b"a"]
+    assert chunk.position.offset == chunk.records[0].end
+    assert scene.reader.read(2) is None
+    assert scene.read() == [b"b", b"c"]
+
+
 def test_lag_counts_what_is_not_read_yet(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     writer = scene.writer()

@@ -1,0 +1,128 @@
+"""Answers of repair stand behind what their feed received before them, and never wait for what does not come."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from collector.processes.reading_order import ReadingOrder
+from collector.storage.journal import JournalWriter
+from collector.storage.journal_format import FeedIdentity, RecordKind, frames_of
+from collector.storage.journal_reader import CHUNK_BYTES, Chunk, JournalReader
+
+LONG = b"x" * (CHUNK_BYTES // 3)
+
+
+class Journals:
+    """Of some feeds, on disk; time is what a test says."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.gone: set[str] = set()
+        self._names: list[str] = []
+
+    def begin(self, name: str, *, at: int = 1) -> JournalWriter:
+        self._names = sorted({*self._names, name})
+        identity = FeedIdentity(name, "binance", (), ())
+        return JournalWriter(self._folder / name, identity, 1, 1 << 30, lambda: at)
+
+    def order(self, *more: str) -> ReadingOrder:
+        return ReadingOrder({name: self._reader(name) for name in sorted({*self._names, *more})})
+
+    def _reader(self, name: str) -> JournalReader:
+        return JournalReader(self._folder / name, name, {}, lambda: name in self.gone)
+
+
+@pytest.fixture
+def journals(tmp_path: Path) -> Journals:
+    return Journals(tmp_path)
+
+
+def add(journal: JournalWriter, *frames: tuple[int, bytes]) -> None:
+    for received_ns, frame in frames:
+        journal.append_frames(received_ns, 0, [frame])
+
+
+def found(chunk: Chunk) -> list[bytes]:
+    records = [record for record in chunk.records if record.kind is RecordKind.FRAMES]
+    return [frame.data[:6] for record in records for frame in frames_of(record)]
+
+
+def rounds(order: ReadingOrder, between: Callable[[], None] = lambda: None) -> Iterator[list[bytes]]:
+    """What each round brings, until one brings nothing."""
+    while True:
+        chunks = [chunk for _, chunk in order.round() if chunk is not None]
+        if not chunks:
+            return
+        yield [frame for chunk in chunks for frame in found(chunk)]
+        between()
+
+
+def all_of(order: ReadingOrder) -> list[bytes]:
+    return [frame for frames in rounds(order) for frame in frames]
+
+
+def test_answers_stand_behind_what_was_received_before_them_though_their_file_is_older(journals: Journals) -> None:
+    add(journals.begin("f~rest", at=1), (25, b"answer"), (45, b"second"))
+    add(journals.begin("f", at=10), *((at, b"%06d" % at + LONG) for at in range(10, 60, 10)))
+    read = all_of(journals.order())
+    assert read.index(b"000020") < read.index(b"answer") < read.index(b"second")
+    assert read.index(b"000040") < read.index(b"second")
+
+
+def test_answers_are_not_put_off_until_a_backlog_is_read_to_its_end(journals: Journals) -> None:
+    add(journals.begin("f~rest"), (25, b"answer"))
+    add(journals.begin("f"), *((at, b"%06d" % at + LONG) for at in range(10, 200, 10)))
+    read = all_of(journals.order())
+    assert read.index(b"answer") < read.index(b"000190")
+
+
+def test_answers_come_though_their_feed_is_never_read_to_its_end(journals: Journals) -> None:
+    fetched, feed = journals.begin("f~rest"), journals.begin("f")
+    now = 0
+
+    def receive() -> None:
+        nonlocal now
+        now += 10
+        add(feed, *((now, b"%06d" % now + LONG) for _ in range(9)))
+
+    receive()
+    add(fetched, (45, b"answer"))
+    for number, frames in enumerate(rounds(journals.order(), receive)):
+        if b"answer" in frames:
+            return
+        assert number < 60, "the answer is never read"
+
+
+def test_answers_come_at_once_where_their_feed_has_nothing_left(journals: Journals) -> None:
+    add(journals.begin("f~rest"), (25, b"answer"))
+    add(journals.begin("gone~rest"), (25, b"other"))
+    add(journals.begin("f"), (10, b"before"))
+    assert [*rounds(journals.order("gone"))] == [[b"before", b"other"], [b"answer"]]
+
+
+def test_answers_of_a_feed_whose_clock_was_set_back_come_at_its_end(journals: Journals) -> None:
+    add(journals.begin("f~rest"), (5_000, b"answer"))
+    add(journals.begin("f"), (4_000, b"before"), (100, b"behind"))
+    assert all_of(journals.order()) == [b"before", b"behind", b"answer"]
+
+
+def test_answers_wait_for_another_feeds_finished_file_which_their_stream_may_stand_in(journals: Journals) -> None:
+    journals.gone = {"before", "now"}
+    add(journals.begin("now~rest", at=8), (9, b"answer"))
+    before = journals.begin("before", at=2)
+    add(before, *((at, b"%06d" % at + LONG) for at in range(2, 8)))
+    journals.begin("now", at=8)
+    assert all_of(journals.order()) == [*(b"%06d" % at for at in range(2, 8)), b"answer"]
+
+
+def test_what_was_fetched_is_read_to_its_end_too(journals: Journals) -> None:
+    fetched = journals.begin("f~rest")
+    add(fetched, *((at, b"%06d" % at + LONG) for at in range(10, 100, 10)))
+    fetched.close()
+    feed = journals.begin("f")
+    add(feed, (50, b"middle"))
+    feed.close()
+    read = all_of(journals.order())
+    assert len(read) == 10
+    assert read.index(b"middle") == 0
