@@ -77,7 +77,9 @@ class Agenda:
     def next(self) -> Job | None:
         """The clock now and then, then books, trades and checkpoints; what failed before stands behind its like."""
         now = self._clock.monotonic()
-        requests = self._requests.waiting(lambda name: self._logger.error("request_unreadable", name=name))
+        requests = self._requests.waiting(
+            lambda name: self._logger.error("request_unreadable", name=name), self._begin_anew
+        )
         books = self._newest_books([request for request in requests if isinstance(request, BookRequest)])
         trades = [request for request in requests if isinstance(request, TradesRequest)]
         due = self._checkpoints.due(self._clock.now_ns() // 1_000)
@@ -144,9 +146,13 @@ class Agenda:
     def remove(self, request: Request) -> None:
         """It is answered, or will never be."""
         self._requests.remove(request)
-        self._next_id.pop(request.name, None)
-        del self._short[request.name]
-        self._forget(request.name)
+        self._begin_anew(request.name)
+
+    def _begin_anew(self, name: str) -> None:
+        """What is known of a request concerns one before: the writer did not keep what that brought."""
+        self._next_id.pop(name, None)
+        del self._short[name]
+        self._forget(name)
 
     def _forget(self, name: str) -> None:
         self._not_before.pop(name, None)

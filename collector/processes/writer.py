@@ -185,11 +185,12 @@ class Writer:
     def _store(self, commit: Commit, requests: Mapping[str, list[Request]]) -> float:
         """Store it, trying for as long as it takes: it stays in the journal, and nothing more is read meanwhile."""
         failed = False
+        unasked = dict(requests)
         while True:
             started = self._clock.monotonic()
             try:
                 # First: a request that is there twice brings copies, one that is missing brings nothing.
-                self._put(requests)
+                self._put(unasked)
                 self._shelf.store(commit)
             except CommitError as error:
                 if not failed:
@@ -203,10 +204,12 @@ class Writer:
                     self._context.log.info("commit_recovered", messages=len(commit.messages))
                 return self._clock.monotonic() - started
 
-    def _put(self, requests: Mapping[str, list[Request]]) -> None:
+    def _put(self, unasked: dict[str, list[Request]]) -> None:
+        """Takes out what it has put: put again, it would begin anew."""
         try:
-            for feed, asked in requests.items():
-                self._requests[feed].put(asked, self._report)
+            for feed in list(unasked):
+                self._requests[feed].put(unasked[feed], self._report)
+                del unasked[feed]
         except OSError as error:
             raise CommitError(f"requests cannot be kept: {error}") from error
 

@@ -17,74 +17,99 @@ _SYNC_THREADS: Final = 8
 """The file system makes durable in one go what is asked for at the same time."""
 
 
+_File = tuple[int, int]
+"""What tells one put of a request from another: the file's number, and when it was written."""
+
+
 class RequestFolder:
-    """The requests of one feed. A name stands for one content, so a file is written again and read once."""
+    """The requests of one feed. A name stands for one need; put again, it is a request that begins anew."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._known: dict[str, Request] = {}
+        self._known: dict[str, tuple[_File, Request]] = {}
+        self._placed: set[str] = set()
 
     def put(self, requests: Collection[Request], on_progress: Callable[[], None] = lambda: None) -> None:
-        """Keep requests, each whole or not at all, before or after. Raises OSError; then the call may be repeated.
+        """Keep requests, each whole or not at all, before or after. Raises OSError; then the call is to be repeated.
 
         `on_progress` is called between many: after an outage thousands may come due at once.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        contents = {self._path(request.name): encode_request(request) for request in requests}
-        books = {self._path(request.name) for request in requests if isinstance(request, BookRequest)}
-        drafts: list[Path] = []
-        for path, content in contents.items():
+        wanted = {request.name: request for request in requests if request.name not in self._placed}
+        for name, request in wanted.items():
             on_progress()
-            if not _holds(path, content):
-                _draft_of(path).write_bytes(content)
-                drafts.append(path)
+            self._draft(name).write_bytes(encode_request(request))
         # A book asked for needs no sync: after a power cut its chain is broken, and it is asked for again.
-        for path in books.intersection(drafts):
-            _draft_of(path).replace(path)
-        for path in in_order(_made_durable, [path for path in drafts if path not in books], _SYNC_THREADS):
+        books = [name for name, request in wanted.items() if isinstance(request, BookRequest)]
+        for name in books:
+            self._place(name)
+        for name in in_order(self._made_durable, [name for name in wanted if name not in set(books)], _SYNC_THREADS):
             on_progress()
-            _draft_of(path).replace(path)
+            self._place(name)
         sync(self._folder)
+        self._placed.clear()
 
-    def waiting(self, on_damage: Callable[[str], None]) -> list[Request]:
-        """Every request there is. One that cannot be read is removed, and told by name. Raises OSError."""
-        names = [path.stem for path in self._folder.glob(f"*{_SUFFIX}")]
-        self._known = {name: self._known[name] for name in names if name in self._known}
-        for name in names:
-            if name in self._known:
+    def waiting(
+        self, on_damage: Callable[[str], None], on_put_again: Callable[[str], None] = lambda _name: None
+    ) -> list[Request]:
+        """Every request there is. One that cannot be read is removed, and told by name. Raises OSError.
+
+        One that was put again since the last look is told by name, too: what is known of it concerns the one before.
+        """
+        files = self._files()
+        for name in self._known.keys() - files.keys():
+            del self._known[name]
+        for name, file in files.items():
+            known = self._known.get(name)
+            if known is not None and known[0] == file:
                 continue
             path = self._path(name)
             try:
-                self._known[name] = decode_request(path.read_bytes())
+                self._known[name] = file, decode_request(path.read_bytes())
             except UndecodableError:
                 path.unlink(missing_ok=True)
                 on_damage(path.name)
-        return list(self._known.values())
+            else:
+                if known is not None:
+                    on_put_again(name)
+        return [request for _, request in self._known.values()]
 
     def remove(self, request: Request) -> None:
-        """Forget a request; one that a power cut brings back brings only copies. Raises OSError."""
-        self._path(request.name).unlink(missing_ok=True)
-        self._known.pop(request.name, None)
+        """Forget a request, but not one put again since the last look. Raises OSError.
+
+        One that a power cut brings back brings only copies.
+        """
+        path = self._path(request.name)
+        known = self._known.pop(request.name, None)
+        if known is None or known[0] == _file_at(path):
+            path.unlink(missing_ok=True)
+
+    def _files(self) -> dict[str, _File]:
+        found = ((path.stem, _file_at(path)) for path in self._folder.glob(f"*{_SUFFIX}"))
+        return {name: file for name, file in found if file is not None}
+
+    def _made_durable(self, name: str) -> str:
+        sync(self._draft(name))
+        return name
+
+    def _place(self, name: str) -> None:
+        self._draft(name).replace(self._path(name))
+        self._placed.add(name)
+
+    def _draft(self, name: str) -> Path:
+        return self._folder / f"{name}.new"
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}{_SUFFIX}"
 
 
-def _draft_of(path: Path) -> Path:
-    return path.with_suffix(".new")
-
-
-def _made_durable(path: Path) -> Path:
-    sync(_draft_of(path))
-    return path
-
-
-def _holds(path: Path, content: bytes) -> bool:
-    """Whether the file is there, and no power cut left it without its content."""
+def _file_at(path: Path) -> _File | None:
+    """None where there is none."""
     try:
-        return path.read_bytes() == content
+        stat = path.stat()
     except FileNotFoundError:
-        return False
+        return None
+    return stat.st_ino, stat.st_mtime_ns
 
 
 def claim(data_dir: Path, feed_of: Mapping[StreamKey, str]) -> dict[str, int]:

@@ -10,6 +10,7 @@ import pytest
 from collector.domain.records import StreamKey
 from collector.domain.repairs import BOOK, Answer, BookRequest, TradesRequest, decode_answer
 from collector.domain.retry import LONGEST_SILENCE_SECS
+from collector.feed import rest
 from collector.processes.agenda import CLOCK_SECS, SHORT_TRIES, STALE_LATER_SECS, STALE_TRIES
 from collector.processes.patience import LONGEST_SECS, TRIES
 from collector.storage.journal import JournalWriter
@@ -111,6 +112,38 @@ def test_an_exchange_that_has_nothing_so_late_is_asked_a_few_times(
     assert parts(world) == expected
     assert world.exchange.kinds().count("historicalTrades BTCUSDT") == SHORT_TRIES + len(expected)
     assert answers(world)[-1][0].reason == "the exchange has no more"
+    assert world.waiting() == []
+
+
+def test_a_request_that_is_put_again_is_asked_from_its_beginning(world: World) -> None:
+    world.exchange.trades["BTCUSDT"] = set(range(1, 5_000))
+    world.requests.put([trades(101, 2_600)])
+    mender = world.mender()
+    for _ in range(3):  # the time and two pages
+        mender.step()
+    world.requests.put([trades(101, 2_600)])
+    world.mend(mender)
+    assert parts(world) == ["page"] * 5 + ["end"]
+    assert world.waiting() == []
+
+
+def test_a_request_that_is_put_again_while_its_last_answer_comes_is_asked_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.exchange.trades["BTCUSDT"] = set(range(1, 200))
+    world.requests.put([trades(101, 150)])
+    mender = world.mender()
+    mender.step()  # the time
+    real = world.exchange.get
+
+    def put_again_meanwhile(target: str) -> rest.Answer:
+        monkeypatch.setattr(world.exchange, "get", real)
+        world.requests.put([trades(101, 150)])
+        return real(target)
+
+    monkeypatch.setattr(world.exchange, "get", put_again_meanwhile)
+    world.mend(mender)
+    assert parts(world) == ["page", "end", "page", "end"]
     assert world.waiting() == []
 
 

@@ -77,23 +77,43 @@ def test_many_that_come_due_at_once_are_each_durable_before_their_name_and_tell_
     assert len(told) >= 2 * len(many)
 
 
-def test_what_is_there_already_is_not_written_again_and_what_a_power_cut_emptied_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_that_is_put_again_is_told_and_is_not_removed_with_the_one_before(tmp_path: Path) -> None:
+    writer, repair = RequestFolder(tmp_path), RequestFolder(tmp_path)
+    writer.put([TRADES, BOOK])
+    again: list[str] = []
+    for _ in range(2):
+        assert len(repair.waiting(none_damaged, again.append)) == 2
+    assert again == []
+    RequestFolder(tmp_path).put([TRADES])
+    repair.remove(TRADES)
+    repair.remove(BOOK)
+    assert repair.waiting(none_damaged, again.append) == [TRADES]
+    assert again == []
+    RequestFolder(tmp_path).put([TRADES])
+    assert repair.waiting(none_damaged, again.append) == [TRADES]
+    assert again == [TRADES.name]
+    repair.remove(TRADES)
+    assert waiting(tmp_path) == []
+
+
+def test_a_put_that_is_repeated_leaves_alone_what_it_has_put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = True
+
+    def sync(path: Path) -> None:
+        if full and path.is_file():
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(requests_module, "sync", sync)
     requests = RequestFolder(tmp_path)
-    requests.put([TRADES, BOOK])
-    (tmp_path / f"{BOOK.name}.request").write_bytes(b"")
-    written: list[str] = []
-    real = Path.write_bytes
-
-    def write_bytes(path: Path, data: bytes) -> int:
-        written.append(path.stem)
-        return real(path, data)
-
-    monkeypatch.setattr(Path, "write_bytes", write_bytes)
-    requests.put([TRADES, BOOK, BOOK])
-    assert written == [BOOK.name]
+    with pytest.raises(OSError, match="No space"):
+        requests.put([BOOK, TRADES])
+    before = (tmp_path / f"{BOOK.name}.request").stat()
+    full = False
+    requests.put([BOOK, TRADES])
+    assert (tmp_path / f"{BOOK.name}.request").stat() == before
     assert waiting(tmp_path) == [TRADES, BOOK]
+    requests.put([BOOK])
+    assert (tmp_path / f"{BOOK.name}.request").stat() != before
 
 
 def test_a_draft_is_no_request(tmp_path: Path) -> None:
