@@ -1,13 +1,16 @@
 """From a hole to its row: the writer asks, repair answers, the ledger says how it ended, whoever is killed when."""
 
 import json
+import multiprocessing
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from collector.config import RepairConfig
+from collector.config import Config, RepairConfig
 from collector.domain.records import Envelope
 from collector.domain.repairs import Answer
 from collector.exchanges.binance_rest import BinanceRest
@@ -352,16 +355,23 @@ def test_a_kill_at_any_step_changes_nothing_in_the_end(
     assert world.waiting() == []
 
 
-def killed_between_asking_and_committing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A writer that keeps what it asks of repair, and dies before the commit that tells of it."""
+def killed_between_asking_and_committing(world: World) -> None:
+    """A writer that keeps what it asks of repair, and is killed before the commit that tells of it."""
+    process = multiprocessing.get_context("spawn").Process(target=_ask_and_die, args=(world.config, world.now_ns))
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
 
-    def killed(*_given: object) -> None:
-        raise KilledError
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Segment, "store", killed)
-        with pytest.raises(KilledError):
-            world.write()
+def _ask_and_die(config: Config, now_ns: int) -> None:
+    def die(*_given: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    world = World(config.data_dir)
+    world.now_ns = now_ns
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Segment, "store", die)
+        world.write()
 
 
 def asked_in_an_older_file(world: World) -> Mender:
@@ -381,12 +391,10 @@ def missing_4000(world: World) -> list[int]:
     return list(range(5, 4_005))
 
 
-def test_an_answer_is_judged_behind_what_its_feed_received_before_it(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_is_judged_behind_what_its_feed_received_before_it(world: World) -> None:
     mender = asked_in_an_older_file(world)
     missing = missing_4000(world)
-    killed_between_asking_and_committing(world, monkeypatch)
+    killed_between_asking_and_committing(world)
     world.mend(mender)
     world.exchange.trades.clear()  # nobody gives them a second time
     world.write()
@@ -395,12 +403,10 @@ def test_an_answer_is_judged_behind_what_its_feed_received_before_it(
     assert world.ledger()[-1] == ("5", 0, "repaired", "rest")
 
 
-def test_a_writer_killed_while_repair_is_in_the_middle_of_an_answer_loses_none_of_it(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_writer_killed_while_repair_is_in_the_middle_of_an_answer_loses_none_of_it(world: World) -> None:
     mender = asked_in_an_older_file(world)
     missing = missing_4000(world)
-    killed_between_asking_and_committing(world, monkeypatch)
+    killed_between_asking_and_committing(world)
     for _ in range(2):
         mender.step()
     world.write()
