@@ -1,4 +1,10 @@
-"""When a stream was heard, and whether it has been silent for longer than its own rhythm allows."""
+"""When a stream was heard, since when nobody listens to it, and whether it was silent for longer than its rhythm allows.
+
+A subscribed stream that has never spoken has a Hearing, too. So what was missed follows the stream: through feeds that
+are renamed, symbols that come and go, and connections that carry other streams than before.
+"""
+
+from typing import NamedTuple
 
 import msgspec
 
@@ -8,6 +14,15 @@ from collector.domain.rhythm import Learned
 
 CONTINUITY = "continuity"
 """Repairs a silence after which the ids go on where they stopped: there was nothing to say."""
+
+
+class Outage(NamedTuple):
+    """A stretch in which no connection that carries the stream stood."""
+
+    since_us: int
+    until_us: int
+    cause: str
+    """disconnect, or restart where ingest itself was away."""
 
 
 class Hearing(msgspec.Struct, array_like=True):
@@ -21,7 +36,35 @@ class Hearing(msgspec.Struct, array_like=True):
     silent_since_us: int | None = None
     """Since when, while a row says so."""
     left: tuple[int, str] | None = None
-    """Since when no feed brings it, and why."""
+    """Since when no connection carries it, and why."""
+    refused_since_us: int | None = None
+    """Since when its frames are refused for want of disk."""
+    listened_us: int = 0
+    """How long it was listened to without a word, on connections that are over."""
+    first_us: int = 0
+    """When a connection that carries it first stood; 0 if that is not known."""
+
+    def leave(self, at_us: int, cause: str) -> None:
+        """No connection carries it any more; what was said before stays true."""
+        self.left = self.left or (at_us, cause)
+
+    def come_back(self, at_us: int) -> Outage | None:
+        """A connection carries it; returns the outage this ends, if any."""
+        self.first_us = self.first_us or at_us
+        if self.left is None:
+            return None
+        (since_us, cause), self.left = self.left, None
+        return Outage(since_us, max(at_us, since_us), cause)
+
+    def pause(self, since_us: int, at_us: int) -> None:
+        """The connection that carried it since then is over: count how long it said nothing there."""
+        before_us = self.listened_us if self.heard_us < since_us else 0
+        self.listened_us = before_us + max(0, at_us - max(since_us, self.heard_us))
+
+    def silent_us(self, since_us: int, now_us: int) -> int:
+        """How long it has said nothing while it was listened to, now without a break since `since_us`."""
+        before_us = self.listened_us if self.heard_us < since_us else 0
+        return before_us + now_us - max(since_us, self.heard_us)
 
 
 def silence(key: StreamKey, since_us: int, now_us: int) -> Gap:

@@ -1,42 +1,95 @@
 """Which feed brings each stream: feeds are renamed, streams are moved to another one, left out, and taken in again."""
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
-from collector.domain.outages import Links, Outage
+from collector.domain.hearing import Hearing
 from collector.domain.records import UNDECODED, StreamKey
+from collector.processes.feed_state import FeedState
 from collector.processes.streams import Stream, Streams
 
 
+class Member(NamedTuple):
+    """A stream that a feed subscribes; `stream` is None while it has never spoken."""
+
+    key: StreamKey
+    stream: Stream | None
+    hearing: Hearing
+
+
+class Taken(NamedTuple):
+    """What another incarnation of a feed found of a stream that it takes in, keeps, or leaves out."""
+
+    member: Member
+    before: str
+    """The feed that brought it until now."""
+    refused_since_us: int | None
+    """Since when its frames were refused, if its ingest was killed before it could say how many."""
+    is_left_out: bool
+
+
 class Belonging:
-    """Continuity follows the stream: it is away from when its feed last brought it until a feed connects for it again."""
+    """Continuity follows the stream: it is away from when a connection last carried it until one does again."""
 
-    def __init__(self, streams: Streams, links_of: Callable[[str], Links]) -> None:
-        """`links_of` gives what is known of a feed's connections."""
+    def __init__(self, streams: Streams, feeds: dict[str, FeedState], state_of: Callable[[str], FeedState]) -> None:
+        """`state_of` gives the state of one of `feeds`, which will commit with the rows."""
         self._streams = streams
-        self._links_of = links_of
+        self._feeds = feeds
+        self._state_of = state_of
 
-    def hand_over(self, feed: str, keys: Iterable[StreamKey]) -> Iterator[tuple[Stream, str | None]]:
-        """A new incarnation of the feed brings `keys`: the streams it leaves out or takes in.
+    def members(self, feed: str, keys: Iterable[StreamKey]) -> Iterator[Member]:
+        """What is known of these streams of the feed."""
+        unspoken = self._state_of(feed).unspoken
+        for key in keys:
+            stream = self._streams.get(key)
+            hearing = unspoken.setdefault(key, Hearing()) if stream is None else stream.hearing
+            yield Member(key, stream, hearing)
 
-        Each comes with the feed that brought it until now, if any did. To be asked before the feed's links begin anew.
-        """
-        brought = set(keys)
+    def began(self, stream: Stream) -> Hearing | None:
+        """A stream has spoken for the first time; what was known of it until then, if anything."""
+        for feed, state in self._feeds.items():
+            # Of another feed than its own where it was moved from that one.
+            if stream.key in state.unspoken:
+                return self._state_of(feed).unspoken.pop(stream.key)
+        return None
+
+    def hand_over(self, feed: str, keys: Iterable[StreamKey]) -> Iterator[Taken]:
+        """A new incarnation of the feed brings `keys`. To be asked before the feed's links begin anew."""
+        brought = dict.fromkeys(keys)
+        yield from self._hand_over_spoken(feed, brought)
+        yield from self._hand_over_unspoken(feed, brought)
+        for _ in self.members(feed, brought):
+            pass
+
+    def _hand_over_spoken(self, feed: str, brought: dict[StreamKey, None]) -> Iterator[Taken]:
         for stream in self._streams:
             before, comes = stream.feed, stream.key in brought
-            if comes == (before == feed) or stream.key.data_type == UNDECODED:
+            if (before != feed and not comes) or stream.key.data_type == UNDECODED:
                 continue
-            hearing = stream.memory.progress.hearing
-            was_away = hearing.left is not None
-            hearing.left = hearing.left or self._links_of(before).left_since(stream.heard_us)
-            if comes:
+            taken = self._take(before, Member(stream.key, stream, stream.hearing), is_left_out=not comes)
+            if comes and before != feed:
                 self._streams.move(stream, feed)
-            yield stream, None if was_away else before
+            yield taken
 
-    @staticmethod
-    def back(stream: Stream, outage: Outage | None, plan: int, at_us: int) -> Outage | None:
-        """The outage that ends for the stream as its plan is connected: its own, or else that of the plan."""
-        hearing = stream.memory.progress.hearing
-        if hearing.left is None:
-            return outage
-        (since_us, cause), hearing.left = hearing.left, None
-        return Outage(plan, since_us, max(at_us, since_us), cause)
+    def _hand_over_unspoken(self, feed: str, brought: dict[StreamKey, None]) -> Iterator[Taken]:
+        concerned = [
+            (before, key)
+            for before, state in self._feeds.items()
+            for key in state.unspoken
+            if before == feed or key in brought
+        ]
+        for before, key in concerned:
+            hearing = self._state_of(before).unspoken.pop(key)
+            if key in brought:
+                self._state_of(feed).unspoken[key] = hearing
+            yield self._take(before, Member(key, None, hearing), is_left_out=key not in brought)
+
+    def _take(self, before: str, member: Member, *, is_left_out: bool) -> Taken:
+        state, hearing = self._state_of(before), member.hearing
+        refused_since_us = hearing.refused_since_us
+        if refused_since_us is None and hearing.left is None:
+            refused_since_us = state.refusing_since_us
+        hearing.refused_since_us = None
+        if member.stream is not None or hearing.first_us:
+            hearing.leave(*state.links.left_since(hearing.heard_us))
+        return Taken(member, before, refused_since_us, is_left_out)

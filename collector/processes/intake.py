@@ -12,7 +12,8 @@ from collector.exchanges.rest import RestSide
 from collector.processes.asking import Asking
 from collector.processes.backfill import Backfill
 from collector.processes.batch import Batch, Counts
-from collector.processes.ledger import FeedState, Ledger
+from collector.processes.feed_state import FeedState
+from collector.processes.ledger import Ledger
 from collector.processes.streams import Stream, Streams
 from collector.storage.journal_format import FeedIdentity, Frame, JournalHeader, Record, RecordKind, frames_of
 from collector.storage.journal_reader import Chunk

@@ -3,22 +3,20 @@
 from collections.abc import Callable, Iterable
 from typing import Final
 
-import msgspec
-
 from collector.domain.gaps import Stretch, event_gap
-from collector.domain.outages import Links, Outage
 from collector.domain.records import UNKNOWN, Gap, IdRule, StreamKey
 from collector.domain.repairs import is_rest_journal
 from collector.domain.sequence.holes import ASKED_HOLES_OF_ALL, MAX_ASKED_HOLES, MAX_HOLES, REFUSED
-from collector.domain.trail import Trail
 from collector.exchanges.adapter import Adapter
 from collector.processes.asking import Asking
 from collector.processes.batch import Batch, Counts
-from collector.processes.belonging import Belonging
+from collector.processes.belonging import Belonging, Member, Taken
+from collector.processes.feed_state import FeedState
 from collector.processes.gap_rows import GapRows
-from collector.processes.listening import Listening, Unheard
+from collector.processes.listening import Listening
 from collector.processes.plans import Plans
 from collector.processes.streams import Stream, Streams
+from collector.processes.version_1 import carry_over
 from collector.storage.journal_format import FeedIdentity, JournalHeader, Record, RecordKind, event_of
 from collector.storage.journal_reader import Damage
 
@@ -30,19 +28,6 @@ LOOK_US: Final = 5_000_000
 
 SILENT: Final = "silent"
 """How a connection that brought nothing ends."""
-
-
-class FeedState(msgspec.Struct):
-    """What the writer remembers of a feed; it commits with the rows."""
-
-    links: Links = msgspec.field(default_factory=Links)
-    stretches: dict[str, Stretch] = {}
-    refusing_since_us: int | None = None
-    undecodable_us: int = 0
-    """When the newest frame came that could not be read."""
-    looked_us: int = 0
-    trail: Trail = msgspec.field(default_factory=Trail)
-    unheard: Unheard = {}
 
 
 class Ledger:
@@ -64,7 +49,7 @@ class Ledger:
         self._streams = streams
         self._plans = Plans(streams, adapter_of)
         self._first_word_us = streams.first_word_secs * 1e6
-        self._belonging = Belonging(streams, lambda feed: self._feed(feed).links)
+        self._belonging = Belonging(streams, feeds, self._feed)
         self._watched = {stream.stream_id: stream for stream in streams if stream.memory.unsettled}
         self._settled_us: dict[str, int] = {}
         self._identities: dict[str, FeedIdentity] = {}
@@ -85,16 +70,14 @@ class Ledger:
         missing = state.trail.follow(header.number, same_writer=is_same)
         if missing is not None:
             self._vanished(header, missing)
+        for stream in carry_over(state, identity, self._plans, self._belonging, is_same=is_same):
+            self._rows.touch(stream)
         if is_same:
             return
-        begun_us = header.created_ns // 1_000
         if not is_rest_journal(identity.feed):
-            self._hand_over(identity, begun_us)
-        dropped = state.unheard.keys() - set(self._plans.keys(identity)) if state.unheard else ()
-        self._listening.await_no_more(state.unheard, sorted(dropped), state.links.newest_us)
-        if state.links.begin(header.writer_id) and state.refusing_since_us is not None:
-            # The ingest that refused was killed before it could say how much.
-            self._refused(identity, state.refusing_since_us, begun_us)
+            self._hand_over(identity, header.created_ns // 1_000)
+        state.links.begin(header.writer_id)
+        state.refusing_since_us = None
 
     def heard(self, feed: str, received_us: int) -> None:
         """Something of that feed was received."""
@@ -113,18 +96,22 @@ class Ledger:
         at_us, info = record.received_ns // 1_000, event_of(record)
         state = self._feed(identity.feed)
         if record.kind is RecordKind.CONNECT:
-            outage = state.links.connect(int(info["connection"]), int(info["plan"]), at_us, record.line)
-            self._begin_line(identity, int(info["plan"]), record.line)
-            self._stands(identity, int(info["plan"]), outage, at_us)
+            plan = int(info["plan"])
+            state.links.connect(int(info["connection"]), plan, at_us, record.line)
+            self._begin_line(identity, plan, record.line)
+            self._stands(identity, plan, at_us)
         elif record.kind is RecordKind.DISCONNECT:
-            connection = int(info["connection"])
-            if info.get("reason") == SILENT:
-                at_us = self._fell_silent_us(identity, state.links.up.get(connection, -1), at_us)
-            plan = state.links.disconnect(connection, at_us, info["cause"])
-            if plan is not None:
-                self._begin_line(identity, plan, record.line)
+            ended = state.links.disconnect(int(info["connection"]), at_us)
+            if ended is None:
+                return
+            plan, stood_since_us = ended
+            self._begin_line(identity, plan, record.line)
+            if stood_since_us is not None:
+                if info.get("reason") == SILENT:
+                    at_us = self._fell_silent_us(identity, plan, at_us)
+                self._left(identity, plan, stood_since_us, at_us, info["cause"])
         elif record.kind is RecordKind.REFUSING:
-            state.refusing_since_us = int(info["started_ns"]) // 1_000
+            self._refusing(identity, int(info["started_ns"]) // 1_000)
         elif record.kind is RecordKind.RESUMED:
             self._counts.refused += int(info["frames"])
             self._refused(identity, int(info["started_ns"]) // 1_000, at_us)
@@ -150,7 +137,9 @@ class Ledger:
         place = StreamKey(exchange, UNKNOWN, UNKNOWN)
         gap = event_gap(place, "damaged", "disk", since_us, until_us, expected_id=expected_id)
         self._one_more(identity.feed, place, gap, until_us)
-        self._suspect(streams, "disk")
+        for stream in streams:
+            stream.memory.suspect("disk")
+            self._rows.touch(stream)
 
     def undecodable(self, identity: FeedIdentity, at_us: int) -> None:
         """A frame could not be read."""
@@ -186,10 +175,9 @@ class Ledger:
 
     def began(self, stream: Stream, at_us: int) -> None:
         """A stream has spoken for the first time."""
-        for feed, state in self.feeds.items():
-            # Of another feed than its own where it was moved from that one.
-            if stream.key in state.unheard:
-                self._listening.await_no_more(self._feed(feed).unheard, [stream.key], at_us)
+        hearing = self._belonging.began(stream)
+        if hearing is not None:
+            self._listening.await_no_more(stream.key, hearing, at_us)
 
     def spoke(self, stream: Stream, at_us: int) -> None:
         """A stream that was silent has spoken."""
@@ -217,9 +205,10 @@ class Ledger:
         identity = self._identities[feed]
         for plan, since_us in state.links.since.items():
             self._listening.look(self._plans.streams_of(identity, plan), since_us, now_us)
-            first_us, listened_us = state.links.listened(plan, now_us)
-            if listened_us > self._first_word_us:
-                self._listening.await_first(state.unheard, self._plans.unheard_of(identity, plan), first_us, now_us)
+            if state.unspoken:
+                keys = self._plans.keys_of(identity, plan)
+                unspoken = {key: state.unspoken[key] for key in keys if key in state.unspoken}
+                self._listening.await_first(unspoken, self._first_word_us, since_us, now_us)
 
     def _fell_silent_us(self, identity: FeedIdentity, plan: int, at_us: int) -> int:
         """When a connection that was closed for its silence last brought anything."""
@@ -227,40 +216,66 @@ class Ledger:
         return min(max(heard_us, default=at_us), at_us)
 
     def _hand_over(self, identity: FeedIdentity, begun_us: int) -> None:
-        """What the feed before left open of a stream that it does not bring any more ends here."""
-        for stream, before in self._belonging.hand_over(identity.feed, self._plans.keys(identity)):
-            self._rows.touch(stream)
-            if before is None:
-                continue
-            state = self._feed(before)
-            if state.refusing_since_us is not None:
-                self._suspect([stream], REFUSED)
-                gap = event_gap(stream.key, "budget", REFUSED, state.refusing_since_us, begun_us)
-                self._one_more(identity.feed, stream.key, gap, begun_us)
-            if before != identity.feed:
-                self._rows.close_stretches(state.stretches, begun_us)
+        """What the incarnations before left open of each stream ends here, or goes on in the stream's own state."""
+        for taken in self._belonging.hand_over(identity.feed, self._plans.keys(identity)):
+            self._take_over(identity.feed, taken, begun_us)
 
-    def _stands(self, identity: FeedIdentity, plan: int, outage: Outage | None, at_us: int) -> None:
+    def _take_over(self, feed: str, taken: Taken, begun_us: int) -> None:
+        key, stream, hearing = taken.member
+        if stream is not None:
+            self._rows.touch(stream)
+        if taken.refused_since_us is not None:
+            # The ingest that refused was killed before it could say how much.
+            self._suspect(taken.member, REFUSED)
+            gap = event_gap(key, "budget", REFUSED, taken.refused_since_us, begun_us)
+            self._one_more(feed, key, gap, begun_us)
+        if stream is None and taken.is_left_out:
+            self._listening.await_no_more(key, hearing, self._feed(taken.before).links.newest_us)
+        if taken.before != feed:
+            self._rows.close_stretches(self._feed(taken.before).stretches, begun_us)
+
+    def _stands(self, identity: FeedIdentity, plan: int, at_us: int) -> None:
         """Streams whose ids prove continuity get a row only if ids are missing; all others were silent."""
-        for stream in self._plans.streams_of(identity, plan):
-            ended = self._belonging.back(stream, outage, plan, at_us)
-            if ended is None:
+        for member in self._members(identity, plan):
+            outage = member.hearing.come_back(at_us)
+            if outage is None:
                 continue
-            self._suspect([stream], ended.cause)
-            if not stream.rule.proves_continuity and not stream.is_silent:
-                gap = event_gap(stream.key, "silence", ended.cause, ended.since_us, ended.until_us)
-                self._one_more(identity.feed, stream.key, gap, ended.until_us)
+            self._suspect(member, outage.cause)
+            key, stream, hearing = member
+            # Of a stream that never spoke there is no id that could prove anything.
+            is_proven = stream is not None and stream.rule.proves_continuity
+            if not is_proven and hearing.silent_since_us is None:
+                gap = event_gap(key, "silence", outage.cause, outage.since_us, outage.until_us)
+                self._one_more(identity.feed, key, gap, outage.until_us)
+
+    def _left(self, identity: FeedIdentity, plan: int, stood_since_us: int, at_us: int, cause: str) -> None:
+        """No connection carries the plan's streams any more."""
+        for _, stream, hearing in self._members(identity, plan):
+            hearing.pause(stood_since_us, at_us)
+            hearing.leave(at_us, cause)
+            if stream is not None:
+                self._rows.touch(stream)
+
+    def _members(self, identity: FeedIdentity, plan: int) -> Iterable[Member]:
+        return self._belonging.members(identity.feed, self._plans.keys_of(identity, plan))
+
+    def _refusing(self, identity: FeedIdentity, since_us: int) -> None:
+        for _, stream, hearing in self._belonging.members(identity.feed, self._plans.keys(identity)):
+            hearing.refused_since_us = since_us
+            if stream is not None:
+                self._rows.touch(stream)
 
     def _refused(self, identity: FeedIdentity, started_us: int, ended_us: int) -> None:
-        self._feed(identity.feed).refusing_since_us = None
-        self._suspect(self._plans.streams(identity), REFUSED)
-        for key in self._plans.keys(identity):
-            self._one_more(identity.feed, key, event_gap(key, "budget", REFUSED, started_us, ended_us), ended_us)
+        for member in self._belonging.members(identity.feed, self._plans.keys(identity)):
+            member.hearing.refused_since_us = None
+            self._suspect(member, REFUSED)
+            gap = event_gap(member.key, "budget", REFUSED, started_us, ended_us)
+            self._one_more(identity.feed, member.key, gap, ended_us)
 
-    def _suspect(self, streams: Iterable[Stream], cause: str) -> None:
-        for stream in streams:
-            stream.memory.suspect(cause)
-            self._rows.touch(stream)
+    def _suspect(self, member: Member, cause: str) -> None:
+        if member.stream is not None:
+            member.stream.memory.suspect(cause)
+            self._rows.touch(member.stream)
 
     def _begin_line(self, identity: FeedIdentity, plan: int, line: int) -> None:
         alone = self._feed(identity.feed).links.is_alone(plan, line)

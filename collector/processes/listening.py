@@ -3,15 +3,12 @@
 One that never spoke has no rhythm; it gets its row after as long as one whose rhythm is not yet learned.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from collector.domain.hearing import end_of_silence, silence
+from collector.domain.hearing import Hearing, end_of_silence, silence
 from collector.domain.records import StreamKey
 from collector.processes.gap_rows import GapRows
 from collector.processes.streams import Stream
-
-Unheard = dict[StreamKey, int]
-"""Streams of one feed that never spoke and have a row that says so: since when. It commits with the rows."""
 
 
 class Listening:
@@ -23,11 +20,11 @@ class Listening:
     def look(self, streams: Iterable[Stream], since_us: int, now_us: int) -> None:
         """These have been connected since then without a break."""
         for stream in streams:
-            hearing, heard_us = stream.memory.progress.hearing, stream.heard_us
+            hearing, heard_us = stream.hearing, stream.heard_us
             limit_us = stream.rhythm.limit_secs * 1e6
             if heard_us != hearing.noted_us:
                 self._note(stream, since_us, limit_us)
-            elif now_us - max(heard_us, since_us) > limit_us and not stream.is_silent:
+            elif not stream.is_silent and hearing.silent_us(since_us, now_us) > limit_us:
                 hearing.silent_since_us, stream.is_silent = heard_us, True
                 self._rows.add(stream.key, silence(stream.key, heard_us, now_us))
                 self._rows.touch(stream)
@@ -39,26 +36,25 @@ class Listening:
         if since_us is not None:
             self._end(stream, since_us, at_us)
             stream.rhythm.note(max(0, at_us - since_us) / 1e6)
-        hearing.silent_since_us, stream.is_silent, hearing.noted_us = None, False, at_us
+        hearing.silent_since_us, stream.is_silent, hearing.noted_us, hearing.listened_us = None, False, at_us, 0
 
-    def await_first(self, unheard: Unheard, keys: Iterable[StreamKey], since_us: int, now_us: int) -> None:
-        """These have been subscribed for too long, since then, and never spoke."""
-        for key in keys:
-            if key not in unheard:
-                unheard[key] = since_us
-                self._rows.add(key, silence(key, since_us, now_us))
+    def await_first(self, unspoken: Mapping[StreamKey, Hearing], limit_us: float, since_us: int, now_us: int) -> None:
+        """These have never spoken, and have been connected since then without a break."""
+        for key, hearing in unspoken.items():
+            if hearing.silent_since_us is None and hearing.silent_us(since_us, now_us) > limit_us:
+                hearing.silent_since_us = hearing.first_us or since_us
+                self._rows.add(key, silence(key, hearing.silent_since_us, now_us))
 
-    def await_no_more(self, unheard: Unheard, keys: Iterable[StreamKey], at_us: int) -> None:
-        """These have spoken, or are not subscribed any more."""
-        for key in keys:
-            since_us = unheard.pop(key, None)
-            if since_us is not None:
-                self._rows.add(key, end_of_silence(key, since_us, at_us, nothing_missing=False))
+    def await_no_more(self, key: StreamKey, hearing: Hearing, at_us: int) -> None:
+        """It has spoken for the first time, or is not subscribed any more."""
+        if hearing.silent_since_us is not None:
+            self._rows.add(key, end_of_silence(key, hearing.silent_since_us, at_us, nothing_missing=False))
+            hearing.silent_since_us = None
 
     def _note(self, stream: Stream, since_us: int, limit_us: float) -> None:
         """It has spoken since the last look; pauses in which no line stood say nothing about its rhythm."""
         hearing, heard_us = stream.memory.progress.hearing, stream.heard_us
-        pause_us, hearing.noted_us = heard_us - hearing.noted_us, heard_us
+        pause_us, hearing.noted_us, hearing.listened_us = heard_us - hearing.noted_us, heard_us, 0
         self._rows.touch(stream)
         if hearing.noted_us - pause_us >= since_us and pause_us > 0:
             stream.rhythm.note(pause_us / 1e6)

@@ -26,19 +26,20 @@ class Plans:
 
     def streams_of(self, identity: FeedIdentity, plan: int) -> list[Stream]:
         """The same of one plan."""
-        return self._spoken(self._keys_of(identity, plan))
+        return self._spoken(self.keys_of(identity, plan))
 
-    def unheard_of(self, identity: FeedIdentity, plan: int) -> list[StreamKey]:
-        """Those of one plan that have never spoken."""
-        return [key for key in self._keys_of(identity, plan) if self._streams.get(key) is None]
+    def count(self, identity: FeedIdentity) -> int:
+        """How many plans there are."""
+        return len(self._of(identity))
+
+    def keys_of(self, identity: FeedIdentity, plan: int) -> tuple[StreamKey, ...]:
+        """Every stream of one plan; none of one that is no share of the feed's streams, as a second try is not."""
+        plans = self._of(identity)
+        return plans[plan] if 0 <= plan < len(plans) else ()
 
     def recorded(self, feed: str) -> list[Stream]:
         """What was ever stored of a feed: all that is known where a journal's head cannot be read."""
         return [stream for stream in self._streams if stream.feed == feed]
-
-    def _keys_of(self, identity: FeedIdentity, plan: int) -> tuple[StreamKey, ...]:
-        plans = self._of(identity)
-        return plans[plan] if 0 <= plan < len(plans) else ()
 
     def _spoken(self, keys: Iterable[StreamKey]) -> list[Stream]:
         return [stream for stream in map(self._streams.get, keys) if stream is not None]

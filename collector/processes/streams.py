@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from collector.domain.copies import Progress, StreamMemory
+from collector.domain.hearing import Hearing
 from collector.domain.records import IdRule, StreamKey
 from collector.domain.rhythm import Bounds, Rhythm
 from collector.metrics import StreamNumbers
@@ -60,6 +61,13 @@ class Stream:
     def heard_us(self) -> int:
         """When its newest message was received, in whichever incarnation; 0 if it never spoke."""
         return self.last_received_us or self.memory.progress.hearing.heard_us
+
+    @property
+    def hearing(self) -> Hearing:
+        """When it was heard and listened to, as of now."""
+        hearing = self.memory.progress.hearing
+        hearing.heard_us = self.heard_us
+        return hearing
 
     def row(self) -> StreamRow:
         """What the next commit keeps of it."""

@@ -18,8 +18,8 @@ from collector.domain.repairs import Request, feed_of_rest_journal, is_rest_jour
 from collector.exchanges.adapter import Adapter
 from collector.logs import RateLimited
 from collector.processes.context import Context
+from collector.processes.feed_state import FeedState
 from collector.processes.intake import Intake
-from collector.processes.ledger import FeedState
 from collector.processes.mended import mended_feeds
 from collector.processes.reading_order import ReadingOrder
 from collector.processes.shelf import Shelf

@@ -1,68 +1,76 @@
-"""Outages: when no line of a plan stood."""
+"""Which connections stand, and since when nobody listens to a stream."""
 
-from collector.domain.outages import Links, Outage
-
-
-def test_the_first_connection_ever_ends_no_outage() -> None:
-    links = Links()
-    links.begin("a")
-    assert links.connect(1, 0, 100) is None
+from collector.domain.hearing import Hearing, Outage
+from collector.domain.outages import Links
 
 
-def test_a_plan_is_down_from_its_last_disconnect_to_its_next_connect() -> None:
+def test_a_stream_that_no_connection_carried_before_ends_no_outage() -> None:
+    assert Hearing().come_back(100) is None
+
+
+def test_an_outage_lasts_from_the_first_word_of_it_until_a_connection_stands() -> None:
+    hearing = Hearing()
+    hearing.leave(500, "disconnect")
+    hearing.leave(700, "restart")
+    assert hearing.come_back(900) == Outage(500, 900, "disconnect")
+    assert hearing.come_back(950) is None
+
+
+def test_an_outage_never_ends_before_it_began() -> None:
+    hearing = Hearing()
+    hearing.leave(600, "disconnect")
+    assert hearing.come_back(500) == Outage(600, 600, "disconnect")
+
+
+def test_what_was_listened_to_without_a_word_adds_up_over_connections() -> None:
+    hearing = Hearing(heard_us=100)
+    hearing.pause(50, 300)
+    hearing.pause(1_000, 1_400)
+    assert hearing.listened_us == 600
+    assert hearing.silent_us(2_000, 2_500) == 1_100
+    hearing.heard_us = 2_600
+    assert hearing.silent_us(2_000, 2_700) == 100
+    hearing.pause(2_000, 2_900)
+    assert hearing.listened_us == 300
+
+
+def test_a_plan_is_down_once_none_of_its_connections_stands() -> None:
     links = Links()
     links.begin("a")
     links.connect(1, 0, 100)
-    links.connect(2, 0, 110)
-    links.disconnect(1, 200, "disconnect")
-    assert links.connect(3, 0, 300) is None
-    links.disconnect(2, 400, "disconnect")
-    links.disconnect(3, 500, "disconnect")
-    assert links.connect(4, 0, 900) == Outage(0, 500, 900, "disconnect")
+    links.connect(2, 0, 110, line=1)
+    assert links.disconnect(1, 200) == (0, None)
+    links.connect(3, 0, 300)
+    assert links.disconnect(2, 400) == (0, None)
+    assert links.disconnect(3, 500) == (0, 100)
+    assert links.disconnect(3, 510) is None
 
 
 def test_each_plan_is_judged_apart() -> None:
     links = Links()
     links.begin("a")
     links.connect(1, 0, 100)
-    links.connect(2, 1, 100)
-    links.disconnect(1, 200, "disconnect")
-    assert links.connect(3, 0, 300) == Outage(0, 200, 300, "disconnect")
-    assert links.down == {}
+    links.connect(2, 1, 120)
+    assert links.disconnect(1, 200) == (0, 100)
+    assert links.since == {1: 120}
 
 
-def test_a_killed_ingest_was_away_since_its_newest_record() -> None:
+def test_two_connections_of_a_plan_on_one_line_are_not_alone() -> None:
     links = Links()
     links.begin("a")
     links.connect(1, 0, 100)
+    links.connect(2, 0, 110)
+    links.connect(3, 0, 120, line=1)
+    assert (links.is_alone(0, 0), links.is_alone(0, 1)) == (False, True)
+
+
+def test_nothing_is_kept_of_the_plans_of_an_incarnation_that_is_over() -> None:
+    links = Links()
+    links.begin("a")
+    for number in range(100):
+        links.connect(number, number, 100)
+        links.disconnect(number, 200)
+    links.connect(1, 0, 300)
     links.newest_us = 700
     links.begin("b")
-    assert links.connect(1, 0, 900) == Outage(0, 700, 900, "restart")
-    assert links.connect(2, 0, 950) is None
-
-
-def test_a_stop_in_order_is_a_restart_since_the_disconnect() -> None:
-    links = Links()
-    links.begin("a")
-    links.connect(1, 0, 100)
-    links.disconnect(1, 600, "restart")
-    links.newest_us = 650
-    links.begin("b")
-    assert links.connect(1, 0, 900) == Outage(0, 600, 900, "restart")
-
-
-def test_a_plan_the_incarnation_before_did_not_know_was_away_too() -> None:
-    links = Links()
-    links.begin("a")
-    links.connect(1, 0, 100)
-    links.newest_us = 700
-    links.begin("b")
-    assert links.connect(1, 1, 900) == Outage(1, 700, 900, "restart")
-
-
-def test_an_outage_never_ends_before_it_began() -> None:
-    links = Links()
-    links.begin("a")
-    links.connect(1, 0, 100)
-    links.disconnect(1, 600, "disconnect")
-    assert links.connect(2, 0, 500) == Outage(0, 600, 600, "disconnect")
+    assert links == Links("b", newest_us=700)

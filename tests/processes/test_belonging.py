@@ -3,20 +3,31 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from collector.config import Config
 from collector.domain.copies import RECENT_IDS
+from collector.domain.hearing import Hearing
 from collector.domain.outages import Links
 from collector.domain.records import IdRule, StreamKey
 from collector.domain.repairs import rest_journal
+from collector.exchanges.binance import Binance
+from collector.exchanges.registry import adapter
+from collector.processes.belonging import Belonging
+from collector.processes.feed_state import FeedState
+from collector.processes.plans import Plans
 from collector.processes.streams import Streams
+from collector.processes.version_1 import carry_over
 from collector.storage.journal import JournalWriter, next_number
-from collector.storage.journal_format import RecordKind
-from tests.processes.writer_harness import START_NS, SYMBOLS, World, book, connection, trade
+from collector.storage.journal_format import FeedIdentity, RecordKind
+from tests.processes.writer_harness import SPOKEN, START_NS, SYMBOLS, TYPES, World, book, connection, trade
 
 SEC_NS = 1_000_000_000
 BTC, ETH = SYMBOLS
-GAPS = "SELECT symbol, stream_type, kind, cause, started_at, ended_at FROM gaps ORDER BY detected_at, symbol"
+BTC_BOOK, ETH_BOOK = (StreamKey("binance", symbol, "book_snapshot") for symbol in SYMBOLS)
+IDENTITY = FeedIdentity("f", "binance", SYMBOLS, TYPES)
+GAPS = "SELECT symbol, stream_type, kind, cause, started_at, ended_at FROM gaps WHERE {} ORDER BY detected_at, symbol"
 
 
 @pytest.fixture
@@ -47,9 +58,9 @@ class Run:
         self.journal.append_event(RecordKind.DISCONNECT, START_NS + at_secs * SEC_NS, 0, about)
 
 
-def gaps(world: World) -> list[tuple[Any, ...]]:
+def gaps(world: World, which: str = SPOKEN) -> list[tuple[Any, ...]]:
     world.run()
-    return [(*row[:4], *map(secs, row[4:])) for row in world.query(GAPS)]
+    return [(*row[:4], *map(secs, row[4:])) for row in world.query(GAPS.format(which))]
 
 
 def secs(time_us: int | None) -> float | None:
@@ -195,3 +206,148 @@ def test_a_stream_remembers_as_much_as_the_feed_that_took_it_over_needs(world: W
     for number in range(3 * RECENT_IDS):
         stream.memory.judge(number, None, None, START_NS // 1_000, 0)
     assert len(stream.memory.recent) == 3 * RECENT_IDS
+
+
+DAY = 86_400
+
+
+@pytest.fixture
+def two_plans(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three streams a connection: each of two symbols has one of its own."""
+    monkeypatch.setattr(Binance, "limits", Binance.limits._replace(streams_per_connection=len(TYPES)))
+
+
+def run_on(run: Run, at_secs: int, plan: int, number: int) -> None:
+    about = {**connection(number), "plan": plan}
+    run.journal.append_event(RecordKind.CONNECT, START_NS + at_secs * SEC_NS, 0, about)
+
+
+@pytest.mark.parametrize("drained", [True, False], ids=["drained", "backlog"])
+def test_an_outage_of_a_plan_does_not_outlive_the_plan(world: World, two_plans: None, *, drained: bool) -> None:
+    first = Run(world, "f", 0)
+    run_on(first, 0, 1, 2)
+    first.say(1, book(10), trade(1, symbol=ETH))
+    first.stop(2)
+    if drained:
+        world.run()
+    alone = Run(world, "f", 5, BTC)
+    alone.say(6, book(20))
+    alone.say(90 * DAY, book(30))
+    last = Run(world, "f", 90 * DAY + 1, ETH, BTC)  # who has the second plan now
+    run_on(last, 90 * DAY + 2, 1, 2)
+    last.say(90 * DAY + 3, book(40))
+    assert [row[4:] for row in gaps(world) if row[1] == "book_snapshot"] == [(2, 5), (90 * DAY, 90 * DAY + 2)]
+
+
+def test_of_a_second_try_no_outage_remains(world: World, two_plans: None) -> None:
+    first = Run(world, "f", 0, BTC)
+    run_on(first, 0, 1, 2)  # that of a silent stream
+    first.say(1, book(10))
+    about = {**connection(2), "plan": 1, "cause": "disconnect", "reason": "silent"}
+    first.journal.append_event(RecordKind.DISCONNECT, START_NS + 2 * SEC_NS, 0, about)
+    first.say(DAY, book(20))
+    last = Run(world, "f", DAY + 1, ETH, BTC)
+    run_on(last, DAY + 1, 1, 2)
+    last.say(DAY + 2, book(30))
+    assert gaps(world) == [(BTC, "book_snapshot", "silence", "restart", DAY, DAY + 1)]
+
+
+@pytest.mark.parametrize("drained", [True, False], ids=["drained", "backlog"])
+def test_a_refusal_does_not_outlive_the_feed_whose_ingest_was_killed(world: World, *, drained: bool) -> None:
+    before = Run(world, "f", 0)
+    before.say(1, trade(1))
+    before.journal.append_event(RecordKind.REFUSING, START_NS + 2 * SEC_NS, 0, {"started_ns": START_NS + 2 * SEC_NS})
+    for name, at_secs in (("g", 10), ("f", 90 * DAY)):
+        if drained:
+            world.run()
+        Run(world, name, at_secs).say(at_secs + 1, trade(at_secs))
+    budget = {row for row in gaps(world, "true") if row[2] == "budget"}
+    assert budget == {(symbol, name, "budget", "disk_budget", 2, 10) for symbol in SYMBOLS for name in TYPES}
+
+
+def test_what_never_spoke_goes_over_to_the_feed_that_subscribes_it_now(world: World) -> None:
+    before = Run(world, "f", 0)
+    for at_secs in range(400):
+        before.say(at_secs, trade(at_secs))
+    Run(world, "g", 500, ETH).say(501, trade(1, symbol=ETH))
+    rows = [row for row in gaps(world, "true") if row[:3] == (ETH, "trade", "silence")]
+    assert [row[4:] for row in rows] == [(0, None), (0, 501)]
+    assert len(set(world.query("SELECT gap_id FROM gaps WHERE symbol = 'ETHUSDT' AND stream_type = 'trade'"))) == 1
+
+
+def test_state_does_not_grow_with_the_number_of_plans_ever_seen(world: World) -> None:
+    run = Run(world, "f", 0)
+    for number in range(2, 500):
+        run_on(run, number, number, number)
+        about = {**connection(number), "plan": number, "cause": "disconnect", "reason": "silent"}
+        run.journal.append_event(RecordKind.DISCONNECT, START_NS + number * SEC_NS, 0, about)
+    run.say(600, book(10))
+    world.run()
+    ((state,),) = set(world.query("SELECT state FROM feeds WHERE feed = 'f'"))
+    links = msgspec.msgpack.decode(state, type=FeedState).links
+    assert (links.up, links.since, links.down) == ({1: 0}, {0: START_NS // 1_000}, {})
+
+
+class TestVersion1:
+    """What its state kept by number of plan and by feed."""
+
+    def state(self, **fields: Any) -> FeedState:
+        links = Links("w", newest_us=90, up={1: 0}, since={0: 10}, known=[0, 1], lines={1: 0}, stood={1: (5, 30)})
+        return FeedState(links=links, **fields)
+
+    def carried(self, state: FeedState, *, is_same: bool) -> Streams:
+        streams = Streams({}, Config().silence.bounds)
+        streams.add(BTC_BOOK, "f", IdRule.RISING)
+        streams.add(ETH_BOOK, "f", IdRule.RISING)
+        belonging = Belonging(streams, {"f": state}, lambda _feed: state)
+        touched = list(carry_over(state, IDENTITY, Plans(streams, adapter), belonging, is_same=is_same))
+        assert {stream.key for stream in touched} == ({BTC_BOOK, ETH_BOOK} if is_same else set())
+        return streams
+
+    def test_an_outage_that_lasts_goes_to_the_streams_of_its_plan(self, two_plans: None) -> None:
+        state = self.state()
+        state.links.down = {1: (35, "disconnect"), 7: (20, "disconnect")}
+        streams = self.carried(state, is_same=True)
+        assert {stream.key: stream.hearing.left for stream in streams} == {BTC_BOOK: None, ETH_BOOK: (35, "disconnect")}
+        assert state.unspoken[ETH_BOOK._replace(data_type="trade")].left == (35, "disconnect")
+        assert state.links == Links("w", newest_us=90, up={1: 0}, since={0: 10}, lines={1: 0})
+
+    def test_a_plan_not_yet_connected_was_away_since_the_incarnation_before(self, two_plans: None) -> None:
+        state = self.state()
+        state.links.known, state.links.away_since_us = [0], 7
+        streams = self.carried(state, is_same=True)
+        assert {stream.key: stream.hearing.left for stream in streams} == {BTC_BOOK: None, ETH_BOOK: (7, "restart")}
+
+    def test_a_refusal_goes_to_every_stream(self) -> None:
+        state = self.state(refusing_since_us=50)
+        streams = self.carried(state, is_same=True)
+        hearings = [*(stream.hearing for stream in streams), *state.unspoken.values()]
+        assert [hearing.refused_since_us for hearing in hearings] == [50] * 6
+        assert state.refusing_since_us is None
+
+    def test_a_row_of_a_stream_that_never_spoke_stays_open(self) -> None:
+        key = ETH_BOOK._replace(data_type="trade")
+        state = self.state(unheard={key: 40})
+        self.carried(state, is_same=False)
+        assert state.unspoken == {key: Hearing(silent_since_us=40, first_us=40)}
+        assert state.unheard == {}
+
+    @pytest.mark.parametrize("refusing_since_us", [None, 50])
+    def test_another_incarnation_ends_what_it_left_open(self, refusing_since_us: int | None) -> None:
+        state = self.state(refusing_since_us=refusing_since_us)
+        state.links.down = {1: (35, "disconnect")}
+        streams = self.carried(state, is_same=False)
+        belonging = Belonging(streams, {"f": state}, lambda _feed: state)
+        taken = list(belonging.hand_over("f", [BTC_BOOK, ETH_BOOK]))
+        assert [(one.member.hearing.left, one.refused_since_us) for one in taken] == [
+            ((35, "disconnect"), refusing_since_us)
+        ] * 2
+
+    def test_its_bytes_are_read(self) -> None:
+        old = {"links": ["w", 9, {1: 0}, {1: [5, "disconnect"]}, None, [0], {1: 0}, {0: 3}, {}], "unheard": {}}
+        state = msgspec.msgpack.decode(msgspec.msgpack.encode(old), type=FeedState)
+        assert state.links.down == {1: (5, "disconnect")}
+        hearing = msgspec.msgpack.decode(
+            msgspec.msgpack.encode([[1, 2.0, 3.0], 4, 5, None, [6, "restart"]]), type=Hearing
+        )
+        assert (hearing.left, hearing.refused_since_us, hearing.listened_us) == ((6, "restart"), None, 0)

@@ -10,9 +10,11 @@ from collector.domain.repairs import Answer, encode_answer
 from collector.storage.journal import JournalWriter
 from collector.storage.journal_format import FeedIdentity, RecordKind
 from collector.storage.journal_reader import CHUNK_BYTES
-from tests.processes.writer_harness import START_NS, SYMBOLS, TYPES, World, book, connection, trade
+from tests.processes.writer_harness import SPOKEN, START_NS, SYMBOLS, TYPES, World, book, connection, trade
 
 SEC_NS = 1_000_000_000
+ALL = "true"
+"""Of gaps: those of streams that never spoke, too."""
 
 
 @pytest.fixture
@@ -21,7 +23,10 @@ def world(tmp_path: Path) -> World:
 
 
 def rows(world: World, kind: str) -> list[tuple[Any, ...]]:
-    return world.query(f"SELECT gap_id, status, missing, ended_at FROM gaps WHERE kind = '{kind}' ORDER BY detected_at")
+    return world.query(
+        f"SELECT gap_id, status, missing, ended_at FROM gaps WHERE kind = '{kind}'"
+        f" AND (kind = 'budget' OR symbol = '_' OR {SPOKEN}) ORDER BY detected_at"
+    )
 
 
 def latest(world: World, kind: str) -> dict[str, tuple[Any, ...]]:
@@ -57,7 +62,9 @@ def test_a_line_that_comes_and_goes_is_one_silence_after_the_first_ones(world: W
     found = rows(world, "silence")
     assert len(found) == SINGLE_ROWS + 2
     assert len({gap_id for gap_id, *_ in found}) == SINGLE_ROWS + 1
-    started_at, ended_at = world.query("SELECT started_at, ended_at FROM gaps ORDER BY detected_at DESC LIMIT 1")[0]
+    started_at, ended_at = world.query(
+        f"SELECT started_at, ended_at FROM gaps WHERE {SPOKEN} ORDER BY detected_at DESC LIMIT 1"
+    )[0]
     assert started_at == (START_NS + SINGLE_ROWS * SEC_NS // 5 + 2_000) // 1_000
     assert ended_at == now_ns // 1_000
 
@@ -142,13 +149,12 @@ class Feed:
         self.secs += 1
         self.journal.append_frames(self.now_ns, 0, list(frames))
 
-    def run(self) -> list[tuple[Any, ...]]:
+    def run(self, which: str = SPOKEN) -> list[tuple[Any, ...]]:
         """What the ledger says: kind, seconds from start to end, status, what repaired it."""
         self.world.now_ns = self.now_ns
         self.world.run()
-        found = self.world.query(
-            "SELECT stream_type, kind, started_at, ended_at, status, repaired_by FROM gaps ORDER BY detected_at"
-        )
+        columns = "stream_type, kind, started_at, ended_at, status, repaired_by"
+        found = self.world.query(f"SELECT {columns} FROM gaps WHERE {which} ORDER BY detected_at")
         return [(*row[:2], *map(self._secs, row[2:4]), *row[4:6]) for row in found]
 
     @staticmethod
@@ -276,9 +282,7 @@ def test_a_series_that_begins_below_the_first_id_ever_seen_is_a_new_one(world: W
     assert world.query("SELECT series, count(*) FROM messages GROUP BY series") == [(0, 21), (1, 16)]
 
 
-SEQUENCE_AND_BUDGET = (
-    "SELECT DISTINCT kind, cause, expected_id, missing FROM gaps WHERE stream_type = 'trade' ORDER BY kind"
-)
+SEQUENCE_AND_BUDGET = f"SELECT DISTINCT kind, cause, expected_id, missing FROM gaps WHERE stream_type = 'trade' AND {SPOKEN} ORDER BY kind"
 
 
 def test_an_outage_that_follows_a_refusal_has_its_own_row(world: World) -> None:
@@ -339,28 +343,59 @@ def test_a_stream_that_never_speaks_has_a_row_until_it_does(feed: Feed, world: W
     feed.connect()
     for _ in range(12):
         feed.say(book(feed.secs))
-    silent = [row for row in feed.run() if row[4] == "open"]
+    silent = [row for row in feed.run(ALL) if row[4] == "open"]
     assert sorted(silent) == [
         *[("book_delta", "silence", 0, None, "open", None)] * 2,
         ("book_snapshot", "silence", 0, None, "open", None),
         *[("trade", "silence", 0, None, "open", None)] * 2,
     ]
     feed.say(trade(7), book(feed.secs))
-    ended = [row for row in feed.run() if row[1:3] == ("silence", 0) and row[4] != "open"]
+    ended = [row for row in feed.run(ALL) if row[1:3] == ("silence", 0) and row[4] != "open"]
     assert ended == [("trade", "silence", 0, 313, "unrepairable", None)]
-    assert len(set(world.query("SELECT symbol, gap_id FROM gaps WHERE stream_type = 'trade'"))) == 2
+    assert (
+        len(set(world.query("SELECT symbol, gap_id FROM gaps WHERE stream_type = 'trade' AND started_at = 17e14"))) == 2
+    )
 
 
-def test_a_feed_that_never_speaks_has_rows_though_its_connection_is_closed_for_it(feed: Feed) -> None:
+def test_a_feed_that_never_speaks_has_rows_though_its_connections_are_short(feed: Feed) -> None:
     feed.disconnect()
     for _ in range(12):
         feed.secs += 60
         feed.connect()
         feed.secs += 30
-        feed.disconnect("silent")
-    assert sorted(feed.run()) == sorted(
+        feed.disconnect()
+    assert sorted(row for row in feed.run(ALL) if row[3] is None) == sorted(
         (name, "silence", 0, None, "open", None) for name in ("book_delta", "book_snapshot", "trade") * 2
     )
+
+
+def test_time_offline_is_in_the_ledger_for_a_stream_that_never_spoke(feed: Feed, world: World) -> None:
+    feed.say(book(1))
+    feed.disconnect()
+    feed.secs += 60
+    feed.connect()
+    feed.secs += 10
+    feed.journal = world.journal()
+    feed.secs += 20
+    feed.connect()
+    feed.say(trade(9))
+    outages = [row[:4] for row in feed.run(ALL) if row[0] == "trade"]
+    assert sorted(outages) == [*[("trade", "silence", 1, 61)] * 2, *[("trade", "silence", 61, 91)] * 2]
+
+
+def test_time_offline_is_in_the_ledger_for_a_stream_heard_once(feed: Feed) -> None:
+    feed.say(trade(1), book(1))
+    for _ in range(12):
+        feed.secs += 10
+        feed.disconnect()
+        feed.secs += 60
+        feed.connect()
+        feed.secs += 30
+    rows = feed.run()
+    assert [row[2:4] for row in rows if row[0] == "book_snapshot" and row[3]][:2] == [(11, 71), (111, 171)]
+    assert [row for row in rows if row[3] is None and row[0] == "trade"] == [
+        ("trade", "silence", 1, None, "open", None)
+    ]
 
 
 def test_a_stream_that_never_spoke_and_is_subscribed_no_more_is_silent_no_more(feed: Feed, world: World) -> None:
@@ -372,7 +407,7 @@ def test_a_stream_that_never_spoke_and_is_subscribed_no_more_is_silent_no_more(f
     feed.journal = world.journal(symbols=("BTCUSDT",))
     feed.connect()
     feed.say(book(feed.secs))
-    rows = {(row[0], *row[4:]): row[2:4] for row in feed.run() if row[:2] != ("book_snapshot", "silence")}
+    rows = {(row[0], *row[4:]): row[2:4] for row in feed.run(ALL) if row[2] == 0 and row[0] != "book_snapshot"}
     assert rows == {
         ("book_delta", "open", None): (0, None),
         ("book_delta", "unrepairable", None): (0, 400),

@@ -21,6 +21,9 @@ START_NS = 1_700_000_000_000_000_000
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 TYPES = ("book_snapshot", "book_delta", "trade")
 
+SPOKEN = "EXISTS (SELECT * FROM streams WHERE symbol = gaps.symbol AND data_type = gaps.stream_type)"
+"""Holds for gaps of streams that ever spoke; of the others every outage has a row."""
+
 
 class World(Stage):
     """A data directory, a clock that moves when told, and one feed whose ingest is this test."""

@@ -1,0 +1,26 @@
+"""What the writer remembers of a feed; it commits with the rows."""
+
+import msgspec
+
+from collector.domain.gaps import Stretch
+from collector.domain.hearing import Hearing
+from collector.domain.outages import Links
+from collector.domain.records import StreamKey
+from collector.domain.trail import Trail
+
+
+class FeedState(msgspec.Struct):
+    """One feed's. Trouble of a stream stands with the stream, or in `unspoken`."""
+
+    links: Links = msgspec.field(default_factory=Links)
+    stretches: dict[str, Stretch] = {}
+    refusing_since_us: int | None = None
+    """Only version 1 of this state wrote it."""
+    undecodable_us: int = 0
+    """When the newest frame came that could not be read."""
+    looked_us: int = 0
+    trail: Trail = msgspec.field(default_factory=Trail)
+    unheard: dict[StreamKey, int] = {}
+    """Only version 1 wrote it: streams that never spoke and have a row that says so, since when."""
+    unspoken: dict[StreamKey, Hearing] = {}
+    """Every stream that the feed subscribes and that has never spoken."""

@@ -1,0 +1,41 @@
+"""Carries over what version 1 of a feed's state kept by number of plan, and by feed: each stream has its own from here on."""
+
+from collections.abc import Iterator
+
+from collector.domain.hearing import Hearing
+from collector.processes.belonging import Belonging
+from collector.processes.feed_state import FeedState
+from collector.processes.plans import Plans
+from collector.processes.streams import Stream
+from collector.storage.journal_format import FeedIdentity
+
+
+def carry_over(
+    state: FeedState, identity: FeedIdentity, plans: Plans, belonging: Belonging, *, is_same: bool
+) -> Iterator[Stream]:
+    """Read the fields that only version 1 wrote, and empty them; the streams whose state this changes.
+
+    `is_same` says whether the incarnation of ingest that the state speaks of goes on. Where it does not, handing over
+    reads what is left of them.
+    """
+    for key, since_us in state.unheard.items():
+        state.unspoken[key] = Hearing(silent_since_us=since_us, first_us=since_us)
+    state.unheard = {}
+    links = state.links
+    if not is_same or not (links.known or links.down or state.refusing_since_us is not None):
+        return
+    for plan in range(plans.count(identity)):
+        down = links.down.get(plan)
+        if down is None and plan not in links.known and links.away_since_us is not None:
+            down = links.away_since_us, "restart"
+        first_us, listened_us = links.stood.get(plan, (links.since.get(plan, 0), 0))
+        for _, stream, hearing in belonging.members(identity.feed, plans.keys_of(identity, plan)):
+            hearing.refused_since_us = state.refusing_since_us
+            if down is not None:
+                hearing.leave(*down)
+            if stream is not None:
+                yield stream
+            else:
+                hearing.first_us, hearing.listened_us = hearing.first_us or first_us, listened_us
+    state.refusing_since_us = None
+    links.down, links.away_since_us, links.known, links.stood = {}, None, [], {}
