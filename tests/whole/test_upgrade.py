@@ -1,0 +1,165 @@
+"""A data directory that an older version was killed in is carried over: nothing lost, nothing doubled, nothing forgotten."""
+
+import json
+import re
+import tarfile
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pyarrow.parquet as pq
+import pytest
+
+from collector.storage.content import differences
+from collector.storage.directory import DirectoryStore
+from collector.storage.sealing import sealed_segments
+from collector.storage.verify import Verification
+from tests.answers import Answers
+from tests.whole.accounts import gaps_of, rows_of
+from tests.whole.running import PATIENT, STOP_SECS, Recorder, wait_for
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+NOWHERE = "ws://127.0.0.1:9"
+ID_COLUMNS = {
+    "agg_trade": "trade_id",
+    "book_delta": "last_id",
+    "book_snapshot": "last_id",
+    "book_ticker": "update_id",
+    "trade": "trade_id",
+}
+TRADES = "binance BTCUSDT trade"
+Ids = dict[str, list[int]]
+
+
+@dataclass(frozen=True)
+class Left:
+    """What the older version left, and what must come out of it."""
+
+    name: str
+
+    @cached_property
+    def content(self) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads((FIXTURES / f"{self.name}.json").read_bytes())
+        return content
+
+    def unpack(self, folder: Path) -> None:
+        with tarfile.open(FIXTURES / f"{self.name}.tar.xz") as tar:
+            tar.extractall(folder, filter="data")
+
+    def ids(self, origin: str) -> Ids:
+        """Of each stream, in the order received: `socket` or `rest`."""
+        return {name: listed(said[origin]) for name, said in self.content["messages"].items() if said[origin]}
+
+    @property
+    def missing(self) -> list[int]:
+        """The trades that can still be had over REST."""
+        return [*self.content["asked"][TRADES], *self.content["not_seen_missing"][TRADES]]
+
+
+def listed(ranges: Iterable[tuple[int, int]]) -> list[int]:
+    return [id_ for first, last in ranges for id_ in range(first, last + 1)]
+
+
+@pytest.fixture(params=sorted(path.stem for path in FIXTURES.glob("data_dir_*.json")))
+def left(request: pytest.FixtureRequest, tmp_path: Path) -> Left:
+    """The data directory lies where the recorder will look for it."""
+    left = Left(request.param)
+    left.unpack(tmp_path)
+    return left
+
+
+def recorder_of(left: Left, recorder: Callable[..., Recorder], rest_url: str, **settings: Any) -> Recorder:
+    feeds = [{**feed, "rest_url": rest_url} for feed in left.content["feeds"]]
+    archive = {"retry_base_delay_secs": 0.05, "retry_max_delay_secs": 0.1}
+    return recorder(NOWHERE, feed=feeds, archive=archive, journal={"min_free_bytes": 0}, **PATIENT, **settings)
+
+
+def archived(data_dir: Path, *, rest: bool) -> Ids:
+    """The ids that the archive holds of each stream."""
+    found: Ids = defaultdict(list)
+    for path in (data_dir / "archive").glob("exchange=*/data_type=*/symbol=*/date=*/*.parquet"):
+        exchange, data_type, symbol = (part.partition("=")[2] for part in path.parts[-5:-2])
+        if data_type in ID_COLUMNS:
+            rows = pq.ParquetFile(path).read(["line", ID_COLUMNS[data_type]])
+            ids = [int(id_) for line, id_ in zip(*rows.to_pydict().values(), strict=True) if (line == -1) is rest]
+            found[f"{exchange} {symbol} {data_type}"] += ids
+    return {stream: ids for stream, ids in found.items() if ids}
+
+
+def same(found: Ids, expected: Ids) -> None:
+    for stream in found.keys() | expected.keys():
+        assert sorted(found.get(stream, [])) == sorted(expected.get(stream, [])), stream
+
+
+def holds_what_was_left(left: Left, data_dir: Path) -> None:
+    """Every message that came over a socket, every frame nobody could read and every row of the ledger is there once."""
+    archive = data_dir / "archive"
+    same(archived(data_dir, rest=False), left.ids("socket"))
+    assert sorted(row["frame"].decode() for row in rows_of(archive, "undecoded")) == left.content["undecodable"]
+    rows = Counter(
+        (row["gap_id"], row["status"], round(row["detected_at"].timestamp() * 1e6)) for row in rows_of(archive, "gap")
+    )
+    assert [row for row in left.content["gaps"] if rows[tuple(row)] != 1] == []
+    assert list(Verification(DirectoryStore(archive), differences).findings()) == []
+    assert sealed_segments(data_dir / "segments") == []
+    assert [path for path in (data_dir / "staging").iterdir() if path.is_dir()] == []
+    assert not (data_dir / "quarantine").exists()
+
+
+@pytest.mark.timeout(400)
+def test_what_an_older_version_left_is_archived_once_and_what_it_asked_for_still_waits(
+    left: Left, recorder: Callable[..., Recorder]
+) -> None:
+    recorded = recorder_of(left, recorder, "http://127.0.0.1:9")
+    assert recorded.start("--stop-after", "1").process.wait(STOP_SECS + 10) == 0, recorded.log_path.read_text()
+    holds_what_was_left(left, recorded.data_dir)
+    same(archived(recorded.data_dir, rest=True), left.ids("rest"))
+    waiting = {path.name for path in recorded.data_dir.glob("repair/*/*.request")}
+    trades = {name for name in left.content["requests"] if name.startswith("trades-")}
+    assert trades <= waiting
+    assert any(name.startswith("book-") for name in waiting)
+    newest = {gap["gap_id"]: gap["status"] for gap in gaps_of(recorded.data_dir / "archive")}
+    assert {newest[re.split(r"[-.]", name)[1]] for name in trades} == {"open"}
+
+
+@pytest.mark.timeout(400)
+def test_what_an_older_version_asked_for_is_asked_for_and_stored(left: Left, recorder: Callable[..., Recorder]) -> None:
+    with Answers(partial(answered, left)) as rest:
+        recorded = recorder_of(left, recorder, rest.url, segment={"interval_secs": 2}).start()
+        wait_for(lambda: recorded.alive() and set(left.missing) <= set(repaired(recorded.data_dir)))
+        assert recorded.stop() == 0
+    holds_what_was_left(left, recorded.data_dir)
+    fetched = archived(recorded.data_dir, rest=True)
+    books = [fetched.pop(stream) for stream in list(fetched) if stream.endswith("book_delta")]
+    assert {TRADES: sorted(fetched[TRADES])} == {TRADES: sorted([*left.ids("rest")[TRADES], *left.missing])}
+    assert newest_update(left) in {id_ for ids in books for id_ in ids}
+    assert not [*recorded.data_dir.glob("repair/*/*.request")]
+
+
+def answered(left: Left, target: str) -> Any:
+    """The exchange has every trade, and a book that is newer than the last break."""
+    query = parse_qs(urlsplit(target).query)
+    if "historicalTrades" in target:
+        said = {"price": "1.5", "qty": "0.5", "quoteQty": "1", "time": 1_795_974_165_000}
+        first = int(query["fromId"][0])
+        return [{"id": id_, **said, "isBuyerMaker": True, "isBestMatch": True} for id_ in range(first, first + 99)]
+    if "depth" in target:
+        return {"lastUpdateId": newest_update(left), "bids": [["1.0", "2.0"]], "asks": [["1.5", "2.0"]]}
+    return None
+
+
+def newest_update(left: Left) -> int:
+    return left.ids("socket")["binance BTCUSDT book_delta"][-1]
+
+
+def repaired(data_dir: Path) -> list[int]:
+    """The trades within gaps whose newest row says that nothing is missing."""
+    gaps = [
+        gap for gap in gaps_of(data_dir / "archive") if gap["stream_type"] == "trade" and gap["status"] == "repaired"
+    ]
+    ranges = [(int(gap["expected_id"]), int(gap["actual_id"]) - 1) for gap in gaps if gap["kind"] == "sequence"]
+    return listed(ranges)
