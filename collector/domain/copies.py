@@ -111,6 +111,12 @@ class StreamMemory:
         """Whether a hole has a row due, now or after the reorder window."""
         return bool(self._of_ended_series) or not all(hole.has_row for hole in self.progress.holes)
 
+    @property
+    def broken_until(self) -> tuple[int, int]:
+        """The id behind the newest hole that had its time to fill and did not, and when that came; zeros without one."""
+        judged = (hole for hole in self.progress.holes if hole.state != "pending")
+        return max(((hole.next_id, hole.until_us) for hole in judged), default=(0, 0))
+
     def judge(
         self,
         message_id: int,

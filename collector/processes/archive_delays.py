@@ -8,17 +8,20 @@ import backoff
 
 from collector.domain.store_state import State
 
+REFUSED_SECS: Final = 60.0
+"""A store that refuses is looked at again so soon at the latest: whoever mended it waits for the recorder."""
+
 _SHARE_AT_LEAST: Final = 0.5
 """Of the longest wait, while only a person can mend what is wrong."""
 
 
 def new_delays(state: State, base_secs: float, cap_secs: float) -> Iterator[float]:
     """Seconds to wait before each next try, without end: exponential with full jitter; near the cap at once where the
-    store refuses.
+    store refuses, but not above REFUSED_SECS.
     """
     if state == "refusing":
         while True:
-            yield random.uniform(_SHARE_AT_LEAST, 1.0) * cap_secs  # noqa: S311 -- jitter is no secret
+            yield random.uniform(_SHARE_AT_LEAST, 1.0) * min(cap_secs, REFUSED_SECS)  # noqa: S311 -- jitter is no secret
     ceilings = backoff.expo(factor=base_secs, max_value=cap_secs)
     next(ceilings)  # the library's generators first take a value and give none
     yield from map(backoff.full_jitter, ceilings)

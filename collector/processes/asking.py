@@ -27,16 +27,11 @@ class Asking:
 
     def gap(self, stream: Stream, finding: Finding, row: Gap) -> Gap:
         """Ask for what is missing; returns its row, which says so where it cannot be had."""
-        side = self._sides.get(stream.feed)
-        if side is None or finding.status != "open":
+        side, hole = self._sides.get(stream.feed), finding.hole
+        if side is None or finding.status != "open" or hole.lasts:
+            # The closing row of what lasts will ask for all of it at once.
             return row
-        hole = finding.hole
-        if stream.key.data_type == BOOK:
-            self.book(stream, hole.next_id, hole.until_us)
-        elif hole.lasts:
-            # Its closing row will ask for all of it at once.
-            return row
-        elif self._ask(stream, side, finding, row.gap_id):
+        if stream.key.data_type != BOOK and self._ask(stream, side, finding, row.gap_id):
             return row
         # Nobody sends single updates again; a whole book only makes what follows readable.
         hole.state = "ended"

@@ -63,15 +63,17 @@ class JournalGate:
         self.refused = 0
         self.refused_bytes = 0
 
-    def append(self, received_ns: int, line: int, frames: Sequence[bytes], binary: Sequence[int]) -> None:
-        """Append what one read brought, or refuse it."""
+    def append(
+        self, received_ns: int, line: int, frames: Sequence[bytes], binary: Sequence[int], connection: int
+    ) -> None:
+        """Append what one read of a connection brought, or refuse it."""
         size_bytes = sum(map(len, frames))
         with self._lock:
             if self._finished:
                 return
             if self._refusal is None or (self._refusal.over and self._say_what_waits(self._refusal)):
                 try:
-                    self._put(received_ns, line, frames, binary)
+                    self._put(received_ns, line, frames, binary, connection)
                 except OSError as error:
                     self._refusal = self._refusal or self._begin(f"write failed: {error}")
                     self._refusal.over = False
@@ -121,12 +123,14 @@ class JournalGate:
         info = {"reason": refusal.reason, "started_ns": refusal.started_ns}
         refusal.announced = self._write(Event(RecordKind.REFUSING, refusal.started_ns, 0, info))
 
-    def _put(self, received_ns: int, line: int, frames: Sequence[bytes], binary: Sequence[int]) -> None:
+    def _put(
+        self, received_ns: int, line: int, frames: Sequence[bytes], binary: Sequence[int], connection: int
+    ) -> None:
         refusal = self._refusal
         if refusal is None:
-            self._journal.append_frames(received_ns, line, frames, binary)
+            self._journal.append_frames(received_ns, line, frames, binary, connection)
             return
-        self._journal.append_resumed(self._now_ns(), refusal.counts(), received_ns, line, frames, binary)
+        self._journal.append_resumed(self._now_ns(), refusal.counts(), received_ns, line, frames, binary, connection)
         self._refusal = None
         self._log.warning("resumed", reason=refusal.reason, frames=refusal.frames, bytes=refusal.bytes)
 

@@ -6,7 +6,7 @@ from typing import Final
 from collector.domain.gaps import Stretch, event_gap
 from collector.domain.records import UNKNOWN, Gap, IdRule, StreamKey
 from collector.domain.repairs import is_rest_journal
-from collector.domain.sequence.holes import ASKED_HOLES_OF_ALL, MAX_ASKED_HOLES, MAX_HOLES, REFUSED
+from collector.domain.sequence.holes import ASKED_HOLES_OF_ALL, MAX_ASKED_HOLES, MAX_HOLES, REFUSED, Finding
 from collector.exchanges.adapter import Adapter
 from collector.processes.asking import Asking
 from collector.processes.batch import Batch, Counts
@@ -168,9 +168,6 @@ class Ledger:
         hole = stream.memory.progress.holes[-1]
         if hole.cause == "exchange" and self._feed(stream.feed).undecodable_us >= hole.since_us:
             hole.cause = "parse"
-        if hole.cause == REFUSED:
-            # No row of its own will ask for the book.
-            self._asking.book(stream, hole.next_id, hole.until_us)
         self.watch(stream)
 
     def began(self, stream: Stream, at_us: int) -> None:
@@ -194,12 +191,19 @@ class Ledger:
         """
         most_asked = max(MAX_HOLES, min(MAX_ASKED_HOLES, ASKED_HOLES_OF_ALL // max(1, len(self._streams))))
         for stream in [stream for stream in self._watched.values() if feed in {None, stream.feed}]:
-            for finding in stream.memory.settle(now_us, all_due=all_due, most_asked=most_asked):
-                row = finding.row(stream.key, now_us, chained=stream.rule is IdRule.CHAINED)
-                self._rows.add(stream.key, self._asking.gap(stream, finding, row))
-                self._rows.touch(stream)
+            before = stream.memory.broken_until
+            self._write(stream, stream.memory.settle(now_us, all_due=all_due, most_asked=most_asked), now_us)
+            broken = stream.memory.broken_until
+            if broken > before:
+                self._asking.book(stream, *broken)
             if not stream.memory.unsettled:
                 del self._watched[stream.stream_id]
+
+    def _write(self, stream: Stream, findings: Iterable[Finding], now_us: int) -> None:
+        for finding in findings:
+            row = finding.row(stream.key, now_us, chained=stream.rule is IdRule.CHAINED)
+            self._rows.add(stream.key, self._asking.gap(stream, finding, row))
+            self._rows.touch(stream)
 
     def _look_for_silence(self, feed: str, state: FeedState, now_us: int) -> None:
         identity = self._identities[feed]

@@ -113,6 +113,7 @@ class Session:
         self._tools = tools
         self._state = state
         self._connection = connection
+        self._number = state.connection or 0
         self._relieved = relieved
         self._on_data = on_data
         self._on_whole = on_whole
@@ -157,7 +158,7 @@ class Session:
                 return ending
 
     def _take(self, batch: Batch) -> None:
-        self._tools.gate.append(batch.received_ns, self._state.line, batch.frames, batch.binary)
+        self._tools.gate.append(batch.received_ns, self._state.line, batch.frames, batch.binary, self._number)
         if self._awaited.silent:
             self._awaited.hear(batch.frames)
         meaning = self._tools.adapter.control

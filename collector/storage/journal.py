@@ -97,9 +97,14 @@ class JournalWriter:
         """Bytes appended since this writer was made."""
         return self._appended_bytes
 
-    def append_frames(self, received_ns: int, line: int, frames: Sequence[bytes], binary: Collection[int] = ()) -> None:
-        """Append frames received at one moment on one line; `binary` holds the indexes of binary ones."""
-        self._append(encode_frames(received_ns, line, frames, binary))
+    def append_frames(
+        self, received_ns: int, line: int, frames: Sequence[bytes], binary: Collection[int] = (), connection: int = 0
+    ) -> None:
+        """Append frames received at one moment on one line; `binary` holds the indexes of binary ones.
+
+        `connection` counts those of this incarnation from 1; 0 means that none brought them.
+        """
+        self._append(encode_frames(received_ns, line, frames, binary, connection))
 
     def append_resumed(
         self,
@@ -109,10 +114,11 @@ class JournalWriter:
         line: int,
         frames: Sequence[bytes],
         binary: Collection[int] = (),
+        connection: int = 0,
     ) -> None:
         """Append that frames are taken again and the first of them: both or neither."""
         resumed = encode_event(RecordKind.RESUMED, at_ns, 0, info)
-        self._append([*resumed, *encode_frames(received_ns, line, frames, binary)])
+        self._append([*resumed, *encode_frames(received_ns, line, frames, binary, connection)])
 
     def append_event(self, kind: RecordKind, received_ns: int, line: int, info: Mapping[str, Any]) -> None:
         """Append what happened to a connection or to the journal itself."""

@@ -2,13 +2,14 @@
 
     file    header record*
     header  magic(8) length(u32) crc32(u32) JSON of that length: version, file_id, writer_id, number, feed, what was subscribed
-    record  sync(u32) crc32(u32) length(u32) received_ns(i64) line(i8) kind(u8) 0(u16) payload of that length
+    record  sync(u32) crc32(u32) length(u32) received_ns(i64) line(i8) kind(u8) connection(u16) payload of that length
     frames  count(u32), count lengths (u32, the top bit marks a binary frame), then the frames one after another
     events  a JSON object
 
 All integers are little-endian. A record's crc32 covers everything behind it. The sync word lets a reader find the next
 record behind damaged bytes. The header says what the feed subscribed, so a journal can be read whatever the
-configuration has become.
+configuration has become. The connection is that of its incarnation of ingest that brought the record (see
+`connection_in_head`); 0 where the record is of none, or of a version that did not say.
 """
 
 import struct
@@ -32,6 +33,7 @@ _FILE_HEAD = struct.Struct("<8sII")
 _RECORD_HEAD = struct.Struct("<4sIIqbBH")
 _CHECKED_HEAD = struct.Struct("<IqbBH")
 _BINARY_BIT = 0x80000000
+_CONNECTIONS = 0xFFFF
 _HEADER_LIMIT_BYTES = 16 << 20
 
 RECORD_HEAD_BYTES: Final = _RECORD_HEAD.size
@@ -82,6 +84,7 @@ class Record(NamedTuple):
     offset: int
     end: int
     payload: bytes
+    connection: int
 
 
 class Frame(NamedTuple):
@@ -120,43 +123,59 @@ def decode_header(head: bytes) -> JournalHeader | None:
     """Read the head of a file; None while it is not whole yet. Raises DamagedError or NewerDataError."""
     if len(head) < _FILE_HEAD.size:
         return None
-    magic, length, crc = _FILE_HEAD.unpack_from(head)
-    if magic != MAGIC or length > _HEADER_LIMIT_BYTES:
-        raise DamagedError("not a journal file")
-    body = head[_FILE_HEAD.size : _FILE_HEAD.size + length]
-    if len(body) < length:
+    header_bytes = head_bytes(head)
+    if len(head) < header_bytes:
         return None
+    crc, body = _FILE_HEAD.unpack_from(head)[2], head[_FILE_HEAD.size : header_bytes]
     if zlib.crc32(body) != crc:
         raise DamagedError("the header fails its checksum")
     meta = msgspec.json.decode(body)
     if meta["version"] > VERSION:
         raise NewerDataError(f"journal format {meta['version']} is newer than this program's {VERSION}")
     identity = FeedIdentity(meta["feed"], meta["exchange"], tuple(meta["symbols"]), tuple(meta["data_types"]))
-    header_bytes = _FILE_HEAD.size + length
     return JournalHeader(meta["file_id"], meta["writer_id"], meta["number"], meta["created_ns"], identity, header_bytes)
 
 
-def encode_frames(received_ns: int, line: int, frames: Sequence[bytes], binary: Collection[int]) -> list[bytes]:
-    """Build one record of whole frames, as pieces to be written in one go."""
+def connection_in_head(number: int) -> int:
+    """What a record's head says of a connection, which are counted from 1: after 65,535 of them it begins anew."""
+    return (number - 1) % _CONNECTIONS + 1 if number else 0
+
+
+def head_bytes(start: bytes) -> int:
+    """How long the head is that begins so, as far as it says; less than `start` is no head. Raises DamagedError."""
+    if len(start) < _FILE_HEAD.size:
+        return _FILE_HEAD.size
+    magic: bytes
+    length: int
+    magic, length, _ = _FILE_HEAD.unpack_from(start)
+    if magic != MAGIC or length > _HEADER_LIMIT_BYTES:
+        raise DamagedError("not a journal file")
+    return _FILE_HEAD.size + length
+
+
+def encode_frames(
+    received_ns: int, line: int, frames: Sequence[bytes], binary: Collection[int], connection: int = 0
+) -> list[bytes]:
+    """Build one record of whole frames, as pieces to be written in one go; `connection` 0: no connection brought them."""
     lengths = [len(frame) for frame in frames]
     for index in binary:
         lengths[index] |= _BINARY_BIT
     table = struct.pack(f"<I{len(lengths)}I", len(lengths), *lengths)
-    return _seal(RecordKind.FRAMES, received_ns, line, table, b"".join(frames))
+    return _seal(RecordKind.FRAMES, received_ns, line, connection_in_head(connection), table, b"".join(frames))
 
 
 def encode_event(kind: RecordKind, received_ns: int, line: int, info: Mapping[str, Any]) -> list[bytes]:
     """Build one record of anything but frames."""
-    return _seal(kind, received_ns, line, msgspec.json.encode(info), b"")
+    return _seal(kind, received_ns, line, 0, msgspec.json.encode(info), b"")
 
 
-def _seal(kind: RecordKind, received_ns: int, line: int, table: bytes, body: bytes) -> list[bytes]:
+def _seal(kind: RecordKind, received_ns: int, line: int, connection: int, table: bytes, body: bytes) -> list[bytes]:
     length = len(table) + len(body)
     if length > MAX_RECORD_BYTES:
         raise ValueError(f"a record of {length} bytes is longer than {MAX_RECORD_BYTES}")
-    crc = zlib.crc32(_CHECKED_HEAD.pack(length, received_ns, line, kind, 0))
+    crc = zlib.crc32(_CHECKED_HEAD.pack(length, received_ns, line, kind, connection))
     crc = zlib.crc32(body, zlib.crc32(table, crc))
-    return [_RECORD_HEAD.pack(SYNC, crc, length, received_ns, line, kind, 0), table, body]
+    return [_RECORD_HEAD.pack(SYNC, crc, length, received_ns, line, kind, connection), table, body]
 
 
 def parse_records(data: bytes, offset: int) -> Parsed:
@@ -165,7 +184,7 @@ def parse_records(data: bytes, offset: int) -> Parsed:
     view = memoryview(data)
     at = 0
     while len(data) - at >= RECORD_HEAD_BYTES:
-        sync, crc, length, received_ns, line, kind, _ = _RECORD_HEAD.unpack_from(data, at)
+        sync, crc, length, received_ns, line, kind, connection = _RECORD_HEAD.unpack_from(data, at)
         if sync != SYNC or length > MAX_RECORD_BYTES:
             return Parsed(records, offset + at, damaged=True, wanted_bytes=0)
         end = at + RECORD_HEAD_BYTES + length
@@ -174,7 +193,7 @@ def parse_records(data: bytes, offset: int) -> Parsed:
         if zlib.crc32(view[at + 8 : end]) != crc or kind not in _KINDS:
             return Parsed(records, offset + at, damaged=True, wanted_bytes=0)
         payload = data[at + RECORD_HEAD_BYTES : end]
-        records.append(Record(RecordKind(kind), line, received_ns, offset + at, offset + end, payload))
+        records.append(Record(RecordKind(kind), line, received_ns, offset + at, offset + end, payload, connection))
         at = end
     cut = data[at : at + len(SYNC)]
     return Parsed(records, offset + at, damaged=not SYNC.startswith(cut), wanted_bytes=0)

@@ -17,6 +17,7 @@ from collector.storage.journal_format import (
     RecordKind,
     decode_header,
     find_record,
+    head_bytes,
     parse_records,
 )
 
@@ -160,7 +161,7 @@ class JournalReader:
     def _read_current(self, until_ns: int | None, *, final: bool) -> Chunk | None:
         if self._header is None:
             try:
-                self._header = decode_header(self._pread(0, CHUNK_BYTES))
+                self._header = _head_of(self._pread)
             except DamagedError as error:
                 return self._whole_file_damaged(str(error)) if final else None
             if self._header is None:
@@ -279,11 +280,16 @@ def _headless_id(feed: str, number: int) -> str:
 def _header_at(path: Path) -> JournalHeader | None:
     """The head of a file; None where it cannot be read, or where the file is gone."""
     try:
-        with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-            return decode_header(head) or decode_header(head + file.read(CHUNK_BYTES))
+        with path.open("rb", buffering=0) as file:
+            return _head_of(lambda offset, size: os.pread(file.fileno(), size, offset))
     except (DamagedError, FileNotFoundError):
         return None
+
+
+def _head_of(read: Callable[[int, int], bytes]) -> JournalHeader | None:
+    """The head, as long as it may be, of a file that `read` reads from an offset on. As `decode_header`."""
+    start = read(0, _HEAD_BYTES)
+    return decode_header(start) or decode_header(read(0, head_bytes(start)))
 
 
 def _size_of(path: Path) -> int:

@@ -110,6 +110,7 @@ class Written(NamedTuple):
     frames: list[bytes]
     binary: list[int]
     info: dict[str, Any]
+    connection: int
 
 
 def records_of(folder: Path) -> list[Written]:
@@ -127,10 +128,10 @@ def records_of(folder: Path) -> list[Written]:
 
 def take_apart(record: Record) -> Written:
     if record.kind is not RecordKind.FRAMES:
-        return Written(record.kind, record.line, [], [], event_of(record))
+        return Written(record.kind, record.line, [], [], event_of(record), record.connection)
     frames = frames_of(record)
     binary = [index for index, frame in enumerate(frames) if frame.binary]
-    return Written(record.kind, record.line, [frame.data for frame in frames], binary, {})
+    return Written(record.kind, record.line, [frame.data for frame in frames], binary, {}, record.connection)
 
 
 def capturing_log() -> tuple[FilteringBoundLogger, list[Any]]:

@@ -538,6 +538,11 @@ def test_delays_grow_to_their_cap_with_full_jitter_or_begin_there(
     assert [next(delays) for _ in ceilings] == ceilings
 
 
+def test_a_store_that_refuses_is_looked_at_again_within_a_minute_whatever_the_longest_delay() -> None:
+    delays = new_delays("refusing", 1.0, 300.0)
+    assert all(30.0 <= next(delays) <= 60.0 for _ in range(100))
+
+
 STEPS = ("unlink", "rename", "replace", "fsync", "mkdir")
 """Every call by which a run changes what is on disk for good."""
 

@@ -57,7 +57,7 @@ class Bench:
         self.gate = JournalGate(self.disk, LIMITS, lambda: next(ticks), log)  # type: ignore[arg-type]  # a wrapper
 
     def feed(self, *frames: bytes) -> None:
-        self.gate.append(7, 0, frames, ())
+        self.gate.append(7, 0, frames, (), 1)
 
     def records(self) -> list[Written]:
         return records_of(self.folder)
@@ -239,7 +239,7 @@ def test_no_frame_is_uncounted_when_readers_and_a_flickering_disk_meet(bench: Be
 
     def read(line: int) -> None:
         for number in range(2_000):
-            bench.gate.append(7, line, [b"%d" % number], ())
+            bench.gate.append(7, line, [b"%d" % number], (), 1)
 
     def flicker() -> None:
         while not done.is_set():

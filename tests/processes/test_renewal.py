@@ -66,6 +66,9 @@ def test_the_old_connection_is_left_once_every_request_of_the_new_one_was_answer
 
     assert recording.records(RecordKind.DISCONNECT)[0].info["reason"] == "renewed"
     assert b"old 2" in recording.frames()
+    told = [(record.connection, frame) for record in recording.records(RecordKind.FRAMES) for frame in record.frames]
+    assert {number for number, frame in told if frame.startswith(b"old")} == {1}
+    assert {number for number, frame in told if frame.startswith(b"new")} == {2}
 
 
 def test_an_answer_that_never_comes_does_not_keep_two_connections(

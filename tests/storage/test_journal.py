@@ -62,6 +62,17 @@ def test_frames_come_back_byte_for_byte_with_their_place_in_the_file(tmp_path: P
     assert all(whole[frame.offset : frame.offset + len(frame.data)] == frame.data for frame in read)
 
 
+def test_a_record_says_which_connection_brought_it(tmp_path: Path) -> None:
+    writer = make_writer(tmp_path)
+    for connection in (1, 65_535, 65_536, 65_537):
+        writer.append_frames(1, 0, [b"x"], connection=connection)
+    writer.append_resumed(1, {"frames": 1}, 1, 0, [b"x"], connection=9)
+    writer.append_frames(1, -1, [b"brought by none"])
+    writer.close()
+    told = [record.connection for record in records_in(tmp_path / "000000000001.journal")]
+    assert told == [1, 65_535, 1, 2, 0, 9, 0, 0]
+
+
 def test_events_come_back_as_they_were(tmp_path: Path) -> None:
     writer = make_writer(tmp_path)
     writer.append_event(RecordKind.DISCONNECT, 9, 1, {"reason": "späť", "code": 1006})

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from collector.storage.journal import JournalWriter, journal_path
 from collector.storage.journal_format import FeedIdentity, Record, RecordKind, encode_frames, frames_of
-from collector.storage.journal_reader import Damage, JournalReader, Position
+from collector.storage.journal_reader import Damage, JournalReader, Position, file_id_of
 
 IDENTITY = FeedIdentity("f", "binance", ("BTCUSDT",), ("trade",))
 
@@ -213,6 +213,17 @@ def test_a_file_cut_in_its_head_holds_nothing(tmp_path: Path) -> None:
     scene.gone = True
     assert scene.read() == []
     assert next(iter(scene.positions.values())).ended
+
+
+@pytest.mark.parametrize("symbols", [300, 50_000])
+def test_a_head_is_read_however_many_symbols_it_names(tmp_path: Path, symbols: int) -> None:
+    identity = IDENTITY._replace(symbols=tuple(f"A{number:09}USDT" for number in range(symbols)))
+    writer = JournalWriter(tmp_path, identity, 1, 1 << 30, lambda: 1)
+    writer.append_frames(1, 0, [b"a"])
+    scene = Scene(tmp_path)
+    assert (scene.read(), scene.damage) == ([b"a"], [])
+    assert scene.reader.begun_ns() == 1
+    assert scene.positions.keys() == {file_id_of(journal_path(tmp_path, 1), "f", 1)}
 
 
 def test_a_record_longer_than_a_chunk_is_read_whole(tmp_path: Path) -> None:

@@ -94,10 +94,12 @@ class Hole(msgspec.Struct, array_like=True):
         other.parts = []
 
     def end(self) -> None:
-        """What is still missing will not be asked for any more; it may yet come by itself."""
+        """What is still missing will not be asked for any more, and nothing joins it; it may yet come by itself."""
         self.asked = False
         if self.parts and self.state != "ended":
             self.state = "ending"
+        elif self.lasts:
+            self.state = "changed"
 
     @property
     def has_row(self) -> bool:

@@ -1,0 +1,77 @@
+"""The writer's judgement without files or processes: records in; rows of the ledger, requests and stored state out."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from collector.domain.records import BACKFILLED_LINE, Gap
+from collector.domain.repairs import Answer, Request, encode_answer, rest_journal
+from collector.domain.rhythm import Bounds
+from collector.exchanges.registry import adapter
+from collector.processes.intake import Intake
+from collector.processes.streams import Streams
+from collector.storage.journal_format import (
+    FeedIdentity,
+    JournalHeader,
+    RecordKind,
+    encode_event,
+    encode_frames,
+    parse_records,
+)
+from collector.storage.journal_reader import Chunk, Position
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class IntakeWorld:
+    """One feed `f` of an exchange, mended or not."""
+
+    def __init__(self, exchange: str, symbols: tuple[str, ...], data_types: tuple[str, ...], *, mended: bool) -> None:
+        side = adapter(exchange).rest
+        self.streams = Streams({}, Bounds(300.0, 30.0))
+        self.intake = Intake(self.streams, {}, adapter, {"f": side} if mended and side is not None else {}, 1)
+        self.gaps: list[tuple[str, str, Gap]] = []
+        """Rows of the ledger: exchange, symbol, row."""
+        self.requests: list[Request] = []
+        self.messages: list[tuple[int, int]] = []
+        """Stream and id of what is stored."""
+        self._headers = {
+            name: JournalHeader(name, name, 1, 0, FeedIdentity(name, exchange, symbols, data_types), 0)
+            for name in ("f", rest_journal("f"))
+        }
+        self._row = 1
+
+    def receive(self, at_us: int, frames: Sequence[bytes], line: int = 0) -> None:
+        """A connection of the line brought frames."""
+        self._take("f", encode_frames(at_us * 1_000, line, frames, ()))
+
+    def happened(self, kind: RecordKind, at_us: int, **info: Any) -> None:
+        """Something happened to the feed's connection or journal."""
+        self._take("f", encode_event(kind, at_us * 1_000, 0, info))
+
+    def answered(self, at_us: int, answer: Answer, body: bytes = b"") -> None:
+        """Repair fetched something."""
+        self._take(rest_journal("f"), encode_frames(at_us * 1_000, BACKFILLED_LINE, [encode_answer(answer, body)], ()))
+
+    def commit(self) -> int:
+        """Take what the writer would store; returns the bytes of state among it."""
+        batch = self.intake.batch
+        self.gaps += batch.gaps
+        self.requests += [request for asked in batch.requests.values() for request in asked]
+        self.messages += [(stream_id, id_) for _, stream_id, _, id_, *_ in batch.messages]
+        states = [stream.row().state for stream in batch.touched.values()]
+        states += [_encode(self.intake.ledger.feeds[name]) for name in batch.feeds]
+        self._row += len(batch.messages)
+        self.intake.begin(self._row)
+        return sum(map(len, states))
+
+    def latest(self) -> dict[str, Gap]:
+        """Of each gap, its newest row."""
+        return {gap.gap_id: gap for _, _, gap in sorted(self.gaps, key=lambda row: row[2].detected_at)}
+
+    def _take(self, name: str, pieces: list[bytes]) -> None:
+        records = parse_records(b"".join(pieces), 0).records
+        position = Position(name, name, 1, records[-1].end, ended=False)
+        for _ in self.intake.take(Chunk(self._headers[name], records, None, position), 0, lambda: False):
+            pass
