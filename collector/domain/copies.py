@@ -17,7 +17,8 @@ from collector.domain.gaps import Allowance
 from collector.domain.hearing import Hearing
 from collector.domain.recent import DIGEST_BITS, DIGEST_MASK, packed, split
 from collector.domain.records import IdRule
-from collector.domain.sequence.holes import MAX_ASKED_HOLES, REFUSED, REORDER_SECS, Finding, Hole, forget, settle
+from collector.domain.sequence.hole import REFUSED, Finding, Hole
+from collector.domain.sequence.holes import MAX_ASKED_HOLES, REORDER_SECS, forget, settle
 from collector.domain.sequence.rules import RULES, Ids, Mark
 
 RECENT_IDS: Final = 256

@@ -5,7 +5,7 @@ from typing import Final
 
 from collector.domain.records import Gap
 from collector.domain.repairs import BOOK, BookRequest, TradesRequest
-from collector.domain.sequence.holes import Finding
+from collector.domain.sequence.hole import Finding
 from collector.exchanges.rest import RestSide
 from collector.processes.batch import Batch
 from collector.processes.streams import Stream

@@ -6,7 +6,8 @@ from typing import Final
 from collector.domain.gaps import Stretch, event_gap
 from collector.domain.records import UNKNOWN, Gap, IdRule, StreamKey
 from collector.domain.repairs import is_rest_journal
-from collector.domain.sequence.holes import ASKED_HOLES_OF_ALL, MAX_ASKED_HOLES, MAX_HOLES, REFUSED, Finding
+from collector.domain.sequence.hole import REFUSED, Finding
+from collector.domain.sequence.holes import ASKED_HOLES_OF_ALL, MAX_ASKED_HOLES, MAX_HOLES
 from collector.exchanges.adapter import Adapter
 from collector.processes.asking import Asking
 from collector.processes.batch import Batch, Counts

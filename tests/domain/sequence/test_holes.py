@@ -5,17 +5,8 @@ from hypothesis import strategies as st
 
 from collector.domain.gaps import SINGLE_ROWS, STRETCH_SECS, Allowance
 from collector.domain.records import StreamKey
-from collector.domain.sequence.holes import (
-    MAX_HOLES,
-    REFUSED,
-    REORDER_SECS,
-    STRETCH_HOLES,
-    STRETCH_LONGEST_SECS,
-    Finding,
-    Hole,
-    forget,
-    settle,
-)
+from collector.domain.sequence.hole import REFUSED, STRETCH_HOLES, STRETCH_LONGEST_SECS, Finding, Hole
+from collector.domain.sequence.holes import MAX_HOLES, REORDER_SECS, forget, settle
 
 KEY = StreamKey("binance", "BTCUSDT", "trade")
 SEC_US = 1_000_000

@@ -1,0 +1,150 @@
+"""One hole in a stream's ids, or a stretch of many: how it fills, how it ends, and how the ledger tells it."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from operator import itemgetter
+from typing import Final, NamedTuple
+
+import msgspec
+
+from collector.domain.gaps import STRETCH_SECS
+from collector.domain.names import gap_id
+from collector.domain.records import Gap, StreamKey
+
+STRETCH_HOLES: Final = 512
+STRETCH_LONGEST_SECS: Final = 900
+"""A stretch of holes is closed at this number or age, so that what is missing can be asked for while it can be had."""
+
+REFUSED: Final = "disk_budget"
+"""A hole that nothing but refused frames explains needs no row of its own: a `budget` row says so."""
+
+
+class Hole(msgspec.Struct, array_like=True):
+    """Ids that did not come; of a stretch, all of its holes."""
+
+    first_id: int
+    """The first id missing when it was found: the `expected_id`."""
+    next_id: int
+    """The first id that came behind it, or behind the last of them: the `actual_id`."""
+    since_us: int
+    """When the message before it was received."""
+    until_us: int
+    """When the message behind it was received."""
+    cause: str
+    parts: list[tuple[int, int]]
+    """What is still missing, as (first, last), ascending."""
+    state: str = "pending"
+    """pending: may still fill; reported: has a row; changed: has a row that no longer says how it is; ending: nothing
+    more will be asked for, and no row says so yet; ended: one does; lasting: a stretch that others still join."""
+    by_rest: bool = False
+    """Some of it came over REST."""
+    joined: int = 0
+    """How many ids were missing in those that joined it, and in itself; 0 before one does."""
+    asked: bool = False
+    """What is missing is asked for, and has not been answered to the end."""
+    detected_us: int = 0
+    """What its newest row says of when it was detected."""
+    filled_us: int = 0
+    """When the newest message that came late into it was received."""
+
+    @property
+    def missing(self) -> int:
+        """How many ids are still missing."""
+        return sum(last - first + 1 for first, last in self.parts)
+
+    def fill(self, first: int, last: int, received_us: int) -> bool:
+        """Take out what overlaps with these ids; false if nothing does."""
+        if not self._take_out(first, last):
+            return False
+        self.filled_us = received_us
+        if self.has_row:
+            self.state = "changed"
+        return True
+
+    def backfill(self, first: int, last: int) -> bool:
+        """As `fill`, by what came over REST: a row says so once nothing is missing, or nothing more will come."""
+        if not self._take_out(first, last):
+            return False
+        self.by_rest = True
+        if not self.parts and not self.lasts:
+            self.state = "changed"
+        return True
+
+    def join(self, other: "Hole") -> None:
+        """Take over another one, which is empty then."""
+        self.joined = self.whole + other.whole
+        self.parts += other.parts
+        self.next_id, self.until_us = other.next_id, other.until_us
+        other.parts = []
+
+    def end(self) -> None:
+        """What is still missing will not be asked for any more, and nothing joins it; it may yet come by itself."""
+        self.asked = False
+        if self.parts and self.state != "ended":
+            self.state = "ending"
+        elif self.lasts:
+            self.state = "changed"
+
+    @property
+    def has_row(self) -> bool:
+        """Whether a row says how it is."""
+        return self.state in {"reported", "ended"}
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it is a stretch that others still join: it is not to be asked for yet."""
+        return self.state == "lasting"
+
+    @property
+    def whole(self) -> int:
+        """How many ids were missing at first."""
+        return self.joined or self.next_id - self.first_id
+
+    def is_quiet(self, now_us: int) -> bool:
+        """Whether nothing has joined the stretch for long enough; a clock set back must not put off its end."""
+        return not 0 <= now_us - self.until_us <= STRETCH_SECS * 1_000_000
+
+    def is_over(self, now_us: int) -> bool:
+        """Whether the stretch is to be closed."""
+        long = self.until_us - self.since_us >= STRETCH_LONGEST_SECS * 1_000_000
+        return long or len(self.parts) >= STRETCH_HOLES or self.is_quiet(now_us)
+
+    def _take_out(self, first: int, last: int) -> bool:
+        if last < self.first_id or first >= self.next_id:
+            return False
+        begin = bisect_left(self.parts, first, key=itemgetter(1))
+        end = bisect_right(self.parts, last, key=itemgetter(0))
+        touched = self.parts[begin:end]
+        self.parts[begin:end] = [rest for part in touched for rest in _without(part, first, last)]
+        return bool(touched)
+
+
+class Finding(NamedTuple):
+    """A hole whose row is due."""
+
+    series: int
+    hole: Hole
+    status: str
+    repaired_by: str | None
+
+    def row(self, key: StreamKey, detected_us: int, *, chained: bool) -> Gap:
+        """The ledger's row; one for the same hole has the same `gap_id`, and a later `detected_at`.
+
+        `chained` ids are told as the exchange tells them: the id before the hole, and the one the message behind it
+        names; how much is missing between them cannot be known.
+        """
+        hole, back = self.hole, int(chained)
+        hole.detected_us = max(detected_us, hole.until_us + 1, hole.detected_us + 1)
+        expected, actual = str(hole.first_id - back), str(hole.next_id - back)
+        return Gap(
+            gap_id(key, self.series, "sequence", expected, hole.since_us), key.data_type, "sequence", hole.cause,
+            expected, actual, None if chained else hole.missing, hole.since_us, None if hole.lasts else hole.until_us,
+            None, self.status, self.repaired_by, hole.detected_us,
+        )  # fmt: skip
+
+
+def _without(part: tuple[int, int], first: int, last: int) -> Iterator[tuple[int, int]]:
+    if part[0] < first:
+        yield (part[0], first - 1)
+    if part[1] > last:
+        yield (last + 1, part[1])
