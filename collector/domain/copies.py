@@ -18,7 +18,7 @@ from collector.domain.hearing import Hearing
 from collector.domain.recent import DIGEST_BITS, DIGEST_MASK, packed, split
 from collector.domain.records import IdRule
 from collector.domain.sequence.hole import REFUSED, Finding, Hole
-from collector.domain.sequence.holes import MAX_ASKED_HOLES, REORDER_SECS, forget, settle
+from collector.domain.sequence.holes import MAX_ASKED_HOLES, REORDER_SECS, Finder, forget, settle
 from collector.domain.sequence.rules import RULES, Ids, Mark
 
 RECENT_IDS: Final = 256
@@ -93,6 +93,7 @@ class StreamMemory:
         self._ended, self._recent = split(recent, progress.restarted_us)
         self.set_window(window_secs)
         self._of_ended_series: list[Finding] = []
+        self._finder: Finder | None = None
         self.stepped_back_from = 0
         """With `BACK`: the id before it."""
 
@@ -153,13 +154,13 @@ class StreamMemory:
         It is not kept among the newest: one that then comes late over a socket is a copy, though its text differs.
         """
         first = message_id if first_id is None else first_id
-        filled = [hole.backfill(first, message_id) for hole in self.progress.holes]
+        filled = [hole.backfill(first, message_id) for hole in self._touched(first, message_id)]
         return any(filled)
 
     def end_holes(self, first: int, last: int) -> None:
         """What is still missing of these ids will not be asked for any more."""
-        for hole in self.progress.holes:
-            if hole.first_id <= last and hole.next_id > first:
+        for hole in self._touched(first, last):
+            if hole.next_id > first:
                 hole.end()
 
     def begin_line(self, line: int, *, alone: bool) -> bool:
@@ -181,6 +182,7 @@ class StreamMemory:
     def settle(self, now_us: int, *, all_due: bool = False, most_asked: int = MAX_ASKED_HOLES) -> list[Finding]:
         """The holes whose row is due. Call it while `unsettled`. At most so many that are asked for are remembered."""
         progress = self.progress
+        self._finder = None
         # First: those found below are asked for after this call.
         forgotten, behind = forget(progress.holes, progress.series, most_asked)
         progress.floor = max(progress.floor, behind)
@@ -242,6 +244,12 @@ class StreamMemory:
         cause = progress.suspect or "exchange"
         hole = Hole(first, behind, progress.last_received_us, received_us, cause, [(first, behind - 1)])
         progress.holes.append(hole)
+        self._finder = None
+
+    def _touched(self, first: int, last: int) -> list[Hole]:
+        if self._finder is None:
+            self._finder = Finder(self.progress.holes)
+        return self._finder.touched(first, last)
 
     def _time_moved_on(self, exchange_us: int | None) -> bool:
         """Whether a message is newer than the newest by more than messages are out of order; what a line lags is old."""
@@ -254,7 +262,7 @@ class StreamMemory:
         if self._time_moved_on(exchange_us):
             # An id that once jumped ahead would else leave a hole in which all that follows is late, and nothing missed.
             return self._restart(first, last, exchange_us, received_us)
-        filled = [hole.fill(first, last, received_us) for hole in self.progress.holes]
+        filled = [hole.fill(first, last, received_us) for hole in self._touched(first, last)]
         if any(filled):
             return Verdict.LATE
         newest_us = self.progress.last_exchange_us
@@ -273,7 +281,7 @@ class StreamMemory:
             ended.series + 1, last, exchange_us, received_us, first, allowance=ended.allowance, hearing=ended.hearing,
             restarted_us=received_us,
         )  # fmt: skip
-        self._ended, self._recent = self._recent, {}
+        self._ended, self._recent, self._finder = self._recent, {}, None
         return Verdict.RESET
 
     def _trim(self, now_us: int) -> None:

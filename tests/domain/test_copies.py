@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from collector.domain.copies import CONFLICTS, RECENT_IDS, Progress, StreamMemory, Verdict
 from collector.domain.gaps import SINGLE_ROWS
 from collector.domain.records import IdRule
+from collector.domain.sequence.hole import Hole
 from collector.domain.sequence.holes import MAX_HOLES, REORDER_SECS
 
 
@@ -241,6 +242,21 @@ def test_ids_that_are_asked_for_are_not_forgotten_for_those_behind_them() -> Non
     missing = range(1, 16 * MAX_HOLES, 2)
     assert [message_id for message_id in missing if stream.backfill(message_id)] == list(missing)
     assert not any(map(stream.backfill, missing))
+
+
+def test_what_is_asked_for_is_found_without_a_look_at_all_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = asked_for(8 * MAX_HOLES)
+    looked_at: list[Hole] = []
+    real = Hole._take_out
+
+    def take_out(hole: Hole, first: int, last: int) -> bool:
+        looked_at.append(hole)
+        return real(hole, first, last)
+
+    monkeypatch.setattr(Hole, "_take_out", take_out)
+    assert stream.backfill(8_001)
+    assert tell(stream, 8_003) is Verdict.LATE
+    assert len(looked_at) == 2
 
 
 def test_of_too_many_that_are_asked_for_the_oldest_are_given_up_and_said_to_be() -> None:

@@ -4,7 +4,10 @@ A message covers the ids `first_id` to `id`; the next one begins at `id + 1`. Re
 deliver a message late, so a hole becomes a gap only after the reorder window.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import accumulate
+from operator import attrgetter
 from typing import Final
 
 from collector.domain.gaps import Allowance
@@ -23,16 +26,33 @@ ASKED_HOLES_OF_ALL: Final = 524_288
 """Streams share these, some 70 MB; each may have `MAX_HOLES` whatever the others have."""
 
 
+class Finder:
+    """Finds holes of a stream by their ids, by bisection; made anew once one was added, joined another or was dropped."""
+
+    def __init__(self, holes: list[Hole]) -> None:
+        """`holes` ascend by their first id. One may lie between those of a stretch, so what ends is the farthest so far."""
+        self._holes = holes
+        self._ends = list(accumulate((hole.next_id for hole in holes), max))
+
+    def touched(self, first: int, last: int) -> list[Hole]:
+        """Those that these ids may be missing in."""
+        begin = bisect_right(self._ends, first)
+        end = bisect_right(self._holes, last, lo=begin, key=attrgetter("first_id"))
+        return self._holes[begin:end]
+
+
 def settle(holes: list[Hole], allowance: Allowance, series: int, now_us: int, *, all_due: bool) -> list[Finding]:
     """Say which holes have a row due, and drop those that have filled; changes `holes` and `allowance`."""
-    changing = [hole for hole in holes if hole.state in {"changed", "ending", "lasting"}]
+    untold = [hole for hole in holes if not hole.has_row]
+    changing = [hole for hole in untold if hole.state != "pending"]
     due = [
         hole
-        for hole in holes
+        for hole in untold
         if hole.state == "pending" and hole.parts and (all_due or _has_waited(hole.until_us, now_us))
     ]
-    findings = [*_new_ones(holes, due, allowance, series), *_changes(changing, series, now_us, all_due=all_due)]
-    holes[:] = [hole for hole in holes if hole.parts or hole.lasts]
+    findings = [*_new_ones(changing, due, allowance, series), *_changes(changing, series, now_us, all_due=all_due)]
+    if not all(hole.parts or hole.lasts for hole in untold):
+        holes[:] = [hole for hole in holes if hole.parts or hole.lasts]
     return [finding for finding in findings if finding.hole.cause != REFUSED]
 
 
@@ -65,8 +85,8 @@ def _surplus(holes: list[Hole], most: int, *, asked: bool) -> Iterator[Hole]:
         yield hole
 
 
-def _new_ones(holes: list[Hole], due: list[Hole], allowance: Allowance, series: int) -> Iterator[Finding]:
-    stretch = next((hole for hole in holes if hole.lasts), None)
+def _new_ones(changing: list[Hole], due: list[Hole], allowance: Allowance, series: int) -> Iterator[Finding]:
+    stretch = next((hole for hole in changing if hole.lasts), None)
     for hole in due:
         if hole.cause == REFUSED:
             hole.state = "reported"

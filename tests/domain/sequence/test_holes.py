@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from collector.domain.gaps import SINGLE_ROWS, STRETCH_SECS, Allowance
 from collector.domain.records import StreamKey
 from collector.domain.sequence.hole import REFUSED, STRETCH_HOLES, STRETCH_LONGEST_SECS, Finding, Hole
-from collector.domain.sequence.holes import MAX_HOLES, REORDER_SECS, forget, settle
+from collector.domain.sequence.holes import MAX_HOLES, REORDER_SECS, Finder, forget, settle
 
 KEY = StreamKey("binance", "BTCUSDT", "trade")
 SEC_US = 1_000_000
@@ -76,6 +76,25 @@ def test_chained_ids_are_told_as_the_exchange_tells_them_and_missing_is_unknown(
     (found,) = settle([hole(101, 149)], Allowance(), 0, LATER_US, all_due=False)
     row = found.row(KEY, LATER_US, chained=True)
     assert (row.expected_id, row.actual_id, row.missing) == ("100", "149", None)
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), max_size=30), st.data())
+def test_holes_are_found_by_their_ids_also_those_between_the_holes_of_a_stretch(
+    runs: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    holes, next_id = [], 1
+    for there, lost in runs:
+        holes.append(hole(next_id + there, next_id + there + lost - 1))
+        next_id += there + lost
+    if holes:
+        at = data.draw(st.integers(0, len(holes) - 1))
+        for joins in sorted(data.draw(st.sets(st.integers(at, len(holes) - 1), max_size=5)) - {at}):
+            holes[at].join(holes[joins])
+    first = data.draw(st.integers(0, next_id))
+    last = data.draw(st.integers(first, next_id))
+    hit = [each for each in holes if any(part[0] <= last and part[1] >= first for part in each.parts)]
+    found = Finder(holes).touched(first, last)
+    assert [each for each in found if each.fill(first, last, 0)] == hit
 
 
 def statuses(holes: list[Hole]) -> list[tuple[str, str | None]]:
