@@ -160,6 +160,40 @@ def test_however_the_bytes_arrive_the_messages_are_the_same(messages: list[bytes
     assert frames == messages
 
 
+def cpu_secs_to_read(stream: bytes, piece_bytes: int) -> tuple[float, list[bytes]]:
+    """What this thread spends on reading it in pieces of that size, and the messages in it."""
+    ours, theirs = socket.socketpair()
+    frames: list[bytes] = []
+    with ours, theirs:
+        ws = RecorderSocket(skip_utf8_validation=True)
+        ws.sock = ours
+        connection = Connection(ws, (), 1, SystemClock())
+        began = time.thread_time()
+        for at in range(0, len(stream), piece_bytes):
+            theirs.sendall(stream[at : at + piece_bytes])
+            frames += next_batch(connection).frames
+        return time.thread_time() - began, frames
+
+
+# Both take a fraction of a second where the cost grows with the bytes, and half a minute where it grows with their square.
+
+
+def test_a_frame_dripped_byte_by_byte_costs_no_more_than_its_bytes() -> None:
+    spent_secs, frames = cpu_secs_to_read(wire(b"x" * 40_000), 1)
+
+    assert [len(frame) for frame in frames] == [40_000]
+    assert spent_secs < 5
+
+
+def test_a_message_of_many_frames_costs_no_more_than_its_bytes() -> None:
+    part = wire(b"x" * 16_000, Opcode.CONT, fin=False)
+    stream = wire(b"", fin=False) + part * 4_000 + wire(b"", Opcode.CONT)
+    spent_secs, frames = cpu_secs_to_read(stream, 1 << 16)
+
+    assert [len(frame) for frame in frames] == [64_000_000]
+    assert spent_secs < 5
+
+
 def test_half_a_frame_does_not_hold_back_the_whole_ones_before_it(server: Server) -> None:
     connection, peer = connect(server)
     half = wire(b"x" * 1_000)
