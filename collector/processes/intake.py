@@ -60,15 +60,19 @@ class Intake:
         self._next_row = next_row
         self.ledger.begin(self.batch)
 
-    def take(self, chunk: Chunk, now_us: int, is_full: Callable[[], bool]) -> Iterator[None]:
+    def take(
+        self, chunk: Chunk, now_us: int, is_full: Callable[[], bool], on_progress: Callable[[], None]
+    ) -> Iterator[None]:
         """Add everything a read found to the batch, pausing wherever `is_full` so that it can be committed.
 
-        A batch ends where a record does. `now_us` dates damage, whose own time nothing tells.
+        A batch ends where a record does. `now_us` dates damage, whose own time nothing tells. `on_progress` is called
+        between records: one may hold many messages.
         """
         position, header = chunk.position, chunk.header
         self.ledger.open_journal(header)
         self.batch.begin(header.identity.feed)
         for record in chunk.records:
+            on_progress()
             self._record(header, record)
             if is_full() and record.end < position.offset:
                 self.batch.positions[position.file_id] = position._replace(offset=record.end, ended=False)

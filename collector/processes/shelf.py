@@ -41,7 +41,7 @@ class Shelf:
     """Exactly one open segment at every moment, and the positions it holds."""
 
     def __init__(self, context: Context, on_progress: OnProgress) -> None:
-        """`on_progress` is called while the open segment is read, which may take long."""
+        """`on_progress` is called during all that may take long."""
         self._context = context
         self._on_progress = on_progress
         self._config = context.config
@@ -182,7 +182,8 @@ class Shelf:
             self._context.log.warning("positions_unreadable", error=str(error))
 
     def _state_now(self, streams: Streams, feeds: dict[str, bytes], positions: dict[str, Position]) -> SegmentState:
-        return SegmentState(positions, streams.rows(), streams.recents(), feeds)
+        rows, recents = streams.state(self._on_progress)
+        return SegmentState(positions, rows, recents, feeds)
 
     def _meta(self) -> dict[str, str]:
         archive = self._config.archive

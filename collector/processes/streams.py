@@ -11,7 +11,7 @@ from collector.domain.hearing import Hearing
 from collector.domain.records import IdRule, StreamKey
 from collector.domain.rhythm import Bounds, Rhythm
 from collector.metrics import StreamNumbers
-from collector.storage.segments import SegmentState, StreamRow
+from collector.storage.segments import OnProgress, SegmentState, StreamRow
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_progress = msgspec.msgpack.Decoder(Progress).decode
@@ -130,13 +130,14 @@ class Streams:
             remember = memory.remember if series == memory.progress.series else memory.remember_ended
             remember(message_id, received_us, zlib.crc32(payload))
 
-    def rows(self) -> list[StreamRow]:
-        """What a new segment keeps of all of them."""
-        return [stream.row() for stream in self]
-
-    def recents(self) -> dict[int, bytes]:
-        """The newest ids of all of them, for a new segment."""
-        return {stream.stream_id: _encode(stream.memory.recent) for stream in self if stream.memory.recent}
+    def state(self, on_progress: OnProgress) -> tuple[list[StreamRow], dict[int, bytes]]:
+        """What a new segment keeps of all of them: their rows, and the newest ids of each."""
+        recents = {}
+        for stream in self:
+            on_progress()
+            if stream.memory.recent:
+                recents[stream.stream_id] = _encode(stream.memory.recent)
+        return rows_of(self, on_progress), recents
 
     def _make(
         self, stream_id: int, key: StreamKey, feed: str, rule: IdRule, progress: Progress, recent: dict[int, int]
@@ -149,3 +150,12 @@ class Streams:
         stream = self._by_key[key] = Stream(stream_id, key, feed, rule, memory, rhythm, is_silent)
         self._next_id = max(self._next_id, stream_id + 1)
         return stream
+
+
+def rows_of(streams: Iterable[Stream], on_progress: OnProgress) -> list[StreamRow]:
+    """What is kept of these."""
+    rows = []
+    for stream in streams:
+        on_progress()
+        rows.append(stream.row())
+    return rows

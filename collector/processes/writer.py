@@ -6,7 +6,7 @@ again, with nothing read meanwhile; a segment somebody reads is sealed later; da
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -24,7 +24,7 @@ from collector.processes.mended import mended_feeds
 from collector.processes.reading_order import ReadingOrder
 from collector.processes.shelf import Shelf
 from collector.processes.space import free_bytes, gets_short, wait_for_room
-from collector.processes.streams import Streams
+from collector.processes.streams import Streams, rows_of
 from collector.processes.writer_report import Numbers
 from collector.storage.journal_reader import JournalReader
 from collector.storage.requests import RequestFolder, request_folder
@@ -61,7 +61,9 @@ class Writer:
         self._free = free
         self._limited = RateLimited(context.log, context.clock.monotonic)
         self._reported: float | None = self._clock.monotonic()
-        self._shelf = Shelf(context, self._report_start)
+        self._told: Callable[[], Mapping[str, Any]] = dict
+        """What a report says; nothing until there are numbers."""
+        self._shelf = Shelf(context, self._report)
         # A line that brings nothing is closed after stale_timeout_secs: until then it may still bring what it held.
         window_secs = self._config.ingest.stale_timeout_secs + LATE_LINE_SECS
         lagging = {feed.name: window_secs for feed in self._config.feed if feed.lines > 1}
@@ -82,6 +84,7 @@ class Writer:
         self._reported = None
         self._look_at = 0.0
         self._numbers = Numbers(self._clock, self._streams, self._intake, self._shelf, self._readers)
+        self._told = lambda: self._numbers.report(self._limit)
 
     def run(self) -> None:
         """Work until told to stop, then until nothing is left to read."""
@@ -132,7 +135,7 @@ class Writer:
                 self._numbers.read_until_us[chunk.position.feed] = chunk.records[-1].received_ns // 1_000
             if self._batch_since is None:
                 self._batch_since = self._clock.monotonic()
-            for _ in self._intake.take(chunk, self._clock.now_ns() // 1_000, self._is_full):
+            for _ in self._intake.take(chunk, self._clock.now_ns() // 1_000, self._is_full, self._report):
                 self._commit()
         return busy
 
@@ -161,7 +164,7 @@ class Writer:
             batch.messages,
             batch.reasons,
             batch.gaps,
-            [stream.row() for stream in batch.touched.values()],
+            rows_of(batch.touched.values(), self._report),
             {name: _encode(self._intake.ledger.feeds[name]) for name in batch.feeds},
             list(batch.positions.values()),
         )
@@ -250,14 +253,10 @@ class Writer:
             about = {"cause": gap.cause, "status": gap.status, "missing": gap.missing, "expected_id": gap.expected_id}
             self._limited.warning("gap", place, **about, gap_id=gap.gap_id)
 
-    def _report_start(self) -> None:
-        """As `_report`, before there are numbers."""
-        if self._is_report_due():
-            self._context.report({})
-
     def _report(self, *, now: bool = False) -> None:
+        """Give a sign of life; often called, and seldom more than a look at the clock."""
         if self._is_report_due() or now:
-            self._context.report(self._numbers.report(self._limit))
+            self._context.report(self._told())
 
     def _is_report_due(self) -> bool:
         at = self._clock.monotonic()

@@ -54,7 +54,7 @@ def taken(folder: Path, window_secs: dict[str, float]) -> Intake:
     intake = Intake(Streams(window_secs, Bounds(300.0, 30.0)), {}, adapter, {}, 1)
     reader = JournalReader(folder, "f", {}, lambda: True)
     while (chunk := reader.read()) is not None:
-        for _ in intake.take(chunk, 0, lambda: False):
+        for _ in intake.take(chunk, 0, lambda: False, lambda: None):
             pass
     intake.ledger.settle(1 << 60, all_due=True)
     return intake

@@ -4,6 +4,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from collector.domain.copies import StreamMemory
 from collector.domain.errors import CommitError
 from collector.exchanges.registry import adapter
 from collector.metrics import StreamNumbers
+from collector.processes.streams import Stream
 from collector.processes.writer import Writer
 from collector.storage import segments
 from collector.storage.journal import journal_files
@@ -211,6 +213,29 @@ def test_a_writer_that_starts_reports_while_it_reads_what_the_open_segment_holds
     assert restored[0] > 5, "the check of the whole segment comes first"
     assert restored[-1] - restored[0] > 5
     assert reports == [{}] * len(reports)
+
+
+@pytest.mark.parametrize(("owner", "name"), [(StreamMemory, "judge"), (Stream, "row")])
+def test_a_writer_gives_signs_of_life_however_long_it_works_on_what_it_has_read(
+    world: World, monkeypatch: pytest.MonkeyPatch, owner: type, name: str
+) -> None:
+    """Each message takes ten seconds to judge, or each stream's state to write."""
+    journal = world.journal()
+    for number in range(20):
+        frames = [trade(number), trade(number, symbol="ETHUSDT"), diff(number, number)]
+        journal.append_frames(START_NS, 0, frames)
+    real, told = getattr(owner, name), [0.0]
+
+    def slowly(*given: Any) -> Any:
+        world.secs += 10
+        return real(*given)
+
+    monkeypatch.setattr(owner, name, slowly)
+    world.stop_when = lambda: True
+    context = world.context("writer", lambda _numbers: told.append(world.secs))
+    Writer(context, adapter, lambda _feed: True, lambda _folder: world.free).run()
+    assert world.secs > 60
+    assert max(later - earlier for earlier, later in pairwise(told)) <= 30
 
 
 def test_nobody_reports_for_a_writer_that_is_in_a_commit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
