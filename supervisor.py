@@ -100,4 +100,6 @@ def _secs(text: str) -> float:
 
 
 if __name__ == "__main__":
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # what a terminal cannot show ends nothing
     sys.exit(main())

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from collector.config.values import word
+from collector.config.values import same_for_all, word
 
 _BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _REGION: Final = re.compile(r"[A-Za-z0-9_-]{0,64}")
@@ -71,7 +71,7 @@ def _file_url(rest: str) -> str:
         path = ""
     if not path or not path.isprintable():
         raise ValueError("names no folder")
-    return Path(f"/{path}").as_uri()
+    return same_for_all(Path(f"/{path}")).as_uri()
 
 
 def _s3_url(rest: str) -> str:

@@ -5,6 +5,7 @@ value. The `description` of a type completes "must be …" in error lines.
 """
 
 import re
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
@@ -112,9 +113,18 @@ def _folder(value: object) -> object:
     if str(value).strip() != str(value):
         raise ValueError("begins or ends with a space")
     try:
-        return Path(value).expanduser().absolute()
+        return same_for_all(Path(value).expanduser().absolute())
     except (RuntimeError, OSError) as error:
         raise ValueError("cannot be made absolute") from error
+
+
+def same_for_all(path: Path) -> Path:
+    """Refuse a path that some libraries, which write file names in UTF-8, would take for another than Python does."""
+    encoding = sys.getfilesystemencoding()
+    if encoding != "utf-8" and not str(path).isascii():
+        where = f"file names are {encoding} in this locale, and UTF-8 with LC_ALL=C.UTF-8"
+        raise ValueError(f"is not all ASCII as an absolute path, while {where}")
+    return path
 
 
 def between(low: int, high: int, note: str = "") -> Any:

@@ -75,7 +75,8 @@ def _terminal(log_path: Path) -> Iterator[Console]:
     os.dup2(log, 1)
     os.close(log)
     try:
-        with os.fdopen(terminal, "w", closefd=False) as file:
+        # What this terminal cannot show, a path or a name, ends nothing.
+        with os.fdopen(terminal, "w", closefd=False, encoding=sys.stdout.encoding, errors="backslashreplace") as file:
             yield Console(file=file)
     finally:
         os.dup2(terminal, 1)

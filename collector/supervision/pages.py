@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from functools import cache
 from http import HTTPStatus
 from typing import Final
 
@@ -27,9 +28,8 @@ def pages(newest: Callable[[], View], age_secs: Age) -> Mapping[str, Page]:
         view, age = newest(), age_secs()
         return view if age < STANDING_SECS else _standing(view, age)
 
-    page = status_page()
     return {
-        "/": lambda: page,
+        "/": cache(status_page),
         "/metrics": _Made(honest, _metrics),
         "/healthz": _Made(honest, _healthz),
         "/readyz": _Made(honest, _readyz),

@@ -13,16 +13,16 @@ _SCRIPTS: Final = ("base", "coverage", "flow", "streams", "detail", "events", "p
 
 def status_page() -> Answer:
     """The whole page. A browser runs and paints exactly its own script and style, and asks nobody but this recorder."""
-    style = (_FOLDER / "page.css").read_text()
+    style = (_FOLDER / "page.css").read_text("utf-8")
     script = _script()
-    text = (_FOLDER / "index.html").read_text().replace("{{style}}", style).replace("{{script}}", script)
+    text = (_FOLDER / "index.html").read_text("utf-8").replace("{{style}}", style).replace("{{script}}", script)
     return Answer(
         text.encode(), "text/html; charset=utf-8", headers={"Content-Security-Policy": _policy(style, script)}
     )
 
 
 def _script() -> str:
-    parts = [(_FOLDER / f"{name}.js").read_text() for name in _SCRIPTS]
+    parts = [(_FOLDER / f"{name}.js").read_text("utf-8") for name in _SCRIPTS]
     return '"use strict";\n(() => {\n' + "\n".join(parts) + "})();\n"
 
 

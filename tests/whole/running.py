@@ -54,6 +54,15 @@ def get_json(url: str) -> Any:
         return None
 
 
+def fetch(url: str) -> tuple[int, bytes]:
+    """What a GET answers, with its code."""
+    try:
+        with urllib.request.urlopen(url, timeout=ANSWER_SECS) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
 class Exchange:
     """The simulator as a process of its own."""
 
@@ -64,7 +73,7 @@ class Exchange:
         # With PYTHONSAFEPATH it would not look for the package in its working directory.
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
         self._process = subprocess.Popen(
-            [*command, *arguments], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+            [*command, *arguments], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, encoding="utf-8"
         )
         assert self._process.stdout is not None
         ready = json.loads(self._process.stdout.readline())
@@ -128,7 +137,7 @@ class Recorder:
         sections.setdefault("writer", {"batch_interval_secs": 0.5})
         sections.setdefault("ingest", {"reconnect_base_delay_secs": 0.2, "reconnect_max_delay_secs": 1})
         tables = {"http": {"port": self.port}, **sections}
-        self.config_path.write_text(to_toml(self.data_dir, feeds, tables))
+        self.config_path.write_text(to_toml(self.data_dir, feeds, tables), "utf-8")
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *arguments: str, **options: Any) -> Self:
@@ -169,7 +178,7 @@ class Recorder:
 
     def alive(self) -> bool:
         """Whether the supervisor still runs; fails with its log if it does not."""
-        assert self.process.poll() is None, self.log_path.read_text()
+        assert self.process.poll() is None, self.log_path.read_text("utf-8")
         return True
 
     def stop(self, number: signal.Signals = signal.SIGTERM, deadline_secs: float = STOP_SECS + 10) -> int:
@@ -216,7 +225,7 @@ def children_of(pid: int) -> list[int]:
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):  # it has ended
-            parent = stat.read_text().rpartition(")")[2].split()[1]
+            parent = stat.read_text("utf-8").rpartition(")")[2].split()[1]
             found += [int(stat.parent.name)] if int(parent) == pid else []
     return found
 

@@ -1,11 +1,15 @@
 """The reader of the socket waits for nobody: the exchange, which would notice, never has to wait for it."""
 
 import os
+import shutil
 import signal
+import sys
 from collections.abc import Callable
+from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
-from tests.whole.running import Exchange, Recorder, wait_for
+from tests.whole.running import ROOT, Exchange, Recorder, fetch, wait_for
 
 LIVE = ("--symbols", "BTCUSDT,ETHUSDT", "--rate", "3000", "--seed", "5")
 FEED = {"symbols": ["BTCUSDT", "ETHUSDT"], "data_types": ["book_delta", "trade", "book_ticker"]}
@@ -75,4 +79,22 @@ def test_a_stopped_supervisor_and_archiver_do_not_hold_up_reader_and_writer(
     for pid in (archiver, recorded.process.pid):
         os.kill(pid, signal.SIGCONT)
     recorded.wait_for_messages(until)
+    assert recorded.stop() == 0
+
+
+def test_a_page_that_cannot_be_made_stops_no_recording(
+    tmp_path: Path, exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    program = tmp_path / "program"
+    shutil.copytree(ROOT / "collector", program / "collector", ignore=shutil.ignore_patterns("__pycache__", "*.css"))
+    shutil.copy(ROOT / "supervisor.py", program)
+    source = exchange("--symbols", "BTCUSDT", "--rate", "100")
+    recorded = recorder(source.ws_url, feed=FEED)
+    recorded.program = [sys.executable, str(program / "supervisor.py")]
+    recorded.start()
+    recorded.wait_for_messages(20)
+    code, said = fetch(f"http://127.0.0.1:{recorded.port}/")
+    assert (code, b"the log says why" in said) == (HTTPStatus.INTERNAL_SERVER_ERROR, True)
+    assert wait_for(lambda: recorded.logged("http_page_failed"))
+    recorded.wait_for_messages(recorded.messages() + 20)
     assert recorded.stop() == 0
