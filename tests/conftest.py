@@ -17,6 +17,10 @@ from tests.seaweed import ADMIN, ALONE, Seaweed
 settings.register_profile("recorder", deadline=None)
 settings.load_profile("recorder")
 
+# Processes that a test starts inherit it: an encoding that nobody names is an error there too.
+os.environ["PYTHONWARNDEFAULTENCODING"] = "1"
+os.environ["PYTHONWARNINGS"] = "error::EncodingWarning"
+
 Lines = Callable[[str], list[dict[str, Any]]]
 """Reads the lines of a recording by its name."""
 

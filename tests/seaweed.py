@@ -74,8 +74,8 @@ class Seaweed:
             )
         end = time.monotonic() + READY_SECS
         while not self._answers():
-            assert self._process.poll() is None, (self._folder / "out").read_text()
-            assert time.monotonic() < end, (self._folder / "out").read_text()
+            assert self._process.poll() is None, (self._folder / "out").read_text("utf-8")
+            assert time.monotonic() < end, (self._folder / "out").read_text("utf-8")
             time.sleep(POLL_SECS)
         return self
 
@@ -167,7 +167,7 @@ class Seaweed:
             ],
             "policies": [{"name": "recorder", "content": json.dumps(policy)}],
         }
-        (self._folder / "s3.json").write_text(json.dumps(config))
+        (self._folder / "s3.json").write_text(json.dumps(config), "utf-8")
 
 
 def _as_credentials(keys: Mapping[str, str]) -> dict[str, str]:

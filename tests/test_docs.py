@@ -12,7 +12,7 @@ from collector.supervision.metrics_table import METRICS, Metric
 from collector.supervision.supervisor import EXIT_LATE
 
 ROOT = Path(__file__).resolve().parents[1]
-OPERATIONS = (ROOT / "docs/OPERATIONS.md").read_text()
+OPERATIONS = (ROOT / "docs/OPERATIONS.md").read_text("utf-8")
 LEVELS = {"debug", "info", "warning", "error", "exception"}
 
 
@@ -26,7 +26,7 @@ def table_below(heading: str) -> list[list[str]]:
 def logged_events() -> Iterator[str]:
     modules = [path for path in ROOT.glob("collector/**/*.py") if "simulator" not in path.parts]
     for path in [*modules, ROOT / "supervisor.py"]:
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in LEVELS:
                 first = node.args[0] if node.args else None
                 if isinstance(first, ast.Constant) and isinstance(first.value, str):
@@ -65,33 +65,33 @@ def test_every_exit_code_is_explained() -> None:
 
 def test_every_path_the_docs_name_exists() -> None:
     for page in [ROOT / "README.md", *ROOT.glob("docs/*.md")]:
-        for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text()):
+        for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text("utf-8")):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
 def anchors(page: Path) -> set[str]:
     """The headings of a page, as links name them."""
-    headings = re.findall(r"^#+ (.+)$", page.read_text(), flags=re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), flags=re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
 def test_every_heading_the_docs_point_at_exists() -> None:
     pages = [ROOT / "README.md", *ROOT.glob("docs/*.md")]
     for page in pages:
-        for target, anchor in re.findall(r"\]\(([^)#]*)#([^)]+)\)", page.read_text()):
+        for target, anchor in re.findall(r"\]\(([^)#]*)#([^)]+)\)", page.read_text("utf-8")):
             if "://" not in target:
                 assert anchor in anchors(page.parent / target if target else page), f"{page.name}: {target}#{anchor}"
 
 
 def test_architecture_names_every_room() -> None:
-    page = (ROOT / "docs/ARCHITECTURE.md").read_text()
+    page = (ROOT / "docs/ARCHITECTURE.md").read_text("utf-8")
     rooms = {p.name for p in (ROOT / "collector").iterdir() if not p.name.startswith("_")}
     assert [room for room in rooms if room not in page] == []
 
 
 def test_every_place_the_architecture_names_for_a_guarantee_exists() -> None:
-    page = (ROOT / "docs/ARCHITECTURE.md").read_text()
+    page = (ROOT / "docs/ARCHITECTURE.md").read_text("utf-8")
     section = page.split("## What holds the guarantees\n", 1)[1].split("\n## ", 1)[0]
     places = re.findall(r"`([\w/]+(?:\.py|/))`", section)
     assert [

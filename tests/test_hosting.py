@@ -15,7 +15,7 @@ from collector.config import Config
 
 ROOT = Path(__file__).resolve().parents[1]
 UNIT = ROOT / "scripts/collector.service"
-IMAGE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+IMAGE = (ROOT / "Dockerfile").read_text("utf-8").replace("\\\n", " ")
 HOME = "/srv/market-data-collector"
 
 
@@ -23,7 +23,7 @@ def unit(section: str = "Service") -> configparser.SectionProxy:
     """One of its sections, about the service unless told otherwise."""
     parser = configparser.ConfigParser(strict=False, interpolation=None)
     parser.optionxform = str  # type: ignore[assignment, method-assign]
-    parser.read(UNIT)
+    parser.read(UNIT, "utf-8")
     return parser[section]
 
 
@@ -38,8 +38,12 @@ def test_systemd_finds_nothing_to_say_about_the_unit(tmp_path: Path) -> None:
         refuse = pytest.fail if os.environ.get("CI") else pytest.skip
         refuse("systemd-analyze is not installed (Debian: apt-get install systemd)")
     installed = tmp_path / UNIT.name
-    installed.write_text(UNIT.read_text().replace(f"{HOME}/.venv/bin/python", sys.executable).replace(HOME, str(ROOT)))
-    done = subprocess.run([program, "verify", installed], capture_output=True, text=True, timeout=120, check=False)
+    installed.write_text(
+        UNIT.read_text("utf-8").replace(f"{HOME}/.venv/bin/python", sys.executable).replace(HOME, str(ROOT)), "utf-8"
+    )
+    done = subprocess.run(
+        [program, "verify", installed], capture_output=True, text=True, timeout=120, check=False, encoding="utf-8"
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -47,9 +51,9 @@ def test_the_unit_gives_the_recorder_the_time_it_takes() -> None:
     service, limits = unit(), Config().supervisor
     assert service["Type"] == "notify"
     assert float(service["TimeoutStopSec"]) > limits.stop_timeout_secs
-    settings = (ROOT / "docs/CONFIGURATION.md").read_text()
+    settings = (ROOT / "docs/CONFIGURATION.md").read_text("utf-8")
     assert f"TimeoutStopSec={service['TimeoutStopSec']}`" in settings
-    (docker_secs,) = re.findall(r"docker run .*--stop-timeout (\d+)", (ROOT / "docs/OPERATIONS.md").read_text())
+    (docker_secs,) = re.findall(r"docker run .*--stop-timeout (\d+)", (ROOT / "docs/OPERATIONS.md").read_text("utf-8"))
     assert float(docker_secs) > limits.stop_timeout_secs
     assert f"`--stop-timeout {docker_secs}`" in settings
     assert float(service["TimeoutStartSec"]) > limits.stop_timeout_secs + limits.hang_timeout_secs
@@ -73,7 +77,7 @@ def test_the_unit_keeps_the_recorder_from_all_but_its_own() -> None:
 
 
 def test_the_image_holds_what_the_recorder_is_made_of() -> None:
-    rules = (ROOT / ".dockerignore").read_text().split()
+    rules = (ROOT / ".dockerignore").read_text("utf-8").split()
     for copied in instructions("COPY"):
         source = copied.split()[0]
         assert (ROOT / source).exists()

@@ -30,13 +30,13 @@ class LevelFile:
             self._path.unlink(missing_ok=True)
         else:
             draft = self._path.with_name(f"{FILE}.{os.getpid()}.new")
-            draft.write_text(level)
+            draft.write_text(level, "utf-8")
             draft.replace(self._path)
         self.follow()
 
     def _read(self) -> str:
         try:
-            asked = self._path.read_text()
+            asked = self._path.read_text("utf-8")
         except (OSError, UnicodeDecodeError):
             return self._configured
         return asked if asked in LEVELS else self._configured

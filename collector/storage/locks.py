@@ -60,7 +60,7 @@ class RoleLock:
     def holder(self) -> str:
         """The process id its holder wrote, for people; "unknown" if there is none to read."""
         try:
-            return self.path.read_text().strip() or "unknown"
+            return self.path.read_text("utf-8").strip() or "unknown"
         except FileNotFoundError:
             return "unknown"
 

@@ -246,4 +246,4 @@ _KINDS: Final[dict[str, Callable[[Panel], Builder]]] = {
 }
 
 if __name__ == "__main__":
-    FILE.write_text(text())
+    FILE.write_text(text(), "utf-8")

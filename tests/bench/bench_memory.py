@@ -136,7 +136,7 @@ def archive_hour(folder: Path, rows: int, segments: int, symbol_count: int) -> A
     segment_bytes = sum(path.stat().st_size for path in (folder / "segments").glob("*.db"))
     started = time.monotonic()
     command = [sys.executable, "-m", "tests.bench.bench_memory", "--archive", str(folder)]
-    archiver = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+    archiver = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, encoding="utf-8")
     secs = time.monotonic() - started
     objects = len(list((folder / "archive").rglob("*.parquet")))
     return Archived(segments, segment_bytes, objects, secs, int(archiver.stdout))
@@ -144,7 +144,7 @@ def archive_hour(folder: Path, rows: int, segments: int, symbol_count: int) -> A
 
 def own_peak_bytes() -> int:
     """The most memory of this process since it began; `ru_maxrss` would begin with that of its parent (getrusage(2))."""
-    peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text("utf-8"))
     assert peak is not None
     return int(peak[1]) << 10
 

@@ -53,7 +53,7 @@ def shifted(frames: list[str], number: int) -> Iterator[str]:
 def write_recording(path: Path, rounds: int) -> int:
     """Make the input; returns how many frames it holds."""
     frames = real_frames()
-    with path.open("w") as file:
+    with path.open("w", encoding="utf-8") as file:
         for number in range(rounds):
             file.writelines(
                 json.dumps({"recv_ts_us": 0, "dir": "in", "raw": raw}) + "\n" for raw in shifted(frames, number)
@@ -80,7 +80,7 @@ class Watch:
                 times = process.cpu_times()
                 self.cpu_secs[name] = times.user + times.system
                 # ru_maxrss as the kernel keeps it: no peak between two looks is missed.
-                peak = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+                peak = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text("utf-8"))
                 self.peak_rss_bytes[name] = max(self.peak_rss_bytes.get(name, 0), int(peak[1]) * 1024 if peak else 0)
             except (psutil.Error, OSError):
                 continue

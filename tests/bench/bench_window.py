@@ -63,7 +63,7 @@ def write_recording(path: Path, frames_wanted: int, rate: float, pairs: int) -> 
     of_eth = [raw for raw in frames if "ETHUSDT" in raw]
     both = [raw for two in zip(of_btc, of_eth, strict=False) for raw in two]
     lines = (named(raw, pair) for number in itertools.count() for raw in shifted(both, number) for pair in names)
-    with path.open("w") as file:
+    with path.open("w", encoding="utf-8") as file:
         for written, raw in enumerate(itertools.islice(lines, frames_wanted)):
             file.write(json.dumps({"recv_ts_us": int(written * 1e6 / rate), "dir": "in", "raw": raw}) + "\n")
     return [name for pair in names for name in pair]

@@ -49,7 +49,9 @@ def test_nothing_in_a_config_can_be_changed() -> None:
 def test_importing_the_configuration_stays_light() -> None:
     heavy = "pyarrow", "boto3", "pydantic_settings", "websocket", "structlog", "multiprocessing"
     code = f"import sys, collector.config; print([name for name in {heavy} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60, encoding="utf-8"
+    )
     assert done.stdout.strip() == "[]"
 
 

@@ -91,7 +91,7 @@ def test_a_secret_that_is_refused_is_not_shown(variable: str, value: str) -> Non
 
 def test_a_secret_of_the_wrong_type_is_not_shown(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
-    path.write_text("[http]\ntoken = 123456789\n")
+    path.write_text("[http]\ntoken = 123456789\n", "utf-8")
     with pytest.raises(ConfigError) as caught:
         load(path, {}, {"binance": ("book_snapshot", "book_delta", "trade")})
     assert caught.value.problems == ['http.token = ***: must be 16 to 256 ASCII characters that can be seen, or ""']

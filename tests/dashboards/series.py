@@ -57,5 +57,5 @@ def judge(
         test.update(check)
     path = folder / "test.yml"
     # What is JSON is YAML too.
-    path.write_text(json.dumps({"rule_files": [str(rules)], "evaluation_interval": "1m", "tests": [test]}))
+    path.write_text(json.dumps({"rule_files": [str(rules)], "evaluation_interval": "1m", "tests": [test]}), "utf-8")
     return promtool("test", "rules", str(path))[1]

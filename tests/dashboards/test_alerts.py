@@ -16,13 +16,13 @@ RUNBOOKS = "## For the monitoring you already have\n"
 
 def alerts() -> dict[str, str]:
     """The text of each alert, by name."""
-    parts = re.split(r"^ +- alert: (\w+)\n", RULES.read_text(), flags=re.MULTILINE)[1:]
+    parts = re.split(r"^ +- alert: (\w+)\n", RULES.read_text("utf-8"), flags=re.MULTILINE)[1:]
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
 def cases() -> Iterator[tuple[str, bool]]:
     """Each case of each alert, and whether it is raised."""
-    for case in re.split(r"^ +- alertname: ", CASES.read_text(), flags=re.MULTILINE)[1:]:
+    for case in re.split(r"^ +- alertname: ", CASES.read_text("utf-8"), flags=re.MULTILINE)[1:]:
         yield case.split("\n", 1)[0], "exp_alerts:" in case
 
 
@@ -69,26 +69,28 @@ def test_every_alert_waits_says_how_bad_it_is_and_what_to_do() -> None:
 def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
     named = {alert: re.findall(r"runbook: docs/OPERATIONS\.md#(\S+)", text) for alert, text in alerts().items()}
     assert named == {alert: [alert.lower()] for alert in alerts()}
-    section = (ROOT / "docs/OPERATIONS.md").read_text().split(RUNBOOKS, 1)[1].split("\n## ", 1)[0]
+    section = (ROOT / "docs/OPERATIONS.md").read_text("utf-8").split(RUNBOOKS, 1)[1].split("\n## ", 1)[0]
     assert set(re.findall(r"^#### (Collector\w+)$", section, flags=re.MULTILINE)) == set(alerts())
 
 
 def test_every_series_a_rule_asks_for_is_exported() -> None:
     found = [(name, set(labels.items())) for name, labels, _ in exported(well_view())]
-    for name, matchers in re.findall(r"\b(collector_\w+)(?:\{([^}]*)\})?", RULES.read_text()):
+    for name, matchers in re.findall(r"\b(collector_\w+)(?:\{([^}]*)\})?", RULES.read_text("utf-8")):
         wanted = set(re.findall(r'(\w+)="([^"]*)"', matchers))
         assert any(name == other and wanted <= labels for other, labels in found), (name, matchers)
 
 
 def test_the_cases_use_series_as_they_are_exported() -> None:
-    for name, labels in re.findall(r"series: (collector_\w+)\{(.*)\}$", CASES.read_text(), flags=re.MULTILINE):
+    for name, labels in re.findall(r"series: (collector_\w+)\{(.*)\}$", CASES.read_text("utf-8"), flags=re.MULTILINE):
         assert set(re.findall(r"(\w+)=", labels)) == {*METRICS[name].labels, *TARGET}, name
 
 
 def test_the_configuration_the_docs_show_is_one_prometheus_takes(tmp_path: Path) -> None:
-    (shown,) = re.findall(r"```yaml\n# prometheus.yml\n(.*?)```", (ROOT / "docs/OPERATIONS.md").read_text(), re.DOTALL)
+    (shown,) = re.findall(
+        r"```yaml\n# prometheus.yml\n(.*?)```", (ROOT / "docs/OPERATIONS.md").read_text("utf-8"), re.DOTALL
+    )
     path = tmp_path / "prometheus.yml"
-    path.write_text(shown)
+    path.write_text(shown, "utf-8")
     code, said = promtool("check", "config", "--syntax-only", str(path))
     assert code == 0, said
     assert f"job_name: {TARGET['job']}\n" in shown

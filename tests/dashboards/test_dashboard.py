@@ -17,7 +17,7 @@ from tests.dashboards.series import exported, judge, series
 from tests.promtool import promtool
 from tests.supervision.made import GIB, SECOND_US, archiver, ingest, known, repair, reports, status, writer
 
-BOARD: dict[str, Any] = json.loads(build.FILE.read_text())
+BOARD: dict[str, Any] = json.loads(build.FILE.read_text("utf-8"))
 COLUMNS = 24
 
 
@@ -50,12 +50,12 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every expression as a rule that records it."""
     path = tmp_path_factory.mktemp("rules") / "rules.yml"
     written = [{"record": name, "expr": expr} for name, expr in expressions()]
-    path.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": written}]}))
+    path.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": written}]}), "utf-8")
     return path
 
 
 def test_the_file_is_what_the_generator_writes() -> None:
-    assert build.FILE.read_text() == build.text(), "run .venv/bin/python -m docs.dashboards.build"
+    assert build.FILE.read_text("utf-8") == build.text(), "run .venv/bin/python -m docs.dashboards.build"
 
 
 def test_grafanas_own_model_reads_it_and_writes_the_same() -> None:

@@ -27,7 +27,7 @@ def mapped(data: Path) -> Callable[[str], list[dict[str, Any]]]:
     """Read another project's pairs of messages and the records it makes of them, by the exchange's name there."""
 
     def read(exchange: str) -> list[dict[str, Any]]:
-        with (data / "expected" / "tardis" / "pairs.jsonl").open() as lines:
+        with (data / "expected" / "tardis" / "pairs.jsonl").open(encoding="utf-8") as lines:
             pairs = [json.loads(line) for line in lines]
         return [
             {"raw": pair["messages"][0]["raw"], "expected": pair["expected"]}
@@ -43,7 +43,7 @@ def counted(data: Path) -> Callable[[str], dict[str, int]]:
     """Read how many messages of each kind another project saw in a recording, by the exchange's name there."""
 
     def read(exchange: str) -> dict[str, int]:
-        tables = json.loads((data / "expected" / "cryptofeed" / "expected_counts_v3.json").read_text())
+        tables = json.loads((data / "expected" / "cryptofeed" / "expected_counts_v3.json").read_text("utf-8"))
         counts: dict[str, int] = next(table[exchange] for table in (tables, *tables.values()) if exchange in table)
         return counts
 

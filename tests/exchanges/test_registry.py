@@ -16,7 +16,7 @@ GUIDE = Path(__file__).parents[2] / "docs" / "ADD_AN_EXCHANGE.md"
 
 def table(heading: str) -> list[dict[str, str]]:
     """The rows of the guide's first table behind a heading, by the names of the columns."""
-    section = GUIDE.read_text().split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    section = GUIDE.read_text("utf-8").split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
     lines = takewhile(lambda line: line.startswith("|"), section[section.index("\n|") + 1 :].splitlines())
     header, _, *rows = ([cell.strip().strip("`") for cell in line.split("|")[1:-1]] for line in lines)
     return [dict(zip(header, row, strict=True)) for row in rows]
@@ -71,7 +71,7 @@ def test_the_guide_tells_every_request_that_can_be_made_after_the_fact_and_no_ot
 
 
 def test_the_guides_links_lead_somewhere() -> None:
-    links = re.findall(r"\]\((\.\.?/[^)#]+)", GUIDE.read_text())
+    links = re.findall(r"\]\((\.\.?/[^)#]+)", GUIDE.read_text("utf-8"))
     assert links
     for link in links:
         assert (GUIDE.parent / link).exists(), link

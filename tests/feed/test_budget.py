@@ -68,7 +68,7 @@ def test_two_processes_together_keep_to_the_budget(path: Path) -> None:
         "print(taken)\n"
     )
     command = [sys.executable, "-c", script, str(path)]
-    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") for _ in range(2)]
     taken = [int(process.communicate(timeout=120)[0]) for process in processes]
 
     assert sum(taken) == 50

@@ -344,7 +344,7 @@ def logging_calls(source: str) -> Iterator[ast.Call]:
 def test_every_logged_event_is_a_constant_snake_case_name() -> None:
     events: dict[str, set[str]] = defaultdict(set)
     for path in [*sorted((ROOT / "collector").rglob("*.py")), *ROOT.glob("supervisor.py")]:
-        for call in logging_calls(path.read_text()):
+        for call in logging_calls(path.read_text("utf-8")):
             if path.name == "limited.py" and not isinstance(call.args[0], ast.Constant):
                 continue  # the rate limit hands on the name it was given
             where = f"{path.relative_to(ROOT)}:{call.lineno}"

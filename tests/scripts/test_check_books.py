@@ -224,7 +224,7 @@ def test_the_readmes_example_rebuilds_the_book(
     archived(tmp_path / "data", "binance", [spot[:5_000], spot[5_000:]])
     (example,) = (
         code
-        for code in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+        for code in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
         if "domain.book" in code
     )
     exec(example.replace("/date=2026-11-23", ""), {})

@@ -19,7 +19,12 @@ NOON_NS = 1_795_435_200_000_000_000
 
 def inspect(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(TOOL), *arguments], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, str(TOOL), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        encoding="utf-8",
     )
 
 

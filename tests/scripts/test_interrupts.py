@@ -73,6 +73,7 @@ def interrupted(command: list[str], is_there: Callable[[], bool], **variables: s
         text=True,
         # These tests may themselves run where Ctrl-C is ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 -- it only asks the kernel
+        encoding="utf-8",
     ) as tool:
         wait_for(lambda: is_there() or tool.poll() is not None, DEADLINE_SECS)
         assert tool.poll() is None, tool.communicate()
@@ -98,7 +99,9 @@ def test_a_tool_that_waits_for_a_server_ends_at_once(tool: str, stalled: Stalled
 def test_a_tool_that_is_still_importing_ends_in_a_line(tmp_path: Path) -> None:
     module = tmp_path / "rich" / "__init__.py"
     module.parent.mkdir()
-    module.write_text("import pathlib, signal\npathlib.Path(__file__).with_name('begun').touch()\nsignal.pause()\n")
+    module.write_text(
+        "import pathlib, signal\npathlib.Path(__file__).with_name('begun').touch()\nsignal.pause()\n", "utf-8"
+    )
     told = interrupted(
         [str(SCRIPTS / "verify_archive.py"), str(tmp_path)],
         module.with_name("begun").exists,
@@ -109,7 +112,7 @@ def test_a_tool_that_is_still_importing_ends_in_a_line(tmp_path: Path) -> None:
 
 def test_what_cannot_be_printed_ends_a_tool_in_a_line(tmp_path: Path) -> None:
     (tmp_path / "orphan.parquet").touch()
-    with Path("/dev/full").open("w") as full:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
         done = subprocess.run(
             [sys.executable, str(SCRIPTS / "verify_archive.py"), str(tmp_path)],
             env=environment(),
@@ -118,5 +121,6 @@ def test_what_cannot_be_printed_ends_a_tool_in_a_line(tmp_path: Path) -> None:
             text=True,
             check=False,
             timeout=DEADLINE_SECS,
+            encoding="utf-8",
         )
     assert (done.returncode, done.stderr) == (2, "error: [Errno 28] No space left on device\n")

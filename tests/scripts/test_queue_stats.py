@@ -213,14 +213,14 @@ def test_json_is_the_object_itself(run: Run, served: Served) -> None:
 def test_the_address_comes_from_the_configuration(run: Run, served: Served, tmp_path: Path, held: Path) -> None:
     port = served.url.rpartition(":")[2]
     config = tmp_path / "my.toml"
-    config.write_text(f'data_dir = "{held}"\n[http]\nhost = "0.0.0.0"\nport = {port}\n')
+    config.write_text(f'data_dir = "{held}"\n[http]\nhost = "0.0.0.0"\nport = {port}\n', "utf-8")
     assert json.loads(run("--config", config, "--json").out) == served.status
     assert json.loads(run("--json", port=port).out) == served.status
 
 
 def test_a_wrong_configuration_is_told_and_the_exit_code_is_2(run: Run, tmp_path: Path) -> None:
     config = tmp_path / "my.toml"
-    config.write_text("[http]\nport = -1\nhots = 2\n")
+    config.write_text("[http]\nport = -1\nhots = 2\n", "utf-8")
     shown = run("--config", config)
     assert (shown.code, shown.out) == (2, "")
     lines = shown.err.splitlines()
@@ -444,7 +444,9 @@ def test_a_python_without_the_packages_hands_over_to_the_projects_own(tmp_path: 
     if not (ROOT / ".venv" / "bin" / "python").exists():
         pytest.skip("the project has no .venv here")
     bare = [sys.executable, "-S", str(TOOL), "--url", "nowhere"]
-    shown = subprocess.run(bare, cwd=tmp_path, capture_output=True, text=True, timeout=DEADLINE_SECS, check=False)
+    shown = subprocess.run(
+        bare, cwd=tmp_path, capture_output=True, text=True, timeout=DEADLINE_SECS, check=False, encoding="utf-8"
+    )
     assert (shown.returncode, shown.stderr.partition(" such as")[0]) == (2, "error: nowhere is no address")
 
 
@@ -460,13 +462,15 @@ def test_a_python_without_the_packages_hands_over_to_the_projects_own(tmp_path: 
     ],
 )
 def test_an_old_python_can_read_a_tool_far_enough_to_hand_over(name: str) -> None:
-    assert ast.parse((ROOT / "scripts" / name).read_text(), feature_version=(3, 8)).body
+    assert ast.parse((ROOT / "scripts" / name).read_text("utf-8"), feature_version=(3, 8)).body
 
 
 def test_a_reader_that_leaves_early_is_no_error(served: Served) -> None:
     served.status.update(make_status(symbols=tuple(f"S{number}" for number in range(3_000))))
     command = f"{sys.executable} {TOOL} --url {served.url} | head -n 1"
-    shown = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=DEADLINE_SECS, check=False)
+    shown = subprocess.run(
+        command, shell=True, capture_output=True, text=True, timeout=DEADLINE_SECS, check=False, encoding="utf-8"
+    )
     assert shown.stdout.startswith("healthy")
     assert shown.stderr == ""
 
@@ -474,7 +478,7 @@ def test_a_reader_that_leaves_early_is_no_error(served: Served) -> None:
 def test_watching_prints_again_and_ends_with_the_last_health(served: Served) -> None:
     served.status.update(make_status(archiver="failed"))
     command = [sys.executable, str(TOOL), "--url", served.url, "--watch"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watching:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as watching:
         assert watching.stdout is not None
         headings = (line for line in watching.stdout if line.startswith("NOT HEALTHY"))
         assert next(headings)

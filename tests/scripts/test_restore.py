@@ -17,7 +17,7 @@ DAY = ("--from", "2026-11-23", "--to", "2026-11-24")
 def tool(name: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(SCRIPTS / name), *arguments]
     return subprocess.run(
-        command, env=environment(**variables), capture_output=True, text=True, check=False, timeout=60
+        command, env=environment(**variables), capture_output=True, text=True, check=False, timeout=60, encoding="utf-8"
     )
 
 

@@ -410,7 +410,7 @@ def test_the_gaps_are_also_written_as_parquet(run: Run, tmp_path: Path) -> None:
 
 def test_a_configuration_names_the_data_and_the_archive(run: Run, tmp_path: Path) -> None:
     config = tmp_path / "collector.toml"
-    config.write_text(f'data_dir = "{tmp_path}/there"\n[archive]\nurl = "{(tmp_path / "store").as_uri()}"\n')
+    config.write_text(f'data_dir = "{tmp_path}/there"\n[archive]\nurl = "{(tmp_path / "store").as_uri()}"\n', "utf-8")
     archive(tmp_path / "store", gap("a1"))
     open_segment(tmp_path / "there", gap("b2")).close()
     assert run("--config", config, "--json").ids == ["a1", "b2"]
@@ -443,4 +443,4 @@ def test_it_runs_by_itself_from_any_folder_and_its_help_has_examples(tmp_path: P
 
 
 def test_an_old_python_can_read_it_far_enough_to_hand_over() -> None:
-    assert ast.parse(TOOL.read_text(), feature_version=(3, 8)).body
+    assert ast.parse(TOOL.read_text("utf-8"), feature_version=(3, 8)).body

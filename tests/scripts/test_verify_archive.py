@@ -18,7 +18,7 @@ TOOL = Path(__file__).parent.parent.parent / "scripts" / "verify_archive.py"
 def tool(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(TOOL), *arguments]
     return subprocess.run(
-        command, env=environment(**variables), capture_output=True, text=True, check=False, timeout=60
+        command, env=environment(**variables), capture_output=True, text=True, check=False, timeout=60, encoding="utf-8"
     )
 
 
@@ -79,7 +79,7 @@ def test_a_bucket_is_verified_as_the_configuration_reaches_it(seaweed: Seaweed, 
     manifest = archive(seaweed.store(bucket, "lake"), tmp_path / "made", [message(0, 1, trade(1))])
     endpoint = {"COLLECTOR_ARCHIVE__ENDPOINT_URL": seaweed.endpoint_url}
     config = tmp_path / "collector.toml"
-    config.write_text(f'[archive]\nurl = "s3://{bucket}/lake"\nendpoint_url = "{seaweed.endpoint_url}"')
+    config.write_text(f'[archive]\nurl = "s3://{bucket}/lake"\nendpoint_url = "{seaweed.endpoint_url}"', "utf-8")
     expected = f"1 segments, 1 objects, 1 rows, {manifest.objects[0].bytes} bytes verified; nothing found\n"
     for done in (
         tool(f"s3://{bucket}/lake", **ADMIN, **endpoint),
@@ -102,7 +102,7 @@ def test_it_makes_no_bucket(seaweed: Seaweed) -> None:
 
 def test_a_deep_look_finds_what_the_checksums_cannot(root: Path) -> None:
     (manifest,) = root.glob("_manifest/*/*.json")
-    manifest.write_text(manifest.read_text().replace('"id_max": 1', '"id_max": 2'))
+    manifest.write_text(manifest.read_text("utf-8").replace('"id_max": 1', '"id_max": 2'), "utf-8")
     assert tool(str(root)).returncode == 0
     done = tool(str(root), "--deep")
     assert done.returncode == 1

@@ -40,7 +40,7 @@ def recording(tmp_path: Path) -> Callable[..., Path]:
             for number, text in enumerate(texts)
         ]
         path = tmp_path / name
-        path.write_text("\n".join(lines) + "\n")
+        path.write_text("\n".join(lines) + "\n", "utf-8")
         return path
 
     return write

@@ -102,7 +102,7 @@ class Running:
         self.hang_up()
         self.stop()
         assert self.log_path is not None
-        return [json.loads(line) for line in self.log_path.read_text().splitlines()]
+        return [json.loads(line) for line in self.log_path.read_text("utf-8").splitlines()]
 
 
 class KeepStatus(urllib.request.HTTPErrorProcessor):

@@ -22,7 +22,7 @@ def start() -> Iterator[Callable[..., tuple[subprocess.Popen[str], Any]]]:
     started: list[subprocess.Popen[str]] = []
 
     def run(*arguments: str) -> tuple[subprocess.Popen[str], Any]:
-        process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True, encoding="utf-8")
         started.append(process)
         assert process.stdout is not None
         return process, json.loads(process.stdout.readline())
@@ -51,7 +51,7 @@ def test_a_signal_closes_connections_completes_the_log_and_exits_0(
     opcode, data = client.recv_data()
     assert (opcode, data[:2]) == (websocket.ABNF.OPCODE_CLOSE, (1001).to_bytes(2, "big"))
     assert process.wait(DEADLINE_SECS) == 0
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    lines = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
     assert [line["raw"] for line in lines if "event" not in line] == got == texts
     assert [line["event"] for line in lines if "event" in line] == ["connect", "close"]
 
@@ -106,14 +106,14 @@ os._exit(0)
     ],
 )
 def test_bad_arguments_end_with_exit_code_2_and_a_word_on_them(arguments: list[str], word: str) -> None:
-    result = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False)
+    result = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False, encoding="utf-8")
     assert result.returncode == 2
     assert word in result.stderr
     assert "Traceback" not in result.stderr
 
 
 def test_help_shows_examples() -> None:
-    result = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True)
+    result = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True, encoding="utf-8")
     assert "examples:" in result.stdout
     assert "disconnect" in result.stdout
 
@@ -124,6 +124,7 @@ def test_it_imports_the_domain_and_no_other_room_and_pyarrow_only_to_read_zstd()
         capture_output=True,
         text=True,
         check=True,
+        encoding="utf-8",
     ).stdout.split()
     rooms = {name.split(".")[1] for name in names if name.startswith("collector.")}
     assert rooms == {"simulator", "domain"}

@@ -65,7 +65,7 @@ def recording(tmp_path: Path) -> Recording:
         trade(3),
         frame("aggTrade", AGGREGATE),
     ]
-    path.write_text("\n".join(lines))
+    path.write_text("\n".join(lines), "utf-8")
     return load([path])
 
 
@@ -117,7 +117,7 @@ def test_a_snapshot_belongs_to_the_symbol_of_its_address(tmp_path: Path) -> None
         line("http", SNAPSHOT, url=f"{URL}?symbol=BTCUSDT&limit=9"),
         line("http", ether, url=f"{URL}?symbol=ETHUSDT"),
     ]
-    path.write_text("\n".join([*lines, line("http", {}, url="https://x/exchangeInfo")]))
+    path.write_text("\n".join([*lines, line("http", {}, url="https://x/exchangeInfo")]), "utf-8")
     assert {symbol: json.loads(body)["lastUpdateId"] for symbol, body in load([path]).books.items()} == {
         "BTCUSDT": 10,
         "ETHUSDT": 77,
@@ -126,7 +126,7 @@ def test_a_snapshot_belongs_to_the_symbol_of_its_address(tmp_path: Path) -> None
 
 def rebuilt(market: Adapter, path: Path, frames: int) -> Book:
     """The book after so many frames of a recording, as the archive's readers make it."""
-    lines = [json.loads(text) for text in path.read_text().splitlines()]
+    lines = [json.loads(text) for text in path.read_text("utf-8").splitlines()]
     book = Book()
     received = [one["raw"].encode() for one in lines if one["dir"] == "in"][:frames]
     snapshot = next(one["raw"].encode() for one in lines if one["dir"] == "http")
@@ -139,7 +139,7 @@ def rebuilt(market: Adapter, path: Path, frames: int) -> Book:
 
 def test_a_real_recordings_book_is_the_one_its_frames_make(tmp_path: Path, recorded: Lines) -> None:
     path = tmp_path / "real.jsonl"
-    path.write_text("\n".join(map(json.dumps, recorded("binance_usdm/hftbacktest_btcusdt_20240718")[:4000])))
+    path.write_text("\n".join(map(json.dumps, recorded("binance_usdm/hftbacktest_btcusdt_20240718")[:4000])), "utf-8")
     recording, played, market = load([path]), 3500, adapter("binance_usdm")
     memory = RecordingMemory(recording, lambda: played)
     first, now = (memory.depth("BTCUSDT", 1000) or "" for _ in range(2))
@@ -160,7 +160,7 @@ def test_a_real_recordings_book_is_the_one_its_frames_make(tmp_path: Path, recor
 
 def test_a_replay_answers_on_the_paths_of_all_markets(simulate: Callable[..., Running], tmp_path: Path) -> None:
     path = tmp_path / "made.jsonl"
-    path.write_text("\n".join([line("http", SNAPSHOT, url=URL), trade(1), trade(2)]))
+    path.write_text("\n".join([line("http", SNAPSHOT, url=URL), trade(1), trade(2)]), "utf-8")
     simulator = simulate(replay=(path,), speed=0)
     client = simulator.connect("/public/stream?streams=btcusdt@trade")
     client.recv()

@@ -45,7 +45,7 @@ def test_text_binary_and_base64_frames_are_read_as_they_were_on_the_wire(tmp_pat
         {"recv_ts_us": 7, "dir": "http", "raw": "{}"},
     ]
     path = tmp_path / "mixed.jsonl"
-    path.write_text("\n".join(map(json.dumps, lines)))
+    path.write_text("\n".join(map(json.dumps, lines)), "utf-8")
     frames = load([path]).frames
     assert [(frame.stream, is_text(frame.wire), payload(frame.wire)) for frame in frames] == [
         ("btcusdt@trade", True, trade(1).encode()),
@@ -57,7 +57,7 @@ def test_text_binary_and_base64_frames_are_read_as_they_were_on_the_wire(tmp_pat
 def test_due_times_never_fall_and_a_second_file_begins_where_the_first_ends(tmp_path: Path) -> None:
     path = tmp_path / "stepping.jsonl"
     times = [None, 100, 300, 200, None, 400]
-    path.write_text("".join(json.dumps({"recv_ts_us": at, "dir": "in", "raw": "x"}) + "\n" for at in times))
+    path.write_text("".join(json.dumps({"recv_ts_us": at, "dir": "in", "raw": "x"}) + "\n" for at in times), "utf-8")
     assert load([path, path]).due_us == [0, 0, 200, 200, 200, 300, 300, 300, 500, 500, 500, 600]
 
 

@@ -59,5 +59,7 @@ def test_a_recording_tells_which_ids_it_leaves_out(tmp_path: Path) -> None:
     recording = tmp_path / "frames.jsonl"
     frames = [frame("btcusdt@trade", t=number) for number in (3, 4, 7)]
     frames += [frame("btcusdt@kline_1m"), frame("btcusdt@depth20@100ms", lastUpdateId=9)]
-    recording.write_text("".join(json.dumps({"recv_ts_us": 0, "dir": "in", "raw": raw}) + "\n" for raw in frames))
+    recording.write_text(
+        "".join(json.dumps({"recv_ts_us": 0, "dir": "in", "raw": raw}) + "\n" for raw in frames), "utf-8"
+    )
     assert Recorded([recording]).breaks == {TRADES: [Ids(5, 6)], SNAPSHOT: []}

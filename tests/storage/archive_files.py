@@ -49,10 +49,10 @@ def put_manifest(store: ObjectStore, folder: Path, manifest: Manifest) -> None:
 
 def change_entry(manifest: Path, number: int, **changed: Any) -> None:
     """Damage an entry of a manifest's file; a value that is `...` takes the field away."""
-    content = json.loads(manifest.read_text())
+    content = json.loads(manifest.read_text("utf-8"))
     fields = content["objects"][number] | changed
     content["objects"][number] = {name: value for name, value in fields.items() if value is not ...}
-    manifest.write_text(json.dumps(content))
+    manifest.write_text(json.dumps(content), "utf-8")
 
 
 ENTRY_FAULTS: Mapping[str, dict[str, Any]] = {

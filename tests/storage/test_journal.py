@@ -108,7 +108,7 @@ def test_numbers_go_on_from_files_and_from_positions(tmp_path: Path) -> None:
     assert next_number(tmp_path / "none", positions, "binance") == 1
     make_writer(tmp_path, number=4).close()
     assert next_number(tmp_path, positions, "binance") == 5
-    positions.write_text('{"positions":[{"feed":"binance","number":9},{"feed":"other","number":50}]}')
+    positions.write_text('{"positions":[{"feed":"binance","number":9},{"feed":"other","number":50}]}', "utf-8")
     assert next_number(tmp_path, positions, "binance") == 10
 
 

@@ -47,8 +47,8 @@ def test_an_entry_that_is_no_entry_at_all_is_called_by_its_number(
     store: DirectoryStore, manifest: Manifest, tmp_path: Path
 ) -> None:
     path = tmp_path / "archive" / KEY
-    content = json.loads(path.read_text())
-    path.write_text(json.dumps(content | {"objects": [content["objects"][0], 7, {}]}))
+    content = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps(content | {"objects": [content["objects"][0], 7, {}]}), "utf-8")
     examined = read_manifest(store, KEY)
     assert [fault.key for fault in examined.faults] == [f"entry {number} of {SEGMENT_ID}" for number in (2, 3)]
     assert examined.sound == manifest.objects[:1]
@@ -86,8 +86,8 @@ def test_the_gap_ledger_has_no_times(store: DirectoryStore, manifest: Manifest, 
 
 def test_an_object_is_named_once(store: DirectoryStore, manifest: Manifest, tmp_path: Path) -> None:
     path = tmp_path / "archive" / KEY
-    content = json.loads(path.read_text())
-    path.write_text(json.dumps(content | {"objects": [*content["objects"], content["objects"][0]]}))
+    content = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps(content | {"objects": [*content["objects"], content["objects"][0]]}), "utf-8")
     examined = read_manifest(store, KEY)
     assert [fault.text for fault in examined.faults] == ["it is named twice"]
     assert examined.sound == manifest.objects
@@ -98,7 +98,7 @@ def test_totals_are_the_sum_of_the_entries(
     store: DirectoryStore, manifest: Manifest, tmp_path: Path, changed: dict[str, Any]
 ) -> None:
     path = tmp_path / "archive" / KEY
-    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | changed), "utf-8")
     said = {"rows": manifest.rows, "gaps": manifest.gaps} | changed
     assert read_manifest(store, KEY).totals == (
         f"it says {said['rows']} rows and {said['gaps']} gaps, but its objects have 1 and 1"
@@ -121,7 +121,7 @@ def test_damage_outside_of_the_entries_is_damage_of_the_manifest(
     store: DirectoryStore, manifest: Manifest, tmp_path: Path, changed: dict[str, Any]
 ) -> None:
     path = tmp_path / "archive" / KEY
-    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | changed), "utf-8")
     with pytest.raises(DamagedError):
         read_manifest(store, KEY)
 

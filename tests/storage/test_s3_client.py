@@ -81,7 +81,7 @@ class TestCredentials:
         monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
         store = seaweed.store(bucket)
         for secret, works in (("wrong", False), (ADMIN["AWS_SECRET_ACCESS_KEY"], True)):
-            file.write_text(f"[default]\naws_access_key_id = admin\naws_secret_access_key = {secret}\n")
+            file.write_text(f"[default]\naws_access_key_id = admin\naws_secret_access_key = {secret}\n", "utf-8")
             if works:
                 store.check()
             else:

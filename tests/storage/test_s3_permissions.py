@@ -30,7 +30,7 @@ def recorder_keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def documented(name: str) -> str:
     """The JSON of the operator's page that has this member."""
-    texts: list[str] = re.findall(r"```json\n(.*?)```", OPERATIONS.read_text(), re.DOTALL)
+    texts: list[str] = re.findall(r"```json\n(.*?)```", OPERATIONS.read_text("utf-8"), re.DOTALL)
     (found,) = (text for text in texts if name in text)
     return found
 
@@ -104,7 +104,7 @@ class TestTheOperatorsPage:
         assert [rule["Status"] for rule in rules] == ["Enabled", "Enabled"]
 
     def test_its_costs_add_up(self) -> None:
-        rows = re.findall(r"^\|((?: [\d.,]+ \|){5})$", OPERATIONS.read_text(), re.MULTILINE)
+        rows = re.findall(r"^\|((?: [\d.,]+ \|){5})$", OPERATIONS.read_text("utf-8"), re.MULTILINE)
         assert len(rows) == 4
         for row in rows:
             streams, *found = (float(cell.replace(",", "")) for cell in row.split("|")[:-1])

@@ -144,6 +144,7 @@ def test_another_process_makes_the_same_bytes(tmp_path: Path, folder: Path) -> N
         check=True,
         capture_output=True,
         text=True,
+        encoding="utf-8",
     ).stdout
     assert json.loads(printed) == json.loads(stage_into(folder, path).manifest.encode())
 

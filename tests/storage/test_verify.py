@@ -43,7 +43,7 @@ def found(base: Path) -> list[Finding]:
 
 
 def change(manifest: Path, **changed: Any) -> None:
-    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | changed))
+    manifest.write_text(json.dumps(json.loads(manifest.read_text("utf-8")) | changed), "utf-8")
 
 
 def test_a_whole_archive_has_no_findings_and_is_counted(tmp_path: Path) -> None:
@@ -57,14 +57,14 @@ def test_a_whole_archive_has_no_findings_and_is_counted(tmp_path: Path) -> None:
 
 
 def test_an_object_that_is_gone_is_missing(tmp_path: Path) -> None:
-    key = json.loads(archive(tmp_path, 0).read_text())["objects"][1]["key"]
+    key = json.loads(archive(tmp_path, 0).read_text("utf-8"))["objects"][1]["key"]
     (tmp_path / "archive" / key).unlink()
     assert found(tmp_path) == [Finding("missing", key, "it had 1 rows")]
 
 
 @pytest.mark.parametrize("cut", [False, True], ids=["other bytes", "cut"])
 def test_an_object_that_changed_differs(tmp_path: Path, cut: bool) -> None:
-    key = json.loads(archive(tmp_path, 0).read_text())["objects"][0]["key"]
+    key = json.loads(archive(tmp_path, 0).read_text("utf-8"))["objects"][0]["key"]
     path = tmp_path / "archive" / key
     content = path.read_bytes()
     path.write_bytes(content[:-1] if cut else content[:-1] + b"x")
@@ -74,7 +74,7 @@ def test_an_object_that_changed_differs(tmp_path: Path, cut: bool) -> None:
 
 def test_an_object_without_a_manifest_is_an_orphan(tmp_path: Path) -> None:
     manifest = archive(tmp_path, 0)
-    keys = [described["key"] for described in json.loads(manifest.read_text())["objects"]]
+    keys = [described["key"] for described in json.loads(manifest.read_text("utf-8"))["objects"]]
     archive(tmp_path, 1, first=True)
     manifest.unlink()
     assert [(finding.kind, finding.key) for finding in found(tmp_path)] == [("orphan", key) for key in keys]
@@ -123,7 +123,7 @@ def test_totals_that_are_not_the_sum_of_the_objects_are_a_finding(tmp_path: Path
 def test_an_object_that_cannot_be_read_is_one_finding_and_the_rest_is_verified(
     tmp_path: Path, read: Read | None
 ) -> None:
-    key = json.loads(archive(tmp_path, 0).read_text())["objects"][0]["key"]
+    key = json.loads(archive(tmp_path, 0).read_text("utf-8"))["objects"][0]["key"]
     archive(tmp_path, 1)
     (tmp_path / "archive" / key).unlink()
     (tmp_path / "archive" / key).mkdir()
@@ -172,12 +172,12 @@ def test_a_deep_look_reads_every_object(tmp_path: Path) -> None:
     table = pq.ParquetFile(path).read()
     pq.write_table(pa.concat_tables([table, table]), path)
     manifest = next((tmp_path / "archive").glob("_manifest/*/*.json"))
-    content = json.loads(manifest.read_text())
+    content = json.loads(manifest.read_text("utf-8"))
     for described in content["objects"]:
         held = DirectoryStore(tmp_path / "archive").head(described["key"])
         assert held is not None
         described["bytes"], described["sha256"] = held
-    manifest.write_text(json.dumps(content))
+    manifest.write_text(json.dumps(content), "utf-8")
     assert found(tmp_path) == [], "size and checksum are right"
     deep = list(Verification(DirectoryStore(tmp_path / "archive"), differences).findings())
     assert "its rows should be 1, but is 2" in [finding.text for finding in deep if finding.kind == "content"]

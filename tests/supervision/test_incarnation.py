@@ -169,7 +169,7 @@ assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 def test_every_child_is_born_with_the_signals_blocked_also_when_the_tracker_is_new(tmp_path: Path) -> None:
     command = [sys.executable, "-c", BIRTHS, str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False, encoding="utf-8")
     assert (done.returncode, done.stderr) == (0, "")
     expected = sum(1 << (number - 1) for number in {*STOP_SIGNALS, *LEVEL_SIGNALS})
     assert [int(mask, 16) for mask in done.stdout.split()] == [expected] * 3

@@ -58,7 +58,7 @@ def test_a_check_of_a_server_that_is_no_store_is_one_line(tmp_path: Path, monkey
             [sys.executable, ROOT / "supervisor.py", "--check"],
             env={**os.environ, **env, "COLLECTOR_ARCHIVE__ENDPOINT_URL": server.endpoint_url},
             cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
-        )  # fmt: skip
+        encoding="utf-8")  # fmt: skip
     assert done.returncode == 2
     (line,) = [line for line in done.stderr.splitlines() if "archive.url" in line]
     assert "check archive.region and archive.endpoint_url" in line
@@ -108,7 +108,7 @@ def test_the_supervisor_has_no_use_for_boto3(tmp_path: Path) -> None:
         "print([name for name in ('boto3', 'botocore', 'urllib3') if name in sys.modules])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60, encoding="utf-8"
     )
     assert done.stdout.strip() == "[]"
 

@@ -29,7 +29,7 @@ if sys.argv[2]:
 def make(data_dir: Path, number: str = "") -> tuple[int, int]:
     """A process that makes a Queue, an Event and a child: how many it found, how many there are then."""
     command = [sys.executable, "-c", MAKE, str(data_dir), number]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False, encoding="utf-8")
     assert done.returncode == (-int(number) if number else 0)
     assert done.stderr == "", "also what multiprocessing's tracker has to say, which ends last"
     found, present = map(int, done.stdout.split())

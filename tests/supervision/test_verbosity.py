@@ -34,7 +34,7 @@ def test_one_signal_asks_for_everything_and_the_other_for_what_is_configured(tmp
     verbosity = make(tmp_path, "warning", events)
     os.kill(os.getpid(), signal.SIGUSR1)
     verbosity.heed()
-    assert (tmp_path / "log_level").read_text() == "debug"
+    assert (tmp_path / "log_level").read_text("utf-8") == "debug"
     os.kill(os.getpid(), signal.SIGUSR2)
     verbosity.heed()
     assert list(tmp_path.iterdir()) == []
@@ -42,7 +42,7 @@ def test_one_signal_asks_for_everything_and_the_other_for_what_is_configured(tmp
 
 
 def test_a_new_supervisor_begins_with_what_is_configured(tmp_path: Path) -> None:
-    (tmp_path / "log_level").write_text("debug")
+    (tmp_path / "log_level").write_text("debug", "utf-8")
     make(tmp_path, "info", [])
     assert list(tmp_path.iterdir()) == []
 

@@ -49,7 +49,7 @@ class DiskFault:
     def _attach(self) -> "subprocess.Popen[str] | None":
         self._paths = self._aim()
         command = [*self._command, *(f"--trace-path={path}" for path in self._paths), "-p", str(self._find())]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, encoding="utf-8")
         assert process.stderr is not None
         said = process.stderr.readline()
         if "attached" in said:
@@ -60,7 +60,7 @@ class DiskFault:
 
     def struck(self) -> int:
         """How many calls it made fail."""
-        return self._output.read_text().count("(INJECTED)") if self._output.exists() else 0
+        return self._output.read_text("utf-8").count("(INJECTED)") if self._output.exists() else 0
 
     def wait(self, count: int = 1) -> None:
         """Wait until so many calls failed."""

@@ -15,7 +15,7 @@ class SmallDisk:
         self._ballast = folder / "ballast"
         folder.mkdir(parents=True, exist_ok=True)
         command = ["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", str(folder)]
-        made = subprocess.run(command, capture_output=True, text=True, check=False)
+        made = subprocess.run(command, capture_output=True, text=True, check=False, encoding="utf-8")
         if made.returncode:
             refuse = pytest.fail if os.environ.get("CI") else pytest.skip
             refuse(f"no small disk can be mounted here: {made.stderr.strip()}")

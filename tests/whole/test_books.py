@@ -22,7 +22,7 @@ def test_the_books_of_a_recorded_market_can_be_rebuilt_before_and_behind_a_hole(
     wait_for(lambda: snapshots(recorded) > before)
     assert recorded.stop() == 0
     tool = [sys.executable, str(ROOT / "scripts/check_books.py"), str(recorded.data_dir / "archive"), "--json"]
-    done = subprocess.run(tool, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(tool, capture_output=True, text=True, check=False, timeout=60, encoding="utf-8")
     assert (done.returncode, done.stderr) == (0, "")
     (book,) = json.loads(done.stdout)["books"]
     assert book["equal"] > 0

@@ -19,7 +19,9 @@ from tests.whole.running import DEADLINE_SECS, ROOT, STOP_SECS, Exchange, Record
 def supervisor(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(ROOT / "supervisor.py"), *arguments]
     variables = {**os.environ, **environment}
-    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        command, cwd=folder, env=variables, capture_output=True, text=True, timeout=60, check=False, encoding="utf-8"
+    )
 
 
 @pytest.mark.parametrize(
@@ -81,7 +83,7 @@ def test_of_two_instances_started_at_once_one_records_and_the_other_is_refused(
     wait_for(lambda: [one for one in both if one.process.poll() is not None])
     refused, recorded = sorted(both, key=lambda one: one.process.poll() is None)
     assert refused.process.returncode == 3
-    assert "is already recording into" in recorded.log_path.read_text()
+    assert "is already recording into" in recorded.log_path.read_text("utf-8")
     recorded.wait_for_messages(10)
     heard = []
     while "READY=1" not in heard:
@@ -149,7 +151,7 @@ def test_data_of_a_newer_version_is_left_alone_with_exit_2(
     db.execute("PRAGMA user_version=99")
     db.close()
     assert recorded.start().process.wait(60) == 2
-    assert re.search(r"schema version 99", recorded.log_path.read_text())
+    assert re.search(r"schema version 99", recorded.log_path.read_text("utf-8"))
     assert opened.exists()
 
 
@@ -159,7 +161,7 @@ def test_several_feeds_record_side_by_side(
     source = exchange("--symbols", "BTCUSDT,ETHUSDT,SOLUSDT", "--rate", "200")
     recorded = recorder(source.ws_url, feed={"symbols": ["BTCUSDT", "ETHUSDT"], "name": "one"})
     second = f'[[feed]]\nname = "two"\nsymbols = ["SOLUSDT"]\nws_url = "{source.ws_url}"\n'
-    recorded.config_path.write_text(recorded.config_path.read_text() + second)
+    recorded.config_path.write_text(recorded.config_path.read_text("utf-8") + second, "utf-8")
     recorded.start()
     wait_for(
         lambda: (

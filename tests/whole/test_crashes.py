@@ -105,8 +105,8 @@ def test_a_child_that_cannot_start_ends_it_all_with_its_reason(
     source = exchange(*LIVE)
     recorded = recorder(source.ws_url)
     recorded.data_dir.mkdir()
-    (recorded.data_dir / "segments").write_text("a file where a folder should be")
+    (recorded.data_dir / "segments").write_text("a file where a folder should be", "utf-8")
     recorded.start()
     assert recorded.process.wait(60) == 4
-    assert "writer cannot start" in recorded.log_path.read_text()
+    assert "writer cannot start" in recorded.log_path.read_text("utf-8")
     assert recorded.logged("process_failed")[0]["process"] == "writer"

@@ -13,7 +13,7 @@ import pytest
 
 from tests.whole.running import ROOT, wait_for
 
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text("utf-8")
 
 
 TYPES = ("agg_trade", "book_delta", "book_snapshot", "book_ticker", "trade")
@@ -26,7 +26,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A folder in which the demonstration ran until it had archived of everything, and what it said."""
     folder = tmp_path_factory.mktemp("demo")
     (folder / "data").symlink_to(folder / "data-demo")
-    with (folder / "said").open("w") as said:
+    with (folder / "said").open("w", encoding="utf-8") as said:
         command = [sys.executable, str(ROOT / "supervisor.py"), "--demo"]
         process = subprocess.Popen(command, cwd=folder, stdout=said)
     try:
@@ -36,7 +36,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     finally:
         process.kill()
         process.wait()
-    return folder, (folder / "said").read_text()
+    return folder, (folder / "said").read_text("utf-8")
 
 
 def has_everything(archive: Path) -> bool:

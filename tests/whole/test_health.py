@@ -100,7 +100,7 @@ def test_a_store_that_takes_nothing_is_a_reason_until_it_does(
     archiver = recorded.pid_of("archiver")
     with standing_still(archiver):
         folder.rename(aside)
-        folder.write_text("a file where the archive should be")
+        folder.write_text("a file where the archive should be", "utf-8")
     wait_for(lambda: "store_unreachable" in codes(recorded))
     assert wait_for(lambda: recorded.status()["archive"]["backlog_age_secs"]) > 0
     with standing_still(archiver):
@@ -115,7 +115,7 @@ def test_a_process_that_cannot_come_back_is_a_reason_until_it_can(
 ) -> None:
     source = exchange(*LIVE)
     # A third restart would be told for minutes; drawn by chance, the second could come too soon to succeed.
-    (tmp_path / "sitecustomize.py").write_text("import random\n\nrandom.random = lambda: 0.9\n")
+    (tmp_path / "sitecustomize.py").write_text("import random\n\nrandom.random = lambda: 0.9\n", "utf-8")
     supervisor = {"restart_base_delay_secs": 15, "restart_max_delay_secs": 60}
     recorded = recorder(
         source.ws_url, feed=FEED, supervisor=supervisor, environment={"PYTHONPATH": str(tmp_path)}, **PLENTY
@@ -126,7 +126,7 @@ def test_a_process_that_cannot_come_back_is_a_reason_until_it_can(
     wait_for(staging.is_dir)
     with standing_still(archiver):
         shutil.rmtree(staging)
-        staging.write_text("a file where a folder should be")
+        staging.write_text("a file where a folder should be", "utf-8")
         os.kill(archiver, signal.SIGKILL)
     wait_for(lambda: "child_failing" in codes(recorded))
     staging.unlink()
@@ -142,7 +142,9 @@ def test_times_of_long_ago_are_evidence_that_a_clock_is_off(
     trade = {"e": "trade", "E": 1_700_000_000_000, "s": "BTCUSDT", "p": "1", "q": "1", "T": 1_700_000_000_000}
     datas = ({**trade, "t": number, "m": True, "M": True} for number in range(50))
     frames = (json.dumps({"stream": "btcusdt@trade", "data": data}, separators=(",", ":")) for data in datas)
-    path.write_text("".join(json.dumps({"recv_ts_us": 0, "dir": "in", "raw": frame}) + "\n" for frame in frames))
+    path.write_text(
+        "".join(json.dumps({"recv_ts_us": 0, "dir": "in", "raw": frame}) + "\n" for frame in frames), "utf-8"
+    )
     source = exchange("--replay", str(path), "--speed", "0")
     recorded = recorder(source.ws_url, feed={**FEED, "data_types": ["trade"]}, **PLENTY).start()
     wait_for(lambda: "clock_off" in codes(recorded))

@@ -186,7 +186,7 @@ class Scene:
     def recover(self, **settings: Any) -> Recorder:
         """Start it and let it stop again, until everything is archived."""
         recorder = self.prepare(**settings).start("--stop-after", "0.5")
-        assert recorder.process.wait(STOP_SECS + 10) == 0, recorder.log_path.read_text()
+        assert recorder.process.wait(STOP_SECS + 10) == 0, recorder.log_path.read_text("utf-8")
         assert sealed_segments(self.segments) == []
         assert not any(
             path.name == "binance" and list(path.iterdir()) for path in (self.data_dir / "journal").iterdir()
@@ -433,9 +433,9 @@ time.time = lambda: shifted() / 1e9
 def test_a_clock_set_back_an_hour_while_recording_costs_nothing(
     tmp_path: Path, exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
-    (tmp_path / "sitecustomize.py").write_text(CLOCK)
+    (tmp_path / "sitecustomize.py").write_text(CLOCK, "utf-8")
     shift = tmp_path / "shift"
-    shift.write_text("0")
+    shift.write_text("0", "utf-8")
     environment = {"PYTHONPATH": str(tmp_path), "CLOCK_SHIFT_SECS": str(shift)}
     source = exchange("--symbols", "BTCUSDT", "--rate", "1500", "--seed", "19")
     recorded = recorder(
@@ -443,7 +443,7 @@ def test_a_clock_set_back_an_hour_while_recording_costs_nothing(
         segment={"interval_secs": 1}, environment=environment, **QUICK,
     ).start()  # fmt: skip
     recorded.wait_for_messages(300)
-    (tmp_path / "next").write_text("-3600")
+    (tmp_path / "next").write_text("-3600", "utf-8")
     (tmp_path / "next").replace(shift)
     recorded.wait_for_messages(recorded.messages() + 2_000)
     assert recorded.stop() == 0

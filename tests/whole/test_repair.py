@@ -103,7 +103,9 @@ def logged_trades(source: Exchange) -> dict[int, tuple[float, float]]:
 def checked_books(recorded: Recorder) -> list[dict[str, Any]]:
     """What the tool says of each book, all of which agree with the exchange's best prices."""
     check = [sys.executable, str(ROOT / "scripts/check_books.py"), str(recorded.data_dir / "archive"), "--json"]
-    checked = subprocess.run(check, capture_output=True, text=True, timeout=DEADLINE_SECS, check=False)
+    checked = subprocess.run(
+        check, capture_output=True, text=True, timeout=DEADLINE_SECS, check=False, encoding="utf-8"
+    )
     assert checked.returncode == 0, checked.stdout + checked.stderr
     books: list[dict[str, Any]] = json.loads(checked.stdout)["books"]
     return books
@@ -230,7 +232,7 @@ def test_futures_get_back_the_aggregates_and_books_their_exchange_gives_without_
     lines = [*lines_of(folder / "cryptofeed_v3_BINANCE_FUTURES.jsonl.zst")]
     singles = [line for line in lines_of(folder / "hftbacktest_btcusdt_20240718.jsonl.zst") if "@trade" in line["raw"]]
     lines = sorted([*lines, *singles], key=lambda line: line["recv_ts_us"])
-    (recording := tmp_path / "recording.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    (recording := tmp_path / "recording.jsonl").write_text("\n".join(map(json.dumps, lines)), "utf-8")
     faults = [
         "drop,after=3,next=2,stream=ctkusdt@aggTrade", "disconnect,after=8,stream=ctkusdt@aggTrade",
         "drop,after=12,next=3,stream=sushiusdt@aggTrade", "drop,after=120,next=4,stream=sushiusdt@depth@100ms",

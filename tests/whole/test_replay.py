@@ -168,7 +168,7 @@ def test_partial_depth_lands_whole_and_exact(
     books = [json.loads(line) for line in gzip.decompress(derived.read_bytes()).splitlines()]
     messages = [{"lastUpdateId": book["u"], "bids": book["bids"], "asks": book["asks"]} for book in books]
     recording = tmp_path / "depth20.jsonl"
-    with recording.open("w") as file:
+    with recording.open("w", encoding="utf-8") as file:
         for message, made in zip(messages, books, strict=True):
             raw = json.dumps({"stream": "btcusdt@depth20@100ms", "data": message}, separators=(",", ":"))
             file.write(json.dumps({"recv_ts_us": made["recv_ts_ns"] // 1_000, "dir": "in", "raw": raw}) + "\n")

@@ -43,7 +43,9 @@ def absent_seaweed(tmp_path: Path, aws_alone: None) -> Iterator[Seaweed]:
 def tool(server: Seaweed, name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(ROOT / "scripts" / name), *map(str, arguments)]
     variables = environment(**ADMIN, COLLECTOR_ARCHIVE__ENDPOINT_URL=server.endpoint_url)
-    return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        command, env=variables, capture_output=True, text=True, timeout=60, check=False, encoding="utf-8"
+    )
 
 
 def assert_holds_what_was_sent(server: Seaweed, bucket: str, recorded: Recorder, source: Exchange) -> None:
@@ -98,7 +100,7 @@ def test_two_hosts_of_one_name_share_a_bucket_without_harm(
     source.stop()
     for host in hosts:
         assert host.logged("store_away") == host.logged("store_refuses") == []
-        assert ADMIN["AWS_SECRET_ACCESS_KEY"] not in host.log_path.read_text()
+        assert ADMIN["AWS_SECRET_ACCESS_KEY"] not in host.log_path.read_text("utf-8")
     segments = [{line["segment"] for line in host.logged("segment_archived")} for host in hosts]
     assert segments[0].isdisjoint(segments[1])
     assert_holds_what_was_sent(seaweed, bucket, hosts[0], source)

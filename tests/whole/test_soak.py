@@ -37,6 +37,6 @@ def test_sixty_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
 )
 def test_a_soak_that_cannot_begin_says_why(arguments: list[str], said: str) -> None:
     command = [sys.executable, str(ROOT / "scripts/soak.py"), *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False, encoding="utf-8")
     assert done.returncode == 2
     assert said in done.stderr

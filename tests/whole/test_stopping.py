@@ -73,7 +73,7 @@ def test_a_ctrl_c_while_it_starts_ends_it_quietly(moment: float, recorder: Calla
     wait_for(lambda: time.monotonic() - begun >= moment)
     os.killpg(recorded.process.pid, signal.SIGINT)
     assert recorded.process.wait(60) in {0, -signal.SIGINT}
-    assert "Traceback" not in recorded.log_path.read_text()
+    assert "Traceback" not in recorded.log_path.read_text("utf-8")
 
 
 @pytest.mark.parametrize("started", [1, 2])
@@ -84,7 +84,7 @@ def test_a_ctrl_c_while_children_are_born_kills_none_of_them(started: int, recor
         assert time.monotonic() < deadline  # looked at without a pause: the moment is short
     os.killpg(recorded.process.pid, signal.SIGINT)
     assert recorded.process.wait(DEADLINE_SECS) == 0
-    assert [line for line in recorded.log_path.read_text().splitlines() if not line.startswith("{")] == []
+    assert [line for line in recorded.log_path.read_text("utf-8").splitlines() if not line.startswith("{")] == []
 
 
 def test_a_stop_that_takes_too_long_exits_5_and_the_next_start_resumes(
