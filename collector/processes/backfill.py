@@ -38,7 +38,7 @@ class Backfill:
                 yield stream, message
         if answer.answer == "end":
             stream.memory.end_holes(answer.first, answer.last)
-        self._ledger.watch(stream)
+        self._ledger.holes.watch(stream)
 
 
 def _read(adapter: Adapter, key: StreamKey, body: bytes) -> list[Envelope]:

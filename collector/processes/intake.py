@@ -175,7 +175,7 @@ class Intake:
             self.ledger.ahead(stream)
         else:
             self.counts.late += 1
-            self.ledger.watch(stream)
+            self.ledger.holes.watch(stream)
 
     def _undecoded(
         self, header: JournalHeader, offset: int, received_us: int, line: int, frame: bytes, reason: str

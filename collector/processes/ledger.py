@@ -4,25 +4,22 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from collector.domain.gaps import Stretch, event_gap
-from collector.domain.records import UNKNOWN, Gap, IdRule, StreamKey
+from collector.domain.records import UNKNOWN, Gap, StreamKey
 from collector.domain.repairs import is_rest_journal
-from collector.domain.sequence.hole import REFUSED, Finding
-from collector.domain.sequence.holes import ASKED_HOLES_OF_ALL, MAX_ASKED_HOLES, MAX_HOLES
+from collector.domain.sequence.hole import REFUSED
 from collector.exchanges.adapter import Adapter
 from collector.processes.asking import Asking
 from collector.processes.batch import Batch, Counts
 from collector.processes.belonging import Belonging, Member, Taken
 from collector.processes.feed_state import FeedState
 from collector.processes.gap_rows import GapRows
+from collector.processes.hole_rows import HoleRows
 from collector.processes.listening import Listening
 from collector.processes.plans import Plans
 from collector.processes.streams import Stream, Streams
 from collector.processes.version_1 import carry_over
 from collector.storage.journal_format import FeedIdentity, JournalHeader, Record, RecordKind, event_of
 from collector.storage.journal_reader import Damage
-
-SETTLE_US: Final = 250_000
-"""How often, in received time, holes are looked at."""
 
 LOOK_US: Final = 5_000_000
 """How often, in received time, it is looked whether trouble is over, and who is silent."""
@@ -46,13 +43,12 @@ class Ledger:
         self.feeds = feeds
         self._counts = counts
         self._rows = GapRows(streams, counts)
+        self.holes = HoleRows(streams, self._rows, asking)
         self._listening = Listening(self._rows)
         self._streams = streams
         self._plans = Plans(streams, adapter_of)
         self._first_word_us = streams.first_word_secs * 1e6
         self._belonging = Belonging(streams, feeds, self._feed)
-        self._watched = {stream.stream_id: stream for stream in streams if stream.memory.unsettled}
-        self._settled_us: dict[str, int] = {}
         self._identities: dict[str, FeedIdentity] = {}
 
     def begin(self, batch: Batch) -> None:
@@ -88,9 +84,7 @@ class Ledger:
             state.looked_us = received_us
             self._rows.end_stretches(state.stretches, received_us)
             self._look_for_silence(feed, state, received_us)
-        if self._watched and not 0 <= received_us - self._settled_us.get(feed, 0) < SETTLE_US:
-            self._settled_us[feed] = received_us
-            self.settle(received_us, feed=feed)
+        self.holes.heard(feed, received_us)
 
     def event(self, identity: FeedIdentity, record: Record) -> None:
         """What happened to a connection or to the journal."""
@@ -157,7 +151,7 @@ class Ledger:
         gap = event_gap(stream.key, "reset", "exchange", at_us, at_us, series=series, actual_id=str(message_id))
         self._one_more(stream.feed, stream.key, gap, at_us)
         self._asking.book(stream, stream.memory.progress.floor, at_us)
-        self.watch(stream)
+        self.holes.watch(stream)
 
     def stepped_back(self, stream: Stream, message_id: int, at_us: int) -> None:
         """An id that should only rise is lower than the one before it on its line."""
@@ -169,7 +163,7 @@ class Ledger:
         hole = stream.memory.progress.holes[-1]
         if hole.cause == "exchange" and self._feed(stream.feed).undecodable_us >= hole.since_us:
             hole.cause = "parse"
-        self.watch(stream)
+        self.holes.watch(stream)
 
     def began(self, stream: Stream, at_us: int) -> None:
         """A stream has spoken for the first time."""
@@ -180,31 +174,6 @@ class Ledger:
     def spoke(self, stream: Stream, at_us: int) -> None:
         """A stream that was silent has spoken."""
         self._listening.spoke(stream, at_us)
-
-    def watch(self, stream: Stream) -> None:
-        """Its holes have changed."""
-        self._watched[stream.stream_id] = stream
-
-    def settle(self, now_us: int, *, feed: str | None = None, all_due: bool = False) -> None:
-        """Write the rows that are due, of all feeds or one; for every look at the clock, and at the end with `all_due`.
-
-        Where journals wait to be read, the time is that of the feed's own: another's may be far ahead.
-        """
-        most_asked = max(MAX_HOLES, min(MAX_ASKED_HOLES, ASKED_HOLES_OF_ALL // max(1, len(self._streams))))
-        for stream in [stream for stream in self._watched.values() if feed in {None, stream.feed}]:
-            before = stream.memory.broken_until
-            self._write(stream, stream.memory.settle(now_us, all_due=all_due, most_asked=most_asked), now_us)
-            broken = stream.memory.broken_until
-            if broken > before:
-                self._asking.book(stream, *broken)
-            if not stream.memory.unsettled:
-                del self._watched[stream.stream_id]
-
-    def _write(self, stream: Stream, findings: Iterable[Finding], now_us: int) -> None:
-        for finding in findings:
-            row = finding.row(stream.key, now_us, chained=stream.rule is IdRule.CHAINED)
-            self._rows.add(stream.key, self._asking.gap(stream, finding, row))
-            self._rows.touch(stream)
 
     def _look_for_silence(self, feed: str, state: FeedState, now_us: int) -> None:
         identity = self._identities[feed]

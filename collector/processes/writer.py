@@ -141,7 +141,7 @@ class Writer:
 
     def _settle(self, feed: str | None = None, *, all_due: bool = False) -> None:
         """Let holes become gaps also while nothing comes; at the end nothing waits any more."""
-        self._intake.ledger.settle(self._clock.now_ns() // 1_000, feed=feed, all_due=all_due)
+        self._intake.ledger.holes.settle(self._clock.now_ns() // 1_000, feed=feed, all_due=all_due)
         if self._intake.batch and self._batch_since is None:
             self._batch_since = self._clock.monotonic()
 

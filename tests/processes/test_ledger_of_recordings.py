@@ -56,7 +56,7 @@ def taken(folder: Path, window_secs: dict[str, float]) -> Intake:
     while (chunk := reader.read()) is not None:
         for _ in intake.take(chunk, 0, lambda: False, lambda: None):
             pass
-    intake.ledger.settle(1 << 60, all_due=True)
+    intake.ledger.holes.settle(1 << 60, all_due=True)
     return intake
 
 

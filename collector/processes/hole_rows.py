@@ -1,0 +1,56 @@
+"""What the ledger says of holes in ids: looked at again and again until each has the rows that are due."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from collector.domain.records import IdRule
+from collector.domain.sequence.hole import Finding
+from collector.domain.sequence.holes import ASKED_HOLES_OF_ALL, MAX_ASKED_HOLES, MAX_HOLES
+from collector.processes.asking import Asking
+from collector.processes.gap_rows import GapRows
+from collector.processes.streams import Stream, Streams
+
+SETTLE_US: Final = 250_000
+"""How often, in received time, holes are looked at."""
+
+
+class HoleRows:
+    """Knows the streams whose holes may have a row due."""
+
+    def __init__(self, streams: Streams, rows: GapRows, asking: Asking) -> None:
+        self._streams = streams
+        self._rows = rows
+        self._asking = asking
+        self._watched = {stream.stream_id: stream for stream in streams if stream.memory.unsettled}
+        self._settled_us: dict[str, int] = {}
+
+    def watch(self, stream: Stream) -> None:
+        """Its holes have changed."""
+        self._watched[stream.stream_id] = stream
+
+    def heard(self, feed: str, received_us: int) -> None:
+        """Something of that feed was received."""
+        if self._watched and not 0 <= received_us - self._settled_us.get(feed, 0) < SETTLE_US:
+            self._settled_us[feed] = received_us
+            self.settle(received_us, feed=feed)
+
+    def settle(self, now_us: int, *, feed: str | None = None, all_due: bool = False) -> None:
+        """Write the rows that are due, of all feeds or one; for every look at the clock, and at the end with `all_due`.
+
+        Where journals wait to be read, the time is that of the feed's own: another's may be far ahead.
+        """
+        most_asked = max(MAX_HOLES, min(MAX_ASKED_HOLES, ASKED_HOLES_OF_ALL // max(1, len(self._streams))))
+        for stream in [stream for stream in self._watched.values() if feed in {None, stream.feed}]:
+            before = stream.memory.broken_until
+            self._write(stream, stream.memory.settle(now_us, all_due=all_due, most_asked=most_asked), now_us)
+            broken = stream.memory.broken_until
+            if broken > before:
+                self._asking.book(stream, *broken)
+            if not stream.memory.unsettled:
+                del self._watched[stream.stream_id]
+
+    def _write(self, stream: Stream, findings: Iterable[Finding], now_us: int) -> None:
+        for finding in findings:
+            row = finding.row(stream.key, now_us, chained=stream.rule is IdRule.CHAINED)
+            self._rows.add(stream.key, self._asking.gap(stream, finding, row))
+            self._rows.touch(stream)
