@@ -5,36 +5,37 @@ id far back is known to be a copy (outside every hole) or a late one (inside). A
 exchange's own time moves on means that the exchange restarted its ids: a new series begins. Where the id is one that is
 missing, or has come with other content, time must have moved on by more than messages are out of order. Ids that only
 rise are held to it line by line, because one line may lag behind the other.
+
+Where nothing but the memory of ids tells a copy, it must reach as far back as one connection lags behind another. While
+two bring a stream (redundant lines, a renewal, a second try) that is `overlap_secs`: from when a connection opens, or
+brings its first message, until so long after the last change from one to the other. Otherwise it is
+`SUCCESSOR_LAG_SECS`: whatever connects next may be that far behind the one before.
 """
 
 from enum import Enum, auto
-from itertools import islice
 from typing import Final
 
 import msgspec
 
 from collector.domain.gaps import Allowance
 from collector.domain.hearing import Hearing
-from collector.domain.recent import DIGEST_BITS, DIGEST_MASK, packed, split
+from collector.domain.recent import DIGEST_MASK, Recent, packed, split
 from collector.domain.records import IdRule
 from collector.domain.sequence.hole import REFUSED, Finding, Hole
 from collector.domain.sequence.holes import MAX_ASKED_HOLES, REORDER_SECS, Finder, forget, settle
 from collector.domain.sequence.rules import RULES, Ids, Mark
 
 RECENT_IDS: Final = 256
-"""How many of a stream's newest ids are remembered at least."""
+"""How many of a stream's newest ids are remembered at least; of a slow stream at most twice as many."""
 
-RECENT_DENSE_IDS: Final = 64
-"""So many are enough on one line where ids are dense: last id and holes tell copies, these only what differs under one id."""
+RECENT_DENSE_IDS: Final = 48
+"""So many are enough where ids are dense: last id and holes tell copies, these only what differs under one id."""
 
-RECENT_IDS_LIMIT: Final = 65_536
-"""A stream never remembers more than half as many again."""
+SUCCESSOR_LAG_SECS: Final = 10.0
+"""A connection may begin so far behind what the one before it has brought."""
 
 CONFLICTS: Final = 64
 """So many messages that came under another's id are remembered, so that redundant lines and repeats bring each once."""
-
-_SLACK: Final = 2
-"""One in so many of the ids kept may be there too much before the oldest are forgotten, which is work for all."""
 
 
 class Verdict(Enum):
@@ -76,37 +77,37 @@ class Progress(msgspec.Struct, array_like=True):
     """When the series began, if another one came before."""
     conflicts: tuple[tuple[int, int], ...] = ()
     """Ids and digests of the newest messages that came under another's id."""
+    source: int = 0
+    """The connection that brought the newest message; 0 before the first."""
+    joined_us: int = 0
+    """When last a connection opened, or a message came by another one than the message before it."""
 
 
 class StreamMemory:
     """What one stream remembers. `judge` is its only rule; it depends on nothing but what it was told before.
 
-    Besides its newest ids it remembers those of the last `window_secs`: with redundant lines, one may lag behind the
-    other for as long as a silent one is left open. For so long it also knows those of the series that ended last.
+    While connections overlap one may lag `overlap_secs` behind the other. For as long as any may, it also knows the ids
+    of the series that ended last.
     """
 
-    def __init__(self, *, rule: IdRule, window_secs: float, progress: Progress, recent: dict[int, int]) -> None:
+    def __init__(self, *, rule: IdRule, overlap_secs: float, progress: Progress, recent: dict[int, int]) -> None:
         self._dense = rule.proves_continuity
         self._rises = rule is IdRule.RISING
         self._rule = RULES[rule]
         self.progress = progress
-        self._ended, self._recent = split(recent, progress.restarted_us)
-        self.set_window(window_secs)
+        self._overlap_us = round(overlap_secs * 1e6)
+        self._least = RECENT_DENSE_IDS if self._dense else RECENT_IDS
+        self._ended, running = split(recent, progress.restarted_us)
+        self._recent = Recent(running, self._least)
         self._of_ended_series: list[Finding] = []
         self._finder: Finder | None = None
         self.stepped_back_from = 0
         """With `BACK`: the id before it."""
 
-    def set_window(self, window_secs: float) -> None:
-        """Remember the ids of so long from now on."""
-        self._window_secs = window_secs
-        self._least = RECENT_IDS if window_secs or not self._dense else RECENT_DENSE_IDS
-        self._trim_at = _with_slack(max(self._least, len(self._recent)))
-
     @property
     def recent(self) -> dict[int, int]:
         """The newest ids in order of arrival, each with receive time (s) and digest in one 64-bit integer."""
-        return self._recent
+        return self._recent.all()
 
     @property
     def unsettled(self) -> bool:
@@ -127,15 +128,22 @@ class StreamMemory:
         received_us: int,
         digest: int,
         line: int = 0,
+        source: int = 1,
     ) -> Verdict:
         """Say what this message is, and remember it. `digest` is a 32-bit checksum of its content.
 
-        `first_id` is the first of the ids it covers; None if it covers `message_id` alone.
+        `first_id` is the first of the ids it covers; None if it covers `message_id` alone. `source` names the connection.
         """
+        if source != self.progress.source:
+            self.progress.source = source
+            self.join(received_us)
         verdict = self._rise(message_id, line) if self._rises else Verdict.NEW
         if self._ended and self._is_of_ended(message_id, digest):
             return Verdict.COPY
-        known = self._recent.get(message_id)
+        recent = self._recent
+        known = recent.young.get(message_id)
+        if known is None:
+            known = recent.old.get(message_id)
         if known is not None:
             if known & DIGEST_MASK == digest or (message_id, digest) in self.progress.conflicts:
                 return Verdict.COPY
@@ -145,7 +153,11 @@ class StreamMemory:
         if self._dense:
             verdict = self._place(message_id, first_id, exchange_us, received_us)
         if verdict is not Verdict.COPY:
-            self.remember(message_id, received_us, digest)
+            # One that was known begins a series, whose memory is another.
+            recent = self._recent
+            recent.young[message_id] = packed(received_us, digest)
+            if len(recent.young) >= recent.full_at:
+                self._turn(received_us)
         return verdict
 
     def backfill(self, message_id: int, first_id: int | None = None) -> bool:
@@ -171,6 +183,10 @@ class StreamMemory:
             self.progress.newest[line] = None
         return self._rises
 
+    def join(self, at_us: int) -> None:
+        """A connection may bring from now on what others have brought, or will bring what others bring now."""
+        self.progress.joined_us = at_us
+
     def suspect(self, cause: str) -> None:
         """Something happened that may have cost messages: a hole before the next one is its doing.
 
@@ -193,14 +209,25 @@ class StreamMemory:
 
     def remember(self, message_id: int, received_us: int, digest: int) -> None:
         """Keep an id among the newest, without judging it; of messages that share one, the first."""
-        self._recent.setdefault(message_id, packed(received_us, digest))
-        if len(self._recent) >= self._trim_at:
-            self._trim(received_us)
+        recent = self._recent
+        if message_id not in recent.old:
+            recent.young.setdefault(message_id, packed(received_us, digest))
+        if len(recent.young) >= recent.full_at:
+            self._turn(received_us)
 
     def remember_ended(self, message_id: int, received_us: int, digest: int) -> None:
         """As `remember`, for a message of a series that ended: those before its end may come again by a line that lags."""
-        if 0 <= self.progress.restarted_us - received_us <= self._window_secs * 1_000_000:
+        if 0 <= self.progress.restarted_us - received_us <= self._overlap_us:
             self._ended[message_id] = packed(received_us, digest)
+
+    def _turn(self, now_us: int) -> None:
+        progress = self.progress
+        # Also before that: of what is restored nobody knows any more when others joined.
+        overlap = now_us - progress.joined_us <= self._overlap_us
+        lag_us = self._overlap_us if overlap else round(SUCCESSOR_LAG_SECS * 1e6)
+        if now_us - progress.restarted_us > lag_us:
+            self._ended = {}
+        self._recent.turn(now_us, 0 if self._dense and not overlap else lag_us)
 
     def _is_of_ended(self, message_id: int, digest: int) -> bool:
         known = self._ended.get(message_id)
@@ -279,22 +306,7 @@ class StreamMemory:
         self._of_ended_series += settle(ended.holes, ended.allowance, ended.series, received_us, all_due=True)
         self.progress = Progress(
             ended.series + 1, last, exchange_us, received_us, first, allowance=ended.allowance, hearing=ended.hearing,
-            restarted_us=received_us,
+            restarted_us=received_us, source=ended.source, joined_us=ended.joined_us,
         )  # fmt: skip
-        self._ended, self._recent, self._finder = self._recent, {}, None
+        self._ended, self._recent, self._finder = self._recent.all(), Recent({}, self._least), None
         return Verdict.RESET
-
-    def _trim(self, now_us: int) -> None:
-        if now_us - self.progress.restarted_us > self._window_secs * 1_000_000:
-            self._ended = {}
-        keep = self._least
-        if self._window_secs:
-            oldest = now_us / 1_000_000 - self._window_secs
-            young = sum(1 for value in self._recent.values() if value >> DIGEST_BITS >= oldest)
-            keep = min(max(keep, young), RECENT_IDS_LIMIT)
-        self._recent = dict(islice(self._recent.items(), len(self._recent) - keep, None))
-        self._trim_at = _with_slack(keep)
-
-
-def _with_slack(keep: int) -> int:
-    return keep + keep // _SLACK

@@ -21,6 +21,11 @@ from collector.storage.journal_reader import Chunk
 _OFFSET_BITS: Final = 36
 """A made id is the journal's number above the message's place in that file (below 64 GiB)."""
 
+_SOURCE_BITS: Final = 17
+"""A connection's name is its incarnation of ingest above its number, or the line where the journal does not say it."""
+
+_UNNUMBERED: Final = 1 << 16
+
 _PLAIN: Final = frozenset({Verdict.NEW, Verdict.COPY})
 
 
@@ -51,6 +56,7 @@ class Intake:
         self._asking = Asking(sides)
         self.ledger = Ledger(streams, feeds, adapter_of, self.counts, self._asking)
         self._backfill = Backfill(streams, self.ledger)
+        self._incarnation = 0
         self.begin(next_row)
 
     def begin(self, next_row: int) -> None:
@@ -69,6 +75,7 @@ class Intake:
         between records: one may hold many messages.
         """
         position, header = chunk.position, chunk.header
+        self._incarnation = zlib.crc32(header.writer_id.encode()) << _SOURCE_BITS
         self.ledger.open_journal(header)
         self.batch.begin(header.identity.feed)
         for record in chunk.records:
@@ -95,6 +102,7 @@ class Intake:
         decode, adapter = self._decoder(header.identity)
         received_us = record.received_ns // 1_000
         base = header.number << _OFFSET_BITS
+        source = self._incarnation | (record.connection or _UNNUMBERED + record.line)
         try:
             frames = frames_of(record)
         except DamagedError as error:
@@ -112,7 +120,7 @@ class Intake:
             if not envelopes:
                 self.counts.control += 1
             for index, envelope in enumerate(envelopes):
-                self._message(header, adapter, envelope, base + frame.offset + index, received_us, record.line)
+                self._message(header, adapter, envelope, base + frame.offset + index, received_us, record.line, source)
 
     def _answer(self, adapter: Adapter, frame: Frame, received_us: int) -> None:
         for stream, (_, message_id, _, exchange_us, payload) in self._backfill.take(adapter, frame.data):
@@ -121,8 +129,9 @@ class Intake:
                 self.counts.messages += 1
 
     def _message(
-        self, header: JournalHeader, adapter: Adapter, envelope: Envelope, made_id: int, received_us: int, line: int
-    ) -> None:
+        self, header: JournalHeader, adapter: Adapter, envelope: Envelope, made_id: int, received_us: int, line: int,
+        source: int,
+    ) -> None:  # fmt: skip
         key, message_id, first_id, exchange_us, payload = envelope
         stream = self._streams.get(key)
         if stream is None:
@@ -133,7 +142,8 @@ class Intake:
         if message_id is None:
             message_id = made_id
         else:
-            verdict = stream.memory.judge(message_id, first_id, exchange_us, received_us, zlib.crc32(payload), line)
+            digest = zlib.crc32(payload)
+            verdict = stream.memory.judge(message_id, first_id, exchange_us, received_us, digest, line, source)
             if verdict not in _PLAIN:
                 self._remark(verdict, stream, message_id, received_us)
             elif verdict is Verdict.COPY:

@@ -94,6 +94,7 @@ class Ledger:
             plan = int(info["plan"])
             state.links.connect(int(info["connection"]), plan, at_us, record.line)
             self._begin_line(identity, plan, record.line)
+            self._join(identity, plan, at_us)
             self._stands(identity, plan, at_us)
         elif record.kind is RecordKind.DISCONNECT:
             ended = state.links.disconnect(int(info["connection"]), at_us)
@@ -250,6 +251,11 @@ class Ledger:
         if member.stream is not None:
             member.stream.memory.suspect(cause)
             self._rows.touch(member.stream)
+
+    def _join(self, identity: FeedIdentity, plan: int, at_us: int) -> None:
+        for stream in self._plans.streams_of(identity, plan):
+            stream.memory.join(at_us)
+            self._rows.touch(stream)
 
     def _begin_line(self, identity: FeedIdentity, plan: int, line: int) -> None:
         alone = self._feed(identity.feed).links.is_alone(plan, line)

@@ -1,7 +1,7 @@
 """What the writer knows of each stream, and how that crosses a commit, a seal and a restart."""
 
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -78,12 +78,9 @@ class Stream:
 class Streams:
     """Every stream ever stored in this data directory, by key. New ones get the next stream_id."""
 
-    def __init__(self, window_secs: Mapping[str, float], silence: Bounds) -> None:
-        """`window_secs` says of each feed with redundant lines how far one may lag behind the other.
-
-        `silence` bounds how long streams may be silent.
-        """
-        self._window_secs = window_secs
+    def __init__(self, overlap_secs: float, silence: Bounds) -> None:
+        """`overlap_secs` says how far one connection may lag behind another; `silence` bounds how long streams may be."""
+        self._overlap_secs = overlap_secs
         self._silence = silence
         self._by_key: dict[StreamKey, Stream] = {}
         self._next_id = 1
@@ -112,7 +109,6 @@ class Streams:
     def move(self, stream: Stream, feed: str) -> None:
         """The stream is brought by that feed from now on."""
         stream.feed = feed
-        stream.memory.set_window(self._window_secs.get(feed, 0.0))
 
     def restore(self, state: SegmentState, messages: Iterable[tuple[int, int, int, int, bytes]]) -> None:
         """Take over what a segment holds: state as of its last commit, newest ids as of its opening plus its rows."""
@@ -142,8 +138,7 @@ class Streams:
     def _make(
         self, stream_id: int, key: StreamKey, feed: str, rule: IdRule, progress: Progress, recent: dict[int, int]
     ) -> Stream:
-        window_secs = self._window_secs.get(feed, 0.0)
-        memory = StreamMemory(rule=rule, window_secs=window_secs, progress=progress, recent=recent)
+        memory = StreamMemory(rule=rule, overlap_secs=self._overlap_secs, progress=progress, recent=recent)
         hearing = progress.hearing
         rhythm = Rhythm(self._silence, hearing.learned)
         is_silent = hearing.silent_since_us is not None

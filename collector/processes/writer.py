@@ -34,7 +34,7 @@ POLL_SECS: Final = 1.0
 """How often the files are looked at when no notice comes."""
 
 LATE_LINE_SECS: Final = 10.0
-"""How much longer than a silent line's life its ids are remembered."""
+"""How much longer than a silent connection's life the ids of those beside it are remembered."""
 
 REPORT_SECS: Final = 1.0
 RETRY_SECS: Final = 1.0
@@ -64,10 +64,9 @@ class Writer:
         self._told: Callable[[], Mapping[str, Any]] = dict
         """What a report says; nothing until there are numbers."""
         self._shelf = Shelf(context, self._report)
-        # A line that brings nothing is closed after stale_timeout_secs: until then it may still bring what it held.
-        window_secs = self._config.ingest.stale_timeout_secs + LATE_LINE_SECS
-        lagging = {feed.name: window_secs for feed in self._config.feed if feed.lines > 1}
-        self._streams = Streams(lagging, self._config.silence.bounds)
+        # One that brings nothing is closed after stale_timeout_secs: until then it may still bring what it held.
+        overlap_secs = self._config.ingest.stale_timeout_secs + LATE_LINE_SECS
+        self._streams = Streams(overlap_secs, self._config.silence.bounds)
         self._shelf.restore(self._streams)
         feeds = {name: _decode_feed(blob) for name, blob in self._shelf.state.feeds.items()}
         sides = mended_feeds(self._config, adapter_of)

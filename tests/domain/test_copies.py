@@ -7,22 +7,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.domain.copies import CONFLICTS, RECENT_IDS, Progress, StreamMemory, Verdict
+from collector.domain.copies import (
+    CONFLICTS,
+    RECENT_DENSE_IDS,
+    RECENT_IDS,
+    SUCCESSOR_LAG_SECS,
+    Progress,
+    StreamMemory,
+    Verdict,
+)
 from collector.domain.gaps import SINGLE_ROWS
+from collector.domain.recent import RECENT_LIMIT
 from collector.domain.records import IdRule
 from collector.domain.sequence.hole import Hole
 from collector.domain.sequence.holes import MAX_HOLES, REORDER_SECS
 
 
-def memory(*, dense: bool = True, window_secs: float = 0.0, progress: Progress | None = None) -> StreamMemory:
+def memory(*, dense: bool = True, overlap_secs: float = 0.0, progress: Progress | None = None) -> StreamMemory:
     rule = IdRule.DENSE if dense else IdRule.RISING
-    return StreamMemory(rule=rule, window_secs=window_secs, progress=progress or Progress(), recent={})
+    return StreamMemory(rule=rule, overlap_secs=overlap_secs, progress=progress or Progress(), recent={})
 
 
 def tell(
-    stream: StreamMemory, message_id: int, *, at: int | None = None, digest: int = 1, received: int = 0
+    stream: StreamMemory, message_id: int, *, at: int | None = None, digest: int = 1, received: int = 0, source: int = 1
 ) -> Verdict:
-    return stream.judge(message_id, None, message_id if at is None else at, received, digest)
+    return stream.judge(message_id, None, message_id if at is None else at, received, digest, source=source)
 
 
 def test_the_same_id_and_content_is_a_copy() -> None:
@@ -40,7 +49,7 @@ def test_other_content_under_a_known_id_is_a_conflict() -> None:
 
 @pytest.mark.parametrize("dense", [True, False])
 def test_messages_that_share_an_id_are_each_new_once_whichever_line_brings_them(*, dense: bool) -> None:
-    stream = memory(dense=dense, window_secs=40.0)
+    stream = memory(dense=dense, overlap_secs=40.0)
     told = [stream.judge(5, None, 0, 0, digest, line) for line in range(3) for digest in (1, 2, 3)]
     assert told == [Verdict.NEW, Verdict.CONFLICT, Verdict.CONFLICT, *[Verdict.COPY] * 6]
     progress = msgspec.msgpack.decode(msgspec.msgpack.encode(stream.progress), type=Progress)
@@ -139,7 +148,7 @@ def test_an_id_that_jumps_far_ahead_and_comes_back_ends_its_series_and_hides_no_
 
 
 def test_what_comes_late_into_a_hole_starts_no_series_however_late_it_is() -> None:
-    stream = memory(window_secs=40.0)
+    stream = memory(overlap_secs=40.0)
     for message_id in (*range(100), *range(200, 300)):
         tell(stream, message_id, at=message_id * STEP_US, received=message_id * STEP_US)
     lag_us = 40_000_000
@@ -151,18 +160,20 @@ def test_what_comes_late_into_a_hole_starts_no_series_however_late_it_is() -> No
 @pytest.mark.parametrize("ids", [[*range(500, 800), *range(1, 1_000)], [*range(500), 10**15, *range(500, 1_500)]])
 @pytest.mark.parametrize("lag_secs", [0.05, 1.0, 3.0, 10.0, 30.0])
 def test_what_a_line_that_lags_repeats_of_an_ended_series_is_a_copy(ids: list[int], lag_secs: float) -> None:
-    stream = memory(window_secs=40.0)
+    stream = memory(overlap_secs=40.0)
     sent = [(message_id, step * STEP_US) for step, message_id in enumerate(ids)]
     lag_us = round(lag_secs * 1_000_000)
     arrived = sorted((at + lag, lag, message_id, at) for message_id, at in sent for lag in (0, lag_us))
-    told = [tell(stream, id_, at=at, digest=at, received=received) for received, _, id_, at in arrived]
+    told = [
+        tell(stream, id_, at=at, digest=at, received=received, source=1 + lag) for received, lag, id_, at in arrived
+    ]
     assert told.count(Verdict.COPY) == len(sent)
     assert told.count(Verdict.RESET) == stream.progress.series == 1
     assert stream.progress.last_id == ids[-1]
 
 
 def test_what_came_shortly_before_a_restart_is_known_after_a_kill_and_for_no_longer_than_a_line_lags() -> None:
-    stream = memory(window_secs=40.0)
+    stream = memory(overlap_secs=40.0)
     for message_id in range(1_000, 1_010):
         tell(stream, message_id, received=message_id * 1_000_000)
     kept = dict(stream.recent)
@@ -170,7 +181,10 @@ def test_what_came_shortly_before_a_restart_is_known_after_a_kill_and_for_no_lon
     progress = msgspec.msgpack.encode(stream.progress)
     again, other = (
         StreamMemory(
-            rule=IdRule.DENSE, window_secs=40.0, progress=msgspec.msgpack.decode(progress, type=Progress), recent=recent
+            rule=IdRule.DENSE,
+            overlap_secs=40.0,
+            progress=msgspec.msgpack.decode(progress, type=Progress),
+            recent=recent,
         )
         for recent in (kept, {})
     )
@@ -272,19 +286,70 @@ def test_of_too_many_that_are_asked_for_the_oldest_are_given_up_and_said_to_be()
 
 
 def test_redundant_lines_are_remembered_by_time_too() -> None:
-    stream = memory(dense=False, window_secs=10.0)
+    stream = memory(dense=False, overlap_secs=10.0)
     for message_id in range(20 * RECENT_IDS):
         tell(stream, message_id, received=1_000 * message_id)
     assert tell(stream, 10, received=20 * RECENT_IDS * 1_000) is Verdict.COPY
 
 
 def test_what_is_remembered_of_a_stream_stays_small() -> None:
-    for stream, most in ((memory(), 96), (memory(dense=False), 384)):
+    for stream, most in ((memory(), 2 * RECENT_DENSE_IDS), (memory(dense=False), 2 * RECENT_IDS)):
         sizes = set()
         for message_id in range(5_000):
-            tell(stream, message_id)
+            tell(stream, message_id, received=1_000_000 * message_id)
             sizes.add(len(stream.recent))
-        assert max(sizes) < most
+        assert max(sizes) <= most
+
+
+def test_while_connections_overlap_ids_are_remembered_by_time_and_afterwards_as_before() -> None:
+    stream = memory(dense=False, overlap_secs=40.0)
+    tell(stream, 0)
+    sizes = {}
+    for step in range(1, 30_000):
+        renewing = 10_000 <= step < 12_000
+        for source in (1, 2)[: 1 + renewing] if step < 12_000 else (2,):
+            tell(stream, step, received=step * STEP_US, source=source)
+        sizes[step] = len(stream.recent)
+    alone = 2 * round(SUCCESSOR_LAG_SECS * 1_000_000) // STEP_US + RECENT_IDS
+    assert max(sizes[step] for step in range(8_500, 10_000)) <= alone
+    assert sizes[13_900] > 3_900
+    assert max(sizes[step] for step in range(20_000, 30_000)) <= alone
+
+
+@pytest.mark.parametrize("lag_secs", [1.0, 39.0])
+def test_what_comes_after_a_connection_opened_is_known_when_it_brings_it_later(lag_secs: float) -> None:
+    stream = memory(dense=False, overlap_secs=40.0)
+    for step in range(20_000):
+        tell(stream, step, received=step * STEP_US)
+    stream.join(20_000 * STEP_US)
+    behind = round(lag_secs * 1_000_000) // STEP_US
+    for step in range(20_000, 20_000 + behind):
+        tell(stream, step, received=step * STEP_US)
+    told = [
+        tell(stream, step - lag, received=step * STEP_US, source=source)
+        for step in range(20_000 + behind, 30_000)
+        for source, lag in ((1, 0), (2, behind))
+    ]
+    assert told[::2] == [Verdict.NEW] * (10_000 - behind)
+    assert told[1::2] == [Verdict.COPY] * (10_000 - behind)
+
+
+def test_however_fast_messages_come_no_more_are_remembered_than_the_limit() -> None:
+    stream = memory(dense=False, overlap_secs=40.0)
+    for step in range(2 * RECENT_LIMIT):
+        tell(stream, step, received=step, source=step & 1)
+    assert RECENT_LIMIT // 2 <= len(stream.recent) <= RECENT_LIMIT
+
+
+def test_a_clock_set_back_makes_no_memory_shorter() -> None:
+    stream = memory(dense=False, overlap_secs=40.0)
+    for step in range(1_000):
+        tell(stream, step, received=10**12 + step * STEP_US)
+    for step in range(1_000, 2_000):
+        tell(stream, step, received=step * STEP_US)
+    assert [tell(stream, step, received=2_000 * STEP_US, source=2) for step in range(1_000, 2_000)] == [
+        Verdict.COPY
+    ] * 1_000
 
 
 @given(st.lists(st.integers(0, 60), max_size=200))
@@ -300,7 +365,7 @@ def test_a_memory_rebuilt_from_its_parts_judges_alike(ids: list[int], cut: int) 
     first = [tell(whole, i, at=0) for i in ids]
     part = memory()
     second = [tell(part, i, at=0) for i in ids[:cut]]
-    part = StreamMemory(rule=IdRule.DENSE, window_secs=0.0, progress=part.progress, recent=dict(part.recent))
+    part = StreamMemory(rule=IdRule.DENSE, overlap_secs=0.0, progress=part.progress, recent=dict(part.recent))
     second += [tell(part, i, at=0) for i in ids[cut:]]
     assert first == second
 

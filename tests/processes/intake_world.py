@@ -29,7 +29,7 @@ class IntakeWorld:
 
     def __init__(self, exchange: str, symbols: tuple[str, ...], data_types: tuple[str, ...], *, mended: bool) -> None:
         side = adapter(exchange).rest
-        self.streams = Streams({}, Bounds(300.0, 30.0))
+        self.streams = Streams(40.0, Bounds(300.0, 30.0))
         self.intake = Intake(self.streams, {}, adapter, {"f": side} if mended and side is not None else {}, 1)
         self.gaps: list[tuple[str, str, Gap]] = []
         """Rows of the ledger: exchange, symbol, row."""

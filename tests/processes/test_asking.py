@@ -19,7 +19,7 @@ def asked(market: str, data_type: str, *, missing: int = 3) -> tuple[str, list[R
     source = adapter(market)
     assert source.rest is not None
     rule = source.id_rules[data_type]
-    stream = Streams({}, Bounds(300.0, 30.0)).add(StreamKey(market, "X", data_type), "f", rule)
+    stream = Streams(40.0, Bounds(300.0, 30.0)).add(StreamKey(market, "X", data_type), "f", rule)
     judge(stream, 1)
     assert judge(stream, 2 + missing) is Verdict.AHEAD
     batch, asking = Batch(), Asking({"f": source.rest})
@@ -61,7 +61,7 @@ def test_no_more_ids_are_asked_for_than_can_be_had() -> None:
 
 
 def test_a_feed_that_is_not_mended_asks_for_nothing() -> None:
-    stream = Streams({}, Bounds(300.0, 30.0)).add(StreamKey("binance", "X", "trade"), "f", IdRule.DENSE)
+    stream = Streams(40.0, Bounds(300.0, 30.0)).add(StreamKey("binance", "X", "trade"), "f", IdRule.DENSE)
     judge(stream, 1)
     judge(stream, 5)
     batch, asking = Batch(), Asking({})

@@ -7,7 +7,6 @@ import msgspec
 import pytest
 
 from collector.config import Config
-from collector.domain.copies import RECENT_IDS
 from collector.domain.hearing import Hearing
 from collector.domain.outages import Links
 from collector.domain.records import IdRule, StreamKey
@@ -199,15 +198,6 @@ def test_of_plans_that_are_down_the_first_since_a_stream_was_heard_counts() -> N
     assert links.left_since(600) == (900, "restart")
 
 
-def test_a_stream_remembers_as_much_as_the_feed_that_took_it_over_needs(world: World) -> None:
-    streams = Streams({"g": 60.0}, world.config.silence.bounds)
-    stream = streams.add(StreamKey("binance", BTC, "book_ticker"), "f", IdRule.RISING)
-    streams.move(stream, "g")
-    for number in range(3 * RECENT_IDS):
-        stream.memory.judge(number, None, None, START_NS // 1_000, 0)
-    assert len(stream.memory.recent) == 3 * RECENT_IDS
-
-
 DAY = 86_400
 
 
@@ -296,7 +286,7 @@ class TestVersion1:
         return FeedState(links=links, **fields)
 
     def carried(self, state: FeedState, *, is_same: bool) -> Streams:
-        streams = Streams({}, Config().silence.bounds)
+        streams = Streams(40.0, Config().silence.bounds)
         streams.add(BTC_BOOK, "f", IdRule.RISING)
         streams.add(ETH_BOOK, "f", IdRule.RISING)
         belonging = Belonging(streams, {"f": state}, lambda _feed: state)

@@ -49,9 +49,9 @@ def symbols_of(frames: list[tuple[int, bytes]]) -> tuple[str, ...]:
     return tuple(sorted({head.rpartition(b'"')[2].decode().upper() for head in heads}))
 
 
-def taken(folder: Path, window_secs: dict[str, float]) -> Intake:
+def taken(folder: Path) -> Intake:
     """The intake that has read a journal to its end."""
-    intake = Intake(Streams(window_secs, Bounds(300.0, 30.0)), {}, adapter, {}, 1)
+    intake = Intake(Streams(40.0, Bounds(300.0, 30.0)), {}, adapter, {}, 1)
     reader = JournalReader(folder, "f", {}, lambda: True)
     while (chunk := reader.read()) is not None:
         for _ in intake.take(chunk, 0, lambda: False, lambda: None):
@@ -76,7 +76,7 @@ def test_the_ledger_stays_empty(data: Path, tmp_path: Path, market: str) -> None
             part = frames[start : start + BATCH]
             journal.append_frames(part[-1][0] * 1_000, 0, [frame for _, frame in part])
         journal.close()
-        intake = taken(folder, {})
+        intake = taken(folder)
         assert intake.batch.gaps == []
         assert intake.counts.messages == len(frames)
 
@@ -113,7 +113,7 @@ def test_of_two_lines_that_lose_swap_and_repeat_each_message_is_kept_once_and_ev
     for at_us, line, frame in arrived:
         journal.append_frames(at_us * 1_000, line, [frame])
     journal.close()
-    intake = taken(tmp_path, {"f": 30.0})
+    intake = taken(tmp_path)
     kept = {ids[frame] for _, _, frame in arrived}
     assert sorted(message[3] for message in intake.batch.messages) == sorted(kept)
     assert {message[2] for message in intake.batch.messages} == {0}

@@ -1,0 +1,109 @@
+"""While two connections bring a stream, each message is stored once, however far one of them lags behind the other."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from collector.config import WriterConfig
+from collector.storage.journal import JournalWriter
+from collector.storage.journal_format import FeedIdentity, RecordKind
+from collector.storage.segments import Segment
+from tests.processes.test_ledger_of_recordings import received
+from tests.processes.writer_harness import World, connection
+
+SECOND: Final = 1_000_000
+OPENS, RELIEVES, ENDS = 40 * SECOND, 70 * SECOND, 110 * SECOND
+"""When, in a recording, the second connection opens, the first is left, and the recording is cut."""
+
+ID = re.compile(rb'"u":(\d+)')
+
+Frames = list[tuple[int, bytes]]
+"""Each with its microseconds since the first."""
+
+Arrivals = list[tuple[int, int, bytes]]
+"""The same, each with the connection that brings it."""
+
+
+@pytest.fixture(scope="module")
+def best_prices(data: Path) -> Frames:
+    """Best prices of BTCUSDT on USD-M."""
+    recording = received(data / "frames/binance_usdm/hftbacktest_btcusdt_20240718.jsonl.zst")
+    frames = [(at_us - recording[0][0], frame) for at_us, frame in recording if b"@bookTicker" in frame]
+    return [(at_us, frame) for at_us, frame in frames if at_us < ENDS]
+
+
+def late(frames: Frames, secs: float = 0.0, messages: int = 0) -> Frames:
+    """When they arrive, so many seconds or messages late."""
+    times = [at_us for at_us, _ in frames]
+    times = times[messages:] + times[-1:] * messages
+    return [(at_us + round(secs * SECOND), frame) for at_us, (_, frame) in zip(times, frames, strict=True)]
+
+
+def renewal(old: Frames, new: Frames) -> Arrivals:
+    """What two connections of one line bring, in order of arrival; the old one is left once the new one brings data."""
+    first = [(at_us, 1, frame) for at_us, frame in old if at_us < RELIEVES]
+    second = [(at_us, 2, frame) for at_us, frame in new if at_us >= OPENS]
+    return sorted(first + second, key=lambda arrival: arrival[0])
+
+
+def write(world: World, arrivals: Arrivals) -> None:
+    identity = FeedIdentity("f", "binance_usdm", ("BTCUSDT",), ("book_ticker",))
+    journal = JournalWriter(world.config.data_dir / "journal" / "f", identity, 1, 1 << 30, lambda: world.now_ns)
+    opens = [(0, 1), (OPENS, 2)]
+    for at_us, number, frame in arrivals:
+        while opens and opens[0][0] <= at_us:
+            opened_us, opened = opens.pop(0)
+            journal.append_event(RecordKind.CONNECT, world.now_ns + opened_us * 1_000, 0, connection(opened))
+        journal.append_frames(world.now_ns + at_us * 1_000, 0, [frame], connection=number)
+    journal.close()
+
+
+def killed_after(commits: int, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, stored = Segment.store, iter(range(commits))
+
+    def store(segment: Segment, commit: Any) -> None:
+        if next(stored, None) is None:
+            raise KeyboardInterrupt  # like a kill: nothing of this commit happened
+        real(segment, commit)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Segment, "store", store)
+        with pytest.raises(KeyboardInterrupt):
+            world.run()
+
+
+def ids(arrivals: Arrivals) -> Iterator[int]:
+    return (int(found[1]) for *_, frame in arrivals if (found := ID.search(frame)))
+
+
+LAGS: Final[list[tuple[dict[str, Any], dict[str, Any]]]] = [
+    ({}, {}),
+    ({"secs": 0.1}, {}),
+    ({"messages": 250}, {}),
+    ({"secs": 20.0}, {}),
+    ({}, {"secs": 0.1}),
+    ({}, {"messages": 250}),
+    ({}, {"secs": 8.0}),
+]
+"""Of the connection that is renewed and of its successor."""
+
+
+@pytest.mark.parametrize(("old", "new"), LAGS, ids=str)
+@pytest.mark.parametrize("kills", [0, 4])
+def test_a_renewal_on_one_line_stores_each_message_once_also_after_kills(
+    best_prices: Frames, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: Any, new: Any, kills: int
+) -> None:
+    world = World(tmp_path, writer=WriterConfig(max_batch_size=450, adaptive=False))
+    arrivals = renewal(late(best_prices, **old), late(best_prices, **new))
+    write(world, arrivals)
+    for _ in range(kills):
+        killed_after(2, world, monkeypatch)
+    world.run()
+    stored = [row[0] for row in world.query("SELECT id FROM messages ORDER BY id")]
+    assert stored == sorted(set(ids(arrivals)))
+    assert len(arrivals) - len(stored) > 300
+    if not kills:
+        assert world.numbers["duplicates"] == len(arrivals) - len(stored)
