@@ -38,7 +38,7 @@ class TradesRequest(msgspec.Struct, frozen=True, tag="trades", tag_field="kind")
     @property
     def name(self) -> str:
         """The same for the same gap."""
-        return f"trades-{self.gap_id}"
+        return trades_name(self.gap_id)
 
 
 class BookRequest(msgspec.Struct, frozen=True, tag="book", tag_field="kind"):
@@ -54,6 +54,11 @@ class BookRequest(msgspec.Struct, frozen=True, tag="book", tag_field="kind"):
         """The same for the same beginning; one for a later beginning of the stream makes it needless."""
         stream = hashlib.blake2b("\0".join(self.stream).encode(), digest_size=8).hexdigest()
         return f"book-{stream}-{self.series}-{self.from_id}"
+
+
+def trades_name(gap_id: str) -> str:
+    """The name of the request for a gap's messages."""
+    return f"trades-{gap_id}"
 
 
 Request = TradesRequest | BookRequest

@@ -12,7 +12,7 @@ from collector.domain.repairs import BOOK, BookRequest, Request, TradesRequest
 from collector.exchanges.rest import Get, RestSide
 from collector.processes.checkpoints import Checkpoints
 from collector.processes.patience import Patience
-from collector.storage.requests import RequestFolder
+from collector.storage.request_queue import RequestQueue
 
 STALE_SECS: Final = 1.0
 """A book that is older than the break is asked for again after so long;"""
@@ -54,7 +54,7 @@ class Agenda:
         self,
         exchange: str,
         side: RestSide,
-        requests: RequestFolder,
+        requests: RequestQueue,
         checkpoints: Checkpoints,
         clock: Clock,
         logger: FilteringBoundLogger,
@@ -71,15 +71,15 @@ class Agenda:
         self._short: Counter[str] = Counter()
         self._patience = Patience()
         self._clock_at = clock.monotonic()
+        self.set_aside: Counter[str] = Counter()
+        """How many requests could not be asked, by what was wrong with them: unreadable, or a misfit."""
         self.waiting: Mapping[str, int] = {}
         """How much waits, by kind, as of the last look."""
 
     def next(self) -> Job | None:
         """The clock now and then, then books, trades and checkpoints; what failed before stands behind its like."""
         now = self._clock.monotonic()
-        requests = self._requests.waiting(
-            lambda name: self._logger.error("request_unreadable", name=name), self._begin_anew
-        )
+        requests = self._look()
         books = self._newest_books([request for request in requests if isinstance(request, BookRequest)])
         trades = [request for request in requests if isinstance(request, TradesRequest)]
         due = self._checkpoints.due(self._clock.now_ns() // 1_000)
@@ -88,6 +88,18 @@ class Agenda:
             return Job("clock", self._side.clock(), StreamKey(self._exchange, "", ""))
         jobs = self._jobs(sorted(books, key=self._rank), sorted(trades, key=self._rank), due)
         return next((job for job in jobs if self._not_before.get(job.name, 0.0) <= now), None)
+
+    def _look(self) -> list[Request]:
+        found = self._requests.look()
+        for name in found.put_again:
+            self._begin_anew(name)
+        for name, reason in found.unreadable:
+            self.set_aside["unreadable"] += 1
+            self._logger.error("request_unreadable", name=name, reason=reason)
+        for name, reason in found.misfits:
+            self.set_aside["misfit"] += 1
+            self._logger.warning("request_set_aside", name=name, reason=reason)
+        return found.waiting
 
     def clock_asked(self) -> None:
         """The clock is asked, whatever comes of it."""
@@ -169,7 +181,8 @@ class Agenda:
         if isinstance(request, BookRequest):
             return Job("book", self._side.snapshot(request.stream.symbol), request.stream, request)
         get = self._side.page(request.stream, self.next_id(request))
-        assert get is not None  # noqa: S101 -- for the type checker; the writer asks only for what can be had
+        if get is None:
+            raise ValueError(f"{request.name} is a misfit, and was let in")
         return Job("trades", get, request.stream, request)
 
     def _rank(self, request: Request) -> tuple[int, int, int]:

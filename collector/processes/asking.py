@@ -1,13 +1,13 @@
 """What the writer asks of repair: the trades of each gap, and a whole book wherever a chain of updates begins."""
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from typing import Final
 
-from collector.domain.records import Gap
-from collector.domain.repairs import BOOK, BookRequest, TradesRequest
-from collector.domain.sequence.hole import Finding
-from collector.exchanges.rest import RestSide
+from collector.domain.records import Gap, IdRule
+from collector.domain.repairs import BOOK, BookRequest, TradesRequest, trades_name
+from collector.domain.sequence.hole import REFUSED, Finding, Hole
 from collector.processes.batch import Batch
+from collector.processes.mended import Mended
 from collector.processes.streams import Stream
 
 MAX_ASKED_IDS: Final = 100_000_000
@@ -17,8 +17,8 @@ MAX_ASKED_IDS: Final = 100_000_000
 class Asking:
     """Adds requests to the batch it was last given, for the feeds that are mended. The same input asks for the same."""
 
-    def __init__(self, sides: Mapping[str, RestSide]) -> None:
-        self._sides = sides
+    def __init__(self, mended: Mended) -> None:
+        self._mended = mended
         self._batch = Batch()
 
     def begin(self, batch: Batch) -> None:
@@ -27,29 +27,68 @@ class Asking:
 
     def gap(self, stream: Stream, finding: Finding, row: Gap) -> Gap:
         """Ask for what is missing; returns its row, which says so where it cannot be had."""
-        side, hole = self._sides.get(stream.feed), finding.hole
-        if side is None or finding.status != "open" or hole.lasts:
+        if finding.status != "open" or finding.hole.lasts:
             # The closing row of what lasts will ask for all of it at once.
             return row
-        if stream.key.data_type != BOOK and self._ask(stream, side, finding, row.gap_id):
+        if self._is_never_asked(stream) or self._ask(stream, finding):
             return row
         # Nobody sends single updates again; a whole book only makes what follows readable.
-        hole.state = "ended"
+        finding.hole.state = "ended"
         return row._replace(status="unrepairable")
 
-    def _ask(self, stream: Stream, side: RestSide, finding: Finding, gap_id: str) -> bool:
-        hole = finding.hole
-        first, last = hole.parts[0][0], hole.parts[-1][1]
-        if last - first >= MAX_ASKED_IDS or side.page(stream.key, first) is None:
+    def review(self, stream: Stream, waiting: Collection[str]) -> bool:
+        """Ask for what a row says is missing although no request for it is waiting; true if there is any.
+
+        The feed may have had another name, repair may have been switched off, the request may be lost, or nobody may
+        bring the stream any more.
+        """
+        if self._is_never_asked(stream):
             return False
-        self._batch.add_request(
-            stream.feed, TradesRequest(stream.key, finding.series, gap_id, first, last, hole.until_us)
-        )
-        hole.asked = True
-        return True
+        series = stream.memory.progress.series
+        findings = [Finding(series, hole, "open", None) for hole in stream.memory.progress.holes]
+        left = [finding for finding in findings if self._is_left(stream, finding, waiting)]
+        for finding in left:
+            if not self._ask(stream, finding):
+                finding.hole.end()
+        return bool(left)
+
+    def _is_left(self, stream: Stream, finding: Finding, waiting: Collection[str]) -> bool:
+        hole = finding.hole
+        if stream.key not in self._mended.feed_of:
+            return hole.state != "ended" and bool(hole.parts)
+        return _is_open(hole) and trades_name(_gap_id(stream, finding)) not in waiting
 
     def book(self, stream: Stream, from_id: int, at_us: int) -> None:
         """A chain of a stream begins with this id."""
-        if stream.key.data_type == BOOK and stream.feed in self._sides:
+        feed = self._mended.feed_of.get(stream.key)
+        if stream.key.data_type == BOOK and feed is not None and feed in self._mended.sides:
             series = stream.memory.progress.series
-            self._batch.add_request(stream.feed, BookRequest(stream.key, series, from_id, at_us))
+            self._batch.add_request(feed, BookRequest(stream.key, series, from_id, at_us))
+
+    def _is_never_asked(self, stream: Stream) -> bool:
+        """Whether the stream's feed is not mended: what is missing may come late, or be asked for once it is."""
+        feed = self._mended.feed_of.get(stream.key)
+        return feed is not None and feed not in self._mended.sides
+
+    def _ask(self, stream: Stream, finding: Finding) -> bool:
+        """Whether it can be had."""
+        feed = self._mended.feed_of.get(stream.key)
+        if feed is None or stream.key.data_type == BOOK:
+            return False
+        hole = finding.hole
+        first, last = hole.parts[0][0], hole.parts[-1][1]
+        if last - first >= MAX_ASKED_IDS or self._mended.sides[feed].page(stream.key, first) is None:
+            return False
+        gap_id = _gap_id(stream, finding)
+        self._batch.add_request(feed, TradesRequest(stream.key, finding.series, gap_id, first, last, hole.until_us))
+        hole.asked = True
+        return True
+
+
+def _is_open(hole: Hole) -> bool:
+    """Whether a row says that it is missing, and more of it may be had."""
+    return hole.state in {"reported", "changed"} and bool(hole.parts) and hole.cause != REFUSED
+
+
+def _gap_id(stream: Stream, finding: Finding) -> str:
+    return finding.gap_id(stream.key, chained=stream.rule is IdRule.CHAINED)

@@ -51,8 +51,8 @@ class Batch:
     """Feeds, each with the place in `messages` where some of its own begin."""
 
     def __bool__(self) -> bool:
-        """Whether anything would be stored."""
-        return bool(self.positions or self.gaps)
+        """Whether anything would be stored, or asked."""
+        return bool(self.positions or self.gaps or self.requests)
 
     def begin(self, feed: str) -> None:
         """The messages that come now are of that feed."""

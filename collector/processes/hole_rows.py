@@ -1,6 +1,6 @@
 """What the ledger says of holes in ids: looked at again and again until each has the rows that are due."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from collector.domain.records import IdRule
@@ -48,6 +48,13 @@ class HoleRows:
                 self._asking.book(stream, *broken)
             if not stream.memory.unsettled:
                 del self._watched[stream.stream_id]
+
+    def review(self, waiting: Collection[str]) -> None:
+        """Ask for what is missing and not among the requests that wait; to be called once everything has been read."""
+        for stream in self._streams:
+            if self._asking.review(stream, waiting):
+                self._rows.touch(stream)
+                self.watch(stream)
 
     def _write(self, stream: Stream, findings: Iterable[Finding], now_us: int) -> None:
         for finding in findings:

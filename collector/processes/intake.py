@@ -1,19 +1,19 @@
 """Turns what the journals hold into what the writer commits: rows and undecoded frames. No I/O but its arguments."""
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from collector.domain.copies import Verdict
 from collector.domain.errors import DamagedError, UndecodableError
 from collector.domain.records import BACKFILLED_LINE, UNDECODED, UNKNOWN, Envelope, IdRule, StreamKey
 from collector.exchanges.adapter import Adapter, Decode, Subscription
-from collector.exchanges.rest import RestSide
 from collector.processes.asking import Asking
 from collector.processes.backfill import Backfill
 from collector.processes.batch import Batch, Counts
 from collector.processes.feed_state import FeedState
 from collector.processes.ledger import Ledger
+from collector.processes.mended import Mended
 from collector.processes.streams import Stream, Streams
 from collector.storage.journal_format import FeedIdentity, Frame, JournalHeader, Record, RecordKind, frames_of
 from collector.storage.journal_reader import Chunk
@@ -45,15 +45,14 @@ class Intake:
         streams: Streams,
         feeds: dict[str, FeedState],
         adapter_of: Callable[[str], Adapter],
-        sides: Mapping[str, RestSide],
+        mended: Mended,
         next_row: int,
     ) -> None:
-        """`sides` are those of the feeds that are mended."""
         self._streams = streams
         self._adapter_of = adapter_of
         self._decoders: dict[FeedIdentity, tuple[Decode, Adapter]] = {}
         self.counts = Counts()
-        self._asking = Asking(sides)
+        self._asking = Asking(mended)
         self.ledger = Ledger(streams, feeds, adapter_of, self.counts, self._asking)
         self._backfill = Backfill(streams, self.ledger)
         self._incarnation = 0

@@ -1,12 +1,23 @@
 """Which feeds repair looks after, and how their exchanges' answers are read."""
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
-from collector.config import Config
+from collector.config import Config, FeedConfig
 from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
+from collector.domain.repairs import BOOK, BookRequest, Request
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.rest import RestSide
+
+
+class Mended(NamedTuple):
+    """Who asks for what is missing of a stream: the feed that brings it now, whichever brought what is missing."""
+
+    feed_of: Mapping[StreamKey, str]
+    """Of every stream that is configured."""
+    sides: Mapping[str, RestSide]
+    """Of the feeds that are mended."""
 
 
 def mended_feeds(config: Config, adapter_of: Callable[[str], Adapter]) -> Mapping[str, RestSide]:
@@ -19,6 +30,28 @@ def mended_feeds(config: Config, adapter_of: Callable[[str], Adapter]) -> Mappin
     asked = [feed for feed in config.feed if feed.rest_url or not feed.ws_url]
     sides = {feed.name: adapter_of(feed.exchange).rest for feed in asked}
     return {name: side for name, side in sides.items() if side is not None}
+
+
+def feeds_of_streams(config: Config) -> Mapping[StreamKey, str]:
+    """Which feed brings each stream."""
+    return {key: feed.name for feed in config.feed for key in feed.streams}
+
+
+def misfit_of(feed: FeedConfig, side: RestSide) -> Callable[[Request], str | None]:
+    """Says why a request cannot be asked for that feed, if so: a file may be of another time, or of another's making."""
+    brought = frozenset(feed.streams)
+
+    def misfit(request: Request) -> str | None:
+        stream = request.stream
+        if stream not in brought:
+            return f"{feed.name} does not bring {' '.join(stream)}"
+        if isinstance(request, BookRequest):
+            can_be_had = stream.data_type == BOOK
+        else:
+            can_be_had = side.page(stream, request.first) is not None
+        return None if can_be_had else f"{stream.exchange} does not give it for {stream.data_type}"
+
+    return misfit
 
 
 def read_answer(side: RestSide, stream: StreamKey, body: bytes) -> list[Envelope]:

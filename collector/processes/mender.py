@@ -192,7 +192,10 @@ class Mender:
         return {
             "waiting": dict(self._agenda.waiting),
             "answers": dict(self._answers),
-            "failures": [(*labels, count) for labels, count in self._host.failures.items()],
+            "failures": [
+                *((*labels, count) for labels, count in self._host.failures.items()),
+                *(("request", reason, count) for reason, count in self._agenda.set_aside.items()),
+            ],
             "clock": dict(self._offset),
         }
 

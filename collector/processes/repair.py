@@ -6,7 +6,7 @@ One thread a feed, so that an exchange that is slow holds up no other; the main 
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, Final
@@ -22,12 +22,13 @@ from collector.processes.agenda import Agenda
 from collector.processes.checkpoints import Checkpoints
 from collector.processes.context import Context
 from collector.processes.journals import journal_folder, open_rest_journal
-from collector.processes.mended import mended_feeds
+from collector.processes.mended import feeds_of_streams, mended_feeds, misfit_of
 from collector.processes.mender import POLL_SECS, Mender
 from collector.processes.rest_host import Client, RestHost
 from collector.processes.rest_log import RestLog
 from collector.processes.space import measure_space, shortage
-from collector.storage.requests import RequestFolder, claim, request_folder
+from collector.storage.request_queue import Claimed, RequestQueue, claim
+from collector.storage.requests import aside_folder, request_folder
 
 LEAVE_SECS: Final = 1.0
 """How long a thread may take to finish when this process leaves; one that waits for an exchange is left behind."""
@@ -51,18 +52,20 @@ def run(context: Context, adapter_of: Callable[[str], Adapter]) -> None:
         )
         for feed in feeds
     }  # fmt: skip
-    _Repair(context, menders, budgets, claim_requests(context, feeds)).run()
+    _Repair(context, menders, budgets, claim_requests(context, sides)).run()
 
 
-def claim_requests(context: Context, feeds: Iterable[FeedConfig]) -> int:
-    """Take over what waits for feeds that were renamed or left out, where one of these brings the stream.
+def claim_requests(context: Context, mended: Collection[str]) -> Claimed:
+    """Take over what waits for streams that another feed brought, and set aside what nobody brings.
 
-    Says in the log how many requests are nobody's; they wait until their feed is back.
+    Says in the log how many wait for feeds that are not mended: until they are again.
     """
-    found = claim(context.config.data_dir, {key: feed.name for feed in feeds for key in feed.streams})
-    if found:
-        context.log.warning("requests_unclaimed", feeds=found)
-    return sum(found.values())
+    found = claim(context.config.data_dir, feeds_of_streams(context.config), mended)
+    for name, reason in found.misfits:
+        context.log.warning("request_set_aside", name=name, reason=reason)
+    if found.unclaimed:
+        context.log.warning("requests_unclaimed", feeds=found.unclaimed)
+    return found
 
 
 def make_mender(context: Context, feed: FeedConfig, side: RestSide, budget: WeightBudget, client: Client) -> Mender:
@@ -81,7 +84,8 @@ def make_mender(context: Context, feed: FeedConfig, side: RestSide, budget: Weig
     )
     host = RestHost(client, budget, side.limits.used_header, clock, random.random, logger)
     log = RestLog(lambda: open_rest_journal(config, feed, clock.now_ns), short)
-    agenda = Agenda(feed.exchange, side, RequestFolder(waiting), checkpoints, clock, logger)
+    requests = RequestQueue(waiting, aside_folder(config.data_dir), misfit_of(feed, side))
+    agenda = Agenda(feed.exchange, side, requests, checkpoints, clock, logger)
     return Mender(side, host, log, agenda, checkpoints, clock, logger)
 
 
@@ -94,9 +98,11 @@ def _budget(context: Context, side: RestSide) -> WeightBudget:
 
 class _Repair:
     def __init__(
-        self, context: Context, menders: dict[str, Mender], budgets: dict[str, WeightBudget], unclaimed_requests: int
+        self, context: Context, menders: dict[str, Mender], budgets: dict[str, WeightBudget], claimed: Claimed
     ) -> None:
-        self._unclaimed = Counter({"unclaimed": unclaimed_requests} if unclaimed_requests else {})
+        unclaimed = sum(claimed.unclaimed.values())
+        self._unclaimed = Counter({"unclaimed": unclaimed} if unclaimed else {})
+        self._misfits = len(claimed.misfits)
         self._context = context
         self._menders = menders
         self._budgets = budgets
@@ -170,7 +176,7 @@ class _Repair:
                 self._weight[name] = self._weight.get(name, 0) if spent is None else spent
         numbers = {name: mender.numbers for name, mender in self._menders.items()}
         answers: Counter[str] = Counter()
-        failures: Counter[tuple[str, str]] = Counter()
+        failures: Counter[tuple[str, str]] = Counter({("request", "misfit"): self._misfits} if self._misfits else {})
         waiting: Counter[str] = Counter(self._unclaimed)
         for feed in numbers.values():
             answers.update(feed["answers"])

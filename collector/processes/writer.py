@@ -20,7 +20,7 @@ from collector.logs import RateLimited
 from collector.processes.context import Context
 from collector.processes.feed_state import FeedState
 from collector.processes.intake import Intake
-from collector.processes.mended import mended_feeds
+from collector.processes.mended import Mended, feeds_of_streams, mended_feeds
 from collector.processes.reading_order import ReadingOrder
 from collector.processes.shelf import Shelf
 from collector.processes.space import free_bytes, gets_short, wait_for_room
@@ -71,7 +71,9 @@ class Writer:
         feeds = {name: _decode_feed(blob) for name, blob in self._shelf.state.feeds.items()}
         sides = mended_feeds(self._config, adapter_of)
         self._requests = {name: RequestFolder(request_folder(self._config.data_dir, name)) for name in sides}
-        self._intake = Intake(self._streams, feeds, adapter_of, sides, self._shelf.next_row)
+        mended = Mended(feeds_of_streams(self._config), sides)
+        self._intake = Intake(self._streams, feeds, adapter_of, mended, self._shelf.next_row)
+        self._is_reviewed = False
         exchanges = {feed.name: feed.exchange for feed in self._config.feed}
         exchanges |= {rest_journal(name): exchange for name, exchange in exchanges.items()}
         self._readers = {
@@ -92,6 +94,7 @@ class Writer:
             wait_for_room(self._context, self._free, self._report, self._seal_messages)
             busy = self._read_all()
             if not busy:
+                self._review()
                 self._settle(all_due=stopping)
             if self._until_commit() <= 0 or (stopping and not busy):
                 self._commit()
@@ -137,6 +140,12 @@ class Writer:
             for _ in self._intake.take(chunk, self._clock.now_ns() // 1_000, self._is_full, self._report):
                 self._commit()
         return busy
+
+    def _review(self) -> None:
+        """Once: what was left to ask when this writer began is known only when everything has been read."""
+        if not self._is_reviewed:
+            self._is_reviewed = True
+            self._intake.ledger.holes.review({name for folder in self._requests.values() for name in folder.names()})
 
     def _settle(self, feed: str | None = None, *, all_due: bool = False) -> None:
         """Let holes become gaps also while nothing comes; at the end nothing waits any more."""

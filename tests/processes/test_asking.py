@@ -9,6 +9,7 @@ from collector.domain.rhythm import Bounds
 from collector.exchanges.registry import adapter
 from collector.processes.asking import MAX_ASKED_IDS, Asking
 from collector.processes.batch import Batch
+from collector.processes.mended import Mended
 from collector.processes.streams import Stream, Streams
 
 MARKETS = ("binance", "binance_usdm", "binance_coinm")
@@ -19,10 +20,10 @@ def asked(market: str, data_type: str, *, missing: int = 3) -> tuple[str, list[R
     source = adapter(market)
     assert source.rest is not None
     rule = source.id_rules[data_type]
-    stream = Streams(40.0, Bounds(300.0, 30.0)).add(StreamKey(market, "X", data_type), "f", rule)
+    stream = Streams(40.0, Bounds(300.0, 30.0)).add(StreamKey(market, "X", data_type), "before", rule)
     judge(stream, 1)
     assert judge(stream, 2 + missing) is Verdict.AHEAD
-    batch, asking = Batch(), Asking({"f": source.rest})
+    batch, asking = Batch(), Asking(Mended({stream.key: "f"}, {"f": source.rest}))
     asking.begin(batch)
     (finding,) = stream.memory.settle(10**9)
     row = asking.gap(stream, finding, finding.row(stream.key, 10**9, chained=rule is IdRule.CHAINED))
@@ -64,7 +65,7 @@ def test_a_feed_that_is_not_mended_asks_for_nothing() -> None:
     stream = Streams(40.0, Bounds(300.0, 30.0)).add(StreamKey("binance", "X", "trade"), "f", IdRule.DENSE)
     judge(stream, 1)
     judge(stream, 5)
-    batch, asking = Batch(), Asking({})
+    batch, asking = Batch(), Asking(Mended({stream.key: "f"}, {}))
     asking.begin(batch)
     (finding,) = stream.memory.settle(10**9)
     row = finding.row(stream.key, 10**9, chained=False)

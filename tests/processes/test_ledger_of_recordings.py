@@ -8,9 +8,11 @@ import msgspec
 import pyarrow as pa
 import pytest
 
+from collector.domain.records import StreamKey
 from collector.domain.rhythm import Bounds
 from collector.exchanges.registry import adapter
 from collector.processes.intake import Intake
+from collector.processes.mended import Mended
 from collector.processes.streams import Streams
 from collector.storage.journal import JournalWriter
 from collector.storage.journal_format import FeedIdentity, RecordKind
@@ -51,9 +53,12 @@ def symbols_of(frames: list[tuple[int, bytes]]) -> tuple[str, ...]:
 
 def taken(folder: Path) -> Intake:
     """The intake that has read a journal to its end."""
-    intake = Intake(Streams(40.0, Bounds(300.0, 30.0)), {}, adapter, {}, 1)
     reader = JournalReader(folder, "f", {}, lambda: True)
-    while (chunk := reader.read()) is not None:
+    chunks = list(iter(reader.read, None))
+    _, exchange, symbols, data_types = chunks[0].header.identity
+    feed_of = {StreamKey(exchange, symbol, data_type): "f" for symbol in symbols for data_type in data_types}
+    intake = Intake(Streams(40.0, Bounds(300.0, 30.0)), {}, adapter, Mended(feed_of, {}), 1)
+    for chunk in chunks:
         for _ in intake.take(chunk, 0, lambda: False, lambda: None):
             pass
     intake.ledger.holes.settle(1 << 60, all_due=True)

@@ -147,6 +147,28 @@ def test_a_request_that_is_put_again_while_its_last_answer_comes_is_asked_again(
     assert world.waiting() == []
 
 
+MISFITS = {
+    "another exchange": TradesRequest(StreamKey("binance_usdm", "BTCUSDT", "trade"), 0, "aa", 1, 2, 1),
+    "an unknown symbol": TradesRequest(StreamKey("binance", "NOSUCH", "trade"), 0, "aa", 1, 2, 1),
+    "a type without REST": TradesRequest(StreamKey("binance", "BTCUSDT", BOOK), 0, "aa", 1, 2, 1),
+    "a book of trades": BookRequest(StreamKey("binance", "BTCUSDT", "trade"), 0, 1, 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("misfit", MISFITS.values(), ids=MISFITS)
+def test_a_request_that_does_not_fit_its_feed_is_set_aside_and_the_others_go_on(
+    world: World, misfit: TradesRequest | BookRequest
+) -> None:
+    world.exchange.trades["BTCUSDT"] = set(range(100, 200))
+    world.requests.put([misfit, trades(101, 103)])
+    mender = world.mend(for_secs=10)
+    assert parts(world) == ["page", "end"]
+    assert world.waiting() == []
+    assert world.events.count("request_set_aside") == 1
+    assert ("request", "misfit", 1) in mender.numbers["failures"]
+    assert (world.config.data_dir / f"repair/~aside/{misfit.name}.request").exists()
+
+
 def test_what_the_exchange_refuses_for_good_ends_the_request_with_the_reason(world: World) -> None:
     mender = world.mend()
     world.exchange.answer(400, b"<html>")
@@ -294,7 +316,8 @@ def test_books_come_before_trades_those_before_checkpoints_and_the_oldest_of_eac
     ]  # fmt: skip
 
 
-def test_a_request_that_failed_stands_behind_its_like(world: World) -> None:
+def test_a_request_that_failed_stands_behind_its_like(tmp_path: Path) -> None:
+    world = World(tmp_path, symbols=("A", "B"))
     world.exchange.trades = {"A": {1}, "B": {1}}
     mender = world.mend()
     world.requests.put([trades(1, 1, at=1, symbol="A"), trades(1, 1, at=2, symbol="B")])

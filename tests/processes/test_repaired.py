@@ -18,7 +18,8 @@ from collector.processes.mender import Mender
 from collector.processes.patience import TRIES
 from collector.processes.repair import claim_requests
 from collector.processes.rest_log import RestLog
-from collector.storage.requests import RequestFolder, request_folder
+from collector.storage.request_queue import Claimed, RequestQueue
+from collector.storage.requests import RequestFolder
 from collector.storage.segments import Segment
 from tests.processes.repair_world import World, diff, rest_trade, trade
 
@@ -299,7 +300,7 @@ class KilledError(BaseException):
 
 
 STEPS: list[tuple[type, str]] = [
-    (RequestFolder, "put"), (Segment, "store"), (RestLog, "append"), (RestLog, "sync"), (RequestFolder, "remove"),
+    (RequestFolder, "put"), (Segment, "store"), (RestLog, "append"), (RestLog, "sync"), (RequestQueue, "remove"),
 ]  # fmt: skip
 
 
@@ -432,28 +433,105 @@ def test_a_segment_made_anew_has_every_answer_of_the_one_before(world: World) ->
     assert world.ledger()[-1] == ("5", 0, "repaired", "rest")
 
 
-def test_requests_of_a_feed_that_was_renamed_are_the_new_ones(world: World) -> None:
+def configured(world: World, **changes: Any) -> None:
+    """From now on the feed is another."""
+    (feed,) = world.config.feed
+    world.config = world.config.model_copy(update={"feed": (feed.model_copy(update=changes),)})
+
+
+def begin_repair(world: World) -> Claimed:
+    return claim_requests(world.context("repair"), [feed.name for feed in world.config.feed])
+
+
+def with_a_gap(world: World) -> None:
     world.exchange.trades["BTCUSDT"] = {1, 2, 3}
     world.receive(trade(1), trade(3))
     world.write()
-    folder = request_folder(world.config.data_dir, "f")
-    folder.rename(folder.with_name("before"))
-    assert claim_requests(world.context("repair"), world.config.feed) == 0
+
+
+@pytest.mark.parametrize("repair_first", [True, False])
+def test_what_a_feed_asked_is_asked_by_the_one_that_brings_the_stream_now(world: World, repair_first: bool) -> None:
+    with_a_gap(world)
+    configured(world, name="g")
+    if repair_first:
+        assert begin_repair(world) == Claimed({}, [])
+    world.write()
+    assert begin_repair(world) == Claimed({}, [])
     world.mend()
     world.write()
     assert world.stored() == [(1, 0), (3, 0), (2, -1)]
-    assert world.ledger()[-1] == ("2", 0, "repaired", "rest")
-    assert world.waiting() == []
+    assert world.ledger() == [("2", 1, "open", None), ("2", 0, "repaired", "rest")]
+    assert list(world.config.data_dir.glob("repair/*/*.request")) == []
 
 
-def test_requests_of_a_stream_that_is_not_configured_are_told_and_stay(world: World) -> None:
-    world.receive(trade(1), trade(3), trade(5))
+def test_what_was_found_missing_behind_a_kill_is_asked_by_the_feed_of_another_name(world: World) -> None:
+    """The journal that tells of it was not read when the feed was renamed."""
+    world.exchange.trades["BTCUSDT"] = {1, 2, 3}
+    world.receive(trade(1), trade(3))
+    configured(world, name="g")
     world.write()
-    other = world.config.feed[0].model_copy(update={"symbols": ("ETHUSDT",)})
-    assert claim_requests(world.context("repair"), world.config.feed) == 0
-    assert world.events.count("requests_unclaimed") == 0
-    folder = request_folder(world.config.data_dir, "f")
-    folder.rename(folder.with_name("removed"))
-    assert claim_requests(world.context("repair"), [other]) == 2
-    assert world.events.count("requests_unclaimed") == 1
-    assert len(list(folder.with_name("removed").glob("*.request"))) == 2
+    world.mend()
+    world.write()
+    assert world.ledger() == [("2", 1, "open", None), ("2", 0, "repaired", "rest")]
+
+
+def test_a_gap_whose_request_is_lost_is_asked_for_at_the_next_start(world: World) -> None:
+    with_a_gap(world)
+    (path,) = world.config.data_dir.glob("repair/f/*.request")
+    path.write_bytes(b"")
+    world.mend()
+    assert world.events.count("request_unreadable") == 1
+    world.write()
+    world.mend()
+    world.write()
+    assert world.ledger()[-1] == ("2", 0, "repaired", "rest")
+
+
+def test_a_gap_from_when_repair_was_switched_off_is_asked_for_once_it_is_on(world: World) -> None:
+    on = world.config
+    world.config = on.model_copy(update={"repair": RepairConfig(enabled=False)})
+    with_a_gap(world)
+    world.receive(diff(1, 2), diff(5, 6))
+    world.write()
+    world.config = on
+    world.exchange.last_update_ids["BTCUSDT"] = 6
+    settled(world)
+    assert world.ledger() == [("2", 1, "open", None), ("2", 0, "repaired", "rest")]
+    assert [status for _, _, status, _ in world.ledger("book_delta")] == ["open", "unrepairable"]
+
+
+def test_a_gap_that_is_being_asked_is_not_asked_anew_at_a_start(world: World) -> None:
+    with_a_gap(world)
+    (path,) = world.config.data_dir.glob("repair/f/*.request")
+    before = path.stat().st_ino
+    world.write()
+    assert path.stat().st_ino == before
+
+
+@pytest.mark.parametrize("changes", [{"symbols": ("ETHUSDT",)}, {"exchange": "binance_usdm"}])
+def test_a_gap_of_a_stream_that_nobody_brings_any_more_is_unrepairable(world: World, changes: dict[str, Any]) -> None:
+    with_a_gap(world)
+    configured(world, **changes)
+    world.write()
+    assert world.ledger() == [("2", 1, "open", None), ("2", 1, "unrepairable", None)]
+    assert [name for name, _ in begin_repair(world).misfits] == [
+        f"trades-{world.query('SELECT gap_id FROM gaps')[0][0]}.request"
+    ]
+    assert world.events.count("request_set_aside") == 1
+
+
+def test_what_was_answered_for_a_stream_before_it_was_left_out_is_stored_and_its_gap_repaired(world: World) -> None:
+    with_a_gap(world)
+    world.mend().close()
+    configured(world, symbols=("ETHUSDT",))
+    world.write()
+    assert world.stored() == [(1, 0), (3, 0), (2, -1)]
+    assert world.ledger() == [("2", 1, "open", None), ("2", 0, "repaired", "rest")]
+
+
+def test_a_gap_found_in_a_stream_that_was_left_out_is_unrepairable(world: World) -> None:
+    world.receive(trade(1), trade(3))
+    configured(world, symbols=("ETHUSDT",))
+    world.write()
+    assert world.ledger() == [("2", 1, "unrepairable", None)]
+    assert world.waiting() == []

@@ -1,56 +1,104 @@
-"""Requests on disk: whole or not there, the same however often they are put."""
+"""Requests on disk: whole or not there, the same however often they are put, and trusted in nothing."""
 
 from pathlib import Path
 
 import pytest
 
 from collector.domain.records import StreamKey
-from collector.domain.repairs import BookRequest, Request, TradesRequest
+from collector.domain.repairs import BookRequest, Request, TradesRequest, encode_request
 from collector.storage import requests as requests_module
-from collector.storage.requests import RequestFolder, claim, request_folder
+from collector.storage.request_queue import Claimed, Look, Misfit, RequestQueue, claim
+from collector.storage.requests import KEPT_ASIDE, RequestFolder, aside_folder, request_folder
 
 TRADES = TradesRequest(StreamKey("binance", "BTCUSDT", "trade"), 0, "00ff", 101, 250, 1)
 BOOK = BookRequest(StreamKey("binance", "BTCUSDT", "book_delta"), 0, 77, 2)
 
 
-def none_damaged(name: str) -> None:
-    raise AssertionError(name)
+def queue(folder: Path, *, misfit: str | None = None) -> RequestQueue:
+    """Of requests that all fit, or that all do not."""
+    return RequestQueue(folder, folder.parent / "~aside", lambda _request: misfit)
 
 
 def waiting(folder: Path) -> list[Request]:
-    return sorted(RequestFolder(folder).waiting(none_damaged), key=lambda request: request.asked_us)
+    return all_of(queue(folder).look())
+
+
+def all_of(look: Look) -> list[Request]:
+    assert look[1:] == ([], [], [])
+    return sorted(look.waiting, key=lambda request: request.asked_us)
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def test_what_was_put_waits_until_it_is_removed(tmp_path: Path) -> None:
     folder = request_folder(tmp_path, "f")
     assert waiting(folder) == []
-    requests = RequestFolder(folder)
     for _ in range(2):
-        requests.put([TRADES, BOOK])
-    assert waiting(folder) == [TRADES, BOOK]
-    requests.remove(TRADES)
-    requests.remove(TRADES)
-    assert requests.waiting(none_damaged) == waiting(folder) == [BOOK]
+        RequestFolder(folder).put([TRADES, BOOK])
+    repair = queue(folder)
+    assert all_of(repair.look()) == waiting(folder) == [TRADES, BOOK]
+    assert set(RequestFolder(folder).names()) == {TRADES.name, BOOK.name}
+    repair.remove(TRADES)
+    repair.remove(TRADES)
+    assert all_of(repair.look()) == waiting(folder) == [BOOK]
 
 
 def test_one_who_looks_again_sees_what_others_put_and_removed(tmp_path: Path) -> None:
-    writer, repair = RequestFolder(tmp_path), RequestFolder(tmp_path)
+    folder = tmp_path / "f"
+    writer, repair = RequestFolder(folder), queue(folder)
     writer.put([TRADES])
-    assert repair.waiting(none_damaged) == [TRADES]
+    assert all_of(repair.look()) == [TRADES]
     writer.put([BOOK])
-    writer.remove(TRADES)
-    assert repair.waiting(none_damaged) == [BOOK]
+    queue(folder).remove(TRADES)
+    assert all_of(repair.look()) == [BOOK]
 
 
-@pytest.mark.parametrize("content", [b"", b'{"kind":"trades"'])
-def test_a_request_that_a_power_cut_left_without_content_is_removed_and_told(tmp_path: Path, content: bytes) -> None:
-    requests = RequestFolder(tmp_path)
-    requests.put([TRADES, BOOK])
-    (tmp_path / f"{BOOK.name}.request").write_bytes(content)
-    told: list[str] = []
-    assert requests.waiting(told.append) == [TRADES]
-    assert told == [f"{BOOK.name}.request"]
-    assert waiting(tmp_path) == [TRADES]
+UNREADABLE = {
+    "empty": b"", "torn": b'{"kind":"trades"', "foreign": b"[1,2]", "of another name": encode_request(TRADES),
+    "binary": bytes(range(128, 256)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("content", UNREADABLE.values(), ids=UNREADABLE)
+def test_a_request_that_cannot_be_read_is_set_aside_and_told_once(tmp_path: Path, content: bytes) -> None:
+    folder = tmp_path / "f"
+    RequestFolder(folder).put([TRADES, BOOK])
+    (folder / f"{BOOK.name}.request").write_bytes(content)
+    assert set(RequestFolder(folder).names()) == {TRADES.name}
+    repair = queue(folder)
+    look = repair.look()
+    assert look.waiting == [TRADES]
+    assert [name for name, _ in look.unreadable] == [f"{BOOK.name}.request"]
+    assert all_of(repair.look()) == waiting(folder) == [TRADES]
+    assert (tmp_path / "~aside" / f"{BOOK.name}.request").read_bytes() == content
+
+
+def test_a_folder_that_is_called_as_a_request_is_set_aside(tmp_path: Path) -> None:
+    folder = tmp_path / "f"
+    RequestFolder(folder).put([TRADES])
+    (folder / "x.request").mkdir()
+    assert [name for name, _ in queue(folder).look().unreadable] == ["x.request"]
+    assert waiting(folder) == [TRADES]
+
+
+def test_a_request_that_does_not_fit_is_set_aside_with_the_reason(tmp_path: Path) -> None:
+    folder = tmp_path / "f"
+    RequestFolder(folder).put([TRADES])
+    repair = queue(folder, misfit="nobody has it")
+    assert repair.look() == Look([], [], [], [Misfit(f"{TRADES.name}.request", "nobody has it")])
+    assert all_of(repair.look()) == []
+    assert names_in(tmp_path / "~aside") == [f"{TRADES.name}.request"]
+
+
+def test_what_is_set_aside_is_bounded(tmp_path: Path) -> None:
+    folder = tmp_path / "f"
+    many = [TradesRequest(TRADES.stream, 0, f"{n:016x}", n, n, n) for n in range(KEPT_ASIDE + 20)]
+    RequestFolder(folder).put(many)
+    assert len(queue(folder, misfit="nobody has it").look().misfits) == KEPT_ASIDE + 20
+    assert len(names_in(tmp_path / "~aside")) == KEPT_ASIDE
+    assert waiting(folder) == []
 
 
 def test_many_that_come_due_at_once_are_each_durable_before_their_name_and_tell_that_it_goes_on(
@@ -78,22 +126,22 @@ def test_many_that_come_due_at_once_are_each_durable_before_their_name_and_tell_
 
 
 def test_one_that_is_put_again_is_told_and_is_not_removed_with_the_one_before(tmp_path: Path) -> None:
-    writer, repair = RequestFolder(tmp_path), RequestFolder(tmp_path)
-    writer.put([TRADES, BOOK])
-    again: list[str] = []
+    repair = queue(tmp_path / "f")
+
+    def put(*requests: Request) -> None:
+        RequestFolder(tmp_path / "f").put(requests)
+
+    put(TRADES, BOOK)
     for _ in range(2):
-        assert len(repair.waiting(none_damaged, again.append)) == 2
-    assert again == []
-    RequestFolder(tmp_path).put([TRADES])
+        assert all_of(repair.look()) == [TRADES, BOOK]
+    put(TRADES)
     repair.remove(TRADES)
     repair.remove(BOOK)
-    assert repair.waiting(none_damaged, again.append) == [TRADES]
-    assert again == []
-    RequestFolder(tmp_path).put([TRADES])
-    assert repair.waiting(none_damaged, again.append) == [TRADES]
-    assert again == [TRADES.name]
+    assert all_of(repair.look()) == [TRADES]
+    put(TRADES)
+    assert repair.look() == Look([TRADES], [TRADES.name], [], [])
     repair.remove(TRADES)
-    assert waiting(tmp_path) == []
+    assert waiting(tmp_path / "f") == []
 
 
 def test_a_put_that_is_repeated_leaves_alone_what_it_has_put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,10 +169,25 @@ def test_a_draft_is_no_request(tmp_path: Path) -> None:
     assert waiting(tmp_path) == []
 
 
-def test_requests_go_to_the_feed_that_brings_their_stream(tmp_path: Path) -> None:
-    before, now = RequestFolder(request_folder(tmp_path, "before")), request_folder(tmp_path, "now")
-    before.put([TRADES, BOOK])
-    (request_folder(tmp_path, "before") / "torn.request").write_bytes(b"{")
+def test_requests_go_to_the_feed_that_brings_their_stream_now(tmp_path: Path) -> None:
+    """Whatever feed is configured under the name of the folder they are in."""
+    for name in ("before", "now", "other"):
+        RequestFolder(request_folder(tmp_path, name)).put([TRADES, BOOK])
+    feed_of = {TRADES.stream: "now", BOOK.stream: "other"}
     for _ in range(2):
-        assert claim(tmp_path, {TRADES.stream: "now"}) == {"before": 2}
-    assert waiting(now) == [TRADES]
+        assert claim(tmp_path, feed_of, {"now", "other"}) == Claimed({}, [])
+    assert waiting(request_folder(tmp_path, "before")) == []
+    assert waiting(request_folder(tmp_path, "now")) == [TRADES]
+    assert waiting(request_folder(tmp_path, "other")) == [BOOK]
+
+
+def test_requests_of_a_feed_that_is_not_mended_stay_and_what_nobody_brings_is_set_aside(tmp_path: Path) -> None:
+    RequestFolder(request_folder(tmp_path, "f")).put([TRADES, BOOK])
+    (request_folder(tmp_path, "f") / "torn.request").write_bytes(b"{")
+    found = claim(tmp_path, {TRADES.stream: "f"}, ())
+    assert found.unclaimed == {"f": 1}
+    assert [name for name, _ in found.misfits] == [f"{BOOK.name}.request", "torn.request"]
+    assert found.misfits[0].reason == "no feed brings binance BTCUSDT book_delta"
+    assert waiting(request_folder(tmp_path, "f")) == [TRADES]
+    assert names_in(aside_folder(tmp_path)) == [f"{BOOK.name}.request", "torn.request"]
+    assert claim(tmp_path, {TRADES.stream: "f"}, ()) == Claimed({"f": 1}, [])

@@ -137,10 +137,14 @@ class Finding(NamedTuple):
         hole.detected_us = max(detected_us, hole.until_us + 1, hole.detected_us + 1)
         expected, actual = str(hole.first_id - back), str(hole.next_id - back)
         return Gap(
-            gap_id(key, self.series, "sequence", expected, hole.since_us), key.data_type, "sequence", hole.cause,
-            expected, actual, None if chained else hole.missing, hole.since_us, None if hole.lasts else hole.until_us,
+            self.gap_id(key, chained=chained), key.data_type, "sequence", hole.cause, expected, actual,
+            None if chained else hole.missing, hole.since_us, None if hole.lasts else hole.until_us,
             None, self.status, self.repaired_by, hole.detected_us,
         )  # fmt: skip
+
+    def gap_id(self, key: StreamKey, *, chained: bool) -> str:
+        """What its rows are known by."""
+        return gap_id(key, self.series, "sequence", str(self.hole.first_id - int(chained)), self.hole.since_us)
 
 
 def _without(part: tuple[int, int], first: int, last: int) -> Iterator[tuple[int, int]]:
