@@ -41,6 +41,10 @@ class Pauses:
         delays = self._delays.setdefault(name, self._new_delays())
         self._until[name] = self._now() + next(delays)
 
+    def begin_for(self, name: str, secs: float) -> None:
+        """Leave it alone for so long."""
+        self._until[name] = self._now() + secs
+
     def is_over(self, name: str) -> bool:
         """Whether it may be tried."""
         return name not in self._until or self._now() >= self._until[name]

@@ -6,8 +6,8 @@ and set go. While the store takes nothing, sets are made all the same, and each 
 The fate of its errors: a store that fails, in whatever way, or a disk that takes no files, is tried again for ever, and
 not waited for once the process shall stop (what is left waits on disk, and that is no failure), unless
 `archive.upload_on_stop`. What a store does not take that takes others waits alone, and so does what cannot be read at
-present. Data of a newer version stops it. Any other error is the segment's own: after three of them, or three deaths of
-the process while it made files from the segment, it is set aside, and the next goes on.
+present. Data of a newer version stops it. Any other error is the segment's own: after three of them, crashes of the
+process while it worked on the segment included, it is set aside, and the next goes on.
 """
 
 import gc
@@ -24,6 +24,7 @@ from collector.processes.archive_report import Progress
 from collector.processes.archive_store import open_archive
 from collector.processes.choice import Choice
 from collector.processes.context import Context
+from collector.processes.deaths import Deaths
 from collector.processes.failures import Failures
 from collector.processes.hands import Hands
 from collector.processes.held import Held
@@ -33,7 +34,7 @@ from collector.processes.stager import MAX_ATTEMPTS, Stager
 from collector.processes.store_watch import StoreWatch
 from collector.processes.takeover import Takeover
 from collector.processes.uploads import Uploads
-from collector.storage.attempts import Attempts, forget_attempts
+from collector.storage.attempts import Attempts, forget_attempts, forget_counts
 from collector.storage.objects import ObjectStore
 from collector.storage.sealed import remove_segment
 from collector.storage.sealing import sealed_segments
@@ -97,7 +98,8 @@ class Archiver:
             store, data_dir, context.config.host_name, archive.compression_level, self._ask, self._tick_or_leave,
             context.log,
         )  # fmt: skip
-        self._choice = Choice(self._segments, self._uploads, self._takeover, self._pauses, self._held)
+        self._deaths = Deaths(self._segments, self._staging, self._held, self._pauses, context.log)
+        self._choice = Choice(self._segments, self._uploads, self._takeover, self._pauses, self._held, self._deaths)
         self._progress = Progress(self._segments, data_dir / "quarantine", self._uploads, self._state, self._held)
         self._turn = 0
         self._damaged: dict[str, Path] = {}
@@ -115,6 +117,7 @@ class Archiver:
         self._report()
 
     def _begin(self) -> None:
+        self._deaths.take_in(after_crash=self._context.after_crash)
         clear_leftovers(self._staging)
         forget_attempts(self._segments)
         for folder in set_folders(self._staging):
@@ -140,6 +143,7 @@ class Archiver:
             self._pauses.end_all()
             self._state.hasten(self._now())
             if not self._context.config.archive.upload_on_stop:
+                self._deaths.hold_back()
                 self._watch.hurry(self._context.config.supervisor.stop_timeout_secs * _PATIENCE_SHARE)
 
     def _is_over(self) -> bool:
@@ -197,7 +201,7 @@ class Archiver:
         """The store has confirmed all of it."""
         path = self._segments / f"{folder.name}.db"
         remove_segment(path)
-        Attempts(path).note(0)
+        forget_counts(path)
         if folder.exists():
             remove_set(folder)
         self._count(summary)
@@ -239,7 +243,8 @@ class Archiver:
         """Do a step; whatever is wrong with one segment, the others go on. Raises StopError."""
         self._turn += 1
         try:
-            step(path)
+            with self._deaths.noting(path.stem):
+                step(path)
         except StopError:
             raise
         except _LeftUndoneError:
@@ -249,7 +254,7 @@ class Archiver:
                 self._held.hold(path.stem, str(error))
         except UnreadableError as error:
             self._held.hold(path.stem, str(error))
-        except RetryError as error:
+        except (RetryError, OSError) as error:
             self._hold("disk", str(error))
         except Exception as error:  # noqa: BLE001 -- logged with its trace
             self._note_attempt(path, error)
@@ -282,6 +287,7 @@ class Archiver:
         summary = self._stager.stage(path)
         self._held.release(path.stem)
         self._pauses.forget(path.stem)
+        self._deaths.forget(path.stem)
         self._progress.note_staged(path.stat().st_size, summary.bytes)
         self._uploads.add(self._staging / path.stem, ask_first=False)
 
@@ -299,6 +305,7 @@ class Archiver:
     def _forget(self, segment_id: str) -> None:
         """It is done with: no trouble it had delays anything later."""
         self._failures.forget(segment_id)
+        self._deaths.forget(segment_id)
         self._held.release(segment_id)
         self._pauses.forget(segment_id)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from collector.domain.turns import next_to_stage
 from collector.processes.archive_delays import Pauses
+from collector.processes.deaths import Deaths
 from collector.processes.held import Held
 from collector.processes.takeover import Takeover
 from collector.processes.uploads import Uploads
@@ -13,12 +14,15 @@ from collector.storage.sealing import sealed_segments
 class Choice:
     """One that has no set gets one, not too far ahead; whose set has to wait is replaced by it."""
 
-    def __init__(self, segments: Path, uploads: Uploads, takeover: Takeover, pauses: Pauses, held: Held) -> None:
+    def __init__(
+        self, segments: Path, uploads: Uploads, takeover: Takeover, pauses: Pauses, held: Held, deaths: Deaths
+    ) -> None:
         self._segments = segments
         self._uploads = uploads
         self._takeover = takeover
         self._pauses = pauses
         self._held = held
+        self._deaths = deaths
 
     def next(self, turn: int, *, store_is_there: bool) -> Path | None:
         """None if there is nothing to do at present. One that is among the uploads has a set, which may take its place."""
@@ -27,15 +31,20 @@ class Choice:
         sealed = sealed_segments(self._segments)
         delivered = {folder.name for folder, _ in self._uploads.delivered}
         if not store_is_there:
-            may = (path for path in sealed if self._pauses.is_over(path.stem) and path.stem not in delivered)
+            may = [path for path in sealed if self._pauses.is_over(path.stem) and path.stem not in delivered]
+            may.sort(key=lambda path: self._deaths.comes_last(path.stem))
             return next(filter(self._takeover.may_replace, may), None)
         return self._to_stage(turn, sealed, delivered.union(self._uploads.ids)) or self._to_replace(sealed)
 
     def _to_stage(self, turn: int, sealed: list[Path], staged: set[str]) -> Path | None:
         unstaged = [path for path in sealed if path.stem not in staged and self._pauses.is_over(path.stem)]
-        newest_is_unstaged = bool(unstaged) and unstaged[-1].stem > max(staged, default="")
+        sound = [path for path in unstaged if not self._deaths.comes_last(path.stem)]
+        if unstaged and not sound:
+            # Another death would cut off what goes up.
+            return unstaged[0] if staged <= self._held.reasons.keys() else None
+        newest_is_unstaged = bool(sound) and sound[-1].stem > max(staged, default="")
         ahead = sum(path.stem in staged and path.stem not in self._held.reasons for path in sealed)
-        return next_to_stage(turn, unstaged, ahead, newest_is_unstaged=newest_is_unstaged)
+        return next_to_stage(turn, sound, ahead, newest_is_unstaged=newest_is_unstaged)
 
     def _to_replace(self, sealed: list[Path]) -> Path | None:
         held = (path for path in sealed if path.stem in self._held.reasons and path.stem in self._uploads.ids)

@@ -25,7 +25,7 @@ class Failures:
         Raises RetryError where the disk does not take the count: it is kept in memory.
         """
         attempts = Attempts(path)
-        # Files that can be made put the count on the disk to nothing: it is there for what kills the process.
+        # Files that can be made put the count on the disk to nothing: it is there for what crashes the process.
         count = self._counts[path.stem] = max(attempts.count(), self._counts[path.stem]) + 1
         self._log.warning("segment_failed", segment=path.stem, attempts=count, exc_info=error)
         if pausing and count != MAX_ATTEMPTS:

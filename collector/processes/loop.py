@@ -58,6 +58,8 @@ class Assignment(NamedTuple):
     incarnation: int
     stops_on_signal: bool
     """True for ingest and repair; writer and archiver leave only once the stage before them is dead."""
+    after_crash: bool = False
+    """Whether the incarnation before ended by a fault of its own."""
 
 
 Work = Callable[[Context], None]
@@ -158,10 +160,11 @@ def _context(
         sender=QueueSender(links.up, capacity),
         receiver=QueueReceiver(links.down, capacity),
         stopping=flag,
-        hurried=flag.hurried,
         report=report,
         log=log,
         clock=clock,
+        hurried=flag.hurried,
+        after_crash=assignment.after_crash,
     )
 
 

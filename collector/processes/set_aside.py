@@ -11,7 +11,7 @@ from collector.domain.errors import DamagedError, RetryError
 from collector.exchanges.adapter import Adapter
 from collector.processes.delivery import deliver
 from collector.processes.stager import MAX_ATTEMPTS, Ask
-from collector.storage.attempts import Attempts
+from collector.storage.attempts import Attempts, forget_counts
 from collector.storage.durable import sync
 from collector.storage.manifest import Manifest
 from collector.storage.manifests import find_whole, received_until
@@ -91,7 +91,7 @@ class SetAside:
         path.rename(self._quarantine / path.name)
         sync(self._quarantine)
         sync(path.parent)
-        Attempts(path).note(0)
+        forget_counts(path)
         self._log.error("segment_quarantined", segment=path.stem, folder=str(self._quarantine), in_ledger=in_ledger)
 
 

@@ -7,7 +7,7 @@ from typing import Final, Protocol, TypeVar
 from collector.domain.errors import ConfigError, DamagedError, RetryError, UnreadableError
 from collector.domain.names import manifest_key
 from collector.exchanges.adapter import Adapter
-from collector.storage.attempts import Attempts
+from collector.storage.attempts import forget_counts
 from collector.storage.manifest import Manifest
 from collector.storage.manifests import whole_segment
 from collector.storage.objects import ObjectStore
@@ -17,7 +17,7 @@ from collector.storage.staged import SetSummary, make_durable, make_set, remove_
 T = TypeVar("T")
 
 MAX_ATTEMPTS: Final = 3
-"""So often is made from a segment what fails, or kills its process, before it is set aside."""
+"""So often work on a segment fails, or crashes its process, before it is set aside."""
 
 
 class Ask(Protocol):
@@ -29,8 +29,8 @@ class Ask(Protocol):
 
 
 class Stager:
-    """Makes sets. Raises RetryError for a disk that takes none, UnreadableError for a segment that it does not give, and
-    SetAsideError or StopError for the segment itself.
+    """Makes sets. Raises RetryError for a disk that takes none, UnreadableError for a segment that it does not give or a
+    machine that cannot take it, and SetAsideError or StopError for the segment itself.
     """
 
     def __init__(
@@ -56,24 +56,18 @@ class Stager:
         return summary_of(manifest) if manifest and manifest.rows == rows else None
 
     def stage(self, path: Path) -> SetSummary:
-        """Make the set of a segment.
-
-        Counts one attempt more while it does, for that is how the segment may kill the process; none once it is made,
-        so that deaths of other causes are not laid to the segment's charge.
-        """
-        attempts = Attempts(path)
-        before = attempts.count()
+        """Make the set of a segment; nothing that went wrong with it before counts then."""
         try:
             with open_sealed(path) as segment:
-                attempts.note(before + 1)
                 manifest = self._staged(path.stem, segment)
+            forget_counts(path)
         except UnreadableError:
-            attempts.note(before)
             raise
+        except (MemoryError, ImportError) as error:
+            # Too little memory, or a program that is just being replaced.
+            raise UnreadableError(f"{path.stem} cannot be staged at present: {error!r}") from error
         except (OSError, RetryError) as error:
-            attempts.note(before)
             raise RetryError(f"{path.stem} cannot be staged: {error}") from error
-        attempts.note(0)
         return summary_of(manifest)
 
     def require_lasting(self, path: Path, folder: Path) -> None:

@@ -9,7 +9,7 @@ from collector.domain.errors import DamagedError, RetryError, UnreadableError
 from collector.processes.archive_delays import Pauses
 from collector.processes.stager import MAX_ATTEMPTS, Stager
 from collector.processes.uploads import Uploads
-from collector.storage.attempts import Attempts
+from collector.storage.attempts import Attempts, forget_counts
 from collector.storage.sealed import remove_segment
 from collector.storage.staged import remove_set
 
@@ -53,6 +53,7 @@ class Takeover:
             self._discard(folder)
             raise
         remove_segment(path)
+        forget_counts(path)
         bytes_now = sum(file.stat().st_size for file in folder.iterdir())
         self._log.info("segment_replaced", segment=path.stem, bytes_before=bytes_before, bytes_now=bytes_now)
 

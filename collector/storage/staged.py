@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from collector.domain.errors import DamagedError, RetryError
 from collector.domain.names import OBJECT_SUFFIX, is_segment_id, manifest_key, time_us
-from collector.storage.attempts import SUFFIX
+from collector.storage.attempts import is_count
 from collector.storage.durable import sync
 from collector.storage.manifest import Manifest, decode_manifest
 from collector.storage.objects import ObjectInfo
@@ -71,8 +71,8 @@ def clear_leftovers(staging: Path) -> None:
     staging.mkdir(parents=True, exist_ok=True)
     whole = set(set_folders(staging))
     for path in staging.iterdir():
-        is_count = path.suffix == SUFFIX and staging / path.name.partition(".")[0] in whole
-        if path not in whole and not is_count:
+        counts = is_count(path) and staging / path.name.partition(".")[0] in whole
+        if path not in whole and not counts:
             _remove(path)
 
 

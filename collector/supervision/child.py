@@ -6,13 +6,14 @@ from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
+from collector.domain.faults import is_own_fault
 from collector.supervision.incarnation import Incarnation
 
 STABLE_SECS: Final = 60.0
 """A child that lived this long starts again at once when it dies, as if it had never failed."""
 
-Spawn = Callable[[str, int], Incarnation]
-"""Make a new life: role and number of the incarnation."""
+Spawn = Callable[[str, int, bool], Incarnation]
+"""Make a new life: role, number of the incarnation, and whether the one before ended by a fault of its own."""
 
 
 class Child:
@@ -42,6 +43,7 @@ class Child:
         self._drains = drains
         self._delays = chain([0.0], delays())
         self._number = 0
+        self._crashed = False
         self._life: Incarnation | None = None
         self._started_at = 0.0
         self._progress_at = 0.0
@@ -64,7 +66,7 @@ class Child:
         self._number += 1
         self._started_at = self._progress_at = now
         try:
-            self._life = self._spawn(self.role, self._number)
+            self._life = self._spawn(self.role, self._number, self._crashed)
         except OSError as error:
             # Too few file descriptors, processes or semaphores now; there may be more later.
             self._log.warning("process_not_started", child=self.role, error=str(error))
@@ -143,7 +145,7 @@ class Child:
         assert self._life is not None  # noqa: S101 -- for the type checker; `tend` asked
         pid, lived = self._life.pid, now - self._started_at
         self._life.bury()
-        self._life, self.exit_code = None, code
+        self._life, self.exit_code, self._crashed = None, code, is_own_fault(code)
         if self._stopping and (code == 0 or not self._drains):
             self.state = "done"
             self._log.info("process_stopped", child=self.role, pid=pid, exit_code=code)

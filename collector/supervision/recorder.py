@@ -128,8 +128,8 @@ def _supervise(
     # Children start afresh: a fork would copy locks that threads of this process may hold.
     context = multiprocessing.get_context("spawn")
 
-    def spawn(role: str, number: int) -> LocalIncarnation:
-        assignment = Assignment(role, run_id, number, stops_on_signal=stops_on_signal(role))
+    def spawn(role: str, number: int, after_crash: bool) -> LocalIncarnation:
+        assignment = Assignment(role, run_id, number, stops_on_signal(role), after_crash)
         return LocalIncarnation(run_role, assignment, config, context)
 
     def new_delays() -> Iterator[float]:

@@ -83,6 +83,7 @@ class World:
         self.haste = 1.0
         """By how much the clock is ahead of who waits for a notice."""
         self.stop_when: Callable[[], bool] = lambda: True
+        self.after_crash = False
         self.hurry_when: Callable[[], bool] = lambda: False
         self.reports: list[Mapping[str, Any]] = []
         self.events: list[Mapping[str, Any]] = []
@@ -152,6 +153,7 @@ class World:
             report=self.reports.append,
             log=structlog.wrap_logger(None, processors=[log]),
             clock=Clock,
+            after_crash=self.after_crash,
         )
 
     def run(self) -> None:

@@ -23,7 +23,8 @@ from collector.domain.store_state import State
 from collector.exchanges.adapter import Adapter
 from collector.processes.archive_delays import new_delays
 from collector.processes.archiver import Archiver
-from collector.storage.attempts import Attempts
+from collector.processes.deaths import KILLED_SECS, MAX_KILLS
+from collector.storage.attempts import Attempts, Begun
 from collector.storage.directory import DirectoryStore
 from collector.storage.manifest import decode_manifest
 from collector.storage.objects import ObjectInfo
@@ -197,6 +198,34 @@ def test_a_store_that_fails_while_stopping_is_not_waited_for_and_nothing_is_lost
     world.store.before_put = lambda _key: None
     world.run()
     assert manifest_ids(world.tree()) == IDS[:2]
+
+
+@pytest.mark.parametrize("upload_on_stop", [False, True])
+def test_a_stop_whose_time_is_nearly_up_leaves_a_half_made_set_undone_and_nothing_is_blamed(
+    tmp_path: Path, upload_on_stop: bool
+) -> None:
+    world = World(tmp_path, upload_on_stop=upload_on_stop)
+    for number in range(2):
+        world.seal(number)
+    asked: list[str] = []
+
+    def adapter_of(exchange: str) -> ToyTyping:
+        asked.append(exchange)
+        return ToyTyping()
+
+    world.adapter_of, world.hurry_when = adapter_of, lambda: bool(asked)
+    for _ in range(4):
+        asked.clear()
+        world.run()
+        assert asked
+        assert world.left() == [f"{id_}.db" for id_ in IDS[:2]]
+        assert world.sets() == []
+    assert [entry["segments"] for entry in world.heard("segments_left_waiting")] == [2] * 4
+    assert world.heard("segment_failed") == []
+    world.hurry_when = lambda: False
+    world.run()
+    assert manifest_ids(world.tree()) == IDS[:2]
+    assert world.reports[-1]["quarantined"] == 0
 
 
 def test_a_stop_ends_a_wait_for_the_store_soon(world: World) -> None:
@@ -406,7 +435,7 @@ def test_a_kill_while_setting_aside_leaves_what_a_second_run_completes(tmp_path:
         world = World(tmp_path / name)
         path = world.seal(0)
         damage(path)
-        (world.segments / f"{IDS[0]}.3.tries").touch()
+        (world.segments / f"{IDS[0]}.3.failures").touch()
         os.utime(path, (0, 0))
         return world
 
@@ -437,28 +466,124 @@ def test_a_segment_of_an_exchange_nobody_knows_any_more_is_set_aside(world: Worl
     assert list((world.config.data_dir / "staging").iterdir()) == []
 
 
-def test_a_segment_that_killed_the_archiver_three_times_is_set_aside(world: World) -> None:
+def die(_exchange: str) -> Adapter:
+    os._exit(9)
+
+
+def test_a_segment_at_which_the_archiver_crashed_three_times_is_set_aside(world: World) -> None:
     world.seal(0)
     world.seal(1)
-
-    def die(exchange: str) -> Adapter:
-        os._exit(9)
-
     world.adapter_of = die
     for _ in range(3):
         assert in_a_child(world.run) == 9
         assert world.reports == []
+        world.after_crash = True
     world.adapter_of = lambda _exchange: ToyTyping()
     world.run()
     assert [path.name for path in (world.config.data_dir / "quarantine").iterdir()] == [f"{IDS[0]}.db"]
     assert manifest_ids(world.tree()) == IDS[:2]
     assert world.left() == []
+    assert [(entry["segment"], entry["crashed"]) for entry in world.heard("segment_interrupted")] == [(IDS[0], True)]
+
+
+def test_deaths_that_the_process_did_not_cause_never_put_a_segment_aside(world: World) -> None:
+    world.seal(0)
+    world.adapter_of = die
+    for _ in range(8):
+        assert in_a_child(world.run) == 9
+        world.stop_when = lambda: world.secs > 10_000
+        world.haste = 100
+    world.adapter_of = lambda _exchange: ToyTyping()
+    world.stop_when = lambda: world.waiting() == []
+    world.run()
+    assert manifest_ids(world.tree()) == [IDS[0]]
+    assert (world.left(), world.sets()) == ([], [])
+    assert world.heard("segment_failed") == []
+    assert not world.quarantine.exists()
+
+
+def test_a_segment_at_which_the_archiver_was_killed_comes_behind_all_others(world: World) -> None:
+    for number in range(3):
+        world.seal(number)
+    first: list[str] = [IDS[0]]
+    began: list[str] = []
+
+    def adapter_of(_exchange: str) -> ToyTyping:
+        began.append(next(iter(Begun(world.staging).found())))
+        if began[-1] in first:
+            os._exit(9)
+        return ToyTyping()
+
+    world.adapter_of = adapter_of
+    assert in_a_child(world.run) == 9
+    assert in_a_child(world.run) == 9
+    assert manifest_ids(world.tree()) == IDS[1:3], "they went up before it was tried again"
+    first.clear()
+    world.run()
+    assert sorted(manifest_ids(world.tree())) == IDS[:3]
+
+
+def test_a_segment_at_which_the_archiver_was_killed_again_and_again_waits_and_health_says_so(world: World) -> None:
+    world.seal(0)
+    world.adapter_of = die
+    for _ in range(MAX_KILLS):
+        assert in_a_child(world.run) == 9
+    world.stop_when = lambda: world.secs > KILLED_SECS / 2
+    world.run()
+    assert world.left() == [f"{IDS[0]}.3.kills", f"{IDS[0]}.db"], "nobody died: it was not tried"
+    assert world.reports[-1]["last_error"] == f"the archiver was killed 3 times while it worked on {IDS[0]}"
+    world.stop_when = lambda: False
+    assert in_a_child(world.run) == 9, "its pause ends"
+
+
+def test_a_machine_short_of_memory_puts_no_segment_aside(world: World) -> None:
+    world.seal(0)
+    tries = iter(range(5))
+
+    def adapter_of(_exchange: str) -> ToyTyping:
+        if next(tries, None) is not None:
+            raise MemoryError
+        return ToyTyping()
+
+    world.adapter_of = adapter_of
+    world.stop_when = lambda: world.waiting() == []
+    world.run()
+    assert manifest_ids(world.tree()) == [IDS[0]]
+    assert world.heard("segment_failed") == []
+    assert not world.quarantine.exists()
+
+
+def test_an_error_while_files_are_made_counts_once(world: World) -> None:
+    world.seal(0)
+    tries = iter(range(2))
+
+    def adapter_of(_exchange: str) -> ToyTyping:
+        if next(tries, None) is not None:
+            raise ValueError("a fault of the adapter's")
+        return ToyTyping()
+
+    world.adapter_of = adapter_of
+    world.stop_when = lambda: world.waiting() == []
+    world.run()
+    assert [entry["attempts"] for entry in world.heard("segment_failed")] == [1, 2]
+    assert manifest_ids(world.tree()) == [IDS[0]]
+    assert not world.quarantine.exists()
+
+
+def test_counts_of_the_first_version_do_not_tell_who_caused_a_death_and_are_forgotten(world: World) -> None:
+    world.seal(0)
+    (world.segments / f"{IDS[0]}.3.tries").touch()
+    world.run()
+    assert manifest_ids(world.tree()) == [IDS[0]]
+    assert world.left() == []
+    assert world.reports[-1]["quarantined"] == 0
 
 
 def test_deaths_while_putting_are_not_laid_to_the_segments_charge(world: World) -> None:
     world.seal(0)
-    (world.segments / f"{IDS[0]}.2.tries").touch()
+    (world.segments / f"{IDS[0]}.2.failures").touch()
     world.store.before_put = lambda _key: os._exit(9)
+    world.after_crash = True
     for _ in range(4):
         assert in_a_child(world.run) == 9
     world.store.before_put = lambda _key: None
@@ -469,8 +594,8 @@ def test_deaths_while_putting_are_not_laid_to_the_segments_charge(world: World) 
 
 def test_deaths_before_a_segment_succeeds_are_forgotten(world: World) -> None:
     world.seal(0)
-    (world.segments / f"{IDS[0]}.2.tries").touch()
-    (world.segments / f"{IDS[4]}.2.tries").touch()
+    (world.segments / f"{IDS[0]}.2.failures").touch()
+    (world.segments / f"{IDS[4]}.2.failures").touch()
     world.run()
     assert world.left() == []
     assert manifest_ids(world.tree()) == [IDS[0]]

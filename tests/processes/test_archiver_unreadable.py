@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from collector.processes import stager
-from collector.storage.attempts import Attempts
+from collector.storage.attempts import Attempts, Begun
 from collector.storage.sealed import SealedSegment
 from collector.storage.staged import require_equal
 from tests.processes.archive_world import IDS, World, manifest_ids
@@ -81,7 +81,7 @@ def test_a_read_that_fails_half_way_is_no_attempt(
         rows = real(segment)
         if segment.meta.segment_id == IDS[1] and next(failures, None) is not None:
             yield next(rows)
-            assert Attempts(world.segments / f"{IDS[1]}.db").count() == 1, "it may kill the process"
+            assert Begun(world.staging).found() == [IDS[1]], "it may kill the process"
             raise failed_read()
         yield from rows
 
@@ -97,7 +97,7 @@ def test_what_is_to_be_set_aside_must_be_readable_or_damaged(world: World) -> No
     withheld = Withheld(world, 1)
     Attempts(withheld.path).note(3)
     world.run()
-    assert world.left() == [f"{IDS[1]}.3.tries", withheld.path.name]
+    assert world.left() == [f"{IDS[1]}.3.failures", withheld.path.name]
     assert manifest_ids(world.tree()) == [IDS[0], *IDS[2:]], "nobody was told that it is damaged"
     assert_nothing_was_blamed(world)
     withheld.give_back()

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.storage.attempts import Attempts, forget_attempts
+from collector.storage.attempts import KILLS, Attempts, Begun, counted, forget_attempts, forget_counts
 
 
 def test_a_count_outlives_its_process(tmp_path: Path) -> None:
@@ -23,7 +23,7 @@ def test_a_count_of_nothing_leaves_no_file(tmp_path: Path) -> None:
 
 
 def test_a_stray_name_counts_nothing(tmp_path: Path) -> None:
-    for name in ("a.x.tries", "a..tries", "a.-1.tries", "a.1.2.tries", "a.².tries"):
+    for name in ("a.x.failures", "a..failures", "a.-1.failures", "a.1.2.failures", "a.².failures"):
         (tmp_path / name).touch()
     attempts = Attempts(tmp_path / "a.db")
     assert attempts.count() == 0
@@ -38,7 +38,7 @@ def test_a_count_is_changed_without_taking_room(tmp_path: Path, monkeypatch: pyt
     for count in (2, 1):
         attempts.note(count)
     (path,) = tmp_path.iterdir()
-    assert (path.name, path.stat().st_size) == ("a.1.tries", 0)
+    assert (path.name, path.stat().st_size) == ("a.1.failures", 0)
 
 
 def test_counts_of_segments_that_are_gone_are_forgotten(tmp_path: Path) -> None:
@@ -46,9 +46,30 @@ def test_counts_of_segments_that_are_gone_are_forgotten(tmp_path: Path) -> None:
     for name in ("a", "b"):
         Attempts(tmp_path / f"{name}.db").note(1)
     forget_attempts(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.1.tries", "a.db"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.1.failures", "a.db"]
 
 
 def test_there_need_be_no_folder_to_forget_in(tmp_path: Path) -> None:
     forget_attempts(tmp_path / "none")
     assert not (tmp_path / "none").exists()
+
+
+def test_failures_and_kills_are_counted_apart_and_forgotten_together(tmp_path: Path) -> None:
+    segment = tmp_path / "a.db"
+    Attempts(segment).note(1)
+    Attempts(segment, KILLS).note(2)
+    assert (Attempts(segment).count(), Attempts(segment, KILLS).count()) == (1, 2)
+    assert counted(tmp_path, KILLS) == {"a"}
+    forget_counts(segment)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_begun_is_found_until_it_is_forgotten(tmp_path: Path) -> None:
+    begun = Begun(tmp_path)
+    assert begun.found() == []
+    for name in ("b", "a"):
+        begun.note(name)
+    assert begun.found() == ["a", "b"]
+    for name in ("b", "a", "a"):
+        begun.forget(name)
+    assert list(tmp_path.iterdir()) == []

@@ -54,12 +54,14 @@ class Stage:
     ) -> None:
         self.log: list[str] = []
         self.lives: dict[str, Life] = {}
+        self.after_crash: list[bool] = []
         self._delays = delays
 
     def child(self, role: str, *, drains: bool = True) -> Child:
         return Child(role, self._spawn, self._delays, structlog.wrap_logger(None, processors=[_drop]), drains=drains)
 
-    def _spawn(self, role: str, number: int) -> Life:
+    def _spawn(self, role: str, number: int, after_crash: bool) -> Life:
+        self.after_crash.append(after_crash)
         self.log.append(f"{role} {number} started")
         self.lives[role] = Life(role, self.log)
         return self.lives[role]
@@ -148,6 +150,28 @@ def test_a_child_that_never_reports_is_killed_too() -> None:
     assert "writer killed" not in stage.log
     child.end_if_hung(66.0, 60.0)
     assert "writer killed" in stage.log
+
+
+def test_the_next_life_knows_whether_the_one_before_crashed_by_itself() -> None:
+    stage = Stage()
+    child = stage.child("archiver")
+    child.start(0.0)
+    for number, code in enumerate((-11, 1, -6, -9, 7, 0, -15)):
+        stage.lives["archiver"].exit_code = code
+        child.tend(100.0 * number)
+        child.tend(100.0 * number + 99.0)
+    assert stage.after_crash == [False, True, True, True, False, False, False, False]
+
+
+def test_a_hung_life_that_is_killed_has_not_crashed_by_itself() -> None:
+    stage = Stage()
+    child = stage.child("archiver")
+    child.start(0.0)
+    child.end_if_hung(61.0, 60.0)
+    for now in (61.0, 61.1):
+        child.tend(now)
+    assert stage.log.count("archiver killed") == 1
+    assert stage.after_crash == [False, False]
 
 
 def test_stages_stop_by_death_in_order() -> None:

@@ -66,6 +66,7 @@ class World:
     def __init__(self, folder: Path, **section: Any) -> None:
         self.config = Config(data_dir=folder, supervisor=SupervisorConfig(**section))
         self.lives: dict[str, Life] = {}
+        self.after_crash: dict[str, bool] = {}
         self.heard: list[tuple[str, Notice]] = []
         self.told: list[str] = []
         self.killed: list[str] = []
@@ -78,7 +79,8 @@ class World:
         self.looks = 0
         self.script: dict[int, Callable[[], None]] = {}
 
-    def spawn(self, role: str, _number: int) -> Life:
+    def spawn(self, role: str, number: int, after_crash: bool) -> Life:
+        self.after_crash[role] = after_crash
         self.lives[role] = Life(self, role)
         return self.lives[role]
 
@@ -289,10 +291,10 @@ def test_a_system_that_is_out_of_room_for_processes_is_asked_again(world: World)
     real = world.spawn
     refusals = iter([True, True, True])
 
-    def spawn(role: str, _number: int) -> Life:
+    def spawn(role: str, number: int, after_crash: bool) -> Life:
         if role == "writer" and world.looks > 2 and next(refusals, False):
             raise OSError(24, "Too many open files")
-        return real(role, _number)
+        return real(role, number, after_crash)
 
     world.spawn = spawn  # type: ignore[method-assign]
     world.script[3] = lambda: setattr(world.lives["writer"], "exit_code", -9)
@@ -319,10 +321,10 @@ def test_a_fault_of_the_supervisor_leaves_no_child_behind(world: World, monkeypa
 def test_a_fault_while_children_are_started_ends_those_that_live(world: World) -> None:
     real = world.spawn
 
-    def spawn(role: str, _number: int) -> Life:
+    def spawn(role: str, number: int, after_crash: bool) -> Life:
         if role == "ingest:binance":
             raise ZeroDivisionError
-        return real(role, _number)
+        return real(role, number, after_crash)
 
     world.spawn = spawn  # type: ignore[method-assign]
     with pytest.raises(ZeroDivisionError):
