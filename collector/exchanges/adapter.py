@@ -54,7 +54,7 @@ class ControlKind(Enum):
     """The exchange will close this connection soon: open its replacement now."""
     HEARTBEAT = "heartbeat"
     NOISE = "noise"
-    """Neither market data nor an answer: kept as undecoded like all that cannot be read, but no sign of life."""
+    """Neither market data nor an answer: kept as undecoded like all that cannot be read, but it counts as no data."""
 
 
 class Control(NamedTuple):

@@ -67,6 +67,10 @@ class Connection:
             raise ConnectionOverError("lost", f"the peer takes nothing: {self._ws.send_failure}")
         return None
 
+    def ping(self) -> None:
+        """Ask the peer for a sign of life; like whatever else comes, its pong makes `read` return a batch."""
+        self._ws.ping()
+
     def leave(self) -> None:
         """Ask the peer to close; read on until ConnectionOverError to get all it sent before it answered."""
         self._ws.send_close()

@@ -25,7 +25,7 @@ LOOK_US: Final = 5_000_000
 """How often, in received time, it is looked whether trouble is over, and who is silent."""
 
 SILENT: Final = "silent"
-"""How a connection that brought nothing ends."""
+"""How a connection that shows no sign of life ends."""
 
 
 class Ledger:
@@ -104,7 +104,7 @@ class Ledger:
             self._begin_line(identity, plan, record.line)
             if stood_since_us is not None:
                 if info.get("reason") == SILENT:
-                    at_us = self._fell_silent_us(identity, plan, at_us)
+                    at_us = self._died_us(identity, plan, at_us, info.get("alive_ns"))
                 self._left(identity, plan, stood_since_us, at_us, info["cause"])
         elif record.kind is RecordKind.REFUSING:
             self._refusing(identity, int(info["started_ns"]) // 1_000)
@@ -185,8 +185,10 @@ class Ledger:
                 unspoken = {key: state.unspoken[key] for key in keys if key in state.unspoken}
                 self._listening.await_first(unspoken, self._first_word_us, since_us, now_us)
 
-    def _fell_silent_us(self, identity: FeedIdentity, plan: int, at_us: int) -> int:
-        """When a connection that was closed for its silence last brought anything."""
+    def _died_us(self, identity: FeedIdentity, plan: int, at_us: int, alive_ns: int | None) -> int:
+        """When a connection that was found dead last showed a sign of life; version 1 of ingest knew only data as one."""
+        if alive_ns is not None:
+            return min(alive_ns // 1_000, at_us)
         heard_us = (stream.heard_us for stream in self._plans.streams_of(identity, plan))
         return min(max(heard_us, default=at_us), at_us)
 

@@ -123,7 +123,7 @@ class Reader:
             self.state,
             connection,
             self._relieved,
-            self._data_flows,
+            self._prove,
             self._relieve_predecessor,
             self._begin_renewal,
         )
@@ -151,7 +151,8 @@ class Reader:
         over = tools.stop.is_set() or self._has_successor or self._gave_up
         delay = 0.0 if over else next(self._delays)
         about = {"connection": state.connection, "reason": ending.reason, "cause": ending.cause, "text": ending.text}
-        tools.gate.event(RecordKind.DISCONNECT, state.line, about)
+        alive = {} if ending.alive_ns is None else {"alive_ns": ending.alive_ns}
+        tools.gate.event(RecordKind.DISCONNECT, state.line, {**about, **alive})
         tools.tally.add("disconnects", label=ending.reason)
         if ending.reason in {"stopped", "renewed"}:
             tools.log.info("disconnected", line=state.line, **about)
@@ -160,7 +161,7 @@ class Reader:
             tools.log.warning("disconnected", line=state.line, **about, retry_secs=round(delay, 3))
         return delay
 
-    def _data_flows(self) -> None:
+    def _prove(self) -> None:
         self._reset_delays()
         self._bans = 0
         self._is_trial = False

@@ -1,4 +1,4 @@
-"""One connection from open to closed: what it brings goes to the journal, and it is judged alive by data alone."""
+"""One connection from open to closed: what it brings goes to the journal, and while it answers it is never closed."""
 
 import threading
 from collections import Counter
@@ -11,6 +11,7 @@ from structlog.typing import FilteringBoundLogger
 from collector.config import IngestConfig
 from collector.domain import relief
 from collector.domain.clock import Clock
+from collector.domain.pulse import Due, Pulse
 from collector.domain.retry import renewal_secs
 from collector.exchanges.adapter import Adapter, Control, ControlKind
 from collector.feed.budget import ConnectionBudget
@@ -30,6 +31,8 @@ class Ending(NamedTuple):
 
     reason: str
     text: str
+    alive_ns: int | None = None
+    """When anything came last, if that is when the connection was lost."""
 
     @property
     def cause(self) -> str:
@@ -97,7 +100,8 @@ class FeedTools:
 class Session:
     """Reads one connection until it is over.
 
-    `on_data` is called at the first data, `on_whole` once every stream of the plan is brought, `on_renewal` when it ages.
+    `on_proven` is called once it brought data, or answered for as long as a dead one is left open; `on_whole` once every
+    stream of the plan is brought, `on_renewal` when it ages.
     """
 
     def __init__(
@@ -106,7 +110,7 @@ class Session:
         state: LineState,
         connection: Connection,
         relieved: threading.Event,
-        on_data: Callable[[], None],
+        on_proven: Callable[[], None],
         on_whole: Callable[[], None],
         on_renewal: Callable[[str], None],
     ) -> None:
@@ -115,14 +119,16 @@ class Session:
         self._connection = connection
         self._number = state.connection or 0
         self._relieved = relieved
-        self._on_data = on_data
+        self._on_proven = on_proven
         self._on_whole = on_whole
         self._on_renewal = on_renewal
         self._awaited = tools.first_data.of(state.plan)
         self._now = tools.clock.monotonic
-        self._alive_at = self._opened_at = self._now()
+        self._opened_at = self._now()
+        self._pulse = Pulse(tools.config.stale_timeout_secs, self._opened_at)
+        self._alive_ns = tools.clock.now_ns()
         self._renew_at = self._opened_at + renewal_secs(tools.adapter.limits.lifetime_secs, tools.random)
-        self._had_data = False
+        self._had_data = self._proven = False
         self._unanswered = connection.unsent
         self._last_sent_at = self._opened_at
         self._whole = False
@@ -149,8 +155,10 @@ class Session:
                 batch = self._connection.read()
             except ConnectionOverError as over:
                 return Ending(self._leaving or over.reason, str(over))
-            if batch is not None and batch.frames:
-                self._take(batch)
+            if batch is not None:
+                if batch.frames:
+                    self._take(batch)
+                self._live(batch.received_ns)
             if not self._whole:
                 self._look_whether_whole()
             ending = self._look()
@@ -164,16 +172,18 @@ class Session:
         meaning = self._tools.adapter.control
         controls = [control for frame in batch.frames if (control := meaning(frame)) is not None]
         if len(controls) < len(batch.frames):
-            self._live(batch.received_ns)
+            self._had_data = True
+            self._state.last_data_us = batch.received_ns // 1_000
         if controls:
             self._heed(controls)
 
     def _live(self, received_ns: int) -> None:
-        self._alive_at = self._now()
-        self._state.last_data_us = received_ns // 1_000
-        if not self._had_data:
-            self._had_data = True
-            self._on_data()
+        self._pulse.beat(self._now())
+        self._alive_ns = received_ns
+        if not self._proven:
+            self._proven = self._had_data or self.age_secs >= self._tools.config.stale_timeout_secs
+            if self._proven:
+                self._on_proven()
 
     def _heed(self, controls: list[Control]) -> None:
         for kind, text in controls:
@@ -209,11 +219,18 @@ class Session:
             self._leave("stopped", now)
         elif self._relieved.is_set():
             self._leave("renewed", now)
-        elif now - self._alive_at >= self._tools.config.stale_timeout_secs:
-            return Ending("silent", f"no data for {now - self._alive_at:.1f} s")
         elif now >= self._renew_at:
             self._renew("its lifetime ends")
-        return None
+        return self._feel_pulse(now)
+
+    def _feel_pulse(self, now: float) -> Ending | None:
+        due = self._pulse.look(now)
+        if due is Due.PING:
+            self._connection.ping()
+        if due is not Due.DEAD:
+            return None
+        text = f"nothing came for {now - self._pulse.heard_at:.1f} s, and no answer to a ping"
+        return Ending("silent", text, self._alive_ns)
 
     def _leave(self, reason: str, now: float) -> None:
         self._leaving = reason

@@ -141,8 +141,8 @@ class Feed:
         self.connections += 1
         self.journal.append_event(RecordKind.CONNECT, self.now_ns, 0, connection(self.connections))
 
-    def disconnect(self, reason: str = "lost") -> None:
-        about = {**connection(self.connections), "cause": "disconnect", "reason": reason}
+    def disconnect(self, reason: str = "lost", **more: Any) -> None:
+        about = {**connection(self.connections), "cause": "disconnect", "reason": reason, **more}
         self.journal.append_event(RecordKind.DISCONNECT, self.now_ns, 0, about)
 
     def say(self, *frames: bytes) -> None:
@@ -214,7 +214,7 @@ def test_a_stream_that_stays_away_has_one_row_whatever_becomes_of_its_connection
     assert [row for row in rows if row[0] == "book_snapshot"] == [("book_snapshot", "silence", 120, None, "open", None)]
 
 
-def test_a_connection_closed_for_its_silence_was_away_since_its_last_data(feed: Feed) -> None:
+def test_a_connection_that_version_1_closed_for_its_silence_was_away_since_its_last_data(feed: Feed) -> None:
     two_minutes(feed)
     feed.secs += 30
     feed.disconnect("silent")
@@ -222,6 +222,16 @@ def test_a_connection_closed_for_its_silence_was_away_since_its_last_data(feed: 
     feed.connect()
     feed.say(trade(120), book(500))
     assert feed.run() == [("book_snapshot", "silence", 120, 155, "unrepairable", None)]
+
+
+def test_a_connection_that_died_was_away_since_its_last_answer(feed: Feed) -> None:
+    two_minutes(feed)
+    feed.secs += 30
+    feed.disconnect("silent", alive_ns=feed.now_ns - 12 * SEC_NS)
+    feed.secs += 5
+    feed.connect()
+    feed.say(trade(120), book(500))
+    assert feed.run() == [("book_snapshot", "silence", 138, 155, "unrepairable", None)]
 
 
 @pytest.mark.parametrize("others_speak", [True, False])

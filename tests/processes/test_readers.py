@@ -6,6 +6,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
+from websockets.frames import Opcode
 
 from collector.config import IngestConfig, JournalConfig
 from collector.domain.retry import BAN_SECS
@@ -26,7 +27,7 @@ from tests.processes.ingest_harness import LIMITS, PlainAdapter, capturing_log, 
 class Line:
     """One reader whose pauses take no time and are written down; `random` is always 1."""
 
-    def __init__(self, folder: Path, url: str, connections: int = 1_000) -> None:
+    def __init__(self, folder: Path, url: str, connections: int = 1_000, stale_timeout_secs: float = 30.0) -> None:
         self.folder = folder
         self.stop = threading.Event()
         self.pauses: list[float] = []
@@ -38,7 +39,7 @@ class Line:
         self.tally = Tally()
         tools = FeedTools(
             adapter=PlainAdapter(limits=LIMITS),
-            config=IngestConfig(),
+            config=IngestConfig(stale_timeout_secs=stale_timeout_secs),
             budget=self.budget,
             gate=JournalGate(self.journal, JournalConfig(), clock.now_ns, self.log),
             clock=clock,
@@ -70,8 +71,8 @@ Begin = Callable[..., Line]
 def begin(tmp_path: Path, server: Server) -> Iterator[Begin]:
     begun: list[Line] = []
 
-    def begin(connections: int = 1_000) -> Line:
-        begun.append(Line(tmp_path, server.url, connections))
+    def begin(connections: int = 1_000, stale_timeout_secs: float = 30.0) -> Line:
+        begun.append(Line(tmp_path, server.url, connections, stale_timeout_secs))
         return begun[-1]
 
     yield begin
@@ -112,6 +113,22 @@ def test_data_brings_the_delay_back_to_its_base(begin: Begin, server: Server) ->
     for _ in range(3):
         server.accept().hang_up()
     server.accept(wire(b"data")).hang_up()
+    server.accept().hang_up()
+    wait_for(lambda: len(line.delays()) >= 5)
+
+    assert line.delays()[:5] == [5, 10, 20, 5, 10]
+
+
+def test_a_connection_that_answered_for_long_brings_the_delay_back_though_no_data_came(
+    begin: Begin, server: Server
+) -> None:
+    line = begin(stale_timeout_secs=0.2)
+    for _ in range(3):
+        server.accept().hang_up()
+    peer = server.accept()
+    for _ in range(3):
+        peer.send(wire(peer.receive().data, Opcode.PONG))
+    peer.hang_up()
     server.accept().hang_up()
     wait_for(lambda: len(line.delays()) >= 5)
 
