@@ -71,6 +71,13 @@ Raises UndecodableError, whose text becomes the `reason` column, for anything el
 """
 
 
+Speakers = Callable[[Iterable[bytes]], set[StreamKey | None]]
+"""Who speaks in some frames, as far as it is seen at a glance.
+
+None is among them if a frame is not surely market data of a stream that was subscribed.
+"""
+
+
 class Adapter(Protocol):
     """One exchange. All methods are pure; an instance is made by `registry.adapter(name)`."""
 
@@ -112,12 +119,12 @@ class Adapter(Protocol):
         """Where streams may be had that were acknowledged as planned and never came; empty where there is no such place."""
         ...
 
-    def speaker(self, subscription: Subscription) -> Callable[[bytes], StreamKey | None]:
-        """Build a function that says whose message a frame begins with; None where it is not to be seen at a glance."""
+    def speakers(self, subscription: Subscription) -> Speakers:
+        """Build a function that says which streams some frames begin with messages of. Cheap: runs on every frame."""
         ...
 
     def control(self, frame: bytes) -> Control | None:
-        """What a frame means for the connection; None for what looks like market data. Cheap: runs on every frame."""
+        """What a frame means for the connection; None for what looks like market data. Asked where `speakers` says None."""
         ...
 
     def decoder(self, subscription: Subscription) -> Decode:

@@ -4,7 +4,7 @@ A market is a subclass that says where it is, which channels it has and what it 
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from math import ceil
 from typing import ClassVar, Final, NamedTuple
@@ -21,6 +21,7 @@ from collector.exchanges.adapter import (
     ControlKind,
     Decode,
     Limits,
+    Speakers,
     Subscription,
 )
 from collector.exchanges.binance_decoding import WRAP, decoder, shown
@@ -89,11 +90,16 @@ class CombinedStreams:
             for part in self._parts([key for key in keys if paths[key] == path])
         ]
 
-    def speaker(self, subscription: Subscription) -> Callable[[bytes], StreamKey | None]:
+    def speakers(self, subscription: Subscription) -> Speakers:
         """The name in the wrap tells."""
         names = {self._stream_name(key).encode(): key for key in self._keys(subscription)}
         start = len(WRAP)
-        return lambda frame: names.get(frame[start : frame.find(b'"', start)])
+
+        def speaking(frames: Iterable[bytes]) -> set[StreamKey | None]:
+            heads = {frame[start : frame.find(b'"', start)] for frame in frames}
+            return {names.get(head) for head in heads}
+
+        return speaking
 
     def control(self, frame: bytes) -> Control | None:
         """Acks, errors and `serverShutdown`; keep-alives are WebSocket pings and never get here."""

@@ -1,9 +1,9 @@
 """Waits for the first message of every stream: some are acknowledged by the exchange and then never sent.
 
-Readers tell what they hear only until every stream of their plan has spoken, or its time is over.
+Readers tell whom they hear until every stream of their plan has spoken, or its time is over.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from collector.domain.records import StreamKey
@@ -12,26 +12,20 @@ from collector.exchanges.adapter import ConnectionPlan
 NAMED: Final = 10
 """Streams a log line names; the rest are counted."""
 
-Speaker = Callable[[bytes], StreamKey | None]
-
 
 class Awaited:
     """The streams of one plan, shared by all connections that carry it, one after the other or at once."""
 
-    def __init__(self, keys: Iterable[StreamKey], speaker: Speaker) -> None:
+    def __init__(self, keys: Iterable[StreamKey]) -> None:
         self.silent = set(keys)
         """Who has not spoken yet; empty once nobody is waited for."""
         self.standing: set[int] = set()
         """Connections that are open."""
-        self._speaker = speaker
         self._waited_secs = 0.0
 
-    def hear(self, frames: Iterable[bytes]) -> None:
-        """Take in frames while anybody is `silent`."""
-        for frame in frames:
-            key = self._speaker(frame)
-            if key is not None:
-                self.silent.discard(key)
+    def hear(self, keys: Iterable[StreamKey | None]) -> None:
+        """These have spoken."""
+        self.silent.difference_update(keys)
 
     def wait(self, secs: float, timeout_secs: float) -> list[StreamKey]:
         """So much time has passed; it counts while a connection stands. Who never spoke, once, when it is over."""
@@ -46,10 +40,9 @@ class Awaited:
 class FirstData:
     """All plans of a feed. Plans are numbered as in the journal; a stream's second try is a plan of its own."""
 
-    def __init__(self, plans: Sequence[ConnectionPlan], speaker: Speaker, timeout_secs: float) -> None:
-        self._speaker = speaker
+    def __init__(self, plans: Sequence[ConnectionPlan], timeout_secs: float) -> None:
         self._timeout_secs = timeout_secs
-        self._plans = {number: Awaited(plan.keys, speaker) for number, plan in enumerate(plans)}
+        self._plans = {number: Awaited(plan.keys) for number, plan in enumerate(plans)}
         self._first_tries = len(self._plans)
         self.never_spoke = 0
         """Streams, counted once their time was over."""
@@ -74,5 +67,5 @@ class FirstData:
     def add(self, plan: ConnectionPlan) -> int:
         """Number a second try."""
         number = len(self._plans)
-        self._plans[number] = Awaited(plan.keys, self._speaker)
+        self._plans[number] = Awaited(plan.keys)
         return number

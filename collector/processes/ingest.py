@@ -10,17 +10,19 @@ from typing import Any, Final
 from collector.channel.channel import Notice
 from collector.config import FeedConfig
 from collector.domain.redact import redact_url
-from collector.exchanges.adapter import Adapter, Subscription
+from collector.exchanges.adapter import Adapter, ConnectionPlan, Subscription
 from collector.feed.budget import ConnectionBudget
 from collector.feed.connection import open_connection
 from collector.processes.context import Context
 from collector.processes.first_data import NAMED, FirstData
 from collector.processes.gate import JournalGate
 from collector.processes.journals import journal_folder, open_journal
+from collector.processes.overdue import Tries, Voices
 from collector.processes.readers import Reader, Readers
 from collector.processes.session import LEAVE_SECS, Connect, FeedTools, LineState, Tally
 from collector.processes.space import MeasureSpace, Space, measure_space
 from collector.processes.syncer import Syncer
+from collector.processes.trial import Trial
 from collector.storage.journal import JournalWriter
 
 RING_SECS: Final = 0.02
@@ -92,7 +94,11 @@ class _Ingest:
         self._subscription = Subscription(tuple(feed.symbols), tuple(feed.data_types))
         self._plans = adapter.plan(self._subscription, feed.ws_url)
         timeout_secs = context.config.ingest.first_data_timeout_secs
-        self._first_data = FirstData(self._plans, adapter.speaker(self._subscription), timeout_secs)
+        self._first_data = FirstData(self._plans, timeout_secs)
+        self._voices: dict[int, list[Voices]] = {number: [] for number in range(len(self._plans))}
+        """By plan, one a line."""
+        self._elsewhere: list[tuple[int, Trial]] = []
+        """For streams of which plan."""
         self._tools = self._make_tools(connect)
         self._rung_bytes = 0
         self._report_at = context.clock.monotonic()
@@ -125,7 +131,12 @@ class _Ingest:
             self._look()
 
     def _await_first_data(self, secs: float) -> None:
-        """Streams that never spoke are asked for where else they may be, once."""
+        """Streams that never spoke are asked for where else they may be, once; who comes from there is not overdue here."""
+        for plan, trial in self._elsewhere:
+            if not trial.is_pending and trial.keep():
+                for voices in self._voices[plan]:
+                    voices.forget(trial.wanted)
+        self._elsewhere = [one for one in self._elsewhere if one[1].is_pending]
         for plan, keys in self._first_data.overdue(secs):
             names = [f"{key.symbol} {key.data_type}" for key in keys[:NAMED]]
             again = self._first_data.is_first_try(plan)
@@ -135,7 +146,9 @@ class _Ingest:
             for other in tries:
                 # A line of its own: where both ways bring a stream, one may lag behind the other.
                 state = LineState(self._feed.lines, self._first_data.add(other), other.streams)
-                self._readers.start(Reader(self._tools, other, state, self._readers.start, is_trial=True))
+                trial = Trial(other.keys)
+                self._elsewhere.append((plan, trial))
+                self._read(other, state, trial)
 
     def _ring(self) -> None:
         appended = self._journal.appended_bytes
@@ -174,7 +187,17 @@ class _Ingest:
 
     def _start_readers(self) -> None:
         for line, (number, plan) in itertools.product(range(self._feed.lines), enumerate(self._plans)):
-            self._readers.start(Reader(self._tools, plan, LineState(line, number, plan.streams), self._readers.start))
+            self._voices[number].append(self._read(plan, LineState(line, number, plan.streams)))
+
+    def _read(self, plan: ConnectionPlan, state: LineState, trial: Trial | None = None) -> Voices:
+        config = self._context.config
+        bounds, ingest = config.silence.bounds, config.ingest
+        tries = Tries(
+            ingest.first_data_timeout_secs, ingest.reconnect_max_delay_secs, bounds.highest_secs, self._tools.random
+        )
+        voices = Voices(plan.keys, bounds, tries)
+        self._readers.start(Reader(self._tools, plan, state, voices, self._readers.start, trial=trial))
+        return voices
 
     def _leave(self) -> None:
         self._stop.set()
@@ -203,6 +226,7 @@ class _Ingest:
         ledger = run_folder / f"connections-{self._adapter.exchange}.json"
         return FeedTools(
             adapter=self._adapter,
+            speakers=self._adapter.speakers(self._subscription),
             config=context.config.ingest,
             budget=ConnectionBudget(ledger, limits.connections, limits.window_secs, context.clock.now_ns),
             gate=self._gate,

@@ -6,13 +6,17 @@ from dataclasses import asdict, replace
 from queue import SimpleQueue
 from typing import Any
 
+from collector.domain.records import StreamKey
 from collector.domain.redact import redact_url, redact_urls
 from collector.domain.retry import ban_secs, delays, retry_after_secs
 from collector.exchanges.adapter import ConnectionPlan
 from collector.feed.connection import Connection
 from collector.feed.handshake import HandshakeError
 from collector.feed.shared import BUSY_SECS
-from collector.processes.session import Ending, FeedTools, LineState, Session
+from collector.processes.first_data import NAMED
+from collector.processes.overdue import Voices
+from collector.processes.session import Ending, FeedTools, Hooks, LineState, Session
+from collector.processes.trial import Trial
 from collector.storage.journal_format import RecordKind
 
 _BANNED_STATUS = frozenset({418, 429})
@@ -26,7 +30,8 @@ class Reader:
     connection is read until the new one brings every stream of the plan (see `relief`), so a renewal leaves no hole,
     only copies.
 
-    One that is a trial gives up when a connection ends that has brought nothing.
+    While streams are overdue by their own rhythm, another one is tried beside it on trial: it takes over, as in a
+    renewal, if it brings one of them, or if this one's connection ends; else it is given up, and nothing was lost.
     """
 
     def __init__(
@@ -34,19 +39,21 @@ class Reader:
         tools: FeedTools,
         plan: ConnectionPlan,
         state: LineState,
+        voices: Voices,
         start: Callable[["Reader"], None],
+        *,
         predecessor: "Reader | None" = None,
         first_delay_secs: float = 0.0,
-        *,
-        is_trial: bool = False,
+        trial: Trial | None = None,
     ) -> None:
         self._tools = tools
         self._plan = plan
+        self._voices = voices
         self._start = start
         self._predecessor = predecessor
         self._first_delay_secs = first_delay_secs
-        self._is_trial = is_trial
-        self._gave_up = False
+        self._trial = trial
+        self._beside: Trial | None = None
         self._relieved = threading.Event()
         self._has_successor = False
         self._connects = 0
@@ -61,6 +68,10 @@ class Reader:
         while not (self._tools.pause(delay) or self._has_successor or self._gave_up):
             delay = self._once()
             self.state.state = "waiting"
+
+    @property
+    def _gave_up(self) -> bool:
+        return self._trial is not None and self._trial.is_given_up
 
     def _once(self) -> float:
         """One attempt and, if it succeeds, the connection's whole life; the seconds to wait before the next."""
@@ -78,7 +89,8 @@ class Reader:
 
     def _await_budget(self) -> bool:
         while (wait := self._tools.budget.take()) > 0:
-            if self._tools.pause(wait):
+            # What a trial would wait for is needed by others.
+            if (wait > BUSY_SECS and self._give_up()) or self._tools.pause(wait):
                 return False
         return not self._tools.stop.is_set()
 
@@ -91,7 +103,7 @@ class Reader:
         self._tools.log.warning(
             "connect_failed", line=self.state.line, error=self.state.last_error, retry_secs=round(delay, 3)
         )
-        return delay
+        return 0.0 if self._give_up() else delay
 
     def _asked_secs(self, error: HandshakeError) -> float:
         """How long the exchange wants to be left alone; only a ban may be longer than any delay of ours."""
@@ -118,15 +130,8 @@ class Reader:
         return self._ended(ending)
 
     def _read(self, connection: Connection) -> Ending:
-        self._session = Session(
-            self._tools,
-            self.state,
-            connection,
-            self._relieved,
-            self._prove,
-            self._relieve_predecessor,
-            self._begin_renewal,
-        )
+        hooks = Hooks(self._prove, self._relieve_predecessor, self._begin_renewal, self._try_beside)
+        self._session = Session(self._tools, self.state, connection, self._relieved, self._voices, self._trial, hooks)
         return self._session.run()
 
     def _opened(self) -> None:
@@ -147,14 +152,13 @@ class Reader:
 
     def _ended(self, ending: Ending) -> float:
         state, tools = self.state, self._tools
-        self._gave_up = self._is_trial
-        over = tools.stop.is_set() or self._has_successor or self._gave_up
+        over = tools.stop.is_set() or self._give_up() or self._hand_over()
         delay = 0.0 if over else next(self._delays)
         about = {"connection": state.connection, "reason": ending.reason, "cause": ending.cause, "text": ending.text}
         alive = {} if ending.alive_ns is None else {"alive_ns": ending.alive_ns}
         tools.gate.event(RecordKind.DISCONNECT, state.line, {**about, **alive})
         tools.tally.add("disconnects", label=ending.reason)
-        if ending.reason in {"stopped", "renewed"}:
+        if ending.reason in {"stopped", "renewed", "trial"}:
             tools.log.info("disconnected", line=state.line, **about)
         else:
             state.last_error = f"{ending.reason}: {ending.text}"
@@ -164,7 +168,18 @@ class Reader:
     def _prove(self) -> None:
         self._reset_delays()
         self._bans = 0
-        self._is_trial = False
+
+    def _give_up(self) -> bool:
+        """Whether this is a trial that has brought nothing: then it ends, and is counted as one in vain."""
+        if self._trial is None or not (self._trial.is_given_up or self._trial.give_up()):
+            return False
+        self._voices.in_vain(self._trial.wanted, self._tools.clock.monotonic())
+        return True
+
+    def _hand_over(self) -> bool:
+        """Whether another reader goes on with the plan: one on trial does from now on."""
+        self._has_successor = self._has_successor or (self._beside is not None and self._beside.keep())
+        return self._has_successor
 
     def _relieve_predecessor(self) -> None:
         predecessor, self._predecessor = self._predecessor, None
@@ -176,17 +191,44 @@ class Reader:
 
         One that is itself replaced before it brought everything hands this on to the one it was to replace.
         """
+        self._has_successor = True
         self._relieved.set()
         self._relieve_predecessor()
 
     def _begin_renewal(self, why: str) -> None:
+        if self._hand_over():
+            self._tools.log.info("renewing", line=self.state.line, connection=self.state.connection, why=why)
+            return
         self._has_successor = True
         # One that is told to renew right after it opened would be replaced as fast as it can connect.
         young = self._session is not None and self._session.age_secs < self._tools.config.reconnect_max_delay_secs
         delay = next(self._delays) if young else 0.0
         self._tools.log.info("renewing", line=self.state.line, connection=self.state.connection, why=why)
+        self._begin_another(first_delay_secs=delay)
+
+    def _try_beside(self, overdue: frozenset[StreamKey]) -> None:
+        is_alone = not self._has_successor and self._predecessor is None
+        if is_alone and (self._beside is None or self._beside.is_given_up):
+            names = [f"{key.symbol} {key.data_type}" for key in sorted(overdue)[:NAMED]]
+            about = {"line": self.state.line, "connection": self.state.connection, "count": len(overdue)}
+            self._tools.log.warning("streams_overdue", **about, streams=names)
+            self._beside = Trial(overdue)
+            self._begin_another(trial=self._beside)
+
+    def _begin_another(self, *, first_delay_secs: float = 0.0, trial: Trial | None = None) -> None:
         state = replace(self.state, connection=None, state="waiting", last_data_us=None)
-        self._start(Reader(self._tools, self._plan, state, self._start, self, delay))
+        self._start(
+            Reader(
+                self._tools,
+                self._plan,
+                state,
+                self._voices,
+                self._start,
+                predecessor=self,
+                first_delay_secs=first_delay_secs,
+                trial=trial,
+            )
+        )
 
     def _reset_delays(self) -> None:
         config = self._tools.config

@@ -12,13 +12,17 @@ from collector.config import IngestConfig
 from collector.domain import relief
 from collector.domain.clock import Clock
 from collector.domain.pulse import Due, Pulse
+from collector.domain.records import StreamKey
 from collector.domain.retry import renewal_secs
-from collector.exchanges.adapter import Adapter, Control, ControlKind
+from collector.exchanges.adapter import Adapter, Control, ControlKind, Speakers
 from collector.feed.budget import ConnectionBudget
 from collector.feed.connection import Batch, Connection
 from collector.feed.socket import ConnectionOverError
+from collector.processes import overdue
 from collector.processes.first_data import FirstData
 from collector.processes.gate import JournalGate
+from collector.processes.overdue import Voices
+from collector.processes.trial import Trial
 
 LEAVE_SECS: Final = 2.0
 """How long a peer may take to answer our close frame; what it sends until then is recorded."""
@@ -27,7 +31,7 @@ Connect = Callable[[str, Iterable[str], float, Clock], Connection]
 
 
 class Ending(NamedTuple):
-    """Why a session is over: stopped, renewed, silent, or a ConnectionOverError's reason; `text` is for people."""
+    """Why a session is over: stopped, renewed, trial, silent, or a ConnectionOverError's reason; `text` is for people."""
 
     reason: str
     text: str
@@ -81,6 +85,7 @@ class FeedTools:
     """What every reader of a feed shares."""
 
     adapter: Adapter
+    speakers: Speakers
     config: IngestConfig
     budget: ConnectionBudget
     gate: JournalGate
@@ -97,12 +102,21 @@ class FeedTools:
     first_data: FirstData
 
 
-class Session:
-    """Reads one connection until it is over.
+class Hooks(NamedTuple):
+    """What a session tells its reader."""
 
-    `on_proven` is called once it brought data, or answered for as long as a dead one is left open; `on_whole` once every
-    stream of the plan is brought, `on_renewal` when it ages.
-    """
+    on_proven: Callable[[], None]
+    """It brought data, or answered for as long as a dead connection is left open."""
+    on_whole: Callable[[], None]
+    """Every stream of the plan is brought."""
+    on_renewal: Callable[[str], None]
+    """It will end soon, and why."""
+    on_overdue: Callable[[frozenset[StreamKey]], None]
+    """These should have spoken: another connection may bring them."""
+
+
+class Session:
+    """Reads one connection until it is over; `trial` if that is a second one beside another, for some streams."""
 
     def __init__(
         self,
@@ -110,18 +124,18 @@ class Session:
         state: LineState,
         connection: Connection,
         relieved: threading.Event,
-        on_proven: Callable[[], None],
-        on_whole: Callable[[], None],
-        on_renewal: Callable[[str], None],
+        voices: Voices,
+        trial: Trial | None,
+        hooks: Hooks,
     ) -> None:
         self._tools = tools
         self._state = state
         self._connection = connection
         self._number = state.connection or 0
         self._relieved = relieved
-        self._on_proven = on_proven
-        self._on_whole = on_whole
-        self._on_renewal = on_renewal
+        self._voices = voices
+        self._trial = trial
+        self._hooks = hooks
         self._awaited = tools.first_data.of(state.plan)
         self._now = tools.clock.monotonic
         self._opened_at = self._now()
@@ -131,6 +145,7 @@ class Session:
         self._had_data = self._proven = False
         self._unanswered = connection.unsent
         self._last_sent_at = self._opened_at
+        self._look_at = self._opened_at + overdue.LOOK_SECS
         self._whole = False
         self._renewing = False
         self._leaving: str | None = None
@@ -144,10 +159,12 @@ class Session:
     def run(self) -> Ending:
         """Read until the connection is over, or this process, its successor or silence ends it."""
         self._awaited.standing.add(id(self))
+        self._voices.stand(id(self), self._now())
         try:
             return self._read()
         finally:
             self._awaited.standing.discard(id(self))
+            self._voices.fall(id(self))
 
     def _read(self) -> Ending:
         while True:
@@ -167,15 +184,25 @@ class Session:
 
     def _take(self, batch: Batch) -> None:
         self._tools.gate.append(batch.received_ns, self._state.line, batch.frames, batch.binary, self._number)
-        if self._awaited.silent:
-            self._awaited.hear(batch.frames)
+        keys = self._tools.speakers(batch.frames)
+        self._hear(keys)
         meaning = self._tools.adapter.control
-        controls = [control for frame in batch.frames if (control := meaning(frame)) is not None]
+        controls = (
+            [control for frame in batch.frames if (control := meaning(frame)) is not None] if None in keys else []
+        )
         if len(controls) < len(batch.frames):
             self._had_data = True
             self._state.last_data_us = batch.received_ns // 1_000
         if controls:
             self._heed(controls)
+
+    def _hear(self, keys: set[StreamKey | None]) -> None:
+        self._voices.hear(keys, self._now())
+        if self._awaited.silent:
+            self._awaited.hear(keys)
+        trial = self._trial
+        if trial is not None and trial.is_pending and not keys.isdisjoint(trial.wanted):
+            trial.keep()
 
     def _live(self, received_ns: int) -> None:
         self._pulse.beat(self._now())
@@ -183,7 +210,7 @@ class Session:
         if not self._proven:
             self._proven = self._had_data or self.age_secs >= self._tools.config.stale_timeout_secs
             if self._proven:
-                self._on_proven()
+                self._hooks.on_proven()
 
     def _heed(self, controls: list[Control]) -> None:
         for kind, text in controls:
@@ -202,14 +229,14 @@ class Session:
         now, unsent = self._now(), self._connection.unsent
         if unsent:
             self._last_sent_at = now
-        self._whole = relief.brings_all(
+        self._whole = not self._on_trial and relief.brings_all(
             has_data=self._had_data,
             unsent=unsent,
             unanswered=self._unanswered,
             since_sent_secs=now - self._last_sent_at,
         )
         if self._whole:
-            self._on_whole()
+            self._hooks.on_whole()
 
     def _look(self) -> Ending | None:
         now = self._now()
@@ -221,7 +248,29 @@ class Session:
             self._leave("renewed", now)
         elif now >= self._renew_at:
             self._renew("its lifetime ends")
+        elif self._on_trial:
+            self._judge_trial(now)
+        elif now >= self._look_at:
+            self._look_at = now + overdue.LOOK_SECS
+            self._look_for_overdue(now)
         return self._feel_pulse(now)
+
+    @property
+    def _on_trial(self) -> bool:
+        return self._trial is not None and self._trial.is_pending
+
+    def _judge_trial(self, now: float) -> None:
+        if now - self._last_sent_at >= self._tools.config.first_data_timeout_secs:
+            self._give_up(now)
+
+    def _give_up(self, now: float) -> None:
+        if self._trial is not None and self._trial.give_up():
+            self._leave("trial", now)
+
+    def _look_for_overdue(self, now: float) -> None:
+        keys = self._voices.to_try(now)
+        if keys:
+            self._hooks.on_overdue(keys)
 
     def _feel_pulse(self, now: float) -> Ending | None:
         due = self._pulse.look(now)
@@ -239,9 +288,11 @@ class Session:
         self._connection.leave()
 
     def _renew(self, why: str) -> None:
-        if not self._renewing:
+        if self._on_trial:
+            self._give_up(self._now())
+        elif not self._renewing:
             self._renewing = True
-            self._on_renewal(why)
+            self._hooks.on_renewal(why)
 
     def _place(self) -> Mapping[str, int | None]:
         return {"line": self._state.line, "connection": self._state.connection}

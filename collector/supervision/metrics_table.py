@@ -37,7 +37,7 @@ METRICS: Final = {
     "collector_frames_control_total": Metric("counter", FEED, "Frames without market data: acknowledgements, heartbeats."),
     "collector_connections": Metric("gauge", ("feed", "state"), "Connections: waiting, connecting, open or closing; none of a feed whose ingest is down."),
     "collector_reconnects_total": Metric("counter", FEED, "Connections opened in the place of a lost one."),
-    "collector_disconnects_total": Metric("counter", ("feed", "cause"), "Connections that ended, by cause: stopped, renewed, silent, closed, lost, protocol, too_big."),
+    "collector_disconnects_total": Metric("counter", ("feed", "cause"), "Connections that ended, by cause: stopped, renewed, trial, silent, closed, lost, protocol, too_big."),
     "collector_connect_failures_total": Metric("counter", FEED, "Handshakes that failed."),
     "collector_subscriptions_refused_total": Metric("counter", FEED, "Subscriptions the exchange answered with an error."),
     "collector_streams_never_spoke_total": Metric(

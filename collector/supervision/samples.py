@@ -19,7 +19,7 @@ Value = tuple[str, tuple[str, ...], float]
 """The metric's name, its labels' values, and the number."""
 
 STATES: Final = ("waiting", "connecting", "open", "closing")
-DISCONNECTS: Final = ("stopped", "renewed", "silent", "closed", "lost", "protocol", "too_big")
+DISCONNECTS: Final = ("stopped", "renewed", "trial", "silent", "closed", "lost", "protocol", "too_big")
 REPAIR_KINDS: Final = ("book", "trades", "checkpoint", "clock")
 REPAIR_REASONS: Final = (
     "rate_limited", "forbidden", "server", "unreachable", "slow", "too_large", "stale", "disk", "refused", "unreadable",

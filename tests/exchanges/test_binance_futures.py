@@ -152,8 +152,9 @@ def test_streams_that_stay_silent_are_asked_for_on_the_other_path() -> None:
 
 
 def test_whose_a_frame_is_can_be_told_at_a_glance() -> None:
-    speaker = BinanceUsdm().speaker(Subscription(("BTCUSDT",), ("trade", "book_delta")))
-    assert speaker(b'{"stream":"btcusdt@trade","data":{}}') == StreamKey("binance_usdm", "BTCUSDT", "trade")
-    assert speaker(b'{"stream":"btcusdt@depth@100ms","data":{}}') == StreamKey("binance_usdm", "BTCUSDT", "book_delta")
+    speakers = BinanceUsdm().speakers(Subscription(("BTCUSDT",), ("trade", "book_delta")))
+    assert speakers([b'{"stream":"btcusdt@trade","data":{}}']) == {StreamKey("binance_usdm", "BTCUSDT", "trade")}
+    book = b'{"stream":"btcusdt@depth@100ms","data":{}}'
+    assert speakers([book, b"{}", book]) == {StreamKey("binance_usdm", "BTCUSDT", "book_delta"), None}
     for frame in (b'{"stream":"ethusdt@trade","data":{}}', b'{"result":null,"id":1}', b"", b'{"stream":"btcusdt@trade'):
-        assert speaker(frame) is None
+        assert speakers([frame]) == {None}

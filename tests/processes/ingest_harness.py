@@ -12,8 +12,18 @@ from structlog.typing import FilteringBoundLogger
 
 from collector.channel.channel import Notice
 from collector.config import Config, FeedConfig, IngestConfig, JournalConfig
+from collector.config.model import SilenceConfig
 from collector.domain.records import IdRule, StreamKey, TypedRow
-from collector.exchanges.adapter import Adapter, ConnectionPlan, Control, ControlKind, Decode, Limits, Subscription
+from collector.exchanges.adapter import (
+    Adapter,
+    ConnectionPlan,
+    Control,
+    ControlKind,
+    Decode,
+    Limits,
+    Speakers,
+    Subscription,
+)
 from collector.feed.connection import open_connection
 from collector.processes import ingest
 from collector.processes.context import Context, SystemClock
@@ -71,10 +81,10 @@ class PlainAdapter:
     def elsewhere(self, keys: Sequence[StreamKey], ws_url: str) -> list[ConnectionPlan]:
         return [ConnectionPlan(url, self._messages, tuple(keys)) for url in self._other_urls]
 
-    def speaker(self, subscription: Subscription) -> Callable[[bytes], StreamKey | None]:
+    def speakers(self, subscription: Subscription) -> Speakers:
         """A frame begins with its symbol."""
         symbols = {symbol.encode(): StreamKey("plain", symbol, "trade") for symbol in subscription.symbols}
-        return lambda frame: symbols.get(frame.partition(b" ")[0])
+        return lambda frames: {symbols.get(frame.partition(b" ")[0]) for frame in frames}
 
     def control(self, frame: bytes) -> Control | None:
         return CONTROLS.get(frame)
@@ -156,6 +166,7 @@ class Recording:
         first_data_timeout_secs: float = 60.0,
         symbols: tuple[str, ...] = ("BTCUSDT",),
         base_delay_secs: float = 0.05,
+        silence: SilenceConfig | None = None,
         journal_config: JournalConfig | None = None,
         connect: Connect = open_connection,
         measure: MeasureSpace = measure_space,
@@ -171,6 +182,7 @@ class Recording:
                 stale_timeout_secs=stale_timeout_secs,
                 first_data_timeout_secs=first_data_timeout_secs,
             ),
+            silence=silence or SilenceConfig(),
             journal=journal_config or JournalConfig(fsync_interval_secs=0.05, min_free_bytes=0),
         )
         self.bell = Bell()

@@ -5,21 +5,20 @@ from collector.exchanges.adapter import ConnectionPlan
 from collector.processes.first_data import FirstData
 
 A, B, C = (StreamKey("x", symbol, "trade") for symbol in "ABC")
-KEYS = {b"A": A, b"B": B, b"C": C}
 PLANS = [ConnectionPlan("u", (), (A, B)), ConnectionPlan("v", (), (C,))]
 
 
 def first_data() -> FirstData:
-    return FirstData(PLANS, KEYS.get, 60.0)
+    return FirstData(PLANS, 60.0)
 
 
 def test_who_has_spoken_in_time_is_not_named() -> None:
     watch = first_data()
     watch.of(0).standing.add(1)
     watch.of(1).standing.add(2)
-    watch.of(0).hear([b"B", b"ack"])
+    watch.of(0).hear({B, None})
     assert list(watch.overdue(59.0)) == []
-    watch.of(1).hear([b"C"])
+    watch.of(1).hear({C})
     assert list(watch.overdue(1.0)) == [(0, [A])]
     assert watch.never_spoke == 1
 

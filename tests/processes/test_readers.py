@@ -9,6 +9,7 @@ import pytest
 from websockets.frames import Opcode
 
 from collector.config import IngestConfig, JournalConfig
+from collector.config.model import SilenceConfig
 from collector.domain.retry import BAN_SECS
 from collector.exchanges.adapter import ConnectionPlan
 from collector.feed.budget import ConnectionBudget
@@ -16,6 +17,7 @@ from collector.feed.connection import open_connection
 from collector.processes.context import SystemClock
 from collector.processes.first_data import FirstData
 from collector.processes.gate import JournalGate
+from collector.processes.overdue import Tries, Voices
 from collector.processes.readers import Reader, Readers
 from collector.processes.session import FeedTools, LineState, Tally
 from collector.storage.journal import JournalWriter
@@ -39,6 +41,7 @@ class Line:
         self.tally = Tally()
         tools = FeedTools(
             adapter=PlainAdapter(limits=LIMITS),
+            speakers=lambda _frames: {None},
             config=IngestConfig(stale_timeout_secs=stale_timeout_secs),
             budget=self.budget,
             gate=JournalGate(self.journal, JournalConfig(), clock.now_ns, self.log),
@@ -50,10 +53,11 @@ class Line:
             pause=self._pause,
             numbers=itertools.count(1),
             tally=self.tally,
-            first_data=FirstData([ConnectionPlan(url, (), ())], lambda _frame: None, 60.0),
+            first_data=FirstData([ConnectionPlan(url, (), ())], 60.0),
         )
         self.readers = Readers(SimpleQueue())
-        self.readers.start(Reader(tools, ConnectionPlan(url, (), ()), LineState(0, 0, 1), self.readers.start))
+        voices = Voices((), SilenceConfig().bounds, Tries(60.0, 300.0, 14_400.0, lambda: 1.0))
+        self.readers.start(Reader(tools, ConnectionPlan(url, (), ()), LineState(0, 0, 1), voices, self.readers.start))
 
     def delays(self) -> list[float]:
         """The pauses but the first, which every reader begins with."""

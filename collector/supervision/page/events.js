@@ -12,6 +12,7 @@ const PLAIN = {
   frame_undecodable: "A frame could not be read", stopping: "Stopping", writer_paused: "The writer waits for room on the disk", writer_resumed: "The writer goes on",
   rest_failed: "Repair gets no answer", rest_recovered: "Repair gets answers again", rest_banned: "The exchange wants no requests for a while", rest_refused: "A request of repair was refused",
   segment_replaced: "A segment was made small", stream_never_spoke: "Streams brought nothing",
+  streams_overdue: "Streams are overdue, another connection is tried",
 };
 const GOOD = new Set(["recording", "health_reason_gone", "resumed", "commit_recovered", "writer_resumed", "ping_recovered", "rest_recovered", "store_back"]);
 const SIGNS = { info: "·", debug: "·", good: "●", warning: "▲", error: "◆", critical: "◆", gap: "◆" };

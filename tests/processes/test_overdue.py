@@ -1,0 +1,256 @@
+"""A stream that should have spoken gets a second connection beside the first, which is kept only if it helps."""
+
+import threading
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.frames import Opcode
+
+from collector.config.model import SilenceConfig
+from collector.domain.records import StreamKey
+from collector.domain.rhythm import Bounds
+from collector.processes import overdue
+from collector.processes.overdue import Tries, Voices
+from collector.processes.trial import Trial
+from collector.storage.journal_format import RecordKind
+from tests.feed.servers import Peer, Server, close_frame, wire
+from tests.processes.ingest_harness import LIMITS, PlainAdapter, Recording, wait_for
+
+A, B = (StreamKey("plain", symbol, "trade") for symbol in "AB")
+BOUNDS = Bounds(300.0, 30.0, 14_400.0)
+HOUR = 3600.0
+
+
+def tries(random: float = 1.0) -> Tries:
+    return Tries(60.0, 300.0, 4 * HOUR, lambda: random)
+
+
+class Quiet:
+    """A line whose two streams speak every so many seconds, looked at as a session does."""
+
+    def __init__(self, **every_secs: float) -> None:
+        self.voices = Voices((A, B), BOUNDS, tries())
+        self.voices.stand(1, 0.0)
+        self.every = {A: every_secs["a"], B: every_secs["b"]}
+        self.now = 0.0
+        self.tried: list[tuple[float, frozenset[StreamKey]]] = []
+
+    def run(self, secs: float) -> None:
+        until = self.now + secs
+        while self.now < until:
+            self.now += 1.0
+            self.voices.hear({key for key, secs in self.every.items() if self.now % secs == 0}, self.now)
+            if self.now % overdue.LOOK_SECS == 0 and (wanted := self.voices.to_try(self.now)):
+                self.tried.append((self.now, wanted))
+                self.voices.in_vain(wanted, self.now + 60.0)
+
+
+def test_a_trade_every_three_minutes_is_never_overdue() -> None:
+    line = Quiet(a=180.0, b=180.0)
+    line.run(6 * HOUR)
+    assert line.tried == []
+
+
+def test_a_stream_that_falls_silent_is_tried_soon_and_then_ever_more_seldom() -> None:
+    line = Quiet(a=1.0, b=1.0)
+    line.run(600.0)
+    line.every[B] = float("inf")
+    line.run(24 * HOUR)
+    at = [when - 600.0 for when, wanted in line.tried if wanted == {B}]
+    assert len(at) == len(line.tried)
+    assert 30.0 <= at[0] <= 40.0
+    pauses = [later - earlier - 60.0 for earlier, later in pairwise(at)]
+    assert pauses[:4] == [60.0, 120.0, 240.0, 480.0]
+    assert max(pauses) == 4 * HOUR
+
+
+def test_a_connection_that_says_nothing_at_all_is_tried_again_at_least_every_five_minutes() -> None:
+    line = Quiet(a=1.0, b=2.0)
+    line.run(600.0)
+    line.every = dict.fromkeys((A, B), float("inf"))
+    line.run(6 * HOUR)
+    assert {wanted for _, wanted in line.tried} == {frozenset({A, B})}
+    pauses = [later[0] - earlier[0] - 60.0 for earlier, later in pairwise(line.tried)]
+    assert pauses[:4] == [60.0, 120.0, 240.0, 300.0]
+    assert max(pauses) == 300.0
+
+
+def test_one_that_becomes_overdue_does_not_wait_for_another_that_has_been_for_long() -> None:
+    line = Quiet(a=1.0, b=1.0)
+    line.run(600.0)
+    line.every[B] = float("inf")
+    line.run(20 * HOUR)
+    before = len(line.tried)
+    line.every[A] = float("inf")
+    line.run(400.0)
+    assert {A, B} in [wanted for _, wanted in line.tried[before:]]
+
+
+def test_time_without_a_connection_is_no_pause_of_the_stream() -> None:
+    line = Quiet(a=1.0, b=1.0)
+    line.run(600.0)
+    line.voices.fall(1)
+    line.now += HOUR
+    line.voices.stand(2, line.now)
+    line.run(20.0)
+    assert line.tried == []
+
+
+def test_who_comes_from_elsewhere_is_not_overdue() -> None:
+    line = Quiet(a=1.0, b=float("inf"))
+    line.voices.forget([B])
+    line.run(4 * HOUR)
+    assert line.tried == []
+
+
+def test_a_trial_is_settled_once() -> None:
+    kept, given_up = Trial([A]), Trial([A])
+    assert (kept.keep(), kept.give_up(), kept.is_pending, kept.is_given_up) == (True, False, False, False)
+    assert (given_up.give_up(), given_up.keep(), given_up.is_pending, given_up.is_given_up) == (
+        True,
+        False,
+        False,
+        True,
+    )
+
+
+Start = Callable[..., Recording]
+SOON = SilenceConfig(min_secs=0.2, max_secs=600.0)
+"""A stream is overdue after 2 s before its rhythm is known."""
+
+
+@pytest.fixture
+def start(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    monkeypatch.setattr(overdue, "LOOK_SECS", 0.05)
+    begun: list[Recording] = []
+
+    def start(**options: Any) -> Recording:
+        options = {"symbols": ("A", "B"), "silence": SOON, "first_data_timeout_secs": 0.5, **options}
+        begun.append(Recording(tmp_path, server.url, **options))
+        return begun[-1]
+
+    yield start
+    for recording in begun:
+        recording.begin_stop()
+
+
+def ended(recording: Recording) -> dict[int, str]:
+    return {record.info["connection"]: record.info["reason"] for record in recording.records(RecordKind.DISCONNECT)}
+
+
+def test_a_server_that_answers_but_whose_data_stopped_is_left_for_a_second_connection(
+    start: Start, server: Server
+) -> None:
+    recording = start()
+    stuck = server.accept(wire(b"A 1"), wire(b"B 1"))
+    beside = server.accept()
+    wait_for(lambda: len(recording.records(RecordKind.CONNECT)) == 2)
+    stuck.send(wire(b"heartbeat"))
+    wait_for(lambda: b"heartbeat" in recording.frames())
+    assert ended(recording) == {}
+
+    beside.send(wire(b"B 2"), wire(b"A 2"))
+    assert stuck.receive().opcode == Opcode.CLOSE
+    stuck.send(wire(b"A 3"), close_frame())
+    wait_for(lambda: ended(recording) == {1: "renewed"})
+    beside.send(wire(b"A 4"))
+    wait_for(lambda: b"A 4" in recording.frames())
+
+    assert set(recording.frames()) == {b"A 1", b"B 1", b"heartbeat", b"B 2", b"A 2", b"A 3", b"A 4"}
+    assert [record.info["plan"] for record in recording.records(RecordKind.CONNECT)] == [0, 0]
+    assert {record.line for record in recording.records(RecordKind.CONNECT)} == {0}
+    assert recording.events("streams_overdue")[0]["streams"] == ["A trade", "B trade"]
+
+
+def test_a_second_connection_that_brings_nothing_is_given_up_and_the_first_stays(start: Start, server: Server) -> None:
+    recording = start()
+    first = server.accept(wire(b"A 1"), wire(b"B 1"))
+    for _ in range(2):
+        beside = server.accept()
+        assert beside.receive().opcode == Opcode.CLOSE
+        beside.send(close_frame())
+    first.send(wire(b"A 2"))
+    wait_for(lambda: b"A 2" in recording.frames())
+
+    assert 1 not in ended(recording)
+    assert set(ended(recording).values()) == {"trial"}
+    assert recording.frames() == [b"A 1", b"B 1", b"A 2"]
+
+
+def test_a_stream_of_several_that_falls_silent_is_what_a_second_connection_has_to_bring(
+    start: Start, server: Server
+) -> None:
+    recording = start(first_data_timeout_secs=600.0)
+    first = server.accept(wire(b"B 1"))
+    quiet = speak(first, b"A 1")
+    beside = server.accept(wire(b"A 2"))
+    wait_for(lambda: b"A 2" in recording.frames())
+    beside.send(wire(b"A 3"))
+    wait_for(lambda: b"A 3" in recording.frames())
+    assert ended(recording) == {}
+    assert recording.events("streams_overdue")[0]["streams"] == ["B trade"]
+
+    beside.send(wire(b"B 2"))
+    wait_for(lambda: ended(recording) == {1: "renewed"})
+    quiet.set()
+
+
+def test_the_second_connection_goes_on_where_the_first_ends(start: Start, server: Server) -> None:
+    recording = start(first_data_timeout_secs=600.0)
+    first = server.accept(wire(b"A 1"))
+    beside = server.accept()
+    wait_for(lambda: len(recording.records(RecordKind.CONNECT)) == 2)
+    first.hang_up()
+    wait_for(lambda: ended(recording) == {1: "lost"})
+    beside.send(wire(b"A 2"))
+    wait_for(lambda: b"A 2" in recording.frames())
+    beside.hang_up()
+    server.accept(wire(b"A 3"))
+    wait_for(lambda: b"A 3" in recording.frames())
+
+    assert [record.info["connection"] for record in recording.records(RecordKind.CONNECT)] == [1, 2, 3]
+
+
+def test_the_second_connection_takes_over_where_the_first_is_to_be_renewed(start: Start, server: Server) -> None:
+    recording = start(first_data_timeout_secs=600.0)
+    first = server.accept(wire(b"A 1"))
+    beside = server.accept()
+    wait_for(lambda: len(recording.records(RecordKind.CONNECT)) == 2)
+    first.send(wire(b"shutdown"))
+    wait_for(lambda: recording.events("renewing"))
+    beside.send(wire(b"noise"), wire(b"A 2"))
+    assert first.receive().opcode == Opcode.CLOSE
+    first.send(close_frame())
+    wait_for(lambda: ended(recording) == {1: "renewed"})
+
+    assert len(recording.records(RecordKind.CONNECT)) == 2
+
+
+def test_a_second_connection_waits_for_no_budget(start: Start, server: Server) -> None:
+    adapter = PlainAdapter(limits=LIMITS._replace(connections=1, window_secs=300))
+    recording = start(adapter=adapter)
+    first = server.accept(wire(b"A 1"))
+    wait_for(lambda: len(recording.events("streams_overdue")) >= 2)
+    first.send(wire(b"A 2"))
+    wait_for(lambda: b"A 2" in recording.frames())
+
+    assert ended(recording) == {}
+    assert len(recording.records(RecordKind.CONNECT)) == 1
+
+
+def speak(peer: Peer, frame: bytes) -> threading.Event:
+    """Say it again and again, until told to stop or the peer has gone."""
+    stop = threading.Event()
+
+    def talk() -> None:
+        while not stop.wait(0.02):
+            try:
+                peer.send(wire(frame))
+            except OSError:
+                return
+
+    threading.Thread(target=talk, daemon=True).start()
+    return stop
