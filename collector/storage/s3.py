@@ -17,11 +17,12 @@ from botocore.exceptions import ClientError
 from collector.domain.errors import CollectorError, StoreError, StoreRefusedError
 from collector.storage.objects import ObjectInfo, require_key
 from collector.storage.s3_client import NO_SUCH_BUCKET, code_of, connect, explained, status_of
+from collector.storage.s3_manners import Manners, first_manners
 from collector.storage.s3_options import S3Options
 
 T = TypeVar("T")
-Ask = Callable[[Any], T]
-"""Asks something of a client."""
+Ask = Callable[[Any, Manners], T]
+"""Asks something of a client, with these manners."""
 
 _PROBE_KEY: Final = "_probe"
 _PROBE: Final = b"The recorder proves with this object that it may put and read here.\n"
@@ -40,17 +41,21 @@ class S3Store:
     """Implements `collector.storage.objects.ObjectStore`.
 
     An object goes up in one request, with the SHA-256 it must have: the server refuses other bytes, keeps the checksum
-    and tells it again. Nothing is ever deleted. After a refusal the next call makes a new client, which looks for
-    credentials again.
+    and tells it again. A server that wants something else says so, which `tell` hears once. Nothing is ever deleted.
+    After a refusal the next call makes a new client, which looks for credentials again.
     """
 
-    def __init__(self, bucket: str, prefix: str, options: S3Options) -> None:
+    def __init__(
+        self, bucket: str, prefix: str, options: S3Options, tell: Callable[[str], object] = lambda _: None
+    ) -> None:
         self._bucket = bucket
         self._folder = f"{prefix}/" if prefix else ""
         self._options = options
         self._with_each_put = _with_each_put(options)
-        self._client: Any = None
-        self._making_client = Lock()
+        self._tell = tell
+        self._manners = first_manners(options.addressing, options.endpoint_url)
+        self._clients: dict[str, Any] = {}
+        self._changing = Lock()
 
     @property
     def url(self) -> str:
@@ -78,8 +83,8 @@ class S3Store:
         """Size and checksum as the server keeps them; of an object it has no SHA-256 of, from reading it."""
         place = self._place(key)
 
-        def ask(client: Any) -> ObjectInfo:
-            found = client.head_object(**place, ChecksumMode="ENABLED")
+        def ask(client: Any, manners: Manners) -> ObjectInfo:
+            found = client.head_object(**place, **_asking_for_checksum(manners))
             sha256 = _whole_sha256(found)
             if sha256 is not None:
                 return ObjectInfo(int(found["ContentLength"]), sha256)
@@ -92,8 +97,8 @@ class S3Store:
         """The object's bytes; None if there is none."""
         place = self._place(key)
 
-        def ask(client: Any) -> bytes:
-            with closing(client.get_object(**place, ChecksumMode="ENABLED")["Body"]) as body:
+        def ask(client: Any, manners: Manners) -> bytes:
+            with closing(client.get_object(**place, **_asking_for_checksum(manners))["Body"]) as body:
                 return bytes(body.read())
 
         return self._call(key, _or_none(ask))
@@ -102,7 +107,7 @@ class S3Store:
         """Copy the object; size and checksum of the bytes that came."""
         place = self._place(key)
 
-        def ask(client: Any) -> ObjectInfo:
+        def ask(client: Any, _: Manners) -> ObjectInfo:
             with closing(client.get_object(**place)["Body"]) as body, target.open("wb") as file:
                 return _copied(body, file.write)
 
@@ -114,12 +119,13 @@ class S3Store:
         return (key for key in sorted(self._listed(prefix)) if key != _PROBE_KEY)
 
     def _put(self, key: str, opened: Callable[[], BufferedIOBase], sha256: str) -> None:
-        place, checksum = self._place(key), b64encode(bytes.fromhex(sha256)).decode()
+        place = self._place(key)
 
-        def ask(client: Any) -> None:
+        def ask(client: Any, manners: Manners) -> None:
             with opened() as body:
+                checksum = _sha256(sha256) if manners.checksums else _md5(body)
                 try:
-                    client.put_object(**place, Body=body, ChecksumSHA256=checksum, **self._with_each_put)
+                    client.put_object(**place, Body=body, **checksum, **self._with_each_put)
                 except ClientError as error:
                     if status_of(error) == _BAD_REQUEST:
                         _refuse_other_bytes(body, sha256, key, error)
@@ -141,7 +147,7 @@ class S3Store:
     def _page(self, prefix: str, **further: str) -> tuple[list[str], str | None]:
         """Some keys, and what to ask for the next ones with."""
 
-        def ask(client: Any) -> tuple[list[str], str | None]:
+        def ask(client: Any, _: Manners) -> tuple[list[str], str | None]:
             page = client.list_objects_v2(Bucket=self._bucket, Prefix=self._folder + prefix, **further)
             # A key that ends so is no object: consoles put it to show an empty folder.
             held = [found["Key"] for found in page.get("Contents", []) if not found["Key"].endswith("/")]
@@ -155,34 +161,62 @@ class S3Store:
         return {"Bucket": self._bucket, "Key": self._folder + key}
 
     def _call(self, key: str, ask: Ask[T]) -> T:
-        """The answer, after making the bucket if it shall be made. Raises StoreError.
+        """The answer, after learning how the store wants to be asked. Raises StoreError.
 
         Whatever goes wrong is the store's: what boto3 makes of an answer that no S3 server gives is not to be foreseen.
         """
         try:
-            client = self._connected()
-            try:
-                return ask(client)
-            except ClientError as error:
-                if not self._options.create_bucket or code_of(error) != NO_SUCH_BUCKET:
-                    raise
-            self._make_bucket(client)
-            return ask(client)
+            return self._learning(ask)
         except CollectorError:
             raise
         except Exception as error:
             trouble = explained(f"{self.url}/{key}", error, self._advice(error))
             if isinstance(trouble, StoreRefusedError):
-                self._client = None
+                self._clients = {}
             raise trouble from error
 
-    def _connected(self) -> Any:
-        with self._making_client:
-            if self._client is None:
+    def _learning(self, ask: Ask[T]) -> T:
+        """The answer; after a refusal that may be one of our manners, asked with others, which are kept if they please."""
+        manners = self._manners
+        while True:
+            try:
+                answer = self._in_bucket(manners, ask)
+            except ClientError as error:
+                others = manners.after(code_of(error))
+                if others is None:
+                    raise
+                manners = others
+            else:
+                self._keep(manners)
+                return answer
+
+    def _keep(self, manners: Manners) -> None:
+        with self._changing:
+            before = self._manners
+            self._manners = before.with_all_of(manners)
+            told = self._manners.told_beside(before)
+        for text in told:
+            self._tell(f"{self.url}: {text}")
+
+    def _in_bucket(self, manners: Manners, ask: Ask[T]) -> T:
+        """The answer, after making the bucket if it shall be made."""
+        client = self._connected(manners.addressing)
+        try:
+            return ask(client, manners)
+        except ClientError as error:
+            if not self._options.create_bucket or code_of(error) != NO_SUCH_BUCKET:
+                raise
+        self._make_bucket(client)
+        return ask(client, manners)
+
+    def _connected(self, addressing: str) -> Any:
+        with self._changing:
+            clients = self._clients
+            if addressing not in clients:
                 # A client holds itself: without this, those that were refused would stay for hours.
                 gc.collect()
-                self._client = connect(self._options.region, self._options.endpoint_url, os.environ)
-            return self._client
+                clients[addressing] = connect(self._options.region, self._options.endpoint_url, addressing, os.environ)
+            return clients[addressing]
 
     def _make_bucket(self, client: Any) -> None:
         region = self._options.region if self._options.endpoint_url else client.meta.region_name
@@ -213,12 +247,26 @@ def _with_each_put(options: S3Options) -> dict[str, str]:
     return {name: value for name, value in arguments.items() if value}
 
 
+def _asking_for_checksum(manners: Manners) -> dict[str, str]:
+    return {"ChecksumMode": "ENABLED"} if manners.checksums else {}
+
+
+def _sha256(sha256: str) -> dict[str, str]:
+    return {"ChecksumSHA256": b64encode(bytes.fromhex(sha256)).decode()}
+
+
+def _md5(body: BufferedIOBase) -> dict[str, str]:
+    digest = hashlib.file_digest(body, lambda: hashlib.md5(usedforsecurity=False))
+    body.seek(0)
+    return {"ContentMD5": b64encode(digest.digest()).decode()}
+
+
 def _or_none(ask: Ask[T]) -> Ask[T | None]:
     """The same, with None for what is not there. (Of a bucket that is not there only an answer with a body says so.)"""
 
-    def asked(client: Any) -> T | None:
+    def asked(client: Any, manners: Manners) -> T | None:
         try:
-            return ask(client)
+            return ask(client, manners)
         except ClientError as error:
             if status_of(error) == _NOT_FOUND and code_of(error) != NO_SUCH_BUCKET:
                 return None

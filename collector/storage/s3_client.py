@@ -79,6 +79,7 @@ _MENDABLE: Final = (
 
 _KEYS_WRONG: Final = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or the profile, or the machine's role)"
 _POLICY: Final = "the policy that is needed stands in docs/OPERATIONS.md"
+_IN_THE_PATH: Final = "set archive.addressing to auto or virtual"
 _KMS_WRONG: Final = "check archive.sse_kms_key_id and that these credentials may use that key"
 _ADVICE: Final[Mapping[str, str]] = {
     "403": f"{_KEYS_WRONG}; {_POLICY}",
@@ -89,13 +90,17 @@ _ADVICE: Final[Mapping[str, str]] = {
     "IllegalLocationConstraintException": "check archive.region",
     "InvalidAccessKeyId": _KEYS_WRONG,
     "InvalidLocationConstraint": "check archive.region",
+    "InvalidPathAccess": _IN_THE_PATH,
     "InvalidToken": _KEYS_WRONG,
     "KMS.AccessDeniedException": _KMS_WRONG,
     "KMS.DisabledException": _KMS_WRONG,
     "KMS.NotFoundException": _KMS_WRONG,
+    "PathStyleDomainForbidden": _IN_THE_PATH,
     "PermanentRedirect": "check archive.region and archive.endpoint_url",
     "RequestTimeTooSkewed": "set this machine's clock",
+    "SecondLevelDomainForbidden": _IN_THE_PATH,
     "SignatureDoesNotMatch": _KEYS_WRONG,
+    "VirtualHostDomainRequired": _IN_THE_PATH,
 }
 """What a person can do about a code."""
 
@@ -114,19 +119,19 @@ AWSHTTPConnectionPool.ConnectionCls = _Connection
 AWSHTTPSConnectionPool.ConnectionCls = _TLSConnection
 
 
-def connect(region: str, endpoint_url: str, environment: Mapping[str, str]) -> Any:
+def connect(region: str, endpoint_url: str, addressing: str, environment: Mapping[str, str]) -> Any:
     """A client for S3. It does not retry: its caller does, and says so. Raises what `explained` explains, or
     StoreRefusedError.
 
-    With an endpoint the bucket is part of the path, for few servers have a name for each bucket; and no redirect is
-    followed: only Amazon's name a region.
+    `addressing` says where the bucket stands: path, virtual (in the host name), or auto, as botocore does by itself. With
+    an endpoint no redirect is followed: only Amazon's name a region.
     """
     config = Config(
         connect_timeout=CONNECT_TIMEOUT_SECS,
         read_timeout=READ_TIMEOUT_SECS,
         retries={"total_max_attempts": 1},
         max_pool_connections=MAX_CONNECTIONS,
-        s3={"addressing_style": "path" if endpoint_url else "auto"},
+        s3={"addressing_style": addressing},
         # Keys are made here, and the configuration was checked: to look at them again takes time with every request.
         parameter_validation=False,
         # One that is named is not put together anew for every request, which took a tenth of its CPU.

@@ -13,3 +13,5 @@ class S3Options(NamedTuple):
     sse_kms_key_id: str = ""
     storage_class: str = ""
     tags: tuple[tuple[str, str], ...] = ()
+    addressing: str = "auto"
+    """Where the bucket stands: path, virtual (in the host name), or auto: as the server wants it."""

@@ -1,5 +1,6 @@
 """Which store an archive URL means."""
 
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -20,10 +21,12 @@ def folder_of(url: str) -> Path | None:
     return Path(unquote(rest)) if scheme == "file" and rest.startswith("/") else None
 
 
-def open_store(url: str, options: S3Options | None = None) -> ObjectStore:
+def open_store(
+    url: str, options: S3Options | None = None, tell: Callable[[str], object] = lambda _: None
+) -> ObjectStore:
     """Return the store behind `file:///folder` or `s3://bucket[/prefix]`; nothing is asked of it yet.
 
-    Raises ConfigError for an URL that names none.
+    `tell` hears what it wants done in another way than Amazon's. Raises ConfigError for an URL that names none.
     """
     if (folder := folder_of(url)) is not None:
         return DirectoryStore(folder)
@@ -33,5 +36,5 @@ def open_store(url: str, options: S3Options | None = None) -> ObjectStore:
         # Only now: boto3 takes 10 MB, and most processes and most archives have no use for it.
         from collector.storage.s3 import S3Store  # noqa: PLC0415
 
-        return S3Store(bucket, prefix, options or S3Options())
+        return S3Store(bucket, prefix, options or S3Options(), tell)
     raise ConfigError([f"archive.url: no store speaks {scheme}://; use file:///folder or s3://bucket/prefix"])

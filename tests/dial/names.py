@@ -32,7 +32,7 @@ class DeadAddress:
 
 
 class Names:
-    """Answers lookups of NAME; of every other name the system's own lookup."""
+    """Answers lookups of NAME and names below it; of every other name the system's own lookup."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._real = socket.getaddrinfo
@@ -53,7 +53,7 @@ class Names:
         self._going_on.set()
 
     def _look_up(self, host: Any, port: Any, *args: Any, **kwargs: Any) -> Sequence[Any]:
-        if host != NAME:
+        if host != NAME and not str(host).endswith(f".{NAME}"):
             return self._real(host, port, *args, **kwargs)
         self.lookups += 1
         self._going_on.wait()

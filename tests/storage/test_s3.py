@@ -141,7 +141,7 @@ class TestTheBucket:
     ) -> None:
         with mock_aws():
             S3Store("in-a-region", "", S3Options(region=region, create_bucket=True)).check()
-            client = s3_client.connect(region, "", {})
+            client = s3_client.connect(region, "", "auto", {})
             place = client.get_bucket_location(Bucket="in-a-region")["LocationConstraint"]
         assert (place or "us-east-1") == (region or "us-east-1")
 

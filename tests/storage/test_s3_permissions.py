@@ -95,7 +95,7 @@ class TestPermissions:
 class TestTheOperatorsPage:
     def test_its_lifecycle_is_one_that_s3_takes(self, aws_alone: None) -> None:
         with mock_aws():
-            client = s3_client.connect("us-east-1", "", {})
+            client = s3_client.connect("us-east-1", "", "auto", {})
             client.create_bucket(Bucket="bucket")
             client.put_bucket_lifecycle_configuration(
                 Bucket="bucket", LifecycleConfiguration=json.loads(documented("Rules").replace("MY-PREFIX", "lake"))
