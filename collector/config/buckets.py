@@ -1,4 +1,4 @@
-"""How objects may be kept in a bucket: encryption, storage class, tags. Each check is pure, as those of `addresses`.
+"""How a bucket is addressed and objects are kept in it: encryption, storage class, tags. Each check is pure, as those of `addresses`.
 
 Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html and …/userguide/object-tagging.html
 """
@@ -42,11 +42,12 @@ def _tags(text: str) -> str:
 
 def _one_of(*names: str) -> tuple[AfterValidator, object]:
     def check(text: str) -> str:
-        if text and text not in names:
+        if text not in names:
             raise ValueError("is not known")
         return text
 
-    return AfterValidator(check), Field(description=f'one of {", ".join(names)}, or ""')
+    named = [name or '""' for name in names]
+    return AfterValidator(check), Field(description=f"one of {', '.join(named[:-1])}, or {named[-1]}")
 
 
 def _kms_key(text: str, info: ValidationInfo) -> str:
@@ -56,8 +57,9 @@ def _kms_key(text: str, info: ValidationInfo) -> str:
     return word(text)
 
 
-Encryption = Annotated[str, *_one_of("AES256", KMS)]
-StorageClass = Annotated[str, *_one_of(*_STORAGE_CLASSES)]
+Addressing = Annotated[str, *_one_of("auto", "path", "virtual")]
+Encryption = Annotated[str, *_one_of("AES256", KMS, "")]
+StorageClass = Annotated[str, *_one_of(*_STORAGE_CLASSES, "")]
 KmsKey = Annotated[str, AfterValidator(_kms_key), Field(description='the id, alias or ARN of a KMS key, or ""')]
 Tags = Annotated[
     str, AfterValidator(_tags), Field(description=f'up to {_MAX_TAGS} tags like "team=research, cost=42", or ""')

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 from collector.config.addresses import ArchiveUrl, Host, HttpUrl, PingUrl, Region, WsUrl
-from collector.config.buckets import Encryption, KmsKey, StorageClass, Tags, tags_of
+from collector.config.buckets import Addressing, Encryption, KmsKey, StorageClass, Tags, tags_of
 from collector.config.values import (
     GIB,
     KIB,
@@ -141,6 +141,7 @@ class ArchiveConfig(Section):
     url: ArchiveUrl = ""
     region: Region = ""
     endpoint_url: HttpUrl = ""
+    addressing: Addressing = "auto"
     create_bucket: bool = False
     sse: Encryption = ""
     sse_kms_key_id: KmsKey = ""

@@ -1,13 +1,15 @@
 """The archive's store, as the configuration describes it."""
 
+from collections.abc import Callable
+
 from collector.config import Config
 from collector.storage.objects import ObjectStore
 from collector.storage.s3_options import S3Options
 from collector.storage.stores import open_store
 
 
-def open_archive(config: Config) -> ObjectStore:
-    """The store that `config` names; nothing is asked of it yet."""
+def open_archive(config: Config, tell: Callable[[str], object] = lambda _: None) -> ObjectStore:
+    """The store that `config` names; nothing is asked of it yet. `tell` hears what it wants done in another way."""
     archive = config.archive
     options = S3Options(
         region=archive.region,
@@ -17,5 +19,6 @@ def open_archive(config: Config) -> ObjectStore:
         sse_kms_key_id=archive.sse_kms_key_id,
         storage_class=archive.storage_class,
         tags=tuple(archive.tag_pairs.items()),
+        addressing=archive.addressing,
     )
-    return open_store(config.archive_url, options)
+    return open_store(config.archive_url, options, tell)

@@ -67,7 +67,8 @@ _COLLECT_AFTER: Final = 50_000
 def run(context: Context) -> None:
     """Archive what is sealed until told to stop, and then what is sealed by then. Raises StopError."""
     gc.set_threshold(_COLLECT_AFTER)
-    Archiver(context, open_archive(context.config), adapter).run()
+    store = open_archive(context.config, lambda text: context.log.warning("store_asked_otherwise", text=text))
+    Archiver(context, store, adapter).run()
 
 
 class Archiver:

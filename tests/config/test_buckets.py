@@ -4,7 +4,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from collector.config import ArchiveConfig
-from collector.config.buckets import Encryption, StorageClass, Tags, tags_of
+from collector.config.buckets import Addressing, Encryption, StorageClass, Tags, tags_of
 
 
 def reason(kind: Any, value: object) -> str:
@@ -73,3 +73,13 @@ def test_tags_are_pairs_between_commas(text: str, tags: dict[str, str]) -> None:
 )
 def test_what_s3_would_not_take_as_tags_is_refused(text: str, expected: str) -> None:
     assert reason(Tags, text) == expected
+
+
+@pytest.mark.parametrize("name", ["auto", "path", "virtual"])
+def test_a_bucket_is_addressed_as_the_server_wants_it_or_as_it_is_told(name: str) -> None:
+    assert ArchiveConfig(addressing=name).addressing == name
+
+
+@pytest.mark.parametrize("name", ["", "Path", "host"])
+def test_an_unknown_way_to_address_a_bucket_is_refused(name: str) -> None:
+    assert reason(Addressing, name) == "is not known"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.s3_imitation import BUCKET, S3Imitation, backblaze
 from tests.seaweed import ADMIN, Seaweed, environment
 from tests.whole.running import ROOT, Exchange, Recorder, wait_for
 
@@ -16,7 +17,7 @@ TYPES = ["book_snapshot", "book_delta", "trade"]
 LIVE = ("--symbols", ",".join(SYMBOLS), "--rate", "300", "--seed", "7")
 
 
-def bucket_of(server: Seaweed, name: str, **archive: Any) -> dict[str, Any]:
+def bucket_of(server: Seaweed | S3Imitation, name: str, **archive: Any) -> dict[str, Any]:
     """What makes a recorder keep everything in that bucket, as text too, in segments of two seconds."""
     return {
         "feed": {"symbols": SYMBOLS, "data_types": TYPES},
@@ -40,7 +41,7 @@ def absent_seaweed(tmp_path: Path, aws_alone: None) -> Iterator[Seaweed]:
     server.remove()
 
 
-def tool(server: Seaweed, name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+def tool(server: Seaweed | S3Imitation, name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(ROOT / "scripts" / name), *map(str, arguments)]
     variables = environment(**ADMIN, COLLECTOR_ARCHIVE__ENDPOINT_URL=server.endpoint_url)
     return subprocess.run(
@@ -48,7 +49,9 @@ def tool(server: Seaweed, name: str, *arguments: object) -> subprocess.Completed
     )
 
 
-def assert_holds_what_was_sent(server: Seaweed, bucket: str, recorded: Recorder, source: Exchange) -> None:
+def assert_holds_what_was_sent(
+    server: Seaweed | S3Imitation, bucket: str, recorded: Recorder, source: Exchange
+) -> None:
     """Verify the bucket row by row, bring it back, and compare it with what the exchange sent."""
     verified = tool(server, "verify_archive.py", f"s3://{bucket}/lake", "--deep")
     assert (verified.returncode, verified.stderr) == (0, ""), verified.stdout
@@ -125,3 +128,18 @@ def test_a_stop_that_shall_upload_everything_says_what_it_could_not_and_the_next
     assert set(left["ids"]) <= archived
     source.stop()
     assert_holds_what_was_sent(absent_seaweed, "late", again, source)
+
+
+def test_a_store_that_refuses_amazons_checksums_gets_everything_and_the_log_says_how_once(
+    exchange: Callable[..., Exchange], recorder: Callable[..., Recorder], aws_alone: None
+) -> None:
+    with S3Imitation(backblaze) as server:
+        source = exchange(*LIVE)
+        recorded = recorder(source.ws_url, **bucket_of(server, BUCKET)).start()
+        wait_for(lambda: recorded.alive() and len(recorded.logged("segment_archived")) >= 2)
+        assert recorded.stop() == 0
+        source.stop()
+
+        (told,) = recorded.logged("store_asked_otherwise")
+        assert "objects go up with Content-MD5, and are read back" in told["text"]
+        assert_holds_what_was_sent(server, BUCKET, recorded, source)

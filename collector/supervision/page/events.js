@@ -7,7 +7,7 @@ const PLAIN = {
   connected: "Connected", disconnected: "A connection ended", connect_failed: "Could not connect", renewing: "A connection is renewed",
   segment_opened: "A segment was opened", segment_sealed: "A segment was sealed", segment_archived: "A segment was archived",
   segment_failed: "A segment could not be archived", segment_quarantined: "A segment was set aside", seal_delayed: "A seal had to wait",
-  store_away: "The store does not answer", store_refuses: "The store refuses", store_back: "The store takes objects again", health_reason: "Not healthy", health_reason_gone: "Healthy in this again",
+  store_away: "The store does not answer", store_refuses: "The store refuses", store_back: "The store takes objects again", store_asked_otherwise: "The store is asked in another way", health_reason: "Not healthy", health_reason_gone: "Healthy in this again",
   refusing: "Frames are refused", resumed: "Frames are taken again", commit_failed: "A commit failed", commit_recovered: "Commits work again",
   frame_undecodable: "A frame could not be read", stopping: "Stopping", writer_paused: "The writer waits for room on the disk", writer_resumed: "The writer goes on",
   rest_failed: "Repair gets no answer", rest_recovered: "Repair gets answers again", rest_banned: "The exchange wants no requests for a while", rest_refused: "A request of repair was refused",
