@@ -12,11 +12,13 @@ brings its first message, until so long after the last change from one to the ot
 `SUCCESSOR_LAG_SECS`: whatever connects next may be that far behind the one before.
 """
 
+from collections.abc import Collection
 from enum import Enum, auto
 from typing import Final
 
 import msgspec
 
+from collector.domain.echoes import Echoes, is_echo
 from collector.domain.gaps import Allowance
 from collector.domain.hearing import Hearing
 from collector.domain.recent import DIGEST_MASK, Recent, packed, split
@@ -81,6 +83,8 @@ class Progress(msgspec.Struct, array_like=True):
     """The connection that brought the newest message; 0 before the first."""
     joined_us: int = 0
     """When last a connection opened, or a message came by another one than the message before it."""
+    echoes: Echoes = {}
+    """Of messages without ids, what each connection is yet to bring of what others have brought."""
 
 
 class StreamMemory:
@@ -159,6 +163,10 @@ class StreamMemory:
             if len(recent.young) >= recent.full_at:
                 self._turn(received_us)
         return verdict
+
+    def is_echo(self, content: bytes, received_us: int, source: int, beside: Collection[int]) -> bool:
+        """Whether a message without an id is a copy; see `echoes`. `beside` are the connections that bring the same."""
+        return is_echo(self.progress.echoes, source, beside, content, received_us, self._overlap_us)
 
     def backfill(self, message_id: int, first_id: int | None = None) -> bool:
         """Whether a message that came over REST was missing; it is not any more.

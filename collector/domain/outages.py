@@ -46,6 +46,11 @@ class Links(msgspec.Struct, array_like=True):
             return None
         return plan, None if plan in self.up.values() else self.since.pop(plan, at_us)
 
+    def beside(self, connection: int) -> list[int]:
+        """The other connections that carry the same plan."""
+        plan = self.up.get(connection)
+        return [other for other, carried in self.up.items() if carried == plan and other != connection]
+
     def is_alone(self, plan: int, line: int) -> bool:
         """Whether at most one connection carries the plan on that line: two do while one is renewed."""
         return sum(self.up[connection] == plan for connection, on in self.lines.items() if on == line) <= 1

@@ -15,7 +15,15 @@ from collector.processes.feed_state import FeedState
 from collector.processes.ledger import Ledger
 from collector.processes.mended import Mended
 from collector.processes.streams import Stream, Streams
-from collector.storage.journal_format import FeedIdentity, Frame, JournalHeader, Record, RecordKind, frames_of
+from collector.storage.journal_format import (
+    FeedIdentity,
+    Frame,
+    JournalHeader,
+    Record,
+    RecordKind,
+    connection_in_head,
+    frames_of,
+)
 from collector.storage.journal_reader import Chunk
 
 _OFFSET_BITS: Final = 36
@@ -24,6 +32,7 @@ _OFFSET_BITS: Final = 36
 _SOURCE_BITS: Final = 17
 """A connection's name is its incarnation of ingest above its number, or the line where the journal does not say it."""
 
+_NUMBER: Final = (1 << _SOURCE_BITS) - 1
 _UNNUMBERED: Final = 1 << 16
 
 _PLAIN: Final = frozenset({Verdict.NEW, Verdict.COPY})
@@ -56,6 +65,8 @@ class Intake:
         self.ledger = Ledger(streams, feeds, adapter_of, self.counts, self._asking)
         self._backfill = Backfill(streams, self.ledger)
         self._incarnation = 0
+        self._beside: dict[int, list[int]] = {}
+        """Of the connections that bring what is read now, those that bring the same."""
         self.begin(next_row)
 
     def begin(self, next_row: int) -> None:
@@ -74,7 +85,7 @@ class Intake:
         between records: one may hold many messages.
         """
         position, header = chunk.position, chunk.header
-        self._incarnation = zlib.crc32(header.writer_id.encode()) << _SOURCE_BITS
+        self._incarnation, self._beside = zlib.crc32(header.writer_id.encode()) << _SOURCE_BITS, {}
         self.ledger.open_journal(header)
         self.batch.begin(header.identity.feed)
         for record in chunk.records:
@@ -94,6 +105,7 @@ class Intake:
         if record.kind is RecordKind.FRAMES:
             self._frames(header, record)
         else:
+            self._beside = {}
             self.ledger.event(header.identity, record)
         self.ledger.heard(header.identity.feed, record.received_ns // 1_000)
 
@@ -105,7 +117,7 @@ class Intake:
         try:
             frames = frames_of(record)
         except DamagedError as error:
-            self._undecoded(header, record.offset, received_us, record.line, record.payload, str(error))
+            self._undecoded(header, record.offset, received_us, record.line, record.payload, str(error), source)
             return
         for frame in frames:
             try:
@@ -114,7 +126,7 @@ class Intake:
                     continue
                 envelopes = _read(decode, frame)
             except UndecodableError as error:
-                self._undecoded(header, frame.offset, received_us, record.line, frame.data, str(error))
+                self._undecoded(header, frame.offset, received_us, record.line, frame.data, str(error), source)
                 continue
             if not envelopes:
                 self.counts.control += 1
@@ -140,23 +152,36 @@ class Intake:
                 self._asking.book(stream, message_id if first_id is None else first_id, received_us)
         if message_id is None:
             message_id = made_id
+            if self._is_echo(stream, header.identity.feed, payload, received_us, source):
+                self._copy(stream, payload, received_us)
+                return
         else:
             digest = zlib.crc32(payload)
             verdict = stream.memory.judge(message_id, first_id, exchange_us, received_us, digest, line, source)
             if verdict not in _PLAIN:
                 self._remark(verdict, stream, message_id, received_us)
             elif verdict is Verdict.COPY:
-                self.counts.duplicates += 1
-                stream.duplicates += 1
-                stream.duplicate_bytes += len(payload)
-                stream.last_received_us = received_us
-                self.batch.touched[stream.stream_id] = stream
+                self._copy(stream, payload, received_us)
                 return
         if stream.is_silent:
             self.ledger.spoke(stream, received_us)
         self._store(stream, message_id, received_us, exchange_us, line, payload)
         stream.last_received_us = received_us
         self.counts.messages += 1
+
+    def _copy(self, stream: Stream, payload: bytes, received_us: int) -> None:
+        self.counts.duplicates += 1
+        stream.duplicates += 1
+        stream.duplicate_bytes += len(payload)
+        stream.last_received_us = received_us
+        self.batch.touched[stream.stream_id] = stream
+
+    def _is_echo(self, stream: Stream, feed: str, payload: bytes, received_us: int, source: int) -> bool:
+        beside = self._beside.get(source)
+        if beside is None:
+            numbers = self.ledger.beside(feed, source & _NUMBER)
+            beside = self._beside[source] = [self._incarnation | connection_in_head(number) for number in numbers]
+        return stream.memory.is_echo(payload, received_us, source, beside)
 
     def _store(
         self, stream: Stream, message_id: int, received_us: int, exchange_us: int | None, line: int, payload: bytes
@@ -187,11 +212,14 @@ class Intake:
             self.ledger.holes.watch(stream)
 
     def _undecoded(
-        self, header: JournalHeader, offset: int, received_us: int, line: int, frame: bytes, reason: str
+        self, header: JournalHeader, offset: int, received_us: int, line: int, frame: bytes, reason: str, source: int
     ) -> None:
         identity = header.identity
         key = StreamKey(identity.exchange, UNKNOWN, UNDECODED)
         stream = self._streams.get(key) or self._streams.add(key, identity.feed, IdRule.NONE)
+        if self._is_echo(stream, identity.feed, frame, received_us, source):
+            self._copy(stream, frame, received_us)
+            return
         self.batch.reasons.append((self._next_row, reason))
         self._store(stream, (header.number << _OFFSET_BITS) + offset, received_us, None, line, frame)
         stream.last_received_us = received_us

@@ -18,7 +18,14 @@ from collector.processes.listening import Listening
 from collector.processes.plans import Plans
 from collector.processes.streams import Stream, Streams
 from collector.processes.version_1 import carry_over
-from collector.storage.journal_format import FeedIdentity, JournalHeader, Record, RecordKind, event_of
+from collector.storage.journal_format import (
+    FeedIdentity,
+    JournalHeader,
+    Record,
+    RecordKind,
+    connection_in_head,
+    event_of,
+)
 from collector.storage.journal_reader import Damage
 
 LOOK_US: Final = 5_000_000
@@ -111,6 +118,12 @@ class Ledger:
         elif record.kind is RecordKind.RESUMED:
             self._counts.refused += int(info["frames"])
             self._refused(identity, int(info["started_ns"]) // 1_000, at_us)
+
+    def beside(self, feed: str, in_head: int) -> list[int]:
+        """The connections that now bring the same as the one of which a record's head says this."""
+        links = self._feed(feed).links
+        number = next((number for number in links.up if connection_in_head(number) == in_head), 0)
+        return links.beside(number) if number else []
 
     def damaged(self, header: JournalHeader, damage: Damage, now_us: int) -> None:
         """A stretch of a journal file is not what was written; nothing in it says when it was received."""

@@ -1,18 +1,22 @@
 """While two connections bring a stream, each message is stored once, however far one of them lags behind the other."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from collector.config import WriterConfig
+from collector.domain.records import IdRule
+from collector.exchanges.adapter import Decode, Subscription
+from collector.exchanges.binance_futures import BinanceUsdm
 from collector.storage.journal import JournalWriter
 from collector.storage.journal_format import FeedIdentity, RecordKind
 from collector.storage.segments import Segment
+from tests.processes import writer_harness
 from tests.processes.test_ledger_of_recordings import received
-from tests.processes.writer_harness import World, connection
+from tests.processes.writer_harness import START_NS, World, connection, trade
 
 SECOND: Final = 1_000_000
 OPENS, RELIEVES, ENDS = 40 * SECOND, 70 * SECOND, 110 * SECOND
@@ -107,3 +111,76 @@ def test_a_renewal_on_one_line_stores_each_message_once_also_after_kills(
     assert len(arrivals) - len(stored) > 300
     if not kills:
         assert world.numbers["duplicates"] == len(arrivals) - len(stored)
+
+
+class WithoutIds(BinanceUsdm):
+    """Best prices as an exchange would send them that numbers nothing."""
+
+    @property
+    def id_rules(self) -> Mapping[str, IdRule]:
+        return {**super().id_rules, "book_ticker": IdRule.NONE}
+
+    def decoder(self, subscription: Subscription) -> Decode:
+        decode = super().decoder(subscription)
+        return lambda frame: [envelope._replace(id=None, first_id=None) for envelope in decode(frame)]
+
+
+def expected_without_ids(arrivals: Arrivals) -> list[int]:
+    """Each message once, but twice where the new connection repeats what the old one had brought before it opened."""
+    early = {frame for at_us, number, frame in arrivals if number == 1 and at_us < OPENS}
+    again = [arrival for arrival in arrivals if arrival[1] == 2 and arrival[2] in early]
+    return sorted([*set(ids(arrivals)), *ids(again)])
+
+
+@pytest.mark.parametrize(("old", "new"), LAGS, ids=str)
+@pytest.mark.parametrize("kills", [0, 4])
+def test_what_has_no_ids_is_stored_once_while_connections_overlap(
+    best_prices: Frames, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: Any, new: Any, kills: int
+) -> None:
+    monkeypatch.setattr(writer_harness, "adapter", lambda _exchange: WithoutIds())
+    world = World(tmp_path, writer=WriterConfig(max_batch_size=450, adaptive=False))
+    arrivals = renewal(late(best_prices, **old), late(best_prices, **new))
+    write(world, arrivals)
+    for _ in range(kills):
+        killed_after(2, world, monkeypatch)
+    world.run()
+    stored = [int(ID.findall(payload)[0]) for payload in world.payloads()]
+    assert sorted(stored) == expected_without_ids(arrivals)
+    if not kills:
+        assert world.numbers["duplicates"] == len(arrivals) - len(stored)
+
+
+def test_equal_messages_without_ids_on_one_connection_are_all_stored(
+    best_prices: Frames, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_harness, "adapter", lambda _exchange: WithoutIds())
+    world = World(tmp_path)
+    _, frame = best_prices[0]
+    write(world, [(second * SECOND, 1, frame) for second in range(20)])
+    world.run()
+    assert world.payloads() == [frame] * 20
+
+
+@pytest.mark.parametrize("kills", [0, 3])
+def test_an_unreadable_frame_that_two_lines_bring_is_stored_and_counted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kills: int
+) -> None:
+    world = World(tmp_path, writer=WriterConfig(max_batch_size=7, adaptive=False))
+    journal = world.journal()
+    for line in (0, 1):
+        journal.append_event(RecordKind.CONNECT, START_NS, line, connection(line + 1))
+    sent = [b"not readable %d" % (number // 2) for number in range(30)]
+    for step in range(33):
+        for line, lag in ((0, 0), (1, 3)):
+            journal.append_frames(
+                START_NS + step, line, sent[max(0, step - lag) : max(0, step - lag + 1)], (), line + 1
+            )
+    journal.append_frames(START_NS + 40, 0, [sent[0]], (), 1)
+    journal.append_frames(START_NS + 62 * 10**9, 0, [trade(1)], (), 1)
+    for _ in range(kills):
+        killed_after(1, world, monkeypatch)
+    world.run()
+    assert world.payloads() == [*sent, sent[0], trade(1)]
+    assert world.query("SELECT kind, missing FROM gaps ORDER BY detected_at DESC LIMIT 1") == [("undecodable", 31)]
+    if not kills:
+        assert (world.numbers["undecodable"], world.numbers["duplicates"]) == (31, 30)

@@ -1,0 +1,93 @@
+"""Without ids, equal content drops only a copy of another connection, and each original one copy of each."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collector.domain.echoes import AWAITED_LIMIT, Echoes, is_echo
+
+SECOND = 1_000_000
+LAG_US = 40 * SECOND
+
+
+class Merged:
+    """A stream that some connections bring side by side, each told by a number."""
+
+    def __init__(self, *sources: int) -> None:
+        self.sources = sources
+        self.echoes: Echoes = {}
+        self.kept: list[bytes] = []
+
+    def bring(self, source: int, *contents: bytes, at_us: int = 0) -> None:
+        beside = [other for other in self.sources if other != source]
+        for content in contents:
+            if not is_echo(self.echoes, source, beside, content, at_us, LAG_US):
+                self.kept.append(content)
+            self.echoes = msgspec.msgpack.decode(msgspec.msgpack.encode(self.echoes), type=Echoes)
+
+
+@pytest.mark.parametrize("lag", [0, 1, 3, 7])
+def test_two_equal_messages_of_one_connection_are_two_and_their_copies_none(lag: int) -> None:
+    sent = [b"a", b"a", b"b", b"a", b"c", b"c", b"c", b"a"]
+    merged = Merged(1, 2)
+    for step in range(len(sent) + lag):
+        merged.bring(1, *sent[step : step + 1])
+        merged.bring(2, *sent[max(0, step - lag) : max(0, step - lag + 1)])
+    assert merged.kept == sent
+    assert merged.echoes == {}
+
+
+def test_what_one_connection_misses_the_other_brings_once() -> None:
+    merged = Merged(1, 2)
+    merged.bring(1, b"a", b"b", b"d")
+    merged.bring(2, b"a", b"c", b"d", b"e")
+    merged.bring(1, b"e", b"f")
+    merged.bring(2, b"f")
+    assert sorted(merged.kept) == [b"a", b"b", b"c", b"d", b"e", b"f"]
+
+
+def test_one_connection_alone_drops_nothing_and_nothing_is_kept_of_it() -> None:
+    merged = Merged(1)
+    merged.bring(1, b"a", b"a", b"a")
+    assert (merged.kept, merged.echoes) == ([b"a"] * 3, {})
+
+
+def test_a_connection_that_lags_repeats_nothing_though_the_other_is_gone() -> None:
+    merged = Merged(1, 2)
+    merged.bring(1, *(b"%d" % number for number in range(100)))
+    merged.sources = (2,)
+    merged.bring(2, *(b"%d" % number for number in range(120)))
+    assert merged.kept == [b"%d" % number for number in range(120)]
+    merged.bring(2, b"7", b"7")
+    assert (merged.kept[-2:], merged.echoes) == ([b"7", b"7"], {})
+
+
+def test_one_that_is_ahead_is_not_awaited_to_bring_what_lies_behind_it() -> None:
+    merged = Merged(1, 2)
+    merged.bring(1, b"old 1", b"old 2")  # 2 opened ahead of these
+    merged.bring(2, b"new 1")
+    merged.bring(1, b"old 3", b"new 1")
+    merged.bring(2, b"old 1", b"old 2", b"old 3")
+    assert merged.kept == [b"old 1", b"old 2", b"new 1", b"old 3", b"old 1", b"old 2", b"old 3"]
+
+
+def test_nothing_is_awaited_for_longer_than_a_connection_lags_nor_without_bound() -> None:
+    merged = Merged(1, 2)
+    merged.bring(1, b"a", b"b", at_us=0)
+    merged.bring(1, b"c", at_us=30 * SECOND)
+    merged.bring(2, b"a", b"c", at_us=41 * SECOND)
+    assert merged.kept == [b"a", b"b", b"c", b"a"]
+    for number in range(2 * AWAITED_LIMIT):
+        is_echo(merged.echoes, 1, [2], b"%d" % number, 50 * SECOND, LAG_US)
+    assert len(merged.echoes[2].digests) == len(merged.echoes[2].brought) == AWAITED_LIMIT
+
+
+@given(st.lists(st.sampled_from([b"a", b"b", b"c", b"d"]), max_size=40), st.lists(st.integers(1, 3), max_size=120))
+def test_whoever_is_ahead_each_message_is_kept_as_often_as_it_was_sent(sent: list[bytes], turns: list[int]) -> None:
+    merged, left = Merged(1, 2, 3), {source: list(sent) for source in (1, 2, 3)}
+    for source in [*turns, *[1] * len(sent), *[2] * len(sent), *[3] * len(sent)]:
+        if left[source]:
+            merged.bring(source, left[source].pop(0))
+    assert sorted(merged.kept) == sorted(sent)
+    assert merged.echoes == {}
