@@ -12,8 +12,9 @@ from collector.domain.batching import passed_boundary
 from collector.domain.errors import DamagedError, SegmentBusyError
 from collector.domain.names import make_segment_id
 from collector.processes.context import Context
+from collector.processes.stored_state import require_readable
 from collector.processes.streams import Streams
-from collector.storage.baseline import read_baseline
+from collector.storage.baseline import FILE_NAME, read_baseline
 from collector.storage.journal import journal_files
 from collector.storage.journal_reader import Position, file_id_of
 from collector.storage.sealing import (
@@ -55,7 +56,7 @@ class Shelf:
             self._segment.set_meta(self._meta())
         self.state = self._segment.load()
         self._positions = dict(self.state.positions)
-        self._opened_us = int(self._segment.meta["opened_at"])
+        self._opened_us = _opened_us(self._segment)
         self._opened_secs = context.clock.monotonic()
         self._busy_until: float | None = None
         self._look_at_journals = 0.0
@@ -157,6 +158,9 @@ class Shelf:
     def _open(self) -> Segment:
         try:
             segment = open_segment(self._folder, self._on_progress)
+            if segment is not None:
+                require_readable(segment.load(), segment.path)
+                _opened_us(segment)
         except DamagedError as error:
             names = set_aside(self._folder, self._config.data_dir / "quarantine")
             self._context.log.error("segment_rebuilt", error=str(error), set_aside=names)  # noqa: TRY400 -- it is mended
@@ -177,7 +181,7 @@ class Shelf:
     def _check_baseline(self) -> None:
         """It is needed only should the open segment become unreadable, and is written anew at the next seal."""
         try:
-            read_baseline(self._folder)
+            require_readable(read_baseline(self._folder).state, FILE_NAME)
         except DamagedError as error:
             self._context.log.warning("positions_unreadable", error=str(error))
 
@@ -228,3 +232,12 @@ class Shelf:
 
     def _now_us(self) -> int:
         return self._context.clock.now_ns() // 1_000
+
+
+def _opened_us(segment: Segment) -> int:
+    """Raises DamagedError where it does not say."""
+    said = segment.meta.get("opened_at", "")
+    try:
+        return int(said)
+    except ValueError as error:
+        raise DamagedError(f"{segment.path} was opened at {said!a}") from error

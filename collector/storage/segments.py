@@ -64,6 +64,7 @@ _DAMAGE_CODES = {
 _LIVE_MESSAGES = (
     f"SELECT stream_id, series, id, received_us, payload FROM messages WHERE line != {BACKFILLED_LINE} ORDER BY row"  # noqa: S608 -- our number
 )
+_OF_NO_STREAM = "SELECT row FROM messages WHERE stream_id NOT IN (SELECT stream_id FROM streams) LIMIT 1"
 _INSERT_MESSAGE = "INSERT INTO messages VALUES (?,?,?,?,?,?,?,?)"
 INSERT_GAP = f"INSERT INTO gaps VALUES (NULL,?,?,{','.join('?' * len(Gap._fields))})"  # noqa: S608 -- only marks
 
@@ -146,8 +147,11 @@ class Segment:
             _read_ahead(self.path, on_progress)
             with damage_of(self.path), self._telling(on_progress):
                 (verdict,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+                unknown = self._db.execute(_OF_NO_STREAM).fetchone()
             if verdict != "ok":
                 raise DamagedError(f"{self.path}: {verdict}")
+            if unknown is not None:
+                raise DamagedError(f"{self.path}: row {unknown[0]} is of no stream")
 
     def store(self, commit: Commit) -> None:
         """Store all of it or nothing. Raises CommitError when the same commit may be tried again."""
