@@ -76,7 +76,7 @@ def test_two_processes_together_keep_to_the_budget(path: Path) -> None:
 
 
 def test_a_ban_that_a_rotten_file_says_is_no_longer_than_exchanges_ban(path: Path, clock: WallClock) -> None:
-    path.write_text('{"banned_at":%f,"banned_secs":1e300,"attempts":[]}' % (clock.now_ns() / 1e9))
+    path.write_text('{"banned_at":%f,"banned_secs":1e300,"attempts":[]}' % (clock.now_ns() / 1e9), "utf-8")
     assert budget(path, clock).take() == pytest.approx(LONGEST_BAN_SECS)
 
 
