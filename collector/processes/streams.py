@@ -53,7 +53,7 @@ class Stream:
         """What the report says of it."""
         return StreamNumbers(
             *self.key, self.messages, self.bytes, self.duplicates, self.duplicate_bytes, self.stored,
-            self.stored_bytes, self.gaps, self.last_received_us, self.last_durable_us,
+            self.stored_bytes, self.gaps, self.last_received_us, self.last_durable_us, self.rhythm.limit_secs,
         )  # fmt: skip
 
     @property
