@@ -12,6 +12,7 @@ from collector.domain.batching import passed_boundary
 from collector.domain.errors import DamagedError, SegmentBusyError
 from collector.domain.names import make_segment_id
 from collector.processes.context import Context
+from collector.processes.state_upgrade import upgraded
 from collector.processes.stored_state import require_readable
 from collector.processes.streams import Streams
 from collector.storage.baseline import FILE_NAME, read_baseline
@@ -54,7 +55,7 @@ class Shelf:
         if not self._segment.has_rows:
             # Nothing was written under the old settings, so the present ones may shape the output.
             self._segment.set_meta(self._meta())
-        self.state = self._segment.load()
+        self.state = self._load()
         self._positions = dict(self.state.positions)
         self._opened_us = _opened_us(self._segment)
         self._opened_secs = context.clock.monotonic()
@@ -159,7 +160,7 @@ class Shelf:
         try:
             segment = open_segment(self._folder, self._on_progress)
             if segment is not None:
-                require_readable(segment.load(), segment.path)
+                require_readable(upgraded(segment.load()), segment.path)
                 _opened_us(segment)
         except DamagedError as error:
             names = set_aside(self._folder, self._config.data_dir / "quarantine")
@@ -173,15 +174,25 @@ class Shelf:
         segment_id = make_segment_id(self._now_us(), baseline.segment_id or None, secrets.token_hex(3))
         path = self._folder / f"{segment_id}.open.db"
         meta = {**self._meta(), "segment_id": segment_id, "previous_segment": baseline.previous_segment}
-        create_segment(path, meta, baseline.state)
+        state = upgraded(baseline.state)
+        create_segment(path, meta, state)
         segment = Segment(path)
-        note_opening(segment, baseline.state)
+        note_opening(segment, state)
         return segment
+
+    def _load(self) -> SegmentState:
+        """The open segment's state; one of an older form gives way, all at once, to the same in the present form."""
+        found = self._segment.load()
+        state = upgraded(found)
+        if state.version != found.version:
+            self._segment.replace_state(state)
+            self._context.log.info("state_upgraded", version_before=found.version, version_now=state.version)
+        return state
 
     def _check_baseline(self) -> None:
         """It is needed only should the open segment become unreadable, and is written anew at the next seal."""
         try:
-            require_readable(read_baseline(self._folder).state, FILE_NAME)
+            require_readable(upgraded(read_baseline(self._folder).state), FILE_NAME)
         except DamagedError as error:
             self._context.log.warning("positions_unreadable", error=str(error))
 

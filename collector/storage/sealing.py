@@ -9,14 +9,20 @@ At start an `.open.db` wins over a `.new.db`; without one, the `.new.db` is prom
 
 import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
-from collector.domain.errors import NewerDataError, SegmentBusyError
+from collector.domain.errors import SegmentBusyError
 from collector.storage.baseline import Baseline, write_baseline
 from collector.storage.durable import sync
+from collector.storage.segment_format import (
+    SEGMENT_VERSION,
+    STATE_VERSION_KEY,
+    add_tables,
+    make_tables,
+    version_of,
+)
 from collector.storage.segments import (
-    SCHEMA,
-    SCHEMA_VERSION,
     OnProgress,
     Segment,
     SegmentState,
@@ -30,6 +36,7 @@ def open_segment(folder: Path, on_progress: OnProgress = lambda: None) -> Segmen
     """The open segment of a data directory, after finishing what a kill left of a seal; None if there is none.
 
     A large one takes long to check; `on_progress` is called meanwhile.
+    One of an older format becomes one of the present format; its state stays in the form it has.
     Raises NewerDataError for a segment this program is too old for, DamagedError for one that cannot be read.
     """
     opened, made = sorted(folder.glob("*.open.db")), sorted(folder.glob("*.new.db"))
@@ -41,7 +48,7 @@ def open_segment(folder: Path, on_progress: OnProgress = lambda: None) -> Segmen
         leftover.unlink()
     if not opened:
         return None
-    _refuse_newer(opened[0])
+    _bring_up_to_date(opened[0])
     segment = Segment(opened[0])
     segment.check(on_progress)
     if not segment.has_rows:
@@ -74,9 +81,9 @@ def create_segment(path: Path, meta: Mapping[str, str], state: SegmentState) -> 
         leftover.unlink()
     db = connect(path)
     try:
-        db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+        make_tables(db)
         db.execute("BEGIN")
-        db.executemany("INSERT INTO meta VALUES (?,?)", {**meta, "schema_version": str(SCHEMA_VERSION)}.items())
+        db.executemany("INSERT INTO meta VALUES (?,?)", {**meta, STATE_VERSION_KEY: str(state.version)}.items())
         store_state(db, state)
         db.execute("COMMIT")
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -114,12 +121,10 @@ def sealed_segments(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.db") if path.name.count(".") == 1)
 
 
-def _refuse_newer(path: Path) -> None:
-    db = sqlite3.connect(path)
-    try:
-        with damage_of(path):
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-    finally:
-        db.close()
-    if version > SCHEMA_VERSION:
-        raise NewerDataError(f"{path} has schema version {version}; this program knows {SCHEMA_VERSION}")
+def _bring_up_to_date(path: Path) -> None:
+    with damage_of(path):
+        with closing(sqlite3.connect(path)) as db:
+            version = version_of(db, path)
+        if version < SEGMENT_VERSION:
+            with closing(connect(path)) as db:
+                add_tables(db, version)

@@ -14,35 +14,7 @@ from typing import Final, NamedTuple
 from collector.domain.errors import CommitError, DamagedError, SegmentBusyError
 from collector.domain.records import BACKFILLED_LINE, Gap, StoredMessage
 from collector.storage.journal_reader import Position
-
-SCHEMA_VERSION: Final = 1
-
-SCHEMA: Final = """
-CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE streams(
-    stream_id INTEGER PRIMARY KEY, exchange TEXT NOT NULL, symbol TEXT NOT NULL, data_type TEXT NOT NULL,
-    feed TEXT NOT NULL, id_rule TEXT NOT NULL, state BLOB NOT NULL, UNIQUE(exchange, symbol, data_type));
-CREATE TABLE recents(stream_id INTEGER PRIMARY KEY, ids BLOB NOT NULL);
-CREATE TABLE feeds(feed TEXT PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE messages(
-    row INTEGER PRIMARY KEY, stream_id INTEGER NOT NULL, series INTEGER NOT NULL, id INTEGER NOT NULL,
-    received_us INTEGER NOT NULL, exchange_us INTEGER, line INTEGER NOT NULL, payload BLOB NOT NULL);
-CREATE TABLE reasons(row INTEGER PRIMARY KEY, reason TEXT NOT NULL);
-CREATE TABLE gaps(
-    row INTEGER PRIMARY KEY, exchange TEXT NOT NULL, symbol TEXT NOT NULL,
-    gap_id TEXT NOT NULL, stream_type TEXT NOT NULL, kind TEXT NOT NULL, cause TEXT NOT NULL, expected_id TEXT,
-    actual_id TEXT, missing INTEGER, started_at INTEGER NOT NULL, ended_at INTEGER, line INTEGER, status TEXT NOT NULL,
-    repaired_by TEXT, detected_at INTEGER NOT NULL);
-CREATE TABLE positions(
-    file_id TEXT PRIMARY KEY, offset INTEGER NOT NULL, feed TEXT NOT NULL, number INTEGER NOT NULL,
-    ended INTEGER NOT NULL) WITHOUT ROWID;
-CREATE VIEW snapshots(id, exchange, symbol, data_type, exchange_sequence_id, timestamp, data) AS
-    SELECT m.row, s.exchange, s.symbol, s.data_type, m.id,
-           strftime('%Y-%m-%dT%H:%M:%S', m.received_us / 1000000, 'unixepoch')
-               || printf('.%06dZ', m.received_us % 1000000),
-           CAST(m.payload AS TEXT)
-    FROM messages m JOIN streams s USING (stream_id);
-"""
+from collector.storage.segment_format import STATE_VERSION, STATE_VERSION_KEY, require_tables, state_version_of
 
 _CHECKPOINT_PAGES = (
     8_000  # a WAL of 32 MiB: fewer checkpoints than SQLite's 4 MiB, measured 1.5 times the rows a second
@@ -96,6 +68,8 @@ class SegmentState(NamedTuple):
     streams: list[StreamRow]
     recents: dict[int, bytes]
     feeds: dict[str, bytes]
+    version: int = STATE_VERSION
+    """In which form the state of streams and feeds is; what is stored is always of the present one."""
 
 
 EMPTY_STATE: Final = SegmentState({}, [], {}, {})
@@ -121,7 +95,9 @@ class Segment:
         self.path = path
         with damage_of(path):
             self._db = connect(path)
+            require_tables(self._db, path)
             self.meta: dict[str, str] = dict(self._db.execute("SELECT key, value FROM meta"))
+            self._state_version = state_version_of(self.meta, path)
             self.next_row: int = self._db.execute("SELECT coalesce(max(row), 0) + 1 FROM messages").fetchone()[0]
             self._gaps: int = self._db.execute("SELECT count(*) FROM gaps").fetchone()[0]
 
@@ -156,21 +132,12 @@ class Segment:
     def store(self, commit: Commit) -> None:
         """Store all of it or nothing. Raises CommitError when the same commit may be tried again."""
         db = self._db
-        try:
-            db.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             db.executemany(_INSERT_MESSAGE, commit.messages)
             db.executemany("INSERT INTO reasons VALUES (?,?)", commit.reasons)
             db.executemany(INSERT_GAP, [(exchange, symbol, *gap) for exchange, symbol, gap in commit.gaps])
-            store_state(
-                db, SegmentState({p.file_id: p for p in commit.positions}, list(commit.streams), {}, dict(commit.feeds))
-            )
-            db.execute("COMMIT")
-        except sqlite3.Error as error:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            if isinstance(error, sqlite3.OperationalError):
-                raise CommitError(str(error)) from error
-            raise
+            positions = {position.file_id: position for position in commit.positions}
+            store_state(db, SegmentState(positions, list(commit.streams), {}, dict(commit.feeds)))
         self.next_row += len(commit.messages)
         self._gaps += len(commit.gaps)
 
@@ -185,7 +152,15 @@ class Segment:
             streams,
             dict(db.execute("SELECT stream_id, ids FROM recents")),
             dict(db.execute("SELECT feed, state FROM feeds")),
+            self._state_version,
         )
+
+    def replace_state(self, state: SegmentState) -> None:
+        """Keep state of the present form in the place of an older one. Raises CommitError, as `store`."""
+        with self._transaction():
+            store_state(self._db, state)
+            self.set_meta({STATE_VERSION_KEY: str(state.version)})
+        self._state_version = state.version
 
     def messages(self, on_progress: OnProgress = _unheard) -> Iterator[tuple[int, int, int, int, bytes]]:
         """Stream id, series, id, receive time and payload of every message that came over a socket, in commit order."""
@@ -210,6 +185,20 @@ class Segment:
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        db = self._db
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            yield
+            db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            if isinstance(error, sqlite3.OperationalError):
+                raise CommitError(str(error)) from error
+            raise
 
     @contextmanager
     def _telling(self, on_progress: OnProgress) -> Iterator[None]:

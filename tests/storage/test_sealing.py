@@ -171,7 +171,7 @@ def test_a_segment_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) 
     db = sqlite3.connect(segment.path)
     db.execute("PRAGMA user_version=99")
     db.close()
-    with pytest.raises(NewerDataError, match="schema version 99"):
+    with pytest.raises(NewerDataError, match="version 99, this program knows 1"):
         open_segment(tmp_path)
     assert segment.path.exists()
 
