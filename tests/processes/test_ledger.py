@@ -477,3 +477,14 @@ def test_holes_are_judged_by_the_time_of_their_own_feed(world: World) -> None:
     world.run(stop_after_secs=5)
     assert world.query("SELECT * FROM gaps WHERE kind = 'sequence'") == []
     assert world.numbers["late"] == 1
+
+
+def test_a_trade_every_three_minutes_on_a_connection_that_stands_leaves_no_gap(world: World) -> None:
+    journal = world.journal(symbols=SYMBOLS[:1], data_types=("trade",))
+    journal.append_event(RecordKind.CONNECT, START_NS, 0, connection(1))
+    for number in range(1, 10):
+        journal.append_frames(START_NS + 180 * number * SEC_NS, 0, [trade(number)])
+    world.now_ns = START_NS + 1_650 * SEC_NS
+    world.run()
+    assert world.query("SELECT * FROM gaps") == []
+    assert world.payloads() == [trade(number) for number in range(1, 10)]
