@@ -2,14 +2,11 @@
 
 import fcntl
 import os
-import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
 SUPERVISOR: Final = "supervisor"
-
-_PROCESS_ID: Final = re.compile(rb"[0-9]{1,9}")
 
 _FOLDERS: Final = {SUPERVISOR: "", "ingest": "journal", "repair": "repair", "writer": "segments", "archiver": "staging"}
 
@@ -63,10 +60,9 @@ class RoleLock:
     def holder(self) -> str:
         """The process id its holder wrote, for people; "unknown" if there is none to read."""
         try:
-            written = self.path.read_bytes().strip()
+            return self.path.read_text("utf-8").strip() or "unknown"
         except FileNotFoundError:
             return "unknown"
-        return written.decode("ascii") if _PROCESS_ID.fullmatch(written) else "unknown"
 
     def release(self) -> None:
         """Let go."""

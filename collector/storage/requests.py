@@ -76,9 +76,9 @@ class RequestFolder:
 
 
 def read_request(path: Path) -> Request:
-    """The request a file holds. Raises UndecodableError, also for one under another's name; NewerDataError, OSError."""
+    """The request a file holds. Raises UndecodableError, also for one under another's name; FileNotFoundError."""
     try:
-        request = decode_request(path.read_bytes(), path)
+        request = decode_request(path.read_bytes())
     except OSError as error:
         if error.errno in _UNREADABLE:
             raise UndecodableError(f"cannot be read: {error.strerror}") from error
