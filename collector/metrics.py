@@ -31,6 +31,8 @@ class StreamNumbers(NamedTuple):
     gaps: int = 0
     last_received_us: int | None = None
     last_durable_us: int | None = None
+    silence_limit_secs: float | None = None
+    """How long it may be silent by the rhythm that is stored with it."""
 
 
 class StatsFile:

@@ -17,9 +17,13 @@ import msgspec
 
 from collector.domain.errors import UndecodableError
 from collector.domain.records import StreamKey
+from collector.domain.versions import refuse_newer
 
 BOOK: Final = "book_delta"
 """The data type whose streams are made whole by a snapshot; others by the messages that are missing."""
+
+REQUEST_VERSION: Final = 1
+"""The number of a request's form; one that says none is of form 1."""
 
 _REST_SUFFIX: Final = "~rest"
 """No feed's name has a `~`."""
@@ -34,6 +38,7 @@ class TradesRequest(msgspec.Struct, frozen=True, tag="trades", tag_field="kind")
     first: int
     last: int
     asked_us: int
+    version: int = REQUEST_VERSION
 
     @property
     def name(self) -> str:
@@ -48,6 +53,7 @@ class BookRequest(msgspec.Struct, frozen=True, tag="book", tag_field="kind"):
     series: int
     from_id: int
     asked_us: int
+    version: int = REQUEST_VERSION
 
     @property
     def name(self) -> str:
@@ -77,6 +83,11 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str = ""
 
 
+class _Versioned(msgspec.Struct):
+    version: int = 1
+
+
+_version_decoder: Final = msgspec.json.Decoder(_Versioned)
 _request_decoder: Final[msgspec.json.Decoder[Request]] = msgspec.json.Decoder(Request)
 _answer_decoder: Final = msgspec.json.Decoder(Answer)
 
@@ -86,12 +97,13 @@ def encode_request(request: Request) -> bytes:
     return msgspec.json.encode(request)
 
 
-def decode_request(data: bytes) -> Request:
-    """Raises UndecodableError."""
+def decode_request(data: bytes, name: object = "a request") -> Request:
+    """Read a file's content; errors call it `name`. Raises UndecodableError, NewerDataError."""
     try:
+        refuse_newer(name, _version_decoder.decode(data).version, REQUEST_VERSION)
         return _request_decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise UndecodableError(f"no request: {error}") from error
+        raise UndecodableError(f"{name} is no request: {error}") from error
 
 
 def encode_answer(answer: Answer, body: bytes = b"") -> bytes:

@@ -51,6 +51,11 @@ class Rhythm:
         self.limit_secs = self._limit_secs()
         """How long it may be silent."""
 
+    @property
+    def is_learned(self) -> bool:
+        """Whether the limit is its own."""
+        return self.learned.count >= LEARNED_AFTER
+
     def note(self, interval_secs: float) -> None:
         """It spoke again, so long after the time before."""
         learned = self.learned

@@ -8,6 +8,8 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
+from collector.domain.retry import LONGEST_BAN_SECS
+
 BUSY_SECS: Final = 0.05
 """How long to wait while another holds the file: it holds it for the time of one small write."""
 
@@ -24,8 +26,12 @@ class Banned(msgspec.Struct, forbid_unknown_fields=True):
             self.banned_at, self.banned_secs = now, secs
 
     def ban_left_secs(self, now: float) -> float:
-        """How much is left of it; a beginning in the future (the wall clock stepped back) does not count."""
-        return 0.0 if self.banned_at > now else max(0.0, self.banned_at + self.banned_secs - now)
+        """How much is left of it; a beginning in the future (the wall clock stepped back) does not count.
+
+        None is longer than exchanges ban: a file may say anything.
+        """
+        secs = min(self.banned_secs, LONGEST_BAN_SECS)
+        return 0.0 if self.banned_at > now else max(0.0, self.banned_at + secs - now)
 
 
 Content = TypeVar("Content", bound=Banned)
@@ -80,6 +86,6 @@ class SharedBudget(Generic[Content]):
 def _read(data: bytes, kind: type[Content]) -> Content:
     try:
         return msgspec.json.decode(data, type=kind)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         # Empty when new, torn when its writer was killed.
         return kind()

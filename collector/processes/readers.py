@@ -13,9 +13,10 @@ from collector.exchanges.adapter import ConnectionPlan
 from collector.feed.connection import Connection
 from collector.feed.handshake import HandshakeError
 from collector.feed.shared import BUSY_SECS
+from collector.processes.feed_tools import FeedTools, LineState
 from collector.processes.first_data import NAMED
 from collector.processes.overdue import Voices
-from collector.processes.session import Ending, FeedTools, Hooks, LineState, Session
+from collector.processes.session import Ending, Hooks, Session
 from collector.processes.trial import Trial
 from collector.storage.journal_format import RecordKind
 

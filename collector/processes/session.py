@@ -1,33 +1,23 @@
 """One connection from open to closed: what it brings goes to the journal, and while it answers it is never closed."""
 
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from structlog.typing import FilteringBoundLogger
-
-from collector.config import IngestConfig
 from collector.domain import relief
-from collector.domain.clock import Clock
 from collector.domain.pulse import Due, Pulse
 from collector.domain.records import StreamKey
 from collector.domain.retry import renewal_secs
-from collector.exchanges.adapter import Adapter, Control, ControlKind, Speakers
-from collector.feed.budget import ConnectionBudget
+from collector.exchanges.adapter import Control, ControlKind
 from collector.feed.connection import Batch, Connection
 from collector.feed.socket import ConnectionOverError
 from collector.processes import overdue
-from collector.processes.first_data import FirstData
-from collector.processes.gate import JournalGate
+from collector.processes.feed_tools import FeedTools, LineState
 from collector.processes.overdue import Voices
 from collector.processes.trial import Trial
 
 LEAVE_SECS: Final = 2.0
 """How long a peer may take to answer our close frame; what it sends until then is recorded."""
-
-Connect = Callable[[str, Iterable[str], float, Clock], Connection]
 
 
 class Ending(NamedTuple):
@@ -42,64 +32,6 @@ class Ending(NamedTuple):
     def cause(self) -> str:
         """The cause of the gap this leaves, if it leaves one."""
         return "restart" if self.reason == "stopped" else "disconnect"
-
-
-@dataclass
-class LineState:
-    """What the report says about one connection of one line. Written by its reader's thread only."""
-
-    line: int
-    plan: int
-    """Which of the feed's shares of streams, counted from 0."""
-    streams: int
-    connection: int | None = None
-    state: str = "waiting"
-    last_data_us: int | None = None
-    last_error: str | None = None
-
-
-class Tally:
-    """Counts of the whole feed, for threads to share."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._counts = Counter[tuple[str, str]]()
-
-    def add(self, name: str, count: int = 1, label: str = "") -> None:
-        """Count something, under a label if it comes in several kinds."""
-        with self._lock:
-            self._counts[name, label] += count
-
-    def __getitem__(self, name: str) -> int:
-        """How often it was counted."""
-        return self._counts[name, ""]
-
-    def by_label(self, name: str) -> list[tuple[str, int]]:
-        """How often each kind of it was counted."""
-        with self._lock:
-            return [(label, count) for (counted, label), count in self._counts.items() if counted == name]
-
-
-@dataclass(frozen=True)
-class FeedTools:
-    """What every reader of a feed shares."""
-
-    adapter: Adapter
-    speakers: Speakers
-    config: IngestConfig
-    budget: ConnectionBudget
-    gate: JournalGate
-    clock: Clock
-    log: FilteringBoundLogger
-    random: Callable[[], float]
-    connect: Connect
-    stop: threading.Event
-    pause: Callable[[float], bool]
-    """Waits that long or until the stop; true once stopping."""
-    numbers: Iterator[int]
-    """Gives each connection of this process a number."""
-    tally: Tally
-    first_data: FirstData
 
 
 class Hooks(NamedTuple):

@@ -12,12 +12,14 @@ from collector.domain.batching import passed_boundary
 from collector.domain.errors import DamagedError, SegmentBusyError
 from collector.domain.names import make_segment_id
 from collector.processes.context import Context
+from collector.processes.state_upgrade import upgraded
+from collector.processes.stored_state import require_readable
 from collector.processes.streams import Streams
-from collector.storage.baseline import read_baseline
+from collector.storage.baseline import FILE_NAME, read_baseline
 from collector.storage.journal import journal_files
 from collector.storage.journal_reader import Position, file_id_of
 from collector.storage.sealing import (
-    begin_segment,
+    create_segment,
     note_opening,
     open_segment,
     seal,
@@ -50,9 +52,12 @@ class Shelf:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._segment = self._open()
         self._check_baseline()
-        self.state = self._segment.load()
+        if not self._segment.has_rows:
+            # Nothing was written under the old settings, so the present ones may shape the output.
+            self._segment.set_meta(self._meta())
+        self.state = self._load()
         self._positions = dict(self.state.positions)
-        self._opened_us = int(self._segment.meta["opened_at"])
+        self._opened_us = _opened_us(self._segment)
         self._opened_secs = context.clock.monotonic()
         self._busy_until: float | None = None
         self._look_at_journals = 0.0
@@ -154,39 +159,40 @@ class Shelf:
     def _open(self) -> Segment:
         try:
             segment = open_segment(self._folder, self._on_progress)
+            if segment is not None:
+                require_readable(upgraded(segment.load()), segment.path)
+                _opened_us(segment)
         except DamagedError as error:
             names = set_aside(self._folder, self._config.data_dir / "quarantine")
             self._context.log.error("segment_rebuilt", error=str(error), set_aside=names)  # noqa: TRY400 -- it is mended
             segment = None
-        if segment is None:
-            return self._begin_anew()
-        self._apply_settings(segment)
-        return segment
-
-    def _apply_settings(self, segment: Segment) -> None:
-        """To one without rows: nothing was written under the old ones, so the present ones may shape the output."""
-        while not segment.has_rows:
-            try:
-                segment.set_meta(self._meta())
-            except SegmentBusyError:
-                # A commit would have to wait for whoever holds the lock as well.
-                if self._context.stopping():
-                    return
-                self._context.clock.sleep(RETRY_CLOSE_SECS)
-                self._on_progress()
-            else:
-                return
+        return segment or self._begin_anew()
 
     def _begin_anew(self) -> Segment:
         """An open segment as of the last seal: what came since then is still in the journals, and is read again."""
         baseline = read_baseline(self._folder)
         segment_id = make_segment_id(self._now_us(), baseline.segment_id or None, secrets.token_hex(3))
-        return begin_segment(self._folder, segment_id, self._meta(), baseline)
+        path = self._folder / f"{segment_id}.open.db"
+        meta = {**self._meta(), "segment_id": segment_id, "previous_segment": baseline.previous_segment}
+        state = upgraded(baseline.state)
+        create_segment(path, meta, state)
+        segment = Segment(path)
+        note_opening(segment, state)
+        return segment
+
+    def _load(self) -> SegmentState:
+        """The open segment's state; one of an older form gives way, all at once, to the same in the present form."""
+        found = self._segment.load()
+        state = upgraded(found)
+        if state.version != found.version:
+            self._segment.replace_state(state)
+            self._context.log.info("state_upgraded", version_before=found.version, version_now=state.version)
+        return state
 
     def _check_baseline(self) -> None:
         """It is needed only should the open segment become unreadable, and is written anew at the next seal."""
         try:
-            read_baseline(self._folder)
+            require_readable(upgraded(read_baseline(self._folder).state), FILE_NAME)
         except DamagedError as error:
             self._context.log.warning("positions_unreadable", error=str(error))
 
@@ -237,3 +243,12 @@ class Shelf:
 
     def _now_us(self) -> int:
         return self._context.clock.now_ns() // 1_000
+
+
+def _opened_us(segment: Segment) -> int:
+    """Raises DamagedError where it does not say."""
+    said = segment.meta.get("opened_at", "")
+    try:
+        return int(said)
+    except ValueError as error:
+        raise DamagedError(f"{segment.path} was opened at {said!a}") from error

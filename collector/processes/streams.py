@@ -11,11 +11,10 @@ from collector.domain.hearing import Hearing
 from collector.domain.records import IdRule, StreamKey
 from collector.domain.rhythm import Bounds, Rhythm
 from collector.metrics import StreamNumbers
+from collector.processes.stored_state import decode_progress, decode_recent
 from collector.storage.segments import OnProgress, SegmentState, StreamRow
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode_progress = msgspec.msgpack.Decoder(Progress).decode
-_decode_recent = msgspec.msgpack.Decoder(dict[int, int]).decode
 
 
 @dataclass(slots=True)
@@ -54,7 +53,7 @@ class Stream:
         """What the report says of it."""
         return StreamNumbers(
             *self.key, self.messages, self.bytes, self.duplicates, self.duplicate_bytes, self.stored,
-            self.stored_bytes, self.gaps, self.last_received_us, self.last_durable_us,
+            self.stored_bytes, self.gaps, self.last_received_us, self.last_durable_us, self.rhythm.limit_secs,
         )  # fmt: skip
 
     @property
@@ -114,9 +113,9 @@ class Streams:
         """Take over what a segment holds: state as of its last commit, newest ids as of its opening plus its rows."""
         by_id: dict[int, Stream] = {}
         for row in sorted(state.streams):
-            recent = _decode_recent(state.recents[row.stream_id]) if row.stream_id in state.recents else {}
+            recent = decode_recent(state.recents[row.stream_id]) if row.stream_id in state.recents else {}
             key = StreamKey(row.exchange, row.symbol, row.data_type)
-            progress = _decode_progress(row.state)
+            progress = decode_progress(row.state)
             by_id[row.stream_id] = self._make(row.stream_id, key, row.feed, IdRule(row.id_rule), progress, recent)
         for stream_id, series, message_id, received_us, payload in messages:
             stream = by_id[stream_id]

@@ -18,12 +18,12 @@ from collector.domain.repairs import Request, feed_of_rest_journal, is_rest_jour
 from collector.exchanges.adapter import Adapter
 from collector.logs import RateLimited
 from collector.processes.context import Context
-from collector.processes.feed_state import FeedState
 from collector.processes.intake import Intake
 from collector.processes.mended import Mended, feeds_of_streams, mended_feeds
 from collector.processes.reading_order import ReadingOrder
 from collector.processes.shelf import Shelf
 from collector.processes.space import free_bytes, gets_short, wait_for_room
+from collector.processes.stored_state import decode_feed
 from collector.processes.streams import Streams, rows_of
 from collector.processes.writer_report import Numbers
 from collector.storage.journal_reader import JournalReader
@@ -42,7 +42,6 @@ LOOK_SECS: Final = 2.0
 """How often it is asked whether a seal would make room."""
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode_feed = msgspec.msgpack.Decoder(FeedState).decode
 
 
 class Writer:
@@ -68,7 +67,7 @@ class Writer:
         overlap_secs = self._config.ingest.stale_timeout_secs + LATE_LINE_SECS
         self._streams = Streams(overlap_secs, self._config.silence.bounds)
         self._shelf.restore(self._streams)
-        feeds = {name: _decode_feed(blob) for name, blob in self._shelf.state.feeds.items()}
+        feeds = {name: decode_feed(blob) for name, blob in self._shelf.state.feeds.items()}
         sides = mended_feeds(self._config, adapter_of)
         self._requests = {name: RequestFolder(request_folder(self._config.data_dir, name)) for name in sides}
         mended = Mended(feeds_of_streams(self._config), sides)

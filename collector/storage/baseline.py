@@ -4,17 +4,22 @@ Journal files go only at a seal, so an open segment that cannot be read is made 
 is a replay. New journal files are numbered behind the ones this knows.
 """
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from collector.domain.errors import DamagedError
-from collector.storage.durable import draft, write_durably
+from collector.domain.versions import refuse_newer
+from collector.storage.durable import write_durably
 from collector.storage.journal_reader import Position
+from collector.storage.segment_format import FIRST_STATE_VERSION, STATE_VERSION
 from collector.storage.segments import EMPTY_STATE, SegmentState, StreamRow
 
 FILE_NAME: Final = "positions.json"
+VERSION: Final = 1
+"""The number of the file's form; one that says none is of form 1."""
 
 
 class Baseline(msgspec.Struct, frozen=True):
@@ -33,6 +38,11 @@ class _Entry(msgspec.Struct):
     ended: bool
 
 
+class _Versions(msgspec.Struct):
+    version: int = 1
+    state_version: int = FIRST_STATE_VERSION
+
+
 class _Content(msgspec.Struct):
     segment_id: str
     previous_segment: str
@@ -40,41 +50,51 @@ class _Content(msgspec.Struct):
     streams: list[StreamRow]
     recents: dict[int, bytes]
     feeds: dict[str, bytes]
+    version: int = VERSION
+    state_version: int = FIRST_STATE_VERSION
 
 
 def write_baseline(folder: Path, baseline: Baseline) -> None:
-    """Replace the file, whole and durable; one that says the same already stays."""
-    path, content = folder / FILE_NAME, _encoded(baseline)
-    if not path.exists() or path.read_bytes() != content:
-        write_durably(path, content)
-
-
-def draft_baseline(folder: Path, baseline: Baseline) -> Path:
-    """What shall take the file's place, durable but for its name."""
-    return draft(folder / FILE_NAME, _encoded(baseline))
-
-
-def _encoded(baseline: Baseline) -> bytes:
+    """Replace the file, whole and durable."""
     state = baseline.state
     entries = [_Entry(**position._asdict()) for position in state.positions.values()]
     content = _Content(
-        baseline.segment_id, baseline.previous_segment, entries, state.streams, state.recents, state.feeds
-    )
-    return msgspec.json.encode(content)
+        baseline.segment_id, baseline.previous_segment, entries, state.streams, state.recents, state.feeds,
+        state_version=state.version,
+    )  # fmt: skip
+    write_durably(folder / FILE_NAME, msgspec.json.encode(content))
 
 
 def read_baseline(folder: Path) -> Baseline:
-    """The newest one; an empty one where nothing was ever sealed. Raises DamagedError if it cannot be read."""
+    """The newest one; an empty one where nothing was ever sealed.
+
+    Raises NewerDataError for one of a newer program, DamagedError for one that cannot be read.
+    """
     path = folder / FILE_NAME
     if not path.exists():
         return Baseline("", "", EMPTY_STATE)
+    data = path.read_bytes()
     try:
-        content = msgspec.json.decode(path.read_bytes(), type=_Content)
+        _refuse_newer(path, data)
+        content = msgspec.json.decode(data, type=_Content)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DamagedError(f"{path}: {error}") from error
     positions = {
         entry.file_id: Position(entry.file_id, entry.feed, entry.number, entry.offset, entry.ended)
         for entry in content.positions
     }
-    state = SegmentState(positions, content.streams, content.recents, content.feeds)
+    state = SegmentState(positions, content.streams, content.recents, content.feeds, content.state_version)
     return Baseline(content.segment_id, content.previous_segment, state)
+
+
+def refuse_newer_baseline(folder: Path) -> None:
+    """Raises NewerDataError for the file of a newer program; one that cannot be read says nothing of that."""
+    path = folder / FILE_NAME
+    with suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
+        _refuse_newer(path, path.read_bytes())
+
+
+def _refuse_newer(path: Path, data: bytes) -> None:
+    versions = msgspec.json.decode(data, type=_Versions)
+    refuse_newer(path, versions.version, VERSION)
+    refuse_newer(f"the state in {path}", versions.state_version, STATE_VERSION)

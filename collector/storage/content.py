@@ -136,4 +136,4 @@ def _bounds(times: pa.Array) -> list[int]:
 
 
 def _number(value: object) -> object:
-    return int(value) if isinstance(value, str) and value.isdigit() else value
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value

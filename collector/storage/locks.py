@@ -2,11 +2,14 @@
 
 import fcntl
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
 SUPERVISOR: Final = "supervisor"
+
+_PROCESS_ID: Final = re.compile(rb"[0-9]{1,9}")
 
 _FOLDERS: Final = {SUPERVISOR: "", "ingest": "journal", "repair": "repair", "writer": "segments", "archiver": "staging"}
 
@@ -60,9 +63,10 @@ class RoleLock:
     def holder(self) -> str:
         """The process id its holder wrote, for people; "unknown" if there is none to read."""
         try:
-            return self.path.read_text("utf-8").strip() or "unknown"
+            written = self.path.read_bytes().strip()
         except FileNotFoundError:
             return "unknown"
+        return written.decode("ascii") if _PROCESS_ID.fullmatch(written) else "unknown"
 
     def release(self) -> None:
         """Let go."""

@@ -18,7 +18,8 @@ from collector.domain.gaps import event_gap
 from collector.domain.names import is_path_name, is_segment_id, parse_segment_id, time_us
 from collector.domain.records import GAP, GAP_KINDS, ROW_TYPES, UNDECODED, UNKNOWN, Gap, StreamKey
 from collector.storage.sealed import GAPS, SealedSegment, sealed_database
-from collector.storage.segments import INSERT_GAP, SCHEMA, SCHEMA_VERSION, damage_of
+from collector.storage.segment_format import make_tables
+from collector.storage.segments import INSERT_GAP, damage_of
 from collector.storage.staged import is_sound, read_manifest, uploads_of
 
 _LATEST_US: Final = 4_102_444_800_000_000  # the year 2100: a greater time is damage
@@ -47,7 +48,7 @@ def open_remains(path: Path, known: Surroundings) -> Iterator[SealedSegment]:
     found = _read_set(path) if path.is_dir() else _read(path)
     meta = _meta(found.meta, path, known)
     with closing(sqlite3.connect(":memory:")) as db:
-        db.executescript(f"{SCHEMA} PRAGMA user_version={SCHEMA_VERSION};")
+        make_tables(db)
         db.executemany("INSERT INTO meta VALUES (?,?)", meta.items())
         damaged = [_damaged(stream, meta, known.archived_until_us) for stream in found.streams or _NOBODY]
         db.executemany(INSERT_GAP, [*found.gaps, *damaged])

@@ -76,9 +76,9 @@ class RequestFolder:
 
 
 def read_request(path: Path) -> Request:
-    """The request a file holds. Raises UndecodableError, also for one under another's name; FileNotFoundError."""
+    """The request a file holds. Raises UndecodableError, also for one under another's name; NewerDataError, OSError."""
     try:
-        request = decode_request(path.read_bytes())
+        request = decode_request(path.read_bytes(), path)
     except OSError as error:
         if error.errno in _UNREADABLE:
             raise UndecodableError(f"cannot be read: {error.strerror}") from error

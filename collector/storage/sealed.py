@@ -10,10 +10,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from collector.domain.errors import DamagedError, NewerDataError, UnreadableError
+from collector.domain.errors import DamagedError, UnreadableError
 from collector.domain.records import Gap, StreamKey
 from collector.storage.durable import sync
-from collector.storage.segments import SCHEMA_VERSION, damage_of
+from collector.storage.segment_format import has_table, version_of
+from collector.storage.segments import damage_of
 
 _MESSAGES: Final = (
     "SELECT stream_id, series, id, row, received_us, exchange_us, line, payload FROM messages ORDER BY row"
@@ -50,7 +51,7 @@ class SealedSegment:
     def __init__(self, db: sqlite3.Connection, name: str) -> None:
         self._db = db
         self._name = name
-        _refuse_other_versions(db, name)
+        self._version = version_of(db, name)
         self.meta: SegmentMeta = _read_meta(dict(db.execute("SELECT key, value FROM meta")), name)
         rows = db.execute("SELECT stream_id, exchange, symbol, data_type, id_rule FROM streams ORDER BY stream_id")
         self.streams: Mapping[int, SealedStream] = {
@@ -66,21 +67,25 @@ class SealedSegment:
 
     def messages(self) -> Iterator[tuple[int, int, int, int, int, int | None, int, bytes]]:
         """Stream id, series, id, row, received_us, exchange_us, line and payload of every message, in arrival order."""
-        return self._db.execute(_MESSAGES)
+        return self._rows("messages", _MESSAGES)
 
     def gaps(self) -> Iterator[tuple[Any, ...]]:
         """Exchange, symbol, row and the ledger's columns of every gap, in the order noted."""
-        return self._db.execute(GAPS)
+        return self._rows("gaps", GAPS)
 
     def reason(self, row: int) -> str | None:
         """Why the message of that row was set aside when it was received; None if it was not."""
-        found = self._db.execute("SELECT reason FROM reasons WHERE row = ?", (row,)).fetchone()
+        found = next(self._rows("reasons", "SELECT reason FROM reasons WHERE row = ?", row), None)
         return found[0] if found else None
 
     def data_type(self, row: int) -> str:
         """The data type of the stream in which the message of that row was received."""
         query = "SELECT stream_id FROM messages WHERE row = ?"
         return self.streams[self._db.execute(query, (row,)).fetchone()[0]].key.data_type
+
+    def _rows(self, table: str, query: str, *values: int) -> Iterator[tuple[Any, ...]]:
+        """Nothing from a table that the segment's format does not have."""
+        return self._db.execute(query, values) if has_table(table, self._version) else iter(())
 
 
 @contextmanager
@@ -125,16 +130,6 @@ def remove_segment(path: Path) -> None:
     if path.exists():
         path.unlink()
         sync(path.parent)
-
-
-def _refuse_other_versions(db: sqlite3.Connection, name: str) -> None:
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > SCHEMA_VERSION:
-        raise NewerDataError(
-            f"{name} has schema version {version}, this program knows {SCHEMA_VERSION}: use the newer program"
-        )
-    if version < 1:
-        raise DamagedError(f"{name} is no segment: its schema version is {version}")
 
 
 def _read_meta(texts: dict[str, str], name: str) -> SegmentMeta:

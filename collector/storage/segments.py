@@ -14,35 +14,7 @@ from typing import Final, NamedTuple
 from collector.domain.errors import CommitError, DamagedError, SegmentBusyError
 from collector.domain.records import BACKFILLED_LINE, Gap, StoredMessage
 from collector.storage.journal_reader import Position
-
-SCHEMA_VERSION: Final = 1
-
-SCHEMA: Final = """
-CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE streams(
-    stream_id INTEGER PRIMARY KEY, exchange TEXT NOT NULL, symbol TEXT NOT NULL, data_type TEXT NOT NULL,
-    feed TEXT NOT NULL, id_rule TEXT NOT NULL, state BLOB NOT NULL, UNIQUE(exchange, symbol, data_type));
-CREATE TABLE recents(stream_id INTEGER PRIMARY KEY, ids BLOB NOT NULL);
-CREATE TABLE feeds(feed TEXT PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE messages(
-    row INTEGER PRIMARY KEY, stream_id INTEGER NOT NULL, series INTEGER NOT NULL, id INTEGER NOT NULL,
-    received_us INTEGER NOT NULL, exchange_us INTEGER, line INTEGER NOT NULL, payload BLOB NOT NULL);
-CREATE TABLE reasons(row INTEGER PRIMARY KEY, reason TEXT NOT NULL);
-CREATE TABLE gaps(
-    row INTEGER PRIMARY KEY, exchange TEXT NOT NULL, symbol TEXT NOT NULL,
-    gap_id TEXT NOT NULL, stream_type TEXT NOT NULL, kind TEXT NOT NULL, cause TEXT NOT NULL, expected_id TEXT,
-    actual_id TEXT, missing INTEGER, started_at INTEGER NOT NULL, ended_at INTEGER, line INTEGER, status TEXT NOT NULL,
-    repaired_by TEXT, detected_at INTEGER NOT NULL);
-CREATE TABLE positions(
-    file_id TEXT PRIMARY KEY, offset INTEGER NOT NULL, feed TEXT NOT NULL, number INTEGER NOT NULL,
-    ended INTEGER NOT NULL) WITHOUT ROWID;
-CREATE VIEW snapshots(id, exchange, symbol, data_type, exchange_sequence_id, timestamp, data) AS
-    SELECT m.row, s.exchange, s.symbol, s.data_type, m.id,
-           strftime('%Y-%m-%dT%H:%M:%S', m.received_us / 1000000, 'unixepoch')
-               || printf('.%06dZ', m.received_us % 1000000),
-           CAST(m.payload AS TEXT)
-    FROM messages m JOIN streams s USING (stream_id);
-"""
+from collector.storage.segment_format import STATE_VERSION, STATE_VERSION_KEY, require_tables, state_version_of
 
 _CHECKPOINT_PAGES = (
     8_000  # a WAL of 32 MiB: fewer checkpoints than SQLite's 4 MiB, measured 1.5 times the rows a second
@@ -64,6 +36,7 @@ _DAMAGE_CODES = {
 _LIVE_MESSAGES = (
     f"SELECT stream_id, series, id, received_us, payload FROM messages WHERE line != {BACKFILLED_LINE} ORDER BY row"  # noqa: S608 -- our number
 )
+_OF_NO_STREAM = "SELECT row FROM messages WHERE stream_id NOT IN (SELECT stream_id FROM streams) LIMIT 1"
 _INSERT_MESSAGE = "INSERT INTO messages VALUES (?,?,?,?,?,?,?,?)"
 INSERT_GAP = f"INSERT INTO gaps VALUES (NULL,?,?,{','.join('?' * len(Gap._fields))})"  # noqa: S608 -- only marks
 
@@ -95,6 +68,8 @@ class SegmentState(NamedTuple):
     streams: list[StreamRow]
     recents: dict[int, bytes]
     feeds: dict[str, bytes]
+    version: int = STATE_VERSION
+    """In which form the state of streams and feeds is; what is stored is always of the present one."""
 
 
 EMPTY_STATE: Final = SegmentState({}, [], {}, {})
@@ -120,7 +95,9 @@ class Segment:
         self.path = path
         with damage_of(path):
             self._db = connect(path)
+            require_tables(self._db, path)
             self.meta: dict[str, str] = dict(self._db.execute("SELECT key, value FROM meta"))
+            self._state_version = state_version_of(self.meta, path)
             self.next_row: int = self._db.execute("SELECT coalesce(max(row), 0) + 1 FROM messages").fetchone()[0]
             self._gaps: int = self._db.execute("SELECT count(*) FROM gaps").fetchone()[0]
 
@@ -146,27 +123,21 @@ class Segment:
             _read_ahead(self.path, on_progress)
             with damage_of(self.path), self._telling(on_progress):
                 (verdict,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+                unknown = self._db.execute(_OF_NO_STREAM).fetchone()
             if verdict != "ok":
                 raise DamagedError(f"{self.path}: {verdict}")
+            if unknown is not None:
+                raise DamagedError(f"{self.path}: row {unknown[0]} is of no stream")
 
     def store(self, commit: Commit) -> None:
         """Store all of it or nothing. Raises CommitError when the same commit may be tried again."""
         db = self._db
-        try:
-            db.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             db.executemany(_INSERT_MESSAGE, commit.messages)
             db.executemany("INSERT INTO reasons VALUES (?,?)", commit.reasons)
             db.executemany(INSERT_GAP, [(exchange, symbol, *gap) for exchange, symbol, gap in commit.gaps])
-            store_state(
-                db, SegmentState({p.file_id: p for p in commit.positions}, list(commit.streams), {}, dict(commit.feeds))
-            )
-            db.execute("COMMIT")
-        except sqlite3.Error as error:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            if isinstance(error, sqlite3.OperationalError):
-                raise CommitError(str(error)) from error
-            raise
+            positions = {position.file_id: position for position in commit.positions}
+            store_state(db, SegmentState(positions, list(commit.streams), {}, dict(commit.feeds)))
         self.next_row += len(commit.messages)
         self._gaps += len(commit.gaps)
 
@@ -181,7 +152,15 @@ class Segment:
             streams,
             dict(db.execute("SELECT stream_id, ids FROM recents")),
             dict(db.execute("SELECT feed, state FROM feeds")),
+            self._state_version,
         )
+
+    def replace_state(self, state: SegmentState) -> None:
+        """Keep state of the present form in the place of an older one. Raises CommitError, as `store`."""
+        with self._transaction():
+            store_state(self._db, state)
+            self.set_meta({STATE_VERSION_KEY: str(state.version)})
+        self._state_version = state.version
 
     def messages(self, on_progress: OnProgress = _unheard) -> Iterator[tuple[int, int, int, int, bytes]]:
         """Stream id, series, id, receive time and payload of every message that came over a socket, in commit order."""
@@ -189,24 +168,8 @@ class Segment:
             yield from self._db.execute(_LIVE_MESSAGES)
 
     def set_meta(self, meta: Mapping[str, str]) -> None:
-        """Change what shapes the output; only for a segment without rows, or for `sealed_at` before a fold.
-
-        Durable with the next commit or fold: neither is of use before. Raises SegmentBusyError, with nothing changed,
-        while somebody holds the lock for writing.
-        """
-        self._db.execute("PRAGMA synchronous=OFF")
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?,?)", meta.items())
-            self._db.execute("COMMIT")
-        except sqlite3.OperationalError as error:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            if error.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY:
-                raise SegmentBusyError(f"somebody writes to {self.path.name}") from error
-            raise
-        finally:
-            self._db.execute("PRAGMA synchronous=FULL")
+        """Change what shapes the output; only for a segment without rows, or for `sealed_at`."""
+        self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?,?)", meta.items())
         self.meta.update(meta)
 
     def fold(self) -> None:
@@ -222,6 +185,20 @@ class Segment:
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        db = self._db
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            yield
+            db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            if isinstance(error, sqlite3.OperationalError):
+                raise CommitError(str(error)) from error
+            raise
 
     @contextmanager
     def _telling(self, on_progress: OnProgress) -> Iterator[None]:
@@ -253,13 +230,11 @@ def damage_of(path: Path) -> Iterator[None]:
         raise
 
 
-def connect(path: Path, *, durable: bool = True) -> sqlite3.Connection:
-    """Open a segment for writing: readable by others meanwhile, and durable at every commit, unless its maker forces the
-    whole file to the disk afterwards.
-    """
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a segment for writing: durable at every commit, readable by others meanwhile."""
     db = sqlite3.connect(path, isolation_level=None, timeout=1)
-    db.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
     db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=FULL")
     db.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
     return db
 

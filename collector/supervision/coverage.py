@@ -176,7 +176,7 @@ class Coverage:
 
     def _note_rows(self, streams: Iterable[StreamNumbers]) -> None:
         for stream in streams:
-            received_us, durable_us = stream[-2], stream[-1]
+            received_us, durable_us = stream.last_received_us, stream.last_durable_us
             if durable_us is None or received_us is None:
                 continue
             known = self._known.get(stream[:3])  # type: ignore[call-overload]  # a tuple as good as its key

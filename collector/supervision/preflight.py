@@ -20,6 +20,7 @@ from collector.http import require_bindable
 from collector.processes.archive_store import open_archive
 from collector.processes.mended import mended_feeds
 from collector.storage.locks import SUPERVISOR, RoleLock
+from collector.storage.newer import refuse_newer_data
 from collector.storage.stores import folder_of
 
 _OWN_FOLDERS: Final = ("journal", "quarantine", "repair", "run", "segments", "staging")
@@ -35,8 +36,9 @@ def require_usable(config: Config) -> None:
 
 
 def check(config: Config) -> list[str]:
-    """Do everything short of recording; returns what would run, a line each. Raises ConfigError."""
+    """Do everything short of recording; returns what would run, a line each. Raises ConfigError, NewerDataError."""
     require_usable(config)
+    refuse_newer_data(config.data_dir)
     problems = [*_store_problems(config), *_disk_problems(config), *_http_problems(config)]
     if problems:
         raise ConfigError(problems)

@@ -24,6 +24,7 @@ from collector.processes.mended import mended_feeds
 from collector.processes.roles import roles_seen, run_role, stops_on_signal
 from collector.storage.left import left_in
 from collector.storage.locks import SUPERVISOR, RoleLock
+from collector.storage.newer import refuse_newer_data
 from collector.supervision import semaphores
 from collector.supervision.incarnation import LocalIncarnation
 from collector.supervision.service import Service
@@ -47,6 +48,7 @@ def record(config: Config, *, stop_after_secs: float | None = None, on_status: O
     try:
         if not _take_over(lock, config, signals, log):
             return 0
+        refuse_newer_data(config.data_dir)
         log.info(
             "started", version=__version__, data_dir=str(config.data_dir), feeds=[feed.name for feed in config.feed]
         )

@@ -24,16 +24,26 @@ class Silence(NamedTuple):
 
 
 class _Known:
-    __slots__ = ("durable_us", "feed", "interrupted", "key", "rhythm", "seen_secs")
+    __slots__ = ("durable_us", "feed", "interrupted", "is_cut", "key", "quiet_secs", "rhythm", "seen_secs")
 
-    def __init__(self, key: StreamKey, feed: str, rhythm: Rhythm) -> None:
+    def __init__(self, key: StreamKey, feed: str, rhythm: Rhythm, quiet_secs: float) -> None:
         self.key = key
         self.feed = feed
         self.interrupted = False
+        """Whether its feed was, since its newest row."""
+        self.is_cut = True
+        """Whether its feed is now."""
+        self.quiet_secs = quiet_secs
         self.rhythm = rhythm
         self.durable_us = 0
         self.seen_secs = 0.0
         """When the newest row was first seen, on the scale of the recorder's uptime: no step of the clock moves it."""
+
+    @property
+    def limit_secs(self) -> float:
+        """Before its rhythm is known here: short where nobody listens, else as long as a quiet stream may be silent."""
+        secs = self.rhythm.limit_secs
+        return secs if self.rhythm.is_learned or self.is_cut else max(secs, self.quiet_secs)
 
 
 class Silences:
@@ -47,8 +57,10 @@ class Silences:
         feeds = {key: feed.name for feed in config.feed for key in feed.streams}
         self.keys = list(feeds)
         self._known: dict[tuple[str, ...], _Known] = {
-            key: _Known(key, feed, Rhythm(bounds, Learned())) for key, feed in feeds.items()
+            key: _Known(key, feed, Rhythm(bounds, Learned()), config.silence.bounds.unlearned_secs + on_the_way_secs)
+            for key, feed in feeds.items()
         }
+        self._on_the_way_secs = on_the_way_secs
 
     @property
     def ready(self) -> bool:
@@ -58,7 +70,7 @@ class Silences:
     def limit_secs(self, key: StreamKey) -> float | None:
         """How long the stream may be silent; None for one that nobody configured."""
         known = self._known.get(key)
-        return known.rhythm.limit_secs if known else None
+        return known.limit_secs if known else None
 
     def note(
         self, streams: Iterable[StreamNumbers], now_us: int, uptime_secs: float, interrupted: Container[str] = ()
@@ -66,13 +78,17 @@ class Silences:
         """Take in when each stream last had a durable row.
 
         An interval is the shorter of what the clock and the uptime say: a step of the clock teaches no rhythm. A time
-        in which its feed is `interrupted`, by a trouble of the recorder's own, says nothing of its rhythm.
+        in which its feed is `interrupted`, by a trouble of the recorder's own, says nothing of its rhythm. Of a stream
+        whose rhythm is stored with it that is taken until it is learned here.
         """
         for each in self._known.values():
-            each.interrupted = each.interrupted or each.feed in interrupted
+            each.is_cut = each.feed in interrupted
+            each.interrupted = each.interrupted or each.is_cut
         for stream in streams:
-            durable_us = stream[-1]
+            durable_us = stream.last_durable_us
             known = self._known.get(stream[:3])
+            if known is not None and stream.silence_limit_secs is not None:
+                known.quiet_secs = stream.silence_limit_secs + self._on_the_way_secs
             if durable_us is None or known is None or durable_us == known.durable_us:
                 continue
             if 0 < known.durable_us < durable_us and not known.interrupted:
@@ -94,6 +110,6 @@ class Silences:
             secs = uptime_secs
             if known.durable_us:
                 secs = max((now_us - known.durable_us) / 1e6, uptime_secs - known.seen_secs)
-            if secs > known.rhythm.limit_secs:
-                found.append(Silence(known.key, secs, known.rhythm.limit_secs, known.durable_us > 0))
+            if secs > known.limit_secs:
+                found.append(Silence(known.key, secs, known.limit_secs, known.durable_us > 0))
         return found

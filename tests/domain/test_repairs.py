@@ -2,7 +2,7 @@
 
 import pytest
 
-from collector.domain.errors import UndecodableError
+from collector.domain.errors import NewerDataError, UndecodableError
 from collector.domain.records import StreamKey
 from collector.domain.repairs import (
     Answer,
@@ -23,6 +23,18 @@ BOOK = BookRequest(StreamKey("binance", "币USDT", "book_delta"), 2, 77, 1_700_0
 @pytest.mark.parametrize("request_", [TRADES, BOOK])
 def test_a_request_is_read_as_it_was_written(request_: TradesRequest | BookRequest) -> None:
     assert decode_request(encode_request(request_)) == request_
+
+
+@pytest.mark.parametrize("request_", [TRADES, BOOK])
+def test_a_request_that_says_no_version_is_of_the_first(request_: TradesRequest | BookRequest) -> None:
+    text = encode_request(request_)
+    assert text.endswith(b',"version":1}')
+    assert decode_request(text.replace(b',"version":1', b"")) == request_
+
+
+def test_a_request_of_a_newer_program_is_refused_whatever_it_asks_for() -> None:
+    with pytest.raises(NewerDataError, match=r"f/x\.request is of version 2, this program knows 1"):
+        decode_request(b'{"kind":"candles","version":2}', "f/x.request")
 
 
 def test_a_request_is_named_by_what_it_asks_for() -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector.domain.retry import LONGEST_BAN_SECS
 from collector.feed.budget import ConnectionBudget, wait_secs
 from collector.feed.shared import BUSY_SECS
 from tests.feed.clocks import WallClock
@@ -74,7 +75,14 @@ def test_two_processes_together_keep_to_the_budget(path: Path) -> None:
     assert sum(taken) == 50
 
 
-@pytest.mark.parametrize("garbage", [b'{"attempts":[1', b"\x00" * 50, b"[]", b'{"attempts":"x"}', b"nonsense" * 9_999])
+def test_a_ban_that_a_rotten_file_says_is_no_longer_than_exchanges_ban(path: Path, clock: WallClock) -> None:
+    path.write_text('{"banned_at":%f,"banned_secs":1e300,"attempts":[]}' % (clock.now_ns() / 1e9), "utf-8")
+    assert budget(path, clock).take() == pytest.approx(LONGEST_BAN_SECS)
+
+
+@pytest.mark.parametrize(
+    "garbage", [b'{"attempts":[1', b"\x00" * 50, b"[]", b'{"attempts":"x"}', b"nonsense" * 9_999, b'{"\xff":1}']
+)
 def test_a_torn_file_is_replaced(path: Path, clock: WallClock, garbage: bytes) -> None:
     path.write_bytes(garbage)
     shared = budget(path, clock, attempts=1)

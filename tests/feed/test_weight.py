@@ -86,7 +86,7 @@ def test_a_file_held_by_another_does_not_block(path: Path, clock: WallClock) -> 
     assert shared.take(1) == 0
 
 
-@pytest.mark.parametrize("garbage", [b'{"spent":[[1', b"\x00" * 50, b'{"spent":"x"}'])
+@pytest.mark.parametrize("garbage", [b'{"spent":[[1', b"\x00" * 50, b'{"spent":"x"}', b'{"\xff":1}'])
 def test_a_torn_file_begins_anew(path: Path, clock: WallClock, garbage: bytes) -> None:
     path.write_bytes(garbage)
     assert budget(path, clock).take(250) == 0

@@ -224,6 +224,35 @@ def test_a_connection_that_version_1_closed_for_its_silence_was_away_since_its_l
     assert feed.run() == [("book_snapshot", "silence", 120, 155, "unrepairable", None)]
 
 
+def test_data_that_stopped_on_a_connection_that_answers_is_a_silence_until_a_second_one_brings_it(feed: Feed) -> None:
+    two_minutes(feed)
+    feed.secs += 40
+    feed.connect()  # beside the first
+    feed.secs += 5
+    feed.say(trade(120), book(500))
+    feed.journal.append_event(
+        RecordKind.DISCONNECT, feed.now_ns, 0, {**connection(1), "cause": "disconnect", "reason": "renewed"}
+    )
+    assert sorted(feed.run(), key=str) == [
+        ("book_snapshot", "silence", 120, 166, "unrepairable", None),
+        ("book_snapshot", "silence", 120, None, "open", None),
+        ("trade", "silence", 120, 166, "repaired", "continuity"),
+        ("trade", "silence", 120, None, "open", None),
+        ("trade", "silence", 120, None, "open", None),
+    ]
+
+
+def test_a_second_connection_in_vain_leaves_no_trace_in_the_ledger(feed: Feed) -> None:
+    for _ in range(3):
+        feed.say(trade(feed.secs), book(feed.secs))
+    for _ in range(20):
+        feed.connect()
+        feed.secs += 2
+        feed.disconnect("trial")
+        feed.say(book(feed.secs))
+    assert feed.run(ALL) == []
+
+
 def test_a_connection_that_died_was_away_since_its_last_answer(feed: Feed) -> None:
     two_minutes(feed)
     feed.secs += 30
@@ -448,3 +477,14 @@ def test_holes_are_judged_by_the_time_of_their_own_feed(world: World) -> None:
     world.run(stop_after_secs=5)
     assert world.query("SELECT * FROM gaps WHERE kind = 'sequence'") == []
     assert world.numbers["late"] == 1
+
+
+def test_a_trade_every_three_minutes_on_a_connection_that_stands_leaves_no_gap(world: World) -> None:
+    journal = world.journal(symbols=SYMBOLS[:1], data_types=("trade",))
+    journal.append_event(RecordKind.CONNECT, START_NS, 0, connection(1))
+    for number in range(1, 10):
+        journal.append_frames(START_NS + 180 * number * SEC_NS, 0, [trade(number)])
+    world.now_ns = START_NS + 1_650 * SEC_NS
+    world.run()
+    assert world.query("SELECT * FROM gaps") == []
+    assert world.payloads() == [trade(number) for number in range(1, 10)]

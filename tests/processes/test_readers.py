@@ -15,11 +15,11 @@ from collector.exchanges.adapter import ConnectionPlan
 from collector.feed.budget import ConnectionBudget
 from collector.feed.connection import open_connection
 from collector.processes.context import SystemClock
+from collector.processes.feed_tools import FeedTools, LineState, Tally
 from collector.processes.first_data import FirstData
 from collector.processes.gate import JournalGate
 from collector.processes.overdue import Tries, Voices
 from collector.processes.readers import Reader, Readers
-from collector.processes.session import FeedTools, LineState, Tally
 from collector.storage.journal import JournalWriter
 from collector.storage.journal_format import FeedIdentity, RecordKind
 from tests.feed.servers import Server, wire

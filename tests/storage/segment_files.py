@@ -9,7 +9,7 @@ from typing import Any
 
 from collector.domain.exact import to_double
 from collector.domain.records import AggTradeRow, BookRow, BookTickerRow, Gap, StreamKey, TradeRow, TypedRow
-from collector.storage.segments import SCHEMA, SCHEMA_VERSION
+from collector.storage.segment_format import make_tables
 
 NOON_US = 1_795_435_200_000_000  # 2026-11-23T12:00:00Z
 DAY_US = 86_400_000_000
@@ -32,7 +32,6 @@ META = {
     "keep_raw": "0",
     "compression_level": "3",
     "collector_version": "0.1.0",
-    "schema_version": str(SCHEMA_VERSION),
 }
 
 
@@ -81,7 +80,8 @@ def make_segment(
     path = folder / f"{values['segment_id']}.db"
     rules = {"trade": "dense", "book_delta": "dense", "book_ticker": "rising"} | (id_rules or {})
     with closing(sqlite3.connect(path)) as db:
-        db.executescript(f"PRAGMA journal_mode=OFF; {SCHEMA} PRAGMA user_version={SCHEMA_VERSION}")
+        db.execute("PRAGMA journal_mode=OFF")
+        make_tables(db)
         db.executemany("INSERT INTO meta VALUES (?,?)", values.items())
         db.executemany(
             "INSERT INTO streams VALUES (?,?,?,?,'feed',?,x'')",

@@ -1,6 +1,7 @@
 """The journal: what was appended is read back whole, and damage is told from a torn tail."""
 
 import errno
+import json
 import os
 from pathlib import Path
 
@@ -110,6 +111,17 @@ def test_numbers_go_on_from_files_and_from_positions(tmp_path: Path) -> None:
     assert next_number(tmp_path, positions, "binance") == 5
     positions.write_text('{"positions":[{"feed":"binance","number":9},{"feed":"other","number":50}]}', "utf-8")
     assert next_number(tmp_path, positions, "binance") == 10
+
+
+def test_numbers_that_no_ingest_gives_are_somebody_elses(tmp_path: Path) -> None:
+    positions = tmp_path / "positions.json"
+    entry = {"file_id": "a", "feed": "binance", "number": 9 << 60, "offset": 1, "ended": True}
+    positions.write_text(json.dumps({"positions": [entry]}), "utf-8")
+    for name in ("999999999999", "²", "-1", "1 (copy)", "9" * 30):
+        (tmp_path / f"{name}.journal").touch()
+    make_writer(tmp_path, number=3).close()
+    assert [number for number, _ in journal_files(tmp_path)] == [3]
+    assert next_number(tmp_path, positions, "binance") == 4
 
 
 def test_a_failed_append_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

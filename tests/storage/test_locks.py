@@ -62,6 +62,15 @@ def test_a_lock_is_held_though_the_full_disk_takes_no_name(tmp_path: Path, monke
     lock.release()
 
 
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"", b"me", b"9" * 40, "١٢".encode()])
+def test_a_lock_file_that_names_no_process_names_nobody(tmp_path: Path, content: bytes) -> None:
+    lock = RoleLock(tmp_path, "writer")
+    lock.path.parent.mkdir()
+    lock.path.write_bytes(content)
+    assert lock.is_free()
+    assert lock.holder() == "unknown"
+
+
 @pytest.mark.parametrize("role", [SUPERVISOR, "ingest:books", "repair", "writer", "archiver"])
 def test_a_role_is_held_though_the_folder_of_locks_was_removed(role: str, tmp_path: Path) -> None:
     lock, other = RoleLock(tmp_path, role), RoleLock(tmp_path, role)

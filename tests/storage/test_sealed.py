@@ -68,7 +68,10 @@ def test_the_first_segment_has_no_previous_one(tmp_path: Path) -> None:
 def test_a_segment_of_a_newer_version_is_refused_with_a_clear_word(tmp_path: Path) -> None:
     path = make_segment(tmp_path, [], [])
     change(path, "PRAGMA user_version = 99")
-    with pytest.raises(NewerDataError, match="schema version 99, this program knows 1"), open_sealed(path):
+    with (
+        pytest.raises(NewerDataError, match="version 99, this program knows 1: use the newer program"),
+        open_sealed(path),
+    ):
         pass
 
 

@@ -12,7 +12,8 @@ from collector.supervision.view import ChildState, Hop, Knowledge
 NOW_US = 1_795_000_000_000_000  # 2026-11-18T11:06:40Z
 SECOND_US = 1_000_000
 STREAM = {"exchange": "binance", "symbol": "BTCUSDT", "data_type": "trade"}
-SILENT_AFTER_SECS = 30 + 5 + 5
+SILENT_AFTER_SECS = 300 + 5 + 5
+CUT_OFF_AFTER_SECS = 30 + 5 + 5
 CONFIG = Config(host_name="box", feed=(FeedConfig(symbols=("BTCUSDT",), data_types=("trade",)),))
 GIB = 1 << 30
 

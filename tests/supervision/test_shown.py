@@ -65,7 +65,7 @@ def test_the_object_has_exactly_the_promised_shape() -> None:
             {
                 **STREAM, "messages": 7, "stored": 6, "duplicates": 2, "gaps": 1,
                 "last_received_at": "2026-11-18T11:06:39.000000Z", "last_durable_at": "2026-11-18T11:06:38.000000Z",
-                "silent": False, "silent_after_secs": 40.0,
+                "silent": False, "silent_after_secs": 310.0,
             }
         ],
     }  # fmt: skip

@@ -4,7 +4,7 @@ from collector.config import Config, FeedConfig
 from collector.domain.records import StreamKey
 from collector.metrics import StreamNumbers
 from collector.supervision.silences import Silences
-from tests.supervision.made import CONFIG, NOW_US, SECOND_US, SILENT_AFTER_SECS, stream
+from tests.supervision.made import CONFIG, CUT_OFF_AFTER_SECS, NOW_US, SECOND_US, SILENT_AFTER_SECS, stream
 
 KEY = StreamKey("binance", "BTCUSDT", "trade")
 LONG_SECS = 10_000.0
@@ -37,6 +37,7 @@ def test_a_stream_is_silent_when_its_newest_durable_row_is_too_old() -> None:
 
 def test_no_stream_is_silent_before_the_recorder_was_up_that_long() -> None:
     silences = Silences(CONFIG)
+    silences.note((), NOW_US, 1.0)
     assert silent_after(silences, uptime_secs=SILENT_AFTER_SECS) == []
     assert silent_after(silences, uptime_secs=SILENT_AFTER_SECS + 1.0) == [KEY]
 
@@ -78,7 +79,37 @@ def test_a_clock_set_forward_teaches_no_rhythm() -> None:
         speak(silences, *map(float, range(spoke_before, 0, -1)))
         silences.note(rows(-3_600.0), NOW_US + hour_us, LONG_SECS)
         assert silences.limit_secs(KEY) in {SILENT_AFTER_SECS, 25.0}
-        assert silent_after(silences, NOW_US + hour_us + 50 * SECOND_US, LONG_SECS + 50.0) == [KEY]
+        assert silent_after(silences, NOW_US + hour_us + 320 * SECOND_US, LONG_SECS + 320.0) == [KEY]
+
+
+def test_a_quiet_stream_on_a_connection_that_stands_is_not_silent_before_its_rhythm_is_known() -> None:
+    silences = Silences(CONFIG)
+    speak(silences, 540.0)
+    for ago_secs in range(539, 360, -1):
+        assert silent_after(silences, NOW_US - ago_secs * SECOND_US, LONG_SECS - ago_secs) == []
+    speak(silences, 360.0)
+    assert silences.limit_secs(KEY) == 4 * 180.0
+
+
+def test_where_no_connection_stands_a_stream_that_is_not_known_yet_is_silent_soon() -> None:
+    silences = Silences(CONFIG)
+    speak(silences, 0.0)
+    for later_secs, expected in ((CUT_OFF_AFTER_SECS - 1, []), (CUT_OFF_AFTER_SECS + 1, [KEY])):
+        now_us, uptime_secs = NOW_US + later_secs * SECOND_US, LONG_SECS + later_secs
+        silences.note(rows(0.0), now_us, uptime_secs, {"binance"})
+        assert silent_after(silences, now_us, uptime_secs) == expected
+
+
+def test_a_rhythm_that_is_stored_with_the_stream_counts_from_the_start() -> None:
+    silences = Silences(CONFIG)
+    quiet = rows(0.0)[0]._replace(silence_limit_secs=4_000.0)
+    silences.note([quiet], NOW_US, LONG_SECS)
+    assert silences.limit_secs(KEY) == 4_010.0
+    busy = rows(0.0)[0]._replace(silence_limit_secs=30.0)
+    silences.note([busy], NOW_US, LONG_SECS)
+    assert silences.limit_secs(KEY) == CUT_OFF_AFTER_SECS
+    speak(silences, *map(float, range(20, -1, -1)))
+    assert silences.limit_secs(KEY) == 25.0
 
 
 def test_a_stream_that_dies_as_the_clock_is_set_back_is_missed_all_the_same() -> None:
@@ -126,6 +157,8 @@ def test_the_limit_follows_the_configuration() -> None:
     ingest = CONFIG.ingest.model_copy(update={"stale_timeout_secs": 3.0})
     writer = CONFIG.writer.model_copy(update={"batch_interval_secs": 0.5})
     silences = Silences(Config(feed=(feed,), ingest=ingest, writer=writer))
-    assert silences.limit_secs(KEY) == 8.5
+    assert silences.limit_secs(KEY) == 8.5  # nobody listens yet
+    silences.note((), NOW_US, LONG_SECS)
+    assert silences.limit_secs(KEY) == 305.5
     speak(silences, *map(float, range(20, -1, -1)))
     assert silences.limit_secs(KEY) == 8.5

@@ -151,7 +151,7 @@ def test_data_of_a_newer_version_is_left_alone_with_exit_2(
     db.execute("PRAGMA user_version=99")
     db.close()
     assert recorded.start().process.wait(60) == 2
-    assert re.search(r"schema version 99", recorded.log_path.read_text("utf-8"))
+    assert re.search(r"version 99", recorded.log_path.read_text("utf-8"))
     assert opened.exists()
 
 

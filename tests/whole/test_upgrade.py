@@ -2,9 +2,11 @@
 
 import json
 import re
+import sqlite3
 import tarfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -14,9 +16,11 @@ from urllib.parse import parse_qs, urlsplit
 import pyarrow.parquet as pq
 import pytest
 
+from collector.storage.baseline import VERSION
 from collector.storage.content import differences
 from collector.storage.directory import DirectoryStore
 from collector.storage.sealing import sealed_segments
+from collector.storage.segment_format import SEGMENT_VERSION, STATE_VERSION
 from collector.storage.verify import Verification
 from tests.answers import Answers
 from tests.whole.accounts import gaps_of, rows_of
@@ -115,7 +119,7 @@ def test_what_an_older_version_left_is_archived_once_and_what_it_asked_for_still
     left: Left, recorder: Callable[..., Recorder]
 ) -> None:
     recorded = recorder_of(left, recorder, "http://127.0.0.1:9")
-    assert recorded.start("--stop-after", "1").process.wait(STOP_SECS + 10) == 0, recorded.log_path.read_text()
+    assert recorded.start("--stop-after", "1").process.wait(STOP_SECS + 10) == 0, recorded.log_path.read_text("utf-8")
     holds_what_was_left(left, recorded.data_dir)
     same(archived(recorded.data_dir, rest=True), left.ids("rest"))
     waiting = {path.name for path in recorded.data_dir.glob("repair/*/*.request")}
@@ -124,6 +128,62 @@ def test_what_an_older_version_left_is_archived_once_and_what_it_asked_for_still
     assert any(name.startswith("book-") for name in waiting)
     newest = {gap["gap_id"]: gap["status"] for gap in gaps_of(recorded.data_dir / "archive")}
     assert {newest[re.split(r"[-.]", name)[1]] for name in trades} == {"open"}
+
+
+def test_what_an_older_version_left_says_of_which_form_it_is_from_then_on(
+    left: Left, recorder: Callable[..., Recorder]
+) -> None:
+    recorded = recorder_of(left, recorder, "http://127.0.0.1:9")
+    assert recorded.start("--stop-after", "1").process.wait(STOP_SECS + 10) == 0, recorded.log_path.read_text("utf-8")
+    (opened,) = (recorded.data_dir / "segments").glob("*.open.db")
+    with closing(sqlite3.connect(opened)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (SEGMENT_VERSION,)
+        said = db.execute("SELECT value FROM meta WHERE key = 'state_version'").fetchone()
+    assert said == (str(STATE_VERSION),)
+    positions = json.loads((recorded.data_dir / "segments/positions.json").read_bytes())
+    assert (positions["version"], positions["state_version"]) == (VERSION, STATE_VERSION)
+
+
+def in_state(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("INSERT OR REPLACE INTO meta VALUES ('state_version', '99')")
+        db.commit()
+
+
+def in_json(path: Path) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), "version": 99}), encoding="utf-8")
+
+
+def in_segment(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version=99")
+
+
+NEWER: Mapping[str, tuple[Callable[[Path], None], str]] = {
+    "open segment": (in_segment, "segments/*.open.db"),
+    "sealed segment": (in_segment, "segments/*-[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f].db"),
+    "state": (in_state, "segments/*.open.db"),
+    "positions": (in_json, "segments/positions.json"),
+    "request": (in_json, "repair/binance/trades-*.request"),
+}
+
+
+@pytest.mark.parametrize(("make_newer", "pattern"), NEWER.values(), ids=NEWER)
+def test_what_a_newer_version_wrote_is_left_alone_with_exit_2(
+    make_newer: Callable[[Path], None], pattern: str, tmp_path: Path, recorder: Callable[..., Recorder]
+) -> None:
+    left = Left("data_dir_v1")
+    left.unpack(tmp_path)
+    recorded = recorder_of(left, recorder, "http://127.0.0.1:9")
+    (path,) = recorded.data_dir.glob(pattern)
+    make_newer(path)
+    for arguments in ([], ["--check"]):
+        assert recorded.start(*arguments).process.wait(STOP_SECS) == 2
+        (said,) = [line for line in recorded.log_path.read_text("utf-8").splitlines() if line.startswith("error: ")]
+        assert re.search(r"version 99, this program knows \d+: use the newer program$", said), said
+        assert not recorded.logged("process_started")
+        recorded.log_path.unlink()
+    assert path.exists()
 
 
 @pytest.mark.timeout(400)

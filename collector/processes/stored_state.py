@@ -1,0 +1,27 @@
+"""Whether stored state can be read: SQLite's own check says nothing of a rotten byte within a value."""
+
+import msgspec
+
+from collector.domain.copies import Progress
+from collector.domain.errors import DamagedError
+from collector.domain.records import IdRule
+from collector.processes.feed_state import FeedState
+from collector.storage.segments import SegmentState
+
+decode_progress = msgspec.msgpack.Decoder(Progress).decode
+decode_recent = msgspec.msgpack.Decoder(dict[int, int]).decode
+decode_feed = msgspec.msgpack.Decoder(FeedState).decode
+
+
+def require_readable(state: SegmentState, where: object) -> None:
+    """Raises DamagedError, naming `where` the state stands, unless all of it is what a writer stores."""
+    try:
+        for row in state.streams:
+            IdRule(row.id_rule)
+            decode_progress(row.state)
+        for ids in state.recents.values():
+            decode_recent(ids)
+        for content in state.feeds.values():
+            decode_feed(content)
+    except (ValueError, TypeError) as error:
+        raise DamagedError(f"{where}: stored state cannot be read: {error}") from error

@@ -1,0 +1,42 @@
+"""Whether a data directory holds anything that only a newer program can read. Reads only.
+
+It is asked before any process starts: later on, one that cannot read a file would be a failure that is tried again and
+again, while others go on.
+"""
+
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+
+from collector.domain.errors import DamagedError, UndecodableError
+from collector.storage.baseline import refuse_newer_baseline
+from collector.storage.journal import journal_files
+from collector.storage.journal_reader import file_id_of
+from collector.storage.requests import SUFFIX, read_request
+from collector.storage.sealed import sealed_database
+from collector.storage.sealing import sealed_segments
+from collector.storage.segment_format import state_version_of, version_of
+
+
+def refuse_newer_data(data_dir: Path) -> None:
+    """Raises NewerDataError for the first such file; one that cannot be read at all is for whoever works on it."""
+    segments = data_dir / "segments"
+    for path in sealed_segments(segments):
+        with suppress(DamagedError, OSError), sealed_database(path) as db:
+            version_of(db, path)
+    for path in segments.glob("*.open.db"):
+        with suppress(DamagedError, sqlite3.Error, UnicodeDecodeError):
+            _look_at_open(path)
+    refuse_newer_baseline(segments)
+    for path in data_dir.glob(f"repair/*/*{SUFFIX}"):
+        with suppress(UndecodableError, OSError):
+            read_request(path)
+    for folder in data_dir.glob("journal/*"):
+        for number, path in journal_files(folder):
+            file_id_of(path, folder.name, number)
+
+
+def _look_at_open(path: Path) -> None:
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        version_of(db, path)
+        state_version_of(dict(db.execute("SELECT key, value FROM meta")), path)

@@ -1,0 +1,120 @@
+"""What a segment's file looks like, and how one of an older version becomes one of the present.
+
+`PRAGMA user_version` is the number of the format. A table that came with a later one is not there in older files: it is
+read as empty, and made when such a file is opened for writing. A table that the file's own format has, and that is
+missing, is damage.
+
+Stream and feed state, `streams.state`, `recents` and `feeds`, is bytes to SQLite. `meta.state_version` is the number of
+its form; files of form 1 do not say it.
+"""
+
+import sqlite3
+from typing import Final, NamedTuple
+
+from collector.domain.errors import DamagedError
+from collector.domain.versions import refuse_newer
+
+SEGMENT_VERSION: Final = 1
+"""A message is a row of `messages`."""
+
+STATE_VERSION: Final = 2
+"""Whoever raises it says in `collector.processes.state_upgrade` how the form before becomes the new one."""
+
+STATE_VERSION_KEY: Final = "state_version"
+FIRST_STATE_VERSION: Final = 1
+"""Of what does not say it."""
+
+
+class Table(NamedTuple):
+    """A table, and the first format that has it."""
+
+    name: str
+    since: int
+    columns: str
+
+    @property
+    def sql(self) -> str:
+        """Makes it."""
+        return f"CREATE TABLE {self.name}{self.columns};"
+
+
+TABLES: Final = (
+    Table("meta", 1, "(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"),
+    Table(
+        "streams", 1,
+        "(stream_id INTEGER PRIMARY KEY, exchange TEXT NOT NULL, symbol TEXT NOT NULL, data_type TEXT NOT NULL,"
+        " feed TEXT NOT NULL, id_rule TEXT NOT NULL, state BLOB NOT NULL, UNIQUE(exchange, symbol, data_type))",
+    ),
+    Table("recents", 1, "(stream_id INTEGER PRIMARY KEY, ids BLOB NOT NULL)"),
+    Table("feeds", 1, "(feed TEXT PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID"),
+    Table(
+        "messages", 1,
+        "(row INTEGER PRIMARY KEY, stream_id INTEGER NOT NULL, series INTEGER NOT NULL, id INTEGER NOT NULL,"
+        " received_us INTEGER NOT NULL, exchange_us INTEGER, line INTEGER NOT NULL, payload BLOB NOT NULL)",
+    ),
+    Table("reasons", 1, "(row INTEGER PRIMARY KEY, reason TEXT NOT NULL)"),
+    Table(
+        "gaps", 1,
+        "(row INTEGER PRIMARY KEY, exchange TEXT NOT NULL, symbol TEXT NOT NULL, gap_id TEXT NOT NULL,"
+        " stream_type TEXT NOT NULL, kind TEXT NOT NULL, cause TEXT NOT NULL, expected_id TEXT, actual_id TEXT,"
+        " missing INTEGER, started_at INTEGER NOT NULL, ended_at INTEGER, line INTEGER, status TEXT NOT NULL,"
+        " repaired_by TEXT, detected_at INTEGER NOT NULL)",
+    ),
+    Table(
+        "positions", 1,
+        "(file_id TEXT PRIMARY KEY, offset INTEGER NOT NULL, feed TEXT NOT NULL, number INTEGER NOT NULL,"
+        " ended INTEGER NOT NULL) WITHOUT ROWID",
+    ),
+)  # fmt: skip
+
+_SNAPSHOTS: Final = """
+CREATE VIEW snapshots(id, exchange, symbol, data_type, exchange_sequence_id, timestamp, data) AS
+    SELECT m.row, s.exchange, s.symbol, s.data_type, m.id,
+           strftime('%Y-%m-%dT%H:%M:%S', m.received_us / 1000000, 'unixepoch')
+               || printf('.%06dZ', m.received_us % 1000000),
+           CAST(m.payload AS TEXT)
+    FROM messages m JOIN streams s USING (stream_id);
+"""
+
+
+def make_tables(db: sqlite3.Connection) -> None:
+    """Make everything in a new file, at once."""
+    tables = "".join(table.sql for table in TABLES)
+    db.executescript(f"BEGIN; {tables} {_SNAPSHOTS} PRAGMA user_version={SEGMENT_VERSION}; COMMIT;")
+
+
+def version_of(db: sqlite3.Connection, what: object) -> int:
+    """The file's format. Raises NewerDataError for one of a newer program, DamagedError for a file that has none."""
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    refuse_newer(what, version, SEGMENT_VERSION)
+    if version < TABLES[0].since:
+        raise DamagedError(f"{what} is no segment: its version is {version}")
+    return version
+
+
+def has_table(name: str, version: int) -> bool:
+    """Whether a file of that format has it; where not, it is as if it were empty."""
+    return next(table for table in TABLES if table.name == name).since <= version
+
+
+def require_tables(db: sqlite3.Connection, what: object) -> None:
+    """Raises DamagedError where a table of the present format is missing."""
+    found = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    missing = [table.name for table in TABLES if table.name not in found]
+    if missing:
+        raise DamagedError(f"{what} has no table {', '.join(missing)}")
+
+
+def add_tables(db: sqlite3.Connection, version: int) -> None:
+    """Make a file of that format one of the present format, whole or not at all."""
+    missing = "".join(table.sql for table in TABLES if table.since > version)
+    db.executescript(f"BEGIN IMMEDIATE; {missing} PRAGMA user_version={SEGMENT_VERSION}; COMMIT;")
+
+
+def state_version_of(meta: dict[str, str], what: object) -> int:
+    """In which form the state is. Raises NewerDataError for one of a newer program."""
+    text = meta.get(STATE_VERSION_KEY, str(FIRST_STATE_VERSION))
+    if not (text.isascii() and text.isdigit()):
+        raise DamagedError(f"{what} has state of version {text!a}")
+    refuse_newer(f"the state in {what}", int(text), STATE_VERSION)
+    return int(text)

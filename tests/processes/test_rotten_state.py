@@ -1,0 +1,60 @@
+"""A rotten byte within a value passes SQLite's check; the writer then begins anew from the last seal, and loses nothing."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.processes.writer_harness import START_NS, World, diff, trade
+
+ROT = {
+    "a stream's state": "UPDATE streams SET state = x'c1' WHERE data_type = 'trade'",
+    "a state cut short": "UPDATE streams SET state = substr(state, 1, 5)",
+    "a stream's rule": "UPDATE streams SET id_rule = 'dens'",
+    "the newest ids": "INSERT OR REPLACE INTO recents VALUES (1, x'00')",
+    "a feed's state": "UPDATE feeds SET state = x'ffff'",
+    "a message's stream": "UPDATE messages SET stream_id = 77 WHERE row = 3",
+    "when it was opened": "UPDATE meta SET value = '12x4' WHERE key = 'opened_at'",
+    "a lost note": "DELETE FROM meta WHERE key = 'opened_at'",
+}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """One segment is sealed, and the next one's writer is killed after a commit."""
+    world = World(tmp_path)
+    journal = world.journal()
+    journal.append_frames(START_NS, 0, [trade(1)])
+    world.run()
+    journal.append_frames(START_NS + 1, 0, [trade(number) for number in range(2, 30)])
+    journal.append_frames(START_NS + 2, 0, [diff(1, 2)])
+    with pytest.raises(KeyboardInterrupt):
+        world.run_until_commit()
+    return world
+
+
+def opened(world: World) -> Path:
+    (path,) = (world.config.data_dir / "segments").glob("*.open.db")
+    return path
+
+
+@pytest.mark.parametrize("change", ROT.values(), ids=ROT)
+def test_rotten_state_in_the_open_segment_makes_it_anew_from_the_last_seal(world: World, change: str) -> None:
+    with sqlite3.connect(opened(world)) as db:
+        assert db.execute(change).rowcount > 0
+    db.close()
+    world.run()
+    assert "segment_rebuilt" in world.events
+    stored = world.query("SELECT data_type, id FROM messages JOIN streams USING (stream_id)")
+    assert sorted(stored) == [("book_delta", 2), *(("trade", number) for number in range(1, 30))]
+
+
+def test_rotten_state_in_the_positions_is_told_while_they_are_not_needed(world: World) -> None:
+    path = world.config.data_dir / "segments/positions.json"
+    content = json.loads(path.read_bytes())
+    content["streams"][0][-1] = "wQ=="
+    path.write_text(json.dumps(content), "utf-8")
+    world.run()
+    assert "positions_unreadable" in world.events
+    assert len(world.payloads()) == 30

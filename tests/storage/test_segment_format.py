@@ -1,0 +1,132 @@
+"""Segments of several formats: what an older one lacks is empty, what one of its own format lacks is damage."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from collector.domain.errors import DamagedError, NewerDataError
+from collector.storage import sealing, segment_format
+from collector.storage.baseline import Baseline, read_baseline, write_baseline
+from collector.storage.sealed import open_sealed
+from collector.storage.sealing import create_segment, open_segment
+from collector.storage.segments import EMPTY_STATE, Commit, Segment, SegmentState, StreamRow
+from tests.storage.segment_files import TRADES, UNKNOWN, make_segment, message, trade
+
+META = {"segment_id": "20260101T000000Z-000001", "previous_segment": "", "host": "h", "opened_at": "1"}
+STREAM = StreamRow(1, "binance", "BTCUSDT", "trade", "binance", "dense", b"state")
+
+
+@pytest.fixture
+def next_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program whose format 2 brought the table of reasons."""
+    tables = tuple(table._replace(since=2) if table.name == "reasons" else table for table in segment_format.TABLES)
+    monkeypatch.setattr(segment_format, "TABLES", tables)
+    monkeypatch.setattr(segment_format, "SEGMENT_VERSION", 2)
+    monkeypatch.setattr(sealing, "SEGMENT_VERSION", 2)
+
+
+def change(path: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        for statement in statements:
+            db.execute(statement)
+
+
+def first(folder: Path, state: SegmentState = EMPTY_STATE) -> Path:
+    path = folder / f"{META['segment_id']}.open.db"
+    create_segment(path, META, state)
+    return path
+
+
+@pytest.mark.usefixtures("next_format")
+def test_a_table_that_an_older_sealed_segment_did_not_have_is_empty(tmp_path: Path) -> None:
+    path = make_segment(tmp_path, [TRADES, UNKNOWN], [message(0, 1, trade(1)), message(1, 2, b"?")])
+    change(path, "DROP TABLE reasons", "PRAGMA user_version=1")
+    with open_sealed(path) as segment:
+        assert [segment.reason(row) for row in (1, 2)] == [None, None]
+        assert [row[-1] for row in segment.messages()] == [trade(1), b"?"]
+
+
+@pytest.mark.usefixtures("next_format")
+def test_a_table_that_a_segment_of_its_own_format_lacks_is_damage(tmp_path: Path) -> None:
+    path = make_segment(tmp_path, [TRADES], [message(0, 1, trade(1))])
+    change(path, "DROP TABLE reasons")
+    with pytest.raises(DamagedError, match="no such table: reasons"), open_sealed(path) as segment:
+        segment.reason(1)
+
+
+@pytest.mark.parametrize("table", [table.name for table in segment_format.TABLES])
+def test_an_open_segment_that_lacks_a_table_of_its_format_is_damaged(tmp_path: Path, table: str) -> None:
+    change(first(tmp_path), f"DROP TABLE {table}")
+    with pytest.raises(DamagedError):
+        open_segment(tmp_path)
+
+
+@pytest.mark.usefixtures("next_format")
+def test_an_open_segment_of_an_older_format_gets_the_tables_it_lacks_and_keeps_its_rows(tmp_path: Path) -> None:
+    path = first(tmp_path)
+    segment = Segment(path)
+    row = (1, 1, 0, 101, 5, None, 0, b"{}")
+    segment.store(Commit([row], [], [], [STREAM], {}, []))
+    segment.close()
+    change(path, "DROP TABLE reasons", "PRAGMA user_version=1")
+    again = open_segment(tmp_path)
+    assert again is not None
+    again.store(Commit([(2, *row[1:])], [(2, "why")], [], [STREAM], {}, []))
+    again.close()
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (2,)
+        assert db.execute("SELECT count(*) FROM messages").fetchone() == (2,)
+        assert db.execute("SELECT * FROM reasons").fetchall() == [(2, "why")]
+
+
+def test_a_file_without_a_format_is_no_segment(tmp_path: Path) -> None:
+    change(first(tmp_path), "PRAGMA user_version=0")
+    with pytest.raises(DamagedError, match="its version is 0"):
+        open_segment(tmp_path)
+
+
+def test_state_that_says_no_version_is_of_the_first_form(tmp_path: Path) -> None:
+    path = first(tmp_path)
+    change(path, "DELETE FROM meta WHERE key='state_version'")
+    segment = open_segment(tmp_path)
+    assert segment is not None
+    assert segment.load().version == 1
+    segment.replace_state(SegmentState({}, [STREAM], {1: b"ids"}, {"f": b"feed"}))
+    segment.close()
+    again = open_segment(tmp_path)
+    assert again is not None
+    assert again.load() == SegmentState({}, [STREAM], {1: b"ids"}, {"f": b"feed"}, segment_format.STATE_VERSION)
+    again.close()
+
+
+@pytest.mark.parametrize("version", ["x", "-1", "٣"])
+def test_state_of_no_version_at_all_is_damage(tmp_path: Path, version: str) -> None:
+    change(first(tmp_path), f"UPDATE meta SET value='{version}' WHERE key='state_version'")
+    with pytest.raises(DamagedError, match="has state of version"):
+        open_segment(tmp_path)
+
+
+def test_state_of_a_newer_program_is_refused(tmp_path: Path) -> None:
+    change(first(tmp_path), "UPDATE meta SET value='99' WHERE key='state_version'")
+    with pytest.raises(NewerDataError, match=r"the state in .* is of version 99"):
+        open_segment(tmp_path)
+
+
+def test_positions_say_of_which_form_they_and_their_state_are(tmp_path: Path) -> None:
+    of_form_1 = SegmentState({}, [], {}, {}, 1)
+    for state in (EMPTY_STATE, of_form_1):
+        write_baseline(tmp_path, Baseline("a", "b", state))
+        assert read_baseline(tmp_path).state == state
+    path = tmp_path / "positions.json"
+    path.write_bytes(path.read_bytes().replace(b',"version":1,"state_version":1', b""))
+    assert b"version" not in path.read_bytes()
+    assert read_baseline(tmp_path) == Baseline("a", "b", of_form_1)
+
+
+@pytest.mark.parametrize("name", ["version", "state_version"])
+def test_positions_of_a_newer_program_are_refused_whatever_else_they_hold(tmp_path: Path, name: str) -> None:
+    (tmp_path / "positions.json").write_text(f'{{"{name}": 99, "streams": "elsewhere"}}')
+    with pytest.raises(NewerDataError, match="version 99"):
+        read_baseline(tmp_path)
