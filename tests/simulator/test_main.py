@@ -83,7 +83,7 @@ def test_symbols_seed_and_faults_are_taken_from_the_command_line(
 def test_it_leaves_when_its_parent_is_gone() -> None:
     script = f"""
 import os, subprocess, sys
-child = subprocess.Popen([*{COMMAND!r}, "--exit-with-parent"], stdout=subprocess.PIPE, text=True)
+child = subprocess.Popen([*{COMMAND!r}, "--exit-with-parent"], stdout=subprocess.PIPE, text=True, encoding="utf-8")
 sys.stdout.write(child.stdout.readline()); sys.stdout.flush()
 os._exit(0)
 """

@@ -127,6 +127,6 @@ def test_positions_say_of_which_form_they_and_their_state_are(tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", ["version", "state_version"])
 def test_positions_of_a_newer_program_are_refused_whatever_else_they_hold(tmp_path: Path, name: str) -> None:
-    (tmp_path / "positions.json").write_text(f'{{"{name}": 99, "streams": "elsewhere"}}')
+    (tmp_path / "positions.json").write_text(f'{{"{name}": 99, "streams": "elsewhere"}}', "utf-8")
     with pytest.raises(NewerDataError, match="version 99"):
         read_baseline(tmp_path)

@@ -159,7 +159,7 @@ for number in range(3):
         os.kill(tracker, signal.SIGKILL)
         os.waitid(os.P_PID, tracker, os.WEXITED | os.WNOWAIT)
     life = new_life(echo, number)
-    status = Path(f"/proc/{life.pid}/status").read_text()
+    status = Path(f"/proc/{life.pid}/status").read_text("utf-8")
     print(next(line.split()[1] for line in status.splitlines() if line.startswith("SigBlk:")))
     life.kill()
     life.bury()

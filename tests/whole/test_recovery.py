@@ -421,7 +421,7 @@ real = time.time_ns
 
 
 def shifted():
-    with open(os.environ["CLOCK_SHIFT_SECS"]) as file:
+    with open(os.environ["CLOCK_SHIFT_SECS"], encoding="ascii") as file:
         return real() + int(file.read()) * 1_000_000_000
 
 
