@@ -16,6 +16,7 @@ from collector.channel.channel import Notice
 from collector.channel.local import QueueReceiver, QueueSender
 from collector.config import Config
 from collector.processes.loop import LEVEL_SIGNALS, STOP_SIGNALS, Assignment, Links
+from collector.supervision import semaphores
 
 Target = Callable[[Assignment, Config, Links], None]
 
@@ -73,7 +74,8 @@ class LocalIncarnation:
     def __init__(self, target: Target, assignment: Assignment, config: Config, context: SpawnContext) -> None:
         capacity = config.channel.capacity
         self._heeds_signals = assignment.stops_on_signal
-        self._links = Links(context.Queue(capacity), context.Queue(capacity), context.Event())
+        with semaphores.placed():
+            self._links = Links(context.Queue(capacity), context.Queue(capacity), context.Event())
         self._up = QueueReceiver(self._links.up, capacity)
         self._down = QueueSender(self._links.down, capacity)
         self._process = context.Process(

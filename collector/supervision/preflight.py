@@ -1,9 +1,11 @@
 """What must be true before recording begins, and what would run: for the start and for --check."""
 
 import errno
+import multiprocessing
 import os
 import socket
 import tempfile
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -19,12 +21,17 @@ from collector.feed.proxy import proxy_for
 from collector.http import require_bindable
 from collector.processes.archive_store import open_archive
 from collector.processes.mended import mended_feeds
+from collector.processes.roles import ARCHIVER, WRITER
 from collector.storage.locks import SUPERVISOR, RoleLock
 from collector.storage.newer import refuse_newer_data
 from collector.storage.stores import folder_of
+from collector.supervision import semaphores
 
 _OWN_FOLDERS: Final = ("journal", "quarantine", "repair", "run", "segments", "staging")
 """Below data_dir; what is in them the recorder makes, and removes."""
+
+_NAMES_WIDTH: Final = 90
+"""Columns of a line that names symbols, beside its ten of indent."""
 
 
 def require_usable(config: Config) -> None:
@@ -39,10 +46,17 @@ def check(config: Config) -> list[str]:
     """Do everything short of recording; returns what would run, a line each. Raises ConfigError, NewerDataError."""
     require_usable(config)
     refuse_newer_data(config.data_dir)
-    problems = [*_store_problems(config), *_disk_problems(config), *_http_problems(config)]
+    problems = [
+        *_semaphore_problems(config), *_store_problems(config), *_disk_problems(config), *_http_problems(config),
+    ]  # fmt: skip
     if problems:
         raise ConfigError(problems)
     return list(_plan(config))
+
+
+def processes(config: Config) -> int:
+    """How many children a supervisor of this configuration has."""
+    return len(config.feed) + bool(mended_feeds(config, adapter)) + len((WRITER, ARCHIVER))
 
 
 def _data_dir_problems(folder: Path) -> Iterator[str]:
@@ -96,6 +110,13 @@ def _store_problems(config: Config) -> Iterator[str]:
         yield f"archive.url: {config.archive_url} takes no objects: {error}"
 
 
+def _semaphore_problems(config: Config) -> Iterator[str]:
+    try:
+        semaphores.require(processes(config), multiprocessing.get_context("spawn"))
+    except OSError as error:
+        yield semaphores.lack(error)
+
+
 def _disk_problems(config: Config) -> Iterator[str]:
     stat = os.statvfs(config.data_dir)
     free, wanted = stat.f_bavail * stat.f_frsize, config.journal.min_free_bytes
@@ -144,6 +165,8 @@ def _plan(config: Config) -> Iterator[str]:
             f"feed      {feed.name}: {feed.exchange}, {len(feed.symbols)} symbols x {len(feed.data_types)} data types"
             f" = {streams} streams on {len(plans) * feed.lines} connections"
         )
+        symbols = textwrap.wrap(" ".join(feed.symbols), _NAMES_WIDTH, break_long_words=False, break_on_hyphens=False)
+        yield from (f"          {line}" for line in symbols)
     mended = mended_feeds(config, adapter)
     repair = "repair, " if mended else ""
     yield f"processes supervisor, {len(config.feed)} ingest, {repair}writer, archiver"

@@ -27,6 +27,7 @@ from collector.storage.locks import SUPERVISOR, RoleLock
 from collector.storage.newer import refuse_newer_data
 from collector.supervision import semaphores
 from collector.supervision.incarnation import LocalIncarnation
+from collector.supervision.preflight import processes
 from collector.supervision.service import Service
 from collector.supervision.supervisor import EXIT_LATE, Reports, Signals, Supervisor
 from collector.supervision.window import OnStatus, Window
@@ -129,6 +130,10 @@ def _supervise(
         log.warning("semaphores_left", count=len(refused), error=str(refused[0]))
     # Children start afresh: a fork would copy locks that threads of this process may hold.
     context = multiprocessing.get_context("spawn")
+    try:
+        semaphores.require(processes(config), context)
+    except OSError as error:
+        raise CannotStartError(semaphores.lack(error)) from error
 
     def spawn(role: str, number: int, after_crash: bool) -> LocalIncarnation:
         assignment = Assignment(role, run_id, number, stops_on_signal(role), after_crash)

@@ -4,11 +4,14 @@ multiprocessing gives a name to every lock of a Queue or an Event, for a child t
 as it buries their child. What a killed one left, the next one of the same data directory knows by the name.
 """
 
+import errno
 import hashlib
 import multiprocessing
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from multiprocessing import resource_tracker
+from multiprocessing.context import SpawnContext
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +19,41 @@ FOLDER: Final = Path("/dev/shm")  # noqa: S108 -- where Linux keeps named semaph
 
 OPENED_SECS: Final = 30.0
 """A child that was being started when its parent was killed has opened its own by then."""
+
+OF_A_LIFE: Final = 11
+"""How many a child's two Queues and its Event are made of."""
+
+_OF_DESCRIPTORS: Final = frozenset({errno.EMFILE, errno.ENFILE})
+"""A Queue is also a pipe: what its making fails of then is not where semaphores are kept."""
+
+
+def require(lives: int, context: SpawnContext) -> None:
+    """Make as many as so many children need, and remove them. Raises OSError, which says why they cannot be made."""
+    try:
+        with placed():
+            made = [context.Lock() for _ in range(lives * OF_A_LIFE)]
+    except ImportError as error:
+        raise OSError(errno.ENOSYS, "this Python was built without semaphores", str(FOLDER)) from error
+    made.clear()
+
+
+def lack(error: OSError) -> str:
+    """Say on one line what a person has to mend."""
+    return (
+        f"{FOLDER}: the semaphores that the processes share cannot be made there: {error.strerror};"
+        " it must be a tmpfs that can be written and has a MiB to spare (docker run has --shm-size)"
+    )
+
+
+@contextmanager
+def placed() -> Iterator[None]:
+    """Let an error of making semaphores name their place."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _OF_DESCRIPTORS:
+            raise
+        raise OSError(error.errno, error.strerror, str(FOLDER)) from error
 
 
 def claim(data_dir: Path) -> list[Path]:

@@ -1,12 +1,16 @@
 """Semaphores in /dev/shm: a killed supervisor leaves some, the next one of the same data directory removes them."""
 
+import errno
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
-from collector.supervision.semaphores import FOLDER, existing, name_prefix, sweep
+import pytest
+
+from collector.supervision.semaphores import FOLDER, OF_A_LIFE, existing, name_prefix, placed, require, sweep
 from tests.whole.running import ROOT
 
 MAKE = """
@@ -16,7 +20,7 @@ from collector.supervision import semaphores
 
 print(len(semaphores.claim(Path(sys.argv[1]))))
 context = multiprocessing.get_context("spawn")
-queue, event = context.Queue(2), context.Event()
+queues, event = [context.Queue(2), context.Queue(2)], context.Event()
 child = context.Process(target=event.is_set)
 child.start()
 child.join()
@@ -39,7 +43,7 @@ def make(data_dir: Path, number: str = "") -> tuple[int, int]:
 def test_a_process_that_ends_in_order_leaves_none(tmp_path: Path) -> None:
     found, present = make(tmp_path)
     assert found == 0
-    assert present > 0
+    assert present == OF_A_LIFE
     assert existing(tmp_path) == []
 
 
@@ -74,3 +78,18 @@ def test_young_ones_are_left_to_children_that_still_start(tmp_path: Path) -> Non
     assert existing(tmp_path) == young
     sweep([old, *young])
     assert existing(tmp_path) == []
+
+
+def test_those_that_were_made_to_see_whether_they_can_be_are_gone() -> None:
+    before = set(FOLDER.iterdir())
+    require(3, multiprocessing.get_context("spawn"))
+    assert {path for path in set(FOLDER.iterdir()) - before if path.name.startswith("sem.mp-")} == set()
+
+
+def test_an_error_of_making_them_names_their_place_and_one_of_descriptors_does_not() -> None:
+    with pytest.raises(OSError, match="Read-only") as caught, placed():
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+    assert caught.value.filename == str(FOLDER)
+    with pytest.raises(OSError, match="Too many") as caught, placed():
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+    assert caught.value.filename is None
