@@ -62,6 +62,18 @@ def test_check_says_what_would_run_and_records_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("data/segments/*"))
 
 
+def test_check_names_every_symbol_it_would_record(tmp_path: Path) -> None:
+    symbols = [f"A{number}USDT" for number in range(300)]
+    feeds = [{"symbols": symbols, "data_types": ["trade"]}, {"exchange": "binance_usdm", "symbols": ["BTCUSDT"]}]
+    environment = {"COLLECTOR_FEED": json.dumps(feeds), "COLLECTOR_HTTP__PORT": "0"}
+    done = supervisor(tmp_path, "--check", COLLECTOR_JOURNAL__MIN_FREE_BYTES="1MiB", **environment)
+    _, of_spot, of_futures = re.split(r"^feed +", done.stdout, flags=re.MULTILINE)
+    named = re.findall(r"^ {10}(.*)$", of_spot, re.MULTILINE)
+    assert " ".join(named).split() == symbols
+    assert re.findall(r"^ {10}(.*)$", of_futures, re.MULTILINE) == ["BTCUSDT"]
+    assert max(map(len, named)) <= 90
+
+
 def test_help_shows_examples(tmp_path: Path) -> None:
     done = supervisor(tmp_path, "--help")
     assert done.returncode == 0
