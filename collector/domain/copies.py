@@ -24,7 +24,7 @@ from collector.domain.hearing import Hearing
 from collector.domain.recent import DIGEST_MASK, Recent, packed, split
 from collector.domain.records import IdRule
 from collector.domain.sequence.hole import REFUSED, Finding, Hole
-from collector.domain.sequence.holes import MAX_ASKED_HOLES, REORDER_SECS, Finder, forget, settle
+from collector.domain.sequence.holes import MAX_ASKED_HOLES, REORDER_SECS, Finder, forget, outdated, settle
 from collector.domain.sequence.rules import RULES, Ids, Mark
 
 RECENT_IDS: Final = 256
@@ -214,6 +214,10 @@ class StreamMemory:
         findings = [*self._of_ended_series, *forgotten, *found]
         self._of_ended_series = []
         return findings
+
+    def outdated(self) -> list[Finding]:
+        """The holes whose row is behind."""
+        return outdated(self.progress.holes, self.progress.series)
 
     def remember(self, message_id: int, received_us: int, digest: int) -> None:
         """Keep an id among the newest, without judging it; of messages that share one, the first."""

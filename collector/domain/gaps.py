@@ -43,6 +43,10 @@ class Stretch(msgspec.Struct, array_like=True):
     actual_id: str | None = None
     allowance: Allowance | None = None
     """Its gaps have a row each, so far; None: it is one gap."""
+    told: int | None = 1
+    """What its newest row says is missing."""
+    detected_us: int = 0
+    """What its newest row says of when it was detected; 0 for the opening one."""
 
     def is_over(self, now_us: int) -> bool:
         """Whether enough quiet time has passed; a clock set back must not put off its end."""
@@ -63,13 +67,25 @@ class Stretch(msgspec.Struct, array_like=True):
         """The ledger's row for trouble that has begun and lasts."""
         return self._row(ended_us=None, status="open", detected_us=self.started_us)
 
+    def update(self, now_us: int) -> Gap | None:
+        """The row that replaces the one before while the trouble lasts; None where that says how it is."""
+        if not self.is_one_gap or self.missing == self.told:
+            return None
+        return self._row(ended_us=None, status="open", detected_us=self._later(now_us))
+
     def closing(self, now_us: int) -> Gap:
-        """The row that replaces the opening one; never older than it, even if the clock stepped back."""
-        detected_us = max(now_us, self.started_us + 1)
-        return self._row(ended_us=max(self.last_us, self.started_us), status="unrepairable", detected_us=detected_us)
+        """The last row."""
+        ended_us = max(self.last_us, self.started_us)
+        return self._row(ended_us=ended_us, status="unrepairable", detected_us=self._later(now_us))
+
+    def _later(self, now_us: int) -> int:
+        """A row that replaces another is younger, even if the clock stepped back."""
+        self.detected_us = max(now_us, self.started_us + 1, self.detected_us + 1)
+        return self.detected_us
 
     def _row(self, *, ended_us: int | None, status: str, detected_us: int) -> Gap:
         name = gap_id(self.place, 0, self.kind, self.expected_id, self.started_us)
+        self.told = self.missing
         return Gap(
             name, self.place.data_type, self.kind, self.cause, self.expected_id, self.actual_id, self.missing,
             self.started_us, ended_us, None, status, None, detected_us,

@@ -67,6 +67,18 @@ class GapRows:
         for name in list(stretches):
             self._close(stretches, name, now_us)
 
+    def close_rows(self, stretches: Stretches, now_us: int) -> None:
+        """Close those that have a row; how many more gaps may have one is known when it goes on."""
+        for name in [name for name, stretch in stretches.items() if stretch.is_one_gap]:
+            self._close(stretches, name, now_us)
+
+    def update_stretches(self, stretches: Stretches, now_us: int) -> None:
+        """Bring the row of each up to date, where that says less than there was."""
+        for stretch in stretches.values():
+            row = stretch.update(now_us)
+            if row is not None:
+                self.add(stretch.place, row)
+
     def _running(self, stretches: Stretches, name: str, now_us: int) -> Stretch | None:
         """The stretch of that name, unless it is over."""
         known = stretches.get(name)

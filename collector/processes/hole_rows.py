@@ -49,6 +49,11 @@ class HoleRows:
             if not stream.memory.unsettled:
                 del self._watched[stream.stream_id]
 
+    def update(self, now_us: int) -> None:
+        """Bring the row of every hole up to date that has one."""
+        for stream in self._streams:
+            self._write(stream, stream.memory.outdated(), now_us)
+
     def review(self, waiting: Collection[str]) -> None:
         """Ask for what is missing and not among the requests that wait; to be called once everything has been read."""
         for stream in self._streams:

@@ -119,6 +119,23 @@ class Ledger:
             self._counts.refused += int(info["frames"])
             self._refused(identity, int(info["started_ns"]) // 1_000, at_us)
 
+    def update(self, now_us: int) -> None:
+        """Bring the row of whatever lasts up to date; for a seal, with which rows leave for good."""
+        self.holes.update(now_us)
+        for feed in list(self.feeds):
+            self._rows.update_stretches(self._feed(feed).stretches, now_us)
+
+    def close(self, now_us: int) -> None:
+        """End the row of whatever lasts but silences; for a stop, once everything has been read.
+
+        What then goes on is told anew; a stream that is silent stays so until it speaks.
+        """
+        self.holes.settle(now_us, all_due=True)
+        self.holes.update(now_us)
+        for feed in list(self.feeds):
+            self._tell_refused(feed, now_us)
+            self._rows.close_rows(self._feed(feed).stretches, now_us)
+
     def beside(self, feed: str, in_head: int) -> list[int]:
         """The connections that now bring the same as the one of which a record's head says this."""
         links = self._feed(feed).links
@@ -261,6 +278,14 @@ class Ledger:
             self._suspect(member, REFUSED)
             gap = event_gap(member.key, "budget", REFUSED, started_us, ended_us)
             self._one_more(identity.feed, member.key, gap, ended_us)
+
+    def _tell_refused(self, feed: str, now_us: int) -> None:
+        """The feed's ingest is gone and did not say how much it refused; the next one begins where this ends."""
+        spoken = [(stream.key, stream.hearing) for stream in self._streams if stream.feed == feed]
+        for key, hearing in [*spoken, *self._feed(feed).unspoken.items()]:
+            if hearing.refused_since_us is not None:
+                gap = event_gap(key, "budget", REFUSED, hearing.refused_since_us, now_us)
+                self._one_more(feed, key, gap, now_us)
 
     def _suspect(self, member: Member, cause: str) -> None:
         if member.stream is not None:

@@ -94,7 +94,7 @@ class Writer:
             busy = self._read_all()
             if not busy:
                 self._review()
-                self._settle(all_due=stopping)
+                self._settle(stopping=stopping)
             if self._until_commit() <= 0 or (stopping and not busy):
                 self._commit()
             if self._shelf.seal_due() or self._seal_makes_room():
@@ -146,9 +146,13 @@ class Writer:
             self._is_reviewed = True
             self._intake.ledger.holes.review({name for folder in self._requests.values() for name in folder.names()})
 
-    def _settle(self, feed: str | None = None, *, all_due: bool = False) -> None:
+    def _settle(self, feed: str | None = None, *, stopping: bool = False) -> None:
         """Let holes become gaps also while nothing comes; at the end nothing waits any more."""
-        self._intake.ledger.holes.settle(self._clock.now_ns() // 1_000, feed=feed, all_due=all_due)
+        ledger, now_us = self._intake.ledger, self._clock.now_ns() // 1_000
+        if stopping:
+            ledger.close(now_us)
+        else:
+            ledger.holes.settle(now_us, feed=feed)
         if self._intake.batch and self._batch_since is None:
             self._batch_since = self._clock.monotonic()
 
@@ -224,6 +228,7 @@ class Writer:
             raise CommitError(f"requests cannot be kept: {error}") from error
 
     def _seal(self) -> None:
+        self._intake.ledger.update(self._clock.now_ns() // 1_000)
         self._commit()
         self._shelf.seal(self._streams, self._feed_states())
         self._intake.begin(self._shelf.next_row)

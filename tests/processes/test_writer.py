@@ -91,9 +91,9 @@ def test_other_content_under_a_taken_id_is_stored_and_reported(world: World) -> 
     world.journal().append_frames(START_NS, 0, [trade(1), trade(1, price="9")])
     world.run()
     assert world.payloads() == [trade(1), trade(1, price="9")]
-    assert world.query("SELECT symbol, stream_type, kind, cause, missing FROM gaps") == [
+    assert set(world.query("SELECT symbol, stream_type, kind, cause, missing FROM gaps")) == {
         ("BTCUSDT", "trade", "duplicate_conflict", "exchange", 1)
-    ]
+    }
 
 
 @pytest.mark.parametrize("sealed", [True, False])
@@ -123,13 +123,12 @@ def test_what_cannot_be_read_is_kept_whole_with_a_reason_and_one_gap_row_a_stret
     world.run()
     assert world.payloads() == [*bad, trade(1), b"\x01\x02"]
     assert len(world.query("SELECT * FROM reasons WHERE reason <> ''")) == 6
-    assert world.query("SELECT kind, status, ended_at, missing FROM gaps") == [("undecodable", "open", None, 1)]
     assert world.numbers["undecodable"] == 6
-    world.now_ns += 120_000_000_000
-    journal.append_frames(world.now_ns, 0, [trade(2)])
-    world.run()
-    rows = world.query("SELECT gap_id, status, missing FROM gaps")
-    assert [row[1:] for row in rows] == [("open", 1), ("unrepairable", 6)]
+    rows = world.query("SELECT gap_id, kind, status, ended_at, missing FROM gaps ORDER BY detected_at")
+    assert [row[1:] for row in rows] == [
+        ("undecodable", "open", None, 1),
+        ("undecodable", "unrepairable", START_NS // 1_000, 6),
+    ]
     assert len({row[0] for row in rows}) == 1
 
 

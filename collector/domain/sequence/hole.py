@@ -46,6 +46,8 @@ class Hole(msgspec.Struct, array_like=True):
     """What its newest row says of when it was detected."""
     filled_us: int = 0
     """When the newest message that came late into it was received."""
+    is_told: bool = True
+    """Its newest row, if it has one, says what is missing."""
 
     @property
     def missing(self) -> int:
@@ -75,7 +77,7 @@ class Hole(msgspec.Struct, array_like=True):
         self.joined = self.whole + other.whole
         self.parts += other.parts
         self.next_id, self.until_us = other.next_id, other.until_us
-        other.parts = []
+        self.is_told, other.parts = False, []
 
     def end(self) -> None:
         """What is still missing will not be asked for any more, and nothing joins it; it may yet come by itself."""
@@ -116,6 +118,7 @@ class Hole(msgspec.Struct, array_like=True):
         end = bisect_right(self.parts, last, key=itemgetter(0))
         touched = self.parts[begin:end]
         self.parts[begin:end] = [rest for part in touched for rest in _without(part, first, last)]
+        self.is_told = self.is_told and not touched
         return bool(touched)
 
 
@@ -134,7 +137,7 @@ class Finding(NamedTuple):
         names; how much is missing between them cannot be known.
         """
         hole, back = self.hole, int(chained)
-        hole.detected_us = max(detected_us, hole.until_us + 1, hole.detected_us + 1)
+        hole.detected_us, hole.is_told = max(detected_us, hole.until_us + 1, hole.detected_us + 1), True
         expected, actual = str(hole.first_id - back), str(hole.next_id - back)
         return Gap(
             self.gap_id(key, chained=chained), key.data_type, "sequence", hole.cause, expected, actual,

@@ -50,10 +50,18 @@ def settle(holes: list[Hole], allowance: Allowance, series: int, now_us: int, *,
         for hole in untold
         if hole.state == "pending" and hole.parts and (all_due or _has_waited(hole.until_us, now_us))
     ]
-    findings = [*_new_ones(changing, due, allowance, series), *_changes(changing, series, now_us, all_due=all_due)]
+    findings = list(_new_ones(changing, due, allowance, series))
+    # A stretch that begins at the end ends there, too.
+    findings += _changes([*changing, *(hole for hole in due if hole.lasts)], series, now_us, all_due=all_due)
     if not all(hole.parts or hole.lasts for hole in untold):
         holes[:] = [hole for hole in holes if hole.parts or hole.lasts]
     return [finding for finding in findings if finding.hole.cause != REFUSED]
+
+
+def outdated(holes: list[Hole], series: int) -> list[Finding]:
+    """Those whose row no longer says how much is missing, though none is due yet."""
+    found = [hole for hole in holes if not hole.is_told and hole.state != "pending" and hole.cause != REFUSED]
+    return [Finding(series, hole, "open", None) if hole.lasts else _change(series, hole) for hole in found]
 
 
 def forget(holes: list[Hole], series: int, most_asked: int) -> tuple[list[Finding], int]:
@@ -102,7 +110,7 @@ def _new_ones(changing: list[Hole], due: list[Hole], allowance: Allowance, serie
 
 def _changes(holes: list[Hole], series: int, now_us: int, *, all_due: bool) -> Iterator[Finding]:
     for hole in holes:
-        if hole.lasts and hole.is_over(now_us):
+        if hole.lasts and (all_due or hole.is_over(now_us)):
             hole.state = "reported"
             yield Finding(series, hole, "open", None) if hole.parts else _change(series, hole)
         elif hole.state == "ending":
