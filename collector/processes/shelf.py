@@ -9,17 +9,17 @@ from typing import Final
 from collector import __version__
 from collector.channel.channel import Notice
 from collector.domain.batching import passed_boundary
-from collector.domain.errors import DamagedError, SegmentBusyError
+from collector.domain.errors import CommitError, DamagedError, SegmentBusyError
 from collector.domain.names import make_segment_id
 from collector.processes.context import Context
 from collector.processes.state_upgrade import upgraded
 from collector.processes.stored_state import require_readable
 from collector.processes.streams import Streams
-from collector.storage.baseline import FILE_NAME, read_baseline
+from collector.storage.baseline import FILE_NAME, Baseline, read_baseline
 from collector.storage.journal import journal_files
 from collector.storage.journal_reader import Position, file_id_of
 from collector.storage.sealing import (
-    create_segment,
+    begin_segment,
     note_opening,
     open_segment,
     seal,
@@ -52,9 +52,6 @@ class Shelf:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._segment = self._open()
         self._check_baseline()
-        if not self._segment.has_rows:
-            # Nothing was written under the old settings, so the present ones may shape the output.
-            self._segment.set_meta(self._meta())
         self.state = self._load()
         self._positions = dict(self.state.positions)
         self._opened_us = _opened_us(self._segment)
@@ -166,19 +163,31 @@ class Shelf:
             names = set_aside(self._folder, self._config.data_dir / "quarantine")
             self._context.log.error("segment_rebuilt", error=str(error), set_aside=names)  # noqa: TRY400 -- it is mended
             segment = None
-        return segment or self._begin_anew()
+        if segment is None:
+            return self._begin_anew()
+        self._apply_settings(segment)
+        return segment
+
+    def _apply_settings(self, segment: Segment) -> None:
+        """To one without rows: nothing was written under the old ones, so the present ones may shape the output."""
+        while not segment.has_rows:
+            try:
+                segment.set_meta(self._meta())
+            except CommitError:
+                # A commit would have to wait for whoever holds the lock as well.
+                if self._context.stopping():
+                    return
+                self._context.clock.sleep(RETRY_CLOSE_SECS)
+                self._on_progress()
+            else:
+                return
 
     def _begin_anew(self) -> Segment:
         """An open segment as of the last seal: what came since then is still in the journals, and is read again."""
         baseline = read_baseline(self._folder)
         segment_id = make_segment_id(self._now_us(), baseline.segment_id or None, secrets.token_hex(3))
-        path = self._folder / f"{segment_id}.open.db"
-        meta = {**self._meta(), "segment_id": segment_id, "previous_segment": baseline.previous_segment}
-        state = upgraded(baseline.state)
-        create_segment(path, meta, state)
-        segment = Segment(path)
-        note_opening(segment, state)
-        return segment
+        begun = Baseline(baseline.segment_id, baseline.previous_segment, upgraded(baseline.state))
+        return begin_segment(self._folder, segment_id, self._meta(), begun)
 
     def _load(self) -> SegmentState:
         """The open segment's state; one of an older form gives way, all at once, to the same in the present form."""

@@ -12,7 +12,7 @@ import msgspec
 
 from collector.domain.errors import DamagedError
 from collector.domain.versions import refuse_newer
-from collector.storage.durable import write_durably
+from collector.storage.durable import draft, write_durably
 from collector.storage.journal_reader import Position
 from collector.storage.segment_format import FIRST_STATE_VERSION, STATE_VERSION
 from collector.storage.segments import EMPTY_STATE, SegmentState, StreamRow
@@ -55,14 +55,25 @@ class _Content(msgspec.Struct):
 
 
 def write_baseline(folder: Path, baseline: Baseline) -> None:
-    """Replace the file, whole and durable."""
+    """Replace the file, whole and durable; one that says the same already stays."""
+    path, content = folder / FILE_NAME, _encoded(baseline)
+    if not path.exists() or path.read_bytes() != content:
+        write_durably(path, content)
+
+
+def draft_baseline(folder: Path, baseline: Baseline) -> Path:
+    """What shall take the file's place, durable but for its name."""
+    return draft(folder / FILE_NAME, _encoded(baseline))
+
+
+def _encoded(baseline: Baseline) -> bytes:
     state = baseline.state
     entries = [_Entry(**position._asdict()) for position in state.positions.values()]
     content = _Content(
         baseline.segment_id, baseline.previous_segment, entries, state.streams, state.recents, state.feeds,
         state_version=state.version,
     )  # fmt: skip
-    write_durably(folder / FILE_NAME, msgspec.json.encode(content))
+    return msgspec.json.encode(content)
 
 
 def read_baseline(folder: Path) -> Baseline:

@@ -13,10 +13,18 @@ def sync(path: Path) -> None:
         os.close(fd)
 
 
-def write_durably(path: Path, content: bytes) -> None:
-    """Write a small file so that it is there whole, before or after, whenever the power goes. Raises OSError."""
+def draft(path: Path, content: bytes) -> Path:
+    """Write what shall take the file's place, durable but for its name: whoever renames it syncs the folder.
+
+    Raises OSError.
+    """
     made = path.with_name(f"{path.name}.new")
     made.write_bytes(content)
     sync(made)
-    made.replace(path)
+    return made
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a small file so that it is there whole, before or after, whenever the power goes. Raises OSError."""
+    draft(path, content).replace(path)
     sync(path.parent)

@@ -2,7 +2,10 @@
 
 1. write `B.new.db` with schema, positions and stream state as of A's last commit; close and fsync it;
 2. `wal_checkpoint(TRUNCATE)` on A; if a reader keeps it busy, delete `B.new.db`, carry on with A and try again later;
-3. close A, rename it to `A.db`, rename B to `B.open.db`, fsync the folder, write `positions.json`.
+3. write what becomes `positions.json`, and fsync it; close A, rename it to `A.db`, rename B to `B.open.db`, rename
+   `positions.json` into its place, fsync the folder.
+
+A new segment takes three waits for the disk, the old one's end two: a disk may need seconds for each.
 
 At start an `.open.db` wins over a `.new.db`; without one, the `.new.db` is promoted.
 """
@@ -12,8 +15,8 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
-from collector.domain.errors import SegmentBusyError
-from collector.storage.baseline import Baseline, write_baseline
+from collector.domain.errors import CommitError, DamagedError, SegmentBusyError
+from collector.storage.baseline import FILE_NAME, Baseline, draft_baseline, read_baseline, write_baseline
 from collector.storage.durable import sync
 from collector.storage.segment_format import (
     SEGMENT_VERSION,
@@ -51,16 +54,22 @@ def open_segment(folder: Path, on_progress: OnProgress = lambda: None) -> Segmen
     _bring_up_to_date(opened[0])
     segment = Segment(opened[0])
     segment.check(on_progress)
-    if not segment.has_rows:
-        # A kill may have come between the renames and this last step of the seal.
+    if not segment.has_rows and not _is_baseline_of(segment):
+        # A kill may have come between the renames.
         note_opening(segment, segment.load())
     return segment
 
 
+def _is_baseline_of(segment: Segment) -> bool:
+    try:
+        return read_baseline(segment.path.parent).segment_id == segment.segment_id
+    except DamagedError:
+        return False
+
+
 def note_opening(segment: Segment, state: SegmentState) -> None:
     """Keep beside the segments what this one began with."""
-    baseline = Baseline(segment.segment_id, segment.meta["previous_segment"], state)
-    write_baseline(segment.path.parent, baseline)
+    write_baseline(segment.path.parent, Baseline(segment.segment_id, segment.meta["previous_segment"], state))
 
 
 def set_aside(folder: Path, quarantine: Path) -> list[str]:
@@ -76,44 +85,60 @@ def set_aside(folder: Path, quarantine: Path) -> list[str]:
 
 
 def create_segment(path: Path, meta: Mapping[str, str], state: SegmentState) -> None:
-    """Write a whole segment without rows at `path`, closed and durable."""
-    for leftover in path.parent.glob(path.name + "*"):
+    """Write a whole segment without rows at `path`, closed and durable but for its name."""
+    # Only what is whole may be found under a name that the next start takes for a segment.
+    made = path.with_name(f"{path.name}.draft")
+    for leftover in path.parent.glob(f"{made.name}*"):
         leftover.unlink()
-    db = connect(path)
+    db = connect(made, durable=False)
     try:
         make_tables(db)
         db.execute("BEGIN")
         db.executemany("INSERT INTO meta VALUES (?,?)", {**meta, STATE_VERSION_KEY: str(state.version)}.items())
         store_state(db, state)
         db.execute("COMMIT")
-        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
         db.close()
-    sync(path)
+    sync(made)
+    made.rename(path)
+
+
+def begin_segment(folder: Path, segment_id: str, meta: Mapping[str, str], baseline: Baseline) -> Segment:
+    """Make an open segment where there is none, with the state and behind the segment that `baseline` names."""
+    ids = {"segment_id": segment_id, "previous_segment": baseline.previous_segment}
+    made = folder / f"{segment_id}.new.db"
+    create_segment(made, {**meta, **ids}, baseline.state)
+    return _open(made, Baseline(segment_id, baseline.previous_segment, baseline.state))
 
 
 def seal(segment: Segment, new_id: str, meta: Mapping[str, str], state: SegmentState, sealed_us: int) -> Segment:
     """Seal the open segment and open the next one; on return `positions.json` holds `state`.
 
-    Raises SegmentBusyError, with nothing changed, while a reader holds the segment.
+    Raises SegmentBusyError, with nothing changed, while somebody reads the segment or holds its lock.
     """
     folder = segment.path.parent
     made = folder / f"{new_id}.new.db"
     create_segment(made, {**meta, "segment_id": new_id, "previous_segment": segment.segment_id}, state)
-    segment.set_meta({"sealed_at": str(sealed_us)})
     try:
+        segment.set_meta({"sealed_at": str(sealed_us)})
         segment.fold()
-    except SegmentBusyError:
+    except (CommitError, SegmentBusyError) as error:
         made.unlink()
-        raise
-    segment.close()
-    segment.path.rename(folder / f"{segment.segment_id}.db")
-    opened = folder / f"{new_id}.open.db"
+        raise SegmentBusyError(f"{segment.path.name} cannot be sealed now: {error}") from error
+    return _open(made, Baseline(new_id, segment.segment_id, state), instead_of=segment)
+
+
+def _open(made: Path, baseline: Baseline, *, instead_of: Segment | None = None) -> Segment:
+    folder = made.parent
+    positions = draft_baseline(folder, baseline)
+    if instead_of is not None:
+        instead_of.close()
+        instead_of.path.rename(folder / f"{instead_of.segment_id}.db")
+    opened = folder / f"{baseline.segment_id}.open.db"
     made.rename(opened)
+    positions.replace(folder / FILE_NAME)
     sync(folder)
-    following = Segment(opened)
-    note_opening(following, state)
-    return following
+    return Segment(opened)
 
 
 def sealed_segments(folder: Path) -> list[Path]:

@@ -159,7 +159,8 @@ class Segment:
         """Keep state of the present form in the place of an older one. Raises CommitError, as `store`."""
         with self._transaction():
             store_state(self._db, state)
-            self.set_meta({STATE_VERSION_KEY: str(state.version)})
+            self._put_meta({STATE_VERSION_KEY: str(state.version)})
+        self.meta[STATE_VERSION_KEY] = str(state.version)
         self._state_version = state.version
 
     def messages(self, on_progress: OnProgress = _unheard) -> Iterator[tuple[int, int, int, int, bytes]]:
@@ -168,9 +169,20 @@ class Segment:
             yield from self._db.execute(_LIVE_MESSAGES)
 
     def set_meta(self, meta: Mapping[str, str]) -> None:
-        """Change what shapes the output; only for a segment without rows, or for `sealed_at`."""
-        self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?,?)", meta.items())
+        """Change what shapes the output; only for a segment without rows, or for `sealed_at` before a fold.
+
+        Durable with the next commit or fold: neither is of use before. Raises CommitError, as `store`.
+        """
+        self._db.execute("PRAGMA synchronous=OFF")
+        try:
+            with self._transaction():
+                self._put_meta(meta)
+        finally:
+            self._db.execute("PRAGMA synchronous=FULL")
         self.meta.update(meta)
+
+    def _put_meta(self, meta: Mapping[str, str]) -> None:
+        self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?,?)", meta.items())
 
     def fold(self) -> None:
         """Move the whole write-ahead log into the file. Raises SegmentBusyError if a reader keeps that from happening."""
@@ -230,11 +242,13 @@ def damage_of(path: Path) -> Iterator[None]:
         raise
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Open a segment for writing: durable at every commit, readable by others meanwhile."""
+def connect(path: Path, *, durable: bool = True) -> sqlite3.Connection:
+    """Open a segment for writing: readable by others meanwhile, and durable at every commit, unless its maker forces the
+    whole file to the disk afterwards.
+    """
     db = sqlite3.connect(path, isolation_level=None, timeout=1)
+    db.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
     db.execute("PRAGMA journal_mode=WAL")
-    db.execute("PRAGMA synchronous=FULL")
     db.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
     return db
 

@@ -11,7 +11,7 @@ from collector.domain.records import Gap, StoredMessage
 from collector.storage import sealing
 from collector.storage.baseline import Baseline, read_baseline
 from collector.storage.journal_reader import Position
-from collector.storage.sealing import create_segment, open_segment, seal, sealed_segments, set_aside
+from collector.storage.sealing import begin_segment, create_segment, open_segment, seal, sealed_segments, set_aside
 from collector.storage.segments import EMPTY_STATE, Commit, Segment, SegmentState, StreamRow
 
 META = {"host": "h", "keep_raw": "0", "compression_level": "3", "collector_version": "0", "opened_at": "1"}
@@ -113,6 +113,35 @@ def test_a_reader_delays_a_seal_and_breaks_nothing(tmp_path: Path) -> None:
     assert count(sealed_segments(tmp_path)[0]) == 3
 
 
+def test_a_segment_somebody_writes_to_is_busy_and_nothing_changed(tmp_path: Path) -> None:
+    segment = first(tmp_path)
+    segment.store(commit(1))
+    foreign = sqlite3.connect(segment.path, isolation_level=None)
+    foreign.execute("BEGIN IMMEDIATE")
+    segment.busy_timeout(0.01)
+    with pytest.raises(SegmentBusyError, match="database is locked"):
+        seal(segment, "20260101T010000Z-000002", META, segment.load(), 99)
+    assert [p.name for p in tmp_path.glob("*.db*") if p.name.count(".") == 2 and "new" in p.name] == []
+    foreign.execute("ROLLBACK")
+    foreign.close()
+    segment.store(commit(2))
+    seal(segment, "20260101T010000Z-000002", META, segment.load(), 99)
+    assert count(sealed_segments(tmp_path)[0]) == 2
+
+
+def test_a_segment_that_was_half_made_when_the_process_died_is_never_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    baseline = Baseline("", "", EMPTY_STATE)
+    with monkeypatch.context() as patch:
+        kill_at(patch, sealing, "store_state", call=1)
+        with pytest.raises(KilledError):
+            begin_segment(tmp_path, "20260101T000000Z-000001", META, baseline)
+    assert open_segment(tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
+    assert begin_segment(tmp_path, "20260101T000000Z-000001", META, baseline).segment_id == "20260101T000000Z-000001"
+
+
 class KilledError(Exception):
     """Stands for a kill at one step."""
 
@@ -139,10 +168,12 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, *, call: 
         (Segment, "set_meta", 1),
         (Segment, "fold", 1),
         (Segment, "close", 1),
-        (Path, "rename", 1),  # A is closed, not yet renamed
-        (Path, "rename", 2),  # A is sealed, B not yet open
+        (sealing, "draft_baseline", 1),
+        (Path, "rename", 1),  # B has not yet its name
+        (Path, "rename", 2),  # A is closed, not yet renamed
+        (Path, "rename", 3),  # A is sealed, B not yet open
+        (Path, "replace", 1),  # B is open, positions.json is A's
         (sealing, "sync", 2),
-        (sealing, "write_baseline", 1),
     ],
 )
 def test_a_kill_at_any_step_of_a_seal_leaves_one_open_segment_and_every_row(
