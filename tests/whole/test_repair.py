@@ -18,6 +18,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from collector.domain.records import StreamKey
+from collector.domain.repairs import TradesRequest
+from collector.storage.requests import RequestFolder
 from tests.whole.running import ROOT, Exchange, Recorder, wait_for
 
 TYPES = ["book_delta", "book_ticker", "trade"]
@@ -191,6 +194,35 @@ def test_what_the_exchange_refuses_or_never_had_is_called_unrepairable(
     ]  # fmt: skip
     refused = 2
     assert sum(row["line"] == -1 for row in recorded.table("trade")) == len(removed_trades(source)) - refused
+
+
+@pytest.mark.timeout(400)
+def test_what_waits_behind_a_kill_is_asked_by_the_feed_that_brings_the_stream_now(
+    exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    source = exchange("--symbols", "BTCUSDT", "--rate", "100", "--seed", "8")
+    feed = {"rest_url": source.rest_url, "symbols": ["BTCUSDT"], "data_types": ["trade"]}
+    before = recorder(source.ws_url, feed={**feed, "name": "before"}, segment={"interval_secs": 2}).start()
+    before.wait_for_messages(100)
+    source.fault(kind="http", status=503, path="historicalTrades", probability=1.0)
+    drop_trades(source, 5)
+    wait_for(lambda: before.alive() and [*before.data_dir.glob("repair/before/trades-*.request")], DEADLINE_SECS)
+    before.end()
+    source.heal()
+    misfit = TradesRequest(StreamKey("binance_usdm", "BTCUSDT", "trade"), 0, "00ff", 1, 2, 1)
+    RequestFolder(before.data_dir / "repair/now").put([misfit])
+
+    recorded = recorder(source.ws_url, feed={**feed, "name": "now"}, segment={"interval_secs": 2}).start()
+    wait_until_removed_came(recorded, source, 5)
+    wait_for_rows(recorded, "repaired", 2)  # what was not recorded between the two is another gap
+    # One may be asked for again where its answer came while the writer began: that brings only copies.
+    wait_for(lambda: not any(recorded.status()["repair"]["waiting"].values()), DEADLINE_SECS)
+    assert recorded.stop() == 0
+    assert [line["name"] for line in recorded.logged("request_set_aside")] == [f"{misfit.name}.request"]
+    assert [path.name for path in recorded.data_dir.glob("repair/*/*.request")] == [f"{misfit.name}.request"]
+    ids = sorted(int(row["trade_id"]) for row in recorded.table("trade"))
+    assert ids == list(range(ids[0], ids[-1] + 1))
+    assert {row["status"] for row in newest_rows(recorded, "trade")} == {"repaired"}
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
