@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Soaks the recorder: an exchange on loopback, processes killed and stopped at random moments, and at the end every
-frame that was sent held against the archive and its gap ledger.
+"""Soaks the recorder: an exchange on loopback, processes killed and stopped and the network cut and frozen at random
+moments, and at the end every frame that was sent held against the archive and its gap ledger.
 
 Exit code: 0 nothing was lost, 1 something was or went wrong, 2 it could not begin, 130 after Ctrl-C. Its processes are
 gone in any case. The data of a failed soak stays, and where is printed.
@@ -89,6 +89,7 @@ def soak(arguments: argparse.Namespace, folder: Path) -> int:
         kills=round(arguments.kills_per_minute * arguments.minutes),
         seed=arguments.seed,
         rate=arguments.rate or (1.0 if arguments.replay else 100.0),
+        outages_per_minute=arguments.outages_per_minute,
         replay=tuple(arguments.replay),
     )
     try:
@@ -122,6 +123,7 @@ def _arguments() -> argparse.Namespace:
     add("--minutes", type=_positive, required=True, help="how long processes are killed")
     add("--seed", type=int, required=True, help="of the plan and the market; the same seed does the same things")
     add("--kills-per-minute", type=_positive, default=20.0, metavar="K", help="SIGKILLs (default 20)")
+    add("--outages-per-minute", type=_rate, default=1.0, metavar="N", help="of the network, of 2 to 15 s (default 1)")
     add(
         "--rate",
         type=_positive,
@@ -134,9 +136,16 @@ def _arguments() -> argparse.Namespace:
 
 
 def _positive(text: str) -> float:
-    number = float(text)
-    if not 0 < number < float("inf"):
+    number = _rate(text)
+    if number == 0:
         raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return number
+
+
+def _rate(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is below 0 or not finite")
     return number
 
 

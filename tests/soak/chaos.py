@@ -5,13 +5,14 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from itertools import count
 from typing import Final, NamedTuple
 
 from tests.soak.evidence import Killed, Problem
 from tests.soak.grip import Grip, end_all, grip
+from tests.soak.network import Network, Outage
 from tests.soak.plan import EVERYTHING, KILL, STOP_CONTINUE, STOP_KILL, SUPERVISOR, TERM, Step
 from tests.soak.watch import LogTail, Processes, Sample
 from tests.whole.running import DEADLINE_SECS, Recorder
@@ -43,8 +44,17 @@ class Held(NamedTuple):
 class Chaos:
     """One run of a plan. What happened stands in `done`, `skipped`, `killed`, `samples`, `exits` and `problems`."""
 
-    def __init__(self, recorder: Recorder, processes: Processes, log: LogTail, roles: list[str], seed: int) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        processes: Processes,
+        log: LogTail,
+        roles: list[str],
+        network: Network,
+        seed: int,
+    ) -> None:
         self._recorder = recorder
+        self._network = network
         self._processes = processes
         self._log = log
         self._roles = roles
@@ -80,16 +90,19 @@ class Chaos:
         self._started_before = self._log.events["started"]
         self._settled_since, self._sampled_starts = None, 0
 
-    def run(self, steps: list[Step], over: Callable[[], bool]) -> None:
+    def run(self, steps: Sequence[Step | Outage], over: Callable[[], bool]) -> None:
         """Carry the steps out at their times, until all are done or it is `over`; then let everybody go on."""
         started = time.monotonic()
-        for step in steps:
+        for step in sorted(steps, key=lambda step: step.at_secs):
             due = started + step.at_secs
             self.wait_until(lambda due=due: over() or time.monotonic() >= due)  # type: ignore[misc]
             if over():
                 break
-            self._do(step)
-        self.wait_until(lambda: not self._held and not self._expected)
+            if isinstance(step, Outage):
+                self._network.fail(step)
+            else:
+                self._do(step)
+        self.wait_until(lambda: not self._held and not self._expected and not self._network.is_out())
 
     def wait_until(self, reached: Callable[[], bool], timeout_secs: float = float("inf")) -> bool:
         """Look after everything meanwhile; false if the time ran out first."""

@@ -81,6 +81,8 @@ class Evidence:
     gaps: Mapping[Stream, Sequence[Gap]]
     """The latest row of each gap."""
     killed: Sequence[Killed]
+    cuts: Sequence["Span"]
+    """Outages of the network: what was on its way then may be lost."""
     breaks: Mapping[Stream, Sequence[Ids]]
     """Ids that the exchange itself never sent, between the first and the last it did."""
 

@@ -1,7 +1,7 @@
 """Whether a soak lost anything. Pure: values in, counts and problems out.
 
-A frame may be missing for one reason only: it was the tail of a connection whose ingest was killed, and a gap row
-covers it. The ledger's rows must say neither less nor more than what is missing.
+A frame may be missing for one reason only: it was the tail of a connection whose ingest was killed, or that an outage of
+the network cut, and a gap row covers it. The ledger's rows must say neither less nor more than what is missing.
 """
 
 from bisect import bisect_left
@@ -122,13 +122,20 @@ def _judge_tails(evidence: Evidence, missing: dict[Stream, list[Sent]], result: 
     for connection in evidence.connections:
         tail = [frame for stream, frame in connection.frames if (stream, frame.digest) in lost]
         if tail:
-            kills = _kills_of(connection, evidence.killed)
+            kills = _kills_of(connection, [*evidence.killed, *_cuts_of(connection, evidence.cuts)])
             _count_tail(tail, kills, result)
             about = f"connection {connection.number} of {connection.feed}, closed {connection.closed_us / 1e6:.3f}: "
             for text in _tail_problems(tail, kills):
                 result.problems.append(Problem("tail", about + text))
             if kept := _kept_behind_the_first(connection, lost, evidence.connections):
                 result.problems.append(Problem("tail", f"{about}{kept} frames were kept behind the first missing one"))
+
+
+def _cuts_of(connection: Connection, cuts: Sequence[Span]) -> list[Killed]:
+    """An outage ends a connection as a kill does, at any moment of it; until it began everything was read."""
+    return [
+        Killed(connection.feed, min(max(connection.closed_us, cut.start_us), cut.end_us), cut.start_us) for cut in cuts
+    ]
 
 
 def _kills_of(connection: Connection, killed: Sequence[Killed]) -> list[Killed]:
@@ -152,7 +159,7 @@ def _count_tail(tail: Sequence[Sent], kills: Sequence[Killed], result: Judgement
 
 def _tail_problems(tail: Sequence[Sent], kills: Sequence[Killed]) -> Iterator[str]:
     if not kills:
-        yield f"{len(tail)} frames missing, but nobody killed its ingest"
+        yield f"{len(tail)} frames missing, but nobody killed its ingest and nothing cut it"
     elif (early_us := min(kill.ran_until_us for kill in kills) - tail[0].at_us) > READ_SLACK_US:
         yield f"{len(tail)} frames missing, the first sent {early_us / 1e6:.3f} s before its ingest last ran"
 

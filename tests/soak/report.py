@@ -35,6 +35,8 @@ class Outcome:
     about: str
     roles: Sequence[str]
     done: Mapping[tuple[str, str], int]
+    outages: Mapping[str, int]
+    """Of the network, by kind."""
     skipped: int
     exits: Mapping[int, int]
     starts: Mapping[str, int]
@@ -114,7 +116,7 @@ def verdict(outcome: Outcome) -> str:
     """One line."""
     total = _total(outcome.judgement.counts.values())
     said = (
-        f"{outcome.kills} kills, {total.sent:,} frames sent: {total.lost:,} lost, {total.duplicated:,} duplicated, "
+        f"{outcome.kills} kills, {sum(outcome.outages.values())} outages, {total.sent:,} frames sent: {total.lost:,} lost, {total.duplicated:,} duplicated, "
         f"{total.covered:,} missing and covered by a gap row"
     )
     kinds = Counter(problem.kind for problem in outcome.problems)
@@ -175,6 +177,7 @@ def _other_table(outcome: Outcome) -> list[str]:
     return table(["besides", "value"], [
         ["exit codes of the supervisor before the last", exits],
         ["steps that found their process gone", outcome.skipped],
+        ["outages of the network", ", ".join(f"{kind}: {count}" for kind, count in outcome.outages.items()) or "none"],
         ["samples of supervisors with all their children", len(outcome.samples)],
         ["their fds, early / late in their lives, median", _pair(_middle(early, "fds"), _middle(late, "fds"))],
         ["their threads, early / late", _pair(_middle(early, "threads"), _middle(late, "threads"))],

@@ -16,6 +16,7 @@ from tests.soak.chaos import INGEST, Chaos
 from tests.soak.evidence import Evidence, Ids, Killed, Problem, Stream
 from tests.soak.grip import end_all
 from tests.soak.judgement import judge
+from tests.soak.network import Network, outages
 from tests.soak.plan import HANG_TIMEOUT_SECS, plan
 from tests.soak.remains import archive_problems, left_behind
 from tests.soak.watch import TOKEN, TRACKER, LogTail, Processes
@@ -60,6 +61,7 @@ class Options:
     kills: int
     seed: int
     rate: float
+    outages_per_minute: float = 1.0
     replay: tuple[Path, ...] = ()
 
 
@@ -76,14 +78,15 @@ class Soak:
         self.roles = [*(f"{INGEST}{name}" for name in self.feeds), "writer", "archiver"]
         options.folder.mkdir(parents=True, exist_ok=True)
         self.exchange = Exchange(options.folder, *self._exchange_arguments())
+        self.network = Network(int(self.exchange.ws_url.rpartition(":")[2]))
         token = secrets.token_hex(8)
         self.recorder = Recorder(
-            options.folder, self.exchange.ws_url, environment={TOKEN: token},
+            options.folder, f"ws://127.0.0.1:{self.network.port}", environment={TOKEN: token},
             feed=[feed_table(name, streams) for name, streams in self.feeds.items()], **SETTINGS,
         )  # fmt: skip
         self.log = LogTail(self.recorder.log_path)
         self.processes = Processes(token, self.log, self.recorder.data_dir)
-        self.chaos = Chaos(self.recorder, self.processes, self.log, self.roles, options.seed)
+        self.chaos = Chaos(self.recorder, self.processes, self.log, self.roles, self.network, options.seed)
         self.semaphores = 0, 0
         """Seen, and left behind by a clean stop."""
         self._began = time.monotonic()
@@ -99,7 +102,8 @@ class Soak:
         chaos.start()
         if not self._has_rows():
             raise RuntimeError(f"not every stream has rows at the start; the log is {self.recorder.log_path}")
-        chaos.run(plan(options.seed, self.roles, options.kills, options.secs), self._is_over)
+        steps = plan(options.seed, self.roles, options.kills, options.secs)
+        chaos.run([*steps, *outages(options.seed, options.outages_per_minute, options.secs)], self._is_over)
         problems = [] if self._has_rows() else [Problem("stuck", "not every stream has rows after the last kill")]
         end = time.monotonic() + JUDGE_SECS
         chaos.wait_until(lambda: time.monotonic() >= end)
@@ -143,6 +147,7 @@ class Soak:
             archived=reading.archived(archive, list(feed_of)),
             gaps=reading.ledger(archive),
             killed=[*self.chaos.killed, *self._killed_by_supervisor()],
+            cuts=self.network.spans,
             breaks=self.breaks,
         )
 
@@ -221,7 +226,8 @@ def started(options: Options, say: Say) -> Iterator[Soak]:
     """A soak whose processes are gone at the end of the `with` block."""
     soak = Soak(options, say)
     try:
-        yield soak
+        with soak.network:
+            yield soak
     finally:
         soak.end()
 
@@ -237,7 +243,8 @@ def run(options: Options, say: Say) -> report.Outcome:
     problems += [*chaos.problems, *judgement.problems, *archive_problems(soak.recorder.data_dir / "archive", log)]
     problems += report.usage_problems(chaos.samples, processes.peak_bytes)
     return report.Outcome(
-        about=_about(options, began), roles=soak.roles, done=chaos.done, skipped=chaos.skipped, exits=chaos.exits,
+        about=_about(options, began), roles=soak.roles, done=chaos.done, outages=soak.network.done,
+        skipped=chaos.skipped, exits=chaos.exits,
         starts=log.starts, peak_bytes=processes.peak_bytes, samples=chaos.samples, semaphores=soak.semaphores,
         events=log.events, strays=log.strays, hung=(len(log.hung), sum(not chaos.was_stopped(pid) for pid in log.hung)),
         judgement=judgement, problems=problems,

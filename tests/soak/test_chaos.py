@@ -7,6 +7,7 @@ import pytest
 
 from tests.soak.chaos import CATCH_UP_US, Chaos
 from tests.soak.evidence import Killed
+from tests.soak.network import Network
 from tests.soak.plan import STOP_CONTINUE, Step
 from tests.soak.watch import LogTail, Processes
 from tests.whole.running import Recorder
@@ -18,7 +19,9 @@ ROLE = "ingest:books"
 @pytest.fixture
 def chaos(tmp_path: Path) -> Chaos:
     log = LogTail(tmp_path / "log")
-    return Chaos(Recorder(tmp_path, "ws://127.0.0.1:1"), Processes("nobody", log, tmp_path), log, [ROLE], seed=1)
+    return Chaos(
+        Recorder(tmp_path, "ws://127.0.0.1:1"), Processes("nobody", log, tmp_path), log, [ROLE], Network(1), seed=1
+    )
 
 
 def goes_on(chaos: Chaos, pid: int, at_us: int) -> None:

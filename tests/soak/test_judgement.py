@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from collector.domain.records import Gap
-from tests.soak.evidence import Connection, Evidence, Handed, Ids, Killed, Sent, Stream, latest, outages
+from tests.soak.evidence import Connection, Evidence, Handed, Ids, Killed, Sent, Span, Stream, latest, outages
 from tests.soak.judgement import Judgement, judge
 
 TRADES, TICKER, DELTA = Stream("A", "trade"), Stream("A", "book_ticker"), Stream("A", "book_delta")
@@ -51,6 +51,7 @@ def evidence(
     gaps: Sequence[Gap] = (),
     killed: Sequence[float] = (),
     breaks: Sequence[Ids] = (),
+    cuts: Sequence[tuple[float, float]] = (),
 ) -> Evidence:
     """A run with one stream: the one its connections carry."""
     sent: dict[bytes, Sent] = {}
@@ -60,7 +61,8 @@ def evidence(
     (stream,) = {stream for link in connections for stream, _ in link.frames}
     return Evidence(
         {"all": [stream]}, {stream: list(sent.values())}, connections, {stream: [frame.digest for frame in kept]},
-        {stream: gaps}, [Killed("all", int(at * SEC), int(at * SEC)) for at in killed], {stream: breaks},
+        {stream: gaps}, [Killed("all", int(at * SEC), int(at * SEC)) for at in killed],
+        [Span(int(start * SEC), int(end * SEC)) for start, end in cuts], {stream: breaks},
     )  # fmt: skip
 
 
@@ -182,6 +184,14 @@ def test_a_stopped_ingest_reads_nothing_more() -> None:
     run = Evidence(**{**vars(run), "killed": [Killed("all", 9 * SEC, 3 * SEC)]})
     assert kinds(run) == []
     assert (judge(run).longest_tail_bytes, judge(run).longest_stopped_tail_bytes) == (0, 20)
+
+
+@pytest.mark.parametrize(
+    ("cut", "closed", "found"), [((3, 6), 6, []), ((9, 12), 12, ["tail"]), ((12, 20), 6, ["tail"])]
+)
+def test_what_was_sent_during_an_outage_may_be_missing(cut: tuple[int, int], closed: int, found: list[str]) -> None:
+    long = [connection(1, 0.5, closed, *trades([1, 2, 3, 4])), KILLED[1]]
+    assert kinds(evidence(long, KEPT, [ROW], cuts=[cut])) == found
 
 
 def test_a_frame_kept_twice_is_a_problem() -> None:

@@ -10,7 +10,7 @@ from tests.soak.watch import Sample
 
 JUDGEMENT = Judgement({Stream("A", "trade"): Count(sent=1_200, archived=1_190, covered=10)})
 OUTCOME = Outcome(
-    about="a run", roles=["writer"], done={(KILL, "writer"): 3, (KILL, SUPERVISOR): 1, (TERM, "writer"): 2}, skipped=0,
+    about="a run", roles=["writer"], done={(KILL, "writer"): 3, (KILL, SUPERVISOR): 1, (TERM, "writer"): 2}, skipped=0, outages={},
     exits={-9: 1}, starts={"writer": 4}, peak_bytes={"writer": 50 << 20}, samples=[], semaphores=(44, 0),
     events={"segment_archived": 7}, strays=0, hung=(0, 0), judgement=JUDGEMENT, problems=[],
 )  # fmt: skip
@@ -22,10 +22,10 @@ def life(supervisor: int, *fds: int) -> list[Sample]:
 
 def test_the_verdict_is_one_line_with_the_counts() -> None:
     assert verdict(OUTCOME) == (
-        "PASS 4 kills, 1,200 frames sent: 0 lost, 0 duplicated, 10 missing and covered by a gap row"
+        "PASS 4 kills, 0 outages, 1,200 frames sent: 0 lost, 0 duplicated, 10 missing and covered by a gap row"
     )
     failed = replace(OUTCOME, problems=[Problem("lost", "x"), Problem("tail", "y"), Problem("lost", "z")])
-    assert verdict(failed).startswith("FAIL 4 kills")
+    assert verdict(failed).startswith("FAIL 4 kills, 0 outages")
     assert verdict(failed).endswith("problems: 2 lost, 1 tail")
 
 
