@@ -1,7 +1,7 @@
 """Writes down what is missing: holes in ids, outages, refused and damaged stretches, frames that could not be read."""
 
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
 from collector.domain.gaps import Stretch, event_gap
 from collector.domain.records import UNKNOWN, Gap, StreamKey
@@ -110,9 +110,7 @@ class Ledger:
             plan, stood_since_us = ended
             self._begin_line(identity, plan, record.line)
             if stood_since_us is not None:
-                if info.get("reason") == SILENT:
-                    at_us = self._died_us(identity, plan, at_us, info.get("alive_ns"))
-                self._left(identity, plan, stood_since_us, at_us, info["cause"])
+                self._left(identity, plan, stood_since_us, self._died_us(identity, plan, at_us, info), info["cause"])
         elif record.kind is RecordKind.REFUSING:
             self._refusing(identity, int(info["started_ns"]) // 1_000)
         elif record.kind is RecordKind.RESUMED:
@@ -215,10 +213,15 @@ class Ledger:
                 unspoken = {key: state.unspoken[key] for key in keys if key in state.unspoken}
                 self._listening.await_first(unspoken, self._first_word_us, since_us, now_us)
 
-    def _died_us(self, identity: FeedIdentity, plan: int, at_us: int, alive_ns: int | None) -> int:
-        """When a connection that was found dead last showed a sign of life; version 1 of ingest knew only data as one."""
+    def _died_us(self, identity: FeedIdentity, plan: int, at_us: int, info: Mapping[str, Any]) -> int:
+        """Since when what the connection should have brought may be lost: its last sign of life, unless it was closed in
+        order. Version 1 of ingest knew only data as one, and only of a connection that fell silent.
+        """
+        alive_ns = info.get("alive_ns")
         if alive_ns is not None:
-            return min(alive_ns // 1_000, at_us)
+            return min(int(alive_ns) // 1_000, at_us)
+        if info.get("reason") != SILENT:
+            return at_us
         heard_us = (stream.heard_us for stream in self._plans.streams_of(identity, plan))
         return min(max(heard_us, default=at_us), at_us)
 

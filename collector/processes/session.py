@@ -26,7 +26,7 @@ class Ending(NamedTuple):
     reason: str
     text: str
     alive_ns: int | None = None
-    """When anything came last, if that is when the connection was lost."""
+    """When anything came last, unless the peer's close frame shows that nothing more was on its way."""
 
     @property
     def cause(self) -> str:
@@ -103,7 +103,8 @@ class Session:
             try:
                 batch = self._connection.read()
             except ConnectionOverError as over:
-                return Ending(self._leaving or over.reason, str(over))
+                is_orderly = over.reason == "closed"
+                return Ending(self._leaving or over.reason, str(over), None if is_orderly else self._alive_ns)
             if batch is not None:
                 if batch.frames:
                     self._take(batch)
@@ -173,7 +174,8 @@ class Session:
     def _look(self) -> Ending | None:
         now = self._now()
         if self._leaving is not None:
-            return Ending(self._leaving, "the close frame was not answered") if now >= self._leave_by else None
+            unanswered = Ending(self._leaving, "the close frame was not answered", self._alive_ns)
+            return unanswered if now >= self._leave_by else None
         if self._tools.stop.is_set():
             self._leave("stopped", now)
         elif self._relieved.is_set():

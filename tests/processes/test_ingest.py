@@ -159,6 +159,7 @@ def test_stopping_does_not_wait_long_for_a_peer_that_ignores_it(
 
     (ended,) = recording.records(RecordKind.DISCONNECT)
     assert (ended.info["reason"], ended.info["text"]) == ("stopped", "the close frame was not answered")
+    assert ended.info["alive_ns"] < time.time_ns()
 
 
 def test_all_lines_are_closed_at_the_same_time(start: Start, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,6 +214,8 @@ def test_a_connection_that_ends_is_made_again_and_its_end_recorded(
     (ended,) = recording.records(RecordKind.DISCONNECT)
     assert (ended.info["reason"], ended.info["cause"]) == (reason, "disconnect")
     assert text in ended.info["text"]
+    assert ("alive_ns" in ended.info) == (reason != "closed"), "a close frame says that nothing is on its way"
+    assert ended.info.get("alive_ns", 0) <= time.time_ns()
     assert [record.info["connection"] for record in recording.records(RecordKind.CONNECT)] == [1, 2]
     wait_for(lambda: recording.reports[-1]["reconnects"] == 1)
     assert recording.reports[-1]["disconnects"] == [(reason, 1)]

@@ -225,6 +225,20 @@ def test_a_connection_that_version_1_closed_for_its_silence_was_away_since_its_l
     assert feed.run() == [("book_snapshot", "silence", 120, 155, "unrepairable", None)]
 
 
+@pytest.mark.parametrize("reason", ["lost", "silent", "stopped"])
+def test_a_connection_that_was_not_closed_in_order_was_away_since_its_last_sign_of_life(
+    feed: Feed, reason: str
+) -> None:
+    two_minutes(feed)
+    alive_ns = feed.now_ns
+    feed.secs += 12  # the network froze
+    feed.disconnect(reason, alive_ns=alive_ns)
+    feed.secs += 5
+    feed.connect()
+    feed.say(trade(120), book(500))
+    assert feed.run() == [("book_snapshot", "silence", 120, 137, "unrepairable", None)]
+
+
 def test_data_that_stopped_on_a_connection_that_answers_is_a_silence_until_a_second_one_brings_it(feed: Feed) -> None:
     two_minutes(feed)
     feed.secs += 40
