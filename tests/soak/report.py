@@ -186,7 +186,7 @@ def _other_table(outcome: Outcome) -> list[str]:
         ["connections that lost their tail", judgement.tails],
         ["longest tail, frames", judgement.longest_tail_frames],
         ["longest tail of an ingest that ran, bytes", judgement.longest_tail_bytes],
-        ["longest tail of one that had been stopped, bytes", judgement.longest_stopped_tail_bytes],
+        ["longest tail of one stopped or cut off, bytes", judgement.longest_stopped_tail_bytes],
         ["children taken for dead / that were not stopped", " / ".join(map(str, outcome.hung))],
         ["lines on stderr that are none of the log", outcome.strays],
         ["segments archived", outcome.events.get("segment_archived", 0)],
