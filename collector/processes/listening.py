@@ -21,10 +21,10 @@ class Listening:
         """These have been connected since then without a break."""
         for stream in streams:
             hearing, heard_us = stream.hearing, stream.heard_us
-            limit_us = stream.rhythm.limit_secs * 1e6
             if heard_us != hearing.noted_us:
-                self._note(stream, since_us, limit_us)
-            elif not stream.is_silent and hearing.silent_us(since_us, now_us) > limit_us:
+                self._note(stream, since_us, stream.rhythm.limit_secs * 1e6)
+            limit_us = stream.rhythm.limit_secs * 1e6
+            if not stream.is_silent and hearing.silent_us(since_us, now_us) > limit_us:
                 hearing.silent_since_us, stream.is_silent = heard_us, True
                 self._rows.add(stream.key, silence(stream.key, heard_us, now_us))
                 self._rows.touch(stream)

@@ -79,6 +79,11 @@ class Exchange:
         ready = json.loads(self._process.stdout.readline())
         self.ws_url, self.rest_url = ready["ws_url"], ready["rest_url"]
 
+    @property
+    def pid(self) -> int:
+        """Of its process."""
+        return self._process.pid
+
     def alive(self) -> bool:
         """Whether it still runs."""
         return self._process.poll() is None

@@ -52,7 +52,7 @@ def test_a_stream_that_falls_silent_is_named_until_it_speaks_again(
 ) -> None:
     source = exchange(*LIVE)
     ingest = {"stale_timeout_secs": 2, "reconnect_base_delay_secs": 0.2, "reconnect_max_delay_secs": 1}
-    recorded = recorder(source.ws_url, feed=FEED, ingest=ingest, **PLENTY).start()
+    recorded = recorder(source.ws_url, feed=FEED, ingest=ingest, silence={"min_secs": 0.2}, **PLENTY).start()
     recorded.wait_for_messages(100)
     wait_until_healthy(recorded)
     # Where a start takes long, its streams are silent for a moment: that is told too, and over.

@@ -1,5 +1,7 @@
 """Frames the exchange removes come out as exactly those gaps."""
 
+import os
+import signal
 from collections.abc import Callable
 
 from tests.whole.running import Exchange, Recorder, wait_for
@@ -51,3 +53,40 @@ def test_a_disconnect_is_written_down_with_its_stretch(
         if row["kind"] == "sequence":
             assert row["started_at"] <= silence["started_at"]
             assert row["ended_at"] >= silence["ended_at"]
+
+
+def test_a_server_that_is_frozen_is_found_dead_and_the_time_is_in_the_ledger(
+    exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    source = exchange("--symbols", "BTCUSDT", "--rate", "300", "--seed", "3")
+    ingest = {"stale_timeout_secs": 2, "reconnect_base_delay_secs": 0.2, "reconnect_max_delay_secs": 1}
+    recorded = recorder(source.ws_url, feed=FEED, ingest=ingest).start()
+    recorded.wait_for_messages(300)
+    os.kill(source.pid, signal.SIGSTOP)
+    try:
+        wait_for(lambda: [line for line in recorded.logged("disconnected") if line["reason"] == "silent"])
+    finally:
+        os.kill(source.pid, signal.SIGCONT)
+    recorded.wait_for_messages(recorded.messages() + 300)
+    assert recorded.stop() == 0
+    silences = [row for row in recorded.table("gap") if row["kind"] == "silence"]
+    assert {(row["stream_type"], row["cause"]) for row in silences} == {("book_snapshot", "disconnect")}
+    assert (silences[0]["ended_at"] - silences[0]["started_at"]).total_seconds() >= 2
+
+
+def test_a_connection_that_stays_and_brings_nothing_is_replaced_beside_it_and_nothing_else_is_lost(
+    exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    source = exchange("--symbols", "BTCUSDT", "--rate", "300", "--seed", "3")
+    silence = {"min_secs": 1, "max_secs": 3}
+    recorded = recorder(source.ws_url, feed=FEED, ingest={"stale_timeout_secs": 5}, silence=silence).start()
+    recorded.wait_for_messages(300)
+    source.fault(kind="drop", probability=1.0, connection=1)
+    wait_for(lambda: recorded.logged("streams_overdue"))
+    wait_for(lambda: [line for line in recorded.logged("disconnected") if line["reason"] == "renewed"])
+    assert next(line["connection"] for line in recorded.logged("disconnected") if line["reason"] == "renewed") == 1
+    recorded.wait_for_messages(recorded.messages() + 300)
+    assert recorded.stop() == 0
+    rows = recorded.table("gap")
+    assert {(row["stream_type"], row["kind"]) for row in rows} >= {("trade", "sequence"), ("book_snapshot", "silence")}
+    assert {row["cause"] for row in rows} == {"exchange"}
