@@ -24,7 +24,7 @@ from collector.domain.hearing import Hearing
 from collector.domain.recent import DIGEST_MASK, Recent, packed, split
 from collector.domain.records import IdRule
 from collector.domain.sequence.hole import REFUSED, Finding, Hole
-from collector.domain.sequence.holes import MAX_ASKED_HOLES, REORDER_SECS, Finder, forget, outdated, settle
+from collector.domain.sequence.holes import MAX_ASKED_HOLES, REORDER_SECS, Finder, forget, grow_older, outdated, settle
 from collector.domain.sequence.rules import RULES, Ids, Mark
 
 RECENT_IDS: Final = 256
@@ -218,6 +218,13 @@ class StreamMemory:
     def outdated(self) -> list[Finding]:
         """The holes whose row is behind."""
         return outdated(self.progress.holes, self.progress.series)
+
+    def grow_older(self, oldest: int) -> bool:
+        """Let the holes age, and forget those of that age which nothing fills any more; true if there were any."""
+        progress, self._finder = self.progress, None
+        behind = grow_older(progress.holes, oldest)
+        progress.floor = max(progress.floor, behind)
+        return behind > 0
 
     def remember(self, message_id: int, received_us: int, digest: int) -> None:
         """Keep an id among the newest, without judging it; of messages that share one, the first."""

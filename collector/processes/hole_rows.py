@@ -1,6 +1,7 @@
 """What the ledger says of holes in ids: looked at again and again until each has the rows that are due."""
 
 from collections.abc import Collection, Iterable
+from math import ceil
 from typing import Final
 
 from collector.domain.records import IdRule
@@ -13,26 +14,36 @@ from collector.processes.streams import Stream, Streams
 SETTLE_US: Final = 250_000
 """How often, in received time, holes are looked at."""
 
+AGE_US: Final = 5_000_000
+"""How often, in received time, holes grow older. A longer pause, or a step of the clock, counts once: who stood still
+meanwhile has yet to read what its connections held."""
+
 
 class HoleRows:
-    """Knows the streams whose holes may have a row due."""
+    """Knows the streams that have holes, and those whose holes may have a row due."""
 
     def __init__(self, streams: Streams, rows: GapRows, asking: Asking) -> None:
         self._streams = streams
         self._rows = rows
         self._asking = asking
         self._watched = {stream.stream_id: stream for stream in streams if stream.memory.unsettled}
+        self._holed = {stream.stream_id: stream for stream in streams if stream.memory.progress.holes}
         self._settled_us: dict[str, int] = {}
+        self._aged_us: dict[str, int] = {}
+        # Two more: the first may come at once, and another right behind a pause in which one line has caught up.
+        self._oldest = ceil(streams.overlap_secs * 1e6 / AGE_US) + 2
 
     def watch(self, stream: Stream) -> None:
         """Its holes have changed."""
-        self._watched[stream.stream_id] = stream
+        self._watched[stream.stream_id] = self._holed[stream.stream_id] = stream
 
     def heard(self, feed: str, received_us: int) -> None:
         """Something of that feed was received."""
         if self._watched and not 0 <= received_us - self._settled_us.get(feed, 0) < SETTLE_US:
             self._settled_us[feed] = received_us
             self.settle(received_us, feed=feed)
+        if self._holed:
+            self._grow_older(feed, received_us)
 
     def settle(self, now_us: int, *, feed: str | None = None, all_due: bool = False) -> None:
         """Write the rows that are due, of all feeds or one; for every look at the clock, and at the end with `all_due`.
@@ -60,6 +71,17 @@ class HoleRows:
             if self._asking.review(stream, waiting):
                 self._rows.touch(stream)
                 self.watch(stream)
+
+    def _grow_older(self, feed: str, received_us: int) -> None:
+        since_us = self._aged_us[feed] = min(self._aged_us.get(feed, received_us), received_us)
+        if received_us - since_us < AGE_US:
+            return
+        self._aged_us[feed] = received_us
+        for stream in [stream for stream in self._holed.values() if stream.feed == feed]:
+            if stream.memory.grow_older(self._oldest):
+                self._rows.touch(stream)
+            if not stream.memory.progress.holes:
+                del self._holed[stream.stream_id]
 
     def _write(self, stream: Stream, findings: Iterable[Finding], now_us: int) -> None:
         for finding in findings:

@@ -79,7 +79,7 @@ class Streams:
 
     def __init__(self, overlap_secs: float, silence: Bounds) -> None:
         """`overlap_secs` says how far one connection may lag behind another; `silence` bounds how long streams may be."""
-        self._overlap_secs = overlap_secs
+        self.overlap_secs = overlap_secs
         self._silence = silence
         self._by_key: dict[StreamKey, Stream] = {}
         self._next_id = 1
@@ -137,7 +137,7 @@ class Streams:
     def _make(
         self, stream_id: int, key: StreamKey, feed: str, rule: IdRule, progress: Progress, recent: dict[int, int]
     ) -> Stream:
-        memory = StreamMemory(rule=rule, overlap_secs=self._overlap_secs, progress=progress, recent=recent)
+        memory = StreamMemory(rule=rule, overlap_secs=self.overlap_secs, progress=progress, recent=recent)
         hearing = progress.hearing
         rhythm = Rhythm(self._silence, hearing.learned)
         is_silent = hearing.silent_since_us is not None

@@ -69,6 +69,12 @@ class IntakeWorld:
         self.intake.begin(self._row)
         return sum(map(len, states))
 
+    def forget_what_was_stored(self) -> None:
+        """Let go of all that was committed: it may be much."""
+        self.gaps.clear()
+        self.requests.clear()
+        self.messages.clear()
+
     def latest(self) -> dict[str, Gap]:
         """Of each gap, its newest row."""
         return {gap.gap_id: gap for _, _, gap in sorted(self.gaps, key=lambda row: row[2].detected_at)}

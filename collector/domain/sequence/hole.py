@@ -48,6 +48,8 @@ class Hole(msgspec.Struct, array_like=True):
     """When the newest message that came late into it was received."""
     is_told: bool = True
     """Its newest row, if it has one, says what is missing."""
+    age: int = 0
+    """How often it grew older since it was found, or the last one joined it; while it is asked for it does not."""
 
     @property
     def missing(self) -> int:
@@ -76,7 +78,7 @@ class Hole(msgspec.Struct, array_like=True):
         """Take over another one, which is empty then."""
         self.joined = self.whole + other.whole
         self.parts += other.parts
-        self.next_id, self.until_us = other.next_id, other.until_us
+        self.next_id, self.until_us, self.age = other.next_id, other.until_us, other.age
         self.is_told, other.parts = False, []
 
     def end(self) -> None:

@@ -70,16 +70,32 @@ def forget(holes: list[Hole], series: int, most_asked: int) -> tuple[list[Findin
     Returns the final rows of those that have none, and the id behind the last one dropped; 0 if none was.
     """
     dropped = [*_surplus(holes, most_asked, asked=True), *_surplus(holes, MAX_HOLES, asked=False)]
-    if not dropped:
-        return [], 0
-    gone = set(map(id, dropped))
-    holes[:] = [hole for hole in holes if id(hole) not in gone]
+    behind = _drop(holes, dropped)
     findings = []
     for hole in dropped:
         hole.end()
         if hole.state == "ending" and hole.cause != REFUSED:
             findings.append(_change(series, hole))
-    return findings, max(hole.next_id for hole in dropped)
+    return findings, behind
+
+
+def grow_older(holes: list[Hole], oldest: int) -> int:
+    """Let each hole age by one, and drop those that nothing fills any more; changes `holes`.
+
+    Those have a row that says how they are, are not asked for, and are so old that no connection can still bring what
+    was sent before them. Returns the id behind the last one dropped; 0 if none was.
+    """
+    for hole in holes:
+        hole.age += not hole.asked
+    old = [hole for hole in holes if hole.age >= oldest and hole.has_row and not hole.asked]
+    return _drop(holes, [hole for hole in old if hole.is_told or hole.cause == REFUSED])
+
+
+def _drop(holes: list[Hole], dropped: list[Hole]) -> int:
+    if dropped:
+        gone = set(map(id, dropped))
+        holes[:] = [hole for hole in holes if id(hole) not in gone]
+    return max((hole.next_id for hole in dropped), default=0)
 
 
 def _surplus(holes: list[Hole], most: int, *, asked: bool) -> Iterator[Hole]:

@@ -1,0 +1,83 @@
+"""What a commit writes of streams and feeds does not grow with what happened before."""
+
+from collections.abc import Iterator
+from itertools import product
+
+import pytest
+
+from collector.processes.hole_rows import AGE_US
+from tests.processes.intake_world import IntakeWorld
+from tests.processes.outage_world import Outages
+from tests.processes.writer_harness import START_NS, trade
+
+START_US = START_NS // 1_000
+LAG_SECS = 40
+
+
+def test_state_in_a_commit_is_as_small_after_many_outages_as_after_one() -> None:
+    """The long form, with 3,000 streams and 1,000 outages, is `tests/bench/bench_state.py`."""
+    outages = Outages(30)
+    first, *_, last = (outages.outage(pause_secs=60) for _ in range(40))
+    assert last <= 2 * first
+    assert all(len(stream.memory.progress.holes) <= 1 for stream in outages.world.streams)
+
+
+def test_a_hole_stays_known_while_it_is_asked_for_and_is_forgotten_once_it_was_answered() -> None:
+    outages = Outages(3, answered=False)
+    outages.outage(pause_secs=600)
+    assert [len(stream.memory.progress.holes) for stream in outages.world.streams] == [1, 0, 0]
+    outages._answer()
+    outages._pass(60)
+    assert [len(stream.memory.progress.holes) for stream in outages.world.streams] == [0, 0, 0]
+
+
+def world_of_trades() -> IntakeWorld:
+    return IntakeWorld("binance", ("BTCUSDT",), ("trade",), mended=False)
+
+
+@pytest.mark.parametrize("stood_still_at", [None, 1, 299, 320, 380, 420, 480, 620, 660, 680, 900])
+@pytest.mark.parametrize("lag_secs", [8.0, LAG_SECS - 0.1])
+def test_nothing_is_stored_twice_or_lost_though_a_line_lags_as_far_as_one_may_behind_forgotten_holes(
+    lag_secs: float, stood_still_at: int | None
+) -> None:
+    """Ten messages a second; each line loses some, and some both; the process stands still for a minute, or not."""
+    sent = range(1, 1_500)
+    lost = [{100, 101, *range(300, 305), 310, 311}, {101, *range(303, 312)}]
+
+    def arrivals() -> Iterator[tuple[float, int, int]]:
+        for id_, line in product(sent, (0, 1)):
+            after_secs = id_ / 10 + line * lag_secs
+            if stood_still_at is not None and stood_still_at / 10 <= after_secs < stood_still_at / 10 + 60:
+                # What came meanwhile is read when it goes on, one line after the other.
+                after_secs = stood_still_at / 10 + 60
+            if id_ not in lost[line]:
+                yield after_secs, line, id_
+
+    world = world_of_trades()
+    for after_secs, line, id_ in sorted(arrivals()):
+        world.receive(START_US + round(after_secs * 1e6), [trade(id_)], line)
+    world.commit()
+    stored = [id_ for _, id_ in world.messages]
+    assert (len(stored), set(stored)) == (len(set(stored)), set(sent) - (lost[0] & lost[1]))
+    assert [stream.memory.progress.holes for stream in world.streams] == [[]]
+
+
+def test_what_comes_long_after_its_hole_was_forgotten_is_stored_all_the_same() -> None:
+    world = world_of_trades()
+    world.receive(START_US, [trade(1), trade(5)])
+    for tick in range(20):
+        world.receive(START_US + tick * AGE_US, [trade(6 + tick)])
+    assert [len(stream.memory.progress.holes) for stream in world.streams] == [0]
+    world.receive(START_US + 21 * AGE_US, [trade(3)])
+    world.commit()
+    assert (1, 3) in world.messages
+
+
+def test_steps_of_the_clock_make_a_hole_no_older_than_the_time_between_two_looks() -> None:
+    world = world_of_trades()
+    world.receive(START_US, [trade(1), trade(5)])
+    for step in range(10):
+        day_us = 86_400_000_000 * (step % 2)
+        world.receive(START_US - day_us + step, [trade(6 + step)])
+    (stream,) = world.streams
+    assert len(stream.memory.progress.holes) == 1
