@@ -106,6 +106,11 @@ class TradeRow(NamedTuple):
     price: float | None
     size: float | None
     side: str | None
+    sequence: int | None
+    """The exchange's order, where that is not the order of `trade_id`."""
+    kind: str | None
+    """`market`, or what else the exchange says it is (`insurance_fund`, `adl`, `liquidation`, `block`, `none`); None: it
+    does not say. A word that is new is the exchange's own, in small letters."""
 
 
 class AggTradeRow(NamedTuple):

@@ -5,12 +5,14 @@ coin-margined-futures. `@trade` is undocumented; its keys are recorded ones. In 
 `st` the market (1 USD-M, 2 COIN-M), `nq` a quantity without retail price improvement orders.
 """
 
-from typing import Annotated, ClassVar, Final, Generic, Literal
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Final, Generic, Literal
 
 from msgspec import Meta, Struct, field
 
 from collector.domain.records import BookRow
-from collector.exchanges.binance_messages import AggTrade, Number_co, Quote, Side_co, Trade
+from collector.exchanges.binance_messages import AggTrade, Number_co, Quote, Side_co
+from collector.exchanges.binance_messages import Trade as SpotTrade
 from collector.exchanges.binance_shapes import (
     INT64_MAX,
     Id,
@@ -25,6 +27,19 @@ from collector.exchanges.binance_shapes import (
 
 PreviousId = Annotated[int, Meta(ge=-1, le=INT64_MAX - 1)]
 """-1 where no update came before (recorded from a book with one level)."""
+
+
+_KINDS: Final = MappingProxyType({"MARKET": "market", "INSURANCE_FUND": "insurance_fund", "ADL": "adl", "NA": "none"})
+
+
+class Trade(SpotTrade[Number_co], gc=False):
+    """`<symbol>@trade`: also fills of the insurance fund and of auto-deleveraging, and ids that are no trade at all."""
+
+    mark: Any = field(name="X", default=None)
+
+    @property
+    def kind(self) -> str | None:
+        return _KINDS.get(self.mark, self.mark.lower()) if isinstance(self.mark, str) else None
 
 
 class Ticker(Quote[Number_co], gc=False):
@@ -73,7 +88,7 @@ class Depth(Diff[Side_co], gc=False):
 _BOOK: Final = {"E": Millis}
 _BOOK_OF_COINM: Final = {**_BOOK, "ps": str}
 _BOOK_SINCE_2026: Final = {**_BOOK_OF_COINM, "st": int}
-_TRADE: Final = {"E": Millis, "X": str}
+_TRADE: Final = {"E": Millis}
 _AGG_TRADE: Final = {"E": Millis}
 _AGG_TRADE_SINCE_2026: Final = {**_AGG_TRADE, "st": int}
 

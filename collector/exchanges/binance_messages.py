@@ -40,6 +40,10 @@ class Trade(Struct, Generic[Number_co], gc=False):
     numbers: ClassVar = ("price", "size")
     sides: ClassVar = ()
 
+    @property
+    def kind(self) -> str | None:
+        return "market"
+
     row = trade_row
 
 

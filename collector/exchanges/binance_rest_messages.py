@@ -34,6 +34,8 @@ class Trade(Struct, Generic[Number_co], gc=False):
     numbers: ClassVar = ("price", "size")
     sides: ClassVar = ()
 
+    kind: ClassVar = "market"
+
     row = trade_row
 
 

@@ -144,12 +144,13 @@ _NO_LEVELS: Final[Any] = ((), ())
 
 
 def trade_row(message: Any) -> TradeRow:
-    """Of a struct with `id`, `price`, `size` and `buyer_is_maker`."""
-    return TradeRow(str(message.id), message.price, message.size, "sell" if message.buyer_is_maker else "buy")
+    """Of a struct with `id`, `price`, `size`, `buyer_is_maker` and `kind`."""
+    side = "sell" if message.buyer_is_maker else "buy"
+    return TradeRow(str(message.id), message.price, message.size, side, None, message.kind)
 
 
 def agg_trade_row(message: Any) -> AggTradeRow:
-    """As `trade_row`, with `first_trade_id` and `last_trade_id`."""
+    """As `trade_row`, without `kind`, with `first_trade_id` and `last_trade_id`."""
     side = "sell" if message.buyer_is_maker else "buy"
     first, last = str(message.first_trade_id), str(message.last_trade_id)
     return AggTradeRow(str(message.id), message.price, message.size, side, first, last)

@@ -9,12 +9,10 @@ from pyarrow import compute as pc
 from pyarrow import parquet as pq
 
 from collector.domain.names import iso_time
-from collector.domain.records import BACKFILLED_LINE, GAP, UNDECODED
+from collector.domain.records import BACKFILLED_LINE
 from collector.storage.manifest import Manifest, ManifestObject
 from collector.storage.parquet import ROW_GROUP_ROWS
-from collector.storage.tables import GAP_SCHEMA, MESSAGE_SCHEMAS, SCHEMA_VERSION, UNDECODED_SCHEMA
-
-_SCHEMAS: Final = {**MESSAGE_SCHEMAS, UNDECODED: UNDECODED_SCHEMA, GAP: GAP_SCHEMA}
+from collector.storage.tables import schema_of
 
 _ID_COLUMNS: Final = {
     "trade": "trade_id",
@@ -69,10 +67,8 @@ def _of_metadata(file: pq.ParquetFile, described: ManifestObject, manifest: Mani
 
 
 def _of_columns(file: pq.ParquetFile, described: ManifestObject, manifest: Manifest) -> Iterator[str]:
-    expected = _SCHEMAS.get(described.data_type)
-    if manifest.schema_version != SCHEMA_VERSION or expected is None:
-        return
-    if not file.schema_arrow.equals(expected):
+    expected = schema_of(described.data_type, manifest.schema_version)
+    if expected is not None and not file.schema_arrow.equals(expected):
         yield f"its columns should be {', '.join(expected.names)}, but are {', '.join(file.schema_arrow.names)}"
 
 

@@ -7,10 +7,13 @@ from typing import Final, get_type_hints
 
 import pyarrow as pa
 
-from collector.domain.records import ROW_TYPES
+from collector.domain.records import GAP, ROW_TYPES, UNDECODED
 
-SCHEMA_VERSION: Final = 1
-"""Any change of the columns raises it."""
+SCHEMA_VERSION: Final = 2
+"""Any change of the columns raises it; a data type that is new changes none."""
+
+_SINCE: Final = {("trade", "sequence"): 2, ("trade", "kind"): 2}
+"""By data type and column, the first version that has it; all others have always been there."""
 
 _TIME: Final = pa.timestamp("us", tz="UTC")
 
@@ -62,3 +65,13 @@ GAP_SCHEMA: Final = pa.schema(
         "detected_at": _TIME,
     }
 )
+
+_SCHEMAS: Final = {**MESSAGE_SCHEMAS, UNDECODED: UNDECODED_SCHEMA, GAP: GAP_SCHEMA}
+
+
+def schema_of(data_type: str, version: int) -> pa.Schema | None:
+    """All columns of a data type's files of that version; None where this program does not know."""
+    schema = _SCHEMAS.get(data_type)
+    if schema is None or version > SCHEMA_VERSION:
+        return None
+    return pa.schema([field for field in schema if _SINCE.get((data_type, field.name), 1) <= version])

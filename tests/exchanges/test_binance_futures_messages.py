@@ -34,7 +34,7 @@ only_row = partial(rows.only_row, adapter)
 
 
 def test_every_data_type_has_its_row() -> None:
-    assert only_row("trade", TRADE) == TradeRow("7", 64000.1, 0.01, "sell")
+    assert only_row("trade", TRADE) == TradeRow("7", 64000.1, 0.01, "sell", None, "market")
     assert only_row("agg_trade", AGG_TRADE) == AggTradeRow("77", 64000.1, 0.01, "buy", "501", "503")
     assert only_row("book_delta", DELTA) == BookRow(1001, 1007, 990, False, (9.5, 9.0), (0.5, 0.0), (), ())
     assert only_row("book_snapshot", SNAPSHOT) == BookRow(
@@ -55,18 +55,36 @@ def test_a_book_message_behind_none_has_no_previous_id(data_type: str) -> None:
     assert only_row(data_type, {**MESSAGES[data_type], "pu": 0}).previous_id == 0
 
 
-@pytest.mark.parametrize("kind", ["MARKET", "INSURANCE_FUND", "ADL", "NA"])
-def test_trades_of_every_kind_are_rows_for_they_take_ids(kind: str) -> None:
-    assert only_row("trade", {**TRADE, "X": kind}) == TradeRow("7", 64000.1, 0.01, "sell")
+@pytest.mark.parametrize(
+    ("mark", "kind"),
+    [
+        ("MARKET", "market"),
+        ("INSURANCE_FUND", "insurance_fund"),
+        ("ADL", "adl"),
+        ("NA", "none"),
+        ("SOMETHING_NEW", "something_new"),
+        ("", ""),
+        (7, None),
+        (None, None),
+        ([], None),
+    ],
+)
+def test_a_trade_of_every_kind_is_a_row_that_says_which(mark: object, kind: str | None) -> None:
+    assert only_row("trade", {**TRADE, "X": mark}) == TradeRow("7", 64000.1, 0.01, "sell", None, kind)
+
+
+def test_a_trade_that_does_not_say_of_which_kind_it_is_is_a_row_all_the_same() -> None:
+    unmarked = {key: value for key, value in TRADE.items() if key != "X"}
+    assert only_row("trade", unmarked) == TradeRow("7", 64000.1, 0.01, "sell", None, None)
 
 
 def test_a_trade_that_is_none_keeps_the_price_and_size_0_that_were_sent() -> None:
-    assert only_row("trade", {**TRADE, "p": "0", "q": "0", "X": "NA"}) == TradeRow("7", 0.0, 0.0, "sell")
+    assert only_row("trade", {**TRADE, "p": "0", "q": "0", "X": "NA"}) == TradeRow("7", 0.0, 0.0, "sell", None, "none")
 
 
 @pytest.mark.parametrize("text", NOT_FINITE_DECIMALS)
 def test_a_number_that_is_no_finite_decimal_is_null_and_the_rest_of_its_row_stays(text: str) -> None:
-    assert only_row("trade", {**TRADE, "p": text}) == TradeRow("7", None, 0.01, "sell")
+    assert only_row("trade", {**TRADE, "p": text}) == TradeRow("7", None, 0.01, "sell", None, "market")
     assert only_row("book_ticker", {**TICKER, "B": text}) == BookTickerRow(1007, 9.5, None, 10.0, 1.0)
     assert only_row("book_snapshot", {**SNAPSHOT, "b": [["9.5", text]]})[:6] == (1001, 1007, 990, True, (9.5,), (None,))
 

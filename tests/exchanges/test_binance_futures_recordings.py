@@ -66,8 +66,7 @@ def read_independently(frame: bytes) -> Reading:
         message_id = data["t" if data_type == "trade" else "a"]
         side = {True: "sell", False: "buy"}[data["m"]]
         row: tuple[Any, ...] = (str(message_id), number(data["p"]), number(data["q"]), side)
-        if data_type == "agg_trade":
-            row += (str(data["f"]), str(data["l"]))
+        row += (str(data["f"]), str(data["l"])) if data_type == "agg_trade" else (None, data["X"].lower())
     elif data_type == "book_ticker":
         message_id = data["u"]
         row = (message_id, *(number(data[name]) for name in "bBaA"))

@@ -35,7 +35,7 @@ only_row = partial(rows.only_row, adapter)
 
 
 def test_every_data_type_has_its_row() -> None:
-    assert only_row("trade", TRADE) == TradeRow("7", 64000.1, 0.01, "sell")
+    assert only_row("trade", TRADE) == TradeRow("7", 64000.1, 0.01, "sell", None, "market")
     assert only_row("agg_trade", AGG_TRADE) == AggTradeRow("77", 64000.1, 0.01, "sell", "501", "503")
     assert only_row("book_delta", DELTA) == BookRow(1001, 1007, None, False, (9.5, 9.0), (0.5, 0.0), (), ())
     assert only_row("book_snapshot", SNAPSHOT) == BookRow(
@@ -62,7 +62,7 @@ def test_rows_stand_in_the_order_of_their_payloads() -> None:
 
 @pytest.mark.parametrize("text", NOT_FINITE_DECIMALS)
 def test_a_number_that_is_no_finite_decimal_is_null_and_the_rest_of_its_row_stays(text: str) -> None:
-    assert only_row("trade", {**TRADE, "p": text}) == TradeRow("7", None, 0.01, "sell")
+    assert only_row("trade", {**TRADE, "p": text}) == TradeRow("7", None, 0.01, "sell", None, "market")
     assert only_row("agg_trade", {**AGG_TRADE, "q": text}) == AggTradeRow("77", 64000.1, None, "sell", "501", "503")
     assert only_row("book_ticker", {**TICKER, "B": text}) == BookTickerRow(1007, 9.5, None, 10.0, 1.0)
     assert only_row("book_delta", {**DELTA, "b": [["9.5", text], [text, "1"]]}) == BookRow(

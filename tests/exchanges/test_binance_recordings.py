@@ -48,8 +48,7 @@ def read_independently(frame: bytes) -> Reading:
             number(data["q"]),
             {True: "sell", False: "buy"}[data["m"]],
         )
-        if data_type == "agg_trade":
-            row += (str(data["f"]), str(data["l"]))
+        row += (str(data["f"]), str(data["l"])) if data_type == "agg_trade" else (None, "market")
         return symbol.upper(), data_type, data[key], data["T"] * 1000, row
     if data_type == "book_ticker":
         row = (data["u"], *(number(data[name]) for name in "bBaA"))

@@ -108,8 +108,10 @@ def test_an_answer_of_trades_is_one_envelope_a_trade_with_its_own_untouched_text
 
 
 def test_trades_and_aggregates_of_an_answer_have_the_rows_of_their_data_type() -> None:
-    assert spot.rows("trade", [text(TRADE)]) == [TradeRow("28457", 4.000001, 12.0, "sell")]
-    assert spot.rows("trade", [text({**TRADE, "isBuyerMaker": False})]) == [TradeRow("28457", 4.000001, 12.0, "buy")]
+    assert spot.rows("trade", [text(TRADE)]) == [TradeRow("28457", 4.000001, 12.0, "sell", None, "market")]
+    assert spot.rows("trade", [text({**TRADE, "isBuyerMaker": False})]) == [
+        TradeRow("28457", 4.000001, 12.0, "buy", None, "market")
+    ]
     for adapter in MARKETS:
         assert adapter.rows("agg_trade", [text(AGG_TRADE)]) == [
             AggTradeRow("26129", 0.01633102, 4.70443515, "sell", "27781", "27783")

@@ -126,7 +126,7 @@ def _typed(data_type: str, payload: bytes) -> TypedRow | None:
         says = json.loads(payload)
         match data_type:
             case "trade":
-                return TradeRow(str(says["t"]), to_double(says["p"]), to_double(says["q"]), says["s"])
+                return TradeRow(str(says["t"]), to_double(says["p"]), to_double(says["q"]), says["s"], None, "market")
             case "agg_trade":
                 return AggTradeRow(str(says["t"]), to_double(says["p"]), to_double(says["q"]), says["s"], None, None)
             case "book_ticker":

@@ -236,7 +236,7 @@ def test_the_manifest_tells_all_of_the_segment_and_its_objects(tmp_path: Path, f
     staged = stage_into(folder, make_segment(tmp_path, [TRADES], messages))
     (file,) = staged.files
     assert json.loads(staged.manifest.encode()) == {
-        "schema_version": 1,
+        "schema_version": 2,
         "collector_version": "0.1.0",
         "segment_id": SEGMENT_ID,
         "previous_segment": PREVIOUS_ID,
@@ -272,7 +272,7 @@ def test_a_file_says_by_itself_what_it_is(tmp_path: Path, folder: Path) -> None:
         for file in files
     ]
     assert said[0] == {
-        b"collector.schema_version": b"1",
+        b"collector.schema_version": b"2",
         b"collector.version": b"0.1.0",
         b"collector.segment_id": SEGMENT_ID.encode(),
         b"collector.host": b"host-1",

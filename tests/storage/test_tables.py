@@ -2,7 +2,7 @@ import pyarrow as pa
 import pytest
 
 from collector.domain.records import ROW_TYPES, Gap
-from collector.storage.tables import GAP_SCHEMA, MESSAGE_SCHEMAS, UNDECODED_SCHEMA
+from collector.storage.tables import GAP_SCHEMA, MESSAGE_SCHEMAS, UNDECODED_SCHEMA, schema_of
 
 COMMON = [
     "received_at: timestamp[us, tz=UTC]",
@@ -25,7 +25,7 @@ BOOK = [
 TICKER = ["update_id: int64", "bid_price: double", "bid_size: double", "ask_price: double", "ask_size: double"]
 
 FURTHER = {
-    "trade": TRADE,
+    "trade": [*TRADE, "sequence: int64", "kind: string"],
     "agg_trade": [*TRADE, "first_trade_id: string", "last_trade_id: string"],
     "book_delta": BOOK,
     "book_snapshot": BOOK,
@@ -40,6 +40,14 @@ def columns(schema: pa.Schema) -> list[str]:
 @pytest.mark.parametrize("data_type", ROW_TYPES)
 def test_the_columns_of_a_data_type_are_exactly_these(data_type: str) -> None:
     assert columns(MESSAGE_SCHEMAS[data_type]) == COMMON + FURTHER[data_type]
+
+
+@pytest.mark.parametrize("data_type", ROW_TYPES)
+def test_files_of_an_older_version_have_the_columns_of_that_version(data_type: str) -> None:
+    of_version_1 = {**FURTHER, "trade": TRADE}
+    assert columns(schema_of(data_type, 1)) == COMMON + of_version_1[data_type]
+    assert schema_of(data_type, 2) == MESSAGE_SCHEMAS[data_type]
+    assert schema_of(data_type, 3) is None, "nobody here knows"
 
 
 def test_what_could_not_be_read_has_its_frame_and_a_reason() -> None:

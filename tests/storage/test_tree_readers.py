@@ -15,6 +15,7 @@ from collector.domain.records import StreamKey
 from collector.storage.directory import DirectoryStore
 from collector.storage.sealed import open_sealed
 from collector.storage.staging import stage
+from collector.storage.tables import MESSAGE_SCHEMAS, schema_of
 from tests.storage.segment_files import (
     BOOK,
     DAY_US,
@@ -124,3 +125,66 @@ def test_duckdb_reads_every_data_type_at_once_by_the_names_of_the_columns(tree: 
     with duckdb.connect() as db:
         rows = db.execute(query, [f"{tree}/**/*.parquet"]).fetchall()
     assert dict(rows) == {"trade": 20, "book_delta": 1, "undecoded": 1, "gap": 1}
+
+
+@pytest.fixture(scope="module", params=["the older files first", "the newer files first"])
+def mixed(request: pytest.FixtureRequest, tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Trades of two days, those of one as version 1 of the columns had them."""
+    base = tmp_path_factory.mktemp("mixed") / "exchange=toy" / "data_type=trade"
+    older = schema_of("trade", 1)
+    assert older is not None
+    older_day = "date=2026-11-23" if request.param == "the older files first" else "date=2026-11-24"
+    for path in trades(tree).glob("**/*.parquet"):
+        target = base / path.relative_to(trades(tree))
+        target.parent.mkdir(parents=True)
+        table = pq.ParquetFile(path).read()
+        pq.write_table(table.select(older.names) if path.parent.name == older_day else table, target)
+    return base
+
+
+KINDS = {None: 10, "market": 10}
+"""A file without the column says nothing of it."""
+
+
+def test_pyarrow_reads_a_mixed_tree_by_a_schema_that_it_is_told(mixed: Path) -> None:
+    partitions = dataset.partitioning(pa.schema([("symbol", pa.string()), ("date", pa.string())]), flavor="hive")
+    schema = pa.schema([*MESSAGE_SCHEMAS["trade"], ("symbol", pa.string()), ("date", pa.string())])
+    table = dataset.dataset(mixed, schema=schema, partitioning=partitions).to_table()
+    assert symbols(table["kind"].to_pylist()) == KINDS
+    assert symbols(table["symbol"].to_pylist()) == EVEN
+    assert None not in table["price"].to_pylist()
+
+
+def test_pyarrow_reads_a_mixed_tree_by_the_schema_of_its_newest_file(mixed: Path) -> None:
+    parts = [dataset.dataset(path) for path in mixed.glob("**/*.parquet")]
+    schema = pa.unify_schemas([part.schema for part in parts])
+    table = dataset.dataset(mixed, schema=schema).to_table()
+    assert symbols(table["kind"].to_pylist()) == KINDS
+
+
+def test_polars_reads_a_mixed_tree_where_columns_may_be_missing(mixed: Path) -> None:
+    schema: dict[str, pl.DataType | type[pl.DataType]] = {
+        "received_at": pl.Datetime("us", "UTC"), "exchange_at": pl.Datetime("us", "UTC"), "line": pl.Int8,
+        "series": pl.Int32, "raw": pl.String, "trade_id": pl.String, "price": pl.Float64, "size": pl.Float64,
+        "side": pl.String, "sequence": pl.Int64, "kind": pl.String,
+    }  # fmt: skip
+    scanned = pl.scan_parquet(f"{mixed}/**/*.parquet", hive_partitioning=True, schema=schema, missing_columns="insert")
+    frame = scanned.collect()
+    assert symbols(frame["kind"].to_list()) == KINDS
+    assert symbols(frame["symbol"].to_list()) == EVEN
+
+
+def test_polars_reads_a_mixed_tree_without_the_columns_it_is_not_told(mixed: Path) -> None:
+    scanned = pl.scan_parquet(
+        f"{mixed}/**/*.parquet", hive_partitioning=True, missing_columns="insert", extra_columns="ignore"
+    )
+    assert scanned.collect().height == 20
+
+
+def test_duckdb_reads_a_mixed_tree_by_the_names_of_the_columns(mixed: Path) -> None:
+    query = """SELECT kind, count(*), count(price)
+               FROM read_parquet(?, hive_partitioning = true, union_by_name = true) GROUP BY ALL"""
+    with duckdb.connect() as db:
+        rows = db.execute(query, [f"{mixed}/**/*.parquet"]).fetchall()
+    assert {kind: count for kind, count, _ in rows} == KINDS
+    assert sum(prices for _, _, prices in rows) == 20

@@ -53,6 +53,8 @@ def test_a_message_becomes_a_row_with_times_line_and_series() -> None:
         "price": 64000.1,
         "size": 0.5,
         "side": "sell",
+        "sequence": None,
+        "kind": "market",
     }
 
 
@@ -130,11 +132,11 @@ def test_nothing_but_untyped_messages_make_an_empty_batch() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [TradeRow("\ud800", 1.0, 1.0, None), None],
+    [TradeRow("\ud800", 1.0, 1.0, None, None, None), None],
     ids=["text that is no UTF-8", "no row"],
 )
 def test_what_no_column_can_hold_goes_alone(value: TypedRow | None) -> None:
-    good = TradeRow("1", 1.0, 1.0, None)
+    good = TradeRow("1", 1.0, 1.0, None, None, None)
     typed = message_batch(Fixed(good, value, good), "trade", rows(b"0", b"1", b"2"), keep_raw=False)
     assert typed.batch["trade_id"].to_pylist() == ["1", "1"]
     assert [row[-1] for row in typed.untyped] == [b"1"]
@@ -148,7 +150,7 @@ def test_an_id_beyond_64_bits_goes_alone() -> None:
 
 
 def test_a_text_to_keep_that_is_no_utf8_goes_alone() -> None:
-    good = TradeRow("1", 1.0, 1.0, None)
+    good = TradeRow("1", 1.0, 1.0, None, None, None)
     typing = Fixed(good, good)
     typing.rows = lambda data_type, payloads: [good] * len(payloads)  # type: ignore[method-assign]
     typed = message_batch(typing, "trade", rows(b"fine", b"\xff"), keep_raw=True)

@@ -76,7 +76,7 @@ def expected_row(channel: str, data: dict[str, Any]) -> dict[str, Any]:
         "side": "sell" if data["m"] else "buy",
     }  # fmt: skip
     if channel == "trade":
-        return {**trade, "trade_id": str(data["t"])}
+        return {**trade, "trade_id": str(data["t"]), "sequence": None, "kind": data.get("X", "MARKET").lower()}
     return {
         **trade, "trade_id": str(data["a"]), "first_trade_id": str(data["f"]), "last_trade_id": str(data["l"]),
     }  # fmt: skip

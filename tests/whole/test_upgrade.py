@@ -130,6 +130,24 @@ def test_what_an_older_version_left_is_archived_once_and_what_it_asked_for_still
     assert {newest[re.split(r"[-.]", name)[1]] for name in trades} == {"open"}
 
 
+def test_trades_that_an_older_version_stored_say_in_the_archive_of_which_kind_they_are(
+    left: Left, recorder: Callable[..., Recorder]
+) -> None:
+    recorded = recorder_of(left, recorder, "http://127.0.0.1:9")
+    assert recorded.start("--stop-after", "1").process.wait(STOP_SECS + 10) == 0, recorded.log_path.read_text("utf-8")
+    versions = Counter[int]()
+    for path in recorded.data_dir.glob("archive/exchange=binance_usdm/data_type=trade/*/*/*.parquet"):
+        file = pq.ParquetFile(path)
+        version = int(file.metadata.metadata[b"collector.schema_version"])
+        versions[version] += 1
+        rows = file.read().to_pylist()
+        if version > 1:
+            kinds = ["market", "market", "insurance_fund", "market", "adl", "none"]
+            assert [row["kind"] for row in rows] == [kinds[int(row["trade_id"]) % len(kinds)] for row in rows]
+            assert {row["sequence"] for row in rows} == {None}
+    assert versions.keys() == {1, 2}, "a set that was made before, and segments that were not"
+
+
 def test_what_an_older_version_left_says_of_which_form_it_is_from_then_on(
     left: Left, recorder: Callable[..., Recorder]
 ) -> None:
