@@ -162,6 +162,7 @@ class StreamMemory:
             recent.young[message_id] = packed(received_us, digest)
             if len(recent.young) >= recent.full_at:
                 self._turn(received_us)
+                self._forget_conflicts()
         return verdict
 
     def is_echo(self, content: bytes, received_us: int, source: int, beside: Collection[int]) -> bool:
@@ -247,6 +248,11 @@ class StreamMemory:
         if now_us - progress.restarted_us > lag_us:
             self._ended = {}
         self._recent.turn(now_us, 0 if self._dense and not overlap else lag_us)
+
+    def _forget_conflicts(self) -> None:
+        """Of an id that is not remembered any more nobody asks what else came under it."""
+        recent, progress = self._recent, self.progress
+        progress.conflicts = tuple(one for one in progress.conflicts if one[0] in recent.young or one[0] in recent.old)
 
     def _is_of_ended(self, message_id: int, digest: int) -> bool:
         known = self._ended.get(message_id)

@@ -68,6 +68,16 @@ def test_of_messages_that_share_their_ids_only_the_newest_are_remembered() -> No
     assert [tell(stream, 5, digest=digest) for digest in (1, 999)] == [Verdict.COPY] * 2
 
 
+@pytest.mark.parametrize("dense", [True, False])
+def test_messages_that_shared_an_id_are_forgotten_with_it(*, dense: bool) -> None:
+    stream = memory(dense=dense)
+    for digest in range(1, 10):
+        tell(stream, 1, digest=digest)
+    for message_id in range(2, 3_000):
+        tell(stream, message_id, received=1_000_000 * message_id)
+    assert stream.progress.conflicts == ()
+
+
 def test_a_late_message_inside_a_hole_is_new_once() -> None:
     stream = memory()
     for message_id in (1, 2, 6):
