@@ -6,7 +6,7 @@ from typing import Final
 
 from collector.domain.records import IdRule
 from collector.domain.sequence.hole import Finding
-from collector.domain.sequence.holes import ASKED_HOLES_OF_ALL, MAX_ASKED_HOLES, MAX_HOLES
+from collector.domain.sequence.holes import most_asked
 from collector.processes.asking import Asking
 from collector.processes.gap_rows import GapRows
 from collector.processes.streams import Stream, Streams
@@ -50,10 +50,10 @@ class HoleRows:
 
         Where journals wait to be read, the time is that of the feed's own: another's may be far ahead.
         """
-        most_asked = max(MAX_HOLES, min(MAX_ASKED_HOLES, ASKED_HOLES_OF_ALL // max(1, len(self._streams))))
+        most = most_asked(len(self._streams))
         for stream in [stream for stream in self._watched.values() if feed in {None, stream.feed}]:
             before = stream.memory.broken_until
-            self._write(stream, stream.memory.settle(now_us, all_due=all_due, most_asked=most_asked), now_us)
+            self._write(stream, stream.memory.settle(now_us, all_due=all_due, most_asked=most), now_us)
             broken = stream.memory.broken_until
             if broken > before:
                 self._asking.book(stream, *broken)

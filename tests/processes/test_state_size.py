@@ -5,6 +5,8 @@ from itertools import product
 
 import pytest
 
+from collector.domain.sequence import holes
+from collector.domain.sequence.holes import ASKED_HOLES_OF_ALL, LEAST_ASKED_HOLES, MAX_ASKED_HOLES, most_asked
 from collector.processes.hole_rows import AGE_US
 from tests.processes.intake_world import IntakeWorld
 from tests.processes.outage_world import Outages
@@ -29,6 +31,24 @@ def test_a_hole_stays_known_while_it_is_asked_for_and_is_forgotten_once_it_was_a
     outages._answer()
     outages._pass(60)
     assert [len(stream.memory.progress.holes) for stream in outages.world.streams] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("streams", [1, 2, 30, 3_000, 100_000])
+def test_what_waits_for_an_answer_is_bounded_however_many_streams_there_are(streams: int) -> None:
+    assert LEAST_ASKED_HOLES <= most_asked(streams) <= MAX_ASKED_HOLES
+    assert streams * most_asked(streams) <= max(ASKED_HOLES_OF_ALL, streams * LEAST_ASKED_HOLES)
+
+
+def test_holes_that_are_never_answered_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(holes, "ASKED_HOLES_OF_ALL", 1)
+    outages = Outages(3, answered=False)
+    for _ in range(2 * LEAST_ASKED_HOLES):
+        outages.outage(pause_secs=60)
+    held = [hole for stream in outages.world.streams for hole in stream.memory.progress.holes]
+    # Those found since the last look at how many there are come on top.
+    assert LEAST_ASKED_HOLES <= len(held) <= LEAST_ASKED_HOLES + 1
+    lost = [row for row in outages.world.latest().values() if row.stream_type == "agg_trade" and row.status != "open"]
+    assert [row.status for row in lost] == ["unrepairable"] * (2 * LEAST_ASKED_HOLES - len(held))
 
 
 def world_of_trades() -> IntakeWorld:

@@ -22,8 +22,16 @@ MAX_HOLES: Final = 1_024
 MAX_ASKED_HOLES: Final = 65_536
 """So many more while they are asked for: what is answered for a forgotten one cannot be told from what is stored."""
 
-ASKED_HOLES_OF_ALL: Final = 524_288
-"""Streams share these, some 70 MB; each may have `MAX_HOLES` whatever the others have."""
+ASKED_HOLES_OF_ALL: Final = 131_072
+"""Streams share these, some 90 MB in memory;"""
+
+LEAST_ASKED_HOLES: Final = 32
+"""but each may have so many."""
+
+
+def most_asked(streams: int) -> int:
+    """How many holes that are asked for are remembered of each of so many streams."""
+    return max(LEAST_ASKED_HOLES, min(MAX_ASKED_HOLES, ASKED_HOLES_OF_ALL // max(1, streams)))
 
 
 class Finder:
