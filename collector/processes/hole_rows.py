@@ -1,6 +1,6 @@
 """What the ledger says of holes in ids: looked at again and again until each has the rows that are due."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from math import ceil
 from typing import Final
 
@@ -65,9 +65,13 @@ class HoleRows:
         for stream in self._streams:
             self._write(stream, stream.memory.outdated(), now_us)
 
-    def review(self, waiting: Collection[str]) -> None:
-        """Ask for what is missing and not among the requests that wait; to be called once everything has been read."""
+    def review(self, waiting: Collection[str], on_progress: Callable[[], None]) -> None:
+        """Ask for what is missing and not among the requests that wait; to be called once everything has been read.
+
+        `on_progress` is called between the streams.
+        """
         for stream in self._streams:
+            on_progress()
             if self._asking.review(stream, waiting):
                 self._rows.touch(stream)
                 self.watch(stream)

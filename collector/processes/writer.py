@@ -142,9 +142,15 @@ class Writer:
 
     def _review(self) -> None:
         """Once: what was left to ask when this writer began is known only when everything has been read."""
-        if not self._is_reviewed:
-            self._is_reviewed = True
-            self._intake.ledger.holes.review({name for folder in self._requests.values() for name in folder.names()})
+        if self._is_reviewed:
+            return
+        self._is_reviewed = True
+        waiting = set()
+        for folder in self._requests.values():
+            for name in folder.names():
+                waiting.add(name)
+                self._report()
+        self._intake.ledger.holes.review(waiting, self._report)
 
     def _settle(self, feed: str | None = None, *, stopping: bool = False) -> None:
         """Let holes become gaps also while nothing comes; at the end nothing waits any more."""
