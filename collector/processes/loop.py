@@ -18,9 +18,10 @@ from typing import Any, Final, NamedTuple
 from structlog.typing import FilteringBoundLogger
 
 from collector import logs
-from collector.channel.channel import Notice
+from collector.channel.channel import ALIVE, Notice
 from collector.channel.local import QueueReceiver, QueueSender
 from collector.config import Config
+from collector.domain.disk_waits import disk_wait, tell_disk_waits
 from collector.domain.errors import AnotherInstanceError, StopError
 from collector.metrics import stats_file
 from collector.processes.context import Context, SystemClock
@@ -65,6 +66,20 @@ class Assignment(NamedTuple):
 Work = Callable[[Context], None]
 
 
+class Pulse:
+    """Tells the supervisor that this child's working loop turns, or that it waits for the disk: over a way that no disk
+    holds up.
+    """
+
+    def __init__(self, up: "Queue[Notice]", role: str, capacity: int) -> None:
+        self._sender = QueueSender(up, capacity)
+        self._role = role
+
+    def tell(self, waits: bool) -> None:
+        """Before a wait, and after it."""
+        self._sender.offer(Notice(self._role, ALIVE, int(waits), 0))
+
+
 class StopFlag:
     """True once this child shall finish and leave: told by its parent, by a signal (ingest), or orphaned."""
 
@@ -101,6 +116,7 @@ def run_child(assignment: Assignment, config: Config, links: Links, work: Work) 
         signal.signal(number, signal.SIG_IGN)
     # Blocked by the parent until now, so that none could kill a process that was still starting.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS + LEVEL_SIGNALS)
+    tell_disk_waits(Pulse(links.up, assignment.role, config.channel.capacity).tell)
     log = logs.setup(assignment.role, assignment.run_id, config.log.format, config.log.level)
     watch = threading.Thread(target=_watch_parent, args=(flag, log), name="parent", daemon=True)
     watch.start()
@@ -144,14 +160,13 @@ def _context(
     level.follow()
 
     def report(numbers: Mapping[str, Any]) -> None:
-        level.follow()
-        with suppress(
-            OSError
-        ):  # a disk that refuses it now may take it with the next report; the role is held all the same
-            lock.keep()
         state = "draining" if flag() else "running"
         about_log = {"log_lines_dropped": logs.dropped(), "events": logs.recent()}
-        stats.write({**identity, "state": state, "updated_us": clock.now_ns() // 1_000, **about_log, **numbers})
+        with disk_wait():
+            level.follow()
+            with suppress(OSError):  # a disk that refuses it now may take it later; the role is held all the same
+                lock.keep()
+            stats.write({**identity, "state": state, "updated_us": clock.now_ns() // 1_000, **about_log, **numbers})
 
     capacity = config.channel.capacity
     return Context(

@@ -9,6 +9,7 @@ from typing import Final
 from collector import __version__
 from collector.channel.channel import Notice
 from collector.domain.batching import passed_boundary
+from collector.domain.disk_waits import disk_wait
 from collector.domain.errors import CommitError, DamagedError, SegmentBusyError
 from collector.domain.names import make_segment_id
 from collector.processes.context import Context
@@ -238,7 +239,8 @@ class Shelf:
     def _remove_journals(self) -> None:
         """Remove the files read to their end: their rows are sealed, and positions.json knows their numbers."""
         for path in self._read_journals():
-            path.unlink()
+            with disk_wait():
+                path.unlink()
 
     def _read_journals(self) -> Iterator[Path]:
         ended = {file_id: position.feed for file_id, position in self._positions.items() if position.ended}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from collector.config import JournalConfig
+from collector.domain.disk_waits import disk_wait
 from collector.processes.context import Context
 from collector.storage.journal import journal_files
 
@@ -32,13 +33,15 @@ MeasureSpace = Callable[[Path], Space]
 
 def measure_space(folder: Path) -> Space:
     """Measure the disk under a journal folder, and the folder itself. Raises OSError."""
-    sizes = [_size_bytes(path) for _, path in journal_files(folder)]
+    with disk_wait():
+        sizes = [_size_bytes(path) for _, path in journal_files(folder)]
     return Space(free_bytes(folder), sum(sizes), len(sizes))
 
 
 def free_bytes(folder: Path) -> int:
     """Room on the disk that holds `folder`, for a process without privileges. Raises OSError."""
-    disk = os.statvfs(folder)
+    with disk_wait():
+        disk = os.statvfs(folder)
     return disk.f_bavail * disk.f_frsize
 
 

@@ -5,6 +5,7 @@ from queue import SimpleQueue
 
 from structlog.typing import FilteringBoundLogger
 
+from collector.domain.disk_waits import disk_wait
 from collector.storage.journal import JournalWriter
 
 
@@ -31,7 +32,8 @@ class Syncer:
         """End, after a running fsync has come back."""
         self._stop.set()
         if self._thread is not None:
-            self._thread.join()
+            with disk_wait():
+                self._thread.join()
 
     def _run(self, log: FilteringBoundLogger) -> None:
         durable_bytes = 0

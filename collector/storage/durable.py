@@ -3,14 +3,17 @@
 import os
 from pathlib import Path
 
+from collector.domain.disk_waits import disk_wait
+
 
 def sync(path: Path) -> None:
     """Make a file's bytes, or a folder's names, durable. Raises OSError."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    with disk_wait():
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
 
 
 def draft(path: Path, content: bytes) -> Path:
@@ -19,7 +22,8 @@ def draft(path: Path, content: bytes) -> Path:
     Raises OSError.
     """
     made = path.with_name(f"{path.name}.new")
-    made.write_bytes(content)
+    with disk_wait():
+        made.write_bytes(content)
     sync(made)
     return made
 

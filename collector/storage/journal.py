@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from collector.domain.disk_waits import disk_wait
 from collector.storage.durable import sync
 from collector.storage.journal_format import FeedIdentity, RecordKind, encode_event, encode_frames, encode_header
 
@@ -162,11 +163,13 @@ class JournalWriter:
             retired, self._retired = self._retired, []
             current, state = self._fd, (self._number, self._position)
         for fd in retired:
-            os.fdatasync(fd)
+            with disk_wait():
+                os.fdatasync(fd)
             os.close(fd)
         if state == self._synced:
             return
-        os.fdatasync(current)
+        with disk_wait():
+            os.fdatasync(current)
         if state[0] != self._synced[0]:
             sync(self._folder)
         self._synced = state

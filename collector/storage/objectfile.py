@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 import pyarrow as pa
 
+from collector.domain.disk_waits import disk_wait
 from collector.domain.names import ObjectPartition, iso_time
 from collector.storage.manifest import ManifestObject
 from collector.storage.parquet import ParquetFile
@@ -70,9 +71,10 @@ class ObjectFile:
             return None
         received_min, received_max = map(iso_time, self._received) if self._received else (None, None)
         id_min, id_max = self._ids or (None, None)
-        self._file.close(self._metadata(id_min, id_max))
-        with self._path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        with disk_wait():
+            self._file.close(self._metadata(id_min, id_max))
+            with self._path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         described = ManifestObject(
             key=self._key,
             rows=self._rows,

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from collector.domain.disk_waits import each_awaited
 from collector.domain.errors import UndecodableError
 from collector.domain.repairs import BookRequest, Request, decode_request, encode_request
 from collector.storage.durable import sync
@@ -51,7 +52,8 @@ class RequestFolder:
         books = [name for name, request in wanted.items() if isinstance(request, BookRequest)]
         for name in books:
             self._place(name)
-        for name in in_order(self._made_durable, [name for name in wanted if name not in set(books)], _SYNC_THREADS):
+        trades = [name for name in wanted if name not in set(books)]
+        for name in each_awaited(in_order(self._made_durable, trades, _SYNC_THREADS)):
             on_progress()
             self._place(name)
         sync(self._folder)

@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from collector.domain.disk_waits import disk_wait
 from collector.domain.errors import DamagedError, UnreadableError
 from collector.domain.records import Gap, StreamKey
 from collector.storage.durable import sync
@@ -128,7 +129,8 @@ def remove_segment(path: Path) -> None:
     for suffix in ("-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
     if path.exists():
-        path.unlink()
+        with disk_wait():
+            path.unlink()
         sync(path.parent)
 
 

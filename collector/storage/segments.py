@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from collector.domain.disk_waits import disk_wait
 from collector.domain.errors import CommitError, DamagedError, SegmentBusyError
 from collector.domain.records import BACKFILLED_LINE, Gap, StoredMessage
 from collector.storage.journal_reader import Position
@@ -186,7 +187,8 @@ class Segment:
 
     def fold(self) -> None:
         """Move the whole write-ahead log into the file. Raises SegmentBusyError if a reader keeps that from happening."""
-        busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        with disk_wait():
+            busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         if busy:
             raise SegmentBusyError(f"somebody reads {self.path.name}")
 
@@ -195,8 +197,9 @@ class Segment:
         self._db.execute(f"PRAGMA busy_timeout={round(secs * 1_000)}")
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._db.close()
+        """Let go of the file, with its log folded into it."""
+        with disk_wait():
+            self._db.close()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -204,7 +207,8 @@ class Segment:
         try:
             db.execute("BEGIN IMMEDIATE")
             yield
-            db.execute("COMMIT")
+            with disk_wait():
+                db.execute("COMMIT")
         except sqlite3.Error as error:
             if db.in_transaction:
                 db.execute("ROLLBACK")

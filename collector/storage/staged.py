@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from collector.domain.disk_waits import disk_wait
 from collector.domain.errors import DamagedError, RetryError
 from collector.domain.names import OBJECT_SUFFIX, is_segment_id, manifest_key, time_us
 from collector.storage.attempts import is_count
@@ -145,12 +146,9 @@ def is_sound(upload: Upload) -> bool:
 def make_durable(folder: Path) -> None:
     """Force a set to the disk, and let what is read next come from there. Raises OSError."""
     for path in folder.iterdir():
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-        finally:
-            os.close(fd)
+        with disk_wait(), path.open("rb") as file:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     sync(folder)
     sync(folder.parent)
 
@@ -201,7 +199,8 @@ def _read(folder: Path) -> tuple[Manifest, bytes]:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    with disk_wait():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)

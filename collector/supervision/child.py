@@ -48,6 +48,8 @@ class Child:
         self._started_at = 0.0
         self._progress_at = 0.0
         self._stamp: object = None
+        self._waits = False
+        self._told_wait = False
         self._retry_at = 0.0
         self._stopping = False
 
@@ -64,6 +66,7 @@ class Child:
     def start(self, now: float) -> None:
         """Begin a life."""
         self._number += 1
+        self._waits = self._told_wait = False
         self._started_at = self._progress_at = now
         try:
             self._life = self._spawn(self.role, self._number, self._crashed)
@@ -85,6 +88,16 @@ class Child:
         if self.state == "starting":
             self.state, self.ever_up = "running", True
 
+    def note_pulse(self, now: float, *, waits: bool) -> None:
+        """Its loop turns, or from now on waits for the disk."""
+        self._progress_at, self._waits = now, waits
+        self._told_wait = self._told_wait and waits
+
+    @property
+    def waits_for_disk(self) -> bool:
+        """Whether it waits for the disk, as it said before it began to."""
+        return self._waits
+
     def unreported_secs(self, now: float) -> float | None:
         """For how long a process that runs has reported nothing; None while none runs."""
         return now - self._progress_at if self._life is not None and self.state == "running" else None
@@ -96,15 +109,21 @@ class Child:
     def end_if_hung(self, now: float, hang_timeout_secs: float) -> None:
         """Kill it when it lives without having reported for so long; `tend` then starts the next life.
 
-        The loop that works is the one that reports, also while it idles or waits on purpose: one that is stopped, or
-        stuck in a commit or a write, does not.
+        The loop that works is the one that reports, also while it idles or waits on purpose: one that is stopped does
+        not. One that waits for the disk is left to wait, however long: a kill would reach it only when the disk answers,
+        and whatever comes after it would wait for the same.
         """
-        if self._life is not None and now - self._progress_at > hang_timeout_secs:
+        if self._life is None or now - self._progress_at <= hang_timeout_secs:
+            return
+        if not self._waits or self._life.is_stopped:
             self._log.error(
                 "process_hung", child=self.role, pid=self._life.pid, silent_secs=round(now - self._progress_at)
             )
             self._progress_at = now
             self._life.kill()
+        elif not self._told_wait:
+            self._told_wait = True
+            self._log.warning("process_waits_for_disk", child=self.role, pid=self._life.pid)
 
     def tend(self, now: float) -> None:
         """Bury the dead and start the next life when its time has come."""

@@ -36,14 +36,15 @@ class CoverageFile:
             return str(error)
         return ""
 
-    def keep(self) -> None:
-        """Write it down if it is time."""
+    def keep(self, write: Callable[[Callable[[], object]], object] = lambda work: work()) -> None:
+        """Write it down if it is time; `write` decides who does the writing."""
         gaps = self._coverage.gaps_seen
         due_secs = SAVE_SECS if gaps == self._gaps_saved else SAVE_GAPS_SECS
         if self._monotonic() - self._saved_secs >= due_secs:
-            self.save()
+            self.save(write)
 
-    def save(self) -> None:
+    def save(self, write: Callable[[Callable[[], object]], object] = lambda work: work()) -> None:
         """Write it down; where the disk refuses, the next try will."""
         self._saved_secs, self._gaps_saved = self._monotonic(), self._coverage.gaps_seen
-        self._file.write(msgspec.structs.asdict(self._coverage.kept()))
+        kept = msgspec.structs.asdict(self._coverage.kept())
+        write(lambda: self._file.write(kept))

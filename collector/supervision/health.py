@@ -79,7 +79,8 @@ def _failing(process: Mapping[str, Any], restarts_lately: Mapping[str, int]) -> 
         return f"{name} was restarted {lately} times in {RESTART_LOOP_SECS / 60:.0f} minutes"
     unreported_secs = process["unreported_secs"]
     if unreported_secs is not None and unreported_secs > UNREPORTED_SECS:
-        return f"{name} has reported nothing for {unreported_secs:.0f} s"
+        doing = "has waited for the disk" if process["waits_for_disk"] else "has reported nothing"
+        return f"{name} {doing} for {unreported_secs:.0f} s"
     return ""
 
 

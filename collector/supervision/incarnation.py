@@ -12,6 +12,8 @@ from multiprocessing import resource_tracker
 from multiprocessing.context import SpawnContext
 from typing import Protocol
 
+import psutil
+
 from collector.channel.channel import Notice
 from collector.channel.local import QueueReceiver, QueueSender
 from collector.config import Config
@@ -32,6 +34,11 @@ class Incarnation(Protocol):
     @property
     def exit_code(self) -> int | None:
         """None while it lives; negative: the signal that killed it."""
+        ...
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether somebody stopped it (SIGSTOP)."""
         ...
 
     @property
@@ -97,6 +104,14 @@ class LocalIncarnation:
     def exit_code(self) -> int | None:
         """None while it lives; reaps exactly this process once it has ended."""
         return self._process.exitcode
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether somebody stopped it."""
+        try:
+            return bool(psutil.Process(self._process.pid).status() == psutil.STATUS_STOPPED)
+        except psutil.Error:
+            return False
 
     @property
     def sentinel(self) -> int:

@@ -88,7 +88,11 @@ def _supervisor(view: View) -> ChildState:
 def _process(process: ChildState, view: View) -> dict[str, Any]:
     used = view.known.usage.get(process.name)
     return {
-        **process._asdict(),
+        "name": process.name,
+        "pid": process.pid,
+        "state": process.state,
+        "restarts": process.restarts,
+        "unreported_secs": process.unreported_secs,
         "rss_bytes": used.rss_bytes if used else None,
         "cpu_percent": used.cpu_percent if used else None,
         "open_files": used.open_files if used else None,

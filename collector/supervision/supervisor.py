@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from structlog.typing import FilteringBoundLogger
 
+from collector.channel.channel import ALIVE
 from collector.config import Config
 from collector.domain.clock import Clock
 from collector.domain.errors import AnotherInstanceError, CannotStartError, NewerDataError, StopError
@@ -163,10 +164,12 @@ class Supervisor:
 
     def _relay(self) -> None:
         for child in self.children:
-            if child.life is None or child.role not in self._receivers:
+            if child.life is None:
                 continue
             newest = {notice.kind: notice for notice in child.life.notices()}
-            for kind, receiver in self._receivers[child.role].items():
+            if ALIVE in newest:
+                child.note_pulse(self._clock.monotonic(), waits=bool(newest[ALIVE].number))
+            for kind, receiver in self._receivers.get(child.role, {}).items():
                 if kind in newest and receiver.life is not None:
                     receiver.life.forward(newest[kind])
 

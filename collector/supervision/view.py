@@ -20,6 +20,8 @@ class ChildState(NamedTuple):
     restarts: int
     unreported_secs: float | None = None
     """For how long one that runs has told nothing of itself; it should about once a second."""
+    waits_for_disk: bool = False
+    """What it told last: that it waits for the disk."""
 
 
 class Hop(NamedTuple):

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from collector.supervision import shown
 from collector.supervision.coverage_file import CoverageFile
 from collector.supervision.pages import WITHOUT_TOKEN, is_well, pages
 from collector.supervision.ping import Pinger
+from collector.supervision.scribe import Scribe
 from collector.supervision.status import SUPERVISOR, Status
 from collector.supervision.supervisor import Reports, Supervisor
 from collector.supervision.usage import UsageMeter
@@ -25,6 +27,8 @@ from collector.supervision.view import ChildState, Hop, Knowledge, View
 
 HEALTH_SECS: Final = 5.0
 HTTP_RETRY_SECS: Final = 5.0
+CLOSE_SECS: Final = 2.0
+"""How long a disk is waited for that has not taken the last word."""
 
 OnStatus = Callable[[Mapping[str, Any]], None]
 """Is given the status about once a second."""
@@ -36,6 +40,7 @@ class Window:
     def __init__(self, config: Config, run_id: str, log: FilteringBoundLogger, on_status: OnStatus | None) -> None:
         self._data_dir = config.data_dir
         self._status = Status(run_id, config)
+        self._scribe = Scribe(log)
         self._health = StatsFile(config.data_dir / "run" / "health.json")
         self._coverage = CoverageFile(config.data_dir / "run" / "coverage.json", self._status.coverage)
         if why := self._coverage.load():
@@ -67,7 +72,7 @@ class Window:
         self._verbosity.heed()
         self._view = self._status.look(reports, self._known(supervisor))
         self._viewed = time.monotonic()
-        self._coverage.keep()
+        self._coverage.keep(partial(self._scribe.write, "coverage"))
         if self._on_status is not None:
             self._on_status(shown.status(self._view))
         self._tell_health(self._view)
@@ -78,14 +83,16 @@ class Window:
         """Stop serving, and leave the word that nobody records any more."""
         if self._view is not None:
             self._keep_health(shown.stopped(self._view, time.time_ns() // 1_000))
-        self._coverage.save()
+        self._coverage.save(partial(self._scribe.write, "coverage"))
         self._pinger.stop()
         self._server.close()
+        self._scribe.finish(CLOSE_SECS)
 
     def _known(self, supervisor: Supervisor) -> Knowledge:
         now = time.monotonic()
         children = [
-            ChildState(c.role, c.pid, _shown(c.state), c.restarts, c.unreported_secs(now)) for c in supervisor.children
+            ChildState(c.role, c.pid, _shown(c.state), c.restarts, c.unreported_secs(now), c.waits_for_disk)
+            for c in supervisor.children
         ]
         pids = {child.name: child.pid for child in children if child.pid is not None}
         return Knowledge(
@@ -137,10 +144,14 @@ class Window:
         self._keep_health(shown.health(view))
 
     def _keep_health(self, health: Mapping[str, Any]) -> None:
-        """On a full disk no file is better than one that says what was so; HTTP still says what is."""
-        if not self._health.write(health):
-            with suppress(OSError):
-                self._health.remove()
+        self._scribe.write("health", partial(_replace, self._health, health))
+
+
+def _replace(file: StatsFile, numbers: Mapping[str, Any]) -> None:
+    """On a full disk no file is better than one that says what was so; HTTP still says what is."""
+    if not file.write(numbers):
+        with suppress(OSError):
+            file.remove()
 
 
 def _free_bytes(folder: Path) -> int | None:

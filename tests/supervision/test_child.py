@@ -21,6 +21,7 @@ class Life:
         self.pid = next(PIDS)
         self.exit_code: int | None = None
         self.sentinel = 0
+        self.is_stopped = False
         self._log = log
 
     def notices(self) -> list[Notice]:
@@ -140,6 +141,44 @@ def test_a_child_that_reports_nothing_new_for_too_long_is_killed_and_started_aga
         child.tend(float(now))
     assert stage.log[1:4] == ["writer killed", "writer buried", "writer 2 started"]
     assert child.restarts == 1
+
+
+def test_a_child_that_waits_for_the_disk_is_left_to_wait_unless_it_is_stopped() -> None:
+    stage = Stage()
+    child = stage.child("writer")
+    child.start(0.0)
+    child.note_pulse(10.0, waits=True)
+    for now in range(11, 1_000):
+        child.end_if_hung(float(now), 60.0)
+    assert "writer killed" not in stage.log
+    assert child.waits_for_disk
+    stage.lives["writer"].is_stopped = True
+    child.end_if_hung(1_000.0, 60.0)
+    assert "writer killed" in stage.log
+
+
+def test_a_child_whose_wait_for_the_disk_is_over_must_show_that_it_turns() -> None:
+    stage = Stage()
+    child = stage.child("writer")
+    child.start(0.0)
+    child.note_pulse(10.0, waits=True)
+    child.note_pulse(500.0, waits=False)
+    child.end_if_hung(560.0, 60.0)
+    assert "writer killed" not in stage.log
+    child.end_if_hung(561.0, 60.0)
+    assert "writer killed" in stage.log
+
+
+def test_a_new_life_begins_with_no_wait_of_the_one_before() -> None:
+    stage = Stage()
+    child = stage.child("writer")
+    child.start(0.0)
+    child.note_pulse(10.0, waits=True)
+    stage.lives["writer"].exit_code = -9
+    child.tend(11.0)
+    child.tend(12.0)
+    child.end_if_hung(73.0, 60.0)
+    assert stage.log.count("writer killed") == 1
 
 
 def test_a_child_that_never_reports_is_killed_too() -> None:

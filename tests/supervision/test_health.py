@@ -14,7 +14,7 @@ from collector.supervision.health import (
 from collector.supervision.silences import Silence
 
 WELL = Facts(
-    processes=[{"name": "writer", "state": "running", "restarts": 0, "unreported_secs": 0.4}],
+    processes=[{"name": "writer", "state": "running", "restarts": 0, "unreported_secs": 0.4, "waits_for_disk": False}],
     journals=[{"feed": "binance", "lag_secs": 0.4}],
     store_error=None,
     quarantined=0,
@@ -34,7 +34,10 @@ def test_a_recorder_that_does_all_it_should_has_no_reasons() -> None:
 @pytest.mark.parametrize("state", ["backoff", "failed"])
 def test_a_process_that_is_not_up_again_is_failing(state: str) -> None:
     facts = WELL._replace(
-        processes=[*WELL.processes, {"name": "archiver", "state": state, "restarts": 3, "unreported_secs": None}]
+        processes=[
+            *WELL.processes,
+            {"name": "archiver", "state": state, "restarts": 3, "unreported_secs": None, "waits_for_disk": False},
+        ]
     )
     assert reasons(facts) == [{"code": "child_failing", "text": f"archiver is in state {state} after 3 restarts"}]
 
@@ -42,15 +45,25 @@ def test_a_process_that_is_not_up_again_is_failing(state: str) -> None:
 @pytest.mark.parametrize("state", ["starting", "running", "draining"])
 def test_a_process_on_its_way_is_not_failing(state: str) -> None:
     assert (
-        codes(WELL._replace(processes=[{"name": "writer", "state": state, "restarts": 9, "unreported_secs": None}]))
+        codes(
+            WELL._replace(
+                processes=[
+                    {"name": "writer", "state": state, "restarts": 9, "unreported_secs": None, "waits_for_disk": False}
+                ]
+            )
+        )
         == []
     )
 
 
 def test_a_process_whose_report_is_old_is_named_with_its_age() -> None:
     children = [
-        {"name": name, "state": "running", "restarts": 0, "unreported_secs": secs}
+        {"name": name, "state": "running", "restarts": 0, "unreported_secs": secs, "waits_for_disk": False}
         for name, secs in (("writer", 0.8), ("ingest:binance", UNREPORTED_SECS), ("archiver", UNREPORTED_SECS + 7))
+    ]
+    waiting = {**children[2], "name": "repair", "waits_for_disk": True}
+    assert reasons(WELL._replace(processes=[waiting])) == [
+        {"code": "child_failing", "text": "repair has waited for the disk for 37 s"}
     ]
     assert reasons(WELL._replace(processes=children)) == [
         {"code": "child_failing", "text": "archiver has reported nothing for 37 s"}
@@ -98,7 +111,7 @@ def test_a_segment_in_quarantine_is_a_reason_until_somebody_takes_it_out() -> No
 
 def test_every_fault_is_named_at_once() -> None:
     worst = Facts(
-        [{"name": "writer", "state": "failed", "restarts": 1, "unreported_secs": None}],
+        [{"name": "writer", "state": "failed", "restarts": 1, "unreported_secs": None, "waits_for_disk": False}],
         [{"feed": "binance", "lag_secs": 100.0}],
         "timeout",
         1,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import structlog
 
-from collector.channel.channel import Notice
+from collector.channel.channel import ALIVE, Notice
 from collector.config import Config, SupervisorConfig
 from collector.domain.errors import AnotherInstanceError, CannotStartError, NewerDataError
 from collector.supervision.supervisor import EXIT_LATE, Signals, Supervisor
@@ -28,6 +28,7 @@ class Life:
         self.exit_code: int | None = None
         self._pipe = Pipe()
         self.sentinel = self._pipe[0].fileno()
+        self.is_stopped = False
         self.sent: list[Notice] = []
         self._world, self._role = world, role
 
@@ -249,6 +250,32 @@ def test_a_child_that_hangs_is_killed_and_started_again(world: World) -> None:
     world.script[80] = lambda: world.signals.note(signal.SIGTERM)
     assert world.run() == 0
     assert world.killed == ["writer"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_child_that_waits_for_a_stalled_disk_is_not_killed_though_its_numbers_are_old(
+    world: World, role: str
+) -> None:
+    def wait() -> None:
+        world.silent.add(role)
+        world.lives[role].sent = [Notice(role, ALIVE, 0, 0), Notice(role, ALIVE, 1, 0)]
+
+    world.script[3] = wait
+    world.script[200] = world.silent.clear
+    world.script[210] = lambda: world.signals.note(signal.SIGTERM)
+    assert world.run() == 0
+    assert world.killed == []
+
+
+def test_a_child_that_turns_without_reporting_is_not_hung_and_nobody_else_hears_of_it(world: World) -> None:
+    def turn() -> None:
+        world.silent.add("writer")
+        world.lives["writer"].sent = [Notice("writer", ALIVE, 0, 0)]
+
+    world.script = dict.fromkeys(range(3, 200), turn) | {210: lambda: world.signals.note(signal.SIGTERM)}
+    assert world.run() == 0
+    assert world.killed == []
+    assert world.heard == []
 
 
 @pytest.mark.parametrize("asleep", ["in a look", "between two"])

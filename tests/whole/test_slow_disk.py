@@ -1,9 +1,14 @@
 """A disk on which each wait takes seconds costs delay, and nothing else."""
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from tests.whole.running import Recorder, wait_for
+from collector.supervision.window import HEALTH_SECS
+from tests.whole.accounts import frames_sent, missing_frames
+from tests.whole.running import Exchange, Recorder, wait_for
 from tests.whole.slow_disk import SlowDisk
 
 NOWHERE = "ws://127.0.0.1:9"
@@ -26,3 +31,108 @@ def test_an_idle_writer_waits_for_the_disk_only_a_few_times_and_thrice_for_a_new
     assert sum(making.values()) <= 3, making
     assert recorded.stop() == 0
     assert sum(disk.count(writer).values()) <= 12
+
+
+LIVE = ("--symbols", "BTCUSDT,ETHUSDT", "--rate", "300", "--seed", "23")
+FEED: dict[str, Any] = {
+    "symbols": ["BTCUSDT", "ETHUSDT"],
+    "data_types": ["book_snapshot", "book_delta", "trade", "book_ticker"],
+}
+FSYNC_SECS = 2.0
+HANG_SECS = 20.0
+"""Less than all the waits of a start or a seal together."""
+
+
+def assert_nobody_was_taken_for_dead(recorder: Recorder) -> None:
+    assert recorder.logged("process_hung") == []
+    assert recorder.logged("process_died") == []
+
+
+def assert_all_archived(source: Exchange, recorder: Recorder) -> None:
+    source.stop()
+    assert missing_frames(frames_sent(source), recorder.data_dir / "archive") == []
+
+
+def test_a_disk_of_seconds_a_wait_costs_only_delay(
+    tmp_path: Path, exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    disk = SlowDisk(tmp_path / "slow", FSYNC_SECS)
+    source = exchange(*LIVE)
+    recorded = recorder(
+        source.ws_url, environment=disk.environment, feed=FEED, archive={"keep_raw": True},
+        segment={"interval_secs": 10}, supervisor={"hang_timeout_secs": HANG_SECS},
+    ).start()  # fmt: skip
+    recorded.wait_for_messages(500)
+    wait_for(lambda: recorded.alive() and recorded.logged("segment_archived"), 300)
+    assert_nobody_was_taken_for_dead(recorded)
+    disk.take(0)
+    assert recorded.stop() == 0
+    assert_nobody_was_taken_for_dead(recorded)
+    assert_all_archived(source, recorded)
+
+
+def test_a_disk_that_stalls_for_longer_than_a_hang_may_last_gets_nobody_killed(
+    tmp_path: Path, exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    disk = SlowDisk(tmp_path / "slow")
+    source = exchange(*LIVE)
+    recorded = recorder(
+        source.ws_url, environment=disk.environment, feed=FEED, archive={"keep_raw": True},
+        supervisor={"hang_timeout_secs": 10},
+    ).start()  # fmt: skip
+    recorded.wait_for_messages(500)
+    disk.take(3_600)
+    wait_for(lambda: recorded.alive() and recorded.logged("process_waits_for_disk"))
+    assert {line["child"] for line in recorded.logged("process_waits_for_disk")} == {"writer"}
+    read = source.stats()["frames_sent"]
+    wait_for(lambda: frames_read(recorded) > read)
+    assert_nobody_was_taken_for_dead(recorded)
+    disk.take(0)
+    recorded.wait_for_messages(recorded.messages() + 500)
+    assert recorded.stop() == 0
+    assert_nobody_was_taken_for_dead(recorded)
+    assert_all_archived(source, recorded)
+
+
+def frames_read(recorder: Recorder) -> int:
+    """What ingest has appended to its journal, as /status says."""
+    return sum(int(feed["frames"]) for feed in (recorder.status() or {"feeds": []})["feeds"])
+
+
+def stall(path: Path) -> None:
+    """Let who writes the file next wait for ever: what is there is a pipe that nobody reads."""
+
+    def put() -> bool:
+        try:
+            os.mkfifo(path)
+        except FileExistsError:  # it is just being written
+            return False
+        return True
+
+    wait_for(put)
+
+
+def test_statistics_that_cannot_be_written_stop_no_ingest_that_reads(
+    exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    source = exchange(*LIVE)
+    recorded = recorder(source.ws_url, feed=FEED, supervisor={"hang_timeout_secs": 10}).start()
+    recorded.wait_for_messages(500)
+    ingest = recorded.pid_of("ingest:binance")
+    stall(recorded.data_dir / "run" / "stats" / f"ingest:binance.json.{ingest}.new")
+    wait_for(lambda: recorded.alive() and recorded.logged("process_waits_for_disk"))
+    recorded.wait_for_messages(recorded.messages() + 500)
+    assert_nobody_was_taken_for_dead(recorded)
+
+
+def test_a_status_file_that_cannot_be_written_stops_nobody_from_watching(recorder: Callable[..., Recorder]) -> None:
+    recorded = recorder(NOWHERE).start()
+    writer = recorded.pid_of("writer")
+    stall(recorded.data_dir / "run" / f"health.json.{recorded.process.pid}.new")
+    written = (recorded.data_dir / "run" / "health.json").stat().st_mtime_ns
+    seen = recorded.status()["uptime_secs"]
+    wait_for(lambda: recorded.status()["uptime_secs"] > seen + 2 * HEALTH_SECS)
+    assert (recorded.data_dir / "run" / "health.json").stat().st_mtime_ns == written
+    os.kill(writer, signal.SIGKILL)
+    wait_for(lambda: recorded.pid_of("writer") != writer)
+    assert recorded.stop() == 0

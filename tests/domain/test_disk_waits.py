@@ -1,0 +1,71 @@
+from collections.abc import Iterator
+from contextvars import copy_context
+from threading import Thread
+
+import pytest
+
+from collector.domain.disk_waits import disk_wait, each_awaited, tell_disk_waits
+
+
+def test_a_wait_is_told_before_and_after_and_one_within_another_is_none() -> None:
+    told: list[bool] = []
+
+    def work() -> None:
+        tell_disk_waits(told.append)
+        with disk_wait():
+            assert told == [True]
+            with disk_wait():
+                assert told == [True]
+            assert told == [True]
+        assert told == [True, False]
+        with disk_wait():
+            pass
+        assert told == [True, False] * 2
+
+    copy_context().run(work)
+
+
+def test_a_wait_that_fails_is_over() -> None:
+    told: list[bool] = []
+
+    def work() -> None:
+        tell_disk_waits(told.append)
+        with pytest.raises(ZeroDivisionError), disk_wait():
+            assert told[0] / 0
+        assert told == [True, False]
+
+    copy_context().run(work)
+
+
+def test_waits_of_other_threads_are_told_to_nobody() -> None:
+    told: list[bool] = []
+
+    def wait() -> None:
+        with disk_wait():
+            pass
+
+    def work() -> None:
+        tell_disk_waits(told.append)
+        thread = Thread(target=wait)
+        thread.start()
+        thread.join()
+
+    copy_context().run(work)
+    assert told == []
+
+
+def test_each_item_is_waited_for_and_what_is_done_with_it_is_no_wait() -> None:
+    told: list[bool] = []
+
+    def items() -> Iterator[int]:
+        for item in range(2):
+            assert told[-1]
+            yield item
+
+    def work() -> None:
+        tell_disk_waits(told.append)
+        for item in each_awaited(items()):
+            assert told == [True, False] * (item + 1)
+
+    copy_context().run(work)
+    assert told == [True, False] * 3

@@ -1,0 +1,41 @@
+"""Who waits for the disk in the supervisor's place."""
+
+from functools import partial
+from threading import Event
+
+import structlog
+
+from collector.supervision.scribe import Scribe
+
+PATIENCE_SECS = 60.0
+
+
+def test_who_asks_does_not_wait_and_of_what_waits_only_the_newest_is_written() -> None:
+    scribe, stalled, begun = Scribe(structlog.get_logger()), Event(), Event()
+    written: list[str] = []
+
+    def stall() -> None:
+        begun.set()
+        assert stalled.wait(PATIENCE_SECS)
+
+    scribe.write("health", stall)
+    assert begun.wait(PATIENCE_SECS)
+    for text in ("first", "second", "third"):
+        scribe.write("health", partial(written.append, text))
+    scribe.write("coverage", lambda: written.append("coverage"))
+    assert not scribe.finish(0.01)
+    assert written == []
+    stalled.set()
+    assert scribe.finish(PATIENCE_SECS)
+    assert written == ["third", "coverage"]
+
+
+def test_what_cannot_be_written_holds_up_nothing() -> None:
+    with structlog.testing.capture_logs() as logged:
+        scribe = Scribe(structlog.get_logger())
+        written: list[str] = []
+        scribe.write("health", lambda: int("no number"))
+        scribe.write("coverage", lambda: written.append("coverage"))
+        assert scribe.finish(PATIENCE_SECS)
+    assert written == ["coverage"]
+    assert [entry["event"] for entry in logged] == ["status_failed"]
