@@ -73,6 +73,7 @@ class Agenda:
         self._clock_at = clock.monotonic()
         self.set_aside: Counter[str] = Counter()
         """How many requests could not be asked, by what was wrong with them: unreadable, or a misfit."""
+        self._names: set[str] = set()
         self.waiting: Mapping[str, int] = {}
         """How much waits, by kind, as of the last look."""
 
@@ -91,8 +92,11 @@ class Agenda:
 
     def _look(self) -> list[Request]:
         found = self._requests.look()
-        for name in found.put_again:
+        names = {request.name for request in found.waiting}
+        # The writer has withdrawn those that are gone.
+        for name in {*found.put_again, *(self._names - names)}:
             self._begin_anew(name)
+        self._names = names
         for name, reason in found.unreadable:
             self.set_aside["unreadable"] += 1
             self._logger.error("request_unreadable", name=name, reason=reason)

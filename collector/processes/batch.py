@@ -47,6 +47,8 @@ class Batch:
     size_bytes: int = 0
     requests: dict[str, list[Request]] = field(default_factory=dict)
     """What is asked of repair, by feed."""
+    withdrawn: dict[str, list[str]] = field(default_factory=dict)
+    """Names of requests that need no answer any more, by feed."""
     sources: list[tuple[str, int]] = field(default_factory=list)
     """Feeds, each with the place in `messages` where some of its own begin."""
 

@@ -91,4 +91,6 @@ class HoleRows:
         for finding in findings:
             row = finding.row(stream.key, now_us, chained=stream.rule is IdRule.CHAINED)
             self._rows.add(stream.key, self._asking.gap(stream, finding, row))
+            if finding.is_final:
+                self._asking.withdraw(stream, row.gap_id)
             self._rows.touch(stream)

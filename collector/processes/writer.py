@@ -185,7 +185,7 @@ class Writer:
             {name: _encode(self._intake.ledger.feeds[name]) for name in batch.feeds},
             list(batch.positions.values()),
         )
-        commit_secs = self._numbers.commit_secs = self._store(commit, batch.requests)
+        commit_secs = self._numbers.commit_secs = self._store(commit, batch.requests, batch.withdrawn)
         if batch.requests:
             self._context.sender.offer(Notice(self._context.role, "asked", 0, 0))
         durable_us = self._clock.now_ns() // 1_000
@@ -202,7 +202,9 @@ class Writer:
         self._batch_since = None
         self._intake.begin(self._shelf.next_row)
 
-    def _store(self, commit: Commit, requests: Mapping[str, list[Request]]) -> float:
+    def _store(
+        self, commit: Commit, requests: Mapping[str, list[Request]], withdrawn: Mapping[str, list[str]]
+    ) -> float:
         """Store it, trying for as long as it takes: it stays in the journal, and nothing more is read meanwhile."""
         failed = False
         unasked = dict(requests)
@@ -210,7 +212,7 @@ class Writer:
             started = self._clock.monotonic()
             try:
                 # First: a request that is there twice brings copies, one that is missing brings nothing.
-                self._put(unasked)
+                self._put(unasked, withdrawn)
                 self._shelf.store(commit)
             except CommitError as error:
                 if not failed:
@@ -224,12 +226,14 @@ class Writer:
                     self._context.log.info("commit_recovered", messages=len(commit.messages))
                 return self._clock.monotonic() - started
 
-    def _put(self, unasked: dict[str, list[Request]]) -> None:
+    def _put(self, unasked: dict[str, list[Request]], withdrawn: Mapping[str, list[str]]) -> None:
         """Takes out what it has put: put again, it would begin anew."""
         try:
             for feed in list(unasked):
                 self._requests[feed].put(unasked[feed], self._report)
                 del unasked[feed]
+            for feed, names in withdrawn.items():
+                self._requests[feed].withdraw(names)
         except OSError as error:
             raise CommitError(f"requests cannot be kept: {error}") from error
 

@@ -5,7 +5,7 @@ They wait in `repair/<feed>/`, in the folder of the feed that brings their strea
 """
 
 import errno
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -58,6 +58,11 @@ class RequestFolder:
             self._place(name)
         sync(self._folder)
         self._placed.clear()
+
+    def withdraw(self, names: Iterable[str]) -> None:
+        """Ask no more, where that was not answered meanwhile. Raises OSError; then the call is to be repeated."""
+        for name in names:
+            (self._folder / f"{name}{SUFFIX}").unlink(missing_ok=True)
 
     def names(self) -> Iterator[str]:
         """The requests that wait and can be read. Raises OSError."""

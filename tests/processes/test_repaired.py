@@ -13,6 +13,8 @@ import pytest
 from collector.config import Config, RepairConfig
 from collector.domain.records import Envelope
 from collector.domain.repairs import Answer
+from collector.domain.sequence import holes
+from collector.domain.sequence.holes import LEAST_ASKED_HOLES
 from collector.exchanges.binance_rest import BinanceRest
 from collector.processes.mender import Mender
 from collector.processes.patience import TRIES
@@ -115,6 +117,27 @@ def test_more_holes_than_are_remembered_without_a_request_come_back_all_of_them(
     assert sorted(id_ for id_, _ in world.stored()) == list(range(1, 6_002))
     latest = dict(world.query("SELECT gap_id, status FROM gaps ORDER BY row"))
     assert set(latest.values()) == {"repaired"}
+
+
+def test_a_request_is_withdrawn_once_nothing_of_its_gap_is_waited_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Because all of it came late, or because too many are waited for."""
+    monkeypatch.setattr(holes, "ASKED_HOLES_OF_ALL", 1)
+    world.receive(*map(trade, range(1, 5 * LEAST_ASKED_HOLES, 2)))
+    world.write(stop_after_secs=200)
+    world.exchange.trades["BTCUSDT"] = set()
+    for _ in range(3):
+        world.exchange.fail()
+    mender = world.mend()
+    world.receive(trade(2), trade(5 * LEAST_ASKED_HOLES))
+    world.write(stop_after_secs=200)
+    statuses = dict(world.query("SELECT gap_id, status FROM gaps ORDER BY row"))
+    still = {f"trades-{gap_id}.request" for gap_id, status in statuses.items() if status == "open"}
+    assert set(world.waiting()) == still
+    assert "repaired" in statuses.values()
+    mender.step()
+    assert mender._numbers()["waiting"]["trades"] == len(still)
 
 
 def test_what_is_refused_for_good_is_unrepairable(world: World) -> None:

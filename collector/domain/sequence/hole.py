@@ -132,6 +132,11 @@ class Finding(NamedTuple):
     status: str
     repaired_by: str | None
 
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more is asked for."""
+        return self.status != "open" and not (self.hole.asked and self.hole.parts)
+
     def row(self, key: StreamKey, detected_us: int, *, chained: bool) -> Gap:
         """The ledger's row; one for the same hole has the same `gap_id`, and a later `detected_at`.
 
