@@ -35,6 +35,9 @@ REPORT_SECS: Final = 1.0
 STOP_SECS: Final = LEAVE_SECS + 1.5
 """A thread that has not left by then hangs in a handshake, where it holds nothing that was received."""
 
+REMOVED_SECS: Final = 600.0
+"""For so long it is a reason not to be healthy that somebody has removed a journal file that was being written."""
+
 _FULL_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -102,6 +105,8 @@ class _Ingest:
         """For streams of which plan."""
         self._tools = self._make_tools(connect)
         self._rung_bytes = 0
+        self._removed_at: float | None = None
+        self._journal_removed = False
         self._report_at = context.clock.monotonic()
 
     def run(self) -> None:
@@ -159,9 +164,17 @@ class _Ingest:
             self._context.sender.offer(notice)
 
     def _look(self) -> None:
+        self._keep_journal()
         space = self._measure(self._folder)
         self._gate.check(space)
         self._context.report(self._numbers(space))
+
+    def _keep_journal(self) -> None:
+        now = self._context.clock.monotonic()
+        if self._journal.keep():
+            self._removed_at = now
+            self._context.log.error("journal_removed", goes_on_in=self._journal.number)
+        self._journal_removed = self._removed_at is not None and now - self._removed_at < REMOVED_SECS
 
     def _numbers(self, space: Space) -> dict[str, Any]:
         journal = self._journal
@@ -171,6 +184,7 @@ class _Ingest:
             "bytes": self._gate.bytes,
             "refused": self._gate.refused,
             "refused_bytes": self._gate.refused_bytes,
+            "journal_removed": self._journal_removed,
             "control": self._tally["control"],
             "subscriptions_refused": self._tally["subscriptions_refused"],
             "reconnects": self._tally["reconnects"],

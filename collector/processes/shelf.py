@@ -3,6 +3,7 @@
 import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,7 @@ from collector.domain.disk_waits import disk_wait
 from collector.domain.errors import CommitError, DamagedError, SegmentBusyError
 from collector.domain.names import make_segment_id
 from collector.processes.context import Context
+from collector.processes.removals import Removals
 from collector.processes.state_upgrade import upgraded
 from collector.processes.stored_state import require_readable
 from collector.processes.streams import Streams
@@ -23,8 +25,8 @@ from collector.storage.sealing import (
     begin_segment,
     note_opening,
     open_segment,
+    put_back,
     seal,
-    sealed_segments,
     set_aside,
 )
 from collector.storage.segments import Commit, OnProgress, Segment, SegmentState
@@ -35,6 +37,9 @@ RETRY_SEAL_SECS: Final = 5.0
 
 RETRY_CLOSE_SECS: Final = 0.2
 LOOK_AT_JOURNALS_SECS: Final = 1.0
+
+KEEP_SECS: Final = 1.0
+"""How often it is looked whether the files are still there while nothing is committed."""
 
 CLOSE_SECS_SHARE: Final = 0.5
 """The share of the stop deadline for which somebody who reads the open segment is waited for."""
@@ -59,6 +64,9 @@ class Shelf:
         self._opened_secs = context.clock.monotonic()
         self._busy_until: float | None = None
         self._look_at_journals = 0.0
+        self._removals = Removals(context, self._folder)
+        self._seals_at_once = False
+        self._keep_at = 0.0
         context.log.info("segment_opened", segment=self._segment.segment_id, rows=self._segment.next_row - 1)
 
     @property
@@ -77,12 +85,48 @@ class Shelf:
 
     def store(self, commit: Commit) -> None:
         """Commit; raises CommitError with nothing stored."""
+        self.keep()
         self._segment.store(commit)
         self._positions.update((position.file_id, position) for position in commit.positions)
 
     def sealed(self) -> int:
         """How many sealed segments wait for the archiver."""
-        return len(sealed_segments(self._folder))
+        return self._removals.waiting()
+
+    @property
+    def removed_lately(self) -> bool:
+        """Whether somebody has removed files here."""
+        return self._removals.lately
+
+    def keep(self) -> None:
+        """Put back what somebody removed, as far as it is known here. Raises CommitError.
+
+        The open segment is copied from what this process holds open. As positions.json cannot be, the segment is sealed
+        next, which writes it anew.
+        """
+        is_in_place = self._segment.is_in_place()
+        if is_in_place and (self._seals_at_once or (self._folder / FILE_NAME).exists()):
+            return
+        self._removals.notice(self._segment)
+        if not is_in_place:
+            self._segment = put_back(self._segment, self._on_progress)
+        self._seals_at_once = self._segment.has_rows
+        if not self._seals_at_once:
+            try:
+                note_opening(self._segment, self._segment.load())
+            except OSError as error:
+                raise CommitError(f"{FILE_NAME} cannot be written: {error}") from error
+        self._removals.mended(self._segment)
+
+    def kept(self) -> bool:
+        """As `keep`, about once a second; false if it is to be tried again."""
+        now = self._context.clock.monotonic()
+        if now < self._keep_at:
+            return self._removals.is_mended
+        self._keep_at = now + KEEP_SECS
+        with suppress(CommitError):  # said already, and tried again
+            self.keep()
+        return self._removals.is_mended
 
     def open_bytes(self) -> int:
         """The size of the open segment on disk."""
@@ -96,6 +140,8 @@ class Shelf:
             return False
         if self._busy_until is not None and now < self._busy_until:
             return False
+        if self._seals_at_once:
+            return True
         config = self._config.segment
         return (
             passed_boundary(self._opened_us, self._now_us(), config.interval_secs)
@@ -129,7 +175,7 @@ class Shelf:
                 self._context.log.warning("seal_delayed", error=str(error), size_bytes=old.size_bytes())
             self._busy_until = clock.monotonic() + RETRY_SEAL_SECS
             return
-        self._positions, self._busy_until = positions, None
+        self._positions, self._busy_until, self._seals_at_once = positions, None, False
         self._opened_us, self._opened_secs = self._now_us(), clock.monotonic()
         self._remove_journals()
         self._context.log.info("segment_sealed", segment=old.segment_id, rows=old.next_row - 1)
@@ -140,6 +186,8 @@ class Shelf:
         clock = self._context.clock
         give_up_at = clock.monotonic() + self._config.supervisor.stop_timeout_secs * CLOSE_SECS_SHARE
         self._busy_until = None
+        while not self.kept() and clock.monotonic() < give_up_at:
+            clock.sleep(RETRY_CLOSE_SECS)
         while self._segment.has_rows:
             self.seal(streams, feeds)
             if self._segment.has_rows:
@@ -186,9 +234,16 @@ class Shelf:
     def _begin_anew(self) -> Segment:
         """An open segment as of the last seal: what came since then is still in the journals, and is read again."""
         baseline = read_baseline(self._folder)
+        if not baseline.segment_id and self._were_sealed():
+            self._context.log.error("segments_missing")
         segment_id = make_segment_id(self._now_us(), baseline.segment_id or None, secrets.token_hex(3))
         begun = Baseline(baseline.segment_id, baseline.previous_segment, upgraded(baseline.state))
         return begin_segment(self._folder, segment_id, self._meta(), begun)
+
+    def _were_sealed(self) -> bool:
+        """Whether journals are there whose predecessors a seal has removed: their numbers begin at 1."""
+        feeds = [path.name for path in self._journals.iterdir()] if self._journals.is_dir() else []
+        return any(min(journal_files(self._journals / feed), default=(1, None))[0] > 1 for feed in feeds)
 
     def _load(self) -> SegmentState:
         """The open segment's state; one of an older form gives way, all at once, to the same in the present form."""

@@ -97,7 +97,7 @@ class Writer:
                 self._settle(stopping=stopping)
             if self._until_commit() <= 0 or (stopping and not busy):
                 self._commit()
-            if self._shelf.seal_due() or self._seal_makes_room():
+            if self._shelf.kept() and (self._shelf.seal_due() or self._seal_makes_room()):
                 self._seal()
             self._report()
             if stopping and not busy:

@@ -55,6 +55,7 @@ class Numbers:
             **self.timings.numbers(self._clock.monotonic()),
             "streams": [stream.numbers() for stream in self._streams],
             "journals": [self._lag(feed, reader) for feed, reader in self._readers.items()],
+            "segments_removed": self._shelf.removed_lately,
             "segments": {"open": 1, "open_bytes": self._shelf.open_bytes(), "sealed": self._shelf.sealed()},
         }
 

@@ -148,6 +148,20 @@ class JournalWriter:
             self._sync_error = error
             raise
 
+    def keep(self) -> bool:
+        """Go on in another file if somebody removed the one being written; true if that was done. Raises OSError.
+
+        Whoever reads the removed one may still hold it open; its records are not lost then.
+        """
+        with self._lock:
+            if self._is_in_place():
+                return False
+            removed = self._fd
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._open(self._number + 1)
+            self._retired.append(removed)
+            return True
+
     def append_close(self) -> None:
         """Say that nothing more comes."""
         self.append_event(RecordKind.CLOSE, self._now_ns(), 0, {})
@@ -193,6 +207,12 @@ class JournalWriter:
             written = _write_whole(self._fd, pieces, self._position)
             self._position += written
             self._appended_bytes += written
+
+    def _is_in_place(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._fd), journal_path(self._folder, self._number).stat())
+        except FileNotFoundError:
+            return False
 
     def _rotate(self) -> None:
         full = self._fd

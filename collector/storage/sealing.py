@@ -12,7 +12,7 @@ At start an `.open.db` wins over a `.new.db`; without one, the `.new.db` is prom
 
 import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from collector.domain.errors import CommitError, DamagedError, SegmentBusyError
@@ -29,6 +29,7 @@ from collector.storage.segments import (
     OnProgress,
     Segment,
     SegmentState,
+    beside,
     connect,
     damage_of,
     store_state,
@@ -47,7 +48,7 @@ def open_segment(folder: Path, on_progress: OnProgress = lambda: None) -> Segmen
         opened = [made[0].with_name(made[0].name.replace(".new.db", ".open.db"))]
         made[0].rename(opened[0])
         sync(folder)
-    for leftover in folder.glob("*.new.db*"):
+    for leftover in [*folder.glob("*.new.db*"), *folder.glob("*.copy.db*")]:
         leftover.unlink()
     if not opened:
         return None
@@ -78,7 +79,8 @@ def set_aside(folder: Path, quarantine: Path) -> list[str]:
     moved = sorted(folder.glob("*.open.db*"))
     # The segment itself goes last: until then it is found again, and this begins anew.
     for path in reversed(moved):
-        path.rename(quarantine / path.name)
+        with suppress(FileNotFoundError):  # what SQLite keeps goes with its last user, who may leave right now
+            path.rename(quarantine / path.name)
     sync(quarantine)
     sync(folder)
     return [path.name for path in moved]
@@ -139,6 +141,30 @@ def _open(made: Path, baseline: Baseline, *, instead_of: Segment | None = None) 
     positions.replace(folder / FILE_NAME)
     sync(folder)
     return Segment(opened)
+
+
+def put_back(segment: Segment, on_progress: OnProgress) -> Segment:
+    """Put the open segment, whose files somebody removed, in its place again: a copy of what this process holds open.
+
+    Raises CommitError, with nothing changed, where that may be tried again.
+    """
+    folder, path = segment.path.parent, segment.path
+    copy, made = (folder / f"{segment.segment_id}.{kind}.db" for kind in ("copy", "new"))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        copy.unlink(missing_ok=True)
+        segment.copy_to(copy, on_progress)
+        copy.rename(made)
+        sync(folder)
+    except OSError as error:
+        raise CommitError(f"the segment cannot be put back: {error}") from error
+    # First: as it leaves, SQLite removes the log by its name, which will be that of the copy's own.
+    segment.close()
+    for file in beside(path):
+        file.unlink(missing_ok=True)
+    made.rename(path)
+    sync(folder)
+    return Segment(path)
 
 
 def sealed_segments(folder: Path) -> list[Path]:

@@ -4,9 +4,10 @@ A commit stores rows, gaps, stream state and journal positions together, so a ki
 last commit stood.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -14,6 +15,7 @@ from typing import Final, NamedTuple
 from collector.domain.disk_waits import disk_wait
 from collector.domain.errors import CommitError, DamagedError, SegmentBusyError
 from collector.domain.records import BACKFILLED_LINE, Gap, StoredMessage
+from collector.storage.durable import sync
 from collector.storage.journal_reader import Position
 from collector.storage.segment_format import STATE_VERSION, STATE_VERSION_KEY, require_tables, state_version_of
 
@@ -22,6 +24,8 @@ _CHECKPOINT_PAGES = (
 )
 PROGRESS_STEPS: Final = 100_000
 """So many steps of SQLite's machine read some 12,000 rows."""
+
+_COPY_PAGES: Final = 4_096
 
 _READ_AHEAD_BYTES: Final = 1 << 20
 _PRIMARY_CODE = 0xFF
@@ -101,6 +105,7 @@ class Segment:
             self._state_version = state_version_of(self.meta, path)
             self.next_row: int = self._db.execute("SELECT coalesce(max(row), 0) + 1 FROM messages").fetchone()[0]
             self._gaps: int = self._db.execute("SELECT count(*) FROM gaps").fetchone()[0]
+        self._files = {file: file.stat() for file in beside(path) if file.exists()}
 
     @property
     def segment_id(self) -> str:
@@ -114,8 +119,26 @@ class Segment:
 
     def size_bytes(self) -> int:
         """The segment's size on disk, with what waits in its write-ahead log."""
-        log = self.path.with_name(self.path.name + "-wal")
-        return self.path.stat().st_size + (log.stat().st_size if log.exists() else 0)
+        return sum(file.stat().st_size for file in beside(self.path)[:2] if file.exists())
+
+    def is_in_place(self) -> bool:
+        """Whether its files are still those that this process holds open, and not removed or replaced by somebody."""
+        try:
+            return all(os.path.samestat(file.stat(), found) for file, found in self._files.items())
+        except FileNotFoundError:
+            return False
+
+    def copy_to(self, path: Path, on_progress: OnProgress = _unheard) -> None:
+        """Write all it holds, as of the last commit, into another file, also where its own was removed.
+
+        Raises CommitError where that may be tried again.
+        """
+        try:
+            with closing(sqlite3.connect(path)) as copy:
+                self._db.backup(copy, pages=_COPY_PAGES, progress=lambda *_: on_progress())
+            sync(path)
+        except (sqlite3.OperationalError, OSError) as error:
+            raise CommitError(f"the segment cannot be copied: {error}") from error
 
     def check(self, on_progress: OnProgress = _unheard) -> None:
         """Prove that it can be read; raises DamagedError. Reads all of a segment that has rows."""
@@ -224,6 +247,11 @@ class Segment:
             yield
         finally:
             self._db.set_progress_handler(None, 0)
+
+
+def beside(path: Path) -> list[Path]:
+    """A segment's file and those that SQLite keeps beside it: its log, and the log's index."""
+    return [path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))]
 
 
 def _read_ahead(path: Path, on_progress: OnProgress) -> None:

@@ -56,6 +56,9 @@ class Facts(NamedTuple):
     asked_clocks_secs: Mapping[str, tuple[float, float]] = {}
     """Of each feed whose exchange was asked over REST: this machine's time minus its own, and how exact that is."""
 
+    removed: Sequence[str] = ()
+    """Folders of the recorder that somebody has removed files from lately, while it was running."""
+
 
 Rule = Callable[[Facts], str]
 """The sentence, or nothing where all is well."""
@@ -144,6 +147,10 @@ def _seal_delayed(facts: Facts) -> str:
     return f"the open segment is {times:.1f} times segment.max_bytes: somebody reads it without end, so it cannot be sealed"
 
 
+def _data_removed(facts: Facts) -> str:
+    return f"files were removed under the running recorder: {_list(facts.removed)}" if facts.removed else ""
+
+
 def _list(parts: Iterable[str]) -> str:
     known = list(parts)
     more = f" and {len(known) - _NAMED} more" if len(known) > _NAMED else ""
@@ -160,5 +167,6 @@ RULES: Final[Mapping[str, Rule]] = {
     "clock_off": _clock_off,
     "segment_quarantined": _segment_quarantined,
     "seal_delayed": _seal_delayed,
+    "data_removed": _data_removed,
 }
 """Every code there is, each with its rule."""

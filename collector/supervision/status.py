@@ -1,7 +1,7 @@
 """Keeps what must outlive a child, and makes of the newest reports what is known now. No I/O, no clock."""
 
 from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from collector.config import Config
@@ -102,7 +102,15 @@ class Status:
                 feed: (clock["offset_us"] / 1e6, clock["within_us"] / 1e6)
                 for feed, clock in self._role("repair").report.get("clocks", {}).items()
             },
+            removed=list(self._removed()),
         )
+
+    def _removed(self) -> Iterator[str]:
+        if self._role("writer").report.get("segments_removed"):
+            yield "segments/"
+        for feed in self._exchanges:
+            if self._role(f"ingest:{feed}").report.get("journal_removed"):
+                yield f"journal/{feed}/"
 
     def _take(self, reports: Mapping[str, Report], known: Knowledge) -> None:
         if self._started_us is None:

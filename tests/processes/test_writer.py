@@ -1,6 +1,7 @@
 """The writer with real journals and real SQLite: every frame once, whatever happens between."""
 
 import json
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -33,6 +34,10 @@ def world(tmp_path: Path) -> World:
 
 def ticks(count: int, start: int = 0) -> Iterator[bytes]:
     return (trade(n) for n in range(start, start + count))
+
+
+def ticks_list(count: int, start: int = 0) -> list[bytes]:
+    return list(ticks(count, start))
 
 
 def noted_commits(monkeypatch: pytest.MonkeyPatch, note: Callable[[Commit], float]) -> list[float]:
@@ -657,6 +662,46 @@ def test_two_lines_merge_into_one_stream_without_a_gap(tmp_path: Path) -> None:
     assert [row[0] for row in world.query("SELECT id FROM messages ORDER BY id")] == list(range(2_000))
     assert world.query(GAP) == []
     assert (world.numbers["duplicates"], world.numbers["late"]) == (2_000 - 20, 20)
+
+
+def test_a_writer_that_finds_no_segment_though_journals_were_sealed_says_so(world: World) -> None:
+    journal = world.journal(file_bytes=2_000)
+    for frame in ticks(30):
+        journal.append_frames(START_NS, 0, [frame])
+    world.run()
+    assert "segments_missing" not in world.events
+    assert min(number for number, _ in journal_files(world.config.data_dir / "journal/f")) > 1
+    shutil.rmtree(world.config.data_dir / "segments")
+    world.run()
+    assert world.events.count("segments_missing") == 1
+    world.run()
+    assert world.events.count("segments_missing") == 1
+
+
+def test_a_segment_that_cannot_be_put_back_is_tried_again_and_nothing_is_stored_meanwhile(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, folder = world.journal(), world.config.data_dir / "segments"
+    journal.append_frames(START_NS, 0, ticks_list(5))
+    real, failures = Segment.copy_to, iter([True, True])
+
+    def copy_to(segment: Segment, path: Path, on_progress: Callable[[], None]) -> None:
+        if next(failures, False):
+            raise CommitError("database or disk is full")
+        real(segment, path, on_progress)
+
+    def sleep(secs: float) -> None:
+        slept(secs)
+        if world.secs >= 8 and journal.position < 1_500:
+            shutil.rmtree(folder)
+            journal.append_frames(world.now_ns, 0, ticks_list(5, start=5))
+
+    monkeypatch.setattr(Segment, "copy_to", copy_to)
+    slept, world.sleep = world.sleep, sleep  # type: ignore[method-assign]
+    world.run(stop_after_secs=20)
+    assert [row[0] for row in world.query("SELECT id FROM messages ORDER BY id")] == list(range(10))
+    assert [world.events.count(event) for event in ("segments_removed", "segments_put_back")] == [1, 1]
+    assert world.numbers["segments_removed"]
 
 
 @pytest.mark.parametrize("sealed_before", [False, True])

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,22 @@ def test_a_full_file_is_followed_by_the_next_number(tmp_path: Path) -> None:
         for frame in frames_of(record)
     ]
     assert len(frames) == 10
+
+
+@pytest.mark.parametrize("removed", ["file", "folder", "replaced"])
+def test_a_file_that_somebody_removed_is_followed_by_another(tmp_path: Path, removed: str) -> None:
+    folder = tmp_path / "f"
+    writer = make_writer(folder)
+    assert not writer.keep()
+    path = folder / "000000000001.journal"
+    shutil.rmtree(folder) if removed == "folder" else path.unlink()
+    if removed == "replaced":
+        path.write_bytes(b"of somebody else")
+    assert writer.keep()
+    assert not writer.keep()
+    writer.append_frames(1, 0, [b"x"])
+    writer.close()
+    assert next(record.kind for record in records_in(folder / "000000000002.journal")) is RecordKind.FRAMES
 
 
 def test_an_existing_file_is_never_appended_to(tmp_path: Path) -> None:

@@ -121,6 +121,7 @@ def test_every_fault_is_named_at_once() -> None:
         0.0,
         {"binance": -1.5},
         3.0,
+        removed=["segments/"],
     )
     assert codes(worst) == list(RULES)
 

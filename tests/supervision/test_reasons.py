@@ -91,11 +91,16 @@ def seal_delayed(board: Status) -> Iterator[View]:
         yield board.look(reports(ingest(), writer(segments=segments)), known())
 
 
+def data_removed(board: Status) -> Iterator[View]:
+    for segments, journal in ((True, False), (False, True), (True, True), (False, False)):
+        yield board.look(reports(ingest(journal_removed=journal), writer(segments_removed=segments)), known())
+
+
 CAUSES: dict[str, Looks] = {
     looks.__name__: looks
     for looks in (
         child_failing, stream_silent, writer_behind, journal_over_budget, store_unreachable, disk_filling, clock_off,
-        segment_quarantined, seal_delayed,
+        segment_quarantined, seal_delayed, data_removed,
     )
 }  # fmt: skip
 

@@ -3,7 +3,7 @@ const EVERY_MS = 2000, AT_MOST_MS = 15000, WINDOW_MS = 10000, PATIENCE_MS = 1000
 const HEADLINES = {
   child_failing: "A process keeps failing", stream_silent: "A stream is silent", writer_behind: "The writer is behind",
   journal_over_budget: "Frames are refused", store_unreachable: "Segments wait for the archive", disk_filling: "The disk is filling",
-  clock_off: "The clock is off", segment_quarantined: "A segment needs a look", seal_delayed: "A seal is held up",
+  clock_off: "The clock is off", segment_quarantined: "A segment needs a look", seal_delayed: "A seal is held up", data_removed: "Files were removed",
 };
 const LAMPS = { well: "%233f9473", ill: "%23bf2f26", new: "%23d7a038" };
 const live = {

@@ -1,0 +1,48 @@
+"""What is said when somebody removes segments under the running writer."""
+
+from pathlib import Path
+from typing import Final
+
+from collector.processes.context import Context
+from collector.storage.sealing import sealed_segments
+from collector.storage.segments import Segment
+
+REMOVED_SECS: Final = 600.0
+"""For so long it is a reason not to be healthy."""
+
+
+class Removals:
+    """Knows which sealed segments were waiting, and whether files are gone that are not put back yet."""
+
+    def __init__(self, context: Context, folder: Path) -> None:
+        self._context = context
+        self._folder = folder
+        self._waiting: set[str] = set()
+        self._noticed_at: float | None = None
+        self.is_mended = True
+
+    @property
+    def lately(self) -> bool:
+        """Whether some were removed within REMOVED_SECS."""
+        return self._noticed_at is not None and self._context.clock.monotonic() - self._noticed_at < REMOVED_SECS
+
+    def waiting(self) -> int:
+        """How many sealed segments wait for the archiver."""
+        self._waiting = self._present()
+        return len(self._waiting)
+
+    def notice(self, segment: Segment) -> None:
+        """Files of the open segment are gone, or what belongs to it: said once for each time it happens."""
+        self._noticed_at = self._context.clock.monotonic()
+        if self.is_mended:
+            self.is_mended = False
+            about = {"segment": segment.segment_id, "rows": segment.next_row - 1}
+            self._context.log.error("segments_removed", **about, sealed_gone=sorted(self._waiting - self._present()))
+
+    def mended(self, segment: Segment) -> None:
+        """It is there again."""
+        self.is_mended = True
+        self._context.log.warning("segments_put_back", segment=segment.segment_id)
+
+    def _present(self) -> set[str]:
+        return {path.stem for path in sealed_segments(self._folder)}

@@ -1,0 +1,53 @@
+"""Somebody removes files under the running recorder: it notices, says so, and stores nothing twice."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.whole.running import Exchange, Recorder, wait_for
+from tests.whole.test_stopping import KEEP_RAW, LIVE, archived, data_frames
+
+
+def the_folder(data_dir: Path) -> None:
+    shutil.rmtree(data_dir / "segments")
+
+
+def the_open_segment(data_dir: Path) -> None:
+    for path in (data_dir / "segments").glob("*.open.db*"):
+        path.unlink()
+
+
+def the_segment_s_log(data_dir: Path) -> None:
+    next((data_dir / "segments").glob("*.open.db-wal")).unlink()
+
+
+def the_positions(data_dir: Path) -> None:
+    (data_dir / "segments" / "positions.json").unlink()
+
+
+def the_journals(data_dir: Path) -> None:
+    shutil.rmtree(data_dir / "journal")
+
+
+@pytest.mark.parametrize("remove", [the_folder, the_open_segment, the_segment_s_log, the_positions, the_journals])
+def test_what_is_removed_under_the_recorder_is_told_and_costs_nothing_that_it_holds_open(
+    exchange: Callable[..., Exchange], recorder: Callable[..., Recorder], remove: Callable[[Path], None]
+) -> None:
+    source = exchange(*LIVE)
+    recorded = recorder(source.ws_url, **KEEP_RAW).start()
+    recorded.wait_for_messages(500)
+    pids = [recorded.pid_of(role) for role in ("ingest:binance", "writer")]
+    remove(recorded.data_dir)
+    told = "journal_removed" if remove is the_journals else "segments_put_back"
+    wait_for(lambda: recorded.logged(told))
+    wait_for(lambda: recorded.alive() and "data_removed" in json.dumps(recorded.status()))
+    recorded.wait_for_messages(recorded.messages() + 500)
+    assert [recorded.pid_of(role) for role in ("ingest:binance", "writer")] == pids
+    assert recorded.stop() == 0
+    source.stop()
+    assert sorted(archived(recorded)) == sorted(data_frames(source))
+    assert recorded.logged("process_died") == []
+    assert len(recorded.logged(told)) == 1
