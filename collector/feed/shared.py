@@ -8,6 +8,7 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
+from collector.domain.disk_waits import disk_wait
 from collector.domain.retry import LONGEST_BAN_SECS
 
 BUSY_SECS: Final = 0.05
@@ -64,6 +65,10 @@ class SharedBudget(Generic[Content]):
 
     def _change(self, rule: Callable[[Content, float], Result]) -> Result | None:
         """What `rule` returns of content and wall time once it changed the content; None, and nothing done, if it is held."""
+        with disk_wait():
+            return self._change_file(rule)
+
+    def _change_file(self, rule: Callable[[Content, float], Result]) -> Result | None:
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

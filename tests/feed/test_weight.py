@@ -1,12 +1,14 @@
 """The weight asked of an exchange's REST interface: a share of it, whatever happens, over all who share the file."""
 
 import fcntl
+from contextvars import copy_context
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector.domain.disk_waits import tell_disk_waits
 from collector.feed.shared import BUSY_SECS
 from collector.feed.weight import RESERVE_SHARE, WeightBudget, own_wait_secs
 from tests.feed.clocks import WallClock
@@ -84,6 +86,17 @@ def test_a_file_held_by_another_does_not_block(path: Path, clock: WallClock) -> 
         assert shared.take(1) == shared.ban(60) == shared.note_used(1) == BUSY_SECS
         assert shared.spent() is None
     assert shared.take(1) == 0
+
+
+def test_a_disk_that_lets_the_file_wait_is_told_of(path: Path, clock: WallClock) -> None:
+    told: list[bool] = []
+
+    def ask() -> None:
+        tell_disk_waits(told.append)
+        assert budget(path, clock).spent() == 0
+
+    copy_context().run(ask)
+    assert told == [True, False]
 
 
 @pytest.mark.parametrize("garbage", [b'{"spent":[[1', b"\x00" * 50, b'{"spent":"x"}', b'{"\xff":1}'])
