@@ -3,7 +3,6 @@
 import gc
 import hashlib
 import os
-from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from io import BufferedIOBase, BytesIO
@@ -16,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from collector.domain.errors import CollectorError, StoreError, StoreRefusedError
 from collector.storage.objects import ObjectInfo, require_key
+from collector.storage.s3_checksums import copied, md5_header, refuse_other_bytes, sha256_header, whole_sha256
 from collector.storage.s3_client import NO_SUCH_BUCKET, code_of, connect, explained, status_of
 from collector.storage.s3_manners import Manners, first_manners
 from collector.storage.s3_options import S3Options
@@ -26,7 +26,6 @@ Ask = Callable[[Any, Manners], T]
 
 _PROBE_KEY: Final = "_probe"
 _PROBE: Final = b"The recorder proves with this object that it may put and read here.\n"
-_COPY_BYTES: Final = 1 << 20
 _BAD_REQUEST: Final = 400
 _NOT_FOUND: Final = 404
 
@@ -85,11 +84,11 @@ class S3Store:
 
         def ask(client: Any, manners: Manners) -> ObjectInfo:
             found = client.head_object(**place, **_asking_for_checksum(manners))
-            sha256 = _whole_sha256(found)
+            sha256 = whole_sha256(found)
             if sha256 is not None:
                 return ObjectInfo(int(found["ContentLength"]), sha256)
             with closing(client.get_object(**place)["Body"]) as body:
-                return _copied(body, len)
+                return copied(body, len)
 
         return self._call(key, _or_none(ask))
 
@@ -109,7 +108,7 @@ class S3Store:
 
         def ask(client: Any, _: Manners) -> ObjectInfo:
             with closing(client.get_object(**place)["Body"]) as body, target.open("wb") as file:
-                return _copied(body, file.write)
+                return copied(body, file.write)
 
         return self._call(key, _or_none(ask))
 
@@ -123,12 +122,12 @@ class S3Store:
 
         def ask(client: Any, manners: Manners) -> None:
             with opened() as body:
-                checksum = _sha256(sha256) if manners.checksums else _md5(body)
+                checksum = sha256_header(sha256) if manners.checksums else md5_header(body)
                 try:
                     client.put_object(**place, Body=body, **checksum, **self._with_each_put)
                 except ClientError as error:
                     if status_of(error) == _BAD_REQUEST:
-                        _refuse_other_bytes(body, sha256, key, error)
+                        refuse_other_bytes(body, sha256, key, error)
                     raise
 
         self._call(key, ask)
@@ -251,16 +250,6 @@ def _asking_for_checksum(manners: Manners) -> dict[str, str]:
     return {"ChecksumMode": "ENABLED"} if manners.checksums else {}
 
 
-def _sha256(sha256: str) -> dict[str, str]:
-    return {"ChecksumSHA256": b64encode(bytes.fromhex(sha256)).decode()}
-
-
-def _md5(body: BufferedIOBase) -> dict[str, str]:
-    digest = hashlib.file_digest(body, lambda: hashlib.md5(usedforsecurity=False))
-    body.seek(0)
-    return {"ContentMD5": b64encode(digest.digest()).decode()}
-
-
 def _or_none(ask: Ask[T]) -> Ask[T | None]:
     """The same, with None for what is not there. (Of a bucket that is not there only an answer with a body says so.)"""
 
@@ -273,30 +262,3 @@ def _or_none(ask: Ask[T]) -> Ask[T | None]:
             raise
 
     return asked
-
-
-def _whole_sha256(found: dict[str, Any]) -> str | None:
-    """The checksum of all bytes, if the server has it: that of an object put in parts is made of those of its parts."""
-    value = found.get("ChecksumSHA256", "")
-    if not value or "-" in value or found.get("ChecksumType", "FULL_OBJECT") != "FULL_OBJECT":
-        return None
-    return b64decode(value).hex()
-
-
-def _copied(body: Any, write: Callable[[bytes], object]) -> ObjectInfo:
-    digest, size = hashlib.sha256(), 0
-    while block := body.read(_COPY_BYTES):
-        digest.update(block)
-        size += len(block)
-        write(block)
-    return ObjectInfo(size, digest.hexdigest())
-
-
-def _refuse_other_bytes(body: BufferedIOBase, sha256: str, key: str, error: ClientError) -> None:
-    """Raise StoreError if the bytes were wrong before they were sent: sending them again would not help."""
-    body.seek(0)
-    found = hashlib.file_digest(body, "sha256").hexdigest()
-    if found != sha256:
-        raise StoreError(
-            f"{key}: the file is not what was to be stored: its sha256 is {found}, not {sha256}"
-        ) from error
