@@ -22,6 +22,7 @@ from pathlib import Path
 # Not every Python looks beside the program (PYTHONSAFEPATH, -P, -I), and PYTHONPATH may hold a namesake.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from collector import scrub
 from collector.config import Config, environment_warnings, load
 from collector.domain.errors import StopError
 from collector.exchanges.registry import data_types, symbol_problems
@@ -42,6 +43,7 @@ DEMO_DIR = Path("data-demo")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run as told by the command line; returns the exit code."""
+    scrub.begin()
     options = _parser().parse_args(arguments)
     try:
         return _run(options)

@@ -8,6 +8,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from collector.scrub import scrubbed
+
 SUFFIX: Final = ".json"
 _BLOCK_BYTES: Final = 512
 """The unit of `st_blocks`, whatever the file system's own blocks are."""
@@ -43,12 +45,12 @@ class StatsFile:
         self._draft = path.with_name(f"{path.name}.{os.getpid()}.new")
 
     def write(self, numbers: Mapping[str, Any]) -> bool:
-        """Replace the file by rename, without fsync; false when the disk refuses: the numbers before stay.
+        """Replace the file by rename, without fsync and without secrets in its texts; false when the disk refuses: the numbers before stay.
 
         A full disk takes them in place of those before, if they need no more room; a reader may then meet half of
         them, which is no object. Even else the file gets a new time: it is the sign that this process turns.
         """
-        content = msgspec.json.encode(numbers)
+        content = msgspec.json.encode(scrubbed(numbers))
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._draft.write_bytes(content)

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from collector import scrub
 from collector.config import load
 from collector.config.addresses import ArchiveUrl
 from collector.config.shown import shown
@@ -36,6 +37,7 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 def opened(store: str | None, config: Path | None) -> ObjectStore:
     """The store of that name, reached as the configuration says; None: the configuration's own. Raises ConfigError."""
+    scrub.begin()
     loaded = load(config, os.environ, registry.data_types())
     # A tool that only looks makes no bucket.
     changed = {"url": _url(store) if store else loaded.archive_url, "create_bucket": False}

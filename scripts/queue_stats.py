@@ -25,6 +25,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from collector import scrub
 from collector.config import load
 from collector.domain.errors import ConfigError
 from collector.domain.redact import printable
@@ -120,6 +121,7 @@ def _frame(find: Callable[[], Found], console: Console, speed: Speed) -> tuple[R
 
 def main() -> int:
     """Find the recorder and show it."""
+    scrub.begin()
     arguments = _arguments()
     if arguments.url:
         find: Callable[[], Found] = partial(_from_url, arguments.url, os.environ.get(TOKEN_VARIABLE, ""))

@@ -11,20 +11,28 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from collector import scrub
 from tests.seaweed import ADMIN, ALONE, Seaweed
 
 # How long an example takes says something about the machine, nothing about the code.
 settings.register_profile("recorder", deadline=None)
 settings.load_profile("recorder")
 
-# Processes that a test starts inherit it: an encoding that nobody names is an error there too.
+# Processes that a test starts inherit it: an encoding that nobody names is an error there too,
+# but for botocore, which reads the file of credentials so.
 os.environ["PYTHONWARNDEFAULTENCODING"] = "1"
-os.environ["PYTHONWARNINGS"] = "error::EncodingWarning"
+os.environ["PYTHONWARNINGS"] = "error::EncodingWarning,ignore::EncodingWarning:botocore.configloader"
 
 Lines = Callable[[str], list[dict[str, Any]]]
 """Reads the lines of a recording by its name."""
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_known_as_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Words that one test uses as passwords are words again in the next."""
+    monkeypatch.setattr(scrub, "_forms", set())
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ MODULES = sorted([*ROOT.glob("collector/**/*.py"), ROOT / "supervisor.py"])
 
 FLOORS = {
     "domain": 0,
-    "dial": 1,
+    "dial": 1, "scrub": 1,
     "exchanges": 2, "feed": 2, "storage": 2, "channel": 2, "config": 2, "logs": 2, "http": 2, "metrics": 2,
     "processes": 3,
     "supervision": 4,

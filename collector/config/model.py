@@ -217,6 +217,11 @@ class Config(Section):
         return name or machine_name(socket.gethostname())
 
     @property
+    def secrets(self) -> list[str]:
+        """The value of each of its secrets."""
+        return [self.http.token.get_secret_value(), self.http.ping_url.get_secret_value()]
+
+    @property
     def archive_url(self) -> str:
         """Where the archive is: `file:///…` or `s3://bucket[/prefix]`."""
         return self.archive.url or (self.data_dir / "archive").as_uri()

@@ -26,17 +26,20 @@ _SEARCHED: Final = 10_000  # characters of a value that are looked through for U
 Form = Callable[[Mapping[str, Any]], str]
 """Plain values in, one line without its break out."""
 
+Scrub = Callable[[str], str]
+"""Takes secrets out of a text."""
 
-def line(event: Mapping[str, Any], form: Form) -> bytes:
-    """Write `event` in `form`: as much of each value as lets the line stay within MAX_LINE_BYTES.
+
+def line(event: Mapping[str, Any], form: Form, scrub: Scrub = str) -> bytes:
+    """Write `event` in `form`, its texts without what `scrub` takes away: as much of each value as lets the line stay within MAX_LINE_BYTES.
 
     What no cutting of values can fit loses all fields but the first five, and says how many in `fields_cut`.
     """
     for limit in _VALUE_LIMITS:
-        text = form({name: _plain(value, limit) for name, value in event.items()})
+        text = form({name: _plain(value, limit, scrub) for name, value in event.items()})
         if len(text.encode()) < MAX_LINE_BYTES:
             return text.encode() + b"\n"
-    kept = {name: _plain(event[name], _VALUE_LIMITS[-1]) for name in list(event)[:5]}
+    kept = {name: _plain(event[name], _VALUE_LIMITS[-1], scrub) for name in list(event)[:5]}
     return form({**kept, "fields_cut": len(event) - len(kept)}).encode() + b"\n"
 
 
@@ -54,9 +57,9 @@ def as_text(event: Mapping[str, Any]) -> str:
     return "  ".join([head, _fields(fields)]).rstrip()
 
 
-def summary(fields: Mapping[str, Any]) -> str:
+def summary(fields: Mapping[str, Any], scrub: Scrub = str) -> str:
     """`key=value key=value`, redacted and short: what a list of events shows of one."""
-    text = _fields({name: _plain(value, _VALUE_LIMITS[2]) for name, value in fields.items()})
+    text = _fields({name: _plain(value, _VALUE_LIMITS[2], scrub) for name, value in fields.items()})
     return text if len(text) <= _SUMMARY else f"{text[:_SUMMARY]}…"
 
 
@@ -72,23 +75,23 @@ def _text(value: Any) -> str:
     return printable(json.dumps(value, ensure_ascii=False))
 
 
-def _plain(value: Any, limit: int, depth: int = 0) -> Any:
+def _plain(value: Any, limit: int, scrub: Scrub, depth: int = 0) -> Any:
     """`value` as JSON can say it, its texts cut to `limit` characters."""
     if value is None or isinstance(value, int | float):
         return _number(value, limit)
     if isinstance(value, BaseException):
-        return _exception(value, limit)
+        return _exception(value, limit, scrub)
     if depth < _MAX_DEPTH and isinstance(value, Mapping):
         items = list(value.items())[:_MAX_ITEMS]
-        return {_cut(_said(name), limit): _plain(item, limit, depth + 1) for name, item in items}
+        return {_cut(_said(name), limit, scrub): _plain(item, limit, scrub, depth + 1) for name, item in items}
     if depth < _MAX_DEPTH and isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item, limit, depth + 1) for item in list(value)[:_MAX_ITEMS]]
-    return _cut(_said(value), limit)
+        return [_plain(item, limit, scrub, depth + 1) for item in list(value)[:_MAX_ITEMS]]
+    return _cut(_said(value), limit, scrub)
 
 
 def _number(value: float | None, limit: int) -> float | str | None:
     if isinstance(value, int) and value.bit_length() > _MAX_INT_BITS:
-        return _cut(hex(value), limit)
+        return _cut(hex(value), limit, str)
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -101,18 +104,23 @@ def _said(value: Any) -> str:
         return f"<{type(value).__name__} that cannot be shown: {type(error).__name__}>"
 
 
-def _cut(text: str, limit: int) -> str:
-    shown = redact_urls(text[:_SEARCHED])
+def _cut(text: str, limit: int, scrub: Scrub) -> str:
+    # Before anything is cut: half a secret would not be known.
+    shown = redact_urls(scrub(text)[:_SEARCHED])
     if len(shown) <= limit and len(text) <= _SEARCHED:
         return shown
     return f"{shown[:limit]}[cut from {len(text)} characters]"
 
 
-def _exception(error: BaseException, limit: int) -> dict[str, str]:
+def _exception(error: BaseException, limit: int, scrub: Scrub) -> dict[str, str]:
     """Type, message and the innermost frames, outermost first."""
     frames = [(frame.f_code, line_number) for frame, line_number in traceback.walk_tb(error.__traceback__)]
     places = [f"{Path(code.co_filename).name}:{number} {code.co_name}" for code, number in frames[-_TRACE_FRAMES:]]
     message = _said(error)
     if error.__cause__ is not None:
         message += f" (because of {type(error.__cause__).__name__}: {_said(error.__cause__)})"
-    return {"type": type(error).__name__, "message": _cut(message, limit), "trace": _cut(" > ".join(places), limit)}
+    return {
+        "type": type(error).__name__,
+        "message": _cut(message, limit, scrub),
+        "trace": _cut(" > ".join(places), limit, scrub),
+    }

@@ -9,6 +9,9 @@ HIDDEN: Final = "***"
 # A bounded scheme keeps the search linear on long runs of letters.
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://[^\s\"'<>]+")
 
+_SIGNATURE: Final = re.compile(r"AWS4-HMAC-SHA256[^\r\n'\"]*")
+_HEADER: Final = re.compile(r"(?i)\b(authorization|x-amz-security-token)(b?['\"]?\s*[:=,]\s*b?['\"]?)[^\r\n'\"]+")
+
 
 def redact_url(url: str) -> str:
     """Return `url` without user, password, query values and fragment; an URL that cannot be read keeps only its scheme."""
@@ -33,6 +36,13 @@ def _without_value(field: str) -> str:
 def redact_urls(text: str) -> str:
     """Return `text` with every URL in it redacted."""
     return _URL.sub(lambda found: redact_url(found[0]), text) if "://" in text else text
+
+
+def redact_headers(text: str) -> str:
+    """Return `text` without what stands in headers that let somebody in, also where a library quotes them."""
+    if "uthorization" not in text.lower() and "security-token" not in text.lower() and "AWS4" not in text:
+        return text
+    return _HEADER.sub(rf"\1\2{HIDDEN}", _SIGNATURE.sub(f"AWS4-HMAC-SHA256 {HIDDEN}", text))
 
 
 def printable(text: str) -> str:

@@ -15,6 +15,7 @@ from collector.domain import log_line
 from collector.domain.event_limit import EventLimit
 from collector.logs.libraries import take_over_libraries
 from collector.logs.sink import LineSink
+from collector.scrub import scrub
 
 FORMATS: Final[Mapping[str, log_line.Form]] = {"json": log_line.as_json, "text": log_line.as_text}
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
@@ -126,9 +127,9 @@ class _Composer:
             further["exception"] = exception
         if LEVELS.get(level, 0) >= LEVELS["info"]:
             self._count += 1
-            text = log_line.summary(further)
+            text = log_line.summary(further, scrub)
             self.recent.append(Recent(self._count, event["ts"], level, str(event["event"]), text))
-        return log_line.line({**event, **further}, self._form)
+        return log_line.line({**event, **further}, self._form, scrub)
 
 
 def _exception(exc_info: Any) -> BaseException | None:

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from structlog.typing import FilteringBoundLogger
 
-from collector import logs
+from collector import logs, scrub
 from collector.channel.channel import ALIVE, Notice
 from collector.channel.local import QueueReceiver, QueueSender
 from collector.config import Config
@@ -117,6 +117,7 @@ def run_child(assignment: Assignment, config: Config, links: Links, work: Work) 
     # Blocked by the parent until now, so that none could kill a process that was still starting.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS + LEVEL_SIGNALS)
     tell_disk_waits(Pulse(links.up, assignment.role, config.channel.capacity).tell)
+    scrub.begin(*config.secrets)
     log = logs.setup(assignment.role, assignment.run_id, config.log.format, config.log.level)
     watch = threading.Thread(target=_watch_parent, args=(flag, log), name="parent", daemon=True)
     watch.start()

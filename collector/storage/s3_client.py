@@ -15,10 +15,11 @@ from botocore.exceptions import ClientError
 from botocore.utils import determine_content_length
 from urllib3.exceptions import HTTPError
 
-from collector import __version__
+from collector import __version__, scrub
 from collector.dial.http import DialledConnection
 from collector.domain.errors import StoreError, StoreRefusedError
 from collector.domain.redact import printable, redact_urls
+from collector.domain.secrets import of_key_id, unfit, unfit_keys
 
 CONNECT_TIMEOUT_SECS: Final = 5
 """For connecting to the first of the server's addresses that answers, and for each block that is sent."""
@@ -42,6 +43,7 @@ _FAILURES: Final = (boto.BotoCoreError, ClientError, HTTPError, OSError, ValueEr
 
 _ACCESS_KEY: Final = ("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY")
 _SECRET_KEY: Final = ("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY")
+_FIELDS: Final = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 
 _PASSING: Final = frozenset(
     {
@@ -140,13 +142,37 @@ def connect(region: str, endpoint_url: str, addressing: str, environment: Mappin
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    client = boto3.session.Session().client(
-        "s3", region_name=region or None, endpoint_url=endpoint_url or None, config=config, **keys_from(environment)
-    )
+    session = boto3.session.Session(**keys_from(environment))
+    _look_at_keys(session, environment)
+    client = session.client("s3", region_name=region or None, endpoint_url=endpoint_url or None, config=config)
+    client.meta.events.register_last("before-send.s3", _know_token)
     client.meta.events.register_last("before-call.s3", _ask_only_before_large_bodies)
     if endpoint_url:
         client.meta.events.register_last("before-parameter-build.s3", _follow_no_redirect)
     return client
+
+
+def _look_at_keys(session: Any, environment: Mapping[str, str]) -> None:
+    """Hide them from now on. Raises StoreRefusedError, which names it, for one that cannot stand in a header.
+
+    A client's own error would quote it, with all that stands beside it.
+    """
+    found = session.get_credentials()
+    if found is None:
+        return
+    keys = found.get_frozen_credentials()
+    scrub.know([*of_key_id(keys.access_key), keys.secret_key, keys.token or ""])
+    where = f"from {found.method}, profile {session.profile_name}"
+    named = zip(_FIELDS, (keys.access_key, keys.secret_key, keys.token or ""), strict=True)
+    of_others = [f"{name} ({where}): {fault}" for name, key in named if (fault := unfit(key))]
+    if faults := [*unfit_keys(environment)] or of_others:
+        raise StoreRefusedError("; ".join(faults))
+
+
+def _know_token(request: Any, **_: object) -> None:
+    """A role's keys change every few hours."""
+    token = request.headers.get("X-Amz-Security-Token", "")
+    scrub.know([token.decode() if isinstance(token, bytes) else token])
 
 
 def keys_from(environment: Mapping[str, str]) -> dict[str, str]:
@@ -195,7 +221,7 @@ def explained(what: str, error: BaseException, advice: str = "") -> StoreError:
         advice = advice or "the bucket is in another region or behind another endpoint: " + _ADVICE["PermanentRedirect"]
     if isinstance(error, boto.NoCredentialsError):
         advice = "no credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-    text = printable(f"{what}: {redact_urls(_told(error))}{f'; {advice}' if advice else ''}")
+    text = printable(f"{what}: {redact_urls(scrub.scrub(_told(error)))}{f'; {advice}' if advice else ''}")
     return StoreError(text) if will_pass(error) else StoreRefusedError(text)
 
 
@@ -211,7 +237,7 @@ def _follow_no_redirect(context: dict[str, Any], **_: object) -> None:
 
 def _told(error: BaseException) -> str:
     if not isinstance(error, _FAILURES):
-        return f"this is no answer of an S3 server ({type(error).__name__}: {str(error)[:_TOLD]})"
+        return f"this is no answer of an S3 server ({type(error).__name__}: {scrub.scrub(str(error))[:_TOLD]})"
     if isinstance(error, boto.EndpointConnectionError):
         reason = error.kwargs["error"]
         return f"{error}: {reason.__cause__ or reason}"

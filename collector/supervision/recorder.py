@@ -12,7 +12,7 @@ from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
-from collector import __version__, logs
+from collector import __version__, logs, scrub
 from collector.config import Config
 from collector.domain.errors import AnotherInstanceError, CannotStartError
 from collector.domain.retry import delays
@@ -44,6 +44,7 @@ def record(config: Config, *, stop_after_secs: float | None = None, on_status: O
     signals = Signals()
     signals.install()
     run_id = secrets.token_hex(4)
+    scrub.begin(*config.secrets)
     log = logs.setup("supervisor", run_id, config.log.format, config.log.level)
     lock = RoleLock(config.data_dir, SUPERVISOR)
     try:
