@@ -15,6 +15,7 @@ import psutil
 from collector.config import Config, FeedConfig
 from collector.config.values import size_text
 from collector.domain.errors import ConfigError, StoreError
+from collector.domain.secrets import unfit_keys
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.registry import adapter
 from collector.feed.proxy import proxy_for
@@ -24,7 +25,7 @@ from collector.processes.mended import mended_feeds
 from collector.processes.roles import ARCHIVER, WRITER
 from collector.storage.locks import SUPERVISOR, RoleLock
 from collector.storage.newer import refuse_newer_data
-from collector.storage.stores import folder_of
+from collector.storage.stores import folder_of, is_remote
 from collector.supervision import semaphores
 
 _OWN_FOLDERS: Final = ("journal", "quarantine", "repair", "run", "segments", "staging")
@@ -36,7 +37,12 @@ _NAMES_WIDTH: Final = 90
 
 def require_usable(config: Config) -> None:
     """Raise ConfigError, with every problem, if this configuration cannot record here."""
-    problems = [*_data_dir_problems(config.data_dir), *_archive_problems(config), *_feed_problems(config)]
+    problems = [
+        *_data_dir_problems(config.data_dir),
+        *_archive_problems(config),
+        *_key_problems(config),
+        *_feed_problems(config),
+    ]
     problems = problems or sorted(set(_proxy_problems(config)))
     if problems:
         raise ConfigError(problems)
@@ -101,6 +107,11 @@ def _proxy_problems(config: Config) -> Iterator[str]:
             proxy_for(url)
         except ValueError as error:
             yield str(error)
+
+
+def _key_problems(config: Config) -> Iterator[str]:
+    """The environment stays as it is, so a key that cannot be sent would be refused for ever."""
+    return unfit_keys(os.environ) if is_remote(config.archive_url) else iter(())
 
 
 def _store_problems(config: Config) -> Iterator[str]:

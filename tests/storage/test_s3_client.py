@@ -10,8 +10,12 @@ from botocore.exceptions import ClientError
 
 from collector.domain.errors import StoreError, StoreRefusedError
 from collector.storage import s3, s3_client
+from collector.storage.s3 import S3Store
+from collector.storage.s3_options import S3Options
 from tests.seaweed import ADMIN, Seaweed
 from tests.storage.s3_content import INFO, KEY, SHA256
+
+LONG = "AKIAIOSFODNN7EXAMPLE"
 
 
 class TestCredentials:
@@ -145,3 +149,40 @@ def test_what_a_person_must_mend_is_a_refusal_that_says_what(code: str, status: 
     assert isinstance(refusal, StoreRefusedError)
     assert str(refusal).startswith(f"key: {code} to PutObject (m)")
     assert advice in str(refusal)
+
+
+class TestUnfitKeys:
+    """A key that no header takes is refused by its name, and its value is not shown."""
+
+    @pytest.mark.parametrize(
+        ("variables", "named"),
+        [
+            ({"AWS_ACCESS_KEY_ID": f"{LONG}\n", "AWS_SECRET_ACCESS_KEY": "b"}, "AWS_ACCESS_KEY_ID"),
+            ({"AWS_ACCESS_KEY": f"{LONG}\r", "AWS_SECRET_KEY": "b"}, "AWS_ACCESS_KEY"),
+            ({"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": f"{LONG} "}, "AWS_SECRET_ACCESS_KEY"),
+            ({"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_SESSION_TOKEN": f"{LONG}\n"}, "AWS_SESSION_TOKEN"),
+        ],
+    )  # fmt: skip
+    def test_of_the_environment(
+        self, aws_alone: None, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], named: str
+    ) -> None:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        self.assert_refused(rf"{named}: (holds a line break|begins or ends)")
+
+    @pytest.mark.parametrize("named", ["aws_access_key_id", "aws_secret_access_key", "aws_session_token"])
+    def test_of_a_profile_in_a_file(
+        self, aws_alone: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: str
+    ) -> None:
+        held = {"aws_access_key_id": "a", "aws_secret_access_key": "b", named: f"{LONG}\n  goes on"}
+        file = tmp_path / "credentials"
+        file.write_text("\n".join(["[mine]", *(f"{name} = {value}" for name, value in held.items())]), "utf-8")
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+        monkeypatch.setenv("AWS_PROFILE", "mine")
+        self.assert_refused(rf"{named} \(from shared-credentials-file, profile mine\): holds a line break")
+
+    def assert_refused(self, told: str) -> None:
+        store = S3Store("bucket", "", S3Options("us-east-1", "http://127.0.0.1:1"))
+        with pytest.raises(StoreRefusedError, match=told) as caught:
+            store.head(KEY)
+        assert LONG not in str(caught.value)
