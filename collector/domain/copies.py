@@ -18,6 +18,7 @@ from typing import Final
 
 import msgspec
 
+from collector.domain.counts import StreamCounts
 from collector.domain.echoes import Echoes, is_echo
 from collector.domain.gaps import Allowance
 from collector.domain.hearing import Hearing
@@ -85,6 +86,7 @@ class Progress(msgspec.Struct, array_like=True):
     """When last a connection opened, or a message came by another one than the message before it."""
     echoes: Echoes = {}
     """Of messages without ids, what each connection is yet to bring of what others have brought."""
+    counts: StreamCounts = StreamCounts()
 
 
 class StreamMemory:

@@ -1,12 +1,13 @@
 """What the writer's next commit stores, and what it has counted."""
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
-from collector.domain.records import Gap, StoredMessage, StreamKey
+from collector.domain.counts import KIND_AND_STATUS, GapLabels, RunCounts
+from collector.domain.records import UNDECODED, Gap, StoredMessage, StreamKey
 from collector.domain.repairs import Request
 from collector.processes.streams import Stream
 from collector.storage.journal_reader import Position
@@ -17,21 +18,54 @@ NEWEST_GAPS: Final = 4_096
 
 @dataclass
 class Counts:
-    """Of this incarnation of the writer."""
+    """Of this run, whichever of its writers counted."""
 
     messages: int = 0
     stored: int = 0
-    """Of `messages`, those whose commit is durable."""
+    """Messages and undecoded frames whose commit is durable."""
     duplicates: int = 0
     late: int = 0
     undecodable: int = 0
     control: int = 0
+    """Only of this incarnation."""
     refused: int = 0
     gaps: int = 0
-    ledger: Counter[tuple[str, str, str, str, str]] = field(default_factory=Counter)
-    """Rows of the gap ledger by exchange, symbol, data type, kind and status."""
+    """Rows of the ledger whose commit is durable; so with `ledger`."""
+    ledger: Counter[GapLabels] = field(default_factory=Counter)
+    strays: Counter[GapLabels] = field(default_factory=Counter)
+    """Rows of the ledger that are of no stream that ever spoke; the others are counted with their streams."""
     newest_gaps: deque[tuple[str, str, Gap]] = field(default_factory=lambda: deque(maxlen=NEWEST_GAPS))
     """Rows of the gap ledger since the last report, each with its exchange and symbol."""
+
+    def resume(self, streams: Iterable[Stream], beside: RunCounts) -> None:
+        """Go on from what this run has committed, of its streams and beside them."""
+        self.refused, self.strays = beside.refused, Counter(dict(beside.gaps))
+        self.ledger.update(self.strays)
+        for stream in streams:
+            if stream.key.data_type == UNDECODED:
+                self.undecodable += stream.messages
+            else:
+                self.messages += stream.messages
+            self.stored += stream.messages
+            self.duplicates += stream.duplicates
+            self.late += stream.late
+            self.ledger.update({(*stream.key, *KIND_AND_STATUS[code]): n for code, n in stream.gaps.items()})
+        self.gaps = self.ledger.total()
+
+    def beside(self, run_id: str) -> RunCounts:
+        """What commits with the rows, but with no stream."""
+        return RunCounts(run_id, self.refused, list(self.strays.items()))
+
+    def note_stored(self, batch: "Batch") -> None:
+        """All of it is durable now."""
+        self.stored += len(batch.messages)
+        self.gaps += len(batch.gaps)
+        self.ledger.update(gap_labels(*gap) for gap in batch.gaps)
+
+
+def gap_labels(exchange: str, symbol: str, gap: Gap) -> GapLabels:
+    """What a row of the ledger is counted under."""
+    return exchange, symbol, gap.stream_type, gap.kind, gap.status
 
 
 @dataclass

@@ -31,6 +31,7 @@ class Context:
     `stopping()` is true once this process shall finish its input and leave; it never blocks and never turns false again.
     `hurried()` is true once, after that, the time is nearly up: what can be done again is left undone.
     `after_crash`: the process of this role before it ended by a fault of its own, as the same supervisor saw.
+    `run_id` names the supervisor's life of which this process is a part.
     `report(numbers)` publishes the process's numbers (JSON-able) for the supervisor; cheap enough for once a second.
     """
 
@@ -44,3 +45,4 @@ class Context:
     clock: Clock
     hurried: Callable[[], bool] = _never
     after_crash: bool = False
+    run_id: str = ""

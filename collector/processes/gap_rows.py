@@ -1,8 +1,9 @@
 """Rows of the gap ledger on their way into the next commit: each added, counted and told once."""
 
+from collector.domain.counts import GAP_CODES
 from collector.domain.gaps import Allowance, Stretch
 from collector.domain.records import Gap, StreamKey
-from collector.processes.batch import Batch, Counts
+from collector.processes.batch import Batch, Counts, gap_labels
 from collector.processes.streams import Stream, Streams
 
 Stretches = dict[str, Stretch]
@@ -20,12 +21,13 @@ class GapRows:
     def add(self, place: StreamKey, gap: Gap) -> None:
         """One row, whatever came before."""
         self.batch.add_gap(place, gap)
-        self._counts.gaps += 1
-        self._counts.ledger[place.exchange, place.symbol, gap.stream_type, gap.kind, gap.status] += 1
         self._counts.newest_gaps.append((place.exchange, place.symbol, gap))
-        stream = self._streams.get(place)
-        if stream is not None:
-            stream.gaps += 1
+        stream, code = self._streams.get(place), GAP_CODES.get((gap.kind, gap.status))
+        if stream is None or code is None or stream.key.data_type != gap.stream_type:
+            self._counts.strays[gap_labels(place.exchange, place.symbol, gap)] += 1
+            return
+        stream.gaps[code] = stream.gaps.get(code, 0) + 1
+        self.touch(stream)
 
     def touch(self, stream: Stream) -> None:
         """The stream's state has changed, and commits with the rows."""

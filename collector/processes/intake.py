@@ -56,11 +56,13 @@ class Intake:
         adapter_of: Callable[[str], Adapter],
         mended: Mended,
         next_row: int,
+        counts: Counts,
     ) -> None:
+        """`counts` is what this run has counted before."""
         self._streams = streams
         self._adapter_of = adapter_of
         self._decoders: dict[FeedIdentity, tuple[Decode, Adapter]] = {}
-        self.counts = Counts()
+        self.counts = counts
         self._asking = Asking(mended)
         self.ledger = Ledger(streams, feeds, adapter_of, self.counts, self._asking)
         self._backfill = Backfill(streams, self.ledger)
@@ -209,6 +211,7 @@ class Intake:
             self.ledger.ahead(stream)
         else:
             self.counts.late += 1
+            stream.late += 1
             self.ledger.holes.watch(stream)
 
     def _undecoded(

@@ -181,6 +181,7 @@ def _context(
         clock=clock,
         hurried=flag.hurried,
         after_crash=assignment.after_crash,
+        run_id=assignment.run_id,
     )
 
 

@@ -162,11 +162,11 @@ class Shelf:
             waiting[feed] = sum(path.stat().st_size for number, path in files if (feed, number) in ended)
         return max(waiting.values(), default=0) >= self._config.journal.max_bytes // 2
 
-    def seal(self, streams: Streams, feeds: dict[str, bytes]) -> None:
+    def seal(self, streams: Streams, feeds: dict[str, bytes], counts: str) -> None:
         """Seal what is committed and open the next segment; or try again later, if somebody reads this one."""
         old, clock = self._segment, self._context.clock
         positions = self._positions_to_keep()
-        state = self._state_now(streams, feeds, positions)
+        state = self._state_now(streams, feeds, positions, counts)
         new_id = make_segment_id(self._now_us(), old.segment_id, secrets.token_hex(3))
         try:
             self._segment = seal(old, new_id, self._meta(), state, self._now_us())
@@ -181,7 +181,7 @@ class Shelf:
         self._context.log.info("segment_sealed", segment=old.segment_id, rows=old.next_row - 1)
         self._context.sender.offer(Notice(self._context.role, "sealed", 0, 0))
 
-    def close(self, streams: Streams, feeds: dict[str, bytes]) -> None:
+    def close(self, streams: Streams, feeds: dict[str, bytes], counts: str) -> None:
         """Seal what there is, and leave an open segment without rows."""
         clock = self._context.clock
         give_up_at = clock.monotonic() + self._config.supervisor.stop_timeout_secs * CLOSE_SECS_SHARE
@@ -189,7 +189,7 @@ class Shelf:
         while not self.kept() and clock.monotonic() < give_up_at:
             clock.sleep(RETRY_CLOSE_SECS)
         while self._segment.has_rows:
-            self.seal(streams, feeds)
+            self.seal(streams, feeds, counts)
             if self._segment.has_rows:
                 if clock.monotonic() >= give_up_at:
                     # Its rows are durable; the next start seals it.
@@ -198,7 +198,7 @@ class Shelf:
                 clock.sleep(RETRY_CLOSE_SECS)
         if not self._segment.has_rows:
             # Frames that are no rows (acknowledgements) came after the last seal; their files are read to the end too.
-            note_opening(self._segment, self._state_now(streams, feeds, self._positions))
+            note_opening(self._segment, self._state_now(streams, feeds, self._positions, counts))
             self._remove_journals()
         self._segment.close()
 
@@ -261,9 +261,11 @@ class Shelf:
         except DamagedError as error:
             self._context.log.warning("positions_unreadable", error=str(error))
 
-    def _state_now(self, streams: Streams, feeds: dict[str, bytes], positions: dict[str, Position]) -> SegmentState:
+    def _state_now(
+        self, streams: Streams, feeds: dict[str, bytes], positions: dict[str, Position], counts: str
+    ) -> SegmentState:
         rows, recents = streams.state(self._on_progress)
-        return SegmentState(positions, rows, recents, feeds)
+        return SegmentState(positions, rows, recents, feeds, counts=counts)
 
     def _meta(self) -> dict[str, str]:
         archive = self._config.archive

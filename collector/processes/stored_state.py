@@ -3,6 +3,7 @@
 import msgspec
 
 from collector.domain.copies import Progress
+from collector.domain.counts import RunCounts
 from collector.domain.errors import DamagedError
 from collector.domain.records import IdRule
 from collector.processes.feed_state import FeedState
@@ -11,6 +12,17 @@ from collector.storage.segments import SegmentState
 decode_progress = msgspec.msgpack.Decoder(Progress).decode
 decode_recent = msgspec.msgpack.Decoder(dict[int, int]).decode
 decode_feed = msgspec.msgpack.Decoder(FeedState).decode
+_decode_counts = msgspec.json.Decoder(RunCounts).decode
+
+
+def decode_counts(text: str) -> RunCounts:
+    """What was counted beside the streams; an older program did not count it."""
+    return _decode_counts(text) if text else RunCounts()
+
+
+def encode_counts(counts: RunCounts) -> str:
+    """The inverse."""
+    return msgspec.json.encode(counts).decode()
 
 
 def require_readable(state: SegmentState, where: object) -> None:
@@ -23,5 +35,6 @@ def require_readable(state: SegmentState, where: object) -> None:
             decode_recent(ids)
         for content in state.feeds.values():
             decode_feed(content)
+        decode_counts(state.counts)
     except (ValueError, TypeError) as error:
         raise DamagedError(f"{where}: stored state cannot be read: {error}") from error

@@ -2,11 +2,12 @@
 
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
 from collector.domain.copies import Progress, StreamMemory
+from collector.domain.counts import StreamCounts
 from collector.domain.hearing import Hearing
 from collector.domain.records import IdRule, StreamKey
 from collector.domain.rhythm import Bounds, Rhythm
@@ -19,7 +20,7 @@ _encode = msgspec.msgpack.Encoder().encode
 
 @dataclass(slots=True)
 class Stream:
-    """One stream as the writer sees it; the counts are this incarnation's, of messages it was the first to bring."""
+    """One stream as the writer sees it; the counts are this run's, whichever of its writers counted."""
 
     stream_id: int
     key: StreamKey
@@ -33,10 +34,13 @@ class Stream:
     bytes: int = 0
     duplicates: int = 0
     duplicate_bytes: int = 0
+    late: int = 0
+    gaps: dict[int, int] = field(default_factory=dict)
+    """Rows of the gap ledger by their `GAP_CODES`."""
     stored: int = 0
-    """Of `messages`, those whose commit is durable; so with `bytes`."""
+    """Of `messages`, those whose commit is durable; so with `bytes` and `gaps`."""
     stored_bytes: int = 0
-    gaps: int = 0
+    stored_gaps: int = 0
     last_received_us: int | None = None
     last_durable_us: int | None = None
     durable_received_us: int | None = None
@@ -44,16 +48,26 @@ class Stream:
 
     def note_stored(self, durable_us: int) -> None:
         """Everything taken so far is durable now."""
-        self.stored, self.stored_bytes = self.messages, self.bytes
+        self._all_is_stored()
         if self.last_received_us != self.durable_received_us:
             # What came over REST is no sign that the exchange still sends.
             self.durable_received_us, self.last_durable_us = self.last_received_us, durable_us
+
+    def resume(self, counts: StreamCounts) -> None:
+        """Go on from what this run has committed."""
+        self.messages, self.bytes, self.late = counts.messages, counts.bytes, counts.late
+        self.duplicates, self.duplicate_bytes = counts.duplicates, counts.duplicate_bytes
+        self.gaps = dict(counts.gaps)
+        self._all_is_stored()
+
+    def _all_is_stored(self) -> None:
+        self.stored, self.stored_bytes, self.stored_gaps = self.messages, self.bytes, sum(self.gaps.values())
 
     def numbers(self) -> StreamNumbers:
         """What the report says of it."""
         return StreamNumbers(
             *self.key, self.messages, self.bytes, self.duplicates, self.duplicate_bytes, self.stored,
-            self.stored_bytes, self.gaps, self.last_received_us, self.last_durable_us, self.rhythm.limit_secs,
+            self.stored_bytes, self.stored_gaps, self.last_received_us, self.last_durable_us, self.rhythm.limit_secs,
         )  # fmt: skip
 
     @property
@@ -68,17 +82,23 @@ class Stream:
         hearing.heard_us = self.heard_us
         return hearing
 
-    def row(self) -> StreamRow:
+    def row(self, run_id: str = "") -> StreamRow:
         """What the next commit keeps of it."""
         self.memory.progress.hearing.heard_us = self.heard_us
+        self.memory.progress.counts = StreamCounts(
+            run_id, self.messages, self.bytes, self.duplicates, self.duplicate_bytes, self.late, self.gaps
+        )
         return StreamRow(self.stream_id, *self.key, self.feed, self.rule.value, _encode(self.memory.progress))
 
 
 class Streams:
     """Every stream ever stored in this data directory, by key. New ones get the next stream_id."""
 
-    def __init__(self, overlap_secs: float, silence: Bounds) -> None:
-        """`overlap_secs` says how far one connection may lag behind another; `silence` bounds how long streams may be."""
+    def __init__(self, overlap_secs: float, silence: Bounds, run_id: str = "") -> None:
+        """`overlap_secs` says how far one connection may lag behind another; `silence` bounds how long streams may be;
+        `run_id` says whose counts go on.
+        """
+        self._run_id = run_id
         self.overlap_secs = overlap_secs
         self._silence = silence
         self._by_key: dict[StreamKey, Stream] = {}
@@ -132,7 +152,15 @@ class Streams:
             on_progress()
             if stream.memory.recent:
                 recents[stream.stream_id] = _encode(stream.memory.recent)
-        return rows_of(self, on_progress), recents
+        return self.rows(self, on_progress), recents
+
+    def rows(self, streams: Iterable[Stream], on_progress: OnProgress) -> list[StreamRow]:
+        """What is kept of these."""
+        rows = []
+        for stream in streams:
+            on_progress()
+            rows.append(stream.row(self._run_id))
+        return rows
 
     def _make(
         self, stream_id: int, key: StreamKey, feed: str, rule: IdRule, progress: Progress, recent: dict[int, int]
@@ -142,14 +170,7 @@ class Streams:
         rhythm = Rhythm(self._silence, hearing.learned)
         is_silent = hearing.silent_since_us is not None
         stream = self._by_key[key] = Stream(stream_id, key, feed, rule, memory, rhythm, is_silent)
+        if progress.counts.run_id == self._run_id:
+            stream.resume(progress.counts)
         self._next_id = max(self._next_id, stream_id + 1)
         return stream
-
-
-def rows_of(streams: Iterable[Stream], on_progress: OnProgress) -> list[StreamRow]:
-    """What is kept of these."""
-    rows = []
-    for stream in streams:
-        on_progress()
-        rows.append(stream.row())
-    return rows

@@ -12,19 +12,21 @@ import msgspec
 
 from collector.channel.channel import Notice
 from collector.domain.batching import MAX_BATCH_BYTES, next_batch_limit
+from collector.domain.counts import RunCounts
 from collector.domain.errors import CommitError
 from collector.domain.records import UNKNOWN
 from collector.domain.repairs import Request, feed_of_rest_journal, is_rest_journal, rest_journal
 from collector.exchanges.adapter import Adapter
 from collector.logs import RateLimited
+from collector.processes.batch import Counts
 from collector.processes.context import Context
 from collector.processes.intake import Intake
 from collector.processes.mended import Mended, feeds_of_streams, mended_feeds
 from collector.processes.reading_order import ReadingOrder
 from collector.processes.shelf import Shelf
 from collector.processes.space import free_bytes, gets_short, wait_for_room
-from collector.processes.stored_state import decode_feed
-from collector.processes.streams import Streams, rows_of
+from collector.processes.stored_state import decode_counts, decode_feed, encode_counts
+from collector.processes.streams import Streams
 from collector.processes.writer_report import Numbers
 from collector.storage.journal_reader import JournalReader
 from collector.storage.requests import RequestFolder, request_folder
@@ -65,13 +67,15 @@ class Writer:
         self._shelf = Shelf(context, self._report)
         # One that brings nothing is closed after stale_timeout_secs: until then it may still bring what it held.
         overlap_secs = self._config.ingest.stale_timeout_secs + LATE_LINE_SECS
-        self._streams = Streams(overlap_secs, self._config.silence.bounds)
+        self._streams = Streams(overlap_secs, self._config.silence.bounds, context.run_id)
         self._shelf.restore(self._streams)
+        self._counted = self._shelf.state.counts
+        """What was counted beside the streams, as it is committed."""
         feeds = {name: decode_feed(blob) for name, blob in self._shelf.state.feeds.items()}
         sides = mended_feeds(self._config, adapter_of)
         self._requests = {name: RequestFolder(request_folder(self._config.data_dir, name)) for name in sides}
         mended = Mended(feeds_of_streams(self._config), sides)
-        self._intake = Intake(self._streams, feeds, adapter_of, mended, self._shelf.next_row)
+        self._intake = Intake(self._streams, feeds, adapter_of, mended, self._shelf.next_row, self._counts())
         self._is_reviewed = False
         exchanges = {feed.name: feed.exchange for feed in self._config.feed}
         exchanges |= {rest_journal(name): exchange for name, exchange in exchanges.items()}
@@ -104,7 +108,7 @@ class Writer:
                 break
             if not busy:
                 self._context.receiver.wait(min(POLL_SECS, self._until_commit()))
-        self._shelf.close(self._streams, self._feed_states())
+        self._shelf.close(self._streams, self._feed_states(), self._counted)
         self._report(now=True)
         for reader in self._readers.values():
             reader.close()
@@ -119,6 +123,12 @@ class Writer:
     def _reader(self, feed: str, exchange: str, ingest_gone: Callable[[str], bool]) -> JournalReader:
         folder = self._config.data_dir / "journal" / feed
         return JournalReader(folder, feed, self._shelf.positions, lambda: ingest_gone(feed), exchange)
+
+    def _counts(self) -> Counts:
+        """What the writers of this run before this one have committed."""
+        counts, beside = Counts(), decode_counts(self._counted)
+        counts.resume(self._streams, beside if beside.run_id == self._context.run_id else RunCounts())
+        return counts
 
     def _feed_states(self) -> dict[str, bytes]:
         return {name: _encode(state) for name, state in self._intake.ledger.feeds.items()}
@@ -177,13 +187,15 @@ class Writer:
             return
         self._log_undecodable()
         self._log_gaps()
+        counted = encode_counts(self._intake.counts.beside(self._context.run_id))
         commit = Commit(
             batch.messages,
             batch.reasons,
             batch.gaps,
-            rows_of(batch.touched.values(), self._report),
+            self._streams.rows(batch.touched.values(), self._report),
             {name: _encode(self._intake.ledger.feeds[name]) for name in batch.feeds},
             list(batch.positions.values()),
+            "" if counted == self._counted else counted,
         )
         commit_secs = self._numbers.commit_secs = self._store(commit, batch.requests, batch.withdrawn)
         if batch.requests:
@@ -191,7 +203,8 @@ class Writer:
         durable_us = self._clock.now_ns() // 1_000
         for stream in batch.touched.values():
             stream.note_stored(durable_us)
-        self._intake.counts.stored += len(batch.messages)
+        self._intake.counts.note_stored(batch)
+        self._counted = counted
         self._numbers.timings.note(batch, durable_us, commit_secs, self._clock.monotonic())
         self._context.log.debug(
             "committed", messages=len(batch.messages), gaps=len(batch.gaps), secs=round(commit_secs, 6)
@@ -240,7 +253,7 @@ class Writer:
     def _seal(self) -> None:
         self._intake.ledger.update(self._clock.now_ns() // 1_000)
         self._commit()
-        self._shelf.seal(self._streams, self._feed_states())
+        self._shelf.seal(self._streams, self._feed_states(), self._counted)
         self._intake.begin(self._shelf.next_row)
 
     def _seal_messages(self) -> None:

@@ -15,9 +15,12 @@ from collector.storage.journal_reader import JournalReader
 GAP_REPORTS: Final = 10
 """A row of the gap ledger is told in so many reports, so that a reader who misses some misses none of the rows."""
 
+KEPT: Final = ("messages", "stored", "duplicates", "undecodable", "refused", "late", "ledger")
+"""Counts of this report that commit with the rows, as those of the streams do: a writer goes on from those before it."""
+
 
 class Numbers:
-    """Of one incarnation; the writer notes here what only it knows."""
+    """What was counted in this run; the writer notes here what only it knows, which is of this incarnation."""
 
     def __init__(
         self, clock: Clock, streams: Streams, intake: Intake, shelf: Shelf, readers: Mapping[str, JournalReader]
@@ -39,6 +42,7 @@ class Numbers:
         """Every number, for the supervisor."""
         counts = self._intake.counts
         return {
+            "kept": KEPT,
             "batch_size": len(self._intake.batch.messages),
             "batch_limit": batch_limit,
             "commit_secs": self.commit_secs,

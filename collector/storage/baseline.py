@@ -52,6 +52,7 @@ class _Content(msgspec.Struct):
     feeds: dict[str, bytes]
     version: int = VERSION
     state_version: int = FIRST_STATE_VERSION
+    counts: str = ""
 
 
 def write_baseline(folder: Path, baseline: Baseline) -> None:
@@ -71,7 +72,7 @@ def _encoded(baseline: Baseline) -> bytes:
     entries = [_Entry(**position._asdict()) for position in state.positions.values()]
     content = _Content(
         baseline.segment_id, baseline.previous_segment, entries, state.streams, state.recents, state.feeds,
-        state_version=state.version,
+        state_version=state.version, counts=state.counts,
     )  # fmt: skip
     return msgspec.json.encode(content)
 
@@ -94,7 +95,9 @@ def read_baseline(folder: Path) -> Baseline:
         entry.file_id: Position(entry.file_id, entry.feed, entry.number, entry.offset, entry.ended)
         for entry in content.positions
     }
-    state = SegmentState(positions, content.streams, content.recents, content.feeds, content.state_version)
+    state = SegmentState(
+        positions, content.streams, content.recents, content.feeds, content.state_version, content.counts
+    )
     return Baseline(content.segment_id, content.previous_segment, state)
 
 

@@ -21,6 +21,9 @@ STATE_VERSION: Final = 2
 """Whoever raises it says in `collector.processes.state_upgrade` how the form before becomes the new one."""
 
 STATE_VERSION_KEY: Final = "state_version"
+COUNTS_KEY: Final = "counts"
+"""Of `meta`: what was counted beside the streams; older files do not say it."""
+
 FIRST_STATE_VERSION: Final = 1
 """Of what does not say it."""
 

@@ -17,7 +17,13 @@ from collector.domain.errors import CommitError, DamagedError, SegmentBusyError
 from collector.domain.records import BACKFILLED_LINE, Gap, StoredMessage
 from collector.storage.durable import sync
 from collector.storage.journal_reader import Position
-from collector.storage.segment_format import STATE_VERSION, STATE_VERSION_KEY, require_tables, state_version_of
+from collector.storage.segment_format import (
+    COUNTS_KEY,
+    STATE_VERSION,
+    STATE_VERSION_KEY,
+    require_tables,
+    state_version_of,
+)
 
 _CHECKPOINT_PAGES = (
     8_000  # a WAL of 32 MiB: fewer checkpoints than SQLite's 4 MiB, measured 1.5 times the rows a second
@@ -75,6 +81,8 @@ class SegmentState(NamedTuple):
     feeds: dict[str, bytes]
     version: int = STATE_VERSION
     """In which form the state of streams and feeds is; what is stored is always of the present one."""
+    counts: str = ""
+    """What was counted beside the streams."""
 
 
 EMPTY_STATE: Final = SegmentState({}, [], {}, {})
@@ -91,6 +99,8 @@ class Commit:
     streams: Iterable[StreamRow]
     feeds: Mapping[str, bytes]
     positions: Iterable[Position]
+    counts: str = ""
+    """What was counted beside the streams; empty where it is as it was."""
 
 
 class Segment:
@@ -161,7 +171,7 @@ class Segment:
             db.executemany("INSERT INTO reasons VALUES (?,?)", commit.reasons)
             db.executemany(INSERT_GAP, [(exchange, symbol, *gap) for exchange, symbol, gap in commit.gaps])
             positions = {position.file_id: position for position in commit.positions}
-            store_state(db, SegmentState(positions, list(commit.streams), {}, dict(commit.feeds)))
+            store_state(db, SegmentState(positions, list(commit.streams), {}, dict(commit.feeds), counts=commit.counts))
         self.next_row += len(commit.messages)
         self._gaps += len(commit.gaps)
 
@@ -177,6 +187,7 @@ class Segment:
             dict(db.execute("SELECT stream_id, ids FROM recents")),
             dict(db.execute("SELECT feed, state FROM feeds")),
             self._state_version,
+            "".join(row[0] for row in db.execute("SELECT value FROM meta WHERE key = ?", (COUNTS_KEY,))),
         )
 
     def replace_state(self, state: SegmentState) -> None:
@@ -292,3 +303,5 @@ def store_state(db: sqlite3.Connection, state: SegmentState) -> None:
     db.executemany("INSERT OR REPLACE INTO feeds VALUES (?,?)", state.feeds.items())
     positions = [(p.file_id, p.offset, p.feed, p.number, p.ended) for p in state.positions.values()]
     db.executemany("INSERT OR REPLACE INTO positions VALUES (?,?,?,?,?)", positions)
+    if state.counts:
+        db.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (COUNTS_KEY, state.counts))

@@ -1,4 +1,8 @@
-"""A role's numbers over all the lives of its process: counts go on rising when a new one begins at nothing."""
+"""A role's numbers over all the lives of its process: counts go on rising when a new one begins.
+
+Most begin at nothing. What a process keeps with its data, as the writer does, it goes on from: there the new number is
+the total, and until it has read again what the one before had read, the number of that one.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -23,6 +27,8 @@ COUNTS: Final = frozenset({
 })  # fmt: skip
 """What only rises in a report: a number, or rows of labels and a number."""
 
+_STREAM_COUNTS: Final = ("messages", "bytes", "duplicates", "duplicate_bytes", "stored", "stored_bytes", "gaps")
+
 
 class RoleNumbers(NamedTuple):
     """The newest report of a role, and what the processes before this one counted. It never changes."""
@@ -32,6 +38,8 @@ class RoleNumbers(NamedTuple):
     streams: Sequence[StreamNumbers] = ()
     counts_before: Mapping[Labels, int] = {}
     streams_before: Mapping[StreamKey, StreamNumbers] = {}
+    kept: frozenset[str] = frozenset()
+    """Counts that a new process goes on from. The streams' always are."""
 
     def after(self, report: Report) -> "RoleNumbers":
         """The numbers once this report has come."""
@@ -40,11 +48,13 @@ class RoleNumbers(NamedTuple):
             counts_before = dict(self.by_label())
             streams_before = {StreamKey(*stream[:3]): stream for stream in self.stream_totals()}
         streams = [StreamNumbers(*row) for row in report.get("streams", ())]
-        return RoleNumbers(report, dict(_counts(report)), streams, counts_before, streams_before)
+        kept = frozenset(report.get("kept", ()))
+        return RoleNumbers(report, dict(_counts(report)), streams, counts_before, streams_before, kept)
 
     def total(self, *labels: str | int) -> int:
         """A count over all lives."""
-        return self.counts_before.get(labels, 0) + self.counts.get(labels, 0)
+        before, now = self.counts_before.get(labels, 0), self.counts.get(labels, 0)
+        return max(before, now) if labels[0] in self.kept else before + now
 
     def by_label(self, name: str | None = None) -> Iterator[tuple[Labels, int]]:
         """Every count of that name, or all of them, over all lives."""
@@ -77,14 +87,9 @@ def _counts(report: Report) -> Iterator[tuple[Labels, int]]:
 
 
 def _together(before: StreamNumbers, now: StreamNumbers) -> StreamNumbers:
+    most = {name: max(getattr(before, name), getattr(now, name)) for name in _STREAM_COUNTS}
     return now._replace(
-        messages=before.messages + now.messages,
-        bytes=before.bytes + now.bytes,
-        duplicates=before.duplicates + now.duplicates,
-        duplicate_bytes=before.duplicate_bytes + now.duplicate_bytes,
-        stored=before.stored + now.stored,
-        stored_bytes=before.stored_bytes + now.stored_bytes,
-        gaps=before.gaps + now.gaps,
+        **most,
         last_received_us=now.last_received_us or before.last_received_us,
         last_durable_us=now.last_durable_us or before.last_durable_us,
     )

@@ -9,6 +9,7 @@ from collector.domain.records import BACKFILLED_LINE, Gap, StreamKey
 from collector.domain.repairs import Answer, Request, encode_answer, rest_journal
 from collector.domain.rhythm import Bounds
 from collector.exchanges.registry import adapter
+from collector.processes.batch import Counts
 from collector.processes.intake import Intake
 from collector.processes.mended import Mended
 from collector.processes.streams import Streams
@@ -33,7 +34,7 @@ class IntakeWorld:
         self.streams = Streams(40.0, Bounds(300.0, 30.0))
         feed_of = {StreamKey(exchange, symbol, data_type): "f" for symbol in symbols for data_type in data_types}
         sides = {"f": side} if mended and side is not None else {}
-        self.intake = Intake(self.streams, {}, adapter, Mended(feed_of, sides), 1)
+        self.intake = Intake(self.streams, {}, adapter, Mended(feed_of, sides), 1, Counts())
         self.gaps: list[tuple[str, str, Gap]] = []
         """Rows of the ledger: exchange, symbol, row."""
         self.requests: list[Request] = []

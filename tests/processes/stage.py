@@ -20,6 +20,7 @@ class Stage:
         self.stop_when: Callable[[], bool] = lambda: True
         self.sent: list[tuple[float, Notice]] = []
         self.events: list[str] = []
+        self.run_id = "run-1"
 
     def sleep(self, secs: float) -> None:
         self.secs += secs
@@ -54,4 +55,5 @@ class Stage:
             report=report,
             log=structlog.wrap_logger(None, processors=[log]),
             clock=Clock,
+            run_id=self.run_id,
         )

@@ -11,6 +11,7 @@ import pytest
 from collector.domain.records import StreamKey
 from collector.domain.rhythm import Bounds
 from collector.exchanges.registry import adapter
+from collector.processes.batch import Counts
 from collector.processes.intake import Intake
 from collector.processes.mended import Mended
 from collector.processes.streams import Streams
@@ -57,7 +58,7 @@ def taken(folder: Path) -> Intake:
     chunks = list(iter(reader.read, None))
     _, exchange, symbols, data_types = chunks[0].header.identity
     feed_of = {StreamKey(exchange, symbol, data_type): "f" for symbol in symbols for data_type in data_types}
-    intake = Intake(Streams(40.0, Bounds(300.0, 30.0)), {}, adapter, Mended(feed_of, {}), 1)
+    intake = Intake(Streams(40.0, Bounds(300.0, 30.0)), {}, adapter, Mended(feed_of, {}), 1, Counts())
     for chunk in chunks:
         for _ in intake.take(chunk, 0, lambda: False, lambda: None):
             pass

@@ -1,0 +1,124 @@
+"""What is counted commits with the rows: no kill of the writer makes the counts differ from them."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from collector.domain.copies import Progress
+from collector.domain.counts import GAP_CODES, StreamCounts
+from collector.domain.records import GAP_KINDS
+from collector.storage.journal import JournalWriter
+from tests.processes.writer_harness import START_NS, World, diff, trade
+
+SEC_NS = 1_000_000_000
+ROUNDS = 8
+ROWS = "SELECT exchange, symbol, data_type, count(*) FROM messages JOIN streams USING (stream_id) GROUP BY stream_id"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def fill(journal: JournalWriter, first: int = 0, rounds: int = ROUNDS) -> None:
+    """Each round has 21 messages, 1 copy of one, 1 that comes late, 3 ids missing, 1 frame nobody can read, 7 refused ones."""
+    for number in range(first, first + rounds):
+        at, begin = START_NS + number * 20 * SEC_NS, number * 30
+        frames = [trade(begin), trade(begin), *(trade(begin + 1 + each) for each in range(17))]
+        journal.append_frames(at, 0, [*frames, trade(begin + 23), diff(begin, begin), b"no JSON"])
+        journal.append_frames(at + SEC_NS // 10, 0, [trade(begin + 20)])
+        refused = {"frames": 7, "bytes": 700, "started_ns": at + 5 * SEC_NS}
+        journal.append_resumed(at + 6 * SEC_NS, refused, at + 6 * SEC_NS, 0, [])
+
+
+def killed(world: World, times: int) -> None:
+    """So many writers are killed, each right after its first commit and before it could report that."""
+    for _ in range(times):
+        with pytest.raises(KeyboardInterrupt):
+            world.run_until_commit()
+
+
+def agrees(world: World, rounds: int = ROUNDS) -> None:
+    """The report of the last writer says of the whole run what its rows say."""
+    numbers: Mapping[str, Any] = world.numbers
+    stored = {tuple(row[:3]): (row.stored, row.messages) for row in numbers["streams"]}
+    assert stored == {key: (count, count) for key, count in rows(world).items()}
+    ledger = Counter({tuple(labels): count for *labels, count in numbers["ledger"]})
+    assert ledger == Counter(world.query("SELECT exchange, symbol, stream_type, kind, status FROM gaps"))
+    assert sum(row.gaps for row in numbers["streams"]) <= numbers["gaps"] == ledger.total()
+    said = {name: numbers[name] for name in ("messages", "stored", "duplicates", "undecodable", "refused", "late")}
+    assert said == {
+        "messages": 21 * rounds, "stored": 22 * rounds, "duplicates": rounds, "undecodable": rounds,
+        "refused": 7 * rounds, "late": rounds,
+    }  # fmt: skip
+
+
+def rows(world: World) -> Counter[tuple[Any, ...]]:
+    found: Counter[tuple[Any, ...]] = Counter()
+    for *key, count in world.query(ROWS):
+        found[tuple(key)] += count
+    return found
+
+
+def test_counts_are_exact_whenever_writers_are_killed(world: World) -> None:
+    fill(world.journal())
+    killed(world, 3)
+    world.run(stop_after_secs=10)
+    agrees(world)
+
+
+def test_they_cross_a_seal(world: World) -> None:
+    journal = world.journal()
+    fill(journal, rounds=4)
+    world.run(stop_after_secs=10)
+    fill(journal, first=4, rounds=4)
+    killed(world, 2)
+    world.run(stop_after_secs=10)
+    agrees(world)
+
+
+def test_they_go_back_with_a_segment_that_cannot_be_read_and_come_again_with_its_rows(world: World) -> None:
+    journal = world.journal()
+    fill(journal, rounds=4)
+    world.run(stop_after_secs=10)
+    fill(journal, first=4, rounds=4)
+    killed(world, 2)
+    for path in (world.config.data_dir / "segments").glob("*.open.db*"):
+        path.write_bytes(b"rotten" * 1_000)
+    world.run(stop_after_secs=10)
+    assert "segment_rebuilt" in world.events
+    agrees(world)
+
+
+def test_another_run_counts_from_nothing(world: World) -> None:
+    journal = world.journal()
+    fill(journal, rounds=1)
+    world.run_id = "first"
+    world.run()
+    journal.append_frames(START_NS + 100 * SEC_NS, 0, [trade(1_000), trade(1_000)])
+    world.run_id = "second"
+    world.run()
+    numbers = world.numbers
+    assert (numbers["messages"], numbers["stored"], numbers["duplicates"]) == (1, 1, 1)
+    assert (numbers["undecodable"], numbers["refused"], numbers["late"]) == (0, 0, 0)
+    assert numbers["gaps"] == sum(count for *_, count in numbers["ledger"]) < len(world.query("SELECT * FROM gaps"))
+
+
+def test_every_kind_and_status_of_a_gap_has_a_number_of_its_own() -> None:
+    assert len(GAP_CODES) == len(GAP_KINDS) * 4 == len(set(GAP_CODES.values()))
+    assert max(GAP_CODES.values()) < 128, "one byte of stored state"
+
+
+def test_state_that_counts_nothing_yet_is_read_as_nothing_counted() -> None:
+    before = msgspec.msgpack.encode(msgspec.to_builtins(Progress())[:-1])
+    assert msgspec.msgpack.decode(before, type=Progress).counts == StreamCounts()
+
+
+def test_counts_are_few_bytes_of_a_streams_state() -> None:
+    counts = StreamCounts("4f2a9c01", 10**7, 10**9, 10**5, 10**7, 10**3, dict.fromkeys(range(0, 40, 8), 1000))
+    assert len(msgspec.msgpack.encode(counts)) < 64
+    assert len(msgspec.msgpack.encode(StreamCounts())) < 10
