@@ -1,4 +1,4 @@
-"""What an environment holds that is no setting: variables that others set, and quotes that an env file left in values.
+"""What an environment holds that is no setting: the variables that an orchestrator sets for others.
 
 Source of the names: https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
 """
@@ -24,12 +24,6 @@ def is_orchestrators(variable: str, text: str) -> bool:
     if variable in VARIABLES:
         return False
     return bool(_OF_A_SERVICE.fullmatch(variable) or _ADDRESS_OF_A_SERVICE.fullmatch(f"{variable}={text}"))
-
-
-def is_quoted(text: str) -> bool:
-    """Whether it stands in quotes: a shell takes them away, but some readers of env files do not."""
-    text = text.strip()
-    return len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
 
 
 def environment_warnings(environment: Mapping[str, str]) -> list[str]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
+from collector.domain.quotes import is_quoted
+
 _SECRETS: Final = frozenset(
     {
         "AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_SECURITY_TOKEN",
@@ -60,6 +62,8 @@ def unfit(secret: str) -> str:
     """What no key has that is sent in a header, in words; nothing if it may be one."""
     if not secret.isascii() or not secret.isprintable():
         return "holds a line break, or another character that no key has"
+    if is_quoted(secret):
+        return "stands in quotes, which an env file keeps"
     return "begins or ends with a space" if secret.strip() != secret else ""
 
 

@@ -82,6 +82,11 @@ def test_every_other_key_is_fit(key: str) -> None:
     assert unfit(key) == ""
 
 
+@pytest.mark.parametrize("key", ['"AKIAEXAMPLE"', "'secret/of+forty'"])
+def test_a_key_in_the_quotes_of_an_env_file_is_unfit(key: str) -> None:
+    assert unfit(key) == "stands in quotes, which an env file keeps"
+
+
 def test_an_unfit_key_is_named_and_not_shown() -> None:
     (line,) = unfit_keys({"AWS_ACCESS_KEY": "AKIA\n", "AWS_SECRET_ACCESS_KEY": "fine", "OTHER": "x\n"})
     assert line == "AWS_ACCESS_KEY: holds a line break, or another character that no key has"
