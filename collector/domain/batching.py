@@ -9,15 +9,21 @@ MAX_BATCH_BYTES: Final = 16 << 20
 SLOW_COMMIT_SECS: Final = 0.5
 FAST_COMMIT_SECS: Final = 0.2
 
+SLOW_ROW_SECS: Final = 250e-6
+"""What a row of a commit takes at most, on a slow machine and a slow disk: what a commit takes beyond that is a wait for
+the disk, which fewer rows make no shorter."""
+
 
 def next_batch_limit(limit: int, commit_secs: float, batch_size: int, max_batch_size: int) -> int:
     """Adapt how many messages one commit takes to how long the last one took.
 
-    A slow commit halves the limit, a fast one that was full doubles it; between `MIN_BATCH_SIZE` and `max_batch_size`.
+    A commit that is slow for its rows halves the limit; one that was full and is fast, or slow whatever its rows, doubles
+    it; between `MIN_BATCH_SIZE` and `max_batch_size`.
     """
-    if commit_secs > SLOW_COMMIT_SECS:
+    is_wait = commit_secs > batch_size * SLOW_ROW_SECS
+    if commit_secs > SLOW_COMMIT_SECS and not is_wait:
         limit //= 2
-    elif commit_secs < FAST_COMMIT_SECS and batch_size >= limit:
+    elif (commit_secs < FAST_COMMIT_SECS or commit_secs > SLOW_COMMIT_SECS) and batch_size >= limit:
         limit *= 2
     return max(min(MIN_BATCH_SIZE, max_batch_size), min(limit, max_batch_size))
 
