@@ -112,8 +112,11 @@ class StreamMemory:
 
     @property
     def recent(self) -> dict[int, int]:
-        """The newest ids in order of arrival, each with receive time (s) and digest in one 64-bit integer."""
-        return self._recent.all()
+        """The newest ids in order of arrival, each with receive time (s) and digest in one 64-bit integer.
+
+        Those of the series that ended are among them: at a seal and behind a restart a line may still lag.
+        """
+        return {**self._ended, **self._recent.all()}
 
     @property
     def unsettled(self) -> bool:

@@ -182,25 +182,25 @@ def test_what_a_line_that_lags_repeats_of_an_ended_series_is_a_copy(ids: list[in
     assert stream.progress.last_id == ids[-1]
 
 
-def test_what_came_shortly_before_a_restart_is_known_after_a_kill_and_for_no_longer_than_a_line_lags() -> None:
+def test_what_came_shortly_before_a_restart_is_known_after_a_kill_or_a_seal_and_for_no_longer_than_a_line_lags() -> None:
     stream = memory(overlap_secs=40.0)
     for message_id in range(1_000, 1_010):
         tell(stream, message_id, received=message_id * 1_000_000)
     kept = dict(stream.recent)
     assert tell(stream, 1, at=1_010, received=1_010_000_000) is Verdict.RESET
     progress = msgspec.msgpack.encode(stream.progress)
-    again, other = (
+    again, other, sealed = (
         StreamMemory(
             rule=IdRule.DENSE,
             overlap_secs=40.0,
             progress=msgspec.msgpack.decode(progress, type=Progress),
             recent=recent,
         )
-        for recent in (kept, {})
+        for recent in (kept, {}, dict(stream.recent))
     )
     for message_id in (900, *range(1_000, 1_010)):
         other.remember_ended(message_id, message_id * 1_000_000, 1)
-    for each in (stream, again, other):
+    for each in (stream, again, other, sealed):
         assert tell(each, 1_005, received=1_011_000_000) is Verdict.COPY
     assert tell(again, 1_005, digest=2, received=1_011_000_000) is Verdict.AHEAD
     for message_id in range(2, 3 * RECENT_IDS):
