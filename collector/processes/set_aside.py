@@ -52,7 +52,11 @@ class SetAside:
         self._move(path, in_ledger=in_ledger)
 
     def set(self, folder: Path) -> bool:
-        """The same for a set that has no segment any more; false where the store has it whole, and it is only removed."""
+        """The same for a set that has no segment any more; false where it does not go aside.
+
+        That is where the store has it whole, so that it is only removed, and where somebody else has removed it.
+        """
+        is_there = folder.exists()
         in_ledger = Attempts(folder).count() < MAX_ATTEMPTS
         if in_ledger:
             held = self._ask(partial(find_whole, self._store, folder.name))
@@ -64,7 +68,7 @@ class SetAside:
             if held is None:
                 self._put_remains(folder)
         self._move(folder, in_ledger=in_ledger)
-        return True
+        return is_there
 
     def _put_remains(self, path: Path) -> None:
         until_us = self._ask(partial(received_until, self._store, self._host, path.stem))
@@ -87,6 +91,9 @@ class SetAside:
         remove_set(made)
 
     def _move(self, path: Path, *, in_ledger: bool) -> None:
+        if not path.exists():
+            self._log.error("segment_gone", segment=path.stem, in_ledger=in_ledger)
+            return
         self._quarantine.mkdir(parents=True, exist_ok=True)
         path.rename(self._quarantine / path.name)
         sync(self._quarantine)

@@ -97,6 +97,7 @@ class Begun:
 
     def note(self, segment_id: str) -> None:
         """Work on it begins."""
+        self._folder.mkdir(parents=True, exist_ok=True)
         (self._folder / f"{segment_id}{_BEGUN}").touch()
 
     def forget(self, segment_id: str) -> None:

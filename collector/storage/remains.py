@@ -42,6 +42,7 @@ class Surroundings(NamedTuple):
 def open_remains(path: Path, known: Surroundings) -> Iterator[SealedSegment]:
     """Open, in place of the segment or set at `path`, one without messages: its gaps, and a `damaged` one a stream.
 
+    Somebody may have removed it; then nothing of it can be read.
     Gaps are those that can be read. Every stream it still lists gets a row; where there is none, an unknown one does.
     Raises UnreadableError where what is left cannot be told at present.
     """
@@ -76,6 +77,8 @@ class _Found(NamedTuple):
 
 
 def _read(path: Path) -> _Found:
+    if not path.exists():
+        return _Found({}, [], [])
     with sealed_database(path) as db:
         db.text_factory = lambda text: text.decode(errors="replace")
         meta = {key: value for key, value in _rows(db, path, "SELECT key, value FROM meta") if isinstance(value, str)}
@@ -133,8 +136,7 @@ def _is_gap(row: tuple[Any, ...]) -> bool:
 
 def _meta(texts: Mapping[str, str], path: Path, known: Surroundings) -> dict[str, str]:
     opened_us = _time(texts, "opened_at") or round(parse_segment_id(path.stem).time.timestamp()) * 1_000_000
-    # A file is written to for the last time when it is sealed.
-    sealed_us = _time(texts, "sealed_at") or path.stat().st_mtime_ns // 1_000
+    sealed_us = _time(texts, "sealed_at") or _changed_us(path) or opened_us
     host = texts.get("host", "")
     previous = texts.get("previous_segment", "")
     return {
@@ -147,6 +149,14 @@ def _meta(texts: Mapping[str, str], path: Path, known: Surroundings) -> dict[str
         "compression_level": str(known.compression_level),
         "collector_version": __version__,
     }
+
+
+def _changed_us(path: Path) -> int:
+    """When a file was written to for the last time, which is when it is sealed; 0 if it is gone."""
+    try:
+        return path.stat().st_mtime_ns // 1_000
+    except FileNotFoundError:
+        return 0
 
 
 def _damaged(stream: StreamKey, meta: Mapping[str, str], until_us: Mapping[StreamKey, int]) -> tuple[Any, ...]:

@@ -95,8 +95,10 @@ def make_set(staging: Path, name: str, write: Callable[[Path], Manifest]) -> Pat
 
 
 def remove_set(folder: Path) -> None:
-    """Remove a set for good; killed meanwhile, it is none any more. Raises OSError."""
+    """Remove a set for good, if it is there; killed meanwhile, it is none any more. Raises OSError."""
     going = folder.with_name(f"{folder.name}{_MAKING}")
+    if not folder.exists():
+        return
     _remove(going)
     folder.rename(going)
     sync(folder.parent)

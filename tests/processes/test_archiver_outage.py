@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import threading
 import time
 from collections import Counter
@@ -18,8 +19,9 @@ from collector.processes.stager import Stager
 from collector.storage import s3_client
 from collector.storage.content import differences
 from collector.storage.directory import DirectoryStore
+from collector.storage.manifest import decode_manifest
 from collector.storage.verify import Verification
-from tests.processes.archive_world import IDS, World
+from tests.processes.archive_world import IDS, World, manifest_ids
 from tests.proxy import Proxy
 from tests.seaweed import RECORDER, Seaweed
 
@@ -99,6 +101,36 @@ def test_a_store_away_for_a_whole_run_gets_everything_in_the_next(
     world.run()
     assert_complete(world, expected(tmp_path / "whole"))
     assert world.heard("segment_archived")[0]["segment"] == IDS[0], "the oldest first"
+
+
+@pytest.mark.parametrize("replaced", [2, 5])
+def test_when_somebody_removes_the_sets_they_are_made_again_and_those_without_a_segment_told(
+    tmp_path: Path, replaced: int
+) -> None:
+    world, removed = World(tmp_path / "host"), list[str]()
+
+    def is_away(_call: str, _key: str) -> None:
+        if not removed:
+            raise StoreError("no route")
+
+    def meddle_until_all_are_told() -> bool:
+        replaced_ones = [entry["segment"] for entry in world.heard("segment_replaced")]
+        if not removed and len(replaced_ones) >= replaced:
+            removed.extend(replaced_ones)
+            shutil.rmtree(world.staging)
+        return len(world.heard("segment_gone")) + len(world.heard("segment_archived")) == len(IDS)
+
+    seal_all(world)
+    world.store.before, world.stop_when = is_away, meddle_until_all_are_told
+    world.run()
+    gone = sorted(removed)
+    assert sorted(entry["segment"] for entry in world.heard("segment_gone")) == gone
+    assert sorted(manifest_ids(world.tree())) == IDS
+    whole = expected(tmp_path / "whole")
+    kept = {key: content for key, content in whole.items() if not any(segment in key for segment in gone)}
+    assert {key: content for key, content in world.tree().items() if key in kept} == kept
+    told = [decode_manifest(world.tree()[key]) for key in whole if "_manifest" in key and key not in kept]
+    assert [(manifest.rows, manifest.gaps) for manifest in told] == [(0, 1)] * len(gone)
 
 
 def test_a_store_that_comes_back_during_a_run_gets_everything_and_one_line_says_so(tmp_path: Path) -> None:
