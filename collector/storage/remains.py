@@ -42,11 +42,11 @@ class Surroundings(NamedTuple):
 def open_remains(path: Path, known: Surroundings) -> Iterator[SealedSegment]:
     """Open, in place of the segment or set at `path`, one without messages: its gaps, and a `damaged` one a stream.
 
-    Somebody may have removed it; then nothing of it can be read.
+    Of a set that somebody removed nothing can be read.
     Gaps are those that can be read. Every stream it still lists gets a row; where there is none, an unknown one does.
     Raises UnreadableError where what is left cannot be told at present.
     """
-    found = _read_set(path) if path.is_dir() else _read(path)
+    found = _read(path) if path.suffix else _read_set(path)
     meta = _meta(found.meta, path, known)
     with closing(sqlite3.connect(":memory:")) as db:
         make_tables(db)
@@ -77,8 +77,6 @@ class _Found(NamedTuple):
 
 
 def _read(path: Path) -> _Found:
-    if not path.exists():
-        return _Found({}, [], [])
     with sealed_database(path) as db:
         db.text_factory = lambda text: text.decode(errors="replace")
         meta = {key: value for key, value in _rows(db, path, "SELECT key, value FROM meta") if isinstance(value, str)}

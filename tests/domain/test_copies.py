@@ -182,7 +182,9 @@ def test_what_a_line_that_lags_repeats_of_an_ended_series_is_a_copy(ids: list[in
     assert stream.progress.last_id == ids[-1]
 
 
-def test_what_came_shortly_before_a_restart_is_known_after_a_kill_or_a_seal_and_for_no_longer_than_a_line_lags() -> None:
+def test_what_came_shortly_before_a_restart_is_known_after_a_kill_or_a_seal_and_for_no_longer_than_a_line_lags() -> (
+    None
+):
     stream = memory(overlap_secs=40.0)
     for message_id in range(1_000, 1_010):
         tell(stream, message_id, received=message_id * 1_000_000)
