@@ -1,6 +1,29 @@
-"""Which connections of a feed stand, from what they said of themselves."""
+"""Which connections of a feed stand, from what they said of themselves, and when none of those that stood was alive.
+
+That one was dead long before it ended is known only then, and others may have opened meanwhile: so what is known of
+those that ended is kept for as long as one stands that may turn out to have been dead in the same time.
+"""
+
+from typing import Final, NamedTuple
 
 import msgspec
+
+_ENDED_KEPT: Final = 64
+"""So many connections of a plan that ended are remembered, the newest: a dead one is found out long before there are more."""
+
+_EVER: Final = 1 << 62
+
+
+class Ended(NamedTuple):
+    """What the end of a connection shows."""
+
+    plan: int
+    stood_since_us: int | None
+    """Since when the plan stood without a break; None if another connection carries it on."""
+    alive_us: int
+    """Until when one that carried the plan was alive."""
+    unheard: list[tuple[int, int]]
+    """Stretches before now in which none of them was, though one stood."""
 
 
 class Links(msgspec.Struct, array_like=True):
@@ -27,24 +50,40 @@ class Links(msgspec.Struct, array_like=True):
     """Plans that stand: since when without a break."""
     stood: dict[int, tuple[int, int]] = {}
     """Only version 1 wrote it."""
+    opened: dict[int, int] = {}
+    """Open connections, since when."""
+    lives: dict[int, list[tuple[int, int]]] = {}
+    """By plan that stands, of connections that ended: from when and until when each was alive."""
 
     def begin(self, writer_id: str) -> None:
         """Another incarnation's journal begins: whatever was open is not any more."""
         self.writer_id, self.up, self.lines, self.since = writer_id, {}, {}, {}
+        self.opened, self.lives = {}, {}
         self.down, self.away_since_us, self.known, self.stood = {}, None, [], {}
 
     def connect(self, connection: int, plan: int, at_us: int, line: int = 0) -> None:
         """A connection stands."""
-        self.up[connection], self.lines[connection] = plan, line
+        self.up[connection], self.lines[connection], self.opened[connection] = plan, line, at_us
         self.since.setdefault(plan, at_us)
 
-    def disconnect(self, connection: int, at_us: int) -> tuple[int, int | None] | None:
-        """A connection is over: its plan, and since when that stood if nothing carries it now; None for an unknown one."""
-        plan = self.up.pop(connection, None)
+    def disconnect(self, connection: int, alive_us: int) -> Ended:
+        """An open connection is over, and was alive until then."""
+        plan = self.up.pop(connection)
         self.lines.pop(connection, None)
-        if plan is None:
-            return None
-        return plan, None if plan in self.up.values() else self.since.pop(plan, at_us)
+        stood_since_us = self.since.get(plan, alive_us)
+        # Of those that an earlier version knew it is not known when they opened.
+        opened_us = self.opened.pop(connection, stood_since_us)
+        lives = sorted([*self.lives.pop(plan, []), (opened_us, max(alive_us, opened_us))])
+        standing = [other for other, carried in self.up.items() if carried == plan]
+        if not standing:
+            self.since.pop(plan, None)
+            return Ended(plan, stood_since_us, max(until for _, until in lives), _unheard(lives))
+        stands_us = min(self.opened.get(other, stood_since_us) for other in standing)
+        unheard = _unheard([*lives, (stands_us, _EVER)])
+        if unheard:
+            self.since[plan] = unheard[-1][1]
+        self.lives[plan] = [life for life in lives if life[1] > stands_us][-_ENDED_KEPT:]
+        return Ended(plan, None, alive_us, unheard)
 
     def beside(self, connection: int) -> list[int]:
         """The other connections that carry the same plan."""
@@ -59,3 +98,15 @@ class Links(msgspec.Struct, array_like=True):
         """Since when nobody listens to a stream that was last heard at `heard_us`, once its ingest is gone."""
         # Of several plans that version 1 left down it is not known which was the stream's: the first since it was heard.
         return min((down for down in self.down.values() if down[0] >= heard_us), default=(self.newest_us, "restart"))
+
+
+def _unheard(lives: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The stretches between these that none of them covers."""
+    found: list[tuple[int, int]] = []
+    ordered = sorted(lives)
+    heard_us = ordered[0][0]
+    for since_us, until_us in ordered:
+        if since_us > heard_us:
+            found.append((heard_us, since_us))
+        heard_us = max(heard_us, until_us)
+    return found

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from collector.domain.gaps import Stretch, event_gap
+from collector.domain.hearing import Outage
 from collector.domain.records import UNKNOWN, Gap, StreamKey
 from collector.domain.repairs import is_rest_journal
 from collector.domain.sequence.hole import REFUSED
@@ -104,18 +105,25 @@ class Ledger:
             self._join(identity, plan, at_us)
             self._stands(identity, plan, at_us)
         elif record.kind is RecordKind.DISCONNECT:
-            ended = state.links.disconnect(int(info["connection"]), at_us)
-            if ended is None:
-                return
-            plan, stood_since_us = ended
-            self._begin_line(identity, plan, record.line)
-            if stood_since_us is not None:
-                self._left(identity, plan, stood_since_us, self._died_us(identity, plan, at_us, info), info["cause"])
+            self._ended(identity, int(info["connection"]), record.line, at_us, info)
         elif record.kind is RecordKind.REFUSING:
             self._refusing(identity, int(info["started_ns"]) // 1_000)
         elif record.kind is RecordKind.RESUMED:
             self._counts.refused += int(info["frames"])
             self._refused(identity, int(info["started_ns"]) // 1_000, at_us)
+
+    def _ended(self, identity: FeedIdentity, connection: int, line: int, at_us: int, info: Mapping[str, Any]) -> None:
+        links = self._feed(identity.feed).links
+        plan = links.up.get(connection)
+        if plan is None:
+            return
+        ended = links.disconnect(connection, self._died_us(identity, plan, at_us, info))
+        self._begin_line(identity, plan, line)
+        for since_us, until_us in ended.unheard:
+            for member in self._members(identity, plan):
+                self._tell_outage(identity, member, Outage(since_us, until_us, info["cause"]), at_us)
+        if ended.stood_since_us is not None:
+            self._left(identity, plan, ended.stood_since_us, ended.alive_us, info["cause"])
 
     def update(self, now_us: int) -> None:
         """Bring the row of whatever lasts up to date; for a seal, with which rows leave for good."""
@@ -251,12 +259,15 @@ class Ledger:
             if outage is None:
                 continue
             self._suspect(member, outage.cause)
-            key, stream, hearing = member
-            # Of a stream that never spoke there is no id that could prove anything.
-            is_proven = stream is not None and stream.rule.proves_continuity
-            if not is_proven and hearing.silent_since_us is None:
-                gap = event_gap(key, "silence", outage.cause, outage.since_us, outage.until_us)
-                self._one_more(identity.feed, key, gap, outage.until_us)
+            self._tell_outage(identity, member, outage, outage.until_us)
+
+    def _tell_outage(self, identity: FeedIdentity, member: Member, outage: Outage, at_us: int) -> None:
+        key, stream, hearing = member
+        # Of a stream that never spoke there is no id that could prove anything.
+        is_proven = stream is not None and stream.rule.proves_continuity
+        if not is_proven and hearing.silent_since_us is None:
+            gap = event_gap(key, "silence", outage.cause, outage.since_us, outage.until_us)
+            self._one_more(identity.feed, key, gap, at_us)
 
     def _left(self, identity: FeedIdentity, plan: int, stood_since_us: int, at_us: int, cause: str) -> None:
         """No connection carries the plan's streams any more."""

@@ -1,7 +1,7 @@
 """Which connections stand, and since when nobody listens to a stream."""
 
 from collector.domain.hearing import Hearing, Outage
-from collector.domain.outages import Links
+from collector.domain.outages import Ended, Links
 
 
 def test_a_stream_that_no_connection_carried_before_ends_no_outage() -> None:
@@ -39,11 +39,40 @@ def test_a_plan_is_down_once_none_of_its_connections_stands() -> None:
     links.begin("a")
     links.connect(1, 0, 100)
     links.connect(2, 0, 110, line=1)
-    assert links.disconnect(1, 200) == (0, None)
+    assert links.disconnect(1, 200) == Ended(0, None, 200, [])
     links.connect(3, 0, 300)
-    assert links.disconnect(2, 400) == (0, None)
-    assert links.disconnect(3, 500) == (0, 100)
-    assert links.disconnect(3, 510) is None
+    assert links.disconnect(2, 400) == Ended(0, None, 400, [])
+    assert links.disconnect(3, 500) == Ended(0, 100, 500, [])
+
+
+def test_what_a_dead_connection_did_not_carry_is_known_once_it_ends_though_another_stands_by_then() -> None:
+    links = Links()
+    links.begin("a")
+    links.connect(1, 0, 0)
+    links.connect(2, 0, 0, line=1)
+    assert links.disconnect(1, 100) == Ended(0, None, 100, [])
+    links.connect(3, 0, 130)
+    assert links.disconnect(2, 90) == Ended(0, None, 90, [(100, 130)])
+    assert links.disconnect(3, 500) == Ended(0, 130, 500, [])
+
+
+def test_what_a_short_connection_carried_beside_a_dead_one_splits_what_nobody_did() -> None:
+    links = Links()
+    links.begin("a")
+    links.connect(1, 0, 0)
+    links.connect(2, 0, 100)
+    links.disconnect(2, 120)
+    assert links.disconnect(1, 50) == Ended(0, 0, 120, [(50, 100)])
+
+
+def test_connections_that_come_and_go_beside_one_that_stands_leave_little_behind() -> None:
+    links = Links()
+    links.begin("a")
+    links.connect(1, 0, 0)
+    for number in range(2, 1_000):
+        links.connect(number, 0, 10 * number)
+        links.disconnect(number, 10 * number + 5)
+    assert len(links.lives[0]) < 100
 
 
 def test_each_plan_is_judged_apart() -> None:
@@ -51,7 +80,7 @@ def test_each_plan_is_judged_apart() -> None:
     links.begin("a")
     links.connect(1, 0, 100)
     links.connect(2, 1, 120)
-    assert links.disconnect(1, 200) == (0, 100)
+    assert links.disconnect(1, 200) == Ended(0, 100, 200, [])
     assert links.since == {1: 120}
 
 

@@ -239,6 +239,34 @@ def test_a_connection_that_was_not_closed_in_order_was_away_since_its_last_sign_
     assert feed.run() == [("book_snapshot", "silence", 120, 137, "unrepairable", None)]
 
 
+def test_a_connection_that_was_dead_before_another_opened_beside_it_leaves_a_silence(feed: Feed) -> None:
+    two_minutes(feed)
+    alive_ns = feed.now_ns
+    feed.secs += 29
+    feed.connect()
+    feed.secs += 1
+    feed.disconnect("silent", alive_ns=alive_ns, connection=1)
+    feed.say(trade(120), book(500))
+    assert feed.run() == [("book_snapshot", "silence", 120, 149, "unrepairable", None)]
+
+
+def test_an_outage_that_two_lines_notice_one_after_the_other_is_in_the_ledger(feed: Feed) -> None:
+    feed.connect()
+    two_minutes(feed)
+    alive_ns = feed.now_ns
+    feed.secs += 8
+    feed.disconnect(alive_ns=alive_ns, connection=1)
+    feed.secs += 3
+    feed.connect()
+    for _ in range(20):
+        feed.say(trade(feed.secs - 11), book(feed.secs))
+    feed.disconnect("silent", alive_ns=alive_ns, connection=2)
+    feed.say(trade(feed.secs - 11), book(feed.secs))
+    assert feed.run("stream_type = 'book_snapshot' AND symbol = 'BTCUSDT'") == [
+        ("book_snapshot", "silence", 120, 131, "unrepairable", None)
+    ]
+
+
 def test_data_that_stopped_on_a_connection_that_answers_is_a_silence_until_a_second_one_brings_it(feed: Feed) -> None:
     two_minutes(feed)
     feed.secs += 40
