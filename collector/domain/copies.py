@@ -6,6 +6,9 @@ exchange's own time moves on means that the exchange restarted its ids: a new se
 missing, or has come with other content, time must have moved on by more than messages are out of order. Ids that only
 rise are held to it line by line, because one line may lag behind the other.
 
+An exchange's time is taken at its word only where it goes with the time of receipt as those before did, or the message
+after it bears it out: one odd time rules nothing.
+
 Where nothing but the memory of ids tells a copy, it must reach as far back as one connection lags behind another. While
 two bring a stream (redundant lines, a renewal, a second try) that is `overlap_secs`: from when a connection opens, or
 brings its first message, until so long after the last change from one to the other. Otherwise it is
@@ -37,6 +40,9 @@ RECENT_DENSE_IDS: Final = 48
 SUCCESSOR_LAG_SECS: Final = 10.0
 """A connection may begin so far behind what the one before it has brought."""
 
+LEAP_US: Final = 60_000_000
+"""By more than this an exchange's time does not leap against the time of receipt, unless one of the clocks was set."""
+
 CONFLICTS: Final = 64
 """So many messages that came under another's id are remembered, so that redundant lines and repeats bring each once."""
 
@@ -65,6 +71,7 @@ class Progress(msgspec.Struct, array_like=True):
     series: int = 0
     last_id: int | None = None
     last_exchange_us: int | None = None
+    """When the newest message was sent, or must have been where its own time could not be believed."""
     last_received_us: int = 0
     floor: int = 0
     """Dense ids below this are unknown, seen or not."""
@@ -87,6 +94,10 @@ class Progress(msgspec.Struct, array_like=True):
     echoes: Echoes = {}
     """Of messages without ids, what each connection is yet to bring of what others have brought."""
     counts: StreamCounts = StreamCounts()
+    ahead_us: int = 0
+    """How far exchange's times are ahead of their receipt, within a leap."""
+    doubted_us: int | None = None
+    """The same of the last time that leapt; another that leaps as far bears it out."""
 
 
 class StreamMemory:
@@ -141,7 +152,8 @@ class StreamMemory:
     ) -> Verdict:
         """Say what this message is, and remember it. `digest` is a 32-bit checksum of its content.
 
-        `first_id` is the first of the ids it covers; None if it covers `message_id` alone. `source` names the connection.
+        `first_id` is the first of the ids it covers; None if it covers `message_id` alone. `exchange_us` is one that can be
+        true, or None. `source` names the connection.
         """
         if source != self.progress.source:
             self.progress.source = source
@@ -156,7 +168,7 @@ class StreamMemory:
         if known is not None:
             if known & DIGEST_MASK == digest or (message_id, digest) in self.progress.conflicts:
                 return Verdict.COPY
-            if not self._time_moved_on(exchange_us):
+            if not self._time_moved_on(self._sent_us(exchange_us, received_us)):
                 self.progress.conflicts = (*self.progress.conflicts, (message_id, digest))[-CONFLICTS:]
                 return Verdict.CONFLICT
         if self._dense:
@@ -286,11 +298,13 @@ class StreamMemory:
         elif first != last + 1:  # the usual case needs no rule
             found = self._rule.judge(Mark(last), Ids(first, message_id, first - 1))
             if found is not None and found.kind == "out_of_order":
-                return self._behind(first, message_id, exchange_us, received_us)
+                return self._behind(first, message_id, self._sent_us(exchange_us, received_us), received_us)
             if found is not None:
                 self._add_hole(last + 1, first, received_us)
                 verdict = Verdict.AHEAD
         progress.last_id = message_id
+        if exchange_us is None or not -LEAP_US <= exchange_us - received_us - progress.ahead_us <= LEAP_US:
+            exchange_us = self._newest_us(exchange_us, received_us)
         progress.last_exchange_us = exchange_us
         progress.last_received_us = received_us
         progress.suspect = None
@@ -307,6 +321,32 @@ class StreamMemory:
         if self._finder is None:
             self._finder = Finder(self.progress.holes)
         return self._finder.touched(first, last)
+
+    def _newest_us(self, exchange_us: int | None, received_us: int) -> int | None:
+        """When a message must have been sent whose time is not what was expected."""
+        expected_us = self._expected_us(received_us)
+        if exchange_us is None or (expected_us is not None and not self._is_borne_out(exchange_us, received_us)):
+            return expected_us
+        self.progress.ahead_us = exchange_us - received_us
+        return exchange_us
+
+    def _sent_us(self, exchange_us: int | None, received_us: int) -> int | None:
+        """When a message was sent whose id is behind the newest: it may be old; None where it cannot be as new as it says."""
+        expected_us = self._expected_us(received_us)
+        if exchange_us is None or expected_us is None or exchange_us - expected_us <= LEAP_US:
+            return exchange_us
+        return exchange_us if self._is_borne_out(exchange_us, received_us) else None
+
+    def _expected_us(self, received_us: int) -> int | None:
+        progress = self.progress
+        if progress.last_exchange_us is None:
+            return None
+        return progress.last_exchange_us + received_us - progress.last_received_us
+
+    def _is_borne_out(self, exchange_us: int, received_us: int) -> bool:
+        before_us, ahead_us = self.progress.doubted_us, exchange_us - received_us
+        self.progress.doubted_us = ahead_us
+        return before_us is not None and abs(ahead_us - before_us) <= LEAP_US
 
     def _time_moved_on(self, exchange_us: int | None) -> bool:
         """Whether a message is newer than the newest by more than messages are out of order; what a line lags is old."""
@@ -336,7 +376,7 @@ class StreamMemory:
         self._of_ended_series += settle(ended.holes, ended.allowance, ended.series, received_us, all_due=True)
         self.progress = Progress(
             ended.series + 1, last, exchange_us, received_us, first, allowance=ended.allowance, hearing=ended.hearing,
-            restarted_us=received_us, source=ended.source, joined_us=ended.joined_us,
+            restarted_us=received_us, source=ended.source, joined_us=ended.joined_us, ahead_us=ended.ahead_us,
         )  # fmt: skip
         self._ended, self._recent, self._finder = self._recent.all(), Recent({}, self._least), None
         return Verdict.RESET

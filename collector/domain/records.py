@@ -50,7 +50,8 @@ class Envelope(NamedTuple):
     first_id: int | None
     """The first id the message covers, where it covers more than `id`: the one behind the last message's."""
     exchange_us: int | None
-    """Transaction time where the message has one, else event time, else None. Of the years 1970 to 9999."""
+    """Transaction time where the message has one, else event time; None where its kind has none. As the exchange says
+    it, true or not; `NO_TIME_US` where what stands there is no time. Within 64 bits."""
     payload: bytes
     """The frame's text or, of a frame with many messages, this message's own."""
 

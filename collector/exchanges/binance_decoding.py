@@ -12,7 +12,7 @@ import msgspec
 from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
 from collector.exchanges.adapter import Control, ControlKind, Decode
-from collector.exchanges.binance_shapes import UNREADABLE, Shape
+from collector.exchanges.binance_shapes import UNREADABLE, Shape, exchange_us
 
 WRAP: Final = b'{"stream":"'
 """How the frames of combined streams begin."""
@@ -76,8 +76,8 @@ def _fast_decoder(streams: Mapping[str, _Stream], careful: Decode) -> Decode:
         if message.symbol != symbol:
             return careful(frame)
         exchange_ms = message.exchange_ms
-        exchange_us = None if exchange_ms is None else exchange_ms * 1000
-        return [new(Envelope, (key, message.id, message.first_id, exchange_us, frame))]
+        sent_us = None if exchange_ms is None else exchange_ms * 1000
+        return [new(Envelope, (key, message.id, message.first_id, sent_us, frame))]
 
     return decode
 
@@ -108,8 +108,7 @@ def _envelope(stream: _Stream, frame: bytes) -> Envelope:
         raise UndecodableError("malformed JSON") from error
     if message.symbol != stream.symbol:
         raise UndecodableError(f"symbol of another stream: {shown(message.symbol)}")
-    exchange_us = None if message.exchange_ms is None else message.exchange_ms * 1000
-    return Envelope(stream.key, message.id, message.first_id, exchange_us, frame)
+    return Envelope(stream.key, message.id, message.first_id, exchange_us(message), frame)
 
 
 def _name_of_stream(frame: bytes) -> str:

@@ -15,10 +15,12 @@ from collector.exchanges.binance_messages import AggTrade, Number_co, Quote, Sid
 from collector.exchanges.binance_messages import Trade as SpotTrade
 from collector.exchanges.binance_shapes import (
     INT64_MAX,
+    NO_TIME_MS,
     Id,
     Millis,
     Nullable,
     Shape,
+    Time,
     book_row,
     book_shape,
     quote_shape,
@@ -32,7 +34,7 @@ PreviousId = Annotated[int, Meta(ge=-1, le=INT64_MAX - 1)]
 _KINDS: Final = MappingProxyType({"MARKET": "market", "INSURANCE_FUND": "insurance_fund", "ADL": "adl", "NA": "none"})
 
 
-class Trade(SpotTrade[Number_co], gc=False):
+class Trade(SpotTrade[Number_co], gc=False, kw_only=True):
     """`<symbol>@trade`: also fills of the insurance fund and of auto-deleveraging, and ids that are no trade at all."""
 
     mark: Any = field(name="X", default=None)
@@ -42,14 +44,14 @@ class Trade(SpotTrade[Number_co], gc=False):
         return _KINDS.get(self.mark, self.mark.lower()) if isinstance(self.mark, str) else None
 
 
-class Ticker(Quote[Number_co], gc=False):
+class Ticker(Quote[Number_co], gc=False, kw_only=True):
     """`<symbol>@bookTicker`."""
 
     event: Literal["bookTicker"] = field(name="e")
-    exchange_ms: Millis = field(name="T")
+    exchange_ms: Time = field(name="T", default=NO_TIME_MS)
 
 
-class Diff(Struct, Generic[Side_co], gc=False):
+class Diff(Struct, Generic[Side_co], gc=False, kw_only=True):
     """`<symbol>@depth@100ms`: the levels that changed, with their new sizes.
 
     All symbols share the update ids, so that a message's own, `U` to `u`, leave holes behind the last message's. What
@@ -57,7 +59,7 @@ class Diff(Struct, Generic[Side_co], gc=False):
     """
 
     event: Literal["depthUpdate"] = field(name="e")
-    exchange_ms: Millis = field(name="T")
+    exchange_ms: Time = field(name="T", default=NO_TIME_MS)
     symbol: str = field(name="s")
     first_update_id: Id = field(name="U")
     id: Id = field(name="u")
@@ -78,7 +80,7 @@ class Diff(Struct, Generic[Side_co], gc=False):
         return book_row(self.first_update_id, self.id, previous_id, self.is_snapshot, self.bids, self.asks)
 
 
-class Depth(Diff[Side_co], gc=False):
+class Depth(Diff[Side_co], gc=False, kw_only=True):
     """`<symbol>@depth20@100ms`: the best 20 levels a side; only its stream tells it from a diff."""
 
     is_snapshot: ClassVar = True

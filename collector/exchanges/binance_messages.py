@@ -9,10 +9,12 @@ from msgspec import Struct, field
 
 from collector.domain.records import BookRow, BookTickerRow
 from collector.exchanges.binance_shapes import (
+    NO_TIME_MS,
     Id,
     Millis,
     Nullable,
     Shape,
+    Time,
     agg_trade_row,
     book_row,
     book_shape,
@@ -25,7 +27,7 @@ Number_co = TypeVar("Number_co", covariant=True)
 Side_co = TypeVar("Side_co", covariant=True)
 
 
-class Trade(Struct, Generic[Number_co], gc=False):
+class Trade(Struct, Generic[Number_co], gc=False, kw_only=True):
     """`<symbol>@trade`: one taker order met one maker order."""
 
     event: Literal["trade"] = field(name="e")
@@ -33,7 +35,7 @@ class Trade(Struct, Generic[Number_co], gc=False):
     id: Id = field(name="t")
     price: Number_co = field(name="p")
     size: Number_co = field(name="q")
-    exchange_ms: Millis = field(name="T")
+    exchange_ms: Time = field(name="T", default=NO_TIME_MS)
     buyer_is_maker: bool = field(name="m")
 
     first_id: ClassVar = None
@@ -47,7 +49,7 @@ class Trade(Struct, Generic[Number_co], gc=False):
     row = trade_row
 
 
-class AggTrade(Struct, Generic[Number_co], gc=False):
+class AggTrade(Struct, Generic[Number_co], gc=False, kw_only=True):
     """`<symbol>@aggTrade`: what one taker order took at one price."""
 
     event: Literal["aggTrade"] = field(name="e")
@@ -57,7 +59,7 @@ class AggTrade(Struct, Generic[Number_co], gc=False):
     size: Number_co = field(name="q")
     first_trade_id: Id = field(name="f")
     last_trade_id: Id = field(name="l")
-    exchange_ms: Millis = field(name="T")
+    exchange_ms: Time = field(name="T", default=NO_TIME_MS)
     buyer_is_maker: bool = field(name="m")
 
     first_id: ClassVar = None
@@ -67,7 +69,7 @@ class AggTrade(Struct, Generic[Number_co], gc=False):
     row = agg_trade_row
 
 
-class Quote(Struct, Generic[Number_co], gc=False):
+class Quote(Struct, Generic[Number_co], gc=False, kw_only=True):
     """The best bid and ask."""
 
     id: Id = field(name="u")
@@ -85,17 +87,17 @@ class Quote(Struct, Generic[Number_co], gc=False):
         return BookTickerRow(self.id, self.bid_price, self.bid_size, self.ask_price, self.ask_size)
 
 
-class Ticker(Quote[Number_co], gc=False):
+class Ticker(Quote[Number_co], gc=False, kw_only=True):
     """`<symbol>@bookTicker`: it names no time."""
 
     exchange_ms: ClassVar = None
 
 
-class Diff(Struct, Generic[Side_co], gc=False):
+class Diff(Struct, Generic[Side_co], gc=False, kw_only=True):
     """`<symbol>@depth@100ms`: the levels that changed, with their new sizes."""
 
     event: Literal["depthUpdate"] = field(name="e")
-    exchange_ms: Millis = field(name="E")
+    exchange_ms: Time = field(name="E", default=NO_TIME_MS)
     symbol: str = field(name="s")
     first_id: Id = field(name="U")
     id: Id = field(name="u")
@@ -109,7 +111,7 @@ class Diff(Struct, Generic[Side_co], gc=False):
         return book_row(self.first_id, self.id, None, False, self.bids, self.asks)
 
 
-class Depth(Struct, Generic[Side_co], gc=False):
+class Depth(Struct, Generic[Side_co], gc=False, kw_only=True):
     """`<symbol>@depth20@100ms`: the best 20 levels a side. It names neither symbol nor time."""
 
     id: Id = field(name="lastUpdateId")

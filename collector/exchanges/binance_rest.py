@@ -16,7 +16,7 @@ from msgspec.json import Decoder
 from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
 from collector.exchanges.binance_decoding import shown
-from collector.exchanges.binance_shapes import UNREADABLE, Millis, Shape
+from collector.exchanges.binance_shapes import UNREADABLE, Millis, Shape, exchange_us
 from collector.exchanges.rest import Get, RestLimits
 
 BOOK: Final = "book_delta"
@@ -94,8 +94,7 @@ class BinanceRest:
 
 def _envelope(stream: StreamKey, shape: Shape, payload: bytes) -> Envelope:
     message: Any = shape.needed.decode(payload).data
-    exchange_us = None if message.exchange_ms is None else message.exchange_ms * 1000
-    return Envelope(stream, message.id, None, exchange_us, payload)
+    return Envelope(stream, message.id, None, exchange_us(message), payload)
 
 
 def _book(stream: StreamKey, shape: Shape, body: bytes) -> Envelope:

@@ -10,10 +10,11 @@ from msgspec import Struct, field
 from collector.domain.records import BookRow
 from collector.exchanges.binance_messages import Depth, Number_co, Side_co
 from collector.exchanges.binance_shapes import (
+    NO_TIME_MS,
     Id,
-    Millis,
     Nullable,
     Shape,
+    Time,
     agg_trade_row,
     bare_book_shape,
     bare_trade_shape,
@@ -22,13 +23,13 @@ from collector.exchanges.binance_shapes import (
 )
 
 
-class Trade(Struct, Generic[Number_co], gc=False):
+class Trade(Struct, Generic[Number_co], gc=False, kw_only=True):
     """An element of `historicalTrades`."""
 
     id: Id
     price: Number_co
     size: Number_co = field(name="qty")
-    exchange_ms: Millis = field(name="time")
+    exchange_ms: Time = field(name="time", default=NO_TIME_MS)
     buyer_is_maker: bool = field(name="isBuyerMaker")
 
     numbers: ClassVar = ("price", "size")
@@ -39,7 +40,7 @@ class Trade(Struct, Generic[Number_co], gc=False):
     row = trade_row
 
 
-class AggTrade(Struct, Generic[Number_co], gc=False):
+class AggTrade(Struct, Generic[Number_co], gc=False, kw_only=True):
     """An element of `aggTrades`."""
 
     id: Id = field(name="a")
@@ -47,7 +48,7 @@ class AggTrade(Struct, Generic[Number_co], gc=False):
     size: Number_co = field(name="q")
     first_trade_id: Id = field(name="f")
     last_trade_id: Id = field(name="l")
-    exchange_ms: Millis = field(name="T")
+    exchange_ms: Time = field(name="T", default=NO_TIME_MS)
     buyer_is_maker: bool = field(name="m")
 
     numbers: ClassVar = ("price", "size")
@@ -56,11 +57,11 @@ class AggTrade(Struct, Generic[Number_co], gc=False):
     row = agg_trade_row
 
 
-class TimedDepth(Struct, Generic[Side_co], gc=False):
+class TimedDepth(Struct, Generic[Side_co], gc=False, kw_only=True):
     """`depth` of the futures: it says when the matching engine was there."""
 
     id: Id = field(name="lastUpdateId")
-    exchange_ms: Millis = field(name="T")
+    exchange_ms: Time = field(name="T", default=NO_TIME_MS)
     bids: Side_co
     asks: Side_co
 

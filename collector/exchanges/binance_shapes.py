@@ -15,6 +15,7 @@ from msgspec.structs import fields
 from collector.domain.exact import to_double
 from collector.domain.names import END_US
 from collector.domain.records import AggTradeRow, BookRow, BookTickerRow, TradeRow, TypedRow
+from collector.domain.times import NO_TIME_US
 
 UNREADABLE: Final = (DecodeError, UnicodeDecodeError, RecursionError)
 """Whatever a decoder raises for bytes that do not fit it."""
@@ -24,6 +25,12 @@ INT64_MAX: Final = 2**63 - 1
 Id = Annotated[int, Meta(ge=0, le=INT64_MAX)]
 Millis = Annotated[int, Meta(ge=0, le=END_US // 1000 - 1)]
 """A time that has a date: microseconds in its place have none."""
+
+Time = Any
+"""A time as it stands in a message that is not as documented: it may be anything, and must not cost the message its row."""
+
+NO_TIME_MS: Final = NO_TIME_US // 1000
+"""Where it is missing."""
 
 Message = TypeVar("Message")
 
@@ -133,10 +140,21 @@ def _shape(
     )
 
 
+def exchange_us(message: Any) -> int | None:
+    """When a message says that it was sent: `NO_TIME_US` where it says nothing that has a date."""
+    ms = message.exchange_ms
+    if isinstance(ms, int) and 0 <= ms < END_US // 1000:
+        return ms * 1000
+    return None if ms is None else NO_TIME_US
+
+
 def _with(needed: Any, keys: Documented) -> Any:
-    """A message that needs these keys too."""
+    """A message that needs these keys too, and a time that has a date."""
     base = get_origin(needed)
-    own = [(known.name, known.type, field(name=known.encode_name)) for known in fields(needed)]
+    own = [
+        (known.name, Millis if known.name == "exchange_ms" else known.type, field(name=known.encode_name))
+        for known in fields(needed)
+    ]
     return defstruct(base.__name__, [*own, *keys.items()], bases=(base,), gc=False)
 
 

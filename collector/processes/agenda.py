@@ -32,6 +32,9 @@ SHORT_TRIES: Final = 6
 CLOCK_SECS: Final = 300.0
 """How often the exchange is asked what time it is."""
 
+CLOCK_AGAIN_SECS: Final = 5.0
+"""After how long it is asked again where its answer is to be borne out."""
+
 
 class Job(NamedTuple):
     """One GET, and what it is for."""
@@ -108,6 +111,10 @@ class Agenda:
     def clock_asked(self) -> None:
         """The clock is asked, whatever comes of it."""
         self._clock_at = self._clock.monotonic() + CLOCK_SECS
+
+    def ask_clock_soon(self) -> None:
+        """What it said is to be borne out."""
+        self._clock_at = self._clock.monotonic() + CLOCK_AGAIN_SECS
 
     def failed(self, job: Job) -> None:
         """It was tried, and brought nothing."""

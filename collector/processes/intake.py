@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from collector.domain.copies import Verdict
 from collector.domain.errors import DamagedError, UndecodableError
 from collector.domain.records import BACKFILLED_LINE, UNDECODED, UNKNOWN, Envelope, IdRule, StreamKey
+from collector.domain.times import EARLIEST_US, LONGEST_AHEAD_US
 from collector.exchanges.adapter import Adapter, Decode, Subscription
 from collector.processes.asking import Asking
 from collector.processes.backfill import Backfill
@@ -158,8 +159,12 @@ class Intake:
                 self._copy(stream, payload, received_us)
                 return
         else:
+            sent_us = exchange_us
+            # `sound_us`, without a call for every message.
+            if sent_us is not None and not EARLIEST_US <= sent_us <= received_us + LONGEST_AHEAD_US:
+                sent_us = None
             digest = zlib.crc32(payload)
-            verdict = stream.memory.judge(message_id, first_id, exchange_us, received_us, digest, line, source)
+            verdict = stream.memory.judge(message_id, first_id, sent_us, received_us, digest, line, source)
             if verdict not in _PLAIN:
                 self._remark(verdict, stream, message_id, received_us)
             elif verdict is Verdict.COPY:

@@ -29,6 +29,10 @@ POLL_SECS: Final = 1.0
 """How often the requests are looked at when no notice comes."""
 
 
+CLOCK_LEAP_US: Final = 250_000
+"""An answer that puts this machine's clock off by so much more than the one before is told once another agrees."""
+
+
 class Mender:
     """`step` is called again and again by one thread; `numbers` and `position` may be read by another."""
 
@@ -52,6 +56,7 @@ class Mender:
         self._save_at = clock.monotonic()
         self._answers: Counter[str] = Counter()
         self._offset: Mapping[str, int] = {}
+        self._newest_offset_us = 0
         self.numbers: Mapping[str, Any] = self._numbers()
 
     @property
@@ -113,7 +118,13 @@ class Mender:
     def _take_clock(self, answer: rest.Answer) -> None:
         middle_us = (answer.asked_ns + answer.received_ns) // 2_000
         within_us = (answer.received_ns - answer.asked_ns) // 2_000
-        self._offset = {"offset_us": middle_us - self._side.read_clock(answer.body), "within_us": within_us}
+        offset_us = middle_us - self._side.read_clock(answer.body)
+        if abs(offset_us - self._newest_offset_us) <= CLOCK_LEAP_US:
+            self._offset = {"offset_us": offset_us, "within_us": within_us}
+        else:
+            # One odd answer is no alarm: the next one bears it out, or it was never told.
+            self._agenda.ask_clock_soon()
+        self._newest_offset_us = offset_us
 
     def _take_book(self, stream: StreamKey, request: BookRequest | None, answer: rest.Answer) -> None:
         (book,) = read_answer(self._side, stream, answer.body)

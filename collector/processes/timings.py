@@ -1,13 +1,18 @@
 """How long messages took to come and to become durable, and how long commits took: counted once a commit."""
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from collector.domain.clock_offset import OffsetWindow
 from collector.domain.histogram import Histogram
 from collector.domain.repairs import is_rest_journal
+from collector.domain.times import EARLIEST_US
 from collector.processes.batch import Batch
+
+LONGEST_WAY_US: Final = 600_000_000
+"""No message counts for more: one that says a time of years ago would rule the mean for as long."""
 
 
 class Timings:
@@ -28,9 +33,10 @@ class Timings:
             # The oldest came first, so from behind they are nearly sorted already.
             self._to_durable[feed].add_all(sorted([durable_us - message[4] for message in reversed(messages)]))
             to_receive = sorted([message[4] - message[5] for message in messages if message[5] is not None])
+            to_receive = _without_none(to_receive, messages[-1][4])
             if to_receive:
-                self._to_receive[feed].add_all(to_receive)
-                self._offsets[feed].note(at_secs, to_receive[0], len(to_receive))
+                self._to_receive[feed].add_all(_bounded(to_receive))
+                self._offsets[feed].note(at_secs, to_receive)
 
     def numbers(self, at_secs: float) -> Mapping[str, Any]:
         """For the report: histograms as rows of feed, bucket and count."""
@@ -41,6 +47,19 @@ class Timings:
             "commits": list(self._commits.rows()),
             "clock_offsets_us": {feed: offset for feed, offset in offsets_us.items() if offset is not None},
         }
+
+
+def _without_none(ascending_us: list[int], received_us: int) -> list[int]:
+    """Without those of times that are none; the messages were received about then.
+
+    Times far ahead stay: where all are, it is this machine's clock that is off.
+    """
+    return ascending_us[: bisect_right(ascending_us, received_us - EARLIEST_US)]
+
+
+def _bounded(ascending_us: list[int]) -> list[int]:
+    longer = bisect_right(ascending_us, LONGEST_WAY_US)
+    return [*ascending_us[:longer], *[LONGEST_WAY_US] * (len(ascending_us) - longer)]
 
 
 def _rows(histograms: Mapping[str, Histogram]) -> Iterator[tuple[str, int, int]]:

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 from collector.domain.errors import DamagedError
-from collector.domain.names import DAY_US, END_US, ObjectPartition, date_of
+from collector.domain.names import DAY_US, ObjectPartition, date_of
 from collector.domain.records import BACKFILLED_LINE, GAP, ROW_TYPES, UNDECODED, StreamKey
+from collector.domain.times import sound_us
 from collector.storage.sealed import SealedSegment
 from collector.storage.spill import ARRIVAL, BY_ID, ROW_BYTES, Row, Spill
 
@@ -22,8 +23,7 @@ def partition_of(stream: StreamKey, day: int) -> ObjectPartition:
 def gather_messages(segment: SealedSegment, spill: Spill, tick: Tick) -> None:
     """Put every message to its partition, as (series, id, row, received_us, exchange_us, line, payload).
 
-    Its date is that of its receipt; for a backfilled message, that of the exchange's time where it has one that is in
-    the calendar.
+    Its date is that of its receipt; for a backfilled message, that of the exchange's time where that can be true.
     Raises DamagedError for a message of a stream the segment does not list, and where messages are missing.
     """
     appends: dict[tuple[int, int], Callable[[Row], None]] = {}
@@ -32,7 +32,7 @@ def gather_messages(segment: SealedSegment, spill: Spill, tick: Tick) -> None:
         rows += 1
         if row != rows:
             raise DamagedError(f"segment {segment.meta.segment_id} has message {row} where {rows} should stand")
-        time_us = received_us if line != BACKFILLED_LINE else _sent_us(exchange_us, received_us)
+        time_us = received_us if line != BACKFILLED_LINE else sound_us(exchange_us, received_us) or received_us
         place = stream_id, time_us // DAY_US
         append = appends.get(place)
         if append is None:
@@ -57,10 +57,6 @@ def gather_gaps(segment: SealedSegment, spill: Spill) -> None:
         partition = partition_of(StreamKey(exchange, symbol, GAP), detected_at // DAY_US)
         spill.rows_of(partition, ARRIVAL).append(gap)
         spill.took(2 * ROW_BYTES)
-
-
-def _sent_us(exchange_us: int | None, received_us: int) -> int:
-    return received_us if exchange_us is None or not 0 <= exchange_us < END_US else exchange_us
 
 
 def _rows_of(segment: SealedSegment, spill: Spill, stream_id: int, day: int) -> list[Row]:

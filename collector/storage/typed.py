@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from collector.domain import exact
 from collector.domain.records import TypedRow
+from collector.domain.times import is_sound, sound_us
 from collector.storage.spill import Row
 from collector.storage.tables import COMMON_SCHEMA, GAP_SCHEMA, MESSAGE_SCHEMAS, ROW_SCHEMAS, UNDECODED_SCHEMA
 
@@ -38,7 +39,7 @@ def message_batch(typing: Typing, data_type: str, rows: list[Row], *, keep_raw: 
     """Type messages.
 
     A row keeps its payload's text in `raw` where one of its doubles is not the decimal that was sent, where one of its
-    numbers could not be read, and always with `keep_raw`.
+    numbers could not be read or the exchange's time cannot be true, and always with `keep_raw`.
     """
     typed = typing.rows(data_type, [row[-1] for row in rows])
     try:
@@ -83,7 +84,7 @@ def _batch_of(
     kept = (
         range(len(rows))
         if keep_raw
-        else {*_inexact(typing, data_type, payloads), *_with_unread_number(columns, arrays)}
+        else {*_inexact(typing, data_type, payloads), *_with_unread_number(columns, arrays), *_out_of_time(rows)}
     )
     raw: list[str | None] = [None] * len(rows)
     for index in kept:
@@ -102,7 +103,8 @@ def _fits(typing: Typing, data_type: str, row: Row, found: TypedRow | None, *, k
 
 def _common_arrays(rows: list[Row], raw: list[str | None]) -> list[pa.Array]:
     series, _, _, received_us, exchange_us, line, _ = zip(*rows, strict=True) if rows else [()] * 7
-    return _arrays([received_us, exchange_us, line, series, raw], COMMON_SCHEMA)
+    times = list(map(sound_us, exchange_us, received_us))
+    return _arrays([received_us, times, line, series, raw], COMMON_SCHEMA)
 
 
 def _arrays(columns: Sequence[Sequence[Any]], schema: pa.Schema) -> list[pa.Array]:
@@ -112,6 +114,12 @@ def _arrays(columns: Sequence[Sequence[Any]], schema: pa.Schema) -> list[pa.Arra
 def _inexact(typing: Typing, data_type: str, payloads: list[bytes]) -> Iterator[int]:
     for index in exact.suspects(payloads):
         if not all(map(exact.is_exact, typing.decimals(data_type, payloads[index]))):
+            yield index
+
+
+def _out_of_time(rows: list[Row]) -> Iterator[int]:
+    for index, (_, _, _, received_us, exchange_us, _, _) in enumerate(rows):
+        if exchange_us is not None and not is_sound(exchange_us, received_us):
             yield index
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from collector.domain.copies import (
     CONFLICTS,
+    LEAP_US,
     RECENT_DENSE_IDS,
     RECENT_IDS,
     SUCCESSOR_LAG_SECS,
@@ -120,7 +121,7 @@ def test_holes_of_an_ended_series_are_not_forgotten() -> None:
     stream = memory()
     for message_id in (1, 5, *range(10, 10 + 3 * RECENT_IDS)):
         tell(stream, message_id)
-    assert tell(stream, 11, at=10**9) is Verdict.RESET
+    assert tell(stream, 11, at=10**7) is Verdict.RESET
     findings = stream.settle(0)
     assert [(found.series, found.hole.first_id) for found in findings] == [(0, 2), (0, 6)]
 
@@ -461,3 +462,46 @@ def test_a_new_connection_begins_anew_and_two_on_one_line_prove_nothing() -> Non
 def test_steps_back_are_those_to_a_lower_id_than_the_one_before(ids: list[int]) -> None:
     found = rising(memory(dense=False), *((message_id, 0) for message_id in ids))
     assert [verdict is Verdict.BACK for verdict in found[1:]] == [b < a for a, b in pairwise(ids)]
+
+
+BEGUN_US = 1_800_000_000_000_000
+LONG_US = 36_000_000_000
+
+
+def passed(stream: StreamMemory, ids: range, begun_us: int = BEGUN_US) -> list[Verdict]:
+    """Messages a tenth of a second apart, each sent 20 ms before its receipt."""
+    times = (begun_us + number * 100_000 for number in range(len(ids)))
+    return [tell(stream, id_, at=at_us - 20_000, received=at_us) for id_, at_us in zip(ids, times, strict=True)]
+
+
+@pytest.mark.parametrize("odd_us", [LONG_US, -LONG_US, LEAP_US + 1, None])
+@pytest.mark.parametrize("behind", [0, 1, 5])
+def test_one_odd_time_hides_no_restart_and_makes_none(odd_us: int | None, behind: int) -> None:
+    stream = memory()
+    assert Verdict.RESET not in passed(stream, range(1_000, 2_000))
+    at_us = BEGUN_US + 100_000_000
+    odd = None if odd_us is None else at_us + odd_us
+    assert stream.judge(2_000, None, odd, at_us, 1) is Verdict.NEW
+    assert passed(stream, range(2_001, 2_001 + behind), at_us + 100_000) == [Verdict.NEW] * behind
+    again_us = at_us + 100_000 * (1 + behind)
+    assert tell(stream, 1_100, at=BEGUN_US + 10_000_000 - 20_000, received=again_us) is Verdict.COPY
+    assert passed(stream, range(1, 50), again_us) == [Verdict.RESET, *[Verdict.NEW] * 48]
+
+
+@pytest.mark.parametrize(("message_id", "verdict"), [(1_100, Verdict.NEW), (1_990, Verdict.CONFLICT)])
+def test_one_message_behind_the_others_begins_no_series_by_an_odd_time(message_id: int, verdict: Verdict) -> None:
+    stream = memory()
+    passed(stream, range(1_000, 2_000))
+    at_us = BEGUN_US + 100_000_000
+    assert tell(stream, message_id, at=at_us + LONG_US, digest=2, received=at_us) is verdict
+    assert passed(stream, range(2_000, 2_010), at_us) == [Verdict.NEW] * 10
+    assert stream.progress.series == 0
+
+
+def test_a_clock_that_was_set_is_believed_from_the_second_message_on() -> None:
+    stream = memory()
+    passed(stream, range(1_000, 1_100))
+    for number in range(10):
+        received_us = BEGUN_US + 10_000_000 + number * 100_000
+        assert tell(stream, 1_100 + number, at=received_us + LONG_US, received=received_us) is Verdict.NEW
+    assert tell(stream, 1, at=received_us + 100_000 + LONG_US, received=received_us + 100_000) is Verdict.RESET

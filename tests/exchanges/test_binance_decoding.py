@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
+from collector.domain.times import is_sound, sound_us
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.binance import Binance
 from collector.exchanges.binance_messages import SHAPES
@@ -15,6 +16,15 @@ from tests.exchanges.mangling import careful_decoder, damaged, is_short, outcome
 
 DATA_TYPES = ("book_snapshot", "book_delta", "trade", "agg_trade", "book_ticker")
 CHINESE = "币安人生USDT"
+NOW_US = 1_800_000_000_000_000
+NAMES = {
+    "trade": ("t", "T"),
+    "agg_trade": ("a", "T"),
+    "book_delta": ("u", "E"),
+    "book_ticker": ("u", ""),
+    "book_snapshot": ("lastUpdateId", ""),
+}
+"""Which keys of a message are its id and its time."""
 
 TRADE = (
     b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1723161255343,"s":"BTCUSDT","t":3735683259,'
@@ -174,7 +184,6 @@ def test_what_is_wrong_with_a_frame_is_said(frame: bytes, text: str) -> None:
         (SNAPSHOT.replace(b"@depth20@100ms", b"@bookTicker"), "book_ticker", "`u`"),
         (TRADE.replace(b'"t":3735683259,', b""), "trade", "`t`"),
         (TRADE.replace(b'"p":"61837.63000000",', b""), "trade", "`p`"),
-        (TRADE.replace(b'"T":1723161255342,', b""), "trade", "`T`"),
         (TRADE.replace(b'"m":true,', b""), "trade", "`m`"),
         (DELTA.replace(b'"a":[["61842.1","2"]]', b'"x":0'), "book_delta", "`a`"),
         (DELTA.replace(b'"U":50093239189,', b""), "book_delta", "`U`"),
@@ -187,8 +196,6 @@ def test_what_is_wrong_with_a_frame_is_said(frame: bytes, text: str) -> None:
         (TRADE.replace(b"3735683259", b"-1"), "trade", ">= 0"),
         (TRADE.replace(b"3735683259", b"9223372036854775808"), "trade", "<= 9223372036854775807"),
         (TRADE.replace(b"3735683259", b"9" * 4000), "trade", "<= 9223372036854775807"),
-        (TRADE.replace(b'"T":1723161255342', b'"T":253402300800000'), "trade", "<= 253402300799999"),
-        (TRADE.replace(b'"T":1723161255342', b'"T":-1'), "trade", ">= 0"),
         (TRADE.replace(b'"61837.63000000"', b"61837.63"), "trade", "`str`"),
         (TRADE.replace(b'"m":true', b'"m":"true"'), "trade", "`bool`"),
         (TRADE.replace(b'"s":"BTCUSDT"', b'"s":null'), "trade", "`str`"),
@@ -201,8 +208,21 @@ def test_a_frame_without_the_shape_of_its_stream_names_what_is_amiss(frame: byte
     assert hint in text
 
 
-def test_a_time_in_microseconds_where_milliseconds_belong_is_kept_undecoded() -> None:
-    assert "<= 253402300799999" in reason(TRADE.replace(b'"T":1723161255342', b'"T":1723161255342000'))
+@pytest.mark.parametrize(
+    "time", ["1723161255342000", "253402300800000", "-1", "0", '"1723161255342"', "1.5", "true", "[]", "9" * 40]
+)
+def test_a_message_whose_time_is_none_is_a_message_all_the_same(time: str) -> None:
+    frame = TRADE.replace(b"1723161255342", time.encode())
+    (envelope,) = decode(frame)
+    assert envelope._replace(exchange_us=None) == Envelope(stream("trade"), 3735683259, None, None, frame)
+    assert envelope.exchange_us is not None
+    assert not is_sound(envelope.exchange_us, 1_800_000_000_000_000)
+
+
+@pytest.mark.parametrize("key", [b'"T":1723161255342,', b'"E":1723161255342,'])
+def test_a_message_without_one_of_its_times_is_a_message_all_the_same(key: bytes) -> None:
+    frame = TRADE.replace(key, b"", 1)
+    assert [envelope.id for envelope in decode(frame)] == [3735683259]
 
 
 def test_the_largest_ids_and_times_pass() -> None:
@@ -235,10 +255,10 @@ def test_whatever_comes_is_a_message_of_ours_or_undecodable_for_a_short_reason(f
     assert isinstance(result, list)
     for envelope in result:
         data = json.loads(frame)["data"]
-        names = {"trade": "tT", "agg_trade": "aT", "book_delta": "uE", "book_ticker": "u", "book_snapshot": ()}
-        named = [data[name] for name in names[envelope.stream.data_type]] or [data["lastUpdateId"]]
-        times = [envelope.exchange_us // 1000] if envelope.exchange_us is not None else []
-        assert [envelope.id, *times] == named
+        id_name, time_name = NAMES[envelope.stream.data_type]
+        sent_us = data[time_name] * 1000 if isinstance(data.get(time_name), int) else None
+        assert envelope.id == data[id_name]
+        assert sound_us(envelope.exchange_us, NOW_US) == sound_us(sent_us, NOW_US)
         assert envelope.stream.data_type == "book_snapshot" or data["s"] == envelope.stream.symbol
         assert envelope.payload is frame
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from collector.domain.errors import UndecodableError
 from collector.domain.records import AggTradeRow, BookRow, Envelope, StreamKey, TradeRow
+from collector.domain.times import sound_us
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.binance import Binance
 from collector.exchanges.binance_futures import BinanceCoinm, BinanceUsdm
@@ -173,6 +174,19 @@ def test_a_book_with_a_level_that_cannot_be_read_is_no_answer(adapter: Binance |
         adapter.rest.read(key(adapter, "book_delta"), body)
 
 
+@pytest.mark.parametrize("time", [1784555555555123, 0, -1, "x", None])
+def test_a_trade_of_an_answer_whose_time_is_none_is_a_trade_all_the_same(time: object) -> None:
+    one, other = spot.rest.read(SPOT_TRADES, text([TRADE, {**TRADE, "id": 28458, "time": time}]))
+    assert (one.id, other.id) == (28457, 28458)
+    assert one.exchange_us is not None
+    assert sound_us(other.exchange_us, one.exchange_us) is None
+
+
+def test_a_clock_that_is_none_is_undecodable() -> None:
+    with pytest.raises(UndecodableError):
+        spot.rest.read_clock(b'{"serverTime":1784555555555123}')
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -183,7 +197,6 @@ def test_a_book_with_a_level_that_cannot_be_read_is_no_answer(adapter: Binance |
         b'[{"id":1,"price":"\xff"}]',
         b"[" * 100_000,
         text([{**TRADE, "id": -1}]),
-        text([TRADE, {**TRADE, "time": 1784555555555123}]),
     ],
 )
 def test_any_other_answer_is_undecodable_for_a_short_reason(body: bytes) -> None:

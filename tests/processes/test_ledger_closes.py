@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from collector.domain.gaps import SINGLE_ROWS, STRETCH_SECS
 from collector.domain.repairs import Answer, BookRequest, TradesRequest
+from collector.domain.sequence.holes import REORDER_SECS
 from collector.storage.journal_format import RecordKind
 from tests.processes.intake_world import IntakeWorld
 
@@ -40,17 +41,14 @@ class Told:
         self.now_us = START_US
         self.ids = {diff: 1_000, trade: 1_000}
         self.missing: list[tuple[Callable[..., bytes], int, int]] = []
-        self.series_ms = 0
+        self.sent_ms: dict[Callable[..., bytes], int] = {}
+        """When the newest message was sent."""
         self.connections = 1
         self.world.happened(RecordKind.CONNECT, self.now_us, **self.connection())
         self.speak()
 
     def connection(self) -> dict[str, Any]:
         return {"connection": self.connections, "plan": 0, "url": "ws://x", "streams": 2}
-
-    def message(self, kind: Callable[..., bytes], id_: int, **more: str) -> bytes:
-        """As the exchange would send it; its time goes with its id."""
-        return kind(self.exchange, id_, self.series_ms + id_, **more)
 
     def receive(self, *frames: bytes) -> None:
         self.world.receive(self.now_us, frames)
@@ -61,29 +59,30 @@ class Told:
     def speak(self) -> None:
         for kind in self.ids:
             self.ids[kind] += 1
-            self.receive(self.message(kind, self.ids[kind]))
+            self.sent_ms[kind] = self.now_us // 1_000
+            self.receive(kind(self.exchange, self.ids[kind], self.sent_ms[kind]))
 
     def lose(self, times: int) -> None:
         """Every second message, ten a second."""
         for _ in range(times):
             for kind in self.ids:
                 self.ids[kind] += 1
-                self.missing.append((kind, self.ids[kind], self.series_ms))
+                self.missing.append((kind, self.ids[kind], self.now_us // 1_000))
             self.wait(0.1)
             self.speak()
 
     def come_late(self, which: int) -> None:
         if self.missing:
-            kind, id_, series_ms = self.missing.pop(which % len(self.missing))
-            self.receive(kind(self.exchange, id_, series_ms + id_))
+            kind, id_, sent_ms = self.missing.pop(which % len(self.missing))
+            self.receive(kind(self.exchange, id_, sent_ms))
 
     def restart(self) -> None:
-        self.series_ms += 100_000
+        self.wait(REORDER_SECS + 1)
         self.ids = dict.fromkeys(self.ids, 10)
         self.speak()
 
     def conflict(self) -> None:
-        self.receive(*(self.message(kind, id_, price="7") for kind, id_ in self.ids.items()))
+        self.receive(*(kind(self.exchange, id_, self.sent_ms[kind], price="7") for kind, id_ in self.ids.items()))
 
     def garbage(self) -> None:
         self.receive(b'{"stream":"x@trade","data":[]}')

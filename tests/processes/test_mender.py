@@ -11,7 +11,7 @@ from collector.domain.records import StreamKey
 from collector.domain.repairs import BOOK, Answer, BookRequest, TradesRequest, decode_answer
 from collector.domain.retry import LONGEST_SILENCE_SECS
 from collector.feed import rest
-from collector.processes.agenda import CLOCK_SECS, SHORT_TRIES, STALE_LATER_SECS, STALE_TRIES
+from collector.processes.agenda import CLOCK_AGAIN_SECS, CLOCK_SECS, SHORT_TRIES, STALE_LATER_SECS, STALE_TRIES
 from collector.processes.patience import LONGEST_SECS, TRIES
 from collector.storage.journal import JournalWriter
 from collector.storage.journal_format import RecordKind, decode_header, frames_of, parse_records
@@ -405,10 +405,23 @@ def test_the_exchange_is_asked_what_time_it_is_now_and_then(world: World) -> Non
     world.exchange.latency_ns = 200_000_000
     world.exchange.ahead_us = 750_000
     mender = world.mend(for_secs=CLOCK_SECS + 10)
-    assert world.exchange.kinds() == ["time", "time"]
+    assert world.exchange.kinds() == ["time", "time", "time"]
     clock = mender.numbers["clock"]
     assert clock["within_us"] == 100_000
     assert clock["offset_us"] == pytest.approx(-750_000, abs=1_000)
+
+
+def test_one_odd_answer_about_the_time_is_not_told(world: World) -> None:
+    mender = world.mend(for_secs=1)
+    assert mender.numbers["clock"]["offset_us"] == pytest.approx(0, abs=1_000)
+    world.exchange.ahead_us = 36_000_000_000
+    world.mend(mender, for_secs=CLOCK_SECS)
+    world.exchange.ahead_us = 0
+    asked = world.exchange.kinds().count("time")
+    for _ in range(2):
+        assert mender.numbers["clock"]["offset_us"] == pytest.approx(0, abs=1_000)
+        world.mend(mender, for_secs=2 * CLOCK_AGAIN_SECS)
+    assert world.exchange.kinds().count("time") > asked
 
 
 def test_nothing_is_asked_while_the_disk_is_short(tmp_path: Path) -> None:

@@ -238,8 +238,8 @@ def test_a_restarted_series_asks_for_a_book_of_its_own(world: World) -> None:
     world.exchange.last_update_ids["BTCUSDT"] = 5_000
     world.receive(*(diff(first, first) for first in range(5_000, 5_600)))
     settled(world)
-    restarted = diff(3, 4).replace(b'"E":1700000000004', b'"E":1800000000000')
-    world.receive(diff(5_001, 5_001).replace(b'"E":1700000005001', b'"E":1800000000000'), restarted)
+    restarted = diff(3, 4).replace(b'"E":1700000000004', b'"E":1700000030000')
+    world.receive(diff(5_001, 5_001).replace(b'"E":1700000005001', b'"E":1700000030000'), restarted)
     world.write()
     (request,) = [name for name in world.waiting() if name.startswith("book")]
     assert request.endswith("-1-5001.request")
@@ -247,7 +247,7 @@ def test_a_restarted_series_asks_for_a_book_of_its_own(world: World) -> None:
 
 def test_a_series_that_restarts_below_the_first_id_ever_seen_asks_for_a_book_too(world: World) -> None:
     world.exchange.last_update_ids = {"BTCUSDT": 5}
-    world.receive(diff(5_000, 5_010), diff(1, 3).replace(b'"E":1700000000003', b'"E":1800000000000'))
+    world.receive(diff(5_000, 5_010), diff(1, 3).replace(b'"E":1700000000003', b'"E":1700000030000'))
     world.write()
     assert any(name.endswith("-1-1.request") for name in world.waiting())
 

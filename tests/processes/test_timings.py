@@ -1,8 +1,10 @@
+from collector.domain.clock_offset import ODD
 from collector.domain.histogram import BOUNDS_US
 from collector.processes.batch import Batch
-from collector.processes.timings import Timings
+from collector.processes.timings import LONGEST_WAY_US, Timings
 
 DURABLE_US = 1_800_000_000_000_000
+DAY_MS = 86_400_000
 
 
 def batch_of(*messages: tuple[str, int, int | None]) -> Batch:
@@ -41,5 +43,27 @@ def test_a_batch_without_messages_is_a_commit_all_the_same() -> None:
 
 def test_the_smallest_way_of_a_feed_is_evidence_of_its_clock() -> None:
     timings = Timings()
-    timings.note(batch_of(*[("a", 1, way_ms) for way_ms in (40, -1_500, *range(20, 30))]), DURABLE_US, 0.0, 0.0)
-    assert timings.numbers(1.0)["clock_offsets_us"] == {"a": -1_500_000}
+    timings.note(batch_of(*[("a", 1, -1_500 + way_ms) for way_ms in range(12)]), DURABLE_US, 0.0, 0.0)
+    assert timings.numbers(1.0)["clock_offsets_us"] == {"a": -1_500_000 + ODD * 1_000}
+
+
+def test_one_odd_time_rules_neither_the_mean_nor_what_is_known_of_the_clock() -> None:
+    for odd_ms in (DURABLE_US // 1_000 - 1, 5 * 365 * DAY_MS, 10 * 3_600_000, -10 * 3_600_000, -3 * DAY_MS):
+        timings = Timings()
+        timings.note(batch_of(*[("a", 1, way_ms) for way_ms in (odd_ms, *[20] * 20)]), DURABLE_US, 0.0, 0.0)
+        numbers = timings.numbers(1.0)
+        assert numbers["clock_offsets_us"] == {"a": 20_000}
+        ((*_, sum_us),) = [row for row in numbers["to_receive"] if row[1] == -1]
+        assert sum_us <= 20 * 20_000 + LONGEST_WAY_US
+
+
+def test_a_clock_that_is_off_by_days_shows_all_the_same() -> None:
+    timings = Timings()
+    timings.note(batch_of(*[("a", 1, -3 * DAY_MS)] * 20), DURABLE_US, 0.0, 0.0)
+    assert timings.numbers(1.0)["clock_offsets_us"] == {"a": -3 * DAY_MS * 1_000}
+
+
+def test_times_that_are_none_are_no_evidence() -> None:
+    timings = Timings()
+    timings.note(batch_of(*[("a", 1, DURABLE_US // 1_000 - 1)] * 20), DURABLE_US, 0.0, 0.0)
+    assert timings.numbers(1.0)["clock_offsets_us"] == {}

@@ -1,6 +1,7 @@
 """The writer with real journals and real SQLite: every frame once, whatever happens between."""
 
 import json
+import re
 import shutil
 import sqlite3
 import threading
@@ -474,7 +475,7 @@ def test_ids_that_restart_begin_a_new_series_and_are_kept(world: World) -> None:
     journal = world.journal()
     journal.append_frames(START_NS, 0, list(ticks(1_000, start=5_000)))
     again = [trade(n, at=100_000 + n) for n in range(5_100, 5_103)]
-    journal.append_frames(START_NS, 0, again)
+    journal.append_frames(START_NS + 100_000_000_000, 0, again)
     world.run()
     assert world.payloads()[-3:] == again
     assert world.query("SELECT DISTINCT series FROM messages") == [(0,), (1,)]
@@ -866,3 +867,18 @@ def test_the_report_tells_the_newest_rows_of_the_gap_ledger_for_some_reports_and
     writer.run()
     assert max(told) == 1
     assert told[-1] == 0
+
+
+def test_no_message_loses_its_row_for_its_time_alone_and_none_after_it_is_misjudged(world: World) -> None:
+    journal = world.journal()
+    now_ms, day_ms = START_NS // 1_000_000, 86_400_000
+    odd = [b"0", b"-1", str(now_ms * 1_000).encode(), str(now_ms + 10 * day_ms).encode(), b'"soon"', b"null"]
+    frames = [trade(n) for n in range(300)]
+    for number, time in enumerate(odd, 1):
+        frames[40 * number] = re.sub(rb'"T":\d+', b'"T":' + time, frames[40 * number])
+    journal.append_frames(START_NS, 0, frames)
+    journal.append_frames(START_NS + 1_000_000, 0, [frames[0], frames[45], frames[290]])
+    world.run()
+    assert world.payloads() == frames
+    assert world.query("SELECT DISTINCT kind FROM gaps WHERE " + SPOKEN) == []
+    assert world.query("SELECT DISTINCT series FROM messages") == [(0,)]

@@ -17,6 +17,7 @@ from pyarrow import parquet as pq
 from collector.domain.errors import DamagedError
 from collector.domain.names import gap_id
 from collector.domain.records import StreamKey
+from collector.domain.times import EARLIEST_US
 from collector.storage import staging
 from collector.storage.sealed import open_sealed
 from collector.storage.staging import StagedSegment, stage
@@ -85,11 +86,26 @@ def test_the_spill_leaves_nothing_but_the_objects_in_the_folder(
         (0, NOON_US - 5 * DAY_US, "2026-11-23"),
         (-1, NOON_US - 5 * DAY_US, "2026-11-18"),
         (-1, None, "2026-11-23"),
-        (-1, 253_402_300_799_999_999, "9999-12-31"),
-        (-1, 253_402_300_800_000_000, "2026-11-23"),
-        (-1, -1, "2026-11-23"),
+        (-1, EARLIEST_US, "2009-01-01"),
+        (-1, EARLIEST_US - 1, "2026-11-23"),
+        (-1, 0, "2026-11-23"),
+        (-1, NOON_US + 1_000_000 + DAY_US, "2026-11-24"),
+        (-1, NOON_US + 1_000_001 + DAY_US, "2026-11-23"),
+        (-1, -(2**63), "2026-11-23"),
+        (-1, 2**63 - 1, "2026-11-23"),
     ],
-    ids=["received", "backfilled", "backfilled without a time", "the last day", "beyond it", "before the first"],
+    ids=[
+        "received",
+        "backfilled",
+        "backfilled without a time",
+        "the first day",
+        "before it",
+        "none",
+        "a day ahead",
+        "more than that",
+        "the least",
+        "the greatest",
+    ],
 )
 def test_the_date_is_that_of_the_receipt_but_of_the_exchange_for_backfilled_messages(
     tmp_path: Path, folder: Path, line: int, exchange_us: int | None, date: str

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.domain.records import TradeRow, TypedRow
+from collector.domain.times import EARLIEST_US, LONGEST_AHEAD_US
 from collector.storage.spill import Row
 from collector.storage.typed import gap_batch, message_batch, undecoded_batch
 from tests.storage.segment_files import NOON_US, ToyTyping, make_gap, trade
@@ -61,6 +62,27 @@ def test_a_message_becomes_a_row_with_times_line_and_series() -> None:
 def test_a_message_without_an_exchange_time_has_none() -> None:
     row = (0, 0, 0, NOON_US, None, -1, trade(1))
     assert message_batch(TYPING, "trade", [row], keep_raw=False).batch["exchange_at"].to_pylist() == [None]
+
+
+@pytest.mark.parametrize(
+    ("exchange_us", "is_kept"),
+    [
+        (0, False),
+        (EARLIEST_US - 1, False),
+        (EARLIEST_US, True),
+        (NOON_US + LONGEST_AHEAD_US, True),
+        (NOON_US + LONGEST_AHEAD_US + 1, False),
+        (-(2**63), False),
+        (2**63 - 1, False),
+    ],
+)
+def test_a_time_that_cannot_be_true_is_null_and_its_row_keeps_the_text(exchange_us: int, is_kept: bool) -> None:
+    sound = (0, 0, 0, NOON_US, NOON_US, 0, trade(1))
+    odd = (0, 1, 1, NOON_US, exchange_us, 0, trade(2))
+    batch = message_batch(TYPING, "trade", [sound, odd], keep_raw=False).batch
+    assert [time is not None for time in batch["exchange_at"].to_pylist()] == [True, is_kept]
+    assert batch["raw"].to_pylist() == [None, None if is_kept else trade(2).decode()]
+    assert batch["trade_id"].to_pylist() == ["1", "2"]
 
 
 def test_an_exact_number_needs_no_raw_text() -> None:

@@ -145,6 +145,10 @@ def test_trades_that_an_older_version_stored_say_in_the_archive_of_which_kind_th
             kinds = ["market", "market", "insurance_fund", "market", "adl", "none"]
             assert [row["kind"] for row in rows] == [kinds[int(row["trade_id"]) % len(kinds)] for row in rows]
             assert {row["sequence"] for row in rows} == {None}
+            dated = [(row["exchange_at"] is None, row["raw"] is None) for row in rows]
+            assert dated == [(row["kind"] == "none", row["kind"] != "none") for row in rows], (
+                "those were sent with T = 0"
+            )
     assert versions.keys() == {1, 2}, "a set that was made before, and segments that were not"
 
 
