@@ -59,8 +59,9 @@ def settle(holes: list[Hole], allowance: Allowance, series: int, now_us: int, *,
         if hole.state == "pending" and hole.parts and (all_due or _has_waited(hole.until_us, now_us))
     ]
     findings = list(_new_ones(changing, due, allowance, series))
-    # A stretch that begins at the end ends there, too.
+    # A stretch that begins at the end ends there, too, and needs but one row.
     findings += _changes([*changing, *(hole for hole in due if hole.lasts)], series, now_us, all_due=all_due)
+    findings = list({id(finding.hole): finding for finding in findings}.values())
     if not all(hole.parts or hole.lasts for hole in untold):
         holes[:] = [hole for hole in holes if hole.parts or hole.lasts]
     return [finding for finding in findings if finding.hole.cause != REFUSED]

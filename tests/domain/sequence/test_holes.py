@@ -237,6 +237,15 @@ def test_rows_of_a_stretch_share_an_id_and_the_later_is_detected_later() -> None
     assert opened.ended_at is None
 
 
+def test_a_stretch_that_is_found_as_all_ends_has_one_row() -> None:
+    holes = [hole(first, first) for first in range(1, 2 * SINGLE_ROWS, 2)]
+    holes += [hole(first, first) for first in range(1_001, 1_005, 2)]
+    findings = settle(holes, Allowance(), 0, LATER_US, all_due=True)
+    rows = [finding.row(KEY, LATER_US, chained=False) for finding in findings]
+    assert [row.missing for row in rows] == [1] * SINGLE_ROWS + [2]
+    assert not any(finding.hole.lasts for finding in findings)
+
+
 def test_holes_far_from_one_another_have_a_row_each() -> None:
     trouble = Trouble(STRETCH_SECS * SEC_US // SINGLE_ROWS)
     trouble.lose(5 * SINGLE_ROWS)
