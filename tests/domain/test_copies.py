@@ -242,7 +242,7 @@ def test_ids_of_forgotten_holes_are_new_rather_than_copies() -> None:
     stream = memory()
     for message_id in range(0, 2 * (MAX_HOLES + 600), 2):
         tell(stream, message_id)
-    assert len(stream.settle(0, all_due=True)) == SINGLE_ROWS + 2
+    assert len(stream.settle(0, all_due=True)) == SINGLE_ROWS + 1
     given_up = stream.settle(10**9)
     assert [finding.status for finding in given_up] == ["unrepairable"] * (SINGLE_ROWS + 1)
     assert stream.progress.holes == []
