@@ -25,7 +25,7 @@ from collector.domain.counts import StreamCounts
 from collector.domain.echoes import Echoes, is_echo
 from collector.domain.gaps import Allowance
 from collector.domain.hearing import Hearing
-from collector.domain.recent import DIGEST_MASK, Recent, packed, split
+from collector.domain.recent import DIGEST_MASK, RECENT_LIMIT, Recent, newest, packed, split
 from collector.domain.records import IdRule
 from collector.domain.sequence.hole import REFUSED, Finding, Hole
 from collector.domain.sequence.holes import MAX_ASKED_HOLES, REORDER_SECS, Finder, forget, grow_older, outdated, settle
@@ -104,7 +104,7 @@ class StreamMemory:
     """What one stream remembers. `judge` is its only rule; it depends on nothing but what it was told before.
 
     While connections overlap one may lag `overlap_secs` behind the other. For as long as any may, it also knows the ids
-    of the series that ended last.
+    of the series that ended.
     """
 
     def __init__(self, *, rule: IdRule, overlap_secs: float, progress: Progress, recent: dict[int, int]) -> None:
@@ -378,5 +378,9 @@ class StreamMemory:
             ended.series + 1, last, exchange_us, received_us, first, allowance=ended.allowance, hearing=ended.hearing,
             restarted_us=received_us, source=ended.source, joined_us=ended.joined_us, ahead_us=ended.ahead_us,
         )  # fmt: skip
-        self._ended, self._recent, self._finder = self._recent.all(), Recent({}, self._least), None
+        # A line that lags may also be in a series before that one.
+        self._ended.update(self._recent.all())
+        if len(self._ended) > RECENT_LIMIT:
+            self._ended = newest(self._ended)
+        self._recent, self._finder = Recent({}, self._least), None
         return Verdict.RESET

@@ -1,5 +1,6 @@
 """What a stream keeps of each of its newest messages: one integer, because thousands of streams remember many."""
 
+from itertools import islice
 from typing import Final
 
 RECENT_LIMIT: Final = 65_536
@@ -21,6 +22,11 @@ def split(recent: dict[int, int], restarted_us: int) -> tuple[dict[int, int], di
     last_sec = restarted_us // 1_000_000
     ended = {message_id: value for message_id, value in recent.items() if value >> _DIGEST_BITS <= last_sec}
     return ended, {message_id: value for message_id, value in recent.items() if message_id not in ended}
+
+
+def newest(ids: dict[int, int]) -> dict[int, int]:
+    """The last ones, half as many as the limit."""
+    return dict(islice(ids.items(), max(0, len(ids) - RECENT_LIMIT // 2), None))
 
 
 class Recent:

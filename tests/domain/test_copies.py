@@ -168,7 +168,14 @@ def test_what_comes_late_into_a_hole_starts_no_series_however_late_it_is() -> No
     assert stream.progress.series == 0
 
 
-@pytest.mark.parametrize("ids", [[*range(500, 800), *range(1, 1_000)], [*range(500), 10**15, *range(500, 1_500)]])
+@pytest.mark.parametrize(
+    "ids",
+    [
+        [*range(500, 800), *range(1, 1_000)],
+        [*range(500), 10**15, *range(500, 1_500)],
+        [*range(5_000, 5_300), *range(3_000, 3_040), *range(1, 1_000)],
+    ],
+)
 @pytest.mark.parametrize("lag_secs", [0.05, 1.0, 3.0, 10.0, 30.0])
 def test_what_a_line_that_lags_repeats_of_an_ended_series_is_a_copy(ids: list[int], lag_secs: float) -> None:
     stream = memory(overlap_secs=40.0)
@@ -179,8 +186,30 @@ def test_what_a_line_that_lags_repeats_of_an_ended_series_is_a_copy(ids: list[in
         tell(stream, id_, at=at, digest=at, received=received, source=1 + lag) for received, lag, id_, at in arrived
     ]
     assert told.count(Verdict.COPY) == len(sent)
-    assert told.count(Verdict.RESET) == stream.progress.series == 1
+    assert told.count(Verdict.RESET) == stream.progress.series == sum(after < id_ for id_, after in pairwise(ids))
     assert stream.progress.last_id == ids[-1]
+
+
+def test_what_only_a_line_that_lags_brings_of_an_ended_series_makes_no_copies() -> None:
+    stream = memory(overlap_secs=40.0)
+    ids, lag_us = [*range(5_000, 5_300), *range(1, 1_000)], 10_000_000
+    sent = [(message_id, step * STEP_US) for step, message_id in enumerate(ids)]
+    lost = set(range(5_200, 5_290, 7))
+    arrived = [(at, 0, id_, at) for id_, at in sent if id_ not in lost]
+    arrived += [(at + lag_us, 1, id_, at) for id_, at in sent]
+    told = [
+        tell(stream, id_, at=at, digest=at, received=now, source=1 + line) for now, line, id_, at in sorted(arrived)
+    ]
+    assert told.count(Verdict.COPY) == len(arrived) - len(sent)
+
+
+def test_of_series_that_end_one_after_the_other_no_more_is_remembered_than_the_limit() -> None:
+    stream = memory(overlap_secs=40.0)
+    for number in range(2 * RECENT_LIMIT // 40):
+        for id_ in range(40):
+            tell(stream, 10**9 - 50 * number + id_, at=10**7 * number + id_)
+    assert stream.progress.series == 2 * RECENT_LIMIT // 40 - 1
+    assert len(stream.recent) <= RECENT_LIMIT + 40
 
 
 def test_what_came_shortly_before_a_restart_is_known_after_a_kill_or_a_seal_and_for_no_longer_than_a_line_lags() -> (
