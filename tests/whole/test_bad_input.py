@@ -30,7 +30,10 @@ def test_every_kind_of_bad_frame_becomes_an_undecoded_row(
     assert [row["frame"] for row in rows] == bad
     assert all(row["reason"] for row in rows)
     gaps = recorded.table("gap")
-    assert [(gap["kind"], gap["cause"], gap["status"]) for gap in gaps] == [("undecodable", "parse", "open")]
+    assert {(gap["gap_id"], gap["kind"], gap["cause"]) for gap in gaps} == {(gaps[0]["gap_id"], "undecodable", "parse")}
+    last = max(gaps, key=lambda gap: gap["detected_at"])
+    assert (last["missing"], last["status"]) == (len(bad), "unrepairable")
+    assert last["ended_at"] is not None
     assert 1 <= len(recorded.logged("frame_undecodable")) <= 2
     good = [line for line in source.sent() if "event" not in line and line.get("fault") != "malformed"]
     assert recorded.dataset_rows() == len(good) + len(bad)
