@@ -164,15 +164,19 @@ class Shelf:
 
     def seal(self, streams: Streams, feeds: dict[str, bytes], counts: str) -> None:
         """Seal what is committed and open the next segment; or try again later, if somebody reads this one."""
-        old, clock = self._segment, self._context.clock
+        clock = self._context.clock
         positions = self._positions_to_keep()
         state = self._state_now(streams, feeds, positions, counts)
-        new_id = make_segment_id(self._now_us(), old.segment_id, secrets.token_hex(3))
         try:
+            # Without its files the segment would be gone, and the next one would go on behind it.
+            self.keep()
+            old = self._segment
+            new_id = make_segment_id(self._now_us(), old.segment_id, secrets.token_hex(3))
             self._segment = seal(old, new_id, self._meta(), state, self._now_us())
-        except SegmentBusyError as error:
+        except (SegmentBusyError, CommitError) as error:
             if self._busy_until is None:
-                self._context.log.warning("seal_delayed", error=str(error), size_bytes=old.size_bytes())
+                size_bytes = self._segment.size_bytes()
+                self._context.log.warning("seal_delayed", error=str(error), size_bytes=size_bytes)
             self._busy_until = clock.monotonic() + RETRY_SEAL_SECS
             return
         self._positions, self._busy_until, self._seals_at_once = positions, None, False

@@ -705,6 +705,20 @@ def test_a_segment_that_cannot_be_put_back_is_tried_again_and_nothing_is_stored_
     assert world.numbers["segments_removed"]
 
 
+def test_files_removed_right_before_a_seal_are_put_back_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.journal().append_frames(START_NS, 0, ticks_list(5))
+    real = Segment.store
+
+    def store(segment: Segment, commit: Commit) -> None:
+        real(segment, commit)
+        shutil.rmtree(world.config.data_dir / "segments")
+
+    monkeypatch.setattr(Segment, "store", store)
+    world.run()
+    assert [row[0] for row in world.query("SELECT id FROM messages ORDER BY id")] == list(range(5))
+    assert [world.events.count(event) for event in ("segments_removed", "segments_put_back")] == [1, 1]
+
+
 @pytest.mark.parametrize("sealed_before", [False, True])
 def test_an_open_segment_that_cannot_be_read_is_made_again_from_the_journals(
     tmp_path: Path, sealed_before: bool
