@@ -40,7 +40,7 @@ class Asking:
         """Nothing of this gap is waited for any more, whether or not it was asked for."""
         feed = self._mended.feed_of.get(stream.key)
         if feed is not None and feed in self._mended.sides and stream.key.data_type != BOOK:
-            self._batch.withdrawn.setdefault(feed, []).append(trades_name(gap_id))
+            self._batch.withdraw_request(feed, trades_name(gap_id))
 
     def review(self, stream: Stream, waiting: Collection[str]) -> bool:
         """Ask for what a row says is missing although no request for it is waiting; true if there is any.

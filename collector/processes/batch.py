@@ -81,7 +81,7 @@ class Batch:
     size_bytes: int = 0
     requests: dict[str, list[Request]] = field(default_factory=dict)
     """What is asked of repair, by feed."""
-    withdrawn: dict[str, list[str]] = field(default_factory=dict)
+    withdrawn: dict[str, set[str]] = field(default_factory=dict)
     """Names of requests that need no answer any more, by feed."""
     sources: list[tuple[str, int]] = field(default_factory=list)
     """Feeds, each with the place in `messages` where some of its own begin."""
@@ -102,8 +102,13 @@ class Batch:
                 yield feed, self.messages[start:end]
 
     def add_request(self, feed: str, request: Request) -> None:
-        """Ask repair for something, once all of this is kept."""
+        """Ask repair for something, once all of this is kept; also for what was withdrawn before."""
         self.requests.setdefault(feed, []).append(request)
+        self.withdrawn.get(feed, set()).discard(request.name)
+
+    def withdraw_request(self, feed: str, name: str) -> None:
+        """Ask repair no more for what has that name."""
+        self.withdrawn.setdefault(feed, set()).add(name)
 
     def add_gap(self, place: StreamKey, gap: Gap) -> None:
         """Add a row of the ledger."""

@@ -4,7 +4,7 @@ The fate of its errors: a frame it cannot read becomes an undecoded row; a commi
 again, with nothing read meanwhile; a segment somebody reads is sealed later; data of a newer version stops it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -216,7 +216,7 @@ class Writer:
         self._intake.begin(self._shelf.next_row)
 
     def _store(
-        self, commit: Commit, requests: Mapping[str, list[Request]], withdrawn: Mapping[str, list[str]]
+        self, commit: Commit, requests: Mapping[str, list[Request]], withdrawn: Mapping[str, Collection[str]]
     ) -> float:
         """Store it, trying for as long as it takes: it stays in the journal, and nothing more is read meanwhile."""
         failed = False
@@ -239,7 +239,7 @@ class Writer:
                     self._context.log.info("commit_recovered", messages=len(commit.messages))
                 return self._clock.monotonic() - started
 
-    def _put(self, unasked: dict[str, list[Request]], withdrawn: Mapping[str, list[str]]) -> None:
+    def _put(self, unasked: dict[str, list[Request]], withdrawn: Mapping[str, Collection[str]]) -> None:
         """Takes out what it has put: put again, it would begin anew."""
         try:
             for feed in list(unasked):

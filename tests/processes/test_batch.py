@@ -1,0 +1,21 @@
+"""What a batch asks of repair."""
+
+from collector.domain.records import StreamKey
+from collector.domain.repairs import TradesRequest
+from collector.processes.batch import Batch
+
+REQUEST = TradesRequest(StreamKey("binance", "BTCUSDT", "trade"), 0, "gap", 5, 9, 1)
+
+
+def test_what_is_withdrawn_and_asked_again_in_one_batch_is_asked() -> None:
+    batch = Batch()
+    batch.withdraw_request("feed", REQUEST.name)
+    batch.add_request("feed", REQUEST)
+    assert (batch.requests, batch.withdrawn) == ({"feed": [REQUEST]}, {"feed": set()})
+
+
+def test_what_is_asked_and_withdrawn_in_one_batch_is_withdrawn() -> None:
+    batch = Batch()
+    batch.add_request("feed", REQUEST)
+    batch.withdraw_request("feed", REQUEST.name)
+    assert batch.withdrawn == {"feed": {REQUEST.name}}
