@@ -247,8 +247,12 @@ class Ledger:
             self._suspect(taken.member, REFUSED)
             gap = event_gap(key, "budget", REFUSED, taken.refused_since_us, begun_us)
             self._one_more(feed, key, gap, begun_us)
-        if stream is None and taken.is_left_out:
-            self._listening.await_no_more(key, hearing, self._feed(taken.before).links.newest_us)
+        if taken.is_left_out:
+            until_us = self._feed(taken.before).links.newest_us
+            if stream is None:
+                self._listening.await_no_more(key, hearing, until_us)
+            else:
+                self._listening.leave(stream, until_us)
         if taken.before != feed:
             self._rows.close_stretches(self._feed(taken.before).stretches, begun_us)
 

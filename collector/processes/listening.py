@@ -38,6 +38,13 @@ class Listening:
             stream.rhythm.note(max(0, at_us - since_us) / 1e6)
         hearing.silent_since_us, stream.is_silent, hearing.noted_us, hearing.listened_us = None, False, at_us, 0
 
+    def leave(self, stream: Stream, at_us: int) -> None:
+        """Nobody subscribes the stream any more: a silence ends, because nobody would hear its end."""
+        hearing = stream.hearing
+        if hearing.silent_since_us is not None:
+            self._end(stream, hearing.silent_since_us, at_us)
+        hearing.silent_since_us, stream.is_silent = None, False
+
     def await_first(self, unspoken: Mapping[StreamKey, Hearing], limit_us: float, since_us: int, now_us: int) -> None:
         """These have never spoken, and have been connected since then without a break."""
         for key, hearing in unspoken.items():

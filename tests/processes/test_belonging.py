@@ -256,6 +256,18 @@ def test_a_refusal_does_not_outlive_the_feed_whose_ingest_was_killed(world: Worl
     assert budget == {(symbol, name, "budget", "disk_budget", 2, 10) for symbol in SYMBOLS for name in TYPES}
 
 
+def test_a_silence_ends_with_the_subscription_of_its_stream(world: World) -> None:
+    both = Run(world, "f", 0)
+    for at_secs in range(1, 121):
+        both.say(at_secs, book(at_secs), trade(at_secs, symbol=ETH))
+    for at_secs in range(121, 600):
+        both.say(at_secs, book(at_secs))
+    assert gaps(world)[-1] == (ETH, "trade", "silence", "exchange", 120, None)
+    Run(world, "f", 700, BTC).say(701, book(701))
+    (*_, last) = [row for row in gaps(world) if row[0] == ETH]
+    assert last == (ETH, "trade", "silence", "exchange", 120, 599)
+
+
 def test_what_never_spoke_goes_over_to_the_feed_that_subscribes_it_now(world: World) -> None:
     before = Run(world, "f", 0)
     for at_secs in range(400):
