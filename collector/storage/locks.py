@@ -24,7 +24,8 @@ class RoleLock:
     """Two advisory locks (flock), on `run/<role>.lock` and on the role's own folder.
 
     The kernel frees them when their holder is gone: none is ever stale. The file tells people and other programs who
-    it is; the folder still says that somebody is there once `run/` was removed under a recorder.
+    it is; the folder still says that somebody is there once `run/` was removed under a recorder. `keep`, called about
+    once a second, makes either of them hold again whatever was removed.
     """
 
     def __init__(self, data_dir: Path, role: str) -> None:
@@ -47,14 +48,11 @@ class RoleLock:
         return self._file_fd is not None
 
     def keep(self) -> bool:
-        """Make the file again if somebody removed it; true if that was done. Raises OSError."""
-        if self._folder_fd is None or self._has_file():
+        """Make the folder and the file again where somebody removed them; true if that was done. Raises OSError."""
+        if self._folder_fd is None:
             return False
-        if self._file_fd is not None:
-            os.close(self._file_fd)
-            self._file_fd = None
-        self._take_file()
-        return self._file_fd is not None
+        folder_made, file_made = self._keep_folder(self._folder_fd), self._keep_file()
+        return folder_made or file_made
 
     def is_free(self) -> bool:
         """Whether nobody holds it now. Never takes it for longer than the look."""
@@ -93,13 +91,33 @@ class RoleLock:
             os.ftruncate(self._file_fd, 0)
             os.pwrite(self._file_fd, f"{os.getpid()}\n".encode(), 0)
 
-    def _has_file(self) -> bool:
-        if self._file_fd is None:
+    def _keep_folder(self, held: int) -> bool:
+        if _is_at(held, self._folder):
             return False
-        try:
-            return os.path.samestat(os.fstat(self._file_fd), self.path.stat())
-        except FileNotFoundError:
+        # A lock is on what was opened, whatever its name became: one of a folder that was removed holds nobody off.
+        self._folder.mkdir(parents=True, exist_ok=True)
+        made = _locked(self._folder, os.O_RDONLY | os.O_DIRECTORY, fcntl.LOCK_EX)
+        if made is None:
             return False
+        os.close(held)
+        self._folder_fd = made
+        return True
+
+    def _keep_file(self) -> bool:
+        if self._file_fd is not None:
+            if _is_at(self._file_fd, self.path):
+                return False
+            os.close(self._file_fd)
+            self._file_fd = None
+        self._take_file()
+        return self._file_fd is not None
+
+
+def _is_at(fd: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(fd), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _locked(path: Path, flags: int, kind: int) -> int | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.storage.locks import SUPERVISOR, RoleLock
+from collector.storage.locks import SUPERVISOR, RoleLock, own_folder
 
 HOLDER = """
 import sys
@@ -112,3 +112,31 @@ def test_a_file_in_the_place_of_a_folder_is_held_by_nobody_and_refuses_the_role(
     assert lock.is_free()
     with pytest.raises(FileExistsError):
         lock.try_acquire()
+
+
+@pytest.mark.parametrize("role", [SUPERVISOR, "ingest:books", "repair", "writer", "archiver"])
+def test_a_role_is_held_though_its_folder_was_removed_and_then_that_of_locks(role: str, tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    lock, other = RoleLock(data_dir, role), RoleLock(data_dir, role)
+    assert lock.try_acquire()
+    own_folder(data_dir, role).rename(tmp_path / "elsewhere")
+    assert lock.keep()
+    assert not lock.keep()
+    shutil.rmtree(data_dir / "run")
+    assert not other.is_free()
+    assert not other.try_acquire()
+    lock.release()
+    assert other.is_free()
+
+
+def test_who_holds_the_new_folder_keeps_it(tmp_path: Path) -> None:
+    lock, other = RoleLock(tmp_path, "writer"), RoleLock(tmp_path, "writer")
+    assert lock.try_acquire()
+    shutil.rmtree(tmp_path / "segments")
+    shutil.rmtree(tmp_path / "run")
+    assert other.try_acquire()
+    assert not lock.keep()
+    other.release()
+    assert lock.keep()
+    assert not other.try_acquire()
+    lock.release()
