@@ -84,7 +84,7 @@ def stats_file(folder: Path, role: str) -> StatsFile:
 def read_stats(folder: Path) -> dict[str, dict[str, Any]]:
     """Return the newest numbers of each role; a file that is missing, torn by a power loss or no object is left out."""
     stats = {}
-    for path in sorted(folder.glob(f"*{SUFFIX}")):
+    for path in sorted(filter(Path.is_file, folder.glob(f"*{SUFFIX}"))):
         numbers = read_object(path)
         if numbers is not None:
             stats[path.name.removesuffix(SUFFIX)] = numbers
@@ -109,6 +109,10 @@ def read_object(path: Path) -> dict[str, Any] | None:
 
 
 def clear_stats(folder: Path) -> None:
-    """Remove what processes of an earlier supervisor left; the caller holds every role lock. Raises OSError."""
+    """Remove what processes of an earlier supervisor left; the caller holds every role lock. Raises OSError.
+
+    A folder is none of theirs.
+    """
     for path in folder.glob("*"):
-        path.unlink(missing_ok=True)
+        if path.is_symlink() or not path.is_dir():
+            path.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from collector.processes.context import Context
 from collector.processes.loop import Assignment, Links, run_child
 from collector.processes.space import free_bytes, wait_for_room
 from collector.storage.locks import RoleLock
+from collector.storage.regular import regular_files
 
 WRITER = "writer"
 ARCHIVER = "archiver"
@@ -24,7 +25,7 @@ def is_role(name: str) -> bool:
 
 def roles_seen(data_dir: Path) -> list[str]:
     """Every role that a child may still hold in this data directory, whatever was removed from `run/`."""
-    named = (path.name.removesuffix(".lock") for path in (data_dir / "run").glob("*.lock"))
+    named = (path.name.removesuffix(".lock") for path in regular_files(data_dir / "run", "*.lock"))
     feeds = (path.name for path in (data_dir / "journal").glob("*") if path.is_dir())
     return sorted({WRITER, ARCHIVER, *filter(is_role, named), *map(_role_behind, feeds)})
 

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Final
 
+from collector.storage.regular import regular_files
+
 FAILURES: Final = ".failures"
 """Work that failed, or in which the process crashed."""
 
@@ -53,7 +55,7 @@ class Attempts:
             self._path(count).touch()
 
     def _files(self) -> list[Path]:
-        files = self._folder.glob(f"{self._id}.*{self._suffix}")
+        files = regular_files(self._folder, f"{self._id}.*{self._suffix}")
         names = ((path, path.name.removeprefix(f"{self._id}.").removesuffix(self._suffix)) for path in files)
         return [path for path, count in names if _COUNT.fullmatch(count)]
 
@@ -72,7 +74,7 @@ def is_count(path: Path) -> bool:
 
 def counted(folder: Path, suffix: str) -> set[str]:
     """The ids of which there is such a count in the folder. Raises OSError."""
-    return {path.name.partition(".")[0] for path in folder.glob(f"*{suffix}")}
+    return {path.name.partition(".")[0] for path in regular_files(folder, f"*{suffix}")}
 
 
 def forget_counts(segment: Path) -> None:
@@ -84,7 +86,7 @@ def forget_counts(segment: Path) -> None:
 def forget_attempts(folder: Path) -> None:
     """Remove the counts of segments that are gone, and those of an older version. Raises OSError."""
     for suffix in (*_SUFFIXES, _UNTOLD):
-        for path in folder.glob(f"*{suffix}"):
+        for path in regular_files(folder, f"*{suffix}"):
             if suffix == _UNTOLD or not path.with_name(f"{path.name.partition('.')[0]}.db").exists():
                 path.unlink()
 
@@ -106,4 +108,4 @@ class Begun:
 
     def found(self) -> list[str]:
         """What a process that ended had begun."""
-        return sorted(path.stem for path in self._folder.glob(f"*{_BEGUN}"))
+        return [path.stem for path in regular_files(self._folder, f"*{_BEGUN}")]

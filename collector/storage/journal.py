@@ -15,6 +15,7 @@ import msgspec
 from collector.domain.disk_waits import disk_wait
 from collector.storage.durable import sync
 from collector.storage.journal_format import FeedIdentity, RecordKind, encode_event, encode_frames, encode_header
+from collector.storage.regular import regular_files
 
 SUFFIX = ".journal"
 
@@ -29,9 +30,7 @@ def journal_path(folder: Path, number: int) -> Path:
 
 def journal_files(folder: Path) -> list[tuple[int, Path]]:
     """The journal files of a feed, oldest first, each with its number; what no ingest names so is somebody else's."""
-    if not folder.is_dir():
-        return []
-    numbered = ((_number_of(path.stem), path) for path in folder.glob(f"*{SUFFIX}"))
+    numbered = ((_number_of(path.stem), path) for path in regular_files(folder, f"*{SUFFIX}"))
     return sorted((number, path) for number, path in numbered if number is not None)
 
 
@@ -190,6 +189,10 @@ class JournalWriter:
 
     def _open(self, number: int) -> None:
         path = journal_path(self._folder, number)
+        while path.exists() and not path.is_file():
+            # Somebody's folder or pipe bears the name; numbers only give the order.
+            number += 1
+            path = journal_path(self._folder, number)
         header = encode_header(secrets.token_hex(16), self._writer_id, number, self._now_ns(), self._identity)
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:

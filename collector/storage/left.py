@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from collector.domain.names import is_segment_id
 from collector.storage.journal import SUFFIX
+from collector.storage.regular import regular_files
 from collector.storage.staged import waiting_segments
 
 
@@ -28,10 +29,10 @@ def left_in(data_dir: Path) -> Left:
         waiting_segments(data_dir),
         [
             path.name.removesuffix(".open.db")
-            for path in sorted((data_dir / "segments").glob("*.open.db"))
+            for path in regular_files(data_dir / "segments", "*.open.db")
             if _rows(path)
         ],
-        sorted(f"{path.parent.name}/{path.stem}" for path in (data_dir / "journal").glob(f"*/*{SUFFIX}")),
+        sorted(f"{path.parent.name}/{path.stem}" for path in regular_files(data_dir / "journal", f"*/*{SUFFIX}")),
         # An open segment that was put there is none of these: it was made anew from the journals.
         sorted(filter(is_segment_id, (path.name.removesuffix(".db") for path in (data_dir / "quarantine").glob("*")))),
     )

@@ -60,6 +60,8 @@ class RoleLock:
 
     def holder(self) -> str:
         """The process id its holder wrote, for people; "unknown" if there is none to read."""
+        if not self.path.is_file():
+            return "unknown"
         try:
             written = self.path.read_bytes().strip()
         except FileNotFoundError:
@@ -122,7 +124,8 @@ def _is_at(fd: int, path: Path) -> bool:
 
 def _locked(path: Path, flags: int, kind: int) -> int | None:
     """The file descriptor that holds the lock; None while somebody else does."""
-    fd = os.open(path, flags | os.O_CLOEXEC, 0o644)
+    # Without O_NONBLOCK a pipe of that name would hold whoever looks for ever.
+    fd = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
     try:
         fcntl.flock(fd, kind | fcntl.LOCK_NB)
     except OSError as error:

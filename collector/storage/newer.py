@@ -12,6 +12,7 @@ from collector.domain.errors import DamagedError, UndecodableError
 from collector.storage.baseline import refuse_newer_baseline
 from collector.storage.journal import journal_files
 from collector.storage.journal_reader import file_id_of
+from collector.storage.regular import regular_files
 from collector.storage.requests import SUFFIX, read_request
 from collector.storage.sealed import sealed_database
 from collector.storage.sealing import sealed_segments
@@ -24,7 +25,7 @@ def refuse_newer_data(data_dir: Path) -> None:
     for path in sealed_segments(segments):
         with suppress(DamagedError, OSError), sealed_database(path) as db:
             version_of(db, path)
-    for path in segments.glob("*.open.db"):
+    for path in regular_files(segments, "*.open.db"):
         with suppress(DamagedError, sqlite3.Error, UnicodeDecodeError):
             _look_at_open(path)
     refuse_newer_baseline(segments)
@@ -33,7 +34,8 @@ def refuse_newer_data(data_dir: Path) -> None:
             read_request(path)
     for folder in data_dir.glob("journal/*"):
         for number, path in journal_files(folder):
-            file_id_of(path, folder.name, number)
+            with suppress(OSError):
+                file_id_of(path, folder.name, number)
 
 
 def _look_at_open(path: Path) -> None:

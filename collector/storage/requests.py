@@ -8,6 +8,7 @@ import errno
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 from typing import Final
 
 from collector.domain.disk_waits import each_awaited
@@ -85,6 +86,8 @@ class RequestFolder:
 def read_request(path: Path) -> Request:
     """The request a file holds. Raises UndecodableError, also for one under another's name; NewerDataError, OSError."""
     try:
+        if not S_ISREG(path.stat().st_mode):
+            raise UndecodableError("is no regular file")
         request = decode_request(path.read_bytes(), path)
     except OSError as error:
         if error.errno in _UNREADABLE:
@@ -96,12 +99,13 @@ def read_request(path: Path) -> Request:
 
 
 def set_aside(path: Path, aside: Path) -> None:
-    """Keep a request apart that nobody can be asked for, or leave nothing of it where there is no room. Raises OSError."""
+    """Keep a request apart that nobody can be asked for, or leave nothing of it where there is no room, but for a folder. Raises OSError."""
     with suppress(OSError):
         aside.mkdir(exist_ok=True)
         if sum(1 for _ in aside.iterdir()) < KEPT_ASIDE:
             path.replace(aside / path.name)
-    path.unlink(missing_ok=True)
+    if not path.is_dir():
+        path.unlink(missing_ok=True)
 
 
 def request_folder(data_dir: Path, feed: str) -> Path:

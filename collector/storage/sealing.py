@@ -18,6 +18,7 @@ from pathlib import Path
 from collector.domain.errors import CommitError, DamagedError, SegmentBusyError
 from collector.storage.baseline import FILE_NAME, Baseline, draft_baseline, read_baseline, write_baseline
 from collector.storage.durable import sync
+from collector.storage.regular import regular_files
 from collector.storage.segment_format import (
     SEGMENT_VERSION,
     STATE_VERSION_KEY,
@@ -43,12 +44,12 @@ def open_segment(folder: Path, on_progress: OnProgress = lambda: None) -> Segmen
     One of an older format becomes one of the present format; its state stays in the form it has.
     Raises NewerDataError for a segment this program is too old for, DamagedError for one that cannot be read.
     """
-    opened, made = sorted(folder.glob("*.open.db")), sorted(folder.glob("*.new.db"))
+    opened, made = regular_files(folder, "*.open.db"), regular_files(folder, "*.new.db")
     if not opened and made:
         opened = [made[0].with_name(made[0].name.replace(".new.db", ".open.db"))]
         made[0].rename(opened[0])
         sync(folder)
-    for leftover in [*folder.glob("*.new.db*"), *folder.glob("*.copy.db*")]:
+    for leftover in [*regular_files(folder, "*.new.db*"), *regular_files(folder, "*.copy.db*")]:
         leftover.unlink()
     if not opened:
         return None
@@ -76,7 +77,7 @@ def note_opening(segment: Segment, state: SegmentState) -> None:
 def set_aside(folder: Path, quarantine: Path) -> list[str]:
     """Move the open segment, and what SQLite keeps beside it, out of the way; returns the names."""
     quarantine.mkdir(parents=True, exist_ok=True)
-    moved = sorted(folder.glob("*.open.db*"))
+    moved = regular_files(folder, "*.open.db*")
     # The segment itself goes last: until then it is found again, and this begins anew.
     for path in reversed(moved):
         with suppress(FileNotFoundError):  # what SQLite keeps goes with its last user, who may leave right now
@@ -90,7 +91,7 @@ def create_segment(path: Path, meta: Mapping[str, str], state: SegmentState) -> 
     """Write a whole segment without rows at `path`, closed and durable but for its name."""
     # Only what is whole may be found under a name that the next start takes for a segment.
     made = path.with_name(f"{path.name}.draft")
-    for leftover in path.parent.glob(f"{made.name}*"):
+    for leftover in regular_files(path.parent, f"{made.name}*"):
         leftover.unlink()
     db = connect(made, durable=False)
     try:
@@ -169,7 +170,7 @@ def put_back(segment: Segment, on_progress: OnProgress) -> Segment:
 
 def sealed_segments(folder: Path) -> list[Path]:
     """Sealed segments, oldest first."""
-    return sorted(path for path in folder.glob("*.db") if path.name.count(".") == 1)
+    return [path for path in regular_files(folder, "*.db") if path.name.count(".") == 1]
 
 
 def _bring_up_to_date(path: Path) -> None:

@@ -20,6 +20,7 @@ from collector.storage.attempts import is_count
 from collector.storage.durable import sync
 from collector.storage.manifest import Manifest, decode_manifest
 from collector.storage.objects import ObjectInfo
+from collector.storage.regular import regular_files
 from collector.storage.sealed import SealedSegment
 from collector.storage.sealing import sealed_segments
 
@@ -147,7 +148,7 @@ def is_sound(upload: Upload) -> bool:
 
 def make_durable(folder: Path) -> None:
     """Force a set to the disk, and let what is read next come from there. Raises OSError."""
-    for path in folder.iterdir():
+    for path in regular_files(folder, "*"):
         with disk_wait(), path.open("rb") as file:
             os.fsync(file.fileno())
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)

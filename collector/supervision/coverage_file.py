@@ -28,6 +28,8 @@ class CoverageFile:
 
     def load(self) -> str:
         """Go on from what the recorder before kept; returns why that cannot be, or nothing."""
+        if self._path.exists() and not self._path.is_file():
+            return "is no regular file"
         try:
             self._coverage.restore(msgspec.json.decode(self._path.read_bytes(), type=Kept))
         except FileNotFoundError:

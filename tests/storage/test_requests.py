@@ -1,5 +1,7 @@
 """Requests on disk: whole or not there, the same however often they are put, and trusted in nothing."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -75,12 +77,22 @@ def test_a_request_that_cannot_be_read_is_set_aside_and_told_once(tmp_path: Path
     assert (tmp_path / "~aside" / f"{BOOK.name}.request").read_bytes() == content
 
 
-def test_a_folder_that_is_called_as_a_request_is_set_aside(tmp_path: Path) -> None:
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["folder", "pipe"])
+def test_what_is_no_file_and_is_called_as_a_request_is_set_aside(tmp_path: Path, make: Callable[[Path], None]) -> None:
     folder = tmp_path / "f"
     RequestFolder(folder).put([TRADES])
-    (folder / "x.request").mkdir()
+    make(folder / "x.request")
     assert [name for name, _ in queue(folder).look().unreadable] == ["x.request"]
     assert waiting(folder) == [TRADES]
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["folder", "pipe"])
+def test_what_is_no_file_is_set_aside_at_a_start(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    folder = request_folder(tmp_path, "f")
+    folder.mkdir(parents=True)
+    make(folder / "x.request")
+    assert claim(tmp_path, {}, []).misfits == [Misfit("x.request", "is no regular file")]
+    assert not (folder / "x.request").exists()
 
 
 def test_a_request_that_does_not_fit_is_set_aside_with_the_reason(tmp_path: Path) -> None:
