@@ -11,14 +11,14 @@ from collector import __version__
 from collector.channel.channel import Notice
 from collector.domain.batching import passed_boundary
 from collector.domain.disk_waits import disk_wait
-from collector.domain.errors import CommitError, DamagedError, SegmentBusyError
+from collector.domain.errors import CannotStartError, CommitError, DamagedError, SegmentBusyError
 from collector.domain.names import make_segment_id
 from collector.processes.context import Context
 from collector.processes.removals import Removals
 from collector.processes.state_upgrade import upgraded
 from collector.processes.stored_state import require_readable
 from collector.processes.streams import Streams
-from collector.storage.baseline import FILE_NAME, Baseline, read_baseline
+from collector.storage.baseline import FILE_NAME, WITHOUT, Baseline, read_baseline
 from collector.storage.journal import journal_files
 from collector.storage.journal_reader import Position, file_id_of
 from collector.storage.sealing import (
@@ -237,12 +237,19 @@ class Shelf:
 
     def _begin_anew(self) -> Segment:
         """An open segment as of the last seal: what came since then is still in the journals, and is read again."""
-        baseline = read_baseline(self._folder)
+        try:
+            baseline = read_baseline(self._folder)
+            begun = upgraded(baseline.state)
+            require_readable(begun, self._folder / FILE_NAME)
+        except DamagedError as error:
+            raise CannotStartError(
+                f"no open segment can be read, nor what it began with: {error}; {WITHOUT}"
+            ) from error
         if not baseline.segment_id and self._were_sealed():
             self._context.log.error("segments_missing")
         segment_id = make_segment_id(self._now_us(), baseline.segment_id or None, secrets.token_hex(3))
-        begun = Baseline(baseline.segment_id, baseline.previous_segment, upgraded(baseline.state))
-        return begin_segment(self._folder, segment_id, self._meta(), begun)
+        new = Baseline(baseline.segment_id, baseline.previous_segment, begun)
+        return begin_segment(self._folder, segment_id, self._meta(), new)
 
     def _were_sealed(self) -> bool:
         """Whether journals are there whose predecessors a seal has removed: their numbers begin at 1."""

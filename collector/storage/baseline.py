@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from collector.domain.errors import DamagedError
+from collector.domain.errors import CannotStartError, DamagedError
 from collector.domain.versions import refuse_newer
 from collector.storage.durable import draft, write_durably
 from collector.storage.journal_reader import Position
@@ -20,6 +20,13 @@ from collector.storage.segments import EMPTY_STATE, SegmentState, StreamRow
 FILE_NAME: Final = "positions.json"
 VERSION: Final = 1
 """The number of the file's form; one that says none is of form 1."""
+
+
+WITHOUT: Final = (
+    "move it away to have all journals that are there read again, some of their rows for the second time "
+    "(docs/OPERATIONS.md, What a crash can cost)"
+)
+"""What a person can do about a file that is needed and cannot be read."""
 
 
 class Baseline(msgspec.Struct, frozen=True):
@@ -80,11 +87,14 @@ def _encoded(baseline: Baseline) -> bytes:
 def read_baseline(folder: Path) -> Baseline:
     """The newest one; an empty one where nothing was ever sealed.
 
-    Raises NewerDataError for one of a newer program, DamagedError for one that cannot be read.
+    Raises NewerDataError for one of a newer program, DamagedError for one that cannot be read,
+    CannotStartError for what is no file.
     """
     path = folder / FILE_NAME
     if not path.exists():
         return Baseline("", "", EMPTY_STATE)
+    if not path.is_file():
+        raise CannotStartError(f"{path} is no regular file; {WITHOUT}")
     data = path.read_bytes()
     try:
         _refuse_newer(path, data)
@@ -104,6 +114,8 @@ def read_baseline(folder: Path) -> Baseline:
 def refuse_newer_baseline(folder: Path) -> None:
     """Raises NewerDataError for the file of a newer program; one that cannot be read says nothing of that."""
     path = folder / FILE_NAME
+    if not path.is_file():
+        return
     with suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
         _refuse_newer(path, path.read_bytes())
 

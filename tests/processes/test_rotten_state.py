@@ -1,11 +1,15 @@
 """A rotten byte within a value passes SQLite's check; the writer then begins anew from the last seal, and loses nothing."""
 
 import json
+import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from collector.domain.errors import CannotStartError
+from collector.storage.newer import refuse_newer_data
 from tests.processes.writer_harness import START_NS, World, diff, trade
 
 ROT = {
@@ -58,3 +62,41 @@ def test_rotten_state_in_the_positions_is_told_while_they_are_not_needed(world: 
     world.run()
     assert "positions_unreadable" in world.events
     assert len(world.payloads()) == 30
+
+
+ROTTEN_POSITIONS = (b"", b"no json", b"{}")
+
+
+@pytest.mark.parametrize("content", ROTTEN_POSITIONS)
+def test_without_open_segment_and_positions_the_writer_says_in_a_line_what_to_do(world: World, content: bytes) -> None:
+    opened(world).unlink()
+    path = world.config.data_dir / "segments/positions.json"
+    path.write_bytes(content)
+    with pytest.raises(CannotStartError) as refused:
+        world.run()
+    assert str(path) in str(refused.value)
+    assert "move it away" in str(refused.value)
+    assert "\n" not in str(refused.value)
+    path.rename(path.with_suffix(".away"))
+    world.run()
+    assert len(world.payloads()) > 1
+
+
+def test_rotten_state_in_the_positions_that_are_needed_is_told_too(world: World) -> None:
+    opened(world).unlink()
+    path = world.config.data_dir / "segments/positions.json"
+    content = json.loads(path.read_bytes())
+    content["streams"][0][-1] = "wQ=="
+    path.write_text(json.dumps(content), "utf-8")
+    with pytest.raises(CannotStartError, match=r"positions\.json"):
+        world.run()
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["folder", "pipe"])
+def test_positions_that_are_no_file_are_told_at_the_start(world: World, make: Callable[[Path], None]) -> None:
+    path = world.config.data_dir / "segments/positions.json"
+    path.unlink()
+    make(path)
+    refuse_newer_data(world.config.data_dir)
+    with pytest.raises(CannotStartError, match="is no regular file; move it away"):
+        world.run()
