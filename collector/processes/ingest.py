@@ -134,7 +134,17 @@ class _Ingest:
         if now >= self._report_at:
             self._await_first_data(REPORT_SECS + now - self._report_at)
             self._report_at = now + REPORT_SECS
+            self._keep_readers()
             self._look()
+
+    def _keep_readers(self) -> None:
+        """Each line of each plan has a reader at every moment; were one ever lost, all its streams would be."""
+        for line, number in sorted(self._lines().difference(self._readers.carried())):
+            self._context.log.error("line_without_reader", line=line, plan=number)
+            self._voices[number][line] = self._start_line(line, number)
+
+    def _lines(self) -> set[tuple[int, int]]:
+        return set(itertools.product(range(self._feed.lines), range(len(self._plans))))
 
     def _await_first_data(self, secs: float) -> None:
         """Streams that never spoke are asked for where else they may be, once; who comes from there is not overdue here."""
@@ -201,8 +211,12 @@ class _Ingest:
         }
 
     def _start_readers(self) -> None:
-        for line, (number, plan) in itertools.product(range(self._feed.lines), enumerate(self._plans)):
-            self._voices[number].append(self._read(plan, LineState(line, number, plan.streams)))
+        for line, number in sorted(self._lines()):
+            self._voices[number].append(self._start_line(line, number))
+
+    def _start_line(self, line: int, number: int) -> Voices:
+        plan = self._plans[number]
+        return self._read(plan, LineState(line, number, plan.streams))
 
     def _read(self, plan: ConnectionPlan, state: LineState, trial: Trial | None = None) -> Voices:
         config = self._context.config

@@ -258,6 +258,11 @@ class Readers:
             thread.join(max(0.0, deadline - monotonic()))
         return sum(thread.is_alive() for thread in list(self._threads))
 
+    def carried(self) -> set[tuple[int, int]]:
+        """The lines and plans that have a reader."""
+        with self._lock:
+            return {(one.state.line, one.state.plan) for thread, one in self._threads.items() if thread.is_alive()}
+
     def states(self) -> list[dict[str, Any]]:
         """What each live reader is doing, by line."""
         with self._lock:

@@ -140,10 +140,13 @@ class Session:
     def _live(self, received_ns: int) -> None:
         self._pulse.beat(self._now())
         self._alive_ns = received_ns
+        if self._had_data or self.age_secs >= self._tools.config.stale_timeout_secs:
+            self._prove()
+
+    def _prove(self) -> None:
         if not self._proven:
-            self._proven = self._had_data or self.age_secs >= self._tools.config.stale_timeout_secs
-            if self._proven:
-                self._hooks.on_proven()
+            self._proven = True
+            self._hooks.on_proven()
 
     def _heed(self, controls: list[Control]) -> None:
         for kind, text in controls:
@@ -162,7 +165,8 @@ class Session:
         now, unsent = self._now(), self._connection.unsent
         if unsent:
             self._last_sent_at = now
-        self._whole = not self._on_trial and relief.brings_all(
+        may_relieve = self._trial is None or self._trial.is_kept
+        self._whole = may_relieve and relief.brings_all(
             has_data=self._had_data,
             unsent=unsent,
             unanswered=self._unanswered,
@@ -212,6 +216,8 @@ class Session:
             self._connection.ping()
         if due is not Due.DEAD:
             return None
+        # It was opened, and cost nobody more than its own time: a longer pause would only lose what comes meanwhile.
+        self._prove()
         text = f"nothing came for {now - self._pulse.heard_at:.1f} s, and no answer to a ping"
         return Ending("silent", text, self._alive_ns)
 

@@ -23,6 +23,11 @@ class Trial:
         return self._kept is None
 
     @property
+    def is_kept(self) -> bool:
+        """Whether it goes on."""
+        return self._kept is True
+
+    @property
     def is_given_up(self) -> bool:
         """Whether it ends."""
         return self._kept is False

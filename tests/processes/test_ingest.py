@@ -15,6 +15,7 @@ from websockets.sync.server import ServerConnection, serve
 
 from collector.config import Config, FeedConfig, JournalConfig
 from collector.processes import ingest
+from collector.processes import readers as readers_module
 from collector.processes import session as session_module
 from collector.processes.context import Context
 from collector.processes.journals import open_journal
@@ -231,6 +232,31 @@ def test_a_socket_that_answers_no_ping_is_closed_and_reopened(start: Start, serv
 
     ended = recording.records(RecordKind.DISCONNECT)[0]  # the second connection falls silent too
     assert ended.info["reason"] == "silent"
+
+
+def test_sockets_that_answer_no_ping_make_the_pause_between_them_no_longer(start: Start, server: Server) -> None:
+    recording = start(stale_timeout_secs=0.1, base_delay_secs=0.01)
+    for _ in range(12):
+        server.accept()
+    pauses = [entry["retry_secs"] for entry in recording.events("disconnected") if entry["reason"] == "silent"]
+    assert len(pauses) >= 11
+    assert max(pauses) <= 0.01
+
+
+def test_a_line_that_has_lost_its_reader_gets_another(
+    start: Start, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose(reader: readers_module.Reader) -> bool:
+        reader._has_successor = True
+        return True
+
+    monkeypatch.setattr(readers_module.Reader, "_hand_over", lose)
+    recording = start()
+    server.accept(wire(b"first"), close_frame())
+    wait_for(lambda: recording.frames() == [b"first"])
+    server.accept(wire(b"second"))
+    wait_for(lambda: recording.frames() == [b"first", b"second"])
+    assert recording.events("line_without_reader")[0]["plan"] == 0
 
 
 def test_a_socket_that_dies_is_lost_since_its_last_answer(start: Start, server: Server) -> None:

@@ -109,6 +109,7 @@ def test_who_comes_from_elsewhere_is_not_overdue() -> None:
 def test_a_trial_is_settled_once() -> None:
     kept, given_up = Trial([A]), Trial([A])
     assert (kept.keep(), kept.give_up(), kept.is_pending, kept.is_given_up) == (True, False, False, False)
+    assert (kept.is_kept, given_up.is_kept) == (True, False)
     assert (given_up.give_up(), given_up.keep(), given_up.is_pending, given_up.is_given_up) == (
         True,
         False,
@@ -178,6 +179,27 @@ def test_a_second_connection_that_brings_nothing_is_given_up_and_the_first_stays
     assert 1 not in ended(recording)
     assert set(ended(recording).values()) == {"trial"}
     assert recording.frames() == [b"A 1", b"B 1", b"A 2"]
+
+
+def test_a_second_connection_that_brings_only_what_the_first_one_does_is_given_up_and_the_first_stays(
+    start: Start, server: Server
+) -> None:
+    recording = start()
+    first = server.accept(wire(b"B 1"))
+    quiet = speak(first, b"A 1")
+    beside = server.accept(wire(b"A 2"))
+    while (came := beside.receive()).opcode != Opcode.CLOSE:
+        assert came.opcode == Opcode.PING
+    beside.send(wire(b"A 3"))  # it was on its way
+    wait_for(lambda: b"A 3" in recording.frames())
+    beside.send(close_frame())
+    wait_for(lambda: ended(recording) == {2: "trial"})
+    server.accept(wire(b"A 4"))  # the first one is still there, and B is overdue on it
+    wait_for(lambda: b"A 4" in recording.frames())
+    quiet.set()
+
+    assert 1 not in ended(recording)
+    assert recording.events("line_without_reader") == []
 
 
 def test_a_stream_of_several_that_falls_silent_is_what_a_second_connection_has_to_bring(
