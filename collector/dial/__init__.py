@@ -5,6 +5,6 @@ caller's, who says with `pass_over` that the server it came to did not do.
 """
 
 from collector.dial.dialling import CONNECT_SECS, LOOKUP_SECS, dial, pass_over
-from collector.dial.race import UnreachableError
+from collector.dial.race import Address, UnreachableError
 
-__all__ = ["CONNECT_SECS", "LOOKUP_SECS", "UnreachableError", "dial", "pass_over"]
+__all__ = ["CONNECT_SECS", "LOOKUP_SECS", "Address", "UnreachableError", "dial", "pass_over"]

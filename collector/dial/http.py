@@ -8,19 +8,19 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, NewConnectionError
 
 from collector.dial.dialling import CONNECT_SECS, dial, pass_over
+from collector.dial.race import Address
 
 
 class DialledConnection(HTTPConnection):
     """Dials. Of a server that takes the connection and then fails, the next one begins with another address."""
 
-    @property
-    def _peer(self) -> tuple[str, int]:
-        return self._dns_host.strip("[]"), self.port
+    address: Address | None = None
+    """Where it is connected, or was last."""
 
     def _new_conn(self) -> socket.socket:
         secs = self.timeout if isinstance(self.timeout, int | float) else CONNECT_SECS
         try:
-            sock = dial(*self._peer, secs)
+            sock, self.address = dial(self._dns_host.strip("[]"), self.port, secs)
         except OSError as error:
             raise NewConnectionError(self, str(error)) from error
         for option in self.socket_options or ():
@@ -28,18 +28,23 @@ class DialledConnection(HTTPConnection):
         return sock
 
     def connect(self) -> None:
+        self.address = None
         try:
             super().connect()
         except (OSError, HTTPError):
-            pass_over(*self._peer)
+            self._pass_over()
             raise
 
     def getresponse(self) -> Any:
         try:
             return super().getresponse()
         except TimeoutError:
-            pass_over(*self._peer)
+            self._pass_over()
             raise
+
+    def _pass_over(self) -> None:
+        if self.address is not None:
+            pass_over(self.address)
 
 
 class DialledTLSConnection(DialledConnection, HTTPSConnection):

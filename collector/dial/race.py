@@ -35,17 +35,15 @@ class Address(NamedTuple):
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def in_turn(addresses: Sequence[Address], turn: int) -> list[Address]:
-    """In the order to try them: the families alternate, and each turn begins one address later."""
+def alternating(addresses: Sequence[Address]) -> list[Address]:
+    """In the order to try them: the families alternate, beginning with the preferred one."""
     preferred = [address for address in addresses if address.family == addresses[0].family]
     others = [address for address in addresses if address.family != addresses[0].family]
-    mixed = [address for pair in zip_longest(preferred, others) for address in pair if address is not None]
-    first = turn % len(mixed) if mixed else 0
-    return mixed[first:] + mixed[:first]
+    return [address for pair in zip_longest(preferred, others) for address in pair if address is not None]
 
 
-def race(addresses: Sequence[Address], timeout_secs: float) -> socket.socket:
-    """A socket connected to the address that answered first; the others are closed. It does not block.
+def race(addresses: Sequence[Address], timeout_secs: float) -> tuple[socket.socket, Address]:
+    """A socket connected to the address that answered first, and which that is; the others are closed. It does not block.
 
     The next address is tried PAUSE_SECS after the last one, or as soon as all before it refused. Raises UnreachableError.
     """
@@ -69,7 +67,7 @@ class _Attempts:
         self._waiting: dict[int, tuple[socket.socket, Address]] = {}
         self._failed: list[str] = []
 
-    def first_of(self, untried: deque[Address], ends_at: float) -> socket.socket | None:
+    def first_of(self, untried: deque[Address], ends_at: float) -> tuple[socket.socket, Address] | None:
         """None when the time is up, or no attempt is left to wait for."""
         next_at = time.monotonic()
         while (now := time.monotonic()) < ends_at and (untried or self._waiting):
@@ -106,13 +104,13 @@ class _Attempts:
         else:
             self._lost(sock, address, number)
 
-    def _answered(self, wait_secs: float) -> socket.socket | None:
+    def _answered(self, wait_secs: float) -> tuple[socket.socket, Address] | None:
         for fd, _ in self._poll.poll(math.ceil(wait_secs * 1_000)):
             self._poll.unregister(fd)
             sock, address = self._waiting.pop(fd)
             number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if not number:
-                return sock
+                return sock, address
             self._lost(sock, address, number)
         return None
 

@@ -76,7 +76,7 @@ def shake_hands(url: str, monotonic: Callable[[], float]) -> RecorderSocket:
     try:
         proxy = proxy_for(url)
         peer = peer_of(url, proxy)
-        sock = dial(*peer, CONNECT_SECS)
+        sock, address = dial(*peer, CONNECT_SECS)
     except (UnreachableError, ValueError) as error:  # ValueError: a name that no lookup takes
         raise _failed(error) from error
     try:
@@ -84,7 +84,7 @@ def shake_hands(url: str, monotonic: Callable[[], float]) -> RecorderSocket:
     except WebSocketBadStatusException as error:
         raise _refused(error) from error
     except (HandshakeError, OSError, WebSocketException, ValueError, CookieError) as error:
-        pass_over(*peer)
+        pass_over(address)
         raise error if isinstance(error, HandshakeError) else _failed(error) from error
 
 

@@ -8,11 +8,11 @@ from typing import Final, NamedTuple
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from collector.dial import pass_over
-from collector.dial.http import POOLS
+from collector.dial import Address, pass_over
+from collector.dial.http import POOLS, DialledConnection
 from collector.domain.clock import Clock
 from collector.domain.errors import RetryError
-from collector.feed.proxy import Proxy, peer_of, proxy_for
+from collector.feed.proxy import Proxy, proxy_for
 
 CONNECT_TIMEOUT_SECS: Final = 5.0
 READ_TIMEOUT_SECS: Final = 10.0
@@ -59,26 +59,30 @@ class RestClient:
         self._base_url = base_url.rstrip("/")
         self._clock = clock
         proxy = proxy_for(self._base_url)
-        self._peer = peer_of(self._base_url, proxy)
         self._pool = _pool(proxy)
+        self._address: Address | None = None
 
     def get(self, target: str) -> Answer:
         """Ask for a path with its query. Raises RestError unless a whole answer came."""
+        self._address = None
         asked_ns = self._clock.now_ns()
         try:
             response = self._pool.request(
                 "GET", self._base_url + target, headers=_HEADERS, preload_content=False, redirect=False, retries=False,
                 timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_SECS, read=READ_TIMEOUT_SECS),
             )  # fmt: skip
+            if isinstance(response.connection, DialledConnection):
+                self._address = response.connection.address
             body = self._body(response)
         except (HTTPError, OSError, ValueError) as error:  # ValueError: a chunk's length below zero is not wrapped
             raise RestError("unreachable", f"{type(error).__name__}: {error}") from error
         return Answer(response.status, response.headers, body, asked_ns, self._clock.now_ns())
 
     def renew(self) -> None:
-        """Ask the next time on a new connection, to another of the exchange's addresses if it has several."""
+        """Ask the next time on a new connection; if the last answer began, to another address than it came from."""
         self._pool.clear()
-        pass_over(*self._peer)
+        if self._address is not None:
+            pass_over(self._address)
 
     def _body(self, response: urllib3.BaseHTTPResponse) -> bytes:
         with closing(response):  # a connection whose answer was read whole has gone back to the pool by then

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.dial.race import PAUSE_SECS, Address, UnreachableError, in_turn, race
+from collector.dial.race import PAUSE_SECS, Address, UnreachableError, alternating, race
 from tests.dial.names import DeadAddress
 
 PATIENCE_SECS = 60.0
@@ -16,13 +16,9 @@ V6 = [Address(socket.AF_INET6, (f"2001:db8::{number}", 443, 0, 0)) for number in
 
 
 def test_the_families_alternate_beginning_with_the_preferred_one() -> None:
-    assert in_turn([*V6, *V4], 0) == [V6[0], V4[0], V6[1], V4[1], V4[2]]
-    assert in_turn([*V4, *V6], 0) == [V4[0], V6[0], V4[1], V6[1], V4[2]]
-
-
-def test_each_turn_begins_one_address_later() -> None:
-    assert [in_turn(V4, turn)[0] for turn in range(4)] == [V4[0], V4[1], V4[2], V4[0]]
-    assert in_turn([], 3) == []
+    assert alternating([*V6, *V4]) == [V6[0], V4[0], V6[1], V4[1], V4[2]]
+    assert alternating([*V4, *V6]) == [V4[0], V6[0], V4[1], V6[1], V4[2]]
+    assert alternating([]) == []
 
 
 @pytest.fixture
@@ -63,8 +59,10 @@ def test_addresses_that_swallow_everything_cost_a_quarter_of_a_second_each(
         if host != "127.0.0.4":
             dead(host, port)
     began = time.monotonic()
-    with race([at(host, port) for host in hosts], PATIENCE_SECS) as sock:
+    sock, address = race([at(host, port) for host in hosts], PATIENCE_SECS)
+    with sock:
         assert sock.getpeername()[0] == "127.0.0.4"
+    assert address == at("127.0.0.4", port)
     assert time.monotonic() - began >= hosts.index("127.0.0.4") * PAUSE_SECS
     assert time.monotonic() - began < PATIENCE_SECS / 6
 
@@ -73,7 +71,7 @@ def test_an_address_that_refuses_costs_no_time(live: socket.socket, monkeypatch:
     monkeypatch.setattr("collector.dial.race.PAUSE_SECS", 1e6)
     port = live.getsockname()[1]
 
-    with race([at("127.0.0.5", port), at("127.0.0.6", port), at("127.0.0.4", port)], PATIENCE_SECS) as sock:
+    with race([at("127.0.0.5", port), at("127.0.0.6", port), at("127.0.0.4", port)], PATIENCE_SECS)[0] as sock:
         assert sock.getpeername() == ("127.0.0.4", port)
 
 
@@ -96,5 +94,5 @@ def test_the_losers_of_a_race_are_closed(live: socket.socket, dead: Callable[[st
     dead("127.0.0.2", port)
     open_before = open_files()
 
-    with race([at("127.0.0.2", port), at("127.0.0.4", port)], PATIENCE_SECS):
+    with race([at("127.0.0.2", port), at("127.0.0.4", port)], PATIENCE_SECS)[0]:
         assert open_files() == open_before + 1

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from collector.dial import dial, dialling
+from collector.dial import Address, dial, dialling
 from collector.feed import handshake
 from collector.feed.connection import open_connection
 from collector.feed.handshake import HandshakeError
@@ -203,7 +203,7 @@ def test_what_connecting_took_is_not_missing_to_the_answer(
     names.has(LIVE)
     passed_secs = [0.0]
 
-    def slowly(host: str, port: int, timeout_secs: float) -> socket.socket:
+    def slowly(host: str, port: int, timeout_secs: float) -> tuple[socket.socket, Address]:
         passed_secs[0] = 1e6
         return dial(host, port, timeout_secs)
 

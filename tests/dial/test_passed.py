@@ -1,0 +1,95 @@
+import socket
+import threading
+from contextlib import ExitStack
+
+import pytest
+
+from collector.dial import dial, pass_over
+from collector.dial.passed import MAX_REMEMBERED, REMEMBERED_SECS, PassedOver
+from collector.dial.race import Address
+from tests.dial.names import NAME, Names
+
+A, B, C = (Address(socket.AF_INET, (f"10.0.0.{number}", 443)) for number in range(1, 4))
+
+
+@pytest.fixture
+def now() -> list[float]:
+    return [1e6]
+
+
+@pytest.fixture
+def passed(now: list[float]) -> PassedOver:
+    return PassedOver(lambda: now[0])
+
+
+def test_what_failed_is_tried_after_all_others_the_longest_ago_first(passed: PassedOver) -> None:
+    passed.note(B)
+    passed.note(A)
+    assert passed.to_the_end([A, B, C]) == [C, B, A]
+    passed.note(B)
+    assert passed.to_the_end([A, B, C]) == [C, A, B]
+    passed.note(C)
+    assert passed.to_the_end([A, B, C]) == [A, B, C]
+
+
+def test_many_failures_at_once_of_one_address_do_not_bring_it_back_to_the_front(passed: PassedOver) -> None:
+    for failures in range(1, 9):
+        passed.note(A)
+        assert passed.to_the_end([A, B]) == [B, A], failures
+
+
+def test_what_failed_is_as_good_as_any_other_after_a_while(passed: PassedOver, now: list[float]) -> None:
+    passed.note(A)
+    now[0] += REMEMBERED_SECS - 1
+    assert passed.to_the_end([A, B]) == [B, A]
+    now[0] += 1
+    assert passed.to_the_end([A, B]) == [A, B]
+
+
+def test_no_more_than_so_many_are_remembered(passed: PassedOver) -> None:
+    many = [Address(socket.AF_INET, (f"10.0.{number >> 8}.{number & 255}", 443)) for number in range(5_000)]
+    for address in many:
+        passed.note(address)
+
+    assert passed.to_the_end(many[-MAX_REMEMBERED - 1 :])[0] == many[-MAX_REMEMBERED - 1]
+    assert passed.to_the_end([many[-MAX_REMEMBERED], C]) == [C, many[-MAX_REMEMBERED]]
+    assert passed.to_the_end([many[-MAX_REMEMBERED - 1], C]) == [many[-MAX_REMEMBERED - 1], C]
+
+
+def test_the_only_address_is_dialled_however_often_it_was_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    Names(monkeypatch).has("127.0.0.4")
+    with socket.create_server(("127.0.0.4", 0)) as server:
+        port = server.getsockname()[1]
+        for _ in range(3):
+            sock, address = dial(NAME, port, 60)
+            sock.close()
+            assert address.place == ("127.0.0.4", port)
+            pass_over(address)
+
+
+def test_threads_that_fail_together_all_come_to_the_other_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    Names(monkeypatch).has("127.0.0.2", "127.0.0.4")
+    with ExitStack() as undo:
+        first = undo.enter_context(socket.create_server(("127.0.0.2", 0)))
+        port = first.getsockname()[1]
+        undo.enter_context(socket.create_server(("127.0.0.4", port)))
+        all_failed = threading.Barrier(4, timeout=60)
+        came_to: list[str] = []
+
+        def connect() -> None:
+            sock, address = dial(NAME, port, 60)
+            sock.close()
+            all_failed.wait()
+            pass_over(address)
+            all_failed.wait()
+            sock, address = dial(NAME, port, 60)
+            sock.close()
+            came_to.append(address.place[0])
+
+        threads = [threading.Thread(target=connect) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+
+    assert came_to == ["127.0.0.4"] * 4
