@@ -13,6 +13,9 @@ LOOKUP_SECS: Final = 10.0
 
 CONNECT_SECS: Final = 10.0
 
+SERVER_ERROR: Final = 500
+"""Statuses from here on are the server's own fault (RFC 9110 section 15.6), which another may not have."""
+
 _passed: Final = PassedOver(time.monotonic)
 
 

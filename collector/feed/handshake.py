@@ -12,7 +12,7 @@ from websocket import WebSocketBadStatusException, WebSocketException
 from websocket._http import _tunnel
 from websocket._socket import DEFAULT_SOCKET_OPTION
 
-from collector.dial import CONNECT_SECS, UnreachableError, dial, pass_over
+from collector.dial import CONNECT_SECS, SERVER_ERROR, UnreachableError, dial, pass_over
 from collector.domain.errors import RetryError
 from collector.feed.proxy import Proxy, peer_of, proxy_for
 from collector.feed.socket import RecorderSocket
@@ -70,7 +70,8 @@ def shake_hands(url: str, monotonic: Callable[[], float]) -> RecorderSocket:
     """Connect, through the environment's proxy if there is one, verifying certificates and following no redirect.
 
     Each stage has its own time: name lookup, connecting, TLS, the proxy's answer and the exchange's. Where a server
-    took the connection and failed after it, the next attempt begins with another of the name's addresses.
+    took the connection and failed after it, or answered 5xx, the next attempt begins with another of the name's
+    addresses; other refusals are the exchange's, at whatever address.
     Raises HandshakeError.
     """
     try:
@@ -82,6 +83,8 @@ def shake_hands(url: str, monotonic: Callable[[], float]) -> RecorderSocket:
     try:
         return _agree(sock, url, proxy, monotonic)
     except WebSocketBadStatusException as error:
+        if error.status_code >= SERVER_ERROR:
+            pass_over(address)
         raise _refused(error) from error
     except (HandshakeError, OSError, WebSocketException, ValueError, CookieError) as error:
         pass_over(address)

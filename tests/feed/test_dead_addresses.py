@@ -17,6 +17,7 @@ from tests.dial.names import NAME, DeadAddress, Names
 from tests.feed.servers import TIMEOUT_SECS, Server, meanwhile, wire
 
 LIVE = "127.0.0.4"
+HALF_DEAD = "127.0.0.2"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]"
 
 
@@ -54,6 +55,14 @@ def kill(live: Server, undo: ExitStack) -> Callable[[str], None]:
         undo.callback(DeadAddress(host, live.port).close)
 
     return kill
+
+
+@pytest.fixture
+def half_dead(live: Server, undo: ExitStack) -> Server:
+    """Takes connections at the port of the living server, and is no good after that."""
+    server = Server(host=HALF_DEAD, port=live.port)
+    undo.callback(server.close)
+    return server
 
 
 ORDERS = [["127.0.0.2", "127.0.0.3", LIVE], [LIVE, "127.0.0.2", "127.0.0.3"], ["::1", "127.0.0.2", LIVE]]
@@ -167,6 +176,33 @@ def test_an_address_that_takes_the_connection_and_says_nothing_is_passed_over_th
         opening = meanwhile(lambda: open_ws(live.port))
         live.accept(wire(b"data"))
         assert opening.result(TIMEOUT_SECS).read().frames == [b"data"]
+
+
+@pytest.mark.parametrize("status", ["500 Internal Server Error", "502 Bad Gateway", "503 Service Unavailable"])
+def test_an_address_that_answers_the_handshake_with_a_server_error_is_passed_over_the_next_time(
+    live: Server, names: Names, half_dead: Server, status: str
+) -> None:
+    names.has(HALF_DEAD, LIVE)
+    opening = meanwhile(lambda: open_ws(live.port))
+    half_dead.refuse(status)
+    with pytest.raises(HandshakeError, match=status):
+        opening.result(TIMEOUT_SECS)
+
+    opening = meanwhile(lambda: open_ws(live.port))
+    live.accept(wire(b"data"))
+    assert opening.result(TIMEOUT_SECS).read().frames == [b"data"]
+
+
+@pytest.mark.parametrize("status", ["400 Bad Request", "403 Forbidden", "418 I'm a teapot", "429 Too Many Requests"])
+def test_a_refusal_of_the_exchange_is_no_fault_of_the_address(
+    live: Server, names: Names, half_dead: Server, status: str
+) -> None:
+    names.has(HALF_DEAD, LIVE)
+    for _ in range(2):
+        opening = meanwhile(lambda: open_ws(live.port))
+        half_dead.refuse(status)
+        with pytest.raises(HandshakeError, match=status):
+            opening.result(TIMEOUT_SECS)
 
 
 def test_rest_passes_over_an_address_that_never_answers(
