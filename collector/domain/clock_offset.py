@@ -37,6 +37,11 @@ class OffsetWindow:
         both = self._now.with_more(self._before.smallest_us, self._before.messages)
         return both.smallest_us[-1] if both.messages >= FEWEST else None
 
+    def messages(self, at_secs: float) -> int:
+        """How many messages there are as evidence."""
+        self._turn(at_secs)
+        return self._now.messages + self._before.messages
+
     def _turn(self, at_secs: float) -> None:
         if self._began_secs is None:
             self._began_secs = at_secs

@@ -1,6 +1,6 @@
 """How long messages took to come and to become durable, and how long commits took: counted once a commit."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -8,7 +8,7 @@ from typing import Any, Final
 from collector.domain.clock_offset import OffsetWindow
 from collector.domain.histogram import Histogram
 from collector.domain.repairs import is_rest_journal
-from collector.domain.times import EARLIEST_US
+from collector.domain.times import EARLIEST_US, LONGEST_AHEAD_US
 from collector.processes.batch import Batch
 
 LONGEST_WAY_US: Final = 600_000_000
@@ -22,6 +22,8 @@ class Timings:
         self._to_receive: defaultdict[str, Histogram] = defaultdict(Histogram)
         self._to_durable: defaultdict[str, Histogram] = defaultdict(Histogram)
         self._offsets: defaultdict[str, OffsetWindow] = defaultdict(OffsetWindow)
+        self._offsets_ahead: defaultdict[str, OffsetWindow] = defaultdict(OffsetWindow)
+        """Of times too far ahead to be true: where there are no others, it is this machine's clock that is off."""
         self._commits = Histogram()
 
     def note(self, batch: Batch, durable_us: int, commit_secs: float, at_secs: float) -> None:
@@ -33,14 +35,17 @@ class Timings:
             # The oldest came first, so from behind they are nearly sorted already.
             self._to_durable[feed].add_all(sorted([durable_us - message[4] for message in reversed(messages)]))
             to_receive = sorted([message[4] - message[5] for message in messages if message[5] is not None])
-            to_receive = _without_none(to_receive, messages[-1][4])
-            if to_receive:
-                self._to_receive[feed].add_all(_bounded(to_receive))
-                self._offsets[feed].note(at_secs, to_receive)
+            ahead, sound = _parted(to_receive, messages[-1][4])
+            if ahead:
+                self._offsets_ahead[feed].note(at_secs, ahead)
+            if sound:
+                self._to_receive[feed].add_all(_bounded(sound))
+                self._offsets[feed].note(at_secs, sound)
 
     def numbers(self, at_secs: float) -> Mapping[str, Any]:
         """For the report: histograms as rows of feed, bucket and count."""
-        offsets_us = {feed: offset.smallest_us(at_secs) for feed, offset in self._offsets.items()}
+        feeds = self._offsets.keys() | self._offsets_ahead.keys()
+        offsets_us = {feed: self._offset_us(feed, at_secs) for feed in sorted(feeds)}
         return {
             "to_receive": list(_rows(self._to_receive)),
             "to_durable": list(_rows(self._to_durable)),
@@ -48,13 +53,15 @@ class Timings:
             "clock_offsets_us": {feed: offset for feed, offset in offsets_us.items() if offset is not None},
         }
 
+    def _offset_us(self, feed: str, at_secs: float) -> int | None:
+        sound = self._offsets[feed]
+        return (sound if sound.messages(at_secs) else self._offsets_ahead[feed]).smallest_us(at_secs)
 
-def _without_none(ascending_us: list[int], received_us: int) -> list[int]:
-    """Without those of times that are none; the messages were received about then.
 
-    Times far ahead stay: where all are, it is this machine's clock that is off.
-    """
-    return ascending_us[: bisect_right(ascending_us, received_us - EARLIEST_US)]
+def _parted(ascending_us: list[int], received_us: int) -> tuple[list[int], list[int]]:
+    """Those of times too far ahead and those of sound times, as `times.is_sound`; the messages were received about then."""
+    first, end = bisect_left(ascending_us, -LONGEST_AHEAD_US), bisect_right(ascending_us, received_us - EARLIEST_US)
+    return ascending_us[:first], ascending_us[first:end]
 
 
 def _bounded(ascending_us: list[int]) -> list[int]:

@@ -67,3 +67,15 @@ def test_times_that_are_none_are_no_evidence() -> None:
     timings = Timings()
     timings.note(batch_of(*[("a", 1, DURABLE_US // 1_000 - 1)] * 20), DURABLE_US, 0.0, 0.0)
     assert timings.numbers(1.0)["clock_offsets_us"] == {}
+
+
+AHEAD_MS = -31 * 365 * DAY_MS
+
+
+def test_times_far_ahead_are_no_evidence_beside_others_however_often_they_come() -> None:
+    timings = Timings()
+    timings.note(batch_of(*[("a", 1, AHEAD_MS)] * 20), DURABLE_US, 0.0, 0.0)
+    timings.note(batch_of(*[("a", 1, way_ms) for way_ms in [AHEAD_MS, 20] * 20]), DURABLE_US, 0.0, 1.0)
+    numbers = timings.numbers(2.0)
+    assert numbers["clock_offsets_us"] == {"a": 20_000}
+    assert sum(count for _, bucket, count in numbers["to_receive"] if bucket != -1) == 20
