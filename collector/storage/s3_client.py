@@ -4,13 +4,14 @@ The keys may stand in the environment under the short names AWS_ACCESS_KEY and A
 boto3's own search: environment, ~/.aws, the role of the machine.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import boto3
 from botocore import exceptions as boto
 from botocore.awsrequest import AWSHTTPConnection, AWSHTTPConnectionPool, AWSHTTPSConnection, AWSHTTPSConnectionPool
 from botocore.config import Config
+from botocore.credentials import ProcessProvider
 from botocore.exceptions import ClientError
 from botocore.utils import determine_content_length
 from urllib3.exceptions import HTTPError
@@ -119,6 +120,26 @@ class _TLSConnection(DialledConnection, AWSHTTPSConnection):  # type: ignore[mis
 # it gets credentials from included; a client's own pools are out of reach.
 AWSHTTPConnectionPool.ConnectionCls = _Connection
 AWSHTTPSConnectionPool.ConnectionCls = _TLSConnection
+
+
+def _without_words(ask: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+    """Get credentials as `ask` does; an error has nothing of what a profile's process printed, which may be a secret."""
+
+    def asked(provider: Any, command: str) -> Any:
+        try:
+            return ask(provider, command)
+        except boto.CredentialRetrievalError:
+            profile = provider._profile_name  # noqa: SLF001 -- it says it nowhere else
+            reason = f"credential_process of profile {profile} brought none; run it by hand to see why"
+            raise boto.CredentialRetrievalError(provider=provider.METHOD, error_msg=reason) from None
+
+    return asked
+
+
+# On the class: botocore makes such providers in several places, and logs the errors of a later refresh by itself.
+ProcessProvider._retrieve_credentials_using = _without_words(  # noqa: SLF001
+    ProcessProvider._retrieve_credentials_using  # noqa: SLF001
+)
 
 
 def connect(region: str, endpoint_url: str, addressing: str, environment: Mapping[str, str]) -> Any:

@@ -1,6 +1,7 @@
 """Where credentials come from, and which errors pass by themselves."""
 
 import gc
+import traceback
 import weakref
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,21 @@ class TestCredentials:
                 store.put(KEY, source, SHA256)
             assert "sesame" not in str(caught.value)
             assert "\n" not in str(caught.value)
+
+    @pytest.mark.parametrize("ends", ["exit 3", "exit 0"])
+    def test_what_a_profiles_process_prints_is_in_no_error(
+        self, aws_alone: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ends: str
+    ) -> None:
+        script = tmp_path / "process"
+        script.write_text(f"#!/bin/sh\necho 'token {LONG}' >&2\necho '{{\"Version\": \"{LONG}\"}}'\n{ends}\n", "utf-8")
+        script.chmod(0o700)
+        file = tmp_path / "config"
+        file.write_text(f"[profile mine]\ncredential_process = {script}\n", "utf-8")
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
+        monkeypatch.setenv("AWS_PROFILE", "mine")
+        with pytest.raises(StoreError, match="credential_process of profile mine brought none") as caught:
+            S3Store("bucket", "", S3Options("us-east-1", "http://127.0.0.1:1")).head(KEY)
+        assert LONG not in "".join(traceback.format_exception(caught.value))
 
 
 def error(code: str, status: int) -> ClientError:
