@@ -142,8 +142,6 @@ class Writer:
                 self._settle(feed)
                 continue
             busy = True
-            if chunk.records:
-                self._numbers.read_until_us[chunk.position.feed] = chunk.records[-1].received_ns // 1_000
             if self._batch_since is None:
                 self._batch_since = self._clock.monotonic()
             for _ in self._intake.take(chunk, self._clock.now_ns() // 1_000, self._is_full, self._report):

@@ -31,8 +31,6 @@ class Numbers:
         self._shelf = shelf
         self._readers = readers
         self._gaps_told: deque[list[tuple[str, str, Gap]]] = deque(maxlen=GAP_REPORTS)
-        self.read_until_us: dict[str, int] = {}
-        """When the newest record read of each journal was received."""
         self.timings = Timings()
         self.commit_secs = 0.0
         """How long the last commit took."""
@@ -72,12 +70,11 @@ class Numbers:
 
     def _lag(self, feed: str, reader: JournalReader) -> dict[str, Any]:
         lag = reader.lag()
-        now_us = self._clock.now_ns() // 1_000
-        lag_us = now_us - self.read_until_us.get(feed, now_us) if lag.bytes else 0
+        lag_ns = 0 if lag.since_ns is None else self._clock.now_ns() - lag.since_ns
         return {
             "feed": feed,
             "lag_bytes": lag.bytes,
-            "lag_secs": max(0, lag_us) / 1e6,
+            "lag_secs": max(0, lag_ns) / 1e9,
             "unread_files": lag.unread_files,
             "files": lag.files,
         }

@@ -199,6 +199,14 @@ def parse_records(data: bytes, offset: int) -> Parsed:
     return Parsed(records, offset + at, damaged=not SYNC.startswith(cut), wanted_bytes=0)
 
 
+def received_ns_of(head: bytes) -> int | None:
+    """When a record was received, by its head alone, which may be rotten; None for what is no whole head."""
+    if len(head) < RECORD_HEAD_BYTES or not head.startswith(SYNC):
+        return None
+    received_ns: int = _RECORD_HEAD.unpack_from(head)[3]
+    return received_ns
+
+
 def find_record(data: bytes, start: int) -> int | None:
     """Where, from `start` on, the next whole and undamaged record stands in `data`; None if nowhere."""
     at = data.find(SYNC, start)

@@ -10,6 +10,7 @@ from collector.domain.errors import DamagedError
 from collector.domain.records import UNKNOWN
 from collector.storage.journal import journal_files
 from collector.storage.journal_format import (
+    RECORD_HEAD_BYTES,
     FeedIdentity,
     JournalHeader,
     Parsed,
@@ -19,6 +20,7 @@ from collector.storage.journal_format import (
     find_record,
     head_bytes,
     parse_records,
+    received_ns_of,
 )
 
 CHUNK_BYTES: Final = 512 << 10
@@ -60,6 +62,8 @@ class Lag(NamedTuple):
     bytes: int
     unread_files: int
     files: int
+    since_ns: int | None
+    """When the first record that was not read yet was received; None where there is none, or none that can be read."""
 
 
 def file_id_of(path: Path, feed: str, number: int) -> str:
@@ -127,8 +131,10 @@ class JournalReader:
 
     def lag(self) -> Lag:
         """What is not read yet."""
-        sizes = [_size_of(path) - offset for path, offset in self._pending()]
-        return Lag(sum(sizes), sum(1 for size in sizes if size > 0), len(journal_files(self._folder)))
+        pending = list(self._pending())
+        sizes = [_size_of(path) - offset for path, offset in pending]
+        since_ns = next(filter(None, (_received_ns_at(*place) for place in pending)), None)
+        return Lag(sum(sizes), sum(1 for size in sizes if size > 0), len(journal_files(self._folder)), since_ns)
 
     def close(self) -> None:
         """Let go of the file being read."""
@@ -284,6 +290,23 @@ def _header_at(path: Path) -> JournalHeader | None:
             return _head_of(lambda offset, size: os.pread(file.fileno(), size, offset))
     except (DamagedError, FileNotFoundError):
         return None
+
+
+def _received_ns_at(path: Path, offset: int) -> int | None:
+    """When the record was received that stands there, or next behind a rotten head or record; None as for `Lag`."""
+    header = None if offset else _header_at(path)
+    if header is not None:
+        offset = header.header_bytes
+    try:
+        with path.open("rb", buffering=0) as file:
+            received_ns = received_ns_of(os.pread(file.fileno(), RECORD_HEAD_BYTES, offset))
+            if received_ns is not None:
+                return received_ns
+            data = os.pread(file.fileno(), CHUNK_BYTES, offset)
+    except FileNotFoundError:
+        return None
+    found = find_record(data, 0)
+    return None if found is None else received_ns_of(data[found : found + RECORD_HEAD_BYTES])
 
 
 def _head_of(read: Callable[[int, int], bytes]) -> JournalHeader | None:

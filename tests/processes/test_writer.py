@@ -509,6 +509,16 @@ def test_lag_is_reported_while_it_lasts(world: World) -> None:
     assert world.numbers["journals"] == [{"feed": "f", "lag_bytes": 0, "lag_secs": 0.0, "unread_files": 0, "files": 1}]
 
 
+def test_a_journal_that_was_quiet_is_late_by_its_first_unread_record(world: World) -> None:
+    journal = world.journal()
+    journal.append_frames(START_NS, 0, [trade(1)])
+    world.run()
+    world.now_ns = START_NS + 3_600_000_000_000
+    journal.append_frames(world.now_ns - 2_000_000_000, 0, [trade(2)])
+    (told,) = world.writer()._numbers.report(0)["journals"]
+    assert (told["unread_files"], told["lag_secs"]) == (1, 2.0)
+
+
 def test_what_another_version_subscribed_is_read_as_far_as_it_is_known(world: World) -> None:
     kline = b'{"stream":"btcusdt@kline_1m","data":{"e":"kline"}}'
     small = trade(3).replace(b"BTCUSDT", b"btcusdt")

@@ -265,12 +265,38 @@ def test_lag_counts_what_is_not_read_yet(tmp_path: Path) -> None:
     writer = scene.writer()
     scene.read()
     before = writer.position
-    writer.append_frames(1, 0, [b"abc"])
-    assert scene.reader.lag() == (writer.position - before, 1, 1)
+    writer.append_frames(7, 0, [b"abc"])
+    writer.append_frames(8, 0, [b"def"])
+    assert scene.reader.lag() == (writer.position - before, 1, 1, 7)
+    scene.reader.read(7)
+    assert scene.reader.lag()[1:] == (1, 1, 8)
     scene.read()
-    assert scene.reader.lag() == (0, 0, 1)
+    assert scene.reader.lag() == (0, 0, 1, None)
     scene.writer(2)
     assert scene.reader.lag().files == 2
+
+
+def test_a_file_without_records_lets_nothing_wait(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    scene.writer()
+    lag = scene.reader.lag()
+    assert (lag.bytes > 0, lag.since_ns) == (True, None)
+    scene.writer(2).append_frames(9, 0, [b"a"])
+    assert scene.reader.lag().since_ns == 9
+
+
+@pytest.mark.parametrize("rots", ["the head", "the record"])
+def test_behind_what_is_rotten_the_next_record_waits(tmp_path: Path, rots: str) -> None:
+    scene = Scene(tmp_path)
+    writer = scene.writer()
+    at = 0 if rots == "the head" else writer.position
+    writer.append_frames(3, 0, [b"a"])
+    writer.append_frames(4, 0, [b"b"])
+    path = journal_path(tmp_path, 1)
+    content = bytearray(path.read_bytes())
+    content[at] ^= 0xFF
+    path.write_bytes(content)
+    assert scene.reader.lag().since_ns == (3 if rots == "the head" else 4)
 
 
 @given(st.integers(0, 400))
