@@ -147,8 +147,12 @@ class S3Imitation:
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     @property
+    def port(self) -> int:
+        return int(self._server.server_port)
+
+    @property
     def endpoint_url(self) -> str:
-        return f"http://{self._host}:{self._server.server_port}"
+        return f"http://{self._host}:{self.port}"
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -1,18 +1,23 @@
 """A store whose name has several addresses, of which only one is any good."""
 
 from contextlib import ExitStack
+from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
-from collector.domain.errors import StoreError
+from collector.domain.errors import StoreError, StoreRefusedError
 from collector.storage import s3_client
 from collector.storage.s3 import S3Store
 from collector.storage.s3_options import S3Options
+from tests.dial.half_dead import HalfDead
 from tests.dial.names import NAME, DeadAddress, Names
 from tests.odd_server import OddServer
+from tests.s3_imitation import BUCKET, Refusal, S3Imitation
 from tests.seaweed import ADMIN, ALONE
 
 LIVE = "127.0.0.4"
+SERVER_ERROR = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 
 
 @pytest.fixture(autouse=True)
@@ -46,3 +51,34 @@ def test_where_every_address_of_a_store_is_dead_the_error_names_them(monkeypatch
         tried = rf"127\.0\.0\.2:{port} \(no answer in 1 s\), 127\.0\.0\.3:{port} \(no answer in 1 s\)"
         with pytest.raises(StoreError, match=tried):
             store.head("key")
+
+
+@pytest.mark.parametrize("size_bytes", [100, 4 << 20])
+@pytest.mark.parametrize("answer", [b"", SERVER_ERROR], ids=["reset", "503"])
+def test_a_store_is_asked_at_another_address_after_one_that_resets_or_answers_with_a_server_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answer: bytes, size_bytes: int
+) -> None:
+    Names(monkeypatch).has("127.0.0.2", "127.0.0.1")
+    data = bytes(size_bytes)
+    (tmp_path / "data").write_bytes(data)
+    with S3Imitation(lambda _: None, NAME) as server, HalfDead("127.0.0.2", server.port, answer) as half_dead:
+        store = S3Store(BUCKET, "", S3Options("us-east-1", server.endpoint_url))
+        with pytest.raises(StoreError):
+            store.put("key", tmp_path / "data", sha256(data).hexdigest())
+
+        store.put("key", tmp_path / "data", sha256(data).hexdigest())
+        store.check()
+        assert server.objects["key"] == data
+        assert half_dead.connections == 1
+
+
+def test_a_refusal_of_a_store_is_no_fault_of_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    Names(monkeypatch).has("127.0.0.1", "127.0.0.2")
+    denied = Refusal(403, "AccessDenied", "Access Denied")
+    with S3Imitation(lambda _: denied, NAME) as server, HalfDead("127.0.0.2", server.port) as half_dead:
+        for _ in range(2):
+            with pytest.raises(StoreRefusedError):
+                S3Store(BUCKET, "", S3Options("us-east-1", server.endpoint_url)).head("key")
+
+        assert half_dead.connections == 0
+        assert len(server.refused) >= 2
