@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 from structlog.typing import FilteringBoundLogger
 
+from collector.dial import SERVER_ERROR
 from collector.domain.clock import Clock
 from collector.domain.errors import RetryError
 from collector.domain.retry import ban_secs, delays, retry_after_secs
@@ -23,7 +24,9 @@ https://developers.binance.com/docs/binance-spot-api-docs/rest-api/general-infor
 
 _MANY_DIGITS: Final = 9
 _PASSING: Final = frozenset({408, 425})
-_SERVER_ERROR: Final = 500
+_OF_THE_ADDRESS: Final = frozenset({"unreachable", "slow", "server"})
+"""Reasons that another of the exchange's addresses may not have."""
+
 _OK: Final = 200
 
 
@@ -35,7 +38,7 @@ class Client(Protocol):
         ...
 
     def renew(self) -> None:
-        """The next request goes out on a new connection."""
+        """The next request goes out on a new connection, to another address than the last answer came from."""
         ...
 
 
@@ -93,13 +96,15 @@ class RestHost:
             if answer.status == FORBIDDEN:
                 return answer
             raise banned
-        if answer.status >= _SERVER_ERROR or answer.status in _PASSING:
+        if answer.status >= SERVER_ERROR or answer.status in _PASSING:
             raise self.failed(kind, "server", f"HTTP {answer.status}")
         self._recovered()
         return answer
 
     def failed(self, kind: str, reason: str, text: str) -> NotNowError:
-        """Something that may pass failed: nothing is asked for a while, each time longer."""
+        """Something that may pass failed: nothing is asked for a while, each time longer, and then perhaps elsewhere."""
+        if reason in _OF_THE_ADDRESS:
+            self._client.renew()
         delay = next(self._delays)
         self._pause_until = self._clock.monotonic() + delay
         self.failures[kind, reason] += 1

@@ -4,17 +4,22 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from collector.dial import Address, dial, dialling
+from collector.exchanges.rest import Get
 from collector.feed import handshake
 from collector.feed.connection import open_connection
 from collector.feed.handshake import HandshakeError
 from collector.feed.rest import RestClient, RestError
+from collector.feed.weight import WeightBudget
+from collector.processes.rest_host import NotNowError, RestHost
 from tests.dial.names import NAME, DeadAddress, Names
-from tests.feed.servers import TIMEOUT_SECS, Server, meanwhile, wire
+from tests.feed.servers import TIMEOUT_SECS, Peer, Server, meanwhile, wire
 
 LIVE = "127.0.0.4"
 HALF_DEAD = "127.0.0.2"
@@ -219,6 +224,74 @@ def test_rest_passes_over_an_address_that_never_answers(
         asked = meanwhile(lambda: client.get("/x"))
         live.accept_silently()[0].sendall(ANSWER)
         assert asked.result(TIMEOUT_SECS).body == b"[]"
+
+
+NO_ANSWERS = [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"]
+
+
+@pytest.mark.parametrize("sent", NO_ANSWERS)
+def test_rest_passes_over_an_address_that_resets_or_answers_with_a_server_error(
+    live: Server, names: Names, half_dead: Server, sent: bytes
+) -> None:
+    names.has(HALF_DEAD, LIVE)
+    client = RestClient(f"http://{NAME}:{live.port}", SystemClock())
+    failing = meanwhile(lambda: client.get("/x"))
+    sock, _ = half_dead.accept_silently()
+    sock.sendall(sent)
+    if b"503" in sent:  # the connection stays open, and is not asked again
+        assert failing.result(TIMEOUT_SECS).status == 503
+    else:
+        reset(sock)
+        with pytest.raises(RestError):
+            failing.result(TIMEOUT_SECS)
+
+    asked = meanwhile(lambda: client.get("/x"))
+    live.accept_silently()[0].sendall(ANSWER)
+    assert asked.result(TIMEOUT_SECS).body == b"[]"
+
+
+@pytest.mark.parametrize("sent", [*NO_ANSWERS, b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n["])
+def test_what_repair_could_not_get_from_one_address_it_gets_from_another(
+    live: Server, names: Names, half_dead: Server, tmp_path: Path, sent: bytes
+) -> None:
+    names.has(HALF_DEAD, LIVE)
+    host = repair_host(RestClient(f"http://{NAME}:{live.port}", SystemClock()), tmp_path)
+    failing = meanwhile(lambda: host.ask("time", Get("/x", 1)))
+    sock, _ = half_dead.accept_silently()
+    sock.sendall(sent)
+    if b"503" not in sent:
+        reset(sock)
+    with pytest.raises(NotNowError) as caught:
+        failing.result(TIMEOUT_SECS)
+    assert caught.value.wait_secs == 0
+
+    asked = meanwhile(lambda: host.ask("time", Get("/x", 1)))
+    live.accept_silently()[0].sendall(ANSWER)
+    assert asked.result(TIMEOUT_SECS).body == b"[]"
+
+
+@pytest.mark.parametrize("status", [b"400 Bad Request", b"403 Forbidden"])
+def test_a_refusal_by_rest_is_no_fault_of_the_address(
+    live: Server, names: Names, half_dead: Server, status: bytes
+) -> None:
+    names.has(HALF_DEAD, LIVE)
+    client = RestClient(f"http://{NAME}:{live.port}", SystemClock())
+    for _ in range(2):
+        asked = meanwhile(lambda: client.get("/x"))
+        half_dead.accept_silently()[0].sendall(
+            b"HTTP/1.1 %b\r\nConnection: close\r\nContent-Length: 0\r\n\r\n" % status
+        )
+        assert asked.result(TIMEOUT_SECS).status == int(status[:3])
+
+
+def repair_host(client: RestClient, folder: Path) -> RestHost:
+    """It waits for nothing after a failure."""
+    budget = WeightBudget(folder / "weight.json", 1_000, 60.0, 1.0, time.time_ns)
+    return RestHost(client, budget, "used", SystemClock(), lambda: 0.0, structlog.get_logger())
+
+
+def reset(sock: socket.socket) -> None:
+    Peer(sock, "").reset()
 
 
 def test_a_renewed_client_asks_another_address(live: Server, names: Names, undo: ExitStack) -> None:
