@@ -71,7 +71,7 @@ Raises UndecodableError, whose text becomes the `reason` column, for anything el
 """
 
 
-Speakers = Callable[[Iterable[bytes]], set[StreamKey | None]]
+Speakers = Callable[[Sequence[bytes]], set[StreamKey | None]]
 """Who speaks in some frames, as far as it is seen at a glance.
 
 None is among them if a frame is not surely market data of a stream that was subscribed.

@@ -4,7 +4,7 @@ A market is a subclass that says where it is, which channels it has and what it 
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from math import ceil
 from typing import ClassVar, Final, NamedTuple
@@ -91,13 +91,17 @@ class CombinedStreams:
         ]
 
     def speakers(self, subscription: Subscription) -> Speakers:
-        """The name in the wrap tells."""
+        """The name in the wrap tells; JSON in another form than the usual one is read as the decoder reads it."""
         names = {self._stream_name(key).encode(): key for key in self._keys(subscription)}
         start = len(WRAP)
 
-        def speaking(frames: Iterable[bytes]) -> set[StreamKey | None]:
+        def speaking(frames: Sequence[bytes]) -> set[StreamKey | None]:
             heads = {frame[start : frame.find(b'"', start)] for frame in frames}
-            return {names.get(head) for head in heads}
+            keys = {names.get(head) for head in heads}
+            if None not in keys:
+                return keys
+            odd = (frame for frame in frames if frame[start : frame.find(b'"', start)] not in names)
+            return keys - {None} | {names.get(_name_in(frame)) for frame in odd}
 
         return speaking
 
@@ -167,6 +171,21 @@ class CombinedStreams:
             for request_id, batch in enumerate(batches, start=1)
         ]
         return ConnectionPlan(url, tuple(msgspec.json.encode(request).decode() for request in requests), tuple(keys))
+
+
+class _Wrapped(msgspec.Struct):
+    stream: str
+
+
+_WRAPPED: Final = msgspec.json.Decoder(_Wrapped)
+
+
+def _name_in(frame: bytes) -> bytes:
+    """What stream a frame names, in whatever form; empty where it names none."""
+    try:
+        return _WRAPPED.decode(frame).stream.encode()
+    except shapes.UNREADABLE:
+        return b""
 
 
 def _control_kind(fields: object) -> ControlKind | None:

@@ -158,3 +158,18 @@ def test_whose_a_frame_is_can_be_told_at_a_glance() -> None:
     assert speakers([book, b"{}", book]) == {StreamKey("binance_usdm", "BTCUSDT", "book_delta"), None}
     for frame in (b'{"stream":"ethusdt@trade","data":{}}', b'{"result":null,"id":1}', b"", b'{"stream":"btcusdt@trade'):
         assert speakers([frame]) == {None}
+
+
+ODD_FORMS = {
+    "blanks": b'{ "stream" : "btcusdt@trade", "data": {} }', "a line": b'{"stream":\n"btcusdt@trade","data":{}}',
+    "another order": b'{"data":{},"stream":"btcusdt@trade"}', "an escape": b'{"stream":"btcusdt\\u0040trade","data":{}}',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("frame", ODD_FORMS.values(), ids=ODD_FORMS)
+def test_a_stream_speaks_in_whatever_form_the_json_has(frame: bytes) -> None:
+    trades, book = (StreamKey("binance_usdm", "BTCUSDT", name) for name in ("trade", "book_delta"))
+    speakers = BinanceUsdm().speakers(Subscription(("BTCUSDT",), ("trade", "book_delta")))
+    usual, other = b'{"stream":"btcusdt@depth@100ms","data":{}}', frame.replace(b"btcusdt", b"ethusdt")
+    assert speakers([frame, usual, frame]) == {trades, book}
+    assert speakers([frame, other, usual]) == {trades, book, None}
