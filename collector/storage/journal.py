@@ -15,6 +15,7 @@ import msgspec
 from collector.domain.disk_waits import disk_wait
 from collector.storage.durable import sync
 from collector.storage.journal_format import FeedIdentity, RecordKind, encode_event, encode_frames, encode_header
+from collector.storage.locks import hold_file
 from collector.storage.regular import regular_files
 
 SUFFIX = ".journal"
@@ -196,6 +197,7 @@ class JournalWriter:
         header = encode_header(secrets.token_hex(16), self._writer_id, number, self._now_ns(), self._identity)
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
+            hold_file(fd)
             _write_whole(fd, [header], 0)
         except OSError:
             os.close(fd)

@@ -22,6 +22,7 @@ from collector.storage.journal_format import (
     parse_records,
     received_ns_of,
 )
+from collector.storage.locks import is_file_held
 
 CHUNK_BYTES: Final = 512 << 10
 
@@ -162,7 +163,9 @@ class JournalReader:
 
     def _is_final(self) -> bool:
         # Asked before reading: what is appended after a "no" is found by the next read.
-        return self._ingest_gone() or any(number > self._number for number, _ in journal_files(self._folder))
+        # Who is gone by its locks may have lost them with their folders, but not what it holds open.
+        is_gone = self._ingest_gone() and not is_file_held(self._fileno())
+        return is_gone or any(number > self._number for number, _ in journal_files(self._folder))
 
     def _read_current(self, until_ns: int | None, *, final: bool) -> Chunk | None:
         if self._header is None:

@@ -115,6 +115,22 @@ class RoleLock:
         return self._file_fd is not None
 
 
+def hold_file(fd: int) -> None:
+    """Say of an open file that it is being written, until `fd` is closed. Raises OSError."""
+    with suppress(BlockingIOError):  # somebody looks at it just now; its role is held all the same
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+def is_file_held(fd: int) -> bool:
+    """Whether somebody else holds the file that `fd` is open on, wherever its name went."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(fd, fcntl.LOCK_UN)
+    return False
+
+
 def _is_at(fd: int, path: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(fd), path.stat())

@@ -9,6 +9,7 @@ from collector.processes.reading_order import ReadingOrder
 from collector.storage.journal import JournalWriter
 from collector.storage.journal_format import FeedIdentity, RecordKind, frames_of
 from collector.storage.journal_reader import CHUNK_BYTES, Chunk, JournalReader
+from tests.storage.dead_journals import let_go
 
 LONG = b"x" * (CHUNK_BYTES // 3)
 
@@ -20,17 +21,24 @@ class Journals:
         self._folder = folder
         self.gone: set[str] = set()
         self._names: list[str] = []
+        self._begun: dict[str, JournalWriter] = {}
 
     def begin(self, name: str, *, at: int = 1) -> JournalWriter:
         self._names = sorted({*self._names, name})
         identity = FeedIdentity(name, "binance", (), ())
-        return JournalWriter(self._folder / name, identity, 1, 1 << 30, lambda: at)
+        self._begun[name] = JournalWriter(self._folder / name, identity, 1, 1 << 30, lambda: at)
+        return self._begun[name]
 
     def order(self, *more: str) -> ReadingOrder:
         return ReadingOrder({name: self._reader(name) for name in sorted({*self._names, *more})})
 
     def _reader(self, name: str) -> JournalReader:
-        return JournalReader(self._folder / name, name, {}, lambda: name in self.gone)
+        return JournalReader(self._folder / name, name, {}, lambda: self._is_gone(name))
+
+    def _is_gone(self, name: str) -> bool:
+        if name in self.gone:
+            let_go(journal for begun, journal in self._begun.items() if begun == name)
+        return name in self.gone
 
 
 @pytest.fixture

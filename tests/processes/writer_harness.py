@@ -16,6 +16,7 @@ from collector.storage.journal import JournalWriter
 from collector.storage.journal_format import FeedIdentity
 from collector.storage.sealing import sealed_segments
 from tests.processes.stage import Stage
+from tests.storage.dead_journals import let_go
 
 START_NS = 1_700_000_000_000_000_000
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
@@ -36,6 +37,7 @@ class World(Stage):
         self.gone = False
         self.sizes: list[int] = []
         self._numbers: Counter[str] = Counter()
+        self._journals: list[JournalWriter] = []
 
     def journal(
         self,
@@ -48,11 +50,17 @@ class World(Stage):
         folder = self.config.data_dir / "journal" / feed
         self._numbers[feed] += 1
         identity = FeedIdentity(feed, "binance", symbols, data_types)
-        return JournalWriter(folder, identity, self._numbers[feed], file_bytes, lambda: self.now_ns)
+        self._journals.append(JournalWriter(folder, identity, self._numbers[feed], file_bytes, lambda: self.now_ns))
+        return self._journals[-1]
+
+    def is_gone(self, _feed: str) -> bool:
+        if self.gone:
+            let_go(self._journals)
+        return self.gone
 
     def writer(self) -> Writer:
         context = self.context("writer", lambda numbers: setattr(self, "numbers", numbers))
-        return Writer(context, adapter, lambda _feed: self.gone, lambda _folder: self.free)
+        return Writer(context, adapter, self.is_gone, lambda _folder: self.free)
 
     def run(self, *, stop_after_secs: float = 0) -> None:
         until = self.secs + stop_after_secs

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from collector.storage.journal import JournalWriter, journal_path
 from collector.storage.journal_format import FeedIdentity, Record, RecordKind, encode_frames, frames_of
 from collector.storage.journal_reader import Damage, JournalReader, Position, file_id_of
+from tests.storage.dead_journals import let_go
 
 IDENTITY = FeedIdentity("f", "binance", ("BTCUSDT",), ("trade",))
 
@@ -21,12 +22,19 @@ class Scene:
     def __init__(self, folder: Path, positions: Mapping[str, Position] | None = None) -> None:
         self.folder = folder
         self.gone = False
-        self.reader = JournalReader(folder, "f", positions or {}, lambda: self.gone)
+        self.journals: list[JournalWriter] = []
+        self.reader = JournalReader(folder, "f", positions or {}, self._is_gone)
         self.positions: dict[str, Position] = {}
         self.damage: list[Damage] = []
 
     def writer(self, number: int = 1, file_bytes: int = 1 << 30) -> JournalWriter:
-        return JournalWriter(self.folder, IDENTITY, number, file_bytes, lambda: 1)
+        self.journals.append(JournalWriter(self.folder, IDENTITY, number, file_bytes, lambda: 1))
+        return self.journals[-1]
+
+    def _is_gone(self) -> bool:
+        if self.gone:
+            let_go(self.journals)
+        return self.gone
 
     def read(self) -> list[bytes]:
         frames: list[bytes] = []
@@ -313,3 +321,20 @@ def test_a_power_cut_at_any_byte_neither_fails_nor_invents_data(cut: int) -> Non
         scene.gone = True
         assert scene.read() in ([], [b"kept" * 5], [b"kept" * 5, b"last" * 5])
         assert scene.damage == []
+
+
+def test_a_file_is_read_on_while_its_ingest_holds_it_though_its_name_and_the_role_are_gone(tmp_path: Path) -> None:
+    journal = JournalWriter(tmp_path, IDENTITY, 1, 1 << 30, lambda: 1)
+    reader = JournalReader(tmp_path, "f", {}, lambda: True)
+    journal.append_frames(1, 0, [b"a"])
+    before = reader.read()
+    assert reader.read() is None
+    journal_path(tmp_path, 1).unlink()
+    assert reader.read() is None
+    journal.append_frames(1, 0, [b"b"])
+    after = reader.read()
+    assert [frames_in(chunk.records[0]) for chunk in (before, after) if chunk] == [[b"a"], [b"b"]]
+    let_go([journal])
+    last = reader.read()
+    assert last is not None
+    assert last.position.ended

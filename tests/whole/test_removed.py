@@ -32,7 +32,16 @@ def the_journals(data_dir: Path) -> None:
     shutil.rmtree(data_dir / "journal")
 
 
-@pytest.mark.parametrize("remove", [the_folder, the_open_segment, the_segment_s_log, the_positions, the_journals])
+def the_journals_and_the_locks(data_dir: Path) -> None:
+    shutil.rmtree(data_dir / "run")
+    the_journals(data_dir)
+
+
+OF_SEGMENTS = [the_folder, the_open_segment, the_segment_s_log, the_positions]
+OF_JOURNALS = [the_journals, the_journals_and_the_locks]
+
+
+@pytest.mark.parametrize("remove", [*OF_SEGMENTS, *OF_JOURNALS])
 def test_what_is_removed_under_the_recorder_is_told_and_costs_nothing_that_it_holds_open(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder], remove: Callable[[Path], None]
 ) -> None:
@@ -41,7 +50,7 @@ def test_what_is_removed_under_the_recorder_is_told_and_costs_nothing_that_it_ho
     recorded.wait_for_messages(500)
     pids = [recorded.pid_of(role) for role in ("ingest:binance", "writer")]
     remove(recorded.data_dir)
-    told = "journal_removed" if remove is the_journals else "segments_put_back"
+    told = "journal_removed" if remove in OF_JOURNALS else "segments_put_back"
     wait_for(lambda: recorded.logged(told))
     wait_for(lambda: recorded.alive() and "data_removed" in json.dumps(recorded.status()))
     recorded.wait_for_messages(recorded.messages() + 500)
