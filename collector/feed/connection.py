@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from websocket import ABNF, WebSocketException
 
+from collector.dial import pass_over
 from collector.domain.clock import Clock
 from collector.feed.handshake import shake_hands
 from collector.feed.socket import BufferEmptyError, ConnectionOverError, RecorderSocket
@@ -39,6 +40,7 @@ class Connection:
         self._pause_secs = PACE_MARGIN / messages_per_sec
         self._send_at = clock.monotonic()
         self._over: ConnectionOverError | None = None
+        self._is_proven = False
         self._buffer = ws.read_through(clock.now_ns)
         ws.settimeout(READ_TIMEOUT_SECS)
 
@@ -76,7 +78,12 @@ class Connection:
         self._ws.send_close()
 
     def close(self) -> None:
-        """Close now, saying so if that has not been said; what the peer still sends is lost."""
+        """Close now, saying so if that has not been said; what the peer still sends is lost.
+
+        Where the peer sent nothing at all, or only that it closes, the next attempt begins with another address.
+        """
+        if not self._is_proven and self._ws.address is not None:
+            pass_over(self._ws.address)
         self._ws.send_close(_CLOSE_STATUS.get(self._over.reason, 1000) if self._over else 1000)
         self._ws.connected_sock.close()
 
@@ -107,6 +114,8 @@ class Connection:
             self._over = over
         except WebSocketException as error:
             self._over = ConnectionOverError("protocol", str(error))
+        if frames or self._over is None:
+            self._is_proven = True
         return Batch(buffer.received_ns, frames, binary)
 
 

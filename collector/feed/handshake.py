@@ -81,7 +81,7 @@ def shake_hands(url: str, monotonic: Callable[[], float]) -> RecorderSocket:
     except (UnreachableError, ValueError) as error:  # ValueError: a name that no lookup takes
         raise _failed(error) from error
     try:
-        return _agree(sock, url, proxy, monotonic)
+        ws = _agree(sock, url, proxy, monotonic)
     except WebSocketBadStatusException as error:
         if error.status_code >= SERVER_ERROR:
             pass_over(address)
@@ -89,6 +89,8 @@ def shake_hands(url: str, monotonic: Callable[[], float]) -> RecorderSocket:
     except (HandshakeError, OSError, WebSocketException, ValueError, CookieError) as error:
         pass_over(address)
         raise error if isinstance(error, HandshakeError) else _failed(error) from error
+    ws.address = address
+    return ws
 
 
 def _agree(sock: socket.socket, url: str, proxy: Proxy | None, monotonic: Callable[[], float]) -> RecorderSocket:

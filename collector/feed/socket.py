@@ -13,6 +13,7 @@ from typing import Final, cast
 from websocket import ABNF, WebSocket, WebSocketException
 from websocket._abnf import continuous_frame, frame_buffer
 
+from collector.dial import Address
 from collector.domain.errors import RetryError
 
 MAX_FRAME_BYTES: Final = 64 << 20
@@ -138,6 +139,9 @@ class RecorderSocket(WebSocket):
     """
 
     connected_sock: socket.socket
+    address: Address | None = None
+    """Where it was dialled."""
+
     send_failure: Exception | None = None
     close_sent: bool = False
 

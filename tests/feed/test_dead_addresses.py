@@ -9,17 +9,19 @@ from typing import Any
 
 import pytest
 import structlog
+from websockets.frames import Opcode
 
 from collector.dial import Address, dial, dialling
 from collector.exchanges.rest import Get
 from collector.feed import handshake
-from collector.feed.connection import open_connection
+from collector.feed.connection import Connection, open_connection
 from collector.feed.handshake import HandshakeError
 from collector.feed.rest import RestClient, RestError
+from collector.feed.socket import ConnectionOverError
 from collector.feed.weight import WeightBudget
 from collector.processes.rest_host import NotNowError, RestHost
 from tests.dial.names import NAME, DeadAddress, Names
-from tests.feed.servers import TIMEOUT_SECS, Peer, Server, meanwhile, wire
+from tests.feed.servers import TIMEOUT_SECS, Peer, Server, close_frame, meanwhile, wire
 
 LIVE = "127.0.0.4"
 HALF_DEAD = "127.0.0.2"
@@ -196,6 +198,65 @@ def test_an_address_that_answers_the_handshake_with_a_server_error_is_passed_ove
     opening = meanwhile(lambda: open_ws(live.port))
     live.accept(wire(b"data"))
     assert opening.result(TIMEOUT_SECS).read().frames == [b"data"]
+
+
+@pytest.mark.parametrize("sent", [b"", close_frame(1011)], ids=["reset", "close frame"])
+def test_an_address_that_opens_a_connection_and_brings_nothing_on_it_is_passed_over_the_next_time(
+    live: Server, names: Names, half_dead: Server, sent: bytes
+) -> None:
+    names.has(HALF_DEAD, LIVE)
+    opening = meanwhile(lambda: open_ws(live.port))
+    peer = half_dead.accept(sent)
+    connection = opening.result(TIMEOUT_SECS)
+    if not sent:
+        peer.reset()
+    read_to_its_end(connection)
+    connection.close()
+
+    opening = meanwhile(lambda: open_ws(live.port))
+    live.accept(wire(b"data"))
+    assert opening.result(TIMEOUT_SECS).read().frames == [b"data"]
+
+
+def test_an_address_that_stays_silent_on_an_open_connection_is_passed_over_the_next_time(
+    live: Server, names: Names, half_dead: Server
+) -> None:
+    names.has(HALF_DEAD, LIVE)
+    opening = meanwhile(lambda: open_ws(live.port))
+    half_dead.accept()
+    connection = opening.result(TIMEOUT_SECS)
+    assert connection.read() is None
+    connection.close()
+
+    opening = meanwhile(lambda: open_ws(live.port))
+    live.accept(wire(b"data"))
+    assert opening.result(TIMEOUT_SECS).read().frames == [b"data"]
+
+
+@pytest.mark.parametrize("sent", [wire(b"data"), wire(b"", Opcode.PING)], ids=["data", "ping"])
+def test_an_address_that_brought_a_sign_of_life_is_asked_again(
+    live: Server, names: Names, half_dead: Server, sent: bytes
+) -> None:
+    names.has(HALF_DEAD, LIVE)
+    for _ in range(2):
+        opening = meanwhile(lambda: open_ws(live.port))
+        peer = half_dead.accept(sent)
+        connection = opening.result(TIMEOUT_SECS)
+        while connection.read() is None:
+            pass
+        peer.reset()
+        read_to_its_end(connection)
+        connection.close()
+
+
+def read_to_its_end(connection: Connection) -> None:
+    deadline = time.monotonic() + TIMEOUT_SECS
+    try:
+        while time.monotonic() < deadline:
+            connection.read()
+    except ConnectionOverError:
+        return
+    raise AssertionError("the connection did not end")
 
 
 @pytest.mark.parametrize("status", ["400 Bad Request", "403 Forbidden", "418 I'm a teapot", "429 Too Many Requests"])
