@@ -28,6 +28,7 @@ from collector.storage.sealing import (
     put_back,
     seal,
     set_aside,
+    set_strays_aside,
 )
 from collector.storage.segments import Commit, OnProgress, Segment, SegmentState
 
@@ -207,13 +208,16 @@ class Shelf:
         self._segment.close()
 
     def _open(self) -> Segment:
+        quarantine = self._config.data_dir / "quarantine"
+        if strays := set_strays_aside(self._folder, quarantine):
+            self._context.log.error("open_segments_set_aside", set_aside=strays)
         try:
             segment = open_segment(self._folder, self._on_progress)
             if segment is not None:
                 require_readable(upgraded(segment.load()), segment.path)
                 _opened_us(segment)
         except DamagedError as error:
-            names = set_aside(self._folder, self._config.data_dir / "quarantine")
+            names = set_aside(self._folder, quarantine)
             self._context.log.error("segment_rebuilt", error=str(error), set_aside=names)  # noqa: TRY400 -- it is mended
             segment = None
         if segment is None:

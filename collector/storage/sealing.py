@@ -11,11 +11,12 @@ At start an `.open.db` wins over a `.new.db`; without one, the `.new.db` is prom
 """
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
 from collector.domain.errors import CommitError, DamagedError, SegmentBusyError
+from collector.domain.names import is_segment_id
 from collector.storage.baseline import FILE_NAME, Baseline, draft_baseline, read_baseline, write_baseline
 from collector.storage.durable import sync
 from collector.storage.regular import regular_files
@@ -46,8 +47,8 @@ def open_segment(folder: Path, on_progress: OnProgress = lambda: None) -> Segmen
     """
     opened, made = regular_files(folder, "*.open.db"), regular_files(folder, "*.new.db")
     if not opened and made:
-        opened = [made[0].with_name(made[0].name.replace(".new.db", ".open.db"))]
-        made[0].rename(opened[0])
+        opened = [made[-1].with_name(made[-1].name.replace(".new.db", ".open.db"))]
+        made[-1].rename(opened[0])
         sync(folder)
     for leftover in [*regular_files(folder, "*.new.db*"), *regular_files(folder, "*.copy.db*")]:
         leftover.unlink()
@@ -76,15 +77,34 @@ def note_opening(segment: Segment, state: SegmentState) -> None:
 
 def set_aside(folder: Path, quarantine: Path) -> list[str]:
     """Move the open segment, and what SQLite keeps beside it, out of the way; returns the names."""
+    return _move(regular_files(folder, "*.open.db*"), folder, quarantine)
+
+
+def set_strays_aside(folder: Path, quarantine: Path) -> list[str]:
+    """Of several open segments, leave the newest and move the others out of the way; returns the names of those.
+
+    Only one is ever made: the others were put there by hand, a backup maybe, and `positions.json` with them. Ids of one
+    data directory only grow, so the newest is the one that was being written.
+    """
+    strays = sorted(regular_files(folder, "*.open.db"), key=_age)[:-1]
+    there = [file for path in strays for file in beside(path) if file.exists()]
+    return _move(there, folder, quarantine) if there else []
+
+
+def _age(path: Path) -> tuple[bool, str]:
+    segment_id = path.name.removesuffix(".open.db")
+    return is_segment_id(segment_id), segment_id
+
+
+def _move(paths: Sequence[Path], folder: Path, quarantine: Path) -> list[str]:
     quarantine.mkdir(parents=True, exist_ok=True)
-    moved = regular_files(folder, "*.open.db*")
-    # The segment itself goes last: until then it is found again, and this begins anew.
-    for path in reversed(moved):
+    # A segment itself goes behind what is beside it: until then it is found again, and this begins anew.
+    for path in reversed(paths):
         with suppress(FileNotFoundError):  # what SQLite keeps goes with its last user, who may leave right now
             path.rename(quarantine / path.name)
     sync(quarantine)
     sync(folder)
-    return [path.name for path in moved]
+    return [path.name for path in paths]
 
 
 def create_segment(path: Path, meta: Mapping[str, str], state: SegmentState) -> None:

@@ -906,3 +906,30 @@ def test_no_message_loses_its_row_for_its_time_alone_and_none_after_it_is_misjud
     assert world.payloads() == frames
     assert world.query("SELECT DISTINCT kind FROM gaps WHERE " + SPOKEN) == []
     assert world.query("SELECT DISTINCT series FROM messages") == [(0,)]
+
+
+@pytest.mark.parametrize("with_positions", [False, True])
+def test_an_open_segment_that_was_put_there_by_hand_is_set_aside_and_nothing_is_stored_twice(
+    tmp_path: Path, with_positions: bool
+) -> None:
+    world = World(tmp_path / "data")
+    segments, backup = tmp_path / "data/segments", tmp_path / "backup"
+    journal = world.journal()
+    journal.append_frames(world.now_ns, 0, ticks_list(5))
+    world.run_for(10)
+    shutil.copytree(segments, backup)
+    journal.append_frames(world.now_ns, 0, ticks_list(5, start=5))
+    world.run()
+    journal.append_frames(world.now_ns, 0, ticks_list(5, start=10))
+    world.run_for(world.secs + 10)
+    for path in backup.iterdir():
+        if with_positions or path.name != "positions.json":
+            shutil.copy(path, segments)
+    world.run()
+    assert [row[0] for row in world.query("SELECT id FROM messages ORDER BY id")] == list(range(15))
+    assert {path.name for path in backup.glob("*.open.db*")} == {
+        path.name for path in (tmp_path / "data/quarantine").iterdir()
+    }
+    assert world.events.count("open_segments_set_aside") == 1
+    world.run()
+    assert world.events.count("open_segments_set_aside") == 1

@@ -1,5 +1,6 @@
 """Segments: commits are whole, and sealing hands over without two open segments or none."""
 
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +12,16 @@ from collector.domain.records import Gap, StoredMessage
 from collector.storage import sealing
 from collector.storage.baseline import Baseline, read_baseline
 from collector.storage.journal_reader import Position
-from collector.storage.sealing import begin_segment, create_segment, open_segment, seal, sealed_segments, set_aside
-from collector.storage.segments import EMPTY_STATE, Commit, Segment, SegmentState, StreamRow
+from collector.storage.sealing import (
+    begin_segment,
+    create_segment,
+    open_segment,
+    seal,
+    sealed_segments,
+    set_aside,
+    set_strays_aside,
+)
+from collector.storage.segments import EMPTY_STATE, Commit, Segment, SegmentState, StreamRow, beside
 
 META = {"host": "h", "keep_raw": "0", "compression_level": "3", "collector_version": "0", "opened_at": "1"}
 STREAM = StreamRow(1, "binance", "BTCUSDT", "trade", "binance", "dense", b"state")
@@ -247,3 +256,20 @@ def test_a_damaged_baseline_is_not_taken_for_an_empty_one(tmp_path: Path) -> Non
     (tmp_path / "positions.json").write_text("{", "utf-8")
     with pytest.raises(DamagedError):
         read_baseline(tmp_path)
+
+
+@pytest.mark.parametrize("stray", ["20251231T235959Z-ffffff", "copy", "20260101T000000Z-000001 (1)"])
+def test_of_several_open_segments_the_newest_stays_whole_and_the_others_leave_whole(tmp_path: Path, stray: str) -> None:
+    folder, quarantine = tmp_path / "segments", tmp_path / "quarantine"
+    folder.mkdir()
+    segment = first(folder)
+    segment.store(commit(1, 2))
+    kept = {path.name for path in folder.iterdir()}
+    for path in beside(segment.path):
+        shutil.copy(path, folder / path.name.replace(segment.segment_id, stray))
+    names = set_strays_aside(folder, quarantine)
+    assert sorted(names) == sorted(f"{stray}.open.db{end}" for end in ("", "-wal", "-shm"))
+    assert {path.name for path in folder.iterdir()} == kept
+    assert count(quarantine / f"{stray}.open.db") == 2
+    assert set_strays_aside(folder, quarantine) == []
+    segment.close()

@@ -7,7 +7,7 @@ const PLAIN = {
   connected: "Connected", disconnected: "A connection ended", connect_failed: "Could not connect", renewing: "A connection is renewed",
   segment_opened: "A segment was opened", segment_sealed: "A segment was sealed", segment_archived: "A segment was archived",
   segment_failed: "A segment could not be archived", segment_quarantined: "A segment was set aside", seal_delayed: "A seal had to wait",
-  segments_removed: "Segments were removed by hand", segments_put_back: "What was removed is there again", segments_missing: "Segments are missing", journal_removed: "A journal file was removed by hand",
+  segments_removed: "Segments were removed by hand", segments_put_back: "What was removed is there again", segments_missing: "Segments are missing", open_segments_set_aside: "Open segments put there by hand were set aside", journal_removed: "A journal file was removed by hand",
   store_away: "The store does not answer", store_refuses: "The store refuses", store_back: "The store takes objects again", store_asked_otherwise: "The store is asked in another way", health_reason: "Not healthy", health_reason_gone: "Healthy in this again",
   refusing: "Frames are refused", resumed: "Frames are taken again", commit_failed: "A commit failed", commit_recovered: "Commits work again",
   frame_undecodable: "A frame could not be read", stopping: "Stopping", writer_paused: "The writer waits for room on the disk", writer_resumed: "The writer goes on",
