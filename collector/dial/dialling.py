@@ -26,7 +26,8 @@ def dial(host: str, port: int, timeout_secs: float) -> tuple[socket.socket, Addr
     Raises UnreachableError, or ValueError for a name that no lookup takes.
     """
     addresses = addresses_of(host, port, LOOKUP_SECS)
-    sock, address = race(_passed.to_the_end(alternating(addresses)), timeout_secs)
+    sound, doubtful = _passed.parted(alternating(addresses))
+    sock, address = race(sound, timeout_secs, doubtful)
     sock.settimeout(timeout_secs)
     return sock, address
 

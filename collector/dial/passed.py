@@ -1,6 +1,6 @@
 """Which addresses took a connection and then failed: they are tried after all others, and never left out."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Final
 
@@ -28,9 +28,11 @@ class PassedOver:
             if len(self._noted) > MAX_REMEMBERED:
                 del self._noted[next(iter(self._noted))]
 
-    def to_the_end(self, addresses: Iterable[Address]) -> list[Address]:
-        """All of them in their order; but at the end, the longest ago first, those noted within REMEMBERED_SECS."""
+    def parted(self, addresses: Sequence[Address]) -> tuple[list[Address], list[Address]]:
+        """Those that are not remembered, in their order; and those that are, the one noted longest ago first."""
         with self._changing:
             since = self._monotonic() - REMEMBERED_SECS
             ranks = {address: rank for rank, (address, at) in enumerate(self._noted.items()) if at > since}
-        return sorted(addresses, key=lambda address: ranks.get(address, -1))
+        return [address for address in addresses if address not in ranks], sorted(
+            (address for address in addresses if address in ranks), key=ranks.__getitem__
+        )

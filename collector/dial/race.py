@@ -17,6 +17,11 @@ from typing import Any, Final, NamedTuple
 PAUSE_SECS: Final = 0.25
 """An address that has not answered after this gets company. The RFC's "Connection Attempt Delay"."""
 
+DOUBTFUL_PAUSE_SECS: Final = 2.0
+"""The same before the first that is only tried for want of better ones: a far one whose SYN was lost once (sent again
+after 1 s, RFC 6298 section 2) must win against a near one that takes connections and is no good.
+"""
+
 _UNDER_WAY: Final = frozenset({0, errno.EINPROGRESS})
 
 
@@ -42,14 +47,19 @@ def alternating(addresses: Sequence[Address]) -> list[Address]:
     return [address for pair in zip_longest(preferred, others) for address in pair if address is not None]
 
 
-def race(addresses: Sequence[Address], timeout_secs: float) -> tuple[socket.socket, Address]:
+def race(
+    addresses: Sequence[Address], timeout_secs: float, doubtful: Sequence[Address] = ()
+) -> tuple[socket.socket, Address]:
     """A socket connected to the address that answered first, and which that is; the others are closed. It does not block.
 
-    The next address is tried PAUSE_SECS after the last one, or as soon as all before it refused. Raises UnreachableError.
+    The next address is tried PAUSE_SECS after the last one, or as soon as all before it refused; those that are doubtful
+    last, DOUBTFUL_PAUSE_SECS after the others. Raises UnreachableError.
     """
     attempts = _Attempts()
     try:
-        winner = attempts.first_of(deque(addresses), time.monotonic() + timeout_secs)
+        untried = deque((PAUSE_SECS, address) for address in addresses)
+        untried.extend((PAUSE_SECS if at else DOUBTFUL_PAUSE_SECS, address) for at, address in enumerate(doubtful))
+        winner = attempts.first_of(untried, time.monotonic() + timeout_secs)
         if winner is None:
             raise UnreachableError(
                 f"no address took the connection: {attempts.told(f'no answer in {timeout_secs:g} s')}"
@@ -67,15 +77,19 @@ class _Attempts:
         self._waiting: dict[int, tuple[socket.socket, Address]] = {}
         self._failed: list[str] = []
 
-    def first_of(self, untried: deque[Address], ends_at: float) -> tuple[socket.socket, Address] | None:
-        """None when the time is up, or no attempt is left to wait for."""
-        next_at = time.monotonic()
+    def first_of(self, untried: deque[tuple[float, Address]], ends_at: float) -> tuple[socket.socket, Address] | None:
+        """Each address comes with the longest pause before it.
+
+        None when the time is up, or no attempt is left to wait for.
+        """
+        began_at = time.monotonic()
         while (now := time.monotonic()) < ends_at and (untried or self._waiting):
+            next_at = min(began_at + untried[0][0], ends_at) if untried else ends_at
             if untried and (now >= next_at or not self._waiting):
-                self._begin(untried.popleft())
-                next_at = now + PAUSE_SECS
+                self._begin(untried.popleft()[1])
+                began_at = now
                 continue
-            winner = self._answered((min(next_at, ends_at) if untried else ends_at) - now)
+            winner = self._answered(next_at - now)
             if winner is not None:
                 return winner
         return None

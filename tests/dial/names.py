@@ -1,5 +1,6 @@
 """Names with several addresses of loopback, some of them dead, for as long as a test runs."""
 
+import select
 import socket
 import threading
 import time
@@ -29,6 +30,12 @@ class DeadAddress:
             filler.setblocking(False)
             filler.connect_ex((host, self.port))
             self._sockets.append(filler)
+
+    def wake(self) -> None:
+        """Take every connection from now on: a SYN that was swallowed is sent again a second later."""
+        self._sockets[0].listen(64)
+        while select.select(self._sockets[:1], [], [], 0)[0]:
+            self._sockets.append(self._sockets[0].accept()[0])
 
     def close(self) -> None:
         for sock in self._sockets:

@@ -1,4 +1,5 @@
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -73,6 +74,38 @@ def test_an_address_that_refuses_costs_no_time(live: socket.socket, monkeypatch:
 
     with race([at("127.0.0.5", port), at("127.0.0.6", port), at("127.0.0.4", port)], PATIENCE_SECS)[0] as sock:
         assert sock.getpeername() == ("127.0.0.4", port)
+
+
+def test_a_doubtful_address_that_is_near_does_not_win_against_a_good_one_that_is_far(
+    live: socket.socket, dead: Callable[[str, int], DeadAddress], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collector.dial.race.DOUBTFUL_PAUSE_SECS", PATIENCE_SECS)
+    port = live.getsockname()[1]
+    far = dead("127.0.0.2", port)
+    arriving = threading.Timer(2 * PAUSE_SECS, far.wake)
+    arriving.start()
+
+    sock, address = race([at("127.0.0.2", port)], PATIENCE_SECS, [at("127.0.0.4", port)])
+
+    arriving.join(PATIENCE_SECS)
+    sock.close()
+    assert address == at("127.0.0.2", port)
+
+
+def test_a_doubtful_address_is_tried_all_the_same(
+    live: socket.socket, dead: Callable[[str, int], DeadAddress], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = live.getsockname()[1]
+    dead("127.0.0.2", port)
+    sock, address = race([at("127.0.0.2", port)], PATIENCE_SECS, [at("127.0.0.4", port)])
+    sock.close()
+    assert address == at("127.0.0.4", port)
+
+    monkeypatch.setattr("collector.dial.race.DOUBTFUL_PAUSE_SECS", 1e6)
+    for others in ([], [at("127.0.0.5", port)]):  # there is none, or it refuses
+        sock, address = race(others, PATIENCE_SECS, [at("127.0.0.4", port)])
+        sock.close()
+        assert address == at("127.0.0.4", port)
 
 
 def test_where_all_are_dead_the_error_names_each_and_what_it_did(dead: Callable[[str, int], DeadAddress]) -> None:
