@@ -25,7 +25,7 @@ from collector.domain.counts import StreamCounts
 from collector.domain.echoes import Echoes, is_echo
 from collector.domain.gaps import Allowance
 from collector.domain.hearing import Hearing
-from collector.domain.recent import DIGEST_MASK, RECENT_LIMIT, Recent, newest, packed, split
+from collector.domain.recent import DIGEST_MASK, RECENT_LIMIT, Recent, newest, packed, split, within
 from collector.domain.records import IdRule
 from collector.domain.sequence.hole import REFUSED, Finding, Hole
 from collector.domain.sequence.holes import MAX_ASKED_HOLES, REORDER_SECS, Finder, forget, grow_older, outdated, settle
@@ -115,7 +115,7 @@ class StreamMemory:
         self._overlap_us = round(overlap_secs * 1e6)
         self._least = RECENT_DENSE_IDS if self._dense else RECENT_IDS
         self._ended, running = split(recent, progress.restarted_us)
-        self._recent = Recent(running, self._least)
+        self._recent = Recent(within(running, self._overlap_us, self._least), self._least)
         self._of_ended_series: list[Finding] = []
         self._finder: Finder | None = None
         self.stepped_back_from = 0

@@ -1,6 +1,6 @@
 """What a stream keeps of each of its newest messages: one integer, because thousands of streams remember many."""
 
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Final
 
 RECENT_LIMIT: Final = 65_536
@@ -27,6 +27,19 @@ def split(recent: dict[int, int], restarted_us: int) -> tuple[dict[int, int], di
 def newest(ids: dict[int, int]) -> dict[int, int]:
     """The last ones, half as many as the limit."""
     return dict(islice(ids.items(), max(0, len(ids) - RECENT_LIMIT // 2), None))
+
+
+def within(kept: dict[int, int], window_us: int, least: int) -> dict[int, int]:
+    """Those that came within the window before the last one, but at least so many: a new process needs no others.
+
+    Without it they would become more with each process that does not live as long as the window.
+    """
+    last_sec = next(reversed(kept.values())) >> _DIGEST_BITS if kept else 0
+    oldest_sec = last_sec - window_us // 1_000_000 - 1
+    surplus = max(0, len(kept) - least)
+    old = takewhile(lambda value: value >> _DIGEST_BITS < oldest_sec, islice(kept.values(), surplus))
+    dropped = max(sum(1 for _ in old), len(kept) - RECENT_LIMIT)
+    return dict(islice(kept.items(), dropped, None)) if dropped else kept
 
 
 class Recent:

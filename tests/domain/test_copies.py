@@ -342,6 +342,22 @@ def test_what_is_remembered_of_a_stream_stays_small() -> None:
         assert max(sizes) <= most
 
 
+@pytest.mark.parametrize("dense", [True, False])
+def test_writers_that_live_short_lives_remember_no_more_than_one_that_lives_long(*, dense: bool) -> None:
+    rule = IdRule.DENSE if dense else IdRule.RISING
+    per_sec, window_secs, life_secs = 40, 40, 5
+    progress, recent = Progress(), dict[int, int]()
+    for life in range(100):
+        stream = StreamMemory(rule=rule, overlap_secs=window_secs, progress=progress, recent=recent)
+        for number in range(life * life_secs * per_sec, (life + 1) * life_secs * per_sec):
+            received_us = number * 1_000_000 // per_sec
+            assert tell(stream, number, at=received_us, received=received_us, source=life + 1) is Verdict.NEW
+            kept = range(max(0, number - window_secs * per_sec), number)
+            assert number % 97 or {tell(stream, known, at=0, received=received_us) for known in kept} <= {Verdict.COPY}
+        progress, recent = stream.progress, stream.recent
+        assert len(recent) <= 2 * window_secs * per_sec
+
+
 def test_while_connections_overlap_ids_are_remembered_by_time_and_afterwards_as_before() -> None:
     stream = memory(dense=False, overlap_secs=40.0)
     tell(stream, 0)
