@@ -21,6 +21,7 @@ from collector.processes.streams import Streams
 from collector.storage.baseline import FILE_NAME, WITHOUT, Baseline, read_baseline
 from collector.storage.journal import journal_files
 from collector.storage.journal_reader import Position, file_id_of
+from collector.storage.journal_tail import Tails
 from collector.storage.sealing import (
     begin_segment,
     note_opening,
@@ -65,6 +66,7 @@ class Shelf:
         self._opened_secs = context.clock.monotonic()
         self._busy_until: float | None = None
         self._look_at_journals = 0.0
+        self._tails = Tails()
         self._removals = Removals(context, self._folder)
         self._seals_at_once = False
         self._keep_at = 0.0
@@ -315,8 +317,10 @@ class Shelf:
                 path.unlink()
 
     def _read_journals(self) -> Iterator[Path]:
-        ended = {file_id: position.feed for file_id, position in self._positions.items() if position.ended}
-        return (path for path, file_id in self._files(set(ended.values())) if file_id in ended)
+        ended = {file_id: position for file_id, position in self._positions.items() if position.ended}
+        for path, file_id in self._files({position.feed for position in ended.values()}):
+            if file_id in ended and not self._tails.goes_on(path, ended[file_id].offset):
+                yield path
 
     def _files(self, feeds: Iterable[str]) -> Iterator[tuple[Path, str]]:
         """The journal files of these feeds, each with its id."""

@@ -22,6 +22,7 @@ from collector.storage.journal_format import (
     parse_records,
     received_ns_of,
 )
+from collector.storage.journal_tail import Tails
 from collector.storage.locks import is_file_held
 
 CHUNK_BYTES: Final = 512 << 10
@@ -98,6 +99,7 @@ class JournalReader:
         self._exchange = exchange
         self._known = {file_id: p for file_id, p in positions.items() if p.feed == feed}
         self._ingest_gone = ingest_gone
+        self._tails = Tails()
         self._fd: int | None = None
         self._path = folder
         self._header: JournalHeader | None = None
@@ -150,7 +152,7 @@ class JournalReader:
                 yield path, self._offset
                 continue
             known = self._known.get(file_id_of(path, self._feed, number))
-            if known is None or not known.ended:
+            if known is None or not known.ended or self._tails.goes_on(path, known.offset):
                 yield path, 0 if known is None else known.offset
 
     def _open_next(self) -> bool:

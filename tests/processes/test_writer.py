@@ -936,3 +936,24 @@ def test_an_open_segment_that_was_put_there_by_hand_is_set_aside_and_nothing_is_
     assert world.events.count("open_segments_set_aside") == 1
     world.run()
     assert world.events.count("open_segments_set_aside") == 1
+
+
+def test_a_journal_that_was_taken_to_have_ended_and_grew_is_read_on_and_not_removed(world: World) -> None:
+    journal = world.journal()
+    journal.append_frames(START_NS, 0, ticks_list(5))
+    world.gone = True
+    world.run_for(10)
+    real = Segment.fold
+
+    def fold(segment: Segment) -> None:
+        real(segment)
+        if journal.position < 5_000:
+            journal.append_frames(START_NS, 0, ticks_list(40, start=5))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Segment, "fold", fold)
+        world.run()
+    assert list((world.config.data_dir / "journal/f").iterdir())
+    world.run()
+    assert [row[0] for row in world.query("SELECT id FROM messages ORDER BY id")] == list(range(45))
+    assert not list((world.config.data_dir / "journal/f").iterdir())

@@ -338,3 +338,20 @@ def test_a_file_is_read_on_while_its_ingest_holds_it_though_its_name_and_the_rol
     last = reader.read()
     assert last is not None
     assert last.position.ended
+
+
+def test_what_is_appended_to_a_file_that_was_taken_to_have_ended_is_read(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    journal = scene.writer()
+    journal.append_frames(1, 0, [b"a"])
+    scene.gone = True
+    assert scene.read() == [b"a"]
+    assert [p.ended for p in scene.positions.values()] == [True]
+    journal.append_frames(1, 0, [b"b"])
+    assert scene.reader.lag().unread_files == 1
+    assert scene.read() == [b"b"]
+    assert (scene.damage, scene.reader.lag().bytes) == ([], 0)
+    journal.append_frames(1, 0, [b"c"])
+    later = Scene(tmp_path, scene.positions)
+    later.gone = True
+    assert later.read() == [b"c"]

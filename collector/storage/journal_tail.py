@@ -1,0 +1,33 @@
+"""What stands in a journal file behind the place where it was taken to end."""
+
+from pathlib import Path
+from typing import Final
+
+from collector.storage.journal_format import find_record
+
+_MOST_REMEMBERED: Final = 1_000
+
+
+class Tails:
+    """Finds out whether a file goes on; looks into it once for each size that it has."""
+
+    def __init__(self) -> None:
+        self._looked_at: dict[Path, tuple[int, int]] = {}
+        """Size of each file behind whose end there was no record, and where that end is."""
+
+    def goes_on(self, path: Path, end: int) -> bool:
+        """Whether whole records stand behind `end`: who wrote them was taken for dead too early. Raises OSError."""
+        try:
+            size = path.stat().st_size
+        except FileNotFoundError:
+            return False
+        if size <= end or self._looked_at.get(path) == (size, end):
+            return False
+        with path.open("rb") as file:
+            file.seek(end)
+            if find_record(file.read(), 0) is not None:
+                return True
+        if len(self._looked_at) >= _MOST_REMEMBERED:
+            self._looked_at.clear()
+        self._looked_at[path] = (size, end)
+        return False
