@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from collector.config import FeedConfig
-from collector.domain.errors import DamagedError
+from collector.domain.errors import CannotStartError
 from collector.storage.journal import journal_files, journal_path, next_number
 from tests.processes.writer_harness import START_NS, World, trade
 
@@ -205,7 +205,7 @@ def test_without_segment_and_positions_the_writer_names_what_is_in_its_way(world
     for path in kept.parent.glob("*-wal"):
         path.unlink()
     for _ in range(2):
-        with pytest.raises(DamagedError, match="positions"):
+        with pytest.raises(CannotStartError, match="positions"):
             world.writer()
     kept.unlink()
     world.run()
