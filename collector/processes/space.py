@@ -39,9 +39,17 @@ def measure_space(folder: Path) -> Space:
 
 
 def free_bytes(folder: Path) -> int:
-    """Room on the disk that holds `folder`, for a process without privileges. Raises OSError."""
-    with disk_wait():
-        disk = os.statvfs(folder)
+    """Room on the disk that holds `folder`, for a process without privileges. Raises OSError.
+
+    One that somebody removed is made again in the folder above it: until then the disk is that one's.
+    """
+    try:
+        with disk_wait():
+            disk = os.statvfs(folder)
+    except FileNotFoundError:
+        if folder == folder.parent:
+            raise
+        return free_bytes(folder.parent)
     return disk.f_bavail * disk.f_frsize
 
 

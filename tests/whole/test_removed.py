@@ -60,3 +60,15 @@ def test_what_is_removed_under_the_recorder_is_told_and_costs_nothing_that_it_ho
     assert sorted(archived(recorded)) == sorted(data_frames(source))
     assert recorded.logged("process_died") == []
     assert len(recorded.logged(told)) == 1
+
+
+def test_no_process_dies_when_the_whole_data_directory_is_moved_away(
+    exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    recorded = recorder(exchange(*LIVE).ws_url, **KEEP_RAW).start()
+    recorded.wait_for_messages(500)
+    recorded.data_dir.rename(recorded.data_dir.with_name("away"))
+    wait_for(lambda: recorded.logged("segments_put_back") and recorded.logged("journal_removed"))
+    recorded.wait_for_messages(recorded.messages() + 500)
+    assert recorded.stop() == 0
+    assert recorded.logged("process_failed") == []
