@@ -205,7 +205,8 @@ class Shelf:
                 clock.sleep(RETRY_CLOSE_SECS)
         if not self._segment.has_rows:
             # Frames that are no rows (acknowledgements) came after the last seal; their files are read to the end too.
-            note_opening(self._segment, self._state_now(streams, feeds, self._positions, counts))
+            # The open segment holds the same durably, so nothing waits for the disk: on a slow one a stop has no time for it.
+            note_opening(self._segment, self._state_now(streams, feeds, self._positions, counts), durable=False)
             self._remove_journals()
         self._segment.close()
 

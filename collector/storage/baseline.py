@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from collector.domain.disk_waits import disk_wait
 from collector.domain.errors import CannotStartError, DamagedError
 from collector.domain.versions import refuse_newer
 from collector.storage.durable import draft, write_durably
@@ -62,11 +63,18 @@ class _Content(msgspec.Struct):
     counts: str = ""
 
 
-def write_baseline(folder: Path, baseline: Baseline) -> None:
-    """Replace the file, whole and durable; one that says the same already stays."""
+def write_baseline(folder: Path, baseline: Baseline, *, durable: bool = True) -> None:
+    """Replace the file, whole, and by default durable; one that says the same already stays."""
     path, content = folder / FILE_NAME, _encoded(baseline)
-    if not path.exists() or path.read_bytes() != content:
+    if path.exists() and path.read_bytes() == content:
+        return
+    if durable:
         write_durably(path, content)
+        return
+    made = path.with_name(f"{path.name}.new")
+    with disk_wait():
+        made.write_bytes(content)
+        made.replace(path)
 
 
 def draft_baseline(folder: Path, baseline: Baseline) -> Path:

@@ -70,9 +70,10 @@ def _is_baseline_of(segment: Segment) -> bool:
         return False
 
 
-def note_opening(segment: Segment, state: SegmentState) -> None:
+def note_opening(segment: Segment, state: SegmentState, *, durable: bool = True) -> None:
     """Keep beside the segments what this one began with."""
-    write_baseline(segment.path.parent, Baseline(segment.segment_id, segment.meta["previous_segment"], state))
+    baseline = Baseline(segment.segment_id, segment.meta["previous_segment"], state)
+    write_baseline(segment.path.parent, baseline, durable=durable)
 
 
 def set_aside(folder: Path, quarantine: Path) -> list[str]:

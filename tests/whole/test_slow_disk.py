@@ -1,8 +1,11 @@
 """A disk on which each wait takes seconds costs delay, and nothing else."""
 
+import json
 import os
 import signal
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,27 @@ def test_an_idle_writer_waits_for_the_disk_only_a_few_times_and_thrice_for_a_new
     assert sum(making.values()) <= 3, making
     assert recorded.stop() == 0
     assert sum(disk.count(writer).values()) <= 12
+
+
+def test_the_stop_of_an_idle_writer_waits_only_for_its_segment(
+    tmp_path: Path, recorder: Callable[..., Recorder]
+) -> None:
+    disk = SlowDisk(tmp_path / "slow")
+    recorded = recorder(NOWHERE, environment=disk.environment).start()
+    writer = pid_of(recorded, "writer")
+    wait_for(lambda: recorded.alive() and recorded.logged("segment_opened"))
+    wait_for(lambda: list((recorded.data_dir / "journal").rglob("*.journal")))
+    before = disk.count(writer)
+    assert recorded.stop() == 0
+    waits = disk.count(writer) - before
+    assert sum(waits.values()) <= 5, waits
+    assert waits["positions.json.new"] == 0
+    (opened,) = (recorded.data_dir / "segments").glob("*.open.db")
+    with closing(sqlite3.connect(opened)) as db:
+        held = {row[0] for row in db.execute("SELECT file_id FROM positions")}
+    noted = json.loads((recorded.data_dir / "segments/positions.json").read_bytes())
+    assert {entry["file_id"] for entry in noted["positions"]} == held != set()
+    assert list((recorded.data_dir / "journal").rglob("*.journal")) == []
 
 
 LIVE = ("--symbols", "BTCUSDT,ETHUSDT", "--rate", "300", "--seed", "23")
