@@ -1,5 +1,6 @@
 """Segments that the system does not give for a while: they wait alone, and nothing is said to be damaged."""
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,18 +17,23 @@ from tests.storage.segment_files import failed_read
 
 
 class Withheld:
-    """A segment in whose place something stands that cannot be read."""
+    """A segment that the system does not let anybody read."""
 
-    def __init__(self, world: World, number: int) -> None:
+    def __init__(self, world: World, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
         self.path = world.segments / f"{IDS[number]}.db"
-        self._aside = world.config.data_dir / "aside"
-        self.path.rename(self._aside)
-        self.path.mkdir()
+        self.is_held = True
+        real = sqlite3.connect
+
+        def connect(database: str, **options: Any) -> sqlite3.Connection:
+            if self.is_held and self.path.as_uri() in database:
+                raise failed_read()
+            db: sqlite3.Connection = real(database, **options)
+            return db
+
+        monkeypatch.setattr(sqlite3, "connect", connect)
 
     def give_back(self) -> None:
-        if self._aside.exists():
-            self.path.rmdir()
-            self._aside.rename(self.path)
+        self.is_held = False
 
 
 @pytest.fixture
@@ -40,13 +46,15 @@ def assert_nothing_was_blamed(world: World) -> None:
     assert not world.quarantine.exists()
 
 
-def test_a_segment_that_cannot_be_read_waits_alone_until_it_can(tmp_path: Path, world: World) -> None:
-    withheld = Withheld(world, 1)
+def test_a_segment_that_cannot_be_read_waits_alone_until_it_can(
+    tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    withheld = Withheld(world, 1, monkeypatch)
     archived_before: list[str] = []
 
     def mend() -> None:
         if world.secs > 600:
-            archived_before.extend(manifest_ids(world.tree()) if withheld.path.is_dir() else ())
+            archived_before.extend(manifest_ids(world.tree()) if withheld.is_held else ())
             withheld.give_back()
 
     world.on_wait = mend
@@ -61,8 +69,10 @@ def test_a_segment_that_cannot_be_read_waits_alone_until_it_can(tmp_path: Path, 
     assert_complete(world, expected(tmp_path / "whole"))
 
 
-def test_a_segment_that_cannot_be_read_at_a_stop_stays(tmp_path: Path, world: World) -> None:
-    withheld = Withheld(world, 1)
+def test_a_segment_that_cannot_be_read_at_a_stop_stays(
+    tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    withheld = Withheld(world, 1, monkeypatch)
     world.run()
     assert world.left() == [withheld.path.name]
     assert [entry["segments"] for entry in world.heard("segments_left_waiting")] == [1]
@@ -93,8 +103,8 @@ def test_a_read_that_fails_half_way_is_no_attempt(
     assert_complete(world, expected(tmp_path / "whole"))
 
 
-def test_what_is_to_be_set_aside_must_be_readable_or_damaged(world: World) -> None:
-    withheld = Withheld(world, 1)
+def test_what_is_to_be_set_aside_must_be_readable_or_damaged(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    withheld = Withheld(world, 1, monkeypatch)
     Attempts(withheld.path).note(3)
     world.run()
     assert world.left() == [f"{IDS[1]}.3.failures", withheld.path.name]
@@ -127,12 +137,14 @@ def test_a_set_stays_while_its_segment_cannot_be_compared_with_it(
     assert_complete(world, expected(tmp_path / "whole"))
 
 
-def test_a_segment_that_somebody_takes_away_is_waited_for_no_more(world: World) -> None:
-    withheld = Withheld(world, 1)
+def test_a_segment_that_somebody_takes_away_is_waited_for_no_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    withheld = Withheld(world, 1, monkeypatch)
 
     def take_away() -> None:
         if world.secs > 100 and withheld.path.exists():
-            withheld.path.rmdir()
+            withheld.path.unlink()
 
     world.on_wait = take_away
     world.stop_when = lambda: world.waiting() == [] and world.secs > 600
