@@ -17,7 +17,7 @@ import msgspec
 
 from collector.config import Config
 from collector.domain.redact import redact_url
-from collector.metrics import read_object, read_stats
+from collector.stats_files import read_object, read_stats
 from collector.storage.locks import SUPERVISOR, RoleLock
 from collector.supervision import shown
 from collector.supervision.status import Status

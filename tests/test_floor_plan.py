@@ -12,7 +12,7 @@ MODULES = sorted([*ROOT.glob("collector/**/*.py"), ROOT / "supervisor.py"])
 FLOORS = {
     "domain": 0,
     "dial": 1, "scrub": 1,
-    "exchanges": 2, "feed": 2, "storage": 2, "channel": 2, "config": 2, "logs": 2, "http": 2, "metrics": 2,
+    "exchanges": 2, "feed": 2, "storage": 2, "channel": 2, "config": 2, "logs": 2, "http": 2, "stats_files": 2,
     "processes": 3,
     "supervision": 4,
     "supervisor": 5,

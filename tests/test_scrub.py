@@ -10,7 +10,7 @@ import pytest
 
 from collector import scrub
 from collector.domain.log_line import as_json, line
-from collector.metrics import read_object, stats_file
+from collector.stats_files import read_object, stats_file
 
 SECRET = "wJalrXUtnFEMI/K7MDENG"
 ROOT = Path(__file__).parents[1]

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from collector.metrics import StatsFile
+from collector.stats_files import StatsFile
 
 SAVE_SECS: Final = 5.0
 """How often the times are kept on disk at most: a kill costs so much knowledge, and with it a few books more."""

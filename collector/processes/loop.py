@@ -23,8 +23,8 @@ from collector.channel.local import QueueReceiver, QueueSender
 from collector.config import Config
 from collector.domain.disk_waits import disk_wait, tell_disk_waits
 from collector.domain.errors import AnotherInstanceError, StopError
-from collector.metrics import stats_file
 from collector.processes.context import Context, SystemClock
+from collector.stats_files import stats_file
 from collector.storage.locks import RoleLock
 
 ORPHAN_GRACE_SECS: Final = 5.0

@@ -11,8 +11,8 @@ from collector.domain.counts import StreamCounts
 from collector.domain.hearing import Hearing
 from collector.domain.records import IdRule, StreamKey
 from collector.domain.rhythm import Bounds, Rhythm
-from collector.metrics import StreamNumbers
 from collector.processes.stored_state import decode_progress, decode_recent
+from collector.stats_files import StreamNumbers
 from collector.storage.segments import OnProgress, SegmentState, StreamRow
 
 _encode = msgspec.msgpack.Encoder().encode

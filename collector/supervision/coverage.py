@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from collector.domain.records import UNKNOWN, Gap, StreamKey
-from collector.metrics import StreamNumbers
+from collector.stats_files import StreamNumbers
 from collector.supervision.cells import (
     LOST,
     REPAIRED,

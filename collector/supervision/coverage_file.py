@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from collector.metrics import StatsFile
+from collector.stats_files import StatsFile
 from collector.supervision.coverage import Coverage, Kept
 
 SAVE_SECS: Final = 60.0

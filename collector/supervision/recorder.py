@@ -17,11 +17,11 @@ from collector.config import Config
 from collector.domain.errors import AnotherInstanceError, CannotStartError
 from collector.domain.retry import delays
 from collector.exchanges.registry import adapter
-from collector.metrics import clear_stats
 from collector.processes.context import SystemClock
 from collector.processes.loop import Assignment
 from collector.processes.mended import mended_feeds
 from collector.processes.roles import roles_seen, run_role, stops_on_signal
+from collector.stats_files import clear_stats
 from collector.storage.left import left_in
 from collector.storage.locks import SUPERVISOR, RoleLock
 from collector.storage.newer import refuse_newer_data

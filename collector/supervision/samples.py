@@ -10,7 +10,7 @@ from collector import __version__
 from collector.domain.histogram import BOUNDS_US
 from collector.domain.records import StreamKey
 from collector.domain.store_state import STATES as STORE_STATES
-from collector.metrics import StreamNumbers
+from collector.stats_files import StreamNumbers
 from collector.supervision.health import RULES
 from collector.supervision.totals import RoleNumbers
 from collector.supervision.view import View

@@ -5,7 +5,7 @@ from typing import Any
 from collector import __version__
 from collector.domain.names import iso_time
 from collector.domain.records import StreamKey
-from collector.metrics import StreamNumbers
+from collector.stats_files import StreamNumbers
 from collector.supervision.cells import proves_continuity, runs
 from collector.supervision.coverage import CELL_SECS, CELLS, LedgerRow
 from collector.supervision.status import SUPERVISOR

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from collector.config import Config
 from collector.domain.records import StreamKey
 from collector.domain.rhythm import Bounds, Learned, Rhythm
-from collector.metrics import StreamNumbers
+from collector.stats_files import StreamNumbers
 
 REPORTING_SECS: Final = 5.0
 """A process reports about once a second; one that has not for this long stands still."""

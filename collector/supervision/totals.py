@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from collector.domain.records import StreamKey
-from collector.metrics import StreamNumbers
+from collector.stats_files import StreamNumbers
 
 Report = Mapping[str, Any]
 

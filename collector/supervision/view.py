@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from collector.domain.records import StreamKey
-from collector.metrics import StreamNumbers
+from collector.stats_files import StreamNumbers
 from collector.supervision.coverage import Strips
 from collector.supervision.events import Event
 from collector.supervision.totals import RoleNumbers

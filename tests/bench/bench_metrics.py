@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from collector.config import Config, FeedConfig
-from collector.metrics import StreamNumbers, read_stats, stats_file
+from collector.stats_files import StreamNumbers, read_stats, stats_file
 from collector.supervision.exposition import exposition
 from collector.supervision.shown import page as page_object
 from collector.supervision.shown import status as status_object

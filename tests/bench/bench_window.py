@@ -28,7 +28,7 @@ import psutil
 
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.registry import adapter
-from collector.metrics import read_stats
+from collector.stats_files import read_stats
 from tests.bench.bench_pipeline import TYPES, real_frames, shifted
 from tests.whole.running import ROOT, Exchange, Recorder, wait_for
 

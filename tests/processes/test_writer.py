@@ -18,9 +18,9 @@ from collector.config import FeedConfig, JournalConfig, SegmentConfig, WriterCon
 from collector.domain.copies import StreamMemory
 from collector.domain.errors import CommitError
 from collector.exchanges.registry import adapter
-from collector.metrics import StreamNumbers
 from collector.processes.streams import Stream
 from collector.processes.writer import Writer
+from collector.stats_files import StreamNumbers
 from collector.storage import segments
 from collector.storage.journal import journal_files
 from collector.storage.journal_format import RecordKind

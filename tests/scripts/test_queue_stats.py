@@ -27,7 +27,7 @@ from rich.console import Console
 from collector import http as http_room
 from collector.config import Config, FeedConfig, HttpConfig
 from collector.domain.names import iso_time
-from collector.metrics import StatsFile, StreamNumbers, stats_file
+from collector.stats_files import StatsFile, StreamNumbers, stats_file
 from collector.storage.locks import SUPERVISOR, RoleLock
 from collector.supervision import shown as shown_to
 from collector.supervision.status import Status

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from collector.metrics import clear_stats, last_signs, read_stats, stats_file
 from collector.processes.roles import roles_seen
+from collector.stats_files import clear_stats, last_signs, read_stats, stats_file
 from collector.storage.attempts import FAILURES, Attempts, Begun, counted, forget_attempts
 from collector.storage.journal import JournalWriter, journal_files, journal_path, next_number
 from collector.storage.journal_format import FeedIdentity

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from collector.config import Config, FeedConfig
-from collector.metrics import StreamNumbers
+from collector.stats_files import StreamNumbers
 from collector.supervision.status import Status
 from collector.supervision.usage import Usage
 from collector.supervision.view import ChildState, Hop, Knowledge

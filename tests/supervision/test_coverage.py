@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.domain.records import UNKNOWN, Gap, StreamKey
-from collector.metrics import StreamNumbers
+from collector.stats_files import StreamNumbers
 from collector.supervision.cells import LOST, REPAIRED, ROWS, SETTLED, SILENT, proves_continuity, runs
 from collector.supervision.coverage import CELL_SECS, CELLS, GAPS_OF_A_STREAM, NEWEST_GAPS, Coverage, LedgerRow
 from collector.supervision.coverage_file import SAVE_GAPS_SECS, SAVE_SECS, CoverageFile

@@ -2,7 +2,7 @@ from collections.abc import Container
 
 from collector.config import Config, FeedConfig
 from collector.domain.records import StreamKey
-from collector.metrics import StreamNumbers
+from collector.stats_files import StreamNumbers
 from collector.supervision.silences import Silences
 from tests.supervision.made import CONFIG, CUT_OFF_AFTER_SECS, NOW_US, SECOND_US, SILENT_AFTER_SECS, stream
 

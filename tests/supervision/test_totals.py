@@ -3,7 +3,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.metrics import StreamNumbers
+from collector.stats_files import StreamNumbers
 from collector.supervision.totals import RoleNumbers
 from tests.supervision.made import ingest, stream, writer
 

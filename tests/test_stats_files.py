@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.metrics import StatsFile, clear_stats, last_signs, read_object, read_stats, stats_file
+from collector.stats_files import StatsFile, clear_stats, last_signs, read_object, read_stats, stats_file
 
 REPORT = {"role": "writer", "pid": 7, "messages": 12, "streams": [{"symbol": "BTCUSDT", "last_received_us": None}]}
 
