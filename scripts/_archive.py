@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from collector import scrub
 from collector.config import load
 from collector.config.addresses import ArchiveUrl
-from collector.config.shown import shown
+from collector.config.display import shown
 from collector.domain.errors import ConfigError
 from collector.exchanges import registry
 from collector.processes.archive_store import open_archive

@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from collector.config.display import shown_name
 from collector.config.keys import VARIABLES
-from collector.config.shown import shown_name
 
 _OF_A_SERVICE: Final = re.compile(
     r"COLLECTOR_PORT_.+"

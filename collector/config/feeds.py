@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import product
 from typing import Any, NamedTuple
 
+from collector.config.display import shown
 from collector.config.model import FeedConfig
 from collector.config.problems import Problem
-from collector.config.shown import shown
 from collector.domain.records import StreamKey
 
 Adapters = Mapping[str, Collection[str]]

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 from collector.config.addresses import ArchiveUrl, Host, HttpUrl, PingUrl, Region, WsUrl
-from collector.config.buckets import Addressing, Encryption, KmsKey, StorageClass, Tags, tags_of
+from collector.config.s3 import Addressing, Encryption, KmsKey, StorageClass, Tags, tags_of
 from collector.config.values import (
     GIB,
     KIB,

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from collector.config.display import shown, shown_name
 from collector.config.keys import KEYS, SECRETS, Place, allowed, dotted, key_of, like
 from collector.config.model import Config
-from collector.config.shown import shown, shown_name
 from collector.config.sources import Given
 from collector.domain.redact import HIDDEN
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from collector.config.display import shown, shown_name
 from collector.config.environment import is_orchestrators
 from collector.config.keys import ENV_PREFIX, SECRETS, SECTIONS, SETTINGS, SHORT_NAMES, VARIABLES, Place, like
-from collector.config.shown import shown, shown_name
 from collector.domain.errors import ConfigError
 from collector.domain.quotes import is_quoted
 from collector.domain.redact import HIDDEN, printable

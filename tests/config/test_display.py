@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.config import load
-from collector.config.shown import shown, shown_name
+from collector.config.display import shown, shown_name
 from collector.domain.errors import ConfigError
 
 SECRET = "hunter2"

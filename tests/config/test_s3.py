@@ -4,7 +4,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from collector.config import ArchiveConfig
-from collector.config.buckets import Addressing, Encryption, StorageClass, Tags, tags_of
+from collector.config.s3 import Addressing, Encryption, StorageClass, Tags, tags_of
 
 
 def reason(kind: Any, value: object) -> str:
