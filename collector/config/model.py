@@ -33,7 +33,7 @@ from collector.config.values import (
     some,
 )
 from collector.domain.records import StreamKey
-from collector.domain.rhythm import Bounds
+from collector.domain.silence import Bounds
 
 UNLEARNED_FACTOR = 10
 """A stream whose rhythm is not known yet may be silent for so many times the shortest limit."""

@@ -10,7 +10,7 @@ import msgspec
 
 from collector.domain.names import gap_id
 from collector.domain.records import Gap, StreamKey
-from collector.domain.rhythm import Learned
+from collector.domain.silence import Learned
 
 CONTINUITY = "continuity"
 """Repairs a silence after which the ids go on where they stopped: there was nothing to say."""

@@ -12,7 +12,7 @@ from msgspec import DecodeError, Meta, Raw, Struct, defstruct, field
 from msgspec.json import Decoder
 from msgspec.structs import fields
 
-from collector.domain.exact import to_double
+from collector.domain.decimals import to_double
 from collector.domain.names import END_US
 from collector.domain.records import AggTradeRow, BookRow, BookTickerRow, TradeRow, TypedRow
 from collector.domain.times import NO_TIME_US

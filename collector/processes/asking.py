@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Final
 
 from collector.domain.records import Gap, IdRule
-from collector.domain.repairs import BOOK, BookRequest, TradesRequest, trades_name
+from collector.domain.repair_protocol import BOOK, BookRequest, TradesRequest, trades_name
 from collector.domain.sequence.hole import REFUSED, Finding, Hole
 from collector.processes.batch import Batch
 from collector.processes.mended import Mended

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
-from collector.domain.repairs import Answer, decode_answer
+from collector.domain.repair_protocol import Answer, decode_answer
 from collector.exchanges.adapter import Adapter
 from collector.processes.ledger import Ledger
 from collector.processes.mended import read_answer

@@ -8,7 +8,7 @@ from typing import Final
 
 from collector.domain.counts import KIND_AND_STATUS, GapLabels, RunCounts
 from collector.domain.records import UNDECODED, Gap, StoredMessage, StreamKey
-from collector.domain.repairs import Request
+from collector.domain.repair_protocol import Request
 from collector.processes.streams import Stream
 from collector.storage.journal_reader import Position
 

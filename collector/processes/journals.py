@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from collector.config import Config, FeedConfig
-from collector.domain.repairs import rest_journal
+from collector.domain.repair_protocol import rest_journal
 from collector.storage.journal import JournalWriter, next_number
 from collector.storage.journal_format import FeedIdentity
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 from collector.domain.gaps import Stretch, event_gap
 from collector.domain.hearing import Outage
 from collector.domain.records import UNKNOWN, Gap, StreamKey
-from collector.domain.repairs import is_rest_journal
+from collector.domain.repair_protocol import is_rest_journal
 from collector.domain.sequence.hole import REFUSED
 from collector.exchanges.adapter import Adapter
 from collector.processes.asking import Asking

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from collector.config import Config, FeedConfig
 from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
-from collector.domain.repairs import BOOK, BookRequest, Request
+from collector.domain.repair_protocol import BOOK, BookRequest, Request
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.rest import RestSide
 

@@ -15,7 +15,7 @@ from structlog.typing import FilteringBoundLogger
 from collector.domain.clock import Clock
 from collector.domain.errors import RetryError, UndecodableError
 from collector.domain.records import StreamKey
-from collector.domain.repairs import Answer, BookRequest, Request, TradesRequest
+from collector.domain.repair_protocol import Answer, BookRequest, Request, TradesRequest
 from collector.exchanges.rest import RestSide
 from collector.feed import rest
 from collector.logs import RateLimited

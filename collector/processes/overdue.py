@@ -7,7 +7,7 @@ from typing import Final
 
 from collector.domain.records import StreamKey
 from collector.domain.retry import delays
-from collector.domain.rhythm import Bounds, Learned, Rhythm
+from collector.domain.silence import Bounds, Learned, Rhythm
 
 LOOK_SECS: Final = 5.0
 """How often a line looks who is overdue."""

@@ -7,7 +7,7 @@ journal was read past the time it was received, or to its end.
 
 from collections.abc import Iterator, Mapping
 
-from collector.domain.repairs import is_rest_journal, rest_journal
+from collector.domain.repair_protocol import is_rest_journal, rest_journal
 from collector.storage.journal_reader import Chunk, JournalReader
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from collector.channel.channel import Notice
 from collector.config import FeedConfig
-from collector.domain.repairs import BOOK, rest_journal
+from collector.domain.repair_protocol import BOOK, rest_journal
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.rest import RestSide
 from collector.feed.rest import RestClient

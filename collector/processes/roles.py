@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from collector.config import Config
-from collector.domain.repairs import is_rest_journal
+from collector.domain.repair_protocol import is_rest_journal
 from collector.processes.context import Context
 from collector.processes.loop import Assignment, Links, run_child
 from collector.processes.space import free_bytes, wait_for_room

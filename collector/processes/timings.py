@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from collector.domain.clock_offset import OffsetWindow
 from collector.domain.histogram import Histogram
-from collector.domain.repairs import is_rest_journal
+from collector.domain.repair_protocol import is_rest_journal
 from collector.domain.times import EARLIEST_US, LONGEST_AHEAD_US
 from collector.processes.batch import Batch
 

@@ -15,7 +15,7 @@ from collector.domain.batching import MAX_BATCH_BYTES, next_batch_limit
 from collector.domain.counts import RunCounts
 from collector.domain.errors import CommitError
 from collector.domain.records import UNKNOWN
-from collector.domain.repairs import Request, feed_of_rest_journal, is_rest_journal, rest_journal
+from collector.domain.repair_protocol import Request, feed_of_rest_journal, is_rest_journal, rest_journal
 from collector.exchanges.adapter import Adapter
 from collector.logs import RateLimited
 from collector.processes.batch import Counts

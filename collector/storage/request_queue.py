@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from collector.domain.errors import UndecodableError
 from collector.domain.records import StreamKey
-from collector.domain.repairs import Request
+from collector.domain.repair_protocol import Request
 from collector.storage.durable import sync
 from collector.storage.requests import ASIDE, SUFFIX, aside_folder, read_request, request_folder, set_aside
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from collector.domain.disk_waits import each_awaited
 from collector.domain.errors import UndecodableError
-from collector.domain.repairs import BookRequest, Request, decode_request, encode_request
+from collector.domain.repair_protocol import BookRequest, Request, decode_request, encode_request
 from collector.storage.durable import sync
 from collector.storage.parallel import in_order
 

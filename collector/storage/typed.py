@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 import pyarrow as pa
 
-from collector.domain import exact
+from collector.domain import decimals
 from collector.domain.records import TypedRow
 from collector.domain.times import is_sound, sound_us
 from collector.storage.spill import Row
@@ -112,8 +112,8 @@ def _arrays(columns: Sequence[Sequence[Any]], schema: pa.Schema) -> list[pa.Arra
 
 
 def _inexact(typing: Typing, data_type: str, payloads: list[bytes]) -> Iterator[int]:
-    for index in exact.suspects(payloads):
-        if not all(map(exact.is_exact, typing.decimals(data_type, payloads[index]))):
+    for index in decimals.suspects(payloads):
+        if not all(map(decimals.is_exact, typing.decimals(data_type, payloads[index]))):
             yield index
 
 

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from collector.config import Config
 from collector.domain.records import StreamKey
-from collector.domain.rhythm import Bounds, Learned, Rhythm
+from collector.domain.silence import Bounds, Learned, Rhythm
 from collector.stats_files import StreamNumbers
 
 REPORTING_SECS: Final = 5.0

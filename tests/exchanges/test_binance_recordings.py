@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from collector.domain.exact import suspects
+from collector.domain.decimals import suspects
 from collector.domain.records import AggTradeRow, BookRow, BookTickerRow, TradeRow
 from collector.exchanges.binance import Binance
 from tests.conftest import Lines

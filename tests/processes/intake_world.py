@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from collector.domain.records import BACKFILLED_LINE, Gap, StreamKey
-from collector.domain.repairs import Answer, Request, encode_answer, rest_journal
-from collector.domain.rhythm import Bounds
+from collector.domain.repair_protocol import Answer, Request, encode_answer, rest_journal
+from collector.domain.silence import Bounds
 from collector.exchanges.registry import adapter
 from collector.processes.batch import Counts
 from collector.processes.intake import Intake

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from collector.domain.repairs import Answer, TradesRequest
+from collector.domain.repair_protocol import Answer, TradesRequest
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.registry import adapter
 from collector.storage.journal_format import RecordKind

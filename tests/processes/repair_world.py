@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from collector.config import BookConfig, Config, FeedConfig
-from collector.domain.repairs import is_rest_journal
+from collector.domain.repair_protocol import is_rest_journal
 from collector.exchanges.registry import adapter
 from collector.feed.rest import Answer, RestError
 from collector.feed.weight import WeightBudget

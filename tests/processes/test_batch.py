@@ -1,7 +1,7 @@
 """What a batch asks of repair."""
 
 from collector.domain.records import StreamKey
-from collector.domain.repairs import TradesRequest
+from collector.domain.repair_protocol import TradesRequest
 from collector.processes.batch import Batch
 
 REQUEST = TradesRequest(StreamKey("binance", "BTCUSDT", "trade"), 0, "gap", 5, 9, 1)

@@ -10,7 +10,7 @@ from collector.config import Config
 from collector.domain.hearing import Hearing
 from collector.domain.outages import Links
 from collector.domain.records import IdRule, StreamKey
-from collector.domain.repairs import rest_journal
+from collector.domain.repair_protocol import rest_journal
 from collector.exchanges.binance import Binance
 from collector.exchanges.registry import adapter
 from collector.processes.belonging import Belonging

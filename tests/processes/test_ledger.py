@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from collector.domain.gaps import SINGLE_ROWS, STRETCH_SECS
-from collector.domain.repairs import Answer, encode_answer
+from collector.domain.repair_protocol import Answer, encode_answer
 from collector.storage.journal import JournalWriter
 from collector.storage.journal_format import FeedIdentity, RecordKind
 from collector.storage.journal_reader import CHUNK_BYTES

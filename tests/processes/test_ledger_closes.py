@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.domain.gaps import SINGLE_ROWS, STRETCH_SECS
-from collector.domain.repairs import Answer, BookRequest, TradesRequest
+from collector.domain.repair_protocol import Answer, BookRequest, TradesRequest
 from collector.domain.sequence.holes import REORDER_SECS
 from collector.storage.journal_format import RecordKind
 from tests.processes.intake_world import IntakeWorld

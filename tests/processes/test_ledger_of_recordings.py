@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from collector.domain.records import StreamKey
-from collector.domain.rhythm import Bounds
+from collector.domain.silence import Bounds
 from collector.exchanges.registry import adapter
 from collector.processes.batch import Counts
 from collector.processes.intake import Intake

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.config import SegmentConfig
-from collector.domain.repairs import Answer, TradesRequest
+from collector.domain.repair_protocol import Answer, TradesRequest
 from collector.storage.journal_format import RecordKind
 from tests.processes import test_ledger_closes
 from tests.processes.test_ledger_closes import STEPS, Told

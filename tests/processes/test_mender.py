@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from collector.domain.records import StreamKey
-from collector.domain.repairs import BOOK, Answer, BookRequest, TradesRequest, decode_answer
+from collector.domain.repair_protocol import BOOK, Answer, BookRequest, TradesRequest, decode_answer
 from collector.domain.retry import LONGEST_SILENCE_SECS
 from collector.feed import rest
 from collector.processes.agenda import CLOCK_AGAIN_SECS, CLOCK_SECS, SHORT_TRIES, STALE_LATER_SECS, STALE_TRIES

@@ -11,7 +11,7 @@ from websockets.frames import Opcode
 
 from collector.config.model import SilenceConfig
 from collector.domain.records import StreamKey
-from collector.domain.rhythm import Bounds
+from collector.domain.silence import Bounds
 from collector.processes import overdue
 from collector.processes.overdue import Tries, Voices
 from collector.processes.trial import Trial

@@ -12,7 +12,7 @@ import pytest
 
 from collector.config import Config, RepairConfig
 from collector.domain.records import Envelope
-from collector.domain.repairs import Answer
+from collector.domain.repair_protocol import Answer
 from collector.domain.sequence import holes
 from collector.domain.sequence.holes import LEAST_ASKED_HOLES
 from collector.exchanges.binance_rest import BinanceRest

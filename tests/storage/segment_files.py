@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from collector.domain.exact import to_double
+from collector.domain.decimals import to_double
 from collector.domain.records import AggTradeRow, BookRow, BookTickerRow, Gap, StreamKey, TradeRow, TypedRow
 from collector.storage.segment_format import make_tables
 

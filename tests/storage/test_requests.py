@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from collector.domain.records import StreamKey
-from collector.domain.repairs import BookRequest, Request, TradesRequest, encode_request
+from collector.domain.repair_protocol import BookRequest, Request, TradesRequest, encode_request
 from collector.storage import requests as requests_module
 from collector.storage.request_queue import Claimed, Look, Misfit, RequestQueue, claim
 from collector.storage.requests import KEPT_ASIDE, RequestFolder, aside_folder, request_folder

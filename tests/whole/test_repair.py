@@ -19,7 +19,7 @@ import pyarrow as pa
 import pytest
 
 from collector.domain.records import StreamKey
-from collector.domain.repairs import TradesRequest
+from collector.domain.repair_protocol import TradesRequest
 from collector.storage.requests import RequestFolder
 from tests.whole.running import ROOT, Exchange, Recorder, wait_for
 

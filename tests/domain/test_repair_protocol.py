@@ -4,7 +4,7 @@ import pytest
 
 from collector.domain.errors import NewerDataError, UndecodableError
 from collector.domain.records import StreamKey
-from collector.domain.repairs import (
+from collector.domain.repair_protocol import (
     Answer,
     BookRequest,
     TradesRequest,

@@ -2,7 +2,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.domain.rhythm import FACTOR, HIGHEST_SECS, LEARNED_AFTER, REMEMBERED, Bounds, Learned, Rhythm
+from collector.domain.silence import FACTOR, HIGHEST_SECS, LEARNED_AFTER, REMEMBERED, Bounds, Learned, Rhythm
 
 UNLEARNED_SECS, LOWEST_SECS = 40.0, 25.0
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from collector.domain.exact import is_exact, suspects, to_double
+from collector.domain.decimals import is_exact, suspects, to_double
 
 digits = st.text("0123456789", min_size=1, max_size=25)
 signs = st.sampled_from(["", "-", "+"])
