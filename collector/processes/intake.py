@@ -4,9 +4,9 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-from collector.domain.copies import Verdict
 from collector.domain.errors import DamagedError, UndecodableError
 from collector.domain.records import BACKFILLED_LINE, UNDECODED, UNKNOWN, Envelope, IdRule, StreamKey
+from collector.domain.sequence.dedup import Verdict
 from collector.domain.times import EARLIEST_US, LONGEST_AHEAD_US
 from collector.exchanges.adapter import Adapter, Decode, Subscription
 from collector.processes.asking import Asking

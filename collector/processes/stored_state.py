@@ -2,10 +2,10 @@
 
 import msgspec
 
-from collector.domain.copies import Progress
 from collector.domain.counts import RunCounts
 from collector.domain.errors import DamagedError
 from collector.domain.records import IdRule
+from collector.domain.sequence.dedup import Progress
 from collector.processes.feed_state import FeedState
 from collector.storage.segments import SegmentState
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from collector.domain.copies import Progress, StreamMemory
 from collector.domain.counts import StreamCounts
 from collector.domain.hearing import Hearing
 from collector.domain.records import IdRule, StreamKey
+from collector.domain.sequence.dedup import Progress, StreamMemory
 from collector.domain.silence import Bounds, Rhythm
 from collector.processes.stored_state import decode_progress, decode_recent
 from collector.stats_files import StreamNumbers

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from collector.domain.copies import Progress, StreamMemory, Verdict
 from collector.domain.decimals import suspects
 from collector.domain.records import BookRow, BookTickerRow, Envelope, IdRule, StreamKey, TradeRow
+from collector.domain.sequence.dedup import Progress, StreamMemory, Verdict
 from collector.exchanges.binance_futures import BinanceCoinm, BinanceUsdm
 from collector.exchanges.binance_futures_messages import SHAPES
 from collector.exchanges.binance_streams import CombinedStreams

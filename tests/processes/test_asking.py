@@ -2,9 +2,9 @@
 
 import pytest
 
-from collector.domain.copies import Verdict
 from collector.domain.records import IdRule, StreamKey
 from collector.domain.repair_protocol import Request, TradesRequest
+from collector.domain.sequence.dedup import Verdict
 from collector.domain.silence import Bounds
 from collector.exchanges.registry import adapter
 from collector.processes.asking import MAX_ASKED_IDS, Asking

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from collector.domain.copies import Progress
 from collector.domain.counts import GAP_CODES, StreamCounts
 from collector.domain.records import GAP_KINDS
+from collector.domain.sequence.dedup import Progress
 from collector.storage.journal import JournalWriter
 from tests.processes.writer_harness import START_NS, World, diff, trade
 

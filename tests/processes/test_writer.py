@@ -15,8 +15,8 @@ import pytest
 
 from collector.channel.channel import Notice
 from collector.config import FeedConfig, JournalConfig, SegmentConfig, WriterConfig
-from collector.domain.copies import StreamMemory
 from collector.domain.errors import CommitError
+from collector.domain.sequence.dedup import StreamMemory
 from collector.exchanges.registry import adapter
 from collector.processes.streams import Stream
 from collector.processes.writer import Writer

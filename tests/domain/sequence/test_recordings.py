@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from collector.domain.copies import Progress, StreamMemory, Verdict
 from collector.domain.records import IdRule
+from collector.domain.sequence.dedup import Progress, StreamMemory, Verdict
 from collector.domain.sequence.rules import Mark
 from tests.domain.sequence.recordings import READINGS, frames, kraken_checksums
 

@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.domain.copies import (
+from collector.domain.gaps import SINGLE_ROWS
+from collector.domain.recent import RECENT_LIMIT
+from collector.domain.records import IdRule
+from collector.domain.sequence.dedup import (
     CONFLICTS,
     LEAP_US,
     RECENT_DENSE_IDS,
@@ -17,9 +20,6 @@ from collector.domain.copies import (
     StreamMemory,
     Verdict,
 )
-from collector.domain.gaps import SINGLE_ROWS
-from collector.domain.recent import RECENT_LIMIT
-from collector.domain.records import IdRule
 from collector.domain.sequence.hole import Hole
 from collector.domain.sequence.holes import MAX_HOLES, REORDER_SECS
 

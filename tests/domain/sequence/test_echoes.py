@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.domain.echoes import AWAITED_LIMIT, Echoes, is_echo
+from collector.domain.sequence.echoes import AWAITED_LIMIT, Echoes, is_echo
 
 SECOND = 1_000_000
 LAG_US = 40 * SECOND
