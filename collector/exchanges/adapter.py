@@ -5,7 +5,7 @@ from enum import Enum
 from typing import NamedTuple, Protocol
 
 from collector.domain.records import Envelope, IdRule, StreamKey, TypedRow
-from collector.exchanges.rest import RestSide
+from collector.exchanges.rest_adapter import RestSide
 
 
 class Limits(NamedTuple):

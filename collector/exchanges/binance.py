@@ -12,7 +12,7 @@ from collector.exchanges.binance_messages import SHAPES
 from collector.exchanges.binance_rest import BinanceRest, Endpoint
 from collector.exchanges.binance_rest_messages import SPOT_SHAPES
 from collector.exchanges.binance_streams import Channel, CombinedStreams
-from collector.exchanges.rest import RestLimits
+from collector.exchanges.rest_adapter import RestLimits
 
 
 class Binance(CombinedStreams):

@@ -15,7 +15,7 @@ from collector.exchanges.binance_futures_messages import SHAPES
 from collector.exchanges.binance_rest import BinanceRest, Endpoint
 from collector.exchanges.binance_rest_messages import FUTURES_SHAPES
 from collector.exchanges.binance_streams import Channel, CombinedStreams
-from collector.exchanges.rest import RestLimits
+from collector.exchanges.rest_adapter import RestLimits
 
 _LIMITS: Final = Limits(
     connections=300,  # none is stated; this is spot's

@@ -17,7 +17,7 @@ from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
 from collector.exchanges.binance_decoding import shown
 from collector.exchanges.binance_shapes import UNREADABLE, Millis, Shape, exchange_us
-from collector.exchanges.rest import Get, RestLimits
+from collector.exchanges.rest_adapter import Get, RestLimits
 
 BOOK: Final = "book_delta"
 """The data type a snapshot of the book is stored under."""

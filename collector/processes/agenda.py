@@ -9,7 +9,7 @@ from structlog.typing import FilteringBoundLogger
 from collector.domain.clock import Clock
 from collector.domain.records import StreamKey
 from collector.domain.repair_protocol import BOOK, BookRequest, Request, TradesRequest
-from collector.exchanges.rest import Get, RestSide
+from collector.exchanges.rest_adapter import Get, RestSide
 from collector.processes.checkpoints import Checkpoints
 from collector.processes.patience import Patience
 from collector.storage.request_queue import RequestQueue

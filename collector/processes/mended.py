@@ -8,7 +8,7 @@ from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
 from collector.domain.repair_protocol import BOOK, BookRequest, Request
 from collector.exchanges.adapter import Adapter
-from collector.exchanges.rest import RestSide
+from collector.exchanges.rest_adapter import RestSide
 
 
 class Mended(NamedTuple):

@@ -16,7 +16,7 @@ from collector.domain.clock import Clock
 from collector.domain.errors import RetryError, UndecodableError
 from collector.domain.records import StreamKey
 from collector.domain.repair_protocol import Answer, BookRequest, Request, TradesRequest
-from collector.exchanges.rest import RestSide
+from collector.exchanges.rest_adapter import RestSide
 from collector.feed import rest
 from collector.logs import RateLimited
 from collector.processes.agenda import Agenda, Job

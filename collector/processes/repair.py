@@ -15,7 +15,7 @@ from collector.channel.channel import Notice
 from collector.config import FeedConfig
 from collector.domain.repair_protocol import BOOK, rest_journal
 from collector.exchanges.adapter import Adapter
-from collector.exchanges.rest import RestSide
+from collector.exchanges.rest_adapter import RestSide
 from collector.feed.rest import RestClient
 from collector.feed.weight import WeightBudget
 from collector.processes.agenda import Agenda

@@ -10,7 +10,7 @@ from collector.dial import SERVER_ERROR
 from collector.domain.clock import Clock
 from collector.domain.errors import RetryError
 from collector.domain.retry import ban_secs, delays, retry_after_secs
-from collector.exchanges.rest import Get
+from collector.exchanges.rest_adapter import Get
 from collector.feed.rest import Answer, RestError
 from collector.feed.weight import WeightBudget
 from collector.processes.patience import FORBIDDEN

@@ -13,7 +13,7 @@ from collector.domain.times import sound_us
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.binance import Binance
 from collector.exchanges.binance_futures import BinanceCoinm, BinanceUsdm
-from collector.exchanges.rest import Get
+from collector.exchanges.rest_adapter import Get
 from tests.conftest import Lines
 from tests.exchanges.numbers import decimals, numbers_of
 

@@ -12,7 +12,7 @@ import structlog
 from websockets.frames import Opcode
 
 from collector.dial import Address, dial, dialling
-from collector.exchanges.rest import Get
+from collector.exchanges.rest_adapter import Get
 from collector.feed import handshake
 from collector.feed.connection import Connection, open_connection
 from collector.feed.handshake import HandshakeError
