@@ -4,8 +4,8 @@ from typing import Final
 
 from collector.domain.errors import ConfigError
 from collector.exchanges.adapter import Adapter, Subscription
-from collector.exchanges.binance import Binance
-from collector.exchanges.binance_futures import BinanceCoinm, BinanceUsdm
+from collector.exchanges.binance.futures import BinanceCoinm, BinanceUsdm
+from collector.exchanges.binance.spot import Binance
 
 _ADAPTERS: Final[tuple[Adapter, ...]] = (Binance(), BinanceUsdm(), BinanceCoinm())
 

@@ -11,7 +11,7 @@ from collector.domain.hearing import Hearing
 from collector.domain.outages import Links
 from collector.domain.records import IdRule, StreamKey
 from collector.domain.repair_protocol import rest_journal
-from collector.exchanges.binance import Binance
+from collector.exchanges.binance.spot import Binance
 from collector.exchanges.registry import adapter
 from collector.processes.belonging import Belonging
 from collector.processes.feed_state import FeedState

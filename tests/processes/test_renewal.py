@@ -10,7 +10,7 @@ import pytest
 from websockets.frames import Opcode
 
 from collector.domain import relief
-from collector.exchanges.binance import Binance
+from collector.exchanges.binance.spot import Binance
 from collector.simulator.server import Options
 from collector.storage.journal_format import RecordKind
 from tests.feed.servers import Server, close_frame, wire

@@ -15,7 +15,7 @@ from collector.domain.records import Envelope
 from collector.domain.repair_protocol import Answer
 from collector.domain.sequence import holes
 from collector.domain.sequence.holes import LEAST_ASKED_HOLES
-from collector.exchanges.binance_rest import BinanceRest
+from collector.exchanges.binance.rest import BinanceRest
 from collector.processes.mender import Mender
 from collector.processes.patience import TRIES
 from collector.processes.repair import claim_requests

@@ -8,8 +8,8 @@ from typing import ClassVar, Final, Generic
 from msgspec import Struct, field
 
 from collector.domain.records import BookRow
-from collector.exchanges.binance_messages import Depth, Number_co, Side_co
-from collector.exchanges.binance_shapes import (
+from collector.exchanges.binance.messages import Depth, Number_co, Side_co
+from collector.exchanges.binance.shapes import (
     NO_TIME_MS,
     Id,
     Nullable,

@@ -14,7 +14,6 @@ import msgspec
 
 from collector.domain.errors import ConfigError
 from collector.domain.records import IdRule, StreamKey, TypedRow
-from collector.exchanges import binance_shapes as shapes
 from collector.exchanges.adapter import (
     ConnectionPlan,
     Control,
@@ -24,8 +23,9 @@ from collector.exchanges.adapter import (
     Speakers,
     Subscription,
 )
-from collector.exchanges.binance_decoding import WRAP, decoder, shown
-from collector.exchanges.binance_rest import BinanceRest
+from collector.exchanges.binance import shapes
+from collector.exchanges.binance.decoding import WRAP, decoder, shown
+from collector.exchanges.binance.rest import BinanceRest
 
 _NAMES_IN_URL: Final = 100
 """Keeps the URL below 8 KiB, which many HTTP servers refuse, even where every name has to be percent-encoded."""

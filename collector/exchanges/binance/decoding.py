@@ -12,7 +12,7 @@ import msgspec
 from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
 from collector.exchanges.adapter import Control, ControlKind, Decode
-from collector.exchanges.binance_shapes import UNREADABLE, Shape, exchange_us
+from collector.exchanges.binance.shapes import UNREADABLE, Shape, exchange_us
 
 WRAP: Final = b'{"stream":"'
 """How the frames of combined streams begin."""

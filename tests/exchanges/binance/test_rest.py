@@ -11,8 +11,8 @@ from collector.domain.errors import UndecodableError
 from collector.domain.records import AggTradeRow, BookRow, Envelope, StreamKey, TradeRow
 from collector.domain.times import sound_us
 from collector.exchanges.adapter import Adapter
-from collector.exchanges.binance import Binance
-from collector.exchanges.binance_futures import BinanceCoinm, BinanceUsdm
+from collector.exchanges.binance.futures import BinanceCoinm, BinanceUsdm
+from collector.exchanges.binance.spot import Binance
 from collector.exchanges.rest_adapter import Get
 from tests.conftest import Lines
 from tests.exchanges.numbers import decimals, numbers_of

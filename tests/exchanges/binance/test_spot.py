@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from collector.domain.errors import ConfigError
 from collector.domain.records import IdRule, StreamKey
 from collector.exchanges.adapter import ConnectionPlan, ControlKind, Subscription
-from collector.exchanges.binance import Binance
+from collector.exchanges.binance.spot import Binance
 
 ALL_TYPES = ("book_snapshot", "book_delta", "trade", "agg_trade", "book_ticker")
 

@@ -15,8 +15,8 @@ from msgspec.json import Decoder
 
 from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
-from collector.exchanges.binance_decoding import shown
-from collector.exchanges.binance_shapes import UNREADABLE, Millis, Shape, exchange_us
+from collector.exchanges.binance.decoding import shown
+from collector.exchanges.binance.shapes import UNREADABLE, Millis, Shape, exchange_us
 from collector.exchanges.rest_adapter import Get, RestLimits
 
 BOOK: Final = "book_delta"

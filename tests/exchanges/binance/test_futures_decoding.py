@@ -10,8 +10,8 @@ from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
 from collector.domain.times import sound_us
 from collector.exchanges.adapter import Subscription
-from collector.exchanges.binance_futures import BinanceCoinm, BinanceUsdm
-from collector.exchanges.binance_futures_messages import SHAPES
+from collector.exchanges.binance.futures import BinanceCoinm, BinanceUsdm
+from collector.exchanges.binance.futures_messages import SHAPES
 from tests.exchanges.mangling import careful_decoder, damaged, is_short, outcome, reshaped
 
 NOW_US = 1_800_000_000_000_000

@@ -11,9 +11,9 @@ from typing import Annotated, Any, ClassVar, Final, Generic, Literal
 from msgspec import Meta, Struct, field
 
 from collector.domain.records import BookRow
-from collector.exchanges.binance_messages import AggTrade, Number_co, Quote, Side_co
-from collector.exchanges.binance_messages import Trade as SpotTrade
-from collector.exchanges.binance_shapes import (
+from collector.exchanges.binance.messages import AggTrade, Number_co, Quote, Side_co
+from collector.exchanges.binance.messages import Trade as SpotTrade
+from collector.exchanges.binance.shapes import (
     INT64_MAX,
     NO_TIME_MS,
     Id,

@@ -8,7 +8,7 @@ from typing import ClassVar, Final, Generic, Literal, TypeVar
 from msgspec import Struct, field
 
 from collector.domain.records import BookRow, BookTickerRow
-from collector.exchanges.binance_shapes import (
+from collector.exchanges.binance.shapes import (
     NO_TIME_MS,
     Id,
     Millis,

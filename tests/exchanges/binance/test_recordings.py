@@ -12,7 +12,7 @@ import pytest
 
 from collector.domain.decimals import suspects
 from collector.domain.records import AggTradeRow, BookRow, BookTickerRow, TradeRow
-from collector.exchanges.binance import Binance
+from collector.exchanges.binance.spot import Binance
 from tests.conftest import Lines
 from tests.exchanges.reading import Reading, assert_counted_as_elsewhere, assert_equal_to, decoded, expected_row, number
 

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from collector.domain.records import AggTradeRow, BookRow, BookTickerRow, TradeRow
-from collector.exchanges.binance import Binance
+from collector.exchanges.binance.spot import Binance
 from tests.exchanges import rows
 from tests.exchanges.numbers import NOT_FINITE_DECIMALS, decimals, numbers_of
 from tests.exchanges.rows import altered, assert_told_alike, payload
