@@ -10,8 +10,8 @@ from structlog.typing import FilteringBoundLogger
 from collector.config import IngestConfig
 from collector.domain.clock import Clock
 from collector.exchanges.adapter import Adapter, Speakers
-from collector.feed.budget import ConnectionBudget
 from collector.feed.connection import Connection
+from collector.feed.connection_limit import ConnectionBudget
 from collector.processes.first_data import FirstData
 from collector.processes.gate import JournalGate
 

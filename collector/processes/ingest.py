@@ -11,8 +11,8 @@ from collector.channel.channel import Notice
 from collector.config import FeedConfig
 from collector.domain.redact import redact_url
 from collector.exchanges.adapter import Adapter, ConnectionPlan, Subscription
-from collector.feed.budget import ConnectionBudget
 from collector.feed.connection import open_connection
+from collector.feed.connection_limit import ConnectionBudget
 from collector.processes.context import Context
 from collector.processes.feed_tools import Connect, FeedTools, LineState, Tally
 from collector.processes.first_data import NAMED, FirstData

@@ -12,7 +12,7 @@ from collector.domain.retry import ban_secs, delays, retry_after_secs
 from collector.exchanges.adapter import ConnectionPlan
 from collector.feed.connection import Connection
 from collector.feed.handshake import HandshakeError
-from collector.feed.shared import BUSY_SECS
+from collector.feed.shared_budget import BUSY_SECS
 from collector.processes.feed_tools import FeedTools, LineState
 from collector.processes.first_data import NAMED
 from collector.processes.overdue import Voices

@@ -16,8 +16,8 @@ from collector.config import FeedConfig
 from collector.domain.repair_protocol import BOOK, rest_journal
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.rest_adapter import RestSide
+from collector.feed.request_weight import WeightBudget
 from collector.feed.rest import RestClient
-from collector.feed.weight import WeightBudget
 from collector.processes.agenda import Agenda
 from collector.processes.checkpoints import Checkpoints
 from collector.processes.context import Context

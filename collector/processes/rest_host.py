@@ -11,8 +11,8 @@ from collector.domain.clock import Clock
 from collector.domain.errors import RetryError
 from collector.domain.retry import ban_secs, delays, retry_after_secs
 from collector.exchanges.rest_adapter import Get
+from collector.feed.request_weight import WeightBudget
 from collector.feed.rest import Answer, RestError
-from collector.feed.weight import WeightBudget
 from collector.processes.patience import FORBIDDEN
 
 RETRY_BASE_SECS: Final = 1.0

@@ -16,9 +16,9 @@ from collector.exchanges.rest_adapter import Get
 from collector.feed import handshake
 from collector.feed.connection import Connection, open_connection
 from collector.feed.handshake import HandshakeError
+from collector.feed.request_weight import WeightBudget
 from collector.feed.rest import RestClient, RestError
 from collector.feed.socket import ConnectionOverError
-from collector.feed.weight import WeightBudget
 from collector.processes.rest_host import NotNowError, RestHost
 from tests.dial.names import NAME, DeadAddress, Names
 from tests.feed.servers import TIMEOUT_SECS, Peer, Server, close_frame, meanwhile, wire

@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl, urlsplit
 from collector.config import BookConfig, Config, FeedConfig
 from collector.domain.repair_protocol import is_rest_journal
 from collector.exchanges.registry import adapter
+from collector.feed.request_weight import WeightBudget
 from collector.feed.rest import Answer, RestError
-from collector.feed.weight import WeightBudget
 from collector.processes.mender import Mender
 from collector.processes.repair import make_mender
 from collector.processes.writer import Writer

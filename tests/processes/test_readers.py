@@ -12,8 +12,8 @@ from collector.config import IngestConfig, JournalConfig
 from collector.config.model import SilenceConfig
 from collector.domain.retry import BAN_SECS
 from collector.exchanges.adapter import ConnectionPlan
-from collector.feed.budget import ConnectionBudget
 from collector.feed.connection import open_connection
+from collector.feed.connection_limit import ConnectionBudget
 from collector.processes.context import SystemClock
 from collector.processes.feed_tools import FeedTools, LineState, Tally
 from collector.processes.first_data import FirstData

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.domain.retry import LONGEST_BAN_SECS
-from collector.feed.budget import ConnectionBudget, wait_secs
-from collector.feed.shared import BUSY_SECS
+from collector.feed.connection_limit import ConnectionBudget, wait_secs
+from collector.feed.shared_budget import BUSY_SECS
 from tests.feed.clocks import WallClock
 
 
@@ -60,8 +60,8 @@ def test_two_processes_together_keep_to_the_budget(path: Path) -> None:
     script = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from collector.feed.budget import ConnectionBudget\n"
-        "from collector.feed.shared import BUSY_SECS\n"
+        "from collector.feed.connection_limit import ConnectionBudget\n"
+        "from collector.feed.shared_budget import BUSY_SECS\n"
         "budget = ConnectionBudget(Path(sys.argv[1]), 50, 3600, time.time_ns)\n"
         "taken = 0\n"
         "while (wait := budget.take()) <= BUSY_SECS:\n"

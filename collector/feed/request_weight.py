@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from collector.feed.shared import Banned, SharedBudget
+from collector.feed.shared_budget import Banned, SharedBudget
 
 RESERVE_SHARE: Final = 0.1
 """Of the exchange's whole weight this much stays unused by us, whatever the others at this address do."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from collector.feed.shared import Banned, SharedBudget
+from collector.feed.shared_budget import Banned, SharedBudget
 
 
 class _Ledger(Banned):

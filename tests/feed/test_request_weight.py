@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.domain.disk_waits import tell_disk_waits
-from collector.feed.shared import BUSY_SECS
-from collector.feed.weight import RESERVE_SHARE, WeightBudget, own_wait_secs
+from collector.feed.request_weight import RESERVE_SHARE, WeightBudget, own_wait_secs
+from collector.feed.shared_budget import BUSY_SECS
 from tests.feed.clocks import WallClock
 
 LIMIT, WINDOW_SECS = 6_000, 60.0
