@@ -6,7 +6,7 @@ from functools import cache
 from http import HTTPStatus
 from typing import Final
 
-from collector.http import Answer, Page, as_json
+from collector.http.server import Answer, Page, as_json
 from collector.supervision import shown
 from collector.supervision.status_page import status_page
 from collector.supervision.view import View

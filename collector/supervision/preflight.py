@@ -19,7 +19,7 @@ from collector.domain.secrets import unfit_keys
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.registry import adapter
 from collector.feed.proxy import proxy_for
-from collector.http import require_bindable
+from collector.http.server import require_bindable
 from collector.processes.archive_store import open_archive
 from collector.processes.mended import mended_feeds
 from collector.processes.roles import ARCHIVER, WRITER

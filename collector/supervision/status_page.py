@@ -5,7 +5,7 @@ import hashlib
 from pathlib import Path
 from typing import Final
 
-from collector.http import Answer
+from collector.http.server import Answer
 
 _FOLDER: Final = Path(__file__).with_name("page")
 _SCRIPTS: Final = ("base", "coverage", "flow", "streams", "detail", "events", "processes", "main")

@@ -12,7 +12,7 @@ from structlog.typing import FilteringBoundLogger
 
 from collector import logs
 from collector.config import Config
-from collector.http import StatusServer
+from collector.http.server import StatusServer
 from collector.stats_files import StatsFile, last_signs, read_stats
 from collector.supervision import shown
 from collector.supervision.coverage_file import CoverageFile

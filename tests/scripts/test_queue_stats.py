@@ -24,9 +24,9 @@ import pytest
 import structlog
 from rich.console import Console
 
-from collector import http as http_room
 from collector.config import Config, FeedConfig, HttpConfig
 from collector.domain.names import iso_time
+from collector.http import server as http_room
 from collector.stats_files import StatsFile, StreamNumbers, stats_file
 from collector.storage.locks import SUPERVISOR, RoleLock
 from collector.supervision import shown as shown_to

@@ -10,7 +10,7 @@ import structlog
 
 from collector.config import Config, FeedConfig
 from collector.domain.records import Gap, StreamKey
-from collector.http import StatusServer
+from collector.http.server import StatusServer
 from collector.stats_files import StreamNumbers
 from collector.supervision.coverage import CELL_SECS, CELLS
 from collector.supervision.pages import WITHOUT_TOKEN, pages

@@ -13,8 +13,8 @@ import pytest
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from collector import http as served
-from collector.http import Answer, Page, StatusServer, as_json
+from collector.http import server as served
+from collector.http.server import Answer, Page, StatusServer, as_json
 from tests.ports import keep_port, port_of
 
 DEADLINE_SECS = 60.0

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from collector.domain.credentials import is_let_in
+from collector.http.credentials import is_let_in
 
 TOKEN = b"s3cret"
 

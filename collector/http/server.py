@@ -18,8 +18,8 @@ from typing import Any, BinaryIO, Final, NamedTuple, cast
 import msgspec
 from structlog.typing import FilteringBoundLogger
 
-from collector.domain.credentials import is_let_in
-from collector.domain.http_names import is_loopback, meant
+from collector.http.credentials import is_let_in
+from collector.http.host_header import is_loopback, meant
 
 CONNECTION_SECS: Final = 10.0
 MAX_CONNECTIONS: Final = 32

@@ -1,6 +1,6 @@
 import pytest
 
-from collector.domain.http_names import Meant, is_loopback, meant
+from collector.http.host_header import Meant, is_loopback, meant
 
 
 @pytest.mark.parametrize(
