@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from collector import scrub
-from collector.domain.log_line import as_json, line
+from collector.logs.line import as_json, line
 from collector.stats_files import read_object, stats_file
 
 SECRET = "wJalrXUtnFEMI/K7MDENG"

@@ -11,13 +11,13 @@ from typing import Any, Final, NamedTuple
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from collector.domain import log_line
-from collector.domain.event_limit import EventLimit
+from collector.logs import line
+from collector.logs.event_limit import EventLimit
 from collector.logs.libraries import take_over_libraries
 from collector.logs.sink import LineSink
 from collector.scrub import scrub
 
-FORMATS: Final[Mapping[str, log_line.Form]] = {"json": log_line.as_json, "text": log_line.as_text}
+FORMATS: Final[Mapping[str, line.Form]] = {"json": line.as_json, "text": line.as_text}
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 RECENT_EVENTS: Final = 20
 
@@ -93,7 +93,7 @@ def _own(fd: int) -> int:
 class _Composer:
     """The one processor: an event becomes a line."""
 
-    def __init__(self, process: str, run_id: str, form: log_line.Form, level: int) -> None:
+    def __init__(self, process: str, run_id: str, form: line.Form, level: int) -> None:
         self._process = process
         self._run_id = run_id
         self._form = form
@@ -127,9 +127,9 @@ class _Composer:
             further["exception"] = exception
         if LEVELS.get(level, 0) >= LEVELS["info"]:
             self._count += 1
-            text = log_line.summary(further, scrub)
+            text = line.summary(further, scrub)
             self.recent.append(Recent(self._count, event["ts"], level, str(event["event"]), text))
-        return log_line.line({**event, **further}, self._form, scrub)
+        return line.line({**event, **further}, self._form, scrub)
 
 
 def _exception(exc_info: Any) -> BaseException | None:

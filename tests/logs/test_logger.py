@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from collector import logs
-from collector.domain import event_limit
-from collector.domain.log_line import MAX_LINE_BYTES
+from collector.logs import event_limit
+from collector.logs.line import MAX_LINE_BYTES
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_SECS = 60.0

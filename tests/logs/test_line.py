@@ -4,7 +4,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.domain.log_line import MAX_LINE_BYTES, as_json, as_text, line
+from collector.logs.line import MAX_LINE_BYTES, as_json, as_text, line
 
 BASE = {
     "ts": "2026-11-23T14:03:07.000001Z",

@@ -1,4 +1,4 @@
-from collector.domain.event_limit import LINES, WINDOW_SECS, EventLimit
+from collector.logs.event_limit import LINES, WINDOW_SECS, EventLimit
 
 
 def test_an_event_is_let_through_so_often_and_the_rest_is_counted() -> None:
