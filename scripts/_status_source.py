@@ -17,12 +17,12 @@ import msgspec
 
 from collector.config import Config
 from collector.domain.redact import redact_url
+from collector.monitoring import status_json
+from collector.monitoring.status import Status
+from collector.monitoring.usage import UsageMeter
+from collector.monitoring.view import ChildState, Knowledge
 from collector.stats_files import read_object, read_stats
 from collector.storage.locks import SUPERVISOR, RoleLock
-from collector.supervision import shown
-from collector.supervision.status import Status
-from collector.supervision.usage import UsageMeter
-from collector.supervision.view import ChildState, Knowledge
 
 ANSWER_SECS = 5.0
 TOTAL_SECS = 10.0
@@ -195,6 +195,6 @@ class Local:
         pids = {SUPERVISOR: own, **reports}
         usage = self._meter.read({role: report["pid"] for role, report in pids.items() if "pid" in report})
         known = Knowledge(now_us, time.monotonic(), children, (), usage, own=own)
-        status = shown.status(self._status[1].look(reports, known))
+        status = status_json.status(self._status[1].look(reports, known))
         processes = [{**process, "restarts": None} for process in status["processes"]]
         return {**status, **health.told(now_us), "processes": processes}

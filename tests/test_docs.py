@@ -7,8 +7,8 @@ from pathlib import Path
 
 from collector.domain import errors
 from collector.domain.records import GAP_CAUSES, GAP_KINDS, GAP_STATUSES, Gap
-from collector.supervision.health import RULES
-from collector.supervision.metrics_table import METRICS, Metric
+from collector.monitoring.health import RULES
+from collector.monitoring.metrics_table import METRICS, Metric
 from collector.supervision.supervisor import EXIT_LATE
 
 ROOT = Path(__file__).resolve().parents[1]

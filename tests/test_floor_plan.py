@@ -14,8 +14,9 @@ FLOORS = {
     "dial": 1, "scrub": 1,
     "exchanges": 2, "feed": 2, "storage": 2, "channel": 2, "config": 2, "logs": 2, "http": 2, "stats_files": 2,
     "processes": 3,
-    "supervision": 4,
-    "supervisor": 5,
+    "monitoring": 4,
+    "supervision": 5,
+    "supervisor": 6,
 }  # fmt: skip
 
 ROOMS_OF_PACKAGES = {
@@ -28,9 +29,9 @@ ROOMS_OF_PACKAGES = {
     "urllib3": {"dial", "feed", "storage"},
     "multiprocessing": {"channel", "processes", "supervision"},
     "subprocess": {"supervision"},
-    "structlog": {"logs", "http", "processes", "supervision"},
-    "psutil": {"supervision"},
-    "prometheus_client": {"supervision"},
+    "structlog": {"logs", "http", "processes", "monitoring", "supervision"},
+    "psutil": {"monitoring", "supervision"},
+    "prometheus_client": {"monitoring"},
     "rich": {"supervision"},
     "pydantic": {"config"},
     "websockets": {"simulator"},
@@ -121,6 +122,6 @@ def test_only_the_supervision_makes_processes_queues_and_events() -> None:
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr in makers
-        and not (isinstance(node.func.value, ast.Name) and node.func.value.id in {"threading", "asyncio"})
+        and not (isinstance(node.func.value, ast.Name) and node.func.value.id in {"threading", "asyncio", "psutil"})
     }
     assert found <= {"supervision"}

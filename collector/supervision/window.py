@@ -13,17 +13,17 @@ from structlog.typing import FilteringBoundLogger
 from collector import logs
 from collector.config import Config
 from collector.http.server import StatusServer
+from collector.monitoring import status_json
+from collector.monitoring.coverage_file import CoverageFile
+from collector.monitoring.ping import Pinger
+from collector.monitoring.routes import WITHOUT_TOKEN, is_well, pages
+from collector.monitoring.status import SUPERVISOR, Status
+from collector.monitoring.usage import UsageMeter
+from collector.monitoring.view import ChildState, Hop, Knowledge, View
 from collector.stats_files import StatsFile, last_signs, read_stats
-from collector.supervision import shown
-from collector.supervision.coverage_file import CoverageFile
-from collector.supervision.pages import WITHOUT_TOKEN, is_well, pages
-from collector.supervision.ping import Pinger
 from collector.supervision.scribe import Scribe
-from collector.supervision.status import SUPERVISOR, Status
 from collector.supervision.supervisor import Reports, Supervisor
-from collector.supervision.usage import UsageMeter
 from collector.supervision.verbosity import Verbosity
-from collector.supervision.view import ChildState, Hop, Knowledge, View
 
 HEALTH_SECS: Final = 5.0
 HTTP_RETRY_SECS: Final = 5.0
@@ -74,7 +74,7 @@ class Window:
         self._viewed = time.monotonic()
         self._coverage.keep(partial(self._scribe.write, "coverage"))
         if self._on_status is not None:
-            self._on_status(shown.status(self._view))
+            self._on_status(status_json.status(self._view))
         self._tell_health(self._view)
         self._write_health(self._view)
         self._keep_serving()
@@ -82,7 +82,7 @@ class Window:
     def close(self) -> None:
         """Stop serving, and leave the word that nobody records any more."""
         if self._view is not None:
-            self._keep_health(shown.stopped(self._view, time.time_ns() // 1_000))
+            self._keep_health(status_json.stopped(self._view, time.time_ns() // 1_000))
         self._coverage.save(partial(self._scribe.write, "coverage"))
         self._pinger.stop()
         self._server.close()
@@ -141,7 +141,7 @@ class Window:
         if time.monotonic() < self._next_health:
             return
         self._next_health = time.monotonic() + HEALTH_SECS
-        self._keep_health(shown.health(view))
+        self._keep_health(status_json.health(view))
 
     def _keep_health(self, health: Mapping[str, Any]) -> None:
         self._scribe.write("health", partial(_replace, self._health, health))

@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from collector.config import Config, FeedConfig
+from collector.monitoring.exposition import exposition
+from collector.monitoring.status import Status
+from collector.monitoring.status_json import page as page_object
+from collector.monitoring.status_json import status as status_object
+from collector.monitoring.view import ChildState, Knowledge, View
 from collector.stats_files import StreamNumbers, read_stats, stats_file
-from collector.supervision.exposition import exposition
-from collector.supervision.shown import page as page_object
-from collector.supervision.shown import status as status_object
-from collector.supervision.status import Status
-from collector.supervision.view import ChildState, Knowledge, View
 
 TYPES = ("book_delta", "trade", "book_ticker")
 NOW_US = 1_795_000_000_000_000

@@ -8,8 +8,8 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from collector.supervision.exposition import exposition
-from collector.supervision.view import View
+from collector.monitoring.exposition import exposition
+from collector.monitoring.view import View
 from tests.promtool import promtool
 from tests.supervision.made import NOW_US
 

@@ -2,8 +2,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from collector.supervision.metrics_table import METRICS
-from collector.supervision.view import View
+from collector.monitoring.metrics_table import METRICS
+from collector.monitoring.view import View
 from tests.dashboards.series import TARGET, exported, judge, series
 from tests.promtool import promtool
 from tests.supervision.made import archiver, ingest, known, repair, reports, status, writer

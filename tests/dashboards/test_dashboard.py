@@ -11,7 +11,7 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from collector.supervision.view import View
+from collector.monitoring.view import View
 from docs.dashboards import build
 from tests.dashboards.series import exported, judge, series
 from tests.promtool import promtool

@@ -27,12 +27,12 @@ from rich.console import Console
 from collector.config import Config, FeedConfig, HttpConfig
 from collector.domain.names import iso_time
 from collector.http import server as http_room
+from collector.monitoring import status_json as shown_to
+from collector.monitoring.status import Status
+from collector.monitoring.usage import Usage
+from collector.monitoring.view import ChildState, Hop, Knowledge, View
 from collector.stats_files import StatsFile, StreamNumbers, stats_file
 from collector.storage.locks import SUPERVISOR, RoleLock
-from collector.supervision import shown as shown_to
-from collector.supervision.status import Status
-from collector.supervision.usage import Usage
-from collector.supervision.view import ChildState, Hop, Knowledge, View
 from tests.ports import keep_port, port_of
 
 ROOT = Path(__file__).parent.parent.parent

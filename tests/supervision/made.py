@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from collector.config import Config, FeedConfig
+from collector.monitoring.status import Status
+from collector.monitoring.usage import Usage
+from collector.monitoring.view import ChildState, Hop, Knowledge
 from collector.stats_files import StreamNumbers
-from collector.supervision.status import Status
-from collector.supervision.usage import Usage
-from collector.supervision.view import ChildState, Hop, Knowledge
 
 NOW_US = 1_795_000_000_000_000  # 2026-11-18T11:06:40Z
 SECOND_US = 1_000_000

@@ -15,7 +15,7 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from collector.supervision.metrics_table import METRICS
+from collector.monitoring.metrics_table import METRICS
 from tests.promtool import promtool
 from tests.whole.running import ANSWER_SECS, Exchange, Recorder, wait_for
 

@@ -9,9 +9,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from collector.domain.records import StreamKey
-from collector.supervision.metrics_table import METRICS, STREAM
-from collector.supervision.samples import histograms, stream_values, values
-from collector.supervision.view import View
+from collector.monitoring.metric_values import histograms, stream_values, values
+from collector.monitoring.metrics_table import METRICS, STREAM
+from collector.monitoring.view import View
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 

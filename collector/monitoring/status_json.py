@@ -5,12 +5,12 @@ from typing import Any
 from collector import __version__
 from collector.domain.names import iso_time
 from collector.domain.records import StreamKey
+from collector.monitoring.coverage import CELL_SECS, CELLS, LedgerRow
+from collector.monitoring.coverage_cells import proves_continuity, runs
+from collector.monitoring.status import SUPERVISOR
+from collector.monitoring.totals import RoleNumbers
+from collector.monitoring.view import ChildState, View
 from collector.stats_files import StreamNumbers
-from collector.supervision.cells import proves_continuity, runs
-from collector.supervision.coverage import CELL_SECS, CELLS, LedgerRow
-from collector.supervision.status import SUPERVISOR
-from collector.supervision.totals import RoleNumbers
-from collector.supervision.view import ChildState, View
 
 
 def status(view: View) -> dict[str, Any]:

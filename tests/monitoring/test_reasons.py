@@ -8,10 +8,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from collector.domain.records import StreamKey
-from collector.supervision.health import RULES
-from collector.supervision.pages import pages
-from collector.supervision.status import Status
-from collector.supervision.view import ChildState, View
+from collector.monitoring.health import RULES
+from collector.monitoring.routes import pages
+from collector.monitoring.status import Status
+from collector.monitoring.view import ChildState, View
 from tests.supervision.made import (
     GIB,
     NOW_US,

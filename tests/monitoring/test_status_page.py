@@ -6,12 +6,12 @@ from urllib.request import urlopen
 
 import pytest
 
-from collector.supervision import shown
-from collector.supervision.health import RULES
-from collector.supervision.pages import WITHOUT_TOKEN
-from collector.supervision.status_page import status_page
+from collector.monitoring import status_json
+from collector.monitoring.health import RULES
+from collector.monitoring.routes import WITHOUT_TOKEN
+from collector.monitoring.status_page import status_page
+from tests.monitoring.showing import serving
 from tests.supervision.made import archiver, ingest, known, reports, status, stream, writer
-from tests.supervision.showing import serving
 
 PAGE = status_page()
 TEXT = PAGE.content.decode()
@@ -76,9 +76,9 @@ def test_it_is_served_read_only_and_asks_not_to_be_kept_sniffed_or_told_of() -> 
 
 def test_the_data_of_the_page_are_the_status_and_what_the_day_holds_of_each_stream() -> None:
     view = status().look(reports(ingest(), writer(), archiver()), known())
-    page = shown.page(view)
+    page = status_json.page(view)
     assert {key: page[key] for key in ("healthy", "reasons", "flow", "archive")} == {
-        key: shown.status(view)[key] for key in ("healthy", "reasons", "flow", "archive")
+        key: status_json.status(view)[key] for key in ("healthy", "reasons", "flow", "archive")
     }
     ((*key, messages, gaps, received_ms, durable_ms, silent, limit_secs, proves, runs),) = page["streams"]
     assert (key, messages, gaps, silent, proves) == (["binance", "BTCUSDT", "trade"], 7, 1, 0, 1)
@@ -89,7 +89,7 @@ def test_the_data_of_the_page_are_the_status_and_what_the_day_holds_of_each_stre
 
 def test_a_stream_that_brought_nothing_yet_is_there_too() -> None:
     silent = stream(last_received_us=None, last_durable_us=None)
-    page = shown.page(status().look(reports(writer(streams=[silent])), known()))
+    page = status_json.page(status().look(reports(writer(streams=[silent])), known()))
     assert page["streams"][0][5:7] == [None, None]
     assert page["streams"][0][-1] == ".288"
 

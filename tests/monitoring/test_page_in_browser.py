@@ -8,9 +8,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from collector.domain.records import StreamKey
-from collector.supervision.view import View
+from collector.monitoring.view import View
 from tests.browser import Visitor, browser
-from tests.supervision.showing import TYPES, Served, Shown, serving, small
+from tests.monitoring.showing import TYPES, Served, Shown, serving, small
 
 TOKEN = "planted-planted-planted"
 NASTY = (

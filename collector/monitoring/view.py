@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from collector.domain.records import StreamKey
+from collector.monitoring.coverage import Strips
+from collector.monitoring.events import Event
+from collector.monitoring.totals import RoleNumbers
+from collector.monitoring.usage import Usage
 from collector.stats_files import StreamNumbers
-from collector.supervision.coverage import Strips
-from collector.supervision.events import Event
-from collector.supervision.totals import RoleNumbers
-from collector.supervision.usage import Usage
 
 
 class ChildState(NamedTuple):

@@ -2,14 +2,14 @@ import json
 
 import pytest
 
-from collector.supervision import shown
-from collector.supervision.view import ChildState
+from collector.monitoring import status_json
+from collector.monitoring.view import ChildState
 from tests.supervision.made import GIB, STREAM, archiver, ingest, known, repair, reports, status, stream, writer
 
 
 def test_the_object_has_exactly_the_promised_shape() -> None:
     view = status().look(reports(ingest(), writer(), archiver(), repair()), known())
-    assert shown.status(view) == {
+    assert status_json.status(view) == {
         "run_id": "run-1",
         "host": "box",
         "uptime_secs": 10.0,
@@ -72,8 +72,8 @@ def test_the_object_has_exactly_the_promised_shape() -> None:
 
 
 def test_before_any_report_the_shape_is_the_same() -> None:
-    complete = shown.status(status().look(reports(ingest(), writer(), archiver()), known()))
-    empty = shown.status(status().look({}, known()))
+    complete = status_json.status(status().look(reports(ingest(), writer(), archiver()), known()))
+    empty = status_json.status(status().look({}, known()))
     assert list(empty) == list(complete)
     for part in ("writer", "segments", "archive", "disk"):
         assert list(empty[part]) == list(complete[part])
@@ -87,7 +87,7 @@ def test_before_any_report_the_shape_is_the_same() -> None:
 
 def test_a_stream_nobody_configured_is_shown_after_those_that_were() -> None:
     undecoded = stream(symbol="_", data_type="undecoded", messages=3)
-    streams = shown.status(status().look(reports(writer(streams=[undecoded, stream()])), known()))["streams"]
+    streams = status_json.status(status().look(reports(writer(streams=[undecoded, stream()])), known()))["streams"]
     assert [(row["symbol"], row["messages"]) for row in streams] == [("BTCUSDT", 7), ("_", 3)]
     assert (streams[1]["silent"], streams[1]["silent_after_secs"]) == (False, None)
 
@@ -97,12 +97,12 @@ def test_refused_frames_are_those_ingest_counted_or_the_writer_read_whichever_is
     by_writer: int, refused: int
 ) -> None:
     view = status().look(reports(ingest(refused=5), writer(refused=by_writer)), known())
-    assert shown.status(view)["writer"]["refused"] == refused
+    assert status_json.status(view)["writer"]["refused"] == refused
 
 
 def test_the_health_file_says_what_the_status_says() -> None:
     view = status().look({}, known(children=(ChildState("writer", None, "failed", 4),)))
-    assert shown.health(view) == {
+    assert status_json.health(view) == {
         "run_id": "run-1",
         "host": "box",
         "uptime_secs": 10.0,
@@ -114,7 +114,7 @@ def test_the_health_file_says_what_the_status_says() -> None:
 
 def test_the_health_file_of_a_recorder_that_ended_is_not_healthy() -> None:
     view = status().look(reports(ingest(), writer(), archiver(), repair()), known())
-    ended = shown.stopped(view, view.known.now_us + 1_000_000)
+    ended = status_json.stopped(view, view.known.now_us + 1_000_000)
     assert not ended["healthy"]
     assert [reason["code"] for reason in ended["reasons"]] == ["stopped"]
-    assert ended["updated_at"] > shown.health(view)["updated_at"]
+    assert ended["updated_at"] > status_json.health(view)["updated_at"]

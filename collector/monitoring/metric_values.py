@@ -10,10 +10,10 @@ from collector import __version__
 from collector.domain.histogram import BOUNDS_US
 from collector.domain.records import StreamKey
 from collector.domain.store_state import STATES as STORE_STATES
+from collector.monitoring.health import RULES
+from collector.monitoring.totals import RoleNumbers
+from collector.monitoring.view import View
 from collector.stats_files import StreamNumbers
-from collector.supervision.health import RULES
-from collector.supervision.totals import RoleNumbers
-from collector.supervision.view import View
 
 Value = tuple[str, tuple[str, ...], float]
 """The metric's name, its labels' values, and the number."""

@@ -9,8 +9,8 @@ import pytest
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from collector.supervision import ping
-from collector.supervision.ping import Pinger
+from collector.monitoring import ping
+from collector.monitoring.ping import Pinger
 from tests.ports import keep_port, port_of
 
 DEADLINE_SECS = 60.0

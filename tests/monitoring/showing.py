@@ -11,12 +11,12 @@ import structlog
 from collector.config import Config, FeedConfig
 from collector.domain.records import Gap, StreamKey
 from collector.http.server import StatusServer
+from collector.monitoring.coverage import CELL_SECS, CELLS
+from collector.monitoring.routes import WITHOUT_TOKEN, pages
+from collector.monitoring.status import Status
+from collector.monitoring.usage import Usage
+from collector.monitoring.view import ChildState, Hop, Knowledge, View
 from collector.stats_files import StreamNumbers
-from collector.supervision.coverage import CELL_SECS, CELLS
-from collector.supervision.pages import WITHOUT_TOKEN, pages
-from collector.supervision.status import Status
-from collector.supervision.usage import Usage
-from collector.supervision.view import ChildState, Hop, Knowledge, View
 from tests.ports import keep_port, port_of
 from tests.supervision.made import GIB, SECOND_US, archiver, ingest, line, repair, writer
 

@@ -3,8 +3,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector.monitoring.totals import RoleNumbers
 from collector.stats_files import StreamNumbers
-from collector.supervision.totals import RoleNumbers
 from tests.supervision.made import ingest, stream, writer
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from collector.domain.redact import printable
-from collector.supervision.silences import Silence
+from collector.monitoring.silences import Silence
 
 WRITER_BEHIND_SECS: Final = 60.0
 

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.domain.records import UNKNOWN, Gap, StreamKey
+from collector.monitoring.coverage import CELL_SECS, CELLS, GAPS_OF_A_STREAM, NEWEST_GAPS, Coverage, LedgerRow
+from collector.monitoring.coverage_cells import LOST, REPAIRED, ROWS, SETTLED, SILENT, proves_continuity, runs
+from collector.monitoring.coverage_file import SAVE_GAPS_SECS, SAVE_SECS, CoverageFile
 from collector.stats_files import StreamNumbers
-from collector.supervision.cells import LOST, REPAIRED, ROWS, SETTLED, SILENT, proves_continuity, runs
-from collector.supervision.coverage import CELL_SECS, CELLS, GAPS_OF_A_STREAM, NEWEST_GAPS, Coverage, LedgerRow
-from collector.supervision.coverage_file import SAVE_GAPS_SECS, SAVE_SECS, CoverageFile
 
 CELL_US = CELL_SECS * 1_000_000
 NOW_CELL = 6_000_000

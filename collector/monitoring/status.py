@@ -5,15 +5,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from collector.config import Config
-from collector.domain.disk_trend import DiskTrend
-from collector.domain.history import History
 from collector.domain.redact import redact_urls
-from collector.supervision.coverage import Coverage
-from collector.supervision.events import Events
-from collector.supervision.health import RESTART_LOOP_SECS, Facts, reasons
-from collector.supervision.silences import REPORTING_SECS, Silence, Silences
-from collector.supervision.totals import Report, RoleNumbers
-from collector.supervision.view import Knowledge, Stage, View
+from collector.monitoring.coverage import Coverage
+from collector.monitoring.disk_trend import DiskTrend
+from collector.monitoring.events import Events
+from collector.monitoring.health import RESTART_LOOP_SECS, Facts, reasons
+from collector.monitoring.rates import History
+from collector.monitoring.silences import REPORTING_SECS, Silence, Silences
+from collector.monitoring.totals import Report, RoleNumbers
+from collector.monitoring.view import Knowledge, Stage, View
 
 _REFUSING_SECS: Final = 10.0
 """A feed that refused a frame so recently is refusing."""

@@ -7,9 +7,9 @@ from http import HTTPStatus
 from typing import Final
 
 from collector.http.server import Answer, Page, as_json
-from collector.supervision import shown
-from collector.supervision.status_page import status_page
-from collector.supervision.view import View
+from collector.monitoring import status_json
+from collector.monitoring.status_page import status_page
+from collector.monitoring.view import View
 
 STANDING_SECS: Final = 15.0
 """A view is made about once a second; when none has been for this long the supervisor itself stands still."""
@@ -33,8 +33,8 @@ def pages(newest: Callable[[], View], age_secs: Age) -> Mapping[str, Page]:
         "/metrics": _Made(honest, _metrics),
         "/healthz": _Made(honest, _healthz),
         "/readyz": _Made(honest, _readyz),
-        "/status": _Made(honest, lambda view: as_json(shown.status(view))),
-        "/page.json": _Made(honest, lambda view: as_json(shown.page(view))),
+        "/status": _Made(honest, lambda view: as_json(status_json.status(view))),
+        "/page.json": _Made(honest, lambda view: as_json(status_json.page(view))),
     }
 
 
@@ -71,7 +71,7 @@ def _standing(view: View, age_secs: float) -> View:
 
 
 def _healthz(view: View) -> Answer:
-    return as_json(shown.healthz(view), HTTPStatus.SERVICE_UNAVAILABLE if view.reasons else HTTPStatus.OK)
+    return as_json(status_json.healthz(view), HTTPStatus.SERVICE_UNAVAILABLE if view.reasons else HTTPStatus.OK)
 
 
 def _readyz(view: View) -> Answer:
@@ -80,6 +80,6 @@ def _readyz(view: View) -> Answer:
 
 def _metrics(view: View) -> Answer:
     # Only now: whoever is never asked for metrics does not pay for the library.
-    from collector.supervision.exposition import CONTENT_TYPE, exposition  # noqa: PLC0415
+    from collector.monitoring.exposition import CONTENT_TYPE, exposition  # noqa: PLC0415
 
     return Answer(exposition(view), CONTENT_TYPE)

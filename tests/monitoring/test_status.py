@@ -2,11 +2,11 @@ import json
 
 import pytest
 
-from collector.domain.disk_trend import SHORT_SECS
-from collector.supervision import shown
-from collector.supervision.exposition import exposition
-from collector.supervision.health import RESTART_LOOP_SECS
-from collector.supervision.view import ChildState, View
+from collector.monitoring import status_json
+from collector.monitoring.disk_trend import SHORT_SECS
+from collector.monitoring.exposition import exposition
+from collector.monitoring.health import RESTART_LOOP_SECS
+from collector.monitoring.view import ChildState, View
 from tests.supervision.made import (
     GIB,
     NOW_US,
@@ -24,16 +24,16 @@ from tests.supervision.made import (
 
 def test_a_report_that_cannot_be_read_for_once_changes_no_number() -> None:
     board = status()
-    before = shown.status(board.look(reports(ingest(), writer(), archiver()), known()))
-    assert shown.status(board.look({}, known())) == before
+    before = status_json.status(board.look(reports(ingest(), writer(), archiver()), known()))
+    assert status_json.status(board.look({}, known())) == before
 
 
 def test_a_view_does_not_change_when_the_next_one_is_made() -> None:
     board = status()
     view = board.look(reports(ingest(), writer(), archiver()), known())
-    before = shown.status(view)
+    before = status_json.status(view)
     board.look(reports(writer(incarnation=2, messages=50, streams=[stream(messages=50)])), known(now_us=NOW_US + 1))
-    assert shown.status(view) == before
+    assert status_json.status(view) == before
 
 
 def test_the_flow_tells_what_went_through_each_stage_and_how_fast() -> None:
@@ -76,7 +76,7 @@ def test_the_stores_error_is_shown_without_its_secrets() -> None:
     error = "PUT https://key:planted@host/bucket?signature=planted: 403"
     found = status().look(reports(archiver(last_error=error)), known())
     assert codes(found) == ["store_unreachable"]
-    assert "planted" not in json.dumps(shown.status(found)) + exposition(found).decode()
+    assert "planted" not in json.dumps(status_json.status(found)) + exposition(found).decode()
     assert found.store_error == "PUT https://host/bucket?signature=*** 403"
 
 

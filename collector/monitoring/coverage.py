@@ -10,8 +10,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from collector.domain.records import UNKNOWN, Gap, StreamKey
-from collector.stats_files import StreamNumbers
-from collector.supervision.cells import (
+from collector.monitoring.coverage_cells import (
     LOST,
     REPAIRED,
     ROWS,
@@ -21,6 +20,7 @@ from collector.supervision.cells import (
     with_flag,
     without_gaps,
 )
+from collector.stats_files import StreamNumbers
 
 CELL_SECS: Final = 300
 CELLS: Final = 288

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from time import monotonic
 
-from collector.supervision.usage import UsageMeter
+from collector.monitoring.usage import UsageMeter
 
 DEADLINE_SECS = 60.0
 BUSY = "while True: sum(range(10_000))"

@@ -1,7 +1,7 @@
 import pytest
 
 from collector.domain.records import StreamKey
-from collector.supervision.health import (
+from collector.monitoring.health import (
     CLOCK_OFF_SECS,
     DISK_FILLING_SECS,
     RESTART_LOOP,
@@ -11,7 +11,7 @@ from collector.supervision.health import (
     Facts,
     reasons,
 )
-from collector.supervision.silences import Silence
+from collector.monitoring.silences import Silence
 
 WELL = Facts(
     processes=[{"name": "writer", "state": "running", "restarts": 0, "unreported_secs": 0.4, "waits_for_disk": False}],

@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from collector.domain.disk_trend import SHORT_SECS, DiskTrend
+from collector.monitoring.disk_trend import SHORT_SECS, DiskTrend
 
 GIB = 1 << 30
 HOUR_SECS = 3600.0

@@ -6,11 +6,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from collector.domain.histogram import BOUNDS_US
-from collector.supervision import shown
-from collector.supervision.exposition import exposition
-from collector.supervision.metrics_table import METRICS
-from collector.supervision.samples import DISCONNECTS, REPAIR_REASONS, STATES
-from collector.supervision.view import ChildState, View
+from collector.monitoring import status_json
+from collector.monitoring.exposition import exposition
+from collector.monitoring.metric_values import DISCONNECTS, REPAIR_REASONS, STATES
+from collector.monitoring.metrics_table import METRICS
+from collector.monitoring.view import ChildState, View
 from tests.promtool import promtool
 from tests.supervision.made import NOW_US, SECOND_US, archiver, ingest, known, repair, reports, status, stream, writer
 
@@ -61,7 +61,7 @@ def test_connections_go_with_the_process_that_had_them(child: ChildState) -> Non
     gone = board.look(told, known(children=(child,)))
     assert [value(gone, "collector_connections", feed="binance", state=state) for state in STATES] == [0, 0, 0, 0]
     assert value(gone, "collector_feed_last_data_timestamp_seconds", feed="binance") > 0
-    (feed,) = shown.status(gone)["feeds"]
+    (feed,) = status_json.status(gone)["feeds"]
     assert (feed["connections"], feed["connections_open"]) == (1, 0)
 
 

@@ -4,9 +4,9 @@ from http import HTTPStatus
 
 import pytest
 
-from collector.supervision import shown
-from collector.supervision.pages import STANDING_SECS, is_well, pages
-from collector.supervision.view import View
+from collector.monitoring import status_json
+from collector.monitoring.routes import STANDING_SECS, is_well, pages
+from collector.monitoring.view import View
 from tests.supervision.made import SECOND_US, archiver, ingest, known, reports, status, stream, writer
 
 
@@ -69,7 +69,7 @@ def test_a_view_is_made_into_a_page_once_however_many_ask(monkeypatch: pytest.Mo
         made.append(view.run_id)
         return {"run_id": view.run_id}
 
-    monkeypatch.setattr(shown, "status", count)
+    monkeypatch.setattr(status_json, "status", count)
     site = Site(WELL)
     askers = [threading.Thread(target=site.ask, args=("/status",)) for _ in range(20)]
     for asker in askers:

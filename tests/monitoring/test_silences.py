@@ -2,8 +2,8 @@ from collections.abc import Container
 
 from collector.config import Config, FeedConfig
 from collector.domain.records import StreamKey
+from collector.monitoring.silences import Silences
 from collector.stats_files import StreamNumbers
-from collector.supervision.silences import Silences
 from tests.supervision.made import CONFIG, CUT_OFF_AFTER_SECS, NOW_US, SECOND_US, SILENT_AFTER_SECS, stream
 
 KEY = StreamKey("binance", "BTCUSDT", "trade")

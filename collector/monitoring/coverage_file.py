@@ -7,8 +7,8 @@ from typing import Final
 
 import msgspec
 
+from collector.monitoring.coverage import Coverage, Kept
 from collector.stats_files import StatsFile
-from collector.supervision.coverage import Coverage, Kept
 
 SAVE_SECS: Final = 60.0
 SAVE_GAPS_SECS: Final = 5.0

@@ -1,6 +1,6 @@
 from typing import Any
 
-from collector.supervision.events import KEPT, Event, Events
+from collector.monitoring.events import KEPT, Event, Events
 
 
 def report(*events: tuple[int, str, str], pid: int = 1) -> dict[str, Any]:

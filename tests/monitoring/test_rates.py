@@ -1,4 +1,4 @@
-from collector.domain.history import STEP_SECS, STEPS, History
+from collector.monitoring.rates import STEP_SECS, STEPS, History
 
 
 def history_of(*totals: int) -> History:
