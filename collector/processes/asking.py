@@ -7,7 +7,7 @@ from collector.domain.records import Gap, IdRule
 from collector.domain.repair_protocol import BOOK, BookRequest, TradesRequest, trades_name
 from collector.domain.sequence.hole import REFUSED, Finding, Hole
 from collector.processes.batch import Batch
-from collector.processes.mended import Mended
+from collector.processes.rest_adapters import Mended
 from collector.processes.streams import Stream
 
 MAX_ASKED_IDS: Final = 100_000_000

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from structlog.typing import FilteringBoundLogger
 
 from collector.config import JournalConfig
-from collector.processes.space import Space, shortage
+from collector.processes.disk_space import Space, shortage
 from collector.storage.journal import JournalWriter
 from collector.storage.journal_format import RecordKind
 

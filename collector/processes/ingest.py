@@ -14,6 +14,7 @@ from collector.exchanges.adapter import Adapter, ConnectionPlan, Subscription
 from collector.feed.connection import open_connection
 from collector.feed.connection_limit import ConnectionBudget
 from collector.processes.context import Context
+from collector.processes.disk_space import MeasureSpace, Space, measure_space
 from collector.processes.feed_tools import Connect, FeedTools, LineState, Tally
 from collector.processes.first_data import NAMED, FirstData
 from collector.processes.gate import JournalGate
@@ -21,7 +22,6 @@ from collector.processes.journals import journal_folder, open_journal
 from collector.processes.overdue import Tries, Voices
 from collector.processes.readers import Reader, Readers
 from collector.processes.session import LEAVE_SECS
-from collector.processes.space import MeasureSpace, Space, measure_space
 from collector.processes.syncer import Syncer
 from collector.processes.trial import Trial
 from collector.storage.journal import JournalWriter

@@ -14,7 +14,7 @@ from collector.processes.backfill import Backfill
 from collector.processes.batch import Batch, Counts
 from collector.processes.feed_state import FeedState
 from collector.processes.ledger import Ledger
-from collector.processes.mended import Mended
+from collector.processes.rest_adapters import Mended
 from collector.processes.streams import Stream, Streams
 from collector.storage.journal_format import (
     FeedIdentity,

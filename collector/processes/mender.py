@@ -21,7 +21,7 @@ from collector.feed import rest
 from collector.logs import RateLimited
 from collector.processes.agenda import Agenda, Job
 from collector.processes.checkpoints import SAVE_SECS, Checkpoints
-from collector.processes.mended import read_answer
+from collector.processes.rest_adapters import read_answer
 from collector.processes.rest_host import NotNowError, RestHost, is_good
 from collector.processes.rest_log import RestLog
 

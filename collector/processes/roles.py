@@ -5,9 +5,9 @@ from pathlib import Path
 
 from collector.config import Config
 from collector.domain.repair_protocol import is_rest_journal
+from collector.processes.child_main import Assignment, Links, run_child
 from collector.processes.context import Context
-from collector.processes.loop import Assignment, Links, run_child
-from collector.processes.space import free_bytes, wait_for_room
+from collector.processes.disk_space import free_bytes, wait_for_room
 from collector.storage.locks import RoleLock
 from collector.storage.regular import regular_files
 

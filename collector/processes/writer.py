@@ -20,11 +20,11 @@ from collector.exchanges.adapter import Adapter
 from collector.logs import RateLimited
 from collector.processes.batch import Counts
 from collector.processes.context import Context
+from collector.processes.disk_space import free_bytes, gets_short, wait_for_room
 from collector.processes.intake import Intake
-from collector.processes.mended import Mended, feeds_of_streams, mended_feeds
 from collector.processes.reading_order import ReadingOrder
+from collector.processes.rest_adapters import Mended, feeds_of_streams, mended_feeds
 from collector.processes.shelf import Shelf
-from collector.processes.space import free_bytes, gets_short, wait_for_room
 from collector.processes.stored_state import decode_counts, decode_feed, encode_counts
 from collector.processes.streams import Streams
 from collector.processes.writer_report import Numbers

@@ -17,7 +17,7 @@ import psutil
 from collector.channel.channel import Notice
 from collector.channel.local import QueueReceiver, QueueSender
 from collector.config import Config
-from collector.processes.loop import LEVEL_SIGNALS, STOP_SIGNALS, Assignment, Links
+from collector.processes.child_main import LEVEL_SIGNALS, STOP_SIGNALS, Assignment, Links
 from collector.supervision import semaphores
 
 Target = Callable[[Assignment, Config, Links], None]

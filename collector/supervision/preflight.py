@@ -21,7 +21,7 @@ from collector.exchanges.registry import adapter
 from collector.feed.proxy import proxy_for
 from collector.http.server import require_bindable
 from collector.processes.archive_store import open_archive
-from collector.processes.mended import mended_feeds
+from collector.processes.rest_adapters import mended_feeds
 from collector.processes.roles import ARCHIVER, WRITER
 from collector.storage.locks import SUPERVISOR, RoleLock
 from collector.storage.newer import refuse_newer_data

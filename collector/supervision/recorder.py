@@ -17,9 +17,9 @@ from collector.config import Config
 from collector.domain.errors import AnotherInstanceError, CannotStartError
 from collector.domain.retry import delays
 from collector.exchanges.registry import adapter
+from collector.processes.child_main import Assignment
 from collector.processes.context import SystemClock
-from collector.processes.loop import Assignment
-from collector.processes.mended import mended_feeds
+from collector.processes.rest_adapters import mended_feeds
 from collector.processes.roles import roles_seen, run_role, stops_on_signal
 from collector.stats_files import clear_stats
 from collector.storage.left import left_in

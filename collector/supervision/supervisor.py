@@ -15,7 +15,7 @@ from collector.channel.channel import ALIVE
 from collector.config import Config
 from collector.domain.clock import Clock
 from collector.domain.errors import AnotherInstanceError, CannotStartError, NewerDataError, StopError
-from collector.processes.loop import STOP_SIGNALS
+from collector.processes.child_main import STOP_SIGNALS
 from collector.processes.roles import ARCHIVER, REPAIR, WRITER, ingest_role
 from collector.supervision.child import Child, Spawn
 from collector.supervision.stopping import Stop

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import supervisor
 from collector.logs import LevelFile
-from collector.processes import ingest, loop
+from collector.processes import child_main, ingest
 from collector.processes.intake import Intake
 from collector.processes.streams import Stream
 from collector.processes.timings import Timings
@@ -53,7 +53,7 @@ Timings.note = _nothing  # type: ignore[method-assign]
 LevelFile.follow = _nothing  # type: ignore[method-assign]
 Numbers.report = _writer_numbers  # type: ignore[method-assign,assignment]
 ingest._Ingest._numbers = _no_numbers  # type: ignore[method-assign,assignment]
-loop.logs.recent = list  # type: ignore[attr-defined]
+child_main.logs.recent = list  # type: ignore[attr-defined]
 Window.look = _nothing  # type: ignore[method-assign]
 
 if __name__ == "__main__":

@@ -27,9 +27,9 @@ from collector.exchanges.adapter import (
 from collector.feed.connection import open_connection
 from collector.processes import ingest
 from collector.processes.context import Context, SystemClock
+from collector.processes.disk_space import MeasureSpace, measure_space
 from collector.processes.feed_tools import Connect
 from collector.processes.journals import open_journal
-from collector.processes.space import MeasureSpace, measure_space
 from collector.storage.journal import JournalWriter, journal_files
 from collector.storage.journal_format import Record, RecordKind, decode_header, event_of, frames_of, parse_records
 

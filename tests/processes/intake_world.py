@@ -11,7 +11,7 @@ from collector.domain.silence import Bounds
 from collector.exchanges.registry import adapter
 from collector.processes.batch import Counts
 from collector.processes.intake import Intake
-from collector.processes.mended import Mended
+from collector.processes.rest_adapters import Mended
 from collector.processes.streams import Streams
 from collector.storage.journal_format import (
     FeedIdentity,

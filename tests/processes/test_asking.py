@@ -9,7 +9,7 @@ from collector.domain.silence import Bounds
 from collector.exchanges.registry import adapter
 from collector.processes.asking import MAX_ASKED_IDS, Asking
 from collector.processes.batch import Batch
-from collector.processes.mended import Mended
+from collector.processes.rest_adapters import Mended
 from collector.processes.streams import Stream, Streams
 
 MARKETS = ("binance", "binance_usdm", "binance_coinm")

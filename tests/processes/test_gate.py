@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.config import JournalConfig
+from collector.processes.disk_space import Space, shortage
 from collector.processes.gate import JournalGate
-from collector.processes.space import Space, shortage
 from collector.storage.journal import JournalWriter
 from collector.storage.journal_format import FeedIdentity, RecordKind
 from tests.processes.ingest_harness import Written, capturing_log, records_of

@@ -18,8 +18,8 @@ from collector.processes import ingest
 from collector.processes import readers as readers_module
 from collector.processes import session as session_module
 from collector.processes.context import Context
+from collector.processes.disk_space import Space
 from collector.processes.journals import open_journal
-from collector.processes.space import Space
 from collector.storage.journal import JournalWriter
 from collector.storage.journal_format import RecordKind
 from tests.feed.servers import Peer, Server, close_frame, meanwhile, wire

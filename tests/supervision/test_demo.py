@@ -2,7 +2,7 @@ from pathlib import Path
 
 from collector.config import Config
 from collector.exchanges.registry import adapter
-from collector.processes.mended import mended_feeds
+from collector.processes.rest_adapters import mended_feeds
 from collector.simulator.faults import parse
 from collector.supervision.demo import LOST, demo_config
 

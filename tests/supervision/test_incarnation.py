@@ -19,7 +19,7 @@ import pytest
 
 from collector.channel.channel import Notice
 from collector.config import Config, FeedConfig
-from collector.processes.loop import LEVEL_SIGNALS, STOP_SIGNALS, Assignment, Links
+from collector.processes.child_main import LEVEL_SIGNALS, STOP_SIGNALS, Assignment, Links
 from collector.supervision.incarnation import LocalIncarnation, Target
 from tests.whole.running import ROOT, wait_for
 

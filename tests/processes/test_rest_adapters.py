@@ -6,7 +6,7 @@ import pytest
 
 from collector.config import Config, FeedConfig, RepairConfig
 from collector.exchanges.registry import adapter
-from collector.processes.mended import mended_feeds
+from collector.processes.rest_adapters import mended_feeds
 
 ELSEWHERE = "ws://127.0.0.1:1"
 MIRROR = "http://127.0.0.1:2"

@@ -6,8 +6,8 @@ from typing import NoReturn
 import pytest
 from structlog.testing import CapturingLogger
 
-from collector.processes import loop
-from collector.processes.loop import ORPHAN_EXIT_CODE, ORPHAN_GRACE_SECS, StopFlag, _watch_parent
+from collector.processes import child_main
+from collector.processes.child_main import ORPHAN_EXIT_CODE, ORPHAN_GRACE_SECS, StopFlag, _watch_parent
 
 
 class Left(BaseException):
@@ -28,7 +28,7 @@ def test_an_orphan_that_is_stopped_does_not_use_up_its_grace(monkeypatch: pytest
         assert code == ORPHAN_EXIT_CODE
         raise Left
 
-    monkeypatch.setattr(loop, "SystemClock", Clock)
+    monkeypatch.setattr(child_main, "SystemClock", Clock)
     monkeypatch.setattr("os._exit", leave)
     flag = StopFlag(multiprocessing.get_context("spawn").Event(), heed_signals=False)
     with pytest.raises(Left):
