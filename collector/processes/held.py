@@ -2,7 +2,7 @@
 
 from structlog.typing import FilteringBoundLogger
 
-from collector.processes.archive_delays import Pauses
+from collector.processes.archiver.backoff import Pauses
 
 
 class Held:

@@ -80,6 +80,6 @@ def _repair(context: Context) -> None:
 
 
 def _archive(context: Context) -> None:
-    from collector.processes import archiver  # noqa: PLC0415 -- pyarrow is the archiver's alone
+    from collector.processes.archiver import process  # noqa: PLC0415 -- pyarrow is the archiver's alone
 
-    archiver.run(context)
+    process.run(context)

@@ -25,7 +25,7 @@ import structlog  # noqa: E402 -- the project's root has to be on the path befor
 
 from collector.config import Config  # noqa: E402
 from collector.domain.records import StreamKey  # noqa: E402
-from collector.processes import archiver  # noqa: E402
+from collector.processes.archiver import process  # noqa: E402
 from collector.processes.context import Context, SystemClock  # noqa: E402
 from tests.storage.segment_files import NOON_US, Message, make_segment  # noqa: E402
 
@@ -108,7 +108,7 @@ def archive(data_dir: Path) -> None:
     def unused(*_given: object) -> None:
         raise AssertionError
 
-    archiver.run(
+    process.run(
         Context(
             role="archiver",
             config=Config(data_dir=data_dir),

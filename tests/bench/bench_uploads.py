@@ -28,12 +28,12 @@ from collector.domain.records import StreamKey
 from collector.domain.store_state import StoreState
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.registry import adapter
-from collector.processes.archive_delays import Pauses, new_delays
-from collector.processes.hands import Hands
+from collector.processes.archiver.backoff import Pauses, new_delays
+from collector.processes.archiver.stager import Stager
+from collector.processes.archiver.store_health import StoreWatch
+from collector.processes.archiver.thread_pool import Hands
+from collector.processes.archiver.uploads import Uploads
 from collector.processes.held import Held
-from collector.processes.stager import Stager
-from collector.processes.store_watch import StoreWatch
-from collector.processes.uploads import Uploads
 from collector.storage.directory import DirectoryStore
 from collector.storage.manifest import Manifest, ManifestObject
 from collector.storage.staged import make_set, object_file_name

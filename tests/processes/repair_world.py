@@ -21,7 +21,7 @@ from collector.storage.journal import JournalWriter, journal_files
 from collector.storage.journal_format import FeedIdentity
 from collector.storage.requests import RequestFolder, request_folder
 from collector.storage.sealing import sealed_segments
-from tests.processes.stage import Stage
+from tests.processes.archiver.stage import Stage
 
 START_NS = 1_700_000_040_000_000_000
 """The beginning of a minute."""

@@ -15,7 +15,7 @@ from collector.processes.writer import Writer
 from collector.storage.journal import JournalWriter
 from collector.storage.journal_format import FeedIdentity
 from collector.storage.sealing import sealed_segments
-from tests.processes.stage import Stage
+from tests.processes.archiver.stage import Stage
 from tests.storage.dead_journals import let_go
 
 START_NS = 1_700_000_000_000_000_000

@@ -6,8 +6,8 @@ from pathlib import Path
 from structlog.typing import FilteringBoundLogger
 
 from collector.domain.errors import RetryError
-from collector.processes.archive_delays import Pauses
-from collector.processes.stager import MAX_ATTEMPTS
+from collector.processes.archiver.backoff import Pauses
+from collector.processes.archiver.stager import MAX_ATTEMPTS
 from collector.storage.attempts import Attempts
 
 

@@ -14,7 +14,7 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from collector.domain.errors import RetryError
-from collector.processes.archive_delays import Pauses
+from collector.processes.archiver.backoff import Pauses
 from collector.processes.held import Held
 from collector.storage.attempts import FAILURES, KILLS, Attempts, Begun, counted
 

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from collector.domain.errors import StoreError
-from collector.processes import archiver, stager, takeover
+from collector.processes.archiver import process, segment_replacement, stager
 from collector.storage import parquet, staged
 from collector.storage.directory import DirectoryStore
 from collector.storage.manifests import find_whole
 from collector.storage.objects import ObjectStore
 from collector.storage.staged import is_sound, uploads_of
 from collector.storage.verify import Verification
-from tests.processes.archive_world import IDS, World, in_a_child
+from tests.processes.archiver.archive_world import IDS, World, in_a_child
 from tests.seaweed import Seaweed
 
 Die = Callable[[World], None]
@@ -96,17 +96,17 @@ STEPS: dict[str, Die] = {
     "after some objects are confirmed": asked("put", nth=2),
     "after all objects are confirmed, before the manifest is put": asked("put", manifest=True),
     "after the manifest is put, before it is confirmed": asked("head", manifest=True),
-    "after the manifest is confirmed, before the segment is unlinked": at(archiver, "remove_segment"),
-    "after the segment is unlinked, before its set goes": at(archiver, "remove_set"),
+    "after the manifest is confirmed, before the segment is unlinked": at(process, "remove_segment"),
+    "after the segment is unlinked, before its set goes": at(process, "remove_set"),
     "while the set goes": at(staged, "_remove", only=is_going),
-    "after the set is gone": at(archiver, "remove_set", after=True),
+    "after the set is gone": at(process, "remove_set", after=True),
 }
 
 STEPS_OF_AN_OUTAGE: dict[str, Die] = {
     "after the set is whole, before it is durable": at(stager, "make_durable"),
     "after the set is durable, before it is read back": at(stager, "require_equal"),
-    "after it is read back, before the segment is unlinked": at(takeover, "remove_segment"),
-    "after the segment is unlinked": at(takeover, "remove_segment", after=True),
+    "after it is read back, before the segment is unlinked": at(segment_replacement, "remove_segment"),
+    "after the segment is unlinked": at(segment_replacement, "remove_segment", after=True),
     "before the next segment is staged": at(stager.Stager, "stage", nth=1),
 }
 

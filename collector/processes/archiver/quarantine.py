@@ -9,8 +9,8 @@ from structlog.typing import FilteringBoundLogger
 
 from collector.domain.errors import DamagedError, RetryError
 from collector.exchanges.adapter import Adapter
-from collector.processes.delivery import deliver
-from collector.processes.stager import MAX_ATTEMPTS, Ask
+from collector.processes.archiver.stager import MAX_ATTEMPTS, Ask
+from collector.processes.archiver.upload_file import deliver
 from collector.storage.attempts import Attempts, forget_counts
 from collector.storage.durable import sync
 from collector.storage.manifest import Manifest

@@ -13,15 +13,15 @@ import pytest
 
 from collector.config import SupervisorConfig
 from collector.domain.errors import StoreError, StoreRefusedError
-from collector.processes import takeover
-from collector.processes.archiver import Archiver
-from collector.processes.stager import Stager
+from collector.processes.archiver import segment_replacement
+from collector.processes.archiver.process import Archiver
+from collector.processes.archiver.stager import Stager
 from collector.storage import s3_client
 from collector.storage.content import differences
 from collector.storage.directory import DirectoryStore
 from collector.storage.manifest import decode_manifest
 from collector.storage.verify import Verification
-from tests.processes.archive_world import IDS, World, manifest_ids
+from tests.processes.archiver.archive_world import IDS, World, manifest_ids
 from tests.proxy import Proxy
 from tests.seaweed import RECORDER, Seaweed
 
@@ -535,7 +535,7 @@ def test_a_rotten_set_beside_its_segment_is_made_anew(
     tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = seal_all(World(tmp_path / "host"))
-    monkeypatch.setattr(takeover, "remove_segment", lambda _path: None)
+    monkeypatch.setattr(segment_replacement, "remove_segment", lambda _path: None)
     world.store.before = no_route
     world.stop_when = lambda: world.heard("segment_replaced") != []
     world.run()

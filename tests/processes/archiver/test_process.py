@@ -21,16 +21,16 @@ from pyarrow import parquet as pq
 from collector.domain.errors import ConfigError, NewerDataError, StoreError
 from collector.domain.store_state import State
 from collector.exchanges.adapter import Adapter
-from collector.processes.archive_delays import new_delays
-from collector.processes.archiver import Archiver
-from collector.processes.deaths import KILLED_SECS, MAX_KILLS
+from collector.processes.archiver.backoff import new_delays
+from collector.processes.archiver.deaths import KILLED_SECS, MAX_KILLS
+from collector.processes.archiver.process import Archiver
 from collector.storage.attempts import Attempts, Begun
 from collector.storage.directory import DirectoryStore
 from collector.storage.manifest import decode_manifest
 from collector.storage.objects import ObjectInfo
 from collector.storage.sealed import remove_segment
 from collector.storage.verify import Verification
-from tests.processes.archive_world import IDS, OPENED_AT, World, in_a_child, manifest_ids
+from tests.processes.archiver.archive_world import IDS, OPENED_AT, World, in_a_child, manifest_ids
 from tests.storage.segment_files import TRADES, ToyTyping, make_segment, message, trade
 
 
@@ -328,7 +328,7 @@ def test_what_went_well_in_the_end_does_not_make_later_trouble_wait_longer(
         fail("remove_segment")
         remove_segment(path)
 
-    monkeypatch.setattr("collector.processes.archiver.remove_segment", remove)
+    monkeypatch.setattr("collector.processes.archiver.process.remove_segment", remove)
     world.stop_when = lambda: world.waiting() == []
     archiver = Archiver(world.context(), world.store, adapter_of)
     archiver.run()

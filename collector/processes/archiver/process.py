@@ -19,21 +19,21 @@ from collector.domain.errors import RetryError, StopError, StoreError, Unreadabl
 from collector.domain.store_state import StoreState
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.registry import adapter
-from collector.processes.archive_delays import Pauses, new_delays
-from collector.processes.archive_report import Progress
 from collector.processes.archive_store import open_archive
-from collector.processes.choice import Choice
+from collector.processes.archiver.backoff import Pauses, new_delays
+from collector.processes.archiver.deaths import Deaths
+from collector.processes.archiver.failures import Failures
+from collector.processes.archiver.quarantine import SetAside
+from collector.processes.archiver.report import Progress
+from collector.processes.archiver.schedule import Choice
+from collector.processes.archiver.segment_replacement import Takeover
+from collector.processes.archiver.stager import MAX_ATTEMPTS, Stager
+from collector.processes.archiver.store_call import Inquiry
+from collector.processes.archiver.store_health import StoreWatch
+from collector.processes.archiver.thread_pool import Hands
+from collector.processes.archiver.uploads import Uploads
 from collector.processes.context import Context
-from collector.processes.deaths import Deaths
-from collector.processes.failures import Failures
-from collector.processes.hands import Hands
 from collector.processes.held import Held
-from collector.processes.inquiry import Inquiry
-from collector.processes.set_aside import SetAside
-from collector.processes.stager import MAX_ATTEMPTS, Stager
-from collector.processes.store_watch import StoreWatch
-from collector.processes.takeover import Takeover
-from collector.processes.uploads import Uploads
 from collector.storage.attempts import Attempts, forget_attempts, forget_counts
 from collector.storage.objects import ObjectStore
 from collector.storage.sealed import remove_segment

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.domain.turns import AHEAD, NEWEST_EVERY, is_turn_of_newest, next_to_stage
+from collector.processes.archiver.fair_order import AHEAD, NEWEST_EVERY, is_turn_of_newest, next_to_stage
 
 
 @given(st.integers(0, 1_000_000))

@@ -5,7 +5,7 @@ from concurrent.futures import wait
 
 import pytest
 
-from collector.processes.hands import Hands
+from collector.processes.archiver.thread_pool import Hands
 
 
 def test_as_many_things_are_done_at_once_as_there_are_hands() -> None:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from collector.processes import stager
+from collector.processes.archiver import stager
 from collector.storage.attempts import Attempts, Begun
 from collector.storage.sealed import SealedSegment
 from collector.storage.staged import require_equal
-from tests.processes.archive_world import IDS, World, manifest_ids
-from tests.processes.test_archiver_outage import assert_complete, expected, no_route, seal_all
+from tests.processes.archiver.archive_world import IDS, World, manifest_ids
+from tests.processes.archiver.test_outage import assert_complete, expected, no_route, seal_all
 from tests.storage.segment_files import failed_read
 
 

@@ -11,7 +11,7 @@ import structlog
 
 from collector.channel.channel import Notice
 from collector.config import ArchiveConfig, Config
-from collector.processes.archiver import Archiver
+from collector.processes.archiver.process import Archiver
 from collector.processes.context import Context
 from collector.storage.directory import DirectoryStore
 from collector.storage.manifest import decode_manifest

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from collector.domain.turns import next_to_stage
-from collector.processes.archive_delays import Pauses
-from collector.processes.deaths import Deaths
+from collector.processes.archiver.backoff import Pauses
+from collector.processes.archiver.deaths import Deaths
+from collector.processes.archiver.fair_order import next_to_stage
+from collector.processes.archiver.segment_replacement import Takeover
+from collector.processes.archiver.uploads import Uploads
 from collector.processes.held import Held
-from collector.processes.takeover import Takeover
-from collector.processes.uploads import Uploads
 from collector.storage.sealing import sealed_segments
 
 

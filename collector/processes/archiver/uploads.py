@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Final, NamedTuple, TypeGuard
 
 from collector.domain.errors import RetryError, SetAsideError, StoreError
-from collector.domain.turns import is_turn_of_newest
-from collector.processes.delivery import deliver
-from collector.processes.hands import Hands
+from collector.processes.archiver.fair_order import is_turn_of_newest
+from collector.processes.archiver.store_health import StoreWatch, trouble_of
+from collector.processes.archiver.thread_pool import Hands
+from collector.processes.archiver.upload_file import deliver
+from collector.processes.archiver.upload_set import UploadSet, is_object
 from collector.processes.held import Held
-from collector.processes.store_watch import StoreWatch, trouble_of
-from collector.processes.upload_set import UploadSet, is_object
 from collector.storage.objects import ObjectStore
 from collector.storage.staged import SetSummary, Upload, read_manifest, summary_of
 

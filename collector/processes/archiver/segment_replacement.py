@@ -6,9 +6,9 @@ from pathlib import Path
 from structlog.typing import FilteringBoundLogger
 
 from collector.domain.errors import DamagedError, RetryError, UnreadableError
-from collector.processes.archive_delays import Pauses
-from collector.processes.stager import MAX_ATTEMPTS, Stager
-from collector.processes.uploads import Uploads
+from collector.processes.archiver.backoff import Pauses
+from collector.processes.archiver.stager import MAX_ATTEMPTS, Stager
+from collector.processes.archiver.uploads import Uploads
 from collector.storage.attempts import Attempts, forget_counts
 from collector.storage.sealed import remove_segment
 from collector.storage.staged import remove_set

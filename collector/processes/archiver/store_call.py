@@ -5,9 +5,9 @@ from concurrent.futures import wait
 from typing import TypeVar
 
 from collector.domain.errors import SetAsideError
-from collector.processes.hands import Hands
-from collector.processes.store_watch import StoreWatch, trouble_of
-from collector.processes.uploads import Uploads
+from collector.processes.archiver.store_health import StoreWatch, trouble_of
+from collector.processes.archiver.thread_pool import Hands
+from collector.processes.archiver.uploads import Uploads
 from collector.storage.objects import ObjectStore
 
 T = TypeVar("T")

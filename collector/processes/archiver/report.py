@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from collector.domain.names import is_segment_id
 from collector.domain.store_state import StoreState
-from collector.domain.throughput import Throughput
+from collector.processes.archiver.throughput import Throughput
+from collector.processes.archiver.uploads import Uploads
 from collector.processes.held import Held
-from collector.processes.uploads import Uploads
 from collector.storage.sealing import sealed_segments
 from collector.storage.staged import SetSummary
 

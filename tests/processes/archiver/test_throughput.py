@@ -1,4 +1,4 @@
-from collector.domain.throughput import WINDOW_SECS, Throughput
+from collector.processes.archiver.throughput import WINDOW_SECS, Throughput
 
 
 def test_a_rate_is_that_of_the_last_minute() -> None:
