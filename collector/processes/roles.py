@@ -50,12 +50,12 @@ def run_role(assignment: Assignment, config: Config, links: Links) -> None:
 
 def _ingest(context: Context, feed_name: str) -> None:
     from collector.exchanges.registry import adapter  # noqa: PLC0415 -- see the module's first line
-    from collector.processes import ingest  # noqa: PLC0415 -- websocket-client is ingest's alone
+    from collector.processes.ingest import process as process_module  # noqa: PLC0415 -- websocket-client is ingest's alone
 
     feed = next(feed for feed in context.config.feed if feed.name == feed_name)
-    journal = ingest.begin_journal(context, feed)
+    journal = process_module.begin_journal(context, feed)
     if journal is not None:
-        ingest.run(context, feed, adapter(feed.exchange), journal)
+        process_module.run(context, feed, adapter(feed.exchange), journal)
 
 
 def _write(context: Context) -> None:

@@ -13,7 +13,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import supervisor
 from collector.logs import LevelFile
-from collector.processes import child_main, ingest
+from collector.processes import child_main
+from collector.processes.ingest import process
 from collector.processes.intake import Intake
 from collector.processes.streams import Stream
 from collector.processes.timings import Timings
@@ -52,7 +53,7 @@ Stream.note_stored = _nothing  # type: ignore[method-assign]
 Timings.note = _nothing  # type: ignore[method-assign]
 LevelFile.follow = _nothing  # type: ignore[method-assign]
 Numbers.report = _writer_numbers  # type: ignore[method-assign,assignment]
-ingest._Ingest._numbers = _no_numbers  # type: ignore[method-assign,assignment]
+process._Ingest._numbers = _no_numbers  # type: ignore[method-assign,assignment]
 child_main.logs.recent = list  # type: ignore[attr-defined]
 Window.look = _nothing  # type: ignore[method-assign]
 

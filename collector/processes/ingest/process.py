@@ -15,15 +15,15 @@ from collector.feed.connection import open_connection
 from collector.feed.connection_limit import ConnectionBudget
 from collector.processes.context import Context
 from collector.processes.disk_space import MeasureSpace, Space, measure_space
-from collector.processes.feed_tools import Connect, FeedTools, LineState, Tally
-from collector.processes.first_data import NAMED, FirstData
-from collector.processes.gate import JournalGate
+from collector.processes.ingest.feed_context import Connect, FeedTools, LineState, Tally
+from collector.processes.ingest.first_data import NAMED, FirstData
+from collector.processes.ingest.fsync_thread import Syncer
+from collector.processes.ingest.journal_gate import JournalGate
+from collector.processes.ingest.line_reader import Reader, Readers
+from collector.processes.ingest.overdue import Tries, Voices
+from collector.processes.ingest.session import LEAVE_SECS
+from collector.processes.ingest.trial import Trial
 from collector.processes.journals import journal_folder, open_journal
-from collector.processes.overdue import Tries, Voices
-from collector.processes.readers import Reader, Readers
-from collector.processes.session import LEAVE_SECS
-from collector.processes.syncer import Syncer
-from collector.processes.trial import Trial
 from collector.storage.journal import JournalWriter
 
 RING_SECS: Final = 0.02

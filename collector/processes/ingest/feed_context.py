@@ -12,8 +12,8 @@ from collector.domain.clock import Clock
 from collector.exchanges.adapter import Adapter, Speakers
 from collector.feed.connection import Connection
 from collector.feed.connection_limit import ConnectionBudget
-from collector.processes.first_data import FirstData
-from collector.processes.gate import JournalGate
+from collector.processes.ingest.first_data import FirstData
+from collector.processes.ingest.journal_gate import JournalGate
 
 Connect = Callable[[str, Iterable[str], float, Clock], Connection]
 

@@ -5,16 +5,16 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from collector.domain import relief
-from collector.domain.pulse import Due, Pulse
 from collector.domain.records import StreamKey
 from collector.domain.retry import renewal_secs
 from collector.exchanges.adapter import Control, ControlKind
 from collector.feed.connection import Batch, Connection
 from collector.feed.socket import ConnectionOverError
-from collector.processes import overdue
-from collector.processes.feed_tools import FeedTools, LineState
-from collector.processes.overdue import Voices
-from collector.processes.trial import Trial
+from collector.processes.ingest import overdue
+from collector.processes.ingest.feed_context import FeedTools, LineState
+from collector.processes.ingest.overdue import Voices
+from collector.processes.ingest.pulse import Due, Pulse
+from collector.processes.ingest.trial import Trial
 
 LEAVE_SECS: Final = 2.0
 """How long a peer may take to answer our close frame; what it sends until then is recorded."""

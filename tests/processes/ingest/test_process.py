@@ -14,16 +14,24 @@ from websockets.frames import Opcode
 from websockets.sync.server import ServerConnection, serve
 
 from collector.config import Config, FeedConfig, JournalConfig
-from collector.processes import ingest
-from collector.processes import readers as readers_module
-from collector.processes import session as session_module
 from collector.processes.context import Context
 from collector.processes.disk_space import Space
+from collector.processes.ingest import line_reader as readers_module
+from collector.processes.ingest import process
+from collector.processes.ingest import session as session_module
 from collector.processes.journals import open_journal
 from collector.storage.journal import JournalWriter
 from collector.storage.journal_format import RecordKind
 from tests.feed.servers import Peer, Server, close_frame, meanwhile, wire
-from tests.processes.ingest_harness import DEADLINE_SECS, LIMITS, Bell, PlainAdapter, Recording, capturing_log, wait_for
+from tests.processes.ingest.ingest_harness import (
+    DEADLINE_SECS,
+    LIMITS,
+    Bell,
+    PlainAdapter,
+    Recording,
+    capturing_log,
+    wait_for,
+)
 
 REAL_FRAMES = Path("../shared/data/frames/binance_spot/hftbacktest_btcusdt_20240808.jsonl.zst")
 PLENTY = Space(free_bytes=1 << 40, journal_bytes=0, journal_files=1)
@@ -34,7 +42,7 @@ Start = Callable[..., Recording]
 
 @pytest.fixture(autouse=True)
 def _report_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("collector.processes.ingest.REPORT_SECS", 0.05)
+    monkeypatch.setattr("collector.processes.ingest.process.REPORT_SECS", 0.05)
 
 
 @pytest.fixture
@@ -530,7 +538,7 @@ def test_a_broken_reader_ends_the_process_instead_of_going_deaf(start: Start, se
 def test_an_exchange_that_never_answers_does_not_hold_up_the_stop(
     start: Start, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("collector.processes.ingest.STOP_SECS", 0.1)
+    monkeypatch.setattr("collector.processes.ingest.process.STOP_SECS", 0.1)
     recording = start()
     server.accept_silently()
     recording.stop()
@@ -568,16 +576,16 @@ def test_a_journal_is_begun_once_the_full_disk_has_room(tmp_path: Path, monkeypa
     config = Config(data_dir=tmp_path, feed=(feed,))
     bell = Bell()
     context = Context("ingest:plain", config, bell, bell, lambda: False, reports.append, log, Clock)
-    monkeypatch.setattr(ingest, "open_journal", begin)
-    journal = ingest.begin_journal(context, feed)
+    monkeypatch.setattr(process, "open_journal", begin)
+    journal = process.begin_journal(context, feed)
     assert journal is not None
     journal.close()
     assert len(reports) == 2
     assert [entry["event"] for entry in logged] == ["no_room_for_journal"]
     full = iter([errno.EACCES])
     with pytest.raises(PermissionError):
-        ingest.begin_journal(context, feed)
-    assert ingest.begin_journal(replace(context, stopping=lambda: True), feed) is None
+        process.begin_journal(context, feed)
+    assert process.begin_journal(replace(context, stopping=lambda: True), feed) is None
 
 
 def test_a_stream_that_is_acknowledged_and_silent_is_reported_and_asked_for_elsewhere(

@@ -15,15 +15,15 @@ from collector.exchanges.adapter import ConnectionPlan
 from collector.feed.connection import open_connection
 from collector.feed.connection_limit import ConnectionBudget
 from collector.processes.context import SystemClock
-from collector.processes.feed_tools import FeedTools, LineState, Tally
-from collector.processes.first_data import FirstData
-from collector.processes.gate import JournalGate
-from collector.processes.overdue import Tries, Voices
-from collector.processes.readers import Reader, Readers
+from collector.processes.ingest.feed_context import FeedTools, LineState, Tally
+from collector.processes.ingest.first_data import FirstData
+from collector.processes.ingest.journal_gate import JournalGate
+from collector.processes.ingest.line_reader import Reader, Readers
+from collector.processes.ingest.overdue import Tries, Voices
 from collector.storage.journal import JournalWriter
 from collector.storage.journal_format import FeedIdentity, RecordKind
 from tests.feed.servers import Server, wire
-from tests.processes.ingest_harness import LIMITS, PlainAdapter, capturing_log, records_of, wait_for
+from tests.processes.ingest.ingest_harness import LIMITS, PlainAdapter, capturing_log, records_of, wait_for
 
 
 class Line:

@@ -25,10 +25,10 @@ from collector.exchanges.adapter import (
     Subscription,
 )
 from collector.feed.connection import open_connection
-from collector.processes import ingest
 from collector.processes.context import Context, SystemClock
 from collector.processes.disk_space import MeasureSpace, measure_space
-from collector.processes.feed_tools import Connect
+from collector.processes.ingest import process
+from collector.processes.ingest.feed_context import Connect
 from collector.processes.journals import open_journal
 from collector.storage.journal import JournalWriter, journal_files
 from collector.storage.journal_format import Record, RecordKind, decode_header, event_of, frames_of, parse_records
@@ -228,6 +228,6 @@ class Recording:
         self, context: Context, feed: FeedConfig, adapter: Adapter, connect: Connect, measure: MeasureSpace
     ) -> None:
         try:
-            ingest.run(context, feed, adapter, self.journal, connect, measure)
+            process.run(context, feed, adapter, self.journal, connect, measure)
         except Exception as error:  # noqa: BLE001 (raised again in the test's thread)
             self._error = error

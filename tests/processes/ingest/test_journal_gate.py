@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from collector.config import JournalConfig
 from collector.processes.disk_space import Space, shortage
-from collector.processes.gate import JournalGate
+from collector.processes.ingest.journal_gate import JournalGate
 from collector.storage.journal import JournalWriter
 from collector.storage.journal_format import FeedIdentity, RecordKind
-from tests.processes.ingest_harness import Written, capturing_log, records_of
+from tests.processes.ingest.ingest_harness import Written, capturing_log, records_of
 
 LIMITS = JournalConfig(min_free_bytes=1_000, file_bytes=2_000, max_bytes=4_000)
 PLENTY = Space(free_bytes=1 << 40, journal_bytes=0, journal_files=1)

@@ -14,7 +14,7 @@ from collector.exchanges.binance.spot import Binance
 from collector.simulator.server import Options
 from collector.storage.journal_format import RecordKind
 from tests.feed.servers import Server, close_frame, wire
-from tests.processes.ingest_harness import LIMITS, PlainAdapter, Recording, wait_for
+from tests.processes.ingest.ingest_harness import LIMITS, PlainAdapter, Recording, wait_for
 from tests.simulator.running import Running
 
 SYMBOLS = tuple(f"A{number:03}USDT" for number in range(350))
@@ -47,7 +47,7 @@ def states(recording: Recording) -> dict[int, str]:
 def test_the_old_connection_is_left_once_every_request_of_the_new_one_was_answered(
     start: Start, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("collector.processes.ingest.REPORT_SECS", 0.05)
+    monkeypatch.setattr("collector.processes.ingest.process.REPORT_SECS", 0.05)
     recording = start(server.url, adapter=asking("first", "second"))
     old = server.accept(wire(b"old 1"), wire(b"shutdown"))
     new = server.accept(wire(b"new 1"), wire(b"ack"))

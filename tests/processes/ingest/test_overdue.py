@@ -12,12 +12,12 @@ from websockets.frames import Opcode
 from collector.config.model import SilenceConfig
 from collector.domain.records import StreamKey
 from collector.domain.silence import Bounds
-from collector.processes import overdue
-from collector.processes.overdue import Tries, Voices
-from collector.processes.trial import Trial
+from collector.processes.ingest import overdue
+from collector.processes.ingest.overdue import Tries, Voices
+from collector.processes.ingest.trial import Trial
 from collector.storage.journal_format import RecordKind
 from tests.feed.servers import Peer, Server, close_frame, wire
-from tests.processes.ingest_harness import LIMITS, PlainAdapter, Recording, wait_for
+from tests.processes.ingest.ingest_harness import LIMITS, PlainAdapter, Recording, wait_for
 
 A, B = (StreamKey("plain", symbol, "trade") for symbol in "AB")
 BOUNDS = Bounds(300.0, 30.0, 14_400.0)

@@ -13,11 +13,11 @@ from collector.exchanges.adapter import ConnectionPlan
 from collector.feed.connection import Connection
 from collector.feed.handshake import HandshakeError
 from collector.feed.shared_budget import BUSY_SECS
-from collector.processes.feed_tools import FeedTools, LineState
-from collector.processes.first_data import NAMED
-from collector.processes.overdue import Voices
-from collector.processes.session import Ending, Hooks, Session
-from collector.processes.trial import Trial
+from collector.processes.ingest.feed_context import FeedTools, LineState
+from collector.processes.ingest.first_data import NAMED
+from collector.processes.ingest.overdue import Voices
+from collector.processes.ingest.session import Ending, Hooks, Session
+from collector.processes.ingest.trial import Trial
 from collector.storage.journal_format import RecordKind
 
 _BANNED_STATUS = frozenset({418, 429})

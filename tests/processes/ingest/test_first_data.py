@@ -2,7 +2,7 @@
 
 from collector.domain.records import StreamKey
 from collector.exchanges.adapter import ConnectionPlan
-from collector.processes.first_data import FirstData
+from collector.processes.ingest.first_data import FirstData
 
 A, B, C = (StreamKey("x", symbol, "trade") for symbol in "ABC")
 PLANS = [ConnectionPlan("u", (), (A, B)), ConnectionPlan("v", (), (C,))]

@@ -1,0 +1,1 @@
+"""Exchange sockets to journal files."""
