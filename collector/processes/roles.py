@@ -74,9 +74,9 @@ def _role_behind(journal: str) -> str:
 
 def _repair(context: Context) -> None:
     from collector.exchanges.registry import adapter  # noqa: PLC0415 -- see the module's first line
-    from collector.processes import repair  # noqa: PLC0415 -- urllib3 and TLS are repair's alone here
+    from collector.processes.repair import process as process_module  # noqa: PLC0415 -- urllib3 and TLS are repair's alone here
 
-    repair.run(context, adapter)
+    process_module.run(context, adapter)
 
 
 def _archive(context: Context) -> None:

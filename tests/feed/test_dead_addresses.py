@@ -19,7 +19,7 @@ from collector.feed.handshake import HandshakeError
 from collector.feed.request_weight import WeightBudget
 from collector.feed.rest import RestClient, RestError
 from collector.feed.socket import ConnectionOverError
-from collector.processes.rest_host import NotNowError, RestHost
+from collector.processes.repair.throttled_client import NotNowError, RestHost
 from tests.dial.names import NAME, DeadAddress, Names
 from tests.feed.servers import TIMEOUT_SECS, Peer, Server, close_frame, meanwhile, wire
 

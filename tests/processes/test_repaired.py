@@ -16,14 +16,14 @@ from collector.domain.repair_protocol import Answer
 from collector.domain.sequence import holes
 from collector.domain.sequence.holes import LEAST_ASKED_HOLES
 from collector.exchanges.binance.rest import BinanceRest
-from collector.processes.mender import Mender
-from collector.processes.patience import TRIES
-from collector.processes.repair import claim_requests
-from collector.processes.rest_log import RestLog
+from collector.processes.repair.feed_repair import Mender
+from collector.processes.repair.process import claim_requests
+from collector.processes.repair.repair_journal import RestLog
+from collector.processes.repair.retry_policy import TRIES
 from collector.storage.request_queue import Claimed, RequestQueue
 from collector.storage.requests import RequestFolder
 from collector.storage.segments import Segment
-from tests.processes.repair_world import World, diff, rest_trade, trade
+from tests.processes.repair.repair_world import World, diff, rest_trade, trade
 
 TRIED_SECS = 1_250
 """By then an answer that cannot be read was asked for as often as it is."""

@@ -13,7 +13,7 @@ from collector.domain.retry import ban_secs, delays, retry_after_secs
 from collector.exchanges.rest_adapter import Get
 from collector.feed.request_weight import WeightBudget
 from collector.feed.rest import Answer, RestError
-from collector.processes.patience import FORBIDDEN
+from collector.processes.repair.retry_policy import FORBIDDEN
 
 RETRY_BASE_SECS: Final = 1.0
 RETRY_MAX_SECS: Final = 300.0

@@ -19,11 +19,11 @@ from collector.domain.repair_protocol import Answer, BookRequest, Request, Trade
 from collector.exchanges.rest_adapter import RestSide
 from collector.feed import rest
 from collector.logs import RateLimited
-from collector.processes.agenda import Agenda, Job
-from collector.processes.checkpoints import SAVE_SECS, Checkpoints
+from collector.processes.repair.book_checkpoints import SAVE_SECS, Checkpoints
+from collector.processes.repair.repair_journal import RestLog
+from collector.processes.repair.request_queue import Agenda, Job
+from collector.processes.repair.throttled_client import NotNowError, RestHost, is_good
 from collector.processes.rest_adapters import read_answer
-from collector.processes.rest_host import NotNowError, RestHost, is_good
-from collector.processes.rest_log import RestLog
 
 POLL_SECS: Final = 1.0
 """How often the requests are looked at when no notice comes."""

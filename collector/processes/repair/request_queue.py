@@ -10,8 +10,8 @@ from collector.domain.clock import Clock
 from collector.domain.records import StreamKey
 from collector.domain.repair_protocol import BOOK, BookRequest, Request, TradesRequest
 from collector.exchanges.rest_adapter import Get, RestSide
-from collector.processes.checkpoints import Checkpoints
-from collector.processes.patience import Patience
+from collector.processes.repair.book_checkpoints import Checkpoints
+from collector.processes.repair.retry_policy import Patience
 from collector.storage.request_queue import RequestQueue
 
 STALE_SECS: Final = 1.0

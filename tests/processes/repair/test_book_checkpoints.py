@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from collector.processes.checkpoints import Checkpoints
+from collector.processes.repair.book_checkpoints import Checkpoints
 
 NOW_US = 1_700_000_000_000_000
 HOUR_US = 3_600_000_000

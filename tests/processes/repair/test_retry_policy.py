@@ -2,7 +2,7 @@
 
 import pytest
 
-from collector.processes.patience import FORBIDDEN_SECS, FORBIDDEN_TRIES, LONGEST_SECS, TRIES, Patience
+from collector.processes.repair.retry_policy import FORBIDDEN_SECS, FORBIDDEN_TRIES, LONGEST_SECS, TRIES, Patience
 
 
 @pytest.mark.parametrize("status", [400, 451])

@@ -18,15 +18,15 @@ from collector.exchanges.adapter import Adapter
 from collector.exchanges.rest_adapter import RestSide
 from collector.feed.request_weight import WeightBudget
 from collector.feed.rest import RestClient
-from collector.processes.agenda import Agenda
-from collector.processes.checkpoints import Checkpoints
 from collector.processes.context import Context
 from collector.processes.disk_space import measure_space, shortage
 from collector.processes.journals import journal_folder, open_rest_journal
-from collector.processes.mender import POLL_SECS, Mender
+from collector.processes.repair.book_checkpoints import Checkpoints
+from collector.processes.repair.feed_repair import POLL_SECS, Mender
+from collector.processes.repair.repair_journal import RestLog
+from collector.processes.repair.request_queue import Agenda
+from collector.processes.repair.throttled_client import Client, RestHost
 from collector.processes.rest_adapters import feeds_of_streams, mended_feeds, misfit_of
-from collector.processes.rest_host import Client, RestHost
-from collector.processes.rest_log import RestLog
 from collector.storage.request_queue import Claimed, RequestQueue, claim
 from collector.storage.requests import aside_folder, request_folder
 

@@ -14,8 +14,8 @@ from collector.domain.repair_protocol import is_rest_journal
 from collector.exchanges.registry import adapter
 from collector.feed.request_weight import WeightBudget
 from collector.feed.rest import Answer, RestError
-from collector.processes.mender import Mender
-from collector.processes.repair import make_mender
+from collector.processes.repair.feed_repair import Mender
+from collector.processes.repair.process import make_mender
 from collector.processes.writer import Writer
 from collector.storage.journal import JournalWriter, journal_files
 from collector.storage.journal_format import FeedIdentity

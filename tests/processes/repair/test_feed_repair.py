@@ -11,11 +11,17 @@ from collector.domain.records import StreamKey
 from collector.domain.repair_protocol import BOOK, Answer, BookRequest, TradesRequest, decode_answer
 from collector.domain.retry import LONGEST_SILENCE_SECS
 from collector.feed import rest
-from collector.processes.agenda import CLOCK_AGAIN_SECS, CLOCK_SECS, SHORT_TRIES, STALE_LATER_SECS, STALE_TRIES
-from collector.processes.patience import LONGEST_SECS, TRIES
+from collector.processes.repair.request_queue import (
+    CLOCK_AGAIN_SECS,
+    CLOCK_SECS,
+    SHORT_TRIES,
+    STALE_LATER_SECS,
+    STALE_TRIES,
+)
+from collector.processes.repair.retry_policy import LONGEST_SECS, TRIES
 from collector.storage.journal import JournalWriter
 from collector.storage.journal_format import RecordKind, decode_header, frames_of, parse_records
-from tests.processes.repair_world import World
+from tests.processes.repair.repair_world import World
 
 SHARE = 3_000
 
