@@ -3,8 +3,8 @@
 from collector.domain.counts import GAP_CODES
 from collector.domain.gaps import Allowance, Stretch
 from collector.domain.records import Gap, StreamKey
-from collector.processes.batch import Batch, Counts, gap_labels
-from collector.processes.streams import Stream, Streams
+from collector.processes.writer.batch import Batch, Counts, gap_labels
+from collector.processes.writer.streams import Stream, Streams
 
 Stretches = dict[str, Stretch]
 """Trouble of one feed that goes on, by its name; it commits with the rows."""

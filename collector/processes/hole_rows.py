@@ -7,9 +7,9 @@ from typing import Final
 from collector.domain.records import IdRule
 from collector.domain.sequence.hole import Finding
 from collector.domain.sequence.holes import most_asked
-from collector.processes.asking import Asking
 from collector.processes.gap_rows import GapRows
-from collector.processes.streams import Stream, Streams
+from collector.processes.writer.repair_requests import Asking
+from collector.processes.writer.streams import Stream, Streams
 
 SETTLE_US: Final = 250_000
 """How often, in received time, holes are looked at."""

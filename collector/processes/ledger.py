@@ -9,16 +9,16 @@ from collector.domain.records import UNKNOWN, Gap, StreamKey
 from collector.domain.repair_protocol import is_rest_journal
 from collector.domain.sequence.hole import REFUSED
 from collector.exchanges.adapter import Adapter
-from collector.processes.asking import Asking
-from collector.processes.batch import Batch, Counts
 from collector.processes.belonging import Belonging, Member, Taken
 from collector.processes.feed_state import FeedState
 from collector.processes.gap_rows import GapRows
 from collector.processes.hole_rows import HoleRows
 from collector.processes.listening import Listening
 from collector.processes.plans import Plans
-from collector.processes.streams import Stream, Streams
-from collector.processes.version_1 import carry_over
+from collector.processes.writer.batch import Batch, Counts
+from collector.processes.writer.feed_state_version_1 import carry_over
+from collector.processes.writer.repair_requests import Asking
+from collector.processes.writer.streams import Stream, Streams
 from collector.storage.journal_format import (
     FeedIdentity,
     JournalHeader,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from collector.domain.records import StreamKey
 from collector.exchanges.adapter import Adapter, Subscription
-from collector.processes.streams import Stream, Streams
+from collector.processes.writer.streams import Stream, Streams
 from collector.storage.journal_format import FeedIdentity
 
 

@@ -60,7 +60,7 @@ def _ingest(context: Context, feed_name: str) -> None:
 
 def _write(context: Context) -> None:
     from collector.exchanges.registry import adapter  # noqa: PLC0415 -- see the module's first line
-    from collector.processes.writer import Writer  # noqa: PLC0415 -- SQLite is the writer's alone
+    from collector.processes.writer.process import Writer  # noqa: PLC0415 -- SQLite is the writer's alone
 
     # On a full disk not even a segment can be opened.
     wait_for_room(context, free_bytes, lambda: context.report({}), lambda: None)

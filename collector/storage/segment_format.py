@@ -18,7 +18,7 @@ SEGMENT_VERSION: Final = 1
 """A message is a row of `messages`."""
 
 STATE_VERSION: Final = 2
-"""Whoever raises it says in `collector.processes.state_upgrade` how the form before becomes the new one."""
+"""Whoever raises it says in `collector.processes.writer.state_upgrade` how the form before becomes the new one."""
 
 STATE_VERSION_KEY: Final = "state_version"
 COUNTS_KEY: Final = "counts"

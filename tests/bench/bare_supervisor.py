@@ -15,10 +15,10 @@ import supervisor
 from collector.logs import LevelFile
 from collector.processes import child_main
 from collector.processes.ingest import process
-from collector.processes.intake import Intake
-from collector.processes.streams import Stream
-from collector.processes.timings import Timings
-from collector.processes.writer_report import Numbers
+from collector.processes.writer.frame_processor import Intake
+from collector.processes.writer.latency import Timings
+from collector.processes.writer.report import Numbers
+from collector.processes.writer.streams import Stream
 from collector.supervision.window import Window
 
 

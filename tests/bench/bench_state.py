@@ -10,7 +10,7 @@ import argparse
 import resource
 import time
 
-from tests.processes.outage_world import Outages
+from tests.processes.writer.outage_world import Outages
 
 
 def main() -> None:

@@ -16,11 +16,11 @@ from collector.exchanges.registry import adapter
 from collector.processes.belonging import Belonging
 from collector.processes.feed_state import FeedState
 from collector.processes.plans import Plans
-from collector.processes.streams import Streams
-from collector.processes.version_1 import carry_over
+from collector.processes.writer.feed_state_version_1 import carry_over
+from collector.processes.writer.streams import Streams
 from collector.storage.journal import JournalWriter, next_number
 from collector.storage.journal_format import FeedIdentity, RecordKind
-from tests.processes.writer_harness import SPOKEN, START_NS, SYMBOLS, TYPES, World, book, connection, trade
+from tests.processes.writer.writer_harness import SPOKEN, START_NS, SYMBOLS, TYPES, World, book, connection, trade
 
 SEC_NS = 1_000_000_000
 BTC, ETH = SYMBOLS

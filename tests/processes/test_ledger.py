@@ -10,7 +10,7 @@ from collector.domain.repair_protocol import Answer, encode_answer
 from collector.storage.journal import JournalWriter
 from collector.storage.journal_format import FeedIdentity, RecordKind
 from collector.storage.journal_reader import CHUNK_BYTES
-from tests.processes.writer_harness import SPOKEN, START_NS, SYMBOLS, TYPES, World, book, connection, trade
+from tests.processes.writer.writer_harness import SPOKEN, START_NS, SYMBOLS, TYPES, World, book, connection, trade
 
 SEC_NS = 1_000_000_000
 ALL = "true"

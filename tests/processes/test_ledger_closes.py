@@ -12,7 +12,7 @@ from collector.domain.gaps import SINGLE_ROWS, STRETCH_SECS
 from collector.domain.repair_protocol import Answer, BookRequest, TradesRequest
 from collector.domain.sequence.holes import REORDER_SECS
 from collector.storage.journal_format import RecordKind
-from tests.processes.intake_world import IntakeWorld
+from tests.processes.writer.intake_world import IntakeWorld
 
 SEC_US = 1_000_000
 START_US = 1_700_000_000 * SEC_US

@@ -11,10 +11,10 @@ import pytest
 from collector.domain.records import StreamKey
 from collector.domain.silence import Bounds
 from collector.exchanges.registry import adapter
-from collector.processes.batch import Counts
-from collector.processes.intake import Intake
 from collector.processes.rest_adapters import Mended
-from collector.processes.streams import Streams
+from collector.processes.writer.batch import Counts
+from collector.processes.writer.frame_processor import Intake
+from collector.processes.writer.streams import Streams
 from collector.storage.journal import JournalWriter
 from collector.storage.journal_format import FeedIdentity, RecordKind
 from collector.storage.journal_reader import JournalReader

@@ -16,7 +16,7 @@ from collector.feed.request_weight import WeightBudget
 from collector.feed.rest import Answer, RestError
 from collector.processes.repair.feed_repair import Mender
 from collector.processes.repair.process import make_mender
-from collector.processes.writer import Writer
+from collector.processes.writer.process import Writer
 from collector.storage.journal import JournalWriter, journal_files
 from collector.storage.journal_format import FeedIdentity
 from collector.storage.requests import RequestFolder, request_folder

@@ -11,7 +11,7 @@ import pytest
 
 from collector.config import Config, FeedConfig
 from collector.exchanges.registry import adapter
-from collector.processes.writer import Writer
+from collector.processes.writer.process import Writer
 from collector.storage.journal import JournalWriter
 from collector.storage.journal_format import FeedIdentity
 from collector.storage.sealing import sealed_segments

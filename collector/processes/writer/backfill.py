@@ -8,7 +8,7 @@ from collector.domain.repair_protocol import Answer, decode_answer
 from collector.exchanges.adapter import Adapter
 from collector.processes.ledger import Ledger
 from collector.processes.rest_adapters import read_answer
-from collector.processes.streams import Stream, Streams
+from collector.processes.writer.streams import Stream, Streams
 
 
 class Backfill:

@@ -1,6 +1,6 @@
 """State of an older form goes through every step up to the present one."""
 
-from collector.processes.state_upgrade import upgraded
+from collector.processes.writer.state_upgrade import upgraded
 from collector.storage.segment_format import FIRST_STATE_VERSION, STATE_VERSION
 from collector.storage.segments import EMPTY_STATE, SegmentState
 

@@ -13,7 +13,7 @@ from collector.config import SegmentConfig, WriterConfig
 from collector.storage.journal import JournalWriter
 from collector.storage.journal_format import FeedIdentity, RecordKind
 from collector.storage.segments import Segment
-from tests.processes.writer_harness import START_NS, SYMBOLS, TYPES, World, connection, trade
+from tests.processes.writer.writer_harness import START_NS, SYMBOLS, TYPES, World, connection, trade
 
 SECS: Final = 150.0
 AFTERWARDS_SECS: Final = 60.0

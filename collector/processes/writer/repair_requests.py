@@ -6,9 +6,9 @@ from typing import Final
 from collector.domain.records import Gap, IdRule
 from collector.domain.repair_protocol import BOOK, BookRequest, TradesRequest, trades_name
 from collector.domain.sequence.hole import REFUSED, Finding, Hole
-from collector.processes.batch import Batch
 from collector.processes.rest_adapters import Mended
-from collector.processes.streams import Stream
+from collector.processes.writer.batch import Batch
+from collector.processes.writer.streams import Stream
 
 MAX_ASKED_IDS: Final = 100_000_000
 """A request spans no more. That takes half a day already, at a thousand an answer: more is an id that jumped, no outage."""

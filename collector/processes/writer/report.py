@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from collector.domain.clock import Clock
 from collector.domain.records import Gap
-from collector.processes.intake import Intake
-from collector.processes.shelf import Shelf
-from collector.processes.streams import Streams
-from collector.processes.timings import Timings
+from collector.processes.writer.frame_processor import Intake
+from collector.processes.writer.latency import Timings
+from collector.processes.writer.segment_rotation import Shelf
+from collector.processes.writer.streams import Streams
 from collector.storage.journal_reader import JournalReader
 
 GAP_REPORTS: Final = 10

@@ -2,7 +2,7 @@
 
 from collector.domain.records import StreamKey
 from collector.domain.repair_protocol import TradesRequest
-from collector.processes.batch import Batch
+from collector.processes.writer.batch import Batch
 
 REQUEST = TradesRequest(StreamKey("binance", "BTCUSDT", "trade"), 0, "gap", 5, 9, 1)
 

@@ -9,13 +9,13 @@ from collector.domain.records import BACKFILLED_LINE, UNDECODED, UNKNOWN, Envelo
 from collector.domain.sequence.dedup import Verdict
 from collector.domain.times import EARLIEST_US, LONGEST_AHEAD_US
 from collector.exchanges.adapter import Adapter, Decode, Subscription
-from collector.processes.asking import Asking
-from collector.processes.backfill import Backfill
-from collector.processes.batch import Batch, Counts
 from collector.processes.feed_state import FeedState
 from collector.processes.ledger import Ledger
 from collector.processes.rest_adapters import Mended
-from collector.processes.streams import Stream, Streams
+from collector.processes.writer.backfill import Backfill
+from collector.processes.writer.batch import Batch, Counts
+from collector.processes.writer.repair_requests import Asking
+from collector.processes.writer.streams import Stream, Streams
 from collector.storage.journal_format import (
     FeedIdentity,
     Frame,

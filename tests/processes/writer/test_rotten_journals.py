@@ -9,7 +9,7 @@ import pytest
 from collector.config import FeedConfig
 from collector.domain.errors import CannotStartError
 from collector.storage.journal import journal_files, journal_path, next_number
-from tests.processes.writer_harness import START_NS, World, trade
+from tests.processes.writer.writer_harness import START_NS, World, trade
 
 SEC_NS = 1_000_000_000
 DAMAGED = "SELECT exchange, symbol, stream_type, cause, status FROM gaps WHERE kind = 'damaged'"

@@ -11,7 +11,7 @@ from collector.domain.hearing import Hearing
 from collector.domain.records import IdRule, StreamKey
 from collector.domain.sequence.dedup import Progress, StreamMemory
 from collector.domain.silence import Bounds, Rhythm
-from collector.processes.stored_state import decode_progress, decode_recent
+from collector.processes.writer.stored_state import decode_progress, decode_recent
 from collector.stats_files import StreamNumbers
 from collector.storage.segments import OnProgress, SegmentState, StreamRow
 

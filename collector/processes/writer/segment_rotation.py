@@ -9,15 +9,15 @@ from typing import Final
 
 from collector import __version__
 from collector.channel.channel import Notice
-from collector.domain.batching import passed_boundary
 from collector.domain.disk_waits import disk_wait
 from collector.domain.errors import CannotStartError, CommitError, DamagedError, SegmentBusyError
 from collector.domain.names import make_segment_id
 from collector.processes.context import Context
-from collector.processes.removals import Removals
-from collector.processes.state_upgrade import upgraded
-from collector.processes.stored_state import require_readable
-from collector.processes.streams import Streams
+from collector.processes.writer.batching import passed_boundary
+from collector.processes.writer.removals import Removals
+from collector.processes.writer.state_upgrade import upgraded
+from collector.processes.writer.stored_state import require_readable
+from collector.processes.writer.streams import Streams
 from collector.storage.baseline import FILE_NAME, WITHOUT, Baseline, read_baseline
 from collector.storage.journal import journal_files
 from collector.storage.journal_reader import Position, file_id_of

@@ -9,7 +9,7 @@ from typing import Final
 from collector.domain.counts import KIND_AND_STATUS, GapLabels, RunCounts
 from collector.domain.records import UNDECODED, Gap, StoredMessage, StreamKey
 from collector.domain.repair_protocol import Request
-from collector.processes.streams import Stream
+from collector.processes.writer.streams import Stream
 from collector.storage.journal_reader import Position
 
 NEWEST_GAPS: Final = 4_096

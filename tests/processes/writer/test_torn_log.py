@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes.writer_harness import START_NS, World, trade
+from tests.processes.writer.writer_harness import START_NS, World, trade
 
 FRAMES = 12
 FRAME_BYTES = 24 + 4_096

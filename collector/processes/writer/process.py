@@ -11,23 +11,23 @@ from typing import Any, Final
 import msgspec
 
 from collector.channel.channel import Notice
-from collector.domain.batching import MAX_BATCH_BYTES, next_batch_limit
 from collector.domain.counts import RunCounts
 from collector.domain.errors import CommitError
 from collector.domain.records import UNKNOWN
 from collector.domain.repair_protocol import Request, feed_of_rest_journal, is_rest_journal, rest_journal
 from collector.exchanges.adapter import Adapter
 from collector.logs import RateLimited
-from collector.processes.batch import Counts
 from collector.processes.context import Context
 from collector.processes.disk_space import free_bytes, gets_short, wait_for_room
-from collector.processes.intake import Intake
-from collector.processes.reading_order import ReadingOrder
 from collector.processes.rest_adapters import Mended, feeds_of_streams, mended_feeds
-from collector.processes.shelf import Shelf
-from collector.processes.stored_state import decode_counts, decode_feed, encode_counts
-from collector.processes.streams import Streams
-from collector.processes.writer_report import Numbers
+from collector.processes.writer.batch import Counts
+from collector.processes.writer.batching import MAX_BATCH_BYTES, next_batch_limit
+from collector.processes.writer.frame_processor import Intake
+from collector.processes.writer.reading_order import ReadingOrder
+from collector.processes.writer.report import Numbers
+from collector.processes.writer.segment_rotation import Shelf
+from collector.processes.writer.stored_state import decode_counts, decode_feed, encode_counts
+from collector.processes.writer.streams import Streams
 from collector.storage.journal_reader import JournalReader
 from collector.storage.requests import RequestFolder, request_folder
 from collector.storage.segments import Commit

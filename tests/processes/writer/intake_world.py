@@ -9,10 +9,10 @@ from collector.domain.records import BACKFILLED_LINE, Gap, StreamKey
 from collector.domain.repair_protocol import Answer, Request, encode_answer, rest_journal
 from collector.domain.silence import Bounds
 from collector.exchanges.registry import adapter
-from collector.processes.batch import Counts
-from collector.processes.intake import Intake
 from collector.processes.rest_adapters import Mended
-from collector.processes.streams import Streams
+from collector.processes.writer.batch import Counts
+from collector.processes.writer.frame_processor import Intake
+from collector.processes.writer.streams import Streams
 from collector.storage.journal_format import (
     FeedIdentity,
     JournalHeader,

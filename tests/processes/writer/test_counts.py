@@ -12,7 +12,7 @@ from collector.domain.counts import GAP_CODES, StreamCounts
 from collector.domain.records import GAP_KINDS
 from collector.domain.sequence.dedup import Progress
 from collector.storage.journal import JournalWriter
-from tests.processes.writer_harness import START_NS, World, diff, trade
+from tests.processes.writer.writer_harness import START_NS, World, diff, trade
 
 SEC_NS = 1_000_000_000
 ROUNDS = 8

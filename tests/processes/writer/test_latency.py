@@ -1,7 +1,7 @@
 from collector.domain.clock_offset import ODD
 from collector.domain.histogram import BOUNDS_US
-from collector.processes.batch import Batch
-from collector.processes.timings import LONGEST_WAY_US, Timings
+from collector.processes.writer.batch import Batch
+from collector.processes.writer.latency import LONGEST_WAY_US, Timings
 
 DURABLE_US = 1_800_000_000_000_000
 DAY_MS = 86_400_000

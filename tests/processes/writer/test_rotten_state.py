@@ -10,7 +10,7 @@ import pytest
 
 from collector.domain.errors import CannotStartError
 from collector.storage.newer import refuse_newer_data
-from tests.processes.writer_harness import START_NS, World, diff, trade
+from tests.processes.writer.writer_harness import START_NS, World, diff, trade
 
 ROT = {
     "a stream's state": "UPDATE streams SET state = x'c1' WHERE data_type = 'trade'",

@@ -6,7 +6,7 @@ from collector.domain.hearing import Hearing
 from collector.processes.belonging import Belonging
 from collector.processes.feed_state import FeedState
 from collector.processes.plans import Plans
-from collector.processes.streams import Stream
+from collector.processes.writer.streams import Stream
 from collector.storage.journal_format import FeedIdentity
 
 

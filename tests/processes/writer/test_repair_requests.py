@@ -7,10 +7,10 @@ from collector.domain.repair_protocol import Request, TradesRequest
 from collector.domain.sequence.dedup import Verdict
 from collector.domain.silence import Bounds
 from collector.exchanges.registry import adapter
-from collector.processes.asking import MAX_ASKED_IDS, Asking
-from collector.processes.batch import Batch
 from collector.processes.rest_adapters import Mended
-from collector.processes.streams import Stream, Streams
+from collector.processes.writer.batch import Batch
+from collector.processes.writer.repair_requests import MAX_ASKED_IDS, Asking
+from collector.processes.writer.streams import Stream, Streams
 
 MARKETS = ("binance", "binance_usdm", "binance_coinm")
 

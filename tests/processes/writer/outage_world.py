@@ -7,7 +7,7 @@ from collector.domain.repair_protocol import Answer, TradesRequest
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.registry import adapter
 from collector.storage.journal_format import RecordKind
-from tests.processes.intake_world import IntakeWorld
+from tests.processes.writer.intake_world import IntakeWorld
 
 EXCHANGE: Final = "binance_usdm"
 TYPES: Final = ("agg_trade", "book_delta", "trade")

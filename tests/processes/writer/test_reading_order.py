@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.processes.reading_order import ReadingOrder
+from collector.processes.writer.reading_order import ReadingOrder
 from collector.storage.journal import JournalWriter
 from collector.storage.journal_format import FeedIdentity, RecordKind, frames_of
 from collector.storage.journal_reader import CHUNK_BYTES, Chunk, JournalReader

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.domain.batching import MIN_BATCH_SIZE, next_batch_limit, passed_boundary
+from collector.processes.writer.batching import MIN_BATCH_SIZE, next_batch_limit, passed_boundary
 
 
 def test_a_slow_commit_halves_the_limit_and_a_fast_full_one_doubles_it() -> None:

@@ -18,15 +18,15 @@ from collector.config import FeedConfig, JournalConfig, SegmentConfig, WriterCon
 from collector.domain.errors import CommitError
 from collector.domain.sequence.dedup import StreamMemory
 from collector.exchanges.registry import adapter
-from collector.processes.streams import Stream
-from collector.processes.writer import Writer
+from collector.processes.writer.process import Writer
+from collector.processes.writer.streams import Stream
 from collector.stats_files import StreamNumbers
 from collector.storage import segments
 from collector.storage.journal import journal_files
 from collector.storage.journal_format import RecordKind
 from collector.storage.sealing import sealed_segments
 from collector.storage.segments import Commit, Segment
-from tests.processes.writer_harness import SPOKEN, START_NS, SYMBOLS, TYPES, World, book, connection, diff, trade
+from tests.processes.writer.writer_harness import SPOKEN, START_NS, SYMBOLS, TYPES, World, book, connection, diff, trade
 
 
 @pytest.fixture

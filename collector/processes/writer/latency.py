@@ -9,7 +9,7 @@ from collector.domain.clock_offset import OffsetWindow
 from collector.domain.histogram import Histogram
 from collector.domain.repair_protocol import is_rest_journal
 from collector.domain.times import EARLIEST_US, LONGEST_AHEAD_US
-from collector.processes.batch import Batch
+from collector.processes.writer.batch import Batch
 
 LONGEST_WAY_US: Final = 600_000_000
 """No message counts for more: one that says a time of years ago would rule the mean for as long."""

@@ -8,9 +8,9 @@ import pytest
 from collector.domain.sequence import holes
 from collector.domain.sequence.holes import ASKED_HOLES_OF_ALL, LEAST_ASKED_HOLES, MAX_ASKED_HOLES, most_asked
 from collector.processes.hole_rows import AGE_US
-from tests.processes.intake_world import IntakeWorld
-from tests.processes.outage_world import Outages
-from tests.processes.writer_harness import START_NS, trade
+from tests.processes.writer.intake_world import IntakeWorld
+from tests.processes.writer.outage_world import Outages
+from tests.processes.writer.writer_harness import START_NS, trade
 
 START_US = START_NS // 1_000
 LAG_SECS = 40

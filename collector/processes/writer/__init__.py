@@ -1,0 +1,1 @@
+"""Journals to SQLite segments: decoded, merged, judged, committed."""
