@@ -6,8 +6,8 @@ from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
 from collector.domain.repair_protocol import Answer, decode_answer
 from collector.exchanges.adapter import Adapter
-from collector.processes.ledger import Ledger
 from collector.processes.rest_adapters import read_answer
+from collector.processes.writer.gaps.ledger import Ledger
 from collector.processes.writer.streams import Stream, Streams
 
 

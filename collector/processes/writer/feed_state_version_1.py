@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from collector.domain.hearing import Hearing
-from collector.processes.belonging import Belonging
-from collector.processes.feed_state import FeedState
-from collector.processes.plans import Plans
+from collector.processes.writer.gaps.feed_state import FeedState
+from collector.processes.writer.gaps.plans import Plans
+from collector.processes.writer.gaps.stream_ownership import Belonging
 from collector.processes.writer.streams import Stream
 from collector.storage.journal_format import FeedIdentity
 

@@ -9,11 +9,11 @@ from collector.domain.records import BACKFILLED_LINE, UNDECODED, UNKNOWN, Envelo
 from collector.domain.sequence.dedup import Verdict
 from collector.domain.times import EARLIEST_US, LONGEST_AHEAD_US
 from collector.exchanges.adapter import Adapter, Decode, Subscription
-from collector.processes.feed_state import FeedState
-from collector.processes.ledger import Ledger
 from collector.processes.rest_adapters import Mended
 from collector.processes.writer.backfill import Backfill
 from collector.processes.writer.batch import Batch, Counts
+from collector.processes.writer.gaps.feed_state import FeedState
+from collector.processes.writer.gaps.ledger import Ledger
 from collector.processes.writer.repair_requests import Asking
 from collector.processes.writer.streams import Stream, Streams
 from collector.storage.journal_format import (

@@ -6,7 +6,7 @@ from collector.domain.counts import RunCounts
 from collector.domain.errors import DamagedError
 from collector.domain.records import IdRule
 from collector.domain.sequence.dedup import Progress
-from collector.processes.feed_state import FeedState
+from collector.processes.writer.gaps.feed_state import FeedState
 from collector.storage.segments import SegmentState
 
 decode_progress = msgspec.msgpack.Decoder(Progress).decode

@@ -14,8 +14,8 @@ from collector.exchanges.binance.futures import BinanceUsdm
 from collector.storage.journal import JournalWriter
 from collector.storage.journal_format import FeedIdentity, RecordKind
 from collector.storage.segments import Segment
-from tests.processes.test_ledger_of_recordings import received
 from tests.processes.writer import writer_harness
+from tests.processes.writer.gaps.test_ledger_of_recordings import received
 from tests.processes.writer.writer_harness import START_NS, World, connection, trade
 
 SECOND: Final = 1_000_000

@@ -7,7 +7,7 @@ import pytest
 
 from collector.domain.sequence import holes
 from collector.domain.sequence.holes import ASKED_HOLES_OF_ALL, LEAST_ASKED_HOLES, MAX_ASKED_HOLES, most_asked
-from collector.processes.hole_rows import AGE_US
+from collector.processes.writer.gaps.hole_rows import AGE_US
 from tests.processes.writer.intake_world import IntakeWorld
 from tests.processes.writer.outage_world import Outages
 from tests.processes.writer.writer_harness import START_NS, trade

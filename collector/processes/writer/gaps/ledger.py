@@ -9,14 +9,14 @@ from collector.domain.records import UNKNOWN, Gap, StreamKey
 from collector.domain.repair_protocol import is_rest_journal
 from collector.domain.sequence.hole import REFUSED
 from collector.exchanges.adapter import Adapter
-from collector.processes.belonging import Belonging, Member, Taken
-from collector.processes.feed_state import FeedState
-from collector.processes.gap_rows import GapRows
-from collector.processes.hole_rows import HoleRows
-from collector.processes.listening import Listening
-from collector.processes.plans import Plans
 from collector.processes.writer.batch import Batch, Counts
 from collector.processes.writer.feed_state_version_1 import carry_over
+from collector.processes.writer.gaps.feed_state import FeedState
+from collector.processes.writer.gaps.hole_rows import HoleRows
+from collector.processes.writer.gaps.plans import Plans
+from collector.processes.writer.gaps.rows import GapRows
+from collector.processes.writer.gaps.silence_watch import Listening
+from collector.processes.writer.gaps.stream_ownership import Belonging, Member, Taken
 from collector.processes.writer.repair_requests import Asking
 from collector.processes.writer.streams import Stream, Streams
 from collector.storage.journal_format import (

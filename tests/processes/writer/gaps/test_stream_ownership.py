@@ -8,15 +8,15 @@ import pytest
 
 from collector.config import Config
 from collector.domain.hearing import Hearing
-from collector.domain.outages import Links
 from collector.domain.records import IdRule, StreamKey
 from collector.domain.repair_protocol import rest_journal
 from collector.exchanges.binance.spot import Binance
 from collector.exchanges.registry import adapter
-from collector.processes.belonging import Belonging
-from collector.processes.feed_state import FeedState
-from collector.processes.plans import Plans
 from collector.processes.writer.feed_state_version_1 import carry_over
+from collector.processes.writer.gaps.feed_state import FeedState
+from collector.processes.writer.gaps.outages import Links
+from collector.processes.writer.gaps.plans import Plans
+from collector.processes.writer.gaps.stream_ownership import Belonging
 from collector.processes.writer.streams import Streams
 from collector.storage.journal import JournalWriter, next_number
 from collector.storage.journal_format import FeedIdentity, RecordKind

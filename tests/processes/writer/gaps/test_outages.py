@@ -1,7 +1,7 @@
 """Which connections stand, and since when nobody listens to a stream."""
 
 from collector.domain.hearing import Hearing, Outage
-from collector.domain.outages import Ended, Links
+from collector.processes.writer.gaps.outages import Ended, Links
 
 
 def test_a_stream_that_no_connection_carried_before_ends_no_outage() -> None:

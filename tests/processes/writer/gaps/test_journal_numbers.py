@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.domain.trail import Trail
+from collector.processes.writer.gaps.journal_numbers import Trail
 
 
 def missing(*files: tuple[str, int]) -> list[int | None]:

@@ -4,9 +4,9 @@ import msgspec
 
 from collector.domain.gaps import Stretch
 from collector.domain.hearing import Hearing
-from collector.domain.outages import Links
 from collector.domain.records import StreamKey
-from collector.domain.trail import Trail
+from collector.processes.writer.gaps.journal_numbers import Trail
+from collector.processes.writer.gaps.outages import Links
 
 
 class FeedState(msgspec.Struct):

@@ -7,7 +7,7 @@ from typing import Final
 from collector.domain.records import IdRule
 from collector.domain.sequence.hole import Finding
 from collector.domain.sequence.holes import most_asked
-from collector.processes.gap_rows import GapRows
+from collector.processes.writer.gaps.rows import GapRows
 from collector.processes.writer.repair_requests import Asking
 from collector.processes.writer.streams import Stream, Streams
 

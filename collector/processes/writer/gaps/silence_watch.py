@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from collector.domain.hearing import Hearing, end_of_silence, silence
 from collector.domain.records import StreamKey
-from collector.processes.gap_rows import GapRows
+from collector.processes.writer.gaps.rows import GapRows
 from collector.processes.writer.streams import Stream
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from collector.domain.hearing import Hearing
 from collector.domain.records import UNDECODED, StreamKey
-from collector.processes.feed_state import FeedState
+from collector.processes.writer.gaps.feed_state import FeedState
 from collector.processes.writer.streams import Stream, Streams
 
 

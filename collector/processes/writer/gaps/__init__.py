@@ -1,0 +1,1 @@
+"""What the writer notes of what is missing: the gap ledger."""
