@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 
-from _gap_ledger import Noted  # type: ignore[import-not-found]
-from _gap_summary import Summary  # type: ignore[import-not-found]
 from _status_parts import NOT_KNOWN, number, shown, span, table  # type: ignore[import-not-found]
 from rich.table import Table
 
 from collector.domain.names import iso_time
+from collector.read.gap_summary import Summary
+from collector.read.gaps import Noted
 
 WIDE = 110
 """A narrower terminal has no room for the ids; they stand in `--json`."""

@@ -22,8 +22,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))  # not every Python loo
 
 import _bootstrap  # type: ignore[import-not-found]
 from _archive import STORE_HELP, add_config, opened, progress  # type: ignore[import-not-found]
-from _book_check import Report, check  # type: ignore[import-not-found]
-from _book_rows import Recorded, recorded, rows  # type: ignore[import-not-found]
 from _moments import TIMES, moment  # type: ignore[import-not-found]
 from _status_parts import number, shown, table  # type: ignore[import-not-found]
 from rich.console import Console
@@ -32,6 +30,8 @@ from collector.domain.errors import ConfigError, StoreError
 from collector.domain.names import iso_time
 from collector.domain.records import BookRow, BookTickerRow
 from collector.domain.redact import printable
+from collector.read.book_check import Report, check
+from collector.read.books import Recorded, recorded, rows
 from collector.storage.objects import ObjectStore
 from collector.storage.restore import Selection, read_manifests
 

@@ -20,8 +20,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))  # not every Python loo
 import _bootstrap  # type: ignore[import-not-found]
 import pyarrow as pa
 from _archive import STORE_HELP, add_config, data_dir_of, is_folder, opened  # type: ignore[import-not-found]
-from _gap_ledger import TIMES, Ledger, Noted, read  # type: ignore[import-not-found]
-from _gap_summary import Summary, summaries  # type: ignore[import-not-found]
 from _gap_view import shown_gaps, shown_streams  # type: ignore[import-not-found]
 from _moments import TIMES as MOMENTS  # type: ignore[import-not-found]
 from _moments import moment_us
@@ -32,6 +30,8 @@ from collector.domain.errors import ConfigError, StoreError
 from collector.domain.names import iso_time
 from collector.domain.records import StreamKey
 from collector.domain.redact import printable
+from collector.read.gap_summary import Summary, summaries
+from collector.read.gaps import TIMES, Ledger, Noted, read
 from collector.storage.tables import GAP_SCHEMA
 
 EXAMPLES = """examples:

@@ -237,7 +237,7 @@ def test_the_readmes_example_rebuilds_the_book(
 
 def test_no_more_than_a_few_files_are_open_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT / "scripts")
-    reading = importlib.import_module("_book_rows")
+    reading = importlib.import_module("collector.read.books")
     opened: list[int] = []
 
     def file(number: int) -> Iterator[Any]:

@@ -123,7 +123,7 @@ def tool() -> ModuleType:
 
 
 def ledger() -> ModuleType:
-    return importlib.import_module("_gap_ledger")
+    return importlib.import_module("collector.read.gaps")
 
 
 @pytest.fixture

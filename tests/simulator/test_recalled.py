@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from collector.domain.book import Book
 from collector.domain.records import BookRow, StreamKey
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.registry import adapter
+from collector.read.book import Book
 from collector.simulator.recalled import RecordingMemory
 from collector.simulator.replay import Recording, load
 from tests.conftest import Lines

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from collector.domain.book import Applied, Book
 from collector.domain.records import BookRow, BookTickerRow
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.registry import adapter
+from collector.read.book import Applied, Book
 from tests.conftest import Lines
 from tests.exchanges.numbers import numbers_of
 

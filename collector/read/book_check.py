@@ -6,10 +6,9 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from _book_rows import Kept  # type: ignore[import-not-found]
-
-from collector.domain.book import Applied, Book
 from collector.domain.records import BookTickerRow
+from collector.read.book import Applied, Book
+from collector.read.books import Kept
 
 KEPT_STRETCHES = 100
 """More are only counted."""

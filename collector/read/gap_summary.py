@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from _gap_ledger import Noted  # type: ignore[import-not-found]
-
 from collector.domain.errors import ConfigError
 from collector.domain.records import UNDECODED, UNKNOWN, StreamKey
 from collector.exchanges import registry
+from collector.read.gaps import Noted
 
 LOSSES = frozenset({"sequence", "budget", "damaged", "checksum", "crossed"})
 """Kinds that say that something is gone."""

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.domain.book import NO_LEVEL, Applied, Book
 from collector.domain.records import BookRow
+from collector.read.book import NO_LEVEL, Applied, Book
 
 Levels = dict[float, float]
 
