@@ -13,13 +13,13 @@ from typing import Final
 
 from websockets.server import ServerProtocol
 
-from collector.simulator.dialogue import Dialogue
+from collector.simulator.client_protocol import Dialogue
+from collector.simulator.connection_settings import Tally, Terms
 from collector.simulator.frames import Frame, bare
 from collector.simulator.outbox import Abort, Close, Control, End, Half, Item, Later, Note, Ping, Stall
 from collector.simulator.sentlog import SentLog
 from collector.simulator.sockets import Outlet
 from collector.simulator.subscriptions import Asked
-from collector.simulator.terms import Tally, Terms
 
 CHUNK_BYTES: Final = 64 * 1024
 MAX_BACKLOG: Final = 250_000

@@ -16,21 +16,21 @@ from websockets.http11 import Request as Handshake
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
-from collector.simulator import live, replay
+from collector.simulator import realtime, replay
 from collector.simulator.connection import CLOSE_TIMEOUT_SECS, Connection
+from collector.simulator.connection_settings import Tally, Terms
 from collector.simulator.controls import PREFIX, Controls
 from collector.simulator.fanout import Fanout
 from collector.simulator.faults import ActiveFaults, Fault, rest_kinds
+from collector.simulator.http1 import Reader, Request, encode
 from collector.simulator.market import Market
-from collector.simulator.memory import MarketMemory
+from collector.simulator.market_history import MarketMemory
 from collector.simulator.outbox import Close
-from collector.simulator.recalled import RecordingMemory
+from collector.simulator.recording_history import RecordingMemory
 from collector.simulator.rest import Memory, Response, Rest, too_many
 from collector.simulator.sentlog import SentLog
 from collector.simulator.sockets import Outlet, Stalls
 from collector.simulator.subscriptions import Asked, asked
-from collector.simulator.terms import Tally, Terms
-from collector.simulator.web import Reader, Request, encode
 
 ATTEMPT_WINDOW_SECS: Final = 300.0
 HOUSEKEEPING_SECS: Final = 0.25
@@ -78,7 +78,7 @@ class Simulator:
         self._stop = asyncio.Event()
         symbols = () if options.replay else options.symbols
         markets = [Market(symbol, options.seed) for symbol in symbols]
-        self._tapes = [live.Tape(market, options.rate, options.seed) for market in markets]
+        self._tapes = [realtime.Tape(market, options.rate, options.seed) for market in markets]
         self._replay = _replay(options)
         self._rest = Rest(_memory(self._replay, markets))
         self._controls = Controls(self._fanout, self._tally, self._replay, markets)
@@ -92,7 +92,7 @@ class Simulator:
         with socket.create_server((self._options.host, self._options.port), backlog=1024) as listener:
             listener.setblocking(False)
             ready(listener.getsockname()[1])
-            source = self._replay.play(self._fanout) if self._replay else live.trade(self._tapes, self._fanout)
+            source = self._replay.play(self._fanout) if self._replay else realtime.trade(self._tapes, self._fanout)
             jobs = (self._accept(listener), source, self._keep_house())
             tasks = [asyncio.create_task(self._guard(job)) for job in jobs]
             await self._stop.wait()

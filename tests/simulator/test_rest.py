@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from collector.simulator.market import Market
-from collector.simulator.memory import MarketMemory
+from collector.simulator.market_history import MarketMemory
 from collector.simulator.rest import Rest
 
 NOW_MS = 1_700_000_040_000

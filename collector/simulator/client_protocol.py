@@ -7,8 +7,8 @@ from websockets.frames import Opcode
 from websockets.protocol import OPEN, SEND_EOF
 from websockets.server import ServerProtocol
 
+from collector.simulator.client_limits import Manners
 from collector.simulator.frames import wire
-from collector.simulator.manners import Manners
 from collector.simulator.outbox import Close, Control, End
 from collector.simulator.subscriptions import Asked, answer
 

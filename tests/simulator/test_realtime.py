@@ -2,8 +2,8 @@ from collections import Counter
 
 import pytest
 
-from collector.simulator.live import TICK_SECS, TICKS_PER_BEAT, Tape
 from collector.simulator.market import Market
+from collector.simulator.realtime import TICK_SECS, TICKS_PER_BEAT, Tape
 
 
 def frames_by_beat(rate: float, seed: int, beats: int) -> list[int]:

@@ -11,7 +11,7 @@ from collector.domain.records import BookRow, StreamKey
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.registry import adapter
 from collector.read.book import Book
-from collector.simulator.recalled import RecordingMemory
+from collector.simulator.recording_history import RecordingMemory
 from collector.simulator.replay import Recording, load
 from tests.conftest import Lines
 from tests.simulator.running import Running

@@ -1,4 +1,4 @@
-from collector.simulator.manners import Manners
+from collector.simulator.client_limits import Manners
 
 
 def test_five_messages_in_a_second_are_allowed_and_a_sixth_is_not() -> None:
