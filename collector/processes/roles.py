@@ -9,7 +9,7 @@ from collector.processes.child_main import Assignment, Links, run_child
 from collector.processes.context import Context
 from collector.processes.disk_space import free_bytes, wait_for_room
 from collector.storage.locks import RoleLock
-from collector.storage.regular import regular_files
+from collector.storage.regular_files import regular_files
 
 WRITER = "writer"
 ARCHIVER = "archiver"

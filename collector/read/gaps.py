@@ -15,7 +15,7 @@ from pyarrow import parquet as pq
 from collector.domain.records import GAP, Gap, StreamKey
 from collector.storage.manifest import Manifest, ManifestObject
 from collector.storage.objects import ObjectStore
-from collector.storage.parallel import in_order
+from collector.storage.ordered_map import in_order
 from collector.storage.restore import THREADS, read_manifests
 
 TIMES = ("started_at", "ended_at", "detected_at")

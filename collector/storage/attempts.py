@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from collector.storage.regular import regular_files
+from collector.storage.regular_files import regular_files
 
 FAILURES: Final = ".failures"
 """Work that failed, or in which the process crashed."""

@@ -12,8 +12,8 @@ from collector.domain.errors import DamagedError, UndecodableError
 from collector.storage.baseline import refuse_newer_baseline
 from collector.storage.journal import journal_files
 from collector.storage.journal_reader import file_id_of
-from collector.storage.regular import regular_files
-from collector.storage.requests import SUFFIX, read_request
+from collector.storage.regular_files import regular_files
+from collector.storage.repair_requests import SUFFIX, read_request
 from collector.storage.sealed import sealed_database
 from collector.storage.sealing import sealed_segments
 from collector.storage.segment_format import state_version_of, version_of

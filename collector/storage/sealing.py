@@ -19,7 +19,7 @@ from collector.domain.errors import CommitError, DamagedError, SegmentBusyError
 from collector.domain.names import is_segment_id
 from collector.storage.baseline import FILE_NAME, Baseline, draft_baseline, read_baseline, write_baseline
 from collector.storage.durable import sync
-from collector.storage.regular import regular_files
+from collector.storage.regular_files import regular_files
 from collector.storage.segment_format import (
     SEGMENT_VERSION,
     STATE_VERSION_KEY,

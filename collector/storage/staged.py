@@ -20,7 +20,7 @@ from collector.storage.attempts import is_count
 from collector.storage.durable import sync
 from collector.storage.manifest import Manifest, decode_manifest
 from collector.storage.objects import ObjectInfo
-from collector.storage.regular import regular_files
+from collector.storage.regular_files import regular_files
 from collector.storage.sealed import SealedSegment
 from collector.storage.sealing import sealed_segments
 

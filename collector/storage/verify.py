@@ -16,7 +16,7 @@ from collector.storage.asking import asked
 from collector.storage.manifest import Manifest, ManifestObject
 from collector.storage.manifest_reading import read_manifest
 from collector.storage.objects import ObjectInfo, ObjectStore
-from collector.storage.parallel import in_order
+from collector.storage.ordered_map import in_order
 
 THREADS: Final = 8
 

@@ -22,9 +22,9 @@ from collector.processes.context import SystemClock
 from collector.processes.rest_adapters import mended_feeds
 from collector.processes.roles import roles_seen, run_role, stops_on_signal
 from collector.stats_files import clear_stats
-from collector.storage.left import left_in
 from collector.storage.locks import SUPERVISOR, RoleLock
 from collector.storage.newer import refuse_newer_data
+from collector.storage.unarchived import left_in
 from collector.supervision import semaphores
 from collector.supervision.incarnation import LocalIncarnation
 from collector.supervision.preflight import processes

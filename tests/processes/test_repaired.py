@@ -20,8 +20,8 @@ from collector.processes.repair.feed_repair import Mender
 from collector.processes.repair.process import claim_requests
 from collector.processes.repair.repair_journal import RestLog
 from collector.processes.repair.retry_policy import TRIES
-from collector.storage.request_queue import Claimed, RequestQueue
-from collector.storage.requests import RequestFolder
+from collector.storage.repair_inbox import Claimed, RequestQueue
+from collector.storage.repair_requests import RequestFolder
 from collector.storage.segments import Segment
 from tests.processes.repair.repair_world import World, diff, rest_trade, trade
 

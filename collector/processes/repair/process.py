@@ -27,8 +27,8 @@ from collector.processes.repair.repair_journal import RestLog
 from collector.processes.repair.request_queue import Agenda
 from collector.processes.repair.throttled_client import Client, RestHost
 from collector.processes.rest_adapters import feeds_of_streams, mended_feeds, misfit_of
-from collector.storage.request_queue import Claimed, RequestQueue, claim
-from collector.storage.requests import aside_folder, request_folder
+from collector.storage.repair_inbox import Claimed, RequestQueue, claim
+from collector.storage.repair_requests import aside_folder, request_folder
 
 LEAVE_SECS: Final = 1.0
 """How long a thread may take to finish when this process leaves; one that waits for an exchange is left behind."""

@@ -12,7 +12,7 @@ from collector.domain.repair_protocol import BOOK, BookRequest, Request, TradesR
 from collector.exchanges.rest_adapter import Get, RestSide
 from collector.processes.repair.book_checkpoints import Checkpoints
 from collector.processes.repair.retry_policy import Patience
-from collector.storage.request_queue import RequestQueue
+from collector.storage.repair_inbox import RequestQueue
 
 STALE_SECS: Final = 1.0
 """A book that is older than the break is asked for again after so long;"""

@@ -19,7 +19,7 @@ from collector.processes.repair.process import make_mender
 from collector.processes.writer.process import Writer
 from collector.storage.journal import JournalWriter, journal_files
 from collector.storage.journal_format import FeedIdentity
-from collector.storage.requests import RequestFolder, request_folder
+from collector.storage.repair_requests import RequestFolder, request_folder
 from collector.storage.sealing import sealed_segments
 from tests.processes.archiver.stage import Stage
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from collector.domain.names import is_segment_id
 from collector.storage.journal import SUFFIX
-from collector.storage.regular import regular_files
+from collector.storage.regular_files import regular_files
 from collector.storage.staged import waiting_segments
 
 

@@ -9,7 +9,7 @@ from collector.domain.errors import UndecodableError
 from collector.domain.records import StreamKey
 from collector.domain.repair_protocol import Request
 from collector.storage.durable import sync
-from collector.storage.requests import ASIDE, SUFFIX, aside_folder, read_request, request_folder, set_aside
+from collector.storage.repair_requests import ASIDE, SUFFIX, aside_folder, read_request, request_folder, set_aside
 
 _File = tuple[int, int]
 """What tells one put of a request from another: the file's number, and when it was written."""

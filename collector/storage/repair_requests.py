@@ -15,7 +15,7 @@ from collector.domain.disk_waits import each_awaited
 from collector.domain.errors import UndecodableError
 from collector.domain.repair_protocol import BookRequest, Request, decode_request, encode_request
 from collector.storage.durable import sync
-from collector.storage.parallel import in_order
+from collector.storage.ordered_map import in_order
 
 SUFFIX: Final = ".request"
 

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from collector.storage.parallel import in_order
+from collector.storage.ordered_map import in_order
 
 
 def test_results_come_in_the_order_of_the_items() -> None:

@@ -11,11 +11,11 @@ from collector.stats_files import clear_stats, last_signs, read_stats, stats_fil
 from collector.storage.attempts import FAILURES, Attempts, Begun, counted, forget_attempts
 from collector.storage.journal import JournalWriter, journal_files, journal_path, next_number
 from collector.storage.journal_format import FeedIdentity
-from collector.storage.left import Left, left_in
 from collector.storage.locks import RoleLock
 from collector.storage.newer import refuse_newer_data
 from collector.storage.sealing import open_segment, sealed_segments, set_aside
 from collector.storage.staged import make_durable
+from collector.storage.unarchived import Left, left_in
 from tests.storage.segment_files import TRADES, make_segment, message, trade
 
 ID = "20261123T120000Z-4f2a9c"

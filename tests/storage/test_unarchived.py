@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.storage.left import Left, left_in
+from collector.storage.unarchived import Left, left_in
 from tests.storage.segment_files import TRADES, make_gap, make_segment, message, trade
 
 ID = "20261123T120000Z-4f2a9c"
