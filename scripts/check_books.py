@@ -32,8 +32,8 @@ from collector.domain.records import BookRow, BookTickerRow
 from collector.domain.redact import printable
 from collector.read.book_check import Report, check
 from collector.read.books import Recorded, recorded, rows
+from collector.storage.archive.restore import Selection, read_manifests
 from collector.storage.objects import ObjectStore
-from collector.storage.restore import Selection, read_manifests
 
 EXAMPLES = """examples:
   scripts/check_books.py data/archive

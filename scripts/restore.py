@@ -23,10 +23,10 @@ from _moments import TIMES, moment  # type: ignore[import-not-found]
 
 from collector.domain.errors import ConfigError, StoreError
 from collector.domain.redact import printable
-from collector.storage.destination import destination
-from collector.storage.manifest import Manifest
+from collector.storage.archive.manifest import Manifest
+from collector.storage.archive.restore import Selection, bring, plan, read_manifests
+from collector.storage.archive.restore_target import destination
 from collector.storage.objects import ObjectStore
-from collector.storage.restore import Selection, bring, plan, read_manifests
 from collector.storage.stores import folder_of
 
 EXAMPLES = """examples:

@@ -32,7 +32,7 @@ from collector.domain.records import StreamKey
 from collector.domain.redact import printable
 from collector.read.gap_summary import Summary, summaries
 from collector.read.gaps import TIMES, Ledger, Noted, read
-from collector.storage.tables import GAP_SCHEMA
+from collector.storage.archive.schema import GAP_SCHEMA
 
 EXAMPLES = """examples:
   scripts/show_gaps.py                                 of ./data, its archive and its segments

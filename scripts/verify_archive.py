@@ -21,8 +21,8 @@ from _archive import STORE_HELP, add_config, opened, progress  # type: ignore[im
 
 from collector.domain.errors import ConfigError, StoreError
 from collector.domain.redact import printable
+from collector.storage.archive.verify import KINDS, Read, Verification
 from collector.storage.objects import ObjectStore
-from collector.storage.verify import KINDS, Read, Verification
 
 EXAMPLES = """examples:
   scripts/verify_archive.py data/archive
@@ -70,7 +70,7 @@ def _scratch(*, deep: bool) -> AbstractContextManager[str | None]:
 
 
 def _reader() -> Read:
-    from collector.storage.content import differences  # noqa: PLC0415 -- pyarrow, for a deep look only
+    from collector.storage.archive.object_check import differences  # noqa: PLC0415 -- pyarrow, for a deep look only
 
     return differences
 

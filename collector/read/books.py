@@ -11,9 +11,9 @@ from pyarrow import parquet as pq
 
 from collector.domain.errors import StoreError
 from collector.domain.records import BookRow, BookTickerRow
-from collector.storage.manifest import Manifest, ManifestObject
+from collector.storage.archive.manifest import Manifest, ManifestObject
+from collector.storage.archive.restore import Selection
 from collector.storage.objects import ObjectInfo, ObjectStore
-from collector.storage.restore import Selection
 
 OPEN_FILES = 4
 """A row may stand this many files later than its id says: one that came over REST, or late, is stored later."""

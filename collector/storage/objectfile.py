@@ -9,11 +9,11 @@ import pyarrow as pa
 
 from collector.domain.disk_waits import disk_wait
 from collector.domain.names import ObjectPartition, iso_time
-from collector.storage.manifest import ManifestObject
-from collector.storage.parquet import ParquetFile
+from collector.storage.archive.manifest import ManifestObject
+from collector.storage.archive.parquet import ParquetFile
+from collector.storage.archive.schema import SCHEMA_VERSION
 from collector.storage.sealed import SegmentMeta
 from collector.storage.spill import Row
-from collector.storage.tables import SCHEMA_VERSION
 
 _received_us: Final = itemgetter(3)
 

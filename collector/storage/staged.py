@@ -16,9 +16,9 @@ from typing import Final, NamedTuple
 from collector.domain.disk_waits import disk_wait
 from collector.domain.errors import DamagedError, RetryError
 from collector.domain.names import OBJECT_SUFFIX, is_segment_id, manifest_key, time_us
+from collector.storage.archive.manifest import Manifest, decode_manifest
 from collector.storage.attempts import is_count
 from collector.storage.durable import sync
-from collector.storage.manifest import Manifest, decode_manifest
 from collector.storage.objects import ObjectInfo
 from collector.storage.regular_files import regular_files
 from collector.storage.sealed import SealedSegment
@@ -167,7 +167,7 @@ def require_equal(folder: Path, segment: SealedSegment, tick: Tick) -> None:
 
 def _problems(folder: Path, segment: SealedSegment, tick: Tick) -> Iterator[str]:
     # Only now: pyarrow takes 50 MB.
-    from collector.storage.content import differences  # noqa: PLC0415
+    from collector.storage.archive.object_check import differences  # noqa: PLC0415
 
     manifest, uploads = read_manifest(folder), uploads_of(folder)
     if {upload.path for upload in uploads} != set(folder.iterdir()):

@@ -12,13 +12,13 @@ import pyarrow as pa
 
 from collector.domain.names import DAY_US, ObjectPartition, iso_time, object_key
 from collector.domain.records import GAP, UNDECODED, StreamKey
+from collector.storage.archive.manifest import Manifest, counted
+from collector.storage.archive.schema import SCHEMA_VERSION
 from collector.storage.gathering import Tick, gather_gaps, gather_messages, partition_of
-from collector.storage.manifest import Manifest, counted
 from collector.storage.objectfile import ObjectFile, Staged
 from collector.storage.sealed import SealedSegment
 from collector.storage.spill import ARRIVAL, ROW_BYTES, Row, Spill
 from collector.storage.staged import object_file_name
-from collector.storage.tables import SCHEMA_VERSION
 from collector.storage.typed import Typing, gap_batch, message_batch, undecoded_batch
 from collector.storage.untyped import UntypedMessages
 

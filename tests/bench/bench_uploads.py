@@ -34,8 +34,8 @@ from collector.processes.archiver.store_health import StoreWatch
 from collector.processes.archiver.thread_pool import Hands
 from collector.processes.archiver.uploads import Uploads
 from collector.processes.held import Held
+from collector.storage.archive.manifest import Manifest, ManifestObject
 from collector.storage.directory import DirectoryStore
-from collector.storage.manifest import Manifest, ManifestObject
 from collector.storage.staged import make_set, object_file_name
 from tests.seaweed import ADMIN, ALONE, Seaweed
 from tests.storage.segment_files import NOON_US, make_segment

@@ -19,7 +19,7 @@ from collector.storage.directory import DirectoryStore
 from collector.storage.sealed import open_sealed
 from collector.storage.staging import stage
 from tests.conftest import Lines
-from tests.storage.archive_files import IDS
+from tests.storage.archive.archive_files import IDS
 from tests.storage.segment_files import Message, make_segment
 
 ROOT = Path(__file__).parent.parent.parent

@@ -7,7 +7,7 @@ import pytest
 from collector.storage.directory import DirectoryStore
 from collector.storage.objects import ObjectStore
 from tests.seaweed import ADMIN, Seaweed, environment
-from tests.storage.archive_files import IDS, archive, change_entry
+from tests.storage.archive.archive_files import IDS, archive, change_entry
 from tests.storage.segment_files import NOON_US, message, trade
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"

@@ -17,10 +17,10 @@ from pyarrow import parquet as pq
 
 from collector.domain.names import ObjectPartition, manifest_key, object_key
 from collector.domain.records import Gap
-from collector.storage.manifest import Manifest, ManifestObject, decode_manifest
+from collector.storage.archive.manifest import Manifest, ManifestObject, decode_manifest
+from collector.storage.archive.schema import GAP_SCHEMA
 from collector.storage.sealing import create_segment
 from collector.storage.segments import EMPTY_STATE, Commit, Segment
-from collector.storage.tables import GAP_SCHEMA
 from tests.seaweed import Seaweed
 
 ROOT = Path(__file__).parent.parent.parent

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from collector.storage.archive.verify import Verification
 from collector.storage.journal import journal_files
 from collector.storage.locks import RoleLock
 from collector.storage.stores import open_store
-from collector.storage.verify import Verification
 from tests.soak import reading
 from tests.soak.evidence import Problem
 from tests.soak.watch import LogTail, Processes

@@ -9,8 +9,8 @@ from urllib.parse import unquote
 
 import pyarrow.parquet as pq
 
+from collector.storage.archive.verify import Verification
 from collector.storage.directory import DirectoryStore
-from collector.storage.verify import Verification
 from tests.whole.running import Exchange
 
 CHANNELS: Final = {

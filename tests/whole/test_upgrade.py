@@ -16,12 +16,12 @@ from urllib.parse import parse_qs, urlsplit
 import pyarrow.parquet as pq
 import pytest
 
+from collector.storage.archive.object_check import differences
+from collector.storage.archive.verify import Verification
 from collector.storage.baseline import VERSION
-from collector.storage.content import differences
 from collector.storage.directory import DirectoryStore
 from collector.storage.sealing import sealed_segments
 from collector.storage.segment_format import SEGMENT_VERSION, STATE_VERSION
-from collector.storage.verify import Verification
 from tests.answers import Answers
 from tests.whole.accounts import gaps_of, rows_of
 from tests.whole.running import PATIENT, STOP_SECS, Recorder, wait_for

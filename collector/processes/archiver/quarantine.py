@@ -11,10 +11,10 @@ from collector.domain.errors import DamagedError, RetryError
 from collector.exchanges.adapter import Adapter
 from collector.processes.archiver.stager import MAX_ATTEMPTS, Ask
 from collector.processes.archiver.upload_file import deliver
+from collector.storage.archive.catalog import find_whole, received_until
+from collector.storage.archive.manifest import Manifest
 from collector.storage.attempts import Attempts, forget_counts
 from collector.storage.durable import sync
-from collector.storage.manifest import Manifest
-from collector.storage.manifests import find_whole, received_until
 from collector.storage.objects import ObjectStore
 from collector.storage.remains import Surroundings, open_remains
 from collector.storage.sealed import read_through

@@ -13,8 +13,8 @@ from collector.channel.channel import Notice
 from collector.config import ArchiveConfig, Config
 from collector.processes.archiver.process import Archiver
 from collector.processes.context import Context
+from collector.storage.archive.manifest import decode_manifest
 from collector.storage.directory import DirectoryStore
-from collector.storage.manifest import decode_manifest
 from collector.storage.objects import ObjectInfo, ObjectStore
 from collector.storage.staged import waiting_segments
 from tests.storage.segment_files import TRADES, UNKNOWN, ToyTyping, make_gap, make_segment, message, trade

@@ -11,12 +11,13 @@ import pytest
 
 from collector.domain.errors import StoreError
 from collector.processes.archiver import process, segment_replacement, stager
-from collector.storage import parquet, staged
+from collector.storage import staged
+from collector.storage.archive import parquet
+from collector.storage.archive.catalog import find_whole
+from collector.storage.archive.verify import Verification
 from collector.storage.directory import DirectoryStore
-from collector.storage.manifests import find_whole
 from collector.storage.objects import ObjectStore
 from collector.storage.staged import is_sound, uploads_of
-from collector.storage.verify import Verification
 from tests.processes.archiver.archive_world import IDS, World, in_a_child
 from tests.seaweed import Seaweed
 

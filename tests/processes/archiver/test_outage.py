@@ -17,10 +17,10 @@ from collector.processes.archiver import segment_replacement
 from collector.processes.archiver.process import Archiver
 from collector.processes.archiver.stager import Stager
 from collector.storage import s3_client
-from collector.storage.content import differences
+from collector.storage.archive.manifest import decode_manifest
+from collector.storage.archive.object_check import differences
+from collector.storage.archive.verify import Verification
 from collector.storage.directory import DirectoryStore
-from collector.storage.manifest import decode_manifest
-from collector.storage.verify import Verification
 from tests.processes.archiver.archive_world import IDS, World, manifest_ids
 from tests.proxy import Proxy
 from tests.seaweed import RECORDER, Seaweed

@@ -24,12 +24,12 @@ from collector.exchanges.adapter import Adapter
 from collector.processes.archiver.backoff import new_delays
 from collector.processes.archiver.deaths import KILLED_SECS, MAX_KILLS
 from collector.processes.archiver.process import Archiver
+from collector.storage.archive.manifest import decode_manifest
+from collector.storage.archive.verify import Verification
 from collector.storage.attempts import Attempts, Begun
 from collector.storage.directory import DirectoryStore
-from collector.storage.manifest import decode_manifest
 from collector.storage.objects import ObjectInfo
 from collector.storage.sealed import remove_segment
-from collector.storage.verify import Verification
 from tests.processes.archiver.archive_world import IDS, OPENED_AT, World, in_a_child, manifest_ids
 from tests.storage.segment_files import TRADES, ToyTyping, make_segment, message, trade
 

@@ -6,10 +6,10 @@ import pytest
 
 from collector.domain.errors import DamagedError
 from collector.domain.names import manifest_key
+from collector.storage.archive.lenient_manifest import read_manifest
+from collector.storage.archive.manifest import Manifest
 from collector.storage.directory import DirectoryStore
-from collector.storage.manifest import Manifest
-from collector.storage.manifest_reading import read_manifest
-from tests.storage.archive_files import ENTRY_FAULTS, archive, change_entry
+from tests.storage.archive.archive_files import ENTRY_FAULTS, archive, change_entry
 from tests.storage.segment_files import SEGMENT_ID, make_gap, message, trade
 
 KEY = manifest_key("host-1", SEGMENT_ID)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from collector.domain.errors import ConfigError
-from collector.storage.destination import destination
+from collector.storage.archive.restore_target import destination
 
 
 def below(folder: Path) -> list[str]:

@@ -2,7 +2,7 @@ import pyarrow as pa
 import pytest
 
 from collector.domain.records import ROW_TYPES, Gap
-from collector.storage.tables import GAP_SCHEMA, MESSAGE_SCHEMAS, UNDECODED_SCHEMA, schema_of
+from collector.storage.archive.schema import GAP_SCHEMA, MESSAGE_SCHEMAS, UNDECODED_SCHEMA, schema_of
 
 COMMON = [
     "received_at: timestamp[us, tz=UTC]",

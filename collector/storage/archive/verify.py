@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 
 from collector.domain.errors import DamagedError
 from collector.domain.names import MANIFEST_FOLDER, OBJECT_SUFFIX
-from collector.storage.asking import asked
-from collector.storage.manifest import Manifest, ManifestObject
-from collector.storage.manifest_reading import read_manifest
+from collector.storage.archive.lenient_manifest import read_manifest
+from collector.storage.archive.manifest import Manifest, ManifestObject
+from collector.storage.archive.store_retry import asked
 from collector.storage.objects import ObjectInfo, ObjectStore
 from collector.storage.ordered_map import in_order
 

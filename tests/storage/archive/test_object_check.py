@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet as pq
 
-from collector.storage.content import differences
+from collector.storage.archive.manifest import Manifest, ManifestObject
+from collector.storage.archive.object_check import differences
 from collector.storage.directory import DirectoryStore
-from collector.storage.manifest import Manifest, ManifestObject
-from tests.storage.archive_files import archive
+from tests.storage.archive.archive_files import archive
 from tests.storage.segment_files import BOOK, DAY_US, NOON_US, TICKER, TRADES, make_gap, message, trade
 
 

@@ -12,10 +12,10 @@ from pyarrow import parquet as pq
 
 from collector.domain.names import manifest_key
 from collector.domain.records import StreamKey
+from collector.storage.archive.schema import MESSAGE_SCHEMAS, schema_of
 from collector.storage.directory import DirectoryStore
 from collector.storage.sealed import open_sealed
 from collector.storage.staging import stage
-from collector.storage.tables import MESSAGE_SCHEMAS, schema_of
 from tests.storage.segment_files import (
     BOOK,
     DAY_US,

@@ -1,7 +1,7 @@
 import pytest
 
 from collector.domain.errors import DamagedError
-from collector.storage.manifest import Manifest, ManifestObject, decode_manifest
+from collector.storage.archive.manifest import Manifest, ManifestObject, decode_manifest
 
 OBJECT = ManifestObject(
     key="exchange=toy/…",

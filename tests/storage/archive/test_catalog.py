@@ -4,9 +4,9 @@ import pytest
 
 from collector.domain.names import manifest_key
 from collector.domain.records import StreamKey
+from collector.storage.archive.catalog import find_whole, received_until, whole_segment
+from collector.storage.archive.manifest import Manifest, ManifestObject
 from collector.storage.directory import DirectoryStore
-from collector.storage.manifest import Manifest, ManifestObject
-from collector.storage.manifests import find_whole, received_until, whole_segment
 from tests.storage.segment_files import BOOK, TRADES
 
 IDS = [f"20261123T12000{number}Z-4f2a9c" for number in range(5)]

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from collector.domain.errors import DamagedError
 from collector.domain.names import MANIFEST_FOLDER, is_segment_id, parse_segment_id, time_us
 from collector.domain.records import StreamKey
-from collector.storage.manifest import Manifest, decode_manifest
+from collector.storage.archive.manifest import Manifest, decode_manifest
 from collector.storage.objects import ObjectInfo, ObjectStore
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from collector.domain.errors import DamagedError, StoreError
-from collector.storage.asking import asked
+from collector.storage.archive.store_retry import asked
 
 
 class Listing:

@@ -4,8 +4,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet as pq
 
-from collector.storage.parquet import ROW_GROUP_BYTES, ROW_GROUP_ROWS, ParquetFile
-from collector.storage.tables import GAP_SCHEMA, MESSAGE_SCHEMAS, UNDECODED_SCHEMA
+from collector.storage.archive.parquet import ROW_GROUP_BYTES, ROW_GROUP_ROWS, ParquetFile
+from collector.storage.archive.schema import GAP_SCHEMA, MESSAGE_SCHEMAS, UNDECODED_SCHEMA
 
 SCHEMA = MESSAGE_SCHEMAS["trade"]
 

@@ -17,9 +17,9 @@ import msgspec
 from collector.domain.errors import ConfigError, DamagedError
 from collector.domain.names import MANIFEST_FOLDER, manifest_key
 from collector.domain.records import GAP, UNKNOWN
-from collector.storage.asking import asked
-from collector.storage.manifest import Manifest, ManifestObject, counted
-from collector.storage.manifest_reading import read_manifest
+from collector.storage.archive.lenient_manifest import read_manifest
+from collector.storage.archive.manifest import Manifest, ManifestObject, counted
+from collector.storage.archive.store_retry import asked
 from collector.storage.objects import ObjectInfo, ObjectStore
 from collector.storage.ordered_map import in_order
 

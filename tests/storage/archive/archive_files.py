@@ -8,7 +8,7 @@ from typing import Any
 
 from collector.domain.names import manifest_key
 from collector.domain.records import Gap, StreamKey
-from collector.storage.manifest import Manifest
+from collector.storage.archive.manifest import Manifest
 from collector.storage.objects import ObjectStore
 from collector.storage.sealed import open_sealed
 from collector.storage.staging import stage

@@ -10,8 +10,8 @@ import msgspec
 from collector.domain.errors import DamagedError
 from collector.domain.names import ObjectPartition, is_path_name, iso_time, manifest_key, object_key, time_us
 from collector.domain.records import GAP
-from collector.storage.asking import asked
-from collector.storage.manifest import Manifest, ManifestObject, counted, decode_manifest
+from collector.storage.archive.manifest import Manifest, ManifestObject, counted, decode_manifest
+from collector.storage.archive.store_retry import asked
 from collector.storage.objects import ObjectStore
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")

@@ -7,12 +7,12 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet as pq
 
-from collector.storage.content import differences
+from collector.storage.archive.object_check import differences
+from collector.storage.archive.verify import KINDS, Finding, Read, Segment, Verification, broken_chains
 from collector.storage.directory import DirectoryStore
 from collector.storage.sealed import open_sealed
 from collector.storage.staging import stage
-from collector.storage.verify import KINDS, Finding, Read, Segment, Verification, broken_chains
-from tests.storage.archive_files import ENTRY_FAULTS, change_entry
+from tests.storage.archive.archive_files import ENTRY_FAULTS, change_entry
 from tests.storage.segment_files import TRADES, ToyTyping, make_gap, make_segment, message, trade
 
 IDS = [f"20261123T12000{number}Z-4f2a9c" for number in range(4)]

@@ -10,9 +10,9 @@ from pyarrow import parquet as pq
 
 from collector.domain.names import iso_time
 from collector.domain.records import BACKFILLED_LINE
-from collector.storage.manifest import Manifest, ManifestObject
-from collector.storage.parquet import ROW_GROUP_ROWS
-from collector.storage.tables import schema_of
+from collector.storage.archive.manifest import Manifest, ManifestObject
+from collector.storage.archive.parquet import ROW_GROUP_ROWS
+from collector.storage.archive.schema import schema_of
 
 _ID_COLUMNS: Final = {
     "trade": "trade_id",

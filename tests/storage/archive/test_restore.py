@@ -10,13 +10,13 @@ import pytest
 from collector.domain.errors import ConfigError
 from collector.domain.names import manifest_key
 from collector.domain.records import StreamKey
+from collector.storage.archive.manifest import Manifest, decode_manifest
+from collector.storage.archive.restore import Brought, Selection, bring, plan, read_manifests, require_room_for
+from collector.storage.archive.verify import Verification
 from collector.storage.directory import DirectoryStore
-from collector.storage.manifest import Manifest, decode_manifest
 from collector.storage.objects import ObjectStore
-from collector.storage.restore import Brought, Selection, bring, plan, read_manifests, require_room_for
-from collector.storage.verify import Verification
 from tests.seaweed import Seaweed
-from tests.storage.archive_files import ENTRY_FAULTS, IDS, archive, change_entry, put_manifest
+from tests.storage.archive.archive_files import ENTRY_FAULTS, IDS, archive, change_entry, put_manifest
 from tests.storage.segment_files import NOON_US, Message, make_gap, message, trade
 
 HOUR_US = 3_600_000_000

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from collector.domain.errors import ConfigError
+from collector.storage.archive.manifest import Manifest
+from collector.storage.archive.restore import require_room_for
 from collector.storage.directory import DirectoryStore
-from collector.storage.manifest import Manifest
-from collector.storage.restore import require_room_for
 
 _LOCK: Final = "_restore.lock"
 _SCRATCH: Final = "_restore-"

@@ -1,0 +1,1 @@
+"""The archive as its readers see it: schema, manifests, checks, restore."""
