@@ -24,7 +24,7 @@ from rich.text import Text
 from collector.domain.errors import CollectorError
 from collector.domain.names import iso_time
 from collector.domain.redact import printable
-from collector.storage.journal_format import (
+from collector.storage.journal.format import (
     JournalHeader,
     Record,
     RecordKind,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from collector.domain.errors import DamagedError, UndecodableError
 from collector.storage.baseline import refuse_newer_baseline
-from collector.storage.journal import journal_files
-from collector.storage.journal_reader import file_id_of
+from collector.storage.journal.reader import file_id_of
+from collector.storage.journal.writer import journal_files
 from collector.storage.regular_files import regular_files
 from collector.storage.repair_requests import SUFFIX, read_request
 from collector.storage.sealed import sealed_database

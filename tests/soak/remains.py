@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from collector.storage.archive.verify import Verification
-from collector.storage.journal import journal_files
+from collector.storage.journal.writer import journal_files
 from collector.storage.locks import RoleLock
 from collector.storage.stores import open_store
 from tests.soak import reading

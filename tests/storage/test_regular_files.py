@@ -9,8 +9,8 @@ import pytest
 from collector.processes.roles import roles_seen
 from collector.stats_files import clear_stats, last_signs, read_stats, stats_file
 from collector.storage.attempts import FAILURES, Attempts, Begun, counted, forget_attempts
-from collector.storage.journal import JournalWriter, journal_files, journal_path, next_number
-from collector.storage.journal_format import FeedIdentity
+from collector.storage.journal.format import FeedIdentity
+from collector.storage.journal.writer import JournalWriter, journal_files, journal_path, next_number
 from collector.storage.locks import RoleLock
 from collector.storage.newer import refuse_newer_data
 from collector.storage.sealing import open_segment, sealed_segments, set_aside

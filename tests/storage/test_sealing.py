@@ -11,7 +11,7 @@ from collector.domain.errors import DamagedError, NewerDataError, SegmentBusyErr
 from collector.domain.records import Gap, StoredMessage
 from collector.storage import sealing
 from collector.storage.baseline import Baseline, read_baseline
-from collector.storage.journal_reader import Position
+from collector.storage.journal.reader import Position
 from collector.storage.sealing import (
     begin_segment,
     create_segment,

@@ -6,7 +6,7 @@ from queue import SimpleQueue
 from structlog.typing import FilteringBoundLogger
 
 from collector.domain.disk_waits import disk_wait
-from collector.storage.journal import JournalWriter
+from collector.storage.journal.writer import JournalWriter
 
 
 class Syncer:

@@ -9,8 +9,8 @@ from structlog.typing import FilteringBoundLogger
 
 from collector.config import JournalConfig
 from collector.processes.disk_space import Space, shortage
-from collector.storage.journal import JournalWriter
-from collector.storage.journal_format import RecordKind
+from collector.storage.journal.format import RecordKind
+from collector.storage.journal.writer import JournalWriter
 
 
 class Event(NamedTuple):

@@ -18,7 +18,7 @@ from collector.processes.ingest.first_data import NAMED
 from collector.processes.ingest.overdue import Voices
 from collector.processes.ingest.session import Ending, Hooks, Session
 from collector.processes.ingest.trial import Trial
-from collector.storage.journal_format import RecordKind
+from collector.storage.journal.format import RecordKind
 
 _BANNED_STATUS = frozenset({418, 429})
 """Too many requests from this address: https://developers.binance.com/docs/binance-spot-api-docs/rest-api/limits"""

@@ -24,7 +24,7 @@ from collector.processes.ingest.overdue import Tries, Voices
 from collector.processes.ingest.session import LEAVE_SECS
 from collector.processes.ingest.trial import Trial
 from collector.processes.journals import journal_folder, open_journal
-from collector.storage.journal import JournalWriter
+from collector.storage.journal.writer import JournalWriter
 
 RING_SECS: Final = 0.02
 """The writer hears of new bytes this soon, and no more often."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from collector.domain.errors import RetryError
 from collector.domain.records import BACKFILLED_LINE
 from collector.domain.repair_protocol import Answer, encode_answer
-from collector.storage.journal import JournalWriter
+from collector.storage.journal.writer import JournalWriter
 
 
 class RestLog:

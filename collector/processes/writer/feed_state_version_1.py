@@ -7,7 +7,7 @@ from collector.processes.writer.gaps.feed_state import FeedState
 from collector.processes.writer.gaps.plans import Plans
 from collector.processes.writer.gaps.stream_ownership import Belonging
 from collector.processes.writer.streams import Stream
-from collector.storage.journal_format import FeedIdentity
+from collector.storage.journal.format import FeedIdentity
 
 
 def carry_over(

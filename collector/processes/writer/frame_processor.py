@@ -16,7 +16,7 @@ from collector.processes.writer.gaps.feed_state import FeedState
 from collector.processes.writer.gaps.ledger import Ledger
 from collector.processes.writer.repair_requests import Asking
 from collector.processes.writer.streams import Stream, Streams
-from collector.storage.journal_format import (
+from collector.storage.journal.format import (
     FeedIdentity,
     Frame,
     JournalHeader,
@@ -25,7 +25,7 @@ from collector.storage.journal_format import (
     connection_in_head,
     frames_of,
 )
-from collector.storage.journal_reader import Chunk
+from collector.storage.journal.reader import Chunk
 
 _OFFSET_BITS: Final = 36
 """A made id is the journal's number above the message's place in that file (below 64 GiB)."""

@@ -28,7 +28,7 @@ from collector.processes.writer.report import Numbers
 from collector.processes.writer.segment_rotation import Shelf
 from collector.processes.writer.stored_state import decode_counts, decode_feed, encode_counts
 from collector.processes.writer.streams import Streams
-from collector.storage.journal_reader import JournalReader
+from collector.storage.journal.reader import JournalReader
 from collector.storage.repair_requests import RequestFolder, request_folder
 from collector.storage.segments import Commit
 

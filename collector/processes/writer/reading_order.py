@@ -8,7 +8,7 @@ journal was read past the time it was received, or to its end.
 from collections.abc import Iterator, Mapping
 
 from collector.domain.repair_protocol import is_rest_journal, rest_journal
-from collector.storage.journal_reader import Chunk, JournalReader
+from collector.storage.journal.reader import Chunk, JournalReader
 
 
 class ReadingOrder:

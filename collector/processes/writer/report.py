@@ -10,7 +10,7 @@ from collector.processes.writer.frame_processor import Intake
 from collector.processes.writer.latency import Timings
 from collector.processes.writer.segment_rotation import Shelf
 from collector.processes.writer.streams import Streams
-from collector.storage.journal_reader import JournalReader
+from collector.storage.journal.reader import JournalReader
 
 GAP_REPORTS: Final = 10
 """A row of the gap ledger is told in so many reports, so that a reader who misses some misses none of the rows."""

@@ -19,9 +19,9 @@ from collector.processes.writer.state_upgrade import upgraded
 from collector.processes.writer.stored_state import require_readable
 from collector.processes.writer.streams import Streams
 from collector.storage.baseline import FILE_NAME, WITHOUT, Baseline, read_baseline
-from collector.storage.journal import journal_files
-from collector.storage.journal_reader import Position, file_id_of
-from collector.storage.journal_tail import Tails
+from collector.storage.journal.reader import Position, file_id_of
+from collector.storage.journal.tail import Tails
+from collector.storage.journal.writer import journal_files
 from collector.storage.sealing import (
     begin_segment,
     note_opening,

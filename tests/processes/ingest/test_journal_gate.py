@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from collector.config import JournalConfig
 from collector.processes.disk_space import Space, shortage
 from collector.processes.ingest.journal_gate import JournalGate
-from collector.storage.journal import JournalWriter
-from collector.storage.journal_format import FeedIdentity, RecordKind
+from collector.storage.journal.format import FeedIdentity, RecordKind
+from collector.storage.journal.writer import JournalWriter
 from tests.processes.ingest.ingest_harness import Written, capturing_log, records_of
 
 LIMITS = JournalConfig(min_free_bytes=1_000, file_bytes=2_000, max_bytes=4_000)

@@ -20,8 +20,8 @@ from collector.processes.ingest.first_data import FirstData
 from collector.processes.ingest.journal_gate import JournalGate
 from collector.processes.ingest.line_reader import Reader, Readers
 from collector.processes.ingest.overdue import Tries, Voices
-from collector.storage.journal import JournalWriter
-from collector.storage.journal_format import FeedIdentity, RecordKind
+from collector.storage.journal.format import FeedIdentity, RecordKind
+from collector.storage.journal.writer import JournalWriter
 from tests.feed.servers import Server, wire
 from tests.processes.ingest.ingest_harness import LIMITS, PlainAdapter, capturing_log, records_of, wait_for
 

@@ -20,8 +20,8 @@ from collector.processes.ingest import line_reader as readers_module
 from collector.processes.ingest import process
 from collector.processes.ingest import session as session_module
 from collector.processes.journals import open_journal
-from collector.storage.journal import JournalWriter
-from collector.storage.journal_format import RecordKind
+from collector.storage.journal.format import RecordKind
+from collector.storage.journal.writer import JournalWriter
 from tests.feed.servers import Peer, Server, close_frame, meanwhile, wire
 from tests.processes.ingest.ingest_harness import (
     DEADLINE_SECS,

@@ -12,7 +12,7 @@ from websockets.frames import Opcode
 from collector.domain import relief
 from collector.exchanges.binance.spot import Binance
 from collector.simulator.server import Options
-from collector.storage.journal_format import RecordKind
+from collector.storage.journal.format import RecordKind
 from tests.feed.servers import Server, close_frame, wire
 from tests.processes.ingest.ingest_harness import LIMITS, PlainAdapter, Recording, wait_for
 from tests.simulator.running import Running

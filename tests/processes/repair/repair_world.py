@@ -17,8 +17,8 @@ from collector.feed.rest import Answer, RestError
 from collector.processes.repair.feed_repair import Mender
 from collector.processes.repair.process import make_mender
 from collector.processes.writer.process import Writer
-from collector.storage.journal import JournalWriter, journal_files
-from collector.storage.journal_format import FeedIdentity
+from collector.storage.journal.format import FeedIdentity
+from collector.storage.journal.writer import JournalWriter, journal_files
 from collector.storage.repair_requests import RequestFolder, request_folder
 from collector.storage.sealing import sealed_segments
 from tests.processes.archiver.stage import Stage

@@ -19,8 +19,8 @@ from collector.processes.repair.request_queue import (
     STALE_TRIES,
 )
 from collector.processes.repair.retry_policy import LONGEST_SECS, TRIES
-from collector.storage.journal import JournalWriter
-from collector.storage.journal_format import RecordKind, decode_header, frames_of, parse_records
+from collector.storage.journal.format import RecordKind, decode_header, frames_of, parse_records
+from collector.storage.journal.writer import JournalWriter
 from tests.processes.repair.repair_world import World
 
 SHARE = 3_000

@@ -13,7 +13,7 @@ from collector.processes.rest_adapters import Mended
 from collector.processes.writer.batch import Counts
 from collector.processes.writer.frame_processor import Intake
 from collector.processes.writer.streams import Streams
-from collector.storage.journal_format import (
+from collector.storage.journal.format import (
     FeedIdentity,
     JournalHeader,
     RecordKind,
@@ -21,7 +21,7 @@ from collector.storage.journal_format import (
     encode_frames,
     parse_records,
 )
-from collector.storage.journal_reader import Chunk, Position
+from collector.storage.journal.reader import Chunk, Position
 
 _encode = msgspec.msgpack.Encoder().encode
 

@@ -6,7 +6,7 @@ from typing import Final
 from collector.domain.repair_protocol import Answer, TradesRequest
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.registry import adapter
-from collector.storage.journal_format import RecordKind
+from collector.storage.journal.format import RecordKind
 from tests.processes.writer.intake_world import IntakeWorld
 
 EXCHANGE: Final = "binance_usdm"

@@ -10,8 +10,8 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from collector.config import SegmentConfig, WriterConfig
-from collector.storage.journal import JournalWriter
-from collector.storage.journal_format import FeedIdentity, RecordKind
+from collector.storage.journal.format import FeedIdentity, RecordKind
+from collector.storage.journal.writer import JournalWriter
 from collector.storage.segments import Segment
 from tests.processes.writer.writer_harness import START_NS, SYMBOLS, TYPES, World, connection, trade
 

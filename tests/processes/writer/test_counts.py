@@ -11,7 +11,7 @@ import pytest
 from collector.domain.counts import GAP_CODES, StreamCounts
 from collector.domain.records import GAP_KINDS
 from collector.domain.sequence.dedup import Progress
-from collector.storage.journal import JournalWriter
+from collector.storage.journal.writer import JournalWriter
 from tests.processes.writer.writer_harness import START_NS, World, diff, trade
 
 SEC_NS = 1_000_000_000

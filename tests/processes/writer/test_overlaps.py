@@ -11,8 +11,8 @@ from collector.config import WriterConfig
 from collector.domain.records import IdRule
 from collector.exchanges.adapter import Decode, Subscription
 from collector.exchanges.binance.futures import BinanceUsdm
-from collector.storage.journal import JournalWriter
-from collector.storage.journal_format import FeedIdentity, RecordKind
+from collector.storage.journal.format import FeedIdentity, RecordKind
+from collector.storage.journal.writer import JournalWriter
 from collector.storage.segments import Segment
 from tests.processes.writer import writer_harness
 from tests.processes.writer.gaps.test_ledger_of_recordings import received

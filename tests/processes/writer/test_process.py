@@ -22,8 +22,8 @@ from collector.processes.writer.process import Writer
 from collector.processes.writer.streams import Stream
 from collector.stats_files import StreamNumbers
 from collector.storage import segments
-from collector.storage.journal import journal_files
-from collector.storage.journal_format import RecordKind
+from collector.storage.journal.format import RecordKind
+from collector.storage.journal.writer import journal_files
 from collector.storage.sealing import sealed_segments
 from collector.storage.segments import Commit, Segment
 from tests.processes.writer.writer_harness import SPOKEN, START_NS, SYMBOLS, TYPES, World, book, connection, diff, trade

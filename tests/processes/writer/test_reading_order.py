@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from collector.processes.writer.reading_order import ReadingOrder
-from collector.storage.journal import JournalWriter
-from collector.storage.journal_format import FeedIdentity, RecordKind, frames_of
-from collector.storage.journal_reader import CHUNK_BYTES, Chunk, JournalReader
-from tests.storage.dead_journals import let_go
+from collector.storage.journal.format import FeedIdentity, RecordKind, frames_of
+from collector.storage.journal.reader import CHUNK_BYTES, Chunk, JournalReader
+from collector.storage.journal.writer import JournalWriter
+from tests.storage.journal.dead_journals import let_go
 
 LONG = b"x" * (CHUNK_BYTES // 3)
 

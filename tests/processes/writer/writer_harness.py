@@ -12,11 +12,11 @@ import pytest
 from collector.config import Config, FeedConfig
 from collector.exchanges.registry import adapter
 from collector.processes.writer.process import Writer
-from collector.storage.journal import JournalWriter
-from collector.storage.journal_format import FeedIdentity
+from collector.storage.journal.format import FeedIdentity
+from collector.storage.journal.writer import JournalWriter
 from collector.storage.sealing import sealed_segments
 from tests.processes.archiver.stage import Stage
-from tests.storage.dead_journals import let_go
+from tests.storage.journal.dead_journals import let_go
 
 START_NS = 1_700_000_000_000_000_000
 SYMBOLS = ("BTCUSDT", "ETHUSDT")

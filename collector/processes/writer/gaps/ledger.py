@@ -19,7 +19,7 @@ from collector.processes.writer.gaps.silence_watch import Listening
 from collector.processes.writer.gaps.stream_ownership import Belonging, Member, Taken
 from collector.processes.writer.repair_requests import Asking
 from collector.processes.writer.streams import Stream, Streams
-from collector.storage.journal_format import (
+from collector.storage.journal.format import (
     FeedIdentity,
     JournalHeader,
     Record,
@@ -27,7 +27,7 @@ from collector.storage.journal_format import (
     connection_in_head,
     event_of,
 )
-from collector.storage.journal_reader import Damage
+from collector.storage.journal.reader import Damage
 
 LOOK_US: Final = 5_000_000
 """How often, in received time, it is looked whether trouble is over, and who is silent."""

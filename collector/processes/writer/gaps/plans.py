@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from collector.domain.records import StreamKey
 from collector.exchanges.adapter import Adapter, Subscription
 from collector.processes.writer.streams import Stream, Streams
-from collector.storage.journal_format import FeedIdentity
+from collector.storage.journal.format import FeedIdentity
 
 
 class Plans:

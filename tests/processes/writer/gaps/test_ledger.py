@@ -7,9 +7,9 @@ import pytest
 
 from collector.domain.gaps import SINGLE_ROWS, STRETCH_SECS
 from collector.domain.repair_protocol import Answer, encode_answer
-from collector.storage.journal import JournalWriter
-from collector.storage.journal_format import FeedIdentity, RecordKind
-from collector.storage.journal_reader import CHUNK_BYTES
+from collector.storage.journal.format import FeedIdentity, RecordKind
+from collector.storage.journal.reader import CHUNK_BYTES
+from collector.storage.journal.writer import JournalWriter
 from tests.processes.writer.writer_harness import SPOKEN, START_NS, SYMBOLS, TYPES, World, book, connection, trade
 
 SEC_NS = 1_000_000_000

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from collector.domain.gaps import SINGLE_ROWS, STRETCH_SECS
 from collector.domain.repair_protocol import Answer, BookRequest, TradesRequest
 from collector.domain.sequence.holes import REORDER_SECS
-from collector.storage.journal_format import RecordKind
+from collector.storage.journal.format import RecordKind
 from tests.processes.writer.intake_world import IntakeWorld
 
 SEC_US = 1_000_000

@@ -15,9 +15,9 @@ from collector.processes.rest_adapters import Mended
 from collector.processes.writer.batch import Counts
 from collector.processes.writer.frame_processor import Intake
 from collector.processes.writer.streams import Streams
-from collector.storage.journal import JournalWriter
-from collector.storage.journal_format import FeedIdentity, RecordKind
-from collector.storage.journal_reader import JournalReader
+from collector.storage.journal.format import FeedIdentity, RecordKind
+from collector.storage.journal.reader import JournalReader
+from collector.storage.journal.writer import JournalWriter
 
 MARKETS = {"binance_spot": "binance", "binance_usdm": "binance_usdm", "binance_coinm": "binance_coinm"}
 NAMES = {b"depth": "book_delta", b"trade": "trade", b"aggTrade": "agg_trade", b"bookTicker": "book_ticker"}

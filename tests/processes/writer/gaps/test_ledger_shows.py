@@ -15,7 +15,7 @@ import pytest
 
 from collector.config import FeedConfig
 from collector.domain.gaps import STRETCH_SECS
-from collector.storage.journal_format import RecordKind
+from collector.storage.journal.format import RecordKind
 from tests.processes.writer.writer_harness import World, connection
 
 RECORDING = "binance_spot/hftbacktest_btcusdt_20240808"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from collector.config import SegmentConfig
 from collector.domain.repair_protocol import Answer, TradesRequest
-from collector.storage.journal_format import RecordKind
+from collector.storage.journal.format import RecordKind
 from tests.processes.writer.gaps import test_ledger_closes
 from tests.processes.writer.gaps.test_ledger_closes import STEPS, Told
 from tests.processes.writer.writer_harness import START_NS, World, connection, trade

@@ -18,8 +18,8 @@ from collector.processes.writer.gaps.outages import Links
 from collector.processes.writer.gaps.plans import Plans
 from collector.processes.writer.gaps.stream_ownership import Belonging
 from collector.processes.writer.streams import Streams
-from collector.storage.journal import JournalWriter, next_number
-from collector.storage.journal_format import FeedIdentity, RecordKind
+from collector.storage.journal.format import FeedIdentity, RecordKind
+from collector.storage.journal.writer import JournalWriter, next_number
 from tests.processes.writer.writer_harness import SPOKEN, START_NS, SYMBOLS, TYPES, World, book, connection, trade
 
 SEC_NS = 1_000_000_000

@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.domain.errors import DamagedError, NewerDataError
-from collector.storage import journal_format
-from collector.storage.journal import JournalWriter, journal_files, next_number
-from collector.storage.journal_format import (
+from collector.storage.journal import format as journal_format
+from collector.storage.journal.format import (
     FeedIdentity,
     RecordKind,
     decode_header,
@@ -23,6 +22,7 @@ from collector.storage.journal_format import (
     frames_of,
     parse_records,
 )
+from collector.storage.journal.writer import JournalWriter, journal_files, next_number
 
 IDENTITY = FeedIdentity("binance", "binance", ("BTCUSDT",), ("trade",))
 

@@ -14,7 +14,7 @@ import msgspec
 
 from collector.domain.disk_waits import disk_wait
 from collector.storage.durable import sync
-from collector.storage.journal_format import FeedIdentity, RecordKind, encode_event, encode_frames, encode_header
+from collector.storage.journal.format import FeedIdentity, RecordKind, encode_event, encode_frames, encode_header
 from collector.storage.locks import hold_file
 from collector.storage.regular_files import regular_files
 

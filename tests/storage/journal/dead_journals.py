@@ -4,7 +4,7 @@ import fcntl
 from collections.abc import Iterable
 from contextlib import suppress
 
-from collector.storage.journal import JournalWriter
+from collector.storage.journal.writer import JournalWriter
 
 
 def let_go(journals: Iterable[JournalWriter]) -> None:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.storage.journal import JournalWriter, journal_path
-from collector.storage.journal_format import FeedIdentity, Record, RecordKind, encode_frames, frames_of
-from collector.storage.journal_reader import Damage, JournalReader, Position, file_id_of
-from tests.storage.dead_journals import let_go
+from collector.storage.journal.format import FeedIdentity, Record, RecordKind, encode_frames, frames_of
+from collector.storage.journal.reader import Damage, JournalReader, Position, file_id_of
+from collector.storage.journal.writer import JournalWriter, journal_path
+from tests.storage.journal.dead_journals import let_go
 
 IDENTITY = FeedIdentity("f", "binance", ("BTCUSDT",), ("trade",))
 

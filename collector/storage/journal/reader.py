@@ -8,8 +8,7 @@ from typing import Final, NamedTuple
 
 from collector.domain.errors import DamagedError
 from collector.domain.records import UNKNOWN
-from collector.storage.journal import journal_files
-from collector.storage.journal_format import (
+from collector.storage.journal.format import (
     RECORD_HEAD_BYTES,
     FeedIdentity,
     JournalHeader,
@@ -22,7 +21,8 @@ from collector.storage.journal_format import (
     parse_records,
     received_ns_of,
 )
-from collector.storage.journal_tail import Tails
+from collector.storage.journal.tail import Tails
+from collector.storage.journal.writer import journal_files
 from collector.storage.locks import is_file_held
 
 CHUNK_BYTES: Final = 512 << 10

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from collector.storage.journal_format import find_record
+from collector.storage.journal.format import find_record
 
 _MOST_REMEMBERED: Final = 1_000
 

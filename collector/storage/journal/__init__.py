@@ -1,0 +1,1 @@
+"""Append-only files of what was received: format, writer, reader."""
