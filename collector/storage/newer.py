@@ -9,14 +9,14 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from collector.domain.errors import DamagedError, UndecodableError
-from collector.storage.baseline import refuse_newer_baseline
 from collector.storage.journal.reader import file_id_of
 from collector.storage.journal.writer import journal_files
 from collector.storage.regular_files import regular_files
 from collector.storage.repair_requests import SUFFIX, read_request
-from collector.storage.sealed import sealed_database
-from collector.storage.sealing import sealed_segments
-from collector.storage.segment_format import state_version_of, version_of
+from collector.storage.segment.file_format import state_version_of, version_of
+from collector.storage.segment.positions_file import refuse_newer_baseline
+from collector.storage.segment.seal import sealed_segments
+from collector.storage.segment.sealed_segment import sealed_database
 
 
 def refuse_newer_data(data_dir: Path) -> None:

@@ -12,7 +12,7 @@ from collector.domain.names import ObjectPartition, iso_time
 from collector.storage.archive.manifest import ManifestObject
 from collector.storage.archive.parquet import ParquetFile
 from collector.storage.archive.schema import SCHEMA_VERSION
-from collector.storage.sealed import SegmentMeta
+from collector.storage.segment.sealed_segment import SegmentMeta
 from collector.storage.spill import Row
 
 _received_us: Final = itemgetter(3)

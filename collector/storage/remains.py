@@ -17,9 +17,9 @@ from collector.domain.errors import DamagedError
 from collector.domain.gaps import event_gap
 from collector.domain.names import is_path_name, is_segment_id, parse_segment_id, time_us
 from collector.domain.records import GAP, GAP_KINDS, ROW_TYPES, UNDECODED, UNKNOWN, Gap, StreamKey
-from collector.storage.sealed import GAPS, SealedSegment, sealed_database
-from collector.storage.segment_format import make_tables
-from collector.storage.segments import INSERT_GAP, damage_of
+from collector.storage.segment.file_format import make_tables
+from collector.storage.segment.open_segment import INSERT_GAP, damage_of
+from collector.storage.segment.sealed_segment import GAPS, SealedSegment, sealed_database
 from collector.storage.staged import is_sound, read_manifest, uploads_of
 
 _LATEST_US: Final = 4_102_444_800_000_000  # the year 2100: a greater time is damage

@@ -16,7 +16,7 @@ from collector.storage.archive.manifest import Manifest, counted
 from collector.storage.archive.schema import SCHEMA_VERSION
 from collector.storage.gathering import Tick, gather_gaps, gather_messages, partition_of
 from collector.storage.objectfile import ObjectFile, Staged
-from collector.storage.sealed import SealedSegment
+from collector.storage.segment.sealed_segment import SealedSegment
 from collector.storage.spill import ARRIVAL, ROW_BYTES, Row, Spill
 from collector.storage.staged import object_file_name
 from collector.storage.typed import Typing, gap_batch, message_batch, undecoded_batch

@@ -27,7 +27,7 @@ from collector.config import Config  # noqa: E402
 from collector.domain.records import StreamKey  # noqa: E402
 from collector.processes.archiver import process  # noqa: E402
 from collector.processes.context import Context, SystemClock  # noqa: E402
-from tests.storage.segment_files import NOON_US, Message, make_segment  # noqa: E402
+from tests.storage.segment.segment_files import NOON_US, Message, make_segment  # noqa: E402
 
 ROWS = 2_000_000
 

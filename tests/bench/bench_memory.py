@@ -27,7 +27,7 @@ from collector.domain.records import StreamKey
 from tests.bench.bench_archive import archive
 from tests.bench.bench_pipeline import Watch
 from tests.bench.flood import TYPES, Flood, frames, symbols
-from tests.storage.segment_files import NOON_US, Message, make_segment
+from tests.storage.segment.segment_files import NOON_US, Message, make_segment
 from tests.whole.running import POLL_SECS, Recorder, wait_for
 
 BUSIEST_HOUR = 10_000_000

@@ -38,7 +38,7 @@ from collector.storage.archive.manifest import Manifest, ManifestObject
 from collector.storage.directory import DirectoryStore
 from collector.storage.staged import make_set, object_file_name
 from tests.seaweed import ADMIN, ALONE, Seaweed
-from tests.storage.segment_files import NOON_US, make_segment
+from tests.storage.segment.segment_files import NOON_US, make_segment
 
 RECORDING = Path("../shared/data/frames/binance_spot/hftbacktest_btcusdt_20240808.jsonl.zst")
 ROUNDS = 3

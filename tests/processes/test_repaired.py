@@ -22,7 +22,7 @@ from collector.processes.repair.repair_journal import RestLog
 from collector.processes.repair.retry_policy import TRIES
 from collector.storage.repair_inbox import Claimed, RequestQueue
 from collector.storage.repair_requests import RequestFolder
-from collector.storage.segments import Segment
+from collector.storage.segment.open_segment import Segment
 from tests.processes.repair.repair_world import World, diff, rest_trade, trade
 
 TRIED_SECS = 1_250

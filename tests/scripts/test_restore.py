@@ -8,7 +8,7 @@ from collector.storage.directory import DirectoryStore
 from collector.storage.objects import ObjectStore
 from tests.seaweed import ADMIN, Seaweed, environment
 from tests.storage.archive.archive_files import IDS, archive, change_entry
-from tests.storage.segment_files import NOON_US, message, trade
+from tests.storage.segment.segment_files import NOON_US, message, trade
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 DAY = ("--from", "2026-11-23", "--to", "2026-11-24")

@@ -6,11 +6,11 @@ import pytest
 
 from collector.storage.archive.verify import KINDS
 from collector.storage.directory import DirectoryStore
-from collector.storage.sealed import open_sealed
+from collector.storage.segment.sealed_segment import open_sealed
 from collector.storage.staging import stage
 from tests.seaweed import ADMIN, Seaweed, environment
 from tests.storage.archive.archive_files import archive
-from tests.storage.segment_files import TRADES, ToyTyping, make_segment, message, trade
+from tests.storage.segment.segment_files import TRADES, ToyTyping, make_segment, message, trade
 
 TOOL = Path(__file__).parent.parent.parent / "scripts" / "verify_archive.py"
 

@@ -8,15 +8,15 @@ import pytest
 
 from collector.processes.roles import roles_seen
 from collector.stats_files import clear_stats, last_signs, read_stats, stats_file
-from collector.storage.attempts import FAILURES, Attempts, Begun, counted, forget_attempts
 from collector.storage.journal.format import FeedIdentity
 from collector.storage.journal.writer import JournalWriter, journal_files, journal_path, next_number
 from collector.storage.locks import RoleLock
 from collector.storage.newer import refuse_newer_data
-from collector.storage.sealing import open_segment, sealed_segments, set_aside
+from collector.storage.segment.attempts import FAILURES, Attempts, Begun, counted, forget_attempts
+from collector.storage.segment.seal import open_segment, sealed_segments, set_aside
 from collector.storage.staged import make_durable
 from collector.storage.unarchived import Left, left_in
-from tests.storage.segment_files import TRADES, make_segment, message, trade
+from tests.storage.segment.segment_files import TRADES, make_segment, message, trade
 
 ID = "20261123T120000Z-4f2a9c"
 NAMES = (

@@ -13,8 +13,8 @@ from collector.domain.gaps import event_gap
 from collector.domain.names import gap_id
 from collector.domain.records import UNKNOWN, Gap, StreamKey
 from collector.storage.remains import Surroundings, open_remains
-from collector.storage.sealed import SegmentMeta
-from tests.storage.segment_files import (
+from collector.storage.segment.sealed_segment import SegmentMeta
+from tests.storage.segment.segment_files import (
     BOOK,
     NOON_US,
     PREVIOUS_ID,

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from collector.domain.errors import DamagedError
-from collector.storage.attempts import Attempts
-from collector.storage.sealed import open_sealed
+from collector.storage.segment.attempts import Attempts
+from collector.storage.segment.sealed_segment import open_sealed
 from collector.storage.staged import (
     clear_leftovers,
     is_sound,
@@ -21,7 +21,7 @@ from collector.storage.staged import (
     waiting_segments,
 )
 from collector.storage.staging import stage
-from tests.storage.segment_files import (
+from tests.storage.segment.segment_files import (
     NOON_US,
     PREVIOUS_ID,
     SEGMENT_ID,

@@ -19,9 +19,9 @@ from collector.domain.names import gap_id
 from collector.domain.records import StreamKey
 from collector.domain.times import EARLIEST_US
 from collector.storage import staging
-from collector.storage.sealed import open_sealed
+from collector.storage.segment.sealed_segment import open_sealed
 from collector.storage.staging import StagedSegment, stage
-from tests.storage.segment_files import (
+from tests.storage.segment.segment_files import (
     BOOK,
     DAY_US,
     NOON_US,

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from collector.storage.unarchived import Left, left_in
-from tests.storage.segment_files import TRADES, make_gap, make_segment, message, trade
+from tests.storage.segment.segment_files import TRADES, make_gap, make_segment, message, trade
 
 ID = "20261123T120000Z-4f2a9c"
 MESSAGES = [message(0, 1, trade(1))]

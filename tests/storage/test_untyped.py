@@ -1,6 +1,6 @@
 from collector.domain.names import gap_id
 from collector.storage.untyped import UntypedMessages
-from tests.storage.segment_files import BOOK, NOON_US, TRADES
+from tests.storage.segment.segment_files import BOOK, NOON_US, TRADES
 
 
 def test_a_stream_has_one_gap_however_its_messages_come() -> None:

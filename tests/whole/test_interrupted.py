@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from collector.domain.records import StreamKey
-from collector.storage.attempts import Begun
-from tests.storage.segment_files import Message, make_segment, message
+from collector.storage.segment.attempts import Begun
+from tests.storage.segment.segment_files import Message, make_segment, message
 from tests.whole.running import Recorder, wait_for
 
 NOWHERE = "ws://127.0.0.1:9"

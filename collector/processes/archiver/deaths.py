@@ -16,7 +16,7 @@ from structlog.typing import FilteringBoundLogger
 from collector.domain.errors import RetryError
 from collector.processes.archiver.backoff import Pauses
 from collector.processes.held import Held
-from collector.storage.attempts import FAILURES, KILLS, Attempts, Begun, counted
+from collector.storage.segment.attempts import FAILURES, KILLS, Attempts, Begun, counted
 
 MAX_KILLS: Final = 3
 """So many are still told from bad luck by nothing."""

@@ -8,7 +8,7 @@ from structlog.typing import FilteringBoundLogger
 from collector.domain.errors import RetryError
 from collector.processes.archiver.backoff import Pauses
 from collector.processes.archiver.stager import MAX_ATTEMPTS
-from collector.storage.attempts import Attempts
+from collector.storage.segment.attempts import Attempts
 
 
 class Failures:

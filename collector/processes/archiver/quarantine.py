@@ -13,11 +13,11 @@ from collector.processes.archiver.stager import MAX_ATTEMPTS, Ask
 from collector.processes.archiver.upload_file import deliver
 from collector.storage.archive.catalog import find_whole, received_until
 from collector.storage.archive.manifest import Manifest
-from collector.storage.attempts import Attempts, forget_counts
 from collector.storage.durable import sync
 from collector.storage.objects import ObjectStore
 from collector.storage.remains import Surroundings, open_remains
-from collector.storage.sealed import read_through
+from collector.storage.segment.attempts import Attempts, forget_counts
+from collector.storage.segment.sealed_segment import read_through
 from collector.storage.staged import make_set, remove_set, uploads_of
 
 

@@ -9,7 +9,7 @@ from collector.domain.store_state import StoreState
 from collector.processes.archiver.throughput import Throughput
 from collector.processes.archiver.uploads import Uploads
 from collector.processes.held import Held
-from collector.storage.sealing import sealed_segments
+from collector.storage.segment.seal import sealed_segments
 from collector.storage.staged import SetSummary
 
 _USUAL_RATIO: Final = 0.1

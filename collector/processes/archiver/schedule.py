@@ -8,7 +8,7 @@ from collector.processes.archiver.fair_order import next_to_stage
 from collector.processes.archiver.segment_replacement import Takeover
 from collector.processes.archiver.uploads import Uploads
 from collector.processes.held import Held
-from collector.storage.sealing import sealed_segments
+from collector.storage.segment.seal import sealed_segments
 
 
 class Choice:

@@ -9,8 +9,8 @@ from collector.domain.errors import DamagedError, RetryError, UnreadableError
 from collector.processes.archiver.backoff import Pauses
 from collector.processes.archiver.stager import MAX_ATTEMPTS, Stager
 from collector.processes.archiver.uploads import Uploads
-from collector.storage.attempts import Attempts, forget_counts
-from collector.storage.sealed import remove_segment
+from collector.storage.segment.attempts import Attempts, forget_counts
+from collector.storage.segment.sealed_segment import remove_segment
 from collector.storage.staged import remove_set
 
 

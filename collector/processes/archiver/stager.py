@@ -9,9 +9,9 @@ from collector.domain.names import manifest_key
 from collector.exchanges.adapter import Adapter
 from collector.storage.archive.catalog import whole_segment
 from collector.storage.archive.manifest import Manifest
-from collector.storage.attempts import forget_counts
 from collector.storage.objects import ObjectStore
-from collector.storage.sealed import SealedSegment, open_sealed
+from collector.storage.segment.attempts import forget_counts
+from collector.storage.segment.sealed_segment import SealedSegment, open_sealed
 from collector.storage.staged import SetSummary, make_durable, make_set, remove_set, require_equal, summary_of
 
 T = TypeVar("T")

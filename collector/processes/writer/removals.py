@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Final
 
 from collector.processes.context import Context
-from collector.storage.sealing import sealed_segments
-from collector.storage.segments import Segment
+from collector.storage.segment.open_segment import Segment
+from collector.storage.segment.seal import sealed_segments
 
 REMOVED_SECS: Final = 600.0
 """For so long it is a reason not to be healthy."""

@@ -18,11 +18,12 @@ from collector.processes.writer.removals import Removals
 from collector.processes.writer.state_upgrade import upgraded
 from collector.processes.writer.stored_state import require_readable
 from collector.processes.writer.streams import Streams
-from collector.storage.baseline import FILE_NAME, WITHOUT, Baseline, read_baseline
 from collector.storage.journal.reader import Position, file_id_of
 from collector.storage.journal.tail import Tails
 from collector.storage.journal.writer import journal_files
-from collector.storage.sealing import (
+from collector.storage.segment.open_segment import Commit, OnProgress, Segment, SegmentState
+from collector.storage.segment.positions_file import FILE_NAME, WITHOUT, Baseline, read_baseline
+from collector.storage.segment.seal import (
     begin_segment,
     note_opening,
     open_segment,
@@ -31,7 +32,6 @@ from collector.storage.sealing import (
     set_aside,
     set_strays_aside,
 )
-from collector.storage.segments import Commit, OnProgress, Segment, SegmentState
 
 RETRY_SEAL_SECS: Final = 5.0
 """How long after a reader kept a segment from being sealed the next try comes."""

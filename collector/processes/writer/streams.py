@@ -13,7 +13,7 @@ from collector.domain.sequence.dedup import Progress, StreamMemory
 from collector.domain.silence import Bounds, Rhythm
 from collector.processes.writer.stored_state import decode_progress, decode_recent
 from collector.stats_files import StreamNumbers
-from collector.storage.segments import OnProgress, SegmentState, StreamRow
+from collector.storage.segment.open_segment import OnProgress, SegmentState, StreamRow
 
 _encode = msgspec.msgpack.Encoder().encode
 

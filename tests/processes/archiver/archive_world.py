@@ -17,7 +17,7 @@ from collector.storage.archive.manifest import decode_manifest
 from collector.storage.directory import DirectoryStore
 from collector.storage.objects import ObjectInfo, ObjectStore
 from collector.storage.staged import waiting_segments
-from tests.storage.segment_files import TRADES, UNKNOWN, ToyTyping, make_gap, make_segment, message, trade
+from tests.storage.segment.segment_files import TRADES, UNKNOWN, ToyTyping, make_gap, make_segment, message, trade
 
 OPENED_AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 IDS = [f"20261123T12000{number}Z-4f2a9c" for number in range(5)]

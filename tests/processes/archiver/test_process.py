@@ -26,12 +26,12 @@ from collector.processes.archiver.deaths import KILLED_SECS, MAX_KILLS
 from collector.processes.archiver.process import Archiver
 from collector.storage.archive.manifest import decode_manifest
 from collector.storage.archive.verify import Verification
-from collector.storage.attempts import Attempts, Begun
 from collector.storage.directory import DirectoryStore
 from collector.storage.objects import ObjectInfo
-from collector.storage.sealed import remove_segment
+from collector.storage.segment.attempts import Attempts, Begun
+from collector.storage.segment.sealed_segment import remove_segment
 from tests.processes.archiver.archive_world import IDS, OPENED_AT, World, in_a_child, manifest_ids
-from tests.storage.segment_files import TRADES, ToyTyping, make_segment, message, trade
+from tests.storage.segment.segment_files import TRADES, ToyTyping, make_segment, message, trade
 
 
 @pytest.fixture

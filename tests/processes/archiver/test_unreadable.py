@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from collector.processes.archiver import stager
-from collector.storage.attempts import Attempts, Begun
-from collector.storage.sealed import SealedSegment
+from collector.storage.segment.attempts import Attempts, Begun
+from collector.storage.segment.sealed_segment import SealedSegment
 from collector.storage.staged import require_equal
 from tests.processes.archiver.archive_world import IDS, World, manifest_ids
 from tests.processes.archiver.test_outage import assert_complete, expected, no_route, seal_all
-from tests.storage.segment_files import failed_read
+from tests.storage.segment.segment_files import failed_read
 
 
 class Withheld:

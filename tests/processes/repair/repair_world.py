@@ -20,7 +20,7 @@ from collector.processes.writer.process import Writer
 from collector.storage.journal.format import FeedIdentity
 from collector.storage.journal.writer import JournalWriter, journal_files
 from collector.storage.repair_requests import RequestFolder, request_folder
-from collector.storage.sealing import sealed_segments
+from collector.storage.segment.seal import sealed_segments
 from tests.processes.archiver.stage import Stage
 
 START_NS = 1_700_000_040_000_000_000

@@ -12,7 +12,7 @@ import pytest
 from collector.config import SegmentConfig, WriterConfig
 from collector.storage.journal.format import FeedIdentity, RecordKind
 from collector.storage.journal.writer import JournalWriter
-from collector.storage.segments import Segment
+from collector.storage.segment.open_segment import Segment
 from tests.processes.writer.writer_harness import START_NS, SYMBOLS, TYPES, World, connection, trade
 
 SECS: Final = 150.0

@@ -13,7 +13,7 @@ from collector.exchanges.adapter import Decode, Subscription
 from collector.exchanges.binance.futures import BinanceUsdm
 from collector.storage.journal.format import FeedIdentity, RecordKind
 from collector.storage.journal.writer import JournalWriter
-from collector.storage.segments import Segment
+from collector.storage.segment.open_segment import Segment
 from tests.processes.writer import writer_harness
 from tests.processes.writer.gaps.test_ledger_of_recordings import received
 from tests.processes.writer.writer_harness import START_NS, World, connection, trade

@@ -21,11 +21,11 @@ from collector.exchanges.registry import adapter
 from collector.processes.writer.process import Writer
 from collector.processes.writer.streams import Stream
 from collector.stats_files import StreamNumbers
-from collector.storage import segments
 from collector.storage.journal.format import RecordKind
 from collector.storage.journal.writer import journal_files
-from collector.storage.sealing import sealed_segments
-from collector.storage.segments import Commit, Segment
+from collector.storage.segment import open_segment
+from collector.storage.segment.open_segment import Commit, Segment
+from collector.storage.segment.seal import sealed_segments
 from tests.processes.writer.writer_harness import SPOKEN, START_NS, SYMBOLS, TYPES, World, book, connection, diff, trade
 
 
@@ -198,7 +198,7 @@ def test_a_writer_that_starts_reports_while_it_reads_what_the_open_segment_holds
 ) -> None:
     world.journal().append_frames(START_NS, 0, list(ticks(4_000)))
     world.run_for(8)
-    monkeypatch.setattr(segments, "PROGRESS_STEPS", 1_000)
+    monkeypatch.setattr(open_segment, "PROGRESS_STEPS", 1_000)
 
     def a_second_later() -> float:
         world.secs += 1

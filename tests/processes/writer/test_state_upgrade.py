@@ -1,8 +1,8 @@
 """State of an older form goes through every step up to the present one."""
 
 from collector.processes.writer.state_upgrade import upgraded
-from collector.storage.segment_format import FIRST_STATE_VERSION, STATE_VERSION
-from collector.storage.segments import EMPTY_STATE, SegmentState
+from collector.storage.segment.file_format import FIRST_STATE_VERSION, STATE_VERSION
+from collector.storage.segment.open_segment import EMPTY_STATE, SegmentState
 
 
 def test_every_form_there_ever_was_becomes_the_present_one() -> None:

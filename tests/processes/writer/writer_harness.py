@@ -14,7 +14,7 @@ from collector.exchanges.registry import adapter
 from collector.processes.writer.process import Writer
 from collector.storage.journal.format import FeedIdentity
 from collector.storage.journal.writer import JournalWriter
-from collector.storage.sealing import sealed_segments
+from collector.storage.segment.seal import sealed_segments
 from tests.processes.archiver.stage import Stage
 from tests.storage.journal.dead_journals import let_go
 

@@ -7,7 +7,7 @@ from collector.domain.records import StreamKey
 from collector.storage.archive.catalog import find_whole, received_until, whole_segment
 from collector.storage.archive.manifest import Manifest, ManifestObject
 from collector.storage.directory import DirectoryStore
-from tests.storage.segment_files import BOOK, TRADES
+from tests.storage.segment.segment_files import BOOK, TRADES
 
 IDS = [f"20261123T12000{number}Z-4f2a9c" for number in range(5)]
 EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

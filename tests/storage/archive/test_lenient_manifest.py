@@ -10,7 +10,7 @@ from collector.storage.archive.lenient_manifest import read_manifest
 from collector.storage.archive.manifest import Manifest
 from collector.storage.directory import DirectoryStore
 from tests.storage.archive.archive_files import ENTRY_FAULTS, archive, change_entry
-from tests.storage.segment_files import SEGMENT_ID, make_gap, message, trade
+from tests.storage.segment.segment_files import SEGMENT_ID, make_gap, message, trade
 
 KEY = manifest_key("host-1", SEGMENT_ID)
 

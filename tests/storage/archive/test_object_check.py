@@ -13,7 +13,7 @@ from collector.storage.archive.manifest import Manifest, ManifestObject
 from collector.storage.archive.object_check import differences
 from collector.storage.directory import DirectoryStore
 from tests.storage.archive.archive_files import archive
-from tests.storage.segment_files import BOOK, DAY_US, NOON_US, TICKER, TRADES, make_gap, message, trade
+from tests.storage.segment.segment_files import BOOK, DAY_US, NOON_US, TICKER, TRADES, make_gap, message, trade
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from collector.storage.directory import DirectoryStore
 from collector.storage.objects import ObjectStore
 from tests.seaweed import Seaweed
 from tests.storage.archive.archive_files import ENTRY_FAULTS, IDS, archive, change_entry, put_manifest
-from tests.storage.segment_files import NOON_US, Message, make_gap, message, trade
+from tests.storage.segment.segment_files import NOON_US, Message, make_gap, message, trade
 
 HOUR_US = 3_600_000_000
 BTC = StreamKey("toy", "BTC/USD", "trade")

@@ -14,9 +14,9 @@ from collector.domain.names import manifest_key
 from collector.domain.records import StreamKey
 from collector.storage.archive.schema import MESSAGE_SCHEMAS, schema_of
 from collector.storage.directory import DirectoryStore
-from collector.storage.sealed import open_sealed
+from collector.storage.segment.sealed_segment import open_sealed
 from collector.storage.staging import stage
-from tests.storage.segment_files import (
+from tests.storage.segment.segment_files import (
     BOOK,
     DAY_US,
     NOON_US,

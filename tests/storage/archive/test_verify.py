@@ -10,10 +10,10 @@ from pyarrow import parquet as pq
 from collector.storage.archive.object_check import differences
 from collector.storage.archive.verify import KINDS, Finding, Read, Segment, Verification, broken_chains
 from collector.storage.directory import DirectoryStore
-from collector.storage.sealed import open_sealed
+from collector.storage.segment.sealed_segment import open_sealed
 from collector.storage.staging import stage
 from tests.storage.archive.archive_files import ENTRY_FAULTS, change_entry
-from tests.storage.segment_files import TRADES, ToyTyping, make_gap, make_segment, message, trade
+from tests.storage.segment.segment_files import TRADES, ToyTyping, make_gap, make_segment, message, trade
 
 IDS = [f"20261123T12000{number}Z-4f2a9c" for number in range(4)]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from collector.domain.decimals import to_double
 from collector.domain.records import AggTradeRow, BookRow, BookTickerRow, Gap, StreamKey, TradeRow, TypedRow
-from collector.storage.segment_format import make_tables
+from collector.storage.segment.file_format import make_tables
 
 NOON_US = 1_795_435_200_000_000  # 2026-11-23T12:00:00Z
 DAY_US = 86_400_000_000

@@ -8,8 +8,8 @@ import pytest
 
 from collector.domain.errors import DamagedError, NewerDataError, UnreadableError
 from collector.domain.records import Gap
-from collector.storage.sealed import open_sealed, read_through
-from tests.storage.segment_files import (
+from collector.storage.segment.sealed_segment import open_sealed, read_through
+from tests.storage.segment.segment_files import (
     NOON_US,
     PREVIOUS_ID,
     SEGMENT_ID,

@@ -17,17 +17,16 @@ from pathlib import Path
 
 from collector.domain.errors import CommitError, DamagedError, SegmentBusyError
 from collector.domain.names import is_segment_id
-from collector.storage.baseline import FILE_NAME, Baseline, draft_baseline, read_baseline, write_baseline
 from collector.storage.durable import sync
 from collector.storage.regular_files import regular_files
-from collector.storage.segment_format import (
+from collector.storage.segment.file_format import (
     SEGMENT_VERSION,
     STATE_VERSION_KEY,
     add_tables,
     make_tables,
     version_of,
 )
-from collector.storage.segments import (
+from collector.storage.segment.open_segment import (
     OnProgress,
     Segment,
     SegmentState,
@@ -36,6 +35,7 @@ from collector.storage.segments import (
     damage_of,
     store_state,
 )
+from collector.storage.segment.positions_file import FILE_NAME, Baseline, draft_baseline, read_baseline, write_baseline
 
 
 def open_segment(folder: Path, on_progress: OnProgress = lambda: None) -> Segment | None:

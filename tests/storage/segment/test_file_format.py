@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from collector.domain.errors import DamagedError, NewerDataError
-from collector.storage import sealing, segment_format
-from collector.storage.baseline import Baseline, read_baseline, write_baseline
-from collector.storage.sealed import open_sealed
-from collector.storage.sealing import create_segment, open_segment
-from collector.storage.segments import EMPTY_STATE, Commit, Segment, SegmentState, StreamRow
-from tests.storage.segment_files import TRADES, UNKNOWN, make_segment, message, trade
+from collector.storage.segment import file_format, seal
+from collector.storage.segment.open_segment import EMPTY_STATE, Commit, Segment, SegmentState, StreamRow
+from collector.storage.segment.positions_file import Baseline, read_baseline, write_baseline
+from collector.storage.segment.seal import create_segment, open_segment
+from collector.storage.segment.sealed_segment import open_sealed
+from tests.storage.segment.segment_files import TRADES, UNKNOWN, make_segment, message, trade
 
 META = {"segment_id": "20260101T000000Z-000001", "previous_segment": "", "host": "h", "opened_at": "1"}
 STREAM = StreamRow(1, "binance", "BTCUSDT", "trade", "binance", "dense", b"state")
@@ -21,10 +21,10 @@ STREAM = StreamRow(1, "binance", "BTCUSDT", "trade", "binance", "dense", b"state
 @pytest.fixture
 def next_format(monkeypatch: pytest.MonkeyPatch) -> None:
     """A program whose format 2 brought the table of reasons."""
-    tables = tuple(table._replace(since=2) if table.name == "reasons" else table for table in segment_format.TABLES)
-    monkeypatch.setattr(segment_format, "TABLES", tables)
-    monkeypatch.setattr(segment_format, "SEGMENT_VERSION", 2)
-    monkeypatch.setattr(sealing, "SEGMENT_VERSION", 2)
+    tables = tuple(table._replace(since=2) if table.name == "reasons" else table for table in file_format.TABLES)
+    monkeypatch.setattr(file_format, "TABLES", tables)
+    monkeypatch.setattr(file_format, "SEGMENT_VERSION", 2)
+    monkeypatch.setattr(seal, "SEGMENT_VERSION", 2)
 
 
 def change(path: Path, *statements: str) -> None:
@@ -56,7 +56,7 @@ def test_a_table_that_a_segment_of_its_own_format_lacks_is_damage(tmp_path: Path
         segment.reason(1)
 
 
-@pytest.mark.parametrize("table", [table.name for table in segment_format.TABLES])
+@pytest.mark.parametrize("table", [table.name for table in file_format.TABLES])
 def test_an_open_segment_that_lacks_a_table_of_its_format_is_damaged(tmp_path: Path, table: str) -> None:
     change(first(tmp_path), f"DROP TABLE {table}")
     with pytest.raises(DamagedError):
@@ -97,7 +97,7 @@ def test_state_that_says_no_version_is_of_the_first_form(tmp_path: Path) -> None
     segment.close()
     again = open_segment(tmp_path)
     assert again is not None
-    assert again.load() == SegmentState({}, [STREAM], {1: b"ids"}, {"f": b"feed"}, segment_format.STATE_VERSION)
+    assert again.load() == SegmentState({}, [STREAM], {1: b"ids"}, {"f": b"feed"}, file_format.STATE_VERSION)
     again.close()
 
 

@@ -14,8 +14,8 @@ from collector.domain.disk_waits import disk_wait
 from collector.domain.errors import DamagedError, UnreadableError
 from collector.domain.records import Gap, StreamKey
 from collector.storage.durable import sync
-from collector.storage.segment_format import has_table, version_of
-from collector.storage.segments import damage_of
+from collector.storage.segment.file_format import has_table, version_of
+from collector.storage.segment.open_segment import damage_of
 
 _MESSAGES: Final = (
     "SELECT stream_id, series, id, row, received_us, exchange_us, line, payload FROM messages ORDER BY row"

@@ -9,10 +9,11 @@ import pytest
 
 from collector.domain.errors import DamagedError, NewerDataError, SegmentBusyError
 from collector.domain.records import Gap, StoredMessage
-from collector.storage import sealing
-from collector.storage.baseline import Baseline, read_baseline
 from collector.storage.journal.reader import Position
-from collector.storage.sealing import (
+from collector.storage.segment import seal as seal_module
+from collector.storage.segment.open_segment import EMPTY_STATE, Commit, Segment, SegmentState, StreamRow, beside
+from collector.storage.segment.positions_file import Baseline, read_baseline
+from collector.storage.segment.seal import (
     begin_segment,
     create_segment,
     open_segment,
@@ -21,7 +22,6 @@ from collector.storage.sealing import (
     set_aside,
     set_strays_aside,
 )
-from collector.storage.segments import EMPTY_STATE, Commit, Segment, SegmentState, StreamRow, beside
 
 META = {"host": "h", "keep_raw": "0", "compression_level": "3", "collector_version": "0", "opened_at": "1"}
 STREAM = StreamRow(1, "binance", "BTCUSDT", "trade", "binance", "dense", b"state")
@@ -143,7 +143,7 @@ def test_a_segment_that_was_half_made_when_the_process_died_is_never_opened(
 ) -> None:
     baseline = Baseline("", "", EMPTY_STATE)
     with monkeypatch.context() as patch:
-        kill_at(patch, sealing, "store_state", call=1)
+        kill_at(patch, seal_module, "store_state", call=1)
         with pytest.raises(KilledError):
             begin_segment(tmp_path, "20260101T000000Z-000001", META, baseline)
     assert open_segment(tmp_path) is None
@@ -172,17 +172,17 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, *, call: 
 @pytest.mark.parametrize(
     ("owner", "name", "call"),
     [
-        (sealing, "store_state", 1),  # B is half made
-        (sealing, "sync", 1),  # B is made
+        (seal_module, "store_state", 1),  # B is half made
+        (seal_module, "sync", 1),  # B is made
         (Segment, "set_meta", 1),
         (Segment, "fold", 1),
         (Segment, "close", 1),
-        (sealing, "draft_baseline", 1),
+        (seal_module, "draft_baseline", 1),
         (Path, "rename", 1),  # B has not yet its name
         (Path, "rename", 2),  # A is closed, not yet renamed
         (Path, "rename", 3),  # A is sealed, B not yet open
         (Path, "replace", 1),  # B is open, positions.json is A's
-        (sealing, "sync", 2),
+        (seal_module, "sync", 2),
     ],
 )
 def test_a_kill_at_any_step_of_a_seal_leaves_one_open_segment_and_every_row(

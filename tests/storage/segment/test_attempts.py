@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.storage.attempts import KILLS, Attempts, Begun, counted, forget_attempts, forget_counts
+from collector.storage.segment.attempts import KILLS, Attempts, Begun, counted, forget_attempts, forget_counts
 
 
 def test_a_count_outlives_its_process(tmp_path: Path) -> None:

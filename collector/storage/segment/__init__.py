@@ -1,0 +1,1 @@
+"""One SQLite file: open, sealed, and the seal between."""
