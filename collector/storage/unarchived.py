@@ -8,7 +8,7 @@ from typing import NamedTuple
 from collector.domain.names import is_segment_id
 from collector.storage.journal.writer import SUFFIX
 from collector.storage.regular_files import regular_files
-from collector.storage.staged import waiting_segments
+from collector.storage.staging.staged_set import waiting_segments
 
 
 class Left(NamedTuple):

@@ -17,7 +17,7 @@ from collector.exchanges.adapter import Subscription
 from collector.exchanges.registry import adapter
 from collector.storage.directory import DirectoryStore
 from collector.storage.segment.sealed_segment import open_sealed
-from collector.storage.staging import stage
+from collector.storage.staging.build import stage
 from tests.conftest import Lines
 from tests.storage.archive.archive_files import IDS
 from tests.storage.segment.segment_files import Message, make_segment

@@ -14,7 +14,7 @@ from collector.storage.locks import RoleLock
 from collector.storage.newer import refuse_newer_data
 from collector.storage.segment.attempts import FAILURES, Attempts, Begun, counted, forget_attempts
 from collector.storage.segment.seal import open_segment, sealed_segments, set_aside
-from collector.storage.staged import make_durable
+from collector.storage.staging.staged_set import make_durable
 from collector.storage.unarchived import Left, left_in
 from tests.storage.segment.segment_files import TRADES, make_segment, message, trade
 

@@ -38,7 +38,7 @@ from collector.storage.objects import ObjectStore
 from collector.storage.segment.attempts import Attempts, forget_attempts, forget_counts
 from collector.storage.segment.seal import sealed_segments
 from collector.storage.segment.sealed_segment import remove_segment
-from collector.storage.staged import SetSummary, clear_leftovers, remove_set, set_folders
+from collector.storage.staging.staged_set import SetSummary, clear_leftovers, remove_set, set_folders
 from collector.storage.stores import is_remote
 
 T = TypeVar("T")

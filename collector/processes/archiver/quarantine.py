@@ -15,10 +15,10 @@ from collector.storage.archive.catalog import find_whole, received_until
 from collector.storage.archive.manifest import Manifest
 from collector.storage.durable import sync
 from collector.storage.objects import ObjectStore
-from collector.storage.remains import Surroundings, open_remains
 from collector.storage.segment.attempts import Attempts, forget_counts
 from collector.storage.segment.sealed_segment import read_through
-from collector.storage.staged import make_set, remove_set, uploads_of
+from collector.storage.staging.salvage import Surroundings, open_remains
+from collector.storage.staging.staged_set import make_set, remove_set, uploads_of
 
 
 class SetAside:
@@ -74,7 +74,7 @@ class SetAside:
         until_us = self._ask(partial(received_until, self._store, self._host, path.stem))
         with open_remains(path, Surroundings(self._host, self._compression_level, until_us)) as remains:
             # Only now: pyarrow takes 50 MB.
-            from collector.storage.staging import stage  # noqa: PLC0415
+            from collector.storage.staging.build import stage  # noqa: PLC0415
 
             def write(folder: Path) -> Manifest:
                 return stage(remains, _nothing_to_type, folder, self._tick).manifest

@@ -10,7 +10,7 @@ from collector.processes.archiver.throughput import Throughput
 from collector.processes.archiver.uploads import Uploads
 from collector.processes.held import Held
 from collector.storage.segment.seal import sealed_segments
-from collector.storage.staged import SetSummary
+from collector.storage.staging.staged_set import SetSummary
 
 _USUAL_RATIO: Final = 0.1
 """Bytes of objects for each byte of a segment, until one was staged."""

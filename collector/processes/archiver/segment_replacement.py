@@ -11,7 +11,7 @@ from collector.processes.archiver.stager import MAX_ATTEMPTS, Stager
 from collector.processes.archiver.uploads import Uploads
 from collector.storage.segment.attempts import Attempts, forget_counts
 from collector.storage.segment.sealed_segment import remove_segment
-from collector.storage.staged import remove_set
+from collector.storage.staging.staged_set import remove_set
 
 
 class Takeover:

@@ -12,7 +12,14 @@ from collector.storage.archive.manifest import Manifest
 from collector.storage.objects import ObjectStore
 from collector.storage.segment.attempts import forget_counts
 from collector.storage.segment.sealed_segment import SealedSegment, open_sealed
-from collector.storage.staged import SetSummary, make_durable, make_set, remove_set, require_equal, summary_of
+from collector.storage.staging.staged_set import (
+    SetSummary,
+    make_durable,
+    make_set,
+    remove_set,
+    require_equal,
+    summary_of,
+)
 
 T = TypeVar("T")
 
@@ -81,7 +88,7 @@ class Stager:
 
     def _staged(self, name: str, segment: SealedSegment) -> Manifest:
         # Only now: pyarrow takes 50 MB, and a recorder may run for an hour before the first segment is sealed.
-        from collector.storage.staging import stage  # noqa: PLC0415
+        from collector.storage.staging.build import stage  # noqa: PLC0415
 
         made: list[Manifest] = []
 

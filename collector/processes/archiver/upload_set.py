@@ -4,7 +4,7 @@ from collections import deque
 from pathlib import Path
 
 from collector.domain.names import OBJECT_SUFFIX
-from collector.storage.staged import SetSummary, Upload, uploads_of
+from collector.storage.staging.staged_set import SetSummary, Upload, uploads_of
 
 
 class UploadSet:

@@ -23,7 +23,7 @@ from collector.processes.archiver.upload_file import deliver
 from collector.processes.archiver.upload_set import UploadSet, is_object
 from collector.processes.held import Held
 from collector.storage.objects import ObjectStore
-from collector.storage.staged import SetSummary, Upload, read_manifest, summary_of
+from collector.storage.staging.staged_set import SetSummary, Upload, read_manifest, summary_of
 
 _TURNS: Final = 100
 

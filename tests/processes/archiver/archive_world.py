@@ -16,7 +16,7 @@ from collector.processes.context import Context
 from collector.storage.archive.manifest import decode_manifest
 from collector.storage.directory import DirectoryStore
 from collector.storage.objects import ObjectInfo, ObjectStore
-from collector.storage.staged import waiting_segments
+from collector.storage.staging.staged_set import waiting_segments
 from tests.storage.segment.segment_files import TRADES, UNKNOWN, ToyTyping, make_gap, make_segment, message, trade
 
 OPENED_AT = datetime(2026, 11, 23, 12, tzinfo=UTC)

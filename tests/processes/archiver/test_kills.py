@@ -11,13 +11,13 @@ import pytest
 
 from collector.domain.errors import StoreError
 from collector.processes.archiver import process, segment_replacement, stager
-from collector.storage import staged
 from collector.storage.archive import parquet
 from collector.storage.archive.catalog import find_whole
 from collector.storage.archive.verify import Verification
 from collector.storage.directory import DirectoryStore
 from collector.storage.objects import ObjectStore
-from collector.storage.staged import is_sound, uploads_of
+from collector.storage.staging import staged_set
+from collector.storage.staging.staged_set import is_sound, uploads_of
 from tests.processes.archiver.archive_world import IDS, World, in_a_child
 from tests.seaweed import Seaweed
 
@@ -99,7 +99,7 @@ STEPS: dict[str, Die] = {
     "after the manifest is put, before it is confirmed": asked("head", manifest=True),
     "after the manifest is confirmed, before the segment is unlinked": at(process, "remove_segment"),
     "after the segment is unlinked, before its set goes": at(process, "remove_set"),
-    "while the set goes": at(staged, "_remove", only=is_going),
+    "while the set goes": at(staged_set, "_remove", only=is_going),
     "after the set is gone": at(process, "remove_set", after=True),
 }
 

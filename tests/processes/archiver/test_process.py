@@ -254,11 +254,11 @@ def test_a_failing_store_is_no_attempt_of_the_segment(world: World) -> None:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
 def test_a_disk_that_takes_no_files_is_waited_for(world: World, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    from collector.storage import staging  # noqa: PLC0415 -- pyarrow is loaded by then
+    from collector.storage.staging import build  # noqa: PLC0415 -- pyarrow is loaded by then
 
     world.seal(0)
     world.stop_when = lambda: world.waiting() == []
-    real, failures = staging.stage, iter(range(4))
+    real, failures = build.stage, iter(range(4))
 
     def full(*given: Any) -> Any:
         if next(failures, None) is None:
@@ -266,7 +266,7 @@ def test_a_disk_that_takes_no_files_is_waited_for(world: World, number: int, mon
         (world.staging / f"{IDS[0]}.part" / "1.parquet").write_bytes(b"half")
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(staging, "stage", full)
+    monkeypatch.setattr(build, "stage", full)
     world.run()
     assert manifest_ids(world.tree()) == [IDS[0]]
     assert ["cannot be staged" in entry["error"] for entry in world.heard("archiving_held_up")] == [True]

@@ -15,7 +15,7 @@ from collector.domain.records import StreamKey
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.registry import adapter
 from collector.storage.segment.sealed_segment import open_sealed
-from collector.storage.staging import stage
+from collector.storage.staging.build import stage
 from tests.storage.segment.segment_files import NOON_US, Message, make_segment
 
 RECORDING = Path("../shared/data/frames/binance_spot/hftbacktest_btcusdt_20240808.jsonl.zst")

@@ -13,7 +13,7 @@ from collector.storage.archive.manifest import ManifestObject
 from collector.storage.archive.parquet import ParquetFile
 from collector.storage.archive.schema import SCHEMA_VERSION
 from collector.storage.segment.sealed_segment import SegmentMeta
-from collector.storage.spill import Row
+from collector.storage.staging.spill import Row
 
 _received_us: Final = itemgetter(3)
 

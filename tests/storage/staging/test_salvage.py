@@ -12,8 +12,8 @@ from collector.domain.errors import UnreadableError
 from collector.domain.gaps import event_gap
 from collector.domain.names import gap_id
 from collector.domain.records import UNKNOWN, Gap, StreamKey
-from collector.storage.remains import Surroundings, open_remains
 from collector.storage.segment.sealed_segment import SegmentMeta
+from collector.storage.staging.salvage import Surroundings, open_remains
 from tests.storage.segment.segment_files import (
     BOOK,
     NOON_US,

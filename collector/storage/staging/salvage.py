@@ -20,7 +20,7 @@ from collector.domain.records import GAP, GAP_KINDS, ROW_TYPES, UNDECODED, UNKNO
 from collector.storage.segment.file_format import make_tables
 from collector.storage.segment.open_segment import INSERT_GAP, damage_of
 from collector.storage.segment.sealed_segment import GAPS, SealedSegment, sealed_database
-from collector.storage.staged import is_sound, read_manifest, uploads_of
+from collector.storage.staging.staged_set import is_sound, read_manifest, uploads_of
 
 _LATEST_US: Final = 4_102_444_800_000_000  # the year 2100: a greater time is damage
 _UNREADABLE: Final = "\ufffd"

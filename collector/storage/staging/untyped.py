@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from collector.domain.names import gap_id
 from collector.domain.records import Gap, StreamKey
-from collector.storage.spill import Row
+from collector.storage.staging.spill import Row
 
 
 @dataclass

@@ -7,7 +7,8 @@ import pytest
 from collector.domain.errors import DamagedError
 from collector.storage.segment.attempts import Attempts
 from collector.storage.segment.sealed_segment import open_sealed
-from collector.storage.staged import (
+from collector.storage.staging.build import stage
+from collector.storage.staging.staged_set import (
     clear_leftovers,
     is_sound,
     make_durable,
@@ -20,7 +21,6 @@ from collector.storage.staged import (
     uploads_of,
     waiting_segments,
 )
-from collector.storage.staging import stage
 from tests.storage.segment.segment_files import (
     NOON_US,
     PREVIOUS_ID,

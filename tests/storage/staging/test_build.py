@@ -18,9 +18,9 @@ from collector.domain.errors import DamagedError
 from collector.domain.names import gap_id
 from collector.domain.records import StreamKey
 from collector.domain.times import EARLIEST_US
-from collector.storage import staging
 from collector.storage.segment.sealed_segment import open_sealed
-from collector.storage.staging import StagedSegment, stage
+from collector.storage.staging import build
+from collector.storage.staging.build import StagedSegment, stage
 from tests.storage.segment.segment_files import (
     BOOK,
     DAY_US,
@@ -75,7 +75,7 @@ def test_each_stream_and_date_is_one_object(tmp_path: Path, folder: Path) -> Non
 def test_the_spill_leaves_nothing_but_the_objects_in_the_folder(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(staging, "SPILL_BYTES", 0)
+    monkeypatch.setattr(build, "SPILL_BYTES", 0)
     staged = stage_into(folder, make_segment(tmp_path, [TRADES], [message(0, 1, trade(1))]))
     assert sorted(folder.iterdir()) == sorted(file.path for file in staged.files)
 
@@ -141,8 +141,8 @@ def test_a_segment_too_large_for_memory_gives_the_same_bytes(tmp_path: Path, mon
     messages = [message(number % 2, id_, trade(id_) if id_ % 50 else b"?") for number, id_ in enumerate(ids)]
     path = make_segment(tmp_path, [TRADES, UNKNOWN], messages, gaps=[("toy", "BTC/USD", make_gap())] * 9)
     in_memory = stage_into(tmp_path / "a", path)
-    monkeypatch.setattr(staging, "SPILL_BYTES", 20_000)
-    monkeypatch.setattr("collector.storage.gathering._ACCOUNT_BYTES", 500)
+    monkeypatch.setattr(build, "SPILL_BYTES", 20_000)
+    monkeypatch.setattr("collector.storage.staging.partition._ACCOUNT_BYTES", 500)
     assert stage_into(tmp_path / "b", path).manifest == in_memory.manifest
 
 
@@ -151,7 +151,7 @@ def test_another_process_makes_the_same_bytes(tmp_path: Path, folder: Path) -> N
     streams = [TRADES, TRADES._replace(symbol="ETH/USD"), UNKNOWN]
     path = make_segment(tmp_path, streams, messages, gaps=[("toy", "ETH/USD", make_gap())])
     script = (
-        "import sys; from pathlib import Path; from tests.storage.test_staging import stage_into;"
+        "import sys; from pathlib import Path; from tests.storage.staging.test_build import stage_into;"
         "print(stage_into(Path(sys.argv[1]), Path(sys.argv[2])).manifest.encode().decode())"
     )
     printed = subprocess.run(

@@ -7,7 +7,7 @@ from collector.domain.names import DAY_US, ObjectPartition, date_of
 from collector.domain.records import BACKFILLED_LINE, GAP, ROW_TYPES, UNDECODED, StreamKey
 from collector.domain.times import sound_us
 from collector.storage.segment.sealed_segment import SealedSegment
-from collector.storage.spill import ARRIVAL, BY_ID, ROW_BYTES, Row, Spill
+from collector.storage.staging.spill import ARRIVAL, BY_ID, ROW_BYTES, Row, Spill
 
 Tick = Callable[[], None]
 """Called now and then by whatever takes long, to show that it goes on."""

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.storage import spill as spill_module
-from collector.storage.spill import ARRIVAL, BY_ID, ROW_BYTES, Order, Row, Spill
+from collector.storage.staging import spill as spill_module
+from collector.storage.staging.spill import ARRIVAL, BY_ID, ROW_BYTES, Order, Row, Spill
 
 TINY_BYTES = 2_000  # a handful of rows
 

@@ -1,5 +1,5 @@
 from collector.domain.names import gap_id
-from collector.storage.untyped import UntypedMessages
+from collector.storage.staging.untyped import UntypedMessages
 from tests.storage.segment.segment_files import BOOK, NOON_US, TRADES
 
 

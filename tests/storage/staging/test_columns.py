@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from collector.domain.records import TradeRow, TypedRow
 from collector.domain.times import EARLIEST_US, LONGEST_AHEAD_US
-from collector.storage.spill import Row
-from collector.storage.typed import gap_batch, message_batch, undecoded_batch
+from collector.storage.staging.columns import gap_batch, message_batch, undecoded_batch
+from collector.storage.staging.spill import Row
 from tests.storage.segment.segment_files import NOON_US, ToyTyping, make_gap, trade
 
 TYPING = ToyTyping()

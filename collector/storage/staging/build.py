@@ -14,13 +14,13 @@ from collector.domain.names import DAY_US, ObjectPartition, iso_time, object_key
 from collector.domain.records import GAP, UNDECODED, StreamKey
 from collector.storage.archive.manifest import Manifest, counted
 from collector.storage.archive.schema import SCHEMA_VERSION
-from collector.storage.gathering import Tick, gather_gaps, gather_messages, partition_of
-from collector.storage.objectfile import ObjectFile, Staged
 from collector.storage.segment.sealed_segment import SealedSegment
-from collector.storage.spill import ARRIVAL, ROW_BYTES, Row, Spill
-from collector.storage.staged import object_file_name
-from collector.storage.typed import Typing, gap_batch, message_batch, undecoded_batch
-from collector.storage.untyped import UntypedMessages
+from collector.storage.staging.columns import Typing, gap_batch, message_batch, undecoded_batch
+from collector.storage.staging.object_writer import ObjectFile, Staged
+from collector.storage.staging.partition import Tick, gather_gaps, gather_messages, partition_of
+from collector.storage.staging.spill import ARRIVAL, ROW_BYTES, Row, Spill
+from collector.storage.staging.staged_set import object_file_name
+from collector.storage.staging.untyped import UntypedMessages
 
 SPILL_BYTES: Final = 40 << 20
 """What buffered rows may take before they go to the spill file."""

@@ -12,7 +12,7 @@ from collector.domain import decimals
 from collector.domain.records import TypedRow
 from collector.domain.times import is_sound, sound_us
 from collector.storage.archive.schema import COMMON_SCHEMA, GAP_SCHEMA, MESSAGE_SCHEMAS, ROW_SCHEMAS, UNDECODED_SCHEMA
-from collector.storage.spill import Row
+from collector.storage.staging.spill import Row
 
 
 class Typing(Protocol):

@@ -1,0 +1,1 @@
+"""From a sealed segment to a set of Parquet files."""
