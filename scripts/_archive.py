@@ -18,7 +18,7 @@ from collector.config.display import shown
 from collector.domain.errors import ConfigError
 from collector.exchanges import registry
 from collector.processes.archive_store import open_archive
-from collector.storage.objects import ObjectStore
+from collector.storage.store.object_store import ObjectStore
 
 STORE_HELP = "a folder, file:///folder or s3://bucket/prefix"
 

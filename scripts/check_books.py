@@ -33,7 +33,7 @@ from collector.domain.redact import printable
 from collector.read.book_check import Report, check
 from collector.read.books import Recorded, recorded, rows
 from collector.storage.archive.restore import Selection, read_manifests
-from collector.storage.objects import ObjectStore
+from collector.storage.store.object_store import ObjectStore
 
 EXAMPLES = """examples:
   scripts/check_books.py data/archive

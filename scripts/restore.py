@@ -26,8 +26,8 @@ from collector.domain.redact import printable
 from collector.storage.archive.manifest import Manifest
 from collector.storage.archive.restore import Selection, bring, plan, read_manifests
 from collector.storage.archive.restore_target import destination
-from collector.storage.objects import ObjectStore
-from collector.storage.stores import folder_of
+from collector.storage.store.object_store import ObjectStore
+from collector.storage.store.open import folder_of
 
 EXAMPLES = """examples:
   scripts/restore.py s3://bucket/prefix --from 2026-11-23 --to 2026-11-24 ./day

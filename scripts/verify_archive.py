@@ -22,7 +22,7 @@ from _archive import STORE_HELP, add_config, opened, progress  # type: ignore[im
 from collector.domain.errors import ConfigError, StoreError
 from collector.domain.redact import printable
 from collector.storage.archive.verify import KINDS, Read, Verification
-from collector.storage.objects import ObjectStore
+from collector.storage.store.object_store import ObjectStore
 
 EXAMPLES = """examples:
   scripts/verify_archive.py data/archive

@@ -18,8 +18,8 @@ from typing import Any, Self
 import boto3
 from botocore.config import Config
 
-from collector.storage.s3 import S3Store
-from collector.storage.s3_options import S3Options
+from collector.storage.store.s3 import S3Store
+from collector.storage.store.s3_options import S3Options
 from tests.ports import keep_port
 
 READY_SECS = 60.0

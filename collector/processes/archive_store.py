@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from collector.config import Config
-from collector.storage.objects import ObjectStore
-from collector.storage.s3_options import S3Options
-from collector.storage.stores import open_store
+from collector.storage.store.object_store import ObjectStore
+from collector.storage.store.open import open_store
+from collector.storage.store.s3_options import S3Options
 
 
 def open_archive(config: Config, tell: Callable[[str], object] = lambda _: None) -> ObjectStore:

@@ -13,7 +13,7 @@ from collector.domain.errors import StoreError
 from collector.domain.records import BookRow, BookTickerRow
 from collector.storage.archive.manifest import Manifest, ManifestObject
 from collector.storage.archive.restore import Selection
-from collector.storage.objects import ObjectInfo, ObjectStore
+from collector.storage.store.object_store import ObjectInfo, ObjectStore
 
 OPEN_FILES = 4
 """A row may stand this many files later than its id says: one that came over REST, or late, is stored later."""

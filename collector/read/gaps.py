@@ -15,8 +15,8 @@ from pyarrow import parquet as pq
 from collector.domain.records import GAP, Gap, StreamKey
 from collector.storage.archive.manifest import Manifest, ManifestObject
 from collector.storage.archive.restore import THREADS, read_manifests
-from collector.storage.objects import ObjectStore
 from collector.storage.ordered_map import in_order
+from collector.storage.store.object_store import ObjectStore
 
 TIMES = ("started_at", "ended_at", "detected_at")
 _QUERY = f"SELECT exchange, symbol, {', '.join(Gap._fields)} FROM gaps ORDER BY row"  # noqa: S608 (the ledger's own names)

@@ -25,7 +25,7 @@ from collector.processes.rest_adapters import mended_feeds
 from collector.processes.roles import ARCHIVER, WRITER
 from collector.storage.locks import SUPERVISOR, RoleLock
 from collector.storage.newer import refuse_newer_data
-from collector.storage.stores import folder_of, is_remote
+from collector.storage.store.open import folder_of, is_remote
 from collector.supervision import semaphores
 
 _OWN_FOLDERS: Final = ("journal", "quarantine", "repair", "run", "segments", "staging")

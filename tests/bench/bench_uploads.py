@@ -35,8 +35,8 @@ from collector.processes.archiver.thread_pool import Hands
 from collector.processes.archiver.uploads import Uploads
 from collector.processes.held import Held
 from collector.storage.archive.manifest import Manifest, ManifestObject
-from collector.storage.directory import DirectoryStore
 from collector.storage.staging.staged_set import make_set, object_file_name
+from collector.storage.store.directory import DirectoryStore
 from tests.seaweed import ADMIN, ALONE, Seaweed
 from tests.storage.segment.segment_files import NOON_US, make_segment
 

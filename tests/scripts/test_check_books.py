@@ -15,9 +15,9 @@ from collector.domain.names import manifest_key
 from collector.domain.records import BACKFILLED_LINE, StreamKey
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.registry import adapter
-from collector.storage.directory import DirectoryStore
 from collector.storage.segment.sealed_segment import open_sealed
 from collector.storage.staging.build import stage
+from collector.storage.store.directory import DirectoryStore
 from tests.conftest import Lines
 from tests.storage.archive.archive_files import IDS
 from tests.storage.segment.segment_files import Message, make_segment

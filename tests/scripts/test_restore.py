@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from collector.storage.directory import DirectoryStore
-from collector.storage.objects import ObjectStore
+from collector.storage.store.directory import DirectoryStore
+from collector.storage.store.object_store import ObjectStore
 from tests.seaweed import ADMIN, Seaweed, environment
 from tests.storage.archive.archive_files import IDS, archive, change_entry
 from tests.storage.segment.segment_files import NOON_US, message, trade

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from collector.storage.archive.verify import KINDS
-from collector.storage.directory import DirectoryStore
 from collector.storage.segment.sealed_segment import open_sealed
 from collector.storage.staging.build import stage
+from collector.storage.store.directory import DirectoryStore
 from tests.seaweed import ADMIN, Seaweed, environment
 from tests.storage.archive.archive_files import archive
 from tests.storage.segment.segment_files import TRADES, ToyTyping, make_segment, message, trade

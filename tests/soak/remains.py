@@ -8,7 +8,7 @@ from typing import Final
 from collector.storage.archive.verify import Verification
 from collector.storage.journal.writer import journal_files
 from collector.storage.locks import RoleLock
-from collector.storage.stores import open_store
+from collector.storage.store.open import open_store
 from tests.soak import reading
 from tests.soak.evidence import Problem
 from tests.soak.watch import LogTail, Processes

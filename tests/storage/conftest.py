@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.storage.s3_content import CONTENT
+from tests.storage.store.s3_content import CONTENT
 
 
 @pytest.fixture

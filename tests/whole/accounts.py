@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import pyarrow.parquet as pq
 
 from collector.storage.archive.verify import Verification
-from collector.storage.directory import DirectoryStore
+from collector.storage.store.directory import DirectoryStore
 from tests.whole.running import Exchange
 
 CHANNELS: Final = {

@@ -18,10 +18,10 @@ import pytest
 
 from collector.storage.archive.object_check import differences
 from collector.storage.archive.verify import Verification
-from collector.storage.directory import DirectoryStore
 from collector.storage.segment.file_format import SEGMENT_VERSION, STATE_VERSION
 from collector.storage.segment.positions_file import VERSION
 from collector.storage.segment.seal import sealed_segments
+from collector.storage.store.directory import DirectoryStore
 from tests.answers import Answers
 from tests.whole.accounts import gaps_of, rows_of
 from tests.whole.running import PATIENT, STOP_SECS, Recorder, wait_for

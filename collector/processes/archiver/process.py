@@ -34,12 +34,12 @@ from collector.processes.archiver.thread_pool import Hands
 from collector.processes.archiver.uploads import Uploads
 from collector.processes.context import Context
 from collector.processes.held import Held
-from collector.storage.objects import ObjectStore
 from collector.storage.segment.attempts import Attempts, forget_attempts, forget_counts
 from collector.storage.segment.seal import sealed_segments
 from collector.storage.segment.sealed_segment import remove_segment
 from collector.storage.staging.staged_set import SetSummary, clear_leftovers, remove_set, set_folders
-from collector.storage.stores import is_remote
+from collector.storage.store.object_store import ObjectStore
+from collector.storage.store.open import is_remote
 
 T = TypeVar("T")
 

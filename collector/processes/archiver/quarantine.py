@@ -14,11 +14,11 @@ from collector.processes.archiver.upload_file import deliver
 from collector.storage.archive.catalog import find_whole, received_until
 from collector.storage.archive.manifest import Manifest
 from collector.storage.durable import sync
-from collector.storage.objects import ObjectStore
 from collector.storage.segment.attempts import Attempts, forget_counts
 from collector.storage.segment.sealed_segment import read_through
 from collector.storage.staging.salvage import Surroundings, open_remains
 from collector.storage.staging.staged_set import make_set, remove_set, uploads_of
+from collector.storage.store.object_store import ObjectStore
 
 
 class SetAside:

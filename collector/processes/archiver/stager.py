@@ -9,7 +9,6 @@ from collector.domain.names import manifest_key
 from collector.exchanges.adapter import Adapter
 from collector.storage.archive.catalog import whole_segment
 from collector.storage.archive.manifest import Manifest
-from collector.storage.objects import ObjectStore
 from collector.storage.segment.attempts import forget_counts
 from collector.storage.segment.sealed_segment import SealedSegment, open_sealed
 from collector.storage.staging.staged_set import (
@@ -20,6 +19,7 @@ from collector.storage.staging.staged_set import (
     require_equal,
     summary_of,
 )
+from collector.storage.store.object_store import ObjectStore
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from collector.domain.errors import SetAsideError
 from collector.processes.archiver.store_health import StoreWatch, trouble_of
 from collector.processes.archiver.thread_pool import Hands
 from collector.processes.archiver.uploads import Uploads
-from collector.storage.objects import ObjectStore
+from collector.storage.store.object_store import ObjectStore
 
 T = TypeVar("T")
 

@@ -4,8 +4,8 @@ A repeat, after whatever happened, arrives at the same object: key and bytes fol
 """
 
 from collector.domain.errors import DamagedError, StoreError
-from collector.storage.objects import ObjectStore
 from collector.storage.staging.staged_set import Upload, is_sound
+from collector.storage.store.object_store import ObjectStore
 
 
 def deliver(store: ObjectStore, upload: Upload, *, ask_first: bool) -> None:

@@ -22,8 +22,8 @@ from collector.processes.archiver.thread_pool import Hands
 from collector.processes.archiver.upload_file import deliver
 from collector.processes.archiver.upload_set import UploadSet, is_object
 from collector.processes.held import Held
-from collector.storage.objects import ObjectStore
 from collector.storage.staging.staged_set import SetSummary, Upload, read_manifest, summary_of
+from collector.storage.store.object_store import ObjectStore
 
 _TURNS: Final = 100
 

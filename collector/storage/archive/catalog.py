@@ -6,7 +6,7 @@ from collector.domain.errors import DamagedError
 from collector.domain.names import MANIFEST_FOLDER, is_segment_id, parse_segment_id, time_us
 from collector.domain.records import StreamKey
 from collector.storage.archive.manifest import Manifest, decode_manifest
-from collector.storage.objects import ObjectInfo, ObjectStore
+from collector.storage.store.object_store import ObjectInfo, ObjectStore
 
 
 def whole_segment(store: ObjectStore, key: str) -> Manifest | None:

@@ -12,7 +12,7 @@ from collector.domain.names import ObjectPartition, is_path_name, iso_time, mani
 from collector.domain.records import GAP
 from collector.storage.archive.manifest import Manifest, ManifestObject, counted, decode_manifest
 from collector.storage.archive.store_retry import asked
-from collector.storage.objects import ObjectStore
+from collector.storage.store.object_store import ObjectStore
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 

@@ -20,8 +20,8 @@ from collector.domain.records import GAP, UNKNOWN
 from collector.storage.archive.lenient_manifest import read_manifest
 from collector.storage.archive.manifest import Manifest, ManifestObject, counted
 from collector.storage.archive.store_retry import asked
-from collector.storage.objects import ObjectInfo, ObjectStore
 from collector.storage.ordered_map import in_order
+from collector.storage.store.object_store import ObjectInfo, ObjectStore
 
 THREADS: Final = 8
 

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from collector.domain.errors import ConfigError
 from collector.storage.archive.manifest import Manifest
 from collector.storage.archive.restore import require_room_for
-from collector.storage.directory import DirectoryStore
+from collector.storage.store.directory import DirectoryStore
 
 _LOCK: Final = "_restore.lock"
 _SCRATCH: Final = "_restore-"

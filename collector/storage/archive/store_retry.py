@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from collector.domain.errors import DamagedError, StoreError
 from collector.domain.names import MANIFEST_FOLDER
-from collector.storage.objects import ObjectStore
+from collector.storage.store.object_store import ObjectStore
 
 T = TypeVar("T")
 

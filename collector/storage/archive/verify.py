@@ -15,8 +15,8 @@ from collector.domain.names import MANIFEST_FOLDER, OBJECT_SUFFIX
 from collector.storage.archive.lenient_manifest import read_manifest
 from collector.storage.archive.manifest import Manifest, ManifestObject
 from collector.storage.archive.store_retry import asked
-from collector.storage.objects import ObjectInfo, ObjectStore
 from collector.storage.ordered_map import in_order
+from collector.storage.store.object_store import ObjectInfo, ObjectStore
 
 THREADS: Final = 8
 

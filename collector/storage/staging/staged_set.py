@@ -18,11 +18,11 @@ from collector.domain.errors import DamagedError, RetryError
 from collector.domain.names import OBJECT_SUFFIX, is_segment_id, manifest_key, time_us
 from collector.storage.archive.manifest import Manifest, decode_manifest
 from collector.storage.durable import sync
-from collector.storage.objects import ObjectInfo
 from collector.storage.regular_files import regular_files
 from collector.storage.segment.attempts import is_count
 from collector.storage.segment.seal import sealed_segments
 from collector.storage.segment.sealed_segment import SealedSegment
+from collector.storage.store.object_store import ObjectInfo
 
 Tick = Callable[[], None]
 

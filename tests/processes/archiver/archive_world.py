@@ -14,9 +14,9 @@ from collector.config import ArchiveConfig, Config
 from collector.processes.archiver.process import Archiver
 from collector.processes.context import Context
 from collector.storage.archive.manifest import decode_manifest
-from collector.storage.directory import DirectoryStore
-from collector.storage.objects import ObjectInfo, ObjectStore
 from collector.storage.staging.staged_set import waiting_segments
+from collector.storage.store.directory import DirectoryStore
+from collector.storage.store.object_store import ObjectInfo, ObjectStore
 from tests.storage.segment.segment_files import TRADES, UNKNOWN, ToyTyping, make_gap, make_segment, message, trade
 
 OPENED_AT = datetime(2026, 11, 23, 12, tzinfo=UTC)

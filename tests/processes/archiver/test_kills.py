@@ -14,10 +14,10 @@ from collector.processes.archiver import process, segment_replacement, stager
 from collector.storage.archive import parquet
 from collector.storage.archive.catalog import find_whole
 from collector.storage.archive.verify import Verification
-from collector.storage.directory import DirectoryStore
-from collector.storage.objects import ObjectStore
 from collector.storage.staging import staged_set
 from collector.storage.staging.staged_set import is_sound, uploads_of
+from collector.storage.store.directory import DirectoryStore
+from collector.storage.store.object_store import ObjectStore
 from tests.processes.archiver.archive_world import IDS, World, in_a_child
 from tests.seaweed import Seaweed
 

@@ -16,11 +16,11 @@ from collector.domain.errors import StoreError, StoreRefusedError
 from collector.processes.archiver import segment_replacement
 from collector.processes.archiver.process import Archiver
 from collector.processes.archiver.stager import Stager
-from collector.storage import s3_client
 from collector.storage.archive.manifest import decode_manifest
 from collector.storage.archive.object_check import differences
 from collector.storage.archive.verify import Verification
-from collector.storage.directory import DirectoryStore
+from collector.storage.store import s3_client
+from collector.storage.store.directory import DirectoryStore
 from tests.processes.archiver.archive_world import IDS, World, manifest_ids
 from tests.proxy import Proxy
 from tests.seaweed import RECORDER, Seaweed

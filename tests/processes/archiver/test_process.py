@@ -26,10 +26,10 @@ from collector.processes.archiver.deaths import KILLED_SECS, MAX_KILLS
 from collector.processes.archiver.process import Archiver
 from collector.storage.archive.manifest import decode_manifest
 from collector.storage.archive.verify import Verification
-from collector.storage.directory import DirectoryStore
-from collector.storage.objects import ObjectInfo
 from collector.storage.segment.attempts import Attempts, Begun
 from collector.storage.segment.sealed_segment import remove_segment
+from collector.storage.store.directory import DirectoryStore
+from collector.storage.store.object_store import ObjectInfo
 from tests.processes.archiver.archive_world import IDS, OPENED_AT, World, in_a_child, manifest_ids
 from tests.storage.segment.segment_files import TRADES, ToyTyping, make_segment, message, trade
 

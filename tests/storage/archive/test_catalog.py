@@ -6,7 +6,7 @@ from collector.domain.names import manifest_key
 from collector.domain.records import StreamKey
 from collector.storage.archive.catalog import find_whole, received_until, whole_segment
 from collector.storage.archive.manifest import Manifest, ManifestObject
-from collector.storage.directory import DirectoryStore
+from collector.storage.store.directory import DirectoryStore
 from tests.storage.segment.segment_files import BOOK, TRADES
 
 IDS = [f"20261123T12000{number}Z-4f2a9c" for number in range(5)]

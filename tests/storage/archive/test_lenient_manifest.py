@@ -8,7 +8,7 @@ from collector.domain.errors import DamagedError
 from collector.domain.names import manifest_key
 from collector.storage.archive.lenient_manifest import read_manifest
 from collector.storage.archive.manifest import Manifest
-from collector.storage.directory import DirectoryStore
+from collector.storage.store.directory import DirectoryStore
 from tests.storage.archive.archive_files import ENTRY_FAULTS, archive, change_entry
 from tests.storage.segment.segment_files import SEGMENT_ID, make_gap, message, trade
 

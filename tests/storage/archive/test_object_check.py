@@ -11,7 +11,7 @@ from pyarrow import parquet as pq
 
 from collector.storage.archive.manifest import Manifest, ManifestObject
 from collector.storage.archive.object_check import differences
-from collector.storage.directory import DirectoryStore
+from collector.storage.store.directory import DirectoryStore
 from tests.storage.archive.archive_files import archive
 from tests.storage.segment.segment_files import BOOK, DAY_US, NOON_US, TICKER, TRADES, make_gap, message, trade
 

@@ -13,8 +13,8 @@ from collector.domain.records import StreamKey
 from collector.storage.archive.manifest import Manifest, decode_manifest
 from collector.storage.archive.restore import Brought, Selection, bring, plan, read_manifests, require_room_for
 from collector.storage.archive.verify import Verification
-from collector.storage.directory import DirectoryStore
-from collector.storage.objects import ObjectStore
+from collector.storage.store.directory import DirectoryStore
+from collector.storage.store.object_store import ObjectStore
 from tests.seaweed import Seaweed
 from tests.storage.archive.archive_files import ENTRY_FAULTS, IDS, archive, change_entry, put_manifest
 from tests.storage.segment.segment_files import NOON_US, Message, make_gap, message, trade

@@ -13,9 +13,9 @@ from pyarrow import parquet as pq
 from collector.domain.names import manifest_key
 from collector.domain.records import StreamKey
 from collector.storage.archive.schema import MESSAGE_SCHEMAS, schema_of
-from collector.storage.directory import DirectoryStore
 from collector.storage.segment.sealed_segment import open_sealed
 from collector.storage.staging.build import stage
+from collector.storage.store.directory import DirectoryStore
 from tests.storage.segment.segment_files import (
     BOOK,
     DAY_US,

@@ -9,9 +9,9 @@ from pyarrow import parquet as pq
 
 from collector.storage.archive.object_check import differences
 from collector.storage.archive.verify import KINDS, Finding, Read, Segment, Verification, broken_chains
-from collector.storage.directory import DirectoryStore
 from collector.storage.segment.sealed_segment import open_sealed
 from collector.storage.staging.build import stage
+from collector.storage.store.directory import DirectoryStore
 from tests.storage.archive.archive_files import ENTRY_FAULTS, change_entry
 from tests.storage.segment.segment_files import TRADES, ToyTyping, make_gap, make_segment, message, trade
 

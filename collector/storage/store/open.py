@@ -5,9 +5,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from collector.domain.errors import ConfigError
-from collector.storage.directory import DirectoryStore
-from collector.storage.objects import ObjectStore
-from collector.storage.s3_options import S3Options
+from collector.storage.store.directory import DirectoryStore
+from collector.storage.store.object_store import ObjectStore
+from collector.storage.store.s3_options import S3Options
 
 
 def is_remote(url: str) -> bool:
@@ -34,7 +34,7 @@ def open_store(
     bucket, _, prefix = rest.strip("/").partition("/")
     if scheme == "s3" and bucket:
         # Only now: boto3 takes 10 MB, and most processes and most archives have no use for it.
-        from collector.storage.s3 import S3Store  # noqa: PLC0415
+        from collector.storage.store.s3 import S3Store  # noqa: PLC0415
 
         return S3Store(bucket, prefix, options or S3Options(), tell)
     raise ConfigError([f"archive.url: no store speaks {scheme}://; use file:///folder or s3://bucket/prefix"])

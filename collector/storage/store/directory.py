@@ -10,7 +10,7 @@ from typing import Final
 
 from collector.domain.errors import StoreError
 from collector.storage.durable import sync
-from collector.storage.objects import ObjectInfo, require_key
+from collector.storage.store.object_store import ObjectInfo, require_key
 
 _INCOMING: Final = "_incoming"
 """Where files stand until they are whole: below the root, so that renaming them is atomic, but not beside their place,
@@ -27,7 +27,7 @@ _LEFT_SECS: Final = 3_600.0
 
 
 class DirectoryStore:
-    """Implements `collector.storage.objects.ObjectStore`.
+    """Implements `collector.storage.store.object_store.ObjectStore`.
 
     A file is copied to a temporary name, made durable, and renamed. Temporary names never end in `.parquet`.
     """

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from collector.domain.errors import StoreError, StoreRefusedError
-from collector.storage.objects import ObjectInfo
-from collector.storage.s3 import S3Store
-from collector.storage.s3_manners import first_manners
-from collector.storage.s3_options import S3Options
+from collector.storage.store.object_store import ObjectInfo
+from collector.storage.store.s3 import S3Store
+from collector.storage.store.s3_dialect import first_manners
+from collector.storage.store.s3_options import S3Options
 from tests import s3_imitation as imitations
 from tests.dial.names import NAME, Names
 from tests.s3_imitation import BUCKET, Refusal, Refuses, Request, S3Imitation
 from tests.seaweed import ADMIN, ALONE
-from tests.storage.s3_content import CONTENT, INFO, KEY, SHA256
+from tests.storage.store.s3_content import CONTENT, INFO, KEY, SHA256
 
 AS_MD5 = "it takes no x-amz-checksum headers: objects go up with Content-MD5, and are read back"
 IN_HOST = "it forbids the bucket in the path: it is asked for in the host name"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from collector.domain.errors import StoreError
-from collector.storage.directory import DirectoryStore
-from collector.storage.objects import ObjectInfo, ObjectStore
+from collector.storage.store.directory import DirectoryStore
+from collector.storage.store.object_store import ObjectInfo, ObjectStore
 from tests.seaweed import Seaweed
 
 KEY = "exchange=toy/data_type=trade/symbol=BTC%2FUSD/date=2026-11-23/host-1-20261123T120000Z-4f2a9c.parquet"

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from collector.domain.errors import StoreError, StoreRefusedError
-from collector.storage import s3_client
-from collector.storage.s3 import S3Store
-from collector.storage.s3_options import S3Options
+from collector.storage.store import s3_client
+from collector.storage.store.s3 import S3Store
+from collector.storage.store.s3_options import S3Options
 from tests.dial.half_dead import HalfDead
 from tests.dial.names import NAME, DeadAddress, Names
 from tests.odd_server import OddServer

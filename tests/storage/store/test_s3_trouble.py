@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from collector.domain.errors import StoreError, StoreRefusedError
-from collector.storage import s3, s3_client
-from collector.storage.objects import ObjectInfo
-from collector.storage.s3 import S3Store
-from collector.storage.s3_options import S3Options
+from collector.storage.store import s3, s3_client
+from collector.storage.store.object_store import ObjectInfo
+from collector.storage.store.s3 import S3Store
+from collector.storage.store.s3_options import S3Options
 from tests.odd_server import OddServer
 from tests.proxy import Proxy
 from tests.seaweed import ADMIN, NOTHING, Seaweed
-from tests.storage.s3_content import INFO, KEY, SHA256
+from tests.storage.store.s3_content import INFO, KEY, SHA256
 
 
 @pytest.fixture

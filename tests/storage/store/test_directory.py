@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from collector.domain.errors import StoreError
-from collector.storage import directory
-from collector.storage.directory import DirectoryStore
 from collector.storage.durable import sync
+from collector.storage.store import directory
+from collector.storage.store.directory import DirectoryStore
 
 KEY = "exchange=toy/data_type=trade/file.parquet"
 CONTENT = b"content"
@@ -44,7 +44,7 @@ def test_a_file_gets_its_name_only_when_it_is_whole_and_durable(
         synced.append((path.name, target.exists()))
         sync(path)
 
-    monkeypatch.setattr("collector.storage.directory.sync", noted)
+    monkeypatch.setattr("collector.storage.store.directory.sync", noted)
     store.put(KEY, source, SHA256)
     folders, (temporary, last) = synced[:-2], synced[-2:]
     assert folders == [(name, False) for name in (tmp_path.name, "archive", "archive", "exchange=toy")]
@@ -76,7 +76,7 @@ def test_a_put_that_fails_halfway_leaves_what_was_there(
     def full(path: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("collector.storage.directory.sync", full)
+    monkeypatch.setattr("collector.storage.store.directory.sync", full)
     with pytest.raises(StoreError, match="No space left"):
         store.put(KEY, source, SHA256)
     assert [path.name for path in (tmp_path / "archive").rglob("*") if path.is_file()] == ["file.parquet"]

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from collector.storage.objects import ObjectInfo
+from collector.storage.store.object_store import ObjectInfo
 
 KEY = "exchange=toy/data_type=trade/symbol=BTC%2FUSD/date=2026-11-23/host-1.parquet"
 CONTENT = b"content" * 1000

@@ -14,9 +14,9 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from collector.domain.errors import StoreError, StoreRefusedError
-from collector.storage import s3_client
+from collector.storage.store import s3_client
 from tests.seaweed import NOTHING, RECORDER, Seaweed
-from tests.storage.s3_content import CONTENT, INFO, KEY, SHA256
+from tests.storage.store.s3_content import CONTENT, INFO, KEY, SHA256
 
 OPERATIONS = Path(__file__).resolve().parents[2] / "docs" / "OPERATIONS.md"
 

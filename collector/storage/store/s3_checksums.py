@@ -7,7 +7,7 @@ from io import BufferedIOBase
 from typing import Any, Final
 
 from collector.domain.errors import StoreError
-from collector.storage.objects import ObjectInfo
+from collector.storage.store.object_store import ObjectInfo
 
 _COPY_BYTES: Final = 1 << 20
 

@@ -10,11 +10,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from collector.domain.errors import StoreError, StoreRefusedError
-from collector.storage import s3, s3_client
-from collector.storage.s3 import S3Store
-from collector.storage.s3_options import S3Options
+from collector.storage.store import s3, s3_client
+from collector.storage.store.s3 import S3Store
+from collector.storage.store.s3_options import S3Options
 from tests.seaweed import ADMIN, Seaweed
-from tests.storage.s3_content import INFO, KEY, SHA256
+from tests.storage.store.s3_content import INFO, KEY, SHA256
 
 LONG = "AKIAIOSFODNN7EXAMPLE"
 

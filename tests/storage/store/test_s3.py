@@ -11,13 +11,13 @@ import pytest
 from moto import mock_aws
 
 from collector.domain.errors import StoreRefusedError
-from collector.storage import s3_client
-from collector.storage.objects import ObjectInfo
-from collector.storage.s3 import S3Store
-from collector.storage.s3_options import S3Options
+from collector.storage.store import s3_client
+from collector.storage.store.object_store import ObjectInfo
+from collector.storage.store.s3 import S3Store
+from collector.storage.store.s3_options import S3Options
 from tests.proxy import Proxy
 from tests.seaweed import Seaweed
-from tests.storage.s3_content import CONTENT, INFO, KEY, SHA256
+from tests.storage.store.s3_content import CONTENT, INFO, KEY, SHA256
 
 
 class TestWhatIsStored:

@@ -14,11 +14,11 @@ from urllib.parse import urlencode
 from botocore.exceptions import ClientError
 
 from collector.domain.errors import CollectorError, StoreError, StoreRefusedError
-from collector.storage.objects import ObjectInfo, require_key
-from collector.storage.s3_checksums import copied, md5_header, refuse_other_bytes, sha256_header, whole_sha256
-from collector.storage.s3_client import NO_SUCH_BUCKET, code_of, connect, explained, status_of
-from collector.storage.s3_manners import Manners, first_manners
-from collector.storage.s3_options import S3Options
+from collector.storage.store.object_store import ObjectInfo, require_key
+from collector.storage.store.s3_checksums import copied, md5_header, refuse_other_bytes, sha256_header, whole_sha256
+from collector.storage.store.s3_client import NO_SUCH_BUCKET, code_of, connect, explained, status_of
+from collector.storage.store.s3_dialect import Manners, first_manners
+from collector.storage.store.s3_options import S3Options
 
 T = TypeVar("T")
 Ask = Callable[[Any, Manners], T]
@@ -37,7 +37,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucketConfiguration.ht
 
 
 class S3Store:
-    """Implements `collector.storage.objects.ObjectStore`.
+    """Implements `collector.storage.store.object_store.ObjectStore`.
 
     An object goes up in one request, with the SHA-256 it must have: the server refuses other bytes, keeps the checksum
     and tells it again. A server that wants something else says so, which `tell` hears once. Nothing is ever deleted.

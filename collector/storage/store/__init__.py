@@ -1,0 +1,1 @@
+"""Where objects go: the contract, a folder, S3."""
