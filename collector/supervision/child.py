@@ -6,8 +6,8 @@ from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
-from collector.domain.faults import is_own_fault
-from collector.supervision.incarnation import Incarnation
+from collector.supervision.child_process import Incarnation
+from collector.supervision.crash_codes import is_own_fault
 
 STABLE_SECS: Final = 60.0
 """A child that lived this long starts again at once when it dies, as if it had never failed."""

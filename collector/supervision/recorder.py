@@ -26,11 +26,11 @@ from collector.storage.locks import SUPERVISOR, RoleLock
 from collector.storage.newer import refuse_newer_data
 from collector.storage.unarchived import left_in
 from collector.supervision import semaphores
-from collector.supervision.incarnation import LocalIncarnation
+from collector.supervision.child_process import LocalIncarnation
 from collector.supervision.preflight import processes
+from collector.supervision.reporting import OnStatus, Window
 from collector.supervision.service import Service
 from collector.supervision.supervisor import EXIT_LATE, Reports, Signals, Supervisor
-from collector.supervision.window import OnStatus, Window
 
 _LOCK_POLL_SECS: Final = 0.1
 _LOOKED_AT_SECS: Final = 0.5

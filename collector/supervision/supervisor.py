@@ -18,7 +18,7 @@ from collector.domain.errors import AnotherInstanceError, CannotStartError, Newe
 from collector.processes.child_main import STOP_SIGNALS
 from collector.processes.roles import ARCHIVER, REPAIR, WRITER, ingest_role
 from collector.supervision.child import Child, Spawn
-from collector.supervision.stopping import Stop
+from collector.supervision.stop_sequence import Stop
 
 TICK_SECS: Final = 0.02
 """How often notices are forwarded: what a notice may lag behind."""

@@ -19,7 +19,7 @@ from collector.processes.writer.frame_processor import Intake
 from collector.processes.writer.latency import Timings
 from collector.processes.writer.report import Numbers
 from collector.processes.writer.streams import Stream
-from collector.supervision.window import Window
+from collector.supervision.reporting import Window
 
 
 def _store(

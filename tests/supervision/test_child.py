@@ -8,7 +8,7 @@ import structlog
 
 from collector.channel.channel import Notice
 from collector.supervision.child import STABLE_SECS, Child
-from collector.supervision.stopping import HURRY_SECS, Stop
+from collector.supervision.stop_sequence import HURRY_SECS, Stop
 
 PIDS = iter(range(100, 10_000))
 

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from collector.supervision.window import HEALTH_SECS
+from collector.supervision.reporting import HEALTH_SECS
 from tests.whole.accounts import frames_sent, missing_frames
 from tests.whole.running import Exchange, Recorder, wait_for
 from tests.whole.slow_disk import SlowDisk

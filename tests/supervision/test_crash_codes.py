@@ -2,7 +2,7 @@ import signal
 
 import pytest
 
-from collector.domain.faults import is_own_fault
+from collector.supervision.crash_codes import is_own_fault
 
 
 @pytest.mark.parametrize("exit_code", [1, -signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGILL])

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import CapturingLogger
 
 from collector.config import Config, HttpConfig
-from collector.supervision.window import Window
+from collector.supervision.reporting import Window
 from tests.ports import keep_port, port_of
 
 

@@ -20,7 +20,7 @@ import pytest
 from collector.channel.channel import Notice
 from collector.config import Config, FeedConfig
 from collector.processes.child_main import LEVEL_SIGNALS, STOP_SIGNALS, Assignment, Links
-from collector.supervision.incarnation import LocalIncarnation, Target
+from collector.supervision.child_process import LocalIncarnation, Target
 from tests.whole.running import ROOT, wait_for
 
 T = TypeVar("T")
@@ -150,7 +150,7 @@ import os, signal, sys
 from multiprocessing import resource_tracker
 from pathlib import Path
 from collector.supervision import semaphores
-from tests.supervision.test_incarnation import echo, new_life
+from tests.supervision.test_child_process import echo, new_life
 
 semaphores.claim(Path(sys.argv[1]))
 for number in range(3):
