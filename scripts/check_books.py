@@ -21,9 +21,6 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # not every Python looks there: PYTHONSAFEPATH, -P, -I
 
 import _bootstrap  # type: ignore[import-not-found]
-from _archive import STORE_HELP, add_config, opened, progress  # type: ignore[import-not-found]
-from _moments import TIMES, moment  # type: ignore[import-not-found]
-from _status_parts import number, shown, table  # type: ignore[import-not-found]
 from rich.console import Console
 
 from collector.domain.errors import ConfigError, StoreError
@@ -34,6 +31,9 @@ from collector.read.book_check import Report, check
 from collector.read.books import Recorded, recorded, rows
 from collector.storage.archive.restore import Selection, read_manifests
 from collector.storage.store.object_store import ObjectStore
+from collector.tools.archive_args import STORE_HELP, add_config, opened, progress
+from collector.tools.moments import TIMES, moment
+from collector.tools.tables import number, shown, table
 
 EXAMPLES = """examples:
   scripts/check_books.py data/archive

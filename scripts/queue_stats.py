@@ -19,8 +19,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))  # not every Python loo
 
 import _bootstrap  # type: ignore[import-not-found]
 import msgspec
-from _status_source import TOKEN_VARIABLE, Found, Local, NoAnswerError, fetch  # type: ignore[import-not-found]
-from _status_view import fitted, whole  # type: ignore[import-not-found]
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
@@ -30,6 +28,8 @@ from collector.config import load
 from collector.domain.errors import ConfigError
 from collector.domain.redact import printable
 from collector.exchanges import registry
+from collector.tools.status_source import TOKEN_VARIABLE, Found, Local, NoAnswerError, fetch
+from collector.tools.status_view import fitted, whole
 
 EXAMPLES = """examples:
   scripts/queue_stats.py                            the recorder on this machine, with default settings

@@ -18,8 +18,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # not every Python looks there: PYTHONSAFEPATH, -P, -I
 
 import _bootstrap  # type: ignore[import-not-found]
-from _archive import STORE_HELP, add_config, opened, progress  # type: ignore[import-not-found]
-from _moments import TIMES, moment  # type: ignore[import-not-found]
 
 from collector.domain.errors import ConfigError, StoreError
 from collector.domain.redact import printable
@@ -28,6 +26,8 @@ from collector.storage.archive.restore import Selection, bring, plan, read_manif
 from collector.storage.archive.restore_target import destination
 from collector.storage.store.object_store import ObjectStore
 from collector.storage.store.open import folder_of
+from collector.tools.archive_args import STORE_HELP, add_config, opened, progress
+from collector.tools.moments import TIMES, moment
 
 EXAMPLES = """examples:
   scripts/restore.py s3://bucket/prefix --from 2026-11-23 --to 2026-11-24 ./day

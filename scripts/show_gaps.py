@@ -19,10 +19,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))  # not every Python loo
 
 import _bootstrap  # type: ignore[import-not-found]
 import pyarrow as pa
-from _archive import STORE_HELP, add_config, data_dir_of, is_folder, opened  # type: ignore[import-not-found]
-from _gap_view import shown_gaps, shown_streams  # type: ignore[import-not-found]
-from _moments import TIMES as MOMENTS  # type: ignore[import-not-found]
-from _moments import moment_us
 from pyarrow import parquet as pq
 from rich.console import Console
 
@@ -33,6 +29,10 @@ from collector.domain.redact import printable
 from collector.read.gap_summary import Summary, summaries
 from collector.read.gaps import TIMES, Ledger, Noted, read
 from collector.storage.archive.schema import GAP_SCHEMA
+from collector.tools.archive_args import STORE_HELP, add_config, data_dir_of, is_folder, opened
+from collector.tools.gap_view import shown_gaps, shown_streams
+from collector.tools.moments import TIMES as MOMENTS
+from collector.tools.moments import moment_us
 
 EXAMPLES = """examples:
   scripts/show_gaps.py                                 of ./data, its archive and its segments

@@ -17,12 +17,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # not every Python looks there: PYTHONSAFEPATH, -P, -I
 
 import _bootstrap  # type: ignore[import-not-found]
-from _archive import STORE_HELP, add_config, opened, progress  # type: ignore[import-not-found]
 
 from collector.domain.errors import ConfigError, StoreError
 from collector.domain.redact import printable
 from collector.storage.archive.verify import KINDS, Read, Verification
 from collector.storage.store.object_store import ObjectStore
+from collector.tools.archive_args import STORE_HELP, add_config, opened, progress
 
 EXAMPLES = """examples:
   scripts/verify_archive.py data/archive

@@ -15,7 +15,7 @@ FLOORS = {
     "exchanges": 2, "feed": 2, "storage": 2, "channel": 2, "config": 2, "logs": 2, "http": 2, "stats_files": 2,
     "processes": 3, "read": 3,
     "monitoring": 4,
-    "supervision": 5,
+    "supervision": 5, "tools": 5,
     "supervisor": 6,
 }  # fmt: skip
 
@@ -23,7 +23,7 @@ ROOMS_OF_PACKAGES = {
     "websocket": {"feed"},
     "socket": {"dial", "feed", "config", "http", "supervision", "simulator"},
     "sqlite3": {"storage", "read"},
-    "pyarrow": {"storage", "read", "simulator"},
+    "pyarrow": {"storage", "read", "simulator", "tools"},
     "boto3": {"storage"},
     "botocore": {"storage"},
     "urllib3": {"dial", "feed", "storage"},
@@ -32,8 +32,8 @@ ROOMS_OF_PACKAGES = {
     "structlog": {"logs", "http", "processes", "monitoring", "supervision"},
     "psutil": {"monitoring", "supervision"},
     "prometheus_client": {"monitoring"},
-    "rich": {"supervision"},
-    "pydantic": {"config"},
+    "rich": {"supervision", "tools"},
+    "pydantic": {"config", "tools"},
     "websockets": {"simulator"},
     "backoff": {"processes"},
 }

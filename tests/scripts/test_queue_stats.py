@@ -511,19 +511,19 @@ def test_watching_on_a_terminal_fills_the_screen_and_no_more(served: Served) -> 
 @pytest.fixture
 def view(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(ROOT / "scripts")
-    return importlib.import_module("_status_view")
+    return importlib.import_module("collector.tools.status_view")
 
 
 @pytest.fixture
 def parts(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(ROOT / "scripts")
-    return importlib.import_module("_status_parts")
+    return importlib.import_module("collector.tools.tables")
 
 
 @pytest.fixture
 def source(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(ROOT / "scripts")
-    return importlib.import_module("_status_source")
+    return importlib.import_module("collector.tools.status_source")
 
 
 def test_where_not_all_streams_fit_those_that_wait_longest_are_shown(view: ModuleType) -> None:

@@ -4,7 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from _status_parts import (  # type: ignore[import-not-found]
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from collector.tools.status_streams import Rates, streams_table
+from collector.tools.tables import (
     BEHIND_SECS,
     NARROW,
     NOT_KNOWN,
@@ -19,10 +24,6 @@ from _status_parts import (  # type: ignore[import-not-found]
     span,
     table,
 )
-from _status_streams import Rates, streams_table  # type: ignore[import-not-found]
-from rich.console import Console, Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 
 WRITER_BEHIND_SECS = 60.0
 """What fills the bar of a journal: from here on the writer is behind."""

@@ -4,7 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from _status_parts import (  # type: ignore[import-not-found]
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from collector.tools.tables import (
     NARROW,
     WIDE,
     Signs,
@@ -17,9 +21,6 @@ from _status_parts import (  # type: ignore[import-not-found]
     span,
     table,
 )
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 Rates = Mapping[tuple[str, ...], float]
 """Messages a second of each stream."""

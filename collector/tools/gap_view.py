@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 
-from _status_parts import NOT_KNOWN, number, shown, span, table  # type: ignore[import-not-found]
+from rich.console import RenderableType
 from rich.table import Table
 
 from collector.domain.names import iso_time
 from collector.read.gap_summary import Summary
 from collector.read.gaps import Noted
+from collector.tools.tables import NOT_KNOWN, number, shown, span, table
 
 WIDE = 110
 """A narrower terminal has no room for the ids; they stand in `--json`."""
@@ -42,7 +43,7 @@ def shown_streams(streams: Iterable[Summary], width: int) -> Table:
     made: Table = table(*(column for column in columns if wide or column not in {">messages", ">repaired"}))
     for summary in streams:
         repaired = number(summary.statuses["repaired"] + summary.statuses["partly_repaired"])
-        cells = [
+        cells: list[RenderableType] = [
             shown(" ".join(summary.stream)),
             shown(summary.state, _STATES.get(summary.state, "")),
             *([number(summary.messages)] if wide else []),

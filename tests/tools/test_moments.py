@@ -16,7 +16,7 @@ NOON_US = 1_795_435_200_000_000  # 2026-11-23T12:00:00Z
 @pytest.fixture
 def moments(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     monkeypatch.syspath_prepend(SCRIPTS)
-    return importlib.import_module("_moments")
+    return importlib.import_module("collector.tools.moments")
 
 
 @pytest.mark.parametrize(
