@@ -24,7 +24,7 @@ _BANNED_STATUS = frozenset({418, 429})
 """Too many requests from this address: https://developers.binance.com/docs/binance-spot-api-docs/rest-api/limits"""
 
 
-class Reader:
+class LineReader:
     """Keeps one plan connected on one line, until the feed stops or a successor has taken over.
 
     A successor is started before the connection's lifetime ends; from then on reconnecting is the successor's. The old
@@ -41,9 +41,9 @@ class Reader:
         plan: ConnectionPlan,
         state: LineState,
         voices: Voices,
-        start: Callable[["Reader"], None],
+        start: Callable[["LineReader"], None],
         *,
-        predecessor: "Reader | None" = None,
+        predecessor: "LineReader | None" = None,
         first_delay_secs: float = 0.0,
         trial: Trial | None = None,
     ) -> None:
@@ -219,7 +219,7 @@ class Reader:
     def _begin_another(self, *, first_delay_secs: float = 0.0, trial: Trial | None = None) -> None:
         state = replace(self.state, connection=None, state="waiting", last_data_us=None)
         self._start(
-            Reader(
+            LineReader(
                 self._tools,
                 self._plan,
                 state,
@@ -242,9 +242,9 @@ class Readers:
     def __init__(self, failures: "SimpleQueue[Exception]") -> None:
         self._failures = failures
         self._lock = threading.Lock()
-        self._threads: dict[threading.Thread, Reader] = {}
+        self._threads: dict[threading.Thread, LineReader] = {}
 
-    def start(self, reader: Reader) -> None:
+    def start(self, reader: LineReader) -> None:
         """Run the reader in a thread of its own, a daemon: one that hangs in a name lookup must not keep the process."""
         thread = threading.Thread(target=self._run, args=(reader,), name=f"line {reader.state.line}", daemon=True)
         with self._lock:
@@ -270,7 +270,7 @@ class Readers:
             states = [asdict(reader.state) for reader in self._threads.values()]
         return sorted(states, key=lambda state: state["line"])
 
-    def _run(self, reader: Reader) -> None:
+    def _run(self, reader: LineReader) -> None:
         try:
             reader.run()
         except Exception as error:  # noqa: BLE001 (the main thread raises it; here it would end in stderr unseen)

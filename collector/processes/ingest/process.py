@@ -19,7 +19,7 @@ from collector.processes.ingest.feed_context import Connect, FeedTools, LineStat
 from collector.processes.ingest.first_data import NAMED, FirstData
 from collector.processes.ingest.fsync_thread import Syncer
 from collector.processes.ingest.journal_gate import JournalGate
-from collector.processes.ingest.line_reader import Reader, Readers
+from collector.processes.ingest.line_reader import LineReader, Readers
 from collector.processes.ingest.overdue import Tries, Voices
 from collector.processes.ingest.session import LEAVE_SECS
 from collector.processes.ingest.trial import Trial
@@ -225,7 +225,7 @@ class _Ingest:
             ingest.first_data_timeout_secs, ingest.reconnect_max_delay_secs, bounds.highest_secs, self._tools.random
         )
         voices = Voices(plan.keys, bounds, tries)
-        self._readers.start(Reader(self._tools, plan, state, voices, self._readers.start, trial=trial))
+        self._readers.start(LineReader(self._tools, plan, state, voices, self._readers.start, trial=trial))
         return voices
 
     def _leave(self) -> None:
