@@ -236,7 +236,7 @@ class LineReader:
         self._delays = delays(config.reconnect_base_delay_secs, config.reconnect_max_delay_secs, self._tools.random)
 
 
-class Readers:
+class LineReaders:
     """The readers of a feed, each in a thread. A thread that breaks leaves its error in `failures`."""
 
     def __init__(self, failures: "SimpleQueue[Exception]") -> None:

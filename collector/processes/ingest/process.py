@@ -19,7 +19,7 @@ from collector.processes.ingest.feed_context import Connect, FeedTools, LineStat
 from collector.processes.ingest.first_data import NAMED, FirstData
 from collector.processes.ingest.fsync_thread import Syncer
 from collector.processes.ingest.journal_gate import JournalGate
-from collector.processes.ingest.line_reader import LineReader, Readers
+from collector.processes.ingest.line_reader import LineReader, LineReaders
 from collector.processes.ingest.overdue import Tries, Voices
 from collector.processes.ingest.session import LEAVE_SECS
 from collector.processes.ingest.trial import Trial
@@ -92,7 +92,7 @@ class _Ingest:
         self._folder = journal_folder(context.config, feed.name)
         self._stop = threading.Event()
         self._failures = SimpleQueue[Exception]()
-        self._readers = Readers(self._failures)
+        self._readers = LineReaders(self._failures)
         self._tally = Tally()
         self._gate = JournalGate(journal, context.config.journal, context.clock.now_ns, context.log)
         self._subscription = Subscription(tuple(feed.symbols), tuple(feed.data_types))

@@ -18,7 +18,7 @@ from collector.processes.context import SystemClock
 from collector.processes.ingest.feed_context import FeedTools, LineState, Tally
 from collector.processes.ingest.first_data import FirstData
 from collector.processes.ingest.journal_gate import JournalGate
-from collector.processes.ingest.line_reader import LineReader, Readers
+from collector.processes.ingest.line_reader import LineReader, LineReaders
 from collector.processes.ingest.overdue import Tries, Voices
 from collector.storage.journal.format import FeedIdentity, RecordKind
 from collector.storage.journal.writer import JournalWriter
@@ -55,7 +55,7 @@ class Line:
             tally=self.tally,
             first_data=FirstData([ConnectionPlan(url, (), ())], 60.0),
         )
-        self.readers = Readers(SimpleQueue())
+        self.readers = LineReaders(SimpleQueue())
         voices = Voices((), SilenceConfig().bounds, Tries(60.0, 300.0, 14_400.0, lambda: 1.0))
         self.readers.start(
             LineReader(tools, ConnectionPlan(url, (), ()), LineState(0, 0, 1), voices, self.readers.start)
