@@ -55,7 +55,7 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class FeedTools:
+class FeedContext:
     """What every reader of a feed shares."""
 
     adapter: Adapter

@@ -13,7 +13,7 @@ from collector.exchanges.adapter import ConnectionPlan
 from collector.feed.connection import Connection
 from collector.feed.handshake import HandshakeError
 from collector.feed.shared_budget import BUSY_SECS
-from collector.processes.ingest.feed_context import FeedTools, LineState
+from collector.processes.ingest.feed_context import FeedContext, LineState
 from collector.processes.ingest.first_data import NAMED
 from collector.processes.ingest.overdue import Voices
 from collector.processes.ingest.session import Ending, Hooks, Session
@@ -37,7 +37,7 @@ class LineReader:
 
     def __init__(
         self,
-        tools: FeedTools,
+        tools: FeedContext,
         plan: ConnectionPlan,
         state: LineState,
         voices: Voices,

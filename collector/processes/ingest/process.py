@@ -15,7 +15,7 @@ from collector.feed.connection import open_connection
 from collector.feed.connection_limit import ConnectionBudget
 from collector.processes.context import Context
 from collector.processes.disk_space import MeasureSpace, Space, measure_space
-from collector.processes.ingest.feed_context import Connect, FeedTools, LineState, Tally
+from collector.processes.ingest.feed_context import Connect, FeedContext, LineState, Tally
 from collector.processes.ingest.first_data import NAMED, FirstData
 from collector.processes.ingest.fsync_thread import Syncer
 from collector.processes.ingest.journal_gate import JournalGate
@@ -248,12 +248,12 @@ class _Ingest:
             self._context.log.warning("journal_not_closed", error=str(error))
         self._journal.sync()
 
-    def _make_tools(self, connect: Connect) -> FeedTools:
+    def _make_tools(self, connect: Connect) -> FeedContext:
         context, limits = self._context, self._adapter.limits
         run_folder = context.config.data_dir / "run"
         run_folder.mkdir(parents=True, exist_ok=True)
         ledger = run_folder / f"connections-{self._adapter.exchange}.json"
-        return FeedTools(
+        return FeedContext(
             adapter=self._adapter,
             speakers=self._adapter.speakers(self._subscription),
             config=context.config.ingest,

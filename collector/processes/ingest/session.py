@@ -11,7 +11,7 @@ from collector.exchanges.adapter import Control, ControlKind
 from collector.feed.connection import Batch, Connection
 from collector.feed.socket import ConnectionOverError
 from collector.processes.ingest import overdue
-from collector.processes.ingest.feed_context import FeedTools, LineState
+from collector.processes.ingest.feed_context import FeedContext, LineState
 from collector.processes.ingest.overdue import Voices
 from collector.processes.ingest.pulse import Due, Pulse
 from collector.processes.ingest.trial import Trial
@@ -52,7 +52,7 @@ class Session:
 
     def __init__(
         self,
-        tools: FeedTools,
+        tools: FeedContext,
         state: LineState,
         connection: Connection,
         relieved: threading.Event,
