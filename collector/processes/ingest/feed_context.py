@@ -32,7 +32,7 @@ class LineState:
     last_error: str | None = None
 
 
-class Tally:
+class CounterSet:
     """Counts of the whole feed, for threads to share."""
 
     def __init__(self) -> None:
@@ -72,5 +72,5 @@ class FeedContext:
     """Waits that long or until the stop; true once stopping."""
     numbers: Iterator[int]
     """Gives each connection of this process a number."""
-    tally: Tally
+    tally: CounterSet
     first_data: FirstData

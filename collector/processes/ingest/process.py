@@ -15,7 +15,7 @@ from collector.feed.connection import open_connection
 from collector.feed.connection_limit import ConnectionBudget
 from collector.processes.context import Context
 from collector.processes.disk_space import MeasureSpace, Space, measure_space
-from collector.processes.ingest.feed_context import Connect, FeedContext, LineState, Tally
+from collector.processes.ingest.feed_context import Connect, CounterSet, FeedContext, LineState
 from collector.processes.ingest.first_data import NAMED, FirstData
 from collector.processes.ingest.fsync_thread import Syncer
 from collector.processes.ingest.journal_gate import JournalGate
@@ -93,7 +93,7 @@ class _Ingest:
         self._stop = threading.Event()
         self._failures = SimpleQueue[Exception]()
         self._readers = LineReaders(self._failures)
-        self._tally = Tally()
+        self._tally = CounterSet()
         self._gate = JournalGate(journal, context.config.journal, context.clock.now_ns, context.log)
         self._subscription = Subscription(tuple(feed.symbols), tuple(feed.data_types))
         self._plans = adapter.plan(self._subscription, feed.ws_url)

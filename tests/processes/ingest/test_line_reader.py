@@ -15,7 +15,7 @@ from collector.exchanges.adapter import ConnectionPlan
 from collector.feed.connection import open_connection
 from collector.feed.connection_limit import ConnectionBudget
 from collector.processes.context import SystemClock
-from collector.processes.ingest.feed_context import FeedContext, LineState, Tally
+from collector.processes.ingest.feed_context import CounterSet, FeedContext, LineState
 from collector.processes.ingest.first_data import FirstData
 from collector.processes.ingest.journal_gate import JournalGate
 from collector.processes.ingest.line_reader import LineReader, LineReaders
@@ -38,7 +38,7 @@ class Line:
         self.ledger = folder / "connections.json"
         self.budget = ConnectionBudget(self.ledger, connections, 300, clock.now_ns)
         self.journal = JournalWriter(folder, FeedIdentity("f", "e", (), ()), 1, 1 << 20, clock.now_ns)
-        self.tally = Tally()
+        self.tally = CounterSet()
         tools = FeedContext(
             adapter=PlainAdapter(limits=LIMITS),
             speakers=lambda _frames: {None},
