@@ -16,7 +16,7 @@ from collector.feed.shared_budget import BUSY_SECS
 from collector.processes.ingest.feed_context import FeedContext, LineState
 from collector.processes.ingest.first_data import NAMED
 from collector.processes.ingest.overdue import Voices
-from collector.processes.ingest.session import Ending, Hooks, Session
+from collector.processes.ingest.session import Hooks, Session, SessionEnd
 from collector.processes.ingest.trial import Trial
 from collector.storage.journal.format import RecordKind
 
@@ -130,7 +130,7 @@ class LineReader:
         connection.close()
         return self._ended(ending)
 
-    def _read(self, connection: Connection) -> Ending:
+    def _read(self, connection: Connection) -> SessionEnd:
         hooks = Hooks(self._prove, self._relieve_predecessor, self._begin_renewal, self._try_beside)
         self._session = Session(self._tools, self.state, connection, self._relieved, self._voices, self._trial, hooks)
         return self._session.run()
@@ -151,7 +151,7 @@ class LineReader:
         tools.gate.event(RecordKind.CONNECT, state.line, about)
         tools.log.info("connected", line=state.line, **about)
 
-    def _ended(self, ending: Ending) -> float:
+    def _ended(self, ending: SessionEnd) -> float:
         state, tools = self.state, self._tools
         over = tools.stop.is_set() or self._give_up() or self._hand_over()
         delay = 0.0 if over else next(self._delays)

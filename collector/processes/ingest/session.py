@@ -20,7 +20,7 @@ LEAVE_SECS: Final = 2.0
 """How long a peer may take to answer our close frame; what it sends until then is recorded."""
 
 
-class Ending(NamedTuple):
+class SessionEnd(NamedTuple):
     """Why a session is over: stopped, renewed, trial, silent, or a ConnectionOverError's reason; `text` is for people."""
 
     reason: str
@@ -88,7 +88,7 @@ class Session:
         """Since the connection opened."""
         return self._now() - self._opened_at
 
-    def run(self) -> Ending:
+    def run(self) -> SessionEnd:
         """Read until the connection is over, or this process, its successor or silence ends it."""
         self._awaited.standing.add(id(self))
         self._voices.stand(id(self), self._now())
@@ -98,13 +98,13 @@ class Session:
             self._awaited.standing.discard(id(self))
             self._voices.fall(id(self))
 
-    def _read(self) -> Ending:
+    def _read(self) -> SessionEnd:
         while True:
             try:
                 batch = self._connection.read()
             except ConnectionOverError as over:
                 is_orderly = over.reason == "closed"
-                return Ending(self._leaving or over.reason, str(over), None if is_orderly else self._alive_ns)
+                return SessionEnd(self._leaving or over.reason, str(over), None if is_orderly else self._alive_ns)
             if batch is not None:
                 if batch.frames:
                     self._take(batch)
@@ -175,10 +175,10 @@ class Session:
         if self._whole:
             self._hooks.on_whole()
 
-    def _look(self) -> Ending | None:
+    def _look(self) -> SessionEnd | None:
         now = self._now()
         if self._leaving is not None:
-            unanswered = Ending(self._leaving, "the close frame was not answered", self._alive_ns)
+            unanswered = SessionEnd(self._leaving, "the close frame was not answered", self._alive_ns)
             return unanswered if now >= self._leave_by else None
         if self._tools.stop.is_set():
             self._leave("stopped", now)
@@ -210,7 +210,7 @@ class Session:
         if keys:
             self._hooks.on_overdue(keys)
 
-    def _feel_pulse(self, now: float) -> Ending | None:
+    def _feel_pulse(self, now: float) -> SessionEnd | None:
         due = self._pulse.look(now)
         if due is Due.PING:
             self._connection.ping()
@@ -219,7 +219,7 @@ class Session:
         # It was opened, and cost nobody more than its own time: a longer pause would only lose what comes meanwhile.
         self._prove()
         text = f"nothing came for {now - self._pulse.heard_at:.1f} s, and no answer to a ping"
-        return Ending("silent", text, self._alive_ns)
+        return SessionEnd("silent", text, self._alive_ns)
 
     def _leave(self, reason: str, now: float) -> None:
         self._leaving = reason
