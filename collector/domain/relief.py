@@ -6,7 +6,7 @@ ANSWER_SECS: Final = 60.0
 """How long the answer to a request is waited for: two connections are not kept for ever because one never comes."""
 
 
-def brings_all(*, has_data: bool, unsent: int, unanswered: int, since_sent_secs: float) -> bool:
+def has_taken_over(*, has_data: bool, unsent: int, unanswered: int, since_sent_secs: float) -> bool:
     """Whether data flows and every request for streams was answered, or had time enough to be.
 
     `since_sent_secs` is the time since the last request went out.

@@ -166,7 +166,7 @@ class Session:
         if unsent:
             self._last_sent_at = now
         may_relieve = self._trial is None or self._trial.is_kept
-        self._whole = may_relieve and relief.brings_all(
+        self._whole = may_relieve and relief.has_taken_over(
             has_data=self._had_data,
             unsent=unsent,
             unanswered=self._unanswered,
