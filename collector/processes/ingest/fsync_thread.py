@@ -9,7 +9,7 @@ from collector.domain.disk_waits import disk_wait
 from collector.storage.journal.writer import JournalWriter
 
 
-class Syncer:
+class FsyncThread:
     """Syncs a journal at an interval until stopped or failed.
 
     After a failed fsync the kernel may have dropped the pages and will not say so again, so it is not tried twice: the

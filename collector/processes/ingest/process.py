@@ -17,7 +17,7 @@ from collector.processes.context import Context
 from collector.processes.disk_space import MeasureSpace, Space, measure_space
 from collector.processes.ingest.feed_context import Connect, CounterSet, FeedContext, LineState
 from collector.processes.ingest.first_data import NAMED, FirstData
-from collector.processes.ingest.fsync_thread import Syncer
+from collector.processes.ingest.fsync_thread import FsyncThread
 from collector.processes.ingest.journal_gate import JournalGate
 from collector.processes.ingest.line_reader import LineReader, LineReaders
 from collector.processes.ingest.overdue import Tries, Voices
@@ -110,7 +110,7 @@ class _Ingest:
         self._report_at = context.clock.monotonic()
 
     def run(self) -> None:
-        syncer = Syncer(self._journal, self._context.config.journal.fsync_interval_secs, self._failures)
+        syncer = FsyncThread(self._journal, self._context.config.journal.fsync_interval_secs, self._failures)
         self._look()  # a full disk must be known before the first frame
         syncer.start(self._context.log)
         self._start_readers()
