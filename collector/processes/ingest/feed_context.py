@@ -12,7 +12,7 @@ from collector.domain.clock import Clock
 from collector.exchanges.adapter import Adapter, Speakers
 from collector.feed.connection import Connection
 from collector.feed.connection_limit import ConnectionBudget
-from collector.processes.ingest.first_data import FirstData
+from collector.processes.ingest.first_data import FirstDataWatch
 from collector.processes.ingest.journal_gate import JournalGate
 
 Connect = Callable[[str, Iterable[str], float, Clock], Connection]
@@ -73,4 +73,4 @@ class FeedContext:
     numbers: Iterator[int]
     """Gives each connection of this process a number."""
     tally: CounterSet
-    first_data: FirstData
+    first_data: FirstDataWatch

@@ -37,7 +37,7 @@ class Awaited:
         return sorted(silent)
 
 
-class FirstData:
+class FirstDataWatch:
     """All plans of a feed. Plans are numbered as in the journal; a stream's second try is a plan of its own."""
 
     def __init__(self, plans: Sequence[ConnectionPlan], timeout_secs: float) -> None:

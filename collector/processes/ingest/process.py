@@ -16,7 +16,7 @@ from collector.feed.connection_limit import ConnectionBudget
 from collector.processes.context import Context
 from collector.processes.disk_space import MeasureSpace, Space, measure_space
 from collector.processes.ingest.feed_context import Connect, CounterSet, FeedContext, LineState
-from collector.processes.ingest.first_data import NAMED, FirstData
+from collector.processes.ingest.first_data import NAMED, FirstDataWatch
 from collector.processes.ingest.fsync_thread import FsyncThread
 from collector.processes.ingest.journal_gate import JournalGate
 from collector.processes.ingest.line_reader import LineReader, LineReaders
@@ -98,7 +98,7 @@ class _Ingest:
         self._subscription = Subscription(tuple(feed.symbols), tuple(feed.data_types))
         self._plans = adapter.plan(self._subscription, feed.ws_url)
         timeout_secs = context.config.ingest.first_data_timeout_secs
-        self._first_data = FirstData(self._plans, timeout_secs)
+        self._first_data = FirstDataWatch(self._plans, timeout_secs)
         self._voices: dict[int, list[Voices]] = {number: [] for number in range(len(self._plans))}
         """By plan, one a line."""
         self._elsewhere: list[tuple[int, Trial]] = []

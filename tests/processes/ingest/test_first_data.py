@@ -2,14 +2,14 @@
 
 from collector.domain.records import StreamKey
 from collector.exchanges.adapter import ConnectionPlan
-from collector.processes.ingest.first_data import FirstData
+from collector.processes.ingest.first_data import FirstDataWatch
 
 A, B, C = (StreamKey("x", symbol, "trade") for symbol in "ABC")
 PLANS = [ConnectionPlan("u", (), (A, B)), ConnectionPlan("v", (), (C,))]
 
 
-def first_data() -> FirstData:
-    return FirstData(PLANS, 60.0)
+def first_data() -> FirstDataWatch:
+    return FirstDataWatch(PLANS, 60.0)
 
 
 def test_who_has_spoken_in_time_is_not_named() -> None:

@@ -16,7 +16,7 @@ from collector.feed.connection import open_connection
 from collector.feed.connection_limit import ConnectionBudget
 from collector.processes.context import SystemClock
 from collector.processes.ingest.feed_context import CounterSet, FeedContext, LineState
-from collector.processes.ingest.first_data import FirstData
+from collector.processes.ingest.first_data import FirstDataWatch
 from collector.processes.ingest.journal_gate import JournalGate
 from collector.processes.ingest.line_reader import LineReader, LineReaders
 from collector.processes.ingest.overdue import Tries, Voices
@@ -53,7 +53,7 @@ class Line:
             pause=self._pause,
             numbers=itertools.count(1),
             tally=self.tally,
-            first_data=FirstData([ConnectionPlan(url, (), ())], 60.0),
+            first_data=FirstDataWatch([ConnectionPlan(url, (), ())], 60.0),
         )
         self.readers = LineReaders(SimpleQueue())
         voices = Voices((), SilenceConfig().bounds, Tries(60.0, 300.0, 14_400.0, lambda: 1.0))
