@@ -13,7 +13,7 @@ NAMED: Final = 10
 """Streams a log line names; the rest are counted."""
 
 
-class Awaited:
+class PendingStreams:
     """The streams of one plan, shared by all connections that carry it, one after the other or at once."""
 
     def __init__(self, keys: Iterable[StreamKey]) -> None:
@@ -42,12 +42,12 @@ class FirstDataWatch:
 
     def __init__(self, plans: Sequence[ConnectionPlan], timeout_secs: float) -> None:
         self._timeout_secs = timeout_secs
-        self._plans = {number: Awaited(plan.keys) for number, plan in enumerate(plans)}
+        self._plans = {number: PendingStreams(plan.keys) for number, plan in enumerate(plans)}
         self._first_tries = len(self._plans)
         self.never_spoke = 0
         """Streams, counted once their time was over."""
 
-    def of(self, plan: int) -> Awaited:
+    def of(self, plan: int) -> PendingStreams:
         """Who is waited for on that plan."""
         return self._plans[plan]
 
@@ -67,5 +67,5 @@ class FirstDataWatch:
     def add(self, plan: ConnectionPlan) -> int:
         """Number a second try."""
         number = len(self._plans)
-        self._plans[number] = Awaited(plan.keys)
+        self._plans[number] = PendingStreams(plan.keys)
         return number
