@@ -53,7 +53,7 @@ Stream.note_stored = _nothing  # type: ignore[method-assign]
 Timings.note = _nothing  # type: ignore[method-assign]
 LevelFile.follow = _nothing  # type: ignore[method-assign]
 Numbers.report = _writer_numbers  # type: ignore[method-assign,assignment]
-process._Ingest._numbers = _no_numbers  # type: ignore[method-assign,assignment]
+process.IngestProcess._numbers = _no_numbers  # type: ignore[method-assign,assignment]
 child_main.logs.recent = list  # type: ignore[attr-defined]
 Window.look = _nothing  # type: ignore[method-assign]
 

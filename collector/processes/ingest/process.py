@@ -71,10 +71,10 @@ def run(
     Raises the OSError of a failed fsync, or whatever broke a thread: the journal is then left without its end, and what
     comes next belongs into a new one.
     """
-    _Ingest(context, feed, adapter, journal, connect, measure).run()
+    IngestProcess(context, feed, adapter, journal, connect, measure).run()
 
 
-class _Ingest:
+class IngestProcess:
     def __init__(
         self,
         context: Context,
