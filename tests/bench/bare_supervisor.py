@@ -15,7 +15,7 @@ import supervisor
 from collector.logs import LevelFile
 from collector.processes import child_main
 from collector.processes.ingest import process
-from collector.processes.writer.frame_processor import Intake
+from collector.processes.writer.frame_processor import FrameProcessor
 from collector.processes.writer.latency import Timings
 from collector.processes.writer.report import Numbers
 from collector.processes.writer.streams import Stream
@@ -23,7 +23,13 @@ from collector.supervision.reporting import Window
 
 
 def _store(
-    self: Intake, stream: Stream, message_id: int, received_us: int, exchange_us: int | None, line: int, payload: bytes
+    self: FrameProcessor,
+    stream: Stream,
+    message_id: int,
+    received_us: int,
+    exchange_us: int | None,
+    line: int,
+    payload: bytes,
 ) -> None:
     batch = self.batch
     series = stream.memory.progress.series
@@ -48,7 +54,7 @@ def _no_numbers(*_arguments: object) -> Mapping[str, Any]:
     return {}
 
 
-Intake._store = _store  # type: ignore[method-assign]
+FrameProcessor._store = _store  # type: ignore[method-assign]
 Stream.note_stored = _nothing  # type: ignore[method-assign]
 Timings.note = _nothing  # type: ignore[method-assign]
 LevelFile.follow = _nothing  # type: ignore[method-assign]

@@ -47,7 +47,7 @@ class Sample(NamedTuple):
     frame: bytes
 
 
-class Intake:
+class FrameProcessor:
     """Judges every frame of every feed, in the order read. The same input always gives the same rows."""
 
     def __init__(

@@ -22,7 +22,7 @@ from collector.processes.disk_space import free_bytes, gets_short, wait_for_room
 from collector.processes.rest_adapters import Mended, feeds_of_streams, mended_feeds
 from collector.processes.writer.batch import Counts
 from collector.processes.writer.batching import MAX_BATCH_BYTES, next_batch_limit
-from collector.processes.writer.frame_processor import Intake
+from collector.processes.writer.frame_processor import FrameProcessor
 from collector.processes.writer.reading_order import ReadingOrder
 from collector.processes.writer.report import Numbers
 from collector.processes.writer.segment_rotation import Shelf
@@ -75,7 +75,7 @@ class Writer:
         sides = mended_feeds(self._config, adapter_of)
         self._requests = {name: RequestFolder(request_folder(self._config.data_dir, name)) for name in sides}
         mended = Mended(feeds_of_streams(self._config), sides)
-        self._intake = Intake(self._streams, feeds, adapter_of, mended, self._shelf.next_row, self._counts())
+        self._intake = FrameProcessor(self._streams, feeds, adapter_of, mended, self._shelf.next_row, self._counts())
         self._is_reviewed = False
         exchanges = {feed.name: feed.exchange for feed in self._config.feed}
         exchanges |= {rest_journal(name): exchange for name, exchange in exchanges.items()}

@@ -11,7 +11,7 @@ from collector.domain.silence import Bounds
 from collector.exchanges.registry import adapter
 from collector.processes.rest_adapters import Mended
 from collector.processes.writer.batch import Counts
-from collector.processes.writer.frame_processor import Intake
+from collector.processes.writer.frame_processor import FrameProcessor
 from collector.processes.writer.streams import Streams
 from collector.storage.journal.format import (
     FeedIdentity,
@@ -34,7 +34,7 @@ class IntakeWorld:
         self.streams = Streams(40.0, Bounds(300.0, 30.0))
         feed_of = {StreamKey(exchange, symbol, data_type): "f" for symbol in symbols for data_type in data_types}
         sides = {"f": side} if mended and side is not None else {}
-        self.intake = Intake(self.streams, {}, adapter, Mended(feed_of, sides), 1, Counts())
+        self.intake = FrameProcessor(self.streams, {}, adapter, Mended(feed_of, sides), 1, Counts())
         self.gaps: list[tuple[str, str, Gap]] = []
         """Rows of the ledger: exchange, symbol, row."""
         self.requests: list[Request] = []

@@ -13,7 +13,7 @@ from collector.domain.silence import Bounds
 from collector.exchanges.registry import adapter
 from collector.processes.rest_adapters import Mended
 from collector.processes.writer.batch import Counts
-from collector.processes.writer.frame_processor import Intake
+from collector.processes.writer.frame_processor import FrameProcessor
 from collector.processes.writer.streams import Streams
 from collector.storage.journal.format import FeedIdentity, RecordKind
 from collector.storage.journal.reader import JournalReader
@@ -52,13 +52,13 @@ def symbols_of(frames: list[tuple[int, bytes]]) -> tuple[str, ...]:
     return tuple(sorted({head.rpartition(b'"')[2].decode().upper() for head in heads}))
 
 
-def taken(folder: Path) -> Intake:
+def taken(folder: Path) -> FrameProcessor:
     """The intake that has read a journal to its end."""
     reader = JournalReader(folder, "f", {}, lambda: True)
     chunks = list(iter(reader.read, None))
     _, exchange, symbols, data_types = chunks[0].header.identity
     feed_of = {StreamKey(exchange, symbol, data_type): "f" for symbol in symbols for data_type in data_types}
-    intake = Intake(Streams(40.0, Bounds(300.0, 30.0)), {}, adapter, Mended(feed_of, {}), 1, Counts())
+    intake = FrameProcessor(Streams(40.0, Bounds(300.0, 30.0)), {}, adapter, Mended(feed_of, {}), 1, Counts())
     for chunk in chunks:
         for _ in intake.take(chunk, 0, lambda: False, lambda: None):
             pass
