@@ -39,7 +39,7 @@ _UNNUMBERED: Final = 1 << 16
 _PLAIN: Final = frozenset({Verdict.NEW, Verdict.COPY})
 
 
-class Sample(NamedTuple):
+class UndecodedSample(NamedTuple):
     """An undecodable frame, for the log."""
 
     feed: str
@@ -75,7 +75,7 @@ class FrameProcessor:
     def begin(self, next_row: int) -> None:
         """Start a new batch, whose first message gets row `next_row`."""
         self.batch = Batch()
-        self.sample: Sample | None = None
+        self.sample: UndecodedSample | None = None
         self._next_row = next_row
         self.ledger.begin(self.batch)
 
@@ -233,7 +233,7 @@ class FrameProcessor:
         stream.last_received_us = received_us
         self.counts.undecodable += 1
         if self.sample is None:
-            self.sample = Sample(identity.feed, reason, frame[:200])
+            self.sample = UndecodedSample(identity.feed, reason, frame[:200])
         self.ledger.undecodable(identity, received_us)
 
     def _decoder(self, identity: FeedIdentity) -> tuple[Decode, Adapter]:
