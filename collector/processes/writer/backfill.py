@@ -7,14 +7,14 @@ from collector.domain.records import Envelope, StreamKey
 from collector.domain.repair_protocol import Answer, decode_answer
 from collector.exchanges.adapter import Adapter
 from collector.processes.rest_adapters import read_answer
-from collector.processes.writer.gaps.ledger import Ledger
+from collector.processes.writer.gaps.ledger import GapLedger
 from collector.processes.writer.streams import Stream, Streams
 
 
 class Backfill:
     """Knows the streams and their holes; never adds a stream."""
 
-    def __init__(self, streams: Streams, ledger: Ledger) -> None:
+    def __init__(self, streams: Streams, ledger: GapLedger) -> None:
         self._streams = streams
         self._ledger = ledger
 

@@ -13,7 +13,7 @@ from collector.processes.rest_adapters import Mended
 from collector.processes.writer.backfill import Backfill
 from collector.processes.writer.batch import Batch, Counts
 from collector.processes.writer.gaps.feed_state import FeedState
-from collector.processes.writer.gaps.ledger import Ledger
+from collector.processes.writer.gaps.ledger import GapLedger
 from collector.processes.writer.repair_requests import Asking
 from collector.processes.writer.streams import Stream, Streams
 from collector.storage.journal.format import (
@@ -65,7 +65,7 @@ class FrameProcessor:
         self._decoders: dict[FeedIdentity, tuple[Decode, Adapter]] = {}
         self.counts = counts
         self._asking = Asking(mended)
-        self.ledger = Ledger(streams, feeds, adapter_of, self.counts, self._asking)
+        self.ledger = GapLedger(streams, feeds, adapter_of, self.counts, self._asking)
         self._backfill = Backfill(streams, self.ledger)
         self._incarnation = 0
         self._beside: dict[int, list[int]] = {}

@@ -36,7 +36,7 @@ SILENT: Final = "silent"
 """How a connection that shows no sign of life ends."""
 
 
-class Ledger:
+class GapLedger:
     """The gaps of every feed. It adds rows to the batch it was last given."""
 
     def __init__(
