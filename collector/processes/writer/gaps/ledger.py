@@ -15,7 +15,7 @@ from collector.processes.writer.gaps.feed_state import FeedState
 from collector.processes.writer.gaps.hole_rows import HoleRows
 from collector.processes.writer.gaps.plans import Plans
 from collector.processes.writer.gaps.rows import GapRows
-from collector.processes.writer.gaps.silence_watch import Listening
+from collector.processes.writer.gaps.silence_watch import SilenceWatch
 from collector.processes.writer.gaps.stream_ownership import Belonging, Member, Taken
 from collector.processes.writer.repair_requests import Asking
 from collector.processes.writer.streams import Stream, Streams
@@ -52,7 +52,7 @@ class GapLedger:
         self._counts = counts
         self._rows = GapRows(streams, counts)
         self.holes = HoleRows(streams, self._rows, asking)
-        self._listening = Listening(self._rows)
+        self._listening = SilenceWatch(self._rows)
         self._streams = streams
         self._plans = Plans(streams, adapter_of)
         self._first_word_us = streams.first_word_secs * 1e6

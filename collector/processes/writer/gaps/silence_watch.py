@@ -11,7 +11,7 @@ from collector.processes.writer.gaps.rows import GapRows
 from collector.processes.writer.streams import Stream
 
 
-class Listening:
+class SilenceWatch:
     """Looks at streams that are connected."""
 
     def __init__(self, rows: GapRows) -> None:
