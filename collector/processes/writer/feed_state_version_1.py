@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from collector.domain.hearing import Hearing
 from collector.processes.writer.gaps.feed_state import FeedState
 from collector.processes.writer.gaps.plans import Plans
-from collector.processes.writer.gaps.stream_ownership import Belonging
+from collector.processes.writer.gaps.stream_ownership import StreamOwnership
 from collector.processes.writer.streams import Stream
 from collector.storage.journal.format import FeedIdentity
 
 
 def carry_over(
-    state: FeedState, identity: FeedIdentity, plans: Plans, belonging: Belonging, *, is_same: bool
+    state: FeedState, identity: FeedIdentity, plans: Plans, belonging: StreamOwnership, *, is_same: bool
 ) -> Iterator[Stream]:
     """Read the fields that only version 1 wrote, and empty them; the streams whose state this changes.
 

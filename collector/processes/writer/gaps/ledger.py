@@ -16,7 +16,7 @@ from collector.processes.writer.gaps.hole_rows import HoleRows
 from collector.processes.writer.gaps.plans import Plans
 from collector.processes.writer.gaps.rows import GapRows
 from collector.processes.writer.gaps.silence_watch import SilenceWatch
-from collector.processes.writer.gaps.stream_ownership import Belonging, Member, Taken
+from collector.processes.writer.gaps.stream_ownership import Member, StreamOwnership, Taken
 from collector.processes.writer.repair_requests import Asking
 from collector.processes.writer.streams import Stream, Streams
 from collector.storage.journal.format import (
@@ -56,7 +56,7 @@ class GapLedger:
         self._streams = streams
         self._plans = Plans(streams, adapter_of)
         self._first_word_us = streams.first_word_secs * 1e6
-        self._belonging = Belonging(streams, feeds, self._feed)
+        self._belonging = StreamOwnership(streams, feeds, self._feed)
         self._identities: dict[str, FeedIdentity] = {}
 
     def begin(self, batch: Batch) -> None:

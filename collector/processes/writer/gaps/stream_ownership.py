@@ -28,7 +28,7 @@ class Taken(NamedTuple):
     is_left_out: bool
 
 
-class Belonging:
+class StreamOwnership:
     """Continuity follows the stream: it is away from when a connection last carried it until one does again."""
 
     def __init__(self, streams: Streams, feeds: dict[str, FeedState], state_of: Callable[[str], FeedState]) -> None:

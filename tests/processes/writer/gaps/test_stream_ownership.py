@@ -16,7 +16,7 @@ from collector.processes.writer.feed_state_version_1 import carry_over
 from collector.processes.writer.gaps.feed_state import FeedState
 from collector.processes.writer.gaps.outages import Links
 from collector.processes.writer.gaps.plans import Plans
-from collector.processes.writer.gaps.stream_ownership import Belonging
+from collector.processes.writer.gaps.stream_ownership import StreamOwnership
 from collector.processes.writer.streams import Streams
 from collector.storage.journal.format import FeedIdentity, RecordKind
 from collector.storage.journal.writer import JournalWriter, next_number
@@ -302,7 +302,7 @@ class TestVersion1:
         streams = Streams(40.0, Config().silence.bounds)
         streams.add(BTC_BOOK, "f", IdRule.RISING)
         streams.add(ETH_BOOK, "f", IdRule.RISING)
-        belonging = Belonging(streams, {"f": state}, lambda _feed: state)
+        belonging = StreamOwnership(streams, {"f": state}, lambda _feed: state)
         touched = list(carry_over(state, IDENTITY, Plans(streams, adapter), belonging, is_same=is_same))
         assert {stream.key for stream in touched} == ({BTC_BOOK, ETH_BOOK} if is_same else set())
         return streams
@@ -340,7 +340,7 @@ class TestVersion1:
         state = self.state(refusing_since_us=refusing_since_us)
         state.links.down = {1: (35, "disconnect")}
         streams = self.carried(state, is_same=False)
-        belonging = Belonging(streams, {"f": state}, lambda _feed: state)
+        belonging = StreamOwnership(streams, {"f": state}, lambda _feed: state)
         taken = list(belonging.hand_over("f", [BTC_BOOK, ETH_BOOK]))
         assert [(one.member.hearing.left, one.refused_since_us) for one in taken] == [
             ((35, "disconnect"), refusing_since_us)
