@@ -14,7 +14,7 @@ from collector.processes.writer.backfill import Backfill
 from collector.processes.writer.batch import Batch, Counts
 from collector.processes.writer.gaps.feed_state import FeedState
 from collector.processes.writer.gaps.ledger import GapLedger
-from collector.processes.writer.repair_requests import Asking
+from collector.processes.writer.repair_requests import RepairRequests
 from collector.processes.writer.streams import Stream, Streams
 from collector.storage.journal.format import (
     FeedIdentity,
@@ -64,7 +64,7 @@ class FrameProcessor:
         self._adapter_of = adapter_of
         self._decoders: dict[FeedIdentity, tuple[Decode, Adapter]] = {}
         self.counts = counts
-        self._asking = Asking(mended)
+        self._asking = RepairRequests(mended)
         self.ledger = GapLedger(streams, feeds, adapter_of, self.counts, self._asking)
         self._backfill = Backfill(streams, self.ledger)
         self._incarnation = 0

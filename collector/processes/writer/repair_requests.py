@@ -14,7 +14,7 @@ MAX_ASKED_IDS: Final = 100_000_000
 """A request spans no more. That takes half a day already, at a thousand an answer: more is an id that jumped, no outage."""
 
 
-class Asking:
+class RepairRequests:
     """Adds requests to the batch it was last given, for the feeds that are mended. The same input asks for the same."""
 
     def __init__(self, mended: Mended) -> None:

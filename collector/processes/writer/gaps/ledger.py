@@ -17,7 +17,7 @@ from collector.processes.writer.gaps.plans import Plans
 from collector.processes.writer.gaps.rows import GapRows
 from collector.processes.writer.gaps.silence_watch import SilenceWatch
 from collector.processes.writer.gaps.stream_ownership import Member, StreamOwnership, Taken
-from collector.processes.writer.repair_requests import Asking
+from collector.processes.writer.repair_requests import RepairRequests
 from collector.processes.writer.streams import Stream, Streams
 from collector.storage.journal.format import (
     FeedIdentity,
@@ -45,7 +45,7 @@ class GapLedger:
         feeds: dict[str, FeedState],
         adapter_of: Callable[[str], Adapter],
         counts: Counts,
-        asking: Asking,
+        asking: RepairRequests,
     ) -> None:
         self._asking = asking
         self.feeds = feeds
