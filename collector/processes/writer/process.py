@@ -25,7 +25,7 @@ from collector.processes.writer.batching import MAX_BATCH_BYTES, next_batch_limi
 from collector.processes.writer.frame_processor import FrameProcessor
 from collector.processes.writer.reading_order import ReadingOrder
 from collector.processes.writer.report import Numbers
-from collector.processes.writer.segment_rotation import Shelf
+from collector.processes.writer.segment_rotation import SegmentRotation
 from collector.processes.writer.stored_state import decode_counts, decode_feed, encode_counts
 from collector.processes.writer.streams import Streams
 from collector.storage.journal.reader import JournalReader
@@ -64,7 +64,7 @@ class Writer:
         self._reported: float | None = self._clock.monotonic()
         self._told: Callable[[], Mapping[str, Any]] = dict
         """What a report says; nothing until there are numbers."""
-        self._shelf = Shelf(context, self._report)
+        self._shelf = SegmentRotation(context, self._report)
         # One that brings nothing is closed after stale_timeout_secs: until then it may still bring what it held.
         overlap_secs = self._config.ingest.stale_timeout_secs + LATE_LINE_SECS
         self._streams = Streams(overlap_secs, self._config.silence.bounds, context.run_id)

@@ -8,7 +8,7 @@ from collector.domain.clock import Clock
 from collector.domain.records import Gap
 from collector.processes.writer.frame_processor import FrameProcessor
 from collector.processes.writer.latency import Timings
-from collector.processes.writer.segment_rotation import Shelf
+from collector.processes.writer.segment_rotation import SegmentRotation
 from collector.processes.writer.streams import Streams
 from collector.storage.journal.reader import JournalReader
 
@@ -23,7 +23,12 @@ class Numbers:
     """What was counted in this run; the writer notes here what only it knows, which is of this incarnation."""
 
     def __init__(
-        self, clock: Clock, streams: Streams, intake: FrameProcessor, shelf: Shelf, readers: Mapping[str, JournalReader]
+        self,
+        clock: Clock,
+        streams: Streams,
+        intake: FrameProcessor,
+        shelf: SegmentRotation,
+        readers: Mapping[str, JournalReader],
     ) -> None:
         self._clock = clock
         self._streams = streams

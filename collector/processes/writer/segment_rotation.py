@@ -47,7 +47,7 @@ CLOSE_SECS_SHARE: Final = 0.5
 """The share of the stop deadline for which somebody who reads the open segment is waited for."""
 
 
-class Shelf:
+class SegmentRotation:
     """Exactly one open segment at every moment, and the positions it holds."""
 
     def __init__(self, context: Context, on_progress: OnProgress) -> None:
