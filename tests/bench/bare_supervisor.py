@@ -18,13 +18,13 @@ from collector.processes.ingest import process
 from collector.processes.writer.frame_processor import FrameProcessor
 from collector.processes.writer.latency import Timings
 from collector.processes.writer.report import Numbers
-from collector.processes.writer.streams import Stream
+from collector.processes.writer.streams import StreamState
 from collector.supervision.reporting import Window
 
 
 def _store(
     self: FrameProcessor,
-    stream: Stream,
+    stream: StreamState,
     message_id: int,
     received_us: int,
     exchange_us: int | None,
@@ -55,7 +55,7 @@ def _no_numbers(*_arguments: object) -> Mapping[str, Any]:
 
 
 FrameProcessor._store = _store  # type: ignore[method-assign]
-Stream.note_stored = _nothing  # type: ignore[method-assign]
+StreamState.note_stored = _nothing  # type: ignore[method-assign]
 Timings.note = _nothing  # type: ignore[method-assign]
 LevelFile.follow = _nothing  # type: ignore[method-assign]
 Numbers.report = _writer_numbers  # type: ignore[method-assign,assignment]

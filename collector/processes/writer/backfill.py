@@ -8,7 +8,7 @@ from collector.domain.repair_protocol import Answer, decode_answer
 from collector.exchanges.adapter import Adapter
 from collector.processes.rest_adapters import read_answer
 from collector.processes.writer.gaps.ledger import GapLedger
-from collector.processes.writer.streams import Stream, Streams
+from collector.processes.writer.streams import Streams, StreamState
 
 
 class Backfill:
@@ -18,7 +18,7 @@ class Backfill:
         self._streams = streams
         self._ledger = ledger
 
-    def take(self, adapter: Adapter, frame: bytes) -> Iterator[tuple[Stream, Envelope]]:
+    def take(self, adapter: Adapter, frame: bytes) -> Iterator[tuple[StreamState, Envelope]]:
         """What of a frame of line -1 is to be stored. Raises UndecodableError before anything has changed."""
         answer, body = decode_answer(frame)
         key = StreamKey(adapter.exchange, answer.symbol, answer.data_type)
@@ -31,7 +31,9 @@ class Backfill:
             return ((stream, book) for book in messages)
         return self._missing(stream, answer, messages)
 
-    def _missing(self, stream: Stream, answer: Answer, messages: list[Envelope]) -> Iterator[tuple[Stream, Envelope]]:
+    def _missing(
+        self, stream: StreamState, answer: Answer, messages: list[Envelope]
+    ) -> Iterator[tuple[StreamState, Envelope]]:
         for message in messages:
             id_ = message.id
             if id_ is not None and answer.first <= id_ <= answer.last and stream.memory.backfill(id_, message.first_id):

@@ -9,7 +9,7 @@ from typing import Final
 from collector.domain.counts import KIND_AND_STATUS, GapLabels, RunCounts
 from collector.domain.records import UNDECODED, Gap, StoredMessage, StreamKey
 from collector.domain.repair_protocol import Request
-from collector.processes.writer.streams import Stream
+from collector.processes.writer.streams import StreamState
 from collector.storage.journal.reader import Position
 
 NEWEST_GAPS: Final = 4_096
@@ -37,7 +37,7 @@ class Counts:
     newest_gaps: deque[tuple[str, str, Gap]] = field(default_factory=lambda: deque(maxlen=NEWEST_GAPS))
     """Rows of the gap ledger since the last report, each with its exchange and symbol."""
 
-    def resume(self, streams: Iterable[Stream], beside: RunCounts) -> None:
+    def resume(self, streams: Iterable[StreamState], beside: RunCounts) -> None:
         """Go on from what this run has committed, of its streams and beside them."""
         self.refused, self.strays = beside.refused, Counter(dict(beside.gaps))
         self.ledger.update(self.strays)
@@ -76,7 +76,7 @@ class Batch:
     reasons: list[tuple[int, str]] = field(default_factory=list)
     gaps: list[tuple[str, str, Gap]] = field(default_factory=list)
     positions: dict[str, Position] = field(default_factory=dict)
-    touched: dict[int, Stream] = field(default_factory=dict)
+    touched: dict[int, StreamState] = field(default_factory=dict)
     feeds: set[str] = field(default_factory=set)
     size_bytes: int = 0
     requests: dict[str, list[Request]] = field(default_factory=dict)

@@ -6,13 +6,13 @@ from collector.domain.hearing import Hearing
 from collector.processes.writer.gaps.feed_state import FeedState
 from collector.processes.writer.gaps.plans import Plans
 from collector.processes.writer.gaps.stream_ownership import StreamOwnership
-from collector.processes.writer.streams import Stream
+from collector.processes.writer.streams import StreamState
 from collector.storage.journal.format import FeedIdentity
 
 
 def carry_over(
     state: FeedState, identity: FeedIdentity, plans: Plans, belonging: StreamOwnership, *, is_same: bool
-) -> Iterator[Stream]:
+) -> Iterator[StreamState]:
     """Read the fields that only version 1 wrote, and empty them; the streams whose state this changes.
 
     `is_same` says whether the incarnation of ingest that the state speaks of goes on. Where it does not, handing over

@@ -15,7 +15,7 @@ from collector.processes.writer.batch import Batch, Counts
 from collector.processes.writer.gaps.feed_state import FeedState
 from collector.processes.writer.gaps.ledger import GapLedger
 from collector.processes.writer.repair_requests import RepairRequests
-from collector.processes.writer.streams import Stream, Streams
+from collector.processes.writer.streams import Streams, StreamState
 from collector.storage.journal.format import (
     FeedIdentity,
     Frame,
@@ -176,14 +176,14 @@ class FrameProcessor:
         stream.last_received_us = received_us
         self.counts.messages += 1
 
-    def _copy(self, stream: Stream, payload: bytes, received_us: int) -> None:
+    def _copy(self, stream: StreamState, payload: bytes, received_us: int) -> None:
         self.counts.duplicates += 1
         stream.duplicates += 1
         stream.duplicate_bytes += len(payload)
         stream.last_received_us = received_us
         self.batch.touched[stream.stream_id] = stream
 
-    def _is_echo(self, stream: Stream, feed: str, payload: bytes, received_us: int, source: int) -> bool:
+    def _is_echo(self, stream: StreamState, feed: str, payload: bytes, received_us: int, source: int) -> bool:
         beside = self._beside.get(source)
         if beside is None:
             numbers = self.ledger.beside(feed, source & _NUMBER)
@@ -191,7 +191,7 @@ class FrameProcessor:
         return stream.memory.is_echo(payload, received_us, source, beside)
 
     def _store(
-        self, stream: Stream, message_id: int, received_us: int, exchange_us: int | None, line: int, payload: bytes
+        self, stream: StreamState, message_id: int, received_us: int, exchange_us: int | None, line: int, payload: bytes
     ) -> None:
         batch = self.batch
         series = stream.memory.progress.series
@@ -205,7 +205,7 @@ class FrameProcessor:
         stream.messages += 1
         stream.bytes += size_bytes
 
-    def _remark(self, verdict: Verdict, stream: Stream, message_id: int, received_us: int) -> None:
+    def _remark(self, verdict: Verdict, stream: StreamState, message_id: int, received_us: int) -> None:
         if verdict is Verdict.CONFLICT:
             self.ledger.conflict(stream, received_us)
         elif verdict is Verdict.RESET:

@@ -8,7 +8,7 @@ from collector.domain.repair_protocol import BOOK, BookRequest, TradesRequest, t
 from collector.domain.sequence.hole import REFUSED, Finding, Hole
 from collector.processes.rest_adapters import Mended
 from collector.processes.writer.batch import Batch
-from collector.processes.writer.streams import Stream
+from collector.processes.writer.streams import StreamState
 
 MAX_ASKED_IDS: Final = 100_000_000
 """A request spans no more. That takes half a day already, at a thousand an answer: more is an id that jumped, no outage."""
@@ -25,7 +25,7 @@ class RepairRequests:
         """Add to this batch from now on."""
         self._batch = batch
 
-    def gap(self, stream: Stream, finding: Finding, row: Gap) -> Gap:
+    def gap(self, stream: StreamState, finding: Finding, row: Gap) -> Gap:
         """Ask for what is missing; returns its row, which says so where it cannot be had."""
         if finding.status != "open" or finding.hole.lasts:
             # The closing row of what lasts will ask for all of it at once.
@@ -36,13 +36,13 @@ class RepairRequests:
         finding.hole.state = "ended"
         return row._replace(status="unrepairable")
 
-    def withdraw(self, stream: Stream, gap_id: str) -> None:
+    def withdraw(self, stream: StreamState, gap_id: str) -> None:
         """Nothing of this gap is waited for any more, whether or not it was asked for."""
         feed = self._mended.feed_of.get(stream.key)
         if feed is not None and feed in self._mended.sides and stream.key.data_type != BOOK:
             self._batch.withdraw_request(feed, trades_name(gap_id))
 
-    def review(self, stream: Stream, waiting: Collection[str]) -> bool:
+    def review(self, stream: StreamState, waiting: Collection[str]) -> bool:
         """Ask for what a row says is missing although no request for it is waiting; true if there is any.
 
         The feed may have had another name, repair may have been switched off, the request may be lost, or nobody may
@@ -58,25 +58,25 @@ class RepairRequests:
                 finding.hole.end()
         return bool(left)
 
-    def _is_left(self, stream: Stream, finding: Finding, waiting: Collection[str]) -> bool:
+    def _is_left(self, stream: StreamState, finding: Finding, waiting: Collection[str]) -> bool:
         hole = finding.hole
         if stream.key not in self._mended.feed_of:
             return hole.state != "ended" and bool(hole.parts)
         return _is_open(hole) and trades_name(_gap_id(stream, finding)) not in waiting
 
-    def book(self, stream: Stream, from_id: int, at_us: int) -> None:
+    def book(self, stream: StreamState, from_id: int, at_us: int) -> None:
         """A chain of a stream begins with this id."""
         feed = self._mended.feed_of.get(stream.key)
         if stream.key.data_type == BOOK and feed is not None and feed in self._mended.sides:
             series = stream.memory.progress.series
             self._batch.add_request(feed, BookRequest(stream.key, series, from_id, at_us))
 
-    def _is_never_asked(self, stream: Stream) -> bool:
+    def _is_never_asked(self, stream: StreamState) -> bool:
         """Whether the stream's feed is not mended: what is missing may come late, or be asked for once it is."""
         feed = self._mended.feed_of.get(stream.key)
         return feed is not None and feed not in self._mended.sides
 
-    def _ask(self, stream: Stream, finding: Finding) -> bool:
+    def _ask(self, stream: StreamState, finding: Finding) -> bool:
         """Whether it can be had."""
         feed = self._mended.feed_of.get(stream.key)
         if feed is None or stream.key.data_type == BOOK:
@@ -96,5 +96,5 @@ def _is_open(hole: Hole) -> bool:
     return hole.state in {"reported", "changed"} and bool(hole.parts) and hole.cause != REFUSED
 
 
-def _gap_id(stream: Stream, finding: Finding) -> str:
+def _gap_id(stream: StreamState, finding: Finding) -> str:
     return finding.gap_id(stream.key, chained=stream.rule is IdRule.CHAINED)

@@ -19,7 +19,7 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 @dataclass(slots=True)
-class Stream:
+class StreamState:
     """One stream as the writer sees it; the counts are this run's, whichever of its writers counted."""
 
     stream_id: int
@@ -101,10 +101,10 @@ class Streams:
         self._run_id = run_id
         self.overlap_secs = overlap_secs
         self._silence = silence
-        self._by_key: dict[StreamKey, Stream] = {}
+        self._by_key: dict[StreamKey, StreamState] = {}
         self._next_id = 1
 
-    def __iter__(self) -> Iterator[Stream]:
+    def __iter__(self) -> Iterator[StreamState]:
         """All streams, in order of their ids."""
         return iter(self._by_key.values())
 
@@ -117,21 +117,21 @@ class Streams:
         """How many there are."""
         return len(self._by_key)
 
-    def get(self, key: StreamKey) -> Stream | None:
+    def get(self, key: StreamKey) -> StreamState | None:
         """The stream of that key, if anything of it was ever stored."""
         return self._by_key.get(key)
 
-    def add(self, key: StreamKey, feed: str, rule: IdRule) -> Stream:
+    def add(self, key: StreamKey, feed: str, rule: IdRule) -> StreamState:
         """Begin a stream."""
         return self._make(self._next_id, key, feed, rule, Progress(), {})
 
-    def move(self, stream: Stream, feed: str) -> None:
+    def move(self, stream: StreamState, feed: str) -> None:
         """The stream is brought by that feed from now on."""
         stream.feed = feed
 
     def restore(self, state: SegmentState, messages: Iterable[tuple[int, int, int, int, bytes]]) -> None:
         """Take over what a segment holds: state as of its last commit, newest ids as of its opening plus its rows."""
-        by_id: dict[int, Stream] = {}
+        by_id: dict[int, StreamState] = {}
         for row in sorted(state.streams):
             recent = decode_recent(state.recents[row.stream_id]) if row.stream_id in state.recents else {}
             key = StreamKey(row.exchange, row.symbol, row.data_type)
@@ -154,7 +154,7 @@ class Streams:
                 recents[stream.stream_id] = _encode(stream.memory.recent)
         return self.rows(self, on_progress), recents
 
-    def rows(self, streams: Iterable[Stream], on_progress: OnProgress) -> list[StreamRow]:
+    def rows(self, streams: Iterable[StreamState], on_progress: OnProgress) -> list[StreamRow]:
         """What is kept of these."""
         rows = []
         for stream in streams:
@@ -164,12 +164,12 @@ class Streams:
 
     def _make(
         self, stream_id: int, key: StreamKey, feed: str, rule: IdRule, progress: Progress, recent: dict[int, int]
-    ) -> Stream:
+    ) -> StreamState:
         memory = StreamMemory(rule=rule, overlap_secs=self.overlap_secs, progress=progress, recent=recent)
         hearing = progress.hearing
         rhythm = Rhythm(self._silence, hearing.learned)
         is_silent = hearing.silent_since_us is not None
-        stream = self._by_key[key] = Stream(stream_id, key, feed, rule, memory, rhythm, is_silent)
+        stream = self._by_key[key] = StreamState(stream_id, key, feed, rule, memory, rhythm, is_silent)
         if progress.counts.run_id == self._run_id:
             stream.resume(progress.counts)
         self._next_id = max(self._next_id, stream_id + 1)

@@ -19,7 +19,7 @@ from collector.domain.errors import CommitError
 from collector.domain.sequence.dedup import StreamMemory
 from collector.exchanges.registry import adapter
 from collector.processes.writer.process import Writer
-from collector.processes.writer.streams import Stream
+from collector.processes.writer.streams import StreamState
 from collector.stats_files import StreamNumbers
 from collector.storage.journal.format import RecordKind
 from collector.storage.journal.writer import journal_files
@@ -221,7 +221,7 @@ def test_a_writer_that_starts_reports_while_it_reads_what_the_open_segment_holds
     assert reports == [{}] * len(reports)
 
 
-@pytest.mark.parametrize(("owner", "name"), [(StreamMemory, "judge"), (Stream, "row")])
+@pytest.mark.parametrize(("owner", "name"), [(StreamMemory, "judge"), (StreamState, "row")])
 def test_a_writer_gives_signs_of_life_however_long_it_works_on_what_it_has_read(
     world: World, monkeypatch: pytest.MonkeyPatch, owner: type, name: str
 ) -> None:

@@ -10,7 +10,7 @@ from collector.exchanges.registry import adapter
 from collector.processes.rest_adapters import Mended
 from collector.processes.writer.batch import Batch
 from collector.processes.writer.repair_requests import MAX_ASKED_IDS, RepairRequests
-from collector.processes.writer.streams import Stream, Streams
+from collector.processes.writer.streams import Streams, StreamState
 
 MARKETS = ("binance", "binance_usdm", "binance_coinm")
 
@@ -30,7 +30,7 @@ def asked(market: str, data_type: str, *, missing: int = 3) -> tuple[str, list[R
     return row.status, batch.requests.get("f", [])
 
 
-def judge(stream: Stream, message_id: int) -> Verdict:
+def judge(stream: StreamState, message_id: int) -> Verdict:
     return stream.memory.judge(message_id, None, message_id, message_id, message_id)
 
 

@@ -9,7 +9,7 @@ from collector.domain.sequence.hole import Finding
 from collector.domain.sequence.holes import most_asked
 from collector.processes.writer.gaps.rows import GapRows
 from collector.processes.writer.repair_requests import RepairRequests
-from collector.processes.writer.streams import Stream, Streams
+from collector.processes.writer.streams import Streams, StreamState
 
 SETTLE_US: Final = 250_000
 """How often, in received time, holes are looked at."""
@@ -33,7 +33,7 @@ class HoleRows:
         # Two more: the first may come at once, and another right behind a pause in which one line has caught up.
         self._oldest = ceil(streams.overlap_secs * 1e6 / AGE_US) + 2
 
-    def watch(self, stream: Stream) -> None:
+    def watch(self, stream: StreamState) -> None:
         """Its holes have changed."""
         self._watched[stream.stream_id] = self._holed[stream.stream_id] = stream
 
@@ -87,7 +87,7 @@ class HoleRows:
             if not stream.memory.progress.holes:
                 del self._holed[stream.stream_id]
 
-    def _write(self, stream: Stream, findings: Iterable[Finding], now_us: int) -> None:
+    def _write(self, stream: StreamState, findings: Iterable[Finding], now_us: int) -> None:
         for finding in findings:
             row = finding.row(stream.key, now_us, chained=stream.rule is IdRule.CHAINED)
             self._rows.add(stream.key, self._asking.gap(stream, finding, row))

@@ -18,7 +18,7 @@ from collector.processes.writer.gaps.rows import GapRows
 from collector.processes.writer.gaps.silence_watch import SilenceWatch
 from collector.processes.writer.gaps.stream_ownership import Member, StreamOwnership, Taken
 from collector.processes.writer.repair_requests import RepairRequests
-from collector.processes.writer.streams import Stream, Streams
+from collector.processes.writer.streams import Streams, StreamState
 from collector.storage.journal.format import (
     FeedIdentity,
     JournalHeader,
@@ -178,11 +178,11 @@ class GapLedger:
         self._feed(identity.feed).undecodable_us = at_us
         self._trouble(identity.feed, StreamKey(identity.exchange, UNKNOWN, UNKNOWN), "undecodable", "parse", at_us)
 
-    def conflict(self, stream: Stream, at_us: int) -> None:
+    def conflict(self, stream: StreamState, at_us: int) -> None:
         """Two messages of one id differ."""
         self._trouble(stream.feed, stream.key, "duplicate_conflict", "exchange", at_us)
 
-    def reset(self, stream: Stream, message_id: int, at_us: int) -> None:
+    def reset(self, stream: StreamState, message_id: int, at_us: int) -> None:
         """The exchange restarted the stream's ids."""
         series = stream.memory.progress.series
         gap = event_gap(stream.key, "reset", "exchange", at_us, at_us, series=series, actual_id=str(message_id))
@@ -190,25 +190,25 @@ class GapLedger:
         self._asking.book(stream, stream.memory.progress.floor, at_us)
         self.holes.watch(stream)
 
-    def stepped_back(self, stream: Stream, message_id: int, at_us: int) -> None:
+    def stepped_back(self, stream: StreamState, message_id: int, at_us: int) -> None:
         """An id that should only rise is lower than the one before it on its line."""
         expected_id, actual_id = str(stream.memory.stepped_back_from), str(message_id)
         self._trouble(stream.feed, stream.key, "out_of_order", "exchange", at_us, expected_id, actual_id)
 
-    def ahead(self, stream: Stream) -> None:
+    def ahead(self, stream: StreamState) -> None:
         """A message left a hole before it."""
         hole = stream.memory.progress.holes[-1]
         if hole.cause == "exchange" and self._feed(stream.feed).undecodable_us >= hole.since_us:
             hole.cause = "parse"
         self.holes.watch(stream)
 
-    def began(self, stream: Stream, at_us: int) -> None:
+    def began(self, stream: StreamState, at_us: int) -> None:
         """A stream has spoken for the first time."""
         hearing = self._belonging.began(stream)
         if hearing is not None:
             self._listening.await_no_more(stream.key, hearing, at_us)
 
-    def spoke(self, stream: Stream, at_us: int) -> None:
+    def spoke(self, stream: StreamState, at_us: int) -> None:
         """A stream that was silent has spoken."""
         self._listening.spoke(stream, at_us)
 

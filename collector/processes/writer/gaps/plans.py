@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from collector.domain.records import StreamKey
 from collector.exchanges.adapter import Adapter, Subscription
-from collector.processes.writer.streams import Stream, Streams
+from collector.processes.writer.streams import Streams, StreamState
 from collector.storage.journal.format import FeedIdentity
 
 
@@ -20,11 +20,11 @@ class Plans:
         """Every stream the feed subscribed."""
         return [key for keys in self._of(identity) for key in keys]
 
-    def streams(self, identity: FeedIdentity) -> list[Stream]:
+    def streams(self, identity: FeedIdentity) -> list[StreamState]:
         """Those of them that have ever spoken."""
         return self._spoken(self.keys(identity))
 
-    def streams_of(self, identity: FeedIdentity, plan: int) -> list[Stream]:
+    def streams_of(self, identity: FeedIdentity, plan: int) -> list[StreamState]:
         """The same of one plan."""
         return self._spoken(self.keys_of(identity, plan))
 
@@ -37,11 +37,11 @@ class Plans:
         plans = self._of(identity)
         return plans[plan] if 0 <= plan < len(plans) else ()
 
-    def recorded(self, feed: str) -> list[Stream]:
+    def recorded(self, feed: str) -> list[StreamState]:
         """What was ever stored of a feed: all that is known where a journal's head cannot be read."""
         return [stream for stream in self._streams if stream.feed == feed]
 
-    def _spoken(self, keys: Iterable[StreamKey]) -> list[Stream]:
+    def _spoken(self, keys: Iterable[StreamKey]) -> list[StreamState]:
         return [stream for stream in map(self._streams.get, keys) if stream is not None]
 
     def _of(self, identity: FeedIdentity) -> list[tuple[StreamKey, ...]]:

@@ -4,7 +4,7 @@ from collector.domain.counts import GAP_CODES
 from collector.domain.gaps import Allowance, Stretch
 from collector.domain.records import Gap, StreamKey
 from collector.processes.writer.batch import Batch, Counts, gap_labels
-from collector.processes.writer.streams import Stream, Streams
+from collector.processes.writer.streams import Streams, StreamState
 
 Stretches = dict[str, Stretch]
 """Trouble of one feed that goes on, by its name; it commits with the rows."""
@@ -29,7 +29,7 @@ class GapRows:
         stream.gaps[code] = stream.gaps.get(code, 0) + 1
         self.touch(stream)
 
-    def touch(self, stream: Stream) -> None:
+    def touch(self, stream: StreamState) -> None:
         """The stream's state has changed, and commits with the rows."""
         self.batch.touched[stream.stream_id] = stream
 

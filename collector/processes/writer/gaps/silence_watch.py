@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from collector.domain.hearing import Hearing, end_of_silence, silence
 from collector.domain.records import StreamKey
 from collector.processes.writer.gaps.rows import GapRows
-from collector.processes.writer.streams import Stream
+from collector.processes.writer.streams import StreamState
 
 
 class SilenceWatch:
@@ -17,7 +17,7 @@ class SilenceWatch:
     def __init__(self, rows: GapRows) -> None:
         self._rows = rows
 
-    def look(self, streams: Iterable[Stream], since_us: int, now_us: int) -> None:
+    def look(self, streams: Iterable[StreamState], since_us: int, now_us: int) -> None:
         """These have been connected since then without a break."""
         for stream in streams:
             hearing, heard_us = stream.hearing, stream.heard_us
@@ -29,7 +29,7 @@ class SilenceWatch:
                 self._rows.add(stream.key, silence(stream.key, heard_us, now_us))
                 self._rows.touch(stream)
 
-    def spoke(self, stream: Stream, at_us: int) -> None:
+    def spoke(self, stream: StreamState, at_us: int) -> None:
         """A stream that was silent has spoken."""
         hearing = stream.memory.progress.hearing
         since_us = hearing.silent_since_us
@@ -38,7 +38,7 @@ class SilenceWatch:
             stream.rhythm.note(max(0, at_us - since_us) / 1e6)
         hearing.silent_since_us, stream.is_silent, hearing.noted_us, hearing.listened_us = None, False, at_us, 0
 
-    def leave(self, stream: Stream, at_us: int) -> None:
+    def leave(self, stream: StreamState, at_us: int) -> None:
         """Nobody subscribes the stream any more: a silence ends, because nobody would hear its end."""
         hearing = stream.hearing
         if hearing.silent_since_us is not None:
@@ -58,7 +58,7 @@ class SilenceWatch:
             self._rows.add(key, end_of_silence(key, hearing.silent_since_us, at_us, nothing_missing=False))
             hearing.silent_since_us = None
 
-    def _note(self, stream: Stream, since_us: int, limit_us: float) -> None:
+    def _note(self, stream: StreamState, since_us: int, limit_us: float) -> None:
         """It has spoken since the last look; pauses in which no line stood say nothing about its rhythm."""
         hearing, heard_us = stream.memory.progress.hearing, stream.heard_us
         pause_us, hearing.noted_us, hearing.listened_us = heard_us - hearing.noted_us, heard_us, 0
@@ -69,7 +69,7 @@ class SilenceWatch:
                 # Nothing else was heard on the feed either, so nobody looked meanwhile.
                 self._end(stream, heard_us - pause_us, heard_us)
 
-    def _end(self, stream: Stream, since_us: int, at_us: int) -> None:
+    def _end(self, stream: StreamState, since_us: int, at_us: int) -> None:
         progress = stream.memory.progress
         broken = any(hole.until_us > since_us for hole in progress.holes) or progress.last_received_us < at_us
         # Nothing proves how the series before ended.

@@ -6,14 +6,14 @@ from typing import NamedTuple
 from collector.domain.hearing import Hearing
 from collector.domain.records import UNDECODED, StreamKey
 from collector.processes.writer.gaps.feed_state import FeedState
-from collector.processes.writer.streams import Stream, Streams
+from collector.processes.writer.streams import Streams, StreamState
 
 
 class Member(NamedTuple):
     """A stream that a feed subscribes; `stream` is None while it has never spoken."""
 
     key: StreamKey
-    stream: Stream | None
+    stream: StreamState | None
     hearing: Hearing
 
 
@@ -45,7 +45,7 @@ class StreamOwnership:
             hearing = unspoken.setdefault(key, Hearing()) if stream is None else stream.hearing
             yield Member(key, stream, hearing)
 
-    def began(self, stream: Stream) -> Hearing | None:
+    def began(self, stream: StreamState) -> Hearing | None:
         """A stream has spoken for the first time; what was known of it until then, if anything."""
         for feed, state in self._feeds.items():
             # Of another feed than its own where it was moved from that one.
