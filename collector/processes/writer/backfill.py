@@ -8,13 +8,13 @@ from collector.domain.repair_protocol import Answer, decode_answer
 from collector.exchanges.adapter import Adapter
 from collector.processes.rest_adapters import read_answer
 from collector.processes.writer.gaps.ledger import GapLedger
-from collector.processes.writer.streams import Streams, StreamState
+from collector.processes.writer.streams import StreamState, StreamTable
 
 
 class Backfill:
     """Knows the streams and their holes; never adds a stream."""
 
-    def __init__(self, streams: Streams, ledger: GapLedger) -> None:
+    def __init__(self, streams: StreamTable, ledger: GapLedger) -> None:
         self._streams = streams
         self._ledger = ledger
 

@@ -15,7 +15,7 @@ from collector.processes.writer.batch import Batch, Counts
 from collector.processes.writer.gaps.feed_state import FeedState
 from collector.processes.writer.gaps.ledger import GapLedger
 from collector.processes.writer.repair_requests import RepairRequests
-from collector.processes.writer.streams import Streams, StreamState
+from collector.processes.writer.streams import StreamState, StreamTable
 from collector.storage.journal.format import (
     FeedIdentity,
     Frame,
@@ -52,7 +52,7 @@ class FrameProcessor:
 
     def __init__(
         self,
-        streams: Streams,
+        streams: StreamTable,
         feeds: dict[str, FeedState],
         adapter_of: Callable[[str], Adapter],
         mended: Mended,

@@ -27,7 +27,7 @@ from collector.processes.writer.reading_order import ReadingOrder
 from collector.processes.writer.report import Numbers
 from collector.processes.writer.segment_rotation import SegmentRotation
 from collector.processes.writer.stored_state import decode_counts, decode_feed, encode_counts
-from collector.processes.writer.streams import Streams
+from collector.processes.writer.streams import StreamTable
 from collector.storage.journal.reader import JournalReader
 from collector.storage.repair_requests import RequestFolder, request_folder
 from collector.storage.segment.open_segment import Commit
@@ -67,7 +67,7 @@ class Writer:
         self._shelf = SegmentRotation(context, self._report)
         # One that brings nothing is closed after stale_timeout_secs: until then it may still bring what it held.
         overlap_secs = self._config.ingest.stale_timeout_secs + LATE_LINE_SECS
-        self._streams = Streams(overlap_secs, self._config.silence.bounds, context.run_id)
+        self._streams = StreamTable(overlap_secs, self._config.silence.bounds, context.run_id)
         self._shelf.restore(self._streams)
         self._counted = self._shelf.state.counts
         """What was counted beside the streams, as it is committed."""

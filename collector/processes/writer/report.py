@@ -9,7 +9,7 @@ from collector.domain.records import Gap
 from collector.processes.writer.frame_processor import FrameProcessor
 from collector.processes.writer.latency import Timings
 from collector.processes.writer.segment_rotation import SegmentRotation
-from collector.processes.writer.streams import Streams
+from collector.processes.writer.streams import StreamTable
 from collector.storage.journal.reader import JournalReader
 
 GAP_REPORTS: Final = 10
@@ -25,7 +25,7 @@ class Numbers:
     def __init__(
         self,
         clock: Clock,
-        streams: Streams,
+        streams: StreamTable,
         intake: FrameProcessor,
         shelf: SegmentRotation,
         readers: Mapping[str, JournalReader],

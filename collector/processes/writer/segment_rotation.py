@@ -17,7 +17,7 @@ from collector.processes.writer.batching import passed_boundary
 from collector.processes.writer.removals import Removals
 from collector.processes.writer.state_upgrade import upgraded
 from collector.processes.writer.stored_state import require_readable
-from collector.processes.writer.streams import Streams
+from collector.processes.writer.streams import StreamTable
 from collector.storage.journal.reader import Position, file_id_of
 from collector.storage.journal.tail import Tails
 from collector.storage.journal.writer import journal_files
@@ -82,7 +82,7 @@ class SegmentRotation:
         """How far each journal file is committed."""
         return self._positions
 
-    def restore(self, streams: Streams) -> None:
+    def restore(self, streams: StreamTable) -> None:
         """Tell `streams` everything the open segment holds."""
         streams.restore(self.state, self._segment.messages(self._on_progress))
 
@@ -165,7 +165,7 @@ class SegmentRotation:
             waiting[feed] = sum(path.stat().st_size for number, path in files if (feed, number) in ended)
         return max(waiting.values(), default=0) >= self._config.journal.max_bytes // 2
 
-    def seal(self, streams: Streams, feeds: dict[str, bytes], counts: str) -> None:
+    def seal(self, streams: StreamTable, feeds: dict[str, bytes], counts: str) -> None:
         """Seal what is committed and open the next segment; or try again later, if somebody reads this one."""
         clock = self._context.clock
         positions = self._positions_to_keep()
@@ -188,7 +188,7 @@ class SegmentRotation:
         self._context.log.info("segment_sealed", segment=old.segment_id, rows=old.next_row - 1)
         self._context.sender.offer(Notice(self._context.role, "sealed", 0, 0))
 
-    def close(self, streams: Streams, feeds: dict[str, bytes], counts: str) -> None:
+    def close(self, streams: StreamTable, feeds: dict[str, bytes], counts: str) -> None:
         """Seal what there is, and leave an open segment without rows."""
         clock = self._context.clock
         give_up_at = clock.monotonic() + self._config.supervisor.stop_timeout_secs * CLOSE_SECS_SHARE
@@ -280,7 +280,7 @@ class SegmentRotation:
             self._context.log.warning("positions_unreadable", error=str(error))
 
     def _state_now(
-        self, streams: Streams, feeds: dict[str, bytes], positions: dict[str, Position], counts: str
+        self, streams: StreamTable, feeds: dict[str, bytes], positions: dict[str, Position], counts: str
     ) -> SegmentState:
         rows, recents = streams.state(self._on_progress)
         return SegmentState(positions, rows, recents, feeds, counts=counts)

@@ -91,7 +91,7 @@ class StreamState:
         return StreamRow(self.stream_id, *self.key, self.feed, self.rule.value, _encode(self.memory.progress))
 
 
-class Streams:
+class StreamTable:
     """Every stream ever stored in this data directory, by key. New ones get the next stream_id."""
 
     def __init__(self, overlap_secs: float, silence: Bounds, run_id: str = "") -> None:

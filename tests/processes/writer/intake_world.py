@@ -12,7 +12,7 @@ from collector.exchanges.registry import adapter
 from collector.processes.rest_adapters import Mended
 from collector.processes.writer.batch import Counts
 from collector.processes.writer.frame_processor import FrameProcessor
-from collector.processes.writer.streams import Streams
+from collector.processes.writer.streams import StreamTable
 from collector.storage.journal.format import (
     FeedIdentity,
     JournalHeader,
@@ -31,7 +31,7 @@ class IntakeWorld:
 
     def __init__(self, exchange: str, symbols: tuple[str, ...], data_types: tuple[str, ...], *, mended: bool) -> None:
         side = adapter(exchange).rest
-        self.streams = Streams(40.0, Bounds(300.0, 30.0))
+        self.streams = StreamTable(40.0, Bounds(300.0, 30.0))
         feed_of = {StreamKey(exchange, symbol, data_type): "f" for symbol in symbols for data_type in data_types}
         sides = {"f": side} if mended and side is not None else {}
         self.intake = FrameProcessor(self.streams, {}, adapter, Mended(feed_of, sides), 1, Counts())

@@ -10,7 +10,7 @@ from collector.exchanges.registry import adapter
 from collector.processes.rest_adapters import Mended
 from collector.processes.writer.batch import Batch
 from collector.processes.writer.repair_requests import MAX_ASKED_IDS, RepairRequests
-from collector.processes.writer.streams import Streams, StreamState
+from collector.processes.writer.streams import StreamState, StreamTable
 
 MARKETS = ("binance", "binance_usdm", "binance_coinm")
 
@@ -20,7 +20,7 @@ def asked(market: str, data_type: str, *, missing: int = 3) -> tuple[str, list[R
     source = adapter(market)
     assert source.rest is not None
     rule = source.id_rules[data_type]
-    stream = Streams(40.0, Bounds(300.0, 30.0)).add(StreamKey(market, "X", data_type), "before", rule)
+    stream = StreamTable(40.0, Bounds(300.0, 30.0)).add(StreamKey(market, "X", data_type), "before", rule)
     judge(stream, 1)
     assert judge(stream, 2 + missing) is Verdict.AHEAD
     batch, asking = Batch(), RepairRequests(Mended({stream.key: "f"}, {"f": source.rest}))
@@ -62,7 +62,7 @@ def test_no_more_ids_are_asked_for_than_can_be_had() -> None:
 
 
 def test_a_feed_that_is_not_mended_asks_for_nothing() -> None:
-    stream = Streams(40.0, Bounds(300.0, 30.0)).add(StreamKey("binance", "X", "trade"), "f", IdRule.DENSE)
+    stream = StreamTable(40.0, Bounds(300.0, 30.0)).add(StreamKey("binance", "X", "trade"), "f", IdRule.DENSE)
     judge(stream, 1)
     judge(stream, 5)
     batch, asking = Batch(), RepairRequests(Mended({stream.key: "f"}, {}))

@@ -9,7 +9,7 @@ from collector.domain.sequence.hole import Finding
 from collector.domain.sequence.holes import most_asked
 from collector.processes.writer.gaps.rows import GapRows
 from collector.processes.writer.repair_requests import RepairRequests
-from collector.processes.writer.streams import Streams, StreamState
+from collector.processes.writer.streams import StreamState, StreamTable
 
 SETTLE_US: Final = 250_000
 """How often, in received time, holes are looked at."""
@@ -22,7 +22,7 @@ meanwhile has yet to read what its connections held."""
 class HoleRows:
     """Knows the streams that have holes, and those whose holes may have a row due."""
 
-    def __init__(self, streams: Streams, rows: GapRows, asking: RepairRequests) -> None:
+    def __init__(self, streams: StreamTable, rows: GapRows, asking: RepairRequests) -> None:
         self._streams = streams
         self._rows = rows
         self._asking = asking

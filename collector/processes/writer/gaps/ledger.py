@@ -18,7 +18,7 @@ from collector.processes.writer.gaps.rows import GapRows
 from collector.processes.writer.gaps.silence_watch import SilenceWatch
 from collector.processes.writer.gaps.stream_ownership import Member, StreamOwnership, Taken
 from collector.processes.writer.repair_requests import RepairRequests
-from collector.processes.writer.streams import Streams, StreamState
+from collector.processes.writer.streams import StreamState, StreamTable
 from collector.storage.journal.format import (
     FeedIdentity,
     JournalHeader,
@@ -41,7 +41,7 @@ class GapLedger:
 
     def __init__(
         self,
-        streams: Streams,
+        streams: StreamTable,
         feeds: dict[str, FeedState],
         adapter_of: Callable[[str], Adapter],
         counts: Counts,
@@ -257,7 +257,7 @@ class GapLedger:
             self._rows.close_stretches(self._feed(taken.before).stretches, begun_us)
 
     def _stands(self, identity: FeedIdentity, plan: int, at_us: int) -> None:
-        """Streams whose ids prove continuity get a row only if ids are missing; all others were silent."""
+        """StreamTable whose ids prove continuity get a row only if ids are missing; all others were silent."""
         for member in self._members(identity, plan):
             outage = member.hearing.come_back(at_us)
             if outage is None:

@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterable
 
 from collector.domain.records import StreamKey
 from collector.exchanges.adapter import Adapter, Subscription
-from collector.processes.writer.streams import Streams, StreamState
+from collector.processes.writer.streams import StreamState, StreamTable
 from collector.storage.journal.format import FeedIdentity
 
 
 class Plans:
     """Made once for each configuration a journal names."""
 
-    def __init__(self, streams: Streams, adapter_of: Callable[[str], Adapter]) -> None:
+    def __init__(self, streams: StreamTable, adapter_of: Callable[[str], Adapter]) -> None:
         self._streams = streams
         self._adapter_of = adapter_of
         self._known: dict[FeedIdentity, list[tuple[StreamKey, ...]]] = {}

@@ -4,7 +4,7 @@ from collector.domain.counts import GAP_CODES
 from collector.domain.gaps import Allowance, Stretch
 from collector.domain.records import Gap, StreamKey
 from collector.processes.writer.batch import Batch, Counts, gap_labels
-from collector.processes.writer.streams import Streams, StreamState
+from collector.processes.writer.streams import StreamState, StreamTable
 
 Stretches = dict[str, Stretch]
 """Trouble of one feed that goes on, by its name; it commits with the rows."""
@@ -13,7 +13,7 @@ Stretches = dict[str, Stretch]
 class GapRows:
     """Adds rows to the batch it was last given."""
 
-    def __init__(self, streams: Streams, counts: Counts) -> None:
+    def __init__(self, streams: StreamTable, counts: Counts) -> None:
         self._streams = streams
         self._counts = counts
         self.batch = Batch()

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from collector.domain.hearing import Hearing
 from collector.domain.records import UNDECODED, StreamKey
 from collector.processes.writer.gaps.feed_state import FeedState
-from collector.processes.writer.streams import Streams, StreamState
+from collector.processes.writer.streams import StreamState, StreamTable
 
 
 class Member(NamedTuple):
@@ -31,7 +31,7 @@ class Taken(NamedTuple):
 class StreamOwnership:
     """Continuity follows the stream: it is away from when a connection last carried it until one does again."""
 
-    def __init__(self, streams: Streams, feeds: dict[str, FeedState], state_of: Callable[[str], FeedState]) -> None:
+    def __init__(self, streams: StreamTable, feeds: dict[str, FeedState], state_of: Callable[[str], FeedState]) -> None:
         """`state_of` gives the state of one of `feeds`, which will commit with the rows."""
         self._streams = streams
         self._feeds = feeds

@@ -14,7 +14,7 @@ from collector.exchanges.registry import adapter
 from collector.processes.rest_adapters import Mended
 from collector.processes.writer.batch import Counts
 from collector.processes.writer.frame_processor import FrameProcessor
-from collector.processes.writer.streams import Streams
+from collector.processes.writer.streams import StreamTable
 from collector.storage.journal.format import FeedIdentity, RecordKind
 from collector.storage.journal.reader import JournalReader
 from collector.storage.journal.writer import JournalWriter
@@ -58,7 +58,7 @@ def taken(folder: Path) -> FrameProcessor:
     chunks = list(iter(reader.read, None))
     _, exchange, symbols, data_types = chunks[0].header.identity
     feed_of = {StreamKey(exchange, symbol, data_type): "f" for symbol in symbols for data_type in data_types}
-    intake = FrameProcessor(Streams(40.0, Bounds(300.0, 30.0)), {}, adapter, Mended(feed_of, {}), 1, Counts())
+    intake = FrameProcessor(StreamTable(40.0, Bounds(300.0, 30.0)), {}, adapter, Mended(feed_of, {}), 1, Counts())
     for chunk in chunks:
         for _ in intake.take(chunk, 0, lambda: False, lambda: None):
             pass

@@ -17,7 +17,7 @@ from collector.processes.writer.gaps.feed_state import FeedState
 from collector.processes.writer.gaps.outages import Links
 from collector.processes.writer.gaps.plans import Plans
 from collector.processes.writer.gaps.stream_ownership import StreamOwnership
-from collector.processes.writer.streams import Streams
+from collector.processes.writer.streams import StreamTable
 from collector.storage.journal.format import FeedIdentity, RecordKind
 from collector.storage.journal.writer import JournalWriter, next_number
 from tests.processes.writer.writer_harness import SPOKEN, START_NS, SYMBOLS, TYPES, World, book, connection, trade
@@ -298,8 +298,8 @@ class TestVersion1:
         links = Links("w", newest_us=90, up={1: 0}, since={0: 10}, known=[0, 1], lines={1: 0}, stood={1: (5, 30)})
         return FeedState(links=links, **fields)
 
-    def carried(self, state: FeedState, *, is_same: bool) -> Streams:
-        streams = Streams(40.0, Config().silence.bounds)
+    def carried(self, state: FeedState, *, is_same: bool) -> StreamTable:
+        streams = StreamTable(40.0, Config().silence.bounds)
         streams.add(BTC_BOOK, "f", IdRule.RISING)
         streams.add(ETH_BOOK, "f", IdRule.RISING)
         belonging = StreamOwnership(streams, {"f": state}, lambda _feed: state)
