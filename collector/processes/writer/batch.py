@@ -56,7 +56,7 @@ class Counts:
         """What commits with the rows, but with no stream."""
         return RunCounts(run_id, self.refused, list(self.strays.items()))
 
-    def note_stored(self, batch: "Batch") -> None:
+    def note_stored(self, batch: "CommitBatch") -> None:
         """All of it is durable now."""
         self.stored += len(batch.messages)
         self.gaps += len(batch.gaps)
@@ -69,7 +69,7 @@ def gap_labels(exchange: str, symbol: str, gap: Gap) -> GapLabels:
 
 
 @dataclass
-class Batch:
+class CommitBatch:
     """Rows, gaps, touched state and the positions behind them."""
 
     messages: list[StoredMessage] = field(default_factory=list)

@@ -11,7 +11,7 @@ from collector.domain.times import EARLIEST_US, LONGEST_AHEAD_US
 from collector.exchanges.adapter import Adapter, Decode, Subscription
 from collector.processes.rest_adapters import Mended
 from collector.processes.writer.backfill import Backfill
-from collector.processes.writer.batch import Batch, Counts
+from collector.processes.writer.batch import CommitBatch, Counts
 from collector.processes.writer.gaps.feed_state import FeedState
 from collector.processes.writer.gaps.ledger import GapLedger
 from collector.processes.writer.repair_requests import RepairRequests
@@ -74,7 +74,7 @@ class FrameProcessor:
 
     def begin(self, next_row: int) -> None:
         """Start a new batch, whose first message gets row `next_row`."""
-        self.batch = Batch()
+        self.batch = CommitBatch()
         self.sample: UndecodedSample | None = None
         self._next_row = next_row
         self.ledger.begin(self.batch)

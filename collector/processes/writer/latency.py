@@ -9,7 +9,7 @@ from collector.domain.clock_offset import OffsetWindow
 from collector.domain.histogram import Histogram
 from collector.domain.repair_protocol import is_rest_journal
 from collector.domain.times import EARLIEST_US, LONGEST_AHEAD_US
-from collector.processes.writer.batch import Batch
+from collector.processes.writer.batch import CommitBatch
 
 LONGEST_WAY_US: Final = 600_000_000
 """No message counts for more: one that says a time of years ago would rule the mean for as long."""
@@ -26,7 +26,7 @@ class Timings:
         """Of times too far ahead to be true: where there are no others, it is this machine's clock that is off."""
         self._commits = Histogram()
 
-    def note(self, batch: Batch, durable_us: int, commit_secs: float, at_secs: float) -> None:
+    def note(self, batch: CommitBatch, durable_us: int, commit_secs: float, at_secs: float) -> None:
         """A batch is durable; `at_secs` is monotonic."""
         self._commits.add(round(commit_secs * 1e6))
         for feed, messages in batch.by_feed():

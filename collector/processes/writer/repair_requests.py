@@ -7,7 +7,7 @@ from collector.domain.records import Gap, IdRule
 from collector.domain.repair_protocol import BOOK, BookRequest, TradesRequest, trades_name
 from collector.domain.sequence.hole import REFUSED, Finding, Hole
 from collector.processes.rest_adapters import Mended
-from collector.processes.writer.batch import Batch
+from collector.processes.writer.batch import CommitBatch
 from collector.processes.writer.streams import StreamState
 
 MAX_ASKED_IDS: Final = 100_000_000
@@ -19,9 +19,9 @@ class RepairRequests:
 
     def __init__(self, mended: Mended) -> None:
         self._mended = mended
-        self._batch = Batch()
+        self._batch = CommitBatch()
 
-    def begin(self, batch: Batch) -> None:
+    def begin(self, batch: CommitBatch) -> None:
         """Add to this batch from now on."""
         self._batch = batch
 

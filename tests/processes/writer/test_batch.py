@@ -2,20 +2,20 @@
 
 from collector.domain.records import StreamKey
 from collector.domain.repair_protocol import TradesRequest
-from collector.processes.writer.batch import Batch
+from collector.processes.writer.batch import CommitBatch
 
 REQUEST = TradesRequest(StreamKey("binance", "BTCUSDT", "trade"), 0, "gap", 5, 9, 1)
 
 
 def test_what_is_withdrawn_and_asked_again_in_one_batch_is_asked() -> None:
-    batch = Batch()
+    batch = CommitBatch()
     batch.withdraw_request("feed", REQUEST.name)
     batch.add_request("feed", REQUEST)
     assert (batch.requests, batch.withdrawn) == ({"feed": [REQUEST]}, {"feed": set()})
 
 
 def test_what_is_asked_and_withdrawn_in_one_batch_is_withdrawn() -> None:
-    batch = Batch()
+    batch = CommitBatch()
     batch.add_request("feed", REQUEST)
     batch.withdraw_request("feed", REQUEST.name)
     assert batch.withdrawn == {"feed": {REQUEST.name}}

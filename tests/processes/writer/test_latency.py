@@ -1,15 +1,15 @@
 from collector.domain.clock_offset import ODD
 from collector.domain.histogram import BOUNDS_US
-from collector.processes.writer.batch import Batch
+from collector.processes.writer.batch import CommitBatch
 from collector.processes.writer.latency import LONGEST_WAY_US, Timings
 
 DURABLE_US = 1_800_000_000_000_000
 DAY_MS = 86_400_000
 
 
-def batch_of(*messages: tuple[str, int, int | None]) -> Batch:
+def batch_of(*messages: tuple[str, int, int | None]) -> CommitBatch:
     """Messages as (feed, milliseconds from receiving to durable, milliseconds from the exchange to receiving)."""
-    batch = Batch()
+    batch = CommitBatch()
     for feed, durable_ms, receive_ms in messages:
         batch.begin(feed)
         received_us = DURABLE_US - durable_ms * 1_000
@@ -37,7 +37,7 @@ def test_messages_without_an_exchange_time_say_nothing_about_the_way() -> None:
 
 def test_a_batch_without_messages_is_a_commit_all_the_same() -> None:
     timings = Timings()
-    timings.note(Batch(), DURABLE_US, 0.0, 0.0)
+    timings.note(CommitBatch(), DURABLE_US, 0.0, 0.0)
     assert timings.numbers(0.0)["commits"] == [(0, 1), (-1, 0)]
 
 

@@ -9,7 +9,7 @@ from collector.domain.records import UNKNOWN, Gap, StreamKey
 from collector.domain.repair_protocol import is_rest_journal
 from collector.domain.sequence.hole import REFUSED
 from collector.exchanges.adapter import Adapter
-from collector.processes.writer.batch import Batch, Counts
+from collector.processes.writer.batch import CommitBatch, Counts
 from collector.processes.writer.feed_state_version_1 import carry_over
 from collector.processes.writer.gaps.feed_state import FeedState
 from collector.processes.writer.gaps.hole_rows import HoleRows
@@ -59,7 +59,7 @@ class GapLedger:
         self._belonging = StreamOwnership(streams, feeds, self._feed)
         self._identities: dict[str, FeedIdentity] = {}
 
-    def begin(self, batch: Batch) -> None:
+    def begin(self, batch: CommitBatch) -> None:
         """Add to this batch from now on."""
         self._rows.batch = batch
         self._asking.begin(batch)

@@ -3,7 +3,7 @@
 from collector.domain.counts import GAP_CODES
 from collector.domain.gaps import Allowance, Stretch
 from collector.domain.records import Gap, StreamKey
-from collector.processes.writer.batch import Batch, Counts, gap_labels
+from collector.processes.writer.batch import CommitBatch, Counts, gap_labels
 from collector.processes.writer.streams import StreamState, StreamTable
 
 Stretches = dict[str, Stretch]
@@ -16,7 +16,7 @@ class GapRows:
     def __init__(self, streams: StreamTable, counts: Counts) -> None:
         self._streams = streams
         self._counts = counts
-        self.batch = Batch()
+        self.batch = CommitBatch()
 
     def add(self, place: StreamKey, gap: Gap) -> None:
         """One row, whatever came before."""
