@@ -21,7 +21,7 @@ _CLOSE_STATUS = {"too_big": 1009, "protocol": 1002}
 """RFC 6455 section 7.4.1; 1000 for every other reason."""
 
 
-class Batch(NamedTuple):
+class ReadBatch(NamedTuple):
     """The messages that one read of the socket made whole, in order; may be none."""
 
     received_ns: int
@@ -49,7 +49,7 @@ class Connection:
         """How many of its first messages have not gone out yet."""
         return len(self._messages)
 
-    def read(self) -> Batch | None:
+    def read(self) -> ReadBatch | None:
         """Read the socket once, waiting at most READ_TIMEOUT_SECS; None if nothing came.
 
         Never holds a whole message back: what stays inside until the next call is at most a part of one.
@@ -95,7 +95,7 @@ class Connection:
         wait = READ_TIMEOUT_SECS if not self._messages else min(READ_TIMEOUT_SECS, self._send_at - now)
         self._ws.settimeout(wait)
 
-    def _drain(self) -> Batch:
+    def _drain(self) -> ReadBatch:
         buffer, receive = self._buffer, self._ws.recv_data
         frames: list[bytes] = []
         binary: list[int] = []
@@ -116,7 +116,7 @@ class Connection:
             self._over = ConnectionOverError("protocol", str(error))
         if frames or self._over is None:
             self._is_proven = True
-        return Batch(buffer.received_ns, frames, binary)
+        return ReadBatch(buffer.received_ns, frames, binary)
 
 
 def open_connection(url: str, messages: Iterable[str], messages_per_sec: float, clock: Clock) -> Connection:

@@ -16,7 +16,7 @@ from websockets.frames import Opcode
 
 from collector.feed import handshake as handshake_module
 from collector.feed import socket as socket_module
-from collector.feed.connection import Batch, Connection, open_connection
+from collector.feed.connection import Connection, ReadBatch, open_connection
 from collector.feed.handshake import HandshakeError
 from collector.feed.socket import ConnectionOverError, RecorderSocket
 from tests.feed.servers import TIMEOUT_SECS, Peer, Server, close_frame, meanwhile, wire
@@ -67,7 +67,7 @@ def read_to_the_end(connection: Connection) -> tuple[list[bytes], ConnectionOver
     raise AssertionError("the connection does not end")
 
 
-def next_batch(connection: Connection) -> Batch:
+def next_batch(connection: Connection) -> ReadBatch:
     deadline = time.monotonic() + TIMEOUT_SECS
     while time.monotonic() < deadline:
         if batch := connection.read():

@@ -8,7 +8,7 @@ from collector.domain import relief
 from collector.domain.records import StreamKey
 from collector.domain.retry import renewal_secs
 from collector.exchanges.adapter import Control, ControlKind
-from collector.feed.connection import Batch, Connection
+from collector.feed.connection import Connection, ReadBatch
 from collector.feed.socket import ConnectionOverError
 from collector.processes.ingest import overdue
 from collector.processes.ingest.feed_context import FeedContext, LineState
@@ -115,7 +115,7 @@ class Session:
             if ending is not None:
                 return ending
 
-    def _take(self, batch: Batch) -> None:
+    def _take(self, batch: ReadBatch) -> None:
         self._tools.gate.append(batch.received_ns, self._state.line, batch.frames, batch.binary, self._number)
         keys = self._tools.speakers(batch.frames)
         self._hear(keys)
