@@ -16,7 +16,7 @@ from collector.logs import LevelFile
 from collector.processes import child_main
 from collector.processes.ingest import process
 from collector.processes.writer.frame_processor import FrameProcessor
-from collector.processes.writer.latency import Timings
+from collector.processes.writer.latency import Latencies
 from collector.processes.writer.report import Numbers
 from collector.processes.writer.streams import StreamState
 from collector.supervision.reporting import Window
@@ -56,7 +56,7 @@ def _no_numbers(*_arguments: object) -> Mapping[str, Any]:
 
 FrameProcessor._store = _store  # type: ignore[method-assign]
 StreamState.note_stored = _nothing  # type: ignore[method-assign]
-Timings.note = _nothing  # type: ignore[method-assign]
+Latencies.note = _nothing  # type: ignore[method-assign]
 LevelFile.follow = _nothing  # type: ignore[method-assign]
 Numbers.report = _writer_numbers  # type: ignore[method-assign,assignment]
 process.IngestProcess._numbers = _no_numbers  # type: ignore[method-assign,assignment]

@@ -15,7 +15,7 @@ LONGEST_WAY_US: Final = 600_000_000
 """No message counts for more: one that says a time of years ago would rule the mean for as long."""
 
 
-class Timings:
+class Latencies:
     """Of this incarnation of the writer, by feed."""
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from collector.domain.clock import Clock
 from collector.domain.records import Gap
 from collector.processes.writer.frame_processor import FrameProcessor
-from collector.processes.writer.latency import Timings
+from collector.processes.writer.latency import Latencies
 from collector.processes.writer.segment_rotation import SegmentRotation
 from collector.processes.writer.streams import StreamTable
 from collector.storage.journal.reader import JournalReader
@@ -36,7 +36,7 @@ class Numbers:
         self._shelf = shelf
         self._readers = readers
         self._gaps_told: deque[list[tuple[str, str, Gap]]] = deque(maxlen=GAP_REPORTS)
-        self.timings = Timings()
+        self.timings = Latencies()
         self.commit_secs = 0.0
         """How long the last commit took."""
         self.commit_failures = 0

@@ -1,7 +1,7 @@
 from collector.domain.clock_offset import ODD
 from collector.domain.histogram import BOUNDS_US
 from collector.processes.writer.batch import CommitBatch
-from collector.processes.writer.latency import LONGEST_WAY_US, Timings
+from collector.processes.writer.latency import LONGEST_WAY_US, Latencies
 
 DURABLE_US = 1_800_000_000_000_000
 DAY_MS = 86_400_000
@@ -19,7 +19,7 @@ def batch_of(*messages: tuple[str, int, int | None]) -> CommitBatch:
 
 
 def test_every_feed_has_its_own_times() -> None:
-    timings = Timings()
+    timings = Latencies()
     timings.note(batch_of(("a", 1, 5), ("b", 50, 600_000), ("a", 3, None)), DURABLE_US, 0.2, 0.0)
     numbers = timings.numbers(0.0)
     assert numbers["to_durable"] == [("a", 0, 1), ("a", 1, 1), ("a", -1, 4_000), ("b", 4, 1), ("b", -1, 50_000)]
@@ -30,26 +30,26 @@ def test_every_feed_has_its_own_times() -> None:
 
 
 def test_messages_without_an_exchange_time_say_nothing_about_the_way() -> None:
-    timings = Timings()
+    timings = Latencies()
     timings.note(batch_of(("a", 1, None)), DURABLE_US, 0.0, 0.0)
     assert timings.numbers(0.0)["to_receive"] == []
 
 
 def test_a_batch_without_messages_is_a_commit_all_the_same() -> None:
-    timings = Timings()
+    timings = Latencies()
     timings.note(CommitBatch(), DURABLE_US, 0.0, 0.0)
     assert timings.numbers(0.0)["commits"] == [(0, 1), (-1, 0)]
 
 
 def test_the_smallest_way_of_a_feed_is_evidence_of_its_clock() -> None:
-    timings = Timings()
+    timings = Latencies()
     timings.note(batch_of(*[("a", 1, -1_500 + way_ms) for way_ms in range(12)]), DURABLE_US, 0.0, 0.0)
     assert timings.numbers(1.0)["clock_offsets_us"] == {"a": -1_500_000 + ODD * 1_000}
 
 
 def test_one_odd_time_rules_neither_the_mean_nor_what_is_known_of_the_clock() -> None:
     for odd_ms in (DURABLE_US // 1_000 - 1, 5 * 365 * DAY_MS, 10 * 3_600_000, -10 * 3_600_000, -3 * DAY_MS):
-        timings = Timings()
+        timings = Latencies()
         timings.note(batch_of(*[("a", 1, way_ms) for way_ms in (odd_ms, *[20] * 20)]), DURABLE_US, 0.0, 0.0)
         numbers = timings.numbers(1.0)
         assert numbers["clock_offsets_us"] == {"a": 20_000}
@@ -58,13 +58,13 @@ def test_one_odd_time_rules_neither_the_mean_nor_what_is_known_of_the_clock() ->
 
 
 def test_a_clock_that_is_off_by_days_shows_all_the_same() -> None:
-    timings = Timings()
+    timings = Latencies()
     timings.note(batch_of(*[("a", 1, -3 * DAY_MS)] * 20), DURABLE_US, 0.0, 0.0)
     assert timings.numbers(1.0)["clock_offsets_us"] == {"a": -3 * DAY_MS * 1_000}
 
 
 def test_times_that_are_none_are_no_evidence() -> None:
-    timings = Timings()
+    timings = Latencies()
     timings.note(batch_of(*[("a", 1, DURABLE_US // 1_000 - 1)] * 20), DURABLE_US, 0.0, 0.0)
     assert timings.numbers(1.0)["clock_offsets_us"] == {}
 
@@ -73,7 +73,7 @@ AHEAD_MS = -31 * 365 * DAY_MS
 
 
 def test_times_far_ahead_are_no_evidence_beside_others_however_often_they_come() -> None:
-    timings = Timings()
+    timings = Latencies()
     timings.note(batch_of(*[("a", 1, AHEAD_MS)] * 20), DURABLE_US, 0.0, 0.0)
     timings.note(batch_of(*[("a", 1, way_ms) for way_ms in [AHEAD_MS, 20] * 20]), DURABLE_US, 0.0, 1.0)
     numbers = timings.numbers(2.0)
