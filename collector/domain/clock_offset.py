@@ -18,7 +18,7 @@ ODD: Final = 2
 """So many messages of a window may say any time, and rule nothing."""
 
 
-class OffsetWindow:
+class ClockOffsetWindow:
     """The smallest difference, receive time minus exchange time, of the last one to two windows, but for the odd ones."""
 
     def __init__(self) -> None:

@@ -1,8 +1,8 @@
-from collector.domain.clock_offset import FEWEST, ODD, WINDOW_SECS, OffsetWindow
+from collector.domain.clock_offset import FEWEST, ODD, WINDOW_SECS, ClockOffsetWindow
 
 
 def test_the_smallest_difference_of_the_window_counts() -> None:
-    window = OffsetWindow()
+    window = ClockOffsetWindow()
     window.note(0.0, [40_000] * FEWEST)
     window.note(1.0, [25_000] * FEWEST)
     window.note(2.0, [90_000] * FEWEST)
@@ -11,7 +11,7 @@ def test_the_smallest_difference_of_the_window_counts() -> None:
 
 def test_a_few_odd_ones_rule_nothing_whenever_they_come() -> None:
     for odd_us in (-36_000_000_000, 10**15):
-        window = OffsetWindow()
+        window = ClockOffsetWindow()
         for number in range(FEWEST):
             window.note(float(number), [odd_us] if number < ODD else [25_000 + number])
         assert window.smallest_us(FEWEST) in range(25_000, 25_000 + FEWEST)
@@ -22,7 +22,7 @@ def test_a_few_odd_ones_rule_nothing_whenever_they_come() -> None:
 
 
 def test_a_few_messages_prove_nothing() -> None:
-    window = OffsetWindow()
+    window = ClockOffsetWindow()
     assert window.smallest_us(0.0) is None
     window.note(0.0, [-1_500_000] * (FEWEST - 1))
     assert window.smallest_us(0.0) is None
@@ -31,7 +31,7 @@ def test_a_few_messages_prove_nothing() -> None:
 
 
 def test_evidence_is_kept_for_one_window_and_gone_after_two() -> None:
-    window = OffsetWindow()
+    window = ClockOffsetWindow()
     window.note(0.0, [-1_500_000] * FEWEST)
     window.note(WINDOW_SECS, [20_000] * FEWEST)
     assert window.smallest_us(2 * WINDOW_SECS - 1) == -1_500_000
@@ -39,6 +39,6 @@ def test_evidence_is_kept_for_one_window_and_gone_after_two() -> None:
 
 
 def test_a_silent_feed_has_no_evidence_left() -> None:
-    window = OffsetWindow()
+    window = ClockOffsetWindow()
     window.note(0.0, [20_000] * FEWEST)
     assert window.smallest_us(3 * WINDOW_SECS) is None

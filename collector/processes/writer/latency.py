@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from collector.domain.clock_offset import OffsetWindow
+from collector.domain.clock_offset import ClockOffsetWindow
 from collector.domain.histogram import Histogram
 from collector.domain.repair_protocol import is_rest_journal
 from collector.domain.times import EARLIEST_US, LONGEST_AHEAD_US
@@ -21,8 +21,8 @@ class Latencies:
     def __init__(self) -> None:
         self._to_receive: defaultdict[str, Histogram] = defaultdict(Histogram)
         self._to_durable: defaultdict[str, Histogram] = defaultdict(Histogram)
-        self._offsets: defaultdict[str, OffsetWindow] = defaultdict(OffsetWindow)
-        self._offsets_ahead: defaultdict[str, OffsetWindow] = defaultdict(OffsetWindow)
+        self._offsets: defaultdict[str, ClockOffsetWindow] = defaultdict(ClockOffsetWindow)
+        self._offsets_ahead: defaultdict[str, ClockOffsetWindow] = defaultdict(ClockOffsetWindow)
         """Of times too far ahead to be true: where there are no others, it is this machine's clock that is off."""
         self._commits = Histogram()
 
