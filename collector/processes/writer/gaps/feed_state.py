@@ -6,13 +6,13 @@ from collector.domain.gaps import Stretch
 from collector.domain.hearing import Hearing
 from collector.domain.records import StreamKey
 from collector.processes.writer.gaps.journal_numbers import Trail
-from collector.processes.writer.gaps.outages import Links
+from collector.processes.writer.gaps.outages import ConnectionLog
 
 
 class FeedState(msgspec.Struct):
     """One feed's. Trouble of a stream stands with the stream, or in `unspoken`."""
 
-    links: Links = msgspec.field(default_factory=Links)
+    links: ConnectionLog = msgspec.field(default_factory=ConnectionLog)
     stretches: dict[str, Stretch] = {}
     refusing_since_us: int | None = None
     """Only version 1 of this state wrote it."""

@@ -26,7 +26,7 @@ class Ended(NamedTuple):
     """Stretches before now in which none of them was, though one stood."""
 
 
-class Links(msgspec.Struct, array_like=True):
+class ConnectionLog(msgspec.Struct, array_like=True):
     """What is known of a feed's connections; it commits with the rows. A plan is one share of the feed's streams.
 
     Plans and connections are numbered anew by each incarnation of ingest: whatever outlives one is kept by stream.

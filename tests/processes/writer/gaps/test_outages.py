@@ -1,7 +1,7 @@
 """Which connections stand, and since when nobody listens to a stream."""
 
 from collector.domain.hearing import Hearing, Outage
-from collector.processes.writer.gaps.outages import Ended, Links
+from collector.processes.writer.gaps.outages import ConnectionLog, Ended
 
 
 def test_a_stream_that_no_connection_carried_before_ends_no_outage() -> None:
@@ -35,7 +35,7 @@ def test_what_was_listened_to_without_a_word_adds_up_over_connections() -> None:
 
 
 def test_a_plan_is_down_once_none_of_its_connections_stands() -> None:
-    links = Links()
+    links = ConnectionLog()
     links.begin("a")
     links.connect(1, 0, 100)
     links.connect(2, 0, 110, line=1)
@@ -46,7 +46,7 @@ def test_a_plan_is_down_once_none_of_its_connections_stands() -> None:
 
 
 def test_what_a_dead_connection_did_not_carry_is_known_once_it_ends_though_another_stands_by_then() -> None:
-    links = Links()
+    links = ConnectionLog()
     links.begin("a")
     links.connect(1, 0, 0)
     links.connect(2, 0, 0, line=1)
@@ -57,7 +57,7 @@ def test_what_a_dead_connection_did_not_carry_is_known_once_it_ends_though_anoth
 
 
 def test_what_a_short_connection_carried_beside_a_dead_one_splits_what_nobody_did() -> None:
-    links = Links()
+    links = ConnectionLog()
     links.begin("a")
     links.connect(1, 0, 0)
     links.connect(2, 0, 100)
@@ -66,7 +66,7 @@ def test_what_a_short_connection_carried_beside_a_dead_one_splits_what_nobody_di
 
 
 def test_connections_that_come_and_go_beside_one_that_stands_leave_little_behind() -> None:
-    links = Links()
+    links = ConnectionLog()
     links.begin("a")
     links.connect(1, 0, 0)
     for number in range(2, 1_000):
@@ -76,7 +76,7 @@ def test_connections_that_come_and_go_beside_one_that_stands_leave_little_behind
 
 
 def test_each_plan_is_judged_apart() -> None:
-    links = Links()
+    links = ConnectionLog()
     links.begin("a")
     links.connect(1, 0, 100)
     links.connect(2, 1, 120)
@@ -85,7 +85,7 @@ def test_each_plan_is_judged_apart() -> None:
 
 
 def test_two_connections_of_a_plan_on_one_line_are_not_alone() -> None:
-    links = Links()
+    links = ConnectionLog()
     links.begin("a")
     links.connect(1, 0, 100)
     links.connect(2, 0, 110)
@@ -94,7 +94,7 @@ def test_two_connections_of_a_plan_on_one_line_are_not_alone() -> None:
 
 
 def test_nothing_is_kept_of_the_plans_of_an_incarnation_that_is_over() -> None:
-    links = Links()
+    links = ConnectionLog()
     links.begin("a")
     for number in range(100):
         links.connect(number, number, 100)
@@ -102,4 +102,4 @@ def test_nothing_is_kept_of_the_plans_of_an_incarnation_that_is_over() -> None:
     links.connect(1, 0, 300)
     links.newest_us = 700
     links.begin("b")
-    assert links == Links("b", newest_us=700)
+    assert links == ConnectionLog("b", newest_us=700)

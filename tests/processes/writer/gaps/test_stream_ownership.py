@@ -14,7 +14,7 @@ from collector.exchanges.binance.spot import Binance
 from collector.exchanges.registry import adapter
 from collector.processes.writer.feed_state_version_1 import carry_over
 from collector.processes.writer.gaps.feed_state import FeedState
-from collector.processes.writer.gaps.outages import Links
+from collector.processes.writer.gaps.outages import ConnectionLog
 from collector.processes.writer.gaps.plans import Plans
 from collector.processes.writer.gaps.stream_ownership import StreamOwnership
 from collector.processes.writer.streams import StreamTable
@@ -192,7 +192,7 @@ def test_what_repair_fetched_takes_no_stream_from_its_feed(world: World) -> None
 
 
 def test_of_plans_that_are_down_the_first_since_a_stream_was_heard_counts() -> None:
-    links = Links("a", newest_us=900, down={0: (200, "disconnect"), 1: (500, "exchange")})
+    links = ConnectionLog("a", newest_us=900, down={0: (200, "disconnect"), 1: (500, "exchange")})
     assert links.left_since(100) == (200, "disconnect")
     assert links.left_since(300) == (500, "exchange")
     assert links.left_since(600) == (900, "restart")
@@ -295,7 +295,9 @@ class TestVersion1:
     """What its state kept by number of plan and by feed."""
 
     def state(self, **fields: Any) -> FeedState:
-        links = Links("w", newest_us=90, up={1: 0}, since={0: 10}, known=[0, 1], lines={1: 0}, stood={1: (5, 30)})
+        links = ConnectionLog(
+            "w", newest_us=90, up={1: 0}, since={0: 10}, known=[0, 1], lines={1: 0}, stood={1: (5, 30)}
+        )
         return FeedState(links=links, **fields)
 
     def carried(self, state: FeedState, *, is_same: bool) -> StreamTable:
@@ -313,7 +315,7 @@ class TestVersion1:
         streams = self.carried(state, is_same=True)
         assert {stream.key: stream.hearing.left for stream in streams} == {BTC_BOOK: None, ETH_BOOK: (35, "disconnect")}
         assert state.unspoken[ETH_BOOK._replace(data_type="trade")].left == (35, "disconnect")
-        assert state.links == Links("w", newest_us=90, up={1: 0}, since={0: 10}, lines={1: 0})
+        assert state.links == ConnectionLog("w", newest_us=90, up={1: 0}, since={0: 10}, lines={1: 0})
 
     def test_a_plan_not_yet_connected_was_away_since_the_incarnation_before(self, two_plans: None) -> None:
         state = self.state()
