@@ -43,7 +43,7 @@ _ORPHAN_POLL_SECS: Final = 0.5
 _FLUSH_SECS: Final = 1.0
 
 
-class Links(NamedTuple):
+class ChildLinks(NamedTuple):
     """What one incarnation of a child shares with its parent, and with nobody else."""
 
     up: "Queue[Notice]"
@@ -107,7 +107,7 @@ class StopFlag:
         return self() and self._hurried
 
 
-def run_child(assignment: Assignment, config: Config, links: Links, work: Work) -> None:
+def run_child(assignment: Assignment, config: Config, links: ChildLinks, work: Work) -> None:
     """Do `work` as the child of `assignment`; ends the process with its exit code."""
     flag = StopFlag(links.stop, heed_signals=assignment.stops_on_signal)
     for number in STOP_SIGNALS:
@@ -127,7 +127,7 @@ def run_child(assignment: Assignment, config: Config, links: Links, work: Work) 
 
 
 def _run_guarded(
-    assignment: Assignment, config: Config, links: Links, work: Work, flag: StopFlag, log: FilteringBoundLogger
+    assignment: Assignment, config: Config, links: ChildLinks, work: Work, flag: StopFlag, log: FilteringBoundLogger
 ) -> int:
     lock = RoleLock(config.data_dir, assignment.role)
     try:
@@ -152,7 +152,7 @@ def _acquire(lock: RoleLock, timeout_secs: float) -> None:
 
 
 def _context(
-    assignment: Assignment, config: Config, links: Links, flag: StopFlag, lock: RoleLock, log: FilteringBoundLogger
+    assignment: Assignment, config: Config, links: ChildLinks, flag: StopFlag, lock: RoleLock, log: FilteringBoundLogger
 ) -> Context:
     stats = stats_file(config.data_dir / "run" / "stats", assignment.role)
     identity = {"role": assignment.role, "pid": os.getpid(), "incarnation": assignment.incarnation}

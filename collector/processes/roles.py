@@ -5,7 +5,7 @@ from pathlib import Path
 
 from collector.config import Config
 from collector.domain.repair_protocol import is_rest_journal
-from collector.processes.child_main import Assignment, Links, run_child
+from collector.processes.child_main import Assignment, ChildLinks, run_child
 from collector.processes.context import Context
 from collector.processes.disk_space import free_bytes, wait_for_room
 from collector.storage.locks import RoleLock
@@ -40,7 +40,7 @@ def ingest_role(feed: str) -> str:
     return f"{_INGEST_PREFIX}{feed}"
 
 
-def run_role(assignment: Assignment, config: Config, links: Links) -> None:
+def run_role(assignment: Assignment, config: Config, links: ChildLinks) -> None:
     """Be the process of that role: `ingest:<feed>`, `repair`, `writer` or `archiver`."""
     work = {REPAIR: _repair, WRITER: _write, ARCHIVER: _archive}.get(assignment.role)
     if work is None:

@@ -17,10 +17,10 @@ import psutil
 from collector.channel.channel import Notice
 from collector.channel.local import QueueReceiver, QueueSender
 from collector.config import Config
-from collector.processes.child_main import LEVEL_SIGNALS, STOP_SIGNALS, Assignment, Links
+from collector.processes.child_main import LEVEL_SIGNALS, STOP_SIGNALS, Assignment, ChildLinks
 from collector.supervision import semaphores
 
-Target = Callable[[Assignment, Config, Links], None]
+Target = Callable[[Assignment, Config, ChildLinks], None]
 
 
 class Incarnation(Protocol):
@@ -82,7 +82,7 @@ class LocalIncarnation:
         capacity = config.channel.capacity
         self._heeds_signals = assignment.stops_on_signal
         with semaphores.placed():
-            self._links = Links(context.Queue(capacity), context.Queue(capacity), context.Event())
+            self._links = ChildLinks(context.Queue(capacity), context.Queue(capacity), context.Event())
         self._up = QueueReceiver(self._links.up, capacity)
         self._down = QueueSender(self._links.down, capacity)
         self._process = context.Process(
@@ -175,5 +175,5 @@ def _packed(config: Config) -> bytes:
     return zlib.compress(pickle.dumps(config))
 
 
-def _begin(target: Target, assignment: Assignment, packed: bytes, links: Links) -> None:
+def _begin(target: Target, assignment: Assignment, packed: bytes, links: ChildLinks) -> None:
     target(assignment, pickle.loads(zlib.decompress(packed)), links)  # noqa: S301 -- made by this process's own parent

@@ -19,7 +19,7 @@ import pytest
 
 from collector.channel.channel import Notice
 from collector.config import Config, FeedConfig
-from collector.processes.child_main import LEVEL_SIGNALS, STOP_SIGNALS, Assignment, Links
+from collector.processes.child_main import LEVEL_SIGNALS, STOP_SIGNALS, Assignment, ChildLinks
 from collector.supervision.child_process import LocalIncarnation, Target
 from tests.whole.running import ROOT, wait_for
 
@@ -29,7 +29,7 @@ PROMPT_SECS = 60.0
 """What would wait for a lock of the dead would wait for ever."""
 
 
-def touch_everything(_assignment: Assignment, _config: Config, links: Links) -> None:
+def touch_everything(_assignment: Assignment, _config: Config, links: ChildLinks) -> None:
     """A child that is in is_set(), get() and put() all the time."""
 
     def ask() -> None:
@@ -50,7 +50,7 @@ def touch_everything(_assignment: Assignment, _config: Config, links: Links) -> 
             links.up.put_nowait(Notice("child", "appended", 0, number))
 
 
-def echo(_assignment: Assignment, _config: Config, links: Links) -> None:
+def echo(_assignment: Assignment, _config: Config, links: ChildLinks) -> None:
     """A child that sends back what it hears, until told to stop."""
     while not links.stop.is_set():
         with suppress(queue.Empty):
