@@ -5,7 +5,7 @@ import msgspec
 from collector.domain.gaps import Stretch
 from collector.domain.hearing import Hearing
 from collector.domain.records import StreamKey
-from collector.processes.writer.gaps.journal_numbers import Trail
+from collector.processes.writer.gaps.journal_numbers import JournalNumbers
 from collector.processes.writer.gaps.outages import ConnectionLog
 
 
@@ -19,7 +19,7 @@ class FeedState(msgspec.Struct):
     undecodable_us: int = 0
     """When the newest frame came that could not be read."""
     looked_us: int = 0
-    trail: Trail = msgspec.field(default_factory=Trail)
+    trail: JournalNumbers = msgspec.field(default_factory=JournalNumbers)
     unheard: dict[StreamKey, int] = {}
     """Only version 1 wrote it: streams that never spoke and have a row that says so, since when."""
     unspoken: dict[StreamKey, Hearing] = {}

@@ -3,7 +3,7 @@
 import msgspec
 
 
-class Trail(msgspec.Struct, array_like=True):
+class JournalNumbers(msgspec.Struct, array_like=True):
     """How far the files of a feed were read, by number; it commits with the rows."""
 
     newest: int = 0

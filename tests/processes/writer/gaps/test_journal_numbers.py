@@ -3,12 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.processes.writer.gaps.journal_numbers import Trail
+from collector.processes.writer.gaps.journal_numbers import JournalNumbers
 
 
 def missing(*files: tuple[str, int]) -> list[int | None]:
     """What each file says; `-` wrote no head."""
-    trail, known, found = Trail(), "", []
+    trail, known, found = JournalNumbers(), "", []
     for writer, number in files:
         if writer == "-":
             trail.pass_headless(number)
