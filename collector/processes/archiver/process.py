@@ -30,7 +30,7 @@ from collector.processes.archiver.segment_replacement import Takeover
 from collector.processes.archiver.stager import MAX_ATTEMPTS, Stager
 from collector.processes.archiver.store_call import Inquiry
 from collector.processes.archiver.store_health import StoreWatch
-from collector.processes.archiver.thread_pool import Hands
+from collector.processes.archiver.thread_pool import DaemonThreadPool
 from collector.processes.archiver.uploads import Uploads
 from collector.processes.context import Context
 from collector.processes.held import Held
@@ -89,7 +89,7 @@ class Archiver:
             lambda: new_delays("away", archive.retry_base_delay_secs, archive.retry_max_delay_secs), self._now
         )
         self._held = Held(self._pauses, context.log)
-        self._hands = Hands(archive.concurrency)
+        self._hands = DaemonThreadPool(archive.concurrency)
         self._watch = StoreWatch(self._state, self._now, context.log)
         self._uploads = Uploads(store, self._hands, self._watch, self._held, self._now, archive.concurrency)
         self._inquiry = Inquiry(store, self._hands, self._watch, self._uploads, self._now)

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from collector.domain.errors import SetAsideError
 from collector.processes.archiver.store_health import StoreWatch, trouble_of
-from collector.processes.archiver.thread_pool import Hands
+from collector.processes.archiver.thread_pool import DaemonThreadPool
 from collector.processes.archiver.uploads import Uploads
 from collector.storage.store.object_store import ObjectStore
 
@@ -17,7 +17,12 @@ class Inquiry:
     """One question at a time. One that is not answered says nothing of the store: it is looked at then."""
 
     def __init__(
-        self, store: ObjectStore, hands: Hands, watch: StoreWatch, uploads: Uploads, monotonic: Callable[[], float]
+        self,
+        store: ObjectStore,
+        hands: DaemonThreadPool,
+        watch: StoreWatch,
+        uploads: Uploads,
+        monotonic: Callable[[], float],
     ) -> None:
         self._store = store
         self._hands = hands

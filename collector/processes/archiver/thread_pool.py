@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class Hands:
+class DaemonThreadPool:
     """Up to `count` threads, made when they are needed. They end with the process, whatever they are waiting for.
 
     (Those of `concurrent.futures` are waited for, which a store that does not answer would make long.)
