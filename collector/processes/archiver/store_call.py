@@ -13,7 +13,7 @@ from collector.storage.store.object_store import ObjectStore
 T = TypeVar("T")
 
 
-class Inquiry:
+class StoreCall:
     """One question at a time. One that is not answered says nothing of the store: it is looked at then."""
 
     def __init__(
