@@ -30,7 +30,7 @@ from collector.exchanges.adapter import Subscription
 from collector.exchanges.registry import adapter
 from collector.processes.archiver.backoff import Pauses, new_delays
 from collector.processes.archiver.stager import Stager
-from collector.processes.archiver.store_health import StoreWatch
+from collector.processes.archiver.store_health import StoreHealth
 from collector.processes.archiver.thread_pool import DaemonThreadPool
 from collector.processes.archiver.uploads import Uploads
 from collector.processes.held import Held
@@ -73,7 +73,7 @@ def make_object(folder: Path, segment_id: str, symbol: str, source: random.Rando
 def ours(server: Seaweed, bucket: str, staging: Path, concurrency: int) -> float:
     """Seconds until every set is confirmed."""
     log, clock, hands = structlog.get_logger(), time.monotonic, DaemonThreadPool(concurrency)
-    watch = StoreWatch(StoreState(lambda kind: new_delays(kind, 1, 300)), clock, log)
+    watch = StoreHealth(StoreState(lambda kind: new_delays(kind, 1, 300)), clock, log)
     held = Held(Pauses(lambda: new_delays("away", 1, 300), clock), log)
     uploads = Uploads(server.store(bucket), hands, watch, held, clock, concurrency)
     began = time.monotonic()

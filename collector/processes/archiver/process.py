@@ -29,7 +29,7 @@ from collector.processes.archiver.schedule import Choice
 from collector.processes.archiver.segment_replacement import Takeover
 from collector.processes.archiver.stager import MAX_ATTEMPTS, Stager
 from collector.processes.archiver.store_call import StoreCall
-from collector.processes.archiver.store_health import StoreWatch
+from collector.processes.archiver.store_health import StoreHealth
 from collector.processes.archiver.thread_pool import DaemonThreadPool
 from collector.processes.archiver.uploads import Uploads
 from collector.processes.context import Context
@@ -90,7 +90,7 @@ class Archiver:
         )
         self._held = Held(self._pauses, context.log)
         self._hands = DaemonThreadPool(archive.concurrency)
-        self._watch = StoreWatch(self._state, self._now, context.log)
+        self._watch = StoreHealth(self._state, self._now, context.log)
         self._uploads = Uploads(store, self._hands, self._watch, self._held, self._now, archive.concurrency)
         self._inquiry = StoreCall(store, self._hands, self._watch, self._uploads, self._now)
         self._stager = Stager(store, self._staging, adapter_of, self._ask, self._tick_or_leave)

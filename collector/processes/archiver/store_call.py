@@ -5,7 +5,7 @@ from concurrent.futures import wait
 from typing import TypeVar
 
 from collector.domain.errors import SetAsideError
-from collector.processes.archiver.store_health import StoreWatch, trouble_of
+from collector.processes.archiver.store_health import StoreHealth, trouble_of
 from collector.processes.archiver.thread_pool import DaemonThreadPool
 from collector.processes.archiver.uploads import Uploads
 from collector.storage.store.object_store import ObjectStore
@@ -20,7 +20,7 @@ class StoreCall:
         self,
         store: ObjectStore,
         hands: DaemonThreadPool,
-        watch: StoreWatch,
+        watch: StoreHealth,
         uploads: Uploads,
         monotonic: Callable[[], float],
     ) -> None:

@@ -9,7 +9,7 @@ from collector.domain.errors import RetryError, StoreError, StoreRefusedError
 from collector.domain.store_state import Change, StoreState
 
 
-class StoreWatch:
+class StoreHealth:
     """Told of each try when it ends; `state` is what follows from it."""
 
     def __init__(self, state: StoreState, monotonic: Callable[[], float], log: FilteringBoundLogger) -> None:

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, TypeGuard
 
 from collector.domain.errors import RetryError, SetAsideError, StoreError
 from collector.processes.archiver.fair_order import is_turn_of_newest
-from collector.processes.archiver.store_health import StoreWatch, trouble_of
+from collector.processes.archiver.store_health import StoreHealth, trouble_of
 from collector.processes.archiver.thread_pool import DaemonThreadPool
 from collector.processes.archiver.upload_file import deliver
 from collector.processes.archiver.upload_set import UploadSet, is_object
@@ -45,7 +45,7 @@ class Uploads:
     """Sets are added once; they come out of `delivered` or `failed` and are then forgotten."""
 
     def __init__(
-        self, store: ObjectStore, hands: DaemonThreadPool, watch: StoreWatch, held: Held, monotonic: Callable[[], float],
+        self, store: ObjectStore, hands: DaemonThreadPool, watch: StoreHealth, held: Held, monotonic: Callable[[], float],
         concurrency: int,
     ) -> None:  # fmt: skip
         self._store = store
