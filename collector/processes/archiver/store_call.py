@@ -5,7 +5,7 @@ from concurrent.futures import wait
 from typing import TypeVar
 
 from collector.domain.errors import SetAsideError
-from collector.processes.archiver.store_health import StoreHealth, trouble_of
+from collector.processes.archiver.store_health import StoreHealth, as_store_error
 from collector.processes.archiver.thread_pool import DaemonThreadPool
 from collector.processes.archiver.uploads import Uploads
 from collector.storage.store.object_store import ObjectStore
@@ -44,7 +44,7 @@ class StoreCall:
             state = self._watch.state
             if state.is_there and not state.is_own_trouble(asked_at):
                 self._look(tick, turn_secs)
-            raise trouble_of(error) from error
+            raise as_store_error(error) from error
         self._watch.succeeded(asked_at)
         return answer
 
@@ -53,7 +53,7 @@ class StoreCall:
         try:
             self._answer(self._store.check, tick, turn_secs)
         except Exception as error:  # noqa: BLE001 -- whatever it is, the store takes nothing
-            self._uploads.note_failure(trouble_of(error), asked_at)
+            self._uploads.note_failure(as_store_error(error), asked_at)
         else:
             self._watch.succeeded(asked_at)
 

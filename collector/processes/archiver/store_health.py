@@ -52,6 +52,6 @@ class StoreHealth:
                 self._log.warning("store_refuses", error=change.error)
 
 
-def trouble_of(error: Exception) -> RetryError:
+def as_store_error(error: Exception) -> RetryError:
     """Whatever a store raises is its own trouble, never that of the file or segment it was asked about."""
     return error if isinstance(error, RetryError) else StoreError(f"{type(error).__name__}: {error}")

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, TypeGuard
 
 from collector.domain.errors import RetryError, SetAsideError, StoreError
 from collector.processes.archiver.fair_order import is_turn_of_newest
-from collector.processes.archiver.store_health import StoreHealth, trouble_of
+from collector.processes.archiver.store_health import StoreHealth, as_store_error
 from collector.processes.archiver.thread_pool import DaemonThreadPool
 from collector.processes.archiver.upload_file import deliver
 from collector.processes.archiver.upload_set import UploadSet, is_object
@@ -217,7 +217,7 @@ class Uploads:
         else:
             self.failed_uploads += 1
             owner.put_off(upload)
-            self._suspect(owner, trouble_of(error), task.asked_at)
+            self._suspect(owner, as_store_error(error), task.asked_at)
         if owner.error is not None and owner.under_way == 0:
             self._fail(owner, owner.error)
 
@@ -232,7 +232,7 @@ class Uploads:
 
     def _take_in_look(self, error: Exception | None, asked_at: float) -> None:
         if error is not None:
-            self.note_failure(trouble_of(error), asked_at)
+            self.note_failure(as_store_error(error), asked_at)
             return
         self._watch.succeeded(asked_at)
         for segment_id, reason in self._looked_for.items():
