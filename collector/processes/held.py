@@ -2,13 +2,13 @@
 
 from structlog.typing import FilteringBoundLogger
 
-from collector.processes.archiver.backoff import Pauses
+from collector.processes.archiver.backoff import Backoffs
 
 
 class Held:
     """Says in the log when one begins to be held."""
 
-    def __init__(self, pauses: Pauses, log: FilteringBoundLogger) -> None:
+    def __init__(self, pauses: Backoffs, log: FilteringBoundLogger) -> None:
         self._pauses = pauses
         self._log = log
         self.reasons: dict[str, str] = {}

@@ -28,7 +28,7 @@ from collector.domain.records import StreamKey
 from collector.domain.store_state import StoreState
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.registry import adapter
-from collector.processes.archiver.backoff import Pauses, new_delays
+from collector.processes.archiver.backoff import Backoffs, new_delays
 from collector.processes.archiver.stager import Stager
 from collector.processes.archiver.store_health import StoreHealth
 from collector.processes.archiver.thread_pool import DaemonThreadPool
@@ -74,7 +74,7 @@ def ours(server: Seaweed, bucket: str, staging: Path, concurrency: int) -> float
     """Seconds until every set is confirmed."""
     log, clock, hands = structlog.get_logger(), time.monotonic, DaemonThreadPool(concurrency)
     watch = StoreHealth(StoreState(lambda kind: new_delays(kind, 1, 300)), clock, log)
-    held = Held(Pauses(lambda: new_delays("away", 1, 300), clock), log)
+    held = Held(Backoffs(lambda: new_delays("away", 1, 300), clock), log)
     uploads = Uploads(server.store(bucket), hands, watch, held, clock, concurrency)
     began = time.monotonic()
     for folder in sorted(staging.iterdir()):

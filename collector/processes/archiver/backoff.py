@@ -27,7 +27,7 @@ def new_delays(state: State, base_secs: float, cap_secs: float) -> Iterator[floa
     yield from map(backoff.full_jitter, ceilings)
 
 
-class Pauses:
+class Backoffs:
     """What is left alone for a while, by name; each pause of a name is longer than the one before."""
 
     def __init__(self, delays: Callable[[], Iterator[float]], now: Callable[[], float]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from structlog.typing import FilteringBoundLogger
 
 from collector.domain.errors import RetryError
-from collector.processes.archiver.backoff import Pauses
+from collector.processes.archiver.backoff import Backoffs
 from collector.processes.archiver.stager import MAX_ATTEMPTS
 from collector.storage.segment.attempts import Attempts
 
@@ -14,7 +14,7 @@ from collector.storage.segment.attempts import Attempts
 class Failures:
     """Counts in memory and on the disk, and says each failure in the log with its trace."""
 
-    def __init__(self, pauses: Pauses, log: FilteringBoundLogger) -> None:
+    def __init__(self, pauses: Backoffs, log: FilteringBoundLogger) -> None:
         self._pauses = pauses
         self._log = log
         self._counts: Counter[str] = Counter()

@@ -20,7 +20,7 @@ from collector.domain.store_state import StoreState
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.registry import adapter
 from collector.processes.archive_store import open_archive
-from collector.processes.archiver.backoff import Pauses, new_delays
+from collector.processes.archiver.backoff import Backoffs, new_delays
 from collector.processes.archiver.deaths import Deaths
 from collector.processes.archiver.failures import Failures
 from collector.processes.archiver.quarantine import SetAside
@@ -85,7 +85,7 @@ class Archiver:
         self._state = StoreState(
             lambda state: new_delays(state, archive.retry_base_delay_secs, archive.retry_max_delay_secs)
         )
-        self._pauses = Pauses(
+        self._pauses = Backoffs(
             lambda: new_delays("away", archive.retry_base_delay_secs, archive.retry_max_delay_secs), self._now
         )
         self._held = Held(self._pauses, context.log)

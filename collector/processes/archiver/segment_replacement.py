@@ -6,7 +6,7 @@ from pathlib import Path
 from structlog.typing import FilteringBoundLogger
 
 from collector.domain.errors import DamagedError, RetryError, UnreadableError
-from collector.processes.archiver.backoff import Pauses
+from collector.processes.archiver.backoff import Backoffs
 from collector.processes.archiver.stager import MAX_ATTEMPTS, Stager
 from collector.processes.archiver.uploads import Uploads
 from collector.storage.segment.attempts import Attempts, forget_counts
@@ -18,7 +18,7 @@ class Takeover:
     """Knows which sets were found unlike their segments. Raises RetryError for a disk that takes no files."""
 
     def __init__(
-        self, staging: Path, stager: Stager, uploads: Uploads, pauses: Pauses, log: FilteringBoundLogger
+        self, staging: Path, stager: Stager, uploads: Uploads, pauses: Backoffs, log: FilteringBoundLogger
     ) -> None:
         self._staging = staging
         self._stager = stager
