@@ -5,7 +5,7 @@ from structlog.typing import FilteringBoundLogger
 from collector.processes.archiver.backoff import Backoffs
 
 
-class Held:
+class Deferred:
     """Says in the log when one begins to be held."""
 
     def __init__(self, pauses: Backoffs, log: FilteringBoundLogger) -> None:

@@ -33,7 +33,7 @@ from collector.processes.archiver.stager import Stager
 from collector.processes.archiver.store_health import StoreHealth
 from collector.processes.archiver.thread_pool import DaemonThreadPool
 from collector.processes.archiver.uploads import Uploads
-from collector.processes.held import Held
+from collector.processes.held import Deferred
 from collector.storage.archive.manifest import Manifest, ManifestObject
 from collector.storage.staging.staged_set import make_set, object_file_name
 from collector.storage.store.directory import DirectoryStore
@@ -74,7 +74,7 @@ def ours(server: Seaweed, bucket: str, staging: Path, concurrency: int) -> float
     """Seconds until every set is confirmed."""
     log, clock, hands = structlog.get_logger(), time.monotonic, DaemonThreadPool(concurrency)
     watch = StoreHealth(StoreState(lambda kind: new_delays(kind, 1, 300)), clock, log)
-    held = Held(Backoffs(lambda: new_delays("away", 1, 300), clock), log)
+    held = Deferred(Backoffs(lambda: new_delays("away", 1, 300), clock), log)
     uploads = Uploads(server.store(bucket), hands, watch, held, clock, concurrency)
     began = time.monotonic()
     for folder in sorted(staging.iterdir()):

@@ -15,7 +15,7 @@ from structlog.typing import FilteringBoundLogger
 
 from collector.domain.errors import RetryError
 from collector.processes.archiver.backoff import Backoffs
-from collector.processes.held import Held
+from collector.processes.held import Deferred
 from collector.storage.segment.attempts import FAILURES, KILLS, Attempts, Begun, counted
 
 MAX_KILLS: Final = 3
@@ -31,7 +31,9 @@ _DOUBLINGS: Final = 6
 class Deaths:
     """Every method raises RetryError where the disk does not take or give what is noted."""
 
-    def __init__(self, segments: Path, staging: Path, held: Held, pauses: Backoffs, log: FilteringBoundLogger) -> None:
+    def __init__(
+        self, segments: Path, staging: Path, held: Deferred, pauses: Backoffs, log: FilteringBoundLogger
+    ) -> None:
         self._segments = segments
         self._staging = staging
         self._begun = Begun(staging)

@@ -33,7 +33,7 @@ from collector.processes.archiver.store_health import StoreHealth
 from collector.processes.archiver.thread_pool import DaemonThreadPool
 from collector.processes.archiver.uploads import Uploads
 from collector.processes.context import Context
-from collector.processes.held import Held
+from collector.processes.held import Deferred
 from collector.storage.segment.attempts import Attempts, forget_attempts, forget_counts
 from collector.storage.segment.seal import sealed_segments
 from collector.storage.segment.sealed_segment import remove_segment
@@ -88,7 +88,7 @@ class Archiver:
         self._pauses = Backoffs(
             lambda: new_delays("away", archive.retry_base_delay_secs, archive.retry_max_delay_secs), self._now
         )
-        self._held = Held(self._pauses, context.log)
+        self._held = Deferred(self._pauses, context.log)
         self._hands = DaemonThreadPool(archive.concurrency)
         self._watch = StoreHealth(self._state, self._now, context.log)
         self._uploads = Uploads(store, self._hands, self._watch, self._held, self._now, archive.concurrency)

@@ -8,7 +8,7 @@ from collector.domain.names import is_segment_id
 from collector.domain.store_state import StoreState
 from collector.processes.archiver.throughput import Throughput
 from collector.processes.archiver.uploads import Uploads
-from collector.processes.held import Held
+from collector.processes.held import Deferred
 from collector.storage.segment.seal import sealed_segments
 from collector.storage.staging.staged_set import SetSummary
 
@@ -19,7 +19,7 @@ _USUAL_RATIO: Final = 0.1
 class Progress:
     """Counts what was done and foretells how long the rest takes."""
 
-    def __init__(self, segments: Path, quarantine: Path, uploads: Uploads, store: StoreState, held: Held) -> None:
+    def __init__(self, segments: Path, quarantine: Path, uploads: Uploads, store: StoreState, held: Deferred) -> None:
         self._segments = segments
         self._quarantine = quarantine
         self._uploads = uploads

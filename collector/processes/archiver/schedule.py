@@ -7,7 +7,7 @@ from collector.processes.archiver.deaths import Deaths
 from collector.processes.archiver.fair_order import next_to_stage
 from collector.processes.archiver.segment_replacement import Takeover
 from collector.processes.archiver.uploads import Uploads
-from collector.processes.held import Held
+from collector.processes.held import Deferred
 from collector.storage.segment.seal import sealed_segments
 
 
@@ -15,7 +15,7 @@ class Choice:
     """One that has no set gets one, not too far ahead; whose set has to wait is replaced by it."""
 
     def __init__(
-        self, segments: Path, uploads: Uploads, takeover: Takeover, pauses: Backoffs, held: Held, deaths: Deaths
+        self, segments: Path, uploads: Uploads, takeover: Takeover, pauses: Backoffs, held: Deferred, deaths: Deaths
     ) -> None:
         self._segments = segments
         self._uploads = uploads

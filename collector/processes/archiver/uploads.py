@@ -21,7 +21,7 @@ from collector.processes.archiver.store_health import StoreHealth, as_store_erro
 from collector.processes.archiver.thread_pool import DaemonThreadPool
 from collector.processes.archiver.upload_file import deliver
 from collector.processes.archiver.upload_set import UploadSet, is_object
-from collector.processes.held import Held
+from collector.processes.held import Deferred
 from collector.storage.staging.staged_set import SetSummary, Upload, read_manifest, summary_of
 from collector.storage.store.object_store import ObjectStore
 
@@ -45,7 +45,7 @@ class Uploads:
     """Sets are added once; they come out of `delivered` or `failed` and are then forgotten."""
 
     def __init__(
-        self, store: ObjectStore, hands: DaemonThreadPool, watch: StoreHealth, held: Held, monotonic: Callable[[], float],
+        self, store: ObjectStore, hands: DaemonThreadPool, watch: StoreHealth, held: Deferred, monotonic: Callable[[], float],
         concurrency: int,
     ) -> None:  # fmt: skip
         self._store = store
