@@ -25,7 +25,7 @@ from collector.processes.archiver.deaths import Deaths
 from collector.processes.archiver.failures import Failures
 from collector.processes.archiver.quarantine import SetAside
 from collector.processes.archiver.report import Progress
-from collector.processes.archiver.schedule import Choice
+from collector.processes.archiver.schedule import SegmentSchedule
 from collector.processes.archiver.segment_replacement import Takeover
 from collector.processes.archiver.stager import MAX_ATTEMPTS, Stager
 from collector.processes.archiver.store_call import StoreCall
@@ -100,7 +100,9 @@ class Archiver:
             context.log,
         )  # fmt: skip
         self._deaths = Deaths(self._segments, self._staging, self._held, self._pauses, context.log)
-        self._choice = Choice(self._segments, self._uploads, self._takeover, self._pauses, self._held, self._deaths)
+        self._choice = SegmentSchedule(
+            self._segments, self._uploads, self._takeover, self._pauses, self._held, self._deaths
+        )
         self._progress = Progress(self._segments, data_dir / "quarantine", self._uploads, self._state, self._held)
         self._turn = 0
         self._damaged: dict[str, Path] = {}

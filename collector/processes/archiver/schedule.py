@@ -11,7 +11,7 @@ from collector.processes.held import Deferred
 from collector.storage.segment.seal import sealed_segments
 
 
-class Choice:
+class SegmentSchedule:
     """One that has no set gets one, not too far ahead; whose set has to wait is replaced by it."""
 
     def __init__(
