@@ -26,7 +26,7 @@ from collector.processes.archiver.failures import Failures
 from collector.processes.archiver.quarantine import SetAside
 from collector.processes.archiver.report import Progress
 from collector.processes.archiver.schedule import SegmentSchedule
-from collector.processes.archiver.segment_replacement import Takeover
+from collector.processes.archiver.segment_replacement import SegmentReplacement
 from collector.processes.archiver.stager import MAX_ATTEMPTS, Stager
 from collector.processes.archiver.store_call import StoreCall
 from collector.processes.archiver.store_health import StoreHealth
@@ -94,7 +94,7 @@ class Archiver:
         self._uploads = Uploads(store, self._hands, self._watch, self._held, self._now, archive.concurrency)
         self._inquiry = StoreCall(store, self._hands, self._watch, self._uploads, self._now)
         self._stager = Stager(store, self._staging, adapter_of, self._ask, self._tick_or_leave)
-        self._takeover = Takeover(self._staging, self._stager, self._uploads, self._pauses, context.log)
+        self._takeover = SegmentReplacement(self._staging, self._stager, self._uploads, self._pauses, context.log)
         self._set_aside = SetAside(
             store, data_dir, context.config.host_name, archive.compression_level, self._ask, self._tick_or_leave,
             context.log,

@@ -5,7 +5,7 @@ from pathlib import Path
 from collector.processes.archiver.backoff import Backoffs
 from collector.processes.archiver.deaths import Deaths
 from collector.processes.archiver.fair_order import next_to_stage
-from collector.processes.archiver.segment_replacement import Takeover
+from collector.processes.archiver.segment_replacement import SegmentReplacement
 from collector.processes.archiver.uploads import Uploads
 from collector.processes.held import Deferred
 from collector.storage.segment.seal import sealed_segments
@@ -15,7 +15,13 @@ class SegmentSchedule:
     """One that has no set gets one, not too far ahead; whose set has to wait is replaced by it."""
 
     def __init__(
-        self, segments: Path, uploads: Uploads, takeover: Takeover, pauses: Backoffs, held: Deferred, deaths: Deaths
+        self,
+        segments: Path,
+        uploads: Uploads,
+        takeover: SegmentReplacement,
+        pauses: Backoffs,
+        held: Deferred,
+        deaths: Deaths,
     ) -> None:
         self._segments = segments
         self._uploads = uploads

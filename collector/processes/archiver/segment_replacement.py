@@ -14,7 +14,7 @@ from collector.storage.segment.sealed_segment import remove_segment
 from collector.storage.staging.staged_set import remove_set
 
 
-class Takeover:
+class SegmentReplacement:
     """Knows which sets were found unlike their segments. Raises RetryError for a disk that takes no files."""
 
     def __init__(
