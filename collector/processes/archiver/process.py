@@ -23,7 +23,7 @@ from collector.processes.archive_store import open_archive
 from collector.processes.archiver.backoff import Backoffs, new_delays
 from collector.processes.archiver.deaths import Deaths
 from collector.processes.archiver.failures import Failures
-from collector.processes.archiver.quarantine import SetAside
+from collector.processes.archiver.quarantine import Quarantine
 from collector.processes.archiver.report import Progress
 from collector.processes.archiver.schedule import SegmentSchedule
 from collector.processes.archiver.segment_replacement import SegmentReplacement
@@ -95,7 +95,7 @@ class Archiver:
         self._inquiry = StoreCall(store, self._hands, self._watch, self._uploads, self._now)
         self._stager = Stager(store, self._staging, adapter_of, self._ask, self._tick_or_leave)
         self._takeover = SegmentReplacement(self._staging, self._stager, self._uploads, self._pauses, context.log)
-        self._set_aside = SetAside(
+        self._set_aside = Quarantine(
             store, data_dir, context.config.host_name, archive.compression_level, self._ask, self._tick_or_leave,
             context.log,
         )  # fmt: skip

@@ -21,7 +21,7 @@ from collector.storage.staging.staged_set import make_set, remove_set, uploads_o
 from collector.storage.store.object_store import ObjectStore
 
 
-class SetAside:
+class Quarantine:
     """Raises StoreError while the store takes nothing, RetryError for a disk that does not, UnreadableError for a file
     that cannot be read at present; all leave it in its place.
 
