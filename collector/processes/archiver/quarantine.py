@@ -10,7 +10,7 @@ from structlog.typing import FilteringBoundLogger
 from collector.domain.errors import DamagedError, RetryError
 from collector.exchanges.adapter import Adapter
 from collector.processes.archiver.stager import MAX_ATTEMPTS, Ask
-from collector.processes.archiver.upload_file import deliver
+from collector.processes.archiver.upload_file import upload_and_confirm
 from collector.storage.archive.catalog import find_whole, received_until
 from collector.storage.archive.manifest import Manifest
 from collector.storage.durable import sync
@@ -87,7 +87,7 @@ class Quarantine:
             except OSError as error:
                 raise RetryError(f"what is left of {path.stem} cannot be staged: {error}") from error
         for upload in uploads_of(made):
-            self._ask(partial(deliver, self._store, upload, ask_first=False))
+            self._ask(partial(upload_and_confirm, self._store, upload, ask_first=False))
         remove_set(made)
 
     def _move(self, path: Path, *, in_ledger: bool) -> None:

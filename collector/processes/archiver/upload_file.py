@@ -8,7 +8,7 @@ from collector.storage.staging.staged_set import Upload, is_sound
 from collector.storage.store.object_store import ObjectStore
 
 
-def deliver(store: ObjectStore, upload: Upload, *, ask_first: bool) -> None:
+def upload_and_confirm(store: ObjectStore, upload: Upload, *, ask_first: bool) -> None:
     """Return once the store has confirmed size and checksum of the object. `ask_first`: it may hold it already.
 
     Raises StoreError, and DamagedError for a file that is not what it was and that the store does not hold either.

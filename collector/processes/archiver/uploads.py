@@ -19,7 +19,7 @@ from collector.domain.errors import RetryError, SetAsideError, StoreError
 from collector.processes.archiver.fair_order import is_turn_of_newest
 from collector.processes.archiver.store_health import StoreHealth, as_store_error
 from collector.processes.archiver.thread_pool import DaemonThreadPool
-from collector.processes.archiver.upload_file import deliver
+from collector.processes.archiver.upload_file import upload_and_confirm
 from collector.processes.archiver.upload_set import UploadSet, is_object
 from collector.processes.held import Deferred
 from collector.storage.staging.staged_set import SetSummary, Upload, read_manifest, summary_of
@@ -191,7 +191,7 @@ class Uploads:
             self._fail(found, error)
             return
         self._turn += 1
-        work = partial(deliver, self._store, upload, ask_first=found.ask_first)
+        work = partial(upload_and_confirm, self._store, upload, ask_first=found.ask_first)
         self._submit((found, upload), work)
 
     def _submit(self, going_up: tuple[UploadSet, Upload] | None, work: Callable[[], None]) -> None:
