@@ -12,7 +12,7 @@ AHEAD: Final = 4
 """Sets made before they can go up, while the store takes them; one more is for the segment sealed last."""
 
 
-def is_turn_of_newest(turn: int) -> bool:
+def newest_goes_next(turn: int) -> bool:
     """Whether this turn, counted from 0, is the newest's; all others are the oldest's."""
     return turn % NEWEST_EVERY == NEWEST_EVERY - 1
 
@@ -25,5 +25,5 @@ def next_to_stage(turn: int, unstaged: Sequence[T], ahead: int, *, newest_is_uns
     if not unstaged:
         return None
     if ahead < AHEAD:
-        return unstaged[-1] if is_turn_of_newest(turn) else unstaged[0]
+        return unstaged[-1] if newest_goes_next(turn) else unstaged[0]
     return unstaged[-1] if ahead == AHEAD and newest_is_unstaged else None

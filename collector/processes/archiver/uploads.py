@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, TypeGuard
 
 from collector.domain.errors import RetryError, SetAsideError, StoreError
-from collector.processes.archiver.fair_order import is_turn_of_newest
+from collector.processes.archiver.fair_order import newest_goes_next
 from collector.processes.archiver.store_health import StoreHealth, as_store_error
 from collector.processes.archiver.thread_pool import DaemonThreadPool
 from collector.processes.archiver.upload_file import upload_and_confirm
@@ -180,7 +180,7 @@ class Uploads:
         return any(task.going_up is None for task in self._tasks.values())
 
     def _next_set(self) -> UploadSet | None:
-        newest_first = is_turn_of_newest(self._turn)
+        newest_first = newest_goes_next(self._turn)
         in_turn = (self._sets[segment_id] for segment_id in (reversed(self._order) if newest_first else self._order))
         return next((found for found in in_turn if found.is_ready), None)
 

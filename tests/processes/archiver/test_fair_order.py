@@ -1,13 +1,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.processes.archiver.fair_order import AHEAD, NEWEST_EVERY, is_turn_of_newest, next_to_stage
+from collector.processes.archiver.fair_order import AHEAD, NEWEST_EVERY, newest_goes_next, next_to_stage
 
 
 @given(st.integers(0, 1_000_000))
 def test_of_turns_in_a_row_one_is_the_newests_and_the_others_the_oldests(turn: int) -> None:
-    assert sum(is_turn_of_newest(turn + number) for number in range(NEWEST_EVERY)) == 1
-    assert not is_turn_of_newest(0)
+    assert sum(newest_goes_next(turn + number) for number in range(NEWEST_EVERY)) == 1
+    assert not newest_goes_next(0)
 
 
 @given(st.lists(st.integers(0, 99), min_size=1, unique=True).map(sorted), st.integers(0, 99), st.integers(0, AHEAD + 3))
@@ -29,7 +29,7 @@ def test_however_long_the_line_is_what_came_last_is_done_within_its_share_of_tur
     line = [work] * waiting
     turns = 0
     while line and line[-1]:
-        place = -1 if is_turn_of_newest(turns) else next(index for index, left in enumerate(line) if left)
+        place = -1 if newest_goes_next(turns) else next(index for index, left in enumerate(line) if left)
         line[place] -= 1
         turns += 1
     assert turns <= work * NEWEST_EVERY
