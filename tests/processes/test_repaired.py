@@ -16,7 +16,7 @@ from collector.domain.repair_protocol import Answer
 from collector.domain.sequence import holes
 from collector.domain.sequence.holes import LEAST_ASKED_HOLES
 from collector.exchanges.binance.rest import BinanceRest
-from collector.processes.repair.feed_repair import Mender
+from collector.processes.repair.feed_repair import FeedRepair
 from collector.processes.repair.process import claim_requests
 from collector.processes.repair.repair_journal import RestLog
 from collector.processes.repair.retry_policy import TRIES
@@ -398,7 +398,7 @@ def _ask_and_die(config: Config, now_ns: int) -> None:
         world.write()
 
 
-def asked_in_an_older_file(world: World) -> Mender:
+def asked_in_an_older_file(world: World) -> FeedRepair:
     """A mender whose journal was begun before anything of what is missing was received."""
     world.repair_lives = True
     world.exchange.trades["BTCUSDT"] = set(range(1, 10_000))

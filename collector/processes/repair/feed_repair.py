@@ -33,7 +33,7 @@ CLOCK_LEAP_US: Final = 250_000
 """An answer that puts this machine's clock off by so much more than the one before is told once another agrees."""
 
 
-class Mender:
+class FeedRepair:
     """`step` is called again and again by one thread; `numbers` and `position` may be read by another."""
 
     def __init__(

@@ -22,7 +22,7 @@ from collector.processes.context import Context
 from collector.processes.disk_space import measure_space, shortage
 from collector.processes.journals import journal_folder, open_rest_journal
 from collector.processes.repair.book_checkpoints import Checkpoints
-from collector.processes.repair.feed_repair import POLL_SECS, Mender
+from collector.processes.repair.feed_repair import POLL_SECS, FeedRepair
 from collector.processes.repair.repair_journal import RestLog
 from collector.processes.repair.request_queue import Agenda
 from collector.processes.repair.throttled_client import Client, RestHost
@@ -68,7 +68,7 @@ def claim_requests(context: Context, mended: Collection[str]) -> Claimed:
     return found
 
 
-def make_mender(context: Context, feed: FeedConfig, side: RestSide, budget: WeightBudget, client: Client) -> Mender:
+def make_mender(context: Context, feed: FeedConfig, side: RestSide, budget: WeightBudget, client: Client) -> FeedRepair:
     """The mender of one feed, on this process's files."""
     config, clock = context.config, context.clock
     logger = context.log.bind(feed=feed.name)
@@ -86,7 +86,7 @@ def make_mender(context: Context, feed: FeedConfig, side: RestSide, budget: Weig
     log = RestLog(lambda: open_rest_journal(config, feed, clock.now_ns), short)
     requests = RequestQueue(waiting, aside_folder(config.data_dir), misfit_of(feed, side))
     agenda = Agenda(feed.exchange, side, requests, checkpoints, clock, logger)
-    return Mender(side, host, log, agenda, checkpoints, clock, logger)
+    return FeedRepair(side, host, log, agenda, checkpoints, clock, logger)
 
 
 def _budget(context: Context, side: RestSide) -> WeightBudget:
@@ -98,7 +98,7 @@ def _budget(context: Context, side: RestSide) -> WeightBudget:
 
 class _Repair:
     def __init__(
-        self, context: Context, menders: dict[str, Mender], budgets: dict[str, WeightBudget], claimed: Claimed
+        self, context: Context, menders: dict[str, FeedRepair], budgets: dict[str, WeightBudget], claimed: Claimed
     ) -> None:
         unclaimed = sum(claimed.unclaimed.values())
         self._unclaimed = Counter({"unclaimed": unclaimed} if unclaimed else {})
@@ -129,7 +129,7 @@ class _Repair:
         self._ring()
         self._context.report(self._numbers())
 
-    def _work(self, name: str, mender: Mender) -> None:
+    def _work(self, name: str, mender: FeedRepair) -> None:
         wake = self._wake[name]
         try:
             while not self._stop.is_set():

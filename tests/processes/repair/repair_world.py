@@ -14,7 +14,7 @@ from collector.domain.repair_protocol import is_rest_journal
 from collector.exchanges.registry import adapter
 from collector.feed.request_weight import WeightBudget
 from collector.feed.rest import Answer, RestError
-from collector.processes.repair.feed_repair import Mender
+from collector.processes.repair.feed_repair import FeedRepair
 from collector.processes.repair.process import make_mender
 from collector.processes.writer.process import Writer
 from collector.storage.journal.format import FeedIdentity
@@ -114,7 +114,7 @@ class World(Stage):
         """Whether a mender may append more to its journal."""
         self._number = 0
 
-    def mender(self) -> Mender:
+    def mender(self) -> FeedRepair:
         """A new incarnation's."""
         side = adapter("binance").rest
         assert side is not None
@@ -128,7 +128,7 @@ class World(Stage):
         )  # fmt: skip
         return make_mender(context, self.config.feed[0], side, budget, self.exchange)
 
-    def mend(self, mender: Mender | None = None, *, for_secs: float = 0.0) -> Mender:
+    def mend(self, mender: FeedRepair | None = None, *, for_secs: float = 0.0) -> FeedRepair:
         """Let a mender work until it has nothing to do now, or for so long."""
         mender = mender or self.mender()
         until = self.secs + for_secs
@@ -144,7 +144,7 @@ class World(Stage):
         self.stop_when = lambda: self.secs >= until
         self._writer(report).run()
 
-    def write_until_killed(self, mender: Mender) -> None:
+    def write_until_killed(self, mender: FeedRepair) -> None:
         """Let a writer ask a mender, store what that answers, and be killed while it is idle."""
         looks = 0
 
