@@ -21,7 +21,7 @@ from collector.feed import rest
 from collector.logs import RateLimited
 from collector.processes.repair.book_checkpoints import SAVE_SECS, Checkpoints
 from collector.processes.repair.repair_journal import RestLog
-from collector.processes.repair.request_queue import Agenda, Job
+from collector.processes.repair.request_queue import Job, RequestQueue
 from collector.processes.repair.throttled_client import NotNowError, RestHost, is_good
 from collector.processes.rest_adapters import read_answer
 
@@ -41,7 +41,7 @@ class FeedRepair:
         side: RestSide,
         host: RestHost,
         log: RestLog,
-        agenda: Agenda,
+        agenda: RequestQueue,
         checkpoints: Checkpoints,
         clock: Clock,
         logger: FilteringBoundLogger,

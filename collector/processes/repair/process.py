@@ -24,7 +24,7 @@ from collector.processes.journals import journal_folder, open_rest_journal
 from collector.processes.repair.book_checkpoints import Checkpoints
 from collector.processes.repair.feed_repair import POLL_SECS, FeedRepair
 from collector.processes.repair.repair_journal import RestLog
-from collector.processes.repair.request_queue import Agenda
+from collector.processes.repair.request_queue import RequestQueue
 from collector.processes.repair.throttled_client import Client, RestHost
 from collector.processes.rest_adapters import feeds_of_streams, mended_feeds, misfit_of
 from collector.storage.repair_inbox import Claimed, RequestQueue, claim
@@ -85,7 +85,7 @@ def make_mender(context: Context, feed: FeedConfig, side: RestSide, budget: Weig
     host = RestHost(client, budget, side.limits.used_header, clock, random.random, logger)
     log = RestLog(lambda: open_rest_journal(config, feed, clock.now_ns), short)
     requests = RequestQueue(waiting, aside_folder(config.data_dir), misfit_of(feed, side))
-    agenda = Agenda(feed.exchange, side, requests, checkpoints, clock, logger)
+    agenda = RequestQueue(feed.exchange, side, requests, checkpoints, clock, logger)
     return FeedRepair(side, host, log, agenda, checkpoints, clock, logger)
 
 

@@ -50,7 +50,7 @@ class Job(NamedTuple):
         return self.request.name if self.request else f"{self.kind} {self.stream.symbol}"
 
 
-class Agenda:
+class RequestQueue:
     """Keeps its knowledge of a request until that is removed. Nothing of it outlives the process but the requests."""
 
     def __init__(
