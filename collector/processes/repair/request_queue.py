@@ -11,7 +11,7 @@ from collector.domain.records import StreamKey
 from collector.domain.repair_protocol import BOOK, BookRequest, Request, TradesRequest
 from collector.exchanges.rest_adapter import Get, RestSide
 from collector.processes.repair.book_checkpoints import Checkpoints
-from collector.processes.repair.retry_policy import Patience
+from collector.processes.repair.retry_policy import RetryPolicy
 from collector.storage.repair_inbox import RequestQueue
 
 STALE_SECS: Final = 1.0
@@ -72,7 +72,7 @@ class RequestQueue:
         self._tries: Counter[str] = Counter()
         self._next_id: dict[str, int] = {}
         self._short: Counter[str] = Counter()
-        self._patience = Patience()
+        self._patience = RetryPolicy()
         self._clock_at = clock.monotonic()
         self.set_aside: Counter[str] = Counter()
         """How many requests could not be asked, by what was wrong with them: unreadable, or a misfit."""

@@ -25,7 +25,7 @@ TRIES: Final = 6
 """but only so many times."""
 
 
-class Patience:
+class RetryPolicy:
     """Of one mender, with each of its requests by name; a new process begins anew. Times are monotonic seconds."""
 
     def __init__(self) -> None:
