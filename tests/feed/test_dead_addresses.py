@@ -19,7 +19,7 @@ from collector.feed.handshake import HandshakeError
 from collector.feed.request_weight import WeightBudget
 from collector.feed.rest import RestClient, RestError
 from collector.feed.socket import ConnectionOverError
-from collector.processes.repair.throttled_client import NotNowError, RestHost
+from collector.processes.repair.throttled_client import NotNowError, ThrottledClient
 from tests.dial.names import NAME, DeadAddress, Names
 from tests.feed.servers import TIMEOUT_SECS, Peer, Server, close_frame, meanwhile, wire
 
@@ -345,10 +345,10 @@ def test_a_refusal_by_rest_is_no_fault_of_the_address(
         assert asked.result(TIMEOUT_SECS).status == int(status[:3])
 
 
-def repair_host(client: RestClient, folder: Path) -> RestHost:
+def repair_host(client: RestClient, folder: Path) -> ThrottledClient:
     """It waits for nothing after a failure."""
     budget = WeightBudget(folder / "weight.json", 1_000, 60.0, 1.0, time.time_ns)
-    return RestHost(client, budget, "used", SystemClock(), lambda: 0.0, structlog.get_logger())
+    return ThrottledClient(client, budget, "used", SystemClock(), lambda: 0.0, structlog.get_logger())
 
 
 def reset(sock: socket.socket) -> None:

@@ -22,7 +22,7 @@ from collector.logs import RateLimited
 from collector.processes.repair.book_checkpoints import SAVE_SECS, Checkpoints
 from collector.processes.repair.repair_journal import RestLog
 from collector.processes.repair.request_queue import Job, RequestQueue
-from collector.processes.repair.throttled_client import NotNowError, RestHost, is_good
+from collector.processes.repair.throttled_client import NotNowError, ThrottledClient, is_good
 from collector.processes.rest_adapters import read_answer
 
 POLL_SECS: Final = 1.0
@@ -39,7 +39,7 @@ class FeedRepair:
     def __init__(
         self,
         side: RestSide,
-        host: RestHost,
+        host: ThrottledClient,
         log: RestLog,
         agenda: RequestQueue,
         checkpoints: Checkpoints,

@@ -25,7 +25,7 @@ from collector.processes.repair.book_checkpoints import Checkpoints
 from collector.processes.repair.feed_repair import POLL_SECS, FeedRepair
 from collector.processes.repair.repair_journal import RestLog
 from collector.processes.repair.request_queue import RequestQueue
-from collector.processes.repair.throttled_client import Client, RestHost
+from collector.processes.repair.throttled_client import Client, ThrottledClient
 from collector.processes.rest_adapters import feeds_of_streams, mended_feeds, misfit_of
 from collector.storage.repair_inbox import Claimed, RequestQueue, claim
 from collector.storage.repair_requests import aside_folder, request_folder
@@ -82,7 +82,7 @@ def make_mender(context: Context, feed: FeedConfig, side: RestSide, budget: Weig
     checkpoints = Checkpoints(
         waiting / "checkpoints.json", symbols, config.book.checkpoint_interval_secs, clock.now_ns() // 1_000
     )
-    host = RestHost(client, budget, side.limits.used_header, clock, random.random, logger)
+    host = ThrottledClient(client, budget, side.limits.used_header, clock, random.random, logger)
     log = RestLog(lambda: open_rest_journal(config, feed, clock.now_ns), short)
     requests = RequestQueue(waiting, aside_folder(config.data_dir), misfit_of(feed, side))
     agenda = RequestQueue(feed.exchange, side, requests, checkpoints, clock, logger)

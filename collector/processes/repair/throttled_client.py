@@ -51,7 +51,7 @@ class NotNowError(RetryError):
         self.tried = tried
 
 
-class RestHost:
+class ThrottledClient:
     """For one thread. `failures` counts, by kind of request and reason, the requests that brought nothing."""
 
     def __init__(
