@@ -19,7 +19,7 @@ from collector.feed.handshake import HandshakeError
 from collector.feed.request_weight import WeightBudget
 from collector.feed.rest import RestClient, RestError
 from collector.feed.socket import ConnectionOverError
-from collector.processes.repair.throttled_client import NotNowError, ThrottledClient
+from collector.processes.repair.throttled_client import RetryLaterError, ThrottledClient
 from tests.dial.names import NAME, DeadAddress, Names
 from tests.feed.servers import TIMEOUT_SECS, Peer, Server, close_frame, meanwhile, wire
 
@@ -322,7 +322,7 @@ def test_what_repair_could_not_get_from_one_address_it_gets_from_another(
     sock.sendall(sent)
     if b"503" not in sent:
         reset(sock)
-    with pytest.raises(NotNowError) as caught:
+    with pytest.raises(RetryLaterError) as caught:
         failing.result(TIMEOUT_SECS)
     assert caught.value.wait_secs == 0
 

@@ -22,7 +22,7 @@ from collector.logs import RateLimited
 from collector.processes.repair.book_checkpoints import SAVE_SECS, Checkpoints
 from collector.processes.repair.repair_journal import RestLog
 from collector.processes.repair.request_queue import Job, RequestQueue
-from collector.processes.repair.throttled_client import NotNowError, ThrottledClient, is_good
+from collector.processes.repair.throttled_client import RetryLaterError, ThrottledClient, is_good
 from collector.processes.rest_adapters import read_answer
 
 POLL_SECS: Final = 1.0
@@ -86,7 +86,7 @@ class FeedRepair:
                 self._agenda.clock_asked()
             answer = self._host.ask(job.kind, job.get)
             self._heed(job, answer)
-        except NotNowError as error:
+        except RetryLaterError as error:
             if error.tried:
                 self._agenda.failed(job)
             return error.wait_secs

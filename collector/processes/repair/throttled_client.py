@@ -42,7 +42,7 @@ class Client(Protocol):
         ...
 
 
-class NotNowError(RetryError):
+class RetryLaterError(RetryError):
     """The question may be asked again after `wait_secs`; `tried` tells whether it was asked at all."""
 
     def __init__(self, text: str, wait_secs: float, *, tried: bool) -> None:
@@ -76,13 +76,13 @@ class ThrottledClient:
         self.failures: Counter[tuple[str, str]] = Counter()
 
     def ask(self, kind: str, get: Get) -> Answer:
-        """The exchange's answer: status 200, or one that refuses this request. Raises NotNowError.
+        """The exchange's answer: status 200, or one that refuses this request. Raises RetryLaterError.
 
         After 403, which may mean this request or this address, nobody asks for a while.
         """
         left_secs = self._pause_until - self._clock.monotonic()
         if left_secs > 0:
-            raise NotNowError("the exchange is left alone for now", left_secs, tried=False)
+            raise RetryLaterError("the exchange is left alone for now", left_secs, tried=False)
         self._take_weight(kind, get)
         try:
             answer = self._client.get(get.target)
@@ -101,7 +101,7 @@ class ThrottledClient:
         self._recovered()
         return answer
 
-    def failed(self, kind: str, reason: str, text: str) -> NotNowError:
+    def failed(self, kind: str, reason: str, text: str) -> RetryLaterError:
         """Something that may pass failed: nothing is asked for a while, each time longer, and then perhaps elsewhere."""
         if reason in _OF_THE_ADDRESS:
             self._client.renew()
@@ -111,7 +111,7 @@ class ThrottledClient:
         if not self._failing:
             self._log.warning("rest_failed", kind=kind, reason=reason, error=text, retry_secs=round(delay, 3))
         self._failing = True
-        return NotNowError(text, delay, tried=True)
+        return RetryLaterError(text, delay, tried=True)
 
     def renew(self) -> None:
         """Ask the next time on a new connection."""
@@ -123,9 +123,9 @@ class ThrottledClient:
         except OSError as error:
             raise self.failed(kind, "disk", f"the budget cannot be kept: {error}") from error
         if wait_secs > 0:
-            raise NotNowError("the budget is spent for now", wait_secs, tried=False)
+            raise RetryLaterError("the budget is spent for now", wait_secs, tried=False)
 
-    def _banned(self, kind: str, answer: Answer) -> NotNowError:
+    def _banned(self, kind: str, answer: Answer) -> RetryLaterError:
         asked_secs = retry_after_secs(answer.headers.get("Retry-After", ""), self._clock.now_ns() / 1e9)
         secs = ban_secs(asked_secs, self._bans)
         self._bans += 1
@@ -133,7 +133,7 @@ class ThrottledClient:
         self._log.warning("rest_banned", status=answer.status, secs=secs)
         self._share(lambda: self._budget.ban(secs))
         self._pause_until = self._clock.monotonic() + secs
-        return NotNowError(f"HTTP {answer.status}", secs, tried=True)
+        return RetryLaterError(f"HTTP {answer.status}", secs, tried=True)
 
     def _share(self, note: Callable[[], float]) -> None:
         try:
