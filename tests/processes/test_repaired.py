@@ -18,7 +18,7 @@ from collector.domain.sequence.holes import LEAST_ASKED_HOLES
 from collector.exchanges.binance.rest import BinanceRest
 from collector.processes.repair.feed_repair import FeedRepair
 from collector.processes.repair.process import claim_requests
-from collector.processes.repair.repair_journal import RestLog
+from collector.processes.repair.repair_journal import RepairJournal
 from collector.processes.repair.retry_policy import TRIES
 from collector.storage.repair_inbox import Claimed, RequestQueue
 from collector.storage.repair_requests import RequestFolder
@@ -323,7 +323,7 @@ class KilledError(BaseException):
 
 
 STEPS: list[tuple[type, str]] = [
-    (RequestFolder, "put"), (Segment, "store"), (RestLog, "append"), (RestLog, "sync"), (RequestQueue, "remove"),
+    (RequestFolder, "put"), (Segment, "store"), (RepairJournal, "append"), (RepairJournal, "sync"), (RequestQueue, "remove"),
 ]  # fmt: skip
 
 

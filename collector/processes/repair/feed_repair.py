@@ -20,7 +20,7 @@ from collector.exchanges.rest_adapter import RestSide
 from collector.feed import rest
 from collector.logs import RateLimited
 from collector.processes.repair.book_checkpoints import SAVE_SECS, Checkpoints
-from collector.processes.repair.repair_journal import RestLog
+from collector.processes.repair.repair_journal import RepairJournal
 from collector.processes.repair.request_queue import Job, RequestQueue
 from collector.processes.repair.throttled_client import RetryLaterError, ThrottledClient, is_good
 from collector.processes.rest_adapters import read_answer
@@ -40,7 +40,7 @@ class FeedRepair:
         self,
         side: RestSide,
         host: ThrottledClient,
-        log: RestLog,
+        log: RepairJournal,
         agenda: RequestQueue,
         checkpoints: Checkpoints,
         clock: Clock,

@@ -23,7 +23,7 @@ from collector.processes.disk_space import measure_space, shortage
 from collector.processes.journals import journal_folder, open_rest_journal
 from collector.processes.repair.book_checkpoints import Checkpoints
 from collector.processes.repair.feed_repair import POLL_SECS, FeedRepair
-from collector.processes.repair.repair_journal import RestLog
+from collector.processes.repair.repair_journal import RepairJournal
 from collector.processes.repair.request_queue import RequestQueue
 from collector.processes.repair.throttled_client import Client, ThrottledClient
 from collector.processes.rest_adapters import feeds_of_streams, mended_feeds, misfit_of
@@ -83,7 +83,7 @@ def make_mender(context: Context, feed: FeedConfig, side: RestSide, budget: Weig
         waiting / "checkpoints.json", symbols, config.book.checkpoint_interval_secs, clock.now_ns() // 1_000
     )
     host = ThrottledClient(client, budget, side.limits.used_header, clock, random.random, logger)
-    log = RestLog(lambda: open_rest_journal(config, feed, clock.now_ns), short)
+    log = RepairJournal(lambda: open_rest_journal(config, feed, clock.now_ns), short)
     requests = RequestQueue(waiting, aside_folder(config.data_dir), misfit_of(feed, side))
     agenda = RequestQueue(feed.exchange, side, requests, checkpoints, clock, logger)
     return FeedRepair(side, host, log, agenda, checkpoints, clock, logger)

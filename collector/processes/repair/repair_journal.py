@@ -8,7 +8,7 @@ from collector.domain.repair_protocol import Answer, encode_answer
 from collector.storage.journal.writer import JournalWriter
 
 
-class RestLog:
+class RepairJournal:
     """Takes answers; what it took is safe from a kill at once, and from a power cut after the next `sync`."""
 
     def __init__(self, begin: Callable[[], JournalWriter], shortage: Callable[[], str | None]) -> None:
