@@ -23,7 +23,7 @@ def slot_us(now_us: int, interval_us: int, index: int, count: int) -> int:
     return now_us - (now_us - offset) % interval_us
 
 
-class Checkpoints:
+class BookCheckpoints:
     """The last time of each symbol, kept in a file, so that a restart neither forgets one nor stores all at once."""
 
     def __init__(self, path: Path, symbols: Sequence[str], interval_secs: float, now_us: int) -> None:

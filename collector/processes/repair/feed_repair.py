@@ -19,7 +19,7 @@ from collector.domain.repair_protocol import Answer, BookRequest, Request, Trade
 from collector.exchanges.rest_adapter import RestSide
 from collector.feed import rest
 from collector.logs import RateLimited
-from collector.processes.repair.book_checkpoints import SAVE_SECS, Checkpoints
+from collector.processes.repair.book_checkpoints import SAVE_SECS, BookCheckpoints
 from collector.processes.repair.repair_journal import RepairJournal
 from collector.processes.repair.request_queue import Job, RequestQueue
 from collector.processes.repair.throttled_client import RetryLaterError, ThrottledClient, is_good
@@ -42,7 +42,7 @@ class FeedRepair:
         host: ThrottledClient,
         log: RepairJournal,
         agenda: RequestQueue,
-        checkpoints: Checkpoints,
+        checkpoints: BookCheckpoints,
         clock: Clock,
         logger: FilteringBoundLogger,
     ) -> None:

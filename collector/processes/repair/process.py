@@ -21,7 +21,7 @@ from collector.feed.rest import RestClient
 from collector.processes.context import Context
 from collector.processes.disk_space import measure_space, shortage
 from collector.processes.journals import journal_folder, open_rest_journal
-from collector.processes.repair.book_checkpoints import Checkpoints
+from collector.processes.repair.book_checkpoints import BookCheckpoints
 from collector.processes.repair.feed_repair import POLL_SECS, FeedRepair
 from collector.processes.repair.repair_journal import RepairJournal
 from collector.processes.repair.request_queue import RequestQueue
@@ -79,7 +79,7 @@ def make_mender(context: Context, feed: FeedConfig, side: RestSide, budget: Weig
         return shortage(measure_space(folder if folder.is_dir() else config.data_dir), config.journal, refusing=False)
 
     symbols = feed.symbols if BOOK in feed.data_types else ()
-    checkpoints = Checkpoints(
+    checkpoints = BookCheckpoints(
         waiting / "checkpoints.json", symbols, config.book.checkpoint_interval_secs, clock.now_ns() // 1_000
     )
     host = ThrottledClient(client, budget, side.limits.used_header, clock, random.random, logger)

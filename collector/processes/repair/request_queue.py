@@ -10,7 +10,7 @@ from collector.domain.clock import Clock
 from collector.domain.records import StreamKey
 from collector.domain.repair_protocol import BOOK, BookRequest, Request, TradesRequest
 from collector.exchanges.rest_adapter import Get, RestSide
-from collector.processes.repair.book_checkpoints import Checkpoints
+from collector.processes.repair.book_checkpoints import BookCheckpoints
 from collector.processes.repair.retry_policy import RetryPolicy
 from collector.storage.repair_inbox import RequestQueue
 
@@ -58,7 +58,7 @@ class RequestQueue:
         exchange: str,
         side: RestSide,
         requests: RequestQueue,
-        checkpoints: Checkpoints,
+        checkpoints: BookCheckpoints,
         clock: Clock,
         logger: FilteringBoundLogger,
     ) -> None:
