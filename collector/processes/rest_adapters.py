@@ -20,7 +20,7 @@ class Mended(NamedTuple):
     """Of the feeds that are mended."""
 
 
-def mended_feeds(config: Config, adapter_of: Callable[[str], Adapter]) -> Mapping[str, RestSide]:
+def repairable_feeds(config: Config, adapter_of: Callable[[str], Adapter]) -> Mapping[str, RestSide]:
     """The feeds whose exchange can be asked for what is missing, by name.
 
     A feed whose stream is somebody else's (`ws_url`) is never mended from the real exchange.

@@ -21,7 +21,7 @@ from collector.exchanges.registry import adapter
 from collector.feed.proxy import proxy_for
 from collector.http.server import require_bindable
 from collector.processes.archive_store import open_archive
-from collector.processes.rest_adapters import mended_feeds
+from collector.processes.rest_adapters import repairable_feeds
 from collector.processes.roles import ARCHIVER, WRITER
 from collector.storage.locks import SUPERVISOR, RoleLock
 from collector.storage.newer import refuse_newer_data
@@ -62,7 +62,7 @@ def check(config: Config) -> list[str]:
 
 def processes(config: Config) -> int:
     """How many children a supervisor of this configuration has."""
-    return len(config.feed) + bool(mended_feeds(config, adapter)) + len((WRITER, ARCHIVER))
+    return len(config.feed) + bool(repairable_feeds(config, adapter)) + len((WRITER, ARCHIVER))
 
 
 def _data_dir_problems(folder: Path) -> Iterator[str]:
@@ -100,7 +100,7 @@ def _feed_problems(config: Config) -> Iterator[str]:
 def _proxy_problems(config: Config) -> Iterator[str]:
     """The environment stays as it is, so a proxy that cannot be understood would be in the way for ever."""
     asked = [plan.url for feed in config.feed for plan in adapter(feed.exchange).plan(_subscription(feed), feed.ws_url)]
-    sides = mended_feeds(config, adapter)
+    sides = repairable_feeds(config, adapter)
     asked += [feed.rest_url or sides[feed.name].limits.url for feed in config.feed if feed.name in sides]
     for url in asked:
         try:
@@ -178,7 +178,7 @@ def _plan(config: Config) -> Iterator[str]:
         )
         symbols = textwrap.wrap(" ".join(feed.symbols), _NAMES_WIDTH, break_long_words=False, break_on_hyphens=False)
         yield from (f"          {line}" for line in symbols)
-    mended = mended_feeds(config, adapter)
+    mended = repairable_feeds(config, adapter)
     repair = "repair, " if mended else ""
     yield f"processes supervisor, {len(config.feed)} ingest, {repair}writer, archiver"
     yield f"repair    {', '.join(mended) or 'no feed'}"

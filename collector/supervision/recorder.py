@@ -19,7 +19,7 @@ from collector.domain.retry import delays
 from collector.exchanges.registry import adapter
 from collector.processes.child_main import Assignment
 from collector.processes.context import SystemClock
-from collector.processes.rest_adapters import mended_feeds
+from collector.processes.rest_adapters import repairable_feeds
 from collector.processes.roles import roles_seen, run_role, stops_on_signal
 from collector.stats_files import clear_stats
 from collector.storage.locks import SUPERVISOR, RoleLock
@@ -155,7 +155,7 @@ def _supervise(
     try:
         return Supervisor(
             config, spawn, new_delays, window.read_reports, look, signals, SystemClock(), log,
-            mends=bool(mended_feeds(config, adapter)), stop_after_secs=stop_after_secs,
+            mends=bool(repairable_feeds(config, adapter)), stop_after_secs=stop_after_secs,
         ).run()  # fmt: skip
     finally:
         window.close()

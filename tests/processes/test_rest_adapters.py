@@ -6,7 +6,7 @@ import pytest
 
 from collector.config import Config, FeedConfig, RepairConfig
 from collector.exchanges.registry import adapter
-from collector.processes.rest_adapters import mended_feeds
+from collector.processes.rest_adapters import repairable_feeds
 
 ELSEWHERE = "ws://127.0.0.1:1"
 MIRROR = "http://127.0.0.1:2"
@@ -14,7 +14,7 @@ MIRROR = "http://127.0.0.1:2"
 
 def mended(folder: Path, feed: FeedConfig, *, enabled: bool = True) -> list[str]:
     config = Config(data_dir=folder, feed=(feed,), repair=RepairConfig(enabled=enabled))
-    return list(mended_feeds(config, adapter))
+    return list(repairable_feeds(config, adapter))
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from collector.processes.repair.feed_repair import POLL_SECS, FeedRepair
 from collector.processes.repair.repair_journal import RepairJournal
 from collector.processes.repair.request_queue import RequestQueue
 from collector.processes.repair.throttled_client import Client, ThrottledClient
-from collector.processes.rest_adapters import feeds_of_streams, mended_feeds, misfit_of
+from collector.processes.rest_adapters import feeds_of_streams, misfit_of, repairable_feeds
 from collector.storage.repair_inbox import Claimed, RequestQueue, claim
 from collector.storage.repair_requests import aside_folder, request_folder
 
@@ -42,7 +42,7 @@ def run(context: Context, adapter_of: Callable[[str], Adapter]) -> None:
     Raises whatever broke a thread: the next incarnation asks again for what was not yet durable.
     """
     (context.config.data_dir / "run").mkdir(parents=True, exist_ok=True)
-    sides = mended_feeds(context.config, adapter_of)
+    sides = repairable_feeds(context.config, adapter_of)
     feeds = [feed for feed in context.config.feed if feed.name in sides]
     budgets = {side.limits.budget: _budget(context, side) for side in sides.values()}
     menders = {

@@ -19,7 +19,7 @@ from collector.exchanges.adapter import Adapter
 from collector.logs import RateLimited
 from collector.processes.context import Context
 from collector.processes.disk_space import free_bytes, gets_short, wait_for_room
-from collector.processes.rest_adapters import Mended, feeds_of_streams, mended_feeds
+from collector.processes.rest_adapters import Mended, feeds_of_streams, repairable_feeds
 from collector.processes.writer.batch import Counts
 from collector.processes.writer.batching import MAX_BATCH_BYTES, next_batch_limit
 from collector.processes.writer.frame_processor import FrameProcessor
@@ -72,7 +72,7 @@ class Writer:
         self._counted = self._shelf.state.counts
         """What was counted beside the streams, as it is committed."""
         feeds = {name: decode_feed(blob) for name, blob in self._shelf.state.feeds.items()}
-        sides = mended_feeds(self._config, adapter_of)
+        sides = repairable_feeds(self._config, adapter_of)
         self._requests = {name: RequestFolder(request_folder(self._config.data_dir, name)) for name in sides}
         mended = Mended(feeds_of_streams(self._config), sides)
         self._intake = FrameProcessor(self._streams, feeds, adapter_of, mended, self._shelf.next_row, self._counts())
