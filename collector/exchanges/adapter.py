@@ -5,7 +5,7 @@ from enum import Enum
 from typing import NamedTuple, Protocol
 
 from collector.domain.records import Envelope, IdRule, StreamKey, TypedRow
-from collector.exchanges.rest_adapter import RestSide
+from collector.exchanges.rest_adapter import RestAdapter
 
 
 class Limits(NamedTuple):
@@ -97,7 +97,7 @@ class Adapter(Protocol):
         ...
 
     @property
-    def rest(self) -> RestSide | None:
+    def rest(self) -> RestAdapter | None:
         """What can be had after the fact; None: nothing, so nothing can be mended."""
         ...
 

@@ -28,7 +28,7 @@ class RestLimits(NamedTuple):
     """The response header with the weight that everybody at this address has used in this window."""
 
 
-class RestSide(Protocol):
+class RestAdapter(Protocol):
     """What can be had from an exchange after the fact."""
 
     @property

@@ -8,7 +8,7 @@ from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
 from collector.domain.repair_protocol import BOOK, BookRequest, Request
 from collector.exchanges.adapter import Adapter
-from collector.exchanges.rest_adapter import RestSide
+from collector.exchanges.rest_adapter import RestAdapter
 
 
 class Mended(NamedTuple):
@@ -16,11 +16,11 @@ class Mended(NamedTuple):
 
     feed_of: Mapping[StreamKey, str]
     """Of every stream that is configured."""
-    sides: Mapping[str, RestSide]
+    sides: Mapping[str, RestAdapter]
     """Of the feeds that are mended."""
 
 
-def repairable_feeds(config: Config, adapter_of: Callable[[str], Adapter]) -> Mapping[str, RestSide]:
+def repairable_feeds(config: Config, adapter_of: Callable[[str], Adapter]) -> Mapping[str, RestAdapter]:
     """The feeds whose exchange can be asked for what is missing, by name.
 
     A feed whose stream is somebody else's (`ws_url`) is never mended from the real exchange.
@@ -37,7 +37,7 @@ def feeds_of_streams(config: Config) -> Mapping[StreamKey, str]:
     return {key: feed.name for feed in config.feed for key in feed.streams}
 
 
-def misfit_of(feed: FeedConfig, side: RestSide) -> Callable[[Request], str | None]:
+def misfit_of(feed: FeedConfig, side: RestAdapter) -> Callable[[Request], str | None]:
     """Says why a request cannot be asked for that feed, if so: a file may be of another time, or of another's making."""
     brought = frozenset(feed.streams)
 
@@ -54,8 +54,8 @@ def misfit_of(feed: FeedConfig, side: RestSide) -> Callable[[Request], str | Non
     return misfit
 
 
-def read_answer(side: RestSide, stream: StreamKey, body: bytes) -> list[Envelope]:
-    """See `RestSide.read`. Raises UndecodableError, also where the adapter itself is at fault."""
+def read_answer(side: RestAdapter, stream: StreamKey, body: bytes) -> list[Envelope]:
+    """See `RestAdapter.read`. Raises UndecodableError, also where the adapter itself is at fault."""
     try:
         return side.read(stream, body)
     except UndecodableError:

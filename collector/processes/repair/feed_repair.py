@@ -16,7 +16,7 @@ from collector.domain.clock import Clock
 from collector.domain.errors import RetryError, UndecodableError
 from collector.domain.records import StreamKey
 from collector.domain.repair_protocol import Answer, BookRequest, Request, TradesRequest
-from collector.exchanges.rest_adapter import RestSide
+from collector.exchanges.rest_adapter import RestAdapter
 from collector.feed import rest
 from collector.logs import RateLimited
 from collector.processes.repair.book_checkpoints import SAVE_SECS, BookCheckpoints
@@ -38,7 +38,7 @@ class FeedRepair:
 
     def __init__(
         self,
-        side: RestSide,
+        side: RestAdapter,
         host: ThrottledClient,
         log: RepairJournal,
         agenda: RequestQueue,

@@ -15,7 +15,7 @@ from collector.channel.channel import Notice
 from collector.config import FeedConfig
 from collector.domain.repair_protocol import BOOK, rest_journal
 from collector.exchanges.adapter import Adapter
-from collector.exchanges.rest_adapter import RestSide
+from collector.exchanges.rest_adapter import RestAdapter
 from collector.feed.request_weight import WeightBudget
 from collector.feed.rest import RestClient
 from collector.processes.context import Context
@@ -68,7 +68,9 @@ def claim_requests(context: Context, mended: Collection[str]) -> Claimed:
     return found
 
 
-def make_mender(context: Context, feed: FeedConfig, side: RestSide, budget: WeightBudget, client: Client) -> FeedRepair:
+def make_mender(
+    context: Context, feed: FeedConfig, side: RestAdapter, budget: WeightBudget, client: Client
+) -> FeedRepair:
     """The mender of one feed, on this process's files."""
     config, clock = context.config, context.clock
     logger = context.log.bind(feed=feed.name)
@@ -89,7 +91,7 @@ def make_mender(context: Context, feed: FeedConfig, side: RestSide, budget: Weig
     return FeedRepair(side, host, log, agenda, checkpoints, clock, logger)
 
 
-def _budget(context: Context, side: RestSide) -> WeightBudget:
+def _budget(context: Context, side: RestAdapter) -> WeightBudget:
     limits = side.limits
     path = context.config.data_dir / "run" / f"weight-{limits.budget}.json"
     share = context.config.repair.weight_share

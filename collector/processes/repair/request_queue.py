@@ -9,7 +9,7 @@ from structlog.typing import FilteringBoundLogger
 from collector.domain.clock import Clock
 from collector.domain.records import StreamKey
 from collector.domain.repair_protocol import BOOK, BookRequest, Request, TradesRequest
-from collector.exchanges.rest_adapter import Get, RestSide
+from collector.exchanges.rest_adapter import Get, RestAdapter
 from collector.processes.repair.book_checkpoints import BookCheckpoints
 from collector.processes.repair.retry_policy import RetryPolicy
 from collector.storage.repair_inbox import RequestQueue
@@ -56,7 +56,7 @@ class RequestQueue:
     def __init__(
         self,
         exchange: str,
-        side: RestSide,
+        side: RestAdapter,
         requests: RequestQueue,
         checkpoints: BookCheckpoints,
         clock: Clock,
