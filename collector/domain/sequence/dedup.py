@@ -100,7 +100,7 @@ class Progress(msgspec.Struct, array_like=True):
     """The same of the last time that leapt; another that leaps as far bears it out."""
 
 
-class StreamMemory:
+class DuplicateFilter:
     """What one stream remembers. `judge` is its only rule; it depends on nothing but what it was told before.
 
     While connections overlap one may lag `overlap_secs` behind the other. For as long as any may, it also knows the ids

@@ -9,7 +9,7 @@ import msgspec
 from collector.domain.counts import StreamCounts
 from collector.domain.hearing import Hearing
 from collector.domain.records import IdRule, StreamKey
-from collector.domain.sequence.dedup import Progress, StreamMemory
+from collector.domain.sequence.dedup import DuplicateFilter, Progress
 from collector.domain.silence import Bounds, Rhythm
 from collector.processes.writer.stored_state import decode_progress, decode_recent
 from collector.stats_files import StreamNumbers
@@ -26,7 +26,7 @@ class StreamState:
     key: StreamKey
     feed: str
     rule: IdRule
-    memory: StreamMemory
+    memory: DuplicateFilter
     rhythm: Rhythm
     is_silent: bool = False
     """Whether a row says that it is."""
@@ -165,7 +165,7 @@ class StreamTable:
     def _make(
         self, stream_id: int, key: StreamKey, feed: str, rule: IdRule, progress: Progress, recent: dict[int, int]
     ) -> StreamState:
-        memory = StreamMemory(rule=rule, overlap_secs=self.overlap_secs, progress=progress, recent=recent)
+        memory = DuplicateFilter(rule=rule, overlap_secs=self.overlap_secs, progress=progress, recent=recent)
         hearing = progress.hearing
         rhythm = Rhythm(self._silence, hearing.learned)
         is_silent = hearing.silent_since_us is not None

@@ -16,21 +16,27 @@ from collector.domain.sequence.dedup import (
     RECENT_DENSE_IDS,
     RECENT_IDS,
     SUCCESSOR_LAG_SECS,
+    DuplicateFilter,
     Progress,
-    StreamMemory,
     Verdict,
 )
 from collector.domain.sequence.hole import Hole
 from collector.domain.sequence.holes import MAX_HOLES, REORDER_SECS
 
 
-def memory(*, dense: bool = True, overlap_secs: float = 0.0, progress: Progress | None = None) -> StreamMemory:
+def memory(*, dense: bool = True, overlap_secs: float = 0.0, progress: Progress | None = None) -> DuplicateFilter:
     rule = IdRule.DENSE if dense else IdRule.RISING
-    return StreamMemory(rule=rule, overlap_secs=overlap_secs, progress=progress or Progress(), recent={})
+    return DuplicateFilter(rule=rule, overlap_secs=overlap_secs, progress=progress or Progress(), recent={})
 
 
 def tell(
-    stream: StreamMemory, message_id: int, *, at: int | None = None, digest: int = 1, received: int = 0, source: int = 1
+    stream: DuplicateFilter,
+    message_id: int,
+    *,
+    at: int | None = None,
+    digest: int = 1,
+    received: int = 0,
+    source: int = 1,
 ) -> Verdict:
     return stream.judge(message_id, None, message_id if at is None else at, received, digest, source=source)
 
@@ -222,7 +228,7 @@ def test_what_came_shortly_before_a_restart_is_known_after_a_kill_or_a_seal_and_
     assert tell(stream, 1, at=1_010, received=1_010_000_000) is Verdict.RESET
     progress = msgspec.msgpack.encode(stream.progress)
     again, other, sealed = (
-        StreamMemory(
+        DuplicateFilter(
             rule=IdRule.DENSE,
             overlap_secs=40.0,
             progress=msgspec.msgpack.decode(progress, type=Progress),
@@ -278,7 +284,7 @@ def test_ids_of_forgotten_holes_are_new_rather_than_copies() -> None:
     assert tell(stream, 1) is Verdict.NEW
 
 
-def asked_for(holes: int) -> StreamMemory:
+def asked_for(holes: int) -> DuplicateFilter:
     """A stream every second message of which is missing, as many as that, and has been asked for."""
     stream = memory()
     for message_id in range(0, 2 * holes + 2, 2):
@@ -348,7 +354,7 @@ def test_writers_that_live_short_lives_remember_no_more_than_one_that_lives_long
     per_sec, window_secs, life_secs = 40, 40, 5
     progress, recent = Progress(), dict[int, int]()
     for life in range(100):
-        stream = StreamMemory(rule=rule, overlap_secs=window_secs, progress=progress, recent=recent)
+        stream = DuplicateFilter(rule=rule, overlap_secs=window_secs, progress=progress, recent=recent)
         for number in range(life * life_secs * per_sec, (life + 1) * life_secs * per_sec):
             received_us = number * 1_000_000 // per_sec
             assert tell(stream, number, at=received_us, received=received_us, source=life + 1) is Verdict.NEW
@@ -422,7 +428,7 @@ def test_a_memory_rebuilt_from_its_parts_judges_alike(ids: list[int], cut: int) 
     first = [tell(whole, i, at=0) for i in ids]
     part = memory()
     second = [tell(part, i, at=0) for i in ids[:cut]]
-    part = StreamMemory(rule=IdRule.DENSE, overlap_secs=0.0, progress=part.progress, recent=dict(part.recent))
+    part = DuplicateFilter(rule=IdRule.DENSE, overlap_secs=0.0, progress=part.progress, recent=dict(part.recent))
     second += [tell(part, i, at=0) for i in ids[cut:]]
     assert first == second
 
@@ -470,7 +476,7 @@ def test_a_restarted_series_ends_the_holes_of_the_one_before() -> None:
     assert [(found.series, found.status) for found in stream.settle(0)] == [(0, "unrepairable")]
 
 
-def rising(stream: StreamMemory, *messages: tuple[int, int]) -> list[Verdict]:
+def rising(stream: DuplicateFilter, *messages: tuple[int, int]) -> list[Verdict]:
     """Judge ids, each with its line."""
     return [stream.judge(message_id, None, None, 0, 1, line) for message_id, line in messages]
 
@@ -513,7 +519,7 @@ BEGUN_US = 1_800_000_000_000_000
 LONG_US = 36_000_000_000
 
 
-def passed(stream: StreamMemory, ids: range, begun_us: int = BEGUN_US) -> list[Verdict]:
+def passed(stream: DuplicateFilter, ids: range, begun_us: int = BEGUN_US) -> list[Verdict]:
     """Messages a tenth of a second apart, each sent 20 ms before its receipt."""
     times = (begun_us + number * 100_000 for number in range(len(ids)))
     return [tell(stream, id_, at=at_us - 20_000, received=at_us) for id_, at_us in zip(ids, times, strict=True)]

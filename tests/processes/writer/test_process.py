@@ -16,7 +16,7 @@ import pytest
 from collector.channel.channel import Notice
 from collector.config import FeedConfig, JournalConfig, SegmentConfig, WriterConfig
 from collector.domain.errors import CommitError
-from collector.domain.sequence.dedup import StreamMemory
+from collector.domain.sequence.dedup import DuplicateFilter
 from collector.exchanges.registry import adapter
 from collector.processes.writer.process import Writer
 from collector.processes.writer.streams import StreamState
@@ -207,13 +207,13 @@ def test_a_writer_that_starts_reports_while_it_reads_what_the_open_segment_holds
     monkeypatch.setattr(world, "monotonic", a_second_later)
     reports: list[Mapping[str, Any]] = []
     restored: list[int] = []
-    real = StreamMemory.remember
+    real = DuplicateFilter.remember
 
-    def remember(memory: StreamMemory, message_id: int, received_us: int, digest: int) -> None:
+    def remember(memory: DuplicateFilter, message_id: int, received_us: int, digest: int) -> None:
         restored.append(len(reports))
         real(memory, message_id, received_us, digest)
 
-    monkeypatch.setattr(StreamMemory, "remember", remember)
+    monkeypatch.setattr(DuplicateFilter, "remember", remember)
     Writer(world.context("writer", reports.append), adapter, lambda _feed: False, lambda _folder: world.free)
     assert len(restored) == 4_000
     assert restored[0] > 5, "the check of the whole segment comes first"
@@ -221,7 +221,7 @@ def test_a_writer_that_starts_reports_while_it_reads_what_the_open_segment_holds
     assert reports == [{}] * len(reports)
 
 
-@pytest.mark.parametrize(("owner", "name"), [(StreamMemory, "judge"), (StreamState, "row")])
+@pytest.mark.parametrize(("owner", "name"), [(DuplicateFilter, "judge"), (StreamState, "row")])
 def test_a_writer_gives_signs_of_life_however_long_it_works_on_what_it_has_read(
     world: World, monkeypatch: pytest.MonkeyPatch, owner: type, name: str
 ) -> None:
