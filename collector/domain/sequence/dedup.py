@@ -65,7 +65,7 @@ class Verdict(Enum):
     """New, though its id should be higher than the last one of its line."""
 
 
-class Progress(msgspec.Struct, array_like=True):
+class StreamProgress(msgspec.Struct, array_like=True):
     """The part of a stream's memory that changes with every message: it commits with the rows."""
 
     series: int = 0
@@ -107,7 +107,7 @@ class DuplicateFilter:
     of the series that ended.
     """
 
-    def __init__(self, *, rule: IdRule, overlap_secs: float, progress: Progress, recent: dict[int, int]) -> None:
+    def __init__(self, *, rule: IdRule, overlap_secs: float, progress: StreamProgress, recent: dict[int, int]) -> None:
         self._dense = rule.proves_continuity
         self._rises = rule is IdRule.RISING
         self._rule = RULES[rule]
@@ -374,7 +374,7 @@ class DuplicateFilter:
         for hole in ended.holes:
             hole.end()
         self._of_ended_series += settle(ended.holes, ended.allowance, ended.series, received_us, all_due=True)
-        self.progress = Progress(
+        self.progress = StreamProgress(
             ended.series + 1, last, exchange_us, received_us, first, allowance=ended.allowance, hearing=ended.hearing,
             restarted_us=received_us, source=ended.source, joined_us=ended.joined_us, ahead_us=ended.ahead_us,
         )  # fmt: skip

@@ -5,11 +5,11 @@ import msgspec
 from collector.domain.counts import RunCounts
 from collector.domain.errors import DamagedError
 from collector.domain.records import IdRule
-from collector.domain.sequence.dedup import Progress
+from collector.domain.sequence.dedup import StreamProgress
 from collector.processes.writer.gaps.feed_state import FeedState
 from collector.storage.segment.open_segment import SegmentState
 
-decode_progress = msgspec.msgpack.Decoder(Progress).decode
+decode_progress = msgspec.msgpack.Decoder(StreamProgress).decode
 decode_recent = msgspec.msgpack.Decoder(dict[int, int]).decode
 decode_feed = msgspec.msgpack.Decoder(FeedState).decode
 _decode_counts = msgspec.json.Decoder(RunCounts).decode

@@ -9,7 +9,7 @@ import msgspec
 from collector.domain.counts import StreamCounts
 from collector.domain.hearing import Hearing
 from collector.domain.records import IdRule, StreamKey
-from collector.domain.sequence.dedup import DuplicateFilter, Progress
+from collector.domain.sequence.dedup import DuplicateFilter, StreamProgress
 from collector.domain.silence import Bounds, Rhythm
 from collector.processes.writer.stored_state import decode_progress, decode_recent
 from collector.stats_files import StreamNumbers
@@ -123,7 +123,7 @@ class StreamTable:
 
     def add(self, key: StreamKey, feed: str, rule: IdRule) -> StreamState:
         """Begin a stream."""
-        return self._make(self._next_id, key, feed, rule, Progress(), {})
+        return self._make(self._next_id, key, feed, rule, StreamProgress(), {})
 
     def move(self, stream: StreamState, feed: str) -> None:
         """The stream is brought by that feed from now on."""
@@ -163,7 +163,7 @@ class StreamTable:
         return rows
 
     def _make(
-        self, stream_id: int, key: StreamKey, feed: str, rule: IdRule, progress: Progress, recent: dict[int, int]
+        self, stream_id: int, key: StreamKey, feed: str, rule: IdRule, progress: StreamProgress, recent: dict[int, int]
     ) -> StreamState:
         memory = DuplicateFilter(rule=rule, overlap_secs=self.overlap_secs, progress=progress, recent=recent)
         hearing = progress.hearing

@@ -17,16 +17,16 @@ from collector.domain.sequence.dedup import (
     RECENT_IDS,
     SUCCESSOR_LAG_SECS,
     DuplicateFilter,
-    Progress,
+    StreamProgress,
     Verdict,
 )
 from collector.domain.sequence.hole import Hole
 from collector.domain.sequence.holes import MAX_HOLES, REORDER_SECS
 
 
-def memory(*, dense: bool = True, overlap_secs: float = 0.0, progress: Progress | None = None) -> DuplicateFilter:
+def memory(*, dense: bool = True, overlap_secs: float = 0.0, progress: StreamProgress | None = None) -> DuplicateFilter:
     rule = IdRule.DENSE if dense else IdRule.RISING
-    return DuplicateFilter(rule=rule, overlap_secs=overlap_secs, progress=progress or Progress(), recent={})
+    return DuplicateFilter(rule=rule, overlap_secs=overlap_secs, progress=progress or StreamProgress(), recent={})
 
 
 def tell(
@@ -59,7 +59,7 @@ def test_messages_that_share_an_id_are_each_new_once_whichever_line_brings_them(
     stream = memory(dense=dense, overlap_secs=40.0)
     told = [stream.judge(5, None, 0, 0, digest, line) for line in range(3) for digest in (1, 2, 3)]
     assert told == [Verdict.NEW, Verdict.CONFLICT, Verdict.CONFLICT, *[Verdict.COPY] * 6]
-    progress = msgspec.msgpack.decode(msgspec.msgpack.encode(stream.progress), type=Progress)
+    progress = msgspec.msgpack.decode(msgspec.msgpack.encode(stream.progress), type=StreamProgress)
     again = memory(dense=dense, progress=progress)
     for digest in (1, 2, 3):
         again.remember(5, 0, digest)
@@ -231,7 +231,7 @@ def test_what_came_shortly_before_a_restart_is_known_after_a_kill_or_a_seal_and_
         DuplicateFilter(
             rule=IdRule.DENSE,
             overlap_secs=40.0,
-            progress=msgspec.msgpack.decode(progress, type=Progress),
+            progress=msgspec.msgpack.decode(progress, type=StreamProgress),
             recent=recent,
         )
         for recent in (kept, {}, dict(stream.recent))
@@ -352,7 +352,7 @@ def test_what_is_remembered_of_a_stream_stays_small() -> None:
 def test_writers_that_live_short_lives_remember_no_more_than_one_that_lives_long(*, dense: bool) -> None:
     rule = IdRule.DENSE if dense else IdRule.RISING
     per_sec, window_secs, life_secs = 40, 40, 5
-    progress, recent = Progress(), dict[int, int]()
+    progress, recent = StreamProgress(), dict[int, int]()
     for life in range(100):
         stream = DuplicateFilter(rule=rule, overlap_secs=window_secs, progress=progress, recent=recent)
         for number in range(life * life_secs * per_sec, (life + 1) * life_secs * per_sec):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from collector.domain.records import IdRule
-from collector.domain.sequence.dedup import DuplicateFilter, Progress, Verdict
+from collector.domain.sequence.dedup import DuplicateFilter, StreamProgress, Verdict
 from collector.domain.sequence.rules import Mark
 from tests.domain.sequence.recordings import READINGS, frames, kraken_checksums
 
@@ -54,7 +54,7 @@ def test_a_book_kept_from_every_message_has_the_checksum_the_exchange_sent(data:
 
 def test_what_came_out_of_order_fills_its_hole(data: Path) -> None:
     (path,) = (data / "frames" / "dydx").iterdir()
-    memory = DuplicateFilter(rule=IdRule.DENSE, overlap_secs=0.0, progress=Progress(), recent={})
+    memory = DuplicateFilter(rule=IdRule.DENSE, overlap_secs=0.0, progress=StreamProgress(), recent={})
     verdicts = Counter(memory.judge(ids.last, None, None, 0, 0) for _, _, ids in READINGS["dydx"](frames(path)) if ids)
     assert (verdicts[Verdict.AHEAD], verdicts[Verdict.LATE]) == (1, 10)
     assert memory.settle(0, all_due=True) == []

@@ -14,7 +14,7 @@ import pytest
 
 from collector.domain.decimals import suspects
 from collector.domain.records import BookRow, BookTickerRow, Envelope, IdRule, StreamKey, TradeRow
-from collector.domain.sequence.dedup import DuplicateFilter, Progress, Verdict
+from collector.domain.sequence.dedup import DuplicateFilter, StreamProgress, Verdict
 from collector.exchanges.binance.futures import BinanceCoinm, BinanceUsdm
 from collector.exchanges.binance.futures_messages import SHAPES
 from collector.exchanges.binance.streams import CombinedStreams
@@ -158,7 +158,7 @@ def test_each_of_several_symbols_is_linked_on_its_own(received: Frames) -> None:
 def test_removed_diffs_are_gaps_between_the_ids_that_the_exchange_names(received: Frames) -> None:
     frames = [frame for frame in received(MULTI) if b'"sushiusdt@depth' in frame]
     removed = {10, 11, 50, 51, 52, 120}
-    memory = DuplicateFilter(rule=IdRule.CHAINED, overlap_secs=0, progress=Progress(), recent={})
+    memory = DuplicateFilter(rule=IdRule.CHAINED, overlap_secs=0, progress=StreamProgress(), recent={})
     told, last = [], 0
     for place, envelope in enumerate(decoded(usdm, frames)[0]):
         if place in removed:

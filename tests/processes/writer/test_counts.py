@@ -10,7 +10,7 @@ import pytest
 
 from collector.domain.counts import GAP_CODES, StreamCounts
 from collector.domain.records import GAP_KINDS
-from collector.domain.sequence.dedup import Progress
+from collector.domain.sequence.dedup import StreamProgress
 from collector.storage.journal.writer import JournalWriter
 from tests.processes.writer.writer_harness import START_NS, World, diff, trade
 
@@ -114,8 +114,8 @@ def test_every_kind_and_status_of_a_gap_has_a_number_of_its_own() -> None:
 
 
 def test_state_that_counts_nothing_yet_is_read_as_nothing_counted() -> None:
-    before = msgspec.msgpack.encode(msgspec.to_builtins(Progress())[:-1])
-    assert msgspec.msgpack.decode(before, type=Progress).counts == StreamCounts()
+    before = msgspec.msgpack.encode(msgspec.to_builtins(StreamProgress())[:-1])
+    assert msgspec.msgpack.decode(before, type=StreamProgress).counts == StreamCounts()
 
 
 def test_counts_are_few_bytes_of_a_streams_state() -> None:
