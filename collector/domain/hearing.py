@@ -1,6 +1,6 @@
 """When a stream was heard, since when nobody listens to it, and whether it was silent for longer than its rhythm allows.
 
-A subscribed stream that has never spoken has a Hearing, too. So what was missed follows the stream: through feeds that
+A subscribed stream that has never spoken has a StreamActivity, too. So what was missed follows the stream: through feeds that
 are renamed, symbols that come and go, and connections that carry other streams than before.
 """
 
@@ -25,7 +25,7 @@ class Outage(NamedTuple):
     """disconnect, or restart where ingest itself was away."""
 
 
-class Hearing(msgspec.Struct, array_like=True):
+class StreamActivity(msgspec.Struct, array_like=True):
     """What is remembered of one stream; it commits with the rows."""
 
     learned: Learned = msgspec.field(default_factory=Learned)

@@ -23,7 +23,7 @@ import msgspec
 
 from collector.domain.counts import StreamCounts
 from collector.domain.gaps import Allowance
-from collector.domain.hearing import Hearing
+from collector.domain.hearing import StreamActivity
 from collector.domain.recent import DIGEST_MASK, RECENT_LIMIT, Recent, newest, packed, split, within
 from collector.domain.records import IdRule
 from collector.domain.sequence.echoes import Echoes, is_echo
@@ -82,7 +82,7 @@ class StreamProgress(msgspec.Struct, array_like=True):
     """Which holes have a row of their own."""
     newest: dict[int, int | None] = {}
     """Of ids that only rise, the last one on each line; None while two connections share the line."""
-    hearing: Hearing = msgspec.field(default_factory=Hearing)
+    hearing: StreamActivity = msgspec.field(default_factory=StreamActivity)
     restarted_us: int = 0
     """When the series began, if another one came before."""
     conflicts: tuple[tuple[int, int], ...] = ()

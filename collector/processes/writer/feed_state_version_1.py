@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from collector.domain.hearing import Hearing
+from collector.domain.hearing import StreamActivity
 from collector.processes.writer.gaps.feed_state import FeedState
 from collector.processes.writer.gaps.plans import Plans
 from collector.processes.writer.gaps.stream_ownership import StreamOwnership
@@ -19,7 +19,7 @@ def carry_over(
     reads what is left of them.
     """
     for key, since_us in state.unheard.items():
-        state.unspoken[key] = Hearing(silent_since_us=since_us, first_us=since_us)
+        state.unspoken[key] = StreamActivity(silent_since_us=since_us, first_us=since_us)
     state.unheard = {}
     links = state.links
     if not is_same or not (links.known or links.down or state.refusing_since_us is not None):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from collector.domain.counts import StreamCounts
-from collector.domain.hearing import Hearing
+from collector.domain.hearing import StreamActivity
 from collector.domain.records import IdRule, StreamKey
 from collector.domain.sequence.dedup import DuplicateFilter, StreamProgress
 from collector.domain.silence import Bounds, Rhythm
@@ -76,7 +76,7 @@ class StreamState:
         return self.last_received_us or self.memory.progress.hearing.heard_us
 
     @property
-    def hearing(self) -> Hearing:
+    def hearing(self) -> StreamActivity:
         """When it was heard and listened to, as of now."""
         hearing = self.memory.progress.hearing
         hearing.heard_us = self.heard_us

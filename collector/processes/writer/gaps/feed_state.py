@@ -3,7 +3,7 @@
 import msgspec
 
 from collector.domain.gaps import Stretch
-from collector.domain.hearing import Hearing
+from collector.domain.hearing import StreamActivity
 from collector.domain.records import StreamKey
 from collector.processes.writer.gaps.journal_numbers import JournalNumbers
 from collector.processes.writer.gaps.outages import ConnectionLog
@@ -22,5 +22,5 @@ class FeedState(msgspec.Struct):
     trail: JournalNumbers = msgspec.field(default_factory=JournalNumbers)
     unheard: dict[StreamKey, int] = {}
     """Only version 1 wrote it: streams that never spoke and have a row that says so, since when."""
-    unspoken: dict[StreamKey, Hearing] = {}
+    unspoken: dict[StreamKey, StreamActivity] = {}
     """Every stream that the feed subscribes and that has never spoken."""

@@ -5,7 +5,7 @@ One that never spoke has no rhythm; it gets its row after as long as one whose r
 
 from collections.abc import Iterable, Mapping
 
-from collector.domain.hearing import Hearing, end_of_silence, silence
+from collector.domain.hearing import StreamActivity, end_of_silence, silence
 from collector.domain.records import StreamKey
 from collector.processes.writer.gaps.rows import GapRows
 from collector.processes.writer.streams import StreamState
@@ -45,14 +45,16 @@ class SilenceWatch:
             self._end(stream, hearing.silent_since_us, at_us)
         hearing.silent_since_us, stream.is_silent = None, False
 
-    def await_first(self, unspoken: Mapping[StreamKey, Hearing], limit_us: float, since_us: int, now_us: int) -> None:
+    def await_first(
+        self, unspoken: Mapping[StreamKey, StreamActivity], limit_us: float, since_us: int, now_us: int
+    ) -> None:
         """These have never spoken, and have been connected since then without a break."""
         for key, hearing in unspoken.items():
             if hearing.silent_since_us is None and hearing.silent_us(since_us, now_us) > limit_us:
                 hearing.silent_since_us = hearing.first_us or since_us
                 self._rows.add(key, silence(key, hearing.silent_since_us, now_us))
 
-    def await_no_more(self, key: StreamKey, hearing: Hearing, at_us: int) -> None:
+    def await_no_more(self, key: StreamKey, hearing: StreamActivity, at_us: int) -> None:
         """It has spoken for the first time, or is not subscribed any more."""
         if hearing.silent_since_us is not None:
             self._rows.add(key, end_of_silence(key, hearing.silent_since_us, at_us, nothing_missing=False))

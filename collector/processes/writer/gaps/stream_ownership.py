@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from collector.domain.hearing import Hearing
+from collector.domain.hearing import StreamActivity
 from collector.domain.records import UNDECODED, StreamKey
 from collector.processes.writer.gaps.feed_state import FeedState
 from collector.processes.writer.streams import StreamState, StreamTable
@@ -14,7 +14,7 @@ class Member(NamedTuple):
 
     key: StreamKey
     stream: StreamState | None
-    hearing: Hearing
+    hearing: StreamActivity
 
 
 class Taken(NamedTuple):
@@ -42,10 +42,10 @@ class StreamOwnership:
         unspoken = self._state_of(feed).unspoken
         for key in keys:
             stream = self._streams.get(key)
-            hearing = unspoken.setdefault(key, Hearing()) if stream is None else stream.hearing
+            hearing = unspoken.setdefault(key, StreamActivity()) if stream is None else stream.hearing
             yield Member(key, stream, hearing)
 
-    def began(self, stream: StreamState) -> Hearing | None:
+    def began(self, stream: StreamState) -> StreamActivity | None:
         """A stream has spoken for the first time; what was known of it until then, if anything."""
         for feed, state in self._feeds.items():
             # Of another feed than its own where it was moved from that one.

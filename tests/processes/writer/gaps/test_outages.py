@@ -1,15 +1,15 @@
 """Which connections stand, and since when nobody listens to a stream."""
 
-from collector.domain.hearing import Hearing, Outage
+from collector.domain.hearing import Outage, StreamActivity
 from collector.processes.writer.gaps.outages import ConnectionLog, Ended
 
 
 def test_a_stream_that_no_connection_carried_before_ends_no_outage() -> None:
-    assert Hearing().come_back(100) is None
+    assert StreamActivity().come_back(100) is None
 
 
 def test_an_outage_lasts_from_the_first_word_of_it_until_a_connection_stands() -> None:
-    hearing = Hearing()
+    hearing = StreamActivity()
     hearing.leave(500, "disconnect")
     hearing.leave(700, "restart")
     assert hearing.come_back(900) == Outage(500, 900, "disconnect")
@@ -17,13 +17,13 @@ def test_an_outage_lasts_from_the_first_word_of_it_until_a_connection_stands() -
 
 
 def test_an_outage_never_ends_before_it_began() -> None:
-    hearing = Hearing()
+    hearing = StreamActivity()
     hearing.leave(600, "disconnect")
     assert hearing.come_back(500) == Outage(600, 600, "disconnect")
 
 
 def test_what_was_listened_to_without_a_word_adds_up_over_connections() -> None:
-    hearing = Hearing(heard_us=100)
+    hearing = StreamActivity(heard_us=100)
     hearing.pause(50, 300)
     hearing.pause(1_000, 1_400)
     assert hearing.listened_us == 600

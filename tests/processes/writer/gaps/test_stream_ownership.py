@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from collector.config import Config
-from collector.domain.hearing import Hearing
+from collector.domain.hearing import StreamActivity
 from collector.domain.records import IdRule, StreamKey
 from collector.domain.repair_protocol import rest_journal
 from collector.exchanges.binance.spot import Binance
@@ -334,7 +334,7 @@ class TestVersion1:
         key = ETH_BOOK._replace(data_type="trade")
         state = self.state(unheard={key: 40})
         self.carried(state, is_same=False)
-        assert state.unspoken == {key: Hearing(silent_since_us=40, first_us=40)}
+        assert state.unspoken == {key: StreamActivity(silent_since_us=40, first_us=40)}
         assert state.unheard == {}
 
     @pytest.mark.parametrize("refusing_since_us", [None, 50])
@@ -353,6 +353,6 @@ class TestVersion1:
         state = msgspec.msgpack.decode(msgspec.msgpack.encode(old), type=FeedState)
         assert state.links.down == {1: (5, "disconnect")}
         hearing = msgspec.msgpack.decode(
-            msgspec.msgpack.encode([[1, 2.0, 3.0], 4, 5, None, [6, "restart"]]), type=Hearing
+            msgspec.msgpack.encode([[1, 2.0, 3.0], 4, 5, None, [6, "restart"]]), type=StreamActivity
         )
         assert (hearing.left, hearing.refused_since_us, hearing.listened_us) == ((6, "restart"), None, 0)
