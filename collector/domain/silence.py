@@ -40,7 +40,7 @@ class Learned(msgspec.Struct, array_like=True):
     before_secs: float = 0.0
 
 
-class Rhythm:
+class SilenceLimit:
     """One stream's; `learned` is kept, and begins it anew elsewhere."""
 
     __slots__ = ("_bounds", "learned", "limit_secs")

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from collector.config import Config
 from collector.domain.records import StreamKey
-from collector.domain.silence import Bounds, Learned, Rhythm
+from collector.domain.silence import Bounds, Learned, SilenceLimit
 from collector.stats_files import StreamNumbers
 
 REPORTING_SECS: Final = 5.0
@@ -26,7 +26,7 @@ class Silence(NamedTuple):
 class _Known:
     __slots__ = ("durable_us", "feed", "interrupted", "is_cut", "key", "quiet_secs", "rhythm", "seen_secs")
 
-    def __init__(self, key: StreamKey, feed: str, rhythm: Rhythm, quiet_secs: float) -> None:
+    def __init__(self, key: StreamKey, feed: str, rhythm: SilenceLimit, quiet_secs: float) -> None:
         self.key = key
         self.feed = feed
         self.interrupted = False
@@ -57,7 +57,9 @@ class Silences:
         feeds = {key: feed.name for feed in config.feed for key in feed.streams}
         self.keys = list(feeds)
         self._known: dict[tuple[str, ...], _Known] = {
-            key: _Known(key, feed, Rhythm(bounds, Learned()), config.silence.bounds.unlearned_secs + on_the_way_secs)
+            key: _Known(
+                key, feed, SilenceLimit(bounds, Learned()), config.silence.bounds.unlearned_secs + on_the_way_secs
+            )
             for key, feed in feeds.items()
         }
         self._on_the_way_secs = on_the_way_secs

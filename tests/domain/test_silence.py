@@ -2,13 +2,13 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.domain.silence import FACTOR, HIGHEST_SECS, LEARNED_AFTER, REMEMBERED, Bounds, Learned, Rhythm
+from collector.domain.silence import FACTOR, HIGHEST_SECS, LEARNED_AFTER, REMEMBERED, Bounds, Learned, SilenceLimit
 
 UNLEARNED_SECS, LOWEST_SECS = 40.0, 25.0
 
 
-def rhythm_of(*intervals_secs: float) -> Rhythm:
-    rhythm = Rhythm(Bounds(UNLEARNED_SECS, LOWEST_SECS), Learned())
+def rhythm_of(*intervals_secs: float) -> SilenceLimit:
+    rhythm = SilenceLimit(Bounds(UNLEARNED_SECS, LOWEST_SECS), Learned())
     for interval_secs in intervals_secs:
         rhythm.note(interval_secs)
     return rhythm
@@ -68,9 +68,9 @@ def test_a_rhythm_that_is_begun_anew_from_what_it_learned_goes_on_alike(
     before_secs: list[float], after_secs: list[float]
 ) -> None:
     whole = rhythm_of(*before_secs)
-    part = Rhythm(Bounds(UNLEARNED_SECS, LOWEST_SECS), whole.learned)
+    part = SilenceLimit(Bounds(UNLEARNED_SECS, LOWEST_SECS), whole.learned)
     assert part.limit_secs == whole.limit_secs
-    part = Rhythm(
+    part = SilenceLimit(
         Bounds(UNLEARNED_SECS, LOWEST_SECS),
         msgspec.msgpack.decode(msgspec.msgpack.encode(whole.learned), type=Learned),
     )

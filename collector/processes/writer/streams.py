@@ -10,7 +10,7 @@ from collector.domain.counts import StreamCounts
 from collector.domain.hearing import StreamActivity
 from collector.domain.records import IdRule, StreamKey
 from collector.domain.sequence.dedup import DuplicateFilter, StreamProgress
-from collector.domain.silence import Bounds, Rhythm
+from collector.domain.silence import Bounds, SilenceLimit
 from collector.processes.writer.stored_state import decode_progress, decode_recent
 from collector.stats_files import StreamNumbers
 from collector.storage.segment.open_segment import OnProgress, SegmentState, StreamRow
@@ -27,7 +27,7 @@ class StreamState:
     feed: str
     rule: IdRule
     memory: DuplicateFilter
-    rhythm: Rhythm
+    rhythm: SilenceLimit
     is_silent: bool = False
     """Whether a row says that it is."""
     messages: int = 0
@@ -167,7 +167,7 @@ class StreamTable:
     ) -> StreamState:
         memory = DuplicateFilter(rule=rule, overlap_secs=self.overlap_secs, progress=progress, recent=recent)
         hearing = progress.hearing
-        rhythm = Rhythm(self._silence, hearing.learned)
+        rhythm = SilenceLimit(self._silence, hearing.learned)
         is_silent = hearing.silent_since_us is not None
         stream = self._by_key[key] = StreamState(stream_id, key, feed, rule, memory, rhythm, is_silent)
         if progress.counts.run_id == self._run_id:
