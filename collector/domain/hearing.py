@@ -10,7 +10,7 @@ import msgspec
 
 from collector.domain.names import gap_id
 from collector.domain.records import Gap, StreamKey
-from collector.domain.silence import Learned
+from collector.domain.silence import LearnedIntervals
 
 CONTINUITY = "continuity"
 """Repairs a silence after which the ids go on where they stopped: there was nothing to say."""
@@ -28,7 +28,7 @@ class Outage(NamedTuple):
 class StreamActivity(msgspec.Struct, array_like=True):
     """What is remembered of one stream; it commits with the rows."""
 
-    learned: Learned = msgspec.field(default_factory=Learned)
+    learned: LearnedIntervals = msgspec.field(default_factory=LearnedIntervals)
     heard_us: int = 0
     """When its newest message was received."""
     noted_us: int = 0

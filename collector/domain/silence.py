@@ -32,7 +32,7 @@ class Bounds(NamedTuple):
     highest_secs: float = HIGHEST_SECS
 
 
-class Learned(msgspec.Struct, array_like=True):
+class LearnedIntervals(msgspec.Struct, array_like=True):
     """What a rhythm remembers."""
 
     count: int = 0
@@ -45,7 +45,7 @@ class SilenceLimit:
 
     __slots__ = ("_bounds", "learned", "limit_secs")
 
-    def __init__(self, bounds: Bounds, learned: Learned) -> None:
+    def __init__(self, bounds: Bounds, learned: LearnedIntervals) -> None:
         self._bounds = bounds
         self.learned = learned
         self.limit_secs = self._limit_secs()

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from collector.config import Config
 from collector.domain.records import StreamKey
-from collector.domain.silence import Bounds, Learned, SilenceLimit
+from collector.domain.silence import Bounds, LearnedIntervals, SilenceLimit
 from collector.stats_files import StreamNumbers
 
 REPORTING_SECS: Final = 5.0
@@ -58,7 +58,10 @@ class Silences:
         self.keys = list(feeds)
         self._known: dict[tuple[str, ...], _Known] = {
             key: _Known(
-                key, feed, SilenceLimit(bounds, Learned()), config.silence.bounds.unlearned_secs + on_the_way_secs
+                key,
+                feed,
+                SilenceLimit(bounds, LearnedIntervals()),
+                config.silence.bounds.unlearned_secs + on_the_way_secs,
             )
             for key, feed in feeds.items()
         }

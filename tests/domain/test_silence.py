@@ -2,13 +2,21 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.domain.silence import FACTOR, HIGHEST_SECS, LEARNED_AFTER, REMEMBERED, Bounds, Learned, SilenceLimit
+from collector.domain.silence import (
+    FACTOR,
+    HIGHEST_SECS,
+    LEARNED_AFTER,
+    REMEMBERED,
+    Bounds,
+    LearnedIntervals,
+    SilenceLimit,
+)
 
 UNLEARNED_SECS, LOWEST_SECS = 40.0, 25.0
 
 
 def rhythm_of(*intervals_secs: float) -> SilenceLimit:
-    rhythm = SilenceLimit(Bounds(UNLEARNED_SECS, LOWEST_SECS), Learned())
+    rhythm = SilenceLimit(Bounds(UNLEARNED_SECS, LOWEST_SECS), LearnedIntervals())
     for interval_secs in intervals_secs:
         rhythm.note(interval_secs)
     return rhythm
@@ -72,7 +80,7 @@ def test_a_rhythm_that_is_begun_anew_from_what_it_learned_goes_on_alike(
     assert part.limit_secs == whole.limit_secs
     part = SilenceLimit(
         Bounds(UNLEARNED_SECS, LOWEST_SECS),
-        msgspec.msgpack.decode(msgspec.msgpack.encode(whole.learned), type=Learned),
+        msgspec.msgpack.decode(msgspec.msgpack.encode(whole.learned), type=LearnedIntervals),
     )
     for interval_secs in after_secs:
         whole.note(interval_secs)

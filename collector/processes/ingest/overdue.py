@@ -7,7 +7,7 @@ from typing import Final
 
 from collector.domain.records import StreamKey
 from collector.domain.retry import delays
-from collector.domain.silence import Bounds, Learned, SilenceLimit
+from collector.domain.silence import Bounds, LearnedIntervals, SilenceLimit
 
 LOOK_SECS: Final = 5.0
 """How often a line looks who is overdue."""
@@ -53,7 +53,7 @@ class Voices:
     """
 
     def __init__(self, keys: Iterable[StreamKey], bounds: Bounds, tries: Tries) -> None:
-        self._rhythms = {key: SilenceLimit(bounds, Learned()) for key in keys}
+        self._rhythms = {key: SilenceLimit(bounds, LearnedIntervals()) for key in keys}
         self._heard_at = dict.fromkeys(self._rhythms, _NEVER)
         self._noted_at = dict(self._heard_at)
         self._standing: set[int] = set()
