@@ -70,7 +70,7 @@ def trades_name(gap_id: str) -> str:
 Request = TradesRequest | BookRequest
 
 
-class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+class RepairAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a frame of line -1 says before the exchange's text."""
 
     symbol: str
@@ -89,7 +89,7 @@ class _Versioned(msgspec.Struct):
 
 _version_decoder: Final = msgspec.json.Decoder(_Versioned)
 _request_decoder: Final[msgspec.json.Decoder[Request]] = msgspec.json.Decoder(Request)
-_answer_decoder: Final = msgspec.json.Decoder(Answer)
+_answer_decoder: Final = msgspec.json.Decoder(RepairAnswer)
 
 
 def encode_request(request: Request) -> bytes:
@@ -106,12 +106,12 @@ def decode_request(data: bytes, name: object = "a request") -> Request:
         raise UndecodableError(f"{name} is no request: {error}") from error
 
 
-def encode_answer(answer: Answer, body: bytes = b"") -> bytes:
+def encode_answer(answer: RepairAnswer, body: bytes = b"") -> bytes:
     """A frame of line -1."""
     return msgspec.json.encode(answer) + b"\n" + body
 
 
-def decode_answer(frame: bytes) -> tuple[Answer, bytes]:
+def decode_answer(frame: bytes) -> tuple[RepairAnswer, bytes]:
     """What a frame of line -1 answers, and the exchange's text. Raises UndecodableError."""
     head, _, body = frame.partition(b"\n")
     try:

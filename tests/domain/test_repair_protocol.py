@@ -5,8 +5,8 @@ import pytest
 from collector.domain.errors import NewerDataError, UndecodableError
 from collector.domain.records import StreamKey
 from collector.domain.repair_protocol import (
-    Answer,
     BookRequest,
+    RepairAnswer,
     TradesRequest,
     decode_answer,
     decode_request,
@@ -47,11 +47,11 @@ def test_a_request_is_named_by_what_it_asks_for() -> None:
 
 def test_an_answer_keeps_the_text_of_the_exchange_untouched() -> None:
     body = b'[ {"id":1},\n\n{"id":2} ]'
-    page = Answer("BTCUSDT", "trade", "page", series=0, first=101, last=250)
+    page = RepairAnswer("BTCUSDT", "trade", "page", series=0, first=101, last=250)
     frame = encode_answer(page, body)
     assert frame.startswith(b'{"symbol":"BTCUSDT","data_type":"trade","answer":"page","series":0,"first":101,')
     assert decode_answer(frame) == (page, body)
-    end = Answer("BTCUSDT", "trade", "end", series=0, first=101, last=250, reason="HTTP 403")
+    end = RepairAnswer("BTCUSDT", "trade", "end", series=0, first=101, last=250, reason="HTTP 403")
     assert decode_answer(encode_answer(end)) == (end, b"")
 
 

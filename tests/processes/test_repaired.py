@@ -12,7 +12,7 @@ import pytest
 
 from collector.config import Config, RepairConfig
 from collector.domain.records import Envelope
-from collector.domain.repair_protocol import Answer
+from collector.domain.repair_protocol import RepairAnswer
 from collector.domain.sequence import holes
 from collector.domain.sequence.holes import LEAST_ASKED_HOLES
 from collector.exchanges.binance.rest import BinanceRest
@@ -281,7 +281,9 @@ def test_checkpoints_are_rows_of_their_own_and_change_nothing_else(tmp_path: Pat
 
 def test_a_book_of_a_stream_that_never_spoke_is_left_out(world: World) -> None:
     log = world.mender()._log
-    log.append(world.now_ns, Answer("BTCUSDT", "book_delta", "snapshot"), b'{"lastUpdateId":5,"bids":[],"asks":[]}')
+    log.append(
+        world.now_ns, RepairAnswer("BTCUSDT", "book_delta", "snapshot"), b'{"lastUpdateId":5,"bids":[],"asks":[]}'
+    )
     log.close()
     world.write()
     assert world.query("SELECT count(*) FROM messages") == [(0,)]
@@ -292,8 +294,8 @@ def test_trades_of_another_series_are_left_out(world: World) -> None:
     world.write()
     log = world.mender()._log
     body = json.dumps([rest_trade(2)]).encode()
-    log.append(world.now_ns, Answer("BTCUSDT", "trade", "page", 7, 2, 2), body)
-    log.append(world.now_ns, Answer("BTCUSDT", "trade", "end", 7, 2, 2))
+    log.append(world.now_ns, RepairAnswer("BTCUSDT", "trade", "page", 7, 2, 2), body)
+    log.append(world.now_ns, RepairAnswer("BTCUSDT", "trade", "end", 7, 2, 2))
     log.close()
     world.write()
     assert world.ledger() == [("2", 1, "open", None)]

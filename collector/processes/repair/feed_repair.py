@@ -15,7 +15,7 @@ from structlog.typing import FilteringBoundLogger
 from collector.domain.clock import Clock
 from collector.domain.errors import RetryError, UndecodableError
 from collector.domain.records import StreamKey
-from collector.domain.repair_protocol import Answer, BookRequest, Request, TradesRequest
+from collector.domain.repair_protocol import BookRequest, RepairAnswer, Request, TradesRequest
 from collector.exchanges.rest_adapter import RestAdapter
 from collector.feed import rest
 from collector.logs import RateLimited
@@ -94,7 +94,7 @@ class FeedRepair:
             return self._host.failed(job.kind, "disk", str(error)).wait_secs
         return 0.0
 
-    def _heed(self, job: Job, answer: rest.Answer) -> None:
+    def _heed(self, job: Job, answer: rest.RepairAnswer) -> None:
         if not is_good(answer):
             self._refused(job, "refused", f"HTTP {answer.status}", answer.status)
             return
@@ -107,7 +107,7 @@ class FeedRepair:
         else:
             self._agenda.answered(job)
 
-    def _take(self, job: Job, answer: rest.Answer) -> None:
+    def _take(self, job: Job, answer: rest.RepairAnswer) -> None:
         if job.kind == "clock":
             self._take_clock(answer)
         elif isinstance(job.request, TradesRequest):
@@ -115,7 +115,7 @@ class FeedRepair:
         else:
             self._take_book(job.stream, job.request, answer)
 
-    def _take_clock(self, answer: rest.Answer) -> None:
+    def _take_clock(self, answer: rest.RepairAnswer) -> None:
         middle_us = (answer.asked_ns + answer.received_ns) // 2_000
         within_us = (answer.received_ns - answer.asked_ns) // 2_000
         offset_us = middle_us - self._side.read_clock(answer.body)
@@ -126,12 +126,12 @@ class FeedRepair:
             self._agenda.ask_clock_soon()
         self._newest_offset_us = offset_us
 
-    def _take_book(self, stream: StreamKey, request: BookRequest | None, answer: rest.Answer) -> None:
+    def _take_book(self, stream: StreamKey, request: BookRequest | None, answer: rest.RepairAnswer) -> None:
         (book,) = read_answer(self._side, stream, answer.body)
         if request is not None and (book.id is None or book.id + 1 < request.from_id):
             self._stale(request)
             return
-        about = Answer(stream.symbol, stream.data_type, "snapshot", request.series if request else None)
+        about = RepairAnswer(stream.symbol, stream.data_type, "snapshot", request.series if request else None)
         self._log.append(answer.received_ns, about, answer.body)
         self._checkpoints.note(stream.symbol, self._now_us())
         if request is not None:
@@ -145,7 +145,7 @@ class FeedRepair:
         self._agenda.stale(request)
         self._host.renew()
 
-    def _take_page(self, request: TradesRequest, answer: rest.Answer) -> None:
+    def _take_page(self, request: TradesRequest, answer: rest.RepairAnswer) -> None:
         messages = read_answer(self._side, request.stream, answer.body)
         ids = [message.id for message in messages if message.id is not None]
         if any(request.first <= id_ <= request.last for id_ in ids):
@@ -178,12 +178,12 @@ class FeedRepair:
             if job.request is not None:
                 self._done(job.request, answered=False)
 
-    def _keep_unread(self, job: Job, answer: rest.Answer) -> None:
+    def _keep_unread(self, job: Job, answer: rest.RepairAnswer) -> None:
         """The writer makes an undecoded row of it."""
         if isinstance(job.request, TradesRequest):
             self._log.append(answer.received_ns, _about(job.request, "page"), answer.body)
         elif job.kind != "clock":
-            about = Answer(job.stream.symbol, job.stream.data_type, "snapshot")
+            about = RepairAnswer(job.stream.symbol, job.stream.data_type, "snapshot")
             self._log.append(answer.received_ns, about, answer.body)
 
     def _end(self, request: TradesRequest, reason: str) -> None:
@@ -211,6 +211,6 @@ class FeedRepair:
         }
 
 
-def _about(request: TradesRequest, answer: Literal["page", "end"], reason: str = "") -> Answer:
+def _about(request: TradesRequest, answer: Literal["page", "end"], reason: str = "") -> RepairAnswer:
     stream = request.stream
-    return Answer(stream.symbol, stream.data_type, answer, request.series, request.first, request.last, reason)
+    return RepairAnswer(stream.symbol, stream.data_type, answer, request.series, request.first, request.last, reason)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from collector.domain.errors import RetryError
 from collector.domain.records import BACKFILLED_LINE
-from collector.domain.repair_protocol import Answer, encode_answer
+from collector.domain.repair_protocol import RepairAnswer, encode_answer
 from collector.storage.journal.writer import JournalWriter
 
 
@@ -28,7 +28,7 @@ class RepairJournal:
         if short is not None:
             raise RetryError(f"{short} forbids to append")
 
-    def append(self, received_ns: int, answer: Answer, body: bytes = b"") -> None:
+    def append(self, received_ns: int, answer: RepairAnswer, body: bytes = b"") -> None:
         """Raises RetryError where the disk does not take it: then nothing of it is there."""
         try:
             if self._journal is None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
-from collector.domain.repair_protocol import Answer, decode_answer
+from collector.domain.repair_protocol import RepairAnswer, decode_answer
 from collector.exchanges.adapter import Adapter
 from collector.processes.rest_adapters import read_answer
 from collector.processes.writer.gaps.ledger import GapLedger
@@ -32,7 +32,7 @@ class Backfill:
         return self._missing(stream, answer, messages)
 
     def _missing(
-        self, stream: StreamState, answer: Answer, messages: list[Envelope]
+        self, stream: StreamState, answer: RepairAnswer, messages: list[Envelope]
     ) -> Iterator[tuple[StreamState, Envelope]]:
         for message in messages:
             id_ = message.id

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from collector.domain.records import StreamKey
-from collector.domain.repair_protocol import BOOK, Answer, BookRequest, TradesRequest, decode_answer
+from collector.domain.repair_protocol import BOOK, BookRequest, RepairAnswer, TradesRequest, decode_answer
 from collector.domain.retry import LONGEST_SILENCE_SECS
 from collector.feed import rest
 from collector.processes.repair.request_queue import (
@@ -39,7 +39,7 @@ def book(from_id: int, *, at: int = 1, symbol: str = "BTCUSDT") -> BookRequest:
     return BookRequest(StreamKey("binance", symbol, BOOK), 0, from_id, at)
 
 
-def answers(world: World) -> list[tuple[Answer, bytes]]:
+def answers(world: World) -> list[tuple[RepairAnswer, bytes]]:
     """What the journal of repair holds."""
     found = []
     for path in world.rest_files():
@@ -142,7 +142,7 @@ def test_a_request_that_is_put_again_while_its_last_answer_comes_is_asked_again(
     mender.step()  # the time
     real = world.exchange.get
 
-    def put_again_meanwhile(target: str) -> rest.Answer:
+    def put_again_meanwhile(target: str) -> rest.RepairAnswer:
         monkeypatch.setattr(world.exchange, "get", real)
         world.requests.put([trades(101, 150)])
         return real(target)

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from collector.domain.records import BACKFILLED_LINE, Gap, StreamKey
-from collector.domain.repair_protocol import Answer, Request, encode_answer, rest_journal
+from collector.domain.repair_protocol import RepairAnswer, Request, encode_answer, rest_journal
 from collector.domain.silence import Bounds
 from collector.exchanges.registry import adapter
 from collector.processes.rest_adapters import Mended
@@ -54,7 +54,7 @@ class IntakeWorld:
         """Something happened to the feed's connection or journal."""
         self._take("f", encode_event(kind, at_us * 1_000, 0, info))
 
-    def answered(self, at_us: int, answer: Answer, body: bytes = b"") -> None:
+    def answered(self, at_us: int, answer: RepairAnswer, body: bytes = b"") -> None:
         """Repair fetched something."""
         self._take(rest_journal("f"), encode_frames(at_us * 1_000, BACKFILLED_LINE, [encode_answer(answer, body)], ()))
 

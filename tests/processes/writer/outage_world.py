@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from collector.domain.repair_protocol import Answer, TradesRequest
+from collector.domain.repair_protocol import RepairAnswer, TradesRequest
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.registry import adapter
 from collector.storage.journal.format import RecordKind
@@ -95,6 +95,6 @@ class Outages:
         for request in self.world.requests:
             if isinstance(request, TradesRequest):
                 stream, first, last = request.stream, request.first, request.last
-                end = Answer(stream.symbol, stream.data_type, "end", request.series, first, last)
+                end = RepairAnswer(stream.symbol, stream.data_type, "end", request.series, first, last)
                 self.world.answered(self._now_us, end)
         self.world.requests.clear()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from collector.domain.gaps import SINGLE_ROWS, STRETCH_SECS
-from collector.domain.repair_protocol import Answer, encode_answer
+from collector.domain.repair_protocol import RepairAnswer, encode_answer
 from collector.storage.journal.format import FeedIdentity, RecordKind
 from collector.storage.journal.reader import CHUNK_BYTES
 from collector.storage.journal.writer import JournalWriter
@@ -515,7 +515,7 @@ def test_holes_are_judged_by_the_time_of_their_own_feed(world: World) -> None:
             world.config.data_dir / "journal" / feed, FeedIdentity(feed, "binance", symbols, TYPES), 1, 1 << 30,
             lambda: world.now_ns,
         )  # fmt: skip
-        body = encode_answer(Answer("BTCUSDT", "book_delta", "end"))
+        body = encode_answer(RepairAnswer("BTCUSDT", "book_delta", "end"))
         other.append_frames(world.now_ns, -1, [body])
     world.run(stop_after_secs=5)
     assert world.query("SELECT * FROM gaps WHERE kind = 'sequence'") == []

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.domain.gaps import SINGLE_ROWS, STRETCH_SECS
-from collector.domain.repair_protocol import Answer, BookRequest, TradesRequest
+from collector.domain.repair_protocol import BookRequest, RepairAnswer, TradesRequest
 from collector.domain.sequence.holes import REORDER_SECS
 from collector.storage.journal.format import RecordKind
 from tests.processes.writer.intake_world import IntakeWorld
@@ -107,7 +107,7 @@ class Told:
         for request in self.world.requests:
             if isinstance(request, TradesRequest):
                 first, last = request.first, request.last
-                self.world.answered(self.now_us, Answer("X", "trade", "end", request.series, first, last))
+                self.world.answered(self.now_us, RepairAnswer("X", "trade", "end", request.series, first, last))
         self.world.requests.clear()
 
     def be_quiet(self) -> None:

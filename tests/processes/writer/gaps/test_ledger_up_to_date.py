@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.config import SegmentConfig
-from collector.domain.repair_protocol import Answer, TradesRequest
+from collector.domain.repair_protocol import RepairAnswer, TradesRequest
 from collector.storage.journal.format import RecordKind
 from tests.processes.writer.gaps import test_ledger_closes
 from tests.processes.writer.gaps.test_ledger_closes import STEPS, Told
@@ -83,7 +83,7 @@ def test_a_seal_says_what_is_left_of_a_gap_that_is_being_mended() -> None:
     page = [{"id": id_, "price": "1", "qty": "2", "time": id_, "isBuyerMaker": True} for id_ in four]
     told.world.answered(
         told.now_us,
-        Answer("X", "trade", "page", request.series, request.first, request.last),
+        RepairAnswer("X", "trade", "page", request.series, request.first, request.last),
         json.dumps(page).encode(),
     )
     assert [(row.missing, row.status) for row in latest(told, "sequence")] == [(10, "open")]
