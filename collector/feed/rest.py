@@ -36,7 +36,7 @@ class RestError(RetryError):
         self.reason = reason
 
 
-class Answer(NamedTuple):
+class RestResponse(NamedTuple):
     """An HTTP answer of any status; the names in `headers` match in any case."""
 
     status: int
@@ -62,7 +62,7 @@ class RestClient:
         self._pool = _pool(proxy)
         self._address: Address | None = None
 
-    def get(self, target: str) -> Answer:
+    def get(self, target: str) -> RestResponse:
         """Ask for a path with its query. Raises RestError unless a whole answer came."""
         self._address = None
         asked_ns = self._clock.now_ns()
@@ -76,7 +76,7 @@ class RestClient:
             body = self._body(response)
         except (HTTPError, OSError, ValueError) as error:  # ValueError: a chunk's length below zero is not wrapped
             raise RestError("unreachable", f"{type(error).__name__}: {error}") from error
-        return Answer(response.status, response.headers, body, asked_ns, self._clock.now_ns())
+        return RestResponse(response.status, response.headers, body, asked_ns, self._clock.now_ns())
 
     def renew(self) -> None:
         """Ask the next time on a new connection; if the last answer began, to another address than it came from."""

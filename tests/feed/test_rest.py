@@ -9,7 +9,7 @@ import pytest
 
 from collector.domain.errors import RetryError
 from collector.feed import rest
-from collector.feed.rest import Answer, RestClient, RestError
+from collector.feed.rest import RestClient, RestError, RestResponse
 from tests.feed.servers import TIMEOUT_SECS, Server, meanwhile
 
 
@@ -47,7 +47,7 @@ def head(status: str, size: int, *headers: str) -> bytes:
     return "\r\n".join([f"HTTP/1.1 {status}", *headers, f"Content-Length: {size}", "", ""]).encode()
 
 
-def answer(server: Server, asker: RestClient, *pieces: bytes, target: str = "/x") -> tuple[Answer, str]:
+def answer(server: Server, asker: RestClient, *pieces: bytes, target: str = "/x") -> tuple[RestResponse, str]:
     asked = meanwhile(lambda: asker.get(target))
     sock, request = server.accept_silently()
     sock.sendall(b"".join(pieces))

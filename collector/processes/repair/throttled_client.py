@@ -12,7 +12,7 @@ from collector.domain.errors import RetryError
 from collector.domain.retry import ban_secs, delays, retry_after_secs
 from collector.exchanges.rest_adapter import Get
 from collector.feed.request_weight import WeightBudget
-from collector.feed.rest import Answer, RestError
+from collector.feed.rest import RestError, RestResponse
 from collector.processes.repair.retry_policy import FORBIDDEN
 
 RETRY_BASE_SECS: Final = 1.0
@@ -33,7 +33,7 @@ _OK: Final = 200
 class Client(Protocol):
     """Asks the exchange; see RestClient."""
 
-    def get(self, target: str) -> Answer:
+    def get(self, target: str) -> RestResponse:
         """A whole answer, or RestError."""
         ...
 
@@ -75,7 +75,7 @@ class ThrottledClient:
         self._bans = 0
         self.failures: Counter[tuple[str, str]] = Counter()
 
-    def ask(self, kind: str, get: Get) -> Answer:
+    def ask(self, kind: str, get: Get) -> RestResponse:
         """The exchange's answer: status 200, or one that refuses this request. Raises RetryLaterError.
 
         After 403, which may mean this request or this address, nobody asks for a while.
@@ -125,7 +125,7 @@ class ThrottledClient:
         if wait_secs > 0:
             raise RetryLaterError("the budget is spent for now", wait_secs, tried=False)
 
-    def _banned(self, kind: str, answer: Answer) -> RetryLaterError:
+    def _banned(self, kind: str, answer: RestResponse) -> RetryLaterError:
         asked_secs = retry_after_secs(answer.headers.get("Retry-After", ""), self._clock.now_ns() / 1e9)
         secs = ban_secs(asked_secs, self._bans)
         self._bans += 1
@@ -150,6 +150,6 @@ class ThrottledClient:
             self._failing, self._delays = False, delays(RETRY_BASE_SECS, RETRY_MAX_SECS, self._random)
 
 
-def is_good(answer: Answer) -> bool:
+def is_good(answer: RestResponse) -> bool:
     """Whether it is the answer, not a refusal."""
     return answer.status == _OK

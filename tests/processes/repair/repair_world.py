@@ -13,7 +13,7 @@ from collector.config import BookConfig, Config, FeedConfig
 from collector.domain.repair_protocol import is_rest_journal
 from collector.exchanges.registry import adapter
 from collector.feed.request_weight import WeightBudget
-from collector.feed.rest import Answer, RestError
+from collector.feed.rest import RestError, RestResponse
 from collector.processes.repair.feed_repair import FeedRepair
 from collector.processes.repair.process import make_mender
 from collector.processes.writer.process import Writer
@@ -39,7 +39,7 @@ class FakeExchange:
         self._clock = clock
         self.trades: dict[str, set[int]] = {}
         self.last_update_ids: dict[str, int] = {}
-        self.script: deque[Answer | RestError] = deque()
+        self.script: deque[RestResponse | RestError] = deque()
         self.asked: list[tuple[float, str]] = []
         self.spent: list[tuple[float, int]] = []
         self.renewals = 0
@@ -47,14 +47,14 @@ class FakeExchange:
         self.ahead_us = 0
 
     def answer(self, status: int, body: bytes = b"{}", **headers: str) -> None:
-        """Answer the next request so."""
-        self.script.append(Answer(status, headers, body, 0, 0))
+        """RestResponse the next request so."""
+        self.script.append(RestResponse(status, headers, body, 0, 0))
 
     def fail(self, reason: str = "unreachable") -> None:
         """Do not answer the next request."""
         self.script.append(RestError(reason, "nobody is there"))
 
-    def get(self, target: str) -> Answer:
+    def get(self, target: str) -> RestResponse:
         asked_ns = self._clock.now_ns
         self.asked.append((self._clock.secs, target))
         if self.script:
@@ -68,7 +68,7 @@ class FakeExchange:
         self.spent.append((self._clock.secs, weight))
         self._clock.sleep(self.latency_ns / 1e9)
         body = json.dumps(content, separators=(",", ":")).encode()
-        return Answer(200, {"X-MBX-USED-WEIGHT-1M": str(self.used())}, body, asked_ns, self._clock.now_ns)
+        return RestResponse(200, {"X-MBX-USED-WEIGHT-1M": str(self.used())}, body, asked_ns, self._clock.now_ns)
 
     def renew(self) -> None:
         self.renewals += 1
