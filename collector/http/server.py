@@ -38,7 +38,7 @@ _ASK_LOOPBACK: Final = "ask for localhost, 127.0.0.1 or [::1]; for other names s
 _CHALLENGE: Final = 'Bearer, Basic realm="collector"'
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """What a page says."""
 
     content: bytes
@@ -47,13 +47,13 @@ class Answer(NamedTuple):
     headers: Mapping[str, str] = {}
 
 
-Page = Callable[[], Answer]
+Page = Callable[[], Response]
 """Makes an answer; called in a thread of the server's."""
 
 
-def as_json(body: Any, code: HTTPStatus = HTTPStatus.OK) -> Answer:
-    """Answer with an object."""
-    return Answer(msgspec.json.encode(body) + b"\n", code=code)
+def as_json(body: Any, code: HTTPStatus = HTTPStatus.OK) -> Response:
+    """Response with an object."""
+    return Response(msgspec.json.encode(body) + b"\n", code=code)
 
 
 def require_bindable(host: str, port: int) -> None:
@@ -182,7 +182,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             for connection in self._open:
                 _cut(connection)
 
-    def answer(self, path: str, host: str | None, authorization: str) -> Answer:
+    def answer(self, path: str, host: str | None, authorization: str) -> Response:
         if self._is_private and host is not None and host != self._host and not is_loopback(host):
             return as_json({"error": "misdirected request", "hint": _ASK_LOOPBACK}, HTTPStatus.MISDIRECTED_REQUEST)
         if path not in self._without_token and not is_let_in(authorization, self._token):
@@ -201,7 +201,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self._log.exception("http_request_failed")
 
 
-def _refused(code: HTTPStatus, headers: Mapping[str, str] | None = None) -> Answer:
+def _refused(code: HTTPStatus, headers: Mapping[str, str] | None = None) -> Response:
     return as_json({"error": code.phrase.lower()}, code)._replace(headers=headers or {})
 
 
@@ -264,7 +264,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET  # noqa: N815 (the library's name)
 
-    def _answer(self, answer: Answer) -> None:
+    def _answer(self, answer: Response) -> None:
         self.send_response(answer.code)
         lines = {"Content-Type": answer.content_type, "Content-Length": str(len(answer.content))}
         for name, value in {**lines, **_SAFE_HEADERS, **answer.headers}.items():

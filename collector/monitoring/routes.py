@@ -6,7 +6,7 @@ from functools import cache
 from http import HTTPStatus
 from typing import Final
 
-from collector.http.server import Answer, Page, as_json
+from collector.http.server import Page, Response, as_json
 from collector.monitoring import status_json
 from collector.monitoring.status_page import status_page
 from collector.monitoring.view import View
@@ -49,14 +49,14 @@ def is_well(view: View | None, age_secs: float) -> bool:
 class _Made:
     """A page made from a view; who asks while it is being made waits for it."""
 
-    def __init__(self, newest: Callable[[], View], make: Callable[[View], Answer]) -> None:
+    def __init__(self, newest: Callable[[], View], make: Callable[[View], Response]) -> None:
         self._newest = newest
         self._make = make
         self._lock = threading.Lock()
         self._of: View | None = None
-        self._answer = Answer(b"")
+        self._answer = Response(b"")
 
-    def __call__(self) -> Answer:
+    def __call__(self) -> Response:
         view = self._newest()
         with self._lock:
             if self._of is not view:
@@ -70,16 +70,16 @@ def _standing(view: View, age_secs: float) -> View:
     return view._replace(reasons=[{"code": "child_failing", "text": text}, *view.reasons])
 
 
-def _healthz(view: View) -> Answer:
+def _healthz(view: View) -> Response:
     return as_json(status_json.healthz(view), HTTPStatus.SERVICE_UNAVAILABLE if view.reasons else HTTPStatus.OK)
 
 
-def _readyz(view: View) -> Answer:
+def _readyz(view: View) -> Response:
     return as_json({"ready": view.ready}, HTTPStatus.OK if view.ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-def _metrics(view: View) -> Answer:
+def _metrics(view: View) -> Response:
     # Only now: whoever is never asked for metrics does not pay for the library.
     from collector.monitoring.exposition import CONTENT_TYPE, exposition  # noqa: PLC0415
 
-    return Answer(exposition(view), CONTENT_TYPE)
+    return Response(exposition(view), CONTENT_TYPE)

@@ -5,18 +5,18 @@ import hashlib
 from pathlib import Path
 from typing import Final
 
-from collector.http.server import Answer
+from collector.http.server import Response
 
 _FOLDER: Final = Path(__file__).with_name("page")
 _SCRIPTS: Final = ("base", "coverage", "flow", "streams", "detail", "events", "processes", "main")
 
 
-def status_page() -> Answer:
+def status_page() -> Response:
     """The whole page. A browser runs and paints exactly its own script and style, and asks nobody but this recorder."""
     style = (_FOLDER / "page.css").read_text("utf-8")
     script = _script()
     text = (_FOLDER / "index.html").read_text("utf-8").replace("{{style}}", style).replace("{{script}}", script)
-    return Answer(
+    return Response(
         text.encode(), "text/html; charset=utf-8", headers={"Content-Security-Policy": _policy(style, script)}
     )
 

@@ -14,7 +14,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from collector.http import server as served
-from collector.http.server import Answer, Page, StatusServer, as_json
+from collector.http.server import Page, Response, StatusServer, as_json
 from tests.ports import keep_port, port_of
 
 DEADLINE_SECS = 60.0
@@ -92,7 +92,9 @@ def test_a_query_behind_the_path_is_ignored(site: Site) -> None:
 
 
 def test_a_page_has_its_own_code_type_and_headers(site: Site) -> None:
-    site.status = lambda: Answer(b"<p>", "text/html", HTTPStatus.SERVICE_UNAVAILABLE, {"Content-Security-Policy": "x"})
+    site.status = lambda: Response(
+        b"<p>", "text/html", HTTPStatus.SERVICE_UNAVAILABLE, {"Content-Security-Policy": "x"}
+    )
     code, headers, body = site.ask("/status")
     assert (code, headers["Content-Type"], headers["Content-Security-Policy"], body) == (503, "text/html", "x", b"<p>")
     assert headers["X-Content-Type-Options"] == "nosniff"
@@ -198,7 +200,7 @@ def test_a_client_that_reads_nothing_is_cut_when_its_time_is_over(site: Site, mo
     monkeypatch.setattr(served, "CONNECTION_SECS", 0.3)
     asked = threading.Event()
 
-    def much() -> Answer:
+    def much() -> Response:
         asked.set()
         return as_json({**WELL, "filler": "x" * 30_000_000})
 
