@@ -14,7 +14,7 @@ SINGLE_ROWS: Final = 8
 """So many gaps of one kind at one place may have a row each at once, and as many each minute; others share one."""
 
 
-class Allowance(msgspec.Struct, array_like=True):
+class RowAllowance(msgspec.Struct, array_like=True):
     """Decides which gaps have a row of their own."""
 
     used: float = 0.0
@@ -41,7 +41,7 @@ class Stretch(msgspec.Struct, array_like=True):
     missing: int | None
     expected_id: str | None = None
     actual_id: str | None = None
-    allowance: Allowance | None = None
+    allowance: RowAllowance | None = None
     """Its gaps have a row each, so far; None: it is one gap."""
     told: int | None = 1
     """What its newest row says is missing."""

@@ -22,7 +22,7 @@ from typing import Final
 import msgspec
 
 from collector.domain.counts import StreamCounts
-from collector.domain.gaps import Allowance
+from collector.domain.gaps import RowAllowance
 from collector.domain.hearing import StreamActivity
 from collector.domain.recent import DIGEST_MASK, RECENT_LIMIT, Recent, newest, packed, split, within
 from collector.domain.records import IdRule
@@ -78,7 +78,7 @@ class StreamProgress(msgspec.Struct, array_like=True):
     holes: list[Hole] = []
     suspect: str | None = None
     """What happened since the last message that would explain a hole before the next."""
-    allowance: Allowance = msgspec.field(default_factory=Allowance)
+    allowance: RowAllowance = msgspec.field(default_factory=RowAllowance)
     """Which holes have a row of their own."""
     newest: dict[int, int | None] = {}
     """Of ids that only rise, the last one on each line; None while two connections share the line."""

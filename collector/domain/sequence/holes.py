@@ -10,7 +10,7 @@ from itertools import accumulate
 from operator import attrgetter
 from typing import Final
 
-from collector.domain.gaps import Allowance
+from collector.domain.gaps import RowAllowance
 from collector.domain.sequence.hole import REFUSED, Finding, Hole
 
 REORDER_SECS: Final = 2.0
@@ -49,7 +49,7 @@ class Finder:
         return self._holes[begin:end]
 
 
-def settle(holes: list[Hole], allowance: Allowance, series: int, now_us: int, *, all_due: bool) -> list[Finding]:
+def settle(holes: list[Hole], allowance: RowAllowance, series: int, now_us: int, *, all_due: bool) -> list[Finding]:
     """Say which holes have a row due, and drop those that have filled; changes `holes` and `allowance`."""
     untold = [hole for hole in holes if not hole.has_row]
     changing = [hole for hole in untold if hole.state != "pending"]
@@ -118,7 +118,7 @@ def _surplus(holes: list[Hole], most: int, *, asked: bool) -> Iterator[Hole]:
         yield hole
 
 
-def _new_ones(changing: list[Hole], due: list[Hole], allowance: Allowance, series: int) -> Iterator[Finding]:
+def _new_ones(changing: list[Hole], due: list[Hole], allowance: RowAllowance, series: int) -> Iterator[Finding]:
     stretch = next((hole for hole in changing if hole.lasts), None)
     for hole in due:
         if hole.cause == REFUSED:

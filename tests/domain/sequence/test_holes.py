@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.domain.gaps import SINGLE_ROWS, STRETCH_SECS, Allowance
+from collector.domain.gaps import SINGLE_ROWS, STRETCH_SECS, RowAllowance
 from collector.domain.records import StreamKey
 from collector.domain.sequence.hole import REFUSED, STRETCH_HOLES, STRETCH_LONGEST_SECS, Finding, Hole
 from collector.domain.sequence.holes import MAX_HOLES, REORDER_SECS, Finder, forget, settle
@@ -20,39 +20,39 @@ def hole(first: int, last: int, *, cause: str = "exchange") -> Hole:
 
 def test_a_hole_is_a_gap_once_the_reorder_window_is_over() -> None:
     holes = [hole(5, 9)]
-    assert settle(holes, Allowance(), 0, LATER_US - 1, all_due=False) == []
-    (found,) = settle(holes, Allowance(), 0, LATER_US, all_due=False)
+    assert settle(holes, RowAllowance(), 0, LATER_US - 1, all_due=False) == []
+    (found,) = settle(holes, RowAllowance(), 0, LATER_US, all_due=False)
     row = found.row(KEY, LATER_US, chained=False)
     assert (row.kind, row.cause, row.expected_id, row.actual_id, row.missing) == ("sequence", "exchange", "5", "10", 5)
     assert (row.started_at, row.ended_at, row.status, row.detected_at) == (50, 100, "open", LATER_US)
-    assert settle(holes, Allowance(), 0, LATER_US, all_due=True) == []
+    assert settle(holes, RowAllowance(), 0, LATER_US, all_due=True) == []
 
 
 def test_a_clock_set_back_makes_a_hole_due_at_once() -> None:
-    assert len(settle([hole(5, 9)], Allowance(), 0, 99, all_due=False)) == 1
+    assert len(settle([hole(5, 9)], RowAllowance(), 0, 99, all_due=False)) == 1
 
 
 def test_a_hole_that_fills_in_time_leaves_no_row() -> None:
     holes = [hole(5, 6)]
     assert holes[0].fill(5, 5, 100)
     assert holes[0].fill(6, 6, 100)
-    assert settle(holes, Allowance(), 0, LATER_US, all_due=True) == []
+    assert settle(holes, RowAllowance(), 0, LATER_US, all_due=True) == []
     assert holes == []
 
 
 def test_a_refused_hole_has_no_row_of_its_own() -> None:
     holes = [hole(5, 9, cause=REFUSED)]
-    assert settle(holes, Allowance(), 0, LATER_US, all_due=True) == []
+    assert settle(holes, RowAllowance(), 0, LATER_US, all_due=True) == []
     assert holes[0].fill(7, 7, 100)
-    assert settle(holes, Allowance(), 0, LATER_US, all_due=True) == []
+    assert settle(holes, RowAllowance(), 0, LATER_US, all_due=True) == []
 
 
 def test_rows_of_one_hole_share_an_id_and_the_later_is_detected_later() -> None:
     holes = [hole(5, 6)]
-    rows = [found.row(KEY, 100, chained=False) for found in settle(holes, Allowance(), 0, LATER_US, all_due=True)]
+    rows = [found.row(KEY, 100, chained=False) for found in settle(holes, RowAllowance(), 0, LATER_US, all_due=True)]
     holes[0].fill(5, 6, 100)
     rows += [
-        found.row(KEY, LATER_US, chained=False) for found in settle(holes, Allowance(), 0, LATER_US, all_due=False)
+        found.row(KEY, LATER_US, chained=False) for found in settle(holes, RowAllowance(), 0, LATER_US, all_due=False)
     ]
     assert [row.status for row in rows] == ["open", "repaired"]
     assert rows[0].gap_id == rows[1].gap_id
@@ -73,7 +73,7 @@ def test_what_is_missing_is_what_did_not_come(fills: list[tuple[int, int]]) -> N
 
 
 def test_chained_ids_are_told_as_the_exchange_tells_them_and_missing_is_unknown() -> None:
-    (found,) = settle([hole(101, 149)], Allowance(), 0, LATER_US, all_due=False)
+    (found,) = settle([hole(101, 149)], RowAllowance(), 0, LATER_US, all_due=False)
     row = found.row(KEY, LATER_US, chained=True)
     assert (row.expected_id, row.actual_id, row.missing) == ("100", "149", None)
 
@@ -98,7 +98,7 @@ def test_holes_are_found_by_their_ids_also_those_between_the_holes_of_a_stretch(
 
 
 def statuses(holes: list[Hole]) -> list[tuple[str, str | None]]:
-    return [(found.status, found.repaired_by) for found in settle(holes, Allowance(), 0, LATER_US, all_due=True)]
+    return [(found.status, found.repaired_by) for found in settle(holes, RowAllowance(), 0, LATER_US, all_due=True)]
 
 
 def test_a_hole_that_fills_over_rest_gets_one_row_however_many_pages_it_took() -> None:
@@ -142,7 +142,7 @@ def test_what_comes_late_into_a_hole_without_end_is_one_row_once_it_is_quiet_and
     found: list[tuple[int, str, int]] = []
 
     def look(now_us: int) -> None:
-        findings = settle(holes, Allowance(), 0, now_us, all_due=False)
+        findings = settle(holes, RowAllowance(), 0, now_us, all_due=False)
         found.extend((now_us, finding.status, finding.hole.missing) for finding in findings)
 
     for number in range(1, 5_001):
@@ -162,7 +162,7 @@ def test_a_clock_set_back_does_not_put_off_the_row_of_what_came_late() -> None:
     holes = [hole(5, 9)]
     statuses(holes)
     holes[0].fill(5, 5, 10**9)
-    assert [found.status for found in settle(holes, Allowance(), 0, 10**9 - 1, all_due=False)] == ["partly_repaired"]
+    assert [found.status for found in settle(holes, RowAllowance(), 0, 10**9 - 1, all_due=False)] == ["partly_repaired"]
 
 
 def test_a_hole_that_keeps_filling_is_forgotten_like_any_other() -> None:
@@ -178,7 +178,7 @@ def test_a_hole_that_keeps_filling_is_forgotten_like_any_other() -> None:
 def test_a_hole_that_fills_over_rest_before_its_row_is_due_has_one_all_the_same() -> None:
     holes = [hole(5, 6)]
     holes[0].backfill(5, 6)
-    assert [(found.status, found.repaired_by) for found in settle(holes, Allowance(), 0, 100, all_due=False)] == [
+    assert [(found.status, found.repaired_by) for found in settle(holes, RowAllowance(), 0, 100, all_due=False)] == [
         ("repaired", "rest")
     ]
 
@@ -189,7 +189,7 @@ class Trouble:
     def __init__(self, step_us: int) -> None:
         self.step_us = step_us
         self.holes: list[Hole] = []
-        self.allowance = Allowance()
+        self.allowance = RowAllowance()
         self.now_us = 0
         self.found: list[tuple[bool, str, int]] = []
         """Of each row: whether it lasts, its status, how many are missing."""
@@ -240,7 +240,7 @@ def test_rows_of_a_stretch_share_an_id_and_the_later_is_detected_later() -> None
 def test_a_stretch_that_is_found_as_all_ends_has_one_row() -> None:
     holes = [hole(first, first) for first in range(1, 2 * SINGLE_ROWS, 2)]
     holes += [hole(first, first) for first in range(1_001, 1_005, 2)]
-    findings = settle(holes, Allowance(), 0, LATER_US, all_due=True)
+    findings = settle(holes, RowAllowance(), 0, LATER_US, all_due=True)
     rows = [finding.row(KEY, LATER_US, chained=False) for finding in findings]
     assert [row.missing for row in rows] == [1] * SINGLE_ROWS + [2]
     assert not any(finding.hole.lasts for finding in findings)
@@ -305,10 +305,10 @@ def test_a_stretch_of_a_series_that_ended_is_closed_with_it() -> None:
 
 def test_a_row_is_detected_after_the_one_before_though_the_clock_is_behind() -> None:
     holes = [hole(5, 6)]
-    (found,) = settle(holes, Allowance(), 0, LATER_US, all_due=True)
+    (found,) = settle(holes, RowAllowance(), 0, LATER_US, all_due=True)
     opened = found.row(KEY, 10**9, chained=False)
     holes[0].fill(5, 6, 100)
-    (found,) = settle(holes, Allowance(), 0, LATER_US, all_due=True)
+    (found,) = settle(holes, RowAllowance(), 0, LATER_US, all_due=True)
     closed = found.row(KEY, LATER_US, chained=False)
     assert opened.gap_id == closed.gap_id
     assert closed.detected_at > opened.detected_at

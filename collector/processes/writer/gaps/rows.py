@@ -1,7 +1,7 @@
 """Rows of the gap ledger on their way into the next commit: each added, counted and told once."""
 
 from collector.domain.counts import GAP_CODES
-from collector.domain.gaps import Allowance, Stretch
+from collector.domain.gaps import RowAllowance, Stretch
 from collector.domain.records import Gap, StreamKey
 from collector.processes.writer.batch import CommitBatch, Counts, gap_labels
 from collector.processes.writer.streams import StreamState, StreamTable
@@ -48,7 +48,7 @@ class GapRows:
         name = _name(place, gap.kind)
         known = self._running(stretches, name, at_us)
         if known is None:
-            allowance = Allowance()
+            allowance = RowAllowance()
             known = stretches[name] = Stretch(place, gap.kind, gap.cause, at_us, at_us, None, allowance=allowance)
         known.extend(at_us)
         if known.allowance is None:
