@@ -30,7 +30,7 @@ class RowAllowance(msgspec.Struct, array_like=True):
         return True
 
 
-class Stretch(msgspec.Struct, array_like=True):
+class GapStretch(msgspec.Struct, array_like=True):
     """A run of trouble of one kind at one place; it commits with the rows."""
 
     place: StreamKey

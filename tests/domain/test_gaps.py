@@ -1,6 +1,6 @@
 """Stretches of trouble end, and no gap ends before it began, though the clock is set back meanwhile."""
 
-from collector.domain.gaps import STRETCH_SECS, Stretch, event_gap
+from collector.domain.gaps import STRETCH_SECS, GapStretch, event_gap
 from collector.domain.records import StreamKey
 
 KEY = StreamKey("binance", "BTCUSDT", "trade")
@@ -9,7 +9,7 @@ MONTH_US = 30 * 86_400 * 1_000_000
 
 
 def test_a_stretch_is_over_after_a_quiet_minute_or_when_the_clock_is_set_back() -> None:
-    stretch = Stretch(KEY, "undecodable", "parse", NOW_US, NOW_US, 1)
+    stretch = GapStretch(KEY, "undecodable", "parse", NOW_US, NOW_US, 1)
     quiet_us = STRETCH_SECS * 1_000_000
     spans = (0, quiet_us, quiet_us + 1, -MONTH_US)
     assert [stretch.is_over(NOW_US + span_us) for span_us in spans] == [False, False, True, True]

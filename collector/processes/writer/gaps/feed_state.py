@@ -2,7 +2,7 @@
 
 import msgspec
 
-from collector.domain.gaps import Stretch
+from collector.domain.gaps import GapStretch
 from collector.domain.hearing import StreamActivity
 from collector.domain.records import StreamKey
 from collector.processes.writer.gaps.journal_numbers import JournalNumbers
@@ -13,7 +13,7 @@ class FeedState(msgspec.Struct):
     """One feed's. Trouble of a stream stands with the stream, or in `unspoken`."""
 
     links: ConnectionLog = msgspec.field(default_factory=ConnectionLog)
-    stretches: dict[str, Stretch] = {}
+    stretches: dict[str, GapStretch] = {}
     refusing_since_us: int | None = None
     """Only version 1 of this state wrote it."""
     undecodable_us: int = 0

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from collector.domain.gaps import Stretch, event_gap
+from collector.domain.gaps import GapStretch, event_gap
 from collector.domain.hearing import Outage
 from collector.domain.records import UNKNOWN, Gap, StreamKey
 from collector.domain.repair_protocol import is_rest_journal
@@ -325,7 +325,7 @@ class GapLedger:
         self, feed: str, place: StreamKey, kind: str, cause: str, at_us: int,
         expected_id: str | None = None, actual_id: str | None = None,
     ) -> None:  # fmt: skip
-        trouble = Stretch(place, kind, cause, at_us, at_us, 1, expected_id, actual_id)
+        trouble = GapStretch(place, kind, cause, at_us, at_us, 1, expected_id, actual_id)
         self._rows.count(self._feed(feed).stretches, trouble)
 
     def _one_more(self, feed: str, place: StreamKey, gap: Gap, at_us: int) -> None:

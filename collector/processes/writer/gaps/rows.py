@@ -1,12 +1,12 @@
 """Rows of the gap ledger on their way into the next commit: each added, counted and told once."""
 
 from collector.domain.counts import GAP_CODES
-from collector.domain.gaps import RowAllowance, Stretch
+from collector.domain.gaps import GapStretch, RowAllowance
 from collector.domain.records import Gap, StreamKey
 from collector.processes.writer.batch import CommitBatch, Counts, gap_labels
 from collector.processes.writer.streams import StreamState, StreamTable
 
-Stretches = dict[str, Stretch]
+Stretches = dict[str, GapStretch]
 """Trouble of one feed that goes on, by its name; it commits with the rows."""
 
 
@@ -33,7 +33,7 @@ class GapRows:
         """The stream's state has changed, and commits with the rows."""
         self.batch.touched[stream.stream_id] = stream
 
-    def count(self, stretches: Stretches, trouble: Stretch) -> None:
+    def count(self, stretches: Stretches, trouble: GapStretch) -> None:
         """Trouble that is one row a stretch, in which messages are counted; `trouble` is the first of them."""
         name = _name(trouble.place, trouble.kind)
         known = self._running(stretches, name, trouble.started_us)
@@ -49,14 +49,14 @@ class GapRows:
         known = self._running(stretches, name, at_us)
         if known is None:
             allowance = RowAllowance()
-            known = stretches[name] = Stretch(place, gap.kind, gap.cause, at_us, at_us, None, allowance=allowance)
+            known = stretches[name] = GapStretch(place, gap.kind, gap.cause, at_us, at_us, None, allowance=allowance)
         known.extend(at_us)
         if known.allowance is None:
             return
         if known.allowance.grants(at_us):
             self.add(place, gap)
             return
-        stretches[name] = Stretch(place, gap.kind, gap.cause, gap.started_at, at_us, None)
+        stretches[name] = GapStretch(place, gap.kind, gap.cause, gap.started_at, at_us, None)
         self.add(place, stretches[name].opening())
 
     def end_stretches(self, stretches: Stretches, now_us: int) -> None:
@@ -81,7 +81,7 @@ class GapRows:
             if row is not None:
                 self.add(stretch.place, row)
 
-    def _running(self, stretches: Stretches, name: str, now_us: int) -> Stretch | None:
+    def _running(self, stretches: Stretches, name: str, now_us: int) -> GapStretch | None:
         """The stretch of that name, unless it is over."""
         known = stretches.get(name)
         if known is not None and known.is_over(now_us):
