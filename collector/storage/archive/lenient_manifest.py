@@ -27,7 +27,7 @@ class Fault(NamedTuple):
     """The key that follows from the rest of the entry; empty where nothing follows."""
 
 
-class Examined(NamedTuple):
+class ManifestReport(NamedTuple):
     """A manifest with the entries that can be used, and the faults of its entries.
 
     An entry of which nothing but the times is damaged can be used, without them.
@@ -41,7 +41,7 @@ class Examined(NamedTuple):
     """How the manifest's totals differ from the sum over its entries; None while an entry is at fault."""
 
 
-def read_manifest(store: ObjectStore, key: str) -> Examined:
+def read_manifest(store: ObjectStore, key: str) -> ManifestReport:
     """Read the manifest that stands under `key`.
 
     Raises DamagedError for anything but a manifest in its own place, or for one that the store does not give; StoreError
@@ -64,7 +64,7 @@ def read_manifest(store: ObjectStore, key: str) -> Examined:
         else:
             sound.append(described)
     totals = None if faults else _totals(manifest)
-    return Examined(msgspec.structs.replace(manifest, objects=usable), sound, faults, totals)
+    return ManifestReport(msgspec.structs.replace(manifest, objects=usable), sound, faults, totals)
 
 
 def _decoded(content: bytes) -> tuple[Manifest, list[Fault]]:
