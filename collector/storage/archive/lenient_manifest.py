@@ -11,7 +11,7 @@ from collector.domain.errors import DamagedError
 from collector.domain.names import ObjectPartition, is_path_name, iso_time, manifest_key, object_key, time_us
 from collector.domain.records import GAP
 from collector.storage.archive.manifest import Manifest, ManifestObject, counted, decode_manifest
-from collector.storage.archive.store_retry import asked
+from collector.storage.archive.store_retry import retry_once
 from collector.storage.store.object_store import ObjectStore
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -47,7 +47,7 @@ def read_manifest(store: ObjectStore, key: str) -> ManifestReport:
     Raises DamagedError for anything but a manifest in its own place, or for one that the store does not give; StoreError
     for a store that gives nothing.
     """
-    content = asked(store, lambda: store.read(key))
+    content = retry_once(store, lambda: store.read(key))
     if content is None:
         raise DamagedError("it is not there any more")
     manifest, faults = _decoded(content)

@@ -1,7 +1,7 @@
 """Brings a part of an archive back as an archive of its own.
 
 Objects come whole, as they are, so that size and checksum stay those of the archive: one with a single row in the time
-asked for brings its other rows too (at most a segment's). Manifests name what came. The chain of segments is closed over
+retry_once for brings its other rows too (at most a segment's). Manifests name what came. The chain of segments is closed over
 those that were left out, so a segment whose predecessor has nothing to bring does not look like a hole; a hole of the
 archive itself stays one.
 """
@@ -19,7 +19,7 @@ from collector.domain.names import MANIFEST_FOLDER, manifest_key
 from collector.domain.records import GAP, UNKNOWN
 from collector.storage.archive.lenient_manifest import read_manifest
 from collector.storage.archive.manifest import Manifest, ManifestObject, counted
-from collector.storage.archive.store_retry import asked
+from collector.storage.archive.store_retry import retry_once
 from collector.storage.ordered_map import in_order
 from collector.storage.store.object_store import ObjectInfo, ObjectStore
 
@@ -131,12 +131,12 @@ def _bring(manifest: Manifest, store: ObjectStore, target: ObjectStore, scratch:
 def _bring_object(described: ManifestObject, store: ObjectStore, target: ObjectStore, path: Path) -> bool:
     """Whether it was there already. Raises DamagedError for one that cannot be had, StoreError for a store that is away."""
     expected = ObjectInfo(described.bytes, described.sha256)
-    if asked(target, lambda: target.head(described.key)) == expected:
+    if retry_once(target, lambda: target.head(described.key)) == expected:
         return True
-    held = asked(store, lambda: store.fetch(described.key, path))
+    held = retry_once(store, lambda: store.fetch(described.key, path))
     if held != expected:
         raise DamagedError(f"it is {'not there' if held is None else 'not what its manifest says'}")
-    asked(target, lambda: target.put(described.key, path, described.sha256))
+    retry_once(target, lambda: target.put(described.key, path, described.sha256))
     return False
 
 

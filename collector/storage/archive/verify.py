@@ -14,7 +14,7 @@ from collector.domain.errors import DamagedError
 from collector.domain.names import MANIFEST_FOLDER, OBJECT_SUFFIX
 from collector.storage.archive.lenient_manifest import read_manifest
 from collector.storage.archive.manifest import Manifest, ManifestObject
-from collector.storage.archive.store_retry import asked
+from collector.storage.archive.store_retry import retry_once
 from collector.storage.ordered_map import in_order
 from collector.storage.store.object_store import ObjectInfo, ObjectStore
 
@@ -130,14 +130,14 @@ class Verification:
     def _object(self, described: ManifestObject, manifest: Manifest) -> list[Finding]:
         try:
             if self._read is None:
-                return list(_compared(described, asked(self._store, lambda: self._store.head(described.key))))
+                return list(_compared(described, retry_once(self._store, lambda: self._store.head(described.key))))
             with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
                 return list(self._deep(described, manifest, Path(folder, "object"), self._read))
         except DamagedError as error:
             return [Finding("unread", described.key, str(error))]
 
     def _deep(self, described: ManifestObject, manifest: Manifest, path: Path, read: Read) -> Iterator[Finding]:
-        held = asked(self._store, lambda: self._store.fetch(described.key, path))
+        held = retry_once(self._store, lambda: self._store.fetch(described.key, path))
         found = list(_compared(described, held))
         yield from found
         if not found:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from collector.domain.errors import DamagedError, StoreError
-from collector.storage.archive.store_retry import asked
+from collector.storage.archive.store_retry import retry_once
 
 
 class Listing:
@@ -40,7 +40,7 @@ def full() -> StoreError:
 
 
 def asked_of(ask: Any, *, there: bool = True) -> Any:
-    return asked(Listing(there=there), ask)  # type: ignore[arg-type]
+    return retry_once(Listing(there=there), ask)  # type: ignore[arg-type]
 
 
 def test_one_lost_answer_is_nothing() -> None:
