@@ -24,7 +24,7 @@ _ID_COLUMNS: Final = {
 """Where a message's id stands once it is typed."""
 
 
-class _Told(NamedTuple):
+class _Claimed(NamedTuple):
     """What a file's rows tell; of the rest, what the manifest tells of it."""
 
     rows: int
@@ -76,8 +76,10 @@ def _of_rows(file: pq.ParquetFile, described: ManifestObject) -> Iterator[str]:
     reading = _Reading(described)
     for batch in file.iter_batches(ROW_GROUP_ROWS):
         reading.take(batch)
-    expected = _Told(described.rows, described.received_min, described.received_max, described.id_min, described.id_max)
-    for name, value, found in zip(_Told._fields, expected, reading.told(), strict=True):
+    expected = _Claimed(
+        described.rows, described.received_min, described.received_max, described.id_min, described.id_max
+    )
+    for name, value, found in zip(_Claimed._fields, expected, reading.told(), strict=True):
         if value != found:
             yield f"its {name} should be {value}, but is {found}"
     if not reading.dates <= {described.date}:
@@ -108,12 +110,12 @@ class _Reading:
         if self._id_column is not None:
             self._take_ids(batch["series"], batch[self._id_column])
 
-    def told(self) -> _Told:
+    def told(self) -> _Claimed:
         """What was read; what cannot be read from the rows is as the manifest says."""
         received_min, received_max = (
             (iso_time(min(self._received)), iso_time(max(self._received))) if self._received else (None, None)
         )
-        return _Told(self._rows, received_min, received_max, *self._ids)
+        return _Claimed(self._rows, received_min, received_max, *self._ids)
 
     def _take_ids(self, series: pa.Array, ids: pa.Array) -> None:
         """Keep the first and the last id of the last series, where they are whole numbers."""
