@@ -11,7 +11,7 @@ from collector.storage.regular_files import regular_files
 from collector.storage.staging.staged_set import waiting_segments
 
 
-class Left(NamedTuple):
+class Unarchived(NamedTuple):
     """Names, oldest first; after a clean stop with a store that takes everything there are none."""
 
     segments: list[str]
@@ -23,9 +23,9 @@ class Left(NamedTuple):
     quarantined: list[str]
 
 
-def left_in(data_dir: Path) -> Left:
+def left_in(data_dir: Path) -> Unarchived:
     """Look at everything that may hold rows. Raises OSError."""
-    return Left(
+    return Unarchived(
         waiting_segments(data_dir),
         [
             path.name.removesuffix(".open.db")

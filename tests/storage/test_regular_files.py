@@ -15,7 +15,7 @@ from collector.storage.newer import refuse_newer_data
 from collector.storage.segment.attempts import FAILURES, Attempts, Begun, counted, forget_attempts
 from collector.storage.segment.seal import open_segment, sealed_segments, set_aside
 from collector.storage.staging.staged_set import make_durable
-from collector.storage.unarchived import Left, left_in
+from collector.storage.unarchived import Unarchived, left_in
 from tests.storage.segment.segment_files import TRADES, make_segment, message, trade
 
 ID = "20261123T120000Z-4f2a9c"
@@ -43,7 +43,7 @@ def journal(data_dir: Path, number: int, file_bytes: int = 1 << 20) -> JournalWr
 
 def test_a_start_looks_at_files_only(data_dir: Path) -> None:
     refuse_newer_data(data_dir)
-    assert left_in(data_dir) == Left([], [], [], [])
+    assert left_in(data_dir) == Unarchived([], [], [], [])
     assert all(RoleLock(data_dir, role).is_free() for role in roles_seen(data_dir))
     clear_stats(data_dir / "run/stats")
 
