@@ -20,7 +20,7 @@ def partition_of(stream: StreamKey, day: int) -> ObjectPartition:
     return ObjectPartition(stream.exchange, stream.data_type, stream.symbol, date_of(day))
 
 
-def gather_messages(segment: SealedSegment, spill: Spill, tick: Tick) -> None:
+def partition_messages(segment: SealedSegment, spill: Spill, tick: Tick) -> None:
     """Put every message to its partition, as (series, id, row, received_us, exchange_us, line, payload).
 
     Its date is that of its receipt; for a backfilled message, that of the exchange's time where that can be true.
