@@ -17,7 +17,7 @@ from collector.storage.archive.schema import SCHEMA_VERSION
 from collector.storage.segment.sealed_segment import SealedSegment
 from collector.storage.staging.columns import Typing, gap_batch, message_batch, undecoded_batch
 from collector.storage.staging.object_writer import ObjectFile, Staged
-from collector.storage.staging.partition import Tick, gather_gaps, partition_messages, partition_of
+from collector.storage.staging.partition import Tick, partition_gaps, partition_messages, partition_of
 from collector.storage.staging.spill import ARRIVAL, ROW_BYTES, Row, Spill
 from collector.storage.staging.staged_set import object_file_name
 from collector.storage.staging.untyped import UntypedMessages
@@ -50,7 +50,7 @@ def stage(segment: SealedSegment, typing_of: Callable[[str], Typing], folder: Pa
     pa.set_memory_pool(pa.system_memory_pool())
     with Spill(folder / "spill", SPILL_BYTES) as spill:
         partition_messages(segment, spill, tick)
-        gather_gaps(segment, spill)
+        partition_gaps(segment, spill)
         staging = _Staging(segment, spill, typing_of, folder, tick)
         files = [file for file in staging.files() if file is not None]
     files.sort(key=lambda file: file.object.key)

@@ -50,7 +50,7 @@ def partition_messages(segment: SealedSegment, spill: Spill, tick: Tick) -> None
         )
 
 
-def gather_gaps(segment: SealedSegment, spill: Spill) -> None:
+def partition_gaps(segment: SealedSegment, spill: Spill) -> None:
     """Put every gap to its partition, as (exchange, symbol, row, the ledger's columns), dated by `detected_at`."""
     for gap in segment.gaps():
         exchange, symbol, *_, detected_at = gap
