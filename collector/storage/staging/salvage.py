@@ -39,7 +39,7 @@ class Surroundings(NamedTuple):
 
 
 @contextmanager
-def open_remains(path: Path, known: Surroundings) -> Iterator[SealedSegment]:
+def open_salvage(path: Path, known: Surroundings) -> Iterator[SealedSegment]:
     """Open, in place of the segment or set at `path`, one without messages: its gaps, and a `damaged` one a stream.
 
     Of a set that somebody removed nothing can be read.

@@ -13,7 +13,7 @@ from collector.domain.gaps import event_gap
 from collector.domain.names import gap_id
 from collector.domain.records import UNKNOWN, Gap, StreamKey
 from collector.storage.segment.sealed_segment import SegmentMeta
-from collector.storage.staging.salvage import Surroundings, open_remains
+from collector.storage.staging.salvage import Surroundings, open_salvage
 from tests.storage.segment.segment_files import (
     BOOK,
     NOON_US,
@@ -41,7 +41,7 @@ def sealed(folder: Path, **given: Any) -> Path:
 
 def remains(path: Path, known: Surroundings = KNOWN) -> tuple[SegmentMeta, list[tuple[StreamKey, Gap]]]:
     """What is said in the segment's place, its gaps with the stream each concerns."""
-    with open_remains(path, known) as segment:
+    with open_salvage(path, known) as segment:
         assert segment.rows == len(list(segment.messages())) == 0
         gaps = [(exchange, symbol, Gap(*gap)) for exchange, symbol, _, *gap in segment.gaps()]
         return segment.meta, [(StreamKey(exchange, symbol, gap.stream_type), gap) for exchange, symbol, gap in gaps]
@@ -158,5 +158,5 @@ def test_the_same_file_leaves_the_same_remains_and_stays_as_it_is(tmp_path: Path
 def test_what_cannot_be_read_at_present_leaves_no_remains(tmp_path: Path) -> None:
     path = sealed(tmp_path)
     path.rename(tmp_path / "aside")
-    with pytest.raises(UnreadableError), open_remains(path, KNOWN):
+    with pytest.raises(UnreadableError), open_salvage(path, KNOWN):
         pass
