@@ -16,7 +16,7 @@ from collector.storage.archive.manifest import Manifest
 from collector.storage.durable import sync
 from collector.storage.segment.attempts import Attempts, forget_counts
 from collector.storage.segment.sealed_segment import read_through
-from collector.storage.staging.salvage import Surroundings, open_salvage
+from collector.storage.staging.salvage import SalvageContext, open_salvage
 from collector.storage.staging.staged_set import make_set, remove_set, uploads_of
 from collector.storage.store.object_store import ObjectStore
 
@@ -72,7 +72,7 @@ class Quarantine:
 
     def _put_remains(self, path: Path) -> None:
         until_us = self._ask(partial(received_until, self._store, self._host, path.stem))
-        with open_salvage(path, Surroundings(self._host, self._compression_level, until_us)) as remains:
+        with open_salvage(path, SalvageContext(self._host, self._compression_level, until_us)) as remains:
             # Only now: pyarrow takes 50 MB.
             from collector.storage.staging.build import stage  # noqa: PLC0415
 

@@ -28,7 +28,7 @@ _DATA_TYPES: Final = {*ROW_TYPES, UNDECODED}
 _NOBODY: Final = [StreamKey(UNKNOWN, UNKNOWN, UNKNOWN)]
 
 
-class Surroundings(NamedTuple):
+class SalvageContext(NamedTuple):
     """What is known without the segment."""
 
     host: str
@@ -39,7 +39,7 @@ class Surroundings(NamedTuple):
 
 
 @contextmanager
-def open_salvage(path: Path, known: Surroundings) -> Iterator[SealedSegment]:
+def open_salvage(path: Path, known: SalvageContext) -> Iterator[SealedSegment]:
     """Open, in place of the segment or set at `path`, one without messages: its gaps, and a `damaged` one a stream.
 
     Of a set that somebody removed nothing can be read.
@@ -132,7 +132,7 @@ def _is_gap(row: tuple[Any, ...]) -> bool:
     )
 
 
-def _meta(texts: Mapping[str, str], path: Path, known: Surroundings) -> dict[str, str]:
+def _meta(texts: Mapping[str, str], path: Path, known: SalvageContext) -> dict[str, str]:
     opened_us = _time(texts, "opened_at") or round(parse_segment_id(path.stem).time.timestamp()) * 1_000_000
     sealed_us = _time(texts, "sealed_at") or _changed_us(path) or opened_us
     host = texts.get("host", "")

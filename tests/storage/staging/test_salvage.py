@@ -13,7 +13,7 @@ from collector.domain.gaps import event_gap
 from collector.domain.names import gap_id
 from collector.domain.records import UNKNOWN, Gap, StreamKey
 from collector.storage.segment.sealed_segment import SegmentMeta
-from collector.storage.staging.salvage import Surroundings, open_salvage
+from collector.storage.staging.salvage import SalvageContext, open_salvage
 from tests.storage.segment.segment_files import (
     BOOK,
     NOON_US,
@@ -27,7 +27,7 @@ from tests.storage.segment.segment_files import (
 )
 
 OTHER = StreamKey("toy", UNKNOWN, "undecoded")
-KNOWN = Surroundings("elsewhere", 7, {})
+KNOWN = SalvageContext("elsewhere", 7, {})
 NOBODY = StreamKey(UNKNOWN, UNKNOWN, UNKNOWN)
 SEALED_US = NOON_US + 3_600_000_000
 
@@ -39,7 +39,7 @@ def sealed(folder: Path, **given: Any) -> Path:
     return make_segment(folder, [TRADES, BOOK, OTHER], messages, **given)
 
 
-def remains(path: Path, known: Surroundings = KNOWN) -> tuple[SegmentMeta, list[tuple[StreamKey, Gap]]]:
+def remains(path: Path, known: SalvageContext = KNOWN) -> tuple[SegmentMeta, list[tuple[StreamKey, Gap]]]:
     """What is said in the segment's place, its gaps with the stream each concerns."""
     with open_salvage(path, known) as segment:
         assert segment.rows == len(list(segment.messages())) == 0
