@@ -22,7 +22,7 @@ from collector.storage.journal.reader import Position, file_id_of
 from collector.storage.journal.tail import Tails
 from collector.storage.journal.writer import journal_files
 from collector.storage.segment.open_segment import Commit, OnProgress, Segment, SegmentState
-from collector.storage.segment.positions_file import FILE_NAME, WITHOUT, Baseline, read_baseline
+from collector.storage.segment.positions_file import FILE_NAME, WITHOUT, PositionsFile, read_baseline
 from collector.storage.segment.seal import (
     begin_segment,
     note_opening,
@@ -255,7 +255,7 @@ class SegmentRotation:
         if not baseline.segment_id and self._were_sealed():
             self._context.log.error("segments_missing")
         segment_id = make_segment_id(self._now_us(), baseline.segment_id or None, secrets.token_hex(3))
-        new = Baseline(baseline.segment_id, baseline.previous_segment, begun)
+        new = PositionsFile(baseline.segment_id, baseline.previous_segment, begun)
         return begin_segment(self._folder, segment_id, self._meta(), new)
 
     def _were_sealed(self) -> bool:

@@ -30,7 +30,7 @@ WITHOUT: Final = (
 """What a person can do about a file that is needed and cannot be read."""
 
 
-class Baseline(msgspec.Struct, frozen=True):
+class PositionsFile(msgspec.Struct, frozen=True):
     """The state an open segment began with."""
 
     segment_id: str
@@ -63,7 +63,7 @@ class _Content(msgspec.Struct):
     counts: str = ""
 
 
-def write_baseline(folder: Path, baseline: Baseline, *, durable: bool = True) -> None:
+def write_baseline(folder: Path, baseline: PositionsFile, *, durable: bool = True) -> None:
     """Replace the file, whole, and by default durable; one that says the same already stays."""
     path, content = folder / FILE_NAME, _encoded(baseline)
     if path.exists() and path.read_bytes() == content:
@@ -77,12 +77,12 @@ def write_baseline(folder: Path, baseline: Baseline, *, durable: bool = True) ->
         made.replace(path)
 
 
-def draft_baseline(folder: Path, baseline: Baseline) -> Path:
+def draft_baseline(folder: Path, baseline: PositionsFile) -> Path:
     """What shall take the file's place, durable but for its name."""
     return draft(folder / FILE_NAME, _encoded(baseline))
 
 
-def _encoded(baseline: Baseline) -> bytes:
+def _encoded(baseline: PositionsFile) -> bytes:
     state = baseline.state
     entries = [_Entry(**position._asdict()) for position in state.positions.values()]
     content = _Content(
@@ -92,7 +92,7 @@ def _encoded(baseline: Baseline) -> bytes:
     return msgspec.json.encode(content)
 
 
-def read_baseline(folder: Path) -> Baseline:
+def read_baseline(folder: Path) -> PositionsFile:
     """The newest one; an empty one where nothing was ever sealed.
 
     Raises NewerDataError for one of a newer program, DamagedError for one that cannot be read,
@@ -100,7 +100,7 @@ def read_baseline(folder: Path) -> Baseline:
     """
     path = folder / FILE_NAME
     if not path.exists():
-        return Baseline("", "", EMPTY_STATE)
+        return PositionsFile("", "", EMPTY_STATE)
     if not path.is_file():
         raise CannotStartError(f"{path} is no regular file; {WITHOUT}")
     data = path.read_bytes()
@@ -116,7 +116,7 @@ def read_baseline(folder: Path) -> Baseline:
     state = SegmentState(
         positions, content.streams, content.recents, content.feeds, content.state_version, content.counts
     )
-    return Baseline(content.segment_id, content.previous_segment, state)
+    return PositionsFile(content.segment_id, content.previous_segment, state)
 
 
 def refuse_newer_baseline(folder: Path) -> None:

@@ -35,7 +35,13 @@ from collector.storage.segment.open_segment import (
     damage_of,
     store_state,
 )
-from collector.storage.segment.positions_file import FILE_NAME, Baseline, draft_baseline, read_baseline, write_baseline
+from collector.storage.segment.positions_file import (
+    FILE_NAME,
+    PositionsFile,
+    draft_baseline,
+    read_baseline,
+    write_baseline,
+)
 
 
 def open_segment(folder: Path, on_progress: OnProgress = lambda: None) -> Segment | None:
@@ -72,7 +78,7 @@ def _is_baseline_of(segment: Segment) -> bool:
 
 def note_opening(segment: Segment, state: SegmentState, *, durable: bool = True) -> None:
     """Keep beside the segments what this one began with."""
-    baseline = Baseline(segment.segment_id, segment.meta["previous_segment"], state)
+    baseline = PositionsFile(segment.segment_id, segment.meta["previous_segment"], state)
     write_baseline(segment.path.parent, baseline, durable=durable)
 
 
@@ -127,12 +133,12 @@ def create_segment(path: Path, meta: Mapping[str, str], state: SegmentState) -> 
     made.rename(path)
 
 
-def begin_segment(folder: Path, segment_id: str, meta: Mapping[str, str], baseline: Baseline) -> Segment:
+def begin_segment(folder: Path, segment_id: str, meta: Mapping[str, str], baseline: PositionsFile) -> Segment:
     """Make an open segment where there is none, with the state and behind the segment that `baseline` names."""
     ids = {"segment_id": segment_id, "previous_segment": baseline.previous_segment}
     made = folder / f"{segment_id}.new.db"
     create_segment(made, {**meta, **ids}, baseline.state)
-    return _open(made, Baseline(segment_id, baseline.previous_segment, baseline.state))
+    return _open(made, PositionsFile(segment_id, baseline.previous_segment, baseline.state))
 
 
 def seal(segment: Segment, new_id: str, meta: Mapping[str, str], state: SegmentState, sealed_us: int) -> Segment:
@@ -149,10 +155,10 @@ def seal(segment: Segment, new_id: str, meta: Mapping[str, str], state: SegmentS
     except (CommitError, SegmentBusyError) as error:
         made.unlink()
         raise SegmentBusyError(f"{segment.path.name} cannot be sealed now: {error}") from error
-    return _open(made, Baseline(new_id, segment.segment_id, state), instead_of=segment)
+    return _open(made, PositionsFile(new_id, segment.segment_id, state), instead_of=segment)
 
 
-def _open(made: Path, baseline: Baseline, *, instead_of: Segment | None = None) -> Segment:
+def _open(made: Path, baseline: PositionsFile, *, instead_of: Segment | None = None) -> Segment:
     folder = made.parent
     positions = draft_baseline(folder, baseline)
     if instead_of is not None:

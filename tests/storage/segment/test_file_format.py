@@ -9,7 +9,7 @@ import pytest
 from collector.domain.errors import DamagedError, NewerDataError
 from collector.storage.segment import file_format, seal
 from collector.storage.segment.open_segment import EMPTY_STATE, Commit, Segment, SegmentState, StreamRow
-from collector.storage.segment.positions_file import Baseline, read_baseline, write_baseline
+from collector.storage.segment.positions_file import PositionsFile, read_baseline, write_baseline
 from collector.storage.segment.seal import create_segment, open_segment
 from collector.storage.segment.sealed_segment import open_sealed
 from tests.storage.segment.segment_files import TRADES, UNKNOWN, make_segment, message, trade
@@ -117,12 +117,12 @@ def test_state_of_a_newer_program_is_refused(tmp_path: Path) -> None:
 def test_positions_say_of_which_form_they_and_their_state_are(tmp_path: Path) -> None:
     of_form_1 = SegmentState({}, [], {}, {}, 1)
     for state in (EMPTY_STATE, of_form_1):
-        write_baseline(tmp_path, Baseline("a", "b", state))
+        write_baseline(tmp_path, PositionsFile("a", "b", state))
         assert read_baseline(tmp_path).state == state
     path = tmp_path / "positions.json"
     path.write_bytes(path.read_bytes().replace(b',"version":1,"state_version":1', b""))
     assert b"version" not in path.read_bytes()
-    assert read_baseline(tmp_path) == Baseline("a", "b", of_form_1)
+    assert read_baseline(tmp_path) == PositionsFile("a", "b", of_form_1)
 
 
 @pytest.mark.parametrize("name", ["version", "state_version"])

@@ -12,7 +12,7 @@ from collector.domain.records import Gap, StoredMessage
 from collector.storage.journal.reader import Position
 from collector.storage.segment import seal as seal_module
 from collector.storage.segment.open_segment import EMPTY_STATE, Commit, Segment, SegmentState, StreamRow, beside
-from collector.storage.segment.positions_file import Baseline, read_baseline
+from collector.storage.segment.positions_file import PositionsFile, read_baseline
 from collector.storage.segment.seal import (
     begin_segment,
     create_segment,
@@ -97,7 +97,7 @@ def test_sealing_closes_one_segment_and_opens_the_next_with_its_state(tmp_path: 
     assert following.path.name == "20260101T010000Z-000002.open.db"
     assert (following.has_rows, following.next_row) == (False, 1)
     assert following.meta["previous_segment"] == "20260101T000000Z-000001"
-    assert read_baseline(tmp_path) == Baseline(following.segment_id, segment.segment_id, following.load())
+    assert read_baseline(tmp_path) == PositionsFile(following.segment_id, segment.segment_id, following.load())
     assert not list(tmp_path.glob("*-wal")) or count(sealed_segments(tmp_path)[0]) == 2
     db = sqlite3.connect(f"file:{sealed_segments(tmp_path)[0]}?mode=ro&immutable=1", uri=True)
     assert db.execute("SELECT value FROM meta WHERE key='sealed_at'").fetchone() == ("99",)
@@ -141,7 +141,7 @@ def test_a_segment_somebody_writes_to_is_busy_and_nothing_changed(tmp_path: Path
 def test_a_segment_that_was_half_made_when_the_process_died_is_never_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    baseline = Baseline("", "", EMPTY_STATE)
+    baseline = PositionsFile("", "", EMPTY_STATE)
     with monkeypatch.context() as patch:
         kill_at(patch, seal_module, "store_state", call=1)
         with pytest.raises(KilledError):
@@ -218,7 +218,7 @@ def test_a_segment_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) 
 
 def test_without_any_segment_there_is_none(tmp_path: Path) -> None:
     assert open_segment(tmp_path) is None
-    assert read_baseline(tmp_path) == Baseline("", "", EMPTY_STATE)
+    assert read_baseline(tmp_path) == PositionsFile("", "", EMPTY_STATE)
     assert SegmentState({}, [], {}, {}) == EMPTY_STATE
 
 
