@@ -22,7 +22,7 @@ from collector.processes.repair.repair_journal import RepairJournal
 from collector.processes.repair.retry_policy import TRIES
 from collector.storage.repair_inbox import Claimed, RequestQueue
 from collector.storage.repair_requests import RequestFolder
-from collector.storage.segment.open_segment import Segment
+from collector.storage.segment.open_segment import OpenSegment
 from tests.processes.repair.repair_world import World, diff, rest_trade, trade
 
 TRIED_SECS = 1_250
@@ -325,7 +325,7 @@ class KilledError(BaseException):
 
 
 STEPS: list[tuple[type, str]] = [
-    (RequestFolder, "put"), (Segment, "store"), (RepairJournal, "append"), (RepairJournal, "sync"), (RequestQueue, "remove"),
+    (RequestFolder, "put"), (OpenSegment, "store"), (RepairJournal, "append"), (RepairJournal, "sync"), (RequestQueue, "remove"),
 ]  # fmt: skip
 
 
@@ -396,7 +396,7 @@ def _ask_and_die(config: Config, now_ns: int) -> None:
     world = World(config.data_dir)
     world.now_ns = now_ns
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Segment, "store", die)
+        patch.setattr(OpenSegment, "store", die)
         world.write()
 
 

@@ -19,7 +19,7 @@ from collector.domain.names import ObjectPartition, manifest_key, object_key
 from collector.domain.records import Gap
 from collector.storage.archive.manifest import Manifest, ManifestObject, decode_manifest
 from collector.storage.archive.schema import GAP_SCHEMA
-from collector.storage.segment.open_segment import EMPTY_STATE, Commit, Segment
+from collector.storage.segment.open_segment import EMPTY_STATE, Commit, OpenSegment
 from collector.storage.segment.seal import create_segment
 from tests.seaweed import Seaweed
 
@@ -67,12 +67,12 @@ def add_to_manifest(store: Path, segment: str, *objects: ManifestObject) -> None
     path.write_bytes(manifest.encode())
 
 
-def open_segment(data_dir: Path, *gaps: Gap, exchange: str = "binance", symbol: str = "BTCUSDT") -> Segment:
+def open_segment(data_dir: Path, *gaps: Gap, exchange: str = "binance", symbol: str = "BTCUSDT") -> OpenSegment:
     """An open segment as a running writer holds it."""
     path = data_dir / "segments" / f"{SEGMENT_ID}.open.db"
     path.parent.mkdir(parents=True, exist_ok=True)
     create_segment(path, {"segment_id": SEGMENT_ID}, EMPTY_STATE)
-    segment = Segment(path)
+    segment = OpenSegment(path)
     segment.store(Commit([], [], [(exchange, symbol, row) for row in gaps], [], {}, []))
     return segment
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from collector.processes.context import Context
-from collector.storage.segment.open_segment import Segment
+from collector.storage.segment.open_segment import OpenSegment
 from collector.storage.segment.seal import sealed_segments
 
 REMOVED_SECS: Final = 600.0
@@ -31,7 +31,7 @@ class Removals:
         self._waiting = self._present()
         return len(self._waiting)
 
-    def notice(self, segment: Segment) -> None:
+    def notice(self, segment: OpenSegment) -> None:
         """Files of the open segment are gone, or what belongs to it: said once for each time it happens."""
         self._noticed_at = self._context.clock.monotonic()
         if self.is_mended:
@@ -39,7 +39,7 @@ class Removals:
             about = {"segment": segment.segment_id, "rows": segment.next_row - 1}
             self._context.log.error("segments_removed", **about, sealed_gone=sorted(self._waiting - self._present()))
 
-    def mended(self, segment: Segment) -> None:
+    def mended(self, segment: OpenSegment) -> None:
         """It is there again."""
         self.is_mended = True
         self._context.log.warning("segments_put_back", segment=segment.segment_id)

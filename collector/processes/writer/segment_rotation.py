@@ -21,7 +21,7 @@ from collector.processes.writer.streams import StreamTable
 from collector.storage.journal.reader import Position, file_id_of
 from collector.storage.journal.tail import Tails
 from collector.storage.journal.writer import journal_files
-from collector.storage.segment.open_segment import Commit, OnProgress, Segment, SegmentState
+from collector.storage.segment.open_segment import Commit, OnProgress, OpenSegment, SegmentState
 from collector.storage.segment.positions_file import FILE_NAME, WITHOUT, PositionsFile, read_baseline
 from collector.storage.segment.seal import (
     begin_segment,
@@ -210,7 +210,7 @@ class SegmentRotation:
             self._remove_journals()
         self._segment.close()
 
-    def _open(self) -> Segment:
+    def _open(self) -> OpenSegment:
         quarantine = self._config.data_dir / "quarantine"
         if strays := set_strays_aside(self._folder, quarantine):
             self._context.log.error("open_segments_set_aside", set_aside=strays)
@@ -228,7 +228,7 @@ class SegmentRotation:
         self._apply_settings(segment)
         return segment
 
-    def _apply_settings(self, segment: Segment) -> None:
+    def _apply_settings(self, segment: OpenSegment) -> None:
         """To one without rows: nothing was written under the old ones, so the present ones may shape the output."""
         while not segment.has_rows:
             try:
@@ -242,7 +242,7 @@ class SegmentRotation:
             else:
                 return
 
-    def _begin_anew(self) -> Segment:
+    def _begin_anew(self) -> OpenSegment:
         """An open segment as of the last seal: what came since then is still in the journals, and is read again."""
         try:
             baseline = read_baseline(self._folder)
@@ -333,7 +333,7 @@ class SegmentRotation:
         return self._context.clock.now_ns() // 1_000
 
 
-def _opened_us(segment: Segment) -> int:
+def _opened_us(segment: OpenSegment) -> int:
     """Raises DamagedError where it does not say."""
     said = segment.meta.get("opened_at", "")
     try:

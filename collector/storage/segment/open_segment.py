@@ -103,7 +103,7 @@ class Commit:
     """What was counted beside the streams; empty where it is as it was."""
 
 
-class Segment:
+class OpenSegment:
     """An open segment: the only one that takes rows."""
 
     def __init__(self, path: Path) -> None:

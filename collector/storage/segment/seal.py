@@ -28,7 +28,7 @@ from collector.storage.segment.file_format import (
 )
 from collector.storage.segment.open_segment import (
     OnProgress,
-    Segment,
+    OpenSegment,
     SegmentState,
     beside,
     connect,
@@ -44,7 +44,7 @@ from collector.storage.segment.positions_file import (
 )
 
 
-def open_segment(folder: Path, on_progress: OnProgress = lambda: None) -> Segment | None:
+def open_segment(folder: Path, on_progress: OnProgress = lambda: None) -> OpenSegment | None:
     """The open segment of a data directory, after finishing what a kill left of a seal; None if there is none.
 
     A large one takes long to check; `on_progress` is called meanwhile.
@@ -61,7 +61,7 @@ def open_segment(folder: Path, on_progress: OnProgress = lambda: None) -> Segmen
     if not opened:
         return None
     _bring_up_to_date(opened[0])
-    segment = Segment(opened[0])
+    segment = OpenSegment(opened[0])
     segment.check(on_progress)
     if not segment.has_rows and not _is_baseline_of(segment):
         # A kill may have come between the renames.
@@ -69,14 +69,14 @@ def open_segment(folder: Path, on_progress: OnProgress = lambda: None) -> Segmen
     return segment
 
 
-def _is_baseline_of(segment: Segment) -> bool:
+def _is_baseline_of(segment: OpenSegment) -> bool:
     try:
         return read_baseline(segment.path.parent).segment_id == segment.segment_id
     except DamagedError:
         return False
 
 
-def note_opening(segment: Segment, state: SegmentState, *, durable: bool = True) -> None:
+def note_opening(segment: OpenSegment, state: SegmentState, *, durable: bool = True) -> None:
     """Keep beside the segments what this one began with."""
     baseline = PositionsFile(segment.segment_id, segment.meta["previous_segment"], state)
     write_baseline(segment.path.parent, baseline, durable=durable)
@@ -133,7 +133,7 @@ def create_segment(path: Path, meta: Mapping[str, str], state: SegmentState) -> 
     made.rename(path)
 
 
-def begin_segment(folder: Path, segment_id: str, meta: Mapping[str, str], baseline: PositionsFile) -> Segment:
+def begin_segment(folder: Path, segment_id: str, meta: Mapping[str, str], baseline: PositionsFile) -> OpenSegment:
     """Make an open segment where there is none, with the state and behind the segment that `baseline` names."""
     ids = {"segment_id": segment_id, "previous_segment": baseline.previous_segment}
     made = folder / f"{segment_id}.new.db"
@@ -141,7 +141,9 @@ def begin_segment(folder: Path, segment_id: str, meta: Mapping[str, str], baseli
     return _open(made, PositionsFile(segment_id, baseline.previous_segment, baseline.state))
 
 
-def seal(segment: Segment, new_id: str, meta: Mapping[str, str], state: SegmentState, sealed_us: int) -> Segment:
+def seal(
+    segment: OpenSegment, new_id: str, meta: Mapping[str, str], state: SegmentState, sealed_us: int
+) -> OpenSegment:
     """Seal the open segment and open the next one; on return `positions.json` holds `state`.
 
     Raises SegmentBusyError, with nothing changed, while somebody reads the segment or holds its lock.
@@ -158,7 +160,7 @@ def seal(segment: Segment, new_id: str, meta: Mapping[str, str], state: SegmentS
     return _open(made, PositionsFile(new_id, segment.segment_id, state), instead_of=segment)
 
 
-def _open(made: Path, baseline: PositionsFile, *, instead_of: Segment | None = None) -> Segment:
+def _open(made: Path, baseline: PositionsFile, *, instead_of: OpenSegment | None = None) -> OpenSegment:
     folder = made.parent
     positions = draft_baseline(folder, baseline)
     if instead_of is not None:
@@ -168,10 +170,10 @@ def _open(made: Path, baseline: PositionsFile, *, instead_of: Segment | None = N
     made.rename(opened)
     positions.replace(folder / FILE_NAME)
     sync(folder)
-    return Segment(opened)
+    return OpenSegment(opened)
 
 
-def put_back(segment: Segment, on_progress: OnProgress) -> Segment:
+def put_back(segment: OpenSegment, on_progress: OnProgress) -> OpenSegment:
     """Put the open segment, whose files somebody removed, in its place again: a copy of what this process holds open.
 
     Raises CommitError, with nothing changed, where that may be tried again.
@@ -192,7 +194,7 @@ def put_back(segment: Segment, on_progress: OnProgress) -> Segment:
         file.unlink(missing_ok=True)
     made.rename(path)
     sync(folder)
-    return Segment(path)
+    return OpenSegment(path)
 
 
 def sealed_segments(folder: Path) -> list[Path]:

@@ -12,7 +12,7 @@ import pytest
 from collector.config import SegmentConfig, WriterConfig
 from collector.storage.journal.format import FeedIdentity, RecordKind
 from collector.storage.journal.writer import JournalWriter
-from collector.storage.segment.open_segment import Segment
+from collector.storage.segment.open_segment import OpenSegment
 from tests.processes.writer.writer_harness import START_NS, SYMBOLS, TYPES, World, connection, trade
 
 SECS: Final = 150.0
@@ -130,10 +130,10 @@ class KilledError(BaseException):
 
 def write_and_be_killed(world: World, random_: random.Random) -> None:
     """While idle, or before or after one of the next commits."""
-    real, left, looks = Segment.store, random_.randint(0, 6), iter(range(60))
+    real, left, looks = OpenSegment.store, random_.randint(0, 6), iter(range(60))
     after = random_.random() < 0.5
 
-    def store(segment: Segment, commit: Any) -> None:
+    def store(segment: OpenSegment, commit: Any) -> None:
         nonlocal left
         left -= 1
         if left < 0 and not after:
@@ -149,7 +149,7 @@ def write_and_be_killed(world: World, random_: random.Random) -> None:
 
     world.stop_when = stopping
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Segment, "store", store)
+        patch.setattr(OpenSegment, "store", store)
         with pytest.raises(KilledError):
             world.writer().run()
 

@@ -13,7 +13,7 @@ from collector.exchanges.adapter import Decode, Subscription
 from collector.exchanges.binance.futures import BinanceUsdm
 from collector.storage.journal.format import FeedIdentity, RecordKind
 from collector.storage.journal.writer import JournalWriter
-from collector.storage.segment.open_segment import Segment
+from collector.storage.segment.open_segment import OpenSegment
 from tests.processes.writer import writer_harness
 from tests.processes.writer.gaps.test_ledger_of_recordings import received
 from tests.processes.writer.writer_harness import START_NS, World, connection, trade
@@ -66,15 +66,15 @@ def write(world: World, arrivals: Arrivals) -> None:
 
 
 def killed_after(commits: int, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, stored = Segment.store, iter(range(commits))
+    real, stored = OpenSegment.store, iter(range(commits))
 
-    def store(segment: Segment, commit: Any) -> None:
+    def store(segment: OpenSegment, commit: Any) -> None:
         if next(stored, None) is None:
             raise KeyboardInterrupt  # like a kill: nothing of this commit happened
         real(segment, commit)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Segment, "store", store)
+        patch.setattr(OpenSegment, "store", store)
         with pytest.raises(KeyboardInterrupt):
             world.run()
 

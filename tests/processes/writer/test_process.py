@@ -24,7 +24,7 @@ from collector.stats_files import StreamNumbers
 from collector.storage.journal.format import RecordKind
 from collector.storage.journal.writer import journal_files
 from collector.storage.segment import open_segment
-from collector.storage.segment.open_segment import Commit, Segment
+from collector.storage.segment.open_segment import Commit, OpenSegment
 from collector.storage.segment.seal import sealed_segments
 from tests.processes.writer.writer_harness import SPOKEN, START_NS, SYMBOLS, TYPES, World, book, connection, diff, trade
 
@@ -44,13 +44,13 @@ def ticks_list(count: int, start: int = 0) -> list[bytes]:
 
 def noted_commits(monkeypatch: pytest.MonkeyPatch, note: Callable[[Commit], float]) -> list[float]:
     notes: list[float] = []
-    real = Segment.store
+    real = OpenSegment.store
 
-    def store(segment: Segment, commit: Commit) -> None:
+    def store(segment: OpenSegment, commit: Commit) -> None:
         notes.append(note(commit))
         real(segment, commit)
 
-    monkeypatch.setattr(Segment, "store", store)
+    monkeypatch.setattr(OpenSegment, "store", store)
     return notes
 
 
@@ -175,10 +175,10 @@ def test_a_kill_after_any_commit_neither_loses_nor_repeats_a_row(
     journal = world.journal(file_bytes=3_000)
     for frame in ticks(40):
         journal.append_frames(START_NS, 0, [frame])
-    real = Segment.store
+    real = OpenSegment.store
     calls = 0
 
-    def store(segment: Segment, commit: Any) -> None:
+    def store(segment: OpenSegment, commit: Any) -> None:
         nonlocal calls
         calls += 1
         if calls == broken + 1:
@@ -186,7 +186,7 @@ def test_a_kill_after_any_commit_neither_loses_nor_repeats_a_row(
         real(segment, commit)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Segment, "store", store)
+        patch.setattr(OpenSegment, "store", store)
         with pytest.raises(KeyboardInterrupt):
             world.run()
     world.run()
@@ -246,13 +246,13 @@ def test_a_writer_gives_signs_of_life_however_long_it_works_on_what_it_has_read(
 
 def test_nobody_reports_for_a_writer_that_is_in_a_commit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     before, meanwhile = set(threading.enumerate()), set[threading.Thread]()
-    real = Segment.store
+    real = OpenSegment.store
 
-    def store(segment: Segment, commit: Any) -> None:
+    def store(segment: OpenSegment, commit: Any) -> None:
         meanwhile.update(threading.enumerate())
         real(segment, commit)
 
-    monkeypatch.setattr(Segment, "store", store)
+    monkeypatch.setattr(OpenSegment, "store", store)
     world.journal().append_frames(START_NS, 0, [trade(1)])
     world.run()
     assert meanwhile == before
@@ -261,15 +261,15 @@ def test_nobody_reports_for_a_writer_that_is_in_a_commit(world: World, monkeypat
 def test_a_failed_commit_is_tried_until_it_succeeds_and_nothing_else_is_read(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Segment.store
+    real = OpenSegment.store
     failures = iter([True, True, False])
 
-    def store(segment: Segment, commit: Any) -> None:
+    def store(segment: OpenSegment, commit: Any) -> None:
         if next(failures, False):
             raise CommitError("database or disk is full")
         real(segment, commit)
 
-    monkeypatch.setattr(Segment, "store", store)
+    monkeypatch.setattr(OpenSegment, "store", store)
     world.journal().append_frames(START_NS, 0, [trade(1)])
     world.run()
     assert world.payloads() == [trade(1)]
@@ -695,9 +695,9 @@ def test_a_segment_that_cannot_be_put_back_is_tried_again_and_nothing_is_stored_
 ) -> None:
     journal, folder = world.journal(), world.config.data_dir / "segments"
     journal.append_frames(START_NS, 0, ticks_list(5))
-    real, failures = Segment.copy_to, iter([True, True])
+    real, failures = OpenSegment.copy_to, iter([True, True])
 
-    def copy_to(segment: Segment, path: Path, on_progress: Callable[[], None]) -> None:
+    def copy_to(segment: OpenSegment, path: Path, on_progress: Callable[[], None]) -> None:
         if next(failures, False):
             raise CommitError("database or disk is full")
         real(segment, path, on_progress)
@@ -708,7 +708,7 @@ def test_a_segment_that_cannot_be_put_back_is_tried_again_and_nothing_is_stored_
             shutil.rmtree(folder)
             journal.append_frames(world.now_ns, 0, ticks_list(5, start=5))
 
-    monkeypatch.setattr(Segment, "copy_to", copy_to)
+    monkeypatch.setattr(OpenSegment, "copy_to", copy_to)
     slept, world.sleep = world.sleep, sleep  # type: ignore[method-assign]
     world.run(stop_after_secs=20)
     assert [row[0] for row in world.query("SELECT id FROM messages ORDER BY id")] == list(range(10))
@@ -718,13 +718,13 @@ def test_a_segment_that_cannot_be_put_back_is_tried_again_and_nothing_is_stored_
 
 def test_files_removed_right_before_a_seal_are_put_back_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.journal().append_frames(START_NS, 0, ticks_list(5))
-    real = Segment.store
+    real = OpenSegment.store
 
-    def store(segment: Segment, commit: Commit) -> None:
+    def store(segment: OpenSegment, commit: Commit) -> None:
         real(segment, commit)
         shutil.rmtree(world.config.data_dir / "segments")
 
-    monkeypatch.setattr(Segment, "store", store)
+    monkeypatch.setattr(OpenSegment, "store", store)
     world.run()
     assert [row[0] for row in world.query("SELECT id FROM messages ORDER BY id")] == list(range(5))
     assert [world.events.count(event) for event in ("segments_removed", "segments_put_back")] == [1, 1]
@@ -943,15 +943,15 @@ def test_a_journal_that_was_taken_to_have_ended_and_grew_is_read_on_and_not_remo
     journal.append_frames(START_NS, 0, ticks_list(5))
     world.gone = True
     world.run_for(10)
-    real = Segment.fold
+    real = OpenSegment.fold
 
-    def fold(segment: Segment) -> None:
+    def fold(segment: OpenSegment) -> None:
         real(segment)
         if journal.position < 5_000:
             journal.append_frames(START_NS, 0, ticks_list(40, start=5))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Segment, "fold", fold)
+        patch.setattr(OpenSegment, "fold", fold)
         world.run()
     assert list((world.config.data_dir / "journal/f").iterdir())
     world.run()

@@ -8,7 +8,7 @@ import pytest
 
 from collector.domain.errors import DamagedError, NewerDataError
 from collector.storage.segment import file_format, seal
-from collector.storage.segment.open_segment import EMPTY_STATE, Commit, Segment, SegmentState, StreamRow
+from collector.storage.segment.open_segment import EMPTY_STATE, Commit, OpenSegment, SegmentState, StreamRow
 from collector.storage.segment.positions_file import PositionsFile, read_baseline, write_baseline
 from collector.storage.segment.seal import create_segment, open_segment
 from collector.storage.segment.sealed_segment import open_sealed
@@ -66,7 +66,7 @@ def test_an_open_segment_that_lacks_a_table_of_its_format_is_damaged(tmp_path: P
 @pytest.mark.usefixtures("next_format")
 def test_an_open_segment_of_an_older_format_gets_the_tables_it_lacks_and_keeps_its_rows(tmp_path: Path) -> None:
     path = first(tmp_path)
-    segment = Segment(path)
+    segment = OpenSegment(path)
     row = (1, 1, 0, 101, 5, None, 0, b"{}")
     segment.store(Commit([row], [], [], [STREAM], {}, []))
     segment.close()

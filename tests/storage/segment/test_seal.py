@@ -11,7 +11,7 @@ from collector.domain.errors import DamagedError, NewerDataError, SegmentBusyErr
 from collector.domain.records import Gap, StoredMessage
 from collector.storage.journal.reader import Position
 from collector.storage.segment import seal as seal_module
-from collector.storage.segment.open_segment import EMPTY_STATE, Commit, Segment, SegmentState, StreamRow, beside
+from collector.storage.segment.open_segment import EMPTY_STATE, Commit, OpenSegment, SegmentState, StreamRow, beside
 from collector.storage.segment.positions_file import PositionsFile, read_baseline
 from collector.storage.segment.seal import (
     begin_segment,
@@ -37,7 +37,7 @@ def commit(*rows: int, offset: int = 0) -> Commit:
     return Commit([message(row) for row in rows], [], [], [STREAM], {"binance": b"feed"}, [position])
 
 
-def first(folder: Path) -> Segment:
+def first(folder: Path) -> OpenSegment:
     meta = {**META, "segment_id": "20260101T000000Z-000001", "previous_segment": ""}
     create_segment(folder / "20260101T000000Z-000001.open.db", meta, EMPTY_STATE)
     segment = open_segment(folder)
@@ -174,9 +174,9 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, *, call: 
     [
         (seal_module, "store_state", 1),  # B is half made
         (seal_module, "sync", 1),  # B is made
-        (Segment, "set_meta", 1),
-        (Segment, "fold", 1),
-        (Segment, "close", 1),
+        (OpenSegment, "set_meta", 1),
+        (OpenSegment, "fold", 1),
+        (OpenSegment, "close", 1),
         (seal_module, "draft_baseline", 1),
         (Path, "rename", 1),  # B has not yet its name
         (Path, "rename", 2),  # A is closed, not yet renamed
