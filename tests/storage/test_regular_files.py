@@ -13,7 +13,7 @@ from collector.storage.journal.writer import JournalWriter, journal_files, journ
 from collector.storage.locks import RoleLock
 from collector.storage.newer import refuse_newer_data
 from collector.storage.segment.attempts import FAILURES, Attempts, Begun, counted, forget_attempts
-from collector.storage.segment.seal import open_segment, sealed_segments, set_aside
+from collector.storage.segment.seal import open_segment, quarantine_open_segment, sealed_segments
 from collector.storage.staging.staged_set import make_durable
 from collector.storage.unarchived import Unarchived, left_in
 from tests.storage.segment.segment_files import TRADES, make_segment, message, trade
@@ -59,7 +59,7 @@ def test_segments_are_files_only(data_dir: Path) -> None:
     folder = data_dir / "segments"
     assert open_segment(folder) is None
     assert sealed_segments(folder) == []
-    assert set_aside(folder, data_dir / "quarantine") == []
+    assert quarantine_open_segment(folder, data_dir / "quarantine") == []
     made = make_segment(folder, [TRADES], [message(0, 1, trade(1))], segment_id=ID)
     made.rename(made.with_suffix(".open.db"))
     segment = open_segment(folder)

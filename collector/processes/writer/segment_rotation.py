@@ -28,8 +28,8 @@ from collector.storage.segment.seal import (
     note_opening,
     open_segment,
     put_back,
+    quarantine_open_segment,
     seal,
-    set_aside,
     set_strays_aside,
 )
 
@@ -213,15 +213,15 @@ class SegmentRotation:
     def _open(self) -> OpenSegment:
         quarantine = self._config.data_dir / "quarantine"
         if strays := set_strays_aside(self._folder, quarantine):
-            self._context.log.error("open_segments_set_aside", set_aside=strays)
+            self._context.log.error("open_segments_set_aside", quarantine_open_segment=strays)
         try:
             segment = open_segment(self._folder, self._on_progress)
             if segment is not None:
                 require_readable(upgraded(segment.load()), segment.path)
                 _opened_us(segment)
         except DamagedError as error:
-            names = set_aside(self._folder, quarantine)
-            self._context.log.error("segment_rebuilt", error=str(error), set_aside=names)  # noqa: TRY400 -- it is mended
+            names = quarantine_open_segment(self._folder, quarantine)
+            self._context.log.error("segment_rebuilt", error=str(error), quarantine_open_segment=names)  # noqa: TRY400 -- it is mended
             segment = None
         if segment is None:
             return self._begin_anew()

@@ -82,7 +82,7 @@ def note_opening(segment: OpenSegment, state: SegmentState, *, durable: bool = T
     write_baseline(segment.path.parent, baseline, durable=durable)
 
 
-def set_aside(folder: Path, quarantine: Path) -> list[str]:
+def quarantine_open_segment(folder: Path, quarantine: Path) -> list[str]:
     """Move the open segment, and what SQLite keeps beside it, out of the way; returns the names."""
     return _move(regular_files(folder, "*.open.db*"), folder, quarantine)
 

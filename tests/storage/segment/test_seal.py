@@ -17,9 +17,9 @@ from collector.storage.segment.seal import (
     begin_segment,
     create_segment,
     open_segment,
+    quarantine_open_segment,
     seal,
     sealed_segments,
-    set_aside,
     set_strays_aside,
 )
 
@@ -247,7 +247,7 @@ def test_what_is_set_aside_is_whole_and_nothing_is_left(tmp_path: Path) -> None:
     segment = first(tmp_path)
     segment.store(commit(1))
     quarantine = tmp_path / "quarantine"
-    assert segment.path.name in set_aside(tmp_path, quarantine)
+    assert segment.path.name in quarantine_open_segment(tmp_path, quarantine)
     assert open_segment(tmp_path) is None
     assert count(quarantine / segment.path.name) == 1
 
