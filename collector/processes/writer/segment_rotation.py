@@ -25,12 +25,12 @@ from collector.storage.segment.open_segment import Commit, OnProgress, OpenSegme
 from collector.storage.segment.positions_file import FILE_NAME, WITHOUT, PositionsFile, read_baseline
 from collector.storage.segment.seal import (
     begin_segment,
-    note_opening,
     open_segment,
     put_back,
     quarantine_open_segment,
     seal,
     set_strays_aside,
+    write_positions,
 )
 
 RETRY_SEAL_SECS: Final = 5.0
@@ -116,7 +116,7 @@ class SegmentRotation:
         self._seals_at_once = self._segment.has_rows
         if not self._seals_at_once:
             try:
-                note_opening(self._segment, self._segment.load())
+                write_positions(self._segment, self._segment.load())
             except OSError as error:
                 raise CommitError(f"{FILE_NAME} cannot be written: {error}") from error
         self._removals.mended(self._segment)
@@ -206,7 +206,7 @@ class SegmentRotation:
         if not self._segment.has_rows:
             # Frames that are no rows (acknowledgements) came after the last seal; their files are read to the end too.
             # The open segment holds the same durably, so nothing waits for the disk: on a slow one a stop has no time for it.
-            note_opening(self._segment, self._state_now(streams, feeds, self._positions, counts), durable=False)
+            write_positions(self._segment, self._state_now(streams, feeds, self._positions, counts), durable=False)
             self._remove_journals()
         self._segment.close()
 

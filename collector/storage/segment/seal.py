@@ -65,7 +65,7 @@ def open_segment(folder: Path, on_progress: OnProgress = lambda: None) -> OpenSe
     segment.check(on_progress)
     if not segment.has_rows and not _is_baseline_of(segment):
         # A kill may have come between the renames.
-        note_opening(segment, segment.load())
+        write_positions(segment, segment.load())
     return segment
 
 
@@ -76,7 +76,7 @@ def _is_baseline_of(segment: OpenSegment) -> bool:
         return False
 
 
-def note_opening(segment: OpenSegment, state: SegmentState, *, durable: bool = True) -> None:
+def write_positions(segment: OpenSegment, state: SegmentState, *, durable: bool = True) -> None:
     """Keep beside the segments what this one began with."""
     baseline = PositionsFile(segment.segment_id, segment.meta["previous_segment"], state)
     write_baseline(segment.path.parent, baseline, durable=durable)
