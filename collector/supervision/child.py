@@ -6,13 +6,13 @@ from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
-from collector.supervision.child_process import Incarnation
+from collector.supervision.child_process import ChildProcess
 from collector.supervision.crash_codes import is_own_fault
 
 STABLE_SECS: Final = 60.0
 """A child that lived this long starts again at once when it dies, as if it had never failed."""
 
-Spawn = Callable[[str, int, bool], Incarnation]
+Spawn = Callable[[str, int, bool], ChildProcess]
 """Make a new life: role, number of the incarnation, and whether the one before ended by a fault of its own."""
 
 
@@ -44,7 +44,7 @@ class Child:
         self._delays = chain([0.0], delays())
         self._number = 0
         self._crashed = False
-        self._life: Incarnation | None = None
+        self._life: ChildProcess | None = None
         self._started_at = 0.0
         self._progress_at = 0.0
         self._stamp: object = None
@@ -54,7 +54,7 @@ class Child:
         self._stopping = False
 
     @property
-    def life(self) -> Incarnation | None:
+    def life(self) -> ChildProcess | None:
         """The present incarnation, if one lives or has not been buried yet."""
         return self._life
 

@@ -23,7 +23,7 @@ from collector.supervision import semaphores
 Target = Callable[[Assignment, Config, ChildLinks], None]
 
 
-class Incarnation(Protocol):
+class ChildProcess(Protocol):
     """What the supervisor needs of a life; tests play histories with lives that are no processes."""
 
     @property
