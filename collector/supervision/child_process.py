@@ -75,7 +75,7 @@ class ChildProcess(Protocol):
         ...
 
 
-class LocalIncarnation:
+class SpawnedProcess:
     """A spawned process of this machine."""
 
     def __init__(self, target: Target, assignment: Assignment, config: Config, context: SpawnContext) -> None:

@@ -26,7 +26,7 @@ from collector.storage.locks import SUPERVISOR, RoleLock
 from collector.storage.newer import refuse_newer_data
 from collector.storage.unarchived import left_in
 from collector.supervision import semaphores
-from collector.supervision.child_process import LocalIncarnation
+from collector.supervision.child_process import SpawnedProcess
 from collector.supervision.preflight import processes
 from collector.supervision.reporting import OnStatus, Window
 from collector.supervision.service import Service
@@ -136,9 +136,9 @@ def _supervise(
     except OSError as error:
         raise CannotStartError(semaphores.lack(error)) from error
 
-    def spawn(role: str, number: int, after_crash: bool) -> LocalIncarnation:
+    def spawn(role: str, number: int, after_crash: bool) -> SpawnedProcess:
         assignment = Assignment(role, run_id, number, stops_on_signal(role), after_crash)
-        return LocalIncarnation(run_role, assignment, config, context)
+        return SpawnedProcess(run_role, assignment, config, context)
 
     def new_delays() -> Iterator[float]:
         limits = config.supervisor

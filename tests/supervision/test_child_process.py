@@ -20,7 +20,7 @@ import pytest
 from collector.channel.channel import Notice
 from collector.config import Config, FeedConfig
 from collector.processes.child_main import LEVEL_SIGNALS, STOP_SIGNALS, Assignment, ChildLinks
-from collector.supervision.child_process import LocalIncarnation, Target
+from collector.supervision.child_process import SpawnedProcess, Target
 from tests.whole.running import ROOT, wait_for
 
 T = TypeVar("T")
@@ -57,20 +57,20 @@ def echo(_assignment: Assignment, _config: Config, links: ChildLinks) -> None:
             links.up.put_nowait(links.down.get(timeout=0.05))
 
 
-def new_life(target: Target, number: int, config: Config | None = None) -> LocalIncarnation:
+def new_life(target: Target, number: int, config: Config | None = None) -> SpawnedProcess:
     assignment = Assignment("writer", "run", number, stops_on_signal=False)
-    return LocalIncarnation(target, assignment, config or Config(), multiprocessing.get_context("spawn"))
+    return SpawnedProcess(target, assignment, config or Config(), multiprocessing.get_context("spawn"))
 
 
-Begin = Callable[..., LocalIncarnation]
+Begin = Callable[..., SpawnedProcess]
 
 
 @pytest.fixture
 def begin() -> Iterator[Begin]:
     """Begin a life; all are over at the end."""
-    lives: list[LocalIncarnation] = []
+    lives: list[SpawnedProcess] = []
 
-    def make(target: Target, config: Config | None = None) -> LocalIncarnation:
+    def make(target: Target, config: Config | None = None) -> SpawnedProcess:
         lives.append(new_life(target, len(lives) + 1, config))
         return lives[-1]
 
@@ -91,7 +91,7 @@ def promptly(call: Callable[..., T], *arguments: Any) -> T:
     return answers[0]
 
 
-def use(life: LocalIncarnation) -> None:
+def use(life: SpawnedProcess) -> None:
     """All that the supervisor does with a life, over and over."""
     for number in range(600):
         life.notices()
