@@ -28,7 +28,7 @@ from collector.storage.unarchived import left_in
 from collector.supervision import semaphores
 from collector.supervision.child_process import SpawnedProcess
 from collector.supervision.preflight import processes
-from collector.supervision.reporting import OnStatus, Window
+from collector.supervision.reporting import OnStatus, Reporting
 from collector.supervision.service import Service
 from collector.supervision.supervisor import EXIT_LATE, Reports, Signals, Supervisor
 
@@ -144,7 +144,7 @@ def _supervise(
         limits = config.supervisor
         return delays(limits.restart_base_delay_secs, limits.restart_max_delay_secs, random.random)
 
-    window = Window(config, run_id, log, on_status)
+    window = Reporting(config, run_id, log, on_status)
     service = Service.of(os.environ, log)
 
     def look(supervisor: Supervisor, reports: Reports) -> None:

@@ -34,7 +34,7 @@ OnStatus = Callable[[Mapping[str, Any]], None]
 """Is given the status about once a second."""
 
 
-class Window:
+class Reporting:
     """Takes in what is known and shows it."""
 
     def __init__(self, config: Config, run_id: str, log: FilteringBoundLogger, on_status: OnStatus | None) -> None:

@@ -19,7 +19,7 @@ from collector.processes.writer.frame_processor import FrameProcessor
 from collector.processes.writer.latency import Latencies
 from collector.processes.writer.report import Numbers
 from collector.processes.writer.streams import StreamState
-from collector.supervision.reporting import Window
+from collector.supervision.reporting import Reporting
 
 
 def _store(
@@ -61,7 +61,7 @@ LevelFile.follow = _nothing  # type: ignore[method-assign]
 Numbers.report = _writer_numbers  # type: ignore[method-assign,assignment]
 process.IngestProcess._numbers = _no_numbers  # type: ignore[method-assign,assignment]
 child_main.logs.recent = list  # type: ignore[attr-defined]
-Window.look = _nothing  # type: ignore[method-assign]
+Reporting.look = _nothing  # type: ignore[method-assign]
 
 if __name__ == "__main__":
     sys.exit(supervisor.main())
