@@ -12,7 +12,7 @@ from collector.domain.records import StreamKey
 from collector.domain.store_state import STATES as STORE_STATES
 from collector.monitoring.health import RULES
 from collector.monitoring.totals import RoleNumbers
-from collector.monitoring.view import View
+from collector.monitoring.view import Snapshot
 from collector.stats_files import StreamNumbers
 
 Value = tuple[str, tuple[str, ...], float]
@@ -65,7 +65,7 @@ class Buckets(NamedTuple):
     sum_secs: float
 
 
-def values(view: View) -> Iterator[Value]:
+def values(view: Snapshot) -> Iterator[Value]:
     """Every sample of a counter or gauge that is not one stream's."""
     for (_, *labels), count in view.role("writer").by_label("ledger"):
         yield "collector_gaps_total", tuple(map(str, labels)), count
@@ -81,7 +81,7 @@ def values(view: View) -> Iterator[Value]:
     yield from _of_supervisor(view)
 
 
-def histograms(view: View) -> Iterator[tuple[str, tuple[str, ...], Buckets]]:
+def histograms(view: Snapshot) -> Iterator[tuple[str, tuple[str, ...], Buckets]]:
     """Every histogram, by name and labels."""
     writer = view.role("writer")
     yield "collector_commit_seconds", (), _buckets({int(row[1]): count for row, count in writer.by_label("commits")})
@@ -101,7 +101,7 @@ def _buckets(counts: dict[int, int]) -> Buckets:
     return Buckets(tuple(zip(bounds, cumulative, strict=True)), counts.get(-1, 0) / 1e6)
 
 
-def stream_values(view: View) -> Iterator[tuple[str, list[tuple[StreamKey, float | None]]]]:
+def stream_values(view: Snapshot) -> Iterator[tuple[str, list[tuple[StreamKey, float | None]]]]:
     """Every metric that each stream has, with its value for each, None where there is none."""
     streams = view.streams()
     for name, value_of in _STREAM_VALUES.items():
@@ -130,7 +130,7 @@ def _of_feed(feed: str, numbers: RoleNumbers) -> Iterator[Value]:
     yield "collector_journal_files", (feed,), journal.get("files", 0)
 
 
-def _of_writer(view: View) -> Iterator[Value]:
+def _of_writer(view: Snapshot) -> Iterator[Value]:
     writer = view.role("writer")
     for name, metric in _WRITER_COUNTS.items():
         yield metric, (), writer.total(name)
@@ -143,7 +143,7 @@ def _of_writer(view: View) -> Iterator[Value]:
         yield "collector_journal_lag_seconds", (journal["feed"],), journal["lag_secs"]
 
 
-def _of_repair(view: View) -> Iterator[Value]:
+def _of_repair(view: Snapshot) -> Iterator[Value]:
     repair = view.role("repair")
     waits = repair.report.get("waiting", {})
     for kind, waiting in waits.items():
@@ -163,7 +163,7 @@ def _of_repair(view: View) -> Iterator[Value]:
         yield "collector_rest_clock_offset_seconds", (feed,), clock["offset_us"] / 1e6
 
 
-def _of_archiver(view: View) -> Iterator[Value]:
+def _of_archiver(view: Snapshot) -> Iterator[Value]:
     archiver, segments = view.role("archiver"), view.role("writer").report.get("segments", {})
     for name, metric in _ARCHIVER_COUNTS.items():
         yield metric, (), archiver.total(name)
@@ -182,7 +182,7 @@ def _of_archiver(view: View) -> Iterator[Value]:
         yield "collector_store_tries_failed_total", (kind,), archiver.total("store_tries_failed", kind)
 
 
-def _of_processes(view: View) -> Iterator[Value]:
+def _of_processes(view: Snapshot) -> Iterator[Value]:
     for child in view.known.children:
         yield "collector_process_up", (child.name,), child.state in {"running", "draining"}
         yield "collector_process_restarts_total", (child.name,), child.restarts
@@ -196,7 +196,7 @@ def _of_processes(view: View) -> Iterator[Value]:
             yield "collector_process_last_report_timestamp_seconds", (name,), numbers.report["updated_us"] / 1e6
 
 
-def _of_supervisor(view: View) -> Iterator[Value]:
+def _of_supervisor(view: Snapshot) -> Iterator[Value]:
     known = view.known
     for hop in known.hops:
         yield "collector_queue_depth", (hop.sender, hop.receiver), hop.depth

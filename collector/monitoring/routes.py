@@ -9,7 +9,7 @@ from typing import Final
 from collector.http.server import Page, Response, as_json
 from collector.monitoring import status_json
 from collector.monitoring.status_page import status_page
-from collector.monitoring.view import View
+from collector.monitoring.view import Snapshot
 
 STANDING_SECS: Final = 15.0
 """A view is made about once a second; when none has been for this long the supervisor itself stands still."""
@@ -21,10 +21,10 @@ Age = Callable[[], float]
 """Seconds since the newest view was made."""
 
 
-def pages(newest: Callable[[], View], age_secs: Age) -> Mapping[str, Page]:
+def pages(newest: Callable[[], Snapshot], age_secs: Age) -> Mapping[str, Page]:
     """Every page by its path."""
 
-    def honest() -> View:
+    def honest() -> Snapshot:
         view, age = newest(), age_secs()
         return view if age < STANDING_SECS else _standing(view, age)
 
@@ -38,7 +38,7 @@ def pages(newest: Callable[[], View], age_secs: Age) -> Mapping[str, Page]:
     }
 
 
-def is_well(view: View | None, age_secs: float) -> bool:
+def is_well(view: Snapshot | None, age_secs: float) -> bool:
     """Whether the recorder has stored something since its start, is healthy, and somebody still looks.
 
     A recorder that ends again and again before it has stored anything would have no reason to be unhealthy.
@@ -49,11 +49,11 @@ def is_well(view: View | None, age_secs: float) -> bool:
 class _Made:
     """A page made from a view; who asks while it is being made waits for it."""
 
-    def __init__(self, newest: Callable[[], View], make: Callable[[View], Response]) -> None:
+    def __init__(self, newest: Callable[[], Snapshot], make: Callable[[Snapshot], Response]) -> None:
         self._newest = newest
         self._make = make
         self._lock = threading.Lock()
-        self._of: View | None = None
+        self._of: Snapshot | None = None
         self._answer = Response(b"")
 
     def __call__(self) -> Response:
@@ -64,21 +64,21 @@ class _Made:
             return self._answer
 
 
-def _standing(view: View, age_secs: float) -> View:
+def _standing(view: Snapshot, age_secs: float) -> Snapshot:
     """What was seen last, and that nobody has looked since."""
     text = f"the supervisor has not looked after its processes for {age_secs:.0f} s"
     return view._replace(reasons=[{"code": "child_failing", "text": text}, *view.reasons])
 
 
-def _healthz(view: View) -> Response:
+def _healthz(view: Snapshot) -> Response:
     return as_json(status_json.healthz(view), HTTPStatus.SERVICE_UNAVAILABLE if view.reasons else HTTPStatus.OK)
 
 
-def _readyz(view: View) -> Response:
+def _readyz(view: Snapshot) -> Response:
     return as_json({"ready": view.ready}, HTTPStatus.OK if view.ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-def _metrics(view: View) -> Response:
+def _metrics(view: Snapshot) -> Response:
     # Only now: whoever is never asked for metrics does not pay for the library.
     from collector.monitoring.exposition import CONTENT_TYPE, exposition  # noqa: PLC0415
 

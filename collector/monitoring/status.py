@@ -13,7 +13,7 @@ from collector.monitoring.health import RESTART_LOOP_SECS, Facts, reasons
 from collector.monitoring.rates import History
 from collector.monitoring.silences import REPORTING_SECS, Silence, Silences
 from collector.monitoring.totals import Report, RoleNumbers
-from collector.monitoring.view import Knowledge, Stage, View
+from collector.monitoring.view import Knowledge, Snapshot, Stage
 
 _REFUSING_SECS: Final = 10.0
 """A feed that refused a frame so recently is refusing."""
@@ -44,7 +44,7 @@ class Status:
         self._restarts_seen: defaultdict[str, int] = defaultdict(int)
         self._histories = {name: History() for name in _STAGES}
 
-    def look(self, reports: Mapping[str, Report], known: Knowledge) -> View:
+    def look(self, reports: Mapping[str, Report], known: Knowledge) -> Snapshot:
         """Take in the newest report of each role; returns what is known now."""
         self._take(reports, known)
         journals = self._journals(known.now_us)
@@ -56,7 +56,7 @@ class Status:
         self._cover(known.now_us, journals, silent)
         disk_full_in_secs = self._disk_full_in_secs(known)
         facts = self._facts(known, journals, store_error, silent, disk_full_in_secs)
-        return View(
+        return Snapshot(
             run_id=self._run_id,
             host=self._host,
             started_us=self._started_us or known.now_us,

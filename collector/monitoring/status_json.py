@@ -9,11 +9,11 @@ from collector.monitoring.coverage import CELL_SECS, CELLS, LedgerRow
 from collector.monitoring.coverage_cells import proves_continuity, runs
 from collector.monitoring.status import SUPERVISOR
 from collector.monitoring.totals import RoleNumbers
-from collector.monitoring.view import ChildState, View
+from collector.monitoring.view import ChildState, Snapshot
 from collector.stats_files import StreamNumbers
 
 
-def status(view: View) -> dict[str, Any]:
+def status(view: Snapshot) -> dict[str, Any]:
     """The object of /status and of `queue_stats.py --json`; its keys are a contract, and only ever get more."""
     return {
         **_recorder(view),
@@ -21,7 +21,7 @@ def status(view: View) -> dict[str, Any]:
     }
 
 
-def page(view: View) -> dict[str, Any]:
+def page(view: Snapshot) -> dict[str, Any]:
     """What the page at `/` asks for; it belongs to the page and changes with it. Times are in milliseconds."""
     strips = view.strips
     return {
@@ -34,7 +34,7 @@ def page(view: View) -> dict[str, Any]:
     }
 
 
-def _recorder(view: View) -> dict[str, Any]:
+def _recorder(view: Snapshot) -> dict[str, Any]:
     known = view.known
     return {
         "run_id": view.run_id,
@@ -62,30 +62,30 @@ def _recorder(view: View) -> dict[str, Any]:
     }
 
 
-def healthz(view: View) -> dict[str, Any]:
+def healthz(view: Snapshot) -> dict[str, Any]:
     """Whether the recorder is healthy, and why not."""
     return {"healthy": not view.reasons, "reasons": view.reasons}
 
 
-def health(view: View) -> dict[str, Any]:
+def health(view: Snapshot) -> dict[str, Any]:
     """What run/health.json holds: the verdict, and since when nobody has given one again."""
     known = view.known
     about = {"run_id": view.run_id, "host": view.host, "uptime_secs": round(known.uptime_secs, 3)}
     return {**about, **healthz(view), "updated_at": iso_time(known.now_us)}
 
 
-def stopped(view: View, now_us: int) -> dict[str, Any]:
+def stopped(view: Snapshot, now_us: int) -> dict[str, Any]:
     """What run/health.json holds once the recorder has ended."""
     reason = {"code": "stopped", "text": "the recorder has ended"}
     return {**health(view), "healthy": False, "reasons": [reason], "updated_at": iso_time(now_us)}
 
 
-def _supervisor(view: View) -> ChildState:
+def _supervisor(view: Snapshot) -> ChildState:
     """As one of the processes: whoever tells of it runs."""
     return ChildState(SUPERVISOR, view.known.own.get("pid"), "running", 0)
 
 
-def _process(process: ChildState, view: View) -> dict[str, Any]:
+def _process(process: ChildState, view: Snapshot) -> dict[str, Any]:
     used = view.known.usage.get(process.name)
     return {
         "name": process.name,
@@ -99,7 +99,7 @@ def _process(process: ChildState, view: View) -> dict[str, Any]:
     }
 
 
-def _feed(feed: str, numbers: RoleNumbers, view: View) -> dict[str, Any]:
+def _feed(feed: str, numbers: RoleNumbers, view: Snapshot) -> dict[str, Any]:
     lines = numbers.report.get("lines", ())
     offset_us = view.role("writer").report.get("clock_offsets_us", {}).get(feed)
     clock = view.role("repair").report.get("clocks", {}).get(feed)
@@ -118,7 +118,7 @@ def _feed(feed: str, numbers: RoleNumbers, view: View) -> dict[str, Any]:
     }
 
 
-def _writer(view: View) -> dict[str, Any]:
+def _writer(view: Snapshot) -> dict[str, Any]:
     writer = view.role("writer")
     refused = sum(role.total("refused") for role in view.ingests().values())
     return {
@@ -134,7 +134,7 @@ def _writer(view: View) -> dict[str, Any]:
     }
 
 
-def _segments(view: View) -> dict[str, int]:
+def _segments(view: Snapshot) -> dict[str, int]:
     on_disk = view.role("writer").report.get("segments", {})
     archiver = view.role("archiver")
     return {
@@ -145,7 +145,7 @@ def _segments(view: View) -> dict[str, int]:
     }
 
 
-def _repair(view: View) -> dict[str, Any]:
+def _repair(view: Snapshot) -> dict[str, Any]:
     repair = view.role("repair")
     return {
         "waiting": dict(repair.report.get("waiting", {})),
@@ -155,7 +155,7 @@ def _repair(view: View) -> dict[str, Any]:
     }
 
 
-def _archive(view: View) -> dict[str, Any]:
+def _archive(view: Snapshot) -> dict[str, Any]:
     archiver = view.role("archiver")
     return {
         "state": archiver.report.get("store_state", "there"),
@@ -171,7 +171,7 @@ def _archive(view: View) -> dict[str, Any]:
     }
 
 
-def _stream(key: StreamKey, numbers: StreamNumbers, view: View) -> dict[str, Any]:
+def _stream(key: StreamKey, numbers: StreamNumbers, view: Snapshot) -> dict[str, Any]:
     return {
         **key._asdict(),
         "messages": numbers.messages,
@@ -185,7 +185,7 @@ def _stream(key: StreamKey, numbers: StreamNumbers, view: View) -> dict[str, Any
     }
 
 
-def _row(key: StreamKey, numbers: StreamNumbers, view: View) -> list[Any]:
+def _row(key: StreamKey, numbers: StreamNumbers, view: Snapshot) -> list[Any]:
     """A stream as an array, because there may be thousands."""
     proves = proves_continuity(key)
     return [

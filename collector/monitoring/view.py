@@ -58,7 +58,7 @@ class Stage(NamedTuple):
     history: Sequence[float]
 
 
-class View(NamedTuple):
+class Snapshot(NamedTuple):
     """Everything, over the lives of all processes, since the supervisor's start."""
 
     run_id: str

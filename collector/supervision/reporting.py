@@ -19,7 +19,7 @@ from collector.monitoring.ping import Pinger
 from collector.monitoring.routes import WITHOUT_TOKEN, is_well, pages
 from collector.monitoring.status import SUPERVISOR, Status
 from collector.monitoring.usage import UsageMeter
-from collector.monitoring.view import ChildState, Hop, Knowledge, View
+from collector.monitoring.view import ChildState, Hop, Knowledge, Snapshot
 from collector.stats_files import StatsFile, last_signs, read_stats
 from collector.supervision.scribe import Scribe
 from collector.supervision.supervisor import Reports, Supervisor
@@ -48,7 +48,7 @@ class Reporting:
         self._on_status = on_status
         self._meter = UsageMeter()
         self._log = log
-        self._view: View | None = None
+        self._view: Snapshot | None = None
         self._viewed = self._started = time.monotonic()
         self._verbosity = Verbosity(config.data_dir / "run", config.log.level, log)
         self._verbosity.install()
@@ -110,14 +110,14 @@ class Reporting:
             },
         )
 
-    def _newest(self) -> View:
+    def _newest(self) -> Snapshot:
         assert self._view is not None  # noqa: S101 -- for the type checker; nothing is served before the first look
         return self._view
 
     def _age_secs(self) -> float:
         return time.monotonic() - self._viewed
 
-    def _tell_health(self, view: View) -> None:
+    def _tell_health(self, view: Snapshot) -> None:
         """Log each reason of ill health when it comes and when it is gone."""
         reasons = {reason["code"]: reason["text"] for reason in view.reasons}
         for code in reasons.keys() - self._reasons.keys():
@@ -137,7 +137,7 @@ class Reporting:
             self._log.info("http_listening", address=self._address)
         self._serving = serving
 
-    def _write_health(self, view: View) -> None:
+    def _write_health(self, view: Snapshot) -> None:
         if time.monotonic() < self._next_health:
             return
         self._next_health = time.monotonic() + HEALTH_SECS

@@ -23,7 +23,7 @@ from collector.monitoring.exposition import exposition
 from collector.monitoring.status import Status
 from collector.monitoring.status_json import page as page_object
 from collector.monitoring.status_json import status as status_object
-from collector.monitoring.view import ChildState, Knowledge, View
+from collector.monitoring.view import ChildState, Knowledge, Snapshot
 from collector.stats_files import StreamNumbers, read_stats, stats_file
 
 TYPES = ("book_delta", "trade", "book_ticker")
@@ -66,7 +66,7 @@ class Snapshot:
         ]
         self._file.write({"role": "writer", "pid": 1, "incarnation": 1, "updated_us": at, "streams": rows})
 
-    def look(self) -> View:
+    def look(self) -> Snapshot:
         """What the supervisor does once a second."""
         self._looks += 1
         known = Knowledge(NOW_US, float(self._looks), [ChildState("writer", 1, "running", 0)], (), {}, 1 << 40)

@@ -9,7 +9,7 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 from collector.monitoring.exposition import exposition
-from collector.monitoring.view import View
+from collector.monitoring.view import Snapshot
 from tests.promtool import promtool
 from tests.supervision.made import NOW_US
 
@@ -18,14 +18,14 @@ STEPS = 180
 """Minutes."""
 
 
-def exported(view: View) -> Iterator[tuple[str, Mapping[str, str], float]]:
+def exported(view: Snapshot) -> Iterator[tuple[str, Mapping[str, str], float]]:
     """Every sample: its name, as Prometheus stores it, labels and value."""
     for family in text_string_to_metric_families(exposition(view).decode()):
         for sample in family.samples:
             yield sample.name, sample.labels, sample.value
 
 
-def series(view: View, rises: Callable[[str], bool] = lambda _: True) -> list[dict[str, str]]:
+def series(view: Snapshot, rises: Callable[[str], bool] = lambda _: True) -> list[dict[str, str]]:
     """Each sample as a series of STEPS minutes: counters that do rise, times go along with the clock, the rest stays."""
     found = [{"series": _named("up", TARGET), "values": f"1x{STEPS}"}]
     found += [

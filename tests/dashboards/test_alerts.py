@@ -3,7 +3,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from collector.monitoring.metrics_table import METRICS
-from collector.monitoring.view import View
+from collector.monitoring.view import Snapshot
 from tests.dashboards.series import TARGET, exported, judge, series
 from tests.promtool import promtool
 from tests.supervision.made import archiver, ingest, known, repair, reports, status, writer
@@ -26,7 +26,7 @@ def cases() -> Iterator[tuple[str, bool]]:
         yield case.split("\n", 1)[0], "exp_alerts:" in case
 
 
-def well_view() -> View:
+def well_view() -> Snapshot:
     return status().look(reports(ingest(), writer(), archiver(), repair()), known())
 
 

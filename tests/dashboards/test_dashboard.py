@@ -11,7 +11,7 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from collector.monitoring.view import View
+from collector.monitoring.view import Snapshot
 from docs.dashboards import build
 from tests.dashboards.series import exported, judge, series
 from tests.promtool import promtool
@@ -34,7 +34,7 @@ def expressions() -> Iterator[tuple[str, str]]:
             yield f"panel:{panel['id']}:{target['refId']}", expr
 
 
-def troubled_view() -> View:
+def troubled_view() -> Snapshot:
     """Of a recorder with everything to tell: a reason holds, the disk fills."""
     board, offsets = status(), {"binance": -SECOND_US}
     for secs in range(0, 200, 10):

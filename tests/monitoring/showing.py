@@ -15,7 +15,7 @@ from collector.monitoring.coverage import CELL_SECS, CELLS
 from collector.monitoring.routes import WITHOUT_TOKEN, pages
 from collector.monitoring.status import Status
 from collector.monitoring.usage import Usage
-from collector.monitoring.view import ChildState, Hop, Knowledge, View
+from collector.monitoring.view import ChildState, Hop, Knowledge, Snapshot
 from collector.stats_files import StreamNumbers
 from tests.ports import keep_port, port_of
 from tests.supervision.made import GIB, SECOND_US, archiver, ingest, line, repair, writer
@@ -83,7 +83,7 @@ class Shown:
         at = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime(time.time() - hours_ago * 3600))
         self.events.append((len(self.events) + 1, at, level, event, text))
 
-    def look(self) -> View:
+    def look(self) -> Snapshot:
         """What is known five seconds later."""
         self.uptime_secs += 5.0
         step = round(self.uptime_secs / 5)
@@ -132,7 +132,7 @@ class Shown:
 class Served:
     """A recorder's window at `url`; `view` is what it shows, `answering` whether it says anything."""
 
-    def __init__(self, view: View, token: str = "") -> None:
+    def __init__(self, view: Snapshot, token: str = "") -> None:
         self._keeper = keep_port()
         self.port = port_of(self._keeper)
         self.url = f"http://127.0.0.1:{self.port}/"
@@ -161,7 +161,7 @@ class Served:
 
 
 @contextmanager
-def serving(view: View, token: str = "") -> Iterator[Served]:
+def serving(view: Snapshot, token: str = "") -> Iterator[Served]:
     """A window for as long as the block lasts."""
     served = Served(view, token)
     try:

@@ -10,14 +10,14 @@ from collector.monitoring import status_json
 from collector.monitoring.exposition import exposition
 from collector.monitoring.metric_values import DISCONNECTS, REPAIR_REASONS, STATES
 from collector.monitoring.metrics_table import METRICS
-from collector.monitoring.view import ChildState, View
+from collector.monitoring.view import ChildState, Snapshot
 from tests.promtool import promtool
 from tests.supervision.made import NOW_US, SECOND_US, archiver, ingest, known, repair, reports, status, stream, writer
 
 Labels = frozenset[tuple[str, str]]
 
 
-def full_view() -> View:
+def full_view() -> Snapshot:
     return status().look(reports(ingest(), writer(), archiver(), repair()), known())
 
 
@@ -32,7 +32,7 @@ def samples(text: bytes) -> dict[tuple[str, Labels], float]:
     return found
 
 
-def value(view: View, name: str, **labels: str) -> float:
+def value(view: Snapshot, name: str, **labels: str) -> float:
     return samples(exposition(view))[name, frozenset(labels.items())]
 
 

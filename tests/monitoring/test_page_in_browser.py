@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from collector.domain.records import StreamKey
-from collector.monitoring.view import View
+from collector.monitoring.view import Snapshot
 from tests.browser import Visitor, browser
 from tests.monitoring.showing import TYPES, Served, Shown, serving, small
 
@@ -343,7 +343,7 @@ def test_whatever_comes_from_outside_is_shown_as_text(visitor: Visitor, serve: C
 
 
 @pytest.fixture(scope="module")
-def crowd() -> View:
+def crowd() -> Snapshot:
     shown = Shown([f"S{number:04}USDT" for number in range(600)])
     shown.plant(StreamKey("binance", "S0300USDT", "trade"), 3.0)
     return shown.look()
@@ -354,7 +354,7 @@ def nodes(page: Page) -> int:
 
 
 def test_three_thousand_streams_are_a_short_list_that_can_be_searched_and_walked_to_its_end(
-    visitor: Visitor, serve: Callable[..., Served], crowd: View
+    visitor: Visitor, serve: Callable[..., Served], crowd: Snapshot
 ) -> None:
     page = visitor.open(serve(crowd).url)
     rows = page.locator("#list .row")

@@ -11,7 +11,7 @@ from collector.domain.records import StreamKey
 from collector.monitoring.health import RULES
 from collector.monitoring.routes import pages
 from collector.monitoring.status import Status
-from collector.monitoring.view import ChildState, View
+from collector.monitoring.view import ChildState, Snapshot
 from tests.supervision.made import (
     GIB,
     NOW_US,
@@ -28,42 +28,42 @@ from tests.supervision.made import (
     writer,
 )
 
-Looks = Callable[[Status], Iterator[View]]
+Looks = Callable[[Status], Iterator[Snapshot]]
 """Looks one after the other: from the first on the reason holds, in the last it holds no more."""
 
 
-def child_failing(board: Status) -> Iterator[View]:
+def child_failing(board: Status) -> Iterator[Snapshot]:
     lives = (("backoff", None), ("failed", None), ("running", 31.0), ("running", 58.0), ("running", 0.4))
     for state, unreported_secs in lives:
         child = ChildState("archiver", 13, state, 1, unreported_secs)
         yield board.look(reports(ingest(), writer()), known(children=(child,)))
 
 
-def stream_silent(board: Status) -> Iterator[View]:
+def stream_silent(board: Status) -> Iterator[Snapshot]:
     old = stream(last_durable_us=NOW_US - (SILENT_AFTER_SECS + 1) * SECOND_US)
     for newest in (old, stream()):
         yield board.look(reports(ingest(), writer(streams=[newest])), known(uptime_secs=1_000.0))
 
 
-def writer_behind(board: Status) -> Iterator[View]:
+def writer_behind(board: Status) -> Iterator[Snapshot]:
     for lag_secs in (3_600.0, 61.0, 0.1):
         journal = {"feed": "binance", "lag_bytes": 1, "lag_secs": lag_secs, "unread_files": 1, "files": 3}
         yield board.look(reports(ingest(), writer(journals=[journal])), known())
 
 
-def journal_over_budget(board: Status) -> Iterator[View]:
+def journal_over_budget(board: Status) -> Iterator[Snapshot]:
     for refused, uptime_secs in ((3, 1.0), (4, 2.0), (4, 13.0)):
         yield board.look(reports(ingest(refused=refused), writer()), known(uptime_secs=uptime_secs))
 
 
-def store_unreachable(board: Status) -> Iterator[View]:
+def store_unreachable(board: Status) -> Iterator[Snapshot]:
     for error in ("connection refused", "403 Forbidden", None):
         yield board.look(reports(ingest(), writer(), archiver(last_error=error)), known())
 
 
-def disk_filling(board: Status) -> Iterator[View]:
+def disk_filling(board: Status) -> Iterator[Snapshot]:
     # Of 50 GiB a GiB goes every ten seconds; then somebody makes room.
-    def look(secs: int, free_bytes: int) -> View:
+    def look(secs: int, free_bytes: int) -> Snapshot:
         now_us = NOW_US + secs * SECOND_US
         told = reports(ingest(), writer(updated_us=now_us, streams=[stream(last_durable_us=now_us)]))
         return board.look(told, known(uptime_secs=float(secs), now_us=now_us, disk_free_bytes=free_bytes))
@@ -75,23 +75,23 @@ def disk_filling(board: Status) -> Iterator[View]:
     yield look(200, 45 * GIB)
 
 
-def clock_off(board: Status) -> Iterator[View]:
+def clock_off(board: Status) -> Iterator[Snapshot]:
     for offset_us in (-3_600 * SECOND_US, 1_500_000, 20_000):
         yield board.look(reports(ingest(), writer(clock_offsets_us={"binance": offset_us})), known())
 
 
-def segment_quarantined(board: Status) -> Iterator[View]:
+def segment_quarantined(board: Status) -> Iterator[Snapshot]:
     for count in (2, 1, 0):
         yield board.look(reports(ingest(), writer(), archiver(in_quarantine=count)), known())
 
 
-def seal_delayed(board: Status) -> Iterator[View]:
+def seal_delayed(board: Status) -> Iterator[Snapshot]:
     for size_bytes in (2 * GIB, 9 * GIB, 4_096):
         segments = {"open": 1, "sealed": 0, "open_bytes": size_bytes}
         yield board.look(reports(ingest(), writer(segments=segments)), known())
 
 
-def data_removed(board: Status) -> Iterator[View]:
+def data_removed(board: Status) -> Iterator[Snapshot]:
     for segments, journal in ((True, False), (False, True), (True, True), (False, False)):
         yield board.look(reports(ingest(journal_removed=journal), writer(segments_removed=segments)), known())
 
@@ -105,7 +105,7 @@ CAUSES: dict[str, Looks] = {
 }  # fmt: skip
 
 
-def told(view: View) -> dict[str, set[str]]:
+def told(view: Snapshot) -> dict[str, set[str]]:
     """The codes that hold, by who says so."""
     served = pages(lambda: view, lambda: 0.0)
     healthz, page = served["/healthz"](), json.loads(served["/status"]().content)

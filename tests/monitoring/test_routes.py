@@ -6,14 +6,14 @@ import pytest
 
 from collector.monitoring import status_json
 from collector.monitoring.routes import STANDING_SECS, is_well, pages
-from collector.monitoring.view import View
+from collector.monitoring.view import Snapshot
 from tests.supervision.made import SECOND_US, archiver, ingest, known, reports, status, stream, writer
 
 
 class Site:
     """Pages of a view that a test may change."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: Snapshot) -> None:
         self.view = view
         self.age_secs = 0.0
         self.pages = pages(lambda: self.view, lambda: self.age_secs)
@@ -65,7 +65,7 @@ def test_metrics_are_text_in_the_version_prometheus_reads() -> None:
 def test_a_view_is_made_into_a_page_once_however_many_ask(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
 
-    def count(view: View) -> dict[str, str]:
+    def count(view: Snapshot) -> dict[str, str]:
         made.append(view.run_id)
         return {"run_id": view.run_id}
 
@@ -87,6 +87,6 @@ def test_a_view_is_made_into_a_page_once_however_many_ask(monkeypatch: pytest.Mo
     [(WELL, 1.0, True), (WELL, STANDING_SECS, False), (ILL, 1.0, False), (NEW, 1.0, False), (None, 0.0, False)],
 )
 def test_all_is_well_while_it_records_is_healthy_and_somebody_looks(
-    view: View | None, age_secs: float, well: bool
+    view: Snapshot | None, age_secs: float, well: bool
 ) -> None:
     assert is_well(view, age_secs) is well

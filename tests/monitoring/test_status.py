@@ -6,7 +6,7 @@ from collector.monitoring import status_json
 from collector.monitoring.disk_trend import SHORT_SECS
 from collector.monitoring.exposition import exposition
 from collector.monitoring.health import RESTART_LOOP_SECS
-from collector.monitoring.view import ChildState, View
+from collector.monitoring.view import ChildState, Snapshot
 from tests.supervision.made import (
     GIB,
     NOW_US,
@@ -47,7 +47,7 @@ def test_the_flow_tells_what_went_through_each_stage_and_how_fast() -> None:
     assert list(view.stages[0].history) == [40.0, 40.0, 40.0]
 
 
-def codes(view: View) -> list[str]:
+def codes(view: Snapshot) -> list[str]:
     return [reason["code"] for reason in view.reasons]
 
 

@@ -30,7 +30,7 @@ from collector.http import server as http_room
 from collector.monitoring import status_json as shown_to
 from collector.monitoring.status import Status
 from collector.monitoring.usage import Usage
-from collector.monitoring.view import ChildState, Hop, Knowledge, View
+from collector.monitoring.view import ChildState, Hop, Knowledge, Snapshot
 from collector.stats_files import StatsFile, StreamNumbers, stats_file
 from collector.storage.locks import SUPERVISOR, RoleLock
 from tests.ports import keep_port, port_of
@@ -48,7 +48,7 @@ def make_status(*, archiver: str = "running", symbols: tuple[str, ...] = ("BTCUS
     return shown_to.status(make_view(archiver=archiver, symbols=symbols))
 
 
-def make_view(*, archiver: str = "running", symbols: tuple[str, ...] = ("BTCUSDT", EVIL)) -> View:
+def make_view(*, archiver: str = "running", symbols: tuple[str, ...] = ("BTCUSDT", EVIL)) -> Snapshot:
     config = Config(host_name="box", feed=(FeedConfig(data_types=("trade",)),))
     streams = [
         StreamNumbers(
