@@ -13,7 +13,7 @@ from collector.monitoring.health import RESTART_LOOP_SECS, Facts, reasons
 from collector.monitoring.rates import History
 from collector.monitoring.silences import REPORTING_SECS, Silence, Silences
 from collector.monitoring.totals import Report, RoleNumbers
-from collector.monitoring.view import Knowledge, Snapshot, Stage
+from collector.monitoring.view import Snapshot, Stage, SupervisorFacts
 
 _REFUSING_SECS: Final = 10.0
 """A feed that refused a frame so recently is refusing."""
@@ -44,7 +44,7 @@ class Status:
         self._restarts_seen: defaultdict[str, int] = defaultdict(int)
         self._histories = {name: History() for name in _STAGES}
 
-    def look(self, reports: Mapping[str, Report], known: Knowledge) -> Snapshot:
+    def look(self, reports: Mapping[str, Report], known: SupervisorFacts) -> Snapshot:
         """Take in the newest report of each role; returns what is known now."""
         self._take(reports, known)
         journals = self._journals(known.now_us)
@@ -78,7 +78,7 @@ class Status:
 
     def _facts(
         self,
-        known: Knowledge,
+        known: SupervisorFacts,
         journals: Sequence[Mapping[str, Any]],
         store_error: str | None,
         silent: Sequence[Silence],
@@ -112,14 +112,14 @@ class Status:
             if self._role(f"ingest:{feed}").report.get("journal_removed"):
                 yield f"journal/{feed}/"
 
-    def _take(self, reports: Mapping[str, Report], known: Knowledge) -> None:
+    def _take(self, reports: Mapping[str, Report], known: SupervisorFacts) -> None:
         if self._started_us is None:
             self._started_us = known.now_us - int(known.uptime_secs * 1e6)
         for role, report in {**reports, SUPERVISOR: known.own}.items():
             self._roles[role] = self._role(role).after(report)
             self._events.take(role, report)
 
-    def _interrupted(self, journals: Sequence[Mapping[str, Any]], known: Knowledge) -> set[str]:
+    def _interrupted(self, journals: Sequence[Mapping[str, Any]], known: SupervisorFacts) -> set[str]:
         """Feeds that have no open connection, or rows that the writer has not come to."""
         found = {journal["feed"] for journal in journals if journal["lag_secs"] > REPORTING_SECS}
         found.update(child.name.partition(":")[2] for child in known.children if child.state in {"backoff", "failed"})
@@ -160,7 +160,7 @@ class Status:
         name = f"ingest:{feed}"
         return self._role(name).total("bytes") - self._bytes_then.get(name, 0)
 
-    def _refusing(self, known: Knowledge) -> list[str]:
+    def _refusing(self, known: SupervisorFacts) -> list[str]:
         """Below the mark it is every feed, whatever they say: on a full disk their numbers may not come."""
         if known.disk_free_bytes is not None and known.disk_free_bytes < self._min_free_bytes:
             return list(self._exchanges)
@@ -172,7 +172,7 @@ class Status:
         recent = (name for name, (_, at_secs) in self._refused.items() if uptime_secs - at_secs < _REFUSING_SECS)
         return [name.partition(":")[2] for name in recent]
 
-    def _restarts_lately(self, known: Knowledge) -> dict[str, int]:
+    def _restarts_lately(self, known: SupervisorFacts) -> dict[str, int]:
         lately = {}
         for child in known.children:
             times = self._restarts[child.name]
@@ -183,7 +183,7 @@ class Status:
             lately[child.name] = len(times)
         return lately
 
-    def _disk_full_in_secs(self, known: Knowledge) -> float | None:
+    def _disk_full_in_secs(self, known: SupervisorFacts) -> float | None:
         if known.disk_free_bytes is None:
             return None
         self._disk.note(known.uptime_secs, known.disk_free_bytes)

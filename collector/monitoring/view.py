@@ -33,7 +33,7 @@ class Hop(NamedTuple):
     capacity: int
 
 
-class Knowledge(NamedTuple):
+class SupervisorFacts(NamedTuple):
     """What the supervisor itself knows at one moment."""
 
     now_us: int
@@ -64,7 +64,7 @@ class Snapshot(NamedTuple):
     run_id: str
     host: str
     started_us: int
-    known: Knowledge
+    known: SupervisorFacts
     reasons: Sequence[Mapping[str, str]]
     """Why it is not healthy; empty when it is."""
     ready: bool

@@ -19,7 +19,7 @@ from collector.monitoring.ping import Pinger
 from collector.monitoring.routes import WITHOUT_TOKEN, is_well, pages
 from collector.monitoring.status import SUPERVISOR, Status
 from collector.monitoring.usage import UsageMeter
-from collector.monitoring.view import ChildState, Hop, Knowledge, Snapshot
+from collector.monitoring.view import ChildState, Hop, Snapshot, SupervisorFacts
 from collector.stats_files import StatsFile, last_signs, read_stats
 from collector.supervision.scribe import Scribe
 from collector.supervision.supervisor import Reports, Supervisor
@@ -88,14 +88,14 @@ class Reporting:
         self._server.close()
         self._scribe.finish(CLOSE_SECS)
 
-    def _known(self, supervisor: Supervisor) -> Knowledge:
+    def _known(self, supervisor: Supervisor) -> SupervisorFacts:
         now = time.monotonic()
         children = [
             ChildState(c.role, c.pid, _shown(c.state), c.restarts, c.unreported_secs(now), c.waits_for_disk)
             for c in supervisor.children
         ]
         pids = {child.name: child.pid for child in children if child.pid is not None}
-        return Knowledge(
+        return SupervisorFacts(
             now_us=time.time_ns() // 1_000,
             uptime_secs=now - self._started,
             children=children,

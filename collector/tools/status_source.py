@@ -20,7 +20,7 @@ from collector.domain.redact import redact_url
 from collector.monitoring import status_json
 from collector.monitoring.status import Status
 from collector.monitoring.usage import UsageMeter
-from collector.monitoring.view import ChildState, Knowledge
+from collector.monitoring.view import ChildState, SupervisorFacts
 from collector.stats_files import read_object, read_stats
 from collector.storage.locks import SUPERVISOR, RoleLock
 
@@ -194,7 +194,7 @@ class Local:
         own = {"pid": int(holder)} if holder.isdecimal() else {}
         pids = {SUPERVISOR: own, **reports}
         usage = self._meter.read({role: report["pid"] for role, report in pids.items() if "pid" in report})
-        known = Knowledge(now_us, time.monotonic(), children, (), usage, own=own)
+        known = SupervisorFacts(now_us, time.monotonic(), children, (), usage, own=own)
         status = status_json.status(self._status[1].look(reports, known))
         processes = [{**process, "restarts": None} for process in status["processes"]]
         return {**status, **health.told(now_us), "processes": processes}

@@ -23,7 +23,7 @@ from collector.monitoring.exposition import exposition
 from collector.monitoring.status import Status
 from collector.monitoring.status_json import page as page_object
 from collector.monitoring.status_json import status as status_object
-from collector.monitoring.view import ChildState, Knowledge, Snapshot
+from collector.monitoring.view import ChildState, Snapshot, SupervisorFacts
 from collector.stats_files import StreamNumbers, read_stats, stats_file
 
 TYPES = ("book_delta", "trade", "book_ticker")
@@ -69,7 +69,7 @@ class Snapshot:
     def look(self) -> Snapshot:
         """What the supervisor does once a second."""
         self._looks += 1
-        known = Knowledge(NOW_US, float(self._looks), [ChildState("writer", 1, "running", 0)], (), {}, 1 << 40)
+        known = SupervisorFacts(NOW_US, float(self._looks), [ChildState("writer", 1, "running", 0)], (), {}, 1 << 40)
         return self._status.look(read_stats(self._folder), known)
 
 

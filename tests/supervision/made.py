@@ -6,7 +6,7 @@ from typing import Any
 from collector.config import Config, FeedConfig
 from collector.monitoring.status import Status
 from collector.monitoring.usage import Usage
-from collector.monitoring.view import ChildState, Hop, Knowledge
+from collector.monitoring.view import ChildState, Hop, SupervisorFacts
 from collector.stats_files import StreamNumbers
 
 NOW_US = 1_795_000_000_000_000  # 2026-11-18T11:06:40Z
@@ -18,8 +18,8 @@ CONFIG = Config(host_name="box", feed=(FeedConfig(symbols=("BTCUSDT",), data_typ
 GIB = 1 << 30
 
 
-def known(uptime_secs: float = 10.0, now_us: int = NOW_US, **changes: Any) -> Knowledge:
-    return Knowledge(
+def known(uptime_secs: float = 10.0, now_us: int = NOW_US, **changes: Any) -> SupervisorFacts:
+    return SupervisorFacts(
         now_us,
         uptime_secs,
         (ChildState("ingest:binance", 11, "running", 0), ChildState("writer", 12, "running", 2)),
