@@ -24,7 +24,7 @@ class ChildState(NamedTuple):
     """What it told last: that it waits for the disk."""
 
 
-class Hop(NamedTuple):
+class QueueDepth(NamedTuple):
     """A Queue from one process to the next."""
 
     sender: str
@@ -40,7 +40,7 @@ class SupervisorFacts(NamedTuple):
     uptime_secs: float
     """Monotonic, since the supervisor's start."""
     children: Sequence[ChildState]
-    hops: Sequence[Hop]
+    hops: Sequence[QueueDepth]
     usage: Mapping[str, Usage]
     """By process; the supervisor's own too."""
     disk_free_bytes: int | None = None

@@ -19,7 +19,7 @@ from collector.monitoring.ping import Pinger
 from collector.monitoring.routes import WITHOUT_TOKEN, is_well, pages
 from collector.monitoring.status import SUPERVISOR, Status
 from collector.monitoring.usage import UsageMeter
-from collector.monitoring.view import ChildState, Hop, Snapshot, SupervisorFacts
+from collector.monitoring.view import ChildState, QueueDepth, Snapshot, SupervisorFacts
 from collector.stats_files import StatsFile, last_signs, read_stats
 from collector.supervision.scribe import Scribe
 from collector.supervision.supervisor import Reports, Supervisor
@@ -99,7 +99,7 @@ class Reporting:
             now_us=time.time_ns() // 1_000,
             uptime_secs=now - self._started,
             children=children,
-            hops=[Hop(*hop) for hop in supervisor.hops],
+            hops=[QueueDepth(*hop) for hop in supervisor.hops],
             usage=self._meter.read({**pids, SUPERVISOR: os.getpid()}),
             disk_free_bytes=_free_bytes(self._data_dir),
             own={

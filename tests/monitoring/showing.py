@@ -15,7 +15,7 @@ from collector.monitoring.coverage import CELL_SECS, CELLS
 from collector.monitoring.routes import WITHOUT_TOKEN, pages
 from collector.monitoring.status import Status
 from collector.monitoring.usage import Usage
-from collector.monitoring.view import ChildState, Hop, Snapshot, SupervisorFacts
+from collector.monitoring.view import ChildState, QueueDepth, Snapshot, SupervisorFacts
 from collector.stats_files import StreamNumbers
 from tests.ports import keep_port, port_of
 from tests.supervision.made import GIB, SECOND_US, archiver, ingest, line, repair, writer
@@ -124,7 +124,7 @@ class Shown:
 
     def _known(self, now_us: int) -> SupervisorFacts:
         children = [ChildState(name, 11 + place, state, 0) for place, (name, state) in enumerate(self.children.items())]
-        hops = (Hop("ingest:binance", "writer", 1, 256), Hop("writer", "archiver", 0, 256))
+        hops = (QueueDepth("ingest:binance", "writer", 1, 256), QueueDepth("writer", "archiver", 0, 256))
         usage = {name: Usage(50_000_000, 3.5, 7.25, 20) for name in ("supervisor", *self.children)}
         return SupervisorFacts(now_us, 86_400 * 12 + self.uptime_secs, children, hops, usage, 212 * GIB, {"pid": 10})
 

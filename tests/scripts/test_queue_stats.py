@@ -30,7 +30,7 @@ from collector.http import server as http_room
 from collector.monitoring import status_json as shown_to
 from collector.monitoring.status import Status
 from collector.monitoring.usage import Usage
-from collector.monitoring.view import ChildState, Hop, Snapshot, SupervisorFacts
+from collector.monitoring.view import ChildState, QueueDepth, Snapshot, SupervisorFacts
 from collector.stats_files import StatsFile, StreamNumbers, stats_file
 from collector.storage.locks import SUPERVISOR, RoleLock
 from tests.ports import keep_port, port_of
@@ -68,7 +68,7 @@ def make_view(*, archiver: str = "running", symbols: tuple[str, ...] = ("BTCUSDT
         ChildState("archiver", 13, archiver, 0),
     ]  # fmt: skip
     known = SupervisorFacts(
-        NOW_US, 20.0, children, [Hop("ingest:binance", "writer", 1, 256)], {"writer": Usage(50_000_000, 3.5)}
+        NOW_US, 20.0, children, [QueueDepth("ingest:binance", "writer", 1, 256)], {"writer": Usage(50_000_000, 3.5)}
     )
     return Status("run-1", config).look({"writer": writer}, known)
 

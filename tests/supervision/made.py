@@ -6,7 +6,7 @@ from typing import Any
 from collector.config import Config, FeedConfig
 from collector.monitoring.status import Status
 from collector.monitoring.usage import Usage
-from collector.monitoring.view import ChildState, Hop, SupervisorFacts
+from collector.monitoring.view import ChildState, QueueDepth, SupervisorFacts
 from collector.stats_files import StreamNumbers
 
 NOW_US = 1_795_000_000_000_000  # 2026-11-18T11:06:40Z
@@ -23,7 +23,7 @@ def known(uptime_secs: float = 10.0, now_us: int = NOW_US, **changes: Any) -> Su
         now_us,
         uptime_secs,
         (ChildState("ingest:binance", 11, "running", 0), ChildState("writer", 12, "running", 2)),
-        (Hop("ingest:binance", "writer", 1, 256),),
+        (QueueDepth("ingest:binance", "writer", 1, 256),),
         {"supervisor": Usage(40_000_000, 1.5, 3.5, 30), "ingest:binance": Usage(50_000_000, 3.5, 7.25, 20)},
         50 * GIB,
         {"pid": 10},
