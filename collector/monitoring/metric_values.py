@@ -11,7 +11,7 @@ from collector.domain.histogram import BOUNDS_US
 from collector.domain.records import StreamKey
 from collector.domain.store_state import STATES as STORE_STATES
 from collector.monitoring.health import RULES
-from collector.monitoring.totals import RoleNumbers
+from collector.monitoring.totals import RoleTotals
 from collector.monitoring.view import Snapshot
 from collector.stats_files import StreamNumbers
 
@@ -113,7 +113,7 @@ def _secs(time_us: int | None) -> float | None:
     return time_us / 1e6 if time_us else None
 
 
-def _of_feed(feed: str, numbers: RoleNumbers) -> Iterator[Value]:
+def _of_feed(feed: str, numbers: RoleTotals) -> Iterator[Value]:
     for name, metric in _FEED_COUNTS.items():
         yield metric, (feed,), numbers.total(name)
     # From 0 on, as all whose labels are known: a counter that begins with its first event shows no increase by it.

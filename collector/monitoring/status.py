@@ -12,7 +12,7 @@ from collector.monitoring.events import Events
 from collector.monitoring.health import RESTART_LOOP_SECS, Facts, reasons
 from collector.monitoring.rates import History
 from collector.monitoring.silences import REPORTING_SECS, Silence, Silences
-from collector.monitoring.totals import Report, RoleNumbers
+from collector.monitoring.totals import Report, RoleTotals
 from collector.monitoring.view import Snapshot, Stage, SupervisorFacts
 
 _REFUSING_SECS: Final = 10.0
@@ -38,7 +38,7 @@ class Status:
         self._started_us: int | None = None
         self._writer_updated_us = 0
         self._bytes_then: Mapping[str, int] = {}
-        self._roles: dict[str, RoleNumbers] = {}
+        self._roles: dict[str, RoleTotals] = {}
         self._refused: dict[str, tuple[int, float]] = {}
         self._restarts: defaultdict[str, deque[float]] = defaultdict(deque)
         self._restarts_seen: defaultdict[str, int] = defaultdict(int)
@@ -136,8 +136,8 @@ class Status:
         should_speak = () if behind else [silence.key for silence in silent]
         self.coverage.look(now_us, writer.streams, writer.report.get("gap_rows", ()), should_speak)
 
-    def _role(self, name: str) -> RoleNumbers:
-        return self._roles.get(name, RoleNumbers())
+    def _role(self, name: str) -> RoleTotals:
+        return self._roles.get(name, RoleTotals())
 
     def _journals(self, now_us: int) -> list[dict[str, Any]]:
         """As the writer sees them; one that reports no more falls behind by what comes meanwhile."""

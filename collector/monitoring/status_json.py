@@ -8,7 +8,7 @@ from collector.domain.records import StreamKey
 from collector.monitoring.coverage import CELL_SECS, CELLS, LedgerRow
 from collector.monitoring.coverage_cells import proves_continuity, runs
 from collector.monitoring.status import SUPERVISOR
-from collector.monitoring.totals import RoleNumbers
+from collector.monitoring.totals import RoleTotals
 from collector.monitoring.view import ChildState, Snapshot
 from collector.stats_files import StreamNumbers
 
@@ -99,7 +99,7 @@ def _process(process: ChildState, view: Snapshot) -> dict[str, Any]:
     }
 
 
-def _feed(feed: str, numbers: RoleNumbers, view: Snapshot) -> dict[str, Any]:
+def _feed(feed: str, numbers: RoleTotals, view: Snapshot) -> dict[str, Any]:
     lines = numbers.report.get("lines", ())
     offset_us = view.role("writer").report.get("clock_offsets_us", {}).get(feed)
     clock = view.role("repair").report.get("clocks", {}).get(feed)

@@ -30,7 +30,7 @@ COUNTS: Final = frozenset({
 _STREAM_COUNTS: Final = ("messages", "bytes", "duplicates", "duplicate_bytes", "stored", "stored_bytes", "gaps")
 
 
-class RoleNumbers(NamedTuple):
+class RoleTotals(NamedTuple):
     """The newest report of a role, and what the processes before this one counted. It never changes."""
 
     report: Report = MappingProxyType({})
@@ -41,7 +41,7 @@ class RoleNumbers(NamedTuple):
     kept: frozenset[str] = frozenset()
     """Counts that a new process goes on from. The streams' always are."""
 
-    def after(self, report: Report) -> "RoleNumbers":
+    def after(self, report: Report) -> "RoleTotals":
         """The numbers once this report has come."""
         counts_before, streams_before = self.counts_before, self.streams_before
         if self.report and _life(report) != _life(self.report):
@@ -49,7 +49,7 @@ class RoleNumbers(NamedTuple):
             streams_before = {StreamKey(*stream[:3]): stream for stream in self.stream_totals()}
         streams = [StreamNumbers(*row) for row in report.get("streams", ())]
         kept = frozenset(report.get("kept", ()))
-        return RoleNumbers(report, dict(_counts(report)), streams, counts_before, streams_before, kept)
+        return RoleTotals(report, dict(_counts(report)), streams, counts_before, streams_before, kept)
 
     def total(self, *labels: str | int) -> int:
         """A count over all lives."""

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from collector.domain.records import StreamKey
 from collector.monitoring.coverage import Strips
 from collector.monitoring.events import Event
-from collector.monitoring.totals import RoleNumbers
+from collector.monitoring.totals import RoleTotals
 from collector.monitoring.usage import Usage
 from collector.stats_files import StreamNumbers
 
@@ -69,7 +69,7 @@ class Snapshot(NamedTuple):
     """Why it is not healthy; empty when it is."""
     ready: bool
     """Whether anything was stored yet."""
-    roles: Mapping[str, RoleNumbers]
+    roles: Mapping[str, RoleTotals]
     """By process."""
     exchanges: Mapping[str, str]
     """Of each configured feed."""
@@ -90,9 +90,9 @@ class Snapshot(NamedTuple):
         since_us = self.role("archiver").report.get("backlog_since_us")
         return max(0.0, (self.known.now_us - since_us) / 1e6) if since_us else 0.0
 
-    def role(self, name: str) -> RoleNumbers:
+    def role(self, name: str) -> RoleTotals:
         """The numbers of that process, also before its first report."""
-        return self.roles.get(name, RoleNumbers())
+        return self.roles.get(name, RoleTotals())
 
     def live_lines(self, feed: str) -> Sequence[Mapping[str, Any]]:
         """The feed's connections; none while the process that told of them is gone, because they went with it."""
@@ -107,9 +107,9 @@ class Snapshot(NamedTuple):
         streams.update((StreamKey(*stream[:3]), stream) for stream in self.role("writer").stream_totals())
         return streams
 
-    def ingests(self) -> dict[str, RoleNumbers]:
+    def ingests(self) -> dict[str, RoleTotals]:
         """The numbers of every ingest, by feed."""
-        found = {feed: RoleNumbers() for feed in self.exchanges}
+        found = {feed: RoleTotals() for feed in self.exchanges}
         for name, numbers in self.roles.items():
             stage, _, feed = name.partition(":")
             if stage == "ingest":

@@ -3,13 +3,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.monitoring.totals import RoleNumbers
+from collector.monitoring.totals import RoleTotals
 from collector.stats_files import StreamNumbers
 from tests.supervision.made import ingest, stream, writer
 
 
-def after(*all_reports: dict[str, Any]) -> RoleNumbers:
-    numbers = RoleNumbers()
+def after(*all_reports: dict[str, Any]) -> RoleTotals:
+    numbers = RoleTotals()
     for report in all_reports:
         numbers = numbers.after(report)
     return numbers
@@ -58,13 +58,13 @@ def test_a_stream_the_new_process_has_not_met_stays_as_it_was() -> None:
 
 
 def test_before_the_first_report_there_is_nothing() -> None:
-    assert RoleNumbers().total("messages") == 0
-    assert list(RoleNumbers().stream_totals()) == []
+    assert RoleTotals().total("messages") == 0
+    assert list(RoleTotals().stream_totals()) == []
 
 
 @given(st.lists(st.lists(st.integers(0, 50), min_size=1), min_size=1))
 def test_a_total_is_the_sum_of_the_last_numbers_of_every_life(lives: list[list[int]]) -> None:
-    numbers, seen = RoleNumbers(), []
+    numbers, seen = RoleTotals(), []
     for incarnation, counts in enumerate(lives):
         for count in sorted(counts):
             numbers = numbers.after(writer(incarnation=incarnation, messages=count, commits=[[1, count]]))
