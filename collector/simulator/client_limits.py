@@ -6,7 +6,7 @@ from typing import Final
 MESSAGES_PER_SEC: Final = 5
 
 
-class Manners:
+class ClientLimits:
     """Judges one client; times are monotonic seconds, handed in."""
 
     def __init__(self, pong_timeout_secs: float) -> None:

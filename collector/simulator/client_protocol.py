@@ -7,7 +7,7 @@ from websockets.frames import Opcode
 from websockets.protocol import OPEN, SEND_EOF
 from websockets.server import ServerProtocol
 
-from collector.simulator.client_limits import Manners
+from collector.simulator.client_limits import ClientLimits
 from collector.simulator.frames import wire
 from collector.simulator.outbox import Close, Control, End
 from collector.simulator.subscriptions import Asked, answer
@@ -37,7 +37,7 @@ class Dialogue:
         self.shaken = False
         """Whether nothing more will come from the client's side: its close frame is there, or it broke the protocol."""
         self._protocol = protocol
-        self._manners = Manners(pong_timeout_secs)
+        self._manners = ClientLimits(pong_timeout_secs)
         self._any_dialect = any_dialect
 
     @property
