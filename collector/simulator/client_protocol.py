@@ -22,7 +22,7 @@ class Verdict(NamedTuple):
     items: tuple[Control | Close | End, ...]
 
 
-class Dialogue:
+class ClientProtocol:
     """The client's side of a connection: its requests, its subscriptions, its manners."""
 
     def __init__(self, protocol: ServerProtocol, pong_timeout_secs: float, *, any_dialect: bool) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 
 from websockets.server import ServerProtocol
 
-from collector.simulator.client_protocol import Dialogue
+from collector.simulator.client_protocol import ClientProtocol
 from collector.simulator.connection_settings import Tally, Terms
 from collector.simulator.frames import Frame, bare
 from collector.simulator.outbox import Abort, Close, Control, End, Half, Item, Later, Note, Ping, Stall
@@ -50,7 +50,7 @@ class Connection:
         """The endpoint it stands on, without what it asks for."""
         self._sock = sock
         self._terms = terms
-        self._dialogue = Dialogue(protocol, terms.pong_timeout_secs, any_dialect=terms.any_dialect)
+        self._dialogue = ClientProtocol(protocol, terms.pong_timeout_secs, any_dialect=terms.any_dialect)
         self._tally = tally
         self._log = log
         self._stirred = stirred
