@@ -62,7 +62,7 @@ class _Past:
         self.aggregates: list[tuple[int, str]] = []
 
 
-class RecordingMemory:
+class RecordingHistory:
     """See `rest.Memory`.
 
     The first to ask for a symbol's book gets the recorded snapshot, which belongs to the recording's beginning; later

@@ -26,7 +26,7 @@ from collector.simulator.http1 import Reader, Request, encode
 from collector.simulator.market import Market
 from collector.simulator.market_history import MarketMemory
 from collector.simulator.outbox import Close
-from collector.simulator.recording_history import RecordingMemory
+from collector.simulator.recording_history import RecordingHistory
 from collector.simulator.rest import Memory, Response, Rest, too_many
 from collector.simulator.sentlog import SentLog
 from collector.simulator.sockets import Outlet, Stalls
@@ -224,7 +224,7 @@ def _replay(options: Options) -> replay.Replay | None:
 def _memory(played: replay.Replay | None, markets: Sequence[Market]) -> Memory:
     if played is None:
         return MarketMemory(markets)
-    return RecordingMemory(played.recording, lambda: played.position)
+    return RecordingHistory(played.recording, lambda: played.position)
 
 
 def _refusal(fault: Fault) -> Response:

@@ -11,7 +11,7 @@ from collector.domain.records import BookRow, StreamKey
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.registry import adapter
 from collector.read.book import Book
-from collector.simulator.recording_history import RecordingMemory
+from collector.simulator.recording_history import RecordingHistory
 from collector.simulator.replay import Recording, load
 from tests.conftest import Lines
 from tests.simulator.running import Running
@@ -71,7 +71,7 @@ def recording(tmp_path: Path) -> Recording:
 
 def test_the_first_to_ask_gets_the_recorded_snapshot_and_later_ones_the_book_as_played(recording: Recording) -> None:
     played = 0
-    memory = RecordingMemory(recording, lambda: played)
+    memory = RecordingHistory(recording, lambda: played)
     recorded = memory.depth("BTCUSDT", 5)
     assert recorded is not None
     assert json.loads(recorded) == SNAPSHOT
@@ -88,7 +88,7 @@ def test_the_first_to_ask_gets_the_recorded_snapshot_and_later_ones_the_book_as_
 
 def test_trades_and_aggregates_are_those_played_so_far_as_rest_spells_them(recording: Recording) -> None:
     played = 3
-    memory = RecordingMemory(recording, lambda: played)
+    memory = RecordingHistory(recording, lambda: played)
     assert [json.loads(text)["id"] for text in memory.fills("BTCUSDT", 1, 9) or ()] == [1]
     played = 5
     first, third = (json.loads(text) for text in memory.fills("BTCUSDT", None, 9) or ())
@@ -104,7 +104,7 @@ def test_trades_and_aggregates_are_those_played_so_far_as_rest_spells_them(recor
 
 def test_a_recording_that_begins_anew_is_recalled_anew(recording: Recording) -> None:
     played = 5
-    memory = RecordingMemory(recording, lambda: played)
+    memory = RecordingHistory(recording, lambda: played)
     assert len(memory.fills("BTCUSDT", 1, 9) or ()) == 2
     played = 3
     assert len(memory.fills("BTCUSDT", 1, 9) or ()) == 1
@@ -141,7 +141,7 @@ def test_a_real_recordings_book_is_the_one_its_frames_make(tmp_path: Path, recor
     path = tmp_path / "real.jsonl"
     path.write_text("\n".join(map(json.dumps, recorded("binance_usdm/hftbacktest_btcusdt_20240718")[:4000])), "utf-8")
     recording, played, market = load([path]), 3500, adapter("binance_usdm")
-    memory = RecordingMemory(recording, lambda: played)
+    memory = RecordingHistory(recording, lambda: played)
     first, now = (memory.depth("BTCUSDT", 1000) or "" for _ in range(2))
     assert first == recording.books["BTCUSDT"]
     assert market.rest is not None
