@@ -14,7 +14,7 @@ from typing import Final
 from websockets.server import ServerProtocol
 
 from collector.simulator.client_protocol import ClientProtocol
-from collector.simulator.connection_settings import Tally, Terms
+from collector.simulator.connection_settings import ConnectionSettings, Tally
 from collector.simulator.frames import Frame, bare
 from collector.simulator.outbox import Abort, Close, Control, End, Half, Item, Later, Note, Ping, Stall
 from collector.simulator.sentlog import SentLog
@@ -35,7 +35,7 @@ class Connection:
         number: int,
         sock: socket.socket,
         protocol: ServerProtocol,
-        terms: Terms,
+        terms: ConnectionSettings,
         tally: Tally,
         log: SentLog,
         stirred: Callable[[], None],

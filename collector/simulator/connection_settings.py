@@ -17,7 +17,7 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Terms:
+class ConnectionSettings:
     """What holds for every connection."""
 
     ping_interval_secs: float

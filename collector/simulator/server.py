@@ -18,7 +18,7 @@ from websockets.server import ServerProtocol
 
 from collector.simulator import realtime, replay
 from collector.simulator.connection import CLOSE_TIMEOUT_SECS, Connection
-from collector.simulator.connection_settings import Tally, Terms
+from collector.simulator.connection_settings import ConnectionSettings, Tally
 from collector.simulator.controls import PREFIX, Controls
 from collector.simulator.fanout import Fanout
 from collector.simulator.faults import ActiveFaults, Fault, rest_kinds
@@ -67,7 +67,9 @@ class Simulator:
     def __init__(self, options: Options) -> None:
         """Load the recording or fill the markets; nothing listens yet."""
         self._options = options
-        self._terms = Terms(options.ping_interval_secs, options.pong_timeout_secs, any_dialect=options.all_streams)
+        self._terms = ConnectionSettings(
+            options.ping_interval_secs, options.pong_timeout_secs, any_dialect=options.all_streams
+        )
         self._log = SentLog(options.sent_log)
         self._tally = Tally()
         self._faults = ActiveFaults(options.seed, options.faults)
