@@ -76,7 +76,7 @@ def allowed(place: Place) -> str:
     return field.description or "true or false"
 
 
-def like(name: str, names: Iterable[str]) -> str:
+def did_you_mean(name: str, names: Iterable[str]) -> str:
     """Ask for the name that may have been meant: "; did you mean …?", or nothing."""
     found = get_close_matches(name, list(names), n=1)
     return f"; did you mean {found[0]}?" if found else ""

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from collector.config.display import shown, shown_name
-from collector.config.keys import KEYS, SECRETS, Place, allowed, dotted, key_of, like
+from collector.config.keys import KEYS, SECRETS, Place, allowed, did_you_mean, dotted, key_of
 from collector.config.model import Config
 from collector.config.sources import Given
 from collector.domain.redact import HIDDEN
@@ -35,7 +35,7 @@ def validation_lines(error: ValidationError, given: Given) -> Iterator[str]:
         place: Place = fault["loc"]
         if fault["type"] == "extra_forbidden":
             # Its value is not shown: a key nobody knows may be a password.
-            yield f"{shown_name(dotted(place))}: unknown key{like(key_of(place), [*KEYS, *Config.model_fields])}"
+            yield f"{shown_name(dotted(place))}: unknown key{did_you_mean(key_of(place), [*KEYS, *Config.model_fields])}"
         else:
             reason = str(fault["ctx"]["error"]) if fault["type"] == "value_error" else ""
             yield line(Problem(place, fault["input"], reason), given)

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from collector.config.display import shown, shown_name
 from collector.config.environment import is_orchestrators
-from collector.config.keys import ENV_PREFIX, SECRETS, SECTIONS, SETTINGS, SHORT_NAMES, VARIABLES, Place, like
+from collector.config.keys import ENV_PREFIX, SECRETS, SECTIONS, SETTINGS, SHORT_NAMES, VARIABLES, Place, did_you_mean
 from collector.domain.errors import ConfigError
 from collector.domain.quotes import is_quoted
 from collector.domain.redact import HIDDEN, printable
@@ -74,7 +74,7 @@ def _unknown_variables(environment: Mapping[str, str]) -> Iterator[str]:
     for variable, text in sorted(environment.items()):
         known = variable in VARIABLES or is_orchestrators(variable, text)
         if variable.startswith(ENV_PREFIX) and not known:
-            yield f"{shown_name(variable)}: unknown variable{like(variable.upper(), VARIABLES)}"
+            yield f"{shown_name(variable)}: unknown variable{did_you_mean(variable.upper(), VARIABLES)}"
 
 
 def _quoted_variables(environment: Mapping[str, str]) -> Iterator[str]:
