@@ -10,12 +10,12 @@ _LONGEST: Final = 120
 _SCHEME: Final = re.compile(r"[A-Za-z0-9+.-]*:/+")
 
 
-def shown(value: Any) -> str:
+def display(value: Any) -> str:
     """Write a value much as TOML does."""
     if isinstance(value, dict):
         return "a table"
     if isinstance(value, list | tuple):
-        text = f"[{', '.join(shown(item) for item in value)}]"
+        text = f"[{', '.join(display(item) for item in value)}]"
     elif isinstance(value, str):
         text = json.dumps(_without_secrets(value), ensure_ascii=False)
     elif isinstance(value, bool):

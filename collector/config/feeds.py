@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import product
 from typing import Any, NamedTuple
 
-from collector.config.display import shown
+from collector.config.display import display
 from collector.config.model import FeedConfig
 from collector.config.problems import Problem
 from collector.domain.records import StreamKey
@@ -75,7 +75,7 @@ def _conflicts(feed: Mapping[str, Any], claim: _Claim, other: _Claim) -> Iterato
     shared = sorted(claim.streams & other.streams)
     if shared:
         more = f" (and {len(shared) - 1} more)" if len(shared) > 1 else ""
-        reason = f"{shown(' '.join(shared[0]))}{more} is recorded by feed[{other.feed}] already"
+        reason = f"{display(' '.join(shared[0]))}{more} is recorded by feed[{other.feed}] already"
         symbols = _setting(feed, "symbols")
         yield Problem(("feed", claim.feed, "symbols"), symbols, reason, "streams that no other feed records")
 

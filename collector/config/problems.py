@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from collector.config.display import shown, shown_name
+from collector.config.display import display, shown_name
 from collector.config.keys import KEYS, SECRETS, Place, allowed, did_you_mean, dotted, key_of
 from collector.config.model import Config
 from collector.config.sources import Given
@@ -34,7 +34,7 @@ def validation_lines(error: ValidationError, given: Given) -> Iterator[str]:
     for fault in error.errors(include_url=False):
         place: Place = fault["loc"]
         if fault["type"] == "extra_forbidden":
-            # Its value is not shown: a key nobody knows may be a password.
+            # Its value is not display: a key nobody knows may be a password.
             yield f"{shown_name(dotted(place))}: unknown key{did_you_mean(key_of(place), [*KEYS, *Config.model_fields])}"
         else:
             reason = str(fault["ctx"]["error"]) if fault["type"] == "value_error" else ""
@@ -55,7 +55,7 @@ def _value_and_source(problem: Problem, given: Given) -> str:
 
 
 def _said(place: Place, value: Any) -> str:
-    return HIDDEN if key_of(place) in SECRETS else shown(value)
+    return HIDDEN if key_of(place) in SECRETS else display(value)
 
 
 def _is_given(place: Place, tree: Any) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from collector.config.display import shown, shown_name
+from collector.config.display import display, shown_name
 from collector.config.environment import is_orchestrators
 from collector.config.keys import ENV_PREFIX, SECRETS, SECTIONS, SETTINGS, SHORT_NAMES, VARIABLES, Place, did_you_mean
 from collector.domain.errors import ConfigError
@@ -57,7 +57,7 @@ def overlay(tree: dict[str, Any], environment: Mapping[str, str]) -> Given:
     """Put the environment over the file's tree: the short names first, the prefixed ones over them."""
     broken = [name for name in SECTIONS if not isinstance(tree.get(name, {}), dict)]
     given = Given({name: value for name, value in tree.items() if name not in broken})
-    given.problems.extend(f"{name} = {shown(tree[name])}: must be a table" for name in broken)
+    given.problems.extend(f"{name} = {display(tree[name])}: must be a table" for name in broken)
     given.problems.extend(_unknown_variables(environment))
     given.problems.extend(_quoted_variables(environment))
     environment = {variable: text for variable, text in environment.items() if not is_quoted(text)}
@@ -81,7 +81,7 @@ def _quoted_variables(environment: Mapping[str, str]) -> Iterator[str]:
     for variable, key in {**SHORT_NAMES, **VARIABLES}.items():
         text = environment.get(variable, "")
         if is_quoted(text):
-            said = HIDDEN if key in SECRETS or key == "feed" else shown(text)
+            said = HIDDEN if key in SECRETS or key == "feed" else display(text)
             yield f"{key} = {said} (from {variable}): stands in quotes, which an env file keeps; must be without them"
 
 
@@ -104,7 +104,7 @@ def _put_symbols(given: Given, environment: Mapping[str, str], origin: Origin) -
     if "feed" in given.tree or feeds in environment:
         beside = feeds if feeds in environment else "a [[feed]]"
         given.problems.append(
-            f"{origin.variable} = {shown(origin.text)}: stands beside {beside}; must be left unset there"
+            f"{origin.variable} = {display(origin.text)}: stands beside {beside}; must be left unset there"
         )
         return
     symbols = [symbol.strip() for symbol in (origin.text or "").split(",")]

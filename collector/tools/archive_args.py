@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from collector import scrub
 from collector.config import load
 from collector.config.addresses import ArchiveUrl
-from collector.config.display import shown
+from collector.config.display import display
 from collector.domain.errors import ConfigError
 from collector.exchanges import registry
 from collector.processes.archive_store import open_archive
@@ -79,4 +79,4 @@ def _url(store: str) -> str:
     try:
         return str(TypeAdapter(ArchiveUrl).validate_python(store))
     except ValidationError as error:
-        raise ConfigError([f"{shown(store)} {error.errors()[0]['ctx']['error']}"]) from error
+        raise ConfigError([f"{display(store)} {error.errors()[0]['ctx']['error']}"]) from error

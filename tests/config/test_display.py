@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.config import load
-from collector.config.display import shown, shown_name
+from collector.config.display import display, shown_name
 from collector.domain.errors import ConfigError
 
 SECRET = "hunter2"
@@ -31,15 +31,15 @@ SECRET = "hunter2"
     ],
 )
 def test_a_value_is_written_much_as_in_the_file(value: object, text: str) -> None:
-    assert shown(value) == text
+    assert display(value) == text
 
 
 def test_a_number_too_long_to_write_is_described() -> None:
-    assert shown(1 << 20_000) == "a number of 20001 bits"
+    assert display(1 << 20_000) == "a number of 20001 bits"
 
 
 def test_a_long_value_is_cut() -> None:
-    assert len(shown("x" * 10_000)) < 130
+    assert len(display("x" * 10_000)) < 130
     assert len(shown_name("x" * 10_000)) < 130
 
 
@@ -59,17 +59,17 @@ def test_a_long_value_is_cut() -> None:
 )
 def test_of_an_address_with_a_secret_only_the_scheme_is_shown(url: str) -> None:
     for value in (url, [url], [[url]]):
-        assert SECRET not in shown(value)
-        assert "***" in shown(value)
+        assert SECRET not in display(value)
+        assert "***" in display(value)
 
 
 def test_the_scheme_stays_because_it_may_be_what_is_wrong() -> None:
-    assert shown(f"htp://u:{SECRET}@h") == '"htp://***"'
+    assert display(f"htp://u:{SECRET}@h") == '"htp://***"'
 
 
 @given(st.text() | st.lists(st.text(), max_size=3) | st.floats() | st.integers())
 def test_whatever_was_given_is_shown_on_one_printable_line(value: object) -> None:
-    assert shown(value).isprintable()
+    assert display(value).isprintable()
 
 
 @pytest.mark.parametrize(
