@@ -5,10 +5,10 @@ from pathlib import Path
 
 import msgspec
 
-from collector.feed.shared_budget import Banned, SharedBudget
+from collector.feed.shared_budget import BanState, SharedBudget
 
 
-class _Ledger(Banned):
+class _Ledger(BanState):
     """What the file holds."""
 
     attempts: list[float] = msgspec.field(default_factory=list)

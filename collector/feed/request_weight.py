@@ -11,13 +11,13 @@ from typing import Final
 
 import msgspec
 
-from collector.feed.shared_budget import Banned, SharedBudget
+from collector.feed.shared_budget import BanState, SharedBudget
 
 RESERVE_SHARE: Final = 0.1
 """Of the exchange's whole weight this much stays unused by us, whatever the others at this address do."""
 
 
-class _Account(Banned):
+class _Account(BanState):
     """What the file holds."""
 
     spent: list[tuple[float, int]] = msgspec.field(default_factory=list)

@@ -15,7 +15,7 @@ BUSY_SECS: Final = 0.05
 """How long to wait while another holds the file: it holds it for the time of one small write."""
 
 
-class Banned(msgspec.Struct, forbid_unknown_fields=True):
+class BanState(msgspec.Struct, forbid_unknown_fields=True):
     """What every such file holds; times are seconds since the epoch, because processes share no other clock."""
 
     banned_at: float = 0.0
@@ -35,7 +35,7 @@ class Banned(msgspec.Struct, forbid_unknown_fields=True):
         return 0.0 if self.banned_at > now else max(0.0, self.banned_at + secs - now)
 
 
-Content = TypeVar("Content", bound=Banned)
+Content = TypeVar("Content", bound=BanState)
 Result = TypeVar("Result")
 
 
