@@ -8,20 +8,20 @@ import msgspec
 from collector.feed.shared_budget import BanState, SharedBudget
 
 
-class _Ledger(BanState):
+class _AttemptLog(BanState):
     """What the file holds."""
 
     attempts: list[float] = msgspec.field(default_factory=list)
 
 
-class ConnectionBudget(SharedBudget[_Ledger]):
+class ConnectionBudget(SharedBudget[_AttemptLog]):
     """At most `attempts` connection attempts in any `window_secs`, over all processes that use the same file.
 
     Times in the future (the wall clock stepped back) do not count.
     """
 
     def __init__(self, path: Path, attempts: int, window_secs: float, now_ns: Callable[[], int]) -> None:
-        super().__init__(path, _Ledger, now_ns)
+        super().__init__(path, _AttemptLog, now_ns)
         self._attempts = attempts
         self._window_secs = window_secs
 
@@ -29,7 +29,7 @@ class ConnectionBudget(SharedBudget[_Ledger]):
         """0.0 if an attempt may be made now, which is then noted; else the seconds after which to ask again."""
         return self._wait_secs(self._take)
 
-    def _take(self, ledger: _Ledger, now: float) -> float:
+    def _take(self, ledger: _AttemptLog, now: float) -> float:
         ledger.attempts = [at for at in ledger.attempts if now - self._window_secs < at <= now]
         wait = max(
             wait_secs(ledger.attempts, now, self._attempts, self._window_secs),
