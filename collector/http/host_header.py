@@ -1,4 +1,4 @@
-"""Whom a request is meant for: https://www.rfc-editor.org/rfc/rfc9112#section-3.2."""
+"""Whom a request is parse_target for: https://www.rfc-editor.org/rfc/rfc9112#section-3.2."""
 
 import ipaddress
 import re
@@ -16,7 +16,7 @@ class Meant(NamedTuple):
     host: str | None
 
 
-def meant(target: str, hosts: Sequence[str], *, must_name: bool) -> Meant | None:
+def parse_target(target: str, hosts: Sequence[str], *, must_name: bool) -> Meant | None:
     """What a request line's target and the values of its Host fields say; None for what no client may send.
 
     A target in absolute form (`http://host/path`, section 3.2.2) names the host itself, and Host is not heeded.

@@ -19,7 +19,7 @@ import msgspec
 from structlog.typing import FilteringBoundLogger
 
 from collector.http.credentials import is_let_in
-from collector.http.host_header import is_loopback, meant
+from collector.http.host_header import is_loopback, parse_target
 
 CONNECTION_SECS: Final = 10.0
 MAX_CONNECTIONS: Final = 32
@@ -255,7 +255,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         hosts = self.headers.get_all("Host", [])
-        asked = meant(self.path, hosts, must_name=self.request_version != "HTTP/1.0")
+        asked = parse_target(self.path, hosts, must_name=self.request_version != "HTTP/1.0")
         if asked is None:
             self._answer(_refused(HTTPStatus.BAD_REQUEST))
             return

@@ -1,6 +1,6 @@
 import pytest
 
-from collector.http.host_header import Meant, is_loopback, meant
+from collector.http.host_header import Meant, is_loopback, parse_target
 
 
 @pytest.mark.parametrize(
@@ -19,20 +19,20 @@ from collector.http.host_header import Meant, is_loopback, meant
 def test_a_target_in_absolute_form_names_the_host_and_any_other_leaves_it_to_the_field(
     target: str, host: str, found: Meant
 ) -> None:
-    assert meant(target, [host], must_name=True) == found
+    assert parse_target(target, [host], must_name=True) == found
 
 
 @pytest.mark.parametrize(
     "host", ["user@localhost", "localhost/x", "[::1", "::1", "local host", "a:b", "http://localhost"]
 )
 def test_what_is_no_host_means_nobody(host: str) -> None:
-    assert meant("/", [host], must_name=True) is None
+    assert parse_target("/", [host], must_name=True) is None
 
 
 def test_one_host_is_named_and_before_http_1_1_it_may_be_none() -> None:
-    assert meant("/", ["localhost", "localhost"], must_name=False) is None
-    assert meant("/", [], must_name=True) is None
-    assert meant("/", [], must_name=False) == Meant("/", None)
+    assert parse_target("/", ["localhost", "localhost"], must_name=False) is None
+    assert parse_target("/", [], must_name=True) is None
+    assert parse_target("/", [], must_name=False) == Meant("/", None)
 
 
 @pytest.mark.parametrize(
