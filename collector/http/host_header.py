@@ -9,14 +9,14 @@ _ABSOLUTE: Final = re.compile(r"https?://([^/?#]*)([^?#]*)", re.IGNORECASE)
 _AUTHORITY: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:@/?#\s]*))(?::[0-9]*)?")
 
 
-class Meant(NamedTuple):
+class Target(NamedTuple):
     """The path that is asked for, and the host that is asked, without its port; None where no host is named."""
 
     path: str
     host: str | None
 
 
-def parse_target(target: str, hosts: Sequence[str], *, must_name: bool) -> Meant | None:
+def parse_target(target: str, hosts: Sequence[str], *, must_name: bool) -> Target | None:
     """What a request line's target and the values of its Host fields say; None for what no client may send.
 
     A target in absolute form (`http://host/path`, section 3.2.2) names the host itself, and Host is not heeded.
@@ -27,9 +27,9 @@ def parse_target(target: str, hosts: Sequence[str], *, must_name: bool) -> Meant
     absolute = _ABSOLUTE.match(target)
     path = (absolute[2] or "/") if absolute else target.partition("?")[0]
     if not absolute and not hosts:
-        return Meant(path, None)
+        return Target(path, None)
     named = _AUTHORITY.fullmatch(absolute[1] if absolute else hosts[0].strip())
-    return Meant(path, (named[1] or named[2]).lower()) if named else None
+    return Target(path, (named[1] or named[2]).lower()) if named else None
 
 
 def is_loopback(host: str) -> bool:

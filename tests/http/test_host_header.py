@@ -1,23 +1,23 @@
 import pytest
 
-from collector.http.host_header import Meant, is_loopback, parse_target
+from collector.http.host_header import Target, is_loopback, parse_target
 
 
 @pytest.mark.parametrize(
     ("target", "host", "found"),
     [
-        ("/metrics", "localhost:9464", Meant("/metrics", "localhost")),
-        ("/status?pretty=1", "127.0.0.1", Meant("/status", "127.0.0.1")),
-        ("/", "[::1]:9464", Meant("/", "::1")),
-        ("/", "RECORDER.example.org", Meant("/", "recorder.example.org")),
-        ("/", "", Meant("/", "")),
-        ("http://LocalHost:9464/metrics?x=1", "evil.example", Meant("/metrics", "localhost")),
-        ("HTTP://127.0.0.1", "127.0.0.1", Meant("/", "127.0.0.1")),
-        ("https://evil.example/metrics", "localhost", Meant("/metrics", "evil.example")),
+        ("/metrics", "localhost:9464", Target("/metrics", "localhost")),
+        ("/status?pretty=1", "127.0.0.1", Target("/status", "127.0.0.1")),
+        ("/", "[::1]:9464", Target("/", "::1")),
+        ("/", "RECORDER.example.org", Target("/", "recorder.example.org")),
+        ("/", "", Target("/", "")),
+        ("http://LocalHost:9464/metrics?x=1", "evil.example", Target("/metrics", "localhost")),
+        ("HTTP://127.0.0.1", "127.0.0.1", Target("/", "127.0.0.1")),
+        ("https://evil.example/metrics", "localhost", Target("/metrics", "evil.example")),
     ],
 )
 def test_a_target_in_absolute_form_names_the_host_and_any_other_leaves_it_to_the_field(
-    target: str, host: str, found: Meant
+    target: str, host: str, found: Target
 ) -> None:
     assert parse_target(target, [host], must_name=True) == found
 
@@ -32,7 +32,7 @@ def test_what_is_no_host_means_nobody(host: str) -> None:
 def test_one_host_is_named_and_before_http_1_1_it_may_be_none() -> None:
     assert parse_target("/", ["localhost", "localhost"], must_name=False) is None
     assert parse_target("/", [], must_name=True) is None
-    assert parse_target("/", [], must_name=False) == Meant("/", None)
+    assert parse_target("/", [], must_name=False) == Target("/", None)
 
 
 @pytest.mark.parametrize(
