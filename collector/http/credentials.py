@@ -5,7 +5,7 @@ import binascii
 import hmac
 
 
-def is_let_in(authorization: str, token: bytes) -> bool:
+def is_authorized(authorization: str, token: bytes) -> bool:
     """Whether the token was sent, as a bearer's or as the password of any user; without a token everybody is let in."""
     return not token or hmac.compare_digest(_token_of(authorization), token)
 

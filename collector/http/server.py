@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Final, NamedTuple, cast
 import msgspec
 from structlog.typing import FilteringBoundLogger
 
-from collector.http.credentials import is_let_in
+from collector.http.credentials import is_authorized
 from collector.http.host_header import is_loopback, parse_target
 
 CONNECTION_SECS: Final = 10.0
@@ -185,7 +185,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def answer(self, path: str, host: str | None, authorization: str) -> Response:
         if self._is_private and host is not None and host != self._host and not is_loopback(host):
             return as_json({"error": "misdirected request", "hint": _ASK_LOOPBACK}, HTTPStatus.MISDIRECTED_REQUEST)
-        if path not in self._without_token and not is_let_in(authorization, self._token):
+        if path not in self._without_token and not is_authorized(authorization, self._token):
             return _refused(HTTPStatus.UNAUTHORIZED, {"WWW-Authenticate": _CHALLENGE})
         page = self._pages.get(path)
         if page is None:

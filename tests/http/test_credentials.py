@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from collector.http.credentials import is_let_in
+from collector.http.credentials import is_authorized
 
 TOKEN = b"s3cret"
 
@@ -15,13 +15,13 @@ def basic(text: str) -> str:
 
 @pytest.mark.parametrize("sent", ["Bearer s3cret", "bearer  s3cret ", basic("anybody:s3cret"), basic(":s3cret")])
 def test_the_token_lets_in_as_a_bearers_and_as_a_password(sent: str) -> None:
-    assert is_let_in(sent, TOKEN)
+    assert is_authorized(sent, TOKEN)
 
 
 @pytest.mark.parametrize("sent", ["", "Bearer", "Bearer s3cre", "s3cret", "Digest s3cret", "Basic ?", basic("s3cret")])
 def test_nothing_else_does(sent: str) -> None:
-    assert not is_let_in(sent, TOKEN)
+    assert not is_authorized(sent, TOKEN)
 
 
 def test_without_a_token_everybody_is_let_in() -> None:
-    assert is_let_in("", b"")
+    assert is_authorized("", b"")
