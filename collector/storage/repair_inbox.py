@@ -32,7 +32,7 @@ class Look(NamedTuple):
     misfits: list[Misfit]
 
 
-class RequestQueue:
+class RepairInbox:
     """The requests of one feed, as files that others put: none is trusted to be what it should be."""
 
     def __init__(self, folder: Path, aside: Path, misfit: Callable[[Request], str | None]) -> None:

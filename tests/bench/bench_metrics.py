@@ -46,7 +46,7 @@ def cpu_ms(work: Callable[[], object], times: int) -> float:
     return statistics.median(taken) * 1e3
 
 
-class Snapshot:
+class RecorderPath:
     """The recorder's own way, from the writer's counts to the page."""
 
     def __init__(self, streams: int, folder: Path) -> None:
@@ -114,10 +114,10 @@ def main() -> None:
     rows: list[tuple[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name) / "stats"
-        snapshot = Snapshot(options.streams, folder)
-        rows.append(("snapshot: writer's report, once a second", cpu_ms(snapshot.report, options.times)))
-        rows.append(("snapshot: supervisor's look, once a second", cpu_ms(snapshot.look, options.times)))
-        view = snapshot.look()
+        recorder = RecorderPath(options.streams, folder)
+        rows.append(("snapshot: writer's report, once a second", cpu_ms(recorder.report, options.times)))
+        rows.append(("snapshot: supervisor's look, once a second", cpu_ms(recorder.look, options.times)))
+        view = recorder.look()
         rows.append(("snapshot: /metrics, whenever asked", cpu_ms(lambda: exposition(view), options.times)))
         rows.append(("snapshot: /page.json, whenever asked", cpu_ms(lambda: page_object(view), options.times)))
         rows.append(("snapshot: /status, whenever asked", cpu_ms(lambda: status_object(view), options.times)))

@@ -20,7 +20,7 @@ from collector.processes.repair.feed_repair import FeedRepair
 from collector.processes.repair.process import claim_requests
 from collector.processes.repair.repair_journal import RepairJournal
 from collector.processes.repair.retry_policy import TRIES
-from collector.storage.repair_inbox import Claimed, RequestQueue
+from collector.storage.repair_inbox import Claimed, RepairInbox
 from collector.storage.repair_requests import RequestFolder
 from collector.storage.segment.open_segment import OpenSegment
 from tests.processes.repair.repair_world import World, diff, rest_trade, trade
@@ -325,7 +325,7 @@ class KilledError(BaseException):
 
 
 STEPS: list[tuple[type, str]] = [
-    (RequestFolder, "put"), (OpenSegment, "store"), (RepairJournal, "append"), (RepairJournal, "sync"), (RequestQueue, "remove"),
+    (RequestFolder, "put"), (OpenSegment, "store"), (RepairJournal, "append"), (RepairJournal, "sync"), (RepairInbox, "remove"),
 ]  # fmt: skip
 
 

@@ -9,16 +9,16 @@ import pytest
 from collector.domain.records import StreamKey
 from collector.domain.repair_protocol import BookRequest, Request, TradesRequest, encode_request
 from collector.storage import repair_requests as requests_module
-from collector.storage.repair_inbox import Claimed, Look, Misfit, RequestQueue, claim
+from collector.storage.repair_inbox import Claimed, Look, Misfit, RepairInbox, claim
 from collector.storage.repair_requests import KEPT_ASIDE, RequestFolder, aside_folder, request_folder
 
 TRADES = TradesRequest(StreamKey("binance", "BTCUSDT", "trade"), 0, "00ff", 101, 250, 1)
 BOOK = BookRequest(StreamKey("binance", "BTCUSDT", "book_delta"), 0, 77, 2)
 
 
-def queue(folder: Path, *, misfit: str | None = None) -> RequestQueue:
+def queue(folder: Path, *, misfit: str | None = None) -> RepairInbox:
     """Of requests that all fit, or that all do not."""
-    return RequestQueue(folder, folder.parent / "~aside", lambda _request: misfit)
+    return RepairInbox(folder, folder.parent / "~aside", lambda _request: misfit)
 
 
 def waiting(folder: Path) -> list[Request]:

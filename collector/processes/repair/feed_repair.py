@@ -94,7 +94,7 @@ class FeedRepair:
             return self._host.failed(job.kind, "disk", str(error)).wait_secs
         return 0.0
 
-    def _heed(self, job: Job, answer: rest.RepairAnswer) -> None:
+    def _heed(self, job: Job, answer: rest.RestResponse) -> None:
         if not is_good(answer):
             self._refused(job, "refused", f"HTTP {answer.status}", answer.status)
             return
@@ -107,7 +107,7 @@ class FeedRepair:
         else:
             self._agenda.answered(job)
 
-    def _take(self, job: Job, answer: rest.RepairAnswer) -> None:
+    def _take(self, job: Job, answer: rest.RestResponse) -> None:
         if job.kind == "clock":
             self._take_clock(answer)
         elif isinstance(job.request, TradesRequest):
@@ -115,7 +115,7 @@ class FeedRepair:
         else:
             self._take_book(job.stream, job.request, answer)
 
-    def _take_clock(self, answer: rest.RepairAnswer) -> None:
+    def _take_clock(self, answer: rest.RestResponse) -> None:
         middle_us = (answer.asked_ns + answer.received_ns) // 2_000
         within_us = (answer.received_ns - answer.asked_ns) // 2_000
         offset_us = middle_us - self._side.read_clock(answer.body)
@@ -126,7 +126,7 @@ class FeedRepair:
             self._agenda.ask_clock_soon()
         self._newest_offset_us = offset_us
 
-    def _take_book(self, stream: StreamKey, request: BookRequest | None, answer: rest.RepairAnswer) -> None:
+    def _take_book(self, stream: StreamKey, request: BookRequest | None, answer: rest.RestResponse) -> None:
         (book,) = read_answer(self._side, stream, answer.body)
         if request is not None and (book.id is None or book.id + 1 < request.from_id):
             self._stale(request)
@@ -145,7 +145,7 @@ class FeedRepair:
         self._agenda.stale(request)
         self._host.renew()
 
-    def _take_page(self, request: TradesRequest, answer: rest.RepairAnswer) -> None:
+    def _take_page(self, request: TradesRequest, answer: rest.RestResponse) -> None:
         messages = read_answer(self._side, request.stream, answer.body)
         ids = [message.id for message in messages if message.id is not None]
         if any(request.first <= id_ <= request.last for id_ in ids):
@@ -178,7 +178,7 @@ class FeedRepair:
             if job.request is not None:
                 self._done(job.request, answered=False)
 
-    def _keep_unread(self, job: Job, answer: rest.RepairAnswer) -> None:
+    def _keep_unread(self, job: Job, answer: rest.RestResponse) -> None:
         """The writer makes an undecoded row of it."""
         if isinstance(job.request, TradesRequest):
             self._log.append(answer.received_ns, _about(job.request, "page"), answer.body)

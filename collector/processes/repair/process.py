@@ -27,7 +27,7 @@ from collector.processes.repair.repair_journal import RepairJournal
 from collector.processes.repair.request_queue import RequestQueue
 from collector.processes.repair.throttled_client import Client, ThrottledClient
 from collector.processes.rest_adapters import feeds_of_streams, misfit_of, repairable_feeds
-from collector.storage.repair_inbox import Claimed, RequestQueue, claim
+from collector.storage.repair_inbox import Claimed, RepairInbox, claim
 from collector.storage.repair_requests import aside_folder, request_folder
 
 LEAVE_SECS: Final = 1.0
@@ -86,7 +86,7 @@ def make_mender(
     )
     host = ThrottledClient(client, budget, side.limits.used_header, clock, random.random, logger)
     log = RepairJournal(lambda: open_rest_journal(config, feed, clock.now_ns), short)
-    requests = RequestQueue(waiting, aside_folder(config.data_dir), misfit_of(feed, side))
+    requests = RepairInbox(waiting, aside_folder(config.data_dir), misfit_of(feed, side))
     agenda = RequestQueue(feed.exchange, side, requests, checkpoints, clock, logger)
     return FeedRepair(side, host, log, agenda, checkpoints, clock, logger)
 

@@ -12,7 +12,7 @@ from collector.domain.repair_protocol import BOOK, BookRequest, Request, TradesR
 from collector.exchanges.rest_adapter import Get, RestAdapter
 from collector.processes.repair.book_checkpoints import BookCheckpoints
 from collector.processes.repair.retry_policy import RetryPolicy
-from collector.storage.repair_inbox import RequestQueue
+from collector.storage.repair_inbox import RepairInbox
 
 STALE_SECS: Final = 1.0
 """A book that is older than the break is asked for again after so long;"""
@@ -57,7 +57,7 @@ class RequestQueue:
         self,
         exchange: str,
         side: RestAdapter,
-        requests: RequestQueue,
+        requests: RepairInbox,
         checkpoints: BookCheckpoints,
         clock: Clock,
         logger: FilteringBoundLogger,

@@ -254,11 +254,11 @@ def test_sockets_that_answer_no_ping_make_the_pause_between_them_no_longer(start
 def test_a_line_that_has_lost_its_reader_gets_another(
     start: Start, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def lose(reader: readers_module.Reader) -> bool:
+    def lose(reader: readers_module.LineReader) -> bool:
         reader._has_successor = True
         return True
 
-    monkeypatch.setattr(readers_module.Reader, "_hand_over", lose)
+    monkeypatch.setattr(readers_module.LineReader, "_hand_over", lose)
     recording = start()
     server.accept(wire(b"first"), close_frame())
     wait_for(lambda: recording.frames() == [b"first"])

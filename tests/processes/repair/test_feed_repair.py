@@ -142,7 +142,7 @@ def test_a_request_that_is_put_again_while_its_last_answer_comes_is_asked_again(
     mender.step()  # the time
     real = world.exchange.get
 
-    def put_again_meanwhile(target: str) -> rest.RepairAnswer:
+    def put_again_meanwhile(target: str) -> rest.RestResponse:
         monkeypatch.setattr(world.exchange, "get", real)
         world.requests.put([trades(101, 150)])
         return real(target)
