@@ -156,14 +156,14 @@ class Child:
         """Kill it and wait until it is gone."""
         if self._life is not None:
             self._life.kill()
-            self._life.bury()
+            self._life.release()
             self._life = None
         self.state = "failed"
 
     def _bury(self, code: int, now: float) -> None:
         assert self._life is not None  # noqa: S101 -- for the type checker; `tend` asked
         pid, lived = self._life.pid, now - self._started_at
-        self._life.bury()
+        self._life.release()
         self._life, self.exit_code, self._crashed = None, code, is_own_fault(code)
         if self._stopping and (code == 0 or not self._drains):
             self.state = "done"

@@ -70,7 +70,7 @@ class ChildProcess(Protocol):
         """End it at once."""
         ...
 
-    def bury(self) -> None:
+    def release(self) -> None:
         """Throw away what belonged to it; it has ended."""
         ...
 
@@ -145,7 +145,7 @@ class SpawnedProcess:
         """End it at once, stopped (SIGSTOP) or not."""
         self._signal(signal.SIGKILL)
 
-    def bury(self) -> None:
+    def release(self) -> None:
         """Close its Queues and forget it."""
         self._process.join()
         for queue in (self._links.up, self._links.down):

@@ -78,10 +78,10 @@ def ours(server: Seaweed, bucket: str, staging: Path, concurrency: int) -> float
     uploads = Uploads(server.store(bucket), hands, watch, held, clock, concurrency)
     began = time.monotonic()
     for folder in sorted(staging.iterdir()):
-        uploads.add(folder, ask_first=False)
+        uploads.add(folder, check_first=False)
     while uploads.ids:
         uploads.turn(1.0)
-    hands.dismiss()
+    hands.shutdown()
     return time.monotonic() - began
 
 

@@ -252,7 +252,7 @@ def test_looking_at_segments_leaves_no_file_behind_and_delays_no_seal(run: Run, 
     before = sorted(path.name for path in folder.iterdir())
     assert run("--json").ids == ["a1"]
     assert sorted(path.name for path in folder.iterdir()) == before
-    segment.fold()
+    segment.checkpoint()
     segment.close()
     assert run("--json").ids == ["a1"]
 

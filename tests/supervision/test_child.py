@@ -43,7 +43,7 @@ class Life:
         self._log.append(f"{self.role} killed")
         self.exit_code = -9
 
-    def bury(self) -> None:
+    def release(self) -> None:
         self._log.append(f"{self.role} buried")
 
 

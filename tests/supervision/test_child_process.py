@@ -78,7 +78,7 @@ def begin() -> Iterator[Begin]:
     for life in lives:
         with suppress(ValueError):  # buried
             life.kill()
-            life.bury()
+            life.release()
 
 
 def promptly(call: Callable[..., T], *arguments: Any) -> T:
@@ -113,7 +113,7 @@ def test_a_life_that_ends_or_stands_inside_its_locks_holds_up_nobody(begin: Begi
         promptly(use, life)
         wait_for(lambda life=life: life.exit_code is not None)  # type: ignore[misc]
         assert life.exit_code == -signal.SIGKILL
-        promptly(life.bury)
+        promptly(life.release)
     heir = begin(echo)
     said = Notice("supervisor", "sealed", 0, 7)
     heir.forward(said)
@@ -162,7 +162,7 @@ for number in range(3):
     status = Path(f"/proc/{life.pid}/status").read_text("utf-8")
     print(next(line.split()[1] for line in status.splitlines() if line.startswith("SigBlk:")))
     life.kill()
-    life.bury()
+    life.release()
 assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())
 """
 
@@ -189,7 +189,7 @@ def test_a_life_that_was_buried_leaves_nothing_in_its_parent() -> None:
         wait_for(life.notices)
         life.kill()
         wait_for(lambda: life.exit_code is not None)
-        life.bury()
+        life.release()
 
     live_and_die()  # the first one brings what stays: the tracker's pipe
     before = held()

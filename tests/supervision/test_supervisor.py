@@ -56,7 +56,7 @@ class Life:
         self._world.killed.append(self._role)
         self.exit_code = -9
 
-    def bury(self) -> None:
+    def release(self) -> None:
         for end in self._pipe:
             end.close()
 
@@ -364,7 +364,7 @@ def test_a_child_that_cannot_be_ended_saves_none_of_the_others(world: World) -> 
         raise ValueError("still running")
 
     world.deaf = set(ROLES)
-    world.script[2] = lambda: setattr(world.lives["ingest:binance"], "bury", fail)
+    world.script[2] = lambda: setattr(world.lives["ingest:binance"], "release", fail)
     world.script[3] = lambda: world.signals.note(signal.SIGTERM)
     assert world.run() == EXIT_LATE
     assert world.killed == ROLES

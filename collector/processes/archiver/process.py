@@ -116,7 +116,7 @@ class Archiver:
             self._begin()
             self._work()
         finally:
-            self._hands.dismiss()
+            self._hands.shutdown()
         self._report()
 
     def _begin(self) -> None:
@@ -124,7 +124,7 @@ class Archiver:
         clear_leftovers(self._staging)
         forget_attempts(self._segments)
         for folder in set_folders(self._staging):
-            self._uploads.add(folder, ask_first=True)
+            self._uploads.add(folder, check_first=True)
             self._tick()
         if is_remote(self._store.url):
             self._uploads.look_at_store()
@@ -195,7 +195,7 @@ class Archiver:
         """Its pause is over; a segment without a set comes to its turn by itself."""
         if folder.exists():
             if folder.name not in self._damaged:
-                self._uploads.add(folder, ask_first=True)
+                self._uploads.add(folder, check_first=True)
         elif not (self._segments / f"{folder.name}.db").exists():
             # Somebody took it away.
             self._held.release(folder.name)
@@ -292,7 +292,7 @@ class Archiver:
         self._pauses.forget(path.stem)
         self._deaths.forget(path.stem)
         self._progress.note_staged(path.stat().st_size, summary.bytes)
-        self._uploads.add(self._staging / path.stem, ask_first=False)
+        self._uploads.add(self._staging / path.stem, check_first=False)
 
     def _put_segment_aside(self, path: Path) -> None:
         self._set_aside.segment(path)
@@ -313,7 +313,7 @@ class Archiver:
         self._pauses.forget(segment_id)
 
     def _ask(self, step: Callable[[], T]) -> T:
-        return self._inquiry.ask(step, self._tick, TURN_SECS)
+        return self._inquiry.call(step, self._tick, TURN_SECS)
 
     def _tick_or_leave(self) -> None:
         """As `_tick`, within a step that may be given up at any moment."""

@@ -87,7 +87,7 @@ class Quarantine:
             except OSError as error:
                 raise RetryError(f"what is left of {path.stem} cannot be staged: {error}") from error
         for upload in uploads_of(made):
-            self._ask(partial(upload_and_confirm, self._store, upload, ask_first=False))
+            self._ask(partial(upload_and_confirm, self._store, upload, check_first=False))
         remove_set(made)
 
     def _move(self, path: Path, *, in_ledger: bool) -> None:

@@ -25,13 +25,13 @@ class SegmentReplacement:
         self._uploads = uploads
         self._pauses = pauses
         self._log = log
-        self._unlike: Counter[str] = Counter()
+        self._mismatches: Counter[str] = Counter()
 
     def may_replace(self, path: Path) -> bool:
         """Not a segment that is to be set aside, which takes a store, nor one whose files are not like it, nor for a
         while one that could not be read.
         """
-        is_sound = Attempts(path).count() < MAX_ATTEMPTS and self._unlike[path.stem] <= 1
+        is_sound = Attempts(path).count() < MAX_ATTEMPTS and self._mismatches[path.stem] <= 1
         return is_sound and self._pauses.is_over(_pause_of(path.stem))
 
     def replace(self, path: Path) -> None:
@@ -41,8 +41,8 @@ class SegmentReplacement:
             self._stager.require_lasting(path, folder)
         except DamagedError as error:
             self._log.warning("segment_not_replaced", segment=path.stem, error=str(error))
-            self._unlike[path.stem] += 1
-            if self._unlike[path.stem] == 1:
+            self._mismatches[path.stem] += 1
+            if self._mismatches[path.stem] == 1:
                 self._discard(folder)
             return
         except UnreadableError as error:
@@ -59,7 +59,7 @@ class SegmentReplacement:
 
     def forget(self, segment_id: str) -> None:
         """It is archived."""
-        del self._unlike[segment_id]
+        del self._mismatches[segment_id]
         self._pauses.forget(_pause_of(segment_id))
 
     def _discard(self, folder: Path) -> None:

@@ -30,7 +30,7 @@ class StoreCall:
         self._uploads = uploads
         self._now = monotonic
 
-    def ask(self, step: Callable[[], T], tick: Callable[[], None], turn_secs: float) -> T:
+    def call(self, step: Callable[[], T], tick: Callable[[], None], turn_secs: float) -> T:
         """The answer; `tick` is called while it takes its time.
 
         Raises StoreError. If the store is there even so, the trouble is that of what was asked about.

@@ -29,7 +29,7 @@ class DaemonThreadPool:
         self._waiting.put((future, work))
         return future
 
-    def dismiss(self) -> None:
+    def shutdown(self) -> None:
         """Let each thread end once it has done what was submitted; nobody waits for that."""
         for _ in self._threads:
             self._waiting.put(None)

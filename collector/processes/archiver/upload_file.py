@@ -8,12 +8,12 @@ from collector.storage.staging.staged_set import Upload, is_sound
 from collector.storage.store.object_store import ObjectStore
 
 
-def upload_and_confirm(store: ObjectStore, upload: Upload, *, ask_first: bool) -> None:
-    """Return once the store has confirmed size and checksum of the object. `ask_first`: it may hold it already.
+def upload_and_confirm(store: ObjectStore, upload: Upload, *, check_first: bool) -> None:
+    """Return once the store has confirmed size and checksum of the object. `check_first`: it may hold it already.
 
     Raises StoreError, and DamagedError for a file that is not what it was and that the store does not hold either.
     """
-    if ask_first and store.head(upload.key) == upload.info:
+    if check_first and store.head(upload.key) == upload.info:
         return
     try:
         store.put(upload.key, upload.path, upload.info.sha256)

@@ -10,10 +10,10 @@ from collector.storage.staging.staged_set import SetSummary, Upload, uploads_of
 class UploadSet:
     """Its objects go up in any order, its manifest last. It knows its files only while it is going up."""
 
-    def __init__(self, folder: Path, summary: SetSummary, *, ask_first: bool) -> None:
+    def __init__(self, folder: Path, summary: SetSummary, *, check_first: bool) -> None:
         self.folder = folder
         self.summary = summary
-        self.ask_first = ask_first
+        self.check_first = check_first
         self._is_open = False
         self._to_put: deque[Upload] = deque()
         self._manifest: Upload | None = None

@@ -94,14 +94,14 @@ class Uploads:
         """Whether anything is under way."""
         return bool(self._tasks)
 
-    def add(self, folder: Path, *, ask_first: bool) -> None:
-        """Let a set go up. `ask_first`: the store may hold some of it already."""
+    def add(self, folder: Path, *, check_first: bool) -> None:
+        """Let a set go up. `check_first`: the store may hold some of it already."""
         try:
             summary = summary_of(read_manifest(folder))
         except (SetAsideError, RetryError) as error:
             self.failed.append(Failure(folder, error))
             return
-        self._sets[folder.name] = UploadSet(folder, summary, ask_first=ask_first)
+        self._sets[folder.name] = UploadSet(folder, summary, check_first=check_first)
         self._order = sorted(self._sets)
 
     def drop(self, segment_id: str) -> None:
@@ -191,7 +191,7 @@ class Uploads:
             self._fail(found, error)
             return
         self._turn += 1
-        work = partial(upload_and_confirm, self._store, upload, ask_first=found.ask_first)
+        work = partial(upload_and_confirm, self._store, upload, check_first=found.check_first)
         self._submit((found, upload), work)
 
     def _submit(self, going_up: tuple[UploadSet, Upload] | None, work: Callable[[], None]) -> None:

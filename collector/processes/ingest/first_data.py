@@ -23,7 +23,7 @@ class PendingStreams:
         """Connections that are open."""
         self._waited_secs = 0.0
 
-    def hear(self, keys: Iterable[StreamKey | None]) -> None:
+    def note_frames(self, keys: Iterable[StreamKey | None]) -> None:
         """These have spoken."""
         self.silent.difference_update(keys)
 

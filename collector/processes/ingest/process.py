@@ -111,7 +111,7 @@ class IngestProcess:
 
     def run(self) -> None:
         syncer = FsyncThread(self._journal, self._context.config.journal.fsync_interval_secs, self._failures)
-        self._look()  # a full disk must be known before the first frame
+        self._check_space_and_report()  # a full disk must be known before the first frame
         syncer.start(self._context.log)
         self._start_readers()
         try:
@@ -124,18 +124,18 @@ class IngestProcess:
         self._raise_failure()
         self._gate.finish()
         self._close_journal()
-        self._ring()
-        self._look()
+        self._notify_writer()
+        self._check_space_and_report()
 
     def _tick(self) -> None:
         self._raise_failure()
-        self._ring()
+        self._notify_writer()
         now = self._context.clock.monotonic()
         if now >= self._report_at:
             self._await_first_data(REPORT_SECS + now - self._report_at)
             self._report_at = now + REPORT_SECS
             self._keep_readers()
-            self._look()
+            self._check_space_and_report()
 
     def _keep_readers(self) -> None:
         """Each line of each plan has a reader at every moment; were one ever lost, all its streams would be."""
@@ -166,14 +166,14 @@ class IngestProcess:
                 self._elsewhere.append((plan, trial))
                 self._read(other, state, trial)
 
-    def _ring(self) -> None:
+    def _notify_writer(self) -> None:
         appended = self._journal.appended_bytes
         if appended != self._rung_bytes:
             self._rung_bytes = appended
             notice = Notice(self._context.role, "appended", self._journal.number, self._journal.position)
             self._context.sender.offer(notice)
 
-    def _look(self) -> None:
+    def _check_space_and_report(self) -> None:
         self._keep_journal()
         space = self._measure(self._folder)
         self._gate.check(space)

@@ -132,7 +132,7 @@ class Session:
     def _hear(self, keys: set[StreamKey | None]) -> None:
         self._voices.hear(keys, self._now())
         if self._awaited.silent:
-            self._awaited.hear(keys)
+            self._awaited.note_frames(keys)
         trial = self._trial
         if trial is not None and trial.is_pending and not keys.isdisjoint(trial.wanted):
             trial.keep()

@@ -155,8 +155,8 @@ class FeedRepair:
         if newest >= request.last:
             self._end(request, "")
         elif newest >= asked_from:
-            self._agenda.went_on(request, newest + 1)
-        elif self._agenda.came_short(request):
+            self._agenda.advance(request, newest + 1)
+        elif self._agenda.retry_empty_page(request):
             self._host.renew()
         else:
             self._end(request, "the exchange has no more")

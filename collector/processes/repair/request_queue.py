@@ -127,7 +127,7 @@ class RequestQueue:
         """
         now = self._clock.monotonic()
         self.failed(job)
-        again_secs = self._patience.again_secs(job.name, status, now, for_ever=job.kind == "book")
+        again_secs = self._patience.retry_delay_secs(job.name, status, now, never_give_up=job.kind == "book")
         if again_secs is None:
             self._forget(job.name)
         else:
@@ -152,12 +152,12 @@ class RequestQueue:
         """From which id on it is asked."""
         return self._next_id.get(request.name, request.first)
 
-    def went_on(self, request: TradesRequest, next_id: int) -> None:
+    def advance(self, request: TradesRequest, next_id: int) -> None:
         """A page came; the next begins there."""
         self._next_id[request.name] = next_id
         del self._short[request.name]
 
-    def came_short(self, request: TradesRequest) -> bool:
+    def retry_empty_page(self, request: TradesRequest) -> bool:
         """A page brought nothing; whether it is asked for again."""
         tries = self._short[request.name]
         if tries == SHORT_TRIES:

@@ -32,10 +32,10 @@ class RetryPolicy:
         self._failed: dict[str, tuple[float, int]] = {}
         self._unread: set[str] = set()
 
-    def again_secs(self, name: str, status: int, now: float, *, for_ever: bool) -> float | None:
+    def retry_delay_secs(self, name: str, status: int, now: float, *, never_give_up: bool) -> float | None:
         """After what time to ask again what an answer of that status did not bring; None: never.
 
-        `for_ever`: only what is refused for good is given up.
+        `never_give_up`: only what is refused for good is given up.
         """
         since, tries = self._failed.get(name, (now, 0))
         tries += 1
@@ -43,7 +43,7 @@ class RetryPolicy:
         if status in FOR_GOOD:
             return None
         most, longest_secs = (FORBIDDEN_TRIES, FORBIDDEN_SECS) if status == FORBIDDEN else (TRIES, 0.0)
-        if tries >= most and now - since >= longest_secs and not for_ever:
+        if tries >= most and now - since >= longest_secs and not never_give_up:
             return None
         # Beyond the tries it grows no more, so that the power stays small.
         return min(LONGEST_SECS, FIRST_SECS * float(GROWTH) ** (min(tries, TRIES) - 1))

@@ -79,7 +79,7 @@ class FrameProcessor:
         self._next_row = next_row
         self.ledger.begin(self.batch)
 
-    def take(
+    def process(
         self, chunk: Chunk, now_us: int, is_full: Callable[[], bool], on_progress: Callable[[], None]
     ) -> Iterator[None]:
         """Add everything a read found to the batch, pausing wherever `is_full` so that it can be committed.
@@ -166,7 +166,7 @@ class FrameProcessor:
             digest = zlib.crc32(payload)
             verdict = stream.memory.judge(message_id, first_id, sent_us, received_us, digest, line, source)
             if verdict not in _PLAIN:
-                self._remark(verdict, stream, message_id, received_us)
+                self._note_verdict(verdict, stream, message_id, received_us)
             elif verdict is Verdict.COPY:
                 self._copy(stream, payload, received_us)
                 return
@@ -205,7 +205,7 @@ class FrameProcessor:
         stream.messages += 1
         stream.bytes += size_bytes
 
-    def _remark(self, verdict: Verdict, stream: StreamState, message_id: int, received_us: int) -> None:
+    def _note_verdict(self, verdict: Verdict, stream: StreamState, message_id: int, received_us: int) -> None:
         if verdict is Verdict.CONFLICT:
             self.ledger.conflict(stream, received_us)
         elif verdict is Verdict.RESET:

@@ -144,7 +144,7 @@ class Writer:
             busy = True
             if self._batch_since is None:
                 self._batch_since = self._clock.monotonic()
-            for _ in self._intake.take(chunk, self._clock.now_ns() // 1_000, self._is_full, self._report):
+            for _ in self._intake.process(chunk, self._clock.now_ns() // 1_000, self._is_full, self._report):
                 self._commit()
         return busy
 

@@ -155,7 +155,7 @@ class OpenSegment:
         if self.has_rows:
             # SQLite before 3.41 says nothing while it walks a table's pages, but walks fast if they are in memory.
             _read_ahead(self.path, on_progress)
-            with damage_of(self.path), self._telling(on_progress):
+            with damage_of(self.path), self._with_progress(on_progress):
                 (verdict,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
                 unknown = self._db.execute(_OF_NO_STREAM).fetchone()
             if verdict != "ok":
@@ -200,7 +200,7 @@ class OpenSegment:
 
     def messages(self, on_progress: OnProgress = _unheard) -> Iterator[tuple[int, int, int, int, bytes]]:
         """Stream id, series, id, receive time and payload of every message that came over a socket, in commit order."""
-        with self._telling(on_progress):
+        with self._with_progress(on_progress):
             yield from self._db.execute(_LIVE_MESSAGES)
 
     def set_meta(self, meta: Mapping[str, str]) -> None:
@@ -219,7 +219,7 @@ class OpenSegment:
     def _put_meta(self, meta: Mapping[str, str]) -> None:
         self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?,?)", meta.items())
 
-    def fold(self) -> None:
+    def checkpoint(self) -> None:
         """Move the whole write-ahead log into the file. Raises SegmentBusyError if a reader keeps that from happening."""
         with disk_wait():
             busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
@@ -251,7 +251,7 @@ class OpenSegment:
             raise
 
     @contextmanager
-    def _telling(self, on_progress: OnProgress) -> Iterator[None]:
+    def _with_progress(self, on_progress: OnProgress) -> Iterator[None]:
         """Call it again and again while SQLite works."""
         self._db.set_progress_handler(on_progress, PROGRESS_STEPS)
         try:

@@ -153,7 +153,7 @@ def seal(
     create_segment(made, {**meta, "segment_id": new_id, "previous_segment": segment.segment_id}, state)
     try:
         segment.set_meta({"sealed_at": str(sealed_us)})
-        segment.fold()
+        segment.checkpoint()
     except (CommitError, SegmentBusyError) as error:
         made.unlink()
         raise SegmentBusyError(f"{segment.path.name} cannot be sealed now: {error}") from error

@@ -12,7 +12,7 @@ def test_as_many_things_are_done_at_once_as_there_are_hands() -> None:
     hands, together = DaemonThreadPool(3), threading.Barrier(3)
     done = [hands.submit(lambda: together.wait(60)) for _ in range(3)]
     assert sorted(one.result(60) for one in done) == [0, 1, 2]
-    hands.dismiss()
+    hands.shutdown()
 
 
 def test_what_a_step_raises_belongs_to_whoever_asks_for_its_result() -> None:
@@ -25,7 +25,7 @@ def test_what_a_step_raises_belongs_to_whoever_asks_for_its_result() -> None:
     with pytest.raises(KeyError, match="mine"):
         failed.result(60)
     assert after.result(60) == "well"
-    hands.dismiss()
+    hands.shutdown()
 
 
 def test_what_no_hand_has_taken_up_can_be_cancelled() -> None:
@@ -35,13 +35,13 @@ def test_what_no_hand_has_taken_up_can_be_cancelled() -> None:
     assert waiting.cancel()
     go_on.set()
     assert wait([begun, waiting], 60).not_done == set()
-    hands.dismiss()
+    hands.shutdown()
 
 
 def test_dismissed_hands_end_and_never_keep_a_process_alive() -> None:
     hands = DaemonThreadPool(2)
     assert hands.submit(lambda: threading.current_thread().daemon).result(60)
     (thread,) = hands._threads
-    hands.dismiss()
+    hands.shutdown()
     thread.join(60)
     assert not thread.is_alive()

@@ -16,9 +16,9 @@ def test_who_has_spoken_in_time_is_not_named() -> None:
     watch = first_data()
     watch.of(0).standing.add(1)
     watch.of(1).standing.add(2)
-    watch.of(0).hear({B, None})
+    watch.of(0).note_frames({B, None})
     assert list(watch.overdue(59.0)) == []
-    watch.of(1).hear({C})
+    watch.of(1).note_frames({C})
     assert list(watch.overdue(1.0)) == [(0, [A])]
     assert watch.never_spoke == 1
 

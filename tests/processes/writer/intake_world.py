@@ -83,5 +83,7 @@ class IntakeWorld:
     def _take(self, name: str, pieces: list[bytes]) -> None:
         records = parse_records(b"".join(pieces), 0).records
         position = Position(name, name, 1, records[-1].end, ended=False)
-        for _ in self.intake.take(Chunk(self._headers[name], records, None, position), 0, lambda: False, lambda: None):
+        for _ in self.intake.process(
+            Chunk(self._headers[name], records, None, position), 0, lambda: False, lambda: None
+        ):
             pass

@@ -943,7 +943,7 @@ def test_a_journal_that_was_taken_to_have_ended_and_grew_is_read_on_and_not_remo
     journal.append_frames(START_NS, 0, ticks_list(5))
     world.gone = True
     world.run_for(10)
-    real = OpenSegment.fold
+    real = OpenSegment.checkpoint
 
     def fold(segment: OpenSegment) -> None:
         real(segment)
@@ -951,7 +951,7 @@ def test_a_journal_that_was_taken_to_have_ended_and_grew_is_read_on_and_not_remo
             journal.append_frames(START_NS, 0, ticks_list(40, start=5))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(OpenSegment, "fold", fold)
+        patch.setattr(OpenSegment, "checkpoint", fold)
         world.run()
     assert list((world.config.data_dir / "journal/f").iterdir())
     world.run()

@@ -175,7 +175,7 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, *, call: 
         (seal_module, "store_state", 1),  # B is half made
         (seal_module, "sync", 1),  # B is made
         (OpenSegment, "set_meta", 1),
-        (OpenSegment, "fold", 1),
+        (OpenSegment, "checkpoint", 1),
         (OpenSegment, "close", 1),
         (seal_module, "draft_baseline", 1),
         (Path, "rename", 1),  # B has not yet its name
@@ -227,7 +227,7 @@ def test_an_open_segment_that_cannot_be_read_is_called_damaged(tmp_path: Path, d
     segment = first(tmp_path)
     for start in range(1, 400, 20):
         segment.store(commit(*range(start, start + 20)))
-    segment.fold()
+    segment.checkpoint()
     segment.close()
     whole = segment.path.read_bytes()
     middle = len(whole) // 2

@@ -103,7 +103,7 @@ class GapLedger:
             state.links.connect(int(info["connection"]), plan, at_us, record.line)
             self._begin_line(identity, plan, record.line)
             self._join(identity, plan, at_us)
-            self._stands(identity, plan, at_us)
+            self._line_up(identity, plan, at_us)
         elif record.kind is RecordKind.DISCONNECT:
             self._ended(identity, int(info["connection"]), record.line, at_us, info)
         elif record.kind is RecordKind.REFUSING:
@@ -168,7 +168,7 @@ class GapLedger:
         exchange = identity.exchange if identity.exchange != UNKNOWN or not streams else streams[0].key.exchange
         place = StreamKey(exchange, UNKNOWN, UNKNOWN)
         gap = event_gap(place, "damaged", "disk", since_us, until_us, expected_id=expected_id)
-        self._one_more(identity.feed, place, gap, until_us)
+        self._add_gap(identity.feed, place, gap, until_us)
         for stream in streams:
             stream.memory.suspect("disk")
             self._rows.touch(stream)
@@ -186,7 +186,7 @@ class GapLedger:
         """The exchange restarted the stream's ids."""
         series = stream.memory.progress.series
         gap = event_gap(stream.key, "reset", "exchange", at_us, at_us, series=series, actual_id=str(message_id))
-        self._one_more(stream.feed, stream.key, gap, at_us)
+        self._add_gap(stream.feed, stream.key, gap, at_us)
         self._asking.book(stream, stream.memory.progress.floor, at_us)
         self.holes.watch(stream)
 
@@ -244,9 +244,9 @@ class GapLedger:
             self._rows.touch(stream)
         if taken.refused_since_us is not None:
             # The ingest that refused was killed before it could say how much.
-            self._suspect(taken.member, REFUSED)
+            self._mark_suspect(taken.member, REFUSED)
             gap = event_gap(key, "budget", REFUSED, taken.refused_since_us, begun_us)
-            self._one_more(feed, key, gap, begun_us)
+            self._add_gap(feed, key, gap, begun_us)
         if taken.is_left_out:
             until_us = self._feed(taken.before).links.newest_us
             if stream is None:
@@ -256,13 +256,13 @@ class GapLedger:
         if taken.before != feed:
             self._rows.close_stretches(self._feed(taken.before).stretches, begun_us)
 
-    def _stands(self, identity: FeedIdentity, plan: int, at_us: int) -> None:
+    def _line_up(self, identity: FeedIdentity, plan: int, at_us: int) -> None:
         """StreamTable whose ids prove continuity get a row only if ids are missing; all others were silent."""
         for member in self._members(identity, plan):
             outage = member.hearing.come_back(at_us)
             if outage is None:
                 continue
-            self._suspect(member, outage.cause)
+            self._mark_suspect(member, outage.cause)
             self._tell_outage(identity, member, outage, outage.until_us)
 
     def _tell_outage(self, identity: FeedIdentity, member: Member, outage: Outage, at_us: int) -> None:
@@ -271,7 +271,7 @@ class GapLedger:
         is_proven = stream is not None and stream.rule.proves_continuity
         if not is_proven and hearing.silent_since_us is None:
             gap = event_gap(key, "silence", outage.cause, outage.since_us, outage.until_us)
-            self._one_more(identity.feed, key, gap, at_us)
+            self._add_gap(identity.feed, key, gap, at_us)
 
     def _left(self, identity: FeedIdentity, plan: int, stood_since_us: int, at_us: int, cause: str) -> None:
         """No connection carries the plan's streams any more."""
@@ -293,9 +293,9 @@ class GapLedger:
     def _refused(self, identity: FeedIdentity, started_us: int, ended_us: int) -> None:
         for member in self._belonging.members(identity.feed, self._plans.keys(identity)):
             member.hearing.refused_since_us = None
-            self._suspect(member, REFUSED)
+            self._mark_suspect(member, REFUSED)
             gap = event_gap(member.key, "budget", REFUSED, started_us, ended_us)
-            self._one_more(identity.feed, member.key, gap, ended_us)
+            self._add_gap(identity.feed, member.key, gap, ended_us)
 
     def _tell_refused(self, feed: str, now_us: int) -> None:
         """The feed's ingest is gone and did not say how much it refused; the next one begins where this ends."""
@@ -303,9 +303,9 @@ class GapLedger:
         for key, hearing in [*spoken, *self._feed(feed).unspoken.items()]:
             if hearing.refused_since_us is not None:
                 gap = event_gap(key, "budget", REFUSED, hearing.refused_since_us, now_us)
-                self._one_more(feed, key, gap, now_us)
+                self._add_gap(feed, key, gap, now_us)
 
-    def _suspect(self, member: Member, cause: str) -> None:
+    def _mark_suspect(self, member: Member, cause: str) -> None:
         if member.stream is not None:
             member.stream.memory.suspect(cause)
             self._rows.touch(member.stream)
@@ -328,7 +328,7 @@ class GapLedger:
         trouble = GapStretch(place, kind, cause, at_us, at_us, 1, expected_id, actual_id)
         self._rows.count(self._feed(feed).stretches, trouble)
 
-    def _one_more(self, feed: str, place: StreamKey, gap: Gap, at_us: int) -> None:
+    def _add_gap(self, feed: str, place: StreamKey, gap: Gap, at_us: int) -> None:
         self._rows.one_more(self._feed(feed).stretches, place, gap, at_us)
 
     def _feed(self, feed: str) -> FeedState:

@@ -60,7 +60,7 @@ def taken(folder: Path) -> FrameProcessor:
     feed_of = {StreamKey(exchange, symbol, data_type): "f" for symbol in symbols for data_type in data_types}
     intake = FrameProcessor(StreamTable(40.0, Bounds(300.0, 30.0)), {}, adapter, Mended(feed_of, {}), 1, Counts())
     for chunk in chunks:
-        for _ in intake.take(chunk, 0, lambda: False, lambda: None):
+        for _ in intake.process(chunk, 0, lambda: False, lambda: None):
             pass
     intake.ledger.holes.settle(1 << 60, all_due=True)
     return intake
