@@ -28,7 +28,7 @@ class LineReader:
     """Keeps one plan connected on one line, until the feed stops or a successor has taken over.
 
     A successor is started before the connection's lifetime ends; from then on reconnecting is the successor's. The old
-    connection is read until the new one brings every stream of the plan (see `relief`), so a renewal leaves no hole,
+    connection is read until the new one brings every stream of the plan (see `takeover`), so a renewal leaves no hole,
     only copies.
 
     While streams are overdue by their own rhythm, another one is tried beside it on trial: it takes over, as in a

@@ -4,13 +4,12 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from collector.domain import relief
 from collector.domain.records import StreamKey
 from collector.domain.retry import renewal_secs
 from collector.exchanges.adapter import Control, ControlKind
 from collector.feed.connection import Connection, ReadBatch
 from collector.feed.socket import ConnectionOverError
-from collector.processes.ingest import overdue
+from collector.processes.ingest import overdue, takeover
 from collector.processes.ingest.feed_context import FeedContext, LineState
 from collector.processes.ingest.overdue import Voices
 from collector.processes.ingest.pulse import Due, Pulse
@@ -166,7 +165,7 @@ class Session:
         if unsent:
             self._last_sent_at = now
         may_relieve = self._trial is None or self._trial.is_kept
-        self._whole = may_relieve and relief.has_taken_over(
+        self._whole = may_relieve and takeover.has_taken_over(
             has_data=self._had_data,
             unsent=unsent,
             unanswered=self._unanswered,

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from websockets.frames import Opcode
 
-from collector.domain import relief
 from collector.exchanges.binance.spot import Binance
+from collector.processes.ingest import takeover
 from collector.simulator.server import Options
 from collector.storage.journal.format import RecordKind
 from tests.feed.servers import Server, close_frame, wire
@@ -74,7 +74,7 @@ def test_the_old_connection_is_left_once_every_request_of_the_new_one_was_answer
 def test_an_answer_that_never_comes_does_not_keep_two_connections(
     start: Start, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relief, "ANSWER_SECS", 0.2)
+    monkeypatch.setattr(takeover, "ANSWER_SECS", 0.2)
     start(server.url, adapter=asking("request"))
     old = server.accept(wire(b"old"), wire(b"shutdown"))
     server.accept(wire(b"new"))

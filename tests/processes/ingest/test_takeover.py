@@ -1,6 +1,6 @@
 import pytest
 
-from collector.domain.relief import ANSWER_SECS, has_taken_over
+from collector.processes.ingest.takeover import ANSWER_SECS, has_taken_over
 
 
 def test_a_connection_without_requests_brings_all_once_it_brings_data() -> None:
