@@ -28,12 +28,11 @@ from collector.domain.records import StreamKey
 from collector.domain.store_state import StoreState
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.registry import adapter
-from collector.processes.archiver.backoff import Backoffs, new_delays
+from collector.processes.archiver.backoff import Backoffs, Deferred, new_delays
 from collector.processes.archiver.stager import Stager
 from collector.processes.archiver.store_health import StoreHealth
 from collector.processes.archiver.thread_pool import DaemonThreadPool
 from collector.processes.archiver.uploads import Uploads
-from collector.processes.held import Deferred
 from collector.storage.archive.manifest import Manifest, ManifestObject
 from collector.storage.staging.staged_set import make_set, object_file_name
 from collector.storage.store.directory import DirectoryStore

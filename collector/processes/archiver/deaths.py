@@ -14,8 +14,7 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from collector.domain.errors import RetryError
-from collector.processes.archiver.backoff import Backoffs
-from collector.processes.held import Deferred
+from collector.processes.archiver.backoff import Backoffs, Deferred
 from collector.storage.segment.attempts import FAILURES, KILLS, Attempts, Begun, counted
 
 MAX_KILLS: Final = 3

@@ -20,7 +20,7 @@ from collector.domain.store_state import StoreState
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.registry import adapter
 from collector.processes.archive_store import open_archive
-from collector.processes.archiver.backoff import Backoffs, new_delays
+from collector.processes.archiver.backoff import Backoffs, Deferred, new_delays
 from collector.processes.archiver.deaths import Deaths
 from collector.processes.archiver.failures import Failures
 from collector.processes.archiver.quarantine import Quarantine
@@ -33,7 +33,6 @@ from collector.processes.archiver.store_health import StoreHealth
 from collector.processes.archiver.thread_pool import DaemonThreadPool
 from collector.processes.archiver.uploads import Uploads
 from collector.processes.context import Context
-from collector.processes.held import Deferred
 from collector.storage.segment.attempts import Attempts, forget_attempts, forget_counts
 from collector.storage.segment.seal import sealed_segments
 from collector.storage.segment.sealed_segment import remove_segment

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from collector.domain.names import is_segment_id
 from collector.domain.store_state import StoreState
+from collector.processes.archiver.backoff import Deferred
 from collector.processes.archiver.throughput import Throughput
 from collector.processes.archiver.uploads import Uploads
-from collector.processes.held import Deferred
 from collector.storage.segment.seal import sealed_segments
 from collector.storage.staging.staged_set import SetSummary
 

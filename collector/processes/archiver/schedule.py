@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from collector.processes.archiver.backoff import Backoffs
+from collector.processes.archiver.backoff import Backoffs, Deferred
 from collector.processes.archiver.deaths import Deaths
 from collector.processes.archiver.fair_order import next_to_stage
 from collector.processes.archiver.segment_replacement import SegmentReplacement
 from collector.processes.archiver.uploads import Uploads
-from collector.processes.held import Deferred
 from collector.storage.segment.seal import sealed_segments
 
 

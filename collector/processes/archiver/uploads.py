@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Final, NamedTuple, TypeGuard
 
 from collector.domain.errors import RetryError, SetAsideError, StoreError
+from collector.processes.archiver.backoff import Deferred
 from collector.processes.archiver.fair_order import newest_goes_next
 from collector.processes.archiver.store_health import StoreHealth, as_store_error
 from collector.processes.archiver.thread_pool import DaemonThreadPool
 from collector.processes.archiver.upload_file import upload_and_confirm
 from collector.processes.archiver.upload_set import UploadSet, is_object
-from collector.processes.held import Deferred
 from collector.storage.staging.staged_set import SetSummary, Upload, read_manifest, summary_of
 from collector.storage.store.object_store import ObjectStore
 
