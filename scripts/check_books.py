@@ -31,9 +31,9 @@ from collector.read.book_check import Report, check
 from collector.read.books import Recorded, recorded, rows
 from collector.storage.archive.restore import Selection, read_manifests
 from collector.storage.store.object_store import ObjectStore
+from collector.terminal.tables import number, shown, table
 from collector.tools.archive_args import STORE_HELP, add_config, opened, progress
 from collector.tools.moments import TIMES, moment
-from collector.tools.tables import number, shown, table
 
 EXAMPLES = """examples:
   scripts/check_books.py data/archive

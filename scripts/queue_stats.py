@@ -28,8 +28,8 @@ from collector.config import load
 from collector.domain.errors import ConfigError
 from collector.domain.redact import printable
 from collector.exchanges import registry
+from collector.terminal.screen import fitted, whole
 from collector.tools.status_source import TOKEN_VARIABLE, Found, Local, NoAnswerError, fetch
-from collector.tools.status_view import fitted, whole
 
 EXAMPLES = """examples:
   scripts/queue_stats.py                            the recorder on this machine, with default settings

@@ -8,7 +8,7 @@ from rich.table import Table
 from collector.domain.names import iso_time
 from collector.read.gap_summary import Summary
 from collector.read.gaps import Noted
-from collector.tools.tables import NOT_KNOWN, number, shown, span, table
+from collector.terminal.tables import NOT_KNOWN, number, shown, span, table
 
 WIDE = 110
 """A narrower terminal has no room for the ids; they stand in `--json`."""

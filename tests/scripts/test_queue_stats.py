@@ -511,13 +511,13 @@ def test_watching_on_a_terminal_fills_the_screen_and_no_more(served: Served) -> 
 @pytest.fixture
 def view(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(ROOT / "scripts")
-    return importlib.import_module("collector.tools.status_view")
+    return importlib.import_module("collector.terminal.screen")
 
 
 @pytest.fixture
 def parts(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(ROOT / "scripts")
-    return importlib.import_module("collector.tools.tables")
+    return importlib.import_module("collector.terminal.tables")
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from collector.tools.status_streams import Rates, streams_table
-from collector.tools.tables import (
+from collector.terminal.streams import Rates, streams_table
+from collector.terminal.tables import (
     BEHIND_SECS,
     NARROW,
     NOT_KNOWN,

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from collector.tools.tables import (
+from collector.terminal.tables import (
     NARROW,
     WIDE,
     Signs,
