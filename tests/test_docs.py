@@ -1,6 +1,7 @@
 """The docs and the code say the same."""
 
 import ast
+import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,3 +99,12 @@ def test_every_place_the_architecture_names_for_a_guarantee_exists() -> None:
         place for place in places if not (ROOT / place).exists() and not (ROOT / "collector" / place).exists()
     ] == []
     assert places != []
+
+
+def test_every_name_of_the_package_that_the_docs_import_exists() -> None:
+    pages = [ROOT / "README.md", *ROOT.glob("docs/*.md")]
+    text = "\n".join(page.read_text("utf-8") for page in pages)
+    imported = re.findall(r"^from (collector[.\w]*) import (\w+)$", text, flags=re.MULTILINE)
+    named = re.findall(r"`(collector(?:\.[a-z_]+)+)\.([A-Z]\w+)", text)
+    assert imported
+    assert [name for name in {*imported, *named} if not hasattr(importlib.import_module(name[0]), name[1])] == []

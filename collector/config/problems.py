@@ -34,7 +34,7 @@ def validation_lines(error: ValidationError, given: Given) -> Iterator[str]:
     for fault in error.errors(include_url=False):
         place: Place = fault["loc"]
         if fault["type"] == "extra_forbidden":
-            # Its value is not display: a key nobody knows may be a password.
+            # Its value is not shown: a key nobody knows may be a password.
             yield f"{shown_name(dotted(place))}: unknown key{did_you_mean(key_of(place), [*KEYS, *Config.model_fields])}"
         else:
             reason = str(fault["ctx"]["error"]) if fault["type"] == "value_error" else ""

@@ -1,4 +1,4 @@
-"""Whom a request is parse_target for: https://www.rfc-editor.org/rfc/rfc9112#section-3.2."""
+"""Whom a request is meant for: https://www.rfc-editor.org/rfc/rfc9112#section-3.2."""
 
 import ipaddress
 import re

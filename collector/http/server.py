@@ -52,7 +52,7 @@ Page = Callable[[], Response]
 
 
 def as_json(body: Any, code: HTTPStatus = HTTPStatus.OK) -> Response:
-    """Response with an object."""
+    """Answer with an object."""
     return Response(msgspec.json.encode(body) + b"\n", code=code)
 
 

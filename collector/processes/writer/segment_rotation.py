@@ -213,7 +213,7 @@ class SegmentRotation:
     def _open(self) -> OpenSegment:
         quarantine = self._config.data_dir / "quarantine"
         if strays := set_strays_aside(self._folder, quarantine):
-            self._context.log.error("open_segments_set_aside", quarantine_open_segment=strays)
+            self._context.log.error("open_segments_set_aside", set_aside=strays)
         try:
             segment = open_segment(self._folder, self._on_progress)
             if segment is not None:
@@ -221,7 +221,7 @@ class SegmentRotation:
                 _opened_us(segment)
         except DamagedError as error:
             names = quarantine_open_segment(self._folder, quarantine)
-            self._context.log.error("segment_rebuilt", error=str(error), quarantine_open_segment=names)  # noqa: TRY400 -- it is mended
+            self._context.log.error("segment_rebuilt", error=str(error), set_aside=names)  # noqa: TRY400 -- it is mended
             segment = None
         if segment is None:
             return self._begin_anew()

@@ -1,7 +1,7 @@
 """Brings a part of an archive back as an archive of its own.
 
 Objects come whole, as they are, so that size and checksum stay those of the archive: one with a single row in the time
-retry_once for brings its other rows too (at most a segment's). Manifests name what came. The chain of segments is closed over
+asked for brings its other rows too (at most a segment's). Manifests name what came. The chain of segments is closed over
 those that were left out, so a segment whose predecessor has nothing to bring does not look like a hole; a hole of the
 archive itself stays one.
 """

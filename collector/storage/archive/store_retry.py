@@ -17,7 +17,7 @@ _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
 def retry_once(store: ObjectStore, ask: Callable[[], T]) -> T:
-    """What the store answers about an object; retry_once twice, for one lost answer among many is nothing.
+    """What the store answers about an object; asked twice, for one lost answer among many is nothing.
 
     Raises DamagedError if it does not answer although it lists, StoreError if it does not list either, or if there is
     no room for what it brings.

@@ -47,7 +47,7 @@ class FakeExchange:
         self.ahead_us = 0
 
     def answer(self, status: int, body: bytes = b"{}", **headers: str) -> None:
-        """RestResponse the next request so."""
+        """Answer the next request so."""
         self.script.append(RestResponse(status, headers, body, 0, 0))
 
     def fail(self, reason: str = "unreachable") -> None:

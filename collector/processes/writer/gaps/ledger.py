@@ -257,7 +257,7 @@ class GapLedger:
             self._rows.close_stretches(self._feed(taken.before).stretches, begun_us)
 
     def _line_up(self, identity: FeedIdentity, plan: int, at_us: int) -> None:
-        """StreamTable whose ids prove continuity get a row only if ids are missing; all others were silent."""
+        """Streams whose ids prove continuity get a row only if ids are missing; all others were silent."""
         for member in self._members(identity, plan):
             outage = member.hearing.come_back(at_us)
             if outage is None:
