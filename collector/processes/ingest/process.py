@@ -19,7 +19,8 @@ from collector.processes.ingest.feed_context import Connect, CounterSet, FeedCon
 from collector.processes.ingest.first_data import NAMED, FirstDataWatch
 from collector.processes.ingest.fsync_thread import FsyncThread
 from collector.processes.ingest.journal_gate import JournalGate
-from collector.processes.ingest.line_reader import LineReader, LineReaders
+from collector.processes.ingest.line_reader import LineReader
+from collector.processes.ingest.line_readers import LineReaders
 from collector.processes.ingest.overdue import Tries, Voices
 from collector.processes.ingest.session import LEAVE_SECS
 from collector.processes.ingest.trial import Trial

@@ -18,7 +18,8 @@ from collector.processes.context import SystemClock
 from collector.processes.ingest.feed_context import CounterSet, FeedContext, LineState
 from collector.processes.ingest.first_data import FirstDataWatch
 from collector.processes.ingest.journal_gate import JournalGate
-from collector.processes.ingest.line_reader import LineReader, LineReaders
+from collector.processes.ingest.line_reader import LineReader
+from collector.processes.ingest.line_readers import LineReaders
 from collector.processes.ingest.overdue import Tries, Voices
 from collector.storage.journal.format import FeedIdentity, RecordKind
 from collector.storage.journal.writer import JournalWriter
