@@ -1,11 +1,11 @@
 """Makes the journal durable in a thread of its own, so that no reader ever waits for the disk."""
 
 import threading
-from queue import SimpleQueue
 
 from structlog.typing import FilteringBoundLogger
 
 from collector.domain.disk_waits import disk_wait
+from collector.processes.worker_threads import WorkerThreads
 from collector.storage.journal.writer import JournalWriter
 
 
@@ -13,20 +13,18 @@ class FsyncThread:
     """Syncs a journal at an interval until stopped or failed.
 
     After a failed fsync the kernel may have dropped the pages and will not say so again, so it is not tried twice: the
-    error goes to `failures` and the thread ends. Source: https://wiki.postgresql.org/wiki/Fsync_Errors
+    thread ends with the error. Source: https://wiki.postgresql.org/wiki/Fsync_Errors
     """
 
-    def __init__(self, journal: JournalWriter, interval_secs: float, failures: "SimpleQueue[Exception]") -> None:
+    def __init__(self, journal: JournalWriter, interval_secs: float) -> None:
         self._journal = journal
         self._interval_secs = interval_secs
-        self._failures = failures
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def start(self, log: FilteringBoundLogger) -> None:
-        """Begin."""
-        self._thread = threading.Thread(target=self._run, args=(log,), name="fsync", daemon=True)
-        self._thread.start()
+    def start(self, workers: WorkerThreads, log: FilteringBoundLogger) -> None:
+        """Begin to sync, as one of `workers`."""
+        self._thread = workers.start(lambda: self._run(log), "fsync")
 
     def stop(self) -> None:
         """End, after a running fsync has come back."""
@@ -41,8 +39,7 @@ class FsyncThread:
             appended_bytes = self._journal.appended_bytes
             try:
                 self._journal.sync()
-            except OSError as error:
+            except OSError:
                 log.exception("fsync_failed", durable_bytes=durable_bytes, appended_bytes=appended_bytes)
-                self._failures.put(error)
-                return
+                raise
             durable_bytes = appended_bytes

@@ -4,7 +4,6 @@ import errno
 import itertools
 import random
 import threading
-from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from collector.channel.channel import Notice
@@ -25,6 +24,7 @@ from collector.processes.ingest.overdue import Tries, Voices
 from collector.processes.ingest.session import LEAVE_SECS
 from collector.processes.ingest.trial import Trial
 from collector.processes.journals import journal_folder, open_journal
+from collector.processes.worker_threads import WorkerThreads
 from collector.storage.journal.writer import JournalWriter
 
 RING_SECS: Final = 0.02
@@ -92,8 +92,8 @@ class IngestProcess:
         self._measure = measure
         self._folder = journal_folder(context.config, feed.name)
         self._stop = threading.Event()
-        self._failures = SimpleQueue[Exception]()
-        self._readers = LineReaders(self._failures)
+        self._workers = WorkerThreads()
+        self._readers = LineReaders(self._workers)
         self._tally = CounterSet()
         self._gate = JournalGate(journal, context.config.journal, context.clock.now_ns, context.log)
         self._subscription = Subscription(tuple(feed.symbols), tuple(feed.data_types))
@@ -111,9 +111,9 @@ class IngestProcess:
         self._report_at = context.clock.monotonic()
 
     def run(self) -> None:
-        syncer = FsyncThread(self._journal, self._context.config.journal.fsync_interval_secs, self._failures)
+        syncer = FsyncThread(self._journal, self._context.config.journal.fsync_interval_secs)
         self._check_space_and_report()  # a full disk must be known before the first frame
-        syncer.start(self._context.log)
+        syncer.start(self._workers, self._context.log)
         self._start_readers()
         try:
             while not self._context.stopping():
@@ -122,14 +122,14 @@ class IngestProcess:
         finally:
             self._leave()
             syncer.stop()
-        self._raise_failure()
+        self._workers.raise_failure()
         self._gate.finish()
         self._close_journal()
         self._notify_writer()
         self._check_space_and_report()
 
     def _tick(self) -> None:
-        self._raise_failure()
+        self._workers.raise_failure()
         self._notify_writer()
         now = self._context.clock.monotonic()
         if now >= self._report_at:
@@ -234,12 +234,6 @@ class IngestProcess:
         left = self._readers.join(STOP_SECS, self._context.clock.monotonic)
         if left:
             self._context.log.warning("threads_left_behind", count=left)
-
-    def _raise_failure(self) -> None:
-        try:
-            raise self._failures.get_nowait()
-        except Empty:
-            pass
 
     def _close_journal(self) -> None:
         try:

@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from queue import Empty, SimpleQueue
+from functools import partial
 from typing import Any, Final
 
 from collector.channel.channel import Notice
@@ -27,6 +27,7 @@ from collector.processes.repair.repair_journal import RepairJournal
 from collector.processes.repair.request_queue import RequestQueue
 from collector.processes.repair.throttled_client import Client, ThrottledClient
 from collector.processes.rest_adapters import feeds_of_streams, misfit_of, repairable_feeds
+from collector.processes.worker_threads import WorkerThreads, join_all
 from collector.storage.repair_inbox import Claimed, RepairInbox, claim
 from collector.storage.repair_requests import aside_folder, request_folder
 
@@ -110,19 +111,17 @@ class _Repair:
         self._budgets = budgets
         self._weight: dict[str, int] = {}
         self._stop = threading.Event()
-        self._failures = SimpleQueue[Exception]()
+        self._workers = WorkerThreads()
         self._wake = {name: threading.Event() for name in menders}
         self._rung: dict[str, tuple[int, int]] = {}
 
     def run(self) -> None:
         threads = {
-            name: threading.Thread(target=self._work, args=(name, mender), name=f"mend {name}", daemon=True)
+            name: self._workers.start(partial(self._work, name, mender), f"repair {name}")
             for name, mender in self._menders.items()
         }
-        for thread in threads.values():
-            thread.start()
         while not self._context.stopping():
-            self._raise_failure()
+            self._workers.raise_failure()
             self._ring()
             self._context.report(self._numbers())
             if self._context.receiver.wait(POLL_SECS) is not None:
@@ -133,36 +132,26 @@ class _Repair:
 
     def _work(self, name: str, mender: FeedRepair) -> None:
         wake = self._wake[name]
-        try:
-            while not self._stop.is_set():
-                wait_secs = mender.step()
-                if wait_secs > 0:
-                    wake.wait(min(wait_secs, POLL_SECS))
-                    wake.clear()
-        except Exception as error:  # noqa: BLE001 -- the main thread raises it; here it would end in stderr unseen
-            self._failures.put(error)
+        while not self._stop.is_set():
+            wait_secs = mender.step()
+            if wait_secs > 0:
+                wake.wait(min(wait_secs, POLL_SECS))
+                wake.clear()
 
     def _leave(self, threads: dict[str, threading.Thread]) -> None:
         self._stop.set()
         self._wake_all()
-        deadline = self._context.clock.monotonic() + LEAVE_SECS
+        join_all(threads.values(), LEAVE_SECS, self._context.clock.monotonic)
         for name, thread in threads.items():
-            thread.join(max(0.0, deadline - self._context.clock.monotonic()))
             if not thread.is_alive():
                 # Without its end a journal is read as far as it goes once this process is gone.
                 with suppress(OSError):
                     self._menders[name].close()
-        self._raise_failure()
+        self._workers.raise_failure()
 
     def _wake_all(self) -> None:
         for wake in self._wake.values():
             wake.set()
-
-    def _raise_failure(self) -> None:
-        try:
-            raise self._failures.get_nowait()
-        except Empty:
-            pass
 
     def _ring(self) -> None:
         for name, mender in self._menders.items():

@@ -3,7 +3,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from queue import SimpleQueue
 
 import pytest
 from websockets.frames import Opcode
@@ -21,6 +20,7 @@ from collector.processes.ingest.journal_gate import JournalGate
 from collector.processes.ingest.line_reader import LineReader
 from collector.processes.ingest.line_readers import LineReaders
 from collector.processes.ingest.overdue import Tries, Voices
+from collector.processes.worker_threads import WorkerThreads
 from collector.storage.journal.format import FeedIdentity, RecordKind
 from collector.storage.journal.writer import JournalWriter
 from tests.feed.servers import Server, wire
@@ -56,7 +56,7 @@ class Line:
             tally=self.tally,
             first_data=FirstDataWatch([ConnectionPlan(url, (), ())], 60.0),
         )
-        self.readers = LineReaders(SimpleQueue())
+        self.readers = LineReaders(WorkerThreads())
         voices = Voices((), SilenceConfig().bounds, Tries(60.0, 300.0, 14_400.0, lambda: 1.0))
         self.readers.start(
             LineReader(tools, ConnectionPlan(url, (), ()), LineState(0, 0, 1), voices, self.readers.start)
