@@ -10,6 +10,10 @@ class Clock(Protocol):
         """Nanoseconds since the epoch, UTC: the honest wall clock, which may step back."""
         ...
 
+    def now_us(self) -> int:
+        """Microseconds since the epoch, UTC, of the same clock."""
+        ...
+
     def monotonic(self) -> float:
         """Seconds that never step back."""
         ...

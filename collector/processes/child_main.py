@@ -167,7 +167,7 @@ def _context(
             level.follow()
             with suppress(OSError):  # a disk that refuses it now may take it later; the role is held all the same
                 lock.keep()
-            stats.write({**identity, "state": state, "updated_us": clock.now_ns() // 1_000, **about_log, **numbers})
+            stats.write({**identity, "state": state, "updated_us": clock.now_us(), **about_log, **numbers})
 
     capacity = config.channel.capacity
     return Context(

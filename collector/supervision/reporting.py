@@ -20,6 +20,7 @@ from collector.monitoring.routes import WITHOUT_TOKEN, is_well, pages
 from collector.monitoring.status import SUPERVISOR, Status
 from collector.monitoring.usage import UsageMeter
 from collector.monitoring.view import ChildState, QueueDepth, Snapshot, SupervisorFacts
+from collector.processes.context import SystemClock
 from collector.stats_files import StatsFile, last_signs, read_stats
 from collector.supervision.scribe import Scribe
 from collector.supervision.supervisor import Reports, Supervisor
@@ -82,7 +83,7 @@ class Reporting:
     def close(self) -> None:
         """Stop serving, and leave the word that nobody records any more."""
         if self._view is not None:
-            self._keep_health(status_json.stopped(self._view, time.time_ns() // 1_000))
+            self._keep_health(status_json.stopped(self._view, SystemClock.now_us()))
         self._coverage.save(partial(self._scribe.write, "coverage"))
         self._pinger.stop()
         self._server.close()
@@ -96,7 +97,7 @@ class Reporting:
         ]
         pids = {child.name: child.pid for child in children if child.pid is not None}
         return SupervisorFacts(
-            now_us=time.time_ns() // 1_000,
+            now_us=SystemClock.now_us(),
             uptime_secs=now - self._started,
             children=children,
             hops=[QueueDepth(*hop) for hop in supervisor.hops],

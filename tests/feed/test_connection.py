@@ -19,13 +19,8 @@ from collector.feed import socket as socket_module
 from collector.feed.connection import Connection, ReadBatch, open_connection
 from collector.feed.handshake import HandshakeError
 from collector.feed.socket import ConnectionOverError, RecorderSocket
+from collector.processes.context import SystemClock
 from tests.feed.servers import TIMEOUT_SECS, Peer, Server, close_frame, meanwhile, wire
-
-
-class SystemClock:
-    now_ns = staticmethod(time.time_ns)
-    monotonic = staticmethod(time.monotonic)
-    sleep = staticmethod(time.sleep)
 
 
 @pytest.fixture

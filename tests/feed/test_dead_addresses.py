@@ -19,6 +19,7 @@ from collector.feed.handshake import HandshakeError
 from collector.feed.request_weight import WeightBudget
 from collector.feed.rest import RestClient, RestError
 from collector.feed.socket import ConnectionOverError
+from collector.processes.context import SystemClock
 from collector.processes.repair.throttled_client import RetryLaterError, ThrottledClient
 from tests.dial.names import NAME, DeadAddress, Names
 from tests.feed.servers import TIMEOUT_SECS, Peer, Server, close_frame, meanwhile, wire
@@ -26,12 +27,6 @@ from tests.feed.servers import TIMEOUT_SECS, Peer, Server, close_frame, meanwhil
 LIVE = "127.0.0.4"
 HALF_DEAD = "127.0.0.2"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]"
-
-
-class SystemClock:
-    now_ns = staticmethod(time.time_ns)
-    monotonic = staticmethod(time.monotonic)
-    sleep = staticmethod(time.sleep)
 
 
 @pytest.fixture

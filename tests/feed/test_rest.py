@@ -24,6 +24,9 @@ class Clock:
     def now_ns(self) -> int:
         return next(self._ns)
 
+    def now_us(self) -> int:
+        raise AssertionError
+
     def monotonic(self) -> float:
         self._secs += self._step_secs
         return self._secs

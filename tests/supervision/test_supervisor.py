@@ -100,7 +100,7 @@ class World:
     def run(self, *, stop_after_secs: float | None = None, mends: bool = False) -> int:
         class Clock:
             monotonic = staticmethod(lambda: self.secs)
-            now_ns = staticmethod(lambda: 0)
+            now_ns = now_us = staticmethod(lambda: 0)
 
             @staticmethod
             def sleep(secs: float) -> None:

@@ -133,7 +133,7 @@ class FeedRepair:
             return
         about = RepairAnswer(stream.symbol, stream.data_type, "snapshot", request.series if request else None)
         self._log.append(answer.received_ns, about, answer.body)
-        self._checkpoints.note(stream.symbol, self._now_us())
+        self._checkpoints.note(stream.symbol, self._clock.now_us())
         if request is not None:
             self._done(request)
         else:
@@ -174,7 +174,7 @@ class FeedRepair:
             self._end(job.request, text)
         elif job.kind != "clock":
             # The next book of this stream is fetched when its checkpoint is due.
-            self._checkpoints.note(job.stream.symbol, self._now_us())
+            self._checkpoints.note(job.stream.symbol, self._clock.now_us())
             if job.request is not None:
                 self._done(job.request, answered=False)
 
@@ -195,9 +195,6 @@ class FeedRepair:
         if answered:
             self._answers["trades" if isinstance(request, TradesRequest) else "book"] += 1
         self._agenda.remove(request)
-
-    def _now_us(self) -> int:
-        return self._clock.now_ns() // 1_000
 
     def _numbers(self) -> dict[str, Any]:
         return {

@@ -83,7 +83,7 @@ def make_mender(
 
     symbols = feed.symbols if BOOK in feed.data_types else ()
     checkpoints = BookCheckpoints(
-        waiting / "checkpoints.json", symbols, config.book.checkpoint_interval_secs, clock.now_ns() // 1_000
+        waiting / "checkpoints.json", symbols, config.book.checkpoint_interval_secs, clock.now_us()
     )
     host = ThrottledClient(client, budget, side.limits.used_header, clock, random.random, logger)
     log = RepairJournal(lambda: open_rest_journal(config, feed, clock.now_ns), short)

@@ -86,7 +86,7 @@ class RequestQueue:
         requests = self._look()
         books = self._newest_books([request for request in requests if isinstance(request, BookRequest)])
         trades = [request for request in requests if isinstance(request, TradesRequest)]
-        due = self._checkpoints.due(self._clock.now_ns() // 1_000)
+        due = self._checkpoints.due(self._clock.now_us())
         self.waiting = {"book": len(books), "trades": len(trades), "checkpoint": len(due)}
         if now >= self._clock_at:
             return Job("clock", self._side.clock(), StreamKey(self._exchange, "", ""))

@@ -144,7 +144,7 @@ class Writer:
             busy = True
             if self._batch_since is None:
                 self._batch_since = self._clock.monotonic()
-            for _ in self._intake.process(chunk, self._clock.now_ns() // 1_000, self._is_full, self._report):
+            for _ in self._intake.process(chunk, self._clock.now_us(), self._is_full, self._report):
                 self._commit()
         return busy
 
@@ -162,7 +162,7 @@ class Writer:
 
     def _settle(self, feed: str | None = None, *, stopping: bool = False) -> None:
         """Let holes become gaps also while nothing comes; at the end nothing waits any more."""
-        ledger, now_us = self._intake.ledger, self._clock.now_ns() // 1_000
+        ledger, now_us = self._intake.ledger, self._clock.now_us()
         if stopping:
             ledger.close(now_us)
         else:
@@ -198,7 +198,7 @@ class Writer:
         commit_secs = self._numbers.commit_secs = self._store(commit, batch.requests, batch.withdrawn)
         if batch.requests:
             self._context.sender.offer(Notice(self._context.role, "asked", 0, 0))
-        durable_us = self._clock.now_ns() // 1_000
+        durable_us = self._clock.now_us()
         for stream in batch.touched.values():
             stream.note_stored(durable_us)
         self._intake.counts.note_stored(batch)
@@ -249,7 +249,7 @@ class Writer:
             raise CommitError(f"requests cannot be kept: {error}") from error
 
     def _seal(self) -> None:
-        self._intake.ledger.update(self._clock.now_ns() // 1_000)
+        self._intake.ledger.update(self._clock.now_us())
         self._commit()
         self._shelf.seal(self._streams, self._feed_states(), self._counted)
         self._intake.begin(self._shelf.next_row)

@@ -139,7 +139,7 @@ class SegmentRotation:
         """Whether the open segment is old or large enough; one without rows never is."""
         now = self._context.clock.monotonic()
         if not self._segment.has_rows:
-            self._opened_us, self._opened_secs = self._now_us(), now
+            self._opened_us, self._opened_secs = self._context.clock.now_us(), now
             return False
         if self._busy_until is not None and now < self._busy_until:
             return False
@@ -147,7 +147,7 @@ class SegmentRotation:
             return True
         config = self._config.segment
         return (
-            passed_boundary(self._opened_us, self._now_us(), config.interval_secs)
+            passed_boundary(self._opened_us, self._context.clock.now_us(), config.interval_secs)
             or now - self._opened_secs >= config.interval_secs
             or self._segment.size_bytes() >= config.max_bytes
             or self._journals_wait_for_a_seal(now)
@@ -174,8 +174,8 @@ class SegmentRotation:
             # Without its files the segment would be gone, and the next one would go on behind it.
             self.keep()
             old = self._segment
-            new_id = make_segment_id(self._now_us(), old.segment_id, secrets.token_hex(3))
-            self._segment = seal(old, new_id, self._meta(), state, self._now_us())
+            new_id = make_segment_id(self._context.clock.now_us(), old.segment_id, secrets.token_hex(3))
+            self._segment = seal(old, new_id, self._meta(), state, self._context.clock.now_us())
         except (SegmentBusyError, CommitError) as error:
             if self._busy_until is None:
                 size_bytes = self._segment.size_bytes()
@@ -183,7 +183,7 @@ class SegmentRotation:
             self._busy_until = clock.monotonic() + RETRY_SEAL_SECS
             return
         self._positions, self._busy_until, self._seals_at_once = positions, None, False
-        self._opened_us, self._opened_secs = self._now_us(), clock.monotonic()
+        self._opened_us, self._opened_secs = self._context.clock.now_us(), clock.monotonic()
         self._remove_journals()
         self._context.log.info("segment_sealed", segment=old.segment_id, rows=old.next_row - 1)
         self._context.sender.offer(Notice(self._context.role, "sealed", 0, 0))
@@ -254,7 +254,7 @@ class SegmentRotation:
             ) from error
         if not baseline.segment_id and self._were_sealed():
             self._context.log.error("segments_missing")
-        segment_id = make_segment_id(self._now_us(), baseline.segment_id or None, secrets.token_hex(3))
+        segment_id = make_segment_id(self._context.clock.now_us(), baseline.segment_id or None, secrets.token_hex(3))
         new = PositionsFile(baseline.segment_id, baseline.previous_segment, begun)
         return begin_segment(self._folder, segment_id, self._meta(), new)
 
@@ -292,7 +292,7 @@ class SegmentRotation:
             "keep_raw": str(int(archive.keep_raw)),
             "compression_level": str(archive.compression_level),
             "collector_version": __version__,
-            "opened_at": str(self._now_us()),
+            "opened_at": str(self._context.clock.now_us()),
         }
 
     def _positions_to_keep(self) -> dict[str, Position]:
@@ -328,9 +328,6 @@ class SegmentRotation:
         for feed in feeds:
             for number, path in journal_files(self._journals / feed):
                 yield path, file_id_of(path, feed, number)
-
-    def _now_us(self) -> int:
-        return self._context.clock.now_ns() // 1_000
 
 
 def _opened_us(segment: OpenSegment) -> int:

@@ -141,7 +141,9 @@ class World:
         class Clock:
             monotonic = staticmethod(self.monotonic)
             sleep = staticmethod(self.sleep)
-            now_ns = staticmethod(lambda: pytest.fail("what is archived follows from the segment, not from the time"))
+            now_ns = now_us = staticmethod(
+                lambda: pytest.fail("what is archived follows from the segment, not from the time")
+            )
 
         return Context(
             role="archiver",

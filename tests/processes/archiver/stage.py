@@ -45,6 +45,7 @@ class Stage:
             monotonic = staticmethod(self.monotonic)
             sleep = staticmethod(self.sleep)
             now_ns = staticmethod(lambda: self.now_ns)
+            now_us = staticmethod(lambda: self.now_ns // 1_000)
 
         return Context(
             role=role,

@@ -570,7 +570,7 @@ def test_a_journal_is_begun_once_the_full_disk_has_room(tmp_path: Path, monkeypa
 
     class Clock:
         sleep = staticmethod(lambda _secs: None)
-        monotonic = now_ns = staticmethod(time.time_ns)
+        monotonic = now_ns = now_us = staticmethod(time.time_ns)
 
     feed = FeedConfig(name="plain")
     config = Config(data_dir=tmp_path, feed=(feed,))
