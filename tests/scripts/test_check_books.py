@@ -95,7 +95,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     def main(*arguments: str | Path) -> Done:
         monkeypatch.setattr(sys, "argv", ["check_books.py", *map(str, arguments)])
         try:
-            code = importlib.import_module("check_books").main()
+            code = importlib.import_module("collector.tools.check_books").main()
         except SystemExit as end:
             code = end.code
         return Done(code, *capsys.readouterr())

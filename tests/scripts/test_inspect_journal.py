@@ -75,7 +75,7 @@ def test_two_files_are_never_in_memory_at_once(
     asked: str, each: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.syspath_prepend(TOOL.parent)
-    tool = importlib.import_module("inspect_journal")
+    tool = importlib.import_module("collector.tools.inspect_journal")
     alive = weakref.WeakSet[object]()
     others = []
 
@@ -96,7 +96,7 @@ def test_two_files_are_never_in_memory_at_once(
 
 def test_a_file_takes_little_more_memory_than_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(TOOL.parent)
-    tool = importlib.import_module("inspect_journal")
+    tool = importlib.import_module("collector.tools.inspect_journal")
     identity = FeedIdentity("binance", "binance", ("BTCUSDT",), ("trade",))
     writer = JournalWriter(tmp_path, identity, 1, 1 << 30, lambda: NOON_NS)
     for _ in range(1_000):

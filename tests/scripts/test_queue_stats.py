@@ -130,7 +130,7 @@ class Run:
         self._patch.setenv("COLUMNS", str(columns))
         if port is not None:
             self._patch.setenv("COLLECTOR_HTTP__PORT", str(port))
-        code = importlib.import_module("queue_stats").main()
+        code = importlib.import_module("collector.tools.queue_stats").main()
         return Shown(code, *self._capsys.readouterr())
 
 
@@ -612,7 +612,7 @@ def test_a_stream_has_its_rate_and_how_much_of_its_patience_is_spent(view: Modul
 
 def test_the_rate_of_a_stream_is_that_of_the_last_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT / "scripts")
-    speed = importlib.import_module("queue_stats").Speed()
+    speed = importlib.import_module("collector.tools.queue_stats").Speed()
     key = ("binance", "BTCUSDT", "trade")
 
     def look(messages: int, at_secs: float) -> float | None:

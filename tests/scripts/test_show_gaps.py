@@ -119,7 +119,7 @@ class Run:
 
 
 def tool() -> ModuleType:
-    return importlib.import_module("show_gaps")
+    return importlib.import_module("collector.tools.show_gaps")
 
 
 def ledger() -> ModuleType:

@@ -1,0 +1,147 @@
+"""Checks the books of an archive: rebuilt from its book_delta rows, they must agree with the exchange. Reads only.
+
+Each book is rebuilt update by update. At each update that a book_ticker row names too, the best bid and ask and their
+sizes must be the same. Only symbols of which both were recorded can be checked. Tickers that name an update at which no
+delta ends have no counterpart: of Binance's, that is nine in ten and more. Before the first snapshot, and behind a break
+until the next one, there is a stretch without a book.
+
+Objects come whole, so rows up to a segment (an hour, by default) outside the time asked for are looked at too. Times are
+ISO 8601, UTC unless they say otherwise. Exit code: 0 all that could be compared is equal, 1 something differs, 2 the
+archive cannot be read, or there was nothing to compare.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+
+from collector.domain.errors import ConfigError, StoreError
+from collector.domain.names import iso_time
+from collector.domain.records import BookRow, BookTickerRow
+from collector.domain.redact import printable
+from collector.read.book_check import Report, check
+from collector.read.books import Recorded, recorded, rows
+from collector.storage.archive.restore import Selection, read_manifests
+from collector.storage.store.object_store import ObjectStore
+from collector.terminal.tables import number, shown, table
+from collector.tools.archive_args import STORE_HELP, add_config, opened, progress
+from collector.tools.moments import TIMES, moment
+
+EXAMPLES = """examples:
+  scripts/check_books.py data/archive
+  scripts/check_books.py s3://bucket/prefix --symbol BTCUSDT --since 2026-11-23 --until 2026-11-24
+  scripts/check_books.py data/archive --json | jq '.books[] | select(.different > 0) | .first_difference'
+"""
+_SHOWN_STRETCHES = 5
+
+
+def main() -> int:
+    """Read, rebuild, compare, print."""
+    arguments = _arguments()
+    try:
+        return checked(opened(arguments.store, arguments.config), _selection(arguments), as_json=arguments.json)
+    except (ConfigError, StoreError) as error:
+        for line in str(error).splitlines():
+            print(f"error: {printable(line)}", file=sys.stderr)
+        return 2
+
+
+def checked(store: ObjectStore, selection: Selection, *, as_json: bool) -> int:
+    """The exit code. Raises StoreError for what cannot be read, or if there is nothing to compare."""
+    problems: list[str] = []
+    manifests = [manifest for _, manifest in read_manifests(store, problems) if manifest is not None]
+    if problems:
+        raise StoreError("\n".join(problems))
+    reports = list(_reports(store, recorded(manifests, selection)))
+    if as_json:
+        print(json.dumps({"books": [as_object(books, report) for books, report in reports]}, indent=2))
+    elif reports:
+        _print(reports)
+    if not any(report.compared for _, report in reports):
+        raise StoreError(f"{store.url} holds nothing to compare: no ticker names the update of a delta with a book")
+    return 1 if any(report.different for _, report in reports) else 0
+
+
+def _reports(store: ObjectStore, wanted: list[Recorded]) -> Iterator[tuple[Recorded, Report]]:
+    with progress() as bar:
+        task = bar.add_task("objects", total=sum(len(books.deltas) + len(books.tickers) for books in wanted))
+        for books in wanted:
+            deltas = rows(store, books.deltas, BookRow, lambda: bar.advance(task))
+            yield books, check(deltas, rows(store, books.tickers, BookTickerRow, lambda: bar.advance(task)))
+
+
+def as_object(books: Recorded, report: Report) -> dict[str, Any]:
+    """One symbol's report for `--json`: times in ISO 8601, UTC."""
+    return {
+        "host": books.host,
+        "exchange": books.exchange,
+        "symbol": books.symbol,
+        **{name: getattr(report, name) for name in ("deltas", "snapshots", "tickers", "compared", "equal")},
+        **{name: getattr(report, name) for name in ("different", "no_counterpart", "no_book", "stretches")},
+        "first_stretches": [_timed(stretch._asdict()) for stretch in report.first_stretches],
+        "first_difference": report.first_difference and _timed(report.first_difference._asdict()),
+    }
+
+
+def _timed(fields: dict[str, Any]) -> dict[str, Any]:
+    """Times as `--json` gives them, under names that say so."""
+    return {
+        name.replace("_us", "_at"): iso_time(value) if name.endswith("_us") and value is not None else value
+        for name, value in fields.items()
+    }
+
+
+def _print(reports: list[tuple[Recorded, Report]]) -> None:
+    made = table("book", ">tickers", ">equal", ">different", ">no book", ">no counterpart", ">stretches")
+    for books, report in reports:
+        made.add_row(
+            shown(_name(books), "red" if report.different else ""),
+            *map(number, (report.tickers, report.equal, report.different, report.no_book, report.no_counterpart)),
+            number(report.stretches),
+        )
+    Console().print(made)
+    for books, report in reports:
+        for line in _remarks(report):
+            print(printable(f"{_name(books)}: {line}"))
+
+
+def _name(books: Recorded) -> str:
+    return f"{books.exchange} {books.symbol} by {books.host}"
+
+
+def _remarks(report: Report) -> Iterator[str]:
+    for stretch in report.first_stretches[:_SHOWN_STRETCHES]:
+        until = "the end" if stretch.until_us is None else iso_time(stretch.until_us)
+        yield f"without a book from {iso_time(stretch.from_us)} (id {stretch.first_id}) to {until}: {stretch.why}"
+    if report.stretches > _SHOWN_STRETCHES:
+        yield f"without a book in {report.stretches - _SHOWN_STRETCHES} stretches more"
+    difference = report.first_difference
+    if difference is not None:
+        yield (
+            f"first difference at id {difference.update_id}, {iso_time(difference.received_us)}:"
+            f" the exchange told {difference.told}, rebuilt is {difference.rebuilt}"
+        )
+
+
+def _selection(arguments: argparse.Namespace) -> Selection:
+    since, until = arguments.since or "", arguments.until or "9999"
+    if since >= until:
+        raise ConfigError(["--since must be before --until"])
+    return Selection(since, until, frozenset(arguments.exchange), frozenset(arguments.symbol))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("store", metavar="ARCHIVE", nargs="?", help=f"{STORE_HELP}; default: the configuration's")
+    for name in ("exchange", "symbol"):
+        parser.add_argument(f"--{name}", action="append", default=[], help="only this one; may be given several times")
+    parser.add_argument("--since", metavar="TIME", type=moment, help=f"from this moment on: {TIMES}")
+    parser.add_argument("--until", metavar="TIME", type=moment, help=f"up to before this moment: {TIMES}")
+    parser.add_argument("--json", action="store_true", help="print an object with a list of books")
+    add_config(parser)
+    return parser.parse_args()

@@ -1,0 +1,175 @@
+"""Shows what journal files hold: whose frames, of when, and whether the bytes are sound. Reads only.
+
+Exit code: 0 all sound (a torn tail is: it is what a killed ingest had begun to write), 1 damage was found, 2 when there
+is no journal to read.
+"""
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from collector.domain.errors import CollectorError
+from collector.domain.names import iso_time
+from collector.domain.redact import printable
+from collector.storage.journal.format import (
+    JournalHeader,
+    Record,
+    RecordKind,
+    decode_header,
+    event_of,
+    find_record,
+    frames_of,
+    parse_records,
+)
+
+EXAMPLES = """examples:
+  scripts/inspect_journal.py                              every journal below ./data
+  scripts/inspect_journal.py data/journal/binance         of one feed
+  scripts/inspect_journal.py FILE.journal --records       each record, with what connections said
+  scripts/inspect_journal.py FILE.journal --frames | head the frames themselves, a line each
+"""
+
+
+PIECE_BYTES = 1 << 20
+"""So much of a file is taken apart at once, or one record: what is made of it takes twice its room again."""
+
+
+class Inspection:
+    """One file: its head, its records, and the stretches that are not what was written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._data = path.read_bytes()
+        self.header: JournalHeader | None = None
+        self.error = ""
+        self.damaged_bytes = 0
+        self.torn_bytes = 0
+        try:
+            self.header = decode_header(self._data)
+        except CollectorError as error:
+            self.error = str(error)
+
+    def records(self) -> Iterator[Record]:
+        """Every sound record, in order; what lies between them is counted as damage, what lies behind as torn."""
+        offset, wanted = self.header.header_bytes if self.header else len(self._data), 0
+        while True:
+            piece = self._data[offset : offset + max(PIECE_BYTES, wanted)]
+            parsed = parse_records(piece, offset)
+            yield from parsed.records
+            offset, wanted = parsed.end, parsed.wanted_bytes
+            if parsed.records or len(piece) < wanted <= len(self._data) - offset:
+                continue
+            found = find_record(self._data, offset + 1)
+            if found is None:
+                self.torn_bytes = len(self._data) - offset
+                return
+            self.damaged_bytes += found - offset
+            offset, wanted = found, 0
+
+    def summary(self) -> dict[str, Any]:
+        """What a person asks first; JSON-able."""
+        kinds, frames, times = Counter[str](), 0, []
+        for record in self.records():
+            kinds[record.kind.name.lower()] += 1
+            times.append(record.received_ns // 1_000)
+            frames += len(frames_of(record)) if record.kind is RecordKind.FRAMES else 0
+        return {
+            "file": str(self.path),
+            "feed": self.header.identity.feed if self.header else None,
+            "exchange": self.header.identity.exchange if self.header else None,
+            "number": self.header.number if self.header else None,
+            "bytes": len(self._data),
+            "frames": frames,
+            "records": dict(kinds),
+            "first_received_at": iso_time(min(times)) if times else None,
+            "last_received_at": iso_time(max(times)) if times else None,
+            "closed": kinds["close"] > 0,
+            "torn_bytes": self.torn_bytes,
+            "damaged_bytes": self.damaged_bytes,
+            "error": self.error,
+        }
+
+
+def journals(path: Path) -> list[Path]:
+    """The journal files at or below a path, by feed and number."""
+    return [path] if path.is_file() else sorted(path.rglob("*.journal"))
+
+
+def show_table(summaries: list[dict[str, Any]], console: Console) -> None:
+    """A line for each file."""
+    table = Table("feed", "file", box=None, pad_edge=False)
+    for name in ("frames", "bytes", "first received", "last received", "state"):
+        table.add_column(name, justify="right")
+    for summary in summaries:
+        times = [(summary[name] or "")[:19] for name in ("first_received_at", "last_received_at")]
+        feed = Text(printable(summary["feed"] or "?"))
+        counts = (f"{summary['frames']:,}", f"{summary['bytes']:,}")
+        table.add_row(feed, Text(Path(summary["file"]).name), *counts, *times, Text(state_of(summary)))
+    console.print(table)
+
+
+def state_of(summary: dict[str, Any]) -> str:
+    """In a few words."""
+    if summary["error"]:
+        return printable(str(summary["error"]))
+    if summary["damaged_bytes"]:
+        return f"{summary['damaged_bytes']:,} bytes damaged"
+    if summary["torn_bytes"]:
+        return f"torn by {summary['torn_bytes']:,} bytes"
+    return "closed" if summary["closed"] else "open"
+
+
+def show_records(inspection: Inspection, *, frames: bool) -> None:
+    """Each record on a line, or each frame."""
+    for record in inspection.records():
+        if record.kind is RecordKind.FRAMES:
+            if frames:
+                for frame in frames_of(record):
+                    print(printable(frame.data.decode(errors="backslashreplace")))
+            else:
+                print(iso_time(record.received_ns // 1_000), f"line {record.line}", f"{len(frames_of(record))} frames")
+        elif not frames:
+            said = printable(json.dumps(event_of(record)))
+            print(iso_time(record.received_ns // 1_000), f"line {record.line}", record.kind.name.lower(), said)
+
+
+def inspected(path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Show what is asked for of one file; returns its summary. A file may be large: two are never in memory at once."""
+    inspection = Inspection(path)
+    if arguments.records or arguments.frames:
+        show_records(inspection, frames=arguments.frames)
+    return inspection.summary()
+
+
+def main() -> int:
+    """Run as told by the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("path", nargs="?", type=Path, default=Path("data"), help="a file or a folder (default: data)")
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--records", action="store_true", help="each record on a line")
+    shown.add_argument("--frames", action="store_true", help="each frame on a line")
+    shown.add_argument("--json", action="store_true", help="the summaries as JSON")
+    arguments = parser.parse_args()
+    summaries = []
+    for path in journals(arguments.path):
+        with suppress(FileNotFoundError):  # a recorder at work has removed it since
+            summaries.append(inspected(path, arguments))
+    if not summaries:
+        print(f"error: there is no journal at {arguments.path}", file=sys.stderr)
+        return 2
+    if arguments.json:
+        print(json.dumps(summaries, indent=1))
+    elif not (arguments.records or arguments.frames):
+        show_table(summaries, Console())
+    return int(any(summary["damaged_bytes"] or summary["error"] for summary in summaries))

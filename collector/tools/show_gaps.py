@@ -1,0 +1,156 @@
+"""Shows the gap ledger: what is, or may be, missing, and why; then what that means for each stream. Reads only.
+
+The ledger of an archive is read, and of a recorder also what its segments hold and the archive does not yet. Of the
+rows of one gap only the latest is shown. A stream is verified where its ids prove that nothing is missing, unverifiable
+where they could not tell, broken where something is gone. Messages are counted in the archive, by whole objects.
+
+Times are UTC unless they say otherwise. Exit code: 0, 1 when a file could not be read, 2 when there is nothing to read.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from time import time_ns
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import parquet as pq
+from rich.console import Console
+
+from collector.domain.errors import ConfigError, StoreError
+from collector.domain.names import iso_time
+from collector.domain.records import StreamKey
+from collector.domain.redact import printable
+from collector.read.gap_summary import Summary, summaries
+from collector.read.gaps import TIMES, Ledger, Noted, read
+from collector.storage.archive.schema import GAP_SCHEMA
+from collector.tools.archive_args import STORE_HELP, add_config, data_dir_of, is_folder, opened
+from collector.tools.gap_view import shown_gaps, shown_streams
+from collector.tools.moments import TIMES as MOMENTS
+from collector.tools.moments import moment_us
+
+EXAMPLES = """examples:
+  scripts/show_gaps.py                                 of ./data, its archive and its segments
+  scripts/show_gaps.py --config collector.toml         of the recorder that this file configures
+  scripts/show_gaps.py s3://bucket/prefix --since 24h  of an archive, the last day
+  scripts/show_gaps.py --data-dir data --symbol BTCUSDT --data-type trade --open
+  scripts/show_gaps.py --json | jq '.streams[] | select(.state == "broken")'
+  scripts/show_gaps.py data/archive --parquet gaps.parquet
+"""
+FOR_EVER_US = 4_102_444_800_000_000  # the year 2100
+
+
+def main() -> int:
+    """Read, choose, print."""
+    arguments = _arguments()
+    try:
+        ledger = _read(arguments)
+    except (ConfigError, StoreError) as error:
+        for line in str(error).splitlines():
+            print(f"error: {printable(line)}", file=sys.stderr)
+        return 2
+    chosen = [noted for noted in ledger.rows() if _is_wanted(noted, arguments)]
+    streams = _summaries(ledger, chosen, arguments)
+    rows = [noted for noted in chosen if not arguments.open or noted.gap.status == "open"]
+    if arguments.parquet:
+        pq.write_table(as_table(rows), arguments.parquet)
+    if arguments.json:
+        gaps = [as_object(noted) for noted in rows]
+        print(json.dumps({"gaps": gaps, "streams": [summary.as_object() for summary in streams]}, indent=2))
+    else:
+        _print(rows, streams)
+    for line in ledger.unread:
+        print(f"error: not read: {printable(line)}", file=sys.stderr)
+    return 1 if ledger.unread else 0
+
+
+def _read(arguments: argparse.Namespace) -> Ledger:
+    """Raises ConfigError or StoreError if there is nothing to read."""
+    data_dir: Path | None = arguments.data_dir
+    if data_dir is None and arguments.store is None:
+        data_dir = data_dir_of(arguments.config)
+    named = arguments.store or (str(arguments.data_dir / "archive") if arguments.data_dir else None)
+    for folder in (arguments.store, data_dir):
+        if folder is not None and not is_folder(folder):
+            raise ConfigError([f"{folder} is no folder; name an archive, or --data-dir of a recorder"])
+    return read(opened(named, arguments.config), data_dir)
+
+
+def _print(rows: list[Noted], streams: list[Summary]) -> None:
+    console = Console()
+    if rows:
+        console.print(shown_gaps(rows, console.width))
+        print(f"{len(rows)} gaps, {sum(noted.gap.status == 'open' for noted in rows)} open")
+    else:
+        print("no such gap is noted")
+    if streams:
+        print()
+        console.print(shown_streams(streams, console.width))
+
+
+def _summaries(ledger: Ledger, rows: list[Noted], arguments: argparse.Namespace) -> list[Summary]:
+    messages = ledger.messages(iso_time(arguments.since), iso_time(arguments.until))
+
+    def wanted(stream: StreamKey) -> bool:
+        return _is_wanted_stream(stream, arguments)
+
+    until_us = min(arguments.until, time_ns() // 1_000)
+    found: list[Summary] = summaries(rows, messages, wanted, arguments.since, until_us)
+    return found
+
+
+def _is_wanted(noted: Noted, arguments: argparse.Namespace) -> bool:
+    """Whether it is of the streams and the time asked for. A gap that lasts is always recent."""
+    gap = noted.gap
+    return (
+        _is_wanted_stream(noted.stream, arguments)
+        and (gap.ended_at is None or gap.ended_at >= arguments.since)
+        and gap.started_at < arguments.until
+    )
+
+
+def _is_wanted_stream(stream: StreamKey, arguments: argparse.Namespace) -> bool:
+    return (
+        (not arguments.exchange or stream.exchange in arguments.exchange)
+        and (not arguments.symbol or stream.symbol in arguments.symbol)
+        and (not arguments.data_type or stream.data_type in arguments.data_type)
+    )
+
+
+def as_object(noted: Noted) -> dict[str, Any]:
+    """The row for `--json`: the ledger's columns, times in ISO 8601, UTC."""
+    columns = noted.gap._asdict()
+    times = {name: None if columns[name] is None else iso_time(columns[name]) for name in TIMES}
+    return {"exchange": noted.exchange, "symbol": noted.symbol, **columns, **times}
+
+
+def as_table(rows: list[Noted]) -> pa.Table:
+    """The rows for `--parquet`: exchange and symbol, then the ledger's columns."""
+    schema = pa.schema([("exchange", pa.string()), ("symbol", pa.string()), *GAP_SCHEMA])
+    columns = [{"exchange": noted.exchange, "symbol": noted.symbol, **noted.gap._asdict()} for noted in rows]
+    return pa.Table.from_pylist(columns, schema)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("store", nargs="?", metavar="STORE", help=f"{STORE_HELP}; default: that of the data dir")
+    add(
+        "--data-dir", type=Path, metavar="DIR", help="a recorder's data_dir; default without STORE: the configuration's"
+    )
+    for name in ("exchange", "symbol", "data-type"):
+        add(f"--{name}", action="append", default=[], help="only this one; may be given several times")
+    add("--since", type=moment_us, default=0, metavar="TIME", help=f"only what lasted beyond it: {MOMENTS}")
+    add("--until", type=moment_us, default=FOR_EVER_US, metavar="TIME", help=f"only what began before it: {MOMENTS}")
+    add(
+        "--open",
+        action="store_true",
+        help="list only gaps that are neither repaired nor given up; streams are judged by all of theirs",
+    )
+    add("--json", action="store_true", help="print an object with lists of gaps and streams")
+    add("--parquet", type=Path, metavar="OUT", help="also write the gaps to this file")
+    add_config(parser)
+    return parser.parse_args()
