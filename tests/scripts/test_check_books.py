@@ -225,7 +225,7 @@ def test_the_readmes_example_rebuilds_the_book(
     (example,) = (
         code
         for code in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
-        if "domain.book" in code
+        if "read.book" in code
     )
     exec(example.replace("/date=2026-11-23", ""), {})
     last_id = max(message[2] for message in spot if message[0] == 0)

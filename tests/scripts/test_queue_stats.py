@@ -454,10 +454,6 @@ def test_a_python_without_the_packages_hands_over_to_the_projects_own(tmp_path: 
     "name",
     [
         "_bootstrap.py",
-        "_status_parts.py",
-        "_status_source.py",
-        "_status_streams.py",
-        "_status_view.py",
         "queue_stats.py",
     ],
 )
