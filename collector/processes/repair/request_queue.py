@@ -11,8 +11,8 @@ from collector.domain.records import StreamKey
 from collector.domain.repair_protocol import BOOK, BookRequest, Request, TradesRequest
 from collector.exchanges.rest_adapter import Get, RestAdapter
 from collector.processes.repair.book_checkpoints import BookCheckpoints
+from collector.processes.repair.repair_inbox import RepairInbox
 from collector.processes.repair.retry_policy import RetryPolicy
-from collector.storage.repair_inbox import RepairInbox
 
 STALE_SECS: Final = 1.0
 """A book that is older than the break is asked for again after so long;"""
