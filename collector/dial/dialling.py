@@ -4,8 +4,8 @@ import socket
 import time
 from typing import Final
 
+from collector.dial.failed_addresses import PassedOver
 from collector.dial.lookup import addresses_of
-from collector.dial.passed import PassedOver
 from collector.dial.race import Address, alternating, race
 
 LOOKUP_SECS: Final = 10.0

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from collector.dial import dialling
-from collector.dial.passed import PassedOver
+from collector.dial.failed_addresses import PassedOver
 
 NAME = "stream.exchange.test"
 

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 import pytest
 
 from collector.dial import dial, pass_over
-from collector.dial.passed import MAX_REMEMBERED, REMEMBERED_SECS, PassedOver
+from collector.dial.failed_addresses import MAX_REMEMBERED, REMEMBERED_SECS, PassedOver
 from collector.dial.race import Address
 from tests.dial.names import NAME, Names
 
