@@ -5,6 +5,6 @@ caller's, who says with `pass_over` that the server it came to did not do, or an
 """
 
 from collector.dial.dialling import CONNECT_SECS, LOOKUP_SECS, SERVER_ERROR, dial, pass_over
-from collector.dial.race import Address, UnreachableError
+from collector.dial.happy_eyeballs import Address, UnreachableError
 
 __all__ = ["CONNECT_SECS", "LOOKUP_SECS", "SERVER_ERROR", "Address", "UnreachableError", "dial", "pass_over"]

@@ -5,8 +5,8 @@ import time
 from typing import Final
 
 from collector.dial.failed_addresses import PassedOver
+from collector.dial.happy_eyeballs import Address, alternating, race
 from collector.dial.lookup import addresses_of
-from collector.dial.race import Address, alternating, race
 
 LOOKUP_SECS: Final = 10.0
 """Two of a resolver's usual tries, of 5 s each: https://man7.org/linux/man-pages/man5/resolv.conf.5.html"""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Final
 
-from collector.dial.race import Address
+from collector.dial.happy_eyeballs import Address
 
 REMEMBERED_SECS: Final = 3_600.0
 """A round of many addresses has room in it, at the longest pause between two attempts (300 s)."""

@@ -11,7 +11,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, NewConnectionError
 
 from collector.dial.dialling import CONNECT_SECS, SERVER_ERROR, dial, pass_over
-from collector.dial.race import Address
+from collector.dial.happy_eyeballs import Address
 
 
 class DialledConnection(HTTPConnection):

@@ -5,7 +5,7 @@ from concurrent.futures import Future
 from threading import Lock, Thread
 from typing import Final
 
-from collector.dial.race import Address, UnreachableError
+from collector.dial.happy_eyeballs import Address, UnreachableError
 
 _running: Final[dict[tuple[str, int], Future[list[Address]]]] = {}
 _changing: Final = Lock()

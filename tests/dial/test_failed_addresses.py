@@ -6,7 +6,7 @@ import pytest
 
 from collector.dial import dial, pass_over
 from collector.dial.failed_addresses import MAX_REMEMBERED, REMEMBERED_SECS, PassedOver
-from collector.dial.race import Address
+from collector.dial.happy_eyeballs import Address
 from tests.dial.names import NAME, Names
 
 A, B, C = (Address(socket.AF_INET, (f"10.0.0.{number}", 443)) for number in range(1, 4))

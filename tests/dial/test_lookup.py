@@ -3,8 +3,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from collector.dial.happy_eyeballs import UnreachableError
 from collector.dial.lookup import addresses_of
-from collector.dial.race import UnreachableError
 from tests.dial.names import NAME, Names
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.dial.race import PAUSE_SECS, Address, UnreachableError, alternating, race
+from collector.dial.happy_eyeballs import PAUSE_SECS, Address, UnreachableError, alternating, race
 from tests.dial.names import DeadAddress
 
 PATIENCE_SECS = 60.0
@@ -69,7 +69,7 @@ def test_addresses_that_swallow_everything_cost_a_quarter_of_a_second_each(
 
 
 def test_an_address_that_refuses_costs_no_time(live: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("collector.dial.race.PAUSE_SECS", 1e6)
+    monkeypatch.setattr("collector.dial.happy_eyeballs.PAUSE_SECS", 1e6)
     port = live.getsockname()[1]
 
     with race([at("127.0.0.5", port), at("127.0.0.6", port), at("127.0.0.4", port)], PATIENCE_SECS)[0] as sock:
@@ -79,7 +79,7 @@ def test_an_address_that_refuses_costs_no_time(live: socket.socket, monkeypatch:
 def test_a_doubtful_address_that_is_near_does_not_win_against_a_good_one_that_is_far(
     live: socket.socket, dead: Callable[[str, int], DeadAddress], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("collector.dial.race.DOUBTFUL_PAUSE_SECS", PATIENCE_SECS)
+    monkeypatch.setattr("collector.dial.happy_eyeballs.DOUBTFUL_PAUSE_SECS", PATIENCE_SECS)
     port = live.getsockname()[1]
     far = dead("127.0.0.2", port)
     arriving = threading.Timer(2 * PAUSE_SECS, far.wake)
@@ -101,7 +101,7 @@ def test_a_doubtful_address_is_tried_all_the_same(
     sock.close()
     assert address == at("127.0.0.4", port)
 
-    monkeypatch.setattr("collector.dial.race.DOUBTFUL_PAUSE_SECS", 1e6)
+    monkeypatch.setattr("collector.dial.happy_eyeballs.DOUBTFUL_PAUSE_SECS", 1e6)
     for others in ([], [at("127.0.0.5", port)]):  # there is none, or it refuses
         sock, address = race(others, PATIENCE_SECS, [at("127.0.0.4", port)])
         sock.close()
