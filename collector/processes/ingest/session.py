@@ -11,8 +11,8 @@ from collector.feed.connection import Connection, ReadBatch
 from collector.feed.socket import ConnectionOverError
 from collector.processes.ingest import overdue, takeover
 from collector.processes.ingest.feed_context import FeedContext, LineState
+from collector.processes.ingest.keepalive import Due, Pulse
 from collector.processes.ingest.overdue import Voices
-from collector.processes.ingest.pulse import Due, Pulse
 from collector.processes.ingest.trial import Trial
 
 LEAVE_SECS: Final = 2.0

@@ -1,6 +1,6 @@
 """A connection is dead only once it was asked, and had its time to answer."""
 
-from collector.processes.ingest.pulse import Due, Pulse
+from collector.processes.ingest.keepalive import Due, Pulse
 
 
 def test_a_connection_that_brings_something_is_never_asked() -> None:
