@@ -11,11 +11,11 @@ from collector.exchanges.adapter import ConnectionPlan
 from collector.feed.connection import Connection
 from collector.feed.handshake import HandshakeError
 from collector.feed.shared_budget import BUSY_SECS
+from collector.processes.ingest.connection_trial import Trial
 from collector.processes.ingest.feed_context import FeedContext, LineState
 from collector.processes.ingest.first_data import NAMED
 from collector.processes.ingest.overdue import Voices
 from collector.processes.ingest.session import Hooks, Session, SessionEnd
-from collector.processes.ingest.trial import Trial
 from collector.storage.journal.format import RecordKind
 
 _BANNED_STATUS = frozenset({418, 429})

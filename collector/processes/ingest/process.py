@@ -14,6 +14,7 @@ from collector.feed.connection import open_connection
 from collector.feed.connection_limit import ConnectionBudget
 from collector.processes.context import Context
 from collector.processes.disk_space import MeasureSpace, Space, measure_space
+from collector.processes.ingest.connection_trial import Trial
 from collector.processes.ingest.feed_context import Connect, CounterSet, FeedContext, LineState
 from collector.processes.ingest.first_data import NAMED, FirstDataWatch
 from collector.processes.ingest.fsync_thread import FsyncThread
@@ -22,7 +23,6 @@ from collector.processes.ingest.line_reader import LineReader
 from collector.processes.ingest.line_readers import LineReaders
 from collector.processes.ingest.overdue import Tries, Voices
 from collector.processes.ingest.session import LEAVE_SECS
-from collector.processes.ingest.trial import Trial
 from collector.processes.journals import journal_folder, open_journal
 from collector.processes.worker_threads import WorkerThreads
 from collector.storage.journal.writer import JournalWriter

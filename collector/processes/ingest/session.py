@@ -10,10 +10,10 @@ from collector.exchanges.adapter import Control, ControlKind
 from collector.feed.connection import Connection, ReadBatch
 from collector.feed.socket import ConnectionOverError
 from collector.processes.ingest import overdue, takeover
+from collector.processes.ingest.connection_trial import Trial
 from collector.processes.ingest.feed_context import FeedContext, LineState
 from collector.processes.ingest.keepalive import Due, Pulse
 from collector.processes.ingest.overdue import Voices
-from collector.processes.ingest.trial import Trial
 
 LEAVE_SECS: Final = 2.0
 """How long a peer may take to answer our close frame; what it sends until then is recorded."""

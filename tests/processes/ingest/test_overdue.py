@@ -13,8 +13,8 @@ from collector.config.model import SilenceConfig
 from collector.domain.records import StreamKey
 from collector.domain.silence import Bounds
 from collector.processes.ingest import overdue
+from collector.processes.ingest.connection_trial import Trial
 from collector.processes.ingest.overdue import Tries, Voices
-from collector.processes.ingest.trial import Trial
 from collector.storage.journal.format import RecordKind
 from tests.feed.servers import Peer, Server, close_frame, wire
 from tests.processes.ingest.ingest_harness import LIMITS, PlainAdapter, Recording, wait_for
