@@ -14,7 +14,7 @@ from collector.feed.shared_budget import BUSY_SECS
 from collector.processes.ingest.connection_trial import Trial
 from collector.processes.ingest.feed_context import FeedContext, LineState
 from collector.processes.ingest.first_data import NAMED
-from collector.processes.ingest.overdue import Voices
+from collector.processes.ingest.line_silence import Voices
 from collector.processes.ingest.session import Hooks, Session, SessionEnd
 from collector.storage.journal.format import RecordKind
 

@@ -21,7 +21,7 @@ from collector.processes.ingest.fsync_thread import FsyncThread
 from collector.processes.ingest.journal_gate import JournalGate
 from collector.processes.ingest.line_reader import LineReader
 from collector.processes.ingest.line_readers import LineReaders
-from collector.processes.ingest.overdue import Tries, Voices
+from collector.processes.ingest.line_silence import Tries, Voices
 from collector.processes.ingest.session import LEAVE_SECS
 from collector.processes.journals import journal_folder, open_journal
 from collector.processes.worker_threads import WorkerThreads

@@ -9,11 +9,11 @@ from collector.domain.retry import renewal_secs
 from collector.exchanges.adapter import Control, ControlKind
 from collector.feed.connection import Connection, ReadBatch
 from collector.feed.socket import ConnectionOverError
-from collector.processes.ingest import overdue, takeover
+from collector.processes.ingest import line_silence, takeover
 from collector.processes.ingest.connection_trial import Trial
 from collector.processes.ingest.feed_context import FeedContext, LineState
 from collector.processes.ingest.keepalive import Due, Pulse
-from collector.processes.ingest.overdue import Voices
+from collector.processes.ingest.line_silence import Voices
 
 LEAVE_SECS: Final = 2.0
 """How long a peer may take to answer our close frame; what it sends until then is recorded."""
@@ -76,7 +76,7 @@ class Session:
         self._had_data = self._proven = False
         self._unanswered = connection.unsent
         self._last_sent_at = self._opened_at
-        self._look_at = self._opened_at + overdue.LOOK_SECS
+        self._look_at = self._opened_at + line_silence.LOOK_SECS
         self._whole = False
         self._renewing = False
         self._leaving: str | None = None
@@ -188,7 +188,7 @@ class Session:
         elif self._on_trial:
             self._judge_trial(now)
         elif now >= self._look_at:
-            self._look_at = now + overdue.LOOK_SECS
+            self._look_at = now + line_silence.LOOK_SECS
             self._look_for_overdue(now)
         return self._feel_pulse(now)
 

@@ -19,7 +19,7 @@ from collector.processes.ingest.first_data import FirstDataWatch
 from collector.processes.ingest.journal_gate import JournalGate
 from collector.processes.ingest.line_reader import LineReader
 from collector.processes.ingest.line_readers import LineReaders
-from collector.processes.ingest.overdue import Tries, Voices
+from collector.processes.ingest.line_silence import Tries, Voices
 from collector.processes.worker_threads import WorkerThreads
 from collector.storage.journal.format import FeedIdentity, RecordKind
 from collector.storage.journal.writer import JournalWriter

@@ -12,9 +12,9 @@ from websockets.frames import Opcode
 from collector.config.model import SilenceConfig
 from collector.domain.records import StreamKey
 from collector.domain.silence import Bounds
-from collector.processes.ingest import overdue
+from collector.processes.ingest import line_silence
 from collector.processes.ingest.connection_trial import Trial
-from collector.processes.ingest.overdue import Tries, Voices
+from collector.processes.ingest.line_silence import Tries, Voices
 from collector.storage.journal.format import RecordKind
 from tests.feed.servers import Peer, Server, close_frame, wire
 from tests.processes.ingest.ingest_harness import LIMITS, PlainAdapter, Recording, wait_for
@@ -43,7 +43,7 @@ class Quiet:
         while self.now < until:
             self.now += 1.0
             self.voices.hear({key for key, secs in self.every.items() if self.now % secs == 0}, self.now)
-            if self.now % overdue.LOOK_SECS == 0 and (wanted := self.voices.to_try(self.now)):
+            if self.now % line_silence.LOOK_SECS == 0 and (wanted := self.voices.to_try(self.now)):
                 self.tried.append((self.now, wanted))
                 self.voices.in_vain(wanted, self.now + 60.0)
 
@@ -125,7 +125,7 @@ SOON = SilenceConfig(min_secs=0.2, max_secs=600.0)
 
 @pytest.fixture
 def start(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    monkeypatch.setattr(overdue, "LOOK_SECS", 0.05)
+    monkeypatch.setattr(line_silence, "LOOK_SECS", 0.05)
     begun: list[Recording] = []
 
     def start(**options: Any) -> Recording:
