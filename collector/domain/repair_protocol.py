@@ -25,8 +25,8 @@ BOOK: Final = "book_delta"
 REQUEST_VERSION: Final = 1
 """The number of a request's form; one that says none is of form 1."""
 
-_REST_SUFFIX: Final = "~rest"
-"""No feed's name has a `~`."""
+REST_SUFFIX: Final = "~rest"
+"""Ends the name of the journal that repair appends to; no feed's name has a `~`."""
 
 
 class TradesRequest(msgspec.Struct, frozen=True, tag="trades", tag_field="kind"):
@@ -122,14 +122,14 @@ def decode_answer(frame: bytes) -> tuple[RepairAnswer, bytes]:
 
 def rest_journal(feed: str) -> str:
     """The name of the journal with what repair fetched for a feed."""
-    return feed + _REST_SUFFIX
+    return feed + REST_SUFFIX
 
 
 def is_rest_journal(name: str) -> bool:
     """Whether a journal of that name is repair's."""
-    return name.endswith(_REST_SUFFIX)
+    return name.endswith(REST_SUFFIX)
 
 
 def feed_of_rest_journal(name: str) -> str:
     """The feed that a journal of repair's belongs to."""
-    return name.removesuffix(_REST_SUFFIX)
+    return name.removesuffix(REST_SUFFIX)

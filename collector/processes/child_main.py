@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from importlib import import_module
 from multiprocessing import parent_process
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
@@ -24,6 +25,7 @@ from collector.config import Config
 from collector.domain.disk_waits import disk_wait, tell_disk_waits
 from collector.domain.errors import AnotherInstanceError, StopError
 from collector.processes.context import Context, SystemClock
+from collector.processes.roles import role_lock, role_of
 from collector.stats_files import stats_file
 from collector.storage.locks import RoleLock
 
@@ -57,13 +59,21 @@ class Assignment(NamedTuple):
     role: str
     run_id: str
     incarnation: int
-    stops_on_signal: bool
-    """True for ingest and repair; writer and archiver leave only once the stage before them is dead."""
     after_crash: bool = False
     """Whether the incarnation before ended by a fault of its own."""
 
 
 Work = Callable[[Context], None]
+
+
+def run_role(assignment: Assignment, config: Config, links: ChildLinks) -> None:
+    """Be the process of that role: `main(context)` of the role's module."""
+    module = role_of(assignment.role).module
+
+    def work(context: Context) -> None:
+        import_module(module).main(context)
+
+    run_child(assignment, config, links, work)
 
 
 class Pulse:
@@ -109,7 +119,7 @@ class StopFlag:
 
 def run_child(assignment: Assignment, config: Config, links: ChildLinks, work: Work) -> None:
     """Do `work` as the child of `assignment`; ends the process with its exit code."""
-    flag = StopFlag(links.stop, heed_signals=assignment.stops_on_signal)
+    flag = StopFlag(links.stop, heed_signals=role_of(assignment.role).stops_on_signal)
     for number in STOP_SIGNALS:
         signal.signal(number, flag.on_signal)
     for number in LEVEL_SIGNALS:
@@ -129,7 +139,7 @@ def run_child(assignment: Assignment, config: Config, links: ChildLinks, work: W
 def _run_guarded(
     assignment: Assignment, config: Config, links: ChildLinks, work: Work, flag: StopFlag, log: FilteringBoundLogger
 ) -> int:
-    lock = RoleLock(config.data_dir, assignment.role)
+    lock = role_lock(config.data_dir, assignment.role)
     try:
         _acquire(lock, config.supervisor.stop_timeout_secs)
         work(_context(assignment, config, links, flag, lock, log))

@@ -1,85 +1,177 @@
-"""Where each spawned process begins. Heavy imports happen only in the process that needs them."""
+"""The table of roles: every process the supervisor runs, one row each.
 
-from functools import partial
+Supervisor, stop sequence, locks, status and metrics read this table. A new process is a folder beside this file and a
+row in `ROLES`.
+"""
+
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Final, NamedTuple
 
 from collector.config import Config
-from collector.domain.repair_protocol import is_rest_journal
-from collector.processes.child_main import Assignment, ChildLinks, run_child
-from collector.processes.context import Context
-from collector.processes.disk_space import free_bytes, wait_for_room
+from collector.domain.repair_protocol import REST_SUFFIX
+from collector.exchanges.registry import adapter
+from collector.processes.rest_adapters import repairable_feeds
 from collector.storage.locks import RoleLock
 from collector.storage.regular_files import regular_files
 
-WRITER = "writer"
-ARCHIVER = "archiver"
-REPAIR = "repair"
 
-_INGEST_PREFIX = "ingest:"
+class Input(NamedTuple):
+    """What a process takes over from another one: files on disk, and the notice that announces them."""
 
-
-def is_role(name: str) -> bool:
-    """Whether a child may have that role."""
-    return name in {REPAIR, WRITER, ARCHIVER} or name.startswith(_INGEST_PREFIX)
-
-
-def roles_seen(data_dir: Path) -> list[str]:
-    """Every role that a child may still hold in this data directory, whatever was removed from `run/`."""
-    named = (path.name.removesuffix(".lock") for path in regular_files(data_dir / "run", "*.lock"))
-    feeds = (path.name for path in (data_dir / "journal").glob("*") if path.is_dir())
-    return sorted({WRITER, ARCHIVER, *filter(is_role, named), *map(_role_behind, feeds)})
+    sender: str
+    """The role that leaves the files."""
+    notice: str
+    """The kind of the notice, as in `collector.channel.channel.Notice`."""
+    files: str
+    """What the files are, for people."""
 
 
-def stops_on_signal(role: str) -> bool:
-    """Whether it leaves when signalled: the others leave only once the stage before them is dead, whatever comes."""
-    return role == REPAIR or role.startswith(_INGEST_PREFIX)
+def _always(_config: Config) -> bool:
+    return True
 
 
-def ingest_role(feed: str) -> str:
-    """The role of the ingest of that feed."""
-    return f"{_INGEST_PREFIX}{feed}"
+def _has_repairable_feeds(config: Config) -> bool:
+    return bool(repairable_feeds(config, adapter))
 
 
-def run_role(assignment: Assignment, config: Config, links: ChildLinks) -> None:
-    """Be the process of that role: `ingest:<feed>`, `repair`, `writer` or `archiver`."""
-    work = {REPAIR: _repair, WRITER: _write, ARCHIVER: _archive}.get(assignment.role)
-    if work is None:
-        work = partial(_ingest, feed_name=assignment.role.removeprefix(_INGEST_PREFIX))
-    run_child(assignment, config, links, work)
+class Role(NamedTuple):
+    """One kind of process, as everything but the process itself has to know it."""
+
+    name: str
+    """The process's name; with `per_feed` the name is followed by a colon and the feed, as in `ingest:binance`."""
+    module: str
+    """The module whose `main(context)` is the process. It is imported in that process alone: imports may be heavy."""
+    stage: int
+    """Stages stop one after the other, from 0 upwards: each begins to stop when the one before is dead."""
+    folder: str
+    """The folder of data_dir that this role alone holds and locks; with `per_feed`, its subfolder of the feed's name."""
+    inputs: tuple[Input, ...] = ()
+    """What it takes over from other processes."""
+    source: str = ""
+    """What it reads outside the recorder, for people; empty if nothing."""
+    target: str = ""
+    """What it writes outside the recorder, for people; empty if nothing."""
+    per_feed: bool = False
+    """Whether there is one for each feed, or one in all."""
+    stops_on_signal: bool = False
+    """Whether a signal ends it, as befits a process that fetches from outside. Any other leaves only when its own stop
+    Event is set, because it first reads what the stages before it left; it is started once more to do so if it is dead
+    when its stage is to stop."""
+    backlog_may_wait: bool = False
+    """Whether a stop that comes too late for it is clean all the same: what it left undone is durable and waits on disk."""
+    journal_suffix: str | None = None
+    """What follows the feed in the name of each journal that it appends to; None if it appends to none."""
+    is_needed: Callable[[Config], bool] = _always
+    """Whether a recorder of that configuration has this process."""
+
+    def process_names(self, config: Config) -> list[str]:
+        """The names of its processes under that configuration."""
+        if not self.is_needed(config):
+            return []
+        return [self.process_name(feed.name) for feed in config.feed] if self.per_feed else [self.name]
+
+    def process_name(self, feed: str) -> str:
+        """The name of its process that works for that feed."""
+        return f"{self.name}:{feed}" if self.per_feed else self.name
 
 
-def _ingest(context: Context, feed_name: str) -> None:
-    from collector.exchanges.registry import adapter  # noqa: PLC0415 -- see the module's first line
-    from collector.processes.ingest import process as process_module  # noqa: PLC0415 -- websocket-client is ingest's alone
+ROLES: tuple[Role, ...] = (
+    Role(
+        name="ingest",
+        module="collector.processes.ingest.process",
+        stage=0,
+        folder="journal",
+        source="exchange (WebSocket)",
+        per_feed=True,
+        stops_on_signal=True,
+        journal_suffix="",
+    ),
+    Role(
+        name="repair",
+        module="collector.processes.repair.process",
+        stage=0,
+        folder="repair",
+        inputs=(Input("writer", "asked", "repair requests"),),
+        source="exchange (REST)",
+        stops_on_signal=True,
+        journal_suffix=REST_SUFFIX,
+        is_needed=_has_repairable_feeds,
+    ),
+    Role(
+        name="writer",
+        module="collector.processes.writer.process",
+        stage=1,
+        folder="segments",
+        inputs=(Input("ingest", "appended", "journal files"), Input("repair", "appended", "journal files")),
+    ),
+    Role(
+        name="archiver",
+        module="collector.processes.archiver.process",
+        stage=2,
+        folder="staging",
+        inputs=(Input("writer", "sealed", "sealed segments"),),
+        target="store (Parquet)",
+        backlog_may_wait=True,
+    ),
+)
+"""In the order in which they are listed for people. Read it where it is used: a test adds a row."""
 
-    feed = next(feed for feed in context.config.feed if feed.name == feed_name)
-    journal = process_module.begin_journal(context, feed)
-    if journal is not None:
-        process_module.run(context, feed, adapter(feed.exchange), journal)
+NO_FEED: Final = ""
 
 
-def _write(context: Context) -> None:
-    from collector.exchanges.registry import adapter  # noqa: PLC0415 -- see the module's first line
-    from collector.processes.writer.process import Writer  # noqa: PLC0415 -- SQLite is the writer's alone
-
-    # On a full disk not even a segment can be opened.
-    wait_for_room(context, free_bytes, lambda: context.report({}), lambda: None)
-    data_dir = context.config.data_dir
-    Writer(context, adapter, lambda journal: RoleLock(data_dir, _role_behind(journal)).is_free()).run()
+def role_of(process: str) -> Role:
+    """The role of the process of that name. Raises KeyError if there is none."""
+    role = _find(process)
+    if role is None:
+        raise KeyError(process)
+    return role
 
 
-def _role_behind(journal: str) -> str:
-    return REPAIR if is_rest_journal(journal) else ingest_role(journal)
+def feed_of(process: str) -> str:
+    """The feed that the process of that name works for; `NO_FEED` if it works for all."""
+    return process.partition(":")[2]
 
 
-def _repair(context: Context) -> None:
-    from collector.exchanges.registry import adapter  # noqa: PLC0415 -- see the module's first line
-    from collector.processes.repair import process as process_module  # noqa: PLC0415 -- urllib3 and TLS are repair's alone here
+def processes_of(config: Config) -> list[str]:
+    """The names of all children of a supervisor of that configuration, stage by stage."""
+    by_stage = sorted(ROLES, key=lambda role: role.stage)
+    return [name for role in by_stage for name in role.process_names(config)]
 
-    process_module.run(context, adapter)
+
+def in_flow_order(processes: Iterable[str]) -> list[str]:
+    """These names stage by stage; those of no known role, as another version may have, come last."""
+    ranks = {role.name: (role.stage, rank) for rank, role in enumerate(ROLES)}
+    last = (max(ranks.values())[0] + 1, 0)
+    return sorted(processes, key=lambda name: (ranks.get(name.partition(":")[0], last), name))
 
 
-def _archive(context: Context) -> None:
-    from collector.processes.archiver import process  # noqa: PLC0415 -- pyarrow is the archiver's alone
+def processes_seen(data_dir: Path) -> list[str]:
+    """The name of every process that may still hold a lock in this data directory, whatever was removed from `run/`."""
+    found = {path.name.removesuffix(".lock") for path in regular_files(data_dir / "run", "*.lock")}
+    for role in ROLES:
+        found.update(_names_by_folder(role, data_dir / role.folder) if role.per_feed else [role.name])
+    return sorted(name for name in found if _find(name) is not None)
 
-    process.run(context)
+
+def role_lock(data_dir: Path, process: str) -> RoleLock:
+    """The lock that the process of that name holds while it lives. Raises KeyError if there is no such role."""
+    return RoleLock(data_dir, process, data_dir / role_of(process).folder / feed_of(process))
+
+
+def is_journal_abandoned(data_dir: Path, journal: str) -> bool:
+    """Whether no process lives that appends to the journal of that name."""
+    feed, tilde, rest = journal.partition("~")
+    owners = (role.process_name(feed) for role in ROLES if role.journal_suffix == tilde + rest)
+    return all(role_lock(data_dir, owner).is_free() for owner in owners)
+
+
+def _find(process: str) -> Role | None:
+    name, colon, feed = process.partition(":")
+    fitting = (role for role in ROLES if role.name == name and role.per_feed == bool(feed) == bool(colon))
+    return next(fitting, None)
+
+
+def _names_by_folder(role: Role, folder: Path) -> list[str]:
+    # No feed's name has a `~`: such a folder is that of a journal with a suffix, and belongs to another role.
+    return [role.process_name(path.name) for path in folder.glob("*") if path.is_dir() and "~" not in path.name]

@@ -11,14 +11,6 @@ SUPERVISOR: Final = "supervisor"
 
 _PROCESS_ID: Final = re.compile(rb"[0-9]{1,9}")
 
-_FOLDERS: Final = {SUPERVISOR: "", "ingest": "journal", "repair": "repair", "writer": "segments", "archiver": "staging"}
-
-
-def own_folder(data_dir: Path, role: str) -> Path:
-    """The folder that nobody but this role holds, such as `journal/<feed>` of `ingest:<feed>`."""
-    stage, _, feed = role.partition(":")
-    return data_dir / _FOLDERS[stage] / feed
-
 
 class RoleLock:
     """Two advisory locks (flock), on `run/<role>.lock` and on the role's own folder.
@@ -28,16 +20,17 @@ class RoleLock:
     once a second, makes either of them hold again whatever was removed.
     """
 
-    def __init__(self, data_dir: Path, role: str) -> None:
+    def __init__(self, data_dir: Path, role: str, folder: Path) -> None:
+        """`folder`: the one that nobody but this role holds, such as `journal/<feed>` of `ingest:<feed>`."""
         self.path = data_dir / "run" / f"{role}.lock"
-        self._folder = own_folder(data_dir, role)
+        self.folder = folder
         self._folder_fd: int | None = None
         self._file_fd: int | None = None
 
     def try_acquire(self) -> bool:
         """Take the lock if nobody holds it, and write this process's id into its file. Raises OSError."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._folder_fd = _locked(self._folder, os.O_RDONLY | os.O_DIRECTORY, fcntl.LOCK_EX)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._folder_fd = _locked(self.folder, os.O_RDONLY | os.O_DIRECTORY, fcntl.LOCK_EX)
         if self._folder_fd is None:
             return False
         try:
@@ -56,7 +49,7 @@ class RoleLock:
 
     def is_free(self) -> bool:
         """Whether nobody holds it now. Never takes it for longer than the look."""
-        return _is_free(self._folder, os.O_RDONLY | os.O_DIRECTORY) and _is_free(self.path, os.O_RDONLY)
+        return _is_free(self.folder, os.O_RDONLY | os.O_DIRECTORY) and _is_free(self.path, os.O_RDONLY)
 
     def holder(self) -> str:
         """The process id its holder wrote, for people; "unknown" if there is none to read."""
@@ -94,11 +87,11 @@ class RoleLock:
             os.pwrite(self._file_fd, f"{os.getpid()}\n".encode(), 0)
 
     def _keep_folder(self, held: int) -> bool:
-        if _is_at(held, self._folder):
+        if _is_at(held, self.folder):
             return False
         # A lock is on what was opened, whatever its name became: one of a folder that was removed holds nobody off.
-        self._folder.mkdir(parents=True, exist_ok=True)
-        made = _locked(self._folder, os.O_RDONLY | os.O_DIRECTORY, fcntl.LOCK_EX)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        made = _locked(self.folder, os.O_RDONLY | os.O_DIRECTORY, fcntl.LOCK_EX)
         if made is None:
             return False
         os.close(held)
@@ -113,6 +106,11 @@ class RoleLock:
             self._file_fd = None
         self._take_file()
         return self._file_fd is not None
+
+
+def supervisor_lock(data_dir: Path) -> RoleLock:
+    """The lock of the supervisor, which holds the whole data directory."""
+    return RoleLock(data_dir, SUPERVISOR, data_dir)
 
 
 def hold_file(fd: int) -> None:

@@ -18,6 +18,7 @@ from collector.channel.channel import Notice
 from collector.channel.local import QueueReceiver, QueueSender
 from collector.config import Config
 from collector.processes.child_main import LEVEL_SIGNALS, STOP_SIGNALS, Assignment, ChildLinks
+from collector.processes.roles import role_of
 from collector.supervision import semaphores
 
 Target = Callable[[Assignment, Config, ChildLinks], None]
@@ -80,7 +81,7 @@ class SpawnedProcess:
 
     def __init__(self, target: Target, assignment: Assignment, config: Config, context: SpawnContext) -> None:
         capacity = config.channel.capacity
-        self._heeds_signals = assignment.stops_on_signal
+        self._heeds_signals = role_of(assignment.role).stops_on_signal
         with semaphores.placed():
             self._links = ChildLinks(context.Queue(capacity), context.Queue(capacity), context.Event())
         self._up = QueueReceiver(self._links.up, capacity)

@@ -22,13 +22,13 @@ from collector.feed.proxy import proxy_for
 from collector.http.server import require_bindable
 from collector.processes.archive_store import open_archive
 from collector.processes.rest_adapters import repairable_feeds
-from collector.processes.roles import ARCHIVER, WRITER
-from collector.storage.locks import SUPERVISOR, RoleLock
+from collector.processes.roles import ROLES, processes_of
+from collector.storage.locks import supervisor_lock
 from collector.storage.newer import refuse_newer_data
 from collector.storage.store.open import folder_of, is_remote
 from collector.supervision import semaphores
 
-_OWN_FOLDERS: Final = ("journal", "quarantine", "repair", "run", "segments", "staging")
+_OWN_FOLDERS: Final = tuple(sorted({"quarantine", "run", *(role.folder for role in ROLES)}))
 """Below data_dir; what is in them the recorder makes, and removes."""
 
 _NAMES_WIDTH: Final = 90
@@ -58,11 +58,6 @@ def check(config: Config) -> list[str]:
     if problems:
         raise ConfigError(problems)
     return list(_plan(config))
-
-
-def processes(config: Config) -> int:
-    """How many children a supervisor of this configuration has."""
-    return len(config.feed) + bool(repairable_feeds(config, adapter)) + len((WRITER, ARCHIVER))
 
 
 def _data_dir_problems(folder: Path) -> Iterator[str]:
@@ -123,7 +118,7 @@ def _store_problems(config: Config) -> Iterator[str]:
 
 def _semaphore_problems(config: Config) -> Iterator[str]:
     try:
-        semaphores.require(processes(config), multiprocessing.get_context("spawn"))
+        semaphores.require(len(processes_of(config)), multiprocessing.get_context("spawn"))
     except OSError as error:
         yield semaphores.lack(error)
 
@@ -154,7 +149,7 @@ def _http_problems(config: Config) -> Iterator[str]:
 
 def _is_recorders_own(data_dir: Path, port: int) -> bool:
     """Whether the recorder that runs on this data directory listens at that port."""
-    lock = RoleLock(data_dir, SUPERVISOR)
+    lock = supervisor_lock(data_dir)
     if lock.is_free() or not lock.holder().isdecimal():
         return False
     try:
@@ -178,11 +173,18 @@ def _plan(config: Config) -> Iterator[str]:
         )
         symbols = textwrap.wrap(" ".join(feed.symbols), _NAMES_WIDTH, break_long_words=False, break_on_hyphens=False)
         yield from (f"          {line}" for line in symbols)
-    mended = repairable_feeds(config, adapter)
-    repair = "repair, " if mended else ""
-    yield f"processes supervisor, {len(config.feed)} ingest, {repair}writer, archiver"
-    yield f"repair    {', '.join(mended) or 'no feed'}"
+    yield f"processes supervisor, {', '.join(_process_counts(config))}"
+    yield f"repair    {', '.join(repairable_feeds(config, adapter)) or 'no feed'}"
     yield f"http      {config.http.host}:{config.http.port}" if config.http.port else "http      off"
+
+
+def _process_counts(config: Config) -> Iterator[str]:
+    for role in ROLES:
+        names = role.process_names(config)
+        if role.per_feed:
+            yield f"{len(names)} {role.name}"
+        else:
+            yield from names
 
 
 def _subscription(feed: FeedConfig) -> Subscription:

@@ -16,18 +16,15 @@ from collector import __version__, logs, scrub
 from collector.config import Config
 from collector.domain.errors import AnotherInstanceError, CannotStartError
 from collector.domain.retry import delays
-from collector.exchanges.registry import adapter
-from collector.processes.child_main import Assignment
+from collector.processes.child_main import Assignment, run_role
 from collector.processes.context import SystemClock
-from collector.processes.rest_adapters import repairable_feeds
-from collector.processes.roles import roles_seen, run_role, stops_on_signal
+from collector.processes.roles import processes_of, processes_seen, role_lock
 from collector.stats_files import clear_stats
-from collector.storage.locks import SUPERVISOR, RoleLock
+from collector.storage.locks import RoleLock, supervisor_lock
 from collector.storage.newer import refuse_newer_data
 from collector.storage.unarchived import left_in
 from collector.supervision import semaphores
 from collector.supervision.child_process import SpawnedProcess
-from collector.supervision.preflight import processes
 from collector.supervision.reporting import OnStatus, Reporting
 from collector.supervision.service import Service
 from collector.supervision.supervisor import EXIT_LATE, Reports, Signals, Supervisor
@@ -46,7 +43,7 @@ def record(config: Config, *, stop_after_secs: float | None = None, on_status: O
     run_id = secrets.token_hex(4)
     scrub.begin(*config.secrets)
     log = logs.setup("supervisor", run_id, config.log.format, config.log.level)
-    lock = RoleLock(config.data_dir, SUPERVISOR)
+    lock = supervisor_lock(config.data_dir)
     try:
         if not _take_over(lock, config, signals, log):
             return 0
@@ -87,7 +84,7 @@ def _take_over(lock: RoleLock, config: Config, signals: Signals, log: FilteringB
         raise AnotherInstanceError(f"process {lock.holder()} is already recording into {config.data_dir}")
     deadline = time.monotonic() + config.supervisor.stop_timeout_secs
     waiting = False
-    while held := [role for role in roles_seen(config.data_dir) if not RoleLock(config.data_dir, role).is_free()]:
+    while held := [name for name in processes_seen(config.data_dir) if not role_lock(config.data_dir, name).is_free()]:
         if not waiting:
             log.info("waiting_for_children", roles=held)
         waiting = True
@@ -131,13 +128,14 @@ def _supervise(
         log.warning("semaphores_left", count=len(refused), error=str(refused[0]))
     # Children start afresh: a fork would copy locks that threads of this process may hold.
     context = multiprocessing.get_context("spawn")
+    processes = processes_of(config)
     try:
-        semaphores.require(processes(config), context)
+        semaphores.require(len(processes), context)
     except OSError as error:
         raise CannotStartError(semaphores.lack(error)) from error
 
     def spawn(role: str, number: int, after_crash: bool) -> SpawnedProcess:
-        assignment = Assignment(role, run_id, number, stops_on_signal(role), after_crash)
+        assignment = Assignment(role, run_id, number, after_crash)
         return SpawnedProcess(run_role, assignment, config, context)
 
     def new_delays() -> Iterator[float]:
@@ -155,7 +153,7 @@ def _supervise(
     try:
         return Supervisor(
             config, spawn, new_delays, window.read_reports, look, signals, SystemClock(), log,
-            mends=bool(repairable_feeds(config, adapter)), stop_after_secs=stop_after_secs,
+            processes=processes, stop_after_secs=stop_after_secs,
         ).run()  # fmt: skip
     finally:
         window.close()

@@ -5,7 +5,8 @@ It does no data work and never waits for a child. Its one loop is driven by time
 
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from multiprocessing import connection
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from collector.config import Config
 from collector.domain.clock import Clock
 from collector.domain.errors import AnotherInstanceError, CannotStartError, NewerDataError, StopError
 from collector.processes.child_main import STOP_SIGNALS
-from collector.processes.roles import ARCHIVER, REPAIR, WRITER, ingest_role
+from collector.processes.roles import role_of
 from collector.supervision.child import Child, Spawn
 from collector.supervision.stop_sequence import Stop
 
@@ -76,10 +77,10 @@ class Supervisor:
         clock: Clock,
         log: FilteringBoundLogger,
         *,
-        mends: bool = False,
+        processes: Iterable[str],
         stop_after_secs: float | None = None,
     ) -> None:
-        """`mends`: some feed can be asked for what is missing, so there is a repair process."""
+        """`processes`: the names of the children, stage by stage."""
         self._config = config
         self._read_reports = read_reports
         self._look = look
@@ -89,22 +90,16 @@ class Supervisor:
         self._stop_at = None if stop_after_secs is None else clock.monotonic() + stop_after_secs
         self._stop: Stop | None = None
         self._next_look = self._looked_at = clock.monotonic()
-        ingests = [Child(ingest_role(feed.name), spawn, delays, log, drains=False) for feed in config.feed]
-        repairs = [Child(REPAIR, spawn, delays, log, drains=False)] if mends else []
-        writer, archiver = (Child(role, spawn, delays, log, drains=True) for role in (WRITER, ARCHIVER))
-        self._stages = [[*ingests, *repairs], [writer], [archiver]]
-        self._receivers: dict[str, dict[str, Child]] = {
-            **{child.role: {"appended": writer} for child in [*ingests, *repairs]},
-            WRITER: {"sealed": archiver},
-        }
-        if repairs:
-            self._receivers[WRITER]["asked"] = repairs[0]
+        self._children = [
+            Child(name, spawn, delays, log, drains=not role_of(name).stops_on_signal) for name in processes
+        ]
+        self._receivers = {child.role: _receivers(child.role, self._children) for child in self._children}
         self._all_up_once = False
 
     @property
     def children(self) -> Sequence[Child]:
         """Every child, in the order of the flow."""
-        return [child for stage in self._stages for child in stage]
+        return self._children
 
     @property
     def recording(self) -> bool:
@@ -121,12 +116,11 @@ class Supervisor:
         """Each way a notice takes: sender, receiver, notices waiting, capacity."""
         capacity = self._config.channel.capacity
         hops = []
-        for sender, receivers in self._receivers.items():
-            life = next(child.life for child in self.children if child.role == sender)
-            up = life.depths()[0] if life else 0
-            for receiver in receivers.values():
+        for sender in self._children:
+            up = sender.life.depths()[0] if sender.life else 0
+            for _, receiver in self._receivers[sender.role]:
                 down = receiver.life.depths()[1] if receiver.life else 0
-                hops.append((sender, receiver.role, up + down, capacity))
+                hops.append((sender.role, receiver.role, up + down, capacity))
         return hops
 
     def run(self) -> int:
@@ -153,8 +147,7 @@ class Supervisor:
             self._end_all()
             raise
         killed = self._end_all()
-        # What is sealed waits on disk: that not all of it was archived is no failure.
-        is_late = any(role != ARCHIVER for role in killed)
+        is_late = any(not role_of(name).backlog_may_wait for name in killed)
         if is_late:
             self._log.error("stop_late", killed=killed)
         elif killed:
@@ -169,7 +162,7 @@ class Supervisor:
             newest = {notice.kind: notice for notice in child.life.notices()}
             if ALIVE in newest:
                 child.note_pulse(self._clock.monotonic(), waits=bool(newest[ALIVE].number))
-            for kind, receiver in self._receivers.get(child.role, {}).items():
+            for kind, receiver in self._receivers[child.role]:
                 if kind in newest and receiver.life is not None:
                     receiver.life.forward(newest[kind])
 
@@ -223,7 +216,7 @@ class Supervisor:
         if name is None:
             return
         if self._stop is None:
-            self._stop = Stop(self._stages, now + self._config.supervisor.stop_timeout_secs)
+            self._stop = Stop(_stages(self._children), now + self._config.supervisor.stop_timeout_secs)
             self._log.info("stopping", cause=name, deadline_secs=self._config.supervisor.stop_timeout_secs)
         else:
             self._stop.hurry(now)
@@ -251,3 +244,15 @@ class Supervisor:
             connection.wait(sentinels, TICK_SECS)
         else:
             self._clock.sleep(TICK_SECS)
+
+
+def _stages(children: Sequence[Child]) -> list[list[Child]]:
+    """The children that stop together, in the order in which the stages stop."""
+    by_stage = groupby(children, key=lambda child: role_of(child.role).stage)
+    return [list(stage) for _, stage in by_stage]
+
+
+def _receivers(sender: str, children: Sequence[Child]) -> list[tuple[str, Child]]:
+    """Who is to hear of that sender: the kind of the notice, and the child it is forwarded to."""
+    role = role_of(sender).name
+    return [(given.notice, child) for child in children for given in role_of(child.role).inputs if given.sender == role]

@@ -18,11 +18,12 @@ import msgspec
 from collector.config import Config
 from collector.domain.redact import redact_url
 from collector.monitoring import status_json
-from collector.monitoring.status import Status
+from collector.monitoring.status import SUPERVISOR, Status
 from collector.monitoring.usage import UsageMeter
 from collector.monitoring.view import ChildState, SupervisorFacts
+from collector.processes.roles import in_flow_order
 from collector.stats_files import read_object, read_stats
-from collector.storage.locks import SUPERVISOR, RoleLock
+from collector.storage.locks import supervisor_lock
 
 ANSWER_SECS = 5.0
 TOTAL_SECS = 10.0
@@ -145,7 +146,7 @@ class Local:
         """Look now. Raises NoAnswerError."""
         answer, why = self._ask()
         data_dir = self._config.data_dir
-        lock = RoleLock(data_dir, SUPERVISOR)
+        lock = supervisor_lock(data_dir)
         try:
             running = not lock.is_free()
         except OSError as error:
@@ -189,8 +190,7 @@ class Local:
         if self._status is None or self._status[0] != health.run_id:
             self._status = (health.run_id, Status(health.run_id, self._config))
         reports = read_stats(self._config.data_dir / "run" / "stats")
-        roles = sorted(reports, key=lambda role: (role == "archiver", role == "writer", role))
-        children = [_child(role, reports[role], now_us) for role in roles]
+        children = [_child(role, reports[role], now_us) for role in in_flow_order(reports)]
         own = {"pid": int(holder)} if holder.isdecimal() else {}
         pids = {SUPERVISOR: own, **reports}
         usage = self._meter.read({role: report["pid"] for role, report in pids.items() if "pid" in report})

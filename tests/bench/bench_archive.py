@@ -108,7 +108,7 @@ def archive(data_dir: Path) -> None:
     def unused(*_given: object) -> None:
         raise AssertionError
 
-    process.run(
+    process.main(
         Context(
             role="archiver",
             config=Config(data_dir=data_dir),

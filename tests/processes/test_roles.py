@@ -1,14 +1,73 @@
-"""Which processes there are, and which may still be there."""
+"""The table of roles: which processes there are, and which may still be there."""
 
 from pathlib import Path
 
-from collector.processes.roles import roles_seen
+import pytest
+
+from collector.config import Config, FeedConfig, RepairConfig
+from collector.processes.roles import (
+    ROLES,
+    feed_of,
+    in_flow_order,
+    is_journal_abandoned,
+    processes_of,
+    processes_seen,
+    role_lock,
+    role_of,
+)
+
+CONFIG = Config(feed=(FeedConfig(name="books"), FeedConfig(name="trades")))
+
+
+def test_the_children_follow_from_the_configuration_stage_by_stage() -> None:
+    assert processes_of(CONFIG) == ["ingest:books", "ingest:trades", "repair", "writer", "archiver"]
+    off = CONFIG.model_copy(update={"repair": RepairConfig(enabled=False)})
+    assert processes_of(off) == ["ingest:books", "ingest:trades", "writer", "archiver"]
+
+
+@pytest.mark.parametrize("name", ["ingest", "ingest:", "writer:binance", "writer:", "supervisor", ""])
+def test_a_name_that_no_process_has_belongs_to_no_role(name: str) -> None:
+    with pytest.raises(KeyError):
+        role_of(name)
+
+
+def test_a_name_tells_role_and_feed() -> None:
+    assert (role_of("ingest:books").name, feed_of("ingest:books")) == ("ingest", "books")
+    assert (role_of("writer").name, feed_of("writer")) == ("writer", "")
+
+
+def test_every_input_is_sent_by_a_role_of_the_table() -> None:
+    names = {role.name for role in ROLES}
+    assert {given.sender for role in ROLES for given in role.inputs} <= names
+
+
+def test_no_two_roles_share_a_name_or_a_folder() -> None:
+    assert len({role.name for role in ROLES}) == len({role.folder for role in ROLES}) == len(ROLES)
+
+
+def test_names_are_listed_in_the_order_of_the_flow_and_unknown_ones_last() -> None:
+    names = ["relay", "archiver", "writer", "repair", "ingest:b", "ingest:a"]
+    assert in_flow_order(names) == ["ingest:a", "ingest:b", "repair", "writer", "archiver", "relay"]
 
 
 def test_the_journals_tell_of_an_ingest_whose_lock_file_was_removed(tmp_path: Path) -> None:
-    assert roles_seen(tmp_path) == ["archiver", "writer"]
+    assert processes_seen(tmp_path) == ["archiver", "repair", "writer"]
     for name in ("journal/books", "journal/books~rest", "run"):
         (tmp_path / name).mkdir(parents=True)
     for name in ("supervisor", "ingest:trades", "writer"):
         (tmp_path / f"run/{name}.lock").touch()
-    assert roles_seen(tmp_path) == ["archiver", "ingest:books", "ingest:trades", "repair", "writer"]
+    assert processes_seen(tmp_path) == ["archiver", "ingest:books", "ingest:trades", "repair", "writer"]
+
+
+@pytest.mark.parametrize(("journal", "owner"), [("books", "ingest:books"), ("books~rest", "repair")])
+def test_a_journal_is_abandoned_once_its_process_is_dead(journal: str, owner: str, tmp_path: Path) -> None:
+    lock = role_lock(tmp_path, owner)
+    assert lock.try_acquire()
+    assert not is_journal_abandoned(tmp_path, journal)
+    assert is_journal_abandoned(tmp_path, "trades")
+    lock.release()
+    assert is_journal_abandoned(tmp_path, journal)
+
+
+def test_a_journal_that_no_role_appends_to_is_abandoned(tmp_path: Path) -> None:
+    assert is_journal_abandoned(tmp_path, "books~relayed")

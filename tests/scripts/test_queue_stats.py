@@ -32,7 +32,7 @@ from collector.monitoring.status import Status
 from collector.monitoring.usage import Usage
 from collector.monitoring.view import ChildState, QueueDepth, Snapshot, SupervisorFacts
 from collector.stats_files import StatsFile, StreamNumbers, stats_file
-from collector.storage.locks import SUPERVISOR, RoleLock
+from collector.storage.locks import supervisor_lock
 from tests.ports import keep_port, port_of
 
 ROOT = Path(__file__).parent.parent.parent
@@ -294,7 +294,7 @@ def leave_files(data_dir: Path, *, age_secs: float, run_id: str = "run-1") -> di
 @pytest.fixture
 def held(tmp_path: Path) -> Iterator[Path]:
     """The data directory of a recorder that runs."""
-    with RoleLock(tmp_path / "data", SUPERVISOR) as lock:
+    with supervisor_lock(tmp_path / "data") as lock:
         assert lock.try_acquire()
         yield tmp_path / "data"
 

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from collector.processes.roles import processes_seen, role_lock
 from collector.storage.archive.verify import Verification
 from collector.storage.journal.writer import journal_files
-from collector.storage.locks import RoleLock
+from collector.storage.locks import supervisor_lock
 from collector.storage.store.open import open_store
 from tests.soak import reading
 from tests.soak.evidence import Problem
@@ -25,9 +26,8 @@ def left_behind(data_dir: Path, processes: Processes) -> Iterator[Problem]:
         time.sleep(POLL_SECS)
     for pid in living:
         yield Problem("left", f"process {pid} ({processes.role(pid)}) still runs")
-    for path in sorted((data_dir / "run").glob("*.lock")):
-        if not RoleLock(data_dir, path.name.removesuffix(".lock")).is_free():
-            yield Problem("left", f"{path.name} is still held")
+    locks = [supervisor_lock(data_dir), *(role_lock(data_dir, name) for name in processes_seen(data_dir))]
+    yield from (Problem("left", f"{lock.path.name} is still held") for lock in locks if not lock.is_free())
     yield from (Problem("left", str(path)) for path in processes.present_semaphores())
     for name in ("staging", "quarantine"):
         yield from (Problem("left", str(path)) for path in (data_dir / name).glob("*"))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.storage.locks import RoleLock
+from collector.processes.roles import role_lock
 from collector.supervision.semaphores import FOLDER, name_prefix
 from tests.soak.remains import left_behind
 from tests.soak.watch import LogTail, Processes
@@ -53,7 +53,7 @@ def test_a_sealed_segment_is_a_remain(data_dir: Path) -> None:
 
 
 def test_a_held_lock_is_a_remain(data_dir: Path) -> None:
-    with RoleLock(data_dir, "archiver") as lock:
+    with role_lock(data_dir, "archiver") as lock:
         assert lock.try_acquire()
         assert found(data_dir) == ["archiver.lock is still held"]
 

@@ -8,21 +8,26 @@ from pathlib import Path
 
 import pytest
 
-from collector.storage.locks import SUPERVISOR, RoleLock, own_folder
+from collector.processes.roles import role_lock
+from collector.storage.locks import RoleLock, supervisor_lock
 
 HOLDER = """
 import sys
 from pathlib import Path
-from collector.storage.locks import RoleLock
-lock = RoleLock(Path(sys.argv[1]), "writer")
+from collector.processes.roles import role_lock
+lock = role_lock(Path(sys.argv[1]), "writer")
 assert lock.try_acquire()
 print("held", flush=True)
 sys.stdin.read()
 """
 
 
+def lock_of(data_dir: Path, role: str) -> RoleLock:
+    return supervisor_lock(data_dir) if role == "supervisor" else role_lock(data_dir, role)
+
+
 def test_a_lock_is_held_by_one_and_names_its_holder(tmp_path: Path) -> None:
-    first, second = RoleLock(tmp_path, "writer"), RoleLock(tmp_path, "writer")
+    first, second = role_lock(tmp_path, "writer"), role_lock(tmp_path, "writer")
     assert first.is_free()
     assert first.holder() == "unknown"
     assert first.try_acquire()
@@ -41,7 +46,7 @@ def test_kill_9_frees_the_lock(tmp_path: Path) -> None:
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
-        lock = RoleLock(tmp_path, "writer")
+        lock = role_lock(tmp_path, "writer")
         assert not lock.try_acquire()
         assert lock.holder() == str(holder.pid)
         holder.kill()
@@ -55,25 +60,25 @@ def test_a_lock_is_held_though_the_full_disk_takes_no_name(tmp_path: Path, monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "pwrite", full)
-    lock = RoleLock(tmp_path, "writer")
+    lock = role_lock(tmp_path, "writer")
     assert lock.try_acquire()
-    assert not RoleLock(tmp_path, "writer").is_free()
+    assert not role_lock(tmp_path, "writer").is_free()
     assert lock.holder() == "unknown"
     lock.release()
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"", b"me", b"9" * 40, "١٢".encode()])
 def test_a_lock_file_that_names_no_process_names_nobody(tmp_path: Path, content: bytes) -> None:
-    lock = RoleLock(tmp_path, "writer")
+    lock = role_lock(tmp_path, "writer")
     lock.path.parent.mkdir()
     lock.path.write_bytes(content)
     assert lock.is_free()
     assert lock.holder() == "unknown"
 
 
-@pytest.mark.parametrize("role", [SUPERVISOR, "ingest:books", "repair", "writer", "archiver"])
+@pytest.mark.parametrize("role", ["supervisor", "ingest:books", "repair", "writer", "archiver"])
 def test_a_role_is_held_though_the_folder_of_locks_was_removed(role: str, tmp_path: Path) -> None:
-    lock, other = RoleLock(tmp_path, role), RoleLock(tmp_path, role)
+    lock, other = lock_of(tmp_path, role), lock_of(tmp_path, role)
     assert lock.try_acquire()
     assert not lock.keep()
     shutil.rmtree(tmp_path / "run")
@@ -88,17 +93,17 @@ def test_a_role_is_held_though_the_folder_of_locks_was_removed(role: str, tmp_pa
 
 
 def test_roles_do_not_hold_each_other_up(tmp_path: Path) -> None:
-    locks = [RoleLock(tmp_path, role) for role in (SUPERVISOR, "ingest:a", "ingest:b", "repair", "writer", "archiver")]
+    locks = [lock_of(tmp_path, role) for role in ("supervisor", "ingest:a", "ingest:b", "repair", "writer", "archiver")]
     assert all(lock.try_acquire() for lock in locks)
     for lock in locks:
         lock.release()
 
 
 def test_one_that_holds_only_the_file_keeps_the_role(tmp_path: Path) -> None:
-    lock = RoleLock(tmp_path, "writer")
+    lock = role_lock(tmp_path, "writer")
     assert lock.try_acquire()
     (tmp_path / "segments").rename(tmp_path / "elsewhere")
-    other = RoleLock(tmp_path, "writer")
+    other = role_lock(tmp_path, "writer")
     assert not other.is_free()
     assert not other.try_acquire()
     lock.release()
@@ -108,18 +113,18 @@ def test_one_that_holds_only_the_file_keeps_the_role(tmp_path: Path) -> None:
 
 def test_a_file_in_the_place_of_a_folder_is_held_by_nobody_and_refuses_the_role(tmp_path: Path) -> None:
     (tmp_path / "segments").touch()
-    lock = RoleLock(tmp_path, "writer")
+    lock = role_lock(tmp_path, "writer")
     assert lock.is_free()
     with pytest.raises(FileExistsError):
         lock.try_acquire()
 
 
-@pytest.mark.parametrize("role", [SUPERVISOR, "ingest:books", "repair", "writer", "archiver"])
+@pytest.mark.parametrize("role", ["supervisor", "ingest:books", "repair", "writer", "archiver"])
 def test_a_role_is_held_though_its_folder_was_removed_and_then_that_of_locks(role: str, tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
-    lock, other = RoleLock(data_dir, role), RoleLock(data_dir, role)
+    lock, other = lock_of(data_dir, role), lock_of(data_dir, role)
     assert lock.try_acquire()
-    own_folder(data_dir, role).rename(tmp_path / "elsewhere")
+    lock.folder.rename(tmp_path / "elsewhere")
     assert lock.keep()
     assert not lock.keep()
     shutil.rmtree(data_dir / "run")
@@ -130,7 +135,7 @@ def test_a_role_is_held_though_its_folder_was_removed_and_then_that_of_locks(rol
 
 
 def test_who_holds_the_new_folder_keeps_it(tmp_path: Path) -> None:
-    lock, other = RoleLock(tmp_path, "writer"), RoleLock(tmp_path, "writer")
+    lock, other = role_lock(tmp_path, "writer"), role_lock(tmp_path, "writer")
     assert lock.try_acquire()
     shutil.rmtree(tmp_path / "segments")
     shutil.rmtree(tmp_path / "run")

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from collector.processes.roles import roles_seen
+from collector.processes.roles import processes_seen, role_lock
 from collector.stats_files import clear_stats, last_signs, read_stats, stats_file
 from collector.storage.journal.format import FeedIdentity
 from collector.storage.journal.writer import JournalWriter, journal_files, journal_path, next_number
-from collector.storage.locks import RoleLock
 from collector.storage.newer import refuse_newer_data
 from collector.storage.segment.attempts import FAILURES, Attempts, Begun, counted, forget_attempts
 from collector.storage.segment.seal import open_segment, quarantine_open_segment, sealed_segments
@@ -44,7 +43,7 @@ def journal(data_dir: Path, number: int, file_bytes: int = 1 << 20) -> JournalWr
 def test_a_start_looks_at_files_only(data_dir: Path) -> None:
     refuse_newer_data(data_dir)
     assert left_in(data_dir) == Unarchived([], [], [], [])
-    assert all(RoleLock(data_dir, role).is_free() for role in roles_seen(data_dir))
+    assert all(role_lock(data_dir, role).is_free() for role in processes_seen(data_dir))
     clear_stats(data_dir / "run/stats")
 
 

@@ -58,7 +58,7 @@ def echo(_assignment: Assignment, _config: Config, links: ChildLinks) -> None:
 
 
 def new_life(target: Target, number: int, config: Config | None = None) -> SpawnedProcess:
-    assignment = Assignment("writer", "run", number, stops_on_signal=False)
+    assignment = Assignment("writer", "run", number)
     return SpawnedProcess(target, assignment, config or Config(), multiprocessing.get_context("spawn"))
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from collector.config import ArchiveConfig, Config, HttpConfig, JournalConfig
 from collector.domain.errors import ConfigError
-from collector.storage.locks import SUPERVISOR, RoleLock
+from collector.storage.locks import supervisor_lock
 from collector.supervision.preflight import check, require_usable
 from tests.odd_server import OddServer
 from tests.seaweed import ADMIN, Seaweed
@@ -144,7 +144,7 @@ def test_a_check_tells_of_a_host_that_has_no_address(tmp_path: Path, monkeypatch
 
 
 def test_a_port_that_the_running_recorder_itself_holds_is_no_trouble(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as own, RoleLock(tmp_path, SUPERVISOR) as lock:
+    with socket.create_server(("127.0.0.1", 0)) as own, supervisor_lock(tmp_path) as lock:
         assert lock.try_acquire()
         port = own.getsockname()[1]
         assert http_problems(tmp_path, "127.0.0.1", port) == []

@@ -63,7 +63,7 @@ _COLLECT_AFTER: Final = 50_000
 """Objects made before Python looks for cycles among them: rows are none, and the looking took a seventh of the time."""
 
 
-def run(context: Context) -> None:
+def main(context: Context) -> None:
     """Archive what is sealed until told to stop, and then what is sealed by then. Raises StopError."""
     gc.set_threshold(_COLLECT_AFTER)
     store = open_archive(context.config, lambda text: context.log.warning("store_asked_otherwise", text=text))

@@ -10,6 +10,7 @@ from collector.channel.channel import Notice
 from collector.config import FeedConfig
 from collector.domain.redact import redact_url
 from collector.exchanges.adapter import Adapter, ConnectionPlan, Subscription
+from collector.exchanges.registry import adapter
 from collector.feed.connection import open_connection
 from collector.feed.connection_limit import ConnectionBudget
 from collector.processes.context import Context
@@ -24,6 +25,7 @@ from collector.processes.ingest.line_readers import LineReaders
 from collector.processes.ingest.line_silence import Tries, Voices
 from collector.processes.ingest.session import LEAVE_SECS
 from collector.processes.journals import journal_folder, open_journal
+from collector.processes.roles import feed_of
 from collector.processes.worker_threads import WorkerThreads
 from collector.storage.journal.writer import JournalWriter
 
@@ -40,6 +42,15 @@ REMOVED_SECS: Final = 600.0
 """For so long it is a reason not to be healthy that somebody has removed a journal file that was being written."""
 
 _FULL_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def main(context: Context) -> None:
+    """Be the ingest process of the feed that the role names."""
+    name = feed_of(context.role)
+    feed = next(feed for feed in context.config.feed if feed.name == name)
+    journal = begin_journal(context, feed)
+    if journal is not None:
+        run(context, feed, adapter(feed.exchange), journal)
 
 
 def begin_journal(context: Context, feed: FeedConfig) -> JournalWriter | None:

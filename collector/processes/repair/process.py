@@ -15,6 +15,7 @@ from collector.channel.channel import Notice
 from collector.config import FeedConfig
 from collector.domain.repair_protocol import BOOK, rest_journal
 from collector.exchanges.adapter import Adapter
+from collector.exchanges.registry import adapter
 from collector.exchanges.rest_adapter import RestAdapter
 from collector.feed.request_weight import WeightBudget
 from collector.feed.rest import RestClient
@@ -35,6 +36,11 @@ LEAVE_SECS: Final = 1.0
 """How long a thread may take to finish when this process leaves; one that waits for an exchange is left behind."""
 
 Connect = Callable[[str], Client]
+
+
+def main(context: Context) -> None:
+    """Be the repair process. Raises StopError and whatever broke a thread."""
+    run(context, adapter)
 
 
 def run(context: Context, adapter_of: Callable[[str], Adapter]) -> None:

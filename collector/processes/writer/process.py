@@ -5,6 +5,7 @@ again, with nothing read meanwhile; a segment somebody reads is sealed later; da
 """
 
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,10 +17,12 @@ from collector.domain.errors import CommitError
 from collector.domain.records import UNKNOWN
 from collector.domain.repair_protocol import Request, feed_of_rest_journal, is_rest_journal, rest_journal
 from collector.exchanges.adapter import Adapter
+from collector.exchanges.registry import adapter
 from collector.logs import RateLimited
 from collector.processes.context import Context
 from collector.processes.disk_space import free_bytes, gets_short, wait_for_room
 from collector.processes.rest_adapters import Mended, feeds_of_streams, repairable_feeds
+from collector.processes.roles import is_journal_abandoned
 from collector.processes.writer.batch import Counts
 from collector.processes.writer.batching import MAX_BATCH_BYTES, next_batch_limit
 from collector.processes.writer.frame_processor import FrameProcessor
@@ -44,6 +47,13 @@ LOOK_SECS: Final = 2.0
 """How often it is asked whether a seal would make room."""
 
 _encode = msgspec.msgpack.Encoder().encode
+
+
+def main(context: Context) -> None:
+    """Be the writer process. Raises StopError."""
+    # On a full disk not even a segment can be opened.
+    wait_for_room(context, free_bytes, lambda: context.report({}), lambda: None)
+    Writer(context, adapter, partial(is_journal_abandoned, context.config.data_dir)).run()
 
 
 class Writer:
