@@ -10,6 +10,7 @@ from collector.domain import errors
 from collector.domain.records import GAP_CAUSES, GAP_KINDS, GAP_STATUSES, Gap
 from collector.monitoring.health import RULES
 from collector.monitoring.metrics_table import METRICS, Metric
+from collector.monitoring.reason_help import REASON_HELP
 from collector.supervision.supervisor import EXIT_LATE
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,8 +40,14 @@ def test_every_event_is_explained_and_every_explained_event_exists() -> None:
     assert explained == {*logged_events(), "log_lines_dropped"}
 
 
-def test_every_reason_of_ill_health_is_explained() -> None:
-    assert {row[0].strip("`") for row in table_below("Is it well?")} == set(RULES)
+def test_every_reason_of_ill_health_is_explained_as_the_page_explains_it() -> None:
+    assert list(REASON_HELP) == list(RULES)
+    explained = {code.strip("`"): (meaning, remedy) for code, meaning, remedy in table_below("Is it well?")}
+    plain = {code: tuple(re.sub(r"`|\(#[\w-]+\)", "", cell) for cell in cells) for code, cells in explained.items()}
+    assert plain == {
+        code: (meaning, f"{remedy}. More: [{chapter}]" if chapter else remedy)
+        for code, (meaning, remedy, chapter) in REASON_HELP.items()
+    }
 
 
 def test_every_metric_is_explained_as_the_code_has_it() -> None:

@@ -3,8 +3,11 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from collector.domain.records import StreamKey
 from collector.domain.redact import printable
 from collector.monitoring.silences import Silence
+from collector.monitoring.stream_groups import describe_streams
+from collector.monitoring.undecodable import WINDOW_SECS, UndecodableShare
 
 WRITER_BEHIND_SECS: Final = 60.0
 
@@ -12,20 +15,20 @@ DISK_FILLING_SECS: Final = 24 * 3600.0
 """A disk that will be full sooner is filling."""
 
 CLOCK_OFF_SECS: Final = 0.5
-"""Further than this from the exchange's time, the way of a message explains nothing any more."""
+"""An offset from the exchange's time that is larger than this cannot be network delay."""
 
 RESTART_LOOP: Final = 3
 RESTART_LOOP_SECS: Final = 300.0
-"""A process restarted so often within this time is failing, also while it happens to run."""
+"""A process restarted RESTART_LOOP times within this time is failing, even while it runs."""
 
 UNREPORTED_SECS: Final = 30.0
-"""A process that runs and reports nothing for so long stands still; its numbers are old."""
+"""A running process that has not reported for this long stands still; its numbers are out of date."""
 
 SEAL_DELAYED_EXCESS: Final = 2.0
-"""An open segment so many times its limit would have been sealed, if nobody read it."""
+"""An open segment this many times its size limit would have been sealed if no reader held it open."""
 
 _NAMED: Final = 3
-"""Streams or processes a sentence names; the rest are counted."""
+"""Processes or feeds a sentence names; the others are counted."""
 
 
 class Facts(NamedTuple):
@@ -36,42 +39,64 @@ class Facts(NamedTuple):
     journals: Sequence[Mapping[str, Any]]
     """As in the status."""
     store_error: str | None
-    """Why the archive's store does not take objects, or those of some segments; None while it takes all."""
+    """Why the archive's store refuses objects, or those of some segments; None while it takes all."""
     quarantined: int
-    """Sealed segments that could not be archived and lie in `quarantine/`."""
+    """Sealed segments in `quarantine/`, which could not be archived."""
     refusing: Sequence[str]
     """Feeds that refuse frames because their disk budget is spent."""
     silent: Sequence[Silence]
-    """Configured streams without a durable row for longer than each may be."""
+    """Configured streams without a durable row for longer than their limit."""
     restarts_lately: Mapping[str, int] = {}
     """Restarts of each process within RESTART_LOOP_SECS."""
     disk_full_in_secs: float | None = None
-    """When the disk will be full, as things go; 0 if it is, None if it is not filling."""
+    """Time until the disk is full at the present rate; 0 if it is full, None if it is not filling."""
     clock_offsets_secs: Mapping[str, float] = {}
-    """Of each feed, the smallest receive time minus exchange time of the last minutes."""
-
+    """For each feed the smallest receive time minus exchange time of the last minutes."""
     open_segment_excess: float = 0.0
-    """How many times its `segment.max_bytes` the open segment is."""
-
+    """Size of the open segment as a multiple of `segment.max_bytes`."""
     asked_clocks_secs: Mapping[str, tuple[float, float]] = {}
-    """Of each feed whose exchange was asked over REST: this machine's time minus its own, and how exact that is."""
-
+    """For each feed whose exchange was asked over REST: this machine's time minus the exchange's, and the error bound."""
     removed: Sequence[str] = ()
-    """Folders of the recorder that somebody has removed files from lately, while it was running."""
+    """The recorder's folders from which somebody removed files lately, while it was running."""
+    configured: Sequence[StreamKey] = ()
+    """Every configured stream."""
+    undecodable: Mapping[str, UndecodableShare] = {}
+    """For each exchange the frames of the last minutes that could not be decoded."""
+    feeds: Sequence[str] = ()
+    """Every configured feed."""
+    is_connected: bool = True
+    """Whether a connection to an exchange is open."""
 
 
-Rule = Callable[[Facts], str]
-"""The sentence, or nothing where all is well."""
+class Finding(NamedTuple):
+    """A reason of ill health: `headline` in a few words that do not change from second to second, `text` in full."""
+
+    headline: str
+    text: str
 
 
-def reasons(facts: Facts) -> list[dict[str, str]]:
-    """Why the recorder is not healthy, `code` and `text` each; empty when it is."""
+class Reason(NamedTuple):
+    """A finding and the code of its rule."""
+
+    code: str
+    headline: str
+    text: str
+
+
+Rule = Callable[[Facts], Finding | None]
+"""None where all is well."""
+
+
+def reasons(facts: Facts) -> list[Reason]:
+    """Why the recorder is not healthy, the most urgent first; empty when it is healthy."""
     found = [(code, rule(facts)) for code, rule in RULES.items()]
-    return [{"code": code, "text": text} for code, text in found if text]
+    return [Reason(code, *finding) for code, finding in found if finding is not None]
 
 
-def _child_failing(facts: Facts) -> str:
-    return _list(filter(None, (_failing(process, facts.restarts_lately) for process in facts.processes)))
+def failing_processes(facts: Facts) -> Mapping[str, str]:
+    """What is wrong with each process that is failing."""
+    found = {process["name"]: _failing(process, facts.restarts_lately) for process in facts.processes}
+    return {name: text for name, text in found.items() if text}
 
 
 def _failing(process: Mapping[str, Any], restarts_lately: Mapping[str, int]) -> str:
@@ -87,68 +112,100 @@ def _failing(process: Mapping[str, Any], restarts_lately: Mapping[str, int]) -> 
     return ""
 
 
-def _stream_silent(facts: Facts) -> str:
-    longest_first = sorted(facts.silent, key=lambda silence: silence.secs / silence.limit_secs, reverse=True)
-    return _list(
-        f"no durable row of {printable(' '.join(key))} for {secs:.0f} s (its limit is {limit_secs:.0f} s)"
-        + ("" if ever_spoke else ", and none since the start")
-        for key, secs, limit_secs, ever_spoke in longest_first
-    )
+def _child_failing(facts: Facts) -> Finding | None:
+    failing = failing_processes(facts)
+    return Finding(f"{_list(failing)} failing", _list(failing.values())) if failing else None
 
 
-def _writer_behind(facts: Facts) -> str:
+def _stream_silent(facts: Facts) -> Finding | None:
+    if not facts.silent:
+        return None
+    names = describe_streams([silence.key for silence in facts.silent], facts.configured)
+    headline = f"{len(facts.silent)} of {len(facts.configured)} streams silent: {names}"
+    never_spoke = sum(not silence.ever_spoke for silence in facts.silent)
+    unheard = f"; {never_spoke} without a row since the start" if never_spoke else ""
+    return Finding(headline, headline + unheard)
+
+
+def _writer_behind(facts: Facts) -> Finding | None:
     behind = [journal for journal in facts.journals if journal["lag_secs"] > WRITER_BEHIND_SECS]
-    return _list(f"the journal of {journal['feed']} is {journal['lag_secs']:.0f} s ahead" for journal in behind)
+    text = _list(f"the journal of {journal['feed']} is {journal['lag_secs']:.0f} s ahead" for journal in behind)
+    return Finding("the writer is behind", text) if behind else None
 
 
-def _journal_over_budget(facts: Facts) -> str:
-    return f"new frames are refused, the disk budget is spent: {_list(facts.refusing)}" if facts.refusing else ""
+def _journal_over_budget(facts: Facts) -> Finding | None:
+    if not facts.refusing:
+        return None
+    feeds = _list(facts.refusing)
+    return Finding(f"frames refused: {feeds}", f"new frames are refused, the disk budget is spent: {feeds}")
 
 
-def _store_unreachable(facts: Facts) -> str:
-    return f"segments wait for the archive's store: {facts.store_error}" if facts.store_error else ""
+def _store_unreachable(facts: Facts) -> Finding | None:
+    if not facts.store_error:
+        return None
+    return Finding("segments wait for the store", f"segments wait for the archive's store: {facts.store_error}")
 
 
-def _disk_filling(facts: Facts) -> str:
+def _disk_filling(facts: Facts) -> Finding | None:
     secs = facts.disk_full_in_secs
     if secs is None or secs > DISK_FILLING_SECS:
-        return ""
-    return f"the disk is full in {secs / 3600:.1f} hours at the present rate" if secs else "the disk is full"
+        return None
+    if not secs:
+        return Finding("the disk is full", "the disk is full")
+    return Finding("the disk is filling", f"the disk is full in {secs / 3600:.1f} hours at the present rate")
 
 
-def _clock_off(facts: Facts) -> str:
+def _clock_off(facts: Facts) -> Finding | None:
     asked = facts.asked_clocks_secs.items()
     known = [_off_as_asked(feed, secs) for feed, (secs, within) in asked if abs(secs) - within > CLOCK_OFF_SECS]
-    seen = (_off(feed, secs) for feed, secs in facts.clock_offsets_secs.items() if abs(secs) > CLOCK_OFF_SECS)
-    return _list([*known, *seen])
+    seen = [_off_as_seen(feed, secs) for feed, secs in facts.clock_offsets_secs.items() if abs(secs) > CLOCK_OFF_SECS]
+    return Finding("the clock is off", _list([*known, *seen])) if known or seen else None
 
 
 def _off_as_asked(feed: str, secs: float) -> str:
-    return f"this machine's clock is {abs(secs):.1f} s {'fast' if secs > 0 else 'slow'}, as the exchange of {feed} says"
+    return f"this machine's clock is {abs(secs):.1f} s {'fast' if secs > 0 else 'slow'} according to the exchange of {feed}"
 
 
-def _off(feed: str, secs: float) -> str:
+def _off_as_seen(feed: str, secs: float) -> str:
     if secs < 0:
-        return f"messages of {feed} come {-secs:.1f} s before they were sent: this machine's clock is slow"
+        return f"messages of {feed} arrive {-secs:.1f} s before they were sent: this machine's clock is slow"
     return (
-        f"every message of {feed} comes {secs:.1f} s or more after it was sent: "
-        "this machine's clock is fast, or the exchange late"
+        f"every message of {feed} arrives {secs:.1f} s or more after it was sent: "
+        "this machine's clock is fast, or the exchange sends late"
     )
 
 
-def _segment_quarantined(facts: Facts) -> str:
-    return f"segments in quarantine/ that could not be archived: {facts.quarantined}" if facts.quarantined else ""
+def _frames_undecodable(facts: Facts) -> Finding | None:
+    exchanges = {exchange: share for exchange, share in facts.undecodable.items() if share.is_too_large}
+    if not exchanges:
+        return None
+    parts = (
+        f"{share.undecodable:,} of {share.total:,} frames of {printable(exchange)} in the last "
+        f"{WINDOW_SECS / 60:.0f} minutes could not be decoded"
+        for exchange, share in exchanges.items()
+    )
+    return Finding(f"undecodable frames: {_list(map(printable, exchanges))}", _list(parts))
 
 
-def _seal_delayed(facts: Facts) -> str:
-    times = facts.open_segment_excess
-    if times < SEAL_DELAYED_EXCESS:
-        return ""
-    return f"the open segment is {times:.1f} times segment.max_bytes: somebody reads it without end, so it cannot be sealed"
+def _segment_quarantined(facts: Facts) -> Finding | None:
+    count = facts.quarantined
+    text = f"segments in quarantine/ that could not be archived: {count}"
+    return Finding(f"{count} {'segment' if count == 1 else 'segments'} in quarantine", text) if count else None
 
 
-def _data_removed(facts: Facts) -> str:
-    return f"files were removed under the running recorder: {_list(facts.removed)}" if facts.removed else ""
+def _seal_delayed(facts: Facts) -> Finding | None:
+    excess = facts.open_segment_excess
+    if excess < SEAL_DELAYED_EXCESS:
+        return None
+    text = (
+        f"the open segment is {excess:.1f} times segment.max_bytes: a program keeps reading it, so it cannot be sealed"
+    )
+    return Finding("the open segment cannot be sealed", text)
+
+
+def _data_removed(facts: Facts) -> Finding | None:
+    text = f"files were removed while the recorder was running: {_list(facts.removed)}"
+    return Finding("files were removed", text) if facts.removed else None
 
 
 def _list(parts: Iterable[str]) -> str:
@@ -158,15 +215,16 @@ def _list(parts: Iterable[str]) -> str:
 
 
 RULES: Final[Mapping[str, Rule]] = {
+    "journal_over_budget": _journal_over_budget,
     "child_failing": _child_failing,
     "stream_silent": _stream_silent,
+    "frames_undecodable": _frames_undecodable,
     "writer_behind": _writer_behind,
-    "journal_over_budget": _journal_over_budget,
-    "store_unreachable": _store_unreachable,
     "disk_filling": _disk_filling,
+    "store_unreachable": _store_unreachable,
     "clock_off": _clock_off,
     "segment_quarantined": _segment_quarantined,
     "seal_delayed": _seal_delayed,
     "data_removed": _data_removed,
 }
-"""Every code there is, each with its rule."""
+"""Every code with its rule, the most urgent first: what loses data, then what may, then what waits."""

@@ -6,6 +6,7 @@ from functools import cache
 from http import HTTPStatus
 from typing import Final
 
+from collector.domain.names import iso_time
 from collector.http.server import Page, Response, as_json
 from collector.monitoring import status_json
 from collector.monitoring.status_page import status_page
@@ -65,9 +66,10 @@ class _Made:
 
 
 def _standing(view: Snapshot, age_secs: float) -> Snapshot:
-    """What was seen last, and that nobody has looked since."""
+    """What was seen last, and that the supervisor has not looked since."""
     text = f"the supervisor has not looked after its processes for {age_secs:.0f} s"
-    return view._replace(reasons=[{"code": "child_failing", "text": text}, *view.reasons])
+    reason = {"code": "child_failing", "text": text, "since": iso_time(view.known.now_us)}
+    return view._replace(headline="The supervisor stands still", reasons=[reason, *view.reasons])
 
 
 def _healthz(view: Snapshot) -> Response:

@@ -5,14 +5,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from collector.config import Config
+from collector.domain.names import iso_time
 from collector.domain.redact import redact_urls
 from collector.monitoring.coverage import Coverage
 from collector.monitoring.disk_trend import DiskTrend
 from collector.monitoring.events import Events
-from collector.monitoring.health import RESTART_LOOP_SECS, Facts, reasons
+from collector.monitoring.headline import headline
+from collector.monitoring.health import RESTART_LOOP_SECS, Facts, Reason, reasons
 from collector.monitoring.rates import History
 from collector.monitoring.silences import REPORTING_SECS, Silence, Silences
 from collector.monitoring.totals import Report, RoleTotals
+from collector.monitoring.undecodable import UndecodableWatch
 from collector.monitoring.view import Snapshot, Stage, SupervisorFacts
 
 _REFUSING_SECS: Final = 10.0
@@ -34,7 +37,9 @@ class Status:
         self._segment_limit_bytes = config.segment.max_bytes
         self._min_free_bytes = config.journal.min_free_bytes
         self._disk = DiskTrend(config.segment.interval_secs, config.journal.min_free_bytes)
+        self._undecodable = UndecodableWatch()
         self._events = Events()
+        self._reasons_since: Mapping[str, str] = {}
         self._started_us: int | None = None
         self._writer_updated_us = 0
         self._bytes_then: Mapping[str, int] = {}
@@ -54,14 +59,17 @@ class Status:
         self._silences.note(self._role("writer").streams, known.now_us, known.uptime_secs, interrupted)
         silent = self._silences.silent(known.now_us, known.uptime_secs)
         self._cover(known.now_us, journals, silent)
+        self._undecodable.note(known.uptime_secs, self._role("writer").stream_totals())
         disk_full_in_secs = self._disk_full_in_secs(known)
         facts = self._facts(known, journals, store_error, silent, disk_full_in_secs)
+        found = reasons(facts)
         return Snapshot(
             run_id=self._run_id,
             host=self._host,
             started_us=self._started_us or known.now_us,
             known=known,
-            reasons=reasons(facts),
+            headline=headline(facts, found, is_ready=self._silences.ready),
+            reasons=self._dated(found, known.now_us),
             ready=self._silences.ready,
             roles=dict(self._roles),
             exchanges=self._exchanges,
@@ -103,7 +111,27 @@ class Status:
                 for feed, clock in self._role("repair").report.get("clocks", {}).items()
             },
             removed=list(self._removed()),
+            configured=self._silences.keys,
+            undecodable=self._undecodable.shares,
+            feeds=list(self._exchanges),
+            is_connected=self._is_connected(known),
         )
+
+    def _dated(self, found: Sequence[Reason], now_us: int) -> list[dict[str, str]]:
+        """Each reason with the time since when it has held without a break."""
+        now = iso_time(now_us)
+        self._reasons_since = {code: self._reasons_since.get(code, now) for code, _, _ in found}
+        return [{"code": code, "text": text, "since": self._reasons_since[code]} for code, _, text in found]
+
+    def _is_connected(self, known: SupervisorFacts) -> bool:
+        """Whether an ingest that lives has an open connection."""
+        living = {child.name: child.pid for child in known.children}
+        for feed in self._exchanges:
+            report = self._role(f"ingest:{feed}").report
+            is_alive = report.get("pid") == living.get(f"ingest:{feed}")
+            if is_alive and any(line["state"] == "open" for line in report.get("lines", ())):
+                return True
+        return False
 
     def _removed(self) -> Iterator[str]:
         if self._role("writer").report.get("segments_removed"):

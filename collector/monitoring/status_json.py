@@ -40,8 +40,7 @@ def _recorder(view: Snapshot) -> dict[str, Any]:
         "run_id": view.run_id,
         "host": view.host,
         "uptime_secs": round(known.uptime_secs, 3),
-        "healthy": not view.reasons,
-        "reasons": view.reasons,
+        **healthz(view),
         "ready": view.ready,
         "processes": [_process(process, view) for process in (_supervisor(view), *known.children)],
         "channels": [
@@ -63,8 +62,8 @@ def _recorder(view: Snapshot) -> dict[str, Any]:
 
 
 def healthz(view: Snapshot) -> dict[str, Any]:
-    """Whether the recorder is healthy, and why not."""
-    return {"healthy": not view.reasons, "reasons": view.reasons}
+    """Whether the recorder is healthy, its state in one line, and why it is not."""
+    return {"healthy": not view.reasons, "headline": view.headline, "reasons": view.reasons}
 
 
 def health(view: Snapshot) -> dict[str, Any]:
@@ -76,8 +75,9 @@ def health(view: Snapshot) -> dict[str, Any]:
 
 def stopped(view: Snapshot, now_us: int) -> dict[str, Any]:
     """What run/health.json holds once the recorder has ended."""
-    reason = {"code": "stopped", "text": "the recorder has ended"}
-    return {**health(view), "healthy": False, "reasons": [reason], "updated_at": iso_time(now_us)}
+    text, ended_at = "the recorder has ended", iso_time(now_us)
+    reason = {"code": "stopped", "text": text, "since": ended_at}
+    return {**health(view), "healthy": False, "headline": "Stopped", "reasons": [reason], "updated_at": ended_at}
 
 
 def _supervisor(view: Snapshot) -> ChildState:

@@ -65,8 +65,10 @@ class Snapshot(NamedTuple):
     host: str
     started_us: int
     known: SupervisorFacts
+    headline: str
+    """The state in one line: whether it records, and the most urgent reason."""
     reasons: Sequence[Mapping[str, str]]
-    """Why it is not healthy; empty when it is."""
+    """Why it is not healthy, `code`, `text` and `since` each, the most urgent first; empty when it is healthy."""
     ready: bool
     """Whether anything was stored yet."""
     roles: Mapping[str, RoleTotals]

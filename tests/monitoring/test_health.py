@@ -12,6 +12,7 @@ from collector.monitoring.health import (
     reasons,
 )
 from collector.monitoring.silences import Silence
+from collector.monitoring.undecodable import MIN_FRAMES, UndecodableShare
 
 WELL = Facts(
     processes=[{"name": "writer", "state": "running", "restarts": 0, "unreported_secs": 0.4, "waits_for_disk": False}],
@@ -24,11 +25,15 @@ WELL = Facts(
 
 
 def codes(facts: Facts) -> list[str]:
-    return [reason["code"] for reason in reasons(facts)]
+    return [reason.code for reason in reasons(facts)]
+
+
+def texts(facts: Facts) -> list[tuple[str, str]]:
+    return [(reason.code, reason.text) for reason in reasons(facts)]
 
 
 def test_a_recorder_that_does_all_it_should_has_no_reasons() -> None:
-    assert reasons(WELL) == []
+    assert texts(WELL) == []
 
 
 @pytest.mark.parametrize("state", ["backoff", "failed"])
@@ -39,7 +44,7 @@ def test_a_process_that_is_not_up_again_is_failing(state: str) -> None:
             {"name": "archiver", "state": state, "restarts": 3, "unreported_secs": None, "waits_for_disk": False},
         ]
     )
-    assert reasons(facts) == [{"code": "child_failing", "text": f"archiver is in state {state} after 3 restarts"}]
+    assert texts(facts) == [("child_failing", f"archiver is in state {state} after 3 restarts")]
 
 
 @pytest.mark.parametrize("state", ["starting", "running", "draining"])
@@ -62,50 +67,73 @@ def test_a_process_whose_report_is_old_is_named_with_its_age() -> None:
         for name, secs in (("writer", 0.8), ("ingest:binance", UNREPORTED_SECS), ("archiver", UNREPORTED_SECS + 7))
     ]
     waiting = {**children[2], "name": "repair", "waits_for_disk": True}
-    assert reasons(WELL._replace(processes=[waiting])) == [
-        {"code": "child_failing", "text": "repair has waited for the disk for 37 s"}
-    ]
-    assert reasons(WELL._replace(processes=children)) == [
-        {"code": "child_failing", "text": "archiver has reported nothing for 37 s"}
-    ]
+    assert texts(WELL._replace(processes=[waiting])) == [("child_failing", "repair has waited for the disk for 37 s")]
+    assert texts(WELL._replace(processes=children)) == [("child_failing", "archiver has reported nothing for 37 s")]
 
 
-def test_silent_streams_are_named_up_to_three_and_counted() -> None:
-    symbols = ("A", "B\x1b[31m", "C", "D", "E")
-    silent = [Silence(StreamKey("binance", symbol, "trade"), 50.0 - n, 40.0) for n, symbol in enumerate(symbols)]
-    assert reasons(WELL._replace(silent=silent)) == [
-        {
-            "code": "stream_silent",
-            "text": "no durable row of binance A trade for 50 s (its limit is 40 s), "
-            "no durable row of binance B\\x1b[31m trade for 49 s (its limit is 40 s), "
-            "no durable row of binance C trade for 48 s (its limit is 40 s) and 2 more",
-        }
-    ]
+def silence(symbol: str, data_type: str = "trade", *, ever_spoke: bool = True) -> Silence:
+    return Silence(StreamKey("binance", symbol, data_type), 50.0, 40.0, ever_spoke)
+
+
+def test_silent_streams_are_grouped_and_counted() -> None:
+    configured = [StreamKey("binance", f"S{n}", data_type) for data_type in ("trade", "ticker") for n in range(20)]
+    silent = [silence(key.symbol, key.data_type) for key in configured[:25]]
+    (reason,) = reasons(WELL._replace(silent=silent, configured=configured))
+    assert reason.headline == reason.text == "25 of 40 streams silent: binance trade (all 20), ticker (5 of 20)"
+
+
+def test_streams_that_never_had_a_row_are_counted_apart() -> None:
+    silent = [silence("A"), silence("B", ever_spoke=False)]
+    configured = [StreamKey("binance", symbol, "trade") for symbol in ("A", "B", "C")]
+    (reason,) = reasons(WELL._replace(silent=silent, configured=configured))
+    assert reason.headline == "2 of 3 streams silent: binance trade (A, B)"
+    assert reason.text == f"{reason.headline}; 1 without a row since the start"
+
+
+@pytest.mark.parametrize(
+    ("undecodable", "total", "is_reason"),
+    [
+        (MIN_FRAMES - 1, 100, False),
+        (MIN_FRAMES, 100, True),
+        (MIN_FRAMES, 2_000, False),
+        (50, 4_000, True),
+        (0, 0, False),
+    ],
+)
+def test_undecodable_frames_are_a_reason_above_a_share_and_a_number(
+    undecodable: int, total: int, is_reason: bool
+) -> None:
+    facts = WELL._replace(undecodable={"okx": UndecodableShare(undecodable, total), "binance": UndecodableShare(1, 9)})
+    assert codes(facts) == (["frames_undecodable"] if is_reason else [])
+
+
+def test_undecodable_frames_are_told_with_their_share() -> None:
+    (reason,) = reasons(WELL._replace(undecodable={"okx": UndecodableShare(312, 5_012)}))
+    assert reason.headline == "undecodable frames: okx"
+    assert reason.text == "312 of 5,012 frames of okx in the last 5 minutes could not be decoded"
 
 
 def test_a_writer_is_behind_after_a_minute_of_journal() -> None:
     late = {"feed": "binance", "lag_secs": WRITER_BEHIND_SECS + 1}
     assert codes(WELL._replace(journals=[{"feed": "binance", "lag_secs": WRITER_BEHIND_SECS}])) == []
-    assert reasons(WELL._replace(journals=[late])) == [
-        {"code": "writer_behind", "text": "the journal of binance is 61 s ahead"}
-    ]
+    assert texts(WELL._replace(journals=[late])) == [("writer_behind", "the journal of binance is 61 s ahead")]
 
 
 def test_refused_frames_mean_that_the_budget_is_spent() -> None:
-    assert reasons(WELL._replace(refusing=["binance"])) == [
-        {"code": "journal_over_budget", "text": "new frames are refused, the disk budget is spent: binance"}
+    assert texts(WELL._replace(refusing=["binance"])) == [
+        ("journal_over_budget", "new frames are refused, the disk budget is spent: binance")
     ]
 
 
 def test_a_store_that_takes_nothing_is_unreachable() -> None:
-    assert reasons(WELL._replace(store_error="403 Forbidden")) == [
-        {"code": "store_unreachable", "text": "segments wait for the archive's store: 403 Forbidden"}
+    assert texts(WELL._replace(store_error="403 Forbidden")) == [
+        ("store_unreachable", "segments wait for the archive's store: 403 Forbidden")
     ]
 
 
 def test_a_segment_in_quarantine_is_a_reason_until_somebody_takes_it_out() -> None:
-    assert reasons(WELL._replace(quarantined=2)) == [
-        {"code": "segment_quarantined", "text": "segments in quarantine/ that could not be archived: 2"}
+    assert texts(WELL._replace(quarantined=2)) == [
+        ("segment_quarantined", "segments in quarantine/ that could not be archived: 2")
     ]
 
 
@@ -122,21 +150,15 @@ def test_every_fault_is_named_at_once() -> None:
         {"binance": -1.5},
         3.0,
         removed=["segments/"],
+        undecodable={"binance": UndecodableShare(900, 1_000)},
     )
     assert codes(worst) == list(RULES)
 
 
-def test_those_are_named_first_that_are_the_longest_beyond_their_limit() -> None:
-    slow = Silence(StreamKey("binance", "SLOW", "trade"), 4_100.0, 4_000.0)
-    quick = Silence(StreamKey("binance", "QUICK", "trade"), 80.0, 25.0)
-    (reason,) = reasons(WELL._replace(silent=[slow, quick]))
-    assert reason["text"].index("QUICK") < reason["text"].index("SLOW")
-
-
 def test_a_process_that_was_restarted_too_often_is_failing_while_it_runs() -> None:
     assert codes(WELL._replace(restarts_lately={"writer": RESTART_LOOP - 1})) == []
-    assert reasons(WELL._replace(restarts_lately={"writer": RESTART_LOOP})) == [
-        {"code": "child_failing", "text": "writer was restarted 3 times in 5 minutes"}
+    assert texts(WELL._replace(restarts_lately={"writer": RESTART_LOOP})) == [
+        ("child_failing", "writer was restarted 3 times in 5 minutes")
     ]
 
 
@@ -149,7 +171,7 @@ def test_a_process_that_was_restarted_too_often_is_failing_while_it_runs() -> No
     ],
 )
 def test_a_disk_that_is_full_within_a_day_is_filling(secs: float, text: str) -> None:
-    assert reasons(WELL._replace(disk_full_in_secs=secs)) == [{"code": "disk_filling", "text": text}]
+    assert texts(WELL._replace(disk_full_in_secs=secs)) == [("disk_filling", text)]
 
 
 @pytest.mark.parametrize("secs", [None, DISK_FILLING_SECS + 1])
@@ -159,27 +181,28 @@ def test_a_disk_that_lasts_longer_is_not(secs: float | None) -> None:
 
 def test_a_clock_that_the_exchange_itself_says_is_off_is_off_for_certain() -> None:
     assert codes(WELL._replace(asked_clocks_secs={"binance": (0.9, 0.5), "kraken": (-0.4, 0.0)})) == []
-    assert reasons(WELL._replace(asked_clocks_secs={"binance": (0.9, 0.1), "kraken": (-0.8, 0.1)})) == [
-        {
-            "code": "clock_off",
-            "text": "this machine's clock is 0.9 s fast, as the exchange of binance says, "
-            "this machine's clock is 0.8 s slow, as the exchange of kraken says",
-        }
+    assert texts(WELL._replace(asked_clocks_secs={"binance": (0.9, 0.1), "kraken": (-0.8, 0.1)})) == [
+        (
+            "clock_off",
+            (
+                "this machine's clock is 0.9 s fast according to the exchange of binance, "
+                "this machine's clock is 0.8 s slow according to the exchange of kraken"
+            ),
+        )
     ]
 
 
 def test_a_clock_that_is_off_is_slow_for_certain_or_perhaps_fast() -> None:
     assert codes(WELL._replace(clock_offsets_secs={"binance": CLOCK_OFF_SECS, "kraken": -CLOCK_OFF_SECS})) == []
     (reason,) = reasons(WELL._replace(clock_offsets_secs={"binance": 1.5, "kraken": -1.5}))
-    assert reason == {
-        "code": "clock_off",
-        "text": "every message of binance comes 1.5 s or more after it was sent: this machine's clock is fast, "
-        "or the exchange late, messages of kraken come 1.5 s before they were sent: this machine's clock is slow",
-    }
+    assert reason.text == (
+        "every message of binance arrives 1.5 s or more after it was sent: this machine's clock is fast, or the exchange "
+        "sends late, messages of kraken arrive 1.5 s before they were sent: this machine's clock is slow"
+    )
 
 
 def test_a_segment_that_grows_far_past_its_limit_is_told() -> None:
     assert reasons(WELL._replace(open_segment_excess=1.9)) == []
     (reason,) = reasons(WELL._replace(open_segment_excess=2.5))
-    assert reason["code"] == "seal_delayed"
-    assert "2.5 times segment.max_bytes" in reason["text"]
+    assert reason.code == "seal_delayed"
+    assert "2.5 times segment.max_bytes" in reason.text

@@ -21,6 +21,7 @@ NASTY = (
     "W" * 300,
     "عملة",
 )
+EIGHT_TYPES = (*TYPES, "mark_price", "open_interest", "liquidation")
 LOST = StreamKey("binance", "ETHUSDT", "book_snapshot")
 MENDED = StreamKey("binance", "BTCUSDT", "trade")
 
@@ -103,15 +104,30 @@ def test_it_says_in_words_what_is_wrong_until_it_is_well_again(visitor: Visitor,
     shown.archive["last_error"] = "PUT: 403 Forbidden"
     shown.changes["clock_offsets_us"] = {"binance": -1_500_000}
     served.view = shown.look()
-    expect(page.locator("h1")).to_have_text("Segments wait for the archive, and 1 more")
+    expect(page.locator("h1")).to_have_text("Recording; segments wait for the store, and 1 more")
     assert state(page) == "ill"
     texts = page.locator("#reasons li").all_inner_texts()
     assert "403 Forbidden" in texts[0]
     assert "this machine's clock is slow" in texts[1]
+    assert re.search(r"since \d\d:\d\d:\d\d UTC", texts[0])
+    assert "What to do: Make the store accept objects again" in texts[0]
+    page.locator("#reasons").get_by_role("link", name="store_unreachable").click()
+    expect(page.locator("#reason-store_unreachable")).to_be_in_viewport()
     shown.archive["last_error"], shown.changes["clock_offsets_us"] = None, {}
     served.view = shown.look()
     expect(page.locator("h1")).to_have_text("Recording")
     assert page.locator("#reasons li").count() == 0
+
+
+def test_silent_streams_are_told_by_exchange_and_type_with_what_still_records(
+    visitor: Visitor, serve: Callable[..., Served]
+) -> None:
+    shown = Shown([f"S{number}USDT" for number in range(20)], EIGHT_TYPES)
+    shown.late = {key: 4_000.0 for key in shown.keys if key.data_type in {"book_delta", "book_ticker"}}
+    page = visitor.open(serve(shown.look()).url)
+    headline = "Recording; 40 of 160 streams silent: binance book_delta, book_ticker (all 20)"
+    expect(page.locator("h1")).to_have_text(headline)
+    assert page.locator("#reasons .text").all_inner_texts() == [headline.removeprefix("Recording; ")]
 
 
 def test_what_repair_does_is_told_calmly_and_only_where_it_runs(visitor: Visitor, serve: Callable[..., Served]) -> None:

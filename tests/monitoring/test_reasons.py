@@ -7,11 +7,12 @@ from http import HTTPStatus
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from collector.domain.records import StreamKey
+from collector.domain.records import UNDECODED, UNKNOWN, StreamKey
 from collector.monitoring.health import RULES
 from collector.monitoring.routes import pages
 from collector.monitoring.status import Status
 from collector.monitoring.view import ChildState, Snapshot
+from collector.stats_files import StreamNumbers
 from tests.supervision.made import (
     GIB,
     NOW_US,
@@ -80,6 +81,21 @@ def clock_off(board: Status) -> Iterator[Snapshot]:
         yield board.look(reports(ingest(), writer(clock_offsets_us={"binance": offset_us})), known())
 
 
+def frames_undecodable(board: Status) -> Iterator[Snapshot]:
+    def look(secs: int, undecodable: int, messages: int) -> Snapshot:
+        now_us = NOW_US + secs * SECOND_US
+        undecoded = list(StreamNumbers("binance", UNKNOWN, UNDECODED, undecodable))
+        streams = [stream(messages=messages, last_durable_us=now_us), undecoded]
+        return board.look(
+            reports(ingest(), writer(streams=streams, updated_us=now_us)), known(float(secs), now_us=now_us)
+        )
+
+    look(0, 0, 0)
+    yield look(20, 30, 100)
+    yield look(40, 31, 1_000)
+    yield look(400, 31, 2_000)
+
+
 def segment_quarantined(board: Status) -> Iterator[Snapshot]:
     for count in (2, 1, 0):
         yield board.look(reports(ingest(), writer(), archiver(in_quarantine=count)), known())
@@ -99,8 +115,8 @@ def data_removed(board: Status) -> Iterator[Snapshot]:
 CAUSES: dict[str, Looks] = {
     looks.__name__: looks
     for looks in (
-        child_failing, stream_silent, writer_behind, journal_over_budget, store_unreachable, disk_filling, clock_off,
-        segment_quarantined, seal_delayed, data_removed,
+        journal_over_budget, child_failing, stream_silent, frames_undecodable, writer_behind, disk_filling,
+        store_unreachable, clock_off, segment_quarantined, seal_delayed, data_removed,
     )
 }  # fmt: skip
 
@@ -135,6 +151,28 @@ def test_a_reason_holds_as_long_as_its_cause(code: str) -> None:
 
 def test_every_reason_has_its_cause_here() -> None:
     assert list(CAUSES) == list(RULES)
+
+
+def test_a_reason_says_since_when_it_holds_without_a_break() -> None:
+    board = status()
+
+    def look(secs: int, error: str | None, quarantined: int) -> dict[str, str]:
+        view = board.look(
+            reports(archiver(last_error=error, in_quarantine=quarantined)), known(1.0, NOW_US + secs * SECOND_US)
+        )
+        return {reason["code"]: reason["since"][11:19] for reason in view.reasons}
+
+    assert look(0, "timeout", 0) == {"store_unreachable": "11:06:40"}
+    assert look(5, "403 Forbidden", 1) == {"store_unreachable": "11:06:40", "segment_quarantined": "11:06:45"}
+    assert look(9, None, 1) == {"segment_quarantined": "11:06:45"}
+    assert look(10, "timeout", 1) == {"store_unreachable": "11:06:50", "segment_quarantined": "11:06:45"}
+
+
+def test_health_status_and_page_have_one_headline() -> None:
+    view = status().look(reports(ingest(), writer(streams=[stream()]), archiver(last_error="timeout")), known())
+    served = pages(lambda: view, lambda: 0.0)
+    lines = {json.loads(served[path]().content)["headline"] for path in ("/healthz", "/status", "/page.json")}
+    assert lines == {"Recording; segments wait for the store"}
 
 
 def test_a_disk_below_its_mark_is_over_budget_though_no_process_can_say_so() -> None:

@@ -29,8 +29,14 @@ NEW = status().look(reports(writer(streams=[stream(last_durable_us=None)])), kno
 
 
 def test_healthz_says_200_while_healthy_and_503_with_the_reasons_when_not() -> None:
-    assert Site(WELL).ask("/healthz") == (HTTPStatus.OK, {"healthy": True, "reasons": []})
-    assert Site(ILL).ask("/healthz") == (HTTPStatus.SERVICE_UNAVAILABLE, {"healthy": False, "reasons": ILL.reasons})
+    assert Site(WELL).ask("/healthz") == (
+        HTTPStatus.OK,
+        {"healthy": True, "headline": "Recording", "reasons": []},
+    )
+    assert Site(ILL).ask("/healthz") == (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        {"healthy": False, "headline": ILL.headline, "reasons": ILL.reasons},
+    )
 
 
 def test_a_supervisor_that_stands_still_is_not_healthy_whatever_it_saw_last() -> None:
@@ -40,7 +46,14 @@ def test_a_supervisor_that_stands_still_is_not_healthy_whatever_it_saw_last() ->
     assert code == HTTPStatus.SERVICE_UNAVAILABLE
     assert body == {
         "healthy": False,
-        "reasons": [{"code": "child_failing", "text": "the supervisor has not looked after its processes for 15 s"}],
+        "headline": "The supervisor stands still",
+        "reasons": [
+            {
+                "code": "child_failing",
+                "text": "the supervisor has not looked after its processes for 15 s",
+                "since": "2026-11-18T11:06:40.000000Z",
+            }
+        ],
     }
 
 

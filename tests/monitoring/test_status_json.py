@@ -14,6 +14,7 @@ def test_the_object_has_exactly_the_promised_shape() -> None:
         "host": "box",
         "uptime_secs": 10.0,
         "healthy": True,
+        "headline": "Recording",
         "reasons": [],
         "ready": True,
         "processes": [
@@ -107,6 +108,7 @@ def test_the_health_file_says_what_the_status_says() -> None:
         "host": "box",
         "uptime_secs": 10.0,
         "healthy": False,
+        "headline": "Not recording; writer failing",
         "reasons": view.reasons,
         "updated_at": "2026-11-18T11:06:40.000000Z",
     }

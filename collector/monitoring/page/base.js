@@ -53,6 +53,9 @@ function span(secs) {
 
 const ago = (ms, now) => (ms == null ? "never" : now - ms < 1000 ? "just now" : `${span((now - ms) / 1000)} ago`);
 const parsed = (iso) => (iso ? Date.parse(iso) : null);
-const clock = (ms) => new Date(ms).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-const moment = (ms) => new Date(ms).toLocaleString();
+// Every time on the page is UTC and says so: 16:00 UTC, 16:00:05 UTC, and with its date 2026-11-29 16:00:05 UTC.
+const iso = (ms) => new Date(ms).toISOString();
+const clock = (ms) => `${iso(ms).slice(11, 16)} UTC`;
+const moment = (ms) => `${iso(ms).slice(0, 19).replace("T", " ")} UTC`;
+const when = (ms, now) => (iso(ms).slice(0, 10) === iso(now).slice(0, 10) ? `${iso(ms).slice(11, 19)} UTC` : moment(ms));
 const plural = (count, word) => `${number(count)} ${word}${count === 1 ? "" : "s"}`;

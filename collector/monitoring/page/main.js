@@ -1,10 +1,5 @@
 // Asks, and shows what is answered.
 const EVERY_MS = 2000, AT_MOST_MS = 15000, WINDOW_MS = 10000, PATIENCE_MS = 10000, LATE_MS = 6000;
-const HEADLINES = {
-  child_failing: "A process keeps failing", stream_silent: "A stream is silent", writer_behind: "The writer is behind",
-  journal_over_budget: "Frames are refused", store_unreachable: "Segments wait for the archive", disk_filling: "The disk is filling",
-  clock_off: "The clock is off", segment_quarantined: "A segment needs a look", seal_delayed: "A seal is held up", data_removed: "Files were removed",
-};
 const LAMPS = { well: "%233f9473", ill: "%23bf2f26", new: "%23d7a038" };
 const live = {
   data: null, heardAt: 0, token: "", failures: 0, timer: 0, asking: false, counts: [],
@@ -69,6 +64,7 @@ function unheard() {
 function verdict(state, words) {
   mark(document.documentElement, "data-state", state);
   say($("verdict"), words);
+  $("verdict").classList.toggle("long", words.length > 28);
   const title = live.data ? `${words} · ${live.data.host}` : words;
   if (document.title !== title) document.title = title;
   const fill = LAMPS[state] || "%23808a85";
@@ -77,6 +73,7 @@ function verdict(state, words) {
 
 function tell() {
   if (!live.data) return;
+  dateReasons(live.now());
   const silence = performance.now() - live.heardAt;
   if (document.documentElement.dataset.state === "lost") say($("heard"), `Last heard ${span(silence / 1000)} ago; asking again`);
   else if (document.documentElement.dataset.state !== "token") {
@@ -86,17 +83,8 @@ function tell() {
 }
 
 function judge(data) {
-  const { reasons } = data;
-  if (reasons.length) {
-    const first = HEADLINES[reasons[0].code] || "Something is wrong";
-    verdict("ill", reasons.length > 1 ? `${first}, and ${reasons.length - 1} more` : first);
-  } else if (data.ready && !total(data.feeds, "connections_open")) verdict("new", "Reconnecting");
-  else verdict(data.ready ? "well" : "new", data.ready ? "Recording" : "Starting, nothing stored yet");
-  const said = JSON.stringify(reasons);
-  if (judge.said !== said) {
-    judge.said = said;
-    $("reasons").replaceChildren(...reasons.map(({ code, text }) => made("li", {}, text, made("code", {}, code))));
-  }
+  verdict(data.reasons.length ? "ill" : data.headline === "Recording" ? "well" : "new", data.headline);
+  showReasons(data.reasons);
 }
 
 // Rates over as much time as those of the flow, and by the recorder's clock: an answer may be a second old.

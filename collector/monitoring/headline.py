@@ -1,0 +1,27 @@
+"""The state of the recorder in one line: whether it records, and what is most urgent. No I/O, no clock."""
+
+from collections.abc import Sequence
+
+from collector.monitoring.health import Facts, Reason, failing_processes
+
+
+def headline(facts: Facts, reasons: Sequence[Reason], *, is_ready: bool) -> str:
+    """Such as `Recording; 40 of 160 streams silent: binance_usdm book_delta, book_ticker (all 20)`.
+
+    It does not change from second to second. `is_ready`: something was stored since the start.
+    """
+    if reasons:
+        more = f", and {len(reasons) - 1} more" if len(reasons) > 1 else ""
+        return f"{_what_is_recorded(facts)}; {reasons[0].headline}{more}"
+    if not is_ready:
+        return "Starting, nothing stored yet"
+    return "Recording" if facts.is_connected else "Reconnecting"
+
+
+def _what_is_recorded(facts: Facts) -> str:
+    """Whether what the exchanges send still gets onto the disk, and how far."""
+    if not facts.is_connected or (facts.refusing and not {*facts.feeds} - {*facts.refusing}):
+        return "Not recording"
+    if "writer" in failing_processes(facts):
+        return "Recording into the journal only"
+    return "Not recording" if facts.silent and len(facts.silent) == len(facts.configured) else "Recording"
