@@ -6,12 +6,8 @@ A notice is smaller than an atomic pipe write, so a kill cannot tear one; a full
 
 import queue
 from multiprocessing.queues import Queue
-from typing import Final
 
 from collector.channel.channel import Notice
-
-NOTICE_LIMIT_BYTES: Final = 240
-"""A pickled notice is shorter (names are at most 64 characters), so a full Queue of 256 fits into a 64 KiB pipe."""
 
 
 class QueueSender:

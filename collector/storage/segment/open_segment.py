@@ -226,10 +226,6 @@ class OpenSegment:
         if busy:
             raise SegmentBusyError(f"somebody reads {self.path.name}")
 
-    def busy_timeout(self, secs: float) -> None:
-        """How long a reader may keep a fold or a commit waiting."""
-        self._db.execute(f"PRAGMA busy_timeout={round(secs * 1_000)}")
-
     def close(self) -> None:
         """Let go of the file, with its log folded into it."""
         with disk_wait():

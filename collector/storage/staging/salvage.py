@@ -16,7 +16,17 @@ from collector import __version__
 from collector.domain.errors import DamagedError
 from collector.domain.gaps import event_gap
 from collector.domain.names import is_path_name, is_segment_id, parse_segment_id, time_us
-from collector.domain.records import GAP, GAP_KINDS, ROW_TYPES, UNDECODED, UNKNOWN, Gap, StreamKey
+from collector.domain.records import (
+    GAP,
+    GAP_CAUSES,
+    GAP_KINDS,
+    GAP_STATUSES,
+    ROW_TYPES,
+    UNDECODED,
+    UNKNOWN,
+    Gap,
+    StreamKey,
+)
 from collector.storage.segment.file_format import make_tables
 from collector.storage.segment.open_segment import INSERT_GAP, damage_of
 from collector.storage.segment.sealed_segment import GAPS, SealedSegment, sealed_database
@@ -127,6 +137,8 @@ def _is_gap(row: tuple[Any, ...]) -> bool:
     return (
         _are_names([exchange, symbol])
         and gap.kind in GAP_KINDS
+        and gap.cause in GAP_CAUSES
+        and gap.status in GAP_STATUSES
         and gap.line in (None, *range(-1, 128))
         and all(0 <= at_us < _LATEST_US for at_us in times)
     )

@@ -17,6 +17,7 @@ from collector.storage.journal.writer import JournalWriter
 from collector.storage.segment.seal import sealed_segments
 from tests.processes.archiver.stage import Stage
 from tests.storage.journal.dead_journals import let_go
+from tests.storage.segment.segment_files import give_up_at_once
 
 START_NS = 1_700_000_000_000_000_000
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
@@ -118,7 +119,7 @@ class World(Stage):
         readers.append(sqlite3.connect(f"file:{opened}?mode=ro", uri=True))
         readers[0].execute("BEGIN")
         readers[0].execute("SELECT * FROM messages").fetchone()
-        writer._shelf._segment.busy_timeout(0.01)
+        give_up_at_once(writer._shelf._segment)
         self.stop_when = lambda: self.secs >= stop_at
         writer.run()
         self.sleep = real  # type: ignore[method-assign]

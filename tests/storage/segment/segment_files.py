@@ -10,6 +10,7 @@ from typing import Any
 from collector.domain.decimals import to_double
 from collector.domain.records import AggTradeRow, BookRow, BookTickerRow, Gap, StreamKey, TradeRow, TypedRow
 from collector.storage.segment.file_format import make_tables
+from collector.storage.segment.open_segment import OpenSegment
 
 NOON_US = 1_795_435_200_000_000  # 2026-11-23T12:00:00Z
 DAY_US = 86_400_000_000
@@ -99,6 +100,11 @@ def make_segment(
         )
         db.commit()
     return path
+
+
+def give_up_at_once(segment: OpenSegment) -> None:
+    """Let a commit or a checkpoint wait 10 ms for whoever reads or locks the segment, instead of a second."""
+    segment._db.execute("PRAGMA busy_timeout = 10")
 
 
 def failed_read() -> sqlite3.OperationalError:

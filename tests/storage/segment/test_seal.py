@@ -22,6 +22,7 @@ from collector.storage.segment.seal import (
     sealed_segments,
     set_strays_aside,
 )
+from tests.storage.segment.segment_files import give_up_at_once
 
 META = {"host": "h", "keep_raw": "0", "compression_level": "3", "collector_version": "0", "opened_at": "1"}
 STREAM = StreamRow(1, "binance", "BTCUSDT", "trade", "binance", "dense", b"state")
@@ -112,7 +113,7 @@ def test_a_reader_delays_a_seal_and_breaks_nothing(tmp_path: Path) -> None:
     reader.execute("BEGIN")
     reader.execute("SELECT * FROM messages").fetchone()
     segment.store(commit(2))
-    segment.busy_timeout(0.01)
+    give_up_at_once(segment)
     with pytest.raises(SegmentBusyError):
         seal(segment, "20260101T010000Z-000002", META, segment.load(), 99)
     assert [p.name for p in tmp_path.glob("*.db")] == ["20260101T000000Z-000001.open.db"]
@@ -127,7 +128,7 @@ def test_a_segment_somebody_writes_to_is_busy_and_nothing_changed(tmp_path: Path
     segment.store(commit(1))
     foreign = sqlite3.connect(segment.path, isolation_level=None)
     foreign.execute("BEGIN IMMEDIATE")
-    segment.busy_timeout(0.01)
+    give_up_at_once(segment)
     with pytest.raises(SegmentBusyError, match="database is locked"):
         seal(segment, "20260101T010000Z-000002", META, segment.load(), 99)
     assert [p.name for p in tmp_path.glob("*.db*") if p.name.count(".") == 2 and "new" in p.name] == []

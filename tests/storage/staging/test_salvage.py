@@ -130,6 +130,8 @@ def test_rotten_meta_is_not_believed(tmp_path: Path, meta: dict[str, str]) -> No
         "UPDATE streams SET exchange = x'00' WHERE stream_id = 0",
         "UPDATE gaps SET detected_at = 1 << 62",
         "UPDATE gaps SET kind = 'sequenc'",
+        "UPDATE gaps SET cause = 'disk_budge'",
+        "UPDATE gaps SET status = 'opem'",
         "UPDATE gaps SET missing = 'three'",
         "UPDATE gaps SET line = 1000",
         "UPDATE gaps SET exchange = ''",
