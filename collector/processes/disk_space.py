@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from collector.config import JournalConfig
 from collector.domain.disk_waits import disk_wait
 from collector.processes.context import Context
-from collector.storage.journal.writer import journal_files
+from collector.storage.journal.files import journal_files
 
 PAUSE_SECS: Final = 1.0
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from collector.config import Config, FeedConfig
 from collector.domain.repair_protocol import rest_journal
+from collector.storage.journal.files import next_number
 from collector.storage.journal.format import FeedIdentity
-from collector.storage.journal.writer import JournalWriter, next_number
+from collector.storage.journal.writer import JournalWriter
 
 
 def open_journal(config: Config, feed: FeedConfig, now_ns: Callable[[], int]) -> JournalWriter:

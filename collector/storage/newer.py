@@ -9,8 +9,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from collector.domain.errors import DamagedError, UndecodableError
-from collector.storage.journal.reader import file_id_of
-from collector.storage.journal.writer import journal_files
+from collector.storage.journal.files import journal_files
+from collector.storage.journal.head import file_id_of
 from collector.storage.regular_files import regular_files
 from collector.storage.repair_requests import SUFFIX, read_request
 from collector.storage.segment.file_format import state_version_of, version_of

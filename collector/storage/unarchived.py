@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from collector.domain.names import is_segment_id
-from collector.storage.journal.writer import SUFFIX
+from collector.storage.journal.files import SUFFIX
 from collector.storage.regular_files import regular_files
 from collector.storage.staging.staged_set import waiting_segments
 

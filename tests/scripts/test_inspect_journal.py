@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from collector.storage.journal.files import journal_path
 from collector.storage.journal.format import FeedIdentity, RecordKind
-from collector.storage.journal.writer import JournalWriter, journal_path
+from collector.storage.journal.writer import JournalWriter
 
 TOOL = Path(__file__).resolve().parents[2] / "scripts/inspect_journal.py"
 NOON_NS = 1_795_435_200_000_000_000

@@ -7,7 +7,7 @@ from typing import Final
 
 from collector.processes.roles import processes_seen, role_lock
 from collector.storage.archive.verify import Verification
-from collector.storage.journal.writer import journal_files
+from collector.storage.journal.files import journal_files
 from collector.storage.locks import supervisor_lock
 from collector.storage.store.open import open_store
 from tests.soak import reading

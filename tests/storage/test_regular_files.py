@@ -8,8 +8,9 @@ import pytest
 
 from collector.processes.roles import processes_seen, role_lock
 from collector.stats_files import clear_stats, last_signs, read_stats, stats_file
+from collector.storage.journal.files import journal_files, journal_path, next_number
 from collector.storage.journal.format import FeedIdentity
-from collector.storage.journal.writer import JournalWriter, journal_files, journal_path, next_number
+from collector.storage.journal.writer import JournalWriter
 from collector.storage.newer import refuse_newer_data
 from collector.storage.segment.attempts import FAILURES, Attempts, Begun, counted, forget_attempts
 from collector.storage.segment.seal import open_segment, quarantine_open_segment, sealed_segments

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from collector.storage.journal.writer import journal_files
+from collector.storage.journal.files import journal_files
 from tests.whole.accounts import frames_sent, gaps_of, missing_frames
 from tests.whole.disks import SmallDisk
 from tests.whole.running import Exchange, Recorder, wait_for

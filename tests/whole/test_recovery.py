@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from collector.storage.archive.manifest import decode_manifest
+from collector.storage.journal.files import journal_files, journal_path
 from collector.storage.journal.format import FeedIdentity, decode_header, parse_records
-from collector.storage.journal.writer import JournalWriter, journal_files, journal_path
+from collector.storage.journal.writer import JournalWriter
 from collector.storage.segment.seal import sealed_segments
 from tests.feed.servers import Peer, Server, wire
 from tests.whole.accounts import CHANNELS, Sent, frames_sent, gaps_of, missing_frames, rows_of

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from collector.storage.journal.writer import journal_files
+from collector.storage.journal.files import journal_files
 from tests.whole.running import DEADLINE_SECS, STOP_SECS, Exchange, Recorder, payloads_in_segments, wait_for
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT"]

@@ -10,7 +10,7 @@ from collector.domain.counts import KIND_AND_STATUS, GapLabels, RunCounts
 from collector.domain.records import UNDECODED, Gap, StoredMessage, StreamKey
 from collector.domain.repair_protocol import Request
 from collector.processes.writer.streams import StreamState
-from collector.storage.journal.reader import Position
+from collector.storage.journal.position import Position
 
 NEWEST_GAPS: Final = 4_096
 """Rows of the ledger between two reports of which the newest are told: an outage gives a row to each stream."""

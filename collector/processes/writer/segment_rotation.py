@@ -18,9 +18,10 @@ from collector.processes.writer.removals import Removals
 from collector.processes.writer.state_upgrade import upgraded
 from collector.processes.writer.stored_state import require_readable
 from collector.processes.writer.streams import StreamTable
-from collector.storage.journal.reader import Position, file_id_of
+from collector.storage.journal.files import journal_files
+from collector.storage.journal.head import file_id_of
+from collector.storage.journal.position import Position
 from collector.storage.journal.tail import Tails
-from collector.storage.journal.writer import journal_files
 from collector.storage.segment.open_segment import Commit, OnProgress, OpenSegment, SegmentState
 from collector.storage.segment.positions_file import FILE_NAME, WITHOUT, PositionsFile, read_baseline
 from collector.storage.segment.seal import (

@@ -8,37 +8,23 @@ from typing import Final, NamedTuple
 
 from collector.domain.errors import DamagedError
 from collector.domain.records import UNKNOWN
+from collector.storage.journal.files import journal_files
 from collector.storage.journal.format import (
-    RECORD_HEAD_BYTES,
     FeedIdentity,
     JournalHeader,
     Parsed,
     Record,
     RecordKind,
-    decode_header,
     find_record,
-    head_bytes,
     parse_records,
-    received_ns_of,
 )
+from collector.storage.journal.head import file_id_of, header_at, headless_id, read_head
+from collector.storage.journal.lag import Lag, lag_of
+from collector.storage.journal.position import Position
 from collector.storage.journal.tail import Tails
-from collector.storage.journal.writer import journal_files
 from collector.storage.locks import is_file_held
 
 CHUNK_BYTES: Final = 512 << 10
-
-_HEAD_BYTES = 4 << 10
-"""Longer than most heads."""
-
-
-class Position(NamedTuple):
-    """How far one journal file was read; `ended` once there is nothing more in it to come."""
-
-    file_id: str
-    feed: str
-    number: int
-    offset: int
-    ended: bool
 
 
 class Damage(NamedTuple):
@@ -56,26 +42,6 @@ class Chunk(NamedTuple):
     records: list[Record]
     damage: Damage | None
     position: Position
-
-
-class Lag(NamedTuple):
-    """What of a journal was not read yet, in how many files, and how many there are."""
-
-    bytes: int
-    unread_files: int
-    files: int
-    since_ns: int | None
-    """When the first record that was not read yet was received; None where there is none, or none that can be read."""
-
-
-def file_id_of(path: Path, feed: str, number: int) -> str:
-    """What names a journal file for good: the id in its head; its feed and number where that cannot be read.
-
-    Numbers only give the order of the files that are there: a lost `positions.json` lets one be given again. Raises
-    NewerDataError.
-    """
-    header = _header_at(path)
-    return _headless_id(feed, number) if header is None else header.file_id
 
 
 class JournalReader:
@@ -129,15 +95,12 @@ class JournalReader:
         """When the file that is read next was begun; 0 if there is none, or its head does not say."""
         if self._fd is None and not self._open_next():
             return 0
-        header = self._header or _header_at(self._path)
+        header = self._header or header_at(self._path)
         return 0 if header is None else header.created_ns
 
     def lag(self) -> Lag:
         """What is not read yet."""
-        pending = list(self._pending())
-        sizes = [_size_of(path) - offset for path, offset in pending]
-        since_ns = next(filter(None, (_received_ns_at(*place) for place in pending)), None)
-        return Lag(sum(sizes), sum(1 for size in sizes if size > 0), len(journal_files(self._folder)), since_ns)
+        return lag_of(list(self._pending()), len(journal_files(self._folder)))
 
     def close(self) -> None:
         """Let go of the file being read."""
@@ -172,7 +135,7 @@ class JournalReader:
     def _read_current(self, until_ns: int | None, *, final: bool) -> Chunk | None:
         if self._header is None:
             try:
-                self._header = _head_of(self._pread)
+                self._header = read_head(self._pread)
             except DamagedError as error:
                 return self._whole_file_damaged(str(error)) if final else None
             if self._header is None:
@@ -231,7 +194,7 @@ class JournalReader:
     def _goes_on(self) -> bool:
         """Whether the same incarnation of ingest began another file, which it does only behind a whole record."""
         own = self._known_header().writer_id
-        later = (_header_at(path) for number, path in journal_files(self._folder) if number > self._number)
+        later = (header_at(path) for number, path in journal_files(self._folder) if number > self._number)
         return any(header is not None and header.writer_id == own for header in later)
 
     def _whole_file_damaged(self, reason: str) -> Chunk:
@@ -252,7 +215,7 @@ class JournalReader:
             return self._header
         # Nothing can be read behind a damaged head; its number still names the file.
         identity = FeedIdentity(self._feed, self._exchange, (), ())
-        return JournalHeader(_headless_id(self._feed, self._number), "", self._number, 0, identity, 0)
+        return JournalHeader(headless_id(self._feed, self._number), "", self._number, 0, identity, 0)
 
     def _position(self, *, ended: bool) -> Position:
         position = Position(self._known_header().file_id, self._feed, self._number, self._offset, ended)
@@ -282,47 +245,3 @@ def _received_until(until_ns: int | None, records: list[Record]) -> list[Record]
     if until_ns is None:
         return records
     return list(takewhile(lambda record: record.received_ns <= until_ns, records))
-
-
-def _headless_id(feed: str, number: int) -> str:
-    return f"{feed}/{number}"
-
-
-def _header_at(path: Path) -> JournalHeader | None:
-    """The head of a file; None where it cannot be read, or where the file is gone."""
-    try:
-        with path.open("rb", buffering=0) as file:
-            return _head_of(lambda offset, size: os.pread(file.fileno(), size, offset))
-    except (DamagedError, FileNotFoundError):
-        return None
-
-
-def _received_ns_at(path: Path, offset: int) -> int | None:
-    """When the record was received that stands there, or next behind a rotten head or record; None as for `Lag`."""
-    header = None if offset else _header_at(path)
-    if header is not None:
-        offset = header.header_bytes
-    try:
-        with path.open("rb", buffering=0) as file:
-            received_ns = received_ns_of(os.pread(file.fileno(), RECORD_HEAD_BYTES, offset))
-            if received_ns is not None:
-                return received_ns
-            data = os.pread(file.fileno(), CHUNK_BYTES, offset)
-    except FileNotFoundError:
-        return None
-    found = find_record(data, 0)
-    return None if found is None else received_ns_of(data[found : found + RECORD_HEAD_BYTES])
-
-
-def _head_of(read: Callable[[int, int], bytes]) -> JournalHeader | None:
-    """The head, as long as it may be, of a file that `read` reads from an offset on. As `decode_header`."""
-    start = read(0, _HEAD_BYTES)
-    return decode_header(start) or decode_header(read(0, head_bytes(start)))
-
-
-def _size_of(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        # A file may be removed at a seal between the listing and this look; then nothing of it is pending.
-        return 0

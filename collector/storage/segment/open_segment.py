@@ -16,7 +16,7 @@ from collector.domain.disk_waits import disk_wait
 from collector.domain.errors import CommitError, DamagedError, SegmentBusyError
 from collector.domain.records import BACKFILLED_LINE, Gap, StoredMessage
 from collector.storage.durable import sync
-from collector.storage.journal.reader import Position
+from collector.storage.journal.position import Position
 from collector.storage.segment.file_format import (
     COUNTS_KEY,
     STATE_VERSION,

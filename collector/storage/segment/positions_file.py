@@ -14,7 +14,7 @@ from collector.domain.disk_waits import disk_wait
 from collector.domain.errors import CannotStartError, DamagedError
 from collector.domain.versions import refuse_newer
 from collector.storage.durable import draft, write_durably
-from collector.storage.journal.reader import Position
+from collector.storage.journal.position import Position
 from collector.storage.segment.file_format import FIRST_STATE_VERSION, STATE_VERSION
 from collector.storage.segment.open_segment import EMPTY_STATE, SegmentState, StreamRow
 

@@ -30,8 +30,9 @@ from collector.processes.disk_space import MeasureSpace, measure_space
 from collector.processes.ingest import process
 from collector.processes.ingest.feed_context import Connect
 from collector.processes.journals import open_journal
+from collector.storage.journal.files import journal_files
 from collector.storage.journal.format import Record, RecordKind, decode_header, event_of, frames_of, parse_records
-from collector.storage.journal.writer import JournalWriter, journal_files
+from collector.storage.journal.writer import JournalWriter
 
 DEADLINE_SECS = 60.0
 LIMITS = Limits(connections=1_000, window_secs=60, streams_per_connection=9, messages_per_sec=100, lifetime_secs=86_400)

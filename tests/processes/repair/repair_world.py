@@ -17,8 +17,9 @@ from collector.feed.rest import RestError, RestResponse
 from collector.processes.repair.feed_repair import FeedRepair
 from collector.processes.repair.process import make_mender
 from collector.processes.writer.process import Writer
+from collector.storage.journal.files import journal_files
 from collector.storage.journal.format import FeedIdentity
-from collector.storage.journal.writer import JournalWriter, journal_files
+from collector.storage.journal.writer import JournalWriter
 from collector.storage.repair_requests import RequestFolder, request_folder
 from collector.storage.segment.seal import sealed_segments
 from tests.processes.archiver.stage import Stage

@@ -21,7 +21,8 @@ from collector.storage.journal.format import (
     encode_frames,
     parse_records,
 )
-from collector.storage.journal.reader import Chunk, Position
+from collector.storage.journal.position import Position
+from collector.storage.journal.reader import Chunk
 
 _encode = msgspec.msgpack.Encoder().encode
 

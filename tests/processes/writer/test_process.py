@@ -21,8 +21,8 @@ from collector.exchanges.registry import adapter
 from collector.processes.writer.process import Writer
 from collector.processes.writer.streams import StreamState
 from collector.stats_files import StreamNumbers
+from collector.storage.journal.files import journal_files
 from collector.storage.journal.format import RecordKind
-from collector.storage.journal.writer import journal_files
 from collector.storage.segment import open_segment
 from collector.storage.segment.open_segment import Commit, OpenSegment
 from collector.storage.segment.seal import sealed_segments

@@ -8,7 +8,7 @@ import pytest
 
 from collector.config import FeedConfig
 from collector.domain.errors import CannotStartError
-from collector.storage.journal.writer import journal_files, journal_path, next_number
+from collector.storage.journal.files import journal_files, journal_path, next_number
 from tests.processes.writer.writer_harness import START_NS, World, trade
 
 SEC_NS = 1_000_000_000

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from collector.domain.errors import DamagedError, NewerDataError
 from collector.storage.journal import format as journal_format
+from collector.storage.journal.files import journal_files, next_number
 from collector.storage.journal.format import (
     FeedIdentity,
     RecordKind,
@@ -22,7 +23,7 @@ from collector.storage.journal.format import (
     frames_of,
     parse_records,
 )
-from collector.storage.journal.writer import JournalWriter, journal_files, next_number
+from collector.storage.journal.writer import JournalWriter
 
 IDENTITY = FeedIdentity("binance", "binance", ("BTCUSDT",), ("trade",))
 

@@ -9,7 +9,7 @@ import pytest
 
 from collector.domain.errors import DamagedError, NewerDataError, SegmentBusyError
 from collector.domain.records import Gap, StoredMessage
-from collector.storage.journal.reader import Position
+from collector.storage.journal.position import Position
 from collector.storage.segment import seal as seal_module
 from collector.storage.segment.open_segment import EMPTY_STATE, Commit, OpenSegment, SegmentState, StreamRow, beside
 from collector.storage.segment.positions_file import PositionsFile, read_baseline

@@ -18,8 +18,9 @@ from collector.processes.writer.gaps.outages import ConnectionLog
 from collector.processes.writer.gaps.plans import Plans
 from collector.processes.writer.gaps.stream_ownership import StreamOwnership
 from collector.processes.writer.streams import StreamTable
+from collector.storage.journal.files import next_number
 from collector.storage.journal.format import FeedIdentity, RecordKind
-from collector.storage.journal.writer import JournalWriter, next_number
+from collector.storage.journal.writer import JournalWriter
 from tests.processes.writer.writer_harness import SPOKEN, START_NS, SYMBOLS, TYPES, World, book, connection, trade
 
 SEC_NS = 1_000_000_000
