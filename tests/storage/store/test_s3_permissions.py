@@ -18,7 +18,7 @@ from collector.storage.store import s3_client
 from tests.seaweed import NOTHING, RECORDER, Seaweed
 from tests.storage.store.s3_content import CONTENT, INFO, KEY, SHA256
 
-OPERATIONS = Path(__file__).resolve().parents[2] / "docs" / "OPERATIONS.md"
+OPERATIONS = Path(__file__).resolve().parents[3] / "docs" / "OPERATIONS.md"
 
 
 @pytest.fixture
