@@ -101,10 +101,10 @@ def test_the_folders_of_a_recorder_may_be_links_but_not_into_the_archive(tmp_pat
 
 def test_the_supervisor_has_no_use_for_boto3(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; import supervisor; from collector.config import *\n"
+        "import sys; from pathlib import Path; from collector.supervision.commands import run; from collector.config import *\n"
         "from collector.processes.archive_store import open_archive\n"
         f"config = Config(data_dir=Path({str(tmp_path)!r}), archive=ArchiveConfig(url='s3://bucket'))\n"
-        "supervisor.require_usable(config); open_archive(Config())\n"
+        "run.require_usable(config); open_archive(Config())\n"
         "print([name for name in ('boto3', 'botocore', 'urllib3') if name in sys.modules])"
     )
     done = subprocess.run(

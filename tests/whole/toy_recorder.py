@@ -18,6 +18,6 @@ roles.ROLES += (
 )
 
 if __name__ == "__main__":
-    import supervisor
+    from collector.supervision.commands.run import main
 
-    sys.exit(supervisor.main())
+    sys.exit(main())
