@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from collector.domain.records import StreamKey
 from collector.domain.redact import redact_url, redact_urls
-from collector.domain.retry import ban_secs, delays, retry_after_secs
 from collector.exchanges.adapter import ConnectionPlan
 from collector.feed.connection import Connection
 from collector.feed.handshake import HandshakeError
@@ -15,11 +14,9 @@ from collector.processes.ingest.connection_trial import Trial
 from collector.processes.ingest.feed_context import FeedContext, LineState
 from collector.processes.ingest.first_data import NAMED
 from collector.processes.ingest.line_silence import Voices
+from collector.processes.ingest.reconnect_delay import ReconnectDelay
 from collector.processes.ingest.session import Hooks, Session, SessionEnd
 from collector.storage.journal.format import RecordKind
-
-_BANNED_STATUS = frozenset({418, 429})
-"""Too many requests from this address: https://developers.binance.com/docs/binance-spot-api-docs/rest-api/limits"""
 
 
 class LineReader:
@@ -56,9 +53,8 @@ class LineReader:
         self._relieved = threading.Event()
         self._has_successor = False
         self._connects = 0
-        self._bans = 0
+        self._delay = ReconnectDelay(tools.config, tools.random)
         self._session: Session | None = None
-        self._reset_delays()
         self.state = state
 
     def run(self) -> None:
@@ -94,25 +90,15 @@ class LineReader:
         return not self._tools.stop.is_set()
 
     def _failed(self, error: HandshakeError | OSError) -> float:
-        delay = next(self._delays)
+        delay, ban_secs = self._delay.after_failure(error, self._tools.clock.now_ns() / 1e9)
         self._tools.tally.add("connect_failures")
-        if isinstance(error, HandshakeError):
-            delay = max(delay, self._asked_secs(error))
+        if ban_secs is not None:
+            self._share_ban(ban_secs)
         self.state.last_error = redact_urls(str(error))
         self._tools.log.warning(
             "connect_failed", line=self.state.line, error=self.state.last_error, retry_secs=round(delay, 3)
         )
         return 0.0 if self._give_up() else delay
-
-    def _asked_secs(self, error: HandshakeError) -> float:
-        """How long the exchange wants to be left alone; only a ban may be longer than any delay of ours."""
-        asked_secs = retry_after_secs(error.retry_after or "", self._tools.clock.now_ns() / 1e9)
-        if error.status not in _BANNED_STATUS:
-            return min(asked_secs or 0.0, self._tools.config.reconnect_max_delay_secs)
-        secs = ban_secs(asked_secs, self._bans)
-        self._bans += 1
-        self._share_ban(secs)
-        return secs
 
     def _share_ban(self, secs: float) -> None:
         try:
@@ -129,7 +115,7 @@ class LineReader:
         return self._ended(ending)
 
     def _read(self, connection: Connection) -> SessionEnd:
-        hooks = Hooks(self._prove, self._relieve_predecessor, self._begin_renewal, self._try_beside)
+        hooks = Hooks(self._delay.reset, self._relieve_predecessor, self._begin_renewal, self._try_beside)
         self._session = Session(self._tools, self.state, connection, self._relieved, self._voices, self._trial, hooks)
         return self._session.run()
 
@@ -152,7 +138,7 @@ class LineReader:
     def _ended(self, ending: SessionEnd) -> float:
         state, tools = self.state, self._tools
         over = tools.stop.is_set() or self._give_up() or self._hand_over()
-        delay = 0.0 if over else next(self._delays)
+        delay = 0.0 if over else self._delay.next_secs()
         about = {"connection": state.connection, "reason": ending.reason, "cause": ending.cause, "text": ending.text}
         alive = {} if ending.alive_ns is None else {"alive_ns": ending.alive_ns}
         tools.gate.event(RecordKind.DISCONNECT, state.line, {**about, **alive})
@@ -163,10 +149,6 @@ class LineReader:
             state.last_error = f"{ending.reason}: {ending.text}"
             tools.log.warning("disconnected", line=state.line, **about, retry_secs=round(delay, 3))
         return delay
-
-    def _prove(self) -> None:
-        self._reset_delays()
-        self._bans = 0
 
     def _give_up(self) -> bool:
         """Whether this is a trial that has brought nothing: then it ends, and is counted as one in vain."""
@@ -201,7 +183,7 @@ class LineReader:
         self._has_successor = True
         # One that is told to renew right after it opened would be replaced as fast as it can connect.
         young = self._session is not None and self._session.age_secs < self._tools.config.reconnect_max_delay_secs
-        delay = next(self._delays) if young else 0.0
+        delay = self._delay.next_secs() if young else 0.0
         self._tools.log.info("renewing", line=self.state.line, connection=self.state.connection, why=why)
         self._begin_another(first_delay_secs=delay)
 
@@ -228,7 +210,3 @@ class LineReader:
                 trial=trial,
             )
         )
-
-    def _reset_delays(self) -> None:
-        config = self._tools.config
-        self._delays = delays(config.reconnect_base_delay_secs, config.reconnect_max_delay_secs, self._tools.random)

@@ -1,0 +1,59 @@
+"""How long a line waits before its next connection attempt."""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from collector.config import IngestConfig
+from collector.domain.retry import ban_secs, delays, retry_after_secs
+from collector.feed.handshake import HandshakeError
+
+_BAN_STATUSES: Final = frozenset({418, 429})
+"""Too many requests from this address: https://developers.binance.com/docs/binance-spot-api-docs/rest-api/limits"""
+
+
+class FailureDelay(NamedTuple):
+    """What follows from one failed attempt."""
+
+    delay_secs: float
+    """Time until this line's next attempt."""
+    ban_secs: float | None
+    """How long the exchange bans this whole address; None if it does not."""
+
+
+class ReconnectDelay:
+    """The delays of one line: exponential with full jitter, see `domain.retry.delays`.
+
+    They grow from `ingest.reconnect_base_delay_secs` to `ingest.reconnect_max_delay_secs` with each attempt that fails
+    and each connection that ends before it has proven itself; `reset` begins anew.
+    """
+
+    def __init__(self, config: IngestConfig, random: Callable[[], float]) -> None:
+        self._config = config
+        self._random = random
+        self.reset()
+
+    def reset(self) -> None:
+        """A connection has proven itself: the next delay is drawn from the shortest range."""
+        self._delays = delays(
+            self._config.reconnect_base_delay_secs, self._config.reconnect_max_delay_secs, self._random
+        )
+        self._bans = 0
+
+    def next_secs(self) -> float:
+        """Seconds to wait before the next attempt; the range of the one after is twice as wide, up to the maximum."""
+        return next(self._delays)
+
+    def after_failure(self, error: HandshakeError | OSError, now_secs: float) -> FailureDelay:
+        """The delay after a failed attempt: what the exchange asks for, if that is longer; `now_secs` is wall time.
+
+        Only a ban may be longer than the maximum.
+        """
+        own_secs = self.next_secs()
+        if not isinstance(error, HandshakeError):
+            return FailureDelay(own_secs, None)
+        asked_secs = retry_after_secs(error.retry_after or "", now_secs)
+        if error.status not in _BAN_STATUSES:
+            return FailureDelay(max(own_secs, min(asked_secs or 0.0, self._config.reconnect_max_delay_secs)), None)
+        banned_secs = ban_secs(asked_secs, self._bans)
+        self._bans += 1
+        return FailureDelay(max(own_secs, banned_secs), banned_secs)
