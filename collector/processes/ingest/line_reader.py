@@ -15,7 +15,15 @@ from collector.processes.ingest.feed_context import FeedContext, LineState
 from collector.processes.ingest.first_data import NAMED
 from collector.processes.ingest.line_silence import Voices
 from collector.processes.ingest.reconnect_delay import ReconnectDelay
-from collector.processes.ingest.session import Hooks, Session, SessionEnd
+from collector.processes.ingest.session import Session
+from collector.processes.ingest.session_events import (
+    Proven,
+    RenewalDue,
+    SessionEnd,
+    SessionEvent,
+    StreamsOverdue,
+    TakenOver,
+)
 from collector.storage.journal.format import RecordKind
 
 
@@ -54,7 +62,6 @@ class LineReader:
         self._has_successor = False
         self._connects = 0
         self._delay = ReconnectDelay(tools.config, tools.random)
-        self._session: Session | None = None
         self.state = state
 
     def run(self) -> None:
@@ -115,9 +122,22 @@ class LineReader:
         return self._ended(ending)
 
     def _read(self, connection: Connection) -> SessionEnd:
-        hooks = Hooks(self._delay.reset, self._relieve_predecessor, self._begin_renewal, self._try_beside)
-        self._session = Session(self._tools, self.state, connection, self._relieved, self._voices, self._trial, hooks)
-        return self._session.run()
+        session = Session(self._tools, self.state, connection, self._relieved, self._voices, self._trial)
+        with session.listening():
+            while not isinstance(event := session.next_event(), SessionEnd):
+                self._act_on(event)
+        return event
+
+    def _act_on(self, event: SessionEvent) -> None:
+        match event:
+            case Proven():
+                self._delay.reset()
+            case TakenOver():
+                self._relieve_predecessor()
+            case RenewalDue(reason, age_secs):
+                self._begin_renewal(reason, age_secs)
+            case StreamsOverdue(keys):
+                self._try_beside(keys)
 
     def _opened(self) -> None:
         state, tools = self.state, self._tools
@@ -176,14 +196,14 @@ class LineReader:
         self._relieved.set()
         self._relieve_predecessor()
 
-    def _begin_renewal(self, why: str) -> None:
+    def _begin_renewal(self, why: str, age_secs: float) -> None:
         if self._hand_over():
             self._tools.log.info("renewing", line=self.state.line, connection=self.state.connection, why=why)
             return
         self._has_successor = True
         # One that is told to renew right after it opened would be replaced as fast as it can connect.
-        young = self._session is not None and self._session.age_secs < self._tools.config.reconnect_max_delay_secs
-        delay = self._delay.next_secs() if young else 0.0
+        is_young = age_secs < self._tools.config.reconnect_max_delay_secs
+        delay = self._delay.next_secs() if is_young else 0.0
         self._tools.log.info("renewing", line=self.state.line, connection=self.state.connection, why=why)
         self._begin_another(first_delay_secs=delay)
 

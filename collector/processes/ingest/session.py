@@ -1,8 +1,10 @@
 """One connection from open to closed: what it brings goes to the journal, and while it answers it is never closed."""
 
 import threading
-from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
 
 from collector.domain.records import StreamKey
 from collector.domain.retry import renewal_secs
@@ -14,36 +16,17 @@ from collector.processes.ingest.connection_trial import Trial
 from collector.processes.ingest.feed_context import FeedContext, LineState
 from collector.processes.ingest.keepalive import Due, Pulse
 from collector.processes.ingest.line_silence import Voices
+from collector.processes.ingest.session_events import (
+    Proven,
+    RenewalDue,
+    SessionEnd,
+    SessionEvent,
+    StreamsOverdue,
+    TakenOver,
+)
 
 LEAVE_SECS: Final = 2.0
 """How long a peer may take to answer our close frame; what it sends until then is recorded."""
-
-
-class SessionEnd(NamedTuple):
-    """Why a session is over: stopped, renewed, trial, silent, or a ConnectionOverError's reason; `text` is for people."""
-
-    reason: str
-    text: str
-    alive_ns: int | None = None
-    """When anything came last, unless the peer's close frame shows that nothing more was on its way."""
-
-    @property
-    def cause(self) -> str:
-        """The cause of the gap this leaves, if it leaves one."""
-        return "restart" if self.reason == "stopped" else "disconnect"
-
-
-class Hooks(NamedTuple):
-    """What a session tells its reader."""
-
-    on_proven: Callable[[], None]
-    """It brought data, or answered for as long as a dead connection is left open."""
-    on_whole: Callable[[], None]
-    """Every stream of the plan is brought."""
-    on_renewal: Callable[[str], None]
-    """It will end soon, and why."""
-    on_overdue: Callable[[frozenset[StreamKey]], None]
-    """These should have spoken: another connection may bring them."""
 
 
 class Session:
@@ -57,7 +40,6 @@ class Session:
         relieved: threading.Event,
         voices: Voices,
         trial: Trial | None,
-        hooks: Hooks,
     ) -> None:
         self._tools = tools
         self._state = state
@@ -66,7 +48,7 @@ class Session:
         self._relieved = relieved
         self._voices = voices
         self._trial = trial
-        self._hooks = hooks
+        self._events = deque[SessionEvent]()
         self._awaited = tools.first_data.of(state.plan)
         self._now = tools.clock.monotonic
         self._opened_at = self._now()
@@ -82,42 +64,43 @@ class Session:
         self._leaving: str | None = None
         self._leave_by = 0.0
 
-    @property
-    def age_secs(self) -> float:
-        """Since the connection opened."""
-        return self._now() - self._opened_at
-
-    def run(self) -> SessionEnd:
-        """Read until the connection is over, or this process, its successor or silence ends it."""
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """The connection counts as open to those who wait for its streams."""
         self._awaited.standing.add(id(self))
         self._voices.stand(id(self), self._now())
         try:
-            return self._read()
+            yield
         finally:
             self._awaited.standing.discard(id(self))
             self._voices.fall(id(self))
 
-    def _read(self) -> SessionEnd:
-        while True:
-            try:
-                batch = self._connection.read()
-            except ConnectionOverError as over:
-                is_orderly = over.reason == "closed"
-                return SessionEnd(self._leaving or over.reason, str(over), None if is_orderly else self._alive_ns)
-            if batch is not None:
-                if batch.frames:
-                    self._take(batch)
-                self._live(batch.received_ns)
-            if not self._whole:
-                self._look_whether_whole()
-            ending = self._look()
-            if ending is not None:
-                return ending
+    def next_event(self) -> SessionEvent:
+        """Record what comes until there is something to act on. To be called until it returns a SessionEnd."""
+        while not self._events:
+            self._read_once()
+        return self._events.popleft()
 
-    def _take(self, batch: ReadBatch) -> None:
+    def _read_once(self) -> None:
+        try:
+            batch = self._connection.read()
+        except ConnectionOverError as over:
+            is_orderly = over.reason == "closed"
+            self._end(self._leaving or over.reason, str(over), None if is_orderly else self._alive_ns)
+            return
+        now = self._now()
+        if batch is not None:
+            if batch.frames:
+                self._take(batch, now)
+            self._live(batch.received_ns, now)
+        if not self._whole:
+            self._look_whether_whole(now)
+        self._look(now)
+
+    def _take(self, batch: ReadBatch, now: float) -> None:
         self._tools.gate.append(batch.received_ns, self._state.line, batch.frames, batch.binary, self._number)
         keys = self._tools.speakers(batch.frames)
-        self._hear(keys)
+        self._hear(keys, now)
         meaning = self._tools.adapter.control
         controls = (
             [control for frame in batch.frames if (control := meaning(frame)) is not None] if None in keys else []
@@ -126,28 +109,28 @@ class Session:
             self._had_data = True
             self._state.last_data_us = batch.received_ns // 1_000
         if controls:
-            self._heed(controls)
+            self._heed(controls, now)
 
-    def _hear(self, keys: set[StreamKey | None]) -> None:
-        self._voices.hear(keys, self._now())
+    def _hear(self, keys: set[StreamKey | None], now: float) -> None:
+        self._voices.hear(keys, now)
         if self._awaited.silent:
             self._awaited.note_frames(keys)
         trial = self._trial
         if trial is not None and trial.is_pending and not keys.isdisjoint(trial.wanted):
             trial.keep()
 
-    def _live(self, received_ns: int) -> None:
-        self._pulse.beat(self._now())
+    def _live(self, received_ns: int, now: float) -> None:
+        self._pulse.beat(now)
         self._alive_ns = received_ns
-        if self._had_data or self.age_secs >= self._tools.config.stale_timeout_secs:
+        if not self._proven and (self._had_data or now - self._opened_at >= self._tools.config.stale_timeout_secs):
             self._prove()
 
     def _prove(self) -> None:
         if not self._proven:
             self._proven = True
-            self._hooks.on_proven()
+            self._events.append(Proven())
 
-    def _heed(self, controls: list[Control]) -> None:
+    def _heed(self, controls: list[Control], now: float) -> None:
         for kind, text in controls:
             if kind is not ControlKind.NOISE:
                 self._tools.tally.add("control")
@@ -158,10 +141,10 @@ class Session:
                 self._tools.tally.add("subscriptions_refused")
                 self._tools.log.warning("subscription_refused", **self._place(), text=text)
             elif kind is ControlKind.SHUTDOWN:
-                self._renew(f"the exchange announced: {text}")
+                self._renew(f"the exchange announced: {text}", now)
 
-    def _look_whether_whole(self) -> None:
-        now, unsent = self._now(), self._connection.unsent
+    def _look_whether_whole(self, now: float) -> None:
+        unsent = self._connection.unsent
         if unsent:
             self._last_sent_at = now
         may_relieve = self._trial is None or self._trial.is_kept
@@ -172,25 +155,25 @@ class Session:
             since_sent_secs=now - self._last_sent_at,
         )
         if self._whole:
-            self._hooks.on_whole()
+            self._events.append(TakenOver())
 
-    def _look(self) -> SessionEnd | None:
-        now = self._now()
+    def _look(self, now: float) -> None:
         if self._leaving is not None:
-            unanswered = SessionEnd(self._leaving, "the close frame was not answered", self._alive_ns)
-            return unanswered if now >= self._leave_by else None
+            if now >= self._leave_by:
+                self._end(self._leaving, "the close frame was not answered", self._alive_ns)
+            return
         if self._tools.stop.is_set():
             self._leave("stopped", now)
         elif self._relieved.is_set():
             self._leave("renewed", now)
         elif now >= self._renew_at:
-            self._renew("its lifetime ends")
+            self._renew("its lifetime ends", now)
         elif self._on_trial:
             self._judge_trial(now)
         elif now >= self._look_at:
             self._look_at = now + line_silence.LOOK_SECS
             self._look_for_overdue(now)
-        return self._feel_pulse(now)
+        self._feel_pulse(now)
 
     @property
     def _on_trial(self) -> bool:
@@ -207,18 +190,17 @@ class Session:
     def _look_for_overdue(self, now: float) -> None:
         keys = self._voices.to_try(now)
         if keys:
-            self._hooks.on_overdue(keys)
+            self._events.append(StreamsOverdue(keys))
 
-    def _feel_pulse(self, now: float) -> SessionEnd | None:
+    def _feel_pulse(self, now: float) -> None:
         due = self._pulse.look(now)
         if due is Due.PING:
             self._connection.ping()
-        if due is not Due.DEAD:
-            return None
-        # It was opened, and cost nobody more than its own time: a longer pause would only lose what comes meanwhile.
-        self._prove()
-        text = f"nothing came for {now - self._pulse.heard_at:.1f} s, and no answer to a ping"
-        return SessionEnd("silent", text, self._alive_ns)
+        if due is Due.DEAD:
+            # It was opened, and cost nobody more than its own time: a longer pause would only lose what comes meanwhile.
+            self._prove()
+            text = f"nothing came for {now - self._pulse.heard_at:.1f} s, and no answer to a ping"
+            self._end("silent", text, self._alive_ns)
 
     def _leave(self, reason: str, now: float) -> None:
         self._leaving = reason
@@ -226,12 +208,15 @@ class Session:
         self._state.state = "closing"
         self._connection.leave()
 
-    def _renew(self, why: str) -> None:
+    def _end(self, reason: str, text: str, alive_ns: int | None) -> None:
+        self._events.append(SessionEnd(reason, text, alive_ns))
+
+    def _renew(self, reason: str, now: float) -> None:
         if self._on_trial:
-            self._give_up(self._now())
+            self._give_up(now)
         elif not self._renewing:
             self._renewing = True
-            self._hooks.on_renewal(why)
+            self._events.append(RenewalDue(reason, now - self._opened_at))
 
     def _place(self) -> Mapping[str, int | None]:
         return {"line": self._state.line, "connection": self._state.connection}

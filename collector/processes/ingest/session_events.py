@@ -1,0 +1,47 @@
+"""What a session reports to its line reader, which acts on it."""
+
+from typing import NamedTuple
+
+from collector.domain.records import StreamKey
+
+
+class Proven(NamedTuple):
+    """The connection brought data, or answered for as long as a dead connection would be left open. Comes once."""
+
+
+class TakenOver(NamedTuple):
+    """The connection brings every stream of its plan: the one it replaces may be closed. Comes once."""
+
+
+class RenewalDue(NamedTuple):
+    """The connection will end soon: open its replacement. Comes once."""
+
+    reason: str
+    age_secs: float
+    """Time since the connection opened."""
+
+
+class StreamsOverdue(NamedTuple):
+    """These streams are silent beyond their limits: a second connection may bring them. Comes again and again."""
+
+    keys: frozenset[StreamKey]
+
+
+class SessionEnd(NamedTuple):
+    """The connection is over. Comes last.
+
+    `reason` is one word of: stopped, renewed, trial, silent, closed, lost, protocol, too_big; `text` is for people.
+    """
+
+    reason: str
+    text: str
+    alive_ns: int | None = None
+    """When anything was last received, unless the peer's close frame shows that nothing more was on its way."""
+
+    @property
+    def cause(self) -> str:
+        """The cause of the gap this leaves, if it leaves one."""
+        return "restart" if self.reason == "stopped" else "disconnect"
+
+
+SessionEvent = Proven | TakenOver | RenewalDue | StreamsOverdue | SessionEnd
