@@ -1,0 +1,27 @@
+from xml.etree import ElementTree as ET
+
+from collector.processes.roles import ROLES, Input, Role
+from tests.pictures.flow import FILE, picture
+
+PUBLISH = Role("publish", "collector.processes.publish.process", 2, "publish", (Input("writer", "sealed", "segments"),))
+
+
+def test_the_picture_in_the_docs_is_drawn_from_the_table_of_roles() -> None:
+    assert FILE.read_text("utf-8") == picture(ROLES), "run .venv/bin/python -m tests.pictures.flow"
+
+
+def test_a_new_row_of_the_table_is_one_more_box_with_its_arrow() -> None:
+    before, after = picture(ROLES), picture([*ROLES, PUBLISH])
+    assert after.count('class="role"') == before.count('class="role"') + 1
+    assert after.count('class="flow"') == before.count('class="flow"') + 1
+    assert ">publish</text>" in after
+
+
+def test_the_picture_is_well_formed_and_everything_lies_on_the_sheet() -> None:
+    root = ET.fromstring(picture([*ROLES, PUBLISH]))
+    _, _, width, height = map(float, root.attrib["viewBox"].split())
+    boxes = [element for element in root.iter() if element.tag.endswith("rect") and "x" in element.attrib]
+    assert len(boxes) > len(ROLES)
+    for box in boxes:
+        assert float(box.attrib["x"]) + float(box.attrib["width"]) <= width
+        assert float(box.attrib["y"]) + float(box.attrib["height"]) <= height
