@@ -19,8 +19,9 @@ from collector.domain.names import ObjectPartition, manifest_key, object_key
 from collector.domain.records import Gap
 from collector.storage.archive.manifest import Manifest, ManifestObject, decode_manifest
 from collector.storage.archive.schema import GAP_SCHEMA
-from collector.storage.segment.open_segment import EMPTY_STATE, Commit, OpenSegment
+from collector.storage.segment.open_segment import OpenSegment
 from collector.storage.segment.seal import create_segment
+from collector.storage.segment.state import EMPTY_STATE, Commit
 from tests.seaweed import Seaweed
 
 ROOT = Path(__file__).parent.parent.parent

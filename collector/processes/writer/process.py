@@ -33,7 +33,7 @@ from collector.processes.writer.stored_state import decode_counts, decode_feed, 
 from collector.processes.writer.streams import StreamTable
 from collector.storage.journal.reader import JournalReader
 from collector.storage.repair_requests import RequestFolder, request_folder
-from collector.storage.segment.open_segment import Commit
+from collector.storage.segment.state import Commit
 
 POLL_SECS: Final = 1.0
 """How often the files are looked at when no notice comes."""

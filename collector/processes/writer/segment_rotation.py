@@ -22,7 +22,7 @@ from collector.storage.journal.files import journal_files
 from collector.storage.journal.head import file_id_of
 from collector.storage.journal.position import Position
 from collector.storage.journal.tail import Tails
-from collector.storage.segment.open_segment import Commit, OnProgress, OpenSegment, SegmentState
+from collector.storage.segment.open_segment import OnProgress, OpenSegment
 from collector.storage.segment.positions_file import FILE_NAME, WITHOUT, PositionsFile, read_baseline
 from collector.storage.segment.seal import (
     begin_segment,
@@ -33,6 +33,7 @@ from collector.storage.segment.seal import (
     set_strays_aside,
     write_positions,
 )
+from collector.storage.segment.state import Commit, SegmentState
 
 RETRY_SEAL_SECS: Final = 5.0
 """How long after a reader kept a segment from being sealed the next try comes."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from collector.storage.segment.open_segment import SegmentState
+from collector.storage.segment.state import SegmentState
 
 Step = Callable[[SegmentState], SegmentState]
 

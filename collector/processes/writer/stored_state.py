@@ -7,7 +7,7 @@ from collector.domain.errors import DamagedError
 from collector.domain.records import IdRule
 from collector.domain.sequence.dedup import StreamProgress
 from collector.processes.writer.gaps.feed_state import FeedState
-from collector.storage.segment.open_segment import SegmentState
+from collector.storage.segment.state import SegmentState
 
 decode_progress = msgspec.msgpack.Decoder(StreamProgress).decode
 decode_recent = msgspec.msgpack.Decoder(dict[int, int]).decode

@@ -13,7 +13,8 @@ from collector.domain.sequence.dedup import DuplicateFilter, StreamProgress
 from collector.domain.silence import Bounds, SilenceLimit
 from collector.processes.writer.stored_state import decode_progress, decode_recent
 from collector.stats_files import StreamNumbers
-from collector.storage.segment.open_segment import OnProgress, SegmentState, StreamRow
+from collector.storage.segment.open_segment import OnProgress
+from collector.storage.segment.state import SegmentState, StreamRow
 
 _encode = msgspec.msgpack.Encoder().encode
 

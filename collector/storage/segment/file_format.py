@@ -12,6 +12,7 @@ import sqlite3
 from typing import Final, NamedTuple
 
 from collector.domain.errors import DamagedError
+from collector.domain.records import Gap
 from collector.domain.versions import refuse_newer
 
 SEGMENT_VERSION: Final = 1
@@ -26,6 +27,9 @@ COUNTS_KEY: Final = "counts"
 
 FIRST_STATE_VERSION: Final = 1
 """Of what does not say it."""
+
+
+INSERT_GAP = f"INSERT INTO gaps VALUES (NULL,?,?,{','.join('?' * len(Gap._fields))})"  # noqa: S608 -- only marks
 
 
 class Table(NamedTuple):

@@ -6,101 +6,41 @@ last commit stood.
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from collector.domain.disk_waits import disk_wait
 from collector.domain.errors import CommitError, DamagedError, SegmentBusyError
-from collector.domain.records import BACKFILLED_LINE, Gap, StoredMessage
+from collector.domain.records import BACKFILLED_LINE
 from collector.storage.durable import sync
-from collector.storage.journal.position import Position
+from collector.storage.segment.database import beside, connect, damage_of
 from collector.storage.segment.file_format import (
-    COUNTS_KEY,
-    STATE_VERSION,
+    INSERT_GAP,
     STATE_VERSION_KEY,
     require_tables,
     state_version_of,
 )
+from collector.storage.segment.state import Commit, SegmentState, load_state, store_state
 
-_CHECKPOINT_PAGES = (
-    8_000  # a WAL of 32 MiB: fewer checkpoints than SQLite's 4 MiB, measured 1.5 times the rows a second
-)
 PROGRESS_STEPS: Final = 100_000
 """So many steps of SQLite's machine read some 12,000 rows."""
 
 _COPY_PAGES: Final = 4_096
 
 _READ_AHEAD_BYTES: Final = 1 << 20
-_PRIMARY_CODE = 0xFF
-_DAMAGE_CODES = {
-    sqlite3.SQLITE_CORRUPT,
-    sqlite3.SQLITE_NOTADB,
-    sqlite3.SQLITE_FORMAT,
-    sqlite3.SQLITE_ERROR,
-    sqlite3.SQLITE_TOOBIG,
-}
-"""SQLITE_ERROR is, for our fixed statements, a table that is not there; too big is a length that was never written."""
-
 _LIVE_MESSAGES = (
     f"SELECT stream_id, series, id, received_us, payload FROM messages WHERE line != {BACKFILLED_LINE} ORDER BY row"  # noqa: S608 -- our number
 )
 _OF_NO_STREAM = "SELECT row FROM messages WHERE stream_id NOT IN (SELECT stream_id FROM streams) LIMIT 1"
 _INSERT_MESSAGE = "INSERT INTO messages VALUES (?,?,?,?,?,?,?,?)"
-INSERT_GAP = f"INSERT INTO gaps VALUES (NULL,?,?,{','.join('?' * len(Gap._fields))})"  # noqa: S608 -- only marks
-
-
 OnProgress = Callable[[], None]
 """Called while something that may take long goes on, and only then."""
 
 
 def _unheard() -> None:
     pass
-
-
-class StreamRow(NamedTuple):
-    """A row of `streams`."""
-
-    stream_id: int
-    exchange: str
-    symbol: str
-    data_type: str
-    feed: str
-    id_rule: str
-    state: bytes
-
-
-class SegmentState(NamedTuple):
-    """Everything a segment is opened with, and a writer starts from."""
-
-    positions: dict[str, Position]
-    streams: list[StreamRow]
-    recents: dict[int, bytes]
-    feeds: dict[str, bytes]
-    version: int = STATE_VERSION
-    """In which form the state of streams and feeds is; what is stored is always of the present one."""
-    counts: str = ""
-    """What was counted beside the streams."""
-
-
-EMPTY_STATE: Final = SegmentState({}, [], {}, {})
-
-
-@dataclass
-class Commit:
-    """What one transaction stores."""
-
-    messages: list[StoredMessage]
-    reasons: list[tuple[int, str]]
-    gaps: list[tuple[str, str, Gap]]
-    """Exchange, symbol, and the ledger's row."""
-    streams: Iterable[StreamRow]
-    feeds: Mapping[str, bytes]
-    positions: Iterable[Position]
-    counts: str = ""
-    """What was counted beside the streams; empty where it is as it was."""
 
 
 class OpenSegment:
@@ -177,18 +117,7 @@ class OpenSegment:
 
     def load(self) -> SegmentState:
         """State as of the last commit; `recents` as of the segment's opening."""
-        db = self._db
-        rows = db.execute("SELECT file_id, feed, number, offset, ended FROM positions")
-        positions = {row[0]: Position(row[0], row[1], row[2], row[3], bool(row[4])) for row in rows}
-        streams = [StreamRow(*row) for row in db.execute("SELECT * FROM streams")]
-        return SegmentState(
-            positions,
-            streams,
-            dict(db.execute("SELECT stream_id, ids FROM recents")),
-            dict(db.execute("SELECT feed, state FROM feeds")),
-            self._state_version,
-            "".join(row[0] for row in db.execute("SELECT value FROM meta WHERE key = ?", (COUNTS_KEY,))),
-        )
+        return load_state(self._db, self._state_version)
 
     def replace_state(self, state: SegmentState) -> None:
         """Keep state of the present form in the place of an older one. Raises CommitError, as `store`."""
@@ -256,48 +185,8 @@ class OpenSegment:
             self._db.set_progress_handler(None, 0)
 
 
-def beside(path: Path) -> list[Path]:
-    """A segment's file and those that SQLite keeps beside it: its log, and the log's index."""
-    return [path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))]
-
-
 def _read_ahead(path: Path, on_progress: OnProgress) -> None:
     """Let the system read the whole file into memory, as far as there is room."""
     with path.open("rb", buffering=0) as file:
         while file.read(_READ_AHEAD_BYTES):
             on_progress()
-
-
-@contextmanager
-def damage_of(path: Path) -> Iterator[None]:
-    """Turn SQLite's word that a file is no sound database into DamagedError; trouble that may pass stays what it is."""
-    try:
-        yield
-    except (sqlite3.Error, UnicodeDecodeError) as error:
-        # Text that is no UTF-8 is found by Python, which gives no code.
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-        if code & _PRIMARY_CODE in _DAMAGE_CODES:
-            raise DamagedError(f"{path}: {error}") from error
-        raise
-
-
-def connect(path: Path, *, durable: bool = True) -> sqlite3.Connection:
-    """Open a segment for writing: readable by others meanwhile, and durable at every commit, unless its maker forces the
-    whole file to the disk afterwards.
-    """
-    db = sqlite3.connect(path, isolation_level=None, timeout=1)
-    db.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
-    db.execute("PRAGMA journal_mode=WAL")
-    db.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
-    return db
-
-
-def store_state(db: sqlite3.Connection, state: SegmentState) -> None:
-    """Write state within the caller's transaction."""
-    db.executemany("INSERT OR REPLACE INTO streams VALUES (?,?,?,?,?,?,?)", state.streams)
-    db.executemany("INSERT OR REPLACE INTO recents VALUES (?,?)", state.recents.items())
-    db.executemany("INSERT OR REPLACE INTO feeds VALUES (?,?)", state.feeds.items())
-    positions = [(p.file_id, p.offset, p.feed, p.number, p.ended) for p in state.positions.values()]
-    db.executemany("INSERT OR REPLACE INTO positions VALUES (?,?,?,?,?)", positions)
-    if state.counts:
-        db.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (COUNTS_KEY, state.counts))

@@ -16,7 +16,7 @@ from collector.domain.versions import refuse_newer
 from collector.storage.durable import draft, write_durably
 from collector.storage.journal.position import Position
 from collector.storage.segment.file_format import FIRST_STATE_VERSION, STATE_VERSION
-from collector.storage.segment.open_segment import EMPTY_STATE, SegmentState, StreamRow
+from collector.storage.segment.state import EMPTY_STATE, SegmentState, StreamRow
 
 FILE_NAME: Final = "positions.json"
 VERSION: Final = 1

@@ -19,6 +19,7 @@ from collector.domain.errors import CommitError, DamagedError, SegmentBusyError
 from collector.domain.names import is_segment_id
 from collector.storage.durable import sync
 from collector.storage.regular_files import regular_files
+from collector.storage.segment.database import beside, connect, damage_of
 from collector.storage.segment.file_format import (
     SEGMENT_VERSION,
     STATE_VERSION_KEY,
@@ -26,15 +27,7 @@ from collector.storage.segment.file_format import (
     make_tables,
     version_of,
 )
-from collector.storage.segment.open_segment import (
-    OnProgress,
-    OpenSegment,
-    SegmentState,
-    beside,
-    connect,
-    damage_of,
-    store_state,
-)
+from collector.storage.segment.open_segment import OnProgress, OpenSegment
 from collector.storage.segment.positions_file import (
     FILE_NAME,
     PositionsFile,
@@ -42,6 +35,7 @@ from collector.storage.segment.positions_file import (
     read_baseline,
     write_baseline,
 )
+from collector.storage.segment.state import SegmentState, store_state
 
 
 def open_segment(folder: Path, on_progress: OnProgress = lambda: None) -> OpenSegment | None:

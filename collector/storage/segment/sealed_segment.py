@@ -5,17 +5,17 @@ Nobody writes a sealed segment, so it is opened `immutable`: without that a kill
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from collector.domain.disk_waits import disk_wait
-from collector.domain.errors import DamagedError, UnreadableError
+from collector.domain.errors import DamagedError
 from collector.domain.records import Gap, StreamKey
 from collector.storage.durable import sync
+from collector.storage.segment.database import sealed_database
 from collector.storage.segment.file_format import has_table, version_of
-from collector.storage.segment.open_segment import damage_of
 
 _MESSAGES: Final = (
     "SELECT stream_id, series, id, row, received_us, exchange_us, line, payload FROM messages ORDER BY row"
@@ -101,19 +101,6 @@ def open_sealed(path: Path) -> Iterator[SealedSegment]:
         if segment.meta.segment_id != path.stem:
             raise DamagedError(f"{path.name} says that it is segment {segment.meta.segment_id}")
         yield segment
-
-
-@contextmanager
-def sealed_database(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open the file alone, whatever is in it. Raises DamagedError, UnreadableError; both also while it is being read."""
-    try:
-        with (
-            damage_of(path),
-            closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as db,
-        ):
-            yield db
-    except (sqlite3.Error, MemoryError) as error:
-        raise UnreadableError(f"{path.name} cannot be read at present: {str(error) or type(error).__name__}") from error
 
 
 def read_through(path: Path, tick: Callable[[], None]) -> None:

@@ -27,9 +27,9 @@ from collector.domain.records import (
     Gap,
     StreamKey,
 )
-from collector.storage.segment.file_format import make_tables
-from collector.storage.segment.open_segment import INSERT_GAP, damage_of
-from collector.storage.segment.sealed_segment import GAPS, SealedSegment, sealed_database
+from collector.storage.segment.database import damage_of, sealed_database
+from collector.storage.segment.file_format import INSERT_GAP, make_tables
+from collector.storage.segment.sealed_segment import GAPS, SealedSegment
 from collector.storage.staging.staged_set import is_sound, read_manifest, uploads_of
 
 _LATEST_US: Final = 4_102_444_800_000_000  # the year 2100: a greater time is damage

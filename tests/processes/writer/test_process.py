@@ -24,8 +24,9 @@ from collector.stats_files import StreamNumbers
 from collector.storage.journal.files import journal_files
 from collector.storage.journal.format import RecordKind
 from collector.storage.segment import open_segment
-from collector.storage.segment.open_segment import Commit, OpenSegment
+from collector.storage.segment.open_segment import OpenSegment
 from collector.storage.segment.seal import sealed_segments
+from collector.storage.segment.state import Commit
 from tests.processes.writer.writer_harness import SPOKEN, START_NS, SYMBOLS, TYPES, World, book, connection, diff, trade
 
 

@@ -2,7 +2,7 @@
 
 from collector.processes.writer.state_upgrade import upgraded
 from collector.storage.segment.file_format import FIRST_STATE_VERSION, STATE_VERSION
-from collector.storage.segment.open_segment import EMPTY_STATE, SegmentState
+from collector.storage.segment.state import EMPTY_STATE, SegmentState
 
 
 def test_every_form_there_ever_was_becomes_the_present_one() -> None:

@@ -8,10 +8,11 @@ import pytest
 
 from collector.domain.errors import DamagedError, NewerDataError
 from collector.storage.segment import file_format, seal
-from collector.storage.segment.open_segment import EMPTY_STATE, Commit, OpenSegment, SegmentState, StreamRow
+from collector.storage.segment.open_segment import OpenSegment
 from collector.storage.segment.positions_file import PositionsFile, read_baseline, write_baseline
 from collector.storage.segment.seal import create_segment, open_segment
 from collector.storage.segment.sealed_segment import open_sealed
+from collector.storage.segment.state import EMPTY_STATE, Commit, SegmentState, StreamRow
 from tests.storage.segment.segment_files import TRADES, UNKNOWN, make_segment, message, trade
 
 META = {"segment_id": "20260101T000000Z-000001", "previous_segment": "", "host": "h", "opened_at": "1"}

@@ -11,7 +11,8 @@ from collector.domain.errors import DamagedError, NewerDataError, SegmentBusyErr
 from collector.domain.records import Gap, StoredMessage
 from collector.storage.journal.position import Position
 from collector.storage.segment import seal as seal_module
-from collector.storage.segment.open_segment import EMPTY_STATE, Commit, OpenSegment, SegmentState, StreamRow, beside
+from collector.storage.segment.database import beside
+from collector.storage.segment.open_segment import OpenSegment
 from collector.storage.segment.positions_file import PositionsFile, read_baseline
 from collector.storage.segment.seal import (
     begin_segment,
@@ -22,6 +23,7 @@ from collector.storage.segment.seal import (
     sealed_segments,
     set_strays_aside,
 )
+from collector.storage.segment.state import EMPTY_STATE, Commit, SegmentState, StreamRow
 from tests.storage.segment.segment_files import give_up_at_once
 
 META = {"host": "h", "keep_raw": "0", "compression_level": "3", "collector_version": "0", "opened_at": "1"}

@@ -1,0 +1,79 @@
+"""What a segment keeps beside messages and gaps: the state of streams and feeds, and the journals' positions."""
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from collector.domain.records import Gap, StoredMessage
+from collector.storage.journal.position import Position
+from collector.storage.segment.file_format import COUNTS_KEY, STATE_VERSION
+
+
+class StreamRow(NamedTuple):
+    """A row of `streams`."""
+
+    stream_id: int
+    exchange: str
+    symbol: str
+    data_type: str
+    feed: str
+    id_rule: str
+    state: bytes
+
+
+class SegmentState(NamedTuple):
+    """Everything a segment is opened with, and a writer starts from."""
+
+    positions: dict[str, Position]
+    streams: list[StreamRow]
+    recents: dict[int, bytes]
+    feeds: dict[str, bytes]
+    version: int = STATE_VERSION
+    """In which form the state of streams and feeds is; what is stored is always of the present one."""
+    counts: str = ""
+    """What was counted beside the streams."""
+
+
+EMPTY_STATE: Final = SegmentState({}, [], {}, {})
+
+
+@dataclass
+class Commit:
+    """What one transaction stores."""
+
+    messages: list[StoredMessage]
+    reasons: list[tuple[int, str]]
+    gaps: list[tuple[str, str, Gap]]
+    """Exchange, symbol, and the ledger's row."""
+    streams: Iterable[StreamRow]
+    feeds: Mapping[str, bytes]
+    positions: Iterable[Position]
+    counts: str = ""
+    """What was counted beside the streams; empty where it is as it was."""
+
+
+def store_state(db: sqlite3.Connection, state: SegmentState) -> None:
+    """Write state within the caller's transaction."""
+    db.executemany("INSERT OR REPLACE INTO streams VALUES (?,?,?,?,?,?,?)", state.streams)
+    db.executemany("INSERT OR REPLACE INTO recents VALUES (?,?)", state.recents.items())
+    db.executemany("INSERT OR REPLACE INTO feeds VALUES (?,?)", state.feeds.items())
+    positions = [(p.file_id, p.offset, p.feed, p.number, p.ended) for p in state.positions.values()]
+    db.executemany("INSERT OR REPLACE INTO positions VALUES (?,?,?,?,?)", positions)
+    if state.counts:
+        db.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (COUNTS_KEY, state.counts))
+
+
+def load_state(db: sqlite3.Connection, version: int) -> SegmentState:
+    """State as of the last commit, in the form of that version; `recents` as of the segment's opening."""
+    rows = db.execute("SELECT file_id, feed, number, offset, ended FROM positions")
+    positions = {row[0]: Position(row[0], row[1], row[2], row[3], bool(row[4])) for row in rows}
+    streams = [StreamRow(*row) for row in db.execute("SELECT * FROM streams")]
+    return SegmentState(
+        positions,
+        streams,
+        dict(db.execute("SELECT stream_id, ids FROM recents")),
+        dict(db.execute("SELECT feed, state FROM feeds")),
+        version,
+        "".join(row[0] for row in db.execute("SELECT value FROM meta WHERE key = ?", (COUNTS_KEY,))),
+    )
