@@ -1,5 +1,6 @@
 """What a process may ask of time. The rules are handed values; only loops hold a clock, so that tests can hold it too."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -21,3 +22,23 @@ class Clock(Protocol):
     def sleep(self, secs: float) -> None:
         """Wait."""
         ...
+
+
+class Every:
+    """Says when something that is done every `secs` seconds is due.
+
+    The first time is at once, or `secs` after the beginning with `at_once=False`.
+    """
+
+    def __init__(self, secs: float, monotonic: Callable[[], float], *, at_once: bool = True) -> None:
+        self._secs = secs
+        self._monotonic = monotonic
+        self._due_at = monotonic() + (0.0 if at_once else secs)
+
+    def due(self) -> bool:
+        """Whether it is due. If so, the caller does it now, and it is due again `secs` seconds from now."""
+        now = self._monotonic()
+        if now < self._due_at:
+            return False
+        self._due_at = now + self._secs
+        return True

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from collector.channel.channel import Notice
+from collector.domain.clock import Every
 from collector.domain.counts import RunCounts
 from collector.domain.errors import CommitError
 from collector.domain.records import UNKNOWN
@@ -71,7 +72,7 @@ class Writer:
         self._clock = context.clock
         self._free = free
         self._limited = RateLimited(context.log, context.clock.monotonic)
-        self._reported: float | None = self._clock.monotonic()
+        self._reports = Every(REPORT_SECS, self._clock.monotonic, at_once=False)
         self._told: Callable[[], Mapping[str, Any]] = dict
         """What a report says; nothing until there are numbers."""
         self._shelf = SegmentRotation(context, self._report)
@@ -95,8 +96,8 @@ class Writer:
         self._order = ReadingOrder(self._readers)
         self._limit = self._config.writer.max_batch_size
         self._batch_since: float | None = None
-        self._reported = None
-        self._look_at = 0.0
+        self._reports = Every(REPORT_SECS, self._clock.monotonic)
+        self._space_checks = Every(LOOK_SECS, self._clock.monotonic)
         self._numbers = Numbers(self._clock, self._streams, self._intake, self._shelf, self._readers)
         self._told = lambda: self._numbers.report(self._limit)
 
@@ -277,10 +278,8 @@ class Writer:
 
     def _seal_makes_room(self) -> bool:
         """Whether the disk gets short and a seal would remove journals, all of whose rows are committed."""
-        now = self._clock.monotonic()
-        if now < self._look_at:
+        if not self._space_checks.due():
             return False
-        self._look_at = now + LOOK_SECS
         is_short = gets_short(self._free(self._config.data_dir), self._config.journal)
         return is_short and self._can_seal() and self._shelf.has_read_journals()
 
@@ -298,12 +297,5 @@ class Writer:
 
     def _report(self, *, now: bool = False) -> None:
         """Give a sign of life; often called, and seldom more than a look at the clock."""
-        if self._is_report_due() or now:
+        if self._reports.due() or now:
             self._context.report(self._told())
-
-    def _is_report_due(self) -> bool:
-        at = self._clock.monotonic()
-        is_due = self._reported is None or at - self._reported >= REPORT_SECS
-        if is_due:
-            self._reported = at
-        return is_due

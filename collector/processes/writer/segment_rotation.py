@@ -9,6 +9,7 @@ from typing import Final
 
 from collector import __version__
 from collector.channel.channel import Notice
+from collector.domain.clock import Every
 from collector.domain.disk_waits import disk_wait
 from collector.domain.errors import CannotStartError, CommitError, DamagedError, SegmentBusyError
 from collector.domain.names import make_segment_id
@@ -67,11 +68,11 @@ class SegmentRotation:
         self._opened_us = _opened_us(self._segment)
         self._opened_secs = context.clock.monotonic()
         self._busy_until: float | None = None
-        self._look_at_journals = 0.0
+        self._journal_size_checks = Every(LOOK_AT_JOURNALS_SECS, context.clock.monotonic)
         self._tails = Tails()
         self._removals = Removals(context, self._folder)
         self._seals_at_once = False
-        self._keep_at = 0.0
+        self._file_checks = Every(KEEP_SECS, context.clock.monotonic)
         context.log.info("segment_opened", segment=self._segment.segment_id, rows=self._segment.next_row - 1)
 
     @property
@@ -125,12 +126,9 @@ class SegmentRotation:
 
     def kept(self) -> bool:
         """As `keep`, about once a second; false if it is to be tried again."""
-        now = self._context.clock.monotonic()
-        if now < self._keep_at:
-            return self._removals.is_mended
-        self._keep_at = now + KEEP_SECS
-        with suppress(CommitError):  # said already, and tried again
-            self.keep()
+        if self._file_checks.due():
+            with suppress(CommitError):  # said already, and tried again
+                self.keep()
         return self._removals.is_mended
 
     def open_bytes(self) -> int:
@@ -152,14 +150,13 @@ class SegmentRotation:
             passed_boundary(self._opened_us, self._context.clock.now_us(), config.interval_secs)
             or now - self._opened_secs >= config.interval_secs
             or self._segment.size_bytes() >= config.max_bytes
-            or self._journals_wait_for_a_seal(now)
+            or self._journals_wait_for_a_seal()
         )
 
-    def _journals_wait_for_a_seal(self, now: float) -> bool:
+    def _journals_wait_for_a_seal(self) -> bool:
         """Whether files that only a seal sets free take so much of a feed's budget that frames may soon be refused."""
-        if now < self._look_at_journals:
+        if not self._journal_size_checks.due():
             return False
-        self._look_at_journals = now + LOOK_AT_JOURNALS_SECS
         ended = {(position.feed, position.number) for position in self._positions.values() if position.ended}
         waiting: Counter[str] = Counter()
         for feed in {feed for feed, _ in ended}:
