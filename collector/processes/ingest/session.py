@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
+from collector.domain.clock import Every
 from collector.domain.records import StreamKey
 from collector.domain.retry import renewal_secs
 from collector.exchanges.adapter import Control, ControlKind
@@ -58,7 +59,7 @@ class Session:
         self._had_data = self._proven = False
         self._unanswered = connection.unsent
         self._last_sent_at = self._opened_at
-        self._look_at = self._opened_at + line_silence.LOOK_SECS
+        self._overdue_looks = Every(line_silence.LOOK_SECS, self._now, at_once=False)
         self._whole = False
         self._renewing = False
         self._leaving: str | None = None
@@ -170,8 +171,7 @@ class Session:
             self._renew("its lifetime ends", now)
         elif self._on_trial:
             self._judge_trial(now)
-        elif now >= self._look_at:
-            self._look_at = now + line_silence.LOOK_SECS
+        elif self._overdue_looks.due():
             self._look_for_overdue(now)
         self._feel_pulse(now)
 
