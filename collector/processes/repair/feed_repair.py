@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from structlog.typing import FilteringBoundLogger
 
-from collector.domain.clock import Clock
+from collector.domain.clock import Clock, Every
 from collector.domain.errors import RetryError, UndecodableError
 from collector.domain.records import StreamKey
 from collector.domain.repair_protocol import BookRequest, RepairAnswer, Request, TradesRequest
@@ -53,7 +53,7 @@ class FeedRepair:
         self._checkpoints = checkpoints
         self._clock = clock
         self._limited = RateLimited(logger, clock.monotonic)
-        self._save_at = clock.monotonic()
+        self._checkpoint_saves = Every(SAVE_SECS, clock.monotonic)
         self._answers: Counter[str] = Counter()
         self._offset: Mapping[str, int] = {}
         self._newest_offset_us = 0
@@ -66,8 +66,7 @@ class FeedRepair:
 
     def step(self) -> float:
         """Ask for what matters most, if anything may be asked now; the seconds after which to come again."""
-        if self._clock.monotonic() >= self._save_at:
-            self._save_at = self._clock.monotonic() + SAVE_SECS
+        if self._checkpoint_saves.due():
             self._checkpoints.save()
         job = self._agenda.next()
         wait_secs = POLL_SECS if job is None else self._do(job)
