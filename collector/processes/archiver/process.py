@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeVar
 
+from collector.domain.clock import Every
 from collector.domain.errors import RetryError, StopError, StoreError, UnreadableError
 from collector.domain.store_state import StoreState
 from collector.exchanges.adapter import Adapter
@@ -107,7 +108,7 @@ class Archiver:
         self._damaged: dict[str, Path] = {}
         self._failures = Failures(self._pauses, context.log)
         self._stopping = False
-        self._reported: float | None = None
+        self._reports = Every(REPORT_SECS, self._now)
 
     def run(self) -> None:
         """Work until told to stop, then until nothing is left."""
@@ -322,9 +323,8 @@ class Archiver:
 
     def _tick(self) -> None:
         self._uploads.turn(0.0)
-        if self._reported is None or self._now() - self._reported >= REPORT_SECS:
+        if self._reports.due():
             self._report()
 
     def _report(self) -> None:
-        self._reported = self._now()
-        self._context.report(self._progress.report(self._reported))
+        self._context.report(self._progress.report(self._now()))
