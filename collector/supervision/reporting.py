@@ -12,6 +12,7 @@ from structlog.typing import FilteringBoundLogger
 
 from collector import logs
 from collector.config import Config
+from collector.domain.clock import Every
 from collector.http.server import StatusServer
 from collector.monitoring import status_json
 from collector.monitoring.coverage_file import CoverageFile
@@ -61,7 +62,8 @@ class Reporting:
         self._serving: bool | None = None
         self._pinger = Pinger(http.ping_url.get_secret_value(), lambda: is_well(self._view, self._age_secs()), log)
         self._pinger.start()
-        self._next_http = self._next_health = self._started
+        self._http_tries = Every(HTTP_RETRY_SECS, time.monotonic)
+        self._health_writes = Every(HEALTH_SECS, time.monotonic)
 
     def read_reports(self) -> tuple[Reports, Mapping[str, int]]:
         """The children's newest numbers, and when they last gave a sign of life."""
@@ -128,9 +130,8 @@ class Reporting:
         self._reasons = reasons
 
     def _keep_serving(self) -> None:
-        if self._serving or time.monotonic() < self._next_http:
+        if self._serving or not self._http_tries.due():
             return
-        self._next_http = time.monotonic() + HTTP_RETRY_SECS
         serving = self._server.try_start()
         if not serving and self._serving is None:
             self._log.warning("http_unavailable", address=self._address, error=self._server.error)
@@ -139,10 +140,8 @@ class Reporting:
         self._serving = serving
 
     def _write_health(self, view: Snapshot) -> None:
-        if time.monotonic() < self._next_health:
-            return
-        self._next_health = time.monotonic() + HEALTH_SECS
-        self._keep_health(status_json.health(view))
+        if self._health_writes.due():
+            self._keep_health(status_json.health(view))
 
     def _keep_health(self, health: Mapping[str, Any]) -> None:
         self._scribe.write("health", partial(_replace, self._health, health))

@@ -14,7 +14,7 @@ from structlog.typing import FilteringBoundLogger
 
 from collector.channel.channel import ALIVE
 from collector.config import Config
-from collector.domain.clock import Clock
+from collector.domain.clock import Clock, Every
 from collector.domain.errors import AnotherInstanceError, CannotStartError, NewerDataError, StopError
 from collector.processes.child_main import STOP_SIGNALS
 from collector.processes.roles import role_of
@@ -89,7 +89,8 @@ class Supervisor:
         self._log = log
         self._stop_at = None if stop_after_secs is None else clock.monotonic() + stop_after_secs
         self._stop: Stop | None = None
-        self._next_look = self._looked_at = clock.monotonic()
+        self._looks = Every(LOOK_SECS, clock.monotonic)
+        self._looked_at = clock.monotonic()
         self._children = [
             Child(name, spawn, delays, log, drains=not role_of(name).stops_on_signal) for name in processes
         ]
@@ -183,9 +184,8 @@ class Supervisor:
         raise _CANNOT_START.get(child.exit_code, CannotStartError)(reason)
 
     def _report(self, *, now: bool = False) -> None:
-        if not now and self._clock.monotonic() < self._next_look:
+        if not (self._looks.due() or now):
             return
-        self._next_look = self._clock.monotonic() + LOOK_SECS
         reports, signs = self._read_reports()
         at = self._clock.monotonic()
         paused_secs = max(0.0, at - self._looked_at - _COUNTED_SECS)
