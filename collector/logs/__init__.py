@@ -1,12 +1,14 @@
 """Structured logs that never hold up recording: lines wait in a bounded buffer, and one thread writes them.
 
-What finds no room is dropped and counted, and a `log_lines_dropped` line says how many as soon as there is room again.
+A line for which the buffer has no room, or which cannot be written, is dropped and counted. A `log_lines_dropped` line
+says how many as soon as lines can be written again.
 """
 
 from collector.logs.level import LevelFile
 from collector.logs.limited import RATE_LIMIT_KEYS, RATE_LIMIT_SECS, RateLimited
+from collector.logs.log_file import LogFile, LogFileWriter
 from collector.logs.logger import FORMATS, LEVELS, Recent, dropped, flush, recent, set_level, setup
-from collector.logs.sink import BUFFERED_LINES, LineSink
+from collector.logs.sink import BUFFERED_LINES
 
 __all__ = [
     "BUFFERED_LINES",
@@ -15,7 +17,8 @@ __all__ = [
     "RATE_LIMIT_KEYS",
     "RATE_LIMIT_SECS",
     "LevelFile",
-    "LineSink",
+    "LogFile",
+    "LogFileWriter",
     "RateLimited",
     "Recent",
     "dropped",

@@ -14,7 +14,8 @@ from structlog.typing import FilteringBoundLogger
 from collector.logs import line
 from collector.logs.event_limit import EventLimit
 from collector.logs.libraries import take_over_libraries
-from collector.logs.sink import LineSink
+from collector.logs.log_file import LogFile, LogFileWriter
+from collector.logs.sink import LineSink, descriptor_writer
 from collector.scrub import scrub
 
 FORMATS: Final[Mapping[str, line.Form]] = {"json": line.as_json, "text": line.as_text}
@@ -23,29 +24,38 @@ RECENT_EVENTS: Final = 20
 
 
 class Recent(NamedTuple):
-    """An event of level info or above, as a report repeats it; in JSON an array."""
+    """An event of level info or above, as each report of a process repeats it; in JSON an array."""
 
     number: int
-    """From 1 in each process."""
+    """Counts from 1 in each process."""
     at: str
     level: str
     event: str
     text: str
-    """Its further fields."""
+    """The remaining fields, as `key=value key=value`."""
 
 
 _composers: Final[list["_Composer"]] = []
 _sinks: Final[list[LineSink]] = []
 
 
-def setup(process: str, run_id: str, format: str, level: str, fd: int = 1) -> FilteringBoundLogger:  # noqa: A002 (the setting's own name)
+def setup(
+    process: str,
+    run_id: str,
+    format: str,  # noqa: A002 (the setting's own name)
+    level: str,
+    fd: int = 1,
+    file: LogFile | None = None,
+) -> FilteringBoundLogger:
     """Return the logger of this process; the warnings of libraries go through it too.
 
-    `format` is json or text; `level` is debug, info, warning or error. Logging never blocks and never raises. The
-    line's own fields are ts, level, process, event and run_id: a field of the same name gets a `_` behind it.
+    `format` is json or text; `level` is debug, info, warning or error. Lines go to `file`, or without one to the
+    descriptor `fd`. Logging never blocks and never raises. The line's own fields are ts, level, process, event and
+    run_id: a field of the same name gets a `_` behind it.
     """
     compose = _Composer(process, run_id, FORMATS[format], LEVELS[level])
-    sink = LineSink(_own(fd), lambda count: compose.line("warning", {"event": "log_lines_dropped", "lines": count}))
+    write = LogFileWriter(file).write if file is not None else descriptor_writer(_private(fd))
+    sink = LineSink(write, lambda count: compose.line("warning", {"event": "log_lines_dropped", "lines": count}))
     _composers.append(compose)
     _sinks.append(sink)
     # The composer filters, because the level may change while the process runs.
@@ -69,21 +79,22 @@ def recent() -> list[Recent]:
 
 
 def dropped() -> int:
-    """Lines of this process that were lost because nobody read them in time."""
+    """Lines of this process that were dropped: nobody read them in time, or the log file refused them."""
     return sum(sink.dropped for sink in _sinks)
 
 
 def flush(deadline_secs: float) -> bool:
-    """Wait until all is written, at most `deadline_secs`; true when nothing is left. The last thing a process does."""
+    """Wait until every line is written, at most `deadline_secs`; false when some are not. Called last in a process."""
     ends_at = time.monotonic() + deadline_secs
     written = [sink.flush(ends_at - time.monotonic()) for sink in _sinks]
     return all(written)
 
 
-def _own(fd: int) -> int:
-    """Return a number for `fd` that nobody else closes or reuses.
+def _private(fd: int) -> int:
+    """Duplicate `fd`, so that no other code of this process closes it.
 
-    A process that was started with its stdout closed would log into whatever file it opened first: it logs to nowhere.
+    In a process started with its standard output closed, descriptor 1 is whatever file was opened first: such a process
+    logs to /dev/null.
     """
     if fd == 1 and sys.__stdout__ is None:
         return os.open(os.devnull, os.O_WRONLY)
@@ -113,7 +124,7 @@ class _Composer:
         return self.line(level, fields)
 
     def line(self, level: str, fields: MutableMapping[str, Any]) -> bytes:
-        """Compose, and remember it among the recent ones."""
+        """Compose the line, and keep the event among the recent ones."""
         event = {
             "ts": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
             "level": level,
@@ -133,7 +144,7 @@ class _Composer:
 
 
 def _exception(exc_info: Any) -> BaseException | None:
-    """Whatever may stand in `exc_info`, as the exception meant."""
+    """The exception that `exc_info` stands for: itself, in a tuple, or true for the one being handled."""
     if isinstance(exc_info, tuple):
         return exc_info[1] if isinstance(exc_info[1], BaseException) else None
     if isinstance(exc_info, BaseException):

@@ -85,8 +85,8 @@ def test_an_exception_is_one_field_with_type_message_and_trace() -> None:
     exception = read(event)["exception"]
     assert exception["type"] == "OSError"
     assert exception["message"] == "no space (because of ValueError: bad level\nat 3)"
-    assert exception["trace"].startswith("test_log_line.py:")
-    assert b'exception="OSError: no space (because of ValueError: bad level\\nat 3) (test_log' in line(event, as_text)
+    assert exception["trace"].startswith("test_line.py:")
+    assert b'exception="OSError: no space (because of ValueError: bad level\\nat 3) (test_line' in line(event, as_text)
 
 
 def test_urls_lose_their_secrets_wherever_they_stand() -> None:

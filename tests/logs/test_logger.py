@@ -172,7 +172,7 @@ def test_a_process_that_nobody_reads_still_ends_in_time() -> None:
     child = run_python(
         """
         from collector import logs
-        from collector.domain import event_limit
+        from collector.logs import event_limit
         event_limit.LINES = 1 << 30
         log = logs.setup("writer", "run-1", "json", "info")
         for number in range(5000):
@@ -231,7 +231,7 @@ def test_what_libraries_warn_about_is_a_line_like_any_other() -> None:
 def test_lines_of_several_processes_on_one_pipe_are_never_torn(pipe: tuple[int, int]) -> None:
     code = """
         from collector import logs
-        from collector.domain import event_limit
+        from collector.logs import event_limit
         event_limit.LINES = 1 << 30
         log = logs.setup("writer", "run-1", "json", "info")
         for number in range(400):
