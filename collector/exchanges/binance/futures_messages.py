@@ -18,14 +18,12 @@ from collector.exchanges.binance.shapes import (
     NO_TIME_MS,
     Id,
     Millis,
-    Nullable,
-    Shape,
     Time,
-    book_row,
     book_shape,
     quote_shape,
     trade_shape,
 )
+from collector.exchanges.typed_rows import Nullable, Shape, book_row
 
 PreviousId = Annotated[int, Meta(ge=-1, le=INT64_MAX - 1)]
 """-1 where no update came before (recorded from a book with one level)."""

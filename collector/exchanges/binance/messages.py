@@ -8,20 +8,8 @@ from typing import ClassVar, Final, Generic, Literal, TypeVar
 from msgspec import Struct, field
 
 from collector.domain.records import BookRow, BookTickerRow
-from collector.exchanges.binance.shapes import (
-    NO_TIME_MS,
-    Id,
-    Millis,
-    Nullable,
-    Shape,
-    Time,
-    agg_trade_row,
-    book_row,
-    book_shape,
-    quote_shape,
-    trade_row,
-    trade_shape,
-)
+from collector.exchanges.binance.shapes import NO_TIME_MS, Id, Millis, Time, book_shape, quote_shape, trade_shape
+from collector.exchanges.typed_rows import Nullable, Shape, agg_trade_row, book_row, trade_row
 
 Number_co = TypeVar("Number_co", covariant=True)
 Side_co = TypeVar("Side_co", covariant=True)

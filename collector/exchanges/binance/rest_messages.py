@@ -9,18 +9,8 @@ from msgspec import Struct, field
 
 from collector.domain.records import BookRow
 from collector.exchanges.binance.messages import Depth, Number_co, Side_co
-from collector.exchanges.binance.shapes import (
-    NO_TIME_MS,
-    Id,
-    Nullable,
-    Shape,
-    Time,
-    agg_trade_row,
-    bare_book_shape,
-    bare_trade_shape,
-    book_row,
-    trade_row,
-)
+from collector.exchanges.binance.shapes import NO_TIME_MS, Id, Time, bare_book_shape, bare_trade_shape
+from collector.exchanges.typed_rows import Nullable, Shape, agg_trade_row, book_row, trade_row
 
 
 class Trade(Struct, Generic[Number_co], gc=False, kw_only=True):

@@ -14,6 +14,7 @@ import msgspec
 
 from collector.domain.errors import ConfigError
 from collector.domain.records import IdRule, StreamKey, TypedRow
+from collector.exchanges import typed_rows
 from collector.exchanges.adapter import (
     ConnectionPlan,
     Control,
@@ -23,7 +24,6 @@ from collector.exchanges.adapter import (
     Speakers,
     Subscription,
 )
-from collector.exchanges.binance import shapes
 from collector.exchanges.binance.decoding import WRAP, decoder, shown
 from collector.exchanges.binance.rest import BinanceRest
 
@@ -52,7 +52,7 @@ class CombinedStreams:
     ws_url: ClassVar[str]
     channels: ClassVar[Mapping[str, Channel]]
     """By data type. Channels of different paths never share a connection."""
-    shapes: ClassVar[Mapping[str, shapes.Shape]]
+    shapes: ClassVar[Mapping[str, typed_rows.Shape]]
     """By data type."""
     limits: ClassVar[Limits]
     rest: ClassVar[BinanceRest]
@@ -111,7 +111,7 @@ class CombinedStreams:
             return None
         try:
             kind = _control_kind(msgspec.json.decode(frame))
-        except shapes.UNREADABLE:
+        except typed_rows.UNREADABLE:
             kind = ControlKind.NOISE
         return None if kind is None else Control(kind, shown(frame.decode(errors="replace")))
 
@@ -122,11 +122,11 @@ class CombinedStreams:
 
     def rows(self, data_type: str, payloads: Sequence[bytes]) -> list[TypedRow | None]:
         """`side` is the taker's: where the buyer is the maker, the taker sold."""
-        return shapes.rows(self.shapes[data_type], payloads, self.rest.shapes.get(data_type))
+        return typed_rows.rows(self.shapes[data_type], payloads, self.rest.shapes.get(data_type))
 
     def decimals(self, data_type: str, payload: bytes) -> list[str]:
         """Prices and sizes."""
-        return shapes.decimals(self.shapes[data_type], payload, self.rest.shapes.get(data_type))
+        return typed_rows.decimals(self.shapes[data_type], payload, self.rest.shapes.get(data_type))
 
     def _check(self, subscription: Subscription) -> None:
         """Refuse what the exchange would acknowledge and then never send, or send under a symbol nobody asked for."""
@@ -184,7 +184,7 @@ def _name_in(frame: bytes) -> bytes:
     """What stream a frame names, in whatever form; empty where it names none."""
     try:
         return _WRAPPED.decode(frame).stream.encode()
-    except shapes.UNREADABLE:
+    except typed_rows.UNREADABLE:
         return b""
 
 
