@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from collector.domain.errors import UndecodableError
 from collector.exchanges.adapter import Decode, Subscription
+from collector.exchanges.binance.combined_streams import CombinedStreams
 from collector.exchanges.binance.decoding import _careful_decoder, _stream
-from collector.exchanges.binance.streams import CombinedStreams
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("BTCUSDT") | st.just("1.5"),

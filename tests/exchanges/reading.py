@@ -11,7 +11,7 @@ from typing import Any
 from collector.domain.errors import UndecodableError
 from collector.domain.records import BookTickerRow, Envelope
 from collector.exchanges.adapter import Subscription
-from collector.exchanges.binance.streams import CombinedStreams
+from collector.exchanges.binance.combined_streams import CombinedStreams
 
 Reading = tuple[str, str, int, int | None, tuple[Any, ...]]
 """Symbol, data type, id, time and row of a frame."""

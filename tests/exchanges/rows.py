@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from collector.domain.decimals import to_double
-from collector.exchanges.binance.streams import CombinedStreams
+from collector.exchanges.binance.combined_streams import CombinedStreams
 from tests.exchanges.numbers import anything, numbers_of
 
 

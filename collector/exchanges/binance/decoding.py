@@ -12,7 +12,7 @@ import msgspec
 from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
 from collector.exchanges.adapter import Control, ControlKind, Decode
-from collector.exchanges.binance.shapes import exchange_us
+from collector.exchanges.binance.message_readers import exchange_us
 from collector.exchanges.typed_rows import UNREADABLE, Shape
 
 WRAP: Final = b'{"stream":"'

@@ -11,10 +11,10 @@ from typing import Final
 
 from collector.domain.records import IdRule
 from collector.exchanges.adapter import Limits
+from collector.exchanges.binance.combined_streams import Channel, CombinedStreams
 from collector.exchanges.binance.futures_messages import SHAPES
 from collector.exchanges.binance.rest import BinanceRest, Endpoint
 from collector.exchanges.binance.rest_messages import FUTURES_SHAPES
-from collector.exchanges.binance.streams import Channel, CombinedStreams
 from collector.exchanges.rest_adapter import RestLimits
 
 _LIMITS: Final = Limits(

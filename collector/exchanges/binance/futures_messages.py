@@ -11,9 +11,7 @@ from typing import Annotated, Any, ClassVar, Final, Generic, Literal
 from msgspec import Meta, Struct, field
 
 from collector.domain.records import BookRow
-from collector.exchanges.binance.messages import AggTrade, Number_co, Quote, Side_co
-from collector.exchanges.binance.messages import Trade as SpotTrade
-from collector.exchanges.binance.shapes import (
+from collector.exchanges.binance.message_readers import (
     INT64_MAX,
     NO_TIME_MS,
     Id,
@@ -23,6 +21,8 @@ from collector.exchanges.binance.shapes import (
     quote_shape,
     trade_shape,
 )
+from collector.exchanges.binance.spot_messages import AggTrade, Number_co, Quote, Side_co
+from collector.exchanges.binance.spot_messages import Trade as SpotTrade
 from collector.exchanges.typed_rows import Nullable, Shape, book_row
 
 PreviousId = Annotated[int, Meta(ge=-1, le=INT64_MAX - 1)]

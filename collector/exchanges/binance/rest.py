@@ -16,7 +16,7 @@ from msgspec.json import Decoder
 from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
 from collector.exchanges.binance.decoding import shown
-from collector.exchanges.binance.shapes import Millis, exchange_us
+from collector.exchanges.binance.message_readers import Millis, exchange_us
 from collector.exchanges.rest_adapter import Get, RestLimits
 from collector.exchanges.typed_rows import UNREADABLE, Shape
 

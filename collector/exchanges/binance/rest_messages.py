@@ -8,8 +8,8 @@ from typing import ClassVar, Final, Generic
 from msgspec import Struct, field
 
 from collector.domain.records import BookRow
-from collector.exchanges.binance.messages import Depth, Number_co, Side_co
-from collector.exchanges.binance.shapes import NO_TIME_MS, Id, Time, bare_book_shape, bare_trade_shape
+from collector.exchanges.binance.message_readers import NO_TIME_MS, Id, Time, bare_book_shape, bare_trade_shape
+from collector.exchanges.binance.spot_messages import Depth, Number_co, Side_co
 from collector.exchanges.typed_rows import Nullable, Shape, agg_trade_row, book_row, trade_row
 
 

@@ -8,10 +8,10 @@ from types import MappingProxyType
 
 from collector.domain.records import IdRule
 from collector.exchanges.adapter import Limits
-from collector.exchanges.binance.messages import SHAPES
+from collector.exchanges.binance.combined_streams import Channel, CombinedStreams
 from collector.exchanges.binance.rest import BinanceRest, Endpoint
 from collector.exchanges.binance.rest_messages import SPOT_SHAPES
-from collector.exchanges.binance.streams import Channel, CombinedStreams
+from collector.exchanges.binance.spot_messages import SHAPES
 from collector.exchanges.rest_adapter import RestLimits
 
 

@@ -10,8 +10,8 @@ from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
 from collector.domain.times import is_sound, sound_us
 from collector.exchanges.adapter import Subscription
-from collector.exchanges.binance.messages import SHAPES
 from collector.exchanges.binance.spot import Binance
+from collector.exchanges.binance.spot_messages import SHAPES
 from tests.exchanges.mangling import careful_decoder, damaged, is_short, outcome, reshaped
 
 DATA_TYPES = ("book_snapshot", "book_delta", "trade", "agg_trade", "book_ticker")

@@ -8,9 +8,9 @@ import pytest
 from collector.domain.errors import ConfigError
 from collector.domain.records import IdRule, StreamKey
 from collector.exchanges.adapter import ConnectionPlan, ControlKind, Subscription
+from collector.exchanges.binance.combined_streams import CombinedStreams
 from collector.exchanges.binance.futures import BinanceCoinm, BinanceUsdm
 from collector.exchanges.binance.spot import Binance
-from collector.exchanges.binance.streams import CombinedStreams
 
 PUBLIC_TYPES = ("book_snapshot", "book_delta", "trade", "book_ticker")
 ALL_TYPES = (*PUBLIC_TYPES, "agg_trade")

@@ -15,9 +15,9 @@ import pytest
 from collector.domain.decimals import suspects
 from collector.domain.records import BookRow, BookTickerRow, Envelope, IdRule, StreamKey, TradeRow
 from collector.domain.sequence.dedup import DuplicateFilter, StreamProgress, Verdict
+from collector.exchanges.binance.combined_streams import CombinedStreams
 from collector.exchanges.binance.futures import BinanceCoinm, BinanceUsdm
 from collector.exchanges.binance.futures_messages import SHAPES
-from collector.exchanges.binance.streams import CombinedStreams
 from tests.conftest import Lines
 from tests.exchanges.reading import Reading, assert_counted_as_elsewhere, assert_equal_to, decoded, expected_row, number
 

@@ -8,7 +8,15 @@ from typing import ClassVar, Final, Generic, Literal, TypeVar
 from msgspec import Struct, field
 
 from collector.domain.records import BookRow, BookTickerRow
-from collector.exchanges.binance.shapes import NO_TIME_MS, Id, Millis, Time, book_shape, quote_shape, trade_shape
+from collector.exchanges.binance.message_readers import (
+    NO_TIME_MS,
+    Id,
+    Millis,
+    Time,
+    book_shape,
+    quote_shape,
+    trade_shape,
+)
 from collector.exchanges.typed_rows import Nullable, Shape, agg_trade_row, book_row, trade_row
 
 Number_co = TypeVar("Number_co", covariant=True)
