@@ -20,7 +20,7 @@ json_values = st.recursive(
 def careful_decoder(adapter: CombinedStreams, subscription: Subscription) -> Decode:
     """The decoder without its fast way."""
     keys = adapter._keys(subscription)
-    streams = {adapter._stream_name(key): _stream(key, adapter.shapes[key.data_type]) for key in keys}
+    streams = {adapter._stream_name(key): _stream(key, adapter.readers[key.data_type]) for key in keys}
     return _careful_decoder(streams, adapter.control)
 
 

@@ -25,6 +25,7 @@ from collector.exchanges.adapter import (
     Subscription,
 )
 from collector.exchanges.binance.decoding import WRAP, decoder, shown
+from collector.exchanges.binance.message_readers import MessageReaders
 from collector.exchanges.binance.rest import BinanceRest
 
 _NAMES_IN_URL: Final = 100
@@ -52,7 +53,7 @@ class CombinedStreams:
     ws_url: ClassVar[str]
     channels: ClassVar[Mapping[str, Channel]]
     """By data type. Channels of different paths never share a connection."""
-    shapes: ClassVar[Mapping[str, typed_rows.Shape]]
+    readers: ClassVar[Mapping[str, MessageReaders]]
     """By data type."""
     limits: ClassVar[Limits]
     rest: ClassVar[BinanceRest]
@@ -118,15 +119,20 @@ class CombinedStreams:
     def decoder(self, subscription: Subscription) -> Decode:
         """A message's stream is the one its wrap names; its symbol, if it has one, must agree."""
         names = {self._stream_name(key): key for key in self._keys(subscription)}
-        return decoder(names, self.shapes, self.control)
+        return decoder(names, self.readers, self.control)
 
     def rows(self, data_type: str, payloads: Sequence[bytes]) -> list[TypedRow | None]:
         """`side` is the taker's: where the buyer is the maker, the taker sold."""
-        return typed_rows.rows(self.shapes[data_type], payloads, self.rest.shapes.get(data_type))
+        return typed_rows.rows(self.readers[data_type].rows, payloads, self._rest_rows(data_type))
 
     def decimals(self, data_type: str, payload: bytes) -> list[str]:
         """Prices and sizes."""
-        return typed_rows.decimals(self.shapes[data_type], payload, self.rest.shapes.get(data_type))
+        return typed_rows.decimals(self.readers[data_type].rows, payload, self._rest_rows(data_type))
+
+    def _rest_rows(self, data_type: str) -> typed_rows.RowReaders | None:
+        """The readers of what REST answers, where it has the data type."""
+        readers = self.rest.readers.get(data_type)
+        return None if readers is None else readers.rows
 
     def _check(self, subscription: Subscription) -> None:
         """Refuse what the exchange would acknowledge and then never send, or send under a symbol nobody asked for."""

@@ -12,8 +12,8 @@ import msgspec
 from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
 from collector.exchanges.adapter import Control, ControlKind, Decode
-from collector.exchanges.binance.message_readers import exchange_us
-from collector.exchanges.typed_rows import UNREADABLE, Shape
+from collector.exchanges.binance.message_readers import MessageReaders, exchange_us
+from collector.exchanges.typed_rows import UNREADABLE
 
 WRAP: Final = b'{"stream":"'
 """How the frames of combined streams begin."""
@@ -26,14 +26,14 @@ class _Stream(NamedTuple):
     key: StreamKey
     symbol: str | None
     """What the messages say; None where they name no symbol."""
-    shape: Shape
+    readers: MessageReaders
 
 
 def decoder(
-    names: Mapping[str, StreamKey], shapes: Mapping[str, Shape], control: Callable[[bytes], Control | None]
+    names: Mapping[str, StreamKey], readers: Mapping[str, MessageReaders], control: Callable[[bytes], Control | None]
 ) -> Decode:
     """Build the reader of frames of these streams, known by the names that stand in the wrap."""
-    streams = {name: _stream(key, shapes[key.data_type]) for name, key in names.items()}
+    streams = {name: _stream(key, readers[key.data_type]) for name, key in names.items()}
     return _fast_decoder(streams, _careful_decoder(streams, control))
 
 
@@ -42,8 +42,8 @@ def shown(text: str) -> str:
     return text[:_SHOWN_CHARS].encode("unicode_escape").decode()[:_SHOWN_CHARS]
 
 
-def _stream(key: StreamKey, shape: Shape) -> _Stream:
-    return _Stream(key, key.symbol if shape.names_symbol else None, shape)
+def _stream(key: StreamKey, readers: MessageReaders) -> _Stream:
+    return _Stream(key, key.symbol if readers.names_symbol else None, readers)
 
 
 def _fast_decoder(streams: Mapping[str, _Stream], careful: Decode) -> Decode:
@@ -55,7 +55,7 @@ def _fast_decoder(streams: Mapping[str, _Stream], careful: Decode) -> Decode:
         b'%s%s","data":' % (WRAP, name.encode()): (
             stream.key,
             stream.symbol,
-            {keys: reader.decode for keys, reader in stream.shape.documented.items()},
+            stream.readers.documented,
         )
         for name, stream in streams.items()
     }
@@ -102,7 +102,7 @@ def _careful_decoder(streams: Mapping[str, _Stream], control: Callable[[bytes], 
 
 def _envelope(stream: _Stream, frame: bytes) -> Envelope:
     try:
-        message = stream.shape.needed.decode(frame).data
+        message = stream.readers.needed(frame)
     except msgspec.ValidationError as error:
         raise UndecodableError(f"not a {stream.key.data_type} message: {shown(str(error))}") from error
     except UNREADABLE as error:

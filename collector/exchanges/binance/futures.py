@@ -12,9 +12,9 @@ from typing import Final
 from collector.domain.records import IdRule
 from collector.exchanges.adapter import Limits
 from collector.exchanges.binance.combined_streams import Channel, CombinedStreams
-from collector.exchanges.binance.futures_messages import SHAPES
+from collector.exchanges.binance.futures_messages import READERS
 from collector.exchanges.binance.rest import BinanceRest, Endpoint
-from collector.exchanges.binance.rest_messages import FUTURES_SHAPES
+from collector.exchanges.binance.rest_messages import FUTURES_READERS
 from collector.exchanges.rest_adapter import RestLimits
 
 _LIMITS: Final = Limits(
@@ -34,7 +34,7 @@ def _rest(url: str, budget: str, root: str) -> BinanceRest:
         levels=1000,
         depth=Endpoint("depth", 20),
         pages=MappingProxyType({"agg_trade": Endpoint("aggTrades", 20)}),
-        shapes=FUTURES_SHAPES,
+        readers=FUTURES_READERS,
     )
 
 
@@ -55,7 +55,7 @@ class BinanceUsdm(CombinedStreams):
             "book_ticker": Channel("bookTicker", IdRule.RISING, "/public", "/market"),
         }
     )
-    shapes = SHAPES
+    readers = READERS
     limits = _LIMITS
     rest = _rest("https://fapi.binance.com", "binance_usdm", "/fapi/v1")
 
@@ -71,7 +71,7 @@ class BinanceCoinm(CombinedStreams):
     channels = MappingProxyType(
         {name: channel._replace(path="", other_path=channel.path) for name, channel in BinanceUsdm.channels.items()}
     )
-    shapes = SHAPES
+    readers = READERS
     limits = _LIMITS
     rest = _rest("https://dapi.binance.com", "binance_coinm", "/dapi/v1")
     symbol_pattern = re.compile(r"[\w.-]+_(PERP|[0-9]{6})")

@@ -15,15 +15,16 @@ from collector.exchanges.binance.message_readers import (
     INT64_MAX,
     NO_TIME_MS,
     Id,
+    MessageReaders,
     Millis,
     Time,
-    book_shape,
-    quote_shape,
-    trade_shape,
+    book_messages,
+    quote_messages,
+    trade_messages,
 )
 from collector.exchanges.binance.spot_messages import AggTrade, Number_co, Quote, Side_co
 from collector.exchanges.binance.spot_messages import Trade as SpotTrade
-from collector.exchanges.typed_rows import Nullable, Shape, book_row
+from collector.exchanges.typed_rows import Nullable, book_row
 
 PreviousId = Annotated[int, Meta(ge=-1, le=INT64_MAX - 1)]
 """-1 where no update came before (recorded from a book with one level)."""
@@ -92,10 +93,10 @@ _TRADE: Final = {"E": Millis}
 _AGG_TRADE: Final = {"E": Millis}
 _AGG_TRADE_SINCE_2026: Final = {**_AGG_TRADE, "st": int}
 
-SHAPES: Final[dict[str, Shape]] = {
-    "book_snapshot": book_shape(Depth, _BOOK, _BOOK_OF_COINM, _BOOK_SINCE_2026),
-    "book_delta": book_shape(Diff, _BOOK, _BOOK_OF_COINM, _BOOK_SINCE_2026),
-    "trade": trade_shape(Trade, _TRADE, {**_TRADE, "st": int}),
-    "agg_trade": trade_shape(AggTrade, _AGG_TRADE, _AGG_TRADE_SINCE_2026, {**_AGG_TRADE_SINCE_2026, "nq": str}),
-    "book_ticker": quote_shape(Ticker, _BOOK, _BOOK_OF_COINM, _BOOK_SINCE_2026),
+READERS: Final[dict[str, MessageReaders]] = {
+    "book_snapshot": book_messages(Depth, _BOOK, _BOOK_OF_COINM, _BOOK_SINCE_2026),
+    "book_delta": book_messages(Diff, _BOOK, _BOOK_OF_COINM, _BOOK_SINCE_2026),
+    "trade": trade_messages(Trade, _TRADE, {**_TRADE, "st": int}),
+    "agg_trade": trade_messages(AggTrade, _AGG_TRADE, _AGG_TRADE_SINCE_2026, {**_AGG_TRADE_SINCE_2026, "nq": str}),
+    "book_ticker": quote_messages(Ticker, _BOOK, _BOOK_OF_COINM, _BOOK_SINCE_2026),
 }

@@ -1,11 +1,11 @@
-"""How Binance's messages are read: from a frame to a struct, from a struct to a typed row.
+"""Reads Binance's messages: a `MessageReaders` for each data type and form.
 
-Frames come wrapped, as combined streams send them; what REST answers is bare. Prices and sizes are decimals in quotes,
-times are integer milliseconds. A struct names with ClassVars the numbers and book sides that `rows` turns into doubles.
+Frames come wrapped, as combined streams send them; the messages in REST answers are bare. Prices and sizes are decimals
+in quotes, times are integer milliseconds.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Final, Generic, TypeVar, get_origin
+from typing import Annotated, Any, Final, Generic, NamedTuple, TypeVar, get_origin
 
 from msgspec import Meta, Raw, Struct, defstruct, field
 from msgspec.json import Decoder
@@ -13,7 +13,7 @@ from msgspec.structs import fields
 
 from collector.domain.names import END_US
 from collector.domain.times import NO_TIME_US
-from collector.exchanges.typed_rows import Doubles, Reader, Shape, Texts, finite_book, finite_quote, finite_trade
+from collector.exchanges.typed_rows import Read, RowReaders, book_readers, quote_readers, trade_readers
 
 INT64_MAX: Final = 2**63 - 1
 
@@ -22,10 +22,10 @@ Millis = Annotated[int, Meta(ge=0, le=END_US // 1000 - 1)]
 """A time that has a date: microseconds in its place have none."""
 
 Time = Any
-"""A time as it stands in a message that is not as documented: it may be anything, and must not cost the message its row."""
+"""A time in a message that is not as documented: it may be anything, and must not cost the message its row."""
 
 NO_TIME_MS: Final = NO_TIME_US // 1000
-"""Where it is missing."""
+"""Stands in a message where its time is missing."""
 
 Message = TypeVar("Message")
 
@@ -37,80 +37,98 @@ class Frame(Struct, Generic[Message], gc=False):
 
 
 Documented = Mapping[str, Any]
-"""Further keys of a frame as documented, each with its type; no row is made of them."""
+"""Further keys of a frame as documented, each with its type; rows do not use them."""
 
 
-def trade_shape(message: Any, *documented: Documented) -> Shape:
-    """The shape of a message with a price and a size, generic in them."""
-    return _shape(message[str], message[float], message[Any], finite_trade, documented)
+class MessageReaders(NamedTuple):
+    """The readers of one data type's messages in one form."""
+
+    documented: Mapping[int, Callable[[bytes], Frame[Any]]]
+    """For frames exactly as documented, by how many keys they have: each needs all of its keys."""
+    needed: Read
+    """Needs only the keys that rows are made of; leaves prices and sizes unread."""
+    rows: RowReaders
+    names_symbol: bool
 
 
-def bare_trade_shape(message: Any) -> Shape:
-    """The same of a message without a wrap."""
-    return _shape(message[str], message[float], message[Any], finite_trade, (), reader=_BareReader)
+def trade_messages(message: Any, *documented: Documented) -> MessageReaders:
+    """Readers of wrapped trades or aggregates, a struct generic in the type of its price and size."""
+    return _wrapped(message[str], trade_readers(message, _wrapped_reader), documented)
 
 
-def quote_shape(message: Any, *documented: Documented) -> Shape:
-    """The shape of a message with the best bid and ask, generic in their numbers."""
-    return _shape(message[str], message[float], message[Any], finite_quote, documented)
+def quote_messages(message: Any, *documented: Documented) -> MessageReaders:
+    """Readers of wrapped best bids and asks, a struct generic in the type of its numbers."""
+    return _wrapped(message[str], quote_readers(message, _wrapped_reader), documented)
 
 
-def book_shape(message: Any, *documented: Documented) -> Shape:
-    """The shape of a message with levels, generic in its sides."""
-    return _shape(message[Raw], message[Doubles], message[Texts], finite_book, documented)
+def book_messages(message: Any, *documented: Documented) -> MessageReaders:
+    """Readers of wrapped book messages, a struct generic in the type of its sides."""
+    return _wrapped(message[Raw], book_readers(message, _wrapped_reader), documented)
 
 
-def bare_book_shape(message: Any) -> Shape:
-    """The same of a message without a wrap."""
-    return _shape(message[Raw], message[Doubles], message[Texts], finite_book, (), reader=_BareReader)
+def bare_trade_messages(message: Any) -> MessageReaders:
+    """Readers of trades or aggregates without a wrap."""
+    return _bare(message[str], trade_readers(message, _bare_reader))
 
 
-def _reader(message: Any, **options: Any) -> Decoder[Any]:
-    return Decoder(Frame[message], **options)
-
-
-class _BareReader:
-    """Reads a message that comes without a wrap as if it had one."""
-
-    def __init__(self, message: Any, **options: Any) -> None:
-        self._decoder = Decoder(message, **options)
-
-    def decode(self, text: bytes, /) -> Frame[Any]:
-        return Frame(self._decoder.decode(text))
-
-
-def _shape(
-    needed: Any,
-    doubles: Any,
-    texts: Any,
-    finite: Callable[[Any], bool],
-    documented: Sequence[Documented],
-    reader: Callable[..., Reader] = _reader,
-) -> Shape:
-    keys = len(("stream", "data")) + len(fields(needed))
-    return Shape(
-        documented={keys + len(more): reader(_with(needed, more)) for more in documented},
-        needed=reader(needed),
-        names_symbol=any(known.name == "symbol" for known in fields(needed)),
-        doubles=reader(doubles, strict=False),
-        texts=reader(texts, strict=False, float_hook=str),
-        finite=finite,
-    )
+def bare_book_messages(message: Any) -> MessageReaders:
+    """Readers of book messages without a wrap."""
+    return _bare(message[Raw], book_readers(message, _bare_reader))
 
 
 def exchange_us(message: Any) -> int | None:
-    """When a message says that it was sent: `NO_TIME_US` where it says nothing that has a date."""
+    """When the exchange says it sent the message; `NO_TIME_US` where its time is missing or has no date."""
     ms = message.exchange_ms
     if isinstance(ms, int) and 0 <= ms < END_US // 1000:
         return ms * 1000
     return None if ms is None else NO_TIME_US
 
 
+def taker_side(message: Any) -> str:
+    """The taker's side of a trade: where the buyer is the maker, the taker sold."""
+    return "sell" if message.buyer_is_maker else "buy"
+
+
+def _wrapped(needed: Any, rows: RowReaders, documented: Sequence[Documented]) -> MessageReaders:
+    keys = len(("stream", "data")) + len(fields(needed))
+    return MessageReaders(
+        documented={keys + len(more): _frame_reader(_with(needed, more)) for more in documented},
+        needed=_wrapped_reader(needed),
+        rows=rows,
+        names_symbol=_names_symbol(needed),
+    )
+
+
+def _bare(needed: Any, rows: RowReaders) -> MessageReaders:
+    return MessageReaders({}, _bare_reader(needed), rows, _names_symbol(needed))
+
+
+def _frame_reader(message: Any, **options: Any) -> Callable[[bytes], Frame[Any]]:
+    return Decoder(Frame[message], **options).decode
+
+
+def _wrapped_reader(message: Any, **options: Any) -> Read:
+    decode = _frame_reader(message, **options)
+
+    def read(payload: bytes) -> Any:
+        return decode(payload).data
+
+    return read
+
+
+def _bare_reader(message: Any, **options: Any) -> Read:
+    return Decoder(message, **options).decode
+
+
+def _names_symbol(message: Any) -> bool:
+    return any(known.name == "symbol" for known in fields(message))
+
+
 def _with(needed: Any, keys: Documented) -> Any:
-    """A message that needs these keys too, and a time that has a date."""
+    """A message that also requires these keys, and a time that has a date."""
     base = get_origin(needed)
-    own = [
+    known_fields = [
         (known.name, Millis if known.name == "exchange_ms" else known.type, field(name=known.encode_name))
         for known in fields(needed)
     ]
-    return defstruct(base.__name__, [*own, *keys.items()], bases=(base,), gc=False)
+    return defstruct(base.__name__, [*known_fields, *keys.items()], bases=(base,), gc=False)

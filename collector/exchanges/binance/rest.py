@@ -16,9 +16,9 @@ from msgspec.json import Decoder
 from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
 from collector.exchanges.binance.decoding import shown
-from collector.exchanges.binance.message_readers import Millis, exchange_us
+from collector.exchanges.binance.message_readers import MessageReaders, Millis, exchange_us
 from collector.exchanges.rest_adapter import Get, RestLimits
-from collector.exchanges.typed_rows import UNREADABLE, Shape
+from collector.exchanges.typed_rows import UNREADABLE
 
 BOOK: Final = "book_delta"
 """The data type a snapshot of the book is stored under."""
@@ -52,7 +52,7 @@ class BinanceRest:
     depth: Endpoint
     pages: Mapping[str, Endpoint]
     """By data type; all take `fromId` and ask for no key."""
-    shapes: Mapping[str, Shape]
+    readers: Mapping[str, MessageReaders]
     """By data type: how answers are read."""
 
     def snapshot(self, symbol: str) -> Get:
@@ -68,12 +68,12 @@ class BinanceRest:
 
     def read(self, stream: StreamKey, body: bytes) -> list[Envelope]:
         """See `RestSide.read`."""
-        shape = self.shapes[stream.data_type]
+        readers = self.readers[stream.data_type]
         try:
             body.decode()
             if stream.data_type == BOOK:
-                return [_book(stream, shape, body)]
-            return [_envelope(stream, shape, bytes(text)) for text in _LIST.decode(body)]
+                return [_book(stream, readers, body)]
+            return [_envelope(stream, readers, bytes(text)) for text in _LIST.decode(body)]
         except UNREADABLE as error:
             raise _undecodable(error, body) from error
 
@@ -93,16 +93,16 @@ class BinanceRest:
         return Get(f"{path}?{urlencode(query)}" if query else path, endpoint.weight)
 
 
-def _envelope(stream: StreamKey, shape: Shape, payload: bytes) -> Envelope:
-    message: Any = shape.needed.decode(payload).data
+def _envelope(stream: StreamKey, readers: MessageReaders, payload: bytes) -> Envelope:
+    message: Any = readers.needed(payload)
     return Envelope(stream, message.id, None, exchange_us(message), payload)
 
 
-def _book(stream: StreamKey, shape: Shape, body: bytes) -> Envelope:
+def _book(stream: StreamKey, readers: MessageReaders, body: bytes) -> Envelope:
     """A level that cannot be read would leave the whole book useless: unlike a page of trades, it is all or nothing."""
-    if not shape.finite(shape.doubles.decode(body).data.row()):
+    if not readers.rows.is_finite(readers.rows.doubles(body).row()):
         raise ValidationError("a level is no finite number")
-    return _envelope(stream, shape, body)
+    return _envelope(stream, readers, body)
 
 
 def _undecodable(error: Exception, body: bytes) -> UndecodableError:

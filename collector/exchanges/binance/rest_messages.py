@@ -8,9 +8,17 @@ from typing import ClassVar, Final, Generic
 from msgspec import Struct, field
 
 from collector.domain.records import BookRow
-from collector.exchanges.binance.message_readers import NO_TIME_MS, Id, Time, bare_book_shape, bare_trade_shape
+from collector.exchanges.binance.message_readers import (
+    NO_TIME_MS,
+    Id,
+    MessageReaders,
+    Time,
+    bare_book_messages,
+    bare_trade_messages,
+    taker_side,
+)
 from collector.exchanges.binance.spot_messages import Depth, Number_co, Side_co
-from collector.exchanges.typed_rows import Nullable, Shape, agg_trade_row, book_row, trade_row
+from collector.exchanges.typed_rows import Nullable, agg_trade_row, book_row, trade_row
 
 
 class Trade(Struct, Generic[Number_co], gc=False, kw_only=True):
@@ -27,6 +35,7 @@ class Trade(Struct, Generic[Number_co], gc=False, kw_only=True):
 
     kind: ClassVar = "market"
 
+    side = property(taker_side)
     row = trade_row
 
 
@@ -44,6 +53,7 @@ class AggTrade(Struct, Generic[Number_co], gc=False, kw_only=True):
     numbers: ClassVar = ("price", "size")
     sides: ClassVar = ()
 
+    side = property(taker_side)
     row = agg_trade_row
 
 
@@ -62,13 +72,13 @@ class TimedDepth(Struct, Generic[Side_co], gc=False, kw_only=True):
         return book_row(None, self.id, None, True, self.bids, self.asks)
 
 
-SPOT_SHAPES: Final[dict[str, Shape]] = {
-    "book_delta": bare_book_shape(Depth),
-    "trade": bare_trade_shape(Trade),
-    "agg_trade": bare_trade_shape(AggTrade),
+SPOT_READERS: Final[dict[str, MessageReaders]] = {
+    "book_delta": bare_book_messages(Depth),
+    "trade": bare_trade_messages(Trade),
+    "agg_trade": bare_trade_messages(AggTrade),
 }
 
-FUTURES_SHAPES: Final[dict[str, Shape]] = {
-    "book_delta": bare_book_shape(TimedDepth),
-    "agg_trade": bare_trade_shape(AggTrade),
+FUTURES_READERS: Final[dict[str, MessageReaders]] = {
+    "book_delta": bare_book_messages(TimedDepth),
+    "agg_trade": bare_trade_messages(AggTrade),
 }

@@ -10,8 +10,8 @@ from collector.domain.records import IdRule
 from collector.exchanges.adapter import Limits
 from collector.exchanges.binance.combined_streams import Channel, CombinedStreams
 from collector.exchanges.binance.rest import BinanceRest, Endpoint
-from collector.exchanges.binance.rest_messages import SPOT_SHAPES
-from collector.exchanges.binance.spot_messages import SHAPES
+from collector.exchanges.binance.rest_messages import SPOT_READERS
+from collector.exchanges.binance.spot_messages import READERS
 from collector.exchanges.rest_adapter import RestLimits
 
 
@@ -29,7 +29,7 @@ class Binance(CombinedStreams):
             "book_ticker": Channel("bookTicker", IdRule.RISING),
         }
     )
-    shapes = SHAPES
+    readers = READERS
     limits = Limits(
         connections=300,
         window_secs=300.0,
@@ -43,5 +43,5 @@ class Binance(CombinedStreams):
         levels=5000,
         depth=Endpoint("depth", 250),
         pages=MappingProxyType({"trade": Endpoint("historicalTrades", 25), "agg_trade": Endpoint("aggTrades", 4)}),
-        shapes=SPOT_SHAPES,
+        readers=SPOT_READERS,
     )

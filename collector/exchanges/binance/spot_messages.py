@@ -11,13 +11,15 @@ from collector.domain.records import BookRow, BookTickerRow
 from collector.exchanges.binance.message_readers import (
     NO_TIME_MS,
     Id,
+    MessageReaders,
     Millis,
     Time,
-    book_shape,
-    quote_shape,
-    trade_shape,
+    book_messages,
+    quote_messages,
+    taker_side,
+    trade_messages,
 )
-from collector.exchanges.typed_rows import Nullable, Shape, agg_trade_row, book_row, trade_row
+from collector.exchanges.typed_rows import Nullable, agg_trade_row, book_row, trade_row
 
 Number_co = TypeVar("Number_co", covariant=True)
 Side_co = TypeVar("Side_co", covariant=True)
@@ -42,6 +44,7 @@ class Trade(Struct, Generic[Number_co], gc=False, kw_only=True):
     def kind(self) -> str | None:
         return "market"
 
+    side = property(taker_side)
     row = trade_row
 
 
@@ -62,6 +65,7 @@ class AggTrade(Struct, Generic[Number_co], gc=False, kw_only=True):
     numbers: ClassVar = ("price", "size")
     sides: ClassVar = ()
 
+    side = property(taker_side)
     row = agg_trade_row
 
 
@@ -126,10 +130,10 @@ class Depth(Struct, Generic[Side_co], gc=False, kw_only=True):
 
 _IGNORED: Final = {"E": Millis, "M": bool}
 
-SHAPES: Final[dict[str, Shape]] = {
-    "book_snapshot": book_shape(Depth, {}),
-    "book_delta": book_shape(Diff, {}),
-    "trade": trade_shape(Trade, _IGNORED),
-    "agg_trade": trade_shape(AggTrade, _IGNORED),
-    "book_ticker": quote_shape(Ticker, {}),
+READERS: Final[dict[str, MessageReaders]] = {
+    "book_snapshot": book_messages(Depth, {}),
+    "book_delta": book_messages(Diff, {}),
+    "trade": trade_messages(Trade, _IGNORED),
+    "agg_trade": trade_messages(AggTrade, _IGNORED),
+    "book_ticker": quote_messages(Ticker, {}),
 }

@@ -11,7 +11,7 @@ from collector.domain.records import Envelope, StreamKey
 from collector.domain.times import is_sound, sound_us
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.binance.spot import Binance
-from collector.exchanges.binance.spot_messages import SHAPES
+from collector.exchanges.binance.spot_messages import READERS
 from tests.exchanges.mangling import careful_decoder, damaged, is_short, outcome, reshaped
 
 DATA_TYPES = ("book_snapshot", "book_delta", "trade", "agg_trade", "book_ticker")
@@ -107,8 +107,8 @@ def test_the_way_a_frame_is_written_does_not_matter(frame: bytes) -> None:
 
 @pytest.mark.parametrize("frame", FRAMES)
 def test_frames_as_documented_take_the_fast_way(frame: bytes) -> None:
-    shape = SHAPES[decode(frame)[0].stream.data_type]
-    assert shape.documented[frame.count(b":")].decode(frame)
+    readers = READERS[decode(frame)[0].stream.data_type]
+    assert readers.documented[frame.count(b":")](frame).data
 
 
 def test_a_trade_may_carry_order_ids_as_it_did_until_2024_or_lack_what_is_to_be_ignored() -> None:

@@ -11,7 +11,7 @@ from collector.domain.records import Envelope, StreamKey
 from collector.domain.times import sound_us
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.binance.futures import BinanceCoinm, BinanceUsdm
-from collector.exchanges.binance.futures_messages import SHAPES
+from collector.exchanges.binance.futures_messages import READERS
 from tests.exchanges.mangling import careful_decoder, damaged, is_short, outcome, reshaped
 
 NOW_US = 1_800_000_000_000_000
@@ -117,7 +117,7 @@ def test_the_way_a_frame_is_written_does_not_matter(frame: bytes) -> None:
 @pytest.mark.parametrize("frame", [*FRAMES, *COINM_FRAMES])
 def test_frames_as_documented_or_recorded_take_the_fast_way(frame: bytes) -> None:
     (envelope,) = (decode_coinm if b"btcusd_perp" in frame else decode)(frame)
-    assert SHAPES[envelope.stream.data_type].documented[frame.count(b":")].decode(frame)
+    assert READERS[envelope.stream.data_type].documented[frame.count(b":")](frame).data
 
 
 def test_only_the_stream_tells_the_best_levels_from_changed_ones() -> None:

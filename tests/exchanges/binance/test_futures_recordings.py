@@ -17,7 +17,7 @@ from collector.domain.records import BookRow, BookTickerRow, Envelope, IdRule, S
 from collector.domain.sequence.dedup import DuplicateFilter, StreamProgress, Verdict
 from collector.exchanges.binance.combined_streams import CombinedStreams
 from collector.exchanges.binance.futures import BinanceCoinm, BinanceUsdm
-from collector.exchanges.binance.futures_messages import SHAPES
+from collector.exchanges.binance.futures_messages import READERS
 from tests.conftest import Lines
 from tests.exchanges.reading import Reading, assert_counted_as_elsewhere, assert_equal_to, decoded, expected_row, number
 
@@ -92,7 +92,7 @@ def test_every_recorded_frame_of_a_known_stream_is_its_message(name: str, receiv
 @pytest.mark.parametrize("name", RECORDINGS)
 def test_every_recorded_frame_takes_the_fast_way_and_none_needs_its_raw_text(name: str, received: Frames) -> None:
     frames = [as_subscribed(frame) for frame in received(name)]
-    by_channel = {f"@{channel}".encode(): SHAPES[data_type].documented for channel, data_type in CHANNELS.items()}
+    by_channel = {f"@{channel}".encode(): READERS[data_type].documented for channel, data_type in CHANNELS.items()}
     for frame in frames:
         documented = by_channel.get(frame[frame.index(b"@") : frame.index(b'","data":')])
         assert documented is None or frame.count(b":") in documented
