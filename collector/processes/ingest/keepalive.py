@@ -3,11 +3,11 @@
 from enum import Enum, auto
 from typing import Final
 
-ASK_AFTER: Final = 0.5
+PING_AFTER: Final = 0.5
 """Share of the timeout after which a ping is sent; the rest of it is for the answer."""
 
 
-class Due(Enum):
+class KeepaliveAction(Enum):
     """What is to be done about a connection now."""
 
     NOTHING = auto()
@@ -15,7 +15,7 @@ class Due(Enum):
     DEAD = auto()
 
 
-class Pulse:
+class Keepalive:
     """Of one connection. Whatever comes is a sign of life; one that is asked and answers lives, however quiet it is.
 
     The peer has its share of the timeout to answer a ping also when this process stood still and looks again late.
@@ -23,20 +23,24 @@ class Pulse:
 
     def __init__(self, timeout_secs: float, now: float) -> None:
         self._timeout_secs = timeout_secs
-        self.heard_at = now
+        self.last_received_at = now
         """When anything came last."""
-        self._asked_at: float | None = None
+        self._pinged_at: float | None = None
 
-    def beat(self, now: float) -> None:
+    def note_received(self, now: float) -> None:
         """Something came."""
-        self.heard_at, self._asked_at = now, None
+        self.last_received_at, self._pinged_at = now, None
 
-    def look(self, now: float) -> Due:
+    def check(self, now: float) -> KeepaliveAction:
         """`PING` is said once for each time that the connection falls quiet."""
-        ask_secs = self._timeout_secs * ASK_AFTER
-        if self._asked_at is None:
-            if now - self.heard_at < ask_secs:
-                return Due.NOTHING
-            self._asked_at = now
-            return Due.PING
-        return Due.DEAD if now - self._asked_at >= self._timeout_secs - ask_secs else Due.NOTHING
+        silent_secs = self._timeout_secs * PING_AFTER
+        if self._pinged_at is None:
+            if now - self.last_received_at < silent_secs:
+                return KeepaliveAction.NOTHING
+            self._pinged_at = now
+            return KeepaliveAction.PING
+        return (
+            KeepaliveAction.DEAD
+            if now - self._pinged_at >= self._timeout_secs - silent_secs
+            else KeepaliveAction.NOTHING
+        )

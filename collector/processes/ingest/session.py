@@ -15,7 +15,7 @@ from collector.feed.socket import ConnectionOverError
 from collector.processes.ingest import line_silence, takeover
 from collector.processes.ingest.connection_trial import Trial
 from collector.processes.ingest.feed_context import FeedContext, LineState
-from collector.processes.ingest.keepalive import Due, Pulse
+from collector.processes.ingest.keepalive import Keepalive, KeepaliveAction
 from collector.processes.ingest.line_silence import Voices
 from collector.processes.ingest.session_events import (
     Proven,
@@ -53,7 +53,7 @@ class Session:
         self._awaited = tools.first_data.of(state.plan)
         self._now = tools.clock.monotonic
         self._opened_at = self._now()
-        self._pulse = Pulse(tools.config.stale_timeout_secs, self._opened_at)
+        self._keepalive = Keepalive(tools.config.stale_timeout_secs, self._opened_at)
         self._alive_ns = tools.clock.now_ns()
         self._renew_at = self._opened_at + renewal_secs(tools.adapter.limits.lifetime_secs, tools.random)
         self._had_data = self._proven = False
@@ -121,7 +121,7 @@ class Session:
             trial.keep()
 
     def _live(self, received_ns: int, now: float) -> None:
-        self._pulse.beat(now)
+        self._keepalive.note_received(now)
         self._alive_ns = received_ns
         if not self._proven and (self._had_data or now - self._opened_at >= self._tools.config.stale_timeout_secs):
             self._prove()
@@ -173,7 +173,7 @@ class Session:
             self._judge_trial(now)
         elif self._overdue_looks.due():
             self._look_for_overdue(now)
-        self._feel_pulse(now)
+        self._check_keepalive(now)
 
     @property
     def _on_trial(self) -> bool:
@@ -192,14 +192,14 @@ class Session:
         if keys:
             self._events.append(StreamsOverdue(keys))
 
-    def _feel_pulse(self, now: float) -> None:
-        due = self._pulse.look(now)
-        if due is Due.PING:
+    def _check_keepalive(self, now: float) -> None:
+        due = self._keepalive.check(now)
+        if due is KeepaliveAction.PING:
             self._connection.ping()
-        if due is Due.DEAD:
+        if due is KeepaliveAction.DEAD:
             # It was opened, and cost nobody more than its own time: a longer pause would only lose what comes meanwhile.
             self._prove()
-            text = f"nothing came for {now - self._pulse.heard_at:.1f} s, and no answer to a ping"
+            text = f"nothing came for {now - self._keepalive.last_received_at:.1f} s, and no answer to a ping"
             self._end("silent", text, self._alive_ns)
 
     def _leave(self, reason: str, now: float) -> None:
