@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from collector.domain.records import StreamKey
 
 
-class Trial:
+class ConnectionTrial:
     """It is kept if it brings one of the streams it is for, or if the first connection ends; else it is given up.
 
     Both connections' threads may ask for either: the answer is the same for both.

@@ -10,7 +10,7 @@ from collector.exchanges.adapter import ConnectionPlan
 from collector.feed.connection import Connection
 from collector.feed.handshake import HandshakeError
 from collector.feed.shared_budget import BUSY_SECS
-from collector.processes.ingest.connection_trial import Trial
+from collector.processes.ingest.connection_trial import ConnectionTrial
 from collector.processes.ingest.feed_context import FeedContext, LineState
 from collector.processes.ingest.first_data import NAMED
 from collector.processes.ingest.line_silence import Voices
@@ -48,7 +48,7 @@ class LineReader:
         *,
         predecessor: "LineReader | None" = None,
         first_delay_secs: float = 0.0,
-        trial: Trial | None = None,
+        trial: ConnectionTrial | None = None,
     ) -> None:
         self._tools = tools
         self._plan = plan
@@ -57,7 +57,7 @@ class LineReader:
         self._predecessor = predecessor
         self._first_delay_secs = first_delay_secs
         self._trial = trial
-        self._beside: Trial | None = None
+        self._beside: ConnectionTrial | None = None
         self._relieved = threading.Event()
         self._has_successor = False
         self._connects = 0
@@ -213,10 +213,10 @@ class LineReader:
             names = [f"{key.symbol} {key.data_type}" for key in sorted(overdue)[:NAMED]]
             about = {"line": self.state.line, "connection": self.state.connection, "count": len(overdue)}
             self._tools.log.warning("streams_overdue", **about, streams=names)
-            self._beside = Trial(overdue)
+            self._beside = ConnectionTrial(overdue)
             self._begin_another(trial=self._beside)
 
-    def _begin_another(self, *, first_delay_secs: float = 0.0, trial: Trial | None = None) -> None:
+    def _begin_another(self, *, first_delay_secs: float = 0.0, trial: ConnectionTrial | None = None) -> None:
         state = replace(self.state, connection=None, state="waiting", last_data_us=None)
         self._start(
             LineReader(

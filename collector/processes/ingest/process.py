@@ -15,7 +15,7 @@ from collector.feed.connection import open_connection
 from collector.feed.connection_limit import ConnectionBudget
 from collector.processes.context import Context
 from collector.processes.disk_space import MeasureSpace, Space, measure_space
-from collector.processes.ingest.connection_trial import Trial
+from collector.processes.ingest.connection_trial import ConnectionTrial
 from collector.processes.ingest.feed_context import Connect, CounterSet, FeedContext, LineState
 from collector.processes.ingest.first_data import NAMED, FirstDataWatch
 from collector.processes.ingest.fsync_thread import FsyncThread
@@ -113,7 +113,7 @@ class IngestProcess:
         self._first_data = FirstDataWatch(self._plans, timeout_secs)
         self._voices: dict[int, list[Voices]] = {number: [] for number in range(len(self._plans))}
         """By plan, one a line."""
-        self._elsewhere: list[tuple[int, Trial]] = []
+        self._elsewhere: list[tuple[int, ConnectionTrial]] = []
         """For streams of which plan."""
         self._tools = self._make_tools(connect)
         self._rung_bytes = 0
@@ -174,7 +174,7 @@ class IngestProcess:
             for other in tries:
                 # A line of its own: where both ways bring a stream, one may lag behind the other.
                 state = LineState(self._feed.lines, self._first_data.add(other), other.streams)
-                trial = Trial(other.keys)
+                trial = ConnectionTrial(other.keys)
                 self._elsewhere.append((plan, trial))
                 self._read(other, state, trial)
 
@@ -230,7 +230,7 @@ class IngestProcess:
         plan = self._plans[number]
         return self._read(plan, LineState(line, number, plan.streams))
 
-    def _read(self, plan: ConnectionPlan, state: LineState, trial: Trial | None = None) -> Voices:
+    def _read(self, plan: ConnectionPlan, state: LineState, trial: ConnectionTrial | None = None) -> Voices:
         config = self._context.config
         bounds, ingest = config.silence.bounds, config.ingest
         tries = Tries(

@@ -13,7 +13,7 @@ from collector.exchanges.adapter import Control, ControlKind
 from collector.feed.connection import Connection, ReadBatch
 from collector.feed.socket import ConnectionOverError
 from collector.processes.ingest import line_silence, takeover
-from collector.processes.ingest.connection_trial import Trial
+from collector.processes.ingest.connection_trial import ConnectionTrial
 from collector.processes.ingest.feed_context import FeedContext, LineState
 from collector.processes.ingest.keepalive import Keepalive, KeepaliveAction
 from collector.processes.ingest.line_silence import Voices
@@ -40,7 +40,7 @@ class Session:
         connection: Connection,
         relieved: threading.Event,
         voices: Voices,
-        trial: Trial | None,
+        trial: ConnectionTrial | None,
     ) -> None:
         self._tools = tools
         self._state = state

@@ -13,7 +13,7 @@ from collector.config.model import SilenceConfig
 from collector.domain.records import StreamKey
 from collector.domain.silence import Bounds
 from collector.processes.ingest import line_silence
-from collector.processes.ingest.connection_trial import Trial
+from collector.processes.ingest.connection_trial import ConnectionTrial
 from collector.processes.ingest.line_silence import Tries, Voices
 from collector.storage.journal.format import RecordKind
 from tests.feed.servers import Peer, Server, close_frame, wire
@@ -107,7 +107,7 @@ def test_who_comes_from_elsewhere_is_not_overdue() -> None:
 
 
 def test_a_trial_is_settled_once() -> None:
-    kept, given_up = Trial([A]), Trial([A])
+    kept, given_up = ConnectionTrial([A]), ConnectionTrial([A])
     assert (kept.keep(), kept.give_up(), kept.is_pending, kept.is_given_up) == (True, False, False, False)
     assert (kept.is_kept, given_up.is_kept) == (True, False)
     assert (given_up.give_up(), given_up.keep(), given_up.is_pending, given_up.is_given_up) == (
