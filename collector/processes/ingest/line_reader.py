@@ -13,7 +13,7 @@ from collector.feed.shared_budget import BUSY_SECS
 from collector.processes.ingest.connection_trial import ConnectionTrial
 from collector.processes.ingest.feed_context import FeedContext, LineState
 from collector.processes.ingest.first_data import NAMED
-from collector.processes.ingest.line_silence import Voices
+from collector.processes.ingest.line_silence import LineSilence
 from collector.processes.ingest.reconnect_delay import ReconnectDelay
 from collector.processes.ingest.session import Session
 from collector.processes.ingest.session_events import (
@@ -43,7 +43,7 @@ class LineReader:
         tools: FeedContext,
         plan: ConnectionPlan,
         state: LineState,
-        voices: Voices,
+        silence: LineSilence,
         start: Callable[["LineReader"], None],
         *,
         predecessor: "LineReader | None" = None,
@@ -52,7 +52,7 @@ class LineReader:
     ) -> None:
         self._tools = tools
         self._plan = plan
-        self._voices = voices
+        self._silence = silence
         self._start = start
         self._predecessor = predecessor
         self._first_delay_secs = first_delay_secs
@@ -122,7 +122,7 @@ class LineReader:
         return self._ended(ending)
 
     def _read(self, connection: Connection) -> SessionEnd:
-        session = Session(self._tools, self.state, connection, self._relieved, self._voices, self._trial)
+        session = Session(self._tools, self.state, connection, self._relieved, self._silence, self._trial)
         with session.listening():
             while not isinstance(event := session.next_event(), SessionEnd):
                 self._act_on(event)
@@ -174,7 +174,7 @@ class LineReader:
         """Whether this is a trial that has brought nothing: then it ends, and is counted as one in vain."""
         if self._trial is None or not (self._trial.is_given_up or self._trial.give_up()):
             return False
-        self._voices.in_vain(self._trial.wanted, self._tools.clock.monotonic())
+        self._silence.note_failed_trial(self._trial.wanted, self._tools.clock.monotonic())
         return True
 
     def _hand_over(self) -> bool:
@@ -223,7 +223,7 @@ class LineReader:
                 self._tools,
                 self._plan,
                 state,
-                self._voices,
+                self._silence,
                 self._start,
                 predecessor=self,
                 first_delay_secs=first_delay_secs,

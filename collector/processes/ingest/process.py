@@ -22,7 +22,7 @@ from collector.processes.ingest.fsync_thread import FsyncThread
 from collector.processes.ingest.journal_gate import JournalGate
 from collector.processes.ingest.line_reader import LineReader
 from collector.processes.ingest.line_readers import LineReaders
-from collector.processes.ingest.line_silence import Tries, Voices
+from collector.processes.ingest.line_silence import LineSilence, TrialSchedule
 from collector.processes.ingest.session import LEAVE_SECS
 from collector.processes.journals import journal_folder, open_journal
 from collector.processes.roles import feed_of
@@ -111,7 +111,7 @@ class IngestProcess:
         self._plans = adapter.plan(self._subscription, feed.ws_url)
         timeout_secs = context.config.ingest.first_data_timeout_secs
         self._first_data = FirstDataWatch(self._plans, timeout_secs)
-        self._voices: dict[int, list[Voices]] = {number: [] for number in range(len(self._plans))}
+        self._silence: dict[int, list[LineSilence]] = {number: [] for number in range(len(self._plans))}
         """By plan, one a line."""
         self._elsewhere: list[tuple[int, ConnectionTrial]] = []
         """For streams of which plan."""
@@ -153,7 +153,7 @@ class IngestProcess:
         """Each line of each plan has a reader at every moment; were one ever lost, all its streams would be."""
         for line, number in sorted(self._lines().difference(self._readers.carried())):
             self._context.log.error("line_without_reader", line=line, plan=number)
-            self._voices[number][line] = self._start_line(line, number)
+            self._silence[number][line] = self._start_line(line, number)
 
     def _lines(self) -> set[tuple[int, int]]:
         return set(itertools.product(range(self._feed.lines), range(len(self._plans))))
@@ -162,8 +162,8 @@ class IngestProcess:
         """Streams that never spoke are asked for where else they may be, once; who comes from there is not overdue here."""
         for plan, trial in self._elsewhere:
             if not trial.is_pending and trial.keep():
-                for voices in self._voices[plan]:
-                    voices.forget(trial.wanted)
+                for silence in self._silence[plan]:
+                    silence.stop_watching(trial.wanted)
         self._elsewhere = [one for one in self._elsewhere if one[1].is_pending]
         for plan, keys in self._first_data.overdue(secs):
             names = [f"{key.symbol} {key.data_type}" for key in keys[:NAMED]]
@@ -224,21 +224,21 @@ class IngestProcess:
 
     def _start_readers(self) -> None:
         for line, number in sorted(self._lines()):
-            self._voices[number].append(self._start_line(line, number))
+            self._silence[number].append(self._start_line(line, number))
 
-    def _start_line(self, line: int, number: int) -> Voices:
+    def _start_line(self, line: int, number: int) -> LineSilence:
         plan = self._plans[number]
         return self._read(plan, LineState(line, number, plan.streams))
 
-    def _read(self, plan: ConnectionPlan, state: LineState, trial: ConnectionTrial | None = None) -> Voices:
+    def _read(self, plan: ConnectionPlan, state: LineState, trial: ConnectionTrial | None = None) -> LineSilence:
         config = self._context.config
         bounds, ingest = config.silence.bounds, config.ingest
-        tries = Tries(
+        tries = TrialSchedule(
             ingest.first_data_timeout_secs, ingest.reconnect_max_delay_secs, bounds.highest_secs, self._tools.random
         )
-        voices = Voices(plan.keys, bounds, tries)
-        self._readers.start(LineReader(self._tools, plan, state, voices, self._readers.start, trial=trial))
-        return voices
+        silence = LineSilence(plan.keys, bounds, tries)
+        self._readers.start(LineReader(self._tools, plan, state, silence, self._readers.start, trial=trial))
+        return silence
 
     def _leave(self) -> None:
         self._stop.set()

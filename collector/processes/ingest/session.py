@@ -16,7 +16,7 @@ from collector.processes.ingest import line_silence, takeover
 from collector.processes.ingest.connection_trial import ConnectionTrial
 from collector.processes.ingest.feed_context import FeedContext, LineState
 from collector.processes.ingest.keepalive import Keepalive, KeepaliveAction
-from collector.processes.ingest.line_silence import Voices
+from collector.processes.ingest.line_silence import LineSilence
 from collector.processes.ingest.session_events import (
     Proven,
     RenewalDue,
@@ -39,7 +39,7 @@ class Session:
         state: LineState,
         connection: Connection,
         relieved: threading.Event,
-        voices: Voices,
+        silence: LineSilence,
         trial: ConnectionTrial | None,
     ) -> None:
         self._tools = tools
@@ -47,7 +47,7 @@ class Session:
         self._connection = connection
         self._number = state.connection or 0
         self._relieved = relieved
-        self._voices = voices
+        self._silence = silence
         self._trial = trial
         self._events = deque[SessionEvent]()
         self._awaited = tools.first_data.of(state.plan)
@@ -59,7 +59,7 @@ class Session:
         self._had_data = self._proven = False
         self._unanswered = connection.unsent
         self._last_sent_at = self._opened_at
-        self._overdue_looks = Every(line_silence.LOOK_SECS, self._now, at_once=False)
+        self._overdue_looks = Every(line_silence.CHECK_SECS, self._now, at_once=False)
         self._whole = False
         self._renewing = False
         self._leaving: str | None = None
@@ -69,12 +69,12 @@ class Session:
     def listening(self) -> Iterator[None]:
         """The connection counts as open to those who wait for its streams."""
         self._awaited.standing.add(id(self))
-        self._voices.stand(id(self), self._now())
+        self._silence.connection_opened(id(self), self._now())
         try:
             yield
         finally:
             self._awaited.standing.discard(id(self))
-            self._voices.fall(id(self))
+            self._silence.connection_closed(id(self))
 
     def next_event(self) -> SessionEvent:
         """Record what comes until there is something to act on. To be called until it returns a SessionEnd."""
@@ -113,7 +113,7 @@ class Session:
             self._heed(controls, now)
 
     def _hear(self, keys: set[StreamKey | None], now: float) -> None:
-        self._voices.hear(keys, now)
+        self._silence.note_frames(keys, now)
         if self._awaited.silent:
             self._awaited.note_frames(keys)
         trial = self._trial
@@ -188,7 +188,7 @@ class Session:
             self._leave("trial", now)
 
     def _look_for_overdue(self, now: float) -> None:
-        keys = self._voices.to_try(now)
+        keys = self._silence.streams_to_try(now)
         if keys:
             self._events.append(StreamsOverdue(keys))
 

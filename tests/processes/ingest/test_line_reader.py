@@ -19,7 +19,7 @@ from collector.processes.ingest.first_data import FirstDataWatch
 from collector.processes.ingest.journal_gate import JournalGate
 from collector.processes.ingest.line_reader import LineReader
 from collector.processes.ingest.line_readers import LineReaders
-from collector.processes.ingest.line_silence import Tries, Voices
+from collector.processes.ingest.line_silence import LineSilence, TrialSchedule
 from collector.processes.worker_threads import WorkerThreads
 from collector.storage.journal.format import FeedIdentity, RecordKind
 from collector.storage.journal.writer import JournalWriter
@@ -57,9 +57,9 @@ class Line:
             first_data=FirstDataWatch([ConnectionPlan(url, (), ())], 60.0),
         )
         self.readers = LineReaders(WorkerThreads())
-        voices = Voices((), SilenceConfig().bounds, Tries(60.0, 300.0, 14_400.0, lambda: 1.0))
+        silence = LineSilence((), SilenceConfig().bounds, TrialSchedule(60.0, 300.0, 14_400.0, lambda: 1.0))
         self.readers.start(
-            LineReader(tools, ConnectionPlan(url, (), ()), LineState(0, 0, 1), voices, self.readers.start)
+            LineReader(tools, ConnectionPlan(url, (), ()), LineState(0, 0, 1), silence, self.readers.start)
         )
 
     def delays(self) -> list[float]:

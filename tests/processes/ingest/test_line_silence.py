@@ -14,7 +14,7 @@ from collector.domain.records import StreamKey
 from collector.domain.silence import Bounds
 from collector.processes.ingest import line_silence
 from collector.processes.ingest.connection_trial import ConnectionTrial
-from collector.processes.ingest.line_silence import Tries, Voices
+from collector.processes.ingest.line_silence import LineSilence, TrialSchedule
 from collector.storage.journal.format import RecordKind
 from tests.feed.servers import Peer, Server, close_frame, wire
 from tests.processes.ingest.ingest_harness import LIMITS, PlainAdapter, Recording, wait_for
@@ -24,16 +24,16 @@ BOUNDS = Bounds(300.0, 30.0, 14_400.0)
 HOUR = 3600.0
 
 
-def tries(random: float = 1.0) -> Tries:
-    return Tries(60.0, 300.0, 4 * HOUR, lambda: random)
+def tries(random: float = 1.0) -> TrialSchedule:
+    return TrialSchedule(60.0, 300.0, 4 * HOUR, lambda: random)
 
 
 class Quiet:
     """A line whose two streams speak every so many seconds, looked at as a session does."""
 
     def __init__(self, **every_secs: float) -> None:
-        self.voices = Voices((A, B), BOUNDS, tries())
-        self.voices.stand(1, 0.0)
+        self.silence = LineSilence((A, B), BOUNDS, tries())
+        self.silence.connection_opened(1, 0.0)
         self.every = {A: every_secs["a"], B: every_secs["b"]}
         self.now = 0.0
         self.tried: list[tuple[float, frozenset[StreamKey]]] = []
@@ -42,10 +42,10 @@ class Quiet:
         until = self.now + secs
         while self.now < until:
             self.now += 1.0
-            self.voices.hear({key for key, secs in self.every.items() if self.now % secs == 0}, self.now)
-            if self.now % line_silence.LOOK_SECS == 0 and (wanted := self.voices.to_try(self.now)):
+            self.silence.note_frames({key for key, secs in self.every.items() if self.now % secs == 0}, self.now)
+            if self.now % line_silence.CHECK_SECS == 0 and (wanted := self.silence.streams_to_try(self.now)):
                 self.tried.append((self.now, wanted))
-                self.voices.in_vain(wanted, self.now + 60.0)
+                self.silence.note_failed_trial(wanted, self.now + 60.0)
 
 
 def test_a_trade_every_three_minutes_is_never_overdue() -> None:
@@ -92,16 +92,16 @@ def test_one_that_becomes_overdue_does_not_wait_for_another_that_has_been_for_lo
 def test_time_without_a_connection_is_no_pause_of_the_stream() -> None:
     line = Quiet(a=1.0, b=1.0)
     line.run(600.0)
-    line.voices.fall(1)
+    line.silence.connection_closed(1)
     line.now += HOUR
-    line.voices.stand(2, line.now)
+    line.silence.connection_opened(2, line.now)
     line.run(20.0)
     assert line.tried == []
 
 
 def test_who_comes_from_elsewhere_is_not_overdue() -> None:
     line = Quiet(a=1.0, b=float("inf"))
-    line.voices.forget([B])
+    line.silence.stop_watching([B])
     line.run(4 * HOUR)
     assert line.tried == []
 
@@ -125,7 +125,7 @@ SOON = SilenceConfig(min_secs=0.2, max_secs=600.0)
 
 @pytest.fixture
 def start(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    monkeypatch.setattr(line_silence, "LOOK_SECS", 0.05)
+    monkeypatch.setattr(line_silence, "CHECK_SECS", 0.05)
     begun: list[Recording] = []
 
     def start(**options: Any) -> Recording:
