@@ -70,7 +70,7 @@ class FeedContext:
     stop: threading.Event
     pause: Callable[[float], bool]
     """Waits that long or until the stop; true once stopping."""
-    numbers: Iterator[int]
+    connection_numbers: Iterator[int]
     """Gives each connection of this process a number."""
-    tally: CounterSet
+    counters: CounterSet
     first_data: FirstDataWatch

@@ -40,7 +40,7 @@ class LineReader:
 
     def __init__(
         self,
-        tools: FeedContext,
+        context: FeedContext,
         plan: ConnectionPlan,
         state: LineState,
         silence: LineSilence,
@@ -50,7 +50,7 @@ class LineReader:
         first_delay_secs: float = 0.0,
         trial: ConnectionTrial | None = None,
     ) -> None:
-        self._tools = tools
+        self._context = context
         self._plan = plan
         self._silence = silence
         self._start = start
@@ -61,13 +61,13 @@ class LineReader:
         self._relieved = threading.Event()
         self._has_successor = False
         self._connects = 0
-        self._delay = ReconnectDelay(tools.config, tools.random)
+        self._delay = ReconnectDelay(context.config, context.random)
         self.state = state
 
     def run(self) -> None:
         """Connect, read, wait, and again."""
         delay = self._first_delay_secs
-        while not (self._tools.pause(delay) or self._has_successor or self._gave_up):
+        while not (self._context.pause(delay) or self._has_successor or self._gave_up):
             delay = self._once()
             self.state.state = "waiting"
 
@@ -82,38 +82,38 @@ class LineReader:
                 return 0.0
             self.state.state = "connecting"
             url, messages, _ = self._plan
-            connection = self._tools.connect(
-                url, messages, self._tools.adapter.limits.messages_per_sec, self._tools.clock
+            connection = self._context.connect(
+                url, messages, self._context.adapter.limits.messages_per_sec, self._context.clock
             )
         except (HandshakeError, OSError) as error:
             return self._failed(error)
         return self._live(connection)
 
     def _await_budget(self) -> bool:
-        while (wait := self._tools.budget.take()) > 0:
+        while (wait := self._context.budget.take()) > 0:
             # What a trial would wait for is needed by others.
-            if (wait > BUSY_SECS and self._give_up()) or self._tools.pause(wait):
+            if (wait > BUSY_SECS and self._give_up()) or self._context.pause(wait):
                 return False
-        return not self._tools.stop.is_set()
+        return not self._context.stop.is_set()
 
     def _failed(self, error: HandshakeError | OSError) -> float:
-        delay, ban_secs = self._delay.after_failure(error, self._tools.clock.now_ns() / 1e9)
-        self._tools.tally.add("connect_failures")
+        delay, ban_secs = self._delay.after_failure(error, self._context.clock.now_ns() / 1e9)
+        self._context.counters.add("connect_failures")
         if ban_secs is not None:
             self._share_ban(ban_secs)
         self.state.last_error = redact_urls(str(error))
-        self._tools.log.warning(
+        self._context.log.warning(
             "connect_failed", line=self.state.line, error=self.state.last_error, retry_secs=round(delay, 3)
         )
         return 0.0 if self._give_up() else delay
 
     def _share_ban(self, secs: float) -> None:
         try:
-            while self._tools.budget.ban(secs) > 0 and not self._tools.pause(BUSY_SECS):
+            while self._context.budget.ban(secs) > 0 and not self._context.pause(BUSY_SECS):
                 pass
         except OSError as error:
             # This line keeps to what it was told; only others do not hear of it.
-            self._tools.log.warning("budget_not_shared", error=str(error))
+            self._context.log.warning("budget_not_shared", error=str(error))
 
     def _live(self, connection: Connection) -> float:
         self._opened()
@@ -122,7 +122,7 @@ class LineReader:
         return self._ended(ending)
 
     def _read(self, connection: Connection) -> SessionEnd:
-        session = Session(self._tools, self.state, connection, self._relieved, self._silence, self._trial)
+        session = Session(self._context, self.state, connection, self._relieved, self._silence, self._trial)
         with session.listening():
             while not isinstance(event := session.next_event(), SessionEnd):
                 self._act_on(event)
@@ -140,11 +140,11 @@ class LineReader:
                 self._try_beside(keys)
 
     def _opened(self) -> None:
-        state, tools = self.state, self._tools
+        state, context = self.state, self._context
         if self._connects:
-            tools.tally.add("reconnects")
+            context.counters.add("reconnects")
         self._connects += 1
-        state.connection, state.state = next(tools.numbers), "open"
+        state.connection, state.state = next(context.connection_numbers), "open"
         state.last_data_us = None
         about = {
             "connection": state.connection,
@@ -152,29 +152,29 @@ class LineReader:
             "url": redact_url(self._plan.url),
             "streams": self._plan.streams,
         }
-        tools.gate.event(RecordKind.CONNECT, state.line, about)
-        tools.log.info("connected", line=state.line, **about)
+        context.gate.event(RecordKind.CONNECT, state.line, about)
+        context.log.info("connected", line=state.line, **about)
 
     def _ended(self, ending: SessionEnd) -> float:
-        state, tools = self.state, self._tools
-        over = tools.stop.is_set() or self._give_up() or self._hand_over()
+        state, context = self.state, self._context
+        over = context.stop.is_set() or self._give_up() or self._hand_over()
         delay = 0.0 if over else self._delay.next_secs()
         about = {"connection": state.connection, "reason": ending.reason, "cause": ending.cause, "text": ending.text}
         alive = {} if ending.alive_ns is None else {"alive_ns": ending.alive_ns}
-        tools.gate.event(RecordKind.DISCONNECT, state.line, {**about, **alive})
-        tools.tally.add("disconnects", label=ending.reason)
+        context.gate.event(RecordKind.DISCONNECT, state.line, {**about, **alive})
+        context.counters.add("disconnects", label=ending.reason)
         if ending.reason in {"stopped", "renewed", "trial"}:
-            tools.log.info("disconnected", line=state.line, **about)
+            context.log.info("disconnected", line=state.line, **about)
         else:
             state.last_error = f"{ending.reason}: {ending.text}"
-            tools.log.warning("disconnected", line=state.line, **about, retry_secs=round(delay, 3))
+            context.log.warning("disconnected", line=state.line, **about, retry_secs=round(delay, 3))
         return delay
 
     def _give_up(self) -> bool:
         """Whether this is a trial that has brought nothing: then it ends, and is counted as one in vain."""
         if self._trial is None or not (self._trial.is_given_up or self._trial.give_up()):
             return False
-        self._silence.note_failed_trial(self._trial.wanted, self._tools.clock.monotonic())
+        self._silence.note_failed_trial(self._trial.wanted, self._context.clock.monotonic())
         return True
 
     def _hand_over(self) -> bool:
@@ -198,13 +198,13 @@ class LineReader:
 
     def _begin_renewal(self, why: str, age_secs: float) -> None:
         if self._hand_over():
-            self._tools.log.info("renewing", line=self.state.line, connection=self.state.connection, why=why)
+            self._context.log.info("renewing", line=self.state.line, connection=self.state.connection, why=why)
             return
         self._has_successor = True
         # One that is told to renew right after it opened would be replaced as fast as it can connect.
-        is_young = age_secs < self._tools.config.reconnect_max_delay_secs
+        is_young = age_secs < self._context.config.reconnect_max_delay_secs
         delay = self._delay.next_secs() if is_young else 0.0
-        self._tools.log.info("renewing", line=self.state.line, connection=self.state.connection, why=why)
+        self._context.log.info("renewing", line=self.state.line, connection=self.state.connection, why=why)
         self._begin_another(first_delay_secs=delay)
 
     def _try_beside(self, overdue: frozenset[StreamKey]) -> None:
@@ -212,7 +212,7 @@ class LineReader:
         if is_alone and (self._beside is None or self._beside.is_given_up):
             names = [f"{key.symbol} {key.data_type}" for key in sorted(overdue)[:NAMED]]
             about = {"line": self.state.line, "connection": self.state.connection, "count": len(overdue)}
-            self._tools.log.warning("streams_overdue", **about, streams=names)
+            self._context.log.warning("streams_overdue", **about, streams=names)
             self._beside = ConnectionTrial(overdue)
             self._begin_another(trial=self._beside)
 
@@ -220,7 +220,7 @@ class LineReader:
         state = replace(self.state, connection=None, state="waiting", last_data_us=None)
         self._start(
             LineReader(
-                self._tools,
+                self._context,
                 self._plan,
                 state,
                 self._silence,

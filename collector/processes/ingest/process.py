@@ -105,7 +105,7 @@ class IngestProcess:
         self._stop = threading.Event()
         self._workers = WorkerThreads()
         self._readers = LineReaders(self._workers)
-        self._tally = CounterSet()
+        self._counters = CounterSet()
         self._gate = JournalGate(journal, context.config.journal, context.clock.now_ns, context.log)
         self._subscription = Subscription(tuple(feed.symbols), tuple(feed.data_types))
         self._plans = adapter.plan(self._subscription, feed.ws_url)
@@ -115,7 +115,7 @@ class IngestProcess:
         """By plan, one a line."""
         self._elsewhere: list[tuple[int, ConnectionTrial]] = []
         """For streams of which plan."""
-        self._tools = self._make_tools(connect)
+        self._feed_context = self._make_feed_context(connect)
         self._rung_bytes = 0
         self._removed_at: float | None = None
         self._journal_removed = False
@@ -207,12 +207,12 @@ class IngestProcess:
             "refused": self._gate.refused,
             "refused_bytes": self._gate.refused_bytes,
             "journal_removed": self._journal_removed,
-            "control": self._tally["control"],
-            "subscriptions_refused": self._tally["subscriptions_refused"],
-            "reconnects": self._tally["reconnects"],
-            "connect_failures": self._tally["connect_failures"],
+            "control": self._counters["control"],
+            "subscriptions_refused": self._counters["subscriptions_refused"],
+            "reconnects": self._counters["reconnects"],
+            "connect_failures": self._counters["connect_failures"],
             "never_spoke": self._first_data.never_spoke,
-            "disconnects": self._tally.by_label("disconnects"),
+            "disconnects": self._counters.by_label("disconnects"),
             "lines": self._readers.states(),
             "journal": {
                 "number": journal.number,
@@ -234,10 +234,13 @@ class IngestProcess:
         config = self._context.config
         bounds, ingest = config.silence.bounds, config.ingest
         tries = TrialSchedule(
-            ingest.first_data_timeout_secs, ingest.reconnect_max_delay_secs, bounds.highest_secs, self._tools.random
+            ingest.first_data_timeout_secs,
+            ingest.reconnect_max_delay_secs,
+            bounds.highest_secs,
+            self._feed_context.random,
         )
         silence = LineSilence(plan.keys, bounds, tries)
-        self._readers.start(LineReader(self._tools, plan, state, silence, self._readers.start, trial=trial))
+        self._readers.start(LineReader(self._feed_context, plan, state, silence, self._readers.start, trial=trial))
         return silence
 
     def _leave(self) -> None:
@@ -254,7 +257,7 @@ class IngestProcess:
             self._context.log.warning("journal_not_closed", error=str(error))
         self._journal.sync()
 
-    def _make_tools(self, connect: Connect) -> FeedContext:
+    def _make_feed_context(self, connect: Connect) -> FeedContext:
         context, limits = self._context, self._adapter.limits
         run_folder = context.config.data_dir / "run"
         run_folder.mkdir(parents=True, exist_ok=True)
@@ -271,7 +274,7 @@ class IngestProcess:
             connect=connect,
             stop=self._stop,
             pause=self._stop.wait,
-            numbers=itertools.count(1),
-            tally=self._tally,
+            connection_numbers=itertools.count(1),
+            counters=self._counters,
             first_data=self._first_data,
         )

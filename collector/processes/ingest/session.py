@@ -35,14 +35,14 @@ class Session:
 
     def __init__(
         self,
-        tools: FeedContext,
+        context: FeedContext,
         state: LineState,
         connection: Connection,
         relieved: threading.Event,
         silence: LineSilence,
         trial: ConnectionTrial | None,
     ) -> None:
-        self._tools = tools
+        self._context = context
         self._state = state
         self._connection = connection
         self._number = state.connection or 0
@@ -50,12 +50,12 @@ class Session:
         self._silence = silence
         self._trial = trial
         self._events = deque[SessionEvent]()
-        self._awaited = tools.first_data.of(state.plan)
-        self._now = tools.clock.monotonic
+        self._awaited = context.first_data.of(state.plan)
+        self._now = context.clock.monotonic
         self._opened_at = self._now()
-        self._keepalive = Keepalive(tools.config.stale_timeout_secs, self._opened_at)
-        self._alive_ns = tools.clock.now_ns()
-        self._renew_at = self._opened_at + renewal_secs(tools.adapter.limits.lifetime_secs, tools.random)
+        self._keepalive = Keepalive(context.config.stale_timeout_secs, self._opened_at)
+        self._alive_ns = context.clock.now_ns()
+        self._renew_at = self._opened_at + renewal_secs(context.adapter.limits.lifetime_secs, context.random)
         self._had_data = self._proven = False
         self._unanswered = connection.unsent
         self._last_sent_at = self._opened_at
@@ -99,10 +99,10 @@ class Session:
         self._look(now)
 
     def _take(self, batch: ReadBatch, now: float) -> None:
-        self._tools.gate.append(batch.received_ns, self._state.line, batch.frames, batch.binary, self._number)
-        keys = self._tools.speakers(batch.frames)
+        self._context.gate.append(batch.received_ns, self._state.line, batch.frames, batch.binary, self._number)
+        keys = self._context.speakers(batch.frames)
         self._hear(keys, now)
-        meaning = self._tools.adapter.control
+        meaning = self._context.adapter.control
         controls = (
             [control for frame in batch.frames if (control := meaning(frame)) is not None] if None in keys else []
         )
@@ -123,7 +123,7 @@ class Session:
     def _live(self, received_ns: int, now: float) -> None:
         self._keepalive.note_received(now)
         self._alive_ns = received_ns
-        if not self._proven and (self._had_data or now - self._opened_at >= self._tools.config.stale_timeout_secs):
+        if not self._proven and (self._had_data or now - self._opened_at >= self._context.config.stale_timeout_secs):
             self._prove()
 
     def _prove(self) -> None:
@@ -134,13 +134,13 @@ class Session:
     def _heed(self, controls: list[Control], now: float) -> None:
         for kind, text in controls:
             if kind is not ControlKind.NOISE:
-                self._tools.tally.add("control")
-            self._tools.log.debug("control_frame", **self._place(), kind=kind.value, text=text)
+                self._context.counters.add("control")
+            self._context.log.debug("control_frame", **self._place(), kind=kind.value, text=text)
             if kind in {ControlKind.ACK, ControlKind.ERROR}:
                 self._unanswered -= 1
             if kind is ControlKind.ERROR:
-                self._tools.tally.add("subscriptions_refused")
-                self._tools.log.warning("subscription_refused", **self._place(), text=text)
+                self._context.counters.add("subscriptions_refused")
+                self._context.log.warning("subscription_refused", **self._place(), text=text)
             elif kind is ControlKind.SHUTDOWN:
                 self._renew(f"the exchange announced: {text}", now)
 
@@ -163,7 +163,7 @@ class Session:
             if now >= self._leave_by:
                 self._end(self._leaving, "the close frame was not answered", self._alive_ns)
             return
-        if self._tools.stop.is_set():
+        if self._context.stop.is_set():
             self._leave("stopped", now)
         elif self._relieved.is_set():
             self._leave("renewed", now)
@@ -180,7 +180,7 @@ class Session:
         return self._trial is not None and self._trial.is_pending
 
     def _judge_trial(self, now: float) -> None:
-        if now - self._last_sent_at >= self._tools.config.first_data_timeout_secs:
+        if now - self._last_sent_at >= self._context.config.first_data_timeout_secs:
             self._give_up(now)
 
     def _give_up(self, now: float) -> None:

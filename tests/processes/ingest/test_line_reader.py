@@ -39,8 +39,8 @@ class Line:
         self.ledger = folder / "connections.json"
         self.budget = ConnectionBudget(self.ledger, connections, 300, clock.now_ns)
         self.journal = JournalWriter(folder, FeedIdentity("f", "e", (), ()), 1, 1 << 20, clock.now_ns)
-        self.tally = CounterSet()
-        tools = FeedContext(
+        self.counters = CounterSet()
+        feed_context = FeedContext(
             adapter=PlainAdapter(limits=LIMITS),
             speakers=lambda _frames: {None},
             config=IngestConfig(stale_timeout_secs=stale_timeout_secs),
@@ -52,14 +52,14 @@ class Line:
             connect=open_connection,
             stop=self.stop,
             pause=self._pause,
-            numbers=itertools.count(1),
-            tally=self.tally,
+            connection_numbers=itertools.count(1),
+            counters=self.counters,
             first_data=FirstDataWatch([ConnectionPlan(url, (), ())], 60.0),
         )
         self.readers = LineReaders(WorkerThreads())
         silence = LineSilence((), SilenceConfig().bounds, TrialSchedule(60.0, 300.0, 14_400.0, lambda: 1.0))
         self.readers.start(
-            LineReader(tools, ConnectionPlan(url, (), ()), LineState(0, 0, 1), silence, self.readers.start)
+            LineReader(feed_context, ConnectionPlan(url, (), ()), LineState(0, 0, 1), silence, self.readers.start)
         )
 
     def delays(self) -> list[float]:
@@ -238,5 +238,5 @@ def test_a_reader_that_was_relieved_does_not_connect_again(begin: Begin, server:
     wait_for(lambda: any(record.kind is RecordKind.DISCONNECT for record in records_of(line.folder)))
     wait_for(lambda: len(line.readers.states()) == 1)
 
-    assert line.tally["reconnects"] == 0
+    assert line.counters["reconnects"] == 0
     assert [state["connection"] for state in line.readers.states()] == [2]
