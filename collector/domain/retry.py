@@ -1,6 +1,6 @@
-"""When to try again: pure sequences of delays, so a test reads the numbers and never sleeps."""
+"""How long to be quiet after a ban, and when to replace a connection before the exchange ends it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -18,19 +18,6 @@ LONGEST_SILENCE_SECS: Final = 1_800.0
 _MANY_BANS: Final = 10
 _RENEWAL_EARLIEST: Final = 0.90
 _RENEWAL_SPREAD: Final = 0.08
-
-
-def delays(base_secs: float, cap_secs: float, random: Callable[[], float]) -> Iterator[float]:
-    """Seconds to wait before each next try, without end: exponential with full jitter.
-
-    The n-th is spread evenly over 0 to min(cap, base * 2**n), so that many clients of one failed server do not come
-    back together. `random` gives numbers in [0, 1). Begin a new iterator once the thing tried has truly worked.
-    Source: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ ("Full Jitter").
-    """
-    ceiling = min(cap_secs, base_secs)
-    while True:
-        yield random() * ceiling
-        ceiling = min(cap_secs, ceiling * 2)
 
 
 def renewal_secs(lifetime_secs: float, random: Callable[[], float]) -> float:

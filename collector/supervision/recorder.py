@@ -13,9 +13,9 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from collector import __version__, logs, scrub
+from collector.backoff import delays
 from collector.config import Config
 from collector.domain.errors import AnotherInstanceError, CannotStartError
-from collector.domain.retry import delays
 from collector.processes.child_main import Assignment, run_role
 from collector.processes.context import SystemClock
 from collector.processes.roles import processes_of, processes_seen, role_lock

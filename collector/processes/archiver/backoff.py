@@ -4,9 +4,9 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Final
 
-import backoff
 from structlog.typing import FilteringBoundLogger
 
+from collector.backoff import delays
 from collector.domain.store_state import State
 
 REFUSED_SECS: Final = 60.0
@@ -23,9 +23,7 @@ def new_delays(state: State, base_secs: float, cap_secs: float) -> Iterator[floa
     if state == "refusing":
         while True:
             yield random.uniform(_SHARE_AT_LEAST, 1.0) * min(cap_secs, REFUSED_SECS)  # noqa: S311 -- jitter is no secret
-    ceilings = backoff.expo(factor=base_secs, max_value=cap_secs)
-    next(ceilings)  # the library's generators first take a value and give none
-    yield from map(backoff.full_jitter, ceilings)
+    yield from delays(base_secs, cap_secs, random.random)
 
 
 class Backoffs:

@@ -5,8 +5,8 @@ from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Final
 
+from collector.backoff import delays
 from collector.domain.records import StreamKey
-from collector.domain.retry import delays
 from collector.domain.silence import Bounds, LearnedIntervals, SilenceLimit
 
 CHECK_SECS: Final = 5.0

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from collector.backoff import delays
 from collector.config import IngestConfig
-from collector.domain.retry import ban_secs, delays, retry_after_secs
+from collector.domain.retry import ban_secs, retry_after_secs
 from collector.feed.handshake import HandshakeError
 
 _BAN_STATUSES: Final = frozenset({418, 429})
@@ -21,7 +22,7 @@ class FailureDelay(NamedTuple):
 
 
 class ReconnectDelay:
-    """The delays of one line: exponential with full jitter, see `domain.retry.delays`.
+    """The delays of one line: exponential with full jitter, see `collector.backoff`.
 
     They grow from `ingest.reconnect_base_delay_secs` to `ingest.reconnect_max_delay_secs` with each attempt that fails
     and each connection that ends before it has proven itself; `reset` begins anew.

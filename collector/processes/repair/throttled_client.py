@@ -6,10 +6,11 @@ from typing import Final, Protocol
 
 from structlog.typing import FilteringBoundLogger
 
+from collector.backoff import delays
 from collector.dial import SERVER_ERROR
 from collector.domain.clock import Clock
 from collector.domain.errors import RetryError
-from collector.domain.retry import ban_secs, delays, retry_after_secs
+from collector.domain.retry import ban_secs, retry_after_secs
 from collector.exchanges.rest_adapter import Get
 from collector.feed.request_weight import WeightBudget
 from collector.feed.rest import RestError, RestResponse

@@ -659,6 +659,7 @@ def test_delays_grow_to_their_cap_with_full_jitter_or_begin_there(
     monkeypatch: pytest.MonkeyPatch, state: State, ceilings: list[float]
 ) -> None:
     monkeypatch.setattr("random.uniform", lambda low, high: high)
+    monkeypatch.setattr("random.random", lambda: 1.0)
     delays = new_delays(state, 1.0, 5.0)
     assert [next(delays) for _ in ceilings] == ceilings
 
