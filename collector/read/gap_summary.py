@@ -38,6 +38,8 @@ class Summary:
     missing_secs: float = 0.0
     """How long the stretches are that may lack something, taken together."""
     losses: int = 0
+    injected: int = 0
+    """How many of the losses a demo's exchange caused on purpose."""
     is_silent: bool = False
     """A silence of it lasts, so that no id can tell yet what is missing."""
 
@@ -69,6 +71,8 @@ class Summary:
             "uncounted": self.uncounted,
             "missing_secs": round(self.missing_secs, 6),
             "missing_per_million": self.per_million,
+            "losses": self.losses,
+            "injected": self.injected,
         }
 
 
@@ -78,6 +82,7 @@ def summaries(
     wanted: Callable[[StreamKey], bool],
     since_us: int,
     until_us: int,
+    is_injected: Callable[[Noted], bool],
 ) -> list[Summary]:
     """One for each stream with messages or gaps; time is counted from `since_us` to `until_us`."""
     found: dict[StreamKey, Summary] = {}
@@ -87,6 +92,7 @@ def summaries(
     for noted in rows:
         summary = found.setdefault(noted.stream, Summary(noted.stream, _is_provable(noted.stream)))
         if _add(summary, noted):
+            summary.injected += is_injected(noted)
             ended_at = until_us if noted.gap.ended_at is None else noted.gap.ended_at
             span = max(noted.gap.started_at, since_us), min(ended_at, until_us)
             spans.setdefault(noted.stream, []).append(span)

@@ -12,11 +12,14 @@ from urllib.parse import quote
 import pyarrow as pa
 from pyarrow import parquet as pq
 
+from collector.domain.errors import DamagedError
 from collector.domain.records import GAP, Gap, StreamKey
+from collector.read.demo_mark import FILE_NAME, read_mark
 from collector.storage.archive.manifest import Manifest, ManifestObject
 from collector.storage.archive.restore import THREADS, read_manifests
 from collector.storage.ordered_map import in_order
 from collector.storage.store.object_store import ObjectStore
+from collector.storage.store.open import folder_of
 
 TIMES = ("started_at", "ended_at", "detected_at")
 _QUERY = f"SELECT exchange, symbol, {', '.join(Gap._fields)} FROM gaps ORDER BY row"  # noqa: S608 (the ledger's own names)
@@ -42,6 +45,8 @@ class Ledger:
         self._latest: dict[tuple[str, str, str], Noted] = {}
         self._objects: list[ManifestObject] = []
         self.unread: list[str] = []
+        self.injected: frozenset[StreamKey] = frozenset()
+        """Streams of which a demo's exchange leaves messages out on purpose."""
 
     def add(self, rows: Iterable[Noted]) -> None:
         """Take rows in; of two that were detected at the same time the one added later counts."""
@@ -54,6 +59,11 @@ class Ledger:
     def rows(self) -> list[Noted]:
         """Every gap once, the oldest first."""
         return sorted(self._latest.values(), key=lambda noted: (noted.gap.started_at, noted.gap.gap_id))
+
+    def is_injected(self, noted: Noted) -> bool:
+        """Whether a demo's exchange left out on purpose what is missing here."""
+        gap = noted.gap
+        return (gap.kind, gap.cause) == ("sequence", "exchange") and noted.stream in self.injected
 
     def note(self, manifest: Manifest) -> None:
         """Take in what the archive holds of a segment."""
@@ -74,6 +84,7 @@ def read(store: ObjectStore | None, data_dir: Path | None) -> Ledger:
     The segments are looked at first: one that is archived and removed meanwhile is then found in the archive.
     """
     ledger, fresh = Ledger(), []
+    _read_marks(ledger, store, data_dir)
     if data_dir is not None:
         for path in sorted((data_dir / "segments").glob("*.db")):
             if not path.name.endswith(".new.db"):
@@ -98,6 +109,17 @@ def segment_rows(path: Path) -> Iterator[Noted]:
         sealed = path.with_name(path.name.replace(".open.db", ".db"))
         return segment_rows(sealed) if is_open and sealed.exists() else iter(())
     return (Noted(exchange, symbol, Gap(*columns)) for exchange, symbol, *columns in found)
+
+
+def _read_marks(ledger: Ledger, store: ObjectStore | None, data_dir: Path | None) -> None:
+    """A demo's mark is in its data directory, which is also the folder that its archive is in."""
+    archive = None if store is None else folder_of(store.url)
+    folders = {folder for folder in (data_dir, archive and archive.parent) if folder is not None}
+    for folder in sorted(folders):
+        try:
+            ledger.injected |= read_mark(folder)
+        except (DamagedError, OSError) as error:
+            ledger.unread.append(f"{folder / FILE_NAME}: {error}")
 
 
 def _read_archive(ledger: Ledger, store: ObjectStore) -> None:

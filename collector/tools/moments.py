@@ -1,4 +1,4 @@
-"""Moments as a person writes them on a command line."""
+"""Moments as people write them on a command line, and as tools print them for people."""
 
 import argparse
 import re
@@ -28,6 +28,11 @@ def moment_us(text: str) -> int:
 def moment(text: str) -> str:
     """The same, as manifests write it."""
     return iso_time(moment_us(text))
+
+
+def moment_text(time_us: int) -> str:
+    """A moment for people, with its zone: `2026-11-23 12:00:00 UTC`."""
+    return f"{iso_time(time_us)[:19].replace('T', ' ')} UTC"
 
 
 def _moment(text: str) -> datetime:

@@ -1,8 +1,9 @@
-"""Shows the gap ledger: what is, or may be, missing, and why; then what that means for each stream. Reads only.
+"""Shows what is, or may be, missing, and why: a line an incident, then a line a stream. Reads only.
 
-The ledger of an archive is read, and of a recorder also what its segments hold and the archive does not yet. Of the
-rows of one gap only the latest is shown. A stream is verified where its ids prove that nothing is missing, unverifiable
-where they could not tell, broken where something is gone. Messages are counted in the archive, by whole objects.
+An incident is all that one trouble cost: the gaps of one exchange and one cause that overlap or adjoin in time, over all
+streams. The gap ledger is read from an archive and, of a recorder, from its segments; of each gap's rows the latest
+counts. A stream is verified where its ids prove that nothing is missing, unverifiable where ids cannot tell, broken where
+messages are gone. Messages are counted in the archive, by whole objects.
 
 Times are UTC unless they say otherwise. Exit code: 0, 1 when a file could not be read, 2 when there is nothing to read.
 """
@@ -24,9 +25,11 @@ from collector.domain.records import StreamKey
 from collector.domain.redact import printable
 from collector.read.gap_summary import Summary, summaries
 from collector.read.gaps import TIMES, Ledger, Noted, read
+from collector.read.incidents import LASTING, Incident, incidents
 from collector.storage.archive.schema import GAP_SCHEMA
+from collector.terminal.console import output_console
 from collector.tools.archive_args import STORE_HELP, add_config, data_dir_of, is_folder, opened
-from collector.tools.gap_view import shown_gaps, shown_streams
+from collector.tools.gap_view import incident_line, shown_gaps, shown_streams
 from collector.tools.moments import TIMES as MOMENTS
 from collector.tools.moments import moment_us
 
@@ -35,9 +38,11 @@ EXAMPLES = """examples:
   scripts/show_gaps.py --config collector.toml         of the recorder that this file configures
   scripts/show_gaps.py s3://bucket/prefix --since 24h  of an archive, the last day
   scripts/show_gaps.py --data-dir data --symbol BTCUSDT --data-type trade --open
+  scripts/show_gaps.py --rows | grep BTCUSDT           a line a gap
   scripts/show_gaps.py --json | jq '.streams[] | select(.state == "broken")'
   scripts/show_gaps.py data/archive --parquet gaps.parquet
 """
+NO_GAPS = "no gaps found"
 FOR_EVER_US = 4_102_444_800_000_000  # the year 2100
 
 
@@ -53,13 +58,16 @@ def main() -> int:
     chosen = [noted for noted in ledger.rows() if _is_wanted(noted, arguments)]
     streams = _summaries(ledger, chosen, arguments)
     rows = [noted for noted in chosen if not arguments.open or noted.gap.status == "open"]
+    found = [one for one in incidents(chosen) if not arguments.open or {"open", LASTING} & set(one.statuses)]
     if arguments.parquet:
         pq.write_table(as_table(rows), arguments.parquet)
     if arguments.json:
-        gaps = [as_object(noted) for noted in rows]
-        print(json.dumps({"gaps": gaps, "streams": [summary.as_object() for summary in streams]}, indent=2))
+        listed = {"gaps": list(map(as_object, rows))} if arguments.rows else _incidents_object(found, ledger)
+        print(json.dumps({**listed, "streams": [summary.as_object() for summary in streams]}, indent=2))
     else:
-        _print(rows, streams)
+        console = output_console()
+        _print_rows(console, rows) if arguments.rows else _print_incidents(console, found, ledger)
+        _print_streams(console, streams, ledger)
     for line in ledger.unread:
         print(f"error: not read: {printable(line)}", file=sys.stderr)
     return 1 if ledger.unread else 0
@@ -77,16 +85,40 @@ def _read(arguments: argparse.Namespace) -> Ledger:
     return read(opened(named, arguments.config), data_dir)
 
 
-def _print(rows: list[Noted], streams: list[Summary]) -> None:
-    console = Console()
+def _print_incidents(console: Console, found: list[Incident], ledger: Ledger) -> None:
+    for incident in found:
+        console.print(incident_line(incident, ledger.is_injected))
+    rows = [noted for incident in found for noted in incident.rows]
+    print(f"{_count(len(found), 'incident')}, {_counts(rows)}" if found else NO_GAPS)
+
+
+def _print_rows(console: Console, rows: list[Noted]) -> None:
     if rows:
         console.print(shown_gaps(rows, console.width))
-        print(f"{len(rows)} gaps, {sum(noted.gap.status == 'open' for noted in rows)} open")
-    else:
-        print("no such gap is noted")
+    print(_counts(rows) if rows else NO_GAPS)
+
+
+def _print_streams(console: Console, streams: list[Summary], ledger: Ledger) -> None:
     if streams:
         print()
         console.print(shown_streams(streams, console.width))
+    for stream in sorted(ledger.injected):
+        print(printable(f"Recorded from a demo: its exchange leaves out messages of {' '.join(stream)} on purpose."))
+
+
+def _counts(rows: list[Noted]) -> str:
+    return f"{_count(len(rows), 'gap')}, {sum(noted.gap.status == 'open' for noted in rows)} open"
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}{'' if number == 1 else 's'}"
+
+
+def _incidents_object(found: list[Incident], ledger: Ledger) -> dict[str, Any]:
+    def as_json(incident: Incident) -> dict[str, Any]:
+        return {**incident.as_object(), "injected": sum(map(ledger.is_injected, incident.rows))}
+
+    return {"incidents": list(map(as_json, found))}
 
 
 def _summaries(ledger: Ledger, rows: list[Noted], arguments: argparse.Namespace) -> list[Summary]:
@@ -96,7 +128,7 @@ def _summaries(ledger: Ledger, rows: list[Noted], arguments: argparse.Namespace)
         return _is_wanted_stream(stream, arguments)
 
     until_us = min(arguments.until, time_ns() // 1_000)
-    found: list[Summary] = summaries(rows, messages, wanted, arguments.since, until_us)
+    found: list[Summary] = summaries(rows, messages, wanted, arguments.since, until_us, ledger.is_injected)
     return found
 
 
@@ -148,9 +180,12 @@ def _arguments() -> argparse.Namespace:
     add(
         "--open",
         action="store_true",
-        help="list only gaps that are neither repaired nor given up; streams are judged by all of theirs",
+        help="list only what is neither repaired nor given up; streams are judged by all of their gaps",
     )
-    add("--json", action="store_true", help="print an object with lists of gaps and streams")
+    add("--rows", action="store_true", help="list each gap, not incidents")
+    add(
+        "--json", action="store_true", help="print an object with lists of incidents (with --rows: of gaps) and streams"
+    )
     add("--parquet", type=Path, metavar="OUT", help="also write the gaps to this file")
     add_config(parser)
     return parser.parse_args()

@@ -16,7 +16,8 @@ import pytest
 from pyarrow import parquet as pq
 
 from collector.domain.names import ObjectPartition, manifest_key, object_key
-from collector.domain.records import Gap
+from collector.domain.records import Gap, StreamKey
+from collector.read.demo_mark import write_mark
 from collector.storage.archive.manifest import Manifest, ManifestObject, decode_manifest
 from collector.storage.archive.schema import GAP_SCHEMA
 from collector.storage.segment.open_segment import OpenSegment
@@ -109,9 +110,12 @@ class Run:
         self._patch = monkeypatch
         self._capsys = capsys
 
-    def __call__(self, *arguments: str | Path, columns: int = 120) -> Shown:
+    def __call__(self, *arguments: str | Path, columns: int | None = None) -> Shown:
+        """Run it with its output in a pipe, or on a terminal without colours that is so wide."""
         self._patch.setattr(sys, "argv", ["show_gaps.py", *map(str, arguments)])
-        self._patch.setenv("COLUMNS", str(columns))
+        if columns is not None:
+            for name, value in {"TTY_COMPATIBLE": 1, "TERM": "dumb", "COLUMNS": columns, "LINES": 25}.items():
+                self._patch.setenv(name, str(value))
         try:
             code = tool().main()
         except SystemExit as end:
@@ -136,7 +140,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
 
 def test_json_holds_the_columns_of_the_ledger_and_the_stream(run: Run, tmp_path: Path) -> None:
     archive(tmp_path, gap(ended_at=None), symbol="BTC/USD")
-    shown = run(tmp_path, "--json")
+    shown = run(tmp_path, "--rows", "--json")
     assert (shown.code, shown.err) == (0, "")
     assert shown.gaps == [
         {
@@ -151,11 +155,11 @@ def test_json_holds_the_columns_of_the_ledger_and_the_stream(run: Run, tmp_path:
 def test_the_table_says_what_is_missing_since_when_and_why(run: Run, tmp_path: Path) -> None:
     archive(tmp_path, gap(), gap("b2", kind="silence", expected_id=None, actual_id=None, missing=None, ended_at=None,
                                  started_at=NOON_US + 1, status="open"))  # fmt: skip
-    shown = run(tmp_path).out
+    shown = run(tmp_path, "--rows").out
     assert [" ".join(line.split()) for line in shown.splitlines()][:4] == [
-        "started (UTC) lasted stream kind, cause missing status expected, found",
-        "2026-11-23 12:00:00 1.5 s binance BTCUSDT trade sequence, disconnect 3 unrepairable 7, 10",
-        "2026-11-23 12:00:00 still binance BTCUSDT trade silence, disconnect ? open",
+        "started lasted stream kind, cause missing status expected, found",
+        "2026-11-23 12:00:00 UTC 1.5 s binance BTCUSDT trade sequence, disconnect 3 unrepairable 7, 10",
+        "2026-11-23 12:00:00 UTC still binance BTCUSDT trade silence, disconnect ? open",
         "2 gaps, 1 open",
     ]
 
@@ -164,7 +168,7 @@ def test_the_table_says_what_is_missing_since_when_and_why(run: Run, tmp_path: P
 def test_no_line_is_wider_than_the_terminal_and_no_word_is_torn(run: Run, tmp_path: Path, columns: int) -> None:
     archive(tmp_path, gap(stream_type="book_snapshot", kind="duplicate_conflict", status="partly_repaired",
                           expected_id="123456789012", actual_id="123456789099", missing=1_234_567))  # fmt: skip
-    shown = run(tmp_path, columns=columns).out
+    shown = run(tmp_path, "--rows", columns=columns).out
     assert max(len(line) for line in shown.splitlines()) <= columns
     for word in ("BTCUSDT", "book_snapshot", "duplicate", "conflict,", "disconnect", "1,234,567", "repaired"):
         assert word in shown
@@ -173,7 +177,7 @@ def test_no_line_is_wider_than_the_terminal_and_no_word_is_torn(run: Run, tmp_pa
 
 def test_text_of_an_exchange_neither_steers_the_terminal_nor_is_read_as_markup(run: Run, tmp_path: Path) -> None:
     archive(tmp_path, gap(expected_id="\x1b[31m7", actual_id="[red]"), symbol="B\x1b]0;owned\x07T")
-    shown = run(tmp_path, columns=200).out
+    shown = run(tmp_path, "--rows", columns=200).out
     assert "\x1b" not in shown
     assert r"B\x1b]0;owned\x07T" in shown
     assert r"\x1b[31m7, [red]" in shown
@@ -183,40 +187,40 @@ def test_of_a_gaps_rows_only_the_latest_by_detected_at_counts(run: Run, tmp_path
     first, repaired = gap(status="open"), gap(status="repaired", detected_at=NOON_US + 9_000_000)
     archive(tmp_path, repaired, segment="20261123T120000Z-000001")
     archive(tmp_path, first, segment="20261123T130000Z-000001")
-    assert [row["status"] for row in run(tmp_path, "--json").gaps] == ["repaired"]
-    assert run(tmp_path, "--json", "--open").ids == []
+    assert [row["status"] for row in run(tmp_path, "--rows", "--json").gaps] == ["repaired"]
+    assert run(tmp_path, "--rows", "--json", "--open").ids == []
 
 
 def test_the_same_id_at_another_symbol_is_another_gap(run: Run, tmp_path: Path) -> None:
     archive(tmp_path, gap())
     archive(tmp_path, gap(), symbol="ETHUSDT")
-    assert run(tmp_path, "--json").ids == ["a1", "a1"]
+    assert run(tmp_path, "--rows", "--json").ids == ["a1", "a1"]
 
 
 def test_filters_choose_by_exchange_symbol_and_status(run: Run, tmp_path: Path) -> None:
     archive(tmp_path, gap("a1"), gap("b2", status="open"))
     archive(tmp_path, gap("c3"), symbol="ETHUSDT")
     archive(tmp_path, gap("d4"), exchange="kraken")
-    assert run(tmp_path, "--json", "--symbol", "ETHUSDT").ids == ["c3"]
-    assert run(tmp_path, "--json", "--exchange", "kraken").ids == ["d4"]
-    assert run(tmp_path, "--json", "--open").ids == ["b2"]
-    assert run(tmp_path, "--json", "--exchange", "binance", "--symbol", "BTCUSDT").ids == ["a1", "b2"]
+    assert run(tmp_path, "--rows", "--json", "--symbol", "ETHUSDT").ids == ["c3"]
+    assert run(tmp_path, "--rows", "--json", "--exchange", "kraken").ids == ["d4"]
+    assert run(tmp_path, "--rows", "--json", "--open").ids == ["b2"]
+    assert run(tmp_path, "--rows", "--json", "--exchange", "binance", "--symbol", "BTCUSDT").ids == ["a1", "b2"]
     nothing = run(tmp_path, "--symbol", "DOGE")
-    assert (nothing.code, nothing.out) == (0, "no such gap is noted\n")
+    assert (nothing.code, nothing.out) == (0, "no gaps found\n")
 
 
 def test_since_keeps_what_ended_later_or_lasts(run: Run, tmp_path: Path) -> None:
     archive(tmp_path, gap("a1"), gap("b2", ended_at=NOON_US + 3_600_000_000), gap("c3", ended_at=None))
-    assert run(tmp_path, "--json", "--since", "2026-11-23T12:30").ids == ["b2", "c3"]
-    assert run(tmp_path, "--json", "--since", "2026-11-23").ids == ["a1", "b2", "c3"]
-    assert run(tmp_path, "--json", "--since", "2026-11-23T14:00+02:00").ids == ["a1", "b2", "c3"]
+    assert run(tmp_path, "--rows", "--json", "--since", "2026-11-23T12:30").ids == ["b2", "c3"]
+    assert run(tmp_path, "--rows", "--json", "--since", "2026-11-23").ids == ["a1", "b2", "c3"]
+    assert run(tmp_path, "--rows", "--json", "--since", "2026-11-23T14:00+02:00").ids == ["a1", "b2", "c3"]
 
 
 def test_since_also_counts_back_from_now(run: Run, tmp_path: Path) -> None:
     now_us = time_ns() // 1_000
     archive(tmp_path, gap("old", ended_at=now_us - 7_200_000_000), gap("new", ended_at=now_us - 60_000_000))
-    assert run(tmp_path, "--json", "--since", "30min").ids == ["new"]
-    assert run(tmp_path, "--json", "--since", "3h").ids == ["new", "old"]
+    assert run(tmp_path, "--rows", "--json", "--since", "30min").ids == ["new"]
+    assert run(tmp_path, "--rows", "--json", "--since", "3h").ids == ["new", "old"]
 
 
 def test_a_time_that_cannot_be_read_is_told(run: Run) -> None:
@@ -236,14 +240,14 @@ def test_a_data_dir_adds_what_its_segments_hold(run: Run, tmp_path: Path) -> Non
         db.execute(f"INSERT INTO gaps VALUES (NULL,{columns})", ("binance", "BTCUSDT", *gap("c3")))
         db.commit()
     (data_dir / "segments" / "20261123T130000Z-000001.new.db").write_bytes(b"half")
-    found = run("--data-dir", data_dir, "--json").gaps
+    found = run("--data-dir", data_dir, "--rows", "--json").gaps
     assert [(row["gap_id"], row["status"]) for row in found] == [
         ("a1", "repaired"),
         ("b2", "unrepairable"),
         ("c3", "unrepairable"),
     ]
-    assert run("--json").ids == ["a1", "b2", "c3"]
-    assert run(data_dir / "archive", "--json").ids == ["a1"]
+    assert run("--rows", "--json").ids == ["a1", "b2", "c3"]
+    assert run(data_dir / "archive", "--rows", "--json").ids == ["a1"]
     segment.close()
 
 
@@ -251,11 +255,11 @@ def test_looking_at_segments_leaves_no_file_behind_and_delays_no_seal(run: Run, 
     segment = open_segment(tmp_path / "data", gap())
     folder = tmp_path / "data" / "segments"
     before = sorted(path.name for path in folder.iterdir())
-    assert run("--json").ids == ["a1"]
+    assert run("--rows", "--json").ids == ["a1"]
     assert sorted(path.name for path in folder.iterdir()) == before
     segment.checkpoint()
     segment.close()
-    assert run("--json").ids == ["a1"]
+    assert run("--rows", "--json").ids == ["a1"]
 
 
 def test_a_segment_sealed_or_archived_between_listing_and_reading_is_no_error(run: Run, tmp_path: Path) -> None:
@@ -276,7 +280,7 @@ def test_a_file_that_cannot_be_read_is_named_and_the_others_are_shown(run: Run, 
     damaged = data_dir / "segments" / "20261123T110000Z-000001.db"
     damaged.parent.mkdir()
     damaged.write_bytes(b"no database" * 1_000)
-    shown = run("--json")
+    shown = run("--rows", "--json")
     assert (shown.code, shown.ids) == (1, ["a1"])
     told = shown.err.splitlines()
     assert len(told) == 2
@@ -294,7 +298,7 @@ def test_a_folder_that_is_not_there_is_told_with_what_to_try(run: Run, tmp_path:
 def test_a_store_is_also_named_by_its_file_url(run: Run, tmp_path: Path) -> None:
     store = tmp_path / "my archive"
     archive(store, gap())
-    assert run(store.as_uri(), "--json").ids == ["a1"]
+    assert run(store.as_uri(), "--rows", "--json").ids == ["a1"]
     shown = run("ftp://example.org/prefix")
     assert shown.code == 2
     assert '"ftp://example.org/prefix" does not begin with file:/// or s3://' in shown.err
@@ -303,8 +307,8 @@ def test_a_store_is_also_named_by_its_file_url(run: Run, tmp_path: Path) -> None
 def test_a_period_and_data_types_choose_too(run: Run, tmp_path: Path) -> None:
     later = NOON_US + 7_200_000_000
     archive(tmp_path, gap("a1"), gap("b2", stream_type="book_delta"), gap("c3", started_at=later, ended_at=later))
-    assert run(tmp_path, "--json", "--data-type", "trade", "--data-type", "agg_trade").ids == ["a1", "c3"]
-    assert run(tmp_path, "--json", "--until", "2026-11-23T13:00").ids == ["a1", "b2"]
+    assert run(tmp_path, "--rows", "--json", "--data-type", "trade", "--data-type", "agg_trade").ids == ["a1", "c3"]
+    assert run(tmp_path, "--rows", "--json", "--until", "2026-11-23T13:00").ids == ["a1", "b2"]
 
 
 def test_each_stream_is_verified_unverifiable_or_broken(run: Run, tmp_path: Path) -> None:
@@ -339,7 +343,7 @@ def test_each_stream_is_verified_unverifiable_or_broken(run: Run, tmp_path: Path
 def test_open_chooses_gaps_and_not_what_a_stream_is_judged_by(run: Run, tmp_path: Path) -> None:
     archive(tmp_path, gap("a1"), gap("a2", status="open"))
     archive(tmp_path, gap("b1"), symbol="ETHUSDT")
-    shown, whole = run(tmp_path, "--json", "--open"), run(tmp_path, "--json")
+    shown, whole = run(tmp_path, "--rows", "--json", "--open"), run(tmp_path, "--json")
     assert shown.ids == ["a2"]
     assert shown.streams == whole.streams
     assert {one["state"] for one in shown.streams.values()} == {"broken"}
@@ -381,6 +385,106 @@ def test_messages_are_counted_in_the_objects_of_the_period(run: Run, tmp_path: P
     assert run(tmp_path, "--json", "--symbol", "ETHUSDT").streams == {}
 
 
+def restart(store: Path) -> None:
+    """A restart of 25 s: 120 streams lack something, of which the trades came later."""
+    segments = (f"20261123T12{number:02}00Z-000001" for number in range(60))
+    for number, segment in enumerate(segments):
+        cut = {"cause": "restart", "ended_at": NOON_US + 25_000_000}
+        archive(
+            store,
+            gap(f"t{number}", status="repaired", **cut),
+            gap(f"q{number}", stream_type="book_ticker", kind="silence", missing=None, **cut),
+            symbol=f"S{number}USDT", segment=segment,
+        )  # fmt: skip
+
+
+def test_an_incident_is_one_line_and_sums_its_rows(run: Run, tmp_path: Path) -> None:
+    restart(tmp_path)
+    archive(tmp_path, gap("x", kind="reset", cause="exchange", ended_at=NOON_US, missing=None), segment=SEGMENT_ID)
+    archive(tmp_path, gap("y", status="open", ended_at=None), segment="20261123T140000Z-000001", exchange="kraken")
+    assert run(tmp_path).out.splitlines()[:4] == [
+        "2026-11-23 12:00:00 UTC binance restart, 25.0 s, 120 streams, 60 repaired, 60 unrepairable",
+        "2026-11-23 12:00:00 UTC binance exchange (reset), 0 ms, 1 stream, 1 unrepairable",
+        "2026-11-23 12:00:00 UTC kraken disconnect, not over yet, 1 stream, 1 lasting",
+        "3 incidents, 122 gaps, 1 open",
+    ]
+
+
+def test_open_keeps_the_incidents_in_which_something_is(run: Run, tmp_path: Path) -> None:
+    restart(tmp_path)
+    archive(tmp_path, gap("y", cause="restart", status="open"), segment="20261123T140000Z-000001")
+    archive(tmp_path, gap("z", cause="exchange"), segment="20261123T150000Z-000001")
+    assert run(tmp_path, "--open").out.splitlines()[:2] == [
+        "2026-11-23 12:00:00 UTC binance restart, 25.0 s, 121 streams, 60 repaired, 60 unrepairable, 1 open",
+        "1 incident, 121 gaps, 1 open",
+    ]
+
+
+def test_json_lists_incidents_with_the_ids_of_their_rows(run: Run, tmp_path: Path) -> None:
+    archive(tmp_path, gap("a1"), gap("a2", stream_type="agg_trade", status="repaired"), gap("a3", cause="exchange"))
+    incidents = json.loads(run(tmp_path, "--json").out)["incidents"]
+    assert [one["gap_ids"] for one in incidents] == [["a1", "a2"], ["a3"]]
+    assert [(one["cause"], one["unrepairable"], one["repaired"], one["injected"]) for one in incidents] == [
+        ("disconnect", 1, 1, 0),
+        ("exchange", 1, 0, 0),
+    ]
+
+
+def test_in_a_pipe_no_line_is_wrapped(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    restart(tmp_path)
+    assert "restart, 25.0 s, 120 streams, 60 repaired, 60 unrepairable\n" in run(tmp_path).out
+    rows = run(tmp_path, "--rows").out.splitlines()
+    assert len(rows) == 1 + 120 + 1 + 1 + 1 + 120
+    assert all("binance S" in row and ", restart" in row for row in rows[1:121])
+
+
+def test_on_a_terminal_an_incident_is_wrapped_between_words(run: Run, tmp_path: Path) -> None:
+    restart(tmp_path)
+    first, second, *_ = run(tmp_path, columns=80).out.splitlines()
+    assert max(len(first), len(second)) <= 80
+    assert f"{first.rstrip()} {second}" == run(tmp_path, columns=120).out.splitlines()[0]
+
+
+def test_a_demo_says_that_it_is_broken_on_purpose(run: Run, tmp_path: Path) -> None:
+    write_mark(tmp_path, [StreamKey("binance", "BTCUSDT", "trade")])
+    store = tmp_path / "archive"
+    archive(
+        store,
+        gap("a1", cause="exchange"),
+        gap("a2", cause="exchange", status="repaired"),
+        gap("c1", cause="disk", kind="damaged", stream_type="book_delta"),
+    )
+    archive(store, gap("b1", cause="exchange"), symbol="ETHUSDT")
+    for arguments in ((store,), ("--data-dir", tmp_path)):
+        lines = run(*arguments).out.splitlines()
+        assert (
+            "exchange (sequence), 1.5 s, 2 streams, 3 gaps, 1 repaired, 2 unrepairable, 2 on purpose (demo)" in lines[0]
+        )
+        assert (
+            lines[-1] == "Recorded from a demo: its exchange leaves out messages of binance BTCUSDT trade on purpose."
+        )
+        states = {line.split()[1] + " " + line.split()[2]: line for line in lines if " broken" in line}
+        assert "broken on purpose (demo)" in states["BTCUSDT trade"]
+        assert all("on purpose" not in states[name] for name in ("ETHUSDT trade", "BTCUSDT book_delta"))
+    streams = run(store, "--json").streams
+    assert (streams["BTCUSDT trade"]["losses"], streams["BTCUSDT trade"]["injected"]) == (1, 1)
+    assert (streams["ETHUSDT trade"]["losses"], streams["ETHUSDT trade"]["injected"]) == (1, 0)
+
+
+def test_without_a_mark_nothing_is_on_purpose(run: Run, tmp_path: Path) -> None:
+    archive(tmp_path / "archive", gap("a1", cause="exchange"))
+    assert "on purpose" not in run(tmp_path / "archive").out
+
+
+def test_a_mark_that_cannot_be_read_is_named(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "demo.json").write_bytes(b"{}")
+    archive(tmp_path / "archive", gap("a1"))
+    shown = run(tmp_path / "archive")
+    assert shown.code == 1
+    assert shown.err.startswith(f"error: not read: {tmp_path / 'demo.json'}: not the mark of a demo: ")
+
+
 @pytest.mark.parametrize("columns", [80, 120])
 def test_the_table_of_streams_fits_and_shows_their_state(run: Run, tmp_path: Path, columns: int) -> None:
     archive(tmp_path, gap(missing=1_234), gap("b2", kind="budget", missing=None))
@@ -414,7 +518,7 @@ def test_a_configuration_names_the_data_and_the_archive(run: Run, tmp_path: Path
     config.write_text(f'data_dir = "{tmp_path}/there"\n[archive]\nurl = "{(tmp_path / "store").as_uri()}"\n', "utf-8")
     archive(tmp_path / "store", gap("a1"))
     open_segment(tmp_path / "there", gap("b2")).close()
-    assert run("--config", config, "--json").ids == ["a1", "b2"]
+    assert run("--config", config, "--rows", "--json").ids == ["a1", "b2"]
 
 
 def test_a_bucket_is_read_like_a_folder(
@@ -428,13 +532,13 @@ def test_a_bucket_is_read_like_a_folder(
             checksum = hashlib.sha256(path.read_bytes()).hexdigest()
             store.put(str(path.relative_to(tmp_path / "store")), path, checksum)
     monkeypatch.setenv("COLLECTOR_ARCHIVE__ENDPOINT_URL", seaweed.endpoint_url)
-    assert run(f"s3://{bucket}", "--json").ids == ["a1"]
+    assert run(f"s3://{bucket}", "--rows", "--json").ids == ["a1"]
 
 
 def test_a_recorder_without_a_gap_has_an_empty_ledger(run: Run, tmp_path: Path) -> None:
     open_segment(tmp_path / "data").close()
-    assert run() == (0, "no such gap is noted\n", "")
-    assert run("--json").ids == []
+    assert run() == (0, "no gaps found\n", "")
+    assert run("--rows", "--json").ids == []
 
 
 def test_it_runs_by_itself_from_any_folder_and_its_help_has_examples(tmp_path: Path) -> None:
