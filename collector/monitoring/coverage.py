@@ -1,4 +1,4 @@
-"""What the last 24 hours hold of each stream, in cells of five minutes. No I/O, no clock.
+"""What the last seven days hold of each stream, in cells of five minutes. No I/O, no clock.
 
 Rows count in the cell in which they were received, also when the writer reads them much later.
 """
@@ -23,7 +23,8 @@ from collector.monitoring.coverage_cells import (
 from collector.stats_files import StreamNumbers
 
 CELL_SECS: Final = 300
-CELLS: Final = 288
+CELLS: Final = 7 * 24 * 12
+"""Seven days: two kilobytes a stream."""
 
 NEWEST_GAPS: Final = 200
 """Gaps that are shown, of all streams."""
@@ -55,6 +56,10 @@ class Strips(NamedTuple):
     cells: Mapping[StreamKey, bytes] = {}
     gaps: Sequence[LedgerRow] = ()
     """The newest, each as it stands, oldest first."""
+
+    def known_cells(self) -> int:
+        """How many of the newest cells reach back to the first in which anything is known of any stream."""
+        return max((len(cells.lstrip(b"\0")) for cells in self.cells.values()), default=0)
 
 
 class Hole(NamedTuple):
@@ -136,15 +141,13 @@ class Coverage:
         except zlib.error as error:
             raise ValueError(str(error)) from error
         places = {place for place, _ in kept.holes}
-        if (
-            kept.cell_secs != CELL_SECS
-            or len(cells) != CELLS * len(kept.streams)
-            or not places <= {*range(len(kept.streams))}
-        ):
+        width, rest = divmod(len(cells), len(kept.streams) or 1)
+        if kept.cell_secs != CELL_SECS or rest or width > CELLS or not places <= {*range(len(kept.streams))}:
             raise ValueError("not the cells of its streams")
-        self._first = kept.first
+        # A file may hold fewer cells than this version keeps: those before its first are unknown.
+        self._first = kept.first + width - CELLS
         for place, key in enumerate(kept.streams):
-            self._of(key).cells = cells[place * CELLS : (place + 1) * CELLS]
+            self._of(key).cells = cells[place * width : (place + 1) * width].rjust(CELLS, b"\0")
         for place, hole in kept.holes:
             self._of(kept.streams[place]).holes[hole.gap_id] = hole
         self._newest = {row.gap.gap_id: row for row in kept.newest}

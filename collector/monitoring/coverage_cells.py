@@ -33,7 +33,7 @@ def proves_continuity(key: StreamKey) -> bool:
     return (key.exchange, key.data_type) in _PROVING
 
 
-@lru_cache(maxsize=8_192)  # most streams share their day with others, or with themselves a second ago
+@lru_cache(maxsize=4_096)  # most streams share their cells with others, or with themselves a second ago
 def runs(cells: bytes, *, proves: bool) -> str:
     """The verdicts, a letter and a count for each run, oldest first, such as `.12r270g6`.
 

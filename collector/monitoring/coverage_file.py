@@ -1,4 +1,4 @@
-"""Keeps the coverage of the last 24 hours in run/coverage.json, so that it outlives the recorder."""
+"""Keeps the coverage of the last seven days in run/coverage.json, so that it outlives the recorder."""
 
 import time
 from collections.abc import Callable

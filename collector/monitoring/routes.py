@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from http import HTTPStatus
 from typing import Final
 
@@ -17,6 +17,9 @@ STANDING_SECS: Final = 15.0
 
 WITHOUT_TOKEN: Final = frozenset({"/"})
 """It holds no data, and is where a person says the token."""
+
+PAGE_WINDOWS: Final = {"/page-1h.json": 3600, "/page.json": 24 * 3600, "/page-7d.json": 7 * 24 * 3600}
+"""The page's data by the time that its coverage strips reach back, in seconds."""
 
 Age = Callable[[], float]
 """Seconds since the newest view was made."""
@@ -35,7 +38,7 @@ def pages(newest: Callable[[], Snapshot], age_secs: Age) -> Mapping[str, Page]:
         "/healthz": _Made(honest, _healthz),
         "/readyz": _Made(honest, _readyz),
         "/status": _Made(honest, lambda view: as_json(status_json.status(view))),
-        "/page.json": _Made(honest, lambda view: as_json(status_json.page(view))),
+        **{path: _Made(honest, partial(_page_data, secs)) for path, secs in PAGE_WINDOWS.items()},
     }
 
 
@@ -78,6 +81,10 @@ def _healthz(view: Snapshot) -> Response:
 
 def _readyz(view: Snapshot) -> Response:
     return as_json({"ready": view.ready}, HTTPStatus.OK if view.ready else HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _page_data(window_secs: int, view: Snapshot) -> Response:
+    return as_json(status_json.page(view, window_secs))
 
 
 def _metrics(view: Snapshot) -> Response:

@@ -3,10 +3,12 @@
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import urlsplit
 
-from collector.config import Config
+from collector.config import Config, FeedConfig
 from collector.domain.names import iso_time
 from collector.domain.redact import redact_urls
+from collector.http.host_header import is_loopback
 from collector.monitoring.coverage import Coverage
 from collector.monitoring.disk_trend import DiskTrend
 from collector.monitoring.events import Events
@@ -21,6 +23,9 @@ from collector.monitoring.view import Snapshot, Stage, SupervisorFacts
 _REFUSING_SECS: Final = 10.0
 """A feed that refused a frame so recently is refusing."""
 
+DEMO_FEED: Final = "demo"
+"""The name of the feed that records the built-in exchange."""
+
 SUPERVISOR: Final = "supervisor"
 _STAGES: Final = ("frames", "messages", "stored", "archived")
 
@@ -31,9 +36,11 @@ class Status:
     def __init__(self, run_id: str, config: Config) -> None:
         self._run_id = run_id
         self._host = config.host_name
+        self._is_demo = any(map(_is_demo, config.feed))
         self._exchanges = {feed.name: feed.exchange for feed in config.feed}
         self._silences = Silences(config)
         self.coverage = Coverage(self._silences.keys)
+        self._seal_interval_us = round(config.segment.interval_secs * 1_000_000)
         self._segment_limit_bytes = config.segment.max_bytes
         self._min_free_bytes = config.journal.min_free_bytes
         self._disk = DiskTrend(config.segment.interval_secs, config.journal.min_free_bytes)
@@ -80,6 +87,8 @@ class Status:
             silent=frozenset(silence.key for silence in silent),
             strips=self.coverage.strips(),
             disk_full_in_secs=disk_full_in_secs,
+            is_demo=self._is_demo,
+            next_seal_us=(known.now_us // self._seal_interval_us + 1) * self._seal_interval_us,
             stages=self._stages(known.uptime_secs),
             events=self._events.newest(),
         )
@@ -229,3 +238,8 @@ class Status:
         return [
             Stage(name, totals[name], history.per_sec(), history.rates()) for name, history in self._histories.items()
         ]
+
+
+def _is_demo(feed: FeedConfig) -> bool:
+    """Whether the feed records the built-in exchange, which speaks on this machine alone."""
+    return feed.name == DEMO_FEED and is_loopback(urlsplit(feed.ws_url).hostname or "")

@@ -1,16 +1,18 @@
 """What is known as the objects that outsiders read: /status, /healthz, /readyz and run/health.json. No I/O, no clock."""
 
-from typing import Any
+from typing import Any, Final
 
 from collector import __version__
 from collector.domain.names import iso_time
 from collector.domain.records import StreamKey
-from collector.monitoring.coverage import CELL_SECS, CELLS, LedgerRow
+from collector.monitoring.coverage import CELL_SECS, LedgerRow
 from collector.monitoring.coverage_cells import proves_continuity, runs
 from collector.monitoring.status import SUPERVISOR
 from collector.monitoring.totals import RoleTotals
 from collector.monitoring.view import ChildState, Snapshot
 from collector.stats_files import StreamNumbers
+
+DAY_SECS: Final = 24 * 3600
 
 
 def status(view: Snapshot) -> dict[str, Any]:
@@ -21,16 +23,26 @@ def status(view: Snapshot) -> dict[str, Any]:
     }
 
 
-def page(view: Snapshot) -> dict[str, Any]:
-    """What the page at `/` asks for; it belongs to the page and changes with it. Times are in milliseconds."""
+def page(view: Snapshot, window_secs: int = DAY_SECS) -> dict[str, Any]:
+    """What the page at `/` asks for; it belongs to the page and changes with it. Times are in milliseconds.
+
+    The coverage is that of the last `window_secs`, or of the time since the recorder's first start where that is shorter.
+    """
     strips = view.strips
+    wanted = window_secs // CELL_SECS
+    cells = max(1, min(wanted, strips.known_cells()))
+    coverage = {
+        "ended_at_ms": strips.ended_us // 1_000,
+        "cell_secs": CELL_SECS,
+        "cells": cells,
+        "is_since_start": cells < wanted,
+    }
     return {
         **_recorder(view),
-        "version": __version__,
         "now_ms": view.known.now_us // 1_000,
-        "coverage": {"ended_at_ms": strips.ended_us // 1_000, "cell_secs": CELL_SECS, "cells": CELLS},
+        "coverage": coverage,
         "gaps": [_gap(row) for row in strips.gaps],
-        "streams": [_row(key, numbers, view) for key, numbers in view.streams().items() if key in strips.cells],
+        "streams": [_row(key, numbers, view, cells) for key, numbers in view.streams().items() if key in strips.cells],
     }
 
 
@@ -39,6 +51,8 @@ def _recorder(view: Snapshot) -> dict[str, Any]:
     return {
         "run_id": view.run_id,
         "host": view.host,
+        "version": __version__,
+        "demo": view.is_demo,
         "uptime_secs": round(known.uptime_secs, 3),
         **healthz(view),
         "ready": view.ready,
@@ -168,6 +182,7 @@ def _archive(view: Snapshot) -> dict[str, Any]:
         "last_error": view.store_error,
         "bytes_per_sec": archiver.report.get("bytes_per_sec"),
         "eta_secs": archiver.report.get("eta_secs"),
+        "next_seal_at": iso_time(view.next_seal_us),
     }
 
 
@@ -185,7 +200,7 @@ def _stream(key: StreamKey, numbers: StreamNumbers, view: Snapshot) -> dict[str,
     }
 
 
-def _row(key: StreamKey, numbers: StreamNumbers, view: Snapshot) -> list[Any]:
+def _row(key: StreamKey, numbers: StreamNumbers, view: Snapshot, cells: int) -> list[Any]:
     """A stream as an array, because there may be thousands."""
     proves = proves_continuity(key)
     return [
@@ -197,7 +212,7 @@ def _row(key: StreamKey, numbers: StreamNumbers, view: Snapshot) -> list[Any]:
         int(key in view.silent),
         view.limit_secs(key),
         int(proves),
-        runs(view.strips.cells[key], proves=proves),
+        runs(view.strips.cells[key][-cells:], proves=proves),
     ]
 
 

@@ -83,6 +83,10 @@ class Snapshot(NamedTuple):
     silent: frozenset[StreamKey]
     strips: Strips
     disk_full_in_secs: float | None
+    next_seal_us: int
+    """When the open segment is sealed at the latest, if it has rows by then."""
+    is_demo: bool
+    """Whether this records the built-in exchange, whose data is made up."""
     stages: Sequence[Stage]
     events: Sequence[Event]
 

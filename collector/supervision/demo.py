@@ -18,6 +18,7 @@ from rich.text import Text
 
 from collector.config import Config, FeedConfig
 from collector.domain.errors import CannotStartError
+from collector.monitoring.status import DEMO_FEED
 from collector.supervision.recorder import record
 
 SYMBOLS: Final = ("BTCUSDT", "ETHUSDT")
@@ -38,7 +39,7 @@ _QUERY: Final = (
 def demo_config(config: Config, ws_url: str, rest_url: str, data_dir: Path) -> Config:
     """Short batches and segments, so that Parquet appears while one watches; everything else as configured."""
     feed = FeedConfig(
-        exchange="binance", symbols=SYMBOLS, data_types=DATA_TYPES, ws_url=ws_url, rest_url=rest_url, name="demo"
+        exchange="binance", symbols=SYMBOLS, data_types=DATA_TYPES, ws_url=ws_url, rest_url=rest_url, name=DEMO_FEED
     )
     return config.model_copy(
         update={

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import product
 from typing import Any
 
 import structlog
@@ -11,7 +12,7 @@ import structlog
 from collector.config import Config, FeedConfig
 from collector.domain.records import Gap, StreamKey
 from collector.http.server import StatusServer
-from collector.monitoring.coverage import CELL_SECS, CELLS
+from collector.monitoring.coverage import CELL_SECS, CELLS, Coverage
 from collector.monitoring.routes import WITHOUT_TOKEN, pages
 from collector.monitoring.status import Status
 from collector.monitoring.usage import Usage
@@ -28,27 +29,47 @@ STEPS = 60
 class Shown:
     """Makes views of a recorder that has run for a day; what a test plants is seen in the next one."""
 
-    def __init__(self, symbols: Sequence[str], data_types: Sequence[str] = TYPES, known_hours: float = 24.0) -> None:
+    def __init__(
+        self,
+        symbols: Sequence[str],
+        data_types: Sequence[str] = TYPES,
+        known_hours: float = 24.0,
+        stopped_hours: float = 0.0,
+        exchanges: Sequence[str] = ("binance",),
+    ) -> None:
+        """It first started `known_hours` ago and did not run for the `stopped_hours` after that; a feed an exchange."""
         # Symbols no settings would allow: the page must not depend on them.
-        feed = FeedConfig().model_copy(update={"symbols": tuple(symbols), "data_types": tuple(data_types)})
-        self.board = Status("4f2a9c01", Config(host_name="recorder-1", feed=(feed,)))
-        self.keys = [StreamKey("binance", symbol, data_type) for symbol in symbols for data_type in data_types]
+        plan = {"symbols": tuple(symbols), "data_types": tuple(data_types)}
+        feeds = [FeedConfig().model_copy(update={**plan, "exchange": name, "name": name}) for name in exchanges]
+        self.feeds = list(exchanges)
+        self.board = Status("4f2a9c01", Config(host_name="recorder-1", feed=tuple(feeds)))
+        self.keys = [StreamKey(*key) for key in product(exchanges, symbols, data_types)]
         self.gaps: list[tuple[str, str, Gap]] = []
         self.events: list[tuple[int, str, str, str, str]] = []
         self.changes: dict[str, Any] = {}
         self.archive: dict[str, Any] = {}
         self.repair: dict[str, Any] = {}
         self.late: dict[StreamKey, float] = {}
-        self.children = {"ingest:binance": "running", "writer": "running", "archiver": "running"}
+        ingests = {f"ingest:{feed}": "running" for feed in self.feeds}
+        self.children = {**ingests, "writer": "running", "archiver": "running"}
+        self.disk_free_bytes = 212 * GIB
         self.line_state = "open"
         self.uptime_secs = 0.0
         now_us = time.time_ns() // 1_000
-        known_us = min(round(known_hours * 3600 * SECOND_US), (CELLS - 1) * CELL_US)
-        for received_us in (now_us - known_us, now_us - CELL_US):
-            rows = [StreamNumbers(*key, last_received_us=received_us, last_durable_us=received_us) for key in self.keys]
-            self.board.coverage.look(received_us, rows, [], [])
+        started_us = now_us - min(round(known_hours * 3600 * SECOND_US), (CELLS - 1) * CELL_US)
+        if stopped_hours:
+            self._record(Coverage(self.keys), started_us)
+            started_us += round(stopped_hours * 3600 * SECOND_US)
+        for received_us in sorted({started_us, now_us - CELL_US}):
+            self._record(self.board.coverage, received_us)
         for _ in range(STEPS):
             self.look()
+
+    def _record(self, coverage: Coverage, received_us: int) -> None:
+        rows = [StreamNumbers(*key, last_received_us=received_us, last_durable_us=received_us) for key in self.keys]
+        coverage.look(received_us, rows, [], [])
+        if coverage is not self.board.coverage:
+            self.board.coverage.restore(coverage.kept())
 
     def cell(self, hours_ago: float) -> int:
         """The middle of the cell of so long ago, in microseconds."""
@@ -90,26 +111,34 @@ class Shown:
         now_us = time.time_ns() // 1_000
         messages = round(7_000 * step + 2_000 * math.sin(step / 6))
         reports = {
-            "ingest:binance": ingest(
-                frames=messages, bytes=messages * 640, updated_us=now_us,
-                lines=[
-                    line(line=number, state=self.line_state, last_data_us=now_us - 20_000 - 30_000 * number)
-                    for number in range(2)
+            **{f"ingest:{feed}": self._ingest(feed, place, messages, now_us) for place, feed in enumerate(self.feeds)},
+            "writer": writer(**{
+                "messages": messages, "stored": messages - 900, "undecodable": 0, "updated_us": now_us,
+                "gap_rows": self.gaps, "events": self.events, "segments": {"open": 1, "sealed": 0},
+                "streams": [self._numbers(key, step, now_us) for key in self.keys],
+                "journals": [
+                    {"feed": feed, "lag_bytes": 48_000, "lag_secs": 0.2, "unread_files": 1, "files": 3}
+                    for feed in self.feeds
                 ],
-            ),
-            "writer": writer(
-                messages=messages, stored=messages - 900, undecodable=0, updated_us=now_us, gap_rows=self.gaps,
-                events=self.events, streams=[self._numbers(key, step, now_us) for key in self.keys],
-                journals=[{"feed": "binance", "lag_bytes": 48_000, "lag_secs": 0.2, "unread_files": 1, "files": 3}],
                 **self.changes,
-            ),
-            "archiver": archiver(
-                rows=max(0, messages // 50_000 * 50_000), archived=step // 10, quarantined=0, backlog_segments=0,
-                backlog_bytes=0, backlog_since_us=None, updated_us=now_us, **self.archive,
-            ),
+            }),
+            "archiver": archiver(**{
+                "rows": max(0, messages // 50_000 * 50_000), "archived": step // 10, "quarantined": 0,
+                "backlog_segments": 0, "backlog_bytes": 0, "backlog_since_us": None, "updated_us": now_us,
+                **self.archive,
+            }),
             "repair": repair(updated_us=now_us, **self.repair),
         }  # fmt: skip
         return self.board.look(reports, self._known(now_us))
+
+    def _ingest(self, feed: str, place: int, messages: int, now_us: int) -> dict[str, Any]:
+        lines = [
+            line(line=number, state=self.line_state, last_data_us=now_us - 20_000 - 30_000 * number)
+            for number in range(2)
+        ]
+        frames = messages // len(self.feeds)
+        report = ingest(pid=11 + place, frames=frames, bytes=frames * 640, updated_us=now_us, lines=lines)
+        return {**report, "role": f"ingest:{feed}", "feed": feed}
 
     def _numbers(self, key: StreamKey, step: int, now_us: int) -> list[Any]:
         place = self.keys.index(key) if len(self.keys) < 100 else hash(key) % 97
@@ -124,9 +153,12 @@ class Shown:
 
     def _known(self, now_us: int) -> SupervisorFacts:
         children = [ChildState(name, 11 + place, state, 0) for place, (name, state) in enumerate(self.children.items())]
-        hops = (QueueDepth("ingest:binance", "writer", 1, 256), QueueDepth("writer", "archiver", 0, 256))
+        hops = [QueueDepth(f"ingest:{feed}", "writer", 1, 256) for feed in self.feeds]
+        hops.append(QueueDepth("writer", "archiver", 0, 256))
         usage = {name: Usage(50_000_000, 3.5, 7.25, 20) for name in ("supervisor", *self.children)}
-        return SupervisorFacts(now_us, 86_400 * 12 + self.uptime_secs, children, hops, usage, 212 * GIB, {"pid": 10})
+        return SupervisorFacts(
+            now_us, 86_400 * 12 + self.uptime_secs, children, hops, usage, self.disk_free_bytes, {"pid": 10}
+        )
 
 
 class Served:

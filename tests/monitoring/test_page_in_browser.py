@@ -7,6 +7,7 @@ from contextlib import ExitStack
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from collector import __version__
 from collector.domain.records import StreamKey
 from collector.monitoring.view import Snapshot
 from tests.browser import Visitor, browser
@@ -88,12 +89,93 @@ def test_a_recorder_without_an_open_connection_is_not_said_to_record(
 
 
 def test_the_parts_of_the_day_are_parts_of_what_is_known(visitor: Visitor, serve: Callable[..., Served]) -> None:
-    shown = Shown(["BTCUSDT"], known_hours=6.0)
+    shown = Shown(["BTCUSDT"], known_hours=30.0, stopped_hours=18.0)
     page = visitor.open(serve(shown.look()).url)
     expect(page.locator("h1")).to_have_text("Recording")
     legend = page.locator("#legend").inner_text()
     assert sum(float(share) for share in re.findall(r"([\d.]+) %", legend)) == 100.0
-    assert re.search(r"Nothing known\s+1[78] h", legend)
+    assert re.search(r"Nothing known\s+1[12] h", legend)
+
+
+def test_on_the_first_day_the_strip_shows_the_time_since_the_start(
+    visitor: Visitor, serve: Callable[..., Served]
+) -> None:
+    page = visitor.open(serve(Shown(["BTCUSDT"], known_hours=0.7).look()).url)
+    expect(page.locator("#coverage-title")).to_have_text(re.compile(r"^Since (\d{4}-\d\d-\d\d )?\d\d:\d\d:00 UTC$"))
+    assert page.locator("#legend li[data-state='.']").is_hidden()
+    assert "; since " in row(page, MENDED)
+
+
+def test_an_hour_a_day_or_a_week_can_be_chosen_and_is_remembered(
+    visitor: Visitor, serve: Callable[..., Served]
+) -> None:
+    page = visitor.open(serve(Shown(["BTCUSDT"], known_hours=200.0).look()).url)
+    title = page.locator("#coverage-title")
+    expect(title).to_have_text("The last 24 hours")
+    page.get_by_role("button", name="7 d").click()
+    expect(title).to_have_text("The last 7 days")
+    assert "last 7 days: recorded 7 d" in row(page, MENDED)
+    days = page.locator("#overview .axis span").all_text_contents()
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d UTC|now", day) for day in days)
+    page.reload()
+    expect(title).to_have_text("The last 7 days")
+    page.get_by_role("button", name="1 h").click()
+    expect(title).to_have_text("The last hour")
+    expect(page.locator("#windows [aria-pressed=true]")).to_have_text("1 h")
+
+
+def test_only_what_is_silent_now_is_red(visitor: Visitor, serve: Callable[..., Served]) -> None:
+    shown = small()
+    silent = StreamKey("binance", "BTCUSDT", "book_ticker")
+    shown.plant(silent, 5.0, 3)
+    shown.late[silent] = 4_000.0
+    page = visitor.open(serve(shown.look()).url)
+    first = page.locator("#list .row").first
+    expect(first).to_have_attribute("aria-label", re.compile("^binance BTCUSDT book_ticker: silent"))
+    parts = {letter: first.locator(f"path.{letter}").get_attribute("d") or "" for letter in "gx"}
+    assert {letter: d.count("M") for letter, d in parts.items()} == {"g": 1, "x": 1}
+    colour = "(node) => getComputedStyle(node).fill"
+    red = str(first.locator("path.x").evaluate(colour))
+    assert red == page.locator("#processes").evaluate(
+        "() => { const p = document.createElement('p'); p.style.color = getComputedStyle(document.documentElement).getPropertyValue('--now'); document.body.append(p); const found = getComputedStyle(p).color; p.remove(); return found; }"
+    )
+    others = {str(first.locator(f"path.{letter}").evaluate(colour)) for letter in "rupg"}
+    assert red not in others
+    assert page.locator("#overview path.x").get_attribute("d")
+
+
+def test_before_the_first_seal_the_archive_says_when_the_next_is(
+    visitor: Visitor, serve: Callable[..., Served]
+) -> None:
+    shown = small()
+    shown.archive = {"rows": 0, "archived": 0}
+    page = visitor.open(serve(shown.look()).url)
+    archive = page.locator("#flow .station").nth(3)
+    expect(archive).to_contain_text(re.compile(r"\d\d:00 UTC"))
+    expect(archive).to_contain_text("next seal, then the first upload")
+    assert not re.search(r"\b0 (rows|objects|segments)", archive.inner_text())
+
+
+def test_every_time_names_its_zone(visitor: Visitor, serve: Callable[..., Served]) -> None:
+    shown = small()
+    shown.archive["last_error"] = "timeout"
+    page = visitor.open(serve(shown.look()).url, timezone_id="America/New_York", locale="en-US")
+    page.locator("#list .row").first.click()
+    expect(page.locator("#detail")).to_be_visible()
+    text = page.locator("body").inner_text()
+    times = re.findall(r"\b\d\d:\d\d\b(?::\d\d)?(.{0,4})", text)
+    assert len(times) > 8
+    assert {after for after in times if after != " UTC"} == set()
+
+
+def test_a_demo_says_so_and_a_real_recorder_does_not(visitor: Visitor, serve: Callable[..., Served]) -> None:
+    shown = small()
+    served = serve(shown.look())
+    page = visitor.open(served.url)
+    expect(page.locator("#about")).to_contain_text(f"version {__version__}")
+    assert page.locator("#demo").is_hidden()
+    served.view = shown.look()._replace(is_demo=True)
+    expect(page.locator("#demo")).to_have_text("Demo: the exchange and its faults are made up")
 
 
 def test_it_says_in_words_what_is_wrong_until_it_is_well_again(visitor: Visitor, serve: Callable[..., Served]) -> None:
@@ -166,8 +248,8 @@ def test_the_strips_show_the_gaps_that_are_there_and_the_worst_come_first(
     note = page.locator("#legend li[data-state=p]")
     expect(note).to_be_visible()
     assert "hatch" in str(note.locator("path.p").evaluate(paint))
-    legend = dict(re.findall(r"(Gap|Gap, repaired)\s+([\d.]+ %)", page.locator("#legend").inner_text()))
-    assert legend == {"Gap": "0.4 %", "Gap, repaired": "0.1 %"}
+    legend = dict(re.findall(r"(Past gap.*)\s+([\d.]+ %)", page.locator("#legend").inner_text()))
+    assert legend == {"Past gap": "0.4 %", "Past gap, repaired": "0.1 %"}
     assert "99.6 % of the known five-minute cells without a gap" in page.locator("#share").inner_text()
 
 
@@ -278,6 +360,8 @@ def test_a_narrow_screen_shows_all_without_scrolling_sideways(
     page = visitor.open(serve(shown.look()).url, viewport={"width": 360, "height": 780}, color_scheme=scheme)
     expect(page.locator("#list .row").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    tops = [page.locator(part).bounding_box()["y"] for part in ("#reasons", "#streams", "#flowing", "#overview")]  # type: ignore[index]
+    assert tops == sorted(tops)
     names = page.locator("#processes tbody th")
     assert [name for name in names.all() if not name.is_visible()] == []
     assert names.all_text_contents() == ["supervisor", "ingest:binance", "writer", "archiver"]

@@ -2,7 +2,10 @@ import json
 
 import pytest
 
+from collector import __version__
+from collector.config import Config, FeedConfig
 from collector.monitoring import status_json
+from collector.monitoring.status import Status
 from collector.monitoring.view import ChildState
 from tests.supervision.made import GIB, STREAM, archiver, ingest, known, repair, reports, status, stream, writer
 
@@ -12,6 +15,8 @@ def test_the_object_has_exactly_the_promised_shape() -> None:
     assert status_json.status(view) == {
         "run_id": "run-1",
         "host": "box",
+        "version": __version__,
+        "demo": False,
         "uptime_secs": 10.0,
         "healthy": True,
         "headline": "Recording",
@@ -58,7 +63,7 @@ def test_the_object_has_exactly_the_promised_shape() -> None:
         "archive": {
             "state": "there", "backlog_segments": 2, "backlog_objects": 9, "backlog_bytes": 300,
             "backlog_age_secs": 60.0, "uploaded_objects": 12, "failed_uploads": 2, "last_error": None,
-            "bytes_per_sec": 200, "eta_secs": 1.5,
+            "bytes_per_sec": 200, "eta_secs": 1.5, "next_seal_at": "2026-11-18T12:00:00.000000Z",
         },
         "disk": {"free_bytes": 50 * GIB, "full_in_secs": None},
         "events": [],
@@ -120,3 +125,12 @@ def test_the_health_file_of_a_recorder_that_ended_is_not_healthy() -> None:
     assert not ended["healthy"]
     assert [reason["code"] for reason in ended["reasons"]] == ["stopped"]
     assert ended["updated_at"] > status_json.health(view)["updated_at"]
+
+
+@pytest.mark.parametrize(
+    ("name", "ws_url", "is_demo"),
+    [("demo", "ws://127.0.0.1:9", True), ("demo", "wss://example.com", False), ("x", "ws://127.0.0.1:9", False)],
+)
+def test_a_demo_says_that_it_is_one(name: str, ws_url: str, is_demo: bool) -> None:
+    board = Status("run-1", Config(feed=(FeedConfig(name=name, ws_url=ws_url),)))
+    assert status_json.status(board.look({}, known()))["demo"] is is_demo

@@ -10,7 +10,7 @@ from collector.monitoring import status_json
 from collector.monitoring.health import RULES
 from collector.monitoring.routes import WITHOUT_TOKEN
 from collector.monitoring.status_page import status_page
-from tests.monitoring.showing import serving
+from tests.monitoring.showing import Shown, serving
 from tests.supervision.made import archiver, ingest, known, reports, status, stream, writer
 
 PAGE = status_page()
@@ -84,14 +84,27 @@ def test_the_data_of_the_page_are_the_status_and_what_the_day_holds_of_each_stre
     assert (key, messages, gaps, silent, proves) == (["binance", "BTCUSDT", "trade"], 7, 1, 0, 1)
     assert received_ms - durable_ms == 1_000
     assert limit_secs == view.limit_secs(view.configured[0])
-    assert runs == ".287r1"
+    assert runs == "r1"
 
 
 def test_a_stream_that_brought_nothing_yet_is_there_too() -> None:
     silent = stream(last_received_us=None, last_durable_us=None)
     page = status_json.page(status().look(reports(writer(streams=[silent])), known()))
     assert page["streams"][0][5:7] == [None, None]
-    assert page["streams"][0][-1] == ".288"
+    assert page["streams"][0][-1] == ".1"
+
+
+@pytest.mark.parametrize(
+    ("known_hours", "window_secs", "cells", "is_since_start"),
+    [(0.5, 3_600, 7, True), (2.0, 3_600, 12, False), (30.0, 86_400, 288, False), (30.0, 7 * 86_400, 361, True)],
+)
+def test_the_strips_reach_back_as_far_as_asked_or_to_the_first_start(
+    known_hours: float, window_secs: int, cells: int, is_since_start: bool
+) -> None:
+    data = status_json.page(Shown(["BTCUSDT"], ["trade"], known_hours).look(), window_secs)
+    coverage = data["coverage"]
+    assert (coverage["cells"], coverage["is_since_start"]) == (cells, is_since_start)
+    assert data["streams"][0][-1] == f"r{cells}"
 
 
 def luminance(colour: str) -> float:
@@ -104,7 +117,7 @@ def luminance(colour: str) -> float:
 @pytest.mark.parametrize("theme", [":root {", ':root[data-theme="dark"] {'])
 def test_words_stand_out_from_the_ground_in_both_themes(theme: str) -> None:
     colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", TEXT.split(theme)[1].split("}")[0]))
-    for ink in ("ink", "muted", "gap", "accent"):
+    for ink in ("ink", "muted", "gap", "now", "accent"):
         for ground in ("ground", "card"):
             darker, lighter = sorted((luminance(colours[ink]), luminance(colours[ground])))
             assert (lighter + 0.05) / (darker + 0.05) >= 4.5, (ink, ground)
@@ -115,3 +128,12 @@ def test_the_page_holds_what_each_reason_means_and_what_to_do() -> None:
     assert [code for code, _, _ in rows] == [*RULES]
     assert all(meaning.endswith(".") and remedy.endswith(".") for _, meaning, remedy in rows)
     assert "{{" not in TEXT
+
+
+@pytest.mark.parametrize("theme", [":root {", ':root[data-theme="dark"] {'])
+def test_marks_stand_out_from_the_ground_in_both_themes(theme: str) -> None:
+    """Source: WCAG 2.2, non-text contrast."""
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", TEXT.split(theme)[1].split("}")[0]))
+    for mark in ("recorded", "unverifiable", "gap", "now", "repaired", "warn"):
+        darker, lighter = sorted((luminance(colours[mark]), luminance(colours["card"])))
+        assert (lighter + 0.05) / (darker + 0.05) >= 3.0, mark

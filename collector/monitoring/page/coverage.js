@@ -1,20 +1,25 @@
-// Strips of the last 24 hours. Each state has its own height as well as its own colour.
+// Coverage strips. Each state has its own height as well as its own colour; red is only for what is silent now.
 const STATES = [
-  ["r", "recorded", "Recorded, and ids prove it"],
-  ["u", "unverifiable", "Recorded, nothing proves it whole"],
-  ["p", "repaired", "Gap, repaired"],
-  ["g", "gap", "Gap"],
+  ["r", "recorded", "Recorded, proven complete by ids"],
+  ["u", "unverifiable", "Recorded, without ids to prove it"],
+  ["p", "repaired", "Past gap, repaired"],
+  ["g", "gap", "Past gap"],
+  ["x", "silent now", "Silent now"],
   [".", "nothing known", "Nothing known"],
 ];
 const WORDS = Object.fromEntries(STATES.map(([letter, word]) => [letter, word]));
-const NOTHING = { r: 0, u: 0, p: 0, g: 0, ".": 0 };
+const NOTHING = { r: 0, u: 0, p: 0, g: 0, x: 0, ".": 0 };
+const LOST = "pgx";
 const known = new Map();
+
+// The gap that a silent stream is in is not a past one.
+const lasting = (runs, silent) => (silent ? runs.replace(/g(\d+)$/, "x$1") : runs);
 
 function read(runs) {
   let found = known.get(runs);
   if (!found) {
     const parts = [], sums = { ...NOTHING };
-    for (const [, letter, count] of runs.matchAll(/([rupg.])(\d+)/g)) {
+    for (const [, letter, count] of runs.matchAll(/([rupgx.])(\d+)/g)) {
       parts.push([letter, Number(count)]);
       sums[letter] += Number(count);
     }
@@ -31,12 +36,14 @@ function inWords(sums, cellSecs) {
 }
 
 // Top and height of each state in a strip of height 1.
-const BANDS = { r: [0.15, 0.7], u: [0.45, 0.4], p: [0.15, 0.7], g: [0, 1], ".": [0.82, 0.06] };
+const BANDS = { r: [0.15, 0.7], u: [0.45, 0.4], p: [0.15, 0.7], g: [0, 1], x: [0, 1], ".": [0.82, 0.06] };
+const ORDER = [".", "u", "r", "p", "g", "x"];
+const newPaths = () => Object.fromEntries(ORDER.map((letter) => [letter, drawn("path", { class: letter === "." ? "n" : letter })]));
 
 function strip(height) {
   const svg = drawn("svg", { class: "cells", height, role: "img", focusable: "false" });
   const title = drawn("title");
-  const paths = Object.fromEntries([".", "u", "r", "p", "g"].map((letter) => [letter, drawn("path", { class: letter === "." ? "n" : letter })]));
+  const paths = newPaths();
   svg.append(title, ...Object.values(paths));
   return { svg, title, paths, height, drawn: "" };
 }
@@ -46,11 +53,11 @@ function drawStrip(made, runs, width, cellSecs) {
   made.drawn = `${runs} ${width}`;
   const { parts, sums } = read(runs);
   const cells = parts.reduce((sum, [, count]) => sum + count, 0) || 1;
-  const d = { r: "", u: "", p: "", g: "", ".": "" };
+  const d = { r: "", u: "", p: "", g: "", x: "", ".": "" };
   let at = 0;
   for (const [letter, count] of parts) {
     const left = Math.round((at / cells) * width), right = Math.round(((at + count) / cells) * width);
-    const wide = Math.max(right - left, letter === "g" || letter === "p" ? 3 : 1);
+    const wide = Math.max(right - left, LOST.includes(letter) ? 3 : 1);
     const [top, tall] = BANDS[letter];
     const from = Math.min(left, width - wide);
     d[letter] += `M${from} ${(top * made.height).toFixed(1)}h${wide}v${(tall * made.height).toFixed(1)}h${-wide}z`;
@@ -61,17 +68,27 @@ function drawStrip(made, runs, width, cellSecs) {
   say(made.title, inWords(sums, cellSecs));
 }
 
-const LABEL_PX = 56;
+const LABEL_PX = 88, DAY_MS = 86400000;
+const STEPS_MS = [5, 10, 15, 30, 60, 180, 360, 720].map((minutes) => minutes * 60000).concat([1, 2, 4].map((days) => days * DAY_MS));
+const startOf = (coverage) => coverage.ended_at_ms - coverage.cells * coverage.cell_secs * 1000;
 
-function axis(node, endedMs, width) {
-  const marks = [], start = endedMs - 86400000;
-  const step = (width < 500 ? 6 : 3) * 3600000;
-  for (let at = Math.ceil(start / step) * step; at < endedMs; at += step) {
-    const place = ((at - start) / 86400000) * 100;
-    if (place * width < 50 * LABEL_PX || (100 - place) * width < 100 * LABEL_PX) continue;
-    const label = made("span", {}, clock(at));
-    label.style.left = `${place}%`;
-    marks.push(label);
+// What the strips show: the wanted time, or all there is since the recorder first started.
+function windowWords(coverage) {
+  return coverage.is_since_start ? `since ${when(startOf(coverage), live.now())}` : WINDOWS[live.window].words;
+}
+
+function axis(node, coverage, width) {
+  const start = startOf(coverage), long = coverage.ended_at_ms - start, marks = [];
+  const room = width / (LABEL_PX * (long > DAY_MS ? 1.25 : 1));
+  // Times of day would not tell one day from the next.
+  const step = STEPS_MS.find((each) => long / each <= room && (each >= DAY_MS || long <= 2 * DAY_MS)) || 7 * DAY_MS;
+  const label = step < DAY_MS ? clock : (ms) => `${iso(ms).slice(0, 10)} UTC`;
+  for (let at = Math.ceil(start / step) * step; at < coverage.ended_at_ms; at += step) {
+    const place = ((at - start) / long) * 100;
+    if (place * width < 45 * LABEL_PX || (100 - place) * width < 75 * LABEL_PX) continue;
+    const text = made("span", {}, label(at));
+    text.style.left = `${place}%`;
+    marks.push(text);
   }
   const last = made("span", {}, "now");
   last.style.left = "100%";
@@ -80,7 +97,7 @@ function axis(node, endedMs, width) {
 
 const overview = { height: 72, svg: drawn("svg", { class: "cells", height: 72, role: "img" }), axis: made("div", { class: "axis", "aria-hidden": "true" }) };
 overview.title = drawn("title");
-overview.paths = Object.fromEntries([".", "r", "u", "p", "g"].map((letter) => [letter, drawn("path", { class: letter === "." ? "n" : letter })]));
+overview.paths = newPaths();
 overview.svg.append(overview.title, ...Object.values(overview.paths));
 $("overview").append(overview.svg, overview.axis);
 for (const [letter, , meaning] of STATES) {
@@ -99,14 +116,14 @@ function showOverview(streams, coverage) {
     let at = 0;
     for (const [letter, count] of read(stream.runs).parts) {
       if (letter !== ".") add(stream.proves ? "r" : "u", at, count);
-      if (letter === "p" || letter === "g") add(letter, at, count);
+      if (LOST.includes(letter)) add(letter, at, count);
       sums[letter] += count;
       at += count;
     }
   }
   const width = Math.round(overview.svg.getBoundingClientRect().width);
   drawOverview(rows, streams.length, coverage.cells, width);
-  const seen = sums.r + sums.u + sums.p + sums.g;
+  const lost = sums.g + sums.x, seen = sums.r + sums.u + sums.p + lost;
   for (const item of $("legend").children) {
     const letter = item.dataset.state;
     // What is not known is no part of what is: a length of time, the mean of the streams.
@@ -114,10 +131,11 @@ function showOverview(streams, coverage) {
     say(item.querySelector("b"), letter === "." ? unknown : percent(sums[letter], seen));
     item.hidden = !sums[letter] && letter !== "g" && letter !== "r";
   }
-  say($("share"), seen ? (sums.g ? `${percent(seen - sums.g, seen)} of the known five-minute cells without a gap` : "no gap that is known") : "nothing is known yet");
+  say($("share"), seen ? (lost ? `${percent(seen - lost, seen)} of the known five-minute cells without a gap` : "no gap that is known") : "nothing is known yet");
   say(overview.title, `All ${number(streams.length)} streams together: ${STATES.map(([letter, word]) => `${word} ${percent(sums[letter], seen + sums["."])}`).join(", ")}`);
   const ended = coverage.ended_at_ms;
-  if (overview.ended !== `${ended} ${width}`) { overview.ended = `${ended} ${width}`; axis(overview.axis, ended, width); }
+  const signature = `${ended} ${width} ${coverage.cells}`;
+  if (overview.ended !== signature) { overview.ended = signature; axis(overview.axis, coverage, width); }
 }
 
 function percent(part, of) {
@@ -131,22 +149,23 @@ function percent(part, of) {
 // is missing, of which the least is seen.
 function drawOverview(rows, count, cells, width) {
   if (!width || !count) return;
-  const d = { r: "", u: "", p: "", g: "", ".": "" }, now = { ...NOTHING }, high = overview.height;
+  const d = { r: "", u: "", p: "", g: "", x: "", ".": "" }, now = { ...NOTHING }, high = overview.height;
   const order = Object.keys(NOTHING);
   let began = 0, before = "";
   const put = (end) => {
     const left = Math.round((began / cells) * width), wide = Math.max(Math.round((end / cells) * width) - left, 0);
     if (!before || !wide) return;
-    const [r, u, p, g] = before.split(" ").map((share) => (Number(share) / count) * high);
-    const block = (letter, top, tall, least = 0) => {
-      const broad = Math.max(wide, least && 3);
+    const [r, u, p, g, x] = before.split(" ").map((share) => (Number(share) / count) * high);
+    const block = (letter, top, tall, thin = 0) => {
+      const broad = Math.max(wide, thin && 3);
       if (tall > 0) d[letter] += `M${Math.min(left, width - broad)} ${top.toFixed(1)}h${broad}v${tall.toFixed(1)}h${-broad}z`;
     };
     block("r", high - r, r);
     block("u", high - r - u, u);
-    const lost = g && Math.max(g, 4), mended = p && Math.max(p, 4);
-    block("g", 0, lost, 1);
-    block("p", lost, Math.min(mended, high - lost), 1);
+    const least = (share) => share && Math.max(share, 4);
+    block("x", 0, least(x), 1);
+    block("g", least(x), Math.min(least(g), high - least(x)), 1);
+    block("p", least(x) + least(g), Math.min(least(p), high - least(x) - least(g)), 1);
     if (!r && !u) block(".", high - 2, 1);
   };
   for (let cell = 0; cell <= cells; cell += 1) {

@@ -14,10 +14,10 @@ function showDetail(stream) {
 function fillDetail(stream) {
   const { coverage, gaps } = live.data, now = live.now();
   say($("detail-title"), stream.symbol);
-  say($("detail-about"), `${stream.exchange} · ${stream.type} · ${stream.proves ? "its ids prove whether anything is missing" : "its exchange gives no ids that prove it whole"}`);
+  say($("detail-about"), `${stream.exchange} · ${stream.type} · ${stream.proves ? "its ids prove whether anything is missing" : "its exchange gives no ids that prove it complete"}`);
   const width = Math.round($("detail-strip").getBoundingClientRect().width);
   drawStrip(big, stream.runs, width, coverage.cell_secs);
-  axis(bigAxis, coverage.ended_at_ms, width);
+  axis(bigAxis, coverage, width);
   const { sums } = read(stream.runs);
   const facts = [
     ["Newest row", ago(stream.durable, now)], ["May be silent for", stream.limit == null ? "not configured" : span(stream.limit)],
@@ -36,10 +36,11 @@ function listed(node, lines) {
 
 function stretches(stream, coverage) {
   const lines = [];
-  let at = coverage.ended_at_ms - coverage.cells * coverage.cell_secs * 1000;
+  const now = live.now();
+  let at = startOf(coverage);
   for (const [letter, count] of read(stream.runs).parts) {
     const end = at + count * coverage.cell_secs * 1000;
-    if (letter === "g" || letter === "p") lines.unshift(`${clock(at)} to ${clock(end)}: ${WORDS[letter]}`);
+    if (LOST.includes(letter)) lines.unshift(`${when(at, now)} to ${when(Math.min(end, now), now)}: ${WORDS[letter]}`);
     at = end;
   }
   return lines;

@@ -61,8 +61,7 @@ function folded(events) {
   return lines;
 }
 
-const DAY_MS = 24 * 3600 * 1000;
-const since = (event) => (event.at - event.since < DAY_MS ? clock(event.since) : moment(event.since));
+const since = (event) => when(event.since, event.at);
 const repeated = (event) => (event.times > 1 ? [made("i", {}, `${number(event.times)} times since ${since(event)}`)] : []);
 
 function showEvents(data, now) {

@@ -64,12 +64,15 @@ function repairing(data) {
   return done ? `${plural(done, "request")} over REST answered` : "nothing asked over REST";
 }
 
+// Segments of less than a minute are sealed at a second worth telling.
+const sealTime = (ms) => (ms % 60000 ? when(ms, ms) : clock(ms));
 const heavy = (secs) => (secs > MUCH_SECS ? "much" : secs > BEHIND_SECS ? "some" : "");
 const total = (items, name) => items.reduce((sum, item) => sum + (item[name] || 0), 0);
 
 function showFlow(data, bytesPerSec, now) {
   const stage = Object.fromEntries(data.flow.map((each) => [each.stage, each]));
   const { feeds, journals, archive, segments, writer } = data;
+  const holds = (code) => data.reasons.some((reason) => reason.code === code);
   const lines = total(feeds, "connections"), open = total(feeds, "connections_open");
   const heard = Math.max(0, ...feeds.map((feed) => parsed(feed.last_data_at) || 0)) || null;
   const names = feeds.map((feed) => feed.exchange).join(", ");
@@ -83,12 +86,15 @@ function showFlow(data, bytesPerSec, now) {
   way.exchange.three.classList.toggle("warn", off);
   const refused = writer.refused;
   fill(way.ingest, rate(stage.frames.per_sec), "frames / s", `${number(stage.frames.total)} so far`,
-    refused ? `${number(refused)} refused` : plural(total(feeds, "reconnects"), "reconnect"), refused > 0);
+    refused ? `${number(refused)} refused` : plural(total(feeds, "reconnects"), "reconnect"), holds("journal_over_budget"));
   fill(way.writer, rate(stage.stored.per_sec), "rows / s", `${number(stage.stored.total)} stored`,
-    writer.undecodable ? `${number(writer.undecodable)} undecodable` : `commit ${span(writer.commit_secs)}`, writer.undecodable > 0);
+    writer.undecodable ? `${number(writer.undecodable)} undecodable` : `commit ${span(writer.commit_secs)}`, holds("frames_undecodable"));
   say(way.ingest.three, repairing(data));
   const failing = Boolean(archive.last_error);
-  fill(way.archive, number(stage.archived.total), "rows", `${plural(segments.archived, "segment")} archived`,
+  const isFirst = !stage.archived.total && !segments.sealed && !failing;
+  const nextSeal = parsed(archive.next_seal_at);
+  fill(way.archive, isFirst ? sealTime(nextSeal) : number(stage.archived.total), isFirst ? "" : "rows",
+    isFirst ? "next seal, then the first upload" : `${plural(segments.archived, "segment")}, next at ${sealTime(nextSeal)}`,
     failing ? UNWELL[archive.state] : segments.quarantined ? `${number(segments.quarantined)} in quarantine` : `${size(data.disk.free_bytes)} disk free`,
     failing || segments.quarantined > 0);
   trace(way.ingest, stage.frames.history);

@@ -1,20 +1,21 @@
 // Asks, and shows what is answered.
 const EVERY_MS = 2000, AT_MOST_MS = 15000, WINDOW_MS = 10000, PATIENCE_MS = 10000, LATE_MS = 6000;
-const LAMPS = { well: "%233f9473", ill: "%23bf2f26", new: "%23d7a038" };
+const LAMPS = { well: "%233f9473", ill: "%23bf2f26", new: "%232c6e8f" };
 const live = {
-  data: null, heardAt: 0, token: "", failures: 0, timer: 0, asking: false, counts: [],
+  data: null, window: "24h", heardAt: 0, token: "", failures: 0, timer: 0, asking: false, counts: [],
   now() { return this.data.now_ms + performance.now() - this.heardAt; },
 };
 
 async function ask() {
   if (live.asking) return;
   live.asking = true;
+  const wanted = live.window;
   const headers = live.token ? { Authorization: `Bearer ${live.token}` } : {};
   const patience = new AbortController();
   const timer = setTimeout(() => patience.abort(), PATIENCE_MS);
   try {
     // Without credentials no browser opens a window of its own to ask for a password.
-    const answer = await fetch("page.json", { headers, credentials: "omit", cache: "no-store", signal: patience.signal });
+    const answer = await fetch(WINDOWS[wanted].path, { headers, credentials: "omit", cache: "no-store", signal: patience.signal });
     if (answer.status === 401) throw new Refusal();
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     heard(await answer.json());
@@ -25,7 +26,8 @@ async function ask() {
   } finally {
     clearTimeout(timer);
     live.asking = false;
-    again();
+    if (live.window !== wanted) ask();
+    else again();
   }
 }
 
@@ -105,14 +107,15 @@ function show(data) {
   const now = live.now(), speed = counted(data);
   judge(data);
   say($("host"), data.host);
-  say($("about"), `up ${span(data.uptime_secs)} · run ${data.run_id}`);
-  say($("version"), `version ${data.version}`);
+  say($("about"), `up ${span(data.uptime_secs)} · version ${data.version} · run ${data.run_id}`);
+  $("demo").hidden = !data.demo;
   const streams = data.streams.map(([exchange, symbol, type, messages, gaps, received, durable, silent, limit, proves, runs]) => {
     const key = [exchange, symbol, type].join("\u0000"), words = `${exchange} ${symbol} ${type}`;
-    const stream = { key, words, lower: words.toLowerCase(), exchange, symbol, type, messages, gaps, received, durable, silent: Boolean(silent), limit, proves: Boolean(proves), runs, rate: speed.of(key, messages) };
+    const stream = { key, words, lower: words.toLowerCase(), exchange, symbol, type, messages, gaps, received, durable, silent: Boolean(silent), limit, proves: Boolean(proves), runs: lasting(runs, silent), rate: speed.of(key, messages) };
     stream.badness = badness(stream);
     return stream;
   });
+  showWindow(data.coverage);
   showFlow(data, speed.bytes, now);
   showOverview(streams, data.coverage);
   showStreams(streams, data.coverage);
@@ -138,22 +141,24 @@ function theme(wanted) {
 }
 
 // Where storage is barred the choice lasts as long as the page.
-function stored(name) {
-  try {
-    if (name) localStorage.setItem("theme", name);
-    return localStorage.getItem("theme");
-  } catch { return null; }
+function remember(name, value) {
+  try { localStorage.setItem(name, value); } catch { /* nothing to do */ }
+}
+
+function remembered(name) {
+  try { return localStorage.getItem(name); } catch { return null; }
 }
 
 const darkness = matchMedia("(prefers-color-scheme: dark)");
-const preferred = () => stored() || (darkness.matches ? "dark" : "light");
+const preferred = () => remembered("theme") || (darkness.matches ? "dark" : "light");
 darkness.addEventListener("change", () => theme(preferred()));
 $("theme").addEventListener("click", () => {
   const other = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
-  stored(other);
+  remember("theme", other);
   theme(other);
 });
 theme(preferred());
+chooseWindow(Object.hasOwn(WINDOWS, remembered("window")) ? remembered("window") : "24h");
 
 document.addEventListener("visibilitychange", () => { if (document.hidden) clearTimeout(live.timer); else ask(); });
 setInterval(() => { tell(); if (live.data && !document.hidden) for (const { at, node } of happened.times) say(node, ago(at, live.now())); }, 1000);

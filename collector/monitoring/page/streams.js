@@ -5,7 +5,7 @@ const ALL_AT_ONCE = 60;
 const list = { streams: [], items: [], closed: new Set(), open: false, pool: [], focus: 0, cellSecs: 300 };
 
 const streamWords = (stream) => `${stream.exchange} ${stream.symbol} ${stream.type}`;
-const MARKS = { silent: ["▲", "g", "silent"], g: ["◆", "g", "has gaps"], p: ["▨", "p", "repaired"], u: ["◐", "u", "unverifiable"], r: ["●", "r", "recorded"], n: ["○", "n", "nothing known"] };
+const MARKS = { silent: ["▲", "x", "silent"], g: ["◆", "g", "has gaps"], p: ["▨", "p", "repaired"], u: ["◐", "u", "unverifiable"], r: ["●", "r", "recorded"], n: ["○", "n", "nothing known"] };
 
 function condition(stream) {
   const { sums } = read(stream.runs);
@@ -14,7 +14,7 @@ function condition(stream) {
 
 function badness(stream) {
   const { sums } = read(stream.runs);
-  return (stream.silent ? 1e6 : 0) + sums.g * 1000 + sums.p + (stream.limit == null ? -1e3 : 0);
+  return (stream.silent ? 1e6 : 0) + (sums.g + sums.x) * 1000 + sums.p + (stream.limit == null ? -1e3 : 0);
 }
 
 const byName = (a, b) => (a.words < b.words ? -1 : a.words > b.words ? 1 : 0);
@@ -149,7 +149,7 @@ function placeStream(row, stream) {
   row.holder.hidden = false;
   drawStrip(row.strip, stream.runs, Math.round(row.holder.getBoundingClientRect().width), list.cellSecs);
   row.button.removeAttribute("aria-expanded");
-  mark(row.button, "aria-label", `${streamWords(stream)}: ${word}; newest row ${age}; last 24 hours: ${inWords(read(stream.runs).sums, list.cellSecs)}`);
+  mark(row.button, "aria-label", `${streamWords(stream)}: ${word}; newest row ${age}; ${list.window}: ${inWords(read(stream.runs).sums, list.cellSecs)}`);
 }
 
 function tabStop() {
@@ -190,6 +190,7 @@ function showStreams(streams, coverage) {
   const order = new Map(list.items.flatMap((item) => (item.stream ? [[item.stream.key, item]] : [])));
   list.streams = streams;
   list.cellSecs = coverage.cell_secs;
+  list.window = windowWords(coverage);
   // Nothing moves under a pointer or a focus.
   if (held() && streams.length === list.count) {
     for (const stream of streams) if (order.has(stream.key)) order.get(stream.key).stream = stream;

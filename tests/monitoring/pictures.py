@@ -1,0 +1,127 @@
+"""Takes the pictures of the page: `python -m tests.monitoring.pictures FOLDER [SCENE ...]`.
+
+Without scenes it takes those that the docs show, `page-light.png` and `page-dark.png`; FOLDER is then `docs/images`.
+"""
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from playwright.sync_api import expect
+
+from collector.domain.records import StreamKey
+from collector.monitoring.view import Snapshot
+from tests.browser import Visitor, browser
+from tests.monitoring.showing import TYPES, Shown, serving, small
+from tests.supervision.made import GIB
+
+PHONE = {"width": 360, "height": 780}
+DESK = {"width": 1280, "height": 900}
+USDM_TYPES = (
+    "agg_trade",
+    "book_delta",
+    "book_snapshot",
+    "book_ticker",
+    "funding",
+    "liquidation",
+    "mark_price",
+    "trade",
+)
+
+
+class Picture(NamedTuple):
+    """A scene, the size of the window and the colours."""
+
+    scene: str
+    viewport: Mapping[str, int]
+    scheme: str = "light"
+
+
+def demo() -> Snapshot:
+    """The demonstration, a minute old, before the first seal."""
+    shown = Shown(("BTCUSDT", "ETHUSDT"), known_hours=0.05)
+    shown.archive = {"rows": 0, "archived": 0}
+    return shown.look()._replace(is_demo=True)
+
+
+def silent() -> Snapshot:
+    """160 streams, of which two data types of 20 symbols are silent."""
+    shown = Shown([f"S{number:02}USDT" for number in range(20)], USDM_TYPES, exchanges=["binance_usdm"])
+    shown.late = {key: 400.0 + 3 * place for place, key in enumerate(shown.keys) if key.data_type.startswith("book_")}
+    shown.late = {key: secs for key, secs in shown.late.items() if key.data_type != "book_snapshot"}
+    return shown.look()
+
+
+def first_hour() -> Snapshot:
+    """Forty minutes after the first start; nothing is sealed."""
+    shown = Shown(("BTCUSDT", "ETHUSDT"), known_hours=0.7)
+    shown.archive = {"rows": 0, "archived": 0}
+    shown.uptime_secs = 2_500.0
+    return shown.look()
+
+
+def store_stopped() -> Snapshot:
+    """The archive's store does not answer."""
+    shown = small()
+    shown.archive = {
+        "last_error": "https://s3.example.com/ticks: connection refused", "store_state": "away", "backlog_segments": 3,
+        "backlog_bytes": 81_000_000, "backlog_since_us": shown.cell(2.5),
+    }  # fmt: skip
+    shown.happen(2.4, "error", "store_away", "error=connection refused")
+    return shown.look()
+
+
+def trouble() -> Snapshot:
+    """Three exchanges, the writer dead, the disk filling, the store refusing."""
+    shown = Shown(("BTCUSDT", "ETHUSDT", "SOLUSDT"), exchanges=("binance", "binance_usdm", "binance_coinm"))
+    for data_type in TYPES:
+        shown.plant(StreamKey("binance_usdm", "ETHUSDT", data_type), 9.5, 4)
+    shown.children["writer"] = "backoff"
+    shown.archive = {
+        "last_error": "PUT https://s3.example.com/ticks: 403 AccessDenied", "store_state": "refusing",
+        "backlog_segments": 9, "backlog_bytes": 810_000_000, "backlog_since_us": shown.cell(9),
+    }  # fmt: skip
+    shown.changes["journals"] = [
+        {"feed": feed, "lag_bytes": 48_000_000, "lag_secs": 95.0, "unread_files": 1, "files": 3} for feed in shown.feeds
+    ]
+    shown.late = dict.fromkeys(shown.keys, 400.0)
+    for _ in range(60):
+        shown.disk_free_bytes -= 2 * GIB
+        shown.look()
+    shown.happen(0.05, "error", "process_failed", "process=writer error=database disk image is malformed")
+    return shown.look()
+
+
+SCENES: Mapping[str, Callable[[], Snapshot]] = {
+    "page": lambda: small().look(),
+    **{scene.__name__: scene for scene in (demo, silent, first_hour, store_stopped, trouble)},
+}
+DOCS = (Picture("page", DESK, "light"), Picture("page", DESK, "dark"))
+
+
+def take(folder: Path, pictures: Mapping[str, Picture]) -> None:
+    """Write each picture to `folder` under its name."""
+    with browser() as running:
+        guest = Visitor(running)
+        for name, picture in pictures.items():
+            with serving(SCENES[picture.scene]()) as served:
+                page = guest.open(
+                    served.url, viewport=picture.viewport, color_scheme=picture.scheme, reduced_motion="reduce"
+                )
+                expect(page.locator("#list .row").first).to_be_visible()
+                page.screenshot(path=folder / f"{name}.png", full_page=True)
+        guest.leave()
+
+
+def main(folder: str, *scenes: str) -> None:
+    """Take the docs' pictures, or each of the scenes at two widths."""
+    pictures = {f"page-{picture.scheme}": picture for picture in DOCS}
+    if scenes:
+        sizes = {"desk": DESK, "phone": PHONE}
+        pictures = {f"{scene}-{size}": Picture(scene, sizes[size]) for scene in scenes for size in sizes}
+    take(Path(folder), pictures)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
