@@ -29,6 +29,9 @@ from collector.processes.ingest.session_events import (
 LEAVE_SECS: Final = 2.0
 """How long a peer may take to answer our close frame; what it sends until then is recorded."""
 
+TIME_CHECK_SECS: Final = 0.02
+"""How often what depends on time is checked while reads return faster: thousands of times a second would cost CPU."""
+
 
 class Session:
     """Reads one connection until it is over; `trial` if that is a second one beside another, for some streams."""
@@ -59,6 +62,7 @@ class Session:
         self._had_data = self._proven = False
         self._unanswered = connection.unsent
         self._last_sent_at = self._opened_at
+        self._check_at = self._opened_at
         self._overdue_looks = Every(line_silence.CHECK_SECS, self._now, at_once=False)
         self._whole = False
         self._renewing = False
@@ -96,7 +100,9 @@ class Session:
             self._live(batch.received_ns, now)
         if not self._whole:
             self._look_whether_whole(now)
-        self._look(now)
+        if now >= self._check_at:
+            self._check_at = now + TIME_CHECK_SECS
+            self._look(now)
 
     def _take(self, batch: ReadBatch, now: float) -> None:
         self._context.gate.append(batch.received_ns, self._state.line, batch.frames, batch.binary, self._number)
