@@ -8,21 +8,18 @@ from typing import Any, Final
 
 from collector.channel.channel import Notice
 from collector.config import FeedConfig
-from collector.domain.redact import redact_url
-from collector.exchanges.adapter import Adapter, ConnectionPlan, Subscription
+from collector.exchanges.adapter import Adapter, Subscription
 from collector.exchanges.registry import adapter
 from collector.feed.connection import open_connection
 from collector.feed.connection_limit import ConnectionBudget
 from collector.processes.context import Context
 from collector.processes.disk_space import MeasureSpace, Space, measure_space
-from collector.processes.ingest.connection_trial import ConnectionTrial
-from collector.processes.ingest.feed_context import Connect, CounterSet, FeedContext, LineState
-from collector.processes.ingest.first_data import NAMED, FirstDataWatch
+from collector.processes.ingest.feed_context import Connect, CounterSet, FeedContext
+from collector.processes.ingest.feed_lines import FeedLines
+from collector.processes.ingest.first_data import FirstDataWatch
 from collector.processes.ingest.fsync_thread import FsyncThread
 from collector.processes.ingest.journal_gate import JournalGate
-from collector.processes.ingest.line_reader import LineReader
 from collector.processes.ingest.line_readers import LineReaders
-from collector.processes.ingest.line_silence import LineSilence, TrialSchedule
 from collector.processes.ingest.session import LEAVE_SECS
 from collector.processes.journals import journal_folder, open_journal
 from collector.processes.roles import feed_of
@@ -108,14 +105,12 @@ class IngestProcess:
         self._counters = CounterSet()
         self._gate = JournalGate(journal, context.config.journal, context.clock.now_ns, context.log)
         self._subscription = Subscription(tuple(feed.symbols), tuple(feed.data_types))
-        self._plans = adapter.plan(self._subscription, feed.ws_url)
+        plans = adapter.plan(self._subscription, feed.ws_url)
         timeout_secs = context.config.ingest.first_data_timeout_secs
-        self._first_data = FirstDataWatch(self._plans, timeout_secs)
-        self._silence: dict[int, list[LineSilence]] = {number: [] for number in range(len(self._plans))}
-        """By plan, one a line."""
-        self._elsewhere: list[tuple[int, ConnectionTrial]] = []
-        """For streams of which plan."""
-        self._feed_context = self._make_feed_context(connect)
+        self._first_data = FirstDataWatch(plans, timeout_secs)
+        self._lines = FeedLines(
+            self._make_feed_context(connect), feed, plans, context.config.silence.bounds, self._readers
+        )
         self._rung_bytes = 0
         self._removed_at: float | None = None
         self._journal_removed = False
@@ -125,7 +120,7 @@ class IngestProcess:
         syncer = FsyncThread(self._journal, self._context.config.journal.fsync_interval_secs)
         self._check_space_and_report()  # a full disk must be known before the first frame
         syncer.start(self._workers, self._context.log)
-        self._start_readers()
+        self._lines.start_missing()
         try:
             while not self._context.stopping():
                 self._tick()
@@ -144,39 +139,15 @@ class IngestProcess:
         self._notify_writer()
         now = self._context.clock.monotonic()
         if now >= self._report_at:
-            self._await_first_data(REPORT_SECS + now - self._report_at)
+            self._lines.check_first_data(REPORT_SECS + now - self._report_at)
             self._report_at = now + REPORT_SECS
-            self._keep_readers()
+            self._replace_lost_readers()
             self._check_space_and_report()
 
-    def _keep_readers(self) -> None:
-        """Each line of each plan has a reader at every moment; were one ever lost, all its streams would be."""
-        for line, number in sorted(self._lines().difference(self._readers.carried())):
-            self._context.log.error("line_without_reader", line=line, plan=number)
-            self._silence[number][line] = self._start_line(line, number)
-
-    def _lines(self) -> set[tuple[int, int]]:
-        return set(itertools.product(range(self._feed.lines), range(len(self._plans))))
-
-    def _await_first_data(self, secs: float) -> None:
-        """Streams that never spoke are asked for where else they may be, once; who comes from there is not overdue here."""
-        for plan, trial in self._elsewhere:
-            if not trial.is_pending and trial.keep():
-                for silence in self._silence[plan]:
-                    silence.stop_watching(trial.wanted)
-        self._elsewhere = [one for one in self._elsewhere if one[1].is_pending]
-        for plan, keys in self._first_data.overdue(secs):
-            names = [f"{key.symbol} {key.data_type}" for key in keys[:NAMED]]
-            again = self._first_data.is_first_try(plan)
-            tries = self._adapter.elsewhere(keys, self._feed.ws_url) if again else []
-            urls = [redact_url(plan.url) for plan in tries]
-            self._context.log.warning("stream_never_spoke", plan=plan, count=len(keys), streams=names, tried_at=urls)
-            for other in tries:
-                # A line of its own: where both ways bring a stream, one may lag behind the other.
-                state = LineState(self._feed.lines, self._first_data.add(other), other.streams)
-                trial = ConnectionTrial(other.keys)
-                self._elsewhere.append((plan, trial))
-                self._read(other, state, trial)
+    def _replace_lost_readers(self) -> None:
+        """A line without a reader would lose all its streams; none should ever be missing."""
+        for line, plan in self._lines.start_missing():
+            self._context.log.error("line_without_reader", line=line, plan=plan)
 
     def _notify_writer(self) -> None:
         appended = self._journal.appended_bytes
@@ -221,27 +192,6 @@ class IngestProcess:
                 "bytes": space.journal_bytes,
             },
         }
-
-    def _start_readers(self) -> None:
-        for line, number in sorted(self._lines()):
-            self._silence[number].append(self._start_line(line, number))
-
-    def _start_line(self, line: int, number: int) -> LineSilence:
-        plan = self._plans[number]
-        return self._read(plan, LineState(line, number, plan.streams))
-
-    def _read(self, plan: ConnectionPlan, state: LineState, trial: ConnectionTrial | None = None) -> LineSilence:
-        config = self._context.config
-        bounds, ingest = config.silence.bounds, config.ingest
-        tries = TrialSchedule(
-            ingest.first_data_timeout_secs,
-            ingest.reconnect_max_delay_secs,
-            bounds.highest_secs,
-            self._feed_context.random,
-        )
-        silence = LineSilence(plan.keys, bounds, tries)
-        self._readers.start(LineReader(self._feed_context, plan, state, silence, self._readers.start, trial=trial))
-        return silence
 
     def _leave(self) -> None:
         self._stop.set()

@@ -1,0 +1,84 @@
+"""The lines of a feed: each carries every plan, and streams that never spoke are tried at another address."""
+
+import itertools
+from collections.abc import Sequence
+
+from collector.config import FeedConfig
+from collector.domain.redact import redact_url
+from collector.domain.silence import Bounds
+from collector.exchanges.adapter import ConnectionPlan
+from collector.processes.ingest.connection_trial import ConnectionTrial
+from collector.processes.ingest.feed_context import FeedContext, LineState
+from collector.processes.ingest.first_data import NAMED
+from collector.processes.ingest.line_reader import LineReader
+from collector.processes.ingest.line_readers import LineReaders
+from collector.processes.ingest.line_silence import LineSilence, TrialSchedule
+
+
+class FeedLines:
+    """Starts the readers of a feed's lines and keeps them running. For the main thread."""
+
+    def __init__(
+        self,
+        context: FeedContext,
+        feed: FeedConfig,
+        plans: Sequence[ConnectionPlan],
+        silence_bounds: Bounds,
+        readers: LineReaders,
+    ) -> None:
+        self._context = context
+        self._feed = feed
+        self._plans = plans
+        self._silence_bounds = silence_bounds
+        self._readers = readers
+        self._silence: dict[int, dict[int, LineSilence]] = {number: {} for number in range(len(plans))}
+        """By plan and line."""
+        self._elsewhere: list[tuple[int, ConnectionTrial]] = []
+        """Connections on trial at another address, each with the plan whose streams never spoke."""
+
+    def start_missing(self) -> list[tuple[int, int]]:
+        """Start a reader for each line and plan that has none; returns those, as (line, plan)."""
+        pairs = itertools.product(range(self._feed.lines), range(len(self._plans)))
+        missing = sorted(set(pairs).difference(self._readers.carried()))
+        for line, number in missing:
+            plan = self._plans[number]
+            self._silence[number][line] = self._start(plan, LineState(line, number, plan.streams))
+        return missing
+
+    def check_first_data(self, secs: float) -> None:
+        """`secs` have passed: try streams that have never spoken at another address, once for each stream.
+
+        A stream that comes from there is no longer watched for silence on its first plan.
+        """
+        self._accept_elsewhere()
+        for number, keys in self._context.first_data.overdue(secs):
+            names = [f"{key.symbol} {key.data_type}" for key in keys[:NAMED]]
+            is_first_try = self._context.first_data.is_first_try(number)
+            others = self._context.adapter.elsewhere(keys, self._feed.ws_url) if is_first_try else []
+            urls = [redact_url(plan.url) for plan in others]
+            self._context.log.warning("stream_never_spoke", plan=number, count=len(keys), streams=names, tried_at=urls)
+            for other in others:
+                self._try_elsewhere(number, other)
+
+    def _accept_elsewhere(self) -> None:
+        for number, trial in self._elsewhere:
+            if not trial.is_pending and trial.keep():
+                for silence in self._silence[number].values():
+                    silence.stop_watching(trial.wanted)
+        self._elsewhere = [(number, trial) for number, trial in self._elsewhere if trial.is_pending]
+
+    def _try_elsewhere(self, number: int, other: ConnectionPlan) -> None:
+        # A line of its own: where both addresses bring a stream, one may lag behind the other.
+        state = LineState(self._feed.lines, self._context.first_data.add(other), other.streams)
+        trial = ConnectionTrial(other.keys)
+        self._elsewhere.append((number, trial))
+        self._start(other, state, trial)
+
+    def _start(self, plan: ConnectionPlan, state: LineState, trial: ConnectionTrial | None = None) -> LineSilence:
+        config, bounds = self._context.config, self._silence_bounds
+        schedule = TrialSchedule(
+            config.first_data_timeout_secs, config.reconnect_max_delay_secs, bounds.highest_secs, self._context.random
+        )
+        silence = LineSilence(plan.keys, bounds, schedule)
+        self._readers.start(LineReader(self._context, plan, state, silence, self._readers.start, trial=trial))
+        return silence
