@@ -23,13 +23,13 @@ import msgspec
 
 from collector.domain.counts import StreamCounts
 from collector.domain.gaps import RowAllowance
-from collector.domain.hearing import StreamActivity
 from collector.domain.recent import DIGEST_MASK, RECENT_LIMIT, Recent, newest, packed, split, within
 from collector.domain.records import IdRule
 from collector.domain.sequence.echoes import Echoes, is_echo
 from collector.domain.sequence.hole import REFUSED, Finding, Hole
 from collector.domain.sequence.holes import MAX_ASKED_HOLES, REORDER_SECS, Finder, forget, grow_older, outdated, settle
 from collector.domain.sequence.rules import RULES, Ids, Mark
+from collector.domain.silence import StreamActivity
 
 RECENT_IDS: Final = 256
 """How many of a stream's newest ids are remembered at least; of a slow stream at most twice as many."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from collector.domain.hearing import StreamActivity
+from collector.domain.silence import StreamActivity
 from collector.processes.writer.gaps.feed_state import FeedState
 from collector.processes.writer.gaps.plans import Plans
 from collector.processes.writer.gaps.stream_ownership import StreamOwnership

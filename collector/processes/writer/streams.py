@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 import msgspec
 
 from collector.domain.counts import StreamCounts
-from collector.domain.hearing import StreamActivity
 from collector.domain.records import IdRule, StreamKey
 from collector.domain.sequence.dedup import DuplicateFilter, StreamProgress
-from collector.domain.silence import Bounds, SilenceLimit
+from collector.domain.silence import Bounds, SilenceLimit, StreamActivity
 from collector.processes.writer.stored_state import decode_progress, decode_recent
 from collector.stats_files import StreamNumbers
 from collector.storage.segment.open_segment import OnProgress

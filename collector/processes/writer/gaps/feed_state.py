@@ -3,8 +3,8 @@
 import msgspec
 
 from collector.domain.gaps import GapStretch
-from collector.domain.hearing import StreamActivity
 from collector.domain.records import StreamKey
+from collector.domain.silence import StreamActivity
 from collector.processes.writer.gaps.journal_numbers import JournalNumbers
 from collector.processes.writer.gaps.outages import ConnectionLog
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from collector.domain.gaps import GapStretch, event_gap
-from collector.domain.hearing import Outage
 from collector.domain.records import UNKNOWN, Gap, StreamKey
 from collector.domain.repair_protocol import is_rest_journal
 from collector.domain.sequence.hole import REFUSED
+from collector.domain.silence import Outage
 from collector.exchanges.adapter import Adapter
 from collector.processes.writer.batch import CommitBatch, Counts
 from collector.processes.writer.feed_state_version_1 import carry_over

@@ -5,8 +5,8 @@ One that never spoke has no rhythm; it gets its row after as long as one whose r
 
 from collections.abc import Iterable, Mapping
 
-from collector.domain.hearing import StreamActivity, end_of_silence, silence
 from collector.domain.records import StreamKey
+from collector.domain.silence import StreamActivity, end_of_silence, silence
 from collector.processes.writer.gaps.rows import GapRows
 from collector.processes.writer.streams import StreamState
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from collector.domain.hearing import StreamActivity
 from collector.domain.records import UNDECODED, StreamKey
+from collector.domain.silence import StreamActivity
 from collector.processes.writer.gaps.feed_state import FeedState
 from collector.processes.writer.streams import StreamState, StreamTable
 

@@ -1,6 +1,6 @@
 """Which connections stand, and since when nobody listens to a stream."""
 
-from collector.domain.hearing import Outage, StreamActivity
+from collector.domain.silence import Outage, StreamActivity
 from collector.processes.writer.gaps.outages import ConnectionLog, Ended
 
 
