@@ -1,7 +1,6 @@
-from collector.domain.clock_offset import ODD
 from collector.domain.histogram import BOUNDS_US
 from collector.processes.writer.batch import CommitBatch
-from collector.processes.writer.latency import LONGEST_WAY_US, Latencies
+from collector.processes.writer.latency import LONGEST_WAY_US, ODD, Latencies
 
 DURABLE_US = 1_800_000_000_000_000
 DAY_MS = 86_400_000

@@ -1,4 +1,4 @@
-from collector.domain.clock_offset import FEWEST, ODD, WINDOW_SECS, ClockOffsetWindow
+from collector.processes.writer.latency import FEWEST, ODD, WINDOW_SECS, ClockOffsetWindow
 
 
 def test_the_smallest_difference_of_the_window_counts() -> None:
