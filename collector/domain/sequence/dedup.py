@@ -23,11 +23,11 @@ import msgspec
 
 from collector.domain.counts import StreamCounts
 from collector.domain.gaps import RowAllowance
-from collector.domain.recent import DIGEST_MASK, RECENT_LIMIT, Recent, newest, packed, split, within
 from collector.domain.records import IdRule
 from collector.domain.sequence.echoes import Echoes, is_echo
 from collector.domain.sequence.hole import REFUSED, Finding, Hole
 from collector.domain.sequence.holes import MAX_ASKED_HOLES, REORDER_SECS, Finder, forget, grow_older, outdated, settle
+from collector.domain.sequence.recent_ids import DIGEST_MASK, RECENT_LIMIT, Recent, newest, packed, split, within
 from collector.domain.sequence.rules import RULES, Ids, Mark
 from collector.domain.silence import StreamActivity
 

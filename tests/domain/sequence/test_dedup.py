@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.domain.gaps import SINGLE_ROWS
-from collector.domain.recent import RECENT_LIMIT
 from collector.domain.records import IdRule
 from collector.domain.sequence.dedup import (
     CONFLICTS,
@@ -22,6 +21,7 @@ from collector.domain.sequence.dedup import (
 )
 from collector.domain.sequence.hole import Hole
 from collector.domain.sequence.holes import MAX_HOLES, REORDER_SECS
+from collector.domain.sequence.recent_ids import RECENT_LIMIT
 
 
 def memory(*, dense: bool = True, overlap_secs: float = 0.0, progress: StreamProgress | None = None) -> DuplicateFilter:
