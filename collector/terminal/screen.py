@@ -1,226 +1,122 @@
-"""The status as a terminal shows it. Every text is escaped and none is read as markup: names may come from an exchange."""
+"""The status as a terminal shows it: trouble first, streams last, and as much of the rest as there is room for.
 
-from collections.abc import Iterator, Mapping, Sequence
+Every text is escaped and none is read as markup: names may come from an exchange.
+"""
+
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from collector.terminal.streams import Rates, streams_table
-from collector.terminal.tables import (
-    BEHIND_SECS,
-    NARROW,
-    NOT_KNOWN,
-    Signs,
-    age,
-    counts,
-    number,
-    on_one_line,
-    rate,
-    shown,
-    size,
-    span,
-    table,
-)
+from collector.terminal.flow import flow_below, flow_beside, waiting, waiting_in_one_line
+from collector.terminal.heading import About, foot, heading
+from collector.terminal.log_lines import log_lines
+from collector.terminal.processes import processes, processes_in_trouble
+from collector.terminal.speed import Rates
+from collector.terminal.streams import streams_in_lines, streams_table
+from collector.terminal.tables import NARROW, Signs
+from collector.terminal.totals import feeds_in_one_line, totals
 
-WRITER_BEHIND_SECS = 60.0
-"""What fills the bar of a journal: from here on the writer is behind."""
+TWO_COLUMNS: Final = 150
+"""Columns from which on processes stand beside the flow."""
 
-EVENTS = 6
-TALL = 36
-"""Lines from which on there is room for everything."""
+EVENTS: Final = 6
+"""Log lines below a status that is printed once."""
 
-_FEWEST_STREAMS = 3
-_LEVELS = {"warning": ("WARN", "yellow"), "error": ("ERROR", "red"), "critical": ("ERROR", "red")}
+_LOG_SHARE: Final = 3
+"""Log lines get a third of the lines that streams and log share."""
+
+
+class _Detail(NamedTuple):
+    """How much is told above the streams, and the lines this must leave for streams and log."""
+
+    needed: int
+    spaced: bool = False
+    brief: bool = False
+    """Without what is seldom looked at."""
+    short: bool = False
+    """Only those processes, feeds and journals that are in trouble, and how many the others are."""
+
+
+_DETAILS: Final = (_Detail(14, spaced=True), _Detail(12), _Detail(4, brief=True), _Detail(0, brief=True, short=True))
 
 
 def whole(status: Mapping[str, Any], now: datetime, console: Console) -> RenderableType:
-    """The status from top to bottom, with every stream and the newest events."""
-    parts = [*_above(status, now, console), streams_table(status["streams"], now, console, {})]
-    return Group(*parts, *_below(status["events"], EVENTS, console))
+    """The status from top to bottom, with every stream and the newest log lines, for printing once."""
+    above = _above(status, now, console, _Detail(0, spaced=True), About())
+    table = streams_table(status["streams"], now, console, {})
+    return Group(above, table, Text(), *log_lines(status["events"], EVENTS, console.width))
 
 
 def fitted(
-    status: Mapping[str, Any], now: datetime, console: Console, height: int, rates: Rates | None = None
+    status: Mapping[str, Any],
+    now: datetime,
+    console: Console,
+    rates: Rates,
+    about: About,
+    height: int | None = None,
 ) -> RenderableType:
-    """The status in `height` lines: where not all streams fit, those that have waited longest for a durable row."""
-    streams, events = status["streams"], status["events"]
-    for above in _ways_above(status, now, console, brief=height < TALL):
-        left = height - len(console.render_lines(above)) - 1
-        if len(streams) + min(len(events), EVENTS) + 1 <= left:
+    """The status in `height` lines (else as many as the console has), of which the last is the foot."""
+    lines = (height or console.height) - 1
+    for detail in _DETAILS:
+        above = _above(status, now, console, detail, about)
+        room = lines - _height(above, console)
+        if room >= detail.needed:
             break
-    for_events = min(len(events), EVENTS, max(0, left - 1 - min(len(streams), _FEWEST_STREAMS) - 1))
-    below = _below(events, for_events, console)
-    left -= for_events + bool(for_events)
-    if len(streams) <= left:
-        return Group(above, streams_table(streams, now, console, rates or {}), *below)
-    longest_first = sorted(streams, key=lambda stream: stream["last_durable_at"] or "")
-    some = longest_first[: max(1, left - 1)]
-    more = Text(f"and {len(streams) - len(some)} streams with newer rows", "dim")
-    return Group(above, streams_table(some, now, console, rates or {}), more, *below)
+    below = _below(status, now, console, rates, room, spaced=detail.spaced)
+    used = lines - room + sum(_height(part, console) for part in below)
+    return Group(above, *below, *[Text()] * (lines - used), foot(about, now, console.width))
 
 
-def _ways_above(status: Mapping[str, Any], now: datetime, console: Console, *, brief: bool) -> Iterator[Group]:
-    """The same from the roomiest to the last resort."""
-    if not brief:
-        yield Group(*_above(status, now, console))
-    yield Group(*_above(status, now, console, brief=brief, spaced=False))
+def _above(status: Mapping[str, Any], now: datetime, console: Console, detail: _Detail, about: About) -> RenderableType:
+    parts = [heading(status, about, console)]
+    if console.width >= TWO_COLUMNS and not detail.short:
+        parts += _two_columns(status, now, console, detail)
+    else:
+        parts += _one_column(status, now, console, detail)
+    spaced = [line for part in parts for line in (part, Text())]
+    return Group(*(spaced if detail.spaced else parts))
 
 
-def _above(
-    status: Mapping[str, Any], now: datetime, console: Console, *, brief: bool = False, spaced: bool = True
+def _two_columns(status: Mapping[str, Any], now: datetime, console: Console, detail: _Detail) -> list[RenderableType]:
+    half, signs = console.width // 2 - 2, Signs(console)
+    grid = Table.grid(padding=(0, 4, 0, 0))
+    grid.add_column(width=half)
+    grid.add_column(width=half)
+    grid.add_row(processes(status["processes"], narrow=False), flow_below(status["flow"], signs, half))
+    grid.add_row(Text(), Text())
+    grid.add_row(waiting(status, signs, brief=detail.brief, narrow=False), totals(status, now, brief=detail.brief))
+    return [grid]
+
+
+def _one_column(status: Mapping[str, Any], now: datetime, console: Console, detail: _Detail) -> list[RenderableType]:
+    signs, narrow = Signs(console), console.width < NARROW
+    if detail.short:
+        trouble = [processes_in_trouble(status["processes"], narrow=narrow), flow_beside(status["flow"])]
+        return [*trouble, feeds_in_one_line(status["feeds"], now), waiting_in_one_line(status)]
+    flow = flow_beside(status["flow"]) if detail.brief else flow_below(status["flow"], signs, console.width)
+    return [
+        processes(status["processes"], narrow=narrow),
+        flow,
+        waiting(status, signs, brief=detail.brief, narrow=narrow),
+        totals(status, now, brief=detail.brief),
+    ]
+
+
+def _below(
+    status: Mapping[str, Any], now: datetime, console: Console, rates: Rates, room: int, *, spaced: bool
 ) -> list[RenderableType]:
-    """Everything above the streams; `brief` without what is seldom worth a line."""
-    signs = Signs(console)
-    parts = (
-        _heading(status),
-        _flow(status["flow"], signs, console.width),
-        _processes(status["processes"], narrow=console.width < NARROW),
-        _waiting(status, signs, brief=brief, narrow=console.width < NARROW),
-        _counts(status, now, brief=brief),
-    )
-    return [shown_part for part in parts for shown_part in ((part, Text()) if spaced else (part,))]
+    """The streams, then the newest log lines, in `room` lines."""
+    events: Sequence[Mapping[str, Any]] = status["events"]
+    for_log = min(len(events), max(3, room // _LOG_SHARE), max(0, room - 1))
+    gap = int(spaced and for_log > 0)
+    streams = streams_in_lines(status["streams"], now, console, rates, room - for_log - gap)
+    rest = room - _height(streams, console) - gap
+    return [streams, *[Text()] * gap, *log_lines(events, rest, console.width)]
 
 
-def _heading(status: Mapping[str, Any]) -> Text:
-    state = Text("healthy", "bold green") if status["healthy"] else Text("NOT HEALTHY", "bold red")
-    if not status["ready"]:
-        state.append(", nothing stored yet", "yellow")
-    host = shown(status["host"], "bold")
-    line = Text.assemble(state, "  ", host, f"  up {span(status['uptime_secs'])}  run ", shown(status["run_id"]))
-    if gaps := sum(stream["gaps"] for stream in status["streams"]):
-        line.append(f"  {number(gaps)} gap rows", "yellow")
-    for reason in status["reasons"]:
-        line.append_text(Text.assemble("\n  ", shown(reason["code"], "red"), "  ", shown(reason["text"])))
-    return line
-
-
-def _flow(flow: Sequence[Mapping[str, Any]], signs: Signs, width: int) -> Table:
-    """What went through each stage, its rate now, and the last minutes."""
-    made: Table = table("flow", ">total", ">now", "last 5 minutes")
-    room = max(10, width - 40)
-    for stage in flow:
-        history = signs.spark(stage["history"], min(60, room))
-        made.add_row(shown(stage["stage"]), number(stage["total"]), rate(stage["per_sec"]), Text(history, "cyan"))
-    return made
-
-
-def _processes(processes: Sequence[Mapping[str, Any]], *, narrow: bool) -> Table:
-    made: Table = table(
-        "process",
-        "state",
-        *([] if narrow else [">pid"]),
-        ">restarts",
-        ">memory",
-        ">cpu",
-        *([] if narrow else [">files"]),
-    )
-    for process in processes:
-        cpu = process["cpu_percent"]
-        made.add_row(
-            on_one_line(shown(process["name"])),
-            shown(process["state"], "" if process["state"] in {"running", "draining"} else "yellow"),
-            *([] if narrow else [shown(process["pid"])]),
-            Text(number(process["restarts"]), "yellow" if process["restarts"] else ""),
-            size(process["rss_bytes"]),
-            NOT_KNOWN if cpu is None else f"{cpu:.1f} %",
-            *([] if narrow else [number(process["open_files"])]),
-        )
-    return made
-
-
-def _waiting(status: Mapping[str, Any], signs: Signs, *, brief: bool, narrow: bool) -> Table:
-    """What waits where: notices in the queue of each hop, data in each journal and before the archive."""
-    made: Table = table("waiting in", *([] if narrow else [""]), ">notices", ">data", ">time", ">files")
-
-    def add(name: Text, bar: Text, *figures: str | Text) -> None:
-        made.add_row(on_one_line(name), *([] if narrow else [bar]), *figures)
-
-    for hop in (hop for hop in status["channels"] if hop["depth"] or not brief):
-        name = shown(f"queue {hop['from']} > {hop['to']}")
-        add(name, signs.bar(hop["depth"] / hop["capacity"]), f"{number(hop['depth'])} of {number(hop['capacity'])}")
-    for journal in status["journals"]:
-        lag = Text(span(journal["lag_secs"]), "yellow" if journal["lag_secs"] > BEHIND_SECS else "")
-        bar = signs.bar(journal["lag_secs"] / WRITER_BEHIND_SECS)
-        files = number(journal["unread_files"])
-        add(shown(f"journal {journal['feed']}"), bar, "", size(journal["lag_bytes"]), lag, files)
-    archive = status["archive"]
-    waits = span(archive["backlog_age_secs"]) if archive["backlog_segments"] else ""
-    files = number(archive["backlog_segments"])
-    add(Text("archiver"), Text(), "", size(archive["backlog_bytes"]), waits, files)
-    return made
-
-
-def _counts(status: Mapping[str, Any], now: datetime, *, brief: bool) -> Table:
-    archive, disk = status["archive"], status["disk"]
-    made = Table.grid(padding=(0, 2))
-    for feed in status["feeds"]:
-        made.add_row(shown(f"feed {feed['feed']}"), _feed(feed, now))
-    if not brief:
-        _count_rows(made, status["writer"], status["segments"])
-    repair = status["repair"]
-    if repair["waiting"]:
-        waiting, answered = sum(repair["waiting"].values()), sum(repair["answered"].values())
-        asked = {"requests waiting": waiting, "answered": answered, "failed tries": repair["failed"]}
-        made.add_row("repair", counts(asked))
-    if not brief or archive["failed_uploads"]:
-        uploads = counts({"objects uploaded": archive["uploaded_objects"], "failed tries": archive["failed_uploads"]})
-        made.add_row("archive", uploads)
-    if archive["backlog_segments"]:
-        made.add_row("archive", _to_go(archive))
-    if archive["last_error"]:
-        made.add_row("archive", shown(f"last error: {archive['last_error']}", "red"))
-    full = f"full in {span(disk['full_in_secs'])}" if disk["full_in_secs"] is not None else "not filling"
-    made.add_row("disk", f"{size(disk['free_bytes'])} free, {full}")
-    return made
-
-
-def _to_go(archive: Mapping[str, Any]) -> str:
-    """What is not in the archive yet, how fast it goes up, and how long that takes."""
-    left = f"to go: {number(archive['backlog_segments'])} segments, {size(archive['backlog_bytes'])}"
-    per_sec = f", {size(archive['bytes_per_sec'])}/s" if archive["bytes_per_sec"] else ""
-    eta = f", done in {span(archive['eta_secs'])}" if archive["eta_secs"] else ""
-    state = "" if archive["state"] == "there" else f", the store is {archive['state']}"
-    return left + per_sec + eta + state
-
-
-def _count_rows(made: Table, writer: Mapping[str, Any], segments: Mapping[str, int]) -> None:
-    batch = f"{number(writer['batch_size'])} of at most {number(writer['batch_limit'])} rows"
-    names = ("messages", "duplicates", "undecodable", "refused")
-    made.add_row("writer", counts({name: writer[name] for name in names}))
-    made.add_row("batch", f"{batch}, last commit took {span(writer['commit_secs'])}")
-    made.add_row("segments", counts(segments))
-
-
-def _feed(feed: Mapping[str, Any], now: datetime) -> Text:
-    connections, opened = feed["connections"], feed["connections_open"]
-    line = Text.assemble(
-        (f"{opened} of {connections} lines open", "" if opened == connections else "yellow"),
-        f", {number(feed['reconnects'])} reconnects, data ",
-        age(feed["last_data_at"], now),
-    )
-    if feed["clock_offset_secs"] is not None:
-        line.append(f", clock {feed['clock_offset_secs'] * 1000:+,.0f} ms")
-    return line
-
-
-def _below(events: Sequence[Mapping[str, Any]], count: int, console: Console) -> list[RenderableType]:
-    newest = [_event(event, console.width) for event in events[len(events) - min(count, len(events)) :]]
-    return [Text(), *newest] if newest else []
-
-
-def _event(event: Mapping[str, Any], width: int) -> Text:
-    level, style = _LEVELS.get(event["level"], ("", ""))
-    line = Text.assemble(
-        (event["at"][11:19], "dim"), "  ", shown(event["process"]), "  ", (level + " " if level else "", style),
-        shown(event["event"], style or "bold"), "  ", _repeated(event), shown(event["text"], "dim"),
-    )  # fmt: skip
-    line.truncate(width, overflow="ellipsis")
-    return line
-
-
-def _repeated(event: Mapping[str, Any]) -> str:
-    times, first_at = event["times"], event["first_at"]
-    return f"{number(times)} times since {first_at[11:19]}  " if times > 1 else ""
+def _height(part: RenderableType, console: Console) -> int:
+    return len(console.render_lines(part))

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from collector.terminal.speed import Rates
 from collector.terminal.tables import (
     NARROW,
     WIDE,
@@ -22,8 +23,41 @@ from collector.terminal.tables import (
     table,
 )
 
-Rates = Mapping[tuple[str, ...], float]
-"""Messages a second of each stream."""
+_FEWEST: Final = 3
+"""Rows below which a table of streams is not worth its header."""
+
+
+def streams_in_lines(
+    streams: Sequence[Mapping[str, Any]], now: datetime, console: Console, rates: Rates, lines: int
+) -> RenderableType:
+    """The streams in so many lines: all of them, those that need a look first, or only how many there are."""
+    if len(streams) + 1 <= lines:
+        return streams_table(streams, now, console, rates)
+    rows = lines - 2  # a header and the line about the others
+    if rows < _FEWEST:
+        return _summary(streams)
+    worst_first = sorted(streams, key=_order)
+    others = worst_first[rows:]
+    silent = sum(bool(stream["silent"]) for stream in others)
+    which = f"{number(silent)} of them silent" if silent else "none of them silent"
+    more = Text(f"and {number(len(others))} more streams, {which}", "dim")
+    return Group(streams_table(worst_first[:rows], now, console, rates), more)
+
+
+def _order(stream: Mapping[str, Any]) -> tuple[bool, str]:
+    """Silent streams first, then those that have waited longest for a durable row."""
+    return not stream["silent"], stream["last_durable_at"] or ""
+
+
+def _summary(streams: Sequence[Mapping[str, Any]]) -> Text:
+    silent = sum(bool(stream["silent"]) for stream in streams)
+    never = sum(stream["last_durable_at"] is None and not stream["silent"] for stream in streams)
+    line = Text(f"{number(len(streams) - silent - never)} of {number(len(streams))} streams recorded")
+    if silent:
+        line.append(f", {number(silent)} silent", "yellow")
+    if never:
+        line.append(f", {number(never)} without a row yet", "yellow")
+    return line
 
 
 def streams_table(streams: Sequence[Mapping[str, Any]], now: datetime, console: Console, rates: Rates) -> Table:
@@ -43,7 +77,7 @@ def streams_table(streams: Sequence[Mapping[str, Any]], now: datetime, console: 
             Text(number(stream["gaps"]), "yellow" if stream["gaps"] else ""),
             age(stream["last_received_at"], now),
             age(stream["last_durable_at"], now),
-            *([_patience(stream, now, signs)] if wide else []),
+            *([_share_of_limit(stream, now, signs)] if wide else []),
         )
     return made
 
@@ -62,7 +96,7 @@ def _narrow(streams: Sequence[Mapping[str, Any]], now: datetime, rates: Rates) -
     return made
 
 
-def _patience(stream: Mapping[str, Any], now: datetime, signs: Signs) -> Text:
+def _share_of_limit(stream: Mapping[str, Any], now: datetime, signs: Signs) -> Text:
     """How much of the time it may be silent has passed."""
     limit_secs, secs = stream["silent_after_secs"], age_secs(stream["last_durable_at"], now)
     if limit_secs is None or secs is None:

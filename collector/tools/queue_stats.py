@@ -7,16 +7,14 @@ import argparse
 import os
 import sys
 import time
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import msgspec
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
+from rich.console import Console
 from rich.text import Text
 
 from collector import scrub
@@ -24,7 +22,11 @@ from collector.config import load
 from collector.domain.errors import ConfigError
 from collector.domain.redact import printable
 from collector.exchanges import registry
+from collector.terminal.attached import is_live
+from collector.terminal.heading import About
+from collector.terminal.live import Draw, LiveView
 from collector.terminal.screen import fitted, whole
+from collector.terminal.speed import Speed
 from collector.tools.status_source import TOKEN_VARIABLE, Found, Local, NoAnswerError, fetch
 
 EXAMPLES = """examples:
@@ -34,7 +36,8 @@ EXAMPLES = """examples:
   scripts/queue_stats.py --json | jq .reasons       for scripts
 """
 WATCH_SECS = 1.0
-RATE_SECS = 10.0
+
+T = TypeVar("T")
 
 
 def once(find: Callable[[], Found], *, as_json: bool) -> int:
@@ -55,7 +58,7 @@ def once(find: Callable[[], Found], *, as_json: bool) -> int:
     return 0 if status["healthy"] else 1
 
 
-def _drawn(draw: Callable[[], RenderableType]) -> RenderableType:
+def _drawn(draw: Callable[[], T]) -> T:
     """What `draw` makes of a status. Raises NoAnswerError for one that has not what a recorder's has."""
     try:
         return draw()
@@ -63,56 +66,35 @@ def _drawn(draw: Callable[[], RenderableType]) -> RenderableType:
         raise NoAnswerError(f"what answers is no status that this version can read ({type(error).__name__})") from error
 
 
-class Speed:
-    """Remembers the streams' counts for some seconds, to say how fast they rise."""
-
-    def __init__(self) -> None:
-        self._seen: deque[tuple[float, dict[tuple[str, ...], int]]] = deque()
-
-    def rates(self, status: Mapping[str, Any], at_secs: float) -> dict[tuple[str, ...], float]:
-        """Messages a second of each stream; empty at the first look."""
-        now: dict[tuple[str, ...], int] = {
-            (s["exchange"], s["symbol"], s["data_type"]): s["messages"] for s in status["streams"]
-        }
-        self._seen.append((at_secs, now))
-        while at_secs - self._seen[0][0] > RATE_SECS:
-            self._seen.popleft()
-        began_secs, before = self._seen[0]
-        took_secs = at_secs - began_secs
-        if took_secs <= 0:
-            return {}
-        return {key: max(0, count - before.get(key, count)) / took_secs for key, count in now.items()}
-
-
 def watch(find: Callable[[], Found], *, as_json: bool) -> int:
-    """Show the status again every second until Ctrl-C; the exit code of the last look."""
-    console, code = Console(), 2
+    """Show the status again every second until Ctrl-C; returns the exit code of the last look."""
+    code = 2
     try:
-        if as_json or not console.is_terminal:
+        if as_json or not is_live(os.environ):
             while True:
                 code = once(find, as_json=as_json)
                 time.sleep(WATCH_SECS)
-        speed = Speed()
-        with Live(console=console, screen=True, auto_refresh=False) as live:
+        view, speed = LiveView(sys.stdout), Speed()
+        try:
             while True:
-                frame, code = _frame(find, console, speed)
-                live.update(frame, refresh=True)
+                draw, code = _frame(find, speed)
+                view.show(draw)
                 time.sleep(WATCH_SECS)
+        finally:
+            view.finish()
     except KeyboardInterrupt:
         return code
 
 
-def _frame(find: Callable[[], Found], console: Console, speed: Speed) -> tuple[RenderableType, int]:
-    now = datetime.now(UTC)
-    foot = Text(f"{now:%H:%M:%S} UTC, Ctrl-C ends", "dim")
+def _frame(find: Callable[[], Found], speed: Speed) -> tuple[Draw, int]:
     try:
         status, remark = find()
-        head = Group(*([Text(f"note: {printable(remark)}", "yellow")] if remark else []))
-        height = console.height - len(console.render_lines(head)) - 1
-        body = _drawn(lambda: fitted(status, now, console, height, speed.rates(status, time.monotonic())))
+        rates = _drawn(lambda: speed.rates(status, time.monotonic()))
     except NoAnswerError as error:
-        return Group(Text(printable(str(error))), foot), 2
-    return Group(head, body, foot), 0 if status["healthy"] else 1
+        text = f"{printable(str(error))}\n\n{About().stop}"
+        return lambda _console: Text(text), 2
+    about = About(note=printable(remark) and f"note: {printable(remark)}")
+    return lambda console: fitted(status, datetime.now(UTC), console, rates, about), 0 if status["healthy"] else 1
 
 
 def main() -> int:

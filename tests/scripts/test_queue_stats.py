@@ -1,7 +1,6 @@
 import ast
 import http.server
 import importlib
-import io
 import json
 import os
 import pty
@@ -12,7 +11,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from fcntl import ioctl
 from pathlib import Path
 from termios import TIOCSWINSZ
@@ -22,55 +20,20 @@ from typing import Any, NamedTuple
 
 import pytest
 import structlog
-from rich.console import Console
 
-from collector.config import Config, FeedConfig, HttpConfig
+from collector.config import Config, HttpConfig
 from collector.domain.names import iso_time
 from collector.http import server as http_room
 from collector.monitoring import status_json as shown_to
-from collector.monitoring.status import Status
-from collector.monitoring.usage import Usage
-from collector.monitoring.view import ChildState, QueueDepth, Snapshot, SupervisorFacts
-from collector.stats_files import StatsFile, StreamNumbers, stats_file
+from collector.stats_files import StatsFile, stats_file
 from collector.storage.locks import supervisor_lock
 from tests.ports import keep_port, port_of
+from tests.terminal.statuses import make_status, make_view
 
 ROOT = Path(__file__).parent.parent.parent
 TOOL = ROOT / "scripts" / "queue_stats.py"
 DEADLINE_SECS = 60.0
-NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
-NOW_US = int(NOW.timestamp()) * 1_000_000
 TOKEN = "token-token-token"
-EVIL = "B\x1b]0;owned\x07[red]T"
-
-
-def make_status(*, archiver: str = "running", symbols: tuple[str, ...] = ("BTCUSDT", EVIL)) -> dict[str, Any]:
-    return shown_to.status(make_view(archiver=archiver, symbols=symbols))
-
-
-def make_view(*, archiver: str = "running", symbols: tuple[str, ...] = ("BTCUSDT", EVIL)) -> Snapshot:
-    config = Config(host_name="box", feed=(FeedConfig(data_types=("trade",)),))
-    streams = [
-        StreamNumbers(
-            "binance", symbol, "trade", messages=12_345_678, gaps=index,
-            last_received_us=NOW_US - 500_000, last_durable_us=NOW_US - (index + 2) * 1_000_000,
-        )
-        for index, symbol in enumerate(symbols)
-    ]  # fmt: skip
-    writer = {
-        "pid": 12, "incarnation": 1, "updated_us": NOW_US, "batch_size": 512, "batch_limit": 10_000,
-        "commit_secs": 0.02, "messages": 24_691_356, "duplicates": 7, "undecodable": 3, "refused": 0,
-        "segments": {"open": 1, "sealed": 2}, "streams": streams,
-        "journals": [{"feed": "binance", "lag_bytes": 5_000, "lag_secs": 0.1, "unread_files": 1, "files": 3}],
-    }  # fmt: skip
-    children = [
-        ChildState("ingest:binance", 11, "running", 0), ChildState("writer", 12, "running", 2),
-        ChildState("archiver", 13, archiver, 0),
-    ]  # fmt: skip
-    known = SupervisorFacts(
-        NOW_US, 20.0, children, [QueueDepth("ingest:binance", "writer", 1, 256)], {"writer": Usage(50_000_000, 3.5)}
-    )
-    return Status("run-1", config).look({"writer": writer}, known)
 
 
 class Served(NamedTuple):
@@ -149,7 +112,7 @@ def test_one_screen_says_who_waits_where_and_what_was_stored(run: Run, served: S
     assert (shown.code, shown.err) == (0, "")
     words = " ".join(shown.out.split())
     for said in (
-        "healthy box up 20.0 s run run-1",
+        "healthy Reconnecting box up 20.0 s run run-1",
         "writer running 12 2 47.7 MiB 3.5 %",
         "queue ingest:binance > writer ░░░░░░░░░░ 1 of 256",
         "journal binance ░░░░░░░░░░ 4.9 KiB 100 ms 1",
@@ -501,163 +464,10 @@ def test_watching_on_a_terminal_fills_the_screen_and_no_more(served: Served) -> 
     os.close(ours)
     assert screen.count(b"\n") < 30
     assert b"S299" in screen
-    assert b"streams with newer rows" in screen
-
-
-@pytest.fixture
-def view(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(ROOT / "scripts")
-    return importlib.import_module("collector.terminal.screen")
-
-
-@pytest.fixture
-def parts(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(ROOT / "scripts")
-    return importlib.import_module("collector.terminal.tables")
+    assert b"more streams, none of them silent" in screen
 
 
 @pytest.fixture
 def source(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(ROOT / "scripts")
     return importlib.import_module("collector.tools.status_source")
-
-
-def test_where_not_all_streams_fit_those_that_wait_longest_are_shown(view: ModuleType) -> None:
-    status = make_status(symbols=tuple(f"S{number}" for number in range(100)))
-    console = Console(width=100, record=True, file=io.StringIO())
-    console.print(view.fitted(status, NOW + timedelta(seconds=1), console, 30))
-    lines = console.export_text().splitlines()
-    assert len(lines) <= 30
-    streams = [line.split()[1] for line in lines if line.startswith("binance")]
-    assert streams == ["BTCUSDT", *(f"S{99 - index}" for index in range(len(streams) - 1))]
-    assert lines[-1].strip() == f"and {101 - len(streams)} streams with newer rows"
-
-
-@pytest.mark.parametrize("height", [24, 30, 35, 36, 50])
-@pytest.mark.parametrize("columns", [80, 120])
-def test_everything_fits_a_screen_with_some_streams_and_some_events(
-    view: ModuleType, height: int, columns: int
-) -> None:
-    status = make_status(symbols=tuple(f"S{number}" for number in range(100)))
-    status["events"] = [
-        {
-            "at": f"2026-11-23T13:59:{n:02}.000000Z",
-            "level": "warning",
-            "process": "writer",
-            "event": f"event_{n}",
-            "text": "x" * 300,
-            "times": 1,
-            "first_at": f"2026-11-23T13:59:{n:02}.000000Z",
-        }
-        for n in range(30)
-    ]
-    status["events"][-1].update(times=1_200, first_at="2026-11-23T09:12:44.000000Z")
-    console = Console(width=columns, record=True, file=io.StringIO())
-    console.print(view.fitted(status, NOW + timedelta(seconds=1), console, height))
-    lines = console.export_text().splitlines()
-    assert len(lines) <= height
-    assert max(map(len, lines)) <= columns
-    assert sum(line.startswith("binance") for line in lines) >= 3
-    assert "event_29" in lines[-1]
-    assert "1,200 times since 09:12:44" in lines[-1]
-
-
-@pytest.mark.parametrize("rated", [False, True])
-def test_a_narrow_screen_cuts_no_figure(view: ModuleType, *, rated: bool) -> None:
-    status = make_status(symbols=("BTCUSDT", "1000000LONGESTUSDT_261225"))
-    status["processes"][1]["name"] = f"ingest:{'f' * 64}"
-    status["journals"][0].update(feed="f" * 64, lag_bytes=1_234_567_890, lag_secs=86.0, unread_files=12)
-    rates = {(s["exchange"], s["symbol"], s["data_type"]): 12_345.6 for s in status["streams"]} if rated else {}
-    console = Console(width=60, record=True, file=io.StringIO())
-    console.print(view.fitted(status, NOW + timedelta(seconds=90), console, 40, rates))
-    lines = console.export_text().splitlines()
-    assert max(map(len, lines)) <= 60
-
-    def line(start: str) -> list[str]:
-        return next(line for line in lines if line.startswith(start)).split()
-
-    assert line("writer  ")[-5:] == ["2", "47.7", "MiB", "3.5", "%"]
-    assert line("journal f")[-5:] == ["1.1", "GiB", "86.0", "s", "12"]
-    now = "12,346/s" if rated else "12,345,678"
-    for symbol in ("BTCUSDT trade", "1000000LONGESTUSDT_"):
-        assert now in line(symbol)
-        assert line(symbol)[-1] == "ago"
-
-
-def test_a_screen_with_room_for_all_streams_shows_them_all_before_it_spends_lines_on_space(view: ModuleType) -> None:
-    status = make_status(symbols=tuple(f"S{number}" for number in range(10)))
-    for height, spaced in ((36, False), (60, True)):
-        console = Console(width=120, record=True, file=io.StringIO())
-        console.print(view.fitted(status, NOW, console, height))
-        lines = [line.strip() for line in console.export_text().splitlines()]
-        assert sum(line.startswith("binance") for line in lines) == len(status["streams"])
-        assert ("" in lines) == spaced
-        assert "45 gap rows" in lines[0]
-
-
-def test_a_stream_has_its_rate_and_how_much_of_its_patience_is_spent(view: ModuleType) -> None:
-    status = make_status()
-    status["streams"][0] |= {"silent": True, "silent_after_secs": 25.0}
-    console = Console(width=120, record=True, file=io.StringIO())
-    rates = {("binance", "BTCUSDT", "trade"): 7.25}
-    console.print(view.fitted(status, NOW + timedelta(seconds=30), console, 60, rates))
-    (row,) = [line for line in console.export_text().splitlines() if line.startswith("binance  BTCUSDT")]
-    assert "7.2/s" in row
-    assert row.rstrip().endswith("██████████ 25.0 s")
-
-
-def test_the_rate_of_a_stream_is_that_of_the_last_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(ROOT / "scripts")
-    speed = importlib.import_module("collector.tools.queue_stats").Speed()
-    key = ("binance", "BTCUSDT", "trade")
-
-    def look(messages: int, at_secs: float) -> float | None:
-        stream = {**dict(zip(("exchange", "symbol", "data_type"), key, strict=True)), "messages": messages}
-        found: float | None = speed.rates({"streams": [stream]}, at_secs).get(key)
-        return found
-
-    assert [look(100, 0.0), look(110, 1.0), look(130, 2.0)] == [None, 10.0, 15.0]
-    assert look(230, 12.0) == 10.0
-    assert look(5, 13.0) == 0.0
-
-
-@pytest.mark.parametrize(
-    ("encoding", "line", "bar"), [("utf-8", "▁▅█▁", "███░░░░░░░"), ("ascii", "_~#_", "###.......")]
-)
-def test_lines_and_bars_suit_the_terminal(parts: ModuleType, encoding: str, line: str, bar: str) -> None:
-    signs = parts.Signs(Console(file=io.TextIOWrapper(io.BytesIO(), encoding)))
-    assert signs.spark([9.0, 0.0, 5.0, 10.0, 0.0], 4) == line
-    assert signs.bar(0.3).plain == bar
-    assert signs.spark([], 10) == ""
-    assert signs.spark([0.0, 0.0], 10) == line[0] * 2
-
-
-@pytest.mark.parametrize(("part", "style"), [(0.2, "green"), (0.5, "yellow"), (1.0, "red"), (9.0, "red")])
-def test_a_bar_turns_yellow_and_then_red(parts: ModuleType, part: float, style: str) -> None:
-    bar = parts.Signs(Console(file=io.StringIO())).bar(part)
-    assert len(bar.plain) == 10
-    assert bar.spans[0].style == style
-
-
-@pytest.mark.parametrize(
-    ("per_sec", "shown"), [(None, "-"), (0.0, "0/s"), (0.25, "0.2/s"), (9.96, "10.0/s"), (20_000.4, "20,000/s")]
-)
-def test_a_rate_has_a_decimal_while_that_says_something(parts: ModuleType, per_sec: float | None, shown: str) -> None:
-    assert parts.rate(per_sec) == shown
-
-
-@pytest.mark.parametrize(
-    ("secs", "shown"),
-    [(None, "-"), (0, "0 ms"), (0.0204, "20 ms"), (1, "1.0 s"), (119.9, "119.9 s"), (120, "2 min"), (7_200, "2 h"),
-     (90_000, "25 h"), (864_000, "10 d")],
-)  # fmt: skip
-def test_a_span_has_the_unit_that_suits_it(parts: ModuleType, secs: float | None, shown: str) -> None:
-    assert parts.span(secs) == shown
-
-
-@pytest.mark.parametrize(
-    ("size_bytes", "shown"),
-    [(None, "-"), (0, "0 B"), (1_023, "1023 B"), (1_024, "1.0 KiB"), (5 * 2**30, "5.0 GiB"), (2**51, "2,048.0 TiB")],
-)
-def test_a_size_has_the_unit_that_suits_it(parts: ModuleType, size_bytes: float | None, shown: str) -> None:
-    assert parts.size(size_bytes) == shown
