@@ -129,7 +129,12 @@ class _Stretches:
         if book.last_id is not None:
             self._end(delta.received_us)
         elif not self._without_book:
-            self._begin(delta, "the chain broke" if applied is Applied.BROKEN else "no snapshot yet")
+            self._begin(
+                delta,
+                "updates are missing, or a number in one cannot be read"
+                if applied is Applied.BROKEN
+                else "no snapshot yet",
+            )
 
     def _begin(self, delta: Kept, why: str) -> None:
         self._without_book = True

@@ -18,13 +18,16 @@ from rich.text import Text
 
 from collector.config import Config, FeedConfig
 from collector.domain.errors import CannotStartError
+from collector.domain.records import StreamKey
 from collector.monitoring.status import DEMO_FEED
+from collector.read.demo_mark import write_mark
 from collector.supervision.recorder import record
 
 SYMBOLS: Final = ("BTCUSDT", "ETHUSDT")
 DATA_TYPES: Final = ("book_snapshot", "book_delta", "trade", "agg_trade", "book_ticker")
 RATE: Final = 200
 SEGMENT_SECS: Final = 10.0
+LOST_STREAM: Final = StreamKey("binance", "BTCUSDT", "trade")
 LOST: Final = "drop=0.002,stream=btcusdt@trade"
 """What the exchange fails to send, so that there is something to mend: seldom enough for each gap to have its own row."""
 
@@ -55,6 +58,7 @@ def demo_config(config: Config, ws_url: str, rest_url: str, data_dir: Path) -> C
 def run_demo(config: Config, data_dir: Path, stop_after_secs: float | None) -> int:
     """Record the simulator into `data_dir` until Ctrl-C, then say what was written; returns the exit code."""
     data_dir.mkdir(parents=True, exist_ok=True)
+    write_mark(data_dir, [LOST_STREAM])
     with _terminal(data_dir / "demo.log") as console, _exchange() as urls:
         console.print(
             f"Recording a made-up exchange into {data_dir} until Ctrl-C; demo.log is there too.", soft_wrap=True

@@ -1,13 +1,13 @@
 """Checks the books of an archive: rebuilt from its book_delta rows, they must agree with the exchange. Reads only.
 
-Each book is rebuilt update by update. At each update that a book_ticker row names too, the best bid and ask and their
-sizes must be the same. Only symbols of which both were recorded can be checked. Tickers that name an update at which no
-delta ends have no counterpart: of Binance's, that is nine in ten and more. Before the first snapshot, and behind a break
-until the next one, there is a stretch without a book.
+Each book is rebuilt update by update. Where a book_ticker row names the same update, both must have the same best bid and
+ask and the same sizes. A symbol is checked only if both data types were recorded. A ticker has no counterpart if no delta
+ends at its update: more than nine in ten of Binance's have none. There is no book before the first snapshot, and after
+missing updates until the next snapshot.
 
-Objects come whole, so rows up to a segment (an hour, by default) outside the time asked for are looked at too. Times are
-ISO 8601, UTC unless they say otherwise. Exit code: 0 all that could be compared is equal, 1 something differs, 2 the
-archive cannot be read, or there was nothing to compare.
+Whole objects are read, so rows up to a segment (an hour, by default) outside the period are checked too. Times are ISO
+8601, UTC unless they say otherwise. Exit code: 0 all compared rows are equal, 1 some differ, 2 the archive cannot be read,
+or there was nothing to compare.
 """
 
 import argparse
@@ -15,8 +15,6 @@ import json
 import sys
 from collections.abc import Iterator
 from typing import Any
-
-from rich.console import Console
 
 from collector.domain.errors import ConfigError, StoreError
 from collector.domain.names import iso_time
@@ -26,9 +24,10 @@ from collector.read.book_check import Report, check
 from collector.read.books import Recorded, recorded, rows
 from collector.storage.archive.restore import Selection, read_manifests
 from collector.storage.store.object_store import ObjectStore
+from collector.terminal.console import output_console
 from collector.terminal.tables import number, shown, table
 from collector.tools.archive_args import STORE_HELP, add_config, opened, progress
-from collector.tools.moments import TIMES, moment
+from collector.tools.moments import TIMES, moment, moment_text
 
 EXAMPLES = """examples:
   scripts/check_books.py data/archive
@@ -102,7 +101,7 @@ def _print(reports: list[tuple[Recorded, Report]]) -> None:
             *map(number, (report.tickers, report.equal, report.different, report.no_book, report.no_counterpart)),
             number(report.stretches),
         )
-    Console().print(made)
+    output_console().print(made)
     for books, report in reports:
         for line in _remarks(report):
             print(printable(f"{_name(books)}: {line}"))
@@ -114,15 +113,15 @@ def _name(books: Recorded) -> str:
 
 def _remarks(report: Report) -> Iterator[str]:
     for stretch in report.first_stretches[:_SHOWN_STRETCHES]:
-        until = "the end" if stretch.until_us is None else iso_time(stretch.until_us)
-        yield f"without a book from {iso_time(stretch.from_us)} (id {stretch.first_id}) to {until}: {stretch.why}"
+        until = "the end" if stretch.until_us is None else moment_text(stretch.until_us)
+        yield f"without a book from {moment_text(stretch.from_us)} (id {stretch.first_id}) to {until}: {stretch.why}"
     if report.stretches > _SHOWN_STRETCHES:
-        yield f"without a book in {report.stretches - _SHOWN_STRETCHES} stretches more"
+        yield f"without a book in {report.stretches - _SHOWN_STRETCHES} more stretches"
     difference = report.first_difference
     if difference is not None:
         yield (
-            f"first difference at id {difference.update_id}, {iso_time(difference.received_us)}:"
-            f" the exchange told {difference.told}, rebuilt is {difference.rebuilt}"
+            f"first difference at id {difference.update_id}, {moment_text(difference.received_us)}:"
+            f" the exchange says {difference.told}, the rebuilt book {difference.rebuilt}"
         )
 
 
