@@ -35,7 +35,6 @@ from collector.processes.archiver.thread_pool import DaemonThreadPool
 from collector.processes.archiver.uploads import Uploads
 from collector.storage.archive.manifest import Manifest, ManifestObject
 from collector.storage.staging.staged_set import make_set, object_file_name
-from collector.storage.store.directory import DirectoryStore
 from tests.seaweed import ADMIN, ALONE, Seaweed
 from tests.storage.segment.segment_files import NOON_US, make_segment
 
@@ -141,7 +140,7 @@ def sizes(limit: int) -> str:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         path = make_segment(Path(folder), streams, messages, id_rules={"book_delta": "rising"})
         staging = Path(folder, "staging")
-        Stager(DirectoryStore(Path(folder, "no")), staging, adapter, lambda step: step(), lambda: None).stage(path)
+        Stager(staging, adapter, lambda: None).stage(path)
         segment_bytes = path.stat().st_size / len(messages)
         set_bytes = sum(file.stat().st_size for file in (staging / path.stem).iterdir()) / len(messages)
     segment_days, set_days = (100e9 / (size * 1_000 * 86_400) for size in (segment_bytes, set_bytes))

@@ -9,16 +9,15 @@ from structlog.typing import FilteringBoundLogger
 
 from collector.domain.errors import DamagedError, RetryError
 from collector.exchanges.adapter import Adapter
-from collector.processes.archiver.stager import MAX_ATTEMPTS, Ask
+from collector.processes.archiver.stager import MAX_ATTEMPTS
+from collector.processes.archiver.store_call import StoreCall
 from collector.processes.archiver.upload_file import upload_and_confirm
 from collector.storage.archive.catalog import find_whole, received_until
-from collector.storage.archive.manifest import Manifest
 from collector.storage.durable import sync
 from collector.storage.segment.attempts import Attempts, forget_counts
 from collector.storage.segment.sealed_segment import read_through
 from collector.storage.staging.salvage import SalvageContext, open_salvage
 from collector.storage.staging.staged_set import make_set, remove_set, uploads_of
-from collector.storage.store.object_store import ObjectStore
 
 
 class Quarantine:
@@ -30,15 +29,14 @@ class Quarantine:
     """
 
     def __init__(
-        self, store: ObjectStore, data_dir: Path, host: str, compression_level: int, ask: Ask,
-        tick: Callable[[], None], log: FilteringBoundLogger,
+        self, store: StoreCall, data_dir: Path, host: str, compression_level: int, tick: Callable[[], None],
+        log: FilteringBoundLogger,
     ) -> None:  # fmt: skip
         self._store = store
         self._staging = data_dir / "staging"
         self._quarantine = data_dir / "quarantine"
         self._host = host
         self._compression_level = compression_level
-        self._ask = ask
         self._tick = tick
         self._log = log
 
@@ -47,7 +45,7 @@ class Quarantine:
         with suppress(DamagedError):
             read_through(path, self._tick)
         in_ledger = Attempts(path).count() < 2 * MAX_ATTEMPTS
-        if in_ledger and self._ask(partial(find_whole, self._store, path.stem)) is None:
+        if in_ledger and self._store.call(lambda store: find_whole(store, path.stem)) is None:
             self._put_remains(path)
         self._move(path, in_ledger=in_ledger)
 
@@ -59,7 +57,7 @@ class Quarantine:
         is_there = folder.exists()
         in_ledger = Attempts(folder).count() < MAX_ATTEMPTS
         if in_ledger:
-            held = self._ask(partial(find_whole, self._store, folder.name))
+            held = self._store.call(lambda store: find_whole(store, folder.name))
             # What stands in a segment's place has no rows.
             if held is not None and held.rows:
                 remove_set(folder)
@@ -71,23 +69,24 @@ class Quarantine:
         return is_there
 
     def _put_remains(self, path: Path) -> None:
-        until_us = self._ask(partial(received_until, self._store, self._host, path.stem))
+        until_us = self._store.call(lambda store: received_until(store, self._host, path.stem))
         with open_salvage(path, SalvageContext(self._host, self._compression_level, until_us)) as remains:
             # Only now: pyarrow takes 50 MB.
             from collector.storage.staging.build import stage  # noqa: PLC0415
-
-            def write(folder: Path) -> Manifest:
-                return stage(remains, _nothing_to_type, folder, self._tick).manifest
 
             made = self._staging / f"{path.stem}.remains"
             try:
                 if made.exists():
                     remove_set(made)
-                make_set(self._staging, made.name, write)
+                make_set(
+                    self._staging,
+                    made.name,
+                    lambda folder: stage(remains, _nothing_to_type, folder, self._tick).manifest,
+                )
             except OSError as error:
                 raise RetryError(f"what is left of {path.stem} cannot be staged: {error}") from error
         for upload in uploads_of(made):
-            self._ask(partial(upload_and_confirm, self._store, upload, check_first=False))
+            self._store.call(partial(upload_and_confirm, upload=upload, check_first=False))
         remove_set(made)
 
     def _move(self, path: Path, *, in_ledger: bool) -> None:

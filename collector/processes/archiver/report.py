@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from collector.domain.names import is_segment_id
 from collector.domain.store_state import StoreState
-from collector.processes.archiver.backoff import Deferred
+from collector.processes.archiver.segment_retries import SegmentRetries
 from collector.processes.archiver.throughput import Throughput
 from collector.processes.archiver.uploads import Uploads
 from collector.storage.segment.seal import sealed_segments
@@ -19,25 +19,25 @@ _USUAL_RATIO: Final = 0.1
 class Progress:
     """Counts what was done and foretells how long the rest takes."""
 
-    def __init__(self, segments: Path, quarantine: Path, uploads: Uploads, store: StoreState, held: Deferred) -> None:
+    def __init__(
+        self, segments: Path, quarantine: Path, uploads: Uploads, store: StoreState, retries: SegmentRetries
+    ) -> None:
         self._segments = segments
         self._quarantine = quarantine
         self._uploads = uploads
         self._store = store
-        self._held = held
+        self._retries = retries
         self._throughput = Throughput()
         self._ratio = _USUAL_RATIO
         self.archived = 0
         self.quarantined = 0
         self.rows = 0
         self.bytes = 0
-        self.trouble: str | None = None
-        """What keeps segments from being staged; None while nothing does."""
 
     @property
     def last_error(self) -> str | None:
         """Why segments wait; None while nothing is wrong."""
-        return self._store.error or self.trouble or next(iter(self._held.reasons.values()), None)
+        return self._store.error or self._retries.trouble or next(iter(self._retries.deferred.reasons.values()), None)
 
     def note_archived(self, summary: SetSummary) -> None:
         """The store has confirmed all of it."""
@@ -68,7 +68,7 @@ class Progress:
             "store_tries_failed": sorted(map(list, self._store.failed_tries.items())),
             "store_state": self._store.state,
             "store_away_secs": round(self._store.away_secs(now), 3),
-            "backlog_segments": len({*sealed, *staged, *self._held.reasons}),
+            "backlog_segments": len({*sealed, *staged, *self._retries.deferred.reasons}),
             "backlog_objects": self._uploads.objects_left,
             "backlog_bytes": self._uploads.bytes_left + unstaged_bytes,
             "backlog_since_us": min(since_us, default=None),

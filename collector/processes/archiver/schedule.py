@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from collector.processes.archiver.backoff import Backoffs, Deferred
-from collector.processes.archiver.deaths import Deaths
 from collector.processes.archiver.fair_order import next_to_stage
 from collector.processes.archiver.segment_replacement import SegmentReplacement
+from collector.processes.archiver.segment_retries import DISK, SegmentRetries
 from collector.processes.archiver.uploads import Uploads
 from collector.storage.segment.seal import sealed_segments
 
@@ -17,40 +16,37 @@ class SegmentSchedule:
         self,
         segments: Path,
         uploads: Uploads,
-        takeover: SegmentReplacement,
-        pauses: Backoffs,
-        held: Deferred,
-        deaths: Deaths,
+        replacement: SegmentReplacement,
+        retries: SegmentRetries,
     ) -> None:
         self._segments = segments
         self._uploads = uploads
-        self._takeover = takeover
-        self._pauses = pauses
-        self._held = held
-        self._deaths = deaths
+        self._replacement = replacement
+        self._backoffs = retries.backoffs
+        self._deferred = retries.deferred
+        self._deaths = retries.deaths
 
-    def next(self, turn: int, *, store_is_there: bool) -> Path | None:
+    def next(self, turn: int, *, store_is_there: bool, confirmed: set[str]) -> Path | None:
         """None if there is nothing to do at present. One that is among the uploads has a set, which may take its place."""
-        if not self._pauses.is_over("disk"):
+        if not self._backoffs.is_over(DISK):
             return None
         sealed = sealed_segments(self._segments)
-        delivered = {folder.name for folder, _ in self._uploads.delivered}
         if not store_is_there:
-            may = [path for path in sealed if self._pauses.is_over(path.stem) and path.stem not in delivered]
+            may = [path for path in sealed if self._backoffs.is_over(path.stem) and path.stem not in confirmed]
             may.sort(key=lambda path: self._deaths.comes_last(path.stem))
-            return next(filter(self._takeover.may_replace, may), None)
-        return self._to_stage(turn, sealed, delivered.union(self._uploads.ids)) or self._to_replace(sealed)
+            return next(filter(self._replacement.may_replace, may), None)
+        return self._to_stage(turn, sealed, confirmed.union(self._uploads.ids)) or self._to_replace(sealed)
 
     def _to_stage(self, turn: int, sealed: list[Path], staged: set[str]) -> Path | None:
-        unstaged = [path for path in sealed if path.stem not in staged and self._pauses.is_over(path.stem)]
+        unstaged = [path for path in sealed if path.stem not in staged and self._backoffs.is_over(path.stem)]
         sound = [path for path in unstaged if not self._deaths.comes_last(path.stem)]
         if unstaged and not sound:
             # Another death would cut off what goes up.
-            return unstaged[0] if staged <= self._held.reasons.keys() else None
+            return unstaged[0] if staged <= self._deferred.reasons.keys() else None
         newest_is_unstaged = bool(sound) and sound[-1].stem > max(staged, default="")
-        ahead = sum(path.stem in staged and path.stem not in self._held.reasons for path in sealed)
+        ahead = sum(path.stem in staged and path.stem not in self._deferred.reasons for path in sealed)
         return next_to_stage(turn, sound, ahead, newest_is_unstaged=newest_is_unstaged)
 
     def _to_replace(self, sealed: list[Path]) -> Path | None:
-        held = (path for path in sealed if path.stem in self._held.reasons and path.stem in self._uploads.ids)
-        return next(filter(self._takeover.may_replace, held), None)
+        held = (path for path in sealed if path.stem in self._deferred.reasons and path.stem in self._uploads.ids)
+        return next(filter(self._replacement.may_replace, held), None)

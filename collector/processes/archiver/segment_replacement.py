@@ -18,12 +18,12 @@ class SegmentReplacement:
     """Knows which sets were found unlike their segments. Raises RetryError for a disk that takes no files."""
 
     def __init__(
-        self, staging: Path, stager: Stager, uploads: Uploads, pauses: Backoffs, log: FilteringBoundLogger
+        self, staging: Path, stager: Stager, uploads: Uploads, backoffs: Backoffs, log: FilteringBoundLogger
     ) -> None:
         self._staging = staging
         self._stager = stager
         self._uploads = uploads
-        self._pauses = pauses
+        self._backoffs = backoffs
         self._log = log
         self._mismatches: Counter[str] = Counter()
 
@@ -32,7 +32,7 @@ class SegmentReplacement:
         while one that could not be read.
         """
         is_sound = Attempts(path).count() < MAX_ATTEMPTS and self._mismatches[path.stem] <= 1
-        return is_sound and self._pauses.is_over(_pause_of(path.stem))
+        return is_sound and self._backoffs.is_over(_pause_of(path.stem))
 
     def replace(self, path: Path) -> None:
         """Let the set take its segment's place. One that may not is made once more, and then stays beside the segment."""
@@ -47,7 +47,7 @@ class SegmentReplacement:
             return
         except UnreadableError as error:
             self._log.warning("segment_not_replaced", segment=path.stem, error=str(error))
-            self._pauses.begin(_pause_of(path.stem))
+            self._backoffs.begin(_pause_of(path.stem))
             return
         except RetryError:
             self._discard(folder)
@@ -60,7 +60,7 @@ class SegmentReplacement:
     def forget(self, segment_id: str) -> None:
         """It is archived."""
         del self._mismatches[segment_id]
-        self._pauses.forget(_pause_of(segment_id))
+        self._backoffs.forget(_pause_of(segment_id))
 
     def _discard(self, folder: Path) -> None:
         self._uploads.drop(folder.name)

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from typing import Final
 
 from collector.domain.errors import ConfigError, DamagedError, RetryError, UnreadableError
 from collector.domain.names import manifest_key
 from collector.exchanges.adapter import Adapter
+from collector.processes.archiver.store_call import StoreCall
 from collector.storage.archive.catalog import whole_segment
 from collector.storage.archive.manifest import Manifest
 from collector.storage.segment.attempts import forget_counts
@@ -19,20 +20,18 @@ from collector.storage.staging.staged_set import (
     require_equal,
     summary_of,
 )
-from collector.storage.store.object_store import ObjectStore
-
-T = TypeVar("T")
 
 MAX_ATTEMPTS: Final = 3
 """So often work on a segment fails, or crashes its process, before it is set aside."""
 
 
-class Ask(Protocol):
-    """Asks something of the store. Raises StoreError."""
-
-    def __call__(self, step: Callable[[], T]) -> T:
-        """What the store answered."""
-        ...
+def find_archived(path: Path, store_call: StoreCall) -> SetSummary | None:
+    """What the store holds of a sealed segment, if it holds it whole. Raises StoreError."""
+    with open_sealed(path) as segment:
+        key, rows = manifest_key(segment.meta.host, segment.meta.segment_id), segment.rows
+    manifest = store_call.call(lambda store: whole_segment(store, key))
+    # One with fewer rows was put in place of a segment that was in quarantine, and is back.
+    return summary_of(manifest) if manifest and manifest.rows == rows else None
 
 
 class Stager:
@@ -40,27 +39,10 @@ class Stager:
     machine that cannot take it, and SetAsideError or StopError for the segment itself.
     """
 
-    def __init__(
-        self,
-        store: ObjectStore,
-        staging: Path,
-        adapter_of: Callable[[str], Adapter],
-        ask: Ask,
-        tick: Callable[[], None],
-    ) -> None:
-        self._store = store
+    def __init__(self, staging: Path, adapter_of: Callable[[str], Adapter], tick: Callable[[], None]) -> None:
         self._staging = staging
         self._adapter_of = adapter_of
-        self._ask = ask
         self._tick = tick
-
-    def archived(self, path: Path) -> SetSummary | None:
-        """What the store holds of the segment, if it holds it whole. Raises StoreError."""
-        with open_sealed(path) as segment:
-            key, rows = manifest_key(segment.meta.host, segment.meta.segment_id), segment.rows
-        manifest = self._ask(lambda: whole_segment(self._store, key))
-        # One with fewer rows was put in place of a segment that was in quarantine, and is back.
-        return summary_of(manifest) if manifest and manifest.rows == rows else None
 
     def stage(self, path: Path) -> SetSummary:
         """Make the set of a segment; nothing that went wrong with it before counts then."""
@@ -90,16 +72,11 @@ class Stager:
         # Only now: pyarrow takes 50 MB, and a recorder may run for an hour before the first segment is sealed.
         from collector.storage.staging.build import stage  # noqa: PLC0415
 
-        made: list[Manifest] = []
-
-        def write(folder: Path) -> Manifest:
-            made.append(stage(segment, self._typing_of, folder, self._tick).manifest)
-            return made[0]
-
         if (self._staging / name).exists():
             remove_set(self._staging / name)
-        make_set(self._staging, name, write)
-        return made[0]
+        return make_set(
+            self._staging, name, lambda folder: stage(segment, self._typing_of, folder, self._tick).manifest
+        )
 
     def _typing_of(self, exchange: str) -> Adapter:
         try:

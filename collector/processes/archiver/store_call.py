@@ -2,64 +2,63 @@
 
 from collections.abc import Callable
 from concurrent.futures import wait
+from functools import partial
 from typing import TypeVar
 
 from collector.domain.errors import SetAsideError
 from collector.processes.archiver.store_health import StoreHealth, as_store_error
 from collector.processes.archiver.thread_pool import DaemonThreadPool
-from collector.processes.archiver.uploads import Uploads
+from collector.processes.archiver.uploads import TURN_SECS, Uploads
 from collector.storage.store.object_store import ObjectStore
 
 T = TypeVar("T")
 
 
 class StoreCall:
-    """One question at a time. One that is not answered says nothing of the store: it is looked at then."""
+    """Calls the store about one thing at a time. A call that fails says nothing of the store: it is checked then."""
 
     def __init__(
-        self,
-        store: ObjectStore,
-        hands: DaemonThreadPool,
-        watch: StoreHealth,
-        uploads: Uploads,
-        monotonic: Callable[[], float],
-    ) -> None:
+        self, store: ObjectStore, pool: DaemonThreadPool, health: StoreHealth, uploads: Uploads,
+        monotonic: Callable[[], float], tick: Callable[[], None],
+    ) -> None:  # fmt: skip
+        """`tick` is called again and again while the store takes its time."""
         self._store = store
-        self._hands = hands
-        self._watch = watch
+        self._pool = pool
+        self._health = health
         self._uploads = uploads
         self._now = monotonic
+        self._tick = tick
 
-    def call(self, step: Callable[[], T], tick: Callable[[], None], turn_secs: float) -> T:
-        """The answer; `tick` is called while it takes its time.
+    def call(self, step: Callable[[ObjectStore], T]) -> T:
+        """What `step` returns of the store.
 
         Raises StoreError. If the store is there even so, the trouble is that of what was asked about.
         """
         asked_at = self._now()
         try:
-            answer = self._answer(step, tick, turn_secs)
+            answer = self._answer(partial(step, self._store))
         except SetAsideError:
             raise
         except Exception as error:
-            state = self._watch.state
+            state = self._health.state
             if state.is_there and not state.is_own_trouble(asked_at):
-                self._look(tick, turn_secs)
+                self._check()
             raise as_store_error(error) from error
-        self._watch.succeeded(asked_at)
+        self._health.succeeded(asked_at)
         return answer
 
-    def _look(self, tick: Callable[[], None], turn_secs: float) -> None:
+    def _check(self) -> None:
         asked_at = self._now()
         try:
-            self._answer(self._store.check, tick, turn_secs)
+            self._answer(self._store.check)
         except Exception as error:  # noqa: BLE001 -- whatever it is, the store takes nothing
             self._uploads.note_failure(as_store_error(error), asked_at)
         else:
-            self._watch.succeeded(asked_at)
+            self._health.succeeded(asked_at)
 
-    def _answer(self, step: Callable[[], T], tick: Callable[[], None], turn_secs: float) -> T:
-        asked_at, future = self._now(), self._hands.submit(step)
-        while not wait([future], turn_secs).done:
-            tick()
+    def _answer(self, step: Callable[[], T]) -> T:
+        asked_at, future = self._now(), self._pool.submit(step)
+        while not wait([future], TURN_SECS).done:
+            self._tick()
             self._uploads.require_answers(asked_at)
         return future.result()

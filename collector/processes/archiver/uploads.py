@@ -1,13 +1,12 @@
-"""Sets on their way up: several files at once, oldest set first, its manifest once the store confirmed all its objects.
+"""Uploads sets: several files at once, the oldest set first, its manifest once the store has confirmed all its objects.
 
-One thread, the process's own, decides and keeps all of this; the hands only put and confirm.
+The process's main thread decides everything and keeps all state; the pool's threads only put and confirm files.
 
-A file that is not taken says nothing of the store: its set is suspected, and the store is looked at. If it takes objects,
-the trouble is the set's, which is held, each time longer, while the others go up; else it is the store's. While the store
-takes nothing, it is only looked at.
+A failed upload does not prove that the store is away: its set becomes a suspect, and the store is checked. If the check
+succeeds, the fault is the set's: the set is deferred, each time longer, while the others go up. Otherwise the fault is
+the store's. While the store is away it is only checked.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
@@ -28,41 +27,54 @@ from collector.storage.store.object_store import ObjectStore
 _TURNS: Final = 100
 
 
+TURN_SECS: Final = 0.5
+"""How long the process waits for an upload, or an answer of the store, before it shows that it is not stuck."""
+
+
 class _Task(NamedTuple):
-    going_up: tuple[UploadSet, Upload] | None
-    """None for a look at the store."""
+    upload: tuple[UploadSet, Upload] | None
+    """None for a check of the store."""
     asked_at: float
 
 
-class Failure(NamedTuple):
-    """A set that cannot go up as it is."""
+class ConfirmedSet(NamedTuple):
+    """A set whose every file the store has confirmed."""
+
+    folder: Path
+    summary: SetSummary
+
+
+class FailedSet(NamedTuple):
+    """A set that cannot be uploaded as it is."""
 
     folder: Path
     error: Exception
 
 
 class Uploads:
-    """Sets are added once; they come out of `delivered` or `failed` and are then forgotten."""
+    """Each set is added once, comes out of `take_finished` once, and is then forgotten."""
 
     def __init__(
-        self, store: ObjectStore, hands: DaemonThreadPool, watch: StoreHealth, held: Deferred, monotonic: Callable[[], float],
-        concurrency: int,
+        self, store: ObjectStore, pool: DaemonThreadPool, health: StoreHealth, deferred: Deferred,
+        monotonic: Callable[[], float], concurrency: int,
     ) -> None:  # fmt: skip
         self._store = store
-        self._hands = hands
-        self._watch = watch
-        self._state = watch.state
-        self._held = held
+        self._pool = pool
+        self._health = health
+        self._state = health.state
+        self._deferred = deferred
         self._now = monotonic
         self._concurrency = concurrency
         self._sets: dict[str, UploadSet] = {}
         self._order: list[str] = []
         self._tasks: dict[Future[None], _Task] = {}
         self._suspects: dict[str, str] = {}
-        self._looked_for: dict[str, str] = {}
+        """Why a file of the set failed, by segment, until the store is checked."""
+        self._on_trial: dict[str, str] = {}
+        """The suspects that the check under way decides about."""
         self._turn = 0
-        self.delivered: deque[tuple[Path, SetSummary]] = deque()
-        self.failed: deque[Failure] = deque()
+        self._confirmed: list[ConfirmedSet] = []
+        self._failed: list[FailedSet] = []
         self.uploaded_objects = 0
         """Confirmed by the store; manifests are not counted."""
         self.uploaded_bytes = 0
@@ -71,57 +83,62 @@ class Uploads:
 
     @property
     def ids(self) -> list[str]:
-        """Of every set that has not come out, oldest first."""
+        """Segment ids of the sets that are not finished, oldest first."""
         return self._order
 
     @property
     def summaries(self) -> Iterable[SetSummary]:
-        """What is known of each."""
+        """Summaries of the sets that are not finished."""
         return (found.summary for found in self._sets.values())
 
     @property
     def objects_left(self) -> int:
-        """Objects not confirmed yet."""
+        """Objects that the store has not confirmed yet."""
         return sum(found.objects_left for found in self._sets.values())
 
     @property
     def bytes_left(self) -> int:
-        """Their bytes."""
+        """Bytes of those objects."""
         return sum(found.bytes_left for found in self._sets.values())
 
     @property
     def is_busy(self) -> bool:
-        """Whether anything is under way."""
+        """Whether an upload or a check is under way."""
         return bool(self._tasks)
 
     def add(self, folder: Path, *, check_first: bool) -> None:
-        """Let a set go up. `check_first`: the store may hold some of it already."""
-        try:
-            summary = summary_of(read_manifest(folder))
-        except (SetAsideError, RetryError) as error:
-            self.failed.append(Failure(folder, error))
-            return
+        """Let a set go up. `check_first`: the store may hold some of it already.
+
+        Raises DamagedError for a set without a sound manifest, RetryError for one that cannot be read at present.
+        """
+        summary = summary_of(read_manifest(folder))
         self._sets[folder.name] = UploadSet(folder, summary, check_first=check_first)
         self._order = sorted(self._sets)
 
     def drop(self, segment_id: str) -> None:
-        """Forget a set; of what is under way nobody hears any more."""
-        for known in (self._sets, self._suspects, self._looked_for):
+        """Forget a set; results of its uploads under way are ignored."""
+        for known in (self._sets, self._suspects, self._on_trial):
             known.pop(segment_id, None)
         self._order = sorted(self._sets)
 
-    def look_at_store(self) -> None:
-        """Have the store looked at: whether it takes objects."""
-        self._looked_for |= self._suspects
+    def take_finished(self) -> tuple[list[ConfirmedSet], list[FailedSet]]:
+        """The sets that were finished since the last call."""
+        finished = self._confirmed, self._failed
+        self._confirmed, self._failed = [], []
+        return finished
+
+    def check_store(self) -> None:
+        """Begin a check whether the store takes objects."""
+        self._on_trial |= self._suspects
         self._suspects.clear()
         self._submit(None, self._store.check)
 
     def turn(self, secs: float) -> bool:
-        """Begin what can begin, wait so long at most for something to end, and take it in; false if nothing ended."""
+        """Begin what can begin, wait up to `secs` for a result, and handle it; false if there was none."""
         self._begin()
         ended = wait(list(self._tasks), secs, FIRST_COMPLETED).done if self._tasks else set()
         for future in ended:
-            self._take_in(future, self._tasks.pop(future))
+            self._handle_result(future, self._tasks.pop(future))
         if ended:
             self._begin()
         elif self._tasks and self._state.is_there:
@@ -129,7 +146,7 @@ class Uploads:
         return bool(ended)
 
     def turns(self, secs: float) -> bool:
-        """As `turn`, and what ends meanwhile too, but not without end: the caller has other work."""
+        """As `turn`, then handle further results as they come, up to a limit: the caller has other work."""
         ended = self.turn(secs)
         for _ in range(_TURNS):
             if not ended or not self.turn(0.0):
@@ -137,19 +154,19 @@ class Uploads:
         return ended
 
     def note_failure(self, error: RetryError, asked_at: float) -> None:
-        """The store itself failed: what is not begun waits until it is back, and nobody is suspected any more."""
-        if self._watch.failed(error, asked_at):
+        """The store itself failed: uploads not begun wait until it is back, and no set is a suspect any more."""
+        if self._health.failed(error, asked_at):
             for future in self._tasks:
                 future.cancel()
-        for segment_id in (*self._suspects, *self._looked_for):
+        for segment_id in (*self._suspects, *self._on_trial):
             self._sets[segment_id].retry()
         self._suspects.clear()
-        self._looked_for.clear()
+        self._on_trial.clear()
 
     def require_answers(self, asked_at: float) -> None:
-        """Raise StoreError if the store has fallen silent; then that is noted."""
+        """Raise StoreError, and note the failure, if the store has answered nothing for too long."""
         try:
-            self._watch.require_answers(asked_at)
+            self._health.require_answers(asked_at)
         except StoreError as error:
             self.note_failure(error, self._now())
             raise
@@ -159,12 +176,12 @@ class Uploads:
             self.require_answers(min(task.asked_at for task in self._tasks.values()))
 
     def _begin(self) -> None:
-        for segment_id in self._held.due():
-            if segment_id in self._sets and segment_id not in self._suspects | self._looked_for:
+        for segment_id in self._deferred.due():
+            if segment_id in self._sets and segment_id not in self._suspects | self._on_trial:
                 self._sets[segment_id].retry()
         while self._may_begin():
-            if (self._suspects or not self._state.is_there) and not self._is_looking():
-                self.look_at_store()
+            if (self._suspects or not self._state.is_there) and not self._is_checking():
+                self.check_store()
             elif self._state.is_there and (found := self._next_set()) is not None:
                 self._begin_next_of(found)
             else:
@@ -173,11 +190,11 @@ class Uploads:
     def _may_begin(self) -> bool:
         if not self._state.may_ask(self._now()):
             return False
-        # Beyond those the hands are at, some wait, so that a hand need not wait for this thread.
+        # Twice as many as threads, so that a thread that is done need not wait for this one.
         return len(self._tasks) < (2 * self._concurrency if self._state.is_there else 1)
 
-    def _is_looking(self) -> bool:
-        return any(task.going_up is None for task in self._tasks.values())
+    def _is_checking(self) -> bool:
+        return any(task.upload is None for task in self._tasks.values())
 
     def _next_set(self) -> UploadSet | None:
         newest_first = newest_goes_next(self._turn)
@@ -194,23 +211,23 @@ class Uploads:
         work = partial(upload_and_confirm, self._store, upload, check_first=found.check_first)
         self._submit((found, upload), work)
 
-    def _submit(self, going_up: tuple[UploadSet, Upload] | None, work: Callable[[], None]) -> None:
-        self._tasks[self._hands.submit(work)] = _Task(going_up, self._now())
+    def _submit(self, upload: tuple[UploadSet, Upload] | None, work: Callable[[], None]) -> None:
+        self._tasks[self._pool.submit(work)] = _Task(upload, self._now())
 
-    def _take_in(self, future: Future[None], task: _Task) -> None:
+    def _handle_result(self, future: Future[None], task: _Task) -> None:
         error = None if future.cancelled() else future.exception()
         if error is not None and not isinstance(error, Exception):
             raise error
-        if task.going_up is None:
+        if task.upload is None:
             if not future.cancelled():
-                self._take_in_look(error, task.asked_at)
+                self._handle_check(error, task.asked_at)
             return
-        owner, upload = task.going_up
+        owner, upload = task.upload
         owner.under_way -= 1
         if future.cancelled():
             owner.give_back(upload)
         elif error is None:
-            self._watch.succeeded(task.asked_at)
+            self._health.succeeded(task.asked_at)
             self._count(owner, upload)
         elif _is_of_the_set(error):
             owner.error = owner.error or error
@@ -226,34 +243,34 @@ class Uploads:
         if not self._state.is_there or self._sets.get(segment_id) is not owner:
             owner.retry()
         elif self._state.is_own_trouble(asked_at):
-            self._held.hold(segment_id, str(error))
+            self._deferred.hold(segment_id, str(error))
         else:
             self._suspects[segment_id] = str(error)
 
-    def _take_in_look(self, error: Exception | None, asked_at: float) -> None:
+    def _handle_check(self, error: Exception | None, asked_at: float) -> None:
         if error is not None:
             self.note_failure(as_store_error(error), asked_at)
             return
-        self._watch.succeeded(asked_at)
-        for segment_id, reason in self._looked_for.items():
-            self._held.hold(segment_id, reason)
-        self._looked_for.clear()
+        self._health.succeeded(asked_at)
+        for segment_id, reason in self._on_trial.items():
+            self._deferred.hold(segment_id, reason)
+        self._on_trial.clear()
 
     def _count(self, owner: UploadSet, upload: Upload) -> None:
         if owner.confirm(upload):
-            self._held.release(owner.folder.name)
+            self._deferred.release(owner.folder.name)
         if is_object(upload):
             self.uploaded_objects += 1
             self.uploaded_bytes += upload.info.size_bytes
         elif self._forget(owner):
-            self.delivered.append((owner.folder, owner.summary))
+            self._confirmed.append(ConfirmedSet(owner.folder, owner.summary))
 
     def _fail(self, found: UploadSet, error: Exception) -> None:
         if self._forget(found):
-            self.failed.append(Failure(found.folder, error))
+            self._failed.append(FailedSet(found.folder, error))
 
     def _forget(self, found: UploadSet) -> bool:
-        """Take a set out; false if it was dropped before."""
+        """Drop a set; false if that was done before."""
         if self._sets.get(found.folder.name) is not found:
             return False
         self.drop(found.folder.name)
@@ -261,5 +278,5 @@ class Uploads:
 
 
 def _is_of_the_set(error: BaseException | None) -> TypeGuard[Exception]:
-    """Whether a file of the set is at fault, for good or for now, and not the store."""
+    """Whether a file of the set is at fault, for good or at present, and not the store."""
     return isinstance(error, SetAsideError | RetryError) and not isinstance(error, StoreError)

@@ -78,8 +78,8 @@ def clear_leftovers(staging: Path) -> None:
             _remove(path)
 
 
-def make_set(staging: Path, name: str, write: Callable[[Path], Manifest]) -> Path:
-    """Make the set `name`: `write` is given a folder for the files and returns their manifest. Returns the set's folder.
+def make_set(staging: Path, name: str, write: Callable[[Path], Manifest]) -> Manifest:
+    """Make the set `staging/name`: `write` fills a folder with the files and returns their manifest, as this does.
 
     Raises OSError where the disk does not take it, and whatever `write` raises; then there is no set.
     """
@@ -88,11 +88,12 @@ def make_set(staging: Path, name: str, write: Callable[[Path], Manifest]) -> Pat
     _remove(part)
     part.mkdir()
     try:
-        (part / MANIFEST_NAME).write_bytes(write(part).encode())
+        manifest = write(part)
+        (part / MANIFEST_NAME).write_bytes(manifest.encode())
         part.rename(folder)
     finally:
         _remove(part)
-    return folder
+    return manifest
 
 
 def remove_set(folder: Path) -> None:

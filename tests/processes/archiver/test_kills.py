@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from collector.domain.errors import StoreError
-from collector.processes.archiver import process, segment_replacement, stager
+from collector.processes.archiver import finished_sets, segment_replacement, stager
 from collector.storage.archive import parquet
 from collector.storage.archive.catalog import find_whole
 from collector.storage.archive.verify import Verification
@@ -97,10 +97,10 @@ STEPS: dict[str, Die] = {
     "after some objects are confirmed": asked("put", nth=2),
     "after all objects are confirmed, before the manifest is put": asked("put", manifest=True),
     "after the manifest is put, before it is confirmed": asked("head", manifest=True),
-    "after the manifest is confirmed, before the segment is unlinked": at(process, "remove_segment"),
-    "after the segment is unlinked, before its set goes": at(process, "remove_set"),
+    "after the manifest is confirmed, before the segment is unlinked": at(finished_sets, "remove_segment"),
+    "after the segment is unlinked, before its set goes": at(finished_sets, "remove_set"),
     "while the set goes": at(staged_set, "_remove", only=is_going),
-    "after the set is gone": at(process, "remove_set", after=True),
+    "after the set is gone": at(finished_sets, "remove_set", after=True),
 }
 
 STEPS_OF_AN_OUTAGE: dict[str, Die] = {

@@ -423,7 +423,7 @@ def test_a_look_at_a_store_may_end_in_any_way(world: World) -> None:
         raise KeyError("ContentLength")
 
     world.store.before = odd
-    uploads.look_at_store()
+    uploads.check_store()
     uploads.turn(60.0)
     assert [entry["error"] for entry in world.heard("store_away")] == ["KeyError: 'ContentLength'"]
 

@@ -107,7 +107,7 @@ def test_a_segment_whose_manifest_verifies_is_only_unlinked(world: World) -> Non
     world.seal(0)
     world.run()
     tree, puts = world.tree(), list(world.store.puts)
-    world.seal(0)
+    Attempts(world.seal(0)).note(1)
     world.run()
     assert (world.tree(), world.left(), world.store.puts) == (tree, [], puts)
 
@@ -328,13 +328,13 @@ def test_what_went_well_in_the_end_does_not_make_later_trouble_wait_longer(
         fail("remove_segment")
         remove_segment(path)
 
-    monkeypatch.setattr("collector.processes.archiver.process.remove_segment", remove)
+    monkeypatch.setattr("collector.processes.archiver.finished_sets.remove_segment", remove)
     world.stop_when = lambda: world.waiting() == []
     archiver = Archiver(world.context(), world.store, adapter_of)
     archiver.run()
     assert [next(left, None) for left in failures.values()] == [None, None]
     assert world.reports[-1]["in_quarantine"] == 1
-    assert archiver._pauses._delays == {}
+    assert archiver._retries.backoffs._delays == {}
 
 
 def gaps_of(world: World, symbol: str) -> list[dict[str, Any]]:

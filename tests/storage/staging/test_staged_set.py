@@ -43,11 +43,12 @@ def segment(tmp_path: Path) -> Path:
 @pytest.fixture
 def folder(tmp_path: Path, segment: Path) -> Path:
     with open_sealed(segment) as opened:
-        return make_set(
+        make_set(
             tmp_path / "staging",
             SEGMENT_ID,
             lambda part: stage(opened, lambda _: ToyTyping(), part, lambda: None).manifest,
         )
+    return tmp_path / "staging" / SEGMENT_ID
 
 
 def compare(folder: Path, segment: Path) -> None:
