@@ -1,1 +1,1 @@
-"""Exchange sockets to journal files."""
+"""The ingest process: reads one feed's WebSockets and appends every frame to its journal."""

@@ -1,4 +1,4 @@
-"""A second connection on trial: whether it goes on is settled once, by whoever comes first."""
+"""A connection on trial: whether it is kept is decided once, by whichever thread decides first."""
 
 import threading
 from collections.abc import Iterable
@@ -7,40 +7,41 @@ from collector.domain.records import StreamKey
 
 
 class ConnectionTrial:
-    """It is kept if it brings one of the streams it is for, or if the first connection ends; else it is given up.
+    """The connection is kept if it brings one of the streams it was opened for, or if the first connection ends.
 
-    Both connections' threads may ask for either: the answer is the same for both.
+    Otherwise it is given up. The threads of both connections may decide; both get the same answer.
     """
 
     def __init__(self, wanted: Iterable[StreamKey]) -> None:
         self.wanted = frozenset(wanted)
+        """The streams it was opened for."""
         self._lock = threading.Lock()
         self._kept: bool | None = None
 
     @property
     def is_pending(self) -> bool:
-        """Whether nothing is settled yet."""
+        """Whether nothing is decided yet."""
         return self._kept is None
 
     @property
     def is_kept(self) -> bool:
-        """Whether it goes on."""
+        """Whether the connection is kept."""
         return self._kept is True
 
     @property
     def is_given_up(self) -> bool:
-        """Whether it ends."""
+        """Whether the connection is given up."""
         return self._kept is False
 
     def keep(self) -> bool:
-        """Let it go on; False if it had been given up."""
-        return self._settle(kept=True)
+        """Decide to keep the connection; False if it was given up before."""
+        return self._decide(kept=True)
 
     def give_up(self) -> bool:
-        """Let it end; False if it had been kept."""
-        return not self._settle(kept=False)
+        """Decide to give the connection up; False if it was kept before."""
+        return not self._decide(kept=False)
 
-    def _settle(self, *, kept: bool) -> bool:
+    def _decide(self, *, kept: bool) -> bool:
         with self._lock:
             if self._kept is None:
                 self._kept = kept

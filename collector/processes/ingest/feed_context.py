@@ -1,4 +1,4 @@
-"""What every reader of a feed shares, and what it says of itself."""
+"""What all line readers of a feed share, and what each reports."""
 
 import threading
 from collections import Counter
@@ -20,11 +20,11 @@ Connect = Callable[[str, Iterable[str], float, Clock], Connection]
 
 @dataclass
 class LineState:
-    """What the report says about one connection of one line. Written by its reader's thread only."""
+    """What the report says about one connection of one line. Only its reader's thread writes it."""
 
     line: int
     plan: int
-    """Which of the feed's shares of streams, counted from 0."""
+    """Number of the plan it carries, from 0."""
     streams: int
     connection: int | None = None
     state: str = "waiting"
@@ -33,30 +33,30 @@ class LineState:
 
 
 class CounterSet:
-    """Counts of the whole feed, for threads to share."""
+    """Named counters of the whole feed. For any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts = Counter[tuple[str, str]]()
 
     def add(self, name: str, count: int = 1, label: str = "") -> None:
-        """Count something, under a label if it comes in several kinds."""
+        """Add to a counter; `label` tells the kinds of one counter apart."""
         with self._lock:
             self._counts[name, label] += count
 
     def __getitem__(self, name: str) -> int:
-        """How often it was counted."""
+        """The counter without a label."""
         return self._counts[name, ""]
 
     def by_label(self, name: str) -> list[tuple[str, int]]:
-        """How often each kind of it was counted."""
+        """The counter of each label."""
         with self._lock:
             return [(label, count) for (counted, label), count in self._counts.items() if counted == name]
 
 
 @dataclass(frozen=True)
 class FeedContext:
-    """What every reader of a feed shares."""
+    """What all line readers of a feed share."""
 
     adapter: Adapter
     speakers: Speakers
@@ -69,8 +69,8 @@ class FeedContext:
     connect: Connect
     stop: threading.Event
     pause: Callable[[float], bool]
-    """Waits that long or until the stop; true once stopping."""
+    """Waits so many seconds, or until `stop` is set; returns whether it is set."""
     connection_numbers: Iterator[int]
-    """Gives each connection of this process a number."""
+    """Numbers the connections of this process, from 1."""
     counters: CounterSet
     first_data: FirstDataWatch

@@ -9,7 +9,7 @@ from collector.domain.silence import Bounds
 from collector.exchanges.adapter import ConnectionPlan
 from collector.processes.ingest.connection_trial import ConnectionTrial
 from collector.processes.ingest.feed_context import FeedContext, LineState
-from collector.processes.ingest.first_data import NAMED
+from collector.processes.ingest.first_data import MAX_NAMED
 from collector.processes.ingest.line_reader import LineReader
 from collector.processes.ingest.line_readers import LineReaders
 from collector.processes.ingest.line_silence import LineSilence, TrialSchedule
@@ -51,8 +51,8 @@ class FeedLines:
         A stream that comes from there is no longer watched for silence on its first plan.
         """
         self._accept_elsewhere()
-        for number, keys in self._context.first_data.overdue(secs):
-            names = [f"{key.symbol} {key.data_type}" for key in keys[:NAMED]]
+        for number, keys in self._context.first_data.timed_out(secs):
+            names = [f"{key.symbol} {key.data_type}" for key in keys[:MAX_NAMED]]
             is_first_try = self._context.first_data.is_first_try(number)
             others = self._context.adapter.elsewhere(keys, self._feed.ws_url) if is_first_try else []
             urls = [redact_url(plan.url) for plan in others]

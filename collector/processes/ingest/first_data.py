@@ -1,6 +1,6 @@
-"""Waits for the first message of every stream: some are acknowledged by the exchange and then never sent.
+"""Waits for the first frame of every stream: exchanges acknowledge some streams and then never send them.
 
-Readers tell whom they hear until every stream of their plan has spoken, or its time is over.
+Readers note the streams they receive, until each stream of their plan has spoken or the time to wait is over.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,27 +9,29 @@ from typing import Final
 from collector.domain.records import StreamKey
 from collector.exchanges.adapter import ConnectionPlan
 
-NAMED: Final = 10
-"""Streams a log line names; the rest are counted."""
+MAX_NAMED: Final = 10
+"""How many streams a log line names; it counts the others."""
 
 
 class PendingStreams:
-    """The streams of one plan, shared by all connections that carry it, one after the other or at once."""
+    """The streams of one plan, shared by all connections that carry it, one after the other or at the same time."""
 
     def __init__(self, keys: Iterable[StreamKey]) -> None:
         self.silent = set(keys)
-        """Who has not spoken yet; empty once nobody is waited for."""
-        self.standing: set[int] = set()
-        """Connections that are open."""
+        """The streams that have not spoken yet; empty once the wait is over."""
+        self.open_connections: set[int] = set()
         self._waited_secs = 0.0
 
     def note_frames(self, keys: Iterable[StreamKey | None]) -> None:
-        """These have spoken."""
+        """Frames of these streams arrived."""
         self.silent.difference_update(keys)
 
     def wait(self, secs: float, timeout_secs: float) -> list[StreamKey]:
-        """So much time has passed; it counts while a connection stands. Who never spoke, once, when it is over."""
-        if self.standing and self.silent:
+        """`secs` have passed; they count only while a connection is open.
+
+        Returns the streams that never spoke, once, when `timeout_secs` are over.
+        """
+        if self.open_connections and self.silent:
             self._waited_secs += secs
         if self._waited_secs < timeout_secs:
             return []
@@ -38,34 +40,34 @@ class PendingStreams:
 
 
 class FirstDataWatch:
-    """All plans of a feed. Plans are numbered as in the journal; a stream's second try is a plan of its own."""
+    """All plans of a feed, numbered as in the journal. A second try, at another address, has a plan of its own."""
 
     def __init__(self, plans: Sequence[ConnectionPlan], timeout_secs: float) -> None:
         self._timeout_secs = timeout_secs
         self._plans = {number: PendingStreams(plan.keys) for number, plan in enumerate(plans)}
         self._first_tries = len(self._plans)
         self.never_spoke = 0
-        """Streams, counted once their time was over."""
+        """How many streams did not speak in time on their first try."""
 
-    def of(self, plan: int) -> PendingStreams:
-        """Who is waited for on that plan."""
+    def pending(self, plan: int) -> PendingStreams:
+        """The streams that are still waited for on that plan."""
         return self._plans[plan]
 
-    def overdue(self, secs: float) -> Iterator[tuple[int, list[StreamKey]]]:
-        """So much time has passed; each plan whose time is over, with those who never spoke on it."""
-        for number, awaited in list(self._plans.items()):
-            keys = awaited.wait(secs, self._timeout_secs)
+    def timed_out(self, secs: float) -> Iterator[tuple[int, list[StreamKey]]]:
+        """`secs` have passed: each plan whose time is over now, with the streams that never spoke on it."""
+        for number, pending in list(self._plans.items()):
+            keys = pending.wait(secs, self._timeout_secs)
             if keys:
                 if self.is_first_try(number):
                     self.never_spoke += len(keys)
                 yield number, keys
 
     def is_first_try(self, plan: int) -> bool:
-        """Whether it is a share of the feed's streams, and not a second try."""
+        """Whether the plan is one of the feed's own, not a second try."""
         return plan < self._first_tries
 
     def add(self, plan: ConnectionPlan) -> int:
-        """Number a second try."""
+        """Add a second try; returns its number."""
         number = len(self._plans)
         self._plans[number] = PendingStreams(plan.keys)
         return number

@@ -1,4 +1,4 @@
-"""Makes the journal durable in a thread of its own, so that no reader ever waits for the disk."""
+"""Syncs the journal in a thread of its own, so that no line reader ever waits for the disk."""
 
 import threading
 
@@ -10,10 +10,10 @@ from collector.storage.journal.writer import JournalWriter
 
 
 class FsyncThread:
-    """Syncs a journal at an interval until stopped or failed.
+    """Syncs a journal every `interval_secs` until it is stopped or a sync fails.
 
-    After a failed fsync the kernel may have dropped the pages and will not say so again, so it is not tried twice: the
-    thread ends with the error. Source: https://wiki.postgresql.org/wiki/Fsync_Errors
+    After a failed fsync the kernel may have dropped the pages and does not report it a second time, so it is not tried
+    again: the thread ends with the error. Source: https://wiki.postgresql.org/wiki/Fsync_Errors
     """
 
     def __init__(self, journal: JournalWriter, interval_secs: float) -> None:
@@ -27,7 +27,7 @@ class FsyncThread:
         self._thread = workers.start(lambda: self._run(log), "fsync")
 
     def stop(self) -> None:
-        """End, after a running fsync has come back."""
+        """End; waits for a sync that is under way."""
         self._stop.set()
         if self._thread is not None:
             with disk_wait():

@@ -1,14 +1,14 @@
-"""Whether a connection is alive: one that brings nothing is pinged, and it is dead once nothing answers."""
+"""Whether a connection is alive: a silent one is pinged, and is dead once it does not answer."""
 
 from enum import Enum, auto
 from typing import Final
 
 PING_AFTER: Final = 0.5
-"""Share of the timeout after which a ping is sent; the rest of it is for the answer."""
+"""Share of the timeout after which a silent connection is pinged; the rest is the time to answer."""
 
 
 class KeepaliveAction(Enum):
-    """What is to be done about a connection now."""
+    """What to do about a connection now."""
 
     NOTHING = auto()
     PING = auto()
@@ -16,31 +16,29 @@ class KeepaliveAction(Enum):
 
 
 class Keepalive:
-    """Of one connection. Whatever comes is a sign of life; one that is asked and answers lives, however quiet it is.
+    """The keepalive of one connection; times are monotonic seconds.
 
-    The peer has its share of the timeout to answer a ping also when this process stood still and looks again late.
+    Anything received is a sign of life: a connection that answers pings is never dead, however quiet it is. The peer has
+    its full time to answer, also where this process was stopped meanwhile and checks late.
     """
 
     def __init__(self, timeout_secs: float, now: float) -> None:
         self._timeout_secs = timeout_secs
         self.last_received_at = now
-        """When anything came last."""
+        """When anything was last received."""
         self._pinged_at: float | None = None
 
     def note_received(self, now: float) -> None:
-        """Something came."""
+        """Something was received."""
         self.last_received_at, self._pinged_at = now, None
 
     def check(self, now: float) -> KeepaliveAction:
-        """`PING` is said once for each time that the connection falls quiet."""
-        silent_secs = self._timeout_secs * PING_AFTER
+        """What to do now; `PING` is returned once each time the connection falls silent."""
+        ping_after_secs = self._timeout_secs * PING_AFTER
         if self._pinged_at is None:
-            if now - self.last_received_at < silent_secs:
+            if now - self.last_received_at < ping_after_secs:
                 return KeepaliveAction.NOTHING
             self._pinged_at = now
             return KeepaliveAction.PING
-        return (
-            KeepaliveAction.DEAD
-            if now - self._pinged_at >= self._timeout_secs - silent_secs
-            else KeepaliveAction.NOTHING
-        )
+        is_dead = now - self._pinged_at >= self._timeout_secs - ping_after_secs
+        return KeepaliveAction.DEAD if is_dead else KeepaliveAction.NOTHING

@@ -1,4 +1,4 @@
-"""The threads that keep a feed connected: one for each connection of each line, and one more while one is renewed."""
+"""Keeps one plan of a feed connected on one line: connects, reads until the connection is over, waits, reconnects."""
 
 import threading
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from collector.feed.handshake import HandshakeError
 from collector.feed.shared_budget import BUSY_SECS
 from collector.processes.ingest.connection_trial import ConnectionTrial
 from collector.processes.ingest.feed_context import FeedContext, LineState
-from collector.processes.ingest.first_data import NAMED
+from collector.processes.ingest.first_data import MAX_NAMED
 from collector.processes.ingest.line_silence import LineSilence
 from collector.processes.ingest.reconnect_delay import ReconnectDelay
 from collector.processes.ingest.session import Session
@@ -28,14 +28,14 @@ from collector.storage.journal.format import RecordKind
 
 
 class LineReader:
-    """Keeps one plan connected on one line, until the feed stops or a successor has taken over.
+    """Runs in a thread of its own until the feed stops or a successor has taken over.
 
-    A successor is started before the connection's lifetime ends; from then on reconnecting is the successor's. The old
+    Renewal: a successor is started before the connection's lifetime ends; from then on the successor reconnects. The old
     connection is read until the new one brings every stream of the plan (see `takeover`), so a renewal leaves no hole,
-    only copies.
+    only duplicates.
 
-    While streams are overdue by their own rhythm, another one is tried beside it on trial: it takes over, as in a
-    renewal, if it brings one of them, or if this one's connection ends; else it is given up, and nothing was lost.
+    Trial: while streams are silent beyond their limits, a successor is tried beside this reader. It takes over, as in a
+    renewal, if it brings one of those streams or if this connection ends; else it is given up, and nothing was lost.
     """
 
     def __init__(
@@ -57,28 +57,28 @@ class LineReader:
         self._predecessor = predecessor
         self._first_delay_secs = first_delay_secs
         self._trial = trial
-        self._beside: ConnectionTrial | None = None
-        self._relieved = threading.Event()
+        self._started_trial: ConnectionTrial | None = None
+        self._replaced = threading.Event()
         self._has_successor = False
         self._connects = 0
         self._delay = ReconnectDelay(context.config, context.random)
         self.state = state
 
     def run(self) -> None:
-        """Connect, read, wait, and again."""
-        delay = self._first_delay_secs
-        while not (self._context.pause(delay) or self._has_successor or self._gave_up):
-            delay = self._once()
+        """Connect, read, wait for the reconnect delay, and again."""
+        delay_secs = self._first_delay_secs
+        while not (self._context.pause(delay_secs) or self._has_successor or self._is_given_up):
+            delay_secs = self._attempt()
             self.state.state = "waiting"
 
     @property
-    def _gave_up(self) -> bool:
+    def _is_given_up(self) -> bool:
         return self._trial is not None and self._trial.is_given_up
 
-    def _once(self) -> float:
-        """One attempt and, if it succeeds, the connection's whole life; the seconds to wait before the next."""
+    def _attempt(self) -> float:
+        """Make one attempt and, if it succeeds, read the connection to its end; returns the delay before the next attempt."""
         try:
-            if not self._await_budget():
+            if not self._wait_for_budget():
                 return 0.0
             self.state.state = "connecting"
             url, messages, _ = self._plan
@@ -86,43 +86,43 @@ class LineReader:
                 url, messages, self._context.adapter.limits.messages_per_sec, self._context.clock
             )
         except (HandshakeError, OSError) as error:
-            return self._failed(error)
-        return self._live(connection)
+            return self._note_failure(error)
+        return self._run_session(connection)
 
-    def _await_budget(self) -> bool:
-        while (wait := self._context.budget.take()) > 0:
-            # What a trial would wait for is needed by others.
-            if (wait > BUSY_SECS and self._give_up()) or self._context.pause(wait):
+    def _wait_for_budget(self) -> bool:
+        while (wait_secs := self._context.budget.take()) > 0:
+            # A trial does not wait for the connection budget: lines that lost their only connection need it.
+            if (wait_secs > BUSY_SECS and self._gives_up_trial()) or self._context.pause(wait_secs):
                 return False
         return not self._context.stop.is_set()
 
-    def _failed(self, error: HandshakeError | OSError) -> float:
-        delay, ban_secs = self._delay.after_failure(error, self._context.clock.now_ns() / 1e9)
+    def _note_failure(self, error: HandshakeError | OSError) -> float:
+        delay_secs, ban_secs = self._delay.after_failure(error, self._context.clock.now_ns() / 1e9)
         self._context.counters.add("connect_failures")
         if ban_secs is not None:
             self._share_ban(ban_secs)
         self.state.last_error = redact_urls(str(error))
         self._context.log.warning(
-            "connect_failed", line=self.state.line, error=self.state.last_error, retry_secs=round(delay, 3)
+            "connect_failed", line=self.state.line, error=self.state.last_error, retry_secs=round(delay_secs, 3)
         )
-        return 0.0 if self._give_up() else delay
+        return 0.0 if self._gives_up_trial() else delay_secs
 
     def _share_ban(self, secs: float) -> None:
         try:
             while self._context.budget.ban(secs) > 0 and not self._context.pause(BUSY_SECS):
                 pass
         except OSError as error:
-            # This line keeps to what it was told; only others do not hear of it.
+            # This line observes the ban; only the other feeds of this host do not learn of it.
             self._context.log.warning("budget_not_shared", error=str(error))
 
-    def _live(self, connection: Connection) -> float:
-        self._opened()
-        ending = self._read(connection)
+    def _run_session(self, connection: Connection) -> float:
+        self._note_opened()
+        ending = self._read_until_end(connection)
         connection.close()
-        return self._ended(ending)
+        return self._note_ended(ending)
 
-    def _read(self, connection: Connection) -> SessionEnd:
-        session = Session(self._context, self.state, connection, self._relieved, self._silence, self._trial)
+    def _read_until_end(self, connection: Connection) -> SessionEnd:
+        session = Session(self._context, self.state, connection, self._replaced, self._silence, self._trial)
         with session.listening():
             while not isinstance(event := session.next_event(), SessionEnd):
                 self._act_on(event)
@@ -133,90 +133,90 @@ class LineReader:
             case Proven():
                 self._delay.reset()
             case TakenOver():
-                self._relieve_predecessor()
+                self._close_predecessor()
             case RenewalDue(reason, age_secs):
                 self._begin_renewal(reason, age_secs)
             case StreamsOverdue(keys):
-                self._try_beside(keys)
+                self._begin_trial(keys)
 
-    def _opened(self) -> None:
+    def _note_opened(self) -> None:
         state, context = self.state, self._context
         if self._connects:
             context.counters.add("reconnects")
         self._connects += 1
         state.connection, state.state = next(context.connection_numbers), "open"
         state.last_data_us = None
-        about = {
+        fields = {
             "connection": state.connection,
             "plan": state.plan,
             "url": redact_url(self._plan.url),
             "streams": self._plan.streams,
         }
-        context.gate.event(RecordKind.CONNECT, state.line, about)
-        context.log.info("connected", line=state.line, **about)
+        context.gate.event(RecordKind.CONNECT, state.line, fields)
+        context.log.info("connected", line=state.line, **fields)
 
-    def _ended(self, ending: SessionEnd) -> float:
+    def _note_ended(self, ending: SessionEnd) -> float:
         state, context = self.state, self._context
-        over = context.stop.is_set() or self._give_up() or self._hand_over()
-        delay = 0.0 if over else self._delay.next_secs()
-        about = {"connection": state.connection, "reason": ending.reason, "cause": ending.cause, "text": ending.text}
+        is_last = context.stop.is_set() or self._gives_up_trial() or self._hands_over()
+        delay_secs = 0.0 if is_last else self._delay.next_secs()
+        fields = {"connection": state.connection, "reason": ending.reason, "cause": ending.cause, "text": ending.text}
         alive = {} if ending.alive_ns is None else {"alive_ns": ending.alive_ns}
-        context.gate.event(RecordKind.DISCONNECT, state.line, {**about, **alive})
+        context.gate.event(RecordKind.DISCONNECT, state.line, {**fields, **alive})
         context.counters.add("disconnects", label=ending.reason)
         if ending.reason in {"stopped", "renewed", "trial"}:
-            context.log.info("disconnected", line=state.line, **about)
+            context.log.info("disconnected", line=state.line, **fields)
         else:
             state.last_error = f"{ending.reason}: {ending.text}"
-            context.log.warning("disconnected", line=state.line, **about, retry_secs=round(delay, 3))
-        return delay
+            context.log.warning("disconnected", line=state.line, **fields, retry_secs=round(delay_secs, 3))
+        return delay_secs
 
-    def _give_up(self) -> bool:
-        """Whether this is a trial that has brought nothing: then it ends, and is counted as one in vain."""
+    def _gives_up_trial(self) -> bool:
+        """Give up the trial this reader is on, unless it was kept; False if it was, or if there is none."""
         if self._trial is None or not (self._trial.is_given_up or self._trial.give_up()):
             return False
         self._silence.note_failed_trial(self._trial.wanted, self._context.clock.monotonic())
         return True
 
-    def _hand_over(self) -> bool:
-        """Whether another reader goes on with the plan: one on trial does from now on."""
-        self._has_successor = self._has_successor or (self._beside is not None and self._beside.keep())
+    def _hands_over(self) -> bool:
+        """Leave the plan to a successor, if there is one: a successor on trial is kept from now on."""
+        self._has_successor = self._has_successor or (self._started_trial is not None and self._started_trial.keep())
         return self._has_successor
 
-    def _relieve_predecessor(self) -> None:
+    def _close_predecessor(self) -> None:
         predecessor, self._predecessor = self._predecessor, None
         if predecessor is not None:
-            predecessor.relieve()
+            predecessor.close_replaced()
 
-    def relieve(self) -> None:
-        """A successor brings all the data: leave the connection, politely.
+    def close_replaced(self) -> None:
+        """Close this connection, because a successor brings every stream. For the successor's thread.
 
-        One that is itself replaced before it brought everything hands this on to the one it was to replace.
+        The reader that this one was to replace, and has not replaced yet, closes its connection too.
         """
         self._has_successor = True
-        self._relieved.set()
-        self._relieve_predecessor()
+        self._replaced.set()
+        self._close_predecessor()
 
-    def _begin_renewal(self, why: str, age_secs: float) -> None:
-        if self._hand_over():
-            self._context.log.info("renewing", line=self.state.line, connection=self.state.connection, why=why)
+    def _begin_renewal(self, reason: str, age_secs: float) -> None:
+        if self._hands_over():
+            self._context.log.info("renewing", line=self.state.line, connection=self.state.connection, why=reason)
             return
         self._has_successor = True
-        # One that is told to renew right after it opened would be replaced as fast as it can connect.
+        # Without a delay, an exchange that announces its shutdown right after each connect would be flooded.
         is_young = age_secs < self._context.config.reconnect_max_delay_secs
-        delay = self._delay.next_secs() if is_young else 0.0
-        self._context.log.info("renewing", line=self.state.line, connection=self.state.connection, why=why)
-        self._begin_another(first_delay_secs=delay)
+        delay_secs = self._delay.next_secs() if is_young else 0.0
+        self._context.log.info("renewing", line=self.state.line, connection=self.state.connection, why=reason)
+        self._start_successor(first_delay_secs=delay_secs)
 
-    def _try_beside(self, overdue: frozenset[StreamKey]) -> None:
+    def _begin_trial(self, overdue: frozenset[StreamKey]) -> None:
         is_alone = not self._has_successor and self._predecessor is None
-        if is_alone and (self._beside is None or self._beside.is_given_up):
-            names = [f"{key.symbol} {key.data_type}" for key in sorted(overdue)[:NAMED]]
-            about = {"line": self.state.line, "connection": self.state.connection, "count": len(overdue)}
-            self._context.log.warning("streams_overdue", **about, streams=names)
-            self._beside = ConnectionTrial(overdue)
-            self._begin_another(trial=self._beside)
+        if is_alone and (self._started_trial is None or self._started_trial.is_given_up):
+            names = [f"{key.symbol} {key.data_type}" for key in sorted(overdue)[:MAX_NAMED]]
+            fields = {"line": self.state.line, "connection": self.state.connection, "count": len(overdue)}
+            self._context.log.warning("streams_overdue", **fields, streams=names)
+            self._started_trial = ConnectionTrial(overdue)
+            self._start_successor(trial=self._started_trial)
 
-    def _begin_another(self, *, first_delay_secs: float = 0.0, trial: ConnectionTrial | None = None) -> None:
+    def _start_successor(self, *, first_delay_secs: float = 0.0, trial: ConnectionTrial | None = None) -> None:
         state = replace(self.state, connection=None, state="waiting", last_data_us=None)
         self._start(
             LineReader(

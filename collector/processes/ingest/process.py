@@ -20,7 +20,7 @@ from collector.processes.ingest.first_data import FirstDataWatch
 from collector.processes.ingest.fsync_thread import FsyncThread
 from collector.processes.ingest.journal_gate import JournalGate
 from collector.processes.ingest.line_readers import LineReaders
-from collector.processes.ingest.session import LEAVE_SECS
+from collector.processes.ingest.session import CLOSE_SECS
 from collector.processes.journals import journal_folder, open_journal
 from collector.processes.roles import feed_of
 from collector.processes.worker_threads import WorkerThreads
@@ -32,7 +32,7 @@ RING_SECS: Final = 0.02
 REPORT_SECS: Final = 1.0
 """How often numbers are reported and space is measured."""
 
-STOP_SECS: Final = LEAVE_SECS + 1.5
+STOP_SECS: Final = CLOSE_SECS + 1.5
 """A thread that has not left by then hangs in a handshake, where it holds nothing that was received."""
 
 REMOVED_SECS: Final = 600.0

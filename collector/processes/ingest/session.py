@@ -1,4 +1,4 @@
-"""One connection from open to closed: what it brings goes to the journal, and while it answers it is never closed."""
+"""Records one open connection until it is over: every frame goes to the journal before anything else is done with it."""
 
 import threading
 from collections import deque
@@ -26,62 +26,65 @@ from collector.processes.ingest.session_events import (
     TakenOver,
 )
 
-LEAVE_SECS: Final = 2.0
-"""How long a peer may take to answer our close frame; what it sends until then is recorded."""
+CLOSE_SECS: Final = 2.0
+"""How long to wait for the answer to our close frame; what arrives until then is recorded."""
 
 TIME_CHECK_SECS: Final = 0.02
-"""How often what depends on time is checked while reads return faster: thousands of times a second would cost CPU."""
+"""Shortest time between two checks of what depends on time: a busy connection is read thousands of times a second."""
 
 
 class Session:
-    """Reads one connection until it is over; `trial` if that is a second one beside another, for some streams."""
+    """Reads one connection until it is over. One that answers is never closed for silence.
+
+    `replaced` is set once another connection has taken over; `trial` is given if this one is on trial beside another.
+    """
 
     def __init__(
         self,
         context: FeedContext,
         state: LineState,
         connection: Connection,
-        relieved: threading.Event,
+        replaced: threading.Event,
         silence: LineSilence,
         trial: ConnectionTrial | None,
     ) -> None:
         self._context = context
         self._state = state
         self._connection = connection
-        self._number = state.connection or 0
-        self._relieved = relieved
+        self._connection_number = state.connection or 0
+        self._replaced = replaced
         self._silence = silence
         self._trial = trial
         self._events = deque[SessionEvent]()
-        self._awaited = context.first_data.of(state.plan)
+        self._pending = context.first_data.pending(state.plan)
         self._now = context.clock.monotonic
         self._opened_at = self._now()
         self._keepalive = Keepalive(context.config.stale_timeout_secs, self._opened_at)
-        self._alive_ns = context.clock.now_ns()
+        self._last_received_ns = context.clock.now_ns()
         self._renew_at = self._opened_at + renewal_secs(context.adapter.limits.lifetime_secs, context.random)
-        self._had_data = self._proven = False
+        self._had_data = self._is_proven = False
         self._unanswered = connection.unsent
         self._last_sent_at = self._opened_at
         self._check_at = self._opened_at
-        self._overdue_looks = Every(line_silence.CHECK_SECS, self._now, at_once=False)
-        self._whole = False
+        self._overdue_checks = Every(line_silence.CHECK_SECS, self._now, at_once=False)
+        self._has_taken_over = False
         self._renewing = False
-        self._leaving: str | None = None
-        self._leave_by = 0.0
+        self._leave_reason: str | None = None
+        self._close_by = 0.0
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """The connection counts as open to those who wait for its streams."""
-        self._awaited.standing.add(id(self))
+        """While inside, the connection counts as open for the silence of its streams and the wait for their first data."""
+        self._pending.open_connections.add(id(self))
         self._silence.connection_opened(id(self), self._now())
         try:
             yield
         finally:
-            self._awaited.standing.discard(id(self))
+            self._pending.open_connections.discard(id(self))
             self._silence.connection_closed(id(self))
 
     def next_event(self) -> SessionEvent:
-        """Record what comes until there is something to act on. To be called until it returns a SessionEnd."""
+        """Record until something happens that the reader must act on. To be called until it returns a SessionEnd."""
         while not self._events:
             self._read_once()
         return self._events.popleft()
@@ -91,109 +94,111 @@ class Session:
             batch = self._connection.read()
         except ConnectionOverError as over:
             is_orderly = over.reason == "closed"
-            self._end(self._leaving or over.reason, str(over), None if is_orderly else self._alive_ns)
+            self._end(self._leave_reason or over.reason, str(over), None if is_orderly else self._last_received_ns)
             return
         now = self._now()
         if batch is not None:
             if batch.frames:
-                self._take(batch, now)
-            self._live(batch.received_ns, now)
-        if not self._whole:
-            self._look_whether_whole(now)
+                self._record(batch, now)
+            self._note_alive(batch.received_ns, now)
+        if not self._has_taken_over:
+            self._check_takeover(now)
         if now >= self._check_at:
             self._check_at = now + TIME_CHECK_SECS
-            self._look(now)
+            self._check_time(now)
 
-    def _take(self, batch: ReadBatch, now: float) -> None:
-        self._context.gate.append(batch.received_ns, self._state.line, batch.frames, batch.binary, self._number)
+    def _record(self, batch: ReadBatch, now: float) -> None:
+        self._context.gate.append(
+            batch.received_ns, self._state.line, batch.frames, batch.binary, self._connection_number
+        )
         keys = self._context.speakers(batch.frames)
-        self._hear(keys, now)
-        meaning = self._context.adapter.control
+        self._note_streams(keys, now)
+        control_of = self._context.adapter.control
         controls = (
-            [control for frame in batch.frames if (control := meaning(frame)) is not None] if None in keys else []
+            [control for frame in batch.frames if (control := control_of(frame)) is not None] if None in keys else []
         )
         if len(controls) < len(batch.frames):
             self._had_data = True
             self._state.last_data_us = batch.received_ns // 1_000
         if controls:
-            self._heed(controls, now)
+            self._handle_controls(controls, now)
 
-    def _hear(self, keys: set[StreamKey | None], now: float) -> None:
+    def _note_streams(self, keys: set[StreamKey | None], now: float) -> None:
         self._silence.note_frames(keys, now)
-        if self._awaited.silent:
-            self._awaited.note_frames(keys)
+        if self._pending.silent:
+            self._pending.note_frames(keys)
         trial = self._trial
         if trial is not None and trial.is_pending and not keys.isdisjoint(trial.wanted):
             trial.keep()
 
-    def _live(self, received_ns: int, now: float) -> None:
+    def _note_alive(self, received_ns: int, now: float) -> None:
         self._keepalive.note_received(now)
-        self._alive_ns = received_ns
-        if not self._proven and (self._had_data or now - self._opened_at >= self._context.config.stale_timeout_secs):
-            self._prove()
+        self._last_received_ns = received_ns
+        if not self._is_proven and (self._had_data or now - self._opened_at >= self._context.config.stale_timeout_secs):
+            self._note_proven()
 
-    def _prove(self) -> None:
-        if not self._proven:
-            self._proven = True
+    def _note_proven(self) -> None:
+        if not self._is_proven:
+            self._is_proven = True
             self._events.append(Proven())
 
-    def _heed(self, controls: list[Control], now: float) -> None:
+    def _handle_controls(self, controls: list[Control], now: float) -> None:
         for kind, text in controls:
             if kind is not ControlKind.NOISE:
                 self._context.counters.add("control")
-            self._context.log.debug("control_frame", **self._place(), kind=kind.value, text=text)
+            self._context.log.debug("control_frame", **self._log_fields(), kind=kind.value, text=text)
             if kind in {ControlKind.ACK, ControlKind.ERROR}:
                 self._unanswered -= 1
             if kind is ControlKind.ERROR:
                 self._context.counters.add("subscriptions_refused")
-                self._context.log.warning("subscription_refused", **self._place(), text=text)
+                self._context.log.warning("subscription_refused", **self._log_fields(), text=text)
             elif kind is ControlKind.SHUTDOWN:
                 self._renew(f"the exchange announced: {text}", now)
 
-    def _look_whether_whole(self, now: float) -> None:
+    def _check_takeover(self, now: float) -> None:
         unsent = self._connection.unsent
         if unsent:
             self._last_sent_at = now
         may_relieve = self._trial is None or self._trial.is_kept
-        self._whole = may_relieve and takeover.has_taken_over(
+        self._has_taken_over = may_relieve and takeover.has_taken_over(
             has_data=self._had_data,
             unsent=unsent,
             unanswered=self._unanswered,
             since_sent_secs=now - self._last_sent_at,
         )
-        if self._whole:
+        if self._has_taken_over:
             self._events.append(TakenOver())
 
-    def _look(self, now: float) -> None:
-        if self._leaving is not None:
-            if now >= self._leave_by:
-                self._end(self._leaving, "the close frame was not answered", self._alive_ns)
+    def _check_time(self, now: float) -> None:
+        if self._leave_reason is not None:
+            if now >= self._close_by:
+                self._end(self._leave_reason, "the close frame was not answered", self._last_received_ns)
             return
         if self._context.stop.is_set():
-            self._leave("stopped", now)
-        elif self._relieved.is_set():
-            self._leave("renewed", now)
+            self._begin_close("stopped", now)
+        elif self._replaced.is_set():
+            self._begin_close("renewed", now)
         elif now >= self._renew_at:
             self._renew("its lifetime ends", now)
-        elif self._on_trial:
-            self._judge_trial(now)
-        elif self._overdue_looks.due():
-            self._look_for_overdue(now)
+        elif self._is_on_trial:
+            self._check_trial(now)
+        elif self._overdue_checks.due():
+            self._check_overdue(now)
         self._check_keepalive(now)
 
     @property
-    def _on_trial(self) -> bool:
+    def _is_on_trial(self) -> bool:
         return self._trial is not None and self._trial.is_pending
 
-    def _judge_trial(self, now: float) -> None:
+    def _check_trial(self, now: float) -> None:
         if now - self._last_sent_at >= self._context.config.first_data_timeout_secs:
-            self._give_up(now)
+            self._give_up_trial(now)
 
-    def _give_up(self, now: float) -> None:
+    def _give_up_trial(self, now: float) -> None:
         if self._trial is not None and self._trial.give_up():
-            self._leave("trial", now)
+            self._begin_close("trial", now)
 
-    def _look_for_overdue(self, now: float) -> None:
+    def _check_overdue(self, now: float) -> None:
         keys = self._silence.streams_to_try(now)
         if keys:
             self._events.append(StreamsOverdue(keys))
@@ -203,14 +208,14 @@ class Session:
         if due is KeepaliveAction.PING:
             self._connection.ping()
         if due is KeepaliveAction.DEAD:
-            # It was opened, and cost nobody more than its own time: a longer pause would only lose what comes meanwhile.
-            self._prove()
-            text = f"nothing came for {now - self._keepalive.last_received_at:.1f} s, and no answer to a ping"
-            self._end("silent", text, self._alive_ns)
+            # It could be opened, so the exchange is reachable: a longer delay would only lose what is sent meanwhile.
+            self._note_proven()
+            text = f"nothing received for {now - self._keepalive.last_received_at:.1f} s, and no answer to a ping"
+            self._end("silent", text, self._last_received_ns)
 
-    def _leave(self, reason: str, now: float) -> None:
-        self._leaving = reason
-        self._leave_by = now + LEAVE_SECS
+    def _begin_close(self, reason: str, now: float) -> None:
+        self._leave_reason = reason
+        self._close_by = now + CLOSE_SECS
         self._state.state = "closing"
         self._connection.leave()
 
@@ -218,11 +223,11 @@ class Session:
         self._events.append(SessionEnd(reason, text, alive_ns))
 
     def _renew(self, reason: str, now: float) -> None:
-        if self._on_trial:
-            self._give_up(now)
+        if self._is_on_trial:
+            self._give_up_trial(now)
         elif not self._renewing:
             self._renewing = True
             self._events.append(RenewalDue(reason, now - self._opened_at))
 
-    def _place(self) -> Mapping[str, int | None]:
+    def _log_fields(self) -> Mapping[str, int | None]:
         return {"line": self._state.line, "connection": self._state.connection}

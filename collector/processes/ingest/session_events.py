@@ -10,7 +10,7 @@ class Proven(NamedTuple):
 
 
 class TakenOver(NamedTuple):
-    """The connection brings every stream of its plan: the one it replaces may be closed. Comes once."""
+    """The connection brings every stream of its plan: the one it replaces can be closed. Comes once."""
 
 
 class RenewalDue(NamedTuple):
@@ -22,7 +22,7 @@ class RenewalDue(NamedTuple):
 
 
 class StreamsOverdue(NamedTuple):
-    """These streams are silent beyond their limits: a second connection may bring them. Comes again and again."""
+    """These streams are silent beyond their limits: a second connection may bring them. May come many times."""
 
     keys: frozenset[StreamKey]
 
@@ -36,11 +36,11 @@ class SessionEnd(NamedTuple):
     reason: str
     text: str
     alive_ns: int | None = None
-    """When anything was last received, unless the peer's close frame shows that nothing more was on its way."""
+    """Wall time of the last receive; None after the peer's close frame, which proves that nothing was on its way."""
 
     @property
     def cause(self) -> str:
-        """The cause of the gap this leaves, if it leaves one."""
+        """The `cause` of the gap rows that follow, if any do."""
         return "restart" if self.reason == "stopped" else "disconnect"
 
 

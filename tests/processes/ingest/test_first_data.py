@@ -14,38 +14,38 @@ def first_data() -> FirstDataWatch:
 
 def test_who_has_spoken_in_time_is_not_named() -> None:
     watch = first_data()
-    watch.of(0).standing.add(1)
-    watch.of(1).standing.add(2)
-    watch.of(0).note_frames({B, None})
-    assert list(watch.overdue(59.0)) == []
-    watch.of(1).note_frames({C})
-    assert list(watch.overdue(1.0)) == [(0, [A])]
+    watch.pending(0).open_connections.add(1)
+    watch.pending(1).open_connections.add(2)
+    watch.pending(0).note_frames({B, None})
+    assert list(watch.timed_out(59.0)) == []
+    watch.pending(1).note_frames({C})
+    assert list(watch.timed_out(1.0)) == [(0, [A])]
     assert watch.never_spoke == 1
 
 
 def test_nobody_is_named_twice_nor_listened_to_any_longer() -> None:
     watch = first_data()
-    watch.of(0).standing.add(1)
-    assert list(watch.overdue(60.0)) == [(0, [A, B])]
-    assert not watch.of(0).silent
-    assert list(watch.overdue(60.0)) == []
+    watch.pending(0).open_connections.add(1)
+    assert list(watch.timed_out(60.0)) == [(0, [A, B])]
+    assert not watch.pending(0).silent
+    assert list(watch.timed_out(60.0)) == []
 
 
 def test_only_the_time_in_which_a_connection_stands_counts() -> None:
     watch = first_data()
-    assert list(watch.overdue(1_000.0)) == []
-    watch.of(1).standing.add(7)
-    assert list(watch.overdue(30.0)) == []
-    watch.of(1).standing.discard(7)
-    assert list(watch.overdue(1_000.0)) == []
-    watch.of(1).standing.add(8)
-    assert list(watch.overdue(30.0)) == [(1, [C])]
+    assert list(watch.timed_out(1_000.0)) == []
+    watch.pending(1).open_connections.add(7)
+    assert list(watch.timed_out(30.0)) == []
+    watch.pending(1).open_connections.discard(7)
+    assert list(watch.timed_out(1_000.0)) == []
+    watch.pending(1).open_connections.add(8)
+    assert list(watch.timed_out(30.0)) == [(1, [C])]
 
 
 def test_a_second_try_has_a_number_and_a_time_of_its_own_and_is_not_counted_again() -> None:
     watch = first_data()
     number = watch.add(ConnectionPlan("w", (), (A,)))
     assert (number, watch.is_first_try(1), watch.is_first_try(number)) == (2, True, False)
-    watch.of(number).standing.add(1)
-    assert list(watch.overdue(60.0)) == [(2, [A])]
+    watch.pending(number).open_connections.add(1)
+    assert list(watch.timed_out(60.0)) == [(2, [A])]
     assert watch.never_spoke == 0

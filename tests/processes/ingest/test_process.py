@@ -160,7 +160,7 @@ def test_stopping_records_what_comes_until_the_close_frame_is_answered(start: St
 def test_stopping_does_not_wait_long_for_a_peer_that_ignores_it(
     start: Start, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session_module, "LEAVE_SECS", 0.05)
+    monkeypatch.setattr(session_module, "CLOSE_SECS", 0.05)
     recording = start()
     server.accept(wire(b"data"))
     wait_for(recording.frames)
@@ -172,7 +172,7 @@ def test_stopping_does_not_wait_long_for_a_peer_that_ignores_it(
 
 
 def test_all_lines_are_closed_at_the_same_time(start: Start, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "LEAVE_SECS", 0.3)
+    monkeypatch.setattr(session_module, "CLOSE_SECS", 0.3)
     recording = start(lines=4)
     peers = [server.accept(wire(b"data")) for _ in range(4)]
     wait_for(lambda: len(recording.frames()) == 4)
@@ -258,7 +258,7 @@ def test_a_line_that_has_lost_its_reader_gets_another(
         reader._has_successor = True
         return True
 
-    monkeypatch.setattr(readers_module.LineReader, "_hand_over", lose)
+    monkeypatch.setattr(readers_module.LineReader, "_hands_over", lose)
     recording = start()
     server.accept(wire(b"first"), close_frame())
     wait_for(lambda: recording.frames() == [b"first"])
