@@ -1,4 +1,4 @@
-"""What stands between the readers of the sockets and the journal: it counts, and while the disk is short it refuses."""
+"""The journal as line readers use it: appends never raise; while the disk is short, frames are refused and counted."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from collector.storage.journal.writer import JournalWriter
 
 
 class Event(NamedTuple):
-    """A record that holds no frames."""
+    """A journal record without frames: what happened to a connection, or to the journal itself."""
 
     kind: RecordKind
     at_ns: int
@@ -24,27 +24,29 @@ class Event(NamedTuple):
 
 @dataclass
 class _Refusal:
-    """A stretch of refused frames."""
+    """A stretch of time in which frames are refused."""
 
     started_ns: int
     reason: str
     announced: bool = False
-    over: bool = False
-    """There seems to be room again: the next frames are tried."""
+    """Whether the journal has its `refusing` record."""
+    is_over: bool = False
+    """There seems to be room again: the next frames are appended, and refused only if that fails."""
     frames: int = 0
     bytes: int = 0
 
     def counts(self) -> dict[str, int]:
-        """What the `resumed` record says."""
+        """The content of the `resumed` record."""
         return {"frames": self.frames, "bytes": self.bytes, "started_ns": self.started_ns}
 
 
 class JournalGate:
-    """The journal, for the threads of one feed. No call raises OSError, none waits for anything but one append.
+    """For all threads of one feed. No call raises OSError, and none waits for more than one append.
 
-    While space is short, or a write failed, the newest frames are dropped and counted. The journal says so in a
-    `refusing` record, as far as the disk takes one, and in a `resumed` record with the counts: it is written together
-    with the first frames that are taken again, so that a disk that is still full ends no stretch.
+    While space is short, or after a failed write, the newest frames are dropped and counted. The journal gets a
+    `refusing` record when this begins, or later if the disk is too full for one, and a `resumed` record with the counts
+    when it ends. `resumed` is written in one append with the first frames that are taken again, so a disk that is still
+    full does not end the refusal.
     """
 
     def __init__(
@@ -56,7 +58,7 @@ class JournalGate:
         self._log = log
         self._lock = threading.Lock()
         self._refusal: _Refusal | None = None
-        self._held: dict[tuple[int, Any], Event] = {}
+        self._delayed: dict[tuple[int, Any], Event] = {}
         self._finished = False
         self.frames = 0
         self.bytes = 0
@@ -66,17 +68,17 @@ class JournalGate:
     def append(
         self, received_ns: int, line: int, frames: Sequence[bytes], binary: Sequence[int], connection: int
     ) -> None:
-        """Append what one read of a connection brought, or refuse it."""
+        """Append the frames of one read of a connection, or refuse them."""
         size_bytes = sum(map(len, frames))
         with self._lock:
             if self._finished:
                 return
-            if self._refusal is None or (self._refusal.over and self._say_what_waits(self._refusal)):
+            if self._refusal is None or (self._refusal.is_over and self._catch_up(self._refusal)):
                 try:
-                    self._put(received_ns, line, frames, binary, connection)
+                    self._append_frames(received_ns, line, frames, binary, connection)
                 except OSError as error:
-                    self._refusal = self._refusal or self._begin(f"write failed: {error}")
-                    self._refusal.over = False
+                    self._refusal = self._refusal or self._begin_refusal(f"write failed: {error}")
+                    self._refusal.is_over = False
                 else:
                     self.frames += len(frames)
                     self.bytes += size_bytes
@@ -87,33 +89,33 @@ class JournalGate:
             self._refusal.bytes += size_bytes
 
     def event(self, kind: RecordKind, line: int, info: Mapping[str, Any]) -> None:
-        """Append what became of the connection `info["connection"]`; kept until space is back if it must be."""
+        """Append an event of the connection `info["connection"]`; it is kept in memory while the disk does not take it."""
         event = Event(kind, self._now_ns(), line, info)
         with self._lock:
-            if self._held or not self._write(event):
-                self._hold(event)
-                self._refusal = self._refusal or self._begin("write failed")
+            if self._delayed or not self._write(event):
+                self._delay(event)
+                self._refusal = self._refusal or self._begin_refusal("write failed")
 
     def check(self, space: Space) -> None:
-        """Begin refusing, or let the next frames be tried, as space demands. For about once a second."""
+        """Begin a refusal, or let the next frames end it, by the space there is. To be called about once a second."""
         with self._lock:
             if self._finished:
                 return
             short = shortage(space, self._limits, refusing=self._refusal is not None)
             if self._refusal is not None:
-                self._refusal.over = not short
-                self._say_what_waits(self._refusal)
+                self._refusal.is_over = not short
+                self._catch_up(self._refusal)
             elif short:
-                self._refusal = self._begin(short)
+                self._refusal = self._begin_refusal(short)
 
     def finish(self) -> None:
-        """Say what was refused until now. What a thread brings later, because it hung till then, is dropped."""
+        """Write what was refused so far. What a thread that hung until now still brings is dropped."""
         with self._lock:
-            if self._refusal is not None and self._say_what_waits(self._refusal):
+            if self._refusal is not None and self._catch_up(self._refusal):
                 self._write(Event(RecordKind.RESUMED, self._now_ns(), 0, self._refusal.counts()))
             self._finished = True
 
-    def _begin(self, reason: str) -> _Refusal:
+    def _begin_refusal(self, reason: str) -> _Refusal:
         refusal = _Refusal(self._now_ns(), reason)
         self._log.error("refusing", reason=reason)
         self._announce(refusal)
@@ -123,7 +125,7 @@ class JournalGate:
         info = {"reason": refusal.reason, "started_ns": refusal.started_ns}
         refusal.announced = self._write(Event(RecordKind.REFUSING, refusal.started_ns, 0, info))
 
-    def _put(
+    def _append_frames(
         self, received_ns: int, line: int, frames: Sequence[bytes], binary: Sequence[int], connection: int
     ) -> None:
         refusal = self._refusal
@@ -134,25 +136,25 @@ class JournalGate:
         self._refusal = None
         self._log.warning("resumed", reason=refusal.reason, frames=refusal.frames, bytes=refusal.bytes)
 
-    def _say_what_waits(self, refusal: _Refusal) -> bool:
-        """Write what could not be written before; where that fails, the next try goes on with what is left."""
+    def _catch_up(self, refusal: _Refusal) -> bool:
+        """Write the records that could not be written before; returns whether all are written. If not, to be called again."""
         if not refusal.announced:
             self._announce(refusal)
-        return refusal.announced and self._write_held()
+        return refusal.announced and self._write_delayed()
 
-    def _write_held(self) -> bool:
-        while self._held:
-            key = next(iter(self._held))
-            if not self._write(self._held[key]):
+    def _write_delayed(self) -> bool:
+        while self._delayed:
+            key = next(iter(self._delayed))
+            if not self._write(self._delayed[key]):
                 return False
-            del self._held[key]
+            del self._delayed[key]
         return True
 
-    def _hold(self, event: Event) -> None:
+    def _delay(self, event: Event) -> None:
         key = (event.line, event.info["connection"])
-        # A connection that came and went while nothing could be written leaves no trace, so what is held stays small.
-        if self._held.pop(key, None) is None:
-            self._held[key] = event
+        # The connect and disconnect of a connection that came and went meanwhile cancel out: few events are delayed.
+        if self._delayed.pop(key, None) is None:
+            self._delayed[key] = event
 
     def _write(self, event: Event) -> bool:
         if self._finished:

@@ -1,4 +1,4 @@
-"""Ingest: reads one feed's WebSockets and appends every message to its journal, before anything else happens to it."""
+"""The ingest process: reads the WebSockets of one feed and appends every frame to the feed's journal."""
 
 import errno
 import itertools
@@ -26,23 +26,23 @@ from collector.processes.roles import feed_of
 from collector.processes.worker_threads import WorkerThreads
 from collector.storage.journal.writer import JournalWriter
 
-RING_SECS: Final = 0.02
-"""The writer hears of new bytes this soon, and no more often."""
+NOTIFY_SECS: Final = 0.02
+"""How often the writer is notified of new bytes, if there are any."""
 
 REPORT_SECS: Final = 1.0
-"""How often numbers are reported and space is measured."""
+"""How often the process reports and measures the disk."""
 
 STOP_SECS: Final = CLOSE_SECS + 1.5
-"""A thread that has not left by then hangs in a handshake, where it holds nothing that was received."""
+"""How long to wait for the line readers to end. One that has not ended by then hangs in a handshake, before any data."""
 
 REMOVED_SECS: Final = 600.0
-"""For so long it is a reason not to be healthy that somebody has removed a journal file that was being written."""
+"""How long the report says that the journal file being written was removed by somebody."""
 
 _FULL_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def main(context: Context) -> None:
-    """Be the ingest process of the feed that the role names."""
+    """Run the ingest process of the feed that the role names."""
     name = feed_of(context.role)
     feed = next(feed for feed in context.config.feed if feed.name == name)
     journal = begin_journal(context, feed)
@@ -51,7 +51,7 @@ def main(context: Context) -> None:
 
 
 def begin_journal(context: Context, feed: FeedConfig) -> JournalWriter | None:
-    """As `open_journal`, but wait while the disk is too full for a new file; None once told to stop."""
+    """As `open_journal`, but wait while the disk is too full for a new file; None if told to stop meanwhile."""
     waited = False
     while not context.stopping():
         try:
@@ -75,10 +75,10 @@ def run(
     connect: Connect = open_connection,
     measure: MeasureSpace = measure_space,
 ) -> None:
-    """Record until `context.stopping()`, then close every connection politely and the journal.
+    """Record until `context.stopping()`, then close every connection with a close frame, and the journal.
 
-    Raises the OSError of a failed fsync, or whatever broke a thread: the journal is then left without its end, and what
-    comes next belongs into a new one.
+    Raises the OSError of a failed fsync, or whatever broke a thread. The journal then has no `close` record, and the next
+    incarnation begins a new one.
     """
     IngestProcess(context, feed, adapter, journal, connect, measure).run()
 
@@ -111,23 +111,23 @@ class IngestProcess:
         self._lines = FeedLines(
             self._make_feed_context(connect), feed, plans, context.config.silence.bounds, self._readers
         )
-        self._rung_bytes = 0
+        self._notified_bytes = 0
         self._removed_at: float | None = None
         self._journal_removed = False
         self._report_at = context.clock.monotonic()
 
     def run(self) -> None:
-        syncer = FsyncThread(self._journal, self._context.config.journal.fsync_interval_secs)
+        fsync_thread = FsyncThread(self._journal, self._context.config.journal.fsync_interval_secs)
         self._check_space_and_report()  # a full disk must be known before the first frame
-        syncer.start(self._workers, self._context.log)
+        fsync_thread.start(self._workers, self._context.log)
         self._lines.start_missing()
         try:
             while not self._context.stopping():
                 self._tick()
-                self._context.clock.sleep(RING_SECS)
+                self._context.clock.sleep(NOTIFY_SECS)
         finally:
-            self._leave()
-            syncer.stop()
+            self._stop_readers()
+            fsync_thread.stop()
         self._workers.raise_failure()
         self._gate.finish()
         self._close_journal()
@@ -151,8 +151,8 @@ class IngestProcess:
 
     def _notify_writer(self) -> None:
         appended = self._journal.appended_bytes
-        if appended != self._rung_bytes:
-            self._rung_bytes = appended
+        if appended != self._notified_bytes:
+            self._notified_bytes = appended
             notice = Notice(self._context.role, "appended", self._journal.number, self._journal.position)
             self._context.sender.offer(notice)
 
@@ -193,7 +193,7 @@ class IngestProcess:
             },
         }
 
-    def _leave(self) -> None:
+    def _stop_readers(self) -> None:
         self._stop.set()
         left = self._readers.join(STOP_SECS, self._context.clock.monotonic)
         if left:
@@ -203,7 +203,7 @@ class IngestProcess:
         try:
             self._journal.append_close()
         except OSError as error:
-            # Its end is missing then, which the writer takes for a torn tail; nothing that was appended is.
+            # Only the `close` record is missing: the writer treats this as a torn tail and loses no frame.
             self._context.log.warning("journal_not_closed", error=str(error))
         self._journal.sync()
 

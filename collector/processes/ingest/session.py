@@ -159,8 +159,8 @@ class Session:
         unsent = self._connection.unsent
         if unsent:
             self._last_sent_at = now
-        may_relieve = self._trial is None or self._trial.is_kept
-        self._has_taken_over = may_relieve and takeover.has_taken_over(
+        may_take_over = self._trial is None or self._trial.is_kept
+        self._has_taken_over = may_take_over and takeover.has_taken_over(
             has_data=self._had_data,
             unsent=unsent,
             unanswered=self._unanswered,
@@ -204,10 +204,10 @@ class Session:
             self._events.append(StreamsOverdue(keys))
 
     def _check_keepalive(self, now: float) -> None:
-        due = self._keepalive.check(now)
-        if due is KeepaliveAction.PING:
+        action = self._keepalive.check(now)
+        if action is KeepaliveAction.PING:
             self._connection.ping()
-        if due is KeepaliveAction.DEAD:
+        if action is KeepaliveAction.DEAD:
             # It could be opened, so the exchange is reachable: a longer delay would only lose what is sent meanwhile.
             self._note_proven()
             text = f"nothing received for {now - self._keepalive.last_received_at:.1f} s, and no answer to a ping"
