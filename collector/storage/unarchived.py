@@ -23,7 +23,7 @@ class Unarchived(NamedTuple):
     quarantined: list[str]
 
 
-def left_in(data_dir: Path) -> Unarchived:
+def find_unarchived(data_dir: Path) -> Unarchived:
     """Look at everything that may hold rows. Raises OSError."""
     return Unarchived(
         waiting_segments(data_dir),

@@ -24,8 +24,8 @@ from collector.processes.archive_store import open_archive
 from collector.processes.rest_adapters import repairable_feeds
 from collector.processes.roles import ROLES, processes_of
 from collector.storage.locks import supervisor_lock
-from collector.storage.newer import refuse_newer_data
 from collector.storage.store.open import folder_of, is_remote
+from collector.storage.version_check import refuse_newer_data
 from collector.supervision import semaphores
 
 _OWN_FOLDERS: Final = tuple(sorted({"quarantine", "run", *(role.folder for role in ROLES)}))

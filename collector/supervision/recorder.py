@@ -21,8 +21,8 @@ from collector.processes.context import SystemClock
 from collector.processes.roles import processes_of, processes_seen, role_lock
 from collector.stats_files import clear_stats
 from collector.storage.locks import RoleLock, supervisor_lock
-from collector.storage.newer import refuse_newer_data
-from collector.storage.unarchived import left_in
+from collector.storage.unarchived import find_unarchived
+from collector.storage.version_check import refuse_newer_data
 from collector.supervision import semaphores
 from collector.supervision.child_process import SpawnedProcess
 from collector.supervision.reporting import OnStatus, Reporting
@@ -63,7 +63,7 @@ def record(config: Config, *, stop_after_secs: float | None = None, on_status: O
 
 def _is_all_archived(data_dir: Path, log: FilteringBoundLogger) -> bool:
     """Says what is not."""
-    left = left_in(data_dir)
+    left = find_unarchived(data_dir)
     if not any(left):
         return True
     names = {field: found[:_NAMED] for field, found in left._asdict().items() if field != "segments"}

@@ -11,11 +11,11 @@ from collector.stats_files import clear_stats, last_signs, read_stats, stats_fil
 from collector.storage.journal.files import journal_files, journal_path, next_number
 from collector.storage.journal.format import FeedIdentity
 from collector.storage.journal.writer import JournalWriter
-from collector.storage.newer import refuse_newer_data
 from collector.storage.segment.attempts import FAILURES, Attempts, Begun, counted, forget_attempts
 from collector.storage.segment.seal import open_segment, quarantine_open_segment, sealed_segments
 from collector.storage.staging.staged_set import make_durable
-from collector.storage.unarchived import Unarchived, left_in
+from collector.storage.unarchived import Unarchived, find_unarchived
+from collector.storage.version_check import refuse_newer_data
 from tests.storage.segment.segment_files import TRADES, make_segment, message, trade
 
 ID = "20261123T120000Z-4f2a9c"
@@ -43,7 +43,7 @@ def journal(data_dir: Path, number: int, file_bytes: int = 1 << 20) -> JournalWr
 
 def test_a_start_looks_at_files_only(data_dir: Path) -> None:
     refuse_newer_data(data_dir)
-    assert left_in(data_dir) == Unarchived([], [], [], [])
+    assert find_unarchived(data_dir) == Unarchived([], [], [], [])
     assert all(role_lock(data_dir, role).is_free() for role in processes_seen(data_dir))
     clear_stats(data_dir / "run/stats")
 
@@ -110,5 +110,5 @@ def test_a_journal_that_the_system_does_not_give_is_no_newer_one(
     def refused(*_: object) -> str:
         raise PermissionError
 
-    monkeypatch.setattr("collector.storage.newer.file_id_of", refused)
+    monkeypatch.setattr("collector.storage.version_check.file_id_of", refused)
     refuse_newer_data(tmp_path)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.storage.unarchived import Unarchived, left_in
+from collector.storage.unarchived import Unarchived, find_unarchived
 from tests.storage.segment.segment_files import TRADES, make_gap, make_segment, message, trade
 
 ID = "20261123T120000Z-4f2a9c"
@@ -16,20 +16,20 @@ def opened(data_dir: Path, **rows: object) -> Path:
 
 
 def test_an_open_segment_without_rows_leaves_nothing(tmp_path: Path) -> None:
-    assert left_in(tmp_path) == Unarchived([], [], [], [])
+    assert find_unarchived(tmp_path) == Unarchived([], [], [], [])
     opened(tmp_path)
-    assert left_in(tmp_path) == Unarchived([], [], [], [])
+    assert find_unarchived(tmp_path) == Unarchived([], [], [], [])
 
 
 @pytest.mark.parametrize("rows", [{"messages": MESSAGES}, {"gaps": GAPS}])
 def test_the_rows_of_an_open_segment_are_left(tmp_path: Path, rows: dict[str, object]) -> None:
     opened(tmp_path, **rows)
-    assert left_in(tmp_path) == Unarchived([], [ID], [], [])
+    assert find_unarchived(tmp_path) == Unarchived([], [ID], [], [])
 
 
 def test_an_open_segment_that_cannot_be_read_is_left(tmp_path: Path) -> None:
     opened(tmp_path).write_bytes(b"no database, nor was it ever one")
-    assert left_in(tmp_path).open_segments == [ID]
+    assert find_unarchived(tmp_path).open_segments == [ID]
 
 
 def test_what_is_sealed_staged_unread_or_set_aside_is_left(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_what_is_sealed_staged_unread_or_set_aside_is_left(tmp_path: Path) -> No
     for name in ("20261123T120003Z-4f2a9c.db", "20261123T120004Z-4f2a9c.open.db"):
         (tmp_path / "quarantine" / name).touch()
     (tmp_path / "journal" / "binance" / "000000000007.journal").touch()
-    assert left_in(tmp_path) == Unarchived(
+    assert find_unarchived(tmp_path) == Unarchived(
         [ID, "20261123T120001Z-4f2a9c"],
         [],
         ["binance/000000000007"],

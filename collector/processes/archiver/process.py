@@ -117,7 +117,7 @@ class Archiver:
         self._report()
 
     def _begin(self) -> None:
-        self._retries.deaths.take_in(after_crash=self._context.after_crash)
+        self._retries.interrupted.charge_previous_run(after_crash=self._context.after_crash)
         clear_leftovers(self._staging)
         forget_attempts(self._segments)
         for folder in set_folders(self._staging):
@@ -143,7 +143,7 @@ class Archiver:
             self._retries.begin_stop()
             self._state.hasten(self._now())
             if not self._context.config.archive.upload_on_stop:
-                self._retries.deaths.hold_back()
+                self._retries.interrupted.defer_killed()
                 self._health.hurry(self._context.config.supervisor.stop_timeout_secs * _PATIENCE_SHARE)
 
     def _is_over(self) -> bool:

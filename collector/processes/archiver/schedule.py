@@ -24,7 +24,7 @@ class SegmentSchedule:
         self._replacement = replacement
         self._backoffs = retries.backoffs
         self._deferred = retries.deferred
-        self._deaths = retries.deaths
+        self._interrupted = retries.interrupted
 
     def next(self, turn: int, *, store_is_there: bool, confirmed: set[str]) -> Path | None:
         """None if there is nothing to do at present. One that is among the uploads has a set, which may take its place."""
@@ -33,13 +33,13 @@ class SegmentSchedule:
         sealed = sealed_segments(self._segments)
         if not store_is_there:
             may = [path for path in sealed if self._backoffs.is_over(path.stem) and path.stem not in confirmed]
-            may.sort(key=lambda path: self._deaths.comes_last(path.stem))
+            may.sort(key=lambda path: self._interrupted.comes_last(path.stem))
             return next(filter(self._replacement.may_replace, may), None)
         return self._to_stage(turn, sealed, confirmed.union(self._uploads.ids)) or self._to_replace(sealed)
 
     def _to_stage(self, turn: int, sealed: list[Path], staged: set[str]) -> Path | None:
         unstaged = [path for path in sealed if path.stem not in staged and self._backoffs.is_over(path.stem)]
-        sound = [path for path in unstaged if not self._deaths.comes_last(path.stem)]
+        sound = [path for path in unstaged if not self._interrupted.comes_last(path.stem)]
         if unstaged and not sound:
             # Another death would cut off what goes up.
             return unstaged[0] if staged <= self._deferred.reasons.keys() else None

@@ -8,8 +8,8 @@ from structlog.typing import FilteringBoundLogger
 
 from collector.domain.errors import RetryError
 from collector.processes.archiver.backoff import Backoffs, Deferred
-from collector.processes.archiver.deaths import Deaths
 from collector.processes.archiver.failures import Failures
+from collector.processes.archiver.interrupted_work import InterruptedWork
 
 DISK: Final = "disk"
 """The name of the backoff while the disk takes no new files."""
@@ -27,7 +27,7 @@ class SegmentRetries:
     ) -> None:  # fmt: skip
         self.backoffs = Backoffs(delays, monotonic)
         self.deferred = Deferred(self.backoffs, log)
-        self.deaths = Deaths(segments, staging, self.deferred, self.backoffs, log)
+        self.interrupted = InterruptedWork(segments, staging, self.deferred, self.backoffs, log)
         self._failures = Failures(self.backoffs, log)
         self._log = log
         self._is_stopping = False
@@ -62,11 +62,11 @@ class SegmentRetries:
         """The segment has a set now: what delayed staging it no longer counts."""
         self.deferred.release(segment_id)
         self.backoffs.forget(segment_id)
-        self.deaths.forget(segment_id)
+        self.interrupted.forget(segment_id)
 
     def forget(self, segment_id: str) -> None:
         """The segment is archived or in quarantine."""
         self._failures.forget(segment_id)
-        self.deaths.forget(segment_id)
+        self.interrupted.forget(segment_id)
         self.deferred.release(segment_id)
         self.backoffs.forget(segment_id)

@@ -62,7 +62,7 @@ class SegmentWorker:
     def _try(self, path: Path, step: Callable[[Path], None]) -> bool:
         self._turn += 1
         try:
-            with self._retries.deaths.noting(path.stem):
+            with self._retries.interrupted.working_on(path.stem):
                 step(path)
         except StopError:
             raise

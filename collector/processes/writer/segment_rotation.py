@@ -24,7 +24,7 @@ from collector.storage.journal.head import file_id_of
 from collector.storage.journal.position import Position
 from collector.storage.journal.tail import Tails
 from collector.storage.segment.open_segment import OnProgress, OpenSegment
-from collector.storage.segment.positions_file import FILE_NAME, WITHOUT, PositionsFile, read_baseline
+from collector.storage.segment.positions_file import FILE_NAME, WITHOUT, PositionsFile, read_positions_file
 from collector.storage.segment.seal import (
     begin_segment,
     open_segment,
@@ -244,7 +244,7 @@ class SegmentRotation:
     def _begin_anew(self) -> OpenSegment:
         """An open segment as of the last seal: what came since then is still in the journals, and is read again."""
         try:
-            baseline = read_baseline(self._folder)
+            baseline = read_positions_file(self._folder)
             begun = upgraded(baseline.state)
             require_readable(begun, self._folder / FILE_NAME)
         except DamagedError as error:
@@ -274,7 +274,7 @@ class SegmentRotation:
     def _check_baseline(self) -> None:
         """It is needed only should the open segment become unreadable, and is written anew at the next seal."""
         try:
-            require_readable(upgraded(read_baseline(self._folder).state), FILE_NAME)
+            require_readable(upgraded(read_positions_file(self._folder).state), FILE_NAME)
         except DamagedError as error:
             self._context.log.warning("positions_unreadable", error=str(error))
 

@@ -63,7 +63,7 @@ class _Content(msgspec.Struct):
     counts: str = ""
 
 
-def write_baseline(folder: Path, baseline: PositionsFile, *, durable: bool = True) -> None:
+def write_positions_file(folder: Path, baseline: PositionsFile, *, durable: bool = True) -> None:
     """Replace the file, whole, and by default durable; one that says the same already stays."""
     path, content = folder / FILE_NAME, _encoded(baseline)
     if path.exists() and path.read_bytes() == content:
@@ -77,7 +77,7 @@ def write_baseline(folder: Path, baseline: PositionsFile, *, durable: bool = Tru
         made.replace(path)
 
 
-def draft_baseline(folder: Path, baseline: PositionsFile) -> Path:
+def draft_positions_file(folder: Path, baseline: PositionsFile) -> Path:
     """What shall take the file's place, durable but for its name."""
     return draft(folder / FILE_NAME, _encoded(baseline))
 
@@ -92,7 +92,7 @@ def _encoded(baseline: PositionsFile) -> bytes:
     return msgspec.json.encode(content)
 
 
-def read_baseline(folder: Path) -> PositionsFile:
+def read_positions_file(folder: Path) -> PositionsFile:
     """The newest one; an empty one where nothing was ever sealed.
 
     Raises NewerDataError for one of a newer program, DamagedError for one that cannot be read,
@@ -119,7 +119,7 @@ def read_baseline(folder: Path) -> PositionsFile:
     return PositionsFile(content.segment_id, content.previous_segment, state)
 
 
-def refuse_newer_baseline(folder: Path) -> None:
+def refuse_newer_positions_file(folder: Path) -> None:
     """Raises NewerDataError for the file of a newer program; one that cannot be read says nothing of that."""
     path = folder / FILE_NAME
     if not path.is_file():

@@ -31,9 +31,9 @@ from collector.storage.segment.open_segment import OnProgress, OpenSegment
 from collector.storage.segment.positions_file import (
     FILE_NAME,
     PositionsFile,
-    draft_baseline,
-    read_baseline,
-    write_baseline,
+    draft_positions_file,
+    read_positions_file,
+    write_positions_file,
 )
 from collector.storage.segment.state import SegmentState, store_state
 
@@ -65,7 +65,7 @@ def open_segment(folder: Path, on_progress: OnProgress = lambda: None) -> OpenSe
 
 def _is_baseline_of(segment: OpenSegment) -> bool:
     try:
-        return read_baseline(segment.path.parent).segment_id == segment.segment_id
+        return read_positions_file(segment.path.parent).segment_id == segment.segment_id
     except DamagedError:
         return False
 
@@ -73,7 +73,7 @@ def _is_baseline_of(segment: OpenSegment) -> bool:
 def write_positions(segment: OpenSegment, state: SegmentState, *, durable: bool = True) -> None:
     """Keep beside the segments what this one began with."""
     baseline = PositionsFile(segment.segment_id, segment.meta["previous_segment"], state)
-    write_baseline(segment.path.parent, baseline, durable=durable)
+    write_positions_file(segment.path.parent, baseline, durable=durable)
 
 
 def quarantine_open_segment(folder: Path, quarantine: Path) -> list[str]:
@@ -156,7 +156,7 @@ def seal(
 
 def _open(made: Path, baseline: PositionsFile, *, instead_of: OpenSegment | None = None) -> OpenSegment:
     folder = made.parent
-    positions = draft_baseline(folder, baseline)
+    positions = draft_positions_file(folder, baseline)
     if instead_of is not None:
         instead_of.close()
         instead_of.path.rename(folder / f"{instead_of.segment_id}.db")

@@ -20,7 +20,7 @@ from collector.storage.staging.object_writer import ObjectFile, Staged
 from collector.storage.staging.partition import Tick, partition_gaps, partition_messages, partition_of
 from collector.storage.staging.spill import ARRIVAL, ROW_BYTES, Row, Spill
 from collector.storage.staging.staged_set import object_file_name
-from collector.storage.staging.untyped import UntypedMessages
+from collector.storage.staging.undecodable_gaps import UndecodableGaps
 
 SPILL_BYTES: Final = 40 << 20
 """What buffered rows may take before they go to the spill file."""
@@ -69,7 +69,7 @@ class _Staging:
         self._folder = folder
         self._tick = tick
         self._with_ids = {stream.key for stream in segment.streams.values() if stream.has_ids}
-        self._untyped = UntypedMessages()
+        self._untyped = UndecodableGaps()
 
     def files(self) -> Iterator[Staged | None]:
         """Typed messages first: what they leave goes to the undecoded, and those to the gaps."""

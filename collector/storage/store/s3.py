@@ -17,12 +17,12 @@ from collector.domain.errors import CollectorError, StoreError, StoreRefusedErro
 from collector.storage.store.object_store import ObjectInfo, require_key
 from collector.storage.store.s3_checksums import copied, md5_header, refuse_other_bytes, sha256_header, whole_sha256
 from collector.storage.store.s3_client import NO_SUCH_BUCKET, code_of, connect, explained, status_of
-from collector.storage.store.s3_dialect import Manners, first_manners
 from collector.storage.store.s3_options import S3Options
+from collector.storage.store.s3_request_style import RequestStyle, first_style
 
 T = TypeVar("T")
-Ask = Callable[[Any, Manners], T]
-"""Asks something of a client, with these manners."""
+Ask = Callable[[Any, RequestStyle], T]
+"""Asks something of a client, with these style."""
 
 _PROBE_KEY: Final = "_probe"
 _PROBE: Final = b"The recorder proves with this object that it may put and read here.\n"
@@ -52,7 +52,7 @@ class S3Store:
         self._options = options
         self._with_each_put = _with_each_put(options)
         self._tell = tell
-        self._manners = first_manners(options.addressing, options.endpoint_url)
+        self._style = first_style(options.addressing, options.endpoint_url)
         self._clients: dict[str, Any] = {}
         self._changing = Lock()
 
@@ -82,8 +82,8 @@ class S3Store:
         """Size and checksum as the server keeps them; of an object it has no SHA-256 of, from reading it."""
         place = self._place(key)
 
-        def ask(client: Any, manners: Manners) -> ObjectInfo:
-            found = client.head_object(**place, **_asking_for_checksum(manners))
+        def ask(client: Any, style: RequestStyle) -> ObjectInfo:
+            found = client.head_object(**place, **_asking_for_checksum(style))
             sha256 = whole_sha256(found)
             if sha256 is not None:
                 return ObjectInfo(int(found["ContentLength"]), sha256)
@@ -96,8 +96,8 @@ class S3Store:
         """The object's bytes; None if there is none."""
         place = self._place(key)
 
-        def ask(client: Any, manners: Manners) -> bytes:
-            with closing(client.get_object(**place, **_asking_for_checksum(manners))["Body"]) as body:
+        def ask(client: Any, style: RequestStyle) -> bytes:
+            with closing(client.get_object(**place, **_asking_for_checksum(style))["Body"]) as body:
                 return bytes(body.read())
 
         return self._call(key, _or_none(ask))
@@ -106,7 +106,7 @@ class S3Store:
         """Copy the object; size and checksum of the bytes that came."""
         place = self._place(key)
 
-        def ask(client: Any, _: Manners) -> ObjectInfo:
+        def ask(client: Any, _: RequestStyle) -> ObjectInfo:
             with closing(client.get_object(**place)["Body"]) as body, target.open("wb") as file:
                 return copied(body, file.write)
 
@@ -120,9 +120,9 @@ class S3Store:
     def _put(self, key: str, opened: Callable[[], BufferedIOBase], sha256: str) -> None:
         place = self._place(key)
 
-        def ask(client: Any, manners: Manners) -> None:
+        def ask(client: Any, style: RequestStyle) -> None:
             with opened() as body:
-                checksum = sha256_header(sha256) if manners.checksums else md5_header(body)
+                checksum = sha256_header(sha256) if style.checksums else md5_header(body)
                 try:
                     client.put_object(**place, Body=body, **checksum, **self._with_each_put)
                 except ClientError as error:
@@ -146,7 +146,7 @@ class S3Store:
     def _page(self, prefix: str, **further: str) -> tuple[list[str], str | None]:
         """Some keys, and what to ask for the next ones with."""
 
-        def ask(client: Any, _: Manners) -> tuple[list[str], str | None]:
+        def ask(client: Any, _: RequestStyle) -> tuple[list[str], str | None]:
             page = client.list_objects_v2(Bucket=self._bucket, Prefix=self._folder + prefix, **further)
             # A key that ends so is no object: consoles put it to show an empty folder.
             held = [found["Key"] for found in page.get("Contents", []) if not found["Key"].endswith("/")]
@@ -175,38 +175,38 @@ class S3Store:
             raise trouble from error
 
     def _learning(self, ask: Ask[T]) -> T:
-        """The answer; after a refusal that may be one of our manners, asked with others, which are kept if they please."""
-        manners = self._manners
+        """The answer; after a refusal that may be one of our style, asked with others, which are kept if they please."""
+        style = self._style
         while True:
             try:
-                answer = self._in_bucket(manners, ask)
+                answer = self._in_bucket(style, ask)
             except ClientError as error:
-                others = manners.after(code_of(error))
+                others = style.after(code_of(error))
                 if others is None:
                     raise
-                manners = others
+                style = others
             else:
-                self._keep(manners)
+                self._keep(style)
                 return answer
 
-    def _keep(self, manners: Manners) -> None:
+    def _keep(self, style: RequestStyle) -> None:
         with self._changing:
-            before = self._manners
-            self._manners = before.with_all_of(manners)
-            told = self._manners.told_beside(before)
+            before = self._style
+            self._style = before.with_all_of(style)
+            told = self._style.told_beside(before)
         for text in told:
             self._tell(f"{self.url}: {text}")
 
-    def _in_bucket(self, manners: Manners, ask: Ask[T]) -> T:
+    def _in_bucket(self, style: RequestStyle, ask: Ask[T]) -> T:
         """The answer, after making the bucket if it shall be made."""
-        client = self._connected(manners.addressing)
+        client = self._connected(style.addressing)
         try:
-            return ask(client, manners)
+            return ask(client, style)
         except ClientError as error:
             if not self._options.create_bucket or code_of(error) != NO_SUCH_BUCKET:
                 raise
         self._make_bucket(client)
-        return ask(client, manners)
+        return ask(client, style)
 
     def _connected(self, addressing: str) -> Any:
         with self._changing:
@@ -246,16 +246,16 @@ def _with_each_put(options: S3Options) -> dict[str, str]:
     return {name: value for name, value in arguments.items() if value}
 
 
-def _asking_for_checksum(manners: Manners) -> dict[str, str]:
-    return {"ChecksumMode": "ENABLED"} if manners.checksums else {}
+def _asking_for_checksum(style: RequestStyle) -> dict[str, str]:
+    return {"ChecksumMode": "ENABLED"} if style.checksums else {}
 
 
 def _or_none(ask: Ask[T]) -> Ask[T | None]:
     """The same, with None for what is not there. (Of a bucket that is not there only an answer with a body says so.)"""
 
-    def asked(client: Any, manners: Manners) -> T | None:
+    def asked(client: Any, style: RequestStyle) -> T | None:
         try:
-            return ask(client, manners)
+            return ask(client, style)
         except ClientError as error:
             if status_of(error) == _NOT_FOUND and code_of(error) != NO_SUCH_BUCKET:
                 return None

@@ -18,7 +18,7 @@ from collector.storage.staging import staged_set
 from collector.storage.staging.staged_set import is_sound, uploads_of
 from collector.storage.store.directory import DirectoryStore
 from collector.storage.store.object_store import ObjectStore
-from tests.processes.archiver.archive_world import IDS, World, in_a_child
+from tests.processes.archiver.archiver_harness import IDS, World, in_a_child
 from tests.seaweed import Seaweed
 
 Die = Callable[[World], None]

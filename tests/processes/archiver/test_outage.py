@@ -21,7 +21,7 @@ from collector.storage.archive.object_check import differences
 from collector.storage.archive.verify import Verification
 from collector.storage.store import s3_client
 from collector.storage.store.directory import DirectoryStore
-from tests.processes.archiver.archive_world import IDS, World, manifest_ids
+from tests.processes.archiver.archiver_harness import IDS, World, manifest_ids
 from tests.proxy import Proxy
 from tests.seaweed import RECORDER, Seaweed
 

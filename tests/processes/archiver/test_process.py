@@ -22,7 +22,7 @@ from collector.domain.errors import ConfigError, NewerDataError, StoreError
 from collector.domain.store_state import State
 from collector.exchanges.adapter import Adapter
 from collector.processes.archiver.backoff import new_delays
-from collector.processes.archiver.deaths import KILLED_SECS, MAX_KILLS
+from collector.processes.archiver.interrupted_work import KILLED_SECS, MAX_KILLS
 from collector.processes.archiver.process import Archiver
 from collector.storage.archive.manifest import decode_manifest
 from collector.storage.archive.verify import Verification
@@ -30,7 +30,7 @@ from collector.storage.segment.attempts import Attempts, Begun
 from collector.storage.segment.sealed_segment import remove_segment
 from collector.storage.store.directory import DirectoryStore
 from collector.storage.store.object_store import ObjectInfo
-from tests.processes.archiver.archive_world import IDS, OPENED_AT, World, in_a_child, manifest_ids
+from tests.processes.archiver.archiver_harness import IDS, OPENED_AT, World, in_a_child, manifest_ids
 from tests.storage.segment.segment_files import TRADES, ToyTyping, make_segment, message, trade
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from collector.domain.errors import StoreError, StoreRefusedError
-from tests.processes.archiver.archive_world import IDS, World, manifest_ids
+from tests.processes.archiver.archiver_harness import IDS, World, manifest_ids
 from tests.processes.archiver.test_outage import assert_complete, expected, seal_all
 from tests.seaweed import RECORDER, Seaweed
 

@@ -11,7 +11,7 @@ from collector.processes.archiver import stager
 from collector.storage.segment.attempts import Attempts, Begun
 from collector.storage.segment.sealed_segment import SealedSegment
 from collector.storage.staging.staged_set import require_equal
-from tests.processes.archiver.archive_world import IDS, World, manifest_ids
+from tests.processes.archiver.archiver_harness import IDS, World, manifest_ids
 from tests.processes.archiver.test_outage import assert_complete, expected, no_route, seal_all
 from tests.storage.segment.segment_files import failed_read
 

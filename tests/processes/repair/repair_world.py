@@ -22,7 +22,7 @@ from collector.storage.journal.format import FeedIdentity
 from collector.storage.journal.writer import JournalWriter
 from collector.storage.repair_requests import RequestFolder, request_folder
 from collector.storage.segment.seal import sealed_segments
-from tests.processes.archiver.stage import Stage
+from tests.processes.process_harness import ProcessHarness
 
 START_NS = 1_700_000_040_000_000_000
 """The beginning of a minute."""
@@ -102,7 +102,7 @@ class FakeExchange:
         raise AssertionError(path)
 
 
-class World(Stage):
+class World(ProcessHarness):
     """Time passes only when somebody waits."""
 
     def __init__(self, folder: Path, *, symbols: tuple[str, ...] = ("BTCUSDT",), checkpoint_secs: float = 0.0) -> None:

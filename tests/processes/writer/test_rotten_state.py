@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from collector.domain.errors import CannotStartError
-from collector.storage.newer import refuse_newer_data
+from collector.storage.version_check import refuse_newer_data
 from tests.processes.writer.writer_harness import START_NS, World, diff, trade
 
 ROT = {

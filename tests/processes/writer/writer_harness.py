@@ -15,7 +15,7 @@ from collector.processes.writer.process import Writer
 from collector.storage.journal.format import FeedIdentity
 from collector.storage.journal.writer import JournalWriter
 from collector.storage.segment.seal import sealed_segments
-from tests.processes.archiver.stage import Stage
+from tests.processes.process_harness import ProcessHarness
 from tests.storage.journal.dead_journals import let_go
 from tests.storage.segment.segment_files import give_up_at_once
 
@@ -27,7 +27,7 @@ SPOKEN = "EXISTS (SELECT * FROM streams WHERE symbol = gaps.symbol AND data_type
 """Holds for gaps of streams that ever spoke; of the others every outage has a row."""
 
 
-class World(Stage):
+class World(ProcessHarness):
     """A data directory, a clock that moves when told, and one feed whose ingest is this test."""
 
     def __init__(self, folder: Path, **sections: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 from collector.domain.errors import DamagedError, NewerDataError
 from collector.storage.segment import file_format, seal
 from collector.storage.segment.open_segment import OpenSegment
-from collector.storage.segment.positions_file import PositionsFile, read_baseline, write_baseline
+from collector.storage.segment.positions_file import PositionsFile, read_positions_file, write_positions_file
 from collector.storage.segment.seal import create_segment, open_segment
 from collector.storage.segment.sealed_segment import open_sealed
 from collector.storage.segment.state import EMPTY_STATE, Commit, SegmentState, StreamRow
@@ -118,16 +118,16 @@ def test_state_of_a_newer_program_is_refused(tmp_path: Path) -> None:
 def test_positions_say_of_which_form_they_and_their_state_are(tmp_path: Path) -> None:
     of_form_1 = SegmentState({}, [], {}, {}, 1)
     for state in (EMPTY_STATE, of_form_1):
-        write_baseline(tmp_path, PositionsFile("a", "b", state))
-        assert read_baseline(tmp_path).state == state
+        write_positions_file(tmp_path, PositionsFile("a", "b", state))
+        assert read_positions_file(tmp_path).state == state
     path = tmp_path / "positions.json"
     path.write_bytes(path.read_bytes().replace(b',"version":1,"state_version":1', b""))
     assert b"version" not in path.read_bytes()
-    assert read_baseline(tmp_path) == PositionsFile("a", "b", of_form_1)
+    assert read_positions_file(tmp_path) == PositionsFile("a", "b", of_form_1)
 
 
 @pytest.mark.parametrize("name", ["version", "state_version"])
 def test_positions_of_a_newer_program_are_refused_whatever_else_they_hold(tmp_path: Path, name: str) -> None:
     (tmp_path / "positions.json").write_text(f'{{"{name}": 99, "streams": "elsewhere"}}', "utf-8")
     with pytest.raises(NewerDataError, match="version 99"):
-        read_baseline(tmp_path)
+        read_positions_file(tmp_path)

@@ -13,7 +13,7 @@ from collector.storage.journal.position import Position
 from collector.storage.segment import seal as seal_module
 from collector.storage.segment.database import beside
 from collector.storage.segment.open_segment import OpenSegment
-from collector.storage.segment.positions_file import PositionsFile, read_baseline
+from collector.storage.segment.positions_file import PositionsFile, read_positions_file
 from collector.storage.segment.seal import (
     begin_segment,
     create_segment,
@@ -100,7 +100,7 @@ def test_sealing_closes_one_segment_and_opens_the_next_with_its_state(tmp_path: 
     assert following.path.name == "20260101T010000Z-000002.open.db"
     assert (following.has_rows, following.next_row) == (False, 1)
     assert following.meta["previous_segment"] == "20260101T000000Z-000001"
-    assert read_baseline(tmp_path) == PositionsFile(following.segment_id, segment.segment_id, following.load())
+    assert read_positions_file(tmp_path) == PositionsFile(following.segment_id, segment.segment_id, following.load())
     assert not list(tmp_path.glob("*-wal")) or count(sealed_segments(tmp_path)[0]) == 2
     db = sqlite3.connect(f"file:{sealed_segments(tmp_path)[0]}?mode=ro&immutable=1", uri=True)
     assert db.execute("SELECT value FROM meta WHERE key='sealed_at'").fetchone() == ("99",)
@@ -180,7 +180,7 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, *, call: 
         (OpenSegment, "set_meta", 1),
         (OpenSegment, "checkpoint", 1),
         (OpenSegment, "close", 1),
-        (seal_module, "draft_baseline", 1),
+        (seal_module, "draft_positions_file", 1),
         (Path, "rename", 1),  # B has not yet its name
         (Path, "rename", 2),  # A is closed, not yet renamed
         (Path, "rename", 3),  # A is sealed, B not yet open
@@ -205,7 +205,7 @@ def test_a_kill_at_any_step_of_a_seal_leaves_one_open_segment_and_every_row(
     assert sum(count(path) for path in [*sealed_segments(tmp_path), again.path]) == 2
     assert again.load().positions["ff"].offset == 50
     if not again.has_rows:
-        assert read_baseline(tmp_path).state == again.load()
+        assert read_positions_file(tmp_path).state == again.load()
 
 
 def test_a_segment_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -221,7 +221,7 @@ def test_a_segment_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) 
 
 def test_without_any_segment_there_is_none(tmp_path: Path) -> None:
     assert open_segment(tmp_path) is None
-    assert read_baseline(tmp_path) == PositionsFile("", "", EMPTY_STATE)
+    assert read_positions_file(tmp_path) == PositionsFile("", "", EMPTY_STATE)
     assert SegmentState({}, [], {}, {}) == EMPTY_STATE
 
 
@@ -258,7 +258,7 @@ def test_what_is_set_aside_is_whole_and_nothing_is_left(tmp_path: Path) -> None:
 def test_a_damaged_baseline_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
     (tmp_path / "positions.json").write_text("{", "utf-8")
     with pytest.raises(DamagedError):
-        read_baseline(tmp_path)
+        read_positions_file(tmp_path)
 
 
 @pytest.mark.parametrize("stray", ["20251231T235959Z-ffffff", "copy", "20260101T000000Z-000001 (1)"])

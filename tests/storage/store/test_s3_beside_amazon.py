@@ -10,8 +10,8 @@ import pytest
 from collector.domain.errors import StoreError, StoreRefusedError
 from collector.storage.store.object_store import ObjectInfo
 from collector.storage.store.s3 import S3Store
-from collector.storage.store.s3_dialect import first_manners
 from collector.storage.store.s3_options import S3Options
+from collector.storage.store.s3_request_style import first_style
 from tests import s3_imitation as imitations
 from tests.dial.names import NAME, Names
 from tests.s3_imitation import BUCKET, Refusal, Refuses, Request, S3Imitation
@@ -97,7 +97,7 @@ def test_threads_that_learn_at_the_same_time_tell_it_once(source: Path) -> None:
 
 
 def test_what_two_threads_learned_is_kept_of_both() -> None:
-    first = first_manners("auto", "http://store")
+    first = first_style("auto", "http://store")
     in_host, no_checksums = first.after("PathStyleDomainForbidden"), first.after("NotImplemented")
     assert in_host is not None
     assert no_checksums is not None

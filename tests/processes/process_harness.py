@@ -10,7 +10,7 @@ from collector.config import Config
 from collector.processes.context import Context
 
 
-class Stage:
+class ProcessHarness:
     """Sender, receiver and clock of the process; `stop_when` tells it to leave."""
 
     def __init__(self, config: Config, start_ns: int) -> None:

@@ -15,7 +15,7 @@ class _Stretch:
     ended_us: int
 
 
-class UntypedMessages:
+class UndecodableGaps:
     """Counts messages by stream; one gap a stream, its times taken from the messages."""
 
     def __init__(self) -> None:

@@ -1,10 +1,10 @@
 from collector.domain.names import gap_id
-from collector.storage.staging.untyped import UntypedMessages
+from collector.storage.staging.undecodable_gaps import UndecodableGaps
 from tests.storage.segment.segment_files import BOOK, NOON_US, TRADES
 
 
 def test_a_stream_has_one_gap_however_its_messages_come() -> None:
-    untyped = UntypedMessages()
+    untyped = UndecodableGaps()
     for series, received_us in [(1, NOON_US + 5), (0, NOON_US), (2, NOON_US + 9)]:
         untyped.note(TRADES, (series, 0, 0, received_us, None, 0, b"?"))
     untyped.note(BOOK, (0, 0, 0, NOON_US, None, 0, b"?"))
@@ -15,4 +15,4 @@ def test_a_stream_has_one_gap_however_its_messages_come() -> None:
 
 
 def test_nothing_untyped_is_no_gap() -> None:
-    assert UntypedMessages().gaps() == []
+    assert UndecodableGaps().gaps() == []

@@ -27,7 +27,7 @@ _MAY_MEAN_CHECKSUMS: Final = frozenset(
 """What is said of headers that are not known, and of other things as well: only asking without them will tell."""
 
 
-class Manners(NamedTuple):
+class RequestStyle(NamedTuple):
     """What a request looks like."""
 
     addressing: str
@@ -37,7 +37,7 @@ class Manners(NamedTuple):
     is_bound: bool = False
     """Whether somebody has decided where the bucket stands."""
 
-    def after(self, code: str) -> "Manners | None":
+    def after(self, code: str) -> "RequestStyle | None":
         """What to try once the store has refused a request with this code; None: nothing else would help."""
         if code in _WANT_BUCKET_IN_HOST and self.addressing == "path" and not self.is_bound:
             return self._replace(addressing="virtual")
@@ -45,12 +45,12 @@ class Manners(NamedTuple):
             return self._replace(checksums=False)
         return None
 
-    def with_all_of(self, other: "Manners") -> "Manners":
+    def with_all_of(self, other: "RequestStyle") -> "RequestStyle":
         """What both have learned: neither knows what the other one was told meanwhile."""
         addressing = other.addressing if self.addressing == "path" else self.addressing
         return self._replace(addressing=addressing, checksums=self.checksums and other.checksums)
 
-    def told_beside(self, before: "Manners") -> list[str]:
+    def told_beside(self, before: "RequestStyle") -> list[str]:
         """What is done otherwise than before, for people."""
         told = []
         if self.addressing != before.addressing:
@@ -60,8 +60,8 @@ class Manners(NamedTuple):
         return told
 
 
-def first_manners(addressing: str, endpoint_url: str) -> Manners:
+def first_style(addressing: str, endpoint_url: str) -> RequestStyle:
     """How to begin, by `archive.addressing`. A server of one's own seldom has a name for each bucket; Amazon's have."""
     if addressing != "auto":
-        return Manners(addressing, is_bound=True)
-    return Manners("path" if endpoint_url else "auto")
+        return RequestStyle(addressing, is_bound=True)
+    return RequestStyle("path" if endpoint_url else "auto")

@@ -15,7 +15,7 @@ from collector.storage.regular_files import regular_files
 from collector.storage.repair_requests import SUFFIX, read_request
 from collector.storage.segment.database import sealed_database
 from collector.storage.segment.file_format import state_version_of, version_of
-from collector.storage.segment.positions_file import refuse_newer_baseline
+from collector.storage.segment.positions_file import refuse_newer_positions_file
 from collector.storage.segment.seal import sealed_segments
 
 
@@ -28,7 +28,7 @@ def refuse_newer_data(data_dir: Path) -> None:
     for path in regular_files(segments, "*.open.db"):
         with suppress(DamagedError, sqlite3.Error, UnicodeDecodeError):
             _look_at_open(path)
-    refuse_newer_baseline(segments)
+    refuse_newer_positions_file(segments)
     for path in data_dir.glob(f"repair/*/*{SUFFIX}"):
         with suppress(UndecodableError, OSError):
             read_request(path)

@@ -27,7 +27,7 @@ _DOUBLINGS: Final = 6
 """but not more often."""
 
 
-class Deaths:
+class InterruptedWork:
     """Every method raises RetryError where the disk does not take or give what is noted."""
 
     def __init__(
@@ -41,7 +41,7 @@ class Deaths:
         self._log = log
         self._kills: dict[str, int] = {}
 
-    def take_in(self, *, after_crash: bool) -> None:
+    def charge_previous_run(self, *, after_crash: bool) -> None:
         """Lay what an earlier process died of to the charge of what it had begun."""
         with _noting("what an earlier process had begun"):
             for segment_id in self._begun.found():
@@ -49,9 +49,9 @@ class Deaths:
                 self._begun.forget(segment_id)
             ids = counted(self._segments, KILLS)
             self._kills = {id_: Attempts(self._segments / f"{id_}.db", KILLS).count() for id_ in ids}
-        self.hold_back()
+        self.defer_killed()
 
-    def hold_back(self) -> None:
+    def defer_killed(self) -> None:
         """Leave alone for a while what the process was killed at too often."""
         for segment_id, kills in self._kills.items():
             if kills >= MAX_KILLS:
@@ -64,7 +64,7 @@ class Deaths:
         return segment_id in self._kills
 
     @contextmanager
-    def noting(self, segment_id: str) -> Iterator[None]:
+    def working_on(self, segment_id: str) -> Iterator[None]:
         """While this lasts, the segment is what is being worked on."""
         with _noting(segment_id):
             self._begun.note(segment_id)
