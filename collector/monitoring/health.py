@@ -129,8 +129,11 @@ def _stream_silent(facts: Facts) -> Finding | None:
 
 def _writer_behind(facts: Facts) -> Finding | None:
     behind = [journal for journal in facts.journals if journal["lag_secs"] > WRITER_BEHIND_SECS]
-    text = _list(f"the journal of {journal['feed']} is {journal['lag_secs']:.0f} s ahead" for journal in behind)
-    return Finding("the writer is behind", text) if behind else None
+    if not behind:
+        return None
+    worst_secs = max(journal["lag_secs"] for journal in behind)
+    feeds = _list(journal["feed"] for journal in behind)
+    return Finding("the writer is behind", f"the writer is {worst_secs:.0f} s behind the journal: {feeds}")
 
 
 def _journal_over_budget(facts: Facts) -> Finding | None:
@@ -152,7 +155,8 @@ def _disk_filling(facts: Facts) -> Finding | None:
         return None
     if not secs:
         return Finding("the disk is full", "the disk is full")
-    return Finding("the disk is filling", f"the disk is full in {secs / 3600:.1f} hours at the present rate")
+    left = f"{secs / 3600:.0f} hours" if secs >= 2 * 3600 else f"{secs / 60:.0f} minutes"
+    return Finding("the disk is filling", f"the disk is full in {left} at the present rate")
 
 
 def _clock_off(facts: Facts) -> Finding | None:

@@ -27,8 +27,8 @@ REASON_HELP: Final[Mapping[str, ReasonHelp]] = {
     ),
     "stream_silent": ReasonHelp(
         "configured streams have had no durable row for longer than their rhythm allows",
-        "check that the exchange still trades the symbols under these names, and the network; the recorder keeps trying "
-        "by itself",
+        "where another reason is shown, remove that first: it often explains the silence. Else check that the exchange "
+        "still trades the symbols under these names, and the network; the recorder keeps trying by itself",
         "When a stream is silent",
     ),
     "frames_undecodable": ReasonHelp(

@@ -11,10 +11,12 @@ from typing import NamedTuple
 from playwright.sync_api import expect
 
 from collector.domain.records import StreamKey
-from collector.monitoring.view import Snapshot
 from tests.browser import Visitor, browser
-from tests.monitoring.showing import TYPES, Shown, serving, small
-from tests.supervision.made import GIB
+from tests.monitoring.showing import STEPS, TYPES, Shown, serving, small
+from tests.supervision.made import GIB, SECOND_US
+
+POLLS = 3
+"""How often the page asks before its picture is taken: it needs ten seconds for the rate of a stream."""
 
 PHONE = {"width": 360, "height": 780}
 DESK = {"width": 1280, "height": 900}
@@ -38,30 +40,37 @@ class Picture(NamedTuple):
     scheme: str = "light"
 
 
-def demo() -> Snapshot:
+def started_lately(shown: Shown) -> Shown:
+    """Before its first seal, and for as long as is known."""
+    shown.archive = {"rows": 0, "archived": 0}
+    shown.uptime_before_secs = 0.0
+    for _ in range(STEPS + 1):
+        shown.look()
+    return shown
+
+
+def demo() -> Shown:
     """The demonstration, a minute old, before the first seal."""
     shown = Shown(("BTCUSDT", "ETHUSDT"), known_hours=0.05)
-    shown.archive = {"rows": 0, "archived": 0}
-    return shown.look()._replace(is_demo=True)
+    shown.is_demo = True
+    return started_lately(shown)
 
 
-def silent() -> Snapshot:
+def silent() -> Shown:
     """160 streams, of which two data types of 20 symbols are silent."""
     shown = Shown([f"S{number:02}USDT" for number in range(20)], USDM_TYPES, exchanges=["binance_usdm"])
     shown.late = {key: 400.0 + 3 * place for place, key in enumerate(shown.keys) if key.data_type.startswith("book_")}
     shown.late = {key: secs for key, secs in shown.late.items() if key.data_type != "book_snapshot"}
-    return shown.look()
+    return shown
 
 
-def first_hour() -> Snapshot:
+def first_hour() -> Shown:
     """Forty minutes after the first start; nothing is sealed."""
     shown = Shown(("BTCUSDT", "ETHUSDT"), known_hours=0.7)
-    shown.archive = {"rows": 0, "archived": 0}
-    shown.uptime_secs = 2_500.0
-    return shown.look()
+    return started_lately(shown)
 
 
-def store_stopped() -> Snapshot:
+def store_stopped() -> Shown:
     """The archive's store does not answer."""
     shown = small()
     shown.archive = {
@@ -69,10 +78,10 @@ def store_stopped() -> Snapshot:
         "backlog_bytes": 81_000_000, "backlog_since_us": shown.cell(2.5),
     }  # fmt: skip
     shown.happen(2.4, "error", "store_away", "error=connection refused")
-    return shown.look()
+    return shown
 
 
-def trouble() -> Snapshot:
+def trouble() -> Shown:
     """Three exchanges, the writer dead, the disk filling, the store refusing."""
     shown = Shown(("BTCUSDT", "ETHUSDT", "SOLUSDT"), exchanges=("binance", "binance_usdm", "binance_coinm"))
     for data_type in TYPES:
@@ -86,15 +95,16 @@ def trouble() -> Snapshot:
         {"feed": feed, "lag_bytes": 48_000_000, "lag_secs": 95.0, "unread_files": 1, "files": 3} for feed in shown.feeds
     ]
     shown.late = dict.fromkeys(shown.keys, 400.0)
+    shown.changes["stored"] = 420_000
     for _ in range(60):
         shown.disk_free_bytes -= 2 * GIB
         shown.look()
     shown.happen(0.05, "error", "process_failed", "process=writer error=database disk image is malformed")
-    return shown.look()
+    return shown
 
 
-SCENES: Mapping[str, Callable[[], Snapshot]] = {
-    "page": lambda: small().look(),
+SCENES: Mapping[str, Callable[[], Shown]] = {
+    "page": small,
     **{scene.__name__: scene for scene in (demo, silent, first_hour, store_stopped, trouble)},
 }
 DOCS = (Picture("page", DESK, "light"), Picture("page", DESK, "dark"))
@@ -105,11 +115,23 @@ def take(folder: Path, pictures: Mapping[str, Picture]) -> None:
     with browser() as running:
         guest = Visitor(running)
         for name, picture in pictures.items():
-            with serving(SCENES[picture.scene]()) as served:
+            shown = SCENES[picture.scene]()
+            with serving(shown.look()) as served:
                 page = guest.open(
-                    served.url, viewport=picture.viewport, color_scheme=picture.scheme, reduced_motion="reduce"
+                    served.url,
+                    clock=True,
+                    viewport=picture.viewport,
+                    color_scheme=picture.scheme,
+                    reduced_motion="reduce",
                 )
                 expect(page.locator("#list .row").first).to_be_visible()
+                for _ in range(POLLS):
+                    shown.ahead_us += 5 * SECOND_US
+                    served.view = shown.look()
+                    with page.expect_response("**/page.json") as answered:
+                        page.clock.run_for(2_000)
+                    answered.value.finished()
+                expect(page.locator("#list .rate").first).to_contain_text("/ s")
                 page.screenshot(path=folder / f"{name}.png", full_page=True)
         guest.leave()
 

@@ -55,6 +55,10 @@ class Shown:
         self.disk_free_bytes = 212 * GIB
         self.line_state = "open"
         self.uptime_secs = 0.0
+        self.uptime_before_secs = 86_400.0 * 12
+        self.ahead_us = 0
+        """How far its clock is ahead of this machine's."""
+        self.is_demo = False
         now_us = time.time_ns() // 1_000
         started_us = now_us - min(round(known_hours * 3600 * SECOND_US), (CELLS - 1) * CELL_US)
         if stopped_hours:
@@ -108,7 +112,7 @@ class Shown:
         """What is known five seconds later."""
         self.uptime_secs += 5.0
         step = round(self.uptime_secs / 5)
-        now_us = time.time_ns() // 1_000
+        now_us = time.time_ns() // 1_000 + self.ahead_us
         messages = round(7_000 * step + 2_000 * math.sin(step / 6))
         reports = {
             **{f"ingest:{feed}": self._ingest(feed, place, messages, now_us) for place, feed in enumerate(self.feeds)},
@@ -129,7 +133,7 @@ class Shown:
             }),
             "repair": repair(updated_us=now_us, **self.repair),
         }  # fmt: skip
-        return self.board.look(reports, self._known(now_us))
+        return self.board.look(reports, self._known(now_us))._replace(is_demo=self.is_demo)
 
     def _ingest(self, feed: str, place: int, messages: int, now_us: int) -> dict[str, Any]:
         lines = [
@@ -157,7 +161,7 @@ class Shown:
         hops.append(QueueDepth("writer", "archiver", 0, 256))
         usage = {name: Usage(50_000_000, 3.5, 7.25, 20) for name in ("supervisor", *self.children)}
         return SupervisorFacts(
-            now_us, 86_400 * 12 + self.uptime_secs, children, hops, usage, self.disk_free_bytes, {"pid": 10}
+            now_us, self.uptime_before_secs + self.uptime_secs, children, hops, usage, self.disk_free_bytes, {"pid": 10}
         )
 
 

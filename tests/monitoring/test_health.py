@@ -116,7 +116,9 @@ def test_undecodable_frames_are_told_with_their_share() -> None:
 def test_a_writer_is_behind_after_a_minute_of_journal() -> None:
     late = {"feed": "binance", "lag_secs": WRITER_BEHIND_SECS + 1}
     assert codes(WELL._replace(journals=[{"feed": "binance", "lag_secs": WRITER_BEHIND_SECS}])) == []
-    assert texts(WELL._replace(journals=[late])) == [("writer_behind", "the journal of binance is 61 s ahead")]
+    assert texts(WELL._replace(journals=[late])) == [
+        ("writer_behind", "the writer is 61 s behind the journal: binance")
+    ]
 
 
 def test_refused_frames_mean_that_the_budget_is_spent() -> None:
@@ -165,8 +167,8 @@ def test_a_process_that_was_restarted_too_often_is_failing_while_it_runs() -> No
 @pytest.mark.parametrize(
     ("secs", "text"),
     [
-        (DISK_FILLING_SECS, "the disk is full in 24.0 hours at the present rate"),
-        (1_800.0, "the disk is full in 0.5 hours at the present rate"),
+        (DISK_FILLING_SECS, "the disk is full in 24 hours at the present rate"),
+        (1_800.0, "the disk is full in 30 minutes at the present rate"),
         (0.0, "the disk is full"),
     ],
 )

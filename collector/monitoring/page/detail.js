@@ -14,7 +14,7 @@ function showDetail(stream) {
 function fillDetail(stream) {
   const { coverage, gaps } = live.data, now = live.now();
   say($("detail-title"), stream.symbol);
-  say($("detail-about"), `${stream.exchange} · ${stream.type} · ${stream.proves ? "its ids prove whether anything is missing" : "its exchange gives no ids that prove it complete"}`);
+  say($("detail-about"), `${stream.type} · ${stream.exchange} · ${stream.proves ? "its ids prove whether anything is missing" : "its exchange gives no ids that prove it complete"}`);
   const width = Math.round($("detail-strip").getBoundingClientRect().width);
   drawStrip(big, stream.runs, width, coverage.cell_secs);
   axis(bigAxis, coverage, width);

@@ -1,12 +1,23 @@
 // What is wrong, since when, and what to do about it: the remedies stand in the table at the foot of the page.
 const wrong = { codes: "", rows: [] };
 
+// On a phone a remedy opens at a touch: the reasons themselves come first.
+const narrow = matchMedia("(max-width: 640px)");
+
+function remedy(text) {
+  const node = made("details", { class: "remedy" }, made("summary", {}, "What to do"), made("p", {}, text));
+  node.open = !narrow.matches;
+  return node;
+}
+
+narrow.addEventListener("change", () => { for (const node of $("reasons").querySelectorAll("details")) node.open = !narrow.matches; });
+
 function reasonRow(code) {
   const help = document.getElementById(`reason-${code}`);
   const row = { text: made("p", { class: "text" }), since: made("time"), at: null };
   const meta = made("p", { class: "meta" }, row.since, " ", help ? made("a", { href: `#reason-${code}` }, code) : code);
   row.node = made("li", {}, row.text, meta);
-  if (help) meta.before(made("p", { class: "remedy" }, made("b", {}, "What to do: "), help.querySelector(".remedy").textContent));
+  if (help) meta.before(remedy(help.querySelector(".remedy").textContent));
   return row;
 }
 
@@ -25,7 +36,7 @@ function showReasons(reasons) {
 
 function dateReasons(now) {
   for (const { since, at } of wrong.rows) {
-    say(since, at == null ? "" : `since ${when(at, now)}, ${span((now - at) / 1000)}`);
+    say(since, at == null ? "" : `since ${when(at, now)} (${ago(at, now).replace(" ago", "")})`);
   }
 }
 

@@ -140,7 +140,7 @@ function placeStream(row, stream) {
   say(row.mark, sign);
   mark(row.mark, "class", `mark ${letter}`);
   say(row.symbol, stream.symbol);
-  say(row.about, `${stream.exchange} · ${stream.type}`);
+  say(row.about, `${stream.type} · ${stream.exchange}`);
   mark(row.button, "title", streamWords(stream));
   say(row.rate, stream.rate == null ? "" : `${rate(stream.rate)} / s`);
   const age = ago(stream.durable, now);
