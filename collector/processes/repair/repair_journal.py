@@ -1,4 +1,4 @@
-"""The journal of what repair fetched for one feed. It begins with the first answer."""
+"""The journal of REST responses for one feed. Its file is created with the first response."""
 
 from collections.abc import Callable
 
@@ -9,11 +9,11 @@ from collector.storage.journal.writer import JournalWriter
 
 
 class RepairJournal:
-    """Takes answers; what it took is safe from a kill at once, and from a power cut after the next `sync`."""
+    """Appended responses survive a kill at once, and a power cut after the next `sync`."""
 
-    def __init__(self, begin: Callable[[], JournalWriter], shortage: Callable[[], str | None]) -> None:
-        """`shortage` says why nothing may be appended now, if so."""
-        self._begin = begin
+    def __init__(self, open_journal: Callable[[], JournalWriter], shortage: Callable[[], str | None]) -> None:
+        """`shortage` names the limit that forbids to append now, or returns None."""
+        self._open_journal = open_journal
         self._shortage = shortage
         self._journal: JournalWriter | None = None
 
@@ -23,29 +23,29 @@ class RepairJournal:
         return (self._journal.number, self._journal.position) if self._journal else (0, 0)
 
     def require_room(self) -> None:
-        """Raises RetryError while nothing may be appended."""
+        """Raise RetryError while the disk is too short to append."""
         short = self._shortage()
         if short is not None:
-            raise RetryError(f"{short} forbids to append")
+            raise RetryError(f"the disk is short: {short}")
 
     def append(self, received_ns: int, answer: RepairAnswer, body: bytes = b"") -> None:
-        """Raises RetryError where the disk does not take it: then nothing of it is there."""
+        """Append a response. Raises RetryError if the disk does not take it; then nothing of it was written."""
         try:
             if self._journal is None:
-                self._journal = self._begin()
+                self._journal = self._open_journal()
             self._journal.append_frames(received_ns, BACKFILLED_LINE, [encode_answer(answer, body)])
         except OSError as error:
-            raise RetryError(f"the answer cannot be kept: {error}") from error
+            raise RetryError(f"the response cannot be written: {error}") from error
 
     def sync(self) -> None:
-        """Make everything durable.
+        """Make all responses durable.
 
-        Raises OSError, after which nobody can tell what is durable: a second fsync would not say so again.
+        Raises OSError. What is durable is unknown then: a second fsync would not report the error again.
         """
         if self._journal is not None:
             self._journal.sync()
 
     def close(self) -> None:
-        """Say that nothing more comes. Raises OSError."""
+        """Write the `close` record, and make everything durable. Raises OSError."""
         if self._journal is not None:
             self._journal.close()

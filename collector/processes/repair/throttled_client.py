@@ -1,4 +1,4 @@
-"""One exchange's REST interface as it may be asked: within the budget, heeding its bans, and less often while it fails."""
+"""Requests to one exchange's REST interface: within the rate limit, observing bans, and less often while it fails."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -17,34 +17,42 @@ from collector.feed.rest import RestError, RestResponse
 from collector.processes.repair.retry_policy import FORBIDDEN
 
 RETRY_BASE_SECS: Final = 1.0
+"""Longest first delay after a failure, in seconds."""
+
 RETRY_MAX_SECS: Final = 300.0
+"""Longest delay after many failures, in seconds."""
 
-_TOO_MANY: Final = {403: "forbidden", 418: "rate_limited", 429: "rate_limited"}
-"""403 is the web application firewall's.
-https://developers.binance.com/docs/binance-spot-api-docs/rest-api/general-information"""
+_BAN_REASONS: Final = {403: "forbidden", 418: "rate_limited", 429: "rate_limited"}
+"""Statuses that concern this address, not the request, and how they are counted. 403 comes from the firewall:
+https://developers.binance.com/docs/binance-spot-api-docs/rest-api/general-information
+"""
 
-_MANY_DIGITS: Final = 9
-_PASSING: Final = frozenset({408, 425})
-_OF_THE_ADDRESS: Final = frozenset({"unreachable", "slow", "server"})
-"""Reasons that another of the exchange's addresses may not have."""
+_MAX_DIGITS: Final = 9
+"""A used weight with more digits than this is not a weight."""
+
+_TEMPORARY_STATUSES: Final = frozenset({408, 425})
+"""Request timeout, and too early: the same request may succeed soon."""
+
+_ADDRESS_FAILURES: Final = frozenset({"unreachable", "slow", "server"})
+"""Reasons that concern one server: another of the exchange's addresses may answer."""
 
 _OK: Final = 200
 
 
 class Client(Protocol):
-    """Asks the exchange; see RestClient."""
+    """Sends requests to the exchange; see RestClient."""
 
     def get(self, target: str) -> RestResponse:
-        """A whole answer, or RestError."""
+        """The whole response. Raises RestError."""
         ...
 
     def renew(self) -> None:
-        """The next request goes out on a new connection, to another address than the last answer came from."""
+        """Send the next request on a new connection, to another address than the last response came from."""
         ...
 
 
 class RetryLaterError(RetryError):
-    """The question may be asked again after `wait_secs`; `tried` tells whether it was asked at all."""
+    """The request can be sent again after `wait_secs`; `tried` tells whether it was sent at all."""
 
     def __init__(self, text: str, wait_secs: float, *, tried: bool) -> None:
         super().__init__(text)
@@ -53,7 +61,7 @@ class RetryLaterError(RetryError):
 
 
 class ThrottledClient:
-    """For one thread. `failures` counts, by kind of request and reason, the requests that brought nothing."""
+    """For one thread. `failures` counts the failed requests by kind of request and reason."""
 
     def __init__(
         self,
@@ -77,34 +85,34 @@ class ThrottledClient:
         self.failures: Counter[tuple[str, str]] = Counter()
 
     def ask(self, kind: str, get: Get) -> RestResponse:
-        """The exchange's answer: status 200, or one that refuses this request. Raises RetryLaterError.
+        """Send a request; returns a response that is good (200) or refuses this request. Raises RetryLaterError.
 
-        After 403, which may mean this request or this address, nobody asks for a while.
+        403 may concern the request or the whole address: it is returned, and later requests wait as for a ban.
         """
         left_secs = self._pause_until - self._clock.monotonic()
         if left_secs > 0:
-            raise RetryLaterError("the exchange is left alone for now", left_secs, tried=False)
+            raise RetryLaterError("requests are paused", left_secs, tried=False)
         self._take_weight(kind, get)
         try:
             answer = self._client.get(get.target)
         except RestError as error:
             raise self.failed(kind, error.reason, str(error)) from error
         used = answer.headers.get(self._used_header, "")
-        if used.isascii() and used.isdigit() and len(used) <= _MANY_DIGITS:
-            self._share(lambda: self._budget.note_used(int(used)))
-        if answer.status in _TOO_MANY:
-            banned = self._banned(kind, answer)
+        if used.isascii() and used.isdigit() and len(used) <= _MAX_DIGITS:
+            self._update_budget(lambda: self._budget.note_used(int(used)))
+        if answer.status in _BAN_REASONS:
+            banned = self._note_ban(kind, answer)
             if answer.status == FORBIDDEN:
                 return answer
             raise banned
-        if answer.status >= SERVER_ERROR or answer.status in _PASSING:
+        if answer.status >= SERVER_ERROR or answer.status in _TEMPORARY_STATUSES:
             raise self.failed(kind, "server", f"HTTP {answer.status}")
         self._recovered()
         return answer
 
     def failed(self, kind: str, reason: str, text: str) -> RetryLaterError:
-        """Something that may pass failed: nothing is asked for a while, each time longer, and then perhaps elsewhere."""
-        if reason in _OF_THE_ADDRESS:
+        """Note a temporary failure: requests pause, longer each time, and then may go to another address."""
+        if reason in _ADDRESS_FAILURES:
             self._client.renew()
         delay = next(self._delays)
         self._pause_until = self._clock.monotonic() + delay
@@ -115,33 +123,33 @@ class ThrottledClient:
         return RetryLaterError(text, delay, tried=True)
 
     def renew(self) -> None:
-        """Ask the next time on a new connection."""
+        """Send the next request on a new connection."""
         self._client.renew()
 
     def _take_weight(self, kind: str, get: Get) -> None:
         try:
             wait_secs = self._budget.take(get.weight)
         except OSError as error:
-            raise self.failed(kind, "disk", f"the budget cannot be kept: {error}") from error
+            raise self.failed(kind, "disk", f"the rate limit file cannot be written: {error}") from error
         if wait_secs > 0:
-            raise RetryLaterError("the budget is spent for now", wait_secs, tried=False)
+            raise RetryLaterError("the rate limit is reached", wait_secs, tried=False)
 
-    def _banned(self, kind: str, answer: RestResponse) -> RetryLaterError:
-        asked_secs = retry_after_secs(answer.headers.get("Retry-After", ""), self._clock.now_ns() / 1e9)
-        secs = ban_secs(asked_secs, self._bans)
+    def _note_ban(self, kind: str, answer: RestResponse) -> RetryLaterError:
+        requested_secs = retry_after_secs(answer.headers.get("Retry-After", ""), self._clock.now_ns() / 1e9)
+        secs = ban_secs(requested_secs, self._bans)
         self._bans += 1
-        self.failures[kind, _TOO_MANY[answer.status]] += 1
+        self.failures[kind, _BAN_REASONS[answer.status]] += 1
         self._log.warning("rest_banned", status=answer.status, secs=secs)
-        self._share(lambda: self._budget.ban(secs))
+        self._update_budget(lambda: self._budget.ban(secs))
         self._pause_until = self._clock.monotonic() + secs
         return RetryLaterError(f"HTTP {answer.status}", secs, tried=True)
 
-    def _share(self, note: Callable[[], float]) -> None:
+    def _update_budget(self, update: Callable[[], float]) -> None:
         try:
-            while (busy_secs := note()) > 0:
+            while (busy_secs := update()) > 0:
                 self._clock.sleep(busy_secs)
         except OSError as error:
-            # This process keeps to what it was told; only others do not hear of it.
+            # This process observes it; only other processes do not learn of it.
             self._log.warning("budget_not_shared", error=str(error))
 
     def _recovered(self) -> None:
@@ -152,5 +160,5 @@ class ThrottledClient:
 
 
 def is_good(answer: RestResponse) -> bool:
-    """Whether it is the answer, not a refusal."""
+    """Whether the response answers the request, not refuses it."""
     return answer.status == _OK

@@ -18,7 +18,7 @@ from collector.processes.repair.request_queue import (
     STALE_LATER_SECS,
     STALE_TRIES,
 )
-from collector.processes.repair.retry_policy import LONGEST_SECS, TRIES
+from collector.processes.repair.retry_policy import MAX_DELAY_SECS, TRIES
 from collector.storage.journal.format import RecordKind, decode_header, frames_of, parse_records
 from collector.storage.journal.writer import JournalWriter
 from tests.processes.repair.repair_world import World
@@ -196,7 +196,7 @@ def test_an_answer_that_cannot_be_read_is_kept_once_and_ends_the_request_in_the_
     world.mend(mender, for_secs=1_250)
     world.exchange.script.clear()
     world.exchange.last_update_ids["BTCUSDT"] = 9
-    world.mend(mender, for_secs=LONGEST_SECS)
+    world.mend(mender, for_secs=MAX_DELAY_SECS)
     kept = answers(world)
     assert [(about.answer, body) for about, body in kept[:2]] == [
         ("snapshot", b"not json"),
