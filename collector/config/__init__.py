@@ -1,4 +1,4 @@
-"""The configuration: read once, checked whole, handed down as one frozen value."""
+"""The configuration: read once at the start, validated as a whole, passed to every process as one frozen value."""
 
 from collector.config.environment import environment_warnings
 from collector.config.load import load

@@ -1,7 +1,7 @@
-"""What an address may be: of an exchange, of the archive, of this machine. None may hold a password or a key.
+"""Types of addresses: exchange servers, the archive, this machine. None may contain a password or key.
 
-Each check is pure; it returns the address in its normal form, or raises ValueError with a reason that does not quote
-it, for it may hold a secret.
+Each check is a pure function that returns the normalized address, or raises ValueError with a reason that does not quote
+the address, which may contain a secret.
 """
 
 import re
@@ -25,11 +25,11 @@ def _server(*schemes: str) -> Callable[[str], str]:
         if not url:
             return url
         if not word(url).startswith(beginnings):
-            raise ValueError("has another scheme")
+            raise ValueError("has the wrong scheme")
         if not {"@", "?", "#"}.isdisjoint(url):
-            raise ValueError("has a user, password, query or fragment")
+            raise ValueError("contains a user, password, query or fragment")
         if not _has_host(url):
-            raise ValueError("has no valid host and port")
+            raise ValueError("has no valid host or port")
         return url.rstrip("/")
 
     return check
@@ -44,7 +44,7 @@ def _has_host(url: str) -> bool:
 
 
 def _can_be_looked_up(host: str) -> bool:
-    """Whether it can be written as a name of the DNS: labels of 1 to 63 characters."""
+    """Whether DNS can carry the name: labels of 1 to 63 characters."""
     try:
         return bool(host.encode("idna"))
     except UnicodeError:
@@ -58,7 +58,7 @@ def _archive_url(url: str) -> str:
     if not mark or scheme not in {"file", "s3"}:
         raise ValueError("does not begin with file:/// or s3://")
     if not {"?", "#"}.isdisjoint(rest) or not rest.isprintable():
-        raise ValueError("has a query, a fragment or a control character")
+        raise ValueError("contains a query, a fragment or a control character")
     return _file_url(rest) if scheme == "file" else _s3_url(rest)
 
 
@@ -79,7 +79,7 @@ def _s3_url(rest: str) -> str:
     if not bucket:
         raise ValueError("names no bucket")
     if not _BUCKET.fullmatch(bucket):
-        raise ValueError("has a bucket name with other characters than A-Z a-z 0-9 . _ -")
+        raise ValueError("has a bucket name with characters other than A-Z a-z 0-9 . _ -")
     if prefix and not {"", ".", ".."}.isdisjoint(prefix.split("/")):
         raise ValueError('has an empty part, "." or ".." in its prefix')
     return f"s3://{bucket}/{prefix}".removesuffix("/")
@@ -87,7 +87,7 @@ def _s3_url(rest: str) -> str:
 
 def _region(text: str) -> str:
     if not _REGION.fullmatch(text):
-        raise ValueError("is no region name")
+        raise ValueError("is not a region name")
     return text
 
 
@@ -95,7 +95,7 @@ def _host(text: str) -> str:
     if not text:
         raise ValueError("is empty")
     if not _can_be_looked_up(word(text)):
-        raise ValueError("has an empty part, or one of more than 63 characters")
+        raise ValueError("has an empty label or one longer than 63 characters")
     return text
 
 
@@ -103,11 +103,11 @@ def _ping_url(secret: SecretStr) -> SecretStr:
     url = secret.get_secret_value()
     if url:
         if not word(url).startswith(("http://", "https://")):
-            raise ValueError("has another scheme")
+            raise ValueError("has the wrong scheme")
         if not {"@", "#"}.isdisjoint(url):
-            raise ValueError("has a user, password or fragment")
+            raise ValueError("contains a user, password or fragment")
         if not url.isascii() or not _has_host(url):
-            raise ValueError("has no valid host and port")
+            raise ValueError("has no valid host or port")
     return secret
 
 

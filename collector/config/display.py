@@ -1,4 +1,4 @@
-"""Given values as people may see them: short, on one line, without secrets."""
+"""Configured values for display: short, on one line, without secrets."""
 
 import json
 import re
@@ -11,7 +11,7 @@ _SCHEME: Final = re.compile(r"[A-Za-z0-9+.-]*:/+")
 
 
 def display(value: Any) -> str:
-    """Write a value much as TOML does."""
+    """Write a value much like TOML does."""
     if isinstance(value, dict):
         return "a table"
     if isinstance(value, list | tuple):
@@ -21,7 +21,7 @@ def display(value: Any) -> str:
     elif isinstance(value, bool):
         text = str(value).lower()
     elif isinstance(value, int) and value.bit_length() > _LONGEST:
-        # Beyond 4,300 digits Python refuses to write a number at all.
+        # Python refuses to print numbers of more than 4,300 digits.
         text = f"a number of {value.bit_length()} bits"
     else:
         text = str(value)
@@ -29,15 +29,16 @@ def display(value: Any) -> str:
 
 
 def shown_name(name: str) -> str:
-    """Write a name, which stands without quotes."""
+    """Write a key or variable name: printable, shortened, without quotes."""
     name = printable(name)
     return name if len(name) <= _LONGEST else f"{name[:_LONGEST]}…"
 
 
 def _without_secrets(text: str) -> str:
-    """Keep only the scheme of what may be an address with a user, password, query or fragment.
+    """Keep only the scheme of a text that may be a URL with a user, password, query or fragment.
 
-    Stricter than `redact_url`, which trusts an address to be well formed: here it may be wrong just where it matters.
+    Stricter than `redact_url`, which needs a well-formed URL: a URL in an error message may be malformed exactly where its
+    secret is.
     """
     if {"@", "?", "#"}.isdisjoint(text):
         return text

@@ -1,4 +1,4 @@
-"""What an environment holds that is no setting: the variables that an orchestrator sets for others.
+"""Recognizes `COLLECTOR_` variables that are not settings: those an orchestrator sets for services of that name.
 
 Source of the names: https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
 """
@@ -20,17 +20,17 @@ _SHOWN: Final = 3
 
 
 def is_orchestrators(variable: str, text: str) -> bool:
-    """Whether an orchestrator sets it in every container beside a service named `collector`, or `collector-<more>`."""
+    """Whether an orchestrator sets it in every container beside a service named `collector` or `collector-<more>`."""
     if variable in VARIABLES:
         return False
     return bool(_OF_A_SERVICE.fullmatch(variable) or _ADDRESS_OF_A_SERVICE.fullmatch(f"{variable}={text}"))
 
 
 def environment_warnings(environment: Mapping[str, str]) -> list[str]:
-    """What a person should know of an environment that can be used, a line each."""
+    """Warnings about a valid environment, one line each."""
     others = sorted(variable for variable, text in environment.items() if is_orchestrators(variable, text))
     if not others:
         return []
     more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
     named = ", ".join(map(shown_name, others[:_SHOWN]))
-    return [f"{named}{more}: set by an orchestrator for a service of that name, and ignored"]
+    return [f"{named}{more}: ignored, because an orchestrator sets such variables for a service named collector"]

@@ -1,7 +1,7 @@
-"""The rules that feeds keep among each other and towards the exchanges.
+"""Rules across feeds, and between feeds and exchanges: known exchanges and data types, unique names and streams.
 
-They look at the tree as it was given, not at a validated one, so that a fault in one place hides none in another; what
-has not the shape of a feed is left to the model.
+They read the tree as given, before validation, so that one error does not hide another. A value that is not a feed at all
+is reported by the model.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -14,20 +14,20 @@ from collector.config.problems import Problem
 from collector.domain.records import StreamKey
 
 Adapters = Mapping[str, Collection[str]]
-"""Every known exchange, with the data types it can record."""
+"""Every known exchange with the data types that can be recorded from it."""
 
 
 SymbolProblems = Callable[[str, tuple[str, ...]], list[str]]
-"""What an exchange finds wrong with symbols, a line each."""
+"""Checks the symbols of an exchange; returns one line for each problem."""
 
 
 def no_symbol_problems(_exchange: str, _symbols: tuple[str, ...]) -> list[str]:
-    """For those who know no exchange's rules."""
+    """Accept all symbols: for callers that know no exchange's rules."""
     return []
 
 
 def symbol_lines(feeds: object, adapters: Adapters, problems_of: SymbolProblems) -> Iterator[str]:
-    """What the exchanges find wrong with the symbols of the feeds."""
+    """One line for each symbol that its exchange does not accept."""
     for index, feed in enumerate(_list(feeds)):
         exchange = _setting(feed, "exchange") if isinstance(feed, dict) else None
         if isinstance(exchange, str) and exchange in adapters:
@@ -36,7 +36,7 @@ def symbol_lines(feeds: object, adapters: Adapters, problems_of: SymbolProblems)
 
 
 class _Claim(NamedTuple):
-    """What a feed takes for itself, as far as it can be told."""
+    """The name and the streams that a feed takes, as far as they can be read."""
 
     feed: int
     name: str
@@ -44,7 +44,7 @@ class _Claim(NamedTuple):
 
 
 def feed_problems(feeds: object, adapters: Adapters) -> Iterator[Problem]:
-    """Find exchanges and data types that cannot be recorded, and names and streams that stand in two feeds."""
+    """Find unknown exchanges and data types, and names and streams that appear in two feeds."""
     earlier: list[_Claim] = []
     for index, feed in enumerate(_list(feeds)):
         if isinstance(feed, dict):
@@ -58,24 +58,26 @@ def feed_problems(feeds: object, adapters: Adapters) -> Iterator[Problem]:
 def _unknown(index: int, feed: Mapping[str, Any], adapters: Adapters) -> Iterator[Problem]:
     exchange = _setting(feed, "exchange")
     if isinstance(exchange, str) and exchange not in adapters:
-        yield Problem(("feed", index, "exchange"), exchange, "is not known", _one_of(adapters))
+        yield Problem(("feed", index, "exchange"), exchange, "is unknown", _one_of(adapters))
     known = isinstance(exchange, str) and exchange in adapters
     offered = set(adapters[exchange]) if known else {name for names in adapters.values() for name in names}
     for number, data_type in enumerate(_list(_setting(feed, "data_types"))):
         if isinstance(data_type, str) and data_type not in offered:
-            reason = f"is not offered by {exchange}" if known else "is not known"
+            reason = f"is not offered by {exchange}" if known else "is unknown"
             yield Problem(("feed", index, "data_types", number), data_type, reason, _one_of(offered))
 
 
 def _conflicts(feed: Mapping[str, Any], claim: _Claim, other: _Claim) -> Iterator[Problem]:
     # Names become folders, and some file systems do not tell upper from lower case.
     if claim.name and claim.name.casefold() == other.name.casefold():
-        reason = f"is the name of feed[{other.feed}] too"
-        yield Problem(("feed", claim.feed, "name"), claim.name, reason, "a name of its own (default: the exchange)")
+        reason = f"is already the name of feed[{other.feed}]"
+        yield Problem(
+            ("feed", claim.feed, "name"), claim.name, reason, "a name that no other feed has (default: the exchange)"
+        )
     shared = sorted(claim.streams & other.streams)
     if shared:
         more = f" (and {len(shared) - 1} more)" if len(shared) > 1 else ""
-        reason = f"{display(' '.join(shared[0]))}{more} is recorded by feed[{other.feed}] already"
+        reason = f"{display(' '.join(shared[0]))}{more} is already recorded by feed[{other.feed}]"
         symbols = _setting(feed, "symbols")
         yield Problem(("feed", claim.feed, "symbols"), symbols, reason, "streams that no other feed records")
 

@@ -1,4 +1,4 @@
-"""The names of the keys: dotted for people, and as environment variables."""
+"""Names of the keys: dotted for people, upper-case for environment variables."""
 
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from collector.config.model import Config, FeedConfig, Section
 
 Place = tuple[str | int, ...]
-"""Where a value stands in the configuration: ("feed", 1, "symbols")."""
+"""The path of a value in the configuration: ("feed", 1, "symbols")."""
 
 ENV_PREFIX: Final = "COLLECTOR_"
 
@@ -24,7 +24,7 @@ SHORT_NAMES: Final = {
     "BUCKET_NAME": "archive.url",
     "AWS_REGION": "archive.region",
 }
-"""Variables that work without the prefix, each with the key it sets."""
+"""Environment variables without the prefix, and the key each sets."""
 
 
 SECTIONS: Final = tuple(
@@ -44,30 +44,30 @@ def _leaves(model: type[Section], prefix: str = "") -> Iterator[tuple[str, Field
 
 
 SETTINGS: Final = dict(_leaves(Config))
-"""Every value of the tree outside of a feed; `feed` is one value."""
+"""Every key outside the feeds; `feed` counts as one."""
 
 KEYS: Final = SETTINGS | dict(_leaves(FeedConfig, "feed."))
-"""Every key, dotted and without a feed's number."""
+"""Every key in dotted form, without a feed's number."""
 
 SECRETS: Final = frozenset(key for key, field in SETTINGS.items() if field.annotation is SecretStr)
 """Keys whose values are never shown."""
 
 VARIABLES: Final = {ENV_PREFIX + key.upper().replace(".", "__"): key for key in SETTINGS}
-"""Every prefixed environment variable, with the key it sets."""
+"""Every prefixed environment variable, and the key it sets."""
 
 
 def dotted(place: Place) -> str:
-    """Write a place as people do: `feed[1].symbols`."""
+    """Write a place in dotted form: `feed[1].symbols`."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
 
 
 def key_of(place: Place) -> str:
-    """Name the key at or around a place: without numbers."""
+    """Name the key that a place is in: a place without its numbers."""
     return ".".join(part for part in place if isinstance(part, str))
 
 
 def allowed(place: Place) -> str:
-    """Say what may stand at a place, as the end of a sentence that begins "must be"."""
+    """Describe what is allowed at a place; completes "must be …"."""
     field = KEYS[key_of(place)]
     if isinstance(place[-1], int):
         return FieldInfo.from_annotation(get_args(field.annotation)[0]).description or "a table"
@@ -77,6 +77,6 @@ def allowed(place: Place) -> str:
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """Ask for the name that may have been meant: "; did you mean …?", or nothing."""
+    """Suggest the most similar name: "; did you mean …?", or nothing."""
     found = get_close_matches(name, list(names), n=1)
     return f"; did you mean {found[0]}?" if found else ""

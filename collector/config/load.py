@@ -1,4 +1,4 @@
-"""From a file and an environment to a Config, or to every reason why not."""
+"""Builds a Config from a file and the environment, or reports every error at once."""
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -18,11 +18,11 @@ def load(
     adapters: Mapping[str, Collection[str]],
     symbol_problems: SymbolProblems = no_symbol_problems,
 ) -> Config:
-    """Return what the environment, over the file at `path` (None: no file), over the defaults, says.
+    """Return the configuration: the environment over the file at `path` (None: no file) over the defaults.
 
-    `adapters` names every known exchange with the data types it can record; `symbol_problems` says what is wrong with
-    symbols of an exchange. Raises ConfigError with every fault at
-    once, a line each, none of which shows a secret; if the file itself cannot be read, with that alone.
+    `adapters` maps every known exchange to the data types that can be recorded from it; `symbol_problems` checks symbols
+    by an exchange's rules. Raises ConfigError with all errors, one line each and without secrets; if the file cannot be
+    read, with that error alone.
     """
     given = overlay(read_file(path) if path is not None else {}, environment)
     given.tree.setdefault("feed", [{}])

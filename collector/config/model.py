@@ -1,6 +1,6 @@
-"""Every key of the configuration, with its default and its bounds. docs/CONFIGURATION.md says what each does.
+"""Every configuration key with its default and bounds. docs/CONFIGURATION.md says what each key does.
 
-Importing this stays light: every child process does it.
+Keep imports light: every child process imports this module.
 """
 
 import socket
@@ -36,11 +36,11 @@ from collector.domain.records import StreamKey
 from collector.domain.silence import Bounds
 
 UNLEARNED_FACTOR = 10
-"""A stream whose rhythm is not known yet may be silent for so many times the shortest limit."""
+"""Silence limit of a stream whose rhythm is not learned yet, as a multiple of `silence.min_secs`."""
 
 
 class Section(BaseModel):
-    """A frozen table of the configuration. Types are strict: neither "yes" nor 1 is true, and "5" is no number."""
+    """A frozen table of the configuration. Types are strict: "yes" and 1 are not booleans, "5" is not a number."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, validate_default=True, hide_input_in_errors=True
@@ -48,7 +48,7 @@ class Section(BaseModel):
 
 
 class FeedConfig(Section):
-    """What one ingest process records: every data type of every symbol."""
+    """What one ingest process records: every data type in `data_types` of every symbol in `symbols`."""
 
     exchange: Annotated[str, Field(description="the name of a known exchange")] = "binance"
     symbols: Symbols = ("BTCUSDT",)
@@ -65,12 +65,12 @@ class FeedConfig(Section):
 
     @property
     def streams(self) -> list[StreamKey]:
-        """Every stream it brings."""
+        """Every stream of the feed."""
         return [StreamKey(self.exchange, symbol, data_type) for symbol in self.symbols for data_type in self.data_types]
 
 
 class IngestConfig(Section):
-    """How a feed holds its connections."""
+    """When a feed reconnects."""
 
     reconnect_base_delay_secs: Secs = 5.0
     reconnect_max_delay_secs: Annotated[Secs, not_below("reconnect_base_delay_secs")] = 300.0
@@ -87,7 +87,7 @@ class ChannelConfig(Section):
 
 
 class JournalConfig(Section):
-    """What a feed has read and the writer has not yet stored."""
+    """The journal: frames that a feed has read and the writer has not stored yet."""
 
     file_bytes: Annotated[Size, at_least(KIB)] = 64 * MIB
     max_bytes: Annotated[Size, at_least(2 * KIB), not_below("file_bytes", times=2)] = 20 * GIB
@@ -96,14 +96,14 @@ class JournalConfig(Section):
 
 
 class RepairConfig(Section):
-    """What is asked of the exchanges' REST interfaces."""
+    """Fetching missing data from the exchanges' REST interfaces."""
 
     enabled: bool = True
     weight_share: Share = 0.5
 
 
 class BookConfig(Section):
-    """How books stay readable."""
+    """How often whole books are stored."""
 
     checkpoint_interval_secs: SecsOrNever = 3600.0
 
@@ -117,26 +117,26 @@ class WriterConfig(Section):
 
 
 class SilenceConfig(Section):
-    """How long a stream may be silent before the ledger says so."""
+    """How long a stream may be silent before the gap ledger has a row of it."""
 
     min_secs: Secs = 30.0
     max_secs: Annotated[Secs, not_below("min_secs")] = 14_400.0
 
     @property
     def bounds(self) -> Bounds:
-        """As a rhythm wants them."""
+        """The silence limit before a rhythm is learned, its minimum and its maximum."""
         return Bounds(min(UNLEARNED_FACTOR * self.min_secs, self.max_secs), self.min_secs, self.max_secs)
 
 
 class SegmentConfig(Section):
-    """When a segment is sealed, and with that archived."""
+    """When a segment is sealed, after which it is archived."""
 
     interval_secs: DayPart = 3600.0
     max_bytes: Annotated[Size, at_least(MIB)] = GIB
 
 
 class ArchiveConfig(Section):
-    """Where Parquet goes and how it is made."""
+    """Where Parquet files are stored and how they are written."""
 
     url: ArchiveUrl = ""
     region: Region = ""
@@ -156,12 +156,12 @@ class ArchiveConfig(Section):
 
     @property
     def tag_pairs(self) -> dict[str, str]:
-        """`tags`, read."""
+        """`tags` as a dictionary."""
         return tags_of(self.tags)
 
 
 class SupervisorConfig(Section):
-    """How child processes are stopped and restarted."""
+    """Time limits for stopping and restarting child processes."""
 
     stop_timeout_secs: Secs = 30.0
     hang_timeout_secs: Secs = 60.0
@@ -170,7 +170,7 @@ class SupervisorConfig(Section):
 
 
 class HttpConfig(Section):
-    """The port for metrics, health and status; 0 switches it off."""
+    """The HTTP server for the page, metrics, health and status; port 0 turns it off."""
 
     host: Host = "127.0.0.1"
     port: Annotated[int, between(0, 65_535)] = 9464
@@ -179,17 +179,14 @@ class HttpConfig(Section):
 
 
 class LogConfig(Section):
-    """What the log looks like."""
+    """Format and level of the log."""
 
     format: Literal["json", "text"] = "json"
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 class Config(Section):
-    """The whole configuration, as every process is handed it: frozen, and it pickles.
-
-    What is secret in it shows itself as stars wherever it is printed.
-    """
+    """The whole configuration, as passed to every process: frozen and picklable. Secrets print as asterisks."""
 
     data_dir: Folder = Path("data")
     host_name: HostName = ""
@@ -218,10 +215,10 @@ class Config(Section):
 
     @property
     def secrets(self) -> list[str]:
-        """The value of each of its secrets."""
+        """The secret values, for redaction."""
         return [self.http.token.get_secret_value(), self.http.ping_url.get_secret_value()]
 
     @property
     def archive_url(self) -> str:
-        """Where the archive is: `file:///…` or `s3://bucket[/prefix]`."""
+        """The archive's URL: `file:///folder` or `s3://bucket[/prefix]`."""
         return self.archive.url or (self.data_dir / "archive").as_uri()

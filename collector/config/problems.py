@@ -1,4 +1,4 @@
-"""Faults as lines for a person: which key, the value given and where, what is allowed. Never a secret."""
+"""Configuration errors as lines for people: the key, its value and source, what is allowed. Never a secret."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -13,28 +13,28 @@ from collector.domain.redact import HIDDEN
 
 
 class Problem(NamedTuple):
-    """A value that cannot be used."""
+    """An invalid value."""
 
     place: Place
     value: Any
     reason: str = ""
     allowed: str = ""
-    """What may stand there; empty for what the key itself says."""
+    """What is allowed; empty means what the key's own description says."""
 
 
 def line(problem: Problem, given: Given) -> str:
-    """Write one fault as one line."""
+    """Write an error as one line."""
     must_be = f"must be {problem.allowed or allowed(problem.place)}"
     said = f"{problem.reason}; {must_be}" if problem.reason else must_be
     return f"{dotted(problem.place)} = {_value_and_source(problem, given)}: {said}"
 
 
 def validation_lines(error: ValidationError, given: Given) -> Iterator[str]:
-    """Write every fault the model found, one line each."""
+    """Write every error that the model found, one line each."""
     for fault in error.errors(include_url=False):
         place: Place = fault["loc"]
         if fault["type"] == "extra_forbidden":
-            # Its value is not shown: a key nobody knows may be a password.
+            # The value of an unknown key is not shown: it may be a password.
             yield f"{shown_name(dotted(place))}: unknown key{did_you_mean(key_of(place), [*KEYS, *Config.model_fields])}"
         else:
             reason = str(fault["ctx"]["error"]) if fault["type"] == "value_error" else ""

@@ -1,4 +1,4 @@
-"""How a bucket is addressed and objects are kept in it: encryption, storage class, tags. Each check is pure, as those of `addresses`.
+"""Types of the S3 options: addressing, encryption, storage class, tags. Checks are pure, like those in `addresses`.
 
 Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html and …/userguide/object-tagging.html
 """
@@ -13,23 +13,23 @@ from collector.config.values import word
 KMS: Final = "aws:kms"
 
 _STORAGE_CLASSES: Final = ("STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR")
-"""Those whose objects can be read at once: what was put is read back to confirm it."""
+"""Classes whose objects can be read at once, because each object is read back to confirm it."""
 
 _MAX_TAGS: Final = 10
 _TAG: Final = re.compile(r"([\w +\-=.:/@]{1,128}?)=([\w +\-=.:/@]{0,256})")
 
 
 def tags_of(text: str) -> dict[str, str]:
-    """Read "team=research, cost=42". Raises ValueError for anything S3 would not take."""
+    """Parse "team=research, cost=42". Raises ValueError for tags that S3 would refuse."""
     tags: dict[str, str] = {}
     parts = text.split(",") if text else []
     for part in parts:
         match = _TAG.fullmatch(part.strip())
         if match is None or match[1].lower().startswith("aws:"):
-            raise ValueError("has a part that is no tag")
+            raise ValueError("has an invalid tag")
         tags[match[1].strip()] = match[2].strip()
     if len(tags) < len(parts):
-        raise ValueError("names a tag twice")
+        raise ValueError("has a duplicate tag")
     if len(tags) > _MAX_TAGS:
         raise ValueError(f"has more than {_MAX_TAGS} tags")
     return tags
@@ -43,7 +43,7 @@ def _tags(text: str) -> str:
 def _one_of(*names: str) -> tuple[AfterValidator, object]:
     def check(text: str) -> str:
         if text not in names:
-            raise ValueError("is not known")
+            raise ValueError("is unknown")
         return text
 
     named = [name or '""' for name in names]
@@ -51,7 +51,7 @@ def _one_of(*names: str) -> tuple[AfterValidator, object]:
 
 
 def _kms_key(text: str, info: ValidationInfo) -> str:
-    # An `sse` that failed on its own is not in `data`, and has its own line already.
+    # An `sse` that is invalid itself is not in `data` and has its own error line.
     if text and info.data.get("sse", KMS) != KMS:
         raise ValueError(f"needs sse = {KMS!r}")
     return word(text)

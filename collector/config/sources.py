@@ -1,4 +1,4 @@
-"""Where settings come from: the file, and over it the environment. Nothing is judged here but what cannot be read."""
+"""Reads settings from the file and overlays the environment. Reports only what cannot be read; the model validates."""
 
 import json
 import tomllib
@@ -18,7 +18,7 @@ _BOOLS: Final = {"true": True, "1": True, "false": False, "0": False}
 
 
 class Origin(NamedTuple):
-    """The environment variable a value came from, and its text where that is what a person wrote."""
+    """The environment variable a value came from, and the variable's text; None where the value is only part of it."""
 
     variable: str
     text: str | None
@@ -26,14 +26,14 @@ class Origin(NamedTuple):
 
 @dataclass(frozen=True)
 class Given:
-    """What was set, as a tree of plain values; the places that came from the environment; and what could not be read."""
+    """The settings as a tree of plain values, the places set by the environment, and what could not be read."""
 
     tree: dict[str, Any]
     origins: dict[Place, Origin] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
     def put(self, place: Place, value: Any, origin: Origin) -> None:
-        """Set a value over whatever was there."""
+        """Set a value, replacing any that is there."""
         *tables, name = place
         table = self.tree
         for part in tables:
@@ -43,18 +43,18 @@ class Given:
 
 
 def read_file(path: Path) -> dict[str, Any]:
-    """Return the tables of a TOML file; raises ConfigError if it cannot be read or is no TOML."""
+    """Return the tables of a TOML file. Raises ConfigError if it cannot be read or is not valid TOML."""
     try:
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ConfigError([f"{printable(str(path))}: cannot be read: {reason}"]) from error
     except (ValueError, RecursionError) as error:
-        raise ConfigError([f"{printable(str(path))}: is no TOML: {printable(str(error))}"]) from error
+        raise ConfigError([f"{printable(str(path))}: is not valid TOML: {printable(str(error))}"]) from error
 
 
 def overlay(tree: dict[str, Any], environment: Mapping[str, str]) -> Given:
-    """Put the environment over the file's tree: the short names first, the prefixed ones over them."""
+    """Overlay the environment on the file's tree: short names first, then prefixed names over them."""
     broken = [name for name in SECTIONS if not isinstance(tree.get(name, {}), dict)]
     given = Given({name: value for name, value in tree.items() if name not in broken})
     given.problems.extend(f"{name} = {display(tree[name])}: must be a table" for name in broken)
@@ -82,7 +82,7 @@ def _quoted_variables(environment: Mapping[str, str]) -> Iterator[str]:
         text = environment.get(variable, "")
         if is_quoted(text):
             said = HIDDEN if key in SECRETS or key == "feed" else display(text)
-            yield f"{key} = {said} (from {variable}): stands in quotes, which an env file keeps; must be without them"
+            yield f"{key} = {said} (from {variable}): is in quotes, which env files keep; must be written without quotes"
 
 
 def _put_short_names(given: Given, environment: Mapping[str, str]) -> None:
@@ -104,7 +104,7 @@ def _put_symbols(given: Given, environment: Mapping[str, str], origin: Origin) -
     if "feed" in given.tree or feeds in environment:
         beside = feeds if feeds in environment else "a [[feed]]"
         given.problems.append(
-            f"{origin.variable} = {display(origin.text)}: stands beside {beside}; must be left unset there"
+            f"{origin.variable} = {display(origin.text)}: cannot be combined with {beside}; must be unset"
         )
         return
     symbols = [symbol.strip() for symbol in (origin.text or "").split(",")]
@@ -120,13 +120,13 @@ def _put_feeds(given: Given, environment: Mapping[str, str]) -> None:
         feeds = json.loads(environment[variable])
     except (ValueError, RecursionError) as error:
         where = f": {error.msg} at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else ""
-        given.problems.append(f"{variable}: is no JSON{where}; must be a list of feeds, each an object")
+        given.problems.append(f"{variable}: is not valid JSON{where}; must be a list of feeds, each an object")
         return
     given.put(("feed",), feeds, Origin(variable, None))
 
 
 def _read(kind: Any, text: str) -> Any:
-    """Read a variable's text as its key's type; what cannot be read stays text, which the key then refuses."""
+    """Convert a variable's text to its key's type; text that cannot be converted is returned, and refused by the key."""
     if kind is bool:
         return _BOOLS.get(text.strip().lower(), text)
     if kind not in {int, float}:

@@ -1,7 +1,7 @@
-"""What a single value may be: sizes, times, names, symbols, folders.
+"""Types of single values: sizes, times, names, symbols, folders.
 
-Each check is pure; it returns the value in its normal form, or raises ValueError with a reason that does not quote the
-value. The `description` of a type completes "must be …" in error lines.
+Each check is a pure function that returns the normalized value, or raises ValueError with a reason that does not quote
+the value. The `description` of a type completes "must be …" in error lines.
 """
 
 import re
@@ -25,12 +25,12 @@ _DAY_NS: Final = DAY_SECS * 1_000_000_000
 _TOKEN_LENGTHS: Final = (16, 256)
 _UNITS: Final = {"": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB}
 _SIZE: Final = re.compile(r"([0-9]{1,19}) ?(KiB|MiB|GiB)?")
-# Percent-encoded, a symbol may triple in length, and `symbol=<it>` is one path part of at most 255 bytes.
+# Percent-encoding may triple its length, and the folder `symbol=<symbol>` has a name of at most 255 bytes.
 _MAX_SYMBOL_BYTES: Final = 80
 
 
 def size_bytes(value: object) -> object:
-    """Read "64MiB" or "1024" as a number of bytes; what is no such text is left for the type to judge."""
+    """Read "64MiB" or "1024" as a number of bytes; return anything else unchanged, for the type to refuse."""
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None
     return int(match[1]) * _UNITS[match[2] or ""] if match else value
 
@@ -44,27 +44,27 @@ def size_text(size: int) -> str:
 
 
 def machine_name(name: str) -> str:
-    """Make the machine's own name fit for a host name; `host` if nothing of it is left."""
+    """Turn the machine's name into a valid host name; `host` if no valid character is left."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip("._")[:64] or "host"
 
 
 def word(text: str) -> str:
-    """Refuse spaces and characters that cannot be seen."""
+    """Refuse spaces and unprintable characters."""
     if " " in text or not text.isprintable():
-        raise ValueError("has a space or a control character")
+        raise ValueError("contains a space or a control character")
     return text
 
 
 def _path_name(text: str) -> str:
     if text and not is_path_name(text):
-        raise ValueError("cannot be part of a path")
+        raise ValueError("cannot be used in file names")
     return text
 
 
 def _host_name(text: str) -> str:
-    # Archive files begin with it, and pyarrow passes silently over files that begin with either.
+    # Archive file names begin with the host name, and pyarrow silently skips files that begin with either.
     if text.startswith((".", "_")):
-        raise ValueError("would hide the archive's files from readers")
+        raise ValueError("begins with a character that hides files from readers")
     return _path_name(text)
 
 
@@ -72,7 +72,7 @@ def _symbol(text: str) -> str:
     if not text:
         raise ValueError("is empty")
     if text == "_":
-        raise ValueError("stands for an unknown symbol")
+        raise ValueError("is reserved for unknown symbols")
     if len(word(text).encode()) > _MAX_SYMBOL_BYTES:
         raise ValueError("is too long")
     return text
@@ -86,7 +86,7 @@ def _token(secret: SecretStr) -> SecretStr:
 
 
 def some(values: tuple[T, ...]) -> tuple[T, ...]:
-    """Refuse an empty list. (A `min_length` would count only the items that are valid themselves.)"""
+    """Refuse an empty list. (`min_length` would count only the valid items.)"""
     if not values:
         raise ValueError("is empty")
     return values
@@ -94,12 +94,12 @@ def some(values: tuple[T, ...]) -> tuple[T, ...]:
 
 def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(values)) < len(values):
-        raise ValueError("names something twice")
+        raise ValueError("contains duplicates")
     return values
 
 
 def _divides_a_day(secs: float) -> float:
-    # In whole nanoseconds, as clocks count: in doubles 1.2 would not divide a day.
+    # In whole nanoseconds: in floating point, 1.2 would not divide a day.
     if _DAY_NS % round(secs * 1e9):
         raise ValueError("does not divide a day evenly")
     return secs
@@ -109,44 +109,44 @@ def _folder(value: object) -> object:
     if not isinstance(value, str | Path):
         return value
     if value == "" or not str(value).isprintable():
-        raise ValueError("is no path")
+        raise ValueError("is not a path")
     if str(value).strip() != str(value):
-        raise ValueError("begins or ends with a space")
+        raise ValueError("begins or ends with whitespace")
     try:
         return same_for_all(Path(value).expanduser().absolute())
     except (RuntimeError, OSError) as error:
-        raise ValueError("cannot be made absolute") from error
+        raise ValueError("cannot be resolved to an absolute path") from error
 
 
 def same_for_all(path: Path) -> Path:
-    """Refuse a path that some libraries, which write file names in UTF-8, would take for another than Python does."""
+    """Refuse a path that libraries which encode file names as UTF-8 would understand differently than Python does."""
     encoding = sys.getfilesystemencoding()
     if encoding != "utf-8" and not str(path).isascii():
-        where = f"file names are {encoding} in this locale, and UTF-8 with LC_ALL=C.UTF-8"
-        raise ValueError(f"is not all ASCII as an absolute path, while {where}")
+        where = f"file names are {encoding} in this locale; LC_ALL=C.UTF-8 makes them UTF-8"
+        raise ValueError(f"is not all ASCII as an absolute path, and {where}")
     return path
 
 
 def between(low: int, high: int, note: str = "") -> Any:
-    """Metadata of an integer field from `low` to `high`."""
+    """Field metadata: an integer from `low` to `high`."""
     return Field(ge=low, le=high, description=f"a whole number from {low} to {high}{note}")
 
 
 def at_least(low: int) -> Any:
-    """Metadata of a size of at least `low` bytes."""
-    allowed = f'a number of bytes, or a text like "512KiB", "64MiB", "20GiB"; at least {size_text(low)}'
+    """Field metadata: a size of at least `low` bytes."""
+    allowed = f'a number of bytes or a size like "512KiB", "64MiB", "20GiB"; at least {size_text(low)}'
     return Field(ge=low, le=MAX_BYTES, description=allowed)
 
 
 def not_below(other: str, times: int = 1) -> AfterValidator:
-    """Metadata of a field that is at least `times` the field `other`, which is declared before it."""
+    """Field metadata: at least `times` the value of the field `other`, which must be declared before it."""
 
     def check(value: float, info: ValidationInfo) -> float:
-        # A field that failed on its own is not in `data`, and has its own line already.
+        # If `other` is invalid itself, it is not in `data` and has its own error line.
         floor = info.data.get(other)
         if floor is not None and value < times * floor:
             shown = size_text(floor) if isinstance(floor, int) else f"{floor:g}"
-            raise ValueError(f"is below {f'{times} times ' if times > 1 else ''}{other} ({shown})")
+            raise ValueError(f"is less than {f'{times} times ' if times > 1 else ''}{other} ({shown})")
         return value
 
     return AfterValidator(check)
@@ -179,29 +179,29 @@ Name = Annotated[
 HostName = Annotated[
     str,
     AfterValidator(_host_name),
-    Field(description='1 to 64 characters of A-Z a-z 0-9 . _ -, the first no . or _, or ""'),
+    Field(description='1 to 64 characters of A-Z a-z 0-9 . _ -, the first not . or _, or ""'),
 ]
 Folder = Annotated[Path, BeforeValidator(_folder), Field(description="the path of a folder")]
 Symbol = Annotated[
     str,
     AfterValidator(_symbol),
-    Field(description=f'a text of 1 to {_MAX_SYMBOL_BYTES} bytes without spaces, not "_"'),
+    Field(description=f'a string of 1 to {_MAX_SYMBOL_BYTES} bytes without spaces, not "_"'),
 ]
 Symbols = Annotated[
     tuple[Symbol, ...],
-    Field(strict=False, description="a list of one or more symbols, each once"),
+    Field(strict=False, description="a list of one or more symbols without duplicates"),
     AfterValidator(some),
     AfterValidator(_distinct),
 ]
 Token = Annotated[
     SecretStr,
     AfterValidator(_token),
-    Field(description='16 to 256 ASCII characters that can be seen, or ""'),
+    Field(description='16 to 256 printable ASCII characters without spaces, or ""'),
 ]
 DataType = Annotated[str, Field(description="a data type of the exchange")]
 DataTypes = Annotated[
     tuple[DataType, ...],
-    Field(strict=False, description="a list of one or more data types of the exchange, each once"),
+    Field(strict=False, description="a list of one or more data types of the exchange, without duplicates"),
     AfterValidator(some),
     AfterValidator(_distinct),
 ]

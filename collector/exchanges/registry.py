@@ -15,7 +15,7 @@ def adapter(exchange: str) -> Adapter:
     for known in _ADAPTERS:
         if known.exchange == exchange:
             return known
-    raise ConfigError([f"exchange = {exchange!a}: is not known; must be one of {', '.join(data_types())}"])
+    raise ConfigError([f"exchange = {exchange!a}: is unknown; must be one of {', '.join(data_types())}"])
 
 
 def symbol_problems(exchange: str, symbols: tuple[str, ...]) -> list[str]:

@@ -94,7 +94,9 @@ def test_a_secret_of_the_wrong_type_is_not_shown(tmp_path: Path) -> None:
     path.write_text("[http]\ntoken = 123456789\n", "utf-8")
     with pytest.raises(ConfigError) as caught:
         load(path, {}, {"binance": ("book_snapshot", "book_delta", "trade")})
-    assert caught.value.problems == ['http.token = ***: must be 16 to 256 ASCII characters that can be seen, or ""']
+    assert caught.value.problems == [
+        'http.token = ***: must be 16 to 256 printable ASCII characters without spaces, or ""'
+    ]
 
 
 def test_a_configuration_does_not_show_its_secrets() -> None:

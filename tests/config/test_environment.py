@@ -34,7 +34,7 @@ class TestOfOthers:
         (line,) = environment_warnings(SERVICE)
         assert line == (
             "COLLECTOR_PORT, COLLECTOR_PORT_9464_TCP, COLLECTOR_PORT_9464_TCP_ADDR and 5 more:"
-            " set by an orchestrator for a service of that name, and ignored"
+            " ignored, because an orchestrator sets such variables for a service named collector"
         )
 
     def test_so_do_those_for_a_service_whose_name_begins_with_ours(self) -> None:
@@ -72,7 +72,7 @@ class TestQuotes:
     @pytest.mark.parametrize("variable", [*VARIABLES, *SHORT_NAMES])
     def test_a_value_that_kept_the_quotes_of_an_env_file_is_refused(self, variable: str, quote: str) -> None:
         (line,) = faults_of({variable: f"{quote}a{quote}"})
-        assert line.endswith(f"(from {variable}): stands in quotes, which an env file keeps; must be without them")
+        assert line.endswith(f"(from {variable}): is in quotes, which env files keep; must be written without quotes")
 
     def test_the_line_shows_the_value_as_it_stands(self) -> None:
         (line,) = faults_of({"COLLECTOR_DATA_DIR": '"data"'})

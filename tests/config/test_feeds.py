@@ -23,7 +23,7 @@ def test_feeds_that_share_nothing_are_fine() -> None:
 
 def test_an_unknown_exchange_lists_the_known_ones() -> None:
     (problem,) = feed_problems([{"exchange": "binanc"}], ADAPTERS)
-    assert problem.reason == "is not known"
+    assert problem.reason == "is unknown"
     assert problem.allowed == "one of binance, kraken"
 
 
@@ -40,27 +40,27 @@ def test_default_data_types_are_checked_as_well() -> None:
 
 def test_a_misspelt_data_type_shows_beside_a_misspelt_exchange() -> None:
     assert found({"exchange": "binanc", "data_types": ["trad"]}) == [
-        ("feed.0.exchange", "is not known"),
-        ("feed.0.data_types.0", "is not known"),
+        ("feed.0.exchange", "is unknown"),
+        ("feed.0.data_types.0", "is unknown"),
     ]
 
 
 def test_two_feeds_cannot_have_one_name() -> None:
-    assert found({}, {"symbols": ["ETHUSDT"]}) == [("feed.1.name", "is the name of feed[0] too")]
+    assert found({}, {"symbols": ["ETHUSDT"]}) == [("feed.1.name", "is already the name of feed[0]")]
     assert found({"name": "a"}, {"name": "A", "symbols": ["ETHUSDT"]}) == [
-        ("feed.1.name", "is the name of feed[0] too")
+        ("feed.1.name", "is already the name of feed[0]")
     ]
 
 
 def test_a_stream_belongs_to_one_feed() -> None:
     assert found({}, {"name": "b", "symbols": ["ETHUSDT", "BTCUSDT"], "data_types": ["trade"]}) == [
-        ("feed.1.symbols", '"binance BTCUSDT trade" is recorded by feed[0] already'),
+        ("feed.1.symbols", '"binance BTCUSDT trade" is already recorded by feed[0]'),
     ]
 
 
 def test_many_shared_streams_are_one_problem() -> None:
     assert found({}, {"name": "b"}) == [
-        ("feed.1.symbols", '"binance BTCUSDT book_delta" (and 2 more) is recorded by feed[0] already'),
+        ("feed.1.symbols", '"binance BTCUSDT book_delta" (and 2 more) is already recorded by feed[0]'),
     ]
 
 

@@ -172,7 +172,7 @@ class TestFile:
         with pytest.raises(ConfigError) as caught:
             load(path, {}, ADAPTERS)
         (line,) = caught.value.problems
-        assert line.startswith(f"{path}: is no TOML: ")
+        assert line.startswith(f"{path}: is not valid TOML: ")
         assert line.isprintable()
         assert SECRET not in line
 
@@ -231,28 +231,34 @@ class TestFaults:
             ("[writer]\nadaptive = 1", "writer.adaptive = 1: must be true or false"),
             ("[log]\nlevel = 'INFO'", 'log.level = "INFO": must be one of debug, info, warning, error'),
             ("[[feed]]\nlines = 0", "feed[0].lines = 0: must be a whole number from 1 to 16"),
-            ("host_name = '_a'", 'host_name = "_a": would hide the archive\'s files from readers; must be 1 to 64'),
+            (
+                "host_name = '_a'",
+                'host_name = "_a": begins with a character that hides files from readers; must be 1 to 64',
+            ),
             ("host_name = 2026-01-02", "host_name = 2026-01-02: must be 1 to 64 characters of A-Z a-z 0-9 . _ -"),
             ("[feed]\nlines = 1", "feed = a table: must be a list of one or more [[feed]] tables"),
             ("feed = []", "feed = []: is empty; must be a list of one or more [[feed]] tables"),
             ("feed = [1]", "feed[0] = 1: must be a table"),
-            ("[[feed]]\nsymbols = ['A', 1]", "feed[0].symbols[1] = 1: must be a text of 1 to 80 bytes without spaces"),
+            (
+                "[[feed]]\nsymbols = ['A', 1]",
+                "feed[0].symbols[1] = 1: must be a string of 1 to 80 bytes without spaces",
+            ),
             ("[[feed]]\nsymbols = 'A'", 'feed[0].symbols = "A": must be a list of one or more symbols'),
-            ("[[feed]]\nsymbols = ['A', 'A']", 'feed[0].symbols = ["A", "A"]: names something twice; must be'),
+            ("[[feed]]\nsymbols = ['A', 'A']", 'feed[0].symbols = ["A", "A"]: contains duplicates; must be'),
             ("[[feed]]\ndata_types = []", "feed[0].data_types = []: is empty; must be a list of one or more"),
             (
                 "[[feed]]\nexchange = 'mtgox'",
-                'feed[0].exchange = "mtgox": is not known; must be one of binance, kraken',
+                'feed[0].exchange = "mtgox": is unknown; must be one of binance, kraken',
             ),
             (
                 "[[feed]]\nexchange = 'kraken'\ndata_types = ['trade', 'gap']",
                 'feed[0].data_types[1] = "gap": is not offered by kraken; must be one of book_delta, trade',
             ),
             ("[segment]\ninterval_secs = 7", "segment.interval_secs = 7: does not divide a day evenly; must be"),
-            ("[segment]\nmax_bytes = '20GB'", 'segment.max_bytes = "20GB": must be a number of bytes, or a text like'),
+            ("[segment]\nmax_bytes = '20GB'", 'segment.max_bytes = "20GB": must be a number of bytes or a size like'),
             (
                 "[journal]\nfile_bytes = '15GiB'",
-                "journal.max_bytes = 21474836480 (the default): is below 2 times file_bytes (15",
+                "journal.max_bytes = 21474836480 (the default): is less than 2 times file_bytes (15",
             ),
             (
                 "[channel]\ncapacity = 10000",
@@ -308,17 +314,17 @@ class TestFaults:
                 {"COLLECTOR_INGEST__STALE_TIMEOUT_SECS": "nan"},
                 'ingest.stale_timeout_secs = "nan" (from COLLECTOR_INGEST',
             ),
-            ({"BUCKET_NAME": "a b"}, 'archive.url = "a b" (from BUCKET_NAME): has a bucket name with other'),
+            ({"BUCKET_NAME": "a b"}, 'archive.url = "a b" (from BUCKET_NAME): has a bucket name with characters'),
             ({"MARKET_SYMBOL": "A,,B"}, 'feed[0].symbols[1] = "" (from MARKET_SYMBOL): is empty; must be'),
-            ({"MARKET_SYMBOL": "A,A"}, 'feed[0].symbols = "A,A" (from MARKET_SYMBOL): names something twice; must be'),
+            ({"MARKET_SYMBOL": "A,A"}, 'feed[0].symbols = "A,A" (from MARKET_SYMBOL): contains duplicates; must be'),
             ({"COLLECTOR_FEED": '[{"lines": 17}]'}, "feed[0].lines = 17 (from COLLECTOR_FEED): must be a whole number"),
             ({"COLLECTOR_FEED": "{}"}, "feed = a table (from COLLECTOR_FEED): must be a list of one or more [[feed]]"),
             (
                 {"COLLECTOR_FEED": "[{]"},
-                "COLLECTOR_FEED: is no JSON: Expecting property name enclosed in double quotes at",
+                "COLLECTOR_FEED: is not valid JSON: Expecting property name enclosed in double quotes at",
             ),
-            ({"COLLECTOR_FEED": "9" * 5000}, "COLLECTOR_FEED: is no JSON; must be a list of feeds"),
-            ({"COLLECTOR_FEED": "[" * 100_000}, "COLLECTOR_FEED: is no JSON; must be a list of feeds"),
+            ({"COLLECTOR_FEED": "9" * 5000}, "COLLECTOR_FEED: is not valid JSON; must be a list of feeds"),
+            ({"COLLECTOR_FEED": "[" * 100_000}, "COLLECTOR_FEED: is not valid JSON; must be a list of feeds"),
         ],
     )
     def test_one_from_the_environment_names_its_variable(self, environment: dict[str, str], expected: str) -> None:
@@ -326,10 +332,10 @@ class TestFaults:
         assert line.startswith(expected)
 
     def test_a_short_list_of_symbols_cannot_stand_beside_a_feed(self, tmp_path: Path) -> None:
-        expected = 'MARKET_SYMBOL = "ETHUSDT": stands beside a [[feed]]; must be left unset there'
+        expected = 'MARKET_SYMBOL = "ETHUSDT": cannot be combined with a [[feed]]; must be unset'
         assert faults(tmp_path, "[[feed]]\nlines = 2", {"MARKET_SYMBOL": "ETHUSDT"}) == [expected]
         (line,) = faults_of({"MARKET_SYMBOL": "ETHUSDT", "COLLECTOR_FEED": "[{}]"})
-        assert line.startswith('MARKET_SYMBOL = "ETHUSDT": stands beside COLLECTOR_FEED')
+        assert line.startswith('MARKET_SYMBOL = "ETHUSDT": cannot be combined with COLLECTOR_FEED')
 
     def test_a_misspelt_value_is_refused_in_every_variable(self) -> None:
         text = "\x00 no such thing"

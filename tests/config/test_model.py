@@ -79,13 +79,13 @@ def test_the_archive_may_be_a_bucket() -> None:
 )
 def test_the_longest_delay_is_not_below_the_first(section: type[Section], base: str, most: str) -> None:
     section.model_validate({base: 2, most: 2})
-    with pytest.raises(ValidationError, match=rf"{most}\n.*is below {base} \(2\)"):
+    with pytest.raises(ValidationError, match=rf"{most}\n.*is less than {base} \(2\)"):
         section.model_validate({base: 2, most: 1.5})
 
 
 def test_a_journal_holds_two_files_at_least() -> None:
     assert JournalConfig(file_bytes=1024, max_bytes=2048).max_bytes == 2048
-    with pytest.raises(ValidationError, match=r"is below 2 times file_bytes \(2KiB\)"):
+    with pytest.raises(ValidationError, match=r"is less than 2 times file_bytes \(2KiB\)"):
         JournalConfig(file_bytes=2048, max_bytes=4095)
 
 

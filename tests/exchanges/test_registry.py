@@ -49,7 +49,7 @@ def test_every_data_type_has_a_row_type() -> None:
 
 def test_an_unknown_exchange_is_a_fault_of_the_configuration() -> None:
     with pytest.raises(
-        ConfigError, match="exchange = 'bínance': is not known; must be one of binance".replace("í", r"\\xed")
+        ConfigError, match="exchange = 'bínance': is unknown; must be one of binance".replace("í", r"\\xed")
     ):
         registry.adapter("bínance")
 

@@ -68,9 +68,7 @@ def test_a_folder_that_only_utf8_can_name_is_refused_where_names_are_not_utf8(
     folder.mkdir()
     done = check_in(folder, gbk)
     (line,) = done.stderr.decode("gbk").splitlines()
-    assert line.startswith(
-        "error: data_dir = data (the default): is not all ASCII as an absolute path, while file names"
-    )
+    assert line.startswith("error: data_dir = data (the default): is not all ASCII as an absolute path, and file names")
     assert done.returncode == 2
 
 

@@ -137,7 +137,7 @@ class CombinedStreams:
     def _check(self, subscription: Subscription) -> None:
         """Refuse what the exchange would acknowledge and then never send, or send under a symbol nobody asked for."""
         problems = [
-            f"symbols = {symbol!a}: is not written as exchangeInfo prints symbols; must be like {self.symbol_example}"
+            f"symbols = {symbol!a}: is not spelled as in exchangeInfo; must be like {self.symbol_example}"
             for symbol in subscription.symbols
             if self.symbol_pattern.fullmatch(symbol) is None or symbol.lower().upper() != symbol
         ]
