@@ -3,7 +3,6 @@
 Rows count in the cell in which they were received, also when the writer reads them much later.
 """
 
-import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -56,10 +55,8 @@ class Strips(NamedTuple):
     cells: Mapping[StreamKey, bytes] = {}
     gaps: Sequence[LedgerRow] = ()
     """The newest, each as it stands, oldest first."""
-
-    def known_cells(self) -> int:
-        """How many of the newest cells reach back to the first in which anything is known of any stream."""
-        return max((len(cells.lstrip(b"\0")) for cells in self.cells.values()), default=0)
+    known_cells: int = 0
+    """How many of the newest cells reach back to the first in which anything is known of any stream."""
 
 
 class Hole(NamedTuple):
@@ -79,7 +76,7 @@ class Kept(msgspec.Struct):
     """The first cell, counted from the epoch."""
     streams: list[StreamKey]
     cells: bytes
-    """Of all streams, one behind the other; compressed."""
+    """Of all streams, one behind the other."""
     holes: list[tuple[int, Hole]]
     """Each with the place of its stream in `streams`."""
     newest: list[LedgerRow]
@@ -101,6 +98,8 @@ class Coverage:
 
     def __init__(self, configured: Iterable[StreamKey]) -> None:
         self._first = 0
+        self._first_known: int | None = None
+        """The oldest cell in which anything is known, or was before it left the window."""
         self._known = {key: _Known() for key in configured}
         self._newest: dict[str, LedgerRow] = {}
         self._told: frozenset[tuple[str, int]] = frozenset()
@@ -125,21 +124,20 @@ class Coverage:
     def strips(self) -> Strips:
         """What is known now."""
         cells = {key: known.cells for key, known in self._known.items()}
-        return Strips((self._first + CELLS) * _CELL_US, cells, tuple(self._newest.values()))
+        end = self._first + CELLS
+        known_cells = 0 if self._first_known is None else min(CELLS, end - self._first_known)
+        return Strips(end * _CELL_US, cells, tuple(self._newest.values()), known_cells)
 
     def kept(self) -> Kept:
         """What the next recorder in this data directory is to know."""
         streams = list(self._known)
-        cells = zlib.compress(b"".join(known.cells for known in self._known.values()), 1)
+        cells = b"".join(known.cells for known in self._known.values())
         holes = [(place, hole) for place, known in enumerate(self._known.values()) for hole in known.holes.values()]
         return Kept(CELL_SECS, self._first, streams, cells, holes, list(self._newest.values()))
 
     def restore(self, kept: Kept) -> None:
         """Go on from what an earlier recorder kept. Raises ValueError, and takes over nothing, if it makes no sense."""
-        try:
-            cells = zlib.decompress(kept.cells)
-        except zlib.error as error:
-            raise ValueError(str(error)) from error
+        cells = kept.cells
         places = {place for place, _ in kept.holes}
         width, rest = divmod(len(cells), len(kept.streams) or 1)
         if kept.cell_secs != CELL_SECS or rest or width > CELLS or not places <= {*range(len(kept.streams))}:
@@ -148,6 +146,8 @@ class Coverage:
         self._first = kept.first + width - CELLS
         for place, key in enumerate(kept.streams):
             self._of(key).cells = cells[place * width : (place + 1) * width].rjust(CELLS, b"\0")
+        longest = max((len(known.cells.lstrip(b"\0")) for known in self._known.values()), default=0)
+        self._first_known = self._first + CELLS - longest if longest else None
         for place, hole in kept.holes:
             self._of(kept.streams[place]).holes[hole.gap_id] = hole
         self._newest = {row.gap.gap_id: row for row in kept.newest}
@@ -161,6 +161,7 @@ class Coverage:
         if by < -_BACK_CELLS or by >= CELLS:
             for known in self._known.values():
                 known.cells, known.cell = bytes(CELLS), None
+            self._first_known = None
         elif by > 0:
             for known in self._known.values():
                 known.cells = known.cells[by:] + bytes(by)
@@ -250,6 +251,9 @@ class Coverage:
 
     def _paint(self, known: _Known, first: int, last: int, flag: int) -> None:
         known.cells = with_flag(known.cells, first - self._first, last - self._first, flag)
+        if last >= self._first:
+            oldest = max(first, self._first)
+            self._first_known = oldest if self._first_known is None else min(oldest, self._first_known)
 
 
 def _span(hole: Hole, now_us: int) -> tuple[int, int]:

@@ -1,9 +1,10 @@
 """Keeps the coverage of the last seven days in run/coverage.json, so that it outlives the recorder."""
 
 import time
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -31,10 +32,12 @@ class CoverageFile:
         if self._path.exists() and not self._path.is_file():
             return "is no regular file"
         try:
-            self._coverage.restore(msgspec.json.decode(self._path.read_bytes(), type=Kept))
+            kept = msgspec.json.decode(self._path.read_bytes(), type=Kept)
+            kept.cells = zlib.decompress(kept.cells)
+            self._coverage.restore(kept)
         except FileNotFoundError:
             return ""
-        except (OSError, ValueError, msgspec.DecodeError) as error:
+        except (OSError, ValueError, msgspec.DecodeError, zlib.error) as error:
             return str(error)
         return ""
 
@@ -48,5 +51,9 @@ class CoverageFile:
     def save(self, write: Callable[[Callable[[], object]], object] = lambda work: work()) -> None:
         """Write it down; where the disk refuses, the next try will."""
         self._saved_secs, self._gaps_saved = self._monotonic(), self._coverage.gaps_seen
-        kept = msgspec.structs.asdict(self._coverage.kept())
-        write(lambda: self._file.write(kept))
+        kept = self._coverage.kept()
+        write(lambda: self._file.write(_compressed(kept)))
+
+
+def _compressed(kept: Kept) -> Mapping[str, Any]:
+    return {**msgspec.structs.asdict(kept), "cells": zlib.compress(kept.cells, 1)}

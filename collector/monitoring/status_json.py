@@ -30,7 +30,7 @@ def page(view: Snapshot, window_secs: int = DAY_SECS) -> dict[str, Any]:
     """
     strips = view.strips
     wanted = window_secs // CELL_SECS
-    cells = max(1, min(wanted, strips.known_cells()))
+    cells = max(1, min(wanted, strips.known_cells))
     coverage = {
         "ended_at_ms": strips.ended_us // 1_000,
         "cell_secs": CELL_SECS,

@@ -264,10 +264,17 @@ def test_a_file_with_fewer_cells_is_carried_over(tmp_path: Path) -> None:
 
 def test_how_far_back_anything_is_known_is_told_of_all_streams_together() -> None:
     day = Day()
-    assert day.coverage.strips().known_cells() == 0
+    assert day.coverage.strips().known_cells == 0
     day.record(BOOKS, 30, 28)
     day.record(TRADES, 3)
-    assert day.coverage.strips().known_cells() == 31
+    assert day.coverage.strips().known_cells == 31
+    again = Day()
+    again.coverage.restore(day.coverage.kept())
+    assert again.coverage.strips().known_cells == 31
+    day.look(NOW_US + (CELLS - 31) * CELL_US)
+    assert day.coverage.strips().known_cells == CELLS
+    day.look(NOW_US + 3 * CELLS * CELL_US)
+    assert day.coverage.strips().known_cells == 0
 
 
 def test_a_recorder_without_the_file_begins_with_nothing(tmp_path: Path) -> None:
