@@ -1,4 +1,4 @@
-"""What repair asks of one feed's exchange next: which request comes first, when it may be tried, where it goes on."""
+"""What repair asks one feed's exchange for next: which request comes first, when, and from which id it continues."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -14,30 +14,31 @@ from collector.processes.repair.book_checkpoints import BookCheckpoints
 from collector.processes.repair.repair_inbox import RepairInbox
 from collector.processes.repair.retry_policy import RetryPolicy
 
-STALE_SECS: Final = 1.0
-"""A book that is older than the break is asked for again after so long;"""
+STALE_DELAY_SECS: Final = 1.0
+"""Delay before a book is fetched again because the last one was older than the break, in seconds."""
 
 STALE_TRIES: Final = 5
-"""but after so many tries only every"""
+"""After this many stale books the delay is STALE_LATER_DELAY_SECS."""
 
-STALE_LATER_SECS: Final = 60.0
+STALE_LATER_DELAY_SECS: Final = 60.0
+"""Delay after STALE_TRIES stale books, in seconds."""
 
-SHORT_SECS: Final = 2.0
-"""Trades that the exchange does not have while it has none behind them either may still come: an answer may be made
-from a copy of its data that is not up to date. They are asked for again after so long, then twice as long each time;"""
+EMPTY_DELAY_SECS: Final = 2.0
+"""Delay before an empty page of trades is requested again, in seconds; it doubles each time. Trades that are missing at
+the end of what the exchange has may still come: it may answer from a replica that is not up to date."""
 
-SHORT_TRIES: Final = 6
-"""but only so many times in a row."""
+EMPTY_TRIES: Final = 6
+"""Empty pages in a row, after the first, before the request ends."""
 
 CLOCK_SECS: Final = 300.0
-"""How often the exchange is asked what time it is."""
+"""How often the exchange's clock is read."""
 
-CLOCK_AGAIN_SECS: Final = 5.0
-"""After how long it is asked again where its answer is to be borne out."""
+CLOCK_CONFIRM_SECS: Final = 5.0
+"""How soon the exchange's clock is read again to confirm a surprising offset."""
 
 
 class Job(NamedTuple):
-    """One GET, and what it is for."""
+    """One GET and its purpose."""
 
     kind: Literal["clock", "book", "trades", "checkpoint"]
     get: Get
@@ -46,154 +47,156 @@ class Job(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The same for the same need."""
+        """The same for every job with this purpose."""
         return self.request.name if self.request else f"{self.kind} {self.stream.symbol}"
 
 
 class RequestQueue:
-    """Keeps its knowledge of a request until that is removed. Nothing of it outlives the process but the requests."""
+    """Keeps tries and progress of each request, until it is removed. In memory only: the requests alone are files."""
 
     def __init__(
         self,
         exchange: str,
-        side: RestAdapter,
-        requests: RepairInbox,
+        rest: RestAdapter,
+        inbox: RepairInbox,
         checkpoints: BookCheckpoints,
         clock: Clock,
-        logger: FilteringBoundLogger,
+        log: FilteringBoundLogger,
     ) -> None:
         self._exchange = exchange
-        self._side = side
-        self._requests = requests
+        self._rest = rest
+        self._inbox = inbox
         self._checkpoints = checkpoints
         self._clock = clock
-        self._logger = logger
+        self._log = log
         self._not_before: dict[str, float] = {}
         self._tries: Counter[str] = Counter()
         self._next_id: dict[str, int] = {}
-        self._short: Counter[str] = Counter()
-        self._patience = RetryPolicy()
+        self._empty_pages: Counter[str] = Counter()
+        self._retry_policy = RetryPolicy()
         self._clock_at = clock.monotonic()
         self.set_aside: Counter[str] = Counter()
-        """How many requests could not be asked, by what was wrong with them: unreadable, or a misfit."""
+        """How many requests were set aside, by reason: unreadable, misfit."""
         self._names: set[str] = set()
         self.waiting: Mapping[str, int] = {}
-        """How much waits, by kind, as of the last look."""
+        """How many jobs wait, by kind, at the last call of `next`."""
 
     def next(self) -> Job | None:
-        """The clock now and then, then books, trades and checkpoints; what failed before stands behind its like."""
+        """The next job: the clock when it is due, then books, trades, checkpoints; within a kind those that failed come last."""
         now = self._clock.monotonic()
-        requests = self._look()
+        requests = self._read_inbox()
         books = self._newest_books([request for request in requests if isinstance(request, BookRequest)])
         trades = [request for request in requests if isinstance(request, TradesRequest)]
         due = self._checkpoints.due(self._clock.now_us())
         self.waiting = {"book": len(books), "trades": len(trades), "checkpoint": len(due)}
         if now >= self._clock_at:
-            return Job("clock", self._side.clock(), StreamKey(self._exchange, "", ""))
+            return Job("clock", self._rest.clock(), StreamKey(self._exchange, "", ""))
         jobs = self._jobs(sorted(books, key=self._rank), sorted(trades, key=self._rank), due)
         return next((job for job in jobs if self._not_before.get(job.name, 0.0) <= now), None)
 
-    def _look(self) -> list[Request]:
-        found = self._requests.look()
+    def _read_inbox(self) -> list[Request]:
+        found = self._inbox.look()
         names = {request.name for request in found.waiting}
-        # The writer has withdrawn those that are gone.
+        # Names that are gone were withdrawn by the writer.
         for name in {*found.put_again, *(self._names - names)}:
-            self._begin_anew(name)
+            self._reset(name)
         self._names = names
         for name, reason in found.unreadable:
             self.set_aside["unreadable"] += 1
-            self._logger.error("request_unreadable", name=name, reason=reason)
+            self._log.error("request_unreadable", name=name, reason=reason)
         for name, reason in found.misfits:
             self.set_aside["misfit"] += 1
-            self._logger.warning("request_set_aside", name=name, reason=reason)
+            self._log.warning("request_set_aside", name=name, reason=reason)
         return found.waiting
 
     def clock_asked(self) -> None:
-        """The clock is asked, whatever comes of it."""
+        """The exchange's clock is being read, whether or not it answers."""
         self._clock_at = self._clock.monotonic() + CLOCK_SECS
 
     def ask_clock_soon(self) -> None:
-        """What it said is to be borne out."""
-        self._clock_at = self._clock.monotonic() + CLOCK_AGAIN_SECS
+        """The exchange's clock must be read again soon, to confirm what it said."""
+        self._clock_at = self._clock.monotonic() + CLOCK_CONFIRM_SECS
 
     def failed(self, job: Job) -> None:
-        """It was tried, and brought nothing."""
+        """The job was tried and failed."""
         self._tries[job.name] += 1
 
     def refused(self, job: Job, status: int) -> float | None:
-        """It was refused, or answered unreadably; after how many seconds it is asked again, None: not again.
+        """The job was refused, or its answer was unreadable; returns the delay before the next try, or None to give up.
 
-        Without its book a stream cannot be rebuilt, so one is asked for as long as there is hope.
+        Without a book its stream cannot be rebuilt, so a book is given up only after a permanent refusal.
         """
         now = self._clock.monotonic()
         self.failed(job)
-        again_secs = self._patience.retry_delay_secs(job.name, status, now, never_give_up=job.kind == "book")
-        if again_secs is None:
+        delay_secs = self._retry_policy.retry_delay_secs(job.name, status, now, never_give_up=job.kind == "book")
+        if delay_secs is None:
             self._forget(job.name)
         else:
-            self._not_before[job.name] = now + again_secs
-        return again_secs
+            self._not_before[job.name] = now + delay_secs
+        return delay_secs
 
     def is_first_unread(self, job: Job) -> bool:
-        """Whether nothing unreadable came before; true once."""
-        return self._patience.is_first_unread(job.name)
+        """Whether this is the job's first unreadable answer; true once."""
+        return self._retry_policy.is_first_unread(job.name)
 
     def answered(self, job: Job) -> None:
-        """It was answered so that it could be read."""
-        self._patience.forget(job.name)
+        """The job got a readable answer."""
+        self._retry_policy.forget(job.name)
 
     def stale(self, request: BookRequest) -> None:
-        """The book is older than the break."""
+        """The book that came is older than the break."""
         self._tries[request.name] += 1
-        few = self._tries[request.name] < STALE_TRIES
-        self._not_before[request.name] = self._clock.monotonic() + (STALE_SECS if few else STALE_LATER_SECS)
+        is_early = self._tries[request.name] < STALE_TRIES
+        self._not_before[request.name] = self._clock.monotonic() + (
+            STALE_DELAY_SECS if is_early else STALE_LATER_DELAY_SECS
+        )
 
     def next_id(self, request: TradesRequest) -> int:
-        """From which id on it is asked."""
+        """The first id of the next page to request."""
         return self._next_id.get(request.name, request.first)
 
     def advance(self, request: TradesRequest, next_id: int) -> None:
-        """A page came; the next begins there."""
+        """A page came; the next one begins at `next_id`."""
         self._next_id[request.name] = next_id
-        del self._short[request.name]
+        del self._empty_pages[request.name]
 
     def retry_empty_page(self, request: TradesRequest) -> bool:
-        """A page brought nothing; whether it is asked for again."""
-        tries = self._short[request.name]
-        if tries == SHORT_TRIES:
+        """A page brought nothing new; returns whether to request it again, after a delay."""
+        tries = self._empty_pages[request.name]
+        if tries == EMPTY_TRIES:
             return False
-        self._short[request.name] += 1
-        self._not_before[request.name] = self._clock.monotonic() + SHORT_SECS * 2**tries
+        self._empty_pages[request.name] += 1
+        self._not_before[request.name] = self._clock.monotonic() + EMPTY_DELAY_SECS * 2**tries
         return True
 
     def remove(self, request: Request) -> None:
-        """It is answered, or will never be."""
-        self._requests.remove(request)
-        self._begin_anew(request.name)
+        """The request is answered or given up."""
+        self._inbox.remove(request)
+        self._reset(request.name)
 
-    def _begin_anew(self, name: str) -> None:
-        """What is known of a request concerns one before: the writer did not keep what that brought."""
+    def _reset(self, name: str) -> None:
+        """Forget tries and progress: the request was put again, so the writer did not keep what earlier answers brought."""
         self._next_id.pop(name, None)
-        del self._short[name]
+        del self._empty_pages[name]
         self._forget(name)
 
     def _forget(self, name: str) -> None:
         self._not_before.pop(name, None)
         del self._tries[name]
-        self._patience.forget(name)
+        self._retry_policy.forget(name)
 
     def _jobs(self, books: list[BookRequest], trades: list[TradesRequest], due: list[str]) -> Iterator[Job]:
         yield from map(self._job, books)
         yield from map(self._job, trades)
         for stream in (StreamKey(self._exchange, symbol, BOOK) for symbol in due):
-            yield Job("checkpoint", self._side.snapshot(stream.symbol), stream)
+            yield Job("checkpoint", self._rest.snapshot(stream.symbol), stream)
 
     def _job(self, request: Request) -> Job:
         if isinstance(request, BookRequest):
-            return Job("book", self._side.snapshot(request.stream.symbol), request.stream, request)
-        get = self._side.page(request.stream, self.next_id(request))
+            return Job("book", self._rest.snapshot(request.stream.symbol), request.stream, request)
+        get = self._rest.page(request.stream, self.next_id(request))
         if get is None:
-            raise ValueError(f"{request.name} is a misfit, and was let in")
+            raise ValueError(f"{request.name}: the exchange has no such page, and the inbox did not set it aside")
         return Job("trades", get, request.stream, request)
 
     def _rank(self, request: Request) -> tuple[int, int, int]:
@@ -201,7 +204,10 @@ class RequestQueue:
         return self._tries[request.name], request.asked_us, first_id
 
     def _newest_books(self, books: list[BookRequest]) -> list[BookRequest]:
-        """One a stream: a later break makes an earlier one's snapshot needless. The clock may have been set back since."""
+        """Keep one request a stream: the snapshot for the latest break serves earlier ones, too.
+
+        The latest is told by series and id first, because the clock may have been set back.
+        """
         newest: dict[StreamKey, BookRequest] = {}
         for book in sorted(books, key=lambda book: (book.series, book.from_id, book.asked_us)):
             if book.stream in newest:

@@ -12,10 +12,10 @@ from collector.domain.repair_protocol import BOOK, BookRequest, RepairAnswer, Tr
 from collector.domain.retry import LONGEST_SILENCE_SECS
 from collector.feed import rest
 from collector.processes.repair.request_queue import (
-    CLOCK_AGAIN_SECS,
+    CLOCK_CONFIRM_SECS,
     CLOCK_SECS,
-    SHORT_TRIES,
-    STALE_LATER_SECS,
+    EMPTY_TRIES,
+    STALE_LATER_DELAY_SECS,
     STALE_TRIES,
 )
 from collector.processes.repair.retry_policy import MAX_DELAY_SECS, TRIES
@@ -116,7 +116,7 @@ def test_an_exchange_that_has_nothing_so_late_is_asked_a_few_times(
     assert "end" not in parts(world)
     world.mend(mender, for_secs=100)
     assert parts(world) == expected
-    assert world.exchange.kinds().count("historicalTrades BTCUSDT") == SHORT_TRIES + len(expected)
+    assert world.exchange.kinds().count("historicalTrades BTCUSDT") == EMPTY_TRIES + len(expected)
     assert answers(world)[-1][0].reason == "the exchange has no more"
     assert world.waiting() == []
 
@@ -297,7 +297,7 @@ def test_a_book_older_than_the_break_is_fetched_again_on_a_new_connection(world:
     assert tries == world.exchange.renewals == STALE_TRIES
     assert answers(world) == []
     world.exchange.last_update_ids["BTCUSDT"] = 99
-    world.mend(mender, for_secs=STALE_LATER_SECS)
+    world.mend(mender, for_secs=STALE_LATER_DELAY_SECS)
     ((about, body),) = answers(world)
     assert (about.answer, about.series) == ("snapshot", 0)
     assert body == b'{"lastUpdateId":99,"bids":[["1","2"]],"asks":[]}'
@@ -426,7 +426,7 @@ def test_one_odd_answer_about_the_time_is_not_told(world: World) -> None:
     asked = world.exchange.kinds().count("time")
     for _ in range(2):
         assert mender.numbers["clock"]["offset_us"] == pytest.approx(0, abs=1_000)
-        world.mend(mender, for_secs=2 * CLOCK_AGAIN_SECS)
+        world.mend(mender, for_secs=2 * CLOCK_CONFIRM_SECS)
     assert world.exchange.kinds().count("time") > asked
 
 
