@@ -3,10 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from collector.config import Config, FeedConfig
+from collector.config import Config
 from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
-from collector.domain.repair_protocol import BOOK, BookRequest, Request
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.rest_adapter import RestAdapter
 
@@ -35,23 +34,6 @@ def repairable_feeds(config: Config, adapter_of: Callable[[str], Adapter]) -> Ma
 def feeds_of_streams(config: Config) -> Mapping[StreamKey, str]:
     """Which feed brings each stream."""
     return {key: feed.name for feed in config.feed for key in feed.streams}
-
-
-def misfit_of(feed: FeedConfig, side: RestAdapter) -> Callable[[Request], str | None]:
-    """Says why a request cannot be asked for that feed, if so: a file may be of another time, or of another's making."""
-    brought = frozenset(feed.streams)
-
-    def misfit(request: Request) -> str | None:
-        stream = request.stream
-        if stream not in brought:
-            return f"{feed.name} does not bring {' '.join(stream)}"
-        if isinstance(request, BookRequest):
-            can_be_had = stream.data_type == BOOK
-        else:
-            can_be_had = side.page(stream, request.first) is not None
-        return None if can_be_had else f"{stream.exchange} does not give it for {stream.data_type}"
-
-    return misfit
 
 
 def read_answer(side: RestAdapter, stream: StreamKey, body: bytes) -> list[Envelope]:

@@ -24,11 +24,11 @@ from collector.processes.disk_space import measure_space, shortage
 from collector.processes.journals import journal_folder, open_rest_journal
 from collector.processes.repair.book_checkpoints import BookCheckpoints
 from collector.processes.repair.feed_repair import POLL_SECS, FeedRepair
-from collector.processes.repair.repair_inbox import Claimed, RepairInbox, claim
+from collector.processes.repair.repair_inbox import Claimed, RepairInbox, claim, misfit_of
 from collector.processes.repair.repair_journal import RepairJournal
 from collector.processes.repair.request_queue import RequestQueue
 from collector.processes.repair.throttled_client import Client, ThrottledClient
-from collector.processes.rest_adapters import feeds_of_streams, misfit_of, repairable_feeds
+from collector.processes.rest_adapters import feeds_of_streams, repairable_feeds
 from collector.processes.worker_threads import WorkerThreads, join_all
 from collector.storage.repair_requests import aside_folder, request_folder
 

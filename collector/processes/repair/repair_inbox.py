@@ -5,9 +5,11 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from collector.config import FeedConfig
 from collector.domain.errors import UndecodableError
 from collector.domain.records import StreamKey
-from collector.domain.repair_protocol import Request
+from collector.domain.repair_protocol import BOOK, BookRequest, Request
+from collector.exchanges.rest_adapter import RestAdapter
 from collector.storage.durable import sync
 from collector.storage.repair_requests import ASIDE, SUFFIX, aside_folder, read_request, request_folder, set_aside
 
@@ -149,3 +151,20 @@ def _moved(path: Path, folder: Path) -> set[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     path.replace(folder / path.name)
     return {folder}
+
+
+def misfit_of(feed: FeedConfig, side: RestAdapter) -> Callable[[Request], str | None]:
+    """Says why a request cannot be asked for that feed, if so: a file may be of another time, or of another's making."""
+    brought = frozenset(feed.streams)
+
+    def misfit(request: Request) -> str | None:
+        stream = request.stream
+        if stream not in brought:
+            return f"{feed.name} does not bring {' '.join(stream)}"
+        if isinstance(request, BookRequest):
+            can_be_had = stream.data_type == BOOK
+        else:
+            can_be_had = side.page(stream, request.first) is not None
+        return None if can_be_had else f"{stream.exchange} does not give it for {stream.data_type}"
+
+    return misfit
