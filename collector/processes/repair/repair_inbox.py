@@ -1,4 +1,4 @@
-"""Repair's side of the requests: what waits for a feed, and what belongs to another or to nobody."""
+"""The request files as repair reads them: those of each feed, and at a start those of renamed or removed feeds."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
@@ -13,63 +13,63 @@ from collector.exchanges.rest_adapter import RestAdapter
 from collector.storage.durable import sync
 from collector.storage.repair_requests import ASIDE, SUFFIX, aside_folder, read_request, request_folder, set_aside
 
-_File = tuple[int, int]
-"""What tells one put of a request from another: the file's number, and when it was written."""
+_FileVersion = tuple[int, int]
+"""Inode and modification time: they change when a request is put again."""
 
 
-class Misfit(NamedTuple):
-    """A request that was set aside, and why."""
+class SetAside(NamedTuple):
+    """A request file that was set aside, and why."""
 
     name: str
     reason: str
 
 
-class Look(NamedTuple):
-    """What a look at the requests found."""
+class InboxContent(NamedTuple):
+    """What one read of the inbox found."""
 
     waiting: list[Request]
-    put_again: list[str]
-    """Names of those put again since the last look: what is known of them concerns the ones before."""
-    unreadable: list[Misfit]
-    misfits: list[Misfit]
+    renewed: list[str]
+    """Names of requests that were put again since the last read: their tries and progress no longer count."""
+    unreadable: list[SetAside]
+    misfits: list[SetAside]
 
 
 class RepairInbox:
-    """The requests of one feed, as files that others put: none is trusted to be what it should be."""
+    """The request files of one feed. The writer puts them, and nothing about their content is trusted."""
 
     def __init__(self, folder: Path, aside: Path, misfit: Callable[[Request], str | None]) -> None:
-        """`misfit` says why a request cannot be asked here, if so."""
+        """`misfit` returns why this feed cannot ask for a request, or None; see `misfit_of`."""
         self._folder = folder
         self._aside = aside
         self._misfit = misfit
-        self._known: dict[str, tuple[_File, Request]] = {}
+        self._known: dict[str, tuple[_FileVersion, Request]] = {}
 
-    def look(self) -> Look:
-        """Every request there is. What cannot be asked is set aside, each told once. Raises OSError."""
-        files = {path.stem: _file_at(path) for path in self._folder.glob(f"*{SUFFIX}")}
+    def read(self) -> InboxContent:
+        """Read all requests. Those that cannot be asked for are set aside and reported once. Raises OSError."""
+        files = {path.stem: _version_of(path) for path in self._folder.glob(f"*{SUFFIX}")}
         for name in self._known.keys() - files.keys():
             del self._known[name]
-        found = Look([], [], [], [])
+        found = InboxContent([], [], [], [])
         for name, file in files.items():
             known = self._known.get(name)
             if file is None or (known is not None and known[0] == file):
                 continue
-            if self._is_taken(name, file, found) and known is not None:
-                found.put_again.append(name)
+            if self._accept(name, file, found) and known is not None:
+                found.renewed.append(name)
         found.waiting.extend(request for _, request in self._known.values())
         return found
 
     def remove(self, request: Request) -> None:
-        """Forget a request, but not one put again since the last look. Raises OSError.
+        """Remove a request, unless it was put again since the last read. Raises OSError.
 
-        One that a power cut brings back brings only copies.
+        A power cut may bring the file back; asking again then brings only duplicates.
         """
         path = self._path(request.name)
         known = self._known.pop(request.name, None)
-        if known is None or known[0] == _file_at(path):
+        if known is None or known[0] == _version_of(path):
             path.unlink(missing_ok=True)
 
-    def _is_taken(self, name: str, file: _File, found: Look) -> bool:
+    def _accept(self, name: str, file: _FileVersion, found: InboxContent) -> bool:
         path = self._path(name)
         self._known.pop(name, None)
         try:
@@ -77,12 +77,12 @@ class RepairInbox:
         except FileNotFoundError:
             return False
         except UndecodableError as error:
-            found.unreadable.append(Misfit(path.name, str(error)))
+            found.unreadable.append(SetAside(path.name, str(error)))
             set_aside(path, self._aside)
             return False
         reason = self._misfit(request)
         if reason is not None:
-            found.misfits.append(Misfit(path.name, reason))
+            found.misfits.append(SetAside(path.name, reason))
             set_aside(path, self._aside)
             return False
         self._known[name] = file, request
@@ -92,8 +92,8 @@ class RepairInbox:
         return self._folder / f"{name}{SUFFIX}"
 
 
-def _file_at(path: Path) -> _File | None:
-    """None where there is none."""
+def _version_of(path: Path) -> _FileVersion | None:
+    """None if there is no such file."""
     try:
         stat = path.stat()
     except FileNotFoundError:
@@ -102,22 +102,22 @@ def _file_at(path: Path) -> _File | None:
 
 
 class Claimed(NamedTuple):
-    """What became of the requests that were there at a start."""
+    """What was done with the requests that were there at a start."""
 
     unclaimed: dict[str, int]
-    """How many wait where nobody asks, by the folder they are in."""
-    misfits: list[Misfit]
+    """How many wait for feeds that are not repaired, by folder."""
+    misfits: list[SetAside]
 
 
-def claim(data_dir: Path, feed_of: Mapping[StreamKey, str], mended: Collection[str]) -> Claimed:
-    """Give each request to the feed that brings its stream now, whatever that was called before.
+def claim(data_dir: Path, feed_of: Mapping[StreamKey, str], repaired_feeds: Collection[str]) -> Claimed:
+    """Move each request to the folder of the feed that brings its stream now: feeds may have been renamed.
 
-    Of a feed that is not mended it stays; one whose stream nobody brings is set aside. Killed meanwhile, it may be done
-    again. Raises OSError.
+    A request of a feed that is not among `repaired_feeds` stays where it is; one whose stream no feed brings is set aside.
+    Safe to repeat after a kill. Raises OSError.
     """
-    left: Counter[str] = Counter()
-    misfits: list[Misfit] = []
-    entered: set[Path] = set()
+    unclaimed: Counter[str] = Counter()
+    misfits: list[SetAside] = []
+    changed_folders: set[Path] = set()
     for path in sorted((data_dir / "repair").glob(f"*/*{SUFFIX}")):
         place = path.parent.name
         if place == ASIDE:
@@ -130,22 +130,22 @@ def claim(data_dir: Path, feed_of: Mapping[StreamKey, str], mended: Collection[s
             reason = str(error)
         else:
             feed = feed_of.get(stream)
-            if feed is not None and feed not in mended:
-                left[place] += 1
+            if feed is not None and feed not in repaired_feeds:
+                unclaimed[place] += 1
                 continue
             if feed is not None:
-                entered |= _moved(path, request_folder(data_dir, feed))
+                changed_folders |= _move(path, request_folder(data_dir, feed))
                 continue
             reason = f"no feed brings {' '.join(stream)}"
-        misfits.append(Misfit(path.name, reason))
+        misfits.append(SetAside(path.name, reason))
         set_aside(path, aside_folder(data_dir))
-    for folder in entered:
+    for folder in changed_folders:
         sync(folder)
-    return Claimed(dict(left), misfits)
+    return Claimed(dict(unclaimed), misfits)
 
 
-def _moved(path: Path, folder: Path) -> set[Path]:
-    """The folder, if the file was not there yet."""
+def _move(path: Path, folder: Path) -> set[Path]:
+    """The changed folder, unless the file was there before."""
     if path.parent == folder:
         return set()
     folder.mkdir(parents=True, exist_ok=True)
@@ -153,18 +153,18 @@ def _moved(path: Path, folder: Path) -> set[Path]:
     return {folder}
 
 
-def misfit_of(feed: FeedConfig, side: RestAdapter) -> Callable[[Request], str | None]:
-    """Says why a request cannot be asked for that feed, if so: a file may be of another time, or of another's making."""
-    brought = frozenset(feed.streams)
+def misfit_of(feed: FeedConfig, rest: RestAdapter) -> Callable[[Request], str | None]:
+    """A function that says why that feed cannot ask for a request, or None: files may be old, or not from the writer."""
+    streams = frozenset(feed.streams)
 
     def misfit(request: Request) -> str | None:
         stream = request.stream
-        if stream not in brought:
+        if stream not in streams:
             return f"{feed.name} does not bring {' '.join(stream)}"
         if isinstance(request, BookRequest):
             can_be_had = stream.data_type == BOOK
         else:
-            can_be_had = side.page(stream, request.first) is not None
+            can_be_had = rest.page(stream, request.first) is not None
         return None if can_be_had else f"{stream.exchange} does not give it for {stream.data_type}"
 
     return misfit

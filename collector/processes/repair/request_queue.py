@@ -95,10 +95,10 @@ class RequestQueue:
         return next((job for job in jobs if self._not_before.get(job.name, 0.0) <= now), None)
 
     def _read_inbox(self) -> list[Request]:
-        found = self._inbox.look()
+        found = self._inbox.read()
         names = {request.name for request in found.waiting}
         # Names that are gone were withdrawn by the writer.
-        for name in {*found.put_again, *(self._names - names)}:
+        for name in {*found.renewed, *(self._names - names)}:
             self._reset(name)
         self._names = names
         for name, reason in found.unreadable:

@@ -8,7 +8,7 @@ import pytest
 
 from collector.domain.records import StreamKey
 from collector.domain.repair_protocol import BookRequest, Request, TradesRequest, encode_request
-from collector.processes.repair.repair_inbox import Claimed, Look, Misfit, RepairInbox, claim
+from collector.processes.repair.repair_inbox import Claimed, InboxContent, RepairInbox, SetAside, claim
 from collector.storage import repair_requests as requests_module
 from collector.storage.repair_requests import KEPT_ASIDE, RequestFolder, aside_folder, request_folder
 
@@ -22,10 +22,10 @@ def queue(folder: Path, *, misfit: str | None = None) -> RepairInbox:
 
 
 def waiting(folder: Path) -> list[Request]:
-    return all_of(queue(folder).look())
+    return all_of(queue(folder).read())
 
 
-def all_of(look: Look) -> list[Request]:
+def all_of(look: InboxContent) -> list[Request]:
     assert look[1:] == ([], [], [])
     return sorted(look.waiting, key=lambda request: request.asked_us)
 
@@ -40,21 +40,21 @@ def test_what_was_put_waits_until_it_is_removed(tmp_path: Path) -> None:
     for _ in range(2):
         RequestFolder(folder).put([TRADES, BOOK])
     repair = queue(folder)
-    assert all_of(repair.look()) == waiting(folder) == [TRADES, BOOK]
+    assert all_of(repair.read()) == waiting(folder) == [TRADES, BOOK]
     assert set(RequestFolder(folder).names()) == {TRADES.name, BOOK.name}
     repair.remove(TRADES)
     repair.remove(TRADES)
-    assert all_of(repair.look()) == waiting(folder) == [BOOK]
+    assert all_of(repair.read()) == waiting(folder) == [BOOK]
 
 
 def test_one_who_looks_again_sees_what_others_put_and_removed(tmp_path: Path) -> None:
     folder = tmp_path / "f"
     writer, repair = RequestFolder(folder), queue(folder)
     writer.put([TRADES])
-    assert all_of(repair.look()) == [TRADES]
+    assert all_of(repair.read()) == [TRADES]
     writer.put([BOOK])
     queue(folder).remove(TRADES)
-    assert all_of(repair.look()) == [BOOK]
+    assert all_of(repair.read()) == [BOOK]
 
 
 UNREADABLE = {
@@ -70,10 +70,10 @@ def test_a_request_that_cannot_be_read_is_set_aside_and_told_once(tmp_path: Path
     (folder / f"{BOOK.name}.request").write_bytes(content)
     assert set(RequestFolder(folder).names()) == {TRADES.name}
     repair = queue(folder)
-    look = repair.look()
+    look = repair.read()
     assert look.waiting == [TRADES]
     assert [name for name, _ in look.unreadable] == [f"{BOOK.name}.request"]
-    assert all_of(repair.look()) == waiting(folder) == [TRADES]
+    assert all_of(repair.read()) == waiting(folder) == [TRADES]
     assert (tmp_path / "~aside" / f"{BOOK.name}.request").read_bytes() == content
 
 
@@ -82,7 +82,7 @@ def test_what_is_no_file_and_is_called_as_a_request_is_set_aside(tmp_path: Path,
     folder = tmp_path / "f"
     RequestFolder(folder).put([TRADES])
     make(folder / "x.request")
-    assert [name for name, _ in queue(folder).look().unreadable] == ["x.request"]
+    assert [name for name, _ in queue(folder).read().unreadable] == ["x.request"]
     assert waiting(folder) == [TRADES]
 
 
@@ -91,7 +91,7 @@ def test_what_is_no_file_is_set_aside_at_a_start(tmp_path: Path, make: Callable[
     folder = request_folder(tmp_path, "f")
     folder.mkdir(parents=True)
     make(folder / "x.request")
-    assert claim(tmp_path, {}, []).misfits == [Misfit("x.request", "is no regular file")]
+    assert claim(tmp_path, {}, []).misfits == [SetAside("x.request", "is no regular file")]
     assert not (folder / "x.request").exists()
 
 
@@ -99,8 +99,8 @@ def test_a_request_that_does_not_fit_is_set_aside_with_the_reason(tmp_path: Path
     folder = tmp_path / "f"
     RequestFolder(folder).put([TRADES])
     repair = queue(folder, misfit="nobody has it")
-    assert repair.look() == Look([], [], [], [Misfit(f"{TRADES.name}.request", "nobody has it")])
-    assert all_of(repair.look()) == []
+    assert repair.read() == InboxContent([], [], [], [SetAside(f"{TRADES.name}.request", "nobody has it")])
+    assert all_of(repair.read()) == []
     assert names_in(tmp_path / "~aside") == [f"{TRADES.name}.request"]
 
 
@@ -108,7 +108,7 @@ def test_what_is_set_aside_is_bounded(tmp_path: Path) -> None:
     folder = tmp_path / "f"
     many = [TradesRequest(TRADES.stream, 0, f"{n:016x}", n, n, n) for n in range(KEPT_ASIDE + 20)]
     RequestFolder(folder).put(many)
-    assert len(queue(folder, misfit="nobody has it").look().misfits) == KEPT_ASIDE + 20
+    assert len(queue(folder, misfit="nobody has it").read().misfits) == KEPT_ASIDE + 20
     assert len(names_in(tmp_path / "~aside")) == KEPT_ASIDE
     assert waiting(folder) == []
 
@@ -145,13 +145,13 @@ def test_one_that_is_put_again_is_told_and_is_not_removed_with_the_one_before(tm
 
     put(TRADES, BOOK)
     for _ in range(2):
-        assert all_of(repair.look()) == [TRADES, BOOK]
+        assert all_of(repair.read()) == [TRADES, BOOK]
     put(TRADES)
     repair.remove(TRADES)
     repair.remove(BOOK)
-    assert all_of(repair.look()) == [TRADES]
+    assert all_of(repair.read()) == [TRADES]
     put(TRADES)
-    assert repair.look() == Look([TRADES], [TRADES.name], [], [])
+    assert repair.read() == InboxContent([TRADES], [TRADES.name], [], [])
     repair.remove(TRADES)
     assert waiting(tmp_path / "f") == []
 
