@@ -39,7 +39,7 @@ class Backfill:
             if id_ is not None and answer.first <= id_ <= answer.last and stream.memory.backfill(id_, message.first_id):
                 yield stream, message
         if answer.answer == "end":
-            stream.memory.end_holes(answer.first, answer.last)
+            stream.memory.holes.end(answer.first, answer.last)
         self._ledger.holes.watch(stream)
 
 

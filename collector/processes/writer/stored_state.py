@@ -5,7 +5,7 @@ import msgspec
 from collector.domain.counts import RunCounts
 from collector.domain.errors import DamagedError
 from collector.domain.records import IdRule
-from collector.domain.sequence.dedup import StreamProgress
+from collector.domain.sequence.stream_progress import StreamProgress
 from collector.processes.writer.gaps.feed_state import FeedState
 from collector.storage.segment.state import SegmentState
 

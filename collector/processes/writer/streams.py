@@ -8,7 +8,8 @@ import msgspec
 
 from collector.domain.counts import StreamCounts
 from collector.domain.records import IdRule, StreamKey
-from collector.domain.sequence.dedup import DuplicateFilter, StreamProgress
+from collector.domain.sequence.dedup import DuplicateFilter
+from collector.domain.sequence.stream_progress import StreamProgress
 from collector.domain.silence import Bounds, SilenceLimit, StreamActivity
 from collector.processes.writer.stored_state import decode_progress, decode_recent
 from collector.stats_files import StreamNumbers

@@ -11,17 +11,17 @@ from collector.domain.gaps import SINGLE_ROWS
 from collector.domain.records import IdRule
 from collector.domain.sequence.dedup import (
     CONFLICTS,
-    LEAP_US,
     RECENT_DENSE_IDS,
     RECENT_IDS,
     SUCCESSOR_LAG_SECS,
     DuplicateFilter,
-    StreamProgress,
     Verdict,
 )
+from collector.domain.sequence.exchange_time import LEAP_US
 from collector.domain.sequence.hole import Hole
 from collector.domain.sequence.holes import MAX_HOLES, REORDER_SECS
 from collector.domain.sequence.recent_ids import RECENT_LIMIT
+from collector.domain.sequence.stream_progress import StreamProgress
 
 
 def memory(*, dense: bool = True, overlap_secs: float = 0.0, progress: StreamProgress | None = None) -> DuplicateFilter:
@@ -119,7 +119,7 @@ def test_a_message_that_covers_many_ids_leaves_holes_and_fills_them() -> None:
     assert stream.judge(40, 31, 3, 3, 1) is Verdict.AHEAD
     assert [hole.parts for hole in stream.progress.holes] == [[(21, 30)]]
     assert stream.judge(30, 21, 4, 4, 1) is Verdict.LATE
-    assert stream.settle(10**9) == []
+    assert stream.holes.settle(10**9) == []
     assert stream.progress.holes == []
 
 
@@ -128,7 +128,7 @@ def test_holes_of_an_ended_series_are_not_forgotten() -> None:
     for message_id in (1, 5, *range(10, 10 + 3 * RECENT_IDS)):
         tell(stream, message_id)
     assert tell(stream, 11, at=10**7) is Verdict.RESET
-    findings = stream.settle(0)
+    findings = stream.holes.settle(0)
     assert [(found.series, found.hole.first_id) for found in findings] == [(0, 2), (0, 6)]
 
 
@@ -277,8 +277,8 @@ def test_ids_of_forgotten_holes_are_new_rather_than_copies() -> None:
     stream = memory()
     for message_id in range(0, 2 * (MAX_HOLES + 600), 2):
         tell(stream, message_id)
-    assert len(stream.settle(0, all_due=True)) == SINGLE_ROWS + 1
-    given_up = stream.settle(10**9)
+    assert len(stream.holes.settle(0, all_due=True)) == SINGLE_ROWS + 1
+    given_up = stream.holes.settle(10**9)
     assert [finding.status for finding in given_up] == ["unrepairable"] * (SINGLE_ROWS + 1)
     assert stream.progress.holes == []
     assert tell(stream, 1) is Verdict.NEW
@@ -290,16 +290,16 @@ def asked_for(holes: int) -> DuplicateFilter:
     for message_id in range(0, 2 * holes + 2, 2):
         tell(stream, message_id, received=1_000_000 * message_id)
         if message_id % 1_000 == 0 or message_id == 2 * holes:
-            for finding in stream.settle(1_000_000 * message_id, all_due=True):
+            for finding in stream.holes.settle(1_000_000 * message_id, all_due=True):
                 finding.hole.asked = not finding.hole.lasts
-    for finding in stream.settle(10**18):
+    for finding in stream.holes.settle(10**18):
         finding.hole.asked = True
     return stream
 
 
 def test_ids_that_are_asked_for_are_not_forgotten_for_those_behind_them() -> None:
     stream = asked_for(8 * MAX_HOLES)
-    stream.settle(10**18)
+    stream.holes.settle(10**18)
     missing = range(1, 16 * MAX_HOLES, 2)
     assert [message_id for message_id in missing if stream.backfill(message_id)] == list(missing)
     assert not any(map(stream.backfill, missing))
@@ -322,14 +322,14 @@ def test_what_is_asked_for_is_found_without_a_look_at_all_that_waits(monkeypatch
 
 def test_of_too_many_that_are_asked_for_the_oldest_are_given_up_and_said_to_be() -> None:
     stream = asked_for(8 * MAX_HOLES)
-    found = stream.settle(10**18, most_asked=4 * MAX_HOLES)
+    found = stream.holes.settle(10**18, most_asked=4 * MAX_HOLES)
     assert {finding.status for finding in found} == {"unrepairable"}
     held = sum(hole.missing for hole in stream.progress.holes)
     assert held <= 4 * MAX_HOLES
     assert held + sum(finding.hole.missing for finding in found) == 8 * MAX_HOLES
     assert stream.progress.floor == max(finding.hole.next_id for finding in found)
     assert not stream.backfill(1)
-    assert stream.settle(10**18, most_asked=4 * MAX_HOLES) == []
+    assert stream.holes.settle(10**18, most_asked=4 * MAX_HOLES) == []
 
 
 def test_redundant_lines_are_remembered_by_time_too() -> None:
@@ -462,18 +462,18 @@ def test_holes_are_ended_by_their_ids() -> None:
     stream = memory()
     for message_id in (1, 5, 9, 20):
         tell(stream, message_id)
-    stream.settle(0, all_due=True)
-    stream.end_holes(6, 8)
-    assert [(found.hole.first_id, found.status) for found in stream.settle(0)] == [(6, "unrepairable")]
+    stream.holes.settle(0, all_due=True)
+    stream.holes.end(6, 8)
+    assert [(found.hole.first_id, found.status) for found in stream.holes.settle(0)] == [(6, "unrepairable")]
 
 
 def test_a_restarted_series_ends_the_holes_of_the_one_before() -> None:
     stream = memory()
     for message_id in (1_000, *range(1_003, 1_003 + 3 * RECENT_IDS)):
         tell(stream, message_id)
-    assert [found.status for found in stream.settle(0, all_due=True)] == ["open"]
+    assert [found.status for found in stream.holes.settle(0, all_due=True)] == ["open"]
     assert tell(stream, 1_000, at=1_000_000) is Verdict.RESET
-    assert [(found.series, found.status) for found in stream.settle(0)] == [(0, "unrepairable")]
+    assert [(found.series, found.status) for found in stream.holes.settle(0)] == [(0, "unrepairable")]
 
 
 def rising(stream: DuplicateFilter, *messages: tuple[int, int]) -> list[Verdict]:

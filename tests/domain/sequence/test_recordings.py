@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from collector.domain.records import IdRule
-from collector.domain.sequence.dedup import DuplicateFilter, StreamProgress, Verdict
+from collector.domain.sequence.dedup import DuplicateFilter, Verdict
 from collector.domain.sequence.rules import Mark
+from collector.domain.sequence.stream_progress import StreamProgress
 from tests.domain.sequence.recordings import READINGS, frames, kraken_checksums
 
 BREAKS = {
@@ -57,7 +58,7 @@ def test_what_came_out_of_order_fills_its_hole(data: Path) -> None:
     memory = DuplicateFilter(rule=IdRule.DENSE, overlap_secs=0.0, progress=StreamProgress(), recent={})
     verdicts = Counter(memory.judge(ids.last, None, None, 0, 0) for _, _, ids in READINGS["dydx"](frames(path)) if ids)
     assert (verdicts[Verdict.AHEAD], verdicts[Verdict.LATE]) == (1, 10)
-    assert memory.settle(0, all_due=True) == []
+    assert memory.holes.settle(0, all_due=True) == []
 
 
 def test_every_recording_is_read(data: Path) -> None:

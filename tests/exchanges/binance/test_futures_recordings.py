@@ -14,7 +14,8 @@ import pytest
 
 from collector.domain.decimals import suspects
 from collector.domain.records import BookRow, BookTickerRow, Envelope, IdRule, StreamKey, TradeRow
-from collector.domain.sequence.dedup import DuplicateFilter, StreamProgress, Verdict
+from collector.domain.sequence.dedup import DuplicateFilter, Verdict
+from collector.domain.sequence.stream_progress import StreamProgress
 from collector.exchanges.binance.combined_streams import CombinedStreams
 from collector.exchanges.binance.futures import BinanceCoinm, BinanceUsdm
 from collector.exchanges.binance.futures_messages import READERS
@@ -170,7 +171,7 @@ def test_removed_diffs_are_gaps_between_the_ids_that_the_exchange_names(received
             told.append((str(last), str(json.loads(envelope.payload)["data"]["pu"]), None))
         last = envelope.id
     key = StreamKey("binance_usdm", "SUSHIUSDT", "book_delta")
-    rows = [finding.row(key, 1000, chained=True) for finding in memory.settle(1000, all_due=True)]
+    rows = [finding.row(key, 1000, chained=True) for finding in memory.holes.settle(1000, all_due=True)]
     assert [(row.expected_id, row.actual_id, row.missing) for row in rows] == told
     assert len(told) == 3
 

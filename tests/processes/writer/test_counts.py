@@ -10,7 +10,7 @@ import pytest
 
 from collector.domain.counts import GAP_CODES, StreamCounts
 from collector.domain.records import GAP_KINDS
-from collector.domain.sequence.dedup import StreamProgress
+from collector.domain.sequence.stream_progress import StreamProgress
 from collector.storage.journal.writer import JournalWriter
 from tests.processes.writer.writer_harness import START_NS, World, diff, trade
 

@@ -26,7 +26,7 @@ class HoleRows:
         self._streams = streams
         self._rows = rows
         self._asking = asking
-        self._watched = {stream.stream_id: stream for stream in streams if stream.memory.unsettled}
+        self._watched = {stream.stream_id: stream for stream in streams if stream.memory.holes.unsettled}
         self._holed = {stream.stream_id: stream for stream in streams if stream.memory.progress.holes}
         self._settled_us: dict[str, int] = {}
         self._aged_us: dict[str, int] = {}
@@ -52,18 +52,18 @@ class HoleRows:
         """
         most = most_asked(len(self._streams))
         for stream in [stream for stream in self._watched.values() if feed in {None, stream.feed}]:
-            before = stream.memory.broken_until
-            self._write(stream, stream.memory.settle(now_us, all_due=all_due, most_asked=most), now_us)
-            broken = stream.memory.broken_until
+            before = stream.memory.holes.broken_until
+            self._write(stream, stream.memory.holes.settle(now_us, all_due=all_due, most_asked=most), now_us)
+            broken = stream.memory.holes.broken_until
             if broken > before:
                 self._asking.book(stream, *broken)
-            if not stream.memory.unsettled:
+            if not stream.memory.holes.unsettled:
                 del self._watched[stream.stream_id]
 
     def update(self, now_us: int) -> None:
         """Bring the row of every hole up to date that has one."""
         for stream in self._streams:
-            self._write(stream, stream.memory.outdated(), now_us)
+            self._write(stream, stream.memory.holes.outdated(), now_us)
 
     def review(self, waiting: Collection[str], on_progress: Callable[[], None]) -> None:
         """Ask for what is missing and not among the requests that wait; to be called once everything has been read.
@@ -82,7 +82,7 @@ class HoleRows:
             return
         self._aged_us[feed] = received_us
         for stream in [stream for stream in self._holed.values() if stream.feed == feed]:
-            if stream.memory.grow_older(self._oldest):
+            if stream.memory.holes.grow_older(self._oldest):
                 self._rows.touch(stream)
             if not stream.memory.progress.holes:
                 del self._holed[stream.stream_id]

@@ -1,0 +1,88 @@
+"""The holes of one stream: added as they are found, filled as messages come late, and handed out when a row is due."""
+
+from collector.domain.sequence.hole import Finding, Hole
+from collector.domain.sequence.holes import MAX_ASKED_HOLES, Finder, forget, grow_older, outdated, settle
+from collector.domain.sequence.stream_progress import StreamProgress
+
+
+class StreamHoles:
+    """Works on the holes in a stream's progress. Only rows still due of series that ended are kept here."""
+
+    def __init__(self, progress: StreamProgress) -> None:
+        self._progress = progress
+        self._of_ended_series: list[Finding] = []
+        self._finder: Finder | None = None
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether a hole has a row due, now or after the reorder window."""
+        return bool(self._of_ended_series) or not all(hole.has_row for hole in self._progress.holes)
+
+    @property
+    def broken_until(self) -> tuple[int, int]:
+        """The id after the newest hole whose reorder window has passed, and when that id came; zeros without one."""
+        judged = (hole for hole in self._progress.holes if hole.state != "pending")
+        return max(((hole.next_id, hole.until_us) for hole in judged), default=(0, 0))
+
+    def add(self, first_id: int, next_id: int, received_us: int) -> None:
+        """The ids from `first_id` on are missing before `next_id`, which has just come."""
+        progress = self._progress
+        cause = progress.suspect or "exchange"
+        parts = [(first_id, next_id - 1)]
+        progress.holes.append(Hole(first_id, next_id, progress.last_received_us, received_us, cause, parts))
+        self._finder = None
+
+    def fill(self, first: int, last: int, received_us: int) -> bool:
+        """A message came late with these ids; whether any of them was missing."""
+        filled = [hole.fill(first, last, received_us) for hole in self._touched(first, last)]
+        return any(filled)
+
+    def backfill(self, first: int, last: int) -> bool:
+        """A message with these ids was fetched over REST; whether any of them was missing."""
+        filled = [hole.backfill(first, last) for hole in self._touched(first, last)]
+        return any(filled)
+
+    def end(self, first: int, last: int) -> None:
+        """Whatever is still missing of these ids will not be requested any more."""
+        for hole in self._touched(first, last):
+            if hole.next_id > first:
+                hole.end()
+
+    def settle(self, now_us: int, *, all_due: bool = False, most_asked: int = MAX_ASKED_HOLES) -> list[Finding]:
+        """The holes whose row is due. Call it while `unsettled`.
+
+        At most `most_asked` of the holes that are requested are remembered.
+        """
+        progress = self._progress
+        self._finder = None
+        # First, because the holes found below are requested only after this call.
+        forgotten, behind = forget(progress.holes, progress.series, most_asked)
+        progress.floor = max(progress.floor, behind)
+        found = settle(progress.holes, progress.allowance, progress.series, now_us, all_due=all_due)
+        findings = [*self._of_ended_series, *forgotten, *found]
+        self._of_ended_series = []
+        return findings
+
+    def outdated(self) -> list[Finding]:
+        """The holes whose row says more is missing than is."""
+        return outdated(self._progress.holes, self._progress.series)
+
+    def grow_older(self, oldest: int) -> bool:
+        """Age each hole by one and forget those of age `oldest` that nothing fills any more; whether any was forgotten."""
+        progress, self._finder = self._progress, None
+        behind = grow_older(progress.holes, oldest)
+        progress.floor = max(progress.floor, behind)
+        return behind > 0
+
+    def end_series(self, progress: StreamProgress, now_us: int) -> None:
+        """A new series begins with this progress: the holes of the one before get their final rows."""
+        ended = self._progress
+        for hole in ended.holes:
+            hole.end()
+        self._of_ended_series += settle(ended.holes, ended.allowance, ended.series, now_us, all_due=True)
+        self._progress, self._finder = progress, None
+
+    def _touched(self, first: int, last: int) -> list[Hole]:
+        if self._finder is None:
+            self._finder = Finder(self._progress.holes)
+        return self._finder.touched(first, last)
