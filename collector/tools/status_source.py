@@ -110,6 +110,7 @@ class Health(msgspec.Struct):
     healthy: bool
     reasons: list[dict[str, str]]
     updated_at: datetime
+    headline: str = ""
 
     def told(self, now_us: int) -> dict[str, Any]:
         """The verdict as part of a status; one that nobody has given for long is none."""
@@ -118,9 +119,11 @@ class Health(msgspec.Struct):
             "code": "child_failing",
             "text": f"the supervisor is running, but it cannot write its files: they are {age_secs:.0f} s old",
         }
-        if age_secs <= FRESH_SECS:
-            return {"uptime_secs": self.uptime_secs, "healthy": self.healthy, "reasons": self.reasons}
-        return {"uptime_secs": self.uptime_secs, "healthy": False, "reasons": [stale, *self.reasons]}
+        if age_secs > FRESH_SECS:
+            verdict = {"healthy": False, "headline": "No fresh status", "reasons": [stale, *self.reasons]}
+        else:
+            verdict = {"healthy": self.healthy, "headline": self.headline, "reasons": self.reasons}
+        return {"uptime_secs": self.uptime_secs, **verdict}
 
 
 def _read_health(path: Path) -> Health | None:

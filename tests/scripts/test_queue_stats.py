@@ -272,7 +272,7 @@ def test_without_a_port_the_files_of_the_processes_are_shown_and_that_is_said(ru
     assert [process["pid"] for process in status["processes"]] == [os.getpid()] * 3
     assert status["processes"][1]["restarts"] is None
     assert (status["segments"]["archived"], status["writer"]["refused"]) == (4, 2)
-    for name in ("run_id", "uptime_secs", "healthy", "reasons"):
+    for name in ("run_id", "uptime_secs", "healthy", "headline", "reasons"):
         assert status[name] == told[name]
     assert run(port=0).code == 0
 
