@@ -1,1 +1,1 @@
-"""Sealed segments to Parquet to the store; a segment goes once the store has confirmed every object."""
+"""Archives sealed segments as Parquet in the store, and removes each once the store has confirmed every object."""

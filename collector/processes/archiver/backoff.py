@@ -1,4 +1,4 @@
-"""How long the archiver waits before it tries again."""
+"""How long the archiver waits before it retries."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from collector.backoff import delays
 from collector.domain.store_state import State
 
 REFUSED_SECS: Final = 60.0
-"""A store that refuses is looked at again so soon at the latest: whoever mended it waits for the recorder."""
+"""Longest wait while the store refuses: whoever fixed it is waiting for the recorder to notice."""
 
 _SHARE_AT_LEAST: Final = 0.5
 """Of the longest wait, while only a person can mend what is wrong."""
@@ -27,7 +27,7 @@ def new_delays(state: State, base_secs: float, cap_secs: float) -> Iterator[floa
 
 
 class Backoffs:
-    """What is left alone for a while, by name; each pause of a name is longer than the one before."""
+    """Backoffs by name; each backoff of a name is longer than the one before."""
 
     def __init__(self, delays: Callable[[], Iterator[float]], now: Callable[[], float]) -> None:
         self._new_delays = delays
@@ -36,42 +36,42 @@ class Backoffs:
         self._until: dict[str, float] = {}
 
     def begin(self, name: str) -> None:
-        """Leave it alone from now on."""
+        """Begin the next backoff of a name."""
         delays = self._delays.setdefault(name, self._new_delays())
         self._until[name] = self._now() + next(delays)
 
     def begin_for(self, name: str, secs: float) -> None:
-        """Leave it alone for so long."""
+        """Begin a backoff of `secs`."""
         self._until[name] = self._now() + secs
 
     def is_over(self, name: str) -> bool:
-        """Whether it may be tried."""
+        """Whether the name may be tried now."""
         return name not in self._until or self._now() >= self._until[name]
 
     def forget(self, name: str) -> None:
-        """It went well."""
+        """The name succeeded: its next backoff is the first again."""
         self._delays.pop(name, None)
         self._until.pop(name, None)
 
     def end_all(self) -> None:
-        """Let everything be tried now."""
+        """End every backoff; the next of each name is still longer than its last."""
         self._until.clear()
 
 
 class Deferred:
-    """Segments and sets that cannot go up at present, for reasons of their own: each is tried again, less and less often.
+    """Segments and sets that cannot be archived at present, for reasons of their own; each is retried less and less often.
 
-    Says in the log when one begins to be held.
+    Logs `archiving_held_up` when one is deferred for the first time.
     """
 
     def __init__(self, pauses: Backoffs, log: FilteringBoundLogger) -> None:
         self._pauses = pauses
         self._log = log
         self.reasons: dict[str, str] = {}
-        """Why each cannot go up, by segment."""
+        """Why each is deferred, by segment."""
 
     def hold(self, segment_id: str, reason: str) -> None:
-        """Leave it alone for a while, each time longer; nothing more while it is left alone."""
+        """Defer a segment, each time longer. While its backoff runs, only the reason is updated."""
         if segment_id not in self.reasons:
             self._log.warning("archiving_held_up", error=reason)
         self.reasons[segment_id] = reason
@@ -79,10 +79,10 @@ class Deferred:
             self._pauses.begin(segment_id)
 
     def due(self) -> list[str]:
-        """Those that may be tried again."""
+        """The deferred segments that may be retried now."""
         return [segment_id for segment_id in self.reasons if self._pauses.is_over(segment_id)]
 
     def release(self, segment_id: str) -> None:
-        """It went up, is made anew, or will never be read; nothing where it was not held."""
+        """The segment is no longer deferred; does nothing for one that was not."""
         if self.reasons.pop(segment_id, None) is not None:
             self._pauses.forget(segment_id)

@@ -1,4 +1,4 @@
-"""How often work on each segment failed: so often, and it is set aside."""
+"""How often work on each segment failed; MAX_ATTEMPTS failures put it into quarantine."""
 
 from collections import Counter
 from pathlib import Path
@@ -12,7 +12,7 @@ from collector.storage.segment.attempts import Attempts
 
 
 class Failures:
-    """Counts in memory and on the disk, and says each failure in the log with its trace."""
+    """Counts failures in memory and on disk, and logs each with its traceback."""
 
     def __init__(self, pauses: Backoffs, log: FilteringBoundLogger) -> None:
         self._pauses = pauses
@@ -20,12 +20,12 @@ class Failures:
         self._counts: Counter[str] = Counter()
 
     def note(self, path: Path, error: Exception, *, pausing: bool) -> None:
-        """One more; with `pausing`, the segment is left alone for a while, unless it is its turn to be set aside.
+        """Count one more failure. With `pausing` the segment backs off, unless it goes into quarantine next.
 
-        Raises RetryError where the disk does not take the count: it is kept in memory.
+        Raises RetryError if the count cannot be written; it is kept in memory.
         """
         attempts = Attempts(path)
-        # Files that can be made put the count on the disk to nothing: it is there for what crashes the process.
+        # A set that could be made resets the count on disk, which is there for crashes; the one in memory stays.
         count = self._counts[path.stem] = max(attempts.count(), self._counts[path.stem]) + 1
         self._log.warning("segment_failed", segment=path.stem, attempts=count, exc_info=error)
         if pausing and count != MAX_ATTEMPTS:
@@ -33,8 +33,8 @@ class Failures:
         try:
             attempts.note(count)
         except OSError as trouble:
-            raise RetryError(f"an attempt on {path.stem} cannot be noted: {trouble}") from trouble
+            raise RetryError(f"a failure of {path.stem} cannot be noted: {trouble}") from trouble
 
     def forget(self, segment_id: str) -> None:
-        """It is done with."""
+        """The segment is archived or in quarantine."""
         del self._counts[segment_id]

@@ -1,4 +1,4 @@
-"""Who comes next when much waits: the oldest first, but what came last is never starved."""
+"""Which segment comes next in a backlog: the oldest first, with every fourth turn for the newest."""
 
 from collections.abc import Sequence
 from typing import Final, TypeVar
@@ -6,19 +6,19 @@ from typing import Final, TypeVar
 T = TypeVar("T")
 
 NEWEST_EVERY: Final = 4
-"""Each so many turns one is the newest's."""
+"""Every Nth turn goes to the newest segment."""
 
 AHEAD: Final = 4
-"""Sets made before they can go up, while the store takes them; one more is for the segment sealed last."""
+"""Sets that may wait for upload while the store is there; the segment sealed last may be one more."""
 
 
 def newest_goes_next(turn: int) -> bool:
-    """Whether this turn, counted from 0, is the newest's; all others are the oldest's."""
+    """Whether this turn, counted from 0, goes to the newest segment; all others go to the oldest."""
     return turn % NEWEST_EVERY == NEWEST_EVERY - 1
 
 
 def next_to_stage(turn: int, unstaged: Sequence[T], ahead: int, *, newest_is_unstaged: bool) -> T | None:
-    """Which of the segments without files gets them next, `ahead` having them already; None if it is too early for any.
+    """Which of the segments without a set is staged next while `ahead` sets wait for upload; None if enough do.
 
     `unstaged` is sorted from the oldest to the newest.
     """

@@ -1,9 +1,9 @@
-"""What was being worked on when the archiver died, and what follows from it.
+"""Which segments the archiver was working on when it died, and how they are treated after that.
 
-A crash (a fault of the process's own, which this supervisor saw) counts like any other failure of the segment's. Any
-other death may have come from outside: a power cut, a container's end, an operator, the kernel short of memory, a
-supervisor that took it for hung. It counts as a kill, which is no reason to set a segment aside, however often: but
-what was being worked on comes behind everything else, and after some kills waits longer each time.
+A crash (the process failed by itself, as this supervisor saw) counts as a failure of the segment. Any other death may
+have a cause outside: a power cut, a stopped container, an operator, the kernel's out-of-memory killer, a supervisor
+that took the process for hung. It counts as a kill. Kills never put a segment into quarantine, however many there are;
+but the segment is staged after all others, and from MAX_KILLS on it also waits, longer with each kill.
 """
 
 from collections.abc import Iterator
@@ -18,17 +18,16 @@ from collector.processes.archiver.backoff import Backoffs, Deferred
 from collector.storage.segment.attempts import FAILURES, KILLS, Attempts, Begun, counted
 
 MAX_KILLS: Final = 3
-"""So many are still told from bad luck by nothing."""
+"""Kills from which on a segment waits; fewer may be bad luck."""
 
 KILLED_SECS: Final = 60.0
-"""The first pause; each further kill doubles it,"""
+"""The first wait; each further kill doubles it, up to _DOUBLINGS times."""
 
 _DOUBLINGS: Final = 6
-"""but not more often."""
 
 
 class InterruptedWork:
-    """Every method raises RetryError where the disk does not take or give what is noted."""
+    """Notes on disk what is being worked on. Every method raises RetryError where the disk fails."""
 
     def __init__(
         self, segments: Path, staging: Path, held: Deferred, pauses: Backoffs, log: FilteringBoundLogger
@@ -42,8 +41,8 @@ class InterruptedWork:
         self._kills: dict[str, int] = {}
 
     def charge_previous_run(self, *, after_crash: bool) -> None:
-        """Lay what an earlier process died of to the charge of what it had begun."""
-        with _noting("what an earlier process had begun"):
+        """Count a failure or a kill against each segment that the previous process was working on when it died."""
+        with _noting("what the previous process was working on"):
             for segment_id in self._begun.found():
                 self._charge(segment_id, FAILURES if after_crash else KILLS)
                 self._begun.forget(segment_id)
@@ -52,7 +51,7 @@ class InterruptedWork:
         self.defer_killed()
 
     def defer_killed(self) -> None:
-        """Leave alone for a while what the process was killed at too often."""
+        """Defer the segments at which the process was killed MAX_KILLS times or more."""
         for segment_id, kills in self._kills.items():
             if kills >= MAX_KILLS:
                 secs = KILLED_SECS * 2 ** min(kills - MAX_KILLS, _DOUBLINGS)
@@ -60,12 +59,12 @@ class InterruptedWork:
                 self._held.hold(segment_id, f"the archiver was killed {kills} times while it worked on {segment_id}")
 
     def comes_last(self, segment_id: str) -> bool:
-        """Whether the process was killed while it worked on it."""
+        """Whether the process was killed while it worked on this segment."""
         return segment_id in self._kills
 
     @contextmanager
     def working_on(self, segment_id: str) -> Iterator[None]:
-        """While this lasts, the segment is what is being worked on."""
+        """Within the `with` block, the segment is the one being worked on."""
         with _noting(segment_id):
             self._begun.note(segment_id)
         try:
@@ -75,13 +74,13 @@ class InterruptedWork:
                 self._begun.forget(segment_id)
 
     def forget(self, segment_id: str) -> None:
-        """It has become a set, or is done with."""
+        """The segment has a set, or is archived, or in quarantine: its kills no longer count."""
         self._kills.pop(segment_id, None)
 
     def _charge(self, segment_id: str, suffix: str) -> None:
         path = self._segments / f"{segment_id}.db"
         if not path.exists():
-            # Its set took its place. That one is not made any more, so no kill makes it wait.
+            # Its set took its place. A set is not staged again, so its kills do not count.
             path = self._staging / segment_id
             if suffix == KILLS or not path.exists():
                 return
@@ -95,4 +94,4 @@ def _noting(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RetryError(f"the work on {what} cannot be noted: {error}") from error
+        raise RetryError(f"work on {what} cannot be noted: {error}") from error

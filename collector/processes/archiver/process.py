@@ -1,13 +1,16 @@
 """The archiver: sealed segments in, objects in a store out. One loop decides everything; threads wait for the store.
 
-A segment becomes a *set* of files in `staging/`, the set goes up, and once the store has confirmed all of it, segment
-and set go. While the store takes nothing, sets are made all the same, and each takes its segment's place on the disk.
+1. `segment_worker` stages the next sealed segment: it becomes a *set* of Parquet files in `staging/`.
+2. `uploads` uploads the set, and the store confirms each file.
+3. `finished_sets` removes the segment and its set once the store has confirmed all of it.
 
-The fate of its errors: a store that fails, in whatever way, or a disk that takes no files, is tried again for ever, and
-not waited for once the process shall stop (what is left waits on disk, and that is no failure), unless
-`archive.upload_on_stop`. What a store does not take that takes others waits alone, and so does what cannot be read at
-present. Data of a newer version stops it. Any other error is the segment's own: after three of them, crashes of the
-process while it worked on the segment included, it is set aside, and the next goes on.
+While the store is away, sets are made all the same, and each replaces its segment on the disk.
+
+What happens on an error: a store that fails, in whatever way, or a disk that takes no files, is retried forever. A stop
+does not wait for it, unless `archive.upload_on_stop` is set: what is left waits on disk, which is no failure. A set that
+a working store does not take is deferred alone, and so is a file that cannot be read at present. Data of a newer version
+stops the process. Any other error counts against its segment: after MAX_ATTEMPTS of them, crashes of the process while
+it worked on the segment included, the segment goes into quarantine, and the others go on.
 """
 
 import gc
@@ -40,27 +43,27 @@ from collector.storage.store.object_store import ObjectStore
 from collector.storage.store.open import is_remote
 
 POLL_SECS: Final = 1.0
-"""How often the folder is looked at when no notice comes."""
+"""How often the segments folder is listed while no notice comes."""
 
 REPORT_SECS: Final = 1.0
 _STOP_POLL_SECS: Final = 0.2
 
 _PATIENCE_SHARE: Final = 1 / 3
-"""The share of the stop deadline for which a store that answers nothing is waited for: the stages before took some."""
+"""Share of the stop deadline to wait for a store that answers nothing; earlier stages of the stop used some of it."""
 
 _COLLECT_AFTER: Final = 50_000
-"""Objects made before Python looks for cycles among them: rows are none, and the looking took a seventh of the time."""
+"""Python objects made before the garbage collector runs. Rows form no cycles, and collecting took 1/7 of the time."""
 
 
 def main(context: Context) -> None:
-    """Archive what is sealed until told to stop, and then what is sealed by then. Raises StopError."""
+    """Archive sealed segments until told to stop, then those sealed by then. Raises StopError."""
     gc.set_threshold(_COLLECT_AFTER)
     store = open_archive(context.config, lambda text: context.log.warning("store_asked_otherwise", text=text))
     Archiver(context, store, adapter).run()
 
 
 class Archiver:
-    """`run` returns once it was told to stop and nothing is left that the store would take."""
+    """`run` returns once it was told to stop and nothing is left that the store takes."""
 
     def __init__(self, context: Context, store: ObjectStore, adapter_of: Callable[[str], Adapter]) -> None:
         self._context = context
@@ -108,7 +111,7 @@ class Archiver:
         self._reports = Every(REPORT_SECS, self._now)
 
     def run(self) -> None:
-        """Work until told to stop, then until nothing is left."""
+        """Archive until told to stop, then until nothing is left that can be archived now."""
         try:
             self._begin()
             self._work()
@@ -165,13 +168,13 @@ class Archiver:
         return not self._state.is_there or self._retries.trouble is not None or only_deferred
 
     def _wait(self) -> None:
-        """Until an upload ends or a segment is sealed, but not for long."""
+        """Wait for an upload to end or a segment to be sealed, but not for long."""
         if not self._uploads.turns(TURN_SECS) and not self._uploads.is_busy:
             soon = self._is_stopping or self._progress.last_error is not None
             self._context.receiver.wait(_STOP_POLL_SECS if soon else POLL_SECS)
 
     def _tick_or_leave(self) -> None:
-        """As `_tick`, within a step that may be given up at any moment."""
+        """As `_tick`, for steps that may be abandoned at any moment."""
         self._tick()
         if self._context.hurried():
             raise LeftUndoneError

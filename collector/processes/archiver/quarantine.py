@@ -1,4 +1,4 @@
-"""What cannot be archived goes to `quarantine/`, once the gap ledger in the archive says what is missing."""
+"""Moves what cannot be archived to `quarantine/`, after gap rows in the archive say what is missing."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,11 +21,11 @@ from collector.storage.staging.staged_set import make_set, remove_set, uploads_o
 
 
 class Quarantine:
-    """Raises StoreError while the store takes nothing, RetryError for a disk that does not, UnreadableError for a file
-    that cannot be read at present; all leave it in its place.
+    """Puts segments and sets into quarantine.
 
-    What goes aside is first told in the archive, unless that has failed as often as to archive it: then health and the
-    hole in the chain of manifests say it.
+    First the archive gets gap rows for what is missing, unless that failed as often as archiving did: then only health
+    and the break in the chain of manifests show it. StoreError while the store is away, RetryError while the disk takes
+    no files and UnreadableError for a file that cannot be read at present leave the file in its place.
     """
 
     def __init__(
@@ -41,53 +41,53 @@ class Quarantine:
         self._log = log
 
     def segment(self, path: Path) -> None:
-        """Put a segment aside. Nothing is said where the store holds it whole, or already what stands in its place."""
+        """Quarantine a segment. No gap rows are written if the store holds it whole, or holds its gap rows already."""
         with suppress(DamagedError):
             read_through(path, self._tick)
         in_ledger = Attempts(path).count() < 2 * MAX_ATTEMPTS
         if in_ledger and self._store.call(lambda store: find_whole(store, path.stem)) is None:
-            self._put_remains(path)
+            self._upload_gap_rows(path)
         self._move(path, in_ledger=in_ledger)
 
     def set(self, folder: Path) -> bool:
-        """The same for a set that has no segment any more; false where it does not go aside.
+        """Quarantine a set whose segment is gone.
 
-        That is where the store has it whole, so that it is only removed, and where somebody else has removed it.
+        False if it was not: the store holds it whole, so it is only removed, or somebody else has removed it.
         """
         is_there = folder.exists()
         in_ledger = Attempts(folder).count() < MAX_ATTEMPTS
         if in_ledger:
             held = self._store.call(lambda store: find_whole(store, folder.name))
-            # What stands in a segment's place has no rows.
+            # A manifest of gap rows alone has no messages.
             if held is not None and held.rows:
                 remove_set(folder)
                 self._log.info("set_confirmed", segment=folder.name)
                 return False
             if held is None:
-                self._put_remains(folder)
+                self._upload_gap_rows(folder)
         self._move(folder, in_ledger=in_ledger)
         return is_there
 
-    def _put_remains(self, path: Path) -> None:
+    def _upload_gap_rows(self, path: Path) -> None:
         until_us = self._store.call(lambda store: received_until(store, self._host, path.stem))
-        with open_salvage(path, SalvageContext(self._host, self._compression_level, until_us)) as remains:
+        with open_salvage(path, SalvageContext(self._host, self._compression_level, until_us)) as salvaged:
             # Only now: pyarrow takes 50 MB.
             from collector.storage.staging.build import stage  # noqa: PLC0415
 
-            made = self._staging / f"{path.stem}.remains"
+            staged = self._staging / f"{path.stem}.remains"
             try:
-                if made.exists():
-                    remove_set(made)
+                if staged.exists():
+                    remove_set(staged)
                 make_set(
                     self._staging,
-                    made.name,
-                    lambda folder: stage(remains, _nothing_to_type, folder, self._tick).manifest,
+                    staged.name,
+                    lambda folder: stage(salvaged, _nothing_to_type, folder, self._tick).manifest,
                 )
             except OSError as error:
-                raise RetryError(f"what is left of {path.stem} cannot be staged: {error}") from error
-        for upload in uploads_of(made):
+                raise RetryError(f"the gap rows for {path.stem} cannot be staged: {error}") from error
+        for upload in uploads_of(staged):
             self._store.call(partial(upload_and_confirm, upload=upload, check_first=False))
-        remove_set(made)
+        remove_set(staged)
 
     def _move(self, path: Path, *, in_ledger: bool) -> None:
         if not path.exists():
@@ -102,4 +102,4 @@ class Quarantine:
 
 
 def _nothing_to_type(exchange: str) -> Adapter:
-    raise AssertionError(f"what is left of a segment has no messages, not of {exchange} either")
+    raise AssertionError(f"a salvaged segment has no messages, so none of {exchange}")

@@ -10,7 +10,7 @@ from collector.storage.segment.seal import sealed_segments
 
 
 class SegmentSchedule:
-    """One that has no set gets one, not too far ahead; whose set has to wait is replaced by it."""
+    """Segments without a set are staged, not too many ahead; a segment whose set has to wait is replaced by the set."""
 
     def __init__(
         self,
@@ -27,7 +27,10 @@ class SegmentSchedule:
         self._interrupted = retries.interrupted
 
     def next(self, turn: int, *, store_is_there: bool, confirmed: set[str]) -> Path | None:
-        """None if there is nothing to do at present. One that is among the uploads has a set, which may take its place."""
+        """The segment to work on, None if there is none at present. One that has a set in the uploads is to be replaced by it.
+
+        `confirmed` are the segments that the store has confirmed and that are not removed yet.
+        """
         if not self._backoffs.is_over(DISK):
             return None
         sealed = sealed_segments(self._segments)
@@ -41,7 +44,7 @@ class SegmentSchedule:
         unstaged = [path for path in sealed if path.stem not in staged and self._backoffs.is_over(path.stem)]
         sound = [path for path in unstaged if not self._interrupted.comes_last(path.stem)]
         if unstaged and not sound:
-            # Another death would cut off what goes up.
+            # Another death of the process would interrupt the uploads.
             return unstaged[0] if staged <= self._deferred.reasons.keys() else None
         newest_is_unstaged = bool(sound) and sound[-1].stem > max(staged, default="")
         ahead = sum(path.stem in staged and path.stem not in self._deferred.reasons for path in sealed)

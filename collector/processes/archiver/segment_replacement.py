@@ -1,4 +1,4 @@
-"""A set takes its segment's place on the disk: while the store takes nothing, what was recorded becomes small."""
+"""Replaces a segment by its set on the disk: while the store is away, recorded data takes less room."""
 
 from collections import Counter
 from pathlib import Path
@@ -15,7 +15,7 @@ from collector.storage.staging.staged_set import remove_set
 
 
 class SegmentReplacement:
-    """Knows which sets were found unlike their segments. Raises RetryError for a disk that takes no files."""
+    """Remembers which sets did not match their segments. Raises RetryError while the disk takes no files."""
 
     def __init__(
         self, staging: Path, stager: Stager, uploads: Uploads, backoffs: Backoffs, log: FilteringBoundLogger
@@ -28,14 +28,16 @@ class SegmentReplacement:
         self._mismatches: Counter[str] = Counter()
 
     def may_replace(self, path: Path) -> bool:
-        """Not a segment that is to be set aside, which takes a store, nor one whose files are not like it, nor for a
-        while one that could not be read.
+        """Whether the segment may be replaced by its set now.
+
+        Not one that goes into quarantine, which needs the store; not one whose set did not match it twice; and for a
+        while not one that could not be read.
         """
         is_sound = Attempts(path).count() < MAX_ATTEMPTS and self._mismatches[path.stem] <= 1
         return is_sound and self._backoffs.is_over(_pause_of(path.stem))
 
     def replace(self, path: Path) -> None:
-        """Let the set take its segment's place. One that may not is made once more, and then stays beside the segment."""
+        """Remove the segment if its set matches it. Otherwise the set is made once more; if it differs again, both stay."""
         folder, bytes_before = self._staging / path.stem, path.stat().st_size
         try:
             self._stager.require_lasting(path, folder)
@@ -58,7 +60,7 @@ class SegmentReplacement:
         self._log.info("segment_replaced", segment=path.stem, bytes_before=bytes_before, bytes_now=bytes_now)
 
     def forget(self, segment_id: str) -> None:
-        """It is archived."""
+        """The segment is archived."""
         del self._mismatches[segment_id]
         self._backoffs.forget(_pause_of(segment_id))
 
@@ -68,5 +70,5 @@ class SegmentReplacement:
 
 
 def _pause_of(segment_id: str) -> str:
-    """It may not be replaced, but what else is done with it does not wait."""
+    """The name of the backoff for replacing the segment; other work on it does not wait."""
     return f"replace {segment_id}"

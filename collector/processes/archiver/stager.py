@@ -1,4 +1,4 @@
-"""From a sealed segment to its set of files, and from there to a set that can stand alone."""
+"""Makes the set of a sealed segment, and proves that a set can replace its segment."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +22,7 @@ from collector.storage.staging.staged_set import (
 )
 
 MAX_ATTEMPTS: Final = 3
-"""So often work on a segment fails, or crashes its process, before it is set aside."""
+"""Failures (or crashes) before a segment is quarantined."""
 
 
 def find_archived(path: Path, store_call: StoreCall) -> SetSummary | None:
@@ -30,13 +30,15 @@ def find_archived(path: Path, store_call: StoreCall) -> SetSummary | None:
     with open_sealed(path) as segment:
         key, rows = manifest_key(segment.meta.host, segment.meta.segment_id), segment.rows
     manifest = store_call.call(lambda store: whole_segment(store, key))
-    # One with fewer rows was put in place of a segment that was in quarantine, and is back.
+    # A manifest with fewer rows was written when this segment was quarantined; it is back from there.
     return summary_of(manifest) if manifest and manifest.rows == rows else None
 
 
 class Stager:
-    """Makes sets. Raises RetryError for a disk that takes none, UnreadableError for a segment that it does not give or a
-    machine that cannot take it, and SetAsideError or StopError for the segment itself.
+    """Makes sets.
+
+    Raises RetryError while the disk takes no files, UnreadableError for a segment that the disk or this machine's memory
+    does not let be read at present, SetAsideError or StopError for the segment itself.
     """
 
     def __init__(self, staging: Path, adapter_of: Callable[[str], Adapter], tick: Callable[[], None]) -> None:
@@ -45,7 +47,7 @@ class Stager:
         self._tick = tick
 
     def stage(self, path: Path) -> SetSummary:
-        """Make the set of a segment; nothing that went wrong with it before counts then."""
+        """Make the set of a segment, and reset its counts of failures and kills."""
         try:
             with open_sealed(path) as segment:
                 manifest = self._staged(path.stem, segment)
@@ -53,14 +55,14 @@ class Stager:
         except UnreadableError:
             raise
         except (MemoryError, ImportError) as error:
-            # Too little memory, or a program that is just being replaced.
+            # Too little memory, or a program whose files are being replaced by an upgrade.
             raise UnreadableError(f"{path.stem} cannot be staged at present: {error!r}") from error
         except (OSError, RetryError) as error:
             raise RetryError(f"{path.stem} cannot be staged: {error}") from error
         return summary_of(manifest)
 
     def require_lasting(self, path: Path, folder: Path) -> None:
-        """Make sure that the set can take the segment's place: durable, read back, and found equal."""
+        """Make the set durable, read it back, and compare it with the segment. Raises DamagedError where they differ."""
         with open_sealed(path) as segment:
             try:
                 make_durable(folder)

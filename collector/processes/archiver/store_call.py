@@ -1,4 +1,4 @@
-"""What the archiver asks its store about, besides bringing files up: it waits for the answer, and goes on turning."""
+"""Calls to the store besides uploads: the caller waits for the answer while the main loop keeps ticking."""
 
 from collections.abc import Callable
 from concurrent.futures import wait
@@ -15,13 +15,13 @@ T = TypeVar("T")
 
 
 class StoreCall:
-    """Calls the store about one thing at a time. A call that fails says nothing of the store: it is checked then."""
+    """Makes one call at a time. A failed call does not prove that the store is away: the store is checked then."""
 
     def __init__(
         self, store: ObjectStore, pool: DaemonThreadPool, health: StoreHealth, uploads: Uploads,
         monotonic: Callable[[], float], tick: Callable[[], None],
     ) -> None:  # fmt: skip
-        """`tick` is called again and again while the store takes its time."""
+        """`tick` is called every TURN_SECS while a call lasts."""
         self._store = store
         self._pool = pool
         self._health = health
@@ -30,9 +30,9 @@ class StoreCall:
         self._tick = tick
 
     def call(self, step: Callable[[ObjectStore], T]) -> T:
-        """What `step` returns of the store.
+        """Run `step` with the store in a thread of the pool and return its result.
 
-        Raises StoreError. If the store is there even so, the trouble is that of what was asked about.
+        Raises StoreError. If the store still counts as there after that, the fault lies with the object asked for.
         """
         asked_at = self._now()
         try:

@@ -1,4 +1,4 @@
-"""What the process's loop learns of its store: each change of state is one line in the log, and silence has an end."""
+"""Whether the store is there: logs each change of state, and limits how long it may answer nothing."""
 
 import math
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from collector.domain.store_state import Change, StoreState
 
 
 class StoreHealth:
-    """Told of each try when it ends; `state` is what follows from it."""
+    """Keeps `state` from the result of each call to the store."""
 
     def __init__(self, state: StoreState, monotonic: Callable[[], float], log: FilteringBoundLogger) -> None:
         self.state = state
@@ -20,21 +20,21 @@ class StoreHealth:
         self._answered_at = 0.0
 
     def hurry(self, patience_secs: float) -> None:
-        """From now on a store that answers nothing for so long counts as away."""
+        """From now on a store that answers nothing for `patience_secs` counts as away."""
         self._patience_secs, self._answered_at = patience_secs, self._now()
 
     def require_answers(self, asked_at: float) -> None:
-        """Raise StoreError if nothing was answered for too long, nor what was asked at `asked_at`."""
+        """Raise StoreError if nothing was answered for too long, counted from `asked_at` at the earliest."""
         if self._now() - max(asked_at, self._answered_at) >= self._patience_secs:
             raise StoreError(f"the store has answered nothing for {self._patience_secs:.1f} seconds")
 
     def succeeded(self, asked_at: float) -> None:
-        """A try begun at `asked_at` ended well."""
+        """A call begun at `asked_at` succeeded."""
         self._answered_at = self._now()
         self._say(self.state.succeeded(self._answered_at, asked_at))
 
     def failed(self, error: RetryError, asked_at: float) -> bool:
-        """The store itself failed in a try begun at `asked_at`: leave it alone for a while. True if that is new."""
+        """The store itself failed in a call begun at `asked_at`: back off. True if its state changed."""
         refused = isinstance(error, StoreRefusedError)
         change = self.state.failed(self._now(), asked_at, str(error), refused=refused)
         self._say(change)
@@ -53,5 +53,5 @@ class StoreHealth:
 
 
 def as_store_error(error: Exception) -> RetryError:
-    """Whatever a store raises is its own trouble, never that of the file or segment it was asked about."""
+    """Any error that a store raises, as the store's error: never one of the file or segment it was called about."""
     return error if isinstance(error, RetryError) else StoreError(f"{type(error).__name__}: {error}")

@@ -1,4 +1,4 @@
-"""Threads that do the waiting: each call to a store is made by one of them, so that the process's loop goes on turning."""
+"""Threads that wait for the store, so that the main loop never does."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -10,9 +10,9 @@ T = TypeVar("T")
 
 
 class DaemonThreadPool:
-    """Up to `count` threads, made when they are needed. They end with the process, whatever they are waiting for.
+    """Up to `count` threads, started when they are needed. They end with the process, whatever they wait for.
 
-    (Those of `concurrent.futures` are waited for, which a store that does not answer would make long.)
+    (`concurrent.futures` joins its threads at exit, which takes long while a store does not answer.)
     """
 
     def __init__(self, count: int) -> None:
@@ -21,7 +21,7 @@ class DaemonThreadPool:
         self._waiting: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
 
     def submit(self, work: Callable[[], T]) -> Future[T]:
-        """Let a thread do it, after what was submitted before; until one takes it up it may be cancelled."""
+        """Queue work for a thread; its future can be cancelled until a thread begins it."""
         if len(self._threads) < self._count:
             self._threads.append(Thread(target=self._turn, name=f"store-{len(self._threads)}", daemon=True))
             self._threads[-1].start()
@@ -30,7 +30,7 @@ class DaemonThreadPool:
         return future
 
     def shutdown(self) -> None:
-        """Let each thread end once it has done what was submitted; nobody waits for that."""
+        """Let each thread end once the queue is empty, without waiting for that."""
         for _ in self._threads:
             self._waiting.put(None)
 
@@ -41,6 +41,6 @@ class DaemonThreadPool:
                 continue
             try:
                 future.set_result(work())
-            except BaseException as error:  # noqa: BLE001 -- it belongs to whoever asks for the result
+            except BaseException as error:  # noqa: BLE001 -- whoever takes the result gets it
                 future.set_exception(error)
             del task, future, work

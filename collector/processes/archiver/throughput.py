@@ -1,4 +1,4 @@
-"""How fast a backlog goes down: a rate over the last minute, of the time in which there was something to do."""
+"""Upload rate over the last minute, of the time in which there was something to upload."""
 
 from collections import deque
 from typing import Final
@@ -7,13 +7,13 @@ WINDOW_SECS: Final = 60.0
 
 
 class Throughput:
-    """Remembers a total that only rises. Times are monotonic."""
+    """The rate of a total that only rises. Times are monotonic."""
 
     def __init__(self) -> None:
         self._points: deque[tuple[float, int]] = deque()
 
     def note(self, at_secs: float, total: int, *, idle: bool) -> None:
-        """The total stood so at this time; `idle`: and there is nothing to do, so what passes from here on does not count."""
+        """Note the total at a time. `idle`: there is nothing to do, so the time before this does not count."""
         if idle:
             self._points.clear()
         self._points.append((at_secs, total))
@@ -21,7 +21,7 @@ class Throughput:
             self._points.popleft()
 
     def per_sec(self) -> float | None:
-        """The rate lately; None while nothing is known of it."""
+        """The rate; None while it is unknown."""
         if len(self._points) <= 1:
             return None
         (began, before), (ended, after) = self._points[0], self._points[-1]

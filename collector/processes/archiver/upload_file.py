@@ -1,6 +1,6 @@
-"""One file to the store: put and confirmed.
+"""Uploads one file and confirms it.
 
-A repeat, after whatever happened, arrives at the same object: key and bytes follow from the segment.
+A repeat after any failure writes the same object: key and bytes follow from the segment.
 """
 
 from collector.domain.errors import DamagedError, StoreError
@@ -9,9 +9,9 @@ from collector.storage.store.object_store import ObjectStore
 
 
 def upload_and_confirm(store: ObjectStore, upload: Upload, *, check_first: bool) -> None:
-    """Return once the store has confirmed size and checksum of the object. `check_first`: it may hold it already.
+    """Return once the store has confirmed size and checksum of the object. `check_first`: the store may hold it already.
 
-    Raises StoreError, and DamagedError for a file that is not what it was and that the store does not hold either.
+    Raises StoreError, and DamagedError for a file whose bytes have changed and that the store does not hold either.
     """
     if check_first and store.head(upload.key) == upload.info:
         return
@@ -20,10 +20,10 @@ def upload_and_confirm(store: ObjectStore, upload: Upload, *, check_first: bool)
     except StoreError as error:
         if is_sound(upload):
             raise
-        # A store refuses other bytes than were promised, so what it holds is still the answer.
+        # The store refuses bytes that do not match the checksum, so it may still hold the right ones.
         if store.head(upload.key) == upload.info:
             return
-        raise DamagedError(f"{upload.path.name} is not what was staged for {upload.key}") from error
+        raise DamagedError(f"{upload.path.name}: the bytes staged for {upload.key} have changed") from error
     held = store.head(upload.key)
     if held != upload.info:
         raise StoreError(f"{upload.key}: put {upload.info}, but the store holds {held}")

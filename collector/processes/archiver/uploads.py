@@ -225,7 +225,7 @@ class Uploads:
         owner, upload = task.upload
         owner.under_way -= 1
         if future.cancelled():
-            owner.give_back(upload)
+            owner.requeue(upload)
         elif error is None:
             self._health.succeeded(task.asked_at)
             self._count(owner, upload)
@@ -233,7 +233,7 @@ class Uploads:
             owner.error = owner.error or error
         else:
             self.failed_uploads += 1
-            owner.put_off(upload)
+            owner.set_aside(upload)
             self._suspect(owner, as_store_error(error), task.asked_at)
         if owner.error is not None and owner.under_way == 0:
             self._fail(owner, owner.error)
