@@ -1,1 +1,1 @@
-"""Floor 1: files. The journal, SQLite segments, Parquet, and the stores an archive may live in."""
+"""Everything kept in files: journal, SQLite segments, Parquet sets, the archive, and the stores it may live in."""

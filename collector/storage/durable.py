@@ -1,4 +1,4 @@
-"""What must outlive a power cut."""
+"""Writes that survive a power cut."""
 
 import os
 from pathlib import Path
@@ -17,18 +17,18 @@ def sync(path: Path) -> None:
 
 
 def draft(path: Path, content: bytes) -> Path:
-    """Write what shall take the file's place, durable but for its name: whoever renames it syncs the folder.
+    """Write `path`'s next content beside it, durably. The caller renames the file over `path` and syncs the folder.
 
-    Raises OSError.
+    Returns the file's path. Raises OSError.
     """
-    made = path.with_name(f"{path.name}.new")
+    new = path.with_name(f"{path.name}.new")
     with disk_wait():
-        made.write_bytes(content)
-    sync(made)
-    return made
+        new.write_bytes(content)
+    sync(new)
+    return new
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Write a small file so that it is there whole, before or after, whenever the power goes. Raises OSError."""
+    """Replace a small file so that after a power cut either the old or the new content is there whole. Raises OSError."""
     draft(path, content).replace(path)
     sync(path.parent)

@@ -1,4 +1,4 @@
-"""Role locks: a process holds its role from before it touches data until it is dead, however it dies."""
+"""Role locks: a process holds its role from before it touches any data until it is dead, however it dies."""
 
 import fcntl
 import os
@@ -15,9 +15,9 @@ _PROCESS_ID: Final = re.compile(rb"[0-9]{1,9}")
 class RoleLock:
     """Two advisory locks (flock), on `run/<role>.lock` and on the role's own folder.
 
-    The kernel frees them when their holder is gone: none is ever stale. The file tells people and other programs who
-    it is; the folder still says that somebody is there once `run/` was removed under a recorder. `keep`, called about
-    once a second, makes either of them hold again whatever was removed.
+    The kernel releases them when their holder dies: none is ever stale. The file names the holder for people and other
+    programs; the lock on the folder still holds if `run/` is removed under a running recorder. `keep`, called about
+    once a second, makes again and locks whichever of them was removed.
     """
 
     def __init__(self, data_dir: Path, role: str, folder: Path) -> None:
@@ -41,18 +41,18 @@ class RoleLock:
         return self._file_fd is not None
 
     def keep(self) -> bool:
-        """Make the folder and the file again where somebody removed them; true if that was done. Raises OSError."""
+        """Make the folder and the file again if somebody removed them; true if that was done. Raises OSError."""
         if self._folder_fd is None:
             return False
         folder_made, file_made = self._keep_folder(self._folder_fd), self._keep_file()
         return folder_made or file_made
 
     def is_free(self) -> bool:
-        """Whether nobody holds it now. Never takes it for longer than the look."""
+        """Whether nobody holds the lock now. Takes it only for the moment of the check."""
         return _is_free(self.folder, os.O_RDONLY | os.O_DIRECTORY) and _is_free(self.path, os.O_RDONLY)
 
     def holder(self) -> str:
-        """The process id its holder wrote, for people; "unknown" if there is none to read."""
+        """The process id that the holder wrote, for people; "unknown" if it cannot be read."""
         if not self.path.is_file():
             return "unknown"
         try:
@@ -62,18 +62,18 @@ class RoleLock:
         return written.decode("ascii") if _PROCESS_ID.fullmatch(written) else "unknown"
 
     def release(self) -> None:
-        """Let go."""
+        """Release the lock."""
         for fd in (self._file_fd, self._folder_fd):
             if fd is not None:
                 os.close(fd)
         self._file_fd = self._folder_fd = None
 
     def __enter__(self) -> Self:
-        """Hold it until the end of a `with` block; the caller has acquired it."""
+        """Hold the lock, which the caller has acquired, until the end of a `with` block."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let go."""
+        """Release the lock."""
         self.release()
 
     def _take_file(self) -> None:
@@ -82,14 +82,14 @@ class RoleLock:
         if self._file_fd is None:
             return
         with suppress(OSError):
-            # The id is for people; on a full disk the lock holds without it, and the archiver can make room.
+            # The id is for people; on a full disk the lock holds without it, and the archiver can still make room.
             os.ftruncate(self._file_fd, 0)
             os.pwrite(self._file_fd, f"{os.getpid()}\n".encode(), 0)
 
     def _keep_folder(self, held: int) -> bool:
         if _is_at(held, self.folder):
             return False
-        # A lock is on what was opened, whatever its name became: one of a folder that was removed holds nobody off.
+        # A lock is on the folder that was opened, whatever its name is now: on a removed folder it protects nothing.
         self.folder.mkdir(parents=True, exist_ok=True)
         made = _locked(self.folder, os.O_RDONLY | os.O_DIRECTORY, fcntl.LOCK_EX)
         if made is None:
@@ -114,13 +114,13 @@ def supervisor_lock(data_dir: Path) -> RoleLock:
 
 
 def hold_file(fd: int) -> None:
-    """Say of an open file that it is being written, until `fd` is closed. Raises OSError."""
-    with suppress(BlockingIOError):  # somebody looks at it just now; its role is held all the same
+    """Mark an open file as being written, until `fd` is closed. Raises OSError."""
+    with suppress(BlockingIOError):  # somebody checks the lock right now; the role lock holds all the same
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 def is_file_held(fd: int) -> bool:
-    """Whether somebody else holds the file that `fd` is open on, wherever its name went."""
+    """Whether somebody else has marked the file behind `fd` as being written, also if it was renamed or removed."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -137,8 +137,8 @@ def _is_at(fd: int, path: Path) -> bool:
 
 
 def _locked(path: Path, flags: int, kind: int) -> int | None:
-    """The file descriptor that holds the lock; None while somebody else does."""
-    # Without O_NONBLOCK a pipe of that name would hold whoever looks for ever.
+    """The file descriptor that holds the lock; None while somebody else holds it."""
+    # Without O_NONBLOCK, opening a pipe of that name would block forever.
     fd = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
     try:
         fcntl.flock(fd, kind | fcntl.LOCK_NB)
@@ -154,7 +154,7 @@ def _is_free(path: Path, flags: int) -> bool:
     try:
         fd = _locked(path, flags, fcntl.LOCK_SH)
     except (FileNotFoundError, NotADirectoryError):
-        return True  # a file in a folder's place is nobody's: who needs the folder says so when it starts
+        return True  # a file where the folder should be: the process that needs the folder reports it when it starts
     if fd is None:
         return False
     os.close(fd)

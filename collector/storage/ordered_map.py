@@ -1,4 +1,4 @@
-"""Many small waits at once: what takes a while for each of many things, done by a few threads."""
+"""Runs a function over many items in a few threads, and yields the results in order."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -10,10 +10,10 @@ Result = TypeVar("Result")
 
 
 def in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
-    """What `work` makes of each item, in the order of the items; a few are ahead of the one that is asked for.
+    """The result of `work` for each item, in order; at most 2 x `threads` items are worked on ahead.
 
-    Raises what `work` raises; what has not begun by then, or when nobody asks for more, never begins. Ctrl-C does not
-    wait for what has begun.
+    Raises what `work` raises. Items not begun by then, or when the caller stops iterating, are never begun. On Ctrl-C
+    the threads are not waited for.
     """
     pool = ThreadPoolExecutor(threads)
     ahead: deque[Future[Result]] = deque()

@@ -1,4 +1,4 @@
-"""What of a data directory is not in the archive, once every process that works on it is gone. Reads only."""
+"""What a data directory holds that is not in the archive, after every process has stopped. Reads only."""
 
 import sqlite3
 from contextlib import closing
@@ -12,33 +12,33 @@ from collector.storage.staging.staged_set import waiting_segments
 
 
 class Unarchived(NamedTuple):
-    """Names, oldest first; after a clean stop with a store that takes everything there are none."""
+    """Names, oldest first; there are none after a clean stop while the store is there."""
 
     segments: list[str]
-    """Sealed, or a set in staging."""
+    """Sealed segments, and sets in staging."""
     open_segments: list[str]
-    """With rows, or not to be read."""
+    """Open segments that have rows or cannot be read."""
     journals: list[str]
-    """Not read to the end, or kept for an open segment."""
+    """Journal files not read to the end, or kept for an open segment."""
     quarantined: list[str]
 
 
 def find_unarchived(data_dir: Path) -> Unarchived:
-    """Look at everything that may hold rows. Raises OSError."""
+    """List everything that may hold rows. Raises OSError."""
     return Unarchived(
         waiting_segments(data_dir),
         [
             path.name.removesuffix(".open.db")
             for path in regular_files(data_dir / "segments", "*.open.db")
-            if _rows(path)
+            if _may_have_rows(path)
         ],
         sorted(f"{path.parent.name}/{path.stem}" for path in regular_files(data_dir / "journal", f"*/*{SUFFIX}")),
-        # An open segment that was put there is none of these: it was made anew from the journals.
+        # Open segments in quarantine do not count: their rows were read again from the journals.
         sorted(filter(is_segment_id, (path.name.removesuffix(".db") for path in (data_dir / "quarantine").glob("*")))),
     )
 
 
-def _rows(path: Path) -> bool:
+def _may_have_rows(path: Path) -> bool:
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
             (rows,) = db.execute("SELECT EXISTS (SELECT 1 FROM messages) OR EXISTS (SELECT 1 FROM gaps)").fetchone()

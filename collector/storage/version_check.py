@@ -1,7 +1,7 @@
-"""Whether a data directory holds anything that only a newer program can read. Reads only.
+"""Refuses a data directory that holds anything only a newer program can read. Reads only.
 
-It is asked before any process starts: later on, one that cannot read a file would be a failure that is tried again and
-again, while others go on.
+This is checked before any process starts. Later on, the process that meets such a file would fail and be restarted
+again and again, while the others go on.
 """
 
 import sqlite3
@@ -20,14 +20,14 @@ from collector.storage.segment.seal import sealed_segments
 
 
 def refuse_newer_data(data_dir: Path) -> None:
-    """Raises NewerDataError for the first such file; one that cannot be read at all is for whoever works on it."""
+    """Raise NewerDataError for the first such file. A file that cannot be read at all is left to the process that uses it."""
     segments = data_dir / "segments"
     for path in sealed_segments(segments):
         with suppress(DamagedError, OSError), sealed_database(path) as db:
             version_of(db, path)
     for path in regular_files(segments, "*.open.db"):
         with suppress(DamagedError, sqlite3.Error, UnicodeDecodeError):
-            _look_at_open(path)
+            _check_open_segment(path)
     refuse_newer_positions_file(segments)
     for path in data_dir.glob(f"repair/*/*{SUFFIX}"):
         with suppress(UndecodableError, OSError):
@@ -38,7 +38,7 @@ def refuse_newer_data(data_dir: Path) -> None:
                 file_id_of(path, folder.name, number)
 
 
-def _look_at_open(path: Path) -> None:
+def _check_open_segment(path: Path) -> None:
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
         version_of(db, path)
         state_version_of(dict(db.execute("SELECT key, value FROM meta")), path)

@@ -1,1 +1,1 @@
-"""Append-only files of what was received: format, writer, reader."""
+"""Append-only files of received frames: format, writer, reader."""

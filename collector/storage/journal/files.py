@@ -10,16 +10,16 @@ from collector.storage.regular_files import regular_files
 SUFFIX = ".journal"
 
 MAX_NUMBER: Final = (1 << 27) - 1
-"""A made id holds the number above 36 bits of a 64-bit integer; a file a second would take four years to come here."""
+"""Ids made from a journal position hold the number above 36 bits of an int64; a file a second takes four years to get here."""
 
 
 def journal_path(folder: Path, number: int) -> Path:
-    """Where the file of that number stands."""
+    """The path of the file with that number."""
     return folder / f"{number:012d}{SUFFIX}"
 
 
 def journal_files(folder: Path) -> list[tuple[int, Path]]:
-    """The journal files of a feed, oldest first, each with its number; what no ingest names so is somebody else's."""
+    """The journal files of a feed and their numbers, oldest first. Files with other names are not the recorder's."""
     numbered = ((_number_of(path.stem), path) for path in regular_files(folder, f"*{SUFFIX}"))
     return sorted((number, path) for number, path in numbered if number is not None)
 
@@ -30,10 +30,10 @@ def _number_of(stem: str) -> int | None:
 
 
 def next_number(folder: Path, positions_file: Path, feed: str) -> int:
-    """The number for a new file: above every file present, and every file ever read to its end and removed.
+    """The number for a new file: above that of every file present, and of every file ever read to its end and removed.
 
-    Where the positions cannot be read, or say a number that no file can have, it is above the files present: it only has
-    to give their order. The writer says so, and writes them anew.
+    If `positions.json` cannot be read, or has numbers above MAX_NUMBER, only the files present count: numbers only give
+    the order. The writer reports such a file and rewrites it.
     """
     highest = max((number for number, _ in journal_files(folder)), default=0)
     return max([highest, *_known_numbers(positions_file, feed)]) + 1

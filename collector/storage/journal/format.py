@@ -6,10 +6,10 @@
     frames  count(u32), count lengths (u32, the top bit marks a binary frame), then the frames one after another
     events  a JSON object
 
-All integers are little-endian. A record's crc32 covers everything behind it. The sync word lets a reader find the next
-record behind damaged bytes. The header says what the feed subscribed, so a journal can be read whatever the
-configuration has become. The connection is that of its incarnation of ingest that brought the record (see
-`connection_in_head`); 0 where the record is of none, or of a version that did not say.
+All integers are little-endian. A record's crc32 covers everything after it in the record. The sync word lets a reader
+find the next record behind damaged bytes. The header holds the feed's subscription, so a journal can be read whatever
+the configuration is by then. The connection is the number of the one that brought the record, counted by its incarnation
+of ingest (see `connection_in_head`); 0 for a record of no connection, or of a version that did not store it.
 """
 
 import struct
@@ -27,7 +27,7 @@ MAGIC: Final = b"MDCJRNL\0"
 VERSION: Final = 1
 SYNC: Final = b"\xd3JRC"
 MAX_RECORD_BYTES: Final = 128 << 20
-"""No record is longer (a frame is at most 64 MiB): a greater length is damage, not a reason to wait for more."""
+"""Longest record (a frame is at most 64 MiB): a greater length is damage, not a reason to wait for more bytes."""
 
 _FILE_HEAD = struct.Struct("<8sII")
 _RECORD_HEAD = struct.Struct("<4sIIqbBH")
@@ -40,7 +40,7 @@ RECORD_HEAD_BYTES: Final = _RECORD_HEAD.size
 
 
 class RecordKind(IntEnum):
-    """What a journal record says."""
+    """The kinds of journal records."""
 
     FRAMES = 1
     CONNECT = 2
@@ -54,7 +54,7 @@ _KINDS = frozenset(int(kind) for kind in RecordKind)
 
 
 class FeedIdentity(NamedTuple):
-    """Whose frames a journal holds, and what that feed had subscribed."""
+    """The feed whose frames a journal holds, and its subscription."""
 
     feed: str
     exchange: str
@@ -67,16 +67,16 @@ class JournalHeader(NamedTuple):
 
     file_id: str
     writer_id: str
-    """Of the incarnation of ingest that wrote it: the same in all its files; empty where the head cannot be read."""
+    """The incarnation of ingest that wrote the file: the same in all its files; empty if the head cannot be read."""
     number: int
     created_ns: int
     identity: FeedIdentity
     header_bytes: int
-    """Where the first record stands."""
+    """Length of the head: the offset of the first record."""
 
 
 class Record(NamedTuple):
-    """One journal record; `offset` is where it stands in its file, `end` where the next one does."""
+    """One journal record; `offset` is where it begins in its file, `end` where the next one begins."""
 
     kind: RecordKind
     line: int
@@ -88,7 +88,7 @@ class Record(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """One WebSocket message; `offset` (where its bytes stand in the file) names it for good."""
+    """One WebSocket message; the offset of its bytes in the file identifies it permanently."""
 
     offset: int
     data: bytes
@@ -96,13 +96,13 @@ class Frame(NamedTuple):
 
 
 class Parsed(NamedTuple):
-    """What a stretch of bytes held: whole records, then where reading stopped, and whether damage stopped it."""
+    """The whole records in some bytes, the offset where parsing stopped, and whether damage stopped it."""
 
     records: list[Record]
     end: int
     damaged: bool
     wanted_bytes: int
-    """How many bytes from `end` on the next record needs; 0 where that is unknown."""
+    """Length of the unfinished record at `end`; 0 if unknown."""
 
 
 def encode_header(file_id: str, writer_id: str, number: int, created_ns: int, identity: FeedIdentity) -> bytes:
@@ -120,7 +120,7 @@ def encode_header(file_id: str, writer_id: str, number: int, created_ns: int, id
 
 
 def decode_header(head: bytes) -> JournalHeader | None:
-    """Read the head of a file; None while it is not whole yet. Raises DamagedError or NewerDataError."""
+    """Read the head of a file; None while it is not complete. Raises DamagedError or NewerDataError."""
     if len(head) < _FILE_HEAD.size:
         return None
     header_bytes = head_bytes(head)
@@ -137,12 +137,15 @@ def decode_header(head: bytes) -> JournalHeader | None:
 
 
 def connection_in_head(number: int) -> int:
-    """What a record's head says of a connection, which are counted from 1: after 65,535 of them it begins anew."""
+    """A connection's number (from 1) as 16 bits: after 65,535 it begins at 1 again; 0 is no connection."""
     return (number - 1) % _CONNECTIONS + 1 if number else 0
 
 
 def head_bytes(start: bytes) -> int:
-    """How long the head is that begins so, as far as it says; less than `start` is no head. Raises DamagedError."""
+    """Length of the head that begins with `start`; with fewer bytes than a head's fixed part, the length of that part.
+
+    Raises DamagedError if this is not the head of a journal file.
+    """
     if len(start) < _FILE_HEAD.size:
         return _FILE_HEAD.size
     magic: bytes
@@ -156,7 +159,7 @@ def head_bytes(start: bytes) -> int:
 def encode_frames(
     received_ns: int, line: int, frames: Sequence[bytes], binary: Collection[int], connection: int = 0
 ) -> list[bytes]:
-    """Build one record of whole frames, as pieces to be written in one go; `connection` 0: no connection brought them."""
+    """Build one record of whole frames, as pieces to be written in one go; `connection` 0: from no connection."""
     lengths = [len(frame) for frame in frames]
     for index in binary:
         lengths[index] |= _BINARY_BIT
@@ -179,7 +182,7 @@ def _seal(kind: RecordKind, received_ns: int, line: int, connection: int, table:
 
 
 def parse_records(data: bytes, offset: int) -> Parsed:
-    """Read the whole records at the start of `data`, which stands at `offset` of its file."""
+    """Read the whole records at the start of `data`, which begins at `offset` of its file."""
     records: list[Record] = []
     view = memoryview(data)
     at = 0
@@ -200,7 +203,7 @@ def parse_records(data: bytes, offset: int) -> Parsed:
 
 
 def received_ns_of(head: bytes) -> int | None:
-    """When a record was received, by its head alone, which may be rotten; None for what is no whole head."""
+    """Receive time in a record's head, which is not checked for damage; None if this is not a whole head."""
     if len(head) < RECORD_HEAD_BYTES or not head.startswith(SYNC):
         return None
     received_ns: int = _RECORD_HEAD.unpack_from(head)[3]
@@ -208,7 +211,7 @@ def received_ns_of(head: bytes) -> int | None:
 
 
 def find_record(data: bytes, start: int) -> int | None:
-    """Where, from `start` on, the next whole and undamaged record stands in `data`; None if nowhere."""
+    """Index in `data`, from `start` on, of the next whole and undamaged record; None if there is none."""
     at = data.find(SYNC, start)
     while at >= 0:
         head = data[at : at + RECORD_HEAD_BYTES]

@@ -1,4 +1,4 @@
-"""What a journal file's head says, read from the file."""
+"""Reads the head of a journal file."""
 
 import os
 from collections.abc import Callable
@@ -8,13 +8,13 @@ from collector.domain.errors import DamagedError
 from collector.storage.journal.format import JournalHeader, decode_header, head_bytes
 
 _HEAD_BYTES = 4 << 10
-"""Longer than most heads."""
+"""Bytes read at first; most heads are shorter."""
 
 
 def file_id_of(path: Path, feed: str, number: int) -> str:
-    """What names a journal file for good: the id in its head; its feed and number where that cannot be read.
+    """The permanent id of a journal file: the one in its head, or feed and number if the head cannot be read.
 
-    Numbers only give the order of the files that are there: a lost `positions.json` lets one be given again. Raises
+    Numbers only give the order of the files present: after `positions.json` was lost, one may be used again. Raises
     NewerDataError.
     """
     header = header_at(path)
@@ -22,7 +22,7 @@ def file_id_of(path: Path, feed: str, number: int) -> str:
 
 
 def header_at(path: Path) -> JournalHeader | None:
-    """The head of a file; None where it cannot be read, or where the file is gone."""
+    """The head of a file; None if it cannot be read, or the file is gone."""
     try:
         with path.open("rb", buffering=0) as file:
             return read_head(lambda offset, size: os.pread(file.fileno(), size, offset))
@@ -31,11 +31,11 @@ def header_at(path: Path) -> JournalHeader | None:
 
 
 def read_head(read: Callable[[int, int], bytes]) -> JournalHeader | None:
-    """The head, as long as it may be, of a file that `read` reads from an offset on. As `decode_header`."""
+    """The head of a file, of any length; `read` takes offset and size. Returns and raises as `decode_header`."""
     start = read(0, _HEAD_BYTES)
     return decode_header(start) or decode_header(read(0, head_bytes(start)))
 
 
 def headless_id(feed: str, number: int) -> str:
-    """What stands for the id of a file whose head cannot be read."""
+    """The id of a file whose head cannot be read."""
     return f"{feed}/{number}"

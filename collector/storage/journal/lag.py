@@ -1,4 +1,4 @@
-"""How much of a journal waits to be read, and since when."""
+"""How much of a journal is not read yet, and since when."""
 
 import os
 from collections.abc import Sequence
@@ -12,24 +12,24 @@ _SEARCHED_BYTES: Final = 512 << 10
 
 
 class Lag(NamedTuple):
-    """What of a journal was not read yet, in how many files, and how many there are."""
+    """Unread bytes of a journal, the number of files they are in, and the number of all its files."""
 
     bytes: int
     unread_files: int
     files: int
     since_ns: int | None
-    """When the first record that was not read yet was received; None where there is none, or none that can be read."""
+    """Receive time of the first unread record; None if there is none that can be read."""
 
 
 def lag_of(pending: Sequence[tuple[Path, int]], files: int) -> Lag:
-    """The lag of a journal of so many files, of which `pending` gives those not read to their end, and how far each is."""
+    """The lag of a journal; `pending` are the paths not read to their end, each with the offset reached, of `files` files."""
     sizes = [_size_of(path) - offset for path, offset in pending]
     since_ns = next(filter(None, (_received_ns_at(*place) for place in pending)), None)
     return Lag(sum(sizes), sum(1 for size in sizes if size > 0), files, since_ns)
 
 
 def _received_ns_at(path: Path, offset: int) -> int | None:
-    """When the record was received that stands there, or next behind a rotten head or record; None as for `Lag`."""
+    """Receive time of the record at an offset, or of the next one behind a damaged head or record; None if there is none."""
     header = None if offset else header_at(path)
     if header is not None:
         offset = header.header_bytes
@@ -49,5 +49,5 @@ def _size_of(path: Path) -> int:
     try:
         return path.stat().st_size
     except FileNotFoundError:
-        # A file may be removed at a seal between the listing and this look; then nothing of it is pending.
+        # Removed at a seal since it was listed: nothing of it is pending.
         return 0

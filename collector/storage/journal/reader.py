@@ -1,4 +1,4 @@
-"""Reads the journal files of one feed in order, from committed positions on, while ingest may still append."""
+"""Reads the journal files of one feed in order, from committed positions on, while ingest may still append to them."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +28,7 @@ CHUNK_BYTES: Final = 512 << 10
 
 
 class Damage(NamedTuple):
-    """A stretch of a journal file that is not what was written."""
+    """Damaged bytes of a journal file."""
 
     offset: int
     size_bytes: int
@@ -36,7 +36,7 @@ class Damage(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """What one read found, and the position behind it."""
+    """What one read returned, and the position after it."""
 
     header: JournalHeader
     records: list[Record]
@@ -45,10 +45,10 @@ class Chunk(NamedTuple):
 
 
 class JournalReader:
-    """Yields everything the feed's files hold, each record once, damage included.
+    """Reads everything in the feed's files, each record once, damage included.
 
-    `ingest_gone` says whether no ingest holds this feed's role lock: then no file grows any more. A torn tail ends a
-    file only then, or when a later file exists.
+    `ingest_gone` tells whether no ingest holds this feed's role lock: then no file grows any more. Only then, or if a
+    later file exists, is an unfinished record at a file's end (a torn tail) taken for its end.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class JournalReader:
         ingest_gone: Callable[[], bool],
         exchange: str = UNKNOWN,
     ) -> None:
-        """`exchange` stands in where a file's own head cannot be read."""
+        """`exchange` is used for files whose head cannot be read."""
         self._folder = folder
         self._feed = feed
         self._exchange = exchange
@@ -72,16 +72,16 @@ class JournalReader:
         self._number = 0
         self._offset = 0
         self._unfinished: tuple[int, int, int] | None = None
-        """File and offset of a record that was not whole when last looked at, and the file's time after that look."""
+        """Number, offset and mtime of the file whose record was unfinished at the last read."""
         self.torn_bytes = 0
-        """Bytes of torn tails passed so far: what a killed ingest had begun to write."""
+        """Bytes of torn tails skipped so far: what a killed ingest had begun to write."""
         self.may_grow = True
-        """Whether more may be appended to the file that was last read."""
+        """Whether more may be appended to the file last read."""
 
     def read(self, until_ns: int | None = None) -> Chunk | None:
-        """The next records; None when there is nothing more to read now.
+        """The next records; None if there is nothing to read now.
 
-        With `until_ns` the first record that was received later, and all behind it, stay for another call.
+        With `until_ns`, the first record received later and all after it are left for another call.
         """
         while self._fd is not None or self._open_next():
             final = self._is_final()
@@ -92,24 +92,24 @@ class JournalReader:
         return None
 
     def begun_ns(self) -> int:
-        """When the file that is read next was begun; 0 if there is none, or its head does not say."""
+        """When the file that is read next was created; 0 if there is none, or its head cannot be read."""
         if self._fd is None and not self._open_next():
             return 0
         header = self._header or header_at(self._path)
         return 0 if header is None else header.created_ns
 
     def lag(self) -> Lag:
-        """What is not read yet."""
+        """How much is not read yet."""
         return lag_of(list(self._pending()), len(journal_files(self._folder)))
 
     def close(self) -> None:
-        """Let go of the file being read."""
+        """Close the file being read."""
         if self._fd is not None:
             os.close(self._fd)
         self._fd = None
 
     def _pending(self) -> Iterator[tuple[Path, int]]:
-        """Files that are not read to their end, each with how far they are."""
+        """Files not read to their end, each with the offset reached."""
         for number, path in journal_files(self._folder):
             if self._fd is not None and number == self._number:
                 yield path, self._offset
@@ -127,8 +127,8 @@ class JournalReader:
         return False
 
     def _is_final(self) -> bool:
-        # Asked before reading: what is appended after a "no" is found by the next read.
-        # Who is gone by its locks may have lost them with their folders, but not what it holds open.
+        # Checked before reading: what is appended after this check is found by the next read.
+        # An ingest whose lock is free may have lost it with a removed folder; it still holds the file itself.
         is_gone = self._ingest_gone() and not is_file_held(self._fileno())
         return is_gone or any(number > self._number for number, _ in journal_files(self._folder))
 
@@ -151,10 +151,10 @@ class JournalReader:
         return None
 
     def _is_overtaken(self, parsed: Parsed, written_ns: int) -> bool:
-        """Whether more was appended behind a record that is not whole, so that it never will be: its length is rotten.
+        """Whether ingest has begun another record behind an unfinished one: then the unfinished one has a damaged length.
 
-        Ingest writes a record in one go and then the next, and a write sets the file's time as it begins. So a record
-        that an earlier look found unfinished is overtaken once that time has changed, as of before this look.
+        Ingest writes each record in one go, and a write sets the file's mtime as it begins. So a record that was
+        unfinished at the last read is overtaken if the mtime has changed since then and before this read.
         """
         if not parsed.wanted_bytes:
             return False
@@ -192,7 +192,7 @@ class JournalReader:
         return Chunk(self._known_header(), [], None, self._position(ended=True))
 
     def _goes_on(self) -> bool:
-        """Whether the same incarnation of ingest began another file, which it does only behind a whole record."""
+        """Whether the same incarnation of ingest has begun another file, which it does only after a whole record."""
         own = self._known_header().writer_id
         later = (header_at(path) for number, path in journal_files(self._folder) if number > self._number)
         return any(header is not None and header.writer_id == own for header in later)
@@ -205,7 +205,7 @@ class JournalReader:
     def _end_without_head(self) -> Chunk:
         self._offset = os.fstat(self._fileno()).st_size
         if find_record(self._pread(0, self._offset), 0) is not None:
-            # A head is written before every record: this one says a length that it does not have.
+            # A head is written before any record, so this head has a damaged length.
             return self._whole_file_damaged("the header is cut")
         self.torn_bytes += self._offset
         return Chunk(self._known_header(), [], None, self._position(ended=True))
@@ -213,7 +213,7 @@ class JournalReader:
     def _known_header(self) -> JournalHeader:
         if self._header is not None:
             return self._header
-        # Nothing can be read behind a damaged head; its number still names the file.
+        # Nothing can be read behind a damaged head; the file is identified by its number.
         identity = FeedIdentity(self._feed, self._exchange, (), ())
         return JournalHeader(headless_id(self._feed, self._number), "", self._number, 0, identity, 0)
 

@@ -1,4 +1,4 @@
-"""What stands in a journal file behind the place where it was taken to end."""
+"""Finds records appended behind the place where a journal file was taken to end."""
 
 from pathlib import Path
 from typing import Final
@@ -9,14 +9,14 @@ _MOST_REMEMBERED: Final = 1_000
 
 
 class Tails:
-    """Finds out whether a file goes on; looks into it once for each size that it has."""
+    """Reads each file once for each size that it has."""
 
     def __init__(self) -> None:
         self._looked_at: dict[Path, tuple[int, int]] = {}
-        """Size of each file behind whose end there was no record, and where that end is."""
+        """Size and end of each file that had no record behind its end."""
 
     def goes_on(self, path: Path, end: int) -> bool:
-        """Whether whole records stand behind `end`: who wrote them was taken for dead too early. Raises OSError."""
+        """Whether whole records stand behind `end`: their writer was taken for dead too early. Raises OSError."""
         try:
             size = path.stat().st_size
         except FileNotFoundError:

@@ -1,6 +1,6 @@
-"""The journal of one feed: append-only files, one series of them for each incarnation of ingest.
+"""Appends to the journal of one feed; each incarnation of ingest writes files of its own.
 
-What a journal took is safe from any kill at once, and from a power cut after the next `sync`.
+What was appended survives any kill at once, and a power cut after the next `sync`.
 """
 
 import os
@@ -18,9 +18,9 @@ from collector.storage.locks import hold_file
 
 
 class JournalWriter:
-    """Appends what was read from the sockets. Threads may share it; no call but `sync` and `close` waits for the disk.
+    """Appends what was read from the sockets. Threads may share it; only `sync` and `close` wait for the disk.
 
-    A failed append raises OSError and leaves the file as it was before, so the caller may try again or refuse.
+    A failed append raises OSError and leaves the file as it was, so the caller may retry or refuse the frames.
     """
 
     def __init__(
@@ -47,12 +47,12 @@ class JournalWriter:
 
     @property
     def position(self) -> int:
-        """How many bytes of that file hold whole records."""
+        """The length of that file up to the end of its last whole record, in bytes."""
         return self._position
 
     @property
     def appended_bytes(self) -> int:
-        """Bytes appended since this writer was made."""
+        """Bytes appended since this writer was created."""
         return self._appended_bytes
 
     def append_frames(
@@ -60,7 +60,7 @@ class JournalWriter:
     ) -> None:
         """Append frames received at one moment on one line; `binary` holds the indexes of binary ones.
 
-        `connection` counts those of this incarnation from 1; 0 means that none brought them.
+        `connection` is the number of the connection in this incarnation, from 1; 0 is for frames of no connection.
         """
         self._append(encode_frames(received_ns, line, frames, binary, connection))
 
@@ -74,18 +74,18 @@ class JournalWriter:
         binary: Collection[int] = (),
         connection: int = 0,
     ) -> None:
-        """Append that frames are taken again and the first of them: both or neither."""
+        """Append that frames are accepted again, and the first of them: both or neither."""
         resumed = encode_event(RecordKind.RESUMED, at_ns, 0, info)
         self._append([*resumed, *encode_frames(received_ns, line, frames, binary, connection)])
 
     def append_event(self, kind: RecordKind, received_ns: int, line: int, info: Mapping[str, Any]) -> None:
-        """Append what happened to a connection or to the journal itself."""
+        """Append an event of a connection or of the journal itself."""
         self._append(encode_event(kind, received_ns, line, info))
 
     def sync(self) -> None:
-        """Make durable what was appended before this call. For one thread, which is never the reader of a socket.
+        """Make durable what was appended before this call. For one thread only, which must not be a socket's reader.
 
-        Raises OSError, and from then on at every call: the kernel reports a failed fsync once, and may have dropped the
+        Raises OSError, and again at every later call: the kernel reports a failed fsync once, and may have dropped the
         pages. Source: https://wiki.postgresql.org/wiki/Fsync_Errors
         """
         if self._sync_error is not None:
@@ -97,9 +97,9 @@ class JournalWriter:
             raise
 
     def keep(self) -> bool:
-        """Go on in another file if somebody removed the one being written; true if that was done. Raises OSError.
+        """Begin another file if somebody removed the one being written; true if that was done. Raises OSError.
 
-        Whoever reads the removed one may still hold it open; its records are not lost then.
+        A reader that still holds the removed file open reads it to its end.
         """
         with self._lock:
             if self._is_in_place():
@@ -111,11 +111,11 @@ class JournalWriter:
             return True
 
     def append_close(self) -> None:
-        """Say that nothing more comes."""
+        """Append that nothing more follows."""
         self.append_event(RecordKind.CLOSE, self._now_ns(), 0, {})
 
     def close(self) -> None:
-        """Say that nothing more comes, and make everything durable."""
+        """Append that nothing more follows, and make everything durable."""
         self.append_close()
         self.sync()
         os.close(self._fd)
@@ -139,7 +139,7 @@ class JournalWriter:
     def _open(self, number: int) -> None:
         path = journal_path(self._folder, number)
         while path.exists() and not path.is_file():
-            # Somebody's folder or pipe bears the name; numbers only give the order.
+            # A folder or pipe has that name; numbers only give the order, so skip it.
             number += 1
             path = journal_path(self._folder, number)
         header = encode_header(secrets.token_hex(16), self._writer_id, number, self._now_ns(), self._identity)
@@ -172,18 +172,18 @@ class JournalWriter:
         try:
             self._open(self._number + 1)
         except OSError:
-            # A file that grows past its size loses nothing; refusing frames because no new file can be made would.
+            # Let the file grow past its size: that loses nothing, while refusing frames would.
             return
         self._retired.append(full)
 
 
 def _write_whole(fd: int, pieces: list[bytes], position: int) -> int:
-    """Write at `position`, whatever an earlier failed write left behind it; all of the pieces or none."""
+    """Write all of the pieces at `position`, or none; overwrites what a failed write left there."""
     total = sum(map(len, pieces))
     try:
         written = os.pwritev(fd, pieces, position)
         while written < total:
-            # A short write is a full disk or a signal: the second try tells which, by an error or by going on.
+            # A short write is a full disk or a signal; the next write raises or goes on.
             written += os.pwrite(fd, b"".join(pieces)[written:], position + written)
     except OSError:
         os.ftruncate(fd, position)
