@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks the order books of an archive against the exchange's own best prices. `--help` says how."""
+"""Compares rebuilt order books with the exchange's own prices, as `collector books` does. `--help` says how."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,5 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))  # not every Python loo
 
 import _bootstrap  # type: ignore[import-not-found]
 
-from collector.tools.check_books import main
-
 if __name__ == "__main__":
-    _bootstrap.run(main)
+    _bootstrap.run("books")

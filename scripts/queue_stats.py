@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Shows how the recorder is doing. `--help` says how."""
+"""Shows how the recorder is doing, as `collector status` does. `--help` says how."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,5 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))  # not every Python loo
 
 import _bootstrap  # type: ignore[import-not-found]
 
-from collector.tools.queue_stats import main
-
 if __name__ == "__main__":
-    _bootstrap.run(main)
+    _bootstrap.run("status")

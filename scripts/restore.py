@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Copies a period out of an archive into a folder. `--help` says how."""
+"""Copies a period out of an archive into a folder, as `collector restore` does. `--help` says how."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,5 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))  # not every Python loo
 
 import _bootstrap  # type: ignore[import-not-found]
 
-from collector.tools.restore import main
-
 if __name__ == "__main__":
-    _bootstrap.run(main)
+    _bootstrap.run("restore")

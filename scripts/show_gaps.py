@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Shows the gap ledger of an archive or a recorder. `--help` says how."""
+"""Shows what is missing, and why, as `collector gaps` does. `--help` says how."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,5 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))  # not every Python loo
 
 import _bootstrap  # type: ignore[import-not-found]
 
-from collector.tools.show_gaps import main
-
 if __name__ == "__main__":
-    _bootstrap.run(main)
+    _bootstrap.run("gaps")

@@ -150,4 +150,4 @@ def _rate(text: str) -> float:
 
 
 if __name__ == "__main__":
-    _bootstrap.run(main)
+    _bootstrap.end_with(main)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Verifies that every object an archive's manifests name is there and whole. `--help` says how."""
+"""Verifies that every object of an archive is there and whole, as `collector verify` does. `--help` says how."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,5 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))  # not every Python loo
 
 import _bootstrap  # type: ignore[import-not-found]
 
-from collector.tools.verify_archive import main
-
 if __name__ == "__main__":
-    _bootstrap.run(main)
+    _bootstrap.run("verify")

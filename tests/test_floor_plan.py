@@ -16,7 +16,8 @@ FLOORS = {
     "processes": 3, "read": 3,
     "monitoring": 4,
     "supervision": 5, "tools": 5,
-    "supervisor": 6,
+    "cli": 6,
+    "__main__": 7, "supervisor": 7,
 }  # fmt: skip
 
 ROOMS_OF_PACKAGES = {

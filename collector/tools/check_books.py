@@ -12,11 +12,10 @@ or there was nothing to compare.
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator
 from typing import Any
 
-from collector.domain.errors import ConfigError, StoreError
+from collector.domain.errors import StoreError
 from collector.domain.names import iso_time
 from collector.domain.records import BookRow, BookTickerRow
 from collector.domain.redact import printable
@@ -27,25 +26,19 @@ from collector.storage.store.object_store import ObjectStore
 from collector.terminal.console import output_console
 from collector.terminal.tables import number, shown, table
 from collector.tools.archive_args import STORE_HELP, add_config, opened, progress
-from collector.tools.moments import TIMES, moment, moment_text
+from collector.tools.moments import add_old_period_names, add_period, moment, moment_text, require_order
 
 EXAMPLES = """examples:
-  scripts/check_books.py data/archive
-  scripts/check_books.py s3://bucket/prefix --symbol BTCUSDT --since 2026-11-23 --until 2026-11-24
-  scripts/check_books.py data/archive --json | jq '.books[] | select(.different > 0) | .first_difference'
+  %(prog)s data/archive
+  %(prog)s s3://bucket/prefix --symbol BTCUSDT --from 2026-11-23 --to 2026-11-24
+  %(prog)s data/archive --json | jq '.books[] | select(.different > 0) | .first_difference'
 """
 _SHOWN_STRETCHES = 5
 
 
-def main() -> int:
-    """Read, rebuild, compare, print."""
-    arguments = _arguments()
-    try:
-        return checked(opened(arguments.store, arguments.config), _selection(arguments), as_json=arguments.json)
-    except (ConfigError, StoreError) as error:
-        for line in str(error).splitlines():
-            print(f"error: {printable(line)}", file=sys.stderr)
-        return 2
+def run(arguments: argparse.Namespace) -> int:
+    """Read, rebuild, compare, print; returns the exit code. Raises ConfigError or StoreError."""
+    return checked(opened(arguments.store, arguments.config), _selection(arguments), as_json=arguments.json)
 
 
 def checked(store: ObjectStore, selection: Selection, *, as_json: bool) -> int:
@@ -126,21 +119,17 @@ def _remarks(report: Report) -> Iterator[str]:
 
 
 def _selection(arguments: argparse.Namespace) -> Selection:
-    since, until = arguments.since or "", arguments.until or "9999"
-    if since >= until:
-        raise ConfigError(["--since must be before --until"])
-    return Selection(since, until, frozenset(arguments.exchange), frozenset(arguments.symbol))
+    from_time, to_time = arguments.from_time or "", arguments.to_time or "9999"
+    require_order(from_time, to_time)
+    return Selection(from_time, to_time, frozenset(arguments.exchange), frozenset(arguments.symbol))
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
     parser.add_argument("store", metavar="ARCHIVE", nargs="?", help=f"{STORE_HELP}; default: the configuration's")
     for name in ("exchange", "symbol"):
         parser.add_argument(f"--{name}", action="append", default=[], help="only this one; may be given several times")
-    parser.add_argument("--since", metavar="TIME", type=moment, help=f"from this moment on: {TIMES}")
-    parser.add_argument("--until", metavar="TIME", type=moment, help=f"up to before this moment: {TIMES}")
+    add_period(parser, moment)
+    add_old_period_names(parser, moment)
     parser.add_argument("--json", action="store_true", help="print an object with a list of books")
     add_config(parser)
-    return parser.parse_args()

@@ -6,7 +6,6 @@ is no journal to read.
 
 import argparse
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from collector.domain.errors import CollectorError
+from collector.domain.errors import CollectorError, ConfigError
 from collector.domain.names import iso_time
 from collector.domain.redact import printable
 from collector.storage.journal.format import (
@@ -30,12 +29,13 @@ from collector.storage.journal.format import (
     frames_of,
     parse_records,
 )
+from collector.tools.archive_args import add_config, data_dir_of
 
 EXAMPLES = """examples:
-  scripts/inspect_journal.py                              every journal below ./data
-  scripts/inspect_journal.py data/journal/binance         of one feed
-  scripts/inspect_journal.py FILE.journal --records       each record, with what connections said
-  scripts/inspect_journal.py FILE.journal --frames | head the frames themselves, a line each
+  %(prog)s                                 every journal below ./data
+  %(prog)s data/journal/binance            of one feed
+  %(prog)s FILE.journal --records          each record, with what connections reported
+  %(prog)s FILE.journal --frames | head    the frames themselves, a line each
 """
 
 
@@ -150,24 +150,25 @@ def inspected(path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     return inspection.summary()
 
 
-def main() -> int:
-    """Run as told by the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("path", nargs="?", type=Path, default=Path("data"), help="a file or a folder (default: data)")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.add_argument("path", nargs="?", type=Path, help="a file or a folder; default: the configuration's data_dir")
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--records", action="store_true", help="each record on a line")
     shown.add_argument("--frames", action="store_true", help="each frame on a line")
     shown.add_argument("--json", action="store_true", help="the summaries as JSON")
-    arguments = parser.parse_args()
+    add_config(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Inspect each file and show what is asked for; returns the exit code. Raises ConfigError if there is no file."""
+    folder = arguments.path or data_dir_of(arguments.config)
     summaries = []
-    for path in journals(arguments.path):
+    for path in journals(folder):
         with suppress(FileNotFoundError):  # a recorder at work has removed it since
             summaries.append(inspected(path, arguments))
     if not summaries:
-        print(f"error: there is no journal at {arguments.path}", file=sys.stderr)
-        return 2
+        raise ConfigError([f"there is no journal at {folder}"])
     if arguments.json:
         print(json.dumps(summaries, indent=1))
     elif not (arguments.records or arguments.frames):

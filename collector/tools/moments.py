@@ -1,13 +1,18 @@
-"""Moments as people write them on a command line, and as tools print them for people."""
+"""Times and periods as people write them on a command line, and as tools print them for people."""
 
 import argparse
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
+from collector.domain.errors import ConfigError
 from collector.domain.names import iso_time, time_us
 
+T = TypeVar("T", int, str)
+
 TIMES = "2026-11-23, 2026-11-23T14:00, 24h, 7d"
-"""What may be written, for a help text."""
+"""Examples of times, for a help text."""
 
 _UNITS = {"min": "minutes", "h": "hours", "d": "days"}
 
@@ -26,13 +31,36 @@ def moment_us(text: str) -> int:
 
 
 def moment(text: str) -> str:
-    """The same, as manifests write it."""
+    """The time of `moment_us` as manifests write it, for argparse."""
     return iso_time(moment_us(text))
 
 
 def moment_text(time_us: int) -> str:
     """A moment for people, with its zone: `2026-11-23 12:00:00 UTC`."""
     return f"{iso_time(time_us)[:19].replace('T', ' ')} UTC"
+
+
+def add_period(parser: argparse.ArgumentParser, moment_of: Callable[[str], T], *, required: bool = False) -> None:
+    """Add --from and --to; `from_time` and `to_time` are None where they are not given."""
+    for name, text in (("from", "from this time on"), ("to", "up to but excluding this time")):
+        parser.add_argument(
+            f"--{name}", dest=f"{name}_time", metavar="TIME", type=moment_of, help=f"{text}: {TIMES}",
+            required=required,
+        )  # fmt: skip
+
+
+def add_old_period_names(parser: argparse.ArgumentParser, moment_of: Callable[[str], T]) -> None:
+    """Accept --since and --until for --from and --to: scripts that call a tool use them."""
+    for old, name in (("since", "from"), ("until", "to")):
+        parser.add_argument(
+            f"--{old}", dest=f"{name}_time", type=moment_of, default=argparse.SUPPRESS, help=argparse.SUPPRESS
+        )
+
+
+def require_order(from_time: str, to_time: str) -> None:
+    """Raise ConfigError unless the period has a length."""
+    if from_time >= to_time:
+        raise ConfigError(["--from must be before --to"])
 
 
 def _moment(text: str) -> datetime:

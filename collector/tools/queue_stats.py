@@ -17,9 +17,7 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from collector import scrub
 from collector.config import load
-from collector.domain.errors import ConfigError
 from collector.domain.redact import printable
 from collector.exchanges import registry
 from collector.terminal.attached import is_live
@@ -30,10 +28,10 @@ from collector.terminal.speed import Speed
 from collector.tools.status_source import TOKEN_VARIABLE, Found, Local, NoAnswerError, fetch
 
 EXAMPLES = """examples:
-  scripts/queue_stats.py                            the recorder on this machine, with default settings
-  scripts/queue_stats.py --config my.toml --watch   the one that my.toml describes, again every second
-  scripts/queue_stats.py --url http://host:9464     one on another machine
-  scripts/queue_stats.py --json | jq .reasons       for scripts
+  %(prog)s                             the recorder on this machine, with default settings
+  %(prog)s --config my.toml --watch    the one that my.toml describes, again every second
+  %(prog)s --url http://host:9464      one on another machine
+  %(prog)s --json | jq .reasons        for scripts
 """
 WATCH_SECS = 1.0
 
@@ -97,20 +95,12 @@ def _frame(find: Callable[[], Found], speed: Speed) -> tuple[Draw, int]:
     return lambda console: fitted(status, datetime.now(UTC), console, rates, about), 0 if status["healthy"] else 1
 
 
-def main() -> int:
-    """Find the recorder and show it."""
-    scrub.begin()
-    arguments = _arguments()
+def run(arguments: argparse.Namespace) -> int:
+    """Find the recorder and show it; returns the exit code. Raises ConfigError."""
     if arguments.url:
         find: Callable[[], Found] = partial(_from_url, arguments.url, os.environ.get(TOKEN_VARIABLE, ""))
     else:
-        try:
-            config = load(arguments.config, os.environ, registry.data_types())
-        except ConfigError as error:
-            for problem in error.problems:
-                print(f"error: {problem}", file=sys.stderr)
-            return 2
-        find = Local(config)
+        find = Local(load(arguments.config, os.environ, registry.data_types()))
     return (watch if arguments.watch else once)(find, as_json=arguments.json)
 
 
@@ -118,13 +108,10 @@ def _from_url(url: str, token: str) -> Found:
     return fetch(url, token), ""
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--config", type=Path, metavar="FILE", help="the recorder's configuration")
     where.add_argument("--url", help="where the recorder's HTTP port is, such as http://127.0.0.1:9464")
     parser.add_argument("--json", action="store_true", help="print the object itself")
     parser.add_argument("--watch", action="store_true", help="look again every second until Ctrl-C")
-    return parser.parse_args()

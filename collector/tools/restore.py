@@ -2,7 +2,7 @@
 
 Files come whole, as they are: one that has a single row of that time brings its other rows too, at most a segment's
 (an hour, by default); cut on received_at when you read them. The gap ledger of those days always comes along, and so
-does what stands under the symbol "_", of which nobody knows whose it is. scripts/verify_archive.py accepts the folder;
+does what stands under the symbol "_", of which nobody knows whose it is. `collector verify` accepts the folder;
 what is missing in the archive is missing there too, and said. Ended too early, it goes on when it is started again.
 
 Times are ISO 8601, UTC unless they say otherwise. Exit code: 0 everything asked for was brought, 1 something is missing
@@ -10,11 +10,10 @@ or damaged in the archive (the rest was brought), 2 nothing could be done.
 """
 
 import argparse
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from collector.domain.errors import ConfigError, StoreError
+from collector.domain.errors import ConfigError
 from collector.domain.redact import printable
 from collector.storage.archive.manifest import Manifest
 from collector.storage.archive.restore import Selection, bring, plan, read_manifests
@@ -22,24 +21,18 @@ from collector.storage.archive.restore_target import destination
 from collector.storage.store.object_store import ObjectStore
 from collector.storage.store.open import folder_of
 from collector.tools.archive_args import STORE_HELP, add_config, opened, progress
-from collector.tools.moments import TIMES, moment
+from collector.tools.moments import add_period, moment, require_order
 
 EXAMPLES = """examples:
-  scripts/restore.py s3://bucket/prefix --from 2026-11-23 --to 2026-11-24 ./day
-  scripts/restore.py --config collector.toml s3://bucket --from 2026-11-23T14:30 --to 2026-11-23T15:00 ./half-an-hour
-  scripts/restore.py s3://bucket --from 2026-11-01 --to 2026-12-01 --symbol BTCUSDT --data-type trade ./btc-trades
+  %(prog)s s3://bucket/prefix --from 2026-11-23 --to 2026-11-24 ./day
+  %(prog)s --config collector.toml s3://bucket --from 2026-11-23T14:30 --to 2026-11-23T15:00 ./half-an-hour
+  %(prog)s s3://bucket --from 2026-11-01 --to 2026-12-01 --symbol BTCUSDT --data-type trade ./btc-trades
 """
 
 
-def main() -> int:
-    """Choose, copy, and say what came."""
-    arguments = _arguments()
-    try:
-        return restore(opened(arguments.store, arguments.config), _selection(arguments), arguments.dest)
-    except (ConfigError, StoreError) as error:
-        for line in str(error).splitlines():
-            print(f"error: {printable(line)}", file=sys.stderr)
-        return 2
+def run(arguments: argparse.Namespace) -> int:
+    """Choose, copy, and say what came; returns the exit code. Raises ConfigError or StoreError."""
+    return restore(opened(arguments.store, arguments.config), _selection(arguments), arguments.dest)
 
 
 def restore(store: ObjectStore, selection: Selection, dest: Path) -> int:
@@ -85,8 +78,7 @@ def _print_problems(problems: list[str]) -> None:
 
 
 def _selection(arguments: argparse.Namespace) -> Selection:
-    if arguments.from_time >= arguments.to_time:
-        raise ConfigError(["--from must be before --to"])
+    require_order(arguments.from_time, arguments.to_time)
     return Selection(
         arguments.from_time,
         arguments.to_time,
@@ -96,19 +88,11 @@ def _selection(arguments: argparse.Namespace) -> Selection:
     )
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
     parser.add_argument("store", metavar="STORE", help=STORE_HELP)
     parser.add_argument("dest", metavar="DEST", type=Path, help="a new or empty folder")
-    parser.add_argument(
-        "--from", dest="from_time", metavar="TIME", type=moment, required=True, help=f"from this moment on: {TIMES}"
-    )
-    parser.add_argument(
-        "--to", dest="to_time", metavar="TIME", type=moment, required=True, help=f"up to before this moment: {TIMES}"
-    )
+    add_period(parser, moment, required=True)
     for name in ("exchange", "symbol", "data-type"):
         parser.add_argument(f"--{name}", action="append", default=[], help="only this one; may be given several times")
     add_config(parser)
-    return parser.parse_args()

@@ -19,7 +19,7 @@ import pyarrow as pa
 from pyarrow import parquet as pq
 from rich.console import Console
 
-from collector.domain.errors import ConfigError, StoreError
+from collector.domain.errors import ConfigError
 from collector.domain.names import iso_time
 from collector.domain.records import StreamKey
 from collector.domain.redact import printable
@@ -30,31 +30,24 @@ from collector.storage.archive.schema import GAP_SCHEMA
 from collector.terminal.console import output_console
 from collector.tools.archive_args import STORE_HELP, add_config, data_dir_of, is_folder, opened
 from collector.tools.gap_view import incident_line, shown_gaps, shown_streams
-from collector.tools.moments import TIMES as MOMENTS
-from collector.tools.moments import moment_us
+from collector.tools.moments import add_old_period_names, add_period, moment_us
 
 EXAMPLES = """examples:
-  scripts/show_gaps.py                                 of ./data, its archive and its segments
-  scripts/show_gaps.py --config collector.toml         of the recorder that this file configures
-  scripts/show_gaps.py s3://bucket/prefix --since 24h  of an archive, the last day
-  scripts/show_gaps.py --data-dir data --symbol BTCUSDT --data-type trade --open
-  scripts/show_gaps.py --rows | grep BTCUSDT           a line a gap
-  scripts/show_gaps.py --json | jq '.streams[] | select(.state == "broken")'
-  scripts/show_gaps.py data/archive --parquet gaps.parquet
+  %(prog)s                                 of ./data, its archive and its segments
+  %(prog)s --config collector.toml         of the recorder that this file configures
+  %(prog)s s3://bucket/prefix --from 24h   of an archive, the last day
+  %(prog)s --data-dir data --symbol BTCUSDT --data-type trade --open
+  %(prog)s --rows | grep BTCUSDT           a line a gap
+  %(prog)s --json | jq '.streams[] | select(.state == "broken")'
+  %(prog)s data/archive --parquet gaps.parquet
 """
 NO_GAPS = "no gaps found"
 FOR_EVER_US = 4_102_444_800_000_000  # the year 2100
 
 
-def main() -> int:
-    """Read, choose, print."""
-    arguments = _arguments()
-    try:
-        ledger = _read(arguments)
-    except (ConfigError, StoreError) as error:
-        for line in str(error).splitlines():
-            print(f"error: {printable(line)}", file=sys.stderr)
-        return 2
+def run(arguments: argparse.Namespace) -> int:
+    """Read, choose, print; returns the exit code. Raises ConfigError or StoreError if there is nothing to read."""
+    ledger = _read(arguments)
     chosen = [noted for noted in ledger.rows() if _is_wanted(noted, arguments)]
     streams = _summaries(ledger, chosen, arguments)
     rows = [noted for noted in chosen if not arguments.open or noted.gap.status == "open"]
@@ -122,13 +115,13 @@ def _incidents_object(found: list[Incident], ledger: Ledger) -> dict[str, Any]:
 
 
 def _summaries(ledger: Ledger, rows: list[Noted], arguments: argparse.Namespace) -> list[Summary]:
-    messages = ledger.messages(iso_time(arguments.since), iso_time(arguments.until))
+    messages = ledger.messages(iso_time(arguments.from_time), iso_time(arguments.to_time))
 
     def wanted(stream: StreamKey) -> bool:
         return _is_wanted_stream(stream, arguments)
 
-    until_us = min(arguments.until, time_ns() // 1_000)
-    found: list[Summary] = summaries(rows, messages, wanted, arguments.since, until_us, ledger.is_injected)
+    until_us = min(arguments.to_time, time_ns() // 1_000)
+    found: list[Summary] = summaries(rows, messages, wanted, arguments.from_time, until_us, ledger.is_injected)
     return found
 
 
@@ -137,8 +130,8 @@ def _is_wanted(noted: Noted, arguments: argparse.Namespace) -> bool:
     gap = noted.gap
     return (
         _is_wanted_stream(noted.stream, arguments)
-        and (gap.ended_at is None or gap.ended_at >= arguments.since)
-        and gap.started_at < arguments.until
+        and (gap.ended_at is None or gap.ended_at >= arguments.from_time)
+        and gap.started_at < arguments.to_time
     )
 
 
@@ -164,10 +157,8 @@ def as_table(rows: list[Noted]) -> pa.Table:
     return pa.Table.from_pylist(columns, schema)
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
     add = parser.add_argument
     add("store", nargs="?", metavar="STORE", help=f"{STORE_HELP}; default: that of the data dir")
     add(
@@ -175,8 +166,9 @@ def _arguments() -> argparse.Namespace:
     )
     for name in ("exchange", "symbol", "data-type"):
         add(f"--{name}", action="append", default=[], help="only this one; may be given several times")
-    add("--since", type=moment_us, default=0, metavar="TIME", help=f"only what lasted beyond it: {MOMENTS}")
-    add("--until", type=moment_us, default=FOR_EVER_US, metavar="TIME", help=f"only what began before it: {MOMENTS}")
+    add_period(parser, moment_us)
+    parser.set_defaults(from_time=0, to_time=FOR_EVER_US)
+    add_old_period_names(parser, moment_us)
     add(
         "--open",
         action="store_true",
@@ -188,4 +180,3 @@ def _arguments() -> argparse.Namespace:
     )
     add("--parquet", type=Path, metavar="OUT", help="also write the gaps to this file")
     add_config(parser)
-    return parser.parse_args()

@@ -8,34 +8,31 @@ this moment shows as orphans. Exit code: 0 all is well, 1 something was found, 2
 """
 
 import argparse
-import sys
 import tempfile
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from collector.domain.errors import ConfigError, StoreError
+from collector.domain.errors import StoreError
 from collector.domain.redact import printable
 from collector.storage.archive.verify import KINDS, Read, Verification
 from collector.storage.store.object_store import ObjectStore
 from collector.tools.archive_args import STORE_HELP, add_config, opened, progress
 
-EXAMPLES = """examples:
-  scripts/verify_archive.py data/archive
-  scripts/verify_archive.py s3://bucket/prefix --deep
-  scripts/verify_archive.py --config collector.toml        the archive that the recorder of this file writes
-  scripts/verify_archive.py data/archive | grep ^hole      only the breaks in the chain of segments
+_KINDS = "\n".join(f"  {kind:8} {text}" for kind, text in KINDS.items())
+EXAMPLES = f"""findings:
+{_KINDS}
+
+examples:
+  %(prog)s data/archive
+  %(prog)s s3://bucket/prefix --deep
+  %(prog)s --config collector.toml        the archive that the recorder of this file writes
+  %(prog)s data/archive | grep ^hole      only the breaks in the chain of segments
 """
 
 
-def main() -> int:
-    """Print each finding on a line, then what was looked at."""
-    arguments = _arguments()
-    try:
-        return verify(opened(arguments.store, arguments.config), deep=arguments.deep)
-    except (ConfigError, StoreError) as error:
-        for line in str(error).splitlines():
-            print(f"error: {printable(line)}", file=sys.stderr)
-        return 2
+def run(arguments: argparse.Namespace) -> int:
+    """Print each finding on a line, then the totals; returns the exit code. Raises ConfigError or StoreError."""
+    return verify(opened(arguments.store, arguments.config), deep=arguments.deep)
 
 
 def verify(store: ObjectStore, *, deep: bool) -> int:
@@ -70,14 +67,8 @@ def _reader() -> Read:
     return differences
 
 
-def _arguments() -> argparse.Namespace:
-    kinds = "\n".join(f"  {kind:8} {text}" for kind, text in KINDS.items())
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=f"findings:\n{kinds}\n\n{EXAMPLES}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
     parser.add_argument("store", metavar="STORE", nargs="?", help=f"{STORE_HELP}; default: what the configuration says")
     parser.add_argument("--deep", action="store_true", help="fetch and read every object")
     add_config(parser)
-    return parser.parse_args()

@@ -12,6 +12,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 
+from collector.cli import run_command
 from collector.logs import LevelFile
 from collector.processes import child_main
 from collector.processes.ingest import process
@@ -19,7 +20,6 @@ from collector.processes.writer.frame_processor import FrameProcessor
 from collector.processes.writer.latency import Latencies
 from collector.processes.writer.report import Numbers
 from collector.processes.writer.streams import StreamState
-from collector.supervision.commands.run import main
 from collector.supervision.reporting import Reporting
 
 
@@ -65,4 +65,4 @@ child_main.logs.recent = list  # type: ignore[attr-defined]
 Reporting.look = _nothing  # type: ignore[method-assign]
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command("run", "supervisor.py"))

@@ -4,13 +4,13 @@ import hashlib
 import importlib
 import json
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from collector.cli import run_command
 from collector.domain.names import manifest_key
 from collector.domain.records import BACKFILLED_LINE, StreamKey
 from collector.exchanges.adapter import Subscription
@@ -70,7 +70,7 @@ def archived(folder: Path, exchange: str, parts: Sequence[Iterable[Message]]) ->
 class Done(NamedTuple):
     """What the tool did."""
 
-    code: int
+    code: str | int | None
     out: str
     err: str
 
@@ -93,9 +93,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     monkeypatch.setenv("COLUMNS", "80")
 
     def main(*arguments: str | Path) -> Done:
-        monkeypatch.setattr(sys, "argv", ["check_books.py", *map(str, arguments)])
         try:
-            code = importlib.import_module("collector.tools.check_books").main()
+            code: str | int | None = run_command("books", "check_books.py", [*map(str, arguments)])
         except SystemExit as end:
             code = end.code
         return Done(code, *capsys.readouterr())
@@ -213,7 +212,7 @@ def test_an_object_that_is_not_what_its_manifest_says_ends_the_check(
 
 def test_a_period_that_ends_before_it_begins_is_refused(run: Run, tmp_path: Path) -> None:
     done = run(tmp_path, "--since", "2024-08-09", "--until", "2024-08-08")
-    assert (done.code, done.err) == (2, "error: --since must be before --until\n")
+    assert (done.code, done.err) == (2, "error: --from must be before --to\n")
 
 
 def test_the_readmes_example_rebuilds_the_book(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from collector.cli import run_command
 from collector.storage.journal.files import journal_path
 from collector.storage.journal.format import FeedIdentity, RecordKind
 from collector.storage.journal.writer import JournalWriter
@@ -87,10 +88,9 @@ def test_two_files_are_never_in_memory_at_once(
             super().__init__(path)
 
     monkeypatch.setattr(tool, "Inspection", Watched)
-    monkeypatch.setattr("sys.argv", [str(TOOL), str(tmp_path), asked])
     for number in range(3):
         journal(tmp_path, number)
-    assert tool.main() == 0
+    assert run_command("journal", TOOL.name, [str(tmp_path), asked]) == 0
     assert others == [0, 0, 0]
     assert capsys.readouterr().out.count(each) == 3
 

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import pytest
 import structlog
 
+from collector.cli import run_command
 from collector.config import Config, HttpConfig
 from collector.domain.names import iso_time
 from collector.http import server as http_room
@@ -89,11 +90,10 @@ class Run:
         self._capsys = capsys
 
     def __call__(self, *arguments: str | Path, columns: int = 120, port: int | str | None = None) -> Shown:
-        self._patch.setattr(sys, "argv", ["queue_stats.py", *map(str, arguments)])
         self._patch.setenv("COLUMNS", str(columns))
         if port is not None:
             self._patch.setenv("COLLECTOR_HTTP__PORT", str(port))
-        code = importlib.import_module("collector.tools.queue_stats").main()
+        code = run_command("status", TOOL.name, [*map(str, arguments)])
         return Shown(code, *self._capsys.readouterr())
 
 

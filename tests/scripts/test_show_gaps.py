@@ -4,7 +4,6 @@ import importlib
 import json
 import sqlite3
 import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 from time import time_ns
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet as pq
 
+from collector.cli import run_command
 from collector.domain.names import ObjectPartition, manifest_key, object_key
 from collector.domain.records import Gap, StreamKey
 from collector.read.demo_mark import write_mark
@@ -82,7 +82,7 @@ def open_segment(data_dir: Path, *gaps: Gap, exchange: str = "binance", symbol: 
 class Shown(NamedTuple):
     """What the tool did."""
 
-    code: int
+    code: str | int | None
     out: str
     err: str
 
@@ -112,19 +112,14 @@ class Run:
 
     def __call__(self, *arguments: str | Path, columns: int | None = None) -> Shown:
         """Run it with its output in a pipe, or on a terminal without colours that is so wide."""
-        self._patch.setattr(sys, "argv", ["show_gaps.py", *map(str, arguments)])
         if columns is not None:
             for name, value in {"TTY_COMPATIBLE": 1, "TERM": "dumb", "COLUMNS": columns, "LINES": 25}.items():
                 self._patch.setenv(name, str(value))
         try:
-            code = tool().main()
+            code: str | int | None = run_command("gaps", TOOL.name, [*map(str, arguments)])
         except SystemExit as end:
             code = end.code
         return Shown(code, *self._capsys.readouterr())
-
-
-def tool() -> ModuleType:
-    return importlib.import_module("collector.tools.show_gaps")
 
 
 def ledger() -> ModuleType:
@@ -544,7 +539,7 @@ def test_a_recorder_without_a_gap_has_an_empty_ledger(run: Run, tmp_path: Path) 
 def test_it_runs_by_itself_from_any_folder_and_its_help_has_examples(tmp_path: Path) -> None:
     shown = subprocess.run([TOOL, "--help"], cwd=tmp_path, capture_output=True, timeout=DEADLINE_SECS, check=False)
     assert (shown.returncode, shown.stderr) == (0, b"")
-    assert b"scripts/show_gaps.py s3://bucket/prefix --since 24h" in shown.stdout
+    assert b"scripts/show_gaps.py s3://bucket/prefix --from 24h" in shown.stdout
 
 
 def test_an_old_python_can_read_it_far_enough_to_hand_over() -> None:

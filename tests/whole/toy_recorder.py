@@ -18,6 +18,6 @@ roles.ROLES += (
 )
 
 if __name__ == "__main__":
-    from collector.supervision.commands.run import main
+    from collector.cli import run_command
 
-    sys.exit(main())
+    sys.exit(run_command("run", "supervisor.py"))

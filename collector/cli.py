@@ -1,0 +1,153 @@
+"""The `collector` command: finds what a command line names, and runs it.
+
+A command is a module with EXAMPLES, `add_arguments(parser)` and `run(options)`, which returns the exit code; the module's
+docstring is its help. Only the module of the command that runs is imported: `collector --help` waits for no pyarrow.
+"""
+
+import argparse
+import signal
+import sys
+from collections.abc import Container, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Final, NamedTuple, NoReturn
+
+from collector import __version__, scrub
+from collector.domain.errors import StopError, StoreError
+from collector.domain.redact import printable
+from collector.tools.ending import end_with, escape_unprintable
+
+
+class Command(NamedTuple):
+    """A row of the table of commands."""
+
+    module: str
+    summary: str
+    is_recorder: bool = False
+    """Whether it starts a recorder, which handles signals itself."""
+
+
+COMMANDS: Final = {
+    "run": Command("collector.supervision.commands.run", "record until Ctrl-C or SIGTERM", is_recorder=True),
+    "check": Command(
+        "collector.supervision.commands.check", "validate configuration, store and disk", is_recorder=True
+    ),
+    "demo": Command("collector.supervision.commands.demo", "record the built-in exchange, offline", is_recorder=True),
+    "status": Command("collector.tools.queue_stats", "is it recording, is it keeping up, what is wrong"),
+    "gaps": Command("collector.tools.show_gaps", "what is missing, and why"),
+    "books": Command("collector.tools.check_books", "compare rebuilt order books with the exchange's own prices"),
+    "verify": Command("collector.tools.verify_archive", "is every object of an archive there and whole"),
+    "restore": Command("collector.tools.restore", "copy a period out of an archive into a folder"),
+    "journal": Command("collector.tools.inspect_journal", "what journal files hold, frame by frame if need be"),
+}
+
+EXAMPLES: Final = """\
+examples:
+  %(prog)s run                                record BTCUSDT from Binance into ./data until Ctrl-C
+  %(prog)s run --config my.toml               record what my.toml says
+  %(prog)s demo                               record the built-in exchange, without internet, into ./data-demo
+  %(prog)s status --watch                     how the recorder on this machine is doing, again every second
+  %(prog)s gaps s3://bucket/prefix --from 7d  what an archive has missed in the last week
+  %(prog)s COMMAND --help                     the options of a command, with examples
+  eval "$(%(prog)s --print-completion bash)"  let Tab complete commands and options in this shell
+"""
+SHELLS: Final = ("bash", "zsh")
+EXIT_UNUSABLE: Final = 2
+
+
+def console() -> NoReturn:
+    """Run the process's command line and end the process: the entry point of the installed command."""
+    name = _command_named(sys.argv[1:])
+    if name in COMMANDS and COMMANDS[name].is_recorder:
+        # Until recording begins there is nothing to stop in order: Ctrl-C just ends it, without a traceback.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        escape_unprintable()
+        sys.exit(main())
+    end_with(main)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line, by default the process's own; returns the exit code."""
+    scrub.begin()
+    arguments = sys.argv[1:] if arguments is None else arguments
+    return _execute(_parser({_command_named(arguments)}).parse_args(arguments))
+
+
+def run_command(name: str, prog: str, arguments: Sequence[str] | None = None) -> int:
+    """Run one command under a program name of its own, as the files in scripts/ do; returns the exit code."""
+    scrub.begin()
+    parser = argparse.ArgumentParser(prog=prog, formatter_class=argparse.RawDescriptionHelpFormatter)
+    _fill(parser, COMMANDS[name])
+    return _execute(parser.parse_args(arguments))
+
+
+def _execute(options: argparse.Namespace) -> int:
+    try:
+        code: int = options.execute(options)
+    except (StopError, StoreError) as error:
+        for line in str(error).splitlines():
+            print(f"error: {printable(line)}", file=sys.stderr)
+        return error.exit_code if isinstance(error, StopError) else EXIT_UNUSABLE
+    return code
+
+
+def _command_named(arguments: Sequence[str]) -> str:
+    return next((argument for argument in arguments if not argument.startswith("-")), "")
+
+
+def _parser(with_options: Container[str]) -> argparse.ArgumentParser:
+    """The whole command line; only the commands named in `with_options` know their options."""
+    parser = argparse.ArgumentParser(
+        prog="collector",
+        description="Records crypto market data, and looks after what was recorded.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    parser.add_argument(
+        "--print-completion",
+        choices=SHELLS,
+        action=_PrintCompletion,
+        help="print what makes this shell complete by Tab",
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, command in COMMANDS.items():
+        one = commands.add_parser(name, help=command.summary, formatter_class=argparse.RawDescriptionHelpFormatter)
+        if name in with_options:
+            _fill(one, command)
+    return parser
+
+
+def _fill(parser: argparse.ArgumentParser, command: Command) -> None:
+    module = import_module(command.module)
+    parser.description, parser.epilog = module.__doc__, module.EXAMPLES
+    module.add_arguments(parser)
+    parser.set_defaults(execute=module.run)
+
+
+class _PrintCompletion(argparse.Action):
+    """Prints a shell's completion script and ends the process, as --version does."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, _namespace: object, shell: object, _flag: object = None
+    ) -> None:
+        try:
+            import shtab  # noqa: PLC0415 -- an extra
+        except ImportError:
+            parser.exit(
+                EXIT_UNUSABLE, "error: completion needs shtab: pip install 'market-data-collector[completion]'\n"
+            )
+        whole = _parser(COMMANDS)
+        _complete_paths(whole, shtab.FILE)
+        print(shtab.complete(whole, shell))
+        parser.exit()
+
+
+def _complete_paths(parser: argparse.ArgumentParser, completer: object) -> None:
+    """Let the shell complete file names where a path is expected."""
+    for action in parser._actions:  # noqa: SLF001 -- argparse has no other way to list them
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 -- as above
+            for one in action.choices.values():
+                _complete_paths(one, completer)
+        elif action.type is Path:
+            action.complete = completer  # type: ignore[attr-defined] # the attribute shtab reads

@@ -1,0 +1,27 @@
+"""Validates configuration, store and disk, and says what would be recorded. Records nothing.
+
+Exit code: 0 a recorder can start, 2 it cannot.
+"""
+
+import argparse
+from typing import Final
+
+from collector.supervision.commands.options import add_config, load_config
+from collector.supervision.preflight import check
+
+EXAMPLES: Final = """\
+examples:
+  %(prog)s                         with default settings and the environment's
+  %(prog)s --config my.toml        what my.toml says
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    add_config(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print what would run; returns the exit code. Raises StopError for what is wrong."""
+    print("\n".join(check(load_config(options.config))))
+    return 0

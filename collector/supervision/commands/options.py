@@ -1,0 +1,42 @@
+"""Options that the commands which start a recorder share."""
+
+import argparse
+import math
+import os
+import sys
+from pathlib import Path
+
+from collector.config import Config, environment_warnings, load
+from collector.exchanges.registry import data_types, symbol_problems
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add --config."""
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="a TOML file; without one, defaults and environment"
+    )
+
+
+def add_stop_after(parser: argparse.ArgumentParser) -> None:
+    """Add --stop-after."""
+    parser.add_argument(
+        "--stop-after", type=_positive_secs, metavar="SECS", help="stop in order after that time, as SIGTERM would"
+    )
+
+
+def load_config(path: Path | None) -> Config:
+    """The configuration of file and environment; prints a warning for each dubious variable. Raises ConfigError."""
+    config = load(path, os.environ, data_types(), symbol_problems)
+    for line in environment_warnings(os.environ):
+        print(f"warning: {line}", file=sys.stderr)
+    return config
+
+
+def _positive_secs(text: str) -> float:
+    try:
+        secs = float(text)
+    except ValueError:
+        secs = -1.0
+    if not (secs > 0 and math.isfinite(secs)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number of seconds")
+    return secs

@@ -1,0 +1,59 @@
+"""How a tool's process ends: with an exit code and, where something went wrong, one line."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NoReturn
+
+
+def end_with(main: Callable[[], int]) -> NoReturn:
+    """End the process with the code that `main` returns.
+
+    Ctrl-C (130), a reader that closes the pipe (0) and an OSError (2) end it without a traceback.
+    """
+    escape_unprintable()
+    try:
+        on_interrupt(signal.default_int_handler)
+        code = main()
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        on_interrupt(leave)
+        with suppress(OSError):
+            sys.stdout.flush()
+        leave()
+    except BrokenPipeError:
+        _discard_output()
+        code = 0
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        with suppress(OSError):
+            sys.stdout.flush()
+        _discard_output()
+        code = 2
+    on_interrupt(leave)
+    sys.exit(code)
+
+
+def escape_unprintable() -> None:
+    """Have characters that standard output's encoding lacks written as escapes instead of raising."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def on_interrupt(handler: Callable[..., object]) -> None:
+    """Set what Ctrl-C does, unless the shell that started this process in the background has it ignored."""
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, handler)
+
+
+def leave(*_: object) -> NoReturn:
+    """End the process at once, threads included: they may wait long, and an import cannot be interrupted."""
+    os.write(2, b"interrupted\n")
+    os._exit(130)
+
+
+def _discard_output() -> None:
+    """Send what the interpreter still flushes at its end nowhere: nobody reads it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

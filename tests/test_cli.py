@@ -1,0 +1,130 @@
+"""The `collector` command: what it knows, what its options are called, what it loads."""
+
+import argparse
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from collector import __version__, cli
+
+ROOT = Path(__file__).resolve().parents[1]
+NAMES = sorted(cli.COMMANDS)
+HEAVY = ("pyarrow", "boto3", "botocore", "numpy", "websockets")
+
+
+def options_of(name: str) -> dict[str, argparse.Action]:
+    """A command's options that help shows, by their long names."""
+    parser = argparse.ArgumentParser()
+    import_module(cli.COMMANDS[name].module).add_arguments(parser)
+    return {
+        flag: action
+        for action in parser._actions
+        for flag in action.option_strings
+        if flag.startswith("--") and action.help is not argparse.SUPPRESS
+    }
+
+
+def collector(*arguments: str, folder: Path = ROOT, code: str = "") -> subprocess.CompletedProcess[str]:
+    """The command as `python -m` starts it; `code` runs before it."""
+    start = ["-c", f"{code}\nfrom collector.cli import console\nconsole()"] if code else ["-m", "collector"]
+    return subprocess.run(
+        [sys.executable, *start, *arguments],
+        cwd=folder, capture_output=True, text=True, timeout=120, check=False, encoding="utf-8",
+    )  # fmt: skip
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    """Which heavy packages a command loads."""
+    code = (
+        "import atexit, sys\n"
+        f"atexit.register(lambda: print('loaded:', *[name for name in {HEAVY!r} if name in sys.modules]))"
+    )
+    done = collector(*arguments, code=code)
+    return set(done.stdout.rpartition("loaded:")[2].split())
+
+
+def test_the_command_has_those_of_the_contract_whose_work_exists() -> None:
+    assert NAMES == ["books", "check", "demo", "gaps", "journal", "restore", "run", "status", "verify"]
+
+
+def test_help_lists_every_command_and_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(["--help"])
+    shown = capsys.readouterr().out
+    assert end.value.code == 0
+    assert [name for name, command in cli.COMMANDS.items() if f"\n    {name} " not in shown] == []
+    assert "\nexamples:\n  collector run" in shown
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_help_of_a_command_shows_examples_under_its_own_name(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main([name, "--help"])
+    shown = capsys.readouterr().out
+    assert end.value.code == 0
+    assert f"collector {name}" in shown.partition("\nexamples:\n")[2]
+    assert "%(prog)s" not in shown
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_option_has_one_name_everywhere(name: str) -> None:
+    options = options_of(name)
+    assert "--config" in options
+    assert options["--config"].type is Path
+    assert {"--since", "--until", "--conf", "--start", "--end", "--as-json"} & set(options) == set()
+    assert ("--from" in options) == ("--to" in options)
+
+
+def test_old_option_names_go_on_working() -> None:
+    for name in ("gaps", "books"):
+        parser = argparse.ArgumentParser()
+        import_module(cli.COMMANDS[name].module).add_arguments(parser)
+        new = parser.parse_args(["a", "--from", "2026-11-23", "--to", "2026-11-24"])
+        assert parser.parse_args(["a", "--since", "2026-11-23", "--until", "2026-11-24"]) == new
+
+
+def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(["--version"])
+    assert (end.value.code, capsys.readouterr().out) == (0, f"collector {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"), [((), "arguments are required: COMMAND"), (("rnu",), "invalid choice: 'rnu'")]
+)
+def test_a_wrong_command_line_gets_one_clear_line(
+    arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(arguments)
+    assert end.value.code == 2
+    assert said in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_help_version_and_status_wait_for_no_heavy_package() -> None:
+    for arguments in (("--help",), ("--version",), ("status", "--url", "nowhere"), ("check", "--help")):
+        assert loaded_by(*arguments) == set(), arguments
+    assert loaded_by("gaps", "--help") >= {"pyarrow"}, "else this test could not fail"
+
+
+def test_a_commands_error_is_a_line_and_an_exit_code(tmp_path: Path) -> None:
+    done = collector("verify", str(tmp_path / "nowhere"))
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("error: there is no archive at ")
+
+
+def test_completion_without_shtab_says_what_to_install() -> None:
+    done = collector("--print-completion", "bash", code="import sys; sys.modules['shtab'] = None")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: completion needs shtab: pip install 'market-data-collector[completion]'\n"
+
+
+@pytest.mark.parametrize("shell", cli.SHELLS)
+def test_completion_knows_every_command_and_option(shell: str) -> None:
+    done = collector("--print-completion", shell)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [name for name in NAMES if name not in done.stdout] == []
+    assert "--stop-after" in done.stdout
