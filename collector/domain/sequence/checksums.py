@@ -8,8 +8,6 @@ import zlib
 from collections.abc import Iterable
 from typing import Final
 
-from collector.domain.sequence.rules import Break
-
 Level = tuple[str, str]
 """Price and size as the exchange wrote them."""
 
@@ -24,11 +22,6 @@ def kraken(bids: Iterable[Level], asks: Iterable[Level]) -> int:
     """
     text = "".join(_digits(number) for side in (asks, bids) for level in list(side)[:_LEVELS] for number in level)
     return zlib.crc32(text.encode())
-
-
-def judge(sent: int, ours: int) -> Break | None:
-    """A book whose checksum is not the one the exchange sent has missed something; how much is unknown."""
-    return None if sent == ours else Break("checksum", sent, ours, None)
 
 
 def _digits(number: str) -> str:

@@ -1,6 +1,7 @@
 """What recorded frames of every exchange say of their own place, read without the project's adapters.
 
-Each reading gives, frame by frame, a rule, what it counts for, and the ids; None for ids: the count begins anew.
+Each reading gives, frame by frame, the rule of the ids, the series they belong to, and the ids as an envelope holds them;
+None for ids: the series begins anew.
 """
 
 import gzip
@@ -9,24 +10,25 @@ from base64 import b64decode
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
 
+from collector.domain.records import IdRule
 from collector.domain.sequence import checksums
-from collector.domain.sequence.rules import (
-    CONTIGUOUS,
-    COUNTER,
-    LINKED,
-    RISING,
-    UNVERIFIABLE,
-    Break,
-    Ids,
-    Rule,
-)
 
-Said = tuple[Rule, object, Ids | None]
+DENSE, CHAINED, RISING = IdRule.DENSE, IdRule.CHAINED, IdRule.RISING
+
+
+class Ids(NamedTuple):
+    """The ids a message covers."""
+
+    first: int
+    last: int
+
+
+Said = tuple[IdRule, object, Ids | None]
 Reading = Callable[[Iterator[tuple[str, str]]], Iterator[Said]]
 """From connection and text of each frame to what the frames say."""
 
@@ -52,9 +54,13 @@ def frames(path: Path) -> Iterator[tuple[str, str]]:
             yield line.conn, gzip.decompress(b64decode(line.raw)).decode() if line.enc else line.raw
 
 
-def ids(*numbers: int | str, previous: int | None = None) -> Ids:
-    first, last = int(numbers[0]), int(numbers[-1])
-    return Ids(first, last, previous)
+def ids(*numbers: int | str) -> Ids:
+    return Ids(int(numbers[0]), int(numbers[-1]))
+
+
+def linked(last: int | str, previous: int | str) -> Ids:
+    """A message that names the one before it covers what lies between."""
+    return Ids(int(previous) + 1, int(last))
 
 
 def json_of(received: Iterator[tuple[str, str]], part: str) -> Iterator[tuple[str, Any]]:
@@ -70,13 +76,13 @@ def binance(received: Iterator[tuple[str, str]]) -> Iterator[Said]:
         name = said.get("stream", "")
         key = conn, name
         if "@depth" in name and "pu" in said:
-            yield LINKED, key, ids(said["U"], said["u"], previous=int(said["pu"]))
+            yield CHAINED, key, linked(said["u"], said["pu"])
         elif "@depth" in name:
-            yield CONTIGUOUS, key, ids(said["U"], said["u"])
+            yield DENSE, key, ids(said["U"], said["u"])
         elif "@trade" in name:
-            yield CONTIGUOUS, key, ids(said["t"])
+            yield DENSE, key, ids(said["t"])
         elif "@aggTrade" in name:
-            yield CONTIGUOUS, key, ids(said["a"])
+            yield DENSE, key, ids(said["a"])
         elif "@bookTicker" in name:
             yield RISING, key, ids(said["u"])
 
@@ -86,33 +92,33 @@ def counted(name: str) -> Reading:
 
     def read(received: Iterator[tuple[str, str]]) -> Iterator[Said]:
         for conn, frame in json_of(received, f'"{name}"'):
-            yield COUNTER, conn, ids(frame[name])
+            yield DENSE, conn, ids(frame[name])
 
     return read
 
 
 def ascendex(received: Iterator[tuple[str, str]]) -> Iterator[Said]:
     for conn, frame in json_of(received, '"m":"depth"'):
-        yield CONTIGUOUS, (conn, frame["symbol"]), ids(frame["data"]["seqnum"])
+        yield DENSE, (conn, frame["symbol"]), ids(frame["data"]["seqnum"])
 
 
 def bequant(received: Iterator[tuple[str, str]]) -> Iterator[Said]:
     for conn, frame in json_of(received, 'rderbook"'):
         if "params" in frame:
             said = frame["params"]
-            yield CONTIGUOUS, (conn, said["symbol"]), ids(said["sequence"])
+            yield DENSE, (conn, said["symbol"]), ids(said["sequence"])
 
 
 def bitfinex(received: Iterator[tuple[str, str]]) -> Iterator[Said]:
     for conn, frame in json_of(received, "["):
         if isinstance(frame, list):
-            yield COUNTER, conn, ids(frame[-1])
+            yield DENSE, conn, ids(frame[-1])
 
 
 def bitflyer(received: Iterator[tuple[str, str]]) -> Iterator[Said]:
     for conn, frame in json_of(received, "lightning_executions"):
         for trade in frame.get("params", {}).get("message", ()):
-            yield CONTIGUOUS, (conn, frame["params"]["channel"]), ids(trade["id"])
+            yield DENSE, (conn, frame["params"]["channel"]), ids(trade["id"])
 
 
 def bitstamp(received: Iterator[tuple[str, str]]) -> Iterator[Said]:
@@ -126,37 +132,42 @@ def bybit(received: Iterator[tuple[str, str]]) -> Iterator[Said]:
         if "data" in frame:
             key = conn, frame["topic"]
             if frame["type"] == "snapshot":
-                yield CONTIGUOUS, key, None
-            yield CONTIGUOUS, key, ids(frame["data"]["u"])
+                yield DENSE, key, None
+            yield DENSE, key, ids(frame["data"]["u"])
             yield RISING, (*key, "seq"), ids(frame["data"]["seq"])
 
 
 def coinbase(received: Iterator[tuple[str, str]]) -> Iterator[Said]:
     for conn, frame in json_of(received, '"sequence_num"'):
-        yield COUNTER, conn, ids(frame["sequence_num"])
+        yield DENSE, conn, ids(frame["sequence_num"])
         for event in frame["events"]:
             # Newest first.
             for trade in reversed(event.get("trades", ())):
-                yield CONTIGUOUS, (conn, trade["product_id"], event["type"]), ids(trade["trade_id"])
+                yield DENSE, (conn, trade["product_id"], event["type"]), ids(trade["trade_id"])
 
 
 def deribit(received: Iterator[tuple[str, str]]) -> Iterator[Said]:
     for conn, frame in json_of(received, '"change_id"'):
         said = frame["params"]["data"]
-        yield LINKED, (conn, said["instrument_name"]), ids(said["change_id"], previous=said.get("prev_change_id"))
+        key = conn, said["instrument_name"]
+        if "prev_change_id" in said:
+            yield CHAINED, key, linked(said["change_id"], said["prev_change_id"])
+        else:
+            yield CHAINED, key, None
+            yield CHAINED, key, ids(said["change_id"])
 
 
 def fmfw(received: Iterator[tuple[str, str]]) -> Iterator[Said]:
     for conn, frame in json_of(received, '"ch":"orderbook/full"'):
         for said in (frame.get("snapshot", {}), frame.get("update", {})):
             for symbol, book in said.items():
-                yield CONTIGUOUS, (conn, symbol), ids(book["s"])
+                yield DENSE, (conn, symbol), ids(book["s"])
 
 
 def gateio(received: Iterator[tuple[str, str]]) -> Iterator[Said]:
     for conn, frame in json_of(received, '"depthUpdate"'):
         said = frame["result"]
-        yield CONTIGUOUS, (conn, said["s"]), ids(said["U"], said["u"])
+        yield DENSE, (conn, said["s"]), ids(said["U"], said["u"])
 
 
 def gemini(received: Iterator[tuple[str, str]]) -> Iterator[Said]:
@@ -180,14 +191,14 @@ def kraken_futures(received: Iterator[tuple[str, str]]) -> Iterator[Said]:
         if "seq" in frame:
             key = conn, frame["product_id"]
             if frame["feed"] == "book_snapshot":
-                yield CONTIGUOUS, key, None
-            yield CONTIGUOUS, key, ids(frame["seq"])
+                yield DENSE, key, None
+            yield DENSE, key, ids(frame["seq"])
 
 
 def kucoin(received: Iterator[tuple[str, str]]) -> Iterator[Said]:
     for conn, frame in json_of(received, '"sequenceStart"'):
         said = frame["data"]
-        yield CONTIGUOUS, (conn, said["symbol"]), ids(said["sequenceStart"], said["sequenceEnd"])
+        yield DENSE, (conn, said["symbol"]), ids(said["sequenceStart"], said["sequenceEnd"])
 
 
 def okx(received: Iterator[tuple[str, str]]) -> Iterator[Said]:
@@ -199,18 +210,17 @@ def okx(received: Iterator[tuple[str, str]]) -> Iterator[Said]:
 def poloniex(received: Iterator[tuple[str, str]]) -> Iterator[Said]:
     for conn, frame in json_of(received, '"lastId"'):
         for said in frame["data"]:
-            previous = None if frame["action"] == "snapshot" else said["lastId"]
-            yield LINKED, (conn, said["symbol"]), ids(said["id"], previous=previous)
+            key = conn, said["symbol"]
+            if frame["action"] == "snapshot":
+                yield CHAINED, key, None
+                yield CHAINED, key, ids(said["id"])
+            else:
+                yield CHAINED, key, linked(said["id"], said["lastId"])
 
 
 def upbit(received: Iterator[tuple[str, str]]) -> Iterator[Said]:
     for conn, frame in json_of(received, '"sid"'):
         yield RISING, (conn, frame["cd"]), ids(frame["sid"])
-
-
-def unverifiable(received: Iterator[tuple[str, str]]) -> Iterator[Said]:
-    for conn, _raw in received:
-        yield UNVERIFIABLE, conn, Ids(0, 0)
 
 
 READINGS: dict[str, Reading] = {
@@ -221,13 +231,10 @@ READINGS: dict[str, Reading] = {
     "binance_usdm": binance,
     "bitfinex": bitfinex,
     "bitflyer": bitflyer,
-    "bithumb": unverifiable,
-    "bitmex": unverifiable,
     "bitstamp": bitstamp,
     "blockchain": counted("seqnum"),
     "bybit": bybit,
     "coinbase": coinbase,
-    "cryptocom": unverifiable,
     "deribit": deribit,
     "dydx": counted("message_id"),
     "fmfw": fmfw,
@@ -235,14 +242,16 @@ READINGS: dict[str, Reading] = {
     "gemini": gemini,
     "huobi": huobi,
     "hyperliquid": hyperliquid,
-    "kraken": unverifiable,
     "kraken_futures": kraken_futures,
     "kucoin": kucoin,
     "okx": okx,
     "poloniex": poloniex,
     "upbit": upbit,
 }
-"""By the recording's folder. Kraken's books have checksums instead."""
+"""By the recording's folder."""
+
+WITHOUT_IDS = {"bithumb", "bitmex", "cryptocom", "kraken"}
+"""Recordings whose frames carry no id that proves anything; Kraken's books carry checksums instead."""
 
 
 class _Book:
@@ -267,8 +276,8 @@ class _Book:
         return list(self._sides[0].values()), list(self._sides[1].values())
 
 
-def kraken_checksums(received: Iterator[tuple[str, str]]) -> Iterator[Break | None]:
-    """Of version 1, judged after each update."""
+def kraken_checksums(received: Iterator[tuple[str, str]]) -> Iterator[bool]:
+    """Of version 1: after each update, whether the book has the checksum that was sent."""
     books: defaultdict[str, _Book] = defaultdict(_Book)
     for _, frame in json_of(received, '"book-1000"'):
         if not isinstance(frame, list):
@@ -279,4 +288,4 @@ def kraken_checksums(received: Iterator[tuple[str, str]]) -> Iterator[Break | No
                 book.apply(side, part.get(name, []))
             sent = part.get("c", sent)
         if sent is not None:
-            yield checksums.judge(int(sent), checksums.kraken(*book.best(1000)))
+            yield int(sent) == checksums.kraken(*book.best(1000))

@@ -1,7 +1,6 @@
 """The checksum as the exchange's own page computes it."""
 
 from collector.domain.sequence import checksums
-from collector.domain.sequence.rules import Break
 
 ASKS = [
     ("45285.2", "0.00100000"), ("45286.4", "1.54571953"), ("45286.6", "1.54571109"), ("45289.6", "1.54560911"),
@@ -21,8 +20,3 @@ def test_the_example_of_krakens_page_comes_out_as_printed_there() -> None:
 
 def test_only_the_best_levels_count() -> None:
     assert checksums.kraken([*BIDS, ("1.0", "1.0")], ASKS) == checksums.kraken(BIDS, ASKS)
-
-
-def test_a_checksum_that_differs_is_a_break_of_unknown_size() -> None:
-    assert checksums.judge(5, 5) is None
-    assert checksums.judge(5, 6) == Break("checksum", 5, 6, None)
