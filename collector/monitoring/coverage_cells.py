@@ -1,4 +1,4 @@
-"""What a cell of a coverage strip says: the verdict follows from what was seen in it. No I/O, no clock."""
+"""The flags of a coverage cell, and the verdict that follows from them. No I/O, no clock."""
 
 import re
 from functools import lru_cache
@@ -8,15 +8,15 @@ from collector.domain.records import StreamKey
 from collector.exchanges import registry
 
 ROWS: Final = 1
-"""Durable rows lie in the cell, or before and behind it."""
+"""Durable rows lie in the cell, or both before and after it."""
 SILENT: Final = 2
-"""The stream should have spoken and did not."""
+"""The stream was silent for longer than its limit."""
 LOST: Final = 4
 """A gap that is not repaired overlaps the cell."""
 REPAIRED: Final = 8
-"""A repaired gap overlaps it."""
+"""A repaired gap overlaps the cell."""
 SETTLED: Final = 16
-"""LOST, by a gap so old that a repair is not waited for."""
+"""As LOST, by a gap that is no longer followed: a later repair does not clear it."""
 
 _ALL: Final = ROWS | SILENT | LOST | REPAIRED | SETTLED
 
@@ -29,13 +29,13 @@ _PROVING: Final = frozenset(
 
 
 def proves_continuity(key: StreamKey) -> bool:
-    """Whether the stream's ids prove that nothing is missing between two rows."""
+    """Whether the stream's ids show it if anything is missing between two rows."""
     return (key.exchange, key.data_type) in _PROVING
 
 
 @lru_cache(maxsize=4_096)  # most streams share their cells with others, or with themselves a second ago
 def runs(cells: bytes, *, proves: bool) -> str:
-    """The verdicts, a letter and a count for each run, oldest first, such as `.12r270g6`.
+    """The verdicts as a letter and a count for each run of equal cells, oldest first, such as `.12r270g6`.
 
     `r`ecorded, `u`nverifiable (rows, but no ids that prove continuity), re`p`aired, `g`ap, or `.` where nothing is known.
     """
@@ -44,7 +44,7 @@ def runs(cells: bytes, *, proves: bool) -> str:
 
 
 def with_flag(cells: bytes, first: int, last: int, flag: int) -> bytes:
-    """The cells with a flag added from `first` to `last`; what lies outside is left out."""
+    """The cells with `flag` added to those from `first` to `last`; indexes outside the strip are ignored."""
     start, end = max(0, first), min(len(cells) - 1, last) + 1
     if start >= end:
         return cells
@@ -52,14 +52,14 @@ def with_flag(cells: bytes, first: int, last: int, flag: int) -> bytes:
 
 
 def without_gaps(cells: bytes) -> bytes:
-    """The cells as if none of the gaps whose repair is waited for were known."""
+    """The cells without the flags of the gaps that are still followed."""
     return cells.translate(_WITHOUT_GAPS)
 
 
 def _verdict(flags: int, *, proves: bool) -> str:
     if flags & (LOST | SETTLED):
         return "g"
-    # A later row of a stream whose ids prove continuity also proves that its silence cost nothing.
+    # A later row of a stream whose ids prove continuity also proves that nothing was lost in the silence.
     if flags & SILENT and not (proves and flags & ROWS):
         return "g"
     if flags & REPAIRED:

@@ -1,4 +1,4 @@
-"""Keeps the coverage of the last seven days in run/coverage.json, so that it outlives the recorder."""
+"""Saves the coverage of the last seven days to run/coverage.json, from which the next recorder goes on."""
 
 import time
 import zlib
@@ -8,16 +8,23 @@ from typing import Any, Final
 
 import msgspec
 
-from collector.monitoring.coverage import Coverage, Kept
+from collector.monitoring.coverage import Coverage, SavedCoverage
 from collector.stats_files import StatsFile
 
 SAVE_SECS: Final = 60.0
 SAVE_GAPS_SECS: Final = 5.0
-"""New gaps are kept sooner: the writer tells each only for some seconds."""
+"""New gaps are saved sooner: the writer reports each of them for some seconds only."""
+
+Run = Callable[[Callable[[], object]], object]
+"""Runs a piece of work, now or in a thread of its own."""
+
+
+def _run_now(work: Callable[[], object]) -> object:
+    return work()
 
 
 class CoverageFile:
-    """Writes what is known about once a minute; a supervisor that is killed loses as much of it, and no row."""
+    """Saves about once a minute: a killed supervisor loses at most that much coverage, and no recorded row."""
 
     def __init__(self, path: Path, coverage: Coverage, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._path = path
@@ -28,32 +35,32 @@ class CoverageFile:
         self._gaps_saved = 0
 
     def load(self) -> str:
-        """Go on from what the recorder before kept; returns why that cannot be, or nothing."""
+        """Restore what an earlier recorder saved; returns why that fails, or an empty string."""
         if self._path.exists() and not self._path.is_file():
-            return "is no regular file"
+            return "is not a regular file"
         try:
-            kept = msgspec.json.decode(self._path.read_bytes(), type=Kept)
-            kept.cells = zlib.decompress(kept.cells)
-            self._coverage.restore(kept)
+            saved = msgspec.json.decode(self._path.read_bytes(), type=SavedCoverage)
+            saved.cells = zlib.decompress(saved.cells)
+            self._coverage.restore(saved)
         except FileNotFoundError:
             return ""
         except (OSError, ValueError, msgspec.DecodeError, zlib.error) as error:
             return str(error)
         return ""
 
-    def keep(self, write: Callable[[Callable[[], object]], object] = lambda work: work()) -> None:
-        """Write it down if it is time; `write` decides who does the writing."""
+    def save_if_due(self, run: Run = _run_now) -> None:
+        """Save if it is time; `run` compresses and writes."""
         gaps = self._coverage.gaps_seen
         due_secs = SAVE_SECS if gaps == self._gaps_saved else SAVE_GAPS_SECS
         if self._monotonic() - self._saved_secs >= due_secs:
-            self.save(write)
+            self.save(run)
 
-    def save(self, write: Callable[[Callable[[], object]], object] = lambda work: work()) -> None:
-        """Write it down; where the disk refuses, the next try will."""
+    def save(self, run: Run = _run_now) -> None:
+        """Save now. A write that fails is made up for by the next."""
         self._saved_secs, self._gaps_saved = self._monotonic(), self._coverage.gaps_seen
-        kept = self._coverage.kept()
-        write(lambda: self._file.write(_compressed(kept)))
+        saved = self._coverage.saved()
+        run(lambda: self._file.write(_compressed(saved)))
 
 
-def _compressed(kept: Kept) -> Mapping[str, Any]:
-    return {**msgspec.structs.asdict(kept), "cells": zlib.compress(kept.cells, 1)}
+def _compressed(saved: SavedCoverage) -> Mapping[str, Any]:
+    return {**msgspec.structs.asdict(saved), "cells": zlib.compress(saved.cells, 1)}

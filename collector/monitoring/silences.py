@@ -1,4 +1,4 @@
-"""Which streams are silent: without a durable row for longer than their own rhythm allows."""
+"""Which streams are silent: without a durable row for longer than their learned limit. No I/O, no clock."""
 
 from collections.abc import Container, Iterable
 from typing import Final, NamedTuple
@@ -11,11 +11,12 @@ from collector.stats_files import StreamNumbers
 REPORTING_SECS: Final = 5.0
 """A process reports about once a second; one that has not for this long stands still."""
 
-_LOWEST_SECS: Final = 15.0
+_MIN_LIMIT_SECS: Final = 15.0
+"""Smallest limit a stream can learn, without the time a row takes to become durable."""
 
 
 class Silence(NamedTuple):
-    """A stream, how long it has had no durable row, how long it may, and whether it ever had one."""
+    """A stream that is silent: for how long, what its limit is, and whether it ever had a durable row."""
 
     key: StreamKey
     secs: float
@@ -23,98 +24,97 @@ class Silence(NamedTuple):
     ever_spoke: bool = True
 
 
-class _Known:
-    __slots__ = ("durable_us", "feed", "interrupted", "is_cut", "key", "quiet_secs", "rhythm", "seen_secs")
+class _Stream:
+    __slots__ = ("durable_us", "feed", "interrupted", "is_cut", "key", "learned", "quiet_secs", "seen_secs")
 
-    def __init__(self, key: StreamKey, feed: str, rhythm: SilenceLimit, quiet_secs: float) -> None:
+    def __init__(self, key: StreamKey, feed: str, learned: SilenceLimit, quiet_secs: float) -> None:
         self.key = key
         self.feed = feed
         self.interrupted = False
-        """Whether its feed was, since its newest row."""
+        """Whether its feed was interrupted at any time since its newest row."""
         self.is_cut = True
-        """Whether its feed is now."""
+        """Whether its feed is interrupted now."""
         self.quiet_secs = quiet_secs
-        self.rhythm = rhythm
+        """The limit while none is learned here: the one stored with the stream, or the configured one."""
+        self.learned = learned
         self.durable_us = 0
         self.seen_secs = 0.0
-        """When the newest row was first seen, on the scale of the recorder's uptime: no step of the clock moves it."""
+        """Uptime at which the newest row was first seen; steps of the clock do not affect it."""
 
     @property
     def limit_secs(self) -> float:
-        """Before its rhythm is known here: short where nobody listens, else as long as a quiet stream may be silent."""
-        secs = self.rhythm.limit_secs
-        return secs if self.rhythm.is_learned or self.is_cut else max(secs, self.quiet_secs)
+        """While nothing is learned here, short if the feed is interrupted, else as long as a quiet stream may be silent."""
+        secs = self.learned.limit_secs
+        return secs if self.learned.is_learned or self.is_cut else max(secs, self.quiet_secs)
 
 
 class Silences:
-    """Follows the configured streams, `keys`; nobody waits for any other."""
+    """Follows the configured streams, `keys`; other streams are never silent."""
 
     def __init__(self, config: Config) -> None:
-        # A row becomes durable one batch after it came, and is reported a moment later.
-        on_the_way_secs = config.writer.batch_interval_secs + REPORTING_SECS
-        unlearned_secs = config.ingest.stale_timeout_secs + on_the_way_secs
-        bounds = Bounds(unlearned_secs, min(_LOWEST_SECS + on_the_way_secs, unlearned_secs))
+        # A row becomes durable within one batch interval and is reported a moment later.
+        self._delay_secs = config.writer.batch_interval_secs + REPORTING_SECS
+        unlearned_secs = config.ingest.stale_timeout_secs + self._delay_secs
+        bounds = Bounds(unlearned_secs, min(_MIN_LIMIT_SECS + self._delay_secs, unlearned_secs))
+        quiet_secs = config.silence.bounds.unlearned_secs + self._delay_secs
         feeds = {key: feed.name for feed in config.feed for key in feed.streams}
         self.keys = list(feeds)
-        self._known: dict[tuple[str, ...], _Known] = {
-            key: _Known(
-                key,
-                feed,
-                SilenceLimit(bounds, LearnedIntervals()),
-                config.silence.bounds.unlearned_secs + on_the_way_secs,
-            )
-            for key, feed in feeds.items()
+        self._streams: dict[tuple[str, ...], _Stream] = {
+            key: _Stream(key, feed, SilenceLimit(bounds, LearnedIntervals()), quiet_secs) for key, feed in feeds.items()
         }
-        self._on_the_way_secs = on_the_way_secs
 
     @property
     def ready(self) -> bool:
-        """Whether anything was stored yet, of a configured stream."""
-        return any(known.durable_us for known in self._known.values())
+        """Whether any configured stream has a durable row."""
+        return any(stream.durable_us for stream in self._streams.values())
 
     def limit_secs(self, key: StreamKey) -> float | None:
-        """How long the stream may be silent; None for one that nobody configured."""
-        known = self._known.get(key)
-        return known.limit_secs if known else None
+        """How long the stream may be silent; None for one that is not configured."""
+        stream = self._streams.get(key)
+        return stream.limit_secs if stream else None
 
     def note(
-        self, streams: Iterable[StreamNumbers], now_us: int, uptime_secs: float, interrupted: Container[str] = ()
+        self, numbers: Iterable[StreamNumbers], now_us: int, uptime_secs: float, interrupted: Container[str] = ()
     ) -> None:
-        """Take in when each stream last had a durable row.
+        """Take in when each stream last had a durable row, and which feeds are `interrupted`.
 
-        An interval is the shorter of what the clock and the uptime say: a step of the clock teaches no rhythm. A time
-        in which its feed is `interrupted`, by a trouble of the recorder's own, says nothing of its rhythm. Of a stream
-        whose rhythm is stored with it that is taken until it is learned here.
+        An interval between two rows is the shorter of what the clock and the uptime say, so that a step of the clock
+        teaches nothing. One during which the feed was interrupted by trouble of the recorder's own is not learned. Until
+        a limit is learned here, the one stored with the stream counts.
         """
-        for each in self._known.values():
-            each.is_cut = each.feed in interrupted
-            each.interrupted = each.interrupted or each.is_cut
-        for stream in streams:
-            durable_us = stream.last_durable_us
-            known = self._known.get(stream[:3])
-            if known is not None and stream.silence_limit_secs is not None:
-                known.quiet_secs = stream.silence_limit_secs + self._on_the_way_secs
-            if durable_us is None or known is None or durable_us == known.durable_us:
-                continue
-            if 0 < known.durable_us < durable_us and not known.interrupted:
-                interval_secs = (durable_us - known.durable_us) / 1e6
-                known.rhythm.note(min(interval_secs, uptime_secs - known.seen_secs))
-            # The first may be of long before the recorder's start, which only the clock can tell.
-            age_secs = 0.0 if known.durable_us else max(0.0, (now_us - durable_us) / 1e6)
-            known.durable_us, known.seen_secs = durable_us, uptime_secs - age_secs
-            known.interrupted = known.feed in interrupted
+        for stream in self._streams.values():
+            stream.is_cut = stream.feed in interrupted
+            stream.interrupted = stream.interrupted or stream.is_cut
+        for each in numbers:
+            followed = self._streams.get(each[:3])
+            if followed is not None:
+                self._note_stream(followed, each, now_us, uptime_secs)
+
+    def _note_stream(self, stream: _Stream, numbers: StreamNumbers, now_us: int, uptime_secs: float) -> None:
+        if numbers.silence_limit_secs is not None:
+            stream.quiet_secs = numbers.silence_limit_secs + self._delay_secs
+        durable_us = numbers.last_durable_us
+        if durable_us is None or durable_us == stream.durable_us:
+            return
+        if 0 < stream.durable_us < durable_us and not stream.interrupted:
+            interval_secs = (durable_us - stream.durable_us) / 1e6
+            stream.learned.note(min(interval_secs, uptime_secs - stream.seen_secs))
+        # The first row seen may be from long before the recorder's start, which only the clock can tell.
+        age_secs = 0.0 if stream.durable_us else max(0.0, (now_us - durable_us) / 1e6)
+        stream.durable_us, stream.seen_secs = durable_us, uptime_secs - age_secs
+        stream.interrupted = stream.is_cut
 
     def silent(self, now_us: int, uptime_secs: float) -> list[Silence]:
-        """Who is silent; before its first row a stream has as long as the recorder is up.
+        """The silent streams; for a stream without a row the time since the recorder's start counts.
 
-        The longer of what the clock and the uptime say counts: one that was set back makes no row young again, and the
-        uptime of a machine that slept does not say for how long.
+        The longer of what the clock and the uptime say counts: a clock that was set back does not make a row younger, and
+        the uptime does not include the time that the machine slept.
         """
         found = []
-        for known in self._known.values():
+        for stream in self._streams.values():
             secs = uptime_secs
-            if known.durable_us:
-                secs = max((now_us - known.durable_us) / 1e6, uptime_secs - known.seen_secs)
-            if secs > known.limit_secs:
-                found.append(Silence(known.key, secs, known.limit_secs, known.durable_us > 0))
+            if stream.durable_us:
+                secs = max((now_us - stream.durable_us) / 1e6, uptime_secs - stream.seen_secs)
+            if secs > stream.limit_secs:
+                found.append(Silence(stream.key, secs, stream.limit_secs, stream.durable_us > 0))
         return found

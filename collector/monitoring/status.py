@@ -171,7 +171,7 @@ class Status:
         # What a writer that is behind has not read yet may hold the rows that seem to be missing.
         behind = any(journal["lag_secs"] > REPORTING_SECS for journal in journals)
         should_speak = () if behind else [silence.key for silence in silent]
-        self.coverage.look(now_us, writer.streams, writer.report.get("gap_rows", ()), should_speak)
+        self.coverage.update(now_us, writer.streams, writer.report.get("gap_rows", ()), should_speak)
 
     def _role(self, name: str) -> RoleTotals:
         return self._roles.get(name, RoleTotals())

@@ -1,4 +1,4 @@
-"""The page at `/`: put together from `page/`, without data of its own, and let in nothing but itself."""
+"""The page at `/`, assembled from `page/`. It holds no data of the recorder and loads nothing from elsewhere."""
 
 import base64
 import hashlib
@@ -14,7 +14,7 @@ _SCRIPTS: Final = ("base", "coverage", "flow", "streams", "detail", "events", "p
 
 
 def status_page() -> Response:
-    """The whole page. A browser runs and paints exactly its own script and style, and asks nobody but this recorder."""
+    """The whole page. Its policy lets a browser run only its own script and style, and connect only to this recorder."""
     style = (_FOLDER / "page.css").read_text("utf-8")
     script = _script()
     text = (_FOLDER / "index.html").read_text("utf-8")
@@ -31,7 +31,7 @@ def _script() -> str:
 
 
 def _reasons() -> str:
-    """The rows of the table that a reason's code links to."""
+    """The rows of the table to which the code of a reason links."""
     return "\n".join(_reason(code, *map(escape, help_text)) for code, help_text in REASON_HELP.items())
 
 

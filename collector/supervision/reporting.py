@@ -75,7 +75,7 @@ class Reporting:
         self._verbosity.heed()
         self._view = self._status.look(reports, self._known(supervisor))
         self._viewed = time.monotonic()
-        self._coverage.keep(partial(self._scribe.write, "coverage"))
+        self._coverage.save_if_due(partial(self._scribe.write, "coverage"))
         if self._on_status is not None:
             self._on_status(status_json.status(self._view))
         self._tell_health(self._view)

@@ -71,9 +71,9 @@ class Shown:
 
     def _record(self, coverage: Coverage, received_us: int) -> None:
         rows = [StreamNumbers(*key, last_received_us=received_us, last_durable_us=received_us) for key in self.keys]
-        coverage.look(received_us, rows, [], [])
+        coverage.update(received_us, rows, [], [])
         if coverage is not self.board.coverage:
-            self.board.coverage.restore(coverage.kept())
+            self.board.coverage.restore(coverage.saved())
 
     def cell(self, hours_ago: float) -> int:
         """The middle of the cell of so long ago, in microseconds."""

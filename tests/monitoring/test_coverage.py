@@ -52,7 +52,7 @@ class Day:
         gaps: Iterable[LedgerRow] = (),
         silent: Iterable[StreamKey] = (),
     ) -> None:
-        self.coverage.look(now_us, rows, [(g.exchange, g.symbol, [*g.gap]) for g in gaps], [*silent])
+        self.coverage.update(now_us, rows, [(g.exchange, g.symbol, [*g.gap]) for g in gaps], [*silent])
 
     def record(self, key: StreamKey, first_ago: int, last_ago: int = 0) -> None:
         for ago in range(first_ago, last_ago - 1, -1):
@@ -105,7 +105,7 @@ def test_what_lies_between_two_rows_belongs_to_them_however_late_they_are_read()
 def test_what_lay_between_two_recorders_is_not_known() -> None:
     before, after = Day(), Day()
     before.record(TRADES, 20, 10)
-    after.coverage.restore(before.coverage.kept())
+    after.coverage.restore(before.coverage.saved())
     after.record(TRADES, 3)
     assert after.runs() == "r11.6r4"
 
@@ -197,8 +197,8 @@ def test_many_gaps_of_a_stream_are_all_shown_and_few_remembered() -> None:
     gaps = [gap(TRADES, at(ago), at(ago)) for ago in range(CELLS - 1, -1, -1)]
     day.look(NOW_US, gaps=gaps)
     assert day.runs() == f"g{CELLS}"
-    kept = day.coverage.kept()
-    assert (len(kept.holes), len(kept.newest)) == (GAPS_OF_A_STREAM, NEWEST_GAPS)
+    saved = day.coverage.saved()
+    assert (len(saved.holes), len(saved.newest)) == (GAPS_OF_A_STREAM, NEWEST_GAPS)
     day.look(NOW_US, gaps=[gaps[-1]._replace(gap=gaps[-1].gap._replace(status="repaired", detected_at=1))])
     assert day.runs() == f"g{CELLS - 1}p1"
 
@@ -253,10 +253,10 @@ def test_a_file_with_fewer_cells_is_carried_over(tmp_path: Path) -> None:
     day.record(TRADES, 9)
     lost = gap(TRADES, at(5), at(4))
     day.look(NOW_US, gaps=[lost])
-    kept = day.coverage.kept()
+    saved = day.coverage.saved()
     cells = b"".join(cells[-width:] for cells in day.coverage.strips().cells.values())
-    kept.cells, kept.first = zlib.compress(cells), kept.first + CELLS - width
-    path.write_bytes(msgspec.json.encode(kept))
+    saved.cells, saved.first = zlib.compress(cells), saved.first + CELLS - width
+    path.write_bytes(msgspec.json.encode(saved))
     again = Day()
     assert CoverageFile(path, again.coverage).load() == ""
     assert again.coverage.strips() == day.coverage.strips()
@@ -269,7 +269,7 @@ def test_how_far_back_anything_is_known_is_told_of_all_streams_together() -> Non
     day.record(TRADES, 3)
     assert day.coverage.strips().known_cells == 31
     again = Day()
-    again.coverage.restore(day.coverage.kept())
+    again.coverage.restore(day.coverage.saved())
     assert again.coverage.strips().known_cells == 31
     day.look(NOW_US + (CELLS - 31) * CELL_US)
     assert day.coverage.strips().known_cells == CELLS
@@ -307,6 +307,6 @@ def test_it_is_kept_once_a_minute_and_sooner_when_there_are_new_gaps(tmp_path: P
     ):
         now_secs[0] = at_secs
         day.look(NOW_US, gaps=gaps)
-        file.keep()
+        file.save_if_due()
         assert path.exists() == expected, at_secs
         path.unlink(missing_ok=True)
