@@ -1,37 +1,38 @@
-"""Dialling: a name is looked up, and its addresses are raced."""
+"""Dialling: looks a name up and connects to the first of its addresses that answers."""
 
 import socket
 import time
 from typing import Final
 
-from collector.dial.failed_addresses import PassedOver
+from collector.dial.failed_addresses import FailedAddresses
 from collector.dial.happy_eyeballs import Address, alternating, race
 from collector.dial.lookup import addresses_of
 
 LOOKUP_SECS: Final = 10.0
-"""Two of a resolver's usual tries, of 5 s each: https://man7.org/linux/man-pages/man5/resolv.conf.5.html"""
+"""Timeout of a name lookup: two usual tries of a resolver, of 5 s each.
+https://man7.org/linux/man-pages/man5/resolv.conf.5.html"""
 
 CONNECT_SECS: Final = 10.0
+"""Timeout of the connection attempts to all addresses together."""
 
 SERVER_ERROR: Final = 500
-"""Statuses from here on are the server's own fault (RFC 9110 section 15.6), which another may not have."""
+"""Statuses from here on are failures of that server (RFC 9110 section 15.6); another address may work."""
 
-_passed: Final = PassedOver(time.monotonic)
+_failed_addresses: Final = FailedAddresses(time.monotonic)
 
 
 def dial(host: str, port: int, timeout_secs: float) -> tuple[socket.socket, Address]:
-    """A connected socket, whose calls wait `timeout_secs` as connecting did, and its address.
+    """Connect within `timeout_secs`, after a name lookup of at most LOOKUP_SECS; returns the socket and its address.
 
-    Looking the name up has LOOKUP_SECS.
-    Raises UnreachableError, or ValueError for a name that no lookup takes.
+    The socket's timeout is `timeout_secs`, too. Raises UnreachableError, or ValueError for a name that cannot be looked up.
     """
     addresses = addresses_of(host, port, LOOKUP_SECS)
-    sound, doubtful = _passed.parted(alternating(addresses))
-    sock, address = race(sound, timeout_secs, doubtful)
+    others, failed = _failed_addresses.split(alternating(addresses))
+    sock, address = race(others, timeout_secs, failed)
     sock.settimeout(timeout_secs)
     return sock, address
 
 
-def pass_over(address: Address) -> None:
-    """Whoever dials next begins with another of a name's addresses: this one took the connection and then failed."""
-    _passed.note(address)
+def mark_failed(address: Address) -> None:
+    """Note that an address took a connection and then failed: the next dial begins with another address of the name."""
+    _failed_addresses.note(address)

@@ -1,4 +1,4 @@
-"""Connections of urllib3 that are dialled."""
+"""urllib3 connections that dial: every address of a name is tried, and addresses that fail are remembered."""
 
 import socket
 from collections.abc import Iterator
@@ -10,19 +10,19 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, NewConnectionError
 
-from collector.dial.dialling import CONNECT_SECS, SERVER_ERROR, dial, pass_over
+from collector.dial.dialling import CONNECT_SECS, SERVER_ERROR, dial, mark_failed
 from collector.dial.happy_eyeballs import Address
 
 
 class DialledConnection(HTTPConnection):
-    """Dials. Where a server takes the connection and then fails or answers SERVER_ERROR or above, the next connection
-    begins with another address; this one is not kept.
+    """Where a server takes the connection and then fails, or answers SERVER_ERROR or above, this connection is not reused,
+    and the next one begins with another address.
     """
 
     address: Address | None = None
-    """Where it is connected, or was last."""
+    """Where it is connected, or was last connected."""
 
-    _is_worn = False
+    _must_not_be_reused = False
 
     def _new_conn(self) -> socket.socket:
         secs = self.timeout if isinstance(self.timeout, int | float) else CONNECT_SECS
@@ -36,43 +36,43 @@ class DialledConnection(HTTPConnection):
 
     @property
     def is_connected(self) -> bool:
-        """Whether a pool may use it again."""
-        return not self._is_worn and super().is_connected
+        """Whether the pool may reuse it."""
+        return not self._must_not_be_reused and super().is_connected
 
     def connect(self) -> None:
-        self.address, self._is_worn = None, False
-        with self._passing_over():
+        self.address, self._must_not_be_reused = None, False
+        with self._marking_failures():
             super().connect()
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        with self._passing_over():
+        with self._marking_failures():
             super().request(*args, **kwargs)
 
     def getresponse(self) -> Any:
-        with self._passing_over():
+        with self._marking_failures():
             response = super().getresponse()
         if response.status >= SERVER_ERROR:
-            self._pass_over()
+            self._mark_failed()
         return response
 
     @contextmanager
-    def _passing_over(self) -> Iterator[None]:
+    def _marking_failures(self) -> Iterator[None]:
         try:
             yield
-        except BrokenPipeError:  # urllib3 reads what the server answered before it had the whole body
+        except BrokenPipeError:  # urllib3 goes on to read the answer, which the server sent before the whole body
             raise
         except (OSError, HTTPException, HTTPError):
-            self._pass_over()
+            self._mark_failed()
             raise
 
-    def _pass_over(self) -> None:
-        self._is_worn = True
+    def _mark_failed(self) -> None:
+        self._must_not_be_reused = True
         if self.address is not None:
-            pass_over(self.address)
+            mark_failed(self.address)
 
 
 class DialledTLSConnection(DialledConnection, HTTPSConnection):
-    """The same, over TLS."""
+    """A DialledConnection over TLS."""
 
 
 class _Pool(HTTPConnectionPool):

@@ -1,4 +1,4 @@
-"""Names looked up under a deadline: the system's own lookup has none, and may hang for minutes."""
+"""Name lookups with a timeout: the system's own lookup has none and may hang for minutes."""
 
 import socket
 from concurrent.futures import Future
@@ -8,16 +8,16 @@ from typing import Final
 from collector.dial.happy_eyeballs import Address, UnreachableError
 
 _running: Final[dict[tuple[str, int], Future[list[Address]]]] = {}
-_changing: Final = Lock()
+_lock: Final = Lock()
 
 
 def addresses_of(host: str, port: int, timeout_secs: float) -> list[Address]:
-    """Every address once, in the order of the system's preference. For any thread.
+    """Every address of a name once, in the system's order of preference. For any thread.
 
-    A name is looked up by one thread at a time: who asks while a lookup hangs waits for the same one.
-    Raises UnreachableError, or ValueError for what no lookup takes.
+    Each name has at most one lookup at a time: callers that come while it hangs wait for its result.
+    Raises UnreachableError, or ValueError for a name that cannot be looked up.
     """
-    lookup = _begun(host, port)
+    lookup = _running_lookup(host, port)
     try:
         return lookup.result(timeout_secs)
     except TimeoutError as error:
@@ -26,12 +26,12 @@ def addresses_of(host: str, port: int, timeout_secs: float) -> list[Address]:
         raise UnreachableError(f"{host} has no address: {error.strerror}") from error
 
 
-def _begun(host: str, port: int) -> "Future[list[Address]]":
-    with _changing:
+def _running_lookup(host: str, port: int) -> "Future[list[Address]]":
+    with _lock:
         lookup = _running.get((host, port))
         if lookup is None:
             lookup = Future()
-            # A daemon: a lookup that hangs must not keep the process.
+            # A daemon, so that a lookup that hangs does not keep the process alive.
             Thread(target=_look_up, args=(host, port, lookup), name=f"lookup {host}", daemon=True).start()
             _running[host, port] = lookup
         return lookup
@@ -44,7 +44,7 @@ def _look_up(host: str, port: int, lookup: "Future[list[Address]]") -> None:
         outcome: list[Address] | Exception = error
     else:
         outcome = list(dict.fromkeys(Address(family, place) for family, _, _, _, place in found))
-    with _changing:
+    with _lock:
         del _running[host, port]
     if isinstance(outcome, Exception):
         lookup.set_exception(outcome)

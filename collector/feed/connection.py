@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from websocket import ABNF, WebSocketException
 
-from collector.dial import pass_over
+from collector.dial import mark_failed
 from collector.domain.clock import Clock
 from collector.feed.handshake import shake_hands
 from collector.feed.socket import BufferEmptyError, ConnectionOverError, RecorderSocket
@@ -83,7 +83,7 @@ class Connection:
         Where the peer sent nothing at all, or only that it closes, the next attempt begins with another address.
         """
         if not self._is_proven and self._ws.address is not None:
-            pass_over(self._ws.address)
+            mark_failed(self._ws.address)
         self._ws.send_close(_CLOSE_STATUS.get(self._over.reason, 1000) if self._over else 1000)
         self._ws.connected_sock.close()
 

@@ -12,7 +12,7 @@ from websocket import WebSocketBadStatusException, WebSocketException
 from websocket._http import _tunnel
 from websocket._socket import DEFAULT_SOCKET_OPTION
 
-from collector.dial import CONNECT_SECS, SERVER_ERROR, UnreachableError, dial, pass_over
+from collector.dial import CONNECT_SECS, SERVER_ERROR, UnreachableError, dial, mark_failed
 from collector.domain.errors import RetryError
 from collector.feed.proxy import Proxy, peer_of, proxy_for
 from collector.feed.socket import RecorderSocket
@@ -84,10 +84,10 @@ def shake_hands(url: str, monotonic: Callable[[], float]) -> RecorderSocket:
         ws = _agree(sock, url, proxy, monotonic)
     except WebSocketBadStatusException as error:
         if error.status_code >= SERVER_ERROR:
-            pass_over(address)
+            mark_failed(address)
         raise _refused(error) from error
     except (HandshakeError, OSError, WebSocketException, ValueError, CookieError) as error:
-        pass_over(address)
+        mark_failed(address)
         raise error if isinstance(error, HandshakeError) else _failed(error) from error
     ws.address = address
     return ws

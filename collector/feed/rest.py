@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from collector.dial import Address, pass_over
+from collector.dial import Address, mark_failed
 from collector.dial.http import POOLS, DialledConnection
 from collector.domain.clock import Clock
 from collector.domain.errors import RetryError
@@ -82,7 +82,7 @@ class RestClient:
         """Ask the next time on a new connection; if the last answer began, to another address than it came from."""
         self._pool.clear()
         if self._address is not None:
-            pass_over(self._address)
+            mark_failed(self._address)
 
     def _body(self, response: urllib3.BaseHTTPResponse) -> bytes:
         with closing(response):  # a connection whose answer was read whole has gone back to the pool by then

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from collector.dial import dialling
-from collector.dial.failed_addresses import PassedOver
+from collector.dial.failed_addresses import FailedAddresses
 
 NAME = "stream.exchange.test"
 
@@ -53,7 +53,7 @@ class Names:
         self.lookups = 0
         monkeypatch.setattr(socket, "getaddrinfo", self._look_up)
         # A port comes again, and what another test found out about it must not count.
-        monkeypatch.setattr(dialling, "_passed", PassedOver(time.monotonic))
+        monkeypatch.setattr(dialling, "_failed_addresses", FailedAddresses(time.monotonic))
 
     def has(self, *hosts: str) -> None:
         """From now on these are its addresses, in the order of the system's preference."""

@@ -4,8 +4,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from collector.dial import dial, pass_over
-from collector.dial.failed_addresses import MAX_REMEMBERED, REMEMBERED_SECS, PassedOver
+from collector.dial import dial, mark_failed
+from collector.dial.failed_addresses import MAX_REMEMBERED, REMEMBERED_SECS, FailedAddresses
 from collector.dial.happy_eyeballs import Address
 from tests.dial.names import NAME, Names
 
@@ -18,40 +18,40 @@ def now() -> list[float]:
 
 
 @pytest.fixture
-def passed(now: list[float]) -> PassedOver:
-    return PassedOver(lambda: now[0])
+def passed(now: list[float]) -> FailedAddresses:
+    return FailedAddresses(lambda: now[0])
 
 
-def test_what_failed_is_told_from_all_others_the_longest_ago_first(passed: PassedOver) -> None:
+def test_what_failed_is_told_from_all_others_the_longest_ago_first(passed: FailedAddresses) -> None:
     passed.note(B)
     passed.note(A)
-    assert passed.parted([A, B, C]) == ([C], [B, A])
+    assert passed.split([A, B, C]) == ([C], [B, A])
     passed.note(B)
-    assert passed.parted([A, B, C]) == ([C], [A, B])
+    assert passed.split([A, B, C]) == ([C], [A, B])
     passed.note(C)
-    assert passed.parted([A, B, C]) == ([], [A, B, C])
+    assert passed.split([A, B, C]) == ([], [A, B, C])
 
 
-def test_many_failures_at_once_of_one_address_do_not_bring_it_back_to_the_front(passed: PassedOver) -> None:
+def test_many_failures_at_once_of_one_address_do_not_bring_it_back_to_the_front(passed: FailedAddresses) -> None:
     for failures in range(1, 9):
         passed.note(A)
-        assert passed.parted([A, B]) == ([B], [A]), failures
+        assert passed.split([A, B]) == ([B], [A]), failures
 
 
-def test_what_failed_is_as_good_as_any_other_after_a_while(passed: PassedOver, now: list[float]) -> None:
+def test_what_failed_is_as_good_as_any_other_after_a_while(passed: FailedAddresses, now: list[float]) -> None:
     passed.note(A)
     now[0] += REMEMBERED_SECS - 1
-    assert passed.parted([A, B]) == ([B], [A])
+    assert passed.split([A, B]) == ([B], [A])
     now[0] += 1
-    assert passed.parted([A, B]) == ([A, B], [])
+    assert passed.split([A, B]) == ([A, B], [])
 
 
-def test_no_more_than_so_many_are_remembered(passed: PassedOver) -> None:
+def test_no_more_than_so_many_are_remembered(passed: FailedAddresses) -> None:
     many = [Address(socket.AF_INET, (f"10.0.{number >> 8}.{number & 255}", 443)) for number in range(5_000)]
     for address in many:
         passed.note(address)
 
-    assert passed.parted(many) == (many[:-MAX_REMEMBERED], many[-MAX_REMEMBERED:])
+    assert passed.split(many) == (many[:-MAX_REMEMBERED], many[-MAX_REMEMBERED:])
 
 
 def test_the_only_address_is_dialled_however_often_it_was_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +62,7 @@ def test_the_only_address_is_dialled_however_often_it_was_passed_over(monkeypatc
             sock, address = dial(NAME, port, 60)
             sock.close()
             assert address.place == ("127.0.0.4", port)
-            pass_over(address)
+            mark_failed(address)
 
 
 def test_threads_that_fail_together_all_come_to_the_other_address(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +78,7 @@ def test_threads_that_fail_together_all_come_to_the_other_address(monkeypatch: p
             sock, address = dial(NAME, port, 60)
             sock.close()
             all_failed.wait()
-            pass_over(address)
+            mark_failed(address)
             all_failed.wait()
             sock, address = dial(NAME, port, 60)
             sock.close()

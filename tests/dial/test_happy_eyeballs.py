@@ -79,7 +79,7 @@ def test_an_address_that_refuses_costs_no_time(live: socket.socket, monkeypatch:
 def test_a_doubtful_address_that_is_near_does_not_win_against_a_good_one_that_is_far(
     live: socket.socket, dead: Callable[[str, int], DeadAddress], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("collector.dial.happy_eyeballs.DOUBTFUL_PAUSE_SECS", PATIENCE_SECS)
+    monkeypatch.setattr("collector.dial.happy_eyeballs.FAILED_PAUSE_SECS", PATIENCE_SECS)
     port = live.getsockname()[1]
     far = dead("127.0.0.2", port)
     arriving = threading.Timer(2 * PAUSE_SECS, far.wake)
@@ -101,7 +101,7 @@ def test_a_doubtful_address_is_tried_all_the_same(
     sock.close()
     assert address == at("127.0.0.4", port)
 
-    monkeypatch.setattr("collector.dial.happy_eyeballs.DOUBTFUL_PAUSE_SECS", 1e6)
+    monkeypatch.setattr("collector.dial.happy_eyeballs.FAILED_PAUSE_SECS", 1e6)
     for others in ([], [at("127.0.0.5", port)]):  # there is none, or it refuses
         sock, address = race(others, PATIENCE_SECS, [at("127.0.0.4", port)])
         sock.close()
