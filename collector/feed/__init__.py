@@ -1,0 +1,1 @@
+"""Connections to exchanges: WebSocket and REST, and the limits that they observe."""

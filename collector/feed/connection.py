@@ -8,81 +8,81 @@ from websocket import ABNF, WebSocketException
 
 from collector.dial import mark_failed
 from collector.domain.clock import Clock
-from collector.feed.handshake import shake_hands
+from collector.feed.handshake import open_websocket
 from collector.feed.socket import BufferEmptyError, ConnectionOverError, RecorderSocket
 
 READ_TIMEOUT_SECS: Final = 0.2
-"""The longest a read waits, so that its thread can look at its stop flag and at the time."""
+"""Longest wait of one read, so that its thread can check the stop flag and the time."""
 
 PACE_MARGIN: Final = 1.25
-"""Our messages go out this much slower than allowed: pongs count as messages too."""
+"""Messages are sent this many times slower than the exchange allows, because pongs count as messages, too."""
 
 _CLOSE_STATUS = {"too_big": 1009, "protocol": 1002}
-"""RFC 6455 section 7.4.1; 1000 for every other reason."""
+"""Close codes of RFC 6455 section 7.4.1, by reason; 1000 for every other one."""
 
 
 class ReadBatch(NamedTuple):
-    """The messages that one read of the socket made whole, in order; may be none."""
+    """The messages that one read of the socket completed, in order; may be none."""
 
     received_ns: int
     frames: list[bytes]
     binary: list[int]
-    """Indexes of the frames that came with the binary opcode."""
+    """Indexes of the frames with the binary opcode."""
 
 
 class Connection:
-    """An open connection. It answers pings, and sends its first messages no faster than the exchange allows."""
+    """An open connection. It answers pings, and sends its subscribe messages no faster than the exchange allows."""
 
     def __init__(self, ws: RecorderSocket, messages: Iterable[str], messages_per_sec: float, clock: Clock) -> None:
         self._ws = ws
         self._clock = clock
-        self._messages = deque(messages)
-        self._pause_secs = PACE_MARGIN / messages_per_sec
+        self._unsent = deque(messages)
+        self._send_interval_secs = PACE_MARGIN / messages_per_sec
         self._send_at = clock.monotonic()
         self._over: ConnectionOverError | None = None
-        self._is_proven = False
+        self._has_received = False
         self._buffer = ws.read_through(clock.now_ns)
         ws.settimeout(READ_TIMEOUT_SECS)
 
     @property
     def unsent(self) -> int:
-        """How many of its first messages have not gone out yet."""
-        return len(self._messages)
+        """How many of the subscribe messages have not been sent yet."""
+        return len(self._unsent)
 
     def read(self) -> ReadBatch | None:
-        """Read the socket once, waiting at most READ_TIMEOUT_SECS; None if nothing came.
+        """Read the socket once, waiting at most READ_TIMEOUT_SECS; None if nothing was received.
 
-        Never holds a whole message back: what stays inside until the next call is at most a part of one.
-        Raises ConnectionOverError, only after everything received has been handed out.
+        Returns every complete message: at most a part of one is kept for the next call.
+        Raises ConnectionOverError, but only after everything received has been returned.
         """
         if self._over is not None:
             raise self._over
-        if self._messages:
+        if self._unsent:
             self._send_due()
         try:
-            came = self._buffer.fill()
+            has_data = self._buffer.fill()
         except OSError as error:
             raise ConnectionOverError("lost", f"{type(error).__name__}: {error}") from error
-        if came:
+        if has_data:
             return self._drain()
         if self._ws.send_failure is not None:
-            raise ConnectionOverError("lost", f"the peer takes nothing: {self._ws.send_failure}")
+            raise ConnectionOverError("lost", f"sending failed: {self._ws.send_failure}")
         return None
 
     def ping(self) -> None:
-        """Ask the peer for a sign of life; like whatever else comes, its pong makes `read` return a batch."""
+        """Send a ping. `read` returns a batch for the pong, as for anything received."""
         self._ws.ping()
 
     def leave(self) -> None:
-        """Ask the peer to close; read on until ConnectionOverError to get all it sent before it answered."""
+        """Send a close frame. Read on until ConnectionOverError to get all that the peer sends before it answers."""
         self._ws.send_close()
 
     def close(self) -> None:
-        """Close now, saying so if that has not been said; what the peer still sends is lost.
+        """Close now, with a close frame if none was sent yet; what the peer still sends is lost.
 
-        Where the peer sent nothing at all, or only that it closes, the next attempt begins with another address.
+        If the peer sent nothing at all, or only a close frame, the next attempt begins with another address.
         """
-        if not self._is_proven and self._ws.address is not None:
+        if not self._has_received and self._ws.address is not None:
             mark_failed(self._ws.address)
         self._ws.send_close(_CLOSE_STATUS.get(self._over.reason, 1000) if self._over else 1000)
         self._ws.connected_sock.close()
@@ -90,10 +90,10 @@ class Connection:
     def _send_due(self) -> None:
         now = self._clock.monotonic()
         if now >= self._send_at:
-            self._ws.send(self._messages.popleft())
-            self._send_at = now + self._pause_secs
-        wait = READ_TIMEOUT_SECS if not self._messages else min(READ_TIMEOUT_SECS, self._send_at - now)
-        self._ws.settimeout(wait)
+            self._ws.send(self._unsent.popleft())
+            self._send_at = now + self._send_interval_secs
+        wait_secs = READ_TIMEOUT_SECS if not self._unsent else min(READ_TIMEOUT_SECS, self._send_at - now)
+        self._ws.settimeout(wait_secs)
 
     def _drain(self) -> ReadBatch:
         buffer, receive = self._buffer, self._ws.recv_data
@@ -109,19 +109,19 @@ class Connection:
                     binary.append(len(frames))
                 frames.append(data)
         except BufferEmptyError:
-            pass  # half a frame: the library keeps it for the next read
+            pass  # a part of a frame is left: the library keeps it for the next read
         except ConnectionOverError as over:
             self._over = over
         except WebSocketException as error:
             self._over = ConnectionOverError("protocol", str(error))
         if frames or self._over is None:
-            self._is_proven = True
+            self._has_received = True
         return ReadBatch(buffer.received_ns, frames, binary)
 
 
 def open_connection(url: str, messages: Iterable[str], messages_per_sec: float, clock: Clock) -> Connection:
-    """Connect; see `shake_hands`. Raises HandshakeError."""
-    return Connection(shake_hands(url, clock.monotonic), messages, messages_per_sec, clock)
+    """Connect; see `open_websocket`. Raises HandshakeError."""
+    return Connection(open_websocket(url, clock.monotonic), messages, messages_per_sec, clock)
 
 
 def _closed(payload: bytes) -> ConnectionOverError:

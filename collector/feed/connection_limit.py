@@ -1,4 +1,4 @@
-"""The connection attempts an exchange allows one address, shared by every feed of the host through a small file."""
+"""How many connection attempts an exchange allows one IP address: counted in a file that all feeds of the host share."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,15 +9,16 @@ from collector.feed.shared_budget import BanState, SharedBudget
 
 
 class _AttemptLog(BanState):
-    """What the file holds."""
+    """The content of the file."""
 
     attempts: list[float] = msgspec.field(default_factory=list)
+    """Times of the attempts within the window, in seconds since the epoch."""
 
 
 class ConnectionBudget(SharedBudget[_AttemptLog]):
-    """At most `attempts` connection attempts in any `window_secs`, over all processes that use the same file.
+    """At most `attempts` connection attempts in any `window_secs`, over all processes that share the file.
 
-    Times in the future (the wall clock stepped back) do not count.
+    Times in the future, left by a wall clock that was set back, do not count.
     """
 
     def __init__(self, path: Path, attempts: int, window_secs: float, now_ns: Callable[[], int]) -> None:
@@ -26,22 +27,22 @@ class ConnectionBudget(SharedBudget[_AttemptLog]):
         self._window_secs = window_secs
 
     def take(self) -> float:
-        """0.0 if an attempt may be made now, which is then noted; else the seconds after which to ask again."""
+        """0.0 if an attempt may be made now, which then counts; else the seconds to wait before the next call."""
         return self._wait_secs(self._take)
 
-    def _take(self, ledger: _AttemptLog, now: float) -> float:
-        ledger.attempts = [at for at in ledger.attempts if now - self._window_secs < at <= now]
+    def _take(self, log: _AttemptLog, now: float) -> float:
+        log.attempts = [at for at in log.attempts if now - self._window_secs < at <= now]
         wait = max(
-            wait_secs(ledger.attempts, now, self._attempts, self._window_secs),
-            ledger.ban_left_secs(now),
+            wait_secs(log.attempts, now, self._attempts, self._window_secs),
+            log.ban_left_secs(now),
         )
         if wait == 0:
-            ledger.attempts.append(now)
+            log.attempts.append(now)
         return wait
 
 
 def wait_secs(attempts: Sequence[float], now: float, allowed: int, window_secs: float) -> float:
-    """Seconds until a further attempt keeps to `allowed` in any `window_secs`; `attempts` lie within the window."""
+    """Seconds until one more attempt makes at most `allowed` in any `window_secs`; `attempts` are those in the window."""
     if len(attempts) < allowed:
         return 0.0
     return max(0.0, sorted(attempts)[-allowed] + window_secs - now)

@@ -1,4 +1,4 @@
-"""From an address to an open WebSocket, in bounded time and bytes, whatever the other side answers."""
+"""Opens a WebSocket in bounded time and bytes, whatever the other side answers."""
 
 import socket
 import ssl
@@ -18,20 +18,20 @@ from collector.feed.proxy import Proxy, peer_of, proxy_for
 from collector.feed.socket import RecorderSocket
 
 STEP_SECS: Final = 10.0
-"""The longest wait for TLS, or for a next piece of an answer."""
+"""Timeout of the TLS handshake, and of each read of an answer."""
 
 ANSWER_SECS: Final = 20.0
-"""Once an answer takes this long, no further piece of it is waited for."""
+"""Timeout of a whole answer; a read that is under way then may take STEP_SECS more."""
 
 MAX_ANSWER_BYTES: Final = 1 << 20
-"""An exchange's answer has some hundred bytes, the page of a firewall some ten thousand."""
+"""Longest answer accepted. That of an exchange has some hundred bytes, a firewall's page some ten thousand."""
 
 _USER_AGENT = "market-data-collector"
 _BODY_SHOWN_BYTES = 200
 
 
 class HandshakeError(RetryError):
-    """No connection came about. `status` and `retry_after` are the HTTP answer's, if there was one."""
+    """The connection could not be opened. `status` and `retry_after` are from the HTTP answer, if there was one."""
 
     def __init__(self, text: str, status: int | None = None, retry_after: str | None = None) -> None:
         super().__init__(text)
@@ -39,10 +39,10 @@ class HandshakeError(RetryError):
         self.retry_after = retry_after
 
 
-class Answering:
-    """A connected socket, as far as websocket-client uses it while it reads an HTTP answer byte by byte.
+class BoundedSocket:
+    """The part of a connected socket that websocket-client uses while it reads an HTTP answer byte by byte.
 
-    The answer is held to ANSWER_SECS from now, and to MAX_ANSWER_BYTES; beyond them `recv` raises HandshakeError.
+    `recv` raises HandshakeError once the answer has taken ANSWER_SECS or is longer than MAX_ANSWER_BYTES.
     """
 
     def __init__(self, sock: socket.socket, monotonic: Callable[[], float]) -> None:
@@ -53,35 +53,35 @@ class Answering:
         self.gettimeout = sock.gettimeout
         self._monotonic = monotonic
         self._deadline = monotonic() + ANSWER_SECS
-        self._left_bytes = MAX_ANSWER_BYTES
+        self._remaining_bytes = MAX_ANSWER_BYTES
 
     def recv(self, size: int) -> bytes:
-        """As a socket's."""
+        """Like `socket.recv`."""
         if self._monotonic() > self._deadline:
             raise HandshakeError(f"an answer that took more than {ANSWER_SECS:g} s")
-        if not self._left_bytes:
+        if not self._remaining_bytes:
             raise HandshakeError(f"an answer of more than {MAX_ANSWER_BYTES} bytes")
-        data = self.sock.recv(min(size, self._left_bytes))
-        self._left_bytes -= len(data)
+        data = self.sock.recv(min(size, self._remaining_bytes))
+        self._remaining_bytes -= len(data)
         return data
 
 
-def shake_hands(url: str, monotonic: Callable[[], float]) -> RecorderSocket:
+def open_websocket(url: str, monotonic: Callable[[], float]) -> RecorderSocket:
     """Connect, through the environment's proxy if there is one, verifying certificates and following no redirect.
 
-    Each stage has its own time: name lookup, connecting, TLS, the proxy's answer and the exchange's. Where a server
-    took the connection and failed after it, or answered 5xx, the next attempt begins with another of the name's
-    addresses; other refusals are the exchange's, at whatever address.
+    Name lookup, connecting, TLS, the proxy's answer and the exchange's answer have a timeout each. If a server takes the
+    connection and then fails, or answers 5xx, the next attempt begins with another address of the name. Other refusals
+    would be the same at every address.
     Raises HandshakeError.
     """
     try:
         proxy = proxy_for(url)
         peer = peer_of(url, proxy)
         sock, address = dial(*peer, CONNECT_SECS)
-    except (UnreachableError, ValueError) as error:  # ValueError: a name that no lookup takes
+    except (UnreachableError, ValueError) as error:  # ValueError: a name that cannot be looked up
         raise _failed(error) from error
     try:
-        ws = _agree(sock, url, proxy, monotonic)
+        ws = _handshake(sock, url, proxy, monotonic)
     except WebSocketBadStatusException as error:
         if error.status_code >= SERVER_ERROR:
             mark_failed(address)
@@ -93,8 +93,8 @@ def shake_hands(url: str, monotonic: Callable[[], float]) -> RecorderSocket:
     return ws
 
 
-def _agree(sock: socket.socket, url: str, proxy: Proxy | None, monotonic: Callable[[], float]) -> RecorderSocket:
-    # UTF-8 is checked where text is decoded: here it costs 0.15 µs a byte without a compiled helper.
+def _handshake(sock: socket.socket, url: str, proxy: Proxy | None, monotonic: Callable[[], float]) -> RecorderSocket:
+    # UTF-8 is checked where frames are decoded: here it would cost 0.15 µs a byte without a compiled helper.
     ws = RecorderSocket(skip_utf8_validation=True, enable_multithread=False)
     host, port = peer_of(url, None)
     with ExitStack() as undo:
@@ -103,12 +103,12 @@ def _agree(sock: socket.socket, url: str, proxy: Proxy | None, monotonic: Callab
         for option in DEFAULT_SOCKET_OPTION:
             sock.setsockopt(*option)
         if proxy is not None:
-            tunnelled = cast(socket.socket, Answering(sock, monotonic))
+            tunnelled = cast(socket.socket, BoundedSocket(sock, monotonic))
             _tunnel(tunnelled, host, port, (proxy.user, proxy.password))
         if urlsplit(url).scheme == "wss":
             sock = undo.enter_context(ssl.create_default_context().wrap_socket(sock, server_hostname=host))
-        answering = Answering(sock, monotonic)
-        ws.connect(url, header={"User-Agent": _USER_AGENT}, socket=answering, redirect_limit=0)  # type: ignore[no-untyped-call]
+        bounded = BoundedSocket(sock, monotonic)
+        ws.connect(url, header={"User-Agent": _USER_AGENT}, socket=bounded, redirect_limit=0)  # type: ignore[no-untyped-call]
         undo.pop_all()
     ws.sock = sock
     return ws

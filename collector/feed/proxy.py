@@ -1,4 +1,4 @@
-"""The proxy that the environment names, by one rule for WebSocket and REST: `http_proxy`, `https_proxy`, `no_proxy`."""
+"""The proxy that the environment configures, for WebSocket and REST alike: `http_proxy`, `https_proxy`, `no_proxy`."""
 
 from ipaddress import ip_address, ip_network
 from typing import Final, NamedTuple
@@ -7,7 +7,7 @@ from urllib.request import getproxies, proxy_bypass
 
 _VARIABLES: Final = {"ws": "http", "wss": "https", "http": "http", "https": "https"}
 _DEFAULT_PORT: Final = 80
-_OWN_NETWORKS: Final = ["127.0.0.0/8", "::1"]
+_LOOPBACK_NETWORKS: Final = ["127.0.0.0/8", "::1"]
 
 
 class Proxy(NamedTuple):
@@ -20,38 +20,38 @@ class Proxy(NamedTuple):
 
     @property
     def url(self) -> str:
-        """Where it listens, without what it is told in confidence."""
+        """Its URL without user and password."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
 
 
 def proxy_for(url: str) -> Proxy | None:
-    """The proxy through which this address is reached; None where the environment names none, or excepts its host.
+    """The proxy to use for this URL; None if the environment configures none, or excludes the URL's host.
 
-    This machine itself is never reached through one.
-    Raises ValueError, which names the variable and shows nothing of it, where it names no HTTP proxy.
+    No proxy is used for this machine itself.
+    Raises ValueError for a variable that is not an HTTP proxy; the text names the variable but does not quote it.
     """
     parts = urlsplit(url)
     scheme = _VARIABLES[parts.scheme]
     proxies = getproxies()
     text = proxies.get(scheme, "").strip()
-    if not text or _is_excepted(parts.hostname or "", parts.netloc, proxies.get("no", "")):
+    if not text or _is_excluded(parts.hostname or "", parts.netloc, proxies.get("no", "")):
         return None
-    proxy = _read(text)
+    proxy = _parse(text)
     if proxy is None:
-        raise ValueError(f"{scheme}_proxy: is no HTTP proxy; must be like http://[user:password@]host[:port]")
+        raise ValueError(f"{scheme}_proxy: is not an HTTP proxy; must be like http://[user:password@]host[:port]")
     return proxy
 
 
 def peer_of(url: str, proxy: Proxy | None) -> tuple[str, int]:
-    """Name and port of whoever is connected to when this address is asked: the proxy, or its own host."""
+    """Host name and port to connect to for this URL: the proxy's, or the URL's own."""
     if proxy is not None:
         return proxy.host, proxy.port
     parts = urlsplit(url)
     return parts.hostname or "", parts.port or (443 if parts.scheme in {"wss", "https"} else 80)
 
 
-def _read(text: str) -> Proxy | None:
+def _parse(text: str) -> Proxy | None:
     try:
         parts = urlsplit(text if "://" in text else f"http://{text}")
         host, port = parts.hostname or "", _DEFAULT_PORT if parts.port is None else parts.port
@@ -62,15 +62,18 @@ def _read(text: str) -> Proxy | None:
     return Proxy(host, port, unquote(parts.username or ""), unquote(parts.password or ""))
 
 
-def _is_excepted(host: str, netloc: str, no_proxy: str) -> bool:
-    excepted = [name.strip() for name in no_proxy.split(",")]
-    excepted += _OWN_NETWORKS
+def _is_excluded(host: str, netloc: str, no_proxy: str) -> bool:
+    excluded = [name.strip() for name in no_proxy.split(",")]
+    excluded += _LOOPBACK_NETWORKS
     return (
-        host == "localhost" or "*" in excepted or bool(proxy_bypass(netloc)) or any(_holds(it, host) for it in excepted)
+        host == "localhost"
+        or "*" in excluded
+        or bool(proxy_bypass(netloc))
+        or any(_contains(name, host) for name in excluded)
     )
 
 
-def _holds(network: str, host: str) -> bool:
+def _contains(network: str, host: str) -> bool:
     try:
         return ip_address(host) in ip_network(network, strict=False)
     except ValueError:

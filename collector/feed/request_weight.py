@@ -1,6 +1,6 @@
-"""The weight an exchange allows one address to ask of its REST interface, shared through a small file.
+"""The request weight that an exchange allows one IP address: counted in a file that all processes of the host share.
 
-Whoever else asks from this address is seen in the header with which each answer tells the weight used so far.
+Requests of other programs at this address show in a header of each answer: the weight used so far by all of them.
 Source: https://developers.binance.com/docs/binance-spot-api-docs/rest-api/limits
 """
 
@@ -14,24 +14,25 @@ import msgspec
 from collector.feed.shared_budget import BanState, SharedBudget
 
 RESERVE_SHARE: Final = 0.1
-"""Of the exchange's whole weight this much stays unused by us, whatever the others at this address do."""
+"""Share of the exchange's limit that we leave unused, counting the requests of others at this address."""
 
 
 class _Account(BanState):
-    """What the file holds."""
+    """The content of the file."""
 
     spent: list[tuple[float, int]] = msgspec.field(default_factory=list)
+    """Our requests within the window: wall time in seconds, and weight."""
     used_at: float = 0.0
-    """When an answer last told the weight used."""
+    """Wall time of the last answer that gave the weight used."""
     used: int = 0
-    """The weight used by everybody at this address, as then told, with what we have taken since."""
+    """The weight used by everybody at this address: as that answer gave it, and what we have used since."""
 
 
 class WeightBudget(SharedBudget[_Account]):
-    """At most `share` of the exchange's `weight` in any `window_secs`, over all processes that use the same file.
+    """At most `share` of the exchange's `weight` in any `window_secs`, over all processes that share the file.
 
-    A single request that is larger than the share is let through when nothing else was asked within the window. Times in
-    the future (the wall clock stepped back) do not count.
+    A single request that is larger than the share is allowed if it is the only one within the window. Times in the future,
+    left by a wall clock that was set back, do not count.
     """
 
     def __init__(self, path: Path, weight: int, window_secs: float, share: float, now_ns: Callable[[], int]) -> None:
@@ -41,11 +42,11 @@ class WeightBudget(SharedBudget[_Account]):
         self._share = share
 
     def take(self, weight: int) -> float:
-        """0.0 if a request of this weight may be made now, which is then noted; else seconds after which to ask again."""
+        """0.0 if a request of this weight may be sent now, which then counts; else the seconds to wait before the next call."""
         return self._wait_secs(lambda account, now: self._take(account, weight, now))
 
     def note_used(self, used: int) -> float:
-        """An answer told the weight used in this window by everybody; 0.0 once noted, else as `take`."""
+        """An answer gave the weight used by everybody in this window; 0.0 once noted, else the seconds to wait, as `take`."""
 
         def note(account: _Account, now: float) -> float:
             account.used_at, account.used = now, used
@@ -54,7 +55,7 @@ class WeightBudget(SharedBudget[_Account]):
         return self._wait_secs(note)
 
     def spent(self) -> int | None:
-        """What we have asked for within the window; None while another process holds the file."""
+        """The weight of our requests within the window; None while another process holds the file."""
         return self._change(lambda account, now: sum(cost for _, cost in self._recent(account, now)))
 
     def _take(self, account: _Account, weight: int, now: float) -> float:
@@ -73,7 +74,7 @@ class WeightBudget(SharedBudget[_Account]):
         return [(at, cost) for at, cost in account.spent if now - self._window_secs < at <= now]
 
     def _common_wait_secs(self, account: _Account, weight: int, now: float) -> float:
-        """Until the exchange's window, which begins at a whole multiple of its length, is over."""
+        """Seconds until the exchange's window is over, if its limit is reached; windows begin at multiples of their length."""
         window = floor(now / self._window_secs)
         if floor(account.used_at / self._window_secs) != window:
             account.used_at, account.used = now, 0
@@ -85,9 +86,9 @@ class WeightBudget(SharedBudget[_Account]):
 def own_wait_secs(
     spent: Sequence[tuple[float, int]], now: float, weight: int, allowed: float, window_secs: float
 ) -> float:
-    """Seconds until `weight` more keeps to `allowed` in any `window_secs`, or until nothing else lies within it.
+    """Seconds until `weight` more makes at most `allowed` in any `window_secs`, or until it is the only request in it.
 
-    `spent` holds what was taken within the window, oldest first.
+    `spent` are the times and weights of the requests within the window, oldest first.
     """
     used, wait = sum(cost for _, cost in spent), 0.0
     for at, cost in spent:

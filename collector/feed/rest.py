@@ -1,4 +1,4 @@
-"""GET requests to an exchange's REST interface: bounded in time and size, and nowhere else than asked."""
+"""GET requests to an exchange's REST interface, bounded in time and size, without redirects."""
 
 import ssl
 from collections.abc import Iterator, Mapping
@@ -15,21 +15,23 @@ from collector.domain.errors import RetryError
 from collector.feed.proxy import Proxy, proxy_for
 
 CONNECT_TIMEOUT_SECS: Final = 5.0
+"""Timeout of connecting, after the name lookup."""
+
 READ_TIMEOUT_SECS: Final = 10.0
-"""The longest wait for a next piece of an answer."""
+"""Timeout of each read of an answer."""
 
 ANSWER_SECS: Final = 30.0
-"""The longest a whole answer may take."""
+"""Timeout of a whole answer."""
 
 MAX_BODY_BYTES: Final = 16 << 20
-"""The whole book of the busiest symbols takes some 300 kB, a page of trades 150 kB."""
+"""Longest body accepted. A full book of the busiest symbols has some 300 kB, a page of trades 150 kB."""
 
 _PIECE_BYTES: Final = 16 << 10
 _HEADERS: Final = {"User-Agent": "market-data-collector", "Accept-Encoding": "gzip"}
 
 
 class RestError(RetryError):
-    """No whole answer came; `reason` is one word of: unreachable, slow, too_large."""
+    """No complete answer came; `reason` is one word of: unreachable, slow, too_large."""
 
     def __init__(self, reason: str, text: str) -> None:
         super().__init__(text)
@@ -37,22 +39,22 @@ class RestError(RetryError):
 
 
 class RestResponse(NamedTuple):
-    """An HTTP answer of any status; the names in `headers` match in any case."""
+    """An HTTP answer of any status; the names in `headers` are case-insensitive."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     asked_ns: int
-    """Wall time right before the request went out."""
+    """Wall time right before the request was sent."""
     received_ns: int
-    """Wall time once the whole answer was there."""
+    """Wall time once the whole answer was received."""
 
 
 class RestClient:
-    """One exchange's interface at `base_url`, through the environment's proxy if there is one. For one thread.
+    """One exchange's REST interface at `base_url`, through the environment's proxy if there is one. For one thread.
 
-    Connections are kept, certificates verified, redirects not followed, and nothing is asked twice by itself.
-    To make one raises ValueError where the environment names no HTTP proxy; see `proxy_for`.
+    It keeps connections, verifies certificates, follows no redirects and repeats no request by itself.
+    The constructor raises ValueError for a proxy variable that is not an HTTP proxy, see `proxy_for`.
     """
 
     def __init__(self, base_url: str, clock: Clock) -> None:
@@ -63,7 +65,7 @@ class RestClient:
         self._address: Address | None = None
 
     def get(self, target: str) -> RestResponse:
-        """Ask for a path with its query. Raises RestError unless a whole answer came."""
+        """Send a GET for a path with its query. Raises RestError unless a complete answer comes."""
         self._address = None
         asked_ns = self._clock.now_ns()
         try:
@@ -74,18 +76,22 @@ class RestClient:
             if isinstance(response.connection, DialledConnection):
                 self._address = response.connection.address
             body = self._body(response)
-        except (HTTPError, OSError, ValueError) as error:  # ValueError: a chunk's length below zero is not wrapped
+        except (
+            HTTPError,
+            OSError,
+            ValueError,
+        ) as error:  # ValueError: urllib3 does not wrap that of a negative chunk length
             raise RestError("unreachable", f"{type(error).__name__}: {error}") from error
         return RestResponse(response.status, response.headers, body, asked_ns, self._clock.now_ns())
 
     def renew(self) -> None:
-        """Ask the next time on a new connection; if the last answer began, to another address than it came from."""
+        """Send the next request on a new connection, to another address than the last answer came from, if any came."""
         self._pool.clear()
         if self._address is not None:
             mark_failed(self._address)
 
     def _body(self, response: urllib3.BaseHTTPResponse) -> bytes:
-        with closing(response):  # a connection whose answer was read whole has gone back to the pool by then
+        with closing(response):  # by then a connection whose answer was read to its end is back in the pool
             body = b"".join(self._pieces(response))
             response.release_conn()
             return body

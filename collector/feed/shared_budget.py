@@ -1,4 +1,4 @@
-"""A budget that processes share through a small file: read, changed and written by one of them at a time, under a lock."""
+"""A rate limit that processes share through a small file, which one of them at a time reads, changes and writes."""
 
 import fcntl
 import os
@@ -12,24 +12,24 @@ from collector.domain.disk_waits import disk_wait
 from collector.domain.retry import LONGEST_BAN_SECS
 
 BUSY_SECS: Final = 0.05
-"""How long to wait while another holds the file: it holds it for the time of one small write."""
+"""How long to wait while another process holds the file, which it does for the time of one small write."""
 
 
 class BanState(msgspec.Struct, forbid_unknown_fields=True):
-    """What every such file holds; times are seconds since the epoch, because processes share no other clock."""
+    """What every such file contains; times are seconds since the epoch, because processes share no other clock."""
 
     banned_at: float = 0.0
     banned_secs: float = 0.0
 
     def ban(self, secs: float, now: float) -> None:
-        """Begin a ban, unless one lasts longer."""
+        """Begin a ban, unless the present one lasts longer."""
         if secs > self.ban_left_secs(now):
             self.banned_at, self.banned_secs = now, secs
 
     def ban_left_secs(self, now: float) -> float:
-        """How much is left of it; a beginning in the future (the wall clock stepped back) does not count.
+        """Seconds until the ban ends. A ban that begins in the future, left by a clock that was set back, does not count.
 
-        None is longer than exchanges ban: a file may say anything.
+        Never more than LONGEST_BAN_SECS, whatever the file says.
         """
         secs = min(self.banned_secs, LONGEST_BAN_SECS)
         return 0.0 if self.banned_at > now else max(0.0, self.banned_at + secs - now)
@@ -40,9 +40,9 @@ Result = TypeVar("Result")
 
 
 class SharedBudget(Generic[Content]):
-    """One struct in one file. A file that cannot be read begins anew: forgetting is better than never going on.
+    """One struct in one file. A file that cannot be decoded is replaced: it is better to forget than to stop for good.
 
-    No call blocks. All raise OSError if the file cannot be opened or written.
+    No call blocks. Every call raises OSError if the file cannot be opened or written.
     """
 
     def __init__(self, path: Path, kind: type[Content], now_ns: Callable[[], int]) -> None:
@@ -51,7 +51,7 @@ class SharedBudget(Generic[Content]):
         self._now_ns = now_ns
 
     def ban(self, secs: float) -> float:
-        """The exchange wants nothing from this address for so long; 0.0 once noted, else seconds after which to ask again."""
+        """The exchange bans this address for that long; 0.0 once noted, else the seconds to wait before the next call."""
 
         def note(content: Content, now: float) -> float:
             content.ban(secs, now)
@@ -64,7 +64,7 @@ class SharedBudget(Generic[Content]):
         return BUSY_SECS if wait is None else wait
 
     def _change(self, rule: Callable[[Content, float], Result]) -> Result | None:
-        """What `rule` returns of content and wall time once it changed the content; None, and nothing done, if it is held."""
+        """Apply `rule` to the content and the wall time; returns its result, or None if another process holds the file."""
         with disk_wait():
             return self._change_file(rule)
 
@@ -77,7 +77,7 @@ class SharedBudget(Generic[Content]):
             result = rule(content, self._now_ns() / 1e9)
             new = msgspec.json.encode(content)
             if new != old:
-                # In place: a renamed file would leave a waiting process with a lock on the old one.
+                # In place: after a rename another process might hold a lock on the old file.
                 os.pwrite(fd, new, 0)
                 os.ftruncate(fd, len(new))
         except BlockingIOError:

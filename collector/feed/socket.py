@@ -1,8 +1,8 @@
-"""websocket-client, bent to a recorder's needs: big reads, bounded frames, sends that cannot spoil a read.
+"""websocket-client, adapted to recording: large reads, bounded frames, and sends that cannot disturb reads.
 
-websocket-client reads the HTTP response of the handshake byte by byte, so nothing of the first frames is lost when a
-ReadBuffer takes the socket over behind it. A frame that is half read stays in the library's `frame_buffer`, field by
-field (header, length, mask), and in the FrameReader, so the next `recv_data` goes on where the last one stopped.
+websocket-client reads the HTTP response of the handshake byte by byte, so no part of the first frames is lost when a
+ReadBuffer reads the socket after it. A partly read frame stays in the library's `frame_buffer`, field by field (header,
+length, mask), and in the FrameReader, so the next `recv_data` continues where the last one stopped.
 """
 
 import socket
@@ -17,9 +17,10 @@ from collector.dial import Address
 from collector.domain.errors import RetryError
 
 MAX_FRAME_BYTES: Final = 64 << 20
-"""A longer message ends the connection: it would have to be held in memory whole."""
+"""A longer message ends the connection, because a message is kept in memory as a whole."""
 
 SEND_TIMEOUT_SECS: Final = 2.0
+"""Timeout of sending one frame."""
 
 _READ_BYTES = 64 << 10
 _TLS_READ_BYTES = 16 << 10
@@ -35,41 +36,41 @@ class ConnectionOverError(RetryError):
 
 
 class BufferEmptyError(Exception):
-    """All that was read from the kernel has been taken; a frame may be half taken."""
+    """Everything received has been consumed; a part of a frame may be among it."""
 
 
 class ReadBuffer:
-    """What one read of the kernel brought, given out in the small pieces the library asks for.
+    """The bytes of one read of the socket, handed out in the small pieces that the library asks for.
 
-    Only `fill` goes to the kernel, so between two fills no caller can wait for the peer. `received_ns` is the wall time
-    right after the last one.
+    Only `fill` reads the socket, so `take` never waits for the peer. `received_ns` is the wall time right after the last
+    read.
     """
 
     def __init__(self, sock: socket.socket, now_ns: Callable[[], int]) -> None:
         size = _TLS_READ_BYTES if isinstance(sock, ssl.SSLSocket) else _READ_BYTES
         self._read_into = sock.recv_into
         self._now_ns = now_ns
-        # Filled again and again: a fresh buffer for each read costs more than the read itself.
-        self._space = memoryview(bytearray(size))
+        # Reused for every read: allocating a buffer for each costs more than the read itself.
+        self._memory = memoryview(bytearray(size))
         self._data = b""
-        self._at = 0
+        self._offset = 0
         self.unread = 0
         self.received_ns = 0
 
     def fill(self) -> bool:
-        """Read once, waiting as long as the socket's timeout; False if nothing came.
+        """Read once, waiting at most the socket's timeout; False if nothing was received.
 
         Only for an empty buffer. Raises OSError, or ConnectionOverError at the end of the stream.
         """
         try:
-            count = self._read_into(self._space)
+            count = self._read_into(self._memory)
         except TimeoutError:
             return False
         self.received_ns = self._now_ns()
         if not count:
             raise ConnectionOverError("lost", "the peer hung up without a close frame")
-        self._data = bytes(self._space[:count])
-        self._at = 0
+        self._data = bytes(self._memory[:count])
+        self._offset = 0
         self.unread = count
         return True
 
@@ -77,36 +78,36 @@ class ReadBuffer:
         """At most `size` bytes, at least one; none if `size` is 0. Raises BufferEmptyError."""
         if size and not self.unread:
             raise BufferEmptyError
-        piece = self._data[self._at : self._at + size]
-        self._at += len(piece)
+        piece = self._data[self._offset : self._offset + size]
+        self._offset += len(piece)
         self.unread -= len(piece)
         return piece
 
 
 class FrameReader(frame_buffer):
-    """The library's frame parser, fed from a ReadBuffer and bounded in size."""
+    """The library's frame parser, reading from a ReadBuffer, with a limit on the size of messages."""
 
     def __init__(self, buffer: ReadBuffer) -> None:
         super().__init__(buffer.take, skip_utf8_validation=True)
         self._buffer = buffer
-        self._gathered = bytearray()
+        self._partial = bytearray()
         self._message_bytes = 0
 
     def recv_strict(self, bufsize: int) -> bytes:
-        """So many bytes, or BufferEmptyError, after which what there was is kept for the next call.
+        """Exactly `bufsize` bytes. Raises BufferEmptyError if there are fewer; they are kept for the next call.
 
-        The library's own counts all pieces again at each call, which costs the square of their number.
+        The library's own method adds up all pieces at each call, which costs the square of their number.
         """
-        if bufsize <= self._buffer.unread and not self._gathered:
+        if bufsize <= self._buffer.unread and not self._partial:
             return self._buffer.take(bufsize)
-        while (missing := bufsize - len(self._gathered)) > 0:
-            self._gathered += self._buffer.take(missing)
-        whole = bytes(self._gathered)
-        self._gathered.clear()
+        while (missing := bufsize - len(self._partial)) > 0:
+            self._partial += self._buffer.take(missing)
+        whole = bytes(self._partial)
+        self._partial.clear()
         return whole
 
     def recv_length(self) -> None:
-        """Refuse a frame, or a message of many frames, by its length, before its bytes are gathered."""
+        """Check the length of a frame, or of a message of many frames, before its bytes are read."""
         super().recv_length()
         opcode, length = cast(tuple[int, ...], self.header)[4], cast(int, self.length)
         total = length + (self._message_bytes if opcode == ABNF.OPCODE_CONT else 0)
@@ -117,7 +118,7 @@ class FrameReader(frame_buffer):
 
 
 class Fragments(continuous_frame):
-    """A message of many frames is put together in place: the library's own copies all of it with each frame."""
+    """Joins a message of many frames in place: the library's own class copies the whole message with each frame."""
 
     def add(self, frame: ABNF) -> None:
         if frame.fin and self.cont_data is None:
@@ -133,20 +134,20 @@ class Fragments(continuous_frame):
 
 
 class RecorderSocket(WebSocket):
-    """A WebSocket whose sends never raise: what was read before a failed send must still be recorded.
+    """A WebSocket whose sends never raise, so that what was received before a failed send is still recorded.
 
-    A failure is kept in `send_failure`, after which nothing is sent any more. For one thread.
+    The failure is kept in `send_failure`, and nothing is sent after it. For one thread.
     """
 
     connected_sock: socket.socket
     address: Address | None = None
-    """Where it was dialled."""
+    """The address it is connected to."""
 
     send_failure: Exception | None = None
     close_sent: bool = False
 
     def read_through(self, now_ns: Callable[[], int]) -> ReadBuffer:
-        """Read through a buffer from now on. Only right after the handshake."""
+        """Read through a ReadBuffer from now on. To be called right after the handshake."""
         if self.sock is None:
             raise ValueError("not connected")
         self.connected_sock = self.sock
@@ -156,7 +157,7 @@ class RecorderSocket(WebSocket):
         return buffer
 
     def send_frame(self, frame: ABNF) -> int:
-        """Send within SEND_TIMEOUT_SECS, whatever the timeout of reads is; a frame cut short would spoil all that follow."""
+        """Send within SEND_TIMEOUT_SECS, whatever the timeout of reads is: a frame cut short would corrupt all that follow."""
         if self.send_failure is not None:
             return 0
         read_timeout_secs = self.connected_sock.gettimeout()
@@ -171,7 +172,7 @@ class RecorderSocket(WebSocket):
         return sent
 
     def send_close(self, status: int = 1000, reason: str | bytes = b"") -> None:
-        """Send the close frame, once: the library answers the peer's close also when it is the answer to ours."""
+        """Send the close frame, once: the library would answer the peer's close even if that answers ours."""
         if not self.close_sent:
             self.close_sent = True
             super().send_close(status, reason)

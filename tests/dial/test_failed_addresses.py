@@ -18,43 +18,43 @@ def now() -> list[float]:
 
 
 @pytest.fixture
-def passed(now: list[float]) -> FailedAddresses:
+def failed(now: list[float]) -> FailedAddresses:
     return FailedAddresses(lambda: now[0])
 
 
-def test_what_failed_is_told_from_all_others_the_longest_ago_first(passed: FailedAddresses) -> None:
-    passed.note(B)
-    passed.note(A)
-    assert passed.split([A, B, C]) == ([C], [B, A])
-    passed.note(B)
-    assert passed.split([A, B, C]) == ([C], [A, B])
-    passed.note(C)
-    assert passed.split([A, B, C]) == ([], [A, B, C])
+def test_failed_addresses_come_last_oldest_failure_first(failed: FailedAddresses) -> None:
+    failed.note(B)
+    failed.note(A)
+    assert failed.split([A, B, C]) == ([C], [B, A])
+    failed.note(B)
+    assert failed.split([A, B, C]) == ([C], [A, B])
+    failed.note(C)
+    assert failed.split([A, B, C]) == ([], [A, B, C])
 
 
-def test_many_failures_at_once_of_one_address_do_not_bring_it_back_to_the_front(passed: FailedAddresses) -> None:
+def test_many_failures_of_one_address_keep_it_last(failed: FailedAddresses) -> None:
     for failures in range(1, 9):
-        passed.note(A)
-        assert passed.split([A, B]) == ([B], [A]), failures
+        failed.note(A)
+        assert failed.split([A, B]) == ([B], [A]), failures
 
 
-def test_what_failed_is_as_good_as_any_other_after_a_while(passed: FailedAddresses, now: list[float]) -> None:
-    passed.note(A)
+def test_a_failure_is_forgotten_after_an_hour(failed: FailedAddresses, now: list[float]) -> None:
+    failed.note(A)
     now[0] += REMEMBERED_SECS - 1
-    assert passed.split([A, B]) == ([B], [A])
+    assert failed.split([A, B]) == ([B], [A])
     now[0] += 1
-    assert passed.split([A, B]) == ([A, B], [])
+    assert failed.split([A, B]) == ([A, B], [])
 
 
-def test_no_more_than_so_many_are_remembered(passed: FailedAddresses) -> None:
+def test_the_oldest_failures_are_forgotten_beyond_the_limit(failed: FailedAddresses) -> None:
     many = [Address(socket.AF_INET, (f"10.0.{number >> 8}.{number & 255}", 443)) for number in range(5_000)]
     for address in many:
-        passed.note(address)
+        failed.note(address)
 
-    assert passed.split(many) == (many[:-MAX_REMEMBERED], many[-MAX_REMEMBERED:])
+    assert failed.split(many) == (many[:-MAX_REMEMBERED], many[-MAX_REMEMBERED:])
 
 
-def test_the_only_address_is_dialled_however_often_it_was_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_only_address_is_dialled_however_often_it_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     Names(monkeypatch).has("127.0.0.4")
     with socket.create_server(("127.0.0.4", 0)) as server:
         port = server.getsockname()[1]

@@ -51,7 +51,7 @@ def test_an_address_of_a_proxy_holds_no_password() -> None:
 )  # fmt: skip
 def test_what_is_no_http_proxy_is_refused_and_not_shown(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", text)
-    with pytest.raises(ValueError, match=r"^https_proxy: is no HTTP proxy; must be like http://") as caught:
+    with pytest.raises(ValueError, match=r"^https_proxy: is not an HTTP proxy; must be like http://") as caught:
         proxy_for(URL)
     assert "secret" not in str(caught.value)
 
