@@ -159,7 +159,9 @@ def test_a_proxy_that_is_none_is_one_line_unless_its_hosts_are_excepted(
         monkeypatch.delenv(name.upper(), raising=False)
     with pytest.raises(ConfigError) as caught:
         require_usable(Config(data_dir=tmp_path))
-    assert caught.value.problems == ["https_proxy: is not an HTTP proxy; must be like http://[user:password@]host[:port]"]
+    assert caught.value.problems == [
+        "https_proxy: is not an HTTP proxy; must be like http://[user:password@]host[:port]"
+    ]
 
     monkeypatch.setenv("no_proxy", "stream.binance.com, api.binance.com")
     require_usable(Config(data_dir=tmp_path))
