@@ -1,7 +1,7 @@
-"""Requests to repair, one small file each: the writer puts them, repair removes them once their answer is safe.
+"""Requests to repair, one small file each: the writer puts them, repair removes them once their answer is durable.
 
-They wait in `repair/<feed>/`, in the folder of the feed that brings their stream now. What fits nobody stands apart in
-`repair/~aside/`, for a person to look at.
+They wait in `repair/<feed>/`, in the folder of the feed that records their stream now. Requests that no feed can ask for
+are kept in `repair/~aside/`, for a person to look at.
 """
 
 import errno
@@ -20,36 +20,36 @@ from collector.storage.ordered_map import in_order
 SUFFIX: Final = ".request"
 
 ASIDE: Final = "~aside"
-"""No feed's name has a `~`."""
+"""Feed names have no `~`."""
 
 KEPT_ASIDE: Final = 256
-"""So many stand apart at most; of more only the log tells."""
+"""Most requests kept aside; of more only the log tells."""
 
 _SYNC_THREADS: Final = 8
-"""The file system makes durable in one go what is asked for at the same time."""
+"""File systems batch fsyncs that are called at the same time."""
 
 _UNREADABLE: Final = frozenset({errno.EIO, errno.EACCES, errno.EPERM, errno.EISDIR})
-"""What the system says of this file, and not of all of them."""
+"""Errors that concern one file, not the whole disk."""
 
 
 class RequestFolder:
-    """Where the writer puts the requests of one feed. A name stands for one need; put again, it begins anew."""
+    """Where the writer puts the requests of one feed. A request put again under the same name begins anew."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._placed: set[str] = set()
 
     def put(self, requests: Collection[Request], on_progress: Callable[[], None] = lambda: None) -> None:
-        """Keep requests, each whole or not at all, before or after. Raises OSError; then the call is to be repeated.
+        """Write requests durably, each whole or not at all. Raises OSError; the caller then repeats the call.
 
-        `on_progress` is called between many: after an outage thousands may come due at once.
+        `on_progress` is called between requests: after an outage there may be thousands at once.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         wanted = {request.name: request for request in requests if request.name not in self._placed}
         for name, request in wanted.items():
             on_progress()
             self._draft(name).write_bytes(encode_request(request))
-        # A book asked for needs no sync: after a power cut its chain is broken, and it is asked for again.
+        # A book request needs no sync: if a power cut loses it, the chain is broken then and the book is asked for again.
         books = [name for name, request in wanted.items() if isinstance(request, BookRequest)]
         for name in books:
             self._place(name)
@@ -61,12 +61,12 @@ class RequestFolder:
         self._placed.clear()
 
     def withdraw(self, names: Iterable[str]) -> None:
-        """Ask no more, where that was not answered meanwhile. Raises OSError; then the call is to be repeated."""
+        """Remove requests that are not answered yet. Raises OSError; the caller then repeats the call."""
         for name in names:
             (self._folder / f"{name}{SUFFIX}").unlink(missing_ok=True)
 
     def names(self) -> Iterator[str]:
-        """The requests that wait and can be read. Raises OSError."""
+        """Names of the waiting requests that can be read. Raises OSError."""
         for path in self._folder.glob(f"*{SUFFIX}"):
             with suppress(FileNotFoundError, UndecodableError):
                 yield read_request(path).name
@@ -84,10 +84,10 @@ class RequestFolder:
 
 
 def read_request(path: Path) -> Request:
-    """The request a file holds. Raises UndecodableError, also for one under another's name; NewerDataError, OSError."""
+    """Read a request. Raises UndecodableError, also for a request under another name; NewerDataError, OSError."""
     try:
         if not S_ISREG(path.stat().st_mode):
-            raise UndecodableError("is no regular file")
+            raise UndecodableError("is not a regular file")
         request = decode_request(path.read_bytes(), path)
     except OSError as error:
         if error.errno in _UNREADABLE:
@@ -99,7 +99,10 @@ def read_request(path: Path) -> Request:
 
 
 def set_aside(path: Path, aside: Path) -> None:
-    """Keep a request apart that nobody can be asked for, or leave nothing of it where there is no room, but for a folder. Raises OSError."""
+    """Move a request that no feed can ask for to `aside`, or remove it if that is full; a folder is never removed.
+
+    Raises OSError.
+    """
     with suppress(OSError):
         aside.mkdir(exist_ok=True)
         if sum(1 for _ in aside.iterdir()) < KEPT_ASIDE:
@@ -109,10 +112,10 @@ def set_aside(path: Path, aside: Path) -> None:
 
 
 def request_folder(data_dir: Path, feed: str) -> Path:
-    """Where the requests of a feed wait."""
+    """The folder of a feed's requests."""
     return data_dir / "repair" / feed
 
 
 def aside_folder(data_dir: Path) -> Path:
-    """Where requests stand that fit nobody."""
+    """The folder of requests that no feed can ask for."""
     return data_dir / "repair" / ASIDE

@@ -1,6 +1,6 @@
-"""How often work on a segment failed, and what was being worked on when the process ended: names of empty files.
+"""How often work on a segment failed, and which segments were being worked on: kept in the names of empty files.
 
-Nothing of this is forced to the disk: it must outlive the process, and a power cut is not laid to anybody's charge.
+None of this is fsynced: it has to survive the process, and a power cut counts against no segment.
 """
 
 import re
@@ -10,26 +10,26 @@ from typing import Final
 from collector.storage.regular_files import regular_files
 
 FAILURES: Final = ".failures"
-"""Work that failed, or in which the process crashed."""
+"""Suffix of the count of failures, crashes of the process included."""
 
 KILLS: Final = ".kills"
-"""Times the process was killed meanwhile."""
+"""Suffix of the count of kills while the process worked on the segment."""
 
 _BEGUN: Final = ".begun"
 _SUFFIXES: Final = (FAILURES, KILLS)
 _UNTOLD: Final = ".tries"
-"""Counts of the first version, which do not tell who caused a death."""
+"""Suffix of the first version's counts, which do not tell crashes from kills."""
 
 _COUNT = re.compile("[0-9]+")
 
 
 class Attempts:
-    """A count of one segment, in the name of an empty file beside it: `<id>.2.failures`; no file is none.
+    """A count of one segment, in the name of an empty file beside it: `<id>.2.failures`; no file means 0.
 
-    Files whose names hold no number are somebody else's, and stay out of the count.
+    Files without a number in their names are not the recorder's and do not count.
 
-    A count is changed by renaming, which a full disk cannot refuse: otherwise a disk that fills up meanwhile would be
-    laid to the segment's charge. Every method raises OSError.
+    A count is changed by renaming, which works on a full disk: otherwise a disk that fills up would count against the
+    segment. Every method raises OSError.
     """
 
     def __init__(self, segment: Path, suffix: str = FAILURES) -> None:
@@ -38,11 +38,11 @@ class Attempts:
         self._suffix = suffix
 
     def count(self) -> int:
-        """What was noted last."""
+        """The count noted last."""
         return max(map(_count_of, self._files()), default=0)
 
     def note(self, count: int) -> None:
-        """Let it outlive this process."""
+        """Keep a count beyond this process."""
         noted = sorted(self._files(), key=_count_of)
         if count == (_count_of(noted[-1]) if noted else 0):
             return
@@ -68,23 +68,23 @@ def _count_of(path: Path) -> int:
 
 
 def is_count(path: Path) -> bool:
-    """Whether the file is the count of something."""
+    """Whether the file is a count."""
     return path.suffix in _SUFFIXES
 
 
 def counted(folder: Path, suffix: str) -> set[str]:
-    """The ids of which there is such a count in the folder. Raises OSError."""
+    """The segment ids that have a count of that kind in the folder. Raises OSError."""
     return {path.name.partition(".")[0] for path in regular_files(folder, f"*{suffix}")}
 
 
 def forget_counts(segment: Path) -> None:
-    """Nothing of what went wrong with it counts any more. Raises OSError."""
+    """Reset both counts of a segment. Raises OSError."""
     for suffix in _SUFFIXES:
         Attempts(segment, suffix).note(0)
 
 
 def forget_attempts(folder: Path) -> None:
-    """Remove the counts of segments that are gone, and those of an older version. Raises OSError."""
+    """Remove the counts of segments that are gone, and those of the first version. Raises OSError."""
     for suffix in (*_SUFFIXES, _UNTOLD):
         for path in regular_files(folder, f"*{suffix}"):
             if suffix == _UNTOLD or not path.with_name(f"{path.name.partition('.')[0]}.db").exists():
@@ -92,20 +92,20 @@ def forget_attempts(folder: Path) -> None:
 
 
 class Begun:
-    """What is being worked on, while it is: `<id>.begun`. Every method raises OSError."""
+    """The segments being worked on, as files `<id>.begun`. Every method raises OSError."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def note(self, segment_id: str) -> None:
-        """Work on it begins."""
+        """Note that work on a segment begins."""
         self._folder.mkdir(parents=True, exist_ok=True)
         (self._folder / f"{segment_id}{_BEGUN}").touch()
 
     def forget(self, segment_id: str) -> None:
-        """It has ended."""
+        """Note that the work has ended."""
         (self._folder / f"{segment_id}{_BEGUN}").unlink(missing_ok=True)
 
     def found(self) -> list[str]:
-        """What a process that ended had begun."""
+        """The segments that an earlier process was working on when it ended."""
         return [path.stem for path in regular_files(self._folder, f"*{_BEGUN}")]

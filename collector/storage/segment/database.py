@@ -1,4 +1,4 @@
-"""A segment's file as SQLite opens it, and which of SQLite's errors are damage to it."""
+"""Opens a segment's SQLite file, and tells damage to it from other errors of SQLite."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -18,21 +18,21 @@ _DAMAGE_CODES = {
     sqlite3.SQLITE_ERROR,
     sqlite3.SQLITE_TOOBIG,
 }
-"""SQLITE_ERROR is, for our fixed statements, a table that is not there; too big is a length that was never written."""
+"""For our fixed statements SQLITE_ERROR means that a table is missing; TOOBIG is a length that was never written."""
 
 
 def beside(path: Path) -> list[Path]:
-    """A segment's file and those that SQLite keeps beside it: its log, and the log's index."""
+    """A segment's file and those that SQLite keeps beside it: the write-ahead log and its index."""
     return [path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))]
 
 
 @contextmanager
 def damage_of(path: Path) -> Iterator[None]:
-    """Turn SQLite's word that a file is no sound database into DamagedError; trouble that may pass stays what it is."""
+    """Raise DamagedError for errors of SQLite that mean a damaged file; errors that may pass are raised as they are."""
     try:
         yield
     except (sqlite3.Error, UnicodeDecodeError) as error:
-        # Text that is no UTF-8 is found by Python, which gives no code.
+        # Invalid UTF-8 is found by Python, which gives no code.
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
         if code & _PRIMARY_CODE in _DAMAGE_CODES:
             raise DamagedError(f"{path}: {error}") from error
@@ -40,8 +40,9 @@ def damage_of(path: Path) -> Iterator[None]:
 
 
 def connect(path: Path, *, durable: bool = True) -> sqlite3.Connection:
-    """Open a segment for writing: readable by others meanwhile, and durable at every commit, unless its maker forces the
-    whole file to the disk afterwards.
+    """Open a segment for writing: others may read it meanwhile, and each commit is durable.
+
+    With `durable=False` commits are not durable: the caller syncs the whole file afterwards.
     """
     db = sqlite3.connect(path, isolation_level=None, timeout=1)
     db.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
@@ -52,7 +53,10 @@ def connect(path: Path, *, durable: bool = True) -> sqlite3.Connection:
 
 @contextmanager
 def sealed_database(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open the file alone, whatever is in it. Raises DamagedError, UnreadableError; both also while it is being read."""
+    """Open a sealed segment's file without checking what is in it.
+
+    Raises DamagedError, and UnreadableError for one that cannot be read at present; both also while it is being read.
+    """
     try:
         with (
             damage_of(path),

@@ -1,11 +1,10 @@
-"""What a segment's file looks like, and how one of an older version becomes one of the present.
+"""The tables of a segment's file, and how a file of an older format is brought up to date.
 
-`PRAGMA user_version` is the number of the format. A table that came with a later one is not there in older files: it is
-read as empty, and made when such a file is opened for writing. A table that the file's own format has, and that is
-missing, is damage.
+`PRAGMA user_version` is the number of the format. A table added by a later format is missing in older files: it is read
+as empty, and created when such a file is opened for writing. A missing table that the file's own format has is damage.
 
-Stream and feed state, `streams.state`, `recents` and `feeds`, is bytes to SQLite. `meta.state_version` is the number of
-its form; files of form 1 do not say it.
+The state of streams and feeds (`streams.state`, `recents`, `feeds`) is bytes to SQLite. `meta.state_version` is the
+version of its encoding; files of version 1 do not have it.
 """
 
 import sqlite3
@@ -16,24 +15,24 @@ from collector.domain.records import Gap
 from collector.domain.versions import refuse_newer
 
 SEGMENT_VERSION: Final = 1
-"""A message is a row of `messages`."""
+"""1: a message is a row of `messages`."""
 
 STATE_VERSION: Final = 2
-"""Whoever raises it says in `collector.processes.writer.state_upgrade` how the form before becomes the new one."""
+"""To raise it, add an upgrade of the version before to `collector.processes.writer.state_upgrade`."""
 
 STATE_VERSION_KEY: Final = "state_version"
 COUNTS_KEY: Final = "counts"
-"""Of `meta`: what was counted beside the streams; older files do not say it."""
+"""Key in `meta` of the writer's counts that belong to no stream; older files do not have it."""
 
 FIRST_STATE_VERSION: Final = 1
-"""Of what does not say it."""
+"""The version of files that do not state one."""
 
 
 INSERT_GAP = f"INSERT INTO gaps VALUES (NULL,?,?,{','.join('?' * len(Gap._fields))})"  # noqa: S608 -- only marks
 
 
 class Table(NamedTuple):
-    """A table, and the first format that has it."""
+    """A table, and the first format with it."""
 
     name: str
     since: int
@@ -41,7 +40,7 @@ class Table(NamedTuple):
 
     @property
     def sql(self) -> str:
-        """Makes it."""
+        """The statement that creates the table."""
         return f"CREATE TABLE {self.name}{self.columns};"
 
 
@@ -85,27 +84,27 @@ CREATE VIEW snapshots(id, exchange, symbol, data_type, exchange_sequence_id, tim
 
 
 def make_tables(db: sqlite3.Connection) -> None:
-    """Make everything in a new file, at once."""
+    """Create all tables and views in a new file, in one transaction."""
     tables = "".join(table.sql for table in TABLES)
     db.executescript(f"BEGIN; {tables} {_SNAPSHOTS} PRAGMA user_version={SEGMENT_VERSION}; COMMIT;")
 
 
 def version_of(db: sqlite3.Connection, what: object) -> int:
-    """The file's format. Raises NewerDataError for one of a newer program, DamagedError for a file that has none."""
+    """The file's format. Raises NewerDataError for a newer program's, DamagedError for a file that has none."""
     version: int = db.execute("PRAGMA user_version").fetchone()[0]
     refuse_newer(what, version, SEGMENT_VERSION)
     if version < TABLES[0].since:
-        raise DamagedError(f"{what} is no segment: its version is {version}")
+        raise DamagedError(f"{what} is not a segment: its version is {version}")
     return version
 
 
 def has_table(name: str, version: int) -> bool:
-    """Whether a file of that format has it; where not, it is as if it were empty."""
+    """Whether files of that format have the table; a table they do not have is read as empty."""
     return next(table for table in TABLES if table.name == name).since <= version
 
 
 def require_tables(db: sqlite3.Connection, what: object) -> None:
-    """Raises DamagedError where a table of the present format is missing."""
+    """Raise DamagedError if a table of the present format is missing."""
     found = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     missing = [table.name for table in TABLES if table.name not in found]
     if missing:
@@ -113,13 +112,13 @@ def require_tables(db: sqlite3.Connection, what: object) -> None:
 
 
 def add_tables(db: sqlite3.Connection, version: int) -> None:
-    """Make a file of that format one of the present format, whole or not at all."""
+    """Bring a file of an older format up to the present one, in one transaction."""
     missing = "".join(table.sql for table in TABLES if table.since > version)
     db.executescript(f"BEGIN IMMEDIATE; {missing} PRAGMA user_version={SEGMENT_VERSION}; COMMIT;")
 
 
 def state_version_of(meta: dict[str, str], what: object) -> int:
-    """In which form the state is. Raises NewerDataError for one of a newer program."""
+    """The version of the state's encoding. Raises NewerDataError for a newer program's, DamagedError for no number."""
     text = meta.get(STATE_VERSION_KEY, str(FIRST_STATE_VERSION))
     if not (text.isascii() and text.isdigit()):
         raise DamagedError(f"{what} has state of version {text!a}")

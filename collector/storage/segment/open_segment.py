@@ -1,7 +1,7 @@
-"""SQLite segments: one is open and takes every commit; sealed ones wait for the archiver, which unlinks them.
+"""The open segment: the SQLite file that takes every commit of the writer.
 
-A commit stores rows, gaps, stream state and journal positions together, so a killed writer goes on exactly where its
-last commit stood.
+A commit stores rows, gaps, stream state and journal positions in one transaction, so a killed writer goes on exactly
+where its last commit left off.
 """
 
 import os
@@ -25,7 +25,7 @@ from collector.storage.segment.file_format import (
 from collector.storage.segment.state import Commit, SegmentState, load_state, store_state
 
 PROGRESS_STEPS: Final = 100_000
-"""So many steps of SQLite's machine read some 12,000 rows."""
+"""Steps of SQLite's virtual machine between two calls of `on_progress`: some 12,000 rows are read in that time."""
 
 _COPY_PAGES: Final = 4_096
 
@@ -36,15 +36,15 @@ _LIVE_MESSAGES = (
 _OF_NO_STREAM = "SELECT row FROM messages WHERE stream_id NOT IN (SELECT stream_id FROM streams) LIMIT 1"
 _INSERT_MESSAGE = "INSERT INTO messages VALUES (?,?,?,?,?,?,?,?)"
 OnProgress = Callable[[], None]
-"""Called while something that may take long goes on, and only then."""
+"""Called again and again while something that may take long goes on."""
 
 
-def _unheard() -> None:
+def _ignore() -> None:
     pass
 
 
 class OpenSegment:
-    """An open segment: the only one that takes rows."""
+    """The only segment that takes rows."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -64,24 +64,24 @@ class OpenSegment:
 
     @property
     def has_rows(self) -> bool:
-        """Whether there is anything to seal."""
+        """Whether there is a message or a gap in it."""
         return self.next_row > 1 or self._gaps > 0
 
     def size_bytes(self) -> int:
-        """The segment's size on disk, with what waits in its write-ahead log."""
+        """Size on disk, write-ahead log included."""
         return sum(file.stat().st_size for file in beside(self.path)[:2] if file.exists())
 
     def is_in_place(self) -> bool:
-        """Whether its files are still those that this process holds open, and not removed or replaced by somebody."""
+        """Whether its files are those that this process holds open, neither removed nor replaced by somebody."""
         try:
             return all(os.path.samestat(file.stat(), found) for file, found in self._files.items())
         except FileNotFoundError:
             return False
 
-    def copy_to(self, path: Path, on_progress: OnProgress = _unheard) -> None:
-        """Write all it holds, as of the last commit, into another file, also where its own was removed.
+    def copy_to(self, path: Path, on_progress: OnProgress = _ignore) -> None:
+        """Copy the segment, as of the last commit, into another file, even if its own was removed.
 
-        Raises CommitError where that may be tried again.
+        Raises CommitError if that may be retried.
         """
         try:
             with closing(sqlite3.connect(path)) as copy:
@@ -90,10 +90,10 @@ class OpenSegment:
         except (sqlite3.OperationalError, OSError) as error:
             raise CommitError(f"the segment cannot be copied: {error}") from error
 
-    def check(self, on_progress: OnProgress = _unheard) -> None:
-        """Prove that it can be read; raises DamagedError. Reads all of a segment that has rows."""
+    def check(self, on_progress: OnProgress = _ignore) -> None:
+        """Prove that the segment can be read, by reading all of it if it has rows. Raises DamagedError."""
         if self.has_rows:
-            # SQLite before 3.41 says nothing while it walks a table's pages, but walks fast if they are in memory.
+            # SQLite before 3.41 calls no progress handler while it walks a table's pages, but is fast if they are in memory.
             _read_ahead(self.path, on_progress)
             with damage_of(self.path), self._with_progress(on_progress):
                 (verdict,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
@@ -104,7 +104,7 @@ class OpenSegment:
                 raise DamagedError(f"{self.path}: row {unknown[0]} is of no stream")
 
     def store(self, commit: Commit) -> None:
-        """Store all of it or nothing. Raises CommitError when the same commit may be tried again."""
+        """Store all of a commit or nothing. Raises CommitError if the same commit may be retried."""
         db = self._db
         with self._transaction():
             db.executemany(_INSERT_MESSAGE, commit.messages)
@@ -120,22 +120,22 @@ class OpenSegment:
         return load_state(self._db, self._state_version)
 
     def replace_state(self, state: SegmentState) -> None:
-        """Keep state of the present form in the place of an older one. Raises CommitError, as `store`."""
+        """Replace state of an older version by the same in the present one. Raises CommitError, as `store`."""
         with self._transaction():
             store_state(self._db, state)
             self._put_meta({STATE_VERSION_KEY: str(state.version)})
         self.meta[STATE_VERSION_KEY] = str(state.version)
         self._state_version = state.version
 
-    def messages(self, on_progress: OnProgress = _unheard) -> Iterator[tuple[int, int, int, int, bytes]]:
-        """Stream id, series, id, receive time and payload of every message that came over a socket, in commit order."""
+    def messages(self, on_progress: OnProgress = _ignore) -> Iterator[tuple[int, int, int, int, bytes]]:
+        """Stream id, series, id, receive time and payload of every message that was not backfilled, in commit order."""
         with self._with_progress(on_progress):
             yield from self._db.execute(_LIVE_MESSAGES)
 
     def set_meta(self, meta: Mapping[str, str]) -> None:
-        """Change what shapes the output; only for a segment without rows, or for `sealed_at` before a fold.
+        """Change `meta`, which shapes the output; only in a segment without rows, or `sealed_at` before a checkpoint.
 
-        Durable with the next commit or fold: neither is of use before. Raises CommitError, as `store`.
+        Durable with the next commit or checkpoint, before which it is of no use. Raises CommitError, as `store`.
         """
         self._db.execute("PRAGMA synchronous=OFF")
         try:
@@ -149,14 +149,14 @@ class OpenSegment:
         self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?,?)", meta.items())
 
     def checkpoint(self) -> None:
-        """Move the whole write-ahead log into the file. Raises SegmentBusyError if a reader keeps that from happening."""
+        """Move the whole write-ahead log into the file. Raises SegmentBusyError if a reader prevents it."""
         with disk_wait():
             busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         if busy:
             raise SegmentBusyError(f"somebody reads {self.path.name}")
 
     def close(self) -> None:
-        """Let go of the file, with its log folded into it."""
+        """Close the file; SQLite moves its write-ahead log into it."""
         with disk_wait():
             self._db.close()
 
@@ -177,7 +177,7 @@ class OpenSegment:
 
     @contextmanager
     def _with_progress(self, on_progress: OnProgress) -> Iterator[None]:
-        """Call it again and again while SQLite works."""
+        """Within the `with` block, call `on_progress` again and again while SQLite works."""
         self._db.set_progress_handler(on_progress, PROGRESS_STEPS)
         try:
             yield
@@ -186,7 +186,7 @@ class OpenSegment:
 
 
 def _read_ahead(path: Path, on_progress: OnProgress) -> None:
-    """Let the system read the whole file into memory, as far as there is room."""
+    """Read the whole file, so that the kernel caches as much of it as there is room for."""
     with path.open("rb", buffering=0) as file:
         while file.read(_READ_AHEAD_BYTES):
             on_progress()

@@ -1,7 +1,7 @@
-"""`segments/positions.json`: where everything stood when the open segment was opened.
+"""`segments/positions.json`: the whole state that the open segment began with.
 
-Journal files go only at a seal, so an open segment that cannot be read is made again from here and read anew: its loss
-is a replay. New journal files are numbered behind the ones this knows.
+Journal files are removed only at a seal. So if the open segment cannot be read, it is made again from this state, and the
+journals are replayed from here: nothing is lost. New journal files get numbers above those in this file.
 """
 
 from contextlib import suppress
@@ -20,18 +20,18 @@ from collector.storage.segment.state import EMPTY_STATE, SegmentState, StreamRow
 
 FILE_NAME: Final = "positions.json"
 VERSION: Final = 1
-"""The number of the file's form; one that says none is of form 1."""
+"""The version of the file; a file that does not state one has version 1."""
 
 
 WITHOUT: Final = (
     "move it away to have all journals that are there read again, some of their rows for the second time "
     "(docs/OPERATIONS.md, What a crash can cost)"
 )
-"""What a person can do about a file that is needed and cannot be read."""
+"""Advice for a file that is needed and cannot be read."""
 
 
 class PositionsFile(msgspec.Struct, frozen=True):
-    """The state an open segment began with."""
+    """The state that an open segment began with."""
 
     segment_id: str
     previous_segment: str
@@ -63,9 +63,9 @@ class _Content(msgspec.Struct):
     counts: str = ""
 
 
-def write_positions_file(folder: Path, baseline: PositionsFile, *, durable: bool = True) -> None:
-    """Replace the file, whole, and by default durable; one that says the same already stays."""
-    path, content = folder / FILE_NAME, _encoded(baseline)
+def write_positions_file(folder: Path, positions: PositionsFile, *, durable: bool = True) -> None:
+    """Replace the file, whole and by default durably; does nothing if it has the same content."""
+    path, content = folder / FILE_NAME, _encoded(positions)
     if path.exists() and path.read_bytes() == content:
         return
     if durable:
@@ -77,32 +77,32 @@ def write_positions_file(folder: Path, baseline: PositionsFile, *, durable: bool
         made.replace(path)
 
 
-def draft_positions_file(folder: Path, baseline: PositionsFile) -> Path:
-    """What shall take the file's place, durable but for its name."""
-    return draft(folder / FILE_NAME, _encoded(baseline))
+def draft_positions_file(folder: Path, positions: PositionsFile) -> Path:
+    """Write the file's next content beside it, as `durable.draft`."""
+    return draft(folder / FILE_NAME, _encoded(positions))
 
 
-def _encoded(baseline: PositionsFile) -> bytes:
-    state = baseline.state
+def _encoded(positions: PositionsFile) -> bytes:
+    state = positions.state
     entries = [_Entry(**position._asdict()) for position in state.positions.values()]
     content = _Content(
-        baseline.segment_id, baseline.previous_segment, entries, state.streams, state.recents, state.feeds,
+        positions.segment_id, positions.previous_segment, entries, state.streams, state.recents, state.feeds,
         state_version=state.version, counts=state.counts,
     )  # fmt: skip
     return msgspec.json.encode(content)
 
 
 def read_positions_file(folder: Path) -> PositionsFile:
-    """The newest one; an empty one where nothing was ever sealed.
+    """Read the file; an empty state if there is none because nothing was ever sealed.
 
-    Raises NewerDataError for one of a newer program, DamagedError for one that cannot be read,
-    CannotStartError for what is no file.
+    Raises NewerDataError for a newer program's file, DamagedError for one that cannot be read, CannotStartError for a
+    folder, pipe or device of that name.
     """
     path = folder / FILE_NAME
     if not path.exists():
         return PositionsFile("", "", EMPTY_STATE)
     if not path.is_file():
-        raise CannotStartError(f"{path} is no regular file; {WITHOUT}")
+        raise CannotStartError(f"{path} is not a regular file; {WITHOUT}")
     data = path.read_bytes()
     try:
         _refuse_newer(path, data)
@@ -120,7 +120,7 @@ def read_positions_file(folder: Path) -> PositionsFile:
 
 
 def refuse_newer_positions_file(folder: Path) -> None:
-    """Raises NewerDataError for the file of a newer program; one that cannot be read says nothing of that."""
+    """Raise NewerDataError for a newer program's file; a file that cannot be read is not refused."""
     path = folder / FILE_NAME
     if not path.is_file():
         return

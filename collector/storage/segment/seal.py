@@ -1,13 +1,13 @@
-"""Sealing: from one open segment to the next, without ever having two of them or none.
+"""Seals the open segment and begins the next one, without ever having two open segments or none.
 
 1. write `B.new.db` with schema, positions and stream state as of A's last commit; close and fsync it;
-2. `wal_checkpoint(TRUNCATE)` on A; if a reader keeps it busy, delete `B.new.db`, carry on with A and try again later;
-3. write what becomes `positions.json`, and fsync it; close A, rename it to `A.db`, rename B to `B.open.db`, rename
-   `positions.json` into its place, fsync the folder.
+2. `wal_checkpoint(TRUNCATE)` on A; if a reader keeps it busy, delete `B.new.db`, go on with A and try again later;
+3. write and fsync the next `positions.json` under another name; close A and rename it to `A.db`, rename B to
+   `B.open.db`, rename `positions.json` into its place, fsync the folder.
 
-A new segment takes three waits for the disk, the old one's end two: a disk may need seconds for each.
+Making the new segment waits for the disk three times, ending the old one twice: a slow disk may need seconds each time.
 
-At start an `.open.db` wins over a `.new.db`; without one, the `.new.db` is promoted.
+At a start an `.open.db` wins over a `.new.db`; without one, the `.new.db` becomes the open segment.
 """
 
 import sqlite3
@@ -39,16 +39,16 @@ from collector.storage.segment.state import SegmentState, store_state
 
 
 def open_segment(folder: Path, on_progress: OnProgress = lambda: None) -> OpenSegment | None:
-    """The open segment of a data directory, after finishing what a kill left of a seal; None if there is none.
+    """The open segment of a data directory, after completing a seal that a kill interrupted; None if there is none.
 
-    A large one takes long to check; `on_progress` is called meanwhile.
-    One of an older format becomes one of the present format; its state stays in the form it has.
-    Raises NewerDataError for a segment this program is too old for, DamagedError for one that cannot be read.
+    Checking a large one takes long; `on_progress` is called meanwhile. A segment of an older format is brought up to
+    the present one; its state keeps its version. Raises NewerDataError for a newer program's segment, DamagedError for
+    one that cannot be read.
     """
-    opened, made = regular_files(folder, "*.open.db"), regular_files(folder, "*.new.db")
-    if not opened and made:
-        opened = [made[-1].with_name(made[-1].name.replace(".new.db", ".open.db"))]
-        made[-1].rename(opened[0])
+    opened, new = regular_files(folder, "*.open.db"), regular_files(folder, "*.new.db")
+    if not opened and new:
+        opened = [new[-1].with_name(new[-1].name.replace(".new.db", ".open.db"))]
+        new[-1].rename(opened[0])
         sync(folder)
     for leftover in [*regular_files(folder, "*.new.db*"), *regular_files(folder, "*.copy.db*")]:
         leftover.unlink()
@@ -57,13 +57,13 @@ def open_segment(folder: Path, on_progress: OnProgress = lambda: None) -> OpenSe
     _bring_up_to_date(opened[0])
     segment = OpenSegment(opened[0])
     segment.check(on_progress)
-    if not segment.has_rows and not _is_baseline_of(segment):
-        # A kill may have come between the renames.
+    if not segment.has_rows and not _is_positions_file_of(segment):
+        # A kill may have come between the renames of a seal.
         write_positions(segment, segment.load())
     return segment
 
 
-def _is_baseline_of(segment: OpenSegment) -> bool:
+def _is_positions_file_of(segment: OpenSegment) -> bool:
     try:
         return read_positions_file(segment.path.parent).segment_id == segment.segment_id
     except DamagedError:
@@ -71,21 +71,21 @@ def _is_baseline_of(segment: OpenSegment) -> bool:
 
 
 def write_positions(segment: OpenSegment, state: SegmentState, *, durable: bool = True) -> None:
-    """Keep beside the segments what this one began with."""
-    baseline = PositionsFile(segment.segment_id, segment.meta["previous_segment"], state)
-    write_positions_file(segment.path.parent, baseline, durable=durable)
+    """Write `positions.json` for a segment that begins with `state`."""
+    positions_file = PositionsFile(segment.segment_id, segment.meta["previous_segment"], state)
+    write_positions_file(segment.path.parent, positions_file, durable=durable)
 
 
 def quarantine_open_segment(folder: Path, quarantine: Path) -> list[str]:
-    """Move the open segment, and what SQLite keeps beside it, out of the way; returns the names."""
+    """Move the open segment and the files SQLite keeps beside it to quarantine; returns their names."""
     return _move(regular_files(folder, "*.open.db*"), folder, quarantine)
 
 
 def set_strays_aside(folder: Path, quarantine: Path) -> list[str]:
-    """Of several open segments, leave the newest and move the others out of the way; returns the names of those.
+    """Of several open segments, keep the newest and move the others to quarantine; returns the names of the moved files.
 
-    Only one is ever made: the others were put there by hand, a backup maybe, and `positions.json` with them. Ids of one
-    data directory only grow, so the newest is the one that was being written.
+    The recorder never makes more than one: the others were put there by hand, perhaps from a backup, together with
+    `positions.json`. Ids of one data directory only grow, so the newest is the one that was being written.
     """
     strays = sorted(regular_files(folder, "*.open.db"), key=_age)[:-1]
     there = [file for path in strays for file in beside(path) if file.exists()]
@@ -99,9 +99,11 @@ def _age(path: Path) -> tuple[bool, str]:
 
 def _move(paths: Sequence[Path], folder: Path, quarantine: Path) -> list[str]:
     quarantine.mkdir(parents=True, exist_ok=True)
-    # A segment itself goes behind what is beside it: until then it is found again, and this begins anew.
+    # The segment goes last: until then a start finds it again, and repeats this.
     for path in reversed(paths):
-        with suppress(FileNotFoundError):  # what SQLite keeps goes with its last user, who may leave right now
+        with suppress(
+            FileNotFoundError
+        ):  # SQLite removes its files when their last user closes the segment, maybe right now
             path.rename(quarantine / path.name)
     sync(quarantine)
     sync(folder)
@@ -109,12 +111,12 @@ def _move(paths: Sequence[Path], folder: Path, quarantine: Path) -> list[str]:
 
 
 def create_segment(path: Path, meta: Mapping[str, str], state: SegmentState) -> None:
-    """Write a whole segment without rows at `path`, closed and durable but for its name."""
-    # Only what is whole may be found under a name that the next start takes for a segment.
-    made = path.with_name(f"{path.name}.draft")
-    for leftover in regular_files(path.parent, f"{made.name}*"):
+    """Write a segment without rows at `path`, closed and fsynced; the caller syncs the folder."""
+    # The next start takes this name for a segment, so only a whole one may have it.
+    new = path.with_name(f"{path.name}.draft")
+    for leftover in regular_files(path.parent, f"{new.name}*"):
         leftover.unlink()
-    db = connect(made, durable=False)
+    db = connect(new, durable=False)
     try:
         make_tables(db)
         db.execute("BEGIN")
@@ -123,16 +125,16 @@ def create_segment(path: Path, meta: Mapping[str, str], state: SegmentState) -> 
         db.execute("COMMIT")
     finally:
         db.close()
-    sync(made)
-    made.rename(path)
+    sync(new)
+    new.rename(path)
 
 
-def begin_segment(folder: Path, segment_id: str, meta: Mapping[str, str], baseline: PositionsFile) -> OpenSegment:
-    """Make an open segment where there is none, with the state and behind the segment that `baseline` names."""
-    ids = {"segment_id": segment_id, "previous_segment": baseline.previous_segment}
-    made = folder / f"{segment_id}.new.db"
-    create_segment(made, {**meta, **ids}, baseline.state)
-    return _open(made, PositionsFile(segment_id, baseline.previous_segment, baseline.state))
+def begin_segment(folder: Path, segment_id: str, meta: Mapping[str, str], positions_file: PositionsFile) -> OpenSegment:
+    """Make an open segment where there is none, with the state and the predecessor that `positions_file` names."""
+    ids = {"segment_id": segment_id, "previous_segment": positions_file.previous_segment}
+    new = folder / f"{segment_id}.new.db"
+    create_segment(new, {**meta, **ids}, positions_file.state)
+    return _open(new, PositionsFile(segment_id, positions_file.previous_segment, positions_file.state))
 
 
 def seal(
@@ -140,53 +142,53 @@ def seal(
 ) -> OpenSegment:
     """Seal the open segment and open the next one; on return `positions.json` holds `state`.
 
-    Raises SegmentBusyError, with nothing changed, while somebody reads the segment or holds its lock.
+    Raises SegmentBusyError, with nothing changed, while somebody reads the segment or locks it.
     """
     folder = segment.path.parent
-    made = folder / f"{new_id}.new.db"
-    create_segment(made, {**meta, "segment_id": new_id, "previous_segment": segment.segment_id}, state)
+    new = folder / f"{new_id}.new.db"
+    create_segment(new, {**meta, "segment_id": new_id, "previous_segment": segment.segment_id}, state)
     try:
         segment.set_meta({"sealed_at": str(sealed_us)})
         segment.checkpoint()
     except (CommitError, SegmentBusyError) as error:
-        made.unlink()
+        new.unlink()
         raise SegmentBusyError(f"{segment.path.name} cannot be sealed now: {error}") from error
-    return _open(made, PositionsFile(new_id, segment.segment_id, state), instead_of=segment)
+    return _open(new, PositionsFile(new_id, segment.segment_id, state), instead_of=segment)
 
 
-def _open(made: Path, baseline: PositionsFile, *, instead_of: OpenSegment | None = None) -> OpenSegment:
-    folder = made.parent
-    positions = draft_positions_file(folder, baseline)
+def _open(new: Path, positions_file: PositionsFile, *, instead_of: OpenSegment | None = None) -> OpenSegment:
+    folder = new.parent
+    drafted = draft_positions_file(folder, positions_file)
     if instead_of is not None:
         instead_of.close()
         instead_of.path.rename(folder / f"{instead_of.segment_id}.db")
-    opened = folder / f"{baseline.segment_id}.open.db"
-    made.rename(opened)
-    positions.replace(folder / FILE_NAME)
+    opened = folder / f"{positions_file.segment_id}.open.db"
+    new.rename(opened)
+    drafted.replace(folder / FILE_NAME)
     sync(folder)
     return OpenSegment(opened)
 
 
 def put_back(segment: OpenSegment, on_progress: OnProgress) -> OpenSegment:
-    """Put the open segment, whose files somebody removed, in its place again: a copy of what this process holds open.
+    """Write the open segment again, after somebody removed its files, from those that this process holds open.
 
-    Raises CommitError, with nothing changed, where that may be tried again.
+    Raises CommitError, with nothing changed, if that may be retried.
     """
     folder, path = segment.path.parent, segment.path
-    copy, made = (folder / f"{segment.segment_id}.{kind}.db" for kind in ("copy", "new"))
+    copy, new = (folder / f"{segment.segment_id}.{kind}.db" for kind in ("copy", "new"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         copy.unlink(missing_ok=True)
         segment.copy_to(copy, on_progress)
-        copy.rename(made)
+        copy.rename(new)
         sync(folder)
     except OSError as error:
         raise CommitError(f"the segment cannot be put back: {error}") from error
-    # First: as it leaves, SQLite removes the log by its name, which will be that of the copy's own.
+    # Close before renaming: SQLite then removes the log by its name, which is about to be that of the copy's log.
     segment.close()
     for file in beside(path):
         file.unlink(missing_ok=True)
-    made.rename(path)
+    new.rename(path)
     sync(folder)
     return OpenSegment(path)
 

@@ -1,6 +1,6 @@
-"""A sealed segment as the archiver reads it: one pass over its messages, its gaps, and what was fixed when it was opened.
+"""Reads a sealed segment: its messages and gaps in one pass each, and its metadata.
 
-Nobody writes a sealed segment, so it is opened `immutable`: without that a killed reader leaves `-wal` and `-shm` files.
+Nobody writes a sealed segment, so it is opened `immutable`: otherwise a killed reader leaves `-wal` and `-shm` files.
 """
 
 import sqlite3
@@ -23,11 +23,11 @@ _MESSAGES: Final = (
 GAPS: Final = f"SELECT exchange, symbol, row, {', '.join(Gap._fields)} FROM gaps ORDER BY row"  # noqa: S608 -- our names
 
 _TICK_ROWS: Final = 10_000
-"""So many are read in some hundredths of a second."""
+"""Rows between two ticks: they are read in some hundredths of a second."""
 
 
 class SegmentMeta(NamedTuple):
-    """What was fixed when the segment was opened and shapes its objects, and when it was sealed. Times in µs, UTC."""
+    """Settings fixed when the segment was opened, which shape its objects, and when it was sealed. Times in µs, UTC."""
 
     segment_id: str
     host: str
@@ -40,7 +40,7 @@ class SegmentMeta(NamedTuple):
 
 
 class SealedStream(NamedTuple):
-    """A stream of the segment, and whether its ids give its order."""
+    """A stream of the segment, and whether its messages are ordered by id."""
 
     key: StreamKey
     has_ids: bool
@@ -62,7 +62,7 @@ class SealedSegment:
 
     @property
     def rows(self) -> int:
-        """How many messages it holds: they are numbered from 1 without a hole."""
+        """Number of messages: they are numbered from 1 without a hole."""
         found: int = self._db.execute("SELECT coalesce(max(row), 0) FROM messages").fetchone()[0]
         return found
 
@@ -71,11 +71,11 @@ class SealedSegment:
         return self._rows("messages", _MESSAGES)
 
     def gaps(self) -> Iterator[tuple[Any, ...]]:
-        """Exchange, symbol, row and the ledger's columns of every gap, in the order noted."""
+        """Exchange, symbol, row and the gap columns of every gap, in the order of the ledger."""
         return self._rows("gaps", GAPS)
 
     def reason(self, row: int) -> str | None:
-        """Why the message of that row was set aside when it was received; None if it was not."""
+        """Why the message of that row could not be decoded when it was received; None if it could."""
         found = next(self._rows("reasons", "SELECT reason FROM reasons WHERE row = ?", row), None)
         return found[0] if found else None
 
@@ -85,7 +85,7 @@ class SealedSegment:
         return self.streams[self._db.execute(query, (row,)).fetchone()[0]].key.data_type
 
     def _rows(self, table: str, query: str, *values: int) -> Iterator[tuple[Any, ...]]:
-        """Nothing from a table that the segment's format does not have."""
+        """Rows of a query; none if the segment's format does not have the table."""
         return self._db.execute(query, values) if has_table(table, self._version) else iter(())
 
 
@@ -93,18 +93,18 @@ class SealedSegment:
 def open_sealed(path: Path) -> Iterator[SealedSegment]:
     """Open a sealed segment.
 
-    Raises NewerDataError for one written by a newer version, DamagedError for one that is not what was written,
-    UnreadableError for one that cannot be read at present; all of them also while it is being read.
+    Raises NewerDataError for a newer program's segment, DamagedError for a damaged one, UnreadableError for one that
+    cannot be read at present; all of them also while it is being read.
     """
     with sealed_database(path) as db:
         segment = SealedSegment(db, path.name)
         if segment.meta.segment_id != path.stem:
-            raise DamagedError(f"{path.name} says that it is segment {segment.meta.segment_id}")
+            raise DamagedError(f"{path.name} is named otherwise than its segment id {segment.meta.segment_id}")
         yield segment
 
 
 def read_through(path: Path, tick: Callable[[], None]) -> None:
-    """Read every row of a segment, and make nothing of it; `tick` is called now and then. Raises as `open_sealed`."""
+    """Read every row of a segment to prove that it can be read; `tick` is called meanwhile. Raises as `open_sealed`."""
     with open_sealed(path) as segment:
         for number, _ in enumerate(chain(segment.messages(), segment.gaps())):
             if number % _TICK_ROWS == 0:
@@ -112,7 +112,7 @@ def read_through(path: Path, tick: Callable[[], None]) -> None:
 
 
 def remove_segment(path: Path) -> None:
-    """Unlink a segment, and what a reader that was killed may have left beside it, for good; it may be gone already."""
+    """Unlink a segment durably, with what a killed reader left beside it. It may be gone already. Raises OSError."""
     for suffix in ("-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
     if path.exists():
@@ -134,4 +134,4 @@ def _read_meta(texts: dict[str, str], name: str) -> SegmentMeta:
             collector_version=texts["collector_version"],
         )
     except (KeyError, ValueError, TypeError) as error:
-        raise DamagedError(f"{name} lacks or garbles what its meta table should say: {error}") from error
+        raise DamagedError(f"the meta table of {name} lacks a value or has a bad one: {error}") from error

@@ -1,4 +1,4 @@
-"""What a segment keeps beside messages and gaps: the state of streams and feeds, and the journals' positions."""
+"""What a segment stores beside messages and gaps: the state of streams and feeds, and the journal positions."""
 
 import sqlite3
 from collections.abc import Iterable, Mapping
@@ -23,16 +23,16 @@ class StreamRow(NamedTuple):
 
 
 class SegmentState(NamedTuple):
-    """Everything a segment is opened with, and a writer starts from."""
+    """Everything a writer needs to go on; a new segment begins with it."""
 
     positions: dict[str, Position]
     streams: list[StreamRow]
     recents: dict[int, bytes]
     feeds: dict[str, bytes]
     version: int = STATE_VERSION
-    """In which form the state of streams and feeds is; what is stored is always of the present one."""
+    """Version of the encoding of stream and feed state; it is always stored in the present one."""
     counts: str = ""
-    """What was counted beside the streams."""
+    """The writer's counts that belong to no stream."""
 
 
 EMPTY_STATE: Final = SegmentState({}, [], {}, {})
@@ -45,12 +45,12 @@ class Commit:
     messages: list[StoredMessage]
     reasons: list[tuple[int, str]]
     gaps: list[tuple[str, str, Gap]]
-    """Exchange, symbol, and the ledger's row."""
+    """Exchange, symbol, and the gap row."""
     streams: Iterable[StreamRow]
     feeds: Mapping[str, bytes]
     positions: Iterable[Position]
     counts: str = ""
-    """What was counted beside the streams; empty where it is as it was."""
+    """The writer's counts that belong to no stream; empty if they have not changed."""
 
 
 def store_state(db: sqlite3.Connection, state: SegmentState) -> None:
@@ -65,7 +65,7 @@ def store_state(db: sqlite3.Connection, state: SegmentState) -> None:
 
 
 def load_state(db: sqlite3.Connection, version: int) -> SegmentState:
-    """State as of the last commit, in the form of that version; `recents` as of the segment's opening."""
+    """State as of the last commit, of that state version; `recents` as of the segment's opening."""
     rows = db.execute("SELECT file_id, feed, number, offset, ended FROM positions")
     positions = {row[0]: Position(row[0], row[1], row[2], row[3], bool(row[4])) for row in rows}
     streams = [StreamRow(*row) for row in db.execute("SELECT * FROM streams")]

@@ -91,7 +91,7 @@ def test_what_is_no_file_is_set_aside_at_a_start(tmp_path: Path, make: Callable[
     folder = request_folder(tmp_path, "f")
     folder.mkdir(parents=True)
     make(folder / "x.request")
-    assert claim(tmp_path, {}, []).misfits == [SetAside("x.request", "is no regular file")]
+    assert claim(tmp_path, {}, []).misfits == [SetAside("x.request", "is not a regular file")]
     assert not (folder / "x.request").exists()
 
 

@@ -98,5 +98,5 @@ def test_positions_that_are_no_file_are_told_at_the_start(world: World, make: Ca
     path.unlink()
     make(path)
     refuse_newer_data(world.config.data_dir)
-    with pytest.raises(CannotStartError, match="is no regular file; move it away"):
+    with pytest.raises(CannotStartError, match="is not a regular file; move it away"):
         world.run()
