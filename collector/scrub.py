@@ -9,6 +9,9 @@ from collections.abc import Iterable, Mapping
 from threading import RLock
 from typing import Any, Final, TextIO
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from collector.domain.redact import HIDDEN, redact_headers
 from collector.domain.secrets import forms_of, hidden, secrets_in
 
@@ -37,7 +40,7 @@ def scrub(text: str) -> str:
 
 
 def scrubbed(value: Any) -> Any:
-    """A report with its texts scrubbed: those in tables and lists; tuples are rows of numbers and names.
+    """A report with its texts scrubbed: those in structs, mappings and lists; tuples are rows of numbers and names.
 
     A word without a blank is a name, by which somebody goes: it stays, should a password be the same.
     """
@@ -45,6 +48,8 @@ def scrubbed(value: Any) -> Any:
         return scrub(value) if " " in value else value
     if isinstance(value, Mapping):
         return {name: scrubbed(held) for name, held in value.items()}
+    if isinstance(value, Struct):
+        return replace(value, **{name: scrubbed(getattr(value, name)) for name in value.__struct_fields__})
     return [scrubbed(held) for held in value] if type(value) is list else value
 
 

@@ -2,39 +2,18 @@
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
+from collector.reports import Report
 from collector.scrub import scrubbed
 
 SUFFIX: Final = ".json"
 _BLOCK_BYTES: Final = 512
 """The unit of `st_blocks`, whatever the file system's own blocks are."""
-
-
-class StreamNumbers(NamedTuple):
-    """A stream in the writer's report; in JSON an array, because a recorder may have thousands of them.
-
-    `messages` are those read from the journal, copies left out; `stored` of them are durable.
-    """
-
-    exchange: str
-    symbol: str
-    data_type: str
-    messages: int = 0
-    bytes: int = 0
-    duplicates: int = 0
-    duplicate_bytes: int = 0
-    stored: int = 0
-    stored_bytes: int = 0
-    gaps: int = 0
-    last_received_us: int | None = None
-    last_durable_us: int | None = None
-    silence_limit_secs: float | None = None
-    """How long it may be silent by the rhythm that is stored with it."""
 
 
 class StatsFile:
@@ -44,7 +23,7 @@ class StatsFile:
         self._path = path
         self._draft = path.with_name(f"{path.name}.{os.getpid()}.new")
 
-    def write(self, numbers: Mapping[str, Any]) -> bool:
+    def write(self, numbers: Report | Mapping[str, Any]) -> bool:
         """Replace the file by rename, without fsync and without secrets in its texts; false when the disk refuses: the numbers before stay.
 
         A full disk takes them in place of those before, if they need no more room; a reader may then meet half of
@@ -81,14 +60,18 @@ def stats_file(folder: Path, role: str) -> StatsFile:
     return StatsFile(folder / f"{role}{SUFFIX}")
 
 
-def read_stats(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return the newest numbers of each role; a file that is missing, torn by a power loss or no object is left out."""
-    stats = {}
+def read_reports(folder: Path, type_of: Callable[[str], type[Report]]) -> dict[str, Report]:
+    """The newest report of each process, as the type that `type_of` gives for its name.
+
+    Left out is a file that is missing, torn by a power loss, or no such report. A field that the type does not have is
+    ignored, and one that the file does not have is its default: both may be of other versions.
+    """
+    reports = {}
     for path in sorted(filter(Path.is_file, folder.glob(f"*{SUFFIX}"))):
-        numbers = read_object(path)
-        if numbers is not None:
-            stats[path.name.removesuffix(SUFFIX)] = numbers
-    return stats
+        process = path.name.removesuffix(SUFFIX)
+        with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
+            reports[process] = msgspec.json.decode(path.read_bytes(), type=type_of(process))
+    return reports
 
 
 def last_signs(folder: Path) -> dict[str, int]:

@@ -7,7 +7,7 @@ says how many as soon as lines can be written again.
 from collector.logs.level import LevelFile
 from collector.logs.limited import RATE_LIMIT_KEYS, RATE_LIMIT_SECS, RateLimited
 from collector.logs.log_file import LogFile, LogFileWriter
-from collector.logs.logger import FORMATS, LEVELS, Recent, dropped, flush, recent, set_level, setup
+from collector.logs.logger import FORMATS, LEVELS, dropped, flush, recent, set_level, setup
 from collector.logs.sink import BUFFERED_LINES
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "LogFile",
     "LogFileWriter",
     "RateLimited",
-    "Recent",
     "dropped",
     "flush",
     "recent",

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import structlog
 from structlog.typing import FilteringBoundLogger
@@ -16,23 +16,12 @@ from collector.logs.event_limit import EventLimit
 from collector.logs.libraries import take_over_libraries
 from collector.logs.log_file import LogFile, LogFileWriter
 from collector.logs.sink import LineSink, descriptor_writer
+from collector.reports import RecentEvent
 from collector.scrub import scrub
 
 FORMATS: Final[Mapping[str, line.Form]] = {"json": line.as_json, "text": line.as_text}
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 RECENT_EVENTS: Final = 20
-
-
-class Recent(NamedTuple):
-    """An event of level info or above, as each report of a process repeats it; in JSON an array."""
-
-    number: int
-    """Counts from 1 in each process."""
-    at: str
-    level: str
-    event: str
-    text: str
-    """The remaining fields, as `key=value key=value`."""
 
 
 _composers: Final[list["_Composer"]] = []
@@ -73,7 +62,7 @@ def set_level(level: str) -> None:
         composer.level = LEVELS[level]
 
 
-def recent() -> list[Recent]:
+def recent() -> list[RecentEvent]:
     """The newest events of this process, oldest first."""
     return [event for composer in _composers for event in list(composer.recent)]
 
@@ -111,7 +100,7 @@ class _Composer:
         self._limit = EventLimit()
         self._count = 0
         self.level = level
-        self.recent: deque[Recent] = deque(maxlen=RECENT_EVENTS)
+        self.recent: deque[RecentEvent] = deque(maxlen=RECENT_EVENTS)
 
     def __call__(self, _logger: Any, level: str, fields: MutableMapping[str, Any]) -> bytes:
         if LEVELS.get(level, self.level) < self.level:
@@ -139,7 +128,7 @@ class _Composer:
         if LEVELS.get(level, 0) >= LEVELS["info"]:
             self._count += 1
             text = line.summary(further, scrub)
-            self.recent.append(Recent(self._count, event["ts"], level, str(event["event"]), text))
+            self.recent.append(RecentEvent(self._count, event["ts"], level, str(event["event"]), text))
         return line.line({**event, **further}, self._form, scrub)
 
 

@@ -4,7 +4,7 @@ A row counts in the cell of its receive time, however much later the writer read
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -19,7 +19,7 @@ from collector.monitoring.coverage_cells import (
     with_flag,
     without_gaps,
 )
-from collector.stats_files import StreamNumbers
+from collector.reports import StreamNumbers
 
 CELL_SECS: Final = 300
 CELLS: Final = 7 * 24 * 12
@@ -110,7 +110,7 @@ class Coverage:
         self,
         now_us: int,
         streams: Iterable[StreamNumbers],
-        gap_rows: Sequence[Sequence[Any]],
+        gap_rows: Sequence[tuple[str, str, Gap]],
         silent: Collection[StreamKey],
     ) -> None:
         """Take in the writer's newest report and which streams are silent."""
@@ -201,9 +201,9 @@ class Coverage:
         self._paint(stream, since, cell, ROWS)
         stream.newest_cell = cell
 
-    def _note_gaps(self, rows: Sequence[Sequence[Any]], now_us: int) -> None:
+    def _note_gaps(self, rows: Sequence[tuple[str, str, Gap]], now_us: int) -> None:
         # The writer repeats each row in several reports, so that a missed report loses none.
-        report = [LedgerRow(exchange, symbol, Gap(*gap)) for exchange, symbol, gap in rows]
+        report = [LedgerRow(*row) for row in rows]
         for row in report:
             if (row.gap.gap_id, row.gap.detected_at) not in self._last_report:
                 self._note_gap(row, now_us)

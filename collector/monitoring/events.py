@@ -1,8 +1,9 @@
 """The newest events of all processes, in the order they happened: what the log said last, and how often in a row."""
 
 import re
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
+
+from collector.reports import Report
 
 KEPT: Final = 100
 _NUMBERS: Final = re.compile(r"\S+=-?\d[\d.]*(?=\s|$)")
@@ -30,18 +31,21 @@ class Events:
     """Takes events out of reports, each once: a report repeats the newest, numbered from 1 in each life of a process."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, tuple[Any, int]] = {}
+        self._seen: dict[str, tuple[int, int]] = {}
         self._newest: list[Event] = []
 
-    def take(self, role: str, report: Mapping[str, Any]) -> None:
+    def take(self, role: str, report: Report) -> None:
         """Add what this report says for the first time; what its process said the last time too is counted there."""
-        life, events = report.get("pid"), report.get("events", ())
-        seen_life, seen = self._seen.get(role, (None, 0))
-        if life != seen_life:
+        seen_pid, seen = self._seen.get(role, (report.pid, 0))
+        if report.pid != seen_pid:
             seen = 0
-        new = [Event(at, level, role, event, text, 1, at) for number, at, level, event, text in events if number > seen]
+        new = [
+            Event(at, level, role, event, text, 1, at)
+            for number, at, level, event, text in report.events
+            if number > seen
+        ]
         if new:
-            self._seen[role] = (life, events[-1][0])
+            self._seen[role] = (report.pid, report.events[-1].number)
             for event in new:
                 self._add(event)
             self._newest = sorted(self._newest, key=lambda event: event.at)[-KEPT:]

@@ -11,9 +11,8 @@ from collector.domain.histogram import BOUNDS_US
 from collector.domain.records import StreamKey
 from collector.domain.store_state import STATES as STORE_STATES
 from collector.monitoring.health import RULES
-from collector.monitoring.totals import RoleTotals
 from collector.monitoring.view import Snapshot
-from collector.stats_files import StreamNumbers
+from collector.reports import ArchiverReport, IngestReport, RepairReport, StreamNumbers
 
 Value = tuple[str, tuple[str, ...], float]
 """The metric's name, its labels' values, and the number."""
@@ -34,27 +33,16 @@ _STREAM_VALUES: Final[Mapping[str, Callable[[StreamNumbers], float | None]]] = {
     "collector_stream_last_received_timestamp_seconds": lambda stream: _secs(stream.last_received_us),
     "collector_stream_last_stored_timestamp_seconds": lambda stream: _secs(stream.last_durable_us),
 }
-_FEED_COUNTS: Final = {
-    "frames": "collector_frames_received_total",
-    "bytes": "collector_frames_received_bytes_total",
-    "refused": "collector_frames_refused_total",
-    "refused_bytes": "collector_frames_refused_bytes_total",
-    "control": "collector_frames_control_total",
-    "reconnects": "collector_reconnects_total",
-    "connect_failures": "collector_connect_failures_total",
-    "subscriptions_refused": "collector_subscriptions_refused_total",
-    "never_spoke": "collector_streams_never_spoke_total",
-}
-_WRITER_COUNTS: Final = {
-    "late": "collector_messages_late_total",
-    "undecodable": "collector_messages_undecodable_total",
-    "commit_failures": "collector_commit_failures_total",
-}
-_ARCHIVER_COUNTS: Final = {
-    "archived": "collector_segments_archived_total",
-    "quarantined": "collector_segments_quarantined_total",
-    "rows": "collector_archived_rows_total",
-    "bytes": "collector_archived_bytes_total",
+_FEED_COUNTS: Final[Mapping[str, Callable[[IngestReport], int]]] = {
+    "collector_frames_received_total": lambda ingest: ingest.frames,
+    "collector_frames_received_bytes_total": lambda ingest: ingest.bytes,
+    "collector_frames_refused_total": lambda ingest: ingest.refused,
+    "collector_frames_refused_bytes_total": lambda ingest: ingest.refused_bytes,
+    "collector_frames_control_total": lambda ingest: ingest.control,
+    "collector_reconnects_total": lambda ingest: ingest.reconnects,
+    "collector_connect_failures_total": lambda ingest: ingest.connect_failures,
+    "collector_subscriptions_refused_total": lambda ingest: ingest.subscriptions_refused,
+    "collector_streams_never_spoke_total": lambda ingest: ingest.never_spoke,
 }
 
 
@@ -67,11 +55,11 @@ class Buckets(NamedTuple):
 
 def values(view: Snapshot) -> Iterator[Value]:
     """Every sample of a counter or gauge that is not one stream's."""
-    for (_, *labels), count in view.role("writer").by_label("ledger"):
-        yield "collector_gaps_total", tuple(map(str, labels)), count
-    for feed, numbers in view.ingests().items():
-        yield from _of_feed(feed, numbers)
-        by_state = Counter(line["state"] for line in view.live_lines(feed))
+    for *labels, count in view.writer.ledger:
+        yield "collector_gaps_total", tuple(labels), count
+    for feed, ingest in view.ingests().items():
+        yield from _of_feed(feed, ingest)
+        by_state = Counter(line.state for line in view.live_lines(ingest))
         for state in STATES:
             yield "collector_connections", (feed, state), by_state[state]
     yield from _of_writer(view)
@@ -83,16 +71,16 @@ def values(view: Snapshot) -> Iterator[Value]:
 
 def histograms(view: Snapshot) -> Iterator[tuple[str, tuple[str, ...], Buckets]]:
     """Every histogram, by name and labels."""
-    writer = view.role("writer")
-    yield "collector_commit_seconds", (), _buckets({int(row[1]): count for row, count in writer.by_label("commits")})
-    for name, metric in (
-        ("to_receive", "collector_exchange_to_receive_seconds"),
-        ("to_durable", "collector_receive_to_durable_seconds"),
+    writer = view.writer
+    yield "collector_commit_seconds", (), _buckets(dict(writer.commits))
+    for metric, rows in (
+        ("collector_exchange_to_receive_seconds", writer.to_receive),
+        ("collector_receive_to_durable_seconds", writer.to_durable),
     ):
-        rows: dict[str, dict[int, int]] = {feed: {} for feed in view.exchanges}
-        for (_, feed, index), count in writer.by_label(name):
-            rows.setdefault(str(feed), {})[int(index)] = count
-        yield from ((metric, (feed,), _buckets(counts)) for feed, counts in rows.items())
+        by_feed: dict[str, dict[int, int]] = {feed: {} for feed in view.exchanges}
+        for feed, index, count in rows:
+            by_feed.setdefault(feed, {})[index] = count
+        yield from ((metric, (feed,), _buckets(counts)) for feed, counts in by_feed.items())
 
 
 def _buckets(counts: dict[int, int]) -> Buckets:
@@ -113,73 +101,75 @@ def _secs(time_us: int | None) -> float | None:
     return time_us / 1e6 if time_us else None
 
 
-def _of_feed(feed: str, numbers: RoleTotals) -> Iterator[Value]:
-    for name, metric in _FEED_COUNTS.items():
-        yield metric, (feed,), numbers.total(name)
+def _of_feed(feed: str, ingest: IngestReport) -> Iterator[Value]:
+    for metric, count_of in _FEED_COUNTS.items():
+        yield metric, (feed,), count_of(ingest)
     # From 0 on, as all whose labels are known: a counter that begins with its first event shows no increase by it.
-    disconnects = dict.fromkeys(DISCONNECTS, 0) | {
-        str(why): count for (_, why), count in numbers.by_label("disconnects")
-    }
-    for cause, count in disconnects.items():
+    for cause, count in (dict.fromkeys(DISCONNECTS, 0) | dict(ingest.disconnects)).items():
         yield "collector_disconnects_total", (feed, cause), count
-    last_data_us = max((line["last_data_us"] or 0 for line in numbers.report.get("lines", ())), default=0)
+    last_data_us = max((line.last_data_us or 0 for line in ingest.lines), default=0)
     if last_data_us:
         yield "collector_feed_last_data_timestamp_seconds", (feed,), last_data_us / 1e6
-    journal = numbers.report.get("journal", {})
-    yield "collector_journal_bytes", (feed,), journal.get("bytes", 0)
-    yield "collector_journal_files", (feed,), journal.get("files", 0)
+    yield "collector_journal_bytes", (feed,), ingest.journal.bytes
+    yield "collector_journal_files", (feed,), ingest.journal.files
 
 
 def _of_writer(view: Snapshot) -> Iterator[Value]:
-    writer = view.role("writer")
-    for name, metric in _WRITER_COUNTS.items():
-        yield metric, (), writer.total(name)
-    yield "collector_batch_messages", (), writer.report.get("batch_size", 0)
-    yield "collector_batch_limit_messages", (), writer.report.get("batch_limit", 0)
-    for feed, offset_us in writer.report.get("clock_offsets_us", {}).items():
+    writer = view.writer
+    yield "collector_messages_late_total", (), writer.late
+    yield "collector_messages_undecodable_total", (), writer.undecodable
+    yield "collector_commit_failures_total", (), writer.commit_failures
+    yield "collector_batch_messages", (), writer.batch_size
+    yield "collector_batch_limit_messages", (), writer.batch_limit
+    for feed, offset_us in writer.clock_offsets_us.items():
         yield "collector_clock_offset_seconds", (feed,), offset_us / 1e6
     for journal in view.journals:
-        yield "collector_journal_lag_bytes", (journal["feed"],), journal["lag_bytes"]
-        yield "collector_journal_lag_seconds", (journal["feed"],), journal["lag_secs"]
+        yield "collector_journal_lag_bytes", (journal.feed,), journal.lag_bytes
+        yield "collector_journal_lag_seconds", (journal.feed,), journal.lag_secs
 
 
 def _of_repair(view: Snapshot) -> Iterator[Value]:
-    repair = view.role("repair")
-    waits = repair.report.get("waiting", {})
-    for kind, waiting in waits.items():
+    repair = view.repair
+    for kind, waiting in repair.waiting.items():
         yield "collector_repair_requests_waiting", (kind,), waiting
-    answered = dict.fromkeys(waits, 0) | {str(kind): count for (_, kind), count in repair.by_label("answers")}
-    for kind, count in answered.items():
+    for kind, count in (dict.fromkeys(repair.waiting, 0) | dict(repair.answers)).items():
         yield "collector_repair_answers_total", (kind,), count
-    mends = any(child.name == "repair" for child in view.known.children)
-    failures = dict.fromkeys(product(REPAIR_KINDS, REPAIR_REASONS) if mends else (), 0) | {
-        (str(kind), str(why)): count for (_, kind, why), count in repair.by_label("requests_failed")
-    }
+    is_there = any(child.report is RepairReport for child in view.known.children)
+    failures = dict.fromkeys(product(REPAIR_KINDS, REPAIR_REASONS) if is_there else (), 0)
+    failures |= {(kind, reason): count for kind, reason, count in repair.requests_failed}
     for labels, count in failures.items():
         yield "collector_repair_failures_total", labels, count
-    for budget, weight in repair.report.get("weight", {}).items():
+    for budget, weight in repair.weight.items():
         yield "collector_repair_weight_used", (budget,), weight
-    for feed, clock in repair.report.get("clocks", {}).items():
-        yield "collector_rest_clock_offset_seconds", (feed,), clock["offset_us"] / 1e6
+    for feed, clock in repair.clocks.items():
+        yield "collector_rest_clock_offset_seconds", (feed,), clock.offset_us / 1e6
 
 
 def _of_archiver(view: Snapshot) -> Iterator[Value]:
-    archiver, segments = view.role("archiver"), view.role("writer").report.get("segments", {})
-    for name, metric in _ARCHIVER_COUNTS.items():
-        yield metric, (), archiver.total(name)
-    for state in ("open", "sealed"):
-        yield "collector_segments", (state,), segments.get(state, 0)
-    yield "collector_segments", ("quarantined",), archiver.report.get("in_quarantine", 0)
-    yield "collector_uploads_total", ("ok",), archiver.total("uploaded_objects")
-    yield "collector_uploads_total", ("failed",), archiver.total("failed_uploads")
-    for name in ("segments", "objects", "bytes"):
-        yield f"collector_archive_backlog_{name}", (), archiver.report.get(f"backlog_{name}", 0)
+    archiver, segments = view.archiver, view.writer.segments
+    yield "collector_segments_archived_total", (), archiver.archived
+    yield "collector_segments_quarantined_total", (), archiver.quarantined
+    yield "collector_archived_rows_total", (), archiver.rows
+    yield "collector_archived_bytes_total", (), archiver.bytes
+    yield "collector_segments", ("open",), segments.open
+    yield "collector_segments", ("sealed",), segments.sealed
+    yield "collector_segments", ("quarantined",), archiver.in_quarantine
+    yield "collector_uploads_total", ("ok",), archiver.uploaded_objects
+    yield "collector_uploads_total", ("failed",), archiver.failed_uploads
+    yield "collector_archive_backlog_segments", (), archiver.backlog_segments
+    yield "collector_archive_backlog_objects", (), archiver.backlog_objects
+    yield "collector_archive_backlog_bytes", (), archiver.backlog_bytes
     yield "collector_archive_backlog_age_seconds", (), view.backlog_age_secs
+    yield from _of_store(archiver)
+
+
+def _of_store(archiver: ArchiverReport) -> Iterator[Value]:
     for state in STORE_STATES:
-        yield "collector_store_state", (state,), archiver.report.get("store_state", "there") == state
-    yield "collector_store_away_seconds", (), archiver.report.get("store_away_secs", 0)
+        yield "collector_store_state", (state,), archiver.store_state == state
+    yield "collector_store_away_seconds", (), archiver.store_away_secs
+    tries_failed = dict(archiver.store_tries_failed)
     for kind in ("away", "refusing"):
-        yield "collector_store_tries_failed_total", (kind,), archiver.total("store_tries_failed", kind)
+        yield "collector_store_tries_failed_total", (kind,), tries_failed.get(kind, 0)
 
 
 def _of_processes(view: Snapshot) -> Iterator[Value]:
@@ -190,10 +180,10 @@ def _of_processes(view: Snapshot) -> Iterator[Value]:
         yield "collector_process_cpu_seconds_total", (name,), used.cpu_secs
         yield "collector_process_resident_memory_bytes", (name,), used.rss_bytes
         yield "collector_process_open_fds", (name,), used.open_files
-    for name, numbers in view.roles.items():
-        yield "collector_log_lines_dropped_total", (name,), numbers.total("log_lines_dropped")
-        if "updated_us" in numbers.report:
-            yield "collector_process_last_report_timestamp_seconds", (name,), numbers.report["updated_us"] / 1e6
+    for name, totals in view.roles.items():
+        yield "collector_log_lines_dropped_total", (name,), totals.total.log_lines_dropped
+        if totals.total.updated_us:
+            yield "collector_process_last_report_timestamp_seconds", (name,), totals.total.updated_us / 1e6
 
 
 def _of_supervisor(view: Snapshot) -> Iterator[Value]:
@@ -210,7 +200,7 @@ def _of_supervisor(view: Snapshot) -> Iterator[Value]:
     for code in RULES:
         yield "collector_unhealthy_reason", (code,), code in holding
     yield "collector_ready", (), view.ready
-    for result in ("ok", "failed"):
-        yield "collector_pings_total", (result,), view.role("supervisor").total("pings", result)
+    yield "collector_pings_total", ("ok",), known.own.pings_sent
+    yield "collector_pings_total", ("failed",), known.own.pings_failed
     yield "collector_start_timestamp_seconds", (), view.started_us / 1e6
     yield "collector_build_info", (__version__,), 1

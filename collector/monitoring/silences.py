@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from collector.config import Config
 from collector.domain.records import StreamKey
 from collector.domain.silence import Bounds, LearnedIntervals, SilenceLimit
-from collector.stats_files import StreamNumbers
+from collector.reports import StreamNumbers
 
 REPORTING_SECS: Final = 5.0
 """A process reports about once a second; one that has not for this long stands still."""

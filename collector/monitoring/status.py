@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from msgspec.structs import asdict, replace
+
 from collector.config import Config, FeedConfig
 from collector.domain.names import iso_time
 from collector.domain.redact import redact_urls
@@ -16,9 +18,10 @@ from collector.monitoring.headline import headline
 from collector.monitoring.health import RESTART_LOOP_SECS, Facts, Reason, reasons
 from collector.monitoring.rates import History
 from collector.monitoring.silences import REPORTING_SECS, Silence, Silences
-from collector.monitoring.totals import Report, RoleTotals
+from collector.monitoring.totals import RoleTotals, first, ingests_of, totals_of
 from collector.monitoring.undecodable import UndecodableWatch
 from collector.monitoring.view import Snapshot, Stage, SupervisorFacts
+from collector.reports import ArchiverReport, IngestReport, JournalLag, RepairReport, Report, WriterReport
 
 _REFUSING_SECS: Final = 10.0
 """A feed that refused a frame so recently is refusing."""
@@ -50,7 +53,7 @@ class Status:
         self._started_us: int | None = None
         self._writer_updated_us = 0
         self._bytes_then: Mapping[str, int] = {}
-        self._roles: dict[str, RoleTotals] = {}
+        self._roles: dict[str, RoleTotals[Any]] = {}
         self._refused: dict[str, tuple[int, float]] = {}
         self._restarts: defaultdict[str, deque[float]] = defaultdict(deque)
         self._restarts_seen: defaultdict[str, int] = defaultdict(int)
@@ -60,13 +63,13 @@ class Status:
         """Take in the newest report of each role; returns what is known now."""
         self._take(reports, known)
         journals = self._journals(known.now_us)
-        error = self._role("archiver").report.get("last_error")
+        error = self._archiver.last_error
         store_error = redact_urls(error) if error else None
         interrupted = self._interrupted(journals, known)
-        self._silences.note(self._role("writer").streams, known.now_us, known.uptime_secs, interrupted)
+        self._silences.note(self._writer.newest.streams, known.now_us, known.uptime_secs, interrupted)
         silent = self._silences.silent(known.now_us, known.uptime_secs)
         self._cover(known.now_us, journals, silent)
-        self._undecodable.note(known.uptime_secs, self._role("writer").stream_totals())
+        self._undecodable.note(known.uptime_secs, self._writer.stream_totals())
         disk_full_in_secs = self._disk_full_in_secs(known)
         facts = self._facts(known, journals, store_error, silent, disk_full_in_secs)
         found = reasons(facts)
@@ -96,28 +99,26 @@ class Status:
     def _facts(
         self,
         known: SupervisorFacts,
-        journals: Sequence[Mapping[str, Any]],
+        journals: Sequence[JournalLag],
         store_error: str | None,
         silent: Sequence[Silence],
         disk_full_in_secs: float | None,
     ) -> Facts:
-        writer, archiver = self._role("writer"), self._role("archiver")
+        writer = self._writer.newest
         return Facts(
             processes=[child._asdict() for child in known.children],
-            journals=journals,
+            journals=[asdict(journal) for journal in journals],
             store_error=store_error,
-            quarantined=archiver.report.get("in_quarantine", 0),
+            quarantined=self._archiver.in_quarantine,
             refusing=self._refusing(known),
             silent=silent,
-            open_segment_excess=writer.report.get("segments", {}).get("open_bytes", 0) / self._segment_limit_bytes,
+            open_segment_excess=writer.segments.open_bytes / self._segment_limit_bytes,
             restarts_lately=self._restarts_lately(known),
             disk_full_in_secs=disk_full_in_secs,
-            clock_offsets_secs={
-                feed: offset_us / 1e6 for feed, offset_us in writer.report.get("clock_offsets_us", {}).items()
-            },
+            clock_offsets_secs={feed: offset_us / 1e6 for feed, offset_us in writer.clock_offsets_us.items()},
             asked_clocks_secs={
-                feed: (clock["offset_us"] / 1e6, clock["within_us"] / 1e6)
-                for feed, clock in self._role("repair").report.get("clocks", {}).items()
+                feed: (clock.offset_us / 1e6, clock.within_us / 1e6)
+                for feed, clock in totals_of(self._roles, RepairReport).newest.clocks.items()
             },
             removed=list(self._removed()),
             configured=self._silences.keys,
@@ -135,79 +136,70 @@ class Status:
     def _is_connected(self, known: SupervisorFacts) -> bool:
         """Whether an ingest that lives has an open connection."""
         living = {child.name: child.pid for child in known.children}
-        for feed in self._exchanges:
-            report = self._role(f"ingest:{feed}").report
-            is_alive = report.get("pid") == living.get(f"ingest:{feed}")
-            if is_alive and any(line["state"] == "open" for line in report.get("lines", ())):
-                return True
-        return False
+        reports = (report for report in self._ingests().values() if report.pid == living.get(report.role))
+        return any(line.state == "open" for report in reports for line in report.lines)
 
     def _removed(self) -> Iterator[str]:
-        if self._role("writer").report.get("segments_removed"):
+        if self._writer.newest.segments_removed:
             yield "segments/"
-        for feed in self._exchanges:
-            if self._role(f"ingest:{feed}").report.get("journal_removed"):
+        for feed, report in self._ingests().items():
+            if report.journal_removed:
                 yield f"journal/{feed}/"
 
     def _take(self, reports: Mapping[str, Report], known: SupervisorFacts) -> None:
         if self._started_us is None:
             self._started_us = known.now_us - int(known.uptime_secs * 1e6)
         for role, report in {**reports, SUPERVISOR: known.own}.items():
-            self._roles[role] = self._role(role).after(report)
+            self._roles[role] = self._roles[role].after(report) if role in self._roles else first(report)
             self._events.take(role, report)
 
-    def _interrupted(self, journals: Sequence[Mapping[str, Any]], known: SupervisorFacts) -> set[str]:
+    def _interrupted(self, journals: Sequence[JournalLag], known: SupervisorFacts) -> set[str]:
         """Feeds that have no open connection, or rows that the writer has not come to."""
-        found = {journal["feed"] for journal in journals if journal["lag_secs"] > REPORTING_SECS}
-        found.update(child.name.partition(":")[2] for child in known.children if child.state in {"backoff", "failed"})
-        for feed in self._exchanges:
-            lines = self._role(f"ingest:{feed}").report.get("lines")
-            if lines and not any(line["state"] == "open" for line in lines):
+        found = {journal.feed for journal in journals if journal.lag_secs > REPORTING_SECS}
+        found.update(child.feed for child in known.children if child.state in {"backoff", "failed"})
+        for feed, report in self._ingests().items():
+            if report.lines and not any(line.state == "open" for line in report.lines):
                 found.add(feed)
         return found
 
-    def _cover(self, now_us: int, journals: Sequence[Mapping[str, Any]], silent: Sequence[Silence]) -> None:
-        writer = self._role("writer")
+    def _cover(self, now_us: int, journals: Sequence[JournalLag], silent: Sequence[Silence]) -> None:
+        writer = self._writer.newest
         # What a writer that is behind has not read yet may hold the rows that seem to be missing.
-        behind = any(journal["lag_secs"] > REPORTING_SECS for journal in journals)
+        behind = any(journal.lag_secs > REPORTING_SECS for journal in journals)
         should_speak = () if behind else [silence.key for silence in silent]
-        self.coverage.update(now_us, writer.streams, writer.report.get("gap_rows", ()), should_speak)
+        self.coverage.update(now_us, writer.streams, writer.gap_rows, should_speak)
 
-    def _role(self, name: str) -> RoleTotals:
-        return self._roles.get(name, RoleTotals())
+    @property
+    def _writer(self) -> RoleTotals[WriterReport]:
+        return totals_of(self._roles, WriterReport)
 
-    def _journals(self, now_us: int) -> list[dict[str, Any]]:
+    @property
+    def _archiver(self) -> ArchiverReport:
+        return totals_of(self._roles, ArchiverReport).total
+
+    def _ingests(self) -> Mapping[str, IngestReport]:
+        return {feed: totals.total for feed, totals in ingests_of(self._roles).items()}
+
+    def _journals(self, now_us: int) -> list[JournalLag]:
         """As the writer sees them; one that reports no more falls behind by what comes meanwhile."""
-        report = self._role("writer").report
-        updated_us = report.get("updated_us", now_us)
+        report = self._writer.newest
+        updated_us = report.updated_us
+        bytes_now = {feed: ingest.bytes for feed, ingest in self._ingests().items()}
         if updated_us != self._writer_updated_us:
-            self._writer_updated_us = updated_us
-            self._bytes_then = {name: role.total("bytes") for name, role in self._roles.items()}
-        return [self._journal(journal, (now_us - updated_us) / 1e6) for journal in report.get("journals", ())]
-
-    def _journal(self, journal: Mapping[str, Any], unreported_secs: float) -> dict[str, Any]:
-        standing = unreported_secs > REPORTING_SECS
-        lag_bytes = journal["lag_bytes"] + (self._bytes_since(journal["feed"]) if standing else 0)
-        # Where nothing waits nobody is behind, however long the writer has said nothing.
-        lag_secs = journal["lag_secs"] + (unreported_secs if standing and lag_bytes else 0.0)
-        return {**journal, "lag_bytes": lag_bytes, "lag_secs": round(lag_secs, 3)}
-
-    def _bytes_since(self, feed: str) -> int:
-        """What was received since the writer last reported."""
-        name = f"ingest:{feed}"
-        return self._role(name).total("bytes") - self._bytes_then.get(name, 0)
+            self._writer_updated_us, self._bytes_then = updated_us, bytes_now
+        unreported_secs = (now_us - updated_us) / 1e6
+        bytes_since = {feed: total - self._bytes_then.get(feed, 0) for feed, total in bytes_now.items()}
+        return [_grown(journal, unreported_secs, bytes_since.get(journal.feed, 0)) for journal in report.journals]
 
     def _refusing(self, known: SupervisorFacts) -> list[str]:
         """Below the mark it is every feed, whatever they say: on a full disk their numbers may not come."""
         if known.disk_free_bytes is not None and known.disk_free_bytes < self._min_free_bytes:
             return list(self._exchanges)
         uptime_secs = known.uptime_secs
-        for name, role in self._roles.items():
-            refused = role.total("refused")
-            if name.startswith("ingest:") and refused > self._refused.get(name, (0, 0.0))[0]:
-                self._refused[name] = (refused, uptime_secs)
-        recent = (name for name, (_, at_secs) in self._refused.items() if uptime_secs - at_secs < _REFUSING_SECS)
-        return [name.partition(":")[2] for name in recent]
+        for feed, report in self._ingests().items():
+            if report.refused > self._refused.get(feed, (0, 0.0))[0]:
+                self._refused[feed] = (report.refused, uptime_secs)
+        return [feed for feed, (_, at_secs) in self._refused.items() if uptime_secs - at_secs < _REFUSING_SECS]
 
     def _restarts_lately(self, known: SupervisorFacts) -> dict[str, int]:
         lately = {}
@@ -227,11 +219,12 @@ class Status:
         return self._disk.full_in_secs(known.uptime_secs, known.disk_free_bytes)
 
     def _stages(self, uptime_secs: float) -> list[Stage]:
+        writer = self._writer.total
         totals = {
-            "frames": sum(role.total("frames") for role in self._roles.values()),
-            "messages": self._role("writer").total("messages") + self._role("writer").total("undecodable"),
-            "stored": self._role("writer").total("stored"),
-            "archived": self._role("archiver").total("rows"),
+            "frames": sum(report.frames for report in self._ingests().values()),
+            "messages": writer.messages + writer.undecodable,
+            "stored": writer.stored,
+            "archived": self._archiver.rows,
         }
         for name, total in totals.items():
             self._histories[name].note(uptime_secs, total)
@@ -243,3 +236,12 @@ class Status:
 def _is_demo(feed: FeedConfig) -> bool:
     """Whether the feed records the built-in exchange, which speaks on this machine alone."""
     return feed.name == DEMO_FEED and is_loopback(urlsplit(feed.ws_url).hostname or "")
+
+
+def _grown(journal: JournalLag, unreported_secs: float, bytes_since: int) -> JournalLag:
+    """The lag now: behind a writer that has reported nothing for long it grows by what was received since."""
+    is_late = unreported_secs > REPORTING_SECS
+    lag_bytes = journal.lag_bytes + (bytes_since if is_late else 0)
+    # A journal of which nothing is unread is not behind, however long ago the report was.
+    lag_secs = journal.lag_secs + (unreported_secs if is_late and lag_bytes else 0.0)
+    return replace(journal, lag_bytes=lag_bytes, lag_secs=round(lag_secs, 3))

@@ -2,15 +2,16 @@
 
 from typing import Any, Final
 
+from msgspec.structs import asdict
+
 from collector import __version__
 from collector.domain.names import iso_time
 from collector.domain.records import StreamKey
 from collector.monitoring.coverage import CELL_SECS, LedgerRow
 from collector.monitoring.coverage_cells import proves_continuity, runs
 from collector.monitoring.status import SUPERVISOR
-from collector.monitoring.totals import RoleTotals
 from collector.monitoring.view import ChildState, Snapshot
-from collector.stats_files import StreamNumbers
+from collector.reports import IngestReport, StreamNumbers
 
 DAY_SECS: Final = 24 * 3600
 
@@ -65,7 +66,7 @@ def _recorder(view: Snapshot) -> dict[str, Any]:
             for stage in view.stages
         ],
         "feeds": [_feed(feed, numbers, view) for feed, numbers in view.ingests().items()],
-        "journals": view.journals,
+        "journals": [asdict(journal) for journal in view.journals],
         "writer": _writer(view),
         "segments": _segments(view),
         "repair": _repair(view),
@@ -96,7 +97,7 @@ def stopped(view: Snapshot, now_us: int) -> dict[str, Any]:
 
 def _supervisor(view: Snapshot) -> ChildState:
     """As one of the processes: whoever tells of it runs."""
-    return ChildState(SUPERVISOR, view.known.own.get("pid"), "running", 0)
+    return ChildState(SUPERVISOR, view.known.own.pid or None, "running", 0)
 
 
 def _process(process: ChildState, view: Snapshot) -> dict[str, Any]:
@@ -113,75 +114,73 @@ def _process(process: ChildState, view: Snapshot) -> dict[str, Any]:
     }
 
 
-def _feed(feed: str, numbers: RoleTotals, view: Snapshot) -> dict[str, Any]:
-    lines = numbers.report.get("lines", ())
-    offset_us = view.role("writer").report.get("clock_offsets_us", {}).get(feed)
-    clock = view.role("repair").report.get("clocks", {}).get(feed)
+def _feed(feed: str, ingest: IngestReport, view: Snapshot) -> dict[str, Any]:
+    offset_us = view.writer.clock_offsets_us.get(feed)
+    clock = view.repair.clocks.get(feed)
     return {
         "feed": feed,
         "exchange": view.exchanges.get(feed),
-        "connections": len(lines),
-        "connections_open": sum(line["state"] == "open" for line in view.live_lines(feed)),
-        "reconnects": numbers.total("reconnects"),
-        "frames": numbers.total("frames"),
-        "bytes": numbers.total("bytes"),
-        "refused": numbers.total("refused"),
-        "last_data_at": _iso(max((line["last_data_us"] or 0 for line in lines), default=0)),
+        "connections": len(ingest.lines),
+        "connections_open": sum(line.state == "open" for line in view.live_lines(ingest)),
+        "reconnects": ingest.reconnects,
+        "frames": ingest.frames,
+        "bytes": ingest.bytes,
+        "refused": ingest.refused,
+        "last_data_at": _iso(max((line.last_data_us or 0 for line in ingest.lines), default=0)),
         "clock_offset_secs": None if offset_us is None else offset_us / 1e6,
-        "rest_clock_offset_secs": clock["offset_us"] / 1e6 if clock else None,
+        "rest_clock_offset_secs": clock.offset_us / 1e6 if clock else None,
     }
 
 
 def _writer(view: Snapshot) -> dict[str, Any]:
-    writer = view.role("writer")
-    refused = sum(role.total("refused") for role in view.ingests().values())
+    writer = view.writer
+    refused = sum(ingest.refused for ingest in view.ingests().values())
     return {
-        "batch_size": writer.report.get("batch_size", 0),
-        "batch_limit": writer.report.get("batch_limit", 0),
-        "commit_secs": writer.report.get("commit_secs"),
-        "messages": writer.total("messages"),
-        "stored": writer.total("stored"),
-        "duplicates": writer.total("duplicates"),
-        "undecodable": writer.total("undecodable"),
+        "batch_size": writer.batch_size,
+        "batch_limit": writer.batch_limit,
+        "commit_secs": writer.commit_secs,
+        "messages": writer.messages,
+        "stored": writer.stored,
+        "duplicates": writer.duplicates,
+        "undecodable": writer.undecodable,
         # Ingest knows first; the writer also learns what an ingest refused before this supervisor began.
-        "refused": max(refused, writer.total("refused")),
+        "refused": max(refused, writer.refused),
     }
 
 
 def _segments(view: Snapshot) -> dict[str, int]:
-    on_disk = view.role("writer").report.get("segments", {})
-    archiver = view.role("archiver")
+    on_disk, archiver = view.writer.segments, view.archiver
     return {
-        "open": on_disk.get("open", 0),
-        "sealed": on_disk.get("sealed", 0),
-        "archived": archiver.total("archived"),
-        "quarantined": archiver.total("quarantined"),
+        "open": on_disk.open,
+        "sealed": on_disk.sealed,
+        "archived": archiver.archived,
+        "quarantined": archiver.quarantined,
     }
 
 
 def _repair(view: Snapshot) -> dict[str, Any]:
-    repair = view.role("repair")
+    repair = view.repair
     return {
-        "waiting": dict(repair.report.get("waiting", {})),
-        "answered": {str(kind): count for (_, kind), count in repair.by_label("answers")},
-        "failed": sum(count for _, count in repair.by_label("requests_failed")),
-        "weight_used": dict(repair.report.get("weight", {})),
+        "waiting": repair.waiting,
+        "answered": dict(repair.answers),
+        "failed": sum(count for _, _, count in repair.requests_failed),
+        "weight_used": repair.weight,
     }
 
 
 def _archive(view: Snapshot) -> dict[str, Any]:
-    archiver = view.role("archiver")
+    archiver = view.archiver
     return {
-        "state": archiver.report.get("store_state", "there"),
-        "backlog_segments": archiver.report.get("backlog_segments", 0),
-        "backlog_objects": archiver.report.get("backlog_objects", 0),
-        "backlog_bytes": archiver.report.get("backlog_bytes", 0),
+        "state": archiver.store_state,
+        "backlog_segments": archiver.backlog_segments,
+        "backlog_objects": archiver.backlog_objects,
+        "backlog_bytes": archiver.backlog_bytes,
         "backlog_age_secs": view.backlog_age_secs,
-        "uploaded_objects": archiver.total("uploaded_objects"),
-        "failed_uploads": archiver.total("failed_uploads"),
+        "uploaded_objects": archiver.uploaded_objects,
+        "failed_uploads": archiver.failed_uploads,
         "last_error": view.store_error,
-        "bytes_per_sec": archiver.report.get("bytes_per_sec"),
-        "eta_secs": archiver.report.get("eta_secs"),
+        "bytes_per_sec": archiver.bytes_per_sec,
+        "eta_secs": archiver.eta_secs,
         "next_seal_at": iso_time(view.next_seal_us),
     }
 

@@ -1,89 +1,104 @@
-"""A role's numbers over all the lives of its process: counts go on rising when a new one begins.
+"""The reports of a process over all its lives: counts go on rising when a new process takes the place of an old one."""
 
-Most begin at nothing. What a process keeps with its data, as the writer does, it goes on from: there the new number is
-the total, and until it has read again what the one before had read, the number of that one.
-"""
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any, Final, Generic, NamedTuple, TypeVar, get_type_hints
 
-from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+import msgspec
 
 from collector.domain.records import StreamKey
-from collector.stats_files import StreamNumbers
+from collector.reports import IngestReport, Report, StreamNumbers, Total, WriterReport
 
-Report = Mapping[str, Any]
-
-Labels = tuple[str | int, ...]
-"""The name of a count, then what tells it from the others of that name."""
-
-COUNTS: Final = frozenset({
-    "frames", "bytes", "refused", "refused_bytes", "control", "subscriptions_refused", "reconnects", "connect_failures",
-    "disconnects", "never_spoke",
-    "messages", "stored", "duplicates", "late", "undecodable", "ledger", "commit_failures",
-    "to_receive", "to_durable", "commits",
-    "archived", "quarantined", "uploaded_objects", "failed_uploads", "store_tries_failed", "rows",
-    "answers", "requests_failed",
-    "log_lines_dropped", "pings",
-})  # fmt: skip
-"""What only rises in a report: a number, or rows of labels and a number."""
+R = TypeVar("R", bound=Report)
 
 _STREAM_COUNTS: Final = ("messages", "bytes", "duplicates", "duplicate_bytes", "stored", "stored_bytes", "gaps")
 
 
-class RoleTotals(NamedTuple):
-    """The newest report of a role, and what the processes before this one counted. It never changes."""
+class RoleTotals(NamedTuple, Generic[R]):
+    """The newest report of a process, and the same with its counts over all lives. It never changes."""
 
-    report: Report = MappingProxyType({})
-    counts: Mapping[Labels, int] = {}
-    streams: Sequence[StreamNumbers] = ()
-    counts_before: Mapping[Labels, int] = {}
-    streams_before: Mapping[StreamKey, StreamNumbers] = {}
-    kept: frozenset[str] = frozenset()
-    """Counts that a new process goes on from. The streams' always are."""
+    newest: R
+    total: R
+    """Its `streams` are those of the newest report: see `stream_totals`."""
+    before: R | None = None
+    """The total, and its streams, as the lives before the present one left them; None in the first."""
 
-    def after(self, report: Report) -> "RoleTotals":
-        """The numbers once this report has come."""
-        counts_before, streams_before = self.counts_before, self.streams_before
-        if self.report and _life(report) != _life(self.report):
-            counts_before = dict(self.by_label())
-            streams_before = {StreamKey(*stream[:3]): stream for stream in self.stream_totals()}
-        streams = [StreamNumbers(*row) for row in report.get("streams", ())]
-        kept = frozenset(report.get("kept", ()))
-        return RoleTotals(report, dict(_counts(report)), streams, counts_before, streams_before, kept)
+    def after(self, report: R) -> "RoleTotals[R]":
+        """The totals once this report has come."""
+        before = self.before
+        if self.newest.pid and _life(report) != _life(self.newest):
+            before = _with_streams(self.total, self.stream_totals())
+        return RoleTotals(report, report if before is None else _merged(before, report), before)
 
-    def total(self, *labels: str | int) -> int:
-        """A count over all lives."""
-        before, now = self.counts_before.get(labels, 0), self.counts.get(labels, 0)
-        return max(before, now) if labels[0] in self.kept else before + now
-
-    def by_label(self, name: str | None = None) -> Iterator[tuple[Labels, int]]:
-        """Every count of that name, or all of them, over all lives."""
-        for labels in {**self.counts_before, **self.counts}:
-            if name is None or labels[0] == name:
-                yield labels, self.total(*labels)
-
-    def stream_totals(self) -> Iterator[StreamNumbers]:
-        """Every stream over all lives; a new process does not know when the one before last stored a row."""
-        if not self.streams_before:
-            yield from self.streams
-            return
-        now = {StreamKey(*stream[:3]): stream for stream in self.streams}
-        for key, before in self.streams_before.items():
-            yield _together(before, now.pop(key)) if key in now else before
-        yield from now.values()
+    def stream_totals(self) -> Sequence[StreamNumbers]:
+        """Every stream over all lives."""
+        now, before = _streams(self.newest), _streams(self.before)
+        return list(_merged_streams(before, now)) if before else now
 
 
-def _life(report: Report) -> tuple[Any, Any]:
-    return report.get("pid"), report.get("incarnation")
+Totals = Mapping[str, RoleTotals[Any]]
+"""By process."""
 
 
-def _counts(report: Report) -> Iterator[tuple[Labels, int]]:
-    for name in COUNTS & report.keys():
-        value = report[name]
-        if isinstance(value, int):
-            yield (name,), value
-        else:
-            yield from (((name, *labels), number) for *labels, number in value)
+def totals_of(totals: Totals, kind: type[R]) -> RoleTotals[R]:
+    """Those of the one process that makes such reports, also before its first one."""
+    return next((each for each in totals.values() if type(each.newest) is kind), first(kind()))
+
+
+def ingests_of(totals: Totals) -> dict[str, RoleTotals[IngestReport]]:
+    """Those of every ingest that has reported, by feed."""
+    return {each.newest.feed: each for each in totals.values() if isinstance(each.newest, IngestReport)}
+
+
+def first(report: R) -> RoleTotals[R]:
+    """The totals after the first report of a process."""
+    return RoleTotals(report, report)
+
+
+def _life(report: Report) -> tuple[int, int]:
+    return report.pid, report.incarnation
+
+
+def _streams(report: Report | None) -> Sequence[StreamNumbers]:
+    return report.streams if isinstance(report, WriterReport) else ()
+
+
+def _with_streams(report: R, streams: Sequence[StreamNumbers]) -> R:
+    return msgspec.structs.replace(report, streams=streams) if isinstance(report, WriterReport) else report
+
+
+def _merged(before: R, now: R) -> R:
+    """`now` with its counts raised by what was counted before it."""
+    counts = _counts_of(type(now)).items()
+    totals = {name: _total(getattr(before, name), getattr(now, name), how) for name, how in counts}
+    return msgspec.structs.replace(now, **totals)
+
+
+@cache
+def _counts_of(report: type[Report]) -> Mapping[str, Total]:
+    """The counts among the fields of a report, and how each goes on."""
+    hints = get_type_hints(report, include_extras=True)
+    marked = ((name, getattr(hint, "__metadata__", ())) for name, hint in hints.items())
+    return {name: marks[0] for name, marks in marked if marks and isinstance(marks[0], Total)}
+
+
+def _total(before: Any, now: Any, how: Total) -> Any:
+    if isinstance(now, int):
+        return before + now if how is Total.ADDED else max(before, now)
+    counts: dict[tuple[Any, ...], int] = {tuple(labels): count for *labels, count in before}
+    for *labels, count in now:
+        earlier = counts.get(tuple(labels), 0)
+        counts[tuple(labels)] = earlier + count if how is Total.ADDED else max(earlier, count)
+    return [(*labels, count) for labels, count in counts.items()]
+
+
+def _merged_streams(before: Iterable[StreamNumbers], now: Iterable[StreamNumbers]) -> Iterator[StreamNumbers]:
+    """Every stream over all lives; a new process does not know when the one before it last stored a row."""
+    new = {StreamKey(*stream[:3]): stream for stream in now}
+    for stream in before:
+        same = new.pop(StreamKey(*stream[:3]), None)
+        yield stream if same is None else _together(stream, same)
+    yield from new.values()
 
 
 def _together(before: StreamNumbers, now: StreamNumbers) -> StreamNumbers:

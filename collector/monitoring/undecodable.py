@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from collector.domain.records import UNDECODED
-from collector.stats_files import StreamNumbers
+from collector.reports import StreamNumbers
 
 WINDOW_SECS: Final = 300.0
 """What counts as lately: five minutes, as for rates and restart loops."""

@@ -1,14 +1,24 @@
 """What the supervisor knows at one moment, as values: whoever shows it asks nobody else, in whatever thread."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from collector.domain.records import StreamKey
 from collector.monitoring.coverage import Strips
 from collector.monitoring.events import Event
-from collector.monitoring.totals import RoleTotals
+from collector.monitoring.totals import Totals, ingests_of, totals_of
 from collector.monitoring.usage import Usage
-from collector.stats_files import StreamNumbers
+from collector.reports import (
+    ArchiverReport,
+    IngestReport,
+    JournalLag,
+    LineReport,
+    RepairReport,
+    Report,
+    StreamNumbers,
+    SupervisorReport,
+    WriterReport,
+)
 
 
 class ChildState(NamedTuple):
@@ -22,6 +32,10 @@ class ChildState(NamedTuple):
     """For how long one that runs has told nothing of itself; it should about once a second."""
     waits_for_disk: bool = False
     """What it told last: that it waits for the disk."""
+    feed: str = ""
+    """The feed it works for, if only for one."""
+    report: type[Report] = Report
+    """What it reports."""
 
 
 class QueueDepth(NamedTuple):
@@ -45,8 +59,8 @@ class SupervisorFacts(NamedTuple):
     """By process; the supervisor's own too."""
     disk_free_bytes: int | None = None
     """Room on the disk of `data_dir`; None if it cannot be told."""
-    own: Mapping[str, Any] = {}
-    """A report of the supervisor's own, such as children make: its `events`."""
+    own: SupervisorReport = SupervisorReport()
+    """The supervisor's report of itself."""
 
 
 class Stage(NamedTuple):
@@ -71,11 +85,10 @@ class Snapshot(NamedTuple):
     """Why it is not healthy, `code`, `text` and `since` each, the most urgent first; empty when it is healthy."""
     ready: bool
     """Whether anything was stored yet."""
-    roles: Mapping[str, RoleTotals]
-    """By process."""
+    roles: Totals
     exchanges: Mapping[str, str]
     """Of each configured feed."""
-    journals: Sequence[Mapping[str, Any]]
+    journals: Sequence[JournalLag]
     store_error: str | None
     configured: Sequence[StreamKey]
     limit_secs: Callable[[StreamKey], float | None]
@@ -93,31 +106,38 @@ class Snapshot(NamedTuple):
     @property
     def backlog_age_secs(self) -> float:
         """For how long the oldest sealed segment has waited for the archiver; 0 when none does."""
-        since_us = self.role("archiver").report.get("backlog_since_us")
+        since_us = self.archiver.backlog_since_us
         return max(0.0, (self.known.now_us - since_us) / 1e6) if since_us else 0.0
 
-    def role(self, name: str) -> RoleTotals:
-        """The numbers of that process, also before its first report."""
-        return self.roles.get(name, RoleTotals())
+    @property
+    def writer(self) -> WriterReport:
+        """The writer's newest report, with its counts over all lives."""
+        return totals_of(self.roles, WriterReport).total
 
-    def live_lines(self, feed: str) -> Sequence[Mapping[str, Any]]:
-        """The feed's connections; none while the process that told of them is gone, because they went with it."""
-        name = f"ingest:{feed}"
-        report = self.role(name).report
-        lives = any(child.name == name and child.pid == report.get("pid") for child in self.known.children)
-        return report.get("lines", ()) if lives else ()
+    @property
+    def archiver(self) -> ArchiverReport:
+        """The archiver's, alike."""
+        return totals_of(self.roles, ArchiverReport).total
+
+    @property
+    def repair(self) -> RepairReport:
+        """Repair's, alike."""
+        return totals_of(self.roles, RepairReport).total
+
+    def ingests(self) -> dict[str, IngestReport]:
+        """Every ingest's by feed, alike; also before its first report."""
+        found = {feed: IngestReport(feed=feed) for feed in self.exchanges}
+        found.update((feed, totals.total) for feed, totals in ingests_of(self.roles).items())
+        return found
+
+    def live_lines(self, ingest: IngestReport) -> Sequence[LineReport]:
+        """The feed's connections; none while the process that reported them is gone, because they went with it."""
+        lives = any((child.name, child.pid) == (ingest.role, ingest.pid) for child in self.known.children)
+        return ingest.lines if lives else ()
 
     def streams(self) -> dict[StreamKey, StreamNumbers]:
         """Every stream, the configured ones first, stored or not."""
         streams = {key: StreamNumbers(*key) for key in self.configured}
-        streams.update((StreamKey(*stream[:3]), stream) for stream in self.role("writer").stream_totals())
+        stored = totals_of(self.roles, WriterReport).stream_totals()
+        streams.update((StreamKey(*stream[:3]), stream) for stream in stored)
         return streams
-
-    def ingests(self) -> dict[str, RoleTotals]:
-        """The numbers of every ingest, by feed."""
-        found = {feed: RoleTotals() for feed in self.exchanges}
-        for name, numbers in self.roles.items():
-            stage, _, feed = name.partition(":")
-            if stage == "ingest":
-                found[feed] = numbers
-        return found

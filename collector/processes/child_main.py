@@ -8,14 +8,15 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from multiprocessing import parent_process
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
+from msgspec.structs import replace
 from structlog.typing import FilteringBoundLogger
 
 from collector import logs, scrub
@@ -26,6 +27,7 @@ from collector.domain.disk_waits import disk_wait, tell_disk_waits
 from collector.domain.errors import AnotherInstanceError, StopError
 from collector.processes.context import Context, SystemClock
 from collector.processes.roles import role_lock, role_of
+from collector.reports import Report
 from collector.stats_files import stats_file
 from collector.storage.locks import RoleLock
 
@@ -165,19 +167,21 @@ def _context(
     assignment: Assignment, config: Config, links: ChildLinks, flag: StopFlag, lock: RoleLock, log: FilteringBoundLogger
 ) -> Context:
     stats = stats_file(config.data_dir / "run" / "stats", assignment.role)
-    identity = {"role": assignment.role, "pid": os.getpid(), "incarnation": assignment.incarnation}
     clock = SystemClock()
     level = logs.LevelFile(config.data_dir / "run", config.log.level)
     level.follow()
 
-    def report(numbers: Mapping[str, Any]) -> None:
-        state = "draining" if flag() else "running"
-        about_log = {"log_lines_dropped": logs.dropped(), "events": logs.recent()}
+    def publish(report: Report) -> None:
+        whole = replace(
+            report, role=assignment.role, pid=os.getpid(), incarnation=assignment.incarnation,
+            state="draining" if flag() else "running", updated_us=clock.now_us(),
+            log_lines_dropped=logs.dropped(), events=logs.recent(),
+        )  # fmt: skip
         with disk_wait():
             level.follow()
             with suppress(OSError):  # a disk that refuses it now may take it later; the role is held all the same
                 lock.keep()
-            stats.write({**identity, "state": state, "updated_us": clock.now_us(), **about_log, **numbers})
+            stats.write(whole)
 
     capacity = config.channel.capacity
     return Context(
@@ -186,7 +190,7 @@ def _context(
         sender=QueueSender(links.up, capacity),
         receiver=QueueReceiver(links.down, capacity),
         stopping=flag,
-        report=report,
+        report=publish,
         log=log,
         clock=clock,
         hurried=flag.hurried,

@@ -1,15 +1,15 @@
 """What every process is handed: it makes none of this itself, so a test can hand it anything."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
 from collector.channel.channel import Receiver, Sender
 from collector.config import Config
 from collector.domain.clock import Clock
+from collector.reports import Report
 
 
 class SystemClock:
@@ -37,7 +37,8 @@ class Context:
     `hurried()` is true once, after that, the time is nearly up: what can be done again is left undone.
     `after_crash`: the process of this role before it ended by a fault of its own, as the same supervisor saw.
     `run_id` names the supervisor's life of which this process is a part.
-    `report(numbers)` publishes the process's numbers (JSON-able) for the supervisor; cheap enough for once a second.
+    `report(numbers)` publishes the process's report, a type of its own, for the supervisor; the fields that every
+    report has are filled in. It is cheap enough for once a second.
     """
 
     role: str
@@ -45,7 +46,7 @@ class Context:
     sender: Sender
     receiver: Receiver
     stopping: Callable[[], bool]
-    report: Callable[[Mapping[str, Any]], None]
+    report: Callable[[Report], None]
     log: FilteringBoundLogger
     clock: Clock
     hurried: Callable[[], bool] = _never

@@ -12,6 +12,7 @@ from collector.config import Config
 from collector.domain.repair_protocol import REST_SUFFIX
 from collector.exchanges.registry import adapter
 from collector.processes.rest_adapters import repairable_feeds
+from collector.reports import ArchiverReport, IngestReport, RepairReport, Report, WriterReport
 from collector.storage.locks import RoleLock
 from collector.storage.regular_files import regular_files
 
@@ -46,6 +47,8 @@ class Role(NamedTuple):
     """Stages stop one after the other, from 0 upwards: each begins to stop when the one before is dead."""
     folder: str
     """The folder of data_dir that this role alone holds and locks; with `per_feed`, its subfolder of the feed's name."""
+    report: type[Report] = Report
+    """What it reports of itself."""
     inputs: tuple[Input, ...] = ()
     """What it takes over from other processes."""
     source: str = ""
@@ -82,6 +85,7 @@ ROLES: tuple[Role, ...] = (
         module="collector.processes.ingest.process",
         stage=0,
         folder="journal",
+        report=IngestReport,
         source="exchange (WebSocket)",
         per_feed=True,
         stops_on_signal=True,
@@ -92,6 +96,7 @@ ROLES: tuple[Role, ...] = (
         module="collector.processes.repair.process",
         stage=0,
         folder="repair",
+        report=RepairReport,
         inputs=(Input("writer", "asked", "repair requests"),),
         source="exchange (REST)",
         stops_on_signal=True,
@@ -103,6 +108,7 @@ ROLES: tuple[Role, ...] = (
         module="collector.processes.writer.process",
         stage=1,
         folder="segments",
+        report=WriterReport,
         inputs=(Input("ingest", "appended", "journal files"), Input("repair", "appended", "journal files")),
     ),
     Role(
@@ -110,6 +116,7 @@ ROLES: tuple[Role, ...] = (
         module="collector.processes.archiver.process",
         stage=2,
         folder="staging",
+        report=ArchiverReport,
         inputs=(Input("writer", "sealed", "sealed segments"),),
         target="store (Parquet)",
         backlog_may_wait=True,
@@ -131,6 +138,12 @@ def role_of(process: str) -> Role:
 def feed_of(process: str) -> str:
     """The feed that the process of that name works for; `NO_FEED` if it works for all."""
     return process.partition(":")[2]
+
+
+def report_of(process: str) -> type[Report]:
+    """What the process of that name reports; what every process reports, if it has no known role."""
+    role = _find(process)
+    return Report if role is None else role.report
 
 
 def processes_of(config: Config) -> list[str]:

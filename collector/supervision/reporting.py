@@ -22,7 +22,9 @@ from collector.monitoring.status import SUPERVISOR, Status
 from collector.monitoring.usage import UsageMeter
 from collector.monitoring.view import ChildState, QueueDepth, Snapshot, SupervisorFacts
 from collector.processes.context import SystemClock
-from collector.stats_files import StatsFile, last_signs, read_stats
+from collector.processes.roles import feed_of, report_of
+from collector.reports import SupervisorReport
+from collector.stats_files import StatsFile, last_signs, read_reports
 from collector.supervision.scribe import Scribe
 from collector.supervision.supervisor import Reports, Supervisor
 from collector.supervision.verbosity import Verbosity
@@ -68,7 +70,7 @@ class Reporting:
     def read_reports(self) -> tuple[Reports, Mapping[str, int]]:
         """The children's newest numbers, and when they last gave a sign of life."""
         stats = self._data_dir / "run" / "stats"
-        return read_stats(stats), last_signs(stats)
+        return read_reports(stats, report_of), last_signs(stats)
 
     def look(self, supervisor: Supervisor, reports: Reports) -> None:
         """Take in what is known now and show it."""
@@ -94,7 +96,16 @@ class Reporting:
     def _known(self, supervisor: Supervisor) -> SupervisorFacts:
         now = time.monotonic()
         children = [
-            ChildState(c.role, c.pid, _shown(c.state), c.restarts, c.unreported_secs(now), c.waits_for_disk)
+            ChildState(
+                c.role,
+                c.pid,
+                _shown(c.state),
+                c.restarts,
+                c.unreported_secs(now),
+                c.waits_for_disk,
+                feed_of(c.role),
+                report_of(c.role),
+            )
             for c in supervisor.children
         ]
         pids = {child.name: child.pid for child in children if child.pid is not None}
@@ -105,12 +116,13 @@ class Reporting:
             hops=[QueueDepth(*hop) for hop in supervisor.hops],
             usage=self._meter.read({**pids, SUPERVISOR: os.getpid()}),
             disk_free_bytes=_free_bytes(self._data_dir),
-            own={
-                "pid": os.getpid(),
-                "events": logs.recent(),
-                "log_lines_dropped": logs.dropped(),
-                "pings": [("ok", self._pinger.sent), ("failed", self._pinger.failed)],
-            },
+            own=SupervisorReport(
+                pid=os.getpid(),
+                events=logs.recent(),
+                log_lines_dropped=logs.dropped(),
+                pings_sent=self._pinger.sent,
+                pings_failed=self._pinger.failed,
+            ),
         )
 
     def _newest(self) -> Snapshot:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from multiprocessing import connection
-from typing import Any, Final
+from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
@@ -18,6 +18,7 @@ from collector.domain.clock import Clock, Every
 from collector.domain.errors import AnotherInstanceError, CannotStartError, NewerDataError, StopError
 from collector.processes.child_main import STOP_SIGNALS
 from collector.processes.roles import role_of
+from collector.reports import Report
 from collector.supervision.child import Child, Spawn
 from collector.supervision.stop_sequence import Stop
 
@@ -36,7 +37,7 @@ _CANNOT_START: Final[Mapping[int, type[StopError]]] = {
     error.exit_code: error for error in (NewerDataError, AnotherInstanceError)
 }
 
-Reports = Mapping[str, Mapping[str, Any]]
+Reports = Mapping[str, Report]
 
 
 class Signals:
@@ -192,8 +193,8 @@ class Supervisor:
         self._looked_at = at
         for child in self.children:
             child.excuse(paused_secs, at)
-            report = reports.get(child.role, {})
-            child.note_report(report.get("pid", 0), (report.get("updated_us"), signs.get(child.role)), at)
+            report = reports.get(child.role, Report())
+            child.note_report(report.pid, (report.updated_us, signs.get(child.role)), at)
             child.end_if_hung(at, self._hang_limit_secs(child))
         if not self._all_up_once and all(child.ever_up for child in self.children):
             self._all_up_once = True

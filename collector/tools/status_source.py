@@ -21,8 +21,9 @@ from collector.monitoring import status_json
 from collector.monitoring.status import SUPERVISOR, Status
 from collector.monitoring.usage import UsageMeter
 from collector.monitoring.view import ChildState, SupervisorFacts
-from collector.processes.roles import in_flow_order
-from collector.stats_files import read_object, read_stats
+from collector.processes.roles import feed_of, in_flow_order, report_of
+from collector.reports import Report, SupervisorReport
+from collector.stats_files import read_object, read_reports
 from collector.storage.locks import supervisor_lock
 
 ANSWER_SECS = 5.0
@@ -133,8 +134,9 @@ def _read_health(path: Path) -> Health | None:
         return None
 
 
-def _child(role: str, report: Mapping[str, Any], now_us: int) -> ChildState:
-    return ChildState(role, report["pid"], report["state"], 0, max(0.0, (now_us - report["updated_us"]) / 1e6))
+def _child(role: str, report: Report, now_us: int) -> ChildState:
+    unreported_secs = max(0.0, (now_us - report.updated_us) / 1e6)
+    return ChildState(role, report.pid, report.state, 0, unreported_secs, feed=feed_of(role), report=type(report))
 
 
 class Local:
@@ -192,11 +194,11 @@ class Local:
         """The status as far as the files in `run/` tell it."""
         if self._status is None or self._status[0] != health.run_id:
             self._status = (health.run_id, Status(health.run_id, self._config))
-        reports = read_stats(self._config.data_dir / "run" / "stats")
+        reports = read_reports(self._config.data_dir / "run" / "stats", report_of)
         children = [_child(role, reports[role], now_us) for role in in_flow_order(reports)]
-        own = {"pid": int(holder)} if holder.isdecimal() else {}
-        pids = {SUPERVISOR: own, **reports}
-        usage = self._meter.read({role: report["pid"] for role, report in pids.items() if "pid" in report})
+        own = SupervisorReport(pid=int(holder) if holder.isdecimal() else 0)
+        pids = {name: report.pid for name, report in {SUPERVISOR: own, **reports}.items() if report.pid}
+        usage = self._meter.read(pids)
         known = SupervisorFacts(now_us, time.monotonic(), children, (), usage, own=own)
         status = status_json.status(self._status[1].look(reports, known))
         processes = [{**process, "restarts": None} for process in status["processes"]]

@@ -5,9 +5,7 @@ sign of life a second from each child, for the supervisor, and the writer's coun
 """
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -18,8 +16,9 @@ from collector.processes import child_main
 from collector.processes.ingest import process
 from collector.processes.writer.frame_processor import FrameProcessor
 from collector.processes.writer.latency import Latencies
-from collector.processes.writer.report import Numbers
+from collector.processes.writer.report import ReportBuilder
 from collector.processes.writer.streams import StreamState
+from collector.reports import IngestReport, WriterReport
 from collector.supervision.reporting import Reporting
 
 
@@ -43,23 +42,23 @@ def _store(
     stream.last_received_us = received_us
 
 
-def _writer_numbers(self: Numbers, _batch_limit: int) -> Mapping[str, Any]:
-    return {"messages": self._intake.counts.messages}
+def _writer_report(self: ReportBuilder, _batch_limit: int) -> WriterReport:
+    return WriterReport(messages=self._intake.counts.messages)
 
 
 def _nothing(*_arguments: object, **_named: object) -> None:
     return None
 
 
-def _no_numbers(*_arguments: object) -> Mapping[str, Any]:
-    return {}
+def _no_numbers(*_arguments: object) -> IngestReport:
+    return IngestReport()
 
 
 FrameProcessor._store = _store  # type: ignore[method-assign]
 StreamState.note_stored = _nothing  # type: ignore[method-assign]
 Latencies.note = _nothing  # type: ignore[method-assign]
 LevelFile.follow = _nothing  # type: ignore[method-assign]
-Numbers.report = _writer_numbers  # type: ignore[method-assign,assignment]
+ReportBuilder.build = _writer_report  # type: ignore[method-assign,assignment]
 process.IngestProcess._numbers = _no_numbers  # type: ignore[method-assign,assignment]
 child_main.logs.recent = list  # type: ignore[attr-defined]
 Reporting.look = _nothing  # type: ignore[method-assign]

@@ -24,7 +24,9 @@ from collector.monitoring.status import Status
 from collector.monitoring.status_json import page as page_object
 from collector.monitoring.status_json import status as status_object
 from collector.monitoring.view import ChildState, Snapshot, SupervisorFacts
-from collector.stats_files import StreamNumbers, read_stats, stats_file
+from collector.processes.roles import report_of
+from collector.reports import StreamNumbers, WriterReport
+from collector.stats_files import read_reports, stats_file
 
 TYPES = ("book_delta", "trade", "book_ticker")
 NOW_US = 1_795_000_000_000_000
@@ -64,13 +66,13 @@ class RecorderPath:
             StreamNumbers(*key, 10**6 + n, 10**9 + n, n, 250 * n, 10**6, 10**9, n % 7, at - n, at)
             for n, key in enumerate(self._keys)
         ]
-        self._file.write({"role": "writer", "pid": 1, "incarnation": 1, "updated_us": at, "streams": rows})
+        self._file.write(WriterReport(role="writer", pid=1, incarnation=1, updated_us=at, streams=rows))
 
     def look(self) -> Snapshot:
         """What the supervisor does once a second."""
         self._looks += 1
         known = SupervisorFacts(NOW_US, float(self._looks), [ChildState("writer", 1, "running", 0)], (), {}, 1 << 40)
-        return self._status.look(read_stats(self._folder), known)
+        return self._status.look(read_reports(self._folder, report_of), known)
 
 
 def multiprocess(streams: int) -> tuple[Callable[[], None], Callable[[], None], Callable[[], bytes]]:

@@ -19,7 +19,8 @@ import psutil
 
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.registry import adapter
-from collector.stats_files import read_stats
+from collector.processes.roles import report_of
+from collector.stats_files import read_reports
 from tests.bench.bench_pipeline import TYPES
 from tests.bench.bench_window import cpu_secs, write_recording
 from tests.whole.running import Exchange, Recorder, wait_for
@@ -75,7 +76,10 @@ def measure(pairs: int, secs: float) -> Need:
 
 def pids(recorder: Recorder) -> list[int]:
     """The supervisor's process and those of its children."""
-    return [recorder.process.pid, *(report["pid"] for report in read_stats(recorder.data_dir / "run/stats").values())]
+    return [
+        recorder.process.pid,
+        *(report.pid for report in read_reports(recorder.data_dir / "run/stats", report_of).values()),
+    ]
 
 
 def archived_rows(recorder: Recorder) -> int:

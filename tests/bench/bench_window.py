@@ -28,7 +28,8 @@ import psutil
 
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.registry import adapter
-from collector.stats_files import read_stats
+from collector.processes.roles import report_of
+from collector.stats_files import read_reports
 from tests.bench.bench_pipeline import TYPES, real_frames, shifted
 from tests.whole.running import ROOT, Exchange, Recorder, wait_for
 
@@ -78,7 +79,7 @@ def named(raw: str, pair: tuple[str, str]) -> str:
 
 def cpu_secs(recorder: Recorder) -> dict[str, float]:
     """Processor time of the supervisor and of each child so far, by role."""
-    pids = {report["pid"]: role for role, report in read_stats(recorder.data_dir / "run/stats").items()}
+    pids = {report.pid: role for role, report in read_reports(recorder.data_dir / "run/stats", report_of).items()}
     supervisor = psutil.Process(recorder.process.pid)
     found = {"supervisor": sum(supervisor.cpu_times()[:2])}
     for child in supervisor.children():

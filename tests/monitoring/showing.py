@@ -8,6 +8,7 @@ from itertools import product
 from typing import Any
 
 import structlog
+from msgspec.structs import replace
 
 from collector.config import Config, FeedConfig
 from collector.domain.records import Gap, StreamKey
@@ -17,7 +18,8 @@ from collector.monitoring.routes import WITHOUT_TOKEN, pages
 from collector.monitoring.status import Status
 from collector.monitoring.usage import Usage
 from collector.monitoring.view import ChildState, QueueDepth, Snapshot, SupervisorFacts
-from collector.stats_files import StreamNumbers
+from collector.processes.roles import feed_of, report_of
+from collector.reports import IngestReport, Report, StreamNumbers, SupervisorReport
 from tests.ports import keep_port, port_of
 from tests.supervision.made import GIB, SECOND_US, archiver, ingest, line, repair, writer
 
@@ -114,7 +116,7 @@ class Shown:
         step = round(self.uptime_secs / 5)
         now_us = time.time_ns() // 1_000 + self.ahead_us
         messages = round(7_000 * step + 2_000 * math.sin(step / 6))
-        reports = {
+        reports: dict[str, Report] = {
             **{f"ingest:{feed}": self._ingest(feed, place, messages, now_us) for place, feed in enumerate(self.feeds)},
             "writer": writer(**{
                 "messages": messages, "stored": messages - 900, "undecodable": 0, "updated_us": now_us,
@@ -135,14 +137,14 @@ class Shown:
         }  # fmt: skip
         return self.board.look(reports, self._known(now_us))._replace(is_demo=self.is_demo)
 
-    def _ingest(self, feed: str, place: int, messages: int, now_us: int) -> dict[str, Any]:
+    def _ingest(self, feed: str, place: int, messages: int, now_us: int) -> IngestReport:
         lines = [
             line(line=number, state=self.line_state, last_data_us=now_us - 20_000 - 30_000 * number)
             for number in range(2)
         ]
         frames = messages // len(self.feeds)
         report = ingest(pid=11 + place, frames=frames, bytes=frames * 640, updated_us=now_us, lines=lines)
-        return {**report, "role": f"ingest:{feed}", "feed": feed}
+        return replace(report, role=f"ingest:{feed}", feed=feed)
 
     def _numbers(self, key: StreamKey, step: int, now_us: int) -> list[Any]:
         place = self.keys.index(key) if len(self.keys) < 100 else hash(key) % 97
@@ -156,12 +158,21 @@ class Shown:
         )
 
     def _known(self, now_us: int) -> SupervisorFacts:
-        children = [ChildState(name, 11 + place, state, 0) for place, (name, state) in enumerate(self.children.items())]
+        children = [
+            ChildState(name, 11 + place, state, 0, feed=feed_of(name), report=report_of(name))
+            for place, (name, state) in enumerate(self.children.items())
+        ]
         hops = [QueueDepth(f"ingest:{feed}", "writer", 1, 256) for feed in self.feeds]
         hops.append(QueueDepth("writer", "archiver", 0, 256))
         usage = {name: Usage(50_000_000, 3.5, 7.25, 20) for name in ("supervisor", *self.children)}
         return SupervisorFacts(
-            now_us, self.uptime_before_secs + self.uptime_secs, children, hops, usage, self.disk_free_bytes, {"pid": 10}
+            now_us,
+            self.uptime_before_secs + self.uptime_secs,
+            children,
+            hops,
+            usage,
+            self.disk_free_bytes,
+            SupervisorReport(pid=10),
         )
 
 

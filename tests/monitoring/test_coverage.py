@@ -12,7 +12,7 @@ from collector.domain.records import UNKNOWN, Gap, StreamKey
 from collector.monitoring.coverage import CELL_SECS, CELLS, GAPS_OF_A_STREAM, NEWEST_GAPS, Coverage, LedgerRow
 from collector.monitoring.coverage_cells import LOST, REPAIRED, ROWS, SETTLED, SILENT, proves_continuity, runs
 from collector.monitoring.coverage_file import SAVE_GAPS_SECS, SAVE_SECS, CoverageFile
-from collector.stats_files import StreamNumbers
+from collector.reports import StreamNumbers
 
 CELL_US = CELL_SECS * 1_000_000
 NOW_CELL = 6_000_000
@@ -52,7 +52,7 @@ class Day:
         gaps: Iterable[LedgerRow] = (),
         silent: Iterable[StreamKey] = (),
     ) -> None:
-        self.coverage.update(now_us, rows, [(g.exchange, g.symbol, [*g.gap]) for g in gaps], [*silent])
+        self.coverage.update(now_us, rows, [(g.exchange, g.symbol, g.gap) for g in gaps], [*silent])
 
     def record(self, key: StreamKey, first_ago: int, last_ago: int = 0) -> None:
         for ago in range(first_ago, last_ago - 1, -1):

@@ -1,10 +1,9 @@
-from typing import Any
-
 from collector.monitoring.events import KEPT, Event, Events
+from collector.reports import RecentEvent, Report
 
 
-def report(*events: tuple[int, str, str], pid: int = 1) -> dict[str, Any]:
-    return {"pid": pid, "events": [[number, at, "info", event, "rows=1"] for number, at, event in events]}
+def report(*events: tuple[int, str, str], pid: int = 1) -> Report:
+    return Report(pid=pid, events=[RecentEvent(number, at, "info", event, "rows=1") for number, at, event in events])
 
 
 def test_an_event_is_taken_once_however_often_it_is_reported() -> None:
@@ -17,14 +16,14 @@ def test_an_event_is_taken_once_however_often_it_is_reported() -> None:
     )
 
 
-def failures(*errors: str, pid: int = 1) -> dict[str, Any]:
-    return {
-        "pid": pid,
-        "events": [
-            [number, f"10:0{number}", "warning", "connect_failed", f"line={number} error={error} retry_secs={number}.5"]
-            for number, error in enumerate(errors, 1)
-        ],
-    }
+def failures(*errors: str, pid: int = 1) -> Report:
+    events = [
+        RecentEvent(
+            number, f"10:0{number}", "warning", "connect_failed", f"line={number} error={error} retry_secs={number}.5"
+        )
+        for number, error in enumerate(errors, 1)
+    ]
+    return Report(pid=pid, events=events)
 
 
 def test_what_a_process_says_again_and_again_is_one_event_with_a_count() -> None:
@@ -74,5 +73,5 @@ def test_only_the_newest_are_kept() -> None:
 
 def test_a_report_without_events_changes_nothing() -> None:
     events = Events()
-    events.take("writer", {"pid": 1})
+    events.take("writer", Report(pid=1))
     assert events.newest() == ()

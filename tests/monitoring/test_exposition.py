@@ -11,6 +11,7 @@ from collector.monitoring.exposition import exposition
 from collector.monitoring.metric_values import DISCONNECTS, REPAIR_REASONS, STATES
 from collector.monitoring.metrics_table import METRICS
 from collector.monitoring.view import ChildState, Snapshot
+from collector.reports import RepairReport, Report
 from tests.promtool import promtool
 from tests.supervision.made import NOW_US, SECOND_US, archiver, ingest, known, repair, reports, status, stream, writer
 
@@ -83,7 +84,10 @@ def test_repair_tells_what_waits_what_came_and_what_it_costs() -> None:
 
 def test_a_counter_whose_labels_are_known_begins_at_0_before_anything_happened() -> None:
     board = status()
-    children = (ChildState("ingest:binance", None, "starting", 0), ChildState("repair", None, "starting", 0))
+    children = (
+        ChildState("ingest:binance", None, "starting", 0),
+        ChildState("repair", None, "starting", 0, report=RepairReport),
+    )
     view = board.look({}, known(children=children))
     table = {
         "collector_disconnects_total": len(DISCONNECTS),
@@ -154,7 +158,7 @@ def test_a_reason_is_1_while_it_holds() -> None:
 
 def test_a_counter_never_goes_back_while_the_supervisor_lives() -> None:
     board = status()
-    lives: list[Mapping[str, Mapping[str, object]]] = [
+    lives: list[Mapping[str, Report]] = [
         reports(ingest(), writer(), archiver()),
         reports(
             ingest(incarnation=2, frames=1, disconnects=[]), writer(incarnation=2, streams=[], ledger=[], commits=[])

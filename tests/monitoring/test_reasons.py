@@ -12,7 +12,7 @@ from collector.monitoring.health import RULES
 from collector.monitoring.routes import pages
 from collector.monitoring.status import Status
 from collector.monitoring.view import ChildState, Snapshot
-from collector.stats_files import StreamNumbers
+from collector.reports import StreamNumbers
 from tests.supervision.made import (
     GIB,
     NOW_US,

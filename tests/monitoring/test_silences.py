@@ -3,7 +3,7 @@ from collections.abc import Container
 from collector.config import Config, FeedConfig
 from collector.domain.records import StreamKey
 from collector.monitoring.silences import Silences
-from collector.stats_files import StreamNumbers
+from collector.reports import StreamNumbers
 from tests.supervision.made import CONFIG, CUT_OFF_AFTER_SECS, NOW_US, SECOND_US, SILENT_AFTER_SECS, stream
 
 KEY = StreamKey("binance", "BTCUSDT", "trade")

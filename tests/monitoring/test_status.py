@@ -56,12 +56,12 @@ def test_a_writer_that_reports_no_more_falls_behind_by_the_time_and_the_bytes_th
     board.look(reports(ingest(bytes=1_000), writer()), known())
     later = known(now_us=NOW_US + 70 * SECOND_US)
     view = board.look(reports(ingest(bytes=51_000), writer()), later)
-    assert view.journals[0]["lag_secs"] == pytest.approx(70.1)
-    assert view.journals[0]["lag_bytes"] == 40 + 50_000
+    assert view.journals[0].lag_secs == pytest.approx(70.1)
+    assert view.journals[0].lag_bytes == 40 + 50_000
     assert "writer_behind" in codes(view)
     caught_up = writer(updated_us=later.now_us, streams=[stream(last_durable_us=later.now_us)])
     view = board.look(reports(ingest(bytes=52_000), caught_up), later)
-    assert (view.journals[0]["lag_secs"], view.journals[0]["lag_bytes"], codes(view)) == (0.1, 40, [])
+    assert (view.journals[0].lag_secs, view.journals[0].lag_bytes, codes(view)) == (0.1, 40, [])
 
 
 def test_a_feed_is_over_budget_while_it_refuses_and_well_again_soon_after() -> None:

@@ -5,7 +5,7 @@ from collector.monitoring.undecodable import (
     UndecodableShare,
     UndecodableWatch,
 )
-from collector.stats_files import StreamNumbers
+from collector.reports import StreamNumbers
 
 
 def totals(undecodable: int, messages: int, duplicates: int = 0, exchange: str = "okx") -> list[StreamNumbers]:

@@ -3,7 +3,9 @@ from xml.etree import ElementTree as ET
 from collector.processes.roles import ROLES, Input, Role
 from tests.pictures.flow import FILE, picture
 
-PUBLISH = Role("publish", "collector.processes.publish.process", 2, "publish", (Input("writer", "sealed", "segments"),))
+PUBLISH = Role(
+    "publish", "collector.processes.publish.process", 2, "publish", inputs=(Input("writer", "sealed", "segments"),)
+)
 
 
 def test_the_picture_in_the_docs_is_drawn_from_the_table_of_roles() -> None:

@@ -8,6 +8,7 @@ import structlog
 from collector.channel.channel import Notice
 from collector.config import Config
 from collector.processes.context import Context
+from collector.reports import Report
 
 
 class ProcessHarness:
@@ -36,7 +37,7 @@ class ProcessHarness:
     def offer(self, notice: Notice) -> None:
         self.sent.append((self.secs, notice))
 
-    def context(self, role: str, report: Callable[[Mapping[str, Any]], None] = lambda _numbers: None) -> Context:
+    def context(self, role: str, report: Callable[[Report], None] = lambda _numbers: None) -> Context:
         def log(_logger: object, _level: str, event: Mapping[str, Any]) -> str:
             self.events.append(event["event"])
             raise structlog.DropEvent

@@ -137,7 +137,7 @@ def test_a_request_is_withdrawn_once_nothing_of_its_gap_is_waited_for(
     assert set(world.waiting()) == still
     assert "repaired" in statuses.values()
     mender.step()
-    assert mender._numbers()["waiting"]["trades"] == len(still)
+    assert mender._numbers().waiting["trades"] == len(still)
 
 
 def test_what_is_refused_for_good_is_unrepairable(world: World) -> None:
@@ -317,7 +317,7 @@ def test_what_repair_stores_is_no_sign_of_life(world: World) -> None:
     settled(world)
     numbers: list[Any] = []
     world.write(report=numbers.append)
-    assert [feed for feed, _, _ in numbers[-1]["to_receive"]] == []
+    assert [feed for feed, _, _ in numbers[-1].to_receive] == []
 
 
 class KilledError(BaseException):

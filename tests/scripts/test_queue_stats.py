@@ -26,6 +26,7 @@ from collector.config import Config, HttpConfig
 from collector.domain.names import iso_time
 from collector.http import server as http_room
 from collector.monitoring import status_json as shown_to
+from collector.reports import ArchiverReport, IngestReport
 from collector.stats_files import StatsFile, stats_file
 from collector.storage.locks import supervisor_lock
 from tests.ports import keep_port, port_of
@@ -247,10 +248,11 @@ def leave_files(data_dir: Path, *, age_secs: float, run_id: str = "run-1") -> di
     now_us = time_ns() // 1_000 - int(age_secs * 1e6)
     told = {**shown_to.health(make_view()), "run_id": run_id, "updated_at": iso_time(now_us)}
     StatsFile(data_dir / "run" / "health.json").write(told)
-    report = {"pid": os.getpid(), "incarnation": 1, "state": "running", "updated_us": now_us}
-    stats_file(data_dir / "run" / "stats", "archiver").write({**report, "role": "archiver", "archived": 4})
-    ingest = {**report, "role": "ingest:binance", "frames": 9, "refused": 2}
-    stats_file(data_dir / "run" / "stats", "ingest:binance").write(ingest)
+    life: dict[str, Any] = {"pid": os.getpid(), "incarnation": 1, "state": "running", "updated_us": now_us}
+    archiver = ArchiverReport(**life, role="archiver", archived=4)
+    ingest = IngestReport(**life, role="ingest:binance", feed="binance", frames=9, refused=2)
+    for report in (archiver, ingest):
+        stats_file(data_dir / "run" / "stats", report.role).write(report)
     return told
 
 

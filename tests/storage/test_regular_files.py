@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from collector.processes.roles import processes_seen, role_lock
-from collector.stats_files import clear_stats, last_signs, read_stats, stats_file
+from collector.processes.roles import processes_seen, report_of, role_lock
+from collector.reports import WriterReport
+from collector.stats_files import clear_stats, last_signs, read_reports, stats_file
 from collector.storage.journal.files import journal_files, journal_path, next_number
 from collector.storage.journal.format import FeedIdentity
 from collector.storage.journal.writer import JournalWriter
@@ -50,8 +51,8 @@ def test_a_start_looks_at_files_only(data_dir: Path) -> None:
 
 def test_numbers_are_read_from_files_only(data_dir: Path) -> None:
     folder = data_dir / "run/stats"
-    stats_file(folder, "writer").write({"pid": 1})
-    assert read_stats(folder) == {"writer": {"pid": 1}}
+    stats_file(folder, "writer").write(WriterReport(pid=1))
+    assert read_reports(folder, report_of) == {"writer": WriterReport(pid=1)}
     assert "writer" in last_signs(folder)
 
 

@@ -1,13 +1,22 @@
 """Reports as children make them, and what the supervisor knows beside them."""
 
-from collections.abc import Mapping
 from typing import Any
+
+from msgspec import convert
 
 from collector.config import Config, FeedConfig
 from collector.monitoring.status import Status
 from collector.monitoring.usage import Usage
 from collector.monitoring.view import ChildState, QueueDepth, SupervisorFacts
-from collector.stats_files import StreamNumbers
+from collector.reports import (
+    ArchiverReport,
+    IngestReport,
+    RepairReport,
+    Report,
+    StreamNumbers,
+    SupervisorReport,
+    WriterReport,
+)
 
 NOW_US = 1_795_000_000_000_000  # 2026-11-18T11:06:40Z
 SECOND_US = 1_000_000
@@ -22,11 +31,14 @@ def known(uptime_secs: float = 10.0, now_us: int = NOW_US, **changes: Any) -> Su
     return SupervisorFacts(
         now_us,
         uptime_secs,
-        (ChildState("ingest:binance", 11, "running", 0), ChildState("writer", 12, "running", 2)),
+        (
+            ChildState("ingest:binance", 11, "running", 0, feed="binance", report=IngestReport),
+            ChildState("writer", 12, "running", 2, report=WriterReport),
+        ),
         (QueueDepth("ingest:binance", "writer", 1, 256),),
         {"supervisor": Usage(40_000_000, 1.5, 3.5, 30), "ingest:binance": Usage(50_000_000, 3.5, 7.25, 20)},
         50 * GIB,
-        {"pid": 10},
+        SupervisorReport(pid=10),
     )._replace(**changes)
 
 
@@ -37,18 +49,19 @@ def line(**changes: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def ingest(*, pid: int = 11, incarnation: int = 1, **numbers: Any) -> dict[str, Any]:
-    return {
+def ingest(*, pid: int = 11, incarnation: int = 1, **numbers: Any) -> IngestReport:
+    report = {
         "role": "ingest:binance", "pid": pid, "incarnation": incarnation, "state": "running", "updated_us": NOW_US,
         "feed": "binance", "frames": 9, "bytes": 900, "control": 1, "refused": 0, "refused_bytes": 0, "reconnects": 2,
         "connect_failures": 1, "subscriptions_refused": 0, "never_spoke": 0, "disconnects": [["closed", 2]], "lines": [line()],
         "journal": {"number": 1, "position": 900, "files": 1, "bytes": 900}, "log_lines_dropped": 0, "events": [],
         **numbers,
     }  # fmt: skip
+    return convert(report, IngestReport)
 
 
-def writer(*, pid: int = 12, incarnation: int = 1, **numbers: Any) -> dict[str, Any]:
-    return {
+def writer(*, pid: int = 12, incarnation: int = 1, **numbers: Any) -> WriterReport:
+    report = {
         "role": "writer", "pid": pid, "incarnation": incarnation, "state": "running", "updated_us": NOW_US,
         "batch_size": 100, "batch_limit": 10_000, "commit_secs": 0.02, "messages": 7, "stored": 6, "duplicates": 2,
         "undecodable": 1, "refused": 0, "late": 3, "gaps": 1, "commit_failures": 0,
@@ -62,6 +75,7 @@ def writer(*, pid: int = 12, incarnation: int = 1, **numbers: Any) -> dict[str, 
         "segments": {"open": 1, "sealed": 2}, "log_lines_dropped": 0, "events": [],
         **numbers,
     }  # fmt: skip
+    return convert(report, WriterReport)
 
 
 def stream(**numbers: Any) -> list[Any]:
@@ -74,8 +88,8 @@ def stream(**numbers: Any) -> list[Any]:
     return list(StreamNumbers(**row))
 
 
-def archiver(**numbers: Any) -> dict[str, Any]:
-    return {
+def archiver(**numbers: Any) -> ArchiverReport:
+    report = {
         "role": "archiver", "pid": 13, "incarnation": 1, "state": "running", "updated_us": NOW_US,
         "archived": 4, "quarantined": 1, "in_quarantine": 0, "uploaded_objects": 12, "rows": 100, "bytes": 5_000,
         "failed_uploads": 2, "backlog_segments": 2, "backlog_bytes": 300, "backlog_since_us": NOW_US - 60 * SECOND_US,
@@ -83,20 +97,22 @@ def archiver(**numbers: Any) -> dict[str, Any]:
         "store_tries_failed": [["away", 3]],
         "last_error": None, "eta_secs": 1.5, "log_lines_dropped": 0, "events": [], **numbers,
     }  # fmt: skip
+    return convert(report, ArchiverReport)
 
 
-def repair(**numbers: Any) -> dict[str, Any]:
-    return {
+def repair(**numbers: Any) -> RepairReport:
+    report = {
         "role": "repair", "pid": 14, "incarnation": 1, "state": "running", "updated_us": NOW_US,
         "waiting": {"book": 2, "trades": 1, "checkpoint": 0}, "answers": [["book", 3], ["trades", 4]],
         "requests_failed": [["book", "stale", 1], ["trades", "refused", 2]], "weight": {"binance": 1_250},
         "clocks": {"binance": {"offset_us": -12_000, "within_us": 4_000}}, "log_lines_dropped": 0, "events": [],
         **numbers,
     }  # fmt: skip
+    return convert(report, RepairReport)
 
 
-def reports(*all_reports: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    return {report["role"]: report for report in all_reports}
+def reports(*all_reports: Report) -> dict[str, Report]:
+    return {report.role: report for report in all_reports}
 
 
 def status() -> Status:

@@ -13,6 +13,7 @@ import structlog
 from collector.channel.channel import ALIVE, Notice
 from collector.config import Config, SupervisorConfig
 from collector.domain.errors import AnotherInstanceError, CannotStartError, NewerDataError
+from collector.reports import Report
 from collector.supervision.supervisor import EXIT_LATE, Signals, Supervisor
 
 ROLES = ["ingest:binance", "writer", "archiver"]
@@ -85,9 +86,9 @@ class World:
         self.lives[role] = Life(self, role)
         return self.lives[role]
 
-    def reports(self) -> tuple[Mapping[str, Mapping[str, Any]], Mapping[str, int]]:
+    def reports(self) -> tuple[Mapping[str, Report], Mapping[str, int]]:
         alive = {role: life for role, life in self.lives.items() if role not in self.silent}
-        reports = {role: {"pid": life.pid, "updated_us": 0} for role, life in alive.items()}
+        reports = {role: Report(pid=life.pid) for role, life in alive.items()}
         return reports, dict.fromkeys(alive, self.looks)
 
     def look(self, supervisor: Supervisor, _reports: object) -> None:

@@ -8,7 +8,7 @@ from collector.monitoring import status_json as shown_to
 from collector.monitoring.status import Status
 from collector.monitoring.usage import Usage
 from collector.monitoring.view import ChildState, QueueDepth, Snapshot, SupervisorFacts
-from collector.stats_files import StreamNumbers
+from collector.reports import JournalLag, SegmentsReport, StreamNumbers, WriterReport
 
 NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 NOW_US = int(NOW.timestamp()) * 1_000_000
@@ -29,12 +29,12 @@ def make_view(*, archiver: str = "running", symbols: tuple[str, ...] = ("BTCUSDT
         )
         for index, symbol in enumerate(symbols)
     ]  # fmt: skip
-    writer = {
-        "pid": 12, "incarnation": 1, "updated_us": NOW_US, "batch_size": 512, "batch_limit": 10_000,
-        "commit_secs": 0.02, "messages": 24_691_356, "duplicates": 7, "undecodable": 3, "refused": 0,
-        "segments": {"open": 1, "sealed": 2}, "streams": streams,
-        "journals": [{"feed": "binance", "lag_bytes": 5_000, "lag_secs": 0.1, "unread_files": 1, "files": 3}],
-    }  # fmt: skip
+    writer = WriterReport(
+        pid=12, incarnation=1, updated_us=NOW_US, batch_size=512, batch_limit=10_000,
+        commit_secs=0.02, messages=24_691_356, duplicates=7, undecodable=3, refused=0,
+        segments=SegmentsReport(open=1, sealed=2), streams=streams,
+        journals=[JournalLag(feed="binance", lag_bytes=5_000, lag_secs=0.1, unread_files=1, files=3)],
+    )  # fmt: skip
     children = [
         ChildState("ingest:binance", 11, "running", 0), ChildState("writer", 12, "running", 2),
         ChildState("archiver", 13, archiver, 0),

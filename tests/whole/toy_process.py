@@ -2,6 +2,7 @@
 
 from collector.processes.context import Context
 from collector.processes.roles import role_lock
+from collector.reports import Report
 from collector.storage.locks import RoleLock
 
 POLL_SECS = 0.2
@@ -11,7 +12,7 @@ def main(context: Context) -> None:
     """Report until told to stop."""
     data_dir = context.config.data_dir
     while not context.stopping():
-        context.report({})
+        context.report(Report())
         if (notice := context.receiver.wait(POLL_SECS)) is not None:
             context.log.info("toy_heard", sender=notice.sender, kind=notice.kind)
     archiver: RoleLock = role_lock(data_dir, "archiver")

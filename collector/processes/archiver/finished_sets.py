@@ -6,7 +6,7 @@ from pathlib import Path
 from structlog.typing import FilteringBoundLogger
 
 from collector.domain.errors import RetryError, SetAsideError
-from collector.processes.archiver.report import Progress
+from collector.processes.archiver.report import ReportBuilder
 from collector.processes.archiver.segment_replacement import SegmentReplacement
 from collector.processes.archiver.segment_retries import REMOVAL, SegmentRetries
 from collector.processes.archiver.uploads import ConfirmedSet, FailedSet, Uploads
@@ -20,7 +20,7 @@ class FinishedSets:
 
     def __init__(
         self, segments: Path, staging: Path, uploads: Uploads, replacement: SegmentReplacement, retries: SegmentRetries,
-        progress: Progress, log: FilteringBoundLogger,
+        progress: ReportBuilder, log: FilteringBoundLogger,
     ) -> None:  # fmt: skip
         self._segments = segments
         self._staging = staging

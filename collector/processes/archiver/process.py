@@ -25,7 +25,7 @@ from collector.processes.archive_store import open_archive
 from collector.processes.archiver.backoff import new_delays
 from collector.processes.archiver.finished_sets import FinishedSets
 from collector.processes.archiver.quarantine import Quarantine
-from collector.processes.archiver.report import Progress
+from collector.processes.archiver.report import ReportBuilder
 from collector.processes.archiver.schedule import SegmentSchedule
 from collector.processes.archiver.segment_replacement import SegmentReplacement
 from collector.processes.archiver.segment_retries import SegmentRetries
@@ -84,7 +84,9 @@ class Archiver:
         self._pool = DaemonThreadPool(archive.concurrency)
         self._health = StoreHealth(self._state, self._now, context.log)
         self._uploads = Uploads(store, self._pool, self._health, self._retries.deferred, self._now, archive.concurrency)
-        self._progress = Progress(self._segments, data_dir / "quarantine", self._uploads, self._state, self._retries)
+        self._progress = ReportBuilder(
+            self._segments, data_dir / "quarantine", self._uploads, self._state, self._retries
+        )
         stager = Stager(self._staging, adapter_of, self._tick_or_leave)
         replacement = SegmentReplacement(self._staging, stager, self._uploads, self._retries.backoffs, context.log)
         self._finished = FinishedSets(
@@ -185,4 +187,4 @@ class Archiver:
             self._report()
 
     def _report(self) -> None:
-        self._context.report(self._progress.report(self._now()))
+        self._context.report(self._progress.build(self._now()))

@@ -1,14 +1,14 @@
 """What the archiver tells of itself: what waits, how fast it goes, what the store says."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from collector.domain.names import is_segment_id
 from collector.domain.store_state import StoreState
 from collector.processes.archiver.segment_retries import SegmentRetries
 from collector.processes.archiver.throughput import Throughput
 from collector.processes.archiver.uploads import Uploads
+from collector.reports import ArchiverReport
 from collector.storage.segment.seal import sealed_segments
 from collector.storage.staging.staged_set import SetSummary
 
@@ -16,8 +16,8 @@ _USUAL_RATIO: Final = 0.1
 """Bytes of objects for each byte of a segment, until one was staged."""
 
 
-class Progress:
-    """Counts what was done and foretells how long the rest takes."""
+class ReportBuilder:
+    """Counts what was done, estimates how long the rest takes, and builds the archiver's report."""
 
     def __init__(
         self, segments: Path, quarantine: Path, uploads: Uploads, store: StoreState, retries: SegmentRetries
@@ -49,8 +49,8 @@ class Progress:
         """A segment of so many bytes became files of so many."""
         self._ratio = set_bytes / segment_bytes
 
-    def report(self, now: float) -> Mapping[str, Any]:
-        """Every number, for the supervisor."""
+    def build(self, now: float) -> ArchiverReport:
+        """The report as of now; `now` is monotonic."""
         sealed = {path.stem: path.stat() for path in sealed_segments(self._segments)}
         staged = set(self._uploads.ids)
         unstaged_bytes = sum(stat.st_size for name, stat in sealed.items() if name not in staged)
@@ -59,22 +59,22 @@ class Progress:
         self._throughput.note(now, self._uploads.uploaded_bytes, idle=not since_us)
         per_sec = self._throughput.per_sec() if self._store.is_there else None
         to_go_bytes = self._uploads.bytes_left + unstaged_bytes * self._ratio
-        return {
-            "archived": self.archived,
-            "quarantined": self.quarantined,
-            "in_quarantine": sum(is_segment_id(path.name.removesuffix(".db")) for path in self._quarantine.glob("*")),
-            "uploaded_objects": self._uploads.uploaded_objects,
-            "failed_uploads": self._uploads.failed_uploads,
-            "store_tries_failed": sorted(map(list, self._store.failed_tries.items())),
-            "store_state": self._store.state,
-            "store_away_secs": round(self._store.away_secs(now), 3),
-            "backlog_segments": len({*sealed, *staged, *self._retries.deferred.reasons}),
-            "backlog_objects": self._uploads.objects_left,
-            "backlog_bytes": self._uploads.bytes_left + unstaged_bytes,
-            "backlog_since_us": min(since_us, default=None),
-            "bytes_per_sec": None if per_sec is None else round(per_sec),
-            "last_error": self.last_error,
-            "eta_secs": round(to_go_bytes / per_sec, 1) if per_sec and since_us else None,
-            "rows": self.rows,
-            "bytes": self.bytes,
-        }
+        return ArchiverReport(
+            archived=self.archived,
+            quarantined=self.quarantined,
+            in_quarantine=sum(is_segment_id(path.name.removesuffix(".db")) for path in self._quarantine.glob("*")),
+            uploaded_objects=self._uploads.uploaded_objects,
+            failed_uploads=self._uploads.failed_uploads,
+            store_tries_failed=sorted(self._store.failed_tries.items()),
+            store_state=self._store.state,
+            store_away_secs=round(self._store.away_secs(now), 3),
+            backlog_segments=len({*sealed, *staged, *self._retries.deferred.reasons}),
+            backlog_objects=self._uploads.objects_left,
+            backlog_bytes=self._uploads.bytes_left + unstaged_bytes,
+            backlog_since_us=min(since_us, default=None),
+            bytes_per_sec=None if per_sec is None else round(per_sec),
+            last_error=self.last_error,
+            eta_secs=round(to_go_bytes / per_sec, 1) if per_sec and since_us else None,
+            rows=self.rows,
+            bytes=self.bytes,
+        )

@@ -9,7 +9,7 @@ from collector.domain.errors import RetryError, StopError, StoreError, Unreadabl
 from collector.domain.store_state import StoreState
 from collector.processes.archiver.finished_sets import FinishedSets
 from collector.processes.archiver.quarantine import Quarantine
-from collector.processes.archiver.report import Progress
+from collector.processes.archiver.report import ReportBuilder
 from collector.processes.archiver.schedule import SegmentSchedule
 from collector.processes.archiver.segment_replacement import SegmentReplacement
 from collector.processes.archiver.segment_retries import DISK, SegmentRetries
@@ -29,7 +29,7 @@ class SegmentWorker:
     def __init__(
         self, *, staging: Path, store: StoreCall, state: StoreState, schedule: SegmentSchedule, stager: Stager,
         replacement: SegmentReplacement, quarantine: Quarantine, uploads: Uploads, finished: FinishedSets,
-        retries: SegmentRetries, progress: Progress, log: FilteringBoundLogger,
+        retries: SegmentRetries, progress: ReportBuilder, log: FilteringBoundLogger,
     ) -> None:  # fmt: skip
         self._staging = staging
         self._store = store

@@ -18,20 +18,6 @@ from collector.processes.ingest.journal_gate import JournalGate
 Connect = Callable[[str, Iterable[str], float, Clock], Connection]
 
 
-@dataclass
-class LineState:
-    """What the report says about one connection of one line. Only its reader's thread writes it."""
-
-    line: int
-    plan: int
-    """Number of the plan it carries, from 0."""
-    streams: int
-    connection: int | None = None
-    state: str = "waiting"
-    last_data_us: int | None = None
-    last_error: str | None = None
-
-
 class CounterSet:
     """Named counters of the whole feed. For any thread."""
 

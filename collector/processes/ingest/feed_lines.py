@@ -8,11 +8,12 @@ from collector.domain.redact import redact_url
 from collector.domain.silence import Bounds
 from collector.exchanges.adapter import ConnectionPlan
 from collector.processes.ingest.connection_trial import ConnectionTrial
-from collector.processes.ingest.feed_context import FeedContext, LineState
+from collector.processes.ingest.feed_context import FeedContext
 from collector.processes.ingest.first_data import MAX_NAMED
 from collector.processes.ingest.line_reader import LineReader
 from collector.processes.ingest.line_readers import LineReaders
 from collector.processes.ingest.line_silence import LineSilence, TrialSchedule
+from collector.reports import LineReport
 
 
 class FeedLines:
@@ -42,7 +43,7 @@ class FeedLines:
         missing = sorted(set(pairs).difference(self._readers.carried()))
         for line, number in missing:
             plan = self._plans[number]
-            self._silence[number][line] = self._start(plan, LineState(line, number, plan.streams))
+            self._silence[number][line] = self._start(plan, LineReport(line=line, plan=number, streams=plan.streams))
         return missing
 
     def check_first_data(self, secs: float) -> None:
@@ -69,12 +70,12 @@ class FeedLines:
 
     def _try_elsewhere(self, number: int, other: ConnectionPlan) -> None:
         # A line of its own: where both addresses bring a stream, one may lag behind the other.
-        state = LineState(self._feed.lines, self._context.first_data.add(other), other.streams)
+        state = LineReport(line=self._feed.lines, plan=self._context.first_data.add(other), streams=other.streams)
         trial = ConnectionTrial(other.keys)
         self._elsewhere.append((number, trial))
         self._start(other, state, trial)
 
-    def _start(self, plan: ConnectionPlan, state: LineState, trial: ConnectionTrial | None = None) -> LineSilence:
+    def _start(self, plan: ConnectionPlan, state: LineReport, trial: ConnectionTrial | None = None) -> LineSilence:
         config, bounds = self._context.config, self._silence_bounds
         schedule = TrialSchedule(
             config.first_data_timeout_secs, config.reconnect_max_delay_secs, bounds.highest_secs, self._context.random

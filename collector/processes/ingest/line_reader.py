@@ -11,7 +11,7 @@ from collector.feed.connection import Connection
 from collector.feed.handshake import HandshakeError
 from collector.feed.shared_budget import BUSY_SECS
 from collector.processes.ingest.connection_trial import ConnectionTrial
-from collector.processes.ingest.feed_context import FeedContext, LineState
+from collector.processes.ingest.feed_context import FeedContext
 from collector.processes.ingest.first_data import MAX_NAMED
 from collector.processes.ingest.line_silence import LineSilence
 from collector.processes.ingest.reconnect_delay import ReconnectDelay
@@ -24,6 +24,7 @@ from collector.processes.ingest.session_events import (
     StreamsOverdue,
     TakenOver,
 )
+from collector.reports import LineReport
 from collector.storage.journal.format import RecordKind
 
 
@@ -42,7 +43,7 @@ class LineReader:
         self,
         context: FeedContext,
         plan: ConnectionPlan,
-        state: LineState,
+        state: LineReport,
         silence: LineSilence,
         start: Callable[["LineReader"], None],
         *,

@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import asdict
-from typing import Any
+
+from msgspec.structs import replace
 
 from collector.processes.ingest.line_reader import LineReader
 from collector.processes.worker_threads import WorkerThreads, join_all
+from collector.reports import LineReport
 
 
 class LineReaders:
@@ -34,9 +35,9 @@ class LineReaders:
                 (reader.state.line, reader.state.plan) for thread, reader in self._readers.items() if thread.is_alive()
             }
 
-    def states(self) -> list[dict[str, Any]]:
+    def states(self) -> list[LineReport]:
         """What each running reader is doing, by line."""
         with self._lock:
             self._readers = {thread: reader for thread, reader in self._readers.items() if thread.is_alive()}
-            states = [asdict(reader.state) for reader in self._readers.values()]
-        return sorted(states, key=lambda state: state["line"])
+            states = [replace(reader.state) for reader in self._readers.values()]
+        return sorted(states, key=lambda state: state.line)

@@ -4,7 +4,7 @@ import errno
 import itertools
 import random
 import threading
-from typing import Any, Final
+from typing import Final
 
 from collector.channel.channel import Notice
 from collector.config import FeedConfig
@@ -24,6 +24,7 @@ from collector.processes.ingest.session import CLOSE_SECS
 from collector.processes.journals import journal_folder, open_journal
 from collector.processes.roles import feed_of
 from collector.processes.worker_threads import WorkerThreads
+from collector.reports import IngestReport, JournalReport
 from collector.storage.journal.writer import JournalWriter
 
 NOTIFY_SECS: Final = 0.02
@@ -62,7 +63,7 @@ def begin_journal(context: Context, feed: FeedConfig) -> JournalWriter | None:
             if not waited:
                 context.log.warning("no_room_for_journal", error=str(error))
         waited = True
-        context.report({"feed": feed.name})
+        context.report(IngestReport(feed=feed.name))
         context.clock.sleep(REPORT_SECS)
     return None
 
@@ -169,29 +170,26 @@ class IngestProcess:
             self._context.log.error("journal_removed", goes_on_in=self._journal.number)
         self._journal_removed = self._removed_at is not None and now - self._removed_at < REMOVED_SECS
 
-    def _numbers(self, space: Space) -> dict[str, Any]:
+    def _numbers(self, space: Space) -> IngestReport:
         journal = self._journal
-        return {
-            "feed": self._feed.name,
-            "frames": self._gate.frames,
-            "bytes": self._gate.bytes,
-            "refused": self._gate.refused,
-            "refused_bytes": self._gate.refused_bytes,
-            "journal_removed": self._journal_removed,
-            "control": self._counters["control"],
-            "subscriptions_refused": self._counters["subscriptions_refused"],
-            "reconnects": self._counters["reconnects"],
-            "connect_failures": self._counters["connect_failures"],
-            "never_spoke": self._first_data.never_spoke,
-            "disconnects": self._counters.by_label("disconnects"),
-            "lines": self._readers.states(),
-            "journal": {
-                "number": journal.number,
-                "position": journal.position,
-                "files": space.journal_files,
-                "bytes": space.journal_bytes,
-            },
-        }
+        return IngestReport(
+            feed=self._feed.name,
+            frames=self._gate.frames,
+            bytes=self._gate.bytes,
+            refused=self._gate.refused,
+            refused_bytes=self._gate.refused_bytes,
+            journal_removed=self._journal_removed,
+            control=self._counters["control"],
+            subscriptions_refused=self._counters["subscriptions_refused"],
+            reconnects=self._counters["reconnects"],
+            connect_failures=self._counters["connect_failures"],
+            never_spoke=self._first_data.never_spoke,
+            disconnects=self._counters.by_label("disconnects"),
+            lines=self._readers.states(),
+            journal=JournalReport(
+                number=journal.number, position=journal.position, files=space.journal_files, bytes=space.journal_bytes
+            ),
+        )
 
     def _stop_readers(self) -> None:
         self._stop.set()

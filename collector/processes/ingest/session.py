@@ -14,7 +14,7 @@ from collector.feed.connection import Connection, ReadBatch
 from collector.feed.socket import ConnectionOverError
 from collector.processes.ingest import line_silence, takeover
 from collector.processes.ingest.connection_trial import ConnectionTrial
-from collector.processes.ingest.feed_context import FeedContext, LineState
+from collector.processes.ingest.feed_context import FeedContext
 from collector.processes.ingest.keepalive import Keepalive, KeepaliveAction
 from collector.processes.ingest.line_silence import LineSilence
 from collector.processes.ingest.session_events import (
@@ -25,6 +25,7 @@ from collector.processes.ingest.session_events import (
     StreamsOverdue,
     TakenOver,
 )
+from collector.reports import LineReport
 
 CLOSE_SECS: Final = 2.0
 """How long to wait for the answer to our close frame; what arrives until then is recorded."""
@@ -42,7 +43,7 @@ class Session:
     def __init__(
         self,
         context: FeedContext,
-        state: LineState,
+        state: LineReport,
         connection: Connection,
         replaced: threading.Event,
         silence: LineSilence,

@@ -7,8 +7,8 @@ refuses otherwise, or answers so that it cannot be read (see Patience); a failed
 """
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any, Final, Literal
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal, NamedTuple
 
 from structlog.typing import FilteringBoundLogger
 
@@ -24,6 +24,7 @@ from collector.processes.repair.repair_journal import RepairJournal
 from collector.processes.repair.request_queue import Job, RequestQueue
 from collector.processes.repair.throttled_client import RetryLaterError, ThrottledClient, is_good
 from collector.processes.rest_adapters import read_answer
+from collector.reports import ClockOffset
 
 POLL_SECS: Final = 1.0
 """How often the requests are looked at when no notice comes."""
@@ -31,6 +32,19 @@ POLL_SECS: Final = 1.0
 
 CLOCK_LEAP_US: Final = 250_000
 """An answer that puts this machine's clock off by so much more than the one before is told once another agrees."""
+
+
+class FeedNumbers(NamedTuple):
+    """One feed's part of the report."""
+
+    waiting: Mapping[str, int]
+    """Requests that wait, by kind."""
+    answers: Mapping[str, int]
+    """Requests that were answered, by kind."""
+    failures: Sequence[tuple[str, str, int]]
+    """Requests that brought nothing: kind, reason and count."""
+    clock: ClockOffset | None
+    """As last asked; None until the exchange has answered."""
 
 
 class FeedRepair:
@@ -55,9 +69,9 @@ class FeedRepair:
         self._limited = RateLimited(logger, clock.monotonic)
         self._checkpoint_saves = Every(SAVE_SECS, clock.monotonic)
         self._answers: Counter[str] = Counter()
-        self._offset: Mapping[str, int] = {}
+        self._offset: ClockOffset | None = None
         self._newest_offset_us = 0
-        self.numbers: Mapping[str, Any] = self._numbers()
+        self.numbers = self._numbers()
 
     @property
     def position(self) -> tuple[int, int]:
@@ -119,7 +133,7 @@ class FeedRepair:
         within_us = (answer.received_ns - answer.asked_ns) // 2_000
         offset_us = middle_us - self._side.read_clock(answer.body)
         if abs(offset_us - self._newest_offset_us) <= CLOCK_LEAP_US:
-            self._offset = {"offset_us": offset_us, "within_us": within_us}
+            self._offset = ClockOffset(offset_us=offset_us, within_us=within_us)
         else:
             # One odd answer is no alarm: the next one bears it out, or it was never told.
             self._agenda.ask_clock_soon()
@@ -195,16 +209,10 @@ class FeedRepair:
             self._answers["trades" if isinstance(request, TradesRequest) else "book"] += 1
         self._agenda.remove(request)
 
-    def _numbers(self) -> dict[str, Any]:
-        return {
-            "waiting": dict(self._agenda.waiting),
-            "answers": dict(self._answers),
-            "failures": [
-                *((*labels, count) for labels, count in self._host.failures.items()),
-                *(("request", reason, count) for reason, count in self._agenda.set_aside.items()),
-            ],
-            "clock": dict(self._offset),
-        }
+    def _numbers(self) -> FeedNumbers:
+        failures = [(*labels, count) for labels, count in self._host.failures.items()]
+        failures += [("request", reason, count) for reason, count in self._agenda.set_aside.items()]
+        return FeedNumbers(dict(self._agenda.waiting), dict(self._answers), failures, self._offset)
 
 
 def _about(request: TradesRequest, answer: Literal["page", "end"], reason: str = "") -> RepairAnswer:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from collector.channel.channel import Notice
 from collector.config import FeedConfig
@@ -30,6 +30,7 @@ from collector.processes.repair.request_queue import RequestQueue
 from collector.processes.repair.throttled_client import Client, ThrottledClient
 from collector.processes.rest_adapters import feeds_of_streams, repairable_feeds
 from collector.processes.worker_threads import WorkerThreads, join_all
+from collector.reports import RepairReport
 from collector.storage.repair_requests import aside_folder, request_folder
 
 LEAVE_SECS: Final = 1.0
@@ -166,7 +167,7 @@ class _Repair:
                 self._rung[name] = position
                 self._context.sender.offer(Notice(self._context.role, "appended", *position))
 
-    def _numbers(self) -> dict[str, Any]:
+    def _numbers(self) -> RepairReport:
         for name, budget in self._budgets.items():
             with suppress(OSError):
                 spent = budget.spent()
@@ -176,13 +177,13 @@ class _Repair:
         failures: Counter[tuple[str, str]] = Counter({("request", "misfit"): self._misfits} if self._misfits else {})
         waiting: Counter[str] = Counter(self._unclaimed)
         for feed in numbers.values():
-            answers.update(feed["answers"])
-            waiting.update(feed["waiting"])
-            failures.update({(kind, reason): count for kind, reason, count in feed["failures"]})
-        return {
-            "waiting": dict(waiting),
-            "answers": list(answers.items()),
-            "requests_failed": [(*labels, count) for labels, count in failures.items()],
-            "weight": dict(self._weight),
-            "clocks": {name: feed["clock"] for name, feed in numbers.items() if feed["clock"]},
-        }
+            answers.update(feed.answers)
+            waiting.update(feed.waiting)
+            failures.update({(kind, reason): count for kind, reason, count in feed.failures})
+        return RepairReport(
+            waiting=dict(waiting),
+            answers=list(answers.items()),
+            requests_failed=[(*labels, count) for labels, count in failures.items()],
+            weight=dict(self._weight),
+            clocks={name: feed.clock for name, feed in numbers.items() if feed.clock is not None},
+        )

@@ -3,7 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from collector.domain.histogram import Histogram
 from collector.domain.repair_protocol import is_rest_journal
@@ -50,16 +50,23 @@ class Latencies:
                 self._to_receive[feed].add_all(_bounded(sound))
                 self._offsets[feed].note(at_secs, sound)
 
-    def numbers(self, at_secs: float) -> Mapping[str, Any]:
-        """For the report: histograms as rows of feed, bucket and count."""
+    def to_receive(self) -> list[tuple[str, int, int]]:
+        """Receive time minus exchange time: rows of feed, bucket and count."""
+        return list(_rows(self._to_receive))
+
+    def to_durable(self) -> list[tuple[str, int, int]]:
+        """Time of the commit minus receive time: rows of feed, bucket and count."""
+        return list(_rows(self._to_durable))
+
+    def commits(self) -> list[tuple[int, int]]:
+        """How long commits took: rows of bucket and count."""
+        return list(self._commits.rows())
+
+    def clock_offsets_us(self, at_secs: float) -> dict[str, int]:
+        """The smallest receive time minus exchange time of the last minutes, by feed; `at_secs` is monotonic."""
         feeds = self._offsets.keys() | self._offsets_ahead.keys()
         offsets_us = {feed: self._offset_us(feed, at_secs) for feed in sorted(feeds)}
-        return {
-            "to_receive": list(_rows(self._to_receive)),
-            "to_durable": list(_rows(self._to_durable)),
-            "commits": list(self._commits.rows()),
-            "clock_offsets_us": {feed: offset for feed, offset in offsets_us.items() if offset is not None},
-        }
+        return {feed: offset for feed, offset in offsets_us.items() if offset is not None}
 
     def _offset_us(self, feed: str, at_secs: float) -> int | None:
         sound = self._offsets[feed]

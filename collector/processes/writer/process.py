@@ -7,7 +7,7 @@ again, with nothing read meanwhile; a segment somebody reads is sealed later; da
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -28,10 +28,11 @@ from collector.processes.writer.batch import Counts
 from collector.processes.writer.batching import MAX_BATCH_BYTES, next_batch_limit
 from collector.processes.writer.frame_processor import FrameProcessor
 from collector.processes.writer.reading_order import ReadingOrder
-from collector.processes.writer.report import Numbers
+from collector.processes.writer.report import ReportBuilder
 from collector.processes.writer.segment_rotation import SegmentRotation
 from collector.processes.writer.stored_state import decode_counts, decode_feed, encode_counts
 from collector.processes.writer.streams import StreamTable
+from collector.reports import WriterReport
 from collector.storage.journal.reader import JournalReader
 from collector.storage.repair_requests import RequestFolder, request_folder
 from collector.storage.segment.state import Commit
@@ -53,7 +54,7 @@ _encode = msgspec.msgpack.Encoder().encode
 def main(context: Context) -> None:
     """Be the writer process. Raises StopError."""
     # On a full disk not even a segment can be opened.
-    wait_for_room(context, free_bytes, lambda: context.report({}), lambda: None)
+    wait_for_room(context, free_bytes, lambda: context.report(WriterReport()), lambda: None)
     Writer(context, adapter, partial(is_journal_abandoned, context.config.data_dir)).run()
 
 
@@ -73,7 +74,7 @@ class Writer:
         self._free = free
         self._limited = RateLimited(context.log, context.clock.monotonic)
         self._reports = Every(REPORT_SECS, self._clock.monotonic, at_once=False)
-        self._told: Callable[[], Mapping[str, Any]] = dict
+        self._told: Callable[[], WriterReport] = WriterReport
         """What a report says; nothing until there are numbers."""
         self._shelf = SegmentRotation(context, self._report)
         # One that brings nothing is closed after stale_timeout_secs: until then it may still bring what it held.
@@ -98,8 +99,8 @@ class Writer:
         self._batch_since: float | None = None
         self._reports = Every(REPORT_SECS, self._clock.monotonic)
         self._space_checks = Every(LOOK_SECS, self._clock.monotonic)
-        self._numbers = Numbers(self._clock, self._streams, self._intake, self._shelf, self._readers)
-        self._told = lambda: self._numbers.report(self._limit)
+        self._report_builder = ReportBuilder(self._clock, self._streams, self._intake, self._shelf, self._readers)
+        self._told = lambda: self._report_builder.build(self._limit)
 
     def run(self) -> None:
         """Work until told to stop, then until nothing is left to read."""
@@ -206,7 +207,7 @@ class Writer:
             list(batch.positions.values()),
             "" if counted == self._counted else counted,
         )
-        commit_secs = self._numbers.commit_secs = self._store(commit, batch.requests, batch.withdrawn)
+        commit_secs = self._report_builder.commit_secs = self._store(commit, batch.requests, batch.withdrawn)
         if batch.requests:
             self._context.sender.offer(Notice(self._context.role, "asked", 0, 0))
         durable_us = self._clock.now_us()
@@ -214,7 +215,7 @@ class Writer:
             stream.note_stored(durable_us)
         self._intake.counts.note_stored(batch)
         self._counted = counted
-        self._numbers.timings.note(batch, durable_us, commit_secs, self._clock.monotonic())
+        self._report_builder.timings.note(batch, durable_us, commit_secs, self._clock.monotonic())
         self._context.log.debug(
             "committed", messages=len(batch.messages), gaps=len(batch.gaps), secs=round(commit_secs, 6)
         )
@@ -240,7 +241,7 @@ class Writer:
                 if not failed:
                     self._context.log.warning("commit_failed", error=str(error), messages=len(commit.messages))
                 failed = True
-                self._numbers.commit_failures += 1
+                self._report_builder.commit_failures += 1
                 self._clock.sleep(RETRY_SECS)
                 self._report()
             else:

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from collector.domain.clock import Clock
 from collector.domain.records import Gap
@@ -10,17 +10,15 @@ from collector.processes.writer.frame_processor import FrameProcessor
 from collector.processes.writer.latency import Latencies
 from collector.processes.writer.segment_rotation import SegmentRotation
 from collector.processes.writer.streams import StreamTable
+from collector.reports import JournalLag, SegmentsReport, WriterReport
 from collector.storage.journal.reader import JournalReader
 
 GAP_REPORTS: Final = 10
 """A row of the gap ledger is told in so many reports, so that a reader who misses some misses none of the rows."""
 
-KEPT: Final = ("messages", "stored", "duplicates", "undecodable", "refused", "late", "ledger")
-"""Counts of this report that commit with the rows, as those of the streams do: a writer goes on from those before it."""
 
-
-class Numbers:
-    """What was counted in this run; the writer notes here what only it knows, which is of this incarnation."""
+class ReportBuilder:
+    """Builds the writer's report; the writer notes here what only it knows, which is of this incarnation."""
 
     def __init__(
         self,
@@ -41,30 +39,33 @@ class Numbers:
         """How long the last commit took."""
         self.commit_failures = 0
 
-    def report(self, batch_limit: int) -> Mapping[str, Any]:
-        """Every number, for the supervisor."""
+    def build(self, batch_limit: int) -> WriterReport:
+        """The report as of now."""
         counts = self._intake.counts
-        return {
-            "kept": KEPT,
-            "batch_size": len(self._intake.batch.messages),
-            "batch_limit": batch_limit,
-            "commit_secs": self.commit_secs,
-            "messages": counts.messages,
-            "stored": counts.stored,
-            "duplicates": counts.duplicates,
-            "undecodable": counts.undecodable,
-            "refused": counts.refused,
-            "late": counts.late,
-            "gaps": counts.gaps,
-            "ledger": [(*labels, count) for labels, count in counts.ledger.items()],
-            "gap_rows": self._gap_rows(),
-            "commit_failures": self.commit_failures,
-            **self.timings.numbers(self._clock.monotonic()),
-            "streams": [stream.numbers() for stream in self._streams],
-            "journals": [self._lag(feed, reader) for feed, reader in self._readers.items()],
-            "segments_removed": self._shelf.removed_lately,
-            "segments": {"open": 1, "open_bytes": self._shelf.open_bytes(), "sealed": self._shelf.sealed()},
-        }
+        now = self._clock.monotonic()
+        return WriterReport(
+            batch_size=len(self._intake.batch.messages),
+            batch_limit=batch_limit,
+            commit_secs=self.commit_secs,
+            messages=counts.messages,
+            stored=counts.stored,
+            duplicates=counts.duplicates,
+            undecodable=counts.undecodable,
+            refused=counts.refused,
+            late=counts.late,
+            gaps=counts.gaps,
+            ledger=[(*labels, count) for labels, count in counts.ledger.items()],
+            gap_rows=self._gap_rows(),
+            commit_failures=self.commit_failures,
+            to_receive=self.timings.to_receive(),
+            to_durable=self.timings.to_durable(),
+            commits=self.timings.commits(),
+            clock_offsets_us=self.timings.clock_offsets_us(now),
+            streams=[stream.numbers() for stream in self._streams],
+            journals=[self._lag(feed, reader) for feed, reader in self._readers.items()],
+            segments_removed=self._shelf.removed_lately,
+            segments=SegmentsReport(open=1, open_bytes=self._shelf.open_bytes(), sealed=self._shelf.sealed()),
+        )
 
     def _gap_rows(self) -> list[tuple[str, str, Gap]]:
         """The rows of the ledger since some reports ago, oldest first."""
@@ -73,13 +74,13 @@ class Numbers:
         newest.clear()
         return [row for told in self._gaps_told for row in told]
 
-    def _lag(self, feed: str, reader: JournalReader) -> dict[str, Any]:
+    def _lag(self, feed: str, reader: JournalReader) -> JournalLag:
         lag = reader.lag()
         lag_ns = 0 if lag.since_ns is None else self._clock.now_ns() - lag.since_ns
-        return {
-            "feed": feed,
-            "lag_bytes": lag.bytes,
-            "lag_secs": max(0, lag_ns) / 1e9,
-            "unread_files": lag.unread_files,
-            "files": lag.files,
-        }
+        return JournalLag(
+            feed=feed,
+            lag_bytes=lag.bytes,
+            lag_secs=max(0, lag_ns) / 1e9,
+            unread_files=lag.unread_files,
+            files=lag.files,
+        )

@@ -12,7 +12,7 @@ from collector.domain.sequence.dedup import DuplicateFilter
 from collector.domain.sequence.stream_progress import StreamProgress
 from collector.domain.silence import Bounds, SilenceLimit, StreamActivity
 from collector.processes.writer.stored_state import decode_progress, decode_recent
-from collector.stats_files import StreamNumbers
+from collector.reports import StreamNumbers
 from collector.storage.segment.open_segment import OnProgress
 from collector.storage.segment.state import SegmentState, StreamRow
 

@@ -85,7 +85,7 @@ class World:
         self.stop_when: Callable[[], bool] = lambda: True
         self.after_crash = False
         self.hurry_when: Callable[[], bool] = lambda: False
-        self.reports: list[Mapping[str, Any]] = []
+        self.reports: list[Any] = []
         self.events: list[Mapping[str, Any]] = []
         self.adapter_of: Callable[[str], Any] = lambda _exchange: ToyTyping()
         self.on_wait: Callable[[], None] = lambda: None

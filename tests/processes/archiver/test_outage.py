@@ -149,8 +149,8 @@ def test_a_store_that_comes_back_during_a_run_gets_everything_and_one_line_says_
     (back,) = world.heard("store_back")
     assert back["secs"] > 1_000
     assert 10 < back["tries"] < 200, "at least one a minute, and not one a second"
-    assert dict(world.reports[-1]["store_tries_failed"])["away"] == back["tries"]
-    assert world.reports[-1]["store_away_secs"] == 0
+    assert dict(world.reports[-1].store_tries_failed)["away"] == back["tries"]
+    assert world.reports[-1].store_away_secs == 0
 
 
 def test_a_refusal_is_reported_at_once_tried_slowly_and_over_once_it_is_mended(
@@ -178,9 +178,9 @@ def test_a_refusal_is_reported_at_once_tried_slowly_and_over_once_it_is_mended(
     world.stop_when = lambda: world.waiting() == []
     world.run()
     assert "AccessDenied" in world.heard("store_refuses")[0]["error"]
-    first = next(report for report in world.reports if report["last_error"])
+    first = next(report for report in world.reports if report.last_error)
     assert (first["store_state"], "AccessDenied" in first["last_error"]) == ("refusing", True)
-    assert dict(world.reports[-1]["store_tries_failed"])["refusing"] >= 600 / 60
+    assert dict(world.reports[-1].store_tries_failed)["refusing"] >= 600 / 60
     world.store.inner = own_seaweed.store(bucket)
     assert_complete(world, expected(tmp_path / "whole"))
 
@@ -252,7 +252,7 @@ def test_wrong_bytes_on_the_wire_are_refused_and_the_right_ones_go_up_later(
         world.stop_when = lambda: world.waiting() == []
         world.run()
     assert world.heard("archiving_held_up")
-    assert world.reports[-1]["last_error"] is None
+    assert world.reports[-1].last_error is None
     world.store.inner = seaweed.store(bucket)
     assert_complete(world, expected(tmp_path / "whole"))
 
@@ -410,7 +410,7 @@ def test_whatever_a_store_raises_is_its_own_trouble_and_neither_a_segments_nor_t
     assert world.waiting() == IDS
     assert not world.quarantine.exists()
     assert world.heard("segment_failed") == []
-    assert "RecursionError" in world.reports[-1]["last_error"]
+    assert "RecursionError" in world.reports[-1].last_error
     world.store.before = lambda _call, _key: None
     world.run()
     assert world.waiting() == []
@@ -441,9 +441,9 @@ def test_a_set_that_cannot_be_opened_is_told_waits_alone_and_goes_up_once_it_can
     assert world.waiting() == [IDS[1]], "the others went up, and the stop did not wait"
     assert [IDS[1] in entry["error"] for entry in world.heard("archiving_held_up")] == [True]
     assert [entry["segments"] for entry in world.heard("segments_left_waiting")] == [1]
-    assert world.reports[-1]["backlog_segments"] == 1
-    assert IDS[1] in world.reports[-1]["last_error"]
-    assert world.reports[-1]["store_state"] == "there"
+    assert world.reports[-1].backlog_segments == 1
+    assert IDS[1] in world.reports[-1].last_error
+    assert world.reports[-1].store_state == "there"
 
     world.events.clear()
     until = world.secs + 300.0
@@ -456,8 +456,8 @@ def test_a_set_that_cannot_be_opened_is_told_waits_alone_and_goes_up_once_it_can
     world.stop_when = lambda: world.waiting() == []
     world.run()
     assert len(world.heard("archiving_held_up")) == 1
-    assert world.reports[-1]["last_error"] is None
-    assert world.reports[-1]["backlog_segments"] == 0
+    assert world.reports[-1].last_error is None
+    assert world.reports[-1].backlog_segments == 0
 
 
 @pytest.mark.parametrize("stalled", ["put", "read"])
@@ -504,7 +504,7 @@ def test_a_rotten_set_without_its_segment_is_set_aside_and_the_rest_goes_on(worl
     world.run()
     assert (world.waiting(), world.sets()) == ([], [])
     assert [path.name for path in world.quarantine.iterdir()] == [IDS[2]]
-    assert (world.reports[-1]["quarantined"], world.reports[-1]["in_quarantine"]) == (1, 1)
+    assert (world.reports[-1].quarantined, world.reports[-1].in_quarantine) == (1, 1)
     assert [entry["segment"] for entry in world.heard("set_damaged")] == [IDS[2]]
     found = [finding for finding in Verification(world.store.inner, differences).findings() if finding.kind != "orphan"]
     # Without its manifest nobody knows which segment it followed.

@@ -89,7 +89,7 @@ def test_a_segment_sealed_while_idle_is_archived_at_the_next_look(world: World) 
 
 def test_there_need_be_no_segments_folder_yet(world: World) -> None:
     world.run()
-    assert world.reports[-1]["backlog_segments"] == 0
+    assert world.reports[-1].backlog_segments == 0
 
 
 def test_what_a_kill_left_in_staging_goes_at_the_start_and_nothing_stays_there(world: World) -> None:
@@ -118,7 +118,7 @@ def test_a_segment_back_from_quarantine_is_archived_in_place_of_its_gaps(world: 
     path.write_bytes(content[:-4096])
     world.stop_when = lambda: world.waiting() == []
     world.run()
-    assert world.reports[-1]["quarantined"] == 1
+    assert world.reports[-1].quarantined == 1
     path.write_bytes(content)
     world.run()
     (manifest,) = (decode_manifest(text) for key, text in world.tree().items() if key.startswith("_manifest/"))
@@ -157,11 +157,11 @@ def test_a_store_that_fails_is_tried_again_until_it_works(world: World) -> None:
     assert manifest_ids(world.tree()) == [IDS[0]]
     assert [entry["error"] for entry in world.heard("store_away")] == ["no route"], "one line a change"
     (back,) = world.heard("store_back")
-    assert [["away", back["tries"]]] == world.reports[-1]["store_tries_failed"]
-    assert any(report["last_error"] == "no route" for report in world.reports)
-    assert world.reports[-1]["uploaded_objects"] == 3
-    assert 1 <= world.reports[-1]["failed_uploads"] <= 3, "while it is away no file is tried"
-    assert world.reports[-1]["last_error"] is None
+    assert [["away", back["tries"]]] == world.reports[-1].store_tries_failed
+    assert any(report.last_error == "no route" for report in world.reports)
+    assert world.reports[-1].uploaded_objects == 3
+    assert 1 <= world.reports[-1].failed_uploads <= 3, "while it is away no file is tried"
+    assert world.reports[-1].last_error is None
 
 
 def test_a_store_that_holds_something_else_than_was_put_is_asked_again(
@@ -179,7 +179,7 @@ def test_a_store_that_holds_something_else_than_was_put_is_asked_again(
     world.run()
     assert "but the store holds" in world.heard("archiving_held_up")[0]["error"]
     assert world.heard("store_away") == []
-    assert world.reports[-1]["failed_uploads"] == 2
+    assert world.reports[-1].failed_uploads == 2
     assert manifest_ids(world.tree()) == [IDS[0]]
 
 
@@ -193,8 +193,8 @@ def test_a_store_that_fails_while_stopping_is_not_waited_for_and_nothing_is_lost
     world.run()
     assert world.secs == 0.0
     assert world.left() == [path.name for path in paths]
-    assert world.reports[-1]["backlog_segments"] == 2
-    assert world.reports[-1]["last_error"] == "no route"
+    assert world.reports[-1].backlog_segments == 2
+    assert world.reports[-1].last_error == "no route"
     world.store.before_put = lambda _key: None
     world.run()
     assert manifest_ids(world.tree()) == IDS[:2]
@@ -225,7 +225,7 @@ def test_a_stop_whose_time_is_nearly_up_leaves_a_half_made_set_undone_and_nothin
     world.hurry_when = lambda: False
     world.run()
     assert manifest_ids(world.tree()) == IDS[:2]
-    assert world.reports[-1]["quarantined"] == 0
+    assert world.reports[-1].quarantined == 0
 
 
 def test_a_stop_ends_a_wait_for_the_store_soon(world: World) -> None:
@@ -283,11 +283,11 @@ def test_a_segment_that_fails_three_times_is_set_aside_and_the_next_goes_on(worl
     assert [path.name for path in (world.config.data_dir / "quarantine").iterdir()] == [f"{IDS[0]}.db"]
     assert [entry["attempts"] for entry in world.heard("segment_failed")] == [1, 2, 3]
     assert [entry["segment"] for entry in world.heard("segment_quarantined")] == [IDS[0]]
-    assert (world.reports[-1]["quarantined"], world.reports[-1]["in_quarantine"]) == (1, 1)
-    assert world.reports[-1]["last_error"] is None
+    assert (world.reports[-1].quarantined, world.reports[-1].in_quarantine) == (1, 1)
+    assert world.reports[-1].last_error is None
     (world.config.data_dir / "quarantine" / f"{IDS[0]}.db").unlink()
     world.run()
-    assert world.reports[-1]["in_quarantine"] == 0
+    assert world.reports[-1].in_quarantine == 0
 
 
 def test_an_attempt_that_cannot_be_noted_ends_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,8 +304,8 @@ def test_an_attempt_that_cannot_be_noted_ends_nothing(world: World, monkeypatch:
     world.stop_when = lambda: world.waiting() == []
     world.run()
     assert manifest_ids(world.tree()) == IDS[:2]
-    assert world.reports[-1]["in_quarantine"] == 1
-    assert world.reports[-1]["last_error"] is None
+    assert world.reports[-1].in_quarantine == 1
+    assert world.reports[-1].last_error is None
 
 
 def test_what_went_well_in_the_end_does_not_make_later_trouble_wait_longer(
@@ -333,7 +333,7 @@ def test_what_went_well_in_the_end_does_not_make_later_trouble_wait_longer(
     archiver = Archiver(world.context(), world.store, adapter_of)
     archiver.run()
     assert [next(left, None) for left in failures.values()] == [None, None]
-    assert world.reports[-1]["in_quarantine"] == 1
+    assert world.reports[-1].in_quarantine == 1
     assert archiver._retries.backoffs._delays == {}
 
 
@@ -392,7 +392,7 @@ def test_a_segment_that_rots_anywhere_is_archived_to_its_last_row_or_set_aside(t
         world.stop_when = lambda: world.waiting() == []  # noqa: B023 -- it runs at once
         world.run()
         (manifest,) = (decode_manifest(text) for key, text in world.tree().items() if key.startswith("_manifest/"))
-        set_aside = bool(world.reports[-1]["in_quarantine"])
+        set_aside = bool(world.reports[-1].in_quarantine)
         assert (manifest.rows, manifest.gaps) == ((0, 1) if set_aside else (500, 0)), number
         fates[set_aside] += 1
     assert min(fates[True], fates[False]) > 5
@@ -408,7 +408,7 @@ def test_a_segment_that_is_in_the_archive_leaves_no_gap_there_when_it_rots(world
     world.stop_when = lambda: world.waiting() == []
     world.run()
     assert world.tree() == tree
-    assert world.reports[-1]["in_quarantine"] == 1
+    assert world.reports[-1].in_quarantine == 1
 
 
 def test_a_store_that_fails_keeps_a_segment_from_being_set_aside(world: World) -> None:
@@ -462,7 +462,7 @@ def test_a_segment_of_an_exchange_nobody_knows_any_more_is_set_aside(world: Worl
 
     world.adapter_of = unknown
     world.run()
-    assert world.reports[-1]["quarantined"] == 1
+    assert world.reports[-1].quarantined == 1
     assert list((world.config.data_dir / "staging").iterdir()) == []
 
 
@@ -531,7 +531,7 @@ def test_a_segment_at_which_the_archiver_was_killed_again_and_again_waits_and_he
     world.stop_when = lambda: world.secs > KILLED_SECS / 2
     world.run()
     assert world.left() == [f"{IDS[0]}.3.kills", f"{IDS[0]}.db"], "nobody died: it was not tried"
-    assert world.reports[-1]["last_error"] == f"the archiver was killed 3 times while it worked on {IDS[0]}"
+    assert world.reports[-1].last_error == f"the archiver was killed 3 times while it worked on {IDS[0]}"
     world.stop_when = lambda: False
     assert in_a_child(world.run) == 9, "its pause ends"
 
@@ -576,7 +576,7 @@ def test_counts_of_the_first_version_do_not_tell_who_caused_a_death_and_are_forg
     world.run()
     assert manifest_ids(world.tree()) == [IDS[0]]
     assert world.left() == []
-    assert world.reports[-1]["quarantined"] == 0
+    assert world.reports[-1].quarantined == 0
 
 
 def test_deaths_while_putting_are_not_laid_to_the_segments_charge(world: World) -> None:
@@ -589,7 +589,7 @@ def test_deaths_while_putting_are_not_laid_to_the_segments_charge(world: World) 
     world.store.before_put = lambda _key: None
     world.run()
     assert manifest_ids(world.tree()) == [IDS[0]]
-    assert world.reports[-1]["quarantined"] == 0
+    assert world.reports[-1].quarantined == 0
 
 
 def test_deaths_before_a_segment_succeeds_are_forgotten(world: World) -> None:
@@ -643,15 +643,15 @@ def test_the_rest_of_a_backlog_is_foretold_from_how_fast_it_went(world: World) -
     sizes = [world.seal(number).stat().st_size for number in range(3)]
     world.store.before_put = lambda _key: world.sleep(1.0)
     world.run()
-    busy = [report for report in world.reports if report["backlog_segments"]]
-    sealed_us = [report["backlog_since_us"] for report in busy]
+    busy = [report for report in world.reports if report.backlog_segments]
+    sealed_us = [report.backlog_since_us for report in busy]
     assert sealed_us == sorted(sealed_us)
     assert busy[0]["backlog_bytes"] == sum(sizes)
-    known = [report for report in busy if report["bytes_per_sec"] and report["backlog_objects"]]
+    known = [report for report in busy if report.bytes_per_sec and report.backlog_objects]
     assert known
     for report in known:
-        assert 0 < report["eta_secs"] < 60
-    assert world.reports[-1]["eta_secs"] is None
+        assert 0 < report.eta_secs < 60
+    assert world.reports[-1].eta_secs is None
 
 
 @pytest.mark.parametrize(("state", "ceilings"), [("away", [1.0, 2.0, 4.0, 5.0, 5.0]), ("refusing", [5.0, 5.0, 5.0])])

@@ -21,7 +21,7 @@ def refusing(part: str, segment_id: str, error: type[StoreError] = StoreRefusedE
 
 def assert_it_never_looked_away(world: World) -> None:
     assert [name for name in ("store_away", "store_refuses", "store_back") if world.heard(name)] == []
-    assert {report["store_state"] for report in world.reports} == {"there"}
+    assert {report.store_state for report in world.reports} == {"there"}
 
 
 @pytest.mark.parametrize("error", [StoreRefusedError, StoreError])
@@ -39,7 +39,7 @@ def test_a_key_that_is_never_taken_holds_up_its_own_segment_alone(
     there = [key for key in world.tree() if IDS[1] in key]
     assert len(there) == (2 if part == "data_type=gap" else 3), "its other objects went up"
     assert_it_never_looked_away(world)
-    assert 10 < world.reports[-1]["failed_uploads"] < 200, "at least one a minute, and not one a second"
+    assert 10 < world.reports[-1].failed_uploads < 200, "at least one a minute, and not one a second"
     (line,) = world.heard("archiving_held_up")
     last = world.reports[-1]
     assert line["error"] == last["last_error"]
@@ -48,7 +48,7 @@ def test_a_key_that_is_never_taken_holds_up_its_own_segment_alone(
     world.store.before_put = lambda _key: None
     world.stop_when = lambda: world.waiting() == []
     world.run()
-    assert world.reports[-1]["last_error"] is None
+    assert world.reports[-1].last_error is None
     assert_complete(world, expected(tmp_path / "whole"))
 
 
@@ -80,7 +80,7 @@ def test_a_prefix_that_the_policy_denies_holds_up_what_belongs_there_until_it_is
     world.run()
     assert mended == [0], "each segment has a ledger"
     assert_it_never_looked_away(world)
-    errors = {report["last_error"] for report in world.reports} - {None}
+    errors = {report.last_error for report in world.reports} - {None}
     assert all("AccessDenied" in error and "data_type=gap" in error for error in errors)
     assert [entry["segment"] for entry in world.heard("segment_replaced")] != []
     assert_complete(world, expected(tmp_path / "whole"))
@@ -123,7 +123,7 @@ def test_a_question_about_one_segment_that_is_refused_holds_up_that_segment_alon
     world.run()
     assert (world.waiting(), world.left()) == ([IDS[1]], [f"{IDS[1]}.db"])
     assert_it_never_looked_away(world)
-    assert IDS[1] in world.reports[-1]["last_error"]
+    assert IDS[1] in world.reports[-1].last_error
     world.store.before = lambda _call, _key: None
     world.run()
     assert_complete(world, expected(tmp_path / "whole"))

@@ -63,8 +63,8 @@ def test_a_segment_that_cannot_be_read_waits_alone_until_it_can(
     assert archived_before == [IDS[0], *IDS[2:]]
     (line,) = world.heard("archiving_held_up")
     assert IDS[1] in line["error"]
-    assert line["error"] in {report["last_error"] for report in world.reports}
-    assert world.reports[-1]["last_error"] is None
+    assert line["error"] in {report.last_error for report in world.reports}
+    assert world.reports[-1].last_error is None
     assert_nothing_was_blamed(world)
     assert_complete(world, expected(tmp_path / "whole"))
 
@@ -149,5 +149,5 @@ def test_a_segment_that_somebody_takes_away_is_waited_for_no_more(
     world.on_wait = take_away
     world.stop_when = lambda: world.waiting() == [] and world.secs > 600
     world.run()
-    assert (world.reports[-1]["last_error"], world.reports[-1]["backlog_segments"]) == (None, 0)
+    assert (world.reports[-1].last_error, world.reports[-1].backlog_segments) == (None, 0)
     assert_nothing_was_blamed(world)

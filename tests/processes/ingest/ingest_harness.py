@@ -187,7 +187,7 @@ class Recording:
             journal=journal_config or JournalConfig(fsync_interval_secs=0.05, min_free_bytes=0),
         )
         self.bell = Bell()
-        self.reports: list[Mapping[str, Any]] = []
+        self.reports: list[Any] = []
         self.log, self.logged = capturing_log()
         self._stopping = threading.Event()
         self._error: BaseException | None = None

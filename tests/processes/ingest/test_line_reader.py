@@ -14,13 +14,14 @@ from collector.exchanges.adapter import ConnectionPlan
 from collector.feed.connection import open_connection
 from collector.feed.connection_limit import ConnectionBudget
 from collector.processes.context import SystemClock
-from collector.processes.ingest.feed_context import CounterSet, FeedContext, LineState
+from collector.processes.ingest.feed_context import CounterSet, FeedContext
 from collector.processes.ingest.first_data import FirstDataWatch
 from collector.processes.ingest.journal_gate import JournalGate
 from collector.processes.ingest.line_reader import LineReader
 from collector.processes.ingest.line_readers import LineReaders
 from collector.processes.ingest.line_silence import LineSilence, TrialSchedule
 from collector.processes.worker_threads import WorkerThreads
+from collector.reports import LineReport
 from collector.storage.journal.format import FeedIdentity, RecordKind
 from collector.storage.journal.writer import JournalWriter
 from tests.feed.servers import Server, wire
@@ -59,7 +60,13 @@ class Line:
         self.readers = LineReaders(WorkerThreads())
         silence = LineSilence((), SilenceConfig().bounds, TrialSchedule(60.0, 300.0, 14_400.0, lambda: 1.0))
         self.readers.start(
-            LineReader(feed_context, ConnectionPlan(url, (), ()), LineState(0, 0, 1), silence, self.readers.start)
+            LineReader(
+                feed_context,
+                ConnectionPlan(url, (), ()),
+                LineReport(line=0, plan=0, streams=1),
+                silence,
+                self.readers.start,
+            )
         )
 
     def delays(self) -> list[float]:
@@ -239,4 +246,4 @@ def test_a_reader_that_was_relieved_does_not_connect_again(begin: Begin, server:
     wait_for(lambda: len(line.readers.states()) == 1)
 
     assert line.counters["reconnects"] == 0
-    assert [state["connection"] for state in line.readers.states()] == [2]
+    assert [state.connection for state in line.readers.states()] == [2]

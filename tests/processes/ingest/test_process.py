@@ -3,7 +3,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -89,13 +89,13 @@ def test_real_frames_stand_in_the_journal_byte_for_byte(start: Start) -> None:
     with serve(handler, "127.0.0.1", 0, compression=None) as exchange:
         running = meanwhile(exchange.serve_forever)
         recording = start(url=f"ws://127.0.0.1:{exchange.socket.getsockname()[1]}/")
-        wait_for(lambda: recording.reports and recording.reports[-1]["frames"] == len(sent), "the last frame")
+        wait_for(lambda: recording.reports and recording.reports[-1].frames == len(sent), "the last frame")
         recording.stop()
         exchange.shutdown()
         running.result(DEADLINE_SECS)
 
     assert recording.frames() == sent
-    assert recording.reports[-1]["bytes"] == sum(map(len, sent))
+    assert recording.reports[-1].bytes == sum(map(len, sent))
 
 
 def test_odd_messages_are_recorded_whole_and_as_what_they_came(start: Start, server: Server) -> None:
@@ -226,8 +226,8 @@ def test_a_connection_that_ends_is_made_again_and_its_end_recorded(
     assert ("alive_ns" in ended.info) == (reason != "closed"), "a close frame says that nothing is on its way"
     assert ended.info.get("alive_ns", 0) <= time.time_ns()
     assert [record.info["connection"] for record in recording.records(RecordKind.CONNECT)] == [1, 2]
-    wait_for(lambda: recording.reports[-1]["reconnects"] == 1)
-    assert recording.reports[-1]["disconnects"] == [(reason, 1)]
+    wait_for(lambda: recording.reports[-1].reconnects == 1)
+    assert recording.reports[-1].disconnects == [(reason, 1)]
 
 
 def test_a_socket_that_answers_no_ping_is_closed_and_reopened(start: Start, server: Server) -> None:
@@ -330,7 +330,7 @@ def test_a_refused_subscription_is_logged_and_the_connection_stays(start: Start,
 
     (refused,) = recording.events("subscription_refused")
     assert refused["text"] == "no such stream"
-    assert (recording.reports[-1]["subscriptions_refused"], recording.reports[-1]["control"]) == (1, 1)
+    assert (recording.reports[-1].subscriptions_refused, recording.reports[-1].control) == (1, 1)
     assert len(recording.records(RecordKind.CONNECT)) == 1
 
 
@@ -356,7 +356,7 @@ def test_a_renewal_opens_the_new_connection_before_it_closes_the_old(start: Star
     ended = recording.records(RecordKind.DISCONNECT)[0].info
     assert (ended["connection"], ended["reason"]) == (1, "renewed")
     assert set(recording.frames()) == {b"old 1", b"old 2", b"old 3", b"old 4", b"heartbeat", b"new 1", b"new 2"}
-    assert recording.reports[-1]["reconnects"] == 0
+    assert recording.reports[-1].reconnects == 0
 
 
 def test_an_announced_shutdown_starts_a_renewal(start: Start, server: Server) -> None:
@@ -402,15 +402,15 @@ def test_the_writer_is_told_what_was_appended(start: Start, server: Server) -> N
 def test_the_report_says_what_each_line_does(start: Start, server: Server) -> None:
     recording = start()
     server.accept(wire(b"12345"), wire(b"ack"))
-    wait_for(lambda: recording.reports[-1]["frames"] == 2, "a report")
+    wait_for(lambda: recording.reports[-1].frames == 2, "a report")
 
     report = recording.reports[-1]
-    (line,) = report["lines"]
-    assert (report["feed"], report["bytes"], report["control"], report["refused"]) == ("plain", 8, 1, 0)
+    (line,) = report.lines
+    assert (report.feed, report.bytes, report.control, report.refused) == ("plain", 8, 1, 0)
     assert (line["line"], line["connection"], line["state"], line["streams"]) == (0, 1, "open", 1)
     assert line["last_data_us"] is not None
-    assert report["journal"]["files"] == 1
-    assert 0 < report["journal"]["position"] <= report["journal"]["bytes"]
+    assert report.journal["files"] == 1
+    assert 0 < report.journal["position"] <= report.journal["bytes"]
 
 
 def test_frames_are_refused_while_space_is_short_and_taken_again_after(start: Start, server: Server) -> None:
@@ -421,7 +421,7 @@ def test_frames_are_refused_while_space_is_short_and_taken_again_after(start: St
     space[0] = SPARSE
     wait_for(lambda: recording.records(RecordKind.REFUSING))
     peer.send(wire(b"lost 1"), wire(b"lost 2"))
-    wait_for(lambda: recording.reports[-1]["refused"] == 2)
+    wait_for(lambda: recording.reports[-1].refused == 2)
     space[0] = PLENTY
     looks = len(recording.reports)
     wait_for(lambda: len(recording.reports) > looks + 1)
@@ -429,7 +429,7 @@ def test_frames_are_refused_while_space_is_short_and_taken_again_after(start: St
     wait_for(lambda: len(recording.frames()) == 2)
 
     assert recording.frames() == [b"before", b"after"]
-    assert recording.reports[-1]["refused_bytes"] == 12
+    assert recording.reports[-1].refused_bytes == 12
     resumed = recording.records(RecordKind.RESUMED)[0].info
     refusing = recording.records(RecordKind.REFUSING)[0].info
     assert (resumed["frames"], resumed["bytes"]) == (2, 12)
@@ -440,7 +440,7 @@ def test_frames_are_refused_while_space_is_short_and_taken_again_after(start: St
 def test_a_disk_that_is_full_at_the_start_is_known_before_the_first_frame(start: Start, server: Server) -> None:
     recording = start(measure=lambda _: SPARSE, journal_config=JournalConfig(min_free_bytes=1 << 30))
     peer = server.accept(wire(b"refused"))
-    wait_for(lambda: recording.reports[-1]["refused"] == 1)
+    wait_for(lambda: recording.reports[-1].refused == 1)
     stop(recording, peer)
 
     assert recording.frames() == []
@@ -558,7 +558,7 @@ def test_a_new_incarnation_begins_a_file_behind_the_last_one(start: Start, serve
 
 
 def test_a_journal_is_begun_once_the_full_disk_has_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    reports: list[Mapping[str, Any]] = []
+    reports: list[Any] = []
     log, logged = capturing_log()
     full = iter([errno.ENOSPC, errno.EDQUOT])
 
@@ -606,7 +606,7 @@ def test_a_stream_that_is_acknowledged_and_silent_is_reported_and_asked_for_else
     assert (first["count"], first["streams"]) == (2, ["B trade", "C trade"])
     assert first["tried_at"] == [other.url]
     assert (last["streams"], last["tried_at"]) == (["C trade"], [])
-    assert recording.reports[-1]["never_spoke"] == 2
+    assert recording.reports[-1].never_spoke == 2
     about = [(record.line, record.info["plan"]) for record in recording.records(RecordKind.CONNECT)]
     assert about == [(0, 0), (1, 1)]
 
@@ -620,7 +620,7 @@ def test_a_second_try_that_brings_nothing_is_given_up(start: Start, server: Serv
     told = len(recording.reports)
     wait_for(lambda: len(recording.reports) > told + 1, "two reports after it")
     stop(recording, peer)
-    assert [state["line"] for state in recording.reports[told + 1]["lines"]] == [0]
+    assert [state["line"] for state in recording.reports[told + 1].lines] == [0]
     other.close()
     assert len(recording.events("connected")) == 2
     assert [entry["retry_secs"] for entry in recording.events("disconnected") if "retry_secs" in entry] == [0.0]

@@ -17,6 +17,7 @@ from collector.feed.rest import RestError, RestResponse
 from collector.processes.repair.feed_repair import FeedRepair
 from collector.processes.repair.process import make_mender
 from collector.processes.writer.process import Writer
+from collector.reports import Report
 from collector.storage.journal.files import journal_files
 from collector.storage.journal.format import FeedIdentity
 from collector.storage.journal.writer import JournalWriter
@@ -137,9 +138,7 @@ class World(ProcessHarness):
             self.sleep(max(0.01, min(wait, 1.0)))
         return mender
 
-    def write(
-        self, *, stop_after_secs: float = 0.0, report: Callable[[Mapping[str, Any]], None] = lambda _numbers: None
-    ) -> None:
+    def write(self, *, stop_after_secs: float = 0.0, report: Callable[[Report], None] = lambda _numbers: None) -> None:
         """Let a new writer work until nothing is left to read and so much time has passed, and stop it."""
         until = self.secs + stop_after_secs
         self.stop_when = lambda: self.secs >= until
@@ -162,7 +161,7 @@ class World(ProcessHarness):
         with suppress(KeyboardInterrupt):
             self._writer(lambda _numbers: None).run()
 
-    def _writer(self, report: Callable[[Mapping[str, Any]], None]) -> Writer:
+    def _writer(self, report: Callable[[Report], None]) -> Writer:
         def is_gone(journal: str) -> bool:
             return not (self.repair_lives and is_rest_journal(journal))
 

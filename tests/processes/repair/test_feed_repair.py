@@ -11,6 +11,7 @@ from collector.domain.records import StreamKey
 from collector.domain.repair_protocol import BOOK, BookRequest, RepairAnswer, TradesRequest, decode_answer
 from collector.domain.retry import LONGEST_SILENCE_SECS
 from collector.feed import rest
+from collector.processes.repair.feed_repair import FeedRepair
 from collector.processes.repair.request_queue import (
     CLOCK_CONFIRM_SECS,
     CLOCK_SECS,
@@ -71,7 +72,7 @@ def test_missing_trades_are_asked_for_and_their_answer_kept_before_the_request_g
     assert body.startswith(b'[{"id":101,')
     assert (end.answer, end.reason) == ("end", "")
     assert world.waiting() == []
-    assert mender.numbers["answers"] == {"trades": 1}
+    assert mender.numbers.answers == {"trades": 1}
 
 
 def test_a_long_stretch_takes_as_many_pages_as_it_needs(world: World) -> None:
@@ -171,7 +172,7 @@ def test_a_request_that_does_not_fit_its_feed_is_set_aside_and_the_others_go_on(
     assert parts(world) == ["page", "end"]
     assert world.waiting() == []
     assert world.events.count("request_set_aside") == 1
-    assert ("request", "misfit", 1) in mender.numbers["failures"]
+    assert ("request", "misfit", 1) in mender.numbers.failures
     assert (world.config.data_dir / f"repair/~aside/{misfit.name}.request").exists()
 
 
@@ -184,7 +185,7 @@ def test_what_the_exchange_refuses_for_good_ends_the_request_with_the_reason(wor
     ((end, _),) = answers(world)
     assert (end.answer, end.first, end.last, end.reason) == ("end", 101, 103, "HTTP 451")
     assert world.waiting() == []
-    assert sorted(mender.numbers["failures"]) == [("book", "refused", 1), ("trades", "refused", 1)]
+    assert sorted(mender.numbers.failures) == [("book", "refused", 1), ("trades", "refused", 1)]
 
 
 def test_an_answer_that_cannot_be_read_is_kept_once_and_ends_the_request_in_the_end(world: World) -> None:
@@ -229,7 +230,7 @@ def test_a_firewalls_refusal_is_a_pause_for_everybody_and_costs_no_request(tmp_p
     world.mend(mender, for_secs=100)
     world.mend(world.mender(), for_secs=15)
     assert len(world.exchange.asked) == 2
-    assert ("book", "forbidden", 1) in mender.numbers["failures"]
+    assert ("book", "forbidden", 1) in mender.numbers.failures
     world.mend(mender, for_secs=2 * LONGEST_SILENCE_SECS)
     at = [at for at, target in world.exchange.asked if "time" not in target or at > 0][:4]
     assert [round(later - earlier) for earlier, later in pairwise(at)] == [120, 240, 480]
@@ -375,7 +376,7 @@ def test_each_book_is_stored_once_an_interval_spread_over_it(tmp_path: Path) -> 
     assert len(at) == 8
     pauses = [later - earlier for earlier, later in pairwise(at)]
     assert all(890 < pause < 910 for pause in pauses)
-    assert mender.numbers["answers"] == {"checkpoint": 8}
+    assert mender.numbers.answers == {"checkpoint": 8}
 
 
 def test_a_restart_neither_forgets_a_checkpoint_nor_stores_all_at_once(tmp_path: Path) -> None:
@@ -412,20 +413,26 @@ def test_the_exchange_is_asked_what_time_it_is_now_and_then(world: World) -> Non
     world.exchange.ahead_us = 750_000
     mender = world.mend(for_secs=CLOCK_SECS + 10)
     assert world.exchange.kinds() == ["time", "time", "time"]
-    clock = mender.numbers["clock"]
-    assert clock["within_us"] == 100_000
-    assert clock["offset_us"] == pytest.approx(-750_000, abs=1_000)
+    clock = mender.numbers.clock
+    assert clock is not None
+    assert clock.within_us == 100_000
+    assert clock.offset_us == pytest.approx(-750_000, abs=1_000)
+
+
+def offset_us(mender: FeedRepair) -> int | None:
+    clock = mender.numbers.clock
+    return None if clock is None else clock.offset_us
 
 
 def test_one_odd_answer_about_the_time_is_not_told(world: World) -> None:
     mender = world.mend(for_secs=1)
-    assert mender.numbers["clock"]["offset_us"] == pytest.approx(0, abs=1_000)
+    assert offset_us(mender) == pytest.approx(0, abs=1_000)
     world.exchange.ahead_us = 36_000_000_000
     world.mend(mender, for_secs=CLOCK_SECS)
     world.exchange.ahead_us = 0
     asked = world.exchange.kinds().count("time")
     for _ in range(2):
-        assert mender.numbers["clock"]["offset_us"] == pytest.approx(0, abs=1_000)
+        assert offset_us(mender) == pytest.approx(0, abs=1_000)
         world.mend(mender, for_secs=2 * CLOCK_CONFIRM_SECS)
     assert world.exchange.kinds().count("time") > asked
 
@@ -457,7 +464,7 @@ def test_an_answer_the_disk_does_not_take_is_asked_for_again(world: World, monke
     world.requests.put([trades(101, 101)])
     mender = world.mend(for_secs=30)
     assert parts(world) == ["page", "end"]
-    assert ("trades", "disk", 2) in mender.numbers["failures"]
+    assert ("trades", "disk", 2) in mender.numbers.failures
 
 
 def test_a_failed_fsync_ends_the_mender_with_the_request_still_there(

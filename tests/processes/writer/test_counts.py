@@ -1,7 +1,6 @@
 """What is counted commits with the rows: no kill of the writer makes the counts differ from them."""
 
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +43,15 @@ def killed(world: World, times: int) -> None:
 
 def agrees(world: World, rounds: int = ROUNDS) -> None:
     """The report of the last writer says of the whole run what its rows say."""
-    numbers: Mapping[str, Any] = world.numbers
-    stored = {tuple(row[:3]): (row.stored, row.messages) for row in numbers["streams"]}
+    numbers = world.numbers
+    stored = {tuple(row[:3]): (row.stored, row.messages) for row in numbers.streams}
     assert stored == {key: (count, count) for key, count in rows(world).items()}
-    ledger = Counter({tuple(labels): count for *labels, count in numbers["ledger"]})
+    ledger = Counter({tuple(labels): count for *labels, count in numbers.ledger})
     assert ledger == Counter(world.query("SELECT exchange, symbol, stream_type, kind, status FROM gaps"))
-    assert sum(row.gaps for row in numbers["streams"]) <= numbers["gaps"] == ledger.total()
-    said = {name: numbers[name] for name in ("messages", "stored", "duplicates", "undecodable", "refused", "late")}
+    assert sum(row.gaps for row in numbers.streams) <= numbers.gaps == ledger.total()
+    said = {
+        name: getattr(numbers, name) for name in ("messages", "stored", "duplicates", "undecodable", "refused", "late")
+    }
     assert said == {
         "messages": 21 * rounds, "stored": 22 * rounds, "duplicates": rounds, "undecodable": rounds,
         "refused": 7 * rounds, "late": rounds,
@@ -103,9 +104,9 @@ def test_another_run_counts_from_nothing(world: World) -> None:
     world.run_id = "second"
     world.run()
     numbers = world.numbers
-    assert (numbers["messages"], numbers["stored"], numbers["duplicates"]) == (1, 1, 1)
-    assert (numbers["undecodable"], numbers["refused"], numbers["late"]) == (0, 0, 0)
-    assert numbers["gaps"] == sum(count for *_, count in numbers["ledger"]) < len(world.query("SELECT * FROM gaps"))
+    assert (numbers.messages, numbers.stored, numbers.duplicates) == (1, 1, 1)
+    assert (numbers.undecodable, numbers.refused, numbers.late) == (0, 0, 0)
+    assert numbers.gaps == sum(count for *_, count in numbers.ledger) < len(world.query("SELECT * FROM gaps"))
 
 
 def test_every_kind_and_status_of_a_gap_has_a_number_of_its_own() -> None:

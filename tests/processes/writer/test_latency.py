@@ -20,52 +20,50 @@ def batch_of(*messages: tuple[str, int, int | None]) -> CommitBatch:
 def test_every_feed_has_its_own_times() -> None:
     timings = Latencies()
     timings.note(batch_of(("a", 1, 5), ("b", 50, 600_000), ("a", 3, None)), DURABLE_US, 0.2, 0.0)
-    numbers = timings.numbers(0.0)
-    assert numbers["to_durable"] == [("a", 0, 1), ("a", 1, 1), ("a", -1, 4_000), ("b", 4, 1), ("b", -1, 50_000)]
-    assert numbers["to_receive"] == [
+    assert timings.to_durable() == [("a", 0, 1), ("a", 1, 1), ("a", -1, 4_000), ("b", 4, 1), ("b", -1, 50_000)]
+    assert timings.to_receive() == [
         ("a", 1, 1), ("a", -1, 5_000), ("b", len(BOUNDS_US), 1), ("b", -1, 600_000_000),
     ]  # fmt: skip
-    assert numbers["commits"] == [(6, 1), (-1, 200_000)]
+    assert timings.commits() == [(6, 1), (-1, 200_000)]
 
 
 def test_messages_without_an_exchange_time_say_nothing_about_the_way() -> None:
     timings = Latencies()
     timings.note(batch_of(("a", 1, None)), DURABLE_US, 0.0, 0.0)
-    assert timings.numbers(0.0)["to_receive"] == []
+    assert timings.to_receive() == []
 
 
 def test_a_batch_without_messages_is_a_commit_all_the_same() -> None:
     timings = Latencies()
     timings.note(CommitBatch(), DURABLE_US, 0.0, 0.0)
-    assert timings.numbers(0.0)["commits"] == [(0, 1), (-1, 0)]
+    assert timings.commits() == [(0, 1), (-1, 0)]
 
 
 def test_the_smallest_way_of_a_feed_is_evidence_of_its_clock() -> None:
     timings = Latencies()
     timings.note(batch_of(*[("a", 1, -1_500 + way_ms) for way_ms in range(12)]), DURABLE_US, 0.0, 0.0)
-    assert timings.numbers(1.0)["clock_offsets_us"] == {"a": -1_500_000 + ODD * 1_000}
+    assert timings.clock_offsets_us(1.0) == {"a": -1_500_000 + ODD * 1_000}
 
 
 def test_one_odd_time_rules_neither_the_mean_nor_what_is_known_of_the_clock() -> None:
     for odd_ms in (DURABLE_US // 1_000 - 1, 5 * 365 * DAY_MS, 10 * 3_600_000, -10 * 3_600_000, -3 * DAY_MS):
         timings = Latencies()
         timings.note(batch_of(*[("a", 1, way_ms) for way_ms in (odd_ms, *[20] * 20)]), DURABLE_US, 0.0, 0.0)
-        numbers = timings.numbers(1.0)
-        assert numbers["clock_offsets_us"] == {"a": 20_000}
-        ((*_, sum_us),) = [row for row in numbers["to_receive"] if row[1] == -1]
+        assert timings.clock_offsets_us(2.0) == {"a": 20_000}
+        ((*_, sum_us),) = [row for row in timings.to_receive() if row[1] == -1]
         assert sum_us <= 20 * 20_000 + LONGEST_WAY_US
 
 
 def test_a_clock_that_is_off_by_days_shows_all_the_same() -> None:
     timings = Latencies()
     timings.note(batch_of(*[("a", 1, -3 * DAY_MS)] * 20), DURABLE_US, 0.0, 0.0)
-    assert timings.numbers(1.0)["clock_offsets_us"] == {"a": -3 * DAY_MS * 1_000}
+    assert timings.clock_offsets_us(1.0) == {"a": -3 * DAY_MS * 1_000}
 
 
 def test_times_that_are_none_are_no_evidence() -> None:
     timings = Latencies()
     timings.note(batch_of(*[("a", 1, DURABLE_US // 1_000 - 1)] * 20), DURABLE_US, 0.0, 0.0)
-    assert timings.numbers(1.0)["clock_offsets_us"] == {}
+    assert timings.clock_offsets_us(1.0) == {}
 
 
 AHEAD_MS = -31 * 365 * DAY_MS
@@ -75,6 +73,5 @@ def test_times_far_ahead_are_no_evidence_beside_others_however_often_they_come()
     timings = Latencies()
     timings.note(batch_of(*[("a", 1, AHEAD_MS)] * 20), DURABLE_US, 0.0, 0.0)
     timings.note(batch_of(*[("a", 1, way_ms) for way_ms in [AHEAD_MS, 20] * 20]), DURABLE_US, 0.0, 1.0)
-    numbers = timings.numbers(2.0)
-    assert numbers["clock_offsets_us"] == {"a": 20_000}
-    assert sum(count for _, bucket, count in numbers["to_receive"] if bucket != -1) == 20
+    assert timings.clock_offsets_us(2.0) == {"a": 20_000}
+    assert sum(count for _, bucket, count in timings.to_receive() if bucket != -1) == 20

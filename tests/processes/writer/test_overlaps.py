@@ -110,7 +110,7 @@ def test_a_renewal_on_one_line_stores_each_message_once_also_after_kills(
     assert stored == sorted(set(ids(arrivals)))
     assert len(arrivals) - len(stored) > 300
     if not kills:
-        assert world.numbers["duplicates"] == len(arrivals) - len(stored)
+        assert world.numbers.duplicates == len(arrivals) - len(stored)
 
 
 class WithoutIds(BinanceUsdm):
@@ -147,7 +147,7 @@ def test_what_has_no_ids_is_stored_once_while_connections_overlap(
     stored = [int(ID.findall(payload)[0]) for payload in world.payloads()]
     assert sorted(stored) == expected_without_ids(arrivals)
     if not kills:
-        assert world.numbers["duplicates"] == len(arrivals) - len(stored)
+        assert world.numbers.duplicates == len(arrivals) - len(stored)
 
 
 def test_equal_messages_without_ids_on_one_connection_are_all_stored(
@@ -183,4 +183,4 @@ def test_an_unreadable_frame_that_two_lines_bring_is_stored_and_counted_once(
     assert world.payloads() == [*sent, sent[0], trade(1)]
     assert world.query("SELECT kind, missing FROM gaps ORDER BY detected_at DESC LIMIT 1") == [("undecodable", 31)]
     if not kills:
-        assert (world.numbers["undecodable"], world.numbers["duplicates"]) == (31, 30)
+        assert (world.numbers.undecodable, world.numbers.duplicates) == (31, 30)

@@ -6,7 +6,7 @@ import re
 import shutil
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from collector.domain.sequence.dedup import DuplicateFilter
 from collector.exchanges.registry import adapter
 from collector.processes.writer.process import Writer
 from collector.processes.writer.streams import StreamState
-from collector.stats_files import StreamNumbers
+from collector.reports import JournalLag, WriterReport
 from collector.storage.journal.files import journal_files
 from collector.storage.journal.format import RecordKind
 from collector.storage.segment import open_segment
@@ -88,10 +88,10 @@ def test_copies_are_dropped_and_counted_also_after_a_restart(world: World) -> No
     journal = world.journal()
     journal.append_frames(START_NS, 0, [trade(1), trade(2), trade(1)])
     world.run(stop_after_secs=20)
-    assert world.numbers["duplicates"] == 1
+    assert world.numbers.duplicates == 1
     journal.append_frames(START_NS, 0, [trade(2), trade(3)])
     world.run()
-    assert (world.numbers["duplicates"], world.numbers["messages"]) == (2, 3)
+    assert (world.numbers.duplicates, world.numbers.messages) == (2, 3)
     assert [row[0] for row in world.query("SELECT id FROM messages ORDER BY row")] == [1, 2, 3]
 
 
@@ -131,7 +131,7 @@ def test_what_cannot_be_read_is_kept_whole_with_a_reason_and_one_gap_row_a_stret
     world.run()
     assert world.payloads() == [*bad, trade(1), b"\x01\x02"]
     assert len(world.query("SELECT * FROM reasons WHERE reason <> ''")) == 6
-    assert world.numbers["undecodable"] == 6
+    assert world.numbers.undecodable == 6
     rows = world.query("SELECT gap_id, kind, status, ended_at, missing FROM gaps ORDER BY detected_at")
     assert [row[1:] for row in rows] == [
         ("undecodable", "open", None, 1),
@@ -159,7 +159,7 @@ def test_a_fault_in_the_adapter_costs_a_message_its_type_and_nothing_else(
     world.journal().append_frames(START_NS, 0, [trade(1), trade(2), trade(3)])
     world.run()
     assert world.query("SELECT reason FROM reasons") == [("ZeroDivisionError in the adapter",)]
-    assert world.numbers["messages"] == 2
+    assert world.numbers.messages == 2
 
 
 def test_control_frames_are_counted_and_not_stored(world: World) -> None:
@@ -206,7 +206,7 @@ def test_a_writer_that_starts_reports_while_it_reads_what_the_open_segment_holds
         return world.secs
 
     monkeypatch.setattr(world, "monotonic", a_second_later)
-    reports: list[Mapping[str, Any]] = []
+    reports: list[Any] = []
     restored: list[int] = []
     real = DuplicateFilter.remember
 
@@ -219,7 +219,7 @@ def test_a_writer_that_starts_reports_while_it_reads_what_the_open_segment_holds
     assert len(restored) == 4_000
     assert restored[0] > 5, "the check of the whole segment comes first"
     assert restored[-1] - restored[0] > 5
-    assert reports == [{}] * len(reports)
+    assert reports == [WriterReport()] * len(reports)
 
 
 @pytest.mark.parametrize(("owner", "name"), [(DuplicateFilter, "judge"), (StreamState, "row")])
@@ -435,7 +435,7 @@ def test_a_refused_stretch_is_one_budget_row_for_each_configured_stream(world: W
     rows = world.query("SELECT symbol, stream_type, kind, cause, missing, ended_at - started_at FROM gaps")
     assert len(rows) == len(SYMBOLS) * len(TYPES)
     assert {row[2:] for row in rows} == {("budget", "disk_budget", None, 5_000_000)}
-    assert world.numbers["refused"] == 12
+    assert world.numbers.refused == 12
 
 
 def test_a_refusal_whose_ingest_was_killed_ends_with_its_successor(world: World) -> None:
@@ -508,7 +508,7 @@ def test_lag_is_reported_while_it_lasts(world: World) -> None:
     journal = world.journal()
     journal.append_frames(START_NS, 0, [trade(1)])
     world.run()
-    assert world.numbers["journals"] == [{"feed": "f", "lag_bytes": 0, "lag_secs": 0.0, "unread_files": 0, "files": 1}]
+    assert world.numbers.journals == [JournalLag(feed="f", files=1)]
 
 
 def test_a_journal_that_was_quiet_is_late_by_its_first_unread_record(world: World) -> None:
@@ -517,8 +517,8 @@ def test_a_journal_that_was_quiet_is_late_by_its_first_unread_record(world: Worl
     world.run()
     world.now_ns = START_NS + 3_600_000_000_000
     journal.append_frames(world.now_ns - 2_000_000_000, 0, [trade(2)])
-    (told,) = world.writer()._numbers.report(0)["journals"]
-    assert (told["unread_files"], told["lag_secs"]) == (1, 2.0)
+    (told,) = world.writer()._report_builder.build(0).journals
+    assert (told.unread_files, told.lag_secs) == (1, 2.0)
 
 
 def test_what_another_version_subscribed_is_read_as_far_as_it_is_known(world: World) -> None:
@@ -540,7 +540,7 @@ def test_received_is_every_message_out_of_the_journal_copies_and_unreadable_fram
     journal = world.journal()
     journal.append_frames(START_NS, 0, [trade(1), trade(2), trade(2), b"neither this nor that"])
     world.run()
-    streams = [StreamNumbers(*row) for row in world.numbers["streams"]]
+    streams = world.numbers.streams
     assert {stream.data_type: stream.messages + stream.duplicates for stream in streams} == {"trade": 3, "undecoded": 1}
 
 
@@ -567,7 +567,7 @@ def test_a_message_late_within_the_reorder_window_is_only_counted(world: World) 
     world.journal().append_frames(START_NS, 0, [trade(1), trade(3), trade(2), trade(4)])
     world.run()
     assert world.query(GAP) == []
-    assert world.numbers["late"] == 1
+    assert world.numbers.late == 1
     assert [row[0] for row in world.query("SELECT id FROM messages ORDER BY row")] == [1, 3, 2, 4]
 
 
@@ -609,7 +609,7 @@ def test_a_renewed_connection_is_no_outage(world: World) -> None:
     journal.append_event(RecordKind.DISCONNECT, START_NS + 3_000_000_001, 0, {**connection(1), "cause": "disconnect"})
     world.run()
     assert world.query(GAP) == []
-    assert world.numbers["duplicates"] == 1
+    assert world.numbers.duplicates == 1
 
 
 @pytest.mark.parametrize("between", [0, 1])
@@ -674,7 +674,7 @@ def test_two_lines_merge_into_one_stream_without_a_gap(tmp_path: Path) -> None:
     world.run()
     assert [row[0] for row in world.query("SELECT id FROM messages ORDER BY id")] == list(range(2_000))
     assert world.query(GAP) == []
-    assert (world.numbers["duplicates"], world.numbers["late"]) == (2_000 - 20, 20)
+    assert (world.numbers.duplicates, world.numbers.late) == (2_000 - 20, 20)
 
 
 def test_a_writer_that_finds_no_segment_though_journals_were_sealed_says_so(world: World) -> None:
@@ -714,7 +714,7 @@ def test_a_segment_that_cannot_be_put_back_is_tried_again_and_nothing_is_stored_
     world.run(stop_after_secs=20)
     assert [row[0] for row in world.query("SELECT id FROM messages ORDER BY id")] == list(range(10))
     assert [world.events.count(event) for event in ("segments_removed", "segments_put_back")] == [1, 1]
-    assert world.numbers["segments_removed"]
+    assert world.numbers.segments_removed
 
 
 def test_files_removed_right_before_a_seal_are_put_back_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -816,10 +816,8 @@ def test_the_report_counts_each_stream_and_what_of_it_is_durable(world: World) -
     frame = trade(1)
     world.journal().append_frames(START_NS, 0, [frame, frame, trade(2), book(5), b"?"])
     world.run(stop_after_secs=3)
-    assert world.numbers["stored"] == 4
-    streams = {
-        stream.symbol: stream for stream in world.numbers["streams"] if stream.data_type in {"trade", "undecoded"}
-    }
+    assert world.numbers.stored == 4
+    streams = {stream.symbol: stream for stream in world.numbers.streams if stream.data_type in {"trade", "undecoded"}}
     (stored_bytes,) = world.query(
         "SELECT sum(length(payload)) FROM messages JOIN streams USING (stream_id) WHERE data_type = 'trade'"
     )[0]
@@ -827,7 +825,9 @@ def test_the_report_counts_each_stream_and_what_of_it_is_durable(world: World) -
     assert (traded.messages, traded.duplicates, traded.stored, traded.gaps) == (2, 1, 2, 0)
     assert (traded.bytes, traded.stored_bytes) == (stored_bytes, stored_bytes)
     assert traded.duplicate_bytes == stored_bytes // 2
-    assert traded.last_durable_us >= traded.last_received_us == START_NS // 1_000
+    assert traded.last_received_us == START_NS // 1_000
+    assert traded.last_durable_us is not None
+    assert traded.last_durable_us >= traded.last_received_us
     assert (streams["_"].messages, streams["_"].stored) == (1, 1)
 
 
@@ -838,14 +838,14 @@ def test_rows_that_are_not_committed_yet_are_not_counted_as_stored(world: World)
     real = world.wait
 
     def wait(timeout_secs: float) -> Notice | None:
-        if world.numbers["streams"]:
-            seen.append((world.numbers["messages"], world.numbers["streams"][0].stored))
+        if world.numbers.streams:
+            seen.append((world.numbers.messages, world.numbers.streams[0].stored))
         return real(timeout_secs)
 
     world.wait = wait  # type: ignore[method-assign]
     world.run(stop_after_secs=10)
     assert set(seen) == {(1, 0)}
-    assert (world.numbers["messages"], world.numbers["streams"][0].stored) == (1, 1)
+    assert (world.numbers.messages, world.numbers.streams[0].stored) == (1, 1)
 
 
 def test_the_report_counts_the_rows_of_the_gap_ledger_by_what_they_say(world: World) -> None:
@@ -853,7 +853,7 @@ def test_the_report_counts_the_rows_of_the_gap_ledger_by_what_they_say(world: Wo
     journal.append_frames(START_NS, 0, [trade(1), trade(5), diff(10, 20), diff(31, 40)])
     journal.append_frames(START_NS + 3_000_000_000, 0, [trade(6)])
     world.run()
-    assert sorted(world.numbers["ledger"]) == [
+    assert sorted(world.numbers.ledger) == [
         ("binance", "BTCUSDT", "book_delta", "sequence", "open", 1),
         ("binance", "BTCUSDT", "trade", "sequence", "open", 1),
     ]
@@ -863,11 +863,11 @@ def test_the_report_tells_how_long_messages_took_and_how_far_the_clock_is_off(wo
     frames = [trade(n, at=-1_500) for n in range(20)]
     world.journal().append_frames(START_NS, 0, frames)
     world.run(stop_after_secs=10)
-    assert world.numbers["clock_offsets_us"] == {"f": 1_500_000}
-    histogram = {index: count for feed, index, count in world.numbers["to_receive"] if feed == "f"}
+    assert world.numbers.clock_offsets_us == {"f": 1_500_000}
+    histogram = {index: count for feed, index, count in world.numbers.to_receive if feed == "f"}
     assert histogram == {9: 20, -1: 20 * 1_500_000}
-    assert sum(count for _, index, count in world.numbers["to_durable"] if index >= 0) == 20
-    assert sum(count for index, count in world.numbers["commits"] if index >= 0) == 1
+    assert sum(count for _, index, count in world.numbers.to_durable if index >= 0) == 20
+    assert sum(count for index, count in world.numbers.commits if index >= 0) == 1
 
 
 def test_the_report_tells_the_newest_rows_of_the_gap_ledger_for_some_reports_and_then_no_more(world: World) -> None:
@@ -875,18 +875,18 @@ def test_the_report_tells_the_newest_rows_of_the_gap_ledger_for_some_reports_and
     journal.append_frames(START_NS, 0, [trade(1), trade(5)])
     journal.append_frames(START_NS + 3_000_000_000, 0, [trade(6)])
     world.run()
-    ((exchange, symbol, gap),) = world.numbers["gap_rows"]
+    ((exchange, symbol, gap),) = world.numbers.gap_rows
     assert (exchange, symbol, gap.stream_type, gap.kind, gap.missing) == ("binance", "BTCUSDT", "trade", "sequence", 3)
     assert [gap.gap_id] == [row[0] for row in world.query("SELECT gap_id FROM gaps")]
     journal.append_frames(world.now_ns, 0, [trade(9)])
     told: list[int] = []
     world.run(stop_after_secs=5)
-    assert [row[-1].expected_id for row in world.numbers["gap_rows"]] == ["7"]
+    assert [row[-1].expected_id for row in world.numbers.gap_rows] == ["7"]
     journal.append_frames(world.now_ns, 0, [trade(12)])
     writer, until = world.writer(), world.secs + 60
 
     def stopping() -> bool:
-        told.append(len(world.numbers["gap_rows"]))
+        told.append(len(world.numbers.gap_rows))
         return world.secs >= until
 
     world.stop_when = stopping

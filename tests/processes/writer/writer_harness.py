@@ -3,7 +3,6 @@
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from collector.config import Config, FeedConfig
 from collector.exchanges.registry import adapter
 from collector.processes.writer.process import Writer
+from collector.reports import WriterReport
 from collector.storage.journal.format import FeedIdentity
 from collector.storage.journal.writer import JournalWriter
 from collector.storage.segment.seal import sealed_segments
@@ -33,7 +33,7 @@ class World(ProcessHarness):
     def __init__(self, folder: Path, **sections: Any) -> None:
         feed = FeedConfig(symbols=SYMBOLS, data_types=TYPES, name="f", ws_url="ws://elsewhere")
         super().__init__(Config(data_dir=folder, feed=(feed,), **sections), START_NS)
-        self.numbers: Mapping[str, Any] = {}
+        self.numbers = WriterReport()
         self.free = 1 << 40
         self.gone = False
         self.sizes: list[int] = []
@@ -60,7 +60,7 @@ class World(ProcessHarness):
         return self.gone
 
     def writer(self) -> Writer:
-        context = self.context("writer", lambda numbers: setattr(self, "numbers", numbers))
+        context = self.context("writer", lambda report: setattr(self, "numbers", report))
         return Writer(context, adapter, self.is_gone, lambda _folder: self.free)
 
     def run(self, *, stop_after_secs: float = 0) -> None:
@@ -109,7 +109,7 @@ class World(ProcessHarness):
 
         def sleep(secs: float) -> None:
             real(secs)
-            self.sizes.append(self.numbers["segments"]["open_bytes"] if self.numbers else 0)
+            self.sizes.append(self.numbers.segments.open_bytes)
             if self.secs >= leave_at:
                 readers[0].close()
 

@@ -79,7 +79,7 @@ def test_a_budget_that_is_spent_again_and_again_is_no_flood_of_rows(world: World
     streams = 6
     assert len(latest(world, "budget")) == streams * (SINGLE_ROWS + 1)
     assert len(rows(world, "budget")) == streams * (SINGLE_ROWS + 2)
-    assert world.numbers["refused"] == 300
+    assert world.numbers.refused == 300
 
 
 def test_an_id_that_steps_back_is_reported_once_a_stretch_and_kept(world: World) -> None:
@@ -519,7 +519,7 @@ def test_holes_are_judged_by_the_time_of_their_own_feed(world: World) -> None:
         other.append_frames(world.now_ns, -1, [body])
     world.run(stop_after_secs=5)
     assert world.query("SELECT * FROM gaps WHERE kind = 'sequence'") == []
-    assert world.numbers["late"] == 1
+    assert world.numbers.late == 1
 
 
 def test_a_trade_every_three_minutes_on_a_connection_that_stands_leaves_no_gap(world: World) -> None:

@@ -179,8 +179,8 @@ def test_frames_repeated(editing: Editing, world: World) -> None:
     recorder.take(editing.sent())
     world.run()
     assert recorder.kinds() == set()
-    assert world.numbers["duplicates"] == 4 * len(TYPES)
-    assert world.numbers["messages"] == len(editing.frames)
+    assert world.numbers.duplicates == 4 * len(TYPES)
+    assert world.numbers.messages == len(editing.frames)
 
 
 def test_frames_exchanged(editing: Editing, world: World) -> None:
@@ -197,8 +197,8 @@ def test_frames_exchanged(editing: Editing, world: World) -> None:
         newest, stepped_back = (str(editing.frames[editing.of[name][place]].last) for place in (4, 3))
         expected += [(name, "exchange", newest, stepped_back, count) for count in (1, 3)]
     assert recorder.rows("out_of_order") == expected
-    assert world.numbers["late"] == 3 * len(DENSE)
-    assert world.numbers["messages"] == len(editing.frames)
+    assert world.numbers.late == 3 * len(DENSE)
+    assert world.numbers.messages == len(editing.frames)
 
 
 def test_frames_removed_around_a_reconnect(editing: Editing, world: World) -> None:

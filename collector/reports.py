@@ -1,0 +1,234 @@
+"""What each process reports of itself about once a second: the supervisor and whoever shows the status read these values.
+
+A report travels as the JSON object `run/stats/<process>.json`. Every field has a default, for what a process does not
+know yet. Times are microseconds since 1970, unless a name says otherwise.
+"""
+
+from enum import Enum, auto
+from typing import Annotated, NamedTuple
+
+import msgspec
+
+from collector.domain.records import Gap
+
+
+class Total(Enum):
+    """How a count goes on when its process is replaced by a new one."""
+
+    ADDED = auto()
+    """Each process counts from 0: the total is the sum over all of them."""
+    RESUMED = auto()
+    """A new process goes on from what was committed: the total is the largest number that was reported."""
+
+
+Count = Annotated[int, Total.ADDED]
+ResumedCount = Annotated[int, Total.RESUMED]
+LabelCounts = Annotated[list[tuple[str, int]], Total.ADDED]
+"""Rows of a label and its count."""
+
+
+class RecentEvent(NamedTuple):
+    """An event of level info or above, as each report of a process repeats it; in JSON an array."""
+
+    number: int
+    """Counts from 1 in each process."""
+    at: str
+    level: str
+    event: str
+    text: str
+    """The remaining fields, as `key=value key=value`."""
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What every process reports; the shared code around its work fills these fields in."""
+
+    role: str = ""
+    """The name of the process, such as `writer` or `ingest:binance`."""
+    pid: int = 0
+    incarnation: int = 0
+    """How often the supervisor has started it; with `pid` it names one life of it."""
+    state: str = ""
+    updated_us: int = 0
+    log_lines_dropped: Count = 0
+    events: list[RecentEvent] = []
+
+
+class LineReport(msgspec.Struct, kw_only=True):
+    """One connection of one line of a feed. Only its reader's thread writes it."""
+
+    line: int
+    plan: int
+    """Number of the plan it carries, from 0."""
+    streams: int
+    connection: int | None = None
+    state: str = "waiting"
+    last_data_us: int | None = None
+    last_error: str | None = None
+
+
+class JournalReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The journal that an ingest appends to: where it stands in its newest file, and what all files take."""
+
+    number: int = 0
+    position: int = 0
+    files: int = 0
+    bytes: int = 0
+
+
+class IngestReport(Report, frozen=True, kw_only=True):
+    """What the ingest of a feed reports."""
+
+    feed: str = ""
+    frames: Count = 0
+    bytes: Count = 0
+    refused: Count = 0
+    """Frames that were not appended because the disk budget is spent."""
+    refused_bytes: Count = 0
+    journal_removed: bool = False
+    """Whether somebody has lately removed a journal file that was being written."""
+    control: Count = 0
+    """Frames without market data."""
+    subscriptions_refused: Count = 0
+    reconnects: Count = 0
+    connect_failures: Count = 0
+    never_spoke: Count = 0
+    """Streams that brought nothing in time after they were subscribed."""
+    disconnects: LabelCounts = []
+    """By cause."""
+    lines: list[LineReport] = []
+    journal: JournalReport = JournalReport()
+
+
+class StreamNumbers(NamedTuple):
+    """A stream in the writer's report; in JSON an array, because a recorder may have thousands of them.
+
+    `messages` are those read from the journal, copies left out; `stored` of them are durable.
+    """
+
+    exchange: str
+    symbol: str
+    data_type: str
+    messages: int = 0
+    bytes: int = 0
+    duplicates: int = 0
+    duplicate_bytes: int = 0
+    stored: int = 0
+    stored_bytes: int = 0
+    gaps: int = 0
+    last_received_us: int | None = None
+    last_durable_us: int | None = None
+    silence_limit_secs: float | None = None
+    """How long the stream may be silent, by the intervals learned and stored with it."""
+
+
+class JournalLag(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the writer is behind with the journal of a feed."""
+
+    feed: str
+    lag_bytes: int = 0
+    lag_secs: float = 0.0
+    unread_files: int = 0
+    files: int = 0
+
+
+class SegmentsReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The segments on disk."""
+
+    open: int = 0
+    open_bytes: int = 0
+    sealed: int = 0
+
+
+class WriterReport(Report, frozen=True, kw_only=True):
+    """What the writer reports. Counts that commit with the rows are resumed by the next writer."""
+
+    batch_size: int = 0
+    batch_limit: int = 0
+    commit_secs: float | None = None
+    """How long the last commit took."""
+    messages: ResumedCount = 0
+    stored: ResumedCount = 0
+    duplicates: ResumedCount = 0
+    undecodable: ResumedCount = 0
+    refused: ResumedCount = 0
+    """Frames that ingest refused, as its journal says."""
+    late: ResumedCount = 0
+    gaps: int = 0
+    ledger: Annotated[list[tuple[str, str, str, str, str, int]], Total.RESUMED] = []
+    """Rows of the gap ledger: exchange, symbol, data type, kind, status and count."""
+    gap_rows: list[tuple[str, str, Gap]] = []
+    """The newest rows of the gap ledger, each with exchange and symbol, oldest first; each is in several reports."""
+    commit_failures: Count = 0
+    to_receive: Annotated[list[tuple[str, int, int]], Total.ADDED] = []
+    """From the exchange's time of a message to its receive time, a histogram: feed, index of the bucket and count.
+    Index -1 holds the sum in microseconds."""
+    to_durable: Annotated[list[tuple[str, int, int]], Total.ADDED] = []
+    """From the receive time of a message to its durable row, as `to_receive`."""
+    commits: Annotated[list[tuple[int, int]], Total.ADDED] = []
+    """How long commits took, as `to_receive` without the feed."""
+    clock_offsets_us: dict[str, int] = {}
+    """By feed: the smallest receive time minus exchange time of the last minutes."""
+    streams: list[StreamNumbers] = []
+    journals: list[JournalLag] = []
+    segments_removed: bool = False
+    """Whether somebody has lately removed segments of the running recorder."""
+    segments: SegmentsReport = SegmentsReport()
+
+
+class ArchiverReport(Report, frozen=True, kw_only=True):
+    """What the archiver reports."""
+
+    archived: Count = 0
+    """Segments the store has confirmed."""
+    quarantined: Count = 0
+    in_quarantine: int = 0
+    """Segments that lie in `quarantine/` now."""
+    uploaded_objects: Count = 0
+    failed_uploads: Count = 0
+    store_tries_failed: LabelCounts = []
+    """By what the failure says of the store: away or refusing."""
+    store_state: str = "there"
+    store_away_secs: float = 0.0
+    backlog_segments: int = 0
+    backlog_objects: int = 0
+    backlog_bytes: int = 0
+    backlog_since_us: int | None = None
+    """When the oldest segment of the backlog was sealed."""
+    bytes_per_sec: int | None = None
+    last_error: str | None = None
+    """Why segments wait; None while nothing is wrong."""
+    eta_secs: float | None = None
+    """When the backlog will be archived at the present rate."""
+    rows: Count = 0
+    """Rows in confirmed objects."""
+    bytes: Count = 0
+    """Bytes of confirmed objects."""
+
+
+class ClockOffset(msgspec.Struct, frozen=True, kw_only=True):
+    """The machine's time minus the exchange's, as asked over REST, and how exact that is."""
+
+    offset_us: int
+    within_us: int
+
+
+class RepairReport(Report, frozen=True, kw_only=True):
+    """What repair reports."""
+
+    waiting: dict[str, int] = {}
+    """Requests that wait, by kind."""
+    answers: LabelCounts = []
+    """Requests that were answered, by kind."""
+    requests_failed: Annotated[list[tuple[str, str, int]], Total.ADDED] = []
+    """Kind, reason and count."""
+    weight: dict[str, int] = {}
+    """Request weight spent within the exchange's window, by budget."""
+    clocks: dict[str, ClockOffset] = {}
+    """By feed."""
+
+
+class SupervisorReport(Report, frozen=True, kw_only=True):
+    """What the supervisor knows of itself; it stays within its process."""
+
+    pings_sent: int = 0
+    pings_failed: int = 0
