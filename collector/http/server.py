@@ -10,50 +10,23 @@ import socket
 import socketserver
 import threading
 import time
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Container, Mapping
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler
-from typing import Any, BinaryIO, Final, NamedTuple, cast
+from typing import Any, Final, cast
 
-import msgspec
 from structlog.typing import FilteringBoundLogger
 
 from collector.http.credentials import is_authorized
-from collector.http.host_header import is_loopback, parse_target
+from collector.http.host_header import is_loopback
+from collector.http.request_handler import CONNECTION_SECS, RequestHandler
+from collector.http.response import Page, Response, as_json, refused
 
-CONNECTION_SECS: Final = 10.0
 MAX_CONNECTIONS: Final = 32
-MAX_HEAD_BYTES: Final = 16 * 1024
-JSON_TYPE: Final = "application/json; charset=utf-8"
 
 _POLL_SECS: Final = 0.5
 _PLACE_SECS: Final = 1.0
-_SAFE_HEADERS: Final = {
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 _ASK_LOOPBACK: Final = "ask for localhost, 127.0.0.1 or [::1]; for other names set http.host"
 _CHALLENGE: Final = 'Bearer, Basic realm="collector"'
-
-
-class Response(NamedTuple):
-    """What a page says."""
-
-    content: bytes
-    content_type: str = JSON_TYPE
-    code: HTTPStatus = HTTPStatus.OK
-    headers: Mapping[str, str] = {}
-
-
-Page = Callable[[], Response]
-"""Makes an answer; called in a thread of the server's."""
-
-
-def as_json(body: Any, code: HTTPStatus = HTTPStatus.OK) -> Response:
-    """Answer with an object."""
-    return Response(msgspec.json.encode(body) + b"\n", code=code)
 
 
 def require_bindable(host: str, port: int) -> None:
@@ -144,7 +117,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self._places = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self._changed = threading.Lock()
         self._open: dict[Any, float] = {}
-        super().__init__(resolved, _Handler)
+        super().__init__(resolved, RequestHandler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if not self._places.acquire(blocking=False):
@@ -186,7 +159,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         if self._is_private and host is not None and host != self._host and not is_loopback(host):
             return as_json({"error": "misdirected request", "hint": _ASK_LOOPBACK}, HTTPStatus.MISDIRECTED_REQUEST)
         if path not in self._without_token and not is_authorized(authorization, self._token):
-            return _refused(HTTPStatus.UNAUTHORIZED, {"WWW-Authenticate": _CHALLENGE})
+            return refused(HTTPStatus.UNAUTHORIZED, {"WWW-Authenticate": _CHALLENGE})
         page = self._pages.get(path)
         if page is None:
             known = " and ".join(filter(None, [", ".join([*self._pages][:-1]), [*self._pages][-1]]))
@@ -201,83 +174,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self._log.exception("http_request_failed")
 
 
-def _refused(code: HTTPStatus, headers: Mapping[str, str] | None = None) -> Response:
-    return as_json({"error": code.phrase.lower()}, code)._replace(headers=headers or {})
-
-
 def _cut(connection: socket.socket) -> None:
     """End a connection under the thread that reads or writes it."""
     with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
-
-
-class _HeadTooLargeError(Exception):
-    """The request's head is larger than any honest client's."""
-
-
-class _BoundedReader:
-    """The request's head, up to MAX_HEAD_BYTES."""
-
-    def __init__(self, source: BinaryIO) -> None:
-        self._source = source
-        self._left = MAX_HEAD_BYTES
-
-    def readline(self, limit: int) -> bytes:
-        line = self._source.readline(min(limit, self._left + 1))
-        self._left -= len(line)
-        if self._left < 0:
-            raise _HeadTooLargeError
-        return line
-
-    def close(self) -> None:
-        self._source.close()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    timeout = CONNECTION_SECS
-    server_version = "collector"
-    sys_version = ""
-    command = ""
-    request_version = "HTTP/1.0"
-    requestline = ""
-
-    def setup(self) -> None:
-        super().setup()
-        self.rfile = cast("Any", _BoundedReader(cast("BinaryIO", self.rfile)))
-
-    def handle(self) -> None:
-        try:
-            super().handle()
-        except _HeadTooLargeError:
-            self.send_error(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-        except OSError:
-            self.close_connection = True  # the client is gone, or was cut; nobody is left to tell
-
-    def do_GET(self) -> None:
-        hosts = self.headers.get_all("Host", [])
-        asked = parse_target(self.path, hosts, must_name=self.request_version != "HTTP/1.0")
-        if asked is None:
-            self._answer(_refused(HTTPStatus.BAD_REQUEST))
-            return
-        sent = self.headers.get("Authorization", "")
-        self._answer(cast("_Server", self.server).answer(asked.path, asked.host, sent))
-
-    do_HEAD = do_GET  # noqa: N815 (the library's name)
-
-    def _answer(self, answer: Response) -> None:
-        self.send_response(answer.code)
-        lines = {"Content-Type": answer.content_type, "Content-Length": str(len(answer.content))}
-        for name, value in {**lines, **_SAFE_HEADERS, **answer.headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(answer.content)
-
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002 (what the library would echo)
-        if code == HTTPStatus.NOT_IMPLEMENTED:
-            self._answer(_refused(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": "GET, HEAD"}))
-        else:
-            self._answer(_refused(HTTPStatus(code)))
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the library's signature)
-        """Say nothing: the library would print to stderr, which may block."""

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Final
 
 from collector.domain.names import iso_time
-from collector.http.server import Page, Response, as_json
+from collector.http.response import Page, Response, as_json
 from collector.monitoring import status_json
 from collector.monitoring.status_page import status_page
 from collector.monitoring.view import Snapshot

@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
-from collector.http.server import Response
+from collector.http.response import Response
 from collector.monitoring.reason_help import REASON_HELP
 
 _FOLDER: Final = Path(__file__).with_name("page")

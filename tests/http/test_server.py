@@ -14,7 +14,9 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from collector.http import server as served
-from collector.http.server import Page, Response, StatusServer, as_json
+from collector.http.request_handler import MAX_HEAD_BYTES
+from collector.http.response import Page, Response, as_json
+from collector.http.server import StatusServer
 from tests.ports import keep_port, port_of
 
 DEADLINE_SECS = 60.0
@@ -154,7 +156,7 @@ def test_a_malformed_request_is_refused_without_an_echo(site: Site, request_byte
 @pytest.mark.parametrize("start", [b"GET /", b"GET / HTTP/1.1\r\nX: "])
 def test_a_head_larger_than_any_honest_clients_is_refused(site: Site, start: bytes) -> None:
     with site.connect() as connection:
-        connection.sendall(start.ljust(served.MAX_HEAD_BYTES + 1, b"x"))
+        connection.sendall(start.ljust(MAX_HEAD_BYTES + 1, b"x"))
         assert b" 431 " in read_all(connection).partition(b"\r\n")[0]
     assert site.log == []
 

@@ -25,6 +25,7 @@ from collector.cli import run_command
 from collector.config import Config, HttpConfig
 from collector.domain.names import iso_time
 from collector.http import server as http_room
+from collector.http.response import as_json
 from collector.monitoring import status_json as shown_to
 from collector.reports import ArchiverReport, IngestReport
 from collector.stats_files import StatsFile, stats_file
@@ -60,7 +61,7 @@ def serve(monkeypatch: pytest.MonkeyPatch, token: str) -> Iterator[Served]:
     keeper = keep_port()
     port = port_of(keeper)
     status = make_status()
-    pages = {"/status": lambda: http_room.as_json(status)}
+    pages = {"/status": lambda: as_json(status)}
     server = http_room.StatusServer("127.0.0.1", port, pages, structlog.get_logger(), token)
     assert server.try_start(), server.error
     yield Served(f"http://127.0.0.1:{port}", status)
