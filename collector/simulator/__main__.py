@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from collector.domain.errors import ConfigError
-from collector.simulator.faults import FORMS, KINDS, Fault, parse
+from collector.simulator.fault import FORMS, KINDS, Fault, parse
 from collector.simulator.server import Options, Simulator
 
 EXAMPLES = f"""\

@@ -17,8 +17,8 @@ from collector.simulator.client_protocol import ClientProtocol
 from collector.simulator.connection_settings import ConnectionSettings, Tally
 from collector.simulator.frames import Frame, bare
 from collector.simulator.outbox import Abort, Close, Control, End, Half, Item, Later, Note, Ping, Stall
-from collector.simulator.sentlog import SentLog
-from collector.simulator.sockets import Outlet
+from collector.simulator.sent_log import SentLog
+from collector.simulator.socket_writer import Outlet
 from collector.simulator.subscriptions import Asked
 
 CHUNK_BYTES: Final = 64 * 1024

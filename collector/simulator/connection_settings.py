@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from collector.simulator.sockets import Stalls
+from collector.simulator.socket_writer import Stalls
 
 
 @dataclass

@@ -8,11 +8,11 @@ from typing import Any
 from collector.domain.errors import ConfigError
 from collector.simulator.connection_settings import Tally
 from collector.simulator.fanout import Fanout
-from collector.simulator.faults import Fault, from_fields
+from collector.simulator.fault import Fault, from_fields
 from collector.simulator.market import Market
 from collector.simulator.replay import Replay
 from collector.simulator.rest import Response
-from collector.simulator.sockets import STALL_SECS
+from collector.simulator.socket_writer import STALL_SECS
 
 PREFIX = "/simulator/"
 

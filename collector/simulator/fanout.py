@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from collector.simulator.connection import Connection
-from collector.simulator.faults import FRAME_KINDS, ActiveFaults, Fault, at_once, outcome
+from collector.simulator.fault import FRAME_KINDS, Fault
+from collector.simulator.fault_effects import at_once, outcome
+from collector.simulator.faults import ActiveFaults
 from collector.simulator.frames import Frame
 from collector.simulator.outbox import Item
 

@@ -21,15 +21,16 @@ from collector.simulator.connection import CLOSE_TIMEOUT_SECS, Connection
 from collector.simulator.connection_settings import ConnectionSettings, Tally
 from collector.simulator.controls import PREFIX, Controls
 from collector.simulator.fanout import Fanout
-from collector.simulator.faults import ActiveFaults, Fault, rest_kinds
+from collector.simulator.fault import Fault
+from collector.simulator.faults import ActiveFaults, rest_kinds
 from collector.simulator.http1 import Reader, Request, encode
 from collector.simulator.market import Market
 from collector.simulator.market_history import MarketMemory
 from collector.simulator.outbox import Close
 from collector.simulator.recording_history import RecordingHistory
 from collector.simulator.rest import Memory, Response, Rest, too_many
-from collector.simulator.sentlog import SentLog
-from collector.simulator.sockets import Outlet, Stalls
+from collector.simulator.sent_log import SentLog
+from collector.simulator.socket_writer import Outlet, Stalls
 from collector.simulator.subscriptions import Asked, asked
 
 ATTEMPT_WINDOW_SECS: Final = 300.0

@@ -7,17 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.domain.errors import ConfigError
-from collector.simulator.faults import (
-    FORMS,
-    FRAME_KINDS,
-    ActiveFaults,
-    Fault,
-    decide,
-    from_fields,
-    malformed,
-    outcome,
-    parse,
-)
+from collector.simulator.fault import FORMS, FRAME_KINDS, Fault, from_fields, parse
+from collector.simulator.fault_effects import malformed, outcome
+from collector.simulator.faults import ActiveFaults, decide
 from collector.simulator.frames import Frame, combined, payload
 from collector.simulator.outbox import Abort, Close, Half, Later, Note, Stall
 

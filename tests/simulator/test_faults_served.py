@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import websocket
 
-from collector.simulator.faults import FORMS, LARGE_BYTES, parse
+from collector.simulator.fault import FORMS, parse
+from collector.simulator.fault_effects import LARGE_BYTES
 from tests.simulator.running import DEADLINE_SECS, Running, abandon, events, receive, receive_all, sent, trade
 
 Play = Callable[..., Running]

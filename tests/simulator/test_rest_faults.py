@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 import websocket
 
-from collector.simulator.faults import Fault
+from collector.simulator.fault import Fault
 from tests.simulator.running import DEADLINE_SECS, Running, receive
 
 Simulate = Callable[..., Running]

@@ -8,7 +8,7 @@ import pytest
 import websocket
 from websockets.sync.client import connect
 
-from collector.simulator.faults import Fault
+from collector.simulator.fault import Fault
 from tests.simulator.running import DEADLINE_SECS, Running, events, receive, receive_all, sent
 
 Simulate = Callable[..., Running]

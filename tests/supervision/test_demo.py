@@ -3,7 +3,7 @@ from pathlib import Path
 from collector.config import Config
 from collector.exchanges.registry import adapter
 from collector.processes.rest_adapters import repairable_feeds
-from collector.simulator.faults import parse
+from collector.simulator.fault import parse
 from collector.supervision.demo import LOST, LOST_STREAM, demo_config
 
 

@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Callable
 
-from collector.simulator.faults import FORMS
+from collector.simulator.fault import FORMS
 from tests.whole.running import Exchange, Recorder, wait_for
 
 FEED = {"symbols": ["BTCUSDT"], "data_types": ["book_delta", "trade"]}

@@ -3,7 +3,7 @@ import json
 from pathlib import Path
 
 from collector.simulator.frames import BINARY, Frame, wire
-from collector.simulator.sentlog import SentLog
+from collector.simulator.sent_log import SentLog
 
 FRAME = Frame("a@trade", wire('{"x":"é\\u0000"}'.encode()))
 
