@@ -25,10 +25,10 @@ examples:
 
 A fault is KIND[=PROBABILITY][,FIELD=VALUE...]. Without a probability and without next it strikes once.
   KIND   {", ".join(KINDS)}
-  FIELD  next (how often), after (how many pass first), stream, connection, everywhere (true: the same on every
-         connection), now (true: without waiting for a frame), secs (stall, hang: without it, for ever), code,
+  FIELD  next (how many times), after (how many pass first), stream, connection, everywhere (true: the same on every
+         connection), now (true: without waiting for a frame), secs (stall, hang: without it, no limit), code,
          status and retry_after_secs (http: REST requests; handshake: WebSocket handshakes),
-         path (the end of the REST requests' or of the connections' path), ids (hole: how many),
+         path (the end of the path of REST requests or connections), ids (hole: how many),
          form (malformed: {", ".join(FORMS)})
 """
 
@@ -44,20 +44,20 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--host", default=default.host)
     add("--port", type=int, default=default.port, help="0: any free port")
-    add("--seed", type=int, default=default.seed, help="of the market and the faults")
+    add("--seed", type=int, default=default.seed, help="for the market and the faults")
     add("--symbols", default=",".join(default.symbols), help="BTCUSDT,ETHUSDT,...")
     add("--rate", type=_positive, default=default.rate, help="messages per second and symbol, roughly (default 50)")
     add("--replay", type=Path, nargs="+", default=(), metavar="FILE", help="*.jsonl or *.jsonl.zst, played in turn")
-    add("--speed", type=_not_negative, default=default.speed, help="of the replay; 0: as fast as the clients take it")
-    add("--clients", type=int, default=default.clients, help="the replay starts when so many have subscribed")
+    add("--speed", type=_not_negative, default=default.speed, help="of the replay; 0: as fast as the clients read")
+    add("--clients", type=int, default=default.clients, help="start the replay when this many clients have subscribed")
     add("--loop", action="store_true", help="start the recording over at its end")
     add("--all-streams", action="store_true", help="send every frame to everyone, on any path")
     add("--fault", action="append", default=[], metavar="FAULT", help="see below; may be repeated")
     add("--sent-log", type=Path, metavar="FILE", help="JSON lines of everything sent")
     add("--ping-interval-secs", type=_positive, default=default.ping_interval_secs)
     add("--pong-timeout-secs", type=_positive, default=default.pong_timeout_secs)
-    add("--max-attempts", type=int, help="WebSocket handshakes in five minutes (the exchange: 300; default: any)")
-    add("--exit-with-parent", action="store_true", help="leave when the process that started this one is gone")
+    add("--max-attempts", type=int, help="WebSocket handshakes in five minutes (the exchange: 300; default: no limit)")
+    add("--exit-with-parent", action="store_true", help="stop when the process that started this one is gone")
     return parser
 
 
@@ -79,7 +79,7 @@ def _options(arguments: argparse.Namespace) -> Options:
     faults = tuple(_fault(text) for text in values.pop("fault"))
     symbols = tuple(symbol for symbol in values.pop("symbols").upper().split(",") if symbol)
     if not symbols:
-        raise ConfigError(["--symbols: at least one is needed"])
+        raise ConfigError(["--symbols: must name at least one symbol"])
     replay = tuple(values.pop("replay"))
     return Options(**values, parent=parent, faults=faults, symbols=symbols, replay=replay)
 

@@ -1,4 +1,4 @@
-"""An order book in integers: prices in ticks, sizes in steps. It remembers what changed since it was last asked."""
+"""An order book in integers: prices in ticks, sizes in steps. It records the changes since the last report."""
 
 from bisect import bisect_left, insort
 from typing import NamedTuple
@@ -21,7 +21,7 @@ class Side:
         return len(self._order)
 
     def set(self, price: int, size: int) -> None:
-        """Make `size` the absolute size at `price`; 0 removes the level, also one that never was."""
+        """Make `size` the absolute size at `price`; 0 removes the level, if there is one."""
         self._changed[price] = None
         key = self.sign * price
         if size == 0:
@@ -42,7 +42,7 @@ class Side:
         return [(self.sign * key, self._sizes[self.sign * key]) for key in self._order[:count]]
 
     def take_changes(self) -> list[Level]:
-        """Every level changed since the last call with its size now (0: gone), best first."""
+        """Every level changed since the last call with its size now (0: removed), best first."""
         prices = sorted(self._changed, key=lambda price: self.sign * price)
         self._changed = {}
         return [(price, self._sizes.get(price, 0)) for price in prices]
@@ -73,7 +73,7 @@ class Book:
         side.set(price, size)
 
     def skip(self, ids: int) -> None:
-        """Spend update ids on orders that came and went without a trace."""
+        """Use up update ids without a change, as orders that are placed and removed at once do."""
         self.update_id += ids
 
     def best(self) -> tuple[Level, Level]:
@@ -81,7 +81,7 @@ class Book:
         return self.bids.level(0), self.asks.level(0)
 
     def take_changes(self) -> Changes | None:
-        """What changed since the last call, or None if no update id was spent."""
+        """What changed since the last call, or None if no update id was used."""
         if self.update_id == self._reported_id:
             return None
         first_id, self._reported_id = self._reported_id + 1, self.update_id

@@ -1,4 +1,4 @@
-"""What the exchange expects of a client's behaviour: few messages, and an answer to every ping."""
+"""The exchange's limits for a client: messages a second, and the time to answer a ping."""
 
 from collections import deque
 from typing import Final
@@ -7,26 +7,26 @@ MESSAGES_PER_SEC: Final = 5
 
 
 class ClientLimits:
-    """Judges one client; times are monotonic seconds, handed in."""
+    """Checks one client; times are monotonic seconds, passed in."""
 
     def __init__(self, pong_timeout_secs: float) -> None:
-        """Begin with a client of whom nothing is known."""
+        """Start with no message counted and no ping outstanding."""
         self._pong_timeout_secs = pong_timeout_secs
-        self._heard: deque[float] = deque()
+        self._message_times: deque[float] = deque()
         self._unanswered: deque[tuple[bytes, float]] = deque()
 
-    def heard(self, now: float) -> bool:
-        """Count one message (pings and pongs count too); True while there are not too many."""
-        self._heard.append(now)
-        while self._heard[0] <= now - 1:
-            self._heard.popleft()
-        return len(self._heard) <= MESSAGES_PER_SEC
+    def count_message(self, now: float) -> bool:
+        """Count one message (pings and pongs count too); True while the client is within the limit."""
+        self._message_times.append(now)
+        while self._message_times[0] <= now - 1:
+            self._message_times.popleft()
+        return len(self._message_times) <= MESSAGES_PER_SEC
 
-    def pinged(self, payload: bytes, now: float) -> None:
+    def note_ping(self, payload: bytes, now: float) -> None:
         """Expect a pong with this payload."""
         self._unanswered.append((payload, now))
 
-    def ponged(self, payload: bytes) -> None:
+    def note_pong(self, payload: bytes) -> None:
         """Settle a ping and those before it (RFC 6455, section 5.5.3); an unsolicited pong settles nothing."""
         payloads = [ping for ping, _ in self._unanswered]
         if payload in payloads:
@@ -34,5 +34,5 @@ class ClientLimits:
                 self._unanswered.popleft()
 
     def overdue(self, now: float) -> bool:
-        """Whether a ping has been left unanswered for too long."""
+        """Whether a ping has been unanswered for too long."""
         return bool(self._unanswered) and now - self._unanswered[0][1] > self._pong_timeout_secs

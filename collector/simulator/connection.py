@@ -1,6 +1,6 @@
-"""One WebSocket connection: tasks that send, receive and watch over it; the first to finish ends it.
+"""One WebSocket connection: three tasks send, receive and watch; the first to finish ends it.
 
-Data frames come ready framed and go to the socket in chunks; what the client says is judged in `dialogue`.
+Data frames arrive here already framed and go to the socket in chunks; `client_protocol` handles what the client sends.
 """
 
 import asyncio
@@ -18,101 +18,103 @@ from collector.simulator.connection_settings import ConnectionSettings, Tally
 from collector.simulator.frames import Frame, bare
 from collector.simulator.outbox import Abort, Close, Control, End, Half, Item, Later, Note, Ping, Stall
 from collector.simulator.sent_log import SentLog
-from collector.simulator.socket_writer import Outlet
-from collector.simulator.subscriptions import Asked
+from collector.simulator.socket_writer import SocketWriter
+from collector.simulator.subscriptions import RequestedStreams
 
 CHUNK_BYTES: Final = 64 * 1024
 MAX_BACKLOG: Final = 250_000
-"""Frames a client may lie behind before it is cut off, as the exchange does with slow clients."""
+"""Frames that a client may lag behind before it is disconnected, as the exchange does with slow clients."""
 CLOSE_TIMEOUT_SECS: Final = 1.0
 
 
 class Connection:
-    """A client, what it asked for, and what it is still to be sent."""
+    """A client, its subscriptions, and the frames to send to it."""
 
     def __init__(
         self,
         number: int,
         sock: socket.socket,
         protocol: ServerProtocol,
-        terms: ConnectionSettings,
+        settings: ConnectionSettings,
         tally: Tally,
         log: SentLog,
-        stirred: Callable[[], None],
+        on_change: Callable[[], None],
     ) -> None:
-        """Take over an upgraded, non-blocking socket; `stirred` is called whenever there is more room or interest."""
+        """Take over an upgraded, non-blocking socket; `on_change` is called when frames were sent or subscriptions changed."""
         self.number = number
-        self.outlet = Outlet(sock, tally.stalls)
+        self.writer = SocketWriter(sock, tally.stalls)
         self.held: dict[str, Frame] = {}
-        """Frames kept back to be sent after the next of their stream."""
+        """Frames held back until the next of their stream is sent, by stream."""
         self.stalled = False
         self.path = ""
-        """The endpoint it stands on, without what it asks for."""
+        """The path of its URL, without the query."""
         self._sock = sock
-        self._terms = terms
-        self._dialogue = ClientProtocol(protocol, terms.pong_timeout_secs, any_dialect=terms.any_dialect)
+        self._settings = settings
+        self._protocol = ClientProtocol(
+            protocol, settings.pong_timeout_secs, send_all_streams=settings.send_all_streams
+        )
         self._tally = tally
         self._log = log
-        self._stirred = stirred
+        self._on_change = on_change
         self._outbox: deque[Item] = deque()
         self._in_flight = 0
         self._unsent: list[Item] = []
         self._unread = bytearray()
         self._work = asyncio.Event()
         self._closing = asyncio.Event()
-        self._shaken = asyncio.Event()
-        self._why = "client gone"
+        self._peer_finished = asyncio.Event()
+        self._close_reason = "client gone"
 
     @property
     def backlog(self) -> int:
-        """How much is still to be sent, what the kernel is taking just now included."""
+        """How many items are still to be sent, those being sent included."""
         return len(self._outbox) + self._in_flight
 
     @property
     def open(self) -> bool:
-        """Whether it still takes frames."""
+        """Whether it still accepts frames."""
         return not self._closing.is_set()
 
     @property
-    def listening(self) -> bool:
-        """Whether it asked for anything."""
-        return self.open and (self._terms.any_dialect or bool(self._dialogue.streams))
+    def subscribed(self) -> bool:
+        """Whether it has subscribed to anything."""
+        return self.open and (self._settings.send_all_streams or bool(self._protocol.streams))
 
     @property
     def streams(self) -> list[str]:
-        """What it asked for, in that order."""
-        return list(self._dialogue.streams)
+        """Its streams, in the order of subscription."""
+        return list(self._protocol.streams)
 
     @property
     def wrapped(self) -> bool:
-        """Whether it stands on `/stream`, where payloads carry their stream's name."""
-        return self._dialogue.wrapped
+        """Whether it is on `/stream`, where payloads carry their stream's name."""
+        return self._protocol.wrapped
 
     def wants(self, stream: str) -> bool:
         """Whether a frame of this stream is for this client."""
-        return self.open and (self._terms.any_dialect or stream in self._dialogue.streams)
+        return self.open and (self._settings.send_all_streams or stream in self._protocol.streams)
 
-    def pick(self, frames: Sequence[Frame]) -> Sequence[Frame]:
-        """Those of `frames` that are for this client, as it gets them."""
-        if not self.listening:
+    def select(self, frames: Sequence[Frame]) -> Sequence[Frame]:
+        """The frames that are for this client, in the form it gets them."""
+        if not self.subscribed:
             return ()
-        if self._terms.any_dialect:
+        if self._settings.send_all_streams:
             return frames
-        streams = self._dialogue.streams
+        streams = self._protocol.streams
         picked = [frame for frame in frames if frame.stream in streams]
         return picked if self.wrapped else [bare(frame) for frame in picked]
 
-    def formed(self, frame: Frame) -> Frame:
-        """The frame as this client gets it."""
+    def as_sent(self, frame: Frame) -> Frame:
+        """The frame in the form this client gets it."""
         return frame if self.wrapped else bare(frame)
 
-    def greet(self, asked: Asked) -> None:
-        """Begin with what the URL asked for."""
-        self._dialogue.greet(asked)
-        self._heed()
+    def subscribe(self, requested: RequestedStreams) -> None:
+        """Subscribe to the streams in the URL."""
+        self._protocol.subscribe(requested)
+        self._process_received()
 
     def put(self, items: Iterable[Item]) -> None:
-        """Add to what is to be sent."""
+        """Queue items to send."""
         if not self.open:
             self._unsent.extend(items)
             return
@@ -120,13 +122,13 @@ class Connection:
         self._work.set()
         if len(self._outbox) > MAX_BACKLOG:
             self.finish("too slow", Abort("too slow"))
-            self.outlet.reset_on_close()  # it may never take enough for its turn to come
+            self.writer.reset_on_close()  # it may never read enough for the queued reset to be reached
 
     def finish(self, why: str, *items: Item) -> None:
-        """End it with `items` in place of everything not yet sent."""
+        """End the connection: send `items` in place of everything queued."""
         if not self.open:
             return
-        self._why = why
+        self._close_reason = why
         self._closing.set()
         self._unsent = [*self._outbox, *self.held.values()]
         self._outbox = deque(items)
@@ -134,7 +136,7 @@ class Connection:
         self._work.set()
 
     async def run(self, unread: bytes = b"") -> None:
-        """Serve the client until it or the server has had enough; then close the socket."""
+        """Serve the client until either side ends the connection; then close the socket."""
         self._unread += unread
         tasks = [asyncio.create_task(job()) for job in (self._send, self._receive, self._watch)]
         try:
@@ -143,9 +145,9 @@ class Connection:
             for task in tasks:
                 task.cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)
-            self.finish(self._why)
+            self.finish(self._close_reason)
             self._discard(self._unsent)
-            self._log.event(self.number, "close", why=self._why, code=self._dialogue.close_code)
+            self._log.event(self.number, "close", why=self._close_reason, code=self._protocol.close_code)
             self._sock.close()
         for result in results:
             if isinstance(result, Exception) and not isinstance(result, OSError):
@@ -169,13 +171,13 @@ class Connection:
             while not self._outbox:
                 self._work.clear()
                 await self._work.wait()
-            if frames := self._take():
-                await self._hand_over(frames)
+            if frames := self._next_frames():
+                await self._send_frames(frames)
             else:
-                done = await self._act(self._outbox.popleft())
-            self._stirred()
+                done = await self._perform(self._outbox.popleft())
+            self._on_change()
 
-    def _take(self) -> list[Frame]:
+    def _next_frames(self) -> list[Frame]:
         frames: list[Frame] = []
         size, outbox = 0, self._outbox
         while outbox and size < CHUNK_BYTES:
@@ -187,23 +189,23 @@ class Connection:
             outbox.popleft()
         return frames
 
-    async def _hand_over(self, frames: list[Frame]) -> None:
+    async def _send_frames(self, frames: list[Frame]) -> None:
         chunk = b"".join([frame.wire for frame in frames])
         self._in_flight = len(frames)
         try:
-            await self.outlet.write(chunk)
+            await self.writer.write(chunk)
         finally:
             self._in_flight = 0
-            whole = len(frames) if self.outlet.written == len(chunk) else _whole(frames, self.outlet.written)
+            whole = len(frames) if self.writer.written == len(chunk) else _whole(frames, self.writer.written)
             self._tally.sent.update([frame.stream for frame in frames[:whole]])
             self._log.frames(self.number, frames[:whole])
             self._discard(frames[whole:])
 
-    async def _act(self, item: Item) -> bool:
-        """Carry out what is no frame; True if it was the last thing."""
+    async def _perform(self, item: Item) -> bool:
+        """Carry out an item that is not a frame; True if it was the last one."""
         match item:
             case Control(framed):
-                await self.outlet.write(framed)
+                await self.writer.write(framed)
             case Ping():
                 await self._ping()
             case Note(frame, why):
@@ -212,7 +214,7 @@ class Connection:
                 await self._stall(secs)
             case Half(frame):
                 self._drop(frame, "half")
-                await self.outlet.write(frame.wire[: len(frame.wire) // 2])
+                await self.writer.write(frame.wire[: len(frame.wire) // 2])
             case Later(secs, later):
                 asyncio.get_running_loop().call_later(secs, self.put, [later])
             case Close(code, why):
@@ -220,13 +222,13 @@ class Connection:
                 await self._close(code, why)
             case Abort(why):
                 self.finish(why)
-                await self.outlet.drained(CLOSE_TIMEOUT_SECS)
-                self.outlet.reset_on_close()
+                await self.writer.drained(CLOSE_TIMEOUT_SECS)
+                self.writer.reset_on_close()
         return isinstance(item, (Close, Abort, End))
 
     async def _ping(self) -> None:
-        if self._dialogue.open:
-            await self.outlet.write(self._dialogue.ping(time.time_ns() // 1_000_000, time.monotonic()))
+        if self._protocol.open:
+            await self.writer.write(self._protocol.ping(time.time_ns() // 1_000_000, time.monotonic()))
 
     async def _stall(self, secs: float | None) -> None:
         self._log.event(self.number, "stall", secs=secs)
@@ -235,52 +237,52 @@ class Connection:
             async with asyncio.timeout(secs):
                 await self._closing.wait()
         self.stalled = False
-        self._heed()
+        self._process_received()
 
     async def _close(self, code: int, why: str) -> None:
-        if self._dialogue.open:
-            await self.outlet.write(self._dialogue.close(code, why))
+        if self._protocol.open:
+            await self.writer.write(self._protocol.close(code, why))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CLOSE_TIMEOUT_SECS):
-                    await self._shaken.wait()
+                    await self._peer_finished.wait()
 
     # Receiving
 
     async def _receive(self) -> None:
         loop = asyncio.get_running_loop()
-        self._heed()
+        self._process_received()
         while data := await loop.sock_recv(self._sock, CHUNK_BYTES):
             self._unread += data
             if not self.stalled:
-                self._heed()
+                self._process_received()
 
-    def _heed(self) -> None:
-        dialogue = self._dialogue
+    def _process_received(self) -> None:
+        protocol = self._protocol
         data, self._unread = bytes(self._unread), bytearray()
-        dialogue.receive(data, time.monotonic())
-        for request in dialogue.requests:
+        protocol.receive(data, time.monotonic())
+        for request in protocol.requests:
             self._log.event(self.number, "request", raw=request)
-        self.put(dialogue.replies)
-        dialogue.requests, dialogue.replies = [], []
-        if dialogue.verdict:
-            self.finish(dialogue.verdict.why, *dialogue.verdict.items)
-        if dialogue.shaken:
-            self._shaken.set()
-        self._stirred()
+        self.put(protocol.replies)
+        protocol.requests, protocol.replies = [], []
+        if protocol.end:
+            self.finish(protocol.end.why, *protocol.end.items)
+        if protocol.peer_finished:
+            self._peer_finished.set()
+        self._on_change()
 
     async def _watch(self) -> None:
-        """Ping, and end the connection of a client that does not answer, or does not let itself be closed, in time."""
-        pause = min(self._terms.ping_interval_secs, self._terms.pong_timeout_secs) / 10
-        next_ping = time.monotonic() + self._terms.ping_interval_secs
+        """Send pings; end the connection if the client answers neither a ping nor a close in time."""
+        pause = min(self._settings.ping_interval_secs, self._settings.pong_timeout_secs) / 10
+        next_ping = time.monotonic() + self._settings.ping_interval_secs
         while self.open:
             await asyncio.sleep(pause)
             now = time.monotonic()
             if now >= next_ping:
-                next_ping += self._terms.ping_interval_secs
+                next_ping += self._settings.ping_interval_secs
                 self.put([Ping()])
-            if not self.stalled and self._dialogue.overdue(now):
+            if not self.stalled and self._protocol.overdue(now):
                 self.finish("pong timeout", Close(1008, "Pong timeout"))
-        # A closing connection ends without its client, which may read nothing any more.
+        # The client may no longer read: the connection ends without its answer.
         await asyncio.sleep(2 * CLOSE_TIMEOUT_SECS)
 
 

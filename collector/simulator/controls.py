@@ -18,10 +18,10 @@ PREFIX = "/simulator/"
 
 
 class Controls:
-    """What a test asks of the simulator while it runs."""
+    """Reports statistics and changes faults while the simulator runs."""
 
     def __init__(self, fanout: Fanout, tally: Tally, replay: Replay | None, markets: Sequence[Market]) -> None:
-        """Report on, and steer, these."""
+        """Report on and control these parts."""
         self._markets = markets
         self._fanout = fanout
         self._tally = tally
@@ -46,16 +46,16 @@ class Controls:
         if method == "DELETE":
             faults.faults = ()
         elif method == "POST":
-            wished = _read(body)
-            faults.faults += tuple(fault for fault in wished if not fault.now)
-            self._fanout.strike_now(fault for fault in wished if fault.now and fault.kind != "hole")
-            for ids in (fault.ids for fault in wished if fault.kind == "hole"):
+            requested = _read(body)
+            faults.faults += tuple(fault for fault in requested if not fault.now)
+            self._fanout.strike_now(fault for fault in requested if fault.now and fault.kind != "hole")
+            for ids in (fault.ids for fault in requested if fault.kind == "hole"):
                 for market in self._markets:
-                    market.pass_over(ids)
+                    market.skip_ids(ids)
 
     def stats(self) -> dict[str, Any]:
-        """Everything countable. `send_stalls`: sends that waited over 50 ms for a client, one going on included."""
-        waiting = [connection.outlet.waiting_secs for connection in self._fanout.connections]
+        """All counts. `send_stalls`: sends that waited more than 50 ms for a client, including one still waiting."""
+        waiting = [connection.writer.waiting_secs for connection in self._fanout.connections]
         long = [secs for secs in waiting if secs > STALL_SECS]
         stalls = self._tally.stalls
         return {
@@ -82,13 +82,13 @@ class Controls:
 
 def _read(body: bytes) -> list[Fault]:
     try:
-        wished = json.loads(body)
+        requested = json.loads(body)
     except ValueError as error:
-        raise ConfigError([f"the body is no JSON: {error}"]) from error
-    wished = wished if isinstance(wished, list) else [wished]
-    if not all(isinstance(fields, dict) for fields in wished):
-        raise ConfigError(["the body is an object, or a list of them"])
-    return [from_fields(fields) for fields in wished]
+        raise ConfigError([f"the body is not valid JSON: {error}"]) from error
+    requested = requested if isinstance(requested, list) else [requested]
+    if not all(isinstance(fields, dict) for fields in requested):
+        raise ConfigError(["the body must be an object or a list of objects"])
+    return [from_fields(fields) for fields in requested]
 
 
 def _json(status: int, content: object) -> Response:

@@ -1,4 +1,4 @@
-"""The one place where frames meet connections, and where faults strike them."""
+"""Distributes frames to connections, and lets faults strike them."""
 
 import asyncio
 import time
@@ -13,30 +13,30 @@ from collector.simulator.frames import Frame
 from collector.simulator.outbox import Item
 
 ROOM: Final = 2_000
-"""A source that waits for its readers keeps no more than this for each of them."""
+"""Frames that a source which waits for its readers keeps at most for each of them."""
 
 
 class Fanout:
-    """Every open connection; sources publish here, and wait here for readers."""
+    """All open connections. Sources publish frames here, and wait here for readers."""
 
     def __init__(self, faults: ActiveFaults) -> None:
-        """Start with nobody connected."""
+        """Start without connections."""
         self.connections: list[Connection] = []
         self.faults = faults
-        self._stir = asyncio.Event()
+        self._changed = asyncio.Event()
 
-    def stirred(self) -> None:
-        """Wake a waiting source: somebody came, asked for more, or has more room."""
-        self._stir.set()
+    def wake(self) -> None:
+        """Wake a waiting source: a client connected, subscribed, or took frames."""
+        self._changed.set()
 
     def publish(self, frames: Sequence[Frame]) -> None:
-        """Give each connection the frames it asked for."""
+        """Send each connection the frames of its streams."""
         if self.faults.faults or any(connection.held for connection in self.connections):
             for frame in frames:
                 self._publish_with_faults(frame)
             return
         for connection in self.connections:
-            connection.put(connection.pick(frames))
+            connection.put(connection.select(frames))
 
     def _publish_with_faults(self, frame: Frame) -> None:
         readers = [connection for connection in self.connections if connection.wants(frame.stream)]
@@ -47,7 +47,7 @@ class Fanout:
             fault = common
             if fault is None and frame.stream not in connection.held:
                 fault = self.faults.strike(FRAME_KINDS, connection.number, frame.stream, connection.path)
-            connection.put(self._items(connection, fault, connection.formed(frame)))
+            connection.put(self._items(connection, fault, connection.as_sent(frame)))
 
     def _items(self, connection: Connection, fault: Fault | None, frame: Frame) -> list[Item]:
         if held := connection.held.pop(frame.stream, None):
@@ -60,14 +60,14 @@ class Fanout:
         return outcome(fault, frame, wrapped=connection.wrapped, at_ms=_now_ms())
 
     def strike_now(self, faults: Iterable[Fault]) -> None:
-        """Let faults strike without a frame, on the connections they name."""
+        """Let faults strike at once, without a frame, on the connections they name."""
         for fault in faults:
             for connection in self.connections:
                 if fault.connection in (None, connection.number):
                     connection.put(at_once(fault, wrapped=connection.wrapped, at_ms=_now_ms()))
 
     def release(self) -> None:
-        """Send what a reorder still holds back: no frame of its stream will follow."""
+        """Send the frames that a reorder holds back: none of their streams will follow."""
         for connection in self.connections:
             connection.put(list(connection.held.values()))
             connection.held.clear()
@@ -77,23 +77,23 @@ class Fanout:
         """Whether everything published has reached the kernel."""
         return not any(connection.backlog for connection in self.connections)
 
-    async def listeners(self, count: int) -> None:
-        """Wait until at least `count` connections have asked for something."""
-        await self._until(lambda: sum(connection.listening for connection in self.connections) >= count)
+    async def wait_for_subscribers(self, count: int) -> None:
+        """Wait until at least `count` connections have subscribed."""
+        await self._until(lambda: sum(connection.subscribed for connection in self.connections) >= count)
 
-    async def room(self) -> None:
-        """Wait for the slowest reader; one that a fault has stalled is not waited for."""
+    async def wait_for_room(self) -> None:
+        """Wait until every reader has room for more; readers that a fault has stalled are ignored."""
         await asyncio.sleep(0)
         await self._until(lambda: all(reader.backlog <= ROOM or reader.stalled for reader in self.connections))
 
-    async def deserted(self) -> None:
+    async def wait_until_empty(self) -> None:
         """Wait until nobody is connected."""
         await self._until(lambda: not self.connections)
 
     async def _until(self, reached: Callable[[], bool]) -> None:
         while not reached():
-            self._stir.clear()
-            await self._stir.wait()
+            self._changed.clear()
+            await self._changed.wait()
 
 
 def _now_ms() -> int:

@@ -1,4 +1,4 @@
-"""Trouble on request: what a fault is, and how it is written.
+"""Faults on request: what a fault is, and how it is written.
 
 A fault is written `KIND[=PROBABILITY][,FIELD=VALUE…]` on the command line and as an object with the same fields in
 JSON: `drop=0.01`, `drop,next=3,stream=btcusdt@trade`, `disconnect,after=1000,code=1001`, `http,status=503,next=2`.
@@ -19,20 +19,20 @@ FORMS: Final = ("json", "truncated", "binary", "empty", "utf8", "large", "unknow
 
 @dataclass(frozen=True)
 class Fault:
-    """One kind of trouble, where it may strike and how often."""
+    """A fault: what it does, where it may strike and how often."""
 
     kind: str
     """One of FRAME_KINDS (data frames) or of REST_KINDS (REST requests), `handshake` (WebSocket handshakes), or `hole`
-    (every market passes over ids of trades and aggregates, which it then never had)."""
+    (every market skips ids of trades and aggregates, which then never existed)."""
     probability: float = 1.0
     next: int | None = None
-    """How often it still strikes; None: for ever. Without `next` and `probability` it strikes once."""
+    """How many more times it strikes; None: no limit. Without `next` and `probability` it strikes once."""
     after: int = 0
-    """How many frames or requests it would fit it lets pass first."""
+    """How many matching frames or requests pass before it may strike."""
     stream: str | None = None
     connection: int | None = None
     everywhere: bool = False
-    """Decided once a frame and the same for every connection, instead of for each of them apart."""
+    """Decided once a frame for all connections, instead of for each connection separately."""
     now: bool = False
     """Strikes every connection (or `connection`) at once, without waiting for a frame (NOW_KINDS)."""
     secs: float | None = None
@@ -45,30 +45,30 @@ class Fault:
     retry_after_secs: int = 1
     path: str | None = None
     """REST_KINDS: only requests for paths that end so; FRAME_KINDS: only connections to paths that end so. With it,
-    `drop=1` makes a stream that is acknowledged there and stays silent."""
+    `drop=1` makes a stream on that path that is acknowledged and stays silent."""
     ids: int = 1
-    """hole: how many."""
+    """hole: how many ids are skipped."""
 
     def problems(self) -> list[str]:
-        """What is wrong with it, one line for each fault."""
-        wrong = []
+        """What is invalid in it, one line for each problem."""
+        problems = []
         if self.kind not in KINDS:
-            wrong.append(f"kind = {self.kind!r}: one of {', '.join(KINDS)}")
+            problems.append(f"kind = {self.kind!r}: must be one of {', '.join(KINDS)}")
         if not 0 <= self.probability <= 1:
-            wrong.append(f"probability = {self.probability}: 0 to 1")
+            problems.append(f"probability = {self.probability}: must be from 0 to 1")
         if self.form not in FORMS:
-            wrong.append(f"form = {self.form!r}: one of {', '.join(FORMS)}")
+            problems.append(f"form = {self.form!r}: must be one of {', '.join(FORMS)}")
         if self.now and self.kind not in NOW_KINDS:
-            wrong.append(f"now = true: only with {', '.join(NOW_KINDS)}")
+            problems.append(f"now = true: is possible only with {', '.join(NOW_KINDS)}")
         if self.kind == "hole" and not self.now:
-            wrong.append("hole: only with now = true")
+            problems.append("hole: needs now = true")
         if self.code is not None and not (self.code in (1000, 1001, *range(1007, 1015)) or 3000 <= self.code < 5000):  # noqa: PLR2004 - RFC 6455, section 7.4
-            wrong.append(f"code = {self.code}: a close code that may be sent")
-        return wrong
+            problems.append(f"code = {self.code}: must be a close code that may be sent")
+        return problems
 
 
 def parse(text: str) -> Fault:
-    """Read a fault as the command line writes it; raises ConfigError."""
+    """Parse a fault as written on the command line. Raises ConfigError."""
     head, *pairs = text.split(",")
     kind, _, probability = head.partition("=")
     fields: dict[str, Any] = {"kind": kind}
@@ -81,23 +81,23 @@ def parse(text: str) -> Fault:
 
 
 def from_fields(fields: Mapping[str, Any]) -> Fault:
-    """Make a fault of named values, which may be text; raises ConfigError naming every bad one."""
-    wrong = [] if "kind" in fields else [f"kind is missing: one of {', '.join(KINDS)}"]
+    """Make a fault of named values, which may be text. Raises ConfigError that names every invalid one."""
+    problems = [] if "kind" in fields else [f"kind is missing: must be one of {', '.join(KINDS)}"]
     values: dict[str, Any] = {}
     for name, value in fields.items():
         try:
             values[name] = _READERS[name](str(value))
         except KeyError:
-            wrong.append(f"{name} = {value!r}: unknown, or not one of true and false")
+            problems.append(f"{name} = {value!r}: unknown field, or neither true nor false")
         except ValueError:
-            wrong.append(f"{name} = {value!r}: not a number")
-    if not wrong:
+            problems.append(f"{name} = {value!r}: must be a number")
+    if not problems:
         if not values.keys() & {"next", "probability"}:
             values["next"] = 1
         fault = Fault(**values)
-        wrong = fault.problems()
-    if wrong:
-        raise ConfigError(wrong)
+        problems = fault.problems()
+    if problems:
+        raise ConfigError(problems)
     return fault
 
 

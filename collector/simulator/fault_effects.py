@@ -10,7 +10,7 @@ LARGE_BYTES: Final = 5_000_000
 
 
 def outcome(fault: Fault, frame: Frame, *, wrapped: bool, at_ms: int) -> list[Item]:
-    """What a connection does with a frame struck by `fault`; `reorder` waits for a second frame and is not done here."""
+    """What a connection does with a frame struck by `fault`; `reorder` needs a second frame and is handled by Fanout."""
     match fault.kind:
         case "drop":
             return [Note(frame, "fault")]
@@ -25,7 +25,7 @@ def outcome(fault: Fault, frame: Frame, *, wrapped: bool, at_ms: int) -> list[It
 
 
 def at_once(fault: Fault, *, wrapped: bool, at_ms: int) -> list[Item]:
-    """What a connection does when one of NOW_KINDS strikes it; `wrapped`: it stands on `/stream`."""
+    """What a connection does when one of NOW_KINDS strikes it; `wrapped`: it is on `/stream`."""
     match fault.kind:
         case "stall":
             return [Stall(fault.secs)]
@@ -37,7 +37,7 @@ def at_once(fault: Fault, *, wrapped: bool, at_ms: int) -> list[Item]:
 
 
 def malformed(form: str, frame: Frame) -> bytes:
-    """Make the wire bytes of a bad frame in the likeness of a good one."""
+    """The wire bytes of a malformed frame made from a valid one."""
     good = payload(frame.wire)
     if form == "binary":
         return wire(good, BINARY)

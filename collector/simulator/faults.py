@@ -9,7 +9,7 @@ from collector.simulator.rest import DEPTH, PAGES
 
 
 def rest_kinds(path: str) -> tuple[str, ...]:
-    """What can strike a REST request for this path."""
+    """The kinds of faults that can strike a REST request for this path."""
     name = path.rpartition("/")[2]
     return tuple(
         kind
@@ -27,23 +27,23 @@ def decide(
     stream: str | None,
     path: str = "",
 ) -> tuple[Fault | None, tuple[Fault, ...]]:
-    """Choose the fault that strikes here, if any, and say what is left of all of them.
+    """Choose the fault that strikes here, if any; also return the faults that remain.
 
-    `draw` is one uniform number of [0, 1): the faults share it out, so at most one strikes. A frame is put to the
-    faults `everywhere` with no `connection`, then to the others with each connection it goes to.
+    `draw` is one uniform number from [0, 1) for all faults, so at most one strikes. For a frame, call it once without
+    `connection` for the faults `everywhere`, then once for each connection for the others.
     """
-    left = list(faults)
+    remaining = list(faults)
     for index, fault in enumerate(faults):
         if fault.kind not in kinds or not _fits(fault, connection, stream, path):
             continue
         if fault.after:
-            left[index] = dataclasses.replace(fault, after=fault.after - 1)
+            remaining[index] = dataclasses.replace(fault, after=fault.after - 1)
         elif draw < fault.probability:
-            left[index : index + 1] = _spent(fault)
-            return fault, tuple(left)
+            remaining[index : index + 1] = _spent(fault)
+            return fault, tuple(remaining)
         else:
             draw -= fault.probability
-    return None, tuple(left)
+    return None, tuple(remaining)
 
 
 def _fits(fault: Fault, connection: int | None, stream: str | None, path: str) -> bool:
@@ -62,22 +62,22 @@ def _spent(fault: Fault) -> list[Fault]:
 
 
 class ActiveFaults:
-    """The faults still in force. Draws are seeded, one series for each connection and one for all together."""
+    """The faults in force. Draws are seeded: one series for each connection and one for all connections together."""
 
     def __init__(self, seed: int, faults: Iterable[Fault] = ()) -> None:
-        """Begin with `faults`."""
+        """Start with `faults`."""
         self.faults = tuple(faults)
         self._seed = seed
-        self._dice: dict[int | None, random.Random] = {}
+        self._randoms: dict[int | None, random.Random] = {}
 
     def strike(
         self, kinds: Iterable[str], connection: int | None = None, stream: str | None = None, path: str = ""
     ) -> Fault | None:
-        """Put one frame or request to the faults; see `decide`."""
+        """Draw the fault that strikes one frame or request, if any; see `decide`."""
         if not self.faults:
             return None
-        if connection not in self._dice:
-            self._dice[connection] = random.Random(f"{self._seed}:{connection}")
-        draw = self._dice[connection].random()
+        if connection not in self._randoms:
+            self._randoms[connection] = random.Random(f"{self._seed}:{connection}")
+        draw = self._randoms[connection].random()
         fault, self.faults = decide(self.faults, draw, kinds=kinds, connection=connection, stream=stream, path=path)
         return fault

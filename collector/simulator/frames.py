@@ -15,7 +15,7 @@ _LONG: Final = 1 << 16
 
 
 class Frame(NamedTuple):
-    """A data frame of a stream ("" where the stream is not known), and the fault that made or moved it."""
+    """A data frame of a stream ("" if unknown), and the fault that made or moved it."""
 
     stream: str
     wire: bytes
@@ -33,7 +33,7 @@ def wire(payload: bytes, first: int = TEXT) -> bytes:
 
 
 def payload(framed: bytes) -> bytes:
-    """The payload of what `wire` made."""
+    """The payload of a frame that `wire` made."""
     return framed[{126: 4, 127: 10}.get(framed[1], 2) :]
 
 
@@ -43,12 +43,12 @@ def is_text(framed: bytes) -> bool:
 
 
 def combined(stream: str, data: str) -> Frame:
-    """Wrap a payload as `/stream` connections get it."""
+    """Wrap a payload with its stream's name, as `/stream` connections get it."""
     return Frame(stream, wire(f'{{"stream":{json.dumps(stream, ensure_ascii=False)},"data":{data}}}'.encode()))
 
 
 def bare(frame: Frame) -> Frame:
-    """Take the wrap off, as `/ws` connections get it; a frame without the wrap of its stream stays as it is."""
+    """Remove the wrap, as `/ws` connections get it; a frame without its stream's wrap is returned unchanged."""
     whole = payload(frame.wire)
     prefix = f'{{"stream":"{frame.stream}","data":'.encode()
     if whole.startswith(prefix) and whole.endswith(b"}"):

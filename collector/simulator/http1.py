@@ -9,7 +9,7 @@ from typing import Final
 from collector.simulator.rest import Response
 
 MAX_HEAD_BYTES: Final = 256 * 1024
-"""A URL with 1,024 streams has some 25 kB."""
+"""A URL with 1,024 streams has about 25 kB."""
 MAX_BODY_BYTES: Final = 1 << 20
 
 
@@ -30,7 +30,7 @@ class Request:
 
 
 class Reader:
-    """Requests from one socket, and whatever follows the last of them."""
+    """Reads requests from one socket, and keeps the bytes after the last one."""
 
     def __init__(self, sock: socket) -> None:
         """Read a non-blocking socket."""
@@ -38,7 +38,7 @@ class Reader:
         self._sock = sock
 
     async def request(self) -> Request | None:
-        """The next request, or None at the end; raises ValueError for what is none."""
+        """The next request, or None at the end. Raises ValueError for bytes that are not a request."""
         while (end := self.unread.find(b"\r\n\r\n")) < 0:
             if not await self._more(MAX_HEAD_BYTES):
                 return None

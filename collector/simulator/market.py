@@ -13,13 +13,13 @@ from collector.simulator.book import Book, Level, Side
 from collector.simulator.messages import AggTrade, Scale, Trade
 
 LEVELS: Final = 300
-"""Levels a side holds, give or take a few."""
+"""Approximate number of levels a side has."""
 THIN: Final = 50
 """A side this short is not thinned further, so that the top 20 are always there."""
 HISTORY: Final = 50_000
-"""Trades at least this many back can be had over REST."""
+"""At least this many of the latest trades are available over REST."""
 WIDE_SPREAD: Final = 20
-"""In ticks; every order for a wider one goes inside."""
+"""In ticks; with a wider spread every quote goes inside it."""
 START_TICKS: Final = {"BTCUSDT": 6_183_764, "ETHUSDT": 268_381}
 SCALE: Final = Scale(tick=1_000_000, step=1_000)
 
@@ -37,7 +37,7 @@ class Market:
     """The book and the trades of one symbol."""
 
     def __init__(self, symbol: str, seed: int) -> None:
-        """Fill a book; `symbol` as in payloads, upper-case."""
+        """Fill the book; `symbol` is upper-case, as in payloads."""
         self.symbol = symbol
         self.scale = SCALE
         self._random = random.Random(f"{seed}:{symbol}")
@@ -59,11 +59,11 @@ class Market:
                 price += side.sign * self._random.choice((1, 1, 1, 2, 3, 8))
 
     def step(self, at_ms: int, events: int) -> list[Message]:
-        """One beat of 100 ms as a whole: `events` happenings, then what the beat publishes."""
+        """One whole beat of 100 ms: `events` events, then the messages at its end."""
         return [*self.happen(at_ms, events), *self.beat(at_ms)]
 
     def happen(self, at_ms: int, events: int) -> list[Message]:
-        """Let `events` orders arrive: trades and best prices go out at once."""
+        """Let `events` orders arrive; returns the trades and best prices they cause."""
         sent: list[Message] = []
         for _ in range(events):
             self._skip_ids()
@@ -75,7 +75,7 @@ class Market:
         return sent
 
     def beat(self, at_ms: int) -> list[Message]:
-        """End a beat: the diff and the partial book, or nothing if nothing happened since the last."""
+        """End a beat; returns the diff and the partial book, or nothing if nothing changed since the last."""
         changes = self.book.take_changes()
         if changes is None:
             return []
@@ -85,8 +85,8 @@ class Market:
             self._message("depth20@100ms", top),
         ]
 
-    def pass_over(self, ids: int) -> None:
-        """Never have so many trades and aggregates: the next ones' ids lie behind theirs."""
+    def skip_ids(self, ids: int) -> None:
+        """Skip this many ids of trades and of aggregates, as if they had never existed."""
         self._next_trade_id += ids
         self._next_agg_id += ids
 
@@ -118,7 +118,7 @@ class Market:
         return self._random.choice((self.book.bids, self.book.asks))
 
     def _take(self, at_ms: int) -> Iterator[Message]:
-        """A taker order eats the best levels: a trade for each resting order, an aggregate for each price."""
+        """A taker order fills the best levels: a trade for each resting order, an aggregate for each price."""
         side = self._either_side()
         prices = self._random.choices((1, 2, 3, 20), (70, 15, 10, 5))[0]
         left = self._random.randrange(1, 2 * sum(size for _, size in side.top(prices)))
@@ -177,7 +177,7 @@ class Market:
             if kind == "remove" and len(side) > THIN:
                 self.book.set(side, price, 0)
             elif kind == "remove unseen":
-                # Deletes of levels nobody ever saw are routine on the exchange.
+                # The exchange often removes levels that were never published.
                 self.book.set(side, self._beyond(side), 0)
             elif kind == "add" and len(side) < LEVELS:
                 self.book.set(side, self._beyond(side), self._size())

@@ -1,4 +1,4 @@
-"""What an exchange of seeded markets can tell about the past."""
+"""The history of seeded markets, for REST."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -10,36 +10,36 @@ from collector.simulator.market import Fill, Market
 MOST_LEVELS = 5000
 
 
-class MarketMemory:
-    """See `rest.Memory`: the books as they are, and the trades that the markets remember."""
+class MarketHistory:
+    """See `rest.History`: the current books, and the trades that the markets keep."""
 
     def __init__(self, markets: Sequence[Market]) -> None:
-        """Their books of this moment are the oldest that can be had."""
+        """The books at this moment are the oldest ones served."""
         self._markets = {market.symbol: market for market in markets}
         self._first_books = {market.symbol: market.depth(MOST_LEVELS) for market in markets}
 
     def symbols(self) -> Sequence[str]:
-        """Every market's."""
+        """The symbols of all markets."""
         return list(self._markets)
 
     def depth(self, symbol: str, limit: int) -> str | None:
-        """The book now."""
+        """The current book."""
         market = self._markets.get(symbol)
         return None if market is None else market.depth(limit)
 
     def stale_depth(self, symbol: str) -> str | None:
-        """The book before anything happened."""
+        """The book at the start."""
         return self._first_books.get(symbol)
 
     def fills(self, symbol: str, first_id: int | None, limit: int) -> Sequence[str] | None:
-        """As many as `HISTORY` at least go back."""
+        """The trades kept: at least the last `market.HISTORY`."""
         market = self._markets.get(symbol)
         if market is None:
             return None
         return [messages.rest_trade(fill, market.scale) for fill in _page(market.trades, first_id, limit)]
 
     def aggregates(self, symbol: str, first_id: int | None, limit: int) -> Sequence[str] | None:
-        """Likewise."""
+        """The aggregates kept: at least the last `market.HISTORY`."""
         market = self._markets.get(symbol)
         if market is None:
             return None

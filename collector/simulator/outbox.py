@@ -1,4 +1,4 @@
-"""What a connection is told to do, in order: frames to send, and everything that can happen between two of them."""
+"""Items that a connection carries out in order: frames to send, and everything that can happen between them."""
 
 from typing import NamedTuple
 
@@ -6,30 +6,30 @@ from collector.simulator.frames import Frame
 
 
 class Control(NamedTuple):
-    """Bytes that are no data: acks, pongs, the answer to a close."""
+    """Bytes of a control message: acks, pongs, the reply to a close."""
 
     wire: bytes
 
 
 class Ping(NamedTuple):
-    """A keep-alive; its payload is the time it leaves."""
+    """A keep-alive; its payload is the time of sending."""
 
 
 class Note(NamedTuple):
-    """A frame that is left out, told to the log only."""
+    """A frame that is not sent, only logged."""
 
     frame: Frame
     why: str
 
 
 class Stall(NamedTuple):
-    """Neither send nor heed anything for `secs` (None: until the connection ends); the socket stays open."""
+    """Neither send nor process anything for `secs` (None: until the connection ends); the socket stays open."""
 
     secs: float | None
 
 
 class Half(NamedTuple):
-    """The first half of a frame's bytes; nothing after it can be understood."""
+    """Send only the first half of a frame's bytes; the client cannot parse anything after it."""
 
     frame: Frame
 
@@ -48,7 +48,7 @@ class Abort(NamedTuple):
 
 
 class Later(NamedTuple):
-    """Something that goes to the end of the outbox `secs` from now."""
+    """An item to append to the outbox in `secs` seconds."""
 
     secs: float
     item: Close

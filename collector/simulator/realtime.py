@@ -1,4 +1,4 @@
-"""Runs the markets in real time, at about the wished-for rate. It never waits for a reader: an exchange does not."""
+"""Runs the markets in real time, at about the requested rate. Like an exchange, it never waits for a reader."""
 
 import asyncio
 import random
@@ -14,20 +14,20 @@ TICK_SECS: Final = 0.01
 TICKS_PER_BEAT: Final = 10
 LONGEST_LAG_SECS: Final = 0.2
 FRAMES_PER_EVENT: Final = 1.4
-"""Trades, aggregates and best prices a market event causes, on average."""
+"""Average number of trades, aggregates and best prices that a market event causes."""
 BURSTS: Final = (0.0, 0.5, 0.5, 1.0, 1.0, 1.5, 2.5)
-"""How much busier than usual a beat can be; their mean is 1."""
+"""Factors of the event rate, one of which each beat draws; their mean is 1."""
 
 
 def events_per_sec(rate: float) -> float:
-    """How many market events make about `rate` frames a second, when each beat that saw any adds two."""
+    """Market events a second that make about `rate` frames a second; each beat with events adds two frames."""
     beats_per_sec = 1 / (TICK_SECS * TICKS_PER_BEAT)
     sparse = rate / (2 + FRAMES_PER_EVENT)
     return sparse if sparse <= beats_per_sec else (rate - 2 * beats_per_sec) / FRAMES_PER_EVENT
 
 
-class Tape:
-    """One market and the events it owes."""
+class PacedMarket:
+    """A market, and how many of its events are due."""
 
     def __init__(self, market: Market, rate: float, seed: int) -> None:
         """Run `market` at about `rate` frames a second."""
@@ -35,31 +35,31 @@ class Tape:
         self._events_per_sec = events_per_sec(rate)
         self._random = random.Random(f"{seed}:{market.symbol}:tape")
         self._burst = 1.0
-        self._owed = self._random.random()
+        self._pending = self._random.random()
 
     def events(self, secs: float) -> int:
-        """How many events happen in the next `secs`."""
-        self._owed += self._events_per_sec * self._burst * secs
-        whole = int(self._owed)
-        self._owed -= whole
+        """How many events happen in the next `secs` seconds."""
+        self._pending += self._events_per_sec * self._burst * secs
+        whole = int(self._pending)
+        self._pending -= whole
         return whole
 
     def next_beat(self) -> None:
-        """Choose how busy the next beat is."""
+        """Draw how busy the next beat is."""
         self._burst = self._random.choice(BURSTS)
 
 
-async def trade(tapes: Sequence[Tape], fanout: Fanout) -> None:
-    """Run for ever."""
+async def run_markets(markets: Sequence[PacedMarket], fanout: Fanout) -> None:
+    """Run the markets until cancelled."""
     tick, last = 0, time.monotonic()
     while True:
         await asyncio.sleep(max(0.0, last + TICK_SECS - time.monotonic()))
         now = time.monotonic()
         lag, last, tick = min(now - last, LONGEST_LAG_SECS), now, tick + 1
         at_ms = time.time_ns() // 1_000_000
-        for tape in tapes:
-            sent = tape.market.happen(at_ms, tape.events(lag))
+        for paced in markets:
+            sent = paced.market.happen(at_ms, paced.events(lag))
             if tick % TICKS_PER_BEAT == 0:
-                sent += tape.market.beat(at_ms)
-                tape.next_beat()
+                sent += paced.market.beat(at_ms)
+                paced.next_beat()
             fanout.publish([combined(*message) for message in sent])

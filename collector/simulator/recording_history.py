@@ -1,4 +1,4 @@
-"""What an exchange that plays a recording can tell about the past: what it has played so far, dropped frames included."""
+"""The history of a recording, for REST: everything played so far, dropped frames included."""
 
 import json
 from bisect import bisect_left
@@ -15,17 +15,17 @@ Levels = dict[Decimal, list[str]]
 
 
 class RecordedBook:
-    """A recorded snapshot, carried on by the recorded diffs."""
+    """A recorded snapshot, updated by the recorded diffs."""
 
     def __init__(self, body: str) -> None:
-        """Begin at a snapshot's body."""
-        says = json.loads(body)
-        self.last_id: int = says["lastUpdateId"]
-        self._times: dict[str, int] = {name: says[name] for name in ("E", "T") if name in says}
-        self._bids, self._asks = _levels(says["bids"]), _levels(says["asks"])
+        """Start from a snapshot's body."""
+        snapshot = json.loads(body)
+        self.last_id: int = snapshot["lastUpdateId"]
+        self._times: dict[str, int] = {name: snapshot[name] for name in ("E", "T") if name in snapshot}
+        self._bids, self._asks = _levels(snapshot["bids"]), _levels(snapshot["asks"])
 
-    def carry_on(self, diff: dict[str, Any]) -> None:
-        """Apply a diff, unless the snapshot holds it already."""
+    def apply(self, diff: dict[str, Any]) -> None:
+        """Apply a diff, unless the snapshot already contains it."""
         if diff["u"] <= self.last_id:
             return
         self.last_id = diff["u"]
@@ -34,7 +34,7 @@ class RecordedBook:
         _change(self._asks, diff["a"])
 
     def body(self, limit: int) -> str:
-        """What REST would answer."""
+        """The body of a REST response."""
         bids = [self._bids[price] for price in sorted(self._bids, reverse=True)[:limit]]
         asks = [self._asks[price] for price in sorted(self._asks)[:limit]]
         answer = {"lastUpdateId": self.last_id, **self._times, "bids": bids, "asks": asks}
@@ -63,33 +63,33 @@ class _Past:
 
 
 class RecordingHistory:
-    """See `rest.Memory`.
+    """See `rest.History`.
 
     The first to ask for a symbol's book gets the recorded snapshot, which belongs to the recording's beginning; later
     ones get the book as the frames played so far have made it. A symbol without a recorded snapshot has no book.
     """
 
     def __init__(self, recording: Recording, position: Callable[[], int]) -> None:
-        """`position` tells how many frames were played; where it steps back, the recording began anew."""
+        """`position` returns how many frames were played; if it steps back, the recording has started again."""
         self._recording = recording
         self._position = position
-        self._told: set[str] = set()
-        self._begin()
+        self._given: set[str] = set()
+        self._restart()
 
-    def _begin(self) -> None:
+    def _restart(self) -> None:
         self._read = 0
         self._past: defaultdict[str, _Past] = defaultdict(_Past)
         for symbol, body in self._recording.books.items():
             self._past[symbol].book = RecordedBook(body)
 
     def symbols(self) -> Sequence[str]:
-        """Those that were played, or have a recorded snapshot."""
+        """Symbols that were played or have a recorded snapshot."""
         return list(self._up_to_date())
 
     def depth(self, symbol: str, limit: int) -> str | None:
-        """The recorded snapshot as it is, whatever the limit, or the book now."""
-        if symbol in self._recording.books and symbol not in self._told:
-            self._told.add(symbol)
+        """The recorded snapshot unchanged, whatever the limit, or the current book."""
+        if symbol in self._recording.books and symbol not in self._given:
+            self._given.add(symbol)
             return self._recording.books[symbol]
         book = self._up_to_date()[symbol].book if symbol in self._recording.books else None
         return None if book is None else book.body(limit)
@@ -99,19 +99,19 @@ class RecordingHistory:
         return self._recording.books.get(symbol)
 
     def fills(self, symbol: str, first_id: int | None, limit: int) -> Sequence[str] | None:
-        """Of what was played."""
+        """From what was played."""
         past = self._up_to_date().get(symbol)
         return None if past is None else _page(past.fills, first_id, limit)
 
     def aggregates(self, symbol: str, first_id: int | None, limit: int) -> Sequence[str] | None:
-        """Of what was played."""
+        """From what was played."""
         past = self._up_to_date().get(symbol)
         return None if past is None else _page(past.aggregates, first_id, limit)
 
     def _up_to_date(self) -> dict[str, _Past]:
         position = self._position()
         if position < self._read:
-            self._begin()
+            self._restart()
         for frame in self._recording.frames[self._read : position]:
             symbol, _, channel = frame.stream.partition("@")
             if channel.startswith(("trade", "aggTrade", "depth@")) or channel == "depth":
@@ -126,7 +126,7 @@ def _note(past: _Past, channel: str, data: dict[str, Any]) -> None:
     elif channel == "aggTrade":
         past.aggregates.append((data["a"], _rest_aggregate(data)))
     elif past.book is not None:
-        past.book.carry_on(data)
+        past.book.apply(data)
 
 
 def _rest_trade(data: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Serves a recording: `*.jsonl` or `*.jsonl.zst`, one frame a line, of which those with `"dir": "in"` were received.
 
 A line holds `raw` (the frame's text; base64 with `"enc": "b64"`), `recv_ts_us` (may be null) and perhaps
-`"wire": "binary"`. Bodies of REST depth, `"dir": "http"` with their `url`, are kept. The recording is played once, under one cursor, to all who asked for a frame's stream.
+`"wire": "binary"`. Bodies of REST depth, `"dir": "http"` with their `url`, are kept. The recording is played once, under one cursor, to all who subscribed to a frame's stream.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class Recording:
 def load(paths: Iterable[Path]) -> Recording:
     """Read recordings, one after another: the second begins when the first has ended.
 
-    Raises OSError for a file that cannot be read and ConfigError for one that is no recording.
+    Raises OSError for a file that cannot be read, and ConfigError for a file that is not a recording.
     """
     recording = Recording()
     for path in paths:
@@ -57,7 +57,7 @@ def load(paths: Iterable[Path]) -> Recording:
 
 
 def _books(bodies: list[tuple[str, str]], frames: list[Frame]) -> dict[str, str]:
-    """By symbol. A recorder that asked for one symbol only may have left it out of the address it noted."""
+    """By symbol. A recorder of one symbol may have left it out of the URL it recorded."""
     symbols = {frame.stream.partition("@")[0].upper() for frame in frames} - {""}
     only = symbols.pop() if len(symbols) == 1 else ""
     named = {dict(parse_qsl(urlsplit(url).query)).get("symbol", only): body for url, body in reversed(bodies)}
@@ -65,7 +65,7 @@ def _books(bodies: list[tuple[str, str]], frames: list[Frame]) -> dict[str, str]
 
 
 def _received(path: Path, bodies: list[tuple[str, str]]) -> Iterator[tuple[Frame, int | None]]:
-    """Frames as received; adds the address and body of each REST depth to `bodies`."""
+    """The received frames; appends the URL and body of each REST depth to `bodies`."""
     for number, text in enumerate(_lines(path), start=1):
         try:
             line = json.loads(text)
@@ -73,7 +73,7 @@ def _received(path: Path, bodies: list[tuple[str, str]]) -> Iterator[tuple[Frame
             if line["dir"] == "http" and urlsplit(line.get("url", "")).path.endswith("/depth"):
                 bodies.append((line["url"], line["raw"]))
         except (ValueError, KeyError, TypeError) as error:
-            raise ConfigError([f"{path}, line {number} is no line of a recording: {error!r}"]) from error
+            raise ConfigError([f"{path}, line {number} is not a line of a recording: {error!r}"]) from error
         if received:
             yield received
 
@@ -107,10 +107,10 @@ def _frame(line: dict[str, Any]) -> Frame:
 
 
 class Replay:
-    """The cursor over a recording."""
+    """Plays a recording."""
 
     def __init__(self, recording: Recording, speed: float, clients: int, *, loop: bool) -> None:
-        """Prepare to play at `speed` times the recorded pace (0: as fast as it is taken) once `clients` listen."""
+        """Prepare to play at `speed` times the recorded pace (0: as fast as clients read) once `clients` have subscribed."""
         self.position = 0
         self.rounds = 0
         self.played = False
@@ -125,8 +125,8 @@ class Replay:
         return len(self.recording.frames)
 
     async def play(self, fanout: Fanout) -> None:
-        """Publish the recording; pauses while nobody listens. Returns at the end, never with `loop`."""
-        await fanout.listeners(self._clients)
+        """Publish the recording; pauses while nobody is subscribed. Returns at the end, never with `loop`."""
+        await fanout.wait_for_subscribers(self._clients)
         while not self.played:
             await (self._paced(fanout) if self._speed else self._flood(fanout))
             fanout.release()
@@ -138,17 +138,17 @@ class Replay:
 
     async def _flood(self, fanout: Fanout) -> None:
         while self.position < self.frames:
-            await fanout.listeners(1)
+            await fanout.wait_for_subscribers(1)
             self._publish_to(fanout, self.position + BATCH)
-            await fanout.room()
+            await fanout.wait_for_room()
 
     async def _paced(self, fanout: Fanout) -> None:
         due_us = self.recording.due_us
         started = time.monotonic()
         while self.position < self.frames:
-            asked = time.monotonic()
-            await fanout.listeners(1)
-            started += time.monotonic() - asked
+            began_waiting = time.monotonic()
+            await fanout.wait_for_subscribers(1)
+            started += time.monotonic() - began_waiting
             elapsed_us = (time.monotonic() - started) * self._speed * 1e6
             self._publish_to(fanout, bisect_right(due_us, elapsed_us, lo=self.position))
             if self.position < self.frames:

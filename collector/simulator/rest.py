@@ -26,9 +26,9 @@ class Api(NamedTuple):
 
     weight_per_minute: int
     depth_weights: tuple[tuple[int, int], ...]
-    """Up to so many levels, so much."""
+    """Pairs of a number of levels and the weight up to it."""
     weights: Mapping[str, int]
-    """Every other endpoint that answers without a key."""
+    """Weights of all other endpoints that need no key."""
 
 
 _SPOT: Final = Api(
@@ -42,11 +42,11 @@ _FUTURES: Final = Api(
     {"ping": 1, "time": 1, "exchangeInfo": 1, "trades": 5, "aggTrades": 20},
 )
 APIS: Final = {"/api/v3": _SPOT, "/fapi/v1": _FUTURES, "/dapi/v1": _FUTURES}
-"""By the folder of their paths. They share no budget."""
+"""By path prefix. Each has a budget of its own."""
 
 
-class Memory(Protocol):
-    """What the exchange can tell about the past; None for a symbol it does not have."""
+class History(Protocol):
+    """The exchange's books and past trades; None for an unknown symbol."""
 
     def symbols(self) -> Sequence[str]:
         """Every symbol."""
@@ -57,15 +57,15 @@ class Memory(Protocol):
         ...
 
     def stale_depth(self, symbol: str) -> str | None:
-        """The body of a book that is as old as can be."""
+        """The body of the oldest book available."""
         ...
 
     def fills(self, symbol: str, first_id: int | None, limit: int) -> Sequence[str] | None:
-        """Trades from this id on (None: the newest), each as REST gives it."""
+        """Trades from this id on (None: the newest), as REST gives them."""
         ...
 
     def aggregates(self, symbol: str, first_id: int | None, limit: int) -> Sequence[str] | None:
-        """Aggregate trades, likewise."""
+        """Aggregate trades from this id on (None: the newest), as REST gives them."""
         ...
 
 
@@ -77,8 +77,8 @@ class Response(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer, caught where it is sent
-    """The exchange's way to say no."""
+class RestError(Exception):
+    """An error response of the exchange."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
@@ -86,16 +86,16 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, caught where it is se
 
 
 class Rest:
-    """Answers out of a memory, and keeps count of the weight used in the running minute."""
+    """Answers from a history, and counts the weight used in the current minute."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, history: History) -> None:
         """Start with nothing used."""
-        self._memory = memory
+        self._history = history
         self._minute = 0
         self._used = Counter[str]()
 
     def respond(self, method: str, target: str, now_ms: int, *, stale: bool = False) -> Response:
-        """Answer one request; every answer carries the weight used so far in this minute. `stale`: with an old book."""
+        """Answer one request; every response carries the weight used so far in this minute. `stale`: send an old book."""
         url = urlsplit(target)
         root, _, name = url.path.rpartition("/")
         api = APIS.get(root)
@@ -110,7 +110,7 @@ class Rest:
                 self._depth(api, query, stale=stale) if name == DEPTH else self._other(api, name, query, now_ms)
             )
             response = Response(200, body)
-        except Refusal as refusal:
+        except RestError as refusal:
             weight, response = 1, refusal.response
         self._used[root] += weight
         if self._used[root] > api.weight_per_minute:
@@ -124,7 +124,7 @@ class Rest:
         limit = min(_limit(query, 100), api.depth_weights[-1][0])
         weight = next(weight for most, weight in api.depth_weights if limit <= most)
         symbol = query.get("symbol", "")
-        return weight, _known(self._memory.stale_depth(symbol) if stale else self._memory.depth(symbol, limit))
+        return weight, _known(self._history.stale_depth(symbol) if stale else self._history.depth(symbol, limit))
 
     def _other(self, api: Api, name: str, query: Query, now_ms: int) -> tuple[int, str]:
         match name:
@@ -141,8 +141,8 @@ class Rest:
     def _page(self, name: str, query: Query) -> Sequence[str]:
         limit = min(_limit(query, 500), 1000)
         first_id = _integer(query, "fromId", 0) if "fromId" in query and name != "trades" else None
-        tell = self._memory.aggregates if name == "aggTrades" else self._memory.fills
-        return _known(tell(query.get("symbol", ""), first_id, limit))
+        page = self._history.aggregates if name == "aggTrades" else self._history.fills
+        return _known(page(query.get("symbol", ""), first_id, limit))
 
     def _exchange_info(self, api: Api, now_ms: int) -> str:
         limits = [
@@ -154,7 +154,7 @@ class Rest:
             "serverTime": now_ms,
             "rateLimits": limits,
             "exchangeFilters": [],
-            "symbols": [_symbol_info(symbol) for symbol in self._memory.symbols()],
+            "symbols": [_symbol_info(symbol) for symbol in self._history.symbols()],
         }
         return json.dumps(info, separators=(",", ":"))
 
@@ -168,20 +168,20 @@ def too_many(retry_after_ms: int) -> Response:
 def _limit(query: Query, default: int) -> int:
     limit = _integer(query, "limit", default)
     if not limit:
-        raise Refusal(-1100, "Illegal characters found in parameter 'limit'.")
+        raise RestError(-1100, "Illegal characters found in parameter 'limit'.")
     return limit
 
 
 def _integer(query: Query, name: str, default: int) -> int:
     text = query.get(name, str(default))
     if not text.isdecimal():
-        raise Refusal(-1100, f"Illegal characters found in parameter '{name}'.")
+        raise RestError(-1100, f"Illegal characters found in parameter '{name}'.")
     return int(text)
 
 
 def _known(answer: Answer | None) -> Answer:
     if answer is None:
-        raise Refusal(-1121, "Invalid symbol.")
+        raise RestError(-1121, "Invalid symbol.")
     return answer
 
 

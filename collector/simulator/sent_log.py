@@ -1,9 +1,9 @@
-"""What was sent, as JSON lines, so that a test can compare byte for byte.
+"""Logs what was sent as JSON lines, so that a test can compare byte for byte.
 
 A data frame is logged when the kernel has taken its last byte: `{"at_ns", "connection", "stream", "raw"}`, or `b64`
-in place of `raw` where it is not text, and `fault` where a fault made or moved it. Other lines have an `event`:
+in place of `raw` if it is not text, and `fault` if a fault made or moved it. Other lines have an `event`:
 `connect`, `request`, `close`, `dropped` (with the frame), `stall`, `half`, `handshake_refused`, and `rest`, a request
-over REST that no fault answered. The lines of a connection stand in its order.
+over REST that no fault answered. The lines of one connection are in order.
 """
 
 import base64
@@ -17,14 +17,14 @@ from collector.simulator.frames import Frame, is_text, payload
 
 
 class SentLog:
-    """An append-only log; without a path it keeps nothing."""
+    """An append-only log; without a path nothing is written."""
 
     def __init__(self, path: Path | None) -> None:
         """Start a new file at `path`."""
         self._file: BinaryIO | None = None if path is None else path.open("wb", buffering=1 << 20)
 
     def frames(self, connection: int, frames: Iterable[Frame]) -> None:
-        """Note data frames as handed to the kernel."""
+        """Log data frames that the kernel has taken."""
         if self._file is None:
             return
         start = f'{{"at_ns":{time.time_ns()},"connection":{connection}'
@@ -32,19 +32,19 @@ class SentLog:
         self._file.write("".join(lines).encode())
 
     def dropped(self, connection: int, frame: Frame, why: str) -> None:
-        """Note a frame that was meant for the connection and not sent: `fault`, `half`, or `closed`."""
+        """Log a frame for the connection that was not sent; `why` is `fault`, `half` or `closed`."""
         if self._file is not None:
             start = f'{{"at_ns":{time.time_ns()},"connection":{connection},"event":"dropped","why":"{why}"'
             self._file.write(f"{start}{_of(frame)}{_fault(frame)}}}\n".encode())
 
     def event(self, connection: int | None, event: str, **fields: Any) -> None:
-        """Note anything else that happened."""
+        """Log any other event."""
         if self._file is not None:
             line = {"at_ns": time.time_ns(), "connection": connection, "event": event, **fields}
             self._file.write(json.dumps(line).encode() + b"\n")
 
     def flush(self) -> None:
-        """Hand everything to the file."""
+        """Flush everything to the file."""
         if self._file is not None:
             self._file.flush()
 

@@ -25,13 +25,13 @@ from collector.simulator.fault import Fault
 from collector.simulator.faults import ActiveFaults, rest_kinds
 from collector.simulator.http1 import Reader, Request, encode
 from collector.simulator.market import Market
-from collector.simulator.market_history import MarketMemory
+from collector.simulator.market_history import MarketHistory
 from collector.simulator.outbox import Close
 from collector.simulator.recording_history import RecordingHistory
-from collector.simulator.rest import Memory, Response, Rest, too_many
+from collector.simulator.rest import History, Response, Rest, too_many
 from collector.simulator.sent_log import SentLog
-from collector.simulator.socket_writer import Outlet, Stalls
-from collector.simulator.subscriptions import Asked, asked
+from collector.simulator.socket_writer import SendStalls, SocketWriter
+from collector.simulator.subscriptions import RequestedStreams, requested_streams
 
 ATTEMPT_WINDOW_SECS: Final = 300.0
 HOUSEKEEPING_SECS: Final = 0.25
@@ -40,7 +40,7 @@ FOR_EVER_SECS: Final = 1e6
 
 @dataclass(frozen=True)
 class Options:
-    """What a simulator is started with."""
+    """The options of a simulator."""
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -59,7 +59,7 @@ class Options:
     max_attempts: int | None = None
     """WebSocket handshakes in five minutes; the exchange allows 300."""
     parent: int | None = None
-    """Leave when this is no longer the parent's pid."""
+    """Stop when this is no longer the parent's pid."""
 
 
 class Simulator:
@@ -68,8 +68,8 @@ class Simulator:
     def __init__(self, options: Options) -> None:
         """Load the recording or fill the markets; nothing listens yet."""
         self._options = options
-        self._terms = ConnectionSettings(
-            options.ping_interval_secs, options.pong_timeout_secs, any_dialect=options.all_streams
+        self._settings = ConnectionSettings(
+            options.ping_interval_secs, options.pong_timeout_secs, send_all_streams=options.all_streams
         )
         self._log = SentLog(options.sent_log)
         self._tally = Tally()
@@ -81,9 +81,9 @@ class Simulator:
         self._stop = asyncio.Event()
         symbols = () if options.replay else options.symbols
         markets = [Market(symbol, options.seed) for symbol in symbols]
-        self._tapes = [realtime.Tape(market, options.rate, options.seed) for market in markets]
+        self._paced_markets = [realtime.PacedMarket(market, options.rate, options.seed) for market in markets]
         self._replay = _replay(options)
-        self._rest = Rest(_memory(self._replay, markets))
+        self._rest = Rest(_history(self._replay, markets))
         self._controls = Controls(self._fanout, self._tally, self._replay, markets)
 
     def stop(self) -> None:
@@ -91,41 +91,45 @@ class Simulator:
         self._stop.set()
 
     async def serve(self, ready: Callable[[int], None]) -> None:
-        """Listen until `stop`; `ready` is told the port. Ends with every connection closed and the log complete."""
+        """Listen until `stop`; `ready` is called with the port. Returns once every connection is closed and the log complete."""
         with socket.create_server((self._options.host, self._options.port), backlog=1024) as listener:
             listener.setblocking(False)
             ready(listener.getsockname()[1])
-            source = self._replay.play(self._fanout) if self._replay else realtime.trade(self._tapes, self._fanout)
-            jobs = (self._accept(listener), source, self._keep_house())
+            source = (
+                self._replay.play(self._fanout)
+                if self._replay
+                else realtime.run_markets(self._paced_markets, self._fanout)
+            )
+            jobs = (self._accept(listener), source, self._housekeeping())
             tasks = [asyncio.create_task(self._guard(job)) for job in jobs]
             await self._stop.wait()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        await self._hang_up()
+        await self._close_connections()
         self._log.close()
         if self._failures:
             raise self._failures[0]
 
     async def _guard(self, job: Coroutine[Any, Any, None]) -> None:
-        """Let no task die unseen: what no client can cause stops the simulator."""
+        """Stop the simulator if a task fails: no client can cause that."""
         try:
             await job
         except Exception as error:  # noqa: BLE001 - raised again by `serve`
             self._failures.append(error)
             self.stop()
 
-    async def _hang_up(self) -> None:
+    async def _close_connections(self) -> None:
         for connection in self._fanout.connections:
             connection.finish("server stops", Close(1001, "Going away"))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(2 * CLOSE_TIMEOUT_SECS):
-                await self._fanout.deserted()
+                await self._fanout.wait_until_empty()
         for task in self._serving:
             task.cancel()
         await asyncio.gather(*self._serving, return_exceptions=True)
 
-    async def _keep_house(self) -> None:
+    async def _housekeeping(self) -> None:
         while True:
             await asyncio.sleep(HOUSEKEEPING_SECS)
             self._log.flush()
@@ -142,18 +146,18 @@ class Simulator:
 
     async def _serve(self, sock: socket.socket) -> None:
         sock.setblocking(False)
-        reader, outlet = Reader(sock), Outlet(sock, Stalls())
+        reader, writer = Reader(sock), SocketWriter(sock, SendStalls())
         with sock:
             try:
                 while request := await reader.request():
                     if request.upgrades:
-                        await self._upgrade(sock, outlet, request, reader.unread)
+                        await self._upgrade(sock, writer, request, reader.unread)
                         return
-                    await outlet.write(encode(await self._answer(request)))
+                    await writer.write(encode(await self._answer(request)))
             except ValueError:
-                await outlet.write(encode(Response(400, "", (("Connection", "close"),))))
+                await writer.write(encode(Response(400, "", (("Connection", "close"),))))
             except OSError:
-                pass  # the client is gone, and with it whoever wanted the answer
+                pass  # the client is gone, and needs no answer
 
     async def _answer(self, request: Request) -> Response:
         if request.target.startswith(PREFIX):
@@ -173,23 +177,27 @@ class Simulator:
 
     # WebSocket handshakes
 
-    async def _upgrade(self, sock: socket.socket, outlet: Outlet, request: Request, unread: bytes) -> None:
-        wish = Asked(wrapped=True, streams=()) if self._terms.any_dialect else asked(request.target)
+    async def _upgrade(self, sock: socket.socket, writer: SocketWriter, request: Request, unread: bytes) -> None:
+        requested = (
+            RequestedStreams(wrapped=True, streams=())
+            if self._settings.send_all_streams
+            else requested_streams(request.target)
+        )
         refusal = self._refuse_handshake()
-        if wish is None or refusal is not None:
+        if requested is None or refusal is not None:
             refusal = refusal or Response(404, "")
             self._log.event(None, "handshake_refused", path=request.target, status=refusal.status)
-            await outlet.write(encode(refusal))
+            await writer.write(encode(refusal))
             return
         protocol = ServerProtocol()
-        # The library reads lines of 8 KiB at most, and a URL may be longer; only the headers matter to it.
+        # The library reads lines of at most 8 KiB, and a URL may be longer; the library needs only the headers.
         protocol.receive_data(b"GET / HTTP/1.1\r\n" + request.head.partition(b"\r\n")[2])
         for event in protocol.events_received():
             if isinstance(event, Handshake):
                 protocol.send_response(protocol.accept(event))
-        await outlet.write(b"".join(protocol.data_to_send()))
+        await writer.write(b"".join(protocol.data_to_send()))
         if protocol.state is OPEN:
-            await self._converse(sock, protocol, request.target, wish, unread)
+            await self._serve_websocket(sock, protocol, request.target, requested, unread)
 
     def _refuse_handshake(self) -> Response | None:
         now = time.monotonic()
@@ -201,21 +209,21 @@ class Simulator:
         fault = self._faults.strike(("handshake",))
         return None if fault is None else _refusal(fault)
 
-    async def _converse(
-        self, sock: socket.socket, protocol: ServerProtocol, path: str, wish: Asked, unread: bytes
+    async def _serve_websocket(
+        self, sock: socket.socket, protocol: ServerProtocol, path: str, requested: RequestedStreams, unread: bytes
     ) -> None:
         self._tally.connections += 1
         number = self._tally.connections
-        connection = Connection(number, sock, protocol, self._terms, self._tally, self._log, self._fanout.stirred)
+        connection = Connection(number, sock, protocol, self._settings, self._tally, self._log, self._fanout.wake)
         connection.path = path.partition("?")[0]
         self._log.event(number, "connect", path=path)
         self._fanout.connections.append(connection)
-        connection.greet(wish)
+        connection.subscribe(requested)
         try:
             await connection.run(unread)
         finally:
             self._fanout.connections.remove(connection)
-            self._fanout.stirred()
+            self._fanout.wake()
 
 
 def _replay(options: Options) -> replay.Replay | None:
@@ -224,9 +232,9 @@ def _replay(options: Options) -> replay.Replay | None:
     return replay.Replay(replay.load(options.replay), options.speed, options.clients, loop=options.loop)
 
 
-def _memory(played: replay.Replay | None, markets: Sequence[Market]) -> Memory:
+def _history(played: replay.Replay | None, markets: Sequence[Market]) -> History:
     if played is None:
-        return MarketMemory(markets)
+        return MarketHistory(markets)
     return RecordingHistory(played.recording, lambda: played.position)
 
 

@@ -1,4 +1,4 @@
-"""Bytes into a non-blocking socket, with a count of how far they got."""
+"""Writes to a non-blocking socket, and counts the bytes that the kernel took."""
 
 import asyncio
 import fcntl
@@ -10,24 +10,24 @@ from dataclasses import dataclass
 from typing import Final
 
 SEND_BUFFER_BYTES: Final = 256 * 1024
-"""Small and fixed, so that a client that stops reading is felt soon."""
+"""Small and fixed, so that a client that stops reading soon blocks sends."""
 STALL_SECS: Final = 0.05
-"""A send that waits longer for the client counts as a stall."""
+"""A send that waits longer than this counts as a stall."""
 
 
 @dataclass
-class Stalls:
-    """How often and how long sends had to wait for a client."""
+class SendStalls:
+    """How often and how long sends waited for a client."""
 
     count: int = 0
     secs: float = 0.0
 
 
-class Outlet:
+class SocketWriter:
     """The sending side of a socket."""
 
-    def __init__(self, sock: socket.socket, stalls: Stalls) -> None:
-        """Prepare a non-blocking TCP socket; waits that are too long go to `stalls`."""
+    def __init__(self, sock: socket.socket, stalls: SendStalls) -> None:
+        """Prepare a non-blocking TCP socket; long waits are counted in `stalls`."""
         self.written = 0
         """How many bytes of the last `write` the kernel took, also if it failed or was cancelled."""
         self._sock = sock
@@ -38,11 +38,11 @@ class Outlet:
 
     @property
     def waiting_secs(self) -> float:
-        """For how long the client has not taken what is offered."""
+        """How long the current send has been waiting for the client."""
         return 0.0 if self._waiting_since is None else time.monotonic() - self._waiting_since
 
     async def write(self, data: bytes) -> None:
-        """Send all of it; raises OSError if the client is gone."""
+        """Send all bytes. Raises OSError if the client is gone."""
         view = memoryview(data)
         self.written = 0
         while self.written < len(data):
@@ -52,7 +52,7 @@ class Outlet:
                 await self._writable()
 
     async def drained(self, timeout_secs: float) -> None:
-        """Wait until the client's kernel has acknowledged every byte: a reset throws away what is still on this side."""
+        """Wait until the client's kernel has acknowledged every byte: a reset discards bytes that are not acknowledged."""
         deadline = time.monotonic() + timeout_secs
         while self._unacknowledged_bytes() and time.monotonic() < deadline:  # noqa: ASYNC110 - the kernel sends no event
             await asyncio.sleep(0.002)

@@ -1,4 +1,4 @@
-"""What a client may ask for: streams in the URL, and SUBSCRIBE, UNSUBSCRIBE, LIST_SUBSCRIPTIONS as messages.
+"""Subscriptions: streams in the URL, and SUBSCRIBE, UNSUBSCRIBE and LIST_SUBSCRIPTIONS messages.
 
 Source: https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams. An acknowledgement says that
 the request was understood, not that the stream exists: unknown and misspelt names are accepted and stay silent.
@@ -12,27 +12,27 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 METHODS: Final = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS")
 
 CATEGORIES: Final = ("/public", "/market")
-"""What USD-M's paths begin with; every stream is served on each of them."""
+"""Prefixes of USD-M's paths; every stream is served on each of them."""
 
 _TEXT_ID: Final = re.compile(r"[0-9A-Za-z]{1,36}")
 
 
-class Asked(NamedTuple):
-    """What a URL asks for; `wrapped`: payloads come with their stream's name."""
+class RequestedStreams(NamedTuple):
+    """The streams in a URL; `wrapped`: payloads carry their stream's name."""
 
     wrapped: bool
     streams: tuple[str, ...]
 
 
 class Answer(NamedTuple):
-    """The text to send back and the streams subscribed after it."""
+    """The reply to a message, and the streams subscribed after it."""
 
     text: str
     streams: dict[str, None]
 
 
-def asked(target: str) -> Asked | None:
-    """Read a request target, percent-encoded or not; None if there is no such endpoint."""
+def requested_streams(target: str) -> RequestedStreams | None:
+    """Parse a request target, percent-encoded or not; None if there is no such endpoint."""
     url = urlsplit(target)
     path = unquote(url.path).rstrip("/")
     for category in CATEGORIES:
@@ -41,14 +41,16 @@ def asked(target: str) -> Asked | None:
         pairs = parse_qsl(url.query, keep_blank_values=True)
         if any(name != "streams" for name, _ in pairs):
             return None
-        return Asked(wrapped=True, streams=tuple(name for _, value in pairs for name in value.split("/") if name))
+        return RequestedStreams(
+            wrapped=True, streams=tuple(name for _, value in pairs for name in value.split("/") if name)
+        )
     if path == "/ws" or path.startswith("/ws/"):
-        return Asked(wrapped=False, streams=tuple(name for name in path[len("/ws") :].split("/") if name))
+        return RequestedStreams(wrapped=False, streams=tuple(name for name in path[len("/ws") :].split("/") if name))
     return None
 
 
 def answer(text: str | bytes, streams: dict[str, None]) -> Answer:
-    """Carry out one client message; `streams` keeps the order of subscription and is not changed."""
+    """Execute one client message; `streams` is in the order of subscription and is not changed."""
     try:
         request = json.loads(text)
     except ValueError:
@@ -57,10 +59,10 @@ def answer(text: str | bytes, streams: dict[str, None]) -> Answer:
         return _refuse(2, "Invalid request: missing field `method` at line 1 column 1", streams)
     if not _valid_id(request.get("id", ...)):
         return _refuse(2, "Invalid request: request ID must be an unsigned integer", streams)
-    return _obey(request, streams)
+    return _execute(request, streams)
 
 
-def _obey(request: dict[str, Any], streams: dict[str, None]) -> Answer:
+def _execute(request: dict[str, Any], streams: dict[str, None]) -> Answer:
     method, names, number = request["method"], request.get("params", []), request["id"]
     if method not in METHODS:
         return _refuse(2, f"Invalid request: unknown variant `{method}`, expected one of {METHODS}", streams, number)

@@ -102,7 +102,7 @@ os._exit(0)
         (["--rate", "0"], "--rate"),
         (["--speed", "-1"], "--speed"),
         (["--symbols", ","], "--symbols"),
-        (["--replay", __file__], "line 1 is no line of a recording"),
+        (["--replay", __file__], "line 1 is not a line of a recording"),
     ],
 )
 def test_bad_arguments_end_with_exit_code_2_and_a_word_on_them(arguments: list[str], word: str) -> None:

@@ -3,16 +3,16 @@ from collections import Counter
 import pytest
 
 from collector.simulator.market import Market
-from collector.simulator.realtime import TICK_SECS, TICKS_PER_BEAT, Tape
+from collector.simulator.realtime import TICK_SECS, TICKS_PER_BEAT, PacedMarket
 
 
 def frames_by_beat(rate: float, seed: int, beats: int) -> list[int]:
-    tape = Tape(Market("BTCUSDT", seed), rate, seed)
+    paced = PacedMarket(Market("BTCUSDT", seed), rate, seed)
     counts = []
     for beat in range(beats):
-        events = sum(tape.events(TICK_SECS) for _ in range(TICKS_PER_BEAT))
-        counts.append(len(tape.market.step(100 * beat, events)))
-        tape.next_beat()
+        events = sum(paced.events(TICK_SECS) for _ in range(TICKS_PER_BEAT))
+        counts.append(len(paced.market.step(100 * beat, events)))
+        paced.next_beat()
     return counts
 
 

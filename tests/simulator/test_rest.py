@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from collector.simulator.market import Market
-from collector.simulator.market_history import MarketMemory
+from collector.simulator.market_history import MarketHistory
 from collector.simulator.rest import Rest
 
 NOW_MS = 1_700_000_040_000
@@ -19,7 +19,7 @@ def market() -> Market:
 
 @pytest.fixture
 def rest(market: Market) -> Rest:
-    return Rest(MarketMemory([market]))
+    return Rest(MarketHistory([market]))
 
 
 def get(rest: Rest, target: str, now_ms: int = NOW_MS) -> tuple[int, Any, dict[str, str]]:
@@ -128,7 +128,7 @@ def test_a_stale_book_is_the_oldest_there_is(rest: Rest, market: Market) -> None
 
 def test_ids_that_a_market_passed_over_never_were(rest: Rest, market: Market) -> None:
     last = market.trades[-1].id, market.agg_trades[-1].id
-    market.pass_over(7)
+    market.skip_ids(7)
     market.step(NOW_MS, 200)
     for name, key, before in (("historicalTrades", "id", last[0]), ("aggTrades", "a", last[1])):
         page = get(rest, f"/api/v3/{name}?symbol=BTCUSDT&fromId={before}")[1]

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from collector.simulator.subscriptions import Asked, answer, asked
+from collector.simulator.subscriptions import RequestedStreams, answer, requested_streams
 
 
 def ask(streams: list[str], **request: Any) -> tuple[Any, list[str]]:
@@ -14,23 +14,26 @@ def ask(streams: list[str], **request: Any) -> tuple[Any, list[str]]:
 @pytest.mark.parametrize(
     ("target", "expected"),
     [
-        ("/stream?streams=a@trade/b@depth", Asked(wrapped=True, streams=("a@trade", "b@depth"))),
-        ("/stream?streams=a%40trade%2Fb%40depth%40100ms", Asked(wrapped=True, streams=("a@trade", "b@depth@100ms"))),
-        ("/stream", Asked(wrapped=True, streams=())),
-        ("/ws/a@trade", Asked(wrapped=False, streams=("a@trade",))),
-        ("/ws/a%40trade/b@trade", Asked(wrapped=False, streams=("a@trade", "b@trade"))),
-        ("/ws", Asked(wrapped=False, streams=())),
-        ("/stream?streams=%E5%B8%81usdt@trade", Asked(wrapped=True, streams=("币usdt@trade",))),
+        ("/stream?streams=a@trade/b@depth", RequestedStreams(wrapped=True, streams=("a@trade", "b@depth"))),
+        (
+            "/stream?streams=a%40trade%2Fb%40depth%40100ms",
+            RequestedStreams(wrapped=True, streams=("a@trade", "b@depth@100ms")),
+        ),
+        ("/stream", RequestedStreams(wrapped=True, streams=())),
+        ("/ws/a@trade", RequestedStreams(wrapped=False, streams=("a@trade",))),
+        ("/ws/a%40trade/b@trade", RequestedStreams(wrapped=False, streams=("a@trade", "b@trade"))),
+        ("/ws", RequestedStreams(wrapped=False, streams=())),
+        ("/stream?streams=%E5%B8%81usdt@trade", RequestedStreams(wrapped=True, streams=("币usdt@trade",))),
         ("/stream?streams=a@trade&timeUnit=MICROSECOND", None),
-        ("/public/stream?streams=a@trade", Asked(wrapped=True, streams=("a@trade",))),
-        ("/market/ws/a@aggTrade", Asked(wrapped=False, streams=("a@aggTrade",))),
+        ("/public/stream?streams=a@trade", RequestedStreams(wrapped=True, streams=("a@trade",))),
+        ("/market/ws/a@aggTrade", RequestedStreams(wrapped=False, streams=("a@aggTrade",))),
         ("/private/stream?streams=a@trade", None),
         ("/elsewhere", None),
         ("/wsx", None),
     ],
 )
-def test_streams_are_read_from_the_url(target: str, expected: Asked | None) -> None:
-    assert asked(target) == expected
+def test_streams_are_read_from_the_url(target: str, expected: RequestedStreams | None) -> None:
+    assert requested_streams(target) == expected
 
 
 def test_subscribing_adds_and_is_acknowledged_with_its_id() -> None:
