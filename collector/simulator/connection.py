@@ -15,6 +15,7 @@ from websockets.server import ServerProtocol
 
 from collector.simulator.client_protocol import ClientProtocol
 from collector.simulator.connection_settings import ConnectionSettings, Tally
+from collector.simulator.frame_account import FrameAccount
 from collector.simulator.frames import Frame, bare
 from collector.simulator.outbox import Abort, Close, Control, End, Half, Item, Later, Note, Ping, Stall
 from collector.simulator.sent_log import SentLog
@@ -53,8 +54,8 @@ class Connection:
         self._protocol = ClientProtocol(
             protocol, settings.pong_timeout_secs, send_all_streams=settings.send_all_streams
         )
-        self._tally = tally
         self._log = log
+        self._account = FrameAccount(number, tally, log)
         self._on_change = on_change
         self._outbox: deque[Item] = deque()
         self._in_flight = 0
@@ -146,22 +147,12 @@ class Connection:
                 task.cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)
             self.finish(self._close_reason)
-            self._discard(self._unsent)
+            self._account.discard(self._unsent)
             self._log.event(self.number, "close", why=self._close_reason, code=self._protocol.close_code)
             self._sock.close()
         for result in results:
             if isinstance(result, Exception) and not isinstance(result, OSError):
                 raise result
-
-    def _discard(self, items: Iterable[Item]) -> None:
-        for item in items:
-            frame = item.frame if isinstance(item, (Note, Half)) else item
-            if isinstance(frame, Frame):
-                self._drop(frame, "closed")
-
-    def _drop(self, frame: Frame, why: str) -> None:
-        self._tally.dropped += 1
-        self._log.dropped(self.number, frame, why)
 
     # Sending
 
@@ -196,10 +187,10 @@ class Connection:
             await self.writer.write(chunk)
         finally:
             self._in_flight = 0
-            whole = len(frames) if self.writer.written == len(chunk) else _whole(frames, self.writer.written)
-            self._tally.sent.update([frame.stream for frame in frames[:whole]])
-            self._log.frames(self.number, frames[:whole])
-            self._discard(frames[whole:])
+            if self.writer.written == len(chunk):
+                self._account.sent(frames)
+            else:
+                self._account.cut_off(frames, self.writer.written)
 
     async def _perform(self, item: Item) -> bool:
         """Carry out an item that is not a frame; True if it was the last one."""
@@ -209,11 +200,11 @@ class Connection:
             case Ping():
                 await self._ping()
             case Note(frame, why):
-                self._drop(frame, why)
+                self._account.drop(frame, why)
             case Stall(secs):
                 await self._stall(secs)
             case Half(frame):
-                self._drop(frame, "half")
+                self._account.drop(frame, "half")
                 await self.writer.write(frame.wire[: len(frame.wire) // 2])
             case Later(secs, later):
                 asyncio.get_running_loop().call_later(secs, self.put, [later])
@@ -284,11 +275,3 @@ class Connection:
                 self.finish("pong timeout", Close(1008, "Pong timeout"))
         # The client may no longer read: the connection ends without its answer.
         await asyncio.sleep(2 * CLOSE_TIMEOUT_SECS)
-
-
-def _whole(frames: list[Frame], written: int) -> int:
-    for count, frame in enumerate(frames):
-        written -= len(frame.wire)
-        if written < 0:
-            return count
-    return len(frames)
