@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from collector.monitoring.health import Facts, Reason, failing_processes
+from collector.reports import WriterReport
 
 
 def headline(facts: Facts, reasons: Sequence[Reason], *, is_ready: bool) -> str:
@@ -22,6 +23,7 @@ def _what_is_recorded(facts: Facts) -> str:
     """Whether what the exchanges send still gets onto the disk, and how far."""
     if not facts.is_connected or (facts.refusing and not {*facts.feeds} - {*facts.refusing}):
         return "Not recording"
-    if "writer" in failing_processes(facts):
+    failing = failing_processes(facts)
+    if any(process.name in failing and process.report is WriterReport for process in facts.processes):
         return "Recording into the journal only"
     return "Not recording" if facts.silent and len(facts.silent) == len(facts.configured) else "Recording"

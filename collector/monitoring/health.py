@@ -1,13 +1,15 @@
 """What is wrong, as stable codes with a sentence each: a table of rules over the status. No I/O, no clock."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from collector.domain.records import StreamKey
 from collector.domain.redact import printable
 from collector.monitoring.silences import Silence
 from collector.monitoring.stream_groups import describe_streams
 from collector.monitoring.undecodable import WINDOW_SECS, UndecodableShare
+from collector.monitoring.view import ChildState
+from collector.reports import JournalLag
 
 WRITER_BEHIND_SECS: Final = 60.0
 
@@ -34,10 +36,10 @@ _NAMED: Final = 3
 class Facts(NamedTuple):
     """What the rules look at."""
 
-    processes: Sequence[Mapping[str, Any]]
-    """As in the status."""
-    journals: Sequence[Mapping[str, Any]]
-    """As in the status."""
+    processes: Sequence[ChildState]
+    """Every child of the supervisor."""
+    journals: Sequence[JournalLag]
+    """How far the writer is behind with each feed, as of now."""
     store_error: str | None
     """Why the archive's store refuses objects, or those of some segments; None while it takes all."""
     quarantined: int
@@ -95,19 +97,19 @@ def reasons(facts: Facts) -> list[Reason]:
 
 def failing_processes(facts: Facts) -> Mapping[str, str]:
     """What is wrong with each process that is failing."""
-    found = {process["name"]: _failing(process, facts.restarts_lately) for process in facts.processes}
+    found = {process.name: _failing(process, facts.restarts_lately) for process in facts.processes}
     return {name: text for name, text in found.items() if text}
 
 
-def _failing(process: Mapping[str, Any], restarts_lately: Mapping[str, int]) -> str:
-    name, lately = process["name"], restarts_lately.get(process["name"], 0)
-    if process["state"] in {"backoff", "failed"}:
-        return f"{name} is in state {process['state']} after {process['restarts']} restarts"
+def _failing(process: ChildState, restarts_lately: Mapping[str, int]) -> str:
+    name, lately = process.name, restarts_lately.get(process.name, 0)
+    if process.state in {"backoff", "failed"}:
+        return f"{name} is in state {process.state} after {process.restarts} restarts"
     if lately >= RESTART_LOOP:
         return f"{name} was restarted {lately} times in {RESTART_LOOP_SECS / 60:.0f} minutes"
-    unreported_secs = process["unreported_secs"]
+    unreported_secs = process.unreported_secs
     if unreported_secs is not None and unreported_secs > UNREPORTED_SECS:
-        doing = "has waited for the disk" if process["waits_for_disk"] else "has reported nothing"
+        doing = "has waited for the disk" if process.waits_for_disk else "has reported nothing"
         return f"{name} {doing} for {unreported_secs:.0f} s"
     return ""
 
@@ -128,11 +130,11 @@ def _stream_silent(facts: Facts) -> Finding | None:
 
 
 def _writer_behind(facts: Facts) -> Finding | None:
-    behind = [journal for journal in facts.journals if journal["lag_secs"] > WRITER_BEHIND_SECS]
+    behind = [journal for journal in facts.journals if journal.lag_secs > WRITER_BEHIND_SECS]
     if not behind:
         return None
-    worst_secs = max(journal["lag_secs"] for journal in behind)
-    feeds = _list(journal["feed"] for journal in behind)
+    worst_secs = max(journal.lag_secs for journal in behind)
+    feeds = _list(journal.feed for journal in behind)
     return Finding("the writer is behind", f"the writer is {worst_secs:.0f} s behind the journal: {feeds}")
 
 

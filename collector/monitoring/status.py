@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
 from collector.config import Config, FeedConfig
 from collector.domain.names import iso_time
@@ -106,8 +106,8 @@ class Status:
     ) -> Facts:
         writer = self._writer.newest
         return Facts(
-            processes=[child._asdict() for child in known.children],
-            journals=[asdict(journal) for journal in journals],
+            processes=known.children,
+            journals=journals,
             store_error=store_error,
             quarantined=self._archiver.in_quarantine,
             refusing=self._refusing(known),

@@ -4,15 +4,17 @@ from collector.domain.records import StreamKey
 from collector.monitoring.headline import headline
 from collector.monitoring.health import Facts, reasons
 from collector.monitoring.silences import Silence
+from collector.monitoring.view import ChildState
+from collector.reports import JournalLag, WriterReport
 
 STREAMS = [StreamKey("binance", symbol, "trade") for symbol in ("A", "B", "C", "D")]
 SILENT = [Silence(key, 50.0, 40.0) for key in STREAMS]
-WRITER = {"name": "writer", "state": "running", "restarts": 0, "unreported_secs": 0.4, "waits_for_disk": False}
+WRITER = ChildState("writer", 12, "running", 0, 0.4, report=WriterReport)
 WELL = Facts(
     processes=[WRITER], journals=[], store_error=None, quarantined=0, refusing=[], silent=[], configured=STREAMS,
     feeds=["binance", "okx"],
 )  # fmt: skip
-DEAD_WRITER = [{**WRITER, "state": "backoff", "restarts": 2}]
+DEAD_WRITER = [WRITER._replace(state="backoff", restarts=2)]
 
 
 def line(facts: Facts, *, is_ready: bool = True) -> str:
@@ -50,9 +52,9 @@ def test_an_unhealthy_one_says_what_it_still_records_and_what_is_most_urgent(fac
 
 def test_it_does_not_change_while_the_same_things_are_wrong() -> None:
     def facts(secs: float) -> Facts:
-        late = {**WRITER, "name": "archiver", "unreported_secs": secs}
+        late = ChildState("archiver", 13, "running", 0, secs)
         return WELL._replace(
-            processes=[late], journals=[{"feed": "okx", "lag_secs": secs}], disk_full_in_secs=9_000 - secs
+            processes=[late], journals=[JournalLag(feed="okx", lag_secs=secs)], disk_full_in_secs=9_000 - secs
         )
 
     assert line(facts(80.0)) == line(facts(82.0)) == "Recording; archiver failing, and 2 more"

@@ -13,10 +13,12 @@ from collector.monitoring.health import (
 )
 from collector.monitoring.silences import Silence
 from collector.monitoring.undecodable import MIN_FRAMES, UndecodableShare
+from collector.monitoring.view import ChildState
+from collector.reports import JournalLag
 
 WELL = Facts(
-    processes=[{"name": "writer", "state": "running", "restarts": 0, "unreported_secs": 0.4, "waits_for_disk": False}],
-    journals=[{"feed": "binance", "lag_secs": 0.4}],
+    processes=[ChildState("writer", 12, "running", 0, 0.4)],
+    journals=[JournalLag(feed="binance", lag_secs=0.4)],
     store_error=None,
     quarantined=0,
     refusing=[],
@@ -41,7 +43,7 @@ def test_a_process_that_is_not_up_again_is_failing(state: str) -> None:
     facts = WELL._replace(
         processes=[
             *WELL.processes,
-            {"name": "archiver", "state": state, "restarts": 3, "unreported_secs": None, "waits_for_disk": False},
+            ChildState("archiver", 12, state, 3, None),
         ]
     )
     assert texts(facts) == [("child_failing", f"archiver is in state {state} after 3 restarts")]
@@ -49,24 +51,15 @@ def test_a_process_that_is_not_up_again_is_failing(state: str) -> None:
 
 @pytest.mark.parametrize("state", ["starting", "running", "draining"])
 def test_a_process_on_its_way_is_not_failing(state: str) -> None:
-    assert (
-        codes(
-            WELL._replace(
-                processes=[
-                    {"name": "writer", "state": state, "restarts": 9, "unreported_secs": None, "waits_for_disk": False}
-                ]
-            )
-        )
-        == []
-    )
+    assert codes(WELL._replace(processes=[ChildState("writer", 12, state, 9, None)])) == []
 
 
 def test_a_process_whose_report_is_old_is_named_with_its_age() -> None:
     children = [
-        {"name": name, "state": "running", "restarts": 0, "unreported_secs": secs, "waits_for_disk": False}
+        ChildState(name, 12, "running", 0, secs)
         for name, secs in (("writer", 0.8), ("ingest:binance", UNREPORTED_SECS), ("archiver", UNREPORTED_SECS + 7))
     ]
-    waiting = {**children[2], "name": "repair", "waits_for_disk": True}
+    waiting = children[2]._replace(name="repair", waits_for_disk=True)
     assert texts(WELL._replace(processes=[waiting])) == [("child_failing", "repair has waited for the disk for 37 s")]
     assert texts(WELL._replace(processes=children)) == [("child_failing", "archiver has reported nothing for 37 s")]
 
@@ -114,8 +107,8 @@ def test_undecodable_frames_are_told_with_their_share() -> None:
 
 
 def test_a_writer_is_behind_after_a_minute_of_journal() -> None:
-    late = {"feed": "binance", "lag_secs": WRITER_BEHIND_SECS + 1}
-    assert codes(WELL._replace(journals=[{"feed": "binance", "lag_secs": WRITER_BEHIND_SECS}])) == []
+    late = JournalLag(feed="binance", lag_secs=WRITER_BEHIND_SECS + 1)
+    assert codes(WELL._replace(journals=[JournalLag(feed="binance", lag_secs=WRITER_BEHIND_SECS)])) == []
     assert texts(WELL._replace(journals=[late])) == [
         ("writer_behind", "the writer is 61 s behind the journal: binance")
     ]
@@ -141,8 +134,8 @@ def test_a_segment_in_quarantine_is_a_reason_until_somebody_takes_it_out() -> No
 
 def test_every_fault_is_named_at_once() -> None:
     worst = Facts(
-        [{"name": "writer", "state": "failed", "restarts": 1, "unreported_secs": None, "waits_for_disk": False}],
-        [{"feed": "binance", "lag_secs": 100.0}],
+        [ChildState("writer", 12, "failed", 1, None)],
+        [JournalLag(feed="binance", lag_secs=100.0)],
         "timeout",
         1,
         ["binance"],
