@@ -1,5 +1,7 @@
 """The table of roles: which processes there are, and which may still be there."""
 
+import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -71,3 +73,37 @@ def test_a_journal_is_abandoned_once_its_process_is_dead(journal: str, owner: st
 
 def test_a_journal_that_no_role_appends_to_is_abandoned(tmp_path: Path) -> None:
     assert is_journal_abandoned(tmp_path, "books~relayed")
+
+
+ROOT = Path(__file__).resolve().parents[2]
+
+MAY_NAME_ROLES = {
+    "collector/monitoring/status_json.py": "keys of /status, which outsiders read",
+    "collector/supervision/demo.py": "keys of /status and of the configuration",
+    "collector/terminal/flow.py": "keys of /status",
+    "collector/terminal/totals.py": "keys of /status, and what stands in a table's first column",
+    "collector/storage/repair_requests.py": "the folder repair/ of data_dir, which the writer fills",
+}
+"""Modules outside the processes' own folders that spell a role's name, each with the reason."""
+
+
+def strings_of(path: Path) -> Iterator[str]:
+    """The texts in a module's code, docstrings left out."""
+    tree = ast.parse(path.read_text("utf-8"))
+    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
+            yield node.value
+
+
+def test_only_the_table_names_roles() -> None:
+    names = {role.name for role in ROLES}
+    wings = {role.module.replace(".", "/").rpartition("/")[0] for role in ROLES}
+    table = "collector/processes/roles.py"
+    named = {
+        name
+        for path in ROOT.glob("collector/**/*.py")
+        if (name := str(path.relative_to(ROOT))) != table and not any(name.startswith(wing) for wing in wings)
+        if any(text.partition(":")[0] in names for text in strings_of(path))
+    }
+    assert named == set(MAY_NAME_ROLES)
