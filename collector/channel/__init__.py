@@ -1,0 +1,1 @@
+"""Channels between processes: small notices that may be lost."""

@@ -1,4 +1,4 @@
-"""The contract between processes: small notices that may be lost. A notice is a wake-up, never a fact."""
+"""The contract of channels between processes. They carry small notices, which may be lost: wake-ups, never data."""
 
 from typing import Final, NamedTuple, Protocol
 
@@ -6,7 +6,7 @@ ALIVE: Final = "alive"
 
 
 class Notice(NamedTuple):
-    """Word that there is something new: who says so, what kind of thing, and how far.
+    """Tells another process that there is something new.
 
     Kinds: `appended` (ingest: journal `number` has bytes up to `position`), `sealed` (writer: a segment was sealed),
     `asked` (writer: requests wait for repair), `alive` (all, for the supervisor alone: `number` is 1 while the sender
@@ -20,10 +20,10 @@ class Notice(NamedTuple):
 
 
 class Sender(Protocol):
-    """The sending end. Never blocks."""
+    """The sending end. No call blocks."""
 
     def offer(self, notice: Notice) -> None:
-        """Send now or keep as the one to send next; a newer notice replaces a kept one."""
+        """Send now, or keep the notice to be sent next, instead of one that was kept before."""
         ...
 
 
@@ -31,5 +31,5 @@ class Receiver(Protocol):
     """The receiving end."""
 
     def wait(self, timeout_secs: float) -> Notice | None:
-        """The newest notice, or None when none came in time."""
+        """The newest notice, or None if none comes within `timeout_secs`."""
         ...

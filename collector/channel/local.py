@@ -1,7 +1,8 @@
-"""Notices over multiprocessing Queues, in the form that survives a kill of either end.
+"""Channels over multiprocessing Queues, used so that a kill of either end blocks nobody.
 
-Each incarnation of a process has Queues of its own, thrown away with it, so a lock a killed process held wedges nobody.
-A notice is smaller than an atomic pipe write, so a kill cannot tear one; a full Queue keeps the newest notice back.
+Each incarnation of a process has Queues of its own, which are discarded with it: a lock that a killed process held is never
+waited for. A notice is smaller than an atomic pipe write, so a kill cannot tear one. While a Queue is full the sender keeps
+the newest notice.
 """
 
 import queue
@@ -11,22 +12,22 @@ from collector.channel.channel import Notice
 
 
 class QueueSender:
-    """The sending end of a Queue; it never waits."""
+    """The sending end of a Queue. No call blocks."""
 
     def __init__(self, queue_: "Queue[Notice]", capacity: int) -> None:
         self._queue = queue_
         self._kept: Notice | None = None
         self.capacity = capacity
-        # What is still buffered when this process leaves may be lost: nobody waits for a wake-up to be written.
+        # This process may exit before all notices are written to the pipe: they are only wake-ups.
         queue_.cancel_join_thread()
 
     def offer(self, notice: Notice) -> None:
-        """Send now, or keep the newest until there is room."""
+        """Send now, or keep this notice until there is room."""
         self._kept = notice
         self.retry()
 
     def retry(self) -> None:
-        """Send what is kept, if there is room now."""
+        """Send the notice that is kept, if there is one, and room for it."""
         if self._kept is None:
             return
         try:
@@ -36,7 +37,7 @@ class QueueSender:
         self._kept = None
 
     def depth(self) -> int:
-        """How many notices wait in the Queue; 0 where the platform cannot tell."""
+        """How many notices wait in the Queue; 0 if the platform cannot tell."""
         try:
             return self._queue.qsize()
         except NotImplementedError:
@@ -51,7 +52,7 @@ class QueueReceiver:
         self.capacity = capacity
 
     def wait(self, timeout_secs: float) -> Notice | None:
-        """The newest notice of those that came, or None; waits at most `timeout_secs`."""
+        """The newest of the notices that wait; None if none comes within `timeout_secs`."""
         try:
             notice = self._queue.get(timeout=timeout_secs) if timeout_secs > 0 else self._queue.get_nowait()
         except queue.Empty:
@@ -61,7 +62,7 @@ class QueueReceiver:
         return notice
 
     def take_all(self) -> list[Notice]:
-        """Everything that waits, at most a Queue's worth."""
+        """All notices that wait, at most `capacity`."""
         notices: list[Notice] = []
         while len(notices) < self.capacity:
             try:
@@ -71,7 +72,7 @@ class QueueReceiver:
         return notices
 
     def depth(self) -> int:
-        """How many notices wait in the Queue; 0 where the platform cannot tell."""
+        """How many notices wait in the Queue; 0 if the platform cannot tell."""
         try:
             return self._queue.qsize()
         except NotImplementedError:

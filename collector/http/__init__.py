@@ -1,1 +1,1 @@
-"""The HTTP server, and who may ask it."""
+"""The HTTP server: bounded, read-only, with an access token."""

@@ -1,4 +1,4 @@
-"""Who is let in by an `Authorization` header: RFC 6750 section 2.1, RFC 7617 section 2."""
+"""Checks the `Authorization` header of a request: RFC 6750 section 2.1 (Bearer), RFC 7617 section 2 (Basic)."""
 
 import base64
 import binascii
@@ -6,12 +6,12 @@ import hmac
 
 
 def is_authorized(authorization: str, token: bytes) -> bool:
-    """Whether the token was sent, as a bearer's or as the password of any user; without a token everybody is let in."""
+    """Whether the header holds the token, as Bearer or as the Basic password of any user; always true for no token."""
     return not token or hmac.compare_digest(_token_of(authorization), token)
 
 
 def _token_of(authorization: str) -> bytes:
-    """What was sent as a token, or as a password; nothing where there is none."""
+    """The Bearer token or the Basic password; empty if there is none."""
     scheme, _, credentials = authorization.partition(" ")
     if scheme.lower() == "bearer":
         return credentials.strip().encode()

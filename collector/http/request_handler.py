@@ -8,7 +8,10 @@ from collector.http.host_header import parse_target
 from collector.http.response import Response, refused
 
 CONNECTION_SECS: Final = 10.0
+"""Longest life of a connection."""
+
 MAX_HEAD_BYTES: Final = 16 * 1024
+"""Longest request line and headers accepted, together."""
 
 _SAFE_HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -19,28 +22,28 @@ _SAFE_HEADERS: Final = {
 
 
 class PageServer(Protocol):
-    """Makes the answer to a request."""
+    """Makes the response to a request."""
 
     def answer(self, path: str, host: str | None, authorization: str) -> Response:
-        """The answer to who sent that `Authorization`, asking that host for that path."""
+        """The response for that path, asked of that host with that `Authorization` header."""
         ...
 
 
 class _HeadTooLargeError(Exception):
-    """The request's head is larger than any honest client's."""
+    """The request line and headers are longer than MAX_HEAD_BYTES."""
 
 
 class _BoundedReader:
-    """The request's head, up to MAX_HEAD_BYTES."""
+    """Reads the request line and headers, up to MAX_HEAD_BYTES."""
 
     def __init__(self, source: BinaryIO) -> None:
         self._source = source
-        self._left = MAX_HEAD_BYTES
+        self._remaining_bytes = MAX_HEAD_BYTES
 
     def readline(self, limit: int) -> bytes:
-        line = self._source.readline(min(limit, self._left + 1))
-        self._left -= len(line)
-        if self._left < 0:
+        line = self._source.readline(min(limit, self._remaining_bytes + 1))
+        self._remaining_bytes -= len(line)
+        if self._remaining_bytes < 0:
             raise _HeadTooLargeError
         return line
 
@@ -66,33 +69,33 @@ class RequestHandler(BaseHTTPRequestHandler):
         except _HeadTooLargeError:
             self.send_error(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         except OSError:
-            self.close_connection = True  # the client is gone, or was cut; nobody is left to tell
+            self.close_connection = True  # the client is gone, or its connection was cut
 
     def do_GET(self) -> None:
         hosts = self.headers.get_all("Host", [])
-        asked = parse_target(self.path, hosts, must_name=self.request_version != "HTTP/1.0")
-        if asked is None:
-            self._answer(refused(HTTPStatus.BAD_REQUEST))
+        target = parse_target(self.path, hosts, must_name=self.request_version != "HTTP/1.0")
+        if target is None:
+            self._send(refused(HTTPStatus.BAD_REQUEST))
             return
-        sent = self.headers.get("Authorization", "")
-        self._answer(cast("PageServer", self.server).answer(asked.path, asked.host, sent))
+        authorization = self.headers.get("Authorization", "")
+        self._send(cast("PageServer", self.server).answer(target.path, target.host, authorization))
 
     do_HEAD = do_GET  # noqa: N815 (the library's name)
 
-    def _answer(self, answer: Response) -> None:
-        self.send_response(answer.code)
-        lines = {"Content-Type": answer.content_type, "Content-Length": str(len(answer.content))}
-        for name, value in {**lines, **_SAFE_HEADERS, **answer.headers}.items():
+    def _send(self, response: Response) -> None:
+        self.send_response(response.code)
+        fields = {"Content-Type": response.content_type, "Content-Length": str(len(response.content))}
+        for name, value in {**fields, **_SAFE_HEADERS, **response.headers}.items():
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(answer.content)
+            self.wfile.write(response.content)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002 (what the library would echo)
         if code == HTTPStatus.NOT_IMPLEMENTED:
-            self._answer(refused(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": "GET, HEAD"}))
+            self._send(refused(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": "GET, HEAD"}))
         else:
-            self._answer(refused(HTTPStatus(code)))
+            self._send(refused(HTTPStatus(code)))
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the library's signature)
-        """Say nothing: the library would print to stderr, which may block."""
+        """Log nothing: the library would print to stderr, which may block."""

@@ -1,4 +1,4 @@
-"""What a page answers."""
+"""Responses, and the pages that make them."""
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -10,7 +10,7 @@ JSON_TYPE: Final = "application/json; charset=utf-8"
 
 
 class Response(NamedTuple):
-    """What a page says."""
+    """An HTTP response."""
 
     content: bytes
     content_type: str = JSON_TYPE
@@ -19,13 +19,14 @@ class Response(NamedTuple):
 
 
 Page = Callable[[], Response]
-"""Makes an answer; called in a thread of the server's."""
+"""Makes a response; called in a thread of the server."""
 
 
 def as_json(body: Any, code: HTTPStatus = HTTPStatus.OK) -> Response:
-    """Answer with an object."""
+    """A response with an object as JSON."""
     return Response(msgspec.json.encode(body) + b"\n", code=code)
 
 
 def refused(code: HTTPStatus, headers: Mapping[str, str] | None = None) -> Response:
+    """A response that says, as JSON, only what its status code means."""
     return as_json({"error": code.phrase.lower()}, code)._replace(headers=headers or {})

@@ -1,8 +1,8 @@
-"""The supervisor's window: pages over plain HTTP, read-only, and harmless however it is used.
+"""The supervisor's HTTP server: serves read-only pages over plain HTTP, and bounds what any client can cost.
 
-A connection answers one request and lives at most 10 seconds; when all places are taken the oldest gives way, so that
-idle connections never keep an operator out. What a client sends is never echoed. On a loopback address only those are
-answered who ask this machine: a page of elsewhere, whose name was made to lead here (DNS rebinding), reads nothing.
+A connection gets one response and lives at most 10 seconds. When all connections are in use the oldest is closed, so that
+idle clients never lock an operator out. Nothing that a client sends is echoed. On a loopback address it answers only
+requests whose Host is this machine: a foreign web page whose name resolves to it (DNS rebinding) reads nothing.
 """
 
 import contextlib
@@ -22,18 +22,20 @@ from collector.http.request_handler import CONNECTION_SECS, RequestHandler
 from collector.http.response import Page, Response, as_json, refused
 
 MAX_CONNECTIONS: Final = 32
+"""How many connections are open at most."""
 
 _POLL_SECS: Final = 0.5
-_PLACE_SECS: Final = 1.0
+_SLOT_SECS: Final = 1.0
+"""How long a new connection waits for the oldest one to close."""
 _ASK_LOOPBACK: Final = "ask for localhost, 127.0.0.1 or [::1]; for other names set http.host"
 _CHALLENGE: Final = 'Bearer, Basic realm="collector"'
 
 
 def require_bindable(host: str, port: int) -> None:
-    """Listen at `host:port` and stop again. Raises OSError."""
+    """Check that `host:port` can be listened at, by doing so for a moment. Raises OSError."""
     family, address = _resolve(host, port)
     with socket.socket(family, socket.SOCK_STREAM) as probe:
-        # As the server does: connections of one before, which are being forgotten, are no hindrance.
+        # As the server does, so that closed connections of a previous server (TIME_WAIT) do not prevent it.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(address)
         probe.listen()
@@ -45,10 +47,10 @@ def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int
 
 
 class StatusServer:
-    """Serves pages by their paths on `host:port`, in threads of its own; port 0 is off.
+    """Serves pages by their paths on `host:port`, in threads of its own; port 0 means off.
 
-    With a `token`, only to those who send it, beside the paths `without_token`: as `Authorization: Bearer TOKEN`, or as
-    the password of any user, which is what a browser can ask a person for.
+    With a `token`, all paths but those in `without_token` require it: as `Authorization: Bearer TOKEN`, or as the password
+    of any user, for which a browser prompts.
     """
 
     def __init__(
@@ -67,10 +69,10 @@ class StatusServer:
         self._log = log
         self._server: _Server | None = None
         self.error = ""
-        """Why the last try to start failed."""
+        """Why the last attempt to start failed."""
 
     def try_start(self) -> bool:
-        """Begin to serve; true when it does, or has nothing to do. False, with `error` set, when the port is not to be had."""
+        """Start to serve. False, with `error` set, if the port cannot be opened; true if it serves, or is off."""
         if self._server is not None or self._address[1] == 0:
             return True
         try:
@@ -83,11 +85,11 @@ class StatusServer:
 
     @property
     def listens(self) -> bool:
-        """Whether anybody can ask: not while the port is not to be had, and never with port 0."""
+        """Whether it serves: not before the port could be opened, and never with port 0."""
         return self._server is not None
 
     def close(self) -> None:
-        """Stop serving and free the port; does nothing when it does not serve."""
+        """Stop serving and free the port; does nothing if it does not serve."""
         server, self._server = self._server, None
         if server is not None:
             server.shutdown()
@@ -114,44 +116,44 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self._token = token.encode()
         self._without_token = without_token
         self._log = log
-        self._places = threading.BoundedSemaphore(MAX_CONNECTIONS)
-        self._changed = threading.Lock()
+        self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        self._lock = threading.Lock()
         self._open: dict[Any, float] = {}
         super().__init__(resolved, RequestHandler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if not self._places.acquire(blocking=False):
+        if not self._slots.acquire(blocking=False):
             self._close_oldest()
-            if not self._places.acquire(timeout=_PLACE_SECS):
+            if not self._slots.acquire(timeout=_SLOT_SECS):
                 super().shutdown_request(request)
                 return
-        with self._changed:
+        with self._lock:
             self._open[request] = time.monotonic()
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        with self._changed:
-            held = self._open.pop(request, None) is not None
+        with self._lock:
+            was_open = self._open.pop(request, None) is not None
         super().shutdown_request(request)
-        if held:
-            self._places.release()
+        if was_open:
+            self._slots.release()
 
     def service_actions(self) -> None:
-        """End the connections whose time is over; runs between two requests and every `_POLL_SECS`."""
+        """Close the connections that are too old; the library calls this between two requests and every `_POLL_SECS`."""
         oldest = time.monotonic() - CONNECTION_SECS
-        with self._changed:
-            for connection, since in self._open.items():
-                if since < oldest:
+        with self._lock:
+            for connection, opened_at in self._open.items():
+                if opened_at < oldest:
                     _cut(connection)
 
     def _close_oldest(self) -> None:
-        with self._changed:
+        with self._lock:
             if self._open:
                 _cut(min(self._open, key=self._open.__getitem__))
 
     def server_close(self) -> None:
         super().server_close()
-        with self._changed:
+        with self._lock:
             for connection in self._open:
                 _cut(connection)
 
@@ -166,15 +168,15 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             return as_json({"error": "not found", "hint": f"there is {known}"}, HTTPStatus.NOT_FOUND)
         try:
             return page()
-        except Exception:  # noqa: BLE001 (whatever is wrong with a page must not end the server)
+        except Exception:  # noqa: BLE001 (no failure of a page may end the server)
             self._log.exception("http_page_failed", path=path)
-            return as_json({"error": "the page cannot be made; the log says why"}, HTTPStatus.INTERNAL_SERVER_ERROR)
+            return as_json({"error": "the page failed; the log says why"}, HTTPStatus.INTERNAL_SERVER_ERROR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 (the library's signature)
         self._log.exception("http_request_failed")
 
 
 def _cut(connection: socket.socket) -> None:
-    """End a connection under the thread that reads or writes it."""
+    """Shut a connection down, while another thread may be reading or writing it."""
     with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
