@@ -63,6 +63,8 @@ class Assignment(NamedTuple):
     incarnation: int
     after_crash: bool = False
     """Whether the incarnation before ended by a fault of its own."""
+    log_file: logs.LogFile | None = None
+    """Where it logs to; None for standard output."""
 
 
 Work = Callable[[Context], None]
@@ -130,7 +132,7 @@ def run_child(assignment: Assignment, config: Config, links: ChildLinks, work: W
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS + LEVEL_SIGNALS)
     tell_disk_waits(Pulse(links.up, assignment.role, config.channel.capacity).tell)
     scrub.begin(*config.secrets)
-    log = logs.setup(assignment.role, assignment.run_id, config.log.format, config.log.level)
+    log = logs.setup(assignment.role, assignment.run_id, config.log.format, config.log.level, file=assignment.log_file)
     watch = threading.Thread(target=_watch_parent, args=(flag, log), name="parent", daemon=True)
     watch.start()
     code = _run_guarded(assignment, config, links, work, flag, log)

@@ -5,23 +5,28 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 from rich import box
-from rich.console import Console, Group
-from rich.live import Live
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from collector.config import Config, FeedConfig
 from collector.domain.errors import CannotStartError
 from collector.domain.records import StreamKey
+from collector.logs import LogFile
+from collector.logs.sink import LineSink, descriptor_writer
 from collector.monitoring.status import DEMO_FEED
 from collector.read.demo_mark import write_mark
+from collector.supervision.display import Display, Page
 from collector.supervision.recorder import record
+from collector.supervision.terminal_display import LOG_NAME, terminal_display
+from collector.terminal.attached import is_live
+from collector.terminal.tables import uncut
 
 SYMBOLS: Final = ("BTCUSDT", "ETHUSDT")
 DATA_TYPES: Final = ("book_snapshot", "book_delta", "trade", "agg_trade", "book_ticker")
@@ -29,10 +34,14 @@ RATE: Final = 200
 SEGMENT_SECS: Final = 10.0
 LOST_STREAM: Final = StreamKey("binance", "BTCUSDT", "trade")
 LOST: Final = "drop=0.002,stream=btcusdt@trade"
-"""What the exchange fails to send, so that there is something to mend: seldom enough for each gap to have its own row."""
+"""Trades that the exchange leaves out, so that there is something to repair: few enough for each gap to have its own row."""
+
+ON_PURPOSE: Final = "The exchange is made up; on purpose it drops one BTCUSDT trade in 500."
+"""What the demonstration says of itself, so that nobody takes its faults for the recorder's."""
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _LINE_EVERY: Final = 5
+_FLUSH_SECS: Final = 2.0
 _QUERY: Final = (
     "  SELECT symbol, count(*), min(price), max(price) "
     "FROM read_parquet('{files}', hive_partitioning = true) GROUP BY symbol;"
@@ -59,33 +68,34 @@ def run_demo(config: Config, data_dir: Path, stop_after_secs: float | None) -> i
     """Record the simulator into `data_dir` until Ctrl-C, then say what was written; returns the exit code."""
     data_dir.mkdir(parents=True, exist_ok=True)
     write_mark(data_dir, [LOST_STREAM])
-    with _terminal(data_dir / "demo.log") as console, _exchange() as urls:
-        console.print(
-            f"Recording a made-up exchange into {data_dir} until Ctrl-C; demo.log is there too.", soft_wrap=True
-        )
-        view = _View(console)
-        with view:
-            code = record(demo_config(config, *urls, data_dir), stop_after_secs=stop_after_secs, on_status=view.show)
-        with suppress(BrokenPipeError):
-            _summary(console, data_dir, code, view.answered)
+    return (_on_terminal if is_live(os.environ) else _in_lines)(config, data_dir, stop_after_secs)
+
+
+def _on_terminal(config: Config, data_dir: Path, stop_after_secs: float | None) -> int:
+    with terminal_display(data_dir, demo=ON_PURPOSE) as (display, log_file):
+        code = _record(config, data_dir, stop_after_secs, display, log_file)
+        display.closing = list(_summary(data_dir, code, display.status, log_file))
     return code
 
 
-@contextmanager
-def _terminal(log_path: Path) -> Iterator[Console]:
-    """Give the terminal to the live view, and this process's and its children's standard output to the log file."""
-    sys.stdout.flush()
-    terminal = os.dup(1)
-    log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(log, 1)
-    os.close(log)
-    try:
-        # What this terminal cannot show, a path or a name, ends nothing.
-        with os.fdopen(terminal, "w", closefd=False, encoding=sys.stdout.encoding, errors="backslashreplace") as file:
-            yield Console(file=file)
-    finally:
-        os.dup2(terminal, 1)
-        os.close(terminal)
+def _in_lines(config: Config, data_dir: Path, stop_after_secs: float | None) -> int:
+    """Elsewhere than on a terminal: a line every few seconds, and the log in its file all the same."""
+    log_file, display = LogFile(data_dir / "run" / LOG_NAME), _Lines()
+    code = _record(config, data_dir, stop_after_secs, display, log_file)
+    display.finish()
+    with suppress(BrokenPipeError):
+        console = Console()
+        for part in _summary(data_dir, code, display.status, log_file):
+            console.print(part, crop=False)
+    return code
+
+
+def _record(config: Config, data_dir: Path, stop_after_secs: float | None, display: Display, log_file: LogFile) -> int:
+    display.note(f"Demo: {ON_PURPOSE}")
+    display.note(f"Recording it into {data_dir} until Ctrl-C; the log is {log_file.path}.")
+    with _exchange() as urls:
+        demo = demo_config(config, *urls, data_dir)
+        return record(demo, stop_after_secs=stop_after_secs, display=display, log_file=log_file)
 
 
 @contextmanager
@@ -109,35 +119,33 @@ def _exchange() -> Iterator[tuple[str, str]]:
         process.wait()
 
 
-class _View:
-    """A live table on a terminal, a line every few seconds elsewhere."""
+class _Lines:
+    """A line every few seconds, for a pipe or a file; a thread waits for whoever reads it."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._live = Live(console=console, refresh_per_second=2, transient=True) if console.is_terminal else None
+    def __init__(self) -> None:
+        self._sink = LineSink(descriptor_writer(1), lambda count: b"(%d lines were lost)\n" % count)
+        self.status: Mapping[str, Any] | None = None
         self._shown = 0
-        self.answered: Mapping[str, int] = {}
-        """How many requests were answered over REST, by kind."""
 
-    def __enter__(self) -> None:
-        if self._live is not None:
-            self._live.start()
+    def note(self, text: str) -> None:
+        """Print a sentence before the first status."""
+        self._sink.offer(f"{text}\n".encode(sys.stdout.encoding, "backslashreplace"))
 
-    def __exit__(self, *_: object) -> None:
-        if self._live is not None:
-            self._live.stop()
-
-    def show(self, status: Mapping[str, Any]) -> None:
-        self.answered = status["repair"]["answered"]
-        try:
-            if self._live is not None:
-                self._live.update(_screen(status))
-            elif self._shown % _LINE_EVERY == 0:
-                self._console.print(_line(status))
-        except BrokenPipeError:
-            # Nobody looks any more.
-            signal.raise_signal(signal.SIGTERM)
+    def show(self, status: Mapping[str, Any], page: Page) -> None:
+        """Print how far it is, every few seconds, and before that where the page is."""
+        self.status = status
+        if self._shown == 0:
+            self.note(page.problem or f"The page: {page.url}")
+        if self._shown % _LINE_EVERY == 0:
+            self.note(_line(status))
         self._shown += 1
+        if self._sink.dropped:
+            # Nobody reads any more.
+            signal.raise_signal(signal.SIGTERM)
+
+    def finish(self) -> None:
+        """Wait until all is printed, or nobody reads it."""
+        self._sink.flush(_FLUSH_SECS)
 
 
 def _line(status: Mapping[str, Any]) -> str:
@@ -148,19 +156,6 @@ def _line(status: Mapping[str, Any]) -> str:
     )
 
 
-def _screen(status: Mapping[str, Any]) -> Group:
-    processes = _table("process", "state", ("pid", "RSS", "CPU"))
-    for process in status["processes"]:
-        rss, cpu = process["rss_bytes"], process["cpu_percent"]
-        used = (f"{rss >> 20} MiB", f"{cpu:.0f} %") if rss is not None else ("", "")
-        processes.add_row(process["name"], process["state"], str(process["pid"] or ""), *used)
-    streams = _table("symbol", "data type", ("messages", "last durable row"))
-    for stream in status["streams"]:
-        durable = (stream["last_durable_at"] or "")[11:19]
-        streams.add_row(stream["symbol"], stream["data_type"], f"{stream['messages']:,}", durable)
-    return Group(Text(_line(status)), processes, streams, Text("Ctrl-C stops in order and shows what was written"))
-
-
 def _table(first: str, second: str, numbers: tuple[str, ...]) -> Table:
     table = Table(first, second, box=box.SIMPLE_HEAD, pad_edge=False)
     for name in numbers:
@@ -168,23 +163,26 @@ def _table(first: str, second: str, numbers: tuple[str, ...]) -> Table:
     return table
 
 
-def _summary(console: Console, data_dir: Path, code: int, answered: Mapping[str, int]) -> None:
+def _summary(
+    data_dir: Path, code: int, status: Mapping[str, Any] | None, log_file: LogFile
+) -> Iterator[RenderableType]:
+    """What was written, where, and that it was a demonstration."""
     manifests = [json.loads(path.read_bytes()) for path in sorted((data_dir / "archive/_manifest").rglob("*.json"))]
-    objects = [item for manifest in manifests for item in manifest["objects"]]
+    answered = status["repair"]["answered"] if status is not None else {}
+    yield uncut(f"Stopped with exit code {code}; {len(manifests)} segments are archived in {data_dir}/archive:")
+    yield _objects([item for manifest in manifests for item in manifest["objects"]])
+    books, trades = answered.get("book", 0), answered.get("trades", 0)
+    yield Text(f"Fetched over REST: {books} whole books, and the trades of {trades} gaps.")
+    yield Text(f"This was a demo. {ON_PURPOSE}")
+    yield uncut(f"Log: {log_file.path}")
+    yield Text("Read it, for example with DuckDB:")
+    yield uncut(_QUERY.format(files=f"{data_dir}/archive/*/data_type=trade/**"))
+
+
+def _objects(objects: Sequence[Mapping[str, Any]]) -> Table:
     table = _table("data type", "", ("files", "rows", "bytes"))
     for data_type in sorted({item["data_type"] for item in objects}):
         mine = [item for item in objects if item["data_type"] == data_type]
-        table.add_row(
-            data_type, "", str(len(mine)), f"{sum(i['rows'] for i in mine):,}", f"{sum(i['bytes'] for i in mine):,}"
-        )
-    console.print(
-        f"Stopped with exit code {code}; {len(manifests)} segments are archived in {data_dir}/archive:", soft_wrap=True
-    )
-    console.print(table)
-    console.print(
-        f"Fetched over REST: {answered.get('book', 0)} whole books, and the trades of {answered.get('trades', 0)} gaps.",
-        soft_wrap=True,
-    )
-    console.print("Read it, for example with DuckDB:")
-    trades = f"{data_dir}/archive/*/data_type=trade/**"
-    console.print(_QUERY.format(files=trades), markup=False, soft_wrap=True)
+        rows, size_bytes = (sum(item[name] for item in mine) for name in ("rows", "bytes"))
+        table.add_row(data_type, "", str(len(mine)), f"{rows:,}", f"{size_bytes:,}")
+    return table

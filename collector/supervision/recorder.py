@@ -4,9 +4,9 @@ import multiprocessing
 import os
 import random
 import secrets
-import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -15,43 +15,80 @@ from structlog.typing import FilteringBoundLogger
 from collector import __version__, logs, scrub
 from collector.backoff import delays
 from collector.config import Config
-from collector.domain.errors import AnotherInstanceError, CannotStartError
+from collector.domain.errors import CannotStartError
 from collector.processes.child_main import Assignment, run_role
 from collector.processes.context import SystemClock
-from collector.processes.roles import processes_of, processes_seen, role_lock
-from collector.stats_files import clear_stats
+from collector.processes.roles import processes_of
 from collector.storage.locks import RoleLock, supervisor_lock
 from collector.storage.unarchived import find_unarchived
 from collector.storage.version_check import refuse_newer_data
 from collector.supervision import semaphores
 from collector.supervision.child_process import SpawnedProcess
-from collector.supervision.reporting import OnStatus, Reporting
+from collector.supervision.display import Display, NoDisplay
+from collector.supervision.reporting import Reporting
 from collector.supervision.service import Service
 from collector.supervision.supervisor import EXIT_LATE, Reports, Signals, Supervisor
+from collector.supervision.takeover import keep_lock, take_over
 
-_LOCK_POLL_SECS: Final = 0.1
-_LOOKED_AT_SECS: Final = 0.5
 _FLUSH_SECS: Final = 2.0
-_NAMED: Final = 20
-"""Of each kind, that a line of the log names; a line is at most 4 kB."""
+_MAX_NAMED: Final = 20
+"""Segments and files of each kind that one log line names; a line holds at most 4 kB."""
+
+_PROCESSES: Final = multiprocessing.get_context("spawn")
+"""Children start afresh: a fork would copy locks that threads of this process may hold."""
+
+_NO_DISPLAY: Final = NoDisplay()
 
 
-def record(config: Config, *, stop_after_secs: float | None = None, on_status: OnStatus | None = None) -> int:
-    """Record until told to stop; returns the exit code. Raises StopError when recording cannot begin."""
+@dataclass(frozen=True)
+class _Run:
+    """What the parts of one run of the recorder share."""
+
+    config: Config
+    run_id: str
+    lock: RoleLock
+    signals: Signals
+    log: FilteringBoundLogger
+    display: Display
+    log_file: logs.LogFile | None
+
+    def spawn(self, role: str, number: int, after_crash: bool) -> SpawnedProcess:
+        """Start the process of that role, its incarnation of that number."""
+        assignment = Assignment(role, self.run_id, number, after_crash, self.log_file)
+        return SpawnedProcess(run_role, assignment, self.config, _PROCESSES)
+
+    def restart_delays(self) -> Iterator[float]:
+        """Seconds to wait before each restart of a child that dies again and again."""
+        limits = self.config.supervisor
+        return delays(limits.restart_base_delay_secs, limits.restart_max_delay_secs, random.random)
+
+
+def record(
+    config: Config,
+    *,
+    stop_after_secs: float | None = None,
+    display: Display = _NO_DISPLAY,
+    log_file: logs.LogFile | None = None,
+) -> int:
+    """Record until told to stop; returns the exit code. Raises StopError when recording cannot begin.
+
+    The log goes to `log_file`, or without one to standard output.
+    """
     signals = Signals()
     signals.install()
     run_id = secrets.token_hex(4)
     scrub.begin(*config.secrets)
-    log = logs.setup("supervisor", run_id, config.log.format, config.log.level)
+    if log_file is not None:
+        _require_writable(log_file)
+    log = logs.setup("supervisor", run_id, config.log.format, config.log.level, file=log_file)
     lock = supervisor_lock(config.data_dir)
     try:
-        if not _take_over(lock, config, signals, log):
+        if not take_over(lock, config, signals, display, log):
             return 0
         refuse_newer_data(config.data_dir)
-        log.info(
-            "started", version=__version__, data_dir=str(config.data_dir), feeds=[feed.name for feed in config.feed]
-        )
-        code = _supervise(config, run_id, lock, signals, log, stop_after_secs, on_status)
+        feeds = [feed.name for feed in config.feed]
+        log.info("started", version=__version__, data_dir=str(config.data_dir), feeds=feeds)
+        code = _supervise(_Run(config, run_id, lock, signals, log, display, log_file), stop_after_secs)
         if config.archive.upload_on_stop and not _is_all_archived(config.data_dir, log):
             code = EXIT_LATE
         log.info("stopped", exit_code=code)
@@ -61,100 +98,66 @@ def record(config: Config, *, stop_after_secs: float | None = None, on_status: O
         lock.release()
 
 
+def _require_writable(log_file: logs.LogFile) -> None:
+    """Open the log file once: what is wrong with it now is said at once, later its lines are dropped and counted."""
+    writer = logs.LogFileWriter(log_file)
+    try:
+        writer.open()
+    except OSError as error:
+        raise CannotStartError(f"the log file {log_file.path}: {error.strerror}") from error
+    writer.close()
+
+
+def _supervise(run: _Run, stop_after_secs: float | None) -> int:
+    """Run the children until told to stop; returns the exit code."""
+    processes = processes_of(run.config)
+    with _semaphores(run, len(processes)), _reporting(run) as reporting:
+        service = Service.of(os.environ, run.log)
+
+        def look(supervisor: Supervisor, reports: Reports) -> None:
+            keep_lock(run.lock, run.log)
+            service.tell(ready=supervisor.recording, stopping=supervisor.stopping)
+            reporting.look(supervisor, reports)
+
+        return Supervisor(
+            run.config, run.spawn, run.restart_delays, reporting.read_reports, look, run.signals, SystemClock(),
+            run.log, processes=processes, stop_after_secs=stop_after_secs,
+        ).run()  # fmt: skip
+
+
+@contextmanager
+def _semaphores(run: _Run, processes: int) -> Iterator[None]:
+    """Remove the semaphores that a killed supervisor left, make sure of enough for `processes`, and leave none behind.
+
+    Raises CannotStartError.
+    """
+    leftovers = semaphores.claim(run.config.data_dir)
+    if refused := semaphores.sweep(leftovers, semaphores.OPENED_SECS):
+        run.log.warning("semaphores_left", count=len(refused), error=str(refused[0]))
+    try:
+        semaphores.require(processes, _PROCESSES)
+    except OSError as error:
+        raise CannotStartError(semaphores.lack(error)) from error
+    try:
+        yield
+    finally:
+        semaphores.sweep(leftovers)
+
+
+@contextmanager
+def _reporting(run: _Run) -> Iterator[Reporting]:
+    reporting = Reporting(run.config, run.run_id, run.log, run.display)
+    try:
+        yield reporting
+    finally:
+        reporting.close()
+
+
 def _is_all_archived(data_dir: Path, log: FilteringBoundLogger) -> bool:
-    """Says what is not."""
+    """Whether every sealed segment is in the archive; logs which are not."""
     left = find_unarchived(data_dir)
     if not any(left):
         return True
-    names = {field: found[:_NAMED] for field, found in left._asdict().items() if field != "segments"}
-    log.error("segments_not_uploaded", segments=len(left.segments), ids=left.segments[:_NAMED], **names)
+    names = {field: found[:_MAX_NAMED] for field, found in left._asdict().items() if field != "segments"}
+    log.error("segments_not_uploaded", segments=len(left.segments), ids=left.segments[:_MAX_NAMED], **names)
     return False
-
-
-def _take_over(lock: RoleLock, config: Config, signals: Signals, log: FilteringBoundLogger) -> bool:
-    """Hold the data directory alone: no other supervisor, and no child that one which was killed left behind.
-
-    False if a signal came while waiting for such children.
-    """
-    try:
-        acquired = _acquired(lock)
-    except OSError as error:
-        raise CannotStartError(f"{lock.path}: {error.strerror}") from error
-    if not acquired:
-        raise AnotherInstanceError(f"process {lock.holder()} is already recording into {config.data_dir}")
-    deadline = time.monotonic() + config.supervisor.stop_timeout_secs
-    waiting = False
-    while held := [name for name in processes_seen(config.data_dir) if not role_lock(config.data_dir, name).is_free()]:
-        if not waiting:
-            log.info("waiting_for_children", roles=held)
-        waiting = True
-        if time.monotonic() > deadline:
-            raise AnotherInstanceError(
-                f"children of an earlier supervisor still hold {config.data_dir}: {', '.join(held)}"
-            )
-        if (name := signals.take()) is not None:
-            log.info("stopping", cause=name, deadline_secs=0)
-            return False
-        time.sleep(_LOCK_POLL_SECS)
-    clear_stats(config.data_dir / "run" / "stats")
-    return True
-
-
-def _acquired(lock: RoleLock) -> bool:
-    """Whether it could be taken: again for a moment, because who looks whether it is free holds it while looking."""
-    deadline = time.monotonic() + _LOOKED_AT_SECS
-    while not (acquired := lock.try_acquire()) and time.monotonic() < deadline:
-        time.sleep(_LOCK_POLL_SECS)
-    return acquired
-
-
-def _keep(lock: RoleLock, log: FilteringBoundLogger) -> None:
-    with suppress(OSError):  # a disk that refuses it now may take it a second later; the role is held all the same
-        if lock.keep():
-            log.warning("lock_file_removed", path=str(lock.path))
-
-
-def _supervise(
-    config: Config,
-    run_id: str,
-    lock: RoleLock,
-    signals: Signals,
-    log: FilteringBoundLogger,
-    stop_after_secs: float | None,
-    on_status: OnStatus | None,
-) -> int:
-    leftovers = semaphores.claim(config.data_dir)
-    if refused := semaphores.sweep(leftovers, semaphores.OPENED_SECS):
-        log.warning("semaphores_left", count=len(refused), error=str(refused[0]))
-    # Children start afresh: a fork would copy locks that threads of this process may hold.
-    context = multiprocessing.get_context("spawn")
-    processes = processes_of(config)
-    try:
-        semaphores.require(len(processes), context)
-    except OSError as error:
-        raise CannotStartError(semaphores.lack(error)) from error
-
-    def spawn(role: str, number: int, after_crash: bool) -> SpawnedProcess:
-        assignment = Assignment(role, run_id, number, after_crash)
-        return SpawnedProcess(run_role, assignment, config, context)
-
-    def new_delays() -> Iterator[float]:
-        limits = config.supervisor
-        return delays(limits.restart_base_delay_secs, limits.restart_max_delay_secs, random.random)
-
-    window = Reporting(config, run_id, log, on_status)
-    service = Service.of(os.environ, log)
-
-    def look(supervisor: Supervisor, reports: Reports) -> None:
-        _keep(lock, log)
-        service.tell(ready=supervisor.recording, stopping=supervisor.stopping)
-        window.look(supervisor, reports)
-
-    try:
-        return Supervisor(
-            config, spawn, new_delays, window.read_reports, look, signals, SystemClock(), log,
-            processes=processes, stop_after_secs=stop_after_secs,
-        ).run()  # fmt: skip
-    finally:
-        window.close()
-        semaphores.sweep(leftovers)

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from structlog.typing import FilteringBoundLogger
 from collector import logs
 from collector.config import Config
 from collector.domain.clock import Every
+from collector.http.address import local_url
 from collector.http.server import StatusServer
 from collector.monitoring import status_json
 from collector.monitoring.coverage_file import CoverageFile
@@ -25,6 +26,7 @@ from collector.processes.context import SystemClock
 from collector.processes.roles import feed_of, report_of
 from collector.reports import SupervisorReport
 from collector.stats_files import StatsFile, last_signs, read_reports
+from collector.supervision.display import Display, Page
 from collector.supervision.scribe import Scribe
 from collector.supervision.supervisor import Reports, Supervisor
 from collector.supervision.verbosity import Verbosity
@@ -34,14 +36,11 @@ HTTP_RETRY_SECS: Final = 5.0
 CLOSE_SECS: Final = 2.0
 """How long a disk is waited for that has not taken the last word."""
 
-OnStatus = Callable[[Mapping[str, Any]], None]
-"""Is given the status about once a second."""
-
 
 class Reporting:
     """Takes in what is known and shows it."""
 
-    def __init__(self, config: Config, run_id: str, log: FilteringBoundLogger, on_status: OnStatus | None) -> None:
+    def __init__(self, config: Config, run_id: str, log: FilteringBoundLogger, display: Display) -> None:
         self._data_dir = config.data_dir
         self._status = Status(run_id, config)
         self._scribe = Scribe(log)
@@ -49,7 +48,7 @@ class Reporting:
         self._coverage = CoverageFile(config.data_dir / "run" / "coverage.json", self._status.coverage)
         if why := self._coverage.load():
             log.warning("coverage_unreadable", error=why)
-        self._on_status = on_status
+        self._display = display
         self._meter = UsageMeter()
         self._log = log
         self._view: Snapshot | None = None
@@ -58,6 +57,7 @@ class Reporting:
         self._verbosity.install()
         http = config.http
         self._address = f"{http.host}:{http.port}"
+        self._url = f"{local_url(http.host, http.port)}/"
         served = pages(self._newest, self._age_secs)
         self._server = StatusServer(http.host, http.port, served, log, http.token.get_secret_value(), WITHOUT_TOKEN)
         self._reasons: Mapping[str, str] = {}
@@ -78,11 +78,10 @@ class Reporting:
         self._view = self._status.look(reports, self._known(supervisor))
         self._viewed = time.monotonic()
         self._coverage.save_if_due(partial(self._scribe.write, "coverage"))
-        if self._on_status is not None:
-            self._on_status(status_json.status(self._view))
         self._tell_health(self._view)
         self._write_health(self._view)
         self._keep_serving()
+        self._display.show(status_json.status(self._view), self._page())
 
     def close(self) -> None:
         """Stop serving, and leave the word that nobody records any more."""
@@ -148,8 +147,16 @@ class Reporting:
         if not serving and self._serving is None:
             self._log.warning("http_unavailable", address=self._address, error=self._server.error)
         elif serving and self._server.listens:
-            self._log.info("http_listening", address=self._address)
+            self._log.info("http_listening", address=self._address, url=self._url)
         self._serving = serving
+
+    def _page(self) -> Page:
+        """Where a person on this machine finds the page, or why there is none."""
+        if self._server.listens:
+            return Page(url=self._url)
+        if self._serving:
+            return Page(problem="No page: http.port is 0 (off).")
+        return Page(problem=f"No page at {self._url}: {self._server.error}; tried again every {HTTP_RETRY_SECS:.0f} s.")
 
     def _write_health(self, view: Snapshot) -> None:
         if self._health_writes.due():

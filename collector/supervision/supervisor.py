@@ -219,6 +219,7 @@ class Supervisor:
         if self._stop is None:
             self._stop = Stop(_stages(self._children), now + self._config.supervisor.stop_timeout_secs)
             self._log.info("stopping", cause=name, deadline_secs=self._config.supervisor.stop_timeout_secs)
+            self._looks = Every(LOOK_SECS, self._clock.monotonic)  # whoever looks on sees at once that it stops
         else:
             self._stop.hurry(now)
             self._log.warning("hurrying", cause=name)

@@ -33,14 +33,14 @@ def flow_beside(flow: Sequence[Mapping[str, Any]]) -> Table:
     return made
 
 
-def waiting(status: Mapping[str, Any], signs: Signs, *, brief: bool, narrow: bool) -> Table:
+def waiting(status: Mapping[str, Any], signs: Signs, *, narrow: bool = False) -> Table:
     """What waits where: notices in the queue of each hop, data in each journal and before the archive."""
     made: Table = table("waiting in", *([] if narrow else [""]), ">notices", ">data", ">time", ">files")
 
     def add(name: Text, bar: Text, *figures: str | Text) -> None:
         made.add_row(on_one_line(name), *([] if narrow else [bar]), *figures)
 
-    for hop in (hop for hop in status["channels"] if hop["depth"] or not brief):
+    for hop in status["channels"]:
         name = shown(f"queue {hop['from']} > {hop['to']}")
         add(name, signs.bar(hop["depth"] / hop["capacity"]), f"{number(hop['depth'])} of {number(hop['capacity'])}")
     for journal in status["journals"]:

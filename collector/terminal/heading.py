@@ -10,7 +10,7 @@ from rich.text import Text
 
 from collector.terminal.tables import number, on_one_line, shown, span
 
-_STOPPED: Final = "draining"
+_DRAINING: Final = "draining"
 _REASON_LINES: Final = 3
 """Lines of one reason that are shown."""
 
@@ -30,6 +30,8 @@ class About(NamedTuple):
     """Where the log file is."""
     stop: str = "Ctrl-C ends this view; the recorder goes on"
     """What Ctrl-C does."""
+    hurry: str = ""
+    """What it does while the recorder stops; empty where that is the same."""
 
 
 def heading(status: Mapping[str, Any], about: About, console: Console) -> RenderableType:
@@ -45,10 +47,11 @@ def heading(status: Mapping[str, Any], about: About, console: Console) -> Render
     return Group(*parts, *_reasons(reasons, console, max(2, console.height // 3)))
 
 
-def foot(about: About, now: datetime, width: int) -> Text:
+def foot(status: Mapping[str, Any], about: About, now: datetime, width: int) -> Text:
     """Where to look further and what Ctrl-C does: as much as one line has room for, that to the last."""
     clock, page = f"{now:%H:%M:%S} UTC", about.page and f"page {about.page}"
-    ways = ((clock, page, about.log, about.stop), (page, about.log, about.stop), (page, about.stop), (about.stop,))
+    stop = about.hurry if about.hurry and _stopping(status) else about.stop
+    ways = ((clock, page, about.log, stop), (page, about.log, stop), (page, stop), (stop,))
     lines = ["   ".join(filter(None, way)) for way in ways]
     return on_one_line(shown(next((line for line in lines if len(line) <= width), lines[-1]), "dim"))
 
@@ -66,7 +69,7 @@ def _verdict(status: Mapping[str, Any]) -> Text:
 
 def _stopping(status: Mapping[str, Any]) -> str:
     """The processes that a stop waits for; empty while nothing stops."""
-    draining = [process for process in status["processes"] if process["state"] == _STOPPED]
+    draining = [process for process in status["processes"] if process["state"] == _DRAINING]
     if not draining:
         return ""
     return ", ".join(process["name"] for process in draining if process["pid"] is not None) or "nothing more"

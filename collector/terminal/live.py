@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, TextIO
 
 from rich.console import Console, ConsoleDimensions, RenderableType
@@ -43,7 +43,7 @@ class LiveView:
         self._notes: deque[RenderableType] = deque(maxlen=_NOTES)
         self._draw: Draw | None = None
         self._is_new = self._ends = False
-        self._closing: RenderableType = ""
+        self._closing: Sequence[RenderableType] = ()
         self._live: Live | None = None
         self._drawn_at = 0.0
         self._thread = threading.Thread(target=self._run, name="view", daemon=True)
@@ -61,7 +61,7 @@ class LiveView:
             self._notes.append(text)
             self._changed.notify_all()
 
-    def finish(self, closing: RenderableType = "", secs: float = FINISH_SECS) -> bool:
+    def finish(self, closing: Sequence[RenderableType] = (), secs: float = FINISH_SECS) -> bool:
         """Give the terminal back, with `closing` on it; false when it does not take that within `secs`."""
         with self._changed:
             self._closing, self._ends = closing, True
@@ -76,8 +76,8 @@ class LiveView:
             if self._live is not None:
                 self._live.stop()
             self._fit()
-            if self._closing:
-                self._console.print(self._closing, soft_wrap=True)
+            for part in self._closing:
+                self._console.print(part, crop=False)
         except OSError:
             return  # the terminal is gone, and nobody looks: the log has what happens, and recording goes on
 
@@ -91,7 +91,7 @@ class LiveView:
         resized = self._fit()
         if self._live is None:
             for note in notes:
-                self._console.print(note, soft_wrap=True)
+                self._console.print(note, crop=False)
         if self._ends:
             return True
         is_due = is_new or resized or time.monotonic() - self._drawn_at >= FRAME_SECS

@@ -14,7 +14,7 @@ _IN_TROUBLE: Final = 4
 """Processes that are named where there is no room for all."""
 
 
-def processes(rows: Sequence[Mapping[str, Any]], *, narrow: bool) -> Table:
+def processes(rows: Sequence[Mapping[str, Any]], *, narrow: bool = False) -> Table:
     """A row a process; `narrow` without pid and open files."""
     columns = ["process", "state", *([] if narrow else [">pid"]), ">restarts", ">memory", ">cpu"]
     made: Table = table(*columns, *([] if narrow else [">files"]))

@@ -68,27 +68,27 @@ def fitted(
             break
     below = _below(status, now, console, rates, room, spaced=detail.spaced)
     used = lines - room + sum(_height(part, console) for part in below)
-    return Group(above, *below, *[Text()] * (lines - used), foot(about, now, console.width))
+    return Group(above, *below, *[Text()] * (lines - used), foot(status, about, now, console.width))
 
 
 def _above(status: Mapping[str, Any], now: datetime, console: Console, detail: _Detail, about: About) -> RenderableType:
     parts = [heading(status, about, console)]
-    if console.width >= TWO_COLUMNS and not detail.short:
-        parts += _two_columns(status, now, console, detail)
+    if console.width >= TWO_COLUMNS and not detail.brief:
+        parts += _two_columns(status, now, console)
     else:
         parts += _one_column(status, now, console, detail)
     spaced = [line for part in parts for line in (part, Text())]
     return Group(*(spaced if detail.spaced else parts))
 
 
-def _two_columns(status: Mapping[str, Any], now: datetime, console: Console, detail: _Detail) -> list[RenderableType]:
+def _two_columns(status: Mapping[str, Any], now: datetime, console: Console) -> list[RenderableType]:
     half, signs = console.width // 2 - 2, Signs(console)
     grid = Table.grid(padding=(0, 4, 0, 0))
     grid.add_column(width=half)
     grid.add_column(width=half)
-    grid.add_row(processes(status["processes"], narrow=False), flow_below(status["flow"], signs, half))
+    grid.add_row(processes(status["processes"]), flow_below(status["flow"], signs, half))
     grid.add_row(Text(), Text())
-    grid.add_row(waiting(status, signs, brief=detail.brief, narrow=False), totals(status, now, brief=detail.brief))
+    grid.add_row(waiting(status, signs), totals(status, now))
     return [grid]
 
 
@@ -97,12 +97,14 @@ def _one_column(status: Mapping[str, Any], now: datetime, console: Console, deta
     if detail.short:
         trouble = [processes_in_trouble(status["processes"], narrow=narrow), flow_beside(status["flow"])]
         return [*trouble, feeds_in_one_line(status["feeds"], now), waiting_in_one_line(status)]
-    flow = flow_beside(status["flow"]) if detail.brief else flow_below(status["flow"], signs, console.width)
+    rows = processes(status["processes"], narrow=narrow)
+    if detail.brief:
+        return [rows, flow_beside(status["flow"]), waiting_in_one_line(status), totals(status, now, brief=True)]
     return [
-        processes(status["processes"], narrow=narrow),
-        flow,
-        waiting(status, signs, brief=detail.brief, narrow=narrow),
-        totals(status, now, brief=detail.brief),
+        rows,
+        flow_below(status["flow"], signs, console.width),
+        waiting(status, signs, narrow=narrow),
+        totals(status, now),
     ]
 
 

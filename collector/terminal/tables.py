@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -66,6 +66,11 @@ def on_one_line(text: Text) -> Text:
     """What does not fit its column is cut, so that figures beside it are whole."""
     text.no_wrap, text.overflow = True, "ellipsis"
     return text
+
+
+def uncut(text: str) -> RenderableType:
+    """A line that the terminal itself breaks, so that a path or a command in it can be copied."""
+    return Group(Text(text, no_wrap=True, overflow="ignore"))  # in a group, because print() joins bare texts anew
 
 
 def counts(numbers: Mapping[str, int]) -> str:

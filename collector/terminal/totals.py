@@ -10,8 +10,8 @@ from rich.text import Text
 from collector.terminal.tables import age, counts, number, shown, size, span
 
 
-def totals(status: Mapping[str, Any], now: datetime, *, brief: bool) -> Table:
-    """A row a feed, then writer, repair, archive and disk; `brief` only what is seldom the same."""
+def totals(status: Mapping[str, Any], now: datetime, *, brief: bool = False) -> Table:
+    """A row a feed, then writer, repair, archive and disk; `brief` leaves out what is seldom looked at."""
     archive, disk, repair = status["archive"], status["disk"], status["repair"]
     made = Table.grid(padding=(0, 2))
     for feed in status["feeds"]:
@@ -37,7 +37,7 @@ def totals(status: Mapping[str, Any], now: datetime, *, brief: bool) -> Table:
 def feeds_in_one_line(feeds: Sequence[Mapping[str, Any]], now: datetime) -> Text:
     """All feeds together; `data` is the age of the newest data of the feed that has waited longest."""
     opened, lines = (sum(feed[name] for feed in feeds) for name in ("connections_open", "connections"))
-    line = Text(f"{len(feeds)} feeds, ")
+    line = Text(f"feeds ({len(feeds)}): ")
     line.append(f"{opened} of {lines} lines open", "" if opened == lines else "yellow")
     line.append(f", {number(sum(feed['reconnects'] for feed in feeds))} reconnects, data ")
     never = [feed for feed in feeds if feed["last_data_at"] is None]

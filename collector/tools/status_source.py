@@ -17,6 +17,7 @@ import msgspec
 
 from collector.config import Config
 from collector.domain.redact import redact_url
+from collector.http.address import local_url
 from collector.monitoring import status_json
 from collector.monitoring.status import SUPERVISOR, Status
 from collector.monitoring.usage import UsageMeter
@@ -31,7 +32,6 @@ TOTAL_SECS = 10.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 FRESH_SECS = 15.0
 LATIN_1 = 0xFF
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (an address to ask, not to bind)
 TOKEN_VARIABLE = "COLLECTOR_HTTP__TOKEN"  # noqa: S105 (where it stands, not what it is)
 
 Found = tuple[Mapping[str, Any], str]
@@ -183,10 +183,8 @@ class Local:
         config = self._config.http
         if not config.port:
             return None, "its http.port is 0 (off)"
-        host = EVERYWHERE.get(config.host, config.host)
         try:
-            url = f"http://{f'[{host}]' if ':' in host else host}:{config.port}"
-            return fetch(url, config.token.get_secret_value()), ""
+            return fetch(local_url(config.host, config.port), config.token.get_secret_value()), ""
         except NoAnswerError as error:
             return None, str(error)
 

@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import CapturingLogger
 
 from collector.config import Config, HttpConfig
+from collector.supervision.display import NoDisplay
 from collector.supervision.reporting import Reporting
 from tests.ports import keep_port, port_of
 
@@ -26,7 +27,7 @@ def test_only_a_port_that_somebody_can_ask_is_said_to_listen(tmp_path: Path) -> 
     port = port_of(keeper)
     for number, said in ((0, []), (port, [("http_listening",)])):
         log = CapturingLogger()
-        window = Reporting(Config(data_dir=tmp_path, http=HttpConfig(port=number)), "run", log, None)
+        window = Reporting(Config(data_dir=tmp_path, http=HttpConfig(port=number)), "run", log, NoDisplay())
         window._keep_serving()
         window._keep_serving()
         window.close()

@@ -87,7 +87,7 @@ def test_what_the_made_up_exchange_fails_to_send_is_fetched(demo: tuple[Path, st
 
 def test_its_gaps_are_on_purpose(demo: tuple[Path, str]) -> None:
     tool = [sys.executable, str(ROOT / "scripts/show_gaps.py"), str(demo[0] / "data-demo/archive")]
-    said = subprocess.run(tool, capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(tool, capture_output=True, text=True, check=True, encoding="utf-8").stdout
     assert "exchange leaves out messages of binance BTCUSDT trade on purpose" in said
     assert re.search(r"UTC binance exchange \(sequence\), .* repaired.*, on purpose \(demo\)", said)
 

@@ -11,7 +11,7 @@ from typing import Final
 from collector.supervision.commands import check
 from collector.supervision.commands.options import add_config, add_stop_after, load_config
 from collector.supervision.preflight import require_usable
-from collector.supervision.recorder import record
+from collector.supervision.run import run as run_recorder
 
 EXAMPLES: Final = """\
 examples:
@@ -29,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--check", action="store_true", help="validate configuration, store and disk, then exit")
     instead.add_argument("--demo", action="store_true", help="record the built-in exchange, without internet")
+    instead.add_argument(
+        "--log", action="store_true", help="print the log on a terminal too, instead of the live view and a log file"
+    )
     add_stop_after(parser)
 
 
@@ -42,4 +45,4 @@ def run(options: argparse.Namespace) -> int:
         return demo.run(options)
     config = load_config(options.config)
     require_usable(config)
-    return record(config, stop_after_secs=options.stop_after)
+    return run_recorder(config, options.stop_after, lines=options.log)
