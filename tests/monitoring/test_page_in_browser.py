@@ -416,7 +416,7 @@ def test_a_token_is_asked_for_sent_as_a_header_and_kept_nowhere(
     assert page.locator("main").is_hidden()
     field.fill("planted")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("alert")).to_have_text("That is not its token.")
+    expect(page.get_by_role("alert")).to_have_text("This token is wrong.")
     field.fill(TOKEN)
     with page.expect_request("**/page.json") as sent:
         page.keyboard.press("Enter")
@@ -495,7 +495,7 @@ def test_a_recorder_that_answers_no_more_is_said_to_be_silent_and_heard_again(
     expect(page.locator("h1")).to_have_text("Recording")
     served.fall_silent()
     expect(page.locator("h1")).to_have_text("No answer")
-    expect(page.locator("#heard")).to_have_text(re.compile(r"Last heard \d+ m?s ago; asking again"))
+    expect(page.locator("#heard")).to_have_text(re.compile(r"Last answer \d+ m?s ago; retrying"))
     assert page.locator("#list .row").count() == 10
     served.answer()
     expect(page.locator("h1")).to_have_text("Recording")

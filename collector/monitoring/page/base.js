@@ -2,25 +2,25 @@
 const $ = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
 
-function made(tag, attributes = {}, ...children) {
+function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
   node.append(...children);
   return node;
 }
 
-function drawn(tag, attributes = {}, ...children) {
+function svgElement(tag, attributes = {}, ...children) {
   const node = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
   node.append(...children);
   return node;
 }
 
-function say(node, text) {
+function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-function mark(node, name, value) {
+function setAttr(node, name, value) {
   if (node.getAttribute(name) !== value) node.setAttribute(name, value);
 }
 
@@ -52,10 +52,10 @@ function span(secs) {
 }
 
 const ago = (ms, now) => (ms == null ? "never" : now - ms < 1000 ? "just now" : `${span((now - ms) / 1000)} ago`);
-const parsed = (iso) => (iso ? Date.parse(iso) : null);
+const parseTime = (iso) => (iso ? Date.parse(iso) : null);
 // Every time on the page is UTC and says so: 16:00 UTC, 16:00:05 UTC, and with its date 2026-11-29 16:00:05 UTC.
 const iso = (ms) => new Date(ms).toISOString();
-const clock = (ms) => `${iso(ms).slice(11, 16)} UTC`;
-const moment = (ms) => `${iso(ms).slice(0, 19).replace("T", " ")} UTC`;
-const when = (ms, now) => (iso(ms).slice(0, 10) === iso(now).slice(0, 10) ? `${iso(ms).slice(11, 19)} UTC` : moment(ms));
+const timeOfDay = (ms) => `${iso(ms).slice(11, 16)} UTC`;
+const dateTime = (ms) => `${iso(ms).slice(0, 19).replace("T", " ")} UTC`;
+const when = (ms, now) => (iso(ms).slice(0, 10) === iso(now).slice(0, 10) ? `${iso(ms).slice(11, 19)} UTC` : dateTime(ms));
 const plural = (count, word) => `${number(count)} ${word}${count === 1 ? "" : "s"}`;

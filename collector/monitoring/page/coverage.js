@@ -10,13 +10,13 @@ const STATES = [
 const WORDS = Object.fromEntries(STATES.map(([letter, word]) => [letter, word]));
 const NOTHING = { r: 0, u: 0, p: 0, g: 0, x: 0, ".": 0 };
 const LOST = "pgx";
-const known = new Map();
+const parsedRuns = new Map();
 
-// The gap that a silent stream is in is not a past one.
-const lasting = (runs, silent) => (silent ? runs.replace(/g(\d+)$/, "x$1") : runs);
+// If the stream is silent, its last gap is not a past one.
+const withSilence = (runs, silent) => (silent ? runs.replace(/g(\d+)$/, "x$1") : runs);
 
-function read(runs) {
-  let found = known.get(runs);
+function parseRuns(runs) {
+  let found = parsedRuns.get(runs);
   if (!found) {
     const parts = [], sums = { ...NOTHING };
     for (const [, letter, count] of runs.matchAll(/([rupgx.])(\d+)/g)) {
@@ -24,13 +24,13 @@ function read(runs) {
       sums[letter] += Number(count);
     }
     found = { parts, sums };
-    if (known.size > 5000) known.clear();
-    known.set(runs, found);
+    if (parsedRuns.size > 5000) parsedRuns.clear();
+    parsedRuns.set(runs, found);
   }
   return found;
 }
 
-function inWords(sums, cellSecs) {
+function describeCells(sums, cellSecs) {
   const parts = STATES.filter(([letter]) => sums[letter]).map(([letter, word]) => `${word} ${span(sums[letter] * cellSecs)}`);
   return parts.join(", ") || "nothing known";
 }
@@ -38,20 +38,20 @@ function inWords(sums, cellSecs) {
 // Top and height of each state in a strip of height 1.
 const BANDS = { r: [0.15, 0.7], u: [0.45, 0.4], p: [0.15, 0.7], g: [0, 1], x: [0, 1], ".": [0.82, 0.06] };
 const ORDER = [".", "u", "r", "p", "g", "x"];
-const newPaths = () => Object.fromEntries(ORDER.map((letter) => [letter, drawn("path", { class: letter === "." ? "n" : letter })]));
+const newPaths = () => Object.fromEntries(ORDER.map((letter) => [letter, svgElement("path", { class: letter === "." ? "n" : letter })]));
 
-function strip(height) {
-  const svg = drawn("svg", { class: "cells", height, role: "img", focusable: "false" });
-  const title = drawn("title");
+function newStrip(height) {
+  const svg = svgElement("svg", { class: "cells", height, role: "img", focusable: "false" });
+  const title = svgElement("title");
   const paths = newPaths();
   svg.append(title, ...Object.values(paths));
   return { svg, title, paths, height, drawn: "" };
 }
 
-function drawStrip(made, runs, width, cellSecs) {
-  if (made.drawn === `${runs} ${width}` || !width) return;
-  made.drawn = `${runs} ${width}`;
-  const { parts, sums } = read(runs);
+function drawStrip(target, runs, width, cellSecs) {
+  if (target.drawn === `${runs} ${width}` || !width) return;
+  target.drawn = `${runs} ${width}`;
+  const { parts, sums } = parseRuns(runs);
   const cells = parts.reduce((sum, [, count]) => sum + count, 0) || 1;
   const d = { r: "", u: "", p: "", g: "", x: "", ".": "" };
   let at = 0;
@@ -60,12 +60,12 @@ function drawStrip(made, runs, width, cellSecs) {
     const wide = Math.max(right - left, LOST.includes(letter) ? 3 : 1);
     const [top, tall] = BANDS[letter];
     const from = Math.min(left, width - wide);
-    d[letter] += `M${from} ${(top * made.height).toFixed(1)}h${wide}v${(tall * made.height).toFixed(1)}h${-wide}z`;
+    d[letter] += `M${from} ${(top * target.height).toFixed(1)}h${wide}v${(tall * target.height).toFixed(1)}h${-wide}z`;
     at += count;
   }
-  made.svg.setAttribute("viewBox", `0 0 ${width} ${made.height}`);
-  for (const letter of Object.keys(d)) mark(made.paths[letter], "d", d[letter]);
-  say(made.title, inWords(sums, cellSecs));
+  target.svg.setAttribute("viewBox", `0 0 ${width} ${target.height}`);
+  for (const letter of Object.keys(d)) setAttr(target.paths[letter], "d", d[letter]);
+  setText(target.title, describeCells(sums, cellSecs));
 }
 
 const LABEL_PX = 88, DAY_MS = 86400000;
@@ -80,30 +80,30 @@ function windowWords(coverage) {
 function axis(node, coverage, width) {
   const start = startOf(coverage), long = coverage.ended_at_ms - start, marks = [];
   const room = width / (LABEL_PX * (long > DAY_MS ? 1.25 : 1));
-  // Times of day would not tell one day from the next.
+  // Over several days times of day would repeat, so the labels are dates.
   const step = STEPS_MS.find((each) => long / each <= room && (each >= DAY_MS || long <= 2 * DAY_MS)) || 7 * DAY_MS;
-  const label = step < DAY_MS ? clock : (ms) => `${iso(ms).slice(0, 10)} UTC`;
+  const label = step < DAY_MS ? timeOfDay : (ms) => `${iso(ms).slice(0, 10)} UTC`;
   for (let at = Math.ceil(start / step) * step; at < coverage.ended_at_ms; at += step) {
     const place = ((at - start) / long) * 100;
     if (place * width < 45 * LABEL_PX || (100 - place) * width < 75 * LABEL_PX) continue;
-    const text = made("span", {}, label(at));
+    const text = element("span", {}, label(at));
     text.style.left = `${place}%`;
     marks.push(text);
   }
-  const last = made("span", {}, "now");
+  const last = element("span", {}, "now");
   last.style.left = "100%";
   node.replaceChildren(...marks, last);
 }
 
-const overview = { height: 72, svg: drawn("svg", { class: "cells", height: 72, role: "img" }), axis: made("div", { class: "axis", "aria-hidden": "true" }) };
-overview.title = drawn("title");
+const overview = { height: 72, svg: svgElement("svg", { class: "cells", height: 72, role: "img" }), axis: element("div", { class: "axis", "aria-hidden": "true" }) };
+overview.title = svgElement("title");
 overview.paths = newPaths();
 overview.svg.append(overview.title, ...Object.values(overview.paths));
 $("overview").append(overview.svg, overview.axis);
 for (const [letter, , meaning] of STATES) {
-  const sample = strip(14);
-  const share = made("b");
-  $("legend").append(made("li", { "data-state": letter }, sample.svg, meaning, " ", share));
+  const sample = newStrip(14);
+  const share = element("b");
+  $("legend").append(element("li", { "data-state": letter }, sample.svg, meaning, " ", share));
   drawStrip(sample, `${letter}1`, 22, 0);
   sample.title.remove();
 }
@@ -114,7 +114,7 @@ function showOverview(streams, coverage) {
   const add = (letter, at, count) => { rows[letter][at] += 1; rows[letter][at + count] -= 1; };
   for (const stream of streams) {
     let at = 0;
-    for (const [letter, count] of read(stream.runs).parts) {
+    for (const [letter, count] of parseRuns(stream.runs).parts) {
       if (letter !== ".") add(stream.proves ? "r" : "u", at, count);
       if (LOST.includes(letter)) add(letter, at, count);
       sums[letter] += count;
@@ -126,13 +126,13 @@ function showOverview(streams, coverage) {
   const lost = sums.g + sums.x, seen = sums.r + sums.u + sums.p + lost;
   for (const item of $("legend").children) {
     const letter = item.dataset.state;
-    // What is not known is no part of what is: a length of time, the mean of the streams.
+    // Shares are of what is known; what is unknown is given as a time, the mean of all streams.
     const unknown = span((sums["."] * coverage.cell_secs) / Math.max(1, streams.length));
-    say(item.querySelector("b"), letter === "." ? unknown : percent(sums[letter], seen));
+    setText(item.querySelector("b"), letter === "." ? unknown : percent(sums[letter], seen));
     item.hidden = !sums[letter] && letter !== "g" && letter !== "r";
   }
-  say($("share"), seen ? (lost ? `${percent(seen - lost, seen)} of the known five-minute cells without a gap` : "no gap that is known") : "nothing is known yet");
-  say(overview.title, `All ${number(streams.length)} streams together: ${STATES.map(([letter, word]) => `${word} ${percent(sums[letter], seen + sums["."])}`).join(", ")}`);
+  setText($("share"), seen ? (lost ? `${percent(seen - lost, seen)} of the known five-minute cells without a gap` : "no gap that is known") : "nothing is known yet");
+  setText(overview.title, `All ${number(streams.length)} streams together: ${STATES.map(([letter, word]) => `${word} ${percent(sums[letter], seen + sums["."])}`).join(", ")}`);
   const ended = coverage.ended_at_ms;
   const signature = `${ended} ${width} ${coverage.cells}`;
   if (overview.ended !== signature) { overview.ended = signature; axis(overview.axis, coverage, width); }
@@ -145,8 +145,8 @@ function percent(part, of) {
   return share < 0.1 ? "< 0.1 %" : `${share >= 99.95 ? "100" : fine.format(share)} %`;
 }
 
-// Each column is all streams in one cell: below those whose ids prove it, above the others, over both from the top what
-// is missing, of which the least is seen.
+// Each column is one cell of all streams: at the bottom those whose ids prove it, above them the others, and drawn over
+// both from the top what is missing, at least four pixels high.
 function drawOverview(rows, count, cells, width) {
   if (!width || !count) return;
   const d = { r: "", u: "", p: "", g: "", x: "", ".": "" }, now = { ...NOTHING }, high = overview.height;
@@ -174,5 +174,5 @@ function drawOverview(rows, count, cells, width) {
     if (here !== before) { put(cell); began = cell; before = here; }
   }
   overview.svg.setAttribute("viewBox", `0 0 ${width} ${high}`);
-  for (const letter of Object.keys(d)) mark(overview.paths[letter], "d", d[letter]);
+  for (const letter of Object.keys(d)) setAttr(overview.paths[letter], "d", d[letter]);
 }

@@ -1,35 +1,35 @@
-// What happened: the newest lines of the logs, and the rows of the gap ledger.
+// Events: the newest lines of the logs and rows of the gap ledger.
 const FIRST_EVENTS = 12;
-const happened = { most: FIRST_EVENTS, shown: "", times: [] };
+const eventList = { most: FIRST_EVENTS, shown: "", times: [] };
 const PLAIN = {
   started: "The recorder started", recording: "Recording began", process_started: "A process started", process_stopped: "A process stopped",
-  process_died: "A process died", process_hung: "A process stood still and was ended", process_failed: "A process failed",
+  process_died: "A process died", process_hung: "A hanging process was killed", process_failed: "A process failed",
   connected: "Connected", disconnected: "A connection ended", connect_failed: "Could not connect", renewing: "A connection is renewed",
   segment_opened: "A segment was opened", segment_sealed: "A segment was sealed", segment_archived: "A segment was archived",
-  segment_failed: "A segment could not be archived", segment_quarantined: "A segment was set aside", seal_delayed: "A seal had to wait",
-  segments_removed: "Segments were removed by hand", segments_put_back: "What was removed is there again", segments_missing: "Segments are missing", open_segments_set_aside: "Open segments put there by hand were set aside", journal_removed: "A journal file was removed by hand",
-  store_away: "The store does not answer", store_refuses: "The store refuses", store_back: "The store takes objects again", store_asked_otherwise: "The store is asked in another way", health_reason: "Not healthy", health_reason_gone: "Healthy in this again",
+  segment_failed: "A segment could not be archived", segment_quarantined: "A segment was quarantined", seal_delayed: "A seal was delayed",
+  segments_removed: "Segments were removed by hand", segments_put_back: "Removed segments were restored", segments_missing: "Segments are missing", open_segments_set_aside: "Open segments put there by hand were set aside", journal_removed: "A journal file was removed by hand",
+  store_away: "The store does not answer", store_refuses: "The store refuses", store_back: "The store takes objects again", store_asked_otherwise: "The store is used in another way", health_reason: "Unhealthy", health_reason_gone: "No longer unhealthy for this reason",
   refusing: "Frames are refused", resumed: "Frames are taken again", commit_failed: "A commit failed", commit_recovered: "Commits work again",
   frame_undecodable: "A frame could not be read", stopping: "Stopping", writer_paused: "The writer waits for room on the disk", writer_resumed: "The writer goes on",
-  rest_failed: "Repair gets no answer", rest_recovered: "Repair gets answers again", rest_banned: "The exchange wants no requests for a while", rest_refused: "A request of repair was refused",
-  segment_replaced: "A segment was made small", stream_never_spoke: "Streams brought nothing",
+  rest_failed: "Repair gets no answer", rest_recovered: "Repair gets answers again", rest_banned: "The exchange bans requests for a while", rest_refused: "A request of repair was refused",
+  segment_replaced: "A segment was replaced by its Parquet files", stream_never_spoke: "Streams without any message",
   streams_overdue: "Streams are overdue, another connection is tried",
 };
 const GOOD = new Set(["recording", "health_reason_gone", "resumed", "commit_recovered", "writer_resumed", "ping_recovered", "rest_recovered", "store_back"]);
 const SIGNS = { info: "·", debug: "·", good: "●", warning: "▲", error: "◆", critical: "◆", gap: "◆" };
-const bad = (level) => !["info", "debug", "good"].includes(level);
+const isTrouble = (level) => !["info", "debug", "good"].includes(level);
 
-function ofLog(event) {
+function eventOfLine(event) {
   const level = GOOD.has(event.event) ? "good" : event.level in SIGNS ? event.level : "info";
   const text = [event.process, event.text].filter(Boolean).join("  ");
   return {
-    at: parsed(event.at), since: parsed(event.first_at), times: event.times, level: level === "critical" ? "error" : level,
+    at: parseTime(event.at), since: parseTime(event.first_at), times: event.times, level: level === "critical" ? "error" : level,
     title: PLAIN[event.event] || event.event.replaceAll("_", " "), text,
   };
 }
 
-// An outage gives every stream a row: together they are one thing that happened.
-function ofLedger(gaps) {
+// An outage gives every stream a row: together they are one event.
+function eventsOfGaps(gaps) {
   const together = new Map();
   for (const gap of gaps) {
     const same = [gap.kind, gap.cause, gap.status, Math.floor(gap.started_at_ms / 5000), gap.ended_at_ms == null].join(" ");
@@ -50,8 +50,8 @@ function ofLedger(gaps) {
   });
 }
 
-// Newest first: the same in a row is one line that says how often, and since when.
-function folded(events) {
+// Newest first. Equal events in a row become one with a count and the time of the first.
+function mergeRepeats(events) {
   const lines = [];
   for (const event of events) {
     const newer = lines.at(-1);
@@ -62,24 +62,24 @@ function folded(events) {
 }
 
 const since = (event) => when(event.since, event.at);
-const repeated = (event) => (event.times > 1 ? [made("i", {}, `${number(event.times)} times since ${since(event)}`)] : []);
+const repeatText = (event) => (event.times > 1 ? [element("i", {}, `${number(event.times)} times since ${since(event)}`)] : []);
 
 function showEvents(data, now) {
-  const all = [...data.events.map(ofLog), ...ofLedger(data.gaps)].sort((a, b) => b.at - a.at);
-  const wanted = folded($("trouble").checked ? all.filter((event) => bad(event.level)) : all);
-  const some = wanted.slice(0, happened.most);
+  const all = [...data.events.map(eventOfLine), ...eventsOfGaps(data.gaps)].sort((a, b) => b.at - a.at);
+  const wanted = mergeRepeats($("trouble").checked ? all.filter((event) => isTrouble(event.level)) : all);
+  const some = wanted.slice(0, eventList.most);
   const signature = JSON.stringify(some);
-  if (signature !== happened.shown) {
-    happened.shown = signature;
-    happened.times = some.map((event) => ({ at: event.at, node: made("time", { datetime: new Date(event.at).toISOString(), title: moment(event.at) }) }));
+  if (signature !== eventList.shown) {
+    eventList.shown = signature;
+    eventList.times = some.map((event) => ({ at: event.at, node: element("time", { datetime: new Date(event.at).toISOString(), title: dateTime(event.at) }) }));
     $("events").replaceChildren(...some.map((event, index) =>
-      made("li", { class: event.level }, happened.times[index].node, made("span", { class: "sign", "aria-hidden": "true" }, SIGNS[event.level]),
-        made("span", { class: "what" }, made("b", {}, event.title), ...repeated(event), made("span", {}, event.text)))));
+      element("li", { class: event.level }, eventList.times[index].node, element("span", { class: "sign", "aria-hidden": "true" }, SIGNS[event.level]),
+        element("span", { class: "what" }, element("b", {}, event.title), ...repeatText(event), element("span", {}, event.text)))));
   }
-  for (const { at, node } of happened.times) say(node, ago(at, now));
+  for (const { at, node } of eventList.times) setText(node, ago(at, now));
   $("quiet").hidden = some.length > 0;
-  $("more-events").hidden = wanted.length <= happened.most;
+  $("more-events").hidden = wanted.length <= eventList.most;
 }
 
 $("trouble").addEventListener("input", () => live.data && showEvents(live.data, live.now()));
-$("more-events").addEventListener("click", () => { happened.most += 40; if (live.data) showEvents(live.data, live.now()); });
+$("more-events").addEventListener("click", () => { eventList.most += 40; if (live.data) showEvents(live.data, live.now()); });

@@ -1,4 +1,4 @@
-// Asks, and shows what is answered.
+// Polls the recorder and shows its answers.
 const EVERY_MS = 2000, AT_MOST_MS = 15000, WINDOW_MS = 10000, PATIENCE_MS = 10000, LATE_MS = 6000;
 const LAMPS = { well: "%233f9473", ill: "%23bf2f26", new: "%232c6e8f" };
 const live = {
@@ -6,7 +6,7 @@ const live = {
   now() { return this.data.now_ms + performance.now() - this.heardAt; },
 };
 
-async function ask() {
+async function poll() {
   if (live.asking) return;
   live.asking = true;
   const wanted = live.window;
@@ -18,79 +18,79 @@ async function ask() {
     const answer = await fetch(WINDOWS[wanted].path, { headers, credentials: "omit", cache: "no-store", signal: patience.signal });
     if (answer.status === 401) throw new Refusal();
     if (!answer.ok) throw new Error(`status ${answer.status}`);
-    heard(await answer.json());
+    onAnswer(await answer.json());
   } catch (error) {
     live.failures += 1;
-    if (error instanceof Refusal) refused();
-    else unheard();
+    if (error instanceof Refusal) onRefused();
+    else onNoAnswer();
   } finally {
     clearTimeout(timer);
     live.asking = false;
-    if (live.window !== wanted) ask();
-    else again();
+    if (live.window !== wanted) poll();
+    else schedulePoll();
   }
 }
 
 class Refusal extends Error {}
 
-function again() {
+function schedulePoll() {
   clearTimeout(live.timer);
   const waits = document.documentElement.dataset.state === "token" || document.hidden;
-  if (!waits) live.timer = setTimeout(ask, Math.min(AT_MOST_MS, EVERY_MS * 2 ** Math.min(live.failures, 4)));
+  if (!waits) live.timer = setTimeout(poll, Math.min(AT_MOST_MS, EVERY_MS * 2 ** Math.min(live.failures, 4)));
 }
 
-function heard(data) {
+function onAnswer(data) {
   live.data = data;
   live.heardAt = performance.now();
   live.failures = 0;
   $("token-form").hidden = true;
   $("main").hidden = false;
-  show(data);
+  showAll(data);
 }
 
-function refused() {
+function onRefused() {
   $("token-refused").hidden = !live.token;
   $("token-form").hidden = false;
   live.token = "";
-  verdict("token", "Who asks?");
-  say($("heard"), "It runs, and tells only those who know its token");
+  setVerdict("token", "Token needed");
+  setText($("heard"), "The recorder is running and answers only with its token");
   $("token").focus();
 }
 
-function unheard() {
-  if (!live.data) { verdict("lost", "No answer"); say($("heard"), "The recorder has not answered yet; asking again"); return; }
-  verdict("lost", "No answer");
-  tell();
+function onNoAnswer() {
+  if (!live.data) { setVerdict("lost", "No answer"); setText($("heard"), "The recorder has not answered yet; retrying"); return; }
+  setVerdict("lost", "No answer");
+  showAges();
 }
 
-function verdict(state, words) {
-  mark(document.documentElement, "data-state", state);
-  say($("verdict"), words);
+function setVerdict(state, words) {
+  setAttr(document.documentElement, "data-state", state);
+  setText($("verdict"), words);
   $("verdict").classList.toggle("long", words.length > 28);
   const title = live.data ? `${words} · ${live.data.host}` : words;
   if (document.title !== title) document.title = title;
   const fill = LAMPS[state] || "%23808a85";
-  mark(document.querySelector("link[rel=icon]"), "href", `data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3C${state === "ill" ? `rect x='3' y='3' width='10' height='10'` : `circle cx='8' cy='8' r='6'`} fill='${fill}'/%3E%3C/svg%3E`);
+  setAttr(document.querySelector("link[rel=icon]"), "href", `data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3C${state === "ill" ? `rect x='3' y='3' width='10' height='10'` : `circle cx='8' cy='8' r='6'`} fill='${fill}'/%3E%3C/svg%3E`);
 }
 
-function tell() {
+function showAges() {
   if (!live.data) return;
   dateReasons(live.now());
   const silence = performance.now() - live.heardAt;
-  if (document.documentElement.dataset.state === "lost") say($("heard"), `Last heard ${span(silence / 1000)} ago; asking again`);
+  if (document.documentElement.dataset.state === "lost") setText($("heard"), `Last answer ${span(silence / 1000)} ago; retrying`);
   else if (document.documentElement.dataset.state !== "token") {
     const newest = Math.max(0, ...live.data.streams.map((row) => row[6] || 0)) || null;
-    say($("heard"), silence > LATE_MS ? `Last heard ${span(silence / 1000)} ago` : `Newest row ${ago(newest, live.now())}`);
+    setText($("heard"), silence > LATE_MS ? `Last answer ${span(silence / 1000)} ago` : `Newest row ${ago(newest, live.now())}`);
   }
 }
 
-function judge(data) {
-  verdict(data.reasons.length ? "ill" : data.headline === "Recording" ? "well" : "new", data.headline);
+function showVerdict(data) {
+  setVerdict(data.reasons.length ? "ill" : data.headline === "Recording" ? "well" : "new", data.headline);
   showReasons(data.reasons);
 }
 
-// Rates over as much time as those of the flow, and by the recorder's clock: an answer may be a second old.
-function counted(data) {
+// Rates over the same time as those of the flow, by the recorder's clock: an answer may be a second old.
+function measureRates(data) {
   const at = data.now_ms;
   const bytes = total(data.feeds, "bytes");
   const now = { at, run: data.run_id, bytes, streams: new Map(data.streams.map((row) => [row.slice(0, 3).join("\u0000"), row[3]])) };
@@ -103,15 +103,15 @@ function counted(data) {
   return { bytes: (bytes - before.bytes) / secs, of: (key, messages) => (before.streams.has(key) ? Math.max(0, messages - before.streams.get(key)) / secs : null) };
 }
 
-function show(data) {
-  const now = live.now(), speed = counted(data);
-  judge(data);
-  say($("host"), data.host);
-  say($("about"), `up ${span(data.uptime_secs)} · version ${data.version} · run ${data.run_id}`);
+function showAll(data) {
+  const now = live.now(), speed = measureRates(data);
+  showVerdict(data);
+  setText($("host"), data.host);
+  setText($("about"), `up ${span(data.uptime_secs)} · version ${data.version} · run ${data.run_id}`);
   $("demo").hidden = !data.demo;
   const streams = data.streams.map(([exchange, symbol, type, messages, gaps, received, durable, silent, limit, proves, runs]) => {
     const key = [exchange, symbol, type].join("\u0000"), words = `${exchange} ${symbol} ${type}`;
-    const stream = { key, words, lower: words.toLowerCase(), exchange, symbol, type, messages, gaps, received, durable, silent: Boolean(silent), limit, proves: Boolean(proves), runs: lasting(runs, silent), rate: speed.of(key, messages) };
+    const stream = { key, words, lower: words.toLowerCase(), exchange, symbol, type, messages, gaps, received, durable, silent: Boolean(silent), limit, proves: Boolean(proves), runs: withSilence(runs, silent), rate: speed.of(key, messages) };
     stream.badness = badness(stream);
     return stream;
   });
@@ -123,24 +123,24 @@ function show(data) {
   showProcesses(data.processes);
   const open = detailed && streams.find((stream) => stream.key === detailed);
   if (open) fillDetail(open);
-  tell();
+  showAges();
 }
 
 $("token-form").addEventListener("submit", (event) => {
   event.preventDefault();
   live.token = $("token").value.trim();
   $("token").value = "";
-  mark(document.documentElement, "data-state", "waiting");
-  ask();
+  setAttr(document.documentElement, "data-state", "waiting");
+  poll();
 });
 
-function theme(wanted) {
+function setTheme(wanted) {
   document.documentElement.dataset.theme = wanted;
-  say($("theme"), wanted === "dark" ? "Light" : "Dark");
-  mark($("theme"), "aria-label", wanted === "dark" ? "Use the light colours" : "Use the dark colours");
+  setText($("theme"), wanted === "dark" ? "Light" : "Dark");
+  setAttr($("theme"), "aria-label", wanted === "dark" ? "Use the light colours" : "Use the dark colours");
 }
 
-// Where storage is barred the choice lasts as long as the page.
+// Where the browser refuses storage a choice lasts as long as the page.
 function remember(name, value) {
   try { localStorage.setItem(name, value); } catch { /* nothing to do */ }
 }
@@ -151,15 +151,15 @@ function remembered(name) {
 
 const darkness = matchMedia("(prefers-color-scheme: dark)");
 const preferred = () => remembered("theme") || (darkness.matches ? "dark" : "light");
-darkness.addEventListener("change", () => theme(preferred()));
+darkness.addEventListener("change", () => setTheme(preferred()));
 $("theme").addEventListener("click", () => {
   const other = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
   remember("theme", other);
-  theme(other);
+  setTheme(other);
 });
-theme(preferred());
+setTheme(preferred());
 chooseWindow(Object.hasOwn(WINDOWS, remembered("window")) ? remembered("window") : "24h");
 
-document.addEventListener("visibilitychange", () => { if (document.hidden) clearTimeout(live.timer); else ask(); });
-setInterval(() => { tell(); if (live.data && !document.hidden) for (const { at, node } of happened.times) say(node, ago(at, live.now())); }, 1000);
-ask();
+document.addEventListener("visibilitychange", () => { if (document.hidden) clearTimeout(live.timer); else poll(); });
+setInterval(() => { showAges(); if (live.data && !document.hidden) for (const { at, node } of eventList.times) setText(node, ago(at, live.now())); }, 1000);
+poll();

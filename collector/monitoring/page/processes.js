@@ -7,17 +7,17 @@ const FIGURES = [
   ["restarts", (process) => number(process.restarts)],
 ];
 const UP = new Set(["running", "draining"]);
-const crew = { shown: "" };
+const processTable = { shown: "" };
 $("processes").append(
-  made("thead", {}, made("tr", {}, ...["process", "state", ...FIGURES.map(([name]) => name)].map((name) => made("th", { scope: "col" }, name)))),
-  (crew.body = made("tbody")),
+  element("thead", {}, element("tr", {}, ...["process", "state", ...FIGURES.map(([name]) => name)].map((name) => element("th", { scope: "col" }, name)))),
+  (processTable.body = element("tbody")),
 );
 
 function showProcesses(processes) {
   const signature = JSON.stringify(processes);
-  if (signature === crew.shown) return;
-  crew.shown = signature;
-  crew.body.replaceChildren(...processes.map((process) => made("tr", {},
-    made("th", { scope: "row" }, process.name), made("td", { class: UP.has(process.state) ? "" : "warn" }, process.state),
-    ...FIGURES.map(([, told]) => made("td", {}, told(process))))));
+  if (signature === processTable.shown) return;
+  processTable.shown = signature;
+  processTable.body.replaceChildren(...processes.map((process) => element("tr", {},
+    element("th", { scope: "row" }, process.name), element("td", { class: UP.has(process.state) ? "" : "warn" }, process.state),
+    ...FIGURES.map(([, told]) => element("td", {}, told(process))))));
 }

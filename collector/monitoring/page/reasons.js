@@ -1,11 +1,11 @@
 // What is wrong, since when, and what to do about it: the remedies stand in the table at the foot of the page.
-const wrong = { codes: "", rows: [] };
+const reasonList = { codes: "", rows: [] };
 
-// On a phone a remedy opens at a touch: the reasons themselves come first.
+// On a phone remedies are folded, so that all reasons fit on the screen.
 const narrow = matchMedia("(max-width: 640px)");
 
 function remedy(text) {
-  const node = made("details", { class: "remedy" }, made("summary", {}, "What to do"), made("p", {}, text));
+  const node = element("details", { class: "remedy" }, element("summary", {}, "What to do"), element("p", {}, text));
   node.open = !narrow.matches;
   return node;
 }
@@ -14,29 +14,29 @@ narrow.addEventListener("change", () => { for (const node of $("reasons").queryS
 
 function reasonRow(code) {
   const help = document.getElementById(`reason-${code}`);
-  const row = { text: made("p", { class: "text" }), since: made("time"), at: null };
-  const meta = made("p", { class: "meta" }, row.since, " ", help ? made("a", { href: `#reason-${code}` }, code) : code);
-  row.node = made("li", {}, row.text, meta);
+  const row = { text: element("p", { class: "text" }), since: element("time"), at: null };
+  const meta = element("p", { class: "meta" }, row.since, " ", help ? element("a", { href: `#reason-${code}` }, code) : code);
+  row.node = element("li", {}, row.text, meta);
   if (help) meta.before(remedy(help.querySelector(".remedy").textContent));
   return row;
 }
 
 function showReasons(reasons) {
   const codes = reasons.map(({ code }) => code).join(" ");
-  if (codes !== wrong.codes) {
-    wrong.codes = codes;
-    wrong.rows = reasons.map(({ code }) => reasonRow(code));
-    $("reasons").replaceChildren(...wrong.rows.map(({ node }) => node));
+  if (codes !== reasonList.codes) {
+    reasonList.codes = codes;
+    reasonList.rows = reasons.map(({ code }) => reasonRow(code));
+    $("reasons").replaceChildren(...reasonList.rows.map(({ node }) => node));
   }
   reasons.forEach(({ text, since }, index) => {
-    say(wrong.rows[index].text, text);
-    wrong.rows[index].at = parsed(since);
+    setText(reasonList.rows[index].text, text);
+    reasonList.rows[index].at = parseTime(since);
   });
 }
 
 function dateReasons(now) {
-  for (const { since, at } of wrong.rows) {
-    say(since, at == null ? "" : `since ${when(at, now)} (${ago(at, now).replace(" ago", "")})`);
+  for (const { since, at } of reasonList.rows) {
+    setText(since, at == null ? "" : `since ${when(at, now)} (${ago(at, now).replace(" ago", "")})`);
   }
 }
 

@@ -1,4 +1,4 @@
-// The list of streams: only the rows in sight exist, however many streams there are.
+// The list of streams. Only the visible rows are in the document, however many streams there are.
 const FEW = 12;
 const SPARE = 6;
 const ALL_AT_ONCE = 60;
@@ -8,12 +8,12 @@ const streamWords = (stream) => `${stream.exchange} ${stream.symbol} ${stream.ty
 const MARKS = { silent: ["▲", "x", "silent"], g: ["◆", "g", "has gaps"], p: ["▨", "p", "repaired"], u: ["◐", "u", "unverifiable"], r: ["●", "r", "recorded"], n: ["○", "n", "nothing known"] };
 
 function condition(stream) {
-  const { sums } = read(stream.runs);
+  const { sums } = parseRuns(stream.runs);
   return stream.silent ? "silent" : sums.g ? "g" : sums.p ? "p" : sums.u ? "u" : sums.r ? "r" : "n";
 }
 
 function badness(stream) {
-  const { sums } = read(stream.runs);
+  const { sums } = parseRuns(stream.runs);
   return (stream.silent ? 1e6 : 0) + (sums.g + sums.x) * 1000 + sums.p + (stream.limit == null ? -1e3 : 0);
 }
 
@@ -36,8 +36,8 @@ function arrange() {
   list.focus = Math.min(list.focus, Math.max(0, list.items.length - 1));
   $("none").hidden = found.length > 0;
   $("more").hidden = Boolean(wanted.length || groupOf) || all.length <= FEW + 4;
-  say($("more"), list.open ? "Show fewer" : `Show all ${number(all.length)}`);
-  say($("streams-title"), wanted.length ? `Streams (${number(found.length)} of ${number(list.streams.length)})` : `Streams (${number(list.streams.length)})`);
+  setText($("more"), list.open ? "Show fewer" : `Show all ${number(all.length)}`);
+  setText($("streams-title"), wanted.length ? `Streams (${number(found.length)} of ${number(list.streams.length)})` : `Streams (${number(list.streams.length)})`);
   render();
 }
 
@@ -55,12 +55,12 @@ function grouped(found, groupOf) {
 }
 
 function poolRow() {
-  const parts = { mark: made("span", { class: "mark", "aria-hidden": "true" }), symbol: made("b"), about: made("span"), strip: strip(16), rate: made("span", { class: "figure rate" }), age: made("span", { class: "figure" }) };
-  parts.holder = made("span", { class: "strip" }, parts.strip.svg);
+  const parts = { mark: element("span", { class: "mark", "aria-hidden": "true" }), symbol: element("b"), about: element("span"), strip: newStrip(16), rate: element("span", { class: "figure rate" }), age: element("span", { class: "figure" }) };
+  parts.holder = element("span", { class: "strip" }, parts.strip.svg);
   parts.strip.svg.setAttribute("aria-hidden", "true");
-  parts.button = made("button", { type: "button", class: "row" }, parts.mark, made("span", { class: "name" }, parts.symbol, parts.about), parts.holder, parts.rate, parts.age);
-  parts.node = made("li", {}, parts.button);
-  parts.button.addEventListener("click", () => choose(Number(parts.node.dataset.index)));
+  parts.button = element("button", { type: "button", class: "row" }, parts.mark, element("span", { class: "name" }, parts.symbol, parts.about), parts.holder, parts.rate, parts.age);
+  parts.node = element("li", {}, parts.button);
+  parts.button.addEventListener("click", () => activate(Number(parts.node.dataset.index)));
   parts.button.addEventListener("focus", () => { list.focus = Number(parts.node.dataset.index); tabStop(); });
   $("list").append(parts.node);
   return parts;
@@ -70,7 +70,7 @@ function rowHeight() {
   return parseFloat(getComputedStyle(document.documentElement).getPropertyValue("--row")) || 46;
 }
 
-function sight() {
+function visibleRange() {
   const high = rowHeight(), top = $("list").getBoundingClientRect().top;
   if (list.items.length <= ALL_AT_ONCE) return [0, list.items.length, high];
   const first = Math.max(0, Math.floor(-top / high) - SPARE);
@@ -79,11 +79,11 @@ function sight() {
 }
 
 function render() {
-  const [first, last, high] = sight();
+  const [first, last, high] = visibleRange();
   $("list").style.height = `${list.items.length * high}px`;
   const wanted = new Set();
   for (let index = first; index < last; index += 1) wanted.add(index);
-  // The row that has the focus stays, wherever it is.
+  // The row that has the focus stays in the document, wherever it is.
   if (list.pool.some((row) => row.button === document.activeElement) && list.focus < list.items.length) wanted.add(list.focus);
   const free = list.pool.filter((row) => !wanted.delete(row.index) || row.index >= list.items.length);
   for (const index of wanted) {
@@ -93,12 +93,12 @@ function render() {
   }
   for (const row of free) { row.node.remove(); list.pool.splice(list.pool.indexOf(row), 1); }
   for (const row of list.pool) place(row, high);
-  inOrder();
+  orderRows();
   tabStop();
 }
 
-// Whoever listens or tabs meets the rows in their order.
-function inOrder() {
+// Screen readers and the Tab key follow the order in the document.
+function orderRows() {
   list.pool.sort((a, b) => a.index - b.index);
   let before = null;
   for (const row of list.pool) {
@@ -112,9 +112,9 @@ function place(row, high) {
   const item = list.items[row.index];
   const top = `translateY(${row.index * high}px)`;
   if (row.node.style.transform !== top) row.node.style.transform = top;
-  mark(row.node, "data-index", String(row.index));
-  mark(row.node, "aria-posinset", String(row.index + 1));
-  mark(row.node, "aria-setsize", String(list.items.length));
+  setAttr(row.node, "data-index", String(row.index));
+  setAttr(row.node, "aria-posinset", String(row.index + 1));
+  setAttr(row.node, "aria-setsize", String(list.items.length));
   row.button.classList.toggle("head", "group" in item);
   if ("group" in item) placeGroup(row, item);
   else placeStream(row, item.stream);
@@ -122,34 +122,34 @@ function place(row, high) {
 
 function placeGroup(row, item) {
   const troubled = item.streams.filter((stream) => stream.badness > 0).length;
-  say(row.mark, item.closed ? "▸" : "▾");
-  mark(row.mark, "class", "mark n");
-  say(row.symbol, item.group);
-  say(row.about, `${plural(item.streams.length, "stream")}${troubled ? `, ${number(troubled)} to look at` : ""}`);
-  say(row.rate, `${rate(item.streams.reduce((sum, stream) => sum + (stream.rate || 0), 0))} / s`);
-  say(row.age, "");
+  setText(row.mark, item.closed ? "▸" : "▾");
+  setAttr(row.mark, "class", "mark n");
+  setText(row.symbol, item.group);
+  setText(row.about, `${plural(item.streams.length, "stream")}${troubled ? `, ${number(troubled)} to look at` : ""}`);
+  setText(row.rate, `${rate(item.streams.reduce((sum, stream) => sum + (stream.rate || 0), 0))} / s`);
+  setText(row.age, "");
   row.age.classList.remove("late");
   row.holder.hidden = true;
-  mark(row.button, "aria-expanded", String(!item.closed));
-  mark(row.button, "aria-label", `${item.group}: ${row.about.textContent}`);
+  setAttr(row.button, "aria-expanded", String(!item.closed));
+  setAttr(row.button, "aria-label", `${item.group}: ${row.about.textContent}`);
 }
 
 function placeStream(row, stream) {
   const now = live.now();
   const [sign, letter, word] = MARKS[condition(stream)];
-  say(row.mark, sign);
-  mark(row.mark, "class", `mark ${letter}`);
-  say(row.symbol, stream.symbol);
-  say(row.about, `${stream.type} · ${stream.exchange}`);
-  mark(row.button, "title", streamWords(stream));
-  say(row.rate, stream.rate == null ? "" : `${rate(stream.rate)} / s`);
+  setText(row.mark, sign);
+  setAttr(row.mark, "class", `mark ${letter}`);
+  setText(row.symbol, stream.symbol);
+  setText(row.about, `${stream.type} · ${stream.exchange}`);
+  setAttr(row.button, "title", streamWords(stream));
+  setText(row.rate, stream.rate == null ? "" : `${rate(stream.rate)} / s`);
   const age = ago(stream.durable, now);
-  say(row.age, age.replace(" ago", ""));
+  setText(row.age, age.replace(" ago", ""));
   row.age.classList.toggle("late", stream.silent);
   row.holder.hidden = false;
   drawStrip(row.strip, stream.runs, Math.round(row.holder.getBoundingClientRect().width), list.cellSecs);
   row.button.removeAttribute("aria-expanded");
-  mark(row.button, "aria-label", `${streamWords(stream)}: ${word}; newest row ${age}; ${list.window}: ${inWords(read(stream.runs).sums, list.cellSecs)}`);
+  setAttr(row.button, "aria-label", `${streamWords(stream)}: ${word}; newest row ${age}; ${list.window}: ${describeCells(parseRuns(stream.runs).sums, list.cellSecs)}`);
 }
 
 function tabStop() {
@@ -157,7 +157,7 @@ function tabStop() {
   if (!list.pool.some((row) => row.index === list.focus) && list.pool.length) list.pool[0].button.tabIndex = 0;
 }
 
-function choose(index) {
+function activate(index) {
   const item = list.items[index];
   if ("group" in item) {
     if (!list.closed.delete(item.group)) list.closed.add(item.group);
@@ -165,7 +165,7 @@ function choose(index) {
   } else showDetail(item.stream);
 }
 
-function step(event) {
+function moveFocus(event) {
   const page = Math.max(1, Math.floor(window.innerHeight / rowHeight()) - 2);
   const moves = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -list.items.length, End: list.items.length };
   if (!(event.key in moves)) return;
@@ -178,21 +178,21 @@ function step(event) {
   list.pool.find((row) => row.index === index)?.button.focus({ preventScroll: true });
 }
 
-$("list").addEventListener("keydown", step);
+$("list").addEventListener("keydown", moveFocus);
 for (const id of ["search", "sort", "group"]) $(id).addEventListener("input", () => { list.focus = 0; arrange(); });
 $("more").addEventListener("click", () => { list.open = !list.open; arrange(); });
 addEventListener("scroll", () => { if (list.items.length) render(); }, { passive: true });
-addEventListener("resize", () => live.data && show(live.data));
+addEventListener("resize", () => live.data && showAll(live.data));
 
-const held = () => $("list").contains(document.activeElement) || $("list").matches(":hover");
+const isInUse = () => $("list").contains(document.activeElement) || $("list").matches(":hover");
 
 function showStreams(streams, coverage) {
   const order = new Map(list.items.flatMap((item) => (item.stream ? [[item.stream.key, item]] : [])));
   list.streams = streams;
   list.cellSecs = coverage.cell_secs;
   list.window = windowWords(coverage);
-  // Nothing moves under a pointer or a focus.
-  if (held() && streams.length === list.count) {
+  // Rows do not move under the pointer or the focus.
+  if (isInUse() && streams.length === list.count) {
     for (const stream of streams) if (order.has(stream.key)) order.get(stream.key).stream = stream;
     render();
   } else arrange();

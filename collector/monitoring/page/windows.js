@@ -8,15 +8,15 @@ const WINDOWS = {
 function chooseWindow(name) {
   live.window = name;
   remember("window", name);
-  for (const button of $("windows").children) mark(button, "aria-pressed", String(button.value === name));
+  for (const button of $("windows").children) setAttr(button, "aria-pressed", String(button.value === name));
 }
 
 function showWindow(coverage) {
   const words = windowWords(coverage);
-  say($("coverage-title"), coverage.is_since_start ? words[0].toUpperCase() + words.slice(1) : `The ${words}`);
-  say($("column-window"), words);
+  setText($("coverage-title"), coverage.is_since_start ? words[0].toUpperCase() + words.slice(1) : `The ${words}`);
+  setText($("column-window"), words);
 }
 
 for (const button of $("windows").children) {
-  button.addEventListener("click", () => { chooseWindow(button.value); ask(); });
+  button.addEventListener("click", () => { chooseWindow(button.value); poll(); });
 }
