@@ -1,1 +1,1 @@
-"""The archive as its readers see it: schema, manifests, checks, restore."""
+"""The archive's files as readers need them: schema, manifests, verification, restore."""

@@ -1,4 +1,4 @@
-"""What the manifests of a store say: which segments it holds whole, and until when their rows were received."""
+"""Looks up manifests in a store: which segments it holds whole, and when their last rows were received."""
 
 from collections.abc import Iterator, Mapping
 
@@ -10,7 +10,7 @@ from collector.storage.store.object_store import ObjectInfo, ObjectStore
 
 
 def whole_segment(store: ObjectStore, key: str) -> Manifest | None:
-    """The manifest under `key`, if the store holds it and every object it names. Raises StoreError."""
+    """The manifest under `key`, if the store holds it and every object in it. Raises StoreError."""
     manifest = _manifest(store, key)
     if manifest is None:
         return None
@@ -21,14 +21,14 @@ def whole_segment(store: ObjectStore, key: str) -> Manifest | None:
 
 
 def find_whole(store: ObjectStore, segment_id: str) -> Manifest | None:
-    """The manifest of a segment that the store holds whole, of whichever host it says it is. Raises StoreError."""
+    """The manifest of a segment, of any host, if the store holds the segment whole. Raises StoreError."""
     keys = store.keys(f"{MANIFEST_FOLDER}/date={parse_segment_id(segment_id).date}/")
     found = (whole_segment(store, key) for key in keys if key.endswith(f"-{segment_id}.json"))
     return next(filter(None, found), None)
 
 
 def received_until(store: ObjectStore, host: str, segment_id: str) -> Mapping[StreamKey, int]:
-    """When each stream's newest row was received, in the newest segment with rows that the host archived before this one.
+    """Receive time of each stream's newest row in the host's newest archived segment before this one that has rows.
 
     Microseconds since the epoch; empty if there is no such segment. Raises StoreError.
     """
@@ -37,7 +37,7 @@ def received_until(store: ObjectStore, host: str, segment_id: str) -> Mapping[St
         try:
             times = dict(_received_max(manifest)) if manifest else {}
         except (ValueError, TypeError):
-            # A manifest whose times cannot be read tells nothing of the time.
+            # A manifest whose times cannot be read is passed over.
             continue
         if times:
             return times
@@ -45,7 +45,7 @@ def received_until(store: ObjectStore, host: str, segment_id: str) -> Mapping[St
 
 
 def _keys_before(store: ObjectStore, host: str, segment_id: str) -> list[str]:
-    """The manifests of a host's earlier segments, the newest first."""
+    """The keys of the manifests of a host's earlier segments, the newest first."""
     found = []
     for key in store.keys(f"{MANIFEST_FOLDER}/"):
         name = key.rpartition("/")[2].removeprefix(f"{host}-").removesuffix(".json")
@@ -65,7 +65,7 @@ def _received_max(manifest: Manifest) -> Iterator[tuple[StreamKey, int]]:
 
 
 def _manifest(store: ObjectStore, key: str) -> Manifest | None:
-    """None also for one that cannot be read: it is written anew, with everything it names."""
+    """None also if it cannot be decoded: then it is written again, with all its objects."""
     content = store.read(key)
     try:
         return None if content is None else decode_manifest(content)

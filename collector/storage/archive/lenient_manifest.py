@@ -1,4 +1,4 @@
-"""Reads a manifest entry by entry: an entry that is damaged costs nothing but itself."""
+"""Reads a manifest entry by entry: a damaged entry does not make the others unusable."""
 
 import re
 from collections.abc import Iterator
@@ -18,19 +18,19 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class Fault(NamedTuple):
-    """An entry that cannot be what was written."""
+    """A damaged entry of a manifest."""
 
     key: str
-    """As the entry has it, or which entry of the manifest it is."""
+    """The entry's key, or its number if that cannot be read."""
     text: str
-    meant: str = ""
-    """The key that follows from the rest of the entry; empty where nothing follows."""
+    expected_key: str = ""
+    """The key that follows from the rest of the entry; empty if that cannot be read."""
 
 
 class ManifestReport(NamedTuple):
-    """A manifest with the entries that can be used, and the faults of its entries.
+    """A manifest with its usable entries, and the faults of the others.
 
-    An entry of which nothing but the times is damaged can be used, without them.
+    An entry with nothing but damaged times is usable, without them.
     """
 
     manifest: Manifest
@@ -38,14 +38,14 @@ class ManifestReport(NamedTuple):
     """The entries without any fault."""
     faults: list[Fault]
     totals: str | None
-    """How the manifest's totals differ from the sum over its entries; None while an entry is at fault."""
+    """How the manifest's totals differ from the sum over its entries; None if they agree or an entry is damaged."""
 
 
 def read_manifest(store: ObjectStore, key: str) -> ManifestReport:
-    """Read the manifest that stands under `key`.
+    """Read the manifest under `key`.
 
-    Raises DamagedError for anything but a manifest in its own place, or for one that the store does not give; StoreError
-    for a store that gives nothing.
+    Raises DamagedError if it is not a manifest, belongs under another key, or the store does not return it; StoreError
+    if the store does not answer at all.
     """
     content = retry_once(store, lambda: store.read(key))
     if content is None:
@@ -55,12 +55,12 @@ def read_manifest(store: ObjectStore, key: str) -> ManifestReport:
     usable, sound, seen = [], [], set[str]()
     for described in manifest.objects:
         found = [*_faults(described, manifest), *(["it is named twice"] if described.key in seen else [])]
-        of_times = list(_faults_of_times(described))
+        time_faults = list(_time_faults(described))
         seen.add(described.key)
         if not found:
-            usable.append(_without_times(described) if of_times else described)
-        if found or of_times:
-            faults.append(Fault(described.key, "; ".join([*found, *of_times]), _meant(described, manifest)))
+            usable.append(_without_times(described) if time_faults else described)
+        if found or time_faults:
+            faults.append(Fault(described.key, "; ".join([*found, *time_faults]), _expected_key(described, manifest)))
         else:
             sound.append(described)
     totals = None if faults else _totals(manifest)
@@ -71,19 +71,19 @@ def _decoded(content: bytes) -> tuple[Manifest, list[Fault]]:
     try:
         return decode_manifest(content), []
     except DamagedError:
-        loose = _loose(content)
-        if loose is None:
+        fields = _any_entries(content)
+        if fields is None:
             raise
-    return _entry_by_entry(loose)
+    return _entry_by_entry(fields)
 
 
-def _entry_by_entry(loose: dict[str, Any]) -> tuple[Manifest, list[Fault]]:
+def _entry_by_entry(fields: dict[str, Any]) -> tuple[Manifest, list[Fault]]:
     try:
-        manifest = msgspec.convert(loose | {"objects": []}, Manifest)
+        manifest = msgspec.convert(fields | {"objects": []}, Manifest)
     except msgspec.ValidationError as error:
-        raise DamagedError(f"no manifest: {error}") from error
+        raise DamagedError(f"not a manifest: {error}") from error
     faults = []
-    for number, entry in enumerate(loose["objects"], start=1):
+    for number, entry in enumerate(fields["objects"], start=1):
         try:
             manifest.objects.append(msgspec.convert(entry, ManifestObject))
         except msgspec.ValidationError as error:
@@ -94,12 +94,12 @@ def _entry_by_entry(loose: dict[str, Any]) -> tuple[Manifest, list[Fault]]:
 def _fault_of(entry: dict[str, Any], number: int, manifest: Manifest, text: str) -> Fault:
     key = entry.get("key")
     parts = [part for name in ObjectPartition._fields if isinstance(part := entry.get(name), str)]
-    meant = _key(ObjectPartition(*parts), manifest) if len(parts) == len(ObjectPartition._fields) else ""
-    return Fault(key if isinstance(key, str) else f"entry {number} of {manifest.segment_id}", text, meant)
+    expected_key = _key(ObjectPartition(*parts), manifest) if len(parts) == len(ObjectPartition._fields) else ""
+    return Fault(key if isinstance(key, str) else f"entry {number} of {manifest.segment_id}", text, expected_key)
 
 
-def _loose(content: bytes) -> dict[str, Any] | None:
-    """The manifest's fields, whatever its entries are; None if there are no such things."""
+def _any_entries(content: bytes) -> dict[str, Any] | None:
+    """The manifest's fields, with entries of any kind; None if it is not an object with a list of entries."""
     try:
         found = msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -109,7 +109,7 @@ def _loose(content: bytes) -> dict[str, Any] | None:
 
 def _require_place(manifest: Manifest, key: str) -> None:
     if not is_path_name(manifest.host):
-        raise DamagedError(f"{manifest.host!r} is no name of a host")
+        raise DamagedError(f"{manifest.host!r} is not a host name")
     try:
         expected = manifest_key(manifest.host, manifest.segment_id)
     except ValueError as error:
@@ -118,7 +118,7 @@ def _require_place(manifest: Manifest, key: str) -> None:
         raise DamagedError(f"it belongs to {expected}")
 
 
-def _meant(described: ManifestObject, manifest: Manifest) -> str:
+def _expected_key(described: ManifestObject, manifest: Manifest) -> str:
     partition = ObjectPartition(described.exchange, described.data_type, described.symbol, described.date)
     return _key(partition, manifest)
 
@@ -128,8 +128,8 @@ def _key(partition: ObjectPartition, manifest: Manifest) -> str:
 
 
 def _faults(described: ManifestObject, manifest: Manifest) -> Iterator[str]:
-    if described.key != (meant := _meant(described, manifest)):
-        yield f"its key should be {meant}"
+    if described.key != (expected := _expected_key(described, manifest)):
+        yield f"its key should be {expected}"
     if not _is_date(described.date):
         yield f"its date is {described.date!r}"
     if described.rows < 1 or described.bytes < 1:
@@ -138,7 +138,7 @@ def _faults(described: ManifestObject, manifest: Manifest) -> Iterator[str]:
         yield f"its sha256 is {described.sha256!r}"
 
 
-def _faults_of_times(described: ManifestObject) -> Iterator[str]:
+def _time_faults(described: ManifestObject) -> Iterator[str]:
     times = {"received_min": described.received_min, "received_max": described.received_max}
     for name, time in times.items():
         if time is not None and not _is_time(time):

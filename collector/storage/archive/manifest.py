@@ -1,4 +1,4 @@
-"""The manifest of a segment: what its objects are, written last. A segment without one is not complete.
+"""The manifest of a segment: lists its objects and is written last. A segment without one is not complete.
 
 JSON with sorted keys; times are ISO 8601, UTC, always with microseconds. `rows` counts messages (undecoded ones too)
 and `gaps` the rows of the ledger; an object's `rows` counts either. `received_*` are null for the gap ledger, and
@@ -13,7 +13,7 @@ from collector.domain.errors import DamagedError
 from collector.domain.records import GAP
 
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-"""What can be written again: msgspec reads larger numbers than it writes."""
+"""Numbers that can be written again: msgspec reads larger ones than it writes."""
 
 
 class ManifestObject(msgspec.Struct, frozen=True):
@@ -34,7 +34,7 @@ class ManifestObject(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """All objects of a segment, sorted by key, and what the segment was."""
+    """The facts of a segment and all its objects, sorted by key."""
 
     schema_version: Int64
     collector_version: str
@@ -48,7 +48,7 @@ class Manifest(msgspec.Struct, frozen=True):
     objects: list[ManifestObject]
 
     def encode(self) -> bytes:
-        """The manifest's file: the same bytes for the same manifest."""
+        """The bytes of the manifest's file, always the same for the same manifest."""
         return msgspec.json.format(msgspec.json.encode(self, order="sorted"), indent=1) + b"\n"
 
 
@@ -57,10 +57,10 @@ def decode_manifest(content: bytes) -> Manifest:
     try:
         return msgspec.json.decode(content, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise DamagedError(f"no manifest: {error}") from error
+        raise DamagedError(f"not a manifest: {error}") from error
 
 
 def counted(objects: list[ManifestObject]) -> tuple[int, int]:
-    """How many messages and how many rows of the gap ledger the objects hold: a manifest's `rows` and `gaps`."""
+    """The number of messages and of gap rows in the objects: a manifest's `rows` and `gaps`."""
     gaps = sum(described.rows for described in objects if described.data_type == GAP)
     return sum(described.rows for described in objects) - gaps, gaps

@@ -1,4 +1,4 @@
-"""Reads an object of the archive and holds it against what its manifest tells."""
+"""Reads an object of the archive and compares it with its entry in the manifest."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,11 +21,11 @@ _ID_COLUMNS: Final = {
     "book_snapshot": "last_id",
     "book_ticker": "update_id",
 }
-"""Where a message's id stands once it is typed."""
+"""The column of a typed message's id."""
 
 
-class _Claimed(NamedTuple):
-    """What a file's rows tell; of the rest, what the manifest tells of it."""
+class _Facts(NamedTuple):
+    """The facts that are compared: those of a file's rows, or those of its entry in the manifest."""
 
     rows: int
     received_min: str | None
@@ -35,14 +35,14 @@ class _Claimed(NamedTuple):
 
 
 def differences(path: Path, described: ManifestObject, manifest: Manifest) -> Iterator[str]:
-    """What the file at `path` says otherwise than its manifest; reads every row."""
+    """Every difference between the file at `path` and its entry in the manifest; reads every row."""
     try:
         with pq.ParquetFile(path) as file:
             yield from _of_metadata(file, described, manifest)
             yield from _of_columns(file, described, manifest)
             yield from _of_rows(file, described)
     except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, OverflowError) as error:
-        # Columns of other types or names than every object of an archive has fail wherever they are first used.
+        # Columns with unexpected types or names fail wherever they are first used.
         yield f"it cannot be read: {error}"
 
 
@@ -73,21 +73,21 @@ def _of_columns(file: pq.ParquetFile, described: ManifestObject, manifest: Manif
 
 
 def _of_rows(file: pq.ParquetFile, described: ManifestObject) -> Iterator[str]:
-    reading = _Reading(described)
+    facts = _FileFacts(described)
     for batch in file.iter_batches(ROW_GROUP_ROWS):
-        reading.take(batch)
-    expected = _Claimed(
+        facts.add(batch)
+    expected = _Facts(
         described.rows, described.received_min, described.received_max, described.id_min, described.id_max
     )
-    for name, value, found in zip(_Claimed._fields, expected, reading.told(), strict=True):
+    for name, value, found in zip(_Facts._fields, expected, facts.facts(), strict=True):
         if value != found:
             yield f"its {name} should be {value}, but is {found}"
-    if not reading.dates <= {described.date}:
-        yield f"it has rows of {', '.join(sorted(reading.dates))}, not only of {described.date}"
+    if not facts.dates <= {described.date}:
+        yield f"it has rows of {', '.join(sorted(facts.dates))}, not only of {described.date}"
 
 
-class _Reading:
-    """Goes through a file batch by batch."""
+class _FileFacts:
+    """Collects the facts of a file batch by batch."""
 
     def __init__(self, described: ManifestObject) -> None:
         self._described = described
@@ -97,10 +97,10 @@ class _Reading:
         self._series: int | None = None
         self._ids: tuple[Any, Any] = (described.id_min, described.id_max)
         self.dates: set[str] = set()
-        """Of the receipt of every row that was not backfilled."""
+        """Dates of receipt of all rows that were not backfilled."""
 
-    def take(self, batch: pa.RecordBatch) -> None:
-        """Take in the next rows."""
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Add the next rows."""
         self._rows += batch.num_rows
         if "received_at" not in batch.schema.names or batch.num_rows == 0:
             return
@@ -108,16 +108,16 @@ class _Reading:
         live = batch.filter(pc.not_equal(batch["line"], BACKFILLED_LINE))
         self.dates.update(iso_time(time)[:10] for time in _bounds(live["received_at"]))
         if self._id_column is not None:
-            self._take_ids(batch["series"], batch[self._id_column])
+            self._add_ids(batch["series"], batch[self._id_column])
 
-    def told(self) -> _Claimed:
-        """What was read; what cannot be read from the rows is as the manifest says."""
+    def facts(self) -> _Facts:
+        """The facts of the rows; those that rows do not have are taken from the manifest."""
         received_min, received_max = (
             (iso_time(min(self._received)), iso_time(max(self._received))) if self._received else (None, None)
         )
-        return _Claimed(self._rows, received_min, received_max, *self._ids)
+        return _Facts(self._rows, received_min, received_max, *self._ids)
 
-    def _take_ids(self, series: pa.Array, ids: pa.Array) -> None:
+    def _add_ids(self, series: pa.Array, ids: pa.Array) -> None:
         """Keep the first and the last id of the last series, where they are whole numbers."""
         last = series[-1].as_py()
         first_row = 0 if last == self._series else pc.index(series, last).as_py()
@@ -128,7 +128,7 @@ class _Reading:
 
 
 def _bounds(times: pa.Array) -> list[int]:
-    """The least and the greatest, in µs since the epoch; nothing for no times."""
+    """The least and the greatest time in µs since the epoch; empty if there are no times."""
     bounds = pc.min_max(times.cast(pa.int64())).as_py()
     return [] if bounds["min"] is None else [bounds["min"], bounds["max"]]
 

@@ -1,4 +1,4 @@
-"""One Parquet file in the making: row groups of bounded size, the same bytes for the same rows."""
+"""Writes one Parquet file: row groups of bounded size, and the same bytes for the same rows."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,14 +9,14 @@ from pyarrow import parquet as pq
 
 ROW_GROUP_ROWS: Final = 65_536
 ROW_GROUP_BYTES: Final = 16 << 20
-"""Of the payloads the rows were made from: what a row group takes in memory follows from it."""
+"""Bytes of the payloads in a row group, which bound its memory."""
 
 _UNIQUE_TEXTS: Final = frozenset({"raw", "frame", "trade_id", "first_trade_id", "last_trade_id", "gap_id"})
-"""Columns whose values hardly repeat: looking for a dictionary would only cost time."""
+"""Columns whose values hardly repeat: building a dictionary would only cost time."""
 
 
 class ParquetFile:
-    """A file being written; it is whole only after `close`.
+    """A file being written; it is complete only after `close`.
 
     Times and whole numbers are stored as differences (DELTA_BINARY_PACKED): measured on trades, half the file's size
     and half the time of the default. Doubles and short texts go through dictionaries where they repeat.
@@ -40,22 +40,22 @@ class ParquetFile:
         )
 
     def append(self, batch: pa.RecordBatch, payload_bytes: int) -> None:
-        """Add rows; a row group is cut before it would grow beyond its bounds."""
+        """Add rows; a row group is written before it would exceed its limits."""
         rows, size = self._pending_rows + batch.num_rows, self._pending_bytes + payload_bytes
         if self._pending and (rows > ROW_GROUP_ROWS or size > ROW_GROUP_BYTES):
-            self._cut()
+            self._write_pending()
             rows, size = batch.num_rows, payload_bytes
         self._pending.append(batch)
         self._pending_rows, self._pending_bytes = rows, size
 
     def close(self, metadata: Mapping[str, str]) -> None:
-        """Write what is pending and the file's metadata."""
-        self._cut()
+        """Write the pending rows and the file's metadata."""
+        self._write_pending()
         self._writer.add_key_value_metadata(metadata)
         self._writer.close()
         self._sink.close()
 
-    def _cut(self) -> None:
+    def _write_pending(self) -> None:
         table = pa.Table.from_batches(self._pending, self._schema)
         self._pending.clear()
         if table.num_rows:
@@ -63,5 +63,5 @@ class ParquetFile:
 
 
 def _leaf(field: pa.Field) -> str:
-    """How Parquet names the column that holds a field's values."""
+    """Parquet's name of the column with a field's values."""
     return f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name

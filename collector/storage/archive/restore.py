@@ -1,9 +1,8 @@
-"""Brings a part of an archive back as an archive of its own.
+"""Copies a part of an archive, as an archive of its own.
 
-Objects come whole, as they are, so that size and checksum stay those of the archive: one with a single row in the time
-asked for brings its other rows too (at most a segment's). Manifests name what came. The chain of segments is closed over
-those that were left out, so a segment whose predecessor has nothing to bring does not look like a hole; a hole of the
-archive itself stays one.
+Objects are copied whole, so that size and checksum stay the same: an object with a single row in the selected time also
+brings its other rows (at most a segment's). Manifests list the copied objects. `previous_segment` skips segments that are
+left out, so that these do not look like holes in the chain; a hole in the archive itself stays one.
 """
 
 import hashlib
@@ -27,23 +26,23 @@ THREADS: Final = 8
 
 
 class Selection(NamedTuple):
-    """Which rows are wanted; an empty set means all. Times are ISO 8601, UTC, with microseconds, as manifests have them."""
+    """The rows to copy; an empty set means all. Times are ISO 8601, UTC, with microseconds, as in manifests."""
 
     from_time: str
     to_time: str
-    """The first moment that is not wanted any more."""
+    """The end of the selected time, itself excluded."""
     exchanges: frozenset[str] = frozenset()
     symbols: frozenset[str] = frozenset()
     data_types: frozenset[str] = frozenset()
 
     def in_time(self, described: ManifestObject) -> bool:
-        """Whether the object may hold rows of that time; of the ledger only the date is known."""
+        """Whether the object may have rows of the selected time; of gap rows only the date is known."""
         if described.received_min is None or described.received_max is None:
             return self.from_time[:10] <= described.date <= self.to_time[:10]
         return described.received_max >= self.from_time and described.received_min < self.to_time
 
     def wants(self, described: ManifestObject) -> bool:
-        """Whether the object is to come. The gap ledger of a wanted stream comes with it, and that of its whole feed."""
+        """Whether to copy the object. Gap rows of a selected stream are copied with it, and those of its whole feed."""
         return (
             self.in_time(described)
             and (not self.exchanges or described.exchange in self.exchanges)
@@ -53,7 +52,7 @@ class Selection(NamedTuple):
 
 
 class Brought(NamedTuple):
-    """What became of one segment."""
+    """The result for one segment."""
 
     bytes: int
     objects: int
@@ -62,7 +61,7 @@ class Brought(NamedTuple):
 
 
 def plan(manifests: Iterable[Manifest], selection: Selection) -> list[Manifest]:
-    """The manifests of the new archive: of the segments of that time, naming the objects that are wanted."""
+    """The manifests of the new archive: of the segments in the selected time, with the selected objects."""
     known, chosen = dict[str, str | None](), []
     for manifest in manifests:
         known[manifest.segment_id] = manifest.previous_segment
@@ -76,11 +75,11 @@ def plan(manifests: Iterable[Manifest], selection: Selection) -> list[Manifest]:
 
 
 def read_manifests(store: ObjectStore, problems: list[str]) -> Iterator[tuple[int, Manifest | None]]:
-    """Every manifest of a store with the entries that can be used, each with how many there are.
+    """The number of manifests in a store and each manifest with its usable entries.
 
-    What is damaged is a problem, and no more: a manifest comes as None, an entry is left out, and one of which only the
-    times are damaged comes without them. All manifests are read, for only they tell what a segment holds: one that was
-    written late may hold early rows.
+    Damage is added to `problems`: a damaged manifest is None, a damaged entry is left out, and one with nothing but
+    damaged times comes without them. All manifests are read, because only they tell what a segment holds: one written
+    late may have early rows.
     """
     keys = list(store.keys(f"{MANIFEST_FOLDER}/"))
 
@@ -97,7 +96,7 @@ def read_manifests(store: ObjectStore, problems: list[str]) -> Iterator[tuple[in
 
 
 def require_room_for(manifests: list[Manifest], target: ObjectStore) -> None:
-    """Raise ConfigError unless the target is empty or holds a part of just this, from an earlier try."""
+    """Raise ConfigError unless the target is empty, or holds a part of the same restore from an earlier try."""
     expected = {_key(manifest): manifest.encode() for manifest in manifests}
     for key in target.keys(""):
         if key.startswith(f"{MANIFEST_FOLDER}/") and target.read(key) != expected.get(key):
@@ -105,7 +104,7 @@ def require_room_for(manifests: list[Manifest], target: ObjectStore) -> None:
 
 
 def bring(manifests: list[Manifest], store: ObjectStore, target: ObjectStore, scratch: Path) -> Iterator[Brought]:
-    """Copy the objects of each segment, then its manifest; what is there already, whole, stays. Raises StoreError."""
+    """Copy the objects of each segment, then its manifest; skip objects that are there whole. Raises StoreError."""
     return in_order(lambda manifest: _bring(manifest, store, target, scratch), manifests, THREADS)
 
 
@@ -123,13 +122,13 @@ def _bring(manifest: Manifest, store: ObjectStore, target: ObjectStore, scratch:
                 size += described.bytes
         content = manifest.encode()
         path.write_bytes(content)
-        # It names also what could not be brought: a look at the new archive then says so.
+        # It also lists objects that could not be copied, so that verifying the new archive reports them.
         target.put(_key(manifest), path, hashlib.sha256(content).hexdigest())
     return Brought(size, len(manifest.objects) - len(problems), already_there, problems)
 
 
 def _bring_object(described: ManifestObject, store: ObjectStore, target: ObjectStore, path: Path) -> bool:
-    """Whether it was there already. Raises DamagedError for one that cannot be had, StoreError for a store that is away."""
+    """Whether the object was there already. Raises DamagedError if it cannot be copied, StoreError if a store is away."""
     expected = ObjectInfo(described.bytes, described.sha256)
     if retry_once(target, lambda: target.head(described.key)) == expected:
         return True
@@ -141,7 +140,7 @@ def _bring_object(described: ManifestObject, store: ObjectStore, target: ObjectS
 
 
 def _predecessor(manifest: Manifest, known: Mapping[str, str | None], staying: set[str]) -> str | None:
-    """The nearest segment before this one that comes too; one that the archive itself lacks, if it stood just before."""
+    """The nearest earlier segment that is copied too; the direct predecessor if the archive itself lacks it."""
     previous = manifest.previous_segment
     if previous is None or previous not in known:
         return previous

@@ -1,4 +1,4 @@
-"""The folder that a part of an archive is brought into: held by one restore at a time, and swept of what killed ones left."""
+"""The folder that a restore writes into: locked by one restore at a time, and cleared of a killed one's leftovers."""
 
 import fcntl
 import os
@@ -19,7 +19,7 @@ _SCRATCH: Final = "_restore-"
 
 
 class Destination(NamedTuple):
-    """Where objects go, and a folder beside for those that are on their way."""
+    """The store to copy into, and a scratch folder for objects being copied."""
 
     store: DirectoryStore
     scratch: Path
@@ -27,9 +27,10 @@ class Destination(NamedTuple):
 
 @contextmanager
 def destination(folder: Path, manifests: list[Manifest]) -> Iterator[Destination]:
-    """Make the folder if need be, prove that it can be written, and hold it for what these manifests name.
+    """Make the folder if necessary, prove that it is writable, and lock it.
 
-    Raises ConfigError for one that cannot be made or held, or that holds something else; StoreError for a full disk.
+    Raises ConfigError for one that cannot be made or locked, or that holds something else than a part of these
+    manifests; StoreError for a full disk.
     """
     store = DirectoryStore(folder)
     with _held(folder):
@@ -60,7 +61,7 @@ def _held(folder: Path) -> Iterator[None]:
 
 
 def _locked(path: Path) -> int | None:
-    """The descriptor that holds the lock; None while somebody else does. Raises OSError."""
+    """The descriptor that holds the lock; None while somebody else holds it. Raises OSError."""
     while True:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         try:
@@ -72,7 +73,7 @@ def _locked(path: Path) -> int | None:
             raise
         if _is_the_file(fd, path):
             return fd
-        # Its holder removed it between opening and locking.
+        # Its holder removed the file between our opening and locking it.
         os.close(fd)
 
 
@@ -89,5 +90,5 @@ def _require_no_links(folder: Path) -> None:
             path = Path(above, name)
             if path.is_symlink():
                 raise ConfigError(
-                    [f"{path} is a link, and what is restored stays below {folder}: name an empty folder"]
+                    [f"{path} is a link, and a restore must not write outside {folder}: name an empty folder"]
                 )

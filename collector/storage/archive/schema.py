@@ -1,4 +1,4 @@
-"""The columns of the archive's files: exactly these, in this order. Partition keys are no columns.
+"""The columns of the archive's files: exactly these, in this order. Partition keys are not columns.
 
 The further columns of a data type are the fields of its typed row in `collector.domain.records`.
 """
@@ -10,10 +10,10 @@ import pyarrow as pa
 from collector.domain.records import GAP, ROW_TYPES, UNDECODED
 
 SCHEMA_VERSION: Final = 2
-"""Any change of the columns raises it; a data type that is new changes none."""
+"""Raised by any change of the columns; a new data type is no such change."""
 
 _SINCE: Final = {("trade", "sequence"): 2, ("trade", "kind"): 2}
-"""By data type and column, the first version that has it; all others have always been there."""
+"""The first version of a column, by data type and column; all others are there since version 1."""
 
 _TIME: Final = pa.timestamp("us", tz="UTC")
 
@@ -35,16 +35,16 @@ COMMON_SCHEMA: Final = pa.schema(
         "raw": pa.string(),
     }
 )
-"""The first columns of every file but the gap ledger's."""
+"""The first columns of every file but gap rows."""
 
 ROW_SCHEMAS: Final = {
     data_type: pa.schema({name: _ARROW_TYPES[hint] for name, hint in get_type_hints(row_type).items()})
     for data_type, row_type in ROW_TYPES.items()
 }
-"""The further columns of each data type that can be typed."""
+"""The further columns of each typed data type."""
 
 MESSAGE_SCHEMAS: Final = {name: pa.schema([*COMMON_SCHEMA, *schema]) for name, schema in ROW_SCHEMAS.items()}
-"""All columns of their files."""
+"""All columns of the files of each typed data type."""
 
 UNDECODED_SCHEMA: Final = pa.schema([*COMMON_SCHEMA, ("frame", pa.binary()), ("reason", pa.string())])
 
@@ -70,7 +70,7 @@ _SCHEMAS: Final = {**MESSAGE_SCHEMAS, UNDECODED: UNDECODED_SCHEMA, GAP: GAP_SCHE
 
 
 def schema_of(data_type: str, version: int) -> pa.Schema | None:
-    """All columns of a data type's files of that version; None where this program does not know."""
+    """All columns of a data type's files in that version; None if this program does not know them."""
     schema = _SCHEMAS.get(data_type)
     if schema is None or version > SCHEMA_VERSION:
         return None

@@ -1,4 +1,4 @@
-"""Asks a store about one object, and tells the object's trouble from the store's."""
+"""Calls a store about one object, and tells a fault of the object from a fault of the store."""
 
 import errno
 from collections.abc import Callable
@@ -11,24 +11,24 @@ from collector.storage.store.object_store import ObjectStore
 T = TypeVar("T")
 
 _NOTHING: Final = f"{MANIFEST_FOLDER}/date=none/"
-"""No key begins so: to list it costs next to nothing."""
+"""A prefix of no key: listing it costs next to nothing."""
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
 def retry_once(store: ObjectStore, ask: Callable[[], T]) -> T:
-    """What the store answers about an object; asked twice, for one lost answer among many is nothing.
+    """The result of `ask`. After a StoreError it asks once more: a single lost response is no evidence.
 
-    Raises DamagedError if it does not answer although it lists, StoreError if it does not list either, or if there is
-    no room for what it brings.
+    Raises DamagedError if that fails too although the store can list, StoreError if it cannot, or if the disk has no
+    room for the object.
     """
     try:
         return ask()
     except StoreError:
-        return _asked_again(store, ask)
+        return _ask_again(store, ask)
 
 
-def _asked_again(store: ObjectStore, ask: Callable[[], T]) -> T:
+def _ask_again(store: ObjectStore, ask: Callable[[], T]) -> T:
     try:
         return ask()
     except StoreError as error:

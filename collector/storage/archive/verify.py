@@ -1,7 +1,7 @@
-"""Holds a store against its manifests. Reads only.
+"""Verifies a store against its manifests. Reads only.
 
-Size and checksum are the store's own word: a folder reads each file for it, a bucket keeps the checksum that it
-compared when the object came. A deep look fetches every object and reads it.
+Size and checksum are those that the store reports: a folder reads each file for them, a bucket keeps the checksum that
+it compared when the object was uploaded. A deep verification fetches and reads every object.
 """
 
 import tempfile
@@ -26,54 +26,54 @@ KINDS: Final = {
     "missing": "an object that a manifest names is not there",
     "unread": "an object is there, but the store does not give it",
     "differs": "an object has another size or checksum than its manifest says",
-    "content": "an object's rows, times, ids or columns are not what its manifest says (only looked at with --deep)",
+    "content": "an object's rows, times, ids or columns are not what its manifest says (only checked with --deep)",
     "orphan": "no manifest names this object: its segment's upload is under way, or never ended",
     "hole": "the segment before this one has no manifest",
     "fork": "several segments say that they follow the same one",
 }
 
 Read = Callable[[Path, ManifestObject, Manifest], Iterator[str]]
-"""What a file says otherwise than its manifest, a line each."""
+"""Yields each difference between a file and its entry in the manifest, as one line."""
 
 
 class Finding(NamedTuple):
-    """Something that is not as it should be; `kind` is one of KINDS."""
+    """A fault of the archive; `kind` is one of KINDS."""
 
     kind: str
     key: str
     text: str
 
 
-class Segment(NamedTuple):
-    """A segment by its manifest."""
+class ChainLink(NamedTuple):
+    """A segment and its predecessor, by its manifest."""
 
     key: str
     segment_id: str
     previous_segment: str | None
 
 
-class _Looked(NamedTuple):
-    """What became of one manifest."""
+class _ManifestResult(NamedTuple):
+    """The result for one manifest."""
 
-    segment: Segment | None
+    segment: ChainLink | None
     named: list[str]
     whole: list[ManifestObject]
     findings: list[Finding]
 
 
 class Verification:
-    """One walk over a store; the counts are of what was looked at so far.
+    """One pass over a store, with counts of what was verified so far.
 
-    With `read` every object is fetched and read; `scratch` is the folder where, None the system's own.
+    With `read` every object is fetched into the folder `scratch` (None: the system's temporary folder) and read.
     """
 
     def __init__(self, store: ObjectStore, read: Read | None = None, scratch: Path | None = None) -> None:
         self._store = store
         self._read = read
         self._scratch = scratch
-        self._segments: list[Segment] = []
+        self._segments: list[ChainLink] = []
         self.manifests = 0
-        """How many there are, once the walk has begun."""
+        """The number of manifests in the store, once the pass has begun."""
         self.looked_at = 0
         self.objects = 0
         self.rows = 0
@@ -81,53 +81,52 @@ class Verification:
 
     @property
     def segments(self) -> int:
-        """Manifests read."""
+        """The number of manifests read."""
         return len(self._segments)
 
     def findings(self, tick: Callable[[], None] = lambda: None) -> Iterator[Finding]:
-        """Everything that is not as it should be; `tick` is called after each manifest.
-
-        Raises StoreError where the store cannot be read.
-        """
-        # Objects are listed before manifests, or those of a segment that is archived meanwhile would be orphans.
-        unnamed = {key for key in self._store.keys("") if key.endswith(OBJECT_SUFFIX)}
+        """Every fault; `tick` is called after each manifest. Raises StoreError if the store cannot be read."""
+        # Objects are listed before manifests: otherwise objects of a segment archived meanwhile would be orphans.
+        unlisted = {key for key in self._store.keys("") if key.endswith(OBJECT_SUFFIX)}
         manifests = list(self._store.keys(f"{MANIFEST_FOLDER}/"))
         self.manifests = len(manifests)
-        for looked in in_order(self._look, manifests, THREADS):
-            self._count(looked)
-            unnamed.difference_update(looked.named)
+        for result in in_order(self._verify_manifest, manifests, THREADS):
+            self._count(result)
+            unlisted.difference_update(result.named)
             tick()
-            yield from looked.findings
-        yield from (Finding("orphan", key, "no manifest names it") for key in sorted(unnamed))
+            yield from result.findings
+        yield from (Finding("orphan", key, "no manifest names it") for key in sorted(unlisted))
         yield from broken_chains(self._segments)
 
-    def _count(self, looked: _Looked) -> None:
+    def _count(self, result: _ManifestResult) -> None:
         self.looked_at += 1
-        if looked.segment is not None:
-            self._segments.append(looked.segment)
-        self.objects += len(looked.whole)
-        self.rows += sum(described.rows for described in looked.whole)
-        self.bytes += sum(described.bytes for described in looked.whole)
+        if result.segment is not None:
+            self._segments.append(result.segment)
+        self.objects += len(result.whole)
+        self.rows += sum(described.rows for described in result.whole)
+        self.bytes += sum(described.bytes for described in result.whole)
 
-    def _look(self, key: str) -> _Looked:
+    def _verify_manifest(self, key: str) -> _ManifestResult:
         try:
             read = read_manifest(self._store, key)
         except DamagedError as error:
-            return _Looked(None, [], [], [Finding("damaged", key, str(error))])
+            return _ManifestResult(None, [], [], [Finding("damaged", key, str(error))])
         found = [Finding("damaged", fault.key, f"{fault.text} (in {key})") for fault in read.faults]
         if read.totals is not None:
             found.append(Finding("totals", key, read.totals))
         named = [described.key for described in read.sound]
-        named += [name for fault in read.faults for name in (fault.key, fault.meant)]
-        looked = _Looked(Segment(key, read.manifest.segment_id, read.manifest.previous_segment), named, [], found)
+        named += [name for fault in read.faults for name in (fault.key, fault.expected_key)]
+        result = _ManifestResult(
+            ChainLink(key, read.manifest.segment_id, read.manifest.previous_segment), named, [], found
+        )
         for described in read.sound:
-            of_object = self._object(described, read.manifest)
-            looked.findings.extend(of_object)
+            of_object = self._verify_object(described, read.manifest)
+            result.findings.extend(of_object)
             if not of_object:
-                looked.whole.append(described)
-        return looked
+                result.whole.append(described)
+        return result
 
-    def _object(self, described: ManifestObject, manifest: Manifest) -> list[Finding]:
+    def _verify_object(self, described: ManifestObject, manifest: Manifest) -> list[Finding]:
         try:
             if self._read is None:
                 return list(_compared(described, retry_once(self._store, lambda: self._store.head(described.key))))
@@ -152,8 +151,8 @@ def _compared(described: ManifestObject, held: ObjectInfo | None) -> Iterator[Fi
         yield Finding("differs", described.key, f"it should be {_text(expected)}, but is {_text(held)}")
 
 
-def broken_chains(segments: list[Segment]) -> Iterator[Finding]:
-    """Where segments do not follow one another; a host's first segment follows none. A renamed host goes on in its chain."""
+def broken_chains(segments: list[ChainLink]) -> Iterator[Finding]:
+    """Breaks in the chain of segments. A host's first segment has no predecessor; a renamed host continues its chain."""
     present = {segment.segment_id for segment in segments}
     followers = defaultdict(list)
     for segment in segments:

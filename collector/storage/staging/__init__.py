@@ -1,1 +1,1 @@
-"""From a sealed segment to a set of Parquet files."""
+"""Turns a sealed segment into a set of Parquet files."""

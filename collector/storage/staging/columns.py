@@ -1,6 +1,6 @@
-"""Stored messages as columns: typed where the adapter can read them, as they came where it cannot.
+"""Turns stored messages into Arrow columns: typed ones where the adapter can read them, their bytes where it cannot.
 
-A message here is a row (series, id, row, received_us, exchange_us, line, payload).
+A message is a tuple (series, id, row, received_us, exchange_us, line, payload) here.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,7 +16,7 @@ from collector.storage.staging.spill import Row
 
 
 class Typing(Protocol):
-    """What an exchange's adapter does for the archive; `collector.exchanges.adapter.Adapter` says how."""
+    """The part of an exchange's adapter that the archive uses; see `collector.exchanges.adapter.Adapter`."""
 
     def rows(self, data_type: str, payloads: Sequence[bytes]) -> list[TypedRow | None]:
         """Type payloads, one row each; None for a payload without the shape of `data_type`."""
@@ -28,7 +28,7 @@ class Typing(Protocol):
 
 
 class Typed(NamedTuple):
-    """Messages as columns, the same as rows, and those that have no place in the columns."""
+    """Typed messages as columns and as rows, and the messages that could not be typed."""
 
     batch: pa.RecordBatch
     rows: list[Row]
@@ -38,14 +38,14 @@ class Typed(NamedTuple):
 def message_batch(typing: Typing, data_type: str, rows: list[Row], *, keep_raw: bool) -> Typed:
     """Type messages.
 
-    A row keeps its payload's text in `raw` where one of its doubles is not the decimal that was sent, where one of its
-    numbers could not be read or the exchange's time cannot be true, and always with `keep_raw`.
+    A row keeps its payload's text in `raw` if one of its doubles differs from the decimal that was sent, if one of its
+    numbers could not be read, if the exchange's time cannot be true, and always with `keep_raw`.
     """
     typed = typing.rows(data_type, [row[-1] for row in rows])
     try:
         return _batch_of(typing, data_type, rows, typed, keep_raw=keep_raw)
     except (pa.ArrowInvalid, OverflowError, UnicodeError):
-        # An id beyond 64 bits, or text that is no UTF-8: only trying each row tells whose it is.
+        # An id beyond 64 bits, or text that is not UTF-8: only trying each row tells which one has it.
         typed = [
             found if _fits(typing, data_type, row, found, keep_raw=keep_raw) else None
             for row, found in zip(rows, typed, strict=True)
@@ -54,7 +54,7 @@ def message_batch(typing: Typing, data_type: str, rows: list[Row], *, keep_raw: 
 
 
 def undecoded_batch(rows: list[Row], reason: Callable[[int], str | None]) -> pa.RecordBatch:
-    """Messages as they came; `reason` tells by row number why. `raw` stays null: `frame` holds the bytes."""
+    """Untyped messages; `reason` returns why, by row number. `raw` stays null, because `frame` holds the bytes."""
     arrays = [
         *_common_arrays(rows, [None] * len(rows)),
         pa.array([row[-1] for row in rows], pa.binary()),
@@ -64,7 +64,7 @@ def undecoded_batch(rows: list[Row], reason: Callable[[int], str | None]) -> pa.
 
 
 def gap_batch(rows: list[Row]) -> pa.RecordBatch:
-    """The gap ledger's own columns."""
+    """Gap rows as columns."""
     arrays = _arrays(list(zip(*rows, strict=True)), GAP_SCHEMA)
     return pa.RecordBatch.from_arrays(arrays, schema=GAP_SCHEMA)
 

@@ -1,4 +1,4 @@
-"""One object of the archive while it is staged: its file, and what the manifest says of it."""
+"""Writes one object of a set, and describes it for the manifest."""
 
 import hashlib
 from operator import itemgetter
@@ -19,14 +19,14 @@ _received_us: Final = itemgetter(3)
 
 
 class Staged(NamedTuple):
-    """A finished file and what it shall be in the store."""
+    """A finished file, and its entry in the manifest."""
 
     path: Path
     object: ManifestObject
 
 
 class ObjectFile:
-    """Collects the rows of one partition. There is no file before the first row."""
+    """Takes the rows of one partition. There is no file before the first row."""
 
     def __init__(self, path: Path, key: str, partition: ObjectPartition, meta: SegmentMeta) -> None:
         self._path = path
@@ -40,7 +40,7 @@ class ObjectFile:
         self._ids: tuple[int, int] | None = None
 
     def append(self, batch: pa.RecordBatch, payload_bytes: int) -> None:
-        """Add rows, made from payloads of that size."""
+        """Add rows; `payload_bytes` is the size of the messages they were made from."""
         if batch.num_rows == 0:
             return
         if self._file is None:
@@ -49,13 +49,13 @@ class ObjectFile:
         self._rows += batch.num_rows
 
     def note_received(self, rows: list[Row]) -> None:
-        """Note between which times the messages were received."""
+        """Note the receive times of messages."""
         if rows:
             times = [*map(_received_us, rows), *(self._received or ())]
             self._received = min(times), max(times)
 
     def note_ids(self, rows: list[Row]) -> None:
-        """Note the ids of messages that come in the order of series and id; those of the last series count."""
+        """Note the ids of messages sorted by series and id; the first and last id of the last series are kept."""
         if not rows:
             return
         series, last_id = rows[-1][:2]
@@ -66,7 +66,7 @@ class ObjectFile:
             self._ids = self._ids[0], last_id
 
     def finish(self) -> Staged | None:
-        """Close the file and say what it is; None if it had no rows."""
+        """Close the file and describe it; None if it had no rows."""
         if self._file is None:
             return None
         received_min, received_max = map(iso_time, self._received) if self._received else (None, None)
@@ -89,7 +89,7 @@ class ObjectFile:
         return Staged(self._path, described)
 
     def _metadata(self, id_min: int | None, id_max: int | None) -> dict[str, str]:
-        """File metadata; the ids are empty text where the stream has none."""
+        """File metadata; the ids are empty text if the stream has none."""
         values: dict[str, object] = {
             "schema_version": SCHEMA_VERSION,
             "version": self._meta.collector_version,

@@ -1,4 +1,4 @@
-"""One pass over a sealed segment, in the order rows came, that puts each row to the object it belongs in."""
+"""Sorts the rows of a sealed segment into the objects they belong to, in one pass in the order of receipt."""
 
 from collections.abc import Callable
 
@@ -10,21 +10,21 @@ from collector.storage.segment.sealed_segment import SealedSegment
 from collector.storage.staging.spill import ARRIVAL, BY_ID, ROW_BYTES, Row, Spill
 
 Tick = Callable[[], None]
-"""Called now and then by whatever takes long, to show that it goes on."""
+"""Called now and then by work that takes long, to show that it is not stuck."""
 
 _ACCOUNT_BYTES = 1 << 20
 
 
 def partition_of(stream: StreamKey, day: int) -> ObjectPartition:
-    """The object that takes the rows of a stream of that day since the epoch."""
+    """The object for the rows of a stream on a day, counted from the epoch."""
     return ObjectPartition(stream.exchange, stream.data_type, stream.symbol, date_of(day))
 
 
 def partition_messages(segment: SealedSegment, spill: Spill, tick: Tick) -> None:
-    """Put every message to its partition, as (series, id, row, received_us, exchange_us, line, payload).
+    """Add every message to its partition, as (series, id, row, received_us, exchange_us, line, payload).
 
-    Its date is that of its receipt; for a backfilled message, that of the exchange's time where that can be true.
-    Raises DamagedError for a message of a stream the segment does not list, and where messages are missing.
+    Its date is that of its receipt; for a backfilled message, that of the exchange's time if that can be true.
+    Raises DamagedError if messages are missing, or are of a stream or data type that the segment cannot have.
     """
     appends: dict[tuple[int, int], Callable[[Row], None]] = {}
     buffered_bytes = rows = 0
@@ -40,10 +40,10 @@ def partition_messages(segment: SealedSegment, spill: Spill, tick: Tick) -> None
         append((series, id_, row, received_us, exchange_us, line, payload))
         buffered_bytes += len(payload) + ROW_BYTES
         if buffered_bytes > _ACCOUNT_BYTES:
-            spill.took(buffered_bytes)
+            spill.note_bytes(buffered_bytes)
             buffered_bytes = 0
             tick()
-    spill.took(buffered_bytes)
+    spill.note_bytes(buffered_bytes)
     if rows != segment.rows:
         raise DamagedError(
             f"segment {segment.meta.segment_id} numbers its messages to {segment.rows}, but holds {rows}"
@@ -51,12 +51,12 @@ def partition_messages(segment: SealedSegment, spill: Spill, tick: Tick) -> None
 
 
 def partition_gaps(segment: SealedSegment, spill: Spill) -> None:
-    """Put every gap to its partition, as (exchange, symbol, row, the ledger's columns), dated by `detected_at`."""
+    """Add every gap to its partition, as (exchange, symbol, row, the gap columns), dated by `detected_at`."""
     for gap in segment.gaps():
         exchange, symbol, *_, detected_at = gap
         partition = partition_of(StreamKey(exchange, symbol, GAP), detected_at // DAY_US)
         spill.rows_of(partition, ARRIVAL).append(gap)
-        spill.took(2 * ROW_BYTES)
+        spill.note_bytes(2 * ROW_BYTES)
 
 
 def _rows_of(segment: SealedSegment, spill: Spill, stream_id: int, day: int) -> list[Row]:

@@ -1,7 +1,7 @@
-"""What is left of a segment, or of the set in its place, that cannot be archived: what the gap ledger says instead.
+"""Salvages the gap rows of a segment, or of the set that replaced it, that cannot be archived.
 
-Its messages stay in its file, or in its files. Everything here follows from that file and from what was archived before it, so a repeat
-gives the same rows.
+Its messages stay in its files, in quarantine. The rows follow from those files and from what was archived before them,
+so a repeat gives the same rows.
 """
 
 import sqlite3
@@ -39,22 +39,21 @@ _NOBODY: Final = [StreamKey(UNKNOWN, UNKNOWN, UNKNOWN)]
 
 
 class SalvageContext(NamedTuple):
-    """What is known without the segment."""
+    """Facts known without the segment."""
 
     host: str
-    """Stands in for the segment's own where that cannot be read."""
+    """Used if the segment's own cannot be read."""
     compression_level: int
     archived_until_us: Mapping[StreamKey, int]
-    """When the newest row of each stream was received that was archived before it. What it holds came later."""
+    """Receive time of each stream's newest row archived before the segment, whose rows are later."""
 
 
 @contextmanager
 def open_salvage(path: Path, known: SalvageContext) -> Iterator[SealedSegment]:
-    """Open, in place of the segment or set at `path`, one without messages: its gaps, and a `damaged` one a stream.
+    """Open a segment without messages in place of the segment or set at `path`.
 
-    Of a set that somebody removed nothing can be read.
-    Gaps are those that can be read. Every stream it still lists gets a row; where there is none, an unknown one does.
-    Raises UnreadableError where what is left cannot be told at present.
+    It has the gap rows that can still be read, and a `damaged` gap for each stream that is still listed; for an unknown
+    stream if none is, as for a set that somebody removed. Raises UnreadableError if `path` cannot be read at present.
     """
     found = _read(path) if path.suffix else _read_set(path)
     meta = _meta(found.meta, path, known)
@@ -67,7 +66,7 @@ def open_salvage(path: Path, known: SalvageContext) -> Iterator[SealedSegment]:
 
 
 def gaps_in(path: Path) -> Iterator[tuple[Any, ...]]:
-    """The ledger's columns of every row in an object of gaps, times in µs."""
+    """The gap columns of every row in an object of gaps, times in µs."""
     # Only now: pyarrow takes 50 MB.
     from pyarrow import parquet as pq  # noqa: PLC0415
     from pyarrow import types  # noqa: PLC0415
@@ -115,7 +114,7 @@ def _read_set(folder: Path) -> _Found:
 
 
 def _rows(db: sqlite3.Connection, path: Path, query: str) -> list[tuple[Any, ...]]:
-    """The rows up to where they are damaged."""
+    """The rows up to the first damaged one."""
     rows: list[tuple[Any, ...]] = []
     with suppress(DamagedError), damage_of(path):
         rows.extend(db.execute(query))
@@ -127,7 +126,7 @@ def _are_names(values: Iterable[Any]) -> bool:
 
 
 def _is_gap(row: tuple[Any, ...]) -> bool:
-    """Whether this is a row of the ledger, and not what rotten bytes made of one."""
+    """Whether this is a sound gap row, not one with damaged values."""
     exchange, symbol, *columns = row
     try:
         gap = msgspec.convert(columns, Gap)
@@ -162,7 +161,7 @@ def _meta(texts: Mapping[str, str], path: Path, known: SalvageContext) -> dict[s
 
 
 def _changed_us(path: Path) -> int:
-    """When a file was written to for the last time, which is when it is sealed; 0 if it is gone."""
+    """The mtime of a file, which is when it was sealed; 0 if it is gone."""
     try:
         return path.stat().st_mtime_ns // 1_000
     except FileNotFoundError:
@@ -170,7 +169,7 @@ def _changed_us(path: Path) -> int:
 
 
 def _damaged(stream: StreamKey, meta: Mapping[str, str], until_us: Mapping[StreamKey, int]) -> tuple[Any, ...]:
-    """The ledger's row for all that the segment held of a stream."""
+    """The gap row for everything that the segment held of a stream."""
     opened_us, sealed_us = int(meta["opened_at"]), int(meta["sealed_at"])
     # Rows may have waited in the journal before the segment was opened.
     started_us = min(opened_us, until_us.get(stream, min(until_us.values(), default=opened_us)))

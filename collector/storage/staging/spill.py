@@ -1,8 +1,8 @@
-"""Rows gathered by key in bounded memory: what does not fit goes to a file as sorted runs and comes back merged.
+"""Groups rows by key in bounded memory: what does not fit goes to a file as sorted runs, and is merged when read.
 
-The file's blocks are compressed: an archiver that makes room on a short disk may not take much of it first.
-A row is a tuple whose first three items are whole numbers or texts that no other row of its key has in the same order;
-the third is the row's number, which tells arrival. Reading costs a merge only for keys whose runs overlap.
+The file's blocks are compressed: an archiver that makes room on a short disk must not take much of it first.
+A row is a tuple that begins with three integers or texts, unique within its key; the third is the row number, which
+gives the order of arrival. Reading merges only the keys whose runs overlap.
 """
 
 import heapq
@@ -23,10 +23,10 @@ Order = Callable[[Row], Any]
 
 ARRIVAL: Final[Order] = itemgetter(2)
 BY_ID: Final[Order | None] = None
-"""The natural order of the tuples: by their first three items, which here are series, id and row."""
+"""The natural order of the tuples: by their first three items, which are series, id and row."""
 
 ROW_BYTES: Final = 300
-"""What a buffered row takes beside its payload: a tuple, its numbers and the payload's own header."""
+"""Memory of a buffered row besides its payload: the tuple, its numbers and the payload's header."""
 
 _BLOCK_BYTES = 256 << 10  # a merge holds one block of each run
 _BLOCK_ROWS = 1024
@@ -41,7 +41,7 @@ _decode = msgspec.msgpack.Decoder(list[tuple]).decode  # type: ignore[type-arg] 
 
 
 class _Group:
-    """One key's buffered rows, and where its runs stand in the file."""
+    """One key's buffered rows, and where its runs are in the file."""
 
     __slots__ = ("in_order", "last_block", "last_key", "order", "rows", "runs")
 
@@ -64,7 +64,7 @@ class _Group:
 
 
 class Spill:
-    """Rows by key. The file appears when the first rows must leave memory, and goes at the end."""
+    """Rows by key. The file is created when rows first have to leave memory, and removed at the end."""
 
     def __init__(self, path: Path, limit_bytes: int) -> None:
         self._path = path
@@ -85,13 +85,13 @@ class Spill:
             self._path.unlink()
 
     def rows_of(self, key: Any, order: Order | None) -> list[Row]:
-        """The list to append a key's rows to, for as long as the spill lives; `took` must hear of each."""
+        """The list to append a key's rows to; valid until `take`. Each appended row is reported to `note_bytes`."""
         if key not in self._groups:
             self._groups[key] = _Group(order)
         return self._groups[key].rows
 
-    def took(self, row_bytes: int) -> None:
-        """Account for appended rows; writes a run of each key once they take too much. Raises OSError."""
+    def note_bytes(self, row_bytes: int) -> None:
+        """Count appended rows; once they exceed the limit, each key's rows are written as a run. Raises OSError."""
         self._buffered_bytes += row_bytes
         if self._buffered_bytes > self._limit_bytes:
             self._flush()
@@ -101,7 +101,7 @@ class Spill:
         return sorted(key for key, group in self._groups.items() if group.rows or group.runs)
 
     def take(self, key: Any) -> Iterator[Row]:
-        """The rows of a key in its order. The key is forgotten; others may still get rows meanwhile."""
+        """The rows of a key in its order. The key is forgotten; other keys may get rows meanwhile."""
         group = self._groups.pop(key)
         group.sort()
         runs = self._runs(group)

@@ -1,8 +1,8 @@
-"""A staged set: the Parquet files of one segment, in a folder of its own, ready to go up.
+"""A staged set: the Parquet files and the manifest of one segment, in a folder of its own, ready for upload.
 
-`staging/<id>.part/` is a set in the making, or one on its way out; `staging/<id>/` is whole: its manifest is written
-last and the folder is renamed then. While the segment lies beside it, a set may be lost: it is made again. To take the
-segment's place it is made durable and read back first.
+`staging/<id>.part/` is a set being made or removed. `staging/<id>/` is a whole set: the folder is renamed once the
+manifest is written. A set may be lost while its segment exists, and is then made again. Before it replaces the segment
+it is made durable and read back.
 """
 
 import errno
@@ -29,11 +29,11 @@ Tick = Callable[[], None]
 MANIFEST_NAME: Final = "manifest.json"
 _MAKING: Final = ".part"
 _GONE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EIO})
-"""Errors of a file that will not be read later either."""
+"""Errors of a file that cannot be read later either."""
 
 
 class Upload(NamedTuple):
-    """A file, where it goes, and what the store must hold then."""
+    """A file to upload, its key, and what the store must hold then."""
 
     path: Path
     key: str
@@ -41,19 +41,19 @@ class Upload(NamedTuple):
 
 
 class SetSummary(NamedTuple):
-    """What is known of a set without keeping its manifest."""
+    """The totals of a set's manifest, kept instead of the manifest itself."""
 
     segment_id: str
     rows: int
     gaps: int
     objects: int
     bytes: int
-    """Of the objects."""
+    """Total size of the objects."""
     sealed_us: int
 
 
 def object_file_name(key: str) -> str:
-    """What the file of an object is called in its set: it follows from the key, which may be too long for a name."""
+    """The name of an object's file in its set: a hash of the key, which may be too long for a file name."""
     return hashlib.blake2b(key.encode(), digest_size=16).hexdigest() + OBJECT_SUFFIX
 
 
@@ -63,13 +63,13 @@ def set_folders(staging: Path) -> list[Path]:
 
 
 def waiting_segments(data_dir: Path) -> list[str]:
-    """The ids of what is not in the archive yet, as sealed segment or as set; oldest first."""
+    """The ids of the segments that are not in the archive yet, sealed or as a set; oldest first."""
     sealed = (path.stem for path in sealed_segments(data_dir / "segments"))
     return sorted({*sealed, *(path.name for path in set_folders(data_dir / "staging"))})
 
 
 def clear_leftovers(staging: Path) -> None:
-    """Remove everything from the staging folder that is no whole set, nor the count of one's attempts. Raises OSError."""
+    """Remove everything from the staging folder but whole sets and their counts of failures. Raises OSError."""
     staging.mkdir(parents=True, exist_ok=True)
     whole = set(set_folders(staging))
     for path in staging.iterdir():
@@ -79,9 +79,9 @@ def clear_leftovers(staging: Path) -> None:
 
 
 def make_set(staging: Path, name: str, write: Callable[[Path], Manifest]) -> Manifest:
-    """Make the set `staging/name`: `write` fills a folder with the files and returns their manifest, as this does.
+    """Make the set `staging/name` and return its manifest: `write` fills a folder with the files and returns it.
 
-    Raises OSError where the disk does not take it, and whatever `write` raises; then there is no set.
+    Raises OSError for a full or failing disk, and whatever `write` raises; then there is no set.
     """
     folder, part = staging / name, staging / f"{name}{_MAKING}"
     staging.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ def make_set(staging: Path, name: str, write: Callable[[Path], Manifest]) -> Man
 
 
 def remove_set(folder: Path) -> None:
-    """Remove a set for good, if it is there; killed meanwhile, it is none any more. Raises OSError."""
+    """Remove a set durably, if it exists; if a kill interrupts this, a start removes the rest. Raises OSError."""
     going = folder.with_name(f"{folder.name}{_MAKING}")
     if not folder.exists():
         return
@@ -108,12 +108,12 @@ def remove_set(folder: Path) -> None:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a set. Raises DamagedError for a set without a sound one of its own, RetryError."""
+    """The manifest of a set. Raises DamagedError if it is missing or unsound, RetryError if it cannot be read now."""
     return _read(folder)[0]
 
 
 def summary_of(manifest: Manifest) -> SetSummary:
-    """What is kept of a manifest."""
+    """The summary of a manifest."""
     return SetSummary(
         segment_id=manifest.segment_id,
         rows=manifest.rows,
@@ -125,7 +125,7 @@ def summary_of(manifest: Manifest) -> SetSummary:
 
 
 def uploads_of(folder: Path) -> list[Upload]:
-    """Every file of a set, the manifest last. Raises DamagedError, RetryError."""
+    """Every file of a set, the manifest last. Raises as `read_manifest`."""
     manifest, content = _read(folder)
     info = ObjectInfo(len(content), hashlib.sha256(content).hexdigest())
     objects = [
@@ -136,7 +136,7 @@ def uploads_of(folder: Path) -> list[Upload]:
 
 
 def is_sound(upload: Upload) -> bool:
-    """Whether the file still is what it was when it was made. Raises RetryError where that cannot be told now."""
+    """Whether the file still has its bytes. Raises RetryError if it cannot be read at present."""
     try:
         with upload.path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -148,7 +148,7 @@ def is_sound(upload: Upload) -> bool:
 
 
 def make_durable(folder: Path) -> None:
-    """Force a set to the disk, and let what is read next come from there. Raises OSError."""
+    """Fsync a set, and drop it from the page cache, so that the next read comes from the disk. Raises OSError."""
     for path in regular_files(folder, "*"):
         with disk_wait(), path.open("rb") as file:
             os.fsync(file.fileno())
@@ -158,9 +158,9 @@ def make_durable(folder: Path) -> None:
 
 
 def require_equal(folder: Path, segment: SealedSegment, tick: Tick) -> None:
-    """Read a set back: every file's bytes, every row of it, and their numbers against the segment's.
+    """Read a set back: every file's bytes and rows, and compare the number of rows with the segment's.
 
-    Raises DamagedError for the first thing that is not as it should be, RetryError where that cannot be told now.
+    Raises DamagedError for the first difference, RetryError if a file cannot be read at present.
     """
     for problem in _problems(folder, segment, tick):
         raise DamagedError(f"the set {folder.name} is not what was written: {problem}")
@@ -172,7 +172,7 @@ def _problems(folder: Path, segment: SealedSegment, tick: Tick) -> Iterator[str]
 
     manifest, uploads = read_manifest(folder), uploads_of(folder)
     if {upload.path for upload in uploads} != set(folder.iterdir()):
-        yield "it has not the files that its manifest names"
+        yield "it does not have the files that its manifest names"
     if manifest.rows != segment.rows:
         yield f"it has {manifest.rows} rows, the segment {segment.rows}"
     gaps = sum(1 for _ in segment.gaps())

@@ -1,4 +1,4 @@
-"""The gap ledger's account of messages that were received but could not be typed."""
+"""Gap rows for messages that were received but could not be typed."""
 
 from dataclasses import dataclass
 
@@ -16,13 +16,13 @@ class _Stretch:
 
 
 class UndecodableGaps:
-    """Counts messages by stream; one gap a stream, its times taken from the messages."""
+    """Counts messages by stream, for one gap row a stream; its times are those of the messages."""
 
     def __init__(self) -> None:
         self._stretches: dict[StreamKey, _Stretch] = {}
 
     def note(self, stream: StreamKey, message: Row) -> None:
-        """One message, a row (series, id, row, received_us, …)."""
+        """Count a message, as a tuple (series, id, row, received_us, …)."""
         series, _, _, received_us, *_ = message
         stretch = self._stretches.setdefault(stream, _Stretch(0, series, received_us, received_us))
         stretch.messages += 1
@@ -31,7 +31,7 @@ class UndecodableGaps:
         stretch.ended_us = max(stretch.ended_us, received_us)
 
     def gaps(self) -> list[tuple[StreamKey, Gap]]:
-        """The ledger's rows, sorted by stream. Nothing is lost, but only a later version may read the messages."""
+        """The gap rows, sorted by stream. The messages are kept as `undecoded`; a later version may read them."""
         return [(stream, _gap(stream, stretch)) for stream, stretch in sorted(self._stretches.items())]
 
 

@@ -112,7 +112,7 @@ def test_what_is_no_manifest_is_damage(
     store: DirectoryStore, manifest: Manifest, tmp_path: Path, content: bytes
 ) -> None:
     (tmp_path / "archive" / KEY).write_bytes(content)
-    with pytest.raises(DamagedError, match="no manifest"):
+    with pytest.raises(DamagedError, match="not a manifest"):
         read_manifest(store, KEY)
 
 

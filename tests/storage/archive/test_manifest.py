@@ -35,5 +35,5 @@ def test_a_manifest_has_its_keys_in_one_order_for_all_time() -> None:
     "content", [b"", b"{}", b"[]", b"\xff", MANIFEST.encode()[:-20], MANIFEST.encode().replace(b"host-1", b"h\xcfst-1")]
 )
 def test_what_is_no_manifest_is_damage(content: bytes) -> None:
-    with pytest.raises(DamagedError, match="no manifest"):
+    with pytest.raises(DamagedError, match="not a manifest"):
         decode_manifest(content)

@@ -8,7 +8,7 @@ import pytest
 from pyarrow import parquet as pq
 
 from collector.storage.archive.object_check import differences
-from collector.storage.archive.verify import KINDS, Finding, Read, Segment, Verification, broken_chains
+from collector.storage.archive.verify import KINDS, ChainLink, Finding, Read, Verification, broken_chains
 from collector.storage.segment.sealed_segment import open_sealed
 from collector.storage.staging.build import stage
 from collector.storage.store.directory import DirectoryStore
@@ -156,7 +156,7 @@ def test_a_renamed_host_goes_on_in_its_chain(tmp_path: Path) -> None:
 
 
 def test_two_segments_that_follow_one_are_a_fork() -> None:
-    segments = [Segment("0", IDS[0], None), *(Segment(str(n), IDS[n], IDS[0]) for n in (1, 2))]
+    segments = [ChainLink("0", IDS[0], None), *(ChainLink(str(n), IDS[n], IDS[0]) for n in (1, 2))]
     assert [(finding.kind, finding.key) for finding in broken_chains(segments)] == [("fork", "1"), ("fork", "2")]
 
 

@@ -19,7 +19,7 @@ def path(tmp_path: Path) -> Path:
 def fill(spill: Spill, key: str, rows: list[Row], order: Order | None) -> None:
     for row in rows:
         spill.rows_of(key, order).append(row)
-        spill.took(ROW_BYTES + len(row[-1]))
+        spill.note_bytes(ROW_BYTES + len(row[-1]))
 
 
 def test_rows_that_fit_never_touch_the_disk(path: Path) -> None:
@@ -51,7 +51,7 @@ def test_messages_that_resemble_each_other_take_much_less_on_disk(path: Path) ->
     ]  # fmt: skip
     with Spill(path, 1 << 20) as spill:
         fill(spill, "a", rows, BY_ID)
-        spill.took(1 << 20)
+        spill.note_bytes(1 << 20)
         assert path.stat().st_size < sum(len(row[-1]) for row in rows) * 0.4
         assert list(spill.take("a")) == rows
 
@@ -98,7 +98,7 @@ def test_blocks_are_bounded_whatever_the_rows(path: Path, monkeypatch: pytest.Mo
     rows = [(0, number, number, b"x" * (100_000 if number % 7 == 0 else 10)) for number in range(50)]
     with Spill(path, 4 << 20) as spill:
         fill(spill, "a", rows, BY_ID)
-        spill.took(8 << 20)
+        spill.note_bytes(8 << 20)
         assert list(spill.take("a")) == rows
     assert max(written) == 50, "the first try takes them all"
     assert min(written) < 20, "and is halved until a block is small"
