@@ -61,7 +61,7 @@ def test_each_finding_is_a_line_that_begins_with_its_kind(root: Path) -> None:
         ("ftp://example.org/archive", '"ftp://example.org/archive" does not begin with file:/// or s3://'),
         ("s3:/bucket", '"s3:/bucket" does not begin with file:/// or s3://'),
         ("s3://", '"s3://" names no bucket'),
-        ("s3://key:secret@bucket", '"s3://***" has a bucket name with other characters'),
+        ("s3://key:secret@bucket", '"s3://***" has a bucket name with characters other than'),
         ("s3://bucket", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
     ],
 )
