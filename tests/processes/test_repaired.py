@@ -280,7 +280,7 @@ def test_checkpoints_are_rows_of_their_own_and_change_nothing_else(tmp_path: Pat
 
 
 def test_a_book_of_a_stream_that_never_spoke_is_left_out(world: World) -> None:
-    log = world.mender()._log
+    log = world.mender()._journal
     log.append(
         world.now_ns, RepairAnswer("BTCUSDT", "book_delta", "snapshot"), b'{"lastUpdateId":5,"bids":[],"asks":[]}'
     )
@@ -292,7 +292,7 @@ def test_a_book_of_a_stream_that_never_spoke_is_left_out(world: World) -> None:
 def test_trades_of_another_series_are_left_out(world: World) -> None:
     world.receive(trade(1), trade(3))
     world.write()
-    log = world.mender()._log
+    log = world.mender()._journal
     body = json.dumps([rest_trade(2)]).encode()
     log.append(world.now_ns, RepairAnswer("BTCUSDT", "trade", "page", 7, 2, 2), body)
     log.append(world.now_ns, RepairAnswer("BTCUSDT", "trade", "end", 7, 2, 2))

@@ -1,6 +1,6 @@
-"""Repair: asks the exchanges over REST for what is missing, and appends the answers to journals of its own.
+"""The repair process: fetches over REST what is missing, and appends the answers to journals of its own.
 
-One thread a feed, so that an exchange that is slow holds up no other; the main one reports, rings and leaves.
+Each feed has a thread, so that a slow exchange holds up no other feed. The main thread reports and notifies the writer.
 """
 
 import random
@@ -33,42 +33,41 @@ from collector.processes.worker_threads import WorkerThreads, join_all
 from collector.reports import RepairReport
 from collector.storage.repair_requests import aside_folder, request_folder
 
-LEAVE_SECS: Final = 1.0
-"""How long a thread may take to finish when this process leaves; one that waits for an exchange is left behind."""
+STOP_SECS: Final = 1.0
+"""How long to wait for the threads to end. One that still waits for an exchange ends with the process."""
 
 Connect = Callable[[str], Client]
 
 
 def main(context: Context) -> None:
-    """Be the repair process. Raises StopError and whatever broke a thread."""
+    """Run the repair process. Raises StopError and whatever broke a thread."""
     run(context, adapter)
 
 
 def run(context: Context, adapter_of: Callable[[str], Adapter]) -> None:
-    """Mend every feed that can be until told to stop; what still waits, waits on disk.
+    """Repair every feed whose exchange has a REST interface, until told to stop. Requests that wait stay on disk.
 
-    Raises whatever broke a thread: the next incarnation asks again for what was not yet durable.
+    Raises whatever broke a thread: the next incarnation asks again for what was not durable yet.
     """
     (context.config.data_dir / "run").mkdir(parents=True, exist_ok=True)
-    sides = repairable_feeds(context.config, adapter_of)
-    feeds = [feed for feed in context.config.feed if feed.name in sides]
-    budgets = {side.limits.budget: _budget(context, side) for side in sides.values()}
-    menders = {
-        feed.name: make_mender(
-            context, feed, sides[feed.name], budgets[sides[feed.name].limits.budget],
-            RestClient(feed.rest_url or sides[feed.name].limits.url, context.clock),
-        )
-        for feed in feeds
-    }  # fmt: skip
-    _Repair(context, menders, budgets, claim_requests(context, sides)).run()
+    rest_adapters = repairable_feeds(context.config, adapter_of)
+    feeds = [feed for feed in context.config.feed if feed.name in rest_adapters]
+    budgets = {rest_adapter.limits.budget: _budget(context, rest_adapter) for rest_adapter in rest_adapters.values()}
+    feed_repairs = {}
+    for feed in feeds:
+        rest_adapter = rest_adapters[feed.name]
+        client = RestClient(feed.rest_url or rest_adapter.limits.url, context.clock)
+        budget = budgets[rest_adapter.limits.budget]
+        feed_repairs[feed.name] = make_feed_repair(context, feed, rest_adapter, budget, client)
+    RepairProcess(context, feed_repairs, budgets, claim_requests(context, rest_adapters)).run()
 
 
-def claim_requests(context: Context, mended: Collection[str]) -> Claimed:
-    """Take over what waits for streams that another feed brought, and set aside what nobody brings.
+def claim_requests(context: Context, repaired_feeds: Collection[str]) -> Claimed:
+    """Move waiting requests to the feeds that bring their streams now, and set aside those that no feed brings.
 
-    Says in the log how many wait for feeds that are not mended: until they are again.
+    Logs what was set aside, and how many requests wait for feeds that are not among `repaired_feeds`.
     """
-    found = claim(context.config.data_dir, feeds_of_streams(context.config), mended)
+    found = claim(context.config.data_dir, feeds_of_streams(context.config), repaired_feeds)
     for name, reason in found.misfits:
         context.log.warning("request_set_aside", name=name, reason=reason)
     if found.unclaimed:
@@ -76,95 +75,95 @@ def claim_requests(context: Context, mended: Collection[str]) -> Claimed:
     return found
 
 
-def make_mender(
-    context: Context, feed: FeedConfig, side: RestAdapter, budget: WeightBudget, client: Client
+def make_feed_repair(
+    context: Context, feed: FeedConfig, rest_adapter: RestAdapter, budget: WeightBudget, client: Client
 ) -> FeedRepair:
-    """The mender of one feed, on this process's files."""
+    """Make the FeedRepair of one feed, with the files it works on."""
     config, clock = context.config, context.clock
-    logger = context.log.bind(feed=feed.name)
-    waiting = request_folder(config.data_dir, feed.name)
+    log = context.log.bind(feed=feed.name)
+    requests = request_folder(config.data_dir, feed.name)
     folder = journal_folder(config, rest_journal(feed.name))
 
-    def short() -> str | None:
+    def space_shortage() -> str | None:
         return shortage(measure_space(folder if folder.is_dir() else config.data_dir), config.journal, refusing=False)
 
     symbols = feed.symbols if BOOK in feed.data_types else ()
     checkpoints = BookCheckpoints(
-        waiting / "checkpoints.json", symbols, config.book.checkpoint_interval_secs, clock.now_us()
+        requests / "checkpoints.json", symbols, config.book.checkpoint_interval_secs, clock.now_us()
     )
-    host = ThrottledClient(client, budget, side.limits.used_header, clock, random.random, logger)
-    log = RepairJournal(lambda: open_rest_journal(config, feed, clock.now_ns), short)
-    requests = RepairInbox(waiting, aside_folder(config.data_dir), misfit_of(feed, side))
-    agenda = RequestQueue(feed.exchange, side, requests, checkpoints, clock, logger)
-    return FeedRepair(side, host, log, agenda, checkpoints, clock, logger)
+    throttled_client = ThrottledClient(client, budget, rest_adapter.limits.used_header, clock, random.random, log)
+    journal = RepairJournal(lambda: open_rest_journal(config, feed, clock.now_ns), space_shortage)
+    inbox = RepairInbox(requests, aside_folder(config.data_dir), misfit_of(feed, rest_adapter))
+    queue = RequestQueue(feed.exchange, rest_adapter, inbox, checkpoints, clock, log)
+    return FeedRepair(rest_adapter, throttled_client, journal, queue, checkpoints, clock, log)
 
 
-def _budget(context: Context, side: RestAdapter) -> WeightBudget:
-    limits = side.limits
+def _budget(context: Context, rest_adapter: RestAdapter) -> WeightBudget:
+    limits = rest_adapter.limits
     path = context.config.data_dir / "run" / f"weight-{limits.budget}.json"
     share = context.config.repair.weight_share
     return WeightBudget(path, limits.weight, limits.window_secs, share, context.clock.now_ns)
 
 
-class _Repair:
+class RepairProcess:
     def __init__(
-        self, context: Context, menders: dict[str, FeedRepair], budgets: dict[str, WeightBudget], claimed: Claimed
+        self, context: Context, feed_repairs: dict[str, FeedRepair], budgets: dict[str, WeightBudget], claimed: Claimed
     ) -> None:
         unclaimed = sum(claimed.unclaimed.values())
         self._unclaimed = Counter({"unclaimed": unclaimed} if unclaimed else {})
         self._misfits = len(claimed.misfits)
         self._context = context
-        self._menders = menders
+        self._feed_repairs = feed_repairs
         self._budgets = budgets
         self._weight: dict[str, int] = {}
         self._stop = threading.Event()
         self._workers = WorkerThreads()
-        self._wake = {name: threading.Event() for name in menders}
-        self._rung: dict[str, tuple[int, int]] = {}
+        self._wake = {name: threading.Event() for name in feed_repairs}
+        self._notified: dict[str, tuple[int, int]] = {}
 
     def run(self) -> None:
         threads = {
-            name: self._workers.start(partial(self._work, name, mender), f"repair {name}")
-            for name, mender in self._menders.items()
+            name: self._workers.start(partial(self._work, name, feed_repair), f"repair {name}")
+            for name, feed_repair in self._feed_repairs.items()
         }
         while not self._context.stopping():
             self._workers.raise_failure()
-            self._ring()
+            self._notify_writer()
             self._context.report(self._numbers())
             if self._context.receiver.wait(POLL_SECS) is not None:
                 self._wake_all()
-        self._leave(threads)
-        self._ring()
+        self._stop_threads(threads)
+        self._notify_writer()
         self._context.report(self._numbers())
 
-    def _work(self, name: str, mender: FeedRepair) -> None:
+    def _work(self, name: str, feed_repair: FeedRepair) -> None:
         wake = self._wake[name]
         while not self._stop.is_set():
-            wait_secs = mender.step()
+            wait_secs = feed_repair.step()
             if wait_secs > 0:
                 wake.wait(min(wait_secs, POLL_SECS))
                 wake.clear()
 
-    def _leave(self, threads: dict[str, threading.Thread]) -> None:
+    def _stop_threads(self, threads: dict[str, threading.Thread]) -> None:
         self._stop.set()
         self._wake_all()
-        join_all(threads.values(), LEAVE_SECS, self._context.clock.monotonic)
+        join_all(threads.values(), STOP_SECS, self._context.clock.monotonic)
         for name, thread in threads.items():
             if not thread.is_alive():
-                # Without its end a journal is read as far as it goes once this process is gone.
+                # A journal without its `close` record is read to its last whole record once this process is gone.
                 with suppress(OSError):
-                    self._menders[name].close()
+                    self._feed_repairs[name].close()
         self._workers.raise_failure()
 
     def _wake_all(self) -> None:
         for wake in self._wake.values():
             wake.set()
 
-    def _ring(self) -> None:
-        for name, mender in self._menders.items():
-            position = mender.position
-            if position != self._rung.get(name, (0, 0)):
-                self._rung[name] = position
+    def _notify_writer(self) -> None:
+        for name, feed_repair in self._feed_repairs.items():
+            position = feed_repair.position
+            if position != self._notified.get(name, (0, 0)):
+                self._notified[name] = position
                 self._context.sender.offer(Notice(self._context.role, "appended", *position))
 
     def _numbers(self) -> RepairReport:
@@ -172,7 +171,7 @@ class _Repair:
             with suppress(OSError):
                 spent = budget.spent()
                 self._weight[name] = self._weight.get(name, 0) if spent is None else spent
-        numbers = {name: mender.numbers for name, mender in self._menders.items()}
+        numbers = {name: feed_repair.numbers for name, feed_repair in self._feed_repairs.items()}
         answers: Counter[str] = Counter()
         failures: Counter[tuple[str, str]] = Counter({("request", "misfit"): self._misfits} if self._misfits else {})
         waiting: Counter[str] = Counter(self._unclaimed)

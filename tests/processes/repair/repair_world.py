@@ -15,7 +15,7 @@ from collector.exchanges.registry import adapter
 from collector.feed.request_weight import WeightBudget
 from collector.feed.rest import RestError, RestResponse
 from collector.processes.repair.feed_repair import FeedRepair
-from collector.processes.repair.process import make_mender
+from collector.processes.repair.process import make_feed_repair
 from collector.processes.writer.process import Writer
 from collector.reports import Report
 from collector.storage.journal.files import journal_files
@@ -128,7 +128,7 @@ class World(ProcessHarness):
             run / "weight-binance.json", limits.weight, limits.window_secs, self.config.repair.weight_share,
             context.clock.now_ns,
         )  # fmt: skip
-        return make_mender(context, self.config.feed[0], side, budget, self.exchange)
+        return make_feed_repair(context, self.config.feed[0], side, budget, self.exchange)
 
     def mend(self, mender: FeedRepair | None = None, *, for_secs: float = 0.0) -> FeedRepair:
         """Let a mender work until it has nothing to do now, or for so long."""
