@@ -9,7 +9,7 @@ from collector.exchanges.rest_adapter import RestAdapter
 
 
 class Limits(NamedTuple):
-    """What the exchange allows one IP address."""
+    """The exchange's limits for one IP address."""
 
     connections: int
     """Connection attempts in `window_secs`."""
@@ -18,7 +18,7 @@ class Limits(NamedTuple):
     messages_per_sec: float
     """Messages a client may send on one connection."""
     lifetime_secs: float
-    """The exchange closes a connection of this age; a replacement is opened before."""
+    """The exchange closes a connection at this age; its replacement is opened earlier."""
 
 
 class Subscription(NamedTuple):
@@ -29,9 +29,9 @@ class Subscription(NamedTuple):
 
 
 class ConnectionPlan(NamedTuple):
-    """One WebSocket connection: where to, and what to send once it stands (in this order, paced by the limits).
+    """A WebSocket connection: its URL, the messages to send once it is open (in order, paced by the limits), its streams.
 
-    Each message is answered by one frame that is an ACK or an ERROR.
+    The exchange answers each message with one frame that is an ACK or an ERROR.
     """
 
     url: str
@@ -40,46 +40,46 @@ class ConnectionPlan(NamedTuple):
 
     @property
     def streams(self) -> int:
-        """How many streams it carries."""
+        """The number of streams it carries."""
         return len(self.keys)
 
 
 class ControlKind(Enum):
-    """What a frame that carries no market data means for the connection."""
+    """The meaning of a frame that has no market data."""
 
     ACK = "ack"
     ERROR = "error"
-    """The exchange refused a request; `text` says why. The connection stays."""
+    """The exchange refused a request; `text` says why. The connection stays open."""
     SHUTDOWN = "shutdown"
     """The exchange will close this connection soon: open its replacement now."""
     HEARTBEAT = "heartbeat"
     NOISE = "noise"
-    """Neither market data nor an answer: kept as undecoded like all that cannot be read, but it counts as no data."""
+    """Neither market data nor an answer. Stored as undecoded, but does not count as data of the connection."""
 
 
 class Control(NamedTuple):
-    """A control frame and what it says, for the log."""
+    """A control frame's kind, and its text for the log."""
 
     kind: ControlKind
     text: str
 
 
 Decode = Callable[[bytes], list[Envelope]]
-"""A frame's messages, in the order sent; an empty list for a control frame.
+"""Reads a frame into its messages, in the order sent; into an empty list for a control frame.
 
-Raises UndecodableError, whose text becomes the `reason` column, for anything else.
+Raises UndecodableError for any other frame; its text becomes the `reason` column.
 """
 
 
 Speakers = Callable[[Sequence[bytes]], set[StreamKey | None]]
-"""Who speaks in some frames, as far as it is seen at a glance.
+"""Returns the streams that some frames have messages of, judged by the beginning of each frame.
 
-None is among them if a frame is not surely market data of a stream that was subscribed.
+Contains None if any frame is not certainly market data of a subscribed stream.
 """
 
 
 class Adapter(Protocol):
-    """One exchange. All methods are pure; an instance is made by `registry.adapter(name)`."""
+    """One exchange, found with `registry.adapter(name)`. All methods are pure."""
 
     @property
     def exchange(self) -> str:
@@ -88,59 +88,59 @@ class Adapter(Protocol):
 
     @property
     def id_rules(self) -> Mapping[str, IdRule]:
-        """The data types this adapter can record, each with what its ids promise."""
+        """The data types that can be recorded, and the id rule of each."""
         ...
 
     @property
     def limits(self) -> Limits:
-        """The exchange's budgets."""
+        """The exchange's limits."""
         ...
 
     @property
     def rest(self) -> RestAdapter | None:
-        """What can be had after the fact; None: nothing, so nothing can be mended."""
+        """The REST interface for missing data; None if the exchange has none, so that nothing can be repaired."""
         ...
 
     def plan(self, subscription: Subscription, ws_url: str) -> list[ConnectionPlan]:
-        """Spread the streams over as few connections as the limits allow; `ws_url` "" means the exchange's own.
+        """Distribute the streams over as few connections as the limits allow; an empty `ws_url` means the exchange's own.
 
-        Raises ConfigError for symbols that are not written as the exchange's instrument list prints them, and for data
-        types it does not offer; each problem begins with `symbols` or `data_types`.
+        Raises ConfigError for symbols that are not spelled as in the exchange's instrument list, and for data types that
+        it does not offer; each problem begins with `symbols` or `data_types`.
         """
         ...
 
     def shares(self, subscription: Subscription) -> list[tuple[StreamKey, ...]]:
-        """Whose streams each connection of `plan` carries; for what another version subscribed, too: nothing is checked,
-        and data types that only that one knows have no streams.
+        """The streams of each connection of `plan`, also for a subscription made by another version: nothing is checked,
+        and data types that this version does not know have no streams.
         """
         ...
 
     def elsewhere(self, keys: Sequence[StreamKey], ws_url: str) -> list[ConnectionPlan]:
-        """Where streams may be had that were acknowledged as planned and never came; empty where there is no such place."""
+        """Connections that may deliver streams which `plan`'s connections acknowledged and never delivered; often none."""
         ...
 
     def speakers(self, subscription: Subscription) -> Speakers:
-        """Build a function that says which streams some frames begin with messages of. Cheap: runs on every frame."""
+        """Build a function that finds the streams of some frames. It must be cheap: it runs on every frame."""
         ...
 
     def control(self, frame: bytes) -> Control | None:
-        """What a frame means for the connection; None for what looks like market data. Asked where `speakers` says None."""
+        """What a frame means for the connection; None if it looks like market data. Called where `speakers` returns None."""
         ...
 
     def decoder(self, subscription: Subscription) -> Decode:
-        """Build a function that reads a text frame into envelopes; streams outside `subscription` are undecodable, and so
-        are those of data types that only another version knows: their frames are kept for it to read.
+        """Build a function that reads a text frame into envelopes. Frames of streams outside `subscription` are undecodable;
+        so are those of data types that only another version knows, which can read the stored frames.
         """
         ...
 
     def rows(self, data_type: str, payloads: Sequence[bytes]) -> list[TypedRow | None]:
-        """Type stored payloads, one row each: those of frames and those of REST answers alike.
+        """Read stored payloads, from frames or REST responses, into one typed row each.
 
-        A number that is no finite decimal becomes None in its row; a payload without the shape of `data_type`
+        A number that is not a finite decimal becomes None in its row; a payload that is not a message of `data_type`
         becomes None as a whole.
         """
         ...
 
     def decimals(self, data_type: str, payload: bytes) -> Iterable[str]:
-        """The text of every number of `payload` that `rows` turns into a double."""
+        """The text of every number in `payload` that `rows` converts to a double."""
         ...

@@ -1,4 +1,4 @@
-"""The exchanges that can be recorded. No other place lists them."""
+"""The list of exchanges that can be recorded; the only one in the code."""
 
 from typing import Final
 
@@ -19,7 +19,7 @@ def adapter(exchange: str) -> Adapter:
 
 
 def symbol_problems(exchange: str, symbols: tuple[str, ...]) -> list[str]:
-    """What is wrong with symbols of a known exchange, a line each beginning with `symbols`."""
+    """Symbols that a known exchange does not accept: one line each, beginning with `symbols`."""
     try:
         adapter(exchange).plan(Subscription(symbols, ()), "")
     except ConfigError as error:

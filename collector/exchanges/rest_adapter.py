@@ -1,4 +1,4 @@
-"""The contract between repair and an exchange's REST side. It does no I/O: requests out as text, answers in as bytes."""
+"""The contract between repair and an exchange's REST interface. No I/O: it builds requests and reads response bodies."""
 
 from typing import NamedTuple, Protocol
 
@@ -11,55 +11,55 @@ class Get(NamedTuple):
     target: str
     """Path and query."""
     weight: int
-    """What it costs of the budget."""
+    """Request weight, counted against the limit."""
 
 
 class RestLimits(NamedTuple):
-    """Where an exchange answers, and how much it allows one IP address."""
+    """An exchange's REST address, and its limit for one IP address."""
 
     url: str
-    """The exchange's own, scheme and host."""
+    """The exchange's own server: scheme and host."""
     budget: str
-    """Exchanges of one name share one budget."""
+    """Name of the budget; exchanges with the same name share one."""
     weight: int
-    """In `window_secs`."""
+    """Weight allowed in `window_secs`."""
     window_secs: float
     used_header: str
-    """The response header with the weight that everybody at this address has used in this window."""
+    """Response header with the weight that all programs at this IP address have used in the current window."""
 
 
 class RestAdapter(Protocol):
-    """What can be had from an exchange after the fact."""
+    """Builds the requests for missing data and reads the responses."""
 
     @property
     def limits(self) -> RestLimits:
-        """The address and the budget."""
+        """The server and its request limit."""
         ...
 
     def snapshot(self, symbol: str) -> Get:
-        """Ask for the whole book, or as many levels of it as the exchange gives."""
+        """A request for the whole book, or for as many levels as the exchange returns."""
         ...
 
     def page(self, stream: StreamKey, first_id: int) -> Get | None:
-        """Ask for a stream's messages from this id on, as many as one answer holds; None: not without a key, or never.
+        """A request for one page of a stream's messages from this id on; None if that is impossible, or needs a key.
 
-        An answer without messages says that the exchange has none from that id on, or no longer has them. One that
-        begins with a higher id says that those between never were, or are no longer to be had.
+        An empty page means that the exchange has no messages from that id on, or no longer has them. A page that
+        begins with a higher id means that those between never existed, or are no longer available.
         """
         ...
 
     def read(self, stream: StreamKey, body: bytes) -> list[Envelope]:
-        """The messages of an answer to `page`, or the one book of an answer to `snapshot` (a `book_delta` stream).
+        """The messages in a response to `page`, or the book in a response to `snapshot` (a `book_delta` stream).
 
-        Each payload is the message's own untouched text, which `Adapter.rows` types; a book's id is the last update id
-        it holds. Raises UndecodableError for anything else, and for a book with a level that cannot be read.
+        Each payload is the message's own unchanged text, which `Adapter.rows` can read; a book's id is the last update id
+        it contains. Raises UndecodableError for any other body, and for a book with a level that cannot be read.
         """
         ...
 
     def clock(self) -> Get:
-        """Ask for the exchange's time."""
+        """A request for the exchange's time."""
         ...
 
     def read_clock(self, body: bytes) -> int:
-        """The time in an answer to `clock`, in microseconds. Raises UndecodableError."""
+        """The time in a response to `clock`, in microseconds. Raises UndecodableError."""
         ...

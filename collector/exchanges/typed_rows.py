@@ -1,4 +1,4 @@
-"""From payloads to typed rows, for every exchange: a number that is no finite decimal becomes null in its row.
+"""From payloads to typed rows, for every exchange: a number that is not a finite decimal becomes null in its row.
 
 A payload is read fast, all numbers as doubles. Only where that fails, or a number is not finite, it is read once more
 with its numbers as texts, and each of them is judged alone.

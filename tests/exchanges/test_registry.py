@@ -64,8 +64,8 @@ def test_the_guide_tells_the_id_rule_of_every_exchange_and_data_type_and_of_no_o
     assert {(row["exchange"], row["data type"]): row["rule"] for row in rows} == offered
 
 
-def test_the_guide_tells_every_request_that_can_be_made_after_the_fact_and_no_other() -> None:
-    rows = table("What can be had after the fact")
+def test_the_guide_lists_every_rest_request_and_no_other() -> None:
+    rows = table("What can be fetched later")
     told = [tuple(row[name] for name in ("exchange", "for", "request", "weight", "budget a minute")) for row in rows]
     assert told == [request for exchange in registry.data_types() for request in requests(exchange)]
 

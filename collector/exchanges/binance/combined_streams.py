@@ -1,6 +1,6 @@
-"""What Binance's markets have in common: combined JSON streams, asked for in the URL and with SUBSCRIBE messages.
+"""The base adapter of Binance's markets: combined JSON streams, subscribed in the URL and with SUBSCRIBE messages.
 
-A market is a subclass that says where it is, which channels it has and what it allows.
+Each market is a subclass with its address, channels and limits.
 """
 
 import re
@@ -29,7 +29,7 @@ from collector.exchanges.binance.message_readers import MessageReaders
 from collector.exchanges.binance.rest import BinanceRest
 
 _NAMES_IN_URL: Final = 100
-"""Keeps the URL below 8 KiB, which many HTTP servers refuse, even where every name has to be percent-encoded."""
+"""Keeps the URL below 8 KiB, beyond which many HTTP servers refuse it, even if every name is percent-encoded."""
 
 _NAMES_IN_MESSAGE: Final = 200
 
@@ -37,17 +37,17 @@ _SHUTDOWN_WRAP: Final = b'{"stream":"!'
 
 
 class Channel(NamedTuple):
-    """Where a data type comes from: `<symbol>@<name>`, on connections of that path."""
+    """The channel of a data type: streams `<symbol>@<name>`, on connections with this path."""
 
     name: str
     id_rule: IdRule
     path: str = ""
     other_path: str | None = None
-    """Where else it may be, should it stay silent."""
+    """Another path to try if the stream stays silent."""
 
 
 class CombinedStreams:
-    """See `Adapter`. Symbols are written as exchangeInfo prints them, in capitals; stream names want them small."""
+    """See `Adapter`. Symbols are upper-case, as in exchangeInfo; stream names have them in lower case."""
 
     exchange: ClassVar[str]
     ws_url: ClassVar[str]
@@ -66,14 +66,14 @@ class CombinedStreams:
         return {data_type: channel.id_rule for data_type, channel in self.channels.items()}
 
     def plan(self, subscription: Subscription, ws_url: str) -> list[ConnectionPlan]:
-        """Streams stand in the order of the paths, then of the symbols, then of the data types."""
+        """Streams are ordered by path, then symbol, then data type."""
         self._check(subscription)
         base = ws_url.rstrip("/") or self.ws_url
         shares = self.shares(subscription)
         return [self._connection(base + self.channels[keys[0].data_type].path, keys) for keys in shares]
 
     def shares(self, subscription: Subscription) -> list[tuple[StreamKey, ...]]:
-        """See `plan`; data types that are no channels have no streams."""
+        """See `plan`; data types without a channel have no streams."""
         keys = self._keys(subscription)
         return [
             tuple(part)
@@ -82,7 +82,7 @@ class CombinedStreams:
         ]
 
     def elsewhere(self, keys: Sequence[StreamKey], ws_url: str) -> list[ConnectionPlan]:
-        """On the channel's other path, if it has one."""
+        """Connections on the channel's other path, if it has one."""
         base = ws_url.rstrip("/") or self.ws_url
         paths = {key: self.channels[key.data_type].other_path for key in keys}
         return [
@@ -92,7 +92,7 @@ class CombinedStreams:
         ]
 
     def speakers(self, subscription: Subscription) -> Speakers:
-        """The name in the wrap tells; JSON in another form than the usual one is read as the decoder reads it."""
+        """Reads the stream's name at the beginning of the wrap; JSON in an unusual form is parsed."""
         names = {self._stream_name(key).encode(): key for key in self._keys(subscription)}
         start = len(WRAP)
 
@@ -117,12 +117,12 @@ class CombinedStreams:
         return None if kind is None else Control(kind, shown(frame.decode(errors="replace")))
 
     def decoder(self, subscription: Subscription) -> Decode:
-        """A message's stream is the one its wrap names; its symbol, if it has one, must agree."""
+        """A message belongs to the stream that its wrap names; its symbol, if it has one, must match."""
         names = {self._stream_name(key): key for key in self._keys(subscription)}
         return decoder(names, self.readers, self.control)
 
     def rows(self, data_type: str, payloads: Sequence[bytes]) -> list[TypedRow | None]:
-        """`side` is the taker's: where the buyer is the maker, the taker sold."""
+        """See `Adapter.rows`; `side` is the taker's."""
         return typed_rows.rows(self.readers[data_type].rows, payloads, self._rest_rows(data_type))
 
     def decimals(self, data_type: str, payload: bytes) -> list[str]:
@@ -130,12 +130,12 @@ class CombinedStreams:
         return typed_rows.decimals(self.readers[data_type].rows, payload, self._rest_rows(data_type))
 
     def _rest_rows(self, data_type: str) -> typed_rows.RowReaders | None:
-        """The readers of what REST answers, where it has the data type."""
+        """The readers of REST responses, if REST has the data type."""
         readers = self.rest.readers.get(data_type)
         return None if readers is None else readers.rows
 
     def _check(self, subscription: Subscription) -> None:
-        """Refuse what the exchange would acknowledge and then never send, or send under a symbol nobody asked for."""
+        """Refuse symbols that the exchange would acknowledge and never send, or send under another spelling."""
         problems = [
             f"symbols = {symbol!a}: is not spelled as in exchangeInfo; must be like {self.symbol_example}"
             for symbol in subscription.symbols
@@ -150,7 +150,7 @@ class CombinedStreams:
             raise ConfigError(problems)
 
     def _keys(self, subscription: Subscription) -> dict[StreamKey, None]:
-        """Each stream once, in order. A data type that only another version knows has none."""
+        """Each stream once, in order; none for a data type that only another version knows."""
         return dict.fromkeys(
             StreamKey(self.exchange, symbol, data_type)
             for symbol in subscription.symbols
@@ -162,7 +162,7 @@ class CombinedStreams:
         return f"{key.symbol.lower()}@{self.channels[key.data_type].name}"
 
     def _parts(self, keys: list[StreamKey]) -> list[list[StreamKey]]:
-        """Spread evenly over the fewest connections."""
+        """Distribute evenly over the fewest connections."""
         count = ceil(len(keys) / self.limits.streams_per_connection)
         bounds = [len(keys) * part // count for part in range(count + 1)] if count else []
         return [keys[start:end] for start, end in pairwise(bounds)]
@@ -187,7 +187,7 @@ _WRAPPED: Final = msgspec.json.Decoder(_Wrapped)
 
 
 def _name_in(frame: bytes) -> bytes:
-    """What stream a frame names, in whatever form; empty where it names none."""
+    """The stream that a frame names, in whatever form of JSON; empty if it names none."""
     try:
         return _WRAPPED.decode(frame).stream.encode()
     except typed_rows.UNREADABLE:

@@ -1,6 +1,6 @@
-"""From the frames of Binance's combined streams to envelopes.
+"""Decodes frames of Binance's combined streams into envelopes.
 
-Frames exactly as documented take a fast way; all others a careful one, which alone says what is wrong with a frame.
+Frames exactly as documented take a fast path; all others a careful one, which also finds out what is wrong with a frame.
 """
 
 import json
@@ -16,7 +16,7 @@ from collector.exchanges.binance.message_readers import MessageReaders, exchange
 from collector.exchanges.typed_rows import UNREADABLE
 
 WRAP: Final = b'{"stream":"'
-"""How the frames of combined streams begin."""
+"""The first bytes of every frame of a combined stream."""
 
 _AFTER_FIRST_COLON: Final = len(b'{"stream":')
 _SHOWN_CHARS: Final = 100
@@ -25,20 +25,20 @@ _SHOWN_CHARS: Final = 100
 class _Stream(NamedTuple):
     key: StreamKey
     symbol: str | None
-    """What the messages say; None where they name no symbol."""
+    """The symbol in the messages; None if they have none."""
     readers: MessageReaders
 
 
 def decoder(
     names: Mapping[str, StreamKey], readers: Mapping[str, MessageReaders], control: Callable[[bytes], Control | None]
 ) -> Decode:
-    """Build the reader of frames of these streams, known by the names that stand in the wrap."""
+    """Build the decoder of these streams, which `names` has by their names in the wrap."""
     streams = {name: _stream(key, readers[key.data_type]) for name, key in names.items()}
     return _fast_decoder(streams, _careful_decoder(streams, control))
 
 
 def shown(text: str) -> str:
-    """The beginning of a text of the exchange, safe to print."""
+    """The beginning of a text from the exchange, safe to print."""
     return text[:_SHOWN_CHARS].encode("unicode_escape").decode()[:_SHOWN_CHARS]
 
 
@@ -49,7 +49,7 @@ def _stream(key: StreamKey, readers: MessageReaders) -> _Stream:
 def _fast_decoder(streams: Mapping[str, _Stream], careful: Decode) -> Decode:
     """Find the stream by the frame's first bytes, and read only frames whose keys are exactly the documented ones.
 
-    A frame with as many colons as documented keys, all of which were found, has none of them twice and no other.
+    A frame that has all documented keys, and as many colons as keys, has no key twice and no other key.
     """
     known = {
         b'%s%s","data":' % (WRAP, name.encode()): (
@@ -89,8 +89,8 @@ def _careful_decoder(streams: Mapping[str, _Stream], control: Callable[[bytes], 
             raise UndecodableError("empty frame")
         if not _is_utf8(frame):
             raise UndecodableError("invalid UTF-8")
-        said = control(frame)
-        if said is not None and said.kind is not ControlKind.NOISE:
+        control_frame = control(frame)
+        if control_frame is not None and control_frame.kind is not ControlKind.NOISE:
             return []
         name = _name_of_stream(frame)
         if name not in streams:

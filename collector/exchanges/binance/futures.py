@@ -27,7 +27,7 @@ _LIMITS: Final = Limits(
 
 
 def _rest(url: str, budget: str, root: str) -> BinanceRest:
-    """Aggregates of the last 24 hours; single trades are given only to holders of a key."""
+    """Aggregates of the last 24 hours; single trades need an API key."""
     return BinanceRest(
         limits=RestLimits(url, budget, 2400, 60.0, "X-MBX-USED-WEIGHT-1M"),
         root=root,
@@ -39,9 +39,9 @@ def _rest(url: str, budget: str, root: str) -> BinanceRest:
 
 
 class BinanceUsdm(CombinedStreams):
-    """USD-M: streams of the book and single trades come on `/public`, all others on `/market`.
+    """USD-M: books, best prices and single trades are on `/public`, all other streams on `/market`.
 
-    On another path than its own a stream is acknowledged, and silent.
+    On any other path a stream is acknowledged, but silent.
     """
 
     exchange = "binance_usdm"
@@ -61,9 +61,9 @@ class BinanceUsdm(CombinedStreams):
 
 
 class BinanceCoinm(CombinedStreams):
-    """COIN-M: all streams on one path, or on USD-M's. Sizes are contracts.
+    """COIN-M: all streams are on one path, or on USD-M's. Sizes are contracts.
 
-    A symbol without a delivery is a pair, whose streams are acknowledged, and silent.
+    A symbol without a delivery date is a pair; its streams are acknowledged, but silent.
     """
 
     exchange = "binance_coinm"

@@ -1,7 +1,7 @@
-"""The messages of Binance's futures, USD-M and COIN-M, as far as they differ from spot's.
+"""Messages of Binance's futures, USD-M and COIN-M, where they differ from spot's.
 
 Source: developers.binance.com/docs/derivatives, "Websocket Market Streams" of usds-margined-futures and of
-coin-margined-futures. `@trade` is undocumented; its keys are recorded ones. In 2026 messages grew: `ps` is the pair,
+coin-margined-futures. `@trade` is undocumented; its keys are those recorded. Since 2026 messages have more keys: `ps` is the pair,
 `st` the market (1 USD-M, 2 COIN-M), `nq` a quantity without retail price improvement orders.
 """
 
@@ -27,14 +27,14 @@ from collector.exchanges.binance.spot_messages import Trade as SpotTrade
 from collector.exchanges.typed_rows import Nullable, book_row
 
 PreviousId = Annotated[int, Meta(ge=-1, le=INT64_MAX - 1)]
-"""-1 where no update came before (recorded from a book with one level)."""
+"""-1 if there was no update before (recorded from a book with one level)."""
 
 
 _KINDS: Final = MappingProxyType({"MARKET": "market", "INSURANCE_FUND": "insurance_fund", "ADL": "adl", "NA": "none"})
 
 
 class Trade(SpotTrade[Number_co], gc=False, kw_only=True):
-    """`<symbol>@trade`: also fills of the insurance fund and of auto-deleveraging, and ids that are no trade at all."""
+    """`<symbol>@trade`: also fills of the insurance fund and of auto-deleveraging, and ids without a trade."""
 
     mark: Any = field(name="X", default=None)
 
@@ -53,8 +53,8 @@ class Ticker(Quote[Number_co], gc=False, kw_only=True):
 class Diff(Struct, Generic[Side_co], gc=False, kw_only=True):
     """`<symbol>@depth@100ms`: the levels that changed, with their new sizes.
 
-    All symbols share the update ids, so that a message's own, `U` to `u`, leave holes behind the last message's. What
-    links them is `pu`, the last message's `u`: the ids covered are those behind it.
+    All symbols share the update ids, so a message's own ids, `U` to `u`, do not continue those of the previous message.
+    `pu`, the previous message's `u`, links them: a message covers the ids after `pu`.
     """
 
     event: Literal["depthUpdate"] = field(name="e")
@@ -80,7 +80,7 @@ class Diff(Struct, Generic[Side_co], gc=False, kw_only=True):
 
 
 class Depth(Diff[Side_co], gc=False, kw_only=True):
-    """`<symbol>@depth20@100ms`: the best 20 levels a side; only its stream tells it from a diff."""
+    """`<symbol>@depth20@100ms`: the best 20 levels a side; only its stream's name distinguishes it from a diff."""
 
     is_snapshot: ClassVar = True
     first_id: ClassVar = None

@@ -1,4 +1,4 @@
-"""The REST side that Binance's markets have in common: the same questions under other paths, at other weights.
+"""The REST adapter of Binance's markets: the same requests under different paths, with different weights.
 
 Sources: rest-api.md in github.com/binance/binance-spot-api-docs (2026-07-21); developers.binance.com/docs/derivatives,
 "Market Data Endpoints" of usds-margined-futures and of coin-margined-futures; that the hosts share no budget:
@@ -21,13 +21,13 @@ from collector.exchanges.rest_adapter import Get, RestLimits
 from collector.exchanges.typed_rows import UNREADABLE
 
 BOOK: Final = "book_delta"
-"""The data type a snapshot of the book is stored under."""
+"""The data type that book snapshots are stored as."""
 
 _PAGE: Final = 1000
 
 
 class Endpoint(NamedTuple):
-    """A path below the market's root, and what one request of it costs."""
+    """A path below the market's root, and the weight of one request."""
 
     name: str
     weight: int
@@ -43,31 +43,31 @@ _TIME: Final = Decoder(_Time)
 
 @dataclass(frozen=True)
 class BinanceRest:
-    """See `RestSide`. Budgets are counted by host, so each market has its own."""
+    """See `RestAdapter`. Weights are counted by host, so each market has a budget of its own."""
 
     limits: RestLimits
     root: str
     levels: int
-    """As many a side as a snapshot can have."""
+    """The most levels a side that a snapshot can have."""
     depth: Endpoint
     pages: Mapping[str, Endpoint]
-    """By data type; all take `fromId` and ask for no key."""
+    """By data type; all take `fromId` and need no key."""
     readers: Mapping[str, MessageReaders]
-    """By data type: how answers are read."""
+    """By data type: the readers of responses."""
 
     def snapshot(self, symbol: str) -> Get:
-        """The best levels of the book; those beyond them stay unknown until they change."""
+        """A request for the best levels; those beyond stay unknown until they change."""
         return self._get(self.depth, symbol=symbol, limit=self.levels)
 
     def page(self, stream: StreamKey, first_id: int) -> Get | None:
-        """Up to 1,000 messages."""
+        """A request for up to 1,000 messages."""
         endpoint = self.pages.get(stream.data_type)
         if endpoint is None:
             return None
         return self._get(endpoint, symbol=stream.symbol, fromId=first_id, limit=_PAGE)
 
     def read(self, stream: StreamKey, body: bytes) -> list[Envelope]:
-        """See `RestSide.read`."""
+        """See `RestAdapter.read`."""
         readers = self.readers[stream.data_type]
         try:
             body.decode()
@@ -78,11 +78,11 @@ class BinanceRest:
             raise _undecodable(error, body) from error
 
     def clock(self) -> Get:
-        """Milliseconds."""
+        """A request for the server's time, which is in milliseconds."""
         return self._get(Endpoint("time", 1))
 
     def read_clock(self, body: bytes) -> int:
-        """See `RestSide.read_clock`."""
+        """See `RestAdapter.read_clock`."""
         try:
             return _TIME.decode(body).exchange_ms * 1000
         except UNREADABLE as error:
@@ -99,13 +99,13 @@ def _envelope(stream: StreamKey, readers: MessageReaders, payload: bytes) -> Env
 
 
 def _book(stream: StreamKey, readers: MessageReaders, body: bytes) -> Envelope:
-    """A level that cannot be read would leave the whole book useless: unlike a page of trades, it is all or nothing."""
+    """A book with an unreadable level is refused as a whole: unlike a page of trades, the rest of it would be useless."""
     if not readers.rows.is_finite(readers.rows.doubles(body).row()):
-        raise ValidationError("a level is no finite number")
+        raise ValidationError("a level is not a finite number")
     return _envelope(stream, readers, body)
 
 
 def _undecodable(error: Exception, body: bytes) -> UndecodableError:
     if isinstance(error, ValidationError):
-        return UndecodableError(f"not the answer asked for: {shown(body.decode(errors='replace'))}")
+        return UndecodableError(f"not the expected response: {shown(body.decode(errors='replace'))}")
     return UndecodableError("malformed JSON")

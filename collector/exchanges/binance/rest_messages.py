@@ -1,6 +1,6 @@
-"""The messages in the answers of Binance's REST interfaces: what streams send too, under partly other keys.
+"""Messages in the responses of Binance's REST interfaces: those of the streams, partly under other keys.
 
-Sources: as `binance_rest`. They come without a wrap, and do not name their symbol (but for COIN-M's books).
+Sources: see `rest.py`. They have no wrap and no symbol (except COIN-M's books).
 """
 
 from typing import ClassVar, Final, Generic
@@ -58,7 +58,7 @@ class AggTrade(Struct, Generic[Number_co], gc=False, kw_only=True):
 
 
 class TimedDepth(Struct, Generic[Side_co], gc=False, kw_only=True):
-    """`depth` of the futures: it says when the matching engine was there."""
+    """`depth` of the futures, with the matching engine's time."""
 
     id: Id = field(name="lastUpdateId")
     exchange_ms: Time = field(name="T", default=NO_TIME_MS)

@@ -1,4 +1,4 @@
-"""Binance spot's messages, and those that all of Binance's markets share.
+"""Messages of Binance spot, and those that all of Binance's markets share.
 
 Source: web-socket-streams.md in github.com/binance/binance-spot-api-docs (2026-07-21). Field names there are one letter.
 """
@@ -49,7 +49,7 @@ class Trade(Struct, Generic[Number_co], gc=False, kw_only=True):
 
 
 class AggTrade(Struct, Generic[Number_co], gc=False, kw_only=True):
-    """`<symbol>@aggTrade`: what one taker order took at one price."""
+    """`<symbol>@aggTrade`: the trades of one taker order at one price."""
 
     event: Literal["aggTrade"] = field(name="e")
     symbol: str = field(name="s")
@@ -88,7 +88,7 @@ class Quote(Struct, Generic[Number_co], gc=False, kw_only=True):
 
 
 class Ticker(Quote[Number_co], gc=False, kw_only=True):
-    """`<symbol>@bookTicker`: it names no time."""
+    """`<symbol>@bookTicker`: has no time."""
 
     exchange_ms: ClassVar = None
 
@@ -112,7 +112,7 @@ class Diff(Struct, Generic[Side_co], gc=False, kw_only=True):
 
 
 class Depth(Struct, Generic[Side_co], gc=False, kw_only=True):
-    """`<symbol>@depth20@100ms`: the best 20 levels a side. It names neither symbol nor time."""
+    """`<symbol>@depth20@100ms`: the best 20 levels a side. Has neither symbol nor time."""
 
     id: Id = field(name="lastUpdateId")
     bids: Side_co
