@@ -9,6 +9,7 @@ from typing import Final
 from collector.domain.counts import KIND_AND_STATUS, GapLabels, RunCounts
 from collector.domain.records import UNDECODED, Gap, StoredMessage, StreamKey
 from collector.domain.repair_protocol import Request
+from collector.processes.writer.batching import MAX_BATCH_BYTES
 from collector.processes.writer.streams import StreamState
 from collector.storage.journal.position import Position
 
@@ -89,6 +90,10 @@ class CommitBatch:
     def __bool__(self) -> bool:
         """Whether anything would be stored, or asked."""
         return bool(self.positions or self.gaps or self.requests)
+
+    def is_full(self, limit: int) -> bool:
+        """Whether it is to be committed: `limit` messages, or as many bytes as the writer's memory allows."""
+        return len(self.messages) >= limit or self.size_bytes >= MAX_BATCH_BYTES
 
     def begin(self, feed: str) -> None:
         """The messages that come now are of that feed."""

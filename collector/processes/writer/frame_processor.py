@@ -1,7 +1,7 @@
 """Turns what the journals hold into what the writer commits: rows and undecoded frames. No I/O but its arguments."""
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from collector.domain.errors import DamagedError, UndecodableError
@@ -79,30 +79,26 @@ class FrameProcessor:
         self._next_row = next_row
         self.ledger.begin(self.batch)
 
-    def process(
-        self, chunk: Chunk, now_us: int, is_full: Callable[[], bool], on_progress: Callable[[], None]
-    ) -> Iterator[None]:
-        """Add everything a read found to the batch, pausing wherever `is_full` so that it can be committed.
+    def process(self, chunk: Chunk, now_us: int, batch_limit: int, on_progress: Callable[[], None]) -> Chunk | None:
+        """Add a chunk's records to the batch until it is full. Returns the rest of the chunk, or None if none is left.
 
-        A batch ends where a record does. `now_us` dates damage, whose own time nothing tells. `on_progress` is called
-        between records: one may hold many messages.
+        A batch ends where a record does, and is full with `batch_limit` messages or `MAX_BATCH_BYTES`. `now_us` dates
+        damage, which has no time of its own. `on_progress` is called between records: one may hold many messages.
         """
         position, header = chunk.position, chunk.header
         self._incarnation, self._beside = zlib.crc32(header.writer_id.encode()) << _SOURCE_BITS, {}
         self.ledger.open_journal(header)
         self.batch.begin(header.identity.feed)
-        for record in chunk.records:
+        for number, record in enumerate(chunk.records, 1):
             on_progress()
             self._record(header, record)
-            if is_full() and record.end < position.offset:
+            if record.end < position.offset and self.batch.is_full(batch_limit):
                 self.batch.positions[position.file_id] = position._replace(offset=record.end, ended=False)
-                yield
-                self.batch.begin(header.identity.feed)
+                return chunk._replace(records=chunk.records[number:])
         if chunk.damage is not None:
             self.ledger.damaged(header, chunk.damage, now_us)
         self.batch.positions[position.file_id] = position
-        if is_full():
-            yield
+        return None
 
     def _record(self, header: JournalHeader, record: Record) -> None:
         if record.kind is RecordKind.FRAMES:

@@ -25,7 +25,7 @@ from collector.processes.disk_space import free_bytes, gets_short, wait_for_room
 from collector.processes.rest_adapters import Mended, feeds_of_streams, repairable_feeds
 from collector.processes.roles import is_journal_abandoned
 from collector.processes.writer.batch import Counts
-from collector.processes.writer.batching import MAX_BATCH_BYTES, next_batch_limit
+from collector.processes.writer.batching import next_batch_limit
 from collector.processes.writer.frame_processor import FrameProcessor
 from collector.processes.writer.reading_order import ReadingOrder
 from collector.processes.writer.report import ReportBuilder
@@ -33,7 +33,7 @@ from collector.processes.writer.segment_rotation import SegmentRotation
 from collector.processes.writer.stored_state import decode_counts, decode_feed, encode_counts
 from collector.processes.writer.streams import StreamTable
 from collector.reports import WriterReport
-from collector.storage.journal.reader import JournalReader
+from collector.storage.journal.reader import Chunk, JournalReader
 from collector.storage.repair_requests import RequestFolder, request_folder
 from collector.storage.segment.state import Commit
 
@@ -156,9 +156,15 @@ class Writer:
             busy = True
             if self._batch_since is None:
                 self._batch_since = self._clock.monotonic()
-            for _ in self._intake.process(chunk, self._clock.now_us(), self._is_full, self._report):
-                self._commit()
+            self._process(chunk)
         return busy
+
+    def _process(self, chunk: Chunk) -> None:
+        rest: Chunk | None = chunk
+        while rest is not None:
+            rest = self._intake.process(rest, self._clock.now_us(), self._limit, self._report)
+            if self._intake.batch.is_full(self._limit):
+                self._commit()
 
     def _review(self) -> None:
         """Once: what was left to ask when this writer began is known only when everything has been read."""
@@ -181,10 +187,6 @@ class Writer:
             ledger.holes.settle(now_us, feed=feed)
         if self._intake.batch and self._batch_since is None:
             self._batch_since = self._clock.monotonic()
-
-    def _is_full(self) -> bool:
-        batch = self._intake.batch
-        return len(batch.messages) >= self._limit or batch.size_bytes >= MAX_BATCH_BYTES
 
     def _until_commit(self) -> float:
         if self._batch_since is None:

@@ -84,7 +84,6 @@ class IntakeWorld:
     def _take(self, name: str, pieces: list[bytes]) -> None:
         records = parse_records(b"".join(pieces), 0).records
         position = Position(name, name, 1, records[-1].end, ended=False)
-        for _ in self.intake.process(
-            Chunk(self._headers[name], records, None, position), 0, lambda: False, lambda: None
-        ):
-            pass
+        rest: Chunk | None = Chunk(self._headers[name], records, None, position)
+        while rest is not None:
+            rest = self.intake.process(rest, 0, 2**62, lambda: None)

@@ -16,7 +16,7 @@ from collector.processes.writer.batch import Counts
 from collector.processes.writer.frame_processor import FrameProcessor
 from collector.processes.writer.streams import StreamTable
 from collector.storage.journal.format import FeedIdentity, RecordKind
-from collector.storage.journal.reader import JournalReader
+from collector.storage.journal.reader import Chunk, JournalReader
 from collector.storage.journal.writer import JournalWriter
 
 MARKETS = {"binance_spot": "binance", "binance_usdm": "binance_usdm", "binance_coinm": "binance_coinm"}
@@ -60,8 +60,9 @@ def taken(folder: Path) -> FrameProcessor:
     feed_of = {StreamKey(exchange, symbol, data_type): "f" for symbol in symbols for data_type in data_types}
     intake = FrameProcessor(StreamTable(40.0, Bounds(300.0, 30.0)), {}, adapter, Mended(feed_of, {}), 1, Counts())
     for chunk in chunks:
-        for _ in intake.process(chunk, 0, lambda: False, lambda: None):
-            pass
+        rest: Chunk | None = chunk
+        while rest is not None:
+            rest = intake.process(rest, 0, 2**62, lambda: None)
     intake.ledger.holes.settle(1 << 60, all_due=True)
     return intake
 
