@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from collector.domain.records import StreamKey
 from collector.domain.redact import redact_url, redact_urls
