@@ -1,6 +1,6 @@
-"""The secrets that this process knows, and every text that leaves it without them.
+"""Removes the secrets that this process knows from every text that leaves it.
 
-A library's text may quote a whole request. Log lines, reports, errors of the store and standard error go through here.
+A library's error may quote a whole request. Log lines, reports, errors of the store and standard error pass through here.
 """
 
 import os
@@ -16,33 +16,33 @@ from collector.domain.redact import HIDDEN, redact_headers
 from collector.domain.secrets import forms_of, hidden, secrets_in
 
 _forms: Final[set[str]] = set()
-_learning: Final = RLock()  # what is garbage may complain on standard error at any moment
+_learning: Final = RLock()  # reentrant: a finalizer may write to standard error at any moment
 
 
 def know(secrets: Iterable[str]) -> None:
-    """Hide these from now on. For any thread."""
+    """Hide these secrets from now on. For any thread."""
     with _learning:
         _forms.update(form for secret in secrets for form in forms_of(secret))
 
 
 def begin(*secrets: str) -> None:
-    """What a process does first: hide what the environment holds, and these, in what it logs and says on standard error."""
+    """Hide these secrets and those of the environment, also on standard error. A process calls this before anything else."""
     know([*secrets_in(os.environ), *secrets])
     if not isinstance(sys.stderr, _Scrubbed) and sys.stderr is not None:
         sys.stderr = _Scrubbed(sys.stderr)
 
 
 def scrub(text: str) -> str:
-    """The text without any secret that is known, and without headers that hold one."""
+    """The text without known secrets and without headers that carry credentials."""
     with _learning:
         there = [form for form in _forms if form in text]
     return redact_headers(hidden(text, there, HIDDEN))
 
 
 def scrubbed(value: Any) -> Any:
-    """A report with its texts scrubbed: those in structs, mappings and lists; tuples are rows of numbers and names.
+    """A report without secrets in the texts of its structs, mappings and lists; tuples are rows of numbers and names.
 
-    A word without a blank is a name, by which somebody goes: it stays, should a password be the same.
+    A text without a blank is a name, such as a feed's: it is kept even if it equals a password.
     """
     if isinstance(value, str):
         return scrub(value) if " " in value else value
@@ -54,7 +54,7 @@ def scrubbed(value: Any) -> Any:
 
 
 class _Scrubbed:
-    """A text stream that secrets do not pass. A library's trace is written line by line."""
+    """A text stream that hides secrets. Tracebacks are written to it line by line."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

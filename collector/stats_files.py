@@ -1,4 +1,7 @@
-"""The numbers of the processes, handed over as small files: each is replaced whole, so a reader never waits or sees half."""
+"""Small JSON files in `run/` that one process writes and others read: reports and the supervisor's health.
+
+Each file is replaced as a whole, so a reader never waits and never reads half a file.
+"""
 
 import contextlib
 import os
@@ -13,7 +16,7 @@ from collector.scrub import scrubbed
 
 SUFFIX: Final = ".json"
 _BLOCK_BYTES: Final = 512
-"""The unit of `st_blocks`, whatever the file system's own blocks are."""
+"""The unit of `st_blocks`, independent of the file system's block size."""
 
 
 class StatsFile:
@@ -24,10 +27,11 @@ class StatsFile:
         self._draft = path.with_name(f"{path.name}.{os.getpid()}.new")
 
     def write(self, numbers: Report | Mapping[str, Any]) -> bool:
-        """Replace the file by rename, without fsync and without secrets in its texts; false when the disk refuses: the numbers before stay.
+        """Replace the file by rename, without fsync and without secrets in its texts; false if the disk refuses.
 
-        A full disk takes them in place of those before, if they need no more room; a reader may then meet half of
-        them, which is no object. Even else the file gets a new time: it is the sign that this process turns.
+        On a full disk the content overwrites the old one if it needs no more blocks; a reader may then read half of it,
+        which is not a JSON object. If that fails too the old content stays and the file only gets a new modification
+        time, the sign that this process still runs.
         """
         content = msgspec.json.encode(scrubbed(numbers))
         try:
@@ -41,7 +45,7 @@ class StatsFile:
         return True
 
     def remove(self) -> None:
-        """Leave nothing rather than what is no longer so. Raises OSError."""
+        """Remove the file, whose content would be out of date. Raises OSError."""
         self._path.unlink(missing_ok=True)
 
     def _overwrite(self, content: bytes) -> bool:
@@ -56,15 +60,15 @@ class StatsFile:
 
 
 def stats_file(folder: Path, role: str) -> StatsFile:
-    """Where the process of that role leaves its numbers."""
+    """The file for the reports of the process of that name."""
     return StatsFile(folder / f"{role}{SUFFIX}")
 
 
 def read_reports(folder: Path, type_of: Callable[[str], type[Report]]) -> dict[str, Report]:
     """The newest report of each process, as the type that `type_of` gives for its name.
 
-    Left out is a file that is missing, torn by a power loss, or no such report. A field that the type does not have is
-    ignored, and one that the file does not have is its default: both may be of other versions.
+    A file that is missing, torn by a power loss or not such a report is left out. A field unknown to the type is
+    ignored, and a field missing from the file has its default: the file may be from another version.
     """
     reports = {}
     for path in sorted(filter(Path.is_file, folder.glob(f"*{SUFFIX}"))):
@@ -75,7 +79,7 @@ def read_reports(folder: Path, type_of: Callable[[str], type[Report]]) -> dict[s
 
 
 def last_signs(folder: Path) -> dict[str, int]:
-    """When each role last wrote its numbers, or tried to: changes while the process turns."""
+    """When each process last wrote its report, or tried to: it changes as long as the process runs."""
     signs = {}
     for path in folder.glob(f"*{SUFFIX}"):
         with contextlib.suppress(OSError):
@@ -84,7 +88,7 @@ def last_signs(folder: Path) -> dict[str, int]:
 
 
 def read_object(path: Path) -> dict[str, Any] | None:
-    """Return the JSON object in `path`; None where there is none to be read."""
+    """Return the JSON object in `path`; None if the file is missing or does not hold one."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
@@ -92,9 +96,9 @@ def read_object(path: Path) -> dict[str, Any] | None:
 
 
 def clear_stats(folder: Path) -> None:
-    """Remove what processes of an earlier supervisor left; the caller holds every role lock. Raises OSError.
+    """Remove the files that processes of an earlier supervisor left; the caller holds every role lock. Raises OSError.
 
-    A folder is none of theirs.
+    Folders are kept: processes make none here.
     """
     for path in folder.glob("*"):
         if path.is_symlink() or not path.is_dir():

@@ -1,4 +1,4 @@
-"""The newest events of all processes, in the order they happened: what the log said last, and how often in a row."""
+"""The newest log events of all processes in the order they happened; repeated ones are counted."""
 
 import re
 from typing import Final, NamedTuple
@@ -10,10 +10,10 @@ _NUMBERS: Final = re.compile(r"\S+=-?\d[\d.]*(?=\s|$)")
 
 
 class Event(NamedTuple):
-    """A line of the log, or several in a row that say the same; `text` is the newest one's further fields, fit to be shown."""
+    """A log event, or several equal ones in a row of a process; `text` holds the other fields of the newest one."""
 
     at: str
-    """Of the newest."""
+    """When the newest of them happened."""
     level: str
     process: str
     event: str
@@ -23,19 +23,19 @@ class Event(NamedTuple):
 
     @property
     def subject(self) -> tuple[str, str, str]:
-        """What happened to what: fields that are numbers, such as a delay or a pid, tell only of the one time."""
+        """What makes events equal: all but fields that are numbers, such as a delay or a pid, which differ each time."""
         return self.level, self.event, " ".join(_NUMBERS.sub("", self.text).split())
 
 
 class Events:
-    """Takes events out of reports, each once: a report repeats the newest, numbered from 1 in each life of a process."""
+    """Collects events from reports, each once: reports repeat the newest ones, numbered from 1 in each process."""
 
     def __init__(self) -> None:
         self._seen: dict[str, tuple[int, int]] = {}
         self._newest: list[Event] = []
 
     def take(self, role: str, report: Report) -> None:
-        """Add what this report says for the first time; what its process said the last time too is counted there."""
+        """Add the events that this report is the first to contain; one equal to its process's newest is counted there."""
         seen_pid, seen = self._seen.get(role, (report.pid, 0))
         if report.pid != seen_pid:
             seen = 0

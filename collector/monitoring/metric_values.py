@@ -1,4 +1,4 @@
-"""The value of every metric, taken out of a view. No I/O, no clock."""
+"""The value of every metric, from a snapshot. No I/O, no clock."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -47,14 +47,14 @@ _FEED_COUNTS: Final[Mapping[str, Callable[[IngestReport], int]]] = {
 
 
 class Buckets(NamedTuple):
-    """A histogram: how many values lie at or below each bound in seconds, the last of which is +Inf, and their sum."""
+    """A histogram: the number of values at or below each bound in seconds, the last being +Inf, and the values' sum."""
 
     cumulative: tuple[tuple[str, int], ...]
     sum_secs: float
 
 
 def values(view: Snapshot) -> Iterator[Value]:
-    """Every sample of a counter or gauge that is not one stream's."""
+    """Every sample of the counters and gauges without stream labels."""
     for *labels, count in view.writer.ledger:
         yield "collector_gaps_total", tuple(labels), count
     for feed, ingest in view.ingests().items():
@@ -90,7 +90,7 @@ def _buckets(counts: dict[int, int]) -> Buckets:
 
 
 def stream_values(view: Snapshot) -> Iterator[tuple[str, list[tuple[StreamKey, float | None]]]]:
-    """Every metric that each stream has, with its value for each, None where there is none."""
+    """Every metric with stream labels, and its value for each stream; None where a stream has none."""
     streams = view.streams()
     for name, value_of in _STREAM_VALUES.items():
         yield name, [(key, value_of(numbers)) for key, numbers in streams.items()]
@@ -104,7 +104,7 @@ def _secs(time_us: int | None) -> float | None:
 def _of_feed(feed: str, ingest: IngestReport) -> Iterator[Value]:
     for metric, count_of in _FEED_COUNTS.items():
         yield metric, (feed,), count_of(ingest)
-    # From 0 on, as all whose labels are known: a counter that begins with its first event shows no increase by it.
+    # Known labels start at 0: a counter that appears with its first event shows no increase for that event.
     for cause, count in (dict.fromkeys(DISCONNECTS, 0) | dict(ingest.disconnects)).items():
         yield "collector_disconnects_total", (feed, cause), count
     last_data_us = max((line.last_data_us or 0 for line in ingest.lines), default=0)

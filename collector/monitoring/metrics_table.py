@@ -1,4 +1,4 @@
-"""Every metric there is: name, kind, labels and meaning. docs/OPERATIONS.md has the same table."""
+"""Every metric with its kind, labels and meaning. docs/OPERATIONS.md has the same table."""
 
 from typing import Final, Literal, NamedTuple
 

@@ -1,6 +1,6 @@
-"""The dead-man's switch: while all is well somebody elsewhere is called, who raises the alarm when the calls end.
+"""A dead man's switch: calls a monitoring service while the recorder is healthy; it raises an alarm when calls stop.
 
-It also tells of what no alarm of this machine could: that the machine itself is gone.
+So it also reports what no alarm on this machine could: that the machine itself is down.
 """
 
 import http.client
@@ -19,9 +19,9 @@ _READ_BYTES: Final = 1_024
 
 
 class Pinger:
-    """Calls `url` every `interval_secs` while `is_well()`, in a thread of its own that nobody waits for.
+    """Calls `url` every `interval_secs` while `is_well()`, in a daemon thread of its own.
 
-    The address is a secret: neither it nor what a library says about it is logged.
+    The address is a secret: neither the address nor a library's error text that may quote it is logged.
     """
 
     def __init__(
@@ -37,17 +37,17 @@ class Pinger:
         self.failed = 0
 
     def start(self) -> None:
-        """Begin; does nothing without an address."""
+        """Start the thread; does nothing without an address."""
         if self._url:
             threading.Thread(target=self._run, name="ping", daemon=True).start()
 
     def stop(self) -> None:
-        """Call no more."""
+        """Make no further calls."""
         self._over.set()
 
     def _run(self) -> None:
         while not self._over.is_set():
-            # Not well yet a moment after the start is no reason to wait a whole interval.
+            # Just after the start the recorder is not healthy yet: check again soon, not after a whole interval.
             well = self._is_well()
             if well:
                 self._ping()
@@ -60,7 +60,7 @@ class Pinger:
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.failed += 1
             if not self._failing:
-                self._log.warning("ping_failed", error=_said(error))
+                self._log.warning("ping_failed", error=_describe(error))
             self._failing = True
         else:
             self.sent += 1
@@ -69,9 +69,9 @@ class Pinger:
             self._failing = False
 
 
-def _said(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     if isinstance(error, urllib.error.HTTPError):
         return f"HTTP {error.code}"
     reason = getattr(error, "reason", error)
-    # Of these the text says what went wrong; of others it may quote the address.
+    # The text of an OSError says what went wrong; that of another error may quote the address.
     return str(reason) if isinstance(reason, OSError) else type(reason).__name__

@@ -1,4 +1,4 @@
-"""How fast a count rose lately: a rate for now, and one for each step of the last minutes."""
+"""The rate at which a count rose: at present, and in each step of the last minutes."""
 
 from collections import deque
 from typing import Final
@@ -8,27 +8,27 @@ STEPS: Final = 60
 """Five minutes."""
 
 _NOW_STEPS: Final = 2
-"""Rows become durable in lumps, one a batch: a rate over two steps does not flicker with them."""
+"""Steps the present rate is measured over: rows become durable batch by batch, and one step would flicker."""
 
 
 class History:
-    """Remembers a count that only rises."""
+    """The last values of a count that only rises."""
 
     def __init__(self) -> None:
         self._points: deque[tuple[float, int]] = deque(maxlen=STEPS + 1)
 
     def note(self, at_secs: float, total: int) -> None:
-        """The count stood so at this (monotonic) time; anything sooner than a step after the last is passed over."""
+        """Take in the count at this monotonic time; ignored within STEP_SECS of the last value taken."""
         if not self._points or at_secs - self._points[-1][0] >= STEP_SECS:
             self._points.append((at_secs, total))
 
     def rates(self) -> list[float]:
-        """Per second, oldest step first."""
+        """The rate per second of each step, oldest first."""
         points = list(self._points)
         return [_rate(points[index], points[index + 1]) for index in range(len(points) - 1)]
 
     def per_sec(self) -> float | None:
-        """At present; None before the first step is over."""
+        """The present rate per second; None before the first step is over."""
         if len(self._points) <= 1:
             return None
         return _rate(self._points[max(-len(self._points), -1 - _NOW_STEPS)], self._points[-1])

@@ -1,4 +1,4 @@
-"""The pages of the HTTP window, made from the newest view: each at most once a view, however many ask."""
+"""The pages the HTTP server answers with, each made at most once from each snapshot, however many clients ask."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -13,16 +13,16 @@ from collector.monitoring.status_page import status_page
 from collector.monitoring.view import Snapshot
 
 STANDING_SECS: Final = 15.0
-"""A view is made about once a second; when none has been for this long the supervisor itself stands still."""
+"""A snapshot is made about once a second; if there was none for this long the supervisor itself hangs."""
 
 WITHOUT_TOKEN: Final = frozenset({"/"})
-"""It holds no data, and is where a person says the token."""
+"""Pages served without the token: `/` holds no data and is where a person enters it."""
 
 PAGE_WINDOWS: Final = {"/page-1h.json": 3600, "/page.json": 24 * 3600, "/page-7d.json": 7 * 24 * 3600}
 """The page's data by the time that its coverage strips reach back, in seconds."""
 
 Age = Callable[[], float]
-"""Seconds since the newest view was made."""
+"""Seconds since the newest snapshot was made."""
 
 
 def pages(newest: Callable[[], Snapshot], age_secs: Age) -> Mapping[str, Page]:
@@ -43,15 +43,15 @@ def pages(newest: Callable[[], Snapshot], age_secs: Age) -> Mapping[str, Page]:
 
 
 def is_well(view: Snapshot | None, age_secs: float) -> bool:
-    """Whether the recorder has stored something since its start, is healthy, and somebody still looks.
+    """Whether the recorder is healthy, has stored something since its start, and its supervisor does not hang.
 
-    A recorder that ends again and again before it has stored anything would have no reason to be unhealthy.
+    Without the second condition a recorder that fails again and again before it stores anything would count as healthy.
     """
     return view is not None and view.ready and not view.reasons and age_secs < STANDING_SECS
 
 
 class _Made:
-    """A page made from a view; who asks while it is being made waits for it."""
+    """A page that is made once from each snapshot; a client that asks meanwhile waits for it."""
 
     def __init__(self, newest: Callable[[], Snapshot], make: Callable[[Snapshot], Response]) -> None:
         self._newest = newest
@@ -69,7 +69,7 @@ class _Made:
 
 
 def _standing(view: Snapshot, age_secs: float) -> Snapshot:
-    """What was seen last, and that the supervisor has not looked since."""
+    """The last snapshot, with the supervisor's hang as the first reason of ill health."""
     text = f"the supervisor has not looked after its processes for {age_secs:.0f} s"
     reason = {"code": "child_failing", "text": text, "since": iso_time(view.known.now_us)}
     return view._replace(headline="The supervisor stands still", reasons=[reason, *view.reasons])
@@ -88,7 +88,7 @@ def _page_data(window_secs: int, view: Snapshot) -> Response:
 
 
 def _metrics(view: Snapshot) -> Response:
-    # Only now: whoever is never asked for metrics does not pay for the library.
+    # Imported on first use: a recorder that nobody asks for metrics does not load the library.
     from collector.monitoring.exposition import CONTENT_TYPE, exposition  # noqa: PLC0415
 
     return Response(exposition(view), CONTENT_TYPE)

@@ -1,4 +1,4 @@
-"""Keeps what must outlive a child, and makes of the newest reports what is known now. No I/O, no clock."""
+"""Makes the snapshot from the newest reports, and keeps what must outlive a child. No I/O, no clock."""
 
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ from collector.monitoring.view import Snapshot, Stage, SupervisorFacts
 from collector.reports import ArchiverReport, IngestReport, JournalLag, RepairReport, Report, WriterReport
 
 _REFUSING_SECS: Final = 10.0
-"""A feed that refused a frame so recently is refusing."""
+"""A feed that refused a frame this recently counts as refusing."""
 
 DEMO_FEED: Final = "demo"
 """The name of the feed that records the built-in exchange."""
@@ -34,7 +34,7 @@ _STAGES: Final = ("frames", "messages", "stored", "archived")
 
 
 class Status:
-    """The supervisor's memory. Counts are since its start: they go on rising when a child is restarted."""
+    """What is known of the recorder. Counts start with the supervisor and go on rising when a child is restarted."""
 
     def __init__(self, run_id: str, config: Config) -> None:
         self._run_id = run_id
@@ -60,7 +60,7 @@ class Status:
         self._histories = {name: History() for name in _STAGES}
 
     def look(self, reports: Mapping[str, Report], known: SupervisorFacts) -> Snapshot:
-        """Take in the newest report of each role; returns what is known now."""
+        """Take in the newest report of each process; returns the snapshot."""
         self._take(reports, known)
         journals = self._journals(known.now_us)
         error = self._archiver.last_error
@@ -154,7 +154,7 @@ class Status:
             self._events.take(role, report)
 
     def _interrupted(self, journals: Sequence[JournalLag], known: SupervisorFacts) -> set[str]:
-        """Feeds that have no open connection, or rows that the writer has not come to."""
+        """Feeds without an open connection, and feeds whose rows the writer has not reached yet."""
         found = {journal.feed for journal in journals if journal.lag_secs > REPORTING_SECS}
         found.update(child.feed for child in known.children if child.state in {"backoff", "failed"})
         for feed, report in self._ingests().items():
@@ -164,7 +164,7 @@ class Status:
 
     def _cover(self, now_us: int, journals: Sequence[JournalLag], silent: Sequence[Silence]) -> None:
         writer = self._writer.newest
-        # What a writer that is behind has not read yet may hold the rows that seem to be missing.
+        # If the writer is behind, the rows that seem missing may be in the journal it has not read yet.
         behind = any(journal.lag_secs > REPORTING_SECS for journal in journals)
         should_speak = () if behind else [silence.key for silence in silent]
         self.coverage.update(now_us, writer.streams, writer.gap_rows, should_speak)
@@ -181,7 +181,7 @@ class Status:
         return {feed: totals.total for feed, totals in ingests_of(self._roles).items()}
 
     def _journals(self, now_us: int) -> list[JournalLag]:
-        """As the writer sees them; one that reports no more falls behind by what comes meanwhile."""
+        """The lag of each journal as the writer reported it, plus what was received since if its report is old."""
         report = self._writer.newest
         updated_us = report.updated_us
         bytes_now = {feed: ingest.bytes for feed, ingest in self._ingests().items()}
@@ -192,7 +192,7 @@ class Status:
         return [_grown(journal, unreported_secs, bytes_since.get(journal.feed, 0)) for journal in report.journals]
 
     def _refusing(self, known: SupervisorFacts) -> list[str]:
-        """Below the mark it is every feed, whatever they say: on a full disk their numbers may not come."""
+        """Feeds that refuse frames: all of them below `min_free_bytes`, because on a full disk reports may not arrive."""
         if known.disk_free_bytes is not None and known.disk_free_bytes < self._min_free_bytes:
             return list(self._exchanges)
         uptime_secs = known.uptime_secs
@@ -239,7 +239,7 @@ def _is_demo(feed: FeedConfig) -> bool:
 
 
 def _grown(journal: JournalLag, unreported_secs: float, bytes_since: int) -> JournalLag:
-    """The lag now: behind a writer that has reported nothing for long it grows by what was received since."""
+    """The lag as of now: if the writer's report is old it grows by the time and the bytes since then."""
     is_late = unreported_secs > REPORTING_SECS
     lag_bytes = journal.lag_bytes + (bytes_since if is_late else 0)
     # A journal of which nothing is unread is not behind, however long ago the report was.

@@ -1,4 +1,4 @@
-"""What is known as the objects that outsiders read: /status, /healthz, /readyz and run/health.json. No I/O, no clock."""
+"""The JSON objects that outsiders read, from a snapshot: /status, /healthz and run/health.json. No I/O, no clock."""
 
 from typing import Any, Final
 
@@ -96,7 +96,7 @@ def stopped(view: Snapshot, now_us: int) -> dict[str, Any]:
 
 
 def _supervisor(view: Snapshot) -> ChildState:
-    """As one of the processes: whoever tells of it runs."""
+    """The supervisor as one of the processes; it makes this object, so it runs."""
     return ChildState(SUPERVISOR, view.known.own.pid or None, "running", 0)
 
 
@@ -143,7 +143,7 @@ def _writer(view: Snapshot) -> dict[str, Any]:
         "stored": writer.stored,
         "duplicates": writer.duplicates,
         "undecodable": writer.undecodable,
-        # Ingest knows first; the writer also learns what an ingest refused before this supervisor began.
+        # Ingest knows first; the writer also reads in the journal what was refused before this supervisor started.
         "refused": max(refused, writer.refused),
     }
 
@@ -200,7 +200,7 @@ def _stream(key: StreamKey, numbers: StreamNumbers, view: Snapshot) -> dict[str,
 
 
 def _row(key: StreamKey, numbers: StreamNumbers, view: Snapshot, cells: int) -> list[Any]:
-    """A stream as an array, because there may be thousands."""
+    """A stream as an array, because there may be thousands of them."""
     proves = proves_continuity(key)
     return [
         *key,

@@ -1,4 +1,4 @@
-"""The reports of a process over all its lives: counts go on rising when a new process takes the place of an old one."""
+"""A process's counts over all its incarnations: they go on rising when a new process replaces an old one."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
@@ -15,23 +15,23 @@ _STREAM_COUNTS: Final = ("messages", "bytes", "duplicates", "duplicate_bytes", "
 
 
 class RoleTotals(NamedTuple, Generic[R]):
-    """The newest report of a process, and the same with its counts over all lives. It never changes."""
+    """The newest report of a process, and the same with counts over all incarnations. Immutable."""
 
     newest: R
     total: R
     """Its `streams` are those of the newest report: see `stream_totals`."""
     before: R | None = None
-    """The total, and its streams, as the lives before the present one left them; None in the first."""
+    """The total and its streams as the earlier incarnations left them; None in the first."""
 
     def after(self, report: R) -> "RoleTotals[R]":
-        """The totals once this report has come."""
+        """The totals with this report taken in."""
         before = self.before
         if self.newest.pid and _life(report) != _life(self.newest):
             before = _with_streams(self.total, self.stream_totals())
         return RoleTotals(report, report if before is None else _merged(before, report), before)
 
     def stream_totals(self) -> Sequence[StreamNumbers]:
-        """Every stream over all lives."""
+        """Every stream over all incarnations."""
         now, before = _streams(self.newest), _streams(self.before)
         return list(_merged_streams(before, now)) if before else now
 
@@ -41,12 +41,12 @@ Totals = Mapping[str, RoleTotals[Any]]
 
 
 def totals_of(totals: Totals, kind: type[R]) -> RoleTotals[R]:
-    """Those of the one process that makes such reports, also before its first one."""
+    """The totals of the one process that reports this type; empty before its first report."""
     return next((each for each in totals.values() if type(each.newest) is kind), first(kind()))
 
 
 def ingests_of(totals: Totals) -> dict[str, RoleTotals[IngestReport]]:
-    """Those of every ingest that has reported, by feed."""
+    """The totals of every ingest that has reported, by feed."""
     return {each.newest.feed: each for each in totals.values() if isinstance(each.newest, IngestReport)}
 
 
@@ -68,7 +68,7 @@ def _with_streams(report: R, streams: Sequence[StreamNumbers]) -> R:
 
 
 def _merged(before: R, now: R) -> R:
-    """`now` with its counts raised by what was counted before it."""
+    """The report `now` with its counts over all incarnations."""
     counts = _counts_of(type(now)).items()
     totals = {name: _total(getattr(before, name), getattr(now, name), how) for name, how in counts}
     return msgspec.structs.replace(now, **totals)
@@ -76,7 +76,7 @@ def _merged(before: R, now: R) -> R:
 
 @cache
 def _counts_of(report: type[Report]) -> Mapping[str, Total]:
-    """The counts among the fields of a report, and how each goes on."""
+    """The fields of a report type that are counts, and how each continues in a new incarnation."""
     hints = get_type_hints(report, include_extras=True)
     marked = ((name, getattr(hint, "__metadata__", ())) for name, hint in hints.items())
     return {name: marks[0] for name, marks in marked if marks and isinstance(marks[0], Total)}
@@ -93,7 +93,7 @@ def _total(before: Any, now: Any, how: Total) -> Any:
 
 
 def _merged_streams(before: Iterable[StreamNumbers], now: Iterable[StreamNumbers]) -> Iterator[StreamNumbers]:
-    """Every stream over all lives; a new process does not know when the one before it last stored a row."""
+    """Every stream over all incarnations; a new process does not know when the old one last stored a row."""
     new = {StreamKey(*stream[:3]): stream for stream in now}
     for stream in before:
         same = new.pop(StreamKey(*stream[:3]), None)

@@ -1,4 +1,4 @@
-"""What the processes cost, as the operating system counts it."""
+"""Memory, processor time and open files of the processes, as the operating system counts them."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -7,25 +7,25 @@ import psutil
 
 
 class Usage(NamedTuple):
-    """What a process takes."""
+    """The resources that a process uses."""
 
     rss_bytes: int
     cpu_percent: float
-    """Of one core, since the look before (0.0 at the first)."""
+    """Percent of one core since the previous reading; 0.0 at the first."""
     cpu_secs: float = 0.0
-    """Of all processes of that name since the first look; it only rises."""
+    """Processor time of all processes of that name since the first reading; it only rises."""
     open_files: int = 0
 
 
 class UsageMeter:
-    """Remembers each process between two looks, because processor time is a difference."""
+    """Reads the usage of processes, and keeps their counters between two readings."""
 
     def __init__(self) -> None:
         self._known: dict[int, psutil.Process] = {}
         self._cpu_secs: dict[str, tuple[int, float, float]] = {}
 
     def read(self, pids: Mapping[str, int]) -> dict[str, Usage]:
-        """The usage of every process that still runs; one that vanished, or may not be looked at, is left out."""
+        """The usage of every process that still runs; one that is gone or may not be inspected is left out."""
         wanted = set(pids.values())
         self._known = {pid: process for pid, process in self._known.items() if pid in wanted}
         found = {}
@@ -48,7 +48,7 @@ class UsageMeter:
         before_pid, before_secs, last_secs = self._cpu_secs.get(name, (pid, 0.0, 0.0))
         if pid != before_pid:
             before_secs, last_secs = before_secs + last_secs, 0.0
-        # What the kernel reports of one process may step back by a tick.
+        # The kernel's count for one process may go back by a tick.
         last_secs = max(secs, last_secs)
         self._cpu_secs[name] = (pid, before_secs, last_secs)
         return before_secs + last_secs

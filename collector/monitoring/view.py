@@ -1,4 +1,4 @@
-"""What the supervisor knows at one moment, as values: whoever shows it asks nobody else, in whatever thread."""
+"""The snapshot: everything the supervisor knows at one moment, as values that any thread may read."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -29,17 +29,17 @@ class ChildState(NamedTuple):
     state: str
     restarts: int
     unreported_secs: float | None = None
-    """For how long one that runs has told nothing of itself; it should about once a second."""
+    """Seconds since a running process last reported; it should report about once a second."""
     waits_for_disk: bool = False
-    """What it told last: that it waits for the disk."""
+    """Whether it waits for the disk, as it reported before the wait."""
     feed: str = ""
-    """The feed it works for, if only for one."""
+    """The feed it works for; empty if it works for all."""
     report: type[Report] = Report
-    """What it reports."""
+    """The type of its reports."""
 
 
 class QueueDepth(NamedTuple):
-    """A Queue from one process to the next."""
+    """The notices on their way from one process to another."""
 
     sender: str
     receiver: str
@@ -56,15 +56,15 @@ class SupervisorFacts(NamedTuple):
     children: Sequence[ChildState]
     hops: Sequence[QueueDepth]
     usage: Mapping[str, Usage]
-    """By process; the supervisor's own too."""
+    """By process, the supervisor included."""
     disk_free_bytes: int | None = None
-    """Room on the disk of `data_dir`; None if it cannot be told."""
+    """Free space on the disk of `data_dir`; None if it cannot be measured."""
     own: SupervisorReport = SupervisorReport()
     """The supervisor's report of itself."""
 
 
 class Stage(NamedTuple):
-    """One step of the flow: what went through it, at which rate now, and in the steps of the last minutes."""
+    """One step of the flow: its total, its present rate, and the rates of the last minutes."""
 
     name: str
     total: int
@@ -73,7 +73,7 @@ class Stage(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """Everything, over the lives of all processes, since the supervisor's start."""
+    """Everything known, counted since the supervisor's start across all incarnations of the processes."""
 
     run_id: str
     host: str
@@ -84,15 +84,15 @@ class Snapshot(NamedTuple):
     reasons: Sequence[Mapping[str, str]]
     """Why it is not healthy, `code`, `text` and `since` each, the most urgent first; empty when it is healthy."""
     ready: bool
-    """Whether anything was stored yet."""
+    """Whether anything was stored since the start."""
     roles: Totals
     exchanges: Mapping[str, str]
-    """Of each configured feed."""
+    """The exchange of each configured feed."""
     journals: Sequence[JournalLag]
     store_error: str | None
     configured: Sequence[StreamKey]
     limit_secs: Callable[[StreamKey], float | None]
-    """How long a stream may be silent; None for one that nobody configured."""
+    """How many seconds a stream may be silent; None for one that is not configured."""
     silent: frozenset[StreamKey]
     strips: Strips
     disk_full_in_secs: float | None
@@ -105,38 +105,38 @@ class Snapshot(NamedTuple):
 
     @property
     def backlog_age_secs(self) -> float:
-        """For how long the oldest sealed segment has waited for the archiver; 0 when none does."""
+        """Seconds the oldest sealed segment has waited for the archiver; 0 if none waits."""
         since_us = self.archiver.backlog_since_us
         return max(0.0, (self.known.now_us - since_us) / 1e6) if since_us else 0.0
 
     @property
     def writer(self) -> WriterReport:
-        """The writer's newest report, with its counts over all lives."""
+        """The writer's newest report, with counts over all incarnations."""
         return totals_of(self.roles, WriterReport).total
 
     @property
     def archiver(self) -> ArchiverReport:
-        """The archiver's, alike."""
+        """The archiver's newest report, with counts over all incarnations."""
         return totals_of(self.roles, ArchiverReport).total
 
     @property
     def repair(self) -> RepairReport:
-        """Repair's, alike."""
+        """Repair's newest report, with counts over all incarnations."""
         return totals_of(self.roles, RepairReport).total
 
     def ingests(self) -> dict[str, IngestReport]:
-        """Every ingest's by feed, alike; also before its first report."""
+        """The newest report of every ingest, by feed, with counts over all incarnations; empty before its first."""
         found = {feed: IngestReport(feed=feed) for feed in self.exchanges}
         found.update((feed, totals.total) for feed, totals in ingests_of(self.roles).items())
         return found
 
     def live_lines(self, ingest: IngestReport) -> Sequence[LineReport]:
-        """The feed's connections; none while the process that reported them is gone, because they went with it."""
+        """The feed's connections; none if the process that reported them is gone, because they went with it."""
         lives = any((child.name, child.pid) == (ingest.role, ingest.pid) for child in self.known.children)
         return ingest.lines if lives else ()
 
     def streams(self) -> dict[StreamKey, StreamNumbers]:
-        """Every stream, the configured ones first, stored or not."""
+        """Every stream, the configured ones first; also those that never stored a row."""
         streams = {key: StreamNumbers(*key) for key in self.configured}
         stored = totals_of(self.roles, WriterReport).stream_totals()
         streams.update((StreamKey(*stream[:3]), stream) for stream in stored)

@@ -1,4 +1,4 @@
-"""The archive's store, as the configuration describes it."""
+"""Opens the archive's store that the configuration names."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from collector.storage.store.s3_options import S3Options
 
 
 def open_archive(config: Config, tell: Callable[[str], object] = lambda _: None) -> ObjectStore:
-    """The store that `config` names; nothing is asked of it yet. `tell` hears what it wants done in another way."""
+    """The store that `config` names; no request is made yet. `tell` is called when the store asks for other settings."""
     archive = config.archive
     options = S3Options(
         region=archive.region,

@@ -1,7 +1,7 @@
-"""What every child process does around its work: signals, log, role lock, numbers, and leaving when its parent is gone.
+"""What every child process does around its own work: signals, log, role lock, reports, and exit when its parent is gone.
 
-Exit codes: 0 told to stop and done; a StopError's own code; 1 for anything else, after which it is started again;
-7 when the parent vanished and the work could not be finished in time.
+Exit codes: 0 after a stop that was asked for; the code of a StopError; 1 for any other error, after which the supervisor
+starts the process again; 7 if the parent vanished and the work could not be finished in time.
 """
 
 import os
@@ -32,15 +32,15 @@ from collector.stats_files import stats_file
 from collector.storage.locks import RoleLock
 
 ORPHAN_GRACE_SECS: Final = 5.0
-"""How long a child whose parent vanished may go on finishing; the rest waits on disk."""
+"""How long a child may go on finishing its work after its parent vanished; what is left waits on disk."""
 
 ORPHAN_EXIT_CODE: Final = 7
 
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-"""What asks a process tree to end."""
+"""Signals that ask the whole process tree to end."""
 
 LEVEL_SIGNALS: Final = (signal.SIGUSR1, signal.SIGUSR2)
-"""What asks the supervisor to log more, or as configured; children follow it, not the signal."""
+"""Signals that ask the supervisor to log more, or as configured; the children follow the supervisor, not the signal."""
 
 _LOCK_POLL_SECS: Final = 0.05
 _ORPHAN_POLL_SECS: Final = 0.5
@@ -48,7 +48,7 @@ _FLUSH_SECS: Final = 1.0
 
 
 class ChildLinks(NamedTuple):
-    """What one incarnation of a child shares with its parent, and with nobody else."""
+    """The Queues and the Event that one incarnation of a child shares with its parent alone."""
 
     up: "Queue[Notice]"
     down: "Queue[Notice]"
@@ -56,13 +56,13 @@ class ChildLinks(NamedTuple):
 
 
 class Assignment(NamedTuple):
-    """Which child this is."""
+    """Which child a process is to be."""
 
     role: str
     run_id: str
     incarnation: int
     after_crash: bool = False
-    """Whether the incarnation before ended by a fault of its own."""
+    """Whether the previous incarnation ended by a fault of its own."""
     log_file: logs.LogFile | None = None
     """Where it logs to; None for standard output."""
 
@@ -80,22 +80,26 @@ def run_role(assignment: Assignment, config: Config, links: ChildLinks) -> None:
     run_child(assignment, config, links, work)
 
 
-class Pulse:
-    """Tells the supervisor that this child's working loop turns, or that it waits for the disk: over a way that no disk
-    holds up.
+class Heartbeat:
+    """Tells the supervisor that this child's main loop runs, or that it waits for the disk.
+
+    It goes over the Queue, which no disk can delay.
     """
 
     def __init__(self, up: "Queue[Notice]", role: str, capacity: int) -> None:
         self._sender = QueueSender(up, capacity)
         self._role = role
 
-    def tell(self, waits: bool) -> None:
-        """Before a wait, and after it."""
-        self._sender.offer(Notice(self._role, ALIVE, int(waits), 0))
+    def send(self, is_waiting: bool) -> None:
+        """Called before a wait for the disk with True and after it with False."""
+        self._sender.offer(Notice(self._role, ALIVE, int(is_waiting), 0))
 
 
 class StopFlag:
-    """True once this child shall finish and leave: told by its parent, by a signal (ingest), or orphaned."""
+    """True once this child has to finish its work and exit.
+
+    It turns true when the parent sets the stop Event, when the parent vanishes, or on a signal if the role stops on one.
+    """
 
     def __init__(self, stop: Event, *, heed_signals: bool) -> None:
         self._stop = stop
@@ -105,19 +109,19 @@ class StopFlag:
         self.orphaned = False
 
     def on_signal(self, _number: int, _frame: object) -> None:
-        """Leave a note; the loop reads it."""
-        # One that came before it was told is that of the whole group, which is not meant for this process.
+        """Note the signal; the loop acts on it."""
+        # A signal that arrives before the stop Event was sent to the whole process group, not to this process.
         self._hurried = self._raised
         self._raised = self._raised or self._heed_signals
 
     def __call__(self) -> bool:
-        """Whether to finish and leave; once true, always true."""
+        """Whether to finish and exit; once true, it stays true."""
         if not self._raised:
             self._raised = self.orphaned or self._stop.is_set()
         return self._raised
 
     def hurried(self) -> bool:
-        """Whether to leave at once, with what was begun undone: a signal came after this child knew that it shall stop."""
+        """Whether to exit at once and leave work unfinished: a signal came after this child had learned of the stop."""
         return self() and self._hurried
 
 
@@ -128,9 +132,9 @@ def run_child(assignment: Assignment, config: Config, links: ChildLinks, work: W
         signal.signal(number, flag.on_signal)
     for number in LEVEL_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    # Blocked by the parent until now, so that none could kill a process that was still starting.
+    # The parent started this process with these signals blocked, so that none could kill it before its handlers stood.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS + LEVEL_SIGNALS)
-    tell_disk_waits(Pulse(links.up, assignment.role, config.channel.capacity).tell)
+    tell_disk_waits(Heartbeat(links.up, assignment.role, config.channel.capacity).send)
     scrub.begin(*config.secrets)
     log = logs.setup(assignment.role, assignment.run_id, config.log.format, config.log.level, file=assignment.log_file)
     watch = threading.Thread(target=_watch_parent, args=(flag, log), name="parent", daemon=True)
@@ -181,7 +185,7 @@ def _context(
         )  # fmt: skip
         with disk_wait():
             level.follow()
-            with suppress(OSError):  # a disk that refuses it now may take it later; the role is held all the same
+            with suppress(OSError):  # tried again with the next report; the lock itself is still held
                 lock.keep()
             stats.write(whole)
 
@@ -209,6 +213,6 @@ def _watch_parent(flag: StopFlag, log: FilteringBoundLogger) -> None:
     flag.orphaned = True
     log.warning("parent_vanished", grace_secs=ORPHAN_GRACE_SECS)
     for _ in range(round(ORPHAN_GRACE_SECS / _ORPHAN_POLL_SECS)):
-        # One long sleep would be over at once when a process goes on that was stopped meanwhile.
+        # After SIGSTOP and SIGCONT one long sleep would already be over; several short ones leave time to finish.
         clock.sleep(_ORPHAN_POLL_SECS)
     os._exit(ORPHAN_EXIT_CODE)

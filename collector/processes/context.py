@@ -1,4 +1,4 @@
-"""What every process is handed: it makes none of this itself, so a test can hand it anything."""
+"""What every process gets from outside: it makes none of this itself, so a test can pass in anything."""
 
 import time
 from collections.abc import Callable
@@ -31,14 +31,14 @@ def _never() -> bool:
 
 @dataclass(frozen=True)
 class Context:
-    """A process's view of the world.
+    """A process's surroundings.
 
-    `stopping()` is true once this process shall finish its input and leave; it never blocks and never turns false again.
-    `hurried()` is true once, after that, the time is nearly up: what can be done again is left undone.
-    `after_crash`: the process of this role before it ended by a fault of its own, as the same supervisor saw.
-    `run_id` names the supervisor's life of which this process is a part.
-    `report(numbers)` publishes the process's report, a type of its own, for the supervisor; the fields that every
-    report has are filled in. It is cheap enough for once a second.
+    `stopping()` is true once the process has to finish its input and exit; it never blocks and never turns false again.
+    `hurried()` turns true after that if the time is nearly up: work that can be repeated is then left unfinished.
+    `after_crash`: this supervisor saw the previous process of this role end by a fault of its own.
+    `run_id` identifies the run: one life of the supervisor and all its children.
+    `report(numbers)` publishes the process's report, which is of the type that its role names; the fields that all
+    reports share are filled in. It is cheap enough to call once a second.
     """
 
     role: str

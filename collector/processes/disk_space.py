@@ -1,6 +1,7 @@
-"""The disk as the processes share it: below the mark ingest refuses, below half of it the writer pauses.
+"""How the processes share the disk.
 
-The archiver heeds no mark: it is what makes room.
+Below `journal.min_free_bytes` of free space ingest refuses frames, below half of it the writer pauses. The archiver
+observes no limit, because it is what frees space.
 """
 
 import os
@@ -16,15 +17,15 @@ from collector.storage.journal.files import journal_files
 PAUSE_SECS: Final = 1.0
 
 RESUME_MARGIN: Final = 0.05
-"""How far beyond its limit space must come back before frames are taken again, so that it does not flicker."""
+"""Share of a limit by which space must exceed it before frames are accepted again, so that the state does not flicker."""
 
 
 class Space(NamedTuple):
-    """The disk as a feed sees it."""
+    """Free space, and what a feed's journal takes."""
 
     free_bytes: int
     journal_bytes: int
-    """What the feed's own journal files take."""
+    """Size of the feed's own journal files."""
     journal_files: int
 
 
@@ -32,16 +33,16 @@ MeasureSpace = Callable[[Path], Space]
 
 
 def measure_space(folder: Path) -> Space:
-    """Measure the disk under a journal folder, and the folder itself. Raises OSError."""
+    """Measure the free space under a journal folder, and the folder's files. Raises OSError."""
     with disk_wait():
         sizes = [_size_bytes(path) for _, path in journal_files(folder)]
     return Space(free_bytes(folder), sum(sizes), len(sizes))
 
 
 def free_bytes(folder: Path) -> int:
-    """Room on the disk that holds `folder`, for a process without privileges. Raises OSError.
+    """Free space for an unprivileged process on the disk that holds `folder`. Raises OSError.
 
-    One that somebody removed is made again in the folder above it: until then the disk is that one's.
+    If the folder was removed, the disk is that of the folder above, where it will be made again.
     """
     try:
         with disk_wait():
@@ -54,7 +55,7 @@ def free_bytes(folder: Path) -> int:
 
 
 def shortage(space: Space, limits: JournalConfig, *, refusing: bool) -> str | None:
-    """The limit that forbids to append now, by its key in the configuration; None if none does."""
+    """The configuration key of the limit that forbids appending now; None if no limit does."""
     margin = RESUME_MARGIN if refusing else 0.0
     if space.free_bytes < limits.min_free_bytes * (1 + margin):
         return "min_free_bytes"
@@ -64,19 +65,19 @@ def shortage(space: Space, limits: JournalConfig, *, refusing: bool) -> str | No
 
 
 def gets_short(free: int, limits: JournalConfig) -> bool:
-    """Whether the mark is near: time to seal early, so that journals go and the archiver has something to make small."""
+    """Whether to seal early, because free space is near its limit: a seal removes journals and gives the archiver work."""
     return free < limits.min_free_bytes * 3 // 2
 
 
 def is_too_full_to_write(free: int, limits: JournalConfig) -> bool:
-    """Whether the writer must leave what room there is to the archiver."""
+    """Whether the writer must pause and leave the remaining space to the archiver."""
     return free < limits.min_free_bytes // 2
 
 
 def wait_for_room(
     context: Context, free: Callable[[Path], int], report: Callable[[], None], make_room: Callable[[], None]
 ) -> None:
-    """Let a writer wait while it must leave what room there is to the archiver; `make_room` is called as it begins to."""
+    """Wait while the remaining space belongs to the archiver; `make_room` is called once, as the wait begins."""
     paused = False
     while is_too_full_to_write(found := free(context.config.data_dir), context.config.journal):
         if not paused:

@@ -1,4 +1,4 @@
-"""How the processes that fetch begin their journals."""
+"""Opens the journals that ingest and repair append to."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ from collector.storage.journal.writer import JournalWriter
 
 
 def open_journal(config: Config, feed: FeedConfig, now_ns: Callable[[], int]) -> JournalWriter:
-    """Begin the journal of one incarnation, numbered behind all before it. Raises OSError."""
+    """Open a new journal for one incarnation, with a number above all earlier ones. Raises OSError."""
     folder = journal_folder(config, feed.name)
     identity = FeedIdentity(feed.name, feed.exchange, tuple(feed.symbols), tuple(feed.data_types))
     first = next_number(folder, config.data_dir / "segments" / "positions.json", feed.name)
@@ -19,10 +19,10 @@ def open_journal(config: Config, feed: FeedConfig, now_ns: Callable[[], int]) ->
 
 
 def open_rest_journal(config: Config, feed: FeedConfig, now_ns: Callable[[], int]) -> JournalWriter:
-    """As `open_journal`, for what repair fetches for that feed."""
+    """Open the journal for what repair fetches for that feed; as `open_journal`."""
     return open_journal(config, feed.model_copy(update={"name": rest_journal(feed.name)}), now_ns)
 
 
 def journal_folder(config: Config, name: str) -> Path:
-    """Where the files of a journal stand."""
+    """The folder of a journal's files."""
     return config.data_dir / "journal" / name

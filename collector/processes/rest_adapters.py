@@ -1,4 +1,4 @@
-"""Which feeds repair looks after, and how their exchanges' answers are read."""
+"""Which feeds repair can repair, and how their exchanges' answers are read."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -11,18 +11,18 @@ from collector.exchanges.rest_adapter import RestAdapter
 
 
 class Mended(NamedTuple):
-    """Who asks for what is missing of a stream: the feed that brings it now, whichever brought what is missing."""
+    """Which feed's repair is asked for a stream's missing messages: the feed that brings the stream now."""
 
     feed_of: Mapping[StreamKey, str]
-    """Of every stream that is configured."""
+    """The feed of every configured stream."""
     sides: Mapping[str, RestAdapter]
-    """Of the feeds that are mended."""
+    """The REST adapter of every feed that can be repaired."""
 
 
 def repairable_feeds(config: Config, adapter_of: Callable[[str], Adapter]) -> Mapping[str, RestAdapter]:
-    """The feeds whose exchange can be asked for what is missing, by name.
+    """The REST adapters of the feeds whose exchange can be asked for missing messages, by feed.
 
-    A feed whose stream is somebody else's (`ws_url`) is never mended from the real exchange.
+    A feed with a `ws_url` of its own but without a `rest_url` is never repaired from the real exchange.
     """
     if not config.repair.enabled:
         return {}
@@ -32,15 +32,15 @@ def repairable_feeds(config: Config, adapter_of: Callable[[str], Adapter]) -> Ma
 
 
 def feeds_of_streams(config: Config) -> Mapping[StreamKey, str]:
-    """Which feed brings each stream."""
+    """The feed that brings each configured stream."""
     return {key: feed.name for feed in config.feed for key in feed.streams}
 
 
 def read_answer(side: RestAdapter, stream: StreamKey, body: bytes) -> list[Envelope]:
-    """See `RestAdapter.read`. Raises UndecodableError, also where the adapter itself is at fault."""
+    """Read an answer, as `RestAdapter.read` does. Raises UndecodableError, also for a fault of the adapter itself."""
     try:
         return side.read(stream, body)
     except UndecodableError:
         raise
-    except Exception as error:  # a fault of ours in one answer must cost that answer, never the recording
+    except Exception as error:  # a fault of the adapter costs this one answer, never the process
         raise UndecodableError(f"{type(error).__name__} in the adapter") from error

@@ -1,1 +1,1 @@
-"""Floor 3: makes the processes, their Queues and Events; watches, restarts and stops them; tells how they are."""
+"""Floor 5: the process tree. Makes the processes, their Queues and Events; watches, restarts and stops them."""

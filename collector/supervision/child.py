@@ -1,4 +1,4 @@
-"""One role and the lives it goes through: started, watched, started again with backoff, told to stop, mourned."""
+"""A child of the supervisor over all its incarnations: started, watched, restarted with backoff, stopped."""
 
 from collections.abc import Callable, Iterator
 from itertools import chain
@@ -10,17 +10,17 @@ from collector.supervision.child_process import ChildProcess
 from collector.supervision.crash_codes import is_own_fault
 
 STABLE_SECS: Final = 60.0
-"""A child that lived this long starts again at once when it dies, as if it had never failed."""
+"""A child that ran this long is restarted at once when it dies, as if it had never failed before."""
 
 Spawn = Callable[[str, int, bool], ChildProcess]
-"""Make a new life: role, number of the incarnation, and whether the one before ended by a fault of its own."""
+"""Starts a process: its name, the incarnation's number, and whether the previous one ended by a fault of its own."""
 
 
 class Child:
-    """A small machine driven by `tend`; it never waits.
+    """A state machine driven by `tend`; it never waits.
 
-    States: starting (lives, has not reported), running, draining (told to stop), backoff (dead, waits to be started
-    again), failed (could not start), done (left after being told to).
+    States: starting (runs, has not reported yet), running, draining (told to stop), backoff (dead, waits for its
+    restart), failed (could not start), done (has stopped as told).
     """
 
     def __init__(
@@ -49,29 +49,29 @@ class Child:
         self._progress_at = 0.0
         self._stamp: object = None
         self._waits = False
-        self._told_wait = False
+        self._wait_logged = False
         self._retry_at = 0.0
         self._stopping = False
 
     @property
     def life(self) -> ChildProcess | None:
-        """The present incarnation, if one lives or has not been buried yet."""
+        """The present incarnation; None if the last one is dead and released."""
         return self._life
 
     @property
     def pid(self) -> int | None:
-        """The present process."""
+        """The id of the present process, if there is one."""
         return self._life.pid if self._life else None
 
     def start(self, now: float) -> None:
-        """Begin a life."""
+        """Start the next incarnation."""
         self._number += 1
-        self._waits = self._told_wait = False
+        self._waits = self._wait_logged = False
         self._started_at = self._progress_at = now
         try:
             self._life = self._spawn(self.role, self._number, self._crashed)
         except OSError as error:
-            # Too few file descriptors, processes or semaphores now; there may be more later.
+            # File descriptors, processes or semaphores have run out; there may be some later.
             self._log.warning("process_not_started", child=self.role, error=str(error))
             self._wait(now)
             return
@@ -81,37 +81,37 @@ class Child:
             self._life.tell_stop()
 
     def note_report(self, pid: int, stamp: object, now: float) -> None:
-        """Its newest report, made by its working loop: one with a stamp never seen before is progress."""
+        """Take in its newest report, which its main loop makes: a stamp that differs from the last one is progress."""
         if pid != self.pid or stamp == self._stamp:
             return
         self._stamp, self._progress_at = stamp, now
         if self.state == "starting":
             self.state, self.ever_up = "running", True
 
-    def note_pulse(self, now: float, *, waits: bool) -> None:
-        """Its loop turns, or from now on waits for the disk."""
+    def note_heartbeat(self, now: float, *, waits: bool) -> None:
+        """Take in that its main loop runs, or that it waits for the disk from now on."""
         self._progress_at, self._waits = now, waits
-        self._told_wait = self._told_wait and waits
+        self._wait_logged = self._wait_logged and waits
 
     @property
     def waits_for_disk(self) -> bool:
-        """Whether it waits for the disk, as it said before it began to."""
+        """Whether it waits for the disk, as it reported before the wait."""
         return self._waits
 
     def unreported_secs(self, now: float) -> float | None:
-        """For how long a process that runs has reported nothing; None while none runs."""
+        """Seconds since a running process last reported; None if none runs."""
         return now - self._progress_at if self._life is not None and self.state == "running" else None
 
     def excuse(self, secs: float, now: float) -> None:
-        """So much of the time since its last report is not held against it."""
+        """Do not count these seconds as time without a report."""
         self._progress_at = min(now, self._progress_at + secs)
 
     def end_if_hung(self, now: float, hang_timeout_secs: float) -> None:
-        """Kill it when it lives without having reported for so long; `tend` then starts the next life.
+        """Kill the process if it has not reported for `hang_timeout_secs`; `tend` then starts the next incarnation.
 
-        The loop that works is the one that reports, also while it idles or waits on purpose: one that is stopped does
-        not. One that waits for the disk is left to wait, however long: a kill would reach it only when the disk answers,
-        and whatever comes after it would wait for the same.
+        The main loop reports also while it idles or waits on purpose; a process that is stopped (SIGSTOP) does not. A
+        process that waits for the disk is not killed, however long it waits: the kill would take effect only when the
+        disk answers, and the next incarnation would wait for the same disk.
         """
         if self._life is None or now - self._progress_at <= hang_timeout_secs:
             return
@@ -121,12 +121,12 @@ class Child:
             )
             self._progress_at = now
             self._life.kill()
-        elif not self._told_wait:
-            self._told_wait = True
+        elif not self._wait_logged:
+            self._wait_logged = True
             self._log.warning("process_waits_for_disk", child=self.role, pid=self._life.pid)
 
     def tend(self, now: float) -> None:
-        """Bury the dead and start the next life when its time has come."""
+        """Release a dead process, and start the next incarnation once its delay is over."""
         if self._life is None:
             if self.state == "backoff" and now >= self._retry_at:
                 self.restarts += 1
@@ -134,10 +134,10 @@ class Child:
             return
         code = self._life.exit_code
         if code is not None:
-            self._bury(code, now)
+            self._note_death(code, now)
 
     def tell_stop(self, now: float) -> None:
-        """Ask for the end. One that is dead is started once more if it has a backlog to drain."""
+        """Ask it to finish its input and exit; a dead one is started once more if it has a backlog to drain."""
         self._stopping = True
         if self._life is not None:
             self.state = "draining"
@@ -148,20 +148,20 @@ class Child:
             self.state = "done"
 
     def ask_to_leave(self) -> None:
-        """The time is nearly up: what it has begun may stay undone."""
+        """Ask it to exit now, whatever is unfinished, because the deadline is near."""
         if self._life is not None:
             self._life.ask_to_leave()
 
     def end(self) -> None:
-        """Kill it and wait until it is gone."""
+        """Kill the process and wait until it is gone."""
         if self._life is not None:
             self._life.kill()
             self._life.release()
             self._life = None
         self.state = "failed"
 
-    def _bury(self, code: int, now: float) -> None:
-        assert self._life is not None  # noqa: S101 -- for the type checker; `tend` asked
+    def _note_death(self, code: int, now: float) -> None:
+        assert self._life is not None  # noqa: S101 -- for the type checker: `tend` has checked it
         pid, lived = self._life.pid, now - self._started_at
         self._life.release()
         self._life, self.exit_code, self._crashed = None, code, is_own_fault(code)

@@ -1,4 +1,4 @@
-"""One life of a child process, with the Queues and the Event made for it alone."""
+"""One incarnation of a child: its process, and the Queues and the Event made for it alone."""
 
 import os
 import pickle
@@ -25,7 +25,7 @@ Target = Callable[[Assignment, Config, ChildLinks], None]
 
 
 class ChildProcess(Protocol):
-    """What the supervisor needs of a life; tests play histories with lives that are no processes."""
+    """What the supervisor needs of an incarnation; tests use one without a process."""
 
     @property
     def pid(self) -> int | None:
@@ -34,12 +34,12 @@ class ChildProcess(Protocol):
 
     @property
     def exit_code(self) -> int | None:
-        """None while it lives; negative: the signal that killed it."""
+        """None while it runs; negative if a signal ended it."""
         ...
 
     @property
     def is_stopped(self) -> bool:
-        """Whether somebody stopped it (SIGSTOP)."""
+        """Whether it is stopped by a signal (SIGSTOP)."""
         ...
 
     @property
@@ -48,23 +48,23 @@ class ChildProcess(Protocol):
         ...
 
     def notices(self) -> list[Notice]:
-        """What it sent since the last look; never blocks."""
+        """The notices it sent since the last call; never blocks."""
         ...
 
     def forward(self, notice: Notice) -> None:
-        """Pass a notice on to it; never blocks."""
+        """Send it a notice; never blocks."""
         ...
 
     def depths(self) -> tuple[int, int]:
-        """Notices waiting on the way up and on the way down."""
+        """Notices that wait in the Queue up and in the Queue down."""
         ...
 
     def tell_stop(self) -> None:
-        """Ask it to finish its input and leave; never blocks."""
+        """Ask it to finish its input and exit; never blocks."""
         ...
 
     def ask_to_leave(self) -> None:
-        """It was told to stop; let it leave now, whatever is undone; never blocks."""
+        """Ask it to exit now, whatever is unfinished; it was told to stop before. Never blocks."""
         ...
 
     def kill(self) -> None:
@@ -72,16 +72,16 @@ class ChildProcess(Protocol):
         ...
 
     def release(self) -> None:
-        """Throw away what belonged to it; it has ended."""
+        """Free its Queues once it has ended."""
         ...
 
 
 class SpawnedProcess:
-    """A spawned process of this machine."""
+    """A process of this machine, started with the method `spawn`."""
 
     def __init__(self, target: Target, assignment: Assignment, config: Config, context: SpawnContext) -> None:
         capacity = config.channel.capacity
-        self._heeds_signals = role_of(assignment.role).stops_on_signal
+        self._stops_on_signal = role_of(assignment.role).stops_on_signal
         with semaphores.placed():
             self._links = ChildLinks(context.Queue(capacity), context.Queue(capacity), context.Event())
         self._up = QueueReceiver(self._links.up, capacity)
@@ -103,12 +103,12 @@ class SpawnedProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """None while it lives; reaps exactly this process once it has ended."""
+        """None while it runs; reaps exactly this process once it has ended."""
         return self._process.exitcode
 
     @property
     def is_stopped(self) -> bool:
-        """Whether somebody stopped it."""
+        """Whether it is stopped by a signal."""
         try:
             return bool(psutil.Process(self._process.pid).status() == psutil.STATUS_STOPPED)
         except psutil.Error:
@@ -120,26 +120,26 @@ class SpawnedProcess:
         return self._process.sentinel
 
     def notices(self) -> list[Notice]:
-        """What it sent since the last look."""
+        """The notices it sent since the last call."""
         return self._up.take_all()
 
     def forward(self, notice: Notice) -> None:
-        """Pass a notice on; a full Queue keeps the newest."""
+        """Send it a notice; if its Queue is full the newest is kept for later."""
         self._down.offer(notice)
 
     def depths(self) -> tuple[int, int]:
-        """Notices waiting on the way up and on the way down."""
+        """Notices that wait in the Queue up and in the Queue down."""
         return self._up.depth(), self._down.depth()
 
     def tell_stop(self) -> None:
-        """Set its Event, and signal it if it heeds signals."""
-        # A child killed inside is_set() leaves the Event locked for good: only this thread of its own would hang on it.
+        """Set its Event, and signal it if its role stops on signals."""
+        # A child killed inside is_set() leaves the Event locked for good: then only this extra thread hangs.
         threading.Thread(target=self._links.stop.set, name="tell_stop", daemon=True).start()
-        if self._heeds_signals:
+        if self._stops_on_signal:
             self._signal(signal.SIGTERM)
 
     def ask_to_leave(self) -> None:
-        """Signal it: one that stops on its Event takes that for haste."""
+        """Signal it: a child that stops on its Event takes a later signal as a request to hurry."""
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
@@ -147,34 +147,35 @@ class SpawnedProcess:
         self._signal(signal.SIGKILL)
 
     def release(self) -> None:
-        """Close its Queues and forget it."""
+        """Join the process and close its Queues."""
         self._process.join()
         for queue in (self._links.up, self._links.down):
             queue.close()
         self._process.close()
 
     def _signal(self, number: signal.Signals) -> None:
-        # `exitcode` reaps: a process that still has none is a child of ours, so its id cannot be somebody else's.
+        # `exitcode` reaps: without one the process is still an unreaped child, so its id cannot have been given away.
         if self._process.exitcode is None and self._process.pid is not None:
-            with suppress(ProcessLookupError):  # somebody else reaped it
+            with suppress(ProcessLookupError):  # another program reaped it
                 os.kill(self._process.pid, number)
 
 
 def _ensure_tracker() -> None:
-    """Let multiprocessing's tracker run before signals are blocked: who starts it finds SIGINT and SIGTERM unblocked."""
+    """Start multiprocessing's resource tracker before signals are blocked: starting it unblocks SIGINT and SIGTERM."""
     with warnings.catch_warnings():
-        # That one which was killed is started again needs no word on stderr: it tracks nothing of ours.
+        # It warns when it replaces a tracker that was killed, which matters to nobody: it tracks nothing of ours.
         warnings.simplefilter("ignore")
         resource_tracker.ensure_running()
 
 
 def _packed(config: Config) -> bytes:
-    """Small enough, with tens of thousands of symbols, to fit into the pipe to a child that dies before it reads it.
+    """The configuration, small enough to fit into the pipe to the child even with tens of thousands of symbols.
 
-    The parent writes it while it holds the pipe's other end too: what does not fit would keep it waiting for ever.
+    The parent writes it while it also holds the pipe's reading end: if the child died before it read more than fits, the
+    parent would wait for ever.
     """
     return zlib.compress(pickle.dumps(config))
 
 
 def _begin(target: Target, assignment: Assignment, packed: bytes, links: ChildLinks) -> None:
-    target(assignment, pickle.loads(zlib.decompress(packed)), links)  # noqa: S301 -- made by this process's own parent
+    target(assignment, pickle.loads(zlib.decompress(packed)), links)  # noqa: S301 -- the parent of this process made it

@@ -1,10 +1,10 @@
-"""Whether a process ended by a fault of its own, as far as its exit code tells. Pure."""
+"""Tells from an exit code whether a process ended by a fault of its own. Pure."""
 
 import signal
 from typing import Final
 
-_UNFORESEEN: Final = 1
-"""The exit code of an error that nobody caught."""
+_UNCAUGHT: Final = 1
+"""The exit code of a process that an uncaught error ended."""
 
 _FAULTS: Final = frozenset(
     (signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV, signal.SIGSYS, signal.SIGTRAP)
@@ -12,9 +12,9 @@ _FAULTS: Final = frozenset(
 
 
 def is_own_fault(exit_code: int) -> bool:
-    """`exit_code` as multiprocessing gives it: negative for the signal that ended the process.
+    """Whether the process crashed; `exit_code` is multiprocessing's: negative for the signal that ended the process.
 
-    A SIGKILL tells nothing: the kernel sends it to a process that takes too much memory, an operator to any, and the
-    supervisor to one that stands still.
+    SIGKILL is not a fault of the process: the kernel sends it when memory runs out, an operator to any process, and the
+    supervisor to one that hangs.
     """
-    return exit_code == _UNFORESEEN or -exit_code in _FAULTS
+    return exit_code == _UNCAUGHT or -exit_code in _FAULTS

@@ -1,4 +1,4 @@
-"""What must be true before recording begins, and what would run: for the start and for --check."""
+"""Checks that this configuration can record here, and describes what would run: at the start and for --check."""
 
 import errno
 import multiprocessing
@@ -29,10 +29,10 @@ from collector.storage.version_check import refuse_newer_data
 from collector.supervision import semaphores
 
 _OWN_FOLDERS: Final = tuple(sorted({"quarantine", "run", *(role.folder for role in ROLES)}))
-"""Below data_dir; what is in them the recorder makes, and removes."""
+"""Folders of data_dir whose files the recorder makes and removes."""
 
 _NAMES_WIDTH: Final = 90
-"""Columns of a line that names symbols, beside its ten of indent."""
+"""Columns of a line of symbols, without its indent of ten."""
 
 
 def require_usable(config: Config) -> None:
@@ -49,7 +49,7 @@ def require_usable(config: Config) -> None:
 
 
 def check(config: Config) -> list[str]:
-    """Do everything short of recording; returns what would run, a line each. Raises ConfigError, NewerDataError."""
+    """Run all checks without recording; returns what would run, as lines. Raises ConfigError, NewerDataError."""
     require_usable(config)
     refuse_newer_data(config.data_dir)
     problems = [
@@ -70,18 +70,18 @@ def _data_dir_problems(folder: Path) -> Iterator[str]:
 
 
 def _archive_problems(config: Config) -> Iterator[str]:
-    """An archive among files that the recorder removes would go with them."""
+    """An archive inside a folder that the recorder cleans up would be removed too."""
     archive = folder_of(config.archive_url)
     if archive is None:
         return
     data_dir, archive = config.data_dir.resolve(), archive.resolve()
     if data_dir.is_relative_to(archive):
-        yield f"archive.url: {archive} holds data_dir ({data_dir}); name a folder beside it or below"
+        yield f"archive.url: {archive} contains data_dir ({data_dir}); name a folder beside or inside data_dir"
         return
     for name in _OWN_FOLDERS:
         own = (data_dir / name).resolve()
         if archive.is_relative_to(own) or own.is_relative_to(archive):
-            yield f"archive.url: {archive} is where the recorder keeps files of its own ({own}); name another folder"
+            yield f"archive.url: {archive} is a folder for the recorder's own files ({own}); name another folder"
 
 
 def _feed_problems(config: Config) -> Iterator[str]:
@@ -93,7 +93,7 @@ def _feed_problems(config: Config) -> Iterator[str]:
 
 
 def _proxy_problems(config: Config) -> Iterator[str]:
-    """The environment stays as it is, so a proxy that cannot be understood would be in the way for ever."""
+    """The environment does not change while recording, so an unusable proxy would never work."""
     asked = [plan.url for feed in config.feed for plan in adapter(feed.exchange).plan(_subscription(feed), feed.ws_url)]
     sides = repairable_feeds(config, adapter)
     asked += [feed.rest_url or sides[feed.name].limits.url for feed in config.feed if feed.name in sides]
@@ -105,7 +105,7 @@ def _proxy_problems(config: Config) -> Iterator[str]:
 
 
 def _key_problems(config: Config) -> Iterator[str]:
-    """The environment stays as it is, so a key that cannot be sent would be refused for ever."""
+    """The environment does not change while recording, so a key that cannot be sent would never work."""
     return unfit_keys(os.environ) if is_remote(config.archive_url) else iter(())
 
 
@@ -131,16 +131,16 @@ def _disk_problems(config: Config) -> Iterator[str]:
 
 
 def _http_problems(config: Config) -> Iterator[str]:
-    """A recorder begins without its port and tries again; whoever checks the settings wants to know."""
+    """A recorder also starts without its port and tries again; --check reports the port as a problem."""
     host, port = config.http.host, config.http.port
     try:
         if port:
             require_bindable(host, port)
     except socket.gaierror as error:
-        yield f"http.host: {host} is no name that this machine knows: {error.strerror}"
+        yield f"http.host: {host} cannot be resolved on this machine: {error.strerror}"
     except OSError as error:
         if error.errno == errno.EADDRNOTAVAIL:
-            yield f"http.host: {host} is no address of this machine"
+            yield f"http.host: {host} is not an address of this machine"
         elif error.errno != errno.EADDRINUSE:
             yield f"http.port: nothing can listen at {host}:{port}: {error.strerror}"
         elif not _is_recorders_own(config.data_dir, port):
@@ -148,14 +148,14 @@ def _http_problems(config: Config) -> Iterator[str]:
 
 
 def _is_recorders_own(data_dir: Path, port: int) -> bool:
-    """Whether the recorder that runs on this data directory listens at that port."""
+    """Whether the recorder that runs on this data directory listens on that port."""
     lock = supervisor_lock(data_dir)
     if lock.is_free() or not lock.holder().isdecimal():
         return False
     try:
         listening = psutil.Process(int(lock.holder())).net_connections("tcp")
     except psutil.Error:
-        return True  # another user's: nobody can tell, and it is the likeliest
+        return True  # a process of another user cannot be inspected; most likely it is the recorder
     return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in listening)
 
 

@@ -1,4 +1,4 @@
-"""What the outside sees: the view, made about once a second, over HTTP and as run/health.json."""
+"""Makes the snapshot about once a second and shows it: over HTTP and as run/health.json."""
 
 import os
 import time
@@ -34,11 +34,11 @@ from collector.supervision.verbosity import Verbosity
 HEALTH_SECS: Final = 5.0
 HTTP_RETRY_SECS: Final = 5.0
 CLOSE_SECS: Final = 2.0
-"""How long a disk is waited for that has not taken the last word."""
+"""How long to wait at the end for a disk that has not yet written the last files."""
 
 
 class Reporting:
-    """Takes in what is known and shows it."""
+    """Makes snapshots of what is known and shows them."""
 
     def __init__(self, config: Config, run_id: str, log: FilteringBoundLogger, display: Display) -> None:
         self._data_dir = config.data_dir
@@ -68,13 +68,13 @@ class Reporting:
         self._health_writes = Every(HEALTH_SECS, time.monotonic)
 
     def read_reports(self) -> tuple[Reports, Mapping[str, int]]:
-        """The children's newest numbers, and when they last gave a sign of life."""
+        """The children's newest reports, and when each was last written."""
         stats = self._data_dir / "run" / "stats"
         return read_reports(stats, report_of), last_signs(stats)
 
     def look(self, supervisor: Supervisor, reports: Reports) -> None:
-        """Take in what is known now and show it."""
-        self._verbosity.heed()
+        """Make a snapshot and show it."""
+        self._verbosity.apply()
         self._view = self._status.look(reports, self._known(supervisor))
         self._viewed = time.monotonic()
         self._coverage.save_if_due(partial(self._scribe.write, "coverage"))
@@ -84,7 +84,7 @@ class Reporting:
         self._display.show(status_json.status(self._view), self._page())
 
     def close(self) -> None:
-        """Stop serving, and leave the word that nobody records any more."""
+        """Stop serving, and write into run/health.json that the recorder has ended."""
         if self._view is not None:
             self._keep_health(status_json.stopped(self._view, SystemClock.now_us()))
         self._coverage.save(partial(self._scribe.write, "coverage"))
@@ -125,14 +125,14 @@ class Reporting:
         )
 
     def _newest(self) -> Snapshot:
-        assert self._view is not None  # noqa: S101 -- for the type checker; nothing is served before the first look
+        assert self._view is not None  # noqa: S101 -- for the type checker: serving begins after the first snapshot
         return self._view
 
     def _age_secs(self) -> float:
         return time.monotonic() - self._viewed
 
     def _tell_health(self, view: Snapshot) -> None:
-        """Log each reason of ill health when it comes and when it is gone."""
+        """Log each reason of ill health when it appears and when it is gone."""
         reasons = {reason["code"]: reason["text"] for reason in view.reasons}
         for code in reasons.keys() - self._reasons.keys():
             self._log.warning("health_reason", code=code, text=reasons[code])
@@ -167,7 +167,7 @@ class Reporting:
 
 
 def _replace(file: StatsFile, numbers: Mapping[str, Any]) -> None:
-    """On a full disk no file is better than one that says what was so; HTTP still says what is."""
+    """Replace the file, or remove it if the disk refuses: no file is better than an outdated one, and HTTP still works."""
     if not file.write(numbers):
         with suppress(OSError):
             file.remove()
@@ -182,5 +182,5 @@ def _free_bytes(folder: Path) -> int | None:
 
 
 def _shown(state: str) -> str:
-    """The states outsiders know; a child that is done has drained."""
+    """The state as /status names it: a child that is done counts as draining."""
     return "draining" if state == "done" else state

@@ -1,4 +1,4 @@
-"""Writes the supervisor's own files in a thread of their own: a disk that stalls must not hold up the watching."""
+"""Writes the supervisor's files in a thread of its own: a stalled disk must not delay the watching of children."""
 
 import threading
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from structlog.typing import FilteringBoundLogger
 
 
 class Scribe:
-    """Of what waits to be written under a name only the newest is."""
+    """A background thread that runs the newest job of each name."""
 
     def __init__(self, log: FilteringBoundLogger) -> None:
         self._log = log
@@ -17,13 +17,13 @@ class Scribe:
         threading.Thread(target=self._run, name="scribe", daemon=True).start()
 
     def write(self, name: str, work: Callable[[], object]) -> None:
-        """Let the thread do it soon, and nothing that waited under that name."""
+        """Run `work` soon, in place of any job that still waits under that name."""
         with self._changed:
             self._waiting[name] = work
             self._changed.notify_all()
 
     def finish(self, secs: float) -> bool:
-        """Wait until all is written, but no longer; whether it was."""
+        """Wait at most `secs` until every job is done; false if one is not."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._waiting and not self._writing, secs)
 
@@ -37,5 +37,5 @@ class Scribe:
                 self._writing = True
             try:
                 work()
-            except Exception:  # noqa: BLE001 -- whatever is wrong with what is shown must not end what is recorded
+            except Exception:  # noqa: BLE001 -- a fault in what is shown must not end the recording
                 self._log.exception("status_failed")

@@ -1,7 +1,8 @@
-"""The named semaphores of a supervisor: whose they are, and who removes them when it was killed.
+"""The named semaphores of a supervisor: how they are named after the data directory, and removed after a kill.
 
-multiprocessing gives a name to every lock of a Queue or an Event, for a child to open it by. A supervisor removes its own
-as it buries their child. What a killed one left, the next one of the same data directory knows by the name.
+multiprocessing names every lock of a Queue or an Event, so that a child can open it. A supervisor removes the semaphores
+of a child when it releases the child. Those that a killed supervisor left are recognized by their names by the next
+supervisor of the same data directory.
 """
 
 import errno
@@ -18,17 +19,17 @@ from typing import Final
 FOLDER: Final = Path("/dev/shm")  # noqa: S108 -- where Linux keeps named semaphores
 
 OPENED_SECS: Final = 30.0
-"""A child that was being started when its parent was killed has opened its own by then."""
+"""Time after which a child that was starting when its parent was killed has opened its semaphores."""
 
 OF_A_LIFE: Final = 11
-"""How many a child's two Queues and its Event are made of."""
+"""How many semaphores a child's two Queues and its Event consist of."""
 
 _OF_DESCRIPTORS: Final = frozenset({errno.EMFILE, errno.ENFILE})
-"""A Queue is also a pipe: what its making fails of then is not where semaphores are kept."""
+"""Errors of the pipe that is part of a Queue: they say nothing about the folder of the semaphores."""
 
 
 def require(lives: int, context: SpawnContext) -> None:
-    """Make as many as so many children need, and remove them. Raises OSError, which says why they cannot be made."""
+    """Make as many semaphores as `lives` children need, and remove them. Raises OSError if they cannot be made."""
     try:
         with placed():
             made = [context.Lock() for _ in range(lives * OF_A_LIFE)]
@@ -38,16 +39,16 @@ def require(lives: int, context: SpawnContext) -> None:
 
 
 def lack(error: OSError) -> str:
-    """Say on one line what a person has to mend."""
+    """One line for the operator about why semaphores cannot be made and what is needed."""
     return (
-        f"{FOLDER}: the semaphores that the processes share cannot be made there: {error.strerror};"
-        " it must be a tmpfs that can be written and has a MiB to spare (docker run has --shm-size)"
+        f"{FOLDER}: cannot make the semaphores that the processes share: {error.strerror};"
+        " it must be a writable tmpfs with a MiB to spare (docker run has --shm-size)"
     )
 
 
 @contextmanager
 def placed() -> Iterator[None]:
-    """Let an error of making semaphores name their place."""
+    """Make errors of creating semaphores name their folder."""
     try:
         yield
     except OSError as error:
@@ -57,10 +58,10 @@ def placed() -> Iterator[None]:
 
 
 def claim(data_dir: Path) -> list[Path]:
-    """Name all that this process makes after the data directory; returns what earlier supervisors of it left.
+    """Name the semaphores of this process after the data directory; returns those that its earlier supervisors left.
 
-    The caller holds the directory alone. multiprocessing's own tracker hears of none: it would remove them a second time,
-    and say on stderr that they leaked, whenever a supervisor is killed.
+    The caller holds the data directory's lock. multiprocessing's resource tracker is kept out: whenever a supervisor is
+    killed it would remove the semaphores a second time and report on stderr that they leaked.
     """
     prefix = name_prefix(data_dir)
     leftovers = existing(data_dir)
@@ -70,7 +71,7 @@ def claim(data_dir: Path) -> list[Path]:
 
 
 def sweep(leftovers: Iterable[Path], min_age_secs: float = 0.0) -> list[OSError]:
-    """Remove those that are that old; returns why others stay: another user's are not this one's to remove."""
+    """Remove those that are older than `min_age_secs`; returns the errors for those that stay, such as another user's."""
     refused = []
     for path in leftovers:
         try:
@@ -84,14 +85,14 @@ def sweep(leftovers: Iterable[Path], min_age_secs: float = 0.0) -> list[OSError]
 
 
 def existing(data_dir: Path) -> list[Path]:
-    """Those of the data directory that are there."""
+    """The existing semaphores of the data directory."""
     return sorted(FOLDER.glob(f"sem.{name_prefix(data_dir)}-*"))
 
 
 def name_prefix(data_dir: Path) -> str:
-    """How their names begin."""
+    """The prefix of the names of the data directory's semaphores."""
     return f"collector-{hashlib.sha256(str(data_dir).encode()).hexdigest()[:12]}"
 
 
 def _untracked(name: object, rtype: str) -> None:
-    """Neither register nor unregister."""
+    """Stands in for the resource tracker's register and unregister, and does nothing."""

@@ -1,6 +1,6 @@
-"""What a service manager is told of the recorder: that it is ready, alive, stopping.
+"""Tells the service manager that the recorder is ready, alive or stopping.
 
-The protocol is systemd's: datagrams of text to the socket named by NOTIFY_SOCKET.
+The protocol is systemd's: text datagrams to the socket that NOTIFY_SOCKET names.
 Source: https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html
 """
 
@@ -17,40 +17,40 @@ ALIVE: Final = "WATCHDOG=1"
 
 
 class Service:
-    """Talks to the manager that started this process, if one did. For about one call a second; none of them waits."""
+    """Notifies the service manager that started this process, if one did. To be called about once a second; never waits."""
 
     def __init__(self, address: str, log: FilteringBoundLogger, *, watched: bool) -> None:
-        """An empty address: there is nobody to talk to. `watched`: it wants signs of life."""
+        """`address` is empty if there is no service manager. `watched`: it expects watchdog messages."""
         self._address = address.replace("@", "\0", 1) if address.startswith("@") else address
         self._watched = watched
         self._log = log
-        self._said: set[str] = set()
-        self._complained = False
+        self._sent: set[str] = set()
+        self._failure_logged = False
 
     @classmethod
     def of(cls, environment: Mapping[str, str], log: FilteringBoundLogger) -> "Service":
-        """As the manager asks for in the environment."""
-        meant = environment.get("WATCHDOG_PID", str(os.getpid()))
-        watched = "WATCHDOG_USEC" in environment and meant == str(os.getpid())
+        """As the environment says: NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID."""
+        watched_pid = environment.get("WATCHDOG_PID", str(os.getpid()))
+        watched = "WATCHDOG_USEC" in environment and watched_pid == str(os.getpid())
         return cls(environment.get("NOTIFY_SOCKET", ""), log, watched=watched)
 
     def tell(self, *, ready: bool, stopping: bool) -> None:
-        """Say what is new and, if it wants to know, that the caller's loop turns."""
+        """Send states that are new and, if the manager watches, that the caller's loop runs."""
         if not self._address:
             return
-        news = [text for text, true in ((READY, ready), (STOPPING, stopping)) if true and text not in self._said]
+        news = [text for text, true in ((READY, ready), (STOPPING, stopping)) if true and text not in self._sent]
         texts = [*news, *([ALIVE] if self._watched else [])]
         if texts and self._send("\n".join(texts)):
-            self._said.update(news)
+            self._sent.update(news)
 
     def _send(self, text: str) -> bool:
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK) as end:
                 end.sendto(text.encode(), self._address)
         except OSError as error:
-            # The next call tries again; should the manager give up first, it starts the recorder anew.
-            if not self._complained:
+            # The next call tries again; if the manager gives up before, it restarts the recorder.
+            if not self._failure_logged:
                 self._log.warning("service_manager_deaf", error=str(error))
-            self._complained = True
+            self._failure_logged = True
             return False
         return True

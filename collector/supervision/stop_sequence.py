@@ -1,4 +1,4 @@
-"""Stopping in order: a stage is told only when the one before it is dead, and all share one deadline."""
+"""The stop sequence: a stage is told to stop once the one before it is dead, and all stages share one deadline."""
 
 import math
 from collections.abc import Sequence
@@ -7,17 +7,17 @@ from typing import Final
 from collector.supervision.child import Child
 
 HURRY_SECS: Final = 2.0
-"""What a second signal leaves of the time."""
+"""Time until the deadline after a second signal."""
 
 LEAVE_SECS: Final = 1.0
-"""So long before the deadline whoever still works is asked to leave its work as it is."""
+"""How long before the deadline children that still work are asked to exit at once."""
 
 _ASK_AGAIN_SECS: Final = 0.25
-"""One that had not yet seen that it shall stop takes no notice of the first time."""
+"""How often they are asked: a child that had not yet seen its stop Event ignores the first signal."""
 
 
 class Stop:
-    """The way from the first signal to the last process's end; `step` never waits."""
+    """Everything from the first signal to the end of the last process; `step` never waits."""
 
     def __init__(self, stages: Sequence[Sequence[Child]], deadline: float) -> None:
         self._stages = list(stages)
@@ -26,11 +26,11 @@ class Stop:
         self.deadline = deadline
 
     def hurry(self, now: float) -> None:
-        """Cut the time short."""
+        """Bring the deadline forward."""
         self.deadline = min(self.deadline, now + HURRY_SECS)
 
     def step(self, now: float) -> bool:
-        """Tell the next stage to stop once the one before it is done; true when all are."""
+        """Tell the next stage to stop once the one before it is done; true once all are done."""
         while self._stages:
             stage = self._stages[0]
             if not self._told:
@@ -52,5 +52,5 @@ class Stop:
             child.ask_to_leave()
 
     def is_late(self, now: float) -> bool:
-        """Whether the time is up."""
+        """Whether the deadline has passed."""
         return now >= self.deadline

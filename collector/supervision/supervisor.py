@@ -1,6 +1,6 @@
-"""The supervisor: makes the children, forwards their notices, watches, restarts, and stops them in order.
+"""The supervisor: starts the children, forwards their notices, watches and restarts them, and stops them in order.
 
-It does no data work and never waits for a child. Its one loop is driven by time, signals and the ends of processes.
+It does no data work and never waits for a child. Its single loop is driven by time, signals and the ends of processes.
 """
 
 import signal
@@ -23,14 +23,14 @@ from collector.supervision.child import Child, Spawn
 from collector.supervision.stop_sequence import Stop
 
 TICK_SECS: Final = 0.02
-"""How often notices are forwarded: what a notice may lag behind."""
+"""How often notices are forwarded, and so how late a notice can be."""
 
 LOOK_SECS: Final = 1.0
-"""How often the children's numbers are read."""
+"""How often the children's reports are read."""
 
 _COUNTED_SECS: Final = 2 * LOOK_SECS
-"""At most so much of the time between two looks counts as a child's silence. What goes beyond is a pause of this process:
-most often everything stood still, a container or the whole machine, and the children have yet to go on."""
+"""The most that the time between two reads of the reports counts against a child. What is beyond was a pause of this
+process: most often the container or the whole machine was stopped, and the children have not yet resumed either."""
 
 EXIT_LATE: Final = 5
 _CANNOT_START: Final[Mapping[int, type[StopError]]] = {
@@ -41,31 +41,35 @@ Reports = Mapping[str, Report]
 
 
 class Signals:
-    """Notes the signals that ask for the end; the handler does nothing else."""
+    """Notes the signals that ask for the stop; the handler does nothing else."""
 
     def __init__(self) -> None:
         self._noted: deque[int] = deque()
 
     def install(self) -> None:
-        """Listen to SIGTERM, SIGINT and SIGHUP, and learn how children end, whatever the launcher left ignored or blocked."""
+        """Handle SIGTERM, SIGINT and SIGHUP, and receive children's exit codes, whatever the launcher ignored or blocked."""
         for number in STOP_SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
                 signal.signal(number, self.note)
-        # Where SIGCHLD is ignored the kernel itself reaps: nobody would hear that a child has ended, or how.
+        # Where SIGCHLD is ignored the kernel reaps children by itself, and their exit codes are lost.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def note(self, number: int, _frame: object = None) -> None:
-        """Leave a note."""
+        """Note the signal."""
         self._noted.append(number)
 
     def take(self) -> str | None:
-        """The name of the oldest signal not taken yet."""
+        """The name of the oldest signal that was not taken yet."""
         return signal.Signals(self._noted.popleft()).name if self._noted else None
 
 
 class Supervisor:
-    """`run` returns the exit code. `read_reports` gives the children's numbers and signs of life; `look` is called about once a second with the children and their reports."""
+    """Runs the children until told to stop.
+
+    `read_reports` returns the children's newest reports and when each was written; `look` is called about once a second
+    with this supervisor and the reports.
+    """
 
     def __init__(
         self,
@@ -100,12 +104,12 @@ class Supervisor:
 
     @property
     def children(self) -> Sequence[Child]:
-        """Every child, in the order of the flow."""
+        """Every child, stage by stage."""
         return self._children
 
     @property
     def recording(self) -> bool:
-        """Whether all children have been up once."""
+        """Whether every child has reported at least once."""
         return self._all_up_once
 
     @property
@@ -115,7 +119,7 @@ class Supervisor:
 
     @property
     def hops(self) -> list[tuple[str, str, int, int]]:
-        """Each way a notice takes: sender, receiver, notices waiting, capacity."""
+        """Each hop of notices: sender, receiver, notices waiting, capacity."""
         capacity = self._config.channel.capacity
         hops = []
         for sender in self._children:
@@ -126,25 +130,25 @@ class Supervisor:
         return hops
 
     def run(self) -> int:
-        """Record until told to stop; returns 0, or 5 when the deadline passed with something unread or uncommitted.
+        """Record until told to stop; returns 0, or 5 if the deadline passed with anything unread or uncommitted.
 
         Raises StopError if it cannot start.
         """
         try:
-            # From the end of the flow to its beginning: whoever sends finds somebody to receive.
+            # From the last stage to the first, so that every sender has a receiver.
             for child in reversed(self.children):
                 child.start(self._clock.monotonic())
             while not self._is_over():
                 self._relay()
                 self._tend()
                 self._report()
-                self._heed()
+                self._handle_signals()
                 self._pause()
         except StopError:
             self._end_all()
             raise
         except Exception:
-            # A fault of ours: what was read is safe on disk, and whoever started this one starts the next.
+            # A fault of the supervisor: what was read is safe on disk, and the service manager restarts the recorder.
             self._log.exception("supervisor_failed")
             self._end_all()
             raise
@@ -163,7 +167,7 @@ class Supervisor:
                 continue
             newest = {notice.kind: notice for notice in child.life.notices()}
             if ALIVE in newest:
-                child.note_pulse(self._clock.monotonic(), waits=bool(newest[ALIVE].number))
+                child.note_heartbeat(self._clock.monotonic(), waits=bool(newest[ALIVE].number))
             for kind, receiver in self._receivers[child.role]:
                 if kind in newest and receiver.life is not None:
                     receiver.life.forward(newest[kind])
@@ -176,12 +180,12 @@ class Supervisor:
                 self._refuse_if_it_cannot_start(child)
 
     def _refuse_if_it_cannot_start(self, child: Child) -> None:
-        # A child that was killed (a negative code) or left politely, as ingest does on SIGTERM, could start; one that
-        # ended by itself before work began could not.
+        # A child that a signal killed (a negative code) or that stopped with code 0 was able to start; one that ended by
+        # itself before its first report was not.
         if child.exit_code is None or child.exit_code <= 0 or child.ever_up:
             return
         child.state = "failed"
-        reason = f"{child.role} cannot start (exit code {child.exit_code}); its reason is in the log above"
+        reason = f"{child.role} cannot start (exit code {child.exit_code}); the reason is in the log above"
         raise _CANNOT_START.get(child.exit_code, CannotStartError)(reason)
 
     def _report(self, *, now: bool = False) -> None:
@@ -201,15 +205,15 @@ class Supervisor:
             self._log.info("recording", children=len(self.children))
         try:
             self._look(self, reports)
-        except Exception:  # noqa: BLE001 -- whatever is wrong with what is shown must not end what is recorded
+        except Exception:  # noqa: BLE001 -- a fault in what is shown must not end the recording
             self._log.exception("status_failed")
 
     def _hang_limit_secs(self, child: Child) -> float:
         limits = self._config.supervisor
-        # One that starts may first wait for its role's lock.
+        # A child that starts may first have to wait for its role's lock.
         return limits.hang_timeout_secs + (limits.stop_timeout_secs if child.state == "starting" else 0.0)
 
-    def _heed(self) -> None:
+    def _handle_signals(self) -> None:
         now = self._clock.monotonic()
         name = self._signals.take()
         if name is None and self._stop is None and self._stop_at is not None and now >= self._stop_at:
@@ -231,12 +235,12 @@ class Supervisor:
         return self._stop.step(now) or self._stop.is_late(now)
 
     def _end_all(self) -> list[str]:
-        """Kill whoever still lives; returns whom. One that cannot be ended saves none of the others."""
+        """Kill every child that still runs; returns their names. A failure to end one does not spare the others."""
         left = [child for child in self.children if child.state not in {"done", "failed"}]
         for child in left:
             try:
                 child.end()
-            except Exception:  # noqa: BLE001 -- whatever holds one of them must not save the rest
+            except Exception:  # noqa: BLE001 -- a failure to end one must not spare the others
                 self._log.exception("process_not_ended", child=child.role)
         return [child.role for child in left]
 
@@ -255,6 +259,6 @@ def _stages(children: Sequence[Child]) -> list[list[Child]]:
 
 
 def _receivers(sender: str, children: Sequence[Child]) -> list[tuple[str, Child]]:
-    """Who is to hear of that sender: the kind of the notice, and the child it is forwarded to."""
+    """Where notices of that sender go: their kind, and the child it is forwarded to."""
     role = role_of(sender).name
     return [(given.notice, child) for child in children for given in role_of(child.role).inputs if given.sender == role]

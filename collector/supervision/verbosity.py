@@ -1,4 +1,4 @@
-"""How much is logged, changed while the recorder runs: SIGUSR1 asks for everything, SIGUSR2 for what is configured."""
+"""Changes the log level of the running recorder: SIGUSR1 sets debug, SIGUSR2 the configured level."""
 
 import signal
 from collections import deque
@@ -9,11 +9,11 @@ from structlog.typing import FilteringBoundLogger
 
 from collector.logs import LevelFile
 
-MOST: Final = "debug"
+DEBUG: Final = "debug"
 
 
 class Verbosity:
-    """Notes the signals; `heed` acts on them. All processes follow within about a second."""
+    """Notes the signals; `apply` acts on them. All processes follow within about a second."""
 
     def __init__(self, run_folder: Path, configured: str, log: FilteringBoundLogger) -> None:
         self._file = LevelFile(run_folder, configured)
@@ -22,13 +22,13 @@ class Verbosity:
         self._asked: deque[str] = deque()
 
     def install(self) -> None:
-        """Begin with the configured level, whatever was asked of an earlier supervisor, and listen."""
+        """Reset to the configured level, whatever an earlier supervisor was asked for, and listen for the signals."""
         self._ask(self._configured)
-        signal.signal(signal.SIGUSR1, lambda _number, _frame: self._asked.append(MOST))
+        signal.signal(signal.SIGUSR1, lambda _number, _frame: self._asked.append(DEBUG))
         signal.signal(signal.SIGUSR2, lambda _number, _frame: self._asked.append(self._configured))
 
-    def heed(self) -> None:
-        """Do what was asked since the last time."""
+    def apply(self) -> None:
+        """Set the levels that were asked for since the last call."""
         while self._asked:
             level = self._asked.popleft()
             if self._ask(level):

@@ -147,7 +147,7 @@ def test_a_child_that_waits_for_the_disk_is_left_to_wait_unless_it_is_stopped() 
     stage = Stage()
     child = stage.child("writer")
     child.start(0.0)
-    child.note_pulse(10.0, waits=True)
+    child.note_heartbeat(10.0, waits=True)
     for now in range(11, 1_000):
         child.end_if_hung(float(now), 60.0)
     assert "writer killed" not in stage.log
@@ -161,8 +161,8 @@ def test_a_child_whose_wait_for_the_disk_is_over_must_show_that_it_turns() -> No
     stage = Stage()
     child = stage.child("writer")
     child.start(0.0)
-    child.note_pulse(10.0, waits=True)
-    child.note_pulse(500.0, waits=False)
+    child.note_heartbeat(10.0, waits=True)
+    child.note_heartbeat(500.0, waits=False)
     child.end_if_hung(560.0, 60.0)
     assert "writer killed" not in stage.log
     child.end_if_hung(561.0, 60.0)
@@ -173,7 +173,7 @@ def test_a_new_life_begins_with_no_wait_of_the_one_before() -> None:
     stage = Stage()
     child = stage.child("writer")
     child.start(0.0)
-    child.note_pulse(10.0, waits=True)
+    child.note_heartbeat(10.0, waits=True)
     stage.lives["writer"].exit_code = -9
     child.tend(11.0)
     child.tend(12.0)

@@ -96,7 +96,7 @@ def test_the_folders_of_a_recorder_may_be_links_but_not_into_the_archive(tmp_pat
     data_dir.mkdir()
     (data_dir / "staging").symlink_to(archive / "staging")
     (line,) = archive_problems(data_dir, archive)
-    assert "files of its own" in line
+    assert "the recorder's own files" in line
 
 
 def test_the_supervisor_has_no_use_for_boto3(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_check_tells_where_nothing_can_listen(tmp_path: Path) -> None:
         ]
         assert http_problems(tmp_path, "127.0.0.1", 0) == []
         # 192.0.2.0/24 is for documentation (RFC 5737).
-        assert http_problems(tmp_path, "192.0.2.1", port) == ["http.host: 192.0.2.1 is no address of this machine"]
+        assert http_problems(tmp_path, "192.0.2.1", port) == ["http.host: 192.0.2.1 is not an address of this machine"]
     assert http_problems(tmp_path, "127.0.0.1", port) == []
 
 
@@ -139,7 +139,7 @@ def test_a_check_tells_of_a_host_that_has_no_address(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     assert http_problems(tmp_path, "recorder", 9464) == [
-        "http.host: recorder is no name that this machine knows: Name or service not known"
+        "http.host: recorder cannot be resolved on this machine: Name or service not known"
     ]
 
 

@@ -287,7 +287,7 @@ def test_a_pause_of_everything_is_held_against_nobody(
         world.silent.update(ROLES)  # they go on a little later than the supervisor
         world.secs += 3_600.0
 
-    heed = Supervisor._heed
+    heed = Supervisor._handle_signals
 
     def heed_late(supervisor: Supervisor) -> None:
         if world.looks == 3 and not world.silent:
@@ -297,7 +297,7 @@ def test_a_pause_of_everything_is_held_against_nobody(
     if asleep == "in a look":
         world.script[3] = pause
     else:
-        monkeypatch.setattr(Supervisor, "_heed", heed_late)
+        monkeypatch.setattr(Supervisor, "_handle_signals", heed_late)
     world.script[30] = world.silent.clear
     world.script[40] = lambda: world.signals.note(signal.SIGTERM)
     assert world.run() == 0
@@ -340,7 +340,7 @@ def test_a_fault_in_what_is_shown_does_not_end_what_is_recorded(world: World) ->
 
 
 def test_a_fault_of_the_supervisor_leaves_no_child_behind(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Supervisor, "_heed", lambda _self: int("no number"))
+    monkeypatch.setattr(Supervisor, "_handle_signals", lambda _self: int("no number"))
     with pytest.raises(ValueError, match="no number"):
         world.run()
     assert sorted(world.killed) == sorted(ROLES)

@@ -33,10 +33,10 @@ def test_one_signal_asks_for_everything_and_the_other_for_what_is_configured(tmp
     events: list[dict[str, Any]] = []
     verbosity = make(tmp_path, "warning", events)
     os.kill(os.getpid(), signal.SIGUSR1)
-    verbosity.heed()
+    verbosity.apply()
     assert (tmp_path / "log_level").read_text("utf-8") == "debug"
     os.kill(os.getpid(), signal.SIGUSR2)
-    verbosity.heed()
+    verbosity.apply()
     assert list(tmp_path.iterdir()) == []
     assert events == [{"event": "log_level_changed", "to": "debug"}, {"event": "log_level_changed", "to": "warning"}]
 
@@ -51,5 +51,5 @@ def test_a_disk_that_takes_no_file_changes_nothing_and_is_said(tmp_path: Path) -
     events: list[dict[str, Any]] = []
     verbosity = make(tmp_path / "missing", "info", events)
     os.kill(os.getpid(), signal.SIGUSR1)
-    verbosity.heed()
+    verbosity.apply()
     assert [event["event"] for event in events] == ["log_level_kept"]

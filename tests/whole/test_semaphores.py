@@ -39,9 +39,7 @@ def test_a_place_for_semaphores_that_takes_none_is_named(tmp_path: Path, mount: 
     for arguments, code in ((["--check"], 2), (["--stop-after", "1"], 4)):
         done = with_shm(mount, tmp_path, *arguments)
         (line,) = done.stderr.splitlines()
-        assert line.startswith(
-            f"error: /dev/shm: the semaphores that the processes share cannot be made there: {reason}"
-        )
+        assert line.startswith(f"error: /dev/shm: cannot make the semaphores that the processes share: {reason}")
         assert done.returncode == code
         assert "process_not_started" not in done.stdout
 
