@@ -65,7 +65,7 @@ class RetryError(CollectorError):
 
 
 class StoreError(RetryError):
-    """The store refused, did not answer, or holds something else than what was put."""
+    """The store refused, did not answer, or holds other bytes than were put."""
 
 
 class StoreRefusedError(StoreError):

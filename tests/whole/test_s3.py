@@ -141,5 +141,5 @@ def test_a_store_that_refuses_amazons_checksums_gets_everything_and_the_log_says
         source.stop()
 
         (told,) = recorded.logged("store_asked_otherwise")
-        assert "objects go up with Content-MD5, and are read back" in told["text"]
+        assert "objects are uploaded with Content-MD5 and read back" in told["text"]
         assert_holds_what_was_sent(server, BUCKET, recorded, source)

@@ -1,1 +1,1 @@
-"""Where objects go: the contract, a folder, S3."""
+"""The stores that an archive may live in: their contract, a folder, S3."""

@@ -1,4 +1,4 @@
-"""An archive store that is a plain folder."""
+"""An archive store in a plain folder."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -13,17 +13,17 @@ from collector.storage.durable import sync
 from collector.storage.store.object_store import ObjectInfo, require_key
 
 _INCOMING: Final = "_incoming"
-"""Where files stand until they are whole: below the root, so that renaming them is atomic, but not beside their place,
-because Polars refuses a folder in which it meets names of different kinds."""
+"""Where files are written before they are renamed: below the root, so that renaming is atomic, but not beside their
+final place, because Polars refuses a folder that has files with other suffixes."""
 
 _PROBE_KEY: Final = "_probe"
 _COPY_BYTES: Final = 1 << 20
 
 _KNOWN_FOLDERS: Final = 10_000
-"""So many are remembered to be durable: there is a new one a stream and day."""
+"""Folders remembered to be durable; each stream gets a new one a day."""
 
 _LEFT_SECS: Final = 3_600.0
-"""A temporary file that nothing was written to for so long is nobody's any more."""
+"""A temporary file not written to for this long is a leftover."""
 
 
 class DirectoryStore:
@@ -43,16 +43,16 @@ class DirectoryStore:
         return self._root.as_uri()
 
     def check(self) -> None:
-        """Prove that objects can be put; also removes the temporary files that a kill left behind.
+        """Prove that objects can be put; also removes temporary files that a killed process left behind.
 
-        Younger ones may be in the making, by another thread or another recorder.
+        Only old ones: younger ones may be in use by another thread or another recorder.
         """
         probe = self._path(_PROBE_KEY)
         with _store_errors(self.url):
             self._make_folder(self._incoming)
             self._write_durably(probe, lambda path: path.write_bytes(b"probe"))
             probe.unlink(missing_ok=True)
-            # The probe has just left it: this is the time by the clock of the disk, which may be another machine's.
+            # The probe was just renamed out of it, so its mtime is the present time by the disk's clock, maybe a file server's.
             self._sweep(self._incoming.stat().st_mtime)
 
     def put(self, key: str, source: Path, sha256: str) -> None:
@@ -64,7 +64,7 @@ class DirectoryStore:
             self._write_durably(target, lambda path: _copy(source, path, sha256))
 
     def head(self, key: str) -> ObjectInfo | None:
-        """Size and checksum, from reading the whole file again."""
+        """Size and checksum, from reading the whole file."""
         with _store_errors(key):
             try:
                 file = self._opened(key)
@@ -84,7 +84,7 @@ class DirectoryStore:
                 return None
 
     def fetch(self, key: str, target: Path) -> ObjectInfo | None:
-        """Copy the file; size and checksum of what was copied."""
+        """Copy the file; returns size and checksum of the copied bytes."""
         with _store_errors(key):
             try:
                 with self._opened(key) as file:
@@ -111,8 +111,8 @@ class DirectoryStore:
     def _opened(self, key: str) -> BufferedIOBase:
         path = self._path(key)
         if not S_ISREG(path.stat().st_mode):
-            # To open a pipe would wait for its writer.
-            raise StoreError(f"{key}: this is no file")
+            # Opening a pipe would wait for its writer.
+            raise StoreError(f"{key}: this is not a regular file")
         return path.open("rb")
 
     def _path(self, key: str) -> Path:
@@ -120,9 +120,9 @@ class DirectoryStore:
         return self._root / key
 
     def _make_folder(self, folder: Path) -> None:
-        """Make a folder and those above it, each durable in the one above.
+        """Make a folder and its parents durably.
 
-        One that stands already may have been made by a process killed before that, so its first use syncs it as well.
+        An existing folder may have been made by a process killed before it was synced, so its first use syncs it, too.
         """
         if folder in self._durable and folder.is_dir():
             return
@@ -159,7 +159,7 @@ def _copy(source: Path, target: Path, sha256: str) -> None:
     with source.open("rb") as file:
         copied = _copied(file, target)
     if copied.sha256 != sha256:
-        raise StoreError(f"{source.name} is not what was to be stored: its sha256 is {copied.sha256}, not {sha256}")
+        raise StoreError(f"{source.name} has changed since it was staged: its sha256 is {copied.sha256}, not {sha256}")
 
 
 def _copied(source: BufferedIOBase, target: Path) -> ObjectInfo:

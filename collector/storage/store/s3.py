@@ -1,4 +1,4 @@
-"""An archive store that is a bucket of an S3 server, or a folder in one."""
+"""An archive store in a bucket of an S3 server, or below a prefix in one."""
 
 import gc
 import hashlib
@@ -22,7 +22,7 @@ from collector.storage.store.s3_request_style import RequestStyle, first_style
 
 T = TypeVar("T")
 Ask = Callable[[Any, RequestStyle], T]
-"""Asks something of a client, with these style."""
+"""Makes a request with a client, in a style."""
 
 _PROBE_KEY: Final = "_probe"
 _PROBE: Final = b"The recorder proves with this object that it may put and read here.\n"
@@ -30,7 +30,7 @@ _BAD_REQUEST: Final = 400
 _NOT_FOUND: Final = 404
 
 _HOME_REGION: Final = frozenset({"us-east-1", "aws-global"})
-"""Where a bucket is made if no region is named; to name it is an error.
+"""The region of a bucket that is made without naming one; to name it is an error.
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucketConfiguration.html
 """
@@ -39,9 +39,9 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucketConfiguration.ht
 class S3Store:
     """Implements `collector.storage.store.object_store.ObjectStore`.
 
-    An object goes up in one request, with the SHA-256 it must have: the server refuses other bytes, keeps the checksum
-    and tells it again. A server that wants something else says so, which `tell` hears once. Nothing is ever deleted.
-    After a refusal the next call makes a new client, which looks for credentials again.
+    An object is put in one request with its SHA-256: the server refuses other bytes, keeps the checksum and reports it.
+    If the server wants another style of requests, `tell` is called once with a text. Nothing is ever deleted. After a
+    StoreRefusedError the next call makes a new client, which looks for credentials again.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class S3Store:
         self._bucket = bucket
         self._folder = f"{prefix}/" if prefix else ""
         self._options = options
-        self._with_each_put = _with_each_put(options)
+        self._put_options = _put_options(options)
         self._tell = tell
         self._style = first_style(options.addressing, options.endpoint_url)
         self._clients: dict[str, Any] = {}
@@ -62,28 +62,28 @@ class S3Store:
         return f"s3://{self._bucket}/{self._folder}".removesuffix("/")
 
     def check(self) -> None:
-        """Prove that objects can be put, confirmed, read and listed; makes the bucket if it shall.
+        """Prove that objects can be put, confirmed, read and listed; makes the bucket with `create_bucket`.
 
-        One small object stays behind, `_probe`: to delete it would take a permission that recording does not need.
+        A small object stays behind, `_probe`: deleting it would take a permission that recording does not need.
         """
         info = ObjectInfo(len(_PROBE), hashlib.sha256(_PROBE).hexdigest())
         self._put(_PROBE_KEY, lambda: BytesIO(_PROBE), info.sha256)
         if self.head(_PROBE_KEY) != info or self.read(_PROBE_KEY) != _PROBE:
-            raise StoreError(f"{self.url}/{_PROBE_KEY}: the store holds something else than what was put")
+            raise StoreError(f"{self.url}/{_PROBE_KEY}: the store holds other bytes than were put")
         self._page(_PROBE_KEY)
-        # Without permission to list, S3 says "forbidden" of what is not there.
+        # Without permission to list, S3 answers "forbidden" for a missing object, instead of "not found".
         self.head(f"{_PROBE_KEY}/absent")
 
     def put(self, key: str, source: Path, sha256: str) -> None:
-        """Store the file under `key`; a server that gets other bytes refuses them."""
+        """Store the file under `key`; the server refuses bytes that do not match `sha256`."""
         self._put(key, lambda: source.open("rb"), sha256)
 
     def head(self, key: str) -> ObjectInfo | None:
-        """Size and checksum as the server keeps them; of an object it has no SHA-256 of, from reading it."""
+        """Size and checksum as the server keeps them; read from the object if the server has no SHA-256 of it."""
         place = self._place(key)
 
         def ask(client: Any, style: RequestStyle) -> ObjectInfo:
-            found = client.head_object(**place, **_asking_for_checksum(style))
+            found = client.head_object(**place, **_checksum_mode(style))
             sha256 = whole_sha256(found)
             if sha256 is not None:
                 return ObjectInfo(int(found["ContentLength"]), sha256)
@@ -97,13 +97,13 @@ class S3Store:
         place = self._place(key)
 
         def ask(client: Any, style: RequestStyle) -> bytes:
-            with closing(client.get_object(**place, **_asking_for_checksum(style))["Body"]) as body:
+            with closing(client.get_object(**place, **_checksum_mode(style))["Body"]) as body:
                 return bytes(body.read())
 
         return self._call(key, _or_none(ask))
 
     def fetch(self, key: str, target: Path) -> ObjectInfo | None:
-        """Copy the object; size and checksum of the bytes that came."""
+        """Copy the object; returns size and checksum of the fetched bytes."""
         place = self._place(key)
 
         def ask(client: Any, _: RequestStyle) -> ObjectInfo:
@@ -114,7 +114,7 @@ class S3Store:
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Every key that begins with `prefix`, in order."""
-        # Sorted here, because not every server lists in the order of the bytes as Amazon's does.
+        # Sorted here, because not every server lists in byte order as Amazon does.
         return (key for key in sorted(self._listed(prefix)) if key != _PROBE_KEY)
 
     def _put(self, key: str, opened: Callable[[], BufferedIOBase], sha256: str) -> None:
@@ -124,7 +124,7 @@ class S3Store:
             with opened() as body:
                 checksum = sha256_header(sha256) if style.checksums else md5_header(body)
                 try:
-                    client.put_object(**place, Body=body, **checksum, **self._with_each_put)
+                    client.put_object(**place, Body=body, **checksum, **self._put_options)
                 except ClientError as error:
                     if status_of(error) == _BAD_REQUEST:
                         refuse_other_bytes(body, sha256, key, error)
@@ -138,17 +138,17 @@ class S3Store:
         seen = set[str]()
         while further is not None:
             if further in seen:
-                raise StoreError(f"{self.url}/{prefix}: the server's list of objects goes round in a circle")
+                raise StoreError(f"{self.url}/{prefix}: the server's list of objects repeats a page")
             seen.add(further)
             keys, further = self._page(prefix, ContinuationToken=further)
             yield from keys
 
     def _page(self, prefix: str, **further: str) -> tuple[list[str], str | None]:
-        """Some keys, and what to ask for the next ones with."""
+        """One page of keys, and the token of the next page."""
 
         def ask(client: Any, _: RequestStyle) -> tuple[list[str], str | None]:
             page = client.list_objects_v2(Bucket=self._bucket, Prefix=self._folder + prefix, **further)
-            # A key that ends so is no object: consoles put it to show an empty folder.
+            # Not an object of ours: consoles put such keys to show an empty folder.
             held = [found["Key"] for found in page.get("Contents", []) if not found["Key"].endswith("/")]
             keys = [key.removeprefix(self._folder) for key in held]
             return keys, page["NextContinuationToken"] if page.get("IsTruncated") else None
@@ -160,12 +160,12 @@ class S3Store:
         return {"Bucket": self._bucket, "Key": self._folder + key}
 
     def _call(self, key: str, ask: Ask[T]) -> T:
-        """The answer, after learning how the store wants to be asked. Raises StoreError.
+        """Make a request, in the style that the server wants. Raises StoreError.
 
-        Whatever goes wrong is the store's: what boto3 makes of an answer that no S3 server gives is not to be foreseen.
+        Any error is the store's fault: which error boto3 raises for a response that is not S3's cannot be known.
         """
         try:
-            return self._learning(ask)
+            return self._in_style(ask)
         except CollectorError:
             raise
         except Exception as error:
@@ -174,12 +174,12 @@ class S3Store:
                 self._clients = {}
             raise trouble from error
 
-    def _learning(self, ask: Ask[T]) -> T:
-        """The answer; after a refusal that may be one of our style, asked with others, which are kept if they please."""
+    def _in_style(self, ask: Ask[T]) -> T:
+        """Make a request; after an error that may be due to the style, in another one, which is kept if it succeeds."""
         style = self._style
         while True:
             try:
-                answer = self._in_bucket(style, ask)
+                answer = self._with_bucket(style, ask)
             except ClientError as error:
                 others = style.after(code_of(error))
                 if others is None:
@@ -192,13 +192,13 @@ class S3Store:
     def _keep(self, style: RequestStyle) -> None:
         with self._changing:
             before = self._style
-            self._style = before.with_all_of(style)
-            told = self._style.told_beside(before)
-        for text in told:
+            self._style = before.merged_with(style)
+            changes = self._style.changes_since(before)
+        for text in changes:
             self._tell(f"{self.url}: {text}")
 
-    def _in_bucket(self, style: RequestStyle, ask: Ask[T]) -> T:
-        """The answer, after making the bucket if it shall be made."""
+    def _with_bucket(self, style: RequestStyle, ask: Ask[T]) -> T:
+        """Make a request, and the bucket first if it is missing and `create_bucket` is set."""
         client = self._connected(style.addressing)
         try:
             return ask(client, style)
@@ -212,7 +212,7 @@ class S3Store:
         with self._changing:
             clients = self._clients
             if addressing not in clients:
-                # A client holds itself: without this, those that were refused would stay for hours.
+                # Clients are reference cycles: without this, refused ones would stay in memory for hours.
                 gc.collect()
                 clients[addressing] = connect(self._options.region, self._options.endpoint_url, addressing, os.environ)
             return clients[addressing]
@@ -223,7 +223,7 @@ class S3Store:
         try:
             client.create_bucket(Bucket=self._bucket, **place)
         except ClientError as error:
-            # Another host with the same archive was faster.
+            # Another host with the same archive made it first.
             if code_of(error) != "BucketAlreadyOwnedByYou":
                 raise
 
@@ -235,8 +235,8 @@ class S3Store:
         return f"make it with 'aws s3 mb s3://{self._bucket}{where}{server}', or set archive.create_bucket = true"
 
 
-def _with_each_put(options: S3Options) -> dict[str, str]:
-    """The arguments of every put; what is not set is not sent."""
+def _put_options(options: S3Options) -> dict[str, str]:
+    """The arguments of every put; options that are not set are not sent."""
     arguments = {
         "ServerSideEncryption": options.sse,
         "SSEKMSKeyId": options.sse_kms_key_id,
@@ -246,12 +246,12 @@ def _with_each_put(options: S3Options) -> dict[str, str]:
     return {name: value for name, value in arguments.items() if value}
 
 
-def _asking_for_checksum(style: RequestStyle) -> dict[str, str]:
+def _checksum_mode(style: RequestStyle) -> dict[str, str]:
     return {"ChecksumMode": "ENABLED"} if style.checksums else {}
 
 
 def _or_none(ask: Ask[T]) -> Ask[T | None]:
-    """The same, with None for what is not there. (Of a bucket that is not there only an answer with a body says so.)"""
+    """Wraps a request so that 404 returns None, except for a missing bucket, which only responses with a body tell."""
 
     def asked(client: Any, style: RequestStyle) -> T | None:
         try:

@@ -1,7 +1,7 @@
-"""boto3 as the archive uses it: one client, its time limits, its keys, and its errors sorted by what helps.
+"""boto3 as the archive uses it: a client with time limits and credentials, and its errors with advice.
 
-The keys may stand in the environment under the short names AWS_ACCESS_KEY and AWS_SECRET_KEY, too; everything else is
-boto3's own search: environment, ~/.aws, the role of the machine.
+Credentials may be in the environment under the short names AWS_ACCESS_KEY and AWS_SECRET_KEY, too; all else is found by
+boto3: environment, ~/.aws, the role of the machine.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,24 +23,24 @@ from collector.domain.redact import printable, redact_urls
 from collector.domain.secrets import of_key_id, unfit, unfit_keys
 
 CONNECT_TIMEOUT_SECS: Final = 5
-"""For connecting to the first of the server's addresses that answers, and for each block that is sent."""
+"""Timeout of connecting, whichever of the server's addresses answers, and of sending each block."""
 
 READ_TIMEOUT_SECS: Final = 30
-"""For each stretch of an answer, its beginning included."""
+"""Timeout of each read of a response, the first included."""
 
 MAX_CONNECTIONS: Final = 32
-"""Kept open for the threads that use the client."""
+"""Connections kept open for the threads that use the client."""
 
-UNASKED_BYTES: Final = 256 << 10
-"""A body up to this is sent without asking first whether it is wanted, which costs a round trip.
+EXPECT_OVER_BYTES: Final = 256 << 10
+"""Larger bodies are sent with `Expect: 100-continue`, which costs a round trip.
 
-So much is read by servers that refuse it, too (Go's do: https://pkg.go.dev/net/http), so that their answer arrives.
+Servers that refuse a request read this much of its body (Go's: https://pkg.go.dev/net/http), so their response arrives.
 """
 
 NO_SUCH_BUCKET: Final = "NoSuchBucket"
 
 _FAILURES: Final = (boto.BotoCoreError, ClientError, HTTPError, OSError, ValueError)
-"""What boto3 raises; a ValueError for an endpoint that is no address. Anything else is an answer it cannot read."""
+"""Errors of boto3; ValueError is for an invalid endpoint. Any other error is a response that it cannot parse."""
 
 _ACCESS_KEY: Final = ("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY")
 _SECRET_KEY: Final = ("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY")
@@ -48,25 +48,25 @@ _FIELDS: Final = ("aws_access_key_id", "aws_secret_access_key", "aws_session_tok
 
 _PASSING: Final = frozenset(
     {
-        # What the server got is not what was sent.
+        # The server received other bytes than were sent.
         "BadDigest", "IncompleteBody", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch",
-        # It asks for patience.
+        # The server asks to retry later.
         "ConditionalRequestConflict", "OperationAborted", "RequestLimitExceeded", "RequestTimeout", "SlowDown",
         "Throttling", "ThrottlingException", "KMS.ThrottlingException", "TooManyRequests",
-        # This machine's clock is wrong until it is set again.
+        # This machine's clock is wrong until it is set.
         "RequestTimeTooSkewed",
     }
 )  # fmt: skip
-"""Codes below 500 that pass by themselves. https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"""
+"""Codes with a status below 500 that pass by themselves. https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"""
 
 _MOVED: Final = 300
 _BAD_REQUEST: Final = 400
-_TOLD: Final = 200
-"""Characters of an error that nobody foresaw."""
+_QUOTED_CHARACTERS: Final = 200
+"""Longest quote of an unexpected error, in characters."""
 
 _PASSING_STATUSES: Final = frozenset({408, 429})
 
-_MENDABLE: Final = (
+_CONFIGURATION_ERRORS: Final = (
     boto.NoCredentialsError,
     boto.PartialCredentialsError,
     boto.ProfileNotFound,
@@ -78,10 +78,10 @@ _MENDABLE: Final = (
     boto.ParamValidationError,
     ValueError,
 )
-"""What boto3 raises before it asks the server, and will again."""
+"""Errors that boto3 raises before it calls the server, and will raise again until somebody changes something."""
 
 _KEYS_WRONG: Final = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or the profile, or the machine's role)"
-_POLICY: Final = "the policy that is needed stands in docs/OPERATIONS.md"
+_POLICY: Final = "docs/OPERATIONS.md has the policy that is needed"
 _IN_THE_PATH: Final = "set archive.addressing to auto or virtual"
 _KMS_WRONG: Final = "check archive.sse_kms_key_id and that these credentials may use that key"
 _ADVICE: Final[Mapping[str, str]] = {
@@ -105,10 +105,10 @@ _ADVICE: Final[Mapping[str, str]] = {
     "SignatureDoesNotMatch": _KEYS_WRONG,
     "VirtualHostDomainRequired": _IN_THE_PATH,
 }
-"""What a person can do about a code."""
+"""Advice for people, by error code."""
 
 
-class _Connection(DialledConnection, AWSHTTPConnection):  # type: ignore[misc]  # botocore says nothing of types
+class _Connection(DialledConnection, AWSHTTPConnection):  # type: ignore[misc]  # botocore has no types
     pass
 
 
@@ -164,19 +164,19 @@ def connect(region: str, endpoint_url: str, addressing: str, environment: Mappin
         response_checksum_validation="when_required",
     )
     session = boto3.session.Session(**keys_from(environment))
-    _look_at_keys(session, environment)
+    _check_credentials(session, environment)
     client = session.client("s3", region_name=region or None, endpoint_url=endpoint_url or None, config=config)
-    client.meta.events.register_last("before-send.s3", _know_token)
-    client.meta.events.register_last("before-call.s3", _ask_only_before_large_bodies)
+    client.meta.events.register_last("before-send.s3", _hide_token)
+    client.meta.events.register_last("before-call.s3", _expect_only_for_large_bodies)
     if endpoint_url:
         client.meta.events.register_last("before-parameter-build.s3", _follow_no_redirect)
     return client
 
 
-def _look_at_keys(session: Any, environment: Mapping[str, str]) -> None:
-    """Hide them from now on. Raises StoreRefusedError, which names it, for one that cannot stand in a header.
+def _check_credentials(session: Any, environment: Mapping[str, str]) -> None:
+    """Hide the credentials in logs from now on. Raises StoreRefusedError for one that cannot be sent in a header.
 
-    A client's own error would quote it, with all that stands beside it.
+    It names that one. boto3's own error would quote it, with the rest of the header.
     """
     found = session.get_credentials()
     if found is None:
@@ -190,16 +190,16 @@ def _look_at_keys(session: Any, environment: Mapping[str, str]) -> None:
         raise StoreRefusedError("; ".join(faults))
 
 
-def _know_token(request: Any, **_: object) -> None:
-    """A role's keys change every few hours."""
+def _hide_token(request: Any, **_: object) -> None:
+    """Hide a session token in logs: a role's credentials change every few hours."""
     token = request.headers.get("X-Amz-Security-Token", "")
     scrub.know([token.decode() if isinstance(token, bytes) else token])
 
 
 def keys_from(environment: Mapping[str, str]) -> dict[str, str]:
-    """The key in the environment if one of the short names gives it; nothing where boto3 finds it by itself.
+    """The credentials in the environment if a short name is used for one; empty if boto3 finds them by itself.
 
-    Raises StoreRefusedError for half a key.
+    Raises StoreRefusedError if only half of them is set.
     """
     access, secret = (
         next((name for name in names if environment.get(name)), None) for names in (_ACCESS_KEY, _SECRET_KEY)
@@ -216,49 +216,49 @@ def keys_from(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def code_of(error: BaseException) -> str:
-    """The server's own name of an error ("NoSuchBucket"; of an answer to HEAD only its status); "" for other errors."""
+    """The server's error code ("NoSuchBucket"; for HEAD only the status); "" for other errors."""
     return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
 
 
 def status_of(error: BaseException) -> int:
-    """The status of the server's answer; 0 if there was none."""
+    """The HTTP status of the response; 0 if there was none."""
     if not isinstance(error, ClientError):
         return 0
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
 def will_pass(error: BaseException) -> bool:
-    """Whether trying again may help although nobody mends anything."""
+    """Whether a retry may succeed although nobody changes anything."""
     if isinstance(error, ClientError):
         status = status_of(error)
         return status >= 500 or status in _PASSING_STATUSES or code_of(error) in _PASSING  # noqa: PLR2004 -- server errors
-    return not isinstance(error, _MENDABLE)
+    return not isinstance(error, _CONFIGURATION_ERRORS)
 
 
 def explained(what: str, error: BaseException, advice: str = "") -> StoreError:
-    """The project's error for one of boto3's, as one line without secrets: what was asked, the answer, and what to do."""
+    """The StoreError for one of boto3's errors: one line without secrets, with the request, the response and advice."""
     advice = advice or _ADVICE.get(code_of(error), "")
     if _MOVED <= status_of(error) < _BAD_REQUEST:
         advice = advice or "the bucket is in another region or behind another endpoint: " + _ADVICE["PermanentRedirect"]
     if isinstance(error, boto.NoCredentialsError):
         advice = "no credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-    text = printable(f"{what}: {redact_urls(scrub.scrub(_told(error)))}{f'; {advice}' if advice else ''}")
+    text = printable(f"{what}: {redact_urls(scrub.scrub(_text_of(error)))}{f'; {advice}' if advice else ''}")
     return StoreError(text) if will_pass(error) else StoreRefusedError(text)
 
 
-def _ask_only_before_large_bodies(params: dict[str, Any], **_: object) -> None:
-    if "Expect" in params["headers"] and (determine_content_length(params["body"]) or 0) <= UNASKED_BYTES:
+def _expect_only_for_large_bodies(params: dict[str, Any], **_: object) -> None:
+    if "Expect" in params["headers"] and (determine_content_length(params["body"]) or 0) <= EXPECT_OVER_BYTES:
         del params["headers"]["Expect"]
 
 
 def _follow_no_redirect(context: dict[str, Any], **_: object) -> None:
-    """To boto3 each request is one that was redirected already: else it asks for the region, which is redirected, too."""
+    """Mark each request as redirected already: otherwise boto3 asks for the region, which is redirected as well."""
     context["s3_redirect"]["redirected"] = True
 
 
-def _told(error: BaseException) -> str:
+def _text_of(error: BaseException) -> str:
     if not isinstance(error, _FAILURES):
-        return f"this is no answer of an S3 server ({type(error).__name__}: {scrub.scrub(str(error))[:_TOLD]})"
+        return f"this is not the response of an S3 server ({type(error).__name__}: {scrub.scrub(str(error))[:_QUOTED_CHARACTERS]})"
     if isinstance(error, boto.EndpointConnectionError):
         reason = error.kwargs["error"]
         return f"{error}: {reason.__cause__ or reason}"

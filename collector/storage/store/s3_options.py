@@ -1,10 +1,10 @@
-"""What may be said about a bucket beside its name. Without boto3, for those who only pass it on."""
+"""Options of a bucket. Without boto3, for modules that only pass them on."""
 
 from typing import NamedTuple
 
 
 class S3Options(NamedTuple):
-    """How to reach a bucket and what to ask for with each object; empty: what boto3 and the server do by themselves."""
+    """How to reach a bucket, and the settings of each object; empty values leave it to boto3 and the server."""
 
     region: str = ""
     endpoint_url: str = ""
@@ -14,4 +14,4 @@ class S3Options(NamedTuple):
     storage_class: str = ""
     tags: tuple[tuple[str, str], ...] = ()
     addressing: str = "auto"
-    """Where the bucket stands: path, virtual (in the host name), or auto: as the server wants it."""
+    """Where requests name the bucket: path, virtual (in the host name), or auto: as the server wants it."""

@@ -1,7 +1,7 @@
-"""How a store wants to be asked, where it is not Amazon's: learned from what it answers. Pure.
+"""How S3-compatible servers want requests to differ from Amazon's: learned from the errors they return. Pure.
 
-Two things differ. Some servers refuse the headers of Amazon's newer checksums, and some a bucket that is part of the
-path. Both say so, each in its own words; the sources stand beside them.
+Two things differ. Some servers refuse the headers of Amazon's newer checksums, and some refuse the bucket in the path.
+Both return an error, each with a code of its own; the sources are beside the codes.
 """
 
 from typing import Final, NamedTuple
@@ -21,47 +21,47 @@ _MAY_MEAN_CHECKSUMS: Final = frozenset(
         "NotImplemented",  # Cloudflare R2: https://github.com/cloudflare/cloudflare-docs/issues/4508
         "InvalidRequest", "MissingContentMD5",  # object lock: https://github.com/fluent/fluent-bit/issues/3035
         "SignatureDoesNotMatch",  # Google Cloud Storage: https://github.com/EnterpriseDB/barman/issues/1112
-        "400", "501",  # any of these in answer to HEAD, which has no words
+        "400", "501",  # any of these in response to HEAD, which has no body
     }
 )  # fmt: skip
-"""What is said of headers that are not known, and of other things as well: only asking without them will tell."""
+"""Codes for unknown headers, and for other errors as well: only a request without the headers tells."""
 
 
 class RequestStyle(NamedTuple):
-    """What a request looks like."""
+    """How requests are made."""
 
     addressing: str
-    """Where the bucket stands, in botocore's words: path, virtual, or auto."""
+    """Where requests name the bucket, in botocore's terms: path, virtual, or auto."""
     checksums: bool = True
-    """Whether objects go up with their SHA-256 and are asked for it; else with Content-MD5, and are read back."""
+    """Whether objects are put with their SHA-256 and the server is asked for it; otherwise with Content-MD5, and read back."""
     is_bound: bool = False
-    """Whether somebody has decided where the bucket stands."""
+    """Whether the configuration fixes the addressing."""
 
     def after(self, code: str) -> "RequestStyle | None":
-        """What to try once the store has refused a request with this code; None: nothing else would help."""
+        """The style to try after an error with this code; None if no other style would help."""
         if code in _WANT_BUCKET_IN_HOST and self.addressing == "path" and not self.is_bound:
             return self._replace(addressing="virtual")
         if code in _MAY_MEAN_CHECKSUMS and self.checksums:
             return self._replace(checksums=False)
         return None
 
-    def with_all_of(self, other: "RequestStyle") -> "RequestStyle":
-        """What both have learned: neither knows what the other one was told meanwhile."""
+    def merged_with(self, other: "RequestStyle") -> "RequestStyle":
+        """What either has learned: two threads learn independently of each other."""
         addressing = other.addressing if self.addressing == "path" else self.addressing
         return self._replace(addressing=addressing, checksums=self.checksums and other.checksums)
 
-    def told_beside(self, before: "RequestStyle") -> list[str]:
-        """What is done otherwise than before, for people."""
-        told = []
+    def changes_since(self, before: "RequestStyle") -> list[str]:
+        """Texts for people that say how this style differs from the one before."""
+        changes = []
         if self.addressing != before.addressing:
-            told.append("it forbids the bucket in the path: it is asked for in the host name")
+            changes.append("it forbids the bucket in the path: requests name it in the host name")
         if self.checksums != before.checksums:
-            told.append("it takes no x-amz-checksum headers: objects go up with Content-MD5, and are read back")
-        return told
+            changes.append("it takes no x-amz-checksum headers: objects are uploaded with Content-MD5 and read back")
+        return changes
 
 
 def first_style(addressing: str, endpoint_url: str) -> RequestStyle:
-    """How to begin, by `archive.addressing`. A server of one's own seldom has a name for each bucket; Amazon's have."""
+    """The first style, by `archive.addressing`. Self-hosted servers seldom have a host name for each bucket; Amazon has."""
     if addressing != "auto":
         return RequestStyle(addressing, is_bound=True)
     return RequestStyle("path" if endpoint_url else "auto")

@@ -130,5 +130,5 @@ def test_a_manifest_that_is_a_folder_or_gone_is_damage(store: DirectoryStore, tm
     with pytest.raises(DamagedError, match="not there any more"):
         read_manifest(store, KEY)
     (tmp_path / "archive" / KEY).mkdir(parents=True)
-    with pytest.raises(DamagedError, match="this is no file"):
+    with pytest.raises(DamagedError, match="this is not a regular file"):
         read_manifest(store, KEY)

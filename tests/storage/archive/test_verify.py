@@ -130,7 +130,7 @@ def test_an_object_that_cannot_be_read_is_one_finding_and_the_rest_is_verified(
     verification = Verification(DirectoryStore(tmp_path / "archive"), read)
     (finding,) = verification.findings()
     assert (finding.kind, finding.key) == ("unread", key)
-    assert "this is no file" in finding.text
+    assert "this is not a regular file" in finding.text
     assert verification.objects == 3
 
 

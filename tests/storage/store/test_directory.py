@@ -164,6 +164,6 @@ def test_what_is_no_file_is_a_store_error(
     (tmp_path / "archive").mkdir()
     make(tmp_path / "archive" / "object")
     for ask in (store.head, store.read, lambda key: store.fetch(key, tmp_path / "copy")):
-        with pytest.raises(StoreError, match="object: this is no file"):
+        with pytest.raises(StoreError, match="object: this is not a regular file"):
             ask("object")
     assert not (tmp_path / "copy").exists()

@@ -18,8 +18,8 @@ from tests.s3_imitation import BUCKET, Refusal, Refuses, Request, S3Imitation
 from tests.seaweed import ADMIN, ALONE
 from tests.storage.store.s3_content import CONTENT, INFO, KEY, SHA256
 
-AS_MD5 = "it takes no x-amz-checksum headers: objects go up with Content-MD5, and are read back"
-IN_HOST = "it forbids the bucket in the path: it is asked for in the host name"
+AS_MD5 = "it takes no x-amz-checksum headers: objects are uploaded with Content-MD5 and read back"
+IN_HOST = "it forbids the bucket in the path: requests name it in the host name"
 
 
 @pytest.fixture(autouse=True)
@@ -102,10 +102,10 @@ def test_what_two_threads_learned_is_kept_of_both() -> None:
     assert in_host is not None
     assert no_checksums is not None
 
-    both = in_host.with_all_of(no_checksums)
+    both = in_host.merged_with(no_checksums)
     assert (both.addressing, both.checksums) == ("virtual", False)
-    assert no_checksums.with_all_of(in_host) == both
-    assert both.with_all_of(first) == both
+    assert no_checksums.merged_with(in_host) == both
+    assert both.merged_with(first) == both
     assert (both.after("PathStyleDomainForbidden"), both.after("NotImplemented")) == (None, None)
 
 
@@ -117,7 +117,7 @@ def test_other_bytes_than_were_sent_are_found_where_nothing_but_reading_back_con
 
         other = CONTENT[:-1] + b"?"
         assert store.head(KEY) == ObjectInfo(len(other), hashlib.sha256(other).hexdigest())
-        with pytest.raises(StoreError, match="holds something else"):
+        with pytest.raises(StoreError, match="holds other bytes than were put"):
             store.check()
 
 

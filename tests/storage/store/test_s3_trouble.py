@@ -104,7 +104,7 @@ def test_a_file_that_changed_before_it_was_sent_is_told_from_a_bad_wire(
     seaweed: Seaweed, bucket: str, source: Path
 ) -> None:
     source.write_bytes(b"other")
-    with pytest.raises(StoreError, match="the file is not what was to be stored"):
+    with pytest.raises(StoreError, match="the file has changed since it was staged"):
         seaweed.store(bucket).put(KEY, source, SHA256)
 
 
