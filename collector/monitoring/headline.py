@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from collector.monitoring.health import Facts, Reason, failing_processes
+from collector.monitoring.silences import REPORTING_SECS
 from collector.reports import WriterReport
 
 
@@ -24,6 +25,8 @@ def _what_is_recorded(facts: Facts) -> str:
     if not facts.is_connected or (facts.refusing and not {*facts.feeds} - {*facts.refusing}):
         return "Not recording"
     failing = failing_processes(facts)
-    if any(process.name in failing and process.report is WriterReport for process in facts.processes):
+    writer_fails = any(process.name in failing and process.report is WriterReport for process in facts.processes)
+    all_silent = bool(facts.silent) and len(facts.silent) == len(facts.configured)
+    if writer_fails or (all_silent and any(journal.lag_secs > REPORTING_SECS for journal in facts.journals)):
         return "Recording into the journal only"
-    return "Not recording" if facts.silent and len(facts.silent) == len(facts.configured) else "Recording"
+    return "Not recording" if all_silent else "Recording"

@@ -32,11 +32,14 @@ def page(view: Snapshot, window_secs: int = DAY_SECS) -> dict[str, Any]:
     strips = view.strips
     wanted = window_secs // CELL_SECS
     cells = max(1, min(wanted, strips.known_cells))
+    first_us = strips.ended_us - cells * CELL_SECS * 1_000_000
+    started_in_first_cell = 0 <= view.started_us - first_us < CELL_SECS * 1_000_000
     coverage = {
         "ended_at_ms": strips.ended_us // 1_000,
         "cell_secs": CELL_SECS,
         "cells": cells,
         "is_since_start": cells < wanted,
+        "since_ms": (view.started_us if started_in_first_cell else first_us) // 1_000,
     }
     return {
         **_recorder(view),

@@ -11,7 +11,7 @@ from collector.monitoring.health import RULES
 from collector.monitoring.routes import WITHOUT_TOKEN
 from collector.monitoring.status_page import status_page
 from tests.monitoring.showing import Shown, serving
-from tests.supervision.made import archiver, ingest, known, reports, status, stream, writer
+from tests.supervision.made import NOW_US, archiver, ingest, known, reports, status, stream, writer
 
 PAGE = status_page()
 TEXT = PAGE.content.decode()
@@ -105,6 +105,12 @@ def test_the_strips_reach_back_as_far_as_asked_or_to_the_first_start(
     coverage = data["coverage"]
     assert (coverage["cells"], coverage["is_since_start"]) == (cells, is_since_start)
     assert data["streams"][0][-1] == f"r{cells}"
+
+
+def test_the_first_strip_begins_when_the_recorder_started() -> None:
+    view = status().look(reports(ingest(), writer(), archiver()), known(uptime_secs=70.0))
+    coverage = status_json.page(view)["coverage"]
+    assert (coverage["cells"], coverage["since_ms"]) == (1, NOW_US // 1_000 - 70_000)
 
 
 def luminance(colour: str) -> float:

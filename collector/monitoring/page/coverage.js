@@ -74,7 +74,7 @@ const startOf = (coverage) => coverage.ended_at_ms - coverage.cells * coverage.c
 
 // What the strips show: the wanted time, or all there is since the recorder first started.
 function windowWords(coverage) {
-  return coverage.is_since_start ? `since ${when(startOf(coverage), live.now())}` : WINDOWS[live.window].words;
+  return coverage.is_since_start ? `since ${when(coverage.since_ms, live.now())}` : WINDOWS[live.window].words;
 }
 
 function axis(node, coverage, width) {

@@ -10,7 +10,7 @@ const PLAIN = {
   segments_removed: "Segments were removed by hand", segments_put_back: "Removed segments were restored", segments_missing: "Segments are missing", open_segments_set_aside: "Open segments put there by hand were set aside", journal_removed: "A journal file was removed by hand",
   store_away: "The store does not answer", store_refuses: "The store refuses", store_back: "The store takes objects again", store_asked_otherwise: "The store is used in another way", health_reason: "Unhealthy", health_reason_gone: "No longer unhealthy for this reason",
   refusing: "Frames are refused", resumed: "Frames are taken again", commit_failed: "A commit failed", commit_recovered: "Commits work again",
-  frame_undecodable: "A frame could not be read", stopping: "Stopping", writer_paused: "The writer waits for room on the disk", writer_resumed: "The writer goes on",
+  gap: "A gap was found", http_listening: "The page is served", frame_undecodable: "A frame could not be decoded", stopping: "Stopping", writer_paused: "The writer waits for room on the disk", writer_resumed: "The writer goes on",
   rest_failed: "Repair gets no answer", rest_recovered: "Repair gets answers again", rest_banned: "The exchange bans requests for a while", rest_refused: "A request of repair was refused",
   segment_replaced: "A segment was replaced by its Parquet files", stream_never_spoke: "Streams without any message",
   streams_overdue: "Streams are overdue, another connection is tried",
