@@ -41,7 +41,8 @@ def asking(*messages: str) -> PlainAdapter:
 
 
 def states(recording: Recording) -> dict[int, str]:
-    return {line["connection"]: line["state"] for line in recording.reports[-1].lines} if recording.reports else {}
+    lines = recording.reports[-1].lines if recording.reports else []
+    return {line.connection: line.state for line in lines if line.connection is not None}
 
 
 def test_the_old_connection_is_left_once_every_request_of_the_new_one_was_answered(
