@@ -1,9 +1,9 @@
-"""An order book rebuilt from its messages, as a reader of the archive does it.
+"""Rebuilds an order book from its archived rows.
 
-The order is series and id; a snapshot stands where its id puts it. A snapshot replaces the book. Of the deltas behind
-it those with `last_id` up to the snapshot's are dropped, for it holds them already; each other one must begin right
-behind what the book holds (the first one may begin before), or the book is broken until the next snapshot. A delta
-begins behind `previous_id` where the exchange names it, and at `first_id` elsewhere.
+Apply rows ordered by series and id, snapshots included. A snapshot replaces the book. Deltas after it whose `last_id` is
+not above the snapshot's are dropped, because the snapshot contains them. Each other delta must continue exactly where the
+book ends (the first one may begin earlier); otherwise the book is broken until the next snapshot. A delta begins after
+`previous_id` if the exchange sends that, otherwise at `first_id`.
 """
 
 from bisect import bisect_left, insort
@@ -20,18 +20,18 @@ NO_LEVEL: Level = (0.0, 0.0)
 
 
 class Applied(Enum):
-    """What became of a message."""
+    """What a row did to the book."""
 
     REPLACED = "replaced"
-    """A snapshot is the book."""
+    """A snapshot replaced the book."""
     CHANGED = "changed"
-    """A delta carried the book on to its `last_id`."""
+    """A delta changed the book, which is now at its `last_id`."""
     STALE = "stale"
-    """The book holds it already."""
+    """The book already contains the row."""
     BROKEN = "broken"
-    """Something before it is missing, or a number in it is: there is no book any more."""
+    """Updates before the row are missing, or a number in it is null: there is no book now."""
     NO_BOOK = "no book"
-    """No snapshot came yet, or none since a break."""
+    """There was no snapshot yet, or none since the book broke."""
 
 
 class Side:
@@ -44,7 +44,7 @@ class Side:
         self._order: list[float] = []
 
     def set(self, price: float, size: float) -> None:
-        """Make `size` the size at `price`; 0 removes the level, also one that never was."""
+        """Make `size` the size at `price`; 0 removes the level, if there is one."""
         key = self._sign * price
         if size:
             if key not in self._sizes:
@@ -59,16 +59,16 @@ class Side:
 
 
 class Book:
-    """A book, or none: before the first snapshot, and from a break to the next one."""
+    """An order book; empty before the first snapshot, and after a break until the next one."""
 
     def __init__(self) -> None:
         """Start without a book."""
         self.last_id: int | None = None
-        """The last update it holds; None while there is no book."""
+        """The id of the last update applied; None while there is no book."""
         self._clear()
 
     def apply(self, row: BookRow) -> Applied:
-        """Take the next message; see the module for the rules."""
+        """Apply the next row; the module's docstring has the rules."""
         if row.is_snapshot:
             return self._replace(row)
         if self.last_id is None:
@@ -81,7 +81,7 @@ class Book:
         return Applied.CHANGED
 
     def best(self) -> tuple[Level, Level]:
-        """The best bid and the best ask; NO_LEVEL for an empty side."""
+        """The best bid and the best ask; NO_LEVEL if the side is empty."""
         (bid, *_), (ask, *_) = self.bids.top(1) or [NO_LEVEL], self.asks.top(1) or [NO_LEVEL]
         return bid, ask
 
@@ -107,14 +107,14 @@ class Book:
 
 
 def begin(row: BookRow) -> int:
-    """The first id a delta covers: the one behind the delta before it."""
+    """The first id that a delta covers."""
     if row.previous_id is not None:
         return row.previous_id + 1
     return 0 if row.first_id is None else row.first_id
 
 
 def _set(side: Side, prices: Iterable[float | None], sizes: Iterable[float | None]) -> bool:
-    """Whether every level could be set: a number that is no decimal stands as null in its row."""
+    """Set the levels; False if a price or size is null, because it was not a decimal."""
     for price, size in zip(prices, sizes, strict=True):
         if price is None or size is None:
             return False

@@ -1,4 +1,4 @@
-"""Holds a rebuilt book against the best prices and sizes that the exchange told at the same update."""
+"""Compares a rebuilt book with the best prices and sizes that the exchange sent for the same update."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -8,25 +8,25 @@ from typing import NamedTuple
 
 from collector.domain.records import BookTickerRow
 from collector.read.book import Applied, Book
-from collector.read.books import Kept
+from collector.read.books import KeyedRow
 
 KEPT_STRETCHES = 100
-"""More are only counted."""
+"""Stretches beyond this number are only counted."""
 
 
 class Stretch(NamedTuple):
-    """Where there is no book."""
+    """A stretch without a book."""
 
     why: str
     first_id: int
     """The delta at which it begins."""
     from_us: int
     until_us: int | None
-    """When the snapshot that ends it was received; None: none did."""
+    """When the snapshot that ends it was received; None if none did."""
 
 
 class Difference(NamedTuple):
-    """A ticker that the book disagrees with; the numbers are bid price, bid size, ask price, ask size."""
+    """A ticker that differs from the book; numbers are bid price, bid size, ask price, ask size."""
 
     update_id: int
     series: int
@@ -37,7 +37,7 @@ class Difference(NamedTuple):
 
 @dataclass
 class Report:
-    """What came of one symbol."""
+    """The result for one symbol."""
 
     deltas: int = 0
     snapshots: int = 0
@@ -45,7 +45,7 @@ class Report:
     equal: int = 0
     different: int = 0
     no_book: int = 0
-    """Tickers with a delta at their update, but no book."""
+    """Tickers with a delta at their update, but without a book."""
     no_counterpart: int = 0
     """Tickers at whose update no delta ends."""
     stretches: int = 0
@@ -54,26 +54,26 @@ class Report:
 
     @property
     def compared(self) -> int:
-        """Tickers that were held against a book."""
+        """Tickers that were compared with a book."""
         return self.equal + self.different
 
 
-def check(deltas: Iterable[Kept], tickers: Iterable[Kept]) -> Report:
-    """Rebuild the book, update by update, and compare. Both come by series and id."""
+def check(deltas: Iterable[KeyedRow], tickers: Iterable[KeyedRow]) -> Report:
+    """Rebuild the book update by update and compare it with the tickers; both must be ordered by series and id."""
     report = Report()
-    told = _Tickers(report, tickers)
+    tickers_by_update = _Tickers(report, tickers)
     for _, of_series in groupby(deltas, key=lambda delta: delta.key[0]):
         stretches, book = _Stretches(report), Book()
         for _, at_update in groupby(of_series, key=attrgetter("key")):
             rows = list(at_update)
             for delta in rows:
                 stretches.note(delta, book.apply(delta.row), book)
-            _judge(report, book, rows, told.at(rows[0].key))
-    told.pass_over_rest()
+            _judge(report, book, rows, tickers_by_update.at(rows[0].key))
+    tickers_by_update.skip_rest()
     return report
 
 
-def _judge(report: Report, book: Book, rows: list[Kept], tickers: Iterable[Kept]) -> None:
+def _judge(report: Report, book: Book, rows: list[KeyedRow], tickers: Iterable[KeyedRow]) -> None:
     ends_here = not all(delta.row.is_snapshot for delta in rows)
     for ticker in tickers:
         if not ends_here:
@@ -85,15 +85,15 @@ def _judge(report: Report, book: Book, rows: list[Kept], tickers: Iterable[Kept]
 
 
 class _Tickers:
-    """The tickers, taken one update after the other; those passed over have no counterpart."""
+    """Yields the tickers of each update; those skipped have no counterpart."""
 
-    def __init__(self, report: Report, tickers: Iterable[Kept]) -> None:
+    def __init__(self, report: Report, tickers: Iterable[KeyedRow]) -> None:
         self._report = report
         self._tickers = iter(tickers)
         self._next = self._take()
 
-    def at(self, key: tuple[int, int]) -> Iterator[Kept]:
-        """Those of this update."""
+    def at(self, key: tuple[int, int]) -> Iterator[KeyedRow]:
+        """The tickers of this update."""
         while self._next is not None and self._next.key <= key:
             if self._next.key == key:
                 yield self._next
@@ -101,27 +101,27 @@ class _Tickers:
                 self._report.no_counterpart += 1
             self._next = self._take()
 
-    def pass_over_rest(self) -> None:
-        """Count what is left."""
+    def skip_rest(self) -> None:
+        """Count the remaining tickers as without a counterpart."""
         while self._next is not None:
             self._report.no_counterpart += 1
             self._next = self._take()
 
-    def _take(self) -> Kept | None:
+    def _take(self) -> KeyedRow | None:
         ticker = next(self._tickers, None)
         self._report.tickers += ticker is not None
         return ticker
 
 
 class _Stretches:
-    """Notes where a series has no book."""
+    """Records the stretches in which a series has no book."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
         self._without_book = False
 
-    def note(self, delta: Kept, applied: Applied, book: Book) -> None:
-        """Take in what became of a row."""
+    def note(self, delta: KeyedRow, applied: Applied, book: Book) -> None:
+        """Record what applying a row did to the book."""
         if delta.row.is_snapshot:
             self._report.snapshots += 1
         else:
@@ -136,7 +136,7 @@ class _Stretches:
                 else "no snapshot yet",
             )
 
-    def _begin(self, delta: Kept, why: str) -> None:
+    def _begin(self, delta: KeyedRow, why: str) -> None:
         self._without_book = True
         self._report.stretches += 1
         if self._report.stretches <= KEPT_STRETCHES:
@@ -148,7 +148,7 @@ class _Stretches:
         self._without_book = False
 
 
-def _compare(report: Report, book: Book, ticker: Kept) -> None:
+def _compare(report: Report, book: Book, ticker: KeyedRow) -> None:
     row: BookTickerRow = ticker.row
     bid, ask = book.best()
     rebuilt, told = (*bid, *ask), (row.bid_price, row.bid_size, row.ask_price, row.ask_size)

@@ -1,4 +1,4 @@
-"""The rows of an archive's books and tickers, in the order of their ids, read a few files at a time."""
+"""Reads the book and ticker rows of an archive in the order of their ids, a few files at a time."""
 
 import heapq
 import tempfile
@@ -16,22 +16,22 @@ from collector.storage.archive.restore import Selection
 from collector.storage.store.object_store import ObjectInfo, ObjectStore
 
 OPEN_FILES = 4
-"""A row may stand this many files later than its id says: one that came over REST, or late, is stored later."""
+"""A row may be stored up to this many files later than its id suggests, if it came late or over REST."""
 
 BATCH_ROWS = 1024
 
 
-class Kept(NamedTuple):
-    """A row and where it belongs."""
+class KeyedRow(NamedTuple):
+    """A row and its place in the order."""
 
     key: tuple[int, int]
-    """Series and id."""
+    """Series and id, which order the rows."""
     received_us: int
     row: Any
 
 
-class Recorded(NamedTuple):
-    """The objects of one symbol as one host recorded it."""
+class BookObjects(NamedTuple):
+    """The objects of one symbol, as recorded by one host."""
 
     host: str
     exchange: str
@@ -40,14 +40,14 @@ class Recorded(NamedTuple):
     tickers: list[ManifestObject]
 
 
-def recorded(manifests: Iterable[Manifest], selection: Selection) -> list[Recorded]:
-    """What there is to compare: every symbol of which both deltas and tickers are wanted, the objects in order."""
-    found: dict[tuple[str, str, str], Recorded] = {}
+def book_objects(manifests: Iterable[Manifest], selection: Selection) -> list[BookObjects]:
+    """The selected objects, in order, of every symbol that has both deltas and tickers."""
+    found: dict[tuple[str, str, str], BookObjects] = {}
     for manifest in sorted(manifests, key=lambda manifest: manifest.segment_id):
         for described in sorted(filter(selection.wants, manifest.objects), key=lambda described: described.date):
             if described.data_type in {"book_delta", "book_ticker"}:
                 key = manifest.host, described.exchange, described.symbol
-                books = found.setdefault(key, Recorded(*key, [], []))
+                books = found.setdefault(key, BookObjects(*key, [], []))
                 (books.deltas if described.data_type == "book_delta" else books.tickers).append(described)
     return [found[key] for key in sorted(found) if found[key].deltas and found[key].tickers]
 
@@ -57,18 +57,18 @@ def rows(
     objects: Sequence[ManifestObject],
     row_type: type[BookRow | BookTickerRow],
     tick: Callable[[], None],
-) -> Iterator[Kept]:
-    """Every row that has an id, by series and id. Raises StoreError for an object that is not what its manifest says."""
+) -> Iterator[KeyedRow]:
+    """Every row with an id, by series and id. Raises StoreError for an object that differs from its manifest."""
     with tempfile.TemporaryDirectory(prefix="check-books-") as folder:
         yield from merged(
             [_Object(store, one, row_type, Path(folder, str(number)), tick) for number, one in enumerate(objects)]
         )
 
 
-def merged(files: Sequence[Iterable[Kept]]) -> Iterator[Kept]:
-    """Merge files, each of them in order; at most OPEN_FILES are open at a time."""
+def merged(files: Sequence[Iterable[KeyedRow]]) -> Iterator[KeyedRow]:
+    """Merge files that are each in order; at most OPEN_FILES are open at a time."""
     waiting = iter(enumerate(files))
-    heads: list[tuple[tuple[int, int], int, Kept, Iterator[Kept]]] = []
+    heads: list[tuple[tuple[int, int], int, KeyedRow, Iterator[KeyedRow]]] = []
     while True:
         while len(heads) < OPEN_FILES and (entering := next(waiting, None)):
             number, file = entering
@@ -80,14 +80,16 @@ def merged(files: Sequence[Iterable[Kept]]) -> Iterator[Kept]:
         _push(heads, number, rest)
 
 
-def _push(heads: list[tuple[tuple[int, int], int, Kept, Iterator[Kept]]], number: int, rest: Iterator[Kept]) -> None:
+def _push(
+    heads: list[tuple[tuple[int, int], int, KeyedRow, Iterator[KeyedRow]]], number: int, rest: Iterator[KeyedRow]
+) -> None:
     head = next(rest, None)
     if head is not None:
         heapq.heappush(heads, (head.key, number, head, rest))
 
 
 class _Object:
-    """The rows of an object, which is fetched when the first is asked for."""
+    """The rows of an object, fetched when iteration begins."""
 
     def __init__(
         self,
@@ -103,10 +105,10 @@ class _Object:
         self._path = path
         self._tick = tick
 
-    def __iter__(self) -> Iterator[Kept]:
+    def __iter__(self) -> Iterator[KeyedRow]:
         described = self._described
         if self._store.fetch(described.key, self._path) != ObjectInfo(described.bytes, described.sha256):
-            raise StoreError(f"{described.key} is not what its manifest says; scripts/verify_archive.py tells more")
+            raise StoreError(f"{described.key} differs from its manifest; scripts/verify_archive.py says how")
         try:
             yield from _rows(self._path, self._row_type)
         except (pa.ArrowException, OSError, KeyError) as error:
@@ -116,7 +118,7 @@ class _Object:
             self._tick()
 
 
-def _rows(path: Path, row_type: type[BookRow | BookTickerRow]) -> Iterator[Kept]:
+def _rows(path: Path, row_type: type[BookRow | BookTickerRow]) -> Iterator[KeyedRow]:
     id_at = row_type._fields.index("last_id" if row_type is BookRow else "update_id")
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(BATCH_ROWS, columns=["received_at", "series", *row_type._fields]):
@@ -125,4 +127,4 @@ def _rows(path: Path, row_type: type[BookRow | BookTickerRow]) -> Iterator[Kept]
             columns = [batch.column(name).to_pylist() for name in row_type._fields]
             for received_us, run, *values in zip(times, series, *columns, strict=True):
                 if values[id_at] is not None:
-                    yield Kept((run, values[id_at]), received_us, row_type(*values))
+                    yield KeyedRow((run, values[id_at]), received_us, row_type(*values))

@@ -1,4 +1,4 @@
-"""What the gap ledger says about each stream as a whole."""
+"""Summarizes the gap ledger for each stream: verified, unverifiable or broken."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -8,44 +8,44 @@ from typing import Any
 from collector.domain.errors import ConfigError
 from collector.domain.records import UNDECODED, UNKNOWN, StreamKey
 from collector.exchanges import registry
-from collector.read.gaps import Noted
+from collector.read.gaps import LedgerRow
 
 LOSSES = frozenset({"sequence", "budget", "damaged", "checksum", "crossed"})
-"""Kinds that say that something is gone."""
+"""Kinds of gaps that prove a loss."""
 
 SILENCE = "silence"
-"""Says that something may be gone where ids would not tell, or cannot tell before the stream speaks again."""
+"""A silence may hide a loss where ids prove nothing, or until the stream speaks again."""
 
 COUNTED_IN_MESSAGES = frozenset({"trade", "agg_trade"})
-"""Data types of which each message has one id. A book's delta covers many."""
+"""Data types whose messages have one id each; a book's delta covers many."""
 
 
 @dataclass
-class Summary:
-    """One stream."""
+class StreamSummary:
+    """The gaps of one stream."""
 
     stream: StreamKey
     provable: bool
-    """Whether its ids prove that nothing is missing."""
+    """Whether its ids can prove that nothing is missing."""
     messages: int = 0
-    """In the archive."""
+    """Messages in the archive."""
     kinds: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
     missing_ids: int = 0
-    """Still missing, as far as they can be counted."""
+    """How many ids are still missing, of the gaps that can be counted."""
     uncounted: int = 0
-    """Gaps of which nobody knows how much is missing."""
+    """How many gaps have an unknown number of missing messages."""
     missing_secs: float = 0.0
-    """How long the stretches are that may lack something, taken together."""
+    """Total length of the stretches in which something may be missing."""
     losses: int = 0
     injected: int = 0
     """How many of the losses a demo's exchange caused on purpose."""
     is_silent: bool = False
-    """A silence of it lasts, so that no id can tell yet what is missing."""
+    """Whether it is silent now, so that no id can yet show what is missing."""
 
     @property
     def state(self) -> str:
-        """`verified`: whole; `unverifiable`: no loss is known, but ids do not tell; `broken`: something is gone."""
+        """`verified`: nothing is missing; `unverifiable`: no known loss, but no proof either; `broken`: messages are lost."""
         if self.losses:
             return "broken"
         if self.stream.symbol == UNKNOWN or self.stream.data_type == UNDECODED:
@@ -54,13 +54,13 @@ class Summary:
 
     @property
     def per_million(self) -> float | None:
-        """Messages missing in a million; None where they cannot be counted."""
+        """Missing messages per million; None if they cannot be counted."""
         if self.stream.data_type not in COUNTED_IN_MESSAGES or not self.messages:
             return None
         return 1e6 * self.missing_ids / (self.messages + self.missing_ids)
 
     def as_object(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The summary for `--json`."""
         return {
             **self.stream._asdict(),
             "state": self.state,
@@ -77,33 +77,33 @@ class Summary:
 
 
 def summaries(
-    rows: Iterable[Noted],
+    rows: Iterable[LedgerRow],
     messages: Mapping[StreamKey, int],
     wanted: Callable[[StreamKey], bool],
     since_us: int,
     until_us: int,
-    is_injected: Callable[[Noted], bool],
-) -> list[Summary]:
-    """One for each stream with messages or gaps; time is counted from `since_us` to `until_us`."""
-    found: dict[StreamKey, Summary] = {}
+    is_injected: Callable[[LedgerRow], bool],
+) -> list[StreamSummary]:
+    """One summary for each stream with messages or gaps; missing time counts from `since_us` to `until_us`."""
+    found: dict[StreamKey, StreamSummary] = {}
     for stream in filter(wanted, messages):
-        found[stream] = Summary(stream, _is_provable(stream), messages[stream])
+        found[stream] = StreamSummary(stream, _is_provable(stream), messages[stream])
     spans: dict[StreamKey, list[tuple[int, int]]] = {}
-    for noted in rows:
-        summary = found.setdefault(noted.stream, Summary(noted.stream, _is_provable(noted.stream)))
-        if _add(summary, noted):
-            summary.injected += is_injected(noted)
-            ended_at = until_us if noted.gap.ended_at is None else noted.gap.ended_at
-            span = max(noted.gap.started_at, since_us), min(ended_at, until_us)
-            spans.setdefault(noted.stream, []).append(span)
+    for row in rows:
+        summary = found.setdefault(row.stream, StreamSummary(row.stream, _is_provable(row.stream)))
+        if _add(summary, row):
+            summary.injected += is_injected(row)
+            ended_at = until_us if row.gap.ended_at is None else row.gap.ended_at
+            span = max(row.gap.started_at, since_us), min(ended_at, until_us)
+            spans.setdefault(row.stream, []).append(span)
     for stream, lost in spans.items():
         found[stream].missing_secs = _covered_us(lost) / 1e6
     return [found[stream] for stream in sorted(found)]
 
 
-def _add(summary: Summary, noted: Noted) -> bool:
-    """Whether the gap's time may lack something."""
-    gap = noted.gap
+def _add(summary: StreamSummary, row: LedgerRow) -> bool:
+    """Count a gap; returns whether something may be missing in its time."""
+    gap = row.gap
     summary.kinds[gap.kind] += 1
     summary.statuses[gap.status] += 1
     lasts = gap.kind == SILENCE and gap.ended_at is None
@@ -120,7 +120,7 @@ def _add(summary: Summary, noted: Noted) -> bool:
 def _is_provable(stream: StreamKey) -> bool:
     try:
         rule = registry.adapter(stream.exchange).id_rules.get(stream.data_type)
-    except ConfigError:  # recorded by a version that knew the exchange
+    except ConfigError:  # recorded by a version that knows this exchange
         return False
     return rule is not None and rule.proves_continuity
 

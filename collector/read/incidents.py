@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from collector.domain.names import iso_time
 from collector.domain.records import StreamKey
-from collector.read.gaps import Noted
+from collector.read.gaps import LedgerRow
 
 ADJOINING_SECS: Final = 2
 """Streams notice the same trouble up to this long after one another."""
@@ -28,7 +28,7 @@ STATUSES: Final = ("repaired", "partly_repaired", "unrepairable", "open", LASTIN
 class Incident(NamedTuple):
     """Rows of one exchange and one cause that belong together in time, the earliest first; never empty."""
 
-    rows: tuple[Noted, ...]
+    rows: tuple[LedgerRow, ...]
 
     @property
     def exchange(self) -> str:
@@ -48,23 +48,23 @@ class Incident(NamedTuple):
     @property
     def ended_at(self) -> int | None:
         """The latest end of its rows, in microseconds; None while one of them lasts."""
-        ends = [noted.gap.ended_at for noted in self.rows]
+        ends = [row.gap.ended_at for row in self.rows]
         return None if None in ends else max(end for end in ends if end is not None)
 
     @property
     def streams(self) -> frozenset[StreamKey]:
         """The streams concerned."""
-        return frozenset(noted.stream for noted in self.rows)
+        return frozenset(row.stream for row in self.rows)
 
     @property
     def kinds(self) -> Counter[str]:
         """How many rows there are of each kind."""
-        return Counter(noted.gap.kind for noted in self.rows)
+        return Counter(row.gap.kind for row in self.rows)
 
     @property
     def statuses(self) -> Counter[str]:
         """How many rows there are of each of STATUSES."""
-        return Counter(status(noted) for noted in self.rows)
+        return Counter(status(row) for row in self.rows)
 
     def as_object(self) -> dict[str, Any]:
         """The incident for `--json`, with the ids of its rows."""
@@ -76,46 +76,46 @@ class Incident(NamedTuple):
             "streams": len(self.streams),
             "kinds": dict(self.kinds),
             **{name: self.statuses[name] for name in STATUSES},
-            "gap_ids": [noted.gap.gap_id for noted in self.rows],
+            "gap_ids": [row.gap.gap_id for row in self.rows],
         }
 
 
-def incidents(rows: Iterable[Noted]) -> list[Incident]:
+def incidents(rows: Iterable[LedgerRow]) -> list[Incident]:
     """Put each row, the latest of its gap, into exactly one incident; the earliest incident first."""
-    of_trouble: dict[tuple[str, str], list[Noted]] = {}
-    for noted in sorted(rows, key=_order):
-        of_trouble.setdefault((noted.exchange, noted.gap.cause), []).append(noted)
+    of_trouble: dict[tuple[str, str], list[LedgerRow]] = {}
+    for row in sorted(rows, key=_order):
+        of_trouble.setdefault((row.exchange, row.gap.cause), []).append(row)
     found = [incident for alike in of_trouble.values() for incident in _split(alike)]
     return sorted(found, key=lambda incident: _order(incident.rows[0]))
 
 
-def status(noted: Noted) -> str:
+def status(row: LedgerRow) -> str:
     """The row's status; LASTING while it is not closed."""
-    return LASTING if noted.gap.ended_at is None else noted.gap.status
+    return LASTING if row.gap.ended_at is None else row.gap.status
 
 
-def _split(ordered: list[Noted]) -> list[Incident]:
+def _split(ordered: list[LedgerRow]) -> list[Incident]:
     """Begin a new incident where a row starts after the ones before it admit no more."""
-    groups: list[list[Noted]] = []
+    groups: list[list[LedgerRow]] = []
     until_us = 0
-    for noted in ordered:
-        if groups and noted.gap.started_at <= until_us:
-            groups[-1].append(noted)
-            until_us = max(until_us, _admits_until_us(noted))
+    for row in ordered:
+        if groups and row.gap.started_at <= until_us:
+            groups[-1].append(row)
+            until_us = max(until_us, _admits_until_us(row))
         else:
-            groups.append([noted])
-            until_us = _admits_until_us(noted)
+            groups.append([row])
+            until_us = _admits_until_us(row)
     return [Incident(tuple(group)) for group in groups]
 
 
-def _admits_until_us(noted: Noted) -> int:
+def _admits_until_us(row: LedgerRow) -> int:
     """Until when rows may begin that belong to the same incident as this one."""
-    gap = noted.gap
+    gap = row.gap
     until_us = gap.started_at + SILENCE_ADMITS_SECS * 1_000_000
     if gap.ended_at is not None:
         until_us = min(gap.ended_at, until_us) if gap.kind == "silence" else gap.ended_at
     return until_us + ADJOINING_SECS * 1_000_000
 
 
-def _order(noted: Noted) -> tuple[int, str, str, str]:
-    return noted.gap.started_at, noted.gap.gap_id, *noted.stream[1:]
+def _order(row: LedgerRow) -> tuple[int, str, str, str]:
+    return row.gap.started_at, row.gap.gap_id, *row.stream[1:]

@@ -1,4 +1,4 @@
-"""Which archive a tool is to open, and its progress bar."""
+"""Command-line arguments that name an archive, opening it, and a progress bar."""
 
 import argparse
 import os
@@ -26,7 +26,7 @@ _LIKE_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
-    """Let the tool take a configuration."""
+    """Add --config."""
     parser.add_argument(
         "--config",
         type=Path,
@@ -36,21 +36,21 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def opened(store: str | None, config: Path | None) -> ObjectStore:
-    """The store of that name, reached as the configuration says; None: the configuration's own. Raises ConfigError."""
+    """Open the store with this name or URL, or the configured one; options are the configuration's. Raises ConfigError."""
     scrub.begin()
     loaded = load(config, os.environ, registry.data_types())
-    # A tool that only looks makes no bucket.
+    # A tool that only reads must not create a bucket.
     changed = {"url": _url(store) if store else loaded.archive_url, "create_bucket": False}
     return open_archive(loaded.model_copy(update={"archive": loaded.archive.model_copy(update=changed)}))
 
 
 def data_dir_of(config: Path | None) -> Path:
-    """Where the recorder of this configuration keeps its data. Raises ConfigError."""
+    """The data_dir of this configuration. Raises ConfigError."""
     return load(config, os.environ, registry.data_types()).data_dir
 
 
 def is_folder(store: str | Path) -> bool:
-    """False for a folder that is not there; of what stands elsewhere only asking will tell."""
+    """False for a local folder that does not exist; True for any remote store, which is not contacted."""
     text = str(store)
     if text.startswith("file:///"):
         return Path(unquote(text.removeprefix("file://"))).is_dir()
@@ -58,7 +58,7 @@ def is_folder(store: str | Path) -> bool:
 
 
 def progress() -> Progress:
-    """A bar on the terminal, if there is one."""
+    """A progress bar, shown only on a terminal."""
     console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
@@ -67,7 +67,7 @@ def progress() -> Progress:
         TimeRemainingColumn(),
         console=console,
         disable=not console.is_terminal,
-        # What goes to a file or a pipe is none of the bar's business.
+        # Output to a file or pipe must not pass through the bar.
         redirect_stdout=sys.stdout.isatty(),
         transient=True,
     )

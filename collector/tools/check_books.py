@@ -20,7 +20,7 @@ from collector.domain.names import iso_time
 from collector.domain.records import BookRow, BookTickerRow
 from collector.domain.redact import printable
 from collector.read.book_check import Report, check
-from collector.read.books import Recorded, recorded, rows
+from collector.read.books import BookObjects, book_objects, rows
 from collector.storage.archive.restore import Selection, read_manifests
 from collector.storage.store.object_store import ObjectStore
 from collector.terminal.console import output_console
@@ -47,7 +47,7 @@ def checked(store: ObjectStore, selection: Selection, *, as_json: bool) -> int:
     manifests = [manifest for _, manifest in read_manifests(store, problems) if manifest is not None]
     if problems:
         raise StoreError("\n".join(problems))
-    reports = list(_reports(store, recorded(manifests, selection)))
+    reports = list(_reports(store, book_objects(manifests, selection)))
     if as_json:
         print(json.dumps({"books": [as_object(books, report) for books, report in reports]}, indent=2))
     elif reports:
@@ -57,7 +57,7 @@ def checked(store: ObjectStore, selection: Selection, *, as_json: bool) -> int:
     return 1 if any(report.different for _, report in reports) else 0
 
 
-def _reports(store: ObjectStore, wanted: list[Recorded]) -> Iterator[tuple[Recorded, Report]]:
+def _reports(store: ObjectStore, wanted: list[BookObjects]) -> Iterator[tuple[BookObjects, Report]]:
     with progress() as bar:
         task = bar.add_task("objects", total=sum(len(books.deltas) + len(books.tickers) for books in wanted))
         for books in wanted:
@@ -65,7 +65,7 @@ def _reports(store: ObjectStore, wanted: list[Recorded]) -> Iterator[tuple[Recor
             yield books, check(deltas, rows(store, books.tickers, BookTickerRow, lambda: bar.advance(task)))
 
 
-def as_object(books: Recorded, report: Report) -> dict[str, Any]:
+def as_object(books: BookObjects, report: Report) -> dict[str, Any]:
     """One symbol's report for `--json`: times in ISO 8601, UTC."""
     return {
         "host": books.host,
@@ -86,7 +86,7 @@ def _timed(fields: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _print(reports: list[tuple[Recorded, Report]]) -> None:
+def _print(reports: list[tuple[BookObjects, Report]]) -> None:
     made = table("book", ">tickers", ">equal", ">different", ">no book", ">no counterpart", ">stretches")
     for books, report in reports:
         made.add_row(
@@ -100,7 +100,7 @@ def _print(reports: list[tuple[Recorded, Report]]) -> None:
             print(printable(f"{_name(books)}: {line}"))
 
 
-def _name(books: Recorded) -> str:
+def _name(books: BookObjects) -> str:
     return f"{books.exchange} {books.symbol} by {books.host}"
 
 

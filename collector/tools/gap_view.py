@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from collector.domain.records import UNKNOWN
-from collector.read.gap_summary import Summary
-from collector.read.gaps import Noted
+from collector.read.gap_summary import StreamSummary
+from collector.read.gaps import LedgerRow
 from collector.read.incidents import STATUSES, Incident
 from collector.terminal.tables import NOT_KNOWN, number, shown, span, table
 from collector.tools.moments import moment_text
@@ -23,7 +23,7 @@ OUTAGES: Final = frozenset({"disconnect", "restart", "disk_budget"})
 _STATES: Final = {"broken": "red", "unverifiable": "yellow", "verified": "green"}
 
 
-def incident_line(incident: Incident, is_injected: Callable[[Noted], bool]) -> Text:
+def incident_line(incident: Incident, is_injected: Callable[[LedgerRow], bool]) -> Text:
     """One line: when, where, why, how long, how many streams and what became of their gaps."""
     statuses = incident.statuses
     named = [stream for stream in incident.streams if stream.symbol != UNKNOWN]
@@ -38,18 +38,18 @@ def incident_line(incident: Incident, is_injected: Callable[[Noted], bool]) -> T
     return shown(", ".join(parts), "yellow" if statuses["lasting"] or statuses["open"] else "")
 
 
-def shown_gaps(rows: Iterable[Noted], width: int) -> Table:
+def shown_gaps(rows: Iterable[LedgerRow], width: int) -> Table:
     """A line a gap."""
     with_ids = width >= WIDE
     columns = ("started", ">lasted", "stream", "kind, cause", ">missing", "status")
     lines: Table = table(*columns, *(["expected, found"] if with_ids else []))
-    for noted in rows:
-        gap = noted.gap
+    for row in rows:
+        gap = row.gap
         ids = [part for part in (gap.expected_id, gap.actual_id) if part is not None]
         lines.add_row(
             moment_text(gap.started_at),
             "still" if gap.ended_at is None else span((gap.ended_at - gap.started_at) / 1e6),
-            shown(f"{noted.exchange} {noted.symbol} {gap.stream_type}"),
+            shown(f"{row.exchange} {row.symbol} {gap.stream_type}"),
             shown(_plain(f"{gap.kind}, {gap.cause}")),
             "?" if gap.missing is None else number(gap.missing),
             shown(_plain(gap.status), "yellow" if gap.status == "open" else ""),
@@ -58,7 +58,7 @@ def shown_gaps(rows: Iterable[Noted], width: int) -> Table:
     return lines
 
 
-def shown_streams(streams: Iterable[Summary], width: int) -> Table:
+def shown_streams(streams: Iterable[StreamSummary], width: int) -> Table:
     """A line a stream."""
     wide = width >= WIDE
     columns = ("stream", "state", ">messages", "gaps", ">repaired", ">time", ">missing", ">per million")
@@ -85,14 +85,14 @@ def _trouble(incident: Incident) -> str:
     return _plain(f"{incident.cause} ({', '.join(sorted(incident.kinds))})")
 
 
-def _purpose(incident: Incident, is_injected: Callable[[Noted], bool]) -> list[str]:
+def _purpose(incident: Incident, is_injected: Callable[[LedgerRow], bool]) -> list[str]:
     injected = sum(map(is_injected, incident.rows))
     if not injected:
         return []
     return ["on purpose (demo)" if injected == len(incident.rows) else f"{number(injected)} on purpose (demo)"]
 
 
-def _state(summary: Summary) -> Text:
+def _state(summary: StreamSummary) -> Text:
     if summary.losses and summary.losses == summary.injected:
         return Text("broken on purpose (demo)", "yellow")
     return shown(summary.state, _STATES.get(summary.state, ""))

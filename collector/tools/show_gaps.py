@@ -23,8 +23,8 @@ from collector.domain.errors import ConfigError
 from collector.domain.names import iso_time
 from collector.domain.records import StreamKey
 from collector.domain.redact import printable
-from collector.read.gap_summary import Summary, summaries
-from collector.read.gaps import TIMES, Ledger, Noted, read
+from collector.read.gap_summary import StreamSummary, summaries
+from collector.read.gaps import TIMES, Ledger, LedgerRow, read
 from collector.read.incidents import LASTING, Incident, incidents
 from collector.storage.archive.schema import GAP_SCHEMA
 from collector.terminal.console import output_console
@@ -48,9 +48,9 @@ FOR_EVER_US = 4_102_444_800_000_000  # the year 2100
 def run(arguments: argparse.Namespace) -> int:
     """Read, choose, print; returns the exit code. Raises ConfigError or StoreError if there is nothing to read."""
     ledger = _read(arguments)
-    chosen = [noted for noted in ledger.rows() if _is_wanted(noted, arguments)]
+    chosen = [row for row in ledger.rows() if _is_wanted(row, arguments)]
     streams = _summaries(ledger, chosen, arguments)
-    rows = [noted for noted in chosen if not arguments.open or noted.gap.status == "open"]
+    rows = [row for row in chosen if not arguments.open or row.gap.status == "open"]
     found = [one for one in incidents(chosen) if not arguments.open or {"open", LASTING} & set(one.statuses)]
     if arguments.parquet:
         pq.write_table(as_table(rows), arguments.parquet)
@@ -74,24 +74,24 @@ def _read(arguments: argparse.Namespace) -> Ledger:
     named = arguments.store or (str(arguments.data_dir / "archive") if arguments.data_dir else None)
     for folder in (arguments.store, data_dir):
         if folder is not None and not is_folder(folder):
-            raise ConfigError([f"{folder} is no folder; name an archive, or --data-dir of a recorder"])
+            raise ConfigError([f"{folder} is not a folder; name an archive, or --data-dir of a recorder"])
     return read(opened(named, arguments.config), data_dir)
 
 
 def _print_incidents(console: Console, found: list[Incident], ledger: Ledger) -> None:
     for incident in found:
         console.print(incident_line(incident, ledger.is_injected))
-    rows = [noted for incident in found for noted in incident.rows]
+    rows = [row for incident in found for row in incident.rows]
     print(f"{_count(len(found), 'incident')}, {_counts(rows)}" if found else NO_GAPS)
 
 
-def _print_rows(console: Console, rows: list[Noted]) -> None:
+def _print_rows(console: Console, rows: list[LedgerRow]) -> None:
     if rows:
         console.print(shown_gaps(rows, console.width))
     print(_counts(rows) if rows else NO_GAPS)
 
 
-def _print_streams(console: Console, streams: list[Summary], ledger: Ledger) -> None:
+def _print_streams(console: Console, streams: list[StreamSummary], ledger: Ledger) -> None:
     if streams:
         print()
         console.print(shown_streams(streams, console.width))
@@ -99,8 +99,8 @@ def _print_streams(console: Console, streams: list[Summary], ledger: Ledger) -> 
         print(printable(f"Recorded from a demo: its exchange leaves out messages of {' '.join(stream)} on purpose."))
 
 
-def _counts(rows: list[Noted]) -> str:
-    return f"{_count(len(rows), 'gap')}, {sum(noted.gap.status == 'open' for noted in rows)} open"
+def _counts(rows: list[LedgerRow]) -> str:
+    return f"{_count(len(rows), 'gap')}, {sum(row.gap.status == 'open' for row in rows)} open"
 
 
 def _count(number: int, name: str) -> str:
@@ -114,22 +114,22 @@ def _incidents_object(found: list[Incident], ledger: Ledger) -> dict[str, Any]:
     return {"incidents": list(map(as_json, found))}
 
 
-def _summaries(ledger: Ledger, rows: list[Noted], arguments: argparse.Namespace) -> list[Summary]:
+def _summaries(ledger: Ledger, rows: list[LedgerRow], arguments: argparse.Namespace) -> list[StreamSummary]:
     messages = ledger.messages(iso_time(arguments.from_time), iso_time(arguments.to_time))
 
     def wanted(stream: StreamKey) -> bool:
         return _is_wanted_stream(stream, arguments)
 
     until_us = min(arguments.to_time, time_ns() // 1_000)
-    found: list[Summary] = summaries(rows, messages, wanted, arguments.from_time, until_us, ledger.is_injected)
+    found: list[StreamSummary] = summaries(rows, messages, wanted, arguments.from_time, until_us, ledger.is_injected)
     return found
 
 
-def _is_wanted(noted: Noted, arguments: argparse.Namespace) -> bool:
+def _is_wanted(row: LedgerRow, arguments: argparse.Namespace) -> bool:
     """Whether it is of the streams and the time asked for. A gap that lasts is always recent."""
-    gap = noted.gap
+    gap = row.gap
     return (
-        _is_wanted_stream(noted.stream, arguments)
+        _is_wanted_stream(row.stream, arguments)
         and (gap.ended_at is None or gap.ended_at >= arguments.from_time)
         and gap.started_at < arguments.to_time
     )
@@ -143,17 +143,17 @@ def _is_wanted_stream(stream: StreamKey, arguments: argparse.Namespace) -> bool:
     )
 
 
-def as_object(noted: Noted) -> dict[str, Any]:
+def as_object(row: LedgerRow) -> dict[str, Any]:
     """The row for `--json`: the ledger's columns, times in ISO 8601, UTC."""
-    columns = noted.gap._asdict()
+    columns = row.gap._asdict()
     times = {name: None if columns[name] is None else iso_time(columns[name]) for name in TIMES}
-    return {"exchange": noted.exchange, "symbol": noted.symbol, **columns, **times}
+    return {"exchange": row.exchange, "symbol": row.symbol, **columns, **times}
 
 
-def as_table(rows: list[Noted]) -> pa.Table:
+def as_table(rows: list[LedgerRow]) -> pa.Table:
     """The rows for `--parquet`: exchange and symbol, then the ledger's columns."""
     schema = pa.schema([("exchange", pa.string()), ("symbol", pa.string()), *GAP_SCHEMA])
-    columns = [{"exchange": noted.exchange, "symbol": noted.symbol, **noted.gap._asdict()} for noted in rows]
+    columns = [{"exchange": row.exchange, "symbol": row.symbol, **row.gap._asdict()} for row in rows]
     return pa.Table.from_pylist(columns, schema)
 
 

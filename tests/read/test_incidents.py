@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.domain.records import Gap
-from collector.read.gaps import Noted
+from collector.read.gaps import LedgerRow
 from collector.read.incidents import ADJOINING_SECS, LASTING, SILENCE_ADMITS_SECS, STATUSES, incidents
 
 SECOND = 1_000_000
@@ -16,17 +16,17 @@ START = 1_795_435_200 * SECOND
 
 def row(
     started: float = 0, ended: float | None = 1, *, exchange: str = "binance", symbol: str = "BTCUSDT", **changed: Any
-) -> Noted:
+) -> LedgerRow:
     """A row that begins and ends so many seconds after START."""
     start, end = round(started * SECOND), None if ended is None else START + round(ended * SECOND)
     gap = Gap(
         f"{exchange} {symbol} {started}", "trade", "sequence", "restart", "7", "10", 3,
         START + start, end, None, "unrepairable", None, START + start,
     )  # fmt: skip
-    return Noted(exchange, symbol, gap._replace(**changed))
+    return LedgerRow(exchange, symbol, gap._replace(**changed))
 
 
-def sizes(*rows: Noted) -> list[int]:
+def sizes(*rows: LedgerRow) -> list[int]:
     """How many rows each incident has."""
     return [len(incident.rows) for incident in incidents(rows)]
 
@@ -51,18 +51,18 @@ some_rows = st.lists(
 
 
 @given(some_rows)
-def test_every_row_is_in_exactly_one_incident(rows: list[Noted]) -> None:
+def test_every_row_is_in_exactly_one_incident(rows: list[LedgerRow]) -> None:
     assert Counter(one for incident in incidents(rows) for one in incident.rows) == Counter(rows)
 
 
 @given(some_rows)
-def test_no_incident_has_two_causes_or_exchanges(rows: list[Noted]) -> None:
+def test_no_incident_has_two_causes_or_exchanges(rows: list[LedgerRow]) -> None:
     for incident in incidents(rows):
         assert {(one.exchange, one.gap.cause) for one in incident.rows} == {(incident.exchange, incident.cause)}
 
 
 @given(some_rows)
-def test_the_counts_of_an_incident_add_up_to_its_rows(rows: list[Noted]) -> None:
+def test_the_counts_of_an_incident_add_up_to_its_rows(rows: list[LedgerRow]) -> None:
     for incident in incidents(rows):
         assert incident.statuses.total() == incident.kinds.total() == len(incident.rows)
         assert set(incident.statuses) <= set(STATUSES)
@@ -72,14 +72,14 @@ def test_the_counts_of_an_incident_add_up_to_its_rows(rows: list[Noted]) -> None
 
 
 @given(some_rows, st.randoms())
-def test_the_order_of_the_rows_does_not_matter(rows: list[Noted], random: Any) -> None:
+def test_the_order_of_the_rows_does_not_matter(rows: list[LedgerRow], random: Any) -> None:
     shuffled = list(rows)
     random.shuffle(shuffled)
     assert incidents(shuffled) == incidents(rows)
 
 
 @given(some_rows)
-def test_closed_rows_of_one_trouble_that_overlap_are_one_incident(rows: list[Noted]) -> None:
+def test_closed_rows_of_one_trouble_that_overlap_are_one_incident(rows: list[LedgerRow]) -> None:
     found = {id(one): number for number, incident in enumerate(incidents(rows)) for one in incident.rows}
     gaps = [one for one in rows if one.gap.ended_at is not None and one.gap.kind == "sequence"]
     for one in gaps:

@@ -30,7 +30,7 @@ Line = dict[str, Any]
 
 
 def messages(exchange: str, lines: Iterable[Line]) -> Iterator[Message]:
-    """Recorded lines as a segment holds them: stream 0 are the deltas and snapshots, stream 1 the tickers."""
+    """BookObjects lines as a segment holds them: stream 0 are the deltas and snapshots, stream 1 the tickers."""
     market = adapter(exchange)
     assert market.rest is not None
     decode = market.decoder(Subscription(("BTCUSDT",), DATA_TYPES))
@@ -207,7 +207,7 @@ def test_an_object_that_is_not_what_its_manifest_says_ends_the_check(
     next(store.rglob("*book_ticker/**/*.parquet")).write_bytes(b"short")
     done = run(store)
     assert done.code == 2
-    assert "is not what its manifest says" in done.err
+    assert "differs from its manifest" in done.err
 
 
 def test_a_period_that_ends_before_it_begins_is_refused(run: Run, tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_no_more_than_a_few_files_are_open_at_a_time(monkeypatch: pytest.MonkeyP
     def file(number: int) -> Iterator[Any]:
         opened.append(number)
         for step in (0, 2, 4):
-            yield reading.Kept((0, 10 * number + step), 0, None)
+            yield reading.KeyedRow((0, 10 * number + step), 0, None)
 
     ids = []
     for kept in reading.merged([file(number) for number in range(20)]):

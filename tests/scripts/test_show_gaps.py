@@ -287,7 +287,7 @@ def test_a_folder_that_is_not_there_is_told_with_what_to_try(run: Run, tmp_path:
     for arguments in ((), (tmp_path / "none",), ("--data-dir", tmp_path / "none")):
         shown = run(*arguments)
         assert (shown.code, shown.out) == (2, "")
-        assert "is no folder; name an archive, or --data-dir of a recorder" in shown.err
+        assert "is not a folder; name an archive, or --data-dir of a recorder" in shown.err
 
 
 def test_a_store_is_also_named_by_its_file_url(run: Run, tmp_path: Path) -> None:
