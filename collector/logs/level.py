@@ -1,4 +1,4 @@
-"""The level somebody asked for while the recorder runs: a file that the supervisor writes and every child looks at."""
+"""The log level that was asked for while the recorder runs: the supervisor writes it to a file, every child reads it."""
 
 import os
 from pathlib import Path
@@ -10,22 +10,22 @@ FILE: Final = "log_level"
 
 
 class LevelFile:
-    """Follows `run/log_level`; without such a file the configured level holds."""
+    """Follows `run/log_level`; the configured level applies while that file is missing or holds no level."""
 
     def __init__(self, run_folder: Path, configured: str) -> None:
         self._path = run_folder / FILE
         self._configured = configured
-        self._now = configured
+        self._current = configured
 
     def follow(self) -> None:
-        """Look, and change this process's level if need be. For about once a second."""
+        """Read the file, and change this process's level if it asks for another. Called about once a second."""
         asked = self._read()
-        if asked != self._now:
-            self._now = asked
+        if asked != self._current:
+            self._current = asked
             set_level(asked)
 
     def ask(self, level: str) -> None:
-        """Let every process log from `level` on; the configured one for as before. Raises OSError."""
+        """Make every process log events of `level` and above; the configured level removes the file. Raises OSError."""
         if level == self._configured:
             self._path.unlink(missing_ok=True)
         else:

@@ -1,4 +1,4 @@
-"""What libraries tell the standard `logging` module and `warnings`, as lines like any other."""
+"""Turns what libraries send to the standard `logging` and `warnings` modules into log lines."""
 
 import logging
 
@@ -6,7 +6,7 @@ from structlog.typing import FilteringBoundLogger
 
 
 class LibraryHandler(logging.Handler):
-    """What a library tells the standard `logging` module; without a handler Python would print it to stderr, blocking."""
+    """Logs the warnings and errors of libraries; without a handler Python would print them to standard error, which may block."""
 
     def __init__(self, log: FilteringBoundLogger) -> None:
         super().__init__(logging.WARNING)
@@ -21,7 +21,7 @@ class LibraryHandler(logging.Handler):
 
 
 def take_over_libraries(log: FilteringBoundLogger) -> None:
-    """Log the warnings of libraries with this logger from now on."""
+    """Log what libraries warn about with this logger from now on."""
     root = logging.getLogger()
     root.handlers = [handler for handler in root.handlers if not isinstance(handler, LibraryHandler)]
     root.addHandler(LibraryHandler(log))

@@ -1,4 +1,4 @@
-"""A logger for what may happen a thousand times a second, each time of another thing."""
+"""A logger for events that may come a thousand times a second, with a limit for each key."""
 
 import time
 from collections import OrderedDict
@@ -12,7 +12,7 @@ RATE_LIMIT_KEYS: Final = 1_000
 
 
 class RateLimited:
-    """One line a minute for each event and key."""
+    """Writes one line in RATE_LIMIT_SECS for each event and key; remembers the RATE_LIMIT_KEYS newest of them."""
 
     def __init__(self, log: FilteringBoundLogger, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._log = log
@@ -20,7 +20,7 @@ class RateLimited:
         self._seen: OrderedDict[tuple[str, str], tuple[float, int]] = OrderedDict()
 
     def warning(self, event: str, key: str, **fields: Any) -> None:
-        """Log now, with the number of lines `held_back` since the last one; or hold this one back and count it."""
+        """Log the event with `held_back`, the number of its lines that were suppressed since the last one; or suppress it."""
         now = self._monotonic()
         logged_at, held_back = self._seen.pop((event, key), (-RATE_LIMIT_SECS, 0))
         if now - logged_at < RATE_LIMIT_SECS:

@@ -11,29 +11,32 @@ from typing import Any, Final
 from collector.domain.redact import printable, redact_urls
 
 MAX_LINE_BYTES: Final = 4_000
-"""With its line break; below the 4,096 bytes that POSIX lets a pipe take whole."""
+"""Bytes of a line with its line break: below the 4,096 bytes that POSIX writes to a pipe in one piece."""
 
 _VALUE_LIMITS: Final = (1_000, 300, 100, 30)
+"""Characters of each value: the first limit with which the line fits is taken."""
 _SUMMARY: Final = 300
+"""Characters of a summary."""
 _MAX_ITEMS: Final = 30
 _MAX_DEPTH: Final = 4
 _TRACE_FRAMES: Final = 5
 _MAX_INT_BITS: Final = 64
 _BARE: Final = re.compile(r"""[^\s"'=\\]+""")
 _LEVELS: Final = {"warning": "WARN"}
-_SEARCHED: Final = 10_000  # characters of a value that are looked through for URLs; nothing behind them is shown
+_SEARCHED: Final = 10_000
+"""Characters of a value that are searched for URLs; the characters after them are not shown."""
 
 Form = Callable[[Mapping[str, Any]], str]
-"""Plain values in, one line without its break out."""
+"""Makes one line, without its line break, from plain values."""
 
 Scrub = Callable[[str], str]
-"""Takes secrets out of a text."""
+"""Removes secrets from a text."""
 
 
 def line(event: Mapping[str, Any], form: Form, scrub: Scrub = str) -> bytes:
-    """Write `event` in `form`, its texts without what `scrub` takes away: as much of each value as lets the line stay within MAX_LINE_BYTES.
+    """Format `event`, scrubbed; each value is cut until the line is within MAX_LINE_BYTES.
 
-    What no cutting of values can fit loses all fields but the first five, and says how many in `fields_cut`.
+    A line that is too long even then keeps its first five fields and says in `fields_cut` how many it lost.
     """
     for limit in _VALUE_LIMITS:
         text = form({name: _plain(value, limit, scrub) for name, value in event.items()})
@@ -44,7 +47,7 @@ def line(event: Mapping[str, Any], form: Form, scrub: Scrub = str) -> bytes:
 
 
 def as_json(event: Mapping[str, Any]) -> str:
-    """One JSON object in ASCII, so that no character of an exchange's text reaches a terminal."""
+    """One JSON object in ASCII, so that no control character in an exchange's text reaches a terminal."""
     return json.dumps(event, ensure_ascii=True, separators=(",", ":"))
 
 
@@ -58,7 +61,7 @@ def as_text(event: Mapping[str, Any]) -> str:
 
 
 def summary(fields: Mapping[str, Any], scrub: Scrub = str) -> str:
-    """`key=value key=value`, redacted and short: what a list of events shows of one."""
+    """`key=value key=value`, redacted and at most _SUMMARY characters: how a list of events shows one."""
     text = _fields({name: _plain(value, _VALUE_LIMITS[2], scrub) for name, value in fields.items()})
     return text if len(text) <= _SUMMARY else f"{text[:_SUMMARY]}…"
 
@@ -76,17 +79,17 @@ def _text(value: Any) -> str:
 
 
 def _plain(value: Any, limit: int, scrub: Scrub, depth: int = 0) -> Any:
-    """`value` as JSON can say it, its texts cut to `limit` characters."""
+    """`value` made of types that JSON has, its texts cut to `limit` characters."""
     if value is None or isinstance(value, int | float):
         return _number(value, limit)
     if isinstance(value, BaseException):
         return _exception(value, limit, scrub)
     if depth < _MAX_DEPTH and isinstance(value, Mapping):
         items = list(value.items())[:_MAX_ITEMS]
-        return {_cut(_said(name), limit, scrub): _plain(item, limit, scrub, depth + 1) for name, item in items}
+        return {_cut(_to_str(name), limit, scrub): _plain(item, limit, scrub, depth + 1) for name, item in items}
     if depth < _MAX_DEPTH and isinstance(value, list | tuple | set | frozenset):
         return [_plain(item, limit, scrub, depth + 1) for item in list(value)[:_MAX_ITEMS]]
-    return _cut(_said(value), limit, scrub)
+    return _cut(_to_str(value), limit, scrub)
 
 
 def _number(value: float | None, limit: int) -> float | str | None:
@@ -95,7 +98,7 @@ def _number(value: float | None, limit: int) -> float | str | None:
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _said(value: Any) -> str:
+def _to_str(value: Any) -> str:
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value).decode("utf-8", "backslashreplace")
     try:
@@ -105,7 +108,7 @@ def _said(value: Any) -> str:
 
 
 def _cut(text: str, limit: int, scrub: Scrub) -> str:
-    # Before anything is cut: half a secret would not be known.
+    # Scrubbed before it is cut: half a secret would not be recognised.
     shown = redact_urls(scrub(text)[:_SEARCHED])
     if len(shown) <= limit and len(text) <= _SEARCHED:
         return shown
@@ -113,12 +116,12 @@ def _cut(text: str, limit: int, scrub: Scrub) -> str:
 
 
 def _exception(error: BaseException, limit: int, scrub: Scrub) -> dict[str, str]:
-    """Type, message and the innermost frames, outermost first."""
+    """Type, message and the innermost frames of the traceback, outermost first."""
     frames = [(frame.f_code, line_number) for frame, line_number in traceback.walk_tb(error.__traceback__)]
     places = [f"{Path(code.co_filename).name}:{number} {code.co_name}" for code, number in frames[-_TRACE_FRAMES:]]
-    message = _said(error)
+    message = _to_str(error)
     if error.__cause__ is not None:
-        message += f" (because of {type(error.__cause__).__name__}: {_said(error.__cause__)})"
+        message += f" (because of {type(error.__cause__).__name__}: {_to_str(error.__cause__)})"
     return {
         "type": type(error).__name__,
         "message": _cut(message, limit, scrub),

@@ -1,4 +1,4 @@
-"""The demonstration: the built-in exchange is recorded for real, and a person watches."""
+"""The demo: records the built-in exchange with the real recorder, and shows what it does."""
 
 import json
 import os
@@ -37,7 +37,7 @@ LOST: Final = "drop=0.002,stream=btcusdt@trade"
 """Trades that the exchange leaves out, so that there is something to repair: few enough for each gap to have its own row."""
 
 ON_PURPOSE: Final = "The exchange is made up; on purpose it drops one BTCUSDT trade in 500."
-"""What the demonstration says of itself, so that nobody takes its faults for the recorder's."""
+"""Said by the demo of itself, so that nobody takes its faults for the recorder's."""
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _LINE_EVERY: Final = 5
@@ -49,7 +49,7 @@ _QUERY: Final = (
 
 
 def demo_config(config: Config, ws_url: str, rest_url: str, data_dir: Path) -> Config:
-    """Short batches and segments, so that Parquet appears while one watches; everything else as configured."""
+    """The configuration of the demo: short batches and segments, so that Parquet appears while a person watches."""
     feed = FeedConfig(
         exchange="binance", symbols=SYMBOLS, data_types=DATA_TYPES, ws_url=ws_url, rest_url=rest_url, name=DEMO_FEED
     )
@@ -100,10 +100,13 @@ def _record(config: Config, data_dir: Path, stop_after_secs: float | None, displ
 
 @contextmanager
 def _exchange() -> Iterator[tuple[str, str]]:
-    """Run the simulator, known by its two addresses, in a session of its own, so that Ctrl-C ends the recording before the exchange."""
+    """Run the simulator; yields its WebSocket and REST URL. Raises CannotStartError.
+
+    It has a session of its own, so that Ctrl-C reaches the recorder alone and the exchange outlives it.
+    """
     command = [sys.executable, "-m", "collector.simulator", "--exit-with-parent"]
     command += ["--symbols", ",".join(SYMBOLS), "--rate", str(RATE), "--fault", LOST]
-    # With PYTHONSAFEPATH it would not look for the package in its working directory.
+    # With PYTHONSAFEPATH Python would not look for the package in the working directory.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
     process = subprocess.Popen(  # noqa: S603 -- our own module
         command, cwd=_ROOT, env=environment, stdout=subprocess.PIPE, start_new_session=True
@@ -112,15 +115,15 @@ def _exchange() -> Iterator[tuple[str, str]]:
         line = process.stdout.readline() if process.stdout else b""
         if not line:
             raise CannotStartError(f"the built-in exchange cannot start (exit code {process.wait()})")
-        said = json.loads(line)
-        yield said["ws_url"], said["rest_url"]
+        urls = json.loads(line)
+        yield urls["ws_url"], urls["rest_url"]
     finally:
         process.terminate()
         process.wait()
 
 
 class _Lines:
-    """A line every few seconds, for a pipe or a file; a thread waits for whoever reads it."""
+    """Prints a line every few seconds to a pipe or a file; only a thread waits for whoever reads it."""
 
     def __init__(self) -> None:
         self._sink = LineSink(descriptor_writer(1), lambda count: b"(%d lines were lost)\n" % count)
@@ -152,7 +155,7 @@ def _line(status: Mapping[str, Any]) -> str:
     segments, writer, archive = status["segments"], status["writer"], status["archive"]
     return (
         f"{status['uptime_secs']:5.0f} s  messages {writer['messages']:,}  segments archived {segments['archived']}"
-        f"  Parquet files {archive['uploaded_objects']}  gaps mended {status['repair']['answered'].get('trades', 0)}"
+        f"  Parquet files {archive['uploaded_objects']}  gaps repaired {status['repair']['answered'].get('trades', 0)}"
     )
 
 
@@ -166,7 +169,7 @@ def _table(first: str, second: str, numbers: tuple[str, ...]) -> Table:
 def _summary(
     data_dir: Path, code: int, status: Mapping[str, Any] | None, log_file: LogFile
 ) -> Iterator[RenderableType]:
-    """What was written, where, and that it was a demonstration."""
+    """Says what was written and where, and that it was a demo."""
     manifests = [json.loads(path.read_bytes()) for path in sorted((data_dir / "archive/_manifest").rglob("*.json"))]
     answered = status["repair"]["answered"] if status is not None else {}
     yield uncut(f"Stopped with exit code {code}; {len(manifests)} segments are archived in {data_dir}/archive:")

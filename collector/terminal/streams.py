@@ -1,4 +1,4 @@
-"""The streams as a terminal shows them: as many columns as there is room for."""
+"""The streams as a terminal shows them, with as many columns as fit."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -61,7 +61,7 @@ def _summary(streams: Sequence[Mapping[str, Any]]) -> Text:
 
 
 def streams_table(streams: Sequence[Mapping[str, Any]], now: datetime, console: Console, rates: Rates) -> Table:
-    """A row a stream; `rates` is empty where nothing is known yet."""
+    """One row for each stream; `rates` is empty while no rates are known."""
     if console.width < NARROW:
         return _narrow(streams, now, rates)
     signs, wide = Signs(console), console.width >= WIDE
@@ -83,7 +83,7 @@ def streams_table(streams: Sequence[Mapping[str, Any]], now: datetime, console: 
 
 
 def _narrow(streams: Sequence[Mapping[str, Any]], now: datetime, rates: Rates) -> Table:
-    """One name a stream, the exchange last because it is cut first; the rate where it is known, in place of the count."""
+    """One column for the stream's name, its exchange last because the end is cut; the rate instead of the count."""
     made: Table = table("stream", ">now" if rates else ">messages", ">gaps", ">durable")
     for stream in streams:
         names = (stream["exchange"], stream["symbol"], stream["data_type"])
@@ -97,7 +97,7 @@ def _narrow(streams: Sequence[Mapping[str, Any]], now: datetime, rates: Rates) -
 
 
 def _share_of_limit(stream: Mapping[str, Any], now: datetime, signs: Signs) -> Text:
-    """How much of the time it may be silent has passed."""
+    """The age of its newest durable row as a share of its silence limit."""
     limit_secs, secs = stream["silent_after_secs"], age_secs(stream["last_durable_at"], now)
     if limit_secs is None or secs is None:
         return Text()

@@ -1,4 +1,4 @@
-"""Pieces of a status screen: numbers with their units, bars and lines of the last minutes, tables without frames."""
+"""Building blocks of a screen: numbers with units, bars, sparklines, tables without borders."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -11,13 +11,13 @@ from rich.text import Text
 from collector.domain.redact import printable
 
 BEHIND_SECS = 10.0
-"""A lag or an age that is worth a second look."""
+"""A lag or an age above this is marked."""
 
 WIDE = 100
-"""Columns from which on a table of streams has room for bars."""
+"""Terminals at least this wide have room for bars in the table of streams."""
 
 NARROW = 80
-"""Columns below which what is seldom looked at is left out, so that the rest is whole."""
+"""Terminals narrower than this show fewer columns, so that those shown are whole."""
 
 NOT_KNOWN = "-"
 BAR = 10
@@ -26,7 +26,7 @@ _SPANS = (("d", 86_400), ("h", 3_600), ("min", 60))
 
 
 class Signs:
-    """What this terminal can draw lines and bars with."""
+    """The characters for sparklines and bars that this terminal's encoding has."""
 
     def __init__(self, console: Console) -> None:
         fine = (console.encoding or "").lower().startswith("utf")
@@ -34,14 +34,14 @@ class Signs:
         self._full, self._empty = ("█", "░") if fine else ("#", ".")
 
     def spark(self, values: Sequence[float], width: int) -> str:
-        """The newest values, each one's height as part of the highest."""
+        """A sparkline of the newest `width` values, scaled to the highest."""
         newest = values[max(0, len(values) - width) :]
         highest = max(newest, default=0.0)
         last = len(self._heights) - 1
         return "".join(self._heights[round(last * value / highest) if highest > 0 else 0] for value in newest)
 
     def bar(self, part: float) -> Text:
-        """How much of a limit is used: green, from half of it yellow, all of it red."""
+        """A bar for the used part of a limit: green, from one half yellow, from 1 red."""
         part = min(1.0, max(0.0, part))
         filled = round(BAR * part)
         style = "red" if part >= 1 else "yellow" if part >= 0.5 else "green"  # noqa: PLR2004 (as the docstring says)
@@ -49,7 +49,7 @@ class Signs:
 
 
 def table(*columns: str, header: bool = True) -> Table:
-    """A table without lines; a `>` before a name sets the column to the right."""
+    """A table without borders; a `>` before a name aligns the column to the right."""
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_header=header)
     for column in columns:
         right = column.startswith(">")
@@ -58,12 +58,12 @@ def table(*columns: str, header: bool = True) -> Table:
 
 
 def shown(value: Any, style: str = "") -> Text:
-    """A text as it is, whoever wrote it: never markup, never a control character."""
+    """Any value as plain text: control characters are escaped, and nothing is read as markup."""
     return Text(NOT_KNOWN if value is None else printable(str(value)), style)
 
 
 def on_one_line(text: Text) -> Text:
-    """What does not fit its column is cut, so that figures beside it are whole."""
+    """Cut the text where its column ends, so that the figures beside it stay whole."""
     text.no_wrap, text.overflow = True, "ellipsis"
     return text
 
@@ -74,29 +74,29 @@ def uncut(text: str) -> RenderableType:
 
 
 def counts(numbers: Mapping[str, int]) -> str:
-    """Several numbers with their names."""
+    """Several numbers with their names: `3 open, 1 sealed`."""
     return ", ".join(f"{number(value)} {name}" for name, value in numbers.items())
 
 
 def number(value: int | None) -> str:
-    """A whole number."""
+    """A count with thousands separators."""
     return NOT_KNOWN if value is None else f"{value:,}"
 
 
 def rate(per_sec: float | None) -> str:
-    """So many a second."""
+    """A rate per second; below 10 with one decimal."""
     if per_sec is None:
         return NOT_KNOWN
     return f"{per_sec:,.0f}/s" if per_sec >= 10 or per_sec == 0 else f"{per_sec:.1f}/s"  # noqa: PLR2004 (from here on a decimal says nothing)
 
 
 def age_secs(time: str | None, now: datetime) -> float | None:
-    """How long ago; None for never."""
+    """Seconds since `time` (ISO 8601); None for never."""
     return None if time is None else max(0.0, (now - datetime.fromisoformat(time)).total_seconds())
 
 
 def age(time: str | None, now: datetime) -> Text:
-    """How long ago, for people."""
+    """Such as `3 min ago`; marked when that is more than BEHIND_SECS."""
     secs = age_secs(time, now)
     if secs is None:
         return Text("never", "yellow")
@@ -104,7 +104,7 @@ def age(time: str | None, now: datetime) -> Text:
 
 
 def size(size_bytes: float | None) -> str:
-    """Bytes in the unit that suits them."""
+    """Bytes with a unit that keeps the number short."""
     if size_bytes is None:
         return NOT_KNOWN
     for unit, unit_bytes in _UNITS:
@@ -114,7 +114,7 @@ def size(size_bytes: float | None) -> str:
 
 
 def span(secs: float | None) -> str:
-    """A stretch of time in the unit that suits it."""
+    """Seconds with a unit that keeps the number short."""
     if secs is None:
         return NOT_KNOWN
     for unit, unit_secs in _SPANS:

@@ -1,4 +1,4 @@
-"""Where a status comes from: an HTTP port, or the files a recorder of this machine leaves."""
+"""Reads a status: from an HTTP port, or from the files that a recorder on this machine writes."""
 
 import http
 import http.client
@@ -35,15 +35,15 @@ LATIN_1 = 0xFF
 TOKEN_VARIABLE = "COLLECTOR_HTTP__TOKEN"  # noqa: S105 (where it stands, not what it is)
 
 Found = tuple[Mapping[str, Any], str]
-"""The status, and what else is to be said about it."""
+"""A status, and a remark about where it comes from (often empty)."""
 
 
 class NoAnswerError(Exception):
-    """Nothing answers; the text says where, why, and what to try."""
+    """No status could be had; the text says where it was asked for, why there is none, and what to try."""
 
 
 def fetch(url: str, token: str) -> Mapping[str, Any]:
-    """The status at `url`, within TOTAL_SECS. Raises NoAnswerError."""
+    """Fetch the status at `url` within TOTAL_SECS. Raises NoAnswerError."""
     parts = _parts(url)
     asked = parts._replace(path="/status").geturl() if parts.path in {"", "/"} else url
     if not _fits_a_header(token):
@@ -77,12 +77,12 @@ def _parts(url: str) -> SplitResult:
 
 
 def _fits_a_header(token: str) -> bool:
-    """As http.client wants it; what it says of another holds the token itself."""
+    """Whether http.client takes it; its error for one that it does not take would quote the token."""
     return token.isprintable() and all(ord(char) <= LATIN_1 for char in token)
 
 
 def _answer(request: urllib.request.Request) -> bytes:
-    """Asks in a thread, because a socket's own limit begins again with every byte. Raises what asking raises."""
+    """Fetch in a thread, because a socket's timeout starts anew with every byte. Raises what the request raises."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     answered: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
 
@@ -114,7 +114,7 @@ class Health(msgspec.Struct):
     headline: str = ""
 
     def told(self, now_us: int) -> dict[str, Any]:
-        """The verdict as part of a status; one that nobody has given for long is none."""
+        """The verdict as part of a status; one older than FRESH_SECS counts as unhealthy."""
         age_secs = now_us / 1e6 - self.updated_at.timestamp()
         stale = {
             "code": "child_failing",
@@ -140,7 +140,7 @@ def _child(role: str, report: Report, now_us: int) -> ChildState:
 
 
 class Local:
-    """The recorder that `config` describes: asked on its port, else read from the files it leaves in `run/`."""
+    """The status of the recorder that `config` describes: from its port, else from the files in `run/`."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -148,7 +148,7 @@ class Local:
         self._status: tuple[str, Status] | None = None
 
     def __call__(self) -> Found:
-        """Look now. Raises NoAnswerError."""
+        """Read the status now. Raises NoAnswerError."""
         answer, why = self._ask()
         data_dir = self._config.data_dir
         lock = supervisor_lock(data_dir)
@@ -179,7 +179,7 @@ class Local:
         )
 
     def _ask(self) -> tuple[Mapping[str, Any] | None, str]:
-        """What the port answers, or why nothing does."""
+        """What the port answers, or None and why there is no answer."""
         config = self._config.http
         if not config.port:
             return None, "its http.port is 0 (off)"
@@ -189,7 +189,7 @@ class Local:
             return None, str(error)
 
     def _read_files(self, health: Health, holder: str, now_us: int) -> Mapping[str, Any]:
-        """The status as far as the files in `run/` tell it."""
+        """The status as far as the files in `run/` hold it."""
         if self._status is None or self._status[0] != health.run_id:
             self._status = (health.run_id, Status(health.run_id, self._config))
         reports = read_reports(self._config.data_dir / "run" / "stats", report_of)
