@@ -71,6 +71,19 @@ def test_a_stream_that_falls_silent_is_named_until_it_speaks_again(
     assert recorded.stop() == 0
 
 
+def test_many_undecodable_frames_are_a_reason_and_the_headline_says_that_it_records(
+    exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    source = exchange(*LIVE)
+    recorded = recorder(source.ws_url, feed=FEED, **PLENTY).start()
+    recorded.wait_for_messages(100)
+    source.fault(kind="malformed", probability=0.3)
+    wait_for(lambda: "frames_undecodable" in codes(recorded))
+    assert health(recorded)["headline"].startswith("Recording; ")
+    assert recorded.status()["writer"]["undecodable"] >= 20
+    assert recorded.stop() == 0
+
+
 def test_a_spent_disk_budget_is_a_reason_until_the_writer_has_caught_up(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
