@@ -70,7 +70,7 @@ def test_nothing_is_known_before_the_recorder_ran() -> None:
     assert day.coverage.strips().ended_us == (NOW_CELL + 1) * CELL_US
 
 
-def test_rows_are_recorded_where_ids_prove_continuity_and_unverifiable_where_nothing_does() -> None:
+def test_rows_without_proving_ids_are_unverifiable() -> None:
     day = Day()
     day.record(TRADES, 5)
     day.record(BOOKS, 2)
@@ -86,7 +86,7 @@ def test_the_day_moves_on_with_the_clock() -> None:
     assert day.runs() == ""
 
 
-def test_a_clock_set_back_far_makes_a_new_beginning_and_a_little_none() -> None:
+def test_a_clock_set_back_far_clears_the_cells() -> None:
     day = Day()
     day.record(TRADES, 2)
     day.look(at(5), [row(TRADES, at(5))])
@@ -95,14 +95,14 @@ def test_a_clock_set_back_far_makes_a_new_beginning_and_a_little_none() -> None:
     assert day.runs() == "r1"
 
 
-def test_what_lies_between_two_rows_belongs_to_them_however_late_they_are_read() -> None:
+def test_cells_between_two_rows_are_recorded() -> None:
     day = Day()
     day.look(at(9), [row(TRADES, at(9))])
     day.look(NOW_US, [row(TRADES, at(3), NOW_US)])
     assert day.runs() == "r7.3"
 
 
-def test_what_lay_between_two_recorders_is_not_known() -> None:
+def test_the_time_between_two_recorders_is_unknown() -> None:
     before, after = Day(), Day()
     before.record(TRADES, 20, 10)
     after.coverage.restore(before.coverage.saved())
@@ -124,7 +124,7 @@ def test_a_gap_shows_in_every_cell_it_overlaps(status: str) -> None:
     assert day.runs() == "r4g2r4"
 
 
-def test_a_gap_that_is_repaired_shows_as_repaired_and_another_in_its_cell_still_as_a_gap() -> None:
+def test_a_repair_clears_its_own_gap_and_no_other() -> None:
     day = Day()
     day.record(TRADES, 9)
     first, second = gap(TRADES, at(5), at(3)), gap(TRADES, at(4), at(4))
@@ -138,7 +138,7 @@ def test_a_gap_that_is_repaired_shows_as_repaired_and_another_in_its_cell_still_
     assert [row.gap.status for row in day.coverage.strips().gaps] == ["unrepairable", "repaired"]
 
 
-def test_a_gap_that_lasts_reaches_into_each_new_cell_until_it_is_over() -> None:
+def test_an_open_gap_extends_into_each_new_cell() -> None:
     day = Day()
     lasting = gap(BOOKS, at(4), None, kind="silence", status="open")
     day.look(at(4), gaps=[lasting])
@@ -163,7 +163,7 @@ def test_a_row_of_the_ledger_in_which_nothing_is_missing_is_no_gap(kind: str) ->
     assert len(day.coverage.strips().gaps) == 1
 
 
-def test_a_gap_that_does_not_know_its_stream_concerns_those_that_could_not_tell() -> None:
+def test_a_gap_of_unknown_stream_shows_at_streams_without_proof() -> None:
     day = Day()
     day.record(TRADES, 2)
     day.record(BOOKS, 2)
@@ -182,7 +182,7 @@ def test_a_stream_that_should_have_spoken_and_did_not_has_a_gap() -> None:
     assert day.runs(BOOKS) == "u2g2"
 
 
-def test_a_later_row_shows_that_a_silence_cost_nothing_only_where_ids_prove_it() -> None:
+def test_a_later_row_clears_a_silence_only_if_ids_prove_it() -> None:
     day = Day()
     for key in (TRADES, BOOKS):
         day.record(key, 3, 2)
@@ -203,7 +203,7 @@ def test_many_gaps_of_a_stream_are_all_shown_and_few_remembered() -> None:
     assert day.runs() == f"g{CELLS - 1}p1"
 
 
-def test_streams_nobody_configured_are_known_once_they_have_rows_and_frames_without_stream_are_none() -> None:
+def test_unconfigured_streams_appear_with_their_first_row() -> None:
     day, other = Day(), StreamKey("binance", "ETHUSDT", "trade")
     day.look(NOW_US, [row(other, NOW_US), row(StreamKey("binance", UNKNOWN, "undecoded"), NOW_US)])
     assert set(day.coverage.strips().cells) == {TRADES, BOOKS, other}
@@ -262,7 +262,7 @@ def test_a_file_with_fewer_cells_is_carried_over(tmp_path: Path) -> None:
     assert again.coverage.strips() == day.coverage.strips()
 
 
-def test_how_far_back_anything_is_known_is_told_of_all_streams_together() -> None:
+def test_the_first_known_cell_is_that_of_all_streams() -> None:
     day = Day()
     assert day.coverage.strips().known_cells == 0
     day.record(BOOKS, 30, 28)
@@ -295,7 +295,7 @@ def test_a_file_that_makes_no_sense_is_said_and_passed_over(tmp_path: Path, dama
     assert again.runs() == ""
 
 
-def test_it_is_kept_once_a_minute_and_sooner_when_there_are_new_gaps(tmp_path: Path) -> None:
+def test_it_is_saved_each_minute_and_sooner_with_new_gaps(tmp_path: Path) -> None:
     day, path, now_secs = Day(), tmp_path / "coverage.json", [0.0]
     file = CoverageFile(path, day.coverage, lambda: now_secs[0])
     for at_secs, gaps, expected in (

@@ -50,7 +50,7 @@ def test_a_healthy_recorder_records_starts_or_reconnects() -> None:
         (WELL._replace(store_error="x" * 400), "Recording; segments wait for the store"),
     ],
 )
-def test_an_unhealthy_one_says_what_it_still_records_and_what_is_most_urgent(facts: Facts, text: str) -> None:
+def test_an_unhealthy_one_says_what_it_still_records(facts: Facts, text: str) -> None:
     assert line(facts) == text
 
 

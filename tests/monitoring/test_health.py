@@ -126,7 +126,7 @@ def test_a_store_that_takes_nothing_is_unreachable() -> None:
     ]
 
 
-def test_a_segment_in_quarantine_is_a_reason_until_somebody_takes_it_out() -> None:
+def test_a_quarantined_segment_is_a_reason() -> None:
     assert texts(WELL._replace(quarantined=2)) == [
         ("segment_quarantined", "segments in quarantine/ that could not be archived: 2")
     ]
@@ -150,7 +150,7 @@ def test_every_fault_is_named_at_once() -> None:
     assert codes(worst) == list(RULES)
 
 
-def test_a_process_that_was_restarted_too_often_is_failing_while_it_runs() -> None:
+def test_a_process_in_a_restart_loop_is_failing() -> None:
     assert codes(WELL._replace(restarts_lately={"writer": RESTART_LOOP - 1})) == []
     assert texts(WELL._replace(restarts_lately={"writer": RESTART_LOOP})) == [
         ("child_failing", "writer was restarted 3 times in 5 minutes")
@@ -174,7 +174,7 @@ def test_a_disk_that_lasts_longer_is_not(secs: float | None) -> None:
     assert codes(WELL._replace(disk_full_in_secs=secs)) == []
 
 
-def test_a_clock_that_the_exchange_itself_says_is_off_is_off_for_certain() -> None:
+def test_a_clock_is_off_if_the_exchange_says_so() -> None:
     assert codes(WELL._replace(asked_clocks_secs={"binance": (0.9, 0.5), "kraken": (-0.4, 0.0)})) == []
     assert texts(WELL._replace(asked_clocks_secs={"binance": (0.9, 0.1), "kraken": (-0.8, 0.1)})) == [
         (

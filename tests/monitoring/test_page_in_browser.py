@@ -59,7 +59,7 @@ def state(page: Page) -> str | None:
     return page.locator("html").get_attribute("data-state")
 
 
-def test_a_recorder_that_records_says_so_and_shows_what_flows(visitor: Visitor, serve: Callable[..., Served]) -> None:
+def test_a_healthy_recorder_shows_what_flows(visitor: Visitor, serve: Callable[..., Served]) -> None:
     page = visitor.open(serve(small().look()).url)
     expect(page.get_by_role("status")).to_have_text("Recording")
     expect(page).to_have_title("Recording · recorder-1")
@@ -72,9 +72,7 @@ def test_a_recorder_that_records_says_so_and_shows_what_flows(visitor: Visitor, 
     assert page.locator("[aria-live], [role=status], [role=alert]:visible").count() == 1
 
 
-def test_a_recorder_without_an_open_connection_is_not_said_to_record(
-    visitor: Visitor, serve: Callable[..., Served]
-) -> None:
+def test_without_an_open_connection_it_is_reconnecting(visitor: Visitor, serve: Callable[..., Served]) -> None:
     shown = small()
     served = serve(shown.look())
     page = visitor.open(served.url)
@@ -178,7 +176,7 @@ def test_a_demo_says_so_and_a_real_recorder_does_not(visitor: Visitor, serve: Ca
     expect(page.locator("#demo")).to_have_text("Demo: the exchange and its faults are made up")
 
 
-def test_it_says_in_words_what_is_wrong_until_it_is_well_again(visitor: Visitor, serve: Callable[..., Served]) -> None:
+def test_reasons_are_shown_with_their_remedy_while_they_hold(visitor: Visitor, serve: Callable[..., Served]) -> None:
     shown = small()
     served = serve(shown.look())
     page = visitor.open(served.url)
@@ -201,9 +199,7 @@ def test_it_says_in_words_what_is_wrong_until_it_is_well_again(visitor: Visitor,
     assert page.locator("#reasons li").count() == 0
 
 
-def test_silent_streams_are_told_by_exchange_and_type_with_what_still_records(
-    visitor: Visitor, serve: Callable[..., Served]
-) -> None:
+def test_the_headline_groups_silent_streams(visitor: Visitor, serve: Callable[..., Served]) -> None:
     shown = Shown([f"S{number}USDT" for number in range(20)], EIGHT_TYPES)
     shown.late = {key: 4_000.0 for key in shown.keys if key.data_type in {"book_delta", "book_ticker"}}
     page = visitor.open(serve(shown.look()).url)
@@ -212,7 +208,7 @@ def test_silent_streams_are_told_by_exchange_and_type_with_what_still_records(
     assert page.locator("#reasons .text").all_inner_texts() == [headline.removeprefix("Recording; ")]
 
 
-def test_what_repair_does_is_told_calmly_and_only_where_it_runs(visitor: Visitor, serve: Callable[..., Served]) -> None:
+def test_repair_is_shown_only_where_it_runs(visitor: Visitor, serve: Callable[..., Served]) -> None:
     shown = small()
     shown.children["repair"] = "running"
     served = serve(shown.look())
@@ -229,9 +225,7 @@ def test_what_repair_does_is_told_calmly_and_only_where_it_runs(visitor: Visitor
     expect(ingest).not_to_contain_text("REST")
 
 
-def test_the_strips_show_the_gaps_that_are_there_and_the_worst_come_first(
-    visitor: Visitor, serve: Callable[..., Served]
-) -> None:
+def test_strips_show_gaps_and_the_worst_stream_is_first(visitor: Visitor, serve: Callable[..., Served]) -> None:
     page = visitor.open(serve(small().look()).url)
     rows = page.locator("#list .row")
     expect(rows).to_have_count(10)
@@ -253,9 +247,7 @@ def test_the_strips_show_the_gaps_that_are_there_and_the_worst_come_first(
     assert "99.6 % of the known five-minute cells without a gap" in page.locator("#share").inner_text()
 
 
-def test_what_happened_is_told_newest_first_and_an_outage_is_one_thing(
-    visitor: Visitor, serve: Callable[..., Served]
-) -> None:
+def test_events_are_newest_first_and_an_outage_is_one(visitor: Visitor, serve: Callable[..., Served]) -> None:
     page = visitor.open(serve(small().look()).url)
     titles = page.locator("#events .what b")
     expect(titles.first).to_have_text("A segment was archived")
@@ -266,9 +258,7 @@ def test_what_happened_is_told_newest_first_and_an_outage_is_one_thing(
     assert "Connected" not in titles.all_text_contents()
 
 
-def test_the_rate_of_a_stream_is_over_ten_seconds_and_does_not_jump(
-    visitor: Visitor, serve: Callable[..., Served]
-) -> None:
+def test_the_rate_of_a_stream_is_over_ten_seconds(visitor: Visitor, serve: Callable[..., Served]) -> None:
     shown = small()
     view = shown.look()
     began_us = view.known.now_us
@@ -294,9 +284,7 @@ def test_the_rate_of_a_stream_is_over_ten_seconds_and_does_not_jump(
     assert max(steady) < 1.3 * min(steady)
 
 
-def test_every_process_is_there_with_what_it_costs_the_supervisor_too(
-    visitor: Visitor, serve: Callable[..., Served]
-) -> None:
+def test_every_process_is_listed_with_its_usage(visitor: Visitor, serve: Callable[..., Served]) -> None:
     shown = small()
     shown.children["archiver"] = "backoff"
     page = visitor.open(serve(shown.look()).url)
@@ -307,7 +295,7 @@ def test_every_process_is_there_with_what_it_costs_the_supervisor_too(
     assert page.locator("#processes .warn").all_text_contents() == ["backoff"]
 
 
-def test_what_happens_again_and_again_is_one_line_with_a_count(visitor: Visitor, serve: Callable[..., Served]) -> None:
+def test_repeated_events_are_one_line_with_a_count(visitor: Visitor, serve: Callable[..., Served]) -> None:
     shown = small()
     for tries in range(14):
         shown.happen(0.5 - tries / 100, "warning", "connect_failed", f"line=0 error=refused retry_secs={tries}.5")
@@ -458,7 +446,7 @@ def nodes(page: Page) -> int:
     return int(page.evaluate("document.querySelectorAll('*').length"))
 
 
-def test_three_thousand_streams_are_a_short_list_that_can_be_searched_and_walked_to_its_end(
+def test_three_thousand_streams_can_be_searched_and_walked(
     visitor: Visitor, serve: Callable[..., Served], crowd: Snapshot
 ) -> None:
     page = visitor.open(serve(crowd).url)
@@ -486,9 +474,7 @@ def test_three_thousand_streams_are_a_short_list_that_can_be_searched_and_walked
     assert nodes(page) < 1_500
 
 
-def test_a_recorder_that_answers_no_more_is_said_to_be_silent_and_heard_again(
-    chromium: Browser, serve: Callable[..., Served]
-) -> None:
+def test_the_page_says_when_the_recorder_stops_answering(chromium: Browser, serve: Callable[..., Served]) -> None:
     guest = Visitor(chromium)
     served = serve(small().look())
     page = guest.open(served.url)

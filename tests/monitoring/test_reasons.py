@@ -175,7 +175,7 @@ def test_health_status_and_page_have_one_headline() -> None:
     assert lines == {"Recording; segments wait for the store"}
 
 
-def test_a_disk_below_its_mark_is_over_budget_though_no_process_can_say_so() -> None:
+def test_a_disk_below_min_free_bytes_is_over_budget() -> None:
     view = status().look(reports(ingest(refused=0), writer()), known(disk_free_bytes=0))
     codes = {reason["code"]: reason["text"] for reason in view.reasons}
     assert codes["journal_over_budget"].endswith(": binance")

@@ -28,7 +28,7 @@ ILL = status().look(reports(writer(clock_offsets_us={"binance": -SECOND_US})), k
 NEW = status().look(reports(writer(streams=[stream(last_durable_us=None)])), known())
 
 
-def test_healthz_says_200_while_healthy_and_503_with_the_reasons_when_not() -> None:
+def test_healthz_answers_200_or_503_with_the_reasons() -> None:
     assert Site(WELL).ask("/healthz") == (
         HTTPStatus.OK,
         {"healthy": True, "headline": "Recording", "reasons": []},
@@ -39,7 +39,7 @@ def test_healthz_says_200_while_healthy_and_503_with_the_reasons_when_not() -> N
     )
 
 
-def test_a_supervisor_that_stands_still_is_not_healthy_whatever_it_saw_last() -> None:
+def test_a_supervisor_that_stands_still_is_unhealthy() -> None:
     site = Site(WELL)
     site.age_secs = STANDING_SECS
     code, body = site.ask("/healthz")

@@ -82,7 +82,7 @@ def test_a_clock_set_forward_teaches_no_rhythm() -> None:
         assert silent_after(silences, NOW_US + hour_us + 320 * SECOND_US, LONG_SECS + 320.0) == [KEY]
 
 
-def test_a_quiet_stream_on_a_connection_that_stands_is_not_silent_before_its_rhythm_is_known() -> None:
+def test_an_unlearned_stream_has_the_long_limit_while_connected() -> None:
     silences = Silences(CONFIG)
     speak(silences, 540.0)
     for ago_secs in range(539, 360, -1):
@@ -91,7 +91,7 @@ def test_a_quiet_stream_on_a_connection_that_stands_is_not_silent_before_its_rhy
     assert silences.limit_secs(KEY) == 4 * 180.0
 
 
-def test_where_no_connection_stands_a_stream_that_is_not_known_yet_is_silent_soon() -> None:
+def test_an_unlearned_stream_has_the_short_limit_while_disconnected() -> None:
     silences = Silences(CONFIG)
     speak(silences, 0.0)
     for later_secs, expected in ((CUT_OFF_AFTER_SECS - 1, []), (CUT_OFF_AFTER_SECS + 1, [KEY])):
@@ -100,7 +100,7 @@ def test_where_no_connection_stands_a_stream_that_is_not_known_yet_is_silent_soo
         assert silent_after(silences, now_us, uptime_secs) == expected
 
 
-def test_a_rhythm_that_is_stored_with_the_stream_counts_from_the_start() -> None:
+def test_a_stored_limit_counts_from_the_start() -> None:
     silences = Silences(CONFIG)
     quiet = rows(0.0)[0]._replace(silence_limit_secs=4_000.0)
     silences.note([quiet], NOW_US, LONG_SECS)
@@ -112,7 +112,7 @@ def test_a_rhythm_that_is_stored_with_the_stream_counts_from_the_start() -> None
     assert silences.limit_secs(KEY) == 25.0
 
 
-def test_a_stream_that_dies_as_the_clock_is_set_back_is_missed_all_the_same() -> None:
+def test_a_silence_is_noticed_although_the_clock_was_set_back() -> None:
     silences = Silences(CONFIG)
     speak(silences, 1.0, 0.0)
     long_before_us = NOW_US - 3_600 * SECOND_US
@@ -120,7 +120,7 @@ def test_a_stream_that_dies_as_the_clock_is_set_back_is_missed_all_the_same() ->
     assert silent_after(silences, long_before_us, LONG_SECS + SILENT_AFTER_SECS + 1.0) == [KEY]
 
 
-def test_a_row_of_before_the_start_is_as_old_as_the_clock_says_and_begins_an_interval() -> None:
+def test_a_row_from_before_the_start_begins_an_interval() -> None:
     silences = Silences(CONFIG)
     silences.note(rows(600.0), NOW_US, 5.0)
     assert [silence.secs for silence in silences.silent(NOW_US, 5.0)] == [600.0]
@@ -128,7 +128,7 @@ def test_a_row_of_before_the_start_is_as_old_as_the_clock_says_and_begins_an_int
     assert silences.limit_secs(KEY) == 4 * 600.0
 
 
-def test_a_busy_stream_is_missed_sooner_than_one_that_is_not_known_yet() -> None:
+def test_a_busy_stream_is_silent_sooner_than_an_unlearned_one() -> None:
     silences = Silences(CONFIG)
     speak(silences, *map(float, range(20, -1, -1)))
     assert silences.limit_secs(KEY) == 25.0
@@ -145,7 +145,7 @@ def test_an_outage_that_the_recorder_knows_of_teaches_no_rhythm() -> None:
     assert silences.limit_secs(KEY) == 50.0
 
 
-def test_a_row_seen_twice_is_no_interval_and_a_clock_set_back_is_none_either() -> None:
+def test_a_repeated_row_and_a_clock_set_back_are_no_interval() -> None:
     silences = Silences(CONFIG)
     for age_secs in (0.0, 0.0, 3_600.0, 3_600.0):
         silences.note(rows(age_secs), NOW_US, LONG_SECS)

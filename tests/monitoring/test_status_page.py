@@ -25,7 +25,7 @@ def sha256(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def test_the_browser_runs_and_paints_what_the_page_holds_and_nothing_else() -> None:
+def test_only_the_page_s_own_script_and_style_are_allowed() -> None:
     (script,) = re.findall(r"<script>(.*?)</script>", TEXT, re.DOTALL)
     (style,) = re.findall(r"<style>(.*?)</style>", TEXT, re.DOTALL)
     assert POLICY["script-src"] == [sha256(script)]
@@ -36,7 +36,7 @@ def test_the_browser_runs_and_paints_what_the_page_holds_and_nothing_else() -> N
     assert POLICY["connect-src"] == ["'self'"]
 
 
-def test_the_page_needs_nothing_from_outside_and_has_no_markup_that_its_policy_forbids() -> None:
+def test_the_page_loads_nothing_and_obeys_its_policy() -> None:
     addresses = re.findall(r"(?:src|href)\s*=\s*[\"']?([^\"'\s>]+)", TEXT)
     assert {address for address in addresses if not address.startswith(("#", "data:"))} == {
         "status",
@@ -56,12 +56,12 @@ def test_no_text_becomes_markup() -> None:
     )
 
 
-def test_what_the_page_holds_is_the_same_for_everybody() -> None:
+def test_the_page_is_the_same_for_everybody() -> None:
     assert status_page() == PAGE
     assert {"/"} == WITHOUT_TOKEN
 
 
-def test_it_is_served_read_only_and_asks_not_to_be_kept_sniffed_or_told_of() -> None:
+def test_the_page_is_served_with_its_protecting_headers() -> None:
     view = status().look(reports(ingest(), writer(), archiver()), known())
     with serving(view) as served, urlopen(served.url) as answer:
         assert answer.status == HTTPStatus.OK
@@ -74,7 +74,7 @@ def test_it_is_served_read_only_and_asks_not_to_be_kept_sniffed_or_told_of() -> 
     assert headers["Content-Security-Policy"] == PAGE.headers["Content-Security-Policy"]
 
 
-def test_the_data_of_the_page_are_the_status_and_what_the_day_holds_of_each_stream() -> None:
+def test_the_page_data_are_the_status_and_the_coverage() -> None:
     view = status().look(reports(ingest(), writer(), archiver()), known())
     page = status_json.page(view)
     assert {key: page[key] for key in ("healthy", "reasons", "flow", "archive")} == {

@@ -15,7 +15,7 @@ def totals(undecodable: int, messages: int, duplicates: int = 0, exchange: str =
     ]
 
 
-def test_the_share_is_of_all_that_came_within_the_window_copies_included() -> None:
+def test_the_share_is_of_all_received_within_the_window() -> None:
     watch = UndecodableWatch()
     watch.note(0.0, totals(50, 1_000))
     watch.note(STEP_SECS, totals(60, 1_100, duplicates=90))
