@@ -16,7 +16,8 @@ from botocore.exceptions import ClientError
 from collector.domain.errors import CollectorError, StoreError, StoreRefusedError
 from collector.storage.store.object_store import ObjectInfo, require_key
 from collector.storage.store.s3_checksums import copied, md5_header, refuse_other_bytes, sha256_header, whole_sha256
-from collector.storage.store.s3_client import NO_SUCH_BUCKET, code_of, connect, explained, status_of
+from collector.storage.store.s3_client import connect
+from collector.storage.store.s3_errors import NO_SUCH_BUCKET, code_of, explained, status_of
 from collector.storage.store.s3_options import S3Options
 from collector.storage.store.s3_request_style import RequestStyle, first_style
 

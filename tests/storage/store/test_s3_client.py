@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from collector.domain.errors import StoreError, StoreRefusedError
-from collector.storage.store import s3, s3_client
+from collector.storage.store import s3, s3_client, s3_credentials, s3_errors
 from collector.storage.store.s3 import S3Store
 from collector.storage.store.s3_options import S3Options
 from tests.seaweed import ADMIN, Seaweed
@@ -31,8 +31,10 @@ class TestCredentials:
         assert seaweed.store(bucket).head(KEY) == INFO
 
     def test_the_standard_names_come_first(self) -> None:
-        assert s3_client.keys_from({**ADMIN, "AWS_ACCESS_KEY": "x", "AWS_SECRET_KEY": "y"}) == {}
-        assert s3_client.keys_from({"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_KEY": "y", "AWS_SESSION_TOKEN": "z"}) == {
+        assert s3_credentials.keys_from({**ADMIN, "AWS_ACCESS_KEY": "x", "AWS_SECRET_KEY": "y"}) == {}
+        assert s3_credentials.keys_from(
+            {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_KEY": "y", "AWS_SESSION_TOKEN": "z"}
+        ) == {
             "aws_access_key_id": "x",
             "aws_secret_access_key": "y",
             "aws_session_token": "z",
@@ -141,7 +143,7 @@ def error(code: str, status: int) -> ClientError:
     ],
 )
 def test_what_passes_by_itself_is_no_refusal(code: str, status: int) -> None:
-    assert not isinstance(s3_client.explained("key", error(code, status)), StoreRefusedError)
+    assert not isinstance(s3_errors.explained("key", error(code, status)), StoreRefusedError)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +163,7 @@ def test_what_passes_by_itself_is_no_refusal(code: str, status: int) -> None:
     ],
 )
 def test_what_a_person_must_mend_is_a_refusal_that_says_what(code: str, status: int, advice: str) -> None:
-    refusal = s3_client.explained("key", error(code, status))
+    refusal = s3_errors.explained("key", error(code, status))
     assert isinstance(refusal, StoreRefusedError)
     assert str(refusal).startswith(f"key: {code} to PutObject (m)")
     assert advice in str(refusal)
