@@ -36,18 +36,18 @@ class _TLSConnection(DialledConnection, AWSHTTPSConnection):  # type: ignore[mis
     pass
 
 
-# urllib3's own way to say what a pool connects with. It holds for all that botocore asks in this process, the servers
-# it gets credentials from included; a client's own pools are out of reach.
+# urllib3's documented way to set a pool's connection class. It holds for all of botocore in this process, requests for
+# credentials included; botocore does not take one per client.
 AWSHTTPConnectionPool.ConnectionCls = _Connection
 AWSHTTPSConnectionPool.ConnectionCls = _TLSConnection
 
 
 def connect(region: str, endpoint_url: str, addressing: str, environment: Mapping[str, str]) -> Any:
-    """A client for S3. It does not retry: its caller does, and says so. Raises what `explained` explains, or
-    StoreRefusedError.
+    """Make a client for S3. It does not retry: its caller does, and logs that.
 
-    `addressing` says where the bucket stands: path, virtual (in the host name), or auto, as botocore does by itself. With
-    an endpoint no redirect is followed: only Amazon's name a region.
+    `addressing` tells where requests name the bucket: path, virtual (in the host name), or auto (botocore's choice).
+    With an endpoint no redirect is followed, because only Amazon's redirects name a region. Raises StoreRefusedError,
+    and the errors that `explained` takes.
     """
     config = Config(
         connect_timeout=CONNECT_TIMEOUT_SECS,
@@ -55,11 +55,11 @@ def connect(region: str, endpoint_url: str, addressing: str, environment: Mappin
         retries={"total_max_attempts": 1},
         max_pool_connections=MAX_CONNECTIONS,
         s3={"addressing_style": addressing},
-        # Keys are made here, and the configuration was checked: to look at them again takes time with every request.
+        # Keys are built by this program and the configuration was checked: validating them again would slow each request.
         parameter_validation=False,
-        # One that is named is not put together anew for every request, which took a tenth of its CPU.
+        # A fixed user agent: building the default one took a tenth of each request's CPU time.
         user_agent=f"market-data-collector/{__version__} boto3/{boto3.__version__}",
-        # Checksums are the caller's: sent with each put, compared after each fetch.
+        # The caller sends a checksum with each put, and compares it after each fetch.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )

@@ -20,20 +20,20 @@ _FIELDS: Final = ("aws_access_key_id", "aws_secret_access_key", "aws_session_tok
 
 
 def _without_output(ask: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
-    """Get credentials as `ask` does; an error has nothing of what a profile's process printed, which may be a secret."""
+    """Wraps `ask`: its error does not quote the output of a profile's `credential_process`, which may be a secret."""
 
     def asked(provider: Any, command: str) -> Any:
         try:
             return ask(provider, command)
         except boto.CredentialRetrievalError:
-            profile = provider._profile_name  # noqa: SLF001 -- it says it nowhere else
-            reason = f"credential_process of profile {profile} brought none; run it by hand to see why"
+            profile = provider._profile_name  # noqa: SLF001 -- there is no public name
+            reason = f"credential_process of profile {profile} returned no credentials; run it by hand to see why"
             raise boto.CredentialRetrievalError(provider=provider.METHOD, error_msg=reason) from None
 
     return asked
 
 
-# On the class: botocore makes such providers in several places, and logs the errors of a later refresh by itself.
+# Set on the class: botocore makes such providers in several places, and logs the errors of a later refresh itself.
 ProcessProvider._retrieve_credentials_using = _without_output(  # noqa: SLF001
     ProcessProvider._retrieve_credentials_using  # noqa: SLF001
 )

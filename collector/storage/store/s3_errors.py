@@ -1,4 +1,4 @@
-"""boto3's errors as the project's: one line without secrets, with advice, and whether a retry may help."""
+"""Turns boto3's errors into the project's: one line without secrets, with advice, and whether a retry may help."""
 
 from collections.abc import Mapping
 from typing import Final

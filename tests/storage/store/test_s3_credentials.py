@@ -1,4 +1,4 @@
-"""Where credentials come from, and which errors pass by themselves."""
+"""Where S3 credentials come from, which are refused, and that none shows in an error."""
 
 import gc
 import traceback
@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from collector.domain.errors import StoreError, StoreRefusedError
-from collector.storage.store import s3, s3_client, s3_credentials, s3_errors
+from collector.storage.store import s3, s3_client, s3_credentials
 from collector.storage.store.s3 import S3Store
 from collector.storage.store.s3_options import S3Options
 from tests.seaweed import ADMIN, Seaweed
@@ -117,56 +116,9 @@ class TestCredentials:
         file.write_text(f"[profile mine]\ncredential_process = {script}\n", "utf-8")
         monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
         monkeypatch.setenv("AWS_PROFILE", "mine")
-        with pytest.raises(StoreError, match="credential_process of profile mine brought none") as caught:
+        with pytest.raises(StoreError, match="credential_process of profile mine returned no credentials") as caught:
             S3Store("bucket", "", S3Options("us-east-1", "http://127.0.0.1:1")).head(KEY)
         assert LONG not in "".join(traceback.format_exception(caught.value))
-
-
-def error(code: str, status: int) -> ClientError:
-    answer = {"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return ClientError(answer, "PutObject")
-
-
-@pytest.mark.parametrize(
-    ("code", "status"),
-    [
-        ("InternalError", 500),
-        ("SlowDown", 503),
-        ("503", 503),
-        ("RequestTimeout", 400),
-        ("BadDigest", 400),
-        ("XAmzContentSHA256Mismatch", 400),
-        ("RequestTimeTooSkewed", 403),
-        ("OperationAborted", 409),
-        ("Whatever", 429),
-        ("KMS.ThrottlingException", 400),
-    ],
-)
-def test_what_passes_by_itself_is_no_refusal(code: str, status: int) -> None:
-    assert not isinstance(s3_errors.explained("key", error(code, status)), StoreRefusedError)
-
-
-@pytest.mark.parametrize(
-    ("code", "status", "advice"),
-    [
-        ("AccessDenied", 403, "policy"),
-        ("403", 403, "AWS_ACCESS_KEY_ID"),
-        ("SignatureDoesNotMatch", 403, "AWS_SECRET_ACCESS_KEY"),
-        ("ExpiredToken", 400, "AWS_ACCESS_KEY_ID"),
-        ("KMS.NotFoundException", 400, "archive.sse_kms_key_id"),
-        ("KMS.DisabledException", 400, "archive.sse_kms_key_id"),
-        ("PermanentRedirect", 301, "archive.region"),
-        ("AuthorizationHeaderMalformed", 400, "archive.region"),
-        ("NoSuchBucket", 404, ""),
-        ("EntityTooLarge", 400, ""),
-        ("InvalidStorageClass", 400, ""),
-    ],
-)
-def test_what_a_person_must_mend_is_a_refusal_that_says_what(code: str, status: int, advice: str) -> None:
-    refusal = s3_errors.explained("key", error(code, status))
-    assert isinstance(refusal, StoreRefusedError)
-    assert str(refusal).startswith(f"key: {code} to PutObject (m)")
-    assert advice in str(refusal)
 
 
 class TestUnfitKeys:
