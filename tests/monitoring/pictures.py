@@ -20,6 +20,7 @@ POLLS = 3
 
 PHONE = {"width": 360, "height": 780}
 DESK = {"width": 1280, "height": 900}
+DOCS_SIZE = {"width": 1080, "height": 1240}
 USDM_TYPES = (
     "agg_trade",
     "book_delta",
@@ -38,6 +39,8 @@ class Picture(NamedTuple):
     scene: str
     viewport: Mapping[str, int]
     scheme: str = "light"
+    is_whole: bool = True
+    """Whether it shows the page to its end, beyond the window."""
 
 
 def started_lately(shown: Shown) -> Shown:
@@ -107,7 +110,7 @@ SCENES: Mapping[str, Callable[[], Shown]] = {
     "page": small,
     **{scene.__name__: scene for scene in (demo, silent, first_hour, store_stopped, trouble)},
 }
-DOCS = (Picture("page", DESK, "light"), Picture("page", DESK, "dark"))
+DOCS = {f"page-{scheme}": Picture("page", DOCS_SIZE, scheme, is_whole=False) for scheme in ("light", "dark")}
 
 
 def take(folder: Path, pictures: Mapping[str, Picture]) -> None:
@@ -132,13 +135,13 @@ def take(folder: Path, pictures: Mapping[str, Picture]) -> None:
                         page.clock.run_for(2_000)
                     answered.value.finished()
                 expect(page.locator("#list .rate").first).to_contain_text("/ s")
-                page.screenshot(path=folder / f"{name}.png", full_page=True)
+                page.screenshot(path=folder / f"{name}.png", full_page=picture.is_whole)
         guest.leave()
 
 
 def main(folder: str, *scenes: str) -> None:
     """Take the docs' pictures, or each of the scenes at two widths."""
-    pictures = {f"page-{picture.scheme}": picture for picture in DOCS}
+    pictures = DOCS
     if scenes:
         sizes = {"desk": DESK, "phone": PHONE}
         pictures = {f"{scene}-{size}": Picture(scene, sizes[size]) for scene in scenes for size in sizes}
