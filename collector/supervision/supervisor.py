@@ -185,7 +185,7 @@ class Supervisor:
         if child.exit_code is None or child.exit_code <= 0 or child.ever_up:
             return
         child.state = "failed"
-        reason = f"{child.role} cannot start (exit code {child.exit_code}); the reason is in the log above"
+        reason = f"{child.role} cannot start (exit code {child.exit_code}); the reason is in the log"
         raise _CANNOT_START.get(child.exit_code, CannotStartError)(reason)
 
     def _report(self, *, now: bool = False) -> None:

@@ -73,6 +73,9 @@ def terminal_display(data_dir: Path, demo: str = "") -> Iterator[tuple[TerminalD
         display = TerminalDisplay(view, About(demo=demo, log=shortened(log_file.path), stop=_STOP, hurry=_HURRY))
         try:
             yield display, log_file
+        except Exception:
+            display.closing = [uncut(f"Log: {log_file.path}")]
+            raise
         finally:
             view.finish(display.closing)
 

@@ -61,7 +61,9 @@ def _drawn(draw: Callable[[], T]) -> T:
     try:
         return draw()
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise NoAnswerError(f"what answers is no status that this version can read ({type(error).__name__})") from error
+        raise NoAnswerError(
+            f"the answer is not a status that this version can read ({type(error).__name__})"
+        ) from error
 
 
 def watch(find: Callable[[], Found], *, as_json: bool) -> int:

@@ -58,9 +58,9 @@ def fetch(url: str, token: str) -> Mapping[str, Any]:
     except (OSError, http.client.HTTPException) as error:
         raise NoAnswerError(f"nothing answers at {redact_url(asked)}: {getattr(error, 'reason', error)}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise NoAnswerError(f"{redact_url(asked)} answers, but it is no recorder") from error
+        raise NoAnswerError(f"{redact_url(asked)} answers, but it is not a recorder") from error
     if not isinstance(status, dict) or "processes" not in status or not isinstance(status.get("healthy"), bool):
-        raise NoAnswerError(f"{redact_url(asked)} answers, but it is no recorder")
+        raise NoAnswerError(f"{redact_url(asked)} answers, but it is not a recorder")
     return status
 
 
@@ -72,7 +72,7 @@ def _parts(url: str) -> SplitResult:
         parts = SplitResult("", "", "", "", "")
     fits = url.isascii() and url.isprintable() and " " not in url
     if parts.scheme not in {"http", "https"} or not parts.hostname or not fits:
-        raise NoAnswerError(f"{redact_url(url)} is no address such as http://127.0.0.1:9464")
+        raise NoAnswerError(f"{redact_url(url)} is not an address such as http://127.0.0.1:9464")
     return parts
 
 

@@ -217,7 +217,7 @@ def test_nothing_that_answers_is_one_line_that_says_what_to_try(run: Run, tmp_pa
 def test_what_is_no_address_is_told(run: Run, url: str) -> None:
     shown = run("--url", url)
     assert (shown.code, shown.out, shown.err.count("\n")) == (2, "", 1)
-    assert "is no address such as http://127.0.0.1:9464" in shown.err
+    assert "is not an address such as http://127.0.0.1:9464" in shown.err
 
 
 def test_a_password_in_the_address_is_not_printed(run: Run, closed_port: int) -> None:
@@ -241,7 +241,7 @@ def test_something_else_on_that_port_is_told(run: Run, answer: bytes) -> None:
         threading.Thread(target=other.handle_request, daemon=True).start()
         shown = run("--url", f"http://127.0.0.1:{other.server_port}")
     assert (shown.code, shown.err.count("\n")) == (2, 1)
-    assert "answers, but it is no recorder" in shown.err
+    assert "answers, but it is not a recorder" in shown.err
 
 
 def leave_files(data_dir: Path, *, age_secs: float, run_id: str = "run-1") -> dict[str, Any]:
@@ -413,7 +413,7 @@ def test_a_python_without_the_packages_hands_over_to_the_projects_own(tmp_path: 
     shown = subprocess.run(
         bare, cwd=tmp_path, capture_output=True, text=True, timeout=DEADLINE_SECS, check=False, encoding="utf-8"
     )
-    assert (shown.returncode, shown.stderr.partition(" such as")[0]) == (2, "error: nowhere is no address")
+    assert (shown.returncode, shown.stderr.partition(" such as")[0]) == (2, "error: nowhere is not an address")
 
 
 @pytest.mark.parametrize(

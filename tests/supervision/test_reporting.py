@@ -1,6 +1,7 @@
 """What the window logs of the port it serves."""
 
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from structlog.testing import CapturingLogger
 
 from collector.config import Config, HttpConfig
-from collector.supervision.display import NoDisplay
+from collector.supervision.display import NoDisplay, Page
 from collector.supervision.reporting import Reporting
 from tests.ports import keep_port, port_of
 
@@ -33,3 +34,22 @@ def test_only_a_port_that_somebody_can_ask_is_said_to_listen(tmp_path: Path) -> 
         window.close()
         assert [call.args for call in log.calls] == said
     keeper.close()
+
+
+def test_a_person_is_told_where_the_page_is_or_why_there_is_none(tmp_path: Path) -> None:
+    def page_of(http: HttpConfig) -> Page:
+        reporting = Reporting(Config(data_dir=tmp_path, http=http), "run", CapturingLogger(), NoDisplay())
+        reporting._keep_serving()
+        page = reporting._page()
+        reporting.close()
+        return page
+
+    with keep_port() as keeper:
+        port = port_of(keeper)
+        assert page_of(HttpConfig(host="0.0.0.0", port=port)) == Page(url=f"http://127.0.0.1:{port}/")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        problem = page_of(HttpConfig(port=port)).problem
+        assert problem.startswith(f"No page at http://127.0.0.1:{port}/: ")
+        assert "in use" in problem
+    assert page_of(HttpConfig(port=0)) == Page(problem="No page: http.port is 0 (off).")
