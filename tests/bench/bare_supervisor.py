@@ -43,7 +43,7 @@ def _store(
 
 
 def _writer_report(self: ReportBuilder, _batch_limit: int) -> WriterReport:
-    return WriterReport(messages=self._intake.counts.messages)
+    return WriterReport(messages=self._processor.counts.messages)
 
 
 def _nothing(*_arguments: object, **_named: object) -> None:

@@ -24,14 +24,14 @@ class ReportBuilder:
         self,
         clock: Clock,
         streams: StreamTable,
-        intake: FrameProcessor,
-        shelf: SegmentRotation,
+        processor: FrameProcessor,
+        rotation: SegmentRotation,
         readers: Mapping[str, JournalReader],
     ) -> None:
         self._clock = clock
         self._streams = streams
-        self._intake = intake
-        self._shelf = shelf
+        self._processor = processor
+        self._rotation = rotation
         self._readers = readers
         self._gaps_told: deque[list[tuple[str, str, Gap]]] = deque(maxlen=GAP_REPORTS)
         self.timings = Latencies()
@@ -41,10 +41,10 @@ class ReportBuilder:
 
     def build(self, batch_limit: int) -> WriterReport:
         """The report as of now."""
-        counts = self._intake.counts
+        counts = self._processor.counts
         now = self._clock.monotonic()
         return WriterReport(
-            batch_size=len(self._intake.batch.messages),
+            batch_size=len(self._processor.batch.messages),
             batch_limit=batch_limit,
             commit_secs=self.commit_secs,
             messages=counts.messages,
@@ -63,13 +63,13 @@ class ReportBuilder:
             clock_offsets_us=self.timings.clock_offsets_us(now),
             streams=[stream.numbers() for stream in self._streams],
             journals=[self._lag(feed, reader) for feed, reader in self._readers.items()],
-            segments_removed=self._shelf.removed_lately,
-            segments=SegmentsReport(open=1, open_bytes=self._shelf.open_bytes(), sealed=self._shelf.sealed()),
+            segments_removed=self._rotation.removed_lately,
+            segments=SegmentsReport(open=1, open_bytes=self._rotation.open_bytes(), sealed=self._rotation.sealed()),
         )
 
     def _gap_rows(self) -> list[tuple[str, str, Gap]]:
         """The rows of the ledger since some reports ago, oldest first."""
-        newest = self._intake.counts.newest_gaps
+        newest = self._processor.counts.newest_gaps
         self._gaps_told.append(list(newest))
         newest.clear()
         return [row for told in self._gaps_told for row in told]

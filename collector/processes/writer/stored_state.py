@@ -12,6 +12,7 @@ from collector.storage.segment.state import SegmentState
 decode_progress = msgspec.msgpack.Decoder(StreamProgress).decode
 decode_recent = msgspec.msgpack.Decoder(dict[int, int]).decode
 decode_feed = msgspec.msgpack.Decoder(FeedState).decode
+encode_feed = msgspec.msgpack.Encoder().encode
 _decode_counts = msgspec.json.Decoder(RunCounts).decode
 
 

@@ -517,7 +517,7 @@ def test_a_journal_that_was_quiet_is_late_by_its_first_unread_record(world: Worl
     world.run()
     world.now_ns = START_NS + 3_600_000_000_000
     journal.append_frames(world.now_ns - 2_000_000_000, 0, [trade(2)])
-    (told,) = world.writer()._report_builder.build(0).journals
+    (told,) = world.writer()._build_report(0).journals
     assert (told.unread_files, told.lag_secs) == (1, 2.0)
 
 

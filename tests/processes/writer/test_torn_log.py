@@ -56,7 +56,7 @@ def test_a_log_cut_anywhere_leaves_every_frame_stored_once(killed: Path, tmp_pat
         (world.config.data_dir / "segments" / log.name).write_bytes(whole[:size])
         world.gone = True
         writer = world.writer()
-        rows_before.add(writer._shelf.next_row - 1)
+        rows_before.add(writer._rotation.next_row - 1)
         world.stop_when = lambda: True
         writer.run()
         assert world.payloads() == [trade(number + 1) for number in range(FRAMES)], f"cut at {size}"

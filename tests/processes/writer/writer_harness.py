@@ -84,18 +84,18 @@ class World(ProcessHarness):
         """Be killed right after the first commit."""
         self.stop_when = lambda: False
         writer = self.writer()
-        real = writer._log_undecodable
+        real = writer._committer.commit
         calls = 0
 
-        def killed() -> None:
+        def killed() -> float:
             nonlocal calls
             calls += 1
             if calls == 2:
                 raise KeyboardInterrupt
-            real()
+            return real()
 
         writer._limit = 20
-        writer._log_undecodable = killed  # type: ignore[method-assign]
+        writer._committer.commit = killed  # type: ignore[method-assign]
         writer.run()
 
     def run_to_the_stop_with_a_reader(self, *, leaves_after_secs: float) -> None:
@@ -119,7 +119,7 @@ class World(ProcessHarness):
         readers.append(sqlite3.connect(f"file:{opened}?mode=ro", uri=True))
         readers[0].execute("BEGIN")
         readers[0].execute("SELECT * FROM messages").fetchone()
-        give_up_at_once(writer._shelf._segment)
+        give_up_at_once(writer._rotation._segment)
         self.stop_when = lambda: self.secs >= stop_at
         writer.run()
         self.sleep = real  # type: ignore[method-assign]

@@ -1,0 +1,127 @@
+"""Commits a batch: first the requests to repair, then rows, gaps, stream state and positions in one transaction."""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Final
+
+from collector.channel.channel import Notice
+from collector.domain.errors import CommitError
+from collector.domain.repair_protocol import Request
+from collector.logs import RateLimited
+from collector.processes.context import Context
+from collector.processes.writer.batch import CommitBatch
+from collector.processes.writer.frame_processor import FrameProcessor
+from collector.processes.writer.report import ReportBuilder
+from collector.processes.writer.segment_rotation import SegmentRotation
+from collector.processes.writer.stored_state import encode_counts, encode_feed
+from collector.processes.writer.streams import StreamTable
+from collector.storage.repair_requests import RequestFolder
+from collector.storage.segment.state import Commit
+
+RETRY_SECS: Final = 1.0
+
+
+class Committer:
+    """Makes the processor's batch durable, and notes in streams, counts and report that it is."""
+
+    def __init__(
+        self,
+        context: Context,
+        streams: StreamTable,
+        processor: FrameProcessor,
+        rotation: SegmentRotation,
+        report: ReportBuilder,
+        requests: Mapping[str, RequestFolder],
+        on_progress: Callable[[], None],
+    ) -> None:
+        """`requests` by the name of each repaired feed; `on_progress` is called during all that may take long."""
+        self._context = context
+        self._streams = streams
+        self._processor = processor
+        self._rotation = rotation
+        self._report = report
+        self._requests = requests
+        self._on_progress = on_progress
+        self._limited = RateLimited(context.log, context.clock.monotonic)
+        self.counts = rotation.state.counts
+        """What was counted beside the streams, as last committed."""
+
+    def commit(self) -> float:
+        """Commit the batch, retrying for as long as it takes. Returns the seconds the successful try took.
+
+        Nothing more is read meanwhile: until it is durable the batch stays in the journal.
+        """
+        batch = self._processor.batch
+        self._log(batch)
+        counts = encode_counts(self._processor.counts.beside(self._context.run_id))
+        commit_secs = self._store(self._commit_of(batch, counts), dict(batch.requests), batch.withdrawn)
+        self.counts = counts
+        if batch.requests:
+            self._context.sender.offer(Notice(self._context.role, "asked", 0, 0))
+        self._note_durable(batch, commit_secs)
+        return commit_secs
+
+    def _commit_of(self, batch: CommitBatch, counts: str) -> Commit:
+        feeds = self._processor.ledger.feeds
+        return Commit(
+            batch.messages,
+            batch.reasons,
+            batch.gaps,
+            self._streams.rows(batch.touched.values(), self._on_progress),
+            {name: encode_feed(feeds[name]) for name in batch.feeds},
+            list(batch.positions.values()),
+            "" if counts == self.counts else counts,
+        )
+
+    def _store(
+        self, commit: Commit, requests: dict[str, list[Request]], withdrawn: Mapping[str, Collection[str]]
+    ) -> float:
+        clock, log, messages = self._context.clock, self._context.log, len(commit.messages)
+        failed = False
+        while True:
+            started = clock.monotonic()
+            try:
+                # Requests come first: a repeated one brings copies, a missing one brings nothing.
+                self._put(requests, withdrawn)
+                self._rotation.store(commit)
+            except CommitError as error:
+                if not failed:
+                    log.warning("commit_failed", error=str(error), messages=messages)
+                failed = True
+                self._report.commit_failures += 1
+                clock.sleep(RETRY_SECS)
+                self._on_progress()
+            else:
+                if failed:
+                    log.info("commit_recovered", messages=messages)
+                return clock.monotonic() - started
+
+    def _put(self, requests: dict[str, list[Request]], withdrawn: Mapping[str, Collection[str]]) -> None:
+        """Put the requests, removing each from `requests`: one that is put twice starts from its beginning."""
+        try:
+            for feed in list(requests):
+                self._requests[feed].put(requests[feed], self._on_progress)
+                del requests[feed]
+            for feed, names in withdrawn.items():
+                self._requests[feed].withdraw(names)
+        except OSError as error:
+            raise CommitError(f"requests cannot be kept: {error}") from error
+
+    def _note_durable(self, batch: CommitBatch, commit_secs: float) -> None:
+        clock, messages = self._context.clock, len(batch.messages)
+        durable_us = clock.now_us()
+        for stream in batch.touched.values():
+            stream.note_stored(durable_us)
+        self._processor.counts.note_stored(batch)
+        self._report.commit_secs = commit_secs
+        self._report.timings.note(batch, durable_us, commit_secs, clock.monotonic())
+        self._context.log.debug("committed", messages=messages, gaps=len(batch.gaps), secs=round(commit_secs, 6))
+
+    def _log(self, batch: CommitBatch) -> None:
+        sample = self._processor.sample
+        if sample is not None:
+            text = sample.frame.decode(errors="backslashreplace")
+            self._limited.warning("frame_undecodable", sample.feed, reason=sample.reason, sample=text)
+        for exchange, symbol, gap in batch.gaps:
+            place = f"{exchange} {symbol} {gap.stream_type} {gap.kind}"
+            about = {"cause": gap.cause, "status": gap.status, "missing": gap.missing, "expected_id": gap.expected_id}
+            self._limited.warning("gap", place, **about, gap_id=gap.gap_id)
