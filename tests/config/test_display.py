@@ -63,7 +63,7 @@ def test_of_an_address_with_a_secret_only_the_scheme_is_shown(url: str) -> None:
         assert "***" in display(value)
 
 
-def test_the_scheme_stays_because_it_may_be_what_is_wrong() -> None:
+def test_the_scheme_is_shown_in_errors() -> None:
     assert display(f"htp://u:{SECRET}@h") == '"htp://***"'
 
 

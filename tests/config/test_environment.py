@@ -29,7 +29,7 @@ def faults_of(environment: dict[str, str]) -> list[str]:
 
 
 class TestOfOthers:
-    def test_an_orchestrators_variables_for_a_service_of_our_name_cost_one_line(self) -> None:
+    def test_variables_of_a_service_named_collector_cost_one_line(self) -> None:
         assert load(None, SERVICE, ADAPTERS) == Config()
         (line,) = environment_warnings(SERVICE)
         assert line == (
@@ -37,7 +37,7 @@ class TestOfOthers:
             " ignored, because an orchestrator sets such variables for a service named collector"
         )
 
-    def test_so_do_those_for_a_service_whose_name_begins_with_ours(self) -> None:
+    def test_so_do_those_of_a_service_named_collector_and_more(self) -> None:
         longer = {name.replace("COLLECTOR_", "COLLECTOR_HTTP_"): text for name, text in SERVICE.items()}
         assert load(None, longer, ADAPTERS) == Config()
         assert len(environment_warnings(longer)) == 1
@@ -59,7 +59,7 @@ class TestOfOthers:
         (line,) = faults_of({**SERVICE, variable: text})
         assert line.startswith(f"{variable}: unknown variable")
 
-    def test_what_is_a_setting_is_never_taken_for_an_orchestrators(self) -> None:
+    def test_a_setting_is_never_ignored_as_an_orchestrators(self) -> None:
         (line,) = faults_of({"COLLECTOR_HTTP__PORT": "tcp://10.0.0.1:9464"})
         assert line.startswith('http.port = "tcp://10.0.0.1:9464" (from COLLECTOR_HTTP__PORT): must be')
 

@@ -331,7 +331,7 @@ class TestFaults:
         (line,) = faults_of(environment)
         assert line.startswith(expected)
 
-    def test_a_short_list_of_symbols_cannot_stand_beside_a_feed(self, tmp_path: Path) -> None:
+    def test_market_symbol_cannot_be_combined_with_a_feed(self, tmp_path: Path) -> None:
         expected = 'MARKET_SYMBOL = "ETHUSDT": cannot be combined with a [[feed]]; must be unset'
         assert faults(tmp_path, "[[feed]]\nlines = 2", {"MARKET_SYMBOL": "ETHUSDT"}) == [expected]
         (line,) = faults_of({"MARKET_SYMBOL": "ETHUSDT", "COLLECTOR_FEED": "[{}]"})
@@ -344,7 +344,7 @@ class TestFaults:
             assert variable in line
 
     @given(ENVIRONMENTS, st.none() | st.lists(st.dictionaries(NAMES, VALUES, max_size=5) | VALUES, max_size=3))
-    def test_whatever_is_given_ends_in_a_config_or_in_printable_lines(
+    def test_any_input_gives_a_config_or_printable_errors(
         self, environment: dict[str, str], feeds: list[object] | None
     ) -> None:
         given_feeds = {} if feeds is None else {"COLLECTOR_FEED": json.dumps(feeds)}

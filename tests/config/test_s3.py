@@ -76,7 +76,7 @@ def test_what_s3_would_not_take_as_tags_is_refused(text: str, expected: str) -> 
 
 
 @pytest.mark.parametrize("name", ["auto", "path", "virtual"])
-def test_a_bucket_is_addressed_as_the_server_wants_it_or_as_it_is_told(name: str) -> None:
+def test_addressing_is_automatic_or_as_configured(name: str) -> None:
     assert ArchiveConfig(addressing=name).addressing == name
 
 

@@ -47,14 +47,14 @@ def test_every_data_type_has_a_row_type() -> None:
         assert set(data_types) <= set(ROW_TYPES)
 
 
-def test_an_unknown_exchange_is_a_fault_of_the_configuration() -> None:
+def test_an_unknown_exchange_is_a_configuration_error() -> None:
     with pytest.raises(
         ConfigError, match="exchange = 'bínance': is unknown; must be one of binance".replace("í", r"\\xed")
     ):
         registry.adapter("bínance")
 
 
-def test_the_guide_tells_the_id_rule_of_every_exchange_and_data_type_and_of_no_other() -> None:
+def test_the_guide_lists_every_data_type_with_its_id_rule() -> None:
     offered = {
         (exchange, data_type): registry.adapter(exchange).id_rules[data_type].value
         for exchange, data_types in registry.data_types().items()

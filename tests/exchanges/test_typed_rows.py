@@ -55,7 +55,7 @@ def trade(price: str) -> bytes:
     ("price", "double"),
     [("0.1", 0.1), ('"0.1"', 0.1), ("1e999", None), ('"1e999"', None), ('"NaN"', None), ("null", None), ("[]", None)],
 )
-def test_a_number_that_is_no_finite_decimal_is_null(price: str, double: float | None) -> None:
+def test_a_number_that_is_not_a_finite_decimal_is_null(price: str, double: float | None) -> None:
     assert typed_rows.rows(TRADES, [trade(price)]) == [TradeRow("7", double, 2.5, "buy", None, None)]
 
 

@@ -46,7 +46,7 @@ def test_a_delta_sets_sizes_and_removes_levels(book: Book) -> None:
     assert (book.bids.top(9), book.asks.top(1)) == ([(8.5, 4.0), (8.0, 1.0)], [(9.5, 2.5)])
 
 
-def test_deltas_that_a_snapshot_holds_already_are_dropped(book: Book) -> None:
+def test_deltas_that_a_snapshot_contains_are_dropped(book: Book) -> None:
     assert book.apply(delta(90, 100, {9.0: 7.0})) is Applied.STALE
     assert book.best()[0] == (9.0, 1.0)
 
@@ -65,13 +65,13 @@ def test_a_hole_breaks_the_book_until_the_next_snapshot(book: Book) -> None:
     assert book.apply(delta(106, 110)) is Applied.CHANGED
 
 
-def test_deltas_that_name_the_one_before_are_linked_by_it_and_not_by_their_own_first_id(book: Book) -> None:
+def test_previous_id_links_deltas_if_the_exchange_sends_it(book: Book) -> None:
     assert book.apply(linked(100, 150)) is Applied.CHANGED
     assert book.apply(linked(150, 190)) is Applied.CHANGED
     assert book.apply(linked(191, 200)) is Applied.BROKEN
 
 
-def test_a_later_snapshot_replaces_the_whole_book_and_an_older_one_does_not(book: Book) -> None:
+def test_only_a_newer_snapshot_replaces_the_book(book: Book) -> None:
     assert book.apply(snapshot(120, {1.0: 1.0})) is Applied.REPLACED
     assert book.bids.top(9) == [(1.0, 1.0)]
     assert book.apply(snapshot(110, {2.0: 1.0})) is Applied.STALE

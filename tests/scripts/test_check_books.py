@@ -124,7 +124,7 @@ def delta_at(spot: list[Message], number: int) -> int:
         ),
     ],
 )
-def test_every_ticker_of_a_recording_that_has_a_counterpart_agrees_with_its_book(
+def test_every_recorded_ticker_agrees_with_its_book(
     run: Run,
     tmp_path: Path,
     recorded: Lines,
@@ -143,9 +143,7 @@ def test_every_ticker_of_a_recording_that_has_a_counterpart_agrees_with_its_book
     assert book["first_stretches"][0]["until_at"] is not None
 
 
-def test_a_snapshot_stored_segments_later_stands_where_its_id_says(
-    run: Run, tmp_path: Path, spot: list[Message]
-) -> None:
+def test_a_late_snapshot_is_ordered_by_its_id(run: Run, tmp_path: Path, spot: list[Message]) -> None:
     snapshot = next(message for message in spot if message[5] == BACKFILLED_LINE)
     rest = [message for message in spot if message is not snapshot]
     parts = [rest[:3000], rest[3000:6000], [*rest[6000:], snapshot]]
@@ -156,9 +154,7 @@ def test_a_snapshot_stored_segments_later_stands_where_its_id_says(
     assert late.book["compared"] > 0
 
 
-def test_behind_a_missing_delta_there_is_no_book_until_a_snapshot(
-    run: Run, tmp_path: Path, spot: list[Message]
-) -> None:
+def test_after_a_missing_delta_there_is_no_book_until_a_snapshot(run: Run, tmp_path: Path, spot: list[Message]) -> None:
     del spot[delta_at(spot, 500)]
     done = run(archived(tmp_path, "binance", [spot]), "--json")
     assert done.code == 0
@@ -200,9 +196,7 @@ def test_filters_leave_only_what_is_asked_for(run: Run, tmp_path: Path, spot: li
         assert "nothing to compare" in done.err
 
 
-def test_an_object_that_is_not_what_its_manifest_says_ends_the_check(
-    run: Run, tmp_path: Path, spot: list[Message]
-) -> None:
+def test_an_object_that_differs_from_its_manifest_ends_the_check(run: Run, tmp_path: Path, spot: list[Message]) -> None:
     store = archived(tmp_path, "binance", [spot])
     next(store.rglob("*book_ticker/**/*.parquet")).write_bytes(b"short")
     done = run(store)

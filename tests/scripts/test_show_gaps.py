@@ -160,7 +160,7 @@ def test_the_table_says_what_is_missing_since_when_and_why(run: Run, tmp_path: P
 
 
 @pytest.mark.parametrize("columns", [80, 120])
-def test_no_line_is_wider_than_the_terminal_and_no_word_is_torn(run: Run, tmp_path: Path, columns: int) -> None:
+def test_rows_fit_the_terminal_and_words_stay_whole(run: Run, tmp_path: Path, columns: int) -> None:
     archive(tmp_path, gap(stream_type="book_snapshot", kind="duplicate_conflict", status="partly_repaired",
                           expected_id="123456789012", actual_id="123456789099", missing=1_234_567))  # fmt: skip
     shown = run(tmp_path, "--rows", columns=columns).out
@@ -170,7 +170,7 @@ def test_no_line_is_wider_than_the_terminal_and_no_word_is_torn(run: Run, tmp_pa
     assert ("123456789099" in shown) is (columns == 120)
 
 
-def test_text_of_an_exchange_neither_steers_the_terminal_nor_is_read_as_markup(run: Run, tmp_path: Path) -> None:
+def test_text_from_an_exchange_is_escaped(run: Run, tmp_path: Path) -> None:
     archive(tmp_path, gap(expected_id="\x1b[31m7", actual_id="[red]"), symbol="B\x1b]0;owned\x07T")
     shown = run(tmp_path, "--rows", columns=200).out
     assert "\x1b" not in shown
@@ -178,7 +178,7 @@ def test_text_of_an_exchange_neither_steers_the_terminal_nor_is_read_as_markup(r
     assert r"\x1b[31m7, [red]" in shown
 
 
-def test_of_a_gaps_rows_only_the_latest_by_detected_at_counts(run: Run, tmp_path: Path) -> None:
+def test_only_the_latest_row_of_a_gap_counts(run: Run, tmp_path: Path) -> None:
     first, repaired = gap(status="open"), gap(status="repaired", detected_at=NOON_US + 9_000_000)
     archive(tmp_path, repaired, segment="20261123T120000Z-000001")
     archive(tmp_path, first, segment="20261123T130000Z-000001")
@@ -218,7 +218,7 @@ def test_since_also_counts_back_from_now(run: Run, tmp_path: Path) -> None:
     assert run(tmp_path, "--rows", "--json", "--since", "3h").ids == ["new", "old"]
 
 
-def test_a_time_that_cannot_be_read_is_told(run: Run) -> None:
+def test_an_invalid_time_is_named(run: Run) -> None:
     shown = run("--since", "yesterday")
     assert shown.code == 2
     assert "'yesterday' is neither a time like 2026-11-23T14:00 nor 30min, 24h, 7d" in shown.err
@@ -246,7 +246,7 @@ def test_a_data_dir_adds_what_its_segments_hold(run: Run, tmp_path: Path) -> Non
     segment.close()
 
 
-def test_looking_at_segments_leaves_no_file_behind_and_delays_no_seal(run: Run, tmp_path: Path) -> None:
+def test_reading_segments_leaves_no_file_and_blocks_no_seal(run: Run, tmp_path: Path) -> None:
     segment = open_segment(tmp_path / "data", gap())
     folder = tmp_path / "data" / "segments"
     before = sorted(path.name for path in folder.iterdir())
@@ -257,7 +257,7 @@ def test_looking_at_segments_leaves_no_file_behind_and_delays_no_seal(run: Run, 
     assert run("--rows", "--json").ids == ["a1"]
 
 
-def test_a_segment_sealed_or_archived_between_listing_and_reading_is_no_error(run: Run, tmp_path: Path) -> None:
+def test_a_segment_archived_while_reading_is_no_error(run: Run, tmp_path: Path) -> None:
     open_segment(tmp_path / "data", gap()).close()
     opened = tmp_path / "data" / "segments" / f"{SEGMENT_ID}.open.db"
     sealed = opened.with_name(f"{SEGMENT_ID}.db")
@@ -267,7 +267,7 @@ def test_a_segment_sealed_or_archived_between_listing_and_reading_is_no_error(ru
     assert list(ledger().segment_rows(opened)) == list(ledger().segment_rows(sealed)) == []
 
 
-def test_a_file_that_cannot_be_read_is_named_and_the_others_are_shown(run: Run, tmp_path: Path) -> None:
+def test_an_unreadable_file_is_named_and_others_are_shown(run: Run, tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     archive(data_dir / "archive", gap("a1"))
     torn = archive(data_dir / "archive", gap("b2"), symbol="ETHUSDT")
@@ -283,7 +283,7 @@ def test_a_file_that_cannot_be_read_is_named_and_the_others_are_shown(run: Run, 
     assert told[1].startswith(f"error: not read: {torn.relative_to(data_dir / 'archive')}: ")
 
 
-def test_a_folder_that_is_not_there_is_told_with_what_to_try(run: Run, tmp_path: Path) -> None:
+def test_a_missing_folder_is_named_with_what_to_try(run: Run, tmp_path: Path) -> None:
     for arguments in ((), (tmp_path / "none",), ("--data-dir", tmp_path / "none")):
         shown = run(*arguments)
         assert (shown.code, shown.out) == (2, "")
@@ -335,7 +335,7 @@ def test_each_stream_is_verified_unverifiable_or_broken(run: Run, tmp_path: Path
     assert streams["BTCUSDT book_delta"]["missing_per_million"] is None
 
 
-def test_open_chooses_gaps_and_not_what_a_stream_is_judged_by(run: Run, tmp_path: Path) -> None:
+def test_open_does_not_change_the_state_of_streams(run: Run, tmp_path: Path) -> None:
     archive(tmp_path, gap("a1"), gap("a2", status="open"))
     archive(tmp_path, gap("b1"), symbol="ETHUSDT")
     shown, whole = run(tmp_path, "--rows", "--json", "--open"), run(tmp_path, "--json")
@@ -345,7 +345,7 @@ def test_open_chooses_gaps_and_not_what_a_stream_is_judged_by(run: Run, tmp_path
     assert run(tmp_path, "--open").out.count("broken") == 2
 
 
-def test_a_stream_that_is_silent_is_not_verified_though_its_ids_could_tell(run: Run, tmp_path: Path) -> None:
+def test_a_silent_stream_is_not_verified(run: Run, tmp_path: Path) -> None:
     started_at = 1_700_000_000_000_000
     silence = {"kind": "silence", "missing": None, "expected_id": None, "actual_id": None, "started_at": started_at}
     lasting = gap("a1", ended_at=None, status="open", **silence)
@@ -358,7 +358,7 @@ def test_a_stream_that_is_silent_is_not_verified_though_its_ids_could_tell(run: 
     assert run(tmp_path, "--json", *until).streams["BTCUSDT trade"]["state"] == "verified"
 
 
-def test_time_that_several_gaps_share_counts_once_and_only_inside_the_period(run: Run, tmp_path: Path) -> None:
+def test_overlapping_gaps_count_their_time_once(run: Run, tmp_path: Path) -> None:
     second = 1_000_000
     archive(
         tmp_path,
@@ -536,7 +536,7 @@ def test_a_recorder_without_a_gap_has_an_empty_ledger(run: Run, tmp_path: Path) 
     assert run("--rows", "--json").ids == []
 
 
-def test_it_runs_by_itself_from_any_folder_and_its_help_has_examples(tmp_path: Path) -> None:
+def test_it_runs_from_any_folder(tmp_path: Path) -> None:
     shown = subprocess.run([TOOL, "--help"], cwd=tmp_path, capture_output=True, timeout=DEADLINE_SECS, check=False)
     assert (shown.returncode, shown.stderr) == (0, b"")
     assert b"scripts/show_gaps.py s3://bucket/prefix --from 24h" in shown.stdout

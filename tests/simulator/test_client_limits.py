@@ -1,7 +1,7 @@
 from collector.simulator.client_limits import ClientLimits
 
 
-def test_five_messages_in_a_second_are_allowed_and_a_sixth_is_not() -> None:
+def test_a_sixth_message_in_a_second_is_too_many() -> None:
     manners = ClientLimits(60)
     assert all(manners.count_message(10 + number / 10) for number in range(5))
     assert not manners.count_message(10.9)

@@ -98,16 +98,14 @@ def test_a_fault_everywhere_is_decided_for_all_connections_together() -> None:
 
 
 @given(st.floats(0, 0.999), st.floats(0, 1), st.integers(0, 3))
-def test_deciding_changes_no_value_and_loses_no_fault_that_never_ends(
-    draw: float, probability: float, after: int
-) -> None:
+def test_decide_keeps_endless_faults(draw: float, probability: float, after: int) -> None:
     fault = Fault("drop", probability=probability, after=after)
     _, left = decide((fault,), draw, kinds=FRAME_KINDS, connection=1, stream="a")
     assert (fault.probability, fault.after) == (probability, after)
     assert [kept.probability for kept in left] == [probability]
 
 
-def test_the_same_seed_strikes_the_same_frames_whatever_other_connections_do() -> None:
+def test_a_seed_strikes_the_same_frames_on_each_connection() -> None:
     alone, beside = (ActiveFaults(3, [parse("drop=0.5")]) for _ in range(2))
     first = [alone.strike(FRAME_KINDS, 1, "a") for _ in range(50)]
     second = []
@@ -134,7 +132,7 @@ def test_each_fault_has_its_outcome(text: str, expected: list[Any]) -> None:
     assert outcome(parse(text), FRAME, wrapped=True, at_ms=1) == expected
 
 
-def test_a_shutdown_is_announced_in_the_form_of_the_connection_and_followed_by_a_close() -> None:
+def test_a_shutdown_notice_has_the_connections_form_and_precedes_the_close() -> None:
     for wrapped, text in (
         (True, '{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":5}}'),
         (False, '{"e":"serverShutdown","E":5}'),

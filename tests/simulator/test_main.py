@@ -105,7 +105,7 @@ os._exit(0)
         (["--replay", __file__], "line 1 is not a line of a recording"),
     ],
 )
-def test_bad_arguments_end_with_exit_code_2_and_a_word_on_them(arguments: list[str], word: str) -> None:
+def test_bad_arguments_are_named_and_end_with_exit_code_2(arguments: list[str], word: str) -> None:
     result = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False, encoding="utf-8")
     assert result.returncode == 2
     assert word in result.stderr
@@ -118,7 +118,7 @@ def test_help_shows_examples() -> None:
     assert "disconnect" in result.stdout
 
 
-def test_it_imports_the_domain_and_no_other_room_and_pyarrow_only_to_read_zstd() -> None:
+def test_the_simulator_imports_only_the_domain_and_pyarrow_for_zstd() -> None:
     names = subprocess.run(
         [sys.executable, "-c", "import collector.simulator.server, sys; print(*sys.modules)"],
         capture_output=True,

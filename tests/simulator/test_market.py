@@ -66,9 +66,7 @@ def test_ids_chain(seed: int, steps: list[int]) -> None:
 
 @given(SEEDS, STEPS, st.integers(0, 59))
 @settings(max_examples=25, deadline=None)
-def test_a_rest_book_and_the_diffs_rebuild_every_partial_book_and_best_price(
-    seed: int, steps: list[int], asked_at: int
-) -> None:
+def test_a_rest_book_and_diffs_rebuild_every_partial_book(seed: int, steps: list[int], asked_at: int) -> None:
     market = Market("BTCUSDT", seed)
     book = None
     for number, events in enumerate(steps):
@@ -94,7 +92,7 @@ def check_step(book: Rebuilt, sent: list[Message]) -> None:
             assert (float(best["a"]), best["A"]) == ask
 
 
-def test_most_best_prices_can_be_checked_at_an_equal_id_and_sides_never_cross() -> None:
+def test_best_prices_match_the_book_and_sides_never_cross() -> None:
     market = Market("BTCUSDT", 1)
     checked = 0
     for sent in run(market, [2] * 500):

@@ -69,7 +69,7 @@ def recording(tmp_path: Path) -> Recording:
     return load([path])
 
 
-def test_the_first_to_ask_gets_the_recorded_snapshot_and_later_ones_the_book_as_played(recording: Recording) -> None:
+def test_the_first_request_gets_the_snapshot_later_ones_the_played_book(recording: Recording) -> None:
     played = 0
     memory = RecordingHistory(recording, lambda: played)
     recorded = memory.depth("BTCUSDT", 5)
@@ -86,7 +86,7 @@ def test_the_first_to_ask_gets_the_recorded_snapshot_and_later_ones_the_book_as_
     assert memory.depth("ETHUSDT", 5) is None
 
 
-def test_trades_and_aggregates_are_those_played_so_far_as_rest_spells_them(recording: Recording) -> None:
+def test_rest_returns_the_trades_played_so_far(recording: Recording) -> None:
     played = 3
     memory = RecordingHistory(recording, lambda: played)
     assert [json.loads(text)["id"] for text in memory.fills("BTCUSDT", 1, 9) or ()] == [1]

@@ -25,7 +25,7 @@ def real_lines(path: Path) -> list[dict[str, Any]]:
         return [json.loads(line) for line in stream.read().splitlines()]
 
 
-def test_every_received_frame_of_a_real_recording_arrives_byte_for_byte_and_in_order(
+def test_a_recording_is_replayed_byte_for_byte_and_in_order(
     simulate: Simulate, real_file: Callable[[str], Path]
 ) -> None:
     path = real_file(REAL)
@@ -36,7 +36,7 @@ def test_every_received_frame_of_a_real_recording_arrives_byte_for_byte_and_in_o
     assert sent(simulator.log()) == expected
 
 
-def test_text_binary_and_base64_frames_are_read_as_they_were_on_the_wire(tmp_path: Path) -> None:
+def test_text_binary_and_base64_frames_are_read_unchanged(tmp_path: Path) -> None:
     lines = [
         {"recv_ts_us": 5, "dir": "connect", "raw": ""},
         {"recv_ts_us": 5, "dir": "in", "raw": trade(1)},
@@ -54,7 +54,7 @@ def test_text_binary_and_base64_frames_are_read_as_they_were_on_the_wire(tmp_pat
     ]
 
 
-def test_due_times_never_fall_and_a_second_file_begins_where_the_first_ends(tmp_path: Path) -> None:
+def test_due_times_rise_across_files(tmp_path: Path) -> None:
     path = tmp_path / "stepping.jsonl"
     times = [None, 100, 300, 200, None, 400]
     path.write_text("".join(json.dumps({"recv_ts_us": at, "dir": "in", "raw": "x"}) + "\n" for at in times), "utf-8")
@@ -74,9 +74,7 @@ def test_several_files_are_played_one_after_another(simulate: Simulate, recordin
     assert receive(client, 3) == [trade(1), trade(2), trade(3)]
 
 
-def test_the_replay_waits_for_its_clients_and_sends_each_of_them_everything(
-    simulate: Simulate, recording: Recorder
-) -> None:
+def test_the_replay_waits_for_all_its_clients(simulate: Simulate, recording: Recorder) -> None:
     simulator = simulate(replay=(recording(*map(trade, range(100))),), speed=0, clients=2)
     first = simulator.connect(TRADES)
     idle = simulator.connect("/stream")
@@ -88,9 +86,7 @@ def test_the_replay_waits_for_its_clients_and_sends_each_of_them_everything(
     assert receive(idle, 100) == expected
 
 
-def test_the_replay_pauses_while_nobody_listens_and_loses_nothing_by_it(
-    simulate: Simulate, recording: Recorder
-) -> None:
+def test_the_replay_pauses_without_subscribers(simulate: Simulate, recording: Recorder) -> None:
     simulator = simulate(replay=(recording(*map(trade, range(50))),), speed=1)
     client = simulator.connect(TRADES)
     got = receive(client, 10)
@@ -123,9 +119,7 @@ def test_a_looped_recording_starts_over(simulate: Simulate, recording: Recorder)
     assert not stats["finished"]
 
 
-def test_with_all_streams_everyone_gets_everything_on_any_path_and_nothing_is_judged(
-    simulate: Simulate, recording: Recorder
-) -> None:
+def test_with_all_streams_every_client_gets_every_frame(simulate: Simulate, recording: Recorder) -> None:
     texts = ['{"channel":"trades"}', trade(1), "[1,2]"]
     simulator = simulate(replay=(recording(*texts),), speed=0, all_streams=True, clients=2)
     clients = [simulator.connect("/v2"), simulator.connect("/ws/v5/public")]
@@ -154,9 +148,7 @@ def test_a_raw_connection_gets_the_inside_of_the_recorded_text(simulate: Simulat
     assert receive(client, 1) == ['{"e":"trade","t":1}']
 
 
-def test_a_reader_that_is_slow_gets_everything_and_holds_the_flood_back(
-    simulate: Simulate, recording: Recorder
-) -> None:
+def test_a_slow_reader_gets_everything_and_slows_the_replay(simulate: Simulate, recording: Recorder) -> None:
     texts = [trade(number) + " " * 5_000 for number in range(5_000)]
     simulator = simulate(replay=(recording(*texts),), speed=0, clients=2)
     slow, fast = simulator.connect(TRADES), simulator.connect(TRADES)
@@ -169,9 +161,7 @@ def test_a_reader_that_is_slow_gets_everything_and_holds_the_flood_back(
     assert receive(fast, 4_500) == texts[500:]
 
 
-def test_stopping_in_the_middle_leaves_a_log_that_accounts_for_every_frame(
-    simulate: Simulate, recording: Recorder
-) -> None:
+def test_the_log_accounts_for_every_frame_when_stopped_early(simulate: Simulate, recording: Recorder) -> None:
     texts = [trade(number) + " " * 3_000 for number in range(3_000)]
     simulator = simulate(replay=(recording(*texts),), speed=0)
     client = simulator.connect(TRADES)

@@ -39,7 +39,7 @@ def test_depth_gives_the_best_levels_and_costs_by_its_limit(
     assert headers["X-MBX-USED-WEIGHT-1M"] == str(weight)
 
 
-def test_used_weight_adds_up_within_a_minute_and_starts_anew_with_the_next(rest: Rest) -> None:
+def test_used_weight_is_counted_per_minute(rest: Rest) -> None:
     assert get(rest, "/api/v3/ping")[2]["X-MBX-USED-WEIGHT-1M"] == "1"
     assert get(rest, "/api/v3/exchangeInfo")[2]["X-MBX-USED-WEIGHT-1M"] == "21"
     assert get(rest, "/api/v3/time", NOW_MS + 60_000)[2]["X-MBX-USED-WEIGHT-1M"] == "1"
@@ -54,7 +54,7 @@ def test_too_much_weight_is_refused_until_the_next_minute(rest: Rest) -> None:
     assert get(rest, "/api/v3/ping", NOW_MS + 60_000)[0] == 200
 
 
-def test_trades_are_the_newest_and_historical_trades_begin_at_their_id(rest: Rest, market: Market) -> None:
+def test_historical_trades_begin_at_their_id(rest: Rest, market: Market) -> None:
     ids = [trade.id for trade in market.trades]
     newest = get(rest, "/api/v3/trades?symbol=BTCUSDT&limit=5")[1]
     assert [trade["id"] for trade in newest] == ids[-5:]
@@ -64,7 +64,7 @@ def test_trades_are_the_newest_and_historical_trades_begin_at_their_id(rest: Res
     assert get(rest, f"/api/v3/historicalTrades?symbol=BTCUSDT&fromId={ids[-1] + 1}")[1] == []
 
 
-def test_aggregates_begin_at_their_id_and_a_page_has_500_unless_asked(rest: Rest, market: Market) -> None:
+def test_a_page_of_aggregates_has_500_by_default(rest: Rest, market: Market) -> None:
     first = market.agg_trades[0]
     status, page, headers = get(rest, f"/api/v3/aggTrades?symbol=BTCUSDT&fromId={first.id}")
     assert (status, len(page), headers["X-MBX-USED-WEIGHT-1M"]) == (200, 500, "4")
@@ -112,7 +112,7 @@ def test_each_market_has_a_budget_of_its_own(rest: Rest, root: str, allowed: int
     assert {get(rest, f"{other}/ping")[2]["X-MBX-USED-WEIGHT-1M"] for other in others} == {"1"}
 
 
-def test_aggregates_of_futures_cost_more_and_single_trades_are_not_told(rest: Rest, market: Market) -> None:
+def test_futures_have_no_single_trades_over_rest(rest: Rest, market: Market) -> None:
     first = market.agg_trades[0].id
     status, page, headers = get(rest, f"/fapi/v1/aggTrades?symbol=BTCUSDT&fromId={first}&limit=2")
     assert (status, len(page), headers["X-MBX-USED-WEIGHT-1M"]) == (200, 2, "20")

@@ -23,7 +23,7 @@ def number_of(client: websocket.WebSocket) -> int:
 
 
 @pytest.mark.parametrize("status", [403, 418, 429, 500, 503])
-def test_only_the_requests_of_a_path_are_refused_if_one_is_named(simulate: Simulate, status: int) -> None:
+def test_a_fault_can_be_limited_to_a_path(simulate: Simulate, status: int) -> None:
     simulator = simulate(faults=(Fault("http", next=1, status=status, path="/depth"),))
     assert simulator.http("/api/v3/time")[0] == 200
     assert simulator.http("/api/v3/depth?symbol=BTCUSDT")[0] == status

@@ -48,7 +48,7 @@ def test_another_client_library_reads_the_same(simulate: Simulate) -> None:
     assert sent(simulator.log())[:3] == texts
 
 
-def test_subscribing_and_unsubscribing_take_effect_after_their_acknowledgement(simulate: Simulate) -> None:
+def test_subscriptions_change_after_the_acknowledgement(simulate: Simulate) -> None:
     client = simulate().connect("/stream")
     client.send('{"method":"SUBSCRIBE","params":["btcusdt@bookTicker"],"id":1}')
     assert receive(client, 1) == ['{"result":null,"id":1}']
@@ -59,7 +59,7 @@ def test_subscribing_and_unsubscribing_take_effect_after_their_acknowledgement(s
     assert receive(client, 1) == ['{"result":[],"id":3}']
 
 
-def test_a_bad_request_is_answered_with_an_error_and_the_connection_stays(simulate: Simulate) -> None:
+def test_a_bad_request_gets_an_error_and_keeps_the_connection(simulate: Simulate) -> None:
     client = simulate().connect("/stream")
     client.send("nonsense")
     assert json.loads(receive(client, 1)[0])["error"]["code"] == 3
@@ -85,7 +85,7 @@ def test_other_paths_are_refused(simulate: Simulate) -> None:
     assert events(simulator.log(), "handshake_refused")[0]["path"] == "/elsewhere"
 
 
-def test_pings_carry_the_time_in_13_digits_and_a_client_that_answers_stays(simulate: Simulate) -> None:
+def test_a_client_that_answers_pings_stays_connected(simulate: Simulate) -> None:
     simulator = simulate(ping_interval_secs=0.22, pong_timeout_secs=0.3)
     client = simulator.connect("/stream")
     pings = []
@@ -177,7 +177,7 @@ def test_stopping_closes_every_connection_with_1001(simulate: Simulate) -> None:
         assert reply[1][:2] == (1001).to_bytes(2, "big")
 
 
-def test_the_log_holds_what_each_client_got_byte_for_byte_and_in_order(simulate: Simulate) -> None:
+def test_the_log_has_every_frame_byte_for_byte(simulate: Simulate) -> None:
     simulator = simulate(rate=2000.0)
     clients = [simulator.connect(f"/stream?streams={ALL}") for _ in range(2)]
     got = [receive(client, 2000) for client in clients]
@@ -242,7 +242,7 @@ def test_statistics_count_frames_by_stream(simulate: Simulate) -> None:
     assert stats["send_stalls"] == {"count": 0, "secs": 0}
 
 
-def test_a_client_that_stops_reading_is_a_send_stall_while_it_lasts_and_after(
+def test_a_client_that_stops_reading_counts_as_a_send_stall(
     simulate: Simulate, recording: Callable[..., object]
 ) -> None:
     simulator = simulate(replay=(recording(*("x" * 100_000 for _ in range(300))),), speed=0, all_streams=True)
@@ -255,7 +255,7 @@ def test_a_client_that_stops_reading_is_a_send_stall_while_it_lasts_and_after(
 
 
 @pytest.mark.parametrize("faults", [(), (Fault("stall", next=1),)])
-def test_a_client_that_falls_too_far_behind_a_paced_source_is_cut_off(
+def test_a_client_that_lags_too_far_is_disconnected(
     simulate: Simulate,
     recording: Callable[..., object],
     monkeypatch: pytest.MonkeyPatch,

@@ -45,7 +45,7 @@ def test_the_acknowledgement_has_the_exchanges_spacing() -> None:
     assert answer('{"method":"SUBSCRIBE","params":["b"],"id":1}', {}).text == '{"result":null,"id":1}'
 
 
-def test_unsubscribing_removes_what_is_there_and_acknowledges_what_is_not() -> None:
+def test_unsubscribing_an_unknown_stream_is_acknowledged() -> None:
     assert ask(["a", "b"], method="UNSUBSCRIBE", params=["a", "c"], id="x1") == ({"result": None, "id": "x1"}, ["b"])
 
 

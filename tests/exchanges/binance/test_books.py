@@ -73,7 +73,7 @@ def after_each_diff(rows: list[BookRow]) -> Iterator[tuple[int, Book]]:
 
 
 @pytest.mark.parametrize("names", RECORDINGS)
-def test_the_book_has_the_best_prices_and_sizes_that_the_exchange_told(names: str, recorded: Lines) -> None:
+def test_the_book_has_the_exchanges_best_prices_and_sizes(names: str, recorded: Lines) -> None:
     exchange, expected = RECORDINGS[names]
     market = adapter(exchange)
     lines = [line for name in names.split() for line in recorded(name) if line["dir"] in {"in", "http"}]
@@ -89,9 +89,7 @@ def test_the_book_has_the_best_prices_and_sizes_that_the_exchange_told(names: st
     assert compared == Counter(expected)
 
 
-def test_the_best_20_levels_after_each_diff_are_those_found_independently(
-    recorded: Lines, top20: list[dict[str, Any]]
-) -> None:
+def test_the_best_20_levels_match_an_independent_rebuild(recorded: Lines, top20: list[dict[str, Any]]) -> None:
     lines = recorded("binance_spot/hftbacktest_btcusdt_20240808")
     for (last_id, book), expected in zip(
         after_each_diff(book_rows(adapter("binance"), lines, "BTCUSDT")), top20, strict=True

@@ -106,12 +106,12 @@ def test_the_way_a_frame_is_written_does_not_matter(frame: bytes) -> None:
 
 
 @pytest.mark.parametrize("frame", FRAMES)
-def test_frames_as_documented_take_the_fast_way(frame: bytes) -> None:
+def test_documented_frames_take_the_fast_path(frame: bytes) -> None:
     readers = READERS[decode(frame)[0].stream.data_type]
     assert readers.documented[frame.count(b":")](frame).data
 
 
-def test_a_trade_may_carry_order_ids_as_it_did_until_2024_or_lack_what_is_to_be_ignored() -> None:
+def test_a_trade_may_have_old_keys_or_lack_ignored_ones() -> None:
     with_orders = TRADE.replace(b'"T":', b'"b":20720542158,"a":20720542592,"T":')
     without_flag = TRADE.replace(b',"M":true', b"")
     for frame in (with_orders, without_flag):
@@ -202,7 +202,7 @@ def test_what_is_wrong_with_a_frame_is_said(frame: bytes, text: str) -> None:
         (SNAPSHOT.replace(b"50093239224", b"-5"), "book_snapshot", ">= 0"),
     ],
 )
-def test_a_frame_without_the_shape_of_its_stream_names_what_is_amiss(frame: bytes, data_type: str, hint: str) -> None:
+def test_a_frame_that_is_not_of_its_stream_says_why(frame: bytes, data_type: str, hint: str) -> None:
     text = reason(frame)
     assert text.startswith(f"not a {data_type} message: ")
     assert hint in text
@@ -211,7 +211,7 @@ def test_a_frame_without_the_shape_of_its_stream_names_what_is_amiss(frame: byte
 @pytest.mark.parametrize(
     "time", ["1723161255342000", "253402300800000", "-1", "0", '"1723161255342"', "1.5", "true", "[]", "9" * 40]
 )
-def test_a_message_whose_time_is_none_is_a_message_all_the_same(time: str) -> None:
+def test_a_message_with_an_invalid_time_is_kept(time: str) -> None:
     frame = TRADE.replace(b"1723161255342", time.encode())
     (envelope,) = decode(frame)
     assert envelope._replace(exchange_us=None) == Envelope(stream("trade"), 3735683259, None, None, frame)
@@ -220,7 +220,7 @@ def test_a_message_whose_time_is_none_is_a_message_all_the_same(time: str) -> No
 
 
 @pytest.mark.parametrize("key", [b'"T":1723161255342,', b'"E":1723161255342,'])
-def test_a_message_without_one_of_its_times_is_a_message_all_the_same(key: bytes) -> None:
+def test_a_message_without_a_time_is_kept(key: bytes) -> None:
     frame = TRADE.replace(key, b"", 1)
     assert [envelope.id for envelope in decode(frame)] == [3735683259]
 
@@ -247,7 +247,7 @@ def test_only_what_is_subscribed_is_read() -> None:
 @given(st.one_of(damaged(FRAMES), reshaped(FRAMES, KEYS), st.binary(max_size=60)))
 @example(TRADE)
 @example(CHINESE_TRADE)
-def test_whatever_comes_is_a_message_of_ours_or_undecodable_for_a_short_reason(frame: bytes) -> None:
+def test_any_frame_is_decoded_or_refused_with_a_short_reason(frame: bytes) -> None:
     result = outcome(decode, frame)
     if isinstance(result, str):
         assert is_short(result)

@@ -38,7 +38,7 @@ def test_trade_ids_are_dense_diffs_are_chained_and_other_book_ids_rise(adapter: 
     }
 
 
-def test_usdm_streams_are_asked_for_where_they_are_served() -> None:
+def test_usdm_streams_are_subscribed_on_their_path() -> None:
     plans = usdm.plan(Subscription(("BTCUSDT",), ALL_TYPES), "")
     assert plans == [
         ConnectionPlan(
@@ -82,7 +82,7 @@ def test_another_server_gets_the_same_paths(ws_url: str) -> None:
     assert plan.url == f"{base}/stream?streams=btcusd_perp@trade"
 
 
-def test_each_path_has_the_fewest_connections_that_hold_its_streams() -> None:
+def test_each_path_has_the_fewest_connections() -> None:
     symbols = tuple(f"COIN{number}USDT" for number in range(600))
     plans = usdm.plan(Subscription(symbols, ("agg_trade", "trade", "book_delta")), "")
     paths = [urlsplit(plan.url).path for plan in plans]
@@ -108,7 +108,7 @@ def test_coinm_symbols_name_their_delivery(symbol: str) -> None:
 @pytest.mark.parametrize(
     "symbol", ["BTCUSDT", "BTCUSD", "btcusd_perp", "BTCUSD_perp", "BTCUSD_2612", "_PERP", "BTC/USD"]
 )
-def test_what_is_no_coinm_symbol_is_refused_because_it_would_stay_silent(symbol: str) -> None:
+def test_an_invalid_coinm_symbol_is_refused(symbol: str) -> None:
     with pytest.raises(ConfigError) as refused:
         coinm.plan(Subscription(("BTCUSD_PERP", symbol), ("trade",)), "")
     (problem,) = refused.value.problems
@@ -117,7 +117,7 @@ def test_what_is_no_coinm_symbol_is_refused_because_it_would_stay_silent(symbol:
 
 
 @both
-def test_a_data_type_that_is_not_offered_is_refused_in_the_markets_name(adapter: CombinedStreams) -> None:
+def test_a_data_type_that_is_not_offered_is_refused(adapter: CombinedStreams) -> None:
     with pytest.raises(ConfigError, match=f"'funding_rate': is not offered by {adapter.exchange}"):
         adapter.plan(Subscription((adapter.symbol_example,), ("funding_rate",)), "")
 
@@ -138,7 +138,7 @@ def test_answers_to_requests_are_no_data(adapter: CombinedStreams) -> None:
         assert decode(frame) == []
 
 
-def test_streams_that_stay_silent_are_asked_for_on_the_other_path() -> None:
+def test_silent_streams_are_subscribed_on_the_other_path() -> None:
     usdm, coinm = BinanceUsdm(), BinanceCoinm()
     keys = [StreamKey("binance_usdm", "BTCUSDT", name) for name in ("book_delta", "agg_trade")]
     book, trades = usdm.elsewhere(keys, "")

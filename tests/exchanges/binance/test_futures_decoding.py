@@ -86,7 +86,7 @@ def reason(frame: bytes) -> str:
         (TICKER, "book_ticker", 11757092630476, None, 1791382994657000),
     ],
 )
-def test_a_frame_is_one_message_with_its_bytes_untouched_and_the_engines_time(
+def test_a_frame_is_one_message_with_its_bytes_and_engine_time(
     frame: bytes, data_type: str, message_id: int, first_id: int | None, exchange_us: int
 ) -> None:
     for form in (frame, before_2026(frame)):
@@ -115,12 +115,12 @@ def test_the_way_a_frame_is_written_does_not_matter(frame: bytes) -> None:
 
 
 @pytest.mark.parametrize("frame", [*FRAMES, *COINM_FRAMES])
-def test_frames_as_documented_or_recorded_take_the_fast_way(frame: bytes) -> None:
+def test_documented_and_recorded_frames_take_the_fast_path(frame: bytes) -> None:
     (envelope,) = (decode_coinm if b"btcusd_perp" in frame else decode)(frame)
     assert READERS[envelope.stream.data_type].documented[frame.count(b":")](frame).data
 
 
-def test_only_the_stream_tells_the_best_levels_from_changed_ones() -> None:
+def test_the_stream_name_distinguishes_depth_from_diffs() -> None:
     (snapshot,), (delta,) = decode(SNAPSHOT), decode(DELTA)
     assert (snapshot.stream, snapshot.first_id) == (stream("book_snapshot"), None)
     assert (delta.stream, delta.first_id) == (stream("book_delta"), 11757092616661 + 1)
@@ -189,7 +189,7 @@ def test_what_is_wrong_with_a_frame_is_said(frame: bytes, text: str) -> None:
         ),
     ],
 )
-def test_a_frame_without_the_shape_of_its_stream_names_what_is_amiss(frame: bytes, data_type: str, hint: str) -> None:
+def test_a_frame_that_is_not_of_its_stream_says_why(frame: bytes, data_type: str, hint: str) -> None:
     text = reason(frame)
     assert text.startswith(f"not a {data_type} message: ")
     assert hint in text
@@ -198,7 +198,7 @@ def test_a_frame_without_the_shape_of_its_stream_names_what_is_amiss(frame: byte
 @given(st.one_of(damaged(FRAMES), reshaped(FRAMES, KEYS), st.binary(max_size=60)))
 @example(TRADE)
 @example(DELTA)
-def test_whatever_comes_is_a_message_of_ours_or_undecodable_for_a_short_reason(frame: bytes) -> None:
+def test_any_frame_is_decoded_or_refused_with_a_short_reason(frame: bytes) -> None:
     result = outcome(decode, frame)
     if isinstance(result, str):
         assert is_short(result)

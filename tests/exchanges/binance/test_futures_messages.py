@@ -73,17 +73,17 @@ def test_a_trade_of_every_kind_is_a_row_that_says_which(mark: object, kind: str 
     assert only_row("trade", {**TRADE, "X": mark}) == TradeRow("7", 64000.1, 0.01, "sell", None, kind)
 
 
-def test_a_trade_that_does_not_say_of_which_kind_it_is_is_a_row_all_the_same() -> None:
+def test_a_trade_without_a_kind_has_a_row() -> None:
     unmarked = {key: value for key, value in TRADE.items() if key != "X"}
     assert only_row("trade", unmarked) == TradeRow("7", 64000.1, 0.01, "sell", None, None)
 
 
-def test_a_trade_that_is_none_keeps_the_price_and_size_0_that_were_sent() -> None:
+def test_a_non_market_trade_keeps_its_zero_price_and_size() -> None:
     assert only_row("trade", {**TRADE, "p": "0", "q": "0", "X": "NA"}) == TradeRow("7", 0.0, 0.0, "sell", None, "none")
 
 
 @pytest.mark.parametrize("text", NOT_FINITE_DECIMALS)
-def test_a_number_that_is_no_finite_decimal_is_null_and_the_rest_of_its_row_stays(text: str) -> None:
+def test_only_a_number_that_is_not_a_finite_decimal_is_null(text: str) -> None:
     assert only_row("trade", {**TRADE, "p": text}) == TradeRow("7", None, 0.01, "sell", None, "market")
     assert only_row("book_ticker", {**TICKER, "B": text}) == BookTickerRow(1007, 9.5, None, 10.0, 1.0)
     assert only_row("book_snapshot", {**SNAPSHOT, "b": [["9.5", text]]})[:6] == (1001, 1007, 990, True, (9.5,), (None,))
@@ -91,13 +91,13 @@ def test_a_number_that_is_no_finite_decimal_is_null_and_the_rest_of_its_row_stay
 
 @pytest.mark.parametrize("data_type", MESSAGES)
 @pytest.mark.parametrize("other", MESSAGES)
-def test_a_payload_of_another_shape_has_no_row_and_no_decimals(data_type: str, other: str) -> None:
+def test_a_payload_of_another_data_type_has_no_row(data_type: str, other: str) -> None:
     alike = MESSAGES[data_type]["e"] == MESSAGES[other]["e"]
     assert (only_row(data_type, MESSAGES[other]) is not None) == alike
     assert bool(adapter.decimals(data_type, payload(MESSAGES[other]))) == alike
 
 
-def test_decimals_are_the_texts_of_all_prices_and_sizes_that_become_columns() -> None:
+def test_decimals_are_the_texts_of_all_prices_and_sizes() -> None:
     assert adapter.decimals("trade", payload(TRADE)) == ["64000.10", "0.01"]
     assert adapter.decimals("agg_trade", payload(AGG_TRADE)) == ["64000.10", "0.01"]
     assert adapter.decimals("book_delta", payload(DELTA)) == ["9.5", "0.5", "9", "0.0"]
@@ -106,5 +106,5 @@ def test_decimals_are_the_texts_of_all_prices_and_sizes_that_become_columns() ->
 
 
 @given(altered(MESSAGES))
-def test_rows_and_decimals_tell_the_same_of_whatever_is_stored(message: tuple[str, dict[str, Any]]) -> None:
+def test_rows_and_decimals_agree_on_any_payload(message: tuple[str, dict[str, Any]]) -> None:
     assert_told_alike(adapter, *message)

@@ -91,7 +91,7 @@ def test_every_recorded_frame_of_a_known_stream_is_its_message(name: str, receiv
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
-def test_every_recorded_frame_takes_the_fast_way_and_none_needs_its_raw_text(name: str, received: Frames) -> None:
+def test_every_recorded_frame_takes_the_fast_path_and_is_exact(name: str, received: Frames) -> None:
     frames = [as_subscribed(frame) for frame in received(name)]
     by_channel = {f"@{channel}".encode(): READERS[data_type].documented for channel, data_type in CHANNELS.items()}
     for frame in frames:
@@ -156,7 +156,7 @@ def test_each_of_several_symbols_is_linked_on_its_own(received: Frames) -> None:
     assert set(last) == {"SUSHIUSDT", "AKROUSDT", "KEEPUSDT", "CTKUSDT"}
 
 
-def test_removed_diffs_are_gaps_between_the_ids_that_the_exchange_names(received: Frames) -> None:
+def test_removed_diffs_are_gaps_in_the_linked_ids(received: Frames) -> None:
     frames = [frame for frame in received(MULTI) if b'"sushiusdt@depth' in frame]
     removed = {10, 11, 50, 51, 52, 120}
     memory = DuplicateFilter(rule=IdRule.CHAINED, overlap_secs=0, progress=StreamProgress(), recent={})

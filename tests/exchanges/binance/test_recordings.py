@@ -106,7 +106,7 @@ def as_partial_depth(book: dict[str, Any]) -> bytes:
     return json.dumps({"stream": "btcusdt@depth20@100ms", "data": data}, separators=(",", ":")).encode()
 
 
-def test_partial_depth_of_a_real_market_is_read_and_its_symbol_comes_from_the_stream(top20: list[Any]) -> None:
+def test_recorded_partial_depth_gets_its_symbol_from_the_stream(top20: list[Any]) -> None:
     envelopes, reasons = decoded(adapter, map(as_partial_depth, top20))
     assert not reasons
     assert {envelope.stream for envelope in envelopes} == {("binance", "BTCUSDT", "book_snapshot")}

@@ -98,7 +98,7 @@ def test_no_two_markets_share_a_budget() -> None:
     assert len({adapter.rest.limits.budget for adapter in MARKETS}) == 3
 
 
-def test_an_answer_of_trades_is_one_envelope_a_trade_with_its_own_untouched_text() -> None:
+def test_each_trade_of_a_response_is_one_envelope_with_its_text() -> None:
     first, second = b'{"id":1, %s' % text(TRADE)[12:], text({**TRADE, "id": 3})
     body = b"[%s ,\n%s]" % (first, second)
     assert spot.rest.read(SPOT_TRADES, body) == [
@@ -108,7 +108,7 @@ def test_an_answer_of_trades_is_one_envelope_a_trade_with_its_own_untouched_text
     assert spot.rest.read(SPOT_TRADES, b"[]") == []
 
 
-def test_trades_and_aggregates_of_an_answer_have_the_rows_of_their_data_type() -> None:
+def test_trades_and_aggregates_of_a_response_have_typed_rows() -> None:
     assert spot.rows("trade", [text(TRADE)]) == [TradeRow("28457", 4.000001, 12.0, "sell", None, "market")]
     assert spot.rows("trade", [text({**TRADE, "isBuyerMaker": False})]) == [
         TradeRow("28457", 4.000001, 12.0, "buy", None, "market")
@@ -119,7 +119,7 @@ def test_trades_and_aggregates_of_an_answer_have_the_rows_of_their_data_type() -
         ]
 
 
-def test_answers_and_frames_keep_their_places_among_each_other() -> None:
+def test_replies_and_frames_stay_in_order() -> None:
     payloads = [text({**TRADE, "id": 1}), framed("trade", {**TRADE, "id": 2}), b"{}", text({**TRADE, "id": 3})]
     assert [row and row[0] for row in spot.rows("trade", payloads)] == ["1", "2", None, "3"]
 
@@ -127,9 +127,7 @@ def test_answers_and_frames_keep_their_places_among_each_other() -> None:
 @given(decimals, decimals, st.booleans(), st.integers(0, 2**62))
 @example("NaN", "1e999", True, 0)
 @settings(suppress_health_check=[HealthCheck.too_slow])
-def test_a_trade_over_rest_has_the_row_and_the_decimals_of_the_same_trade_in_a_stream(
-    price: str, size: str, seller_took: bool, number: int
-) -> None:
+def test_a_trade_has_the_same_row_over_rest_and_stream(price: str, size: str, seller_took: bool, number: int) -> None:
     trade = {**TRADE, "id": number, "price": price, "qty": size, "isBuyerMaker": seller_took}
     aggregate = {**AGG_TRADE, "a": number, "p": price, "q": size, "m": seller_took}
     for data_type, answered in (("trade", trade), ("agg_trade", aggregate)):
@@ -139,9 +137,7 @@ def test_a_trade_over_rest_has_the_row_and_the_decimals_of_the_same_trade_in_a_s
 
 
 @pytest.mark.parametrize(("adapter", "name"), SNAPSHOTS)
-def test_a_recorded_snapshot_is_one_book_message_with_levels_and_order_as_sent(
-    adapter: Adapter, name: str, recorded: Lines
-) -> None:
+def test_a_recorded_snapshot_keeps_its_levels_and_their_order(adapter: Adapter, name: str, recorded: Lines) -> None:
     bodies = [line["raw"].encode() for line in recorded(name) if line["dir"] == "http" and "/depth" in line["url"]]
     assert bodies
     rest = adapter.rest
@@ -161,21 +157,21 @@ def test_a_recorded_snapshot_is_one_book_message_with_levels_and_order_as_sent(
         assert list(numbers_of(row)) == [float(number) for number in numbers]
 
 
-def test_a_level_that_is_no_decimal_is_null_in_its_snapshot() -> None:
+def test_a_level_that_is_not_a_decimal_is_null() -> None:
     (row,) = spot.rows("book_delta", [b'{"lastUpdateId":7,"bids":[["NaN","1"]],"asks":[]}'])
     assert row == BookRow(None, 7, None, True, (None,), (1.0,), (), ())
 
 
 @pytest.mark.parametrize("bids", ["null", '[["1"]]', '[["x","1"]]', '[["NaN","1"]]', '[["1","1e999"]]'])
 @pytest.mark.parametrize("adapter", [spot, usdm])
-def test_a_book_with_a_level_that_cannot_be_read_is_no_answer(adapter: Binance | BinanceUsdm, bids: str) -> None:
+def test_a_rest_book_with_an_unreadable_level_is_refused(adapter: Binance | BinanceUsdm, bids: str) -> None:
     body = f'{{"lastUpdateId":7,"T":1,"bids":{bids},"asks":[["2","1"]]}}'.encode()
     with pytest.raises(UndecodableError):
         adapter.rest.read(key(adapter, "book_delta"), body)
 
 
 @pytest.mark.parametrize("time", [1784555555555123, 0, -1, "x", None])
-def test_a_trade_of_an_answer_whose_time_is_none_is_a_trade_all_the_same(time: object) -> None:
+def test_a_rest_trade_with_an_invalid_time_is_kept(time: object) -> None:
     one, other = spot.rest.read(SPOT_TRADES, text([TRADE, {**TRADE, "id": 28458, "time": time}]))
     assert (one.id, other.id) == (28457, 28458)
     assert one.exchange_us is not None
@@ -199,7 +195,7 @@ def test_a_clock_that_is_none_is_undecodable() -> None:
         text([{**TRADE, "id": -1}]),
     ],
 )
-def test_any_other_answer_is_undecodable_for_a_short_reason(body: bytes) -> None:
+def test_any_other_response_is_undecodable(body: bytes) -> None:
     for stream in (SPOT_TRADES, key(spot, "book_delta")):
         with pytest.raises(UndecodableError) as caught:
             spot.rest.read(stream, body)

@@ -47,7 +47,7 @@ def test_a_small_feed_is_one_connection_with_all_streams_in_its_url() -> None:
     )
 
 
-def test_streams_stand_by_symbol_then_by_data_type_each_once() -> None:
+def test_streams_are_ordered_by_symbol_then_data_type() -> None:
     (plan,) = adapter.plan(Subscription(("ETHUSDT", "BTCUSDT", "ETHUSDT"), ("trade", "book_ticker")), "")
     assert names_of(plan) == ["ethusdt@trade", "ethusdt@bookTicker", "btcusdt@trade", "btcusdt@bookTicker"]
     assert plan.streams == 4
@@ -59,7 +59,7 @@ def test_another_server_gets_the_same_path(ws_url: str) -> None:
     assert plan.url == f"{ws_url.rstrip('/')}/stream?streams=btcusdt@trade"
 
 
-def test_what_another_version_subscribed_is_shared_out_without_a_word() -> None:
+def test_unknown_data_types_of_another_version_have_no_streams() -> None:
     subscription = Subscription(("btcusdt", "BTCUSDT"), ("kline", "trade"))
     assert adapter.shares(subscription) == [
         (StreamKey("binance", "btcusdt", "trade"), StreamKey("binance", "BTCUSDT", "trade"))
@@ -73,7 +73,7 @@ def test_times_stay_in_milliseconds() -> None:
     assert "timeUnit" not in plan.url
 
 
-def test_symbols_beyond_ascii_are_percent_encoded_in_the_url_and_plain_in_messages() -> None:
+def test_non_ascii_symbols_are_percent_encoded_in_urls_only() -> None:
     first, *_ = adapter.plan(Subscription(("币安人生USDT",), ("trade",)), "")
     assert first.url.endswith("?streams=%E5%B8%81%E5%AE%89%E4%BA%BA%E7%94%9Fusdt@trade")
     (plan,) = adapter.plan(Subscription((*symbols(100), "币安人生USDT"), ("trade",)), "")
@@ -111,7 +111,7 @@ def test_no_url_is_too_long_for_an_http_server() -> None:
 @pytest.mark.parametrize(
     "symbol", ["btcusdt", "BtcUSDT", "BTC/USDT", "BTC USDT", "", "BTC@USDT", "BTC\nUSDT", 'A"', "_é"]
 )
-def test_symbols_that_binance_does_not_print_like_this_are_refused(symbol: str) -> None:
+def test_misspelled_symbols_are_refused(symbol: str) -> None:
     with pytest.raises(ConfigError) as refused:
         adapter.plan(Subscription(("BTCUSDT", symbol), ("trade",)), "")
     (problem,) = refused.value.problems

@@ -61,7 +61,7 @@ def test_rows_stand_in_the_order_of_their_payloads() -> None:
 
 
 @pytest.mark.parametrize("text", NOT_FINITE_DECIMALS)
-def test_a_number_that_is_no_finite_decimal_is_null_and_the_rest_of_its_row_stays(text: str) -> None:
+def test_only_a_number_that_is_not_a_finite_decimal_is_null(text: str) -> None:
     assert only_row("trade", {**TRADE, "p": text}) == TradeRow("7", None, 0.01, "sell", None, "market")
     assert only_row("agg_trade", {**AGG_TRADE, "q": text}) == AggTradeRow("77", 64000.1, None, "sell", "501", "503")
     assert only_row("book_ticker", {**TICKER, "B": text}) == BookTickerRow(1007, 9.5, None, 10.0, 1.0)
@@ -84,7 +84,7 @@ def test_huge_numbers_whose_sum_is_beyond_a_double_are_kept() -> None:
 
 @pytest.mark.parametrize("data_type", MESSAGES)
 @pytest.mark.parametrize("other", MESSAGES)
-def test_a_payload_of_another_shape_has_no_row_and_no_decimals(data_type: str, other: str) -> None:
+def test_a_payload_of_another_data_type_has_no_row(data_type: str, other: str) -> None:
     row = only_row(data_type, MESSAGES[other])
     assert (row is None) == (data_type != other)
     assert bool(adapter.decimals(data_type, payload(MESSAGES[other]))) == (data_type == other)
@@ -130,7 +130,7 @@ def test_every_double_is_the_nearest_to_its_decimal(bids: list[Any], asks: list[
 
 
 @given(altered(MESSAGES))
-def test_rows_and_decimals_tell_the_same_of_whatever_is_stored(message: tuple[str, dict[str, Any]]) -> None:
+def test_rows_and_decimals_agree_on_any_payload(message: tuple[str, dict[str, Any]]) -> None:
     assert_told_alike(adapter, *message)
 
 
