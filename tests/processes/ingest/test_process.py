@@ -407,10 +407,10 @@ def test_the_report_says_what_each_line_does(start: Start, server: Server) -> No
     report = recording.reports[-1]
     (line,) = report.lines
     assert (report.feed, report.bytes, report.control, report.refused) == ("plain", 8, 1, 0)
-    assert (line["line"], line["connection"], line["state"], line["streams"]) == (0, 1, "open", 1)
-    assert line["last_data_us"] is not None
-    assert report.journal["files"] == 1
-    assert 0 < report.journal["position"] <= report.journal["bytes"]
+    assert (line.line, line.connection, line.state, line.streams) == (0, 1, "open", 1)
+    assert line.last_data_us is not None
+    assert report.journal.files == 1
+    assert 0 < report.journal.position <= report.journal.bytes
 
 
 def test_frames_are_refused_while_space_is_short_and_taken_again_after(start: Start, server: Server) -> None:
@@ -620,7 +620,7 @@ def test_a_second_try_that_brings_nothing_is_given_up(start: Start, server: Serv
     told = len(recording.reports)
     wait_for(lambda: len(recording.reports) > told + 1, "two reports after it")
     stop(recording, peer)
-    assert [state["line"] for state in recording.reports[told + 1].lines] == [0]
+    assert [state.line for state in recording.reports[told + 1].lines] == [0]
     other.close()
     assert len(recording.events("connected")) == 2
     assert [entry["retry_secs"] for entry in recording.events("disconnected") if "retry_secs" in entry] == [0.0]
