@@ -1,5 +1,6 @@
 """A frame goes from the socket to the journal without a callback: no module is entered again beneath itself."""
 
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from tests.feed.servers import Server, wire
 from tests.processes.ingest.ingest_harness import LIMITS, PlainAdapter, Recording, wait_for
 
 COLLECTOR = str(Path(line_reader.__file__).parents[2])
-WAY = ["session.py", "journal_gate.py", "writer.py"]
+ARCHITECTURE = Path(__file__).parents[3] / "docs/ARCHITECTURE.md"
 
 
 class Stacks:
@@ -63,7 +64,11 @@ def test_no_module_is_entered_again_while_it_waits_for_another(tmp_path: Path, s
     wait_for(lambda: b"BTCUSDT 3" in recording.frames())
     recording.stop()
 
-    names = {tuple(Path(path).name for path in stack) for stack in stacks.seen}
-    assert any(list(stack[1:4]) == WAY for stack in names), "a frame reached the journal by another way"
+    listed = re.findall(
+        r"^\| `([\w/]+\.py)`", ARCHITECTURE.read_text("utf-8").partition("## One frame's way")[2], re.MULTILINE
+    )
+    sock, connection, session_room, gate, writer = (f"{COLLECTOR}/{path}" for path in listed[:5])
+    assert (line_reader.__file__, session_room, connection, sock) in stacks.seen
+    assert (line_reader.__file__, session_room, gate, writer) in stacks.seen
     lives = [stack for stack in stacks.seen if session.__file__ in stack]
     assert [stack for stack in lives if len(set(stack)) < len(stack)] == []
