@@ -18,14 +18,21 @@ class PseudoTerminal:
     def __init__(self, columns: int, lines: int) -> None:
         self._ours, self.theirs = os.openpty()
         self.screen = b""
+        self._is_open = True
         self.resize(columns, lines)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.close(self._ours)
+        if self._is_open:
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close it, as a person closes a window."""
+        self._is_open = False
         os.close(self.theirs)
+        os.close(self._ours)
 
     def resize(self, columns: int, lines: int) -> None:
         """Change its size, as a person who drags a window's corner does."""

@@ -80,7 +80,7 @@ def test_a_terminal_that_takes_nothing_holds_up_nobody() -> None:
 def test_a_terminal_that_is_gone_ends_the_view_alone() -> None:
     terminal = PseudoTerminal(80, 24)
     file = file_of(terminal)
-    terminal.__exit__()
+    terminal.hang_up()
     view = LiveView(file)
     view.show(words("a frame"))
     assert view.finish(["the end"], DEADLINE_SECS)

@@ -114,6 +114,16 @@ def test_a_terminal_that_nobody_reads_neither_holds_up_recording_nor_the_stop(
     assert log_of(tmp_path / "data")[-1]["event"] == "stopped"
 
 
+def test_a_closed_terminal_stops_the_recorder_in_order(exchange: Exchange, tmp_path: Path) -> None:
+    with PseudoTerminal(80, 24) as terminal, started(terminal, configure(tmp_path, exchange.ws_url)) as process:
+        terminal.read_until(b"Recording", lambda: process.poll() is None)
+        terminal.hang_up()
+        assert process.wait(STOP_SECS) == 0
+    events = [(line["event"], line.get("cause")) for line in log_of(tmp_path / "data")]
+    assert ("stopping", "SIGHUP") in events
+    assert events[-1][0] == "stopped"
+
+
 @pytest.mark.parametrize(("arguments", "environment"), [(["--log"], {}), ([], {"TERM": "dumb"}), ([], {"TERM": ""})])
 def test_lines_are_printed_on_request_and_where_the_terminal_has_no_cursor(
     tmp_path: Path, arguments: list[str], environment: Mapping[str, str]
