@@ -1,4 +1,4 @@
-"""Groups rows of the gap ledger into incidents: what one trouble cost all of an exchange's streams.
+"""Groups rows of the gap ledger into incidents, over all streams of an exchange.
 
 Rows belong to one incident when their exchange and cause are the same and each begins before the incident is over, or
 at most `ADJOINING_SECS` later. A silence lasts until its own stream speaks, and nobody knows how long a row that is not

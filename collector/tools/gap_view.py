@@ -1,6 +1,6 @@
 """The gap ledger as text. Every text is escaped and none is read as markup: names may come from an exchange."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from rich.console import RenderableType
@@ -10,7 +10,7 @@ from rich.text import Text
 from collector.domain.records import UNKNOWN
 from collector.read.gap_summary import StreamSummary
 from collector.read.gaps import LedgerRow
-from collector.read.incidents import STATUSES, Incident
+from collector.read.incidents import LASTING, STATUSES, Incident
 from collector.terminal.tables import NOT_KNOWN, number, shown, span, table
 from collector.tools.moments import moment_text
 
@@ -24,7 +24,7 @@ _STATES: Final = {"broken": "red", "unverifiable": "yellow", "verified": "green"
 
 
 def incident_line(incident: Incident, is_injected: Callable[[LedgerRow], bool]) -> Text:
-    """One line: when, where, why, how long, how many streams and what became of their gaps."""
+    """One line: when, where, why, how long, how many streams and what became of their gaps (left out if all last)."""
     statuses = incident.statuses
     named = [stream for stream in incident.streams if stream.symbol != UNKNOWN]
     parts = [
@@ -32,10 +32,10 @@ def incident_line(incident: Incident, is_injected: Callable[[LedgerRow], bool]) 
         "not over yet" if incident.ended_at is None else span((incident.ended_at - incident.started_at) / 1e6),
         *([_counted(len(named), "stream")] if named else []),
         *([_counted(len(incident.rows), "gap")] if len(incident.rows) != len(named) else []),
-        *(f"{number(statuses[name])} {_plain(name)}" for name in STATUSES if statuses[name]),
+        *([] if set(statuses) == {LASTING} else _status_counts(statuses)),
         *_purpose(incident, is_injected),
     ]
-    return shown(", ".join(parts), "yellow" if statuses["lasting"] or statuses["open"] else "")
+    return shown(", ".join(parts), "yellow" if statuses[LASTING] or statuses["open"] else "")
 
 
 def shown_gaps(rows: Iterable[LedgerRow], width: int) -> Table:
@@ -77,6 +77,10 @@ def shown_streams(streams: Iterable[StreamSummary], width: int) -> Table:
         ]
         lines.add_row(*cells)
     return lines
+
+
+def _status_counts(statuses: Mapping[str, int]) -> Iterator[str]:
+    return (f"{number(statuses[name])} {_plain(name)}" for name in STATUSES if statuses.get(name))
 
 
 def _trouble(incident: Incident) -> str:

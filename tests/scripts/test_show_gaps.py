@@ -400,7 +400,7 @@ def test_an_incident_is_one_line_and_sums_its_rows(run: Run, tmp_path: Path) -> 
     assert run(tmp_path).out.splitlines()[:4] == [
         "2026-11-23 12:00:00 UTC binance restart, 25.0 s, 120 streams, 60 repaired, 60 unrepairable",
         "2026-11-23 12:00:00 UTC binance exchange (reset), 0 ms, 1 stream, 1 unrepairable",
-        "2026-11-23 12:00:00 UTC kraken disconnect, not over yet, 1 stream, 1 lasting",
+        "2026-11-23 12:00:00 UTC kraken disconnect, not over yet, 1 stream",
         "3 incidents, 122 gaps, 1 open",
     ]
 
