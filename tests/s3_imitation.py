@@ -6,12 +6,11 @@ Only what the recorder asks for is there: PUT, HEAD, GET and a list of keys. Sig
 import hashlib
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
+
+from tests.loopback_server import HttpServer, QuietHandler
 
 BUCKET = "bucket"
 
@@ -92,8 +91,8 @@ def aliyun_without_checksums(request: Request) -> Refusal | None:
     return aliyun(request) or backblaze(request)
 
 
-class S3Imitation:
-    """Serves `bucket` at `host`, which must be a name for the bucket to stand in it."""
+class S3Imitation(HttpServer):
+    """Serves `bucket` at `host`; a request can have the bucket in the host only if that is a name."""
 
     def __init__(self, refuses: Refuses, host: str = "127.0.0.1") -> None:
         imitation = self
@@ -102,9 +101,8 @@ class S3Imitation:
         self.seen: list[Request] = []
         self.keeps_otherwise: Callable[[bytes], bytes] = bytes
         """What becomes of bytes on their way to the disk."""
-        self._host = host
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             protocol_version = "HTTP/1.1"
 
             def take(self) -> None:
@@ -139,31 +137,7 @@ class S3Imitation:
                 if self.command != "HEAD":
                     self.wfile.write(body)
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-
-    @property
-    def port(self) -> int:
-        return int(self._server.server_port)
-
-    @property
-    def endpoint_url(self) -> str:
-        return f"http://{self._host}:{self.port}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(60)
+        super().__init__(Handler, host, "127.0.0.1")
 
 
 def _wrong(request: Request, body: bytes) -> Refusal | None:

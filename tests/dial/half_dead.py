@@ -3,14 +3,13 @@
 import socket
 import struct
 from socketserver import BaseRequestHandler, ThreadingTCPServer
-from threading import Thread
-from types import TracebackType
-from typing import Self
+
+from tests.loopback_server import LoopbackServer
 
 _RST_AT_CLOSE = struct.pack("ii", 1, 0)
 
 
-class HalfDead:
+class HalfDead(LoopbackServer):
     """Answers whatever comes with these bytes, as often as it is asked; with none it resets as soon as it is asked."""
 
     def __init__(self, host: str, port: int, answer: bytes = b"") -> None:
@@ -34,16 +33,4 @@ class HalfDead:
                 assert isinstance(request, socket.socket)
                 request.close()
 
-        self._server = Listening((host, port), Handler)
-        self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(60)
+        super().__init__(Listening((host, port), Handler))

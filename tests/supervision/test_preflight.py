@@ -10,7 +10,7 @@ from collector.config import ArchiveConfig, Config, HttpConfig, JournalConfig
 from collector.domain.errors import ConfigError
 from collector.storage.locks import supervisor_lock
 from collector.supervision.preflight import check, require_usable
-from tests.odd_server import OddServer
+from tests.fixed_response_server import FixedResponseServer
 from tests.seaweed import ADMIN, Seaweed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,7 +48,7 @@ def test_a_store_that_takes_nothing_does_not_keep_the_recorder_from_starting(sea
 def test_a_check_of_a_server_that_is_no_store_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in ADMIN.items():
         monkeypatch.setenv(name, value)
-    with OddServer(301, {"Content-Length": "0"}) as server:
+    with FixedResponseServer(301, {"Content-Length": "0"}) as server:
         env = {
             "COLLECTOR_DATA_DIR": str(tmp_path),
             "COLLECTOR_ARCHIVE__URL": "s3://bucket",

@@ -22,7 +22,7 @@ from collector.storage.segment.file_format import SEGMENT_VERSION, STATE_VERSION
 from collector.storage.segment.positions_file import VERSION
 from collector.storage.segment.seal import sealed_segments
 from collector.storage.store.directory import DirectoryStore
-from tests.answers import Answers
+from tests.json_server import JsonServer
 from tests.whole.accounts import gaps_of, rows_of
 from tests.whole.running import PATIENT, STOP_SECS, Recorder, wait_for
 
@@ -210,7 +210,7 @@ def test_what_a_newer_version_wrote_is_left_alone_with_exit_2(
 
 @pytest.mark.timeout(400)
 def test_what_an_older_version_asked_for_is_asked_for_and_stored(left: Left, recorder: Callable[..., Recorder]) -> None:
-    with Answers(partial(answered, left)) as rest:
+    with JsonServer(partial(answered, left)) as rest:
         recorded = recorder_of(left, recorder, rest.url, segment={"interval_secs": 2}).start()
         wait_for(lambda: recorded.alive() and set(left.missing) <= set(repaired(recorded.data_dir)))
         assert recorded.stop() == 0

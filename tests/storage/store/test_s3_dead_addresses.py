@@ -12,7 +12,7 @@ from collector.storage.store.s3 import S3Store
 from collector.storage.store.s3_options import S3Options
 from tests.dial.half_dead import HalfDead
 from tests.dial.names import NAME, DeadAddress, Names
-from tests.odd_server import OddServer
+from tests.fixed_response_server import FixedResponseServer
 from tests.s3_imitation import BUCKET, Refusal, S3Imitation
 from tests.seaweed import ADMIN, ALONE
 
@@ -30,7 +30,7 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_store_is_asked_although_addresses_of_it_are_dead(monkeypatch: pytest.MonkeyPatch, hosts: list[str]) -> None:
     Names(monkeypatch).has(*hosts)
     with ExitStack() as undo:
-        server = undo.enter_context(OddServer(404, {"Content-Length": "0"}, host=LIVE))
+        server = undo.enter_context(FixedResponseServer(404, {"Content-Length": "0"}, host=LIVE))
         for host in {*hosts} - {LIVE}:
             undo.callback(DeadAddress(host, server.port).close)
         store = S3Store("b", "", S3Options("us-east-1", f"http://{NAME}:{server.port}"))

@@ -15,7 +15,7 @@ from collector.storage.store import s3, s3_client
 from collector.storage.store.object_store import ObjectInfo
 from collector.storage.store.s3 import S3Store
 from collector.storage.store.s3_options import S3Options
-from tests.odd_server import OddServer
+from tests.fixed_response_server import FixedResponseServer
 from tests.proxy import Proxy
 from tests.seaweed import ADMIN, NOTHING, Seaweed
 from tests.storage.store.s3_content import INFO, KEY, SHA256
@@ -166,7 +166,7 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("status", [301, 302, 307])
 def test_a_redirect_is_a_refusal_that_says_where_to_look(keys: None, source: Path, status: int) -> None:
     headers = {"Location": "http://127.0.0.1:1/login", "Content-Length": str(len(MOVED))}
-    with OddServer(status, headers, MOVED) as server:
+    with FixedResponseServer(status, headers, MOVED) as server:
         store = S3Store("bucket", "", S3Options(endpoint_url=server.endpoint_url))
         for ask in asking(store, source).values():
             with pytest.raises(StoreRefusedError, match=r"check archive\.region and archive\.endpoint_url") as caught:
@@ -188,7 +188,7 @@ def test_a_redirect_is_a_refusal_that_says_where_to_look(keys: None, source: Pat
 def test_an_answer_that_lacks_what_was_asked_for_is_the_stores_trouble_and_may_pass(
     keys: None, source: Path, headers: dict[str, str], body: bytes, calls: list[str]
 ) -> None:
-    with OddServer(200, headers, body) as server:
+    with FixedResponseServer(200, headers, body) as server:
         store = S3Store("bucket", "", S3Options(endpoint_url=server.endpoint_url))
         for call in calls:
             with pytest.raises(StoreError) as caught:
