@@ -24,7 +24,7 @@ from collector.terminal.tables import uncut
 
 LOG_NAME: Final = "recorder.log"
 
-_STOP: Final = "Ctrl-C stops in order"
+_STOP: Final = "Ctrl-C stops"
 _HURRY: Final = f"Ctrl-C again leaves it {HURRY_SECS:.0f} s"
 
 
