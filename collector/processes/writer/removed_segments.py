@@ -1,4 +1,4 @@
-"""What is said when somebody removes segments under the running writer."""
+"""Notices when somebody removes segments under the running writer, and says so."""
 
 from pathlib import Path
 from typing import Final
@@ -8,18 +8,18 @@ from collector.storage.segment.open_segment import OpenSegment
 from collector.storage.segment.seal import sealed_segments
 
 REMOVED_SECS: Final = 600.0
-"""For so long it is a reason not to be healthy."""
+"""Seconds for which a removal is a reason to be unhealthy."""
 
 
-class Removals:
-    """Knows which sealed segments were waiting, and whether files are gone that are not put back yet."""
+class RemovedSegments:
+    """Knows which sealed segments were waiting, and whether files that are gone have been put back."""
 
     def __init__(self, context: Context, folder: Path) -> None:
         self._context = context
         self._folder = folder
         self._waiting: set[str] = set()
         self._noticed_at: float | None = None
-        self.is_mended = True
+        self.is_restored = True
 
     @property
     def lately(self) -> bool:
@@ -32,16 +32,16 @@ class Removals:
         return len(self._waiting)
 
     def notice(self, segment: OpenSegment) -> None:
-        """Files of the open segment are gone, or what belongs to it: said once for each time it happens."""
+        """Files of the open segment, or positions.json, are gone: logged once each time it happens."""
         self._noticed_at = self._context.clock.monotonic()
-        if self.is_mended:
-            self.is_mended = False
+        if self.is_restored:
+            self.is_restored = False
             about = {"segment": segment.segment_id, "rows": segment.next_row - 1}
             self._context.log.error("segments_removed", **about, sealed_gone=sorted(self._waiting - self._present()))
 
-    def mended(self, segment: OpenSegment) -> None:
-        """It is there again."""
-        self.is_mended = True
+    def restored(self, segment: OpenSegment) -> None:
+        """The open segment is in place again."""
+        self.is_restored = True
         self._context.log.warning("segments_put_back", segment=segment.segment_id)
 
     def _present(self) -> set[str]:

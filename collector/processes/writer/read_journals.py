@@ -1,0 +1,62 @@
+"""Journal files that were read to their end: a seal removes them, because then their rows are sealed."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from collector.domain.disk_waits import disk_wait
+from collector.storage.journal.files import journal_files
+from collector.storage.journal.head import file_id_of
+from collector.storage.journal.position import Position
+from collector.storage.journal.tail import Tails
+
+Positions = Mapping[str, Position]
+"""How far each file was read, by its id."""
+
+
+class ReadJournals:
+    """Finds the files in the journals' folder that were read to their end."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._tails = Tails()
+
+    def paths(self, positions: Positions) -> Iterator[Path]:
+        """Those that nobody appended to since."""
+        ended = {file_id: position for file_id, position in positions.items() if position.ended}
+        for path, file_id in self._files({position.feed for position in ended.values()}):
+            if file_id in ended and not self._tails.goes_on(path, ended[file_id].offset):
+                yield path
+
+    def remove(self, positions: Positions) -> None:
+        """Remove them. Their rows are sealed, and positions.json knows their numbers."""
+        for path in self.paths(positions):
+            with disk_wait():
+                path.unlink()
+
+    def largest_bytes(self, positions: Positions) -> int:
+        """Of the feed whose files take the most: how many bytes a seal would set free."""
+        ended = {(position.feed, position.number) for position in positions.values() if position.ended}
+        sizes: Counter[str] = Counter()
+        for feed in {feed for feed, _ in ended}:
+            files = journal_files(self._folder / feed)
+            sizes[feed] = sum(path.stat().st_size for number, path in files if (feed, number) in ended)
+        return max(sizes.values(), default=0)
+
+    def positions_to_keep(self, positions: Positions) -> dict[str, Position]:
+        """Positions of the files present and, for each feed, of the highest number ever read."""
+        highest: dict[str, int] = {}
+        for position in positions.values():
+            highest[position.feed] = max(position.number, highest.get(position.feed, 0))
+        present = {file_id for _, file_id in self._files(highest)}
+        return {
+            file_id: position
+            for file_id, position in positions.items()
+            if file_id in present or position.number == highest[position.feed]
+        }
+
+    def _files(self, feeds: Iterable[str]) -> Iterator[tuple[Path, str]]:
+        """The journal files of these feeds, each with its id."""
+        for feed in feeds:
+            for number, path in journal_files(self._folder / feed):
+                yield path, file_id_of(path, feed, number)
