@@ -50,7 +50,9 @@ def scrubbed(value: Any) -> Any:
         return {name: scrubbed(held) for name, held in value.items()}
     if isinstance(value, Struct):
         return replace(value, **{name: scrubbed(getattr(value, name)) for name in value.__struct_fields__})
-    return [scrubbed(held) for held in value] if type(value) is list else value
+    if type(value) is list:
+        return [held if isinstance(held, tuple) else scrubbed(held) for held in value]
+    return value
 
 
 class _Scrubbed:
