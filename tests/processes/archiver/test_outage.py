@@ -76,8 +76,8 @@ def test_while_the_store_is_away_files_take_the_segments_place_oldest_first(worl
     on_disk = sum(path.stat().st_size for path in world.staging.rglob("*.*"))
     assert sum(entry["bytes_now"] for entry in replaced) == on_disk < before
     last = world.reports[-1]
-    assert (last["store_state"], last["backlog_segments"], last["backlog_objects"]) == ("away", 5, 15)
-    assert 0 < last["backlog_bytes"] < on_disk
+    assert (last.store_state, last.backlog_segments, last.backlog_objects) == ("away", 5, 15)
+    assert 0 < last.backlog_bytes < on_disk
     assert [entry["segments"] for entry in world.heard("segments_left_waiting")] == [5]
 
 
@@ -179,7 +179,7 @@ def test_a_refusal_is_reported_at_once_tried_slowly_and_over_once_it_is_mended(
     world.run()
     assert "AccessDenied" in world.heard("store_refuses")[0]["error"]
     first = next(report for report in world.reports if report.last_error)
-    assert (first["store_state"], "AccessDenied" in first["last_error"]) == ("refusing", True)
+    assert (first.store_state, "AccessDenied" in first.last_error) == ("refusing", True)
     assert dict(world.reports[-1].store_tries_failed)["refusing"] >= 600 / 60
     world.store.inner = own_seaweed.store(bucket)
     assert_complete(world, expected(tmp_path / "whole"))

@@ -24,6 +24,7 @@ from collector.exchanges.adapter import Adapter
 from collector.processes.archiver.backoff import new_delays
 from collector.processes.archiver.interrupted_work import KILLED_SECS, MAX_KILLS
 from collector.processes.archiver.process import Archiver
+from collector.reports import ArchiverReport
 from collector.storage.archive.manifest import decode_manifest
 from collector.storage.archive.verify import Verification
 from collector.storage.segment.attempts import Attempts, Begun
@@ -157,7 +158,7 @@ def test_a_store_that_fails_is_tried_again_until_it_works(world: World) -> None:
     assert manifest_ids(world.tree()) == [IDS[0]]
     assert [entry["error"] for entry in world.heard("store_away")] == ["no route"], "one line a change"
     (back,) = world.heard("store_back")
-    assert [["away", back["tries"]]] == world.reports[-1].store_tries_failed
+    assert [("away", back["tries"])] == world.reports[-1].store_tries_failed
     assert any(report.last_error == "no route" for report in world.reports)
     assert world.reports[-1].uploaded_objects == 3
     assert 1 <= world.reports[-1].failed_uploads <= 3, "while it is away no file is tried"
@@ -618,25 +619,25 @@ def test_numbers_are_reported_about_once_a_second_and_at_the_end(world: World) -
     world.seal(0)
     world.run()
     archived = sum(len(content) for key, content in world.tree().items() if not key.startswith("_"))
-    assert world.reports[-1] == {
-        "archived": 1,
-        "quarantined": 0,
-        "in_quarantine": 0,
-        "uploaded_objects": 3,
-        "failed_uploads": 0,
-        "store_tries_failed": [],
-        "store_state": "there",
-        "store_away_secs": 0,
-        "backlog_segments": 0,
-        "backlog_objects": 0,
-        "backlog_bytes": 0,
-        "bytes_per_sec": None,
-        "backlog_since_us": None,
-        "last_error": None,
-        "eta_secs": None,
-        "rows": 4,
-        "bytes": archived,
-    }
+    assert world.reports[-1] == ArchiverReport(
+        archived=1,
+        quarantined=0,
+        in_quarantine=0,
+        uploaded_objects=3,
+        failed_uploads=0,
+        store_tries_failed=[],
+        store_state="there",
+        store_away_secs=0,
+        backlog_segments=0,
+        backlog_objects=0,
+        backlog_bytes=0,
+        bytes_per_sec=None,
+        backlog_since_us=None,
+        last_error=None,
+        eta_secs=None,
+        rows=4,
+        bytes=archived,
+    )
 
 
 def test_the_rest_of_a_backlog_is_foretold_from_how_fast_it_went(world: World) -> None:
@@ -646,7 +647,7 @@ def test_the_rest_of_a_backlog_is_foretold_from_how_fast_it_went(world: World) -
     busy = [report for report in world.reports if report.backlog_segments]
     sealed_us = [report.backlog_since_us for report in busy]
     assert sealed_us == sorted(sealed_us)
-    assert busy[0]["backlog_bytes"] == sum(sizes)
+    assert busy[0].backlog_bytes == sum(sizes)
     known = [report for report in busy if report.bytes_per_sec and report.backlog_objects]
     assert known
     for report in known:

@@ -42,8 +42,8 @@ def test_a_key_that_is_never_taken_holds_up_its_own_segment_alone(
     assert 10 < world.reports[-1].failed_uploads < 200, "at least one a minute, and not one a second"
     (line,) = world.heard("archiving_held_up")
     last = world.reports[-1]
-    assert line["error"] == last["last_error"]
-    assert (part in last["last_error"], IDS[1] in last["last_error"], last["backlog_segments"]) == (True, True, 1)
+    assert line["error"] == last.last_error
+    assert (part in last.last_error, IDS[1] in last.last_error, last.backlog_segments) == (True, True, 1)
 
     world.store.before_put = lambda _key: None
     world.stop_when = lambda: world.waiting() == []
