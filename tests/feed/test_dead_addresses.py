@@ -165,7 +165,7 @@ def test_a_lookup_that_hangs_is_a_failed_attempt_and_the_next_one_connects(
 
 
 @pytest.mark.parametrize("scheme", ["ws", "wss"])
-def test_an_address_that_takes_the_connection_and_says_nothing_is_passed_over_the_next_time(
+def test_an_address_that_never_answers_the_handshake_comes_last_next_time(
     live: Server, names: Names, monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
     monkeypatch.setattr(handshake, "STEP_SECS", 0.3)
@@ -181,7 +181,7 @@ def test_an_address_that_takes_the_connection_and_says_nothing_is_passed_over_th
 
 
 @pytest.mark.parametrize("status", ["500 Internal Server Error", "502 Bad Gateway", "503 Service Unavailable"])
-def test_an_address_that_answers_the_handshake_with_a_server_error_is_passed_over_the_next_time(
+def test_an_address_that_answers_5xx_comes_last_next_time(
     live: Server, names: Names, half_dead: Server, status: str
 ) -> None:
     names.has(HALF_DEAD, LIVE)
@@ -196,7 +196,7 @@ def test_an_address_that_answers_the_handshake_with_a_server_error_is_passed_ove
 
 
 @pytest.mark.parametrize("sent", [b"", close_frame(1011)], ids=["reset", "close frame"])
-def test_an_address_that_opens_a_connection_and_brings_nothing_on_it_is_passed_over_the_next_time(
+def test_an_address_whose_connection_brings_nothing_comes_last_next_time(
     live: Server, names: Names, half_dead: Server, sent: bytes
 ) -> None:
     names.has(HALF_DEAD, LIVE)
@@ -213,7 +213,7 @@ def test_an_address_that_opens_a_connection_and_brings_nothing_on_it_is_passed_o
     assert opening.result(TIMEOUT_SECS).read().frames == [b"data"]
 
 
-def test_an_address_that_stays_silent_on_an_open_connection_is_passed_over_the_next_time(
+def test_an_address_that_stays_silent_once_open_comes_last_next_time(
     live: Server, names: Names, half_dead: Server
 ) -> None:
     names.has(HALF_DEAD, LIVE)

@@ -16,9 +16,7 @@ from collector.http.host_header import Target, is_loopback, parse_target
         ("https://evil.example/metrics", "localhost", Target("/metrics", "evil.example")),
     ],
 )
-def test_a_target_in_absolute_form_names_the_host_and_any_other_leaves_it_to_the_field(
-    target: str, host: str, found: Target
-) -> None:
+def test_an_absolute_target_overrides_the_host_field(target: str, host: str, found: Target) -> None:
     assert parse_target(target, [host], must_name=True) == found
 
 

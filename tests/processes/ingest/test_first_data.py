@@ -1,4 +1,4 @@
-"""Who is waited for, how long, and that they are named once."""
+"""Which streams are waited for, for how long, and that they are reported once."""
 
 from collector.domain.records import StreamKey
 from collector.exchanges.adapter import ConnectionPlan
@@ -12,7 +12,7 @@ def first_data() -> FirstDataWatch:
     return FirstDataWatch(PLANS, 60.0)
 
 
-def test_who_has_spoken_in_time_is_not_named() -> None:
+def test_streams_that_spoke_in_time_are_not_reported() -> None:
     watch = first_data()
     watch.pending(0).open_connections.add(1)
     watch.pending(1).open_connections.add(2)
@@ -23,7 +23,7 @@ def test_who_has_spoken_in_time_is_not_named() -> None:
     assert watch.never_spoke == 1
 
 
-def test_nobody_is_named_twice_nor_listened_to_any_longer() -> None:
+def test_silent_streams_are_reported_once() -> None:
     watch = first_data()
     watch.pending(0).open_connections.add(1)
     assert list(watch.timed_out(60.0)) == [(0, [A, B])]
@@ -31,7 +31,7 @@ def test_nobody_is_named_twice_nor_listened_to_any_longer() -> None:
     assert list(watch.timed_out(60.0)) == []
 
 
-def test_only_the_time_in_which_a_connection_stands_counts() -> None:
+def test_only_time_with_an_open_connection_counts() -> None:
     watch = first_data()
     assert list(watch.timed_out(1_000.0)) == []
     watch.pending(1).open_connections.add(7)
@@ -42,7 +42,7 @@ def test_only_the_time_in_which_a_connection_stands_counts() -> None:
     assert list(watch.timed_out(30.0)) == [(1, [C])]
 
 
-def test_a_second_try_has_a_number_and_a_time_of_its_own_and_is_not_counted_again() -> None:
+def test_a_second_try_has_a_plan_and_a_time_of_its_own() -> None:
     watch = first_data()
     number = watch.add(ConnectionPlan("w", (), (A,)))
     assert (number, watch.is_first_try(1), watch.is_first_try(number)) == (2, True, False)

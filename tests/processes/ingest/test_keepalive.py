@@ -1,23 +1,23 @@
-"""A connection is dead only once it was asked, and had its time to answer."""
+"""A connection is dead only once it was pinged and had its time to answer."""
 
 from collector.processes.ingest.keepalive import Keepalive, KeepaliveAction
 
 
-def test_a_connection_that_brings_something_is_never_asked() -> None:
+def test_an_active_connection_is_never_pinged() -> None:
     keepalive = Keepalive(30.0, 100.0)
     for second in range(1_000):
         keepalive.note_received(100.0 + second)
         assert keepalive.check(100.9 + second) is KeepaliveAction.NOTHING
 
 
-def test_one_that_is_quiet_is_asked_once_and_is_dead_when_the_time_is_over() -> None:
+def test_a_quiet_connection_is_pinged_once_then_dead() -> None:
     keepalive = Keepalive(30.0, 100.0)
     assert [keepalive.check(100.0 + secs) for secs in (14.9, 15.0, 16.0, 29.9, 30.0)] == [
         KeepaliveAction.NOTHING, KeepaliveAction.PING, KeepaliveAction.NOTHING, KeepaliveAction.NOTHING, KeepaliveAction.DEAD,
     ]  # fmt: skip
 
 
-def test_one_that_answers_lives_for_ever() -> None:
+def test_a_connection_that_answers_pings_is_never_dead() -> None:
     keepalive, asked = Keepalive(30.0, 0.0), 0
     for second in range(3_600):
         due = keepalive.check(float(second))
@@ -28,7 +28,7 @@ def test_one_that_answers_lives_for_ever() -> None:
     assert asked == 3_600 // 16
 
 
-def test_a_process_that_stood_still_asks_before_it_gives_up() -> None:
+def test_a_process_that_was_stopped_pings_before_it_gives_up() -> None:
     keepalive = Keepalive(30.0, 0.0)
     assert keepalive.check(5_000.0) is KeepaliveAction.PING
     assert keepalive.check(5_014.9) is KeepaliveAction.NOTHING

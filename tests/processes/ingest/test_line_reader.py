@@ -97,7 +97,7 @@ def begin(tmp_path: Path, server: Server) -> Iterator[Begin]:
         line.journal.close()
 
 
-def test_failed_handshakes_are_tried_again_after_ever_longer_delays_up_to_the_cap(begin: Begin, server: Server) -> None:
+def test_failed_handshakes_are_retried_after_doubling_delays(begin: Begin, server: Server) -> None:
     line = begin()
     for _ in range(9):
         server.refuse("503 Service Unavailable")
@@ -133,9 +133,7 @@ def test_data_brings_the_delay_back_to_its_base(begin: Begin, server: Server) ->
     assert line.delays()[:5] == [5, 10, 20, 5, 10]
 
 
-def test_a_connection_that_answered_for_long_brings_the_delay_back_though_no_data_came(
-    begin: Begin, server: Server
-) -> None:
+def test_a_connection_that_answered_long_enough_resets_the_delay(begin: Begin, server: Server) -> None:
     line = begin(stale_timeout_secs=0.2)
     for _ in range(3):
         server.accept().hang_up()
@@ -227,7 +225,7 @@ def test_a_budget_that_cannot_be_kept_counts_as_a_failed_attempt(begin: Begin, s
     assert "connections.json" in line.logged[0]["error"]
 
 
-def test_a_shutdown_announced_right_after_the_connect_waits_before_it_renews(begin: Begin, server: Server) -> None:
+def test_a_shutdown_right_after_the_connect_delays_the_renewal(begin: Begin, server: Server) -> None:
     line = begin()
     server.accept(wire(b"data"), wire(b"shutdown"))
     server.accept(wire(b"data"))

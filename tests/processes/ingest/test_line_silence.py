@@ -1,4 +1,4 @@
-"""A stream that should have spoken gets a second connection beside the first, which is kept only if it helps."""
+"""An overdue stream gets a second connection beside the first, which is kept only if it brings the stream."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -54,7 +54,7 @@ def test_a_trade_every_three_minutes_is_never_overdue() -> None:
     assert line.tried == []
 
 
-def test_a_stream_that_falls_silent_is_tried_soon_and_then_ever_more_seldom() -> None:
+def test_a_stream_that_falls_silent_is_tried_soon_then_less_often() -> None:
     line = Quiet(a=1.0, b=1.0)
     line.run(600.0)
     line.every[B] = float("inf")
@@ -67,7 +67,7 @@ def test_a_stream_that_falls_silent_is_tried_soon_and_then_ever_more_seldom() ->
     assert max(pauses) == 4 * HOUR
 
 
-def test_a_connection_that_says_nothing_at_all_is_tried_again_at_least_every_five_minutes() -> None:
+def test_a_silent_connection_is_tried_again_at_least_every_five_minutes() -> None:
     line = Quiet(a=1.0, b=2.0)
     line.run(600.0)
     line.every = dict.fromkeys((A, B), float("inf"))
@@ -78,7 +78,7 @@ def test_a_connection_that_says_nothing_at_all_is_tried_again_at_least_every_fiv
     assert max(pauses) == 300.0
 
 
-def test_one_that_becomes_overdue_does_not_wait_for_another_that_has_been_for_long() -> None:
+def test_a_newly_overdue_stream_is_tried_at_once() -> None:
     line = Quiet(a=1.0, b=1.0)
     line.run(600.0)
     line.every[B] = float("inf")
@@ -89,7 +89,7 @@ def test_one_that_becomes_overdue_does_not_wait_for_another_that_has_been_for_lo
     assert {A, B} in [wanted for _, wanted in line.tried[before:]]
 
 
-def test_time_without_a_connection_is_no_pause_of_the_stream() -> None:
+def test_time_without_a_connection_is_no_silence() -> None:
     line = Quiet(a=1.0, b=1.0)
     line.run(600.0)
     line.silence.connection_closed(1)
@@ -99,14 +99,14 @@ def test_time_without_a_connection_is_no_pause_of_the_stream() -> None:
     assert line.tried == []
 
 
-def test_who_comes_from_elsewhere_is_not_overdue() -> None:
+def test_streams_from_another_address_are_not_overdue() -> None:
     line = Quiet(a=1.0, b=float("inf"))
     line.silence.stop_watching([B])
     line.run(4 * HOUR)
     assert line.tried == []
 
 
-def test_a_trial_is_settled_once() -> None:
+def test_a_trial_is_decided_once() -> None:
     kept, given_up = ConnectionTrial([A]), ConnectionTrial([A])
     assert (kept.keep(), kept.give_up(), kept.is_pending, kept.is_given_up) == (True, False, False, False)
     assert (kept.is_kept, given_up.is_kept) == (True, False)
@@ -142,9 +142,7 @@ def ended(recording: Recording) -> dict[int, str]:
     return {record.info["connection"]: record.info["reason"] for record in recording.records(RecordKind.DISCONNECT)}
 
 
-def test_a_server_that_answers_but_whose_data_stopped_is_left_for_a_second_connection(
-    start: Start, server: Server
-) -> None:
+def test_a_server_that_answers_but_sends_no_data_is_replaced(start: Start, server: Server) -> None:
     recording = start()
     stuck = server.accept(wire(b"A 1"), wire(b"B 1"))
     beside = server.accept()
@@ -166,7 +164,7 @@ def test_a_server_that_answers_but_whose_data_stopped_is_left_for_a_second_conne
     assert recording.events("streams_overdue")[0]["streams"] == ["A trade", "B trade"]
 
 
-def test_a_second_connection_that_brings_nothing_is_given_up_and_the_first_stays(start: Start, server: Server) -> None:
+def test_a_trial_that_brings_nothing_is_given_up(start: Start, server: Server) -> None:
     recording = start()
     first = server.accept(wire(b"A 1"), wire(b"B 1"))
     for _ in range(2):
@@ -181,9 +179,7 @@ def test_a_second_connection_that_brings_nothing_is_given_up_and_the_first_stays
     assert recording.frames() == [b"A 1", b"B 1", b"A 2"]
 
 
-def test_a_second_connection_that_brings_only_what_the_first_one_does_is_given_up_and_the_first_stays(
-    start: Start, server: Server
-) -> None:
+def test_a_trial_that_brings_none_of_the_overdue_streams_is_given_up(start: Start, server: Server) -> None:
     recording = start()
     first = server.accept(wire(b"B 1"))
     quiet = speak(first, b"A 1")
@@ -202,9 +198,7 @@ def test_a_second_connection_that_brings_only_what_the_first_one_does_is_given_u
     assert recording.events("line_without_reader") == []
 
 
-def test_a_stream_of_several_that_falls_silent_is_what_a_second_connection_has_to_bring(
-    start: Start, server: Server
-) -> None:
+def test_a_trial_must_bring_the_stream_that_fell_silent(start: Start, server: Server) -> None:
     recording = start(first_data_timeout_secs=600.0)
     first = server.accept(wire(b"B 1"))
     quiet = speak(first, b"A 1")
@@ -220,7 +214,7 @@ def test_a_stream_of_several_that_falls_silent_is_what_a_second_connection_has_t
     quiet.set()
 
 
-def test_the_second_connection_goes_on_where_the_first_ends(start: Start, server: Server) -> None:
+def test_a_trial_is_kept_when_the_first_connection_ends(start: Start, server: Server) -> None:
     recording = start(first_data_timeout_secs=600.0)
     first = server.accept(wire(b"A 1"))
     beside = server.accept()
@@ -236,7 +230,7 @@ def test_the_second_connection_goes_on_where_the_first_ends(start: Start, server
     assert [record.info["connection"] for record in recording.records(RecordKind.CONNECT)] == [1, 2, 3]
 
 
-def test_the_second_connection_takes_over_where_the_first_is_to_be_renewed(start: Start, server: Server) -> None:
+def test_a_trial_is_kept_when_the_first_connection_is_due_for_renewal(start: Start, server: Server) -> None:
     recording = start(first_data_timeout_secs=600.0)
     first = server.accept(wire(b"A 1"))
     beside = server.accept()
@@ -251,7 +245,7 @@ def test_the_second_connection_takes_over_where_the_first_is_to_be_renewed(start
     assert len(recording.records(RecordKind.CONNECT)) == 2
 
 
-def test_a_second_connection_waits_for_no_budget(start: Start, server: Server) -> None:
+def test_a_trial_does_not_wait_for_the_connection_limit(start: Start, server: Server) -> None:
     adapter = PlainAdapter(limits=LIMITS._replace(connections=1, window_secs=300))
     recording = start(adapter=adapter)
     first = server.accept(wire(b"A 1"))

@@ -480,7 +480,7 @@ def test_a_failed_fsync_ends_the_process_and_leaves_the_journal_without_an_end(s
     assert failed["durable_bytes"] <= failed["appended_bytes"]
 
 
-def test_an_fsync_that_fails_at_the_stop_is_not_tried_again_and_ends_the_process_with_its_error(
+def test_a_failed_fsync_at_the_stop_ends_the_process_with_its_error(
     start: Start, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recording = start(journal_config=JournalConfig(fsync_interval_secs=3_600, min_free_bytes=0))
@@ -588,9 +588,7 @@ def test_a_journal_is_begun_once_the_full_disk_has_room(tmp_path: Path, monkeypa
     assert process.begin_journal(replace(context, stopping=lambda: True), feed) is None
 
 
-def test_a_stream_that_is_acknowledged_and_silent_is_reported_and_asked_for_elsewhere(
-    start: Start, server: Server
-) -> None:
+def test_an_acknowledged_stream_that_never_spoke_is_tried_elsewhere(start: Start, server: Server) -> None:
     other = Server()
     recording = start(
         adapter=PlainAdapter(other_urls=[other.url]), symbols=("A", "B", "C"), first_data_timeout_secs=0.2

@@ -1,4 +1,4 @@
-"""What a renewal leaves out: nothing. Two connections stand until the new one brings every stream."""
+"""A renewal loses nothing: both connections stay open until the new one brings every stream."""
 
 import json
 from collections import defaultdict
@@ -45,7 +45,7 @@ def states(recording: Recording) -> dict[int, str]:
     return {line.connection: line.state for line in lines if line.connection is not None}
 
 
-def test_the_old_connection_is_left_once_every_request_of_the_new_one_was_answered(
+def test_the_old_connection_closes_once_all_new_requests_are_answered(
     start: Start, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("collector.processes.ingest.process.REPORT_SECS", 0.05)
@@ -72,7 +72,7 @@ def test_the_old_connection_is_left_once_every_request_of_the_new_one_was_answer
     assert {number for number, frame in told if frame.startswith(b"new")} == {2}
 
 
-def test_an_answer_that_never_comes_does_not_keep_two_connections(
+def test_a_missing_answer_does_not_keep_two_connections(
     start: Start, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(takeover, "ANSWER_SECS", 0.2)
@@ -84,7 +84,7 @@ def test_an_answer_that_never_comes_does_not_keep_two_connections(
     assert old.receive().opcode == Opcode.CLOSE
 
 
-def test_a_replacement_that_is_replaced_itself_leaves_nobody_standing(start: Start, server: Server) -> None:
+def test_a_replaced_replacement_closes_all_before_it(start: Start, server: Server) -> None:
     start(server.url, adapter=asking("request"))
     first = server.accept(wire(b"1"), wire(b"shutdown"))
     second = server.accept(wire(b"2"), wire(b"shutdown"))
@@ -107,7 +107,7 @@ def trade_ids(recording: Recording) -> dict[str, set[int]]:
     return ids
 
 
-def test_no_trade_is_lost_while_a_connection_of_more_streams_than_one_request_holds_is_renewed(start: Start) -> None:
+def test_no_trade_is_lost_in_the_renewal_of_a_connection_of_many_streams(start: Start) -> None:
     exchange = Running(Options(symbols=(SYMBOLS[0], SYMBOLS[200], SYMBOLS[-1]), rate=200.0))
     recording = start(f"ws://127.0.0.1:{exchange.port}", adapter=Binance(), symbols=SYMBOLS)
     wait_for(lambda: len(trade_ids(recording)) == 3)

@@ -305,7 +305,7 @@ def test_a_book_older_than_the_break_is_fetched_again_on_a_new_connection(world:
     assert world.waiting() == []
 
 
-def test_books_come_before_trades_those_before_checkpoints_and_the_oldest_of_each_first(tmp_path: Path) -> None:
+def test_books_precede_trades_precede_checkpoints_each_oldest_first(tmp_path: Path) -> None:
     symbols = ("A", "B", "C", "D")
     world = World(tmp_path, symbols=symbols, checkpoint_secs=100)
     world.exchange.trades = {symbol: {1} for symbol in symbols}
@@ -341,7 +341,7 @@ def test_a_later_break_makes_an_earlier_ones_book_needless(world: World) -> None
     assert world.waiting() == []
 
 
-def test_a_later_break_is_one_of_a_later_series_though_the_clock_was_set_back_before_it(world: World) -> None:
+def test_the_latest_break_is_told_by_series_not_by_time(world: World) -> None:
     world.exchange.last_update_ids["BTCUSDT"] = 60
     later = BookRequest(StreamKey("binance", "BTCUSDT", BOOK), 1, 50, asked_us=1)
     world.requests.put([book(1_000, at=2), later])

@@ -113,7 +113,7 @@ def test_what_is_set_aside_is_bounded(tmp_path: Path) -> None:
     assert waiting(folder) == []
 
 
-def test_many_that_come_due_at_once_are_each_durable_before_their_name_and_tell_that_it_goes_on(
+def test_many_requests_put_at_once_are_durable_before_their_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     durable: list[str] = []
@@ -193,7 +193,7 @@ def test_requests_go_to_the_feed_that_brings_their_stream_now(tmp_path: Path) ->
     assert waiting(request_folder(tmp_path, "other")) == [BOOK]
 
 
-def test_requests_of_a_feed_that_is_not_mended_stay_and_what_nobody_brings_is_set_aside(tmp_path: Path) -> None:
+def test_requests_of_unrepaired_feeds_stay_and_those_of_no_feed_are_set_aside(tmp_path: Path) -> None:
     RequestFolder(request_folder(tmp_path, "f")).put([TRADES, BOOK])
     (request_folder(tmp_path, "f") / "torn.request").write_bytes(b"{")
     found = claim(tmp_path, {TRADES.stream: "f"}, ())
