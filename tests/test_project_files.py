@@ -1,0 +1,89 @@
+"""The files a firm looks for say what is so."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from collector import __version__, cli
+from collector.domain.repair_protocol import REQUEST_VERSION
+from collector.storage.archive.schema import SCHEMA_VERSION
+from collector.storage.journal import format as journal
+from collector.storage.segment import positions_file
+from collector.storage.segment.file_format import SEGMENT_VERSION, STATE_VERSION
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+
+def text_of(name: str) -> str:
+    return (ROOT / name).read_text("utf-8")
+
+
+def test_the_changelog_begins_with_this_version() -> None:
+    versions = re.findall(r"^## \[(.+?)\]", text_of("CHANGELOG.md"), flags=re.MULTILINE)
+    assert versions[0] == __version__
+
+
+def test_the_changelog_names_the_numbers_of_every_stored_form() -> None:
+    rows = re.findall(r"^\| ([^|]+?) \| (\d+) \|", text_of("CHANGELOG.md"), flags=re.MULTILINE)
+    assert dict(rows) == {
+        "columns of Parquet files, manifests": str(SCHEMA_VERSION),
+        "segment": str(SEGMENT_VERSION),
+        "stream state in a segment": str(STATE_VERSION),
+        "journal": str(journal.VERSION),
+        "positions file": str(positions_file.VERSION),
+        "repair request": str(REQUEST_VERSION),
+    }
+
+
+def test_the_changelog_names_every_command() -> None:
+    assert [name for name in cli.COMMANDS if f"`{name}`" not in text_of("CHANGELOG.md")] == []
+
+
+def test_the_licence_is_the_one_the_package_names() -> None:
+    assert text_of("LICENSE").startswith(
+        f"{PROJECT['license']} License\n\nCopyright (c) 2026 The market-data-collector"
+    )
+    assert PROJECT["authors"] == [{"name": "The market-data-collector authors"}]
+
+
+@pytest.mark.parametrize("name", ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_every_link_leads_somewhere(name: str) -> None:
+    targets = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", text_of(name))
+    assert targets
+    assert [target for target in targets if "://" not in target and not (ROOT / target).exists()] == []
+
+
+def test_contributing_names_only_files_and_programs_that_exist() -> None:
+    blocks = re.findall(r"```\n(.*?)```", text_of("CONTRIBUTING.md"), flags=re.DOTALL)
+    commands = [line.split() for block in blocks for line in block.splitlines()]
+    words = {word for command in commands for word in command if re.match(r"(scripts|tests)/", word)}
+    assert {word for word in words if not (ROOT / word).exists()} == set()
+    assert {command[0] for command in commands} == {"scripts/test", ".venv/bin/python", ".venv/bin/uv"}
+    ci = text_of(".ci/run")
+    programs = dict(re.findall(r"(\S+):(\S+)", re.findall(r"for program in (.*?); do", ci)[0]))
+    told = text_of("CONTRIBUTING.md")
+    assert [name for name, package in programs.items() if name not in told or package not in told] == []
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-test.txt", "requirements-build.txt"])
+def test_requirements_are_hashed_and_name_no_address(name: str) -> None:
+    pinned = re.findall(r"^[a-z0-9][^\n]*(?:\n    [^\n]+)*", text_of(name), flags=re.MULTILINE)
+    assert [entry.split()[0] for entry in pinned if "--hash=sha256:" not in entry] == []
+    assert "://" not in text_of(name)
+
+
+def test_commits_are_checked_as_the_test_script_checks() -> None:
+    hooks = [hook for repo in yaml.safe_load(text_of(".pre-commit-config.yaml"))["repos"] for hook in repo["hooks"]]
+    checks = re.findall(
+        r"^\.venv/bin/python -m (?:ruff|mypy).*?(?=$| +#| \. | \.$)", text_of("scripts/test"), re.MULTILINE
+    )
+    assert [hook["entry"] for hook in hooks] == [check.removesuffix(" .") for check in checks]
+    assert len(hooks) == 4
+
+
+def test_the_package_names_no_address_that_nobody_serves() -> None:
+    assert "urls" not in PROJECT
