@@ -1,0 +1,39 @@
+"""Gaps from journal files that were damaged or have vanished."""
+
+from collector.domain.gaps import event_gap
+from collector.domain.records import UNKNOWN, StreamKey
+from collector.processes.writer.gaps.feed_table import FeedTable
+from collector.storage.journal.format import JournalHeader
+from collector.storage.journal.reader import Damage
+
+
+class DamageRows:
+    """A row for each damaged part and each run of missing files; what it held of which stream cannot be known."""
+
+    def __init__(self, feeds: FeedTable) -> None:
+        self._feeds = feeds
+
+    def damaged(self, header: JournalHeader, damage: Damage, now_us: int) -> None:
+        """Part of a file is not what was written; nothing in it says when it was received."""
+        state = self._feeds.state(header.identity.feed)
+        if not header.writer_id:
+            state.trail.newest = header.number
+        started_us = header.created_ns // 1_000 or state.links.newest_us or now_us
+        self._add_row(header, f"{header.file_id}:{damage.offset}", min(started_us, now_us), now_us)
+
+    def vanished(self, header: JournalHeader, first_missing: int) -> None:
+        """Files that ingest wrote before this one are gone, and nobody has read them."""
+        until_us = header.created_ns // 1_000
+        since_us = min(self._feeds.state(header.identity.feed).links.newest_us or until_us, until_us)
+        self._add_row(header, f"{header.identity.feed}/{first_missing}", since_us, until_us)
+
+    def _add_row(self, header: JournalHeader, expected_id: str, since_us: int, until_us: int) -> None:
+        identity, plans = header.identity, self._feeds.plans
+        streams = plans.streams(identity) if header.writer_id else plans.recorded(identity.feed)
+        exchange = identity.exchange if identity.exchange != UNKNOWN or not streams else streams[0].key.exchange
+        place = StreamKey(exchange, UNKNOWN, UNKNOWN)
+        gap = event_gap(place, "damaged", "disk", since_us, until_us, expected_id=expected_id)
+        self._feeds.add_gap(identity.feed, place, gap, until_us)
+        for stream in streams:
+            stream.memory.suspect("disk")
+            self._feeds.rows.touch(stream)

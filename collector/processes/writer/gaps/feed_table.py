@@ -1,0 +1,47 @@
+"""The state of every feed, the streams each of its plans carries, and how a gap of a feed gets into the ledger."""
+
+from collections.abc import Callable, Iterator
+
+from collector.domain.records import Gap, StreamKey
+from collector.exchanges.adapter import Adapter
+from collector.processes.writer.gaps.feed_state import FeedState
+from collector.processes.writer.gaps.plans import Plans
+from collector.processes.writer.gaps.rows import GapRows
+from collector.processes.writer.gaps.stream_ownership import Member, StreamOwnership
+from collector.processes.writer.streams import StreamTable
+from collector.storage.journal.format import FeedIdentity
+
+
+class FeedTable:
+    """What every part of the ledger needs to know of the feeds."""
+
+    def __init__(
+        self, streams: StreamTable, states: dict[str, FeedState], adapter_of: Callable[[str], Adapter], rows: GapRows
+    ) -> None:
+        self.states = states
+        self.rows = rows
+        self.plans = Plans(streams, adapter_of)
+        self.ownership = StreamOwnership(streams, states, self.state)
+
+    def state(self, feed: str) -> FeedState:
+        """The state of a feed; it will commit with the rows."""
+        self.rows.batch.feeds.add(feed)
+        return self.states.setdefault(feed, FeedState())
+
+    def members(self, identity: FeedIdentity, plan: int) -> Iterator[Member]:
+        """The streams of one plan."""
+        return self.ownership.members(identity.feed, self.plans.keys_of(identity, plan))
+
+    def all_members(self, identity: FeedIdentity) -> Iterator[Member]:
+        """Every stream the feed subscribes."""
+        return self.ownership.members(identity.feed, self.plans.keys(identity))
+
+    def add_gap(self, feed: str, place: StreamKey, gap: Gap, at_us: int) -> None:
+        """Add a row of its own, or count the gap in a row that covers many."""
+        self.rows.one_more(self.state(feed).stretches, place, gap, at_us)
+
+    def mark_suspect(self, member: Member, cause: str) -> None:
+        """If ids are missing before the stream's next message, this is the cause."""
+        if member.stream is not None:
+            member.stream.memory.suspect(cause)
+            self.rows.touch(member.stream)

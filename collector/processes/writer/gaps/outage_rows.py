@@ -1,0 +1,91 @@
+"""Gaps from times in which no connection carried a stream."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from collector.domain.gaps import event_gap
+from collector.domain.silence import Outage
+from collector.processes.writer.gaps.feed_table import FeedTable
+from collector.processes.writer.gaps.stream_ownership import Member
+from collector.storage.journal.format import FeedIdentity
+
+SILENT: Final = "silent"
+"""Why a connection ended that showed no sign of life."""
+
+
+class OutageRows:
+    """Follows the connections of every feed as they open and end."""
+
+    def __init__(self, feeds: FeedTable) -> None:
+        self._feeds = feeds
+
+    def connected(self, identity: FeedIdentity, line: int, at_us: int, info: Mapping[str, Any]) -> None:
+        """A connection has opened: whatever its streams missed until now is over.
+
+        Streams whose ids prove continuity get a row only if ids are missing; all others were silent.
+        """
+        plan = int(info["plan"])
+        self._feeds.state(identity.feed).links.connect(int(info["connection"]), plan, at_us, line)
+        self._begin_line(identity, plan, line)
+        self._join(identity, plan, at_us)
+        for member in self._feeds.members(identity, plan):
+            outage = member.hearing.come_back(at_us)
+            if outage is not None:
+                self._feeds.mark_suspect(member, outage.cause)
+                self._add_row(identity, member, outage, outage.until_us)
+
+    def disconnected(self, identity: FeedIdentity, line: int, at_us: int, info: Mapping[str, Any]) -> None:
+        """A connection has ended, and may have been dead for some time."""
+        connection, cause = int(info["connection"]), info["cause"]
+        links = self._feeds.state(identity.feed).links
+        plan = links.up.get(connection)
+        if plan is None:
+            return
+        ended = links.disconnect(connection, self._alive_us(identity, plan, at_us, info))
+        self._begin_line(identity, plan, line)
+        for since_us, until_us in ended.unheard:
+            for member in self._feeds.members(identity, plan):
+                self._add_row(identity, member, Outage(since_us, until_us, cause), at_us)
+        if ended.stood_since_us is not None:
+            self._leave(identity, plan, ended.stood_since_us, ended.alive_us, cause)
+
+    def _alive_us(self, identity: FeedIdentity, plan: int, at_us: int, info: Mapping[str, Any]) -> int:
+        """Until when the connection was alive: its last sign of life, unless it was closed in order.
+
+        What it should have brought later may be lost. Version 1 of ingest knew only data as a sign of life, and only of
+        a connection that fell silent.
+        """
+        alive_ns = info.get("alive_ns")
+        if alive_ns is not None:
+            return min(int(alive_ns) // 1_000, at_us)
+        if info.get("reason") != SILENT:
+            return at_us
+        heard_us = (stream.heard_us for stream in self._feeds.plans.streams_of(identity, plan))
+        return min(max(heard_us, default=at_us), at_us)
+
+    def _add_row(self, identity: FeedIdentity, member: Member, outage: Outage, at_us: int) -> None:
+        key, stream, hearing = member
+        # A stream that never spoke has no id that could prove anything.
+        is_proven = stream is not None and stream.rule.proves_continuity
+        if not is_proven and hearing.silent_since_us is None:
+            gap = event_gap(key, "silence", outage.cause, outage.since_us, outage.until_us)
+            self._feeds.add_gap(identity.feed, key, gap, at_us)
+
+    def _leave(self, identity: FeedIdentity, plan: int, stood_since_us: int, at_us: int, cause: str) -> None:
+        """No connection carries the plan's streams any more."""
+        for _, stream, hearing in self._feeds.members(identity, plan):
+            hearing.pause(stood_since_us, at_us)
+            hearing.leave(at_us, cause)
+            if stream is not None:
+                self._feeds.rows.touch(stream)
+
+    def _join(self, identity: FeedIdentity, plan: int, at_us: int) -> None:
+        for stream in self._feeds.plans.streams_of(identity, plan):
+            stream.memory.join(at_us)
+            self._feeds.rows.touch(stream)
+
+    def _begin_line(self, identity: FeedIdentity, plan: int, line: int) -> None:
+        alone = self._feeds.state(identity.feed).links.is_alone(plan, line)
+        for stream in self._feeds.plans.streams_of(identity, plan):
+            if stream.memory.begin_line(line, alone=alone):
+                self._feeds.rows.touch(stream)

@@ -1,0 +1,54 @@
+"""Gaps from frames that ingest refused because the journal's disk budget was used up."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from collector.domain.gaps import event_gap
+from collector.domain.records import StreamKey
+from collector.domain.sequence.hole import REFUSED
+from collector.processes.writer.batch import Counts
+from collector.processes.writer.gaps.feed_table import FeedTable
+from collector.processes.writer.gaps.stream_ownership import Member
+from collector.processes.writer.streams import StreamTable
+from collector.storage.journal.format import FeedIdentity
+
+
+class RefusalRows:
+    """One row for each stream of the feed and each time that frames were refused."""
+
+    def __init__(self, feeds: FeedTable, streams: StreamTable, counts: Counts) -> None:
+        self._feeds = feeds
+        self._streams = streams
+        self._counts = counts
+
+    def begun(self, identity: FeedIdentity, info: Mapping[str, Any]) -> None:
+        """Frames are refused from now on."""
+        for _, stream, hearing in self._feeds.all_members(identity):
+            hearing.refused_since_us = int(info["started_ns"]) // 1_000
+            if stream is not None:
+                self._feeds.rows.touch(stream)
+
+    def over(self, identity: FeedIdentity, ended_us: int, info: Mapping[str, Any]) -> None:
+        """Frames are taken again; ingest says how many it refused."""
+        self._counts.refused += int(info["frames"])
+        for member in self._feeds.all_members(identity):
+            member.hearing.refused_since_us = None
+            self._refused(identity.feed, member, int(info["started_ns"]) // 1_000, ended_us)
+
+    def cut_off(self, feed: str, member: Member, since_us: int, until_us: int) -> None:
+        """The ingest that refused was killed before it could say how much; the next one began at `until_us`."""
+        self._refused(feed, member, since_us, until_us)
+
+    def stop(self, feed: str, now_us: int) -> None:
+        """The feed's ingest has stopped and did not say how much it refused; the next one begins where this row ends."""
+        spoken = [(stream.key, stream.hearing) for stream in self._streams if stream.feed == feed]
+        for key, hearing in [*spoken, *self._feeds.state(feed).unspoken.items()]:
+            if hearing.refused_since_us is not None:
+                self._add_row(feed, key, hearing.refused_since_us, now_us)
+
+    def _refused(self, feed: str, member: Member, since_us: int, until_us: int) -> None:
+        self._feeds.mark_suspect(member, REFUSED)
+        self._add_row(feed, member.key, since_us, until_us)
+
+    def _add_row(self, feed: str, key: StreamKey, since_us: int, until_us: int) -> None:
+        self._feeds.add_gap(feed, key, event_gap(key, "budget", REFUSED, since_us, until_us), until_us)
