@@ -69,7 +69,7 @@ PURE = (
     "processes/repair/retry_policy.py",
     "processes/writer/batching.py",
     "processes/writer/gaps/journal_numbers.py",
-    "processes/writer/gaps/outages.py",
+    "processes/writer/gaps/connection_log.py",
     "read/book.py",
     "supervision/crash_codes.py",
 )

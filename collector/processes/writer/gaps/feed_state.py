@@ -5,8 +5,8 @@ import msgspec
 from collector.domain.gaps import GapStretch
 from collector.domain.records import StreamKey
 from collector.domain.silence import StreamActivity
+from collector.processes.writer.gaps.connection_log import ConnectionLog
 from collector.processes.writer.gaps.journal_numbers import JournalNumbers
-from collector.processes.writer.gaps.outages import ConnectionLog
 
 
 class FeedState(msgspec.Struct):

@@ -13,8 +13,8 @@ from collector.domain.silence import StreamActivity
 from collector.exchanges.binance.spot import Binance
 from collector.exchanges.registry import adapter
 from collector.processes.writer.feed_state_version_1 import carry_over
+from collector.processes.writer.gaps.connection_log import ConnectionLog
 from collector.processes.writer.gaps.feed_state import FeedState
-from collector.processes.writer.gaps.outages import ConnectionLog
 from collector.processes.writer.gaps.plans import Plans
 from collector.processes.writer.gaps.stream_ownership import StreamOwnership
 from collector.processes.writer.streams import StreamTable

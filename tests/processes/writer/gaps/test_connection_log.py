@@ -1,7 +1,7 @@
 """Which connections stand, and since when nobody listens to a stream."""
 
 from collector.domain.silence import Outage, StreamActivity
-from collector.processes.writer.gaps.outages import ConnectionLog, Ended
+from collector.processes.writer.gaps.connection_log import ConnectionLog, Ended
 
 
 def test_a_stream_that_no_connection_carried_before_ends_no_outage() -> None:
