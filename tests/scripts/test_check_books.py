@@ -16,11 +16,11 @@ from collector.domain.records import BACKFILLED_LINE, StreamKey
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.registry import adapter
 from collector.storage.segment.sealed_segment import open_sealed
-from collector.storage.staging.build import stage
 from collector.storage.store.directory import DirectoryStore
 from tests.conftest import Lines
 from tests.storage.archive.archive_files import IDS
 from tests.storage.segment.segment_files import Message, make_segment
+from tests.storage.staging.staged_files import stage
 
 ROOT = Path(__file__).parent.parent.parent
 SPOT = "binance_spot/hftbacktest_btcusdt_20240808"

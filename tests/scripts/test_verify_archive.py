@@ -6,11 +6,11 @@ import pytest
 
 from collector.storage.archive.verify import KINDS
 from collector.storage.segment.sealed_segment import open_sealed
-from collector.storage.staging.build import stage
 from collector.storage.store.directory import DirectoryStore
 from tests.seaweed import ADMIN, Seaweed, environment
 from tests.storage.archive.archive_files import archive
 from tests.storage.segment.segment_files import TRADES, ToyTyping, make_segment, message, trade
+from tests.storage.staging.staged_files import stage
 
 TOOL = Path(__file__).parent.parent.parent / "scripts" / "verify_archive.py"
 

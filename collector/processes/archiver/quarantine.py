@@ -78,11 +78,7 @@ class Quarantine:
             try:
                 if staged.exists():
                     remove_set(staged)
-                make_set(
-                    self._staging,
-                    staged.name,
-                    lambda folder: stage(salvaged, _nothing_to_type, folder, self._tick).manifest,
-                )
+                make_set(self._staging, staged.name, partial(stage, salvaged, _nothing_to_type, tick=self._tick))
             except OSError as error:
                 raise RetryError(f"the gap rows for {path.stem} cannot be staged: {error}") from error
         for upload in uploads_of(staged):

@@ -1,10 +1,11 @@
 """Makes the set of a sealed segment, and proves that a set can replace its segment."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from collector.domain.errors import ConfigError, DamagedError, RetryError, UnreadableError
+from collector.domain.errors import RetryError, UnreadableError
 from collector.domain.names import manifest_key
 from collector.exchanges.adapter import Adapter
 from collector.processes.archiver.store_call import StoreCall
@@ -76,12 +77,4 @@ class Stager:
 
         if (self._staging / name).exists():
             remove_set(self._staging / name)
-        return make_set(
-            self._staging, name, lambda folder: stage(segment, self._typing_of, folder, self._tick).manifest
-        )
-
-    def _typing_of(self, exchange: str) -> Adapter:
-        try:
-            return self._adapter_of(exchange)
-        except ConfigError as error:
-            raise DamagedError(f"the segment holds messages of {exchange!a}, which this version cannot read") from error
+        return make_set(self._staging, name, partial(stage, segment, self._adapter_of, tick=self._tick))

@@ -6,17 +6,18 @@ The files follow from the segment alone: the same segment gives the same bytes e
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import pyarrow as pa
 
+from collector.domain.errors import ConfigError, DamagedError
 from collector.domain.names import DAY_US, ObjectPartition, iso_time, object_key
 from collector.domain.records import GAP, UNDECODED, StreamKey
-from collector.storage.archive.manifest import Manifest, counted
+from collector.storage.archive.manifest import Manifest, ManifestObject, counted
 from collector.storage.archive.schema import SCHEMA_VERSION
 from collector.storage.segment.sealed_segment import SealedSegment
 from collector.storage.staging.columns import Typing, gap_batch, message_batch, undecoded_batch
-from collector.storage.staging.object_writer import ObjectFile, Staged
+from collector.storage.staging.object_writer import ObjectFile
 from collector.storage.staging.partition import Tick, partition_gaps, partition_messages, partition_of
 from collector.storage.staging.spill import ARRIVAL, ROW_BYTES, Row, Spill
 from collector.storage.staging.staged_set import object_file_name
@@ -32,15 +33,8 @@ CHUNK_BYTES: Final = 1 << 20
 _AFTER_ALL_GAPS = 1 << 62
 
 
-class StagedSegment(NamedTuple):
-    """Every file of a segment, sorted by key, and the manifest that names them."""
-
-    files: list[Staged]
-    manifest: Manifest
-
-
-def stage(segment: SealedSegment, typing_of: Callable[[str], Typing], folder: Path, tick: Tick) -> StagedSegment:
-    """Write the segment's objects to `folder`.
+def stage(segment: SealedSegment, typing_of: Callable[[str], Typing], folder: Path, tick: Tick) -> Manifest:
+    """Write the segment's objects to `folder`, and return their manifest.
 
     `typing_of` returns the adapter of an exchange. A message it cannot type goes to the `undecoded` object of its
     symbol and date, and the gap ledger gets one row for each stream with such messages. `tick` is called meanwhile.
@@ -52,9 +46,9 @@ def stage(segment: SealedSegment, typing_of: Callable[[str], Typing], folder: Pa
         partition_messages(segment, spill, tick)
         partition_gaps(segment, spill)
         staging = _Staging(segment, spill, typing_of, folder, tick)
-        files = [file for file in staging.files() if file is not None]
-    files.sort(key=lambda file: file.object.key)
-    return StagedSegment(files, _manifest(segment, files))
+        objects = [described for described in staging.objects() if described is not None]
+    objects.sort(key=lambda described: described.key)
+    return _manifest(segment, objects)
 
 
 class _Staging:
@@ -71,7 +65,7 @@ class _Staging:
         self._with_ids = {stream.key for stream in segment.streams.values() if stream.has_ids}
         self._undecodable = UndecodableGaps()
 
-    def files(self) -> Iterator[Staged | None]:
+    def objects(self) -> Iterator[ManifestObject | None]:
         """Typed messages first: those that cannot be typed go to the undecoded objects, and those make gap rows."""
         for partition in self._spill.waiting():
             if partition.data_type not in {UNDECODED, GAP}:
@@ -83,9 +77,9 @@ class _Staging:
         for partition in self._spill.waiting():
             yield self._gaps(partition)
 
-    def _messages(self, partition: ObjectPartition) -> Staged | None:
+    def _messages(self, partition: ObjectPartition) -> ManifestObject | None:
         stream = StreamKey(partition.exchange, partition.symbol, partition.data_type)
-        typing = self._typing_of(stream.exchange)
+        typing = self._typing(stream.exchange)
         file = self._file(partition)
         for rows, payload_bytes in self._chunks(partition):
             typed = message_batch(typing, stream.data_type, rows, keep_raw=self._segment.meta.keep_raw)
@@ -98,11 +92,17 @@ class _Staging:
                 self._undecodable.note(stream, row)
         return file.finish()
 
+    def _typing(self, exchange: str) -> Typing:
+        try:
+            return self._typing_of(exchange)
+        except ConfigError as error:
+            raise DamagedError(f"the segment holds messages of {exchange!a}, which this version cannot read") from error
+
     def _set_aside(self, partition: ObjectPartition, row: Row) -> None:
         self._spill.rows_of(partition._replace(data_type=UNDECODED), ARRIVAL).append(row)
         self._spill.note_bytes(ROW_BYTES + len(row[-1]))
 
-    def _undecoded(self, partition: ObjectPartition) -> Staged | None:
+    def _undecoded(self, partition: ObjectPartition) -> ManifestObject | None:
         file = self._file(partition)
         for rows, payload_bytes in self._chunks(partition):
             file.append(undecoded_batch(rows, self._reason), payload_bytes)
@@ -121,7 +121,7 @@ class _Staging:
             row = stream.exchange, stream.symbol, _AFTER_ALL_GAPS + number, *gap
             self._spill.rows_of(partition, ARRIVAL).append(row)
 
-    def _gaps(self, partition: ObjectPartition) -> Staged | None:
+    def _gaps(self, partition: ObjectPartition) -> ManifestObject | None:
         file = self._file(partition)
         rows = self._spill.take(partition)
         while chunk := [row[3:] for row in islice(rows, CHUNK_ROWS)]:
@@ -148,8 +148,7 @@ class _Staging:
         self._tick()
 
 
-def _manifest(segment: SealedSegment, files: list[Staged]) -> Manifest:
-    objects = [file.object for file in files]
+def _manifest(segment: SealedSegment, objects: list[ManifestObject]) -> Manifest:
     rows, gaps = counted(objects)
     return Manifest(
         schema_version=SCHEMA_VERSION,

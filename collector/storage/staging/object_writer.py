@@ -3,7 +3,7 @@
 import hashlib
 from operator import itemgetter
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import pyarrow as pa
 
@@ -16,13 +16,6 @@ from collector.storage.segment.sealed_segment import SegmentMeta
 from collector.storage.staging.spill import Row
 
 _received_us: Final = itemgetter(3)
-
-
-class Staged(NamedTuple):
-    """A finished file, and its entry in the manifest."""
-
-    path: Path
-    object: ManifestObject
 
 
 class ObjectFile:
@@ -65,7 +58,7 @@ class ObjectFile:
         else:
             self._ids = self._ids[0], last_id
 
-    def finish(self) -> Staged | None:
+    def finish(self) -> ManifestObject | None:
         """Close the file and describe it; None if it had no rows."""
         if self._file is None:
             return None
@@ -75,7 +68,7 @@ class ObjectFile:
             self._file.close(self._metadata(id_min, id_max))
             with self._path.open("rb") as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        described = ManifestObject(
+        return ManifestObject(
             key=self._key,
             rows=self._rows,
             bytes=self._path.stat().st_size,
@@ -86,7 +79,6 @@ class ObjectFile:
             id_min=id_min,
             id_max=id_max,
         )
-        return Staged(self._path, described)
 
     def _metadata(self, id_min: int | None, id_max: int | None) -> dict[str, str]:
         """File metadata; the ids are empty text if the stream has none."""

@@ -261,9 +261,9 @@ def test_a_disk_that_takes_no_files_is_waited_for(world: World, number: int, mon
     world.stop_when = lambda: world.waiting() == []
     real, failures = build.stage, iter(range(4))
 
-    def full(*given: Any) -> Any:
+    def full(*given: Any, **named: Any) -> Any:
         if next(failures, None) is None:
-            return real(*given)
+            return real(*given, **named)
         (world.staging / f"{IDS[0]}.part" / "1.parquet").write_bytes(b"half")
         raise OSError(number, os.strerror(number))
 

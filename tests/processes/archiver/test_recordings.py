@@ -15,8 +15,8 @@ from collector.domain.records import StreamKey
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.registry import adapter
 from collector.storage.segment.sealed_segment import open_sealed
-from collector.storage.staging.build import stage
 from tests.storage.segment.segment_files import NOON_US, Message, make_segment
+from tests.storage.staging.staged_files import stage
 
 RECORDING = Path("../shared/data/frames/binance_spot/hftbacktest_btcusdt_20240808.jsonl.zst")
 DATA_TYPES = ("book_delta", "book_ticker", "trade")

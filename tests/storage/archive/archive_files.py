@@ -10,9 +10,9 @@ from collector.domain.names import manifest_key
 from collector.domain.records import Gap, StreamKey
 from collector.storage.archive.manifest import Manifest
 from collector.storage.segment.sealed_segment import open_sealed
-from collector.storage.staging.build import stage
 from collector.storage.store.object_store import ObjectStore
 from tests.storage.segment.segment_files import SEGMENT_ID, TRADES, Message, ToyTyping, make_segment
+from tests.storage.staging.staged_files import stage
 
 IDS = [f"20261123T1{hour}0000Z-4f2a9c" for hour in range(10)]
 """Of segments an hour apart, from 10 o'clock on."""

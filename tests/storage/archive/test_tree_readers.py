@@ -14,7 +14,6 @@ from collector.domain.names import manifest_key
 from collector.domain.records import StreamKey
 from collector.storage.archive.schema import MESSAGE_SCHEMAS, schema_of
 from collector.storage.segment.sealed_segment import open_sealed
-from collector.storage.staging.build import stage
 from collector.storage.store.directory import DirectoryStore
 from tests.storage.segment.segment_files import (
     BOOK,
@@ -29,6 +28,7 @@ from tests.storage.segment.segment_files import (
     message,
     trade,
 )
+from tests.storage.staging.staged_files import stage
 
 ODD = StreamKey("toy", "ä=1 %2F/\\", "trade")
 

@@ -10,10 +10,10 @@ from pyarrow import parquet as pq
 from collector.storage.archive.object_check import differences
 from collector.storage.archive.verify import KINDS, ChainLink, Finding, Read, Verification, broken_chains
 from collector.storage.segment.sealed_segment import open_sealed
-from collector.storage.staging.build import stage
 from collector.storage.store.directory import DirectoryStore
 from tests.storage.archive.archive_files import ENTRY_FAULTS, change_entry
 from tests.storage.segment.segment_files import TRADES, ToyTyping, make_gap, make_segment, message, trade
+from tests.storage.staging.staged_files import stage
 
 IDS = [f"20261123T12000{number}Z-4f2a9c" for number in range(4)]
 

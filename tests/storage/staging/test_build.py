@@ -20,7 +20,6 @@ from collector.domain.records import StreamKey
 from collector.domain.times import EARLIEST_US
 from collector.storage.segment.sealed_segment import open_sealed
 from collector.storage.staging import build
-from collector.storage.staging.build import StagedSegment, stage
 from tests.storage.segment.segment_files import (
     BOOK,
     DAY_US,
@@ -37,6 +36,7 @@ from tests.storage.segment.segment_files import (
     message,
     trade,
 )
+from tests.storage.staging.staged_files import StagedSegment, stage
 
 BTC = "exchange=toy/data_type=trade/symbol=BTC%2FUSD"
 NAME = f"host-1-{SEGMENT_ID}.parquet"

@@ -46,7 +46,7 @@ def folder(tmp_path: Path, segment: Path) -> Path:
         make_set(
             tmp_path / "staging",
             SEGMENT_ID,
-            lambda part: stage(opened, lambda _: ToyTyping(), part, lambda: None).manifest,
+            lambda part: stage(opened, lambda _: ToyTyping(), part, lambda: None),
         )
     return tmp_path / "staging" / SEGMENT_ID
 

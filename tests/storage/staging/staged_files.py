@@ -1,0 +1,29 @@
+"""Stages a segment as the archiver does, and says where each object's file is."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from collector.storage.archive.manifest import Manifest, ManifestObject
+from collector.storage.segment.sealed_segment import SealedSegment
+from collector.storage.staging import build
+from collector.storage.staging.columns import Typing
+from collector.storage.staging.staged_set import object_file_name
+
+
+class StagedFile(NamedTuple):
+    path: Path
+    object: ManifestObject
+
+
+class StagedSegment(NamedTuple):
+    files: list[StagedFile]
+    manifest: Manifest
+
+
+def stage(
+    segment: SealedSegment, typing_of: Callable[[str], Typing], folder: Path, tick: Callable[[], None]
+) -> StagedSegment:
+    manifest = build.stage(segment, typing_of, folder, tick)
+    files = [StagedFile(folder / object_file_name(described.key), described) for described in manifest.objects]
+    return StagedSegment(files, manifest)
