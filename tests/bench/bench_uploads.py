@@ -34,7 +34,8 @@ from collector.processes.archiver.store_health import StoreHealth
 from collector.processes.archiver.thread_pool import DaemonThreadPool
 from collector.processes.archiver.uploads import Uploads
 from collector.storage.archive.manifest import Manifest, ManifestObject
-from collector.storage.staging.staged_set import make_set, object_file_name
+from collector.storage.staging.file_names import object_file_name
+from collector.storage.staging.staged_set import make_set
 from tests.seaweed import ADMIN, ALONE, Seaweed
 from tests.storage.segment.segment_files import NOON_US, make_segment
 

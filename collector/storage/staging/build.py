@@ -17,10 +17,10 @@ from collector.storage.archive.manifest import Manifest, ManifestObject, counted
 from collector.storage.archive.schema import SCHEMA_VERSION
 from collector.storage.segment.sealed_segment import SealedSegment
 from collector.storage.staging.columns import Typing, gap_batch, message_batch, undecoded_batch
+from collector.storage.staging.file_names import object_file_name
 from collector.storage.staging.object_writer import ObjectFile
 from collector.storage.staging.partition import Tick, partition_gaps, partition_messages, partition_of
 from collector.storage.staging.spill import ARRIVAL, ROW_BYTES, Row, Spill
-from collector.storage.staging.staged_set import object_file_name
 from collector.storage.staging.undecodable_gaps import UndecodableGaps
 
 SPILL_BYTES: Final = 40 << 20
@@ -105,7 +105,7 @@ class _Staging:
     def _undecoded(self, partition: ObjectPartition) -> ManifestObject | None:
         file = self._file(partition)
         for rows, payload_bytes in self._chunks(partition):
-            file.append(undecoded_batch(rows, self._reason), payload_bytes)
+            file.append(undecoded_batch(rows, [self._reason(row[2]) for row in rows]), payload_bytes)
             file.note_received(rows)
         return file.finish()
 

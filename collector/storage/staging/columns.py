@@ -3,7 +3,7 @@
 A message is a tuple (series, id, row, received_us, exchange_us, line, payload) here.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import pyarrow as pa
@@ -53,12 +53,12 @@ def message_batch(typing: Typing, data_type: str, rows: list[Row], *, keep_raw: 
         return _batch_of(typing, data_type, rows, typed, keep_raw=keep_raw)
 
 
-def undecoded_batch(rows: list[Row], reason: Callable[[int], str | None]) -> pa.RecordBatch:
-    """Untyped messages; `reason` returns why, by row number. `raw` stays null, because `frame` holds the bytes."""
+def undecoded_batch(rows: list[Row], reasons: list[str | None]) -> pa.RecordBatch:
+    """Untyped messages, each with its reason. `raw` stays null, because `frame` holds the bytes."""
     arrays = [
         *_common_arrays(rows, [None] * len(rows)),
         pa.array([row[-1] for row in rows], pa.binary()),
-        pa.array([reason(row[2]) for row in rows], pa.string()),
+        pa.array(reasons, pa.string()),
     ]
     return pa.RecordBatch.from_arrays(arrays, schema=UNDECODED_SCHEMA)
 

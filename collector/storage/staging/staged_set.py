@@ -15,13 +15,14 @@ from typing import Final, NamedTuple
 
 from collector.domain.disk_waits import disk_wait
 from collector.domain.errors import DamagedError, RetryError
-from collector.domain.names import OBJECT_SUFFIX, is_segment_id, manifest_key, time_us
+from collector.domain.names import is_segment_id, manifest_key, time_us
 from collector.storage.archive.manifest import Manifest, decode_manifest
 from collector.storage.durable import sync
 from collector.storage.regular_files import regular_files
 from collector.storage.segment.attempts import is_count
 from collector.storage.segment.seal import sealed_segments
 from collector.storage.segment.sealed_segment import SealedSegment
+from collector.storage.staging.file_names import object_file_name
 from collector.storage.store.object_store import ObjectInfo
 
 Tick = Callable[[], None]
@@ -50,11 +51,6 @@ class SetSummary(NamedTuple):
     bytes: int
     """Total size of the objects."""
     sealed_us: int
-
-
-def object_file_name(key: str) -> str:
-    """The name of an object's file in its set: a hash of the key, which may be too long for a file name."""
-    return hashlib.blake2b(key.encode(), digest_size=16).hexdigest() + OBJECT_SUFFIX
 
 
 def set_folders(staging: Path) -> list[Path]:

@@ -8,7 +8,7 @@ from collector.storage.archive.manifest import Manifest, ManifestObject
 from collector.storage.segment.sealed_segment import SealedSegment
 from collector.storage.staging import build
 from collector.storage.staging.columns import Typing
-from collector.storage.staging.staged_set import object_file_name
+from collector.storage.staging.file_names import object_file_name
 
 
 class StagedFile(NamedTuple):

@@ -181,7 +181,7 @@ def test_a_text_to_keep_that_is_no_utf8_goes_alone() -> None:
 
 
 def test_undecoded_frames_are_kept_as_they_came_each_with_its_reason() -> None:
-    batch = undecoded_batch(rows(b"\xff\x00", b""), {0: "binary", 1: None}.get)
+    batch = undecoded_batch(rows(b"\xff\x00", b""), ["binary", None])
     assert batch["frame"].to_pylist() == [b"\xff\x00", b""]
     assert batch["reason"].to_pylist() == ["binary", None]
     assert batch["raw"].to_pylist() == [None, None]
