@@ -70,6 +70,13 @@ def test_the_help_of_a_command_shows_examples_under_its_own_name(name: str, caps
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_the_description_of_a_command_fits_80_columns(name: str) -> None:
+    text = import_module(cli.COMMANDS[name].module).__doc__ or ""
+    assert text.strip()
+    assert [line for line in text.splitlines() if len(line) > 80] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_an_option_has_one_name_everywhere(name: str) -> None:
     options = options_of(name)
     assert "--config" in options

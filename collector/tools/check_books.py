@@ -1,13 +1,17 @@
-"""Checks the books of an archive: rebuilt from its book_delta rows, they must agree with the exchange. Reads only.
+"""Rebuilds the order books of an archive from its book_delta rows and compares
+them with the exchange's own best prices. Reads only.
 
-Each book is rebuilt update by update. Where a book_ticker row names the same update, both must have the same best bid and
-ask and the same sizes. A symbol is checked only if both data types were recorded. A ticker has no counterpart if no delta
-ends at its update: more than nine in ten of Binance's have none. There is no book before the first snapshot, and after
-missing updates until the next snapshot.
+Each book is rebuilt update by update. Where a book_ticker row names the same
+update, both must have the same best bid and ask and the same sizes. A symbol is
+checked only if both data types were recorded. A ticker has no counterpart if no
+delta ends at its update: more than nine in ten of Binance's have none. There is
+no book before the first snapshot, nor between missing updates and the next
+snapshot.
 
-Whole objects are read, so rows up to a segment (an hour, by default) outside the period are checked too. Times are ISO
-8601, UTC unless they say otherwise. Exit code: 0 all compared rows are equal, 1 some differ, 2 the archive cannot be read,
-or there was nothing to compare.
+Whole objects are read, so rows up to a segment (an hour, by default) outside
+the period are checked too. Times are ISO 8601, UTC unless they name a zone.
+Exit code: 0 all compared rows are equal, 1 some differ, 2 the archive cannot be
+read, or there was nothing to compare.
 """
 
 import argparse

@@ -1,7 +1,8 @@
-"""Shows what journal files hold: whose frames, of when, and whether the bytes are sound. Reads only.
+"""Shows what journal files hold: the feed, the times, and whether the bytes are
+sound. Reads only.
 
-Exit code: 0 all sound (a torn tail is: it is what a killed ingest had begun to write), 1 damage was found, 2 when there
-is no journal to read.
+Exit code: 0 all files are sound, 1 damage was found, 2 there is no journal to
+read. A torn tail counts as sound: a killed ingest leaves one.
 """
 
 import argparse
@@ -40,11 +41,11 @@ EXAMPLES = """examples:
 
 
 PIECE_BYTES = 1 << 20
-"""So much of a file is taken apart at once, or one record: what is made of it takes twice its room again."""
+"""Bytes of a file that are parsed at once, or one record if that is longer: parsed records take twice their bytes."""
 
 
 class Inspection:
-    """One file: its head, its records, and the stretches that are not what was written."""
+    """One journal file: its header, its records, and the bytes that are damaged."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -59,7 +60,7 @@ class Inspection:
             self.error = str(error)
 
     def records(self) -> Iterator[Record]:
-        """Every sound record, in order; what lies between them is counted as damage, what lies behind as torn."""
+        """Every sound record, in order; counts bytes between records as damaged, bytes after the last one as torn."""
         offset, wanted = self.header.header_bytes if self.header else len(self._data), 0
         while True:
             piece = self._data[offset : offset + max(PIECE_BYTES, wanted)]
@@ -76,7 +77,7 @@ class Inspection:
             offset, wanted = found, 0
 
     def summary(self) -> dict[str, Any]:
-        """What a person asks first; JSON-able."""
+        """The file's identity, counts, times and state, ready for JSON."""
         kinds, frames, times = Counter[str](), 0, []
         for record in self.records():
             kinds[record.kind.name.lower()] += 1
@@ -100,12 +101,12 @@ class Inspection:
 
 
 def journals(path: Path) -> list[Path]:
-    """The journal files at or below a path, by feed and number."""
+    """The journal files at or below a path, sorted by feed and number."""
     return [path] if path.is_file() else sorted(path.rglob("*.journal"))
 
 
 def show_table(summaries: list[dict[str, Any]], console: Console) -> None:
-    """A line for each file."""
+    """Print a table with a row for each file."""
     table = Table("feed", "file", box=None, pad_edge=False)
     for name in ("frames", "bytes", "first received", "last received", "state"):
         table.add_column(name, justify="right")
@@ -118,7 +119,7 @@ def show_table(summaries: list[dict[str, Any]], console: Console) -> None:
 
 
 def state_of(summary: dict[str, Any]) -> str:
-    """In a few words."""
+    """The file's state in a few words."""
     if summary["error"]:
         return printable(str(summary["error"]))
     if summary["damaged_bytes"]:
@@ -129,7 +130,7 @@ def state_of(summary: dict[str, Any]) -> str:
 
 
 def show_records(inspection: Inspection, *, frames: bool) -> None:
-    """Each record on a line, or each frame."""
+    """Print each record on a line, or each frame."""
     for record in inspection.records():
         if record.kind is RecordKind.FRAMES:
             if frames:
@@ -143,7 +144,7 @@ def show_records(inspection: Inspection, *, frames: bool) -> None:
 
 
 def inspected(path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Show what is asked for of one file; returns its summary. A file may be large: two are never in memory at once."""
+    """Print the records or frames asked for; returns the summary. Files may be large: two are never in memory at once."""
     inspection = Inspection(path)
     if arguments.records or arguments.frames:
         show_records(inspection, frames=arguments.frames)
@@ -165,7 +166,7 @@ def run(arguments: argparse.Namespace) -> int:
     folder = arguments.path or data_dir_of(arguments.config)
     summaries = []
     for path in journals(folder):
-        with suppress(FileNotFoundError):  # a recorder at work has removed it since
+        with suppress(FileNotFoundError):  # a running recorder has removed it since
             summaries.append(inspected(path, arguments))
     if not summaries:
         raise ConfigError([f"there is no journal at {folder}"])

@@ -1,6 +1,7 @@
-"""Shows how the recorder is doing: is it recording, is it keeping up, what is wrong.
+"""Shows how the recorder is doing: is it recording, is it keeping up, what is
+wrong.
 
-Exit code: 0 healthy, 1 not healthy, 2 nothing answers.
+Exit code: 0 healthy, 1 not healthy, 2 no recorder answers.
 """
 
 import argparse
@@ -39,7 +40,7 @@ T = TypeVar("T")
 
 
 def once(find: Callable[[], Found], *, as_json: bool) -> int:
-    """Print the status; the exit code."""
+    """Print the status once; returns the exit code."""
     console = Console()
     try:
         status, remark = find()
@@ -57,7 +58,7 @@ def once(find: Callable[[], Found], *, as_json: bool) -> int:
 
 
 def _drawn(draw: Callable[[], T]) -> T:
-    """What `draw` makes of a status. Raises NoAnswerError for one that has not what a recorder's has."""
+    """Draw a status. Raises NoAnswerError for one that lacks what a recorder's status has."""
     try:
         return draw()
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:

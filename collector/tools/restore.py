@@ -1,12 +1,16 @@
-"""Brings a stretch of time out of an archive into a folder, which is then an archive of its own.
+"""Copies a period out of an archive into a folder, which is then an archive of its
+own.
 
-Files come whole, as they are: one that has a single row of that time brings its other rows too, at most a segment's
-(an hour, by default); cut on received_at when you read them. The gap ledger of those days always comes along, and so
-does what stands under the symbol "_", of which nobody knows whose it is. `collector verify` accepts the folder;
-what is missing in the archive is missing there too, and said. Ended too early, it goes on when it is started again.
+Files are copied whole: one that has a row in the period brings its other rows
+too, at most a segment's (an hour, by default). Filter on received_at when you
+read them. The gap ledger of those days is always copied, and so is the symbol
+"_": rows whose symbol is unknown. `collector verify` accepts the folder. What
+the archive lacks is reported. A copy that was interrupted continues when the
+same command is run again.
 
-Times are ISO 8601, UTC unless they say otherwise. Exit code: 0 everything asked for was brought, 1 something is missing
-or damaged in the archive (the rest was brought), 2 nothing could be done.
+Times are ISO 8601, UTC unless they name a zone. Exit code: 0 everything asked
+for was copied, 1 something is missing or damaged in the archive (the rest was
+copied), 2 nothing could be done.
 """
 
 import argparse
@@ -31,12 +35,12 @@ EXAMPLES = """examples:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Choose, copy, and say what came; returns the exit code. Raises ConfigError or StoreError."""
+    """Select, copy, and print the totals; returns the exit code. Raises ConfigError or StoreError."""
     return restore(opened(arguments.store, arguments.config), _selection(arguments), arguments.dest)
 
 
 def restore(store: ObjectStore, selection: Selection, dest: Path) -> int:
-    """The exit code. Raises ConfigError for a folder that cannot be used, StoreError if a store fails."""
+    """Copy the selection into `dest`; returns the exit code. Raises ConfigError for a folder that cannot be used, StoreError if a store fails."""
     _require_outside(store, dest)
     problems: list[str] = []
     chosen = plan(_manifests(store, problems), selection)

@@ -1,10 +1,15 @@
-"""Shows what is, or may be, missing, and why: a line an incident, then a line a stream. Reads only.
+"""Shows what is, or may be, missing, and why: a line an incident, then a line a
+stream. Reads only.
 
-An incident is a group of gaps with one exchange and one cause that overlap or adjoin in time, over all streams. The gap
-ledger is read from an archive and, of a recorder, from its segments; of each gap's rows the latest counts. A stream is verified where its ids prove that nothing is missing, unverifiable where ids cannot tell, broken where
-messages are gone. Messages are counted in the archive, by whole objects.
+An incident is a group of gaps with one exchange and one cause that overlap or
+adjoin in time, over all streams. The gap ledger is read from an archive and, of
+a recorder, from its segments; of each gap's rows the latest counts. A stream is
+verified where its ids prove that nothing is missing, unverifiable where ids
+cannot tell, broken where messages are gone. Messages are counted in the
+archive, by whole objects.
 
-Times are UTC unless they say otherwise. Exit code: 0, 1 when a file could not be read, 2 when there is nothing to read.
+Times are UTC unless they name a zone. Exit code: 0, 1 when a file could not be
+read, 2 when there is nothing to read.
 """
 
 import argparse

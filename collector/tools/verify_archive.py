@@ -1,10 +1,14 @@
-"""Verifies an archive: every object that a manifest names is there, with its size and checksum. Reads only.
+"""Verifies that every object a manifest names is there, with its size and
+checksum. Reads only.
 
-A folder's files are read whole for that; of a bucket's objects the server tells the checksum it compared when they came.
-With --deep every object is fetched and read, and its rows, times, ids and columns are held against its manifest.
+Files in a folder are read whole. For a bucket the checksum is the one that the
+server verified at the upload. With --deep every object is fetched, and its
+rows, times, ids and columns are compared with its manifest.
 
-Also reports objects that no manifest names, and segments whose predecessor is missing. A segment that is uploaded at
-this moment shows as orphans. Exit code: 0 all is well, 1 something was found, 2 there is no archive that could be read.
+Also reports objects that no manifest names, and segments whose predecessor is
+missing. A segment that is being uploaded at this moment shows as orphans.
+
+Exit code: 0 nothing found, 1 something found, 2 no archive could be read.
 """
 
 import argparse
@@ -36,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def verify(store: ObjectStore, *, deep: bool) -> int:
-    """The exit code. Raises StoreError for a store that cannot be read."""
+    """Verify and print; returns the exit code. Raises StoreError for a store that cannot be read."""
     found = 0
     with _scratch(deep=deep) as scratch, progress() as bar:
         verification = Verification(store, _reader() if deep else None, Path(scratch) if scratch else None)
@@ -69,6 +73,6 @@ def _reader() -> Read:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
-    parser.add_argument("store", metavar="STORE", nargs="?", help=f"{STORE_HELP}; default: what the configuration says")
+    parser.add_argument("store", metavar="STORE", nargs="?", help=f"{STORE_HELP}; default: the configuration's")
     parser.add_argument("--deep", action="store_true", help="fetch and read every object")
     add_config(parser)

@@ -1,4 +1,5 @@
-"""Validates configuration, store and disk, and says what would be recorded. Records nothing.
+"""Validates configuration, store and disk, and says what would be recorded.
+Records nothing.
 
 Exit code: 0 a recorder can start, 2 it cannot.
 """

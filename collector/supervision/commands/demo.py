@@ -1,4 +1,5 @@
-"""Records the built-in exchange into ./data-demo, without internet, and shows what it does.
+"""Records the built-in exchange into ./data-demo, without internet, and shows
+what it does.
 
 Exit codes are those of `run`.
 """

@@ -1,8 +1,9 @@
-"""Records crypto market data: exchange WebSockets in, exact typed Parquet out.
+"""Records crypto market data: exchange WebSockets in, typed Parquet out.
 
-Exit codes: 0 clean stop; 1 an internal error (the log has its traceback); 2 configuration error, failed check, or data of
-a newer version; 3 another instance holds the data directory; 4 a child process cannot start; 5 the stop deadline passed
-(data is safe on disk and is resumed).
+Exit codes: 0 clean stop; 1 an internal error (the log has its traceback);
+2 configuration error, failed check, or data of a newer version; 3 another
+instance holds the data directory; 4 a child process cannot start; 5 the stop
+deadline passed (data is safe on disk and is resumed).
 """
 
 import argparse
