@@ -115,3 +115,11 @@ def test_every_name_of_the_package_that_the_docs_import_exists() -> None:
     named = re.findall(r"`(collector(?:\.[a-z_]+)+)\.([A-Z]\w+)", text)
     assert imported
     assert [name for name in {*imported, *named} if not hasattr(importlib.import_module(name[0]), name[1])] == []
+
+
+def test_every_module_the_docs_name_exists() -> None:
+    known = [f"/{path.relative_to(ROOT)}" for path in ROOT.glob("**/*.py") if ".venv" not in path.parts]
+    pages = [ROOT / "README.md", *ROOT.glob("docs/*.md")]
+    named = {(page.name, name) for page in pages for name in re.findall(r"`([\w/]+\.py)`", page.read_text("utf-8"))}
+    assert named
+    assert sorted(where for where in named if not any(path.endswith(f"/{where[1]}") for path in known)) == []
