@@ -98,11 +98,11 @@ class StreamActivity(msgspec.Struct, array_like=True):
     learned: LearnedIntervals = msgspec.field(default_factory=LearnedIntervals)
     heard_us: int = 0
     """When its newest message was received."""
-    noted_us: int = 0
+    checked_us: int = 0
     """The same, as of the last look."""
     silent_since_us: int | None = None
     """Since when, while a row says so."""
-    left: tuple[int, str] | None = None
+    away: tuple[int, str] | None = None
     """Since when no connection carries it, and why."""
     refused_since_us: int | None = None
     """Since when its frames are refused for want of disk."""
@@ -113,14 +113,14 @@ class StreamActivity(msgspec.Struct, array_like=True):
 
     def leave(self, at_us: int, cause: str) -> None:
         """No connection carries it any more; what was said before stays true."""
-        self.left = self.left or (at_us, cause)
+        self.away = self.away or (at_us, cause)
 
     def come_back(self, at_us: int) -> Outage | None:
         """A connection carries it; returns the outage this ends, if any."""
         self.first_us = self.first_us or at_us
-        if self.left is None:
+        if self.away is None:
             return None
-        (since_us, cause), self.left = self.left, None
+        (since_us, cause), self.away = self.away, None
         return Outage(since_us, max(at_us, since_us), cause)
 
     def pause(self, since_us: int, at_us: int) -> None:

@@ -32,7 +32,7 @@ def _store(
     payload: bytes,
 ) -> None:
     batch = self.batch
-    series = stream.memory.progress.series
+    series = stream.dedup.progress.series
     batch.messages.append(
         (self._next_row, stream.stream_id, series, message_id, received_us, exchange_us, line, payload)
     )

@@ -244,7 +244,7 @@ class DuplicateFilter:
     def _restart(self, first: int, last: int, sent_us: int | None, received_us: int) -> Verdict:
         ended = self.progress
         self.progress = StreamProgress(
-            ended.series + 1, last, sent_us, received_us, first, allowance=ended.allowance, hearing=ended.hearing,
+            ended.series + 1, last, sent_us, received_us, first, allowance=ended.allowance, activity=ended.activity,
             restarted_us=received_us, source=ended.source, joined_us=ended.joined_us, ahead_us=ended.ahead_us,
         )  # fmt: skip
         self.holes.end_series(self.progress, received_us)

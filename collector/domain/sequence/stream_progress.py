@@ -26,7 +26,7 @@ class StreamProgress(msgspec.Struct, array_like=True):
     """Decides which holes get a row of their own."""
     newest: dict[int, int | None] = {}
     """Of rising ids, the last one on each line; None while two connections share the line."""
-    hearing: StreamActivity = msgspec.field(default_factory=StreamActivity)
+    activity: StreamActivity = msgspec.field(default_factory=StreamActivity)
     restarted_us: int = 0
     """When the series began, if there was one before it."""
     conflicts: tuple[tuple[int, int], ...] = ()

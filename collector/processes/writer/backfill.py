@@ -25,7 +25,7 @@ class Backfill:
         messages = _read(adapter, key, body) if answer.answer != "end" else []
         stream = self._streams.get(key)
         # A book of a stream that never spoke is of no use: its first message asks for another.
-        if stream is None or answer.series not in {None, stream.memory.progress.series}:
+        if stream is None or answer.series not in {None, stream.dedup.progress.series}:
             return iter(())
         if answer.answer == "snapshot":
             return ((stream, book) for book in messages)
@@ -36,10 +36,10 @@ class Backfill:
     ) -> Iterator[tuple[StreamState, Envelope]]:
         for message in messages:
             id_ = message.id
-            if id_ is not None and answer.first <= id_ <= answer.last and stream.memory.backfill(id_, message.first_id):
+            if id_ is not None and answer.first <= id_ <= answer.last and stream.dedup.backfill(id_, message.first_id):
                 yield stream, message
         if answer.answer == "end":
-            stream.memory.holes.end(answer.first, answer.last)
+            stream.dedup.holes.end(answer.first, answer.last)
         self._ledger.holes.watch(stream)
 
 

@@ -29,13 +29,13 @@ def carry_over(
         if down is None and plan not in links.known and links.away_since_us is not None:
             down = links.away_since_us, "restart"
         first_us, listened_us = links.stood.get(plan, (links.since.get(plan, 0), 0))
-        for _, stream, hearing in belonging.members(identity.feed, plans.keys_of(identity, plan)):
-            hearing.refused_since_us = state.refusing_since_us
+        for _, stream, activity in belonging.members(identity.feed, plans.keys_of(identity, plan)):
+            activity.refused_since_us = state.refusing_since_us
             if down is not None:
-                hearing.leave(*down)
+                activity.leave(*down)
             if stream is not None:
                 yield stream
             else:
-                hearing.first_us, hearing.listened_us = hearing.first_us or first_us, listened_us
+                activity.first_us, activity.listened_us = activity.first_us or first_us, listened_us
     state.refusing_since_us = None
     links.down, links.away_since_us, links.known, links.stood = {}, None, [], {}

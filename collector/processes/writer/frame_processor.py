@@ -55,7 +55,7 @@ class FrameProcessor:
         streams: StreamTable,
         feeds: dict[str, FeedState],
         adapter_of: Callable[[str], Adapter],
-        mended: Mended,
+        repaired: Mended,
         next_row: int,
         counts: Counts,
     ) -> None:
@@ -64,8 +64,8 @@ class FrameProcessor:
         self._adapter_of = adapter_of
         self._decoders: dict[FeedIdentity, tuple[Decode, Adapter]] = {}
         self.counts = counts
-        self._asking = RepairRequests(mended)
-        self.ledger = GapLedger(streams, feeds, adapter_of, self.counts, self._asking)
+        self._requests = RepairRequests(repaired)
+        self.ledger = GapLedger(streams, feeds, adapter_of, self.counts, self._requests)
         self._backfill = Backfill(streams, self.ledger)
         self._incarnation = 0
         self._beside: dict[int, list[int]] = {}
@@ -148,7 +148,7 @@ class FrameProcessor:
             stream = self._streams.add(key, header.identity.feed, adapter.id_rules[key.data_type])
             self.ledger.began(stream, received_us)
             if message_id is not None:
-                self._asking.book(stream, message_id if first_id is None else first_id, received_us)
+                self._requests.book(stream, message_id if first_id is None else first_id, received_us)
         if message_id is None:
             message_id = made_id
             if self._is_echo(stream, header.identity.feed, payload, received_us, source):
@@ -160,7 +160,7 @@ class FrameProcessor:
             if sent_us is not None and not EARLIEST_US <= sent_us <= received_us + LONGEST_AHEAD_US:
                 sent_us = None
             digest = zlib.crc32(payload)
-            verdict = stream.memory.judge(message_id, first_id, sent_us, received_us, digest, line, source)
+            verdict = stream.dedup.judge(message_id, first_id, sent_us, received_us, digest, line, source)
             if verdict not in _PLAIN:
                 self._note_verdict(verdict, stream, message_id, received_us)
             elif verdict is Verdict.COPY:
@@ -184,13 +184,13 @@ class FrameProcessor:
         if beside is None:
             numbers = self.ledger.beside(feed, source & _NUMBER)
             beside = self._beside[source] = [self._incarnation | connection_in_head(number) for number in numbers]
-        return stream.memory.is_echo(payload, received_us, source, beside)
+        return stream.dedup.is_echo(payload, received_us, source, beside)
 
     def _store(
         self, stream: StreamState, message_id: int, received_us: int, exchange_us: int | None, line: int, payload: bytes
     ) -> None:
         batch = self.batch
-        series = stream.memory.progress.series
+        series = stream.dedup.progress.series
         batch.messages.append(
             (self._next_row, stream.stream_id, series, message_id, received_us, exchange_us, line, payload)
         )

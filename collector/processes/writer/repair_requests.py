@@ -17,8 +17,8 @@ MAX_ASKED_IDS: Final = 100_000_000
 class RepairRequests:
     """Adds requests to the batch it was last given, for the feeds that are mended. The same input asks for the same."""
 
-    def __init__(self, mended: Mended) -> None:
-        self._mended = mended
+    def __init__(self, repaired: Mended) -> None:
+        self._repaired = repaired
         self._batch = CommitBatch()
 
     def begin(self, batch: CommitBatch) -> None:
@@ -38,8 +38,8 @@ class RepairRequests:
 
     def withdraw(self, stream: StreamState, gap_id: str) -> None:
         """Nothing of this gap is waited for any more, whether or not it was asked for."""
-        feed = self._mended.feed_of.get(stream.key)
-        if feed is not None and feed in self._mended.sides and stream.key.data_type != BOOK:
+        feed = self._repaired.feed_of.get(stream.key)
+        if feed is not None and feed in self._repaired.sides and stream.key.data_type != BOOK:
             self._batch.withdraw_request(feed, trades_name(gap_id))
 
     def review(self, stream: StreamState, waiting: Collection[str]) -> bool:
@@ -50,8 +50,8 @@ class RepairRequests:
         """
         if self._is_never_asked(stream):
             return False
-        series = stream.memory.progress.series
-        findings = [Finding(series, hole, "open", None) for hole in stream.memory.progress.holes]
+        series = stream.dedup.progress.series
+        findings = [Finding(series, hole, "open", None) for hole in stream.dedup.progress.holes]
         left = [finding for finding in findings if self._is_left(stream, finding, waiting)]
         for finding in left:
             if not self._ask(stream, finding):
@@ -60,30 +60,30 @@ class RepairRequests:
 
     def _is_left(self, stream: StreamState, finding: Finding, waiting: Collection[str]) -> bool:
         hole = finding.hole
-        if stream.key not in self._mended.feed_of:
+        if stream.key not in self._repaired.feed_of:
             return hole.state != "ended" and bool(hole.parts)
         return _is_open(hole) and trades_name(_gap_id(stream, finding)) not in waiting
 
     def book(self, stream: StreamState, from_id: int, at_us: int) -> None:
         """A chain of a stream begins with this id."""
-        feed = self._mended.feed_of.get(stream.key)
-        if stream.key.data_type == BOOK and feed is not None and feed in self._mended.sides:
-            series = stream.memory.progress.series
+        feed = self._repaired.feed_of.get(stream.key)
+        if stream.key.data_type == BOOK and feed is not None and feed in self._repaired.sides:
+            series = stream.dedup.progress.series
             self._batch.add_request(feed, BookRequest(stream.key, series, from_id, at_us))
 
     def _is_never_asked(self, stream: StreamState) -> bool:
         """Whether the stream's feed is not mended: what is missing may come late, or be asked for once it is."""
-        feed = self._mended.feed_of.get(stream.key)
-        return feed is not None and feed not in self._mended.sides
+        feed = self._repaired.feed_of.get(stream.key)
+        return feed is not None and feed not in self._repaired.sides
 
     def _ask(self, stream: StreamState, finding: Finding) -> bool:
         """Whether it can be had."""
-        feed = self._mended.feed_of.get(stream.key)
+        feed = self._repaired.feed_of.get(stream.key)
         if feed is None or stream.key.data_type == BOOK:
             return False
         hole = finding.hole
         first, last = hole.parts[0][0], hole.parts[-1][1]
-        if last - first >= MAX_ASKED_IDS or self._mended.sides[feed].page(stream.key, first) is None:
+        if last - first >= MAX_ASKED_IDS or self._repaired.sides[feed].page(stream.key, first) is None:
             return False
         gap_id = _gap_id(stream, finding)
         self._batch.add_request(feed, TradesRequest(stream.key, finding.series, gap_id, first, last, hole.until_us))

@@ -27,8 +27,8 @@ class StreamState:
     key: StreamKey
     feed: str
     rule: IdRule
-    memory: DuplicateFilter
-    rhythm: SilenceLimit
+    dedup: DuplicateFilter
+    silence_limit: SilenceLimit
     is_silent: bool = False
     """Whether a row says that it is."""
     messages: int = 0
@@ -68,28 +68,28 @@ class StreamState:
         """What the report says of it."""
         return StreamNumbers(
             *self.key, self.messages, self.bytes, self.duplicates, self.duplicate_bytes, self.stored,
-            self.stored_bytes, self.stored_gaps, self.last_received_us, self.last_durable_us, self.rhythm.limit_secs,
+            self.stored_bytes, self.stored_gaps, self.last_received_us, self.last_durable_us, self.silence_limit.limit_secs,
         )  # fmt: skip
 
     @property
     def heard_us(self) -> int:
         """When its newest message was received, in whichever incarnation; 0 if it never spoke."""
-        return self.last_received_us or self.memory.progress.hearing.heard_us
+        return self.last_received_us or self.dedup.progress.activity.heard_us
 
     @property
-    def hearing(self) -> StreamActivity:
+    def activity(self) -> StreamActivity:
         """When it was heard and listened to, as of now."""
-        hearing = self.memory.progress.hearing
-        hearing.heard_us = self.heard_us
-        return hearing
+        activity = self.dedup.progress.activity
+        activity.heard_us = self.heard_us
+        return activity
 
     def row(self, run_id: str = "") -> StreamRow:
         """What the next commit keeps of it."""
-        self.memory.progress.hearing.heard_us = self.heard_us
-        self.memory.progress.counts = StreamCounts(
+        self.dedup.progress.activity.heard_us = self.heard_us
+        self.dedup.progress.counts = StreamCounts(
             run_id, self.messages, self.bytes, self.duplicates, self.duplicate_bytes, self.late, self.gaps
         )
-        return StreamRow(self.stream_id, *self.key, self.feed, self.rule.value, _encode(self.memory.progress))
+        return StreamRow(self.stream_id, *self.key, self.feed, self.rule.value, _encode(self.dedup.progress))
 
 
 class StreamTable:
@@ -142,8 +142,8 @@ class StreamTable:
             stream = by_id[stream_id]
             if stream.rule is IdRule.NONE:
                 continue
-            memory = stream.memory
-            remember = memory.remember if series == memory.progress.series else memory.remember_ended
+            dedup = stream.dedup
+            remember = dedup.remember if series == dedup.progress.series else dedup.remember_ended
             remember(message_id, received_us, zlib.crc32(payload))
 
     def state(self, on_progress: OnProgress) -> tuple[list[StreamRow], dict[int, bytes]]:
@@ -151,8 +151,8 @@ class StreamTable:
         recents = {}
         for stream in self:
             on_progress()
-            if stream.memory.recent:
-                recents[stream.stream_id] = _encode(stream.memory.recent)
+            if stream.dedup.recent:
+                recents[stream.stream_id] = _encode(stream.dedup.recent)
         return self.rows(self, on_progress), recents
 
     def rows(self, streams: Iterable[StreamState], on_progress: OnProgress) -> list[StreamRow]:
@@ -166,11 +166,11 @@ class StreamTable:
     def _make(
         self, stream_id: int, key: StreamKey, feed: str, rule: IdRule, progress: StreamProgress, recent: dict[int, int]
     ) -> StreamState:
-        memory = DuplicateFilter(rule=rule, overlap_secs=self.overlap_secs, progress=progress, recent=recent)
-        hearing = progress.hearing
-        rhythm = SilenceLimit(self._silence, hearing.learned)
-        is_silent = hearing.silent_since_us is not None
-        stream = self._by_key[key] = StreamState(stream_id, key, feed, rule, memory, rhythm, is_silent)
+        dedup = DuplicateFilter(rule=rule, overlap_secs=self.overlap_secs, progress=progress, recent=recent)
+        activity = progress.activity
+        silence_limit = SilenceLimit(self._silence, activity.learned)
+        is_silent = activity.silent_since_us is not None
+        stream = self._by_key[key] = StreamState(stream_id, key, feed, rule, dedup, silence_limit, is_silent)
         if progress.counts.run_id == self._run_id:
             stream.resume(progress.counts)
         self._next_id = max(self._next_id, stream_id + 1)

@@ -25,13 +25,13 @@ def asked(market: str, data_type: str, *, missing: int = 3) -> tuple[str, list[R
     assert judge(stream, 2 + missing) is Verdict.AHEAD
     batch, asking = CommitBatch(), RepairRequests(Mended({stream.key: "f"}, {"f": source.rest}))
     asking.begin(batch)
-    (finding,) = stream.memory.holes.settle(10**9)
+    (finding,) = stream.dedup.holes.settle(10**9)
     row = asking.gap(stream, finding, finding.row(stream.key, 10**9, chained=rule is IdRule.CHAINED))
     return row.status, batch.requests.get("f", [])
 
 
 def judge(stream: StreamState, message_id: int) -> Verdict:
-    return stream.memory.judge(message_id, None, message_id, message_id, message_id)
+    return stream.dedup.judge(message_id, None, message_id, message_id, message_id)
 
 
 @pytest.mark.parametrize("market", MARKETS)
@@ -67,7 +67,7 @@ def test_a_feed_that_is_not_mended_asks_for_nothing() -> None:
     judge(stream, 5)
     batch, asking = CommitBatch(), RepairRequests(Mended({stream.key: "f"}, {}))
     asking.begin(batch)
-    (finding,) = stream.memory.holes.settle(10**9)
+    (finding,) = stream.dedup.holes.settle(10**9)
     row = finding.row(stream.key, 10**9, chained=False)
     assert asking.gap(stream, finding, row) is row
     assert batch.requests == {}

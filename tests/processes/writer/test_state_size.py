@@ -21,16 +21,16 @@ def test_state_in_a_commit_is_as_small_after_many_outages_as_after_one() -> None
     outages = Outages(30)
     first, *_, last = (outages.outage(pause_secs=60) for _ in range(40))
     assert last <= 2 * first
-    assert all(len(stream.memory.progress.holes) <= 1 for stream in outages.world.streams)
+    assert all(len(stream.dedup.progress.holes) <= 1 for stream in outages.world.streams)
 
 
 def test_a_hole_stays_known_while_it_is_asked_for_and_is_forgotten_once_it_was_answered() -> None:
     outages = Outages(3, answered=False)
     outages.outage(pause_secs=600)
-    assert [len(stream.memory.progress.holes) for stream in outages.world.streams] == [1, 0, 0]
+    assert [len(stream.dedup.progress.holes) for stream in outages.world.streams] == [1, 0, 0]
     outages._answer()
     outages._pass(60)
-    assert [len(stream.memory.progress.holes) for stream in outages.world.streams] == [0, 0, 0]
+    assert [len(stream.dedup.progress.holes) for stream in outages.world.streams] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("streams", [1, 2, 30, 3_000, 100_000])
@@ -44,7 +44,7 @@ def test_holes_that_are_never_answered_do_not_pile_up(monkeypatch: pytest.Monkey
     outages = Outages(3, answered=False)
     for _ in range(2 * LEAST_ASKED_HOLES):
         outages.outage(pause_secs=60)
-    held = [hole for stream in outages.world.streams for hole in stream.memory.progress.holes]
+    held = [hole for stream in outages.world.streams for hole in stream.dedup.progress.holes]
     # Those found since the last look at how many there are come on top.
     assert LEAST_ASKED_HOLES <= len(held) <= LEAST_ASKED_HOLES + 1
     lost = [row for row in outages.world.latest().values() if row.stream_type == "agg_trade" and row.status != "open"]
@@ -79,7 +79,7 @@ def test_nothing_is_stored_twice_or_lost_though_a_line_lags_as_far_as_one_may_be
     world.commit()
     stored = [id_ for _, id_ in world.messages]
     assert (len(stored), set(stored)) == (len(set(stored)), set(sent) - (lost[0] & lost[1]))
-    assert [stream.memory.progress.holes for stream in world.streams] == [[]]
+    assert [stream.dedup.progress.holes for stream in world.streams] == [[]]
 
 
 def test_what_comes_long_after_its_hole_was_forgotten_is_stored_all_the_same() -> None:
@@ -87,7 +87,7 @@ def test_what_comes_long_after_its_hole_was_forgotten_is_stored_all_the_same() -
     world.receive(START_US, [trade(1), trade(5)])
     for tick in range(20):
         world.receive(START_US + tick * AGE_US, [trade(6 + tick)])
-    assert [len(stream.memory.progress.holes) for stream in world.streams] == [0]
+    assert [len(stream.dedup.progress.holes) for stream in world.streams] == [0]
     world.receive(START_US + 21 * AGE_US, [trade(3)])
     world.commit()
     assert (1, 3) in world.messages
@@ -100,4 +100,4 @@ def test_steps_of_the_clock_make_a_hole_no_older_than_the_time_between_two_looks
         day_us = 86_400_000_000 * (step % 2)
         world.receive(START_US - day_us + step, [trade(6 + step)])
     (stream,) = world.streams
-    assert len(stream.memory.progress.holes) == 1
+    assert len(stream.dedup.progress.holes) == 1

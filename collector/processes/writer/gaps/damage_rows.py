@@ -35,5 +35,5 @@ class DamageRows:
         gap = event_gap(place, "damaged", "disk", since_us, until_us, expected_id=expected_id)
         self._feeds.add_gap(identity.feed, place, gap, until_us)
         for stream in streams:
-            stream.memory.suspect("disk")
+            stream.dedup.suspect("disk")
             self._feeds.rows.touch(stream)

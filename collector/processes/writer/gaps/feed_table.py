@@ -43,5 +43,5 @@ class FeedTable:
     def mark_suspect(self, member: Member, cause: str) -> None:
         """If ids are missing before the stream's next message, this is the cause."""
         if member.stream is not None:
-            member.stream.memory.suspect(cause)
+            member.stream.dedup.suspect(cause)
             self.rows.touch(member.stream)

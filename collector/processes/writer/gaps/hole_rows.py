@@ -22,12 +22,12 @@ meanwhile has yet to read what its connections held."""
 class HoleRows:
     """Knows the streams that have holes, and those whose holes may have a row due."""
 
-    def __init__(self, streams: StreamTable, rows: GapRows, asking: RepairRequests) -> None:
+    def __init__(self, streams: StreamTable, rows: GapRows, requests: RepairRequests) -> None:
         self._streams = streams
         self._rows = rows
-        self._asking = asking
-        self._watched = {stream.stream_id: stream for stream in streams if stream.memory.holes.unsettled}
-        self._holed = {stream.stream_id: stream for stream in streams if stream.memory.progress.holes}
+        self._requests = requests
+        self._watched = {stream.stream_id: stream for stream in streams if stream.dedup.holes.unsettled}
+        self._holed = {stream.stream_id: stream for stream in streams if stream.dedup.progress.holes}
         self._settled_us: dict[str, int] = {}
         self._aged_us: dict[str, int] = {}
         # Two more: the first may come at once, and another right behind a pause in which one line has caught up.
@@ -52,18 +52,18 @@ class HoleRows:
         """
         most = most_asked(len(self._streams))
         for stream in [stream for stream in self._watched.values() if feed in {None, stream.feed}]:
-            before = stream.memory.holes.broken_until
-            self._write(stream, stream.memory.holes.settle(now_us, all_due=all_due, most_asked=most), now_us)
-            broken = stream.memory.holes.broken_until
+            before = stream.dedup.holes.broken_until
+            self._write(stream, stream.dedup.holes.settle(now_us, all_due=all_due, most_asked=most), now_us)
+            broken = stream.dedup.holes.broken_until
             if broken > before:
-                self._asking.book(stream, *broken)
-            if not stream.memory.holes.unsettled:
+                self._requests.book(stream, *broken)
+            if not stream.dedup.holes.unsettled:
                 del self._watched[stream.stream_id]
 
     def update(self, now_us: int) -> None:
         """Bring the row of every hole up to date that has one."""
         for stream in self._streams:
-            self._write(stream, stream.memory.holes.outdated(), now_us)
+            self._write(stream, stream.dedup.holes.outdated(), now_us)
 
     def review(self, waiting: Collection[str], on_progress: Callable[[], None]) -> None:
         """Ask for what is missing and not among the requests that wait; to be called once everything has been read.
@@ -72,7 +72,7 @@ class HoleRows:
         """
         for stream in self._streams:
             on_progress()
-            if self._asking.review(stream, waiting):
+            if self._requests.review(stream, waiting):
                 self._rows.touch(stream)
                 self.watch(stream)
 
@@ -82,15 +82,15 @@ class HoleRows:
             return
         self._aged_us[feed] = received_us
         for stream in [stream for stream in self._holed.values() if stream.feed == feed]:
-            if stream.memory.holes.grow_older(self._oldest):
+            if stream.dedup.holes.grow_older(self._oldest):
                 self._rows.touch(stream)
-            if not stream.memory.progress.holes:
+            if not stream.dedup.progress.holes:
                 del self._holed[stream.stream_id]
 
     def _write(self, stream: StreamState, findings: Iterable[Finding], now_us: int) -> None:
         for finding in findings:
             row = finding.row(stream.key, now_us, chained=stream.rule is IdRule.CHAINED)
-            self._rows.add(stream.key, self._asking.gap(stream, finding, row))
+            self._rows.add(stream.key, self._requests.gap(stream, finding, row))
             if finding.is_final:
-                self._asking.withdraw(stream, row.gap_id)
+                self._requests.withdraw(stream, row.gap_id)
             self._rows.touch(stream)

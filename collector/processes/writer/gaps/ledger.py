@@ -147,29 +147,29 @@ class GapLedger:
 
     def reset(self, stream: StreamState, message_id: int, at_us: int) -> None:
         """The exchange restarted the stream's ids."""
-        series = stream.memory.progress.series
+        series = stream.dedup.progress.series
         gap = event_gap(stream.key, "reset", "exchange", at_us, at_us, series=series, actual_id=str(message_id))
         self._feeds.add_gap(stream.feed, stream.key, gap, at_us)
-        self._requests.book(stream, stream.memory.progress.floor, at_us)
+        self._requests.book(stream, stream.dedup.progress.floor, at_us)
         self.holes.watch(stream)
 
     def stepped_back(self, stream: StreamState, message_id: int, at_us: int) -> None:
         """An id that should only rise is lower than the one before it on its line."""
-        expected_id, actual_id = str(stream.memory.stepped_back_from), str(message_id)
+        expected_id, actual_id = str(stream.dedup.stepped_back_from), str(message_id)
         self._count(stream.feed, stream.key, "out_of_order", "exchange", at_us, expected_id, actual_id)
 
     def ahead(self, stream: StreamState) -> None:
         """A message left a hole before it."""
-        hole = stream.memory.progress.holes[-1]
+        hole = stream.dedup.progress.holes[-1]
         if hole.cause == "exchange" and self._feeds.state(stream.feed).undecodable_us >= hole.since_us:
             hole.cause = "parse"
         self.holes.watch(stream)
 
     def began(self, stream: StreamState, at_us: int) -> None:
         """A stream has spoken for the first time."""
-        hearing = self._feeds.ownership.began(stream)
-        if hearing is not None:
-            self._silence.await_no_more(stream.key, hearing, at_us)
+        activity = self._feeds.ownership.began(stream)
+        if activity is not None:
+            self._silence.await_no_more(stream.key, activity, at_us)
 
     def spoke(self, stream: StreamState, at_us: int) -> None:
         """A stream that was silent has spoken."""
@@ -190,7 +190,7 @@ class GapLedger:
             self._take_over(identity.feed, taken, begun_us)
 
     def _take_over(self, feed: str, taken: Taken, begun_us: int) -> None:
-        key, stream, hearing = taken.member
+        key, stream, activity = taken.member
         if stream is not None:
             self._rows.touch(stream)
         if taken.refused_since_us is not None:
@@ -198,7 +198,7 @@ class GapLedger:
         if taken.is_left_out:
             until_us = self._feeds.state(taken.before).links.newest_us
             if stream is None:
-                self._silence.await_no_more(key, hearing, until_us)
+                self._silence.await_no_more(key, activity, until_us)
             else:
                 self._silence.leave(stream, until_us)
         if taken.before != feed:

@@ -29,7 +29,7 @@ class OutageRows:
         self._begin_line(identity, plan, line)
         self._join(identity, plan, at_us)
         for member in self._feeds.members(identity, plan):
-            outage = member.hearing.come_back(at_us)
+            outage = member.activity.come_back(at_us)
             if outage is not None:
                 self._feeds.mark_suspect(member, outage.cause)
                 self._add_row(identity, member, outage, outage.until_us)
@@ -64,28 +64,28 @@ class OutageRows:
         return min(max(heard_us, default=at_us), at_us)
 
     def _add_row(self, identity: FeedIdentity, member: Member, outage: Outage, at_us: int) -> None:
-        key, stream, hearing = member
+        key, stream, activity = member
         # A stream that never spoke has no id that could prove anything.
         is_proven = stream is not None and stream.rule.proves_continuity
-        if not is_proven and hearing.silent_since_us is None:
+        if not is_proven and activity.silent_since_us is None:
             gap = event_gap(key, "silence", outage.cause, outage.since_us, outage.until_us)
             self._feeds.add_gap(identity.feed, key, gap, at_us)
 
     def _leave(self, identity: FeedIdentity, plan: int, stood_since_us: int, at_us: int, cause: str) -> None:
         """No connection carries the plan's streams any more."""
-        for _, stream, hearing in self._feeds.members(identity, plan):
-            hearing.pause(stood_since_us, at_us)
-            hearing.leave(at_us, cause)
+        for _, stream, activity in self._feeds.members(identity, plan):
+            activity.pause(stood_since_us, at_us)
+            activity.leave(at_us, cause)
             if stream is not None:
                 self._feeds.rows.touch(stream)
 
     def _join(self, identity: FeedIdentity, plan: int, at_us: int) -> None:
         for stream in self._feeds.plans.streams_of(identity, plan):
-            stream.memory.join(at_us)
+            stream.dedup.join(at_us)
             self._feeds.rows.touch(stream)
 
     def _begin_line(self, identity: FeedIdentity, plan: int, line: int) -> None:
         alone = self._feeds.state(identity.feed).links.is_alone(plan, line)
         for stream in self._feeds.plans.streams_of(identity, plan):
-            if stream.memory.begin_line(line, alone=alone):
+            if stream.dedup.begin_line(line, alone=alone):
                 self._feeds.rows.touch(stream)

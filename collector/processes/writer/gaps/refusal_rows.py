@@ -23,8 +23,8 @@ class RefusalRows:
 
     def begun(self, identity: FeedIdentity, info: Mapping[str, Any]) -> None:
         """Frames are refused from now on."""
-        for _, stream, hearing in self._feeds.all_members(identity):
-            hearing.refused_since_us = int(info["started_ns"]) // 1_000
+        for _, stream, activity in self._feeds.all_members(identity):
+            activity.refused_since_us = int(info["started_ns"]) // 1_000
             if stream is not None:
                 self._feeds.rows.touch(stream)
 
@@ -32,7 +32,7 @@ class RefusalRows:
         """Frames are taken again; ingest says how many it refused."""
         self._counts.refused += int(info["frames"])
         for member in self._feeds.all_members(identity):
-            member.hearing.refused_since_us = None
+            member.activity.refused_since_us = None
             self._refused(identity.feed, member, int(info["started_ns"]) // 1_000, ended_us)
 
     def cut_off(self, feed: str, member: Member, since_us: int, until_us: int) -> None:
@@ -41,10 +41,10 @@ class RefusalRows:
 
     def stop(self, feed: str, now_us: int) -> None:
         """The feed's ingest has stopped and did not say how much it refused; the next one begins where this row ends."""
-        spoken = [(stream.key, stream.hearing) for stream in self._streams if stream.feed == feed]
-        for key, hearing in [*spoken, *self._feeds.state(feed).unspoken.items()]:
-            if hearing.refused_since_us is not None:
-                self._add_row(feed, key, hearing.refused_since_us, now_us)
+        spoken = [(stream.key, stream.activity) for stream in self._streams if stream.feed == feed]
+        for key, activity in [*spoken, *self._feeds.state(feed).unspoken.items()]:
+            if activity.refused_since_us is not None:
+                self._add_row(feed, key, activity.refused_since_us, now_us)
 
     def _refused(self, feed: str, member: Member, since_us: int, until_us: int) -> None:
         self._feeds.mark_suspect(member, REFUSED)

@@ -20,59 +20,59 @@ class SilenceWatch:
     def look(self, streams: Iterable[StreamState], since_us: int, now_us: int) -> None:
         """These have been connected since then without a break."""
         for stream in streams:
-            hearing, heard_us = stream.hearing, stream.heard_us
-            if heard_us != hearing.noted_us:
-                self._note(stream, since_us, stream.rhythm.limit_secs * 1e6)
-            limit_us = stream.rhythm.limit_secs * 1e6
-            if not stream.is_silent and hearing.silent_us(since_us, now_us) > limit_us:
-                hearing.silent_since_us, stream.is_silent = heard_us, True
+            activity, heard_us = stream.activity, stream.heard_us
+            if heard_us != activity.checked_us:
+                self._note(stream, since_us, stream.silence_limit.limit_secs * 1e6)
+            limit_us = stream.silence_limit.limit_secs * 1e6
+            if not stream.is_silent and activity.silent_us(since_us, now_us) > limit_us:
+                activity.silent_since_us, stream.is_silent = heard_us, True
                 self._rows.add(stream.key, silence(stream.key, heard_us, now_us))
                 self._rows.touch(stream)
 
     def spoke(self, stream: StreamState, at_us: int) -> None:
         """A stream that was silent has spoken."""
-        hearing = stream.memory.progress.hearing
-        since_us = hearing.silent_since_us
+        activity = stream.dedup.progress.activity
+        since_us = activity.silent_since_us
         if since_us is not None:
             self._end(stream, since_us, at_us)
-            stream.rhythm.note(max(0, at_us - since_us) / 1e6)
-        hearing.silent_since_us, stream.is_silent, hearing.noted_us, hearing.listened_us = None, False, at_us, 0
+            stream.silence_limit.note(max(0, at_us - since_us) / 1e6)
+        activity.silent_since_us, stream.is_silent, activity.checked_us, activity.listened_us = None, False, at_us, 0
 
     def leave(self, stream: StreamState, at_us: int) -> None:
         """Nobody subscribes the stream any more: a silence ends, because nobody would hear its end."""
-        hearing = stream.hearing
-        if hearing.silent_since_us is not None:
-            self._end(stream, hearing.silent_since_us, at_us)
-        hearing.silent_since_us, stream.is_silent = None, False
+        activity = stream.activity
+        if activity.silent_since_us is not None:
+            self._end(stream, activity.silent_since_us, at_us)
+        activity.silent_since_us, stream.is_silent = None, False
 
     def await_first(
         self, unspoken: Mapping[StreamKey, StreamActivity], limit_us: float, since_us: int, now_us: int
     ) -> None:
         """These have never spoken, and have been connected since then without a break."""
-        for key, hearing in unspoken.items():
-            if hearing.silent_since_us is None and hearing.silent_us(since_us, now_us) > limit_us:
-                hearing.silent_since_us = hearing.first_us or since_us
-                self._rows.add(key, silence(key, hearing.silent_since_us, now_us))
+        for key, activity in unspoken.items():
+            if activity.silent_since_us is None and activity.silent_us(since_us, now_us) > limit_us:
+                activity.silent_since_us = activity.first_us or since_us
+                self._rows.add(key, silence(key, activity.silent_since_us, now_us))
 
-    def await_no_more(self, key: StreamKey, hearing: StreamActivity, at_us: int) -> None:
+    def await_no_more(self, key: StreamKey, activity: StreamActivity, at_us: int) -> None:
         """It has spoken for the first time, or is not subscribed any more."""
-        if hearing.silent_since_us is not None:
-            self._rows.add(key, end_of_silence(key, hearing.silent_since_us, at_us, nothing_missing=False))
-            hearing.silent_since_us = None
+        if activity.silent_since_us is not None:
+            self._rows.add(key, end_of_silence(key, activity.silent_since_us, at_us, nothing_missing=False))
+            activity.silent_since_us = None
 
     def _note(self, stream: StreamState, since_us: int, limit_us: float) -> None:
         """It has spoken since the last look; pauses in which no line stood say nothing about its rhythm."""
-        hearing, heard_us = stream.memory.progress.hearing, stream.heard_us
-        pause_us, hearing.noted_us, hearing.listened_us = heard_us - hearing.noted_us, heard_us, 0
+        activity, heard_us = stream.dedup.progress.activity, stream.heard_us
+        pause_us, activity.checked_us, activity.listened_us = heard_us - activity.checked_us, heard_us, 0
         self._rows.touch(stream)
-        if hearing.noted_us - pause_us >= since_us and pause_us > 0:
-            stream.rhythm.note(pause_us / 1e6)
+        if activity.checked_us - pause_us >= since_us and pause_us > 0:
+            stream.silence_limit.note(pause_us / 1e6)
             if pause_us > limit_us and not stream.is_silent:
                 # Nothing else was heard on the feed either, so nobody looked meanwhile.
                 self._end(stream, heard_us - pause_us, heard_us)
 
     def _end(self, stream: StreamState, since_us: int, at_us: int) -> None:
-        progress = stream.memory.progress
+        progress = stream.dedup.progress
         broken = any(hole.until_us > since_us for hole in progress.holes) or progress.last_received_us < at_us
         # Nothing proves how the series before ended.
         broken = broken or progress.restarted_us > since_us

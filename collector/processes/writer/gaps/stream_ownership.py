@@ -14,7 +14,7 @@ class Member(NamedTuple):
 
     key: StreamKey
     stream: StreamState | None
-    hearing: StreamActivity
+    activity: StreamActivity
 
 
 class Taken(NamedTuple):
@@ -42,8 +42,8 @@ class StreamOwnership:
         unspoken = self._state_of(feed).unspoken
         for key in keys:
             stream = self._streams.get(key)
-            hearing = unspoken.setdefault(key, StreamActivity()) if stream is None else stream.hearing
-            yield Member(key, stream, hearing)
+            activity = unspoken.setdefault(key, StreamActivity()) if stream is None else stream.activity
+            yield Member(key, stream, activity)
 
     def began(self, stream: StreamState) -> StreamActivity | None:
         """A stream has spoken for the first time; what was known of it until then, if anything."""
@@ -66,7 +66,7 @@ class StreamOwnership:
             before, comes = stream.feed, stream.key in brought
             if (before != feed and not comes) or stream.key.data_type == UNDECODED:
                 continue
-            taken = self._take(before, Member(stream.key, stream, stream.hearing), is_left_out=not comes)
+            taken = self._take(before, Member(stream.key, stream, stream.activity), is_left_out=not comes)
             if comes and before != feed:
                 self._streams.move(stream, feed)
             yield taken
@@ -79,17 +79,17 @@ class StreamOwnership:
             if before == feed or key in brought
         ]
         for before, key in concerned:
-            hearing = self._state_of(before).unspoken.pop(key)
+            activity = self._state_of(before).unspoken.pop(key)
             if key in brought:
-                self._state_of(feed).unspoken[key] = hearing
-            yield self._take(before, Member(key, None, hearing), is_left_out=key not in brought)
+                self._state_of(feed).unspoken[key] = activity
+            yield self._take(before, Member(key, None, activity), is_left_out=key not in brought)
 
     def _take(self, before: str, member: Member, *, is_left_out: bool) -> Taken:
-        state, hearing = self._state_of(before), member.hearing
-        refused_since_us = hearing.refused_since_us
-        if refused_since_us is None and hearing.left is None:
+        state, activity = self._state_of(before), member.activity
+        refused_since_us = activity.refused_since_us
+        if refused_since_us is None and activity.away is None:
             refused_since_us = state.refusing_since_us
-        hearing.refused_since_us = None
-        if member.stream is not None or hearing.first_us:
-            hearing.leave(*state.links.left_since(hearing.heard_us))
+        activity.refused_since_us = None
+        if member.stream is not None or activity.first_us:
+            activity.leave(*state.links.left_since(activity.heard_us))
         return Taken(member, before, refused_since_us, is_left_out)

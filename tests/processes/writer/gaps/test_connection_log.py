@@ -9,29 +9,29 @@ def test_a_stream_that_no_connection_carried_before_ends_no_outage() -> None:
 
 
 def test_an_outage_lasts_from_the_first_word_of_it_until_a_connection_stands() -> None:
-    hearing = StreamActivity()
-    hearing.leave(500, "disconnect")
-    hearing.leave(700, "restart")
-    assert hearing.come_back(900) == Outage(500, 900, "disconnect")
-    assert hearing.come_back(950) is None
+    activity = StreamActivity()
+    activity.leave(500, "disconnect")
+    activity.leave(700, "restart")
+    assert activity.come_back(900) == Outage(500, 900, "disconnect")
+    assert activity.come_back(950) is None
 
 
 def test_an_outage_never_ends_before_it_began() -> None:
-    hearing = StreamActivity()
-    hearing.leave(600, "disconnect")
-    assert hearing.come_back(500) == Outage(600, 600, "disconnect")
+    activity = StreamActivity()
+    activity.leave(600, "disconnect")
+    assert activity.come_back(500) == Outage(600, 600, "disconnect")
 
 
 def test_what_was_listened_to_without_a_word_adds_up_over_connections() -> None:
-    hearing = StreamActivity(heard_us=100)
-    hearing.pause(50, 300)
-    hearing.pause(1_000, 1_400)
-    assert hearing.listened_us == 600
-    assert hearing.silent_us(2_000, 2_500) == 1_100
-    hearing.heard_us = 2_600
-    assert hearing.silent_us(2_000, 2_700) == 100
-    hearing.pause(2_000, 2_900)
-    assert hearing.listened_us == 300
+    activity = StreamActivity(heard_us=100)
+    activity.pause(50, 300)
+    activity.pause(1_000, 1_400)
+    assert activity.listened_us == 600
+    assert activity.silent_us(2_000, 2_500) == 1_100
+    activity.heard_us = 2_600
+    assert activity.silent_us(2_000, 2_700) == 100
+    activity.pause(2_000, 2_900)
+    assert activity.listened_us == 300
 
 
 def test_a_plan_is_down_once_none_of_its_connections_stands() -> None:

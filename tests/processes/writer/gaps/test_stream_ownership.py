@@ -314,21 +314,24 @@ class TestVersion1:
         state = self.state()
         state.links.down = {1: (35, "disconnect"), 7: (20, "disconnect")}
         streams = self.carried(state, is_same=True)
-        assert {stream.key: stream.hearing.left for stream in streams} == {BTC_BOOK: None, ETH_BOOK: (35, "disconnect")}
-        assert state.unspoken[ETH_BOOK._replace(data_type="trade")].left == (35, "disconnect")
+        assert {stream.key: stream.activity.away for stream in streams} == {
+            BTC_BOOK: None,
+            ETH_BOOK: (35, "disconnect"),
+        }
+        assert state.unspoken[ETH_BOOK._replace(data_type="trade")].away == (35, "disconnect")
         assert state.links == ConnectionLog("w", newest_us=90, up={1: 0}, since={0: 10}, lines={1: 0})
 
     def test_a_plan_not_yet_connected_was_away_since_the_incarnation_before(self, two_plans: None) -> None:
         state = self.state()
         state.links.known, state.links.away_since_us = [0], 7
         streams = self.carried(state, is_same=True)
-        assert {stream.key: stream.hearing.left for stream in streams} == {BTC_BOOK: None, ETH_BOOK: (7, "restart")}
+        assert {stream.key: stream.activity.away for stream in streams} == {BTC_BOOK: None, ETH_BOOK: (7, "restart")}
 
     def test_a_refusal_goes_to_every_stream(self) -> None:
         state = self.state(refusing_since_us=50)
         streams = self.carried(state, is_same=True)
-        hearings = [*(stream.hearing for stream in streams), *state.unspoken.values()]
-        assert [hearing.refused_since_us for hearing in hearings] == [50] * 6
+        activities = [*(stream.activity for stream in streams), *state.unspoken.values()]
+        assert [activity.refused_since_us for activity in activities] == [50] * 6
         assert state.refusing_since_us is None
 
     def test_a_row_of_a_stream_that_never_spoke_stays_open(self) -> None:
@@ -345,7 +348,7 @@ class TestVersion1:
         streams = self.carried(state, is_same=False)
         belonging = StreamOwnership(streams, {"f": state}, lambda _feed: state)
         taken = list(belonging.hand_over("f", [BTC_BOOK, ETH_BOOK]))
-        assert [(one.member.hearing.left, one.refused_since_us) for one in taken] == [
+        assert [(one.member.activity.away, one.refused_since_us) for one in taken] == [
             ((35, "disconnect"), refusing_since_us)
         ] * 2
 
@@ -353,7 +356,7 @@ class TestVersion1:
         old = {"links": ["w", 9, {1: 0}, {1: [5, "disconnect"]}, None, [0], {1: 0}, {0: 3}, {}], "unheard": {}}
         state = msgspec.msgpack.decode(msgspec.msgpack.encode(old), type=FeedState)
         assert state.links.down == {1: (5, "disconnect")}
-        hearing = msgspec.msgpack.decode(
+        activity = msgspec.msgpack.decode(
             msgspec.msgpack.encode([[1, 2.0, 3.0], 4, 5, None, [6, "restart"]]), type=StreamActivity
         )
-        assert (hearing.left, hearing.refused_since_us, hearing.listened_us) == ((6, "restart"), None, 0)
+        assert (activity.away, activity.refused_since_us, activity.listened_us) == ((6, "restart"), None, 0)
