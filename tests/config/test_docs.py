@@ -20,26 +20,29 @@ ADAPTERS = registry.data_types()
 WRITTEN_KEYS = set(KEYS) - {"feed"}
 
 
-class Row(NamedTuple):
-    """A key as the documentation's tables show it."""
+class Entry(NamedTuple):
+    """A key as the documentation describes it."""
 
     key: str
     default: str
     allowed: str
-    environment: str
     short_name: str
     text: str
 
 
-def documented() -> dict[str, Row]:
-    cells = [
-        [cell.strip() for cell in line.strip("|").split(" | ")]
-        for line in DOCS.read_text("utf-8").splitlines()
-        if line.startswith("| `")
-    ]
-    rows = [Row._make([*(cell.strip("`") for cell in row[:5]), row[5].strip()]) for row in cells]
-    assert len({row.key for row in rows}) == len(rows)
-    return {row.key: row for row in rows}
+def documented() -> dict[str, Entry]:
+    parts = re.split(r"(?m)^#### `(.+)`$", re.sub(r"(?m)^###? .*$", "#### `-`", DOCS.read_text("utf-8")))[1:]
+    found = [entry(key, body) for key, body in zip(parts[::2], parts[1::2], strict=True) if key != "-"]
+    assert len({each.key for each in found}) == len(found)
+    return {each.key: each for each in found}
+
+
+def entry(key: str, body: str) -> Entry:
+    """Read a key's list of facts, and the text below it."""
+    facts, text = body.strip().split("\n\n", 1)
+    told = dict(line.split(": ", 1) for line in re.sub(r"\n  ", " ", facts).removeprefix("- ").split("\n- "))
+    assert set(told) <= {"Default", "Allowed", "Short name"}
+    return Entry(key, told["Default"].strip("`"), told["Allowed"], told.get("Short name", "").strip("`"), text)
 
 
 def uncommented() -> str:
@@ -100,13 +103,23 @@ def test_the_example_loads_as_it_is_and_uncommented(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", sorted(WRITTEN_KEYS))
-def test_a_key_is_documented_with_its_bounds_and_variables(key: str) -> None:
-    row = documented()[key]
+def test_a_key_is_documented_with_its_bounds_and_short_name(key: str) -> None:
+    described = documented()[key]
     short_names = {name: variable for variable, name in SHORT_NAMES.items()}
-    assert row.allowed == allowed(place_of(key))
-    assert VARIABLES[row.environment] == ("feed" if key.startswith("feed.") else key)
-    assert row.short_name == short_names.get(key, "")
-    assert row.text.endswith(".")
+    assert described.allowed == allowed(place_of(key))
+    assert described.short_name == short_names.get(key, "")
+    assert described.text.endswith(".")
+
+
+@pytest.mark.parametrize("key", sorted(key for key in WRITTEN_KEYS if not key.startswith("feed.")))
+def test_a_variable_follows_from_its_key_by_the_documented_rule(key: str) -> None:
+    rule = "`COLLECTOR_`, then the key in capitals with `__` between its levels"
+    assert rule in " ".join(DOCS.read_text("utf-8").split())
+    assert VARIABLES["COLLECTOR_" + "__".join(key.upper().split("."))] == key
+
+
+def test_the_documentation_names_every_exchange() -> None:
+    assert set(re.findall(r"`(\w+)`", documented()["feed.exchange"].text)) == set(ADAPTERS)
 
 
 def test_every_key_says_what_is_allowed() -> None:
