@@ -104,9 +104,7 @@ def test_a_store_away_for_a_whole_run_gets_everything_in_the_next(
 
 
 @pytest.mark.parametrize("replaced", [2, 5])
-def test_when_somebody_removes_the_sets_they_are_made_again_and_those_without_a_segment_told(
-    tmp_path: Path, replaced: int
-) -> None:
+def test_removed_sets_are_made_again_or_reported(tmp_path: Path, replaced: int) -> None:
     world, removed = World(tmp_path / "host"), list[str]()
 
     def is_away(_call: str, _key: str) -> None:
@@ -429,7 +427,7 @@ def test_a_look_at_a_store_may_end_in_any_way(world: World) -> None:
 
 
 @pytest.mark.parametrize("which", ["manifest.json", "*.parquet"])
-def test_a_set_that_cannot_be_opened_is_told_waits_alone_and_goes_up_once_it_can(world: World, which: str) -> None:
+def test_a_set_that_cannot_be_opened_is_deferred_alone(world: World, which: str) -> None:
     seal_all(world)
     away_until_stopped(world)
     unread = min((world.staging / IDS[1]).glob(which))
@@ -497,7 +495,7 @@ ROT = ["an object is gone", "an object has changed", "the manifest is gone", "th
 
 
 @pytest.mark.parametrize("what", ROT)
-def test_a_rotten_set_without_its_segment_is_set_aside_and_the_rest_goes_on(world: World, what: str) -> None:
+def test_a_damaged_set_without_a_segment_is_quarantined(world: World, what: str) -> None:
     seal_all(world)
     away_until_stopped(world)
     rot(world.staging / IDS[2], what)

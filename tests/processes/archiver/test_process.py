@@ -202,9 +202,7 @@ def test_a_store_that_fails_while_stopping_is_not_waited_for_and_nothing_is_lost
 
 
 @pytest.mark.parametrize("upload_on_stop", [False, True])
-def test_a_stop_whose_time_is_nearly_up_leaves_a_half_made_set_undone_and_nothing_is_blamed(
-    tmp_path: Path, upload_on_stop: bool
-) -> None:
+def test_a_stop_near_its_deadline_abandons_a_half_made_set(tmp_path: Path, upload_on_stop: bool) -> None:
     world = World(tmp_path, upload_on_stop=upload_on_stop)
     for number in range(2):
         world.seal(number)
@@ -274,7 +272,7 @@ def test_a_disk_that_takes_no_files_is_waited_for(world: World, number: int, mon
     assert list(world.staging.iterdir()) == []
 
 
-def test_a_segment_that_fails_three_times_is_set_aside_and_the_next_goes_on(world: World) -> None:
+def test_three_failures_quarantine_a_segment(world: World) -> None:
     world.segments.mkdir()
     (world.segments / f"{IDS[0]}.db").write_bytes(b"no segment")
     world.seal(1)
@@ -309,9 +307,7 @@ def test_an_attempt_that_cannot_be_noted_ends_nothing(world: World, monkeypatch:
     assert world.reports[-1].last_error is None
 
 
-def test_what_went_well_in_the_end_does_not_make_later_trouble_wait_longer(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_success_resets_every_backoff(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(3):
         world.seal(number)
     (world.segments / f"{IDS[3]}.db").write_bytes(b"no segment")
@@ -382,7 +378,7 @@ def rot(content: bytes, chance: random.Random) -> bytes:
     return kinds[chance.choice(list(kinds))]
 
 
-def test_a_segment_that_rots_anywhere_is_archived_to_its_last_row_or_set_aside(tmp_path: Path) -> None:
+def test_a_damaged_segment_is_archived_whole_or_quarantined(tmp_path: Path) -> None:
     path = make_segment(tmp_path, [TRADES], [message(0, id_, trade(id_)) for id_ in range(500)], segment_id=IDS[0])
     content = path.read_bytes()
     fates = Counter[bool]()
@@ -471,7 +467,7 @@ def die(_exchange: str) -> Adapter:
     os._exit(9)
 
 
-def test_a_segment_at_which_the_archiver_crashed_three_times_is_set_aside(world: World) -> None:
+def test_three_crashes_quarantine_a_segment(world: World) -> None:
     world.seal(0)
     world.seal(1)
     world.adapter_of = die
@@ -487,7 +483,7 @@ def test_a_segment_at_which_the_archiver_crashed_three_times_is_set_aside(world:
     assert [(entry["segment"], entry["crashed"]) for entry in world.heard("segment_interrupted")] == [(IDS[0], True)]
 
 
-def test_deaths_that_the_process_did_not_cause_never_put_a_segment_aside(world: World) -> None:
+def test_kills_never_quarantine_a_segment(world: World) -> None:
     world.seal(0)
     world.adapter_of = die
     for _ in range(8):
@@ -503,7 +499,7 @@ def test_deaths_that_the_process_did_not_cause_never_put_a_segment_aside(world: 
     assert not world.quarantine.exists()
 
 
-def test_a_segment_at_which_the_archiver_was_killed_comes_behind_all_others(world: World) -> None:
+def test_a_segment_with_a_kill_comes_last(world: World) -> None:
     for number in range(3):
         world.seal(number)
     first: list[str] = [IDS[0]]
@@ -524,7 +520,7 @@ def test_a_segment_at_which_the_archiver_was_killed_comes_behind_all_others(worl
     assert sorted(manifest_ids(world.tree())) == IDS[:3]
 
 
-def test_a_segment_at_which_the_archiver_was_killed_again_and_again_waits_and_health_says_so(world: World) -> None:
+def test_a_segment_with_many_kills_waits_and_is_reported(world: World) -> None:
     world.seal(0)
     world.adapter_of = die
     for _ in range(MAX_KILLS):
@@ -571,7 +567,7 @@ def test_an_error_while_files_are_made_counts_once(world: World) -> None:
     assert not world.quarantine.exists()
 
 
-def test_counts_of_the_first_version_do_not_tell_who_caused_a_death_and_are_forgotten(world: World) -> None:
+def test_counts_of_the_first_version_are_forgotten(world: World) -> None:
     world.seal(0)
     (world.segments / f"{IDS[0]}.3.tries").touch()
     world.run()
@@ -665,7 +661,7 @@ def test_delays_grow_to_their_cap_with_full_jitter_or_begin_there(
     assert [next(delays) for _ in ceilings] == ceilings
 
 
-def test_a_store_that_refuses_is_looked_at_again_within_a_minute_whatever_the_longest_delay() -> None:
+def test_a_refusing_store_is_checked_again_within_a_minute() -> None:
     delays = new_delays("refusing", 1.0, 300.0)
     assert all(30.0 <= next(delays) <= 60.0 for _ in range(100))
 

@@ -191,9 +191,7 @@ def spoil_head(path: Path, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", HEADS)
-def test_a_file_whose_head_rots_waits_while_its_ingest_lives_and_is_damage_once_it_is_gone(
-    tmp_path: Path, how: str
-) -> None:
+def test_a_damaged_head_waits_until_its_ingest_is_gone(tmp_path: Path, how: str) -> None:
     scene = Scene(tmp_path)
     writer = scene.writer()
     writer.append_frames(1, 0, [b"lost"])
@@ -326,7 +324,7 @@ def test_a_power_cut_at_any_byte_neither_fails_nor_invents_data(cut: int) -> Non
         assert scene.damage == []
 
 
-def test_a_file_is_read_on_while_its_ingest_holds_it_though_its_name_and_the_role_are_gone(tmp_path: Path) -> None:
+def test_a_removed_file_is_read_on_while_its_ingest_holds_it(tmp_path: Path) -> None:
     journal = JournalWriter(tmp_path, IDENTITY, 1, 1 << 30, lambda: 1)
     reader = JournalReader(tmp_path, "f", {}, lambda: True)
     journal.append_frames(1, 0, [b"a"])

@@ -255,7 +255,7 @@ def test_what_is_set_aside_is_whole_and_nothing_is_left(tmp_path: Path) -> None:
     assert count(quarantine / segment.path.name) == 1
 
 
-def test_a_damaged_baseline_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+def test_a_damaged_positions_file_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
     (tmp_path / "positions.json").write_text("{", "utf-8")
     with pytest.raises(DamagedError):
         read_positions_file(tmp_path)

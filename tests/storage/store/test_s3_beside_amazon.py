@@ -57,7 +57,7 @@ def use(store: S3Store, source: Path, tmp_path: Path) -> None:
         (imitations.aliyun_without_checksums, [IN_HOST, AS_MD5]),
     ],
 )
-def test_a_store_that_says_what_it_does_not_take_is_asked_otherwise_and_that_is_told_once(
+def test_another_request_style_is_learned_and_reported_once(
     refuses: Refuses, told: list[str], source: Path, tmp_path: Path
 ) -> None:
     heard: list[str] = []

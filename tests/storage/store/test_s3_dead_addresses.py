@@ -55,7 +55,7 @@ def test_where_every_address_of_a_store_is_dead_the_error_names_them(monkeypatch
 
 @pytest.mark.parametrize("size_bytes", [100, 4 << 20])
 @pytest.mark.parametrize("answer", [b"", SERVER_ERROR], ids=["reset", "503"])
-def test_a_store_is_asked_at_another_address_after_one_that_resets_or_answers_with_a_server_error(
+def test_another_address_is_tried_after_a_reset_or_a_server_error(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answer: bytes, size_bytes: int
 ) -> None:
     Names(monkeypatch).has("127.0.0.2", "127.0.0.1")
