@@ -1,4 +1,4 @@
-"""What the archiver tells of itself: what waits, how fast it goes, what the store says."""
+"""The archiver's report: what waits, how fast it is uploaded, the state of the store."""
 
 from pathlib import Path
 from typing import Final
@@ -13,7 +13,7 @@ from collector.storage.segment.seal import sealed_segments
 from collector.storage.staging.staged_set import SetSummary
 
 _USUAL_RATIO: Final = 0.1
-"""Bytes of objects for each byte of a segment, until one was staged."""
+"""Assumed bytes of a set for each byte of its segment, until the first set is made."""
 
 
 class ReportBuilder:
@@ -36,17 +36,17 @@ class ReportBuilder:
 
     @property
     def last_error(self) -> str | None:
-        """Why segments wait; None while nothing is wrong."""
+        """Why segments wait; None if there is no error."""
         return self._store.error or self._retries.trouble or next(iter(self._retries.deferred.reasons.values()), None)
 
     def note_archived(self, summary: SetSummary) -> None:
-        """The store has confirmed all of it."""
+        """Count a segment that the store has confirmed."""
         self.archived += 1
         self.rows += summary.rows
         self.bytes += summary.bytes
 
     def note_staged(self, segment_bytes: int, set_bytes: int) -> None:
-        """A segment of so many bytes became files of so many."""
+        """Note the sizes of a segment and of its set."""
         self._ratio = set_bytes / segment_bytes
 
     def build(self, now: float) -> ArchiverReport:

@@ -32,9 +32,7 @@ _BLOCK_BYTES = 256 << 10  # a merge holds one block of each run
 _BLOCK_ROWS = 1024
 _FAN_IN = 32
 
-_HEADER = Struct(
-    "<qIII"
-)  # where the key's block before this one stands (-1: nowhere), run number, bytes here, bytes plain
+_HEADER = Struct("<qIII")  # offset of the key's previous block (-1: none), run number, compressed bytes, plain bytes
 _CODEC = pa.Codec("lz4_raw")  # measured on real frames: a fifth to a third of the bytes for 0.15 µs a row
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[tuple]).decode  # type: ignore[type-arg]  # rows of any shape
