@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 LIMIT_BYTES: Final = 10 * 1024 * 1024
-"""Size of one file; a line that would exceed it goes to a new file."""
+"""Size of one file; a line that would exceed it goes to a new file.
+
+A file exceeds the limit only by lines that other processes append while one process rotates: none waits for another.
+"""
 
 FILES: Final = 5
 """Files in all: `recorder.log`, then `recorder.log.1` (the newest of the older ones) to `recorder.log.4`."""
@@ -69,7 +72,7 @@ class LogFileWriter:
             return False
 
     def _rotate(self) -> None:
-        """Rename the full file and open a new one, unless another process is doing so: this line may stand in either."""
+        """Rename the full file and open a new one. If another process is doing so, the line may go to either file."""
         with _lock(self._fd) as locked:
             if locked and self._is_current():
                 _shift(self._file.path, self._file.files)
