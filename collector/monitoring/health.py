@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from collector.domain.records import StreamKey
 from collector.domain.redact import printable
+from collector.monitoring import restarts
 from collector.monitoring.silences import Silence
 from collector.monitoring.stream_groups import describe_streams
 from collector.monitoring.undecodable import WINDOW_SECS, UndecodableShare
@@ -20,8 +21,7 @@ CLOCK_OFF_SECS: Final = 0.5
 """An offset from the exchange's time that is larger than this cannot be network delay."""
 
 RESTART_LOOP: Final = 3
-RESTART_LOOP_SECS: Final = 300.0
-"""A process restarted RESTART_LOOP times within this time is failing, even while it runs."""
+"""A process restarted this often within `restarts.WINDOW_SECS` is failing, even while it runs."""
 
 UNREPORTED_SECS: Final = 30.0
 """A running process that has not reported for this long stands still; its numbers are out of date."""
@@ -49,7 +49,7 @@ class Facts(NamedTuple):
     silent: Sequence[Silence]
     """Configured streams without a durable row for longer than their limit."""
     restarts_lately: Mapping[str, int] = {}
-    """Restarts of each process within RESTART_LOOP_SECS."""
+    """Restarts of each process within `restarts.WINDOW_SECS`."""
     disk_full_in_secs: float | None = None
     """Time until the disk is full at the present rate; 0 if it is full, None if it is not filling."""
     clock_offsets_secs: Mapping[str, float] = {}
@@ -106,7 +106,7 @@ def _failing(process: ChildState, restarts_lately: Mapping[str, int]) -> str:
     if process.state in {"backoff", "failed"}:
         return f"{name} is in state {process.state} after {process.restarts} restarts"
     if lately >= RESTART_LOOP:
-        return f"{name} was restarted {lately} times in {RESTART_LOOP_SECS / 60:.0f} minutes"
+        return f"{name} was restarted {lately} times in {restarts.WINDOW_SECS / 60:.0f} minutes"
     unreported_secs = process.unreported_secs
     if unreported_secs is not None and unreported_secs > UNREPORTED_SECS:
         doing = "has waited for the disk" if process.waits_for_disk else "has reported nothing"

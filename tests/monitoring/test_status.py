@@ -5,7 +5,7 @@ import pytest
 from collector.monitoring import status_json
 from collector.monitoring.disk_trend import SHORT_SECS
 from collector.monitoring.exposition import exposition
-from collector.monitoring.health import RESTART_LOOP_SECS
+from collector.monitoring.restarts import WINDOW_SECS
 from collector.monitoring.view import ChildState, Snapshot
 from tests.supervision.made import (
     GIB,
@@ -104,8 +104,8 @@ def test_a_process_restarted_again_and_again_is_failing_also_while_it_runs() -> 
         return codes(board.look(told, known(children=children, uptime_secs=uptime_secs, now_us=now_us)))
 
     assert [look(1, 10.0), look(2, 20.0), look(3, 30.0)] == [[], [], ["child_failing"]]
-    assert look(3, 10.0 + RESTART_LOOP_SECS) == ["child_failing"]
-    assert look(3, 11.0 + RESTART_LOOP_SECS) == []
+    assert look(3, 10.0 + WINDOW_SECS) == ["child_failing"]
+    assert look(3, 11.0 + WINDOW_SECS) == []
 
 
 def test_a_disk_that_fills_makes_the_recorder_unhealthy_until_there_is_room() -> None:
