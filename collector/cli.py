@@ -139,7 +139,7 @@ class _PrintCompletion(argparse.Action):
             )
         whole = _parser(COMMANDS)
         _complete_paths(whole, shtab.FILE)
-        print(shtab.complete(whole, shell))
+        print(shtab.complete(whole, str(shell)))
         parser.exit()
 
 
