@@ -1,4 +1,4 @@
-"""Rows of the gap ledger: how trouble that lasts becomes one row when it begins and one when it is over."""
+"""Rows of the gap ledger: trouble that lasts gets one row when it begins and one when it is over."""
 
 from typing import Final
 
@@ -11,17 +11,17 @@ STRETCH_SECS: Final = 60
 """Trouble of one kind that comes back sooner than this is one stretch."""
 
 SINGLE_ROWS: Final = 8
-"""So many gaps of one kind at one place may have a row each at once, and as many each minute; others share one."""
+"""Gaps of one kind at one place that may have a row each: so many at once and so many a minute. Others share a row."""
 
 
 class RowAllowance(msgspec.Struct, array_like=True):
-    """Decides which gaps have a row of their own."""
+    """Decides which gaps get a row of their own."""
 
     used: float = 0.0
     last_us: int = 0
 
     def grants(self, now_us: int) -> bool:
-        """Whether the gap found now has one."""
+        """Whether the gap found now gets one."""
         regained = max(0, now_us - self.last_us) / 1e6 * SINGLE_ROWS / STRETCH_SECS
         self.used, self.last_us = max(0.0, self.used - regained), now_us
         if self.used > SINGLE_ROWS - 1:
@@ -31,7 +31,7 @@ class RowAllowance(msgspec.Struct, array_like=True):
 
 
 class GapStretch(msgspec.Struct, array_like=True):
-    """A run of trouble of one kind at one place; it commits with the rows."""
+    """A run of gaps of one kind at one place that come close together; it commits with the rows."""
 
     place: StreamKey
     kind: str
@@ -42,11 +42,11 @@ class GapStretch(msgspec.Struct, array_like=True):
     expected_id: str | None = None
     actual_id: str | None = None
     allowance: RowAllowance | None = None
-    """Its gaps have a row each, so far; None: it is one gap."""
+    """While its gaps still have a row each; None once they share one."""
     told: int | None = 1
-    """What its newest row says is missing."""
+    """`missing` of its newest row."""
     detected_us: int = 0
-    """What its newest row says of when it was detected; 0 for the opening one."""
+    """`detected_at` of its newest row; 0 while that is the opening one."""
 
     def is_over(self, now_us: int) -> bool:
         """Whether enough quiet time has passed; a clock set back must not put off its end."""
@@ -60,7 +60,7 @@ class GapStretch(msgspec.Struct, array_like=True):
 
     @property
     def is_one_gap(self) -> bool:
-        """Whether a row was opened for all of it, and is to be closed."""
+        """Whether its gaps share one row, which is to be closed."""
         return self.allowance is None
 
     def opening(self) -> Gap:
@@ -68,7 +68,7 @@ class GapStretch(msgspec.Struct, array_like=True):
         return self._row(ended_us=None, status="open", detected_us=self.started_us)
 
     def update(self, now_us: int) -> Gap | None:
-        """The row that replaces the one before while the trouble lasts; None where that says how it is."""
+        """The row that replaces the one before while the trouble lasts; None if that one is up to date."""
         if not self.is_one_gap or self.missing == self.told:
             return None
         return self._row(ended_us=None, status="open", detected_us=self._later(now_us))
@@ -96,7 +96,7 @@ def event_gap(
     place: StreamKey, kind: str, cause: str, started_us: int, ended_us: int, *,
     series: int = 0, expected_id: str | None = None, actual_id: str | None = None,
 ) -> Gap:  # fmt: skip
-    """A gap that is over when it is found, and that nothing will repair; it never ends before it began."""
+    """The row of a gap that is over when it is found and that nothing will repair; it never ends before it began."""
     ended_us = max(started_us, ended_us)
     name = gap_id(place, series, kind, expected_id, started_us)
     return Gap(

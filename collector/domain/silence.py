@@ -1,11 +1,11 @@
-"""How long a stream may be silent before something is wrong: learned from how long it was silent before.
+"""How long a stream may be silent before something is wrong, and what is remembered of when it was heard.
 
-The longest of the last intervals, times a factor. A stream that trades once in ten minutes is not called silent for it;
-one that speaks ten times a second is missed soon. An outage is an interval too: once a rhythm is learned, an interval can
-at most double the limit, and it is forgotten with the others.
+The silence limit is learned: the longest of the last intervals between messages, times a factor. A stream that trades
+once in ten minutes is not silent after nine; one that speaks ten times a second is missed soon. An outage is an interval
+too: once the limit is learned, one interval can at most double it, and it is forgotten with the others.
 
-A subscribed stream that has never spoken has a StreamActivity, too. So what was missed follows the stream: through feeds that
-are renamed, symbols that come and go, and connections that carry other streams than before.
+A subscribed stream that has never spoken has a StreamActivity too. So what was missed follows the stream: through feeds
+that are renamed, symbols that come and go, and connections that carry other streams than before.
 """
 
 from typing import Final, NamedTuple
@@ -16,25 +16,25 @@ from collector.domain.names import gap_id
 from collector.domain.records import Gap, StreamKey
 
 FACTOR: Final = 4.0
-"""How many times its longest interval a stream may take."""
+"""The silence limit is this many times the longest interval."""
 
 LEARNED_AFTER: Final = 8
-"""So many intervals make a rhythm. Until then the limit is the given one, or longer."""
+"""Intervals until the limit is learned. Until then it is the configured one, or longer."""
 
 REMEMBERED: Final = 64
-"""At least so many intervals are remembered, at most twice as many."""
+"""Intervals remembered at least; at most twice as many."""
 
 HIGHEST_SECS: Final = 4 * 3600.0
-"""No stream may be silent for longer, whatever it did before."""
+"""The longest silence limit, whatever was learned."""
 
 _GROWTH: Final = 2.0
 
 CONTINUITY: Final = "continuity"
-"""Repairs a silence after which the ids go on where they stopped: there was nothing to say."""
+"""`repaired_by` of a silence after which the ids go on where they stopped: the exchange had nothing to send."""
 
 
 class Bounds(NamedTuple):
-    """Between what limits lie: to begin with, at the tightest (no more than that), and at the most."""
+    """Silence limit before learning, its minimum and its maximum."""
 
     unlearned_secs: float
     lowest_secs: float
@@ -42,7 +42,7 @@ class Bounds(NamedTuple):
 
 
 class LearnedIntervals(msgspec.Struct, array_like=True):
-    """What a rhythm remembers."""
+    """What a silence limit is learned from."""
 
     count: int = 0
     longest_secs: float = 0.0
@@ -50,7 +50,7 @@ class LearnedIntervals(msgspec.Struct, array_like=True):
 
 
 class SilenceLimit:
-    """One stream's; `learned` is kept, and begins it anew elsewhere."""
+    """The silence limit of one stream; it is restored from `learned`."""
 
     __slots__ = ("_bounds", "learned", "limit_secs")
 
@@ -58,15 +58,15 @@ class SilenceLimit:
         self._bounds = bounds
         self.learned = learned
         self.limit_secs = self._limit_secs()
-        """How long it may be silent."""
+        """Seconds the stream may be silent."""
 
     @property
     def is_learned(self) -> bool:
-        """Whether the limit is its own."""
+        """Whether the limit is learned from the stream itself."""
         return self.learned.count >= LEARNED_AFTER
 
     def note(self, interval_secs: float) -> None:
-        """It spoke again, so long after the time before."""
+        """The stream spoke `interval_secs` after the time before."""
         learned = self.learned
         if learned.count >= LEARNED_AFTER:
             interval_secs = min(interval_secs, _GROWTH * self.limit_secs / FACTOR)
@@ -84,7 +84,7 @@ class SilenceLimit:
 
 
 class Outage(NamedTuple):
-    """A stretch in which no connection that carries the stream stood."""
+    """A time in which no connection carried the stream."""
 
     since_us: int
     until_us: int
@@ -93,30 +93,30 @@ class Outage(NamedTuple):
 
 
 class StreamActivity(msgspec.Struct, array_like=True):
-    """What is remembered of one stream; it commits with the rows."""
+    """When one stream was heard and listened to; it commits with the rows."""
 
     learned: LearnedIntervals = msgspec.field(default_factory=LearnedIntervals)
     heard_us: int = 0
     """When its newest message was received."""
     checked_us: int = 0
-    """The same, as of the last look."""
+    """`heard_us` as of the last check for silence."""
     silent_since_us: int | None = None
-    """Since when, while a row says so."""
+    """Since when the stream is silent, while an open row says so; else None."""
     away: tuple[int, str] | None = None
-    """Since when no connection carries it, and why."""
+    """Since when no connection carries the stream, and why; None while one does."""
     refused_since_us: int | None = None
-    """Since when its frames are refused for want of disk."""
+    """Since when its frames are refused because the disk budget is used up."""
     listened_us: int = 0
-    """How long it was listened to without a word, on connections that are over."""
+    """How long connections that have ended carried the stream since it was last heard."""
     first_us: int = 0
-    """When a connection that carries it first stood; 0 if that is not known."""
+    """When a connection first carried the stream; 0 if that is not known."""
 
     def leave(self, at_us: int, cause: str) -> None:
-        """No connection carries it any more; what was said before stays true."""
+        """No connection carries the stream any more. If that was so before, the earlier time stays."""
         self.away = self.away or (at_us, cause)
 
     def come_back(self, at_us: int) -> Outage | None:
-        """A connection carries it; returns the outage this ends, if any."""
+        """A connection carries the stream again; returns the outage this ends, if any."""
         self.first_us = self.first_us or at_us
         if self.away is None:
             return None
@@ -124,23 +124,23 @@ class StreamActivity(msgspec.Struct, array_like=True):
         return Outage(since_us, max(at_us, since_us), cause)
 
     def pause(self, since_us: int, at_us: int) -> None:
-        """The connection that carried it since then is over: count how long it said nothing there."""
+        """The connection that carried the stream since `since_us` has ended: count how long the stream was silent on it."""
         before_us = self.listened_us if self.heard_us < since_us else 0
         self.listened_us = before_us + max(0, at_us - max(since_us, self.heard_us))
 
     def silent_us(self, since_us: int, now_us: int) -> int:
-        """How long it has said nothing while it was listened to, now without a break since `since_us`."""
+        """How long the stream has been silent while connections carried it, the present one since `since_us`."""
         before_us = self.listened_us if self.heard_us < since_us else 0
         return before_us + now_us - max(since_us, self.heard_us)
 
 
 def silence(key: StreamKey, since_us: int, now_us: int) -> Gap:
-    """The ledger's row for a stream that should have spoken by now."""
+    """The row that opens a silence: the stream should have spoken by now."""
     return _row(key, since_us, None, "open", None, now_us)
 
 
 def end_of_silence(key: StreamKey, since_us: int, now_us: int, *, nothing_missing: bool) -> Gap:
-    """The row that replaces it once the stream speaks; what was missed, if it was anything, cannot be told."""
+    """The row that closes a silence once the stream speaks; how much was missed, if anything, cannot be known."""
     ended_us = max(now_us, since_us)
     if nothing_missing:
         return _row(key, since_us, ended_us, "repaired", CONTINUITY, ended_us)

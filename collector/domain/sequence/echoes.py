@@ -1,12 +1,12 @@
-"""Copies of messages without ids: of what one connection brought, the equal content that another one brings beside it.
+"""Finds copies of messages without ids: what one connection brought, another one beside it brings again.
 
-Connections bring a stream in the exchange's order. So what one of them brought is awaited from each that stands beside
-it, in that order. Content that is awaited is a copy, and nothing before it will come any more; the connection that
-brought it first is ahead, and is not awaited to bring what the other one has brought until now. Each message makes
-expected one copy from each other connection: two equal messages of one connection are two.
+All connections bring a stream in the exchange's order. So what one of them brought is expected from each open connection
+beside it, in that order. A message whose content is expected is a copy, and nothing expected before it will come any
+more; the connection that brought it first is ahead, so from it nothing is expected of what the other one has brought.
+Each message is expected once from each other connection: two equal messages of one connection are two messages.
 
-Content alone proves little. So only what was brought while both stood is compared: a successor that lags behind repeats
-what came before it opened, and that is kept.
+Content alone proves little, so messages are compared only if both connections were open: a successor that lags repeats
+what came before it opened, and those repeats are stored.
 """
 
 import hashlib
@@ -16,31 +16,34 @@ from typing import Final
 import msgspec
 
 AWAITED_LIMIT: Final = 4_096
-"""So much is awaited from a connection, the newest."""
+"""Messages expected from one connection at most; the newest are kept."""
 
 
 class Awaited(msgspec.Struct, array_like=True):
-    """What others brought and a connection is yet to bring, in order; it commits with the rows."""
+    """What one connection is expected to repeat, in order; it commits with the rows."""
 
     digests: list[int] = []
     brought: list[tuple[int, int]] = []
-    """By which connection, and when received."""
+    """The connection that brought each, and when it was received."""
 
     def add(self, source: int, received_us: int, digest: int) -> None:
-        """Another one has brought this."""
+        """Another connection has brought this message."""
         self.digests.append(digest)
         self.brought.append((source, received_us))
         self._forget(len(self.digests) - AWAITED_LIMIT)
 
     def expire(self, before_us: int) -> None:
-        """What was received before then does not come any more."""
+        """Stop expecting what was received before then."""
         count = 0
         while count < len(self.brought) and self.brought[count][1] < before_us:
             count += 1
         self._forget(count)
 
     def take(self, digest: int) -> int | None:
-        """The connection that brought equal content first; None if that is not awaited. Nothing of it before that is."""
+        """The connection that brought equal content first; None if it is not expected.
+
+        What that connection brought earlier is not expected any more.
+        """
         if digest not in self.digests:
             return None
         at = self.digests.index(digest)
@@ -49,7 +52,7 @@ class Awaited(msgspec.Struct, array_like=True):
         return source
 
     def pass_by(self, source: int) -> None:
-        """All that the other one has brought until now lies behind."""
+        """Stop expecting what that connection has brought until now."""
         if any(other == source for other, _ in self.brought):
             self._keep(index for index, (other, _) in enumerate(self.brought) if other != source)
 
@@ -63,7 +66,7 @@ class Awaited(msgspec.Struct, array_like=True):
 
 
 Echoes = dict[int, Awaited]
-"""By connection."""
+"""By the connection they are expected from."""
 
 
 def is_echo(

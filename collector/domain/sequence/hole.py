@@ -1,4 +1,4 @@
-"""One hole in a stream's ids, or a stretch of many: how it fills, how it ends, and how the ledger tells it."""
+"""One hole in a stream's ids, or a stretch of many: how it fills, how it ends, and its rows in the ledger."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
@@ -13,14 +13,14 @@ from collector.domain.records import Gap, StreamKey
 
 STRETCH_HOLES: Final = 512
 STRETCH_LONGEST_SECS: Final = 900
-"""A stretch of holes is closed at this number or age, so that what is missing can be asked for while it can be had."""
+"""A stretch of holes is closed at this number or age, so that what is missing is requested while the exchange has it."""
 
 REFUSED: Final = "disk_budget"
-"""A hole that nothing but refused frames explains needs no row of its own: a `budget` row says so."""
+"""Cause of a hole that only refused frames explain. It has no row of its own: a `budget` row covers it."""
 
 
 class Hole(msgspec.Struct, array_like=True):
-    """Ids that did not come; of a stretch, all of its holes."""
+    """Ids that are missing; for a stretch, those of all its holes."""
 
     first_id: int
     """The first id missing when it was found: the `expected_id`."""
@@ -34,22 +34,22 @@ class Hole(msgspec.Struct, array_like=True):
     parts: list[tuple[int, int]]
     """What is still missing, as (first, last), ascending."""
     state: str = "pending"
-    """pending: may still fill; reported: has a row; changed: has a row that no longer says how it is; ending: nothing
-    more will be asked for, and no row says so yet; ended: one does; lasting: a stretch that others still join."""
+    """pending: may still fill, no row yet; reported: has a row; changed: its row is out of date; ending: nothing more
+    will be requested, but no row says so yet; ended: a row does; lasting: a stretch that other holes still join."""
     by_rest: bool = False
-    """Some of it came over REST."""
+    """Whether some of it came over REST."""
     joined: int = 0
-    """How many ids were missing in those that joined it, and in itself; 0 before one does."""
+    """Of a stretch: ids that were missing at first, in all of its holes; 0 while none has joined."""
     asked: bool = False
-    """What is missing is asked for, and has not been answered to the end."""
+    """Whether the missing ids were requested and repair has not finished."""
     detected_us: int = 0
-    """What its newest row says of when it was detected."""
+    """`detected_at` of its newest row."""
     filled_us: int = 0
     """When the newest message that came late into it was received."""
     is_told: bool = True
-    """Its newest row, if it has one, says what is missing."""
+    """Whether its newest row, if it has one, is up to date."""
     age: int = 0
-    """How often it grew older since it was found, or the last one joined it; while it is asked for it does not."""
+    """How often it has aged since it was found or last joined; a hole that is requested does not age."""
 
     @property
     def missing(self) -> int:
@@ -57,7 +57,7 @@ class Hole(msgspec.Struct, array_like=True):
         return sum(last - first + 1 for first, last in self.parts)
 
     def fill(self, first: int, last: int, received_us: int) -> bool:
-        """Take out what overlaps with these ids; false if nothing does."""
+        """A message came late with these ids; whether any of them was missing."""
         if not self._take_out(first, last):
             return False
         self.filled_us = received_us
@@ -66,7 +66,7 @@ class Hole(msgspec.Struct, array_like=True):
         return True
 
     def backfill(self, first: int, last: int) -> bool:
-        """As `fill`, by what came over REST: a row says so once nothing is missing, or nothing more will come."""
+        """As `fill`, over REST: the hole gets its next row once nothing is missing or nothing more will come."""
         if not self._take_out(first, last):
             return False
         self.by_rest = True
@@ -75,14 +75,14 @@ class Hole(msgspec.Struct, array_like=True):
         return True
 
     def join(self, other: "Hole") -> None:
-        """Take over another one, which is empty then."""
+        """Take over the missing ids of another hole, which is then empty."""
         self.joined = self.whole + other.whole
         self.parts += other.parts
         self.next_id, self.until_us, self.age = other.next_id, other.until_us, other.age
         self.is_told, other.parts = False, []
 
     def end(self) -> None:
-        """What is still missing will not be asked for any more, and nothing joins it; it may yet come by itself."""
+        """What is still missing will not be requested any more, and no hole joins; a late message may still fill it."""
         self.asked = False
         if self.parts and self.state != "ended":
             self.state = "ending"
@@ -91,12 +91,12 @@ class Hole(msgspec.Struct, array_like=True):
 
     @property
     def has_row(self) -> bool:
-        """Whether a row says how it is."""
+        """Whether it has a row and no other one is due."""
         return self.state in {"reported", "ended"}
 
     @property
     def lasts(self) -> bool:
-        """Whether it is a stretch that others still join: it is not to be asked for yet."""
+        """Whether it is a stretch that other holes still join: it is not requested yet."""
         return self.state == "lasting"
 
     @property
@@ -105,7 +105,7 @@ class Hole(msgspec.Struct, array_like=True):
         return self.joined or self.next_id - self.first_id
 
     def is_quiet(self, now_us: int) -> bool:
-        """Whether nothing has joined the stretch for long enough; a clock set back must not put off its end."""
+        """Whether nothing has joined for STRETCH_SECS; a clock that was set back ends the stretch too."""
         return not 0 <= now_us - self.until_us <= STRETCH_SECS * 1_000_000
 
     def is_over(self, now_us: int) -> bool:
@@ -134,14 +134,14 @@ class Finding(NamedTuple):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing more is asked for."""
+        """Whether nothing more of it will be requested."""
         return self.status != "open" and not (self.hole.asked and self.hole.parts)
 
     def row(self, key: StreamKey, detected_us: int, *, chained: bool) -> Gap:
-        """The ledger's row; one for the same hole has the same `gap_id`, and a later `detected_at`.
+        """The ledger's row. Rows of one hole have the same `gap_id` and ascending `detected_at`.
 
-        `chained` ids are told as the exchange tells them: the id before the hole, and the one the message behind it
-        names; how much is missing between them cannot be known.
+        For `chained` ids it gives the id before the hole and the one that the message after it names; how many
+        messages are missing between them cannot be known.
         """
         hole, back = self.hole, int(chained)
         hole.detected_us, hole.is_told = max(detected_us, hole.until_us + 1, hole.detected_us + 1), True
@@ -153,7 +153,7 @@ class Finding(NamedTuple):
         )  # fmt: skip
 
     def gap_id(self, key: StreamKey, *, chained: bool) -> str:
-        """What its rows are known by."""
+        """The id that all rows of the hole share."""
         return gap_id(key, self.series, "sequence", str(self.hole.first_id - int(chained)), self.hole.since_us)
 
 

@@ -14,36 +14,36 @@ from collector.domain.gaps import RowAllowance
 from collector.domain.sequence.hole import REFUSED, Finding, Hole
 
 REORDER_SECS: Final = 2.0
-"""How late a message may come and be only counted; one that comes later repairs its gap."""
+"""A message that comes this late is only counted as late; one that comes later repairs a gap."""
 
 MAX_HOLES: Final = 1_024
-"""So many holes of a stream are remembered; ids of forgotten ones are taken as unknown, so nothing is dropped."""
+"""Holes remembered of a stream. Ids of forgotten holes count as unknown, so no message is dropped as a copy."""
 
 MAX_ASKED_HOLES: Final = 65_536
-"""So many more while they are asked for: what is answered for a forgotten one cannot be told from what is stored."""
+"""Requested holes remembered beside those: an answer for a forgotten one could not be told from what is stored."""
 
 ASKED_HOLES_OF_ALL: Final = 131_072
-"""Streams share these, some 90 MB in memory;"""
+"""Requested holes of all streams together, some 90 MB of memory."""
 
 LEAST_ASKED_HOLES: Final = 32
-"""but each may have so many."""
+"""Requested holes that each stream may have in any case."""
 
 
 def most_asked(streams: int) -> int:
-    """How many holes that are asked for are remembered of each of so many streams."""
+    """Requested holes remembered of each stream, for that many streams."""
     return max(LEAST_ASKED_HOLES, min(MAX_ASKED_HOLES, ASKED_HOLES_OF_ALL // max(1, streams)))
 
 
 class Finder:
-    """Finds holes of a stream by their ids, by bisection; made anew once one was added, joined another or was dropped."""
+    """Finds a stream's holes by id, by bisection. Make a new one after a hole was added, joined or dropped."""
 
     def __init__(self, holes: list[Hole]) -> None:
-        """`holes` ascend by their first id. One may lie between those of a stretch, so what ends is the farthest so far."""
+        """`holes` ascend by first id. A hole may lie inside a stretch, so the ends compared are the farthest so far."""
         self._holes = holes
         self._ends = list(accumulate((hole.next_id for hole in holes), max))
 
     def touched(self, first: int, last: int) -> list[Hole]:
-        """Those that these ids may be missing in."""
+        """The holes in which these ids may be missing."""
         begin = bisect_right(self._ends, first)
         end = bisect_right(self._holes, last, lo=begin, key=attrgetter("first_id"))
         return self._holes[begin:end]
@@ -68,15 +68,15 @@ def settle(holes: list[Hole], allowance: RowAllowance, series: int, now_us: int,
 
 
 def outdated(holes: list[Hole], series: int) -> list[Finding]:
-    """Those whose row no longer says how much is missing, though none is due yet."""
+    """The holes whose row is out of date, though the next is not due yet."""
     found = [hole for hole in holes if not hole.is_told and hole.state != "pending" and hole.cause != REFUSED]
     return [Finding(series, hole, "open", None) if hole.lasts else _change(series, hole) for hole in found]
 
 
 def forget(holes: list[Hole], series: int, most_asked: int) -> tuple[list[Finding], int]:
-    """Drop the oldest of too many, those asked for and the others each; changes `holes`.
+    """Drop the oldest of too many requested holes, and of too many others; changes `holes`.
 
-    Returns the final rows of those that have none, and the id behind the last one dropped; 0 if none was.
+    Returns the final rows of those that have none, and the id after the last hole dropped, or 0.
     """
     dropped = [*_surplus(holes, most_asked, asked=True), *_surplus(holes, MAX_HOLES, asked=False)]
     behind = _drop(holes, dropped)
@@ -89,10 +89,10 @@ def forget(holes: list[Hole], series: int, most_asked: int) -> tuple[list[Findin
 
 
 def grow_older(holes: list[Hole], oldest: int) -> int:
-    """Let each hole age by one, and drop those that nothing fills any more; changes `holes`.
+    """Age each hole by one, and drop those that nothing can fill any more; changes `holes`.
 
-    Those have a row that says how they are, are not asked for, and are so old that no connection can still bring what
-    was sent before them. Returns the id behind the last one dropped; 0 if none was.
+    A hole is dropped if its row is up to date, it is not requested, and it is so old that no connection can still bring
+    what was sent before it. Returns the id after the last hole dropped, or 0.
     """
     for hole in holes:
         hole.age += not hole.asked

@@ -1,10 +1,10 @@
-"""What a stream keeps of each of its newest messages: one integer, because thousands of streams remember many."""
+"""The newest ids of a stream. Each is kept with one integer, because thousands of streams remember many."""
 
 from itertools import islice, takewhile
 from typing import Final
 
 RECENT_LIMIT: Final = 65_536
-"""A stream never remembers more messages; half as many it remembers for as long as it is told to, however fast they come."""
+"""Messages a stream remembers at most. Half as many are kept for the full time, however fast they come."""
 
 _DIGEST_BITS: Final = 32
 DIGEST_MASK: Final = (1 << _DIGEST_BITS) - 1
@@ -16,7 +16,7 @@ def packed(received_us: int, digest: int) -> int:
 
 
 def split(recent: dict[int, int], restarted_us: int) -> tuple[dict[int, int], dict[int, int]]:
-    """Newest ids of the series that ended and of the one that runs; those of the second between count for the former."""
+    """The recent ids of the series that ended, and those of the running one; the second of the restart belongs to the former."""
     if not restarted_us:
         return {}, recent
     last_sec = restarted_us // 1_000_000
@@ -25,14 +25,14 @@ def split(recent: dict[int, int], restarted_us: int) -> tuple[dict[int, int], di
 
 
 def newest(ids: dict[int, int]) -> dict[int, int]:
-    """The last ones, half as many as the limit."""
+    """The newest half of RECENT_LIMIT."""
     return dict(islice(ids.items(), max(0, len(ids) - RECENT_LIMIT // 2), None))
 
 
 def within(kept: dict[int, int], window_us: int, least: int) -> dict[int, int]:
-    """Those that came within the window before the last one, but at least so many: a new process needs no others.
+    """The ids received within `window_us` of the last one, but at least `least`: a new process needs no others.
 
-    Without it they would become more with each process that does not live as long as the window.
+    Without this they would become more with each process that does not live as long as the window.
     """
     last_sec = next(reversed(kept.values())) >> _DIGEST_BITS if kept else 0
     oldest_sec = last_sec - window_us // 1_000_000 - 1
@@ -43,26 +43,26 @@ def within(kept: dict[int, int], window_us: int, least: int) -> dict[int, int]:
 
 
 class Recent:
-    """The newest ids in two generations: a full young one takes the old one's place, so nothing is searched for its age.
+    """The newest ids in two generations: a full young one replaces the old one, so no id is ever searched for its age.
 
-    Both are open to whoever judges a message, because each one passes there: new ids go into `young`.
+    Both are public, because every message is looked up in them; new ids go into `young`.
     """
 
     def __init__(self, kept: dict[int, int], least: int) -> None:
-        """At least so many are kept."""
+        """At least `least` ids are kept."""
         self.young: dict[int, int] = {}
         self.old = kept
         self._least = least
         self._since_us: int | None = None
         self.full_at = least
-        """So many young ones are worth a call of `turn`."""
+        """Number of young ids from which on `turn` is to be called."""
 
     def all(self) -> dict[int, int]:
         """Both generations, in order of arrival."""
         return {**self.old, **self.young}
 
     def turn(self, now_us: int, least_us: int) -> None:
-        """Forget the old ones, if the young ones alone are of `least_us` microseconds or too many."""
+        """Forget the old generation if the young one alone covers `least_us`, or is too large."""
         young, since_us = self.young, self._since_us
         if since_us is None:
             since_us = (next(iter(young.values())) >> _DIGEST_BITS) * 1_000_000

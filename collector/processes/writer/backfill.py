@@ -1,4 +1,4 @@
-"""Judges what repair fetched: which of it was missing, and what will not come any more. No I/O."""
+"""Judges what repair fetched: which of it was missing, and what will never come. No I/O."""
 
 from collections.abc import Iterator
 
@@ -12,19 +12,19 @@ from collector.processes.writer.streams import StreamState, StreamTable
 
 
 class Backfill:
-    """Knows the streams and their holes; never adds a stream."""
+    """Fills holes of known streams; it never adds a stream."""
 
     def __init__(self, streams: StreamTable, ledger: GapLedger) -> None:
         self._streams = streams
         self._ledger = ledger
 
     def take(self, adapter: Adapter, frame: bytes) -> Iterator[tuple[StreamState, Envelope]]:
-        """What of a frame of line -1 is to be stored. Raises UndecodableError before anything has changed."""
+        """The messages of a frame of line -1 that are to be stored. Raises UndecodableError before anything has changed."""
         answer, body = decode_answer(frame)
         key = StreamKey(adapter.exchange, answer.symbol, answer.data_type)
         messages = _read(adapter, key, body) if answer.answer != "end" else []
         stream = self._streams.get(key)
-        # A book of a stream that never spoke is of no use: its first message asks for another.
+        # A book of a stream that never spoke is of no use: its first message requests another.
         if stream is None or answer.series not in {None, stream.dedup.progress.series}:
             return iter(())
         if answer.answer == "snapshot":
@@ -45,5 +45,5 @@ class Backfill:
 
 def _read(adapter: Adapter, key: StreamKey, body: bytes) -> list[Envelope]:
     if adapter.rest is None or key.data_type not in adapter.id_rules:
-        raise UndecodableError(f"nothing of {key.data_type!a} can be had over REST")
+        raise UndecodableError(f"{key.data_type!a} cannot be fetched over REST")
     return read_answer(adapter.rest, key, body)

@@ -11,7 +11,7 @@ from collector.domain.times import EARLIEST_US, LONGEST_AHEAD_US
 from collector.processes.writer.batch import CommitBatch
 
 LONGEST_WAY_US: Final = 600_000_000
-"""No message counts for more: one that says a time of years ago would rule the mean for as long."""
+"""The most one message counts for: one that gives a time years ago would else dominate the mean for as long."""
 
 WINDOW_SECS: Final = 60.0
 """Evidence is kept for at least this long, at most twice."""
@@ -24,7 +24,7 @@ ODD: Final = 2
 
 
 class Latencies:
-    """Of this incarnation of the writer, by feed."""
+    """Latencies by feed, of this incarnation of the writer."""
 
     def __init__(self) -> None:
         self._to_receive: defaultdict[str, Histogram] = defaultdict(Histogram)

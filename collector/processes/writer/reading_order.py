@@ -1,8 +1,8 @@
-"""Which journal is read next: what decides when an answer of repair is judged, and a stream that came from another feed.
+"""Which journal is read next. The order decides when an answer of repair is judged, and a stream moved from another feed.
 
-An answer fills a hole only once the writer knows of that hole. A killed writer may not have committed what it asked
-for, and a segment that is made anew forgets it: so what was fetched for a feed is never judged before the feed's own
-journal was read past the time it was received, or to its end.
+An answer fills a hole only once the writer knows that hole. A killed writer may not have committed its request, and a
+segment that is rebuilt has forgotten it. So what was fetched for a feed is never judged before the feed's own journal
+was read past the time it was received, or to its end.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from collector.storage.journal.reader import Chunk, JournalReader
 
 
 class ReadingOrder:
-    """The journals of all feeds, each with that of what was fetched for it."""
+    """The journals of all feeds, each with the journal of what was fetched for it."""
 
     def __init__(self, readers: Mapping[str, JournalReader]) -> None:
         """`readers` by the names of their journals."""
@@ -23,9 +23,9 @@ class ReadingOrder:
         ]
 
     def round(self) -> Iterator[tuple[str, Chunk | None]]:
-        """Read once from every feed, in turn; a feed comes with None where it has nothing more to read now.
+        """Read once from every feed, in turn. A feed comes with None if it has nothing more to read now.
 
-        A stream may have come over from another feed: what was begun behind a file that is finished waits for its end.
+        A stream may have moved from another feed, so files begun after a finished file wait until that one is read.
         """
         drained = []
         for pair in sorted(self._pairs, key=_Pair.begun_ns):
@@ -42,7 +42,7 @@ class ReadingOrder:
 
 
 class _Pair:
-    """The journal of a feed, and that of what was fetched for it, if there may be any."""
+    """The journal of a feed, and the journal of what was fetched for it, if there is one."""
 
     def __init__(self, feed: str, own: JournalReader, fetched: JournalReader | None) -> None:
         self.feed = feed
@@ -54,7 +54,7 @@ class _Pair:
         return self.own.begun_ns()
 
     def read(self) -> Chunk | None:
-        """First what was fetched before the newest record read: so a backlog is judged much as it was received."""
+        """Read what was fetched before the newest record read, then the feed itself: so a backlog is judged as it was received."""
         fetched = self._fetched.read(self._passed_ns) if self._fetched and self._passed_ns else None
         if fetched is not None:
             return fetched
@@ -64,5 +64,5 @@ class _Pair:
         return chunk
 
     def read_fetched(self) -> Chunk | None:
-        """Whatever was fetched. Only to be asked when nothing of the feed's own is left to read now."""
+        """Read whatever was fetched. Call it only when nothing of the feed's own journal is left to read."""
         return self._fetched.read() if self._fetched else None

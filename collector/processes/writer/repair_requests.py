@@ -1,4 +1,4 @@
-"""What the writer asks of repair: the trades of each gap, and a whole book wherever a chain of updates begins."""
+"""Requests to repair: the missing trades of each gap, and a whole book wherever a chain of updates begins."""
 
 from collections.abc import Collection
 from typing import Final
@@ -11,11 +11,11 @@ from collector.processes.writer.batch import CommitBatch
 from collector.processes.writer.streams import StreamState
 
 MAX_ASKED_IDS: Final = 100_000_000
-"""A request spans no more. That takes half a day already, at a thousand an answer: more is an id that jumped, no outage."""
+"""Ids a request spans at most. At a thousand an answer they take half a day; more is an id that jumped, not an outage."""
 
 
 class RepairRequests:
-    """Adds requests to the batch it was last given, for the feeds that are mended. The same input asks for the same."""
+    """Adds requests to the batch it was last given, for the feeds that repair covers. The same input gives the same requests."""
 
     def __init__(self, repaired: Mended) -> None:
         self._repaired = repaired
@@ -26,9 +26,9 @@ class RepairRequests:
         self._batch = batch
 
     def gap(self, stream: StreamState, finding: Finding, row: Gap) -> Gap:
-        """Ask for what is missing; returns its row, which says so where it cannot be had."""
+        """Request what is missing. Returns the row, as `unrepairable` if nobody has it."""
         if finding.status != "open" or finding.hole.lasts:
-            # The closing row of what lasts will ask for all of it at once.
+            # When the stretch is closed, all of it is requested at once.
             return row
         if self._is_never_asked(stream) or self._ask(stream, finding):
             return row
@@ -37,16 +37,16 @@ class RepairRequests:
         return row._replace(status="unrepairable")
 
     def withdraw(self, stream: StreamState, gap_id: str) -> None:
-        """Nothing of this gap is waited for any more, whether or not it was asked for."""
+        """Withdraw the request for this gap, if there is one."""
         feed = self._repaired.feed_of.get(stream.key)
         if feed is not None and feed in self._repaired.sides and stream.key.data_type != BOOK:
             self._batch.withdraw_request(feed, trades_name(gap_id))
 
     def review(self, stream: StreamState, waiting: Collection[str]) -> bool:
-        """Ask for what a row says is missing although no request for it is waiting; true if there is any.
+        """Request again what a row says is missing and no waiting request covers; whether there was any.
 
-        The feed may have had another name, repair may have been switched off, the request may be lost, or nobody may
-        bring the stream any more.
+        The feed may have had another name, repair may have been off, the request may be lost, or no feed may bring the
+        stream any more.
         """
         if self._is_never_asked(stream):
             return False
@@ -72,12 +72,12 @@ class RepairRequests:
             self._batch.add_request(feed, BookRequest(stream.key, series, from_id, at_us))
 
     def _is_never_asked(self, stream: StreamState) -> bool:
-        """Whether the stream's feed is not mended: what is missing may come late, or be asked for once it is."""
+        """Whether repair does not cover the stream's feed. What is missing may come late, or be requested once it does."""
         feed = self._repaired.feed_of.get(stream.key)
         return feed is not None and feed not in self._repaired.sides
 
     def _ask(self, stream: StreamState, finding: Finding) -> bool:
-        """Whether it can be had."""
+        """Request it; whether it can be requested."""
         feed = self._repaired.feed_of.get(stream.key)
         if feed is None or stream.key.data_type == BOOK:
             return False
@@ -92,7 +92,7 @@ class RepairRequests:
 
 
 def _is_open(hole: Hole) -> bool:
-    """Whether a row says that it is missing, and more of it may be had."""
+    """Whether a row says that it is missing, and more of it may be requested."""
     return hole.state in {"reported", "changed"} and bool(hole.parts) and hole.cause != REFUSED
 
 

@@ -1,4 +1,4 @@
-"""What the writer tells of itself: what it has counted, how far it is behind, the newest rows of the gap ledger."""
+"""The writer's report: its counts, how far it is behind, and the newest rows of the gap ledger."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from collector.reports import JournalLag, SegmentsReport, WriterReport
 from collector.storage.journal.reader import JournalReader
 
 GAP_REPORTS: Final = 10
-"""A row of the gap ledger is told in so many reports, so that a reader who misses some misses none of the rows."""
+"""Reports that repeat each ledger row, so that a reader who misses a report misses no row."""
 
 
 class ReportBuilder:

@@ -1,4 +1,4 @@
-"""What the writer knows of each stream, and how that crosses a commit, a seal and a restart."""
+"""What the writer knows of each stream, and how it is stored with a commit, carried over a seal, and restored."""
 
 import zlib
 from collections.abc import Iterable, Iterator
@@ -21,7 +21,7 @@ _encode = msgspec.msgpack.Encoder().encode
 
 @dataclass(slots=True)
 class StreamState:
-    """One stream as the writer sees it; the counts are this run's, whichever of its writers counted."""
+    """One stream as the writer sees it. The counts are those of this run, over all of its writers."""
 
     stream_id: int
     key: StreamKey
@@ -30,7 +30,7 @@ class StreamState:
     dedup: DuplicateFilter
     silence_limit: SilenceLimit
     is_silent: bool = False
-    """Whether a row says that it is."""
+    """Whether an open row says that it is silent."""
     messages: int = 0
     bytes: int = 0
     duplicates: int = 0
@@ -39,23 +39,23 @@ class StreamState:
     gaps: dict[int, int] = field(default_factory=dict)
     """Rows of the gap ledger by their `GAP_CODES`."""
     stored: int = 0
-    """Of `messages`, those whose commit is durable; so with `bytes` and `gaps`."""
+    """Of `messages`, those whose commit is durable; likewise for `bytes` and `gaps` below."""
     stored_bytes: int = 0
     stored_gaps: int = 0
     last_received_us: int | None = None
     last_durable_us: int | None = None
     durable_received_us: int | None = None
-    """When the newest message that is durable was received over a socket."""
+    """When the newest durable message was received over a socket."""
 
     def note_stored(self, durable_us: int) -> None:
-        """Everything taken so far is durable now."""
+        """Everything counted so far is durable now."""
         self._all_is_stored()
         if self.last_received_us != self.durable_received_us:
-            # What came over REST is no sign that the exchange still sends.
+            # What came over REST does not show that the exchange still sends.
             self.durable_received_us, self.last_durable_us = self.last_received_us, durable_us
 
     def resume(self, counts: StreamCounts) -> None:
-        """Go on from what this run has committed."""
+        """Continue from what this run has committed."""
         self.messages, self.bytes, self.late = counts.messages, counts.bytes, counts.late
         self.duplicates, self.duplicate_bytes = counts.duplicates, counts.duplicate_bytes
         self.gaps = dict(counts.gaps)
@@ -65,7 +65,7 @@ class StreamState:
         self.stored, self.stored_bytes, self.stored_gaps = self.messages, self.bytes, sum(self.gaps.values())
 
     def numbers(self) -> StreamNumbers:
-        """What the report says of it."""
+        """The stream's numbers for the report."""
         return StreamNumbers(
             *self.key, self.messages, self.bytes, self.duplicates, self.duplicate_bytes, self.stored,
             self.stored_bytes, self.stored_gaps, self.last_received_us, self.last_durable_us, self.silence_limit.limit_secs,
@@ -73,7 +73,7 @@ class StreamState:
 
     @property
     def heard_us(self) -> int:
-        """When its newest message was received, in whichever incarnation; 0 if it never spoke."""
+        """When its newest message was received, by this writer or an earlier one; 0 if it never spoke."""
         return self.last_received_us or self.dedup.progress.activity.heard_us
 
     @property
@@ -84,7 +84,7 @@ class StreamState:
         return activity
 
     def row(self, run_id: str = "") -> StreamRow:
-        """What the next commit keeps of it."""
+        """The stream's row for the next commit."""
         self.dedup.progress.activity.heard_us = self.heard_us
         self.dedup.progress.counts = StreamCounts(
             run_id, self.messages, self.bytes, self.duplicates, self.duplicate_bytes, self.late, self.gaps
@@ -96,8 +96,8 @@ class StreamTable:
     """Every stream ever stored in this data directory, by key. New ones get the next stream_id."""
 
     def __init__(self, overlap_secs: float, silence: Bounds, run_id: str = "") -> None:
-        """`overlap_secs` says how far one connection may lag behind another; `silence` bounds how long streams may be;
-        `run_id` says whose counts go on.
+        """`overlap_secs` is how far one connection may lag behind another; `silence` bounds the streams' silence limits;
+        counts of the run `run_id` are continued.
         """
         self._run_id = run_id
         self.overlap_secs = overlap_secs
@@ -131,7 +131,7 @@ class StreamTable:
         stream.feed = feed
 
     def restore(self, state: SegmentState, messages: Iterable[tuple[int, int, int, int, bytes]]) -> None:
-        """Take over what a segment holds: state as of its last commit, newest ids as of its opening plus its rows."""
+        """Restore all streams from a segment: state as of its last commit, recent ids as of its opening plus its rows."""
         by_id: dict[int, StreamState] = {}
         for row in sorted(state.streams):
             recent = decode_recent(state.recents[row.stream_id]) if row.stream_id in state.recents else {}
@@ -147,7 +147,7 @@ class StreamTable:
             remember(message_id, received_us, zlib.crc32(payload))
 
     def state(self, on_progress: OnProgress) -> tuple[list[StreamRow], dict[int, bytes]]:
-        """What a new segment keeps of all of them: their rows, and the newest ids of each."""
+        """All streams for a new segment: their rows, and the recent ids of each."""
         recents = {}
         for stream in self:
             on_progress()
@@ -156,7 +156,7 @@ class StreamTable:
         return self.rows(self, on_progress), recents
 
     def rows(self, streams: Iterable[StreamState], on_progress: OnProgress) -> list[StreamRow]:
-        """What is kept of these."""
+        """The rows of these streams."""
         rows = []
         for stream in streams:
             on_progress()

@@ -1,4 +1,4 @@
-"""What the ledger says of holes in ids: looked at again and again until each has the rows that are due."""
+"""Ledger rows for holes in ids: every hole is revisited until it has the rows that are due."""
 
 from collections.abc import Callable, Collection, Iterable
 from math import ceil
@@ -12,11 +12,11 @@ from collector.processes.writer.repair_requests import RepairRequests
 from collector.processes.writer.streams import StreamState, StreamTable
 
 SETTLE_US: Final = 250_000
-"""How often, in received time, holes are looked at."""
+"""Received time between looks at the holes."""
 
 AGE_US: Final = 5_000_000
-"""How often, in received time, holes grow older. A longer pause, or a step of the clock, counts once: who stood still
-meanwhile has yet to read what its connections held."""
+"""Received time after which holes age by one. A longer pause, or a step of the clock, counts once: a process that was
+paused has yet to read what its connections held."""
 
 
 class HoleRows:
@@ -66,7 +66,7 @@ class HoleRows:
             self._write(stream, stream.dedup.holes.outdated(), now_us)
 
     def review(self, waiting: Collection[str], on_progress: Callable[[], None]) -> None:
-        """Ask for what is missing and not among the requests that wait; to be called once everything has been read.
+        """Request what is missing and not among the `waiting` requests. Call it once everything has been read.
 
         `on_progress` is called between the streams.
         """

@@ -1,4 +1,4 @@
-"""Whether journal files have vanished: their numbers tell, because every file takes the one behind the last."""
+"""Detects missing journal files by gaps in their numbering: every file takes the number after the last one."""
 
 import msgspec
 
@@ -9,7 +9,7 @@ class JournalNumbers(msgspec.Struct, array_like=True):
     newest: int = 0
     """The newest one of the present incarnation of ingest."""
     highest: int = 0
-    """The highest one ever, whoever wrote it. One may be given again where positions were lost."""
+    """The highest number ever, by any incarnation. A number may be given again if positions were lost."""
 
     def follow(self, number: int, *, same_writer: bool) -> int | None:
         """A file of that number is read; the first number that is missing before it, if any.
@@ -22,5 +22,5 @@ class JournalNumbers(msgspec.Struct, array_like=True):
         return before + 1 if 0 < before < number - 1 else None
 
     def pass_headless(self, number: int) -> None:
-        """A file without a whole head is passed: it was only begun, or it was cut."""
+        """Note a file without a whole head: it was only begun, or it was cut off."""
         self.highest = max(self.highest, number)

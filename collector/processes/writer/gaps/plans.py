@@ -9,7 +9,7 @@ from collector.storage.journal.format import FeedIdentity
 
 
 class Plans:
-    """Made once for each configuration a journal names."""
+    """The plans of each feed configuration that a journal names, computed once."""
 
     def __init__(self, streams: StreamTable, adapter_of: Callable[[str], Adapter]) -> None:
         self._streams = streams
@@ -21,11 +21,11 @@ class Plans:
         return [key for keys in self._of(identity) for key in keys]
 
     def streams(self, identity: FeedIdentity) -> list[StreamState]:
-        """Those of them that have ever spoken."""
+        """Those of `keys` that have ever spoken."""
         return self._spoken(self.keys(identity))
 
     def streams_of(self, identity: FeedIdentity, plan: int) -> list[StreamState]:
-        """The same of one plan."""
+        """Those of `keys_of` that have ever spoken."""
         return self._spoken(self.keys_of(identity, plan))
 
     def count(self, identity: FeedIdentity) -> int:
@@ -33,12 +33,12 @@ class Plans:
         return len(self._of(identity))
 
     def keys_of(self, identity: FeedIdentity, plan: int) -> tuple[StreamKey, ...]:
-        """Every stream of one plan; none of one that is no share of the feed's streams, as a second try is not."""
+        """Every stream of one plan; none for a plan that is not a share of the feed's streams, such as a second try."""
         plans = self._of(identity)
         return plans[plan] if 0 <= plan < len(plans) else ()
 
     def recorded(self, feed: str) -> list[StreamState]:
-        """What was ever stored of a feed: all that is known where a journal's head cannot be read."""
+        """The feed's streams that were ever stored: all that is known if a journal's head cannot be read."""
         return [stream for stream in self._streams if stream.feed == feed]
 
     def _spoken(self, keys: Iterable[StreamKey]) -> list[StreamState]:

@@ -1,4 +1,4 @@
-"""Rows of the gap ledger on their way into the next commit: each added, counted and told once."""
+"""Adds rows of the gap ledger to the next commit; each is counted and reported once."""
 
 from collector.domain.counts import GAP_CODES
 from collector.domain.gaps import GapStretch, RowAllowance
@@ -7,7 +7,7 @@ from collector.processes.writer.batch import CommitBatch, Counts, gap_labels
 from collector.processes.writer.streams import StreamState, StreamTable
 
 Stretches = dict[str, GapStretch]
-"""Trouble of one feed that goes on, by its name; it commits with the rows."""
+"""A feed's running stretches of trouble, by name; they commit with the rows."""
 
 
 class GapRows:
@@ -19,7 +19,7 @@ class GapRows:
         self.batch = CommitBatch()
 
     def add(self, place: StreamKey, gap: Gap) -> None:
-        """One row, whatever came before."""
+        """Add a row."""
         self.batch.add_gap(place, gap)
         self._counts.newest_gaps.append((place.exchange, place.symbol, gap))
         stream, code = self._streams.get(place), GAP_CODES.get((gap.kind, gap.status))
@@ -34,7 +34,7 @@ class GapRows:
         self.batch.touched[stream.stream_id] = stream
 
     def count(self, stretches: Stretches, trouble: GapStretch) -> None:
-        """Trouble that is one row a stretch, in which messages are counted; `trouble` is the first of them."""
+        """Count trouble that gets one row a stretch; `trouble` is a stretch of this one message."""
         name = _name(trouble.place, trouble.kind)
         known = self._running(stretches, name, trouble.started_us)
         if known is not None:
@@ -44,7 +44,7 @@ class GapRows:
         self.add(trouble.place, trouble.opening())
 
     def one_more(self, stretches: Stretches, place: StreamKey, gap: Gap, at_us: int) -> None:
-        """Trouble that is told one by one, until there is too much of it in one stretch."""
+        """Add a gap with a row of its own, or count it in a shared row once there are too many in one stretch."""
         name = _name(place, gap.kind)
         known = self._running(stretches, name, at_us)
         if known is None:
@@ -60,22 +60,22 @@ class GapRows:
         self.add(place, stretches[name].opening())
 
     def end_stretches(self, stretches: Stretches, now_us: int) -> None:
-        """Close those that are over."""
+        """Close the stretches that are over."""
         for name in list(stretches):
             self._running(stretches, name, now_us)
 
     def close_stretches(self, stretches: Stretches, now_us: int) -> None:
-        """Close all, because nobody will look at them again."""
+        """Close all stretches, because nobody will look at them again."""
         for name in list(stretches):
             self._close(stretches, name, now_us)
 
     def close_rows(self, stretches: Stretches, now_us: int) -> None:
-        """Close those that have a row; how many more gaps may have one is known when it goes on."""
+        """Close the stretches whose gaps share a row; the others keep their allowance of rows."""
         for name in [name for name, stretch in stretches.items() if stretch.is_one_gap]:
             self._close(stretches, name, now_us)
 
     def update_stretches(self, stretches: Stretches, now_us: int) -> None:
-        """Bring the row of each up to date, where that says less than there was."""
+        """Add a newer row for each stretch whose row is out of date."""
         for stretch in stretches.values():
             row = stretch.update(now_us)
             if row is not None:

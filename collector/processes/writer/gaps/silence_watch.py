@@ -1,6 +1,6 @@
-"""Who is silent: a stream that said nothing for longer than its own rhythm allows gets a row, and another once it speaks.
+"""Opens a gap when a stream exceeds its learned silence limit; closes it when data returns.
 
-One that never spoke has no rhythm; it gets its row after as long as one whose rhythm is not yet learned.
+A stream that has never spoken has the limit of one that has not learned its own.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,13 +12,13 @@ from collector.processes.writer.streams import StreamState
 
 
 class SilenceWatch:
-    """Looks at streams that are connected."""
+    """Checks the streams that connections carry."""
 
     def __init__(self, rows: GapRows) -> None:
         self._rows = rows
 
     def look(self, streams: Iterable[StreamState], since_us: int, now_us: int) -> None:
-        """These have been connected since then without a break."""
+        """Check streams that have been connected without a break since `since_us`."""
         for stream in streams:
             activity, heard_us = stream.activity, stream.heard_us
             if heard_us != activity.checked_us:
@@ -30,7 +30,7 @@ class SilenceWatch:
                 self._rows.touch(stream)
 
     def spoke(self, stream: StreamState, at_us: int) -> None:
-        """A stream that was silent has spoken."""
+        """A silent stream has spoken: close its gap."""
         activity = stream.dedup.progress.activity
         since_us = activity.silent_since_us
         if since_us is not None:
@@ -39,7 +39,7 @@ class SilenceWatch:
         activity.silent_since_us, stream.is_silent, activity.checked_us, activity.listened_us = None, False, at_us, 0
 
     def leave(self, stream: StreamState, at_us: int) -> None:
-        """Nobody subscribes the stream any more: a silence ends, because nobody would hear its end."""
+        """No feed subscribes the stream any more: close its gap, because its end could never be seen."""
         activity = stream.activity
         if activity.silent_since_us is not None:
             self._end(stream, activity.silent_since_us, at_us)
@@ -48,33 +48,33 @@ class SilenceWatch:
     def await_first(
         self, unspoken: Mapping[StreamKey, StreamActivity], limit_us: float, since_us: int, now_us: int
     ) -> None:
-        """These have never spoken, and have been connected since then without a break."""
+        """As `look`, for streams that have never spoken."""
         for key, activity in unspoken.items():
             if activity.silent_since_us is None and activity.silent_us(since_us, now_us) > limit_us:
                 activity.silent_since_us = activity.first_us or since_us
                 self._rows.add(key, silence(key, activity.silent_since_us, now_us))
 
     def await_no_more(self, key: StreamKey, activity: StreamActivity, at_us: int) -> None:
-        """It has spoken for the first time, or is not subscribed any more."""
+        """A stream has spoken for the first time, or is no longer subscribed: close its gap."""
         if activity.silent_since_us is not None:
             self._rows.add(key, end_of_silence(key, activity.silent_since_us, at_us, nothing_missing=False))
             activity.silent_since_us = None
 
     def _note(self, stream: StreamState, since_us: int, limit_us: float) -> None:
-        """It has spoken since the last look; pauses in which no line stood say nothing about its rhythm."""
+        """Learn from a pause that has ended. A pause in which no connection was open teaches nothing."""
         activity, heard_us = stream.dedup.progress.activity, stream.heard_us
         pause_us, activity.checked_us, activity.listened_us = heard_us - activity.checked_us, heard_us, 0
         self._rows.touch(stream)
         if activity.checked_us - pause_us >= since_us and pause_us > 0:
             stream.silence_limit.note(pause_us / 1e6)
             if pause_us > limit_us and not stream.is_silent:
-                # Nothing else was heard on the feed either, so nobody looked meanwhile.
+                # The whole feed was quiet, so nobody checked meanwhile.
                 self._end(stream, heard_us - pause_us, heard_us)
 
     def _end(self, stream: StreamState, since_us: int, at_us: int) -> None:
         progress = stream.dedup.progress
         broken = any(hole.until_us > since_us for hole in progress.holes) or progress.last_received_us < at_us
-        # Nothing proves how the series before ended.
+        # How the series before it ended is not proven.
         broken = broken or progress.restarted_us > since_us
         nothing_missing = stream.rule.proves_continuity and not broken
         self._rows.add(stream.key, end_of_silence(stream.key, since_us, at_us, nothing_missing=nothing_missing))

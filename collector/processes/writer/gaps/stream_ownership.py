@@ -1,4 +1,4 @@
-"""Which feed brings each stream: feeds are renamed, streams are moved to another one, left out, and taken in again."""
+"""Which feed brings each stream: feeds are renamed; streams move to another feed, are dropped, and come back."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
@@ -18,7 +18,7 @@ class Member(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """What another incarnation of a feed found of a stream that it takes in, keeps, or leaves out."""
+    """What a new incarnation of a feed found about a stream that it adds, keeps or drops."""
 
     member: Member
     before: str
@@ -29,7 +29,7 @@ class Taken(NamedTuple):
 
 
 class StreamOwnership:
-    """Continuity follows the stream: it is away from when a connection last carried it until one does again."""
+    """Continuity follows the stream, whichever feed brings it: it is away while no connection carries it."""
 
     def __init__(self, streams: StreamTable, feeds: dict[str, FeedState], state_of: Callable[[str], FeedState]) -> None:
         """`state_of` gives the state of one of `feeds`, which will commit with the rows."""
@@ -46,7 +46,7 @@ class StreamOwnership:
             yield Member(key, stream, activity)
 
     def began(self, stream: StreamState) -> StreamActivity | None:
-        """A stream has spoken for the first time; what was known of it until then, if anything."""
+        """A stream has spoken for the first time; returns its activity until then, if it had any."""
         for feed, state in self._feeds.items():
             # Of another feed than its own where it was moved from that one.
             if stream.key in state.unspoken:
@@ -54,7 +54,7 @@ class StreamOwnership:
         return None
 
     def hand_over(self, feed: str, keys: Iterable[StreamKey]) -> Iterator[Taken]:
-        """A new incarnation of the feed brings `keys`. To be asked before the feed's links begin anew."""
+        """A new incarnation of the feed brings `keys`. Call it before the feed's connection log begins anew."""
         brought = dict.fromkeys(keys)
         yield from self._hand_over_spoken(feed, brought)
         yield from self._hand_over_unspoken(feed, brought)
