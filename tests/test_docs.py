@@ -4,6 +4,7 @@ import ast
 import importlib
 import re
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
 from collector.domain import errors
@@ -18,11 +19,20 @@ OPERATIONS = (ROOT / "docs/OPERATIONS.md").read_text("utf-8")
 LEVELS = {"debug", "info", "warning", "error", "exception"}
 
 
+def chapter(heading: str) -> str:
+    return OPERATIONS.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def tables_below(heading: str) -> list[list[list[str]]]:
+    """The cells of each table of a chapter, without the tables' heads."""
+    runs = groupby(chapter(heading).splitlines(), key=lambda line: line.startswith("|"))
+    tables = [list(lines)[2:] for is_table, lines in runs if is_table]
+    return [[[cell.strip() for cell in row.strip("|").split("|")] for row in rows] for rows in tables]
+
+
 def table_below(heading: str) -> list[list[str]]:
-    """The cells of the first table behind a heading, its head left out."""
-    section = OPERATIONS.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
-    rows = [line for line in section.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows[2:]]
+    """The cells of a chapter's first table."""
+    return tables_below(heading)[0]
 
 
 def logged_events() -> Iterator[str]:
@@ -36,7 +46,8 @@ def logged_events() -> Iterator[str]:
 
 
 def test_every_event_is_explained_and_every_explained_event_exists() -> None:
-    explained = {name for row in table_below("The log") for name in re.findall(r"`(\w+)`", row[0])}
+    items = re.findall(r"^- (`\w+`[^:]*):", chapter("The log"), flags=re.MULTILINE)
+    explained = {name for item in items for name in re.findall(r"`(\w+)`", item)}
     assert explained == {*logged_events(), "log_lines_dropped"}
 
 
@@ -59,10 +70,10 @@ def test_every_metric_is_explained_as_the_code_has_it() -> None:
 
 
 def test_every_column_kind_cause_and_status_of_a_gap_is_explained() -> None:
-    names = {name for row in table_below("The gap ledger") for name in re.findall(r"`(\w+)`", row[0])}
+    rows = [row for table in tables_below("The gap ledger") for row in table]
+    names = {name for row in rows for name in re.findall(r"`(\w+)`", row[0])}
     assert {*GAP_KINDS, *Gap._fields} <= names
-    section = OPERATIONS.split("## The gap ledger\n", 1)[1].split("\n## ", 1)[0]
-    assert {word for word in (*GAP_CAUSES, *GAP_STATUSES) if f"`{word}`" not in section} == set()
+    assert {word for word in (*GAP_CAUSES, *GAP_STATUSES) if f"`{word}`" not in chapter("The gap ledger")} == set()
 
 
 def test_every_exit_code_is_explained() -> None:

@@ -20,14 +20,14 @@ REASON_HELP: Final[Mapping[str, ReasonHelp]] = {
     ),
     "child_failing": ReasonHelp(
         "a process died and waits to be started again, was restarted three times within 5 minutes, or runs and has "
-        "reported nothing for more than 30 s; or the supervisor itself stands still",
-        "read process_died and process_failed in the log for the cause; one that stands still is killed after "
-        "supervisor.hang_timeout_secs, one that waits for the disk is not: check the disk (dmesg, iostat -x). The other "
+        "reported nothing for more than 30 s; or the supervisor itself hangs",
+        "read process_died and process_failed in the log for the cause. A process that hangs is killed after "
+        "supervisor.hang_timeout_secs; one that waits for the disk is not: check the disk (dmesg, iostat -x). The other "
         "processes go on",
     ),
     "stream_silent": ReasonHelp(
         "configured streams have had no durable row for longer than their rhythm allows",
-        "where another reason is shown, remove that first: it often explains the silence. Else check that the exchange "
+        "if another reason is shown, remove that first: it often explains the silence. Else check that the exchange "
         "still trades the symbols under these names, and the network; the recorder keeps trying by itself",
         "When a stream is silent",
     ),
@@ -47,21 +47,22 @@ REASON_HELP: Final[Mapping[str, ReasonHelp]] = {
         "When the disk is filling",
     ),
     "store_unreachable": ReasonHelp(
-        "the archive's store takes no objects, or not those of some segments: the text has the error, and the key if it "
-        "is about one object. Or a segment cannot be read at present",
+        "the archive's store takes no objects, or refuses those of some segments: the text has the error, and the key if "
+        "it concerns one object. Or a segment cannot be read at present",
         "make the store accept objects again (network, credentials, permissions, space); segments wait on disk and go up "
         "by themselves",
         "When the store is away",
     ),
     "clock_off": ReasonHelp(
-        "receive times and the exchange's own differ by more than half a second, in the best case of the last minutes",
-        "let NTP set this machine's clock; where only one exchange is named, its clock may be the one that is off",
+        "receive times and the exchange's times differ by more than half a second, even for the fastest message of the "
+        "last minutes",
+        "let NTP set this machine's clock; if only one exchange is named, its clock may be the one that is off",
         "When the clock is off",
     ),
     "segment_quarantined": ReasonHelp(
         "sealed segments lie in quarantine/ because they could not be archived",
-        "read segment_failed in the log for the cause; once it is gone move the file back into segments/, else keep it "
-        "elsewhere or remove it",
+        "read segment_failed in the log for the cause; once that is fixed, move the file back into segments/, else keep "
+        "it elsewhere or remove it",
         "A segment in quarantine",
     ),
     "seal_delayed": ReasonHelp(
@@ -69,8 +70,8 @@ REASON_HELP: Final[Mapping[str, ReasonHelp]] = {
         "end that program; nothing is lost meanwhile",
     ),
     "data_removed": ReasonHelp(
-        "in the last ten minutes somebody removed files that the running recorder was writing, of segments/ or of a journal",
-        "leave data_dir alone while the recorder runs; nothing of what it still held open is lost",
+        "in the last ten minutes somebody removed files in segments/, or a journal, that the running recorder was writing",
+        "leave data_dir alone while the recorder runs; nothing is lost of files that it still held open",
         "Files that somebody removes",
     ),
 }
