@@ -12,7 +12,7 @@ from collector.domain.errors import DamagedError, UndecodableError
 from collector.storage.journal.files import journal_files
 from collector.storage.journal.head import file_id_of
 from collector.storage.regular_files import regular_files
-from collector.storage.repair_requests import SUFFIX, read_request
+from collector.storage.request_files import SUFFIX, read_request
 from collector.storage.segment.database import sealed_database
 from collector.storage.segment.file_format import state_version_of, version_of
 from collector.storage.segment.positions_file import refuse_newer_positions_file

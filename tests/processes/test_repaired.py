@@ -21,7 +21,7 @@ from collector.processes.repair.process import claim_requests
 from collector.processes.repair.repair_inbox import Claimed, RepairInbox
 from collector.processes.repair.repair_journal import RepairJournal
 from collector.processes.repair.retry_policy import TRIES
-from collector.storage.repair_requests import RequestFolder
+from collector.storage.request_files import RequestFolder
 from collector.storage.segment.open_segment import OpenSegment
 from tests.processes.repair.repair_world import World, diff, rest_trade, trade
 

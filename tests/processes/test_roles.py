@@ -82,7 +82,7 @@ MAY_NAME_ROLES = {
     "collector/supervision/demo.py": "keys of /status and of the configuration",
     "collector/terminal/flow.py": "keys of /status",
     "collector/terminal/totals.py": "keys of /status, and what stands in a table's first column",
-    "collector/storage/repair_requests.py": "the folder repair/ of data_dir, which the writer fills",
+    "collector/storage/request_files.py": "the folder repair/ of data_dir, which the writer fills",
 }
 """Modules outside the processes' own folders that spell a role's name, each with the reason."""
 

@@ -20,7 +20,7 @@ import pytest
 
 from collector.domain.records import StreamKey
 from collector.domain.repair_protocol import TradesRequest
-from collector.storage.repair_requests import RequestFolder
+from collector.storage.request_files import RequestFolder
 from tests.whole.running import ROOT, Exchange, Recorder, wait_for
 
 TYPES = ["book_delta", "book_ticker", "trade"]

@@ -1,5 +1,6 @@
 """The repair process: fetches over REST what is missing, and appends the answers to journals of its own.
 
+What it may touch, on disk and on the network, is listed in this folder's `__init__.py`.
 Each feed has a thread, so that a slow exchange holds up no other feed. The main thread reports and notifies the writer.
 """
 
@@ -31,7 +32,7 @@ from collector.processes.repair.throttled_client import Client, ThrottledClient
 from collector.processes.rest_adapters import feeds_of_streams, repairable_feeds
 from collector.processes.worker_threads import WorkerThreads, join_all
 from collector.reports import RepairReport
-from collector.storage.repair_requests import aside_folder, request_folder
+from collector.storage.request_files import aside_folder, request_folder
 
 STOP_SECS: Final = 1.0
 """How long to wait for the threads to end. One that still waits for an exchange ends with the process."""

@@ -11,7 +11,7 @@ from collector.domain.records import StreamKey
 from collector.domain.repair_protocol import BOOK, BookRequest, Request
 from collector.exchanges.rest_adapter import RestAdapter
 from collector.storage.durable import sync
-from collector.storage.repair_requests import ASIDE, SUFFIX, aside_folder, read_request, request_folder, set_aside
+from collector.storage.request_files import ASIDE, SUFFIX, aside_folder, read_request, request_folder, set_aside
 
 _FileVersion = tuple[int, int]
 """Inode and modification time: they change when a request is put again."""

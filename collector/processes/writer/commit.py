@@ -14,7 +14,7 @@ from collector.processes.writer.report import ReportBuilder
 from collector.processes.writer.segment_rotation import SegmentRotation
 from collector.processes.writer.stored_state import encode_counts, encode_feed
 from collector.processes.writer.streams import StreamTable
-from collector.storage.repair_requests import RequestFolder
+from collector.storage.request_files import RequestFolder
 from collector.storage.segment.state import Commit
 
 RETRY_SECS: Final = 1.0

@@ -34,7 +34,7 @@ from collector.processes.writer.stored_state import decode_counts, decode_feed, 
 from collector.processes.writer.streams import StreamTable
 from collector.reports import WriterReport
 from collector.storage.journal.reader import Chunk
-from collector.storage.repair_requests import RequestFolder, request_folder
+from collector.storage.request_files import RequestFolder, request_folder
 
 POLL_SECS: Final = 1.0
 """Seconds between looks at the files while no notice comes."""

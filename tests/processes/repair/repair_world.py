@@ -21,7 +21,7 @@ from collector.reports import Report
 from collector.storage.journal.files import journal_files
 from collector.storage.journal.format import FeedIdentity
 from collector.storage.journal.writer import JournalWriter
-from collector.storage.repair_requests import RequestFolder, request_folder
+from collector.storage.request_files import RequestFolder, request_folder
 from collector.storage.segment.seal import sealed_segments
 from tests.processes.process_harness import ProcessHarness
 

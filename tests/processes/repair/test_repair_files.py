@@ -4,7 +4,7 @@ from pathlib import Path
 
 from collector.processes import repair
 from collector.processes.repair.process import claim_requests
-from collector.storage.repair_requests import RequestFolder, request_folder
+from collector.storage.request_files import RequestFolder, request_folder
 from tests.processes.repair.repair_world import World, trade
 from tests.processes.repair.test_feed_repair import book, trades
 

@@ -9,8 +9,8 @@ import pytest
 from collector.domain.records import StreamKey
 from collector.domain.repair_protocol import BookRequest, Request, TradesRequest, encode_request
 from collector.processes.repair.repair_inbox import Claimed, InboxContent, RepairInbox, SetAside, claim
-from collector.storage import repair_requests as requests_module
-from collector.storage.repair_requests import KEPT_ASIDE, RequestFolder, aside_folder, request_folder
+from collector.storage import request_files as requests_module
+from collector.storage.request_files import KEPT_ASIDE, RequestFolder, aside_folder, request_folder
 
 TRADES = TradesRequest(StreamKey("binance", "BTCUSDT", "trade"), 0, "00ff", 101, 250, 1)
 BOOK = BookRequest(StreamKey("binance", "BTCUSDT", "book_delta"), 0, 77, 2)
