@@ -8,8 +8,8 @@ from collector.storage.store.open import open_store
 from collector.storage.store.s3_options import S3Options
 
 
-def open_archive(config: Config, tell: Callable[[str], object] = lambda _: None) -> ObjectStore:
-    """The store that `config` names; no request is made yet. `tell` is called when the store asks for other settings."""
+def open_archive(config: Config, on_style_change: Callable[[str], object] = lambda _: None) -> ObjectStore:
+    """The store that `config` names; no request is made yet. See `open_store` for `on_style_change`."""
     archive = config.archive
     options = S3Options(
         region=archive.region,
@@ -21,4 +21,4 @@ def open_archive(config: Config, tell: Callable[[str], object] = lambda _: None)
         tags=tuple(archive.tag_pairs.items()),
         addressing=archive.addressing,
     )
-    return open_store(config.archive_url, options, tell)
+    return open_store(config.archive_url, options, on_style_change)

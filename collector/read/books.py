@@ -44,11 +44,11 @@ def book_objects(manifests: Iterable[Manifest], selection: Selection) -> list[Bo
     """The selected objects, in order, of every symbol that has both deltas and tickers."""
     found: dict[tuple[str, str, str], BookObjects] = {}
     for manifest in sorted(manifests, key=lambda manifest: manifest.segment_id):
-        for described in sorted(filter(selection.wants, manifest.objects), key=lambda described: described.date):
-            if described.data_type in {"book_delta", "book_ticker"}:
-                key = manifest.host, described.exchange, described.symbol
+        for entry in sorted(filter(selection.wants, manifest.objects), key=lambda entry: entry.date):
+            if entry.data_type in {"book_delta", "book_ticker"}:
+                key = manifest.host, entry.exchange, entry.symbol
                 books = found.setdefault(key, BookObjects(*key, [], []))
-                (books.deltas if described.data_type == "book_delta" else books.tickers).append(described)
+                (books.deltas if entry.data_type == "book_delta" else books.tickers).append(entry)
     return [found[key] for key in sorted(found) if found[key].deltas and found[key].tickers]
 
 
@@ -94,25 +94,25 @@ class _Object:
     def __init__(
         self,
         store: ObjectStore,
-        described: ManifestObject,
+        entry: ManifestObject,
         row_type: type[BookRow | BookTickerRow],
         path: Path,
         tick: Callable[[], None],
     ) -> None:
         self._store = store
-        self._described = described
+        self._entry = entry
         self._row_type = row_type
         self._path = path
         self._tick = tick
 
     def __iter__(self) -> Iterator[KeyedRow]:
-        described = self._described
-        if self._store.fetch(described.key, self._path) != ObjectInfo(described.bytes, described.sha256):
-            raise StoreError(f"{described.key} differs from its manifest; scripts/verify_archive.py says how")
+        entry = self._entry
+        if self._store.fetch(entry.key, self._path) != ObjectInfo(entry.bytes, entry.sha256):
+            raise StoreError(f"{entry.key} differs from its manifest; scripts/verify_archive.py says how")
         try:
             yield from _rows(self._path, self._row_type)
         except (pa.ArrowException, OSError, KeyError) as error:
-            raise StoreError(f"{described.key} cannot be read: {error}") from error
+            raise StoreError(f"{entry.key} cannot be read: {error}") from error
         finally:
             self._path.unlink()
             self._tick()

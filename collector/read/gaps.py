@@ -67,14 +67,14 @@ class Ledger:
 
     def add_manifest(self, manifest: Manifest) -> None:
         """Add the objects of an archived segment."""
-        self._objects += [described for described in manifest.objects if described.received_max is not None]
+        self._objects += [entry for entry in manifest.objects if entry.received_max is not None]
 
     def messages(self, since: str, until: str) -> Counter[StreamKey]:
         """How many messages of each stream the archive has in this period; objects that overlap it count whole."""
         found = Counter[StreamKey]()
-        for described in self._objects:
-            if (described.received_max or "") >= since and (described.received_min or "") < until:
-                found[StreamKey(described.exchange, described.symbol, described.data_type)] += described.rows
+        for entry in self._objects:
+            if (entry.received_max or "") >= since and (entry.received_min or "") < until:
+                found[StreamKey(entry.exchange, entry.symbol, entry.data_type)] += entry.rows
         return found
 
 
@@ -127,31 +127,27 @@ def _read_archive(ledger: Ledger, store: ObjectStore) -> None:
     manifests.sort(key=lambda manifest: manifest.segment_id)
     for manifest in manifests:
         ledger.add_manifest(manifest)
-    gaps = [described for manifest in manifests for described in manifest.objects if described.data_type == GAP]
+    gaps = [entry for manifest in manifests for entry in manifest.objects if entry.data_type == GAP]
     with tempfile.TemporaryDirectory(prefix="show-gaps-") as folder:
 
         def rows_of(numbered: tuple[int, ManifestObject]) -> list[LedgerRow]:
-            number, described = numbered
-            return _rows_or_none(
-                ledger, described.key, lambda: _object_rows(store, described, Path(folder, str(number)))
-            )
+            number, entry = numbered
+            return _rows_or_none(ledger, entry.key, lambda: _object_rows(store, entry, Path(folder, str(number))))
 
         for rows in in_order(rows_of, enumerate(gaps), THREADS):
             ledger.add(rows)
 
 
-def _object_rows(store: ObjectStore, described: ManifestObject, path: Path) -> list[LedgerRow]:
+def _object_rows(store: ObjectStore, entry: ManifestObject, path: Path) -> list[LedgerRow]:
     """The rows in an archived object. Raises OSError, ValueError, KeyError or ArrowException."""
-    if store.fetch(described.key, path) is None:
+    if store.fetch(entry.key, path) is None:
         raise FileNotFoundError("it does not exist")
     table = pq.ParquetFile(path).read(columns=list(Gap._fields))
     path.unlink()
     for name in TIMES:
         times = table.column(name).cast(pa.timestamp("us", "UTC")).cast(pa.int64())
         table = table.set_column(table.schema.get_field_index(name), name, times)
-    return [
-        LedgerRow(described.exchange, described.symbol, Gap(**row)) for row in table.select(Gap._fields).to_pylist()
-    ]
+    return [LedgerRow(entry.exchange, entry.symbol, Gap(**row)) for row in table.select(Gap._fields).to_pylist()]
 
 
 def _rows_or_none(ledger: Ledger, name: str, reader: Callable[[], Iterable[LedgerRow]]) -> list[LedgerRow]:

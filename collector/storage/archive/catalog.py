@@ -14,8 +14,8 @@ def whole_segment(store: ObjectStore, key: str) -> Manifest | None:
     manifest = _manifest(store, key)
     if manifest is None:
         return None
-    for described in manifest.objects:
-        if store.head(described.key) != ObjectInfo(described.bytes, described.sha256):
+    for entry in manifest.objects:
+        if store.head(entry.key) != ObjectInfo(entry.bytes, entry.sha256):
             return None
     return manifest
 
@@ -56,10 +56,10 @@ def _keys_before(store: ObjectStore, host: str, segment_id: str) -> list[str]:
 
 def _received_max(manifest: Manifest) -> Iterator[tuple[StreamKey, int]]:
     newest: dict[StreamKey, str] = {}
-    for described in manifest.objects:
-        if described.received_max is not None:
-            stream = StreamKey(described.exchange, described.symbol, described.data_type)
-            newest[stream] = max(described.received_max, newest.get(stream, ""))
+    for entry in manifest.objects:
+        if entry.received_max is not None:
+            stream = StreamKey(entry.exchange, entry.symbol, entry.data_type)
+            newest[stream] = max(entry.received_max, newest.get(stream, ""))
     for stream, time in newest.items():
         yield stream, time_us(time)
 

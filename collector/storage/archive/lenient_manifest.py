@@ -30,7 +30,7 @@ class Fault(NamedTuple):
 class ManifestReport(NamedTuple):
     """A manifest with its usable entries, and the faults of the others.
 
-    An entry with nothing but damaged times is usable, without them.
+    An entry whose only fault is its times is usable; its times are dropped.
     """
 
     manifest: Manifest
@@ -53,16 +53,16 @@ def read_manifest(store: ObjectStore, key: str) -> ManifestReport:
     manifest, faults = _decoded(content)
     _require_place(manifest, key)
     usable, sound, seen = [], [], set[str]()
-    for described in manifest.objects:
-        found = [*_faults(described, manifest), *(["it is named twice"] if described.key in seen else [])]
-        time_faults = list(_time_faults(described))
-        seen.add(described.key)
-        if not found:
-            usable.append(_without_times(described) if time_faults else described)
-        if found or time_faults:
-            faults.append(Fault(described.key, "; ".join([*found, *time_faults]), _expected_key(described, manifest)))
+    for entry in manifest.objects:
+        entry_faults = [*_faults(entry, manifest), *(["it is named twice"] if entry.key in seen else [])]
+        time_faults = list(_time_faults(entry))
+        seen.add(entry.key)
+        if not entry_faults:
+            usable.append(_without_times(entry) if time_faults else entry)
+        if entry_faults or time_faults:
+            faults.append(Fault(entry.key, "; ".join([*entry_faults, *time_faults]), _expected_key(entry, manifest)))
         else:
-            sound.append(described)
+            sound.append(entry)
     totals = None if faults else _totals(manifest)
     return ManifestReport(msgspec.structs.replace(manifest, objects=usable), sound, faults, totals)
 
@@ -118,8 +118,8 @@ def _require_place(manifest: Manifest, key: str) -> None:
         raise DamagedError(f"it belongs to {expected}")
 
 
-def _expected_key(described: ManifestObject, manifest: Manifest) -> str:
-    partition = ObjectPartition(described.exchange, described.data_type, described.symbol, described.date)
+def _expected_key(entry: ManifestObject, manifest: Manifest) -> str:
+    partition = ObjectPartition(entry.exchange, entry.data_type, entry.symbol, entry.date)
     return _key(partition, manifest)
 
 
@@ -127,24 +127,24 @@ def _key(partition: ObjectPartition, manifest: Manifest) -> str:
     return object_key(partition, manifest.host, manifest.segment_id)
 
 
-def _faults(described: ManifestObject, manifest: Manifest) -> Iterator[str]:
-    if described.key != (expected := _expected_key(described, manifest)):
+def _faults(entry: ManifestObject, manifest: Manifest) -> Iterator[str]:
+    if entry.key != (expected := _expected_key(entry, manifest)):
         yield f"its key should be {expected}"
-    if not _is_date(described.date):
-        yield f"its date is {described.date!r}"
-    if described.rows < 1 or described.bytes < 1:
-        yield f"it says {described.rows} rows in {described.bytes} bytes"
-    if not _SHA256.fullmatch(described.sha256):
-        yield f"its sha256 is {described.sha256!r}"
+    if not _is_date(entry.date):
+        yield f"its date is {entry.date!r}"
+    if entry.rows < 1 or entry.bytes < 1:
+        yield f"it says {entry.rows} rows in {entry.bytes} bytes"
+    if not _SHA256.fullmatch(entry.sha256):
+        yield f"its sha256 is {entry.sha256!r}"
 
 
-def _time_faults(described: ManifestObject) -> Iterator[str]:
-    times = {"received_min": described.received_min, "received_max": described.received_max}
+def _time_faults(entry: ManifestObject) -> Iterator[str]:
+    times = {"received_min": entry.received_min, "received_max": entry.received_max}
     for name, time in times.items():
         if time is not None and not _is_time(time):
             yield f"its {name} is {time!r}"
             return
-        if (time is None) != (described.data_type == GAP):
+        if (time is None) != (entry.data_type == GAP):
             yield f"it {'lacks' if time is None else 'should not have'} a {name}"
             return
     first, last = times.values()
@@ -152,8 +152,8 @@ def _time_faults(described: ManifestObject) -> Iterator[str]:
         yield f"it was received from {first} to {last}"
 
 
-def _without_times(described: ManifestObject) -> ManifestObject:
-    return msgspec.structs.replace(described, received_min=None, received_max=None)
+def _without_times(entry: ManifestObject) -> ManifestObject:
+    return msgspec.structs.replace(entry, received_min=None, received_max=None)
 
 
 def _is_date(text: str) -> bool:
@@ -171,7 +171,7 @@ def _is_time(text: str) -> bool:
 
 
 def _totals(manifest: Manifest) -> str | None:
-    said, found = (manifest.rows, manifest.gaps), counted(manifest.objects)
-    if said == found:
+    stated, summed = (manifest.rows, manifest.gaps), counted(manifest.objects)
+    if stated == summed:
         return None
-    return f"it says {said[0]} rows and {said[1]} gaps, but its objects have {found[0]} and {found[1]}"
+    return f"it says {stated[0]} rows and {stated[1]} gaps, but its objects have {summed[0]} and {summed[1]}"

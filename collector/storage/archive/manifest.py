@@ -62,5 +62,5 @@ def decode_manifest(content: bytes) -> Manifest:
 
 def counted(objects: list[ManifestObject]) -> tuple[int, int]:
     """The number of messages and of gap rows in the objects: a manifest's `rows` and `gaps`."""
-    gaps = sum(described.rows for described in objects if described.data_type == GAP)
-    return sum(described.rows for described in objects) - gaps, gaps
+    gaps = sum(entry.rows for entry in objects if entry.data_type == GAP)
+    return sum(entry.rows for entry in objects) - gaps, gaps

@@ -34,31 +34,31 @@ class _Facts(NamedTuple):
     id_max: int | None
 
 
-def differences(path: Path, described: ManifestObject, manifest: Manifest) -> Iterator[str]:
+def differences(path: Path, entry: ManifestObject, manifest: Manifest) -> Iterator[str]:
     """Every difference between the file at `path` and its entry in the manifest; reads every row."""
     try:
         with pq.ParquetFile(path) as file:
-            yield from _of_metadata(file, described, manifest)
-            yield from _of_columns(file, described, manifest)
-            yield from _of_rows(file, described)
+            yield from _of_metadata(file, entry, manifest)
+            yield from _of_columns(file, entry, manifest)
+            yield from _of_rows(file, entry)
     except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, OverflowError) as error:
         # Columns with unexpected types or names fail wherever they are first used.
         yield f"it cannot be read: {error}"
 
 
-def _of_metadata(file: pq.ParquetFile, described: ManifestObject, manifest: Manifest) -> Iterator[str]:
+def _of_metadata(file: pq.ParquetFile, entry: ManifestObject, manifest: Manifest) -> Iterator[str]:
     found = {name.decode(): value.decode() for name, value in (file.metadata.metadata or {}).items()}
     expected = {
         "schema_version": manifest.schema_version,
         "version": manifest.collector_version,
         "segment_id": manifest.segment_id,
         "host": manifest.host,
-        "exchange": described.exchange,
-        "data_type": described.data_type,
-        "symbol": described.symbol,
-        "date": described.date,
-        "id_min": "" if described.id_min is None else described.id_min,
-        "id_max": "" if described.id_max is None else described.id_max,
+        "exchange": entry.exchange,
+        "data_type": entry.data_type,
+        "symbol": entry.symbol,
+        "date": entry.date,
+        "id_min": "" if entry.id_min is None else entry.id_min,
+        "id_max": "" if entry.id_max is None else entry.id_max,
     }
     for name, value in expected.items():
         held = found.get(f"collector.{name}")
@@ -66,36 +66,34 @@ def _of_metadata(file: pq.ParquetFile, described: ManifestObject, manifest: Mani
             yield f"its {name} should be {value!r}, but the file says {held!r}"
 
 
-def _of_columns(file: pq.ParquetFile, described: ManifestObject, manifest: Manifest) -> Iterator[str]:
-    expected = schema_of(described.data_type, manifest.schema_version)
+def _of_columns(file: pq.ParquetFile, entry: ManifestObject, manifest: Manifest) -> Iterator[str]:
+    expected = schema_of(entry.data_type, manifest.schema_version)
     if expected is not None and not file.schema_arrow.equals(expected):
         yield f"its columns should be {', '.join(expected.names)}, but are {', '.join(file.schema_arrow.names)}"
 
 
-def _of_rows(file: pq.ParquetFile, described: ManifestObject) -> Iterator[str]:
-    facts = _FileFacts(described)
+def _of_rows(file: pq.ParquetFile, entry: ManifestObject) -> Iterator[str]:
+    facts = _FileFacts(entry)
     for batch in file.iter_batches(ROW_GROUP_ROWS):
         facts.add(batch)
-    expected = _Facts(
-        described.rows, described.received_min, described.received_max, described.id_min, described.id_max
-    )
+    expected = _Facts(entry.rows, entry.received_min, entry.received_max, entry.id_min, entry.id_max)
     for name, value, found in zip(_Facts._fields, expected, facts.facts(), strict=True):
         if value != found:
             yield f"its {name} should be {value}, but is {found}"
-    if not facts.dates <= {described.date}:
-        yield f"it has rows of {', '.join(sorted(facts.dates))}, not only of {described.date}"
+    if not facts.dates <= {entry.date}:
+        yield f"it has rows of {', '.join(sorted(facts.dates))}, not only of {entry.date}"
 
 
 class _FileFacts:
     """Collects the facts of a file batch by batch."""
 
-    def __init__(self, described: ManifestObject) -> None:
-        self._described = described
-        self._id_column = None if described.id_min is None else _ID_COLUMNS.get(described.data_type)
+    def __init__(self, entry: ManifestObject) -> None:
+        self._entry = entry
+        self._id_column = None if entry.id_min is None else _ID_COLUMNS.get(entry.data_type)
         self._rows = 0
         self._received: list[int] = []
         self._series: int | None = None
-        self._ids: tuple[Any, Any] = (described.id_min, described.id_max)
+        self._ids: tuple[Any, Any] = (entry.id_min, entry.id_max)
         self.dates: set[str] = set()
         """Dates of receipt of all rows that were not backfilled."""
 

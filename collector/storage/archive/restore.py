@@ -35,19 +35,19 @@ class Selection(NamedTuple):
     symbols: frozenset[str] = frozenset()
     data_types: frozenset[str] = frozenset()
 
-    def in_time(self, described: ManifestObject) -> bool:
+    def in_time(self, entry: ManifestObject) -> bool:
         """Whether the object may have rows of the selected time; of gap rows only the date is known."""
-        if described.received_min is None or described.received_max is None:
-            return self.from_time[:10] <= described.date <= self.to_time[:10]
-        return described.received_max >= self.from_time and described.received_min < self.to_time
+        if entry.received_min is None or entry.received_max is None:
+            return self.from_time[:10] <= entry.date <= self.to_time[:10]
+        return entry.received_max >= self.from_time and entry.received_min < self.to_time
 
-    def wants(self, described: ManifestObject) -> bool:
+    def wants(self, entry: ManifestObject) -> bool:
         """Whether to copy the object. Gap rows of a selected stream are copied with it, and those of its whole feed."""
         return (
-            self.in_time(described)
-            and (not self.exchanges or described.exchange in self.exchanges)
-            and (not self.symbols or described.symbol in {*self.symbols, UNKNOWN})
-            and (not self.data_types or described.data_type in {*self.data_types, GAP})
+            self.in_time(entry)
+            and (not self.exchanges or entry.exchange in self.exchanges)
+            and (not self.symbols or entry.symbol in {*self.symbols, UNKNOWN})
+            and (not self.data_types or entry.data_type in {*self.data_types, GAP})
         )
 
 
@@ -113,13 +113,13 @@ def _bring(manifest: Manifest, store: ObjectStore, target: ObjectStore, scratch:
     size = already_there = 0
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         path = Path(folder, "object")
-        for described in manifest.objects:
+        for entry in manifest.objects:
             try:
-                already_there += _bring_object(described, store, target, path)
+                already_there += _bring_object(entry, store, target, path)
             except DamagedError as error:
-                problems.append(f"{described.key}: {error}")
+                problems.append(f"{entry.key}: {error}")
             else:
-                size += described.bytes
+                size += entry.bytes
         content = manifest.encode()
         path.write_bytes(content)
         # It also lists objects that could not be copied, so that verifying the new archive reports them.
@@ -127,15 +127,15 @@ def _bring(manifest: Manifest, store: ObjectStore, target: ObjectStore, scratch:
     return Brought(size, len(manifest.objects) - len(problems), already_there, problems)
 
 
-def _bring_object(described: ManifestObject, store: ObjectStore, target: ObjectStore, path: Path) -> bool:
+def _bring_object(entry: ManifestObject, store: ObjectStore, target: ObjectStore, path: Path) -> bool:
     """Whether the object was there already. Raises DamagedError if it cannot be copied, StoreError if a store is away."""
-    expected = ObjectInfo(described.bytes, described.sha256)
-    if retry_once(target, lambda: target.head(described.key)) == expected:
+    expected = ObjectInfo(entry.bytes, entry.sha256)
+    if retry_once(target, lambda: target.head(entry.key)) == expected:
         return True
-    held = retry_once(store, lambda: store.fetch(described.key, path))
+    held = retry_once(store, lambda: store.fetch(entry.key, path))
     if held != expected:
         raise DamagedError(f"it is {'not there' if held is None else 'not what its manifest says'}")
-    retry_once(target, lambda: target.put(described.key, path, described.sha256))
+    retry_once(target, lambda: target.put(entry.key, path, entry.sha256))
     return False
 
 

@@ -103,8 +103,8 @@ class Verification:
         if result.segment is not None:
             self._segments.append(result.segment)
         self.objects += len(result.whole)
-        self.rows += sum(described.rows for described in result.whole)
-        self.bytes += sum(described.bytes for described in result.whole)
+        self.rows += sum(entry.rows for entry in result.whole)
+        self.bytes += sum(entry.bytes for entry in result.whole)
 
     def _verify_manifest(self, key: str) -> _ManifestResult:
         try:
@@ -114,41 +114,41 @@ class Verification:
         found = [Finding("damaged", fault.key, f"{fault.text} (in {key})") for fault in read.faults]
         if read.totals is not None:
             found.append(Finding("totals", key, read.totals))
-        named = [described.key for described in read.sound]
+        named = [entry.key for entry in read.sound]
         named += [name for fault in read.faults for name in (fault.key, fault.expected_key)]
         result = _ManifestResult(
             ChainLink(key, read.manifest.segment_id, read.manifest.previous_segment), named, [], found
         )
-        for described in read.sound:
-            of_object = self._verify_object(described, read.manifest)
+        for entry in read.sound:
+            of_object = self._verify_object(entry, read.manifest)
             result.findings.extend(of_object)
             if not of_object:
-                result.whole.append(described)
+                result.whole.append(entry)
         return result
 
-    def _verify_object(self, described: ManifestObject, manifest: Manifest) -> list[Finding]:
+    def _verify_object(self, entry: ManifestObject, manifest: Manifest) -> list[Finding]:
         try:
             if self._read is None:
-                return list(_compared(described, retry_once(self._store, lambda: self._store.head(described.key))))
+                return list(_compared(entry, retry_once(self._store, lambda: self._store.head(entry.key))))
             with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
-                return list(self._deep(described, manifest, Path(folder, "object"), self._read))
+                return list(self._deep(entry, manifest, Path(folder, "object"), self._read))
         except DamagedError as error:
-            return [Finding("unread", described.key, str(error))]
+            return [Finding("unread", entry.key, str(error))]
 
-    def _deep(self, described: ManifestObject, manifest: Manifest, path: Path, read: Read) -> Iterator[Finding]:
-        held = retry_once(self._store, lambda: self._store.fetch(described.key, path))
-        found = list(_compared(described, held))
+    def _deep(self, entry: ManifestObject, manifest: Manifest, path: Path, read: Read) -> Iterator[Finding]:
+        held = retry_once(self._store, lambda: self._store.fetch(entry.key, path))
+        found = list(_compared(entry, held))
         yield from found
         if not found:
-            yield from (Finding("content", described.key, text) for text in read(path, described, manifest))
+            yield from (Finding("content", entry.key, text) for text in read(path, entry, manifest))
 
 
-def _compared(described: ManifestObject, held: ObjectInfo | None) -> Iterator[Finding]:
-    expected = ObjectInfo(described.bytes, described.sha256)
+def _compared(entry: ManifestObject, held: ObjectInfo | None) -> Iterator[Finding]:
+    expected = ObjectInfo(entry.bytes, entry.sha256)
     if held is None:
-        yield Finding("missing", described.key, f"it had {described.rows} rows")
+        yield Finding("missing", entry.key, f"it had {entry.rows} rows")
     elif held != expected:
-        yield Finding("differs", described.key, f"it should be {_text(expected)}, but is {_text(held)}")
+        yield Finding("differs", entry.key, f"it should be {_text(expected)}, but is {_text(held)}")
 
 
 def broken_chains(segments: list[ChainLink]) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from collector.domain.records import GAP, UNDECODED, StreamKey
 from collector.storage.archive.manifest import Manifest, ManifestObject, counted
 from collector.storage.archive.schema import SCHEMA_VERSION
 from collector.storage.segment.sealed_segment import SealedSegment
-from collector.storage.staging.columns import Typing, gap_batch, message_batch, undecoded_batch
+from collector.storage.staging.columns import RowReader, gap_batch, message_batch, undecoded_batch
 from collector.storage.staging.file_names import object_file_name
 from collector.storage.staging.object_writer import ObjectFile
 from collector.storage.staging.partition import Tick, partition_gaps, partition_messages, partition_of
@@ -31,12 +31,13 @@ CHUNK_BYTES: Final = 1 << 20
 """Rows and payload bytes typed at a time: until it is in columns, a message takes many times its size in memory."""
 
 _AFTER_ALL_GAPS = 1 << 62
+"""First row number of the gap rows made here: above that of any row of a segment, so that they come last."""
 
 
-def stage(segment: SealedSegment, typing_of: Callable[[str], Typing], folder: Path, tick: Tick) -> Manifest:
+def stage(segment: SealedSegment, row_reader_of: Callable[[str], RowReader], folder: Path, tick: Tick) -> Manifest:
     """Write the segment's objects to `folder`, and return their manifest.
 
-    `typing_of` returns the adapter of an exchange. A message it cannot type goes to the `undecoded` object of its
+    `row_reader_of` returns the adapter of an exchange. A message it cannot type goes to the `undecoded` object of its
     symbol and date, and the gap ledger gets one row for each stream with such messages. `tick` is called meanwhile.
     Raises DamagedError for a segment that contradicts itself, OSError for a full or failing disk.
     """
@@ -45,9 +46,9 @@ def stage(segment: SealedSegment, typing_of: Callable[[str], Typing], folder: Pa
     with Spill(folder / "spill", SPILL_BYTES) as spill:
         partition_messages(segment, spill, tick)
         partition_gaps(segment, spill)
-        staging = _Staging(segment, spill, typing_of, folder, tick)
-        objects = [described for described in staging.objects() if described is not None]
-    objects.sort(key=lambda described: described.key)
+        staging = _Staging(segment, spill, row_reader_of, folder, tick)
+        objects = [entry for entry in staging.objects() if entry is not None]
+    objects.sort(key=lambda entry: entry.key)
     return _manifest(segment, objects)
 
 
@@ -55,11 +56,11 @@ class _Staging:
     """Writes the files of a segment whose rows are partitioned in the spill."""
 
     def __init__(
-        self, segment: SealedSegment, spill: Spill, typing_of: Callable[[str], Typing], folder: Path, tick: Tick
+        self, segment: SealedSegment, spill: Spill, row_reader_of: Callable[[str], RowReader], folder: Path, tick: Tick
     ) -> None:
         self._segment = segment
         self._spill = spill
-        self._typing_of = typing_of
+        self._row_reader_of = row_reader_of
         self._folder = folder
         self._tick = tick
         self._with_ids = {stream.key for stream in segment.streams.values() if stream.has_ids}
@@ -79,10 +80,10 @@ class _Staging:
 
     def _messages(self, partition: ObjectPartition) -> ManifestObject | None:
         stream = StreamKey(partition.exchange, partition.symbol, partition.data_type)
-        typing = self._typing(stream.exchange)
+        row_reader = self._row_reader(stream.exchange)
         file = self._file(partition)
         for rows, payload_bytes in self._chunks(partition):
-            typed = message_batch(typing, stream.data_type, rows, keep_raw=self._segment.meta.keep_raw)
+            typed = message_batch(row_reader, stream.data_type, rows, keep_raw=self._segment.meta.keep_raw)
             file.append(typed.batch, payload_bytes)
             file.note_received(typed.rows)
             if stream in self._with_ids:
@@ -92,9 +93,9 @@ class _Staging:
                 self._undecodable.note(stream, row)
         return file.finish()
 
-    def _typing(self, exchange: str) -> Typing:
+    def _row_reader(self, exchange: str) -> RowReader:
         try:
-            return self._typing_of(exchange)
+            return self._row_reader_of(exchange)
         except ConfigError as error:
             raise DamagedError(f"the segment holds messages of {exchange!a}, which this version cannot read") from error
 

@@ -15,7 +15,7 @@ from collector.storage.archive.schema import COMMON_SCHEMA, GAP_SCHEMA, MESSAGE_
 from collector.storage.staging.spill import Row
 
 
-class Typing(Protocol):
+class RowReader(Protocol):
     """The part of an exchange's adapter that the archive uses; see `collector.exchanges.adapter.Adapter`."""
 
     def rows(self, data_type: str, payloads: Sequence[bytes]) -> list[TypedRow | None]:
@@ -35,22 +35,22 @@ class Typed(NamedTuple):
     untyped: list[Row]
 
 
-def message_batch(typing: Typing, data_type: str, rows: list[Row], *, keep_raw: bool) -> Typed:
+def message_batch(row_reader: RowReader, data_type: str, rows: list[Row], *, keep_raw: bool) -> Typed:
     """Type messages.
 
     A row keeps its payload's text in `raw` if one of its doubles differs from the decimal that was sent, if one of its
     numbers could not be read, if the exchange's time cannot be true, and always with `keep_raw`.
     """
-    typed = typing.rows(data_type, [row[-1] for row in rows])
+    typed = row_reader.rows(data_type, [row[-1] for row in rows])
     try:
-        return _batch_of(typing, data_type, rows, typed, keep_raw=keep_raw)
+        return _batch_of(row_reader, data_type, rows, typed, keep_raw=keep_raw)
     except (pa.ArrowInvalid, OverflowError, UnicodeError):
         # An id beyond 64 bits, or text that is not UTF-8: only trying each row tells which one has it.
         typed = [
-            found if _fits(typing, data_type, row, found, keep_raw=keep_raw) else None
+            found if _fits(row_reader, data_type, row, found, keep_raw=keep_raw) else None
             for row, found in zip(rows, typed, strict=True)
         ]
-        return _batch_of(typing, data_type, rows, typed, keep_raw=keep_raw)
+        return _batch_of(row_reader, data_type, rows, typed, keep_raw=keep_raw)
 
 
 def undecoded_batch(rows: list[Row], reasons: list[str | None]) -> pa.RecordBatch:
@@ -70,7 +70,7 @@ def gap_batch(rows: list[Row]) -> pa.RecordBatch:
 
 
 def _batch_of(
-    typing: Typing, data_type: str, rows: list[Row], typed: Sequence[TypedRow | None], *, keep_raw: bool
+    row_reader: RowReader, data_type: str, rows: list[Row], typed: Sequence[TypedRow | None], *, keep_raw: bool
 ) -> Typed:
     untyped: list[Row] = []
     if not all(typed):  # a typed row is a tuple with fields: only None is false
@@ -84,7 +84,7 @@ def _batch_of(
     kept = (
         range(len(rows))
         if keep_raw
-        else {*_inexact(typing, data_type, payloads), *_with_unread_number(columns, arrays), *_out_of_time(rows)}
+        else {*_inexact(row_reader, data_type, payloads), *_with_unread_number(columns, arrays), *_out_of_time(rows)}
     )
     raw: list[str | None] = [None] * len(rows)
     for index in kept:
@@ -93,9 +93,9 @@ def _batch_of(
     return Typed(batch, rows, untyped)
 
 
-def _fits(typing: Typing, data_type: str, row: Row, found: TypedRow | None, *, keep_raw: bool) -> bool:
+def _fits(row_reader: RowReader, data_type: str, row: Row, found: TypedRow | None, *, keep_raw: bool) -> bool:
     try:
-        _batch_of(typing, data_type, [row], [found], keep_raw=keep_raw)
+        _batch_of(row_reader, data_type, [row], [found], keep_raw=keep_raw)
     except (pa.ArrowInvalid, OverflowError, UnicodeError):
         return False
     return True
@@ -111,9 +111,9 @@ def _arrays(columns: Sequence[Sequence[Any]], schema: pa.Schema) -> list[pa.Arra
     return [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
 
 
-def _inexact(typing: Typing, data_type: str, payloads: list[bytes]) -> Iterator[int]:
+def _inexact(row_reader: RowReader, data_type: str, payloads: list[bytes]) -> Iterator[int]:
     for index in decimals.suspects(payloads):
-        if not all(map(decimals.is_exact, typing.decimals(data_type, payloads[index]))):
+        if not all(map(decimals.is_exact, row_reader.decimals(data_type, payloads[index]))):
             yield index
 
 

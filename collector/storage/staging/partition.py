@@ -1,4 +1,7 @@
-"""Sorts the rows of a sealed segment into the objects they belong to, in one pass in the order of receipt."""
+"""Sorts the rows of a sealed segment into the objects they belong to, in one pass in the order of receipt.
+
+`collector.domain.names.object_key` gives the key of such an object.
+"""
 
 from collections.abc import Callable
 
@@ -10,7 +13,7 @@ from collector.storage.segment.sealed_segment import SealedSegment
 from collector.storage.staging.spill import ARRIVAL, BY_ID, ROW_BYTES, Row, Spill
 
 Tick = Callable[[], None]
-"""Called now and then by work that takes long, to show that it is not stuck."""
+"""Progress callback for long work."""
 
 _ACCOUNT_BYTES = 1 << 20
 

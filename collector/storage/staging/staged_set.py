@@ -115,7 +115,7 @@ def summary_of(manifest: Manifest) -> SetSummary:
         rows=manifest.rows,
         gaps=manifest.gaps,
         objects=len(manifest.objects),
-        bytes=sum(described.bytes for described in manifest.objects),
+        bytes=sum(entry.bytes for entry in manifest.objects),
         sealed_us=time_us(manifest.sealed_at),
     )
 
@@ -125,8 +125,8 @@ def uploads_of(folder: Path) -> list[Upload]:
     manifest, content = _read(folder)
     info = ObjectInfo(len(content), hashlib.sha256(content).hexdigest())
     objects = [
-        Upload(folder / object_file_name(described.key), described.key, ObjectInfo(described.bytes, described.sha256))
-        for described in manifest.objects
+        Upload(folder / object_file_name(entry.key), entry.key, ObjectInfo(entry.bytes, entry.sha256))
+        for entry in manifest.objects
     ]
     return [*objects, Upload(folder / MANIFEST_NAME, manifest_key(manifest.host, manifest.segment_id), info)]
 
@@ -174,10 +174,10 @@ def _problems(folder: Path, segment: SealedSegment, tick: Tick) -> Iterator[str]
     gaps = sum(1 for _ in segment.gaps())
     if manifest.gaps < gaps:
         yield f"it has {manifest.gaps} gaps, the segment {gaps}"
-    for described, upload in zip(manifest.objects, uploads, strict=False):
+    for entry, upload in zip(manifest.objects, uploads, strict=False):
         if not is_sound(upload):
             yield f"{upload.key}: its bytes have changed"
-        yield from (f"{upload.key}: {text}" for text in differences(upload.path, described, manifest))
+        yield from (f"{upload.key}: {text}" for text in differences(upload.path, entry, manifest))
         tick()
     if not is_sound(uploads[-1]):
         yield "its manifest's bytes have changed"

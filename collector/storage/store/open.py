@@ -22,12 +22,12 @@ def folder_of(url: str) -> Path | None:
 
 
 def open_store(
-    url: str, options: S3Options | None = None, tell: Callable[[str], object] = lambda _: None
+    url: str, options: S3Options | None = None, on_style_change: Callable[[str], object] = lambda _: None
 ) -> ObjectStore:
     """Return the store at `file:///folder` or `s3://bucket[/prefix]`, without calling it.
 
-    `tell` is called with a text for each way in which the server wants other requests than Amazon's. Raises ConfigError
-    for any other URL.
+    `on_style_change` is called with a text for each way in which the server wants other requests than Amazon's.
+    Raises ConfigError for any other URL.
     """
     if (folder := folder_of(url)) is not None:
         return DirectoryStore(folder)
@@ -37,5 +37,5 @@ def open_store(
         # Only now: boto3 takes 10 MB, and most processes and archives do not need it.
         from collector.storage.store.s3 import S3Store  # noqa: PLC0415
 
-        return S3Store(bucket, prefix, options or S3Options(), tell)
+        return S3Store(bucket, prefix, options or S3Options(), on_style_change)
     raise ConfigError([f"archive.url: {scheme}:// is not supported; use file:///folder or s3://bucket/prefix"])

@@ -22,8 +22,8 @@ from collector.storage.store.s3_options import S3Options
 from collector.storage.store.s3_request_style import RequestStyle, first_style
 
 T = TypeVar("T")
-Ask = Callable[[Any, RequestStyle], T]
-"""Makes a request with a client, in a style."""
+Request = Callable[[Any, RequestStyle], T]
+"""Sends a request with a client, in a style."""
 
 _PROBE_KEY: Final = "_probe"
 _PROBE: Final = b"The recorder proves with this object that it may put and read here.\n"
@@ -41,18 +41,22 @@ class S3Store:
     """Implements `collector.storage.store.object_store.ObjectStore`.
 
     An object is put in one request with its SHA-256: the server refuses other bytes, keeps the checksum and reports it.
-    If the server wants another style of requests, `tell` is called once with a text. Nothing is ever deleted. After a
+    If the server wants another style of requests, `on_style_change` is called once with a text. Nothing is ever deleted. After a
     StoreRefusedError the next call makes a new client, which looks for credentials again.
     """
 
     def __init__(
-        self, bucket: str, prefix: str, options: S3Options, tell: Callable[[str], object] = lambda _: None
+        self,
+        bucket: str,
+        prefix: str,
+        options: S3Options,
+        on_style_change: Callable[[str], object] = lambda _: None,
     ) -> None:
         self._bucket = bucket
         self._folder = f"{prefix}/" if prefix else ""
         self._options = options
         self._put_options = _put_options(options)
-        self._tell = tell
+        self._on_style_change = on_style_change
         self._style = first_style(options.addressing, options.endpoint_url)
         self._clients: dict[str, Any] = {}
         self._changing = Lock()
@@ -83,7 +87,7 @@ class S3Store:
         """Size and checksum as the server keeps them; read from the object if the server has no SHA-256 of it."""
         place = self._place(key)
 
-        def ask(client: Any, style: RequestStyle) -> ObjectInfo:
+        def request(client: Any, style: RequestStyle) -> ObjectInfo:
             found = client.head_object(**place, **_checksum_mode(style))
             sha256 = whole_sha256(found)
             if sha256 is not None:
@@ -91,27 +95,27 @@ class S3Store:
             with closing(client.get_object(**place)["Body"]) as body:
                 return copied(body, len)
 
-        return self._call(key, _or_none(ask))
+        return self._call(key, _or_none(request))
 
     def read(self, key: str) -> bytes | None:
         """The object's bytes; None if there is none."""
         place = self._place(key)
 
-        def ask(client: Any, style: RequestStyle) -> bytes:
+        def request(client: Any, style: RequestStyle) -> bytes:
             with closing(client.get_object(**place, **_checksum_mode(style))["Body"]) as body:
                 return bytes(body.read())
 
-        return self._call(key, _or_none(ask))
+        return self._call(key, _or_none(request))
 
     def fetch(self, key: str, target: Path) -> ObjectInfo | None:
         """Copy the object; returns size and checksum of the fetched bytes."""
         place = self._place(key)
 
-        def ask(client: Any, _: RequestStyle) -> ObjectInfo:
+        def request(client: Any, _: RequestStyle) -> ObjectInfo:
             with closing(client.get_object(**place)["Body"]) as body, target.open("wb") as file:
                 return copied(body, file.write)
 
-        return self._call(key, _or_none(ask))
+        return self._call(key, _or_none(request))
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Every key that begins with `prefix`, in order."""
@@ -121,7 +125,7 @@ class S3Store:
     def _put(self, key: str, opened: Callable[[], BufferedIOBase], sha256: str) -> None:
         place = self._place(key)
 
-        def ask(client: Any, style: RequestStyle) -> None:
+        def request(client: Any, style: RequestStyle) -> None:
             with opened() as body:
                 checksum = sha256_header(sha256) if style.checksums else md5_header(body)
                 try:
@@ -131,42 +135,42 @@ class S3Store:
                         refuse_other_bytes(body, sha256, key, error)
                     raise
 
-        self._call(key, ask)
+        self._call(key, request)
 
     def _listed(self, prefix: str) -> Iterator[str]:
-        keys, further = self._page(prefix)
+        keys, token = self._page(prefix)
         yield from keys
         seen = set[str]()
-        while further is not None:
-            if further in seen:
+        while token is not None:
+            if token in seen:
                 raise StoreError(f"{self.url}/{prefix}: the server's list of objects repeats a page")
-            seen.add(further)
-            keys, further = self._page(prefix, ContinuationToken=further)
+            seen.add(token)
+            keys, token = self._page(prefix, ContinuationToken=token)
             yield from keys
 
-    def _page(self, prefix: str, **further: str) -> tuple[list[str], str | None]:
+    def _page(self, prefix: str, **token: str) -> tuple[list[str], str | None]:
         """One page of keys, and the token of the next page."""
 
-        def ask(client: Any, _: RequestStyle) -> tuple[list[str], str | None]:
-            page = client.list_objects_v2(Bucket=self._bucket, Prefix=self._folder + prefix, **further)
+        def request(client: Any, _: RequestStyle) -> tuple[list[str], str | None]:
+            page = client.list_objects_v2(Bucket=self._bucket, Prefix=self._folder + prefix, **token)
             # Not an object of ours: consoles put such keys to show an empty folder.
             held = [found["Key"] for found in page.get("Contents", []) if not found["Key"].endswith("/")]
             keys = [key.removeprefix(self._folder) for key in held]
             return keys, page["NextContinuationToken"] if page.get("IsTruncated") else None
 
-        return self._call(prefix, ask)
+        return self._call(prefix, request)
 
     def _place(self, key: str) -> dict[str, str]:
         require_key(key)
         return {"Bucket": self._bucket, "Key": self._folder + key}
 
-    def _call(self, key: str, ask: Ask[T]) -> T:
+    def _call(self, key: str, request: Request[T]) -> T:
         """Make a request, in the style that the server wants. Raises StoreError.
 
-        Any error is the store's fault: which error boto3 raises for a response that is not S3's cannot be known.
+        Every exception becomes a StoreError, because boto3 may raise anything for a response that is not S3's.
         """
         try:
-            return self._in_style(ask)
+            return self._in_style(request)
         except CollectorError:
             raise
         except Exception as error:
@@ -175,39 +179,39 @@ class S3Store:
                 self._clients = {}
             raise trouble from error
 
-    def _in_style(self, ask: Ask[T]) -> T:
+    def _in_style(self, request: Request[T]) -> T:
         """Make a request; after an error that may be due to the style, in another one, which is kept if it succeeds."""
         style = self._style
         while True:
             try:
-                answer = self._with_bucket(style, ask)
+                answer = self._with_bucket(style, request)
             except ClientError as error:
-                others = style.after(code_of(error))
-                if others is None:
+                next_style = style.after(code_of(error))
+                if next_style is None:
                     raise
-                style = others
+                style = next_style
             else:
-                self._keep(style)
+                self._adopt_style(style)
                 return answer
 
-    def _keep(self, style: RequestStyle) -> None:
+    def _adopt_style(self, style: RequestStyle) -> None:
         with self._changing:
             before = self._style
             self._style = before.merged_with(style)
             changes = self._style.changes_since(before)
         for text in changes:
-            self._tell(f"{self.url}: {text}")
+            self._on_style_change(f"{self.url}: {text}")
 
-    def _with_bucket(self, style: RequestStyle, ask: Ask[T]) -> T:
+    def _with_bucket(self, style: RequestStyle, request: Request[T]) -> T:
         """Make a request, and the bucket first if it is missing and `create_bucket` is set."""
         client = self._connected(style.addressing)
         try:
-            return ask(client, style)
+            return request(client, style)
         except ClientError as error:
             if not self._options.create_bucket or code_of(error) != NO_SUCH_BUCKET:
                 raise
         self._make_bucket(client)
-        return ask(client, style)
+        return request(client, style)
 
     def _connected(self, addressing: str) -> Any:
         with self._changing:
@@ -251,15 +255,15 @@ def _checksum_mode(style: RequestStyle) -> dict[str, str]:
     return {"ChecksumMode": "ENABLED"} if style.checksums else {}
 
 
-def _or_none(ask: Ask[T]) -> Ask[T | None]:
-    """Wraps a request so that 404 returns None, except for a missing bucket, which only responses with a body tell."""
+def _or_none(request: Request[T]) -> Request[T | None]:
+    """Turns a 404 into None, unless it says the bucket is missing (HEAD answers have no body and cannot say so)."""
 
-    def asked(client: Any, style: RequestStyle) -> T | None:
+    def request_or_none(client: Any, style: RequestStyle) -> T | None:
         try:
-            return ask(client, style)
+            return request(client, style)
         except ClientError as error:
             if status_of(error) == _NOT_FOUND and code_of(error) != NO_SUCH_BUCKET:
                 return None
             raise
 
-    return asked
+    return request_or_none

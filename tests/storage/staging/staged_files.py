@@ -7,7 +7,7 @@ from typing import NamedTuple
 from collector.storage.archive.manifest import Manifest, ManifestObject
 from collector.storage.segment.sealed_segment import SealedSegment
 from collector.storage.staging import build
-from collector.storage.staging.columns import Typing
+from collector.storage.staging.columns import RowReader
 from collector.storage.staging.file_names import object_file_name
 
 
@@ -22,8 +22,8 @@ class StagedSegment(NamedTuple):
 
 
 def stage(
-    segment: SealedSegment, typing_of: Callable[[str], Typing], folder: Path, tick: Callable[[], None]
+    segment: SealedSegment, row_reader_of: Callable[[str], RowReader], folder: Path, tick: Callable[[], None]
 ) -> StagedSegment:
-    manifest = build.stage(segment, typing_of, folder, tick)
+    manifest = build.stage(segment, row_reader_of, folder, tick)
     files = [StagedFile(folder / object_file_name(described.key), described) for described in manifest.objects]
     return StagedSegment(files, manifest)
