@@ -55,8 +55,8 @@ class Controls:
 
     def stats(self) -> dict[str, Any]:
         """All counts. `send_stalls`: sends that waited more than 50 ms for a client, including one still waiting."""
-        waiting = [connection.writer.waiting_secs for connection in self._fanout.connections]
-        long = [secs for secs in waiting if secs > STALL_SECS]
+        waits_secs = [connection.writer.waiting_secs for connection in self._fanout.connections]
+        over_limit = [wait_secs for wait_secs in waits_secs if wait_secs > STALL_SECS]
         stalls = self._tally.stalls
         return {
             "connections": [
@@ -67,7 +67,7 @@ class Controls:
             "frames_sent": self._tally.sent.total(),
             "frames_by_stream": dict(self._tally.sent),
             "frames_dropped": self._tally.dropped,
-            "send_stalls": {"count": stalls.count + len(long), "secs": stalls.secs + sum(long)},
+            "send_stalls": {"count": stalls.count + len(over_limit), "secs": stalls.secs + sum(over_limit)},
             "replay": self._replay_stats(self._replay) if self._replay else None,
         }
 

@@ -55,7 +55,7 @@ def _fast_decoder(streams: Mapping[str, _Stream], careful: Decode) -> Decode:
         b'%s%s","data":' % (WRAP, name.encode()): (
             stream.key,
             stream.symbol,
-            stream.readers.documented,
+            stream.readers.as_documented,
         )
         for name, stream in streams.items()
     }
@@ -102,7 +102,7 @@ def _careful_decoder(streams: Mapping[str, _Stream], control: Callable[[bytes], 
 
 def _envelope(stream: _Stream, frame: bytes) -> Envelope:
     try:
-        message = stream.readers.needed(frame)
+        message = stream.readers.minimal(frame)
     except msgspec.ValidationError as error:
         raise UndecodableError(f"not a {stream.key.data_type} message: {shown(str(error))}") from error
     except UNREADABLE as error:

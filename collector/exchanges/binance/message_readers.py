@@ -19,10 +19,10 @@ INT64_MAX: Final = 2**63 - 1
 
 Id = Annotated[int, Meta(ge=0, le=INT64_MAX)]
 Millis = Annotated[int, Meta(ge=0, le=END_US // 1000 - 1)]
-"""A time that has a date: microseconds in its place have none."""
+"""Milliseconds that give a date before year 10000; microseconds put there by mistake are too large and refused."""
 
 Time = Any
-"""A time in a message that is not as documented: it may be anything, and must not cost the message its row."""
+"""In messages that differ from the documentation the time may be any value; a bad one must not cost the message its row."""
 
 NO_TIME_MS: Final = NO_TIME_US // 1000
 """Stands in a message where its time is missing."""
@@ -43,10 +43,10 @@ Documented = Mapping[str, Any]
 class MessageReaders(NamedTuple):
     """The readers of one data type's messages in one form."""
 
-    documented: Mapping[int, Callable[[bytes], Frame[Any]]]
-    """For frames exactly as documented, by how many keys they have: each needs all of its keys."""
-    needed: Read
-    """Needs only the keys that rows are made of; leaves prices and sizes unread."""
+    as_documented: Mapping[int, Callable[[bytes], Frame[Any]]]
+    """Readers of frames exactly as documented, keyed by number of keys; each requires all of them."""
+    minimal: Read
+    """Requires only the keys that rows are made of; leaves prices and sizes unread."""
     rows: RowReaders
     names_symbol: bool
 
@@ -89,18 +89,18 @@ def taker_side(message: Any) -> str:
     return "sell" if message.buyer_is_maker else "buy"
 
 
-def _wrapped(needed: Any, rows: RowReaders, documented: Sequence[Documented]) -> MessageReaders:
-    keys = len(("stream", "data")) + len(fields(needed))
+def _wrapped(minimal: Any, rows: RowReaders, documented: Sequence[Documented]) -> MessageReaders:
+    keys = len(("stream", "data")) + len(fields(minimal))
     return MessageReaders(
-        documented={keys + len(more): _frame_reader(_with(needed, more)) for more in documented},
-        needed=_wrapped_reader(needed),
+        as_documented={keys + len(more): _frame_reader(_requiring(minimal, more)) for more in documented},
+        minimal=_wrapped_reader(minimal),
         rows=rows,
-        names_symbol=_names_symbol(needed),
+        names_symbol=_names_symbol(minimal),
     )
 
 
-def _bare(needed: Any, rows: RowReaders) -> MessageReaders:
-    return MessageReaders({}, _bare_reader(needed), rows, _names_symbol(needed))
+def _bare(minimal: Any, rows: RowReaders) -> MessageReaders:
+    return MessageReaders({}, _bare_reader(minimal), rows, _names_symbol(minimal))
 
 
 def _frame_reader(message: Any, **options: Any) -> Callable[[bytes], Frame[Any]]:
@@ -124,11 +124,11 @@ def _names_symbol(message: Any) -> bool:
     return any(known.name == "symbol" for known in fields(message))
 
 
-def _with(needed: Any, keys: Documented) -> Any:
-    """A message that also requires these keys, and a time that has a date."""
-    base = get_origin(needed)
+def _requiring(minimal: Any, keys: Documented) -> Any:
+    """The minimal message, but requiring these keys, too, and a time that has a date."""
+    base = get_origin(minimal)
     known_fields = [
         (known.name, Millis if known.name == "exchange_ms" else known.type, field(name=known.encode_name))
-        for known in fields(needed)
+        for known in fields(minimal)
     ]
     return defstruct(base.__name__, [*known_fields, *keys.items()], bases=(base,), gc=False)

@@ -94,7 +94,7 @@ class BinanceRest:
 
 
 def _envelope(stream: StreamKey, readers: MessageReaders, payload: bytes) -> Envelope:
-    message: Any = readers.needed(payload)
+    message: Any = readers.minimal(payload)
     return Envelope(stream, message.id, None, exchange_us(message), payload)
 
 

@@ -32,18 +32,19 @@ class FeedLines:
         self._plans = plans
         self._silence_bounds = silence_bounds
         self._readers = readers
-        self._silence: dict[int, dict[int, LineSilence]] = {number: {} for number in range(len(plans))}
+        self._silence: dict[int, dict[int, LineSilence]] = {plan_number: {} for plan_number in range(len(plans))}
         """By plan and line."""
-        self._elsewhere: list[tuple[int, ConnectionTrial]] = []
+        self._other_address_trials: list[tuple[int, ConnectionTrial]] = []
         """Connections on trial at another address, each with the plan whose streams never spoke."""
 
     def start_missing(self) -> list[tuple[int, int]]:
         """Start a reader for each line and plan that has none; returns those, as (line, plan)."""
         pairs = itertools.product(range(self._feed.lines), range(len(self._plans)))
         missing = sorted(set(pairs).difference(self._readers.carried()))
-        for line, number in missing:
-            plan = self._plans[number]
-            self._silence[number][line] = self._start(plan, LineReport(line=line, plan=number, streams=plan.streams))
+        for line, plan_number in missing:
+            plan = self._plans[plan_number]
+            state = LineReport(line=line, plan=plan_number, streams=plan.streams)
+            self._silence[plan_number][line] = self._start(plan, state)
         return missing
 
     def check_first_data(self, secs: float) -> None:
@@ -51,29 +52,33 @@ class FeedLines:
 
         A stream that comes from there is no longer watched for silence on its first plan.
         """
-        self._accept_elsewhere()
-        for number, keys in self._context.first_data.timed_out(secs):
+        self._keep_trials()
+        for plan_number, keys in self._context.first_data.advance(secs):
             names = [f"{key.symbol} {key.data_type}" for key in keys[:MAX_NAMED]]
-            is_first_try = self._context.first_data.is_first_try(number)
-            others = self._context.adapter.elsewhere(keys, self._feed.ws_url) if is_first_try else []
-            urls = [redact_url(plan.url) for plan in others]
-            self._context.log.warning("stream_never_spoke", plan=number, count=len(keys), streams=names, tried_at=urls)
-            for other in others:
-                self._try_elsewhere(number, other)
+            is_first_try = self._context.first_data.is_first_try(plan_number)
+            other_plans = self._context.adapter.elsewhere(keys, self._feed.ws_url) if is_first_try else []
+            urls = [redact_url(plan.url) for plan in other_plans]
+            self._context.log.warning(
+                "stream_never_spoke", plan=plan_number, count=len(keys), streams=names, tried_at=urls
+            )
+            for other_plan in other_plans:
+                self._try_other_address(plan_number, other_plan)
 
-    def _accept_elsewhere(self) -> None:
-        for number, trial in self._elsewhere:
-            if not trial.is_pending and trial.keep():
-                for silence in self._silence[number].values():
+    def _keep_trials(self) -> None:
+        trials = self._other_address_trials
+        for plan_number, trial in trials:
+            if trial.is_kept:
+                for silence in self._silence[plan_number].values():
                     silence.stop_watching(trial.wanted)
-        self._elsewhere = [(number, trial) for number, trial in self._elsewhere if trial.is_pending]
+        self._other_address_trials = [(plan_number, trial) for plan_number, trial in trials if trial.is_pending]
 
-    def _try_elsewhere(self, number: int, other: ConnectionPlan) -> None:
+    def _try_other_address(self, plan_number: int, other_plan: ConnectionPlan) -> None:
         # A line of its own: where both addresses bring a stream, one may lag behind the other.
-        state = LineReport(line=self._feed.lines, plan=self._context.first_data.add(other), streams=other.streams)
-        trial = ConnectionTrial(other.keys)
-        self._elsewhere.append((number, trial))
-        self._start(other, state, trial)
+        other_number = self._context.first_data.add(other_plan)
+        state = LineReport(line=self._feed.lines, plan=other_number, streams=other_plan.streams)
+        trial = ConnectionTrial(other_plan.keys)
+        self._other_address_trials.append((plan_number, trial))
+        self._start(other_plan, state, trial)
 
     def _start(self, plan: ConnectionPlan, state: LineReport, trial: ConnectionTrial | None = None) -> LineSilence:
         config, bounds = self._context.config, self._silence_bounds

@@ -26,7 +26,7 @@ class PendingStreams:
         """Frames of these streams arrived."""
         self.silent.difference_update(keys)
 
-    def wait(self, secs: float, timeout_secs: float) -> list[StreamKey]:
+    def advance(self, secs: float, timeout_secs: float) -> list[StreamKey]:
         """`secs` have passed; they count only while a connection is open.
 
         Returns the streams that never spoke, once, when `timeout_secs` are over.
@@ -53,14 +53,14 @@ class FirstDataWatch:
         """The streams that are still waited for on that plan."""
         return self._plans[plan]
 
-    def timed_out(self, secs: float) -> Iterator[tuple[int, list[StreamKey]]]:
-        """`secs` have passed: each plan whose time is over now, with the streams that never spoke on it."""
-        for number, pending in list(self._plans.items()):
-            keys = pending.wait(secs, self._timeout_secs)
+    def advance(self, secs: float) -> Iterator[tuple[int, list[StreamKey]]]:
+        """`secs` have passed: returns each plan whose time is over now, with the streams that never spoke on it."""
+        for plan, pending in list(self._plans.items()):
+            keys = pending.advance(secs, self._timeout_secs)
             if keys:
-                if self.is_first_try(number):
+                if self.is_first_try(plan):
                     self.never_spoke += len(keys)
-                yield number, keys
+                yield plan, keys
 
     def is_first_try(self, plan: int) -> bool:
         """Whether the plan is one of the feed's own, not a second try."""

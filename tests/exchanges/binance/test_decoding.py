@@ -108,7 +108,7 @@ def test_the_way_a_frame_is_written_does_not_matter(frame: bytes) -> None:
 @pytest.mark.parametrize("frame", FRAMES)
 def test_documented_frames_take_the_fast_path(frame: bytes) -> None:
     readers = READERS[decode(frame)[0].stream.data_type]
-    assert readers.documented[frame.count(b":")](frame).data
+    assert readers.as_documented[frame.count(b":")](frame).data
 
 
 def test_a_trade_may_have_old_keys_or_lack_ignored_ones() -> None:

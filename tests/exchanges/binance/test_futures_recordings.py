@@ -93,7 +93,7 @@ def test_every_recorded_frame_of_a_known_stream_is_its_message(name: str, receiv
 @pytest.mark.parametrize("name", RECORDINGS)
 def test_every_recorded_frame_takes_the_fast_path_and_is_exact(name: str, received: Frames) -> None:
     frames = [as_subscribed(frame) for frame in received(name)]
-    by_channel = {f"@{channel}".encode(): READERS[data_type].documented for channel, data_type in CHANNELS.items()}
+    by_channel = {f"@{channel}".encode(): READERS[data_type].as_documented for channel, data_type in CHANNELS.items()}
     for frame in frames:
         documented = by_channel.get(frame[frame.index(b"@") : frame.index(b'","data":')])
         assert documented is None or frame.count(b":") in documented

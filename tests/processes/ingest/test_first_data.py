@@ -17,29 +17,29 @@ def test_streams_that_spoke_in_time_are_not_reported() -> None:
     watch.pending(0).open_connections.add(1)
     watch.pending(1).open_connections.add(2)
     watch.pending(0).note_frames({B, None})
-    assert list(watch.timed_out(59.0)) == []
+    assert list(watch.advance(59.0)) == []
     watch.pending(1).note_frames({C})
-    assert list(watch.timed_out(1.0)) == [(0, [A])]
+    assert list(watch.advance(1.0)) == [(0, [A])]
     assert watch.never_spoke == 1
 
 
 def test_silent_streams_are_reported_once() -> None:
     watch = first_data()
     watch.pending(0).open_connections.add(1)
-    assert list(watch.timed_out(60.0)) == [(0, [A, B])]
+    assert list(watch.advance(60.0)) == [(0, [A, B])]
     assert not watch.pending(0).silent
-    assert list(watch.timed_out(60.0)) == []
+    assert list(watch.advance(60.0)) == []
 
 
 def test_only_time_with_an_open_connection_counts() -> None:
     watch = first_data()
-    assert list(watch.timed_out(1_000.0)) == []
+    assert list(watch.advance(1_000.0)) == []
     watch.pending(1).open_connections.add(7)
-    assert list(watch.timed_out(30.0)) == []
+    assert list(watch.advance(30.0)) == []
     watch.pending(1).open_connections.discard(7)
-    assert list(watch.timed_out(1_000.0)) == []
+    assert list(watch.advance(1_000.0)) == []
     watch.pending(1).open_connections.add(8)
-    assert list(watch.timed_out(30.0)) == [(1, [C])]
+    assert list(watch.advance(30.0)) == [(1, [C])]
 
 
 def test_a_second_try_has_a_plan_and_a_time_of_its_own() -> None:
@@ -47,5 +47,5 @@ def test_a_second_try_has_a_plan_and_a_time_of_its_own() -> None:
     number = watch.add(ConnectionPlan("w", (), (A,)))
     assert (number, watch.is_first_try(1), watch.is_first_try(number)) == (2, True, False)
     watch.pending(number).open_connections.add(1)
-    assert list(watch.timed_out(60.0)) == [(2, [A])]
+    assert list(watch.advance(60.0)) == [(2, [A])]
     assert watch.never_spoke == 0
