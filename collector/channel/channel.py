@@ -8,7 +8,7 @@ ALIVE: Final = "alive"
 class Notice(NamedTuple):
     """Tells another process that there is something new.
 
-    Kinds: `appended` (ingest: journal `number` has bytes up to `position`), `sealed` (writer: a segment was sealed),
+    Kinds: `appended` (ingest, repair: journal `number` has bytes up to `position`), `sealed` (writer: a segment was sealed),
     `asked` (writer: requests wait for repair), `alive` (all, for the supervisor alone: `number` is 1 while the sender
     waits for the disk, else 0).
     """

@@ -1,1 +1,1 @@
-"""Floor 0: the rules, as pure functions of values. No I/O, no clock, no logging."""
+"""The rules, as pure functions of values. No I/O, no clock, no logging."""

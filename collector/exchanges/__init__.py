@@ -1,1 +1,1 @@
-"""Floor 1, pure: what each exchange says and how to ask for it. Bytes in, envelopes and typed rows out."""
+"""The exchange adapters, pure: bytes in; envelopes, typed rows and subscribe messages out."""

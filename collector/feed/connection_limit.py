@@ -1,4 +1,4 @@
-"""How many connection attempts an exchange allows one IP address: counted in a file that all feeds of the host share."""
+"""How many connection attempts an exchange allows one IP address: a file counts those of this recorder, over all its feeds."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""The request weight that an exchange allows one IP address: counted in a file that all processes of the host share.
+"""The request weight that an exchange allows one IP address: a file counts the weight this recorder has used.
 
-Requests of other programs at this address show in a header of each answer: the weight used so far by all of them.
+What other programs at this address use is read from the exchange's answers: a header gives the weight used by all of them.
 Source: https://developers.binance.com/docs/binance-spot-api-docs/rest-api/limits
 """
 
@@ -29,7 +29,7 @@ class _Account(BanState):
 
 
 class WeightBudget(SharedBudget[_Account]):
-    """At most `share` of the exchange's `weight` in any `window_secs`, over all processes that share the file.
+    """At most `share` of the exchange's `weight` in any `window_secs`, over all incarnations that use the file.
 
     A single request that is larger than the share is allowed if it is the only one within the window. Times in the future,
     left by a wall clock that was set back, do not count.

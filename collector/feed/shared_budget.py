@@ -1,4 +1,4 @@
-"""A rate limit that processes share through a small file, which one of them at a time reads, changes and writes."""
+"""A rate limit that a recorder's processes share through a small file, which one of them at a time reads, changes and writes."""
 
 import fcntl
 import os
@@ -40,7 +40,7 @@ Result = TypeVar("Result")
 
 
 class SharedBudget(Generic[Content]):
-    """One struct in one file. A file that cannot be decoded is replaced: it is better to forget than to stop for good.
+    """One struct in one file. An unreadable file counts as empty: losing the count is better than never connecting again.
 
     No call blocks. Every call raises OSError if the file cannot be opened or written.
     """

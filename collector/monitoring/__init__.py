@@ -1,1 +1,1 @@
-"""Floor 4: how the recorder is, for people, Prometheus and health checks. Imports no process."""
+"""How the recorder is, for people, Prometheus and health checks. Imports no process."""

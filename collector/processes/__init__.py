@@ -1,1 +1,1 @@
-"""Floor 2: what each process does, given its channels, stores, clock and stop flag as arguments."""
+"""What each process does, given its channels, stores, clock and stop flag as arguments."""

@@ -1,1 +1,1 @@
-"""Floor 3: what a reader of the archive needs."""
+"""Reads the archive: books rebuilt and checked, the gap ledger, its incidents and its summary."""

@@ -1,1 +1,1 @@
-"""Floor 5: what the commands in scripts/ print."""
+"""The commands that look after a recorder and its archive, one file each."""

@@ -24,8 +24,10 @@ class FailureDelay(NamedTuple):
 class ReconnectDelay:
     """The delays of one line: exponential with full jitter, see `collector.backoff`.
 
-    They grow from `ingest.reconnect_base_delay_secs` to `ingest.reconnect_max_delay_secs` with each attempt that fails
-    and each connection that ends before it has proven itself; `reset` begins anew.
+    They grow from `ingest.reconnect_base_delay_secs` (5) to `ingest.reconnect_max_delay_secs` (300) with each attempt that
+    fails and each connection that ends before it has proven itself: brought market data, or stayed open for
+    `ingest.stale_timeout_secs`. Then `reset` begins anew. After 429 or 418 the delay is what the exchange asks for, at most
+    3 days, or else 120 s, doubling up to 30 min: see `collector.domain.retry`.
     """
 
     def __init__(self, config: IngestConfig, random: Callable[[], float]) -> None:
