@@ -22,7 +22,7 @@ def test_a_delay_is_spread_over_the_whole_range_down_to_zero() -> None:
     assert list(islice(delays(5, 300, lambda: 0.5), 3)) == [2.5, 5, 10]
 
 
-def test_a_cap_below_the_base_wins() -> None:
+def test_a_cap_below_the_base_limits_every_delay() -> None:
     assert list(islice(delays(60, 8, lambda: 0.5), 2)) == [4, 4]
 
 

@@ -46,7 +46,7 @@ def loaded_by(*arguments: str) -> set[str]:
     return set(done.stdout.rpartition("loaded:")[2].split())
 
 
-def test_the_command_has_those_of_the_contract_whose_work_exists() -> None:
+def test_the_command_has_every_subcommand_of_the_contract() -> None:
     assert NAMES == ["books", "check", "demo", "gaps", "journal", "restore", "run", "status", "verify"]
 
 
@@ -85,7 +85,7 @@ def test_an_option_has_one_name_everywhere(name: str) -> None:
     assert ("--from" in options) == ("--to" in options)
 
 
-def test_old_option_names_go_on_working() -> None:
+def test_old_option_names_still_work() -> None:
     for name in ("gaps", "books"):
         parser = argparse.ArgumentParser()
         import_module(cli.COMMANDS[name].module).add_arguments(parser)
@@ -111,13 +111,13 @@ def test_a_wrong_command_line_gets_one_clear_line(
     assert said in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_help_version_and_status_wait_for_no_heavy_package() -> None:
+def test_help_version_and_status_import_no_heavy_package() -> None:
     for arguments in (("--help",), ("--version",), ("status", "--url", "nowhere"), ("check", "--help")):
         assert loaded_by(*arguments) == set(), arguments
     assert loaded_by("gaps", "--help") >= {"pyarrow"}, "else this test could not fail"
 
 
-def test_a_commands_error_is_a_line_and_an_exit_code(tmp_path: Path) -> None:
+def test_a_commands_error_is_one_line_and_an_exit_code(tmp_path: Path) -> None:
     done = collector("verify", str(tmp_path / "nowhere"))
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert done.stderr.startswith("error: there is no archive at ")

@@ -45,13 +45,13 @@ def logged_events() -> Iterator[str]:
                     yield first.value
 
 
-def test_every_event_is_explained_and_every_explained_event_exists() -> None:
+def test_exactly_the_existing_log_events_are_documented() -> None:
     items = re.findall(r"^- (`\w+`[^:]*):", chapter("The log"), flags=re.MULTILINE)
     explained = {name for item in items for name in re.findall(r"`(\w+)`", item)}
     assert explained == {*logged_events(), "log_lines_dropped"}
 
 
-def test_every_reason_of_ill_health_is_explained_as_the_page_explains_it() -> None:
+def test_every_health_reason_is_documented_as_on_the_page() -> None:
     assert list(REASON_HELP) == list(RULES)
     explained = {code.strip("`"): (meaning, remedy) for code, meaning, remedy in table_below("Is it well?")}
     plain = {code: tuple(re.sub(r"`|\(#[\w-]+\)", "", cell) for cell in cells) for code, cells in explained.items()}
@@ -61,7 +61,7 @@ def test_every_reason_of_ill_health_is_explained_as_the_page_explains_it() -> No
     }
 
 
-def test_every_metric_is_explained_as_the_code_has_it() -> None:
+def test_every_metric_is_documented_as_in_the_code() -> None:
     explained = {
         name.strip("`"): Metric(kind, () if not labels else tuple(labels.split(", ")), text)  # type: ignore[arg-type]
         for name, kind, labels, text in table_below("Metrics")
@@ -69,14 +69,14 @@ def test_every_metric_is_explained_as_the_code_has_it() -> None:
     assert explained == METRICS
 
 
-def test_every_column_kind_cause_and_status_of_a_gap_is_explained() -> None:
+def test_every_column_kind_cause_and_status_of_a_gap_is_documented() -> None:
     rows = [row for table in tables_below("The gap ledger") for row in table]
     names = {name for row in rows for name in re.findall(r"`(\w+)`", row[0])}
     assert {*GAP_KINDS, *Gap._fields} <= names
     assert {word for word in (*GAP_CAUSES, *GAP_STATUSES) if f"`{word}`" not in chapter("The gap ledger")} == set()
 
 
-def test_every_exit_code_is_explained() -> None:
+def test_every_exit_code_is_documented() -> None:
     stops = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.StopError)]
     codes = {kind.exit_code for kind in stops if kind is not errors.StopError}
     assert {int(row[0]) for row in table_below("Exit codes")} == codes | {0, 1, EXIT_LATE}
@@ -95,7 +95,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
-def test_every_heading_the_docs_point_at_exists() -> None:
+def test_every_heading_the_docs_link_to_exists() -> None:
     pages = [ROOT / "README.md", *ROOT.glob("docs/*.md")]
     for page in pages:
         for target, anchor in re.findall(r"\]\(([^)#]*)#([^)]+)\)", page.read_text("utf-8")):
@@ -109,7 +109,7 @@ def test_architecture_names_every_room() -> None:
     assert [room for room in rooms if room not in page] == []
 
 
-def test_every_place_the_architecture_names_for_a_guarantee_exists() -> None:
+def test_every_module_and_test_named_for_a_guarantee_exists() -> None:
     page = (ROOT / "docs/ARCHITECTURE.md").read_text("utf-8")
     section = page.split("## What holds the guarantees\n", 1)[1].split("\n## ", 1)[0]
     places = re.findall(r"`([\w/]+(?:\.py|/))`", section)
@@ -119,7 +119,7 @@ def test_every_place_the_architecture_names_for_a_guarantee_exists() -> None:
     assert places != []
 
 
-def test_every_name_of_the_package_that_the_docs_import_exists() -> None:
+def test_every_name_the_docs_import_exists() -> None:
     pages = [ROOT / "README.md", *ROOT.glob("docs/*.md")]
     text = "\n".join(page.read_text("utf-8") for page in pages)
     imported = re.findall(r"^from (collector[.\w]*) import (\w+)$", text, flags=re.MULTILINE)

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 
-def test_a_process_that_a_test_starts_must_name_its_encodings() -> None:
+def test_a_process_started_by_a_test_must_name_its_encodings() -> None:
     command = [sys.executable, "-c", "open('/dev/null')"]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
     assert done.returncode == 1
@@ -15,6 +15,6 @@ def test_a_process_that_a_test_starts_must_name_its_encodings() -> None:
 
 
 @pytest.mark.skipif("CI" not in os.environ, reason="at a desk pytest may be started without scripts/test")
-def test_so_must_the_tests_themselves() -> None:
+def test_the_tests_themselves_must_name_their_encodings() -> None:
     with pytest.raises(EncodingWarning):
         exec("open('/dev/null')")

@@ -35,7 +35,7 @@ def instructions(name: str) -> list[str]:
     return re.findall(rf"^\s*{name}\s+(.*?)\s*$", IMAGE, flags=re.MULTILINE)
 
 
-def test_systemd_finds_nothing_to_say_about_the_unit(tmp_path: Path) -> None:
+def test_systemd_analyze_finds_no_problem_in_the_unit(tmp_path: Path) -> None:
     program = shutil.which("systemd-analyze")
     if program is None:
         refuse = pytest.fail if os.environ.get("CI") else pytest.skip
@@ -48,7 +48,7 @@ def test_systemd_finds_nothing_to_say_about_the_unit(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_unit_gives_the_recorder_the_time_it_takes() -> None:
+def test_the_units_timeouts_cover_the_recorders_start_and_stop() -> None:
     service, limits = unit(), Config().supervisor
     assert service["Type"] == "notify"
     assert float(service["TimeoutStopSec"]) > limits.stop_timeout_secs
@@ -68,7 +68,7 @@ def test_the_unit_waits_for_the_network_and_for_the_clock() -> None:
     assert about["After"].split() == about["Wants"].split() == ["network-online.target", "time-sync.target"]
 
 
-def test_the_unit_keeps_the_recorder_from_all_but_its_own() -> None:
+def test_the_unit_confines_the_recorder_to_its_own_folder() -> None:
     service = unit()
     assert service["User"] == "collector"
     assert service["ProtectSystem"] == "strict"
@@ -77,7 +77,7 @@ def test_the_unit_keeps_the_recorder_from_all_but_its_own() -> None:
     assert service["WorkingDirectory"] == f"/var/lib/{service['StateDirectory']}"
 
 
-def test_the_image_holds_what_the_recorder_is_made_of() -> None:
+def test_the_image_contains_every_file_the_recorder_needs() -> None:
     rules = (ROOT / ".dockerignore").read_text("utf-8").split()
     sources = {source for copied in instructions("COPY") if "--from" not in copied for source in copied.split()[:-1]}
     assert {source for source in sources if not (ROOT / source).exists()} == set()
@@ -105,7 +105,7 @@ def test_the_image_has_a_pinned_base_and_labels() -> None:
         assert f'org.opencontainers.image.{name}="{project[text]}"' in labels
 
 
-def test_the_image_runs_the_supervisor_itself_as_nobody_special_on_a_volume() -> None:
+def test_the_image_runs_the_supervisor_as_an_unprivileged_user_on_a_volume() -> None:
     assert [int(user) > 0 for user in instructions("USER")] == [True]
     assert json.loads(instructions("ENTRYPOINT")[0]) == ["collector", "run"]
     assert json.loads(instructions("HEALTHCHECK")[0].partition("CMD ")[2]) == ["collector", "status"]
@@ -144,7 +144,7 @@ def test_compose_publishes_every_port_to_loopback_only() -> None:
     assert ports["collector"] == [["127.0.0.1", str(Config().http.port), *instructions("EXPOSE")]]
 
 
-def test_compose_gives_the_recorder_its_volume_its_name_and_time_to_stop() -> None:
+def test_compose_sets_the_recorders_volume_host_name_and_stop_time() -> None:
     recorder = SERVICES["collector"]
     (volume,) = json.loads(instructions("VOLUME")[0])
     assert volume in mounts("collector")
@@ -152,7 +152,7 @@ def test_compose_gives_the_recorder_its_volume_its_name_and_time_to_stop() -> No
     assert float(recorder["stop_grace_period"].removesuffix("s")) > Config().supervisor.stop_timeout_secs
 
 
-def test_prometheus_of_compose_asks_the_recorder_and_loads_the_rules(tmp_path: Path) -> None:
+def test_composes_prometheus_scrapes_the_recorder_and_loads_the_rules(tmp_path: Path) -> None:
     told = BESIDE / "prometheus.yml"
     (job,) = yaml.safe_load(told.read_text("utf-8"))["scrape_configs"]
     assert job["static_configs"] == [{"targets": [f"collector:{Config().http.port}"]}]
@@ -167,7 +167,7 @@ def test_prometheus_of_compose_asks_the_recorder_and_loads_the_rules(tmp_path: P
     assert f'job="{job["job_name"]}"' in (ROOT / places[rules]).read_text("utf-8")
 
 
-def test_grafana_of_compose_finds_its_data_source_and_the_dashboard() -> None:
+def test_composes_grafana_finds_its_data_source_and_the_dashboard() -> None:
     places = mounts("grafana")
     (source,) = yaml.safe_load((BESIDE / "datasources.yml").read_text("utf-8"))["datasources"]
     host, port = source["url"].removeprefix("http://").split(":")

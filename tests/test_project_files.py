@@ -76,7 +76,7 @@ def test_requirements_are_hashed_and_name_no_address(name: str) -> None:
     assert "://" not in text_of(name)
 
 
-def test_commits_are_checked_as_the_test_script_checks() -> None:
+def test_pre_commit_runs_the_checks_of_the_test_script() -> None:
     hooks = [hook for repo in yaml.safe_load(text_of(".pre-commit-config.yaml"))["repos"] for hook in repo["hooks"]]
     checks = re.findall(
         r"^\.venv/bin/python -m (?:ruff|mypy).*?(?=$| +#| \. | \.$)", text_of("scripts/test"), re.MULTILINE
@@ -85,5 +85,5 @@ def test_commits_are_checked_as_the_test_script_checks() -> None:
     assert len(hooks) == 4
 
 
-def test_the_package_names_no_address_that_nobody_serves() -> None:
+def test_the_package_names_no_project_urls() -> None:
     assert "urls" not in PROJECT

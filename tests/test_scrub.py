@@ -31,14 +31,14 @@ def test_a_known_secret_is_hidden_and_the_rest_stays() -> None:
         "Proxy-Authorization: Basic AKIAQ\r\nHost: h",
     ],
 )
-def test_a_header_that_lets_somebody_in_is_hidden_though_nobody_knows_its_value(text: str) -> None:
+def test_an_authorization_header_is_hidden_though_its_value_is_unknown(text: str) -> None:
     shown = scrub.scrub(text)
     assert "AKIAQ" not in shown
     assert "***" in shown
 
 
 @pytest.mark.parametrize("text", ["AuthorizationHeaderMalformed to PutObject", "401: authorization is required"])
-def test_what_only_speaks_of_headers_stays(text: str) -> None:
+def test_text_that_only_mentions_such_headers_stays(text: str) -> None:
     assert scrub.scrub(text) == text
 
 
@@ -50,7 +50,7 @@ def test_a_log_line_hides_a_secret_before_it_is_cut() -> None:
         assert SECRET[:8] not in text
 
 
-def test_a_report_hides_a_secret_in_its_texts_and_keeps_names(tmp_path: Path) -> None:
+def test_a_secret_in_a_reports_texts_is_hidden_names_are_kept(tmp_path: Path) -> None:
     scrub.know([SECRET, "binance"])
     stats = stats_file(tmp_path, "archiver")
     stats.write(
@@ -82,7 +82,7 @@ if __name__ == "__main__":
 """
 
 
-def test_standard_error_shows_no_secret_whoever_writes_a_trace_there(tmp_path: Path) -> None:
+def test_no_trace_on_standard_error_shows_a_secret(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(PROGRAM, encoding="utf-8")
     environment = {**os.environ, "AWS_SECRET_ACCESS_KEY": SECRET, "PYTHONPATH": str(ROOT)}
@@ -96,7 +96,7 @@ def test_standard_error_shows_no_secret_whoever_writes_a_trace_there(tmp_path: P
     assert "from the configuration" not in done.stderr
 
 
-def test_json_stays_json(tmp_path: Path) -> None:
+def test_scrubbed_json_is_still_json(tmp_path: Path) -> None:
     scrub.know(["17123456"])
     assert stats_file(tmp_path, "writer").write({"updated_us": 17_123_456_789, "text": "it was 17123456"})
     assert json.loads((tmp_path / "writer.json").read_text("utf-8")) == {

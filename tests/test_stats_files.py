@@ -19,7 +19,7 @@ def read(folder: Path) -> dict[str, Report]:
     return read_reports(folder, report_of)
 
 
-def test_what_a_process_wrote_is_read_under_its_name(tmp_path: Path) -> None:
+def test_a_processs_report_is_read_under_its_name(tmp_path: Path) -> None:
     folder = tmp_path / "run" / "stats"
     ingest = IngestReport(feed="binance.v2", frames=3, lines=[LineReport(line=0, plan=1, streams=2)])
     assert stats_file(folder, "writer").write(REPORT)
@@ -41,11 +41,11 @@ def test_a_newer_report_replaces_the_one_before(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["writer.json"]
 
 
-def test_a_missing_folder_holds_no_reports(tmp_path: Path) -> None:
+def test_a_missing_folder_has_no_reports(tmp_path: Path) -> None:
     assert read(tmp_path / "none") == {}
 
 
-def test_a_torn_an_empty_and_a_foreign_file_are_left_out(tmp_path: Path) -> None:
+def test_torn_empty_and_foreign_files_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "ingest:torn.json").write_bytes(b'{"frames":1')
     (tmp_path / "ingest:empty.json").write_bytes(b"")
     (tmp_path / "ingest:list.json").write_bytes(b"[1]")
@@ -65,7 +65,7 @@ def test_a_report_of_another_version_is_read_as_far_as_the_names_agree(tmp_path:
 
 @given(st.binary(max_size=30))
 @settings(max_examples=50)
-def test_no_content_stops_the_reader(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+def test_no_file_content_stops_the_reader(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.mktemp("stats") / "writer.json"
     path.write_bytes(content)
     assert isinstance(read_object(path), dict | None)
@@ -92,7 +92,7 @@ def test_a_reader_never_sees_half_a_report(tmp_path: Path) -> None:
     assert seen == sorted(seen)
 
 
-def test_a_full_disk_takes_numbers_in_place_of_those_before(tmp_path: Path) -> None:
+def test_a_report_is_replaced_in_place_on_a_full_disk(tmp_path: Path) -> None:
     path = tmp_path / "writer.json"
     stats = StatsFile(path)
     assert stats.write({"messages": 100})
@@ -101,7 +101,7 @@ def test_a_full_disk_takes_numbers_in_place_of_those_before(tmp_path: Path) -> N
     assert read_object(path) == {"messages": 2}
 
 
-def test_a_disk_that_refuses_keeps_the_numbers_before(tmp_path: Path) -> None:
+def test_a_failed_write_keeps_the_previous_report(tmp_path: Path) -> None:
     path = tmp_path / "writer.json"
     stats = StatsFile(path)
     assert stats.write({"messages": 1})
@@ -110,7 +110,7 @@ def test_a_disk_that_refuses_keeps_the_numbers_before(tmp_path: Path) -> None:
     assert read_object(path) == {"messages": 1}
 
 
-def test_an_earlier_run_leaves_no_numbers_behind(tmp_path: Path) -> None:
+def test_clear_stats_removes_the_reports_of_an_earlier_run(tmp_path: Path) -> None:
     stats_file(tmp_path, "writer").write(REPORT)
     (tmp_path / "archiver.json.77.new").write_bytes(b"{")
     clear_stats(tmp_path)
@@ -118,9 +118,7 @@ def test_an_earlier_run_leaves_no_numbers_behind(tmp_path: Path) -> None:
     clear_stats(tmp_path / "none")
 
 
-def test_a_process_that_cannot_write_its_numbers_still_gives_a_sign(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_write_still_updates_the_files_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = stats_file(tmp_path, "writer")
     assert file.write({"pid": 1})
     os.utime(tmp_path / "writer.json", ns=(1, 1))

@@ -35,7 +35,7 @@ def receive_until(receiver: QueueReceiver, number: int) -> Notice | None:
     return newest
 
 
-def test_the_newest_notice_arrives_and_the_older_ones_are_passed(pipe: "Queue[Notice]") -> None:
+def test_the_receiver_gets_the_newest_of_the_waiting_notices(pipe: "Queue[Notice]") -> None:
     sender, receiver = QueueSender(pipe, CAPACITY), QueueReceiver(pipe, CAPACITY)
     for number in range(3):
         sender.offer(notice(number))
@@ -43,7 +43,7 @@ def test_the_newest_notice_arrives_and_the_older_ones_are_passed(pipe: "Queue[No
     assert receiver.wait(0) is None
 
 
-def test_a_full_queue_keeps_the_newest_back_and_never_blocks(pipe: "Queue[Notice]") -> None:
+def test_a_full_queue_never_blocks_and_the_newest_notice_is_sent_later(pipe: "Queue[Notice]") -> None:
     sender, receiver = QueueSender(pipe, CAPACITY), QueueReceiver(pipe, CAPACITY)
     for number in range(100):
         sender.offer(notice(number))

@@ -35,7 +35,7 @@ def test_a_websocket_address_has_a_websocket_scheme(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["wss://u:p@h", "wss://key@h", "wss://h?key=s", "wss://h/#s", "wss://h/?"])
-def test_an_address_with_what_may_be_a_secret_is_refused(url: str) -> None:
+def test_an_address_that_may_hold_a_secret_is_refused(url: str) -> None:
     assert reason(WsUrl, url) == "contains a user, password, query or fragment"
 
 
@@ -50,14 +50,14 @@ LONG_LABEL = "a" * 64
 
 
 @pytest.mark.parametrize("host", ["stream..binance.com", f"{LONG_LABEL}.com", ".binance.com"])
-def test_a_host_that_no_lookup_takes_is_refused(host: str) -> None:
+def test_a_host_name_that_cannot_be_looked_up_is_refused(host: str) -> None:
     assert reason(WsUrl, f"wss://{host}") == "has no valid host or port"
     assert reason(HttpUrl, f"https://{host}/x") == "has no valid host or port"
     assert reason(Host, host) == "has an empty label or one longer than 63 characters"
 
 
 @pytest.mark.parametrize("host", ["stream.binance.com.", "bücher.example", "[fe80::1%25eth0]", "a" * 63])
-def test_a_host_that_a_lookup_takes_is_kept_as_it_is(host: str) -> None:
+def test_a_host_name_that_can_be_looked_up_is_kept_unchanged(host: str) -> None:
     assert normal(WsUrl, f"wss://{host}") == f"wss://{host}"
 
 
@@ -114,7 +114,7 @@ def test_a_bad_archive_address_has_one_clear_reason(url: str, expected: str) -> 
     assert reason(ArchiveUrl, url) == expected
 
 
-def test_a_region_is_a_plain_word() -> None:
+def test_a_region_is_a_word_without_spaces() -> None:
     assert normal(Region, "eu-central-1") == "eu-central-1"
     assert normal(Region, "") == ""
     assert reason(Region, "eu central") == "is not a region name"

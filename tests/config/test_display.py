@@ -57,7 +57,7 @@ def test_a_long_value_is_cut() -> None:
         f"wss://host:12/{SECRET}@x?a#b",
     ],
 )
-def test_of_an_address_with_a_secret_only_the_scheme_is_shown(url: str) -> None:
+def test_only_the_scheme_is_shown_of_an_address_with_a_secret(url: str) -> None:
     for value in (url, [url], [[url]]):
         assert SECRET not in display(value)
         assert "***" in display(value)

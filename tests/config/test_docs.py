@@ -92,7 +92,7 @@ def test_the_defaults_in_the_example_are_written_as_in_the_documentation() -> No
     assert tomllib.loads(uncommented()) == tree_of_defaults()
 
 
-def test_what_names_itself_is_documented_as_empty() -> None:
+def test_a_default_that_follows_from_others_is_documented_as_empty() -> None:
     assert {written_default(key) for key in ("host_name", "feed.name", "archive.url")} == {""}
 
 

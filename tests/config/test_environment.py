@@ -29,7 +29,7 @@ def faults_of(environment: dict[str, str]) -> list[str]:
 
 
 class TestOfOthers:
-    def test_variables_of_a_service_named_collector_cost_one_line(self) -> None:
+    def test_kubernetes_variables_of_a_service_named_collector_are_one_warning(self) -> None:
         assert load(None, SERVICE, ADAPTERS) == Config()
         (line,) = environment_warnings(SERVICE)
         assert line == (
@@ -37,7 +37,7 @@ class TestOfOthers:
             " ignored, because an orchestrator sets such variables for a service named collector"
         )
 
-    def test_so_do_those_of_a_service_named_collector_and_more(self) -> None:
+    def test_kubernetes_variables_of_services_named_collector_something_are_one_warning(self) -> None:
         longer = {name.replace("COLLECTOR_", "COLLECTOR_HTTP_"): text for name, text in SERVICE.items()}
         assert load(None, longer, ADAPTERS) == Config()
         assert len(environment_warnings(longer)) == 1
@@ -59,11 +59,11 @@ class TestOfOthers:
         (line,) = faults_of({**SERVICE, variable: text})
         assert line.startswith(f"{variable}: unknown variable")
 
-    def test_a_setting_is_never_ignored_as_an_orchestrators(self) -> None:
+    def test_a_variable_that_is_a_setting_is_never_ignored(self) -> None:
         (line,) = faults_of({"COLLECTOR_HTTP__PORT": "tcp://10.0.0.1:9464"})
         assert line.startswith('http.port = "tcp://10.0.0.1:9464" (from COLLECTOR_HTTP__PORT): must be')
 
-    def test_an_environment_without_them_needs_no_word(self) -> None:
+    def test_without_such_variables_there_is_no_warning(self) -> None:
         assert environment_warnings({"PATH": "/bin", "COLLECTOR_HTTP__PORT": "1"}) == []
 
 
@@ -74,7 +74,7 @@ class TestQuotes:
         (line,) = faults_of({variable: f"{quote}a{quote}"})
         assert line.endswith(f"(from {variable}): is in quotes, which env files keep; must be written without quotes")
 
-    def test_the_line_shows_the_value_as_it_stands(self) -> None:
+    def test_the_refusal_shows_the_value_with_its_quotes(self) -> None:
         (line,) = faults_of({"COLLECTOR_DATA_DIR": '"data"'})
         assert line.startswith('data_dir = "\\"data\\"" (from COLLECTOR_DATA_DIR): ')
 
@@ -83,10 +83,10 @@ class TestQuotes:
         assert len(lines) == 2
         assert not any(SECRET in line for line in lines)
 
-    def test_quotes_within_a_value_are_its_own(self) -> None:
+    def test_quotes_inside_a_value_are_kept(self) -> None:
         assert load(None, {"COLLECTOR_DATA_DIR": '/srv/the "data"'}, ADAPTERS).data_dir == Path('/srv/the "data"')
 
-    def test_quotes_in_a_file_are_meant(self, tmp_path: Path) -> None:
+    def test_quotes_inside_a_toml_value_are_kept(self, tmp_path: Path) -> None:
         path = tmp_path / "config.toml"
         path.write_text("data_dir = '\"data\"'", "utf-8")
         assert load(path, {}, ADAPTERS).data_dir.name == '"data"'

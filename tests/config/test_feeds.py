@@ -69,5 +69,5 @@ def test_equal_symbols_of_two_exchanges_are_two_streams() -> None:
 
 
 @given(ANYTHING | st.lists(ANYTHING | st.dictionaries(KEYS, ANYTHING), max_size=3))
-def test_a_value_that_is_not_a_feed_is_left_to_the_model(feeds: object) -> None:
+def test_a_value_that_is_not_a_feed_is_reported_by_the_model_alone(feeds: object) -> None:
     assert all(problem.place[0] == "feed" for problem in feed_problems(feeds, ADAPTERS))

@@ -54,7 +54,7 @@ class TestSources:
     def test_with_nothing_given_everything_has_its_default(self, tmp_path: Path) -> None:
         assert load(None, {}, ADAPTERS) == loaded(tmp_path, "") == Config()
 
-    def test_the_environment_of_others_is_not_ours(self) -> None:
+    def test_variables_without_our_prefix_are_ignored(self) -> None:
         others = {"PATH": "/bin", "collector_http__port": "1", "AWS_ACCESS_KEY_ID": SECRET, "XCOLLECTOR_A": "1"}
         assert load(None, others, ADAPTERS) == Config()
 
@@ -92,10 +92,10 @@ class TestSources:
     def test_an_empty_short_name_counts_as_not_set(self, text: str) -> None:
         assert load(None, dict.fromkeys(SHORT_NAMES, text), ADAPTERS) == Config()
 
-    def test_the_region_alone_moves_no_archive(self) -> None:
+    def test_aws_region_alone_does_not_change_where_the_archive_is(self) -> None:
         assert load(None, {"AWS_REGION": "eu-west-1"}, ADAPTERS).archive_url == Config().archive_url
 
-    def test_the_environment_carries_every_type(self) -> None:
+    def test_every_type_can_be_set_in_the_environment(self) -> None:
         config = load(
             None,
             {
@@ -133,7 +133,7 @@ class TestSources:
             ("kraken", ("BTC/USD",)),
         ]
 
-    def test_a_file_from_a_windows_editor_is_read(self, tmp_path: Path) -> None:
+    def test_a_file_with_a_byte_order_mark_and_crlf_is_read(self, tmp_path: Path) -> None:
         assert loaded(tmp_path, "\ufeff[http]\r\nport = 1\r\n").http.port == 1
 
 
@@ -144,7 +144,7 @@ class TestFile:
             load(path, {"COLLECTOR_NONSENSE": "1"}, ADAPTERS)
         assert caught.value.problems == [f"{path}: cannot be read: No such file or directory"]
 
-    def test_a_folder_is_no_file(self, tmp_path: Path) -> None:
+    def test_a_folder_in_place_of_the_file_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
             load(tmp_path, {}, ADAPTERS)
 
@@ -166,7 +166,7 @@ class TestFile:
             b'[[feed]]\nws_url = "wss://u:hunter2@h\n',
         ],
     )
-    def test_what_is_no_toml_is_one_line_that_quotes_nothing(self, tmp_path: Path, content: bytes) -> None:
+    def test_invalid_toml_gives_one_line_that_quotes_nothing(self, tmp_path: Path, content: bytes) -> None:
         path = tmp_path / "config.toml"
         path.write_bytes(content)
         with pytest.raises(ConfigError) as caught:
@@ -178,7 +178,7 @@ class TestFile:
 
 
 class TestFaults:
-    def test_all_of_them_come_at_once_and_a_line_each(self, tmp_path: Path) -> None:
+    def test_all_problems_are_reported_at_once_one_per_line(self, tmp_path: Path) -> None:
         toml = """
             data_dir = ""
             writer = 7
@@ -271,7 +271,9 @@ class TestFaults:
             ),
         ],
     )
-    def test_each_names_the_key_the_value_and_what_is_allowed(self, tmp_path: Path, toml: str, expected: str) -> None:
+    def test_a_problem_names_the_key_the_value_and_what_is_allowed(
+        self, tmp_path: Path, toml: str, expected: str
+    ) -> None:
         (line,) = faults(tmp_path, toml)
         assert line.startswith(expected)
 
@@ -327,7 +329,9 @@ class TestFaults:
             ({"COLLECTOR_FEED": "[" * 100_000}, "COLLECTOR_FEED: is not valid JSON; must be a list of feeds"),
         ],
     )
-    def test_one_from_the_environment_names_its_variable(self, environment: dict[str, str], expected: str) -> None:
+    def test_a_problem_from_the_environment_names_its_variable(
+        self, environment: dict[str, str], expected: str
+    ) -> None:
         (line,) = faults_of(environment)
         assert line.startswith(expected)
 
@@ -337,7 +341,7 @@ class TestFaults:
         (line,) = faults_of({"MARKET_SYMBOL": "ETHUSDT", "COLLECTOR_FEED": "[{}]"})
         assert line.startswith('MARKET_SYMBOL = "ETHUSDT": cannot be combined with COLLECTOR_FEED')
 
-    def test_a_misspelt_value_is_refused_in_every_variable(self) -> None:
+    def test_an_invalid_value_is_refused_in_every_variable(self) -> None:
         text = "\x00 no such thing"
         for variable in VARIABLES:
             (line,) = faults_of({variable: text})
@@ -369,7 +373,7 @@ class TestSecrets:
             f'http = [{{password = "{SECRET}"}}]',
         ],
     )
-    def test_no_fault_of_the_file_shows_one(self, tmp_path: Path, toml: str) -> None:
+    def test_no_problem_in_the_file_shows_a_secret(self, tmp_path: Path, toml: str) -> None:
         lines = faults(tmp_path, toml)
         assert lines
         assert SECRET not in "\n".join(lines)
@@ -385,5 +389,5 @@ class TestSecrets:
             {"COLLECTOR_FEED": f'{{"password": "{SECRET}"}}'},
         ],
     )
-    def test_no_fault_of_the_environment_shows_one(self, environment: dict[str, str]) -> None:
+    def test_no_problem_in_the_environment_shows_a_secret(self, environment: dict[str, str]) -> None:
         assert SECRET not in "\n".join(faults_of(environment))

@@ -46,7 +46,7 @@ def test_nothing_in_a_config_can_be_changed() -> None:
             setattr(section, next(iter(type(section).model_fields)), None)
 
 
-def test_importing_the_configuration_stays_light() -> None:
+def test_importing_the_configuration_loads_no_heavy_package() -> None:
     heavy = "pyarrow", "boto3", "pydantic_settings", "websocket", "structlog", "multiprocessing"
     code = f"import sys, collector.config; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run(

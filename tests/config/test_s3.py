@@ -14,7 +14,7 @@ def reason(kind: Any, value: object) -> str:
 
 
 @pytest.mark.parametrize("name", ["", "AES256", "aws:kms"])
-def test_the_server_encrypts_by_itself_or_as_it_is_told(name: str) -> None:
+def test_encryption_is_the_buckets_default_or_a_configured_one(name: str) -> None:
     assert ArchiveConfig(sse=name).sse == name
 
 
@@ -24,7 +24,7 @@ def test_an_unknown_encryption_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["GLACIER", "DEEP_ARCHIVE", "standard"])
-def test_a_class_whose_objects_cannot_be_read_at_once_is_refused(name: str) -> None:
+def test_a_storage_class_without_immediate_reads_is_refused(name: str) -> None:
     assert reason(StorageClass, name) == "is unknown"
 
 
@@ -36,7 +36,7 @@ def test_a_key_needs_the_encryption_that_uses_it() -> None:
             ArchiveConfig(sse=sse, sse_kms_key_id=key)
 
 
-def test_a_wrong_encryption_is_one_fault_not_two() -> None:
+def test_a_wrong_encryption_with_a_key_is_one_problem() -> None:
     with pytest.raises(ValidationError) as caught:
         ArchiveConfig(sse="kms", sse_kms_key_id="key")
     assert [fault["loc"] for fault in caught.value.errors()] == [("sse",)]
@@ -52,7 +52,7 @@ def test_a_wrong_encryption_is_one_fault_not_two() -> None:
         ("k=a=b", {"k": "a=b"}),
     ],
 )
-def test_tags_are_pairs_between_commas(text: str, tags: dict[str, str]) -> None:
+def test_tags_are_comma_separated_pairs(text: str, tags: dict[str, str]) -> None:
     assert tags_of(text) == tags
     assert ArchiveConfig(tags=text).tag_pairs == tags
 
@@ -71,7 +71,7 @@ def test_tags_are_pairs_between_commas(text: str, tags: dict[str, str]) -> None:
         (",".join(f"k{number}=v" for number in range(11)), "has more than 10 tags"),
     ],
 )
-def test_what_s3_would_not_take_as_tags_is_refused(text: str, expected: str) -> None:
+def test_tags_that_s3_would_refuse_are_refused(text: str, expected: str) -> None:
     assert reason(Tags, text) == expected
 
 
@@ -81,5 +81,5 @@ def test_addressing_is_automatic_or_as_configured(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "Path", "host"])
-def test_an_unknown_way_to_address_a_bucket_is_refused(name: str) -> None:
+def test_an_unknown_addressing_style_is_refused(name: str) -> None:
     assert reason(Addressing, name) == "is unknown"

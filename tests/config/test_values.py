@@ -67,7 +67,7 @@ def test_a_size_has_a_lower_bound_and_fits_64_bits() -> None:
 @pytest.mark.parametrize(
     ("value", "fits"), [(1, True), (16, True), (0, False), (17, False), (True, False), ("1", False)]
 )
-def test_a_whole_number_has_bounds_and_is_no_truth_value(value: object, fits: bool) -> None:
+def test_a_whole_number_has_bounds_and_is_not_a_boolean(value: object, fits: bool) -> None:
     assert accepts(Annotated[int, between(1, 16)], value) is fits
 
 
@@ -114,14 +114,14 @@ def test_a_fit_machine_name_stays_as_it_is() -> None:
     assert machine_name("..") == "host"
 
 
-def test_a_host_name_hides_no_files_from_readers() -> None:
+def test_a_host_name_does_not_begin_like_files_that_readers_skip() -> None:
     assert accepts(HostName, "a_b.c")
     assert not accepts(HostName, "_a")
     assert not accepts(HostName, ".a")
 
 
 @pytest.mark.parametrize("value", [["BTCUSDT"], ["BTC/USD", "tBTCUSD"], ["币安人生USDT"], ["x" * 80]])
-def test_symbols_are_what_exchanges_print(value: list[str]) -> None:
+def test_symbols_are_printable_words_as_exchanges_use_them(value: list[str]) -> None:
     assert accepts(Symbols, value)
 
 
@@ -145,5 +145,5 @@ def test_a_folder_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("value", ["", "a\x00b", "a\nb", "data ", " data", 5, None, "~no-such-user-here/data"])
-def test_what_is_no_folder_is_refused(value: object) -> None:
+def test_a_path_that_cannot_be_a_folder_is_refused(value: object) -> None:
     assert not accepts(Folder, value)

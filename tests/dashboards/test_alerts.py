@@ -35,13 +35,13 @@ def test_promtool_finds_no_fault_with_the_rules() -> None:
     assert code == 0, said
 
 
-def test_every_alert_is_raised_when_it_should_be_and_not_otherwise() -> None:
+def test_every_alert_fires_in_its_cases_and_only_there() -> None:
     code, said = promtool("test", "rules", str(CASES))
     assert code == 0, said
     assert set(cases()) == {(alert, raised) for alert in alerts() for raised in (True, False)}
 
 
-def test_a_recorder_that_does_all_it_should_raises_no_alert(tmp_path: Path) -> None:
+def test_a_healthy_recorder_raises_no_alert(tmp_path: Path) -> None:
     view = well_view()
     assert view.reasons == []
     moving = (
@@ -58,7 +58,7 @@ def test_a_recorder_that_does_all_it_should_raises_no_alert(tmp_path: Path) -> N
     assert "SUCCESS" in said, said
 
 
-def test_every_alert_waits_says_how_bad_it_is_and_what_to_do() -> None:
+def test_every_alert_has_a_delay_a_severity_and_a_remedy() -> None:
     for alert, text in alerts().items():
         assert re.search(r"^ +for: \d+[mh]$", text, flags=re.MULTILINE), alert
         assert re.search(r"^ +severity: (critical|warning)$", text, flags=re.MULTILINE), alert
@@ -80,12 +80,12 @@ def test_every_series_a_rule_asks_for_is_exported() -> None:
         assert any(name == other and wanted <= labels for other, labels in found), (name, matchers)
 
 
-def test_the_cases_use_series_as_they_are_exported() -> None:
+def test_the_test_cases_use_series_with_exported_labels() -> None:
     for name, labels in re.findall(r"series: (collector_\w+)\{(.*)\}$", CASES.read_text("utf-8"), flags=re.MULTILINE):
         assert set(re.findall(r"(\w+)=", labels)) == {*METRICS[name].labels, *TARGET}, name
 
 
-def test_the_configuration_the_docs_show_is_one_prometheus_takes(tmp_path: Path) -> None:
+def test_the_documented_prometheus_configuration_is_valid(tmp_path: Path) -> None:
     (shown,) = re.findall(
         r"```yaml\n# prometheus.yml\n(.*?)```", (ROOT / "docs/OPERATIONS.md").read_text("utf-8"), re.DOTALL
     )

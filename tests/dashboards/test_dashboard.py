@@ -56,12 +56,12 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_grafanas_own_model_reads_it_and_writes_the_same() -> None:
+def test_grafanas_own_model_round_trips_the_dashboard() -> None:
     register_default_plugins()
     assert json.loads(JSONEncoder().encode(Dashboard.from_json(BOARD))) == BOARD
 
 
-def test_no_panel_lies_on_another_or_beyond_the_edge() -> None:
+def test_panels_neither_overlap_nor_leave_the_grid() -> None:
     places = [panel["gridPos"] for panel in BOARD["panels"]]
     for place in places:
         assert 0 <= place["x"] < place["x"] + place["w"] <= COLUMNS
@@ -72,7 +72,7 @@ def test_no_panel_lies_on_another_or_beyond_the_edge() -> None:
         assert beside or above, (one, other)
 
 
-def test_panels_fill_every_line_from_edge_to_edge() -> None:
+def test_panels_fill_every_row_of_the_grid() -> None:
     area = sum(panel["gridPos"]["w"] * panel["gridPos"]["h"] for panel in BOARD["panels"])
     assert area == COLUMNS * max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in BOARD["panels"])
 
@@ -91,7 +91,7 @@ def test_every_panel_says_what_it_shows() -> None:
         assert all(target["legendFormat"] for target in panel["targets"]), panel["title"]
 
 
-def test_every_choice_is_declared_and_has_an_effect() -> None:
+def test_every_dashboard_variable_is_declared_and_used() -> None:
     declared = {variable["name"] for variable in BOARD["templating"]["list"]}
     used = {
         name for panel in panels() for target in panel["targets"] for name in re.findall(r"\$(\w+)", target["expr"])
@@ -120,7 +120,7 @@ def test_promtool_finds_no_fault_with_any_expression(rules: Path) -> None:
     assert code == 0, said
 
 
-def test_every_panel_shows_something_of_what_a_recorder_exports(rules: Path, tmp_path: Path) -> None:
+def test_every_panel_shows_data_for_a_recorders_metrics(rules: Path, tmp_path: Path) -> None:
     checks = [
         {"expr": f"count({name}) > bool 0", "eval_time": "2h", "exp_samples": [{"labels": "{}", "value": 1}]}
         for name, _ in expressions()

@@ -65,7 +65,7 @@ def test_the_only_address_is_dialled_however_often_it_failed(monkeypatch: pytest
             mark_failed(address)
 
 
-def test_threads_that_fail_together_all_come_to_the_other_address(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_that_fail_at_once_all_move_to_the_other_address(monkeypatch: pytest.MonkeyPatch) -> None:
     Names(monkeypatch).has("127.0.0.2", "127.0.0.4")
     with ExitStack() as undo:
         first = undo.enter_context(socket.create_server(("127.0.0.2", 0)))

@@ -16,7 +16,7 @@ V4 = [Address(socket.AF_INET, (f"10.0.0.{number}", 443)) for number in range(1, 
 V6 = [Address(socket.AF_INET6, (f"2001:db8::{number}", 443, 0, 0)) for number in range(1, 3)]
 
 
-def test_the_families_alternate_beginning_with_the_preferred_one() -> None:
+def test_address_families_alternate_beginning_with_the_preferred_one() -> None:
     assert alternating([*V6, *V4]) == [V6[0], V4[0], V6[1], V4[1], V4[2]]
     assert alternating([*V4, *V6]) == [V4[0], V6[0], V4[1], V6[1], V4[2]]
     assert alternating([]) == []
@@ -52,7 +52,7 @@ def at(host: str, port: int) -> Address:
     "hosts", [["127.0.0.2", "127.0.0.3", "127.0.0.4"], ["127.0.0.2", "127.0.0.4", "127.0.0.3"],
               ["127.0.0.4", "127.0.0.2", "127.0.0.3"], ["::1", "127.0.0.2", "127.0.0.4"]],
 )  # fmt: skip
-def test_addresses_that_swallow_everything_cost_a_quarter_of_a_second_each(
+def test_an_address_that_never_answers_costs_a_quarter_of_a_second(
     live: socket.socket, dead: Callable[[str, int], DeadAddress], hosts: list[str]
 ) -> None:
     port = live.getsockname()[1]
@@ -68,7 +68,7 @@ def test_addresses_that_swallow_everything_cost_a_quarter_of_a_second_each(
     assert time.monotonic() - began < PATIENCE_SECS / 6
 
 
-def test_an_address_that_refuses_costs_no_time(live: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_that_refuses_is_passed_at_once(live: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("collector.dial.happy_eyeballs.PAUSE_SECS", 1e6)
     port = live.getsockname()[1]
 
@@ -76,7 +76,7 @@ def test_an_address_that_refuses_costs_no_time(live: socket.socket, monkeypatch:
         assert sock.getpeername() == ("127.0.0.4", port)
 
 
-def test_a_doubtful_address_that_is_near_does_not_win_against_a_good_one_that_is_far(
+def test_a_fast_address_that_failed_before_loses_to_a_slow_good_one(
     live: socket.socket, dead: Callable[[str, int], DeadAddress], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("collector.dial.happy_eyeballs.FAILED_PAUSE_SECS", PATIENCE_SECS)
@@ -92,7 +92,7 @@ def test_a_doubtful_address_that_is_near_does_not_win_against_a_good_one_that_is
     assert address == at("127.0.0.2", port)
 
 
-def test_a_doubtful_address_is_tried_all_the_same(
+def test_an_address_that_failed_before_is_still_tried(
     live: socket.socket, dead: Callable[[str, int], DeadAddress], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = live.getsockname()[1]
@@ -108,7 +108,9 @@ def test_a_doubtful_address_is_tried_all_the_same(
         assert address == at("127.0.0.4", port)
 
 
-def test_where_all_are_dead_the_error_names_each_and_what_it_did(dead: Callable[[str, int], DeadAddress]) -> None:
+def test_if_all_addresses_are_dead_the_error_names_each_with_its_failure(
+    dead: Callable[[str, int], DeadAddress],
+) -> None:
     port = dead("127.0.0.2", 0).port
     dead("127.0.0.3", port)
     addresses = [at("127.0.0.5", port), at("127.0.0.2", port), at("127.0.0.3", port)]

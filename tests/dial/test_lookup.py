@@ -15,7 +15,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
     names.go_on()
 
 
-def test_a_name_brings_each_of_its_addresses_once_and_in_order(names: Names) -> None:
+def test_a_lookup_gives_each_address_once_in_order(names: Names) -> None:
     names.has("127.0.0.3", "127.0.0.2", "127.0.0.3")
 
     assert [str(address) for address in addresses_of(NAME, 443, 60)] == ["127.0.0.3:443", "127.0.0.2:443"]
@@ -44,12 +44,12 @@ def test_a_name_is_looked_up_anew_each_time(names: Names) -> None:
     assert [str(address) for address in addresses_of(NAME, 443, 60)] == ["127.0.0.3:443"]
 
 
-def test_a_name_nobody_knows_is_named() -> None:
+def test_an_unknown_name_is_named_in_the_error() -> None:
     with pytest.raises(UnreachableError, match=r"nobody\.invalid has no address: "):
         addresses_of("nobody.invalid", 443, 60)
 
 
 @pytest.mark.parametrize("host", ["stream..binance.com", "a" * 64])
-def test_a_name_no_lookup_takes_is_refused(host: str) -> None:
+def test_a_name_that_cannot_be_looked_up_is_refused(host: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 -- Python's own words, of several kinds
         addresses_of(host, 443, 60)

@@ -70,7 +70,7 @@ def test_the_guide_lists_every_rest_request_and_no_other() -> None:
     assert told == [request for exchange in registry.data_types() for request in requests(exchange)]
 
 
-def test_the_guides_links_lead_somewhere() -> None:
+def test_every_link_of_the_guide_leads_somewhere() -> None:
     links = re.findall(r"\]\((\.\.?/[^)#]+)", GUIDE.read_text("utf-8"))
     assert links
     for link in links:

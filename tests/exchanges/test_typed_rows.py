@@ -64,12 +64,12 @@ def test_an_absent_side_is_empty_and_a_bad_level_is_null() -> None:
     assert typed_rows.rows(BOOKS, [payload]) == [BookRow(None, 5, 4, False, (1.5, None), (2.0, 3.0), (), ())]
 
 
-def test_decimals_are_the_texts_as_they_were_sent() -> None:
+def test_decimals_are_the_texts_as_sent() -> None:
     assert typed_rows.decimals(TRADES, trade("0.10")) == ["0.10", "2.50"]
     assert typed_rows.decimals(BOOKS, b'{"seq":5,"bids":[[1.50,2]],"asks":[]}') == ["1.50", "2"]
 
 
-def test_what_the_first_readers_refuse_is_tried_with_the_others() -> None:
+def test_a_payload_the_first_readers_refuse_is_tried_with_the_next() -> None:
     payloads = [trade("1"), b'{"seq":5,"bids":[],"asks":[]}', b"[]"]
     (first, second, third) = typed_rows.rows(TRADES, payloads, BOOKS)
     assert isinstance(first, TradeRow)

@@ -76,7 +76,7 @@ def test_frames_sent_with_the_handshake_response_are_not_lost(server: Server) ->
     assert read_until(connection, lambda frames: len(frames) == 2) == [b"first", b"second"]
 
 
-def test_every_kind_of_message_comes_out_as_it_was_sent(server: Server) -> None:
+def test_messages_of_every_kind_are_returned_unchanged(server: Server) -> None:
     big = bytes(itertools.islice(itertools.cycle(range(251)), 5_000_000))
     connection, peer = connect(server)
     sending = meanwhile(
@@ -124,7 +124,7 @@ def test_every_kind_of_message_comes_out_as_it_was_sent(server: Server) -> None:
     assert peer.receive() == (Opcode.PONG, b"ping between")
 
 
-def test_a_message_cut_at_any_byte_is_taken_up_where_it_was_left(server: Server) -> None:
+def test_a_message_that_arrives_in_two_parts_is_whole_wherever_it_is_cut(server: Server) -> None:
     sent = [b"a" * 3, b"", b"b" * 126, b"cd"]
     stream = b"".join([wire(sent[0]), wire(sent[1]), wire(sent[2]), wire(b"c", fin=False), wire(b"d", Opcode.CONT)])
     connection, peer = connect(server)
@@ -137,7 +137,7 @@ def test_a_message_cut_at_any_byte_is_taken_up_where_it_was_left(server: Server)
 
 
 @given(messages=st.lists(st.binary(max_size=400), max_size=20), cuts=st.lists(st.integers(1, 300), min_size=1))
-def test_however_the_bytes_arrive_the_messages_are_the_same(messages: list[bytes], cuts: list[int]) -> None:
+def test_any_split_of_the_bytes_gives_the_same_messages(messages: list[bytes], cuts: list[int]) -> None:
     stream = b"".join(map(wire, messages))
     ours, theirs = socket.socketpair()
     with ours, theirs:
@@ -173,14 +173,14 @@ def cpu_secs_to_read(stream: bytes, piece_bytes: int) -> tuple[float, list[bytes
 # Both take a fraction of a second where the cost grows with the bytes, and half a minute where it grows with their square.
 
 
-def test_a_frame_dripped_byte_by_byte_costs_no_more_than_its_bytes() -> None:
+def test_a_frame_that_arrives_byte_by_byte_is_read_in_linear_time() -> None:
     spent_secs, frames = cpu_secs_to_read(wire(b"x" * 40_000), 1)
 
     assert [len(frame) for frame in frames] == [40_000]
     assert spent_secs < 5
 
 
-def test_a_message_of_many_frames_costs_no_more_than_its_bytes() -> None:
+def test_a_message_of_many_frames_is_joined_in_linear_time() -> None:
     part = wire(b"x" * 16_000, Opcode.CONT, fin=False)
     stream = wire(b"", fin=False) + part * 4_000 + wire(b"", Opcode.CONT)
     spent_secs, frames = cpu_secs_to_read(stream, 1 << 16)
@@ -209,7 +209,7 @@ def test_a_batch_carries_the_time_right_after_its_read(server: Server) -> None:
     assert before <= batch.received_ns <= time.time_ns()
 
 
-def test_what_came_before_a_close_frame_is_handed_out_first(server: Server) -> None:
+def test_messages_before_a_close_frame_are_returned_first(server: Server) -> None:
     connection, peer = connect(server)
     peer.send(wire(b"last words"), close_frame(1001, "bye, says the exchange"))
 
@@ -221,7 +221,7 @@ def test_what_came_before_a_close_frame_is_handed_out_first(server: Server) -> N
     assert peer.receive() == (Opcode.CLOSE, b"\x03\xe8")
 
 
-def test_a_close_frame_without_a_code_is_understood(server: Server) -> None:
+def test_a_close_frame_may_have_no_code(server: Server) -> None:
     connection, peer = connect(server)
     peer.send(wire(b"", Opcode.CLOSE))
 
@@ -268,7 +268,7 @@ def test_a_failed_pong_loses_nothing_that_was_received(server: Server) -> None:
         b"\x89\x7e\x00\x7e" + b"x" * 126,  # a ping of 126 bytes
     ],
 )
-def test_a_breach_of_the_protocol_ends_the_connection_after_the_whole_frames(server: Server, nonsense: bytes) -> None:
+def test_a_protocol_error_ends_the_connection_after_the_whole_frames(server: Server, nonsense: bytes) -> None:
     connection, peer = connect(server)
     peer.send(wire(b"good"), nonsense)
 
@@ -281,7 +281,7 @@ def test_a_breach_of_the_protocol_ends_the_connection_after_the_whole_frames(ser
 
 
 @pytest.mark.parametrize("as_fragments", [False, True])
-def test_a_message_above_the_limit_ends_the_connection_before_it_is_gathered(
+def test_a_message_above_the_limit_ends_the_connection_before_it_is_read(
     server: Server, monkeypatch: pytest.MonkeyPatch, *, as_fragments: bool
 ) -> None:
     monkeypatch.setattr(socket_module, "MAX_FRAME_BYTES", 1_000)
@@ -306,7 +306,7 @@ def test_the_limit_of_a_message_is_64_mib() -> None:
     assert socket_module.MAX_FRAME_BYTES == 64 << 20
 
 
-def test_leaving_still_hands_out_what_the_peer_sends_before_it_answers(server: Server) -> None:
+def test_after_leave_all_that_comes_before_the_close_is_returned(server: Server) -> None:
     connection, peer = connect(server)
     connection.leave()
     assert peer.receive() == (Opcode.CLOSE, b"\x03\xe8")
@@ -321,7 +321,7 @@ def test_leaving_still_hands_out_what_the_peer_sends_before_it_answers(server: S
         peer.receive()
 
 
-def test_messages_go_out_in_order_and_slower_than_allowed(server: Server) -> None:
+def test_subscribe_messages_go_out_in_order_and_slower_than_allowed(server: Server) -> None:
     messages = tuple(f'{{"id":{number}}}' for number in range(5))
     started = time.monotonic()
     connection, peer = connect(server, messages=messages, messages_per_sec=20)
@@ -340,7 +340,7 @@ def test_messages_go_out_in_order_and_slower_than_allowed(server: Server) -> Non
     assert time.monotonic() - started >= 4 / 20
 
 
-def test_nothing_is_sent_that_no_one_asked_for(server: Server) -> None:
+def test_without_subscribe_messages_only_a_close_frame_is_sent(server: Server) -> None:
     connection, peer = connect(server)
     peer.send(wire(b"data"))
     next_batch(connection)
@@ -356,7 +356,7 @@ def test_the_handshake_names_the_client_and_offers_no_compression(server: Server
     assert "Sec-WebSocket-Extensions" not in peer.request
 
 
-def test_an_http_error_is_a_failed_handshake_with_its_answer(server: Server) -> None:
+def test_an_http_error_is_a_failed_handshake_with_status_and_text(server: Server) -> None:
     opening = meanwhile(lambda: open_connection(server.url, (), 5, SystemClock()))
     server.refuse("429 Too Many Requests", ["Retry-After: 17"], b'{"code":-1003}')
 
@@ -365,7 +365,7 @@ def test_an_http_error_is_a_failed_handshake_with_its_answer(server: Server) -> 
     assert (caught.value.status, caught.value.retry_after) == (429, "17")
 
 
-def test_an_http_error_without_more_is_a_failed_handshake(server: Server) -> None:
+def test_an_http_error_without_a_body_is_a_failed_handshake(server: Server) -> None:
     opening = meanwhile(lambda: open_connection(server.url, (), 5, SystemClock()))
     server.refuse("503 Service Unavailable")
 
@@ -383,7 +383,7 @@ def test_a_hang_up_instead_of_an_answer_is_a_failed_handshake(server: Server) ->
     assert caught.value.status is None
 
 
-def test_a_handshake_that_is_never_answered_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unanswered_handshake_times_out(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handshake_module, "STEP_SECS", 0.1)
     opening = meanwhile(lambda: open_connection(server.url, (), 5, SystemClock()))
     server.accept_silently()
@@ -392,7 +392,7 @@ def test_a_handshake_that_is_never_answered_is_given_up(server: Server, monkeypa
         opening.result(TIMEOUT_SECS)
 
 
-def test_an_answer_that_never_ends_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_never_ends_times_out(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handshake_module, "ANSWER_SECS", 0.5)
     opening = meanwhile(lambda: open_connection(server.url, (), 5, SystemClock()))
     sock, _ = server.accept_silently()
@@ -411,7 +411,7 @@ def test_an_answer_that_never_ends_is_given_up(server: Server, monkeypatch: pyte
     [b"HTTP/1.1 101 Switching Protocols\r\nX-Long: " + b"z" * 9_000, b"HTTP/1.1 403 Forbidden\r\n" + b"X: y\r\n" * 2_000,
      b"HTTP/1.1 403 Forbidden\r\nContent-Length: 9999999999\r\n\r\n" + b"z" * 9_000],
 )  # fmt: skip
-def test_an_answer_without_bounds_is_cut(server: Server, sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_is_too_long_is_cut(server: Server, sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handshake_module, "MAX_ANSWER_BYTES", 8_000)
     opening = meanwhile(lambda: open_connection(server.url, (), 5, SystemClock()))
     sock, _ = server.accept_silently()
@@ -462,7 +462,7 @@ def test_a_refused_connection_is_a_failed_handshake(server: Server) -> None:
 
 
 @pytest.mark.parametrize("host", ["stream..binance.com", "a" * 64])
-def test_a_name_that_no_lookup_takes_is_a_failed_handshake(host: str) -> None:
+def test_a_name_that_cannot_be_looked_up_is_a_failed_handshake(host: str) -> None:
     with pytest.raises(HandshakeError, match="UnicodeError"):
         open_connection(f"ws://{host}/stream", (), 5, SystemClock())
 
@@ -516,7 +516,7 @@ def test_over_tls_messages_of_any_size_come_whole(
     assert peer.receive() == (Opcode.PONG, b"ping")
 
 
-def test_a_certificate_nobody_vouches_for_is_refused(tls_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_untrusted_certificate_is_refused(tls_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     opening = meanwhile(lambda: open_connection(tls_server.url.replace("ws:", "wss:"), (), 5, SystemClock()))
     with pytest.raises(ssl.SSLError):

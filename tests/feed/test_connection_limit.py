@@ -22,9 +22,7 @@ def budget(path: Path, clock: WallClock, attempts: int = 2, window_secs: float =
     return ConnectionBudget(path, attempts, window_secs, clock.now_ns)
 
 
-def test_attempts_within_the_budget_are_free_and_the_next_one_waits_for_the_oldest(
-    path: Path, clock: WallClock
-) -> None:
+def test_attempts_beyond_the_limit_wait_until_the_oldest_leaves_the_window(path: Path, clock: WallClock) -> None:
     shared = budget(path, clock)
     assert shared.take() == 0
     clock.secs += 100
@@ -48,7 +46,7 @@ def test_a_refused_attempt_is_not_counted(path: Path, clock: WallClock) -> None:
     assert shared.take() == 0
 
 
-def test_feeds_with_the_same_file_share_the_budget(path: Path, clock: WallClock) -> None:
+def test_feeds_with_one_file_share_the_limit(path: Path, clock: WallClock) -> None:
     one, other = budget(path, clock), budget(path, clock)
     assert (one.take(), other.take()) == (0, 0)
 
@@ -56,7 +54,7 @@ def test_feeds_with_the_same_file_share_the_budget(path: Path, clock: WallClock)
     assert other.take() == pytest.approx(300)
 
 
-def test_two_processes_together_keep_to_the_budget(path: Path) -> None:
+def test_two_processes_together_keep_to_the_limit(path: Path) -> None:
     script = (
         "import sys, time\n"
         "from pathlib import Path\n"
@@ -75,7 +73,7 @@ def test_two_processes_together_keep_to_the_budget(path: Path) -> None:
     assert sum(taken) == 50
 
 
-def test_a_ban_that_a_rotten_file_says_is_no_longer_than_exchanges_ban(path: Path, clock: WallClock) -> None:
+def test_a_ban_read_from_a_damaged_file_is_capped_at_the_longest_real_ban(path: Path, clock: WallClock) -> None:
     path.write_text('{"banned_at":%f,"banned_secs":1e300,"attempts":[]}' % (clock.now_ns() / 1e9), "utf-8")
     assert budget(path, clock).take() == pytest.approx(LONGEST_BAN_SECS)
 
@@ -83,7 +81,7 @@ def test_a_ban_that_a_rotten_file_says_is_no_longer_than_exchanges_ban(path: Pat
 @pytest.mark.parametrize(
     "garbage", [b'{"attempts":[1', b"\x00" * 50, b"[]", b'{"attempts":"x"}', b"nonsense" * 9_999, b'{"\xff":1}']
 )
-def test_a_torn_file_is_replaced(path: Path, clock: WallClock, garbage: bytes) -> None:
+def test_a_torn_file_counts_as_empty(path: Path, clock: WallClock, garbage: bytes) -> None:
     path.write_bytes(garbage)
     shared = budget(path, clock, attempts=1)
 

@@ -75,7 +75,7 @@ def open_ws(port: int, scheme: str = "ws") -> Any:
 
 
 @pytest.mark.parametrize("hosts", ORDERS)
-def test_a_connection_comes_about_although_addresses_of_the_exchange_are_dead(
+def test_a_websocket_connects_although_some_addresses_are_dead(
     live: Server, names: Names, kill: Callable[[str], None], hosts: list[str]
 ) -> None:
     names.has(*hosts)
@@ -90,7 +90,7 @@ def test_a_connection_comes_about_although_addresses_of_the_exchange_are_dead(
 
 
 @pytest.mark.parametrize("hosts", ORDERS)
-def test_rest_is_asked_although_addresses_of_the_exchange_are_dead(
+def test_a_rest_request_succeeds_although_some_addresses_are_dead(
     live: Server, names: Names, kill: Callable[[str], None], hosts: list[str]
 ) -> None:
     names.has(*hosts)
@@ -106,7 +106,7 @@ def test_rest_is_asked_although_addresses_of_the_exchange_are_dead(
     assert f"Host: {NAME}:{live.port}" in request
 
 
-def test_a_proxy_is_reached_although_addresses_of_it_are_dead(
+def test_a_proxy_is_reached_although_some_of_its_addresses_are_dead(
     live: Server, names: Names, kill: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names.has("127.0.0.2", LIVE)
@@ -129,7 +129,7 @@ def test_a_proxy_is_reached_although_addresses_of_it_are_dead(
     assert asked.result(TIMEOUT_SECS).body == b"[]"
 
 
-def test_where_every_address_is_dead_the_error_names_them(
+def test_if_every_address_is_dead_the_error_names_them(
     live: Server, names: Names, kill: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(handshake, "CONNECT_SECS", 1.0)
@@ -145,7 +145,7 @@ def test_where_every_address_is_dead_the_error_names_them(
         RestClient(f"http://{NAME}:{live.port}", SystemClock()).get("/x")
 
 
-def test_a_lookup_that_hangs_is_a_failed_attempt_and_the_next_one_connects(
+def test_a_lookup_that_hangs_fails_one_attempt_and_the_next_connects(
     live: Server, names: Names, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dialling, "LOOKUP_SECS", 0.1)
@@ -229,7 +229,7 @@ def test_an_address_that_stays_silent_once_open_comes_last_next_time(
 
 
 @pytest.mark.parametrize("sent", [wire(b"data"), wire(b"", Opcode.PING)], ids=["data", "ping"])
-def test_an_address_that_brought_a_sign_of_life_is_asked_again(
+def test_an_address_that_sent_a_sign_of_life_keeps_its_place(
     live: Server, names: Names, half_dead: Server, sent: bytes
 ) -> None:
     names.has(HALF_DEAD, LIVE)
@@ -255,7 +255,7 @@ def read_to_its_end(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("status", ["400 Bad Request", "403 Forbidden", "418 I'm a teapot", "429 Too Many Requests"])
-def test_a_refusal_of_the_exchange_is_no_fault_of_the_address(
+def test_a_refused_handshake_does_not_count_against_the_address(
     live: Server, names: Names, half_dead: Server, status: str
 ) -> None:
     names.has(HALF_DEAD, LIVE)
@@ -266,7 +266,7 @@ def test_a_refusal_of_the_exchange_is_no_fault_of_the_address(
             opening.result(TIMEOUT_SECS)
 
 
-def test_rest_passes_over_an_address_that_never_answers(
+def test_rest_moves_on_from_an_address_that_never_answers(
     live: Server, names: Names, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("collector.feed.rest.READ_TIMEOUT_SECS", 0.3)
@@ -286,7 +286,7 @@ NO_ANSWERS = [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 503 Service Unavailable\r\nCo
 
 
 @pytest.mark.parametrize("sent", NO_ANSWERS)
-def test_rest_passes_over_an_address_that_resets_or_answers_with_a_server_error(
+def test_rest_moves_on_from_an_address_that_resets_or_answers_5xx(
     live: Server, names: Names, half_dead: Server, sent: bytes
 ) -> None:
     names.has(HALF_DEAD, LIVE)
@@ -307,7 +307,7 @@ def test_rest_passes_over_an_address_that_resets_or_answers_with_a_server_error(
 
 
 @pytest.mark.parametrize("sent", [*NO_ANSWERS, b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n["])
-def test_what_repair_could_not_get_from_one_address_it_gets_from_another(
+def test_repair_gets_from_another_address_what_the_first_did_not_give(
     live: Server, names: Names, half_dead: Server, tmp_path: Path, sent: bytes
 ) -> None:
     names.has(HALF_DEAD, LIVE)
@@ -327,7 +327,7 @@ def test_what_repair_could_not_get_from_one_address_it_gets_from_another(
 
 
 @pytest.mark.parametrize("status", [b"400 Bad Request", b"403 Forbidden"])
-def test_a_refusal_by_rest_is_no_fault_of_the_address(
+def test_a_refused_rest_request_does_not_count_against_the_address(
     live: Server, names: Names, half_dead: Server, status: bytes
 ) -> None:
     names.has(HALF_DEAD, LIVE)
@@ -350,7 +350,7 @@ def reset(sock: socket.socket) -> None:
     Peer(sock, "").reset()
 
 
-def test_a_renewed_client_asks_another_address(live: Server, names: Names, undo: ExitStack) -> None:
+def test_renew_sends_the_next_request_to_another_address(live: Server, names: Names, undo: ExitStack) -> None:
     other = Server(host="127.0.0.2", port=live.port)
     undo.callback(other.close)
     names.has("127.0.0.2", LIVE)
@@ -362,7 +362,7 @@ def test_a_renewed_client_asks_another_address(live: Server, names: Names, undo:
         client.renew()
 
 
-def test_what_connecting_took_is_not_missing_to_the_answer(
+def test_the_time_to_connect_does_not_count_against_the_answer(
     live: Server, names: Names, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names.has(LIVE)

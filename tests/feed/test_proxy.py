@@ -12,7 +12,7 @@ def _no_others(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-def test_the_scheme_of_the_address_tells_which_variable_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_urls_scheme_chooses_the_proxy_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://plain:1")
     monkeypatch.setenv("HTTPS_PROXY", "http://secure:2")
 
@@ -38,7 +38,7 @@ def test_a_proxy_may_be_written_without_its_scheme(
     assert proxy_for(URL) == proxy
 
 
-def test_an_address_of_a_proxy_holds_no_password() -> None:
+def test_a_proxys_url_has_no_password() -> None:
     assert Proxy("::1", 3128, "me", "secret").url == "http://[::1]:3128"
 
 
@@ -49,7 +49,7 @@ def test_an_address_of_a_proxy_holds_no_password() -> None:
         "socks5://me:secret@proxy:1080", "https://proxy:443", "://secret",
     ],
 )  # fmt: skip
-def test_what_is_no_http_proxy_is_refused_and_not_shown(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_value_that_is_not_an_http_proxy_is_refused_and_not_shown(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", text)
     with pytest.raises(ValueError, match=r"^https_proxy: is not an HTTP proxy; must be like http://") as caught:
         proxy_for(URL)
@@ -72,7 +72,7 @@ def test_what_is_no_http_proxy_is_refused_and_not_shown(text: str, monkeypatch: 
         ("ws://localhost:80", ""),
     ],
 )
-def test_hosts_that_are_excepted_are_reached_directly(url: str, no_proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_in_no_proxy_is_reached_directly(url: str, no_proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "socks5://whatever")
     monkeypatch.setenv("no_proxy", no_proxy)
@@ -80,7 +80,7 @@ def test_hosts_that_are_excepted_are_reached_directly(url: str, no_proxy: str, m
 
 
 @pytest.mark.parametrize("no_proxy", ["ance.com", "binance.com:80", "10.0.0.0/8", "::1", ","])
-def test_other_hosts_are_not(no_proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_not_in_no_proxy_goes_through_the_proxy(no_proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "proxy:3128")
     monkeypatch.setenv("no_proxy", no_proxy)
     assert proxy_for(URL) == Proxy("proxy", 3128, "", "")

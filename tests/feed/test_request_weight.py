@@ -25,7 +25,7 @@ def budget(path: Path, clock: WallClock, share: float = 0.5) -> WeightBudget:
     return WeightBudget(path, LIMIT, WINDOW_SECS, share, clock.now_ns)
 
 
-def test_two_hundred_books_after_a_mass_reconnect_never_take_more_than_the_share(path: Path, clock: WallClock) -> None:
+def test_two_hundred_books_at_once_stay_within_the_share(path: Path, clock: WallClock) -> None:
     feeds = [budget(path, clock), budget(path, clock)]
     taken: list[float] = []
     began = clock.secs
@@ -40,7 +40,7 @@ def test_two_hundred_books_after_a_mass_reconnect_never_take_more_than_the_share
     assert clock.secs - began < (200 / 12 + 1) * WINDOW_SECS
 
 
-def test_a_request_above_the_share_waits_until_nothing_else_was_asked(path: Path, clock: WallClock) -> None:
+def test_a_request_above_the_share_waits_until_it_is_alone_in_the_window(path: Path, clock: WallClock) -> None:
     shared = budget(path, clock, share=0.01)
     assert shared.take(20) == 0
     assert shared.take(250) == pytest.approx(60)
@@ -49,7 +49,7 @@ def test_a_request_above_the_share_waits_until_nothing_else_was_asked(path: Path
     assert shared.take(1) == pytest.approx(60)
 
 
-def test_what_others_at_this_address_use_is_left_to_them_until_the_minute_is_over(path: Path, clock: WallClock) -> None:
+def test_weight_used_by_others_is_respected_until_the_minute_ends(path: Path, clock: WallClock) -> None:
     shared = budget(path, clock)
     clock.secs += 20
     shared.note_used(round(LIMIT * (1 - RESERVE_SHARE)) - 300)
@@ -59,7 +59,7 @@ def test_what_others_at_this_address_use_is_left_to_them_until_the_minute_is_ove
     assert shared.take(250) == 0
 
 
-def test_a_ban_stops_all_who_share_the_budget_and_outlives_a_restart(path: Path, clock: WallClock) -> None:
+def test_a_ban_stops_all_users_of_the_file_and_outlives_a_restart(path: Path, clock: WallClock) -> None:
     budget(path, clock).ban(300)
     assert budget(path, clock).take(1) == pytest.approx(300)
     budget(path, clock).ban(5)
@@ -69,7 +69,7 @@ def test_a_ban_stops_all_who_share_the_budget_and_outlives_a_restart(path: Path,
     assert budget(path, clock).take(1) == 0
 
 
-def test_what_was_spent_within_the_window_is_told(path: Path, clock: WallClock) -> None:
+def test_spent_is_the_weight_within_the_window(path: Path, clock: WallClock) -> None:
     shared = budget(path, clock)
     shared.take(250)
     clock.secs += 30
@@ -88,7 +88,7 @@ def test_a_file_held_by_another_does_not_block(path: Path, clock: WallClock) -> 
     assert shared.take(1) == 0
 
 
-def test_a_disk_that_lets_the_file_wait_is_told_of(path: Path, clock: WallClock) -> None:
+def test_waiting_for_the_file_counts_as_a_disk_wait(path: Path, clock: WallClock) -> None:
     told: list[bool] = []
 
     def ask() -> None:
@@ -100,7 +100,7 @@ def test_a_disk_that_lets_the_file_wait_is_told_of(path: Path, clock: WallClock)
 
 
 @pytest.mark.parametrize("garbage", [b'{"spent":[[1', b"\x00" * 50, b'{"spent":"x"}', b'{"\xff":1}'])
-def test_a_torn_file_begins_anew(path: Path, clock: WallClock, garbage: bytes) -> None:
+def test_a_torn_file_counts_as_empty(path: Path, clock: WallClock, garbage: bytes) -> None:
     path.write_bytes(garbage)
     assert budget(path, clock).take(250) == 0
     assert budget(path, clock).spent() == 250

@@ -106,7 +106,7 @@ def test_a_connection_is_kept_until_it_is_renewed(server: Server) -> None:
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nhi\r\n0\r\n\r\n",
     ],
 )
-def test_what_is_no_whole_answer_is_tried_again(server: Server, sent: bytes) -> None:
+def test_an_incomplete_answer_is_a_temporary_error(server: Server, sent: bytes) -> None:
     asked = meanwhile(lambda: client(server).get("/x"))
     sock, _ = server.accept_silently()
     sock.sendall(sent)
@@ -117,13 +117,13 @@ def test_what_is_no_whole_answer_is_tried_again(server: Server, sent: bytes) -> 
     assert isinstance(caught.value, RetryError)
 
 
-def test_nobody_there_is_tried_again(server: Server) -> None:
+def test_a_refused_connection_is_a_temporary_error(server: Server) -> None:
     server.close()
     with pytest.raises(RestError, match="refused"):
         client(server).get("/x")
 
 
-def test_a_body_without_end_is_cut(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_above_the_limit_is_refused(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rest, "MAX_BODY_BYTES", 100)
     packed = gzip.compress(bytes(1_000))
     with pytest.raises(RestError) as caught:
@@ -131,14 +131,14 @@ def test_a_body_without_end_is_cut(server: Server, monkeypatch: pytest.MonkeyPat
     assert caught.value.reason == "too_large"
 
 
-def test_an_answer_that_takes_too_long_is_given_up(server: Server) -> None:
+def test_a_slow_answer_times_out(server: Server) -> None:
     with pytest.raises(RestError) as caught:
         answer(server, client(server, step_secs=31), head("200 OK", 2), b"[]")
     assert caught.value.reason == "slow"
 
 
 @pytest.mark.parametrize("form", ["http://me:p%40ss@127.0.0.1:{}", "me:p%40ss@127.0.0.1:{}"])
-def test_a_proxy_is_told_who_asks(server: Server, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_proxys_user_and_password_are_sent(server: Server, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", form.format(server.port))
     monkeypatch.setenv("no_proxy", "")
     _, asked = answer(server, RestClient("http://api.example", Clock()), head("200 OK", 0))

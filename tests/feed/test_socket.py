@@ -38,18 +38,18 @@ def test_an_empty_buffer_is_an_error_not_a_wait(pair: tuple[socket.socket, socke
         buffer.take(1)
 
 
-def test_nothing_is_taken_from_an_empty_buffer_without_harm(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_taking_0_bytes_from_an_empty_buffer_is_no_error(pair: tuple[socket.socket, socket.socket]) -> None:
     assert ReadBuffer(pair[0], now_ns=lambda: 7).take(0) == b""
 
 
-def test_a_read_that_brings_nothing_in_time_says_so(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_fill_returns_false_after_the_timeout(pair: tuple[socket.socket, socket.socket]) -> None:
     buffer = ReadBuffer(pair[0], now_ns=lambda: 7)
 
     assert not buffer.fill()
     assert buffer.received_ns == 0
 
 
-def test_the_end_of_the_stream_is_an_error(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_the_end_of_the_stream_ends_the_connection(pair: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = pair
     theirs.close()
 
@@ -59,7 +59,7 @@ def test_the_end_of_the_stream_is_an_error(pair: tuple[socket.socket, socket.soc
 
 
 @given(data=st.binary(min_size=1, max_size=2_000), sizes=st.lists(st.integers(1, 50), min_size=1))
-def test_takes_of_any_size_give_every_byte_once_and_in_order(data: bytes, sizes: list[int]) -> None:
+def test_takes_of_any_size_return_every_byte_once_in_order(data: bytes, sizes: list[int]) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.sendall(data)

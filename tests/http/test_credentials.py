@@ -14,14 +14,14 @@ def basic(text: str) -> str:
 
 
 @pytest.mark.parametrize("sent", ["Bearer s3cret", "bearer  s3cret ", basic("anybody:s3cret"), basic(":s3cret")])
-def test_the_token_lets_in_as_a_bearers_and_as_a_password(sent: str) -> None:
+def test_the_token_is_accepted_as_bearer_and_as_basic_password(sent: str) -> None:
     assert is_authorized(sent, TOKEN)
 
 
 @pytest.mark.parametrize("sent", ["", "Bearer", "Bearer s3cre", "s3cret", "Digest s3cret", "Basic ?", basic("s3cret")])
-def test_nothing_else_does(sent: str) -> None:
+def test_any_other_authorization_is_refused(sent: str) -> None:
     assert not is_authorized(sent, TOKEN)
 
 
-def test_without_a_token_everybody_is_let_in() -> None:
+def test_without_a_token_every_request_is_authorized() -> None:
     assert is_authorized("", b"")

@@ -23,11 +23,11 @@ def test_an_absolute_target_overrides_the_host_field(target: str, host: str, fou
 @pytest.mark.parametrize(
     "host", ["user@localhost", "localhost/x", "[::1", "::1", "local host", "a:b", "http://localhost"]
 )
-def test_what_is_no_host_means_nobody(host: str) -> None:
+def test_an_invalid_host_header_is_refused(host: str) -> None:
     assert parse_target("/", [host], must_name=True) is None
 
 
-def test_one_host_is_named_and_before_http_1_1_it_may_be_none() -> None:
+def test_exactly_one_host_or_none_before_http_1_1() -> None:
     assert parse_target("/", ["localhost", "localhost"], must_name=False) is None
     assert parse_target("/", [], must_name=True) is None
     assert parse_target("/", [], must_name=False) == Target("/", None)
@@ -40,5 +40,5 @@ def test_one_host_is_named_and_before_http_1_1_it_may_be_none() -> None:
         ("127.0.0.1.evil.example", False), ("localhost.evil.example", False), ("0.0.0.0", False), ("10.0.0.1", False),
     ],
 )  # fmt: skip
-def test_loopback_is_told_by_name_and_address_and_never_asked_for(host: str, verdict: bool) -> None:
+def test_is_loopback_decides_without_a_name_lookup(host: str, verdict: bool) -> None:
     assert is_loopback(host) is verdict

@@ -102,7 +102,7 @@ def test_a_page_has_its_own_code_type_and_headers(site: Site) -> None:
     assert headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_an_unknown_path_is_answered_with_a_hint_and_without_an_echo(site: Site) -> None:
+def test_a_404_has_a_hint_and_does_not_echo_the_path(site: Site) -> None:
     code, headers, body = site.ask("/<script>alert(1)</script>")
     assert (code, headers["Content-Type"]) == (404, "application/json; charset=utf-8")
     assert json.loads(body) == {"error": "not found", "hint": "there is /status and /healthz"}
@@ -115,18 +115,18 @@ def test_head_is_answered_without_a_body(site: Site) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "BREW"])
-def test_nothing_can_be_written(site: Site, method: str) -> None:
+def test_methods_other_than_get_and_head_are_refused(site: Site, method: str) -> None:
     code, headers, body = site.ask("/status", method)
     assert (code, headers["Allow"], json.loads(body)) == (405, "GET, HEAD", {"error": "method not allowed"})
 
 
-def test_answers_may_not_be_cached_or_taken_for_something_else(site: Site) -> None:
+def test_answers_forbid_caching_and_type_sniffing(site: Site) -> None:
     headers = site.ask("/status")[1]
     assert (headers["Cache-Control"], headers["X-Content-Type-Options"]) == ("no-store", "nosniff")
     assert headers["Server"].strip() == "collector"
 
 
-def test_a_status_that_fails_is_answered_with_500_and_logged_and_the_next_is_served(site: Site) -> None:
+def test_a_failing_page_is_a_logged_500_and_the_next_request_is_served(site: Site) -> None:
     site.status = lambda: as_json(1 / 0)
     assert site.ask("/status")[0] == 500
     assert [event["event"] for event in site.log] == ["http_page_failed"]
@@ -154,14 +154,14 @@ def test_a_malformed_request_is_refused_without_an_echo(site: Site, request_byte
 
 
 @pytest.mark.parametrize("start", [b"GET /", b"GET / HTTP/1.1\r\nX: "])
-def test_a_head_larger_than_any_honest_clients_is_refused(site: Site, start: bytes) -> None:
+def test_an_oversized_request_head_is_refused(site: Site, start: bytes) -> None:
     with site.connect() as connection:
         connection.sendall(start.ljust(MAX_HEAD_BYTES + 1, b"x"))
         assert b" 431 " in read_all(connection).partition(b"\r\n")[0]
     assert site.log == []
 
 
-def test_garbage_without_end_does_not_keep_others_out(site: Site) -> None:
+def test_endless_garbage_does_not_block_other_clients(site: Site) -> None:
     with site.connect() as connection:
         with contextlib.suppress(ConnectionError):
             for _ in range(1_000):
@@ -170,7 +170,7 @@ def test_garbage_without_end_does_not_keep_others_out(site: Site) -> None:
     assert site.log == []
 
 
-def test_hundreds_of_idle_connections_do_not_keep_an_operator_out(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hundreds_of_idle_connections_do_not_block_other_clients(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(served, "CONNECTION_SECS", 10 * DEADLINE_SECS)
     with contextlib.ExitStack() as idle:
         for _ in range(300):
@@ -181,7 +181,7 @@ def test_hundreds_of_idle_connections_do_not_keep_an_operator_out(site: Site, mo
     assert site.log == []
 
 
-def test_a_client_that_trickles_is_cut_when_its_time_is_over(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_sends_slowly_is_cut_at_the_deadline(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(served, "CONNECTION_SECS", 0.5)
     pause = threading.Event()
 
@@ -198,7 +198,7 @@ def test_a_client_that_trickles_is_cut_when_its_time_is_over(site: Site, monkeyp
     assert site.log == []
 
 
-def test_a_client_that_reads_nothing_is_cut_when_its_time_is_over(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_reads_nothing_is_cut_at_the_deadline(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(served, "CONNECTION_SECS", 0.3)
     asked = threading.Event()
 
@@ -230,14 +230,14 @@ def test_a_taken_port_is_reported_and_can_be_tried_again() -> None:
     server.close()
 
 
-def test_an_address_that_is_not_ours_is_reported() -> None:
+def test_an_address_of_another_machine_is_reported() -> None:
     with keep_port() as keeper:
         server = StatusServer("203.0.113.1", port_of(keeper), PAGES, Log().logger())
         assert not server.try_start()
     assert server.error
 
 
-def test_a_name_that_nobody_knows_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_host_name_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def nobody_knows(*_: Any, **__: Any) -> Any:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -298,7 +298,7 @@ def basic(text: bytes) -> str:
     ["", "Bearer", "Bearer planted", f"Bearer x{TOKEN}", f"bearer {TOKEN}x", TOKEN, f"Digest {TOKEN}", "Basic ?",
      basic(b"planted"), basic(b"user:"), basic(TOKEN.encode()), "Bearer \xff", "Basic \xff"],
 )  # fmt: skip
-def test_without_the_token_nothing_is_said(guarded: Site, sent: str) -> None:
+def test_without_the_token_every_path_answers_401(guarded: Site, sent: str) -> None:
     for path in ("/status", "/healthz", "/unknown"):
         code, headers, body = guarded.ask(path, Authorization=sent)
         assert (code, json.loads(body)) == (401, {"error": "unauthorized"})
@@ -307,7 +307,7 @@ def test_without_the_token_nothing_is_said(guarded: Site, sent: str) -> None:
 
 
 @pytest.mark.parametrize("sent", [f"Bearer {TOKEN}", f"bearer  {TOKEN}", basic(f"anybody:{TOKEN}".encode())])
-def test_with_the_token_everything_is(guarded: Site, sent: str) -> None:
+def test_with_the_token_every_path_is_served(guarded: Site, sent: str) -> None:
     assert guarded.ask("/status", Authorization=sent)[0] == 200
     assert guarded.ask("/unknown", Authorization=sent)[0] == 404
 
@@ -321,19 +321,19 @@ def raw(site: Site, request: str) -> tuple[str, bytes]:
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:9464", "127.0.0.1:1", "127.9.9.9", "[::1]:9464"])
-def test_on_loopback_those_are_answered_who_ask_for_this_machine(site: Site, host: str) -> None:
+def test_on_loopback_requests_for_local_host_names_are_answered(site: Site, host: str) -> None:
     assert site.ask("/status", Host=host)[0] == HTTPStatus.OK
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:9464", "localhost.evil.example", "", "192.168.0.1"])
-def test_on_loopback_a_name_that_was_made_to_lead_here_reads_nothing(site: Site, host: str) -> None:
+def test_on_loopback_a_foreign_host_name_is_refused_against_dns_rebinding(site: Site, host: str) -> None:
     code, _, body = site.ask("/status", Host=host)
     assert code == HTTPStatus.MISDIRECTED_REQUEST
     assert json.loads(body)["error"] == "misdirected request"
     assert b"evil" not in body
 
 
-def test_on_any_other_address_every_name_is_answered() -> None:
+def test_on_other_addresses_every_host_name_is_answered() -> None:
     site = Site(host="0.0.0.0")
     try:
         assert site.ask("/status", Host="recorder.example.org")[0] == HTTPStatus.OK
@@ -348,6 +348,6 @@ def test_a_target_in_absolute_form_is_served_and_names_the_host(site: Site) -> N
 
 
 @pytest.mark.parametrize("hosts", ["", "Host: localhost\r\nHost: localhost\r\n", "Host: a b\r\n"])
-def test_a_request_of_http_1_1_names_one_host(site: Site, hosts: str) -> None:
+def test_an_http_1_1_request_must_name_exactly_one_host(site: Site, hosts: str) -> None:
     assert raw(site, f"GET /status HTTP/1.1\r\n{hosts}\r\n")[0] == "400 Bad Request"
     assert raw(site, "GET /status HTTP/1.0\r\n\r\n")[0] == "200 OK"

@@ -12,14 +12,14 @@ def test_the_picture_in_the_docs_is_drawn_from_the_table_of_roles() -> None:
     assert FILE.read_text("utf-8") == picture(ROLES), "run .venv/bin/python -m tests.pictures.flow"
 
 
-def test_a_new_row_of_the_table_is_one_more_box_with_its_arrow() -> None:
+def test_a_new_row_of_the_table_is_a_new_box_with_its_arrow() -> None:
     before, after = picture(ROLES), picture([*ROLES, PUBLISH])
     assert after.count('class="role"') == before.count('class="role"') + 1
     assert after.count('class="flow"') == before.count('class="flow"') + 1
     assert ">publish</text>" in after
 
 
-def test_the_picture_is_well_formed_and_everything_lies_on_the_sheet() -> None:
+def test_the_picture_is_valid_and_nothing_leaves_its_frame() -> None:
     root = ET.fromstring(picture([*ROLES, PUBLISH]))
     _, _, width, height = map(float, root.attrib["viewBox"].split())
     boxes = [element for element in root.iter() if element.tag.endswith("rect") and "x" in element.attrib]

@@ -46,12 +46,12 @@ def test_a_delta_sets_sizes_and_removes_levels(book: Book) -> None:
     assert (book.bids.top(9), book.asks.top(1)) == ([(8.5, 4.0), (8.0, 1.0)], [(9.5, 2.5)])
 
 
-def test_deltas_that_a_snapshot_contains_are_dropped(book: Book) -> None:
+def test_deltas_contained_in_a_snapshot_are_dropped(book: Book) -> None:
     assert book.apply(delta(90, 100, {9.0: 7.0})) is Applied.STALE
     assert book.best()[0] == (9.0, 1.0)
 
 
-def test_the_first_delta_behind_a_snapshot_may_begin_before_it(book: Book) -> None:
+def test_the_first_delta_after_a_snapshot_may_begin_before_it(book: Book) -> None:
     assert book.apply(delta(97, 103)) is Applied.CHANGED
     assert book.apply(delta(104, 104)) is Applied.CHANGED
 
@@ -89,7 +89,7 @@ sizes = st.integers(0, 3).map(float)
 
 
 @given(st.lists(st.dictionaries(prices, sizes, max_size=6), min_size=1, max_size=20))
-def test_whatever_is_set_the_best_levels_come_in_order(changes: list[Levels]) -> None:
+def test_after_any_changes_the_best_levels_come_in_order(changes: list[Levels]) -> None:
     book, bids = Book(), dict[float, float]()
     book.apply(snapshot(0))
     for number, change in enumerate(changes, start=1):

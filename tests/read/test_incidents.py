@@ -79,7 +79,7 @@ def test_the_order_of_the_rows_does_not_matter(rows: list[LedgerRow], random: An
 
 
 @given(some_rows)
-def test_closed_rows_of_one_trouble_that_overlap_are_one_incident(rows: list[LedgerRow]) -> None:
+def test_overlapping_closed_rows_of_one_cause_are_one_incident(rows: list[LedgerRow]) -> None:
     found = {id(one): number for number, incident in enumerate(incidents(rows)) for one in incident.rows}
     gaps = [one for one in rows if one.gap.ended_at is not None and one.gap.kind == "sequence"]
     for one in gaps:
@@ -104,7 +104,7 @@ def test_rows_that_adjoin_are_one_incident() -> None:
     assert sizes(row(0, 1), row(1.1 + ADJOINING_SECS, 5)) == [1, 1]
 
 
-def test_a_row_joins_what_a_longer_one_before_it_covers() -> None:
+def test_a_row_joins_the_incident_of_a_longer_row_before_it() -> None:
     assert sizes(row(0, 100), row(1, 2), row(50, 51)) == [3]
 
 
@@ -140,5 +140,5 @@ def test_as_json_an_incident_names_its_rows() -> None:
     }  # fmt: skip
 
 
-def test_no_rows_are_no_incident() -> None:
+def test_without_rows_there_is_no_incident() -> None:
     assert incidents([]) == []

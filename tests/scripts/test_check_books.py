@@ -154,7 +154,9 @@ def test_a_late_snapshot_is_ordered_by_its_id(run: Run, tmp_path: Path, spot: li
     assert late.book["compared"] > 0
 
 
-def test_after_a_missing_delta_there_is_no_book_until_a_snapshot(run: Run, tmp_path: Path, spot: list[Message]) -> None:
+def test_after_a_missing_delta_the_book_is_unknown_until_a_snapshot(
+    run: Run, tmp_path: Path, spot: list[Message]
+) -> None:
     del spot[delta_at(spot, 500)]
     done = run(archived(tmp_path, "binance", [spot]), "--json")
     assert done.code == 0
@@ -230,7 +232,7 @@ def test_the_readmes_example_rebuilds_the_book(
     assert capsys.readouterr().out == f"{last_id} {best} {levels}\n"
 
 
-def test_no_more_than_a_few_files_are_open_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_few_files_are_open_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT / "scripts")
     reading = importlib.import_module("collector.read.books")
     opened: list[int] = []

@@ -40,7 +40,7 @@ def journal(folder: Path, number: int = 1) -> Path:
     return journal_path(folder / "journal/binance", number)
 
 
-def test_it_says_whose_frames_of_when_a_file_holds(tmp_path: Path) -> None:
+def test_the_summary_names_the_feed_its_records_and_their_times(tmp_path: Path) -> None:
     journal(tmp_path)
     done = inspect(str(tmp_path), "--json")
     (summary,) = json.loads(done.stdout)
@@ -50,7 +50,7 @@ def test_it_says_whose_frames_of_when_a_file_holds(tmp_path: Path) -> None:
     assert summary["first_received_at"] == "2026-11-23T12:00:00.000000Z"
 
 
-def test_a_torn_tail_is_told_from_damage(tmp_path: Path) -> None:
+def test_a_torn_tail_is_not_called_damage(tmp_path: Path) -> None:
     path = journal(tmp_path)
     whole = path.read_bytes()
     path.write_bytes(whole[:-3])
@@ -122,7 +122,7 @@ def test_a_file_takes_little_more_memory_than_its_size(tmp_path: Path, monkeypat
     assert peak_bytes < 1.5 * path.stat().st_size
 
 
-def test_nothing_to_read_is_one_line(tmp_path: Path) -> None:
+def test_a_folder_without_journals_gives_one_line(tmp_path: Path) -> None:
     done = inspect(str(tmp_path))
     assert done.returncode == 2
     assert done.stderr == f"error: there is no journal at {tmp_path}\n"

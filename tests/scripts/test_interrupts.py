@@ -83,7 +83,7 @@ def interrupted(command: list[str], is_there: Callable[[], bool], **variables: s
 
 
 @pytest.mark.parametrize("tool", ["verify_archive.py", "restore.py"])
-def test_a_tool_that_waits_for_a_server_ends_at_once(tool: str, stalled: Stalled, tmp_path: Path) -> None:
+def test_an_interrupt_while_waiting_for_a_server_ends_at_once(tool: str, stalled: Stalled, tmp_path: Path) -> None:
     arguments = [str(tmp_path / "dest"), *DAY] if tool == "restore.py" else ["--deep"]
     told = interrupted(
         [str(SCRIPTS / tool), "s3://bucket", *arguments],
@@ -96,7 +96,7 @@ def test_a_tool_that_waits_for_a_server_ends_at_once(tool: str, stalled: Stalled
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_tool_that_is_still_importing_ends_in_a_line(tmp_path: Path) -> None:
+def test_an_interrupt_during_the_imports_gives_one_line(tmp_path: Path) -> None:
     module = tmp_path / "rich" / "__init__.py"
     module.parent.mkdir()
     module.write_text(
@@ -110,7 +110,7 @@ def test_a_tool_that_is_still_importing_ends_in_a_line(tmp_path: Path) -> None:
     assert told == (130, "", "interrupted\n")
 
 
-def test_what_cannot_be_printed_ends_a_tool_in_a_line(tmp_path: Path) -> None:
+def test_a_full_standard_output_ends_a_tool_with_one_line(tmp_path: Path) -> None:
     (tmp_path / "orphan.parquet").touch()
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         done = subprocess.run(

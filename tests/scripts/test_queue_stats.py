@@ -109,7 +109,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     return Run(monkeypatch, capsys)
 
 
-def test_one_screen_says_who_waits_where_and_what_was_stored(run: Run, served: Served) -> None:
+def test_the_screen_shows_queues_processes_and_stored_rows(run: Run, served: Served) -> None:
     shown = run("--url", served.url)
     assert (shown.code, shown.err) == (0, "")
     words = " ".join(shown.out.split())
@@ -138,7 +138,7 @@ def test_a_backlog_is_shown_with_its_size_its_rate_and_its_end(run: Run, served:
     assert "to go: 168 segments, 3.0 GiB, the store is away" in words
 
 
-def test_what_repair_was_asked_and_answered_is_counted_where_it_runs(run: Run, served: Served) -> None:
+def test_repairs_requests_and_answers_are_shown_if_it_runs(run: Run, served: Served) -> None:
     assert "requests waiting" not in run("--url", served.url).out
     served.status["repair"] |= {"waiting": {"book": 2, "trades": 1}, "answered": {"book": 5}, "failed": 4}
     words = " ".join(run("--url", served.url).out.split())
@@ -152,7 +152,7 @@ def test_no_line_is_wider_than_the_terminal(run: Run, served: Served, columns: i
     assert "…" not in shown
 
 
-def test_text_of_an_exchange_neither_steers_the_terminal_nor_is_read_as_markup(
+def test_exchange_text_is_neither_escape_sequence_nor_markup(
     run: Run,
     served: Served,
 ) -> None:
@@ -183,7 +183,7 @@ def test_the_address_comes_from_the_configuration(run: Run, served: Served, tmp_
     assert json.loads(run("--json", port=port).out) == served.status
 
 
-def test_a_wrong_configuration_is_told_and_the_exit_code_is_2(run: Run, tmp_path: Path) -> None:
+def test_an_invalid_configuration_is_named_with_exit_2(run: Run, tmp_path: Path) -> None:
     config = tmp_path / "my.toml"
     config.write_text("[http]\nport = -1\nhots = 2\n", "utf-8")
     shown = run("--config", config)
@@ -193,7 +193,7 @@ def test_a_wrong_configuration_is_told_and_the_exit_code_is_2(run: Run, tmp_path
     assert all(line.startswith("error: ") for line in lines)
 
 
-def test_nothing_that_answers_is_one_line_that_says_what_to_try(run: Run, tmp_path: Path, closed_port: int) -> None:
+def test_if_nothing_answers_one_line_says_what_to_try(run: Run, tmp_path: Path, closed_port: int) -> None:
     port = closed_port
     shown = run(port=port)
     assert (shown.code, shown.out, shown.err.count("\n")) == (2, "", 1)
@@ -214,7 +214,7 @@ def test_nothing_that_answers_is_one_line_that_says_what_to_try(run: Run, tmp_pa
         "http://me:x@host:y",
     ],
 )
-def test_what_is_no_address_is_told(run: Run, url: str) -> None:
+def test_an_invalid_url_is_one_line_with_exit_2(run: Run, url: str) -> None:
     shown = run("--url", url)
     assert (shown.code, shown.out, shown.err.count("\n")) == (2, "", 1)
     assert "is not an address such as http://127.0.0.1:9464" in shown.err
@@ -227,7 +227,7 @@ def test_a_password_in_the_address_is_not_printed(run: Run, closed_port: int) ->
 
 
 @pytest.mark.parametrize("answer", [b"<html>", b"[1]", b'{"status": "ok"}'])
-def test_something_else_on_that_port_is_told(run: Run, answer: bytes) -> None:
+def test_another_program_on_the_port_is_one_line(run: Run, answer: bytes) -> None:
     class Other(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
@@ -265,7 +265,7 @@ def held(tmp_path: Path) -> Iterator[Path]:
         yield tmp_path / "data"
 
 
-def test_without_a_port_the_files_of_the_processes_are_shown_and_that_is_said(run: Run, held: Path) -> None:
+def test_without_a_port_the_stats_files_are_shown_with_a_note(run: Run, held: Path) -> None:
     told = leave_files(held, age_secs=1)
     shown = run("--json", port=0)
     status = json.loads(shown.out)
@@ -281,7 +281,7 @@ def test_without_a_port_the_files_of_the_processes_are_shown_and_that_is_said(ru
 
 
 @pytest.mark.parametrize("age_secs", [0, 60])
-def test_files_are_no_answer_once_their_recorder_is_gone(
+def test_stats_files_of_a_recorder_that_is_gone_are_not_shown(
     run: Run, tmp_path: Path, age_secs: float, closed_port: int
 ) -> None:
     leave_files(tmp_path / "data", age_secs=age_secs)
@@ -309,7 +309,7 @@ def test_a_recorder_without_its_health_file_is_running_all_the_same(
     assert f"process {os.getpid()} records into {held}, but run/health.json cannot be read" in shown.err
 
 
-def test_the_port_of_another_recorder_says_nothing_about_this_one(run: Run, served: Served, held: Path) -> None:
+def test_if_the_port_is_another_recorders_the_stats_files_are_shown(run: Run, served: Served, held: Path) -> None:
     leave_files(held, age_secs=1, run_id="run-2")
     port = served.url.rpartition(":")[2]
     shown = run("--json", port=port)
@@ -319,15 +319,13 @@ def test_the_port_of_another_recorder_says_nothing_about_this_one(run: Run, serv
     assert json.loads(run("--json", port=port).out) == served.status
 
 
-def test_the_port_of_another_recorder_does_not_make_one_that_is_gone_healthy(
-    run: Run, served: Served, tmp_path: Path
-) -> None:
+def test_another_recorders_port_does_not_make_a_dead_one_healthy(run: Run, served: Served, tmp_path: Path) -> None:
     shown = run(port=served.url.rpartition(":")[2])
     assert (shown.code, shown.out, shown.err.count("\n")) == (2, "", 1)
     assert f"no recorder is running on {tmp_path}/data (another recorder answers on that port" in shown.err
 
 
-def test_files_are_shown_with_rates_while_they_are_watched(source: ModuleType, held: Path) -> None:
+def test_stats_files_are_shown_with_rates_under_watch(source: ModuleType, held: Path) -> None:
     told = leave_files(held, age_secs=1)
     look = source.Local(Config(data_dir=held, http=HttpConfig(port=0)))
     first, second = look()[0], look()[0]
@@ -353,7 +351,7 @@ def test_a_token_is_sent_where_one_is_configured(
 
 
 @pytest.mark.parametrize("token", ["planted-token-\n", "planted-token-\u20ac", "planted\rtoken-token"])
-def test_a_token_that_no_header_carries_is_told_without_it(
+def test_a_token_unfit_for_a_header_is_refused_without_showing_it(
     run: Run, guarded: Served, monkeypatch: pytest.MonkeyPatch, token: str
 ) -> None:
     monkeypatch.setenv("COLLECTOR_HTTP__TOKEN", token)
@@ -370,15 +368,13 @@ def test_a_token_that_no_header_carries_is_told_without_it(
         {"streams": [{**make_status()["streams"][0], "last_durable_at": "yesterday"}]},
     ],
 )  # fmt: skip
-def test_an_answer_that_no_recorder_gives_is_one_line(run: Run, served: Served, change: dict[str, Any]) -> None:
+def test_an_answer_that_is_not_a_recorders_is_one_line(run: Run, served: Served, change: dict[str, Any]) -> None:
     served.status.update(change)
     shown = run("--url", served.url)
     assert (shown.code, shown.out, shown.err.count("\n")) == (2, "", 1)
 
 
-def test_a_server_that_never_comes_to_an_end_is_not_waited_for(
-    run: Run, source: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_endless_answer_is_not_waited_for(run: Run, source: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     done = threading.Event()
 
     class Dripping(http.server.BaseHTTPRequestHandler):
@@ -400,13 +396,13 @@ def test_a_server_that_never_comes_to_an_end_is_not_waited_for(
     assert "no whole answer within" in shown.err
 
 
-def test_help_has_examples_and_the_tool_runs_by_itself_from_any_folder(tmp_path: Path) -> None:
+def test_help_has_examples_and_the_tool_runs_from_any_folder(tmp_path: Path) -> None:
     shown = subprocess.run([TOOL, "--help"], cwd=tmp_path, capture_output=True, timeout=DEADLINE_SECS, check=False)
     assert (shown.returncode, shown.stderr) == (0, b"")
     assert b"scripts/queue_stats.py --json | jq .reasons" in shown.stdout
 
 
-def test_a_python_without_the_packages_hands_over_to_the_projects_own(tmp_path: Path) -> None:
+def test_a_python_without_the_packages_runs_the_projects_python(tmp_path: Path) -> None:
     if not (ROOT / ".venv" / "bin" / "python").exists():
         pytest.skip("the project has no .venv here")
     bare = [sys.executable, "-S", str(TOOL), "--url", "nowhere"]
@@ -423,7 +419,7 @@ def test_a_python_without_the_packages_hands_over_to_the_projects_own(tmp_path: 
         "queue_stats.py",
     ],
 )
-def test_an_old_python_can_read_a_tool_far_enough_to_hand_over(name: str) -> None:
+def test_an_old_python_can_parse_a_tool_and_run_the_projects_python(name: str) -> None:
     assert ast.parse((ROOT / "scripts" / name).read_text("utf-8"), feature_version=(3, 8)).body
 
 

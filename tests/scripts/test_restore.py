@@ -37,7 +37,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "archive"
 
 
-def test_a_stretch_of_time_comes_back_and_verifies(root: Path, tmp_path: Path) -> None:
+def test_a_period_is_restored_and_verifies(root: Path, tmp_path: Path) -> None:
     dest = tmp_path / "half an hour"
     done = tool("restore.py", str(root), "--from", "2026-11-23T11:00", "--to", "2026-11-23T11:31", str(dest))
     size = next(dest.rglob("*.parquet")).stat().st_size
@@ -50,7 +50,7 @@ def test_a_stretch_of_time_comes_back_and_verifies(root: Path, tmp_path: Path) -
     )
 
 
-def test_times_may_be_of_any_zone(root: Path, tmp_path: Path) -> None:
+def test_times_may_have_any_time_zone(root: Path, tmp_path: Path) -> None:
     done = tool(
         "restore.py", str(root), str(tmp_path / "d"), "--from=2026-11-23T13:30:30+02:00", "--to=2026-11-23T12:00Z"
     )
@@ -73,7 +73,7 @@ def test_a_bucket_is_restored(seaweed: Seaweed, tmp_path: Path) -> None:
     assert (again.returncode, again.stderr) == (0, "")
 
 
-def test_what_is_missing_in_the_archive_is_said_with_exit_1(root: Path, tmp_path: Path) -> None:
+def test_objects_missing_in_the_archive_are_named_with_exit_1(root: Path, tmp_path: Path) -> None:
     next(root.rglob("*.parquet")).unlink()
     done = tool("restore.py", str(root), *DAY, str(tmp_path / "dest"))
     missing, summary = done.stdout.splitlines()
@@ -92,7 +92,7 @@ def test_what_is_missing_in_the_archive_is_said_with_exit_1(root: Path, tmp_path
         ((*DAY, "--exchange"), "expected one argument"),
     ],
 )
-def test_what_cannot_be_done_is_said_with_exit_2(
+def test_impossible_arguments_are_named_with_exit_2(
     root: Path, tmp_path: Path, arguments: tuple[str, ...], said: str
 ) -> None:
     done = tool("restore.py", str(root), str(tmp_path / "dest"), *arguments)
@@ -102,7 +102,7 @@ def test_what_cannot_be_done_is_said_with_exit_2(
     assert not (tmp_path / "dest").exists()
 
 
-def test_a_damaged_entry_is_said_with_exit_1_and_the_rest_comes(root: Path, tmp_path: Path) -> None:
+def test_a_damaged_entry_is_named_with_exit_1_and_the_rest_is_restored(root: Path, tmp_path: Path) -> None:
     change_entry(next(root.glob("_manifest/*/*.json")), 0, key="../../outside.parquet")
     done = tool("restore.py", str(root), *DAY, str(tmp_path / "dest"))
     damaged, summary = done.stdout.splitlines()
@@ -112,7 +112,7 @@ def test_a_damaged_entry_is_said_with_exit_1_and_the_rest_comes(root: Path, tmp_
     assert tool("verify_archive.py", str(tmp_path / "dest")).returncode == 0
 
 
-def test_a_folder_that_cannot_be_written_is_said_with_exit_2(root: Path, tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_named_with_exit_2(root: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     before = sorted(tmp_path.rglob("*"))
     for dest in (tmp_path / "file", Path("/proc/nowhere")):

@@ -147,7 +147,7 @@ def test_json_holds_the_columns_of_the_ledger_and_the_stream(run: Run, tmp_path:
     ]  # fmt: skip
 
 
-def test_the_table_says_what_is_missing_since_when_and_why(run: Run, tmp_path: Path) -> None:
+def test_the_table_shows_the_stretch_the_time_and_the_cause(run: Run, tmp_path: Path) -> None:
     archive(tmp_path, gap(), gap("b2", kind="silence", expected_id=None, actual_id=None, missing=None, ended_at=None,
                                  started_at=NOON_US + 1, status="open"))  # fmt: skip
     shown = run(tmp_path, "--rows").out
@@ -204,7 +204,7 @@ def test_filters_choose_by_exchange_symbol_and_status(run: Run, tmp_path: Path) 
     assert (nothing.code, nothing.out) == (0, "no gaps found\n")
 
 
-def test_since_keeps_what_ended_later_or_lasts(run: Run, tmp_path: Path) -> None:
+def test_since_keeps_gaps_that_ended_later_or_last(run: Run, tmp_path: Path) -> None:
     archive(tmp_path, gap("a1"), gap("b2", ended_at=NOON_US + 3_600_000_000), gap("c3", ended_at=None))
     assert run(tmp_path, "--rows", "--json", "--since", "2026-11-23T12:30").ids == ["b2", "c3"]
     assert run(tmp_path, "--rows", "--json", "--since", "2026-11-23").ids == ["a1", "b2", "c3"]
@@ -299,7 +299,7 @@ def test_a_store_is_also_named_by_its_file_url(run: Run, tmp_path: Path) -> None
     assert '"ftp://example.org/prefix" does not begin with file:/// or s3://' in shown.err
 
 
-def test_a_period_and_data_types_choose_too(run: Run, tmp_path: Path) -> None:
+def test_a_period_and_data_types_filter_streams(run: Run, tmp_path: Path) -> None:
     later = NOON_US + 7_200_000_000
     archive(tmp_path, gap("a1"), gap("b2", stream_type="book_delta"), gap("c3", started_at=later, ended_at=later))
     assert run(tmp_path, "--rows", "--json", "--data-type", "trade", "--data-type", "agg_trade").ids == ["a1", "c3"]
@@ -405,7 +405,7 @@ def test_an_incident_is_one_line_and_sums_its_rows(run: Run, tmp_path: Path) -> 
     ]
 
 
-def test_open_keeps_the_incidents_in_which_something_is(run: Run, tmp_path: Path) -> None:
+def test_open_keeps_incidents_with_an_open_row(run: Run, tmp_path: Path) -> None:
     restart(tmp_path)
     archive(tmp_path, gap("y", cause="restart", status="open"), segment="20261123T140000Z-000001")
     archive(tmp_path, gap("z", cause="exchange"), segment="20261123T150000Z-000001")
@@ -542,5 +542,5 @@ def test_it_runs_from_any_folder(tmp_path: Path) -> None:
     assert b"scripts/show_gaps.py s3://bucket/prefix --from 24h" in shown.stdout
 
 
-def test_an_old_python_can_read_it_far_enough_to_hand_over() -> None:
+def test_an_old_python_can_parse_it_and_run_the_projects_python() -> None:
     assert ast.parse(TOOL.read_text("utf-8"), feature_version=(3, 8)).body

@@ -65,7 +65,7 @@ def test_each_finding_is_a_line_that_begins_with_its_kind(root: Path) -> None:
         ("s3://bucket", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
     ],
 )
-def test_where_no_archive_can_be_read_it_says_so(tmp_path: Path, store: str, said: str) -> None:
+def test_an_unreadable_archive_is_one_line_with_exit_2(tmp_path: Path, store: str, said: str) -> None:
     done = tool(store if ":" in store else str(tmp_path / store))
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
@@ -74,7 +74,7 @@ def test_where_no_archive_can_be_read_it_says_so(tmp_path: Path, store: str, sai
     assert not (tmp_path / "nowhere").exists(), "it only reads"
 
 
-def test_a_bucket_is_verified_as_the_configuration_reaches_it(seaweed: Seaweed, tmp_path: Path) -> None:
+def test_a_bucket_is_verified_with_the_configurations_access(seaweed: Seaweed, tmp_path: Path) -> None:
     bucket = seaweed.new_bucket()
     manifest = archive(seaweed.store(bucket, "lake"), tmp_path / "made", [message(0, 1, trade(1))])
     endpoint = {"COLLECTOR_ARCHIVE__ENDPOINT_URL": seaweed.endpoint_url}
@@ -89,7 +89,7 @@ def test_a_bucket_is_verified_as_the_configuration_reaches_it(seaweed: Seaweed, 
         assert (done.stdout, done.stderr, done.returncode) == (expected, "", 0)
 
 
-def test_it_makes_no_bucket(seaweed: Seaweed) -> None:
+def test_verifying_never_creates_the_bucket(seaweed: Seaweed) -> None:
     done = tool(
         "s3://not-there",
         **ADMIN,
@@ -100,7 +100,7 @@ def test_it_makes_no_bucket(seaweed: Seaweed) -> None:
     assert "NoSuchBucket" in done.stderr
 
 
-def test_a_deep_look_finds_what_the_checksums_cannot(root: Path) -> None:
+def test_deep_finds_faults_that_checksums_cannot(root: Path) -> None:
     (manifest,) = root.glob("_manifest/*/*.json")
     manifest.write_text(manifest.read_text("utf-8").replace('"id_max": 1', '"id_max": 2'), "utf-8")
     assert tool(str(root)).returncode == 0

@@ -29,7 +29,7 @@ def test_changes_hold_each_touched_price_once_with_its_size_now(changes: list[tu
         assert (taken.first_id, taken.last_id) == (8, 7 + len(changes))
 
 
-def test_changes_chain_over_skipped_ids_and_are_taken_once() -> None:
+def test_changes_link_across_skipped_ids_and_are_taken_once() -> None:
     book = Book(update_id=100)
     book.skip(9)
     book.set(book.bids, 5, 1)

@@ -70,7 +70,7 @@ def test_every_bad_field_is_named_at_once() -> None:
     assert len(caught.value.problems) == 2
 
 
-def test_a_fault_with_next_strikes_so_often_and_is_gone() -> None:
+def test_a_fault_with_next_strikes_n_times_and_ends() -> None:
     assert strikes((parse("drop,next=2"),), [0.9] * 4) == ["drop", "drop", "", ""]
 
 
@@ -78,7 +78,7 @@ def test_a_fault_lets_the_first_frames_pass() -> None:
     assert strikes((parse("drop,after=2"),), [0.0] * 4) == ["", "", "drop", ""]
 
 
-def test_probabilities_share_one_draw() -> None:
+def test_faults_with_a_probability_share_one_draw() -> None:
     faults = (parse("drop=0.2"), parse("duplicate=0.3"))
     assert strikes(faults, [0.0, 0.19, 0.2, 0.49, 0.5, 0.99]) == ["drop", "drop", "duplicate", "duplicate", "", ""]
 
@@ -90,7 +90,7 @@ def test_a_fault_of_another_stream_or_connection_does_not_strike() -> None:
     assert strikes(faults, [0.0]) == ["drop"]
 
 
-def test_a_fault_everywhere_is_decided_for_all_connections_together() -> None:
+def test_a_fault_everywhere_is_drawn_once_for_all_connections() -> None:
     everywhere, single = (parse("drop,everywhere=true"),), (parse("drop"),)
     assert strikes(everywhere, [0.0], connection=None) == ["drop"]
     assert strikes(everywhere, [0.0], connection=1) == [""]
@@ -98,7 +98,7 @@ def test_a_fault_everywhere_is_decided_for_all_connections_together() -> None:
 
 
 @given(st.floats(0, 0.999), st.floats(0, 1), st.integers(0, 3))
-def test_decide_keeps_endless_faults(draw: float, probability: float, after: int) -> None:
+def test_a_fault_without_next_stays(draw: float, probability: float, after: int) -> None:
     fault = Fault("drop", probability=probability, after=after)
     _, left = decide((fault,), draw, kinds=FRAME_KINDS, connection=1, stream="a")
     assert (fault.probability, fault.after) == (probability, after)
@@ -154,7 +154,7 @@ def test_every_malformed_form_differs_from_the_frame_it_follows(form: str) -> No
     assert bad.fault == "malformed"
 
 
-def test_draws_are_uniform_enough_to_mean_their_probability() -> None:
+def test_draws_are_uniform_enough_for_their_probability() -> None:
     faults = ActiveFaults(1, [parse("drop=0.25")])
     struck = sum(faults.strike(FRAME_KINDS, 1, "a") is not None for _ in range(4000))
     assert abs(struck / 4000 - 0.25) < 0.03

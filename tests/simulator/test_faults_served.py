@@ -47,7 +47,7 @@ def test_dropped_frames_are_missing_and_logged(play: Play) -> None:
     assert numbers(sent(log)) == [*range(5), *range(8, 20)]
 
 
-def test_frames_dropped_by_chance_and_those_sent_are_all_frames(play: Play) -> None:
+def test_dropped_and_sent_frames_together_are_all_frames(play: Play) -> None:
     simulator = play("drop=0.3", count=500)
     client = simulator.connect(TRADES)
     stats = simulator.until(lambda stats: stats["replay"]["finished"])
@@ -153,7 +153,7 @@ def test_a_stalled_connection_is_silent_and_then_continues(play: Play) -> None:
     assert [line["secs"] for line in events(simulator.log(), "stall")] == [0.5]
 
 
-def test_a_stall_of_one_line_does_not_hold_the_other_back(play: Play) -> None:
+def test_a_stalled_connection_does_not_delay_the_other(play: Play) -> None:
     simulator = play("stall,connection=1", clients=2, count=5_000)
     stalled, other = simulator.connect(TRADES), simulator.connect(TRADES)
     assert len(receive(other, 5_000)) == 5_000
@@ -187,7 +187,7 @@ def test_half_a_frame_is_sent_and_nothing_after_it(play: Play) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_malformed_frame_comes_on_top_of_the_good_ones(play: Play, form: str) -> None:
+def test_a_malformed_frame_is_sent_besides_the_good_ones(play: Play, form: str) -> None:
     simulator = play(f"malformed,after=3,form={form}")
     client = simulator.connect(TRADES)
     got = [client.recv_data() for _ in range(21)]
@@ -230,7 +230,7 @@ def test_handshakes_can_be_refused(play: Play) -> None:
     assert [line["status"] for line in events(simulator.log(), "handshake_refused")] == [429]
 
 
-def test_faults_are_added_listed_and_lifted_while_it_runs(play: Play) -> None:
+def test_faults_are_added_listed_and_removed_at_run_time(play: Play) -> None:
     simulator = play(speed=1, count=300)
     client = simulator.connect(TRADES)
     receive(client, 2)
@@ -243,7 +243,7 @@ def test_faults_are_added_listed_and_lifted_while_it_runs(play: Play) -> None:
     assert lost == list(range(lost[0], lost[0] + len(lost)))
 
 
-def test_a_bad_fault_is_answered_with_what_is_wrong(play: Play) -> None:
+def test_an_invalid_fault_is_answered_with_its_problems(play: Play) -> None:
     simulator = play()
     status, body, _ = simulator.http("/simulator/faults", {"kind": "drop", "often": 3})
     assert status == 400
@@ -251,7 +251,7 @@ def test_a_bad_fault_is_answered_with_what_is_wrong(play: Play) -> None:
     assert simulator.http("/simulator/faults", "drop")[0] == 400
 
 
-def test_a_disconnect_now_needs_no_frame(play: Play) -> None:
+def test_a_disconnect_now_does_not_wait_for_a_frame(play: Play) -> None:
     simulator = play(clients=2)
     first, second = simulator.connect(TRADES), simulator.connect(TRADES)
     simulator.until(lambda stats: stats["replay"]["finished"])

@@ -32,13 +32,13 @@ def test_the_payload_comes_back_out(data: bytes) -> None:
 @given(
     st.text(min_size=1, max_size=20).filter(lambda name: '"' not in name and "\\" not in name and name.isprintable())
 )
-def test_the_wrap_comes_off_byte_for_byte(stream: str) -> None:
+def test_unwrapping_returns_the_inner_bytes(stream: str) -> None:
     data = '{"p":"1.00000000","x":[{}]}'
     frame = combined(stream, data)
     assert payload(frame.wire).decode() == f'{{"stream":"{stream}","data":{data}}}'
     assert payload(bare(frame).wire).decode() == data
 
 
-def test_what_is_not_wrapped_stays_as_it_is() -> None:
+def test_an_unwrapped_payload_stays_unchanged() -> None:
     frame = Frame("a@trade", wire(b'{"e":"trade"}'))
     assert bare(frame) == frame

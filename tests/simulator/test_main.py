@@ -56,7 +56,7 @@ def test_a_signal_closes_connections_completes_the_log_and_exits_0(
     assert [line["event"] for line in lines if "event" in line] == ["connect", "close"]
 
 
-def test_a_signal_ends_it_though_a_client_reads_nothing(
+def test_a_signal_ends_it_while_a_client_reads_nothing(
     start: Callable[..., tuple[subprocess.Popen[str], Any]], recording: Callable[..., Path]
 ) -> None:
     path = recording(*(trade(number) + " " * 50_000 for number in range(200)))
@@ -80,7 +80,7 @@ def test_symbols_seed_and_faults_are_taken_from_the_command_line(
     }
 
 
-def test_it_leaves_when_its_parent_is_gone() -> None:
+def test_it_ends_when_its_parent_is_gone() -> None:
     script = f"""
 import os, subprocess, sys
 child = subprocess.Popen([*{COMMAND!r}, "--exit-with-parent"], stdout=subprocess.PIPE, text=True, encoding="utf-8")

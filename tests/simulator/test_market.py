@@ -54,7 +54,7 @@ def floated(levels: list[list[str]]) -> list[tuple[float, str]]:
 
 @given(SEEDS, STEPS)
 @settings(max_examples=25, deadline=None)
-def test_ids_chain(seed: int, steps: list[int]) -> None:
+def test_market_ids_follow_without_a_hole(seed: int, steps: list[int]) -> None:
     sent = [message for step in run(Market("BTCUSDT", seed), steps) for message in step]
     diffs, trades, aggregates = of(sent, "depth@100ms"), of(sent, "trade"), of(sent, "aggTrade")
     assert all(after["U"] == before["u"] + 1 for before, after in itertools.pairwise(diffs))
@@ -123,13 +123,13 @@ def test_the_same_seed_and_steps_give_the_same_text() -> None:
     assert list(run(Market("BTCUSDT", 5), steps)) != list(run(Market("BTCUSDT", 6), steps))
 
 
-def test_a_beat_in_which_nothing_happened_sends_nothing() -> None:
+def test_a_step_without_events_sends_nothing() -> None:
     market = Market("BTCUSDT", 1)
     assert market.step(START_MS, 0) == []
     assert of(market.step(START_MS, 1), "depth@100ms")
 
 
-def test_diffs_look_like_recorded_ones() -> None:
+def test_simulated_diffs_span_as_many_ids_as_recorded_ones() -> None:
     sent = [message for step in run(Market("BTCUSDT", 1), [2] * 2000) for message in step]
     diffs = of(sent, "depth@100ms")
     spans = sorted(diff["u"] - diff["U"] + 1 for diff in diffs)

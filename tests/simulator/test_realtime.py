@@ -22,7 +22,7 @@ def test_a_market_sends_about_as_many_frames_as_asked(rate: float, secs: int) ->
     assert 0.8 * rate < sent / secs < 1.2 * rate
 
 
-def test_some_beats_are_quiet_and_some_are_busy() -> None:
+def test_some_steps_are_quiet_and_some_are_busy() -> None:
     counts = Counter(frames_by_beat(200, seed=2, beats=300))
     assert counts[0] > 10
     assert max(counts) > 40

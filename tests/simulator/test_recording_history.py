@@ -69,7 +69,7 @@ def recording(tmp_path: Path) -> Recording:
     return load([path])
 
 
-def test_the_first_request_gets_the_snapshot_later_ones_the_played_book(recording: Recording) -> None:
+def test_the_first_book_is_the_recorded_snapshot_later_ones_the_played_book(recording: Recording) -> None:
     played = 0
     memory = RecordingHistory(recording, lambda: played)
     recorded = memory.depth("BTCUSDT", 5)
@@ -102,7 +102,7 @@ def test_rest_returns_the_trades_played_so_far(recording: Recording) -> None:
     assert memory.fills("ETHUSDT", 1, 9) is None
 
 
-def test_a_recording_that_begins_anew_is_recalled_anew(recording: Recording) -> None:
+def test_when_a_recording_starts_over_so_does_its_rest_history(recording: Recording) -> None:
     played = 5
     memory = RecordingHistory(recording, lambda: played)
     assert len(memory.fills("BTCUSDT", 1, 9) or ()) == 2
@@ -137,7 +137,7 @@ def rebuilt(market: Adapter, path: Path, frames: int) -> Book:
     return book
 
 
-def test_a_real_recordings_book_is_the_one_its_frames_make(tmp_path: Path, recorded: Lines) -> None:
+def test_the_rest_book_of_a_recording_equals_its_replayed_frames(tmp_path: Path, recorded: Lines) -> None:
     path = tmp_path / "real.jsonl"
     path.write_text("\n".join(map(json.dumps, recorded("binance_usdm/hftbacktest_btcusdt_20240718")[:4000])), "utf-8")
     recording, played, market = load([path]), 3500, adapter("binance_usdm")

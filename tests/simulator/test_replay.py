@@ -102,7 +102,7 @@ def test_the_replay_pauses_without_subscribers(simulate: Simulate, recording: Re
     assert sent(log, 1) + dropped + sent(log, 2) == [trade(number) for number in range(50)]
 
 
-def test_after_its_end_the_connection_stays_open_and_is_pinged(simulate: Simulate, recording: Recorder) -> None:
+def test_after_the_recording_ends_the_connection_stays_open_and_pinged(simulate: Simulate, recording: Recorder) -> None:
     simulator = simulate(replay=(recording(trade(1)),), speed=0, ping_interval_secs=0.05)
     client = simulator.connect(TRADES)
     receive(client, 1)
@@ -143,12 +143,12 @@ def test_speed_is_a_multiple_of_the_recorded_pace(
     assert not speed or time.monotonic() - started >= recorded_secs / speed
 
 
-def test_a_raw_connection_gets_the_inside_of_the_recorded_text(simulate: Simulate, recording: Recorder) -> None:
+def test_a_raw_connection_gets_the_unwrapped_recorded_text(simulate: Simulate, recording: Recorder) -> None:
     client = simulate(replay=(recording(trade(1)),), speed=0).connect("/ws/btcusdt@trade")
     assert receive(client, 1) == ['{"e":"trade","t":1}']
 
 
-def test_a_slow_reader_gets_everything_and_slows_the_replay(simulate: Simulate, recording: Recorder) -> None:
+def test_a_slow_client_gets_everything_and_slows_the_replay(simulate: Simulate, recording: Recorder) -> None:
     texts = [trade(number) + " " * 5_000 for number in range(5_000)]
     simulator = simulate(replay=(recording(*texts),), speed=0, clients=2)
     slow, fast = simulator.connect(TRADES), simulator.connect(TRADES)

@@ -119,14 +119,14 @@ def test_futures_have_no_single_trades_over_rest(rest: Rest, market: Market) -> 
     assert get(rest, "/fapi/v1/historicalTrades?symbol=BTCUSDT&fromId=1")[0] == 404
 
 
-def test_a_stale_book_is_the_oldest_there_is(rest: Rest, market: Market) -> None:
+def test_a_stale_book_is_the_oldest_kept(rest: Rest, market: Market) -> None:
     oldest = rest.respond("GET", "/api/v3/depth?symbol=BTCUSDT", NOW_MS, stale=True).body
     market.step(NOW_MS, 100)
     assert rest.respond("GET", "/api/v3/depth?symbol=BTCUSDT", NOW_MS, stale=True).body == oldest
     assert json.loads(oldest)["lastUpdateId"] < market.book.update_id
 
 
-def test_ids_that_a_market_passed_over_never_were(rest: Rest, market: Market) -> None:
+def test_skipped_ids_are_missing_over_rest_too(rest: Rest, market: Market) -> None:
     last = market.trades[-1].id, market.agg_trades[-1].id
     market.skip_ids(7)
     market.step(NOW_MS, 200)

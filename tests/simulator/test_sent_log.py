@@ -8,7 +8,7 @@ from collector.simulator.sent_log import SentLog
 FRAME = Frame("a@trade", wire('{"x":"é\\u0000"}'.encode()))
 
 
-def test_text_is_logged_as_text_and_all_else_as_base64(tmp_path: Path) -> None:
+def test_text_is_logged_as_text_and_other_bytes_as_base64(tmp_path: Path) -> None:
     log = SentLog(tmp_path / "log")
     bad = Frame("a", wire(b"\xff\xfe"))
     log.frames(1, [FRAME, Frame("b", wire(b"\x00", BINARY)), bad, FRAME._replace(fault="duplicate")])

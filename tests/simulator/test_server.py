@@ -41,7 +41,7 @@ def test_a_raw_connection_gets_bare_payloads(simulate: Simulate) -> None:
     assert {tuple(json.loads(text)) for text in receive(client, 20)} == {("u", "s", "b", "B", "a", "A")}
 
 
-def test_another_client_library_reads_the_same(simulate: Simulate) -> None:
+def test_a_second_client_library_reads_the_same_frames(simulate: Simulate) -> None:
     simulator = simulate()
     with connect(f"ws://127.0.0.1:{simulator.port}/stream?streams=btcusdt@depth20@100ms") as client:
         texts = [client.recv() for _ in range(3)]
@@ -67,7 +67,7 @@ def test_a_bad_request_gets_an_error_and_keeps_the_connection(simulate: Simulate
     assert receive(client, 1) == ['{"result":[],"id":3}']
 
 
-def test_an_unknown_or_misspelt_stream_is_acknowledged_and_silent(simulate: Simulate) -> None:
+def test_an_unknown_stream_is_acknowledged_and_silent(simulate: Simulate) -> None:
     simulator = simulate()
     client = simulator.connect("/stream?streams=btcusdt@tradee/nosuch@trade")
     client.send('{"method":"SUBSCRIBE","params":["BTCUSDT@trade"],"id":1}')
@@ -219,7 +219,7 @@ def test_rest_answers_several_requests_on_one_connection(simulate: Simulate) -> 
             assert reply.startswith(b"HTTP/1.1 200 OK\r\n")
 
 
-def test_what_is_no_http_is_refused(simulate: Simulate) -> None:
+def test_a_request_that_is_not_http_is_refused(simulate: Simulate) -> None:
     with socket.create_connection(("127.0.0.1", simulate().port), timeout=DEADLINE_SECS) as client:
         client.sendall(b"hello\r\n\r\n")
         assert client.recv(4096).startswith(b"HTTP/1.1 400 ")
@@ -276,7 +276,7 @@ def test_a_client_that_lags_too_far_is_disconnected(
     )
 
 
-def test_a_failure_inside_is_not_hidden(simulate: Simulate, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_error_ends_the_simulator(simulate: Simulate, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("broken")
 

@@ -29,22 +29,22 @@ def goes_on(chaos: Chaos, pid: int, at_us: int) -> None:
     chaos._note(Step(0, STOP_CONTINUE, ROLE, 1), pid, at_us, signal.SIGCONT)
 
 
-def test_one_that_was_never_stopped_ran_until_its_death(chaos: Chaos) -> None:
+def test_a_process_never_stopped_ran_until_it_was_killed(chaos: Chaos) -> None:
     assert chaos.death(ROLE, 7, 50 * SEC) == Killed("books", 50 * SEC, 50 * SEC)
 
 
-def test_one_that_was_stopped_ran_until_then(chaos: Chaos) -> None:
+def test_a_stopped_process_ran_until_its_stop(chaos: Chaos) -> None:
     chaos._note_stop(7, 40 * SEC)
     assert chaos.death(ROLE, 7, 50 * SEC).ran_until_us == 40 * SEC
 
 
-def test_one_that_was_stopped_again_ran_until_the_first_time(chaos: Chaos) -> None:
+def test_a_process_stopped_twice_ran_until_the_first_stop(chaos: Chaos) -> None:
     chaos._note_stop(7, 40 * SEC)
     chaos._note_stop(7, 45 * SEC)
     assert chaos.death(ROLE, 7, 50 * SEC).ran_until_us == 40 * SEC
 
 
-def test_one_that_went_on_has_caught_up_after_a_while(chaos: Chaos) -> None:
+def test_a_resumed_process_has_caught_up_after_a_while(chaos: Chaos) -> None:
     chaos._note_stop(7, 40 * SEC)
     goes_on(chaos, 7, 41 * SEC)
     assert chaos.death(ROLE, 7, 41 * SEC + CATCH_UP_US - 1).ran_until_us == 40 * SEC

@@ -85,7 +85,7 @@ KEPT = [trade(number) for number in (1, 2, 9, 10, 11)]
 ROW = gap("sequence", 3, 9)
 
 
-def test_a_run_in_which_all_was_kept_has_no_problem() -> None:
+def test_a_run_that_kept_everything_has_no_problem() -> None:
     run = evidence([connection(1, 0, 20, *trades([1, 2, 3]))], [trade(1), trade(2), trade(3)])
     assert kinds(run) == []
     assert count(judge(run), TRADES) == (3, 3, 0, 0, 0)
@@ -99,7 +99,7 @@ def test_the_tail_of_a_killed_ingest_may_be_missing_where_a_row_covers_it() -> N
     assert judgement.gaps == {("sequence", "restart"): 1}
 
 
-def test_a_missing_frame_without_a_row_is_lost() -> None:
+def test_a_missing_frame_without_a_gap_row_is_lost() -> None:
     assert kinds(evidence(KILLED, KEPT, killed=[5])) == ["lost", "sequence"]
 
 
@@ -112,25 +112,25 @@ def test_a_missing_frame_without_a_row_is_lost() -> None:
         (3, 10, ["sequence"]),
     ],
 )
-def test_a_row_says_exactly_what_is_missing(expected: int, actual: int, wrong: list[str]) -> None:
+def test_a_gap_row_must_name_exactly_the_missing_ids(expected: int, actual: int, wrong: list[str]) -> None:
     assert kinds(evidence(KILLED, KEPT, [gap("sequence", expected, actual)], killed=[5])) == wrong
 
 
 @pytest.mark.parametrize("rows", [[gap("sequence", 3, 6), gap("sequence", 6, 9)], [ROW]])
-def test_a_hole_may_be_told_in_parts(rows: list[Gap]) -> None:
+def test_a_hole_may_be_covered_by_several_rows(rows: list[Gap]) -> None:
     assert kinds(evidence(KILLED, KEPT, rows, killed=[5])) == []
 
 
-def test_rows_do_not_overlap_each_other() -> None:
+def test_overlapping_gap_rows_are_a_problem() -> None:
     assert kinds(evidence(KILLED, KEPT, [ROW, gap("sequence", 5, 7)], killed=[5])) == ["sequence"]
 
 
-def test_a_row_counts_right_and_gives_a_cause_of_ours() -> None:
+def test_a_gap_row_needs_the_right_count_and_a_cause_of_the_recorder() -> None:
     assert kinds(evidence(KILLED, KEPT, [ROW._replace(missing=5)], killed=[5])) == ["sequence"]
     assert kinds(evidence(KILLED, KEPT, [ROW._replace(cause="exchange")], killed=[5])) == ["sequence"]
 
 
-def test_what_the_exchange_itself_left_out_may_have_another_cause() -> None:
+def test_ids_the_exchange_left_out_may_have_another_cause() -> None:
     run = [connection(1, 0, 20, *trades([1, 2, 5]))]
     kept = [trade(1), trade(2), trade(5)]
     row = gap("sequence", 3, 5, cause="unknown")
@@ -138,13 +138,13 @@ def test_what_the_exchange_itself_left_out_may_have_another_cause() -> None:
     assert kinds(evidence(run, kept, [row], breaks=[Ids(3, 4)])) == []
 
 
-def test_a_repaired_row_covers_nothing_any_more() -> None:
+def test_a_repaired_row_covers_nothing() -> None:
     run = [connection(1, 0, 20, *trades([1, 2, 3]))]
     kept = [trade(1), trade(2), trade(3)]
     assert kinds(evidence(run, kept, [gap("sequence", 2, 3, status="repaired")])) == []
 
 
-def test_a_row_outside_of_what_was_archived_is_one_too_many() -> None:
+def test_a_gap_row_outside_the_archived_ids_is_a_problem() -> None:
     assert kinds(evidence(KILLED, KEPT, [ROW, gap("sequence", 12, 14)], killed=[5])) == ["sequence"]
 
 
@@ -154,7 +154,7 @@ def test_a_row_of_an_unexpected_kind_is_a_problem() -> None:
     assert kinds(Evidence(**{**vars(run), "gaps": {**run.gaps, Stream("_", "_"): [gap("damaged")]}})) == ["gap row"]
 
 
-def test_frames_missing_where_nobody_was_killed_are_a_problem_even_if_covered() -> None:
+def test_missing_frames_without_a_kill_are_a_problem_even_if_covered() -> None:
     assert kinds(evidence(KILLED, KEPT, [ROW])) == ["tail"]
     assert kinds(evidence(KILLED, KEPT, [ROW], killed=[15])) == ["tail"]
 
@@ -165,7 +165,7 @@ def test_only_the_end_of_a_connection_may_be_missing() -> None:
     assert kinds(evidence(KILLED, [trade(1), trade(4), *kept[1:]], rows, killed=[5])) == ["tail", "sequence"]
 
 
-def test_a_copy_that_came_on_another_connection_does_not_make_a_tail_torn() -> None:
+def test_a_copy_on_another_connection_does_not_make_a_tail_torn() -> None:
     links = [KILLED[0], connection(2, 4, 20, *trades([4, 5, 6]))]
     kept = [trade(number) for number in (1, 2, 4, 5, 6)]
     run = evidence(links, kept, [gap("sequence", 3, 4)], killed=[5])
@@ -173,12 +173,12 @@ def test_a_copy_that_came_on_another_connection_does_not_make_a_tail_torn() -> N
     assert count(judge(run), TRADES) == (6, 5, 1, 0, 0)
 
 
-def test_what_was_sent_long_before_the_kill_had_been_read() -> None:
+def test_frames_sent_long_before_the_kill_must_be_archived() -> None:
     long = [connection(1, 0.5, 9, *trades([1, 2, 3, 4])), KILLED[1]]
     assert kinds(evidence(long, KEPT, [ROW], killed=[9])) == ["tail"]
 
 
-def test_a_stopped_ingest_reads_nothing_more() -> None:
+def test_frames_sent_while_ingest_is_stopped_may_be_missing() -> None:
     long = [connection(1, 0.5, 9, *trades([1, 2, 3, 4])), KILLED[1]]
     run = evidence(long, KEPT, [ROW])
     run = Evidence(**{**vars(run), "killed": [Killed("all", 9 * SEC, 3 * SEC)]})
@@ -189,22 +189,22 @@ def test_a_stopped_ingest_reads_nothing_more() -> None:
 @pytest.mark.parametrize(
     ("cut", "closed", "found"), [((3, 6), 6, []), ((9, 12), 12, ["tail"]), ((12, 20), 6, ["tail"])]
 )
-def test_what_was_sent_during_an_outage_may_be_missing(cut: tuple[int, int], closed: int, found: list[str]) -> None:
+def test_frames_sent_during_an_outage_may_be_missing(cut: tuple[int, int], closed: int, found: list[str]) -> None:
     long = [connection(1, 0.5, closed, *trades([1, 2, 3, 4])), KILLED[1]]
     assert kinds(evidence(long, KEPT, [ROW], cuts=[cut])) == found
 
 
-def test_a_frame_kept_twice_is_a_problem() -> None:
+def test_a_frame_archived_twice_is_a_problem() -> None:
     run = evidence([connection(1, 0, 20, *trades([1, 2]))], [trade(1), trade(2), trade(2)])
     assert kinds(run) == ["duplicated"]
 
 
-def test_frames_keep_their_order() -> None:
+def test_frames_out_of_order_are_a_problem() -> None:
     run = evidence([connection(1, 0, 20, *trades([1, 2, 3]))], [trade(2), trade(1), trade(3)])
     assert kinds(run) == ["order"]
 
 
-def test_nothing_is_invented() -> None:
+def test_an_archived_frame_that_was_never_sent_is_a_problem() -> None:
     run = evidence([connection(1, 0, 20, *trades([1, 2]))], [trade(1), trade(2), trade(3)])
     assert kinds(run) == ["invented"]
 
@@ -239,26 +239,26 @@ HEARD = [ticker(number) for number in (1, 2, 9, 10)]
         (silence(2.5, None), ["silence"]),
     ],
 )
-def test_a_silence_lasts_from_the_last_frame_to_the_next_socket(row: Gap, wrong: list[str]) -> None:
+def test_a_silence_lasts_from_the_last_frame_to_the_next_connection(row: Gap, wrong: list[str]) -> None:
     assert kinds(evidence(QUIET, HEARD, [row], killed=[5])) == wrong
 
 
-def test_a_stretch_without_a_socket_is_a_silence_even_if_nothing_was_sent() -> None:
+def test_time_without_a_connection_is_a_silence_even_if_nothing_was_sent() -> None:
     links = [QUIET[0], QUIET[1]]
     kept = [ticker(number) for number in (1, 2, 3, 4, 9, 10)]
     assert kinds(evidence(links, kept)) == ["silence"]
     assert kinds(evidence(links, kept, [silence(5, 8)])) == []
 
 
-def test_a_silence_that_covers_nothing_is_one_too_many() -> None:
+def test_a_silence_row_that_covers_nothing_is_a_problem() -> None:
     assert kinds(evidence(QUIET, HEARD, [silence(2.5, 8), silence(11.5, 12.5)], killed=[5])) == ["silence"]
 
 
-def test_outages_are_what_no_connection_spans() -> None:
+def test_outages_are_times_that_no_connection_spans() -> None:
     links = [connection(1, 0, 5), connection(2, 4, 6), connection(3, 1, 2), connection(4, 8, 9)]
     assert [(span.start_us // SEC, span.end_us // SEC) for span in outages(links)] == [(6, 8)]
 
 
-def test_of_a_gaps_rows_the_one_detected_last_counts() -> None:
+def test_the_latest_row_of_a_gap_counts() -> None:
     old, new = gap("sequence", 3, 9, detected_at=1), gap("sequence", 3, 9, detected_at=2, status="repaired")
     assert latest([new, old]) == [new]

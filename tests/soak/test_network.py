@@ -57,7 +57,7 @@ def fail(network: Network, kind: str) -> None:
     wait_for(lambda: network._passes.is_set() is False or network.done[kind])
 
 
-def test_every_stretch_has_one_outage_and_kinds_take_turns() -> None:
+def test_each_period_has_one_outage_and_kinds_take_turns() -> None:
     planned = outages(7, 1, 600)
     assert planned == outages(7, 1, 600) != outages(8, 1, 600)
     assert [outage.kind for outage in planned] == [KINDS[index % 3] for index in range(10)]
@@ -68,7 +68,7 @@ def test_every_stretch_has_one_outage_and_kinds_take_turns() -> None:
 
 
 @pytest.mark.parametrize("kind", [CUT, FREEZE_CUT])
-def test_a_cut_resets_what_stands_and_what_comes_until_it_is_over(network: Network, kind: str) -> None:
+def test_a_cut_resets_open_and_new_connections_until_its_end(network: Network, kind: str) -> None:
     with connect(network) as client:
         fail(network, kind)
         with pytest.raises(ConnectionResetError):
@@ -79,7 +79,7 @@ def test_a_cut_resets_what_stands_and_what_comes_until_it_is_over(network: Netwo
         assert network.spans[0].end_us - network.spans[0].start_us >= HOLD_SECS * 1e6
 
 
-def test_what_a_freeze_holds_back_passes_at_its_end(network: Network) -> None:
+def test_data_held_back_by_a_freeze_passes_at_its_end(network: Network) -> None:
     with connect(network) as client:
         fail(network, FREEZE)
         client.sendall(b"held")

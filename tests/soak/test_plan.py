@@ -21,14 +21,14 @@ def test_sixty_kills_reach_every_target_in_every_way(seed: int) -> None:
     assert (KILL, EVERYTHING) in done
 
 
-def test_steps_come_in_the_order_of_their_time_and_within_it() -> None:
+def test_steps_are_ordered_in_time_and_within_the_run() -> None:
     moments = [step.at_secs for step in plan(3, ROLES, 60, 100)]
     assert moments == sorted(moments)
     assert moments[0] >= 0
     assert moments[-1] <= 100
 
 
-def test_only_a_stopped_process_is_held() -> None:
+def test_only_a_step_that_stops_has_a_hold_time() -> None:
     for step in plan(3, ROLES, 200, 100):
         assert (step.hold_secs > 0) == (step.action not in {KILL, TERM})
 

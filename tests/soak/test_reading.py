@@ -22,7 +22,7 @@ def line(connection: int, at_us: int, **fields: Any) -> dict[str, Any]:
     return {"at_ns": at_us * 1_000, "connection": connection, **fields}
 
 
-def test_streams_are_known_by_the_names_the_exchange_gives_them() -> None:
+def test_streams_are_read_from_the_exchanges_stream_names() -> None:
     assert stream_of("btcusdt@depth20@100ms") == SNAPSHOT
     assert stream_of("btcusdt@depth@100ms") == DELTA
     assert stream_of("btcusdt@kline_1m") is None
@@ -48,14 +48,14 @@ def test_a_frame_sent_to_two_connections_is_one_frame_with_two_places() -> None:
     assert (first.opened_us, first.closed_us, first.feed) == (1, 30, "all")
 
 
-def test_a_frame_that_was_dropped_was_not_sent() -> None:
+def test_a_dropped_frame_does_not_count_as_sent() -> None:
     log = SentFrames(lambda stream: "all")
     log.take(line(1, 1, event="connect", path="/stream?streams=btcusdt@trade"))
     log.take(line(1, 2, event="dropped", why="closed", stream="btcusdt@trade", raw=frame("btcusdt@trade", t=7)))
     assert log.sent == {}
 
 
-def test_a_recording_tells_which_ids_it_leaves_out(tmp_path: Path) -> None:
+def test_the_ids_a_recording_leaves_out_are_found(tmp_path: Path) -> None:
     recording = tmp_path / "frames.jsonl"
     frames = [frame("btcusdt@trade", t=number) for number in (3, 4, 7)]
     frames += [frame("btcusdt@kline_1m"), frame("btcusdt@depth20@100ms", lastUpdateId=9)]

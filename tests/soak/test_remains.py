@@ -27,14 +27,14 @@ def found(data_dir: Path) -> list[str]:
     return [problem.text for problem in left_behind(data_dir, Processes("nobody", LogTail(data_dir / "log"), data_dir))]
 
 
-def test_one_open_segment_without_rows_is_all_that_may_be_left(data_dir: Path) -> None:
+def test_only_an_open_segment_without_rows_may_remain(data_dir: Path) -> None:
     assert found(data_dir) == []
 
 
 @pytest.mark.parametrize(
     "name", ["staging/half.parquet", "quarantine/1.db", "journal/books/00000000000000000007.journal"]
 )
-def test_files_in_the_making_are_remains(data_dir: Path, name: str) -> None:
+def test_unfinished_files_are_remains(data_dir: Path, name: str) -> None:
     (data_dir / name).parent.mkdir(exist_ok=True)
     (data_dir / name).touch()
     assert found(data_dir) == [str(data_dir / name)]

@@ -46,14 +46,14 @@ def test_tables_are_markdown_with_numbers_to_the_right() -> None:
     ]
 
 
-def test_a_supervisor_that_keeps_something_of_each_child_leaks() -> None:
+def test_a_supervisor_that_grows_with_each_child_leaks() -> None:
     flat = life(1, 30, 31, 30, 31, 30, 31) + life(2, 30, 30, 31, 30)
     assert usage_problems(flat, {}) == []
     rising = life(1, 30, 31, 32, 33, 34, 35, 36, 37)
     assert [problem.kind for problem in usage_problems(rising, {})] == ["leak"]
 
 
-def test_a_supervisor_that_is_seen_too_seldom_says_nothing_about_leaks() -> None:
+def test_too_few_samples_of_a_supervisor_prove_no_leak() -> None:
     assert usage_problems(life(1, 30) + life(2, 40) + life(3, 50), {}) == []
 
 

@@ -42,7 +42,7 @@ def start() -> Iterator[Start]:
         process.communicate()
 
 
-def test_the_log_tells_which_process_has_which_role(log: LogTail) -> None:
+def test_roles_of_processes_are_read_from_the_log(log: LogTail) -> None:
     log.take(line("started"))
     log.take(line("process_started", child="writer", pid=7))
     log.take(line("process_died", child="writer", pid=7, exit_code=-9))
@@ -56,13 +56,13 @@ def test_the_log_tells_which_process_has_which_role(log: LogTail) -> None:
     assert (log.starts_in_run, log.children) == (0, {})
 
 
-def test_a_child_that_was_killed_while_it_was_told_to_stop_has_died_too(log: LogTail) -> None:
+def test_a_child_killed_during_its_stop_counts_as_dead(log: LogTail) -> None:
     log.take(line("process_stopped", child="writer", pid=7, exit_code=0))
     log.take(line("process_stopped", child="ingest:a", pid=8, exit_code=-9))
     assert [(death.role, death.exit_code) for death in log.deaths] == [("ingest:a", -9)]
 
 
-def test_the_log_is_read_on_from_where_it_stood_and_only_whole_lines(log: LogTail, tmp_path: Path) -> None:
+def test_the_log_is_read_in_whole_lines_from_the_last_position(log: LogTail, tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_bytes(line("connected") + b"\n" + line("disconnected")[:10])
     log.read()
@@ -73,7 +73,7 @@ def test_the_log_is_read_on_from_where_it_stood_and_only_whole_lines(log: LogTai
     assert log.events == {"connected": 1, "disconnected": 1}
 
 
-def test_a_traceback_counts_as_a_failure_where_it_reaches_the_recorders_code(log: LogTail) -> None:
+def test_a_traceback_through_the_recorders_code_is_a_failure(log: LogTail) -> None:
     log.take(b'  File "/usr/lib/python3.11/multiprocessing/spawn.py", line 122, in spawn_main')
     log.take(b"FileNotFoundError: [Errno 2] No such file or directory")
     assert (log.strays, log.failures) == (2, [])
@@ -99,9 +99,7 @@ def test_processes_are_known_by_the_runs_token(log: LogTail, start: Start, tmp_p
     wait_for(lambda: peak_bytes() > 1_000_000)
 
 
-def test_a_supervisor_with_the_id_of_an_ingest_that_died_is_no_ingest(
-    log: LogTail, start: Start, tmp_path: Path
-) -> None:
+def test_a_supervisor_with_a_dead_ingests_pid_is_not_an_ingest(log: LogTail, start: Start, tmp_path: Path) -> None:
     process = start("ours")
     processes = Processes("ours", log, tmp_path)
     log.take(line("process_started", child="ingest:a", pid=process.pid))
@@ -111,9 +109,7 @@ def test_a_supervisor_with_the_id_of_an_ingest_that_died_is_no_ingest(
     assert processes.of(SUPERVISOR) == [process.pid]
 
 
-def test_a_process_that_has_ended_is_a_zombie_until_it_is_reaped_and_no_longer_ours(
-    log: LogTail, start: Start, tmp_path: Path
-) -> None:
+def test_an_ended_process_is_a_zombie_until_it_is_reaped(log: LogTail, start: Start, tmp_path: Path) -> None:
     ours = start("ours")
     processes = Processes("ours", log, tmp_path)
     assert ours.stdin is not None

@@ -26,13 +26,13 @@ def test_a_time_is_utc_unless_it_says_otherwise(text: str, time_us: int) -> None
     assert moments.moment_us(text) == time_us
 
 
-def test_a_moment_is_also_how_long_ago_it_was() -> None:
+def test_a_moment_may_be_given_as_time_ago() -> None:
     before_us = time_ns() // 1_000
     for text, ago_secs in (("30min", 1_800), ("24h", 86_400), ("7d", 604_800)):
         assert before_us <= moments.moment_us(text) + ago_secs * 1_000_000 <= time_ns() // 1_000
 
 
-def test_manifests_write_it_so() -> None:
+def test_a_moment_is_written_as_in_manifests() -> None:
     assert moments.moment("2026-11-23T14:00+02:00") == "2026-11-23T12:00:00.000000Z"
     assert moments.moment("0001-01-01") == "0001-01-01T00:00:00.000000Z"
 
@@ -45,7 +45,7 @@ def test_a_moment_outside_the_calendar_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "24", "-1d", "1234567d", "٣d"])
-def test_what_is_no_moment_is_refused(text: str) -> None:
+def test_a_text_that_is_not_a_moment_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="is neither a time like 2026-11-23T14:00 nor 30min, 24h, 7d"):
         moments.moment_us(text)
 
@@ -58,7 +58,9 @@ def test_what_is_no_moment_is_refused(text: str) -> None:
         ("restore", ["--from", "999999d"]),
     ],
 )
-def test_every_tool_says_so_and_ends(tool: str, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_tool_refuses_a_moment_outside_the_calendar_with_exit_2(
+    tool: str, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as end:
         main([tool, *arguments])
     assert end.value.code == 2

@@ -73,7 +73,7 @@ def after_each_diff(rows: list[BookRow]) -> Iterator[tuple[int, Book]]:
 
 
 @pytest.mark.parametrize("names", RECORDINGS)
-def test_the_book_has_the_exchanges_best_prices_and_sizes(names: str, recorded: Lines) -> None:
+def test_a_rebuilt_book_has_the_recorded_best_prices_and_sizes(names: str, recorded: Lines) -> None:
     exchange, expected = RECORDINGS[names]
     market = adapter(exchange)
     lines = [line for name in names.split() for line in recorded(name) if line["dir"] in {"in", "http"}]

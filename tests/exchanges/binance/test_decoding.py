@@ -89,7 +89,7 @@ def test_a_frame_is_one_message_with_its_bytes_untouched(
 
 
 @pytest.mark.parametrize("frame", FRAMES)
-def test_the_way_a_frame_is_written_does_not_matter(frame: bytes) -> None:
+def test_whitespace_key_order_and_extra_keys_do_not_matter(frame: bytes) -> None:
     expected = decode(frame)[0]._replace(payload=b"")
     fields = json.loads(frame)
     other_ways = [
@@ -166,7 +166,7 @@ def test_a_trade_may_have_old_keys_or_lack_ignored_ones() -> None:
         (b'{"data":1,"stream":"btcusdt@trade","x":{"y":1,"y":1}}', "a key stands twice"),
     ],
 )
-def test_what_is_wrong_with_a_frame_is_said(frame: bytes, text: str) -> None:
+def test_a_refused_frame_comes_with_its_reason(frame: bytes, text: str) -> None:
     assert reason(frame) == text
 
 
@@ -202,7 +202,9 @@ def test_what_is_wrong_with_a_frame_is_said(frame: bytes, text: str) -> None:
         (SNAPSHOT.replace(b"50093239224", b"-5"), "book_snapshot", ">= 0"),
     ],
 )
-def test_a_frame_that_is_not_of_its_stream_says_why(frame: bytes, data_type: str, hint: str) -> None:
+def test_a_frame_that_does_not_fit_its_stream_is_refused_with_the_reason(
+    frame: bytes, data_type: str, hint: str
+) -> None:
     text = reason(frame)
     assert text.startswith(f"not a {data_type} message: ")
     assert hint in text
@@ -267,5 +269,5 @@ def test_any_frame_is_decoded_or_refused_with_a_short_reason(frame: bytes) -> No
 @example(TRADE.replace(b'"M":true', b'"t":3735683259'))
 @example(TRADE.replace(b'"p":"61837.63000000"', b'"p":":"').replace(b',"M":true', b""))
 @example(TICKER.replace(b'"A":"1.54698000"', b'"A":"1","x":[{}]'))
-def test_the_fast_way_and_the_careful_way_agree(frame: bytes) -> None:
+def test_the_fast_path_and_the_careful_path_agree(frame: bytes) -> None:
     assert outcome(decode, frame) == outcome(careful, frame)

@@ -28,7 +28,7 @@ def names_of(plan: ConnectionPlan) -> list[str]:
 
 
 @both
-def test_trade_ids_are_dense_diffs_are_chained_and_other_book_ids_rise(adapter: CombinedStreams) -> None:
+def test_trade_ids_are_dense_diffs_chained_other_book_ids_rise(adapter: CombinedStreams) -> None:
     assert adapter.id_rules == {
         "book_snapshot": IdRule.RISING,
         "book_delta": IdRule.CHAINED,
@@ -56,7 +56,7 @@ def test_usdm_streams_are_subscribed_on_their_path() -> None:
 
 
 @pytest.mark.parametrize(("data_type", "path"), [*((name, "public") for name in PUBLIC_TYPES), ("agg_trade", "market")])
-def test_one_kind_of_stream_needs_one_kind_of_connection(data_type: str, path: str) -> None:
+def test_streams_of_one_path_need_connections_of_that_path_only(data_type: str, path: str) -> None:
     (plan,) = usdm.plan(Subscription(("BTCUSDT", "ETHUSDT"), (data_type,)), "")
     assert plan.url.startswith(f"wss://fstream.binance.com/{path}/stream?streams=btcusdt@")
     assert plan.streams == 2
@@ -123,7 +123,7 @@ def test_a_data_type_that_is_not_offered_is_refused(adapter: CombinedStreams) ->
 
 
 @both
-def test_answers_to_requests_are_no_data(adapter: CombinedStreams) -> None:
+def test_answers_to_requests_are_not_data(adapter: CombinedStreams) -> None:
     decode = adapter.decoder(Subscription((adapter.symbol_example,), ALL_TYPES))
     answers = {
         b'{"result":null,"id":1}': ControlKind.ACK,
@@ -151,7 +151,7 @@ def test_silent_streams_are_subscribed_on_the_other_path() -> None:
     assert Binance().elsewhere([StreamKey("binance", "BTCUSDT", "trade")], "") == []
 
 
-def test_whose_a_frame_is_can_be_told_at_a_glance() -> None:
+def test_speakers_finds_the_stream_of_each_frame() -> None:
     speakers = BinanceUsdm().speakers(Subscription(("BTCUSDT",), ("trade", "book_delta")))
     assert speakers([b'{"stream":"btcusdt@trade","data":{}}']) == {StreamKey("binance_usdm", "BTCUSDT", "trade")}
     book = b'{"stream":"btcusdt@depth@100ms","data":{}}'
@@ -167,7 +167,7 @@ ODD_FORMS = {
 
 
 @pytest.mark.parametrize("frame", ODD_FORMS.values(), ids=ODD_FORMS)
-def test_a_stream_speaks_in_whatever_form_the_json_has(frame: bytes) -> None:
+def test_speakers_finds_the_stream_in_any_spelling_of_the_json(frame: bytes) -> None:
     trades, book = (StreamKey("binance_usdm", "BTCUSDT", name) for name in ("trade", "book_delta"))
     speakers = BinanceUsdm().speakers(Subscription(("BTCUSDT",), ("trade", "book_delta")))
     usual, other = b'{"stream":"btcusdt@depth@100ms","data":{}}', frame.replace(b"btcusdt", b"ethusdt")

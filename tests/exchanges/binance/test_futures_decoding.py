@@ -100,7 +100,7 @@ def test_a_frame_is_one_message_with_its_bytes_and_engine_time(
 
 
 @pytest.mark.parametrize("frame", FRAMES)
-def test_the_way_a_frame_is_written_does_not_matter(frame: bytes) -> None:
+def test_whitespace_key_order_and_extra_keys_do_not_matter(frame: bytes) -> None:
     expected = decode(frame)[0]._replace(payload=b"")
     fields = json.loads(frame)
     other_ways = [
@@ -127,14 +127,14 @@ def test_the_stream_name_distinguishes_depth_from_diffs() -> None:
     assert snapshot.id == delta.id
 
 
-def test_a_diff_covers_the_ids_behind_the_one_it_is_linked_to() -> None:
+def test_a_diff_covers_the_ids_after_its_previous_id() -> None:
     following = DELTA.replace(b"11757092625654", b"11757092631000").replace(b"11757092616661", b"11757092625654")
     (first,), (second,) = decode(DELTA), decode(following)
     assert first.id is not None
     assert second.first_id == first.id + 1
 
 
-def test_a_diff_that_is_linked_to_nothing_covers_its_own_ids() -> None:
+def test_a_diff_without_a_previous_id_covers_its_own_ids() -> None:
     frame = DELTA.replace(b"11757092616661", b"-1")
     assert decode(frame) == [Envelope(stream("book_delta"), 11757092625654, 11757092616793, 1791382994613000, frame)]
     assert decode(SNAPSHOT.replace(b"11757092616661", b"-1"))[0].id == 11757092625654
@@ -145,7 +145,7 @@ def test_the_largest_ids_pass() -> None:
     assert decode(frame) == [Envelope(stream("book_delta"), 2**63 - 1, 2**63 - 1, 1791382994613000, frame)]
 
 
-def test_a_trade_may_lack_what_no_row_is_made_of() -> None:
+def test_a_trade_may_lack_keys_that_rows_do_not_use() -> None:
     frame = TRADE.replace(b'"X":"MARKET",', b"")
     assert decode(frame) == [Envelope(stream("trade"), 7947154547, None, 1785671908692000, frame)]
 
@@ -165,7 +165,7 @@ def test_a_trade_may_lack_what_no_row_is_made_of() -> None:
         (DELTA.replace(b'"ps":"BTCUSDT"', b'"pu":11757092616661'), "a key stands twice"),
     ],
 )
-def test_what_is_wrong_with_a_frame_is_said(frame: bytes, text: str) -> None:
+def test_a_refused_frame_comes_with_its_reason(frame: bytes, text: str) -> None:
     assert reason(frame) == text
 
 
@@ -189,7 +189,9 @@ def test_what_is_wrong_with_a_frame_is_said(frame: bytes, text: str) -> None:
         ),
     ],
 )
-def test_a_frame_that_is_not_of_its_stream_says_why(frame: bytes, data_type: str, hint: str) -> None:
+def test_a_frame_that_does_not_fit_its_stream_is_refused_with_the_reason(
+    frame: bytes, data_type: str, hint: str
+) -> None:
     text = reason(frame)
     assert text.startswith(f"not a {data_type} message: ")
     assert hint in text
@@ -223,5 +225,5 @@ def test_any_frame_is_decoded_or_refused_with_a_short_reason(frame: bytes) -> No
 @example(TRADE.replace(b'"st":1', b'"t":{"st":1}'))
 @example(DELTA.replace(b'"ps":"BTCUSDT"', b'"pu":-1'))
 @example(AGG_TRADE.replace(b'"nq":"0.020"', b'"nq":":"').replace(b',"st":1', b""))
-def test_the_fast_way_and_the_careful_way_agree(frame: bytes) -> None:
+def test_the_fast_path_and_the_careful_path_agree(frame: bytes) -> None:
     assert outcome(decode, frame) == outcome(careful, frame)

@@ -49,7 +49,7 @@ def test_both_markets_make_the_same_rows(data_type: str) -> None:
 
 
 @pytest.mark.parametrize("data_type", ["book_delta", "book_snapshot"])
-def test_a_book_message_behind_none_has_no_previous_id(data_type: str) -> None:
+def test_a_previous_id_of_minus_1_means_none(data_type: str) -> None:
     row = only_row(data_type, {**MESSAGES[data_type], "pu": -1})
     assert (row.first_id, row.last_id, row.previous_id) == (1001, 1007, None)
     assert only_row(data_type, {**MESSAGES[data_type], "pu": 0}).previous_id == 0

@@ -111,7 +111,7 @@ def series_of(envelopes: list[Envelope]) -> dict[tuple[str, str], list[tuple[int
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
-def test_recorded_ids_keep_their_rules(name: str, received: Frames) -> None:
+def test_recorded_ids_follow_their_id_rules(name: str, received: Frames) -> None:
     adapter, counts = RECORDINGS[name]
     series = series_of(decoded(adapter, map(as_subscribed, received(name)))[0])
     assert {data_type for _, data_type in series} == set(counts)
@@ -145,7 +145,7 @@ def test_recorded_diffs_are_linked_but_their_own_ids_leave_holes(received: Frame
     assert sum(later.first_id == (earlier.last_id or 0) + 1 for earlier, later in pairwise(rows)) < 300
 
 
-def test_each_of_several_symbols_is_linked_on_its_own(received: Frames) -> None:
+def test_diffs_of_each_symbol_are_linked_separately(received: Frames) -> None:
     envelopes, _ = decoded(usdm, received(MULTI))
     last: dict[str, int | None] = {}
     for envelope in envelopes:

@@ -76,7 +76,7 @@ def test_no_recorded_frame_needs_its_raw_text(name: str, received: Frames) -> No
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
-def test_recorded_ids_keep_their_rules(name: str, received: Frames) -> None:
+def test_recorded_ids_follow_their_id_rules(name: str, received: Frames) -> None:
     ids: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
     for envelope in decoded(adapter, received(name))[0]:
         assert envelope.id is not None

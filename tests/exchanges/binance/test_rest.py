@@ -85,7 +85,7 @@ def test_futures_ask_for_books_and_aggregates_only(adapter: BinanceUsdm | Binanc
 
 
 @pytest.mark.parametrize("data_type", ["book_delta", "book_snapshot", "book_ticker"])
-def test_book_messages_cannot_be_had_again(data_type: str) -> None:
+def test_book_messages_cannot_be_requested_again(data_type: str) -> None:
     for adapter in MARKETS:
         assert adapter.rest.page(key(adapter, data_type), 1) is None
 
@@ -94,7 +94,7 @@ def test_a_symbol_beyond_ascii_is_percent_encoded() -> None:
     assert spot.rest.snapshot("币安人生USDT").target.isascii()
 
 
-def test_no_two_markets_share_a_budget() -> None:
+def test_each_market_has_a_rate_limit_of_its_own() -> None:
     assert len({adapter.rest.limits.budget for adapter in MARKETS}) == 3
 
 
@@ -119,7 +119,7 @@ def test_trades_and_aggregates_of_a_response_have_typed_rows() -> None:
         ]
 
 
-def test_replies_and_frames_stay_in_order() -> None:
+def test_rows_of_mixed_responses_and_frames_stay_in_order() -> None:
     payloads = [text({**TRADE, "id": 1}), framed("trade", {**TRADE, "id": 2}), b"{}", text({**TRADE, "id": 3})]
     assert [row and row[0] for row in spot.rows("trade", payloads)] == ["1", "2", None, "3"]
 
@@ -178,7 +178,7 @@ def test_a_rest_trade_with_an_invalid_time_is_kept(time: object) -> None:
     assert sound_us(other.exchange_us, one.exchange_us) is None
 
 
-def test_a_clock_that_is_none_is_undecodable() -> None:
+def test_an_impossible_server_time_is_undecodable() -> None:
     with pytest.raises(UndecodableError):
         spot.rest.read_clock(b'{"serverTime":1784555555555123}')
 

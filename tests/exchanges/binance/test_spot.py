@@ -80,7 +80,7 @@ def test_non_ascii_symbols_are_percent_encoded_in_urls_only() -> None:
     assert json.loads(plan.messages[0]) == {"method": "SUBSCRIBE", "params": ["币安人生usdt@trade"], "id": 1}
 
 
-def test_what_does_not_fit_the_url_is_subscribed_in_batches() -> None:
+def test_streams_that_do_not_fit_into_the_url_are_subscribed_in_batches() -> None:
     (plan,) = adapter.plan(Subscription(symbols(512), ("trade", "book_delta")), "")
     requests = [json.loads(message) for message in plan.messages]
     assert [request["id"] for request in requests] == [1, 2, 3, 4, 5]
@@ -118,7 +118,7 @@ def test_misspelled_symbols_are_refused(symbol: str) -> None:
     assert ascii(symbol) in problem
 
 
-def test_every_fault_of_a_subscription_is_named_at_once() -> None:
+def test_all_problems_of_a_subscription_are_named_at_once() -> None:
     with pytest.raises(ConfigError) as refused:
         adapter.plan(Subscription(("btcusdt", "ethusdt"), ("trade", "funding_rate")), "")
     assert len(refused.value.problems) == 3
@@ -167,7 +167,7 @@ def test_the_text_of_a_control_frame_is_safe_to_print() -> None:
         b'{"stream":"!serverShutdown","data":{"e":"trade"}}',
     ],
 )
-def test_what_names_a_stream_may_be_data(frame: bytes) -> None:
+def test_a_frame_that_names_a_stream_counts_as_data(frame: bytes) -> None:
     assert adapter.control(frame) is None
 
 
@@ -187,7 +187,7 @@ def test_what_names_a_stream_may_be_data(frame: bytes) -> None:
         b"[" * 100_000,
     ],
 )
-def test_everything_else_is_noise_and_no_sign_of_life(frame: bytes) -> None:
+def test_any_other_frame_is_noise(frame: bytes) -> None:
     said = adapter.control(frame)
     assert said is not None
     assert said.kind is ControlKind.NOISE

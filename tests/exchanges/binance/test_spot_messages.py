@@ -45,7 +45,7 @@ def test_every_data_type_has_its_row() -> None:
 
 
 @pytest.mark.parametrize("data_type", ["trade", "agg_trade"])
-def test_where_the_buyer_is_the_maker_the_taker_sold(data_type: str) -> None:
+def test_if_the_buyer_is_the_maker_the_taker_sold(data_type: str) -> None:
     assert only_row(data_type, {**MESSAGES[data_type], "m": True}).side == "sell"
     assert only_row(data_type, {**MESSAGES[data_type], "m": False}).side == "buy"
 
@@ -55,7 +55,7 @@ def test_a_book_side_without_levels_is_empty_and_not_null() -> None:
     assert row[4:] == ((), (), (), ())
 
 
-def test_rows_stand_in_the_order_of_their_payloads() -> None:
+def test_rows_are_in_the_order_of_their_payloads() -> None:
     rows = adapter.rows("trade", [payload({**TRADE, "t": number}) for number in range(50)])
     assert [row.trade_id for row in rows if isinstance(row, TradeRow)] == [str(number) for number in range(50)]
 
@@ -72,7 +72,7 @@ def test_only_a_number_that_is_not_a_finite_decimal_is_null(text: str) -> None:
 
 
 @pytest.mark.parametrize(("text", "value"), [("+1.5", 1.5), ("01.5", 1.5), (".5", 0.5), ("1e5", 1e5), ("1e-999", 0.0)])
-def test_decimals_in_unusual_dress_are_numbers(text: str, value: float) -> None:
+def test_decimals_in_unusual_notation_are_read(text: str, value: float) -> None:
     assert only_row("trade", {**TRADE, "p": text}).price == value
     assert only_row("book_delta", {**DELTA, "a": [[text, "1"]]}).ask_prices == (value,)
 
@@ -91,7 +91,7 @@ def test_a_payload_of_another_data_type_has_no_row(data_type: str, other: str) -
 
 
 @pytest.mark.parametrize("broken", [b"", b"{", b"null", b"\xff", b"[" * 100_000, payload({**DELTA, "b": [["1"]]})])
-def test_a_broken_payload_costs_only_its_own_row(broken: bytes) -> None:
+def test_a_broken_payload_loses_only_its_own_row(broken: bytes) -> None:
     good = payload(DELTA)
     first, second, third = adapter.rows("book_delta", [good, broken, good])
     assert second is None
@@ -100,7 +100,7 @@ def test_a_broken_payload_costs_only_its_own_row(broken: bytes) -> None:
 
 
 @pytest.mark.parametrize("levels", ["x", None, 5, {}, [1], [[1, 2, 3]], [["1"]], [None], [{"p": "1"}]])
-def test_sides_that_are_no_lists_of_pairs_have_no_row(levels: object) -> None:
+def test_sides_that_are_not_lists_of_pairs_give_no_row(levels: object) -> None:
     assert only_row("book_delta", {**DELTA, "b": levels}) is None
     assert only_row("book_snapshot", {**SNAPSHOT, "asks": levels}) is None
 
@@ -134,6 +134,6 @@ def test_rows_and_decimals_agree_on_any_payload(message: tuple[str, dict[str, An
     assert_told_alike(adapter, *message)
 
 
-def test_what_is_exact_as_decimal_stays_equal_as_double() -> None:
+def test_an_exact_decimal_equals_its_double() -> None:
     for text in ("61837.63000000", "0.00000001", "20014582.00000000", "999999999999.999"):
         assert Decimal(repr(only_row("trade", {**TRADE, "p": text}).price)) == Decimal(text)

@@ -12,7 +12,7 @@ def first_data() -> FirstDataWatch:
     return FirstDataWatch(PLANS, 60.0)
 
 
-def test_streams_that_spoke_in_time_are_not_reported() -> None:
+def test_streams_that_delivered_in_time_are_not_reported() -> None:
     watch = first_data()
     watch.pending(0).open_connections.add(1)
     watch.pending(1).open_connections.add(2)

@@ -79,14 +79,14 @@ def test_space_is_short_below_one_limit_or_above_the_other() -> None:
     assert shortage(Space(1_000, 4_001, 1), LIMITS, refusing=False) == "max_bytes"
 
 
-def test_space_must_come_back_beyond_the_limit_before_frames_are_taken_again() -> None:
+def test_refusing_ends_only_with_space_beyond_the_limit() -> None:
     assert shortage(Space(1_049, 0, 1), LIMITS, refusing=True) == "min_free_bytes"
     assert shortage(Space(1_050, 3_801, 1), LIMITS, refusing=True) == "max_bytes"
     assert shortage(Space(1_050, 3_800, 1), LIMITS, refusing=True) is None
 
 
 @given(free=st.integers(0, 3_000), used=st.integers(0, 9_000))
-def test_what_stops_refusing_would_not_begin_it(free: int, used: int) -> None:
+def test_space_that_ends_refusing_would_not_begin_it(free: int, used: int) -> None:
     space = Space(free, used, 1)
 
     assert shortage(space, LIMITS, refusing=True) is not None or shortage(space, LIMITS, refusing=False) is None
@@ -100,7 +100,7 @@ def test_frames_pass_and_are_counted(bench: Bench) -> None:
     assert (bench.gate.frames, bench.gate.bytes, bench.gate.refused) == (3, 6, 0)
 
 
-def test_a_refused_stretch_is_framed_by_its_records_and_counted(bench: Bench) -> None:
+def test_a_refusal_is_enclosed_by_its_two_records_and_counted(bench: Bench) -> None:
     bench.feed(b"kept")
     bench.gate.check(SPARSE)
     bench.feed(b"lost", b"too")
@@ -123,7 +123,7 @@ def test_a_refused_stretch_is_framed_by_its_records_and_counted(bench: Bench) ->
     assert [entry["event"] for entry in bench.logged] == ["refusing", "resumed"]
 
 
-def test_a_failed_write_refuses_its_own_frames_and_those_until_the_next_check(bench: Bench) -> None:
+def test_a_failed_write_refuses_frames_until_the_next_check(bench: Bench) -> None:
     bench.disk.fails = lambda _: True
     bench.feed(b"lost")
     bench.disk.fails = lambda _: False
@@ -140,7 +140,7 @@ def test_a_failed_write_refuses_its_own_frames_and_those_until_the_next_check(be
     assert "No space left" in bench.logged[0]["reason"]
 
 
-def test_the_refusal_is_announced_as_soon_as_the_disk_takes_the_record(bench: Bench) -> None:
+def test_the_refusing_record_is_written_as_soon_as_the_disk_takes_it(bench: Bench) -> None:
     bench.disk.fails = lambda _: True
     bench.feed(b"lost")
     bench.disk.fails = lambda _: False
@@ -150,7 +150,7 @@ def test_the_refusal_is_announced_as_soon_as_the_disk_takes_the_record(bench: Be
     assert bench.kinds() == [RecordKind.REFUSING]
 
 
-def test_a_disk_that_is_still_full_ends_no_stretch(bench: Bench) -> None:
+def test_a_failed_resumed_record_does_not_end_the_refusal(bench: Bench) -> None:
     bench.disk.fails = lambda kind: kind in {RecordKind.FRAMES, RecordKind.RESUMED}
     for _ in range(3):
         bench.feed(b"lost")
@@ -164,7 +164,7 @@ def test_a_disk_that_is_still_full_ends_no_stretch(bench: Bench) -> None:
     assert [entry["event"] for entry in bench.logged] == ["refusing", "resumed"]
 
 
-def test_space_that_gets_short_again_before_a_frame_came_ends_no_stretch(bench: Bench) -> None:
+def test_space_that_is_short_again_before_a_frame_continues_the_refusal(bench: Bench) -> None:
     bench.gate.check(SPARSE)
     bench.gate.check(PLENTY)
     bench.gate.check(SPARSE)
@@ -174,7 +174,7 @@ def test_space_that_gets_short_again_before_a_frame_came_ends_no_stretch(bench: 
     assert bench.gate.refused == 1
 
 
-def test_what_became_of_connections_is_written_once_the_disk_takes_it(bench: Bench) -> None:
+def test_connection_records_are_kept_and_written_once_the_disk_takes_them(bench: Bench) -> None:
     bench.gate.event(RecordKind.CONNECT, 0, {"connection": 1})
     bench.disk.fails = lambda _: True
     bench.gate.event(RecordKind.DISCONNECT, 0, {"connection": 1})
@@ -205,7 +205,7 @@ def test_connections_are_still_recorded_while_frames_are_refused(bench: Bench) -
     assert bench.kinds() == [RecordKind.REFUSING, RecordKind.CONNECT]
 
 
-def test_finishing_says_what_was_refused_though_space_is_short(bench: Bench) -> None:
+def test_finish_records_the_refused_frames_though_space_is_short(bench: Bench) -> None:
     bench.gate.check(SPARSE)
     bench.feed(b"lost")
     bench.gate.finish()
@@ -216,7 +216,7 @@ def test_finishing_says_what_was_refused_though_space_is_short(bench: Bench) -> 
     assert bench.records()[1].info["frames"] == 1
 
 
-def test_nothing_is_refused_or_resumed_after_the_end(bench: Bench) -> None:
+def test_after_finish_nothing_is_refused_or_resumed(bench: Bench) -> None:
     bench.gate.finish()
     bench.gate.check(SPARSE)
     bench.gate.check(PLENTY)
@@ -225,7 +225,7 @@ def test_nothing_is_refused_or_resumed_after_the_end(bench: Bench) -> None:
     assert bench.logged == []
 
 
-def test_an_end_that_finds_the_disk_full_does_not_claim_to_have_resumed(bench: Bench) -> None:
+def test_finish_on_a_full_disk_does_not_log_resumed(bench: Bench) -> None:
     bench.gate.check(SPARSE)
     bench.disk.fails = lambda _: True
     bench.gate.finish()
@@ -234,7 +234,7 @@ def test_an_end_that_finds_the_disk_full_does_not_claim_to_have_resumed(bench: B
     assert [entry["event"] for entry in bench.logged] == ["refusing"]
 
 
-def test_no_frame_is_uncounted_when_readers_and_a_flickering_disk_meet(bench: Bench) -> None:
+def test_every_frame_is_counted_while_the_disk_fails_now_and_then(bench: Bench) -> None:
     done = threading.Event()
 
     def read(line: int) -> None:

@@ -28,7 +28,7 @@ def test_a_connection_that_answers_pings_is_never_dead() -> None:
     assert asked == 3_600 // 16
 
 
-def test_a_process_that_was_stopped_pings_before_it_gives_up() -> None:
+def test_after_a_pause_a_connection_is_pinged_before_it_is_called_dead() -> None:
     keepalive = Keepalive(30.0, 0.0)
     assert keepalive.check(5_000.0) is KeepaliveAction.PING
     assert keepalive.check(5_014.9) is KeepaliveAction.NOTHING

@@ -147,7 +147,7 @@ def test_a_connection_that_answered_long_enough_resets_the_delay(begin: Begin, s
     assert line.delays()[:5] == [5, 10, 20, 5, 10]
 
 
-def test_retry_after_is_honoured_when_it_asks_for_more(begin: Begin, server: Server) -> None:
+def test_retry_after_counts_when_it_is_longer(begin: Begin, server: Server) -> None:
     line = begin()
     server.refuse("503 Service Unavailable", ["Retry-After: 77"])
     server.refuse("503 Service Unavailable", ["Retry-After: 3"])
@@ -170,7 +170,7 @@ def test_a_ban_of_this_address_is_shared_with_every_feed(begin: Begin, server: S
     assert 110 < other_feed.take() <= 120
 
 
-def test_a_ban_that_names_no_time_lasts_longer_each_time_until_data_comes(
+def test_bans_without_a_time_grow_until_data_comes(
     begin: Begin, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ConnectionBudget, "take", lambda _budget: 0.0)  # it would wait, and the test with it
@@ -185,7 +185,7 @@ def test_a_ban_that_names_no_time_lasts_longer_each_time_until_data_comes(
     assert bans[:3] == [BAN_SECS, 2 * BAN_SECS, BAN_SECS]
 
 
-def test_only_a_ban_may_silence_a_line_for_longer_than_any_delay(begin: Begin, server: Server) -> None:
+def test_only_a_ban_exceeds_the_longest_delay(begin: Begin, server: Server) -> None:
     line = begin()
     server.refuse("503 Service Unavailable", ["Retry-After: 86400"])
     server.refuse("403 Forbidden", ["Retry-After: Fri, 31 Dec 9999 23:59:59 GMT"])
@@ -195,7 +195,7 @@ def test_only_a_ban_may_silence_a_line_for_longer_than_any_delay(begin: Begin, s
     assert line.delays()[:3] == [300, 300, 86400]
 
 
-def test_a_ban_that_cannot_be_shared_is_kept_by_the_one_that_was_told(begin: Begin, server: Server) -> None:
+def test_a_ban_that_cannot_be_shared_is_kept_by_its_own_reader(begin: Begin, server: Server) -> None:
     line = begin()
     sock, _ = server.accept_silently()
     line.ledger.unlink()
@@ -216,7 +216,7 @@ def test_an_attempt_beyond_the_budget_waits(begin: Begin, server: Server) -> Non
     assert 290 < line.delays()[1] <= 300
 
 
-def test_a_budget_that_cannot_be_kept_counts_as_a_failed_attempt(begin: Begin, server: Server, tmp_path: Path) -> None:
+def test_a_budget_file_that_cannot_be_written_is_a_failed_attempt(begin: Begin, server: Server, tmp_path: Path) -> None:
     (tmp_path / "connections.json").mkdir()
     line = begin()
     wait_for(lambda: len(line.delays()) >= 2)
@@ -234,7 +234,7 @@ def test_a_shutdown_right_after_the_connect_delays_the_renewal(begin: Begin, ser
     assert line.pauses == [0.0, 5.0]
 
 
-def test_a_reader_that_was_relieved_does_not_connect_again(begin: Begin, server: Server) -> None:
+def test_a_replaced_reader_does_not_connect_again(begin: Begin, server: Server) -> None:
     line = begin()
     old = server.accept(wire(b"data"), wire(b"shutdown"))
     server.accept(wire(b"data"))

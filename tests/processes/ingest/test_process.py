@@ -78,7 +78,7 @@ def real_frames(count: int) -> list[bytes]:
     return [entry["raw"].encode() for entry in map(json.loads, lines) if entry["dir"] == "in"][:count]
 
 
-def test_real_frames_stand_in_the_journal_byte_for_byte(start: Start) -> None:
+def test_real_frames_are_in_the_journal_byte_for_byte(start: Start) -> None:
     sent = real_frames(20_000)
 
     def handler(connection: ServerConnection) -> None:
@@ -98,7 +98,7 @@ def test_real_frames_stand_in_the_journal_byte_for_byte(start: Start) -> None:
     assert recording.reports[-1].bytes == sum(map(len, sent))
 
 
-def test_odd_messages_are_recorded_whole_and_as_what_they_came(start: Start, server: Server) -> None:
+def test_odd_messages_are_recorded_whole_with_their_opcode(start: Start, server: Server) -> None:
     big = os.urandom(5_000_000)
     recording = start()
     peer = server.accept(wire(b"with the handshake"))
@@ -112,7 +112,7 @@ def test_odd_messages_are_recorded_whole_and_as_what_they_came(start: Start, ser
     assert binary == [b"\x00\x01"]
 
 
-def test_whole_frames_are_in_the_journal_while_half_a_frame_hangs(start: Start, server: Server) -> None:
+def test_whole_frames_are_in_the_journal_while_half_a_frame_is_pending(start: Start, server: Server) -> None:
     recording = start()
     peer = server.accept()
     peer.send(wire(b"one"), wire(b"two"), wire(b"half of me")[:6])
@@ -144,7 +144,7 @@ def test_a_connection_leaves_a_connect_and_a_disconnect_record(start: Start, ser
     assert "secret" not in str(recording.logged)
 
 
-def test_stopping_records_what_comes_until_the_close_frame_is_answered(start: Start, server: Server) -> None:
+def test_a_stop_records_frames_until_the_close_frame_is_answered(start: Start, server: Server) -> None:
     recording = start()
     peer = server.accept(wire(b"before"))
     wait_for(recording.frames)
@@ -157,7 +157,7 @@ def test_stopping_records_what_comes_until_the_close_frame_is_answered(start: St
     assert recording.records()[-1].kind is RecordKind.CLOSE
 
 
-def test_stopping_does_not_wait_long_for_a_peer_that_ignores_it(
+def test_a_stop_does_not_wait_long_for_a_peer_that_ignores_it(
     start: Start, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session_module, "CLOSE_SECS", 0.05)
@@ -230,7 +230,7 @@ def test_a_connection_that_ends_is_made_again_and_its_end_recorded(
     assert recording.reports[-1].disconnects == [(reason, 1)]
 
 
-def test_a_socket_that_answers_no_ping_is_closed_and_reopened(start: Start, server: Server) -> None:
+def test_a_connection_that_answers_no_ping_is_closed_and_reopened(start: Start, server: Server) -> None:
     recording = start(stale_timeout_secs=0.3)
     silent = server.accept()
     assert silent.receive().opcode == Opcode.PING
@@ -242,7 +242,7 @@ def test_a_socket_that_answers_no_ping_is_closed_and_reopened(start: Start, serv
     assert ended.info["reason"] == "silent"
 
 
-def test_sockets_that_answer_no_ping_make_the_pause_between_them_no_longer(start: Start, server: Server) -> None:
+def test_a_connection_that_delivered_and_died_does_not_lengthen_the_delay(start: Start, server: Server) -> None:
     recording = start(stale_timeout_secs=0.1, base_delay_secs=0.01)
     for _ in range(12):
         server.accept()
@@ -251,9 +251,7 @@ def test_sockets_that_answer_no_ping_make_the_pause_between_them_no_longer(start
     assert max(pauses) <= 0.01
 
 
-def test_a_line_that_has_lost_its_reader_gets_another(
-    start: Start, server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_line_without_a_reader_gets_another(start: Start, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     def lose(reader: readers_module.LineReader) -> bool:
         reader._has_successor = True
         return True
@@ -267,7 +265,7 @@ def test_a_line_that_has_lost_its_reader_gets_another(
     assert recording.events("line_without_reader")[0]["plan"] == 0
 
 
-def test_a_socket_that_dies_is_lost_since_its_last_answer(start: Start, server: Server) -> None:
+def test_a_dead_connection_is_recorded_as_lost_since_its_last_pong(start: Start, server: Server) -> None:
     recording = start(stale_timeout_secs=1.0)
     peer = server.accept(wire(b"data"))
     wait_for(recording.frames)
@@ -285,9 +283,7 @@ def test_a_socket_that_dies_is_lost_since_its_last_answer(start: Start, server: 
 
 
 @pytest.mark.parametrize("sign", [wire(b"heartbeat"), wire(b"", Opcode.PING), wire(b"", Opcode.PONG)])
-def test_a_socket_that_shows_a_sign_of_life_is_not_closed_for_want_of_data(
-    start: Start, server: Server, sign: bytes
-) -> None:
+def test_a_connection_that_answers_pings_is_not_closed_without_data(start: Start, server: Server, sign: bytes) -> None:
     recording = start(stale_timeout_secs=1.0)
     peer = server.accept()
     until = time.monotonic() + 4.0
@@ -300,7 +296,7 @@ def test_a_socket_that_shows_a_sign_of_life_is_not_closed_for_want_of_data(
     assert recording.records(RecordKind.DISCONNECT) == []
 
 
-def test_a_trade_now_and_then_on_a_socket_that_answers_is_never_lost(start: Start, server: Server) -> None:
+def test_rare_trades_on_a_connection_that_answers_pings_are_all_kept(start: Start, server: Server) -> None:
     recording = start(stale_timeout_secs=0.5)
     peer = server.accept()
     for number in range(9):
@@ -373,7 +369,7 @@ def test_an_announced_shutdown_starts_a_renewal(start: Start, server: Server) ->
     assert len(recording.records(RecordKind.CONNECT)) == 2
 
 
-def test_a_renewal_whose_old_connection_dies_first_goes_on_alone(start: Start, server: Server) -> None:
+def test_a_renewal_goes_on_alone_if_the_old_connection_dies_first(start: Start, server: Server) -> None:
     recording = start()
     old = server.accept(wire(b"data"), wire(b"shutdown"))
     new = server.accept()
@@ -386,7 +382,7 @@ def test_a_renewal_whose_old_connection_dies_first_goes_on_alone(start: Start, s
     assert len(recording.records(RecordKind.CONNECT)) == 3
 
 
-def test_the_writer_is_told_what_was_appended(start: Start, server: Server) -> None:
+def test_the_writer_is_notified_of_appended_bytes(start: Start, server: Server) -> None:
     recording = start()
     peer = server.accept(wire(b"data"))
     wait_for(recording.frames)
@@ -413,7 +409,7 @@ def test_the_report_says_what_each_line_does(start: Start, server: Server) -> No
     assert 0 < report.journal.position <= report.journal.bytes
 
 
-def test_frames_are_refused_while_space_is_short_and_taken_again_after(start: Start, server: Server) -> None:
+def test_frames_are_refused_only_while_space_is_short(start: Start, server: Server) -> None:
     space = [PLENTY]
     recording = start(measure=lambda _: space[0], journal_config=JournalConfig(min_free_bytes=1 << 30))
     peer = server.accept(wire(b"before"))
@@ -437,7 +433,7 @@ def test_frames_are_refused_while_space_is_short_and_taken_again_after(start: St
     assert refusing["reason"] == "min_free_bytes"
 
 
-def test_a_disk_that_is_full_at_the_start_is_known_before_the_first_frame(start: Start, server: Server) -> None:
+def test_a_disk_that_is_full_at_the_start_is_noticed_before_the_first_frame(start: Start, server: Server) -> None:
     recording = start(measure=lambda _: SPARSE, journal_config=JournalConfig(min_free_bytes=1 << 30))
     peer = server.accept(wire(b"refused"))
     wait_for(lambda: recording.reports[-1].refused == 1)
@@ -463,7 +459,7 @@ class BreakingJournal:
         self._journal.sync()
 
 
-def test_a_failed_fsync_ends_the_process_and_leaves_the_journal_without_an_end(start: Start, server: Server) -> None:
+def test_a_failed_fsync_ends_the_process_without_a_close_record(start: Start, server: Server) -> None:
     broken = threading.Event()
     recording = start(wrap_journal=lambda journal: BreakingJournal(journal, broken))
     peer = server.accept(wire(b"data"))
@@ -502,7 +498,7 @@ def test_a_failed_fsync_at_the_stop_ends_the_process_with_its_error(
     assert len(calls) == 1
 
 
-def test_an_end_that_the_disk_refuses_is_told_and_the_rest_is_made_durable(
+def test_a_refused_close_record_is_logged_and_the_journal_is_synced(
     start: Start, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recording = start(journal_config=JournalConfig(fsync_interval_secs=3_600, min_free_bytes=0))
@@ -522,7 +518,7 @@ def test_an_end_that_the_disk_refuses_is_told_and_the_rest_is_made_durable(
     assert len(synced) == 1
 
 
-def test_a_broken_reader_ends_the_process_instead_of_going_deaf(start: Start, server: Server) -> None:
+def test_a_broken_reader_thread_ends_the_process(start: Start, server: Server) -> None:
     class BrokenAdapter(PlainAdapter):
         def control(self, frame: bytes) -> None:
             raise ZeroDivisionError
@@ -535,7 +531,7 @@ def test_a_broken_reader_ends_the_process_instead_of_going_deaf(start: Start, se
     assert recording.frames() == [b"appended all the same"]
 
 
-def test_an_exchange_that_never_answers_does_not_hold_up_the_stop(
+def test_an_exchange_that_never_answers_does_not_delay_the_stop(
     start: Start, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("collector.processes.ingest.process.STOP_SECS", 0.1)
@@ -547,7 +543,7 @@ def test_an_exchange_that_never_answers_does_not_hold_up_the_stop(
     assert [record.kind for record in recording.records()] == [RecordKind.CLOSE]
 
 
-def test_a_new_incarnation_begins_a_file_behind_the_last_one(start: Start, server: Server) -> None:
+def test_a_new_incarnation_begins_the_next_journal_file(start: Start, server: Server) -> None:
     first = start()
     stop(first, server.accept(wire(b"one")))
     second = start()
@@ -557,7 +553,9 @@ def test_a_new_incarnation_begins_a_file_behind_the_last_one(start: Start, serve
     assert second.frames() == [b"one", b"two"]
 
 
-def test_a_journal_is_begun_once_the_full_disk_has_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_full_disk_the_journal_is_begun_once_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reports: list[Any] = []
     log, logged = capturing_log()
     full = iter([errno.ENOSPC, errno.EDQUOT])
@@ -588,7 +586,7 @@ def test_a_journal_is_begun_once_the_full_disk_has_room(tmp_path: Path, monkeypa
     assert process.begin_journal(replace(context, stopping=lambda: True), feed) is None
 
 
-def test_an_acknowledged_stream_that_never_spoke_is_tried_elsewhere(start: Start, server: Server) -> None:
+def test_an_acknowledged_silent_stream_is_tried_at_another_address(start: Start, server: Server) -> None:
     other = Server()
     recording = start(
         adapter=PlainAdapter(other_urls=[other.url]), symbols=("A", "B", "C"), first_data_timeout_secs=0.2
@@ -609,7 +607,7 @@ def test_an_acknowledged_stream_that_never_spoke_is_tried_elsewhere(start: Start
     assert about == [(0, 0), (1, 1)]
 
 
-def test_a_second_try_that_brings_nothing_is_given_up(start: Start, server: Server) -> None:
+def test_a_trial_at_another_address_that_brings_nothing_is_given_up(start: Start, server: Server) -> None:
     other = Server()
     recording = start(adapter=PlainAdapter(other_urls=[other.url]), symbols=("A", "B"), first_data_timeout_secs=0.2)
     peer = server.accept(wire(b"A 1"))

@@ -84,7 +84,7 @@ def test_a_missing_answer_does_not_keep_two_connections(
     assert old.receive().opcode == Opcode.CLOSE
 
 
-def test_a_replaced_replacement_closes_all_before_it(start: Start, server: Server) -> None:
+def test_a_second_replacement_closes_all_earlier_connections(start: Start, server: Server) -> None:
     start(server.url, adapter=asking("request"))
     first = server.accept(wire(b"1"), wire(b"shutdown"))
     second = server.accept(wire(b"2"), wire(b"shutdown"))
@@ -107,7 +107,7 @@ def trade_ids(recording: Recording) -> dict[str, set[int]]:
     return ids
 
 
-def test_no_trade_is_lost_in_the_renewal_of_a_connection_of_many_streams(start: Start) -> None:
+def test_no_trade_is_lost_when_a_large_connection_is_renewed(start: Start) -> None:
     exchange = Running(Options(symbols=(SYMBOLS[0], SYMBOLS[200], SYMBOLS[-1]), rate=200.0))
     recording = start(f"ws://127.0.0.1:{exchange.port}", adapter=Binance(), symbols=SYMBOLS)
     wait_for(lambda: len(trade_ids(recording)) == 3)

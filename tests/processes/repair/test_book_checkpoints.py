@@ -8,7 +8,7 @@ NOW_US = 1_700_000_000_000_000
 HOUR_US = 3_600_000_000
 
 
-def test_a_clock_set_back_puts_off_a_book_by_no_more_than_an_interval(tmp_path: Path) -> None:
+def test_a_clock_set_back_delays_a_checkpoint_by_one_interval_at_most(tmp_path: Path) -> None:
     month_later_us = NOW_US + 30 * 24 * HOUR_US
     checkpoints = BookCheckpoints(tmp_path / "checkpoints.json", ["BTCUSDT"], 3_600.0, month_later_us - HOUR_US)
     assert checkpoints.due(month_later_us) == ["BTCUSDT"]

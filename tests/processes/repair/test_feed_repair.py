@@ -63,7 +63,7 @@ def without_clock(kinds: Iterable[str]) -> list[str]:
     return [kind for kind in kinds if kind != "time"]
 
 
-def test_missing_trades_are_asked_for_and_their_answer_kept_before_the_request_goes(world: World) -> None:
+def test_an_answer_is_durable_before_its_request_is_removed(world: World) -> None:
     world.exchange.trades["BTCUSDT"] = set(range(100, 200))
     world.requests.put([trades(101, 103)])
     mender = world.mend()
@@ -75,7 +75,7 @@ def test_missing_trades_are_asked_for_and_their_answer_kept_before_the_request_g
     assert mender.numbers.answers == {"trades": 1}
 
 
-def test_a_long_stretch_takes_as_many_pages_as_it_needs(world: World) -> None:
+def test_a_long_hole_is_fetched_in_pages(world: World) -> None:
     world.exchange.trades["BTCUSDT"] = set(range(1, 5_000))
     world.requests.put([trades(101, 2_600)])
     world.mend()
@@ -86,7 +86,7 @@ def test_a_long_stretch_takes_as_many_pages_as_it_needs(world: World) -> None:
 
 
 @pytest.mark.parametrize(("there", "expected"), [({300}, ["end"]), ({102, 300}, ["page", "end"])])
-def test_a_stretch_the_exchange_does_not_have_ends_where_nothing_more_comes(
+def test_a_hole_the_exchange_cannot_fill_ends_with_the_last_page(
     world: World, there: set[int], expected: list[str]
 ) -> None:
     world.exchange.trades["BTCUSDT"] = there
@@ -96,7 +96,7 @@ def test_a_stretch_the_exchange_does_not_have_ends_where_nothing_more_comes(
     assert world.waiting() == []
 
 
-def test_trades_that_an_exchange_is_late_to_tell_are_asked_for_again(world: World) -> None:
+def test_an_empty_page_is_requested_again_after_a_delay(world: World) -> None:
     world.exchange.trades["BTCUSDT"] = {101, 102}
     world.requests.put([trades(101, 103)])
     mender = world.mend(for_secs=5)
@@ -108,9 +108,7 @@ def test_trades_that_an_exchange_is_late_to_tell_are_asked_for_again(world: Worl
 
 
 @pytest.mark.parametrize(("there", "expected"), [(set(), ["end"]), ({102}, ["page", "end"])])
-def test_an_exchange_that_has_nothing_so_late_is_asked_a_few_times(
-    world: World, there: set[int], expected: list[str]
-) -> None:
+def test_a_request_ends_after_some_empty_pages(world: World, there: set[int], expected: list[str]) -> None:
     world.exchange.trades["BTCUSDT"] = there
     world.requests.put([trades(101, 200)])
     mender = world.mend(for_secs=100)
@@ -122,7 +120,7 @@ def test_an_exchange_that_has_nothing_so_late_is_asked_a_few_times(
     assert world.waiting() == []
 
 
-def test_a_request_that_is_put_again_is_asked_from_its_beginning(world: World) -> None:
+def test_a_request_put_again_is_fetched_from_its_beginning(world: World) -> None:
     world.exchange.trades["BTCUSDT"] = set(range(1, 5_000))
     world.requests.put([trades(101, 2_600)])
     mender = world.mender()
@@ -134,7 +132,7 @@ def test_a_request_that_is_put_again_is_asked_from_its_beginning(world: World) -
     assert world.waiting() == []
 
 
-def test_a_request_that_is_put_again_while_its_last_answer_comes_is_asked_again(
+def test_a_request_put_again_during_its_last_answer_is_fetched_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.exchange.trades["BTCUSDT"] = set(range(1, 200))
@@ -163,7 +161,7 @@ MISFITS = {
 
 
 @pytest.mark.parametrize("misfit", MISFITS.values(), ids=MISFITS)
-def test_a_request_that_does_not_fit_its_feed_is_set_aside_and_the_others_go_on(
+def test_a_request_that_does_not_fit_its_feed_is_set_aside_alone(
     world: World, misfit: TradesRequest | BookRequest
 ) -> None:
     world.exchange.trades["BTCUSDT"] = set(range(100, 200))
@@ -176,7 +174,7 @@ def test_a_request_that_does_not_fit_its_feed_is_set_aside_and_the_others_go_on(
     assert (world.config.data_dir / f"repair/~aside/{misfit.name}.request").exists()
 
 
-def test_what_the_exchange_refuses_for_good_ends_the_request_with_the_reason(world: World) -> None:
+def test_a_permanent_refusal_ends_the_request_with_the_reason(world: World) -> None:
     mender = world.mend()
     world.exchange.answer(400, b"<html>")
     world.exchange.answer(451)
@@ -188,7 +186,7 @@ def test_what_the_exchange_refuses_for_good_ends_the_request_with_the_reason(wor
     assert sorted(mender.numbers.failures) == [("book", "refused", 1), ("trades", "refused", 1)]
 
 
-def test_an_answer_that_cannot_be_read_is_kept_once_and_ends_the_request_in_the_end(world: World) -> None:
+def test_unreadable_answers_are_kept_once_and_end_the_request_in_time(world: World) -> None:
     mender = world.mend()
     world.exchange.answer(200, b"not json")
     for _ in range(3 * TRIES):
@@ -209,7 +207,7 @@ def test_an_answer_that_cannot_be_read_is_kept_once_and_ends_the_request_in_the_
 
 
 @pytest.mark.parametrize("status", [302, 404, 407])
-def test_what_somebody_on_the_way_may_have_refused_is_asked_again(world: World, status: int) -> None:
+def test_a_refusal_that_may_come_from_a_proxy_is_tried_again(world: World, status: int) -> None:
     world.exchange.trades["BTCUSDT"] = {101}
     mender = world.mend()
     world.exchange.answer(status, b"<html>")
@@ -220,7 +218,7 @@ def test_what_somebody_on_the_way_may_have_refused_is_asked_again(world: World, 
     assert world.waiting() == []
 
 
-def test_a_firewalls_refusal_is_a_pause_for_everybody_and_costs_no_request(tmp_path: Path) -> None:
+def test_a_403_pauses_all_requests_and_ends_none(tmp_path: Path) -> None:
     world = World(tmp_path, symbols=("A", "B"), checkpoint_secs=0)
     world.exchange.trades["A"], world.exchange.last_update_ids["B"] = {101}, 9
     mender = world.mend()
@@ -238,7 +236,7 @@ def test_a_firewalls_refusal_is_a_pause_for_everybody_and_costs_no_request(tmp_p
     assert world.waiting() == []
 
 
-def test_what_may_pass_is_tried_again_for_ever_and_ever_less_often(
+def test_temporary_failures_are_retried_for_ever_with_growing_delays(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("random.random", lambda: 0.999)
@@ -267,7 +265,7 @@ def test_what_may_pass_is_tried_again_for_ever_and_ever_less_often(
         (429, {"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}, 120),
     ],
 )
-def test_a_ban_is_obeyed_also_after_a_restart(world: World, status: int, headers: dict[str, str], secs: int) -> None:
+def test_a_ban_is_observed_after_a_restart(world: World, status: int, headers: dict[str, str], secs: int) -> None:
     world.exchange.trades["BTCUSDT"] = {101}
     mender = world.mend()
     world.exchange.answer(status, b"", **headers)
@@ -282,7 +280,7 @@ def test_a_ban_is_obeyed_also_after_a_restart(world: World, status: int, headers
 
 
 @pytest.mark.parametrize("used", ["9" * 20, "9" * 5_000, "-1", "1e9", ""])
-def test_a_used_weight_that_is_none_is_passed_over(world: World, used: str) -> None:
+def test_an_invalid_used_weight_header_is_ignored(world: World, used: str) -> None:
     world.exchange.trades["BTCUSDT"] = {101}
     world.exchange.answer(200, b'{"serverTime":1}', **{"X-MBX-USED-WEIGHT-1M": used})
     world.requests.put([trades(101, 101)])
@@ -323,7 +321,7 @@ def test_books_precede_trades_precede_checkpoints_each_oldest_first(tmp_path: Pa
     ]  # fmt: skip
 
 
-def test_a_request_that_failed_stands_behind_its_like(tmp_path: Path) -> None:
+def test_a_failed_request_comes_after_others_of_its_kind(tmp_path: Path) -> None:
     world = World(tmp_path, symbols=("A", "B"))
     world.exchange.trades = {"A": {1}, "B": {1}}
     mender = world.mend()
@@ -333,7 +331,7 @@ def test_a_request_that_failed_stands_behind_its_like(tmp_path: Path) -> None:
     assert without_clock(world.exchange.kinds()) == [f"historicalTrades {symbol}" for symbol in "ABA"]
 
 
-def test_a_later_break_makes_an_earlier_ones_book_needless(world: World) -> None:
+def test_the_book_for_a_later_break_serves_the_earlier_one(world: World) -> None:
     world.exchange.last_update_ids["BTCUSDT"] = 500
     world.requests.put([book(100, at=1), book(300, at=2)])
     world.mend()
@@ -341,7 +339,7 @@ def test_a_later_break_makes_an_earlier_ones_book_needless(world: World) -> None
     assert world.waiting() == []
 
 
-def test_the_latest_break_is_told_by_series_not_by_time(world: World) -> None:
+def test_the_latest_break_is_the_one_of_the_latest_series_not_time(world: World) -> None:
     world.exchange.last_update_ids["BTCUSDT"] = 60
     later = BookRequest(StreamKey("binance", "BTCUSDT", BOOK), 1, 50, asked_us=1)
     world.requests.put([book(1_000, at=2), later])
@@ -379,7 +377,7 @@ def test_each_book_is_stored_once_an_interval_spread_over_it(tmp_path: Path) -> 
     assert mender.numbers.answers == {"checkpoint": 8}
 
 
-def test_a_restart_neither_forgets_a_checkpoint_nor_stores_all_at_once(tmp_path: Path) -> None:
+def test_a_restart_neither_skips_checkpoints_nor_fetches_all_at_once(tmp_path: Path) -> None:
     symbols = ("A", "B", "C", "D")
     world = World(tmp_path, symbols=symbols, checkpoint_secs=3_600)
     world.exchange.last_update_ids = dict.fromkeys(symbols, 9)
@@ -392,7 +390,7 @@ def test_a_restart_neither_forgets_a_checkpoint_nor_stores_all_at_once(tmp_path:
     assert len(without_clock(world.exchange.kinds())) - before == 2
 
 
-def test_a_book_that_was_asked_for_counts_as_the_checkpoint(tmp_path: Path) -> None:
+def test_a_requested_book_counts_as_the_checkpoint(tmp_path: Path) -> None:
     world = World(tmp_path, checkpoint_secs=3_600)
     world.exchange.last_update_ids["BTCUSDT"] = 9
     mender = world.mend()
@@ -408,7 +406,7 @@ def test_without_an_interval_no_checkpoint_is_stored(tmp_path: Path) -> None:
     assert set(world.exchange.kinds()) == {"time"}
 
 
-def test_the_exchange_is_asked_what_time_it_is_now_and_then(world: World) -> None:
+def test_the_exchanges_clock_is_read_periodically(world: World) -> None:
     world.exchange.latency_ns = 200_000_000
     world.exchange.ahead_us = 750_000
     mender = world.mend(for_secs=CLOCK_SECS + 10)
@@ -424,7 +422,7 @@ def offset_us(mender: FeedRepair) -> int | None:
     return None if clock is None else clock.offset_us
 
 
-def test_one_odd_answer_about_the_time_is_not_told(world: World) -> None:
+def test_a_single_odd_clock_offset_is_not_reported(world: World) -> None:
     mender = world.mend(for_secs=1)
     assert offset_us(mender) == pytest.approx(0, abs=1_000)
     world.exchange.ahead_us = 36_000_000_000
@@ -437,7 +435,7 @@ def test_one_odd_answer_about_the_time_is_not_told(world: World) -> None:
     assert world.exchange.kinds().count("time") > asked
 
 
-def test_nothing_is_asked_while_the_disk_is_short(tmp_path: Path) -> None:
+def test_nothing_is_requested_while_the_disk_is_short(tmp_path: Path) -> None:
     world = World(tmp_path)
     everything = world.config.journal.model_copy(update={"min_free_bytes": 1 << 60})
     enough = world.config
@@ -451,7 +449,7 @@ def test_nothing_is_asked_while_the_disk_is_short(tmp_path: Path) -> None:
     assert parts(world) == ["page", "end"]
 
 
-def test_an_answer_the_disk_does_not_take_is_asked_for_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_the_disk_refuses_is_requested_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.exchange.trades["BTCUSDT"] = {101}
     real, failures = JournalWriter.append_frames, iter([True, True])
 
@@ -467,9 +465,7 @@ def test_an_answer_the_disk_does_not_take_is_asked_for_again(world: World, monke
     assert ("trades", "disk", 2) in mender.numbers.failures
 
 
-def test_a_failed_fsync_ends_the_mender_with_the_request_still_there(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_fsync_ends_repair_and_the_request_stays(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.exchange.trades["BTCUSDT"] = {101}
     world.requests.put([trades(101, 101)])
     mender = world.mender()

@@ -34,7 +34,7 @@ def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_what_was_put_waits_until_it_is_removed(tmp_path: Path) -> None:
+def test_a_request_waits_until_it_is_removed(tmp_path: Path) -> None:
     folder = request_folder(tmp_path, "f")
     assert waiting(folder) == []
     for _ in range(2):
@@ -47,7 +47,7 @@ def test_what_was_put_waits_until_it_is_removed(tmp_path: Path) -> None:
     assert all_of(repair.read()) == waiting(folder) == [BOOK]
 
 
-def test_one_who_looks_again_sees_what_others_put_and_removed(tmp_path: Path) -> None:
+def test_each_read_sees_what_others_put_and_removed(tmp_path: Path) -> None:
     folder = tmp_path / "f"
     writer, repair = RequestFolder(folder), queue(folder)
     writer.put([TRADES])
@@ -64,7 +64,7 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("content", UNREADABLE.values(), ids=UNREADABLE)
-def test_a_request_that_cannot_be_read_is_set_aside_and_told_once(tmp_path: Path, content: bytes) -> None:
+def test_an_unreadable_request_is_set_aside_and_reported_once(tmp_path: Path, content: bytes) -> None:
     folder = tmp_path / "f"
     RequestFolder(folder).put([TRADES, BOOK])
     (folder / f"{BOOK.name}.request").write_bytes(content)
@@ -78,7 +78,7 @@ def test_a_request_that_cannot_be_read_is_set_aside_and_told_once(tmp_path: Path
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["folder", "pipe"])
-def test_what_is_no_file_and_is_called_as_a_request_is_set_aside(tmp_path: Path, make: Callable[[Path], None]) -> None:
+def test_a_request_that_is_not_a_regular_file_is_set_aside(tmp_path: Path, make: Callable[[Path], None]) -> None:
     folder = tmp_path / "f"
     RequestFolder(folder).put([TRADES])
     make(folder / "x.request")
@@ -87,7 +87,7 @@ def test_what_is_no_file_and_is_called_as_a_request_is_set_aside(tmp_path: Path,
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["folder", "pipe"])
-def test_what_is_no_file_is_set_aside_at_a_start(tmp_path: Path, make: Callable[[Path], None]) -> None:
+def test_claim_sets_aside_what_is_not_a_regular_file(tmp_path: Path, make: Callable[[Path], None]) -> None:
     folder = request_folder(tmp_path, "f")
     folder.mkdir(parents=True)
     make(folder / "x.request")
@@ -104,7 +104,7 @@ def test_a_request_that_does_not_fit_is_set_aside_with_the_reason(tmp_path: Path
     assert names_in(tmp_path / "~aside") == [f"{TRADES.name}.request"]
 
 
-def test_what_is_set_aside_is_bounded(tmp_path: Path) -> None:
+def test_the_number_of_requests_kept_aside_is_bounded(tmp_path: Path) -> None:
     folder = tmp_path / "f"
     many = [TradesRequest(TRADES.stream, 0, f"{n:016x}", n, n, n) for n in range(KEPT_ASIDE + 20)]
     RequestFolder(folder).put(many)
@@ -137,7 +137,7 @@ def test_many_requests_put_at_once_are_durable_before_their_names(
     assert len(told) >= 2 * len(many)
 
 
-def test_one_that_is_put_again_is_told_and_is_not_removed_with_the_one_before(tmp_path: Path) -> None:
+def test_removing_a_request_keeps_one_put_again_since_the_read(tmp_path: Path) -> None:
     repair = queue(tmp_path / "f")
 
     def put(*requests: Request) -> None:
@@ -156,7 +156,7 @@ def test_one_that_is_put_again_is_told_and_is_not_removed_with_the_one_before(tm
     assert waiting(tmp_path / "f") == []
 
 
-def test_a_put_that_is_repeated_leaves_alone_what_it_has_put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_repeated_put_does_not_rewrite_placed_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     full = True
 
     def sync(path: Path) -> None:
@@ -176,7 +176,7 @@ def test_a_put_that_is_repeated_leaves_alone_what_it_has_put(tmp_path: Path, mon
     assert (tmp_path / f"{BOOK.name}.request").stat() != before
 
 
-def test_a_draft_is_no_request(tmp_path: Path) -> None:
+def test_a_draft_file_is_not_read_as_a_request(tmp_path: Path) -> None:
     (tmp_path / f"{TRADES.name}.new").write_bytes(b"{")
     assert waiting(tmp_path) == []
 

@@ -12,7 +12,7 @@ def test_permanent_refusals_are_given_up_at_once(status: int, never_give_up: boo
 
 
 @pytest.mark.parametrize("status", [200, 302, 404, 407, 410])
-def test_other_failures_are_tried_less_and_less_often_then_given_up(status: int) -> None:
+def test_other_failures_are_retried_with_growing_delays_then_given_up(status: int) -> None:
     policy = RetryPolicy()
     waits = [policy.retry_delay_secs("a", status, 0.0, never_give_up=False) for _ in range(TRIES)]
     assert waits == [10, 30, 90, 270, 810, None]
