@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from collector.config import Config
 from collector.domain.repair_protocol import REST_SUFFIX
 from collector.exchanges.registry import adapter
-from collector.processes.rest_adapters import repairable_feeds
+from collector.processes.rest_adapters import repairable_adapters
 from collector.reports import ArchiverReport, IngestReport, RepairReport, Report, WriterReport
 from collector.storage.locks import RoleLock
 from collector.storage.regular_files import regular_files
@@ -33,7 +33,7 @@ def _always(_config: Config) -> bool:
 
 
 def _has_repairable_feeds(config: Config) -> bool:
-    return bool(repairable_feeds(config, adapter))
+    return bool(repairable_adapters(config, adapter))
 
 
 class Role(NamedTuple):

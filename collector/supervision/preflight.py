@@ -21,7 +21,7 @@ from collector.exchanges.registry import adapter
 from collector.feed.proxy import proxy_for
 from collector.http.server import require_bindable
 from collector.processes.archive_store import open_archive
-from collector.processes.rest_adapters import repairable_feeds
+from collector.processes.rest_adapters import repairable_adapters
 from collector.processes.roles import ROLES, processes_of
 from collector.storage.locks import supervisor_lock
 from collector.storage.store.open import folder_of, is_remote
@@ -95,7 +95,7 @@ def _feed_problems(config: Config) -> Iterator[str]:
 def _proxy_problems(config: Config) -> Iterator[str]:
     """The environment does not change while recording, so an unusable proxy would never work."""
     asked = [plan.url for feed in config.feed for plan in adapter(feed.exchange).plan(_subscription(feed), feed.ws_url)]
-    sides = repairable_feeds(config, adapter)
+    sides = repairable_adapters(config, adapter)
     asked += [feed.rest_url or sides[feed.name].limits.url for feed in config.feed if feed.name in sides]
     for url in asked:
         try:
@@ -174,7 +174,7 @@ def _plan(config: Config) -> Iterator[str]:
         symbols = textwrap.wrap(" ".join(feed.symbols), _NAMES_WIDTH, break_long_words=False, break_on_hyphens=False)
         yield from (f"          {line}" for line in symbols)
     yield f"processes supervisor, {', '.join(_process_counts(config))}"
-    yield f"repair    {', '.join(repairable_feeds(config, adapter)) or 'no feed'}"
+    yield f"repair    {', '.join(repairable_adapters(config, adapter)) or 'no feed'}"
     yield f"http      {config.http.host}:{config.http.port}" if config.http.port else "http      off"
 
 

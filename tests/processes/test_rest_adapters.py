@@ -1,4 +1,4 @@
-"""Which feeds are mended, and that nobody's exchange is asked for what came from elsewhere."""
+"""Which feeds can be repaired."""
 
 from pathlib import Path
 
@@ -6,15 +6,15 @@ import pytest
 
 from collector.config import Config, FeedConfig, RepairConfig
 from collector.exchanges.registry import adapter
-from collector.processes.rest_adapters import repairable_feeds
+from collector.processes.rest_adapters import repairable_adapters
 
 ELSEWHERE = "ws://127.0.0.1:1"
 MIRROR = "http://127.0.0.1:2"
 
 
-def mended(folder: Path, feed: FeedConfig, *, enabled: bool = True) -> list[str]:
+def repairable(folder: Path, feed: FeedConfig, *, enabled: bool = True) -> list[str]:
     config = Config(data_dir=folder, feed=(feed,), repair=RepairConfig(enabled=enabled))
-    return list(repairable_feeds(config, adapter))
+    return list(repairable_adapters(config, adapter))
 
 
 @pytest.mark.parametrize(
@@ -27,11 +27,11 @@ def mended(folder: Path, feed: FeedConfig, *, enabled: bool = True) -> list[str]
         (FeedConfig(rest_url=MIRROR), ["binance"]),
     ],
 )
-def test_a_feed_is_mended_unless_its_stream_is_somebody_elses(
+def test_a_feed_of_another_server_needs_a_rest_url_to_be_repaired(
     tmp_path: Path, feed: FeedConfig, expected: list[str]
 ) -> None:
-    assert mended(tmp_path, feed) == expected
+    assert repairable(tmp_path, feed) == expected
 
 
-def test_repair_can_be_switched_off(tmp_path: Path) -> None:
-    assert mended(tmp_path, FeedConfig(), enabled=False) == []
+def test_no_feed_is_repaired_when_repair_is_off(tmp_path: Path) -> None:
+    assert repairable(tmp_path, FeedConfig(), enabled=False) == []

@@ -23,7 +23,7 @@ from collector.processes.repair.book_checkpoints import SAVE_SECS, BookCheckpoin
 from collector.processes.repair.repair_journal import RepairJournal
 from collector.processes.repair.request_queue import Job, RequestQueue
 from collector.processes.repair.throttled_client import RetryLaterError, ThrottledClient, is_good
-from collector.processes.rest_adapters import read_answer
+from collector.processes.rest_adapters import read_response
 from collector.reports import ClockOffset
 
 POLL_SECS: Final = 1.0
@@ -139,7 +139,7 @@ class FeedRepair:
         self._newest_offset_us = offset_us
 
     def _process_book(self, stream: StreamKey, request: BookRequest | None, answer: RestResponse) -> None:
-        (book,) = read_answer(self._rest, stream, answer.body)
+        (book,) = read_response(self._rest, stream, answer.body)
         if request is not None and (book.id is None or book.id + 1 < request.from_id):
             self._note_stale_book(request)
             return
@@ -158,7 +158,7 @@ class FeedRepair:
         self._client.renew()
 
     def _process_page(self, request: TradesRequest, answer: RestResponse) -> None:
-        messages = read_answer(self._rest, request.stream, answer.body)
+        messages = read_response(self._rest, request.stream, answer.body)
         ids = [message.id for message in messages if message.id is not None]
         if any(request.first <= id_ <= request.last for id_ in ids):
             self._journal.append(answer.received_ns, _about(request, "page"), answer.body)

@@ -29,7 +29,7 @@ from collector.processes.repair.repair_inbox import Claimed, RepairInbox, claim,
 from collector.processes.repair.repair_journal import RepairJournal
 from collector.processes.repair.request_queue import RequestQueue
 from collector.processes.repair.throttled_client import Client, ThrottledClient
-from collector.processes.rest_adapters import feeds_of_streams, repairable_feeds
+from collector.processes.rest_adapters import feeds_of_streams, repairable_adapters
 from collector.processes.worker_threads import WorkerThreads, join_all
 from collector.reports import RepairReport
 from collector.storage.request_files import aside_folder, request_folder
@@ -51,7 +51,7 @@ def run(context: Context, adapter_of: Callable[[str], Adapter]) -> None:
     Raises whatever broke a thread: the next incarnation asks again for what was not durable yet.
     """
     (context.config.data_dir / "run").mkdir(parents=True, exist_ok=True)
-    rest_adapters = repairable_feeds(context.config, adapter_of)
+    rest_adapters = repairable_adapters(context.config, adapter_of)
     feeds = [feed for feed in context.config.feed if feed.name in rest_adapters]
     budgets = {rest_adapter.limits.budget: _budget(context, rest_adapter) for rest_adapter in rest_adapters.values()}
     feed_repairs = {}

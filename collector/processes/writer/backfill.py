@@ -6,7 +6,7 @@ from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
 from collector.domain.repair_protocol import RepairAnswer, decode_answer
 from collector.exchanges.adapter import Adapter
-from collector.processes.rest_adapters import read_answer
+from collector.processes.rest_adapters import read_response
 from collector.processes.writer.gaps.ledger import GapLedger
 from collector.processes.writer.streams import StreamState, StreamTable
 
@@ -46,4 +46,4 @@ class Backfill:
 def _read(adapter: Adapter, key: StreamKey, body: bytes) -> list[Envelope]:
     if adapter.rest is None or key.data_type not in adapter.id_rules:
         raise UndecodableError(f"{key.data_type!a} cannot be fetched over REST")
-    return read_answer(adapter.rest, key, body)
+    return read_response(adapter.rest, key, body)

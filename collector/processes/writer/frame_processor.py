@@ -9,7 +9,7 @@ from collector.domain.records import BACKFILLED_LINE, UNDECODED, UNKNOWN, Envelo
 from collector.domain.sequence.dedup import Verdict
 from collector.domain.times import EARLIEST_US, LONGEST_AHEAD_US
 from collector.exchanges.adapter import Adapter, Decode, Subscription
-from collector.processes.rest_adapters import Mended
+from collector.processes.rest_adapters import RepairableFeeds
 from collector.processes.writer.backfill import Backfill
 from collector.processes.writer.batch import CommitBatch, Counts
 from collector.processes.writer.gaps.feed_state import FeedState
@@ -55,7 +55,7 @@ class FrameProcessor:
         streams: StreamTable,
         feeds: dict[str, FeedState],
         adapter_of: Callable[[str], Adapter],
-        repaired: Mended,
+        repaired: RepairableFeeds,
         next_row: int,
         counts: Counts,
     ) -> None:

@@ -19,7 +19,7 @@ from collector.exchanges.adapter import Adapter
 from collector.exchanges.registry import adapter
 from collector.processes.context import Context
 from collector.processes.disk_space import free_bytes, wait_for_room
-from collector.processes.rest_adapters import Mended, feeds_of_streams, repairable_feeds
+from collector.processes.rest_adapters import RepairableFeeds, feeds_of_streams, repairable_adapters
 from collector.processes.roles import is_journal_abandoned
 from collector.processes.writer.batch import Counts
 from collector.processes.writer.batching import next_batch_limit
@@ -74,9 +74,9 @@ class Writer:
         """While the segment is restored there are no numbers yet."""
         self._rotation = SegmentRotation(context, self._report)
         self._streams = self._restored_streams()
-        repaired = repairable_feeds(self._config, adapter_of)
+        repaired = repairable_adapters(self._config, adapter_of)
         self._requests = {name: RequestFolder(request_folder(self._config.data_dir, name)) for name in repaired}
-        self._processor = self._new_processor(adapter_of, Mended(feeds_of_streams(self._config), repaired))
+        self._processor = self._new_processor(adapter_of, RepairableFeeds(feeds_of_streams(self._config), repaired))
         self._readers = open_readers(self._config, repaired, self._rotation.positions, ingest_gone)
         self._order = ReadingOrder(self._readers)
         report = ReportBuilder(self._clock, self._streams, self._processor, self._rotation, self._readers)
@@ -192,7 +192,7 @@ class Writer:
         self._rotation.restore(streams)
         return streams
 
-    def _new_processor(self, adapter_of: Callable[[str], Adapter], repaired: Mended) -> FrameProcessor:
+    def _new_processor(self, adapter_of: Callable[[str], Adapter], repaired: RepairableFeeds) -> FrameProcessor:
         state, run_id = self._rotation.state, self._context.run_id
         feeds = {name: decode_feed(blob) for name, blob in state.feeds.items()}
         # Counts of the writers of this run before this one; another run's begin at nothing.

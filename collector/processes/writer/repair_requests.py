@@ -6,7 +6,7 @@ from typing import Final
 from collector.domain.records import Gap, IdRule
 from collector.domain.repair_protocol import BOOK, BookRequest, TradesRequest, trades_name
 from collector.domain.sequence.hole import REFUSED, Finding, Hole
-from collector.processes.rest_adapters import Mended
+from collector.processes.rest_adapters import RepairableFeeds
 from collector.processes.writer.batch import CommitBatch
 from collector.processes.writer.streams import StreamState
 
@@ -17,7 +17,7 @@ MAX_ASKED_IDS: Final = 100_000_000
 class RepairRequests:
     """Adds requests to the batch it was last given, for the feeds that repair covers. The same input gives the same requests."""
 
-    def __init__(self, repaired: Mended) -> None:
+    def __init__(self, repaired: RepairableFeeds) -> None:
         self._repaired = repaired
         self._batch = CommitBatch()
 
@@ -39,7 +39,7 @@ class RepairRequests:
     def withdraw(self, stream: StreamState, gap_id: str) -> None:
         """Withdraw the request for this gap, if there is one."""
         feed = self._repaired.feed_of.get(stream.key)
-        if feed is not None and feed in self._repaired.sides and stream.key.data_type != BOOK:
+        if feed is not None and feed in self._repaired.adapters and stream.key.data_type != BOOK:
             self._batch.withdraw_request(feed, trades_name(gap_id))
 
     def review(self, stream: StreamState, waiting: Collection[str]) -> bool:
@@ -67,14 +67,14 @@ class RepairRequests:
     def book(self, stream: StreamState, from_id: int, at_us: int) -> None:
         """A chain of a stream begins with this id."""
         feed = self._repaired.feed_of.get(stream.key)
-        if stream.key.data_type == BOOK and feed is not None and feed in self._repaired.sides:
+        if stream.key.data_type == BOOK and feed is not None and feed in self._repaired.adapters:
             series = stream.dedup.progress.series
             self._batch.add_request(feed, BookRequest(stream.key, series, from_id, at_us))
 
     def _is_never_asked(self, stream: StreamState) -> bool:
         """Whether repair does not cover the stream's feed. What is missing may come late, or be requested once it does."""
         feed = self._repaired.feed_of.get(stream.key)
-        return feed is not None and feed not in self._repaired.sides
+        return feed is not None and feed not in self._repaired.adapters
 
     def _ask(self, stream: StreamState, finding: Finding) -> bool:
         """Request it; whether it can be requested."""
@@ -83,7 +83,7 @@ class RepairRequests:
             return False
         hole = finding.hole
         first, last = hole.parts[0][0], hole.parts[-1][1]
-        if last - first >= MAX_ASKED_IDS or self._repaired.sides[feed].page(stream.key, first) is None:
+        if last - first >= MAX_ASKED_IDS or self._repaired.adapters[feed].page(stream.key, first) is None:
             return False
         gap_id = _gap_id(stream, finding)
         self._batch.add_request(feed, TradesRequest(stream.key, finding.series, gap_id, first, last, hole.until_us))

@@ -9,7 +9,7 @@ from collector.domain.records import BACKFILLED_LINE, Gap, StreamKey
 from collector.domain.repair_protocol import RepairAnswer, Request, encode_answer, rest_journal
 from collector.domain.silence import Bounds
 from collector.exchanges.registry import adapter
-from collector.processes.rest_adapters import Mended
+from collector.processes.rest_adapters import RepairableFeeds
 from collector.processes.writer.batch import Counts
 from collector.processes.writer.frame_processor import FrameProcessor
 from collector.processes.writer.streams import StreamTable
@@ -35,7 +35,7 @@ class IntakeWorld:
         self.streams = StreamTable(40.0, Bounds(300.0, 30.0))
         feed_of = {StreamKey(exchange, symbol, data_type): "f" for symbol in symbols for data_type in data_types}
         sides = {"f": side} if mended and side is not None else {}
-        self.intake = FrameProcessor(self.streams, {}, adapter, Mended(feed_of, sides), 1, Counts())
+        self.intake = FrameProcessor(self.streams, {}, adapter, RepairableFeeds(feed_of, sides), 1, Counts())
         self.gaps: list[tuple[str, str, Gap]] = []
         """Rows of the ledger: exchange, symbol, row."""
         self.requests: list[Request] = []

@@ -4,7 +4,7 @@ import pytest
 
 from collector.domain.silence import Bounds
 from collector.exchanges.registry import adapter
-from collector.processes.rest_adapters import Mended
+from collector.processes.rest_adapters import RepairableFeeds
 from collector.processes.writer import batch
 from collector.processes.writer.batch import Counts
 from collector.processes.writer.frame_processor import FrameProcessor
@@ -19,7 +19,7 @@ NO_LIMIT = 1 << 62
 
 
 def processor() -> FrameProcessor:
-    return FrameProcessor(StreamTable(40.0, Bounds(300.0, 30.0)), {}, adapter, Mended({}, {}), 1, Counts())
+    return FrameProcessor(StreamTable(40.0, Bounds(300.0, 30.0)), {}, adapter, RepairableFeeds({}, {}), 1, Counts())
 
 
 def chunk_of(*records: list[bytes], damage: Damage | None = None) -> Chunk:

@@ -7,7 +7,7 @@ from collector.domain.repair_protocol import Request, TradesRequest
 from collector.domain.sequence.dedup import Verdict
 from collector.domain.silence import Bounds
 from collector.exchanges.registry import adapter
-from collector.processes.rest_adapters import Mended
+from collector.processes.rest_adapters import RepairableFeeds
 from collector.processes.writer.batch import CommitBatch
 from collector.processes.writer.repair_requests import MAX_ASKED_IDS, RepairRequests
 from collector.processes.writer.streams import StreamState, StreamTable
@@ -23,7 +23,7 @@ def asked(market: str, data_type: str, *, missing: int = 3) -> tuple[str, list[R
     stream = StreamTable(40.0, Bounds(300.0, 30.0)).add(StreamKey(market, "X", data_type), "before", rule)
     judge(stream, 1)
     assert judge(stream, 2 + missing) is Verdict.AHEAD
-    batch, asking = CommitBatch(), RepairRequests(Mended({stream.key: "f"}, {"f": source.rest}))
+    batch, asking = CommitBatch(), RepairRequests(RepairableFeeds({stream.key: "f"}, {"f": source.rest}))
     asking.begin(batch)
     (finding,) = stream.dedup.holes.settle(10**9)
     row = asking.gap(stream, finding, finding.row(stream.key, 10**9, chained=rule is IdRule.CHAINED))
@@ -65,7 +65,7 @@ def test_a_feed_that_is_not_mended_asks_for_nothing() -> None:
     stream = StreamTable(40.0, Bounds(300.0, 30.0)).add(StreamKey("binance", "X", "trade"), "f", IdRule.DENSE)
     judge(stream, 1)
     judge(stream, 5)
-    batch, asking = CommitBatch(), RepairRequests(Mended({stream.key: "f"}, {}))
+    batch, asking = CommitBatch(), RepairRequests(RepairableFeeds({stream.key: "f"}, {}))
     asking.begin(batch)
     (finding,) = stream.dedup.holes.settle(10**9)
     row = finding.row(stream.key, 10**9, chained=False)

@@ -11,7 +11,7 @@ import pytest
 from collector.domain.records import StreamKey
 from collector.domain.silence import Bounds
 from collector.exchanges.registry import adapter
-from collector.processes.rest_adapters import Mended
+from collector.processes.rest_adapters import RepairableFeeds
 from collector.processes.writer.batch import Counts
 from collector.processes.writer.frame_processor import FrameProcessor
 from collector.processes.writer.streams import StreamTable
@@ -58,7 +58,9 @@ def taken(folder: Path) -> FrameProcessor:
     chunks = list(iter(reader.read, None))
     _, exchange, symbols, data_types = chunks[0].header.identity
     feed_of = {StreamKey(exchange, symbol, data_type): "f" for symbol in symbols for data_type in data_types}
-    intake = FrameProcessor(StreamTable(40.0, Bounds(300.0, 30.0)), {}, adapter, Mended(feed_of, {}), 1, Counts())
+    intake = FrameProcessor(
+        StreamTable(40.0, Bounds(300.0, 30.0)), {}, adapter, RepairableFeeds(feed_of, {}), 1, Counts()
+    )
     for chunk in chunks:
         rest: Chunk | None = chunk
         while rest is not None:
