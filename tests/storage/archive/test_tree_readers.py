@@ -1,5 +1,6 @@
 """The tree as others read it: pyarrow, Polars and DuckDB, with hive partitions."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from pyarrow import parquet as pq
 
 from collector.domain.names import manifest_key
 from collector.domain.records import StreamKey
-from collector.storage.archive.schema import MESSAGE_SCHEMAS, schema_of
+from collector.storage.archive.schema import MESSAGE_SCHEMAS, SCHEMA_VERSION, schema_of
 from collector.storage.segment.sealed_segment import open_sealed
 from collector.storage.store.directory import DirectoryStore
 from tests.storage.segment.segment_files import (
@@ -30,6 +31,7 @@ from tests.storage.segment.segment_files import (
 )
 from tests.storage.staging.staged_files import stage
 
+OPERATIONS = Path(__file__).parents[3] / "docs/OPERATIONS.md"
 ODD = StreamKey("toy", "ä=1 %2F/\\", "trade")
 
 
@@ -125,6 +127,29 @@ def test_duckdb_reads_every_data_type_at_once_by_the_names_of_the_columns(tree: 
     with duckdb.connect() as db:
         rows = db.execute(query, [f"{tree}/**/*.parquet"]).fetchall()
     assert dict(rows) == {"trade": 20, "book_delta": 1, "undecoded": 1, "gap": 1}
+
+
+def test_the_documented_query_gives_the_current_state_of_each_gap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lasting = make_gap(ended_at=None, missing=None)
+    repaired = lasting._replace(ended_at=NOON_US + 1, missing=0, status="repaired", detected_at=NOON_US + 3)
+    other = make_gap(gap_id="ff", started_at=NOON_US + 5, detected_at=NOON_US + 6)
+    folder = tmp_path / "data/archive/exchange=toy/data_type=gap/symbol=A/date=2026-11-23"
+    folder.mkdir(parents=True)
+    for name, gaps in {"a": [repaired], "b": [lasting, other]}.items():
+        rows = [gap._asdict() for gap in gaps]
+        pq.write_table(pa.Table.from_pylist(rows, schema_of("gap", SCHEMA_VERSION)), folder / f"{name}.parquet")
+    (query,) = re.findall(r"```sql\n(.*?)```", OPERATIONS.read_text("utf-8"), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    with duckdb.connect() as db:
+        result = db.sql(query)
+        assert result is not None
+        found = pl.DataFrame(result.to_arrow_table())
+    assert found.select("exchange", "symbol", "stream_type", "status", "missing").rows() == [
+        ("toy", "A", "trade", "repaired", 0),
+        ("toy", "A", "trade", "open", 3),
+    ]
 
 
 @pytest.fixture(scope="module", params=["the older files first", "the newer files first"])
