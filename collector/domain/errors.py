@@ -8,7 +8,7 @@ CollectorError
 │   └── CannotStartError    4: a child cannot start
 ├── RetryError              try again later; nothing was lost
 │   ├── StoreError          the archive's store did not take or confirm an object
-│   │   └── StoreRefusedError  … and will not until a person mends it: say so at once, try again slowly
+│   │   └── StoreRefusedError  … and will not until a person fixes it: say so at once, try again slowly
 │   ├── CommitError         the open segment did not take a commit
 │   ├── UnreadableError     a sealed segment cannot be read at present: leave it alone for a while
 │   └── SegmentBusyError    a reader holds the open segment, so it cannot be sealed now
@@ -69,7 +69,7 @@ class StoreError(RetryError):
 
 
 class StoreRefusedError(StoreError):
-    """The store answers, and its answer stays the same until a person mends something: a key, a policy, a bucket."""
+    """The store answers, and its answer stays the same until a person fixes something: a key, a policy, a bucket."""
 
 
 class CommitError(RetryError):

@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple
 State = Literal["there", "away", "refusing"]
 
 STATES: Final[tuple[State, ...]] = ("there", "away", "refusing")
-"""It takes objects; it does not answer, or fails in a way that passes; it refuses until a person mends something."""
+"""It takes objects; it does not answer, or fails in a way that passes; it refuses until a person fixes something."""
 
 
 class Change(NamedTuple):
@@ -78,7 +78,7 @@ class StoreState:
         return change
 
     def failed(self, now: float, asked_at: float, error: str, *, refused: bool) -> Change | None:
-        """A try begun at `asked_at` failed; `refused`: and will, until a person mends something."""
+        """A try begun at `asked_at` failed; `refused`: and will, until a person fixes something."""
         state: State = "refusing" if refused else "away"
         self.failed_tries[state] += 1
         self._tries += 1

@@ -49,8 +49,8 @@ REASON_HELP: Final[Mapping[str, ReasonHelp]] = {
     "store_unreachable": ReasonHelp(
         "the archive's store takes no objects, or refuses those of some segments: the text has the error, and the key if "
         "it concerns one object. Or a segment cannot be read at present",
-        "make the store accept objects again (network, credentials, permissions, space); segments wait on disk and go up "
-        "by themselves",
+        "make the store accept objects again (network, credentials, permissions, space); segments wait on disk and "
+        "are then uploaded",
         "When the store is away",
     ),
     "clock_off": ReasonHelp(

@@ -13,7 +13,7 @@ REFUSED_SECS: Final = 60.0
 """Longest wait while the store refuses: whoever fixed it is waiting for the recorder to notice."""
 
 _SHARE_AT_LEAST: Final = 0.5
-"""Of the longest wait, while only a person can mend what is wrong."""
+"""Of the longest wait, while only a person can fix what is wrong."""
 
 
 def new_delays(state: State, base_secs: float, cap_secs: float) -> Iterator[float]:
