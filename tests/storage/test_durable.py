@@ -5,7 +5,7 @@ import pytest
 from collector.storage.durable import write_durably
 
 
-def test_a_file_holds_the_old_or_the_new_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_replaced_file_holds_the_old_or_the_new_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
     write_durably(path, b"old")
 

@@ -26,7 +26,7 @@ def lock_of(data_dir: Path, role: str) -> RoleLock:
     return supervisor_lock(data_dir) if role == "supervisor" else role_lock(data_dir, role)
 
 
-def test_a_lock_is_held_by_one_and_names_its_holder(tmp_path: Path) -> None:
+def test_a_lock_has_one_holder_and_names_it(tmp_path: Path) -> None:
     first, second = role_lock(tmp_path, "writer"), role_lock(tmp_path, "writer")
     assert first.is_free()
     assert first.holder() == "unknown"
@@ -55,7 +55,7 @@ def test_kill_9_frees_the_lock(tmp_path: Path) -> None:
         lock.release()
 
 
-def test_a_lock_is_held_though_the_full_disk_takes_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_can_be_held_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_given: object) -> int:
         raise OSError(28, "No space left on device")
 
@@ -68,7 +68,7 @@ def test_a_lock_is_held_though_the_full_disk_takes_no_name(tmp_path: Path, monke
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"", b"me", b"9" * 40, "١٢".encode()])
-def test_a_lock_file_that_names_no_process_names_nobody(tmp_path: Path, content: bytes) -> None:
+def test_a_lock_file_without_a_valid_pid_names_nobody(tmp_path: Path, content: bytes) -> None:
     lock = role_lock(tmp_path, "writer")
     lock.path.parent.mkdir()
     lock.path.write_bytes(content)
@@ -77,7 +77,7 @@ def test_a_lock_file_that_names_no_process_names_nobody(tmp_path: Path, content:
 
 
 @pytest.mark.parametrize("role", ["supervisor", "ingest:books", "repair", "writer", "archiver"])
-def test_a_role_is_held_though_the_folder_of_locks_was_removed(role: str, tmp_path: Path) -> None:
+def test_a_role_stays_held_if_the_lock_folder_is_removed(role: str, tmp_path: Path) -> None:
     lock, other = lock_of(tmp_path, role), lock_of(tmp_path, role)
     assert lock.try_acquire()
     assert not lock.keep()
@@ -92,14 +92,14 @@ def test_a_role_is_held_though_the_folder_of_locks_was_removed(role: str, tmp_pa
     assert other.is_free()
 
 
-def test_roles_do_not_hold_each_other_up(tmp_path: Path) -> None:
+def test_different_roles_can_be_held_at_once(tmp_path: Path) -> None:
     locks = [lock_of(tmp_path, role) for role in ("supervisor", "ingest:a", "ingest:b", "repair", "writer", "archiver")]
     assert all(lock.try_acquire() for lock in locks)
     for lock in locks:
         lock.release()
 
 
-def test_one_that_holds_only_the_file_keeps_the_role(tmp_path: Path) -> None:
+def test_the_lock_file_alone_holds_the_role(tmp_path: Path) -> None:
     lock = role_lock(tmp_path, "writer")
     assert lock.try_acquire()
     (tmp_path / "segments").rename(tmp_path / "elsewhere")
@@ -111,7 +111,7 @@ def test_one_that_holds_only_the_file_keeps_the_role(tmp_path: Path) -> None:
     other.release()
 
 
-def test_a_file_in_the_place_of_a_folder_is_held_by_nobody_and_refuses_the_role(tmp_path: Path) -> None:
+def test_a_file_in_the_folders_place_refuses_the_role(tmp_path: Path) -> None:
     (tmp_path / "segments").touch()
     lock = role_lock(tmp_path, "writer")
     assert lock.is_free()
@@ -120,7 +120,7 @@ def test_a_file_in_the_place_of_a_folder_is_held_by_nobody_and_refuses_the_role(
 
 
 @pytest.mark.parametrize("role", ["supervisor", "ingest:books", "repair", "writer", "archiver"])
-def test_a_role_is_held_though_its_folder_was_removed_and_then_that_of_locks(role: str, tmp_path: Path) -> None:
+def test_a_role_stays_held_if_both_folders_are_removed_in_turn(role: str, tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     lock, other = lock_of(data_dir, role), lock_of(data_dir, role)
     assert lock.try_acquire()
@@ -134,7 +134,7 @@ def test_a_role_is_held_though_its_folder_was_removed_and_then_that_of_locks(rol
     assert other.is_free()
 
 
-def test_who_holds_the_new_folder_keeps_it(tmp_path: Path) -> None:
+def test_a_lock_on_a_new_folder_wins_until_its_release(tmp_path: Path) -> None:
     lock, other = role_lock(tmp_path, "writer"), role_lock(tmp_path, "writer")
     assert lock.try_acquire()
     shutil.rmtree(tmp_path / "segments")

@@ -9,12 +9,12 @@ def test_results_come_in_the_order_of_the_items() -> None:
     assert list(in_order(lambda item: item * 2, range(100), 4)) == list(range(0, 200, 2))
 
 
-def test_several_are_worked_on_at_once() -> None:
+def test_several_items_are_worked_on_at_once() -> None:
     together = threading.Barrier(3, timeout=60)
     assert list(in_order(lambda _item: together.wait() >= 0, range(6), 3)) == [True] * 6
 
 
-def test_only_a_few_are_ahead_of_the_one_asked_for() -> None:
+def test_only_a_few_items_are_worked_on_ahead() -> None:
     begun: list[int] = []
     results = in_order(begun.append, range(1000), 2)
     next(results)
@@ -23,7 +23,7 @@ def test_only_a_few_are_ahead_of_the_one_asked_for() -> None:
     assert len(begun) <= 6
 
 
-def test_an_error_of_one_ends_all() -> None:
+def test_an_error_of_one_item_ends_all() -> None:
     begun: list[int] = []
 
     def work(item: int) -> int:

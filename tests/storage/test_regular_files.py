@@ -42,21 +42,21 @@ def journal(data_dir: Path, number: int, file_bytes: int = 1 << 20) -> JournalWr
     return JournalWriter(data_dir / "journal/f", FeedIdentity("f", "toy", (), ()), number, file_bytes, lambda: 1)
 
 
-def test_a_start_looks_at_files_only(data_dir: Path) -> None:
+def test_a_start_reads_regular_files_only(data_dir: Path) -> None:
     refuse_newer_data(data_dir)
     assert find_unarchived(data_dir) == Unarchived([], [], [], [])
     assert all(role_lock(data_dir, role).is_free() for role in processes_seen(data_dir))
     clear_stats(data_dir / "run/stats")
 
 
-def test_numbers_are_read_from_files_only(data_dir: Path) -> None:
+def test_journal_numbers_are_read_from_regular_files_only(data_dir: Path) -> None:
     folder = data_dir / "run/stats"
     stats_file(folder, "writer").write(WriterReport(pid=1))
     assert read_reports(folder, report_of) == {"writer": WriterReport(pid=1)}
     assert "writer" in last_signs(folder)
 
 
-def test_segments_are_files_only(data_dir: Path) -> None:
+def test_segments_are_regular_files_only(data_dir: Path) -> None:
     folder = data_dir / "segments"
     assert open_segment(folder) is None
     assert sealed_segments(folder) == []
@@ -69,7 +69,7 @@ def test_segments_are_files_only(data_dir: Path) -> None:
     segment.close()
 
 
-def test_attempts_are_counted_in_files_only(data_dir: Path) -> None:
+def test_attempts_are_counted_in_regular_files_only(data_dir: Path) -> None:
     folder = data_dir / "segments"
     attempts = Attempts(folder / f"{ID}.db")
     assert (attempts.count(), counted(folder, FAILURES), Begun(folder).found()) == (0, set(), [])
@@ -78,7 +78,7 @@ def test_attempts_are_counted_in_files_only(data_dir: Path) -> None:
     forget_attempts(folder)
 
 
-def test_a_journal_goes_on_behind_a_name_that_is_taken(data_dir: Path) -> None:
+def test_a_writer_skips_a_journal_number_that_is_taken(data_dir: Path) -> None:
     folder = data_dir / "journal/f"
     writer = journal(data_dir, 1, file_bytes=1)
     writer.append_frames(1, 0, [b"a"])
@@ -90,22 +90,20 @@ def test_a_journal_goes_on_behind_a_name_that_is_taken(data_dir: Path) -> None:
     assert next_number(folder, data_dir / "segments/positions.json", "f") == numbers[-1] + 1
 
 
-def test_an_incarnation_begins_behind_a_name_that_is_taken(data_dir: Path) -> None:
+def test_a_new_incarnation_skips_a_journal_number_that_is_taken(data_dir: Path) -> None:
     writer = journal(data_dir, 2)
     writer.close()
     assert (writer.number, journal_path(data_dir / "journal/f", 3).is_file()) == (3, True)
 
 
-def test_a_set_with_something_else_in_it_is_made_durable(data_dir: Path) -> None:
+def test_a_set_with_a_foreign_file_is_made_durable(data_dir: Path) -> None:
     folder = data_dir / "staging" / ID
     folder.parent.mkdir()
     (data_dir / "journal/f").rename(folder)
     make_durable(folder)
 
 
-def test_a_journal_that_the_system_does_not_give_is_no_newer_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unreadable_journal_is_not_called_newer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal(tmp_path, 1).close()
 
     def refused(*_: object) -> str:

@@ -15,24 +15,24 @@ def opened(data_dir: Path, **rows: object) -> Path:
     return path.rename(path.with_suffix(".open.db"))
 
 
-def test_an_open_segment_without_rows_leaves_nothing(tmp_path: Path) -> None:
+def test_an_open_segment_without_rows_is_nothing_unarchived(tmp_path: Path) -> None:
     assert find_unarchived(tmp_path) == Unarchived([], [], [], [])
     opened(tmp_path)
     assert find_unarchived(tmp_path) == Unarchived([], [], [], [])
 
 
 @pytest.mark.parametrize("rows", [{"messages": MESSAGES}, {"gaps": GAPS}])
-def test_the_rows_of_an_open_segment_are_left(tmp_path: Path, rows: dict[str, object]) -> None:
+def test_an_open_segment_with_rows_is_unarchived(tmp_path: Path, rows: dict[str, object]) -> None:
     opened(tmp_path, **rows)
     assert find_unarchived(tmp_path) == Unarchived([], [ID], [], [])
 
 
-def test_an_open_segment_that_cannot_be_read_is_left(tmp_path: Path) -> None:
+def test_an_unreadable_open_segment_is_unarchived(tmp_path: Path) -> None:
     opened(tmp_path).write_bytes(b"no database, nor was it ever one")
     assert find_unarchived(tmp_path).open_segments == [ID]
 
 
-def test_what_is_sealed_staged_unread_or_set_aside_is_left(tmp_path: Path) -> None:
+def test_sealed_staged_unread_and_quarantined_data_is_unarchived(tmp_path: Path) -> None:
     make_segment(tmp_path / "segments", [TRADES], MESSAGES, segment_id=ID)
     for name in ("staging/20261123T120001Z-4f2a9c", "quarantine/20261123T120002Z-4f2a9c", "journal/binance"):
         (tmp_path / name).mkdir(parents=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.whole.running import ROOT, Exchange, Recorder, payloads_in_segments, wait_for
 
 
-def test_the_books_of_a_recorded_market_can_be_rebuilt_before_and_behind_a_hole(
+def test_books_can_be_rebuilt_before_and_after_a_hole(
     shared_data: Path, exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     recording = shared_data / "frames/binance_spot/hftbacktest_btcusdt_20240808.jsonl.zst"

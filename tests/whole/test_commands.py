@@ -80,7 +80,7 @@ def test_help_shows_examples(tmp_path: Path) -> None:
     assert "examples:" in done.stdout
 
 
-def test_of_two_instances_started_at_once_one_records_and_the_other_is_refused(
+def test_only_one_of_two_instances_records(
     tmp_path: Path, exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange("--symbols", "BTCUSDT", "--rate", "200")
@@ -116,7 +116,7 @@ def test_of_two_instances_started_at_once_one_records_and_the_other_is_refused(
     assert (left["healthy"], [reason["code"] for reason in left["reasons"]]) == (False, ["stopped"])
 
 
-def test_without_its_run_folder_a_recorder_goes_on_and_lets_no_second_one_in(
+def test_a_recorder_without_its_run_folder_still_refuses_a_second(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange("--symbols", "BTCUSDT", "--rate", "200")

@@ -10,7 +10,7 @@ from tests.whole.running import Exchange, Recorder, wait_for
 from tests.whole.test_stopping import KEEP_RAW, LIVE, archived, data_frames
 
 
-def test_a_child_that_stands_still_is_killed_and_started_again(
+def test_a_child_that_hangs_is_killed_and_restarted(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange(*LIVE)
@@ -32,7 +32,7 @@ def launched_oddly() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 
 
-def test_neither_an_odd_launcher_nor_a_pause_of_the_whole_tree_costs_a_child(
+def test_an_odd_launcher_or_a_pause_of_all_kills_no_child(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     hang_timeout_secs = 8
@@ -73,7 +73,7 @@ def kill_newest(recorder: Recorder, role: str) -> None:
     wait_for(lambda: len(started()) > len(before))
 
 
-def test_a_kill_of_the_whole_group_leaves_nothing_behind_for_long(
+def test_a_kill_of_the_whole_group_leaves_nothing_for_long(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange(*LIVE)
@@ -99,7 +99,7 @@ def test_a_kill_of_the_whole_group_leaves_nothing_behind_for_long(
     assert ("silence", "restart") in causes
 
 
-def test_a_child_that_cannot_start_ends_it_all_with_its_reason(
+def test_a_child_that_cannot_start_ends_the_recorder_with_the_reason(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange(*LIVE)

@@ -28,7 +28,7 @@ def with_hosts(path: Path) -> list[str]:
     return command
 
 
-def test_dead_addresses_of_the_exchange_keep_nothing_from_being_recorded(
+def test_dead_addresses_of_the_exchange_do_not_stop_recording(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path
 ) -> None:
     within = with_hosts(tmp_path / "hosts")

@@ -77,7 +77,7 @@ def test_the_demonstration_says_what_was_written_and_where(demo: tuple[Path, str
     assert re.search(r"Fetched over REST: \d+ whole books, and the trades of [1-9]\d* gaps\.", said)
 
 
-def test_what_the_made_up_exchange_fails_to_send_is_fetched(demo: tuple[Path, str]) -> None:
+def test_messages_the_demo_exchange_leaves_out_are_repaired(demo: tuple[Path, str]) -> None:
     archive = demo[0] / "data-demo/archive"
     fetched = polars_rows(
         f"SELECT trade_id FROM read_parquet('{archive}/*/data_type=trade/**/*.parquet') WHERE line = -1"
@@ -85,14 +85,14 @@ def test_what_the_made_up_exchange_fails_to_send_is_fetched(demo: tuple[Path, st
     assert set() < repaired(archive) <= {trade_id for (trade_id,) in fetched}
 
 
-def test_its_gaps_are_on_purpose(demo: tuple[Path, str]) -> None:
+def test_the_demos_gaps_are_called_on_purpose(demo: tuple[Path, str]) -> None:
     tool = [sys.executable, str(ROOT / "scripts/show_gaps.py"), str(demo[0] / "data-demo/archive")]
     said = subprocess.run(tool, capture_output=True, text=True, check=True, encoding="utf-8").stdout
     assert "exchange leaves out messages of binance BTCUSDT trade on purpose" in said
     assert re.search(r"UTC binance exchange \(sequence\), .* repaired.*, on purpose \(demo\)", said)
 
 
-def test_the_query_it_shows_runs(demo: tuple[Path, str]) -> None:
+def test_the_query_the_demo_shows_runs(demo: tuple[Path, str]) -> None:
     _, said = demo
     query = said[said.index("SELECT") :]
     rows = polars_rows(query)

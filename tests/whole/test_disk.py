@@ -85,7 +85,7 @@ def assert_one_budget_row_a_stretch_and_stream(recorder: Recorder, at_least: int
     assert {gap["kind"] for gap in gaps} == {"budget"}
 
 
-def test_frames_are_refused_while_the_disk_is_short_and_taken_again_when_it_has_room(
+def test_frames_are_refused_only_while_the_disk_is_short(
     disk: Callable[[str, int], SmallDisk],
     settings: dict[str, Any],
     exchange: Callable[..., Exchange],
@@ -107,7 +107,7 @@ def test_frames_are_refused_while_the_disk_is_short_and_taken_again_when_it_has_
     assert_one_budget_row_a_stretch_and_stream(recorded, at_least=2)
 
 
-def test_a_journal_at_its_limit_refuses_and_goes_on_once_the_writer_has_read_it(
+def test_a_full_journal_refuses_until_the_writer_has_read_it(
     settings: dict[str, Any], exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange(*LIVE)
@@ -124,7 +124,7 @@ def test_a_journal_at_its_limit_refuses_and_goes_on_once_the_writer_has_read_it(
     assert_one_budget_row_a_stretch_and_stream(recorded, at_least=1)
 
 
-def test_a_disk_full_of_sealed_segments_empties_itself_once_the_archiver_goes_on(
+def test_a_disk_full_of_segments_recovers_with_the_archiver(
     disk: Callable[[str, int], SmallDisk],
     settings: dict[str, Any],
     exchange: Callable[..., Exchange],
@@ -144,7 +144,7 @@ def test_a_disk_full_of_sealed_segments_empties_itself_once_the_archiver_goes_on
     assert recorded.logged("segment_quarantined") == []
 
 
-def test_whatever_meets_a_full_disk_tries_again_and_goes_on(
+def test_every_process_recovers_from_a_full_disk(
     disk: Callable[[str, int], SmallDisk],
     settings: dict[str, Any],
     exchange: Callable[..., Exchange],

@@ -54,7 +54,7 @@ def open_segment(recorder: Recorder) -> Path:
     return wait_for(lambda: next(iter((recorder.data_dir / "segments").glob("*.open.db")), None))  # type: ignore[return-value]
 
 
-def test_a_write_to_the_journal_that_fails_is_a_gap_and_the_next_ones_go_on(
+def test_a_failed_journal_write_is_a_gap_and_the_next_succeeds(
     world: tuple[Exchange, Recorder], tmp_path: Path
 ) -> None:
     _, recorded = world
@@ -69,9 +69,7 @@ def test_a_write_to_the_journal_that_fails_is_a_gap_and_the_next_ones_go_on(
     assert finish(world) > 0
 
 
-def test_a_journal_that_cannot_be_made_durable_is_left_for_a_new_one(
-    world: tuple[Exchange, Recorder], tmp_path: Path
-) -> None:
+def test_after_a_failed_fsync_ingest_begins_a_new_journal(world: tuple[Exchange, Recorder], tmp_path: Path) -> None:
     _, recorded = world
     ingest = recorded.pid_of("ingest:binance")
     with DiskFault(lambda: ingest, SYNCS, "EIO", tmp_path) as fault:
@@ -83,7 +81,7 @@ def test_a_journal_that_cannot_be_made_durable_is_left_for_a_new_one(
 
 
 @pytest.mark.parametrize("world", [3_600], indirect=True)
-def test_a_commit_that_fails_is_tried_again(world: tuple[Exchange, Recorder], tmp_path: Path) -> None:
+def test_a_failed_commit_is_tried_again(world: tuple[Exchange, Recorder], tmp_path: Path) -> None:
     _, recorded = world
     writer = recorded.pid_of("writer")
     opened = open_segment(recorded)
@@ -98,9 +96,7 @@ def test_a_commit_that_fails_is_tried_again(world: tuple[Exchange, Recorder], tm
     assert finish(world) == 0
 
 
-def test_a_seal_that_fails_is_made_up_for_whether_or_not_the_writer_survives(
-    world: tuple[Exchange, Recorder], tmp_path: Path
-) -> None:
+def test_a_failed_seal_is_completed_also_by_the_next_writer(world: tuple[Exchange, Recorder], tmp_path: Path) -> None:
     _, recorded = world
     segments = recorded.data_dir / "segments"
     aims: list[tuple[str, str, Callable[[], list[Path]]]] = [
@@ -117,9 +113,7 @@ def test_a_seal_that_fails_is_made_up_for_whether_or_not_the_writer_survives(
     assert finish(world) == 0
 
 
-def test_files_and_objects_that_cannot_be_written_are_written_anew(
-    world: tuple[Exchange, Recorder], tmp_path: Path
-) -> None:
+def test_files_and_objects_that_fail_are_written_again(world: tuple[Exchange, Recorder], tmp_path: Path) -> None:
     _, recorded = world
     archiver = recorded.pid_of("archiver")
     for calls, error in (("mkdir", "ENOSPC"), (SYNCS, "EIO"), ("rename", "EIO"), ("pread64", "EIO")):

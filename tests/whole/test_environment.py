@@ -56,7 +56,7 @@ def records(recorded: Recorder) -> None:
 
 
 @pytest.mark.parametrize("variables", [OF_PYTHON, OF_THE_SYSTEM], ids=["of python", "of the system"])
-def test_it_records_whatever_others_set(
+def test_it_records_whatever_the_environment_holds(
     tmp_path: Path,
     exchange: Callable[..., Exchange],
     recorder: Callable[..., Recorder],
@@ -71,7 +71,7 @@ def test_it_records_whatever_others_set(
 
 
 @pytest.mark.parametrize("way", ["isolated, by a symlink", "as a module"])
-def test_it_records_however_it_is_started(
+def test_it_records_when_started_by_a_symlink_or_as_a_module(
     tmp_path: Path, exchange: Callable[..., Exchange], recorder: Callable[..., Recorder], way: str
 ) -> None:
     source = exchange("--symbols", "BTCUSDT", "--rate", "200")
@@ -84,7 +84,7 @@ def test_it_records_however_it_is_started(
 
 
 @pytest.mark.parametrize("name", TOOLS)
-def test_every_tool_runs_whatever_others_set(tmp_path: Path, name: str) -> None:
+def test_every_tool_runs_whatever_the_environment_holds(tmp_path: Path, name: str) -> None:
     environment = {**os.environ, **OF_PYTHON, **OF_THE_SYSTEM, "PYTHONPATH": namesake(tmp_path)}
     for flags in ([], ["-I"]):
         command = [sys.executable, *flags, str(ROOT / "scripts" / name), "--help"]
@@ -93,7 +93,7 @@ def test_every_tool_runs_whatever_others_set(tmp_path: Path, name: str) -> None:
         assert done.stdout.startswith(b"usage: ")
 
 
-def test_the_demo_runs_where_python_does_not_look_beside_the_program(tmp_path: Path) -> None:
+def test_the_demo_runs_with_pythonsafepath(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONSAFEPATH": "1", "COLLECTOR_HTTP__PORT": "0"}
     command = [sys.executable, str(ROOT / "supervisor.py"), "--demo", "--stop-after", "1"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, timeout=240, check=False)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from tests.whole.running import Exchange, Recorder, wait_for
 
 
-def test_a_stream_that_is_silent_on_its_path_is_recorded_from_the_other(
+def test_a_stream_silent_on_its_path_is_recorded_from_the_other(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange("--symbols", "BTCUSDT", "--rate", "100", "--seed", "3")

@@ -71,7 +71,7 @@ def test_a_stream_that_falls_silent_is_named_until_it_speaks_again(
     assert recorded.stop() == 0
 
 
-def test_many_undecodable_frames_are_a_reason_and_the_headline_says_that_it_records(
+def test_many_undecodable_frames_are_a_health_reason(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange(*LIVE)
@@ -84,7 +84,7 @@ def test_many_undecodable_frames_are_a_reason_and_the_headline_says_that_it_reco
     assert recorded.stop() == 0
 
 
-def test_a_spent_disk_budget_is_a_reason_until_the_writer_has_caught_up(
+def test_a_spent_disk_budget_is_a_health_reason_until_the_writer_catches_up(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange("--symbols", "BTCUSDT", "--rate", "400", "--seed", "3")
@@ -101,7 +101,7 @@ def test_a_spent_disk_budget_is_a_reason_until_the_writer_has_caught_up(
     assert recorded.stop() == 0
 
 
-def test_a_store_that_takes_nothing_is_a_reason_until_it_does(
+def test_a_store_that_takes_nothing_is_a_health_reason_until_it_does(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange(*LIVE)
@@ -123,7 +123,7 @@ def test_a_store_that_takes_nothing_is_a_reason_until_it_does(
     assert recorded.stop() == 0
 
 
-def test_a_process_that_cannot_come_back_is_a_reason_until_it_can(
+def test_a_process_that_cannot_restart_is_a_health_reason(
     tmp_path: Path, exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange(*LIVE)
@@ -148,7 +148,7 @@ def test_a_process_that_cannot_come_back_is_a_reason_until_it_can(
     assert recorded.stop() == 0
 
 
-def test_times_of_long_ago_are_evidence_that_a_clock_is_off(
+def test_old_exchange_times_make_the_clock_a_health_reason(
     tmp_path: Path, exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     path = tmp_path / "old.jsonl"

@@ -56,7 +56,7 @@ def assert_all_archived(recorded: Recorder) -> None:
     assert recorded.logged("segment_failed") == []
 
 
-def test_three_stops_with_little_time_put_no_sound_segment_aside(recorded: Recorder) -> None:
+def test_three_hurried_stops_quarantine_no_sound_segment(recorded: Recorder) -> None:
     recorded.environment["COLLECTOR_SUPERVISOR__STOP_TIMEOUT_SECS"] = "2"
     for _ in range(3):
         recorded.start()
@@ -77,7 +77,7 @@ def end_the_archiver(recorded: Recorder, number: signal.Signals, times: int) -> 
         wait_for(lambda: len(recorded.logged("segment_interrupted")) > ended)  # noqa: B023 -- asked at once
 
 
-def test_three_kills_from_outside_put_no_sound_segment_aside(recorded: Recorder) -> None:
+def test_three_kills_from_outside_quarantine_no_sound_segment(recorded: Recorder) -> None:
     recorded.start()
     end_the_archiver(recorded, signal.SIGKILL, times=3)
     wait_for(lambda: archived_rows(recorded.data_dir) == 10)
@@ -88,7 +88,7 @@ def test_three_kills_from_outside_put_no_sound_segment_aside(recorded: Recorder)
     assert_all_archived(recorded)
 
 
-def test_a_segment_at_which_the_process_crashes_three_times_goes_aside_and_the_next_goes_on(recorded: Recorder) -> None:
+def test_three_crashes_quarantine_a_segment_and_the_next_is_archived(recorded: Recorder) -> None:
     recorded.start()
     end_the_archiver(recorded, signal.SIGSEGV, times=3)
     wait_for(lambda: recorded.logged("segment_quarantined"))

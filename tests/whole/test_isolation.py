@@ -25,7 +25,7 @@ def assert_never_stalled(exchange: Exchange) -> None:
     assert stalls["count"] == 0, stalls
 
 
-def test_a_stopped_writer_does_not_hold_up_the_reader(
+def test_a_stopped_writer_does_not_delay_ingest(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange(*LIVE)
@@ -40,7 +40,7 @@ def test_a_stopped_writer_does_not_hold_up_the_reader(
     assert recorded.stop() == 0
 
 
-def test_a_log_nobody_reads_does_not_hold_up_anything(
+def test_a_log_nobody_reads_delays_nothing(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange(*LIVE)
@@ -64,7 +64,7 @@ def test_a_log_nobody_reads_does_not_hold_up_anything(
     os.close(writer)
 
 
-def test_a_stopped_supervisor_and_archiver_do_not_hold_up_reader_and_writer(
+def test_a_stopped_supervisor_and_archiver_delay_no_recording(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange(*LIVE)

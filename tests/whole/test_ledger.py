@@ -9,7 +9,7 @@ from tests.whole.running import Exchange, Recorder, wait_for
 FEED = {"symbols": ["BTCUSDT"], "data_types": ["book_snapshot", "book_delta", "trade"]}
 
 
-def test_removed_frames_are_exactly_the_gaps_of_the_ledger(
+def test_the_gap_ledger_names_exactly_the_removed_frames(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange("--symbols", "BTCUSDT", "--rate", "300", "--seed", "3")
@@ -34,7 +34,7 @@ def test_removed_frames_are_exactly_the_gaps_of_the_ledger(
     assert sum(row["missing"] for row in rows) == len(removed) == 5
 
 
-def test_a_disconnect_is_written_down_with_its_stretch(
+def test_a_disconnect_is_a_gap_row_with_its_stretch(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange("--symbols", "BTCUSDT", "--rate", "300", "--seed", "3")
@@ -55,7 +55,7 @@ def test_a_disconnect_is_written_down_with_its_stretch(
             assert row["ended_at"] >= silence["ended_at"]
 
 
-def test_a_server_that_is_frozen_is_found_dead_and_the_time_is_in_the_ledger(
+def test_a_frozen_server_is_noticed_and_its_time_is_a_gap_row(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange("--symbols", "BTCUSDT", "--rate", "300", "--seed", "3")
@@ -74,7 +74,7 @@ def test_a_server_that_is_frozen_is_found_dead_and_the_time_is_in_the_ledger(
     assert (silences[0]["ended_at"] - silences[0]["started_at"]).total_seconds() >= 2
 
 
-def test_a_connection_that_stays_and_brings_nothing_is_replaced_beside_it_and_nothing_else_is_lost(
+def test_a_silent_connection_is_replaced_without_losing_the_others(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange("--symbols", "BTCUSDT", "--rate", "300", "--seed", "3")

@@ -61,9 +61,7 @@ def check_in(folder: Path, environment: dict[str, str]) -> subprocess.CompletedP
     return subprocess.run(command, cwd=folder, env=variables, capture_output=True, timeout=120, check=False)
 
 
-def test_a_folder_that_only_utf8_can_name_is_refused_where_names_are_not_utf8(
-    gbk: dict[str, str], tmp_path: Path
-) -> None:
+def test_a_path_beyond_ascii_is_refused_without_utf_8_file_names(gbk: dict[str, str], tmp_path: Path) -> None:
     folder = tmp_path / "数据".encode("gbk").decode("utf-8", "surrogateescape")
     folder.mkdir()
     done = check_in(folder, gbk)
@@ -72,7 +70,7 @@ def test_a_folder_that_only_utf8_can_name_is_refused_where_names_are_not_utf8(
     assert done.returncode == 2
 
 
-def test_what_the_terminal_cannot_show_ends_nothing(tmp_path: Path) -> None:
+def test_text_the_terminal_cannot_encode_ends_nothing(tmp_path: Path) -> None:
     done = check_in(tmp_path, {"COLLECTOR_DATA_DIR": str(tmp_path / "数据"), "PYTHONIOENCODING": "ascii"})
     assert (done.returncode, done.stderr) == (0, b"")
     assert rb"\u6570\u636e" in done.stdout

@@ -7,7 +7,7 @@ from tests.bench.bench_memory import archive_hour, pile_up
 MOST_BYTES = 250_000_000
 
 
-def test_no_process_grows_with_what_piles_up_behind_a_stopped_writer(tmp_path: Path) -> None:
+def test_no_process_grows_behind_a_stopped_writer(tmp_path: Path) -> None:
     pile = pile_up(tmp_path, 300_000, symbol_count=60, connections=1)
     assert set(pile.peaks_bytes) == {"supervisor", "ingest:binance", "writer", "archiver"}
     assert {name: peak for name, peak in pile.peaks_bytes.items() if peak > MOST_BYTES} == {}

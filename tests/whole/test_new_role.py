@@ -18,7 +18,7 @@ def logged(recorder: Recorder, event: str) -> list[dict[str, Any]]:
     return [line for line in lines if line["process"] == "toy" and line["event"] == event]
 
 
-def test_one_row_makes_a_process_that_is_watched_told_and_stopped(
+def test_a_new_row_of_roles_is_started_watched_and_stopped(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange("--symbols", "BTCUSDT", "--rate", "50")

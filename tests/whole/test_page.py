@@ -19,7 +19,7 @@ def chromium() -> Iterator[Browser]:
         yield running
 
 
-def test_the_page_shows_what_is_recorded_and_what_was_lost_also_after_a_restart(
+def test_the_page_shows_coverage_and_gaps_also_after_a_restart(
     chromium: Browser, exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange("--symbols", "BTCUSDT", "--rate", "300", "--seed", "3")

@@ -223,7 +223,7 @@ def test_a_crash_of_everything_at_once_loses_nothing(recovered: Scene) -> None:
     assert gaps_of(recovered.archive) == []
 
 
-def test_half_written_files_in_staging_and_in_the_store_are_written_anew(scene: Scene) -> None:
+def test_half_written_files_in_staging_and_store_are_written_again(scene: Scene) -> None:
     incoming = scene.archive / "_incoming"
     for folder, names in (
         (scene.data_dir / "staging", ("1.parquet", "spill", "manifest.json")),
@@ -255,7 +255,7 @@ def some_objects(manifest: Path, objects: list[Path]) -> None:
 
 
 @pytest.mark.parametrize("state", [None, some_objects])
-def test_a_segment_that_was_put_but_not_removed_is_there_once(
+def test_a_segment_uploaded_but_not_removed_is_archived_once(
     scene: Scene, recovered: Scene, state: Callable[[Path, list[Path]], None] | None
 ) -> None:
     manifest, objects = put_before_the_crash(scene, recovered)
@@ -267,7 +267,7 @@ def test_a_segment_that_was_put_but_not_removed_is_there_once(
     assert {path: path.read_bytes() for path in whole} == whole, "the same objects, byte for byte"
 
 
-def test_a_bad_record_in_the_middle_of_a_journal_is_a_gap_and_nothing_else_is_missing(scene: Scene) -> None:
+def test_a_damaged_journal_record_is_a_gap_and_nothing_else_is_lost(scene: Scene) -> None:
     path = scene.journal()
     data = path.read_bytes()
     header = decode_header(data)
@@ -287,7 +287,7 @@ def cut(path: Path, size: int) -> None:
         file.truncate(size)
 
 
-def test_a_torn_log_of_the_open_segment_loses_nothing_that_the_journals_hold(scene: Scene) -> None:
+def test_a_torn_wal_of_the_open_segment_loses_nothing(scene: Scene) -> None:
     (log,) = scene.segments.glob("*.open.db-wal")
     assert log.stat().st_size > 100_000
     cut(log, log.stat().st_size * 3 // 5)
@@ -296,7 +296,7 @@ def test_a_torn_log_of_the_open_segment_loses_nothing_that_the_journals_hold(sce
     assert gaps_of(scene.archive) == []
 
 
-def test_a_power_cut_that_takes_journals_already_committed_takes_no_row(scene: Scene) -> None:
+def test_losing_committed_journals_to_a_power_cut_loses_no_row(scene: Scene) -> None:
     committed = sum(map(rows_in, scene.segments.glob("*.db")))
     for _, path in journal_files(scene.data_dir / "journal/binance"):
         cut(path, 100)
@@ -305,7 +305,7 @@ def test_a_power_cut_that_takes_journals_already_committed_takes_no_row(scene: S
     assert len(rows) == len(set(rows)) == committed > 0
 
 
-def test_an_open_segment_that_cannot_be_read_is_made_again_from_the_journals(scene: Scene) -> None:
+def test_an_unreadable_open_segment_is_rebuilt_from_the_journals(scene: Scene) -> None:
     (opened,) = scene.segments.glob("*.open.db")
     opened.write_bytes(os.urandom(50_000))
     recorder = scene.recover()
@@ -326,9 +326,7 @@ ROT: Mapping[str, Callable[[Path], None]] = {
 
 
 @pytest.mark.parametrize("rot", ROT.values(), ids=ROT)
-def test_a_rotten_segment_is_a_gap_in_the_ledger_and_everything_else_is_archived(
-    scene: Scene, rot: Callable[[Path], None]
-) -> None:
+def test_a_damaged_segment_is_a_gap_and_all_else_is_archived(scene: Scene, rot: Callable[[Path], None]) -> None:
     path = sealed_segments(scene.segments)[1]
     rot(path)
     recorder = scene.prepare().start()
@@ -372,7 +370,7 @@ class Cuts:
         return path
 
 
-def test_a_journal_cut_at_any_byte_of_its_last_record_neither_fails_nor_invents_data(
+def test_a_journal_cut_in_its_last_record_loses_only_that_record(
     tmp_path: Path, recorder: Callable[..., Recorder]
 ) -> None:
     recorded = recorder(NOWHERE, feed=FEED, **QUICK)
@@ -386,7 +384,7 @@ def test_a_journal_cut_at_any_byte_of_its_last_record_neither_fails_nor_invents_
     assert gaps_of(recorded.data_dir / "archive") == []
 
 
-def test_rows_that_waited_keep_the_name_of_the_host_that_received_them(scene: Scene, recovered: Scene) -> None:
+def test_waiting_rows_keep_the_host_name_they_were_received_under(scene: Scene, recovered: Scene) -> None:
     def hosts(archive: Path) -> dict[str, str]:
         names = (path.stem.rsplit("-", 2) for path in archive.rglob("*.parquet"))
         return {f"{begun}-{random}": host for host, begun, random in names}
@@ -405,12 +403,12 @@ def test_rows_that_waited_keep_the_name_of_the_host_that_received_them(scene: Sc
         assert db.execute("SELECT value FROM meta WHERE key = 'host'").fetchone() == ("renamed",)
 
 
-def test_a_symbol_that_is_recorded_no_more_still_has_its_rows_archived(scene: Scene) -> None:
+def test_rows_of_a_removed_symbol_are_still_archived(scene: Scene) -> None:
     scene.recover(feed={**FEED, "symbols": ["ETHUSDT"]})
     assert scene.missing() == []
 
 
-def test_a_feed_that_was_renamed_still_has_its_journals_read(scene: Scene) -> None:
+def test_journals_of_a_renamed_feed_are_still_read(scene: Scene) -> None:
     scene.recover(feed={**FEED, "name": "spot"})
     assert scene.missing() == []
 
@@ -431,7 +429,7 @@ time.time = lambda: shifted() / 1e9
 """
 
 
-def test_a_clock_set_back_an_hour_while_recording_costs_nothing(
+def test_a_clock_set_back_an_hour_loses_nothing(
     tmp_path: Path, exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(CLOCK, "utf-8")

@@ -42,7 +42,7 @@ OF_JOURNALS = [the_journals, the_journals_and_the_locks]
 
 
 @pytest.mark.parametrize("remove", [*OF_SEGMENTS, *OF_JOURNALS])
-def test_what_is_removed_under_the_recorder_is_told_and_costs_nothing_that_it_holds_open(
+def test_removed_files_are_reported_and_open_ones_lose_nothing(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder], remove: Callable[[Path], None]
 ) -> None:
     source = exchange(*LIVE)

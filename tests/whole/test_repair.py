@@ -115,7 +115,7 @@ def checked_books(recorded: Recorder) -> list[dict[str, Any]]:
 
 
 @pytest.mark.timeout(400)
-def test_trades_that_were_lost_come_back_and_every_book_can_be_rebuilt(
+def test_lost_trades_are_repaired_and_every_book_can_be_rebuilt(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange("--symbols", "BTCUSDT,ETHUSDT", "--rate", "200", "--seed", "5")
@@ -166,7 +166,7 @@ def test_trades_that_were_lost_come_back_and_every_book_can_be_rebuilt(
 
 
 @pytest.mark.timeout(400)
-def test_what_the_exchange_refuses_or_never_had_is_called_unrepairable(
+def test_trades_the_exchange_refuses_or_lacks_are_unrepairable(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange("--symbols", "BTCUSDT", "--rate", "100", "--seed", "6")
@@ -197,7 +197,7 @@ def test_what_the_exchange_refuses_or_never_had_is_called_unrepairable(
 
 
 @pytest.mark.timeout(400)
-def test_what_waits_behind_a_kill_is_asked_by_the_feed_that_brings_the_stream_now(
+def test_requests_follow_their_stream_to_a_renamed_feed_after_a_kill(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange("--symbols", "BTCUSDT", "--rate", "100", "--seed", "8")
@@ -257,7 +257,7 @@ def as_sent(row: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(400)
-def test_futures_get_back_the_aggregates_and_books_their_exchange_gives_without_a_key(
+def test_futures_aggregates_and_books_are_repaired_without_a_key(
     tmp_path: Path, shared_data: Path, exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     folder = shared_data / "frames/binance_usdm"

@@ -133,7 +133,7 @@ def record_all(recorder: Recorder, exchange: Exchange, count: int) -> None:
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
-def test_a_real_recording_lands_whole_and_exact(
+def test_a_real_recording_is_archived_whole_and_exact(
     name: str, shared_data: Path, exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     path = shared_data / "frames/binance_spot" / f"{name}.jsonl.zst"
@@ -143,7 +143,7 @@ def test_a_real_recording_lands_whole_and_exact(
 
 
 @pytest.mark.parametrize("market", FUTURES)
-def test_a_real_recording_of_futures_lands_whole_and_exact(
+def test_a_real_recording_of_futures_is_archived_whole_and_exact(
     market: str,
     tmp_path: Path,
     shared_data: Path,
@@ -161,7 +161,7 @@ def test_a_real_recording_of_futures_lands_whole_and_exact(
     assert connects == [connected_to]
 
 
-def test_partial_depth_lands_whole_and_exact(
+def test_partial_depth_is_archived_whole_and_exact(
     tmp_path: Path, shared_data: Path, exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     derived = shared_data / "expected/derived/binance_spot_btcusdt_20240808_top20_after_each_diff.jsonl.gz"

@@ -62,7 +62,7 @@ def assert_holds_what_was_sent(
     assert sorted(row["raw"] for data_type in TYPES for row in recorded.table(data_type)) == sorted(sent)
 
 
-def test_a_server_away_at_the_start_and_then_without_the_bucket_gets_everything_in_the_end(
+def test_a_late_server_and_then_a_late_bucket_get_everything(
     absent_seaweed: Seaweed, exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange(*LIVE)
@@ -82,7 +82,7 @@ def test_a_server_away_at_the_start_and_then_without_the_bucket_gets_everything_
     assert_holds_what_was_sent(absent_seaweed, "made-by-hand", recorded, source)
 
 
-def test_two_hosts_of_one_name_share_a_bucket_without_harm(
+def test_two_hosts_with_one_name_can_share_a_bucket(
     seaweed: Seaweed, exchange: Callable[..., Exchange], tmp_path: Path
 ) -> None:
     bucket = seaweed.new_bucket()
@@ -110,7 +110,7 @@ def test_two_hosts_of_one_name_share_a_bucket_without_harm(
     assert {path.name.partition("-")[0] for path in hosts[0].data_dir.glob("archive/_manifest/*/*.json")} == {"same"}
 
 
-def test_a_stop_that_shall_upload_everything_says_what_it_could_not_and_the_next_one_does(
+def test_a_stop_with_upload_on_stop_logs_what_it_could_not_upload(
     absent_seaweed: Seaweed, exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange(*LIVE)
@@ -130,7 +130,7 @@ def test_a_stop_that_shall_upload_everything_says_what_it_could_not_and_the_next
     assert_holds_what_was_sent(absent_seaweed, "late", again, source)
 
 
-def test_a_store_that_refuses_amazons_checksums_gets_everything_and_the_log_says_how_once(
+def test_a_store_without_amazons_checksums_gets_everything(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder], aws_alone: None
 ) -> None:
     with S3Imitation(backblaze) as server:

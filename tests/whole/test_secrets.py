@@ -57,7 +57,7 @@ def quoting(request: Request) -> Refusal | None:
     return Refusal(403, "AccessDenied", f"Not with these headers: {dict(request.headers)}")
 
 
-def test_a_server_that_quotes_the_whole_request_makes_no_secret_known(
+def test_a_server_that_quotes_the_whole_request_reveals_no_secret(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder], aws_alone: None
 ) -> None:
     keys = {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET_KEY, "AWS_SESSION_TOKEN": TOKEN}
@@ -94,7 +94,7 @@ def test_a_key_with_a_line_break_in_a_file_is_named_and_never_sent(
 
 
 @pytest.mark.parametrize("arguments", [[], ["--check"]])
-def test_a_key_in_the_environment_that_ends_in_a_line_break_is_refused_by_name_before_anything_begins(
+def test_a_key_that_ends_in_a_line_break_is_refused_by_name_at_the_start(
     recorder: Callable[..., Recorder], aws_alone: None, arguments: list[str]
 ) -> None:
     keys = {"AWS_ACCESS_KEY_ID": f"{KEY_ID}\n", "AWS_SECRET_ACCESS_KEY": SECRET_KEY}

@@ -35,7 +35,7 @@ def with_shm(mount: str, folder: Path, *arguments: str) -> subprocess.CompletedP
     ],
     ids=["read-only", "too small for all processes"],
 )
-def test_a_place_for_semaphores_that_takes_none_is_named(tmp_path: Path, mount: str, reason: str) -> None:
+def test_a_folder_that_takes_no_semaphores_is_named(tmp_path: Path, mount: str, reason: str) -> None:
     for arguments, code in ((["--check"], 2), (["--stop-after", "1"], 4)):
         done = with_shm(mount, tmp_path, *arguments)
         (line,) = done.stderr.splitlines()
@@ -44,6 +44,6 @@ def test_a_place_for_semaphores_that_takes_none_is_named(tmp_path: Path, mount: 
         assert "process_not_started" not in done.stdout
 
 
-def test_where_there_is_room_for_all_a_check_passes(tmp_path: Path) -> None:
+def test_check_passes_if_all_semaphores_fit(tmp_path: Path) -> None:
     done = with_shm("mount -t tmpfs -o size=1m tmpfs /dev/shm", tmp_path, "--check")
     assert (done.returncode, done.stderr) == (0, "")

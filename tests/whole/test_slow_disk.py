@@ -23,9 +23,7 @@ def pid_of(recorder: Recorder, role: str) -> int:
     return int(started[-1]["pid"])
 
 
-def test_an_idle_writer_waits_for_the_disk_only_a_few_times_and_thrice_for_a_new_segment(
-    tmp_path: Path, recorder: Callable[..., Recorder]
-) -> None:
+def test_an_idle_writer_waits_for_the_disk_only_a_few_times(tmp_path: Path, recorder: Callable[..., Recorder]) -> None:
     disk = SlowDisk(tmp_path / "slow")
     recorded = recorder(NOWHERE, environment=disk.environment).start()
     writer = pid_of(recorded, "writer")
@@ -36,9 +34,7 @@ def test_an_idle_writer_waits_for_the_disk_only_a_few_times_and_thrice_for_a_new
     assert sum(disk.count(writer).values()) <= 12
 
 
-def test_the_stop_of_an_idle_writer_waits_only_for_its_segment(
-    tmp_path: Path, recorder: Callable[..., Recorder]
-) -> None:
+def test_an_idle_writers_stop_waits_only_for_its_segment(tmp_path: Path, recorder: Callable[..., Recorder]) -> None:
     disk = SlowDisk(tmp_path / "slow")
     recorded = recorder(NOWHERE, environment=disk.environment).start()
     writer = pid_of(recorded, "writer")
@@ -77,7 +73,7 @@ def assert_all_archived(source: Exchange, recorder: Recorder) -> None:
     assert missing_frames(frames_sent(source), recorder.data_dir / "archive") == []
 
 
-def test_a_disk_of_seconds_a_wait_costs_only_delay(
+def test_a_very_slow_disk_only_delays(
     tmp_path: Path, exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     disk = SlowDisk(tmp_path / "slow", FSYNC_SECS)
@@ -95,7 +91,7 @@ def test_a_disk_of_seconds_a_wait_costs_only_delay(
     assert_all_archived(source, recorded)
 
 
-def test_a_disk_that_stalls_for_longer_than_a_hang_may_last_gets_nobody_killed(
+def test_a_disk_stall_above_the_hang_timeout_kills_no_process(
     tmp_path: Path, exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     disk = SlowDisk(tmp_path / "slow")
@@ -136,7 +132,7 @@ def stall(path: Path) -> None:
     wait_for(put)
 
 
-def test_statistics_that_cannot_be_written_stop_no_ingest_that_reads(
+def test_ingest_goes_on_if_its_stats_file_cannot_be_written(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange(*LIVE)
@@ -149,7 +145,7 @@ def test_statistics_that_cannot_be_written_stop_no_ingest_that_reads(
     assert_nobody_was_taken_for_dead(recorded)
 
 
-def test_a_status_file_that_cannot_be_written_stops_nobody_from_watching(recorder: Callable[..., Recorder]) -> None:
+def test_the_supervisor_goes_on_if_its_files_cannot_be_written(recorder: Callable[..., Recorder]) -> None:
     recorded = recorder(NOWHERE).start()
     writer = recorded.pid_of("writer")
     stall(recorded.data_dir / "run" / f"health.json.{recorded.process.pid}.new")

@@ -53,7 +53,7 @@ def test_a_sigterm_at_a_random_moment_loses_no_frame(
     assert_left_clean(recorded.data_dir)
 
 
-def test_a_ctrl_c_reaches_the_whole_group_and_stops_in_order_all_the_same(
+def test_ctrl_c_stops_in_order_though_it_reaches_the_whole_group(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
 
@@ -67,7 +67,7 @@ def test_a_ctrl_c_reaches_the_whole_group_and_stops_in_order_all_the_same(
 
 
 @pytest.mark.parametrize("moment", [0.2, 0.5, 0.8, 1.1, 1.4])
-def test_a_ctrl_c_while_it_starts_ends_it_quietly(moment: float, recorder: Callable[..., Recorder]) -> None:
+def test_ctrl_c_during_the_start_ends_it_quietly(moment: float, recorder: Callable[..., Recorder]) -> None:
     recorded = recorder("ws://127.0.0.1:9").start(start_new_session=True)
     begun = time.monotonic()
     wait_for(lambda: time.monotonic() - begun >= moment)
@@ -77,7 +77,7 @@ def test_a_ctrl_c_while_it_starts_ends_it_quietly(moment: float, recorder: Calla
 
 
 @pytest.mark.parametrize("started", [1, 2])
-def test_a_ctrl_c_while_children_are_born_kills_none_of_them(started: int, recorder: Callable[..., Recorder]) -> None:
+def test_ctrl_c_while_children_start_kills_none_of_them(started: int, recorder: Callable[..., Recorder]) -> None:
     recorded = recorder("ws://127.0.0.1:9").start(start_new_session=True)
     deadline = time.monotonic() + DEADLINE_SECS
     while not recorded.log_path.exists() or len(recorded.logged("process_started")) < started:
@@ -103,7 +103,7 @@ def test_a_stop_that_takes_too_long_exits_5_and_the_next_start_resumes(
     assert sorted(archived(recorded)) == sorted(data_frames(source))
 
 
-def test_a_stop_that_only_archiving_would_make_long_exits_0_and_the_next_start_archives(
+def test_a_stop_does_not_wait_for_archiving_and_exits_0(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange(*LIVE)
@@ -119,7 +119,7 @@ def test_a_stop_that_only_archiving_would_make_long_exits_0_and_the_next_start_a
     assert sorted(archived(recorded)) == sorted(data_frames(source))
 
 
-def test_a_second_signal_hurries(exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]) -> None:
+def test_a_second_signal_hurries_the_stop(exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]) -> None:
 
     source = exchange(*LIVE)
     recorded = recorder(source.ws_url, **KEEP_RAW).start()
@@ -133,7 +133,7 @@ def test_a_second_signal_hurries(exchange: Callable[..., Exchange], recorder: Ca
 
 
 @pytest.mark.parametrize("role", ["ingest:binance", "writer", "archiver"])
-def test_a_killed_child_is_started_again_and_what_was_appended_is_archived_once(
+def test_a_killed_child_is_restarted_and_its_frames_are_archived_once(
     role: str, exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
 
@@ -154,7 +154,7 @@ def test_a_killed_child_is_started_again_and_what_was_appended_is_archived_once(
         assert sorted(kept) == sorted(sent)
 
 
-def test_a_supervisor_killed_takes_its_children_along_and_the_next_one_goes_on(
+def test_a_killed_supervisors_children_end_and_the_next_run_resumes(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange(*LIVE)

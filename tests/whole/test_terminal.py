@@ -62,9 +62,7 @@ def log_of(data_dir: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for path in paths for line in path.read_text("utf-8").splitlines()]
 
 
-def test_a_person_sees_the_view_its_page_and_the_stop_and_the_log_goes_to_its_file(
-    exchange: Exchange, tmp_path: Path
-) -> None:
+def test_a_terminal_shows_the_live_view_and_the_log_goes_to_its_file(exchange: Exchange, tmp_path: Path) -> None:
     with keep_port() as keeper, PseudoTerminal(80, 24) as terminal:
         port = port_of(keeper)
         with started(terminal, configure(tmp_path, exchange.ws_url, port)) as process:
@@ -92,9 +90,7 @@ def test_a_person_sees_the_view_its_page_and_the_stop_and_the_log_goes_to_its_fi
     assert {"writer", "archiver"} <= {process for process, _ in said}
 
 
-def test_a_terminal_that_nobody_reads_neither_holds_up_recording_nor_the_stop(
-    exchange: Exchange, tmp_path: Path
-) -> None:
+def test_a_terminal_nobody_reads_delays_neither_recording_nor_stop(exchange: Exchange, tmp_path: Path) -> None:
     # A frame of this size is more than a pseudo-terminal holds.
     with keep_port() as keeper, PseudoTerminal(500, 200) as terminal:
         port = port_of(keeper)

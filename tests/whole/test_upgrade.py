@@ -115,9 +115,7 @@ def holds_what_was_left(left: Left, data_dir: Path) -> None:
 
 
 @pytest.mark.timeout(400)
-def test_what_an_older_version_left_is_archived_once_and_what_it_asked_for_still_waits(
-    left: Left, recorder: Callable[..., Recorder]
-) -> None:
+def test_data_of_an_older_version_is_archived_once(left: Left, recorder: Callable[..., Recorder]) -> None:
     recorded = recorder_of(left, recorder, "http://127.0.0.1:9")
     assert recorded.start("--stop-after", "1").process.wait(STOP_SECS + 10) == 0, recorded.log_path.read_text("utf-8")
     holds_what_was_left(left, recorded.data_dir)
@@ -130,9 +128,7 @@ def test_what_an_older_version_left_is_archived_once_and_what_it_asked_for_still
     assert {newest[re.split(r"[-.]", name)[1]] for name in trades} == {"open"}
 
 
-def test_trades_that_an_older_version_stored_say_in_the_archive_of_which_kind_they_are(
-    left: Left, recorder: Callable[..., Recorder]
-) -> None:
+def test_trades_stored_by_an_older_version_keep_their_kind(left: Left, recorder: Callable[..., Recorder]) -> None:
     recorded = recorder_of(left, recorder, "http://127.0.0.1:9")
     assert recorded.start("--stop-after", "1").process.wait(STOP_SECS + 10) == 0, recorded.log_path.read_text("utf-8")
     versions = Counter[int]()
@@ -152,9 +148,7 @@ def test_trades_that_an_older_version_stored_say_in_the_archive_of_which_kind_th
     assert versions.keys() == {1, 2}, "a set that was made before, and segments that were not"
 
 
-def test_what_an_older_version_left_says_of_which_form_it_is_from_then_on(
-    left: Left, recorder: Callable[..., Recorder]
-) -> None:
+def test_data_of_an_older_version_gets_version_numbers(left: Left, recorder: Callable[..., Recorder]) -> None:
     recorded = recorder_of(left, recorder, "http://127.0.0.1:9")
     assert recorded.start("--stop-after", "1").process.wait(STOP_SECS + 10) == 0, recorded.log_path.read_text("utf-8")
     (opened,) = (recorded.data_dir / "segments").glob("*.open.db")
@@ -191,7 +185,7 @@ NEWER: Mapping[str, tuple[Callable[[Path], None], str]] = {
 
 
 @pytest.mark.parametrize(("make_newer", "pattern"), NEWER.values(), ids=NEWER)
-def test_what_a_newer_version_wrote_is_left_alone_with_exit_2(
+def test_data_of_a_newer_version_is_left_alone_with_exit_2(
     make_newer: Callable[[Path], None], pattern: str, tmp_path: Path, recorder: Callable[..., Recorder]
 ) -> None:
     left = Left("data_dir_v1")
@@ -209,7 +203,7 @@ def test_what_a_newer_version_wrote_is_left_alone_with_exit_2(
 
 
 @pytest.mark.timeout(400)
-def test_what_an_older_version_asked_for_is_asked_for_and_stored(left: Left, recorder: Callable[..., Recorder]) -> None:
+def test_requests_of_an_older_version_are_fetched_and_stored(left: Left, recorder: Callable[..., Recorder]) -> None:
     with JsonServer(partial(answered, left)) as rest:
         recorded = recorder_of(left, recorder, rest.url, segment={"interval_secs": 2}).start()
         wait_for(lambda: recorded.alive() and set(left.missing) <= set(repaired(recorded.data_dir)))

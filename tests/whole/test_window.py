@@ -47,7 +47,7 @@ def total(samples: Samples, name: str) -> float:
     return sum(value for (sample, _), value in samples.items() if sample == name)
 
 
-def test_counters_survive_killed_processes_and_end_at_what_was_sent(
+def test_counters_survive_kills_and_end_at_the_frames_sent(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange(*LIVE)
@@ -85,7 +85,7 @@ def test_counters_survive_killed_processes_and_end_at_what_was_sent(
     assert promtool("check", "metrics", stdin=text) == (0, "")
 
 
-def test_the_log_can_be_turned_up_and_down_in_all_processes(
+def test_the_log_level_can_be_changed_in_all_processes(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange(*LIVE)
@@ -136,7 +136,7 @@ def listening() -> Iterator[Ear]:
     ear.server.server_close()
 
 
-def test_no_secret_is_ever_told(exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]) -> None:
+def test_no_secret_is_ever_shown(exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]) -> None:
     source = exchange(*LIVE)
     with listening() as ear:
         secrets = {
@@ -194,7 +194,7 @@ def ask(port: int, times: int) -> None:
             assert answer.read()
 
 
-def test_recording_goes_on_whatever_is_done_to_the_port(
+def test_recording_goes_on_whatever_is_sent_to_the_port(
     exchange: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
     source = exchange(*LIVE)

@@ -140,7 +140,7 @@ def assert_complete(world: World, tree: dict[str, bytes]) -> None:
 
 
 @pytest.mark.parametrize("die", named(STEPS))
-def test_killed(tmp_path: Path, opened: Callable[[], ObjectStore], die: Die) -> None:
+def test_after_a_kill_at_any_step_nothing_is_lost(tmp_path: Path, opened: Callable[[], ObjectStore], die: Die) -> None:
     tree, world = expected(tmp_path / "whole"), World(tmp_path / "host", opened)
     for number in range(2):
         world.seal(number)
@@ -151,7 +151,9 @@ def test_killed(tmp_path: Path, opened: Callable[[], ObjectStore], die: Die) -> 
 
 
 @pytest.mark.parametrize("die", named(STEPS_OF_AN_OUTAGE))
-def test_killed_while_the_store_is_away(tmp_path: Path, opened: Callable[[], ObjectStore], die: Die) -> None:
+def test_after_a_kill_while_the_store_is_away_nothing_is_lost(
+    tmp_path: Path, opened: Callable[[], ObjectStore], die: Die
+) -> None:
     tree, world = expected(tmp_path / "whole"), World(tmp_path / "host", opened)
     for number in range(2):
         world.seal(number)
@@ -172,7 +174,7 @@ def no_route(_call: str, _key: str) -> None:
     raise StoreError("no route")
 
 
-def test_killed_at_every_step_of_an_outage_one_after_the_other(tmp_path: Path) -> None:
+def test_after_kills_at_every_step_of_an_outage_nothing_is_lost(tmp_path: Path) -> None:
     """Each life goes a step further than the one before; the store comes back in the end."""
     tree, world = expected(tmp_path / "whole"), World(tmp_path / "host")
     for number in range(2):

@@ -67,7 +67,7 @@ def assert_complete(world: World, tree: dict[str, bytes]) -> None:
     assert list(Verification(world.store.inner, differences).findings()) == []
 
 
-def test_while_the_store_is_away_files_take_the_segments_place_oldest_first(world: World) -> None:
+def test_while_the_store_is_away_sets_replace_segments_oldest_first(world: World) -> None:
     before = sum(path.stat().st_size for path in seal_all(world).segments.iterdir())
     away_until_stopped(world)
     assert (world.left(), world.sets(), world.tree()) == ([], IDS, {})
@@ -82,7 +82,7 @@ def test_while_the_store_is_away_files_take_the_segments_place_oldest_first(worl
 
 
 @pytest.mark.parametrize("kind", ["folder", "bucket"])
-def test_a_store_away_for_a_whole_run_gets_everything_in_the_next(
+def test_a_store_away_for_a_whole_run_gets_everything_in_the_next_run(
     tmp_path: Path, request: pytest.FixtureRequest, kind: str
 ) -> None:
     if kind == "bucket":
@@ -131,7 +131,7 @@ def test_removed_sets_are_made_again_or_reported(tmp_path: Path, replaced: int) 
     assert [(manifest.rows, manifest.gaps) for manifest in told] == [(0, 1)] * len(gone)
 
 
-def test_a_store_that_comes_back_during_a_run_gets_everything_and_one_line_says_so(tmp_path: Path) -> None:
+def test_a_store_that_comes_back_gets_everything_and_is_logged_once(tmp_path: Path) -> None:
     world = seal_all(World(tmp_path / "host"))
     world.store.before = no_route
 
@@ -151,7 +151,7 @@ def test_a_store_that_comes_back_during_a_run_gets_everything_and_one_line_says_
     assert world.reports[-1].store_away_secs == 0
 
 
-def test_a_refusal_is_reported_at_once_tried_slowly_and_over_once_it_is_mended(
+def test_a_refusal_is_reported_at_once_and_retried_slowly(
     tmp_path: Path, own_seaweed: Seaweed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in RECORDER.items():
@@ -183,7 +183,7 @@ def test_a_refusal_is_reported_at_once_tried_slowly_and_over_once_it_is_mended(
     assert_complete(world, expected(tmp_path / "whole"))
 
 
-def test_a_connection_that_stalls_holds_up_nothing_else(
+def test_a_stalled_connection_delays_nothing_else(
     tmp_path: Path, seaweed: Seaweed, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(s3_client, "CONNECT_TIMEOUT_SECS", 0.5)
@@ -206,7 +206,7 @@ def test_a_connection_that_stalls_holds_up_nothing_else(
     assert_complete(world, expected(tmp_path / "whole"))
 
 
-def test_a_server_killed_again_and_again_while_files_go_up_has_each_once(tmp_path: Path, own_seaweed: Seaweed) -> None:
+def test_a_server_killed_during_uploads_holds_each_file_once(tmp_path: Path, own_seaweed: Seaweed) -> None:
     bucket = own_seaweed.new_bucket()
     world = seal_all(World(tmp_path / "host", lambda: own_seaweed.store(bucket), concurrency=4))
     puts, kill_at, lock, dead = iter(range(1_000)), {3, 6, 9, 13, 17}, threading.Lock(), threading.Event()
@@ -231,7 +231,7 @@ def test_a_server_killed_again_and_again_while_files_go_up_has_each_once(tmp_pat
     assert_complete(world, expected(tmp_path / "whole"))
 
 
-def test_wrong_bytes_on_the_wire_are_refused_and_the_right_ones_go_up_later(
+def test_bytes_changed_on_the_wire_are_refused_and_uploaded_again(
     tmp_path: Path, seaweed: Seaweed, bucket: str
 ) -> None:
     garbles = [True]
@@ -255,7 +255,7 @@ def test_wrong_bytes_on_the_wire_are_refused_and_the_right_ones_go_up_later(
     assert_complete(world, expected(tmp_path / "whole"))
 
 
-def test_while_the_store_is_away_one_file_at_a_time_is_tried(tmp_path: Path) -> None:
+def test_while_the_store_is_away_one_upload_is_tried_at_a_time(tmp_path: Path) -> None:
     world = seal_all(World(tmp_path / "host", concurrency=8))
     under_way, most, lock = Counter[str](), Counter[str](), threading.Lock()
 
@@ -276,7 +276,7 @@ def test_while_the_store_is_away_one_file_at_a_time_is_tried(tmp_path: Path) -> 
     assert most["away"] == 1
 
 
-def test_a_store_that_is_looked_at_while_nothing_waits_is_seen_to_come_back(tmp_path: Path) -> None:
+def test_an_idle_archiver_notices_that_the_store_is_back(tmp_path: Path) -> None:
     world = World(tmp_path / "host")
     world.segments.mkdir(parents=True)
 
@@ -299,7 +299,7 @@ def test_a_store_that_is_looked_at_while_nothing_waits_is_seen_to_come_back(tmp_
     assert [entry["tries"] for entry in world.heard("store_back")] == [3]
 
 
-def test_files_go_up_as_many_at_once_as_configured(tmp_path: Path) -> None:
+def test_uploads_run_as_many_at_once_as_configured(tmp_path: Path) -> None:
     world, together = seal_all(World(tmp_path / "host", concurrency=3)), threading.Barrier(3)
     met: list[str] = []
 
@@ -314,7 +314,7 @@ def test_files_go_up_as_many_at_once_as_configured(tmp_path: Path) -> None:
     assert_complete(world, expected(tmp_path / "whole"))
 
 
-def test_a_manifest_goes_up_only_after_every_object_of_its_segment_is_confirmed(tmp_path: Path) -> None:
+def test_a_manifest_is_uploaded_after_all_its_objects_are_confirmed(tmp_path: Path) -> None:
     world = seal_all(World(tmp_path / "host", concurrency=8))
     confirmed, early, lock = set[str](), list[str](), threading.Lock()
     inner = world.store.inner
@@ -386,7 +386,7 @@ def test_with_upload_on_stop_a_stop_waits_for_the_store(tmp_path: Path, stays_aw
         assert_complete(world, expected(tmp_path / "whole"))
 
 
-def test_without_it_a_stop_does_not_wait_and_says_what_is_left(world: World) -> None:
+def test_without_upload_on_stop_a_stop_logs_what_is_left(world: World) -> None:
     seal_all(world)
     world.store.before = no_route
     world.run()
@@ -396,7 +396,7 @@ def test_without_it_a_stop_does_not_wait_and_says_what_is_left(world: World) -> 
     assert world.waiting() == IDS
 
 
-def test_whatever_a_store_raises_is_its_own_trouble_and_neither_a_segments_nor_the_end(world: World) -> None:
+def test_any_exception_of_the_store_counts_against_the_store_alone(world: World) -> None:
     seal_all(world)
 
     def odd(_call: str, _key: str) -> None:
@@ -414,7 +414,7 @@ def test_whatever_a_store_raises_is_its_own_trouble_and_neither_a_segments_nor_t
     assert world.waiting() == []
 
 
-def test_a_look_at_a_store_may_end_in_any_way(world: World) -> None:
+def test_check_store_survives_any_exception(world: World) -> None:
     uploads = Archiver(world.context(), world.store, world.adapter_of)._uploads
 
     def odd(_call: str, _key: str) -> None:
@@ -459,7 +459,7 @@ def test_a_set_that_cannot_be_opened_is_deferred_alone(world: World, which: str)
 
 
 @pytest.mark.parametrize("stalled", ["put", "read"])
-def test_a_stop_does_not_wait_for_a_store_that_has_fallen_silent(world: World, stalled: str) -> None:
+def test_a_stop_does_not_wait_for_a_silent_store(world: World, stalled: str) -> None:
     """Whether files are on their way up, or the store is asked about a segment."""
     seal_all(world)
     world.config = world.config.model_copy(update={"supervisor": SupervisorConfig(stop_timeout_secs=3.0)})
@@ -513,7 +513,7 @@ def test_a_damaged_set_without_a_segment_is_quarantined(world: World, what: str)
 
 
 @pytest.mark.parametrize("what", ROT)
-def test_a_rotten_set_is_confirmed_where_the_store_holds_what_it_lost(tmp_path: Path, what: str) -> None:
+def test_a_damaged_set_whose_files_the_store_holds_is_confirmed(tmp_path: Path, what: str) -> None:
     world = seal_all(World(tmp_path / "host"))
     away_until_stopped(world)
     kept = [path.read_bytes() for path in sorted((world.staging / IDS[2]).iterdir())]
@@ -529,7 +529,7 @@ def test_a_rotten_set_is_confirmed_where_the_store_holds_what_it_lost(tmp_path: 
 
 
 @pytest.mark.parametrize("what", ROT)
-def test_a_rotten_set_beside_its_segment_is_made_anew(
+def test_a_damaged_set_beside_its_segment_is_made_again(
     tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = seal_all(World(tmp_path / "host"))
@@ -548,9 +548,7 @@ def test_a_rotten_set_beside_its_segment_is_made_anew(
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_a_set_that_is_not_what_was_written_never_takes_its_segments_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
-) -> None:
+def test_a_damaged_set_never_replaces_its_segment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
     """It is made once more; one that is unlike its segment again stays beside it, until the store has it."""
     world = seal_all(World(tmp_path / "host"))
     real, spoiled = Stager.require_lasting, iter(range(times))
@@ -573,9 +571,7 @@ def test_a_set_that_is_not_what_was_written_never_takes_its_segments_place(
     assert not world.quarantine.exists()
 
 
-def test_a_disk_that_does_not_keep_a_set_is_waited_for_and_the_segment_stays(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_while_the_disk_refuses_a_set_its_segment_stays(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     path = world.seal(0)
     real, failures = os.fsync, iter(range(3))
 
@@ -592,6 +588,6 @@ def test_a_disk_that_does_not_keep_a_set_is_waited_for_and_the_segment_stays(
     assert "cannot be replaced" in world.heard("archiving_held_up")[0]["error"]
 
 
-def test_the_pool_of_connections_has_one_for_every_file_that_goes_up_at_once() -> None:
+def test_the_connection_pool_has_one_for_each_upload_at_once() -> None:
     with pytest.raises(ValueError, match="concurrency"):
         World(Path("nowhere"), concurrency=s3_client.MAX_CONNECTIONS + 1)

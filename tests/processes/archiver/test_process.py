@@ -40,7 +40,7 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
-def test_every_sealed_segment_is_archived_and_gone_when_told_to_stop(world: World) -> None:
+def test_a_stop_archives_and_removes_every_sealed_segment(world: World) -> None:
     for number in (1, 0, 2):
         world.seal(number)
     world.run()
@@ -67,7 +67,7 @@ def test_an_open_segment_is_left_alone(world: World) -> None:
     assert world.tree() == {}
 
 
-def test_what_a_reader_left_beside_a_segment_goes_with_it(world: World) -> None:
+def test_files_a_reader_left_beside_a_segment_are_removed_with_it(world: World) -> None:
     path = world.seal(0)
     for suffix in ("-wal", "-shm"):
         path.with_name(path.name + suffix).touch()
@@ -75,7 +75,7 @@ def test_what_a_reader_left_beside_a_segment_goes_with_it(world: World) -> None:
     assert world.left() == []
 
 
-def test_a_segment_sealed_while_idle_is_archived_at_the_next_look(world: World) -> None:
+def test_a_segment_sealed_while_idle_is_archived_at_the_next_poll(world: World) -> None:
     world.segments.mkdir()
 
     def seal_in_time() -> None:
@@ -88,12 +88,12 @@ def test_a_segment_sealed_while_idle_is_archived_at_the_next_look(world: World) 
     assert manifest_ids(world.tree()) == [IDS[0]]
 
 
-def test_there_need_be_no_segments_folder_yet(world: World) -> None:
+def test_the_segments_folder_may_be_missing(world: World) -> None:
     world.run()
     assert world.reports[-1].backlog_segments == 0
 
 
-def test_what_a_kill_left_in_staging_goes_at_the_start_and_nothing_stays_there(world: World) -> None:
+def test_leftovers_of_a_kill_in_staging_are_removed_at_the_start(world: World) -> None:
     staging = world.config.data_dir / "staging"
     staging.mkdir()
     (staging / "7.parquet").write_bytes(b"half")
@@ -104,7 +104,7 @@ def test_what_a_kill_left_in_staging_goes_at_the_start_and_nothing_stays_there(w
     assert list(staging.iterdir()) == []
 
 
-def test_a_segment_whose_manifest_verifies_is_only_unlinked(world: World) -> None:
+def test_a_segment_the_store_holds_whole_is_only_removed(world: World) -> None:
     world.seal(0)
     world.run()
     tree, puts = world.tree(), list(world.store.puts)
@@ -113,7 +113,7 @@ def test_a_segment_whose_manifest_verifies_is_only_unlinked(world: World) -> Non
     assert (world.tree(), world.left(), world.store.puts) == (tree, [], puts)
 
 
-def test_a_segment_back_from_quarantine_is_archived_in_place_of_its_gaps(world: World) -> None:
+def test_a_segment_back_from_quarantine_replaces_its_gap_rows(world: World) -> None:
     path = world.seal(0)
     content = path.read_bytes()
     path.write_bytes(content[:-4096])
@@ -127,7 +127,7 @@ def test_a_segment_back_from_quarantine_is_archived_in_place_of_its_gaps(world: 
 
 
 @pytest.mark.parametrize("damage", ["object gone", "object changed", "manifest cut"])
-def test_a_segment_whose_manifest_does_not_verify_is_archived_again(world: World, damage: str) -> None:
+def test_a_segment_the_store_does_not_hold_whole_is_archived_again(world: World, damage: str) -> None:
     world.seal(0)
     world.run()
     tree = world.tree()
@@ -165,7 +165,7 @@ def test_a_store_that_fails_is_tried_again_until_it_works(world: World) -> None:
     assert world.reports[-1].last_error is None
 
 
-def test_a_store_that_holds_something_else_than_was_put_is_asked_again(
+def test_a_store_that_holds_other_bytes_than_were_put_is_tried_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.seal(0)
@@ -184,7 +184,7 @@ def test_a_store_that_holds_something_else_than_was_put_is_asked_again(
     assert manifest_ids(world.tree()) == [IDS[0]]
 
 
-def test_a_store_that_fails_while_stopping_is_not_waited_for_and_nothing_is_lost(world: World) -> None:
+def test_a_stop_does_not_wait_for_a_failing_store(world: World) -> None:
     paths = [world.seal(number) for number in range(2)]
 
     def fail(key: str) -> None:
@@ -239,7 +239,7 @@ def test_a_stop_ends_a_wait_for_the_store_soon(world: World) -> None:
     assert 100.0 <= world.secs < 100.5
 
 
-def test_a_failing_store_is_no_attempt_of_the_segment(world: World) -> None:
+def test_a_failing_store_does_not_count_against_the_segment(world: World) -> None:
     world.seal(0)
 
     def fail(key: str) -> None:
@@ -252,7 +252,7 @@ def test_a_failing_store_is_no_attempt_of_the_segment(world: World) -> None:
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
-def test_a_disk_that_takes_no_files_is_waited_for(world: World, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_takes_no_files_is_retried(world: World, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     from collector.storage.staging import build  # noqa: PLC0415 -- pyarrow is loaded by then
 
     world.seal(0)
@@ -289,7 +289,7 @@ def test_three_failures_quarantine_a_segment(world: World) -> None:
     assert world.reports[-1].in_quarantine == 0
 
 
-def test_an_attempt_that_cannot_be_noted_ends_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_that_cannot_be_noted_ends_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     damage(world.seal(0))
     world.seal(1)
     real, failures = Attempts.note, iter(range(3))
@@ -348,7 +348,7 @@ def damage(path: Path) -> None:
         file.write(b"\xaa" * 4096)
 
 
-def test_the_ledger_says_what_a_segment_set_aside_held(world: World) -> None:
+def test_a_quarantined_segment_has_a_gap_row_for_each_stream(world: World) -> None:
     world.seal(0)
     damage(world.seal(1))
     world.seal(2)
@@ -395,7 +395,7 @@ def test_a_damaged_segment_is_archived_whole_or_quarantined(tmp_path: Path) -> N
     assert min(fates[True], fates[False]) > 5
 
 
-def test_a_segment_that_is_in_the_archive_leaves_no_gap_there_when_it_rots(world: World) -> None:
+def test_an_archived_segment_that_gets_damaged_leaves_no_gap(world: World) -> None:
     path = world.seal(0)
     content = path.read_bytes()
     world.run()
@@ -408,7 +408,7 @@ def test_a_segment_that_is_in_the_archive_leaves_no_gap_there_when_it_rots(world
     assert world.reports[-1].in_quarantine == 1
 
 
-def test_a_store_that_fails_keeps_a_segment_from_being_set_aside(world: World) -> None:
+def test_no_segment_is_quarantined_while_the_store_fails(world: World) -> None:
     path = world.seal(0)
     damage(path)
     world.stop_when = lambda: world.secs > 100.0
@@ -427,7 +427,7 @@ def test_a_store_that_fails_keeps_a_segment_from_being_set_aside(world: World) -
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_a_kill_while_setting_aside_leaves_what_a_second_run_completes(tmp_path: Path, after: bool) -> None:
+def test_a_quarantine_cut_by_a_kill_is_completed_by_the_next_run(tmp_path: Path, after: bool) -> None:
     def rotten(name: str) -> World:
         world = World(tmp_path / name)
         path = world.seal(0)
@@ -451,7 +451,7 @@ def test_a_kill_while_setting_aside_leaves_what_a_second_run_completes(tmp_path:
     assert step > 30, "a run has many steps"
 
 
-def test_a_segment_of_an_exchange_nobody_knows_any_more_is_set_aside(world: World) -> None:
+def test_a_segment_of_an_unknown_exchange_is_quarantined(world: World) -> None:
     world.seal(0)
 
     def unknown(exchange: str) -> Adapter:
@@ -533,7 +533,7 @@ def test_a_segment_with_many_kills_waits_and_is_reported(world: World) -> None:
     assert in_a_child(world.run) == 9, "its pause ends"
 
 
-def test_a_machine_short_of_memory_puts_no_segment_aside(world: World) -> None:
+def test_a_lack_of_memory_quarantines_no_segment(world: World) -> None:
     world.seal(0)
     tries = iter(range(5))
 
@@ -550,7 +550,7 @@ def test_a_machine_short_of_memory_puts_no_segment_aside(world: World) -> None:
     assert not world.quarantine.exists()
 
 
-def test_an_error_while_files_are_made_counts_once(world: World) -> None:
+def test_an_error_while_staging_counts_one_failure(world: World) -> None:
     world.seal(0)
     tries = iter(range(2))
 
@@ -576,7 +576,7 @@ def test_counts_of_the_first_version_are_forgotten(world: World) -> None:
     assert world.reports[-1].quarantined == 0
 
 
-def test_deaths_while_putting_are_not_laid_to_the_segments_charge(world: World) -> None:
+def test_crashes_during_uploads_do_not_count_against_the_segment(world: World) -> None:
     world.seal(0)
     (world.segments / f"{IDS[0]}.2.failures").touch()
     world.store.before_put = lambda _key: os._exit(9)
@@ -589,7 +589,7 @@ def test_deaths_while_putting_are_not_laid_to_the_segments_charge(world: World) 
     assert world.reports[-1].quarantined == 0
 
 
-def test_deaths_before_a_segment_succeeds_are_forgotten(world: World) -> None:
+def test_earlier_failures_of_an_archived_segment_are_forgotten(world: World) -> None:
     world.seal(0)
     (world.segments / f"{IDS[0]}.2.failures").touch()
     (world.segments / f"{IDS[4]}.2.failures").touch()
@@ -636,7 +636,7 @@ def test_numbers_are_reported_about_once_a_second_and_at_the_end(world: World) -
     )
 
 
-def test_the_rest_of_a_backlog_is_foretold_from_how_fast_it_went(world: World) -> None:
+def test_the_report_gives_the_backlog_and_the_measured_rate(world: World) -> None:
     sizes = [world.seal(number).stat().st_size for number in range(3)]
     world.store.before_put = lambda _key: world.sleep(1.0)
     world.run()
@@ -692,7 +692,7 @@ def killed_run(world: World, step: int, after: bool) -> None:
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_a_kill_at_any_step_leaves_what_a_second_run_completes(tmp_path: Path, after: bool) -> None:
+def test_work_cut_by_a_kill_at_any_step_is_completed_by_the_next_run(tmp_path: Path, after: bool) -> None:
     whole = World(tmp_path / "whole")
     whole.seal(0)
     whole.run()
@@ -709,7 +709,7 @@ def test_a_kill_at_any_step_leaves_what_a_second_run_completes(tmp_path: Path, a
     assert step > 30, "a run has many steps"
 
 
-def test_a_long_upload_does_not_look_like_a_hang(world: World) -> None:
+def test_reports_go_on_during_a_long_upload(world: World) -> None:
     world.seal(0)
     turned: list[bool] = []
 

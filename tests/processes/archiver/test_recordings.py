@@ -83,7 +83,7 @@ def test_every_number_of_a_recording_is_in_the_archive_exactly(tmp_path: Path, f
     assert all(row["raw"] is None for found in rows.values() for row in found), "no number of it needs its text"
 
 
-def test_with_raw_text_every_frame_can_be_read_again_as_it_came(tmp_path: Path, frames: list[bytes]) -> None:
+def test_with_raw_text_every_frame_can_be_read_back_unchanged(tmp_path: Path, frames: list[bytes]) -> None:
     rows = archived(tmp_path, frames[:2_000], keep_raw="1")
     by_receipt = sorted((row["received_at"], row["raw"]) for found in rows.values() for row in found)
     assert [raw.encode() for _, raw in by_receipt] == frames[:2_000]

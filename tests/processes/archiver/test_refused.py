@@ -26,7 +26,7 @@ def assert_it_never_looked_away(world: World) -> None:
 
 @pytest.mark.parametrize("error", [StoreRefusedError, StoreError])
 @pytest.mark.parametrize("part", ["data_type=gap", "_manifest"])
-def test_a_key_that_is_never_taken_holds_up_its_own_segment_alone(
+def test_a_key_the_store_never_takes_delays_its_own_segment_alone(
     tmp_path: Path, part: str, error: type[StoreError]
 ) -> None:
     world = seal_all(World(tmp_path / "host", concurrency=4))
@@ -52,7 +52,7 @@ def test_a_key_that_is_never_taken_holds_up_its_own_segment_alone(
     assert_complete(world, expected(tmp_path / "whole"))
 
 
-def test_a_prefix_that_the_policy_denies_holds_up_what_belongs_there_until_it_is_mended(
+def test_a_denied_prefix_delays_only_its_own_segments(
     tmp_path: Path, own_seaweed: Seaweed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in RECORDER.items():
@@ -96,7 +96,7 @@ def wait_until_allowed(world: World) -> None:
         return
 
 
-def test_segments_that_are_held_do_not_keep_others_from_being_staged(tmp_path: Path) -> None:
+def test_deferred_segments_do_not_keep_others_from_being_staged(tmp_path: Path) -> None:
     world = World(tmp_path / "host")
     ids = [f"20261123T12{minute:02}00Z-4f2a9c" for minute in range(12)]
     for segment_id in ids:
@@ -112,7 +112,7 @@ def test_segments_that_are_held_do_not_keep_others_from_being_staged(tmp_path: P
     assert world.waiting() == ids[:6]
 
 
-def test_a_question_about_one_segment_that_is_refused_holds_up_that_segment_alone(tmp_path: Path) -> None:
+def test_a_refused_request_about_one_segment_delays_it_alone(tmp_path: Path) -> None:
     world = seal_all(World(tmp_path / "host"))
 
     def refuse(call: str, key: str) -> None:
@@ -129,7 +129,7 @@ def test_a_question_about_one_segment_that_is_refused_holds_up_that_segment_alon
     assert_complete(world, expected(tmp_path / "whole"))
 
 
-def test_a_file_that_is_taken_the_second_time_is_no_trouble_any_more(tmp_path: Path) -> None:
+def test_a_file_taken_at_the_second_try_is_no_longer_reported(tmp_path: Path) -> None:
     world = seal_all(World(tmp_path / "host"))
     failures = iter(range(1))
 

@@ -15,7 +15,7 @@ def test_each_thread_runs_a_task_at_once() -> None:
     pool.shutdown()
 
 
-def test_what_a_step_raises_belongs_to_whoever_asks_for_its_result() -> None:
+def test_a_tasks_exception_is_raised_where_its_result_is_read() -> None:
     pool = DaemonThreadPool(1)
 
     def fail() -> None:

@@ -9,14 +9,14 @@ def test_a_rate_is_that_of_the_last_minute() -> None:
     assert rate.per_sec() == 10.0
 
 
-def test_nothing_is_known_of_a_rate_before_something_moved() -> None:
+def test_the_rate_is_unknown_before_the_first_bytes() -> None:
     rate = Throughput()
     rate.note(0.0, 7, idle=False)
     rate.note(1.0, 7, idle=False)
     assert rate.per_sec() is None
 
 
-def test_time_without_anything_to_do_does_not_count() -> None:
+def test_idle_time_does_not_count() -> None:
     rate = Throughput()
     for secs in range(1_000):
         rate.note(float(secs), 0, idle=True)

@@ -82,7 +82,7 @@ def test_a_segment_that_cannot_be_read_at_a_stop_stays(
     assert_complete(world, expected(tmp_path / "whole"))
 
 
-def test_a_read_that_fails_half_way_is_no_attempt(
+def test_a_read_that_fails_half_way_counts_no_failure(
     tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, failures = SealedSegment.messages, iter(range(9))
@@ -103,7 +103,7 @@ def test_a_read_that_fails_half_way_is_no_attempt(
     assert_complete(world, expected(tmp_path / "whole"))
 
 
-def test_what_is_to_be_set_aside_must_be_readable_or_damaged(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_segment_is_not_quarantined(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     withheld = Withheld(world, 1, monkeypatch)
     Attempts(withheld.path).note(3)
     world.run()
@@ -115,7 +115,7 @@ def test_what_is_to_be_set_aside_must_be_readable_or_damaged(world: World, monke
     assert [path.name for path in world.quarantine.iterdir()] == [withheld.path.name]
 
 
-def test_a_set_stays_while_its_segment_cannot_be_compared_with_it(
+def test_a_set_stays_while_its_segment_cannot_be_read(
     tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, failures = require_equal, iter(range(3))
@@ -137,9 +137,7 @@ def test_a_set_stays_while_its_segment_cannot_be_compared_with_it(
     assert_complete(world, expected(tmp_path / "whole"))
 
 
-def test_a_segment_that_somebody_takes_away_is_waited_for_no_more(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_segment_that_somebody_removes_is_forgotten(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     withheld = Withheld(world, 1, monkeypatch)
 
     def take_away() -> None:

@@ -55,7 +55,7 @@ def test_a_segment_is_whole_with_its_manifest_and_every_object(archive: Archive)
     assert find_whole(archive.store, IDS[0]) is None
 
 
-def test_a_manifest_that_is_cut_or_not_there_is_none(archive: Archive) -> None:
+def test_a_truncated_or_missing_manifest_counts_as_none(archive: Archive) -> None:
     key = archive.add(0)
     (archive.folder / "archive" / key).write_bytes(b"{")
     assert whole_segment(archive.store, key) is None
@@ -88,11 +88,11 @@ def test_the_newest_segment_with_rows_before_this_one_counts(archive: Archive) -
 
 
 @pytest.mark.parametrize("host", ["b", "a-a"])
-def test_other_hosts_and_files_that_are_no_manifests_do_not_count(archive: Archive, host: str) -> None:
+def test_other_hosts_manifests_and_other_files_do_not_count(archive: Archive, host: str) -> None:
     archive.add(0, described(TRADES, "2026-11-23", "2026-11-23T00:00:01.000000Z"), host=host)
     (archive.folder / "archive/_manifest/README").touch()
     assert received_until(archive.store, "a", IDS[1]) == {}
 
 
-def test_an_empty_store_says_nothing(archive: Archive) -> None:
+def test_an_empty_store_has_no_receive_times(archive: Archive) -> None:
     assert received_until(archive.store, "a", IDS[0]) == {}

@@ -31,7 +31,7 @@ def test_a_manifest_as_it_was_written_has_no_faults(store: DirectoryStore, manif
 
 
 @pytest.mark.parametrize("changed", ENTRY_FAULTS.values(), ids=ENTRY_FAULTS)
-def test_an_entry_that_cannot_be_true_is_left_out_and_the_other_stays(
+def test_an_impossible_entry_is_left_out_alone(
     store: DirectoryStore, manifest: Manifest, tmp_path: Path, changed: dict[str, Any]
 ) -> None:
     change_entry(tmp_path / "archive" / KEY, 1, **changed)
@@ -43,7 +43,7 @@ def test_an_entry_that_cannot_be_true_is_left_out_and_the_other_stays(
     assert examined.totals is None, "of an entry at fault the rows are not known"
 
 
-def test_an_entry_that_is_no_entry_at_all_is_called_by_its_number(
+def test_an_entry_without_a_key_is_named_by_its_number(
     store: DirectoryStore, manifest: Manifest, tmp_path: Path
 ) -> None:
     path = tmp_path / "archive" / KEY
@@ -64,7 +64,7 @@ def test_an_entry_that_is_no_entry_at_all_is_called_by_its_number(
         {"received_min": "2026-11-23T12:00:01.000000Z", "received_max": "2026-11-23T12:00:00.000000Z"},
     ],
 )
-def test_an_entry_with_damaged_times_can_be_used_without_them(
+def test_an_entry_with_damaged_times_is_usable_without_them(
     store: DirectoryStore, manifest: Manifest, tmp_path: Path, changed: dict[str, Any]
 ) -> None:
     change_entry(tmp_path / "archive" / KEY, 1, **changed)
@@ -76,7 +76,7 @@ def test_an_entry_with_damaged_times_can_be_used_without_them(
     ]
 
 
-def test_the_gap_ledger_has_no_times(store: DirectoryStore, manifest: Manifest, tmp_path: Path) -> None:
+def test_gap_entries_have_no_times(store: DirectoryStore, manifest: Manifest, tmp_path: Path) -> None:
     noon = "2026-11-23T12:00:00.000000Z"
     change_entry(tmp_path / "archive" / KEY, 0, received_min=noon, received_max=noon)
     (fault,) = read_manifest(store, KEY).faults
@@ -84,7 +84,7 @@ def test_the_gap_ledger_has_no_times(store: DirectoryStore, manifest: Manifest, 
     assert fault.text == "it should not have a received_min"
 
 
-def test_an_object_is_named_once(store: DirectoryStore, manifest: Manifest, tmp_path: Path) -> None:
+def test_an_object_named_twice_is_a_fault(store: DirectoryStore, manifest: Manifest, tmp_path: Path) -> None:
     path = tmp_path / "archive" / KEY
     content = json.loads(path.read_text("utf-8"))
     path.write_text(json.dumps(content | {"objects": [*content["objects"], content["objects"][0]]}), "utf-8")
@@ -108,7 +108,7 @@ def test_totals_are_the_sum_of_the_entries(
 @pytest.mark.parametrize(
     "content", [b"", b"[]", b'{"objects": 1}', b'{"objects": []}', b'{"x": ' + b"[" * 100_000, b'{"host": "\xff"}']
 )
-def test_what_is_no_manifest_is_damage(
+def test_a_text_that_is_not_a_manifest_is_damage(
     store: DirectoryStore, manifest: Manifest, tmp_path: Path, content: bytes
 ) -> None:
     (tmp_path / "archive" / KEY).write_bytes(content)
@@ -117,7 +117,7 @@ def test_what_is_no_manifest_is_damage(
 
 
 @pytest.mark.parametrize("changed", [{"rows": "1"}, {"host": None}, {"host": "../host"}, {"segment_id": "1"}])
-def test_damage_outside_of_the_entries_is_damage_of_the_manifest(
+def test_damage_outside_the_entries_is_damage_of_the_manifest(
     store: DirectoryStore, manifest: Manifest, tmp_path: Path, changed: dict[str, Any]
 ) -> None:
     path = tmp_path / "archive" / KEY
@@ -126,7 +126,7 @@ def test_damage_outside_of_the_entries_is_damage_of_the_manifest(
         read_manifest(store, KEY)
 
 
-def test_a_manifest_that_is_a_folder_or_gone_is_damage(store: DirectoryStore, tmp_path: Path) -> None:
+def test_a_manifest_that_is_a_folder_or_missing_is_damage(store: DirectoryStore, tmp_path: Path) -> None:
     with pytest.raises(DamagedError, match="not there any more"):
         read_manifest(store, KEY)
     (tmp_path / "archive" / KEY).mkdir(parents=True)

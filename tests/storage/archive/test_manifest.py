@@ -24,7 +24,7 @@ def test_a_manifest_reads_back_as_it_was() -> None:
     assert decode_manifest(MANIFEST.encode()) == MANIFEST
 
 
-def test_a_manifest_has_its_keys_in_one_order_for_all_time() -> None:
+def test_a_manifests_keys_have_a_fixed_order() -> None:
     text = MANIFEST.encode().decode()
     keys = [line.split('"')[1] for line in text.splitlines() if line.startswith(' "')]
     assert keys == sorted(keys)
@@ -34,6 +34,6 @@ def test_a_manifest_has_its_keys_in_one_order_for_all_time() -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"{}", b"[]", b"\xff", MANIFEST.encode()[:-20], MANIFEST.encode().replace(b"host-1", b"h\xcfst-1")]
 )
-def test_what_is_no_manifest_is_damage(content: bytes) -> None:
+def test_a_text_that_is_not_a_manifest_is_damage(content: bytes) -> None:
     with pytest.raises(DamagedError, match="not a manifest"):
         decode_manifest(content)

@@ -38,7 +38,7 @@ def trades(manifest: Manifest) -> ManifestObject:
     return next(described for described in manifest.objects if described.data_type == "trade")
 
 
-def test_every_kind_of_object_is_what_its_manifest_says(manifest: Manifest, tmp_path: Path) -> None:
+def test_an_unchanged_object_has_no_differences(manifest: Manifest, tmp_path: Path) -> None:
     assert {described.data_type for described in manifest.objects} == {
         "trade", "book_delta", "book_ticker", "undecoded", "gap",
     }  # fmt: skip
@@ -59,7 +59,7 @@ def test_every_kind_of_object_is_what_its_manifest_says(manifest: Manifest, tmp_
         ({"data_type": "book_delta", "id_min": None, "id_max": None}, "its columns should be received_at"),
     ],
 )
-def test_another_manifest_than_the_file_is_told(
+def test_a_file_that_differs_from_its_entry_is_reported(
     manifest: Manifest, tmp_path: Path, changed: dict[str, Any], said: str
 ) -> None:
     described = trades(manifest)
@@ -68,7 +68,7 @@ def test_another_manifest_than_the_file_is_told(
     assert [text for text in found if text.startswith(said)], found
 
 
-def test_a_file_of_another_segment_is_told(manifest: Manifest, tmp_path: Path) -> None:
+def test_a_file_of_another_segment_is_reported(manifest: Manifest, tmp_path: Path) -> None:
     described = trades(manifest)
     other = msgspec.structs.replace(manifest, segment_id="20261123T130000Z-000000", host="elsewhere")
     found = list(differences(path_of(tmp_path, described), described, other))
@@ -88,7 +88,7 @@ def receive_a_day_later(table: pa.Table) -> pa.Table:
     ("change", "said"),
     [(cut_a_row, {"rows", "id_max"}), (receive_a_day_later, {"received_min", "received_max"})],
 )
-def test_rows_that_are_not_those_that_were_staged_are_told(
+def test_changed_rows_are_reported(
     manifest: Manifest, tmp_path: Path, change: Callable[[pa.Table], pa.Table], said: set[str]
 ) -> None:
     described = trades(manifest)
@@ -100,7 +100,7 @@ def test_rows_that_are_not_those_that_were_staged_are_told(
     assert said <= {text.split()[1] for text in found}
 
 
-def test_a_file_that_cannot_be_read_is_told(manifest: Manifest, tmp_path: Path) -> None:
+def test_an_unreadable_file_is_reported(manifest: Manifest, tmp_path: Path) -> None:
     described = trades(manifest)
     path = path_of(tmp_path, described)
     path.write_bytes(path.read_bytes()[:-20])

@@ -27,7 +27,7 @@ def test_a_row_group_ends_at_its_number_of_rows(tmp_path: Path) -> None:
     assert row_groups(tmp_path / "a") == [ROW_GROUP_ROWS, ROW_GROUP_ROWS, 8 * 4_096]
 
 
-def test_a_row_group_ends_before_its_payloads_grow_beyond_their_bound(tmp_path: Path) -> None:
+def test_a_row_group_ends_before_its_payloads_exceed_their_limit(tmp_path: Path) -> None:
     file = ParquetFile(tmp_path / "a", SCHEMA, 3)
     for size in (ROW_GROUP_BYTES // 2, ROW_GROUP_BYTES // 2, 1, 3 * ROW_GROUP_BYTES, 1):
         file.append(batch(10), size)

@@ -81,7 +81,7 @@ def findings(dest: Path) -> list[str]:
 
 
 @in_both_stores
-def test_everything_comes_back_as_it_was(store: ObjectStore, filled: list[Manifest], tmp_path: Path) -> None:
+def test_everything_is_restored_unchanged(store: ObjectStore, filled: list[Manifest], tmp_path: Path) -> None:
     dest = tmp_path / "dest"
     restored(store, ALL, dest)
     copy = DirectoryStore(dest)
@@ -100,7 +100,7 @@ def test_everything_comes_back_as_it_was(store: ObjectStore, filled: list[Manife
         (hour(4, 20), hour(9), [4]),
     ],
 )
-def test_whole_segments_with_a_row_of_that_time_come(
+def test_every_segment_with_a_row_in_the_period_is_restored_whole(
     filled: list[Manifest], from_time: str, to_time: str, expected: list[int]
 ) -> None:
     times = Selection(from_time, to_time)
@@ -110,7 +110,7 @@ def test_whole_segments_with_a_row_of_that_time_come(
     ]
 
 
-def test_a_part_of_the_time_verifies(store: ObjectStore, filled: list[Manifest], tmp_path: Path) -> None:
+def test_a_restored_period_verifies(store: ObjectStore, filled: list[Manifest], tmp_path: Path) -> None:
     dest = tmp_path / "dest"
     brought = restored(store, Selection(hour(2), hour(4)), dest)
     assert set(segments_of(dest)) >= {IDS[2], IDS[3]}
@@ -118,7 +118,7 @@ def test_a_part_of_the_time_verifies(store: ObjectStore, filled: list[Manifest],
     assert sum(one.objects for one in brought) == len(list(dest.rglob("*.parquet")))
 
 
-def test_only_the_streams_asked_for_come_and_their_ledger_with_them(
+def test_only_the_chosen_streams_and_their_gaps_are_restored(
     store: ObjectStore, filled: list[Manifest], tmp_path: Path
 ) -> None:
     dest = tmp_path / "dest"
@@ -134,12 +134,12 @@ def test_only_the_streams_asked_for_come_and_their_ledger_with_them(
     assert (manifest.rows, manifest.gaps) == (2, 2)
 
 
-def test_an_exchange_that_is_not_there_brings_no_objects(filled: list[Manifest]) -> None:
+def test_an_unknown_exchange_restores_no_objects(filled: list[Manifest]) -> None:
     chosen = plan(filled, ALL._replace(exchanges=frozenset({"other"})))
     assert [manifest.objects for manifest in chosen] == [[]] * 5
 
 
-def test_the_chain_is_closed_over_segments_that_stay_behind(filled: list[Manifest]) -> None:
+def test_previous_segments_skip_those_not_restored(filled: list[Manifest]) -> None:
     early_and_late = [filled[0], *(manifest for manifest in filled[2:])]
     late = Selection(hour(3), hour(5))
     assert [manifest.previous_segment for manifest in plan(filled, late) if manifest.segment_id in IDS[3:5]][1] == IDS[
@@ -149,7 +149,9 @@ def test_the_chain_is_closed_over_segments_that_stay_behind(filled: list[Manifes
     assert first.previous_segment == IDS[1], "the archive itself lacks this one, and it stood just before"
 
 
-def test_a_hole_of_the_archive_stays_a_hole(store: ObjectStore, filled: list[Manifest], tmp_path: Path) -> None:
+def test_a_segment_missing_in_the_archive_stays_a_hole(
+    store: ObjectStore, filled: list[Manifest], tmp_path: Path
+) -> None:
     dest = tmp_path / "dest"
     broken = plan([filled[0], filled[2], filled[3]], ALL)
     target = DirectoryStore(dest)
@@ -159,7 +161,9 @@ def test_a_hole_of_the_archive_stays_a_hole(store: ObjectStore, filled: list[Man
 
 
 @in_both_stores
-def test_a_second_try_brings_only_what_is_missing(store: ObjectStore, filled: list[Manifest], tmp_path: Path) -> None:
+def test_a_repeated_restore_brings_only_what_is_missing(
+    store: ObjectStore, filled: list[Manifest], tmp_path: Path
+) -> None:
     dest = tmp_path / "dest"
     first = restored(store, ALL, dest)
     assert sum(one.already_there for one in first) == 0
@@ -170,9 +174,7 @@ def test_a_second_try_brings_only_what_is_missing(store: ObjectStore, filled: li
     assert findings(dest) == []
 
 
-def test_a_folder_that_holds_something_else_is_left_alone(
-    store: ObjectStore, filled: list[Manifest], tmp_path: Path
-) -> None:
+def test_a_folder_with_other_content_is_refused(store: ObjectStore, filled: list[Manifest], tmp_path: Path) -> None:
     dest = tmp_path / "dest"
     restored(store, Selection(hour(0), hour(2)), dest)
     before = sorted(dest.rglob("*"))
@@ -182,7 +184,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(
 
 
 @pytest.mark.parametrize("trouble", ["not there", "not what its manifest says"])
-def test_what_cannot_be_brought_is_said_and_the_rest_comes(tmp_path: Path, trouble: str) -> None:
+def test_an_object_that_cannot_be_restored_is_named_and_the_rest_comes(tmp_path: Path, trouble: str) -> None:
     store = DirectoryStore(tmp_path / "archive")
     manifest = archive(store, tmp_path / "made", [received(0, 2, 1), received(1, 2, 1)], [BTC, ETH])
     path = tmp_path / "archive" / manifest.objects[0].key
@@ -196,7 +198,7 @@ def test_what_cannot_be_brought_is_said_and_the_rest_comes(tmp_path: Path, troub
     assert findings(tmp_path / "dest") == ["missing it had 1 rows"]
 
 
-def test_a_manifest_that_cannot_be_read_is_said_and_the_others_are_read(
+def test_an_unreadable_manifest_is_named_and_the_others_are_restored(
     store: ObjectStore, filled: list[Manifest], tmp_path: Path
 ) -> None:
     put_manifest(store, tmp_path / "made0", filled[0])
@@ -211,7 +213,7 @@ def test_a_manifest_that_cannot_be_read_is_said_and_the_others_are_read(
 
 
 @pytest.mark.parametrize("changed", ENTRY_FAULTS.values(), ids=ENTRY_FAULTS)
-def test_a_damaged_entry_is_left_out_and_said_and_nothing_is_written_elsewhere(
+def test_a_damaged_entry_is_left_out_and_named(
     store: ObjectStore, filled: list[Manifest], tmp_path: Path, changed: dict[str, Any]
 ) -> None:
     change_entry(tmp_path / "archive" / manifest_key("host-1", IDS[0]), 1, **changed)
@@ -229,7 +231,7 @@ def test_a_damaged_entry_is_left_out_and_said_and_nothing_is_written_elsewhere(
 
 
 @pytest.mark.parametrize("field", ["received_min", "received_max"])
-def test_an_object_whose_times_are_damaged_comes_by_its_date_and_is_said(
+def test_an_object_with_damaged_times_is_restored_by_its_date(
     store: ObjectStore, filled: list[Manifest], tmp_path: Path, field: str
 ) -> None:
     change_entry(tmp_path / "archive" / manifest_key("host-1", IDS[0]), 1, **{field: "0000"})
@@ -251,7 +253,7 @@ def _keys(manifests: list[Manifest]) -> set[str]:
     return {described.key for manifest in manifests for described in manifest.objects}
 
 
-def test_an_object_that_cannot_be_read_is_said_and_the_rest_comes(tmp_path: Path) -> None:
+def test_an_unreadable_object_is_named_and_the_rest_is_restored(tmp_path: Path) -> None:
     store = DirectoryStore(tmp_path / "archive")
     manifest = archive(store, tmp_path / "made", [received(0, 2, 1), received(1, 2, 1)], [BTC, ETH])
     path = tmp_path / "archive" / manifest.objects[0].key
@@ -262,7 +264,7 @@ def test_an_object_that_cannot_be_read_is_said_and_the_rest_comes(tmp_path: Path
     assert (brought.objects, brought.bytes) == (1, manifest.objects[1].bytes)
 
 
-def test_an_object_that_the_folder_cannot_hold_is_said_and_the_rest_comes(tmp_path: Path) -> None:
+def test_an_object_the_target_refuses_is_named_and_the_rest_comes(tmp_path: Path) -> None:
     store = DirectoryStore(tmp_path / "archive")
     manifest = archive(store, tmp_path / "made", [received(0, 2, 1), received(1, 2, 1)], [BTC, ETH])
     (tmp_path / "dest" / manifest.objects[0].key).mkdir(parents=True)
@@ -271,6 +273,6 @@ def test_an_object_that_the_folder_cannot_hold_is_said_and_the_rest_comes(tmp_pa
     assert brought.objects == 1
 
 
-def test_a_cycle_of_segments_ends(filled: list[Manifest]) -> None:
+def test_a_cycle_of_previous_segments_ends(filled: list[Manifest]) -> None:
     looped = [msgspec.structs.replace(filled[0], previous_segment=IDS[1]), *filled[1:]]
     assert plan(looped, Selection(hour(4), hour(5)))[-1].segment_id == IDS[4]

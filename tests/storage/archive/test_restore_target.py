@@ -10,14 +10,14 @@ def below(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_folder_is_made_and_nothing_but_what_was_brought_stays(tmp_path: Path) -> None:
+def test_the_target_is_made_and_holds_only_restored_files(tmp_path: Path) -> None:
     with destination(tmp_path / "a" / "dest", []) as (store, scratch):
         assert scratch.parent == tmp_path / "a" / "dest"
         assert store.url == scratch.parent.as_uri()
     assert below(tmp_path / "a" / "dest") == ["_incoming"]
 
 
-def test_what_a_killed_restore_left_is_removed(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_restore_are_removed(tmp_path: Path) -> None:
     (tmp_path / "_restore-killed" / "tmp").mkdir(parents=True)
     (tmp_path / "_restore-killed" / "tmp" / "object").write_bytes(b"half")
     (tmp_path / "_restore.lock").touch()
@@ -26,7 +26,7 @@ def test_what_a_killed_restore_left_is_removed(tmp_path: Path) -> None:
     assert below(tmp_path) == ["_incoming"]
 
 
-def test_what_a_running_restore_works_with_is_left_alone(tmp_path: Path) -> None:
+def test_files_of_a_running_restore_are_left_alone(tmp_path: Path) -> None:
     with destination(tmp_path, []) as (_, scratch):
         (scratch / "object").touch()
         with pytest.raises(ConfigError, match="another restore is writing there"), destination(tmp_path, []):
@@ -38,7 +38,7 @@ def test_what_a_running_restore_works_with_is_left_alone(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("place", ["file", "file/below", "/proc/nowhere", "/proc/self/fdinfo"])
-def test_a_folder_that_cannot_be_made_or_written_is_said_in_a_line(tmp_path: Path, place: str) -> None:
+def test_a_target_that_cannot_be_written_gives_one_line(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").write_bytes(b"mine")
     with (
         pytest.raises(ConfigError, match=r"name a folder that can be written") as told,

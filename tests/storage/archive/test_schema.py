@@ -50,7 +50,7 @@ def test_files_of_an_older_version_have_the_columns_of_that_version(data_type: s
     assert schema_of(data_type, 3) is None, "nobody here knows"
 
 
-def test_what_could_not_be_read_has_its_frame_and_a_reason() -> None:
+def test_an_undecoded_row_has_its_frame_and_a_reason() -> None:
     assert columns(UNDECODED_SCHEMA) == [*COMMON, "frame: binary", "reason: string"]
 
 

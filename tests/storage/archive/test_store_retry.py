@@ -43,20 +43,20 @@ def asked_of(ask: Any, *, there: bool = True) -> Any:
     return retry_once(Listing(there=there), ask)  # type: ignore[arg-type]
 
 
-def test_one_lost_answer_is_nothing() -> None:
+def test_a_single_lost_answer_is_no_error() -> None:
     assert asked_of(failing(StoreError("lost"))) == "answer"
 
 
-def test_a_store_that_lists_is_there_and_the_object_damaged() -> None:
+def test_if_the_store_still_lists_the_object_is_damaged() -> None:
     with pytest.raises(DamagedError, match="cannot be read: second"):
         asked_of(failing(StoreError("first"), StoreError("second")))
 
 
-def test_a_store_that_does_not_list_is_away() -> None:
+def test_if_the_store_does_not_list_the_store_is_away() -> None:
     with pytest.raises(StoreError, match="away"):
         asked_of(failing(StoreError("first"), StoreError("second")), there=False)
 
 
-def test_a_full_disk_is_no_fault_of_the_object() -> None:
+def test_a_full_disk_is_not_damage_of_the_object() -> None:
     with pytest.raises(StoreError, match="full"):
         asked_of(failing(full(), full()))

@@ -88,7 +88,7 @@ def test_a_pyarrow_dataset_finds_partitions_by_their_true_names(tree: Path) -> N
     assert set(table["date"].to_pylist()) == {"2026-11-23", "2026-11-24"}
 
 
-def test_a_pyarrow_dataset_takes_the_partitions_types_as_told(tree: Path) -> None:
+def test_a_pyarrow_dataset_takes_given_partition_types(tree: Path) -> None:
     schema = pa.schema([("symbol", pa.string()), ("date", pa.date32())])
     found = dataset.dataset(trades(tree), partitioning=dataset.partitioning(schema, flavor="hive"))
     assert found.to_table(columns=["date"]).schema.field("date").type == pa.date32()
@@ -171,7 +171,7 @@ KINDS = {None: 10, "market": 10}
 """A file without the column says nothing of it."""
 
 
-def test_pyarrow_reads_a_mixed_tree_by_a_schema_that_it_is_told(mixed: Path) -> None:
+def test_pyarrow_reads_a_mixed_tree_with_a_given_schema(mixed: Path) -> None:
     partitions = dataset.partitioning(pa.schema([("symbol", pa.string()), ("date", pa.string())]), flavor="hive")
     schema = pa.schema([*MESSAGE_SCHEMAS["trade"], ("symbol", pa.string()), ("date", pa.string())])
     table = dataset.dataset(mixed, schema=schema, partitioning=partitions).to_table()
@@ -199,7 +199,7 @@ def test_polars_reads_a_mixed_tree_where_columns_may_be_missing(mixed: Path) -> 
     assert symbols(frame["symbol"].to_list()) == EVEN
 
 
-def test_polars_reads_a_mixed_tree_without_the_columns_it_is_not_told(mixed: Path) -> None:
+def test_polars_reads_a_mixed_tree_without_extra_columns(mixed: Path) -> None:
     scanned = pl.scan_parquet(
         f"{mixed}/**/*.parquet", hive_partitioning=True, missing_columns="insert", extra_columns="ignore"
     )

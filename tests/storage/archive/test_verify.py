@@ -56,14 +56,14 @@ def test_a_whole_archive_has_no_findings_and_is_counted(tmp_path: Path) -> None:
     assert verification.bytes == sizes
 
 
-def test_an_object_that_is_gone_is_missing(tmp_path: Path) -> None:
+def test_a_removed_object_is_reported_missing(tmp_path: Path) -> None:
     key = json.loads(archive(tmp_path, 0).read_text("utf-8"))["objects"][1]["key"]
     (tmp_path / "archive" / key).unlink()
     assert found(tmp_path) == [Finding("missing", key, "it had 1 rows")]
 
 
 @pytest.mark.parametrize("cut", [False, True], ids=["other bytes", "cut"])
-def test_an_object_that_changed_differs(tmp_path: Path, cut: bool) -> None:
+def test_a_changed_object_is_reported(tmp_path: Path, cut: bool) -> None:
     key = json.loads(archive(tmp_path, 0).read_text("utf-8"))["objects"][0]["key"]
     path = tmp_path / "archive" / key
     content = path.read_bytes()
@@ -80,7 +80,7 @@ def test_an_object_without_a_manifest_is_an_orphan(tmp_path: Path) -> None:
     assert [(finding.kind, finding.key) for finding in found(tmp_path)] == [("orphan", key) for key in keys]
 
 
-def test_a_manifest_that_cannot_be_read_is_damaged_and_the_others_are_still_verified(tmp_path: Path) -> None:
+def test_an_unreadable_manifest_is_one_finding_and_the_rest_is_verified(tmp_path: Path) -> None:
     manifest = archive(tmp_path, 0)
     archive(tmp_path, 1, first=True)
     manifest.write_bytes(b"{")
@@ -120,9 +120,7 @@ def test_totals_that_are_not_the_sum_of_the_objects_are_a_finding(tmp_path: Path
 
 
 @pytest.mark.parametrize("read", [None, differences], ids=["quick", "deep"])
-def test_an_object_that_cannot_be_read_is_one_finding_and_the_rest_is_verified(
-    tmp_path: Path, read: Read | None
-) -> None:
+def test_an_unreadable_object_is_one_finding_and_the_rest_is_verified(tmp_path: Path, read: Read | None) -> None:
     key = json.loads(archive(tmp_path, 0).read_text("utf-8"))["objects"][0]["key"]
     archive(tmp_path, 1)
     (tmp_path / "archive" / key).unlink()
@@ -140,7 +138,7 @@ def test_a_manifest_under_another_name_is_damaged(tmp_path: Path, other: str) ->
     assert found(tmp_path)[0].kind == "damaged"
 
 
-def test_a_segment_whose_predecessor_has_no_manifest_shows_the_hole(tmp_path: Path) -> None:
+def test_a_segment_without_its_predecessors_manifest_is_a_hole(tmp_path: Path) -> None:
     for number in (0, 2, 3):
         archive(tmp_path, number)
     (hole,) = found(tmp_path)
@@ -149,7 +147,7 @@ def test_a_segment_whose_predecessor_has_no_manifest_shows_the_hole(tmp_path: Pa
     assert IDS[1] in hole.text
 
 
-def test_a_renamed_host_goes_on_in_its_chain(tmp_path: Path) -> None:
+def test_a_renamed_host_continues_its_chain(tmp_path: Path) -> None:
     archive(tmp_path, 0)
     archive(tmp_path, 1, host="host-2")
     assert found(tmp_path) == []
@@ -165,7 +163,7 @@ def test_every_kind_of_finding_is_explained(tmp_path: Path) -> None:
     assert {finding.kind for finding in found(tmp_path)} <= set(KINDS)
 
 
-def test_a_deep_look_reads_every_object(tmp_path: Path) -> None:
+def test_deep_reads_every_object(tmp_path: Path) -> None:
     archive(tmp_path, 0)
     path = tmp_path / "archive" / next(iter(DirectoryStore(tmp_path / "archive").keys("exchange=toy/data_type=trade")))
     assert list(Verification(DirectoryStore(tmp_path / "archive"), differences).findings()) == []
@@ -183,7 +181,7 @@ def test_a_deep_look_reads_every_object(tmp_path: Path) -> None:
     assert "its rows should be 1, but is 2" in [finding.text for finding in deep if finding.kind == "content"]
 
 
-def test_progress_is_told_after_each_manifest(tmp_path: Path) -> None:
+def test_progress_is_called_after_each_manifest(tmp_path: Path) -> None:
     for number in range(3):
         archive(tmp_path, number)
     verification = Verification(DirectoryStore(tmp_path / "archive"))
@@ -192,7 +190,7 @@ def test_progress_is_told_after_each_manifest(tmp_path: Path) -> None:
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 
-def test_what_is_archived_while_it_looks_is_no_orphan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_object_archived_during_the_check_is_no_orphan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive(tmp_path, 0)
     store = DirectoryStore(tmp_path / "archive")
     listed: list[str] = []

@@ -52,7 +52,7 @@ def frames_in(record: Record) -> list[bytes]:
     return [frame.data for frame in frames_of(record)] if record.kind is RecordKind.FRAMES else []
 
 
-def test_what_is_appended_later_is_read_later_and_once(tmp_path: Path) -> None:
+def test_records_appended_later_are_read_once(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     writer = scene.writer()
     assert scene.read() == []
@@ -66,7 +66,7 @@ def test_what_is_appended_later_is_read_later_and_once(tmp_path: Path) -> None:
     assert [p.ended for p in scene.positions.values()] == [True]
 
 
-def test_a_torn_tail_waits_while_its_ingest_lives_and_ends_the_file_when_it_is_gone(tmp_path: Path) -> None:
+def test_a_torn_tail_waits_until_its_ingest_is_gone(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     writer = scene.writer()
     writer.append_frames(1, 0, [b"whole"])
@@ -88,7 +88,7 @@ def test_a_later_file_ends_the_one_before(tmp_path: Path) -> None:
     assert [p.ended for p in scene.positions.values()] == [True, False]
 
 
-def test_a_bad_record_in_the_middle_is_reported_and_passed(tmp_path: Path) -> None:
+def test_a_damaged_record_in_the_middle_is_reported_and_skipped(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     writer = scene.writer()
     writer.append_frames(1, 0, [b"first"])
@@ -104,7 +104,7 @@ def test_a_bad_record_in_the_middle_is_reported_and_passed(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("length", [10_000, 10 << 20, 128 << 20])
-def test_a_record_whose_length_rots_is_passed_once_more_is_appended_behind_it(tmp_path: Path, length: int) -> None:
+def test_a_record_with_a_damaged_length_is_skipped_once_others_follow(tmp_path: Path, length: int) -> None:
     scene = Scene(tmp_path)
     writer = scene.writer()
     writer.append_frames(1, 0, [b"first"])
@@ -125,7 +125,7 @@ def test_a_record_whose_length_rots_is_passed_once_more_is_appended_behind_it(tm
     assert [(d.offset, d.size_bytes) for d in scene.damage] == [(start, size)]
 
 
-def test_a_record_that_is_still_being_appended_is_waited_for_whatever_it_holds(tmp_path: Path) -> None:
+def test_a_record_being_appended_is_waited_for_whatever_its_bytes(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     writer = scene.writer()
     writer.append_frames(1, 0, [b"first"])
@@ -153,7 +153,7 @@ def test_a_file_with_a_damaged_head_is_reported_and_the_next_is_read(tmp_path: P
     assert [d.reason for d in scene.damage] == ["not a journal file"]
 
 
-def test_a_torn_tail_is_damage_where_the_same_ingest_wrote_another_file(tmp_path: Path) -> None:
+def test_a_torn_tail_is_damage_if_its_ingest_wrote_a_later_file(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     writer = scene.writer(1, file_bytes=1)
     for frame in (b"one", b"two", b"three"):
@@ -206,7 +206,7 @@ def test_a_damaged_head_waits_until_its_ingest_is_gone(tmp_path: Path, how: str)
 
 
 @pytest.mark.parametrize("how", HEADS)
-def test_a_file_in_the_middle_whose_head_rots_is_damage_and_the_next_is_read(tmp_path: Path, how: str) -> None:
+def test_a_damaged_head_before_a_later_file_is_damage(tmp_path: Path, how: str) -> None:
     scene = Scene(tmp_path)
     for number in (1, 2, 3):
         scene.writer(number).append_frames(1, 0, [b"%d" % number])
@@ -215,7 +215,7 @@ def test_a_file_in_the_middle_whose_head_rots_is_damage_and_the_next_is_read(tmp
     assert len(scene.damage) == 1
 
 
-def test_a_file_cut_in_its_head_holds_nothing(tmp_path: Path) -> None:
+def test_a_file_cut_in_its_head_has_no_records(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     journal_path(tmp_path, 1).write_bytes(b"MDCJ")
     assert scene.read() == []
@@ -256,7 +256,7 @@ def test_reading_goes_on_from_committed_positions(tmp_path: Path) -> None:
     assert seen + again.read() == [b"%d" % n for n in range(20)]
 
 
-def test_what_was_received_later_than_asked_for_waits_with_all_behind_it(tmp_path: Path) -> None:
+def test_records_received_after_the_limit_wait_with_all_behind_them(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     writer = scene.writer()
     for received_ns, frame in ((1, b"a"), (3, b"b"), (2, b"c")):
@@ -285,7 +285,7 @@ def test_lag_counts_what_is_not_read_yet(tmp_path: Path) -> None:
     assert scene.reader.lag().files == 2
 
 
-def test_a_file_without_records_lets_nothing_wait(tmp_path: Path) -> None:
+def test_a_file_without_records_has_no_lag_in_time(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     scene.writer()
     lag = scene.reader.lag()
@@ -295,7 +295,7 @@ def test_a_file_without_records_lets_nothing_wait(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rots", ["the head", "the record"])
-def test_behind_what_is_rotten_the_next_record_waits(tmp_path: Path, rots: str) -> None:
+def test_lag_counts_from_the_record_behind_a_damaged_one(tmp_path: Path, rots: str) -> None:
     scene = Scene(tmp_path)
     writer = scene.writer()
     at = 0 if rots == "the head" else writer.position
@@ -341,7 +341,7 @@ def test_a_removed_file_is_read_on_while_its_ingest_holds_it(tmp_path: Path) -> 
     assert last.position.ended
 
 
-def test_what_is_appended_to_a_file_that_was_taken_to_have_ended_is_read(tmp_path: Path) -> None:
+def test_records_appended_to_a_file_taken_as_ended_are_read(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     journal = scene.writer()
     journal.append_frames(1, 0, [b"a"])

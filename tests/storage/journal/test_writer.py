@@ -101,7 +101,7 @@ def test_a_full_file_is_followed_by_the_next_number(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("removed", ["file", "folder", "replaced"])
-def test_a_file_that_somebody_removed_is_followed_by_another(tmp_path: Path, removed: str) -> None:
+def test_after_its_file_was_removed_a_writer_begins_another(tmp_path: Path, removed: str) -> None:
     folder = tmp_path / "f"
     writer = make_writer(folder)
     assert not writer.keep()
@@ -122,7 +122,7 @@ def test_an_existing_file_is_never_appended_to(tmp_path: Path) -> None:
         make_writer(tmp_path)
 
 
-def test_numbers_go_on_from_files_and_from_positions(tmp_path: Path) -> None:
+def test_numbers_continue_from_files_and_positions(tmp_path: Path) -> None:
     positions = tmp_path / "positions.json"
     assert next_number(tmp_path / "none", positions, "binance") == 1
     make_writer(tmp_path, number=4).close()
@@ -131,7 +131,7 @@ def test_numbers_go_on_from_files_and_from_positions(tmp_path: Path) -> None:
     assert next_number(tmp_path, positions, "binance") == 10
 
 
-def test_numbers_that_no_ingest_gives_are_somebody_elses(tmp_path: Path) -> None:
+def test_file_names_that_no_writer_makes_are_ignored(tmp_path: Path) -> None:
     positions = tmp_path / "positions.json"
     entry = {"file_id": "a", "feed": "binance", "number": 9 << 60, "offset": 1, "ended": True}
     positions.write_text(json.dumps({"positions": [entry]}), "utf-8")
@@ -170,9 +170,7 @@ def one_record(frames: list[bytes]) -> bytes:
 
 
 @given(st.lists(st.binary(max_size=40), max_size=5), st.data())
-def test_a_cut_anywhere_yields_the_whole_records_before_it_and_no_damage(
-    frames: list[bytes], data: st.DataObject
-) -> None:
+def test_a_file_cut_anywhere_gives_its_whole_records_and_no_damage(frames: list[bytes], data: st.DataObject) -> None:
     whole = one_record([b"first"]) + one_record(frames)
     cut = data.draw(st.integers(0, len(whole)))
     parsed = parse_records(whole[:cut], 0)
@@ -183,9 +181,7 @@ def test_a_cut_anywhere_yields_the_whole_records_before_it_and_no_damage(
 
 
 @given(st.lists(st.binary(max_size=40), min_size=1, max_size=5), st.data())
-def test_a_changed_byte_is_never_read_as_data_and_the_next_record_is_found(
-    frames: list[bytes], data: st.DataObject
-) -> None:
+def test_after_a_changed_byte_the_next_record_is_found(frames: list[bytes], data: st.DataObject) -> None:
     bad = bytearray(one_record(frames))
     at = data.draw(st.integers(0, len(bad) - 1))
     bad[at] ^= data.draw(st.integers(1, 255))
@@ -196,7 +192,7 @@ def test_a_changed_byte_is_never_read_as_data_and_the_next_record_is_found(
     assert found == len(bad)
 
 
-def test_a_foreign_file_and_a_newer_one_are_told_apart(tmp_path: Path) -> None:
+def test_a_foreign_file_and_a_newer_format_are_distinguished(tmp_path: Path) -> None:
     with pytest.raises(DamagedError):
         decode_header(b"something else entirely, long enough")
     head = journal_format.encode_header("00" * 16, "w", 1, 1, IDENTITY)

@@ -14,7 +14,7 @@ def test_a_count_outlives_its_process(tmp_path: Path) -> None:
     assert Attempts(tmp_path / "b.db").count() == 0
 
 
-def test_a_count_of_nothing_leaves_no_file(tmp_path: Path) -> None:
+def test_a_count_of_zero_leaves_no_file(tmp_path: Path) -> None:
     attempts = Attempts(tmp_path / "a.db")
     for count in (0, 1, 3, 2, 0):
         attempts.note(count)
@@ -22,7 +22,7 @@ def test_a_count_of_nothing_leaves_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_stray_name_counts_nothing(tmp_path: Path) -> None:
+def test_a_file_with_another_name_is_not_counted(tmp_path: Path) -> None:
     for name in ("a.x.failures", "a..failures", "a.-1.failures", "a.1.2.failures", "a.².failures"):
         (tmp_path / name).touch()
     attempts = Attempts(tmp_path / "a.db")
@@ -31,7 +31,7 @@ def test_a_stray_name_counts_nothing(tmp_path: Path) -> None:
     assert attempts.count() == 2
 
 
-def test_a_count_is_changed_without_taking_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_count_is_changed_by_renaming_an_empty_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     attempts = Attempts(tmp_path / "a.db")
     attempts.note(1)
     monkeypatch.setattr(os, "write", lambda *_given: pytest.fail("written"))
@@ -49,7 +49,7 @@ def test_counts_of_segments_that_are_gone_are_forgotten(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.1.failures", "a.db"]
 
 
-def test_there_need_be_no_folder_to_forget_in(tmp_path: Path) -> None:
+def test_forgetting_needs_no_folder(tmp_path: Path) -> None:
     forget_attempts(tmp_path / "none")
     assert not (tmp_path / "none").exists()
 
@@ -64,7 +64,7 @@ def test_failures_and_kills_are_counted_apart_and_forgotten_together(tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_was_begun_is_found_until_it_is_forgotten(tmp_path: Path) -> None:
+def test_begun_work_is_found_until_it_is_forgotten(tmp_path: Path) -> None:
     begun = Begun(tmp_path)
     assert begun.found() == []
     for name in ("b", "a"):

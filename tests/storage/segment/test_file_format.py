@@ -41,7 +41,7 @@ def first(folder: Path, state: SegmentState = EMPTY_STATE) -> Path:
 
 
 @pytest.mark.usefixtures("next_format")
-def test_a_table_that_an_older_sealed_segment_did_not_have_is_empty(tmp_path: Path) -> None:
+def test_a_table_unknown_to_an_older_sealed_segment_is_empty(tmp_path: Path) -> None:
     path = make_segment(tmp_path, [TRADES, UNKNOWN], [message(0, 1, trade(1)), message(1, 2, b"?")])
     change(path, "DROP TABLE reasons", "PRAGMA user_version=1")
     with open_sealed(path) as segment:
@@ -50,7 +50,7 @@ def test_a_table_that_an_older_sealed_segment_did_not_have_is_empty(tmp_path: Pa
 
 
 @pytest.mark.usefixtures("next_format")
-def test_a_table_that_a_segment_of_its_own_format_lacks_is_damage(tmp_path: Path) -> None:
+def test_a_table_missing_from_its_own_format_is_damage(tmp_path: Path) -> None:
     path = make_segment(tmp_path, [TRADES], [message(0, 1, trade(1))])
     change(path, "DROP TABLE reasons")
     with pytest.raises(DamagedError, match="no such table: reasons"), open_sealed(path) as segment:
@@ -58,14 +58,14 @@ def test_a_table_that_a_segment_of_its_own_format_lacks_is_damage(tmp_path: Path
 
 
 @pytest.mark.parametrize("table", [table.name for table in file_format.TABLES])
-def test_an_open_segment_that_lacks_a_table_of_its_format_is_damaged(tmp_path: Path, table: str) -> None:
+def test_an_open_segment_without_a_table_of_its_format_is_damaged(tmp_path: Path, table: str) -> None:
     change(first(tmp_path), f"DROP TABLE {table}")
     with pytest.raises(DamagedError):
         open_segment(tmp_path)
 
 
 @pytest.mark.usefixtures("next_format")
-def test_an_open_segment_of_an_older_format_gets_the_tables_it_lacks_and_keeps_its_rows(tmp_path: Path) -> None:
+def test_an_older_open_segment_gets_the_missing_tables(tmp_path: Path) -> None:
     path = first(tmp_path)
     segment = OpenSegment(path)
     row = (1, 1, 0, 101, 5, None, 0, b"{}")
@@ -82,13 +82,13 @@ def test_an_open_segment_of_an_older_format_gets_the_tables_it_lacks_and_keeps_i
         assert db.execute("SELECT * FROM reasons").fetchall() == [(2, "why")]
 
 
-def test_a_file_without_a_format_is_no_segment(tmp_path: Path) -> None:
+def test_a_file_without_a_format_is_not_a_segment(tmp_path: Path) -> None:
     change(first(tmp_path), "PRAGMA user_version=0")
     with pytest.raises(DamagedError, match="its version is 0"):
         open_segment(tmp_path)
 
 
-def test_state_that_says_no_version_is_of_the_first_form(tmp_path: Path) -> None:
+def test_state_without_a_version_is_version_1(tmp_path: Path) -> None:
     path = first(tmp_path)
     change(path, "DELETE FROM meta WHERE key='state_version'")
     segment = open_segment(tmp_path)
@@ -103,7 +103,7 @@ def test_state_that_says_no_version_is_of_the_first_form(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("version", ["x", "-1", "٣"])
-def test_state_of_no_version_at_all_is_damage(tmp_path: Path, version: str) -> None:
+def test_state_with_an_invalid_version_is_damage(tmp_path: Path, version: str) -> None:
     change(first(tmp_path), f"UPDATE meta SET value='{version}' WHERE key='state_version'")
     with pytest.raises(DamagedError, match="has state of version"):
         open_segment(tmp_path)
@@ -115,7 +115,7 @@ def test_state_of_a_newer_program_is_refused(tmp_path: Path) -> None:
         open_segment(tmp_path)
 
 
-def test_positions_say_of_which_form_they_and_their_state_are(tmp_path: Path) -> None:
+def test_the_positions_file_holds_its_and_the_states_version(tmp_path: Path) -> None:
     of_form_1 = SegmentState({}, [], {}, {}, 1)
     for state in (EMPTY_STATE, of_form_1):
         write_positions_file(tmp_path, PositionsFile("a", "b", state))
@@ -127,7 +127,7 @@ def test_positions_say_of_which_form_they_and_their_state_are(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", ["version", "state_version"])
-def test_positions_of_a_newer_program_are_refused_whatever_else_they_hold(tmp_path: Path, name: str) -> None:
+def test_a_newer_positions_file_is_refused_whatever_it_holds(tmp_path: Path, name: str) -> None:
     (tmp_path / "positions.json").write_text(f'{{"{name}": 99, "streams": "elsewhere"}}', "utf-8")
     with pytest.raises(NewerDataError, match="version 99"):
         read_positions_file(tmp_path)

@@ -82,7 +82,7 @@ def test_a_failed_commit_stores_nothing_and_may_be_tried_again(tmp_path: Path) -
     assert segment.load().positions["ff"].offset == 9
 
 
-def test_the_snapshots_view_shows_messages_as_people_know_them(tmp_path: Path) -> None:
+def test_the_snapshots_view_shows_readable_times_and_names(tmp_path: Path) -> None:
     segment = first(tmp_path)
     segment.store(commit(1))
     db = sqlite3.connect(f"file:{segment.path}?mode=ro", uri=True)
@@ -125,7 +125,7 @@ def test_a_reader_delays_a_seal_and_breaks_nothing(tmp_path: Path) -> None:
     assert count(sealed_segments(tmp_path)[0]) == 3
 
 
-def test_a_segment_somebody_writes_to_is_busy_and_nothing_changed(tmp_path: Path) -> None:
+def test_sealing_a_segment_somebody_writes_to_changes_nothing(tmp_path: Path) -> None:
     segment = first(tmp_path)
     segment.store(commit(1))
     foreign = sqlite3.connect(segment.path, isolation_level=None)
@@ -141,9 +141,7 @@ def test_a_segment_somebody_writes_to_is_busy_and_nothing_changed(tmp_path: Path
     assert count(sealed_segments(tmp_path)[0]) == 2
 
 
-def test_a_segment_that_was_half_made_when_the_process_died_is_never_opened(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_half_made_segment_is_never_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     baseline = PositionsFile("", "", EMPTY_STATE)
     with monkeypatch.context() as patch:
         kill_at(patch, seal_module, "store_state", call=1)
@@ -188,7 +186,7 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, *, call: 
         (seal_module, "sync", 2),
     ],
 )
-def test_a_kill_at_any_step_of_a_seal_leaves_one_open_segment_and_every_row(
+def test_after_a_kill_during_a_seal_one_segment_is_open_with_all_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: object, name: str, call: int
 ) -> None:
     segment = first(tmp_path)
@@ -219,14 +217,14 @@ def test_a_segment_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) 
     assert segment.path.exists()
 
 
-def test_without_any_segment_there_is_none(tmp_path: Path) -> None:
+def test_without_a_segment_open_segment_is_none(tmp_path: Path) -> None:
     assert open_segment(tmp_path) is None
     assert read_positions_file(tmp_path) == PositionsFile("", "", EMPTY_STATE)
     assert SegmentState({}, [], {}, {}) == EMPTY_STATE
 
 
 @pytest.mark.parametrize("damage", ["head", "middle", "empty", "text"])
-def test_an_open_segment_that_cannot_be_read_is_called_damaged(tmp_path: Path, damage: str) -> None:
+def test_an_unreadable_open_segment_is_damaged(tmp_path: Path, damage: str) -> None:
     segment = first(tmp_path)
     for start in range(1, 400, 20):
         segment.store(commit(*range(start, start + 20)))
@@ -246,7 +244,7 @@ def test_an_open_segment_that_cannot_be_read_is_called_damaged(tmp_path: Path, d
         open_segment(tmp_path)
 
 
-def test_what_is_set_aside_is_whole_and_nothing_is_left(tmp_path: Path) -> None:
+def test_a_quarantined_open_segment_is_moved_whole(tmp_path: Path) -> None:
     segment = first(tmp_path)
     segment.store(commit(1))
     quarantine = tmp_path / "quarantine"
@@ -262,7 +260,7 @@ def test_a_damaged_positions_file_is_not_taken_for_an_empty_one(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("stray", ["20251231T235959Z-ffffff", "copy", "20260101T000000Z-000001 (1)"])
-def test_of_several_open_segments_the_newest_stays_whole_and_the_others_leave_whole(tmp_path: Path, stray: str) -> None:
+def test_only_the_newest_open_segment_stays(tmp_path: Path, stray: str) -> None:
     folder, quarantine = tmp_path / "segments", tmp_path / "quarantine"
     folder.mkdir()
     segment = first(folder)

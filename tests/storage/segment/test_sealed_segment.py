@@ -29,7 +29,7 @@ def change(path: Path, statement: str) -> None:
         db.commit()
 
 
-def test_a_segment_gives_its_meta_streams_messages_and_gaps_in_the_order_stored(tmp_path: Path) -> None:
+def test_a_segment_returns_everything_in_the_order_stored(tmp_path: Path) -> None:
     messages = [message(1, 0, b"?"), message(0, 9, trade(9)), message(0, 8, trade(8), exchange_us=None)]
     gaps: list[tuple[str, str, Gap]] = [("toy", "b", make_gap()), ("toy", "a", make_gap())]
     path = make_segment(tmp_path, [TRADES, UNKNOWN], messages, gaps=gaps, reasons=[(1, "no JSON")])
@@ -50,7 +50,7 @@ def test_a_segment_gives_its_meta_streams_messages_and_gaps_in_the_order_stored(
         assert (segment.data_type(1), segment.data_type(2)) == ("undecoded", "trade")
 
 
-def test_reading_leaves_no_trace_beside_the_file(tmp_path: Path) -> None:
+def test_reading_leaves_no_files_beside_the_segment(tmp_path: Path) -> None:
     path = make_segment(tmp_path, [TRADES], [message(0, 1, trade(1))])
     with closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA journal_mode=WAL")
@@ -65,7 +65,7 @@ def test_the_first_segment_has_no_previous_one(tmp_path: Path) -> None:
         assert segment.meta.previous_segment is None
 
 
-def test_a_segment_of_a_newer_version_is_refused_with_a_clear_word(tmp_path: Path) -> None:
+def test_a_segment_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     path = make_segment(tmp_path, [], [])
     change(path, "PRAGMA user_version = 99")
     with (
@@ -76,7 +76,7 @@ def test_a_segment_of_a_newer_version_is_refused_with_a_clear_word(tmp_path: Pat
 
 
 @pytest.mark.parametrize("content", [b"", b"no database", b"SQLite format 3\0" + b"\xff" * 5000])
-def test_a_file_that_is_no_segment_is_damaged(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_segment_is_damaged(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / f"{SEGMENT_ID}.db"
     path.write_bytes(content)
     with pytest.raises(DamagedError, match=SEGMENT_ID), open_sealed(path):
@@ -92,14 +92,14 @@ def test_damage_found_while_reading_is_damage(tmp_path: Path) -> None:
         list(segment.messages())
 
 
-def test_text_that_rotted_is_damage(tmp_path: Path) -> None:
+def test_text_that_is_not_utf_8_is_damage(tmp_path: Path) -> None:
     path = make_segment(tmp_path, [TRADES], [], gaps=[("toy", "BTC/USD", make_gap())])
     path.write_bytes(path.read_bytes().replace(b"disconnect", b"\xff" * 10))
     with pytest.raises(DamagedError, match="UTF-8"), open_sealed(path) as segment:
         list(segment.gaps())
 
 
-def test_a_file_that_the_system_does_not_give_is_not_damaged(tmp_path: Path) -> None:
+def test_a_file_the_system_refuses_to_open_is_not_damaged(tmp_path: Path) -> None:
     path = make_segment(tmp_path, [TRADES], [message(0, 1, trade(1))])
     aside = path.rename(tmp_path / "aside")
     with pytest.raises(UnreadableError, match=f"{SEGMENT_ID}.*unable to open"), open_sealed(path):
@@ -122,13 +122,13 @@ def test_a_file_that_the_system_does_not_give_is_not_damaged(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("error", [failed_read(), MemoryError()], ids=["failed read", "no memory"])
-def test_trouble_that_may_pass_while_reading_is_not_damage(tmp_path: Path, error: Exception) -> None:
+def test_a_temporary_read_error_is_not_damage(tmp_path: Path, error: Exception) -> None:
     path = make_segment(tmp_path, [TRADES], [message(0, 1, trade(1))])
     with pytest.raises(UnreadableError, match=f"{SEGMENT_ID}.*(disk I/O|MemoryError)"), open_sealed(path):
         raise error
 
 
-def test_a_file_under_another_segments_name_is_damaged(tmp_path: Path) -> None:
+def test_a_segment_under_another_name_is_damaged(tmp_path: Path) -> None:
     path = make_segment(tmp_path, [], [])
     other = path.rename(tmp_path / "20261123T120000Z-ffffff.db")
     with pytest.raises(DamagedError, match=SEGMENT_ID), open_sealed(other):
@@ -138,14 +138,14 @@ def test_a_file_under_another_segments_name_is_damaged(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "statement", ["DELETE FROM meta WHERE key = 'host'", "UPDATE meta SET value = 'noon' WHERE key = 'sealed_at'"]
 )
-def test_meta_that_cannot_be_used_is_damage(tmp_path: Path, statement: str) -> None:
+def test_invalid_meta_is_damage(tmp_path: Path, statement: str) -> None:
     path = make_segment(tmp_path, [], [])
     change(path, statement)
     with pytest.raises(DamagedError, match="meta"), open_sealed(path):
         pass
 
 
-def test_a_folder_name_may_hold_what_an_address_reserves(tmp_path: Path) -> None:
+def test_a_folder_name_may_hold_characters_reserved_in_urls(tmp_path: Path) -> None:
     path = make_segment(tmp_path / "a?b#c%41 d", [TRADES], [message(0, 1, trade(1))])
     with open_sealed(path) as segment:
         assert len(list(segment.messages())) == 1

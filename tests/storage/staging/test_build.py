@@ -72,7 +72,7 @@ def test_each_stream_and_date_is_one_object(tmp_path: Path, folder: Path) -> Non
     }
 
 
-def test_the_spill_leaves_nothing_but_the_objects_in_the_folder(
+def test_staging_leaves_only_the_objects_in_the_folder(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(build, "SPILL_BYTES", 0)
@@ -107,27 +107,27 @@ def test_the_spill_leaves_nothing_but_the_objects_in_the_folder(
         "the greatest",
     ],
 )
-def test_the_date_is_that_of_the_receipt_but_of_the_exchange_for_backfilled_messages(
+def test_a_row_is_dated_by_receipt_a_backfilled_one_by_the_exchange(
     tmp_path: Path, folder: Path, line: int, exchange_us: int | None, date: str
 ) -> None:
     path = make_segment(tmp_path, [TRADES], [message(0, 1, trade(1), line=line, exchange_us=exchange_us)])
     assert [file.object.date for file in stage_into(folder, path).files] == [date]
 
 
-def test_messages_with_ids_come_in_the_order_of_series_and_id(tmp_path: Path, folder: Path) -> None:
+def test_messages_with_ids_are_sorted_by_series_and_id(tmp_path: Path, folder: Path) -> None:
     arrived = [(0, 5), (1, 2), (0, 3), (1, 1), (0, 4)]
     messages = [message(0, id_, trade(id_), series=series) for series, id_ in arrived]
     (rows,) = rows_by_key(stage_into(folder, make_segment(tmp_path, [TRADES], messages))).values()
     assert [(row["series"], int(row["trade_id"])) for row in rows] == sorted(arrived)
 
 
-def test_other_content_under_a_taken_id_stands_behind_it_in_the_order_of_arrival(tmp_path: Path, folder: Path) -> None:
+def test_messages_with_equal_ids_stay_in_order_of_arrival(tmp_path: Path, folder: Path) -> None:
     messages = [message(0, 1, trade(1, price)) for price in ("3", "1", "2")]
     (rows,) = rows_by_key(stage_into(folder, make_segment(tmp_path, [TRADES], messages))).values()
     assert [row["price"] for row in rows] == [3.0, 1.0, 2.0]
 
 
-def test_messages_without_ids_come_in_the_order_of_arrival(tmp_path: Path, folder: Path) -> None:
+def test_messages_without_ids_stay_in_order_of_arrival(tmp_path: Path, folder: Path) -> None:
     messages = [message(0, id_, trade(id_), series=series) for series, id_ in [(1, 5), (0, 2), (0, 9)]]
     path = make_segment(tmp_path, [TRADES], messages, id_rules={"trade": "none"})
     staged = stage_into(folder, path)
@@ -189,9 +189,7 @@ def test_every_message_is_in_exactly_one_object(tmp_path_factory: pytest.TempPat
     assert staged.manifest.rows == len(sent)
 
 
-def test_messages_that_cannot_be_typed_join_the_undecoded_ones_in_the_order_of_arrival(
-    tmp_path: Path, folder: Path
-) -> None:
+def test_untyped_messages_go_to_the_undecoded_object_in_order(tmp_path: Path, folder: Path) -> None:
     undecoded = UNKNOWN._replace(symbol="BTC/USD")
     messages = [message(0, 3, b"first"), message(1, 0, b"second"), message(0, 1, trade(1)), message(0, 2, b"third")]
     path = make_segment(tmp_path, [TRADES, undecoded], messages, reasons=[(2, "no JSON")])
@@ -205,7 +203,7 @@ def test_messages_that_cannot_be_typed_join_the_undecoded_ones_in_the_order_of_a
     assert "trade" in other
 
 
-def test_messages_that_cannot_be_typed_are_one_gap_a_stream_timed_by_themselves(tmp_path: Path, folder: Path) -> None:
+def test_untyped_messages_make_one_gap_row_a_stream(tmp_path: Path, folder: Path) -> None:
     messages = [message(0, id_, b"?" if id_ in {2, 5} else trade(id_)) for id_ in range(1, 7)]
     path = make_segment(tmp_path, [TRADES], messages, gaps=[("toy", "BTC/USD", make_gap())])
     noted, made = rows_by_key(stage_into(folder, path))[
@@ -228,7 +226,7 @@ def test_messages_that_cannot_be_typed_are_one_gap_a_stream_timed_by_themselves(
     }
 
 
-def test_gaps_stand_under_their_exchange_and_symbol_by_the_date_they_were_found(tmp_path: Path, folder: Path) -> None:
+def test_gap_rows_are_filed_by_exchange_symbol_and_detection_date(tmp_path: Path, folder: Path) -> None:
     gaps = [
         ("toy", "_", make_gap(detected_at=NOON_US + DAY_US, missing=1)),
         ("toy", "BTC/USD", make_gap(missing=2)),
@@ -246,7 +244,7 @@ def test_gaps_stand_under_their_exchange_and_symbol_by_the_date_they_were_found(
     assert (staged.manifest.rows, staged.manifest.gaps) == (0, 4)
 
 
-def test_the_manifest_tells_all_of_the_segment_and_its_objects(tmp_path: Path, folder: Path) -> None:
+def test_the_manifest_describes_the_segment_and_every_object(tmp_path: Path, folder: Path) -> None:
     ids = [(0, 7), (0, 8), (1, 3), (1, 5)]
     messages = [message(0, id_, trade(id_), series=series) for series, id_ in ids]
     staged = stage_into(folder, make_segment(tmp_path, [TRADES], messages))
@@ -280,7 +278,7 @@ def test_the_manifest_tells_all_of_the_segment_and_its_objects(tmp_path: Path, f
     }
 
 
-def test_a_file_says_by_itself_what_it_is(tmp_path: Path, folder: Path) -> None:
+def test_a_files_metadata_says_what_it_holds(tmp_path: Path, folder: Path) -> None:
     messages = [message(0, 7, trade(7)), message(1, 0, b"?")]
     files = stage_into(folder, make_segment(tmp_path, [TRADES, UNKNOWN], messages)).files
     said = [
@@ -303,7 +301,7 @@ def test_a_file_says_by_itself_what_it_is(tmp_path: Path, folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("keep_raw", "kept"), [("0", False), ("1", True)])
-def test_raw_text_is_kept_as_the_segment_was_opened_to(tmp_path: Path, folder: Path, keep_raw: str, kept: bool) -> None:
+def test_raw_text_is_kept_if_the_segment_says_so(tmp_path: Path, folder: Path, keep_raw: str, kept: bool) -> None:
     path = make_segment(tmp_path, [TRADES], [message(0, 1, trade(1))], keep_raw=keep_raw)
     (rows,) = rows_by_key(stage_into(folder, path)).values()
     assert [row["raw"] for row in rows] == [trade(1).decode() if kept else None]
@@ -320,13 +318,13 @@ def test_books_and_tickers_are_typed_too(tmp_path: Path, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("stream_id", [0, 5], ids=["unknown data type", "unknown stream"])
-def test_a_message_that_belongs_nowhere_is_damage(tmp_path: Path, folder: Path, stream_id: int) -> None:
+def test_a_message_of_an_unknown_stream_or_type_is_damage(tmp_path: Path, folder: Path, stream_id: int) -> None:
     path = make_segment(tmp_path, [StreamKey("toy", "a", "weather")], [message(stream_id, 1, b"?")])
     with pytest.raises(DamagedError, match=SEGMENT_ID):
         stage_into(folder, path)
 
 
-def test_work_shows_that_it_goes_on(tmp_path: Path, folder: Path) -> None:
+def test_staging_calls_tick(tmp_path: Path, folder: Path) -> None:
     path = make_segment(tmp_path, [TRADES], [message(0, id_, trade(id_)) for id_ in range(20_000)])
     ticks = []
     folder.mkdir()
@@ -336,7 +334,7 @@ def test_work_shows_that_it_goes_on(tmp_path: Path, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("row", [1, 2])
-def test_a_segment_in_which_a_message_is_missing_is_damaged(tmp_path: Path, folder: Path, row: int) -> None:
+def test_a_segment_with_a_missing_message_is_damaged(tmp_path: Path, folder: Path, row: int) -> None:
     path = make_segment(tmp_path, [TRADES], [message(0, id_, trade(id_)) for id_ in range(3)])
     with closing(sqlite3.connect(path)) as db:
         db.execute("DELETE FROM messages WHERE row = ?", (row,))

@@ -76,7 +76,7 @@ def test_a_message_without_an_exchange_time_has_none() -> None:
         (2**63 - 1, False),
     ],
 )
-def test_a_time_that_cannot_be_true_is_null_and_its_row_keeps_the_text(exchange_us: int, is_kept: bool) -> None:
+def test_an_impossible_time_is_null_and_keeps_the_raw_text(exchange_us: int, is_kept: bool) -> None:
     sound = (0, 0, 0, NOON_US, NOON_US, 0, trade(1))
     odd = (0, 1, 1, NOON_US, exchange_us, 0, trade(2))
     batch = message_batch(TYPING, "trade", [sound, odd], keep_raw=False).batch
@@ -89,7 +89,7 @@ def test_an_exact_number_needs_no_raw_text() -> None:
     assert raw_of(trade(1, "0.1"), trade(2, "123456789012345"), trade(3, "100.00000000")) == [None] * 3
 
 
-def test_a_number_no_double_holds_keeps_its_messages_text() -> None:
+def test_a_number_no_double_holds_keeps_the_raw_text() -> None:
     exact, inexact = trade(1, "0.1"), trade(2, "0.12345678901234567890")
     assert raw_of(exact, inexact, exact) == [None, inexact.decode(), None]
 
@@ -99,14 +99,14 @@ def test_a_long_number_that_a_double_holds_needs_no_raw_text() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "abc", "1e999", "NaN"])
-def test_a_number_that_could_not_be_read_is_null_and_keeps_its_messages_text(text: str) -> None:
+def test_an_unreadable_number_is_null_and_keeps_the_raw_text(text: str) -> None:
     payload = trade(1, size=text)
     batch = message_batch(TYPING, "trade", rows(trade(0), payload), keep_raw=False).batch
     assert batch["size"].to_pylist() == [0.5, None]
     assert batch["raw"].to_pylist() == [None, payload.decode()]
 
 
-def test_a_number_in_a_book_that_could_not_be_read_is_null_in_its_place() -> None:
+def test_an_unreadable_number_in_a_book_is_null_in_its_place() -> None:
     good = b'{"U": 1, "u": 2, "b": [["1.5", "2"]], "a": []}'
     bad = b'{"U": 3, "u": 4, "b": [["1.5", "2"], ["x", "3"]], "a": []}'
     batch = message_batch(TYPING, "book_delta", rows(good, bad), keep_raw=False).batch
@@ -120,7 +120,7 @@ DECIMALS = st.from_regex(r"-?[0-9]{1,20}(\.[0-9]{0,20})?([eE][+-]?[0-9]{1,3})?",
 
 
 @given(st.lists(DECIMALS, min_size=1, max_size=20))
-def test_every_number_is_the_decimal_sent_or_its_text_is_kept(texts: list[str]) -> None:
+def test_every_number_is_exact_or_its_raw_text_is_kept(texts: list[str]) -> None:
     payloads = [trade(number, text, text) for number, text in enumerate(texts)]
     batch = message_batch(TYPING, "trade", rows(*payloads), keep_raw=False).batch
     for row, text, payload in zip(batch.to_pylist(), texts, payloads, strict=True):
@@ -135,19 +135,19 @@ def test_an_unknown_side_is_null_and_needs_no_raw_text() -> None:
     assert batch["side"].to_pylist() == batch["raw"].to_pylist() == [None]
 
 
-def test_every_row_keeps_its_text_where_that_is_wanted() -> None:
+def test_with_keep_raw_every_row_keeps_its_text() -> None:
     payloads = trade(1), trade(2)
     assert raw_of(*payloads, keep_raw=True) == [payload.decode() for payload in payloads]
 
 
-def test_messages_that_cannot_be_typed_are_handed_back_in_order() -> None:
+def test_untyped_messages_are_returned_in_order() -> None:
     given = rows(b"a", trade(1), b"b")
     typed = message_batch(TYPING, "trade", given, keep_raw=False)
     assert typed.batch.num_rows == 1
     assert (typed.rows, typed.untyped) == ([given[1]], [given[0], given[2]])
 
 
-def test_nothing_but_untyped_messages_make_an_empty_batch() -> None:
+def test_untyped_messages_alone_make_an_empty_batch() -> None:
     typed = message_batch(TYPING, "book_delta", rows(b"a"), keep_raw=False)
     assert (typed.batch.num_rows, typed.rows, len(typed.untyped)) == (0, [], 1)
 
@@ -157,21 +157,21 @@ def test_nothing_but_untyped_messages_make_an_empty_batch() -> None:
     [TradeRow("\ud800", 1.0, 1.0, None, None, None), None],
     ids=["text that is no UTF-8", "no row"],
 )
-def test_what_no_column_can_hold_goes_alone(value: TypedRow | None) -> None:
+def test_a_value_no_column_can_hold_makes_its_own_message_untyped(value: TypedRow | None) -> None:
     good = TradeRow("1", 1.0, 1.0, None, None, None)
     typed = message_batch(Fixed(good, value, good), "trade", rows(b"0", b"1", b"2"), keep_raw=False)
     assert typed.batch["trade_id"].to_pylist() == ["1", "1"]
     assert [row[-1] for row in typed.untyped] == [b"1"]
 
 
-def test_an_id_beyond_64_bits_goes_alone() -> None:
+def test_an_id_beyond_64_bits_makes_its_own_message_untyped() -> None:
     good, bad = (b'{"U": 1, "u": %d, "b": [], "a": []}' % last for last in (2, 2**64))
     typed = message_batch(TYPING, "book_delta", rows(good, bad, good), keep_raw=False)
     assert typed.batch["last_id"].to_pylist() == [2, 2]
     assert [row[-1] for row in typed.untyped] == [bad]
 
 
-def test_a_text_to_keep_that_is_no_utf8_goes_alone() -> None:
+def test_text_that_is_not_utf_8_makes_its_own_message_untyped() -> None:
     good = TradeRow("1", 1.0, 1.0, None, None, None)
     typing = Fixed(good, good)
     typing.rows = lambda data_type, payloads: [good] * len(payloads)  # type: ignore[method-assign]
@@ -180,7 +180,7 @@ def test_a_text_to_keep_that_is_no_utf8_goes_alone() -> None:
     assert [row[-1] for row in typed.untyped] == [b"\xff"]
 
 
-def test_undecoded_frames_are_kept_as_they_came_each_with_its_reason() -> None:
+def test_undecoded_frames_are_kept_unchanged_with_their_reasons() -> None:
     batch = undecoded_batch(rows(b"\xff\x00", b""), ["binary", None])
     assert batch["frame"].to_pylist() == [b"\xff\x00", b""]
     assert batch["reason"].to_pylist() == ["binary", None]

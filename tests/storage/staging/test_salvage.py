@@ -61,7 +61,7 @@ def overwrite(path: Path, table: str, content: bytes = b"\xaa") -> None:
         file.write(content * (page_bytes // len(content)))
 
 
-def test_every_stream_it_lists_gets_a_row_beside_the_gaps_it_had(tmp_path: Path) -> None:
+def test_every_listed_stream_gets_a_gap_row_beside_its_old_ones(tmp_path: Path) -> None:
     path = sealed(tmp_path)
     overwrite(path, "messages")
     meta, gaps = remains(path)
@@ -72,7 +72,7 @@ def test_every_stream_it_lists_gets_a_row_beside_the_gaps_it_had(tmp_path: Path)
 
 
 @pytest.mark.parametrize("content", [b"", b"SQLite format 3", os.urandom(100_000)], ids=["empty", "cut", "other bytes"])
-def test_of_a_file_that_is_no_database_a_row_without_names_remains(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_database_leaves_one_unnamed_gap_row(tmp_path: Path, content: bytes) -> None:
     path = sealed(tmp_path)
     path.write_bytes(content)
     os.utime(path, (0, SEALED_US // 1_000_000))
@@ -82,7 +82,7 @@ def test_of_a_file_that_is_no_database_a_row_without_names_remains(tmp_path: Pat
     assert (meta.opened_at, meta.sealed_at) == (NOON_US, SEALED_US), "from its id, and when it was last written to"
 
 
-def test_a_row_begins_with_the_newest_one_archived_before(tmp_path: Path) -> None:
+def test_a_gap_row_begins_at_the_newest_archived_message(tmp_path: Path) -> None:
     path = sealed(tmp_path, gaps=[])
     known = KNOWN._replace(archived_until_us={TRADES: NOON_US - 7, BOOK: NOON_US + 1, NOBODY: NOON_US - 9})
     _, gaps = remains(path, known)
@@ -90,7 +90,7 @@ def test_a_row_begins_with_the_newest_one_archived_before(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("table", ["meta", "streams", "gaps"])
-def test_what_can_still_be_read_is_used(tmp_path: Path, table: str) -> None:
+def test_readable_parts_of_a_damaged_file_are_used(tmp_path: Path, table: str) -> None:
     path = sealed(tmp_path)
     overwrite(path, table)
     os.utime(path, (0, SEALED_US // 1_000_000))
@@ -112,7 +112,7 @@ def test_what_can_still_be_read_is_used(tmp_path: Path, table: str) -> None:
         {"sealed_at": "0"},
     ],
 )
-def test_rotten_meta_is_not_believed(tmp_path: Path, meta: dict[str, str]) -> None:
+def test_damaged_meta_is_not_used(tmp_path: Path, meta: dict[str, str]) -> None:
     path = sealed(tmp_path, **meta)
     os.utime(path, (0, SEALED_US // 1_000_000))
     found, gaps = remains(path)
@@ -137,7 +137,7 @@ def test_rotten_meta_is_not_believed(tmp_path: Path, meta: dict[str, str]) -> No
         "UPDATE gaps SET exchange = ''",
     ],
 )
-def test_rotten_rows_are_left_out(tmp_path: Path, change: str) -> None:
+def test_damaged_rows_are_left_out(tmp_path: Path, change: str) -> None:
     path = sealed(tmp_path)
     with closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA ignore_check_constraints = 1")
@@ -148,7 +148,7 @@ def test_rotten_rows_are_left_out(tmp_path: Path, change: str) -> None:
     assert remains(path)[1] == [gap for gap in whole if gap != gone]
 
 
-def test_the_same_file_leaves_the_same_remains_and_stays_as_it_is(tmp_path: Path) -> None:
+def test_salvage_is_repeatable_and_changes_nothing(tmp_path: Path) -> None:
     path = sealed(tmp_path)
     overwrite(path, "messages")
     before = path.read_bytes()
@@ -157,7 +157,7 @@ def test_the_same_file_leaves_the_same_remains_and_stays_as_it_is(tmp_path: Path
     assert [path.name for path in tmp_path.iterdir()] == [path.name]
 
 
-def test_what_cannot_be_read_at_present_leaves_no_remains(tmp_path: Path) -> None:
+def test_a_temporarily_unreadable_file_is_not_salvaged(tmp_path: Path) -> None:
     path = sealed(tmp_path)
     path.rename(tmp_path / "aside")
     with pytest.raises(UnreadableError), open_salvage(path, KNOWN):

@@ -42,7 +42,7 @@ def test_rows_come_back_by_key_in_the_order_of_their_ids(path: Path) -> None:
         assert spill.waiting() == []
 
 
-def test_messages_that_resemble_each_other_take_much_less_on_disk(path: Path) -> None:
+def test_similar_messages_are_compressed_on_disk(path: Path) -> None:
     source = random.Random(7)
     rows = [
         (0, number, number, b'{"e":"trade","t":%d,"p":"64000.%02d","q":"0.%05d000","m":true,"M":true}'
@@ -56,7 +56,7 @@ def test_messages_that_resemble_each_other_take_much_less_on_disk(path: Path) ->
         assert list(spill.take("a")) == rows
 
 
-def test_the_file_goes_with_the_spill(path: Path) -> None:
+def test_the_spill_file_is_removed_with_the_spill(path: Path) -> None:
     with Spill(path, 0) as spill:
         fill(spill, "a", [(0, 0, 0, b"")], BY_ID)
         assert path.exists()
@@ -64,7 +64,7 @@ def test_the_file_goes_with_the_spill(path: Path) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 30)), max_size=200))
-def test_any_order_of_arrival_comes_back_sorted_and_equal_ids_keep_arrival(
+def test_rows_are_sorted_by_id_and_equal_ids_keep_arrival(
     tmp_path_factory: pytest.TempPathFactory, keys: list[tuple[int, int]]
 ) -> None:
     rows: list[Row] = [(*key, number, b"x" * 100) for number, key in enumerate(keys)]
@@ -76,7 +76,7 @@ def test_any_order_of_arrival_comes_back_sorted_and_equal_ids_keep_arrival(
         assert list(by_arrival.take("a") if rows else []) == rows
 
 
-def test_more_runs_than_a_merge_takes_are_merged_in_steps(path: Path) -> None:
+def test_too_many_runs_for_one_merge_are_merged_in_steps(path: Path) -> None:
     rows = [(0, number, number, b"x" * 100) for number in range(2_000)]
     random.Random(7).shuffle(rows)
     with Spill(path, TINY_BYTES) as spill:
@@ -104,7 +104,7 @@ def test_blocks_are_bounded_whatever_the_rows(path: Path, monkeypatch: pytest.Mo
     assert min(written) < 20, "and is halved until a block is small"
 
 
-def test_rows_may_come_for_one_key_while_another_is_read(path: Path) -> None:
+def test_rows_can_be_added_to_one_key_while_another_is_read(path: Path) -> None:
     rows = [(0, number, number, b"x" * 100) for number in range(300)]
     with Spill(path, TINY_BYTES) as spill:
         fill(spill, "a", rows, BY_ID)
@@ -113,7 +113,7 @@ def test_rows_may_come_for_one_key_while_another_is_read(path: Path) -> None:
         assert list(spill.take("b")) == rows
 
 
-def test_rows_of_a_late_key_are_put_in_their_place_by_arrival(path: Path) -> None:
+def test_rows_added_late_keep_the_order_of_arrival(path: Path) -> None:
     rows = [(0, 0, number, b"x" * 100) for number in range(100)]
     with Spill(path, TINY_BYTES) as spill:
         fill(spill, "a", rows[50:], ARRIVAL)

@@ -57,7 +57,7 @@ def compare(folder: Path, segment: Path) -> None:
         require_equal(folder, opened, lambda: None)
 
 
-def test_a_set_tells_every_file_of_it_and_the_manifest_last(folder: Path) -> None:
+def test_a_sets_files_end_with_the_manifest(folder: Path) -> None:
     *objects, manifest = uploads_of(folder)
     assert {upload.path for upload in (*objects, manifest)} == set(folder.iterdir())
     assert manifest.key == f"_manifest/date=2026-11-23/host-1-{SEGMENT_ID}.json"
@@ -66,7 +66,7 @@ def test_a_set_tells_every_file_of_it_and_the_manifest_last(folder: Path) -> Non
     assert summary_of(read_manifest(folder)) == (SEGMENT_ID, 5, 1, 2, size, NOON_US + 3_600_000_000)
 
 
-def test_a_set_is_there_only_once_it_is_whole(tmp_path: Path) -> None:
+def test_a_set_gets_its_name_once_it_is_whole(tmp_path: Path) -> None:
     def fail(part: Path) -> None:
         (part / "half.parquet").touch()
         assert set_folders(part.parent) == []
@@ -77,7 +77,7 @@ def test_a_set_is_there_only_once_it_is_whole(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_leftovers_go_and_sets_stay(folder: Path) -> None:
+def test_leftovers_are_removed_and_sets_stay(folder: Path) -> None:
     staging = folder.parent
     (staging / f"{PREVIOUS_ID}.part").mkdir()
     (staging / f"{PREVIOUS_ID}.part" / "1.parquet").touch()
@@ -87,7 +87,7 @@ def test_leftovers_go_and_sets_stay(folder: Path) -> None:
     assert list(staging.iterdir()) == [folder]
 
 
-def test_what_waits_is_told_once_whether_segment_or_set(tmp_path: Path, folder: Path, segment: Path) -> None:
+def test_a_segment_and_its_set_wait_as_one(tmp_path: Path, folder: Path, segment: Path) -> None:
     assert waiting_segments(tmp_path) == [SEGMENT_ID]
     segment.unlink()
     assert waiting_segments(tmp_path) == [SEGMENT_ID]
@@ -95,12 +95,14 @@ def test_what_waits_is_told_once_whether_segment_or_set(tmp_path: Path, folder: 
     assert waiting_segments(tmp_path) == []
 
 
-def test_a_set_like_its_segment_may_take_its_place(folder: Path, segment: Path) -> None:
+def test_a_set_that_matches_its_segment_may_replace_it(folder: Path, segment: Path) -> None:
     compare(folder, segment)
 
 
 @pytest.mark.parametrize("what", ["bytes", "a file too few", "a file too many", "another segment"])
-def test_a_set_unlike_its_segment_may_not(tmp_path: Path, folder: Path, segment: Path, what: str) -> None:
+def test_a_set_that_differs_from_its_segment_may_not_replace_it(
+    tmp_path: Path, folder: Path, segment: Path, what: str
+) -> None:
     path = uploads_of(folder)[0].path
     match what:
         case "bytes":
@@ -121,7 +123,7 @@ def test_the_manifest_of_another_segment_is_damage(folder: Path) -> None:
         read_manifest(other)
 
 
-def test_how_often_a_set_failed_outlives_a_start_and_goes_with_the_set(tmp_path: Path) -> None:
+def test_a_sets_failure_count_lives_as_long_as_the_set(tmp_path: Path) -> None:
     folder = tmp_path / SEGMENT_ID
     folder.mkdir()
     Attempts(folder).note(2)

@@ -3,7 +3,7 @@ from collector.storage.staging.undecodable_gaps import UndecodableGaps
 from tests.storage.segment.segment_files import BOOK, NOON_US, TRADES
 
 
-def test_a_stream_has_one_gap_however_its_messages_come() -> None:
+def test_a_stream_has_one_gap_whatever_the_order() -> None:
     untyped = UndecodableGaps()
     for series, received_us in [(1, NOON_US + 5), (0, NOON_US), (2, NOON_US + 9)]:
         untyped.note(TRADES, (series, 0, 0, received_us, None, 0, b"?"))
@@ -14,5 +14,5 @@ def test_a_stream_has_one_gap_however_its_messages_come() -> None:
     assert gap.gap_id == gap_id(TRADES, 0, "undecodable", None, NOON_US)
 
 
-def test_nothing_untyped_is_no_gap() -> None:
+def test_without_untyped_messages_there_is_no_gap() -> None:
     assert UndecodableGaps().gaps() == []

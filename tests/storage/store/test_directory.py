@@ -34,7 +34,7 @@ def test_a_key_is_a_path_below_the_folder(store: DirectoryStore, source: Path, t
     assert store.url == (tmp_path / "archive").as_uri()
 
 
-def test_a_file_gets_its_name_only_when_it_is_whole_and_durable(
+def test_a_file_gets_its_name_once_it_is_whole_and_durable(
     store: DirectoryStore, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[tuple[str, bool]] = []
@@ -51,7 +51,7 @@ def test_a_file_gets_its_name_only_when_it_is_whole_and_durable(
     assert (temporary[1], last) == (False, ("data_type=trade", True))
 
 
-def test_a_name_that_is_being_written_is_no_data_for_any_reader(
+def test_readers_do_not_see_a_file_that_is_being_written(
     store: DirectoryStore, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     places: list[str] = []
@@ -68,7 +68,7 @@ def test_a_name_that_is_being_written_is_no_data_for_any_reader(
     assert not places[0].endswith(".parquet")
 
 
-def test_a_put_that_fails_halfway_leaves_what_was_there(
+def test_a_failed_put_leaves_the_old_object(
     store: DirectoryStore, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.put(KEY, source, SHA256)
@@ -82,7 +82,7 @@ def test_a_put_that_fails_halfway_leaves_what_was_there(
     assert [path.name for path in (tmp_path / "archive").rglob("*") if path.is_file()] == ["file.parquet"]
 
 
-def test_a_check_sweeps_what_a_kill_left(store: DirectoryStore, source: Path, tmp_path: Path) -> None:
+def test_check_removes_leftovers_of_a_kill(store: DirectoryStore, source: Path, tmp_path: Path) -> None:
     store.put(KEY, source, SHA256)
     leftover = tmp_path / "archive" / "_incoming" / "other.tmp"
     leftover.write_bytes(b"half")
@@ -111,7 +111,7 @@ def test_a_folder_removed_meanwhile_is_made_again(store: DirectoryStore, source:
     assert target.read_bytes() == CONTENT
 
 
-def test_of_its_folders_only_some_are_remembered_and_all_are_durable(
+def test_only_some_folders_are_remembered_and_all_are_durable(
     store: DirectoryStore, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[str] = []
@@ -131,7 +131,7 @@ def test_of_its_folders_only_some_are_remembered_and_all_are_durable(
 
 
 @pytest.mark.parametrize("by", ["itself", "another recorder"])
-def test_a_check_leaves_alone_what_is_being_put(
+def test_check_leaves_files_that_are_being_put(
     by: str, store: DirectoryStore, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def check_meanwhile(path: Path) -> None:
@@ -147,9 +147,7 @@ def test_a_check_leaves_alone_what_is_being_put(
     assert (tmp_path / "archive" / KEY).read_bytes() == CONTENT
 
 
-def test_an_object_that_changed_on_disk_is_seen_by_its_checksum(
-    store: DirectoryStore, source: Path, tmp_path: Path
-) -> None:
+def test_a_changed_file_has_another_checksum(store: DirectoryStore, source: Path, tmp_path: Path) -> None:
     store.put(KEY, source, SHA256)
     (tmp_path / "archive" / KEY).write_bytes(b"cOntent")
     info = store.head(KEY)
@@ -158,7 +156,7 @@ def test_an_object_that_changed_on_disk_is_seen_by_its_checksum(
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["folder", "pipe"])
-def test_what_is_no_file_is_a_store_error(
+def test_a_key_that_is_not_a_file_is_a_store_error(
     store: DirectoryStore, tmp_path: Path, make: Callable[[Path], object]
 ) -> None:
     (tmp_path / "archive").mkdir()

@@ -57,7 +57,7 @@ def test_an_object_put_is_there_whole_with_size_and_checksum(store: ObjectStore,
     assert store.read(KEY) == source.read_bytes()
 
 
-def test_what_was_never_put_is_not_there(store: ObjectStore) -> None:
+def test_a_key_never_put_has_no_object(store: ObjectStore) -> None:
     assert store.head(KEY) is None
     assert store.read(KEY) is None
     assert list(store.keys("exchange=toy/")) == []
@@ -70,7 +70,7 @@ def test_a_key_below_an_object_is_not_there(store: ObjectStore, source: Path) ->
     assert store.read("a/b") is None
 
 
-def test_bytes_that_are_not_what_was_promised_are_refused_and_change_nothing(store: ObjectStore, source: Path) -> None:
+def test_bytes_with_another_checksum_are_refused_and_change_nothing(store: ObjectStore, source: Path) -> None:
     store.put(KEY, source, sha256(source))
     wrong = source.with_name("wrong")
     wrong.write_bytes(b"other")
@@ -87,7 +87,7 @@ def test_a_second_put_replaces_the_first(store: ObjectStore, source: Path) -> No
     assert store.read(KEY) == b"new"
 
 
-def test_an_empty_object_is_an_object(store: ObjectStore, source: Path) -> None:
+def test_an_empty_object_can_be_put_and_read(store: ObjectStore, source: Path) -> None:
     source.write_bytes(b"")
     store.put(KEY, source, sha256(source))
     info = store.head(KEY)
@@ -104,7 +104,7 @@ def test_a_fetched_object_is_a_file_with_its_size_and_checksum(
     assert (tmp_path / "copy").read_bytes() == source.read_bytes()
 
 
-def test_what_is_not_there_is_fetched_as_no_file(store: ObjectStore, tmp_path: Path) -> None:
+def test_fetching_a_missing_object_makes_no_file(store: ObjectStore, tmp_path: Path) -> None:
     assert store.fetch(KEY, tmp_path / "copy") is None
     assert not (tmp_path / "copy").exists()
 
@@ -126,7 +126,7 @@ def test_keys_below_a_prefix_come_in_order(store: ObjectStore, source: Path) -> 
     assert list(store.keys("c/")) == []
 
 
-def test_a_check_proves_the_store_and_leaves_nothing_behind(store: ObjectStore, source: Path) -> None:
+def test_check_proves_the_store_and_lists_no_object(store: ObjectStore, source: Path) -> None:
     store.put(KEY, source, sha256(source))
     store.check()
     store.check()
@@ -139,7 +139,7 @@ def test_a_key_that_could_leave_the_store_is_refused(store: ObjectStore, source:
         store.put(key, source, sha256(source))
 
 
-def test_a_source_that_is_gone_is_an_error_of_the_put(store: ObjectStore, tmp_path: Path) -> None:
+def test_a_missing_source_is_an_error_of_the_put(store: ObjectStore, tmp_path: Path) -> None:
     with pytest.raises(StoreError):
         store.put(KEY, tmp_path / "gone", "0" * 64)
     assert store.head(KEY) is None

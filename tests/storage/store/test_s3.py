@@ -21,9 +21,7 @@ from tests.storage.store.s3_content import CONTENT, INFO, KEY, SHA256
 
 
 class TestWhatIsStored:
-    def test_the_server_keeps_and_tells_the_checksum_of_the_file(
-        self, seaweed: Seaweed, bucket: str, source: Path
-    ) -> None:
+    def test_the_server_keeps_and_returns_the_files_checksum(self, seaweed: Seaweed, bucket: str, source: Path) -> None:
         seaweed.store(bucket, "lake").put(KEY, source, SHA256)
         held = seaweed.admin.head_object(Bucket=bucket, Key=f"lake/{KEY}", ChecksumMode="ENABLED")
         assert b64decode(held["ChecksumSHA256"]).hex() == SHA256
@@ -38,7 +36,7 @@ class TestWhatIsStored:
         assert {(tag["Key"], tag["Value"]) for tag in found} == set(tags)
         assert store.head(KEY) == INFO
 
-    def test_an_empty_folder_that_a_console_made_is_no_object(
+    def test_an_empty_folder_made_by_a_console_is_not_an_object(
         self, seaweed: Seaweed, bucket: str, source: Path
     ) -> None:
         for folder in ("lake/", "lake/_manifest/"):
@@ -48,13 +46,15 @@ class TestWhatIsStored:
         assert list(store.keys("")) == [KEY]
         assert list(store.keys("_manifest/")) == []
 
-    def test_without_options_nothing_is_asked_for(self, seaweed: Seaweed, bucket: str, source: Path) -> None:
+    def test_without_options_neither_encryption_nor_tags_are_set(
+        self, seaweed: Seaweed, bucket: str, source: Path
+    ) -> None:
         seaweed.store(bucket).put(KEY, source, SHA256)
         assert "ServerSideEncryption" not in seaweed.admin.head_object(Bucket=bucket, Key=KEY)
         assert seaweed.admin.get_object_tagging(Bucket=bucket, Key=KEY)["TagSet"] == []
 
     @pytest.mark.parametrize(("size_bytes", "expects"), [(256 << 10, False), ((256 << 10) + 1, True)])
-    def test_only_before_a_large_object_the_server_is_asked_whether_it_wants_it(
+    def test_expect_100_continue_only_above_256_kib(
         self, seaweed: Seaweed, bucket: str, tmp_path: Path, size_bytes: int, expects: bool
     ) -> None:
         source = tmp_path / "source"
@@ -81,13 +81,13 @@ class TestWhatIsStored:
             seaweed.admin.put_object(Bucket=bucket, Key=KEY, Body=CONTENT, ChecksumAlgorithm="CRC32")
         assert seaweed.store(bucket).head(KEY) == INFO
 
-    def test_a_prefix_is_no_part_of_the_keys(self, seaweed: Seaweed, bucket: str, source: Path) -> None:
+    def test_keys_do_not_contain_the_prefix(self, seaweed: Seaweed, bucket: str, source: Path) -> None:
         seaweed.store(bucket, "a").put("x", source, SHA256)
         seaweed.store(bucket, "ab").put("y", source, SHA256)
         assert list(seaweed.store(bucket, "a").keys("")) == ["x"]
         assert list(seaweed.store(bucket).keys("")) == ["a/x", "ab/y"]
 
-    def test_more_keys_than_one_answer_holds_are_all_listed(self, seaweed: Seaweed, bucket: str, source: Path) -> None:
+    def test_keys_lists_all_pages(self, seaweed: Seaweed, bucket: str, source: Path) -> None:
         store = seaweed.store(bucket)
         keys = [f"a/{number:04}" for number in range(1_010)]
         with ThreadPoolExecutor(8) as pool:
@@ -100,7 +100,7 @@ class TestWhatIsStored:
 
 
 class TestTheBucket:
-    def test_a_missing_one_is_refused_with_the_way_out(self, seaweed: Seaweed, source: Path) -> None:
+    def test_a_missing_bucket_is_refused_with_the_command_to_make_it(self, seaweed: Seaweed, source: Path) -> None:
         store = seaweed.store("not-there", region="eu-central-1")
         asked: list[Callable[[], object]] = [
             store.check,
@@ -116,7 +116,7 @@ class TestTheBucket:
             assert f"make it with '{command}', or set archive.create_bucket = true" in str(caught.value)
         assert source.read_bytes() == CONTENT
 
-    def test_a_missing_one_is_made_when_it_shall_be(self, seaweed: Seaweed, source: Path) -> None:
+    def test_a_missing_bucket_is_made_with_create_bucket(self, seaweed: Seaweed, source: Path) -> None:
         uses: list[Callable[[S3Store], object]] = [
             S3Store.check,
             lambda store: store.put(KEY, source, SHA256),
@@ -128,7 +128,7 @@ class TestTheBucket:
             store.put(KEY, source, SHA256)
             assert store.head(KEY) == INFO
 
-    def test_one_that_another_host_made_meanwhile_is_used(self, seaweed: Seaweed, source: Path) -> None:
+    def test_a_bucket_that_another_host_just_made_is_used(self, seaweed: Seaweed, source: Path) -> None:
         name = f"made-{time.time_ns()}"
         stores = [seaweed.store(name, create_bucket=True) for _ in range(4)]
         with ThreadPoolExecutor(4) as pool:
@@ -136,7 +136,7 @@ class TestTheBucket:
         assert list(stores[0].keys("")) == ["0", "1", "2", "3"]
 
     @pytest.mark.parametrize("region", ["", "us-east-1", "eu-central-1", "ap-southeast-2"])
-    def test_it_is_made_in_its_region(
+    def test_a_bucket_is_made_in_its_region(
         self, aws_alone: None, monkeypatch: pytest.MonkeyPatch, source: Path, region: str
     ) -> None:
         with mock_aws():
@@ -145,11 +145,11 @@ class TestTheBucket:
             place = client.get_bucket_location(Bucket="in-a-region")["LocationConstraint"]
         assert (place or "us-east-1") == (region or "us-east-1")
 
-    def test_what_is_read_of_a_missing_one_is_an_error_not_nothing(self, seaweed: Seaweed) -> None:
+    def test_reading_from_a_missing_bucket_is_an_error(self, seaweed: Seaweed) -> None:
         with pytest.raises(StoreRefusedError, match="NoSuchBucket"):
             seaweed.store("not-there").read(KEY)
 
-    def test_a_check_leaves_one_object_that_no_listing_shows(self, seaweed: Seaweed, bucket: str) -> None:
+    def test_check_leaves_one_object_that_keys_does_not_list(self, seaweed: Seaweed, bucket: str) -> None:
         store = seaweed.store(bucket, "lake")
         store.check()
         assert list(store.keys("")) == []

@@ -71,7 +71,7 @@ def test_another_request_style_is_learned_and_reported_once(
 
 
 @pytest.mark.parametrize("ask", ["head", "read"])
-def test_a_store_that_is_first_asked_what_it_holds_is_asked_without_the_checksum(ask: str, source: Path) -> None:
+def test_a_refused_read_or_head_is_repeated_without_the_checksum(ask: str, source: Path) -> None:
     with S3Imitation(imitations.backblaze) as server:
         store_of(server, []).put(KEY, source, SHA256)
         heard: list[str] = []
@@ -81,7 +81,7 @@ def test_a_store_that_is_first_asked_what_it_holds_is_asked_without_the_checksum
         assert len(heard) == 1
 
 
-def test_threads_that_learn_at_the_same_time_tell_it_once(source: Path) -> None:
+def test_threads_that_learn_at_once_report_it_once(source: Path) -> None:
     heard: list[str] = []
     with S3Imitation(imitations.aliyun_without_checksums, NAME) as server, ThreadPoolExecutor(8) as pool:
         store = store_of(server, heard)
@@ -96,7 +96,7 @@ def test_threads_that_learn_at_the_same_time_tell_it_once(source: Path) -> None:
         assert len(server.objects) == 24
 
 
-def test_what_two_threads_learned_is_kept_of_both() -> None:
+def test_styles_learned_by_two_threads_are_merged() -> None:
     first = first_style("auto", "http://store")
     in_host, no_checksums = first.after("PathStyleDomainForbidden"), first.after("NotImplemented")
     assert in_host is not None
@@ -109,7 +109,7 @@ def test_what_two_threads_learned_is_kept_of_both() -> None:
     assert (both.after("PathStyleDomainForbidden"), both.after("NotImplemented")) == (None, None)
 
 
-def test_other_bytes_than_were_sent_are_found_where_nothing_but_reading_back_confirms(source: Path) -> None:
+def test_without_checksums_changed_bytes_are_found_by_reading_back(source: Path) -> None:
     with S3Imitation(imitations.backblaze) as server:
         server.keeps_otherwise = lambda body: body[:-1] + b"?"
         store = store_of(server, [])
@@ -130,7 +130,7 @@ def test_the_bytes_of_a_put_without_sha256_carry_their_md5(source: Path) -> None
         assert "content-md5" in asked.headers
 
 
-def test_a_refusal_that_stays_is_told_in_the_stores_words_and_teaches_nothing(source: Path) -> None:
+def test_a_lasting_refusal_keeps_its_text_and_the_style(source: Path) -> None:
     heard: list[str] = []
 
     def refuse(request: Request) -> Refusal | None:
@@ -149,7 +149,7 @@ def test_a_refusal_that_stays_is_told_in_the_stores_words_and_teaches_nothing(so
 @pytest.mark.parametrize(
     ("addressing", "in_host"), [("path", False), ("virtual", True), ("auto", False)]
 )  # fmt: skip
-def test_where_the_bucket_stands_is_as_configured(addressing: str, in_host: bool, source: Path) -> None:
+def test_configured_addressing_is_used(addressing: str, in_host: bool, source: Path) -> None:
     def take_all(_: Request) -> Refusal | None:
         return None
 
@@ -159,7 +159,7 @@ def test_where_the_bucket_stands_is_as_configured(addressing: str, in_host: bool
 
 
 @pytest.mark.parametrize("refuses", [imitations.aliyun, imitations.tencent])
-def test_a_decision_of_the_configuration_is_not_overruled(refuses: Callable[..., Refusal], source: Path) -> None:
+def test_configured_addressing_is_never_changed(refuses: Callable[..., Refusal], source: Path) -> None:
     with S3Imitation(refuses, NAME) as server:
         store = store_of(server, [], addressing="path")
         with pytest.raises(StoreRefusedError, match=r"Forbidden.*archive\.addressing"):

@@ -40,7 +40,7 @@ class TestCredentials:
         }
 
     @pytest.mark.parametrize("name", ["AWS_ACCESS_KEY", "AWS_SECRET_KEY"])
-    def test_half_a_key_is_refused_by_its_name(
+    def test_one_half_of_a_key_pair_is_refused_by_name(
         self, seaweed: Seaweed, monkeypatch: pytest.MonkeyPatch, name: str
     ) -> None:
         for known in ADMIN:
@@ -49,13 +49,13 @@ class TestCredentials:
         with pytest.raises(StoreRefusedError, match=f"{name} is set without AWS_"):
             seaweed.store("bucket").head(KEY)
 
-    def test_no_credentials_at_all_say_what_to_set(self, seaweed: Seaweed, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_missing_credentials_say_what_to_set(self, seaweed: Seaweed, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in ADMIN:
             monkeypatch.delenv(name)
         with pytest.raises(StoreRefusedError, match="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"):
             seaweed.store("bucket").head(KEY)
 
-    def test_the_clients_of_a_store_that_refuses_do_not_pile_up(
+    def test_clients_of_a_refusing_store_do_not_accumulate(
         self, seaweed: Seaweed, bucket: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         made: list[weakref.ref[Any]] = []
@@ -78,7 +78,7 @@ class TestCredentials:
         assert len(made) == 6
         assert sum(client() is not None for client in made) <= 2
 
-    def test_credentials_that_are_put_right_are_found_without_a_restart(
+    def test_corrected_credentials_are_found_without_a_restart(
         self, seaweed: Seaweed, bucket: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         for name in ADMIN:
@@ -106,7 +106,7 @@ class TestCredentials:
             assert "\n" not in str(caught.value)
 
     @pytest.mark.parametrize("ends", ["exit 3", "exit 0"])
-    def test_what_a_profiles_process_prints_is_in_no_error(
+    def test_output_of_a_credential_process_is_in_no_error(
         self, aws_alone: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ends: str
     ) -> None:
         script = tmp_path / "process"
@@ -133,7 +133,7 @@ class TestUnfitKeys:
             ({"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_SESSION_TOKEN": f"{LONG}\n"}, "AWS_SESSION_TOKEN"),
         ],
     )  # fmt: skip
-    def test_of_the_environment(
+    def test_an_unfit_key_in_the_environment_is_named(
         self, aws_alone: None, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], named: str
     ) -> None:
         for name, value in variables.items():
@@ -141,7 +141,7 @@ class TestUnfitKeys:
         self.assert_refused(rf"{named}: (holds a line break|begins or ends)")
 
     @pytest.mark.parametrize("named", ["aws_access_key_id", "aws_secret_access_key", "aws_session_token"])
-    def test_of_a_profile_in_a_file(
+    def test_an_unfit_key_in_a_profile_is_named_with_its_file(
         self, aws_alone: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: str
     ) -> None:
         held = {"aws_access_key_id": "a", "aws_secret_access_key": "b", named: f"{LONG}\n  goes on"}

@@ -27,7 +27,7 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("hosts", [["127.0.0.2", "127.0.0.3", LIVE], [LIVE, "127.0.0.2"], ["::1", "127.0.0.2", LIVE]])
-def test_a_store_is_asked_although_addresses_of_it_are_dead(monkeypatch: pytest.MonkeyPatch, hosts: list[str]) -> None:
+def test_requests_succeed_although_some_addresses_are_dead(monkeypatch: pytest.MonkeyPatch, hosts: list[str]) -> None:
     Names(monkeypatch).has(*hosts)
     with ExitStack() as undo:
         server = undo.enter_context(FixedResponseServer(404, {"Content-Length": "0"}, host=LIVE))
@@ -38,7 +38,7 @@ def test_a_store_is_asked_although_addresses_of_it_are_dead(monkeypatch: pytest.
         assert store.head("key") is None
 
 
-def test_where_every_address_of_a_store_is_dead_the_error_names_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_if_every_address_is_dead_the_error_names_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3_client, "CONNECT_TIMEOUT_SECS", 1)
     Names(monkeypatch).has("127.0.0.2", "127.0.0.3")
     with ExitStack() as undo:
@@ -72,7 +72,7 @@ def test_another_address_is_tried_after_a_reset_or_a_server_error(
         assert half_dead.connections == 1
 
 
-def test_a_refusal_of_a_store_is_no_fault_of_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusal_does_not_count_against_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
     Names(monkeypatch).has("127.0.0.1", "127.0.0.2")
     denied = Refusal(403, "AccessDenied", "Access Denied")
     with S3Imitation(lambda _: denied, NAME) as server, HalfDead("127.0.0.2", server.port) as half_dead:

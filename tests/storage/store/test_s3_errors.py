@@ -27,7 +27,7 @@ def error(code: str, status: int) -> ClientError:
         ("KMS.ThrottlingException", 400),
     ],
 )
-def test_what_passes_by_itself_is_no_refusal(code: str, status: int) -> None:
+def test_a_temporary_error_is_not_a_refusal(code: str, status: int) -> None:
     assert not isinstance(s3_errors.explained("key", error(code, status)), StoreRefusedError)
 
 
@@ -47,7 +47,7 @@ def test_what_passes_by_itself_is_no_refusal(code: str, status: int) -> None:
         ("InvalidStorageClass", 400, ""),
     ],
 )
-def test_what_a_person_must_mend_is_a_refusal_that_says_what(code: str, status: int, advice: str) -> None:
+def test_a_lasting_error_is_a_refusal_that_says_what_to_do(code: str, status: int, advice: str) -> None:
     refusal = s3_errors.explained("key", error(code, status))
     assert isinstance(refusal, StoreRefusedError)
     assert str(refusal).startswith(f"key: {code} to PutObject (m)")

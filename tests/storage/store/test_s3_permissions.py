@@ -43,7 +43,7 @@ def documented_policy(bucket: str, prefix: str) -> dict[str, Any]:
 
 
 class TestPermissions:
-    def test_the_documented_policy_allows_all_that_recording_needs_and_nothing_else(
+    def test_the_documented_policy_allows_exactly_what_recording_needs(
         self, seaweed: Seaweed, bucket: str, source: Path, tmp_path: Path, recorder_keys: None
     ) -> None:
         store = seaweed.store(bucket, "lake")
@@ -66,7 +66,7 @@ class TestPermissions:
                     ask()
             assert store.head(KEY) == INFO
 
-    def test_what_is_forbidden_is_refused_until_the_policy_is_mended(
+    def test_a_forbidden_request_works_once_the_policy_is_corrected(
         self, seaweed: Seaweed, bucket: str, source: Path, recorder_keys: None
     ) -> None:
         store = seaweed.store(bucket, "lake")
@@ -79,7 +79,7 @@ class TestPermissions:
             assert store.head(KEY) == INFO
 
     @pytest.mark.parametrize("missing", ["s3:PutObject", "s3:GetObject", "s3:ListBucket"])
-    def test_a_check_misses_each_permission(
+    def test_check_fails_without_any_one_permission(
         self, seaweed: Seaweed, bucket: str, recorder_keys: None, missing: str
     ) -> None:
         policy = documented_policy(bucket, "lake")
@@ -93,7 +93,7 @@ class TestPermissions:
 
 
 class TestTheOperatorsPage:
-    def test_its_lifecycle_is_one_that_s3_takes(self, aws_alone: None) -> None:
+    def test_the_documented_lifecycle_is_valid(self, aws_alone: None) -> None:
         with mock_aws():
             client = s3_client.connect("us-east-1", "", "auto", {})
             client.create_bucket(Bucket="bucket")
@@ -103,7 +103,7 @@ class TestTheOperatorsPage:
             rules = client.get_bucket_lifecycle_configuration(Bucket="bucket")["Rules"]
         assert [rule["Status"] for rule in rules] == ["Enabled", "Enabled"]
 
-    def test_its_costs_add_up(self) -> None:
+    def test_the_documented_costs_add_up(self) -> None:
         rows = re.findall(r"^\|((?: [\d.,]+ \|){5})$", OPERATIONS.read_text("utf-8"), re.MULTILINE)
         assert len(rows) == 4
         for row in rows:

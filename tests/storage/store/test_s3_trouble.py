@@ -27,7 +27,7 @@ def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3_client, "READ_TIMEOUT_SECS", 0.5)
 
 
-def test_a_server_that_is_away_may_come_back(own_seaweed: Seaweed, source: Path) -> None:
+def test_a_server_that_is_away_is_a_temporary_error(own_seaweed: Seaweed, source: Path) -> None:
     store = own_seaweed.store(own_seaweed.new_bucket())
     store.check()
     own_seaweed.kill()
@@ -39,9 +39,7 @@ def test_a_server_that_is_away_may_come_back(own_seaweed: Seaweed, source: Path)
     assert store.head(KEY) == INFO
 
 
-def test_a_server_killed_while_objects_come_in_has_each_whole_or_not_at_all(
-    own_seaweed: Seaweed, tmp_path: Path
-) -> None:
+def test_a_server_killed_during_uploads_has_whole_objects_only(own_seaweed: Seaweed, tmp_path: Path) -> None:
     store = own_seaweed.store(own_seaweed.new_bucket())
     clock, generator = time.monotonic, random.Random(4)
     source = tmp_path / "source"
@@ -68,9 +66,7 @@ def test_a_server_killed_while_objects_come_in_has_each_whole_or_not_at_all(
     assert interrupted > 0
 
 
-def test_a_connection_that_stalls_is_given_up(
-    seaweed: Seaweed, bucket: str, source: Path, short_timeouts: None
-) -> None:
+def test_a_stalled_connection_times_out(seaweed: Seaweed, bucket: str, source: Path, short_timeouts: None) -> None:
     with Proxy(seaweed.port) as wire:
         store = seaweed.store(bucket, endpoint_url=wire.endpoint_url)
         store.check()
@@ -86,9 +82,7 @@ def test_a_connection_that_stalls_is_given_up(
     assert seaweed.store(bucket).head(KEY) == INFO
 
 
-def test_bytes_that_change_on_the_wire_are_refused_and_leave_what_was_there(
-    seaweed: Seaweed, bucket: str, source: Path
-) -> None:
+def test_bytes_changed_on_the_wire_are_refused_and_change_nothing(seaweed: Seaweed, bucket: str, source: Path) -> None:
     seaweed.store(bucket).put(KEY, source, SHA256)
     with Proxy(seaweed.port, lambda block: block.replace(b"content" * 9, b"cOntent" + b"content" * 8, 1)) as wire:
         store = seaweed.store(bucket, endpoint_url=wire.endpoint_url)
@@ -100,7 +94,7 @@ def test_bytes_that_change_on_the_wire_are_refused_and_leave_what_was_there(
     assert list(seaweed.store(bucket).keys("")) == [KEY]
 
 
-def test_a_file_that_changed_before_it_was_sent_is_told_from_a_bad_wire(
+def test_a_changed_file_is_distinguished_from_changed_bytes_on_the_wire(
     seaweed: Seaweed, bucket: str, source: Path
 ) -> None:
     source.write_bytes(b"other")
@@ -108,7 +102,7 @@ def test_a_file_that_changed_before_it_was_sent_is_told_from_a_bad_wire(
         seaweed.store(bucket).put(KEY, source, SHA256)
 
 
-def test_an_answer_that_changes_on_the_wire_is_no_manifest(seaweed: Seaweed, bucket: str, source: Path) -> None:
+def test_an_answer_changed_on_the_wire_is_an_error(seaweed: Seaweed, bucket: str, source: Path) -> None:
     seaweed.store(bucket).put(KEY, source, SHA256)
     with Proxy(seaweed.port, answered=lambda block: block.replace(b"content", b"cOntent")) as wire:
         store = seaweed.store(bucket, endpoint_url=wire.endpoint_url)
@@ -116,9 +110,7 @@ def test_an_answer_that_changes_on_the_wire_is_no_manifest(seaweed: Seaweed, buc
             store.read(KEY)
 
 
-def test_a_server_without_room_keeps_what_it_has_and_takes_more_once_there_is_room(
-    seaweed: Seaweed, tmp_path: Path
-) -> None:
+def test_a_full_server_keeps_its_objects_and_recovers(seaweed: Seaweed, tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_bytes(random.Random(5).randbytes(1_500_000))
     sha256 = hashlib.sha256(source.read_bytes()).hexdigest()
@@ -164,7 +156,7 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 307])
-def test_a_redirect_is_a_refusal_that_says_where_to_look(keys: None, source: Path, status: int) -> None:
+def test_a_redirect_is_a_refusal_that_names_region_and_endpoint(keys: None, source: Path, status: int) -> None:
     headers = {"Location": "http://127.0.0.1:1/login", "Content-Length": str(len(MOVED))}
     with FixedResponseServer(status, headers, MOVED) as server:
         store = S3Store("bucket", "", S3Options(endpoint_url=server.endpoint_url))
@@ -185,7 +177,7 @@ def test_a_redirect_is_a_refusal_that_says_where_to_look(keys: None, source: Pat
     ],
     ids=["no length", "no token", "same token again", "no key", "no xml"],
 )
-def test_an_answer_that_lacks_what_was_asked_for_is_the_stores_trouble_and_may_pass(
+def test_an_incomplete_answer_is_a_temporary_store_error(
     keys: None, source: Path, headers: dict[str, str], body: bytes, calls: list[str]
 ) -> None:
     with FixedResponseServer(200, headers, body) as server:
@@ -197,9 +189,7 @@ def test_an_answer_that_lacks_what_was_asked_for_is_the_stores_trouble_and_may_p
             assert "\n" not in str(caught.value)
 
 
-def test_a_client_that_fails_in_a_way_nobody_foresaw_is_the_stores_trouble(
-    keys: None, source: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_any_exception_of_boto3_is_a_store_error(keys: None, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def endlessly(*_: object) -> None:
         endlessly()
 
