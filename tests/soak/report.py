@@ -1,15 +1,14 @@
-"""What a soak says at its end: tables in Markdown, the problems, and one line."""
+"""What a soak says at its end: one line a verdict, and the problems of those that failed."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from statistics import median
-from typing import Final
+from typing import Any, Final
 
 from tests.soak.evidence import Problem
 from tests.soak.judgement import Count, Judgement
-from tests.soak.plan import ACTIONS, EVERYTHING, SUPERVISOR
 from tests.soak.watch import Sample
 
 SHOWN: Final = 5
@@ -98,108 +97,83 @@ def usage_problems(samples: Sequence[Sample], peak_bytes: Mapping[str, int]) -> 
 
 
 def text(outcome: Outcome) -> str:
-    """All of it."""
-    problems = list(_shown(outcome.problems))
-    return "\n".join([
-        outcome.about, "",
-        *_done_table(outcome), "",
-        *_frames_table(outcome.judgement), "",
-        *_gaps_table(outcome.judgement), "",
-        *_process_table(outcome), "",
-        *_other_table(outcome), "",
-        *problems, *([""] if problems else []),
-        verdict(outcome),
-    ])  # fmt: skip
+    """One line a verdict, the first problems of each that failed below it, and a line over all."""
+    lines = [outcome.about]
+    for name, kinds, figures in _verdicts(outcome):
+        problems = [problem for problem in outcome.problems if problem.kind in kinds]
+        lines += [f"{'FAIL' if problems else 'PASS'} {name}: {figures}", *_shown(problems)]
+    return "\n".join([*lines, verdict(outcome)])
 
 
 def verdict(outcome: Outcome) -> str:
     """One line."""
     total = _total(outcome.judgement.counts.values())
-    said = (
-        f"{outcome.kills} kills, {sum(outcome.outages.values())} outages, {total.sent:,} frames sent: {total.lost:,} lost, {total.duplicated:,} duplicated, "
-        f"{total.covered:,} missing and covered by a gap row"
+    figures = (
+        f"{outcome.kills} kills, {sum(outcome.outages.values())} outages, {total.sent:,} frames sent: "
+        f"{total.lost:,} lost, {total.duplicated:,} duplicated, {total.covered:,} missing and covered by a gap row"
     )
     kinds = Counter(problem.kind for problem in outcome.problems)
     found = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-    return f"PASS {said}" if outcome.passed else f"FAIL {said}; problems: {found}"
+    return f"PASS {figures}" if outcome.passed else f"FAIL {figures}; problems: {found}"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    """A Markdown table; all columns but the first are numbers, to the right."""
-    cells = [list(head), *([_cell(value) for value in row] for row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
-    lines = ["| " + " | ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) + " |" for row in cells]
-    rule = "|" + "|".join(["-" * (widths[0] + 2), *("-" * (width + 1) + ":" for width in widths[1:])]) + "|"
-    return [lines[0], rule, *lines[1:]]
+def _verdicts(outcome: Outcome) -> Iterator[tuple[str, frozenset[str], str]]:
+    """Name, kinds of problems and figures of each; every kind belongs to one."""
+    judgement, samples = outcome.judgement, outcome.samples
+    early, late = held(samples)
+    peaks = ", ".join(f"{role} {peak / 2**20:.0f}" for role, peak in sorted(outcome.peak_bytes.items()))
+    yield (
+        "done",
+        frozenset({"stuck", "failure"}),
+        _pairs({f"{action} {target}": count for (action, target), count in outcome.done.items()})
+        + f"; {outcome.skipped} found nobody; outages {_pairs(outcome.outages)}",
+    )
+    yield (
+        "frames",
+        frozenset({"lost", "duplicated", "invented", "order"}),
+        "; ".join(
+            f"{stream} {count.archived:,} of {count.sent:,}, {count.covered:,} covered"
+            for stream, count in judgement.counts.items()
+        ),
+    )
+    yield (
+        "tails",
+        frozenset({"tail"}),
+        (
+            f"{judgement.tails}, the longest {judgement.longest_tail_frames:,} frames; bytes {judgement.longest_tail_bytes:,}, "
+            f"of one stopped or cut off {judgement.longest_stopped_tail_bytes:,}"
+        ),
+    )
+    yield (
+        "ledger",
+        frozenset({"gap row", "sequence", "silence"}),
+        _pairs({f"{kind} {cause}": count for (kind, cause), count in judgement.gaps.items()}),
+    )
+    yield "archive", frozenset({"archive", "left"}), f"{outcome.events.get('segment_archived', 0):,} segments archived"
+    yield (
+        "processes",
+        frozenset({"exit", "memory", "zombie", "leak"}),
+        (
+            f"starts {_pairs(outcome.starts)}; exit codes {_pairs(outcome.exits)}; peak MiB {peaks}; early, late: "
+            f"fds {_pair(_middle(early, 'fds'), _middle(late, 'fds'))}, "
+            f"threads {_pair(_middle(early, 'threads'), _middle(late, 'threads'))}, "
+            f"semaphores {_pair(*_semaphores(samples))}; semaphores seen, left {outcome.semaphores}; "
+            f"taken for dead, of these not stopped {outcome.hung}; {outcome.strays} stray lines on stderr"
+        ),
+    )
 
 
-def _cell(value: object) -> str:
-    return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _done_table(outcome: Outcome) -> list[str]:
-    rows = [
-        [target, *(outcome.done.get((action, target), 0) for action in ACTIONS)]
-        for target in [*outcome.roles, SUPERVISOR, EVERYTHING]
-    ]
-    rows.append(["all", *(sum(row[column] for row in rows) for column in range(1, len(ACTIONS) + 1))])  # type: ignore[misc]
-    return table(["done to", *ACTIONS], rows)
-
-
-def _frames_table(judgement: Judgement) -> list[str]:
-    by_type: dict[str, list[Count]] = {}
-    for stream, count in judgement.counts.items():
-        by_type.setdefault(stream.data_type, []).append(count)
-    totals = [(name, _total(counts)) for name, counts in by_type.items()]
-    totals.append(("all", _total(judgement.counts.values())))
-    rows = [[name, one.sent, one.archived, one.covered, one.lost, one.duplicated] for name, one in totals]
-    head = ["frames", "sent", "archived", "missing, covered", "missing, NOT covered", "duplicated"]
-    return table(head, rows)
-
-
-def _gaps_table(judgement: Judgement) -> list[str]:
-    rows = [[f"{kind}, {cause}", count] for (kind, cause), count in sorted(judgement.gaps.items())]
-    return table(["gap rows: kind, cause", "count"], rows)
-
-
-def _process_table(outcome: Outcome) -> list[str]:
-    starts = {**outcome.starts, SUPERVISOR: 1 + sum(outcome.exits.values())}
-    rows = [
-        [role, starts.get(role), f"{peak / 2**20:.0f} MiB"] for role, peak in sorted(outcome.peak_bytes.items())
-    ]  # fmt: skip
-    return table(["process", "starts", "peak RSS"], rows)
-
-
-def _other_table(outcome: Outcome) -> list[str]:
-    early, late = held(outcome.samples)
-    exits = ", ".join(f"{code}: {count}" for code, count in sorted(outcome.exits.items())) or "none"
-    judgement = outcome.judgement
-    return table(["besides", "value"], [
-        ["exit codes of the supervisor before the last", exits],
-        ["steps that found their process gone", outcome.skipped],
-        ["outages of the network", ", ".join(f"{kind}: {count}" for kind, count in outcome.outages.items()) or "none"],
-        ["samples of supervisors with all their children", len(outcome.samples)],
-        ["their fds, early / late in their lives, median", _pair(_middle(early, "fds"), _middle(late, "fds"))],
-        ["their threads, early / late", _pair(_middle(early, "threads"), _middle(late, "threads"))],
-        ["semaphores in /dev/shm, early / late in the run, median", _pair(*_semaphores(outcome.samples))],
-        ["semaphores seen / left in /dev/shm", " / ".join(map(str, outcome.semaphores))],
-        ["connections that lost their tail", judgement.tails],
-        ["longest tail, frames", judgement.longest_tail_frames],
-        ["longest tail of an ingest that ran, bytes", judgement.longest_tail_bytes],
-        ["longest tail of one stopped or cut off, bytes", judgement.longest_stopped_tail_bytes],
-        ["children taken for dead / that were not stopped", " / ".join(map(str, outcome.hung))],
-        ["lines on stderr that are none of the log", outcome.strays],
-        ["segments archived", outcome.events.get("segment_archived", 0)],
-    ])  # fmt: skip
+def _pairs(counts: Mapping[Any, int]) -> str:
+    return ", ".join(f"{name}: {count:,}" for name, count in sorted(counts.items())) or "none"
 
 
 def _shown(problems: Sequence[Problem]) -> Iterable[str]:
     for kind, group in groupby(sorted(problems), key=lambda problem: problem.kind):
         texts = [problem.text for problem in group]
-        yield f"{kind}: {len(texts)}"
-        yield from (f"  {line}" for line in texts[:SHOWN])
+        yield f"  {kind}: {len(texts)}"
+        yield from (f"    {line}" for line in texts[:SHOWN])
         if len(texts) > SHOWN:
-            yield f"  … and {len(texts) - SHOWN} more"
+            yield f"    … and {len(texts) - SHOWN} more"
 
 
 def _total(counts: Iterable[Count]) -> Count:

@@ -1,11 +1,14 @@
 """What a soak says at its end."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
+from tests.soak import report
 from tests.soak.evidence import Problem, Stream
 from tests.soak.judgement import Count, Judgement
 from tests.soak.plan import KILL, SUPERVISOR, TERM
-from tests.soak.report import SHOWN, Outcome, table, text, usage_problems, verdict
+from tests.soak.report import SHOWN, Outcome, text, usage_problems, verdict
 from tests.soak.watch import Sample
 
 JUDGEMENT = Judgement({Stream("A", "trade"): Count(sent=1_200, archived=1_190, covered=10)})
@@ -29,21 +32,23 @@ def test_the_verdict_is_one_line_with_the_counts() -> None:
     assert verdict(failed).endswith("problems: 2 lost, 1 tail")
 
 
-def test_the_text_shows_some_problems_of_each_kind_and_counts_the_rest() -> None:
+def test_each_verdict_is_a_line_with_its_first_problems_below() -> None:
     problems = [Problem("lost", f"frame {number}") for number in range(SHOWN + 3)]
     lines = text(replace(OUTCOME, problems=problems)).splitlines()
-    assert f"lost: {SHOWN + 3}" in lines
-    assert sum(line.startswith("  frame") for line in lines) == SHOWN
-    assert "  … and 3 more" in lines
+    frames = next(number for number, line in enumerate(lines) if line.startswith("FAIL frames: A trade 1,190 of 1,200"))
+    assert lines[frames + 1] == f"  lost: {SHOWN + 3}"
+    assert sum(line.startswith("    frame") for line in lines) == SHOWN
+    assert "    … and 3 more" in lines
+    assert sum(line.startswith("PASS") for line in lines) == 5
 
 
-def test_tables_are_markdown_with_numbers_to_the_right() -> None:
-    assert table(["name", "count"], [["a", 1_000], ["longer", None]]) == [
-        "| name   | count |",
-        "|--------|------:|",
-        "| a      | 1,000 |",
-        "| longer |       |",
-    ]
+def test_every_kind_of_problem_fails_one_verdict() -> None:
+    sources = [path for path in Path(report.__file__).parent.glob("*.py") if not path.name.startswith("test_")]
+    kinds = {kind for path in sources for kind in re.findall(r'Problem\(\s*"([a-z ]+)"', path.read_text("utf-8"))}
+    assert "lost" in kinds
+    for kind in kinds:
+        failed = text(replace(OUTCOME, problems=[Problem(kind, "")])).splitlines()
+        assert sum(line.startswith("FAIL") for line in failed) == 2, kind  # its own, and the one over all
 
 
 def test_a_supervisor_that_grows_with_each_child_leaks() -> None:
