@@ -13,8 +13,8 @@ import pytest
 from collector.config import Config, RepairConfig
 from collector.domain.records import Envelope
 from collector.domain.repair_protocol import RepairAnswer
-from collector.domain.sequence import holes
-from collector.domain.sequence.holes import LEAST_ASKED_HOLES
+from collector.domain.sequence import hole_rules
+from collector.domain.sequence.hole_rules import LEAST_ASKED_HOLES
 from collector.exchanges.binance.rest import BinanceRest
 from collector.processes.repair.feed_repair import FeedRepair
 from collector.processes.repair.process import claim_requests
@@ -123,7 +123,7 @@ def test_a_request_is_withdrawn_once_nothing_of_its_gap_is_waited_for(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Because all of it came late, or because too many are waited for."""
-    monkeypatch.setattr(holes, "ASKED_HOLES_OF_ALL", 1)
+    monkeypatch.setattr(hole_rules, "ASKED_HOLES_OF_ALL", 1)
     world.receive(*map(trade, range(1, 5 * LEAST_ASKED_HOLES, 2)))
     world.write(stop_after_secs=200)
     world.exchange.trades["BTCUSDT"] = set()

@@ -6,7 +6,7 @@ the next message that leaps confirms it. These functions note in the stream's pr
 
 from typing import Final
 
-from collector.domain.sequence.holes import REORDER_SECS
+from collector.domain.sequence.hole_rules import REORDER_SECS
 from collector.domain.sequence.stream_progress import StreamProgress
 
 LEAP_US: Final = 60_000_000

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from collector.domain.gaps import STRETCH_SECS
+from collector.domain.gap_stretches import STRETCH_SECS
 from collector.domain.names import gap_id
 from collector.domain.records import Gap, StreamKey
 

@@ -1,7 +1,7 @@
 """The holes of one stream: added as they are found, filled as messages come late, and handed out when a row is due."""
 
 from collector.domain.sequence.hole import Finding, Hole
-from collector.domain.sequence.holes import MAX_ASKED_HOLES, Finder, forget, grow_older, outdated, settle
+from collector.domain.sequence.hole_rules import MAX_ASKED_HOLES, Finder, forget, grow_older, outdated, settle
 from collector.domain.sequence.stream_progress import StreamProgress
 
 

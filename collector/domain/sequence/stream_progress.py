@@ -3,7 +3,7 @@
 import msgspec
 
 from collector.domain.counts import StreamCounts
-from collector.domain.gaps import RowAllowance
+from collector.domain.gap_stretches import RowAllowance
 from collector.domain.sequence.echoes import Echoes
 from collector.domain.sequence.hole import Hole
 from collector.domain.silence import StreamActivity

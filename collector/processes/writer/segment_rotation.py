@@ -10,8 +10,8 @@ from collector.domain.errors import CommitError, SegmentBusyError
 from collector.domain.names import make_segment_id
 from collector.processes.context import Context
 from collector.processes.writer.batching import passed_boundary
-from collector.processes.writer.read_journals import ReadJournals
-from collector.processes.writer.removed_segments import RemovedSegments
+from collector.processes.writer.finished_journals import ReadJournals
+from collector.processes.writer.removal_watch import RemovedSegments
 from collector.processes.writer.segment_start import SegmentStart, opened_us, segment_meta
 from collector.processes.writer.streams import StreamTable
 from collector.storage.journal.position import Position

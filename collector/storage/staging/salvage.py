@@ -14,7 +14,7 @@ import msgspec
 
 from collector import __version__
 from collector.domain.errors import DamagedError
-from collector.domain.gaps import event_gap
+from collector.domain.gap_stretches import event_gap
 from collector.domain.names import is_path_name, is_segment_id, parse_segment_id, time_us
 from collector.domain.records import (
     GAP,

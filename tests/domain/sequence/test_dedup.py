@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.domain.gaps import SINGLE_ROWS
+from collector.domain.gap_stretches import SINGLE_ROWS
 from collector.domain.records import IdRule
 from collector.domain.sequence.dedup import (
     CONFLICTS,
@@ -19,7 +19,7 @@ from collector.domain.sequence.dedup import (
 )
 from collector.domain.sequence.exchange_time import LEAP_US
 from collector.domain.sequence.hole import Hole
-from collector.domain.sequence.holes import MAX_HOLES, REORDER_SECS
+from collector.domain.sequence.hole_rules import MAX_HOLES, REORDER_SECS
 from collector.domain.sequence.recent_ids import RECENT_LIMIT
 from collector.domain.sequence.stream_progress import StreamProgress
 

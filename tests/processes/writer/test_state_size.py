@@ -5,9 +5,9 @@ from itertools import product
 
 import pytest
 
-from collector.domain.sequence import holes
-from collector.domain.sequence.holes import ASKED_HOLES_OF_ALL, LEAST_ASKED_HOLES, MAX_ASKED_HOLES, most_asked
-from collector.processes.writer.gaps.hole_rows import AGE_US
+from collector.domain.sequence import hole_rules
+from collector.domain.sequence.hole_rules import ASKED_HOLES_OF_ALL, LEAST_ASKED_HOLES, MAX_ASKED_HOLES, most_asked
+from collector.processes.writer.gaps.sequence_gap_rows import AGE_US
 from tests.processes.writer.intake_world import IntakeWorld
 from tests.processes.writer.outage_world import Outages
 from tests.processes.writer.writer_harness import START_NS, trade
@@ -40,7 +40,7 @@ def test_what_waits_for_an_answer_is_bounded_however_many_streams_there_are(stre
 
 
 def test_holes_that_are_never_answered_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(holes, "ASKED_HOLES_OF_ALL", 1)
+    monkeypatch.setattr(hole_rules, "ASKED_HOLES_OF_ALL", 1)
     outages = Outages(3, answered=False)
     for _ in range(2 * LEAST_ASKED_HOLES):
         outages.outage(pause_secs=60)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from collector.domain.errors import UnreadableError
-from collector.domain.gaps import event_gap
+from collector.domain.gap_stretches import event_gap
 from collector.domain.names import gap_id
 from collector.domain.records import UNKNOWN, Gap, StreamKey
 from collector.storage.segment.sealed_segment import SegmentMeta

@@ -1,6 +1,6 @@
 """Gaps from journal files that were damaged or have vanished."""
 
-from collector.domain.gaps import event_gap
+from collector.domain.gap_stretches import event_gap
 from collector.domain.records import UNKNOWN, StreamKey
 from collector.processes.writer.gaps.feed_table import FeedTable
 from collector.storage.journal.format import JournalHeader

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from collector.domain.gaps import GapStretch
+from collector.domain.gap_stretches import GapStretch
 from collector.domain.records import StreamKey
 from collector.domain.silence import StreamActivity
 from collector.processes.writer.gaps.connection_log import ConnectionLog

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from collector.domain.records import Gap, StreamKey
 from collector.exchanges.adapter import Adapter
 from collector.processes.writer.gaps.feed_state import FeedState
+from collector.processes.writer.gaps.pending_gap_rows import GapRows
 from collector.processes.writer.gaps.plans import Plans
-from collector.processes.writer.gaps.rows import GapRows
 from collector.processes.writer.gaps.stream_ownership import Member, StreamOwnership
 from collector.processes.writer.streams import StreamTable
 from collector.storage.journal.format import FeedIdentity

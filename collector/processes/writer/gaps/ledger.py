@@ -1,13 +1,13 @@
 """The gap ledger: each thing that can cost a message, and the rows it leads to.
 
-Holes in ids (`hole_rows`), outages (`outage_rows`), silence (`silence_watch`), refused frames (`refusal_rows`), damaged
-journals (`damage_rows`), and messages that cannot be read, conflict, or step back (here).
+Holes in ids (`sequence_gap_rows`), outages (`outage_rows`), silence (`silence_watch`), refused frames
+(`refusal_rows`), damaged journals (`damage_rows`), and messages that cannot be read, conflict, or step back (here).
 """
 
 from collections.abc import Callable
 from typing import Final
 
-from collector.domain.gaps import GapStretch, event_gap
+from collector.domain.gap_stretches import GapStretch, event_gap
 from collector.domain.records import UNKNOWN, StreamKey
 from collector.domain.repair_protocol import is_rest_journal
 from collector.exchanges.adapter import Adapter
@@ -16,10 +16,10 @@ from collector.processes.writer.feed_state_version_1 import carry_over
 from collector.processes.writer.gaps.damage_rows import DamageRows
 from collector.processes.writer.gaps.feed_state import FeedState
 from collector.processes.writer.gaps.feed_table import FeedTable
-from collector.processes.writer.gaps.hole_rows import HoleRows
 from collector.processes.writer.gaps.outage_rows import OutageRows
+from collector.processes.writer.gaps.pending_gap_rows import GapRows
 from collector.processes.writer.gaps.refusal_rows import RefusalRows
-from collector.processes.writer.gaps.rows import GapRows
+from collector.processes.writer.gaps.sequence_gap_rows import HoleRows
 from collector.processes.writer.gaps.silence_watch import SilenceWatch
 from collector.processes.writer.gaps.stream_ownership import Taken
 from collector.processes.writer.repair_requests import RepairRequests

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from collector.domain.gaps import event_gap
+from collector.domain.gap_stretches import event_gap
 from collector.domain.silence import Outage
 from collector.processes.writer.gaps.feed_table import FeedTable
 from collector.processes.writer.gaps.stream_ownership import Member

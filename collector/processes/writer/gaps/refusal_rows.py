@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from collector.domain.gaps import event_gap
+from collector.domain.gap_stretches import event_gap
 from collector.domain.records import StreamKey
 from collector.domain.sequence.hole import REFUSED
 from collector.processes.writer.batch import Counts

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from collector.domain.records import StreamKey
 from collector.domain.silence import StreamActivity, end_of_silence, silence
-from collector.processes.writer.gaps.rows import GapRows
+from collector.processes.writer.gaps.pending_gap_rows import GapRows
 from collector.processes.writer.streams import StreamState
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from collector.domain.gaps import SINGLE_ROWS, STRETCH_SECS
+from collector.domain.gap_stretches import SINGLE_ROWS, STRETCH_SECS
 from collector.domain.repair_protocol import RepairAnswer, encode_answer
 from collector.storage.journal.format import FeedIdentity, RecordKind
 from collector.storage.journal.reader import CHUNK_BYTES

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.domain.gaps import SINGLE_ROWS, STRETCH_SECS
+from collector.domain.gap_stretches import SINGLE_ROWS, STRETCH_SECS
 from collector.domain.repair_protocol import BookRequest, RepairAnswer, TradesRequest
-from collector.domain.sequence.holes import REORDER_SECS
+from collector.domain.sequence.hole_rules import REORDER_SECS
 from collector.storage.journal.format import RecordKind
 from tests.processes.writer.intake_world import IntakeWorld
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from collector.config import FeedConfig
-from collector.domain.gaps import STRETCH_SECS
+from collector.domain.gap_stretches import STRETCH_SECS
 from collector.storage.journal.format import RecordKind
 from tests.processes.writer.writer_harness import World, connection
 

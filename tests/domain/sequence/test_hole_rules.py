@@ -3,10 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.domain.gaps import SINGLE_ROWS, STRETCH_SECS, RowAllowance
+from collector.domain.gap_stretches import SINGLE_ROWS, STRETCH_SECS, RowAllowance
 from collector.domain.records import StreamKey
 from collector.domain.sequence.hole import REFUSED, STRETCH_HOLES, STRETCH_LONGEST_SECS, Finding, Hole
-from collector.domain.sequence.holes import MAX_HOLES, REORDER_SECS, Finder, forget, settle
+from collector.domain.sequence.hole_rules import MAX_HOLES, REORDER_SECS, Finder, forget, settle
 
 KEY = StreamKey("binance", "BTCUSDT", "trade")
 SEC_US = 1_000_000

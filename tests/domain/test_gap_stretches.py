@@ -1,6 +1,6 @@
 """Stretches of trouble end, and no gap ends before it began, though the clock is set back meanwhile."""
 
-from collector.domain.gaps import STRETCH_SECS, GapStretch, event_gap
+from collector.domain.gap_stretches import STRETCH_SECS, GapStretch, event_gap
 from collector.domain.records import StreamKey
 
 KEY = StreamKey("binance", "BTCUSDT", "trade")

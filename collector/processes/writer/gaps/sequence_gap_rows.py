@@ -6,8 +6,8 @@ from typing import Final
 
 from collector.domain.records import IdRule
 from collector.domain.sequence.hole import Finding
-from collector.domain.sequence.holes import most_asked
-from collector.processes.writer.gaps.rows import GapRows
+from collector.domain.sequence.hole_rules import most_asked
+from collector.processes.writer.gaps.pending_gap_rows import GapRows
 from collector.processes.writer.repair_requests import RepairRequests
 from collector.processes.writer.streams import StreamState, StreamTable
 

@@ -10,7 +10,7 @@ from itertools import accumulate
 from operator import attrgetter
 from typing import Final
 
-from collector.domain.gaps import RowAllowance
+from collector.domain.gap_stretches import RowAllowance
 from collector.domain.sequence.hole import REFUSED, Finding, Hole
 
 REORDER_SECS: Final = 2.0

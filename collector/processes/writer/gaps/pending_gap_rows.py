@@ -1,7 +1,7 @@
 """Adds rows of the gap ledger to the next commit; each is counted and reported once."""
 
 from collector.domain.counts import GAP_CODES
-from collector.domain.gaps import GapStretch, RowAllowance
+from collector.domain.gap_stretches import GapStretch, RowAllowance
 from collector.domain.records import Gap, StreamKey
 from collector.processes.writer.batch import CommitBatch, Counts, gap_labels
 from collector.processes.writer.streams import StreamState, StreamTable
