@@ -20,7 +20,7 @@ from pathlib import Path
 from collector.domain.errors import ConfigError
 from collector.domain.redact import printable
 from collector.storage.archive.manifest import Manifest
-from collector.storage.archive.restore import Selection, bring, plan, read_manifests
+from collector.storage.archive.restore import Selection, copy_segments, plan, read_manifests
 from collector.storage.archive.restore_target import destination
 from collector.storage.store.object_store import ObjectStore
 from collector.storage.store.open import folder_of
@@ -50,12 +50,12 @@ def restore(store: ObjectStore, selection: Selection, dest: Path) -> int:
     found = len(problems)
     objects = size = already_there = 0
     with destination(dest, chosen) as (target, scratch), progress() as bar:
-        for brought in bar.track(bring(chosen, store, target, scratch), len(chosen), description="segments"):
-            objects += brought.objects
-            size += brought.bytes
-            already_there += brought.already_there
-            found += len(brought.problems)
-            _print_problems(brought.problems)
+        for copied in bar.track(copy_segments(chosen, store, target, scratch), len(chosen), description="segments"):
+            objects += copied.objects
+            size += copied.bytes
+            already_there += copied.already_there
+            found += len(copied.problems)
+            _print_problems(copied.problems)
     before = f" ({already_there} were there before)" if already_there else ""
     print(f"{len(chosen)} segments, {objects} objects, {size} bytes in {dest}{before}; {found or 'no'} problems")
     return 1 if found else 0

@@ -9,7 +9,7 @@ from collector.storage.segment.sealed_segment import open_sealed
 from collector.storage.store.directory import DirectoryStore
 from tests.seaweed import ADMIN, Seaweed, environment
 from tests.storage.archive.archive_files import archive
-from tests.storage.segment.segment_files import TRADES, ToyTyping, make_segment, message, trade
+from tests.storage.segment.segment_files import TRADES, ToyRowReader, make_segment, message, trade
 from tests.storage.staging.staged_files import stage
 
 TOOL = Path(__file__).parent.parent.parent / "scripts" / "verify_archive.py"
@@ -29,7 +29,7 @@ def root(tmp_path: Path) -> Path:
     (tmp_path / "staging").mkdir()
     store = DirectoryStore(tmp_path / "archive")
     with open_sealed(path) as segment:
-        files, manifest = stage(segment, lambda _exchange: ToyTyping(), tmp_path / "staging", lambda: None)
+        files, manifest = stage(segment, lambda _exchange: ToyRowReader(), tmp_path / "staging", lambda: None)
     store.put(files[0].object.key, files[0].path, files[0].object.sha256)
     folder = tmp_path / "archive" / "_manifest" / "date=2026-11-23"
     folder.mkdir(parents=True)

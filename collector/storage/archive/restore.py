@@ -51,7 +51,7 @@ class Selection(NamedTuple):
         )
 
 
-class Brought(NamedTuple):
+class CopiedSegment(NamedTuple):
     """The result for one segment."""
 
     bytes: int
@@ -103,19 +103,21 @@ def require_room_for(manifests: list[Manifest], target: ObjectStore) -> None:
             raise ConfigError([f"{target.url} holds something else already ({key}): name an empty folder"])
 
 
-def bring(manifests: list[Manifest], store: ObjectStore, target: ObjectStore, scratch: Path) -> Iterator[Brought]:
+def copy_segments(
+    manifests: list[Manifest], store: ObjectStore, target: ObjectStore, scratch: Path
+) -> Iterator[CopiedSegment]:
     """Copy the objects of each segment, then its manifest; skip objects that are there whole. Raises StoreError."""
-    return in_order(lambda manifest: _bring(manifest, store, target, scratch), manifests, THREADS)
+    return in_order(lambda manifest: _copy_segment(manifest, store, target, scratch), manifests, THREADS)
 
 
-def _bring(manifest: Manifest, store: ObjectStore, target: ObjectStore, scratch: Path) -> Brought:
+def _copy_segment(manifest: Manifest, store: ObjectStore, target: ObjectStore, scratch: Path) -> CopiedSegment:
     problems = []
     size = already_there = 0
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         path = Path(folder, "object")
         for entry in manifest.objects:
             try:
-                already_there += _bring_object(entry, store, target, path)
+                already_there += _copy_object(entry, store, target, path)
             except DamagedError as error:
                 problems.append(f"{entry.key}: {error}")
             else:
@@ -124,10 +126,10 @@ def _bring(manifest: Manifest, store: ObjectStore, target: ObjectStore, scratch:
         path.write_bytes(content)
         # It also lists objects that could not be copied, so that verifying the new archive reports them.
         target.put(_key(manifest), path, hashlib.sha256(content).hexdigest())
-    return Brought(size, len(manifest.objects) - len(problems), already_there, problems)
+    return CopiedSegment(size, len(manifest.objects) - len(problems), already_there, problems)
 
 
-def _bring_object(entry: ManifestObject, store: ObjectStore, target: ObjectStore, path: Path) -> bool:
+def _copy_object(entry: ManifestObject, store: ObjectStore, target: ObjectStore, path: Path) -> bool:
     """Whether the object was there already. Raises DamagedError if it cannot be copied, StoreError if a store is away."""
     expected = ObjectInfo(entry.bytes, entry.sha256)
     if retry_once(target, lambda: target.head(entry.key)) == expected:

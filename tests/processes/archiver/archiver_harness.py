@@ -17,7 +17,7 @@ from collector.storage.archive.manifest import decode_manifest
 from collector.storage.staging.staged_set import waiting_segments
 from collector.storage.store.directory import DirectoryStore
 from collector.storage.store.object_store import ObjectInfo, ObjectStore
-from tests.storage.segment.segment_files import TRADES, UNKNOWN, ToyTyping, make_gap, make_segment, message, trade
+from tests.storage.segment.segment_files import TRADES, UNKNOWN, ToyRowReader, make_gap, make_segment, message, trade
 
 OPENED_AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 IDS = [f"20261123T12000{number}Z-4f2a9c" for number in range(5)]
@@ -87,7 +87,7 @@ class World:
         self.hurry_when: Callable[[], bool] = lambda: False
         self.reports: list[Any] = []
         self.events: list[Mapping[str, Any]] = []
-        self.adapter_of: Callable[[str], Any] = lambda _exchange: ToyTyping()
+        self.adapter_of: Callable[[str], Any] = lambda _exchange: ToyRowReader()
         self.on_wait: Callable[[], None] = lambda: None
 
     @property

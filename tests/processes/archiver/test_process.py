@@ -32,7 +32,7 @@ from collector.storage.segment.sealed_segment import remove_segment
 from collector.storage.store.directory import DirectoryStore
 from collector.storage.store.object_store import ObjectInfo
 from tests.processes.archiver.archiver_harness import IDS, OPENED_AT, World, in_a_child, manifest_ids
-from tests.storage.segment.segment_files import TRADES, ToyTyping, make_segment, message, trade
+from tests.storage.segment.segment_files import TRADES, ToyRowReader, make_segment, message, trade
 
 
 @pytest.fixture
@@ -208,9 +208,9 @@ def test_a_stop_near_its_deadline_abandons_a_half_made_set(tmp_path: Path, uploa
         world.seal(number)
     asked: list[str] = []
 
-    def adapter_of(exchange: str) -> ToyTyping:
+    def adapter_of(exchange: str) -> ToyRowReader:
         asked.append(exchange)
-        return ToyTyping()
+        return ToyRowReader()
 
     world.adapter_of, world.hurry_when = adapter_of, lambda: bool(asked)
     for _ in range(4):
@@ -319,7 +319,7 @@ def test_success_resets_every_backoff(world: World, monkeypatch: pytest.MonkeyPa
 
     def adapter_of(_exchange: str) -> Any:
         fail("rows")
-        return ToyTyping()
+        return ToyRowReader()
 
     def remove(path: Path) -> None:
         fail("remove_segment")
@@ -475,7 +475,7 @@ def test_three_crashes_quarantine_a_segment(world: World) -> None:
         assert in_a_child(world.run) == 9
         assert world.reports == []
         world.after_crash = True
-    world.adapter_of = lambda _exchange: ToyTyping()
+    world.adapter_of = lambda _exchange: ToyRowReader()
     world.run()
     assert [path.name for path in (world.config.data_dir / "quarantine").iterdir()] == [f"{IDS[0]}.db"]
     assert manifest_ids(world.tree()) == IDS[:2]
@@ -490,7 +490,7 @@ def test_kills_never_quarantine_a_segment(world: World) -> None:
         assert in_a_child(world.run) == 9
         world.stop_when = lambda: world.secs > 10_000
         world.haste = 100
-    world.adapter_of = lambda _exchange: ToyTyping()
+    world.adapter_of = lambda _exchange: ToyRowReader()
     world.stop_when = lambda: world.waiting() == []
     world.run()
     assert manifest_ids(world.tree()) == [IDS[0]]
@@ -505,11 +505,11 @@ def test_a_segment_with_a_kill_comes_last(world: World) -> None:
     first: list[str] = [IDS[0]]
     began: list[str] = []
 
-    def adapter_of(_exchange: str) -> ToyTyping:
+    def adapter_of(_exchange: str) -> ToyRowReader:
         began.append(next(iter(Begun(world.staging).found())))
         if began[-1] in first:
             os._exit(9)
-        return ToyTyping()
+        return ToyRowReader()
 
     world.adapter_of = adapter_of
     assert in_a_child(world.run) == 9
@@ -537,10 +537,10 @@ def test_a_lack_of_memory_quarantines_no_segment(world: World) -> None:
     world.seal(0)
     tries = iter(range(5))
 
-    def adapter_of(_exchange: str) -> ToyTyping:
+    def adapter_of(_exchange: str) -> ToyRowReader:
         if next(tries, None) is not None:
             raise MemoryError
-        return ToyTyping()
+        return ToyRowReader()
 
     world.adapter_of = adapter_of
     world.stop_when = lambda: world.waiting() == []
@@ -554,10 +554,10 @@ def test_an_error_while_staging_counts_one_failure(world: World) -> None:
     world.seal(0)
     tries = iter(range(2))
 
-    def adapter_of(_exchange: str) -> ToyTyping:
+    def adapter_of(_exchange: str) -> ToyRowReader:
         if next(tries, None) is not None:
             raise ValueError("a fault of the adapter's")
-        return ToyTyping()
+        return ToyRowReader()
 
     world.adapter_of = adapter_of
     world.stop_when = lambda: world.waiting() == []

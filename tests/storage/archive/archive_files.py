@@ -11,7 +11,7 @@ from collector.domain.records import Gap, StreamKey
 from collector.storage.archive.manifest import Manifest
 from collector.storage.segment.sealed_segment import open_sealed
 from collector.storage.store.object_store import ObjectStore
-from tests.storage.segment.segment_files import SEGMENT_ID, TRADES, Message, ToyTyping, make_segment
+from tests.storage.segment.segment_files import SEGMENT_ID, TRADES, Message, ToyRowReader, make_segment
 from tests.storage.staging.staged_files import stage
 
 IDS = [f"20261123T1{hour}0000Z-4f2a9c" for hour in range(10)]
@@ -32,7 +32,7 @@ def archive(
     folder.mkdir(parents=True)
     path = make_segment(folder, streams, messages, gaps=gaps, segment_id=segment_id, previous_segment=previous_segment)
     with open_sealed(path) as segment:
-        files, manifest = stage(segment, lambda _exchange: ToyTyping(), folder, lambda: None)
+        files, manifest = stage(segment, lambda _exchange: ToyRowReader(), folder, lambda: None)
     for file in files:
         store.put(file.object.key, file.path, file.object.sha256)
     put_manifest(store, folder, manifest)

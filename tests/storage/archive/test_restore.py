@@ -11,7 +11,14 @@ from collector.domain.errors import ConfigError
 from collector.domain.names import manifest_key
 from collector.domain.records import StreamKey
 from collector.storage.archive.manifest import Manifest, decode_manifest
-from collector.storage.archive.restore import Brought, Selection, bring, plan, read_manifests, require_room_for
+from collector.storage.archive.restore import (
+    CopiedSegment,
+    Selection,
+    copy_segments,
+    plan,
+    read_manifests,
+    require_room_for,
+)
 from collector.storage.archive.verify import Verification
 from collector.storage.store.directory import DirectoryStore
 from collector.storage.store.object_store import ObjectStore
@@ -61,7 +68,7 @@ def filled(store: ObjectStore, tmp_path: Path) -> list[Manifest]:
     return manifests
 
 
-def restored(store: ObjectStore, selection: Selection, dest: Path) -> list[Brought]:
+def restored(store: ObjectStore, selection: Selection, dest: Path) -> list[CopiedSegment]:
     problems: list[str] = []
     manifests = [manifest for _, manifest in read_manifests(store, problems) if manifest is not None]
     assert problems == []
@@ -69,7 +76,7 @@ def restored(store: ObjectStore, selection: Selection, dest: Path) -> list[Broug
     target = DirectoryStore(dest)
     require_room_for(chosen, target)
     dest.mkdir(parents=True, exist_ok=True)
-    return list(bring(chosen, store, target, dest))
+    return list(copy_segments(chosen, store, target, dest))
 
 
 def segments_of(dest: Path) -> list[str]:
@@ -156,7 +163,7 @@ def test_a_segment_missing_in_the_archive_stays_a_hole(
     broken = plan([filled[0], filled[2], filled[3]], ALL)
     target = DirectoryStore(dest)
     dest.mkdir()
-    assert not any(one.problems for one in bring(broken, store, target, dest))
+    assert not any(one.problems for one in copy_segments(broken, store, target, dest))
     assert [text.split()[0] for text in findings(dest)] == ["hole"]
 
 
@@ -222,7 +229,7 @@ def test_a_damaged_entry_is_left_out_and_named(
     chosen = plan((manifest for _, manifest in read_manifests(store, problems) if manifest is not None), ALL)
     dest = tmp_path / "dest"
     dest.mkdir()
-    assert not any(one.problems for one in bring(chosen, store, DirectoryStore(dest), dest))
+    assert not any(one.problems for one in copy_segments(chosen, store, DirectoryStore(dest), dest))
     assert len(problems) == 1
     assert sorted(tmp_path.iterdir()) == sorted([*around, dest])
     copied = {path.relative_to(dest).as_posix() for path in dest.rglob("*.parquet")}

@@ -23,7 +23,7 @@ from tests.storage.segment.segment_files import (
     SEGMENT_ID,
     TRADES,
     UNKNOWN,
-    ToyTyping,
+    ToyRowReader,
     make_gap,
     make_segment,
     message,
@@ -49,7 +49,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = DirectoryStore(base / "archive")
     (base / "staging").mkdir()
     with open_sealed(segment_path) as segment:
-        staged = stage(segment, lambda _exchange: ToyTyping(), base / "staging", lambda: None)
+        staged = stage(segment, lambda _exchange: ToyRowReader(), base / "staging", lambda: None)
     for file in staged.files:
         store.put(file.object.key, file.path, file.object.sha256)
     (base / "archive" / manifest_key("host-1", SEGMENT_ID)).parent.mkdir(parents=True)

@@ -12,7 +12,7 @@ from collector.storage.archive.verify import KINDS, ChainLink, Finding, Read, Ve
 from collector.storage.segment.sealed_segment import open_sealed
 from collector.storage.store.directory import DirectoryStore
 from tests.storage.archive.archive_files import ENTRY_FAULTS, change_entry
-from tests.storage.segment.segment_files import TRADES, ToyTyping, make_gap, make_segment, message, trade
+from tests.storage.segment.segment_files import TRADES, ToyRowReader, make_gap, make_segment, message, trade
 from tests.storage.staging.staged_files import stage
 
 IDS = [f"20261123T12000{number}Z-4f2a9c" for number in range(4)]
@@ -29,7 +29,7 @@ def archive(base: Path, number: int, *, first: bool = False, host: str = "host-1
     staging = base / f"staging{number}"
     staging.mkdir()
     with open_sealed(path) as segment:
-        files, manifest = stage(segment, lambda _exchange: ToyTyping(), staging, lambda: None)
+        files, manifest = stage(segment, lambda _exchange: ToyRowReader(), staging, lambda: None)
     for file in files:
         DirectoryStore(root).put(file.object.key, file.path, file.object.sha256)
     manifest_path = root / "_manifest" / "date=2026-11-23" / f"{manifest.host}-{manifest.segment_id}.json"

@@ -114,7 +114,7 @@ def failed_read() -> sqlite3.OperationalError:
     return error
 
 
-class ToyTyping:
+class ToyRowReader:
     """Types what the toy exchange says; a payload that is no JSON object with the right keys is untyped."""
 
     def rows(self, data_type: str, payloads: Sequence[bytes]) -> list[TypedRow | None]:

@@ -30,7 +30,7 @@ from tests.storage.segment.segment_files import (
     TRADES,
     UNKNOWN,
     Message,
-    ToyTyping,
+    ToyRowReader,
     make_gap,
     make_segment,
     message,
@@ -45,7 +45,7 @@ NAME = f"host-1-{SEGMENT_ID}.parquet"
 def stage_into(folder: Path, path: Path) -> StagedSegment:
     folder.mkdir()
     with open_sealed(path) as segment:
-        return stage(segment, lambda _exchange: ToyTyping(), folder, lambda: None)
+        return stage(segment, lambda _exchange: ToyRowReader(), folder, lambda: None)
 
 
 def rows_by_key(staged: StagedSegment) -> dict[str, list[dict[str, Any]]]:
@@ -329,7 +329,7 @@ def test_staging_calls_tick(tmp_path: Path, folder: Path) -> None:
     ticks = []
     folder.mkdir()
     with open_sealed(path) as segment:
-        stage(segment, lambda _exchange: ToyTyping(), folder, lambda: ticks.append(1))
+        stage(segment, lambda _exchange: ToyRowReader(), folder, lambda: ticks.append(1))
     assert len(ticks) > 5
 
 

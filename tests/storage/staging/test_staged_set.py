@@ -26,7 +26,7 @@ from tests.storage.segment.segment_files import (
     PREVIOUS_ID,
     SEGMENT_ID,
     TRADES,
-    ToyTyping,
+    ToyRowReader,
     make_gap,
     make_segment,
     message,
@@ -46,7 +46,7 @@ def folder(tmp_path: Path, segment: Path) -> Path:
         make_set(
             tmp_path / "staging",
             SEGMENT_ID,
-            lambda part: stage(opened, lambda _: ToyTyping(), part, lambda: None),
+            lambda part: stage(opened, lambda _: ToyRowReader(), part, lambda: None),
         )
     return tmp_path / "staging" / SEGMENT_ID
 
