@@ -29,7 +29,7 @@ class _Account(BanState):
 
 
 class WeightBudget(SharedBudget[_Account]):
-    """At most `share` of the exchange's `weight` in any `window_secs`, over all incarnations that use the file.
+    """At most `share` of the exchange's `weight` in any `window_secs`, over all feeds and incarnations that use the file.
 
     A single request that is larger than the share is allowed if it is the only one within the window. Times in the future,
     left by a wall clock that was set back, do not count.

@@ -39,7 +39,7 @@ def incident_line(incident: Incident, is_injected: Callable[[LedgerRow], bool]) 
 
 
 def shown_gaps(rows: Iterable[LedgerRow], width: int) -> Table:
-    """A line a gap."""
+    """A table of gap rows, one line each."""
     with_ids = width >= WIDE
     columns = ("started", ">lasted", "stream", "kind, cause", ">missing", "status")
     lines: Table = table(*columns, *(["expected, found"] if with_ids else []))
@@ -59,7 +59,7 @@ def shown_gaps(rows: Iterable[LedgerRow], width: int) -> Table:
 
 
 def shown_streams(streams: Iterable[StreamSummary], width: int) -> Table:
-    """A line a stream."""
+    """A table of streams, one line each."""
     wide = width >= WIDE
     columns = ("stream", "state", ">messages", "gaps", ">repaired", ">time", ">missing", ">per million")
     lines: Table = table(*(column for column in columns if wide or column not in {">messages", ">repaired"}))

@@ -26,7 +26,7 @@ from collector.terminal.heading import About
 from collector.terminal.live import Draw, LiveView
 from collector.terminal.screen import fitted, whole
 from collector.terminal.speed import Speed
-from collector.tools.status_source import TOKEN_VARIABLE, Found, Local, NoAnswerError, fetch
+from collector.tools.status_source import TOKEN_VARIABLE, Found, LocalStatus, NoAnswerError, fetch
 
 EXAMPLES = """examples:
   %(prog)s                             the recorder on this machine, with default settings
@@ -103,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.url:
         find: Callable[[], Found] = partial(_from_url, arguments.url, os.environ.get(TOKEN_VARIABLE, ""))
     else:
-        find = Local(load(arguments.config, os.environ, registry.data_types()))
+        find = LocalStatus(load(arguments.config, os.environ, registry.data_types()))
     return (watch if arguments.watch else once)(find, as_json=arguments.json)
 
 

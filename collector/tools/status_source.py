@@ -113,7 +113,7 @@ class Health(msgspec.Struct):
     updated_at: datetime
     headline: str = ""
 
-    def told(self, now_us: int) -> dict[str, Any]:
+    def as_status(self, now_us: int) -> dict[str, Any]:
         """The verdict as part of a status; one older than FRESH_SECS counts as unhealthy."""
         age_secs = now_us / 1e6 - self.updated_at.timestamp()
         stale = {
@@ -139,7 +139,7 @@ def _child(role: str, report: Report, now_us: int) -> ChildState:
     return ChildState(role, report.pid, report.state, 0, unreported_secs, feed=feed_of(role), report=type(report))
 
 
-class Local:
+class LocalStatus:
     """The status of the recorder that `config` describes: from its port, else from the files in `run/`."""
 
     def __init__(self, config: Config) -> None:
@@ -157,7 +157,7 @@ class Local:
         except OSError as error:
             if answer is None:
                 raise NoAnswerError(f"{why}, and {data_dir} cannot be looked into: {error.strerror}") from error
-            return answer, f"whether this is the recorder of {data_dir} cannot be told: {error.strerror}"
+            return answer, f"whether this is the recorder of {data_dir} cannot be verified: {error.strerror}"
         if not running:
             other = "another recorder answers on that port: ask it with --url" if answer else why
             raise NoAnswerError(
@@ -200,4 +200,4 @@ class Local:
         known = SupervisorFacts(now_us, time.monotonic(), children, (), usage, own=own)
         status = status_json.status(self._status[1].look(reports, known))
         processes = [{**process, "restarts": None} for process in status["processes"]]
-        return {**status, **health.told(now_us), "processes": processes}
+        return {**status, **health.as_status(now_us), "processes": processes}

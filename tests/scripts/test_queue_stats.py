@@ -327,7 +327,7 @@ def test_another_recorders_port_does_not_make_a_dead_one_healthy(run: Run, serve
 
 def test_stats_files_are_shown_with_rates_under_watch(source: ModuleType, held: Path) -> None:
     told = leave_files(held, age_secs=1)
-    look = source.Local(Config(data_dir=held, http=HttpConfig(port=0)))
+    look = source.LocalStatus(Config(data_dir=held, http=HttpConfig(port=0)))
     first, second = look()[0], look()[0]
     assert first["run_id"] == second["run_id"] == told["run_id"]
     assert second["processes"][0]["rss_bytes"] > 0

@@ -114,7 +114,7 @@ class LineReader:
             while self._context.budget.ban(secs) > 0 and not self._context.pause(BUSY_SECS):
                 pass
         except OSError as error:
-            # This line observes the ban; only the other feeds of this host do not learn of it.
+            # This line observes the ban; only the other feeds of this exchange do not learn of it.
             self._context.log.warning("budget_not_shared", error=str(error))
 
     def _run_session(self, connection: Connection) -> float:

@@ -149,7 +149,7 @@ class ThrottledClient:
             while (busy_secs := update()) > 0:
                 self._clock.sleep(busy_secs)
         except OSError as error:
-            # This process observes it; only other processes do not learn of it.
+            # This process observes it; only its next incarnation does not learn of it.
             self._log.warning("budget_not_shared", error=str(error))
 
     def _recovered(self) -> None:

@@ -17,7 +17,7 @@ KILLS: Final = ".kills"
 
 _BEGUN: Final = ".begun"
 _SUFFIXES: Final = (FAILURES, KILLS)
-_UNTOLD: Final = ".tries"
+_FIRST_VERSION_COUNTS: Final = ".tries"
 """Suffix of the first version's counts, which do not tell crashes from kills."""
 
 _COUNT = re.compile("[0-9]+")
@@ -85,9 +85,9 @@ def forget_counts(segment: Path) -> None:
 
 def forget_attempts(folder: Path) -> None:
     """Remove the counts of segments that are gone, and those of the first version. Raises OSError."""
-    for suffix in (*_SUFFIXES, _UNTOLD):
+    for suffix in (*_SUFFIXES, _FIRST_VERSION_COUNTS):
         for path in regular_files(folder, f"*{suffix}"):
-            if suffix == _UNTOLD or not path.with_name(f"{path.name.partition('.')[0]}.db").exists():
+            if suffix == _FIRST_VERSION_COUNTS or not path.with_name(f"{path.name.partition('.')[0]}.db").exists():
                 path.unlink()
 
 
