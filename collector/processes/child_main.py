@@ -42,6 +42,9 @@ STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 LEVEL_SIGNALS: Final = (signal.SIGUSR1, signal.SIGUSR2)
 """Signals that ask the supervisor to log more, or as configured; the children follow the supervisor, not the signal."""
 
+IGNORED_SIGNALS: Final = (*LEVEL_SIGNALS, signal.SIGTSTP)
+"""Signals to the whole process group that mean the supervisor alone: children go on recording at Ctrl-Z."""
+
 _LOCK_POLL_SECS: Final = 0.05
 _ORPHAN_POLL_SECS: Final = 0.5
 _FLUSH_SECS: Final = 1.0
@@ -130,10 +133,10 @@ def run_child(assignment: Assignment, config: Config, links: ChildLinks, work: W
     flag = StopFlag(links.stop, heed_signals=role_of(assignment.role).stops_on_signal)
     for number in STOP_SIGNALS:
         signal.signal(number, flag.on_signal)
-    for number in LEVEL_SIGNALS:
+    for number in IGNORED_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     # The parent started this process with these signals blocked, so that none could kill it before its handlers stood.
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS + LEVEL_SIGNALS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS + IGNORED_SIGNALS)
     tell_disk_waits(Heartbeat(links.up, assignment.role, config.channel.capacity).send)
     scrub.begin(*config.secrets)
     log = logs.setup(assignment.role, assignment.run_id, config.log.format, config.log.level, file=assignment.log_file)

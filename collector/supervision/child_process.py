@@ -17,7 +17,7 @@ import psutil
 from collector.channel.channel import Notice
 from collector.channel.local import QueueReceiver, QueueSender
 from collector.config import Config
-from collector.processes.child_main import LEVEL_SIGNALS, STOP_SIGNALS, Assignment, ChildLinks
+from collector.processes.child_main import IGNORED_SIGNALS, STOP_SIGNALS, Assignment, ChildLinks
 from collector.processes.roles import role_of
 from collector.supervision import semaphores
 
@@ -90,7 +90,7 @@ class SpawnedProcess:
             target=_begin, args=(target, assignment, _packed(config), self._links), name=assignment.role, daemon=False
         )
         _ensure_tracker()
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS + LEVEL_SIGNALS)
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS + IGNORED_SIGNALS)
         try:
             self._process.start()
         finally:

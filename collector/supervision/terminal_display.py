@@ -20,12 +20,18 @@ from collector.terminal.heading import About
 from collector.terminal.live import LiveView
 from collector.terminal.screen import fitted
 from collector.terminal.speed import Speed
+from collector.terminal.suspend import suspendable
 from collector.terminal.tables import uncut
 
 LOG_NAME: Final = "recorder.log"
 
 _STOP: Final = "Ctrl-C stops"
 _HURRY: Final = f"Ctrl-C again leaves it {HURRY_SECS:.0f} s"
+
+_SUSPENDED: Final = (
+    "Suspended: recording goes on, but the page does not answer and nothing restarts a process that dies. "
+    "fg brings the view back; bg goes on without it."
+)
 
 
 class TerminalDisplay:
@@ -71,13 +77,14 @@ def terminal_display(data_dir: Path, demo: str = "") -> Iterator[tuple[TerminalD
     with kept_terminal() as terminal:
         view = LiveView(terminal)
         display = TerminalDisplay(view, About(demo=demo, log=shortened(log_file.path), stop=_STOP, hurry=_HURRY))
-        try:
-            yield display, log_file
-        except Exception:
-            display.closing = [uncut(f"Log: {log_file.path}")]
-            raise
-        finally:
-            view.finish(display.closing)
+        with suspendable(view, _SUSPENDED):
+            try:
+                yield display, log_file
+            except Exception:
+                display.closing = [uncut(f"Log: {log_file.path}")]
+                raise
+            finally:
+                view.finish(display.closing)
 
 
 def shortened(path: Path) -> str:

@@ -43,7 +43,9 @@ class LiveView:
         self._notes: deque[RenderableType] = deque(maxlen=_NOTES)
         self._draw: Draw | None = None
         self._is_new = self._ends = False
+        self._pausing = self._paused = False
         self._closing: Sequence[RenderableType] = ()
+        self._remark: RenderableType = ""
         self._live: Live | None = None
         self._drawn_at = 0.0
         self._thread = threading.Thread(target=self._run, name="view", daemon=True)
@@ -61,6 +63,23 @@ class LiveView:
             self._notes.append(text)
             self._changed.notify_all()
 
+    def pause(self, remark: RenderableType, secs: float = FINISH_SECS) -> None:
+        """Give the terminal back with `remark` on it, and draw nothing until `resume`; waits for that at most `secs`.
+
+        A signal handler may call it: the lock is reentrant, and waiting releases it.
+        """
+        with self._changed:
+            self._remark, self._pausing, self._paused = remark, True, False
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._paused or not self._thread.is_alive(), secs)
+
+    def resume(self) -> None:
+        """Draw again."""
+        with self._changed:
+            self._pausing = False
+            self._is_new = True
+            self._changed.notify_all()
+
     def finish(self, closing: Sequence[RenderableType] = (), secs: float = FINISH_SECS) -> bool:
         """Give the terminal back, with `closing` on it; false when it does not take that within `secs`."""
         with self._changed:
@@ -73,8 +92,7 @@ class LiveView:
         try:
             while not self._step():
                 pass
-            if self._live is not None:
-                self._live.stop()
+            self._leave_screen()
             self._fit()
             for part in self._closing:
                 self._console.print(part, crop=False)
@@ -84,7 +102,7 @@ class LiveView:
     def _step(self) -> bool:
         """Wait for something to draw, and draw it; true at the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._is_new or self._notes or self._ends, LOOK_SECS)
+            self._changed.wait_for(lambda: self._is_new or self._notes or self._ends or self._is_to_pause, LOOK_SECS)
             notes, draw, is_new = list(self._notes), self._draw, self._is_new
             self._notes.clear()
             self._is_new = False
@@ -94,11 +112,31 @@ class LiveView:
                 self._console.print(note, crop=False)
         if self._ends:
             return True
+        if self._pausing:
+            self._keep_paused()
+            return False
         is_due = is_new or resized or time.monotonic() - self._drawn_at >= FRAME_SECS
         if draw is not None and is_due and is_in_foreground(self._file.fileno()):
             self._drawn_at = time.monotonic()
             self._put(self._frame(draw))
         return False
+
+    @property
+    def _is_to_pause(self) -> bool:
+        return self._pausing and not self._paused
+
+    def _keep_paused(self) -> None:
+        if self._is_to_pause:
+            self._leave_screen()
+            self._console.print(self._remark, crop=False)
+            with self._changed:
+                self._paused = True
+                self._changed.notify_all()
+
+    def _leave_screen(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+        self._live = None
 
     def _put(self, frame: RenderableType) -> None:
         if self._live is None:

@@ -26,6 +26,7 @@ from collector.terminal.heading import About
 from collector.terminal.live import Draw, LiveView
 from collector.terminal.screen import fitted, whole
 from collector.terminal.speed import Speed
+from collector.terminal.suspend import suspendable
 from collector.tools.status_source import TOKEN_VARIABLE, Found, LocalStatus, NoAnswerError, fetch
 
 EXAMPLES = """examples:
@@ -76,13 +77,14 @@ def watch(find: Callable[[], Found], *, as_json: bool) -> int:
                 code = once(find, as_json=as_json)
                 time.sleep(WATCH_SECS)
         view, speed = LiveView(sys.stdout), Speed()
-        try:
-            while True:
-                draw, code = _frame(find, speed)
-                view.show(draw)
-                time.sleep(WATCH_SECS)
-        finally:
-            view.finish()
+        with suspendable(view, "Suspended: fg brings the view back."):
+            try:
+                while True:
+                    draw, code = _frame(find, speed)
+                    view.show(draw)
+                    time.sleep(WATCH_SECS)
+            finally:
+                view.finish()
     except KeyboardInterrupt:
         return code
 

@@ -19,7 +19,7 @@ import pytest
 
 from collector.channel.channel import Notice
 from collector.config import Config, FeedConfig
-from collector.processes.child_main import LEVEL_SIGNALS, STOP_SIGNALS, Assignment, ChildLinks
+from collector.processes.child_main import IGNORED_SIGNALS, STOP_SIGNALS, Assignment, ChildLinks
 from collector.supervision.child_process import SpawnedProcess, Target
 from tests.whole.running import ROOT, wait_for
 
@@ -171,7 +171,7 @@ def test_every_child_is_born_with_the_signals_blocked_also_when_the_tracker_is_n
     command = [sys.executable, "-c", BIRTHS, str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False, encoding="utf-8")
     assert (done.returncode, done.stderr) == (0, "")
-    expected = sum(1 << (number - 1) for number in {*STOP_SIGNALS, *LEVEL_SIGNALS})
+    expected = sum(1 << (number - 1) for number in {*STOP_SIGNALS, *IGNORED_SIGNALS})
     assert [int(mask, 16) for mask in done.stdout.split()] == [expected] * 3
 
 

@@ -13,6 +13,7 @@ from rich.text import Text
 from collector.terminal.live import LiveView
 from tests.terminal.pseudo import DEADLINE_SECS, PseudoTerminal
 
+ENTERS_SCREEN = b"\x1b[?1049h"
 LEAVES_SCREEN = b"\x1b[?1049l"
 
 
@@ -56,6 +57,29 @@ def test_a_resized_terminal_is_drawn_anew(terminal: PseudoTerminal) -> None:
     terminal.resize(160, 50)
     terminal.read_until(b"size 160x50.")
     assert view.finish(secs=DEADLINE_SECS)
+
+
+def test_a_paused_view_leaves_the_screen_until_it_resumes(terminal: PseudoTerminal) -> None:
+    view = LiveView(file_of(terminal))
+    view.show(words("a frame"))
+    terminal.read_until(b"a frame")
+    view.pause("suspended", DEADLINE_SECS)
+    terminal.read_until(b"suspended")
+    view.show(words("the next frame"))
+    assert LEAVES_SCREEN in terminal.screen
+    view.resume()
+    terminal.read_until(b"the next frame")
+    after = terminal.screen.rpartition(b"suspended")[2]
+    assert after.index(ENTERS_SCREEN) < after.index(b"the next frame")
+    assert view.finish(secs=DEADLINE_SECS)
+
+
+def test_a_view_that_has_ended_is_paused_at_once(terminal: PseudoTerminal) -> None:
+    view = LiveView(file_of(terminal))
+    assert view.finish(secs=DEADLINE_SECS)
+    started = time.monotonic()
+    view.pause("suspended", DEADLINE_SECS)
+    assert time.monotonic() - started < DEADLINE_SECS / 2
 
 
 def test_a_terminal_that_takes_nothing_holds_up_nobody() -> None:

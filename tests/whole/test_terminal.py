@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from tests.whole.running import ROOT, Exchange, get_json, to_toml, wait_for
 NOWHERE = "ws://127.0.0.1:9"
 LEAVES_SCREEN = b"\x1b[?1049l"
 ENTERS_SCREEN = b"\x1b[?1049h"
-CTRL_C = b"\x03"
+CTRL_C, CTRL_Z = b"\x03", b"\x1a"
+SHELL = ("bash", "--norc", "--noprofile", "-i")
 STOP_SECS = 120
 
 
@@ -43,10 +44,25 @@ def configure(folder: Path, ws_url: str, port: int = 0) -> Path:
 def started(
     terminal: PseudoTerminal, config: Path, *arguments: str, **environment: str
 ) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, str(ROOT / "supervisor.py"), "--config", str(config), *arguments]
+    with on_terminal(terminal, command, config.parent, **environment) as process:
+        yield process
+
+
+@contextmanager
+def in_shell(terminal: PseudoTerminal) -> Iterator[subprocess.Popen[bytes]]:
+    """A shell that a person types into; what it has started is killed at the end."""
+    with on_terminal(terminal, SHELL, ROOT, PS1="ready> ") as shell:
+        yield shell
+
+
+@contextmanager
+def on_terminal(
+    terminal: PseudoTerminal, command: Sequence[str], folder: Path, **environment: str
+) -> Iterator[subprocess.Popen[bytes]]:
     known = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES", "NO_COLOR"}}
     process = subprocess.Popen(
-        [sys.executable, str(ROOT / "supervisor.py"), "--config", str(config), *arguments],
-        cwd=config.parent, stdin=terminal.theirs, stdout=terminal.theirs, stderr=terminal.theirs,
+        command, cwd=folder, stdin=terminal.theirs, stdout=terminal.theirs, stderr=terminal.theirs,
         env={**known, "TERM": "xterm-256color", **environment}, start_new_session=True,
         preexec_fn=terminal.control,  # noqa: PLW1509 (one system call, which takes no lock)
     )  # fmt: skip
@@ -118,6 +134,38 @@ def test_a_closed_terminal_stops_the_recorder_in_order(exchange: Exchange, tmp_p
     events = [(line["event"], line.get("cause")) for line in log_of(tmp_path / "data")]
     assert ("stopping", "SIGHUP") in events
     assert events[-1][0] == "stopped"
+
+
+def test_after_ctrl_z_recording_goes_on_and_fg_brings_the_view_back(exchange: Exchange, tmp_path: Path) -> None:
+    config = configure(tmp_path, exchange.ws_url)
+
+    def stored() -> int:
+        return int(json.loads((tmp_path / "data/run/stats/writer.json").read_bytes())["stored"])
+
+    def shows(text: bytes, after: bytes) -> Callable[[bytes], bool]:
+        return lambda screen: after in screen and text in screen.rpartition(after)[2]
+
+    with PseudoTerminal(80, 24) as terminal, in_shell(terminal) as shell:
+
+        def alive() -> bool:
+            return shell.poll() is None
+
+        terminal.type(f"{sys.executable} {ROOT / 'supervisor.py'} --config {config}\n".encode())
+        terminal.read_until(shows(b"Recording", after=ENTERS_SCREEN), alive)
+        terminal.type(CTRL_Z)
+        terminal.read_until(shows(b"ready> ", after=b"Suspended: recording goes on"), alive)
+        before = stored()
+        wait_for(lambda: stored() > before + 200)
+        assert LEAVES_SCREEN in terminal.screen.rpartition(ENTERS_SCREEN)[2]
+        terminal.type(b"fg\n")
+        terminal.read_until(lambda screen: screen.count(ENTERS_SCREEN) == 2, alive)
+        terminal.read_until(shows(b"Recording", after=ENTERS_SCREEN), alive)
+        terminal.type(CTRL_C)
+        terminal.read_until(b"Stopped in order after ", alive)
+        terminal.read_until(shows(b"ready> ", after=b"Log: "), alive)
+        terminal.type(b"exit\n")
+        assert shell.wait(STOP_SECS) == 0
+    assert {line["event"] for line in log_of(tmp_path / "data")} & {"process_died", "process_hung"} == set()
 
 
 @pytest.mark.parametrize(("arguments", "environment"), [(["--log"], {}), ([], {"TERM": "dumb"}), ([], {"TERM": ""})])
