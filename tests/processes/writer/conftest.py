@@ -1,0 +1,32 @@
+"""What the tests of the writer share."""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+DESCRIPTORS = Path("/proc/self/fd")
+
+
+@pytest.fixture(autouse=True)
+def closed_journals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Close the journals that a test leaves open: a process closes them by ending, and a played writer does not end.
+
+    Only where no thread outlives its test: one that did would write into the next file with the same descriptor.
+    """
+    below, before = str(tmp_path_factory.getbasetemp()), journals()
+    yield
+    for fd, path in journals().items():
+        if path.startswith(below) and before.get(fd) != path:
+            os.close(fd)
+
+
+def journals() -> dict[int, str]:
+    """The journal files that this process has open, also those removed since: the path behind each descriptor."""
+    found = {}
+    for link in DESCRIPTORS.iterdir():
+        with suppress(FileNotFoundError):  # the descriptor that lists the folder
+            found[int(link.name)] = str(link.readlink())
+    return {fd: path for fd, path in found.items() if ".journal" in path}
