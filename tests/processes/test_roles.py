@@ -80,6 +80,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MAY_NAME_ROLES = {
     "collector/monitoring/status_json.py": "keys of /status, which outsiders read",
     "collector/supervision/demo.py": "keys of /status and of the configuration",
+    "collector/terminal/closing.py": "keys of /status",
     "collector/terminal/flow.py": "keys of /status",
     "collector/terminal/totals.py": "keys of /status, and what stands in a table's first column",
     "collector/storage/request_files.py": "the folder repair/ of data_dir, which the writer fills",
