@@ -6,14 +6,14 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 LONGEST_BAN_SECS: Final = 3 * 86_400
-"""No exchange bans an address for longer, so a longer wish is a mistake of the one who sent it."""
+"""No exchange bans an address for longer: a longer Retry-After is a mistake of its sender, and is cut to this."""
 
 BAN_SECS: Final = 120.0
-"""How long to be quiet when an exchange that bans us does not say: the shortest ban it gives; then twice as long each
-time,"""
+"""The first ban that names no time lasts so long: the shortest that the exchange gives. Each further one in a row lasts twice
+as long, up to LONGEST_SILENCE_SECS."""
 
 LONGEST_SILENCE_SECS: Final = 1_800.0
-"""but no longer than that."""
+"""The longest ban that names no time."""
 
 _MANY_BANS: Final = 10
 _RENEWAL_EARLIEST: Final = 0.90
@@ -45,5 +45,5 @@ def retry_after_secs(value: str, now_secs: float) -> float | None:
 
 def ban_secs(asked_secs: float | None, bans_before: int) -> float:
     """How long an address that is banned keeps quiet: as asked, or else longer with each ban in a row."""
-    # No time at all, or one that has passed by this machine's clock, is no answer: it would be asked without a pause.
+    # Without a time, or with one that has passed by this machine's clock, the next attempt would follow without a pause.
     return asked_secs or min(BAN_SECS * 2 ** min(bans_before, _MANY_BANS), LONGEST_SILENCE_SECS)
