@@ -43,7 +43,7 @@ def _look_up(host: str, port: int, lookup: "Future[list[Address]]") -> None:
     except (OSError, ValueError) as error:
         outcome: list[Address] | Exception = error
     else:
-        outcome = list(dict.fromkeys(Address(family, place) for family, _, _, _, place in found))
+        outcome = list(dict.fromkeys(Address(family, sockaddr) for family, _, _, _, sockaddr in found))
     with _lock:
         del _running[host, port]
     if isinstance(outcome, Exception):

@@ -81,20 +81,20 @@ def book_row(
     return BookRow(first_id, last_id, previous_id, is_snapshot, bid_prices, bid_sizes, ask_prices, ask_sizes)
 
 
-def rows(readers: RowReaders, payloads: Sequence[bytes], others: RowReaders | None = None) -> list[TypedRow | None]:
-    """See `Adapter.rows`; what `readers` cannot read is tried with `others`, if given."""
+def rows(readers: RowReaders, payloads: Sequence[bytes], fallback: RowReaders | None = None) -> list[TypedRow | None]:
+    """See `Adapter.rows`; what `readers` cannot read is tried with `fallback`, if given."""
     read = [_row(readers, payload) for payload in payloads]
-    if others is not None and None in read:
-        return [_row(others, payload) if row is None else row for row, payload in zip(read, payloads, strict=True)]
+    if fallback is not None and None in read:
+        return [_row(fallback, payload) if row is None else row for row, payload in zip(read, payloads, strict=True)]
     return read
 
 
-def decimals(readers: RowReaders, payload: bytes, others: RowReaders | None = None) -> list[str]:
-    """See `Adapter.decimals`; what `readers` cannot read is tried with `others`, if given."""
+def decimals(readers: RowReaders, payload: bytes, fallback: RowReaders | None = None) -> list[str]:
+    """See `Adapter.decimals`; what `readers` cannot read is tried with `fallback`, if given."""
     try:
         message = readers.texts(payload)
     except UNREADABLE:
-        return [] if others is None else decimals(others, payload)
+        return [] if fallback is None else decimals(fallback, payload)
     levels = [number for side in message.sides for level in getattr(message, side) for number in level]
     return [str(number) for number in (*(getattr(message, name) for name in message.numbers), *levels)]
 

@@ -121,12 +121,12 @@ class Market:
         """A taker order fills the best levels: a trade for each resting order, an aggregate for each price."""
         side = self._either_side()
         prices = self._random.choices((1, 2, 3, 20), (70, 15, 10, 5))[0]
-        left = self._random.randrange(1, 2 * sum(size for _, size in side.top(prices)))
+        remaining = self._random.randrange(1, 2 * sum(size for _, size in side.top(prices)))
         for price, size in side.top(prices):
-            if not left or len(side) <= THIN:
+            if not remaining or len(side) <= THIN:
                 break
-            filled = min(left, size)
-            left -= filled
+            filled = min(remaining, size)
+            remaining -= filled
             yield from self._fill(side, (price, size), filled, at_ms)
 
     def _fill(self, side: Side, level: Level, filled: int, at_ms: int) -> Iterator[Message]:

@@ -91,11 +91,11 @@ class RoleLock:
             return False
         # A lock is on the folder that was opened, whatever its name is now: on a removed folder it protects nothing.
         self.folder.mkdir(parents=True, exist_ok=True)
-        made = _locked(self.folder, os.O_RDONLY | os.O_DIRECTORY, fcntl.LOCK_EX)
-        if made is None:
+        new_fd = _locked(self.folder, os.O_RDONLY | os.O_DIRECTORY, fcntl.LOCK_EX)
+        if new_fd is None:
             return False
         os.close(held)
-        self._folder_fd = made
+        self._folder_fd = new_fd
         return True
 
     def _keep_file(self) -> bool:

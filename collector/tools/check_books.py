@@ -91,14 +91,14 @@ def _timed(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _print(reports: list[tuple[BookObjects, Report]]) -> None:
-    made = table("book", ">tickers", ">equal", ">different", ">no book", ">no counterpart", ">stretches")
+    lines = table("book", ">tickers", ">equal", ">different", ">no book", ">no counterpart", ">stretches")
     for books, report in reports:
-        made.add_row(
+        lines.add_row(
             shown(_name(books), "red" if report.different else ""),
             *map(number, (report.tickers, report.equal, report.different, report.no_book, report.no_counterpart)),
             number(report.stretches),
         )
-    output_console().print(made)
+    output_console().print(lines)
     for books, report in reports:
         for line in _remarks(report):
             print(printable(f"{_name(books)}: {line}"))

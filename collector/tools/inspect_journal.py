@@ -61,20 +61,20 @@ class Inspection:
 
     def records(self) -> Iterator[Record]:
         """Every sound record, in order; counts bytes between records as damaged, bytes after the last one as torn."""
-        offset, wanted = self.header.header_bytes if self.header else len(self._data), 0
+        offset, wanted_bytes = self.header.header_bytes if self.header else len(self._data), 0
         while True:
-            piece = self._data[offset : offset + max(PIECE_BYTES, wanted)]
+            piece = self._data[offset : offset + max(PIECE_BYTES, wanted_bytes)]
             parsed = parse_records(piece, offset)
             yield from parsed.records
-            offset, wanted = parsed.end, parsed.wanted_bytes
-            if parsed.records or len(piece) < wanted <= len(self._data) - offset:
+            offset, wanted_bytes = parsed.end, parsed.wanted_bytes
+            if parsed.records or len(piece) < wanted_bytes <= len(self._data) - offset:
                 continue
             found = find_record(self._data, offset + 1)
             if found is None:
                 self.torn_bytes = len(self._data) - offset
                 return
             self.damaged_bytes += found - offset
-            offset, wanted = found, 0
+            offset, wanted_bytes = found, 0
 
     def summary(self) -> dict[str, Any]:
         """The file's identity, counts, times and state, ready for JSON."""
@@ -139,8 +139,8 @@ def show_records(inspection: Inspection, *, frames: bool) -> None:
             else:
                 print(iso_time(record.received_ns // 1_000), f"line {record.line}", f"{len(frames_of(record))} frames")
         elif not frames:
-            said = printable(json.dumps(event_of(record)))
-            print(iso_time(record.received_ns // 1_000), f"line {record.line}", record.kind.name.lower(), said)
+            text = printable(json.dumps(event_of(record)))
+            print(iso_time(record.received_ns // 1_000), f"line {record.line}", record.kind.name.lower(), text)
 
 
 def inspected(path: Path, arguments: argparse.Namespace) -> dict[str, Any]:

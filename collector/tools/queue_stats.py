@@ -115,8 +115,8 @@ def _from_url(url: str, token: str) -> Found:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("--config", type=Path, metavar="FILE", help="the recorder's configuration")
-    where.add_argument("--url", help="where the recorder's HTTP port is, such as http://127.0.0.1:9464")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--config", type=Path, metavar="FILE", help="the recorder's configuration")
+    source.add_argument("--url", help="where the recorder's HTTP port is, such as http://127.0.0.1:9464")
     parser.add_argument("--json", action="store_true", help="print the object itself")
     parser.add_argument("--watch", action="store_true", help="look again every second until Ctrl-C")

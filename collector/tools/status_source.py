@@ -45,22 +45,24 @@ class NoAnswerError(Exception):
 def fetch(url: str, token: str) -> Mapping[str, Any]:
     """Fetch the status at `url` within TOTAL_SECS. Raises NoAnswerError."""
     parts = _parts(url)
-    asked = parts._replace(path="/status").geturl() if parts.path in {"", "/"} else url
+    status_url = parts._replace(path="/status").geturl() if parts.path in {"", "/"} else url
     if not _fits_a_header(token):
         raise NoAnswerError("the token (http.token) has characters that no HTTP header carries")
-    request = urllib.request.Request(asked, headers={"Authorization": f"Bearer {token}"} if token else {})  # noqa: S310 (http or https, as checked)
+    request = urllib.request.Request(status_url, headers={"Authorization": f"Bearer {token}"} if token else {})  # noqa: S310 (http or https, as checked)
     try:
         status = msgspec.json.decode(_answer(request))
     except urllib.error.HTTPError as error:
         if error.code == http.HTTPStatus.UNAUTHORIZED:
-            raise NoAnswerError(f"{redact_url(asked)} wants its token: set {TOKEN_VARIABLE}") from error
-        raise NoAnswerError(f"{redact_url(asked)} answers with {error.code} {error.reason}") from error
+            raise NoAnswerError(f"{redact_url(status_url)} wants its token: set {TOKEN_VARIABLE}") from error
+        raise NoAnswerError(f"{redact_url(status_url)} answers with {error.code} {error.reason}") from error
     except (OSError, http.client.HTTPException) as error:
-        raise NoAnswerError(f"nothing answers at {redact_url(asked)}: {getattr(error, 'reason', error)}") from error
+        raise NoAnswerError(
+            f"nothing answers at {redact_url(status_url)}: {getattr(error, 'reason', error)}"
+        ) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise NoAnswerError(f"{redact_url(asked)} answers, but it is not a recorder") from error
+        raise NoAnswerError(f"{redact_url(status_url)} answers, but it is not a recorder") from error
     if not isinstance(status, dict) or "processes" not in status or not isinstance(status.get("healthy"), bool):
-        raise NoAnswerError(f"{redact_url(asked)} answers, but it is not a recorder")
+        raise NoAnswerError(f"{redact_url(status_url)} answers, but it is not a recorder")
     return status
 
 
@@ -194,10 +196,10 @@ class LocalStatus:
             self._status = (health.run_id, Status(health.run_id, self._config))
         reports = read_reports(self._config.data_dir / "run" / "stats", report_of)
         children = [_child(role, reports[role], now_us) for role in in_flow_order(reports)]
-        own = SupervisorReport(pid=int(holder) if holder.isdecimal() else 0)
-        pids = {name: report.pid for name, report in {SUPERVISOR: own, **reports}.items() if report.pid}
+        supervisor = SupervisorReport(pid=int(holder) if holder.isdecimal() else 0)
+        pids = {name: report.pid for name, report in {SUPERVISOR: supervisor, **reports}.items() if report.pid}
         usage = self._meter.read(pids)
-        known = SupervisorFacts(now_us, time.monotonic(), children, (), usage, own=own)
+        known = SupervisorFacts(now_us, time.monotonic(), children, (), usage, own=supervisor)
         status = status_json.status(self._status[1].look(reports, known))
         processes = [{**process, "restarts": None} for process in status["processes"]]
         return {**status, **health.as_status(now_us), "processes": processes}

@@ -155,12 +155,12 @@ class Archiver:
         """Whether nothing is left to do, or no time to do it; the log then says how many segments wait."""
         deferred = set(self._retries.deferred.reasons)
         sealed = {path.stem for path in sealed_segments(self._segments)}
-        left = {*sealed, *self._uploads.ids, *self._finished.unsettled_ids, *deferred}
-        if not left:
+        waiting = {*sealed, *self._uploads.ids, *self._finished.unsettled_ids, *deferred}
+        if not waiting:
             return True
-        if not self._context.hurried() and not self._waits_in_vain(only_deferred=left == deferred):
+        if not self._context.hurried() and not self._waits_in_vain(only_deferred=waiting == deferred):
             return False
-        self._log.warning("segments_left_waiting", segments=len(left), error=self._progress.last_error)
+        self._log.warning("segments_left_waiting", segments=len(waiting), error=self._progress.last_error)
         return True
 
     def _waits_in_vain(self, *, only_deferred: bool) -> bool:

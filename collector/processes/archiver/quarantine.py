@@ -57,13 +57,13 @@ class Quarantine:
         is_there = folder.exists()
         in_ledger = Attempts(folder).count() < MAX_ATTEMPTS
         if in_ledger:
-            held = self._store.call(lambda store: find_whole(store, folder.name))
+            archived = self._store.call(lambda store: find_whole(store, folder.name))
             # A manifest of gap rows alone has no messages.
-            if held is not None and held.rows:
+            if archived is not None and archived.rows:
                 remove_set(folder)
                 self._log.info("set_confirmed", segment=folder.name)
                 return False
-            if held is None:
+            if archived is None:
                 self._upload_gap_rows(folder)
         self._move(folder, in_ledger=in_ledger)
         return is_there

@@ -51,5 +51,5 @@ class SegmentSchedule:
         return next_to_stage(turn, sound, ahead, newest_is_unstaged=newest_is_unstaged)
 
     def _to_replace(self, sealed: list[Path]) -> Path | None:
-        held = (path for path in sealed if path.stem in self._deferred.reasons and path.stem in self._uploads.ids)
-        return next(filter(self._replacement.may_replace, held), None)
+        deferred = (path for path in sealed if path.stem in self._deferred.reasons and path.stem in self._uploads.ids)
+        return next(filter(self._replacement.may_replace, deferred), None)

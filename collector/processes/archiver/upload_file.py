@@ -24,6 +24,6 @@ def upload_and_confirm(store: ObjectStore, upload: Upload, *, check_first: bool)
         if store.head(upload.key) == upload.info:
             return
         raise DamagedError(f"{upload.path.name}: the bytes staged for {upload.key} have changed") from error
-    held = store.head(upload.key)
-    if held != upload.info:
-        raise StoreError(f"{upload.key}: put {upload.info}, but the store holds {held}")
+    stored = store.head(upload.key)
+    if stored != upload.info:
+        raise StoreError(f"{upload.key}: put {upload.info}, but the store holds {stored}")

@@ -136,22 +136,22 @@ class Uploads:
     def turn(self, secs: float) -> bool:
         """Begin what can begin, wait up to `secs` for a result, and handle it; false if there was none."""
         self._begin()
-        ended = wait(list(self._tasks), secs, FIRST_COMPLETED).done if self._tasks else set()
-        for future in ended:
+        done = wait(list(self._tasks), secs, FIRST_COMPLETED).done if self._tasks else set()
+        for future in done:
             self._handle_result(future, self._tasks.pop(future))
-        if ended:
+        if done:
             self._begin()
         elif self._tasks and self._state.is_there:
             self._give_up_if_silent()
-        return bool(ended)
+        return bool(done)
 
     def turns(self, secs: float) -> bool:
         """As `turn`, then handle further results as they come, up to a limit: the caller has other work."""
-        ended = self.turn(secs)
+        had_result = self.turn(secs)
         for _ in range(_TURNS):
-            if not ended or not self.turn(0.0):
+            if not had_result or not self.turn(0.0):
                 break
-        return ended
+        return had_result
 
     def note_failure(self, error: RetryError, asked_at: float) -> None:
         """The store itself failed: uploads not begun wait until it is back, and no set is a suspect any more."""

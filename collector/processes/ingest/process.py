@@ -193,9 +193,9 @@ class IngestProcess:
 
     def _stop_readers(self) -> None:
         self._stop.set()
-        left = self._readers.join(STOP_SECS, self._context.clock.monotonic)
-        if left:
-            self._context.log.warning("threads_left_behind", count=left)
+        still_running = self._readers.join(STOP_SECS, self._context.clock.monotonic)
+        if still_running:
+            self._context.log.warning("threads_left_behind", count=still_running)
 
     def _close_journal(self) -> None:
         try:

@@ -119,8 +119,8 @@ def claim(data_dir: Path, feed_of: Mapping[StreamKey, str], repaired_feeds: Coll
     misfits: list[SetAside] = []
     changed_folders: set[Path] = set()
     for path in sorted((data_dir / "repair").glob(f"*/*{SUFFIX}")):
-        place = path.parent.name
-        if place == ASIDE:
+        folder_name = path.parent.name
+        if folder_name == ASIDE:
             continue
         try:
             stream = read_request(path).stream
@@ -131,7 +131,7 @@ def claim(data_dir: Path, feed_of: Mapping[StreamKey, str], repaired_feeds: Coll
         else:
             feed = feed_of.get(stream)
             if feed is not None and feed not in repaired_feeds:
-                unclaimed[place] += 1
+                unclaimed[folder_name] += 1
                 continue
             if feed is not None:
                 changed_folders |= _move(path, request_folder(data_dir, feed))

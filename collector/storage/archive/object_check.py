@@ -61,9 +61,9 @@ def _of_metadata(file: pq.ParquetFile, entry: ManifestObject, manifest: Manifest
         "id_max": "" if entry.id_max is None else entry.id_max,
     }
     for name, value in expected.items():
-        held = found.get(f"collector.{name}")
-        if held != str(value):
-            yield f"its {name} should be {value!r}, but the file says {held!r}"
+        value_in_file = found.get(f"collector.{name}")
+        if value_in_file != str(value):
+            yield f"its {name} should be {value!r}, but the file says {value_in_file!r}"
 
 
 def _of_columns(file: pq.ParquetFile, entry: ManifestObject, manifest: Manifest) -> Iterator[str]:

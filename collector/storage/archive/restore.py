@@ -134,9 +134,9 @@ def _copy_object(entry: ManifestObject, store: ObjectStore, target: ObjectStore,
     expected = ObjectInfo(entry.bytes, entry.sha256)
     if retry_once(target, lambda: target.head(entry.key)) == expected:
         return True
-    held = retry_once(store, lambda: store.fetch(entry.key, path))
-    if held != expected:
-        raise DamagedError(f"it is {'not there' if held is None else 'not what its manifest says'}")
+    fetched = retry_once(store, lambda: store.fetch(entry.key, path))
+    if fetched != expected:
+        raise DamagedError(f"it is {'not there' if fetched is None else 'not what its manifest says'}")
     retry_once(target, lambda: target.put(entry.key, path, entry.sha256))
     return False
 

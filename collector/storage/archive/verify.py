@@ -136,19 +136,19 @@ class Verification:
             return [Finding("unread", entry.key, str(error))]
 
     def _deep(self, entry: ManifestObject, manifest: Manifest, path: Path, read: Read) -> Iterator[Finding]:
-        held = retry_once(self._store, lambda: self._store.fetch(entry.key, path))
-        found = list(_compared(entry, held))
+        fetched = retry_once(self._store, lambda: self._store.fetch(entry.key, path))
+        found = list(_compared(entry, fetched))
         yield from found
         if not found:
             yield from (Finding("content", entry.key, text) for text in read(path, entry, manifest))
 
 
-def _compared(entry: ManifestObject, held: ObjectInfo | None) -> Iterator[Finding]:
+def _compared(entry: ManifestObject, stored: ObjectInfo | None) -> Iterator[Finding]:
     expected = ObjectInfo(entry.bytes, entry.sha256)
-    if held is None:
+    if stored is None:
         yield Finding("missing", entry.key, f"it had {entry.rows} rows")
-    elif held != expected:
-        yield Finding("differs", entry.key, f"it should be {_text(expected)}, but is {_text(held)}")
+    elif stored != expected:
+        yield Finding("differs", entry.key, f"it should be {_text(expected)}, but is {_text(stored)}")
 
 
 def broken_chains(segments: list[ChainLink]) -> Iterator[Finding]:

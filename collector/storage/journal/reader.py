@@ -193,9 +193,9 @@ class JournalReader:
 
     def _goes_on(self) -> bool:
         """Whether the same incarnation of ingest has begun another file, which it does only after a whole record."""
-        own = self._known_header().writer_id
-        later = (header_at(path) for number, path in journal_files(self._folder) if number > self._number)
-        return any(header is not None and header.writer_id == own for header in later)
+        writer_id = self._known_header().writer_id
+        later_headers = (header_at(path) for number, path in journal_files(self._folder) if number > self._number)
+        return any(header is not None and header.writer_id == writer_id for header in later_headers)
 
     def _whole_file_damaged(self, reason: str) -> Chunk:
         size = os.fstat(self._fileno()).st_size

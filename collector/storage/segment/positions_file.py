@@ -71,10 +71,10 @@ def write_positions_file(folder: Path, positions: PositionsFile, *, durable: boo
     if durable:
         write_durably(path, content)
         return
-    made = path.with_name(f"{path.name}.new")
+    new_path = path.with_name(f"{path.name}.new")
     with disk_wait():
-        made.write_bytes(content)
-        made.replace(path)
+        new_path.write_bytes(content)
+        new_path.replace(path)
 
 
 def draft_positions_file(folder: Path, positions: PositionsFile) -> Path:

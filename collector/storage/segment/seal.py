@@ -88,8 +88,8 @@ def set_strays_aside(folder: Path, quarantine: Path) -> list[str]:
     `positions.json`. Ids of one data directory only grow, so the newest is the one that was being written.
     """
     strays = sorted(regular_files(folder, "*.open.db"), key=_age)[:-1]
-    there = [file for path in strays for file in beside(path) if file.exists()]
-    return _move(there, folder, quarantine) if there else []
+    files = [file for path in strays for file in beside(path) if file.exists()]
+    return _move(files, folder, quarantine) if files else []
 
 
 def _age(path: Path) -> tuple[bool, str]:

@@ -36,10 +36,10 @@ def partition_messages(segment: SealedSegment, spill: Spill, tick: Tick) -> None
         if row != rows:
             raise DamagedError(f"segment {segment.meta.segment_id} has message {row} where {rows} should stand")
         time_us = received_us if line != BACKFILLED_LINE else sound_us(exchange_us, received_us) or received_us
-        place = stream_id, time_us // DAY_US
-        append = appends.get(place)
+        stream_day = stream_id, time_us // DAY_US
+        append = appends.get(stream_day)
         if append is None:
-            append = appends[place] = _rows_of(segment, spill, *place).append
+            append = appends[stream_day] = _rows_of(segment, spill, *stream_day).append
         append((series, id_, row, received_us, exchange_us, line, payload))
         buffered_bytes += len(payload) + ROW_BYTES
         if buffered_bytes > _ACCOUNT_BYTES:

@@ -85,34 +85,34 @@ class S3Store:
 
     def head(self, key: str) -> ObjectInfo | None:
         """Size and checksum as the server keeps them; read from the object if the server has no SHA-256 of it."""
-        place = self._place(key)
+        object_args = self._object_args(key)
 
         def request(client: Any, style: RequestStyle) -> ObjectInfo:
-            found = client.head_object(**place, **_checksum_mode(style))
+            found = client.head_object(**object_args, **_checksum_mode(style))
             sha256 = whole_sha256(found)
             if sha256 is not None:
                 return ObjectInfo(int(found["ContentLength"]), sha256)
-            with closing(client.get_object(**place)["Body"]) as body:
+            with closing(client.get_object(**object_args)["Body"]) as body:
                 return copied(body, len)
 
         return self._call(key, _or_none(request))
 
     def read(self, key: str) -> bytes | None:
         """The object's bytes; None if there is none."""
-        place = self._place(key)
+        object_args = self._object_args(key)
 
         def request(client: Any, style: RequestStyle) -> bytes:
-            with closing(client.get_object(**place, **_checksum_mode(style))["Body"]) as body:
+            with closing(client.get_object(**object_args, **_checksum_mode(style))["Body"]) as body:
                 return bytes(body.read())
 
         return self._call(key, _or_none(request))
 
     def fetch(self, key: str, target: Path) -> ObjectInfo | None:
         """Copy the object; returns size and checksum of the fetched bytes."""
-        place = self._place(key)
+        object_args = self._object_args(key)
 
         def request(client: Any, _: RequestStyle) -> ObjectInfo:
-            with closing(client.get_object(**place)["Body"]) as body, target.open("wb") as file:
+            with closing(client.get_object(**object_args)["Body"]) as body, target.open("wb") as file:
                 return copied(body, file.write)
 
         return self._call(key, _or_none(request))
@@ -123,13 +123,13 @@ class S3Store:
         return (key for key in sorted(self._listed(prefix)) if key != _PROBE_KEY)
 
     def _put(self, key: str, opened: Callable[[], BufferedIOBase], sha256: str) -> None:
-        place = self._place(key)
+        object_args = self._object_args(key)
 
         def request(client: Any, style: RequestStyle) -> None:
             with opened() as body:
                 checksum = sha256_header(sha256) if style.checksums else md5_header(body)
                 try:
-                    client.put_object(**place, Body=body, **checksum, **self._put_options)
+                    client.put_object(**object_args, Body=body, **checksum, **self._put_options)
                 except ClientError as error:
                     if status_of(error) == _BAD_REQUEST:
                         refuse_other_bytes(body, sha256, key, error)
@@ -154,13 +154,13 @@ class S3Store:
         def request(client: Any, _: RequestStyle) -> tuple[list[str], str | None]:
             page = client.list_objects_v2(Bucket=self._bucket, Prefix=self._folder + prefix, **token)
             # Not an object of ours: consoles put such keys to show an empty folder.
-            held = [found["Key"] for found in page.get("Contents", []) if not found["Key"].endswith("/")]
-            keys = [key.removeprefix(self._folder) for key in held]
+            found_keys = [found["Key"] for found in page.get("Contents", []) if not found["Key"].endswith("/")]
+            keys = [key.removeprefix(self._folder) for key in found_keys]
             return keys, page["NextContinuationToken"] if page.get("IsTruncated") else None
 
         return self._call(prefix, request)
 
-    def _place(self, key: str) -> dict[str, str]:
+    def _object_args(self, key: str) -> dict[str, str]:
         require_key(key)
         return {"Bucket": self._bucket, "Key": self._folder + key}
 
@@ -224,9 +224,11 @@ class S3Store:
 
     def _make_bucket(self, client: Any) -> None:
         region = self._options.region if self._options.endpoint_url else client.meta.region_name
-        place = {} if region in {"", *_HOME_REGION} else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        location = (
+            {} if region in {"", *_HOME_REGION} else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        )
         try:
-            client.create_bucket(Bucket=self._bucket, **place)
+            client.create_bucket(Bucket=self._bucket, **location)
         except ClientError as error:
             # Another host with the same archive made it first.
             if code_of(error) != "BucketAlreadyOwnedByYou":
@@ -235,9 +237,9 @@ class S3Store:
     def _advice(self, error: BaseException) -> str:
         if code_of(error) != NO_SUCH_BUCKET:
             return ""
-        where = f" --region {self._options.region}" if self._options.region else ""
-        server = f" --endpoint-url {self._options.endpoint_url}" if self._options.endpoint_url else ""
-        return f"make it with 'aws s3 mb s3://{self._bucket}{where}{server}', or set archive.create_bucket = true"
+        region = f" --region {self._options.region}" if self._options.region else ""
+        endpoint = f" --endpoint-url {self._options.endpoint_url}" if self._options.endpoint_url else ""
+        return f"make it with 'aws s3 mb s3://{self._bucket}{region}{endpoint}', or set archive.create_bucket = true"
 
 
 def _put_options(options: S3Options) -> dict[str, str]:

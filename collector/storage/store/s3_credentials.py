@@ -49,9 +49,9 @@ def check_credentials(session: Any, environment: Mapping[str, str]) -> None:
         return
     keys = found.get_frozen_credentials()
     scrub.know([*of_key_id(keys.access_key), keys.secret_key, keys.token or ""])
-    where = f"from {found.method}, profile {session.profile_name}"
+    source = f"from {found.method}, profile {session.profile_name}"
     named = zip(_FIELDS, (keys.access_key, keys.secret_key, keys.token or ""), strict=True)
-    of_others = [f"{name} ({where}): {fault}" for name, key in named if (fault := unfit(key))]
+    of_others = [f"{name} ({source}): {fault}" for name, key in named if (fault := unfit(key))]
     if faults := [*unfit_keys(environment)] or of_others:
         raise StoreRefusedError("; ".join(faults))
 

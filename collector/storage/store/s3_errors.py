@@ -117,5 +117,5 @@ def _text_of(error: BaseException) -> str:
         return f"{error}: {reason.__cause__ or reason}"
     if not isinstance(error, ClientError):
         return str(error) or type(error).__name__
-    said = error.response.get("Error", {}).get("Message", "")
-    return f"{code_of(error) or status_of(error)} to {error.operation_name}{f' ({said})' if said else ''}"
+    message = error.response.get("Error", {}).get("Message", "")
+    return f"{code_of(error) or status_of(error)} to {error.operation_name}{f' ({message})' if message else ''}"
