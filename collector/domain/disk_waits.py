@@ -7,34 +7,34 @@ from typing import Final, TypeVar, cast
 
 T = TypeVar("T")
 
-Tell = Callable[[bool], None]
+OnDiskWait = Callable[[bool], None]
 """Is told True before a wait and False after it."""
 
 
-def _unheard(_waits: bool) -> None:
+def _ignore(_waits: bool) -> None:
     pass
 
 
-_tell: Final[ContextVar[Tell]] = ContextVar("tell_disk_waits", default=_unheard)
+_on_disk_wait: Final[ContextVar[OnDiskWait]] = ContextVar("on_disk_wait", default=_ignore)
 """A thread that was told nothing tells nobody: the waits of a thread that is there to wait hold up nothing."""
 
 
-def tell_disk_waits(tell: Tell) -> None:
-    """Let `tell` hear of every wait of this thread from now on."""
-    _tell.set(tell)
+def announce_disk_waits_to(announce: OnDiskWait) -> None:
+    """Let `announce` hear of every wait of this thread from now on."""
+    _on_disk_wait.set(announce)
 
 
 @contextmanager
 def disk_wait() -> Iterator[None]:
     """What is done meanwhile takes as long as the disk wishes. Waits within a wait are one."""
-    tell = _tell.get()
-    outermost = _tell.set(_unheard)
-    tell(True)
+    announce = _on_disk_wait.get()
+    token = _on_disk_wait.set(_ignore)
+    announce(True)
     try:
         yield
     finally:
-        _tell.reset(outermost)
-        tell(False)
+        _on_disk_wait.reset(token)
+        announce(False)
 
 
 def each_awaited(items: Iterable[T]) -> Iterator[T]:

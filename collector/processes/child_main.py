@@ -23,7 +23,7 @@ from collector import logs, scrub
 from collector.channel.channel import ALIVE, Notice
 from collector.channel.local import QueueReceiver, QueueSender
 from collector.config import Config
-from collector.domain.disk_waits import disk_wait, tell_disk_waits
+from collector.domain.disk_waits import announce_disk_waits_to, disk_wait
 from collector.domain.errors import AnotherInstanceError, StopError
 from collector.processes.context import Context, SystemClock
 from collector.processes.roles import role_lock, role_of
@@ -137,7 +137,7 @@ def run_child(assignment: Assignment, config: Config, links: ChildLinks, work: W
         signal.signal(number, signal.SIG_IGN)
     # The parent started this process with these signals blocked, so that none could kill it before its handlers stood.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS + IGNORED_SIGNALS)
-    tell_disk_waits(Heartbeat(links.up, assignment.role, config.channel.capacity).send)
+    announce_disk_waits_to(Heartbeat(links.up, assignment.role, config.channel.capacity).send)
     scrub.begin(*config.secrets)
     log = logs.setup(assignment.role, assignment.run_id, config.log.format, config.log.level, file=assignment.log_file)
     watch = threading.Thread(target=_watch_parent, args=(flag, log), name="parent", daemon=True)

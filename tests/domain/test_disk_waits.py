@@ -4,14 +4,14 @@ from threading import Thread
 
 import pytest
 
-from collector.domain.disk_waits import disk_wait, each_awaited, tell_disk_waits
+from collector.domain.disk_waits import announce_disk_waits_to, disk_wait, each_awaited
 
 
 def test_a_wait_is_told_before_and_after_and_one_within_another_is_none() -> None:
     told: list[bool] = []
 
     def work() -> None:
-        tell_disk_waits(told.append)
+        announce_disk_waits_to(told.append)
         with disk_wait():
             assert told == [True]
             with disk_wait():
@@ -29,7 +29,7 @@ def test_a_wait_that_fails_is_over() -> None:
     told: list[bool] = []
 
     def work() -> None:
-        tell_disk_waits(told.append)
+        announce_disk_waits_to(told.append)
         with pytest.raises(ZeroDivisionError), disk_wait():
             assert told[0] / 0
         assert told == [True, False]
@@ -45,7 +45,7 @@ def test_waits_of_other_threads_are_told_to_nobody() -> None:
             pass
 
     def work() -> None:
-        tell_disk_waits(told.append)
+        announce_disk_waits_to(told.append)
         thread = Thread(target=wait)
         thread.start()
         thread.join()
@@ -63,7 +63,7 @@ def test_each_item_is_waited_for_and_what_is_done_with_it_is_no_wait() -> None:
             yield item
 
     def work() -> None:
-        tell_disk_waits(told.append)
+        announce_disk_waits_to(told.append)
         for item in each_awaited(items()):
             assert told == [True, False] * (item + 1)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.domain.disk_waits import tell_disk_waits
+from collector.domain.disk_waits import announce_disk_waits_to
 from collector.feed.request_weight import RESERVE_SHARE, WeightBudget, own_wait_secs
 from collector.feed.shared_budget import BUSY_SECS
 from tests.feed.clocks import WallClock
@@ -92,7 +92,7 @@ def test_waiting_for_the_file_counts_as_a_disk_wait(path: Path, clock: WallClock
     told: list[bool] = []
 
     def ask() -> None:
-        tell_disk_waits(told.append)
+        announce_disk_waits_to(told.append)
         assert budget(path, clock).spent() == 0
 
     copy_context().run(ask)
