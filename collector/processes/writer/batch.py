@@ -84,7 +84,7 @@ class CommitBatch:
     """Requests to repair, by feed."""
     withdrawn: dict[str, set[str]] = field(default_factory=dict)
     """Names of requests to withdraw, by feed."""
-    sources: list[tuple[str, int]] = field(default_factory=list)
+    feed_runs: list[tuple[str, int]] = field(default_factory=list)
     """Feeds, each with the index in `messages` at which a run of its messages begins."""
 
     def __bool__(self) -> bool:
@@ -97,12 +97,12 @@ class CommitBatch:
 
     def begin(self, feed: str) -> None:
         """The messages added from now on are of that feed."""
-        if not self.sources or self.sources[-1][0] != feed:
-            self.sources.append((feed, len(self.messages)))
+        if not self.feed_runs or self.feed_runs[-1][0] != feed:
+            self.feed_runs.append((feed, len(self.messages)))
 
     def by_feed(self) -> Iterator[tuple[str, list[StoredMessage]]]:
         """The messages in runs of one feed."""
-        for (feed, start), (_, end) in pairwise([*self.sources, ("", len(self.messages))]):
+        for (feed, start), (_, end) in pairwise([*self.feed_runs, ("", len(self.messages))]):
             if end > start:
                 yield feed, self.messages[start:end]
 

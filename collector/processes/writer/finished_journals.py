@@ -14,7 +14,7 @@ Positions = Mapping[str, Position]
 """How far each file was read, by its id."""
 
 
-class ReadJournals:
+class FinishedJournals:
     """Finds the files in the journals' folder that were read to their end."""
 
     def __init__(self, folder: Path) -> None:

@@ -10,16 +10,16 @@ from collector.domain.repair_protocol import is_rest_journal
 from collector.domain.times import EARLIEST_US, LONGEST_AHEAD_US
 from collector.processes.writer.batch import CommitBatch
 
-LONGEST_WAY_US: Final = 600_000_000
+MAX_LATENCY_US: Final = 600_000_000
 """The most one message counts for: one that gives a time years ago would else dominate the mean for as long."""
 
 WINDOW_SECS: Final = 60.0
 """Evidence is kept for at least this long, at most twice."""
 
-FEWEST: Final = 10
+MIN_MESSAGES: Final = 10
 """Fewer messages prove nothing: one may be an old one sent again."""
 
-ODD: Final = 2
+OUTLIERS: Final = 2
 """So many messages of a window may say any time, and rule nothing."""
 
 
@@ -43,11 +43,11 @@ class Latencies:
             # The oldest came first, so from behind they are nearly sorted already.
             self._to_durable[feed].add_all(sorted([durable_us - message[4] for message in reversed(messages)]))
             to_receive = sorted([message[4] - message[5] for message in messages if message[5] is not None])
-            ahead, sound = _parted(to_receive, messages[-1][4])
+            ahead, sound = _split_off_impossible(to_receive, messages[-1][4])
             if ahead:
                 self._offsets_ahead[feed].note(at_secs, ahead)
             if sound:
-                self._to_receive[feed].add_all(_bounded(sound))
+                self._to_receive[feed].add_all(_capped(sound))
                 self._offsets[feed].note(at_secs, sound)
 
     def to_receive(self) -> list[tuple[str, int, int]]:
@@ -73,15 +73,15 @@ class Latencies:
         return (sound if sound.messages(at_secs) else self._offsets_ahead[feed]).smallest_us(at_secs)
 
 
-def _parted(ascending_us: list[int], received_us: int) -> tuple[list[int], list[int]]:
+def _split_off_impossible(ascending_us: list[int], received_us: int) -> tuple[list[int], list[int]]:
     """Those of times too far ahead and those of sound times, as `times.is_sound`; the messages were received about then."""
     first, end = bisect_left(ascending_us, -LONGEST_AHEAD_US), bisect_right(ascending_us, received_us - EARLIEST_US)
     return ascending_us[:first], ascending_us[first:end]
 
 
-def _bounded(ascending_us: list[int]) -> list[int]:
-    longer = bisect_right(ascending_us, LONGEST_WAY_US)
-    return [*ascending_us[:longer], *[LONGEST_WAY_US] * (len(ascending_us) - longer)]
+def _capped(ascending_us: list[int]) -> list[int]:
+    longer = bisect_right(ascending_us, MAX_LATENCY_US)
+    return [*ascending_us[:longer], *[MAX_LATENCY_US] * (len(ascending_us) - longer)]
 
 
 def _rows(histograms: Mapping[str, Histogram]) -> Iterator[tuple[str, int, int]]:
@@ -98,33 +98,33 @@ class ClockOffsetWindow:
     """
 
     def __init__(self) -> None:
-        self._began_secs: float | None = None
-        self._now = _Evidence()
-        self._before = _Evidence()
+        self._window_start_secs: float | None = None
+        self._current = _Evidence()
+        self._previous = _Evidence()
 
     def note(self, at_secs: float, ascending_us: Sequence[int]) -> None:
         """Messages came, with these differences."""
         self._turn(at_secs)
-        self._now = self._now.with_more(ascending_us, len(ascending_us))
+        self._current = self._current.with_more(ascending_us, len(ascending_us))
 
     def smallest_us(self, at_secs: float) -> int | None:
         """The smallest difference; None where there is too little evidence."""
         self._turn(at_secs)
-        both = self._now.with_more(self._before.smallest_us, self._before.messages)
-        return both.smallest_us[-1] if both.messages >= FEWEST else None
+        both = self._current.with_more(self._previous.smallest_us, self._previous.messages)
+        return both.smallest_us[-1] if both.messages >= MIN_MESSAGES else None
 
     def messages(self, at_secs: float) -> int:
         """How many messages there are as evidence."""
         self._turn(at_secs)
-        return self._now.messages + self._before.messages
+        return self._current.messages + self._previous.messages
 
     def _turn(self, at_secs: float) -> None:
-        if self._began_secs is None:
-            self._began_secs = at_secs
-        passed = at_secs - self._began_secs
+        if self._window_start_secs is None:
+            self._window_start_secs = at_secs
+        passed = at_secs - self._window_start_secs
         if passed >= WINDOW_SECS:
-            self._before = self._now if passed < 2 * WINDOW_SECS else _Evidence()
-            self._now, self._began_secs = _Evidence(), at_secs
+            self._previous = self._current if passed < 2 * WINDOW_SECS else _Evidence()
+            self._current, self._window_start_secs = _Evidence(), at_secs
 
 
 class _Evidence(NamedTuple):
@@ -133,5 +133,5 @@ class _Evidence(NamedTuple):
     messages: int = 0
 
     def with_more(self, ascending_us: Sequence[int], messages: int) -> "_Evidence":
-        smallest_us = sorted([*self.smallest_us, *ascending_us[: ODD + 1]])[: ODD + 1]
+        smallest_us = sorted([*self.smallest_us, *ascending_us[: OUTLIERS + 1]])[: OUTLIERS + 1]
         return _Evidence(smallest_us, self.messages + messages)

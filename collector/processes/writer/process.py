@@ -98,7 +98,7 @@ class Writer:
                 self._settle(stopping=stopping)
             if self._until_commit() <= 0 or (stopping and not busy):
                 self._commit()
-            if self._rotation.kept() and (self._rotation.seal_due() or self._early_seal.due()):
+            if self._rotation.files_in_place() and (self._rotation.seal_due() or self._early_seal.due()):
                 self._seal()
             self._report()
             if stopping and not busy:

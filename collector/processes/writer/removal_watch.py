@@ -11,7 +11,7 @@ REMOVED_SECS: Final = 600.0
 """Seconds for which a removal is a reason to be unhealthy."""
 
 
-class RemovedSegments:
+class RemovalWatch:
     """Knows which sealed segments were waiting, and whether files that are gone have been put back."""
 
     def __init__(self, context: Context, folder: Path) -> None:
@@ -22,7 +22,7 @@ class RemovedSegments:
         self.is_restored = True
 
     @property
-    def lately(self) -> bool:
+    def is_recent(self) -> bool:
         """Whether some were removed within REMOVED_SECS."""
         return self._noticed_at is not None and self._context.clock.monotonic() - self._noticed_at < REMOVED_SECS
 
@@ -31,7 +31,7 @@ class RemovedSegments:
         self._waiting = self._present()
         return len(self._waiting)
 
-    def notice(self, segment: OpenSegment) -> None:
+    def note_removal(self, segment: OpenSegment) -> None:
         """Files of the open segment, or positions.json, are gone: logged once each time it happens."""
         self._noticed_at = self._context.clock.monotonic()
         if self.is_restored:
@@ -39,7 +39,7 @@ class RemovedSegments:
             about = {"segment": segment.segment_id, "rows": segment.next_row - 1}
             self._context.log.error("segments_removed", **about, sealed_gone=sorted(self._waiting - self._present()))
 
-    def restored(self, segment: OpenSegment) -> None:
+    def note_restored(self, segment: OpenSegment) -> None:
         """The open segment is in place again."""
         self.is_restored = True
         self._context.log.warning("segments_put_back", segment=segment.segment_id)

@@ -33,7 +33,7 @@ class ReportBuilder:
         self._processor = processor
         self._rotation = rotation
         self._readers = readers
-        self._gaps_told: deque[list[tuple[str, str, Gap]]] = deque(maxlen=GAP_REPORTS)
+        self._recent_gap_rows: deque[list[tuple[str, str, Gap]]] = deque(maxlen=GAP_REPORTS)
         self.timings = Latencies()
         self.commit_secs = 0.0
         """How long the last commit took."""
@@ -64,15 +64,17 @@ class ReportBuilder:
             streams=[stream.numbers() for stream in self._streams],
             journals=[self._lag(feed, reader) for feed, reader in self._readers.items()],
             segments_removed=self._rotation.removed_lately,
-            segments=SegmentsReport(open=1, open_bytes=self._rotation.open_bytes(), sealed=self._rotation.sealed()),
+            segments=SegmentsReport(
+                open=1, open_bytes=self._rotation.open_bytes(), sealed=self._rotation.sealed_waiting()
+            ),
         )
 
     def _gap_rows(self) -> list[tuple[str, str, Gap]]:
         """The rows of the ledger since some reports ago, oldest first."""
         newest = self._processor.counts.newest_gaps
-        self._gaps_told.append(list(newest))
+        self._recent_gap_rows.append(list(newest))
         newest.clear()
-        return [row for told in self._gaps_told for row in told]
+        return [row for rows in self._recent_gap_rows for row in rows]
 
     def _lag(self, feed: str, reader: JournalReader) -> JournalLag:
         lag = reader.lag()

@@ -10,8 +10,8 @@ from collector.domain.errors import CommitError, SegmentBusyError
 from collector.domain.names import make_segment_id
 from collector.processes.context import Context
 from collector.processes.writer.batching import passed_boundary
-from collector.processes.writer.finished_journals import ReadJournals
-from collector.processes.writer.removal_watch import RemovedSegments
+from collector.processes.writer.finished_journals import FinishedJournals
+from collector.processes.writer.removal_watch import RemovalWatch
 from collector.processes.writer.segment_start import SegmentStart, opened_us, segment_meta
 from collector.processes.writer.streams import StreamTable
 from collector.storage.journal.position import Position
@@ -57,8 +57,8 @@ class SegmentRotation:
         self._opened_secs = context.clock.monotonic()
         self._busy_until: float | None = None
         self._journal_size_checks = Every(JOURNAL_SIZE_SECS, context.clock.monotonic)
-        self._journals = ReadJournals(self._config.data_dir / "journal")
-        self._removed = RemovedSegments(context, self._folder)
+        self._journals = FinishedJournals(self._config.data_dir / "journal")
+        self._removals = RemovalWatch(context, self._folder)
         self._seals_at_once = False
         self._file_checks = Every(FILE_CHECK_SECS, context.clock.monotonic)
         context.log.info("segment_opened", segment=self._segment.segment_id, rows=self._segment.next_row - 1)
@@ -79,20 +79,20 @@ class SegmentRotation:
 
     def store(self, commit: Commit) -> None:
         """Commit; raises CommitError with nothing stored."""
-        self.keep()
+        self.restore_removed()
         self._segment.store(commit)
         self._positions.update((position.file_id, position) for position in commit.positions)
 
-    def sealed(self) -> int:
+    def sealed_waiting(self) -> int:
         """How many sealed segments wait for the archiver."""
-        return self._removed.waiting()
+        return self._removals.waiting()
 
     @property
     def removed_lately(self) -> bool:
         """Whether somebody has removed files here."""
-        return self._removed.lately
+        return self._removals.is_recent
 
-    def keep(self) -> None:
+    def restore_removed(self) -> None:
         """Put back what somebody removed, as far as it is known here. Raises CommitError.
 
         The open segment is copied from what this process holds open. As positions.json cannot be, the segment is sealed
@@ -101,7 +101,7 @@ class SegmentRotation:
         is_in_place = self._segment.is_in_place()
         if is_in_place and (self._seals_at_once or (self._folder / FILE_NAME).exists()):
             return
-        self._removed.notice(self._segment)
+        self._removals.note_removal(self._segment)
         if not is_in_place:
             self._segment = put_back(self._segment, self._on_progress)
         self._seals_at_once = self._segment.has_rows
@@ -110,14 +110,14 @@ class SegmentRotation:
                 write_positions(self._segment, self._segment.load())
             except OSError as error:
                 raise CommitError(f"{FILE_NAME} cannot be written: {error}") from error
-        self._removed.restored(self._segment)
+        self._removals.note_restored(self._segment)
 
-    def kept(self) -> bool:
-        """As `keep`, about once a second; false if it is to be tried again."""
+    def files_in_place(self) -> bool:
+        """As `restore_removed`, about once a second; false if it is to be tried again."""
         if self._file_checks.due():
             with suppress(CommitError):  # said already, and tried again
-                self.keep()
-        return self._removed.is_restored
+                self.restore_removed()
+        return self._removals.is_restored
 
     def open_bytes(self) -> int:
         """The size of the open segment on disk."""
@@ -158,7 +158,7 @@ class SegmentRotation:
         state = self._state_now(streams, feeds, positions, counts)
         try:
             # Without its files the segment would be gone, and the next one would go on behind it.
-            self.keep()
+            self.restore_removed()
             old, now_us = self._segment, clock.now_us()
             new_id = make_segment_id(now_us, old.segment_id, secrets.token_hex(3))
             self._segment = seal(old, new_id, segment_meta(self._config, now_us), state, now_us)
@@ -179,7 +179,7 @@ class SegmentRotation:
         clock = self._context.clock
         give_up_at = clock.monotonic() + self._config.supervisor.stop_timeout_secs * CLOSE_SECS_SHARE
         self._busy_until = None
-        while not self.kept() and clock.monotonic() < give_up_at:
+        while not self.files_in_place() and clock.monotonic() < give_up_at:
             clock.sleep(RETRY_CLOSE_SECS)
         while self._segment.has_rows:
             self.seal(streams, feeds, counts)
