@@ -43,7 +43,7 @@ class GapStretch(msgspec.Struct, array_like=True):
     actual_id: str | None = None
     allowance: RowAllowance | None = None
     """While its gaps still have a row each; None once they share one."""
-    told: int | None = 1
+    newest_row_missing: int | None = 1
     """`missing` of its newest row."""
     detected_us: int = 0
     """`detected_at` of its newest row; 0 while that is the opening one."""
@@ -69,7 +69,7 @@ class GapStretch(msgspec.Struct, array_like=True):
 
     def update(self, now_us: int) -> Gap | None:
         """The row that replaces the one before while the trouble lasts; None if that one is up to date."""
-        if not self.is_one_gap or self.missing == self.told:
+        if not self.is_one_gap or self.missing == self.newest_row_missing:
             return None
         return self._row(ended_us=None, status="open", detected_us=self._later(now_us))
 
@@ -85,7 +85,7 @@ class GapStretch(msgspec.Struct, array_like=True):
 
     def _row(self, *, ended_us: int | None, status: str, detected_us: int) -> Gap:
         name = gap_id(self.place, 0, self.kind, self.expected_id, self.started_us)
-        self.told = self.missing
+        self.newest_row_missing = self.missing
         return Gap(
             name, self.place.data_type, self.kind, self.cause, self.expected_id, self.actual_id, self.missing,
             self.started_us, ended_us, None, status, None, detected_us,

@@ -10,9 +10,9 @@ LONGEST_BAN_SECS: Final = 3 * 86_400
 
 BAN_SECS: Final = 120.0
 """The first ban that names no time lasts so long: the shortest that the exchange gives. Each further one in a row lasts twice
-as long, up to LONGEST_SILENCE_SECS."""
+as long, up to LONGEST_PAUSE_SECS."""
 
-LONGEST_SILENCE_SECS: Final = 1_800.0
+LONGEST_PAUSE_SECS: Final = 1_800.0
 """The longest ban that names no time."""
 
 _MANY_BANS: Final = 10
@@ -46,4 +46,4 @@ def retry_after_secs(value: str, now_secs: float) -> float | None:
 def ban_secs(asked_secs: float | None, bans_before: int) -> float:
     """How long an address that is banned keeps quiet: as asked, or else longer with each ban in a row."""
     # Without a time, or with one that has passed by this machine's clock, the next attempt would follow without a pause.
-    return asked_secs or min(BAN_SECS * 2 ** min(bans_before, _MANY_BANS), LONGEST_SILENCE_SECS)
+    return asked_secs or min(BAN_SECS * 2 ** min(bans_before, _MANY_BANS), LONGEST_PAUSE_SECS)

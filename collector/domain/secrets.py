@@ -15,7 +15,7 @@ _SECRETS: Final = frozenset(
     }
 )  # fmt: skip
 _KEY_IDS: Final = frozenset({"AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID"})
-_SENT: Final = (
+_STORE_KEYS: Final = (
     "AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_SESSION_TOKEN",
     "AWS_SECURITY_TOKEN",
 )  # fmt: skip
@@ -69,7 +69,7 @@ def unfit(secret: str) -> str:
 
 def unfit_keys(environment: Mapping[str, str]) -> Iterator[str]:
     """What is wrong with a store's keys there, a line each."""
-    for name in _SENT:
+    for name in _STORE_KEYS:
         if fault := unfit(environment.get(name, "")):
             yield f"{name}: {fault}"
 

@@ -46,7 +46,7 @@ class LearnedIntervals(msgspec.Struct, array_like=True):
 
     count: int = 0
     longest_secs: float = 0.0
-    before_secs: float = 0.0
+    previous_longest_secs: float = 0.0
 
 
 class SilenceLimit:
@@ -72,7 +72,7 @@ class SilenceLimit:
             interval_secs = min(interval_secs, _GROWTH * self.limit_secs / FACTOR)
         learned.count += 1
         if learned.count % REMEMBERED == 0:
-            learned.before_secs, learned.longest_secs = learned.longest_secs, 0.0
+            learned.previous_longest_secs, learned.longest_secs = learned.longest_secs, 0.0
         learned.longest_secs = max(learned.longest_secs, interval_secs)
         self.limit_secs = self._limit_secs()
 
@@ -80,7 +80,7 @@ class SilenceLimit:
         bounds, learned = self._bounds, self.learned
         lowest_secs = bounds.lowest_secs if learned.count >= LEARNED_AFTER else bounds.unlearned_secs
         highest_secs = max(bounds.highest_secs, bounds.unlearned_secs)
-        return min(max(FACTOR * max(learned.longest_secs, learned.before_secs), lowest_secs), highest_secs)
+        return min(max(FACTOR * max(learned.longest_secs, learned.previous_longest_secs), lowest_secs), highest_secs)
 
 
 class Outage(NamedTuple):
@@ -96,42 +96,42 @@ class StreamActivity(msgspec.Struct, array_like=True):
     """When one stream was heard and listened to; it commits with the rows."""
 
     learned: LearnedIntervals = msgspec.field(default_factory=LearnedIntervals)
-    heard_us: int = 0
+    last_message_us: int = 0
     """When its newest message was received."""
     checked_us: int = 0
-    """`heard_us` as of the last check for silence."""
+    """`last_message_us` as of the last check for silence."""
     silent_since_us: int | None = None
     """Since when the stream is silent, while an open row says so; else None."""
-    away: tuple[int, str] | None = None
+    offline: tuple[int, str] | None = None
     """Since when no connection carries the stream, and why; None while one does."""
     refused_since_us: int | None = None
     """Since when its frames are refused because the disk budget is used up."""
-    listened_us: int = 0
+    quiet_connected_us: int = 0
     """How long connections that have ended carried the stream since it was last heard."""
     first_us: int = 0
     """When a connection first carried the stream; 0 if that is not known."""
 
-    def leave(self, at_us: int, cause: str) -> None:
+    def go_offline(self, at_us: int, cause: str) -> None:
         """No connection carries the stream any more. If that was so before, the earlier time stays."""
-        self.away = self.away or (at_us, cause)
+        self.offline = self.offline or (at_us, cause)
 
-    def come_back(self, at_us: int) -> Outage | None:
+    def come_online(self, at_us: int) -> Outage | None:
         """A connection carries the stream again; returns the outage this ends, if any."""
         self.first_us = self.first_us or at_us
-        if self.away is None:
+        if self.offline is None:
             return None
-        (since_us, cause), self.away = self.away, None
+        (since_us, cause), self.offline = self.offline, None
         return Outage(since_us, max(at_us, since_us), cause)
 
-    def pause(self, since_us: int, at_us: int) -> None:
+    def add_quiet_time(self, since_us: int, at_us: int) -> None:
         """The connection that carried the stream since `since_us` has ended: count how long the stream was silent on it."""
-        before_us = self.listened_us if self.heard_us < since_us else 0
-        self.listened_us = before_us + max(0, at_us - max(since_us, self.heard_us))
+        earlier_us = self.quiet_connected_us if self.last_message_us < since_us else 0
+        self.quiet_connected_us = earlier_us + max(0, at_us - max(since_us, self.last_message_us))
 
     def silent_us(self, since_us: int, now_us: int) -> int:
         """How long the stream has been silent while connections carried it, the present one since `since_us`."""
-        before_us = self.listened_us if self.heard_us < since_us else 0
-        return before_us + now_us - max(since_us, self.heard_us)
+        earlier_us = self.quiet_connected_us if self.last_message_us < since_us else 0
+        return earlier_us + now_us - max(since_us, self.last_message_us)
 
 
 def silence(key: StreamKey, since_us: int, now_us: int) -> Gap:

@@ -66,16 +66,16 @@ def test_the_limit_is_always_within_its_bounds(intervals_secs: list[float]) -> N
 @given(st.lists(st.floats(0, 100)), st.floats(0, 1e6))
 def test_an_interval_just_seen_may_come_again(intervals_secs: list[float], interval_secs: float) -> None:
     rhythm = rhythm_of(*intervals_secs)
-    before_secs = rhythm.limit_secs
+    previous_longest_secs = rhythm.limit_secs
     rhythm.note(interval_secs)
-    assert rhythm.limit_secs >= min(FACTOR * interval_secs, 2 * before_secs, HIGHEST_SECS) * (1 - 1e-9)
+    assert rhythm.limit_secs >= min(FACTOR * interval_secs, 2 * previous_longest_secs, HIGHEST_SECS) * (1 - 1e-9)
 
 
 @given(st.lists(st.floats(0, 1_000), max_size=200), st.lists(st.floats(0, 1_000), max_size=20))
 def test_a_rhythm_that_is_begun_anew_from_what_it_learned_goes_on_alike(
-    before_secs: list[float], after_secs: list[float]
+    previous_longest_secs: list[float], after_secs: list[float]
 ) -> None:
-    whole = rhythm_of(*before_secs)
+    whole = rhythm_of(*previous_longest_secs)
     part = SilenceLimit(Bounds(UNLEARNED_SECS, LOWEST_SECS), whole.learned)
     assert part.limit_secs == whole.limit_secs
     part = SilenceLimit(

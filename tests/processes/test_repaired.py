@@ -14,7 +14,7 @@ from collector.config import Config, RepairConfig
 from collector.domain.records import Envelope
 from collector.domain.repair_protocol import RepairAnswer
 from collector.domain.sequence import hole_rules
-from collector.domain.sequence.hole_rules import LEAST_ASKED_HOLES
+from collector.domain.sequence.hole_rules import MIN_REQUESTED_HOLES
 from collector.exchanges.binance.rest import BinanceRest
 from collector.processes.repair.feed_repair import FeedRepair
 from collector.processes.repair.process import claim_requests
@@ -123,14 +123,14 @@ def test_a_request_is_withdrawn_once_nothing_of_its_gap_is_waited_for(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Because all of it came late, or because too many are waited for."""
-    monkeypatch.setattr(hole_rules, "ASKED_HOLES_OF_ALL", 1)
-    world.receive(*map(trade, range(1, 5 * LEAST_ASKED_HOLES, 2)))
+    monkeypatch.setattr(hole_rules, "MAX_REQUESTED_HOLES_IN_ALL", 1)
+    world.receive(*map(trade, range(1, 5 * MIN_REQUESTED_HOLES, 2)))
     world.write(stop_after_secs=200)
     world.exchange.trades["BTCUSDT"] = set()
     for _ in range(3):
         world.exchange.fail()
     mender = world.mend()
-    world.receive(trade(2), trade(5 * LEAST_ASKED_HOLES))
+    world.receive(trade(2), trade(5 * MIN_REQUESTED_HOLES))
     world.write(stop_after_secs=200)
     statuses = dict(world.query("SELECT gap_id, status FROM gaps ORDER BY row"))
     still = {f"trades-{gap_id}.request" for gap_id, status in statuses.items() if status == "open"}

@@ -68,9 +68,9 @@ class DuplicateFilter:
         self.progress = progress
         self.holes = StreamHoles(progress)
         self._overlap_us = round(overlap_secs * 1e6)
-        self._least = RECENT_DENSE_IDS if self._dense else RECENT_IDS
+        self._min_kept = RECENT_DENSE_IDS if self._dense else RECENT_IDS
         self._ended, running = split(recent, progress.restarted_us)
-        self._recent = Recent(within(running, self._overlap_us, self._least), self._least)
+        self._recent = Recent(within(running, self._overlap_us, self._min_kept), self._min_kept)
         self.stepped_back_from = 0
         """After the verdict `BACK`: the id before it on its line."""
 
@@ -90,17 +90,17 @@ class DuplicateFilter:
         received_us: int,
         digest: int,
         line: int = 0,
-        source: int = 1,
+        connection: int = 1,
     ) -> Verdict:
         """Say what this message is, and remember it.
 
         `first_id` is the first of the ids it covers; None if it covers `message_id` alone. `exchange_us` is a time that
-        can be true, or None. `digest` is a 32-bit checksum of the content. `source` names the connection.
+        can be true, or None. `digest` is a 32-bit checksum of the content. `connection` names the connection.
         """
-        if source != self.progress.source:
-            self.progress.source = source
+        if connection != self.progress.connection:
+            self.progress.connection = connection
             self.join(received_us)
-        verdict = self._rise(message_id, line) if self._rises else Verdict.NEW
+        verdict = self._check_rising(message_id, line) if self._rises else Verdict.NEW
         if self._ended and self._is_of_ended(message_id, digest):
             return Verdict.COPY
         recent = self._recent
@@ -118,9 +118,9 @@ class DuplicateFilter:
             self._keep(message_id, received_us, digest)
         return verdict
 
-    def is_echo(self, content: bytes, received_us: int, source: int, beside: Collection[int]) -> bool:
+    def is_echo(self, content: bytes, received_us: int, connection: int, beside: Collection[int]) -> bool:
         """Whether a message without an id is a copy; see `echoes`. `beside` are the connections that bring the same."""
-        return is_echo(self.progress.echoes, source, beside, content, received_us, self._overlap_us)
+        return is_echo(self.progress.echoes, connection, beside, content, received_us, self._overlap_us)
 
     def backfill(self, message_id: int, first_id: int | None = None) -> bool:
         """Whether a message that came over REST was missing; it no longer is.
@@ -195,7 +195,7 @@ class DuplicateFilter:
         progress.conflicts = (*progress.conflicts, (message_id, digest))[-CONFLICTS:]
         return True
 
-    def _rise(self, message_id: int, line: int) -> Verdict:
+    def _check_rising(self, message_id: int, line: int) -> Verdict:
         newest_of_line = self.progress.newest
         last = newest_of_line.get(line, -1)
         if last is None:
@@ -214,9 +214,9 @@ class DuplicateFilter:
         first = message_id if first_id is None or first_id > message_id else first_id
         verdict = Verdict.NEW
         if last is None:
-            progress.floor = first
+            progress.known_from_id = first
         elif message_id <= last:
-            return self._behind(first, message_id, older_sent_us(progress, exchange_us, received_us), received_us)
+            return self._place_older(first, message_id, older_sent_us(progress, exchange_us, received_us), received_us)
         elif first > last + 1:
             self.holes.add(last + 1, first, received_us)
             verdict = Verdict.AHEAD
@@ -228,7 +228,7 @@ class DuplicateFilter:
         progress.suspect = None
         return verdict
 
-    def _behind(self, first: int, last: int, sent_us: int | None, received_us: int) -> Verdict:
+    def _place_older(self, first: int, last: int, sent_us: int | None, received_us: int) -> Verdict:
         progress = self.progress
         if has_moved_on(progress, sent_us):
             # After an id that once jumped ahead all that follows would else be late, and no loss would ever be found.
@@ -239,18 +239,18 @@ class DuplicateFilter:
             return Verdict.NEW
         if sent_us > progress.last_exchange_us:
             return self._restart(first, last, sent_us, received_us)
-        return Verdict.NEW if first < progress.floor else Verdict.COPY
+        return Verdict.NEW if first < progress.known_from_id else Verdict.COPY
 
     def _restart(self, first: int, last: int, sent_us: int | None, received_us: int) -> Verdict:
         ended = self.progress
         self.progress = StreamProgress(
             ended.series + 1, last, sent_us, received_us, first, allowance=ended.allowance, activity=ended.activity,
-            restarted_us=received_us, source=ended.source, joined_us=ended.joined_us, ahead_us=ended.ahead_us,
+            restarted_us=received_us, connection=ended.connection, joined_us=ended.joined_us, ahead_us=ended.ahead_us,
         )  # fmt: skip
         self.holes.end_series(self.progress, received_us)
         # A lagging line may also be in the series before the one that ends.
         self._ended.update(self._recent.all())
         if len(self._ended) > RECENT_LIMIT:
             self._ended = newest(self._ended)
-        self._recent = Recent({}, self._least)
+        self._recent = Recent({}, self._min_kept)
         return Verdict.RESET

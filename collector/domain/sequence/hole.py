@@ -40,13 +40,13 @@ class Hole(msgspec.Struct, array_like=True):
     """Whether some of it came over REST."""
     joined: int = 0
     """Of a stretch: ids that were missing at first, in all of its holes; 0 while none has joined."""
-    asked: bool = False
+    is_requested: bool = False
     """Whether the missing ids were requested and repair has not finished."""
     detected_us: int = 0
     """`detected_at` of its newest row."""
     filled_us: int = 0
     """When the newest message that came late into it was received."""
-    is_told: bool = True
+    row_count_is_current: bool = True
     """Whether its newest row, if it has one, is up to date."""
     age: int = 0
     """How often it has aged since it was found or last joined; a hole that is requested does not age."""
@@ -61,7 +61,7 @@ class Hole(msgspec.Struct, array_like=True):
         if not self._take_out(first, last):
             return False
         self.filled_us = received_us
-        if self.has_row:
+        if self.row_is_settled:
             self.state = "changed"
         return True
 
@@ -79,18 +79,18 @@ class Hole(msgspec.Struct, array_like=True):
         self.joined = self.whole + other.whole
         self.parts += other.parts
         self.next_id, self.until_us, self.age = other.next_id, other.until_us, other.age
-        self.is_told, other.parts = False, []
+        self.row_count_is_current, other.parts = False, []
 
     def end(self) -> None:
         """What is still missing will not be requested any more, and no hole joins; a late message may still fill it."""
-        self.asked = False
+        self.is_requested = False
         if self.parts and self.state != "ended":
             self.state = "ending"
         elif self.lasts:
             self.state = "changed"
 
     @property
-    def has_row(self) -> bool:
+    def row_is_settled(self) -> bool:
         """Whether it has a row and no other one is due."""
         return self.state in {"reported", "ended"}
 
@@ -120,11 +120,11 @@ class Hole(msgspec.Struct, array_like=True):
         end = bisect_right(self.parts, last, key=itemgetter(0))
         touched = self.parts[begin:end]
         self.parts[begin:end] = [rest for part in touched for rest in _without(part, first, last)]
-        self.is_told = self.is_told and not touched
+        self.row_count_is_current = self.row_count_is_current and not touched
         return bool(touched)
 
 
-class Finding(NamedTuple):
+class DueRow(NamedTuple):
     """A hole whose row is due."""
 
     series: int
@@ -135,7 +135,7 @@ class Finding(NamedTuple):
     @property
     def is_final(self) -> bool:
         """Whether nothing more of it will be requested."""
-        return self.status != "open" and not (self.hole.asked and self.hole.parts)
+        return self.status != "open" and not (self.hole.is_requested and self.hole.parts)
 
     def row(self, key: StreamKey, detected_us: int, *, chained: bool) -> Gap:
         """The ledger's row. Rows of one hole have the same `gap_id` and ascending `detected_at`.
@@ -144,7 +144,7 @@ class Finding(NamedTuple):
         messages are missing between them cannot be known.
         """
         hole, back = self.hole, int(chained)
-        hole.detected_us, hole.is_told = max(detected_us, hole.until_us + 1, hole.detected_us + 1), True
+        hole.detected_us, hole.row_count_is_current = max(detected_us, hole.until_us + 1, hole.detected_us + 1), True
         expected, actual = str(hole.first_id - back), str(hole.next_id - back)
         return Gap(
             self.gap_id(key, chained=chained), key.data_type, "sequence", hole.cause, expected, actual,

@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import Final
 
 from collector.domain.gap_stretches import RowAllowance
-from collector.domain.sequence.hole import REFUSED, Finding, Hole
+from collector.domain.sequence.hole import REFUSED, DueRow, Hole
 
 REORDER_SECS: Final = 2.0
 """A message that comes this late is only counted as late; one that comes later repairs a gap."""
@@ -19,19 +19,19 @@ REORDER_SECS: Final = 2.0
 MAX_HOLES: Final = 1_024
 """Holes remembered of a stream. Ids of forgotten holes count as unknown, so no message is dropped as a copy."""
 
-MAX_ASKED_HOLES: Final = 65_536
+MAX_REQUESTED_HOLES: Final = 65_536
 """Requested holes remembered beside those: an answer for a forgotten one could not be told from what is stored."""
 
-ASKED_HOLES_OF_ALL: Final = 131_072
+MAX_REQUESTED_HOLES_IN_ALL: Final = 131_072
 """Requested holes of all streams together, some 90 MB of memory."""
 
-LEAST_ASKED_HOLES: Final = 32
+MIN_REQUESTED_HOLES: Final = 32
 """Requested holes that each stream may have in any case."""
 
 
-def most_asked(streams: int) -> int:
+def max_requested(streams: int) -> int:
     """Requested holes remembered of each stream, for that many streams."""
-    return max(LEAST_ASKED_HOLES, min(MAX_ASKED_HOLES, ASKED_HOLES_OF_ALL // max(1, streams)))
+    return max(MIN_REQUESTED_HOLES, min(MAX_REQUESTED_HOLES, MAX_REQUESTED_HOLES_IN_ALL // max(1, streams)))
 
 
 class Finder:
@@ -49,43 +49,45 @@ class Finder:
         return self._holes[begin:end]
 
 
-def settle(holes: list[Hole], allowance: RowAllowance, series: int, now_us: int, *, all_due: bool) -> list[Finding]:
+def settle(holes: list[Hole], allowance: RowAllowance, series: int, now_us: int, *, all_due: bool) -> list[DueRow]:
     """Say which holes have a row due, and drop those that have filled; changes `holes` and `allowance`."""
-    untold = [hole for hole in holes if not hole.has_row]
-    changing = [hole for hole in untold if hole.state != "pending"]
+    unsettled = [hole for hole in holes if not hole.row_is_settled]
+    changing = [hole for hole in unsettled if hole.state != "pending"]
     due = [
         hole
-        for hole in untold
+        for hole in unsettled
         if hole.state == "pending" and hole.parts and (all_due or _has_waited(hole.until_us, now_us))
     ]
-    findings = list(_new_ones(changing, due, allowance, series))
+    due_rows = list(_new_ones(changing, due, allowance, series))
     # A stretch that begins at the end ends there, too, and needs but one row.
-    findings += _changes([*changing, *(hole for hole in due if hole.lasts)], series, now_us, all_due=all_due)
-    findings = list({id(finding.hole): finding for finding in findings}.values())
-    if not all(hole.parts or hole.lasts for hole in untold):
+    due_rows += _changes([*changing, *(hole for hole in due if hole.lasts)], series, now_us, all_due=all_due)
+    due_rows = list({id(due_row.hole): due_row for due_row in due_rows}.values())
+    if not all(hole.parts or hole.lasts for hole in unsettled):
         holes[:] = [hole for hole in holes if hole.parts or hole.lasts]
-    return [finding for finding in findings if finding.hole.cause != REFUSED]
+    return [due_row for due_row in due_rows if due_row.hole.cause != REFUSED]
 
 
-def outdated(holes: list[Hole], series: int) -> list[Finding]:
+def outdated(holes: list[Hole], series: int) -> list[DueRow]:
     """The holes whose row is out of date, though the next is not due yet."""
-    found = [hole for hole in holes if not hole.is_told and hole.state != "pending" and hole.cause != REFUSED]
-    return [Finding(series, hole, "open", None) if hole.lasts else _change(series, hole) for hole in found]
+    found = [
+        hole for hole in holes if not hole.row_count_is_current and hole.state != "pending" and hole.cause != REFUSED
+    ]
+    return [DueRow(series, hole, "open", None) if hole.lasts else _change(series, hole) for hole in found]
 
 
-def forget(holes: list[Hole], series: int, most_asked: int) -> tuple[list[Finding], int]:
+def forget(holes: list[Hole], series: int, max_requested: int) -> tuple[list[DueRow], int]:
     """Drop the oldest of too many requested holes, and of too many others; changes `holes`.
 
     Returns the final rows of those that have none, and the id after the last hole dropped, or 0.
     """
-    dropped = [*_surplus(holes, most_asked, asked=True), *_surplus(holes, MAX_HOLES, asked=False)]
+    dropped = [*_surplus(holes, max_requested, requested=True), *_surplus(holes, MAX_HOLES, requested=False)]
     behind = _drop(holes, dropped)
-    findings = []
+    due_rows = []
     for hole in dropped:
         hole.end()
         if hole.state == "ending" and hole.cause != REFUSED:
-            findings.append(_change(series, hole))
-    return findings, behind
+            due_rows.append(_change(series, hole))
+    return due_rows, behind
 
 
 def grow_older(holes: list[Hole], oldest: int) -> int:
@@ -95,9 +97,9 @@ def grow_older(holes: list[Hole], oldest: int) -> int:
     what was sent before it. Returns the id after the last hole dropped, or 0.
     """
     for hole in holes:
-        hole.age += not hole.asked
-    old = [hole for hole in holes if hole.age >= oldest and hole.has_row and not hole.asked]
-    return _drop(holes, [hole for hole in old if hole.is_told or hole.cause == REFUSED])
+        hole.age += not hole.is_requested
+    old = [hole for hole in holes if hole.age >= oldest and hole.row_is_settled and not hole.is_requested]
+    return _drop(holes, [hole for hole in old if hole.row_count_is_current or hole.cause == REFUSED])
 
 
 def _drop(holes: list[Hole], dropped: list[Hole]) -> int:
@@ -107,18 +109,18 @@ def _drop(holes: list[Hole], dropped: list[Hole]) -> int:
     return max((hole.next_id for hole in dropped), default=0)
 
 
-def _surplus(holes: list[Hole], most: int, *, asked: bool) -> Iterator[Hole]:
-    kept = [hole for hole in holes if hole.asked is asked]
-    surplus = sum(len(hole.parts) for hole in kept) - most
+def _surplus(holes: list[Hole], limit: int, *, requested: bool) -> Iterator[Hole]:
+    kept = [hole for hole in holes if hole.is_requested is requested]
+    surplus = sum(len(hole.parts) for hole in kept) - limit
     for hole in kept:
-        is_told = hole.has_row or (hole.state == "changed" and hole.parts)
-        if surplus <= 0 or not is_told:
+        has_row = hole.row_is_settled or (hole.state == "changed" and hole.parts)
+        if surplus <= 0 or not has_row:
             return
         surplus -= len(hole.parts)
         yield hole
 
 
-def _new_ones(changing: list[Hole], due: list[Hole], allowance: RowAllowance, series: int) -> Iterator[Finding]:
+def _new_ones(changing: list[Hole], due: list[Hole], allowance: RowAllowance, series: int) -> Iterator[DueRow]:
     stretch = next((hole for hole in changing if hole.lasts), None)
     for hole in due:
         if hole.cause == REFUSED:
@@ -127,17 +129,17 @@ def _new_ones(changing: list[Hole], due: list[Hole], allowance: RowAllowance, se
             stretch.join(hole)
         elif allowance.grants(hole.until_us):
             hole.state = "reported"
-            yield Finding(series, hole, "open", None)
+            yield DueRow(series, hole, "open", None)
         else:
             stretch, hole.state = hole, "lasting"
-            yield Finding(series, hole, "open", None)
+            yield DueRow(series, hole, "open", None)
 
 
-def _changes(holes: list[Hole], series: int, now_us: int, *, all_due: bool) -> Iterator[Finding]:
+def _changes(holes: list[Hole], series: int, now_us: int, *, all_due: bool) -> Iterator[DueRow]:
     for hole in holes:
         if hole.lasts and (all_due or hole.is_over(now_us)):
             hole.state = "reported"
-            yield Finding(series, hole, "open", None) if hole.parts else _change(series, hole)
+            yield DueRow(series, hole, "open", None) if hole.parts else _change(series, hole)
         elif hole.state == "ending":
             yield _change(series, hole)
             hole.state = "ended"
@@ -147,13 +149,13 @@ def _changes(holes: list[Hole], series: int, now_us: int, *, all_due: bool) -> I
             hole.state = "reported"
 
 
-def _change(series: int, hole: Hole) -> Finding:
+def _change(series: int, hole: Hole) -> DueRow:
     repaired_by = "rest" if hole.by_rest else "late"
     if not hole.parts:
-        return Finding(series, hole, "repaired", repaired_by)
+        return DueRow(series, hole, "repaired", repaired_by)
     if hole.state == "ending" and hole.missing == hole.whole:
-        return Finding(series, hole, "unrepairable", None)
-    return Finding(series, hole, "partly_repaired", repaired_by)
+        return DueRow(series, hole, "unrepairable", None)
+    return DueRow(series, hole, "partly_repaired", repaired_by)
 
 
 def _has_waited(since_us: int, now_us: int) -> bool:

@@ -29,14 +29,14 @@ def newest(ids: dict[int, int]) -> dict[int, int]:
     return dict(islice(ids.items(), max(0, len(ids) - RECENT_LIMIT // 2), None))
 
 
-def within(kept: dict[int, int], window_us: int, least: int) -> dict[int, int]:
-    """The ids received within `window_us` of the last one, but at least `least`: a new process needs no others.
+def within(kept: dict[int, int], window_us: int, min_kept: int) -> dict[int, int]:
+    """The ids received within `window_us` of the last one, but at min_kept `min_kept`: a new process needs no others.
 
     Without this they would become more with each process that does not live as long as the window.
     """
     last_sec = next(reversed(kept.values())) >> _DIGEST_BITS if kept else 0
     oldest_sec = last_sec - window_us // 1_000_000 - 1
-    surplus = max(0, len(kept) - least)
+    surplus = max(0, len(kept) - min_kept)
     old = takewhile(lambda value: value >> _DIGEST_BITS < oldest_sec, islice(kept.values(), surplus))
     dropped = max(sum(1 for _ in old), len(kept) - RECENT_LIMIT)
     return dict(islice(kept.items(), dropped, None)) if dropped else kept
@@ -48,27 +48,27 @@ class Recent:
     Both are public, because every message is looked up in them; new ids go into `young`.
     """
 
-    def __init__(self, kept: dict[int, int], least: int) -> None:
-        """At least `least` ids are kept."""
+    def __init__(self, kept: dict[int, int], min_kept: int) -> None:
+        """At min_kept `min_kept` ids are kept."""
         self.young: dict[int, int] = {}
         self.old = kept
-        self._least = least
+        self._min_kept = min_kept
         self._since_us: int | None = None
-        self.full_at = least
+        self.full_at = min_kept
         """Number of young ids from which on `turn` is to be called."""
 
     def all(self) -> dict[int, int]:
         """Both generations, in order of arrival."""
         return {**self.old, **self.young}
 
-    def turn(self, now_us: int, least_us: int) -> None:
-        """Forget the old generation if the young one alone covers `least_us`, or is too large."""
+    def turn(self, now_us: int, min_age_us: int) -> None:
+        """Forget the old generation if the young one alone covers `min_age_us`, or is too large."""
         young, since_us = self.young, self._since_us
         if since_us is None:
             since_us = (next(iter(young.values())) >> _DIGEST_BITS) * 1_000_000
-        if now_us - since_us >= least_us or 2 * len(young) >= RECENT_LIMIT:
+        if now_us - since_us >= min_age_us or 2 * len(young) >= RECENT_LIMIT:
             self.old, self.young, self._since_us = young, {}, now_us
         else:
             # A clock set back makes a generation longer, never shorter.
             self._since_us = min(since_us, now_us)
-        self.full_at = len(self.young) + self._least
+        self.full_at = len(self.young) + self._min_kept

@@ -1,7 +1,7 @@
 """The holes of one stream: added as they are found, filled as messages come late, and handed out when a row is due."""
 
-from collector.domain.sequence.hole import Finding, Hole
-from collector.domain.sequence.hole_rules import MAX_ASKED_HOLES, Finder, forget, grow_older, outdated, settle
+from collector.domain.sequence.hole import DueRow, Hole
+from collector.domain.sequence.hole_rules import MAX_REQUESTED_HOLES, Finder, forget, grow_older, outdated, settle
 from collector.domain.sequence.stream_progress import StreamProgress
 
 
@@ -10,13 +10,13 @@ class StreamHoles:
 
     def __init__(self, progress: StreamProgress) -> None:
         self._progress = progress
-        self._of_ended_series: list[Finding] = []
+        self._of_ended_series: list[DueRow] = []
         self._finder: Finder | None = None
 
     @property
     def unsettled(self) -> bool:
         """Whether a hole has a row due, now or after the reorder window."""
-        return bool(self._of_ended_series) or not all(hole.has_row for hole in self._progress.holes)
+        return bool(self._of_ended_series) or not all(hole.row_is_settled for hole in self._progress.holes)
 
     @property
     def broken_until(self) -> tuple[int, int]:
@@ -48,22 +48,22 @@ class StreamHoles:
             if hole.next_id > first:
                 hole.end()
 
-    def settle(self, now_us: int, *, all_due: bool = False, most_asked: int = MAX_ASKED_HOLES) -> list[Finding]:
+    def settle(self, now_us: int, *, all_due: bool = False, max_requested: int = MAX_REQUESTED_HOLES) -> list[DueRow]:
         """The holes whose row is due. Call it while `unsettled`.
 
-        At most `most_asked` of the holes that are requested are remembered.
+        At most `max_requested` of the holes that are requested are remembered.
         """
         progress = self._progress
         self._finder = None
         # First, because the holes found below are requested only after this call.
-        forgotten, behind = forget(progress.holes, progress.series, most_asked)
-        progress.floor = max(progress.floor, behind)
+        forgotten, behind = forget(progress.holes, progress.series, max_requested)
+        progress.known_from_id = max(progress.known_from_id, behind)
         found = settle(progress.holes, progress.allowance, progress.series, now_us, all_due=all_due)
-        findings = [*self._of_ended_series, *forgotten, *found]
+        due_rows = [*self._of_ended_series, *forgotten, *found]
         self._of_ended_series = []
-        return findings
+        return due_rows
 
-    def outdated(self) -> list[Finding]:
+    def outdated(self) -> list[DueRow]:
         """The holes whose row says more is missing than is."""
         return outdated(self._progress.holes, self._progress.series)
 
@@ -71,7 +71,7 @@ class StreamHoles:
         """Age each hole by one and forget those of age `oldest` that nothing fills any more; whether any was forgotten."""
         progress, self._finder = self._progress, None
         behind = grow_older(progress.holes, oldest)
-        progress.floor = max(progress.floor, behind)
+        progress.known_from_id = max(progress.known_from_id, behind)
         return behind > 0
 
     def end_series(self, progress: StreamProgress, now_us: int) -> None:

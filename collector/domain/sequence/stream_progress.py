@@ -17,7 +17,7 @@ class StreamProgress(msgspec.Struct, array_like=True):
     last_exchange_us: int | None = None
     """When the newest message was sent, or must have been where its own time could not be believed."""
     last_received_us: int = 0
-    floor: int = 0
+    known_from_id: int = 0
     """Nothing is known of dense ids below this: they may have come or not."""
     holes: list[Hole] = []
     suspect: str | None = None
@@ -31,7 +31,7 @@ class StreamProgress(msgspec.Struct, array_like=True):
     """When the series began, if there was one before it."""
     conflicts: tuple[tuple[int, int], ...] = ()
     """Ids and digests of the newest messages whose id was taken by other content."""
-    source: int = 0
+    connection: int = 0
     """The connection that brought the newest message; 0 before the first."""
     joined_us: int = 0
     """When a connection last opened, or a message came by another connection than the message before it."""

@@ -11,7 +11,7 @@ from collector.storage.journal.format import FeedIdentity
 
 
 def carry_over(
-    state: FeedState, identity: FeedIdentity, plans: Plans, belonging: StreamOwnership, *, is_same: bool
+    state: FeedState, identity: FeedIdentity, plans: Plans, ownership: StreamOwnership, *, is_same: bool
 ) -> Iterator[StreamState]:
     """Read the fields that only version 1 wrote, and empty them; the streams whose state this changes.
 
@@ -28,14 +28,14 @@ def carry_over(
         down = links.down.get(plan)
         if down is None and plan not in links.known and links.away_since_us is not None:
             down = links.away_since_us, "restart"
-        first_us, listened_us = links.stood.get(plan, (links.since.get(plan, 0), 0))
-        for _, stream, activity in belonging.members(identity.feed, plans.keys_of(identity, plan)):
+        first_us, quiet_connected_us = links.stood.get(plan, (links.since.get(plan, 0), 0))
+        for _, stream, activity in ownership.members(identity.feed, plans.keys_of(identity, plan)):
             activity.refused_since_us = state.refusing_since_us
             if down is not None:
-                activity.leave(*down)
+                activity.go_offline(*down)
             if stream is not None:
                 yield stream
             else:
-                activity.first_us, activity.listened_us = activity.first_us or first_us, listened_us
+                activity.first_us, activity.quiet_connected_us = activity.first_us or first_us, quiet_connected_us
     state.refusing_since_us = None
     links.down, links.away_since_us, links.known, links.stood = {}, None, [], {}

@@ -30,10 +30,10 @@ from collector.storage.journal.reader import Chunk
 _OFFSET_BITS: Final = 36
 """A made id is the journal's number above the message's place in that file (below 64 GiB)."""
 
-_SOURCE_BITS: Final = 17
+_CONNECTION_BITS: Final = 17
 """A connection's name is its incarnation of ingest above its number, or the line where the journal does not say it."""
 
-_NUMBER: Final = (1 << _SOURCE_BITS) - 1
+_NUMBER_MASK: Final = (1 << _CONNECTION_BITS) - 1
 _UNNUMBERED: Final = 1 << 16
 
 _PLAIN: Final = frozenset({Verdict.NEW, Verdict.COPY})
@@ -86,7 +86,7 @@ class FrameProcessor:
         damage, which has no time of its own. `on_progress` is called between records: one may hold many messages.
         """
         position, header = chunk.position, chunk.header
-        self._incarnation, self._beside = zlib.crc32(header.writer_id.encode()) << _SOURCE_BITS, {}
+        self._incarnation, self._beside = zlib.crc32(header.writer_id.encode()) << _CONNECTION_BITS, {}
         self.ledger.open_journal(header)
         self.batch.begin(header.identity.feed)
         for number, record in enumerate(chunk.records, 1):
@@ -112,11 +112,11 @@ class FrameProcessor:
         decode, adapter = self._decoder(header.identity)
         received_us = record.received_ns // 1_000
         base = header.number << _OFFSET_BITS
-        source = self._incarnation | (record.connection or _UNNUMBERED + record.line)
+        connection = self._incarnation | (record.connection or _UNNUMBERED + record.line)
         try:
             frames = frames_of(record)
         except DamagedError as error:
-            self._undecoded(header, record.offset, received_us, record.line, record.payload, str(error), source)
+            self._undecoded(header, record.offset, received_us, record.line, record.payload, str(error), connection)
             return
         for frame in frames:
             try:
@@ -125,12 +125,14 @@ class FrameProcessor:
                     continue
                 envelopes = _read(decode, frame)
             except UndecodableError as error:
-                self._undecoded(header, frame.offset, received_us, record.line, frame.data, str(error), source)
+                self._undecoded(header, frame.offset, received_us, record.line, frame.data, str(error), connection)
                 continue
             if not envelopes:
                 self.counts.control += 1
             for index, envelope in enumerate(envelopes):
-                self._message(header, adapter, envelope, base + frame.offset + index, received_us, record.line, source)
+                self._message(
+                    header, adapter, envelope, base + frame.offset + index, received_us, record.line, connection
+                )
 
     def _answer(self, adapter: Adapter, frame: Frame, received_us: int) -> None:
         for stream, (_, message_id, _, exchange_us, payload) in self._backfill.take(adapter, frame.data):
@@ -140,18 +142,18 @@ class FrameProcessor:
 
     def _message(
         self, header: JournalHeader, adapter: Adapter, envelope: Envelope, made_id: int, received_us: int, line: int,
-        source: int,
+        connection: int,
     ) -> None:  # fmt: skip
         key, message_id, first_id, exchange_us, payload = envelope
         stream = self._streams.get(key)
         if stream is None:
             stream = self._streams.add(key, header.identity.feed, adapter.id_rules[key.data_type])
-            self.ledger.began(stream, received_us)
+            self.ledger.first_message(stream, received_us)
             if message_id is not None:
-                self._requests.book(stream, message_id if first_id is None else first_id, received_us)
+                self._requests.request_book(stream, message_id if first_id is None else first_id, received_us)
         if message_id is None:
             message_id = made_id
-            if self._is_echo(stream, header.identity.feed, payload, received_us, source):
+            if self._is_echo(stream, header.identity.feed, payload, received_us, connection):
                 self._copy(stream, payload, received_us)
                 return
         else:
@@ -160,7 +162,7 @@ class FrameProcessor:
             if sent_us is not None and not EARLIEST_US <= sent_us <= received_us + LONGEST_AHEAD_US:
                 sent_us = None
             digest = zlib.crc32(payload)
-            verdict = stream.dedup.judge(message_id, first_id, sent_us, received_us, digest, line, source)
+            verdict = stream.dedup.judge(message_id, first_id, sent_us, received_us, digest, line, connection)
             if verdict not in _PLAIN:
                 self._note_verdict(verdict, stream, message_id, received_us)
             elif verdict is Verdict.COPY:
@@ -179,12 +181,12 @@ class FrameProcessor:
         stream.last_received_us = received_us
         self.batch.touched[stream.stream_id] = stream
 
-    def _is_echo(self, stream: StreamState, feed: str, payload: bytes, received_us: int, source: int) -> bool:
-        beside = self._beside.get(source)
+    def _is_echo(self, stream: StreamState, feed: str, payload: bytes, received_us: int, connection: int) -> bool:
+        beside = self._beside.get(connection)
         if beside is None:
-            numbers = self.ledger.beside(feed, source & _NUMBER)
-            beside = self._beside[source] = [self._incarnation | connection_in_head(number) for number in numbers]
-        return stream.dedup.is_echo(payload, received_us, source, beside)
+            numbers = self.ledger.beside(feed, connection & _NUMBER_MASK)
+            beside = self._beside[connection] = [self._incarnation | connection_in_head(number) for number in numbers]
+        return stream.dedup.is_echo(payload, received_us, connection, beside)
 
     def _store(
         self, stream: StreamState, message_id: int, received_us: int, exchange_us: int | None, line: int, payload: bytes
@@ -216,12 +218,19 @@ class FrameProcessor:
             self.ledger.holes.watch(stream)
 
     def _undecoded(
-        self, header: JournalHeader, offset: int, received_us: int, line: int, frame: bytes, reason: str, source: int
+        self,
+        header: JournalHeader,
+        offset: int,
+        received_us: int,
+        line: int,
+        frame: bytes,
+        reason: str,
+        connection: int,
     ) -> None:
         identity = header.identity
         key = StreamKey(identity.exchange, UNKNOWN, UNDECODED)
         stream = self._streams.get(key) or self._streams.add(key, identity.feed, IdRule.NONE)
-        if self._is_echo(stream, identity.feed, frame, received_us, source):
+        if self._is_echo(stream, identity.feed, frame, received_us, connection):
             self._copy(stream, frame, received_us)
             return
         self.batch.reasons.append((self._next_row, reason))

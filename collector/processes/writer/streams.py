@@ -72,20 +72,20 @@ class StreamState:
         )  # fmt: skip
 
     @property
-    def heard_us(self) -> int:
+    def last_message_us(self) -> int:
         """When its newest message was received, by this writer or an earlier one; 0 if it never spoke."""
-        return self.last_received_us or self.dedup.progress.activity.heard_us
+        return self.last_received_us or self.dedup.progress.activity.last_message_us
 
     @property
     def activity(self) -> StreamActivity:
         """When it was heard and listened to, as of now."""
         activity = self.dedup.progress.activity
-        activity.heard_us = self.heard_us
+        activity.last_message_us = self.last_message_us
         return activity
 
     def row(self, run_id: str = "") -> StreamRow:
         """The stream's row for the next commit."""
-        self.dedup.progress.activity.heard_us = self.heard_us
+        self.dedup.progress.activity.last_message_us = self.last_message_us
         self.dedup.progress.counts = StreamCounts(
             run_id, self.messages, self.bytes, self.duplicates, self.duplicate_bytes, self.late, self.gaps
         )
@@ -110,7 +110,7 @@ class StreamTable:
         return iter(self._by_key.values())
 
     @property
-    def first_word_secs(self) -> float:
+    def first_message_limit_secs(self) -> float:
         """How long a stream may be silent before its first message."""
         return self._silence.unlearned_secs
 

@@ -36,9 +36,9 @@ def tell(
     at: int | None = None,
     digest: int = 1,
     received: int = 0,
-    source: int = 1,
+    connection: int = 1,
 ) -> Verdict:
-    return stream.judge(message_id, None, message_id if at is None else at, received, digest, source=source)
+    return stream.judge(message_id, None, message_id if at is None else at, received, digest, connection=connection)
 
 
 def test_the_same_id_and_content_is_a_copy() -> None:
@@ -128,8 +128,8 @@ def test_holes_of_an_ended_series_are_not_forgotten() -> None:
     for message_id in (1, 5, *range(10, 10 + 3 * RECENT_IDS)):
         tell(stream, message_id)
     assert tell(stream, 11, at=10**7) is Verdict.RESET
-    findings = stream.holes.settle(0)
-    assert [(found.series, found.hole.first_id) for found in findings] == [(0, 2), (0, 6)]
+    due_rows = stream.holes.settle(0)
+    assert [(found.series, found.hole.first_id) for found in due_rows] == [(0, 2), (0, 6)]
 
 
 def test_ids_below_the_first_one_seen_are_new() -> None:
@@ -143,7 +143,7 @@ def test_ids_that_fall_below_the_first_one_seen_while_time_moves_on_start_a_seri
     for message_id in range(5_000_000, 5_000_010):
         tell(stream, message_id)
     assert tell(stream, 1, at=5_000_010) is Verdict.RESET
-    assert (stream.progress.series, stream.progress.floor) == (1, 1)
+    assert (stream.progress.series, stream.progress.known_from_id) == (1, 1)
     assert tell(stream, 4, at=5_000_011) is Verdict.AHEAD
 
 
@@ -189,7 +189,7 @@ def test_what_a_line_that_lags_repeats_of_an_ended_series_is_a_copy(ids: list[in
     lag_us = round(lag_secs * 1_000_000)
     arrived = sorted((at + lag, lag, message_id, at) for message_id, at in sent for lag in (0, lag_us))
     told = [
-        tell(stream, id_, at=at, digest=at, received=received, source=1 + lag) for received, lag, id_, at in arrived
+        tell(stream, id_, at=at, digest=at, received=received, connection=1 + lag) for received, lag, id_, at in arrived
     ]
     assert told.count(Verdict.COPY) == len(sent)
     assert told.count(Verdict.RESET) == stream.progress.series == sum(after < id_ for id_, after in pairwise(ids))
@@ -204,7 +204,7 @@ def test_what_only_a_line_that_lags_brings_of_an_ended_series_makes_no_copies() 
     arrived = [(at, 0, id_, at) for id_, at in sent if id_ not in lost]
     arrived += [(at + lag_us, 1, id_, at) for id_, at in sent]
     told = [
-        tell(stream, id_, at=at, digest=at, received=now, source=1 + line) for now, line, id_, at in sorted(arrived)
+        tell(stream, id_, at=at, digest=at, received=now, connection=1 + line) for now, line, id_, at in sorted(arrived)
     ]
     assert told.count(Verdict.COPY) == len(arrived) - len(sent)
 
@@ -279,7 +279,7 @@ def test_ids_of_forgotten_holes_are_new_rather_than_copies() -> None:
         tell(stream, message_id)
     assert len(stream.holes.settle(0, all_due=True)) == SINGLE_ROWS + 1
     given_up = stream.holes.settle(10**9)
-    assert [finding.status for finding in given_up] == ["unrepairable"] * (SINGLE_ROWS + 1)
+    assert [due_row.status for due_row in given_up] == ["unrepairable"] * (SINGLE_ROWS + 1)
     assert stream.progress.holes == []
     assert tell(stream, 1) is Verdict.NEW
 
@@ -290,10 +290,10 @@ def asked_for(holes: int) -> DuplicateFilter:
     for message_id in range(0, 2 * holes + 2, 2):
         tell(stream, message_id, received=1_000_000 * message_id)
         if message_id % 1_000 == 0 or message_id == 2 * holes:
-            for finding in stream.holes.settle(1_000_000 * message_id, all_due=True):
-                finding.hole.asked = not finding.hole.lasts
-    for finding in stream.holes.settle(10**18):
-        finding.hole.asked = True
+            for due_row in stream.holes.settle(1_000_000 * message_id, all_due=True):
+                due_row.hole.is_requested = not due_row.hole.lasts
+    for due_row in stream.holes.settle(10**18):
+        due_row.hole.is_requested = True
     return stream
 
 
@@ -322,14 +322,14 @@ def test_what_is_asked_for_is_found_without_a_look_at_all_that_waits(monkeypatch
 
 def test_of_too_many_that_are_asked_for_the_oldest_are_given_up_and_said_to_be() -> None:
     stream = asked_for(8 * MAX_HOLES)
-    found = stream.holes.settle(10**18, most_asked=4 * MAX_HOLES)
-    assert {finding.status for finding in found} == {"unrepairable"}
+    found = stream.holes.settle(10**18, max_requested=4 * MAX_HOLES)
+    assert {due_row.status for due_row in found} == {"unrepairable"}
     held = sum(hole.missing for hole in stream.progress.holes)
     assert held <= 4 * MAX_HOLES
-    assert held + sum(finding.hole.missing for finding in found) == 8 * MAX_HOLES
-    assert stream.progress.floor == max(finding.hole.next_id for finding in found)
+    assert held + sum(due_row.hole.missing for due_row in found) == 8 * MAX_HOLES
+    assert stream.progress.known_from_id == max(due_row.hole.next_id for due_row in found)
     assert not stream.backfill(1)
-    assert stream.holes.settle(10**18, most_asked=4 * MAX_HOLES) == []
+    assert stream.holes.settle(10**18, max_requested=4 * MAX_HOLES) == []
 
 
 def test_redundant_lines_are_remembered_by_time_too() -> None:
@@ -357,7 +357,7 @@ def test_writers_that_live_short_lives_remember_no_more_than_one_that_lives_long
         stream = DuplicateFilter(rule=rule, overlap_secs=window_secs, progress=progress, recent=recent)
         for number in range(life * life_secs * per_sec, (life + 1) * life_secs * per_sec):
             received_us = number * 1_000_000 // per_sec
-            assert tell(stream, number, at=received_us, received=received_us, source=life + 1) is Verdict.NEW
+            assert tell(stream, number, at=received_us, received=received_us, connection=life + 1) is Verdict.NEW
             kept = range(max(0, number - window_secs * per_sec), number)
             assert number % 97 or {tell(stream, known, at=0, received=received_us) for known in kept} <= {Verdict.COPY}
         progress, recent = stream.progress, stream.recent
@@ -370,8 +370,8 @@ def test_while_connections_overlap_ids_are_remembered_by_time_and_afterwards_as_
     sizes = {}
     for step in range(1, 30_000):
         renewing = 10_000 <= step < 12_000
-        for source in (1, 2)[: 1 + renewing] if step < 12_000 else (2,):
-            tell(stream, step, received=step * STEP_US, source=source)
+        for connection in (1, 2)[: 1 + renewing] if step < 12_000 else (2,):
+            tell(stream, step, received=step * STEP_US, connection=connection)
         sizes[step] = len(stream.recent)
     alone = 2 * round(SUCCESSOR_LAG_SECS * 1_000_000) // STEP_US + RECENT_IDS
     assert max(sizes[step] for step in range(8_500, 10_000)) <= alone
@@ -389,9 +389,9 @@ def test_what_comes_after_a_connection_opened_is_known_when_it_brings_it_later(l
     for step in range(20_000, 20_000 + behind):
         tell(stream, step, received=step * STEP_US)
     told = [
-        tell(stream, step - lag, received=step * STEP_US, source=source)
+        tell(stream, step - lag, received=step * STEP_US, connection=connection)
         for step in range(20_000 + behind, 30_000)
-        for source, lag in ((1, 0), (2, behind))
+        for connection, lag in ((1, 0), (2, behind))
     ]
     assert told[::2] == [Verdict.NEW] * (10_000 - behind)
     assert told[1::2] == [Verdict.COPY] * (10_000 - behind)
@@ -400,7 +400,7 @@ def test_what_comes_after_a_connection_opened_is_known_when_it_brings_it_later(l
 def test_however_fast_messages_come_no_more_are_remembered_than_the_limit() -> None:
     stream = memory(dense=False, overlap_secs=40.0)
     for step in range(2 * RECENT_LIMIT):
-        tell(stream, step, received=step, source=step & 1)
+        tell(stream, step, received=step, connection=step & 1)
     assert RECENT_LIMIT // 2 <= len(stream.recent) <= RECENT_LIMIT
 
 
@@ -410,7 +410,7 @@ def test_a_clock_set_back_makes_no_memory_shorter() -> None:
         tell(stream, step, received=10**12 + step * STEP_US)
     for step in range(1_000, 2_000):
         tell(stream, step, received=step * STEP_US)
-    assert [tell(stream, step, received=2_000 * STEP_US, source=2) for step in range(1_000, 2_000)] == [
+    assert [tell(stream, step, received=2_000 * STEP_US, connection=2) for step in range(1_000, 2_000)] == [
         Verdict.COPY
     ] * 1_000
 

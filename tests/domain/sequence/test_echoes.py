@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.domain.sequence.echoes import AWAITED_LIMIT, Echoes, is_echo
+from collector.domain.sequence.echoes import EXPECTED_LIMIT, Echoes, is_echo
 
 SECOND = 1_000_000
 LAG_US = 40 * SECOND
@@ -19,10 +19,10 @@ class Merged:
         self.echoes: Echoes = {}
         self.kept: list[bytes] = []
 
-    def bring(self, source: int, *contents: bytes, at_us: int = 0) -> None:
-        beside = [other for other in self.sources if other != source]
+    def bring(self, connection: int, *contents: bytes, at_us: int = 0) -> None:
+        beside = [other for other in self.sources if other != connection]
         for content in contents:
-            if not is_echo(self.echoes, source, beside, content, at_us, LAG_US):
+            if not is_echo(self.echoes, connection, beside, content, at_us, LAG_US):
                 self.kept.append(content)
             self.echoes = msgspec.msgpack.decode(msgspec.msgpack.encode(self.echoes), type=Echoes)
 
@@ -78,16 +78,16 @@ def test_nothing_is_awaited_for_longer_than_a_connection_lags_nor_without_bound(
     merged.bring(1, b"c", at_us=30 * SECOND)
     merged.bring(2, b"a", b"c", at_us=41 * SECOND)
     assert merged.kept == [b"a", b"b", b"c", b"a"]
-    for number in range(2 * AWAITED_LIMIT):
+    for number in range(2 * EXPECTED_LIMIT):
         is_echo(merged.echoes, 1, [2], b"%d" % number, 50 * SECOND, LAG_US)
-    assert len(merged.echoes[2].digests) == len(merged.echoes[2].brought) == AWAITED_LIMIT
+    assert len(merged.echoes[2].digests) == len(merged.echoes[2].delivered) == EXPECTED_LIMIT
 
 
 @given(st.lists(st.sampled_from([b"a", b"b", b"c", b"d"]), max_size=40), st.lists(st.integers(1, 3), max_size=120))
 def test_whoever_is_ahead_each_message_is_kept_as_often_as_it_was_sent(sent: list[bytes], turns: list[int]) -> None:
-    merged, left = Merged(1, 2, 3), {source: list(sent) for source in (1, 2, 3)}
-    for source in [*turns, *[1] * len(sent), *[2] * len(sent), *[3] * len(sent)]:
-        if left[source]:
-            merged.bring(source, left[source].pop(0))
+    merged, left = Merged(1, 2, 3), {connection: list(sent) for connection in (1, 2, 3)}
+    for connection in [*turns, *[1] * len(sent), *[2] * len(sent), *[3] * len(sent)]:
+        if left[connection]:
+            merged.bring(connection, left[connection].pop(0))
     assert sorted(merged.kept) == sorted(sent)
     assert merged.echoes == {}

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from collector.domain.gap_stretches import SINGLE_ROWS, STRETCH_SECS, RowAllowance
 from collector.domain.records import StreamKey
-from collector.domain.sequence.hole import REFUSED, STRETCH_HOLES, STRETCH_LONGEST_SECS, Finding, Hole
+from collector.domain.sequence.hole import REFUSED, STRETCH_HOLES, STRETCH_LONGEST_SECS, DueRow, Hole
 from collector.domain.sequence.hole_rules import MAX_HOLES, REORDER_SECS, Finder, forget, settle
 
 KEY = StreamKey("binance", "BTCUSDT", "trade")
@@ -142,8 +142,8 @@ def test_what_comes_late_into_a_hole_without_end_is_one_row_once_it_is_quiet_and
     found: list[tuple[int, str, int]] = []
 
     def look(now_us: int) -> None:
-        findings = settle(holes, RowAllowance(), 0, now_us, all_due=False)
-        found.extend((now_us, finding.status, finding.hole.missing) for finding in findings)
+        due_rows = settle(holes, RowAllowance(), 0, now_us, all_due=False)
+        found.extend((now_us, due_row.status, due_row.hole.missing) for due_row in due_rows)
 
     for number in range(1, 5_001):
         assert holes[0].fill(number, number, number * 1_000)
@@ -202,13 +202,13 @@ class Trouble:
             self.holes.append(Hole(lost, lost + 1, since_us, self.now_us, cause, [(lost, lost)]))
             self.look()
 
-    def look(self) -> list[Finding]:
-        findings = settle(self.holes, self.allowance, 0, self.now_us, all_due=False)
-        rows = [finding.row(KEY, self.now_us, chained=False) for finding in findings]
+    def look(self) -> list[DueRow]:
+        due_rows = settle(self.holes, self.allowance, 0, self.now_us, all_due=False)
+        rows = [due_row.row(KEY, self.now_us, chained=False) for due_row in due_rows]
         self.found += [(row.ended_at is None, row.status, row.missing or 0) for row in rows]
-        return findings
+        return due_rows
 
-    def rest(self, secs: float) -> list[Finding]:
+    def rest(self, secs: float) -> list[DueRow]:
         self.now_us += round(secs * SEC_US)
         return self.look()
 
@@ -240,10 +240,10 @@ def test_rows_of_a_stretch_share_an_id_and_the_later_is_detected_later() -> None
 def test_a_stretch_that_is_found_as_all_ends_has_one_row() -> None:
     holes = [hole(first, first) for first in range(1, 2 * SINGLE_ROWS, 2)]
     holes += [hole(first, first) for first in range(1_001, 1_005, 2)]
-    findings = settle(holes, RowAllowance(), 0, LATER_US, all_due=True)
-    rows = [finding.row(KEY, LATER_US, chained=False) for finding in findings]
+    due_rows = settle(holes, RowAllowance(), 0, LATER_US, all_due=True)
+    rows = [due_row.row(KEY, LATER_US, chained=False) for due_row in due_rows]
     assert [row.missing for row in rows] == [1] * SINGLE_ROWS + [2]
-    assert not any(finding.hole.lasts for finding in findings)
+    assert not any(due_row.hole.lasts for due_row in due_rows)
 
 
 def test_holes_far_from_one_another_have_a_row_each() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from collector.domain.records import StreamKey
 from collector.domain.repair_protocol import BOOK, BookRequest, RepairAnswer, TradesRequest, decode_answer
-from collector.domain.retry import LONGEST_SILENCE_SECS
+from collector.domain.retry import LONGEST_PAUSE_SECS
 from collector.feed import rest
 from collector.processes.repair.feed_repair import FeedRepair
 from collector.processes.repair.request_queue import (
@@ -229,7 +229,7 @@ def test_a_403_pauses_all_requests_and_ends_none(tmp_path: Path) -> None:
     world.mend(world.mender(), for_secs=15)
     assert len(world.exchange.asked) == 2
     assert ("book", "forbidden", 1) in mender.numbers.failures
-    world.mend(mender, for_secs=2 * LONGEST_SILENCE_SECS)
+    world.mend(mender, for_secs=2 * LONGEST_PAUSE_SECS)
     at = [at for at, target in world.exchange.asked if "time" not in target or at > 0][:4]
     assert [round(later - earlier) for earlier, later in pairwise(at)] == [120, 240, 480]
     assert sorted(parts(world)) == ["end", "page", "snapshot"]

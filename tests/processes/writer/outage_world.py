@@ -7,7 +7,7 @@ from collector.domain.repair_protocol import RepairAnswer, TradesRequest
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.registry import adapter
 from collector.storage.journal.format import RecordKind
-from tests.processes.writer.intake_world import IntakeWorld
+from tests.processes.writer.processor_world import ProcessorWorld
 
 EXCHANGE: Final = "binance_usdm"
 TYPES: Final = ("agg_trade", "book_delta", "trade")
@@ -45,7 +45,7 @@ class Outages:
     def __init__(self, streams: int, *, answered: bool = True) -> None:
         """`answered`: repair hears of the exchange that it has nothing of what is missing; else it hears nothing."""
         self.symbols = tuple(f"S{number}USDT" for number in range(streams // len(TYPES)))
-        self.world = IntakeWorld(EXCHANGE, self.symbols, TYPES, mended=True)
+        self.world = ProcessorWorld(EXCHANGE, self.symbols, TYPES, mended=True)
         self._answered = answered
         self._plans = range(len(adapter(EXCHANGE).shares(Subscription(self.symbols, TYPES))))
         self._now_us = START_US

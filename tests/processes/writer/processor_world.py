@@ -27,7 +27,7 @@ from collector.storage.journal.reader import Chunk
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class IntakeWorld:
+class ProcessorWorld:
     """One feed `f` of an exchange, mended or not."""
 
     def __init__(self, exchange: str, symbols: tuple[str, ...], data_types: tuple[str, ...], *, mended: bool) -> None:
@@ -35,7 +35,7 @@ class IntakeWorld:
         self.streams = StreamTable(40.0, Bounds(300.0, 30.0))
         feed_of = {StreamKey(exchange, symbol, data_type): "f" for symbol in symbols for data_type in data_types}
         sides = {"f": side} if mended and side is not None else {}
-        self.intake = FrameProcessor(self.streams, {}, adapter, RepairableFeeds(feed_of, sides), 1, Counts())
+        self.processor = FrameProcessor(self.streams, {}, adapter, RepairableFeeds(feed_of, sides), 1, Counts())
         self.gaps: list[tuple[str, str, Gap]] = []
         """Rows of the ledger: exchange, symbol, row."""
         self.requests: list[Request] = []
@@ -61,14 +61,14 @@ class IntakeWorld:
 
     def commit(self) -> int:
         """Take what the writer would store; returns the bytes of state among it."""
-        batch = self.intake.batch
+        batch = self.processor.batch
         self.gaps += batch.gaps
-        self.requests += [request for asked in batch.requests.values() for request in asked]
+        self.requests += [request for requests in batch.requests.values() for request in requests]
         self.messages += [(stream_id, id_) for _, stream_id, _, id_, *_ in batch.messages]
         states = [stream.row().state for stream in batch.touched.values()]
-        states += [_encode(self.intake.ledger.feeds[name]) for name in batch.feeds]
+        states += [_encode(self.processor.ledger.feeds[name]) for name in batch.feeds]
         self._row += len(batch.messages)
-        self.intake.begin(self._row)
+        self.processor.begin(self._row)
         return sum(map(len, states))
 
     def forget_what_was_stored(self) -> None:
@@ -86,4 +86,4 @@ class IntakeWorld:
         position = Position(name, name, 1, records[-1].end, ended=False)
         rest: Chunk | None = Chunk(self._headers[name], records, None, position)
         while rest is not None:
-            rest = self.intake.process(rest, 0, 2**62, lambda: None)
+            rest = self.processor.process(rest, 0, 2**62, lambda: None)

@@ -9,7 +9,7 @@ from collector.domain.silence import Bounds
 from collector.exchanges.registry import adapter
 from collector.processes.rest_adapters import RepairableFeeds
 from collector.processes.writer.batch import CommitBatch
-from collector.processes.writer.repair_requests import MAX_ASKED_IDS, RepairRequests
+from collector.processes.writer.repair_requests import MAX_REQUESTED_IDS, RepairRequests
 from collector.processes.writer.streams import StreamState, StreamTable
 
 MARKETS = ("binance", "binance_usdm", "binance_coinm")
@@ -23,10 +23,12 @@ def asked(market: str, data_type: str, *, missing: int = 3) -> tuple[str, list[R
     stream = StreamTable(40.0, Bounds(300.0, 30.0)).add(StreamKey(market, "X", data_type), "before", rule)
     judge(stream, 1)
     assert judge(stream, 2 + missing) is Verdict.AHEAD
-    batch, asking = CommitBatch(), RepairRequests(RepairableFeeds({stream.key: "f"}, {"f": source.rest}))
-    asking.begin(batch)
-    (finding,) = stream.dedup.holes.settle(10**9)
-    row = asking.gap(stream, finding, finding.row(stream.key, 10**9, chained=rule is IdRule.CHAINED))
+    batch, requests_to_repair = CommitBatch(), RepairRequests(RepairableFeeds({stream.key: "f"}, {"f": source.rest}))
+    requests_to_repair.begin(batch)
+    (due_row,) = stream.dedup.holes.settle(10**9)
+    row = requests_to_repair.request_missing(
+        stream, due_row, due_row.row(stream.key, 10**9, chained=rule is IdRule.CHAINED)
+    )
     return row.status, batch.requests.get("f", [])
 
 
@@ -54,20 +56,20 @@ def test_single_trades_are_asked_for_only_where_that_takes_no_key(market: str, e
 
 
 def test_no_more_ids_are_asked_for_than_can_be_had() -> None:
-    status, (request,) = asked("binance", "trade", missing=MAX_ASKED_IDS)
+    status, (request,) = asked("binance", "trade", missing=MAX_REQUESTED_IDS)
     assert status == "open"
     assert isinstance(request, TradesRequest)
-    assert (request.first, request.last) == (2, MAX_ASKED_IDS + 1)
-    assert asked("binance", "trade", missing=MAX_ASKED_IDS + 1) == ("unrepairable", [])
+    assert (request.first, request.last) == (2, MAX_REQUESTED_IDS + 1)
+    assert asked("binance", "trade", missing=MAX_REQUESTED_IDS + 1) == ("unrepairable", [])
 
 
 def test_a_feed_that_is_not_mended_asks_for_nothing() -> None:
     stream = StreamTable(40.0, Bounds(300.0, 30.0)).add(StreamKey("binance", "X", "trade"), "f", IdRule.DENSE)
     judge(stream, 1)
     judge(stream, 5)
-    batch, asking = CommitBatch(), RepairRequests(RepairableFeeds({stream.key: "f"}, {}))
-    asking.begin(batch)
-    (finding,) = stream.dedup.holes.settle(10**9)
-    row = finding.row(stream.key, 10**9, chained=False)
-    assert asking.gap(stream, finding, row) is row
+    batch, requests_to_repair = CommitBatch(), RepairRequests(RepairableFeeds({stream.key: "f"}, {}))
+    requests_to_repair.begin(batch)
+    (due_row,) = stream.dedup.holes.settle(10**9)
+    row = due_row.row(stream.key, 10**9, chained=False)
+    assert requests_to_repair.request_missing(stream, due_row, row) is row
     assert batch.requests == {}

@@ -6,10 +6,15 @@ from itertools import product
 import pytest
 
 from collector.domain.sequence import hole_rules
-from collector.domain.sequence.hole_rules import ASKED_HOLES_OF_ALL, LEAST_ASKED_HOLES, MAX_ASKED_HOLES, most_asked
+from collector.domain.sequence.hole_rules import (
+    MAX_REQUESTED_HOLES,
+    MAX_REQUESTED_HOLES_IN_ALL,
+    MIN_REQUESTED_HOLES,
+    max_requested,
+)
 from collector.processes.writer.gaps.sequence_gap_rows import AGE_US
-from tests.processes.writer.intake_world import IntakeWorld
 from tests.processes.writer.outage_world import Outages
+from tests.processes.writer.processor_world import ProcessorWorld
 from tests.processes.writer.writer_harness import START_NS, trade
 
 START_US = START_NS // 1_000
@@ -35,24 +40,24 @@ def test_a_hole_stays_known_while_it_is_asked_for_and_is_forgotten_once_it_was_a
 
 @pytest.mark.parametrize("streams", [1, 2, 30, 3_000, 100_000])
 def test_what_waits_for_an_answer_is_bounded_however_many_streams_there_are(streams: int) -> None:
-    assert LEAST_ASKED_HOLES <= most_asked(streams) <= MAX_ASKED_HOLES
-    assert streams * most_asked(streams) <= max(ASKED_HOLES_OF_ALL, streams * LEAST_ASKED_HOLES)
+    assert MIN_REQUESTED_HOLES <= max_requested(streams) <= MAX_REQUESTED_HOLES
+    assert streams * max_requested(streams) <= max(MAX_REQUESTED_HOLES_IN_ALL, streams * MIN_REQUESTED_HOLES)
 
 
 def test_holes_that_are_never_answered_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hole_rules, "ASKED_HOLES_OF_ALL", 1)
+    monkeypatch.setattr(hole_rules, "MAX_REQUESTED_HOLES_IN_ALL", 1)
     outages = Outages(3, answered=False)
-    for _ in range(2 * LEAST_ASKED_HOLES):
+    for _ in range(2 * MIN_REQUESTED_HOLES):
         outages.outage(pause_secs=60)
     held = [hole for stream in outages.world.streams for hole in stream.dedup.progress.holes]
     # Those found since the last look at how many there are come on top.
-    assert LEAST_ASKED_HOLES <= len(held) <= LEAST_ASKED_HOLES + 1
+    assert MIN_REQUESTED_HOLES <= len(held) <= MIN_REQUESTED_HOLES + 1
     lost = [row for row in outages.world.latest().values() if row.stream_type == "agg_trade" and row.status != "open"]
-    assert [row.status for row in lost] == ["unrepairable"] * (2 * LEAST_ASKED_HOLES - len(held))
+    assert [row.status for row in lost] == ["unrepairable"] * (2 * MIN_REQUESTED_HOLES - len(held))
 
 
-def world_of_trades() -> IntakeWorld:
-    return IntakeWorld("binance", ("BTCUSDT",), ("trade",), mended=False)
+def world_of_trades() -> ProcessorWorld:
+    return ProcessorWorld("binance", ("BTCUSDT",), ("trade",), mended=False)
 
 
 @pytest.mark.parametrize("stood_still_at", [None, 1, 299, 320, 380, 420, 480, 620, 660, 680, 900])

@@ -22,7 +22,7 @@ class Ended(NamedTuple):
     """Since when the plan stood without a break; None if another connection carries it on."""
     alive_us: int
     """Until when one that carried the plan was alive."""
-    unheard: list[tuple[int, int]]
+    dead_stretches: list[tuple[int, int]]
     """Stretches before now in which none of them was, though one stood."""
 
 
@@ -77,13 +77,13 @@ class ConnectionLog(msgspec.Struct, array_like=True):
         standing = [other for other, carried in self.up.items() if carried == plan]
         if not standing:
             self.since.pop(plan, None)
-            return Ended(plan, stood_since_us, max(until for _, until in lives), _unheard(lives))
+            return Ended(plan, stood_since_us, max(until for _, until in lives), _uncovered(lives))
         stands_us = min(self.opened.get(other, stood_since_us) for other in standing)
-        unheard = _unheard([*lives, (stands_us, _EVER)])
-        if unheard:
-            self.since[plan] = unheard[-1][1]
+        dead_stretches = _uncovered([*lives, (stands_us, _EVER)])
+        if dead_stretches:
+            self.since[plan] = dead_stretches[-1][1]
         self.lives[plan] = [life for life in lives if life[1] > stands_us][-_ENDED_KEPT:]
-        return Ended(plan, None, alive_us, unheard)
+        return Ended(plan, None, alive_us, dead_stretches)
 
     def beside(self, connection: int) -> list[int]:
         """The other connections that carry the same plan."""
@@ -94,19 +94,21 @@ class ConnectionLog(msgspec.Struct, array_like=True):
         """Whether at most one connection carries the plan on that line: two do while one is renewed."""
         return sum(self.up[connection] == plan for connection, on in self.lines.items() if on == line) <= 1
 
-    def left_since(self, heard_us: int) -> tuple[int, str]:
-        """Since when nobody listens to a stream that was last heard at `heard_us`, once its ingest is gone."""
+    def offline_since(self, last_message_us: int) -> tuple[int, str]:
+        """Since when nobody listens to a stream that was last heard at `last_message_us`, once its ingest is gone."""
         # Of several plans that version 1 left down it is not known which was the stream's: the first since it was heard.
-        return min((down for down in self.down.values() if down[0] >= heard_us), default=(self.newest_us, "restart"))
+        return min(
+            (down for down in self.down.values() if down[0] >= last_message_us), default=(self.newest_us, "restart")
+        )
 
 
-def _unheard(lives: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def _uncovered(lives: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """The stretches between these that none of them covers."""
     found: list[tuple[int, int]] = []
     ordered = sorted(lives)
-    heard_us = ordered[0][0]
+    covered_until_us = ordered[0][0]
     for since_us, until_us in ordered:
-        if since_us > heard_us:
-            found.append((heard_us, since_us))
-        heard_us = max(heard_us, until_us)
+        if since_us > covered_until_us:
+            found.append((covered_until_us, since_us))
+        covered_until_us = max(covered_until_us, until_us)
     return found

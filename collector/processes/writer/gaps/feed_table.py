@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from collector.domain.records import Gap, StreamKey
 from collector.exchanges.adapter import Adapter
 from collector.processes.writer.gaps.feed_state import FeedState
-from collector.processes.writer.gaps.pending_gap_rows import GapRows
+from collector.processes.writer.gaps.pending_gap_rows import PendingGapRows
 from collector.processes.writer.gaps.plans import Plans
 from collector.processes.writer.gaps.stream_ownership import Member, StreamOwnership
 from collector.processes.writer.streams import StreamTable
@@ -16,7 +16,11 @@ class FeedTable:
     """What every part of the ledger needs to know of the feeds."""
 
     def __init__(
-        self, streams: StreamTable, states: dict[str, FeedState], adapter_of: Callable[[str], Adapter], rows: GapRows
+        self,
+        streams: StreamTable,
+        states: dict[str, FeedState],
+        adapter_of: Callable[[str], Adapter],
+        rows: PendingGapRows,
     ) -> None:
         self.states = states
         self.rows = rows
@@ -38,7 +42,7 @@ class FeedTable:
 
     def add_gap(self, feed: str, place: StreamKey, gap: Gap, at_us: int) -> None:
         """Add a row of its own, or count the gap in a row that covers many."""
-        self.rows.one_more(self.state(feed).stretches, place, gap, at_us)
+        self.rows.add_or_count(self.state(feed).stretches, place, gap, at_us)
 
     def mark_suspect(self, member: Member, cause: str) -> None:
         """If ids are missing before the stream's next message, this is the cause."""

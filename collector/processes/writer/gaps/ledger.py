@@ -17,11 +17,11 @@ from collector.processes.writer.gaps.damage_rows import DamageRows
 from collector.processes.writer.gaps.feed_state import FeedState
 from collector.processes.writer.gaps.feed_table import FeedTable
 from collector.processes.writer.gaps.outage_rows import OutageRows
-from collector.processes.writer.gaps.pending_gap_rows import GapRows
+from collector.processes.writer.gaps.pending_gap_rows import PendingGapRows
 from collector.processes.writer.gaps.refusal_rows import RefusalRows
-from collector.processes.writer.gaps.sequence_gap_rows import HoleRows
+from collector.processes.writer.gaps.sequence_gap_rows import SequenceGapRows
 from collector.processes.writer.gaps.silence_watch import SilenceWatch
-from collector.processes.writer.gaps.stream_ownership import Taken
+from collector.processes.writer.gaps.stream_ownership import Handover
 from collector.processes.writer.repair_requests import RepairRequests
 from collector.processes.writer.streams import StreamState, StreamTable
 from collector.storage.journal.format import (
@@ -51,14 +51,14 @@ class GapLedger:
     ) -> None:
         self.feeds = feeds
         self._requests = requests
-        self._rows = GapRows(streams, counts)
+        self._rows = PendingGapRows(streams, counts)
         self._feeds = FeedTable(streams, feeds, adapter_of, self._rows)
-        self.holes = HoleRows(streams, self._rows, requests)
+        self.holes = SequenceGapRows(streams, self._rows, requests)
         self._outages = OutageRows(self._feeds)
         self._silence = SilenceWatch(self._rows)
         self._refusals = RefusalRows(self._feeds, streams, counts)
         self._damage = DamageRows(self._feeds)
-        self._first_word_us = streams.first_word_secs * 1e6
+        self._first_message_limit_us = streams.first_message_limit_secs * 1e6
         self._identities: dict[str, FeedIdentity] = {}
 
     def begin(self, batch: CommitBatch) -> None:
@@ -150,7 +150,7 @@ class GapLedger:
         series = stream.dedup.progress.series
         gap = event_gap(stream.key, "reset", "exchange", at_us, at_us, series=series, actual_id=str(message_id))
         self._feeds.add_gap(stream.feed, stream.key, gap, at_us)
-        self._requests.book(stream, stream.dedup.progress.floor, at_us)
+        self._requests.request_book(stream, stream.dedup.progress.known_from_id, at_us)
         self.holes.watch(stream)
 
     def stepped_back(self, stream: StreamState, message_id: int, at_us: int) -> None:
@@ -165,11 +165,11 @@ class GapLedger:
             hole.cause = "parse"
         self.holes.watch(stream)
 
-    def began(self, stream: StreamState, at_us: int) -> None:
+    def first_message(self, stream: StreamState, at_us: int) -> None:
         """A stream has spoken for the first time."""
-        activity = self._feeds.ownership.began(stream)
+        activity = self._feeds.ownership.first_message(stream)
         if activity is not None:
-            self._silence.await_no_more(stream.key, activity, at_us)
+            self._silence.close_unspoken(stream.key, activity, at_us)
 
     def spoke(self, stream: StreamState, at_us: int) -> None:
         """A stream that was silent has spoken."""
@@ -182,27 +182,27 @@ class GapLedger:
             if state.unspoken:
                 keys = plans.keys_of(identity, plan)
                 unspoken = {key: state.unspoken[key] for key in keys if key in state.unspoken}
-                self._silence.await_first(unspoken, self._first_word_us, since_us, now_us)
+                self._silence.check_unspoken(unspoken, self._first_message_limit_us, since_us, now_us)
 
     def _hand_over(self, identity: FeedIdentity, begun_us: int) -> None:
         """What earlier incarnations left open of each stream ends here, or goes on in the stream's own state."""
-        for taken in self._feeds.ownership.hand_over(identity.feed, self._feeds.plans.keys(identity)):
-            self._take_over(identity.feed, taken, begun_us)
+        for handover in self._feeds.ownership.hand_over(identity.feed, self._feeds.plans.keys(identity)):
+            self._take_over(identity.feed, handover, begun_us)
 
-    def _take_over(self, feed: str, taken: Taken, begun_us: int) -> None:
-        key, stream, activity = taken.member
+    def _take_over(self, feed: str, handover: Handover, begun_us: int) -> None:
+        key, stream, activity = handover.member
         if stream is not None:
             self._rows.touch(stream)
-        if taken.refused_since_us is not None:
-            self._refusals.cut_off(feed, taken.member, taken.refused_since_us, begun_us)
-        if taken.is_left_out:
-            until_us = self._feeds.state(taken.before).links.newest_us
+        if handover.refused_since_us is not None:
+            self._refusals.cut_off(feed, handover.member, handover.refused_since_us, begun_us)
+        if handover.is_dropped:
+            until_us = self._feeds.state(handover.previous_feed).links.newest_us
             if stream is None:
-                self._silence.await_no_more(key, activity, until_us)
+                self._silence.close_unspoken(key, activity, until_us)
             else:
                 self._silence.leave(stream, until_us)
-        if taken.before != feed:
-            self._rows.close_stretches(self._feeds.state(taken.before).stretches, begun_us)
+        if handover.previous_feed != feed:
+            self._rows.close_stretches(self._feeds.state(handover.previous_feed).stretches, begun_us)
 
     def _count(
         self, feed: str, place: StreamKey, kind: str, cause: str, at_us: int,

@@ -29,7 +29,7 @@ class OutageRows:
         self._begin_line(identity, plan, line)
         self._join(identity, plan, at_us)
         for member in self._feeds.members(identity, plan):
-            outage = member.activity.come_back(at_us)
+            outage = member.activity.come_online(at_us)
             if outage is not None:
                 self._feeds.mark_suspect(member, outage.cause)
                 self._add_row(identity, member, outage, outage.until_us)
@@ -43,7 +43,7 @@ class OutageRows:
             return
         ended = links.disconnect(connection, self._alive_us(identity, plan, at_us, info))
         self._begin_line(identity, plan, line)
-        for since_us, until_us in ended.unheard:
+        for since_us, until_us in ended.dead_stretches:
             for member in self._feeds.members(identity, plan):
                 self._add_row(identity, member, Outage(since_us, until_us, cause), at_us)
         if ended.stood_since_us is not None:
@@ -60,8 +60,8 @@ class OutageRows:
             return min(int(alive_ns) // 1_000, at_us)
         if info.get("reason") != SILENT:
             return at_us
-        heard_us = (stream.heard_us for stream in self._feeds.plans.streams_of(identity, plan))
-        return min(max(heard_us, default=at_us), at_us)
+        last_message_us = (stream.last_message_us for stream in self._feeds.plans.streams_of(identity, plan))
+        return min(max(last_message_us, default=at_us), at_us)
 
     def _add_row(self, identity: FeedIdentity, member: Member, outage: Outage, at_us: int) -> None:
         key, stream, activity = member
@@ -74,8 +74,8 @@ class OutageRows:
     def _leave(self, identity: FeedIdentity, plan: int, stood_since_us: int, at_us: int, cause: str) -> None:
         """No connection carries the plan's streams any more."""
         for _, stream, activity in self._feeds.members(identity, plan):
-            activity.pause(stood_since_us, at_us)
-            activity.leave(at_us, cause)
+            activity.add_quiet_time(stood_since_us, at_us)
+            activity.go_offline(at_us, cause)
             if stream is not None:
                 self._feeds.rows.touch(stream)
 

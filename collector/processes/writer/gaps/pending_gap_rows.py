@@ -10,7 +10,7 @@ Stretches = dict[str, GapStretch]
 """A feed's running stretches of trouble, by name; they commit with the rows."""
 
 
-class GapRows:
+class PendingGapRows:
     """Adds rows to the batch it was last given."""
 
     def __init__(self, streams: StreamTable, counts: Counts) -> None:
@@ -43,7 +43,7 @@ class GapRows:
         stretches[name] = trouble
         self.add(trouble.place, trouble.opening())
 
-    def one_more(self, stretches: Stretches, place: StreamKey, gap: Gap, at_us: int) -> None:
+    def add_or_count(self, stretches: Stretches, place: StreamKey, gap: Gap, at_us: int) -> None:
         """Add a gap with a row of its own, or count it in a shared row once there are too many in one stretch."""
         name = _name(place, gap.kind)
         known = self._running(stretches, name, at_us)

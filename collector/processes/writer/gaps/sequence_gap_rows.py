@@ -5,9 +5,9 @@ from math import ceil
 from typing import Final
 
 from collector.domain.records import IdRule
-from collector.domain.sequence.hole import Finding
-from collector.domain.sequence.hole_rules import most_asked
-from collector.processes.writer.gaps.pending_gap_rows import GapRows
+from collector.domain.sequence.hole import DueRow
+from collector.domain.sequence.hole_rules import max_requested
+from collector.processes.writer.gaps.pending_gap_rows import PendingGapRows
 from collector.processes.writer.repair_requests import RepairRequests
 from collector.processes.writer.streams import StreamState, StreamTable
 
@@ -19,10 +19,10 @@ AGE_US: Final = 5_000_000
 paused has yet to read what its connections held."""
 
 
-class HoleRows:
+class SequenceGapRows:
     """Knows the streams that have holes, and those whose holes may have a row due."""
 
-    def __init__(self, streams: StreamTable, rows: GapRows, requests: RepairRequests) -> None:
+    def __init__(self, streams: StreamTable, rows: PendingGapRows, requests: RepairRequests) -> None:
         self._streams = streams
         self._rows = rows
         self._requests = requests
@@ -50,13 +50,13 @@ class HoleRows:
 
         Where journals wait to be read, the time is that of the feed's own: another's may be far ahead.
         """
-        most = most_asked(len(self._streams))
+        most = max_requested(len(self._streams))
         for stream in [stream for stream in self._watched.values() if feed in {None, stream.feed}]:
             before = stream.dedup.holes.broken_until
-            self._write(stream, stream.dedup.holes.settle(now_us, all_due=all_due, most_asked=most), now_us)
+            self._write(stream, stream.dedup.holes.settle(now_us, all_due=all_due, max_requested=most), now_us)
             broken = stream.dedup.holes.broken_until
             if broken > before:
-                self._requests.book(stream, *broken)
+                self._requests.request_book(stream, *broken)
             if not stream.dedup.holes.unsettled:
                 del self._watched[stream.stream_id]
 
@@ -87,10 +87,10 @@ class HoleRows:
             if not stream.dedup.progress.holes:
                 del self._holed[stream.stream_id]
 
-    def _write(self, stream: StreamState, findings: Iterable[Finding], now_us: int) -> None:
-        for finding in findings:
-            row = finding.row(stream.key, now_us, chained=stream.rule is IdRule.CHAINED)
-            self._rows.add(stream.key, self._requests.gap(stream, finding, row))
-            if finding.is_final:
+    def _write(self, stream: StreamState, due_rows: Iterable[DueRow], now_us: int) -> None:
+        for due_row in due_rows:
+            row = due_row.row(stream.key, now_us, chained=stream.rule is IdRule.CHAINED)
+            self._rows.add(stream.key, self._requests.request_missing(stream, due_row, row))
+            if due_row.is_final:
                 self._requests.withdraw(stream, row.gap_id)
             self._rows.touch(stream)

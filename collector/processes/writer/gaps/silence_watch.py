@@ -7,26 +7,26 @@ from collections.abc import Iterable, Mapping
 
 from collector.domain.records import StreamKey
 from collector.domain.silence import StreamActivity, end_of_silence, silence
-from collector.processes.writer.gaps.pending_gap_rows import GapRows
+from collector.processes.writer.gaps.pending_gap_rows import PendingGapRows
 from collector.processes.writer.streams import StreamState
 
 
 class SilenceWatch:
     """Checks the streams that connections carry."""
 
-    def __init__(self, rows: GapRows) -> None:
+    def __init__(self, rows: PendingGapRows) -> None:
         self._rows = rows
 
     def look(self, streams: Iterable[StreamState], since_us: int, now_us: int) -> None:
         """Check streams that have been connected without a break since `since_us`."""
         for stream in streams:
-            activity, heard_us = stream.activity, stream.heard_us
-            if heard_us != activity.checked_us:
+            activity, last_message_us = stream.activity, stream.last_message_us
+            if last_message_us != activity.checked_us:
                 self._note(stream, since_us, stream.silence_limit.limit_secs * 1e6)
             limit_us = stream.silence_limit.limit_secs * 1e6
             if not stream.is_silent and activity.silent_us(since_us, now_us) > limit_us:
-                activity.silent_since_us, stream.is_silent = heard_us, True
-                self._rows.add(stream.key, silence(stream.key, heard_us, now_us))
+                activity.silent_since_us, stream.is_silent = last_message_us, True
+                self._rows.add(stream.key, silence(stream.key, last_message_us, now_us))
                 self._rows.touch(stream)
 
     def spoke(self, stream: StreamState, at_us: int) -> None:
@@ -36,7 +36,12 @@ class SilenceWatch:
         if since_us is not None:
             self._end(stream, since_us, at_us)
             stream.silence_limit.note(max(0, at_us - since_us) / 1e6)
-        activity.silent_since_us, stream.is_silent, activity.checked_us, activity.listened_us = None, False, at_us, 0
+        activity.silent_since_us, stream.is_silent, activity.checked_us, activity.quiet_connected_us = (
+            None,
+            False,
+            at_us,
+            0,
+        )
 
     def leave(self, stream: StreamState, at_us: int) -> None:
         """No feed subscribes the stream any more: close its gap, because its end could never be seen."""
@@ -45,7 +50,7 @@ class SilenceWatch:
             self._end(stream, activity.silent_since_us, at_us)
         activity.silent_since_us, stream.is_silent = None, False
 
-    def await_first(
+    def check_unspoken(
         self, unspoken: Mapping[StreamKey, StreamActivity], limit_us: float, since_us: int, now_us: int
     ) -> None:
         """As `look`, for streams that have never spoken."""
@@ -54,7 +59,7 @@ class SilenceWatch:
                 activity.silent_since_us = activity.first_us or since_us
                 self._rows.add(key, silence(key, activity.silent_since_us, now_us))
 
-    def await_no_more(self, key: StreamKey, activity: StreamActivity, at_us: int) -> None:
+    def close_unspoken(self, key: StreamKey, activity: StreamActivity, at_us: int) -> None:
         """A stream has spoken for the first time, or is no longer subscribed: close its gap."""
         if activity.silent_since_us is not None:
             self._rows.add(key, end_of_silence(key, activity.silent_since_us, at_us, nothing_missing=False))
@@ -62,14 +67,18 @@ class SilenceWatch:
 
     def _note(self, stream: StreamState, since_us: int, limit_us: float) -> None:
         """Learn from a pause that has ended. A pause in which no connection was open teaches nothing."""
-        activity, heard_us = stream.dedup.progress.activity, stream.heard_us
-        pause_us, activity.checked_us, activity.listened_us = heard_us - activity.checked_us, heard_us, 0
+        activity, last_message_us = stream.dedup.progress.activity, stream.last_message_us
+        pause_us, activity.checked_us, activity.quiet_connected_us = (
+            last_message_us - activity.checked_us,
+            last_message_us,
+            0,
+        )
         self._rows.touch(stream)
         if activity.checked_us - pause_us >= since_us and pause_us > 0:
             stream.silence_limit.note(pause_us / 1e6)
             if pause_us > limit_us and not stream.is_silent:
                 # The whole feed was quiet, so nobody checked meanwhile.
-                self._end(stream, heard_us - pause_us, heard_us)
+                self._end(stream, last_message_us - pause_us, last_message_us)
 
     def _end(self, stream: StreamState, since_us: int, at_us: int) -> None:
         progress = stream.dedup.progress

@@ -17,15 +17,15 @@ class Member(NamedTuple):
     activity: StreamActivity
 
 
-class Taken(NamedTuple):
+class Handover(NamedTuple):
     """What a new incarnation of a feed found about a stream that it adds, keeps or drops."""
 
     member: Member
-    before: str
-    """The feed that brought it until now."""
+    previous_feed: str
+    """The feed that subscribed it until now."""
     refused_since_us: int | None
     """Since when its frames were refused, if its ingest was killed before it could say how many."""
-    is_left_out: bool
+    is_dropped: bool
 
 
 class StreamOwnership:
@@ -45,7 +45,7 @@ class StreamOwnership:
             activity = unspoken.setdefault(key, StreamActivity()) if stream is None else stream.activity
             yield Member(key, stream, activity)
 
-    def began(self, stream: StreamState) -> StreamActivity | None:
+    def first_message(self, stream: StreamState) -> StreamActivity | None:
         """A stream has spoken for the first time; returns its activity until then, if it had any."""
         for feed, state in self._feeds.items():
             # Of another feed than its own where it was moved from that one.
@@ -53,43 +53,45 @@ class StreamOwnership:
                 return self._state_of(feed).unspoken.pop(stream.key)
         return None
 
-    def hand_over(self, feed: str, keys: Iterable[StreamKey]) -> Iterator[Taken]:
+    def hand_over(self, feed: str, keys: Iterable[StreamKey]) -> Iterator[Handover]:
         """A new incarnation of the feed brings `keys`. Call it before the feed's connection log begins anew."""
-        brought = dict.fromkeys(keys)
-        yield from self._hand_over_spoken(feed, brought)
-        yield from self._hand_over_unspoken(feed, brought)
-        for _ in self.members(feed, brought):
+        subscribed = dict.fromkeys(keys)
+        yield from self._hand_over_spoken(feed, subscribed)
+        yield from self._hand_over_unspoken(feed, subscribed)
+        for _ in self.members(feed, subscribed):
             pass
 
-    def _hand_over_spoken(self, feed: str, brought: dict[StreamKey, None]) -> Iterator[Taken]:
+    def _hand_over_spoken(self, feed: str, subscribed: dict[StreamKey, None]) -> Iterator[Handover]:
         for stream in self._streams:
-            before, comes = stream.feed, stream.key in brought
-            if (before != feed and not comes) or stream.key.data_type == UNDECODED:
+            previous_feed, is_subscribed = stream.feed, stream.key in subscribed
+            if (previous_feed != feed and not is_subscribed) or stream.key.data_type == UNDECODED:
                 continue
-            taken = self._take(before, Member(stream.key, stream, stream.activity), is_left_out=not comes)
-            if comes and before != feed:
+            handover = self._handover(
+                previous_feed, Member(stream.key, stream, stream.activity), is_dropped=not is_subscribed
+            )
+            if is_subscribed and previous_feed != feed:
                 self._streams.move(stream, feed)
-            yield taken
+            yield handover
 
-    def _hand_over_unspoken(self, feed: str, brought: dict[StreamKey, None]) -> Iterator[Taken]:
-        concerned = [
-            (before, key)
-            for before, state in self._feeds.items()
+    def _hand_over_unspoken(self, feed: str, subscribed: dict[StreamKey, None]) -> Iterator[Handover]:
+        affected = [
+            (previous_feed, key)
+            for previous_feed, state in self._feeds.items()
             for key in state.unspoken
-            if before == feed or key in brought
+            if previous_feed == feed or key in subscribed
         ]
-        for before, key in concerned:
-            activity = self._state_of(before).unspoken.pop(key)
-            if key in brought:
+        for previous_feed, key in affected:
+            activity = self._state_of(previous_feed).unspoken.pop(key)
+            if key in subscribed:
                 self._state_of(feed).unspoken[key] = activity
-            yield self._take(before, Member(key, None, activity), is_left_out=key not in brought)
+            yield self._handover(previous_feed, Member(key, None, activity), is_dropped=key not in subscribed)
 
-    def _take(self, before: str, member: Member, *, is_left_out: bool) -> Taken:
-        state, activity = self._state_of(before), member.activity
+    def _handover(self, previous_feed: str, member: Member, *, is_dropped: bool) -> Handover:
+        state, activity = self._state_of(previous_feed), member.activity
         refused_since_us = activity.refused_since_us
-        if refused_since_us is None and activity.away is None:
+        if refused_since_us is None and activity.offline is None:
             refused_since_us = state.refusing_since_us
         activity.refused_since_us = None
         if member.stream is not None or activity.first_us:
-            activity.leave(*state.links.left_since(activity.heard_us))
-        return Taken(member, before, refused_since_us, is_left_out)
+            activity.go_offline(*state.links.offline_since(activity.last_message_us))
+        return Handover(member, previous_feed, refused_since_us, is_dropped)

@@ -5,33 +5,33 @@ from collector.processes.writer.gaps.connection_log import ConnectionLog, Ended
 
 
 def test_a_stream_that_no_connection_carried_before_ends_no_outage() -> None:
-    assert StreamActivity().come_back(100) is None
+    assert StreamActivity().come_online(100) is None
 
 
 def test_an_outage_lasts_from_the_first_word_of_it_until_a_connection_stands() -> None:
     activity = StreamActivity()
-    activity.leave(500, "disconnect")
-    activity.leave(700, "restart")
-    assert activity.come_back(900) == Outage(500, 900, "disconnect")
-    assert activity.come_back(950) is None
+    activity.go_offline(500, "disconnect")
+    activity.go_offline(700, "restart")
+    assert activity.come_online(900) == Outage(500, 900, "disconnect")
+    assert activity.come_online(950) is None
 
 
 def test_an_outage_never_ends_before_it_began() -> None:
     activity = StreamActivity()
-    activity.leave(600, "disconnect")
-    assert activity.come_back(500) == Outage(600, 600, "disconnect")
+    activity.go_offline(600, "disconnect")
+    assert activity.come_online(500) == Outage(600, 600, "disconnect")
 
 
 def test_what_was_listened_to_without_a_word_adds_up_over_connections() -> None:
-    activity = StreamActivity(heard_us=100)
-    activity.pause(50, 300)
-    activity.pause(1_000, 1_400)
-    assert activity.listened_us == 600
+    activity = StreamActivity(last_message_us=100)
+    activity.add_quiet_time(50, 300)
+    activity.add_quiet_time(1_000, 1_400)
+    assert activity.quiet_connected_us == 600
     assert activity.silent_us(2_000, 2_500) == 1_100
-    activity.heard_us = 2_600
+    activity.last_message_us = 2_600
     assert activity.silent_us(2_000, 2_700) == 100
-    activity.pause(2_000, 2_900)
-    assert activity.listened_us == 300
+    activity.add_quiet_time(2_000, 2_900)
+    assert activity.quiet_connected_us == 300
 
 
 def test_a_plan_is_down_once_none_of_its_connections_stands() -> None:

@@ -12,7 +12,7 @@ from collector.domain.gap_stretches import SINGLE_ROWS, STRETCH_SECS
 from collector.domain.repair_protocol import BookRequest, RepairAnswer, TradesRequest
 from collector.domain.sequence.hole_rules import REORDER_SECS
 from collector.storage.journal.format import RecordKind
-from tests.processes.writer.intake_world import IntakeWorld
+from tests.processes.writer.processor_world import ProcessorWorld
 
 SEC_US = 1_000_000
 START_US = 1_700_000_000 * SEC_US
@@ -37,7 +37,7 @@ class Told:
 
     def __init__(self, exchange: str, *, mended: bool) -> None:
         self.exchange = exchange
-        self.world = IntakeWorld(exchange, ("X",), ("book_delta", "trade"), mended=mended)
+        self.world = ProcessorWorld(exchange, ("X",), ("book_delta", "trade"), mended=mended)
         self.now_us = START_US
         self.ids = {diff: 1_000, trade: 1_000}
         self.missing: list[tuple[Callable[..., bytes], int, int]] = []

@@ -53,20 +53,20 @@ def symbols_of(frames: list[tuple[int, bytes]]) -> tuple[str, ...]:
 
 
 def taken(folder: Path) -> FrameProcessor:
-    """The intake that has read a journal to its end."""
+    """The processor that has read a journal to its end."""
     reader = JournalReader(folder, "f", {}, lambda: True)
     chunks = list(iter(reader.read, None))
     _, exchange, symbols, data_types = chunks[0].header.identity
     feed_of = {StreamKey(exchange, symbol, data_type): "f" for symbol in symbols for data_type in data_types}
-    intake = FrameProcessor(
+    processor = FrameProcessor(
         StreamTable(40.0, Bounds(300.0, 30.0)), {}, adapter, RepairableFeeds(feed_of, {}), 1, Counts()
     )
     for chunk in chunks:
         rest: Chunk | None = chunk
         while rest is not None:
-            rest = intake.process(rest, 0, 2**62, lambda: None)
-    intake.ledger.holes.settle(1 << 60, all_due=True)
-    return intake
+            rest = processor.process(rest, 0, 2**62, lambda: None)
+    processor.ledger.holes.settle(1 << 60, all_due=True)
+    return processor
 
 
 @pytest.mark.parametrize("market", MARKETS)
@@ -85,9 +85,9 @@ def test_the_ledger_stays_empty(data: Path, tmp_path: Path, market: str) -> None
             part = frames[start : start + BATCH]
             journal.append_frames(part[-1][0] * 1_000, 0, [frame for _, frame in part])
         journal.close()
-        intake = taken(folder)
-        assert intake.batch.gaps == []
-        assert intake.counts.messages == len(frames)
+        processor = taken(folder)
+        assert processor.batch.gaps == []
+        assert processor.counts.messages == len(frames)
 
 
 def mangled(frames: list[tuple[int, bytes]], chance: random.Random, lag_us: int) -> list[tuple[int, bytes]]:
@@ -122,11 +122,11 @@ def test_of_two_lines_that_lose_swap_and_repeat_each_message_is_kept_once_and_ev
     for at_us, line, frame in arrived:
         journal.append_frames(at_us * 1_000, line, [frame])
     journal.close()
-    intake = taken(tmp_path)
+    processor = taken(tmp_path)
     kept = {ids[frame] for _, _, frame in arrived}
-    assert sorted(message[3] for message in intake.batch.messages) == sorted(kept)
-    assert {message[2] for message in intake.batch.messages} == {0}
-    told = {gap.gap_id: gap for _, _, gap in intake.batch.gaps}.values()
+    assert sorted(message[3] for message in processor.batch.messages) == sorted(kept)
+    assert {message[2] for message in processor.batch.messages} == {0}
+    told = {gap.gap_id: gap for _, _, gap in processor.batch.gaps}.values()
     assert {gap.kind for gap in told} == {"sequence"}
     assert sum(gap.missing or 0 for gap in told) == max(kept) - min(kept) + 1 - len(kept)
-    assert intake.counts.duplicates == len(arrived) - len(kept)
+    assert processor.counts.duplicates == len(arrived) - len(kept)

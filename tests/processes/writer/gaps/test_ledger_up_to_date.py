@@ -62,11 +62,11 @@ def test_a_seal_counts_the_holes_that_share_a_row() -> None:
         told.wait(3)
         told.speak()
     assert sum(row.missing for row in latest(told, "sequence")) < 30
-    told.world.intake.ledger.update(told.now_us)
+    told.world.processor.ledger.update(told.now_us)
     assert sum(row.missing for row in latest(told, "sequence")) == 30
     assert [row.status for row in latest(told, "sequence") if row.ended_at is None] == ["open"]
     told.lose(2)
-    told.world.intake.ledger.close(told.now_us)
+    told.world.processor.ledger.close(told.now_us)
     assert sum(row.missing for row in latest(told, "sequence")) == 32
     assert None not in [row.ended_at for row in latest(told, "sequence")]
 
@@ -87,7 +87,7 @@ def test_a_seal_says_what_is_left_of_a_gap_that_is_being_mended() -> None:
         json.dumps(page).encode(),
     )
     assert [(row.missing, row.status) for row in latest(told, "sequence")] == [(10, "open")]
-    told.world.intake.ledger.update(told.now_us)
+    told.world.processor.ledger.update(told.now_us)
     (row,) = latest(told, "sequence")
     assert (row.missing, row.status, row.repaired_by) == (6, "partly_repaired", "rest")
 
@@ -119,7 +119,7 @@ def test_after_a_seal_the_rows_say_how_it_is_and_after_a_stop_none_lasts_but_a_s
     for name, *arguments in steps:
         unreadable += name == "garbage"
         getattr(told, name)(*arguments)
-    ledger = told.world.intake.ledger
+    ledger = told.world.processor.ledger
     ledger.update(told.now_us)
     assert sum(row.missing for row in latest(told, "undecodable", "_")) == unreadable
     count = len(told.world.gaps)

@@ -194,9 +194,9 @@ def test_what_repair_fetched_takes_no_stream_from_its_feed(world: World) -> None
 
 def test_of_plans_that_are_down_the_first_since_a_stream_was_heard_counts() -> None:
     links = ConnectionLog("a", newest_us=900, down={0: (200, "disconnect"), 1: (500, "exchange")})
-    assert links.left_since(100) == (200, "disconnect")
-    assert links.left_since(300) == (500, "exchange")
-    assert links.left_since(600) == (900, "restart")
+    assert links.offline_since(100) == (200, "disconnect")
+    assert links.offline_since(300) == (500, "exchange")
+    assert links.offline_since(600) == (900, "restart")
 
 
 DAY = 86_400
@@ -305,8 +305,8 @@ class TestVersion1:
         streams = StreamTable(40.0, Config().silence.bounds)
         streams.add(BTC_BOOK, "f", IdRule.RISING)
         streams.add(ETH_BOOK, "f", IdRule.RISING)
-        belonging = StreamOwnership(streams, {"f": state}, lambda _feed: state)
-        touched = list(carry_over(state, IDENTITY, Plans(streams, adapter), belonging, is_same=is_same))
+        ownership = StreamOwnership(streams, {"f": state}, lambda _feed: state)
+        touched = list(carry_over(state, IDENTITY, Plans(streams, adapter), ownership, is_same=is_same))
         assert {stream.key for stream in touched} == ({BTC_BOOK, ETH_BOOK} if is_same else set())
         return streams
 
@@ -314,18 +314,18 @@ class TestVersion1:
         state = self.state()
         state.links.down = {1: (35, "disconnect"), 7: (20, "disconnect")}
         streams = self.carried(state, is_same=True)
-        assert {stream.key: stream.activity.away for stream in streams} == {
+        assert {stream.key: stream.activity.offline for stream in streams} == {
             BTC_BOOK: None,
             ETH_BOOK: (35, "disconnect"),
         }
-        assert state.unspoken[ETH_BOOK._replace(data_type="trade")].away == (35, "disconnect")
+        assert state.unspoken[ETH_BOOK._replace(data_type="trade")].offline == (35, "disconnect")
         assert state.links == ConnectionLog("w", newest_us=90, up={1: 0}, since={0: 10}, lines={1: 0})
 
     def test_a_plan_not_yet_connected_was_away_since_the_incarnation_before(self, two_plans: None) -> None:
         state = self.state()
         state.links.known, state.links.away_since_us = [0], 7
         streams = self.carried(state, is_same=True)
-        assert {stream.key: stream.activity.away for stream in streams} == {BTC_BOOK: None, ETH_BOOK: (7, "restart")}
+        assert {stream.key: stream.activity.offline for stream in streams} == {BTC_BOOK: None, ETH_BOOK: (7, "restart")}
 
     def test_a_refusal_goes_to_every_stream(self) -> None:
         state = self.state(refusing_since_us=50)
@@ -346,9 +346,9 @@ class TestVersion1:
         state = self.state(refusing_since_us=refusing_since_us)
         state.links.down = {1: (35, "disconnect")}
         streams = self.carried(state, is_same=False)
-        belonging = StreamOwnership(streams, {"f": state}, lambda _feed: state)
-        taken = list(belonging.hand_over("f", [BTC_BOOK, ETH_BOOK]))
-        assert [(one.member.activity.away, one.refused_since_us) for one in taken] == [
+        ownership = StreamOwnership(streams, {"f": state}, lambda _feed: state)
+        taken = list(ownership.hand_over("f", [BTC_BOOK, ETH_BOOK]))
+        assert [(one.member.activity.offline, one.refused_since_us) for one in taken] == [
             ((35, "disconnect"), refusing_since_us)
         ] * 2
 
@@ -359,4 +359,4 @@ class TestVersion1:
         activity = msgspec.msgpack.decode(
             msgspec.msgpack.encode([[1, 2.0, 3.0], 4, 5, None, [6, "restart"]]), type=StreamActivity
         )
-        assert (activity.away, activity.refused_since_us, activity.listened_us) == ((6, "restart"), None, 0)
+        assert (activity.offline, activity.refused_since_us, activity.quiet_connected_us) == ((6, "restart"), None, 0)
