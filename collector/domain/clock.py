@@ -1,4 +1,4 @@
-"""What a process may ask of time. The rules are handed values; only loops hold a clock, so that tests can hold it too."""
+"""The clock a process is given. Rules take times as values; only loops hold a clock, so that tests can replace it."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -8,7 +8,7 @@ class Clock(Protocol):
     """Wall and monotonic time, and waiting."""
 
     def now_ns(self) -> int:
-        """Nanoseconds since the epoch, UTC: the honest wall clock, which may step back."""
+        """Nanoseconds since the epoch, UTC. This is the wall clock, which may step back."""
         ...
 
     def now_us(self) -> int:
@@ -20,14 +20,14 @@ class Clock(Protocol):
         ...
 
     def sleep(self, secs: float) -> None:
-        """Wait."""
+        """Wait for `secs` seconds."""
         ...
 
 
 class Every:
     """Says when something that is done every `secs` seconds is due.
 
-    The first time is at once, or `secs` after the beginning with `at_once=False`.
+    It is first due at once, or with `at_once=False` after `secs` seconds.
     """
 
     def __init__(self, secs: float, monotonic: Callable[[], float], *, at_once: bool = True) -> None:
@@ -36,7 +36,7 @@ class Every:
         self._due_at = monotonic() + (0.0 if at_once else secs)
 
     def due(self) -> bool:
-        """Whether it is due. If so, the caller does it now, and it is due again `secs` seconds from now."""
+        """Whether it is due. If so, the caller does it now, and it is next due in `secs` seconds."""
         now = self._monotonic()
         if now < self._due_at:
             return False

@@ -1,6 +1,6 @@
-"""What one run of the recorder has counted. It commits with the rows, so no kill makes it differ from them.
+"""The counts of one run of the recorder. They are committed together with the rows, so a kill cannot make them differ.
 
-A run is a supervisor's life, known by its id: another one's counts begin at nothing.
+A run lasts from a supervisor's start to its end and has an id; the counts of another run start at zero.
 """
 
 from itertools import product
@@ -11,17 +11,17 @@ import msgspec
 from collector.domain.records import GAP_KINDS, GAP_STATUSES
 
 GAP_CODES: Final = {pair: code for code, pair in enumerate(product(GAP_KINDS, GAP_STATUSES))}
-"""A small number for each kind and status of a gap: every stream's counts are part of every commit."""
+"""A small number for each kind and status of a gap, to keep commits small: each holds the counts of every stream in it."""
 
 KIND_AND_STATUS: Final = tuple(GAP_CODES)
-"""What each number stands for."""
+"""Kind and status by number: the inverse of `GAP_CODES`."""
 
 GapLabels = tuple[str, str, str, str, str]
 """Exchange, symbol, data type, kind and status of a row of the gap ledger."""
 
 
 class StreamCounts(msgspec.Struct, array_like=True, frozen=True):
-    """Of one stream; copies are in `duplicates` alone."""
+    """Counts of one stream. Copies count in `duplicates` and `duplicate_bytes` only."""
 
     run_id: str = ""
     messages: int = 0
@@ -30,14 +30,14 @@ class StreamCounts(msgspec.Struct, array_like=True, frozen=True):
     duplicate_bytes: int = 0
     late: int = 0
     gaps: dict[int, int] = {}
-    """Rows of the gap ledger by their `GAP_CODES`."""
+    """Number of rows of the gap ledger by `GAP_CODES`."""
 
 
 class RunCounts(msgspec.Struct, frozen=True):
-    """Beside the streams."""
+    """Counts that belong to no stream."""
 
     run_id: str = ""
     refused: int = 0
-    """Frames that ingest refused for want of room."""
+    """Frames that ingest refused because the journal's disk budget was used up."""
     gaps: list[tuple[GapLabels, int]] = []
-    """Rows of the gap ledger that are of no stream that ever spoke."""
+    """Number of rows of the gap ledger that belong to no stream with a message, by their labels."""

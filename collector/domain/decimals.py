@@ -1,7 +1,7 @@
-"""Which decimals a double holds exactly, so that the archive never shows another number than the exchange sent.
+"""Which decimals a double holds exactly, so that the archive never shows a number other than the one the exchange sent.
 
-A double holds every decimal of at most 15 significant digits: among them, reading text into the nearest double and
-writing that double's shortest text gives the same number back (IEEE 754 binary64, DBL_DIG = 15). Longer ones, and those
+A double holds every decimal of at most 15 significant digits: reading such a text into the nearest double and writing
+that double as its shortest text gives the same number back (IEEE 754 binary64, DBL_DIG = 15). Longer decimals, and those
 near the ends of a double's range, have to be compared one by one.
 """
 
@@ -14,7 +14,7 @@ from math import isfinite
 from typing import Final
 
 _DECIMAL: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-"""Narrower than `float()`, which also takes blanks, underscores, other scripts' digits, `nan` and `inf`."""
+"""Accepts less than `float()`, which also takes blanks, underscores, other scripts' digits, `nan` and `inf`."""
 
 _PROVEN_CHARS: Final = 15
 _MARKS: Final = bytes.maketrans(b"0123456789.eE", b"1" * 11 + b"ee")
@@ -25,7 +25,7 @@ _ESCAPE: Final = b"\\"
 
 
 def to_double(text: str) -> float | None:
-    """The double nearest to a decimal; None for any other text and for a decimal beyond the range of doubles."""
+    """The double nearest to a decimal; None if `text` is not a decimal or lies beyond the range of doubles."""
     if _DECIMAL.fullmatch(text) is None:
         return None
     value = float(text)
@@ -33,21 +33,21 @@ def to_double(text: str) -> float | None:
 
 
 def is_exact(text: str) -> bool:
-    """True if `text` is a decimal and its double, written as its shortest text, is numerically the same decimal."""
+    """Whether `text` is a decimal and its double, written as its shortest text, is numerically the same decimal."""
     value = to_double(text)
     if value is None:
         return False
     try:
         return Decimal(repr(value)) == Decimal(text)
-    except InvalidOperation:  # an exponent that Decimal cannot hold: no double comes near it, but for zero
+    except InvalidOperation:  # the exponent is too large for Decimal: no double comes near it, except zero
         return False
 
 
 def suspects(payloads: Sequence[bytes]) -> list[int]:
     """The indexes, ascending, of the JSON payloads that may hold an inexact number.
 
-    A payload that is not named holds none: each of its numbers, quoted or bare, has at most 15 significant digits and
-    no exponent. One that is named may still be exact in every number; `is_exact` decides.
+    All other payloads hold none: each of their numbers, quoted or bare, has at most 15 significant digits and no
+    exponent. A suspect may still hold only exact numbers; `is_exact` decides.
     """
     marks = b"\n".join(payloads).translate(_MARKS)
     starts = list(accumulate((len(payload) + 1 for payload in payloads), initial=0))
@@ -56,7 +56,7 @@ def suspects(payloads: Sequence[bytes]) -> list[int]:
 
 
 def _holders(marks: bytes, starts: Sequence[int], needle: bytes) -> Iterator[int]:
-    at = marks.rfind(needle)  # from the end: measured, a third of the time of `find` on these marks
+    at = marks.rfind(needle)  # from the end: on these marks it takes a third of the time of `find`
     while at >= 0:
         index = bisect_right(starts, at) - 1
         yield index
@@ -64,7 +64,7 @@ def _holders(marks: bytes, starts: Sequence[int], needle: bytes) -> Iterator[int
 
 
 def _is_suspect(payload: bytes) -> bool:
-    """Look again at a payload with a long run of digits: zeros at the end of a quoted decimal are not significant.
+    """Check a payload with a long run of digits again without zeros at the end of quoted decimals: they do not count.
 
     Some exchanges write a size of 12345678 as `"12345678.00000000"`, in nearly every message of a cheap coin.
     """

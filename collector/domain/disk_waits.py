@@ -1,4 +1,4 @@
-"""Waiting for the disk: whoever does says so, so that nobody takes the wait for a hang."""
+"""Code that may block on the disk announces it, so that the supervisor does not take the process for hung."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from typing import Final, TypeVar, cast
 T = TypeVar("T")
 
 OnDiskWait = Callable[[bool], None]
-"""Is told True before a wait and False after it."""
+"""Called with True before code that may block on the disk, and with False after it."""
 
 
 def _ignore(_waits: bool) -> None:
@@ -16,17 +16,17 @@ def _ignore(_waits: bool) -> None:
 
 
 _on_disk_wait: Final[ContextVar[OnDiskWait]] = ContextVar("on_disk_wait", default=_ignore)
-"""A thread that was told nothing tells nobody: the waits of a thread that is there to wait hold up nothing."""
+"""Default: no announcement. Worker threads whose job is to wait do not hold up the process."""
 
 
 def announce_disk_waits_to(announce: OnDiskWait) -> None:
-    """Let `announce` hear of every wait of this thread from now on."""
+    """Call `announce` around everything this thread does from now on that may block on the disk."""
     _on_disk_wait.set(announce)
 
 
 @contextmanager
 def disk_wait() -> Iterator[None]:
-    """What is done meanwhile takes as long as the disk wishes. Waits within a wait are one."""
+    """Announce that the body may block on the disk. Nested calls announce once."""
     announce = _on_disk_wait.get()
     token = _on_disk_wait.set(_ignore)
     announce(True)
@@ -38,7 +38,7 @@ def disk_wait() -> Iterator[None]:
 
 
 def each_awaited(items: Iterable[T]) -> Iterator[T]:
-    """The items, each of which the disk may let wait for."""
+    """Yield the items; fetching each may block on the disk and is announced."""
     iterator, end = iter(items), object()
     while True:
         with disk_wait():

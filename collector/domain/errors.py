@@ -5,21 +5,21 @@ CollectorError
 │   ├── ConfigError         2: the configuration is wrong; each line names a key, its value and what is allowed
 │   ├── NewerDataError      2: the data directory was written by a newer version
 │   ├── AnotherInstanceError 3: another supervisor holds the data directory
-│   └── CannotStartError    4: a child cannot start
+│   └── CannotStartError    4: a child process cannot start
 ├── RetryError              try again later; nothing was lost
-│   ├── StoreError          the archive's store did not take or confirm an object
-│   │   └── StoreRefusedError  … and will not until a person fixes it: say so at once, try again slowly
-│   ├── CommitError         the open segment did not take a commit
-│   ├── UnreadableError     a sealed segment cannot be read at present: leave it alone for a while
+│   ├── StoreError          the archive's store did not accept or confirm an object
+│   │   └── StoreRefusedError  … and will not until a person fixes it: report it at once, retry slowly
+│   ├── CommitError         a commit to the open segment failed
+│   ├── UnreadableError     a sealed segment cannot be read at present: retry after a pause
 │   └── SegmentBusyError    a reader holds the open segment, so it cannot be sealed now
 └── SetAsideError           keep this message or file apart, count it, go on with the next
-    ├── UndecodableError    a frame, or a message in it, that the adapter cannot read
+    ├── UndecodableError    a frame, or a message in it, that the adapter cannot decode
     └── DamagedError        a journal record or a segment whose bytes are not what was written
 """
 
 
 class CollectorError(Exception):
-    """The root of the project's own errors."""
+    """The base class of the project's own errors."""
 
 
 class StopError(CollectorError):
@@ -38,7 +38,7 @@ class ConfigError(StopError):
         super().__init__("\n".join(problems))
 
     def __reduce__(self) -> tuple[type["ConfigError"], tuple[list[str]]]:
-        """Let the error cross a process border whole."""
+        """Pickle the error with its problems, so that it can be sent to another process."""
         return type(self), (self.problems,)
 
 
@@ -49,13 +49,13 @@ class NewerDataError(StopError):
 
 
 class AnotherInstanceError(StopError):
-    """Another supervisor, or a child it left behind, holds the data directory."""
+    """Another supervisor, or a child process it left behind, holds the data directory."""
 
     exit_code = 3
 
 
 class CannotStartError(StopError):
-    """A child fails before all of them have been up once."""
+    """A child process failed before all of them had been up once."""
 
     exit_code = 4
 
@@ -65,31 +65,31 @@ class RetryError(CollectorError):
 
 
 class StoreError(RetryError):
-    """The store refused, did not answer, or holds other bytes than were put."""
+    """The store refused, did not answer, or holds bytes other than those put."""
 
 
 class StoreRefusedError(StoreError):
-    """The store answers, and its answer stays the same until a person fixes something: a key, a policy, a bucket."""
+    """The store answers, and will refuse until a person fixes something: a key, a policy, a bucket."""
 
 
 class CommitError(RetryError):
-    """SQLite could not store a batch, and stored nothing of it: full disk, I/O error, a lock held too long."""
+    """SQLite could not store a batch and stored nothing of it: full disk, I/O error, a lock held too long."""
 
 
 class UnreadableError(RetryError):
-    """The system does not let a sealed segment be read: no descriptor left, no permission, a failing disk."""
+    """The system does not allow a sealed segment to be read: no file descriptor left, no permission, a failing disk."""
 
 
 class SegmentBusyError(RetryError):
-    """Somebody reads the open segment; it stays open for now."""
+    """Somebody reads the open segment, so it stays open for now."""
 
 
 class SetAsideError(CollectorError):
-    """One thing cannot be used; it is kept apart and counted."""
+    """A message or file cannot be used; it is kept apart and counted."""
 
 
 class UndecodableError(SetAsideError):
-    """A frame that cannot be read as a message of a subscribed stream."""
+    """A frame cannot be decoded as a message of a subscribed stream."""
 
 
 class DamagedError(SetAsideError):

@@ -1,4 +1,4 @@
-"""Rows of the gap ledger: trouble that lasts gets one row when it begins and one when it is over."""
+"""Rows of the gap ledger for trouble that lasts: an `open` row when it begins, a final one when it is over."""
 
 from typing import Final
 
@@ -8,10 +8,10 @@ from collector.domain.names import gap_id
 from collector.domain.records import Gap, StreamKey
 
 STRETCH_SECS: Final = 60
-"""Trouble of one kind that comes back sooner than this is one stretch."""
+"""Trouble of one kind that returns within this time belongs to the same stretch."""
 
 SINGLE_ROWS: Final = 8
-"""Gaps of one kind at one place that may have a row each: so many at once and so many a minute. Others share a row."""
+"""Gaps of one kind at one place that get a row each: this many at once, and this many a minute. Further ones share a row."""
 
 
 class RowAllowance(msgspec.Struct, array_like=True):
@@ -21,7 +21,7 @@ class RowAllowance(msgspec.Struct, array_like=True):
     last_us: int = 0
 
     def grants(self, now_us: int) -> bool:
-        """Whether the gap found now gets one."""
+        """Whether a gap found now gets a row of its own; if so, it uses up one of the allowance."""
         regained = max(0, now_us - self.last_us) / 1e6 * SINGLE_ROWS / STRETCH_SECS
         self.used, self.last_us = max(0.0, self.used - regained), now_us
         if self.used > SINGLE_ROWS - 1:
@@ -31,7 +31,7 @@ class RowAllowance(msgspec.Struct, array_like=True):
 
 
 class GapStretch(msgspec.Struct, array_like=True):
-    """A run of gaps of one kind at one place that come close together; it commits with the rows."""
+    """A run of gaps of one kind at one place in quick succession; committed with the rows."""
 
     place: StreamKey
     kind: str
@@ -42,44 +42,44 @@ class GapStretch(msgspec.Struct, array_like=True):
     expected_id: str | None = None
     actual_id: str | None = None
     allowance: RowAllowance | None = None
-    """While its gaps still have a row each; None once they share one."""
+    """Set while its gaps have a row each; None once they share one."""
     newest_row_missing: int | None = 1
     """`missing` of its newest row."""
     detected_us: int = 0
     """`detected_at` of its newest row; 0 while that is the opening one."""
 
     def is_over(self, now_us: int) -> bool:
-        """Whether enough quiet time has passed; a clock set back must not put off its end."""
+        """Whether nothing has joined it for STRETCH_SECS. A clock set back ends it too, so that its end is not put off."""
         return not 0 <= now_us - self.last_us <= STRETCH_SECS * 1_000_000
 
     def extend(self, now_us: int) -> None:
-        """More of the same."""
+        """Count one more gap of this stretch."""
         self.last_us = now_us
         if self.missing is not None:
             self.missing += 1
 
     @property
     def is_one_gap(self) -> bool:
-        """Whether its gaps share one row, which is to be closed."""
+        """Whether its gaps share one row, which has to be closed at the end."""
         return self.allowance is None
 
     def opening(self) -> Gap:
-        """The ledger's row for trouble that has begun and lasts."""
+        """The first row: `open`, without an end."""
         return self._row(ended_us=None, status="open", detected_us=self.started_us)
 
     def update(self, now_us: int) -> Gap | None:
-        """The row that replaces the one before while the trouble lasts; None if that one is up to date."""
+        """The next `open` row while the trouble lasts; None if the newest row is up to date."""
         if not self.is_one_gap or self.missing == self.newest_row_missing:
             return None
         return self._row(ended_us=None, status="open", detected_us=self._later(now_us))
 
     def closing(self, now_us: int) -> Gap:
-        """The last row."""
+        """The final row, with an end."""
         ended_us = max(self.last_us, self.started_us)
         return self._row(ended_us=ended_us, status="unrepairable", detected_us=self._later(now_us))
 
     def _later(self, now_us: int) -> int:
-        """A row that replaces another is younger, even if the clock stepped back."""
+        """`detected_at` of the next row: later than the previous row's, even if the clock stepped back."""
         self.detected_us = max(now_us, self.started_us + 1, self.detected_us + 1)
         return self.detected_us
 
@@ -96,7 +96,7 @@ def event_gap(
     place: StreamKey, kind: str, cause: str, started_us: int, ended_us: int, *,
     series: int = 0, expected_id: str | None = None, actual_id: str | None = None,
 ) -> Gap:  # fmt: skip
-    """The row of a gap that is over when it is found and that nothing will repair; it never ends before it began."""
+    """The row of a gap that is over when it is found and that nothing will repair. It never ends before it starts."""
     ended_us = max(started_us, ended_us)
     name = gap_id(place, series, kind, expected_id, started_us)
     return Gap(

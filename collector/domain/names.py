@@ -1,6 +1,6 @@
-"""Names and ids: what a feed, a segment, an object and a gap are called on disk and in the store.
+"""Names and ids of feeds, segments, objects and gaps, on disk and in the store.
 
-Everything here follows from its arguments alone, so a repeat after a crash arrives at the same names.
+Each name depends on the arguments alone, so a repeat after a crash makes the same names.
 """
 
 import hashlib
@@ -13,14 +13,14 @@ from urllib.parse import quote
 from collector.domain.records import StreamKey
 
 MANIFEST_FOLDER: Final = "_manifest"
-"""Readers of a hive-partitioned tree pass over folders whose name begins with an underscore."""
+"""Readers of a hive-partitioned tree skip folders whose name begins with an underscore."""
 
 OBJECT_SUFFIX: Final = ".parquet"
 
 DAY_US: Final = 86_400_000_000
 
 END_US: Final = 253_402_300_800_000_000
-"""The beginning of the year 10000: from there on no time has a date."""
+"""The beginning of the year 10000, from which on `datetime` has no dates."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PATH_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -29,24 +29,24 @@ _SEGMENT_TIME: Final = "%Y%m%dT%H%M%SZ"
 
 
 class SegmentId(NamedTuple):
-    """What a segment's id says."""
+    """A segment's id, parsed."""
 
     time: datetime
     """Whole seconds, UTC; strictly later than the previous segment's."""
     suffix: str
 
     def __str__(self) -> str:
-        """The id as it stands in file names: `20261123T120000Z-4f2a9c`."""
+        """The id as used in file names: `20261123T120000Z-4f2a9c`."""
         return f"{self.time.strftime(_SEGMENT_TIME)}-{self.suffix}"
 
     @property
     def date(self) -> str:
-        """The id's date, as the manifest's partition."""
+        """The id's date, which is the manifest's partition: YYYY-MM-DD."""
         return self.time.date().isoformat()
 
 
 class ObjectPartition(NamedTuple):
-    """The partition keys of an object: they stand in its path, never in its columns."""
+    """The partition keys of an object; they are part of its path, not columns of it."""
 
     exchange: str
     data_type: str
@@ -61,25 +61,25 @@ def is_path_name(text: str) -> bool:
 
 
 def encode_partition_value(value: str) -> str:
-    """Percent-encode all but RFC 3986's unreserved characters, as UTF-8, in upper-case hex."""
+    """Percent-encode everything except RFC 3986's unreserved characters, as UTF-8, in upper-case hex."""
     return quote(value, safe="")
 
 
 def object_key(partition: ObjectPartition, host: str, segment_id: str) -> str:
-    """Where in the store the rows of one stream, date and segment stand."""
+    """The store's key of the object with the rows of one stream, date and segment."""
     folders = [f"{key}={encode_partition_value(value)}" for key, value in partition._asdict().items()]
     return "/".join([*folders, f"{host}-{segment_id}{OBJECT_SUFFIX}"])
 
 
 def manifest_key(host: str, segment_id: str) -> str:
-    """Where in the store a segment's manifest stands. Raises ValueError for what is no segment id."""
+    """The store's key of a segment's manifest. Raises ValueError if `segment_id` is not a segment id."""
     return f"{MANIFEST_FOLDER}/date={parse_segment_id(segment_id).date}/{host}-{segment_id}.json"
 
 
 def make_segment_id(now_us: int, previous: str | None, suffix: str) -> str:
-    """Name a new segment: the time now, but at least 1 s after the previous id's time, so that ids sort in the order made.
+    """The id of a new segment: the time now, but at least 1 s after the previous id's, so that ids sort in the order made.
 
-    `suffix` is six random hex digits. Raises ValueError if it is not, or `previous` is no segment id.
+    `suffix` is six random hex digits. Raises ValueError if it is not, or if `previous` is not a segment id.
     """
     time = (_EPOCH + timedelta(microseconds=now_us)).replace(microsecond=0)
     if previous is not None:
@@ -90,15 +90,15 @@ def make_segment_id(now_us: int, previous: str | None, suffix: str) -> str:
 
 
 def parse_segment_id(text: str) -> SegmentId:
-    """Read a segment's id. Raises ValueError if `text` is none."""
+    """Parse a segment's id. Raises ValueError if `text` is not one."""
     match = _SEGMENT_ID.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is no segment id such as 20261123T120000Z-4f2a9c")
+        raise ValueError(f"{text!r} is not a segment id such as 20261123T120000Z-4f2a9c")
     return SegmentId(datetime.strptime(match[1], _SEGMENT_TIME).replace(tzinfo=UTC), match[2])
 
 
 def is_segment_id(text: str) -> bool:
-    """Whether `parse_segment_id` reads it."""
+    """Whether `text` is a valid segment id."""
     try:
         parse_segment_id(text)
     except ValueError:
@@ -107,7 +107,7 @@ def is_segment_id(text: str) -> bool:
 
 
 def gap_id(stream: StreamKey, series: int, kind: str, expected_id: str | None, started_at: int) -> str:
-    """Name a gap by what it is, so that a row that closes or repairs it carries the same id: 16 hex digits."""
+    """The id of a gap, 16 hex digits. It depends on what the gap is, so a row that closes or repairs it has the same id."""
     identity = json.dumps([*stream, series, kind, expected_id, started_at], separators=(",", ":"))
     return hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
 
@@ -118,11 +118,14 @@ def date_of(day: int) -> str:
 
 
 def iso_time(time_us: int) -> str:
-    """A time as people and JSON readers know it: ISO 8601, UTC, always with microseconds."""
+    """Format as ISO 8601, UTC, always with microseconds."""
     return (_EPOCH + timedelta(microseconds=time_us)).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def time_us(text: str) -> int:
-    """The time that `iso_time` wrote so. Raises ValueError for anything else."""
+    """Microseconds since the epoch of an ISO 8601 time with a UTC offset.
+
+    Raises ValueError if `text` is not such a time, TypeError if the offset is missing.
+    """
     since = datetime.fromisoformat(text) - _EPOCH
     return since // timedelta(microseconds=1)

@@ -1,7 +1,7 @@
-"""Quotes that an env file left in a value: a shell takes them away, but `docker run --env-file` and others do not."""
+"""Quotes that an env file left around a value: a shell removes them, `docker run --env-file` and others do not."""
 
 
 def is_quoted(text: str) -> bool:
-    """Whether all of it stands in quotes."""
+    """Whether the whole text is enclosed in single or double quotes."""
     text = text.strip()
     return len(text) > 1 and text[0] == text[-1] and text[0] in "'\""

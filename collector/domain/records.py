@@ -1,4 +1,4 @@
-"""The words of the project as types: streams, messages, gaps, and the typed rows of each data type.
+"""The core types: streams, messages, gaps, and the typed rows of each data type.
 
 Times are integer microseconds since the epoch, UTC, unless a name says `_ns`.
 """
@@ -13,6 +13,7 @@ UNDECODED: Final = "undecoded"
 GAP: Final = "gap"
 
 BACKFILLED_LINE: Final = -1
+"""The line of what repair fetched over REST."""
 
 
 class StreamKey(NamedTuple):
@@ -24,12 +25,12 @@ class StreamKey(NamedTuple):
 
 
 class IdRule(Enum):
-    """What the ids of a data type promise within a series."""
+    """What an exchange promises about the ids of a data type within a series."""
 
     DENSE = "dense"
-    """A message's ids begin right behind the last one's; a lower id outside a hole has been seen before."""
+    """A message's first id is the previous message's last id plus 1; a lower id outside a hole has been seen before."""
     CHAINED = "chained"
-    """A message names the id of the one before it, and covers what lies between; how many messages that is, is unknown."""
+    """A message names the previous message's id. A break shows a loss; how many messages were lost is unknown."""
     RISING = "rising"
     """Ids are unique and rise, in steps of any size."""
     NONE = "none"
@@ -37,23 +38,23 @@ class IdRule(Enum):
 
     @property
     def proves_continuity(self) -> bool:
-        """Whether a hole in the ids is proof of loss, and no hole proof of none."""
+        """Whether a hole proves a loss, and no hole proves that nothing is missing."""
         return self in {IdRule.DENSE, IdRule.CHAINED}
 
 
 class Envelope(NamedTuple):
-    """One message as the writer stores it: which stream, where in it, and its untouched text."""
+    """One message as an adapter decodes it: its stream, its ids, its time, and its unchanged text."""
 
     stream: StreamKey
     id: int | None
-    """The exchange's own id where its adapter declares one unique within a series."""
+    """The exchange's own id, if the adapter declares it unique within a series."""
     first_id: int | None
-    """The first id the message covers, where it covers more than `id`: the one behind the last message's."""
+    """The first id the message covers if it covers several; without a loss, the one after the previous message's id."""
     exchange_us: int | None
-    """Transaction time where the message has one, else event time; None where its kind has none. As the exchange says
-    it, true or not; `NO_TIME_US` where what stands there is no time. Within 64 bits."""
+    """Transaction time if the message has one, else event time; None if this kind of message has neither. It is stored as
+    the exchange sent it, plausible or not; `NO_TIME_US` if the field does not hold a time. Within 64 bits."""
     payload: bytes
-    """The frame's text or, of a frame with many messages, this message's own."""
+    """The frame's text; of a frame with several messages, the part that is this message."""
 
 
 StoredMessage = tuple[int, int, int, int, int, int | None, int, bytes]
@@ -64,9 +65,9 @@ A plain tuple, because one is made for every message.
 
 
 class Gap(NamedTuple):
-    """A row of the gap ledger: a stretch of a stream that is, or may be, missing.
+    """A row of the gap ledger: part of a stream that is missing, or may be.
 
-    A later row with the same `gap_id` closes or repairs it; readers take the latest by `detected_at`.
+    A later row with the same `gap_id` replaces it; readers take the latest by `detected_at`.
     """
 
     gap_id: str
@@ -108,10 +109,10 @@ class TradeRow(NamedTuple):
     size: float | None
     side: str | None
     sequence: int | None
-    """The exchange's order, where that is not the order of `trade_id`."""
+    """The trade's place in the exchange's order, where `trade_id` does not give it."""
     kind: str | None
-    """`market`, or what else the exchange says it is (`insurance_fund`, `adl`, `liquidation`, `block`, `none`); None: it
-    does not say. A word that is new is the exchange's own, in small letters."""
+    """`market`, or another kind that the exchange names (`insurance_fund`, `adl`, `liquidation`, `block`, `none`); None if
+    it names none. An unknown kind is the exchange's own word in lower case."""
 
 
 class AggTradeRow(NamedTuple):
@@ -126,7 +127,7 @@ class AggTradeRow(NamedTuple):
 
 
 class BookRow(NamedTuple):
-    """Further columns of `book_delta` and `book_snapshot`; an absent side is empty, size 0 removes a level."""
+    """Further columns of `book_delta` and `book_snapshot`. An absent side is an empty tuple; size 0 removes a level."""
 
     first_id: int | None
     last_id: int | None
@@ -157,4 +158,4 @@ ROW_TYPES: Final[dict[str, type[TypedRow]]] = {
     "book_snapshot": BookRow,
     "book_ticker": BookTickerRow,
 }
-"""The data types that can be recorded, each with the shape of its typed row."""
+"""The data types that can be recorded, each with the type of its rows."""

@@ -1,4 +1,4 @@
-"""Text that may be shown: without secrets, and without characters that steer a terminal."""
+"""Makes text safe to show: without secrets, and without characters that control a terminal."""
 
 import re
 from typing import Final
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 HIDDEN: Final = "***"
 
-# A bounded scheme keeps the search linear on long runs of letters.
+# The bound on the scheme's length keeps the search linear on long runs of letters.
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://[^\s\"'<>]+")
 
 _SIGNATURE: Final = re.compile(r"AWS4-HMAC-SHA256[^\r\n'\"]*")
@@ -14,12 +14,12 @@ _HEADER: Final = re.compile(r"(?i)\b(authorization|x-amz-security-token)(b?['\"]
 
 
 def redact_url(url: str) -> str:
-    """Return `url` without user, password, query values and fragment; an URL that cannot be read keeps only its scheme."""
+    """Return `url` without user, password, query values and fragment. A URL that cannot be parsed keeps only its scheme."""
     if "://" not in url:
         url = url.rpartition("@")[2]
     try:
         parts = urlsplit(url)
-        # Reading the port unmasks a "/" inside a password: "s3://key:se/cret@bucket" has the port "se".
+        # Reading the port detects a "/" inside a password: in "s3://key:se/cret@bucket" the port would be "se".
         _ = parts.port
     except ValueError:
         return f"{url.partition('://')[0]}://{HIDDEN}" if "://" in url else HIDDEN
@@ -39,14 +39,14 @@ def redact_urls(text: str) -> str:
 
 
 def redact_headers(text: str) -> str:
-    """Return `text` without what stands in headers that let somebody in, also where a library quotes them."""
+    """Return `text` without the values of headers that authenticate a request, also where a library quotes them."""
     if "uthorization" not in text.lower() and "security-token" not in text.lower() and "AWS4" not in text:
         return text
     return _HEADER.sub(rf"\1\2{HIDDEN}", _SIGNATURE.sub(f"AWS4-HMAC-SHA256 {HIDDEN}", text))
 
 
 def printable(text: str) -> str:
-    r"""Return `text` with every character that is no letter, mark, sign or plain space written as an escape like `\x1b`."""
+    r"""Return `text` with every character that is not printable (`str.isprintable`) written as an escape such as `\x1b`."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else _escape(char) for char in text)

@@ -1,13 +1,13 @@
-"""What the writer asks of repair, and how repair's answers stand in its journals. Pure values and their bytes.
+"""Requests from the writer to repair, and repair's answers as frames of its journals: values and their encoding.
 
-An answer is a frame of line -1: one line of compact JSON that says what it answers, a newline, and the exchange's own
-text, untouched:
+An answer is a frame of line -1: one line of compact JSON that names what it answers, a newline, and the exchange's own
+text, unchanged:
 
     {"symbol":"BTCUSDT","data_type":"trade","answer":"page","series":0,"first":101,"last":250}
     [{"id":101,...},...]
 
-`page`: messages of a stream; only ids from `first` to `last` are meant. `snapshot`: a whole book, for a book_delta
-stream. `end`: nothing more will come for `first` to `last`, for this `reason` if there is one.
+`page`: messages of a stream, of which only ids from `first` to `last` count. `snapshot`: a whole book, for a book_delta
+stream. `end`: nothing more will come for `first` to `last`; `reason` may say why.
 """
 
 import hashlib
@@ -20,17 +20,17 @@ from collector.domain.records import StreamKey
 from collector.domain.versions import refuse_newer
 
 BOOK: Final = "book_delta"
-"""The data type whose streams are made whole by a snapshot; others by the messages that are missing."""
+"""The data type whose streams are repaired by a snapshot; all others are repaired by the missing messages."""
 
 REQUEST_VERSION: Final = 1
-"""The number of a request's form; one that says none is of form 1."""
+"""The version of the request format; a request without a version has version 1."""
 
 REST_SUFFIX: Final = "~rest"
-"""Ends the name of the journal that repair appends to; no feed's name has a `~`."""
+"""Suffix of the name of the journal that repair appends to; a feed's name cannot contain `~`."""
 
 
 class TradesRequest(msgspec.Struct, frozen=True, tag="trades", tag_field="kind"):
-    """Messages with dense ids are missing."""
+    """A request for missing messages with dense ids, `first` to `last`."""
 
     stream: StreamKey
     series: int
@@ -42,12 +42,12 @@ class TradesRequest(msgspec.Struct, frozen=True, tag="trades", tag_field="kind")
 
     @property
     def name(self) -> str:
-        """The same for the same gap."""
+        """The request's file name without suffix; the same for the same gap."""
         return trades_name(self.gap_id)
 
 
 class BookRequest(msgspec.Struct, frozen=True, tag="book", tag_field="kind"):
-    """A chain of book updates begins with `from_id`: a snapshot is needed that reaches to the id before it."""
+    """A request for a snapshot: a chain of book updates begins with `from_id`, so a book up to the id before is needed."""
 
     stream: StreamKey
     series: int
@@ -57,7 +57,7 @@ class BookRequest(msgspec.Struct, frozen=True, tag="book", tag_field="kind"):
 
     @property
     def name(self) -> str:
-        """The same for the same beginning; one for a later beginning of the stream makes it needless."""
+        """The request's file name without suffix; the same for the same stream, series and `from_id`."""
         stream = hashlib.blake2b("\0".join(self.stream).encode(), digest_size=8).hexdigest()
         return f"book-{stream}-{self.series}-{self.from_id}"
 
@@ -71,13 +71,13 @@ Request = TradesRequest | BookRequest
 
 
 class RepairAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a frame of line -1 says before the exchange's text."""
+    """The first line of a frame of line -1: what the exchange's text after it answers."""
 
     symbol: str
     data_type: str
     answer: Literal["page", "snapshot", "end"]
     series: int | None = None
-    """None: whichever series runs."""
+    """None means the current series, whichever it is."""
     first: int = 0
     last: int = -1
     reason: str = ""
@@ -93,43 +93,43 @@ _answer_decoder: Final = msgspec.json.Decoder(RepairAnswer)
 
 
 def encode_request(request: Request) -> bytes:
-    """A request as its file holds it."""
+    """Encode a request as the content of its file."""
     return msgspec.json.encode(request)
 
 
 def decode_request(data: bytes, name: object = "a request") -> Request:
-    """Read a file's content; errors call it `name`. Raises UndecodableError, NewerDataError."""
+    """Decode the content of a request's file; error messages call it `name`. Raises UndecodableError, NewerDataError."""
     try:
         refuse_newer(name, _version_decoder.decode(data).version, REQUEST_VERSION)
         return _request_decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise UndecodableError(f"{name} is no request: {error}") from error
+        raise UndecodableError(f"{name} is not a request: {error}") from error
 
 
 def encode_answer(answer: RepairAnswer, body: bytes = b"") -> bytes:
-    """A frame of line -1."""
+    """Encode an answer and the exchange's text as a frame of line -1."""
     return msgspec.json.encode(answer) + b"\n" + body
 
 
 def decode_answer(frame: bytes) -> tuple[RepairAnswer, bytes]:
-    """What a frame of line -1 answers, and the exchange's text. Raises UndecodableError."""
+    """Decode a frame of line -1 into the answer and the exchange's text. Raises UndecodableError."""
     head, _, body = frame.partition(b"\n")
     try:
         return _answer_decoder.decode(head), body
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise UndecodableError(f"no answer of repair: {error}") from error
+        raise UndecodableError(f"not an answer of repair: {error}") from error
 
 
 def rest_journal(feed: str) -> str:
-    """The name of the journal with what repair fetched for a feed."""
+    """The name of the journal that holds what repair fetched for a feed."""
     return feed + REST_SUFFIX
 
 
 def is_rest_journal(name: str) -> bool:
-    """Whether a journal of that name is repair's."""
+    """Whether the journal of that name is written by repair."""
     return name.endswith(REST_SUFFIX)
 
 
 def feed_of_rest_journal(name: str) -> str:
-    """The feed that a journal of repair's belongs to."""
+    """The feed for which repair writes the journal of that name."""
     return name.removesuffix(REST_SUFFIX)

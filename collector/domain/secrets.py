@@ -1,4 +1,4 @@
-"""What must not be shown: which values of the environment are secret, in which forms they appear, and when one is unfit."""
+"""Which values of the environment are secret, in which forms they appear in text, and which cannot be used as keys."""
 
 import json
 from base64 import b64encode
@@ -19,20 +19,20 @@ _STORE_KEYS: Final = (
     "AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_SESSION_TOKEN",
     "AWS_SECURITY_TOKEN",
 )  # fmt: skip
-"""A store's keys."""
+"""The keys of a store; they are sent in headers."""
 
 _PROXIES: Final = frozenset({"all_proxy", "http_proxy", "https_proxy"})
 
 _SHORTEST: Final = 4
-"""A shorter one cannot be told from other text, and guards nothing."""
+"""A shorter secret cannot be told from other text, and protects nothing."""
 
 _SHORTEST_KEY_ID: Final = 16
-"""Amazon's shortest; a server of one's own may call it "admin", which is a word, and no secret.
+"""Amazon's shortest key id. A self-hosted server may use "admin", which is a word and not a secret.
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_AccessKey.html"""
 
 
 def secrets_in(environment: Mapping[str, str]) -> Iterator[str]:
-    """Every secret there."""
+    """Yield every secret in the environment."""
     for name, value in environment.items():
         if name in _SECRETS:
             yield value
@@ -43,14 +43,14 @@ def secrets_in(environment: Mapping[str, str]) -> Iterator[str]:
 
 
 def of_key_id(key_id: str) -> Iterator[str]:
-    """The id, if it looks like one."""
+    """Yield the key id if it is long enough to be one."""
     if len(key_id.strip()) >= _SHORTEST_KEY_ID:
         yield key_id
 
 
 def forms_of(secret: str) -> set[str]:
-    """The ways in which a secret may stand in a text; none for what is too short to be looked for."""
-    # A text may show a value that was broken into lines line by line.
+    """All forms in which a secret may appear in a text; none if it is too short to be searched for."""
+    # A text may show a value with line breaks line by line.
     plain = {text for text in (secret, secret.strip(), *secret.splitlines()) if len(text.strip()) >= _SHORTEST}
     written = {
         change(text) for text in plain for change in (quote, _quote_all, quote_plus, _as_json, _as_python, _as_base64)
@@ -59,7 +59,7 @@ def forms_of(secret: str) -> set[str]:
 
 
 def unfit(secret: str) -> str:
-    """What no key has that is sent in a header, in words; nothing if it may be one."""
+    """Why `secret` cannot be a key that is sent in a header; an empty text if it can."""
     if not secret.isascii() or not secret.isprintable():
         return "holds a line break, or another character that no key has"
     if is_quoted(secret):
@@ -68,14 +68,14 @@ def unfit(secret: str) -> str:
 
 
 def unfit_keys(environment: Mapping[str, str]) -> Iterator[str]:
-    """What is wrong with a store's keys there, a line each."""
+    """Yield a line for each key of a store in the environment that cannot be used: its name and why."""
     for name in _STORE_KEYS:
         if fault := unfit(environment.get(name, "")):
             yield f"{name}: {fault}"
 
 
 def hidden(text: str, forms: Iterable[str], instead: str) -> str:
-    """The text with `instead` in the place of each of these, the longest first: some hold others."""
+    """Replace each of `forms` in the text by `instead`, the longest first, because some contain others."""
     for form in sorted(forms, key=len, reverse=True):
         text = text.replace(form, instead)
     return text

@@ -1,11 +1,11 @@
-"""How long a stream may be silent before something is wrong, and what is remembered of when it was heard.
+"""How long a stream may be silent before something is wrong, and when each stream last had messages and connections.
 
-The silence limit is learned: the longest of the last intervals between messages, times a factor. A stream that trades
-once in ten minutes is not silent after nine; one that speaks ten times a second is missed soon. An outage is an interval
-too: once the limit is learned, one interval can at most double it, and it is forgotten with the others.
+The silence limit is learned: the longest of the recent intervals between messages, times a factor. So a stream with a
+trade every ten minutes is not silent after nine, and one with ten messages a second is noticed soon. An outage counts as
+an interval too: once the limit is learned, one interval can at most double it, and is forgotten like the others.
 
-A subscribed stream that has never spoken has a StreamActivity too. So what was missed follows the stream: through feeds
-that are renamed, symbols that come and go, and connections that carry other streams than before.
+A subscribed stream without any message has a StreamActivity too. So outages are attributed to the stream even if feeds
+are renamed, symbols are removed and added again, or connections carry different streams than before.
 """
 
 from typing import Final, NamedTuple
@@ -16,25 +16,26 @@ from collector.domain.names import gap_id
 from collector.domain.records import Gap, StreamKey
 
 FACTOR: Final = 4.0
-"""The silence limit is this many times the longest interval."""
+"""The limit is four times the longest recent interval."""
 
 LEARNED_AFTER: Final = 8
-"""Intervals until the limit is learned. Until then it is the configured one, or longer."""
+"""Number of intervals after which the limit counts as learned. Until then it is the configured one, or longer."""
 
 REMEMBERED: Final = 64
-"""Intervals remembered at least; at most twice as many."""
+"""Minimum number of recent intervals kept; at most twice as many."""
 
 HIGHEST_SECS: Final = 4 * 3600.0
-"""The longest silence limit, whatever was learned."""
+"""Default upper bound of a limit; the gap ledger uses `silence.max_secs`."""
 
 _GROWTH: Final = 2.0
+"""Factor by which one interval can raise a learned limit at most."""
 
 CONTINUITY: Final = "continuity"
-"""`repaired_by` of a silence after which the ids go on where they stopped: the exchange had nothing to send."""
+"""`repaired_by` of a silence after which the ids continue without a hole: the exchange had nothing to send."""
 
 
 class Bounds(NamedTuple):
-    """Silence limit before learning, its minimum and its maximum."""
+    """The limit before one is learned, the smallest limit, the largest limit."""
 
     unlearned_secs: float
     lowest_secs: float
@@ -42,7 +43,7 @@ class Bounds(NamedTuple):
 
 
 class LearnedIntervals(msgspec.Struct, array_like=True):
-    """What a silence limit is learned from."""
+    """The intervals a silence limit is learned from: their number, and the longest of each of two generations."""
 
     count: int = 0
     longest_secs: float = 0.0
@@ -50,7 +51,7 @@ class LearnedIntervals(msgspec.Struct, array_like=True):
 
 
 class SilenceLimit:
-    """The silence limit of one stream; it is restored from `learned`."""
+    """The limit of one stream. `learned` can be stored and passed to a new SilenceLimit."""
 
     __slots__ = ("_bounds", "learned", "limit_secs")
 
@@ -58,15 +59,15 @@ class SilenceLimit:
         self._bounds = bounds
         self.learned = learned
         self.limit_secs = self._limit_secs()
-        """Seconds the stream may be silent."""
+        """Seconds for which the stream may be silent."""
 
     @property
     def is_learned(self) -> bool:
-        """Whether the limit is learned from the stream itself."""
+        """Whether the limit comes from the stream's own intervals."""
         return self.learned.count >= LEARNED_AFTER
 
     def note(self, interval_secs: float) -> None:
-        """The stream spoke `interval_secs` after the time before."""
+        """Record the interval since its previous message."""
         learned = self.learned
         if learned.count >= LEARNED_AFTER:
             interval_secs = min(interval_secs, _GROWTH * self.limit_secs / FACTOR)
@@ -84,16 +85,16 @@ class SilenceLimit:
 
 
 class Outage(NamedTuple):
-    """A time in which no connection carried the stream."""
+    """A time without a connection that carries the stream."""
 
     since_us: int
     until_us: int
     cause: str
-    """disconnect, or restart where ingest itself was away."""
+    """`disconnect`, or `restart` if ingest itself was not running."""
 
 
 class StreamActivity(msgspec.Struct, array_like=True):
-    """When one stream was heard and listened to; it commits with the rows."""
+    """When one stream last had messages and connections; committed with the rows."""
 
     learned: LearnedIntervals = msgspec.field(default_factory=LearnedIntervals)
     last_message_us: int = 0
@@ -101,22 +102,22 @@ class StreamActivity(msgspec.Struct, array_like=True):
     checked_us: int = 0
     """`last_message_us` as of the last check for silence."""
     silent_since_us: int | None = None
-    """Since when the stream is silent, while an open row says so; else None."""
+    """When the silence began, while an open gap row says so; else None."""
     offline: tuple[int, str] | None = None
-    """Since when no connection carries the stream, and why; None while one does."""
+    """When the last connection that carried the stream ended, and why; None while one carries it."""
     refused_since_us: int | None = None
-    """Since when its frames are refused because the disk budget is used up."""
+    """When ingest began to refuse its frames because the disk budget is used up; None while it accepts them."""
     quiet_connected_us: int = 0
-    """How long connections that have ended carried the stream since it was last heard."""
+    """For how long, since its last message, it was carried by connections that have ended."""
     first_us: int = 0
-    """When a connection first carried the stream; 0 if that is not known."""
+    """When a connection first carried the stream; 0 if unknown."""
 
     def go_offline(self, at_us: int, cause: str) -> None:
-        """No connection carries the stream any more. If that was so before, the earlier time stays."""
+        """Note that no connection carries the stream any more. If it was offline already, the earlier time stays."""
         self.offline = self.offline or (at_us, cause)
 
     def come_online(self, at_us: int) -> Outage | None:
-        """A connection carries the stream again; returns the outage this ends, if any."""
+        """Note that a connection carries the stream again. Returns the outage this ends, if any."""
         self.first_us = self.first_us or at_us
         if self.offline is None:
             return None
@@ -124,23 +125,23 @@ class StreamActivity(msgspec.Struct, array_like=True):
         return Outage(since_us, max(at_us, since_us), cause)
 
     def add_quiet_time(self, since_us: int, at_us: int) -> None:
-        """The connection that carried the stream since `since_us` has ended: count how long the stream was silent on it."""
+        """Add the time without a message on a connection that carried the stream from `since_us` to `at_us`."""
         earlier_us = self.quiet_connected_us if self.last_message_us < since_us else 0
         self.quiet_connected_us = earlier_us + max(0, at_us - max(since_us, self.last_message_us))
 
     def silent_us(self, since_us: int, now_us: int) -> int:
-        """How long the stream has been silent while connections carried it, the present one since `since_us`."""
+        """How long the stream has been silent while connected; the present connection carries it since `since_us`."""
         earlier_us = self.quiet_connected_us if self.last_message_us < since_us else 0
         return earlier_us + now_us - max(since_us, self.last_message_us)
 
 
 def silence(key: StreamKey, since_us: int, now_us: int) -> Gap:
-    """The row that opens a silence: the stream should have spoken by now."""
+    """The row that opens a silence: the stream is past its limit."""
     return _row(key, since_us, None, "open", None, now_us)
 
 
 def end_of_silence(key: StreamKey, since_us: int, now_us: int, *, nothing_missing: bool) -> Gap:
-    """The row that closes a silence once the stream speaks; how much was missed, if anything, cannot be known."""
+    """The row that closes a silence when a message comes; how many messages were missed, if any, cannot be known."""
     ended_us = max(now_us, since_us)
     if nothing_missing:
         return _row(key, since_us, ended_us, "repaired", CONTINUITY, ended_us)

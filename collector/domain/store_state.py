@@ -1,4 +1,4 @@
-"""Whether the archive's store takes objects, and when it may be asked again. No I/O, no clock: times are handed in."""
+"""Whether the archive's store accepts objects, and when it may be tried again. No I/O, no clock: callers pass times."""
 
 import math
 from collections import Counter
@@ -8,26 +8,26 @@ from typing import Final, Literal, NamedTuple
 State = Literal["there", "away", "refusing"]
 
 STATES: Final[tuple[State, ...]] = ("there", "away", "refusing")
-"""It takes objects; it does not answer, or fails in a way that passes; it refuses until a person fixes something."""
+"""It accepts objects; it does not answer, or fails temporarily; it refuses until a person fixes something."""
 
 
 class Change(NamedTuple):
-    """The store is in another state than before."""
+    """The store's state has changed."""
 
     state: State
     error: str | None
     secs: float
-    """For how long it took nothing; 0 when that begins."""
+    """For how long it has accepted nothing; 0 when that begins."""
     tries: int
-    """Tries that failed meanwhile."""
+    """Failed tries in that time."""
 
 
 class StoreState:
-    """What the outcome of each try says about the store.
+    """Derives the store's state from the outcome of each try.
 
-    `new_delays` gives, for the state of a store that takes nothing, the seconds to wait before each next try. Of tries
-    made at once only the first to fail counts as one: what was begun before the newest failure proves nothing, neither
-    that the store is back nor that it shall be waited for longer.
+    `new_delays` takes the state of a store that accepts nothing, and yields the seconds to wait before each next try. Of
+    parallel tries only the first to fail changes the delay: the outcome of a try begun before the newest failure proves
+    neither that the store is back nor that the next wait should be longer.
     """
 
     def __init__(self, new_delays: Callable[[State], Iterator[float]]) -> None:
@@ -40,36 +40,36 @@ class StoreState:
         self._tries = 0
         self.state: State = "there"
         self.error: str | None = None
-        """Why it takes nothing; None while it is there."""
+        """Why it accepts nothing; None while it is there."""
         self.failed_tries: Counter[State] = Counter()
-        """By the state that each failure meant."""
+        """Failed tries by the state that each failure meant."""
 
     @property
     def is_there(self) -> bool:
-        """Whether it takes objects, as far as is known."""
+        """Whether it accepts objects, as far as is known."""
         return self.state == "there"
 
     def may_ask(self, now: float) -> bool:
-        """Whether a try may begin. Of a store that takes nothing, for one try at a time."""
+        """Whether a try may begin. While the store accepts nothing, one try at a time is allowed."""
         return self.is_there or now >= self._retry_at
 
     def is_own_trouble(self, asked_at: float) -> bool:
-        """Whether what failed, asked for at `asked_at`, failed for a reason of its own: the store is there, and did
-        something else that was asked for later.
+        """Whether a failed request, sent at `asked_at`, failed for a reason of its own: the store is there, and fulfilled
+        another request that was sent later.
         """
         return self.is_there and self._proven_at > asked_at
 
     def away_secs(self, now: float) -> float:
-        """For how long it has taken nothing; 0 while it is there."""
+        """Seconds for which it has accepted nothing; 0 while it is there."""
         return 0.0 if self.is_there else now - self._left_at
 
     def hasten(self, now: float) -> None:
-        """Allow a try now, and wait as little as after a first failure when it fails."""
+        """Allow a try now; if it fails, the delays start from the beginning."""
         if not self.is_there:
             self._retry_at, self._delays = now, self._new_delays(self.state)
 
     def succeeded(self, now: float, asked_at: float) -> Change | None:
-        """A try begun at `asked_at` ended well."""
+        """Note that a try begun at `asked_at` succeeded. Returns the change of state, if any."""
         self._proven_at = max(self._proven_at, asked_at)
         if self.is_there or asked_at < self._failed_at:
             return None
@@ -78,7 +78,10 @@ class StoreState:
         return change
 
     def failed(self, now: float, asked_at: float, error: str, *, refused: bool) -> Change | None:
-        """A try begun at `asked_at` failed; `refused`: and will, until a person fixes something."""
+        """Note that a try begun at `asked_at` failed. Returns the change of state, if any.
+
+        `refused` means that the store will refuse until a person fixes something.
+        """
         state: State = "refusing" if refused else "away"
         self.failed_tries[state] += 1
         self._tries += 1

@@ -91,7 +91,7 @@ def test_what_is_no_segment_id_is_refused(text: str) -> None:
 
 
 def test_a_suffix_that_would_not_be_read_back_is_refused() -> None:
-    with pytest.raises(ValueError, match="no segment id"):
+    with pytest.raises(ValueError, match="not a segment id"):
         names.make_segment_id(NOON_US, None, "XYZ")
 
 
