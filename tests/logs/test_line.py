@@ -114,7 +114,7 @@ def test_a_list_that_holds_itself_ends() -> None:
 
 
 @given(st.dictionaries(st.text(min_size=1).map("f_".__add__), anything))
-def test_whatever_is_logged_makes_one_bounded_line_without_control_characters(fields: dict[str, Any]) -> None:
+def test_any_value_makes_one_bounded_line_without_control_characters(fields: dict[str, Any]) -> None:
     for form in (as_json, as_text):
         written = line({**BASE, **fields}, form)
         assert len(written) <= MAX_LINE_BYTES

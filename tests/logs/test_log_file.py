@@ -68,7 +68,7 @@ def test_a_full_disk_drops_the_line_and_the_next_one_is_tried(monkeypatch: pytes
     assert logs.dropped() - dropped == 3
 
 
-def test_a_file_that_cannot_be_renamed_drops_lines_and_stays_within_its_limit(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_renamed_stays_within_its_limit(tmp_path: Path) -> None:
     (tmp_path / "recorder.log.1" / "in the way").mkdir(parents=True)
     writer = write(LogFile(tmp_path / "recorder.log", limit_bytes=1_000, files=2), 10)
     with pytest.raises(OSError, match=r"recorder\.log"):

@@ -117,9 +117,7 @@ def test_the_exception_being_handled_is_one_field(pipe: tuple[int, int]) -> None
     assert line["exception"]["trace"].startswith("test_logger.py:")
 
 
-def test_a_pipe_nobody_reads_blocks_nobody_and_each_dropped_line_is_counted_where_it_is_missing(
-    pipe: tuple[int, int], unlimited: None
-) -> None:
+def test_an_unread_pipe_blocks_nobody_and_dropped_lines_are_counted(pipe: tuple[int, int], unlimited: None) -> None:
     log = logs.setup("ingest:binance", "run-1", "json", "info", pipe[1])
     for number in range(5_000):
         log.info("frame_seen", number=number, filler="x" * 200)
@@ -157,9 +155,7 @@ def test_a_closed_pipe_costs_its_lines_and_nothing_else(tmp_path: Path) -> None:
     os.close(writer)
 
 
-def test_a_descriptor_made_non_blocking_by_somebody_else_loses_nothing_that_fits(
-    pipe: tuple[int, int], unlimited: None
-) -> None:
+def test_a_non_blocking_descriptor_loses_nothing_that_fits(pipe: tuple[int, int], unlimited: None) -> None:
     fcntl.fcntl(pipe[1], fcntl.F_SETFL, os.O_NONBLOCK)
     log = logs.setup("writer", "run-1", "json", "info", pipe[1])
     for number in range(900):
@@ -246,7 +242,7 @@ def test_lines_of_several_processes_on_one_pipe_are_never_torn(pipe: tuple[int, 
             assert child.wait(DEADLINE_SECS) == 0
 
 
-def test_a_line_that_comes_a_thousand_times_is_logged_once_a_minute_with_a_count(pipe: tuple[int, int]) -> None:
+def test_a_repeated_line_is_logged_once_a_minute_with_a_count(pipe: tuple[int, int]) -> None:
     now = 100.0
     limited = logs.RateLimited(logs.setup("writer", "run-1", "json", "info", pipe[1]), lambda: now)
     for _ in range(1_000):

@@ -69,7 +69,7 @@ def test_trades_over_rest_keep_the_exchanges_text_and_time(world: World) -> None
     assert exchange_us == 1_700_000_000_002_000
 
 
-def test_what_the_exchange_has_only_in_part_is_partly_repaired_and_what_it_lacks_unrepairable(world: World) -> None:
+def test_partly_available_trades_repair_their_gap_in_part(world: World) -> None:
     world.exchange.trades["BTCUSDT"] = {1, 4, 5, 9}
     world.receive(trade(1), trade(5), trade(9))
     settled(world)
@@ -87,7 +87,7 @@ def test_a_trade_that_comes_late_after_all_is_stored_and_told(world: World) -> N
     assert sorted(world.stored()) == [(1, 0), (2, 0), (3, 0), (4, 0)]
 
 
-def test_a_trade_that_came_over_rest_is_not_stored_again_when_it_comes_late(world: World) -> None:
+def test_a_trade_fetched_over_rest_is_not_stored_again_when_late(world: World) -> None:
     world.exchange.trades["BTCUSDT"] = {1, 2, 3}
     world.receive(trade(1), trade(3))
     settled(world)
@@ -104,7 +104,7 @@ def test_only_the_ids_asked_for_are_stored_however_many_a_page_holds(world: Worl
     assert rest_lines(world.stored()) == [2]
 
 
-def test_more_holes_than_are_remembered_without_a_request_come_back_all_of_them(world: World) -> None:
+def test_all_holes_come_back_even_more_than_are_remembered(world: World) -> None:
     world.exchange.trades["BTCUSDT"] = set(range(1, 6_002))
     for first in range(1, 6_001, 600):
         world.receive(*map(trade, range(first, first + 600, 2)))
@@ -151,7 +151,7 @@ def test_what_is_refused_for_good_is_unrepairable(world: World) -> None:
     assert world.ledger() == [("2", 1, "open", None), ("2", 1, "unrepairable", None)]
 
 
-def test_an_answer_that_cannot_be_read_is_an_undecoded_row_and_the_gap_unrepairable(world: World) -> None:
+def test_an_unreadable_answer_is_kept_undecoded(world: World) -> None:
     world.receive(trade(1), trade(3))
     world.write()
     mender = world.mender()
@@ -224,7 +224,7 @@ def test_a_chain_whose_hole_fills_in_time_asks_for_no_book(world: World) -> None
     assert world.ledger("book_delta") == []
 
 
-def test_an_update_with_the_id_of_a_stored_book_is_no_copy_and_no_conflict(world: World) -> None:
+def test_an_update_with_the_id_of_a_stored_book_is_stored(world: World) -> None:
     world.exchange.last_update_ids["BTCUSDT"] = 108
     world.receive(diff(101, 103))
     settled(world)
@@ -245,14 +245,14 @@ def test_a_restarted_series_asks_for_a_book_of_its_own(world: World) -> None:
     assert request.endswith("-1-5001.request")
 
 
-def test_a_series_that_restarts_below_the_first_id_ever_seen_asks_for_a_book_too(world: World) -> None:
+def test_a_series_restarting_below_its_first_id_requests_a_book(world: World) -> None:
     world.exchange.last_update_ids = {"BTCUSDT": 5}
     world.receive(diff(5_000, 5_010), diff(1, 3).replace(b'"E":1700000000003', b'"E":1700000030000'))
     world.write()
     assert any(name.endswith("-1-1.request") for name in world.waiting())
 
 
-def test_what_was_refused_for_lack_of_disk_is_not_asked_for_but_the_book_is(world: World) -> None:
+def test_frames_refused_for_lack_of_disk_request_only_a_book(world: World) -> None:
     world.exchange.last_update_ids["BTCUSDT"] = 101
     world.receive(trade(1), diff(101, 101))
     settled(world)
@@ -429,7 +429,7 @@ def test_an_answer_is_judged_behind_what_its_feed_received_before_it(world: Worl
     assert world.ledger()[-1] == ("5", 0, "repaired", "rest")
 
 
-def test_a_writer_killed_while_repair_is_in_the_middle_of_an_answer_loses_none_of_it(world: World) -> None:
+def test_a_writer_killed_amid_a_repair_answer_loses_none_of_it(world: World) -> None:
     mender = asked_in_an_older_file(world)
     missing = missing_4000(world)
     killed_between_asking_and_committing(world)
@@ -512,7 +512,7 @@ def test_a_gap_whose_request_is_lost_is_asked_for_at_the_next_start(world: World
     assert world.ledger()[-1] == ("2", 0, "repaired", "rest")
 
 
-def test_a_gap_from_when_repair_was_switched_off_is_asked_for_once_it_is_on(world: World) -> None:
+def test_a_gap_found_while_repair_was_off_is_requested_once_it_is_on(world: World) -> None:
     on = world.config
     world.config = on.model_copy(update={"repair": RepairConfig(enabled=False)})
     with_a_gap(world)
@@ -545,7 +545,7 @@ def test_a_gap_of_a_stream_that_nobody_brings_any_more_is_unrepairable(world: Wo
     assert world.events.count("request_set_aside") == 1
 
 
-def test_what_was_answered_for_a_stream_before_it_was_left_out_is_stored_and_its_gap_repaired(world: World) -> None:
+def test_answers_for_a_stream_removed_since_are_stored(world: World) -> None:
     with_a_gap(world)
     world.mend().close()
     configured(world, symbols=("ETHUSDT",))

@@ -290,7 +290,7 @@ def test_stats_files_of_a_recorder_that_is_gone_are_not_shown(
     assert f"no recorder is running on {tmp_path}/data (" in shown.err
 
 
-def test_a_recorder_that_cannot_write_its_files_is_running_and_not_healthy(run: Run, held: Path) -> None:
+def test_a_recorder_that_cannot_write_its_files_is_not_healthy(run: Run, held: Path) -> None:
     leave_files(held, age_secs=60)
     shown = run("--json", port=0)
     status = json.loads(shown.out)

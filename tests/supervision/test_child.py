@@ -86,14 +86,14 @@ def starts(child: Child, stage: Stage, until: float, *, step: float = 0.25, code
     return times
 
 
-def test_a_child_that_dies_is_started_at_once_and_then_ever_later() -> None:
+def test_a_child_is_restarted_at_once_and_then_with_longer_delays() -> None:
     stage = Stage()
     child = stage.child("writer")
     child.start(0.0)
     assert starts(child, stage, 20.0) == [0.0, 1.25, 3.5, 7.75, 16.0]
 
 
-def test_a_stable_spell_makes_the_next_restart_immediate_again() -> None:
+def test_after_a_stable_run_the_next_restart_is_immediate() -> None:
     stage = Stage()
     child = stage.child("writer")
     child.start(0.0)
@@ -129,7 +129,7 @@ def test_a_child_that_runs_knows_for_how_long_it_has_reported_nothing() -> None:
     assert child.unreported_secs(61.0) is None
 
 
-def test_a_child_that_reports_nothing_new_for_too_long_is_killed_and_started_again() -> None:
+def test_a_child_without_new_reports_is_killed_and_restarted() -> None:
     stage = Stage()
     child = stage.child("writer")
     child.start(0.0)
@@ -143,7 +143,7 @@ def test_a_child_that_reports_nothing_new_for_too_long_is_killed_and_started_aga
     assert child.restarts == 1
 
 
-def test_a_child_that_waits_for_the_disk_is_left_to_wait_unless_it_is_stopped() -> None:
+def test_a_child_waiting_for_the_disk_is_killed_only_if_it_is_stopped() -> None:
     stage = Stage()
     child = stage.child("writer")
     child.start(0.0)
@@ -157,7 +157,7 @@ def test_a_child_that_waits_for_the_disk_is_left_to_wait_unless_it_is_stopped() 
     assert "writer killed" in stage.log
 
 
-def test_a_child_whose_wait_for_the_disk_is_over_must_show_that_it_turns() -> None:
+def test_after_a_wait_for_the_disk_a_child_must_report_again() -> None:
     stage = Stage()
     child = stage.child("writer")
     child.start(0.0)
@@ -169,7 +169,7 @@ def test_a_child_whose_wait_for_the_disk_is_over_must_show_that_it_turns() -> No
     assert "writer killed" in stage.log
 
 
-def test_a_new_life_begins_with_no_wait_of_the_one_before() -> None:
+def test_a_new_incarnation_starts_without_a_wait_for_the_disk() -> None:
     stage = Stage()
     child = stage.child("writer")
     child.start(0.0)
@@ -191,7 +191,7 @@ def test_a_child_that_never_reports_is_killed_too() -> None:
     assert "writer killed" in stage.log
 
 
-def test_the_next_life_knows_whether_the_one_before_crashed_by_itself() -> None:
+def test_an_incarnation_knows_whether_the_previous_one_crashed() -> None:
     stage = Stage()
     child = stage.child("archiver")
     child.start(0.0)
@@ -202,7 +202,7 @@ def test_the_next_life_knows_whether_the_one_before_crashed_by_itself() -> None:
     assert stage.after_crash == [False, True, True, True, False, False, False, False]
 
 
-def test_a_hung_life_that_is_killed_has_not_crashed_by_itself() -> None:
+def test_a_hung_process_that_is_killed_has_not_crashed() -> None:
     stage = Stage()
     child = stage.child("archiver")
     child.start(0.0)
@@ -232,7 +232,7 @@ def test_stages_stop_by_death_in_order() -> None:
     ]  # fmt: skip
 
 
-def test_who_still_works_when_the_time_is_nearly_up_is_asked_to_leave_until_it_does() -> None:
+def test_children_still_at_work_near_the_deadline_are_told_to_exit() -> None:
     stage = Stage()
     archiver = stage.child("archiver")
     archiver.start(0.0)

@@ -102,7 +102,7 @@ def use(life: SpawnedProcess) -> None:
 
 
 @pytest.mark.parametrize("stopped", [False, True])
-def test_a_life_that_ends_or_stands_inside_its_locks_holds_up_nobody(begin: Begin, *, stopped: bool) -> None:
+def test_a_process_killed_or_stopped_inside_its_locks_blocks_nobody(begin: Begin, *, stopped: bool) -> None:
     chance = random.Random(5)
     for _ in range(KILLS):
         life = begin(touch_everything)
@@ -123,7 +123,7 @@ def test_a_life_that_ends_or_stands_inside_its_locks_holds_up_nobody(begin: Begi
     assert heir.exit_code == 0
 
 
-def test_a_child_that_dies_before_it_has_read_its_settings_holds_up_nobody(begin: Begin) -> None:
+def test_a_child_killed_before_reading_its_settings_blocks_nobody(begin: Begin) -> None:
     symbols = tuple(f"SYM{number}USDT" for number in range(3_000))
     feeds = tuple(FeedConfig(name=f"feed-{number}", symbols=symbols) for number in range(4))
     executable = spawn.get_executable()
@@ -136,7 +136,7 @@ def test_a_child_that_dies_before_it_has_read_its_settings_holds_up_nobody(begin
     assert life.exit_code == 1
 
 
-def test_a_life_that_somebody_else_reaped_can_be_told_to_end(begin: Begin) -> None:
+def test_a_process_reaped_by_another_program_can_be_told_to_end(begin: Begin) -> None:
     life = begin(echo)
     assert life.pid is not None
     os.kill(life.pid, signal.SIGKILL)
@@ -167,7 +167,7 @@ assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())
 """
 
 
-def test_every_child_is_born_with_the_signals_blocked_also_when_the_tracker_is_new(tmp_path: Path) -> None:
+def test_every_child_starts_with_signals_blocked(tmp_path: Path) -> None:
     command = [sys.executable, "-c", BIRTHS, str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False, encoding="utf-8")
     assert (done.returncode, done.stderr) == (0, "")
@@ -182,7 +182,7 @@ def held() -> tuple[int, int]:
     return fds, threads
 
 
-def test_a_life_that_was_buried_leaves_nothing_in_its_parent() -> None:
+def test_a_released_process_leaves_no_descriptor_and_no_thread() -> None:
     def live_and_die() -> None:
         life = new_life(echo, 1)
         life.forward(Notice("supervisor", "sealed", 0, 1))

@@ -7,7 +7,7 @@ from collector.simulator.fault import parse
 from collector.supervision.demo import LOST, LOST_STREAM, demo_config
 
 
-def test_the_demonstration_mends_what_its_exchange_does_not_send(tmp_path: Path) -> None:
+def test_the_demo_repairs_the_trades_its_exchange_drops(tmp_path: Path) -> None:
     config = demo_config(Config(), "ws://127.0.0.1:1", "http://127.0.0.1:2", tmp_path)
     assert set(repairable_adapters(config, adapter)) == {config.feed[0].name}
     assert parse(LOST).stream == f"{LOST_STREAM.symbol.lower()}@{LOST_STREAM.data_type}"

@@ -41,7 +41,7 @@ def test_a_check_makes_the_bucket_if_it_shall(seaweed: Seaweed, tmp_path: Path) 
     assert seaweed.admin.head_bucket(Bucket="made-by-the-check")
 
 
-def test_a_store_that_takes_nothing_does_not_keep_the_recorder_from_starting(seaweed: Seaweed, tmp_path: Path) -> None:
+def test_a_store_that_refuses_everything_does_not_prevent_the_start(seaweed: Seaweed, tmp_path: Path) -> None:
     require_usable(config(tmp_path, seaweed, "not-there"))
 
 

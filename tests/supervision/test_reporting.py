@@ -23,7 +23,7 @@ def own_signals() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-def test_only_a_port_that_somebody_can_ask_is_said_to_listen(tmp_path: Path) -> None:
+def test_http_listening_is_logged_only_for_a_port_that_listens(tmp_path: Path) -> None:
     keeper = keep_port()
     port = port_of(keeper)
     for number, said in ((0, []), (port, [("http_listening",)])):
@@ -36,7 +36,7 @@ def test_only_a_port_that_somebody_can_ask_is_said_to_listen(tmp_path: Path) -> 
     keeper.close()
 
 
-def test_a_person_is_told_where_the_page_is_or_why_there_is_none(tmp_path: Path) -> None:
+def test_the_display_names_the_page_or_why_there_is_none(tmp_path: Path) -> None:
     def page_of(http: HttpConfig) -> Page:
         reporting = Reporting(Config(data_dir=tmp_path, http=http), "run", CapturingLogger(), NoDisplay())
         reporting._keep_serving()

@@ -10,7 +10,7 @@ from collector.supervision.scribe import Scribe
 PATIENCE_SECS = 60.0
 
 
-def test_who_asks_does_not_wait_and_of_what_waits_only_the_newest_is_written() -> None:
+def test_a_write_never_waits_and_only_the_newest_waiting_is_written() -> None:
     scribe, stalled, begun = Scribe(structlog.get_logger()), Event(), Event()
     written: list[str] = []
 

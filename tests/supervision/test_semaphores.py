@@ -47,7 +47,7 @@ def test_a_process_that_ends_in_order_leaves_none(tmp_path: Path) -> None:
     assert existing(tmp_path) == []
 
 
-def test_those_of_a_killed_process_are_known_to_the_next_one_and_nobody_complains(tmp_path: Path) -> None:
+def test_semaphores_of_a_killed_process_are_known_to_the_next(tmp_path: Path) -> None:
     _, left = make(tmp_path, str(int(signal.SIGKILL)))
     assert len(existing(tmp_path)) == left > 0
     found, present = make(tmp_path)
@@ -57,7 +57,7 @@ def test_those_of_a_killed_process_are_known_to_the_next_one_and_nobody_complain
     assert existing(tmp_path) == []
 
 
-def test_one_that_cannot_be_removed_is_named_and_the_others_go(tmp_path: Path) -> None:
+def test_a_semaphore_that_cannot_be_removed_is_named(tmp_path: Path) -> None:
     make(tmp_path, str(int(signal.SIGKILL)))
     left = existing(tmp_path)
     stuck = FOLDER / f"sem.{name_prefix(tmp_path)}-0"
@@ -70,7 +70,7 @@ def test_one_that_cannot_be_removed_is_named_and_the_others_go(tmp_path: Path) -
         stuck.rmdir()
 
 
-def test_young_ones_are_left_to_children_that_still_start(tmp_path: Path) -> None:
+def test_young_semaphores_are_left_to_starting_children(tmp_path: Path) -> None:
     make(tmp_path, str(int(signal.SIGKILL)))
     old, *young = existing(tmp_path)
     os.utime(old, (0, 0))
@@ -80,13 +80,13 @@ def test_young_ones_are_left_to_children_that_still_start(tmp_path: Path) -> Non
     assert existing(tmp_path) == []
 
 
-def test_those_that_were_made_to_see_whether_they_can_be_are_gone() -> None:
+def test_semaphores_made_as_a_trial_are_removed() -> None:
     before = set(FOLDER.iterdir())
     require(3, multiprocessing.get_context("spawn"))
     assert {path for path in set(FOLDER.iterdir()) - before if path.name.startswith("sem.mp-")} == set()
 
 
-def test_an_error_of_making_them_names_their_place_and_one_of_descriptors_does_not() -> None:
+def test_an_error_creating_semaphores_names_their_folder() -> None:
     with pytest.raises(OSError, match="Read-only") as caught, placed():
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
     assert caught.value.filename == str(FOLDER)

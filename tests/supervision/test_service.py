@@ -61,7 +61,7 @@ def test_ready_and_stopping_are_said_once(path: str, manager: Manager, log: Capt
     assert manager.heard() == ["STOPPING=1"]
 
 
-def test_a_sign_of_life_goes_with_every_look_if_it_is_wanted(path: str, manager: Manager, log: CapturingLogger) -> None:
+def test_a_watchdog_message_goes_out_each_second_if_wanted(path: str, manager: Manager, log: CapturingLogger) -> None:
     environment = {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "60000000", "WATCHDOG_PID": str(os.getpid())}
     service = Service.of(environment, log)
     service.tell(ready=False, stopping=False)
@@ -70,9 +70,7 @@ def test_a_sign_of_life_goes_with_every_look_if_it_is_wanted(path: str, manager:
     assert manager.heard() == ["WATCHDOG=1", "READY=1\nWATCHDOG=1", "WATCHDOG=1"]
 
 
-def test_signs_of_life_that_another_process_shall_give_are_not_given(
-    path: str, manager: Manager, log: CapturingLogger
-) -> None:
+def test_no_watchdog_message_if_another_process_is_watched(path: str, manager: Manager, log: CapturingLogger) -> None:
     Service.of({"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "1", "WATCHDOG_PID": "1"}, log).tell(ready=True, stopping=False)
     assert manager.heard() == ["READY=1"]
 
@@ -84,7 +82,7 @@ def test_an_address_without_a_file_is_understood(tmp_path: Path, log: CapturingL
     manager.close()
 
 
-def test_what_could_not_be_said_is_said_later_and_complained_of_once(path: str, log: CapturingLogger) -> None:
+def test_a_failed_notification_is_sent_later_and_logged_once(path: str, log: CapturingLogger) -> None:
     service = Service.of({"NOTIFY_SOCKET": path}, log)
     for _ in range(3):
         service.tell(ready=True, stopping=False)

@@ -137,7 +137,7 @@ def test_stop_after_works_like_a_signal(world: World) -> None:
     assert 4 <= world.looks <= 4 + 1 + len(ROLES)
 
 
-def test_what_does_not_leave_by_the_deadline_is_killed_and_the_exit_says_so(tmp_path: Path) -> None:
+def test_a_child_past_the_deadline_is_killed_and_the_exit_code_is_5(tmp_path: Path) -> None:
     world = World(tmp_path, stop_timeout_secs=5.0)
     world.deaf = {"writer"}
     world.script[2] = lambda: world.signals.note(signal.SIGINT)
@@ -149,7 +149,7 @@ def test_what_does_not_leave_by_the_deadline_is_killed_and_the_exit_says_so(tmp_
 
 
 @pytest.mark.parametrize("polite", [True, False])
-def test_sealed_segments_that_are_not_archived_by_the_deadline_are_no_failure(tmp_path: Path, polite: bool) -> None:
+def test_segments_not_archived_by_the_deadline_are_no_failure(tmp_path: Path, polite: bool) -> None:
     world = World(tmp_path, stop_timeout_secs=5.0)
     world.deaf, world.polite = {"archiver"}, {"archiver"} if polite else set()
     world.script[2] = lambda: world.signals.note(signal.SIGTERM)
@@ -181,7 +181,7 @@ def test_the_newest_notice_of_a_sender_reaches_the_next_stage(world: World) -> N
     ]
 
 
-def test_repair_stops_with_ingest_and_each_notice_of_the_writer_goes_where_it_belongs(world: World) -> None:
+def test_repair_stops_with_ingest_and_notices_reach_their_receiver(world: World) -> None:
     def send() -> None:
         world.lives["repair"].sent = [Notice("repair", "appended", 1, 5)]
         world.lives["writer"].sent = [Notice("writer", "asked", 0, 0), Notice("writer", "sealed", 0, 0)]
@@ -254,9 +254,7 @@ def test_a_child_that_hangs_is_killed_and_started_again(world: World) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_child_that_waits_for_a_stalled_disk_is_not_killed_though_its_numbers_are_old(
-    world: World, role: str
-) -> None:
+def test_a_child_waiting_for_a_stalled_disk_is_not_killed(world: World, role: str) -> None:
     def wait() -> None:
         world.silent.add(role)
         world.lives[role].sent = [Notice(role, ALIVE, 0, 0), Notice(role, ALIVE, 1, 0)]
@@ -268,7 +266,7 @@ def test_a_child_that_waits_for_a_stalled_disk_is_not_killed_though_its_numbers_
     assert world.killed == []
 
 
-def test_a_child_that_turns_without_reporting_is_not_hung_and_nobody_else_hears_of_it(world: World) -> None:
+def test_heartbeats_without_reports_show_that_a_child_is_not_hung(world: World) -> None:
     def turn() -> None:
         world.silent.add("writer")
         world.lives["writer"].sent = [Notice("writer", ALIVE, 0, 0)]
@@ -304,7 +302,7 @@ def test_a_pause_of_everything_is_held_against_nobody(
     assert world.killed == []
 
 
-def test_a_child_that_hangs_is_found_also_by_a_supervisor_whose_looks_are_slow(world: World) -> None:
+def test_a_slow_supervisor_finds_a_hung_child_too(world: World) -> None:
     def be_slow() -> None:
         world.secs += 9.0
 
@@ -315,7 +313,7 @@ def test_a_child_that_hangs_is_found_also_by_a_supervisor_whose_looks_are_slow(w
     assert "writer" in world.killed
 
 
-def test_a_system_that_is_out_of_room_for_processes_is_asked_again(world: World) -> None:
+def test_a_process_the_system_cannot_start_is_tried_again(world: World) -> None:
     real = world.spawn
     refusals = iter([True, True, True])
 
@@ -331,7 +329,7 @@ def test_a_system_that_is_out_of_room_for_processes_is_asked_again(world: World)
     assert world.told == ROLES
 
 
-def test_a_fault_in_what_is_shown_does_not_end_what_is_recorded(world: World) -> None:
+def test_a_fault_in_the_status_does_not_end_recording(world: World) -> None:
     def fail() -> None:
         raise ZeroDivisionError
 
@@ -391,7 +389,7 @@ def test_signals_that_were_ignored_on_purpose_stay_ignored() -> None:
 
 
 @pytest.mark.usefixtures("own_signals")
-def test_a_launcher_that_blocks_signals_and_ignores_dead_children_takes_neither_away() -> None:
+def test_signals_blocked_by_the_launcher_are_unblocked() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
     signals = Signals()
@@ -401,7 +399,7 @@ def test_a_launcher_that_blocks_signals_and_ignores_dead_children_takes_neither_
     assert signals.take() == "SIGTERM"
 
 
-def test_an_ingest_told_to_leave_by_somebody_else_before_it_reported_is_started_again(world: World) -> None:
+def test_an_ingest_that_exits_before_its_first_report_is_restarted(world: World) -> None:
     world.silent = {"ingest:binance"}
     world.script[2] = lambda: setattr(world.lives["ingest:binance"], "exit_code", 0)
     world.script[4] = world.silent.clear

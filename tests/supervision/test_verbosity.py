@@ -29,7 +29,7 @@ def make(folder: Path, level: str, events: list[dict[str, Any]]) -> Verbosity:
     return verbosity
 
 
-def test_one_signal_asks_for_everything_and_the_other_for_what_is_configured(tmp_path: Path) -> None:
+def test_sigusr1_turns_debug_on_and_sigusr2_off(tmp_path: Path) -> None:
     events: list[dict[str, Any]] = []
     verbosity = make(tmp_path, "warning", events)
     os.kill(os.getpid(), signal.SIGUSR1)
