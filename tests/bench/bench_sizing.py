@@ -58,7 +58,7 @@ def measure(pairs: int, secs: float) -> Need:
     try:
         wait_for(lambda: int(exchange.stats()["frames_sent"]) >= rate * WARM_SECS)
         began, sent_before, before = time.monotonic(), int(exchange.stats()["frames_sent"]), cpu_secs(recorder)
-        time.sleep(secs * 0.9)
+        wait_for(lambda: int(exchange.stats()["frames_sent"]) - sent_before >= rate * secs * 0.9, secs + 60)
         taken_secs, after = time.monotonic() - began, cpu_secs(recorder)
         sent = int(exchange.stats()["frames_sent"]) - sent_before
         rss_bytes = sum(psutil.Process(pid).memory_info().rss for pid in pids(recorder))

@@ -93,7 +93,13 @@ class Archiver:
             self._segments, self._staging, self._uploads, replacement, self._retries, self._progress, context.log
         )
         calls = StoreCall(store, self._pool, self._health, self._uploads, self._now, self._tick)
-        self._worker = SegmentWorker(
+        self._worker = self._new_worker(calls, stager, replacement)
+        self._is_stopping = False
+        self._reports = Every(REPORT_SECS, self._now)
+
+    def _new_worker(self, calls: StoreCall, stager: Stager, replacement: SegmentReplacement) -> SegmentWorker:
+        config = self._context.config
+        return SegmentWorker(
             staging=self._staging,
             store=calls,
             state=self._state,
@@ -101,16 +107,19 @@ class Archiver:
             stager=stager,
             replacement=replacement,
             quarantine=Quarantine(
-                calls, data_dir, context.config.host_name, archive.compression_level, self._tick_or_leave, context.log
+                calls,
+                config.data_dir,
+                config.host_name,
+                config.archive.compression_level,
+                self._tick_or_leave,
+                self._log,
             ),
             uploads=self._uploads,
             finished=self._finished,
             retries=self._retries,
             progress=self._progress,
-            log=context.log,
+            log=self._log,
         )
-        self._is_stopping = False
-        self._reports = Every(REPORT_SECS, self._now)
 
     def run(self) -> None:
         """Archive until told to stop, then until nothing is left that can be archived now."""
