@@ -37,7 +37,7 @@ def world(tmp_path: Path) -> World:
 def settled(world: World) -> None:
     """Ask, answer, and read the answer."""
     world.write()
-    world.mend()
+    world.repair()
     world.write()
 
 
@@ -112,7 +112,7 @@ def test_all_holes_come_back_even_more_than_are_remembered(world: World) -> None
         world.write()
     world.receive(trade(6_001))
     world.write(stop_after_secs=200)
-    world.mend(for_secs=200)
+    world.repair(for_secs=200)
     world.write(stop_after_secs=100)
     assert sorted(id_ for id_, _ in world.stored()) == list(range(1, 6_002))
     latest = dict(world.query("SELECT gap_id, status FROM gaps ORDER BY row"))
@@ -129,24 +129,24 @@ def test_a_request_is_withdrawn_once_nothing_of_its_gap_is_waited_for(
     world.exchange.trades["BTCUSDT"] = set()
     for _ in range(3):
         world.exchange.fail()
-    mender = world.mend()
+    feed_repair = world.repair()
     world.receive(trade(2), trade(5 * MIN_REQUESTED_HOLES))
     world.write(stop_after_secs=200)
     statuses = dict(world.query("SELECT gap_id, status FROM gaps ORDER BY row"))
     still = {f"trades-{gap_id}.request" for gap_id, status in statuses.items() if status == "open"}
     assert set(world.waiting()) == still
     assert "repaired" in statuses.values()
-    mender.step()
-    assert mender._numbers().waiting["trades"] == len(still)
+    feed_repair.step()
+    assert feed_repair._numbers().waiting["trades"] == len(still)
 
 
 def test_what_is_refused_for_good_is_unrepairable(world: World) -> None:
     world.receive(trade(1), trade(3))
     world.write()
-    mender = world.mender()
-    mender.step()  # the time
+    feed_repair = world.new_repair()
+    feed_repair.step()  # the time
     world.exchange.answer(451)
-    world.mend(mender)
+    world.repair(feed_repair)
     world.write()
     assert world.ledger() == [("2", 1, "open", None), ("2", 1, "unrepairable", None)]
 
@@ -154,11 +154,11 @@ def test_what_is_refused_for_good_is_unrepairable(world: World) -> None:
 def test_an_unreadable_answer_is_kept_undecoded(world: World) -> None:
     world.receive(trade(1), trade(3))
     world.write()
-    mender = world.mender()
-    mender.step()  # the time
+    feed_repair = world.new_repair()
+    feed_repair.step()  # the time
     for _ in range(2 * TRIES):
         world.exchange.answer(200, b"<html>")
-    world.mend(mender, for_secs=TRIED_SECS)
+    world.repair(feed_repair, for_secs=TRIED_SECS)
     world.write()
     assert world.ledger()[-1] == ("2", 1, "unrepairable", None)
     ((payload,),) = world.query("SELECT payload FROM messages WHERE line = -1")
@@ -174,7 +174,7 @@ def test_a_fault_of_the_adapter_costs_one_answer_and_no_process(world: World, mo
     world.exchange.trades["BTCUSDT"] = {1, 2, 3}
     world.receive(trade(1), trade(3))
     world.write()
-    world.mend(for_secs=TRIED_SECS)
+    world.repair(for_secs=TRIED_SECS)
     world.write()
     assert world.ledger()[-1] == ("2", 1, "unrepairable", None)
     assert world.query("SELECT reason FROM reasons") == [("ZeroDivisionError in the adapter",)]
@@ -186,10 +186,10 @@ def test_a_gap_waits_while_the_exchange_does_not_answer(world: World) -> None:
     world.write()
     for _ in range(5):
         world.exchange.fail()
-    mender = world.mend()
+    feed_repair = world.repair()
     world.write()
     assert world.ledger() == [("2", 1, "open", None)]
-    world.mend(mender, for_secs=60)
+    world.repair(feed_repair, for_secs=60)
     world.write()
     assert [status for _, _, status, _ in world.ledger()] == ["open", "repaired"]
 
@@ -270,7 +270,7 @@ def test_checkpoints_are_rows_of_their_own_and_change_nothing_else(tmp_path: Pat
     world.exchange.last_update_ids["BTCUSDT"] = 105
     world.receive(diff(101, 110))
     settled(world)
-    world.mend(for_secs=119)
+    world.repair(for_secs=119)
     world.receive(diff(111, 112))
     world.write()
     assert world.stored("book_delta") == [(110, 0), (105, -1), (112, 0), (105, -1)] or world.stored("book_delta") == [
@@ -280,7 +280,7 @@ def test_checkpoints_are_rows_of_their_own_and_change_nothing_else(tmp_path: Pat
 
 
 def test_a_book_of_a_stream_that_never_spoke_is_left_out(world: World) -> None:
-    log = world.mender()._journal
+    log = world.new_repair()._journal
     log.append(
         world.now_ns, RepairAnswer("BTCUSDT", "book_delta", "snapshot"), b'{"lastUpdateId":5,"bids":[],"asks":[]}'
     )
@@ -292,7 +292,7 @@ def test_a_book_of_a_stream_that_never_spoke_is_left_out(world: World) -> None:
 def test_trades_of_another_series_are_left_out(world: World) -> None:
     world.receive(trade(1), trade(3))
     world.write()
-    log = world.mender()._journal
+    log = world.new_repair()._journal
     body = json.dumps([rest_trade(2)]).encode()
     log.append(world.now_ns, RepairAnswer("BTCUSDT", "trade", "page", 7, 2, 2), body)
     log.append(world.now_ns, RepairAnswer("BTCUSDT", "trade", "end", 7, 2, 2))
@@ -368,7 +368,7 @@ def test_a_kill_at_any_step_changes_nothing_in_the_end(
 
     for _ in range(2):
         until_it_lives(world.write)
-        until_it_lives(world.mend)
+        until_it_lives(world.repair)
     until_it_lives(world.write)
     assert kills >= 2
     assert sorted(id_ for id_, _ in world.stored()) == list(range(1, 1_505))
@@ -401,15 +401,15 @@ def _ask_and_die(config: Config, now_ns: int) -> None:
 
 
 def asked_in_an_older_file(world: World) -> FeedRepair:
-    """A mender whose journal was begun before anything of what is missing was received."""
+    """A repair process whose journal was begun before anything of what is missing was received."""
     world.repair_lives = True
     world.exchange.trades["BTCUSDT"] = set(range(1, 10_000))
     world.receive(trade(1), trade(3))
     world.write()
-    mender = world.mend()
+    feed_repair = world.repair()
     world.write()
     world.sleep(10)
-    return mender
+    return feed_repair
 
 
 def missing_4000(world: World) -> list[int]:
@@ -418,10 +418,10 @@ def missing_4000(world: World) -> list[int]:
 
 
 def test_an_answer_is_judged_behind_what_its_feed_received_before_it(world: World) -> None:
-    mender = asked_in_an_older_file(world)
+    feed_repair = asked_in_an_older_file(world)
     missing = missing_4000(world)
     killed_between_asking_and_committing(world)
-    world.mend(mender)
+    world.repair(feed_repair)
     world.exchange.trades.clear()  # nobody gives them a second time
     world.write()
     assert rest_lines(world.stored()) == [2, *missing]
@@ -430,22 +430,22 @@ def test_an_answer_is_judged_behind_what_its_feed_received_before_it(world: Worl
 
 
 def test_a_writer_killed_amid_a_repair_answer_loses_none_of_it(world: World) -> None:
-    mender = asked_in_an_older_file(world)
+    feed_repair = asked_in_an_older_file(world)
     missing = missing_4000(world)
     killed_between_asking_and_committing(world)
     for _ in range(2):
-        mender.step()
+        feed_repair.step()
     world.write()
-    world.mend(mender)
+    world.repair(feed_repair)
     world.write()
     assert sorted(rest_lines(world.stored())) == [2, *missing]
     assert world.ledger()[-1] == ("5", 0, "repaired", "rest")
 
 
 def test_a_segment_made_anew_has_every_answer_of_the_one_before(world: World) -> None:
-    mender = asked_in_an_older_file(world)
+    feed_repair = asked_in_an_older_file(world)
     missing = missing_4000(world)
-    world.write_until_killed(mender)
+    world.write_until_killed(feed_repair)
     (opened,) = (world.config.data_dir / "segments").glob("*.open.db")
     before = world.stored()
     assert rest_lines(before) == [2, *missing]
@@ -482,7 +482,7 @@ def test_what_a_feed_asked_is_asked_by_the_one_that_brings_the_stream_now(world:
         assert begin_repair(world) == Claimed({}, [])
     world.write()
     assert begin_repair(world) == Claimed({}, [])
-    world.mend()
+    world.repair()
     world.write()
     assert world.stored() == [(1, 0), (3, 0), (2, -1)]
     assert world.ledger() == [("2", 1, "open", None), ("2", 0, "repaired", "rest")]
@@ -495,7 +495,7 @@ def test_what_was_found_missing_behind_a_kill_is_asked_by_the_feed_of_another_na
     world.receive(trade(1), trade(3))
     configured(world, name="g")
     world.write()
-    world.mend()
+    world.repair()
     world.write()
     assert world.ledger() == [("2", 1, "open", None), ("2", 0, "repaired", "rest")]
 
@@ -504,10 +504,10 @@ def test_a_gap_whose_request_is_lost_is_asked_for_at_the_next_start(world: World
     with_a_gap(world)
     (path,) = world.config.data_dir.glob("repair/f/*.request")
     path.write_bytes(b"")
-    world.mend()
+    world.repair()
     assert world.events.count("request_unreadable") == 1
     world.write()
-    world.mend()
+    world.repair()
     world.write()
     assert world.ledger()[-1] == ("2", 0, "repaired", "rest")
 
@@ -547,7 +547,7 @@ def test_a_gap_of_a_stream_that_nobody_brings_any_more_is_unrepairable(world: Wo
 
 def test_answers_for_a_stream_removed_since_are_stored(world: World) -> None:
     with_a_gap(world)
-    world.mend().close()
+    world.repair().close()
     configured(world, symbols=("ETHUSDT",))
     world.write()
     assert world.stored() == [(1, 0), (3, 0), (2, -1)]

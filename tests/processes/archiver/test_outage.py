@@ -166,13 +166,13 @@ def test_a_refusal_is_reported_at_once_and_retried_slowly(
         ],
     }
 
-    def mend() -> None:
-        if world.secs > 600 and not mended:
-            mended.append(True)
+    def fix() -> None:
+        if world.secs > 600 and not fixed:
+            fixed.append(True)
             own_seaweed.allow(allowed)
 
-    mended: list[bool] = []
-    world.on_wait, world.haste = mend, 25
+    fixed: list[bool] = []
+    world.on_wait, world.haste = fix, 25
     world.stop_when = lambda: world.waiting() == []
     world.run()
     assert "AccessDenied" in world.heard("store_refuses")[0]["error"]
@@ -242,11 +242,11 @@ def test_bytes_changed_on_the_wire_are_refused_and_uploaded_again(
     with Proxy(seaweed.port, garble) as wire:
         world = seal_all(World(tmp_path / "host", lambda: seaweed.store(bucket, endpoint_url=wire.endpoint_url)))
 
-        def mend() -> None:
+        def fix() -> None:
             if world.secs > 100:
                 garbles.clear()
 
-        world.on_wait, world.haste = mend, 25
+        world.on_wait, world.haste = fix, 25
         world.stop_when = lambda: world.waiting() == []
         world.run()
     assert world.heard("archiving_held_up")
@@ -446,11 +446,11 @@ def test_a_set_that_cannot_be_opened_is_deferred_alone(world: World, which: str)
     world.events.clear()
     until = world.secs + 300.0
 
-    def mend() -> None:
+    def fix() -> None:
         if world.secs >= until and unread.is_symlink():
             kept.rename(unread)
 
-    world.on_wait = mend
+    world.on_wait = fix
     world.stop_when = lambda: world.waiting() == []
     world.run()
     assert len(world.heard("archiving_held_up")) == 1

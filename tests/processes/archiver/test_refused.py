@@ -69,16 +69,16 @@ def test_a_denied_prefix_delays_only_its_own_segments(
     wait_until_allowed(world)
     seal_all(world)
 
-    def mend() -> None:
-        if world.secs > 600 and not mended:
-            mended.append(len(manifest_ids(world.tree())))
+    def fix() -> None:
+        if world.secs > 600 and not fixed:
+            fixed.append(len(manifest_ids(world.tree())))
             own_seaweed.allow({"Version": "2012-10-17", "Statement": may})
 
-    mended: list[int] = []
-    world.on_wait, world.haste = mend, 25
+    fixed: list[int] = []
+    world.on_wait, world.haste = fix, 25
     world.stop_when = lambda: world.waiting() == []
     world.run()
-    assert mended == [0], "each segment has a ledger"
+    assert fixed == [0], "each segment has a ledger"
     assert_it_never_looked_away(world)
     errors = {report.last_error for report in world.reports} - {None}
     assert all("AccessDenied" in error and "data_type=gap" in error for error in errors)

@@ -52,12 +52,12 @@ def test_a_segment_that_cannot_be_read_waits_alone_until_it_can(
     withheld = Withheld(world, 1, monkeypatch)
     archived_before: list[str] = []
 
-    def mend() -> None:
+    def fix() -> None:
         if world.secs > 600:
             archived_before.extend(manifest_ids(world.tree()) if withheld.is_held else ())
             withheld.give_back()
 
-    world.on_wait = mend
+    world.on_wait = fix
     world.stop_when = lambda: world.waiting() == []
     world.run()
     assert archived_before == [IDS[0], *IDS[2:]]

@@ -1,4 +1,4 @@
-"""A writer and a mender on one data directory, and an exchange they may ask: everything real but time and the network."""
+"""A writer and a repair process on one data directory, and an exchange: all real but time and the network."""
 
 import json
 import sqlite3
@@ -113,10 +113,10 @@ class World(ProcessHarness):
         self.exchange = FakeExchange(self)
         self.free_bytes = 1 << 40
         self.repair_lives = False
-        """Whether a mender may append more to its journal."""
+        """Whether a repair process may append more to its journal."""
         self._number = 0
 
-    def mender(self) -> FeedRepair:
+    def new_repair(self) -> FeedRepair:
         """A new incarnation's."""
         side = adapter("binance").rest
         assert side is not None
@@ -130,13 +130,13 @@ class World(ProcessHarness):
         )  # fmt: skip
         return make_feed_repair(context, self.config.feed[0], side, budget, self.exchange)
 
-    def mend(self, mender: FeedRepair | None = None, *, for_secs: float = 0.0) -> FeedRepair:
-        """Let a mender work until it has nothing to do now, or for so long."""
-        mender = mender or self.mender()
+    def repair(self, feed_repair: FeedRepair | None = None, *, for_secs: float = 0.0) -> FeedRepair:
+        """Let repair work until it has nothing to do now, or for `for_secs`."""
+        feed_repair = feed_repair or self.new_repair()
         until = self.secs + for_secs
-        while (wait := mender.step()) == 0 or self.secs < until:
+        while (wait := feed_repair.step()) == 0 or self.secs < until:
             self.sleep(max(0.01, min(wait, 1.0)))
-        return mender
+        return feed_repair
 
     def write(self, *, stop_after_secs: float = 0.0, report: Callable[[Report], None] = lambda _numbers: None) -> None:
         """Let a new writer work until nothing is left to read and so much time has passed, and stop it."""
@@ -144,8 +144,8 @@ class World(ProcessHarness):
         self.stop_when = lambda: self.secs >= until
         self._writer(report).run()
 
-    def write_until_killed(self, mender: FeedRepair) -> None:
-        """Let a writer ask a mender, store what that answers, and be killed while it is idle."""
+    def write_until_killed(self, feed_repair: FeedRepair) -> None:
+        """Let a writer request, store what repair answers, and be killed while it is idle."""
         looks = 0
 
         def stopping() -> bool:
@@ -154,7 +154,7 @@ class World(ProcessHarness):
             if looks == _LOOKS:
                 raise KeyboardInterrupt
             if looks == _LOOKS // 2:
-                self.mend(mender)
+                self.repair(feed_repair)
             return False
 
         self.stop_when = stopping

@@ -1,4 +1,4 @@
-"""A mender asks for what matters most, within the budget, and loses no request however it fails."""
+"""A repair process asks for what matters most, within the budget, and loses no request however it fails."""
 
 import os
 from collections.abc import Iterable
@@ -66,19 +66,19 @@ def without_clock(kinds: Iterable[str]) -> list[str]:
 def test_an_answer_is_durable_before_its_request_is_removed(world: World) -> None:
     world.exchange.trades["BTCUSDT"] = set(range(100, 200))
     world.requests.put([trades(101, 103)])
-    mender = world.mend()
+    feed_repair = world.repair()
     (page, body), (end, _) = answers(world)
     assert (page.answer, page.first, page.last, page.series) == ("page", 101, 103, 0)
     assert body.startswith(b'[{"id":101,')
     assert (end.answer, end.reason) == ("end", "")
     assert world.waiting() == []
-    assert mender.numbers.answers == {"trades": 1}
+    assert feed_repair.numbers.answers == {"trades": 1}
 
 
 def test_a_long_hole_is_fetched_in_pages(world: World) -> None:
     world.exchange.trades["BTCUSDT"] = set(range(1, 5_000))
     world.requests.put([trades(101, 2_600)])
-    world.mend()
+    world.repair()
     assert parts(world) == ["page", "page", "page", "end"]
     assert [target.split("fromId=")[1] for _, target in world.exchange.asked if "fromId" in target] == [
         "101&limit=1000", "1101&limit=1000", "2101&limit=1000",
@@ -91,7 +91,7 @@ def test_a_hole_the_exchange_cannot_fill_ends_with_the_last_page(
 ) -> None:
     world.exchange.trades["BTCUSDT"] = there
     world.requests.put([trades(101, 200)])
-    world.mend()
+    world.repair()
     assert parts(world) == expected
     assert world.waiting() == []
 
@@ -99,10 +99,10 @@ def test_a_hole_the_exchange_cannot_fill_ends_with_the_last_page(
 def test_an_empty_page_is_requested_again_after_a_delay(world: World) -> None:
     world.exchange.trades["BTCUSDT"] = {101, 102}
     world.requests.put([trades(101, 103)])
-    mender = world.mend(for_secs=5)
+    feed_repair = world.repair(for_secs=5)
     assert parts(world) == ["page"]
     world.exchange.trades["BTCUSDT"].add(103)
-    world.mend(mender, for_secs=10)
+    world.repair(feed_repair, for_secs=10)
     assert parts(world) == ["page", "page", "end"]
     assert world.waiting() == []
 
@@ -111,9 +111,9 @@ def test_an_empty_page_is_requested_again_after_a_delay(world: World) -> None:
 def test_a_request_ends_after_some_empty_pages(world: World, there: set[int], expected: list[str]) -> None:
     world.exchange.trades["BTCUSDT"] = there
     world.requests.put([trades(101, 200)])
-    mender = world.mend(for_secs=100)
+    feed_repair = world.repair(for_secs=100)
     assert "end" not in parts(world)
-    world.mend(mender, for_secs=100)
+    world.repair(feed_repair, for_secs=100)
     assert parts(world) == expected
     assert world.exchange.kinds().count("historicalTrades BTCUSDT") == EMPTY_TRIES + len(expected)
     assert answers(world)[-1][0].reason == "the exchange has no more"
@@ -123,11 +123,11 @@ def test_a_request_ends_after_some_empty_pages(world: World, there: set[int], ex
 def test_a_request_put_again_is_fetched_from_its_beginning(world: World) -> None:
     world.exchange.trades["BTCUSDT"] = set(range(1, 5_000))
     world.requests.put([trades(101, 2_600)])
-    mender = world.mender()
+    feed_repair = world.new_repair()
     for _ in range(3):  # the time and two pages
-        mender.step()
+        feed_repair.step()
     world.requests.put([trades(101, 2_600)])
-    world.mend(mender)
+    world.repair(feed_repair)
     assert parts(world) == ["page"] * 5 + ["end"]
     assert world.waiting() == []
 
@@ -137,8 +137,8 @@ def test_a_request_put_again_during_its_last_answer_is_fetched_again(
 ) -> None:
     world.exchange.trades["BTCUSDT"] = set(range(1, 200))
     world.requests.put([trades(101, 150)])
-    mender = world.mender()
-    mender.step()  # the time
+    feed_repair = world.new_repair()
+    feed_repair.step()  # the time
     real = world.exchange.get
 
     def put_again_meanwhile(target: str) -> rest.RestResponse:
@@ -147,7 +147,7 @@ def test_a_request_put_again_during_its_last_answer_is_fetched_again(
         return real(target)
 
     monkeypatch.setattr(world.exchange, "get", put_again_meanwhile)
-    world.mend(mender)
+    world.repair(feed_repair)
     assert parts(world) == ["page", "end", "page", "end"]
     assert world.waiting() == []
 
@@ -166,36 +166,36 @@ def test_a_request_that_does_not_fit_its_feed_is_set_aside_alone(
 ) -> None:
     world.exchange.trades["BTCUSDT"] = set(range(100, 200))
     world.requests.put([misfit, trades(101, 103)])
-    mender = world.mend(for_secs=10)
+    feed_repair = world.repair(for_secs=10)
     assert parts(world) == ["page", "end"]
     assert world.waiting() == []
     assert world.events.count("request_set_aside") == 1
-    assert ("request", "misfit", 1) in mender.numbers.failures
+    assert ("request", "misfit", 1) in feed_repair.numbers.failures
     assert (world.config.data_dir / f"repair/~aside/{misfit.name}.request").exists()
 
 
 def test_a_permanent_refusal_ends_the_request_with_the_reason(world: World) -> None:
-    mender = world.mend()
+    feed_repair = world.repair()
     world.exchange.answer(400, b"<html>")
     world.exchange.answer(451)
     world.requests.put([trades(101, 103), book(7)])
-    world.mend(mender)
+    world.repair(feed_repair)
     ((end, _),) = answers(world)
     assert (end.answer, end.first, end.last, end.reason) == ("end", 101, 103, "HTTP 451")
     assert world.waiting() == []
-    assert sorted(mender.numbers.failures) == [("book", "refused", 1), ("trades", "refused", 1)]
+    assert sorted(feed_repair.numbers.failures) == [("book", "refused", 1), ("trades", "refused", 1)]
 
 
 def test_unreadable_answers_are_kept_once_and_end_the_request_in_time(world: World) -> None:
-    mender = world.mend()
+    feed_repair = world.repair()
     world.exchange.answer(200, b"not json")
     for _ in range(3 * TRIES):
         world.exchange.answer(200, b'{"lastUpdateId":"x"}')
     world.requests.put([trades(101, 103), book(7)])
-    world.mend(mender, for_secs=1_250)
+    world.repair(feed_repair, for_secs=1_250)
     world.exchange.script.clear()
     world.exchange.last_update_ids["BTCUSDT"] = 9
-    world.mend(mender, for_secs=MAX_DELAY_SECS)
+    world.repair(feed_repair, for_secs=MAX_DELAY_SECS)
     kept = answers(world)
     assert [(about.answer, body) for about, body in kept[:2]] == [
         ("snapshot", b"not json"),
@@ -209,11 +209,11 @@ def test_unreadable_answers_are_kept_once_and_end_the_request_in_time(world: Wor
 @pytest.mark.parametrize("status", [302, 404, 407])
 def test_a_refusal_that_may_come_from_a_proxy_is_tried_again(world: World, status: int) -> None:
     world.exchange.trades["BTCUSDT"] = {101}
-    mender = world.mend()
+    feed_repair = world.repair()
     world.exchange.answer(status, b"<html>")
     world.exchange.answer(200, b"<html>")
     world.requests.put([trades(101, 101)])
-    world.mend(mender, for_secs=60)
+    world.repair(feed_repair, for_secs=60)
     assert [(about.answer, about.reason) for about, _ in answers(world)] == [("page", ""), ("page", ""), ("end", "")]
     assert world.waiting() == []
 
@@ -221,15 +221,15 @@ def test_a_refusal_that_may_come_from_a_proxy_is_tried_again(world: World, statu
 def test_a_403_pauses_all_requests_and_ends_none(tmp_path: Path) -> None:
     world = World(tmp_path, symbols=("A", "B"), checkpoint_secs=0)
     world.exchange.trades["A"], world.exchange.last_update_ids["B"] = {101}, 9
-    mender = world.mend()
+    feed_repair = world.repair()
     for _ in range(3):
         world.exchange.answer(403, b"<html>")
     world.requests.put([trades(101, 101, symbol="A"), book(7, symbol="B")])
-    world.mend(mender, for_secs=100)
-    world.mend(world.mender(), for_secs=15)
+    world.repair(feed_repair, for_secs=100)
+    world.repair(world.new_repair(), for_secs=15)
     assert len(world.exchange.asked) == 2
-    assert ("book", "forbidden", 1) in mender.numbers.failures
-    world.mend(mender, for_secs=2 * LONGEST_PAUSE_SECS)
+    assert ("book", "forbidden", 1) in feed_repair.numbers.failures
+    world.repair(feed_repair, for_secs=2 * LONGEST_PAUSE_SECS)
     at = [at for at, target in world.exchange.asked if "time" not in target or at > 0][:4]
     assert [round(later - earlier) for earlier, later in pairwise(at)] == [120, 240, 480]
     assert sorted(parts(world)) == ["end", "page", "snapshot"]
@@ -241,11 +241,11 @@ def test_temporary_failures_are_retried_for_ever_with_growing_delays(
 ) -> None:
     monkeypatch.setattr("random.random", lambda: 0.999)
     world.exchange.trades["BTCUSDT"] = {101}
-    mender = world.mend()
+    feed_repair = world.repair()
     for number in range(12):
         world.exchange.fail("slow") if number % 2 else world.exchange.answer(503)
     world.requests.put([trades(101, 101)])
-    world.mend(mender, for_secs=3_600)
+    world.repair(feed_repair, for_secs=3_600)
     at = [at for at, target in world.exchange.asked if "Trades" in target]
     pauses = [round(later - earlier) for earlier, later in pairwise(at)]
     assert pauses[:5] == [1, 2, 4, 8, 16]
@@ -267,14 +267,14 @@ def test_temporary_failures_are_retried_for_ever_with_growing_delays(
 )
 def test_a_ban_is_observed_after_a_restart(world: World, status: int, headers: dict[str, str], secs: int) -> None:
     world.exchange.trades["BTCUSDT"] = {101}
-    mender = world.mend()
+    feed_repair = world.repair()
     world.exchange.answer(status, b"", **headers)
     world.requests.put([trades(101, 101)])
-    world.mend(mender)
+    world.repair(feed_repair)
     banned_at = world.secs
-    world.mend(world.mender(), for_secs=secs - 2)
+    world.repair(world.new_repair(), for_secs=secs - 2)
     assert len(world.exchange.asked) == 2
-    world.mend(world.mender(), for_secs=30)
+    world.repair(world.new_repair(), for_secs=30)
     assert world.exchange.asked[2][0] >= banned_at + secs - 0.1
     assert world.waiting() == []
 
@@ -284,19 +284,19 @@ def test_an_invalid_used_weight_header_is_ignored(world: World, used: str) -> No
     world.exchange.trades["BTCUSDT"] = {101}
     world.exchange.answer(200, b'{"serverTime":1}', **{"X-MBX-USED-WEIGHT-1M": used})
     world.requests.put([trades(101, 101)])
-    world.mend()
+    world.repair()
     assert parts(world) == ["page", "end"]
 
 
 def test_a_book_older_than_the_break_is_fetched_again_on_a_new_connection(world: World) -> None:
     world.exchange.last_update_ids["BTCUSDT"] = 98
     world.requests.put([book(100)])
-    mender = world.mend(for_secs=30)
+    feed_repair = world.repair(for_secs=30)
     tries = world.exchange.kinds().count("depth BTCUSDT")
     assert tries == world.exchange.renewals == STALE_TRIES
     assert answers(world) == []
     world.exchange.last_update_ids["BTCUSDT"] = 99
-    world.mend(mender, for_secs=STALE_LATER_DELAY_SECS)
+    world.repair(feed_repair, for_secs=STALE_LATER_DELAY_SECS)
     ((about, body),) = answers(world)
     assert (about.answer, about.series) == ("snapshot", 0)
     assert body == b'{"lastUpdateId":99,"bids":[["1","2"]],"asks":[]}'
@@ -308,13 +308,13 @@ def test_books_precede_trades_precede_checkpoints_each_oldest_first(tmp_path: Pa
     world = World(tmp_path, symbols=symbols, checkpoint_secs=100)
     world.exchange.trades = {symbol: {1} for symbol in symbols}
     world.exchange.last_update_ids = dict.fromkeys(symbols, 9)
-    mender = world.mender()
+    feed_repair = world.new_repair()
     world.sleep(100)
     world.requests.put([
         trades(1, 1, at=1, symbol="B"), book(5, at=30, symbol="A"), book(5, at=20, symbol="B"),
         trades(1, 1, at=3, symbol="A"), trades(1, 1, at=2, symbol="C"),
     ])  # fmt: skip
-    world.mend(mender)
+    world.repair(feed_repair)
     assert world.exchange.kinds() == [
         "time", "depth B", "depth A", "historicalTrades B", "historicalTrades C", "historicalTrades A", "depth C",
         "depth D",
@@ -324,17 +324,17 @@ def test_books_precede_trades_precede_checkpoints_each_oldest_first(tmp_path: Pa
 def test_a_failed_request_comes_after_others_of_its_kind(tmp_path: Path) -> None:
     world = World(tmp_path, symbols=("A", "B"))
     world.exchange.trades = {"A": {1}, "B": {1}}
-    mender = world.mend()
+    feed_repair = world.repair()
     world.requests.put([trades(1, 1, at=1, symbol="A"), trades(1, 1, at=2, symbol="B")])
     world.exchange.fail()
-    world.mend(mender, for_secs=10)
+    world.repair(feed_repair, for_secs=10)
     assert without_clock(world.exchange.kinds()) == [f"historicalTrades {symbol}" for symbol in "ABA"]
 
 
 def test_the_book_for_a_later_break_serves_the_earlier_one(world: World) -> None:
     world.exchange.last_update_ids["BTCUSDT"] = 500
     world.requests.put([book(100, at=1), book(300, at=2)])
-    world.mend()
+    world.repair()
     assert world.exchange.kinds().count("depth BTCUSDT") == 1
     assert world.waiting() == []
 
@@ -343,7 +343,7 @@ def test_the_latest_break_is_the_one_of_the_latest_series_not_time(world: World)
     world.exchange.last_update_ids["BTCUSDT"] = 60
     later = BookRequest(StreamKey("binance", "BTCUSDT", BOOK), 1, 50, asked_us=1)
     world.requests.put([book(1_000, at=2), later])
-    world.mend()
+    world.repair()
     assert [answer.series for answer, _ in answers(world)] == [1]
     assert world.waiting() == []
 
@@ -355,9 +355,9 @@ def test_two_hundred_books_after_a_mass_reconnect_never_exceed_the_share(tmp_pat
     world.exchange.last_update_ids = dict.fromkeys(symbols, 9)
     world.requests.put([book(5, symbol=symbol) for symbol in symbols])
     world.requests.put([trades(1, 3, symbol=symbol) for symbol in symbols[:20]])
-    mender = world.mender()
+    feed_repair = world.new_repair()
     while world.waiting():
-        world.mend(mender, for_secs=30)
+        world.repair(feed_repair, for_secs=30)
     assert len(answers(world)) == 200 + 2 * 20
     assert world.exchange.most_in_any_window() <= SHARE
     kinds = without_clock(world.exchange.kinds())
@@ -369,12 +369,12 @@ def test_each_book_is_stored_once_an_interval_spread_over_it(tmp_path: Path) -> 
     symbols = ("A", "B", "C", "D")
     world = World(tmp_path, symbols=symbols, checkpoint_secs=3_600)
     world.exchange.last_update_ids = dict.fromkeys(symbols, 9)
-    mender = world.mend(for_secs=2 * 3_600)
+    feed_repair = world.repair(for_secs=2 * 3_600)
     at = [at for at, target in world.exchange.asked if "depth" in target]
     assert len(at) == 8
     pauses = [later - earlier for earlier, later in pairwise(at)]
     assert all(890 < pause < 910 for pause in pauses)
-    assert mender.numbers.answers == {"checkpoint": 8}
+    assert feed_repair.numbers.answers == {"checkpoint": 8}
 
 
 def test_a_restart_neither_skips_checkpoints_nor_fetches_all_at_once(tmp_path: Path) -> None:
@@ -382,56 +382,56 @@ def test_a_restart_neither_skips_checkpoints_nor_fetches_all_at_once(tmp_path: P
     world = World(tmp_path, symbols=symbols, checkpoint_secs=3_600)
     world.exchange.last_update_ids = dict.fromkeys(symbols, 9)
     for _ in range(10):
-        world.mend(for_secs=360).close()
+        world.repair(for_secs=360).close()
     assert sorted(without_clock(world.exchange.kinds())) == [f"depth {symbol}" for symbol in symbols]
     world.sleep(1_810)
     before = len(without_clock(world.exchange.kinds()))
-    world.mend()
+    world.repair()
     assert len(without_clock(world.exchange.kinds())) - before == 2
 
 
 def test_a_requested_book_counts_as_the_checkpoint(tmp_path: Path) -> None:
     world = World(tmp_path, checkpoint_secs=3_600)
     world.exchange.last_update_ids["BTCUSDT"] = 9
-    mender = world.mend()
+    feed_repair = world.repair()
     world.sleep(3_700)
     world.requests.put([book(5)])
-    world.mend(mender)
+    world.repair(feed_repair)
     assert world.exchange.kinds().count("depth BTCUSDT") == 1
 
 
 def test_without_an_interval_no_checkpoint_is_stored(tmp_path: Path) -> None:
     world = World(tmp_path, checkpoint_secs=0)
-    world.mend(for_secs=7_200)
+    world.repair(for_secs=7_200)
     assert set(world.exchange.kinds()) == {"time"}
 
 
 def test_the_exchanges_clock_is_read_periodically(world: World) -> None:
     world.exchange.latency_ns = 200_000_000
     world.exchange.ahead_us = 750_000
-    mender = world.mend(for_secs=CLOCK_SECS + 10)
+    feed_repair = world.repair(for_secs=CLOCK_SECS + 10)
     assert world.exchange.kinds() == ["time", "time", "time"]
-    clock = mender.numbers.clock
+    clock = feed_repair.numbers.clock
     assert clock is not None
     assert clock.within_us == 100_000
     assert clock.offset_us == pytest.approx(-750_000, abs=1_000)
 
 
-def offset_us(mender: FeedRepair) -> int | None:
-    clock = mender.numbers.clock
+def offset_us(feed_repair: FeedRepair) -> int | None:
+    clock = feed_repair.numbers.clock
     return None if clock is None else clock.offset_us
 
 
 def test_a_single_odd_clock_offset_is_not_reported(world: World) -> None:
-    mender = world.mend(for_secs=1)
-    assert offset_us(mender) == pytest.approx(0, abs=1_000)
+    feed_repair = world.repair(for_secs=1)
+    assert offset_us(feed_repair) == pytest.approx(0, abs=1_000)
     world.exchange.ahead_us = 36_000_000_000
-    world.mend(mender, for_secs=CLOCK_SECS)
+    world.repair(feed_repair, for_secs=CLOCK_SECS)
     world.exchange.ahead_us = 0
     asked = world.exchange.kinds().count("time")
     for _ in range(2):
-        assert offset_us(mender) == pytest.approx(0, abs=1_000)
-        world.mend(mender, for_secs=2 * CLOCK_CONFIRM_SECS)
+        assert offset_us(feed_repair) == pytest.approx(0, abs=1_000)
+        world.repair(feed_repair, for_secs=2 * CLOCK_CONFIRM_SECS)
     assert world.exchange.kinds().count("time") > asked
 
 
@@ -442,10 +442,10 @@ def test_nothing_is_requested_while_the_disk_is_short(tmp_path: Path) -> None:
     world.config = world.config.model_copy(update={"journal": everything})
     world.exchange.trades["BTCUSDT"] = {101}
     world.requests.put([trades(101, 101)])
-    world.mend(for_secs=600)
+    world.repair(for_secs=600)
     assert world.exchange.asked == []
     world.config = enough
-    world.mend()
+    world.repair()
     assert parts(world) == ["page", "end"]
 
 
@@ -460,22 +460,22 @@ def test_an_answer_the_disk_refuses_is_requested_again(world: World, monkeypatch
 
     monkeypatch.setattr(JournalWriter, "append_frames", full)
     world.requests.put([trades(101, 101)])
-    mender = world.mend(for_secs=30)
+    feed_repair = world.repair(for_secs=30)
     assert parts(world) == ["page", "end"]
-    assert ("trades", "disk", 2) in mender.numbers.failures
+    assert ("trades", "disk", 2) in feed_repair.numbers.failures
 
 
 def test_a_failed_fsync_ends_repair_and_the_request_stays(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.exchange.trades["BTCUSDT"] = {101}
     world.requests.put([trades(101, 101)])
-    mender = world.mender()
+    feed_repair = world.new_repair()
 
     def fail(_self: JournalWriter) -> None:
         raise OSError(5, os.strerror(5))
 
-    world.mend(mender)
+    world.repair(feed_repair)
     world.requests.put([trades(101, 101)])
     monkeypatch.setattr(JournalWriter, "sync", fail)
     with pytest.raises(OSError, match=os.strerror(5)):
-        world.mend(mender)
+        world.repair(feed_repair)
     assert len(world.waiting()) == 1

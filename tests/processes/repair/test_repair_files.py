@@ -27,8 +27,8 @@ def test_repair_touches_only_the_files_that_its_package_names(tmp_path: Path) ->
     before = files(tmp_path)
 
     claim_requests(world.context("repair"), ["f"])
-    mender = world.mend(for_secs=2 * 3_600.0)
-    mender.close()
+    feed_repair = world.repair(for_secs=2 * 3_600.0)
+    feed_repair.close()
 
     after = files(tmp_path)
     touched = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
