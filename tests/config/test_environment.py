@@ -37,7 +37,7 @@ class TestOfOthers:
             " ignored, because an orchestrator sets such variables for a service named collector"
         )
 
-    def test_kubernetes_variables_of_services_named_collector_something_are_one_warning(self) -> None:
+    def test_kubernetes_variables_of_services_named_collector_x_are_one_warning(self) -> None:
         longer = {name.replace("COLLECTOR_", "COLLECTOR_HTTP_"): text for name, text in SERVICE.items()}
         assert load(None, longer, ADAPTERS) == Config()
         assert len(environment_warnings(longer)) == 1
