@@ -1,1 +1,1 @@
-"""What a stream's ids prove: one rule for each scheme exchanges number by, and the holes a rule finds."""
+"""What a stream's ids prove: duplicates, holes, and restarts of the ids."""

@@ -1,7 +1,7 @@
-"""Checksums of a book: proof that it was built from every message, for exchanges that send one with each.
+"""Checksums of a book: proof that it was built from every message, for exchanges that send a checksum with each.
 
-They are made of the text of the best levels, so prices and sizes must be kept as they were sent, trailing zeros
-included, and the book cut to its subscribed depth after each message.
+They are computed from the text of the best levels, so prices and sizes must be kept as sent, with trailing zeros, and
+the book must be cut to its subscribed depth after each message.
 """
 
 import zlib
@@ -15,7 +15,7 @@ _LEVELS: Final = 10
 
 
 def kraken(bids: Iterable[Level], asks: Iterable[Level]) -> int:
-    """Kraken's, v1 and v2 alike: digits of the ten best asks, then bids, without point and leading zeros; CRC32.
+    """Kraken's checksum, v1 and v2: CRC32 of the digits of the ten best asks, then bids, without point and leading zeros.
 
     Best levels first. v1 sends the numbers as strings (and the checksum as a decimal string), v2 as JSON numbers.
     Source: https://docs.kraken.com/api/docs/guides/spot-ws-book-v2

@@ -1,15 +1,15 @@
-"""Tells a message seen before from a new one, by its id. What cannot be proven a copy is new, so nothing is lost.
+"""Judges by id whether a message is new or a copy. Only judges; processes/writer/frame_processor.py drops the copies.
 
-Each stream has a filter that holds the ids and digests of its newest messages. For dense ids it also holds the holes, so
-that an id far back is known to be a copy (outside every hole) or late (inside one). A dense id that falls back while the
-exchange's own time moves on means that the exchange restarted its ids: a new series begins. If that id is missing, or
-came with other content, time must have moved on by more than messages come out of order. Ids that only rise are compared
-line by line, because one line may lag behind the other.
+What cannot be proven a copy counts as new, so nothing is lost. Each stream has a filter with the ids and digests of its
+newest messages. For dense ids it also keeps the holes, so an id far back is known to be a copy (outside every hole) or
+late (inside one). A dense id that falls back while the exchange's own time moves on means that the exchange restarted
+its ids: a new series begins. If that id is missing, or came with different content, time must have moved on by more than
+messages come out of order. Ids that only rise are compared line by line, because one line may lag behind the other.
 
-Where only the recent ids can tell a copy, they must reach as far back as one connection lags behind another. While two
-connections bring a stream (redundant lines, a renewal, a second try) that is `overlap_secs`: from when a connection
-opens, or brings its first message, until that long after the last change from one to the other. Otherwise it is
-`SUCCESSOR_LAG_SECS`: the next connection may be that far behind the one before it.
+If only the recent ids can show a copy, they must reach as far back as one connection lags behind another. While two
+connections deliver a stream (redundant lines, a renewal, a second try) that is `overlap_secs`: from when a connection
+opens, or delivers its first message, until that long after the last change from one to the other. Otherwise it is
+`SUCCESSOR_LAG_SECS`: the next connection may be that far behind its predecessor.
 """
 
 from collections.abc import Collection
@@ -25,20 +25,21 @@ from collector.domain.sequence.stream_holes import StreamHoles
 from collector.domain.sequence.stream_progress import StreamProgress
 
 RECENT_IDS: Final = 256
-"""Ids remembered of a stream at least; of a slow stream at most twice as many."""
+"""Minimum number of recent ids kept per stream; a slow stream keeps at most twice as many."""
 
 RECENT_DENSE_IDS: Final = 48
-"""The same for dense ids: last id and holes tell copies, the recent ids only what differs under one id."""
+"""The minimum for dense ids. Fewer suffice: the last id and the holes recognise copies; recent ids only detect different
+content under one id."""
 
 SUCCESSOR_LAG_SECS: Final = 10.0
 """How far behind its predecessor's newest message a connection may begin."""
 
 CONFLICTS: Final = 64
-"""Messages remembered whose id was taken by other content, so that lines and repeats bring each of them once."""
+"""Number of newest conflicts kept, so that a message whose id has other content is stored once, not once per line."""
 
 
 class Verdict(Enum):
-    """What a message is to its stream."""
+    """What a message is in relation to its stream."""
 
     NEW = auto()
     AHEAD = auto()
@@ -46,20 +47,20 @@ class Verdict(Enum):
     LATE = auto()
     """New, and fills a hole."""
     COPY = auto()
-    """Same id, same content: merged and counted."""
+    """Same id, same content: dropped and counted."""
     CONFLICT = auto()
-    """A known id with content that has not come under it: stored and reported."""
+    """A known id with content that is new under it: stored and reported."""
     RESET = auto()
     """The first message of a new series."""
     BACK = auto()
-    """New, though its id should be higher than the last one of its line."""
+    """New, but its id is not above the previous one on its line."""
 
 
 class DuplicateFilter:
-    """Judges the messages of one stream. Its verdicts follow from what it was told before, and from nothing else.
+    """Judges the messages of one stream. A verdict depends on earlier calls alone.
 
-    While connections overlap one may lag `overlap_secs` behind the other. For as long as any may lag, the filter also
-    knows the ids of the series that ended.
+    While connections overlap, one may lag `overlap_secs` behind the other. For as long as any may lag, the filter also
+    keeps the ids of the series that ended.
     """
 
     def __init__(self, *, rule: IdRule, overlap_secs: float, progress: StreamProgress, recent: dict[int, int]) -> None:
@@ -72,13 +73,13 @@ class DuplicateFilter:
         self._ended, running = split(recent, progress.restarted_us)
         self._recent = Recent(within(running, self._overlap_us, self._min_kept), self._min_kept)
         self.stepped_back_from = 0
-        """After the verdict `BACK`: the id before it on its line."""
+        """After the verdict `BACK`: the previous id on the message's line."""
 
     @property
     def recent(self) -> dict[int, int]:
         """The newest ids in order of arrival, each with receive time (s) and digest in one 64-bit integer.
 
-        Those of the series that ended are among them: after a seal or a restart a line may still lag.
+        They include those of the series that ended, because after a seal or a restart a line may still lag.
         """
         return {**self._ended, **self._recent.all()}
 
@@ -92,10 +93,10 @@ class DuplicateFilter:
         line: int = 0,
         connection: int = 1,
     ) -> Verdict:
-        """Say what this message is, and remember it.
+        """Judge a message and remember it.
 
-        `first_id` is the first of the ids it covers; None if it covers `message_id` alone. `exchange_us` is a time that
-        can be true, or None. `digest` is a 32-bit checksum of the content. `connection` names the connection.
+        `first_id` is the first of the ids it covers; None if it covers `message_id` alone. `exchange_us` is a plausible
+        time, or None. `digest` is a 32-bit checksum of the content. `connection` identifies the connection.
         """
         if connection != self.progress.connection:
             self.progress.connection = connection
@@ -119,18 +120,24 @@ class DuplicateFilter:
         return verdict
 
     def is_echo(self, content: bytes, received_us: int, connection: int, beside: Collection[int]) -> bool:
-        """Whether a message without an id is a copy; see `echoes`. `beside` are the connections that bring the same."""
+        """Whether a message without an id is a copy; see `echoes`.
+
+        `beside`: other open connections with the same streams.
+        """
         return is_echo(self.progress.echoes, connection, beside, content, received_us, self._overlap_us)
 
     def backfill(self, message_id: int, first_id: int | None = None) -> bool:
-        """Whether a message that came over REST was missing; it no longer is.
+        """Note that a message was fetched over REST. Returns whether it was missing.
 
-        Its id is not kept as a recent one: the same message over a socket, whose text differs, is then a copy.
+        Its id is not kept as a recent one, so that the same message over a socket, whose text differs, counts as a copy.
         """
         return self.holes.backfill(message_id if first_id is None else first_id, message_id)
 
     def begin_line(self, line: int, *, alone: bool) -> bool:
-        """A connection of the line has opened or ended; `alone` if at most one is left. True if that changes anything."""
+        """Note that a connection of the line has opened or ended. Returns whether the stored state changed.
+
+        `alone` means that at most one connection of the line is open.
+        """
         if self._rises and alone:
             return self.progress.newest.pop(line, 0) != 0
         if self._rises:
@@ -138,19 +145,19 @@ class DuplicateFilter:
         return self._rises
 
     def join(self, at_us: int) -> None:
-        """From now on a connection may bring what others brought, or others may bring what it brings."""
+        """From now on two connections may deliver the same messages."""
         self.progress.joined_us = at_us
 
     def suspect(self, cause: str) -> None:
-        """Something happened that may have cost messages: it is the cause of a hole before the next one.
+        """Note the cause of something that may have lost messages: a hole before the next message gets it.
 
-        Refused frames explain a hole only if nothing else does: their own row covers no more than the refusal.
+        Refused frames explain a hole only if nothing else does, because their own row covers only the refusal.
         """
         if self._dense and (cause != REFUSED or self.progress.suspect is None):
             self.progress.suspect = cause
 
     def remember(self, message_id: int, received_us: int, digest: int) -> None:
-        """Keep a stored message's id as a recent one, without judging it; of messages that share an id, the first."""
+        """Keep a stored message's id as a recent one without judging it. If messages share an id, the first one is kept."""
         recent = self._recent
         if message_id not in recent.old:
             recent.young.setdefault(message_id, packed(received_us, digest))
@@ -158,7 +165,7 @@ class DuplicateFilter:
             self._turn(received_us)
 
     def remember_ended(self, message_id: int, received_us: int, digest: int) -> None:
-        """As `remember`, for a series that ended: a lagging line may repeat what came shortly before its end."""
+        """As `remember`, for a series that ended: a lagging line may repeat messages from shortly before its end."""
         if 0 <= self.progress.restarted_us - received_us <= self._overlap_us:
             self._ended[message_id] = packed(received_us, digest)
 
@@ -171,7 +178,7 @@ class DuplicateFilter:
 
     def _turn(self, now_us: int) -> None:
         progress = self.progress
-        # What was restored may come before `joined_us`: when others joined then is not known any more.
+        # Restored messages may be older than `joined_us`: when connections joined at that time is unknown.
         overlap = now_us - progress.joined_us <= self._overlap_us
         lag_us = self._overlap_us if overlap else round(SUCCESSOR_LAG_SECS * 1e6)
         if now_us - progress.restarted_us > lag_us:
@@ -179,7 +186,7 @@ class DuplicateFilter:
         self._recent.turn(now_us, 0 if self._dense and not overlap else lag_us)
 
     def _forget_conflicts(self) -> None:
-        """Forget those whose id is not remembered: a message with that id is not compared any more."""
+        """Forget the conflicts whose id is not a recent one any more: messages with that id are not compared."""
         recent, progress = self._recent, self.progress
         progress.conflicts = tuple(one for one in progress.conflicts if one[0] in recent.young or one[0] in recent.old)
 
@@ -188,7 +195,7 @@ class DuplicateFilter:
         return known is not None and known & DIGEST_MASK == digest
 
     def _is_conflict(self, message_id: int, exchange_us: int | None, received_us: int, digest: int) -> bool:
-        """Whether a known id has other content in the same series; if time has moved on, the series is another."""
+        """Whether this is other content under a known id of the same series. If time has moved on, the series is new."""
         progress = self.progress
         if has_moved_on(progress, older_sent_us(progress, exchange_us, received_us)):
             return False
@@ -207,10 +214,10 @@ class DuplicateFilter:
         return Verdict.BACK
 
     def _place(self, message_id: int, first_id: int | None, exchange_us: int | None, received_us: int) -> Verdict:
-        """Place a message among the ids before it: next, beyond a hole, or behind the newest."""
+        """Judge a message with a dense id by the ids before it: it is the next one, after a hole, or older."""
         progress = self.progress
         last = progress.last_id
-        # A message that claims to begin after its own end covers, as far as anyone can tell, its own id.
+        # A message whose first id is above its last one is taken to cover its own id alone.
         first = message_id if first_id is None or first_id > message_id else first_id
         verdict = Verdict.NEW
         if last is None:
@@ -231,7 +238,7 @@ class DuplicateFilter:
     def _place_older(self, first: int, last: int, sent_us: int | None, received_us: int) -> Verdict:
         progress = self.progress
         if has_moved_on(progress, sent_us):
-            # After an id that once jumped ahead all that follows would else be late, and no loss would ever be found.
+            # Otherwise, after one id that jumped far ahead, all later messages would be late and no loss would be found.
             return self._restart(first, last, sent_us, received_us)
         if self.holes.fill(first, last, received_us):
             return Verdict.LATE

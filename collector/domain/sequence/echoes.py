@@ -1,12 +1,12 @@
-"""Finds copies of messages without ids: what one connection delivered, another one beside it brings again.
+"""Finds copies of messages without ids: what one connection delivers, other open connections deliver again.
 
-All connections bring a stream in the exchange's order. So what one of them delivered is expected from each open connection
-beside it, in that order. A message whose content is expected is a copy, and nothing expected before it will come any
-more; the connection that delivered it first is ahead, so from it nothing is expected of what the other one has delivered.
+All connections deliver a stream in the exchange's order. So what one of them delivered is expected from each other open
+connection, in the same order. A message with expected content is a copy, and nothing expected before it will still come.
+The connection that delivered it first is ahead, so it is not expected to repeat what the other one has delivered.
 Each message is expected once from each other connection: two equal messages of one connection are two messages.
 
 Content alone proves little, so messages are compared only if both connections were open: a successor that lags repeats
-what came before it opened, and those repeats are stored.
+messages from before it opened, and those repeats are stored.
 """
 
 import hashlib
@@ -16,33 +16,32 @@ from typing import Final
 import msgspec
 
 EXPECTED_LIMIT: Final = 4_096
-"""Messages expected from one connection at most; the newest are kept."""
+"""Maximum number of messages expected from one connection; the newest are kept."""
 
 
 class ExpectedCopies(msgspec.Struct, array_like=True):
-    """What one connection is expected to repeat, in order; it commits with the rows."""
+    """The messages that one connection is expected to repeat, in order; committed with the rows."""
 
     digests: list[int] = []
     delivered: list[tuple[int, int]] = []
-    """The connection that delivered each, and when it was received."""
+    """The connection that delivered each message, and when it was received."""
 
     def add(self, connection: int, received_us: int, digest: int) -> None:
-        """Another connection has delivered this message."""
+        """Expect a message that another connection has delivered."""
         self.digests.append(digest)
         self.delivered.append((connection, received_us))
         self._forget(len(self.digests) - EXPECTED_LIMIT)
 
     def expire(self, before_us: int) -> None:
-        """Stop expecting what was received before then."""
+        """Stop expecting the messages received before `before_us`."""
         count = 0
         while count < len(self.delivered) and self.delivered[count][1] < before_us:
             count += 1
         self._forget(count)
 
     def match(self, digest: int) -> int | None:
-        """The connection that delivered equal content first; None if it is not expected.
-
-        What that connection delivered earlier is not expected any more.
+        """Returns the connection that delivered this content first, and drops everything older from that connection; None
+        if it is not expected.
         """
         if digest not in self.digests:
             return None
@@ -52,7 +51,7 @@ class ExpectedCopies(msgspec.Struct, array_like=True):
         return connection
 
     def forget_from(self, connection: int) -> None:
-        """Stop expecting what that connection has delivered until now."""
+        """Stop expecting anything that `connection` has delivered so far."""
         if any(other == connection for other, _ in self.delivered):
             self._keep(index for index, (other, _) in enumerate(self.delivered) if other != connection)
 
@@ -66,15 +65,16 @@ class ExpectedCopies(msgspec.Struct, array_like=True):
 
 
 Echoes = dict[int, ExpectedCopies]
-"""By the connection they are expected from."""
+"""Expected copies by the connection that is expected to deliver them."""
 
 
 def is_echo(
     echoes: Echoes, connection: int, beside: Collection[int], content: bytes, received_us: int, lag_us: int
 ) -> bool:
-    """Whether content is a copy of what another connection delivered; `beside` are those that stand now and bring the same.
+    """Whether content is a copy of what another connection delivered; if not, the others are expected to repeat it.
 
-    One may lag `lag_us` behind another. Where none stands beside it, and nothing is awaited, nothing is looked at.
+    `beside`: other open connections with the same streams; one may lag `lag_us` behind another. Without them, and with
+    nothing expected, the content is not even hashed.
     """
     if echoes:
         _expire(echoes, received_us - lag_us)
@@ -94,7 +94,7 @@ def is_echo(
 
 
 def _expire(echoes: Echoes, before_us: int) -> None:
-    for connection, awaited in list(echoes.items()):
-        awaited.expire(before_us)
-        if not awaited.digests:
+    for connection, expected in list(echoes.items()):
+        expected.expire(before_us)
+        if not expected.digests:
             del echoes[connection]

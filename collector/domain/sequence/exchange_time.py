@@ -1,7 +1,7 @@
-"""When a message was sent, as far as the exchange's own time can be believed: no single odd time decides anything.
+"""When a message was sent, as far as the exchange's own time can be trusted: no single odd time decides anything.
 
-A time is believed if it keeps the distance from its receipt that the times before it kept, give or take `LEAP_US`, or if
-the next message that leaps confirms it. These functions note in the stream's progress what they have learned.
+A time is trusted if its difference to the receive time is that of earlier messages, give or take `LEAP_US`, or if the
+next message that leaps confirms it. These functions record what they learn in the stream's progress.
 """
 
 from typing import Final
@@ -10,11 +10,11 @@ from collector.domain.sequence.hole_rules import REORDER_SECS
 from collector.domain.sequence.stream_progress import StreamProgress
 
 LEAP_US: Final = 60_000_000
-"""Against the time of receipt an exchange's time does not jump by more, unless one of the clocks was set."""
+"""The difference between exchange time and receive time changes by no more than this unless a clock was set."""
 
 
 def newest_sent_us(progress: StreamProgress, exchange_us: int | None, received_us: int) -> int | None:
-    """When a new message was sent whose time is absent or has leapt."""
+    """Send time of a new message whose claimed time is absent or has leapt; an estimate, unless the leap is confirmed."""
     expected_us = _expected_us(progress, received_us)
     if exchange_us is None or (expected_us is not None and not _is_confirmed(progress, exchange_us, received_us)):
         return expected_us
@@ -23,7 +23,7 @@ def newest_sent_us(progress: StreamProgress, exchange_us: int | None, received_u
 
 
 def older_sent_us(progress: StreamProgress, exchange_us: int | None, received_us: int) -> int | None:
-    """When a message was sent whose id is not beyond the newest; it may be old. None if it cannot be as new as it says."""
+    """Send time of a message whose id is not above the newest. None if its claimed time is too far ahead and unconfirmed."""
     expected_us = _expected_us(progress, received_us)
     if exchange_us is None or expected_us is None or exchange_us - expected_us <= LEAP_US:
         return exchange_us
@@ -33,7 +33,7 @@ def older_sent_us(progress: StreamProgress, exchange_us: int | None, received_us
 def has_moved_on(progress: StreamProgress, sent_us: int | None) -> bool:
     """Whether a message was sent after the newest one, by more than messages come out of order.
 
-    What a lagging line brings was sent before it.
+    A lagging line delivers messages sent before the newest one.
     """
     newest_us = progress.last_exchange_us
     if sent_us is None or newest_us is None:

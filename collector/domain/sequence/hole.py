@@ -1,4 +1,4 @@
-"""One hole in a stream's ids, or a stretch of many: how it fills, how it ends, and its rows in the ledger."""
+"""One hole in a stream's ids, or a stretch of many: how it fills, how it ends, and its rows in the gap ledger."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
@@ -13,51 +13,52 @@ from collector.domain.records import Gap, StreamKey
 
 STRETCH_HOLES: Final = 512
 STRETCH_LONGEST_SECS: Final = 900
-"""A stretch of holes is closed at this number or age, so that what is missing is requested while the exchange has it."""
+"""A stretch is closed at this number of holes or this age, so that its messages are requested while the exchange still
+has them."""
 
 REFUSED: Final = "disk_budget"
-"""Cause of a hole that only refused frames explain. It has no row of its own: a `budget` row covers it."""
+"""Cause of a hole that only refused frames explain. It gets no row of its own, because a `budget` row covers it."""
 
 
 class Hole(msgspec.Struct, array_like=True):
-    """Ids that are missing; for a stretch, those of all its holes."""
+    """Missing ids; for a stretch, the missing ids of all its holes."""
 
     first_id: int
-    """The first id missing when it was found: the `expected_id`."""
+    """The first missing id when the hole was found: the `expected_id`."""
     next_id: int
-    """The first id that came behind it, or behind the last of them: the `actual_id`."""
+    """The id that came after the hole, or after the last hole of a stretch: the `actual_id`."""
     since_us: int
-    """When the message before it was received."""
+    """When the message before the hole was received."""
     until_us: int
-    """When the message behind it was received."""
+    """When the message after the hole was received."""
     cause: str
     parts: list[tuple[int, int]]
-    """What is still missing, as (first, last), ascending."""
+    """The ids still missing, as ascending ranges (first, last)."""
     state: str = "pending"
     """pending: may still fill, no row yet; reported: has a row; changed: its row is out of date; ending: nothing more
-    will be requested, but no row says so yet; ended: a row does; lasting: a stretch that other holes still join."""
+    will be requested, but no row says so yet; ended: a row says so; lasting: a stretch that other holes may still join."""
     by_rest: bool = False
-    """Whether some of it came over REST."""
+    """Whether some of the ids were fetched over REST."""
     joined: int = 0
-    """Of a stretch: ids that were missing at first, in all of its holes; 0 while none has joined."""
+    """For a stretch: number of ids missing at first, in all of its holes; 0 while none has joined."""
     is_requested: bool = False
     """Whether the missing ids were requested and repair has not finished."""
     detected_us: int = 0
     """`detected_at` of its newest row."""
     filled_us: int = 0
-    """When the newest message that came late into it was received."""
+    """When the newest late message that filled part of it was received."""
     row_count_is_current: bool = True
-    """Whether its newest row, if it has one, is up to date."""
+    """Whether `missing` of its newest row, if it has one, is up to date."""
     age: int = 0
-    """How often it has aged since it was found or last joined; a hole that is requested does not age."""
+    """How often it has aged since it was found or another hole last joined it; a requested hole does not age."""
 
     @property
     def missing(self) -> int:
-        """How many ids are still missing."""
+        """Number of ids still missing."""
         return sum(last - first + 1 for first, last in self.parts)
 
     def fill(self, first: int, last: int, received_us: int) -> bool:
-        """A message came late with these ids; whether any of them was missing."""
+        """Note that a late message covers these ids. Returns whether any of them was missing."""
         if not self._take_out(first, last):
             return False
         self.filled_us = received_us
@@ -66,7 +67,7 @@ class Hole(msgspec.Struct, array_like=True):
         return True
 
     def backfill(self, first: int, last: int) -> bool:
-        """As `fill`, over REST: the hole gets its next row once nothing is missing or nothing more will come."""
+        """As `fill`, for a message fetched over REST. The next row is due once nothing is missing or nothing more comes."""
         if not self._take_out(first, last):
             return False
         self.by_rest = True
@@ -75,14 +76,14 @@ class Hole(msgspec.Struct, array_like=True):
         return True
 
     def join(self, other: "Hole") -> None:
-        """Take over the missing ids of another hole, which is then empty."""
+        """Add the missing ids of `other`, a later hole, to this stretch; `other` is empty afterwards."""
         self.joined = self.whole + other.whole
         self.parts += other.parts
         self.next_id, self.until_us, self.age = other.next_id, other.until_us, other.age
         self.row_count_is_current, other.parts = False, []
 
     def end(self) -> None:
-        """What is still missing will not be requested any more, and no hole joins; a late message may still fill it."""
+        """Stop requesting the missing ids, and let no hole join any more; a late message may still fill it."""
         self.is_requested = False
         if self.parts and self.state != "ended":
             self.state = "ending"
@@ -91,21 +92,21 @@ class Hole(msgspec.Struct, array_like=True):
 
     @property
     def row_is_settled(self) -> bool:
-        """Whether it has a row and no other one is due."""
+        """Whether its newest row stands and nothing is due."""
         return self.state in {"reported", "ended"}
 
     @property
     def lasts(self) -> bool:
-        """Whether it is a stretch that other holes still join: it is not requested yet."""
+        """Whether it is a stretch that other holes may still join; such a stretch is not requested yet."""
         return self.state == "lasting"
 
     @property
     def whole(self) -> int:
-        """How many ids were missing at first."""
+        """Number of ids that were missing at first."""
         return self.joined or self.next_id - self.first_id
 
     def is_quiet(self, now_us: int) -> bool:
-        """Whether nothing has joined for STRETCH_SECS; a clock that was set back ends the stretch too."""
+        """Whether no hole has joined for STRETCH_SECS; a clock that was set back ends the stretch too."""
         return not 0 <= now_us - self.until_us <= STRETCH_SECS * 1_000_000
 
     def is_over(self, now_us: int) -> bool:
@@ -125,7 +126,7 @@ class Hole(msgspec.Struct, array_like=True):
 
 
 class DueRow(NamedTuple):
-    """A hole whose row is due."""
+    """A hole whose next row is due, with that row's status."""
 
     series: int
     hole: Hole
@@ -134,14 +135,14 @@ class DueRow(NamedTuple):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing more of it will be requested."""
+        """Whether nothing more of the hole will be requested."""
         return self.status != "open" and not (self.hole.is_requested and self.hole.parts)
 
     def row(self, key: StreamKey, detected_us: int, *, chained: bool) -> Gap:
-        """The ledger's row. Rows of one hole have the same `gap_id` and ascending `detected_at`.
+        """The row for the gap ledger. Rows of one hole have the same `gap_id` and ascending `detected_at`.
 
-        For `chained` ids it gives the id before the hole and the one that the message after it names; how many
-        messages are missing between them cannot be known.
+        For `chained` ids, `expected_id` is the id before the hole and `actual_id` the previous id that the message after
+        it names; how many messages are missing between them is unknown.
         """
         hole, back = self.hole, int(chained)
         hole.detected_us, hole.row_count_is_current = max(detected_us, hole.until_us + 1, hole.detected_us + 1), True

@@ -1,7 +1,8 @@
-"""Holes in a stream's ids: found when a message begins behind the next id expected, judged when they had time to fill.
+"""Rules for the holes of one stream: when a hole gets a ledger row, when it joins a stretch, and when it is forgotten.
 
-A message covers the ids `first_id` to `id`; the next one begins at `id + 1`. Redundant lines and the exchange itself may
-deliver a message late, so a hole becomes a gap only after the reorder window.
+A message covers the ids `first_id` to `id`, and the next one should begin at `id + 1`; if it begins above, the ids
+between are a hole. Redundant lines and the exchange itself may deliver a message late, so a hole becomes a gap only after
+the reorder window.
 """
 
 from bisect import bisect_right
@@ -14,31 +15,32 @@ from collector.domain.gap_stretches import RowAllowance
 from collector.domain.sequence.hole import REFUSED, DueRow, Hole
 
 REORDER_SECS: Final = 2.0
-"""A message that comes this late is only counted as late; one that comes later repairs a gap."""
+"""Reorder window: a message at most this late is only counted as late; one that comes later repairs a gap."""
 
 MAX_HOLES: Final = 1_024
-"""Holes remembered of a stream. Ids of forgotten holes count as unknown, so no message is dropped as a copy."""
+"""Maximum number of holes kept per stream. Ids of forgotten holes count as unknown, so no message is dropped as a copy."""
 
 MAX_REQUESTED_HOLES: Final = 65_536
-"""Requested holes remembered beside those: an answer for a forgotten one could not be told from what is stored."""
+"""Maximum number of requested holes kept per stream besides those. They are kept because an answer for a forgotten hole
+could not be told from what is stored."""
 
 MAX_REQUESTED_HOLES_IN_ALL: Final = 131_072
-"""Requested holes of all streams together, some 90 MB of memory."""
+"""Upper limit over all streams; about 90 MB."""
 
 MIN_REQUESTED_HOLES: Final = 32
-"""Requested holes that each stream may have in any case."""
+"""Every stream may have at least this many."""
 
 
 def max_requested(streams: int) -> int:
-    """Requested holes remembered of each stream, for that many streams."""
+    """Maximum number of requested holes kept per stream if there are `streams` streams."""
     return max(MIN_REQUESTED_HOLES, min(MAX_REQUESTED_HOLES, MAX_REQUESTED_HOLES_IN_ALL // max(1, streams)))
 
 
 class Finder:
-    """Finds a stream's holes by id, by bisection. Make a new one after a hole was added, joined or dropped."""
+    """Finds a stream's holes by id, by bisection. Rebuild it after the list changes."""
 
     def __init__(self, holes: list[Hole]) -> None:
-        """`holes` ascend by first id. A hole may lie inside a stretch, so the ends compared are the farthest so far."""
+        """`holes` ascend by first id. A hole may lie inside a stretch, so the running maximum of the ends is searched."""
         self._holes = holes
         self._ends = list(accumulate((hole.next_id for hole in holes), max))
 
@@ -50,7 +52,7 @@ class Finder:
 
 
 def settle(holes: list[Hole], allowance: RowAllowance, series: int, now_us: int, *, all_due: bool) -> list[DueRow]:
-    """Say which holes have a row due, and drop those that have filled; changes `holes` and `allowance`."""
+    """The rows that are due. Drops the holes that have filled; changes `holes` and `allowance`."""
     unsettled = [hole for hole in holes if not hole.row_is_settled]
     changing = [hole for hole in unsettled if hole.state != "pending"]
     due = [
@@ -59,7 +61,7 @@ def settle(holes: list[Hole], allowance: RowAllowance, series: int, now_us: int,
         if hole.state == "pending" and hole.parts and (all_due or _has_waited(hole.until_us, now_us))
     ]
     due_rows = list(_new_ones(changing, due, allowance, series))
-    # A stretch that begins at the end ends there, too, and needs but one row.
+    # With `all_due`, a stretch that begins now also ends now, and needs only one row.
     due_rows += _changes([*changing, *(hole for hole in due if hole.lasts)], series, now_us, all_due=all_due)
     due_rows = list({id(due_row.hole): due_row for due_row in due_rows}.values())
     if not all(hole.parts or hole.lasts for hole in unsettled):
@@ -68,7 +70,7 @@ def settle(holes: list[Hole], allowance: RowAllowance, series: int, now_us: int,
 
 
 def outdated(holes: list[Hole], series: int) -> list[DueRow]:
-    """The holes whose row is out of date, though the next is not due yet."""
+    """New rows for the holes whose row is out of date, although the next one is not due yet."""
     found = [
         hole for hole in holes if not hole.row_count_is_current and hole.state != "pending" and hole.cause != REFUSED
     ]
@@ -76,9 +78,9 @@ def outdated(holes: list[Hole], series: int) -> list[DueRow]:
 
 
 def forget(holes: list[Hole], series: int, max_requested: int) -> tuple[list[DueRow], int]:
-    """Drop the oldest of too many requested holes, and of too many others; changes `holes`.
+    """Drop the oldest holes beyond `max_requested` requested ones and MAX_HOLES others; changes `holes`.
 
-    Returns the final rows of those that have none, and the id after the last hole dropped, or 0.
+    Returns the final rows of dropped holes that still need one, and the id after the last dropped hole, or 0.
     """
     dropped = [*_surplus(holes, max_requested, requested=True), *_surplus(holes, MAX_HOLES, requested=False)]
     behind = _drop(holes, dropped)
@@ -93,8 +95,8 @@ def forget(holes: list[Hole], series: int, max_requested: int) -> tuple[list[Due
 def grow_older(holes: list[Hole], oldest: int) -> int:
     """Age each hole by one, and drop those that nothing can fill any more; changes `holes`.
 
-    A hole is dropped if its row is up to date, it is not requested, and it is so old that no connection can still bring
-    what was sent before it. Returns the id after the last hole dropped, or 0.
+    A hole is dropped if its row is up to date, it is not requested, and it is so old that no connection can still deliver
+    messages sent before it. Returns the id after the last dropped hole, or 0.
     """
     for hole in holes:
         hole.age += not hole.is_requested
@@ -144,7 +146,7 @@ def _changes(holes: list[Hole], series: int, now_us: int, *, all_due: bool) -> I
             yield _change(series, hole)
             hole.state = "ended"
         elif hole.state == "changed" and (all_due or not hole.parts or _has_waited(hole.filled_us, now_us)):
-            # While more comes, a row for each look at it would flood the ledger.
+            # While more late messages come, a row for each check would flood the ledger.
             yield _change(series, hole)
             hole.state = "reported"
 
@@ -159,5 +161,5 @@ def _change(series: int, hole: Hole) -> DueRow:
 
 
 def _has_waited(since_us: int, now_us: int) -> bool:
-    # A clock set back must not put it off: then it is due at once.
+    # If the clock was set back it is due at once, so that it is not put off.
     return not 0 <= now_us - since_us < REORDER_SECS * 1_000_000

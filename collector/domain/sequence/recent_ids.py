@@ -1,22 +1,22 @@
-"""The newest ids of a stream. Each is kept with one integer, because thousands of streams remember many."""
+"""The newest ids of a stream. Each is kept with a single integer to save memory: there are thousands of streams."""
 
 from itertools import islice, takewhile
 from typing import Final
 
 RECENT_LIMIT: Final = 65_536
-"""Messages a stream remembers at most. Half as many are kept for the full time, however fast they come."""
+"""Hard limit per stream; half of it is kept however fast messages come."""
 
 _DIGEST_BITS: Final = 32
 DIGEST_MASK: Final = (1 << _DIGEST_BITS) - 1
 
 
 def packed(received_us: int, digest: int) -> int:
-    """Receive time (whole seconds) above, 32-bit digest below."""
+    """Pack receive time (whole seconds, upper bits) and digest (lower 32 bits) into one integer."""
     return received_us // 1_000_000 << _DIGEST_BITS | digest
 
 
 def split(recent: dict[int, int], restarted_us: int) -> tuple[dict[int, int], dict[int, int]]:
-    """The recent ids of the series that ended, and those of the running one; the second of the restart belongs to the former."""
+    """Ids of the ended and of the running series; those received in the second of the change count as ended."""
     if not restarted_us:
         return {}, recent
     last_sec = restarted_us // 1_000_000
@@ -25,7 +25,7 @@ def split(recent: dict[int, int], restarted_us: int) -> tuple[dict[int, int], di
 
 
 def newest(ids: dict[int, int]) -> dict[int, int]:
-    """The newest half of RECENT_LIMIT."""
+    """The newest RECENT_LIMIT / 2 of the ids."""
     return dict(islice(ids.items(), max(0, len(ids) - RECENT_LIMIT // 2), None))
 
 
@@ -43,7 +43,7 @@ def within(kept: dict[int, int], window_us: int, min_kept: int) -> dict[int, int
 
 
 class Recent:
-    """The newest ids in two generations: a full young one replaces the old one, so no id is ever searched for its age.
+    """Two generations: when the young one is full it replaces the old one, so nothing is searched by age.
 
     Both are public, because every message is looked up in them; new ids go into `young`.
     """
@@ -55,7 +55,7 @@ class Recent:
         self._min_kept = min_kept
         self._since_us: int | None = None
         self.full_at = min_kept
-        """Number of young ids from which on `turn` is to be called."""
+        """Number of young ids at which `turn` has to be called."""
 
     def all(self) -> dict[int, int]:
         """Both generations, in order of arrival."""

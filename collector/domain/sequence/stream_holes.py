@@ -1,4 +1,4 @@
-"""The holes of one stream: added as they are found, filled as messages come late, and handed out when a row is due."""
+"""The holes of one stream: adds them, fills them when messages come late, and returns the rows that are due."""
 
 from collector.domain.sequence.hole import DueRow, Hole
 from collector.domain.sequence.hole_rules import MAX_REQUESTED_HOLES, Finder, forget, grow_older, outdated, settle
@@ -6,7 +6,7 @@ from collector.domain.sequence.stream_progress import StreamProgress
 
 
 class StreamHoles:
-    """Works on the holes in a stream's progress. Only rows still due of series that ended are kept here."""
+    """Manages the holes in a stream's progress. It only keeps rows that are still due for series that ended."""
 
     def __init__(self, progress: StreamProgress) -> None:
         self._progress = progress
@@ -15,17 +15,17 @@ class StreamHoles:
 
     @property
     def unsettled(self) -> bool:
-        """Whether a hole has a row due, now or after the reorder window."""
+        """Whether a row is due for any hole, now or after the reorder window."""
         return bool(self._of_ended_series) or not all(hole.row_is_settled for hole in self._progress.holes)
 
     @property
     def broken_until(self) -> tuple[int, int]:
-        """The id after the newest hole whose reorder window has passed, and when that id came; zeros without one."""
+        """The id after the newest hole whose reorder window has passed, and when that id came; zeros if there is none."""
         judged = (hole for hole in self._progress.holes if hole.state != "pending")
         return max(((hole.next_id, hole.until_us) for hole in judged), default=(0, 0))
 
     def add(self, first_id: int, next_id: int, received_us: int) -> None:
-        """The ids from `first_id` on are missing before `next_id`, which has just come."""
+        """Add a hole: `next_id` has come, and the ids from `first_id` up to it are missing."""
         progress = self._progress
         cause = progress.suspect or "exchange"
         parts = [(first_id, next_id - 1)]
@@ -33,29 +33,29 @@ class StreamHoles:
         self._finder = None
 
     def fill(self, first: int, last: int, received_us: int) -> bool:
-        """A message came late with these ids; whether any of them was missing."""
+        """Note that a late message covers these ids. Returns whether any of them was missing."""
         filled = [hole.fill(first, last, received_us) for hole in self._touched(first, last)]
         return any(filled)
 
     def backfill(self, first: int, last: int) -> bool:
-        """A message with these ids was fetched over REST; whether any of them was missing."""
+        """Note that a message fetched over REST covers these ids. Returns whether any of them was missing."""
         filled = [hole.backfill(first, last) for hole in self._touched(first, last)]
         return any(filled)
 
     def end(self, first: int, last: int) -> None:
-        """Whatever is still missing of these ids will not be requested any more."""
+        """Stop requesting whatever is still missing of these ids."""
         for hole in self._touched(first, last):
             if hole.next_id > first:
                 hole.end()
 
     def settle(self, now_us: int, *, all_due: bool = False, max_requested: int = MAX_REQUESTED_HOLES) -> list[DueRow]:
-        """The holes whose row is due. Call it while `unsettled`.
+        """The rows that are due. Call it while `unsettled`.
 
-        At most `max_requested` of the holes that are requested are remembered.
+        At most `max_requested` requested holes are kept.
         """
         progress = self._progress
         self._finder = None
-        # First, because the holes found below are requested only after this call.
+        # Holes are forgotten first, because those found below are requested only after this call.
         forgotten, behind = forget(progress.holes, progress.series, max_requested)
         progress.known_from_id = max(progress.known_from_id, behind)
         found = settle(progress.holes, progress.allowance, progress.series, now_us, all_due=all_due)
@@ -64,18 +64,18 @@ class StreamHoles:
         return due_rows
 
     def outdated(self) -> list[DueRow]:
-        """The holes whose row says more is missing than is."""
+        """New rows for the holes whose row says that more is missing than is."""
         return outdated(self._progress.holes, self._progress.series)
 
     def grow_older(self, oldest: int) -> bool:
-        """Age each hole by one and forget those of age `oldest` that nothing fills any more; whether any was forgotten."""
+        """Age each hole by one and forget those of age `oldest` that nothing can fill. Returns whether any was forgotten."""
         progress, self._finder = self._progress, None
         behind = grow_older(progress.holes, oldest)
         progress.known_from_id = max(progress.known_from_id, behind)
         return behind > 0
 
     def end_series(self, progress: StreamProgress, now_us: int) -> None:
-        """A new series begins with this progress: the holes of the one before get their final rows."""
+        """Begin a new series with this progress: the holes of the previous series get their final rows."""
         ended = self._progress
         for hole in ended.holes:
             hole.end()
