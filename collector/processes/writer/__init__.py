@@ -1,1 +1,1 @@
-"""Journals to SQLite segments: decoded, merged, judged, committed."""
+"""The writer: reads journals, decodes and deduplicates messages, and commits them to SQLite segments."""

@@ -1,4 +1,4 @@
-"""Judges what repair fetched: which of it was missing, and what will never come. No I/O."""
+"""Judges what repair fetched: which messages were missing, and which will never come. No I/O."""
 
 from collections.abc import Iterator
 
@@ -19,12 +19,12 @@ class Backfill:
         self._ledger = ledger
 
     def take(self, adapter: Adapter, frame: bytes) -> Iterator[tuple[StreamState, Envelope]]:
-        """The messages of a frame of line -1 that are to be stored. Raises UndecodableError before anything has changed."""
+        """The messages of a frame of line -1 that have to be stored. Raises UndecodableError before anything has changed."""
         answer, body = decode_answer(frame)
         key = StreamKey(adapter.exchange, answer.symbol, answer.data_type)
         messages = _read(adapter, key, body) if answer.answer != "end" else []
         stream = self._streams.get(key)
-        # A book of a stream that never spoke is of no use: its first message requests another.
+        # A book of a stream without any message is of no use: its first message requests another one.
         if stream is None or answer.series not in {None, stream.dedup.progress.series}:
             return iter(())
         if answer.answer == "snapshot":

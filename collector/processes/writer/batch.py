@@ -1,4 +1,4 @@
-"""What the writer's next commit stores, and what it has counted."""
+"""What the writer's next commit stores, and the writer's counts."""
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
@@ -14,12 +14,12 @@ from collector.processes.writer.streams import StreamState
 from collector.storage.journal.position import Position
 
 NEWEST_GAPS: Final = 4_096
-"""Ledger rows kept for the next report, the newest: an outage gives a row to each stream."""
+"""Maximum number of ledger rows kept for the next report; the newest are kept. An outage makes a row for each stream."""
 
 
 @dataclass
 class Counts:
-    """Counts of this run, over all of its writers."""
+    """Counts of this run, over all incarnations of its writer."""
 
     messages: int = 0
     stored: int = 0
@@ -28,18 +28,18 @@ class Counts:
     late: int = 0
     undecodable: int = 0
     control: int = 0
-    """Frames without messages; only of this incarnation."""
+    """Frames without messages; only of this incarnation of the writer."""
     refused: int = 0
     gaps: int = 0
-    """Ledger rows whose commit is durable; `ledger` has them by labels."""
+    """Ledger rows whose commit is durable; `ledger` counts them by labels."""
     ledger: Counter[GapLabels] = field(default_factory=Counter)
     strays: Counter[GapLabels] = field(default_factory=Counter)
-    """Ledger rows that belong to no stream that ever spoke; the others are counted with their streams."""
+    """Ledger rows that belong to no stream with a message; the others are counted with their streams."""
     newest_gaps: deque[tuple[str, str, Gap]] = field(default_factory=lambda: deque(maxlen=NEWEST_GAPS))
     """Rows of the gap ledger since the last report, each with its exchange and symbol."""
 
     def resume(self, streams: Iterable[StreamState], beside: RunCounts) -> None:
-        """Continue from what this run has committed, with its streams and beside them."""
+        """Continue from the counts this run has committed: those of its streams, and those `beside` them."""
         self.refused, self.strays = beside.refused, Counter(dict(beside.gaps))
         self.ledger.update(self.strays)
         for stream in streams:
@@ -54,11 +54,11 @@ class Counts:
         self.gaps = self.ledger.total()
 
     def beside(self, run_id: str) -> RunCounts:
-        """The counts that commit with the rows but belong to no stream."""
+        """The counts that are committed with the rows but belong to no stream."""
         return RunCounts(run_id, self.refused, list(self.strays.items()))
 
     def note_stored(self, batch: "CommitBatch") -> None:
-        """The whole batch is durable now."""
+        """Count the rows of a batch that is durable now."""
         self.stored += len(batch.messages)
         self.gaps += len(batch.gaps)
         self.ledger.update(gap_labels(*gap) for gap in batch.gaps)
@@ -71,7 +71,7 @@ def gap_labels(exchange: str, symbol: str, gap: Gap) -> GapLabels:
 
 @dataclass
 class CommitBatch:
-    """Rows, gaps, touched state and the positions behind them."""
+    """Rows, gaps, changed state, and the journal positions after them."""
 
     messages: list[StoredMessage] = field(default_factory=list)
     reasons: list[tuple[int, str]] = field(default_factory=list)
@@ -81,33 +81,33 @@ class CommitBatch:
     feeds: set[str] = field(default_factory=set)
     size_bytes: int = 0
     requests: dict[str, list[Request]] = field(default_factory=dict)
-    """Requests to repair, by feed."""
+    """New requests to repair, by feed."""
     withdrawn: dict[str, set[str]] = field(default_factory=dict)
-    """Names of requests to withdraw, by feed."""
+    """Names of the requests to withdraw, by feed."""
     feed_runs: list[tuple[str, int]] = field(default_factory=list)
-    """Feeds, each with the index in `messages` at which a run of its messages begins."""
+    """Feeds in order, each with the index in `messages` at which its run of messages begins."""
 
     def __bool__(self) -> bool:
-        """Whether there is anything to store or request."""
+        """Whether the batch holds anything to store or request."""
         return bool(self.positions or self.gaps or self.requests)
 
     def is_full(self, limit: int) -> bool:
-        """Whether it is to be committed: it has `limit` messages or MAX_BATCH_BYTES."""
+        """Whether it has to be committed: it has `limit` messages or MAX_BATCH_BYTES."""
         return len(self.messages) >= limit or self.size_bytes >= MAX_BATCH_BYTES
 
     def begin(self, feed: str) -> None:
-        """The messages added from now on are of that feed."""
+        """Attribute the messages added from now on to that feed."""
         if not self.feed_runs or self.feed_runs[-1][0] != feed:
             self.feed_runs.append((feed, len(self.messages)))
 
     def by_feed(self) -> Iterator[tuple[str, list[StoredMessage]]]:
-        """The messages in runs of one feed."""
+        """Yield runs of consecutive messages of one feed, each with the feed's name."""
         for (feed, start), (_, end) in pairwise([*self.feed_runs, ("", len(self.messages))]):
             if end > start:
                 yield feed, self.messages[start:end]
 
     def add_request(self, feed: str, request: Request) -> None:
-        """Send a request to repair with this commit; it takes back an earlier withdrawal."""
+        """Send a request to repair with this commit; cancels an earlier withdrawal of it."""
         self.requests.setdefault(feed, []).append(request)
         self.withdrawn.get(feed, set()).discard(request.name)
 

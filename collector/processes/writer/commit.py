@@ -21,7 +21,7 @@ RETRY_SECS: Final = 1.0
 
 
 class Committer:
-    """Makes the processor's batch durable, and notes in streams, counts and report that it is."""
+    """Makes the processor's batch durable, then updates streams, counts and report."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Committer:
         requests: Mapping[str, RequestFolder],
         on_progress: Callable[[], None],
     ) -> None:
-        """`requests` by the name of each repaired feed; `on_progress` is called during all that may take long."""
+        """`requests` by the name of each repaired feed; `on_progress` is called during everything that may take long."""
         self._context = context
         self._streams = streams
         self._processor = processor
@@ -43,12 +43,12 @@ class Committer:
         self._on_progress = on_progress
         self._limited = RateLimited(context.log, context.clock.monotonic)
         self.counts = rotation.state.counts
-        """What was counted beside the streams, as last committed."""
+        """The counts that belong to no stream, as last committed."""
 
     def commit(self) -> float:
-        """Commit the batch, retrying for as long as it takes. Returns the seconds the successful try took.
+        """Commit the batch, retrying until it succeeds. Returns the seconds the successful try took.
 
-        Nothing more is read meanwhile: until it is durable the batch stays in the journal.
+        Nothing more is read meanwhile. Until the batch is durable, its messages are safe in the journal.
         """
         batch = self._processor.batch
         self._log(batch)
@@ -80,7 +80,7 @@ class Committer:
         while True:
             started = clock.monotonic()
             try:
-                # Requests come first: a repeated one brings copies, a missing one brings nothing.
+                # Requests go first: one that is repeated only fetches copies, one that is missing fetches nothing.
                 self._put(requests, withdrawn)
                 self._rotation.store(commit)
             except CommitError as error:
@@ -96,7 +96,7 @@ class Committer:
                 return clock.monotonic() - started
 
     def _put(self, requests: dict[str, list[Request]], withdrawn: Mapping[str, Collection[str]]) -> None:
-        """Put the requests, removing each from `requests`: one that is put twice starts from its beginning."""
+        """Put the requests, removing each from `requests`, because a request that is put twice starts over."""
         try:
             for feed in list(requests):
                 self._requests[feed].put(requests[feed], self._on_progress)
@@ -104,7 +104,7 @@ class Committer:
             for feed, names in withdrawn.items():
                 self._requests[feed].withdraw(names)
         except OSError as error:
-            raise CommitError(f"requests cannot be kept: {error}") from error
+            raise CommitError(f"cannot write repair requests: {error}") from error
 
     def _note_durable(self, batch: CommitBatch, commit_secs: float) -> None:
         clock, messages = self._context.clock, len(batch.messages)

@@ -1,4 +1,4 @@
-"""Seals before they are due, to make room on a disk that is getting full."""
+"""Seals the segment early to make room on a disk that is getting full."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,7 @@ CHECK_SECS: Final = 2.0
 
 
 class EarlySeal:
-    """Decides whether to seal for want of room. A seal sets journals free, and gives the archiver something to upload."""
+    """Decides whether to seal to make room. A seal lets journals be removed, and gives the archiver data to upload."""
 
     def __init__(self, context: Context, rotation: SegmentRotation, free: Callable[[Path], int]) -> None:
         self._config = context.config
@@ -24,16 +24,13 @@ class EarlySeal:
 
     @property
     def is_possible(self) -> bool:
-        """Whether there are messages, and room to checkpoint their write-ahead log, which takes its size again."""
+        """Whether there are messages, and room to checkpoint their write-ahead log, which takes as much room again."""
         logs = (self._config.data_dir / "segments").glob("*.open.db-wal")
         room = self._free(self._config.data_dir)
         return self._rotation.next_row > 1 and room > sum(path.stat().st_size for path in logs)
 
     def due(self) -> bool:
-        """Whether the disk is getting full and a seal would remove journals, all of whose rows are committed.
-
-        Looks every CHECK_SECS.
-        """
+        """Whether the disk is getting full and a seal would remove journals. Checks every CHECK_SECS."""
         if not self._checks.due():
             return False
         is_short = gets_short(self._free(self._config.data_dir), self._config.journal)

@@ -1,4 +1,4 @@
-"""Carries over what version 1 of a feed's state kept by number of plan, and by feed: each stream has its own from here on."""
+"""Moves what version 1 of a feed's state kept per plan and per feed into the state of each stream."""
 
 from collections.abc import Iterator
 
@@ -13,10 +13,10 @@ from collector.storage.journal.format import FeedIdentity
 def carry_over(
     state: FeedState, identity: FeedIdentity, plans: Plans, ownership: StreamOwnership, *, is_same: bool
 ) -> Iterator[StreamState]:
-    """Read the fields that only version 1 wrote, and empty them; the streams whose state this changes.
+    """Move the fields that only version 1 wrote, and clear them. Yields the streams whose state this changes.
 
-    `is_same` says whether the incarnation of ingest that the state speaks of goes on. Where it does not, handing over
-    reads what is left of them.
+    `is_same` says whether the journal is from the incarnation of ingest that the state describes. If it is not,
+    `StreamOwnership.hand_over` reads the remaining fields.
     """
     for key, since_us in state.unheard.items():
         state.unspoken[key] = StreamActivity(silent_since_us=since_us, first_us=since_us)

@@ -1,4 +1,4 @@
-"""Journal files that were read to their end: a seal removes them, because then their rows are sealed."""
+"""Journal files that were read to their end. A seal removes them, because their rows are sealed then."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,18 +11,18 @@ from collector.storage.journal.position import Position
 from collector.storage.journal.tail import Tails
 
 Positions = Mapping[str, Position]
-"""How far each file was read, by its id."""
+"""How far each file was read, by file id."""
 
 
 class FinishedJournals:
-    """Finds the files in the journals' folder that were read to their end."""
+    """Finds and removes the files in the journals' folder that were read to their end."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._tails = Tails()
 
     def paths(self, positions: Positions) -> Iterator[Path]:
-        """Those that nobody appended to since."""
+        """Paths of finished files to which nothing was appended since they were read."""
         ended = {file_id: position for file_id, position in positions.items() if position.ended}
         for path, file_id in self._files({position.feed for position in ended.values()}):
             if file_id in ended and not self._tails.goes_on(path, ended[file_id].offset):
@@ -35,7 +35,7 @@ class FinishedJournals:
                 path.unlink()
 
     def largest_bytes(self, positions: Positions) -> int:
-        """Of the feed whose files take the most: how many bytes a seal would set free."""
+        """Largest number of bytes, over the feeds, that a seal would free."""
         ended = {(position.feed, position.number) for position in positions.values() if position.ended}
         sizes: Counter[str] = Counter()
         for feed in {feed for feed, _ in ended}:
@@ -44,7 +44,7 @@ class FinishedJournals:
         return max(sizes.values(), default=0)
 
     def positions_to_keep(self, positions: Positions) -> dict[str, Position]:
-        """Positions of the files present and, for each feed, of the highest number ever read."""
+        """Positions of the files that are present and, for each feed, of the file with the highest number ever read."""
         highest: dict[str, int] = {}
         for position in positions.values():
             highest[position.feed] = max(position.number, highest.get(position.feed, 0))
@@ -56,7 +56,7 @@ class FinishedJournals:
         }
 
     def _files(self, feeds: Iterable[str]) -> Iterator[tuple[Path, str]]:
-        """The journal files of these feeds, each with its id."""
+        """Yield the journal files of these feeds, each with its id."""
         for feed in feeds:
             for number, path in journal_files(self._folder / feed):
                 yield path, file_id_of(path, feed, number)

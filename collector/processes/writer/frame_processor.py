@@ -1,4 +1,4 @@
-"""Turns what the journals hold into what the writer commits: rows and undecoded frames. No I/O but its arguments."""
+"""Turns journal records into what the writer commits: decodes frames, drops copies, and feeds the gap ledger. No I/O."""
 
 import zlib
 from collections.abc import Callable
@@ -28,10 +28,11 @@ from collector.storage.journal.format import (
 from collector.storage.journal.reader import Chunk
 
 _OFFSET_BITS: Final = 36
-"""A made id is the journal's number above the message's place in that file (below 64 GiB)."""
+"""A message without an id gets one: the journal's number in the upper bits, its offset in the file (below 64 GiB) below."""
 
 _CONNECTION_BITS: Final = 17
-"""A connection's name is its incarnation of ingest above its number, or the line where the journal does not say it."""
+"""A connection is identified by its incarnation of ingest in the upper bits and its number below; an older journal does
+not name the connection, so its line is used instead of the number."""
 
 _NUMBER_MASK: Final = (1 << _CONNECTION_BITS) - 1
 _UNNUMBERED: Final = 1 << 16
@@ -40,7 +41,7 @@ _PLAIN: Final = frozenset({Verdict.NEW, Verdict.COPY})
 
 
 class UndecodedSample(NamedTuple):
-    """An undecodable frame, for the log."""
+    """The first undecodable frame of a batch, for the log."""
 
     feed: str
     reason: str
@@ -48,7 +49,7 @@ class UndecodedSample(NamedTuple):
 
 
 class FrameProcessor:
-    """Judges every frame of every feed, in the order read. The same input always gives the same rows."""
+    """Processes every frame of every feed, in the order read. The same input always gives the same rows."""
 
     def __init__(
         self,
@@ -59,7 +60,7 @@ class FrameProcessor:
         next_row: int,
         counts: Counts,
     ) -> None:
-        """`counts` is what this run has counted before."""
+        """`counts` are the counts of this run so far."""
         self._streams = streams
         self._adapter_of = adapter_of
         self._decoders: dict[FeedIdentity, tuple[Decode, Adapter]] = {}
@@ -69,7 +70,7 @@ class FrameProcessor:
         self._backfill = Backfill(streams, self.ledger)
         self._incarnation = 0
         self._beside: dict[int, list[int]] = {}
-        """Of the connections that bring what is read now, those that bring the same."""
+        """Per connection, the other open connections with the same streams."""
         self.begin(next_row)
 
     def begin(self, next_row: int) -> None:
@@ -82,8 +83,9 @@ class FrameProcessor:
     def process(self, chunk: Chunk, now_us: int, batch_limit: int, on_progress: Callable[[], None]) -> Chunk | None:
         """Add a chunk's records to the batch until it is full. Returns the rest of the chunk, or None if none is left.
 
-        A batch ends where a record does, and is full with `batch_limit` messages or `MAX_BATCH_BYTES`. `now_us` dates
-        damage, which has no time of its own. `on_progress` is called between records: one may hold many messages.
+        A batch ends at the end of a record, and is full with `batch_limit` messages or `MAX_BATCH_BYTES`. `now_us` is the
+        time given to damage, which has none of its own. `on_progress` is called for each record, because one may hold
+        many messages.
         """
         position, header = chunk.position, chunk.header
         self._incarnation, self._beside = zlib.crc32(header.writer_id.encode()) << _CONNECTION_BITS, {}
@@ -158,7 +160,7 @@ class FrameProcessor:
                 return
         else:
             sent_us = exchange_us
-            # `sound_us`, without a call for every message.
+            # The same as `sound_us`, inlined to save a call per message.
             if sent_us is not None and not EARLIEST_US <= sent_us <= received_us + LONGEST_AHEAD_US:
                 sent_us = None
             digest = zlib.crc32(payload)
@@ -257,5 +259,5 @@ def _read(decode: Decode, frame: Frame) -> list[Envelope]:
         return decode(frame.data)
     except UndecodableError:
         raise
-    except Exception as error:  # a fault of ours in one message must cost that message its type, never the recording
+    except Exception as error:  # a bug in an adapter must not stop the recording: the frame is stored undecoded
         raise UndecodableError(f"{type(error).__name__} in the adapter") from error

@@ -1,4 +1,4 @@
-"""Which journals the writer reads: each configured feed's, what repair fetched for it, and whatever else has files."""
+"""Which journals the writer reads: each configured feed's, the one of what repair fetched for it, and all with files."""
 
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -13,10 +13,10 @@ from collector.storage.journal.reader import JournalReader
 def open_readers(
     config: Config, repaired: Collection[str], positions: dict[str, Position], ingest_gone: Callable[[str], bool]
 ) -> dict[str, JournalReader]:
-    """A reader for each journal, by name.
+    """Open a reader for each journal, by name.
 
-    `repaired` are the feeds that repair fetches for. `positions` says how far each file was read. `ingest_gone` tells
-    whether nobody appends to a journal any more.
+    `repaired` are the feeds that repair fetches for. `positions` says how far each file was read. `ingest_gone` says
+    whether no process appends to a journal any more.
     """
     journals = config.data_dir / "journal"
     exchanges = {feed.name: feed.exchange for feed in config.feed}
@@ -32,5 +32,5 @@ def open_readers(
 def _journal_names(config: Config, repaired: Collection[str], journals: Path) -> list[str]:
     present = [path.name for path in journals.iterdir() if path.is_dir()] if journals.is_dir() else []
     names = {*present, *map(rest_journal, repaired), *(feed.name for feed in config.feed)}
-    # What was fetched is read beside the feed's own journal, so that one is read too.
+    # What repair fetched is read together with the feed's own journal, so the feed's journal is added too.
     return sorted(names | {feed_of_rest_journal(name) for name in names if is_rest_journal(name)})

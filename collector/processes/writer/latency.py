@@ -1,4 +1,4 @@
-"""How long messages took to come and to become durable, and how long commits took: counted once a commit."""
+"""How long messages took to arrive and to become durable, and how long commits took; recorded once per commit."""
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
@@ -11,36 +11,36 @@ from collector.domain.times import EARLIEST_US, LONGEST_AHEAD_US
 from collector.processes.writer.batch import CommitBatch
 
 MAX_LATENCY_US: Final = 600_000_000
-"""The most one message counts for: one that gives a time years ago would else dominate the mean for as long."""
+"""A longer latency counts as this one; otherwise one message with a time years ago would dominate the mean."""
 
 WINDOW_SECS: Final = 60.0
-"""Evidence is kept for at least this long, at most twice."""
+"""Messages count for at least this long, and at most twice as long."""
 
 MIN_MESSAGES: Final = 10
-"""Fewer messages prove nothing: one may be an old one sent again."""
+"""Fewer messages give no clock offset: one of them may be an old message sent again."""
 
 OUTLIERS: Final = 2
-"""So many messages of a window may say any time, and rule nothing."""
+"""This many of the smallest differences are ignored, because a few messages may carry a wrong time."""
 
 
 class Latencies:
-    """Latencies by feed, of this incarnation of the writer."""
+    """Latencies by feed, since this incarnation of the writer started."""
 
     def __init__(self) -> None:
         self._to_receive: defaultdict[str, Histogram] = defaultdict(Histogram)
         self._to_durable: defaultdict[str, Histogram] = defaultdict(Histogram)
         self._offsets: defaultdict[str, ClockOffsetWindow] = defaultdict(ClockOffsetWindow)
         self._offsets_ahead: defaultdict[str, ClockOffsetWindow] = defaultdict(ClockOffsetWindow)
-        """Of times too far ahead to be true: where there are no others, it is this machine's clock that is off."""
+        """Offsets from times too far ahead to be plausible: if a feed has no others, this machine's clock is wrong."""
         self._commits = Histogram()
 
     def note(self, batch: CommitBatch, durable_us: int, commit_secs: float, at_secs: float) -> None:
-        """A batch is durable; `at_secs` is monotonic."""
+        """Record the latencies of a batch that is durable now; `at_secs` is monotonic."""
         self._commits.add(round(commit_secs * 1e6))
         for feed, messages in batch.by_feed():
             if is_rest_journal(feed):
-                continue  # what is fetched later says nothing about the way from the exchange
-            # The oldest came first, so from behind they are nearly sorted already.
+                continue  # what repair fetched later says nothing about the latency from the exchange
+            # Messages are in order of receipt, so in reverse their durations are nearly sorted already.
             self._to_durable[feed].add_all(sorted([durable_us - message[4] for message in reversed(messages)]))
             to_receive = sorted([message[4] - message[5] for message in messages if message[5] is not None])
             ahead, sound = _split_off_impossible(to_receive, messages[-1][4])
@@ -63,7 +63,10 @@ class Latencies:
         return list(self._commits.rows())
 
     def clock_offsets_us(self, at_secs: float) -> dict[str, int]:
-        """The smallest receive time minus exchange time of the last minutes, by feed; `at_secs` is monotonic."""
+        """The smallest receive time minus exchange time of the last minutes, by feed; `at_secs` is monotonic.
+
+        The few smallest are ignored, as `OUTLIERS` says.
+        """
         feeds = self._offsets.keys() | self._offsets_ahead.keys()
         offsets_us = {feed: self._offset_us(feed, at_secs) for feed in sorted(feeds)}
         return {feed: offset for feed, offset in offsets_us.items() if offset is not None}
@@ -74,7 +77,10 @@ class Latencies:
 
 
 def _split_off_impossible(ascending_us: list[int], received_us: int) -> tuple[list[int], list[int]]:
-    """Those of times too far ahead and those of sound times, as `times.is_sound`; the messages were received about then."""
+    """The differences of times too far ahead, and those of plausible times, by the rule of `times.is_sound`.
+
+    `received_us` is about when the messages were received.
+    """
     first, end = bisect_left(ascending_us, -LONGEST_AHEAD_US), bisect_right(ascending_us, received_us - EARLIEST_US)
     return ascending_us[:first], ascending_us[first:end]
 
@@ -90,11 +96,11 @@ def _rows(histograms: Mapping[str, Histogram]) -> Iterator[tuple[str, int, int]]
 
 
 class ClockOffsetWindow:
-    """The smallest difference, receive time minus exchange time, of the last one to two windows, but for the odd ones.
+    """The smallest receive time minus exchange time of the last one to two windows, without outliers.
 
-    A message is received after it was sent. The smallest difference of the last minutes is the time of the way plus what
-    the clock is off: below zero the clock is slow for certain; far above zero it is fast, or the exchange was late with
-    every single message. The very smallest are left out: a few messages may say a time that is not true.
+    A message is received after it was sent, so the smallest difference is the network latency plus the error of this
+    machine's clock. Below zero, the clock is certainly slow; far above zero, it is fast, or the exchange sent every single
+    message late. The `OUTLIERS` smallest are ignored, because a few messages may carry a wrong time.
     """
 
     def __init__(self) -> None:
@@ -103,18 +109,18 @@ class ClockOffsetWindow:
         self._previous = _Evidence()
 
     def note(self, at_secs: float, ascending_us: Sequence[int]) -> None:
-        """Messages came, with these differences."""
+        """Add messages with these differences."""
         self._turn(at_secs)
         self._current = self._current.with_more(ascending_us, len(ascending_us))
 
     def smallest_us(self, at_secs: float) -> int | None:
-        """The smallest difference; None where there is too little evidence."""
+        """The smallest difference; None if there are fewer than MIN_MESSAGES messages."""
         self._turn(at_secs)
         both = self._current.with_more(self._previous.smallest_us, self._previous.messages)
         return both.smallest_us[-1] if both.messages >= MIN_MESSAGES else None
 
     def messages(self, at_secs: float) -> int:
-        """How many messages there are as evidence."""
+        """Number of messages in the window."""
         self._turn(at_secs)
         return self._current.messages + self._previous.messages
 
@@ -129,7 +135,7 @@ class ClockOffsetWindow:
 
 class _Evidence(NamedTuple):
     smallest_us: Sequence[int] = ()
-    """Ascending: those that may be odd, and the next one."""
+    """Ascending: the possible outliers and the next one."""
     messages: int = 0
 
     def with_more(self, ascending_us: Sequence[int], messages: int) -> "_Evidence":

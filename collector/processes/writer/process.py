@@ -1,11 +1,10 @@
-"""The writer: journals in, one SQLite transaction out. One thread, one loop.
+"""The writer process: one thread, one loop, from the journals into one SQLite transaction per batch.
 
-One frame's way: `reading_order` chooses the journal it is read from, `frame_processor` decodes it, `streams` and
-`dedup` judge it, `batch` collects it, `commit` and `segment_rotation` store it in the open segment.
+The way of a frame: `reading_order` chooses the journal it is read from, `frame_processor` decodes it, `dedup` judges its
+messages, `batch` collects them, `commit` and `segment_rotation` store them in the open segment.
 
-What happens to errors: a frame that cannot be decoded becomes an undecoded row; a commit that fails is rolled back and
-retried, and nothing is read meanwhile; a segment that somebody reads is sealed later; data of a newer version stops the
-writer.
+Errors: a frame that cannot be decoded becomes an undecoded row. A commit that fails is rolled back and retried, and
+nothing is read meanwhile. A segment that somebody reads is sealed later. Data of a newer version stops the writer.
 """
 
 from collections.abc import Callable
@@ -37,23 +36,23 @@ from collector.storage.journal.reader import Chunk
 from collector.storage.request_files import RequestFolder, request_folder
 
 POLL_SECS: Final = 1.0
-"""Seconds between looks at the files while no notice comes."""
+"""Seconds between checks of the journals while no notice comes."""
 
 LATE_LINE_SECS: Final = 10.0
-"""How much longer than a silent connection may live the ids of the connections beside it are remembered."""
+"""Recent ids are kept for this much longer than a silent connection may stay open."""
 
 REPORT_SECS: Final = 1.0
 
 
 def main(context: Context) -> None:
-    """Be the writer process. Raises StopError."""
-    # On a full disk not even a segment can be opened.
+    """Run the writer process until it is told to stop. Raises StopError."""
+    # On a full disk a segment cannot even be opened.
     wait_for_room(context, free_bytes, lambda: context.report(WriterReport()), lambda: None)
     Writer(context, adapter, partial(is_journal_abandoned, context.config.data_dir)).run()
 
 
 class Writer:
-    """Stores what the journals hold. `run` returns once it was told to stop and everything is stored and sealed."""
+    """Stores the journals' contents. `run` returns after it was told to stop and everything is stored and sealed."""
 
     def __init__(
         self,
@@ -71,7 +70,7 @@ class Writer:
         self._is_reviewed = False
         self._reports = Every(REPORT_SECS, self._clock.monotonic, at_once=False)
         self._build_report: Callable[[int], WriterReport] = lambda _limit: WriterReport()
-        """While the segment is restored there are no numbers yet."""
+        """An empty report until the segment is restored."""
         self._rotation = SegmentRotation(context, self._report)
         self._streams = self._restored_streams()
         repaired = repairable_adapters(self._config, adapter_of)
@@ -88,7 +87,7 @@ class Writer:
         self._build_report = report.build
 
     def run(self) -> None:
-        """Work until told to stop, then until nothing is left to read."""
+        """Read, commit and seal until told to stop and nothing is left to read."""
         while True:
             stopping = self._context.stopping()
             wait_for_room(self._context, self._free, self._report, self._seal_if_possible)
@@ -108,7 +107,7 @@ class Writer:
         self._close()
 
     def _read_all(self) -> bool:
-        """Read once from every feed; true if there may be more."""
+        """Read once from every feed. Returns whether there may be more."""
         busy = False
         for feed, chunk in self._order.round():
             self._report()
@@ -129,7 +128,7 @@ class Writer:
                 self._commit()
 
     def _review(self) -> None:
-        """Once, when everything has been read: ask again for holes that no waiting request covers."""
+        """Once, when everything has been read: request holes again that no waiting request covers."""
         if self._is_reviewed:
             return
         self._is_reviewed = True
@@ -141,7 +140,7 @@ class Writer:
         self._processor.ledger.holes.review(waiting, self._report)
 
     def _settle(self, feed: str | None = None, *, stopping: bool = False) -> None:
-        """Let holes become gaps while nothing comes; at a stop all of them, because nothing is waited for any more."""
+        """Let holes become gaps while nothing comes; at a stop all of them, because nothing more is waited for."""
         ledger, now_us = self._processor.ledger, self._clock.now_us()
         if stopping:
             ledger.close(now_us)
@@ -186,7 +185,7 @@ class Writer:
         return {name: encode_feed(state) for name, state in self._processor.ledger.feeds.items()}
 
     def _restored_streams(self) -> StreamTable:
-        # A connection that brings nothing is closed after stale_timeout_secs: until then it may still bring what it held.
+        # A silent connection is closed after stale_timeout_secs; until then it may still deliver what it has buffered.
         overlap_secs = self._config.ingest.stale_timeout_secs + LATE_LINE_SECS
         streams = StreamTable(overlap_secs, self._config.silence.bounds, self._context.run_id)
         self._rotation.restore(streams)
@@ -195,12 +194,12 @@ class Writer:
     def _new_processor(self, adapter_of: Callable[[str], Adapter], repaired: RepairableFeeds) -> FrameProcessor:
         state, run_id = self._rotation.state, self._context.run_id
         feeds = {name: decode_feed(blob) for name, blob in state.feeds.items()}
-        # Counts of the writers of this run before this one; another run's begin at nothing.
+        # Counts continue from the earlier writers of this run; another run starts at zero.
         counts, beside = Counts(), decode_counts(state.counts)
         counts.resume(self._streams, beside if beside.run_id == run_id else RunCounts())
         return FrameProcessor(self._streams, feeds, adapter_of, repaired, self._rotation.next_row, counts)
 
     def _report(self, *, now: bool = False) -> None:
-        """Give a sign of life. Called often; most calls are no more than a look at the clock."""
+        """Send a report if one is due. Called often: most calls only read the clock."""
         if self._reports.due() or now:
             self._context.report(self._build_report(self._limit))

@@ -1,8 +1,8 @@
-"""Which journal is read next. The order decides when an answer of repair is judged, and a stream moved from another feed.
+"""Which journal is read next. This decides when repair's answers are judged, and when streams moved to another feed are.
 
-An answer fills a hole only once the writer knows that hole. A killed writer may not have committed its request, and a
-segment that is rebuilt has forgotten it. So what was fetched for a feed is never judged before the feed's own journal
-was read past the time it was received, or to its end.
+An answer fills a hole only if the writer already knows the hole. A killed writer may not have committed the hole, and a
+rebuilt segment has forgotten it. So what repair fetched for a feed is never judged before the feed's own journal was read
+past the time of the answer, or to its end.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from collector.storage.journal.reader import Chunk, JournalReader
 
 
 class ReadingOrder:
-    """The journals of all feeds, each with the journal of what was fetched for it."""
+    """The journals of all feeds, each with the journal of what repair fetched for it."""
 
     def __init__(self, readers: Mapping[str, JournalReader]) -> None:
         """`readers` by the names of their journals."""
@@ -23,9 +23,9 @@ class ReadingOrder:
         ]
 
     def round(self) -> Iterator[tuple[str, Chunk | None]]:
-        """Read once from every feed, in turn. A feed comes with None if it has nothing more to read now.
+        """Read once from every feed in turn, and yield each feed with what was read; None if it has nothing more now.
 
-        A stream may have moved from another feed, so files begun after a finished file wait until that one is read.
+        Because a stream may have moved from another feed, a finished file is read to its end before files begun later.
         """
         drained = []
         for pair in sorted(self._pairs, key=_Pair.begun_ns):
@@ -42,7 +42,7 @@ class ReadingOrder:
 
 
 class _Pair:
-    """The journal of a feed, and the journal of what was fetched for it, if there is one."""
+    """The journal of a feed, and the journal of what repair fetched for it, if there is one."""
 
     def __init__(self, feed: str, own: JournalReader, fetched: JournalReader | None) -> None:
         self.feed = feed
@@ -54,7 +54,10 @@ class _Pair:
         return self.own.begun_ns()
 
     def read(self) -> Chunk | None:
-        """Read what was fetched before the newest record read, then the feed itself: so a backlog is judged as it was received."""
+        """Read answers received before the newest record read, else the feed's own journal.
+
+        So a backlog is judged in the order it was received.
+        """
         fetched = self._fetched.read(self._passed_ns) if self._fetched and self._passed_ns else None
         if fetched is not None:
             return fetched
@@ -64,5 +67,5 @@ class _Pair:
         return chunk
 
     def read_fetched(self) -> Chunk | None:
-        """Read whatever was fetched. Call it only when nothing of the feed's own journal is left to read."""
+        """Read any answers. Call it only when nothing is left to read of the feed's own journal."""
         return self._fetched.read() if self._fetched else None

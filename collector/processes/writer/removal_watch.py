@@ -1,4 +1,4 @@
-"""Notices when somebody removes segments under the running writer, and says so."""
+"""Logs and reports when somebody removes segment files while the writer is running."""
 
 from pathlib import Path
 from typing import Final
@@ -8,11 +8,11 @@ from collector.storage.segment.open_segment import OpenSegment
 from collector.storage.segment.seal import sealed_segments
 
 REMOVED_SECS: Final = 600.0
-"""Seconds for which a removal is a reason to be unhealthy."""
+"""Seconds for which a removal counts as recent, which makes the recorder unhealthy."""
 
 
 class RemovalWatch:
-    """Knows which sealed segments were waiting, and whether files that are gone have been put back."""
+    """Remembers which sealed segments were waiting, and whether removed files have been restored."""
 
     def __init__(self, context: Context, folder: Path) -> None:
         self._context = context
@@ -23,16 +23,16 @@ class RemovalWatch:
 
     @property
     def is_recent(self) -> bool:
-        """Whether some were removed within REMOVED_SECS."""
+        """Whether files were removed within the last REMOVED_SECS."""
         return self._noticed_at is not None and self._context.clock.monotonic() - self._noticed_at < REMOVED_SECS
 
     def waiting(self) -> int:
-        """How many sealed segments wait for the archiver."""
+        """Number of sealed segments that wait for the archiver."""
         self._waiting = self._present()
         return len(self._waiting)
 
     def note_removal(self, segment: OpenSegment) -> None:
-        """Files of the open segment, or positions.json, are gone: logged once each time it happens."""
+        """Note that files of the open segment, or positions.json, are gone. Each removal is logged once."""
         self._noticed_at = self._context.clock.monotonic()
         if self.is_restored:
             self.is_restored = False
@@ -40,7 +40,7 @@ class RemovalWatch:
             self._context.log.error("segments_removed", **about, sealed_gone=sorted(self._waiting - self._present()))
 
     def note_restored(self, segment: OpenSegment) -> None:
-        """The open segment is in place again."""
+        """Note that the open segment's files are in place again."""
         self.is_restored = True
         self._context.log.warning("segments_put_back", segment=segment.segment_id)
 

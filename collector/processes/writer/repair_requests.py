@@ -1,4 +1,4 @@
-"""Requests to repair: the missing trades of each gap, and a whole book wherever a chain of updates begins."""
+"""Requests to repair: the missing trades of each gap, and a whole book where a chain of updates begins."""
 
 from collections.abc import Collection
 from typing import Final
@@ -11,11 +11,15 @@ from collector.processes.writer.batch import CommitBatch
 from collector.processes.writer.streams import StreamState
 
 MAX_REQUESTED_IDS: Final = 100_000_000
-"""Ids a request spans at most. At a thousand an answer they take half a day; more is an id that jumped, not an outage."""
+"""Maximum number of ids in a request. At a thousand per answer they take half a day; a larger hole is an id that jumped,
+not an outage."""
 
 
 class RepairRequests:
-    """Adds requests to the batch it was last given, for the feeds that repair covers. The same input gives the same requests."""
+    """Adds requests to the current batch, for the feeds that are repaired.
+
+    Deterministic: the same input gives the same requests.
+    """
 
     def __init__(self, repaired: RepairableFeeds) -> None:
         self._repaired = repaired
@@ -26,27 +30,29 @@ class RepairRequests:
         self._batch = batch
 
     def request_missing(self, stream: StreamState, due_row: DueRow, row: Gap) -> Gap:
-        """Request what is missing. Returns the row, as `unrepairable` if nobody has it."""
+        """Request the missing messages of a gap.
+
+        Returns the row, with status `unrepairable` if the messages cannot be fetched.
+        """
         if due_row.status != "open" or due_row.hole.lasts:
-            # When the stretch is closed, all of it is requested at once.
+            # A stretch that lasts is requested as a whole when it is closed.
             return row
         if self._is_not_repaired(stream) or self._add_request(stream, due_row):
             return row
-        # Nobody sends single updates again; a whole book only makes what follows readable.
+        # Exchanges do not send single book updates again; a whole book only makes the following ones readable.
         due_row.hole.state = "ended"
         return row._replace(status="unrepairable")
 
     def withdraw(self, stream: StreamState, gap_id: str) -> None:
-        """Withdraw the request for this gap, if there is one."""
+        """Remove the gap's request, if there is one."""
         feed = self._repaired.feed_of.get(stream.key)
         if feed is not None and feed in self._repaired.adapters and stream.key.data_type != BOOK:
             self._batch.withdraw_request(feed, trades_name(gap_id))
 
     def review(self, stream: StreamState, waiting: Collection[str]) -> bool:
-        """Request again what a row says is missing and no waiting request covers; whether there was any.
+        """Request missing messages that have a gap row but no waiting request. Returns whether there were any.
 
-        The feed may have had another name, repair may have been off, the request may be lost, or no feed may bring the
-        stream any more.
+        Reasons: the feed had another name, repair was off, the request was lost, or no feed brings the stream any more.
         """
         if self._is_not_repaired(stream):
             return False
@@ -65,19 +71,22 @@ class RepairRequests:
         return _is_open(hole) and trades_name(_gap_id(stream, due_row)) not in waiting
 
     def request_book(self, stream: StreamState, from_id: int, at_us: int) -> None:
-        """A chain of a stream begins with this id."""
+        """Request a whole book for a stream whose chain of updates begins with `from_id`; does nothing for other data."""
         feed = self._repaired.feed_of.get(stream.key)
         if stream.key.data_type == BOOK and feed is not None and feed in self._repaired.adapters:
             series = stream.dedup.progress.series
             self._batch.add_request(feed, BookRequest(stream.key, series, from_id, at_us))
 
     def _is_not_repaired(self, stream: StreamState) -> bool:
-        """Whether repair does not cover the stream's feed. What is missing may come late, or be requested once it does."""
+        """Whether a feed brings the stream but is not repaired; its gaps stay open.
+
+        Missing messages may still come late, or be requested once the feed is repaired.
+        """
         feed = self._repaired.feed_of.get(stream.key)
         return feed is not None and feed not in self._repaired.adapters
 
     def _add_request(self, stream: StreamState, due_row: DueRow) -> bool:
-        """Request it; whether it can be requested."""
+        """Add a request for the hole; False if it cannot be fetched."""
         feed = self._repaired.feed_of.get(stream.key)
         if feed is None or stream.key.data_type == BOOK:
             return False
@@ -92,7 +101,7 @@ class RepairRequests:
 
 
 def _is_open(hole: Hole) -> bool:
-    """Whether a row says that it is missing, and more of it may be requested."""
+    """Whether the hole has a row and its missing ids may still be requested."""
     return hole.state in {"reported", "changed"} and bool(hole.parts) and hole.cause != REFUSED
 
 

@@ -14,11 +14,11 @@ from collector.reports import JournalLag, SegmentsReport, WriterReport
 from collector.storage.journal.reader import JournalReader
 
 GAP_REPORTS: Final = 10
-"""Reports that repeat each ledger row, so that a reader who misses a report misses no row."""
+"""Number of reports that repeat each ledger row, so that a reader who misses a report misses no row."""
 
 
 class ReportBuilder:
-    """Builds the writer's report; the writer notes here what only it knows, which is of this incarnation."""
+    """Builds the writer's report. The writer sets the public attributes; they cover this incarnation of the writer."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class ReportBuilder:
         self._recent_gap_rows: deque[list[tuple[str, str, Gap]]] = deque(maxlen=GAP_REPORTS)
         self.timings = Latencies()
         self.commit_secs = 0.0
-        """How long the last commit took."""
+        """Duration of the last commit."""
         self.commit_failures = 0
 
     def build(self, batch_limit: int) -> WriterReport:
@@ -70,7 +70,7 @@ class ReportBuilder:
         )
 
     def _gap_rows(self) -> list[tuple[str, str, Gap]]:
-        """The rows of the ledger since some reports ago, oldest first."""
+        """The ledger rows of the last GAP_REPORTS reports, oldest first."""
         newest = self._processor.counts.newest_gaps
         self._recent_gap_rows.append(list(newest))
         newest.clear()

@@ -1,4 +1,4 @@
-"""The open segment: commits go into it, a seal ends it and opens the next one."""
+"""The open segment: commits go into it; a seal ends it and opens the next one."""
 
 import secrets
 from contextlib import suppress
@@ -28,21 +28,23 @@ RETRY_SEAL_SECS: Final = 5.0
 """Seconds until the next try to seal a segment that somebody reads."""
 
 RETRY_CLOSE_SECS: Final = 0.2
+"""The same during a stop."""
+
 JOURNAL_SIZE_SECS: Final = 1.0
-"""Seconds between looks at how much the journals that wait for a seal take."""
+"""Seconds between checks of the size of the journals that a seal would remove."""
 
 FILE_CHECK_SECS: Final = 1.0
-"""Seconds between looks whether the files are still there, while nothing is committed."""
+"""Seconds between checks that the segment's files still exist, while nothing is committed."""
 
 CLOSE_SECS_SHARE: Final = 0.5
-"""The share of the stop deadline for which a stop waits for somebody who reads the open segment."""
+"""Share of the stop deadline for which a stop waits for a reader of the open segment."""
 
 
 class SegmentRotation:
     """Holds exactly one open segment at every moment, and the journal positions committed to it."""
 
     def __init__(self, context: Context, on_progress: OnProgress) -> None:
-        """`on_progress` is called during all that may take long."""
+        """`on_progress` is called during everything that may take long."""
         self._context = context
         self._on_progress = on_progress
         self._config = context.config
@@ -51,7 +53,7 @@ class SegmentRotation:
         start = SegmentStart(context, on_progress)
         self._segment = start.open()
         self.state = start.state(self._segment)
-        """As of the last commit before this writer."""
+        """State as found at start."""
         self._positions = dict(self.state.positions)
         self._opened_us = opened_us(self._segment)
         self._opened_secs = context.clock.monotonic()
@@ -74,29 +76,29 @@ class SegmentRotation:
         return self._positions
 
     def restore(self, streams: StreamTable) -> None:
-        """Tell `streams` everything the open segment holds."""
+        """Restore `streams` from the open segment."""
         streams.restore(self.state, self._segment.messages(self._on_progress))
 
     def store(self, commit: Commit) -> None:
-        """Commit; raises CommitError with nothing stored."""
+        """Commit to the open segment. Raises CommitError if nothing was stored."""
         self.restore_removed()
         self._segment.store(commit)
         self._positions.update((position.file_id, position) for position in commit.positions)
 
     def sealed_waiting(self) -> int:
-        """How many sealed segments wait for the archiver."""
+        """Number of sealed segments that wait for the archiver."""
         return self._removals.waiting()
 
     @property
     def removed_lately(self) -> bool:
-        """Whether somebody has removed files here."""
+        """Whether somebody has recently removed files in the segments' folder."""
         return self._removals.is_recent
 
     def restore_removed(self) -> None:
-        """Put back what somebody removed, as far as it is known here. Raises CommitError.
+        """Restore the open segment, and have positions.json rewritten, if somebody removed them. Raises CommitError.
 
-        The open segment is copied from what this process holds open. As positions.json cannot be, the segment is sealed
-        next, which writes it anew.
+        The open segment is copied from the files this process holds open. positions.json is rewritten by a seal, so the
+        segment is sealed next; a segment without rows has it written at once.
         """
         is_in_place = self._segment.is_in_place()
         if is_in_place and (self._seals_at_once or (self._folder / FILE_NAME).exists()):
@@ -113,18 +115,18 @@ class SegmentRotation:
         self._removals.note_restored(self._segment)
 
     def files_in_place(self) -> bool:
-        """As `restore_removed`, about once a second; false if it is to be tried again."""
+        """Call `restore_removed` about once a second. Returns whether all files are in place; if not, it is tried again."""
         if self._file_checks.due():
-            with suppress(CommitError):  # said already, and tried again
+            with suppress(CommitError):  # the removal is logged already, and this is tried again
                 self.restore_removed()
         return self._removals.is_restored
 
     def open_bytes(self) -> int:
-        """The size of the open segment on disk."""
+        """Size of the open segment on disk."""
         return self._segment.size_bytes()
 
     def seal_due(self) -> bool:
-        """Whether the open segment is old or large enough; one without rows never is."""
+        """Whether the open segment should be sealed now. One without rows never is."""
         now = self._context.clock.monotonic()
         if not self._segment.has_rows:
             self._opened_us, self._opened_secs = self._context.clock.now_us(), now
@@ -146,18 +148,18 @@ class SegmentRotation:
         return any(True for _ in self._journals.paths(self._positions))
 
     def _journals_wait_for_a_seal(self) -> bool:
-        """Whether the files that a seal would remove take so much of a feed's budget that frames may soon be refused."""
+        """Whether the files that a seal would remove take half of a feed's budget, so that frames may soon be refused."""
         if not self._journal_size_checks.due():
             return False
         return self._journals.largest_bytes(self._positions) >= self._config.journal.max_bytes // 2
 
     def seal(self, streams: StreamTable, feeds: dict[str, bytes], counts: str) -> None:
-        """Seal what is committed and open the next segment; or try again later, if somebody reads this one."""
+        """Seal the segment and open the next one. If somebody reads it or a write fails, this is tried again later."""
         clock = self._context.clock
         positions = self._journals.positions_to_keep(self._positions)
         state = self._state_now(streams, feeds, positions, counts)
         try:
-            # Without its files the segment would be gone, and the next one would go on behind it.
+            # If its files are missing they must be restored first: otherwise the sealed segment would be lost.
             self.restore_removed()
             old, now_us = self._segment, clock.now_us()
             new_id = make_segment_id(now_us, old.segment_id, secrets.token_hex(3))
@@ -175,7 +177,7 @@ class SegmentRotation:
         self._context.sender.offer(Notice(self._context.role, "sealed", 0, 0))
 
     def close(self, streams: StreamTable, feeds: dict[str, bytes], counts: str) -> None:
-        """Seal what there is, and leave an open segment without rows."""
+        """Seal the segment if it has rows, and leave an open segment without rows."""
         clock = self._context.clock
         give_up_at = clock.monotonic() + self._config.supervisor.stop_timeout_secs * CLOSE_SECS_SHARE
         self._busy_until = None
@@ -190,8 +192,8 @@ class SegmentRotation:
                     break
                 clock.sleep(RETRY_CLOSE_SECS)
         if not self._segment.has_rows:
-            # Frames that are no rows (acknowledgements) came after the last seal; their files are read to the end too.
-            # The open segment holds the same durably, so nothing waits for the disk: on a slow one a stop has no time for it.
+            # Frames without rows (acknowledgements) may have come after the last seal; their files are finished too.
+            # The open segment holds the same positions durably, so this write need not wait for a disk that may be slow.
             write_positions(self._segment, self._state_now(streams, feeds, self._positions, counts), durable=False)
             self._journals.remove(self._positions)
         self._segment.close()

@@ -1,4 +1,4 @@
-"""The open segment a writer starts with: the one that is there, or a new one as of the last seal."""
+"""Opens the segment a writer starts with: the existing one, or a new one with the state of the last seal."""
 
 import secrets
 from pathlib import Path
@@ -18,14 +18,14 @@ from collector.storage.segment.seal import begin_segment, open_segment, quaranti
 from collector.storage.segment.state import SegmentState
 
 RETRY_SECS: Final = 0.2
-"""Seconds between tries to change a segment without rows that somebody reads."""
+"""Seconds between tries to apply settings to a segment without rows that somebody reads."""
 
 
 class SegmentStart:
-    """Opens the segment, and reads its state in the present form."""
+    """Opens the segment, and upgrades its state to the present version."""
 
     def __init__(self, context: Context, on_progress: OnProgress) -> None:
-        """`on_progress` is called during all that may take long."""
+        """`on_progress` is called during everything that may take long."""
         self._context = context
         self._on_progress = on_progress
         self._folder = context.config.data_dir / "segments"
@@ -33,9 +33,9 @@ class SegmentStart:
         self._quarantine = context.config.data_dir / "quarantine"
 
     def open(self) -> OpenSegment:
-        """The open segment. One that cannot be read goes to quarantine, and what came since the last seal is read again.
+        """Open the segment. An unreadable one goes to quarantine, and the journals are read again from the last seal on.
 
-        Raises NewerDataError, and CannotStartError if it is not known what was sealed.
+        Raises NewerDataError, and CannotStartError if the positions of the last seal cannot be read either.
         """
         if strays := set_strays_aside(self._folder, self._quarantine):
             self._context.log.error("open_segments_set_aside", set_aside=strays)
@@ -48,7 +48,7 @@ class SegmentStart:
         return segment
 
     def state(self, segment: OpenSegment) -> SegmentState:
-        """The segment's state; an older form is replaced by the present one, in one transaction."""
+        """The segment's state. A state of an older version is upgraded in the segment, in one transaction."""
         found = segment.load()
         state = upgraded(found)
         if state.version != found.version:
@@ -69,12 +69,12 @@ class SegmentStart:
         return segment
 
     def _apply_settings(self, segment: OpenSegment) -> None:
-        """Give a segment without rows the present settings: nothing was written under the old ones."""
+        """Apply the present settings to a segment without rows, because nothing was written under the old ones."""
         while not segment.has_rows:
             try:
                 segment.set_meta(segment_meta(self._context.config, self._context.clock.now_us()))
             except CommitError:
-                # A commit would have to wait for whoever holds the lock as well.
+                # Somebody holds the lock, and a commit would have to wait for it as well.
                 if self._context.stopping():
                     return
                 self._context.clock.sleep(RETRY_SECS)
@@ -83,14 +83,14 @@ class SegmentStart:
                 return
 
     def _begin_anew(self) -> OpenSegment:
-        """An open segment as of the last seal: what came since then is still in the journals, and is read again."""
+        """Begin an open segment with the state of the last seal; messages since then are read again from the journals."""
         try:
             positions = read_positions_file(self._folder)
             begun = upgraded(positions.state)
             require_readable(begun, self._folder / FILE_NAME)
         except DamagedError as error:
             raise CannotStartError(
-                f"no open segment can be read, nor what it began with: {error}; {WITHOUT}"
+                f"no open segment can be read, and positions.json cannot either: {error}; {WITHOUT}"
             ) from error
         if not positions.segment_id and self._were_sealed():
             self._context.log.error("segments_missing")
@@ -100,12 +100,12 @@ class SegmentStart:
         return begin_segment(self._folder, segment_id, segment_meta(self._context.config, now_us), new)
 
     def _were_sealed(self) -> bool:
-        """Whether a seal has removed journals: those that are there no longer begin with number 1."""
+        """Whether a seal has removed journals: then the lowest number of a feed is above 1."""
         feeds = [path.name for path in self._journals.iterdir()] if self._journals.is_dir() else []
         return any(min(journal_files(self._journals / feed), default=(1, Path()))[0] > 1 for feed in feeds)
 
     def _check_positions_file(self) -> None:
-        """Warn of one that cannot be read. It is needed only if the open segment becomes unreadable; a seal writes it anew."""
+        """Warn if positions.json cannot be read. It is needed only if the open segment is unreadable; a seal rewrites it."""
         try:
             require_readable(upgraded(read_positions_file(self._folder).state), FILE_NAME)
         except DamagedError as error:
@@ -113,7 +113,7 @@ class SegmentStart:
 
 
 def segment_meta(config: Config, now_us: int) -> dict[str, str]:
-    """What a segment opened now says of itself: the settings that shape its output."""
+    """Metadata of a segment opened now: the settings that shape its output."""
     return {
         "host": config.host_name,
         "keep_raw": str(int(config.archive.keep_raw)),
@@ -124,9 +124,9 @@ def segment_meta(config: Config, now_us: int) -> dict[str, str]:
 
 
 def opened_us(segment: OpenSegment) -> int:
-    """When the segment was opened. Raises DamagedError if it does not say."""
+    """When the segment was opened, by its metadata. Raises DamagedError if that does not hold a time."""
     text = segment.meta.get("opened_at", "")
     try:
         return int(text)
     except ValueError as error:
-        raise DamagedError(f"{segment.path} was opened at {text!a}") from error
+        raise DamagedError(f"{segment.path}: opened_at {text!a} is not a time") from error

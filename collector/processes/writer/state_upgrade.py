@@ -1,4 +1,4 @@
-"""How state of an older form becomes state of the present one, a step from each form to the next."""
+"""Upgrades stored state of an older version to the present one, one step per version."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -9,16 +9,16 @@ Step = Callable[[SegmentState], SegmentState]
 
 
 def _as_it_is(state: SegmentState) -> SegmentState:
-    """Form 2 reads the bytes of form 1; what only that had is carried over when a feed's journal is opened."""
+    """Version 2 decodes the bytes of version 1; `feed_state_version_1` moves its fields when a feed's journal is opened."""
     return state
 
 
 _STEPS: Final[Mapping[int, Step]] = {1: _as_it_is}
-"""By the form they begin with."""
+"""Steps by the version they upgrade from."""
 
 
 def upgraded(state: SegmentState, steps: Mapping[int, Step] = _STEPS) -> SegmentState:
-    """The same, in the present form."""
+    """The state, upgraded to the present version."""
     while (step := steps.get(state.version)) is not None:
         state = step(state)._replace(version=state.version + 1)
     return state

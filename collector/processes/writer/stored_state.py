@@ -1,4 +1,4 @@
-"""Whether stored state can be read: SQLite's own check says nothing of a rotten byte within a value."""
+"""Encodes and decodes stored state, and checks that it can be read: SQLite does not detect a corrupt byte in a value."""
 
 import msgspec
 
@@ -17,17 +17,17 @@ _decode_counts = msgspec.json.Decoder(RunCounts).decode
 
 
 def decode_counts(text: str) -> RunCounts:
-    """What was counted beside the streams; an older program did not count it."""
+    """Decode the counts that belong to no stream. An older program stored none: then all are zero."""
     return _decode_counts(text) if text else RunCounts()
 
 
 def encode_counts(counts: RunCounts) -> str:
-    """The inverse."""
+    """The inverse of `decode_counts`."""
     return msgspec.json.encode(counts).decode()
 
 
 def require_readable(state: SegmentState, where: object) -> None:
-    """Raises DamagedError, naming `where` the state stands, unless all of it is what a writer stores."""
+    """Raise DamagedError, with `where` the state was found, if any of it cannot be decoded."""
     try:
         for row in state.streams:
             IdRule(row.id_rule)

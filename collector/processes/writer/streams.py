@@ -1,4 +1,4 @@
-"""What the writer knows of each stream, and how it is stored with a commit, carried over a seal, and restored."""
+"""The writer's state of each stream, and how it is stored with a commit, carried over a seal, and restored."""
 
 import zlib
 from collections.abc import Iterable, Iterator
@@ -21,7 +21,7 @@ _encode = msgspec.msgpack.Encoder().encode
 
 @dataclass(slots=True)
 class StreamState:
-    """One stream as the writer sees it. The counts are those of this run, over all of its writers."""
+    """One stream in the writer. Counts are those of this run, over all incarnations of its writer."""
 
     stream_id: int
     key: StreamKey
@@ -30,16 +30,16 @@ class StreamState:
     dedup: DuplicateFilter
     silence_limit: SilenceLimit
     is_silent: bool = False
-    """Whether an open row says that it is silent."""
+    """Whether an open gap row says that it is silent."""
     messages: int = 0
     bytes: int = 0
     duplicates: int = 0
     duplicate_bytes: int = 0
     late: int = 0
     gaps: dict[int, int] = field(default_factory=dict)
-    """Rows of the gap ledger by their `GAP_CODES`."""
+    """Number of rows of the gap ledger by `GAP_CODES`."""
     stored: int = 0
-    """Of `messages`, those whose commit is durable; likewise for `bytes` and `gaps` below."""
+    """The part of `messages` whose commit is durable; likewise for `bytes` and `gaps` below."""
     stored_bytes: int = 0
     stored_gaps: int = 0
     last_received_us: int | None = None
@@ -48,14 +48,14 @@ class StreamState:
     """When the newest durable message was received over a socket."""
 
     def note_stored(self, durable_us: int) -> None:
-        """Everything counted so far is durable now."""
+        """Note that everything counted so far is durable now."""
         self._all_is_stored()
         if self.last_received_us != self.durable_received_us:
-            # What came over REST does not show that the exchange still sends.
+            # Messages fetched over REST do not show that the exchange still sends.
             self.durable_received_us, self.last_durable_us = self.last_received_us, durable_us
 
     def resume(self, counts: StreamCounts) -> None:
-        """Continue from what this run has committed."""
+        """Continue from the counts that this run has committed."""
         self.messages, self.bytes, self.late = counts.messages, counts.bytes, counts.late
         self.duplicates, self.duplicate_bytes = counts.duplicates, counts.duplicate_bytes
         self.gaps = dict(counts.gaps)
@@ -73,12 +73,12 @@ class StreamState:
 
     @property
     def last_message_us(self) -> int:
-        """When its newest message was received, by this writer or an earlier one; 0 if it never spoke."""
+        """When its newest message was received, by this writer or an earlier one; 0 if there was none."""
         return self.last_received_us or self.dedup.progress.activity.last_message_us
 
     @property
     def activity(self) -> StreamActivity:
-        """When it was heard and listened to, as of now."""
+        """When it last had messages and connections, as of now."""
         activity = self.dedup.progress.activity
         activity.last_message_us = self.last_message_us
         return activity
@@ -96,8 +96,8 @@ class StreamTable:
     """Every stream ever stored in this data directory, by key. New ones get the next stream_id."""
 
     def __init__(self, overlap_secs: float, silence: Bounds, run_id: str = "") -> None:
-        """`overlap_secs` is how far one connection may lag behind another; `silence` bounds the streams' silence limits;
-        counts of the run `run_id` are continued.
+        """`overlap_secs` is how far one connection may lag behind another. `silence` bounds the streams' silence limits.
+        Counts of the run `run_id` are continued.
         """
         self._run_id = run_id
         self.overlap_secs = overlap_secs
@@ -111,27 +111,27 @@ class StreamTable:
 
     @property
     def first_message_limit_secs(self) -> float:
-        """How long a stream may be silent before its first message."""
+        """Seconds a stream may be silent before its first message."""
         return self._silence.unlearned_secs
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Number of streams."""
         return len(self._by_key)
 
     def get(self, key: StreamKey) -> StreamState | None:
-        """The stream of that key, if anything of it was ever stored."""
+        """The stream with that key, if anything of it was ever stored."""
         return self._by_key.get(key)
 
     def add(self, key: StreamKey, feed: str, rule: IdRule) -> StreamState:
-        """Begin a stream."""
+        """Add a new stream, brought by that feed."""
         return self._make(self._next_id, key, feed, rule, StreamProgress(), {})
 
     def move(self, stream: StreamState, feed: str) -> None:
-        """The stream is brought by that feed from now on."""
+        """Note that the stream is brought by that feed from now on."""
         stream.feed = feed
 
     def restore(self, state: SegmentState, messages: Iterable[tuple[int, int, int, int, bytes]]) -> None:
-        """Restore all streams from a segment: state as of its last commit, recent ids as of its opening plus its rows."""
+        """Restore all streams from a segment: state of its last commit, recent ids as of its opening plus its rows."""
         by_id: dict[int, StreamState] = {}
         for row in sorted(state.streams):
             recent = decode_recent(state.recents[row.stream_id]) if row.stream_id in state.recents else {}
@@ -147,7 +147,7 @@ class StreamTable:
             remember(message_id, received_us, zlib.crc32(payload))
 
     def state(self, on_progress: OnProgress) -> tuple[list[StreamRow], dict[int, bytes]]:
-        """All streams for a new segment: their rows, and the recent ids of each."""
+        """The rows and the recent ids of all streams, for a new segment."""
         recents = {}
         for stream in self:
             on_progress()
