@@ -108,7 +108,7 @@ class FrameProcessor:
         else:
             self._beside = {}
             self.ledger.event(header.identity, record)
-        self.ledger.heard(header.identity.feed, record.received_ns // 1_000)
+        self.ledger.record_received(header.identity.feed, record.received_ns // 1_000)
 
     def _frames(self, header: JournalHeader, record: Record) -> None:
         decode, adapter = self._decoder(header.identity)

@@ -1,1 +1,1 @@
-"""What the writer notes of what is missing: the gap ledger."""
+"""The gap ledger: what is missing, as far as the writer knows."""

@@ -1,4 +1,4 @@
-"""Gaps from journal files that were damaged or have vanished."""
+"""Gaps from damaged and missing journal files."""
 
 from collector.domain.gap_stretches import event_gap
 from collector.domain.records import UNKNOWN, StreamKey
@@ -8,13 +8,13 @@ from collector.storage.journal.reader import Damage
 
 
 class DamageRows:
-    """A row for each damaged part and each run of missing files; what it held of which stream cannot be known."""
+    """A row for each damaged part and each run of missing files. Which streams lost what cannot be known."""
 
     def __init__(self, feeds: FeedTable) -> None:
         self._feeds = feeds
 
     def damaged(self, header: JournalHeader, damage: Damage, now_us: int) -> None:
-        """Part of a file is not what was written; nothing in it says when it was received."""
+        """Add a row for a damaged part of a file. Nothing says when it was received, so the file's creation time counts."""
         state = self._feeds.state(header.identity.feed)
         if not header.writer_id:
             state.trail.newest = header.number
@@ -22,7 +22,7 @@ class DamageRows:
         self._add_row(header, f"{header.file_id}:{damage.offset}", min(started_us, now_us), now_us)
 
     def vanished(self, header: JournalHeader, first_missing: int) -> None:
-        """Files that ingest wrote before this one are gone, and nobody has read them."""
+        """Add a row for files before this one, from number `first_missing` on, that are gone without having been read."""
         until_us = header.created_ns // 1_000
         since_us = min(self._feeds.state(header.identity.feed).links.newest_us or until_us, until_us)
         self._add_row(header, f"{header.identity.feed}/{first_missing}", since_us, until_us)

@@ -1,4 +1,4 @@
-"""What the writer remembers of a feed; it commits with the rows."""
+"""The writer's state of a feed; committed with the rows."""
 
 import msgspec
 
@@ -10,17 +10,21 @@ from collector.processes.writer.gaps.journal_numbers import JournalNumbers
 
 
 class FeedState(msgspec.Struct):
-    """One feed's. Trouble of a stream stands with the stream, or in `unspoken`."""
+    """The state of one feed. The field names are part of the stored format.
+
+    What concerns a single stream is stored with the stream, or in `unspoken` if it has no message yet.
+    """
 
     links: ConnectionLog = msgspec.field(default_factory=ConnectionLog)
     stretches: dict[str, GapStretch] = {}
     refusing_since_us: int | None = None
-    """Only version 1 of this state wrote it."""
+    """Written by version 1 of this state only: when ingest began to refuse frames."""
     undecodable_us: int = 0
-    """When the newest frame came that could not be read."""
+    """When the newest undecodable frame was received."""
     looked_us: int = 0
+    """Received time of the last check for silent streams and finished stretches."""
     trail: JournalNumbers = msgspec.field(default_factory=JournalNumbers)
     unheard: dict[StreamKey, int] = {}
-    """Only version 1 wrote it: streams that never spoke and have a row that says so, since when."""
+    """Written by version 1 only: streams without any message that have an open row, and since when."""
     unspoken: dict[StreamKey, StreamActivity] = {}
-    """Every stream that the feed subscribes and that has never spoken."""
+    """Every stream that the feed subscribes and that has had no message yet."""

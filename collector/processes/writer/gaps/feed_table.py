@@ -1,4 +1,4 @@
-"""The state of every feed, the streams each of its plans carries, and how a gap of a feed gets into the ledger."""
+"""The state of every feed, the streams of its plans, and adding a feed's gaps to the ledger."""
 
 from collections.abc import Callable, Iterator
 
@@ -13,7 +13,7 @@ from collector.storage.journal.format import FeedIdentity
 
 
 class FeedTable:
-    """What every part of the ledger needs to know of the feeds."""
+    """The feeds, as shared by all parts of the ledger."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class FeedTable:
         self.ownership = StreamOwnership(streams, states, self.state)
 
     def state(self, feed: str) -> FeedState:
-        """The state of a feed; it will commit with the rows."""
+        """The state of a feed; it is part of the next commit."""
         self.rows.batch.feeds.add(feed)
         return self.states.setdefault(feed, FeedState())
 
@@ -41,11 +41,11 @@ class FeedTable:
         return self.ownership.members(identity.feed, self.plans.keys(identity))
 
     def add_gap(self, feed: str, place: StreamKey, gap: Gap, at_us: int) -> None:
-        """Add a row of its own, or count the gap in a row that covers many."""
+        """Add a gap with a row of its own, or count it in a row that many gaps share."""
         self.rows.add_or_count(self.state(feed).stretches, place, gap, at_us)
 
     def mark_suspect(self, member: Member, cause: str) -> None:
-        """If ids are missing before the stream's next message, this is the cause."""
+        """Make this the cause of a hole before the stream's next message, if there is one."""
         if member.stream is not None:
             member.stream.dedup.suspect(cause)
             self.rows.touch(member.stream)

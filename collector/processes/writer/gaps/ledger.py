@@ -1,7 +1,8 @@
-"""The gap ledger: each thing that can cost a message, and the rows it leads to.
+"""The gap ledger: everything that can lose a message, and the rows it causes.
 
 Holes in ids (`sequence_gap_rows`), outages (`outage_rows`), silence (`silence_watch`), refused frames
-(`refusal_rows`), damaged journals (`damage_rows`), and messages that cannot be read, conflict, or step back (here).
+(`refusal_rows`), damaged journals (`damage_rows`), and, in this file, undecodable frames, conflicts, and ids that step
+back or start again.
 """
 
 from collections.abc import Callable
@@ -35,11 +36,11 @@ from collector.storage.journal.format import (
 from collector.storage.journal.reader import Damage
 
 LOOK_US: Final = 5_000_000
-"""Received time between looks for trouble that is over and streams that are silent."""
+"""Received time between checks for silent streams and for stretches that are over."""
 
 
 class GapLedger:
-    """The gaps of every feed. It adds rows to the batch it was last given."""
+    """The gaps of every feed. Rows are added to the current batch."""
 
     def __init__(
         self,
@@ -67,7 +68,7 @@ class GapLedger:
         self._requests.begin(batch)
 
     def open_journal(self, header: JournalHeader) -> None:
-        """A journal file is read. The first file of another incarnation of ingest ends what the one before left open."""
+        """Begin a journal file. The first file of an incarnation of ingest ends what the previous one left open."""
         identity, state = header.identity, self._feeds.state(header.identity.feed)
         if not header.writer_id:
             state.trail.pass_headless(header.number)
@@ -86,18 +87,18 @@ class GapLedger:
         state.links.begin(header.writer_id)
         state.refusing_since_us = None
 
-    def heard(self, feed: str, received_us: int) -> None:
-        """Something of that feed was received."""
+    def record_received(self, feed: str, received_us: int) -> None:
+        """Check for silence, finished stretches and due rows after a record of the feed, received at `received_us`."""
         state = self._feeds.state(feed)
         state.links.newest_us = received_us
         if not 0 <= received_us - state.looked_us < LOOK_US:
             state.looked_us = received_us
             self._rows.end_stretches(state.stretches, received_us)
             self._look_for_silence(feed, state, received_us)
-        self.holes.heard(feed, received_us)
+        self.holes.record_received(feed, received_us)
 
     def event(self, identity: FeedIdentity, record: Record) -> None:
-        """Something happened to a connection or to the journal."""
+        """Process a record about a connection or about refused frames."""
         at_us, info = record.received_ns // 1_000, event_of(record)
         match record.kind:
             case RecordKind.CONNECT:
@@ -110,15 +111,15 @@ class GapLedger:
                 self._refusals.over(identity, at_us, info)
 
     def update(self, now_us: int) -> None:
-        """Bring the row of whatever lasts up to date, for a seal: the rows leave with the segment."""
+        """Bring the rows of everything that lasts up to date before a seal, because they leave with the segment."""
         self.holes.update(now_us)
         for feed in list(self.feeds):
             self._rows.update_stretches(self._feeds.state(feed).stretches, now_us)
 
     def close(self, now_us: int) -> None:
-        """End the row of whatever lasts but silences, for a stop, once everything has been read.
+        """End the rows of everything that lasts, except silences, for a stop, once everything has been read.
 
-        What then goes on gets new rows; a stream that is silent stays silent until it speaks.
+        If it continues after the restart it gets new rows; a silence lasts until the stream's next message.
         """
         self.holes.settle(now_us, all_due=True)
         self.holes.update(now_us)
@@ -127,26 +128,26 @@ class GapLedger:
             self._rows.close_rows(self._feeds.state(feed).stretches, now_us)
 
     def beside(self, feed: str, in_head: int) -> list[int]:
-        """The connections that now bring the same as the one of which a record's head says this."""
+        """Other open connections with the same streams as the one that a record's head names as `in_head`."""
         links = self._feeds.state(feed).links
         number = next((number for number in links.up if connection_in_head(number) == in_head), 0)
         return links.beside(number) if number else []
 
     def damaged(self, header: JournalHeader, damage: Damage, now_us: int) -> None:
-        """Part of a journal file is damaged."""
+        """Add a row for a damaged part of a journal file."""
         self._damage.damaged(header, damage, now_us)
 
     def undecodable(self, identity: FeedIdentity, at_us: int) -> None:
-        """A frame could not be read."""
+        """Count an undecodable frame."""
         self._feeds.state(identity.feed).undecodable_us = at_us
         self._count(identity.feed, StreamKey(identity.exchange, UNKNOWN, UNKNOWN), "undecodable", "parse", at_us)
 
     def conflict(self, stream: StreamState, at_us: int) -> None:
-        """Two messages with the same id differ."""
+        """Count a message that differs from another one with the same id."""
         self._count(stream.feed, stream.key, "duplicate_conflict", "exchange", at_us)
 
     def reset(self, stream: StreamState, message_id: int, at_us: int) -> None:
-        """The exchange restarted the stream's ids."""
+        """Add a row because the exchange restarted the stream's ids."""
         series = stream.dedup.progress.series
         gap = event_gap(stream.key, "reset", "exchange", at_us, at_us, series=series, actual_id=str(message_id))
         self._feeds.add_gap(stream.feed, stream.key, gap, at_us)
@@ -154,25 +155,25 @@ class GapLedger:
         self.holes.watch(stream)
 
     def stepped_back(self, stream: StreamState, message_id: int, at_us: int) -> None:
-        """An id that should only rise is lower than the one before it on its line."""
+        """Count a message whose id should be above the previous one on its line and is not."""
         expected_id, actual_id = str(stream.dedup.stepped_back_from), str(message_id)
         self._count(stream.feed, stream.key, "out_of_order", "exchange", at_us, expected_id, actual_id)
 
     def ahead(self, stream: StreamState) -> None:
-        """A message left a hole before it."""
+        """Watch the hole before the stream's newest message."""
         hole = stream.dedup.progress.holes[-1]
         if hole.cause == "exchange" and self._feeds.state(stream.feed).undecodable_us >= hole.since_us:
             hole.cause = "parse"
         self.holes.watch(stream)
 
     def first_message(self, stream: StreamState, at_us: int) -> None:
-        """A stream has spoken for the first time."""
+        """Note a stream's first message: close its silence, if a row is open."""
         activity = self._feeds.ownership.first_message(stream)
         if activity is not None:
             self._silence.close_unspoken(stream.key, activity, at_us)
 
     def spoke(self, stream: StreamState, at_us: int) -> None:
-        """A stream that was silent has spoken."""
+        """Note that a silent stream has a message again: close its silence."""
         self._silence.spoke(stream, at_us)
 
     def _look_for_silence(self, feed: str, state: FeedState, now_us: int) -> None:
@@ -185,7 +186,7 @@ class GapLedger:
                 self._silence.check_unspoken(unspoken, self._first_message_limit_us, since_us, now_us)
 
     def _hand_over(self, identity: FeedIdentity, begun_us: int) -> None:
-        """What earlier incarnations left open of each stream ends here, or goes on in the stream's own state."""
+        """End what earlier incarnations left open of each stream, or continue it in the stream's own state."""
         for handover in self._feeds.ownership.hand_over(identity.feed, self._feeds.plans.keys(identity)):
             self._take_over(identity.feed, handover, begun_us)
 
@@ -208,6 +209,6 @@ class GapLedger:
         self, feed: str, place: StreamKey, kind: str, cause: str, at_us: int,
         expected_id: str | None = None, actual_id: str | None = None,
     ) -> None:  # fmt: skip
-        """Trouble that is one row for a run of it, in which messages are counted."""
+        """Count a message in the row of its stretch; one row covers a run of such messages."""
         trouble = GapStretch(place, kind, cause, at_us, at_us, 1, expected_id, actual_id)
         self._rows.count(self._feeds.state(feed).stretches, trouble)

@@ -1,4 +1,4 @@
-"""Gaps from times in which no connection carried a stream."""
+"""Gaps from outages: times in which no connection carried a stream."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -10,7 +10,7 @@ from collector.processes.writer.gaps.stream_ownership import Member
 from collector.storage.journal.format import FeedIdentity
 
 SILENT: Final = "silent"
-"""Why a connection ended that showed no sign of life."""
+"""`reason` of a connection that was closed because it showed no sign of life."""
 
 
 class OutageRows:
@@ -20,9 +20,9 @@ class OutageRows:
         self._feeds = feeds
 
     def connected(self, identity: FeedIdentity, line: int, at_us: int, info: Mapping[str, Any]) -> None:
-        """A connection has opened: whatever its streams missed until now is over.
+        """Note that a connection has opened, which ends the outages of its streams.
 
-        Streams whose ids prove continuity get a row only if ids are missing; all others were silent.
+        Streams whose ids prove continuity get a row only if ids are missing; all others get a row for the outage.
         """
         plan = int(info["plan"])
         self._feeds.state(identity.feed).links.connect(int(info["connection"]), plan, at_us, line)
@@ -35,7 +35,7 @@ class OutageRows:
                 self._add_row(identity, member, outage, outage.until_us)
 
     def disconnected(self, identity: FeedIdentity, line: int, at_us: int, info: Mapping[str, Any]) -> None:
-        """A connection has ended, and may have been dead for some time."""
+        """Note that a connection has ended; it may have been dead for some time before."""
         connection, cause = int(info["connection"]), info["cause"]
         links = self._feeds.state(identity.feed).links
         plan = links.up.get(connection)
@@ -50,10 +50,10 @@ class OutageRows:
             self._leave(identity, plan, ended.stood_since_us, ended.alive_us, cause)
 
     def _alive_us(self, identity: FeedIdentity, plan: int, at_us: int, info: Mapping[str, Any]) -> int:
-        """Until when the connection was alive: its last sign of life, unless it was closed in order.
+        """Until when the connection was alive: its last sign of life, or its end if it was closed properly.
 
-        What it should have brought later may be lost. Version 1 of ingest knew only data as a sign of life, and only of
-        a connection that fell silent.
+        Messages it should have delivered later may be lost. Version 1 of ingest wrote no sign of life: then, for a
+        connection closed as silent, the newest message counts.
         """
         alive_ns = info.get("alive_ns")
         if alive_ns is not None:
@@ -65,14 +65,14 @@ class OutageRows:
 
     def _add_row(self, identity: FeedIdentity, member: Member, outage: Outage, at_us: int) -> None:
         key, stream, activity = member
-        # A stream that never spoke has no id that could prove anything.
+        # A stream without any message has no id that could prove continuity.
         is_proven = stream is not None and stream.rule.proves_continuity
         if not is_proven and activity.silent_since_us is None:
             gap = event_gap(key, "silence", outage.cause, outage.since_us, outage.until_us)
             self._feeds.add_gap(identity.feed, key, gap, at_us)
 
     def _leave(self, identity: FeedIdentity, plan: int, stood_since_us: int, at_us: int, cause: str) -> None:
-        """No connection carries the plan's streams any more."""
+        """Take the plan's streams offline, because no connection carries them any more."""
         for _, stream, activity in self._feeds.members(identity, plan):
             activity.add_quiet_time(stood_since_us, at_us)
             activity.go_offline(at_us, cause)

@@ -1,4 +1,4 @@
-"""Adds rows of the gap ledger to the next commit; each is counted and reported once."""
+"""Rows of the gap ledger for the next commit; each is counted and reported once."""
 
 from collector.domain.counts import GAP_CODES
 from collector.domain.gap_stretches import GapStretch, RowAllowance
@@ -7,11 +7,11 @@ from collector.processes.writer.batch import CommitBatch, Counts, gap_labels
 from collector.processes.writer.streams import StreamState, StreamTable
 
 Stretches = dict[str, GapStretch]
-"""A feed's running stretches of trouble, by name; they commit with the rows."""
+"""A feed's running stretches, by kind, symbol and data type; committed with the rows."""
 
 
 class PendingGapRows:
-    """Adds rows to the batch it was last given."""
+    """Adds rows to the current batch."""
 
     def __init__(self, streams: StreamTable, counts: Counts) -> None:
         self._streams = streams
@@ -19,7 +19,7 @@ class PendingGapRows:
         self.batch = CommitBatch()
 
     def add(self, place: StreamKey, gap: Gap) -> None:
-        """Add a row."""
+        """Add a row and count it."""
         self.batch.add_gap(place, gap)
         self._counts.newest_gaps.append((place.exchange, place.symbol, gap))
         stream, code = self._streams.get(place), GAP_CODES.get((gap.kind, gap.status))
@@ -30,11 +30,11 @@ class PendingGapRows:
         self.touch(stream)
 
     def touch(self, stream: StreamState) -> None:
-        """The stream's state has changed, and commits with the rows."""
+        """Store the stream's state with the next commit, because it has changed."""
         self.batch.touched[stream.stream_id] = stream
 
     def count(self, stretches: Stretches, trouble: GapStretch) -> None:
-        """Count trouble that gets one row a stretch; `trouble` is a stretch of this one message."""
+        """Count a message in its running stretch, or begin one. `trouble` is a new stretch with this one message."""
         name = _name(trouble.place, trouble.kind)
         known = self._running(stretches, name, trouble.started_us)
         if known is not None:
@@ -44,7 +44,7 @@ class PendingGapRows:
         self.add(trouble.place, trouble.opening())
 
     def add_or_count(self, stretches: Stretches, place: StreamKey, gap: Gap, at_us: int) -> None:
-        """Add a gap with a row of its own, or count it in a shared row once there are too many in one stretch."""
+        """Add a gap with a row of its own, or count it in a shared row if there are too many in one stretch."""
         name = _name(place, gap.kind)
         known = self._running(stretches, name, at_us)
         if known is None:
@@ -65,12 +65,12 @@ class PendingGapRows:
             self._running(stretches, name, now_us)
 
     def close_stretches(self, stretches: Stretches, now_us: int) -> None:
-        """Close all stretches, because nobody will look at them again."""
+        """Close all stretches, because they will not be checked again."""
         for name in list(stretches):
             self._close(stretches, name, now_us)
 
     def close_rows(self, stretches: Stretches, now_us: int) -> None:
-        """Close the stretches whose gaps share a row; the others keep their allowance of rows."""
+        """Close the stretches whose gaps share a row; the others continue, with what is left of their allowance."""
         for name in [name for name, stretch in stretches.items() if stretch.is_one_gap]:
             self._close(stretches, name, now_us)
 
@@ -82,7 +82,7 @@ class PendingGapRows:
                 self.add(stretch.place, row)
 
     def _running(self, stretches: Stretches, name: str, now_us: int) -> GapStretch | None:
-        """The stretch of that name, unless it is over."""
+        """The stretch with that name; None if there is none or it is over, in which case it is closed."""
         known = stretches.get(name)
         if known is not None and known.is_over(now_us):
             self._close(stretches, name, now_us)

@@ -1,4 +1,4 @@
-"""Which streams each connection of a feed carries, as its adapter shares them out."""
+"""Which streams each plan of a feed carries; the adapter divides them."""
 
 from collections.abc import Callable, Iterable
 
@@ -9,7 +9,7 @@ from collector.storage.journal.format import FeedIdentity
 
 
 class Plans:
-    """The plans of each feed configuration that a journal names, computed once."""
+    """The plans of each feed configuration found in a journal, computed once."""
 
     def __init__(self, streams: StreamTable, adapter_of: Callable[[str], Adapter]) -> None:
         self._streams = streams
@@ -17,28 +17,28 @@ class Plans:
         self._known: dict[FeedIdentity, list[tuple[StreamKey, ...]]] = {}
 
     def keys(self, identity: FeedIdentity) -> list[StreamKey]:
-        """Every stream the feed subscribed."""
+        """All streams that the feed subscribes."""
         return [key for keys in self._of(identity) for key in keys]
 
     def streams(self, identity: FeedIdentity) -> list[StreamState]:
-        """Those of `keys` that have ever spoken."""
+        """Those of `keys` that have had a message."""
         return self._spoken(self.keys(identity))
 
     def streams_of(self, identity: FeedIdentity, plan: int) -> list[StreamState]:
-        """Those of `keys_of` that have ever spoken."""
+        """Those of `keys_of` that have had a message."""
         return self._spoken(self.keys_of(identity, plan))
 
     def count(self, identity: FeedIdentity) -> int:
-        """How many plans there are."""
+        """Number of plans."""
         return len(self._of(identity))
 
     def keys_of(self, identity: FeedIdentity, plan: int) -> tuple[StreamKey, ...]:
-        """Every stream of one plan; none for a plan that is not a share of the feed's streams, such as a second try."""
+        """All streams of one plan; none for a plan that is not a share of the feed's streams, such as a second try."""
         plans = self._of(identity)
         return plans[plan] if 0 <= plan < len(plans) else ()
 
     def recorded(self, feed: str) -> list[StreamState]:
-        """The feed's streams that were ever stored: all that is known if a journal's head cannot be read."""
+        """The feed's streams that were ever stored; that is all that is known if a journal's head cannot be read."""
         return [stream for stream in self._streams if stream.feed == feed]
 
     def _spoken(self, keys: Iterable[StreamKey]) -> list[StreamState]:

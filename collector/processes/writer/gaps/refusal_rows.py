@@ -14,7 +14,7 @@ from collector.storage.journal.format import FeedIdentity
 
 
 class RefusalRows:
-    """One row for each stream of the feed and each time that frames were refused."""
+    """Adds a row for each stream of the feed each time that frames were refused."""
 
     def __init__(self, feeds: FeedTable, streams: StreamTable, counts: Counts) -> None:
         self._feeds = feeds
@@ -22,25 +22,25 @@ class RefusalRows:
         self._counts = counts
 
     def begun(self, identity: FeedIdentity, info: Mapping[str, Any]) -> None:
-        """Frames are refused from now on."""
+        """Note that ingest has begun to refuse frames."""
         for _, stream, activity in self._feeds.all_members(identity):
             activity.refused_since_us = int(info["started_ns"]) // 1_000
             if stream is not None:
                 self._feeds.rows.touch(stream)
 
     def over(self, identity: FeedIdentity, ended_us: int, info: Mapping[str, Any]) -> None:
-        """Frames are taken again; ingest says how many it refused."""
+        """Note that ingest accepts frames again; `info` says how many it refused."""
         self._counts.refused += int(info["frames"])
         for member in self._feeds.all_members(identity):
             member.activity.refused_since_us = None
             self._refused(identity.feed, member, int(info["started_ns"]) // 1_000, ended_us)
 
     def cut_off(self, feed: str, member: Member, since_us: int, until_us: int) -> None:
-        """The ingest that refused was killed before it could say how much; the next one began at `until_us`."""
+        """End a refusal whose ingest was killed before it could say how many frames; the next one began at `until_us`."""
         self._refused(feed, member, since_us, until_us)
 
     def stop(self, feed: str, now_us: int) -> None:
-        """The feed's ingest has stopped and did not say how much it refused; the next one begins where this row ends."""
+        """Add rows up to now for a feed whose ingest stopped while refusing; its next ingest continues from here."""
         spoken = [(stream.key, stream.activity) for stream in self._streams if stream.feed == feed]
         for key, activity in [*spoken, *self._feeds.state(feed).unspoken.items()]:
             if activity.refused_since_us is not None:

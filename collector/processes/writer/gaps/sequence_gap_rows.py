@@ -1,4 +1,7 @@
-"""Ledger rows for holes in ids: every hole is revisited until it has the rows that are due."""
+"""Ledger rows for holes in ids: dedup -> StreamHoles.add -> SequenceGapRows (here) -> the row in hole.py.
+
+Every hole is checked again until it has all its rows.
+"""
 
 from collections.abc import Callable, Collection, Iterable
 from math import ceil
@@ -12,7 +15,7 @@ from collector.processes.writer.repair_requests import RepairRequests
 from collector.processes.writer.streams import StreamState, StreamTable
 
 SETTLE_US: Final = 250_000
-"""Received time between looks at the holes."""
+"""Received time between checks for due rows."""
 
 AGE_US: Final = 5_000_000
 """Received time after which holes age by one. A longer pause, or a step of the clock, counts once: a process that was
@@ -20,7 +23,7 @@ paused has yet to read what its connections held."""
 
 
 class SequenceGapRows:
-    """Knows the streams that have holes, and those whose holes may have a row due."""
+    """Tracks the streams that have holes, and those with a hole whose row may be due."""
 
     def __init__(self, streams: StreamTable, rows: PendingGapRows, requests: RepairRequests) -> None:
         self._streams = streams
@@ -30,15 +33,15 @@ class SequenceGapRows:
         self._holed = {stream.stream_id: stream for stream in streams if stream.dedup.progress.holes}
         self._settled_us: dict[str, int] = {}
         self._aged_us: dict[str, int] = {}
-        # Two more: the first may come at once, and another right behind a pause in which one line has caught up.
+        # Plus two looks: the first may fall right after the hole was found, another right after a pause.
         self._oldest = ceil(streams.overlap_secs * 1e6 / AGE_US) + 2
 
     def watch(self, stream: StreamState) -> None:
-        """Its holes have changed."""
+        """Check this stream for due rows, because its holes have changed."""
         self._watched[stream.stream_id] = self._holed[stream.stream_id] = stream
 
-    def heard(self, feed: str, received_us: int) -> None:
-        """Something of that feed was received."""
+    def record_received(self, feed: str, received_us: int) -> None:
+        """Write due rows and age holes, as often as the received time of the feed's records asks for."""
         if self._watched and not 0 <= received_us - self._settled_us.get(feed, 0) < SETTLE_US:
             self._settled_us[feed] = received_us
             self.settle(received_us, feed=feed)
@@ -46,9 +49,9 @@ class SequenceGapRows:
             self._grow_older(feed, received_us)
 
     def settle(self, now_us: int, *, feed: str | None = None, all_due: bool = False) -> None:
-        """Write the rows that are due, of all feeds or one; for every look at the clock, and at the end with `all_due`.
+        """Write the rows that are due, of all feeds or one; with `all_due`, those of every hole.
 
-        Where journals wait to be read, the time is that of the feed's own: another's may be far ahead.
+        While journals wait to be read, `now_us` is the received time of the feed itself; another feed's may be far ahead.
         """
         most = max_requested(len(self._streams))
         for stream in [stream for stream in self._watched.values() if feed in {None, stream.feed}]:
@@ -61,12 +64,12 @@ class SequenceGapRows:
                 del self._watched[stream.stream_id]
 
     def update(self, now_us: int) -> None:
-        """Bring the row of every hole up to date that has one."""
+        """Write a new row for every hole whose row is out of date."""
         for stream in self._streams:
             self._write(stream, stream.dedup.holes.outdated(), now_us)
 
     def review(self, waiting: Collection[str], on_progress: Callable[[], None]) -> None:
-        """Request what is missing and not among the `waiting` requests. Call it once everything has been read.
+        """Request missing ids that none of the `waiting` requests covers. Call it once everything has been read.
 
         `on_progress` is called between the streams.
         """

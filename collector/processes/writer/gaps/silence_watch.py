@@ -1,6 +1,6 @@
 """Opens a gap when a stream exceeds its learned silence limit; closes it when data returns.
 
-A stream that has never spoken has the limit of one that has not learned its own.
+A stream without any message has the limit that applies before one is learned.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ from collector.processes.writer.streams import StreamState
 
 
 class SilenceWatch:
-    """Checks the streams that connections carry."""
+    """Checks the streams that connections carry for silence."""
 
     def __init__(self, rows: PendingGapRows) -> None:
         self._rows = rows
@@ -30,7 +30,7 @@ class SilenceWatch:
                 self._rows.touch(stream)
 
     def spoke(self, stream: StreamState, at_us: int) -> None:
-        """A silent stream has spoken: close its gap."""
+        """Close the gap of a silent stream that has a message again."""
         activity = stream.dedup.progress.activity
         since_us = activity.silent_since_us
         if since_us is not None:
@@ -44,7 +44,7 @@ class SilenceWatch:
         )
 
     def leave(self, stream: StreamState, at_us: int) -> None:
-        """No feed subscribes the stream any more: close its gap, because its end could never be seen."""
+        """Close the gap of a stream that no feed subscribes any more, because the end of its silence could not be seen."""
         activity = stream.activity
         if activity.silent_since_us is not None:
             self._end(stream, activity.silent_since_us, at_us)
@@ -53,20 +53,20 @@ class SilenceWatch:
     def check_unspoken(
         self, unspoken: Mapping[StreamKey, StreamActivity], limit_us: float, since_us: int, now_us: int
     ) -> None:
-        """As `look`, for streams that have never spoken."""
+        """As `look`, for streams without any message."""
         for key, activity in unspoken.items():
             if activity.silent_since_us is None and activity.silent_us(since_us, now_us) > limit_us:
                 activity.silent_since_us = activity.first_us or since_us
                 self._rows.add(key, silence(key, activity.silent_since_us, now_us))
 
     def close_unspoken(self, key: StreamKey, activity: StreamActivity, at_us: int) -> None:
-        """A stream has spoken for the first time, or is no longer subscribed: close its gap."""
+        """Close the gap of a stream that has its first message, or is no longer subscribed."""
         if activity.silent_since_us is not None:
             self._rows.add(key, end_of_silence(key, activity.silent_since_us, at_us, nothing_missing=False))
             activity.silent_since_us = None
 
     def _note(self, stream: StreamState, since_us: int, limit_us: float) -> None:
-        """Learn from a pause that has ended. A pause in which no connection was open teaches nothing."""
+        """Learn from a pause that has ended, unless it includes time before `since_us`, when no connection was open."""
         activity, last_message_us = stream.dedup.progress.activity, stream.last_message_us
         pause_us, activity.checked_us, activity.quiet_connected_us = (
             last_message_us - activity.checked_us,
@@ -77,13 +77,13 @@ class SilenceWatch:
         if activity.checked_us - pause_us >= since_us and pause_us > 0:
             stream.silence_limit.note(pause_us / 1e6)
             if pause_us > limit_us and not stream.is_silent:
-                # The whole feed was quiet, so nobody checked meanwhile.
+                # The whole feed was quiet, so nothing was checked meanwhile.
                 self._end(stream, last_message_us - pause_us, last_message_us)
 
     def _end(self, stream: StreamState, since_us: int, at_us: int) -> None:
         progress = stream.dedup.progress
         broken = any(hole.until_us > since_us for hole in progress.holes) or progress.last_received_us < at_us
-        # How the series before it ended is not proven.
+        # Ids do not prove how the previous series ended.
         broken = broken or progress.restarted_us > since_us
         nothing_missing = stream.rule.proves_continuity and not broken
         self._rows.add(stream.key, end_of_silence(stream.key, since_us, at_us, nothing_missing=nothing_missing))

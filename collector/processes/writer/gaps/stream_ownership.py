@@ -1,4 +1,4 @@
-"""Which feed brings each stream: feeds are renamed; streams move to another feed, are dropped, and come back."""
+"""Which feed brings each stream. Feeds may be renamed; streams may move to another feed, be dropped, and come back."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from collector.processes.writer.streams import StreamState, StreamTable
 
 
 class Member(NamedTuple):
-    """A stream that a feed subscribes; `stream` is None while it has never spoken."""
+    """A stream that a feed subscribes; `stream` is None until its first message."""
 
     key: StreamKey
     stream: StreamState | None
@@ -18,27 +18,27 @@ class Member(NamedTuple):
 
 
 class Handover(NamedTuple):
-    """What a new incarnation of a feed found about a stream that it adds, keeps or drops."""
+    """One stream's handover when a new ingest of a feed starts: taken over, kept or dropped."""
 
     member: Member
     previous_feed: str
-    """The feed that subscribed it until now."""
+    """The feed that brought it until now."""
     refused_since_us: int | None
-    """Since when its frames were refused, if its ingest was killed before it could say how many."""
+    """When its frames began to be refused, if its ingest was killed before it could say how many."""
     is_dropped: bool
 
 
 class StreamOwnership:
-    """Continuity follows the stream, whichever feed brings it: it is away while no connection carries it."""
+    """A stream counts as offline from the end of its last connection until the next one carries it, whichever feed that is."""
 
     def __init__(self, streams: StreamTable, feeds: dict[str, FeedState], state_of: Callable[[str], FeedState]) -> None:
-        """`state_of` gives the state of one of `feeds`, which will commit with the rows."""
+        """`state_of` returns the state of one of `feeds`, and makes it part of the next commit."""
         self._streams = streams
         self._feeds = feeds
         self._state_of = state_of
 
     def members(self, feed: str, keys: Iterable[StreamKey]) -> Iterator[Member]:
-        """What is known of these streams of the feed."""
+        """The state and activity of these streams of the feed."""
         unspoken = self._state_of(feed).unspoken
         for key in keys:
             stream = self._streams.get(key)
@@ -46,15 +46,18 @@ class StreamOwnership:
             yield Member(key, stream, activity)
 
     def first_message(self, stream: StreamState) -> StreamActivity | None:
-        """A stream has spoken for the first time; returns its activity until then, if it had any."""
+        """Note a stream's first message. Returns its activity until then, if it had any."""
         for feed, state in self._feeds.items():
-            # Of another feed than its own where it was moved from that one.
+            # It may still be listed under another feed, from which it was moved.
             if stream.key in state.unspoken:
                 return self._state_of(feed).unspoken.pop(stream.key)
         return None
 
     def hand_over(self, feed: str, keys: Iterable[StreamKey]) -> Iterator[Handover]:
-        """A new incarnation of the feed brings `keys`. Call it before the feed's connection log begins anew."""
+        """Hand over the streams `keys` to a new incarnation of the feed, and drop the feed's others.
+
+        Call before the feed's connection state is reset.
+        """
         subscribed = dict.fromkeys(keys)
         yield from self._hand_over_spoken(feed, subscribed)
         yield from self._hand_over_unspoken(feed, subscribed)
