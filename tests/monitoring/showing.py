@@ -82,14 +82,19 @@ class Shown:
         return (time.time_ns() // 1_000 - round(hours_ago * 3600 * SECOND_US)) // CELL_US * CELL_US + CELL_US // 2
 
     def plant(
-        self, key: StreamKey, hours_ago: float, cells: int = 1, status: str = "unrepairable", kind: str = "silence"
+        self,
+        key: StreamKey,
+        hours_ago: float,
+        cells: int = 1,
+        status: str = "unrepairable",
+        kind: str = "silence",
+        name: str = "",
     ) -> None:
         """Put a gap into the ledger that overlaps so many cells."""
         started_us = self.cell(hours_ago)
         ended_us = started_us + (cells - 1) * CELL_US
-        name = f"{key}{started_us}"
         gap = Gap(
-            name,
+            name or f"{key}{started_us}",
             key.data_type,
             kind,
             "disconnect",

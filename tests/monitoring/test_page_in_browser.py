@@ -258,6 +258,30 @@ def test_events_are_newest_first_and_an_outage_is_one(visitor: Visitor, serve: C
     assert "Connected" not in titles.all_text_contents()
 
 
+def test_gaps_that_are_one_event_are_counted_apart_from_their_streams(
+    visitor: Visitor, serve: Callable[..., Served]
+) -> None:
+    shown = Shown(("BTCUSDT", "ETHUSDT"))
+    trades, books = (StreamKey("binance", "BTCUSDT", data_type) for data_type in ("trade", "book_delta"))
+    for kind, keys in {
+        "sequence": (trades, trades, trades),
+        "reset": (trades, books),
+        "silence": (trades, trades, books),
+    }.items():
+        for nth, key in enumerate(keys):
+            shown.plant(key, 3.0, kind=kind, name=f"{kind} {nth}")
+    page = visitor.open(serve(shown.look()).url)
+    gaps = page.locator("#events li.gap")
+    expect(gaps).to_have_count(3)
+    for kind, place in {
+        "sequence": "3 gaps of binance BTCUSDT trade",
+        "reset": "2 streams",
+        "silence": "3 gaps of 2 streams",
+    }.items():
+        text = gaps.filter(has_text=kind).locator(".what > span")
+        expect(text).to_have_text(f"{place} cause disconnect")
+
+
 def test_the_rate_of_a_stream_is_over_ten_seconds(visitor: Visitor, serve: Callable[..., Served]) -> None:
     shown = small()
     view = shown.look()

@@ -28,6 +28,13 @@ function eventOfLine(event) {
   };
 }
 
+// A stream may have several of the rows.
+function placeOfGaps(rows) {
+  const streams = new Set(rows.map((gap) => [gap.exchange, gap.symbol, gap.data_type].filter((word) => word !== "_").join(" ")));
+  const place = streams.size === 1 ? [...streams][0] : plural(streams.size, "stream");
+  return rows.length === streams.size ? place : `${plural(rows.length, "gap")} of ${place}`;
+}
+
 // An outage gives every stream a row: together they are one event.
 function eventsOfGaps(gaps) {
   const together = new Map();
@@ -38,7 +45,7 @@ function eventsOfGaps(gaps) {
   }
   return [...together.values()].map((rows) => {
     const [gap] = rows, repaired = gap.status === "repaired";
-    const place = rows.length === 1 ? [gap.exchange, gap.symbol, gap.data_type].filter((word) => word !== "_").join(" ") : `${number(rows.length)} streams`;
+    const place = placeOfGaps(rows);
     const lasted = gap.ended_at_ms == null ? "and lasts" : gap.ended_at_ms > gap.started_at_ms ? `of ${span((gap.ended_at_ms - gap.started_at_ms) / 1000)}` : "";
     const missing = rows.reduce((sum, row) => sum + (row.missing || 0), 0);
     const at = Math.max(...rows.map((row) => row.detected_at_ms));
