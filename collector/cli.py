@@ -131,12 +131,8 @@ class _PrintCompletion(argparse.Action):
     def __call__(
         self, parser: argparse.ArgumentParser, _namespace: object, shell: object, _flag: object = None
     ) -> None:
-        try:
-            import shtab  # noqa: PLC0415 -- an extra
-        except ImportError:
-            parser.exit(
-                EXIT_UNUSABLE, "error: completion needs shtab: pip install 'market-data-collector[completion]'\n"
-            )
+        import shtab  # noqa: PLC0415 -- no command needs it
+
         whole = _parser(COMMANDS)
         _complete_paths(whole, shtab.FILE)
         print(shtab.complete(whole, str(shell)))

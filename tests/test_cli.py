@@ -123,12 +123,6 @@ def test_a_commands_error_is_one_line_and_an_exit_code(tmp_path: Path) -> None:
     assert done.stderr.startswith("error: there is no archive at ")
 
 
-def test_completion_without_shtab_says_what_to_install() -> None:
-    done = collector("--print-completion", "bash", code="import sys; sys.modules['shtab'] = None")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: completion needs shtab: pip install 'market-data-collector[completion]'\n"
-
-
 @pytest.mark.parametrize("shell", cli.SHELLS)
 def test_completion_knows_every_command_and_option(shell: str) -> None:
     done = collector("--print-completion", shell)

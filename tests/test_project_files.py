@@ -1,7 +1,11 @@
 """The files a firm looks for say what is so."""
 
+import ast
 import re
+import sys
 import tomllib
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -87,3 +91,24 @@ def test_pre_commit_runs_the_checks_of_the_test_script() -> None:
 
 def test_the_package_names_no_project_urls() -> None:
     assert "urls" not in PROJECT
+
+
+def test_every_package_the_command_imports_is_installed_with_it() -> None:
+    modules = {name for path in (ROOT / "collector").rglob("*.py") for name in imported_modules(path)}
+    distributions = packages_distributions()
+    needed = {
+        distributions[name][0].lower().replace("_", "-") for name in modules - sys.stdlib_module_names - {"collector"}
+    }
+    assert "shtab" in needed
+    assert needed - {re.split(r"[<>=!\[]", one)[0].lower() for one in PROJECT["dependencies"]} == {"botocore"}, (
+        "botocore comes with boto3"
+    )
+
+
+def imported_modules(path: Path) -> Iterator[str]:
+    """The top-level names of the modules that a file imports."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield str(node.module).partition(".")[0]
