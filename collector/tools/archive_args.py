@@ -54,7 +54,12 @@ def is_folder(store: str | Path) -> bool:
     text = str(store)
     if text.startswith("file:///"):
         return Path(unquote(text.removeprefix("file://"))).is_dir()
-    return bool(_LIKE_URL.match(text)) or Path(text).is_dir()
+    return is_url(text) or Path(text).is_dir()
+
+
+def is_url(text: str) -> bool:
+    """Whether the text begins with a URL's scheme, as no path does that people write."""
+    return bool(_LIKE_URL.match(text))
 
 
 def progress() -> Progress:
@@ -74,7 +79,7 @@ def progress() -> Progress:
 
 
 def _url(store: str) -> str:
-    if not _LIKE_URL.match(store):
+    if not is_url(store):
         return Path(store).absolute().as_uri()
     try:
         return str(TypeAdapter(ArchiveUrl).validate_python(store))

@@ -17,6 +17,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+from collector.config.display import display
 from collector.domain.errors import ConfigError
 from collector.domain.redact import printable
 from collector.storage.archive.manifest import Manifest
@@ -24,7 +25,7 @@ from collector.storage.archive.restore import Selection, copy_segments, plan, re
 from collector.storage.archive.restore_target import destination
 from collector.storage.store.object_store import ObjectStore
 from collector.storage.store.open import folder_of
-from collector.tools.archive_args import STORE_HELP, add_config, opened, progress
+from collector.tools.archive_args import STORE_HELP, add_config, is_url, opened, progress
 from collector.tools.moments import add_period, moment, require_order
 
 EXAMPLES = """examples:
@@ -36,7 +37,7 @@ EXAMPLES = """examples:
 
 def run(arguments: argparse.Namespace) -> int:
     """Select, copy, and print the totals; returns the exit code. Raises ConfigError or StoreError."""
-    return restore(opened(arguments.store, arguments.config), _selection(arguments), arguments.dest)
+    return restore(opened(arguments.store, arguments.config), _selection(arguments), _local_folder(arguments.dest))
 
 
 def restore(store: ObjectStore, selection: Selection, dest: Path) -> int:
@@ -59,6 +60,16 @@ def restore(store: ObjectStore, selection: Selection, dest: Path) -> int:
     before = f" ({already_there} were there before)" if already_there else ""
     print(f"{len(chosen)} segments, {objects} objects, {size} bytes in {dest}{before}; {found or 'no'} problems")
     return 1 if found else 0
+
+
+def _local_folder(dest: str) -> Path:
+    """The folder that DEST names. Raises ConfigError for a URL of anything else."""
+    if not is_url(dest):
+        return Path(dest)
+    folder = folder_of(dest)
+    if folder is None:
+        raise ConfigError([f"{display(dest)} is not a local folder: restore writes to a folder or file:///folder"])
+    return folder
 
 
 def _require_outside(store: ObjectStore, dest: Path) -> None:
@@ -95,7 +106,7 @@ def _selection(arguments: argparse.Namespace) -> Selection:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
     parser.add_argument("store", metavar="STORE", help=STORE_HELP)
-    parser.add_argument("dest", metavar="DEST", type=Path, help="a new or empty folder")
+    parser.add_argument("dest", metavar="DEST", help="a new or empty folder")
     add_period(parser, moment, required=True)
     for name in ("exchange", "symbol", "data-type"):
         parser.add_argument(f"--{name}", action="append", default=[], help="only this one; may be given several times")

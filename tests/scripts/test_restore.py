@@ -132,6 +132,25 @@ def test_a_folder_in_the_archive_itself_is_refused(root: Path, dest: str) -> Non
     assert sorted(root.rglob("*")) == before
 
 
+@pytest.mark.parametrize("dest", ["s3://bucket/day", "ftp://example.org/day", "s3:/bucket", "file://day"])
+def test_only_a_local_folder_is_written_to(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dest: str
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    done = tool("restore.py", str(root), *DAY, dest)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert "is not a local folder" in line
+    assert not list(Path().iterdir())
+
+
+def test_a_file_url_names_a_folder_to_write_to(root: Path, tmp_path: Path) -> None:
+    done = tool("restore.py", str(root), *DAY, (tmp_path / "the day").as_uri())
+    assert done.returncode == 0, done.stderr
+    assert tool("verify_archive.py", str(tmp_path / "the day")).returncode == 0
+
+
 def test_help_shows_examples() -> None:
     done = tool("restore.py", "--help")
     assert done.returncode == 0
