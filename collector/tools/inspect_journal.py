@@ -30,6 +30,7 @@ from collector.storage.journal.format import (
     frames_of,
     parse_records,
 )
+from collector.terminal.console import output_console
 from collector.tools.archive_args import add_config, data_dir_of
 
 EXAMPLES = """examples:
@@ -173,5 +174,5 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(summaries, indent=1))
     elif not (arguments.records or arguments.frames):
-        show_table(summaries, Console())
+        show_table(summaries, output_console())
     return int(any(summary["damaged_bytes"] or summary["error"] for summary in summaries))

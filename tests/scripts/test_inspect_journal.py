@@ -50,6 +50,16 @@ def test_the_summary_names_the_feed_its_records_and_their_times(tmp_path: Path) 
     assert summary["first_received_at"] == "2026-11-23T12:00:00.000000Z"
 
 
+def test_the_table_is_never_cut_in_a_pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    path = journal(tmp_path)
+    heading, row = inspect(str(path)).stdout.splitlines()
+    assert heading.split()[:4] == ["feed", "file", "frames", "bytes"]
+    assert row.split() == [
+        "binance", path.name, "3", f"{path.stat().st_size:,}", "2026-11-23T12:00:00", "2026-11-23T12:00:01", "closed",
+    ]  # fmt: skip
+
+
 def test_a_torn_tail_is_not_called_damage(tmp_path: Path) -> None:
     path = journal(tmp_path)
     whole = path.read_bytes()
