@@ -108,7 +108,7 @@ class _Object:
     def __iter__(self) -> Iterator[KeyedRow]:
         entry = self._entry
         if self._store.fetch(entry.key, self._path) != ObjectInfo(entry.bytes, entry.sha256):
-            raise StoreError(f"{entry.key} differs from its manifest; scripts/verify_archive.py says how")
+            raise StoreError(f"{entry.key} differs from its manifest; collector verify says how")
         try:
             yield from _rows(self._path, self._row_type)
         except (pa.ArrowException, OSError, KeyError) as error:

@@ -203,7 +203,7 @@ def test_an_object_that_differs_from_its_manifest_ends_the_check(run: Run, tmp_p
     next(store.rglob("*book_ticker/**/*.parquet")).write_bytes(b"short")
     done = run(store)
     assert done.code == 2
-    assert "differs from its manifest" in done.err
+    assert "differs from its manifest; collector verify says how" in done.err
 
 
 def test_a_period_that_ends_before_it_begins_is_refused(run: Run, tmp_path: Path) -> None:
