@@ -175,7 +175,10 @@ def _summary(
     yield uncut(f"Stopped with exit code {code}; {len(manifests)} segments are archived in {data_dir}/archive:")
     yield _objects([item for manifest in manifests for item in manifest["objects"]])
     books, trades = answered.get("book", 0), answered.get("trades", 0)
-    yield Text(f"Fetched over REST: {books} whole books, and the trades of {trades} gaps.")
+    yield Text(
+        f"Fetched over REST: {books} whole book{'' if books == 1 else 's'},"
+        f" and the trades of {trades} gap{'' if trades == 1 else 's'}."
+    )
     yield Text(f"This was a demo. {ON_PURPOSE}")
     yield uncut(f"Log: {log_file.path}")
     yield Text("Read it, for example with DuckDB:")

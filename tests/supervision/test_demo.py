@@ -1,9 +1,14 @@
 from pathlib import Path
 
+import pytest
+from rich.text import Text
+
 from collector.config import Config
 from collector.exchanges.registry import adapter
+from collector.logs.log_file import LogFile
 from collector.processes.rest_adapters import repairable_adapters
 from collector.simulator.fault import parse
+from collector.supervision import demo
 from collector.supervision.demo import LOST, LOST_STREAM, demo_config
 
 
@@ -11,3 +16,13 @@ def test_the_demo_repairs_the_trades_its_exchange_drops(tmp_path: Path) -> None:
     config = demo_config(Config(), "ws://127.0.0.1:1", "http://127.0.0.1:2", tmp_path)
     assert set(repairable_adapters(config, adapter)) == {config.feed[0].name}
     assert parse(LOST).stream == f"{LOST_STREAM.symbol.lower()}@{LOST_STREAM.data_type}"
+
+
+@pytest.mark.parametrize(
+    ("books", "trades", "said"),
+    [(1, 1, "1 whole book, and the trades of 1 gap."), (2, 0, "2 whole books, and the trades of 0 gaps.")],
+)
+def test_the_summary_counts_one_as_one(tmp_path: Path, books: int, trades: int, said: str) -> None:
+    status = {"repair": {"answered": {"book": books, "trades": trades}}}
+    lines = demo._summary(tmp_path, 0, status, LogFile(tmp_path / "log"))
+    assert f"Fetched over REST: {said}" in [line.plain for line in lines if isinstance(line, Text)]
