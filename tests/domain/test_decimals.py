@@ -45,14 +45,14 @@ def test_every_decimal_of_15_significant_digits_is_exact(mantissa: int, exponent
     "text",
     ["0", "-0", "61837.63000000", "0.00000001", "9007199254740992", "20014582.00000000", "1e5", "5e-324"],
 )
-def test_these_are_exact(text: str) -> None:
+def test_exact_decimals_are_exact(text: str) -> None:
     assert is_exact(text)
 
 
 @pytest.mark.parametrize(
     "text", ["9007199254740993", "0.1000000000000000055", "123456789012345.678", "1e-400", "1e400"]
 )
-def test_these_are_not_exact(text: str) -> None:
+def test_inexact_decimals_are_not_exact(text: str) -> None:
     assert not is_exact(text)
 
 
@@ -77,12 +77,12 @@ def test_a_double_is_finite_and_comes_only_from_plain_ascii_decimals(text: str) 
 @pytest.mark.parametrize(
     "text", ["", "abc", "NaN", "-inf", "1e999", "-1e999", "0x10", "1,5", "1 ", "1_0", "--1", ".", "e5"]
 )
-def test_what_is_no_finite_decimal_has_no_double(text: str) -> None:
+def test_text_that_is_not_a_finite_decimal_has_no_double(text: str) -> None:
     assert to_double(text) is None
 
 
 @pytest.mark.parametrize(("text", "value"), [("+1.5", 1.5), ("007", 7.0), (".5", 0.5), ("5.", 5.0), ("1E+2", 100.0)])
-def test_decimals_that_json_would_not_take_bare_are_decimals_when_quoted(text: str, value: float) -> None:
+def test_quoted_decimals_need_not_be_valid_json_numbers(text: str, value: float) -> None:
     assert to_double(text) == value
 
 

@@ -7,7 +7,7 @@ import pytest
 from collector.domain.disk_waits import announce_disk_waits_to, disk_wait, each_awaited
 
 
-def test_a_wait_is_told_before_and_after_and_one_within_another_is_none() -> None:
+def test_a_disk_wait_is_announced_once_before_and_after() -> None:
     told: list[bool] = []
 
     def work() -> None:
@@ -37,7 +37,7 @@ def test_a_wait_that_fails_is_over() -> None:
     copy_context().run(work)
 
 
-def test_waits_of_other_threads_are_told_to_nobody() -> None:
+def test_waits_of_other_threads_are_not_announced() -> None:
     told: list[bool] = []
 
     def wait() -> None:
@@ -54,7 +54,7 @@ def test_waits_of_other_threads_are_told_to_nobody() -> None:
     assert told == []
 
 
-def test_each_item_is_waited_for_and_what_is_done_with_it_is_no_wait() -> None:
+def test_fetching_an_item_is_announced_and_using_it_is_not() -> None:
     told: list[bool] = []
 
     def items() -> Iterator[int]:

@@ -48,7 +48,7 @@ def test_a_partition_value_can_be_read_back(value: str) -> None:
     assert "/" not in encoded
 
 
-def test_an_object_stands_under_its_partition_and_is_named_by_host_and_segment() -> None:
+def test_an_objects_key_is_its_partition_host_and_segment() -> None:
     partition = ObjectPartition("kraken", "trade", "BTC/USD", "2026-11-23")
     assert names.object_key(partition, "host-1", "20261123T120000Z-4f2a9c") == (
         "exchange=kraken/data_type=trade/symbol=BTC%2FUSD/date=2026-11-23/host-1-20261123T120000Z-4f2a9c.parquet"
@@ -85,7 +85,7 @@ def test_a_segment_id_says_when_it_was_opened() -> None:
     "text",
     ["", "20261123T120000Z", "20261123T120000Z-4F2A9C", "20261123T120000Z-4f2a9c.open", "20261399T120000Z-4f2a9c"],
 )
-def test_what_is_no_segment_id_is_refused(text: str) -> None:
+def test_text_that_is_not_a_segment_id_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         names.parse_segment_id(text)
 

@@ -49,12 +49,12 @@ def test_a_planted_secret_never_survives(secret: str) -> None:
         assert planted not in redact_urls(f"could not reach {url}: timed out")
 
 
-def test_terminal_escapes_line_breaks_and_text_direction_marks_are_written_out() -> None:
+def test_control_characters_are_written_as_escapes() -> None:
     assert printable("a\x1b[31mb\nc\u202ed\x9be\x00") == r"a\x1b[31mb\nc\u202ed\x9be\x00"
 
 
 @given(st.text())
-def test_what_is_printable_holds_no_control_character(text: str) -> None:
+def test_printable_text_has_no_control_character(text: str) -> None:
     assert printable(text).isprintable()
 
 

@@ -56,7 +56,7 @@ def test_an_answer_keeps_the_text_of_the_exchange_untouched() -> None:
 
 
 @pytest.mark.parametrize("frame", [b"", b"[]\n", b'{"symbol":"X"}\n', b"\xff\n", b'{"answer":"nothing"}'])
-def test_what_is_no_answer_cannot_be_decoded(frame: bytes) -> None:
+def test_a_frame_that_is_not_an_answer_cannot_be_decoded(frame: bytes) -> None:
     with pytest.raises(UndecodableError):
         decode_answer(frame)
     with pytest.raises(UndecodableError):

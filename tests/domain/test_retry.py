@@ -48,7 +48,7 @@ def test_no_retry_after_header_is_an_error(value: str, now: float) -> None:
     assert secs is None or 0 <= secs <= LONGEST_BAN_SECS
 
 
-def test_a_ban_lasts_as_long_as_the_exchange_says_and_where_it_says_nothing_twice_as_long_each_time() -> None:
+def test_a_ban_without_a_time_doubles_with_each_ban_in_a_row() -> None:
     assert ban_secs(7.0, 5) == 7.0
     assert [ban_secs(None, before) for before in range(6)] == [120, 240, 480, 960, 1800, 1800]
     assert ban_secs(0.0, 1_000_000) == 1800

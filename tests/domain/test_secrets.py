@@ -37,7 +37,7 @@ def test_a_secret_with_a_line_break_is_found_with_it_and_without() -> None:
 
 
 @pytest.mark.parametrize("short", ["", "abc", " \n\t ", "  ab  "])
-def test_what_is_too_short_to_be_told_from_other_text_is_not_looked_for(short: str) -> None:
+def test_a_secret_too_short_to_recognise_is_not_searched_for(short: str) -> None:
     assert forms_of(short) == set()
 
 

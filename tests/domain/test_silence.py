@@ -22,12 +22,12 @@ def rhythm_of(*intervals_secs: float) -> SilenceLimit:
     return rhythm
 
 
-def test_until_a_rhythm_is_learned_the_given_limit_holds() -> None:
+def test_the_given_limit_holds_until_one_is_learned() -> None:
     assert rhythm_of().limit_secs == UNLEARNED_SECS
     assert rhythm_of(*[1.0] * (LEARNED_AFTER - 1)).limit_secs == UNLEARNED_SECS
 
 
-def test_a_stream_that_always_speaks_is_missed_sooner() -> None:
+def test_a_frequent_stream_is_silent_sooner() -> None:
     assert rhythm_of(*[1.0] * LEARNED_AFTER).limit_secs == LOWEST_SECS
     assert rhythm_of(*[8.0] * LEARNED_AFTER).limit_secs == FACTOR * 8.0
 
@@ -49,7 +49,7 @@ def test_an_outage_at_most_doubles_the_limit_and_is_forgotten() -> None:
     assert rhythm.limit_secs == FACTOR * 10.0
 
 
-def test_a_stream_that_falls_quiet_for_good_is_known_as_such_after_some_intervals() -> None:
+def test_a_stream_that_slows_down_for_good_gets_a_longer_limit() -> None:
     rhythm = rhythm_of(*[1.0] * 100)
     intervals = 0
     while rhythm.limit_secs < 600.0:
@@ -72,7 +72,7 @@ def test_an_interval_just_seen_may_come_again(intervals_secs: list[float], inter
 
 
 @given(st.lists(st.floats(0, 1_000), max_size=200), st.lists(st.floats(0, 1_000), max_size=20))
-def test_a_rhythm_that_is_begun_anew_from_what_it_learned_goes_on_alike(
+def test_a_limit_restored_from_learned_intervals_is_the_same(
     previous_longest_secs: list[float], after_secs: list[float]
 ) -> None:
     whole = rhythm_of(*previous_longest_secs)

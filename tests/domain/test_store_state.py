@@ -17,7 +17,7 @@ def secs_to_wait(store: StoreState, now: float) -> float:
     return 0.0 if store.may_ask(now) else store._retry_at - now
 
 
-def test_a_store_is_there_until_it_fails_and_then_asked_one_at_a_time_later_and_later() -> None:
+def test_a_store_that_fails_gets_one_try_at_a_time_with_growing_delays() -> None:
     store = StoreState(delays)
     assert (store.is_there, store.may_ask(0.0)) == (True, True)
     assert store.failed(5.0, 4.0, "no route", refused=False) == Change("away", "no route", 0.0, 1)
@@ -26,7 +26,7 @@ def test_a_store_is_there_until_it_fails_and_then_asked_one_at_a_time_later_and_
     assert (store.error, secs_to_wait(store, 16.0), store.away_secs(17.0)) == ("still none", 20.0, 12.0)
 
 
-def test_once_it_is_back_it_says_for_how_long_and_how_many_tries_it_was_away() -> None:
+def test_a_store_that_is_back_says_how_long_and_how_many_tries_it_took() -> None:
     store = StoreState(delays)
     store.failed(5.0, 4.0, "no route", refused=False)
     store.failed(15.0, 15.0, "no route", refused=False)
@@ -53,14 +53,14 @@ def test_tries_that_were_begun_together_count_as_one_failure() -> None:
     assert store.failed_tries["away"] == 3
 
 
-def test_what_was_begun_before_a_failure_does_not_prove_that_the_store_is_back() -> None:
+def test_a_try_begun_before_a_failure_does_not_prove_the_store_is_back() -> None:
     store = StoreState(delays)
     store.failed(5.0, 4.0, "slow down", refused=False)
     assert store.succeeded(5.1, 4.5) is None
     assert store.state == "away"
 
 
-def test_a_store_can_be_asked_at_once_where_nobody_has_time() -> None:
+def test_a_store_can_be_tried_at_once_if_there_is_no_time() -> None:
     store = StoreState(delays)
     store.failed(0.0, 0.0, "no route", refused=False)
     store.failed(10.0, 10.0, "no route", refused=False)
@@ -70,7 +70,7 @@ def test_a_store_can_be_asked_at_once_where_nobody_has_time() -> None:
     assert secs_to_wait(store, 12.0) == 10.0
 
 
-def test_a_failure_is_its_own_trouble_where_the_store_did_what_it_was_asked_later() -> None:
+def test_a_failed_request_is_at_fault_if_a_later_one_succeeded() -> None:
     store = StoreState(delays)
     assert not store.is_own_trouble(5.0), "nothing is known of the store yet"
     store.succeeded(7.0, 4.0)
@@ -82,7 +82,7 @@ def test_a_failure_is_its_own_trouble_where_the_store_did_what_it_was_asked_late
 
 
 @given(st.lists(st.tuples(st.sampled_from(["ok", "away", "refusing"]), st.floats(0, 1_000)), max_size=40))
-def test_a_change_is_told_exactly_when_the_state_changes(tries: list[tuple[str, float]]) -> None:
+def test_a_change_is_returned_exactly_when_the_state_changes(tries: list[tuple[str, float]]) -> None:
     store, now = StoreState(delays), 0.0
     for outcome, later_secs in tries:
         now, before = now + later_secs, store.state

@@ -77,7 +77,7 @@ def test_partly_available_trades_repair_their_gap_in_part(world: World) -> None:
     assert world.ledger()[2:] == [("2", 2, "partly_repaired", "rest"), ("6", 3, "unrepairable", None)]
 
 
-def test_a_trade_that_comes_late_after_all_is_stored_and_told(world: World) -> None:
+def test_a_trade_that_comes_late_after_all_is_stored_and_repairs_its_gap(world: World) -> None:
     world.exchange.trades["BTCUSDT"] = {1, 4}
     world.receive(trade(1), trade(4))
     settled(world)
@@ -97,14 +97,14 @@ def test_a_trade_fetched_over_rest_is_not_stored_again_when_late(world: World) -
     assert [status for _, _, status, _ in world.ledger()] == ["open", "repaired"]
 
 
-def test_only_the_ids_asked_for_are_stored_however_many_a_page_holds(world: World) -> None:
+def test_only_requested_ids_of_a_page_are_stored(world: World) -> None:
     world.exchange.trades["BTCUSDT"] = set(range(1, 900))
     world.receive(trade(1), trade(3))
     settled(world)
     assert rest_lines(world.stored()) == [2]
 
 
-def test_all_holes_come_back_even_more_than_are_remembered(world: World) -> None:
+def test_more_holes_than_are_kept_unrequested_are_all_repaired(world: World) -> None:
     world.exchange.trades["BTCUSDT"] = set(range(1, 6_002))
     for first in range(1, 6_001, 600):
         world.receive(*map(trade, range(first, first + 600, 2)))
@@ -119,9 +119,7 @@ def test_all_holes_come_back_even_more_than_are_remembered(world: World) -> None
     assert set(latest.values()) == {"repaired"}
 
 
-def test_a_request_is_withdrawn_once_nothing_of_its_gap_is_waited_for(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_request_is_withdrawn_once_its_gap_is_final(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Because all of it came late, or because too many are waited for."""
     monkeypatch.setattr(hole_rules, "MAX_REQUESTED_HOLES_IN_ALL", 1)
     world.receive(*map(trade, range(1, 5 * MIN_REQUESTED_HOLES, 2)))
@@ -140,7 +138,7 @@ def test_a_request_is_withdrawn_once_nothing_of_its_gap_is_waited_for(
     assert feed_repair._numbers().waiting["trades"] == len(still)
 
 
-def test_what_is_refused_for_good_is_unrepairable(world: World) -> None:
+def test_a_request_refused_for_good_leaves_its_gap_unrepairable(world: World) -> None:
     world.receive(trade(1), trade(3))
     world.write()
     feed_repair = world.new_repair()
@@ -166,7 +164,7 @@ def test_an_unreadable_answer_is_kept_undecoded(world: World) -> None:
     assert world.query("SELECT reason FROM reasons") == [("malformed JSON",)]
 
 
-def test_a_fault_of_the_adapter_costs_one_answer_and_no_process(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_in_an_adapter_costs_one_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_given: object) -> list[Envelope]:
         raise ZeroDivisionError
 
@@ -194,7 +192,7 @@ def test_a_gap_waits_while_the_exchange_does_not_answer(world: World) -> None:
     assert [status for _, _, status, _ in world.ledger()] == ["open", "repaired"]
 
 
-def test_a_book_is_stored_at_the_first_update_and_whenever_the_chain_broke(world: World) -> None:
+def test_a_book_is_stored_at_the_start_and_after_each_break(world: World) -> None:
     world.exchange.last_update_ids["BTCUSDT"] = 105
     world.receive(diff(101, 103), diff(104, 108))
     settled(world)
@@ -205,7 +203,7 @@ def test_a_book_is_stored_at_the_first_update_and_whenever_the_chain_broke(world
     assert world.ledger("book_delta") == [("109", 11, "unrepairable", None)]
 
 
-def test_an_unbroken_chain_asks_for_no_book_again(world: World) -> None:
+def test_an_unbroken_chain_requests_no_second_book(world: World) -> None:
     world.exchange.last_update_ids["BTCUSDT"] = 105
     world.receive(diff(101, 103))
     settled(world)
@@ -214,7 +212,7 @@ def test_an_unbroken_chain_asks_for_no_book_again(world: World) -> None:
     assert world.waiting() == []
 
 
-def test_a_chain_whose_hole_fills_in_time_asks_for_no_book(world: World) -> None:
+def test_a_chain_whose_hole_fills_in_time_requests_no_book(world: World) -> None:
     world.exchange.last_update_ids["BTCUSDT"] = 105
     world.receive(diff(101, 103))
     settled(world)
@@ -234,7 +232,7 @@ def test_an_update_with_the_id_of_a_stored_book_is_stored(world: World) -> None:
     assert world.ledger("book_delta") == []
 
 
-def test_a_restarted_series_asks_for_a_book_of_its_own(world: World) -> None:
+def test_a_restarted_series_requests_a_book_of_its_own(world: World) -> None:
     world.exchange.last_update_ids["BTCUSDT"] = 5_000
     world.receive(*(diff(first, first) for first in range(5_000, 5_600)))
     settled(world)
@@ -265,7 +263,7 @@ def test_frames_refused_for_lack_of_disk_request_only_a_book(world: World) -> No
     assert request.endswith("-0-150.request")
 
 
-def test_checkpoints_are_rows_of_their_own_and_change_nothing_else(tmp_path: Path) -> None:
+def test_book_checkpoints_are_rows_and_change_nothing_else(tmp_path: Path) -> None:
     world = World(tmp_path, checkpoint_secs=60)
     world.exchange.last_update_ids["BTCUSDT"] = 105
     world.receive(diff(101, 110))
@@ -279,7 +277,7 @@ def test_checkpoints_are_rows_of_their_own_and_change_nothing_else(tmp_path: Pat
     assert world.ledger("book_delta") == []
 
 
-def test_a_book_of_a_stream_that_never_spoke_is_left_out(world: World) -> None:
+def test_a_book_of_a_stream_without_messages_is_not_stored(world: World) -> None:
     log = world.new_repair()._journal
     log.append(
         world.now_ns, RepairAnswer("BTCUSDT", "book_delta", "snapshot"), b'{"lastUpdateId":5,"bids":[],"asks":[]}'
@@ -289,7 +287,7 @@ def test_a_book_of_a_stream_that_never_spoke_is_left_out(world: World) -> None:
     assert world.query("SELECT count(*) FROM messages") == [(0,)]
 
 
-def test_trades_of_another_series_are_left_out(world: World) -> None:
+def test_fetched_trades_of_another_series_are_not_stored(world: World) -> None:
     world.receive(trade(1), trade(3))
     world.write()
     log = world.new_repair()._journal
@@ -301,7 +299,7 @@ def test_trades_of_another_series_are_left_out(world: World) -> None:
     assert world.ledger() == [("2", 1, "open", None)]
 
 
-def test_repair_that_is_switched_off_is_asked_for_nothing(tmp_path: Path) -> None:
+def test_no_requests_are_made_while_repair_is_off(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.config = world.config.model_copy(update={"repair": RepairConfig(enabled=False)})
     world.receive(trade(1), trade(3), diff(1, 2), diff(5, 6))
@@ -311,7 +309,7 @@ def test_repair_that_is_switched_off_is_asked_for_nothing(tmp_path: Path) -> Non
     assert world.ledger("book_delta") == [("3", 2, "open", None)]
 
 
-def test_what_repair_stores_is_no_sign_of_life(world: World) -> None:
+def test_messages_from_repair_do_not_count_as_a_sign_of_life(world: World) -> None:
     world.exchange.trades["BTCUSDT"] = {1, 2, 3}
     world.receive(trade(1), trade(3))
     settled(world)
@@ -417,7 +415,7 @@ def missing_4000(world: World) -> list[int]:
     return list(range(5, 4_005))
 
 
-def test_an_answer_is_judged_behind_what_its_feed_received_before_it(world: World) -> None:
+def test_an_answer_is_judged_after_its_feeds_earlier_records(world: World) -> None:
     feed_repair = asked_in_an_older_file(world)
     missing = missing_4000(world)
     killed_between_asking_and_committing(world)
@@ -442,7 +440,7 @@ def test_a_writer_killed_amid_a_repair_answer_loses_none_of_it(world: World) -> 
     assert world.ledger()[-1] == ("5", 0, "repaired", "rest")
 
 
-def test_a_segment_made_anew_has_every_answer_of_the_one_before(world: World) -> None:
+def test_a_rebuilt_segment_has_every_answer_of_the_one_before(world: World) -> None:
     feed_repair = asked_in_an_older_file(world)
     missing = missing_4000(world)
     world.write_until_killed(feed_repair)
@@ -475,7 +473,7 @@ def with_a_gap(world: World) -> None:
 
 
 @pytest.mark.parametrize("repair_first", [True, False])
-def test_what_a_feed_asked_is_asked_by_the_one_that_brings_the_stream_now(world: World, repair_first: bool) -> None:
+def test_requests_move_with_the_stream_to_its_new_feed(world: World, repair_first: bool) -> None:
     with_a_gap(world)
     configured(world, name="g")
     if repair_first:
@@ -489,7 +487,7 @@ def test_what_a_feed_asked_is_asked_by_the_one_that_brings_the_stream_now(world:
     assert list(world.config.data_dir.glob("repair/*/*.request")) == []
 
 
-def test_what_was_found_missing_behind_a_kill_is_asked_by_the_feed_of_another_name(world: World) -> None:
+def test_a_gap_found_after_a_kill_is_requested_by_the_renamed_feed(world: World) -> None:
     """The journal that tells of it was not read when the feed was renamed."""
     world.exchange.trades["BTCUSDT"] = {1, 2, 3}
     world.receive(trade(1), trade(3))
@@ -500,7 +498,7 @@ def test_what_was_found_missing_behind_a_kill_is_asked_by_the_feed_of_another_na
     assert world.ledger() == [("2", 1, "open", None), ("2", 0, "repaired", "rest")]
 
 
-def test_a_gap_whose_request_is_lost_is_asked_for_at_the_next_start(world: World) -> None:
+def test_a_lost_request_is_made_again_at_the_next_start(world: World) -> None:
     with_a_gap(world)
     (path,) = world.config.data_dir.glob("repair/f/*.request")
     path.write_bytes(b"")
@@ -525,7 +523,7 @@ def test_a_gap_found_while_repair_was_off_is_requested_once_it_is_on(world: Worl
     assert [status for _, _, status, _ in world.ledger("book_delta")] == ["open", "unrepairable"]
 
 
-def test_a_gap_that_is_being_asked_is_not_asked_anew_at_a_start(world: World) -> None:
+def test_a_gap_with_a_waiting_request_is_not_requested_again(world: World) -> None:
     with_a_gap(world)
     (path,) = world.config.data_dir.glob("repair/f/*.request")
     before = path.stat().st_ino
@@ -534,7 +532,7 @@ def test_a_gap_that_is_being_asked_is_not_asked_anew_at_a_start(world: World) ->
 
 
 @pytest.mark.parametrize("changes", [{"symbols": ("ETHUSDT",)}, {"exchange": "binance_usdm"}])
-def test_a_gap_of_a_stream_that_nobody_brings_any_more_is_unrepairable(world: World, changes: dict[str, Any]) -> None:
+def test_a_gap_of_a_stream_without_a_feed_is_unrepairable(world: World, changes: dict[str, Any]) -> None:
     with_a_gap(world)
     configured(world, **changes)
     world.write()
@@ -554,7 +552,7 @@ def test_answers_for_a_stream_removed_since_are_stored(world: World) -> None:
     assert world.ledger() == [("2", 1, "open", None), ("2", 0, "repaired", "rest")]
 
 
-def test_a_gap_found_in_a_stream_that_was_left_out_is_unrepairable(world: World) -> None:
+def test_a_gap_found_in_a_dropped_stream_is_unrepairable(world: World) -> None:
     world.receive(trade(1), trade(3))
     configured(world, symbols=("ETHUSDT",))
     world.write()

@@ -14,7 +14,7 @@ BIDS = [
 ]  # fmt: skip
 
 
-def test_the_example_of_krakens_page_comes_out_as_printed_there() -> None:
+def test_the_example_in_krakens_docs_gives_the_printed_checksum() -> None:
     assert checksums.kraken(BIDS, ASKS) == 3310070434
 
 

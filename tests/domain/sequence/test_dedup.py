@@ -55,7 +55,7 @@ def test_other_content_under_a_known_id_is_a_conflict() -> None:
 
 
 @pytest.mark.parametrize("dense", [True, False])
-def test_messages_that_share_an_id_are_each_new_once_whichever_line_brings_them(*, dense: bool) -> None:
+def test_different_messages_with_one_id_are_each_new_once(*, dense: bool) -> None:
     stream = memory(dense=dense, overlap_secs=40.0)
     told = [stream.judge(5, None, 0, 0, digest, line) for line in range(3) for digest in (1, 2, 3)]
     assert told == [Verdict.NEW, Verdict.CONFLICT, Verdict.CONFLICT, *[Verdict.COPY] * 6]
@@ -66,7 +66,7 @@ def test_messages_that_share_an_id_are_each_new_once_whichever_line_brings_them(
     assert [tell(again, 5, at=0, digest=digest) for digest in (1, 2, 3, 4)] == [*[Verdict.COPY] * 3, Verdict.CONFLICT]
 
 
-def test_of_messages_that_share_their_ids_only_the_newest_are_remembered() -> None:
+def test_only_the_newest_conflicts_are_kept() -> None:
     stream = memory()
     tell(stream, 5)
     for digest in range(2, 1_000):
@@ -103,7 +103,7 @@ def test_a_dense_id_far_behind_is_a_copy_by_its_time() -> None:
     assert tell(stream, 3) is Verdict.COPY
 
 
-def test_a_dense_id_that_falls_back_while_time_moves_on_starts_a_series() -> None:
+def test_a_lower_dense_id_starts_a_series_if_time_moves_on() -> None:
     stream = memory()
     for message_id in range(1_000, 1_000 + 3 * RECENT_IDS):
         tell(stream, message_id)
@@ -138,7 +138,7 @@ def test_ids_below_the_first_one_seen_are_new() -> None:
     assert tell(stream, 40) is Verdict.NEW
 
 
-def test_ids_that_fall_below_the_first_one_seen_while_time_moves_on_start_a_series() -> None:
+def test_ids_below_the_first_one_start_a_series_if_time_moves_on() -> None:
     stream = memory()
     for message_id in range(5_000_000, 5_000_010):
         tell(stream, message_id)
@@ -151,7 +151,7 @@ REORDER_US = round(REORDER_SECS * 1_000_000)
 STEP_US = 10_000
 
 
-def test_an_id_that_jumps_far_ahead_and_comes_back_ends_its_series_and_hides_no_later_loss() -> None:
+def test_an_id_that_jumps_far_ahead_and_back_hides_no_later_loss() -> None:
     stream = memory()
     told: list[Verdict] = []
     for step, message_id in enumerate([*range(1, 101), 10**15, *range(101, 1_500), *range(1_501, 2_000)]):
@@ -164,7 +164,7 @@ def test_an_id_that_jumps_far_ahead_and_comes_back_ends_its_series_and_hides_no_
     assert [(hole.first_id, hole.missing) for hole in stream.progress.holes] == [(1_500, 1)]
 
 
-def test_what_comes_late_into_a_hole_starts_no_series_however_late_it_is() -> None:
+def test_a_late_message_into_a_hole_never_starts_a_series() -> None:
     stream = memory(overlap_secs=40.0)
     for message_id in (*range(100), *range(200, 300)):
         tell(stream, message_id, at=message_id * STEP_US, received=message_id * STEP_US)
@@ -183,7 +183,7 @@ def test_what_comes_late_into_a_hole_starts_no_series_however_late_it_is() -> No
     ],
 )
 @pytest.mark.parametrize("lag_secs", [0.05, 1.0, 3.0, 10.0, 30.0])
-def test_what_a_line_that_lags_repeats_of_an_ended_series_is_a_copy(ids: list[int], lag_secs: float) -> None:
+def test_a_lagging_lines_repeats_of_an_ended_series_are_copies(ids: list[int], lag_secs: float) -> None:
     stream = memory(overlap_secs=40.0)
     sent = [(message_id, step * STEP_US) for step, message_id in enumerate(ids)]
     lag_us = round(lag_secs * 1_000_000)
@@ -196,7 +196,7 @@ def test_what_a_line_that_lags_repeats_of_an_ended_series_is_a_copy(ids: list[in
     assert stream.progress.last_id == ids[-1]
 
 
-def test_what_only_a_line_that_lags_brings_of_an_ended_series_makes_no_copies() -> None:
+def test_only_repeats_of_an_ended_series_are_copies() -> None:
     stream = memory(overlap_secs=40.0)
     ids, lag_us = [*range(5_000, 5_300), *range(1, 1_000)], 10_000_000
     sent = [(message_id, step * STEP_US) for step, message_id in enumerate(ids)]
@@ -209,7 +209,7 @@ def test_what_only_a_line_that_lags_brings_of_an_ended_series_makes_no_copies() 
     assert told.count(Verdict.COPY) == len(arrived) - len(sent)
 
 
-def test_of_series_that_end_one_after_the_other_no_more_is_remembered_than_the_limit() -> None:
+def test_ids_of_many_ended_series_stay_within_the_limit() -> None:
     stream = memory(overlap_secs=40.0)
     for number in range(2 * RECENT_LIMIT // 40):
         for id_ in range(40):
@@ -218,9 +218,7 @@ def test_of_series_that_end_one_after_the_other_no_more_is_remembered_than_the_l
     assert len(stream.recent) <= RECENT_LIMIT + 40
 
 
-def test_what_came_shortly_before_a_restart_is_known_after_a_kill_or_a_seal_and_for_no_longer_than_a_line_lags() -> (
-    None
-):
+def test_ids_before_a_series_restart_survive_a_kill_and_a_seal() -> None:
     stream = memory(overlap_secs=40.0)
     for message_id in range(1_000, 1_010):
         tell(stream, message_id, received=message_id * 1_000_000)
@@ -246,7 +244,7 @@ def test_what_came_shortly_before_a_restart_is_known_after_a_kill_or_a_seal_and_
     assert tell(stream, 1_005, received=1_060_000_000) is Verdict.AHEAD
 
 
-def test_ids_that_fall_back_among_those_remembered_start_a_series_once_time_moved_on() -> None:
+def test_recent_ids_that_come_again_later_start_a_new_series() -> None:
     stream = memory()
     for message_id in range(1_000, 1_100):
         tell(stream, message_id, at=message_id)
@@ -260,7 +258,7 @@ def test_ids_that_fall_back_among_those_remembered_start_a_series_once_time_move
 
 
 @given(st.data())
-def test_late_ones_never_start_a_series_and_ids_that_fall_back_always_do(data: st.DataObject) -> None:
+def test_falling_ids_start_a_series_and_late_ones_never_do(data: st.DataObject) -> None:
     started = data.draw(st.integers(100, 10**7))
     stream = memory()
     for message_id in range(started, started + 30):
@@ -297,7 +295,7 @@ def asked_for(holes: int) -> DuplicateFilter:
     return stream
 
 
-def test_ids_that_are_asked_for_are_not_forgotten_for_those_behind_them() -> None:
+def test_requested_holes_are_not_forgotten_for_newer_ones() -> None:
     stream = asked_for(8 * MAX_HOLES)
     stream.holes.settle(10**18)
     missing = range(1, 16 * MAX_HOLES, 2)
@@ -305,7 +303,7 @@ def test_ids_that_are_asked_for_are_not_forgotten_for_those_behind_them() -> Non
     assert not any(map(stream.backfill, missing))
 
 
-def test_what_is_asked_for_is_found_without_a_look_at_all_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answered_hole_is_found_without_a_linear_search(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = asked_for(8 * MAX_HOLES)
     looked_at: list[Hole] = []
     real = Hole._take_out
@@ -320,7 +318,7 @@ def test_what_is_asked_for_is_found_without_a_look_at_all_that_waits(monkeypatch
     assert len(looked_at) == 2
 
 
-def test_of_too_many_that_are_asked_for_the_oldest_are_given_up_and_said_to_be() -> None:
+def test_beyond_the_limit_the_oldest_requested_holes_are_given_up() -> None:
     stream = asked_for(8 * MAX_HOLES)
     found = stream.holes.settle(10**18, max_requested=4 * MAX_HOLES)
     assert {due_row.status for due_row in found} == {"unrepairable"}
@@ -349,7 +347,7 @@ def test_what_is_remembered_of_a_stream_stays_small() -> None:
 
 
 @pytest.mark.parametrize("dense", [True, False])
-def test_writers_that_live_short_lives_remember_no_more_than_one_that_lives_long(*, dense: bool) -> None:
+def test_frequent_restarts_do_not_add_to_the_ids_kept(*, dense: bool) -> None:
     rule = IdRule.DENSE if dense else IdRule.RISING
     per_sec, window_secs, life_secs = 40, 40, 5
     progress, recent = StreamProgress(), dict[int, int]()
@@ -364,7 +362,7 @@ def test_writers_that_live_short_lives_remember_no_more_than_one_that_lives_long
         assert len(recent) <= 2 * window_secs * per_sec
 
 
-def test_while_connections_overlap_ids_are_remembered_by_time_and_afterwards_as_before() -> None:
+def test_ids_are_kept_by_time_while_connections_overlap() -> None:
     stream = memory(dense=False, overlap_secs=40.0)
     tell(stream, 0)
     sizes = {}
@@ -380,7 +378,7 @@ def test_while_connections_overlap_ids_are_remembered_by_time_and_afterwards_as_
 
 
 @pytest.mark.parametrize("lag_secs", [1.0, 39.0])
-def test_what_comes_after_a_connection_opened_is_known_when_it_brings_it_later(lag_secs: float) -> None:
+def test_messages_since_a_connection_opened_are_copies_when_it_lags(lag_secs: float) -> None:
     stream = memory(dense=False, overlap_secs=40.0)
     for step in range(20_000):
         tell(stream, step, received=step * STEP_US)
@@ -397,14 +395,14 @@ def test_what_comes_after_a_connection_opened_is_known_when_it_brings_it_later(l
     assert told[1::2] == [Verdict.COPY] * (10_000 - behind)
 
 
-def test_however_fast_messages_come_no_more_are_remembered_than_the_limit() -> None:
+def test_recent_ids_stay_within_the_limit_however_fast_they_come() -> None:
     stream = memory(dense=False, overlap_secs=40.0)
     for step in range(2 * RECENT_LIMIT):
         tell(stream, step, received=step, connection=step & 1)
     assert RECENT_LIMIT // 2 <= len(stream.recent) <= RECENT_LIMIT
 
 
-def test_a_clock_set_back_makes_no_memory_shorter() -> None:
+def test_a_clock_set_back_forgets_no_recent_id() -> None:
     stream = memory(dense=False, overlap_secs=40.0)
     for step in range(1_000):
         tell(stream, step, received=10**12 + step * STEP_US)
@@ -423,7 +421,7 @@ def test_every_dense_id_is_stored_exactly_once_whatever_the_order(ids: list[int]
 
 
 @given(st.lists(st.integers(0, 5_000), max_size=60), st.integers(0, 59))
-def test_a_memory_rebuilt_from_its_parts_judges_alike(ids: list[int], cut: int) -> None:
+def test_a_restored_filter_gives_the_same_verdicts(ids: list[int], cut: int) -> None:
     whole = memory()
     first = [tell(whole, i, at=0) for i in ids]
     part = memory()
@@ -433,7 +431,7 @@ def test_a_memory_rebuilt_from_its_parts_judges_alike(ids: list[int], cut: int) 
     assert first == second
 
 
-def test_a_message_that_claims_to_begin_behind_its_end_covers_its_own_id() -> None:
+def test_a_message_with_first_id_above_its_id_covers_its_id() -> None:
     stream = memory()
     stream.judge(10, 5, 1, 1, 1)
     assert stream.judge(11, 60, 2, 2, 1) is Verdict.NEW
@@ -441,7 +439,7 @@ def test_a_message_that_claims_to_begin_behind_its_end_covers_its_own_id() -> No
     assert stream.judge(12, 12, 3, 3, 1) is Verdict.NEW
 
 
-def test_what_comes_over_rest_is_taken_only_where_it_is_missing() -> None:
+def test_a_message_from_rest_is_stored_only_if_it_was_missing() -> None:
     stream = memory()
     for message_id in (1, 2, 6):
         tell(stream, message_id)
@@ -449,7 +447,7 @@ def test_what_comes_over_rest_is_taken_only_where_it_is_missing() -> None:
     assert not stream.backfill(4)
 
 
-def test_a_message_that_came_over_rest_and_then_late_over_a_socket_is_a_copy() -> None:
+def test_a_message_fetched_over_rest_is_a_copy_when_it_comes_late() -> None:
     stream = memory()
     for message_id in (1, 2, 6):
         tell(stream, message_id)
@@ -481,7 +479,7 @@ def rising(stream: DuplicateFilter, *messages: tuple[int, int]) -> list[Verdict]
     return [stream.judge(message_id, None, None, 0, 1, line) for message_id, line in messages]
 
 
-def test_an_id_that_steps_back_on_its_line_is_told_from_one_that_jumps() -> None:
+def test_a_step_back_on_a_line_is_told_from_a_jump_ahead() -> None:
     stream = memory(dense=False)
     assert rising(stream, (5, 0), (900, 0)) == [Verdict.NEW] * 2
     assert rising(stream, (7, 0), (8, 0), (950, 0)) == [Verdict.BACK, Verdict.NEW, Verdict.NEW]
@@ -496,7 +494,7 @@ def test_copies_and_lines_that_lag_are_no_steps_back() -> None:
     assert rising(stream, (8, 1)) == [Verdict.BACK]
 
 
-def test_a_new_connection_begins_anew_and_two_on_one_line_prove_nothing() -> None:
+def test_a_new_connection_or_two_on_one_line_are_not_compared() -> None:
     stream = memory(dense=False)
     rising(stream, (100, 0))
     assert stream.begin_line(0, alone=True)
@@ -527,7 +525,7 @@ def passed(stream: DuplicateFilter, ids: range, begun_us: int = BEGUN_US) -> lis
 
 @pytest.mark.parametrize("odd_us", [LONG_US, -LONG_US, LEAP_US + 1, None])
 @pytest.mark.parametrize("behind", [0, 1, 5])
-def test_one_odd_time_hides_no_restart_and_makes_none(odd_us: int | None, behind: int) -> None:
+def test_one_odd_time_neither_hides_nor_causes_a_restart(odd_us: int | None, behind: int) -> None:
     stream = memory()
     assert Verdict.RESET not in passed(stream, range(1_000, 2_000))
     at_us = BEGUN_US + 100_000_000
@@ -540,7 +538,7 @@ def test_one_odd_time_hides_no_restart_and_makes_none(odd_us: int | None, behind
 
 
 @pytest.mark.parametrize(("message_id", "verdict"), [(1_100, Verdict.NEW), (1_990, Verdict.CONFLICT)])
-def test_one_message_behind_the_others_begins_no_series_by_an_odd_time(message_id: int, verdict: Verdict) -> None:
+def test_one_late_message_with_an_odd_time_begins_no_series(message_id: int, verdict: Verdict) -> None:
     stream = memory()
     passed(stream, range(1_000, 2_000))
     at_us = BEGUN_US + 100_000_000
@@ -549,7 +547,7 @@ def test_one_message_behind_the_others_begins_no_series_by_an_odd_time(message_i
     assert stream.progress.series == 0
 
 
-def test_a_clock_that_was_set_is_believed_from_the_second_message_on() -> None:
+def test_a_clock_step_is_trusted_from_the_second_message_on() -> None:
     stream = memory()
     passed(stream, range(1_000, 1_100))
     for number in range(10):

@@ -28,7 +28,7 @@ class Merged:
 
 
 @pytest.mark.parametrize("lag", [0, 1, 3, 7])
-def test_two_equal_messages_of_one_connection_are_two_and_their_copies_none(lag: int) -> None:
+def test_equal_messages_of_one_connection_are_not_copies(lag: int) -> None:
     sent = [b"a", b"a", b"b", b"a", b"c", b"c", b"c", b"a"]
     merged = Merged(1, 2)
     for step in range(len(sent) + lag):
@@ -38,7 +38,7 @@ def test_two_equal_messages_of_one_connection_are_two_and_their_copies_none(lag:
     assert merged.echoes == {}
 
 
-def test_what_one_connection_misses_the_other_brings_once() -> None:
+def test_what_one_connection_misses_comes_once_from_the_other() -> None:
     merged = Merged(1, 2)
     merged.bring(1, b"a", b"b", b"d")
     merged.bring(2, b"a", b"c", b"d", b"e")
@@ -47,13 +47,13 @@ def test_what_one_connection_misses_the_other_brings_once() -> None:
     assert sorted(merged.kept) == [b"a", b"b", b"c", b"d", b"e", b"f"]
 
 
-def test_one_connection_alone_drops_nothing_and_nothing_is_kept_of_it() -> None:
+def test_a_single_connection_drops_nothing_and_keeps_no_state() -> None:
     merged = Merged(1)
     merged.bring(1, b"a", b"a", b"a")
     assert (merged.kept, merged.echoes) == ([b"a"] * 3, {})
 
 
-def test_a_connection_that_lags_repeats_nothing_though_the_other_is_gone() -> None:
+def test_copies_from_a_lagging_connection_are_found_after_the_other_ends() -> None:
     merged = Merged(1, 2)
     merged.bring(1, *(b"%d" % number for number in range(100)))
     merged.sources = (2,)
@@ -63,7 +63,7 @@ def test_a_connection_that_lags_repeats_nothing_though_the_other_is_gone() -> No
     assert (merged.kept[-2:], merged.echoes) == ([b"7", b"7"], {})
 
 
-def test_one_that_is_ahead_is_not_awaited_to_bring_what_lies_behind_it() -> None:
+def test_a_connection_ahead_is_not_expected_to_repeat_older_messages() -> None:
     merged = Merged(1, 2)
     merged.bring(1, b"old 1", b"old 2")  # 2 opened ahead of these
     merged.bring(2, b"new 1")
@@ -72,7 +72,7 @@ def test_one_that_is_ahead_is_not_awaited_to_bring_what_lies_behind_it() -> None
     assert merged.kept == [b"old 1", b"old 2", b"new 1", b"old 3", b"old 1", b"old 2", b"old 3"]
 
 
-def test_nothing_is_awaited_for_longer_than_a_connection_lags_nor_without_bound() -> None:
+def test_expected_copies_are_bounded_in_time_and_number() -> None:
     merged = Merged(1, 2)
     merged.bring(1, b"a", b"b", at_us=0)
     merged.bring(1, b"c", at_us=30 * SECOND)
@@ -84,7 +84,7 @@ def test_nothing_is_awaited_for_longer_than_a_connection_lags_nor_without_bound(
 
 
 @given(st.lists(st.sampled_from([b"a", b"b", b"c", b"d"]), max_size=40), st.lists(st.integers(1, 3), max_size=120))
-def test_whoever_is_ahead_each_message_is_kept_as_often_as_it_was_sent(sent: list[bytes], turns: list[int]) -> None:
+def test_each_message_is_kept_as_often_as_sent_whoever_is_ahead(sent: list[bytes], turns: list[int]) -> None:
     merged, left = Merged(1, 2, 3), {connection: list(sent) for connection in (1, 2, 3)}
     for connection in [*turns, *[1] * len(sent), *[2] * len(sent), *[3] * len(sent)]:
         if left[connection]:

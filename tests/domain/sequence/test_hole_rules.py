@@ -47,7 +47,7 @@ def test_a_refused_hole_has_no_row_of_its_own() -> None:
     assert settle(holes, RowAllowance(), 0, LATER_US, all_due=True) == []
 
 
-def test_rows_of_one_hole_share_an_id_and_the_later_is_detected_later() -> None:
+def test_rows_of_one_hole_share_an_id_and_ascend_in_detected_at() -> None:
     holes = [hole(5, 6)]
     rows = [found.row(KEY, 100, chained=False) for found in settle(holes, RowAllowance(), 0, LATER_US, all_due=True)]
     holes[0].fill(5, 6, 100)
@@ -72,16 +72,14 @@ def test_what_is_missing_is_what_did_not_come(fills: list[tuple[int, int]]) -> N
     assert {n for first, last in gap.parts for n in range(first, last + 1)} == set(range(10, 31)) - came
 
 
-def test_chained_ids_are_told_as_the_exchange_tells_them_and_missing_is_unknown() -> None:
+def test_a_chained_gap_has_the_exchanges_ids_and_no_count() -> None:
     (found,) = settle([hole(101, 149)], RowAllowance(), 0, LATER_US, all_due=False)
     row = found.row(KEY, LATER_US, chained=True)
     assert (row.expected_id, row.actual_id, row.missing) == ("100", "149", None)
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), max_size=30), st.data())
-def test_holes_are_found_by_their_ids_also_those_between_the_holes_of_a_stretch(
-    runs: list[tuple[int, int]], data: st.DataObject
-) -> None:
+def test_the_finder_finds_every_hole_also_inside_a_stretch(runs: list[tuple[int, int]], data: st.DataObject) -> None:
     holes, next_id = [], 1
     for there, lost in runs:
         holes.append(hole(next_id + there, next_id + there + lost - 1))
@@ -101,7 +99,7 @@ def statuses(holes: list[Hole]) -> list[tuple[str, str | None]]:
     return [(found.status, found.repaired_by) for found in settle(holes, RowAllowance(), 0, LATER_US, all_due=True)]
 
 
-def test_a_hole_that_fills_over_rest_gets_one_row_however_many_pages_it_took() -> None:
+def test_a_hole_filled_over_rest_gets_one_row_for_all_pages() -> None:
     holes = [hole(5, 7)]
     assert statuses(holes) == [("open", None)]
     for missing in (5, 6):
@@ -113,7 +111,7 @@ def test_a_hole_that_fills_over_rest_gets_one_row_however_many_pages_it_took() -
     assert holes == []
 
 
-def test_what_does_not_come_over_rest_is_unrepairable_or_partly_repaired() -> None:
+def test_ids_that_cannot_be_fetched_leave_a_final_row() -> None:
     holes = [hole(5, 7), hole(15, 17)]
     statuses(holes)
     holes[1].backfill(16, 16)
@@ -136,7 +134,7 @@ def test_a_hole_given_up_is_still_filled_by_what_comes_late() -> None:
     assert statuses(holes) == [("repaired", "late")]
 
 
-def test_what_comes_late_into_a_hole_without_end_is_one_row_once_it_is_quiet_and_one_when_it_is_full() -> None:
+def test_late_messages_into_a_large_hole_make_one_row_when_they_pause() -> None:
     holes = [hole(1, 10**15)]
     statuses(holes)
     found: list[tuple[int, str, int]] = []
@@ -158,7 +156,7 @@ def test_what_comes_late_into_a_hole_without_end_is_one_row_once_it_is_quiet_and
     assert found == [(quiet_us, "partly_repaired", 10**15 - 5_000), (quiet_us + 2, "repaired", 0)]
 
 
-def test_a_clock_set_back_does_not_put_off_the_row_of_what_came_late() -> None:
+def test_a_clock_set_back_does_not_delay_the_row_of_a_late_message() -> None:
     holes = [hole(5, 9)]
     statuses(holes)
     holes[0].fill(5, 5, 10**9)
@@ -175,7 +173,7 @@ def test_a_hole_that_keeps_filling_is_forgotten_like_any_other() -> None:
     assert holes == []
 
 
-def test_a_hole_that_fills_over_rest_before_its_row_is_due_has_one_all_the_same() -> None:
+def test_a_hole_filled_over_rest_before_its_row_is_due_still_gets_one() -> None:
     holes = [hole(5, 6)]
     holes[0].backfill(5, 6)
     assert [(found.status, found.repaired_by) for found in settle(holes, RowAllowance(), 0, 100, all_due=False)] == [
@@ -213,7 +211,7 @@ class Trouble:
         return self.look()
 
 
-def test_trouble_without_end_is_some_rows_and_then_one_that_counts_on() -> None:
+def test_lasting_trouble_is_some_rows_and_then_one_shared_row() -> None:
     trouble = Trouble(SEC_US // 10)
     trouble.lose(400)
     trouble.rest(REORDER_SECS)
@@ -227,7 +225,7 @@ def test_trouble_without_end_is_some_rows_and_then_one_that_counts_on() -> None:
     assert {first for first, _ in closed.hole.parts} == set(range(first, last + 1, 2))
 
 
-def test_rows_of_a_stretch_share_an_id_and_the_later_is_detected_later() -> None:
+def test_rows_of_a_stretch_share_an_id_and_ascend_in_detected_at() -> None:
     trouble = Trouble(SEC_US // 10)
     trouble.lose(SINGLE_ROWS + 1)
     (opened,) = (found.row(KEY, 0, chained=False) for found in trouble.rest(REORDER_SECS) if found.hole.lasts)
@@ -237,7 +235,7 @@ def test_rows_of_a_stretch_share_an_id_and_the_later_is_detected_later() -> None
     assert opened.ended_at is None
 
 
-def test_a_stretch_that_is_found_as_all_ends_has_one_row() -> None:
+def test_a_stretch_found_at_the_end_has_one_row() -> None:
     holes = [hole(first, first) for first in range(1, 2 * SINGLE_ROWS, 2)]
     holes += [hole(first, first) for first in range(1_001, 1_005, 2)]
     due_rows = settle(holes, RowAllowance(), 0, LATER_US, all_due=True)
@@ -253,7 +251,7 @@ def test_holes_far_from_one_another_have_a_row_each() -> None:
     assert trouble.found == [(False, "open", 1)] * 5 * SINGLE_ROWS
 
 
-def test_a_stretch_is_closed_before_its_holes_are_too_many_or_too_old_to_be_asked_for() -> None:
+def test_a_stretch_is_closed_before_it_is_too_long_to_be_requested() -> None:
     trouble = Trouble(SEC_US // 10)
     trouble.lose(4 * MAX_HOLES)
     trouble.rest(REORDER_SECS)
@@ -269,7 +267,7 @@ def test_a_stretch_is_closed_before_its_holes_are_too_many_or_too_old_to_be_aske
     assert closed[0] == 1 + STRETCH_LONGEST_SECS // 30
 
 
-def test_what_comes_late_into_a_stretch_is_told_when_it_is_closed() -> None:
+def test_late_messages_into_a_stretch_count_when_it_is_closed() -> None:
     trouble = Trouble(SEC_US // 10)
     trouble.lose(SINGLE_ROWS + 4)
     trouble.rest(REORDER_SECS)
@@ -282,7 +280,7 @@ def test_what_comes_late_into_a_stretch_is_told_when_it_is_closed() -> None:
     assert [(found.status, found.repaired_by) for found in trouble.look()] == [("repaired", "late")]
 
 
-def test_a_stretch_that_filled_as_a_whole_is_repaired_when_it_is_closed() -> None:
+def test_a_filled_stretch_is_repaired_when_it_is_closed() -> None:
     trouble = Trouble(SEC_US // 10)
     trouble.lose(SINGLE_ROWS + 2)
     trouble.rest(REORDER_SECS)
@@ -303,7 +301,7 @@ def test_a_stretch_of_a_series_that_ended_is_closed_with_it() -> None:
     assert trouble.found[-1] == (False, "unrepairable", 2)
 
 
-def test_a_row_is_detected_after_the_one_before_though_the_clock_is_behind() -> None:
+def test_a_later_row_has_a_later_detected_at_though_the_clock_steps_back() -> None:
     holes = [hole(5, 6)]
     (found,) = settle(holes, RowAllowance(), 0, LATER_US, all_due=True)
     opened = found.row(KEY, 10**9, chained=False)

@@ -40,7 +40,7 @@ def test_each_exchanges_ids_obey_their_rule_but_for_known_breaks(data: Path, exc
     assert missing == MISSING.get(exchange, 0)
 
 
-def test_a_book_kept_from_every_message_has_the_checksum_the_exchange_sent(data: Path) -> None:
+def test_a_complete_book_has_the_checksum_the_exchange_sent(data: Path) -> None:
     (path,) = (data / "frames" / "kraken").iterdir()
     received = list(frames(path))
     found = list(kraken_checksums(iter(received)))

@@ -155,7 +155,7 @@ def write_and_be_killed(world: World, random_: random.Random) -> None:
 
 
 @pytest.mark.parametrize("seed", range(24))
-def test_each_message_is_stored_once_and_what_nobody_brought_is_in_the_ledger(tmp_path: Path, seed: int) -> None:
+def test_each_message_is_stored_once_and_each_loss_is_in_the_ledger(tmp_path: Path, seed: int) -> None:
     """With kills of ingest and writer, stops, seals, renewals, cuts, and lines that lag and lose."""
     random_ = random.Random(seed)
     messages = sent(random_)

@@ -15,9 +15,7 @@ def test_a_slow_commit_halves_the_limit_and_a_fast_full_one_doubles_it() -> None
 
 
 @pytest.mark.parametrize(("wait_secs", "rows_a_sec"), [(0.6, 1_000), (2.0, 1_500), (5.0, 1_500), (30.0, 300)])
-def test_where_each_commit_waits_for_the_disk_it_takes_more_rows_and_not_fewer(
-    wait_secs: float, rows_a_sec: float
-) -> None:
+def test_commits_that_wait_for_the_disk_get_more_rows(wait_secs: float, rows_a_sec: float) -> None:
     limit = MIN_BATCH_SIZE
     for commit in range(20):
         limit = next_batch_limit(limit, wait_secs + limit * 10e-6, limit, 10_000)

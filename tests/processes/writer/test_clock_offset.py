@@ -9,7 +9,7 @@ def test_the_smallest_difference_of_the_window_counts() -> None:
     assert window.smallest_us(3.0) == 25_000
 
 
-def test_a_few_odd_ones_rule_nothing_whenever_they_come() -> None:
+def test_a_few_outliers_do_not_change_the_offset() -> None:
     for odd_us in (-36_000_000_000, 10**15):
         window = ClockOffsetWindow()
         for number in range(MIN_MESSAGES):
@@ -21,7 +21,7 @@ def test_a_few_odd_ones_rule_nothing_whenever_they_come() -> None:
         assert window.smallest_us(2 * WINDOW_SECS + 1) == 30_000
 
 
-def test_a_few_messages_prove_nothing() -> None:
+def test_a_few_messages_give_no_clock_offset() -> None:
     window = ClockOffsetWindow()
     assert window.smallest_us(0.0) is None
     window.note(0.0, [-1_500_000] * (MIN_MESSAGES - 1))
@@ -30,7 +30,7 @@ def test_a_few_messages_prove_nothing() -> None:
     assert window.smallest_us(1.0) == -1_500_000
 
 
-def test_evidence_is_kept_for_one_window_and_gone_after_two() -> None:
+def test_a_difference_counts_for_one_window_and_not_after_two() -> None:
     window = ClockOffsetWindow()
     window.note(0.0, [-1_500_000] * MIN_MESSAGES)
     window.note(WINDOW_SECS, [20_000] * MIN_MESSAGES)
@@ -38,7 +38,7 @@ def test_evidence_is_kept_for_one_window_and_gone_after_two() -> None:
     assert window.smallest_us(2 * WINDOW_SECS) == 20_000
 
 
-def test_a_silent_feed_has_no_evidence_left() -> None:
+def test_a_silent_feed_has_no_clock_offset() -> None:
     window = ClockOffsetWindow()
     window.note(0.0, [20_000] * MIN_MESSAGES)
     assert window.smallest_us(3 * WINDOW_SECS) is None

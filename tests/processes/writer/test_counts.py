@@ -72,7 +72,7 @@ def test_counts_are_exact_whenever_writers_are_killed(world: World) -> None:
     agrees(world)
 
 
-def test_they_cross_a_seal(world: World) -> None:
+def test_counts_continue_after_a_seal(world: World) -> None:
     journal = world.journal()
     fill(journal, rounds=4)
     world.run(stop_after_secs=10)
@@ -82,7 +82,7 @@ def test_they_cross_a_seal(world: World) -> None:
     agrees(world)
 
 
-def test_they_go_back_with_a_segment_that_cannot_be_read_and_come_again_with_its_rows(world: World) -> None:
+def test_counts_return_with_the_rows_of_a_rebuilt_segment(world: World) -> None:
     journal = world.journal()
     fill(journal, rounds=4)
     world.run(stop_after_secs=10)
@@ -95,7 +95,7 @@ def test_they_go_back_with_a_segment_that_cannot_be_read_and_come_again_with_its
     agrees(world)
 
 
-def test_another_run_counts_from_nothing(world: World) -> None:
+def test_another_run_counts_from_zero(world: World) -> None:
     journal = world.journal()
     fill(journal, rounds=1)
     world.run_id = "first"
@@ -114,7 +114,7 @@ def test_every_kind_and_status_of_a_gap_has_a_number_of_its_own() -> None:
     assert max(GAP_CODES.values()) < 128, "one byte of stored state"
 
 
-def test_state_that_counts_nothing_yet_is_read_as_nothing_counted() -> None:
+def test_state_without_counts_is_read_as_zero() -> None:
     before = msgspec.msgpack.encode(msgspec.to_builtins(StreamProgress())[:-1])
     assert msgspec.msgpack.decode(before, type=StreamProgress).counts == StreamCounts()
 

@@ -27,7 +27,7 @@ def test_every_feed_has_its_own_times() -> None:
     assert timings.commits() == [(6, 1), (-1, 200_000)]
 
 
-def test_messages_without_an_exchange_time_say_nothing_about_the_way() -> None:
+def test_messages_without_exchange_time_do_not_count_as_latency() -> None:
     timings = Latencies()
     timings.note(batch_of(("a", 1, None)), DURABLE_US, 0.0, 0.0)
     assert timings.to_receive() == []
@@ -39,13 +39,13 @@ def test_a_batch_without_messages_is_a_commit_all_the_same() -> None:
     assert timings.commits() == [(0, 1), (-1, 0)]
 
 
-def test_the_smallest_way_of_a_feed_is_evidence_of_its_clock() -> None:
+def test_the_smallest_latency_of_a_feed_gives_the_clock_offset() -> None:
     timings = Latencies()
     timings.note(batch_of(*[("a", 1, -1_500 + way_ms) for way_ms in range(12)]), DURABLE_US, 0.0, 0.0)
     assert timings.clock_offsets_us(1.0) == {"a": -1_500_000 + OUTLIERS * 1_000}
 
 
-def test_one_odd_time_rules_neither_the_mean_nor_what_is_known_of_the_clock() -> None:
+def test_one_odd_time_changes_neither_mean_latency_nor_clock_offset() -> None:
     for odd_ms in (DURABLE_US // 1_000 - 1, 5 * 365 * DAY_MS, 10 * 3_600_000, -10 * 3_600_000, -3 * DAY_MS):
         timings = Latencies()
         timings.note(batch_of(*[("a", 1, way_ms) for way_ms in (odd_ms, *[20] * 20)]), DURABLE_US, 0.0, 0.0)
@@ -54,13 +54,13 @@ def test_one_odd_time_rules_neither_the_mean_nor_what_is_known_of_the_clock() ->
         assert sum_us <= 20 * 20_000 + MAX_LATENCY_US
 
 
-def test_a_clock_that_is_off_by_days_shows_all_the_same() -> None:
+def test_a_clock_wrong_by_days_gives_an_offset_too() -> None:
     timings = Latencies()
     timings.note(batch_of(*[("a", 1, -3 * DAY_MS)] * 20), DURABLE_US, 0.0, 0.0)
     assert timings.clock_offsets_us(1.0) == {"a": -3 * DAY_MS * 1_000}
 
 
-def test_times_that_are_none_are_no_evidence() -> None:
+def test_impossible_times_give_no_clock_offset() -> None:
     timings = Latencies()
     timings.note(batch_of(*[("a", 1, DURABLE_US // 1_000 - 1)] * 20), DURABLE_US, 0.0, 0.0)
     assert timings.clock_offsets_us(1.0) == {}
@@ -69,7 +69,7 @@ def test_times_that_are_none_are_no_evidence() -> None:
 AHEAD_MS = -31 * 365 * DAY_MS
 
 
-def test_times_far_ahead_are_no_evidence_beside_others_however_often_they_come() -> None:
+def test_times_far_ahead_do_not_count_beside_plausible_ones() -> None:
     timings = Latencies()
     timings.note(batch_of(*[("a", 1, AHEAD_MS)] * 20), DURABLE_US, 0.0, 0.0)
     timings.note(batch_of(*[("a", 1, way_ms) for way_ms in [AHEAD_MS, 20] * 20]), DURABLE_US, 0.0, 1.0)

@@ -97,7 +97,7 @@ LAGS: Final[list[tuple[dict[str, Any], dict[str, Any]]]] = [
 
 @pytest.mark.parametrize(("old", "new"), LAGS, ids=str)
 @pytest.mark.parametrize("kills", [0, 4])
-def test_a_renewal_on_one_line_stores_each_message_once_also_after_kills(
+def test_a_renewal_stores_each_message_once_also_after_kills(
     best_prices: Frames, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: Any, new: Any, kills: int
 ) -> None:
     world = World(tmp_path, writer=WriterConfig(max_batch_size=450, adaptive=False))
@@ -134,7 +134,7 @@ def expected_without_ids(arrivals: Arrivals) -> list[int]:
 
 @pytest.mark.parametrize(("old", "new"), LAGS, ids=str)
 @pytest.mark.parametrize("kills", [0, 4])
-def test_what_has_no_ids_is_stored_once_while_connections_overlap(
+def test_messages_without_ids_are_stored_once_while_connections_overlap(
     best_prices: Frames, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: Any, new: Any, kills: int
 ) -> None:
     monkeypatch.setattr(writer_harness, "adapter", lambda _exchange: WithoutIds())
@@ -162,7 +162,7 @@ def test_equal_messages_without_ids_on_one_connection_are_all_stored(
 
 
 @pytest.mark.parametrize("kills", [0, 3])
-def test_an_unreadable_frame_that_two_lines_bring_is_stored_and_counted_once(
+def test_an_undecodable_frame_from_two_lines_is_stored_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kills: int
 ) -> None:
     world = World(tmp_path, writer=WriterConfig(max_batch_size=7, adaptive=False))

@@ -105,7 +105,7 @@ def test_other_content_under_a_taken_id_is_stored_and_reported(world: World) -> 
 
 
 @pytest.mark.parametrize("sealed", [True, False])
-def test_messages_that_share_an_id_are_each_stored_once_also_after_a_restart(world: World, *, sealed: bool) -> None:
+def test_different_messages_with_one_id_are_stored_once_after_a_restart(world: World, *, sealed: bool) -> None:
     for frame in (trade, book):
         two = [frame(1), frame(1).replace(b"[]", b'[["1","2"]]').replace(b"1.5", b"9.5")]
         journal = world.journal()
@@ -123,7 +123,7 @@ def test_messages_that_share_an_id_are_each_stored_once_also_after_a_restart(wor
     assert len(world.payloads()) == 4
 
 
-def test_what_cannot_be_read_is_kept_whole_with_a_reason_and_one_gap_row_a_stretch(world: World) -> None:
+def test_undecodable_frames_are_stored_and_share_one_gap_row_a_stretch(world: World) -> None:
     bad = [b"{", b"", b"\xff\xfe", b'{"stream":"xrpusdt@trade","data":{}}', b"\x00" * 5_000_000]
     journal = world.journal()
     journal.append_frames(START_NS, 0, [*bad, trade(1)])
@@ -140,9 +140,7 @@ def test_what_cannot_be_read_is_kept_whole_with_a_reason_and_one_gap_row_a_stret
     assert len({row[0] for row in rows}) == 1
 
 
-def test_a_fault_in_the_adapter_costs_a_message_its_type_and_nothing_else(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bug_in_an_adapter_makes_its_frame_undecoded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     real = adapter("binance").decoder
 
     def faulty(subscription: Any) -> Any:
@@ -194,9 +192,7 @@ def test_a_kill_after_any_commit_neither_loses_nor_repeats_a_row(
     assert [row[0] for row in world.query("SELECT id FROM messages ORDER BY id")] == list(range(40))
 
 
-def test_a_writer_that_starts_reports_while_it_reads_what_the_open_segment_holds(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_starting_writer_reports_while_it_restores_the_segment(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.journal().append_frames(START_NS, 0, list(ticks(4_000)))
     world.run_for(8)
     monkeypatch.setattr(open_segment, "PROGRESS_STEPS", 1_000)
@@ -223,7 +219,7 @@ def test_a_writer_that_starts_reports_while_it_reads_what_the_open_segment_holds
 
 
 @pytest.mark.parametrize(("owner", "name"), [(DuplicateFilter, "judge"), (StreamState, "row")])
-def test_a_writer_gives_signs_of_life_however_long_it_works_on_what_it_has_read(
+def test_a_writer_reports_however_long_its_work_takes(
     world: World, monkeypatch: pytest.MonkeyPatch, owner: type, name: str
 ) -> None:
     """Each message takes ten seconds to judge, or each stream's state to write."""
@@ -245,7 +241,7 @@ def test_a_writer_gives_signs_of_life_however_long_it_works_on_what_it_has_read(
     assert max(later - earlier for earlier, later in pairwise(told)) <= 30
 
 
-def test_nobody_reports_for_a_writer_that_is_in_a_commit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_thread_reports_for_a_writer_in_a_commit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     before, meanwhile = set(threading.enumerate()), set[threading.Thread]()
     real = OpenSegment.store
 
@@ -259,7 +255,7 @@ def test_nobody_reports_for_a_writer_that_is_in_a_commit(world: World, monkeypat
     assert meanwhile == before
 
 
-def test_a_failed_commit_is_tried_until_it_succeeds_and_nothing_else_is_read(
+def test_a_failed_commit_is_retried_and_nothing_is_read_meanwhile(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = OpenSegment.store
@@ -296,9 +292,7 @@ def test_the_writer_pauses_below_half_the_mark_and_goes_on_by_itself(
     assert world.payloads() == [trade(1)]
 
 
-def test_a_pause_begins_with_a_seal_that_frees_the_journals_it_holds(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_pause_begins_with_a_seal_that_frees_journals(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     journals = world.config.data_dir / "journal/f"
     real = world.sleep
 
@@ -320,7 +314,7 @@ def test_a_pause_begins_with_a_seal_that_frees_the_journals_it_holds(
     assert world.payloads() == [trade(1)]
 
 
-def test_a_pause_on_a_disk_too_full_for_a_seal_leaves_the_rest_to_the_archiver(world: World) -> None:
+def test_a_disk_too_full_for_a_seal_waits_for_the_archiver(world: World) -> None:
     real = world.sleep
 
     def sleep(secs: float) -> None:
@@ -345,7 +339,7 @@ def test_a_pause_on_a_disk_too_full_for_a_seal_leaves_the_rest_to_the_archiver(w
     ],
     ids=["room", "short disk", "no mark"],
 )
-def test_a_seal_comes_early_where_it_makes_room_that_gets_short(
+def test_a_full_disk_causes_an_early_seal_that_makes_room(
     world: World, limits: JournalConfig, free: int, seals: int
 ) -> None:
     world = World(world.config.data_dir, journal=limits)
@@ -358,7 +352,7 @@ def test_a_seal_comes_early_where_it_makes_room_that_gets_short(
     assert len(journal_files(world.config.data_dir / "journal/f")) == (1 if seals else journal.number)
 
 
-def test_a_short_disk_is_no_reason_to_seal_what_frees_nothing(world: World) -> None:
+def test_a_full_disk_causes_no_seal_that_would_free_nothing(world: World) -> None:
     world.free = 1 << 30
     world.journal().append_frames(START_NS, 0, [trade(1)])
     world.run_for(20)
@@ -401,7 +395,7 @@ def test_a_large_segment_is_sealed_at_once(world: World) -> None:
     assert [row[0] for row in world.query("SELECT id FROM messages ORDER BY id")] == list(range(20_000))
 
 
-def test_after_a_clean_stop_one_open_segment_without_rows_and_no_journal_is_left(world: World) -> None:
+def test_a_clean_stop_leaves_an_open_segment_without_rows_and_no_journal(world: World) -> None:
     journal = world.journal(file_bytes=500)
     for frame in ticks(20):
         journal.append_frames(START_NS, 0, [frame])
@@ -417,7 +411,7 @@ def test_after_a_clean_stop_one_open_segment_without_rows_and_no_journal_is_left
     assert max(entry["number"] for entry in positions) == journal.number
 
 
-def test_frames_that_are_no_rows_leave_no_journal_behind_either(world: World) -> None:
+def test_frames_without_rows_leave_no_journal_after_a_stop(world: World) -> None:
     journal = world.journal()
     journal.append_frames(START_NS, 0, [b'{"result":null,"id":1}'])
     journal.close()
@@ -426,7 +420,7 @@ def test_frames_that_are_no_rows_leave_no_journal_behind_either(world: World) ->
     assert sealed_segments(world.config.data_dir / "segments") == []
 
 
-def test_a_refused_stretch_is_one_budget_row_for_each_configured_stream(world: World) -> None:
+def test_a_refusal_is_one_budget_row_for_each_configured_stream(world: World) -> None:
     journal = world.journal()
     journal.append_event(RecordKind.REFUSING, START_NS, 0, {"reason": "disk", "started_ns": START_NS})
     info = {"frames": 12, "bytes": 3_000, "started_ns": START_NS}
@@ -447,7 +441,7 @@ def test_a_refusal_whose_ingest_was_killed_ends_with_its_successor(world: World)
     assert spans == {9_000_000}
 
 
-def test_a_bad_journal_record_is_a_damaged_row_and_the_rest_is_stored(world: World) -> None:
+def test_a_damaged_record_is_a_row_and_the_rest_is_stored(world: World) -> None:
     journal = world.journal()
     journal.append_frames(START_NS, 0, [trade(1)])
     start = journal.position
@@ -464,7 +458,7 @@ def test_a_bad_journal_record_is_a_damaged_row_and_the_rest_is_stored(world: Wor
     assert world.query("SELECT exchange, symbol, cause FROM gaps WHERE kind='damaged'") == [("binance", "_", "disk")]
 
 
-def test_journals_of_a_feed_that_is_no_longer_configured_are_stored_too(world: World) -> None:
+def test_journals_of_a_feed_not_configured_any_more_are_stored(world: World) -> None:
     world.journal().append_frames(START_NS, 0, [trade(1)])
     other = World(world.config.data_dir)
     other.config = other.config.model_copy(update={"feed": (FeedConfig(symbols=("SOLUSDT",), name="g"),)})
@@ -485,7 +479,7 @@ def test_ids_that_restart_begin_a_new_series_and_are_kept(world: World) -> None:
 
 
 @pytest.mark.parametrize("sealed", [True, False])
-def test_ids_that_restart_a_little_way_back_are_no_conflicts_also_after_a_kill(world: World, *, sealed: bool) -> None:
+def test_ids_that_restart_a_little_lower_are_not_conflicts(world: World, *, sealed: bool) -> None:
     journal = world.journal()
     journal.append_frames(START_NS, 0, [trade(n) for n in range(1_000, 1_100)])
     if sealed:
@@ -511,7 +505,7 @@ def test_lag_is_reported_while_it_lasts(world: World) -> None:
     assert world.numbers.journals == [JournalLag(feed="f", files=1)]
 
 
-def test_a_journal_that_was_quiet_is_late_by_its_first_unread_record(world: World) -> None:
+def test_lag_is_the_age_of_the_first_unread_record(world: World) -> None:
     journal = world.journal()
     journal.append_frames(START_NS, 0, [trade(1)])
     world.run()
@@ -521,7 +515,7 @@ def test_a_journal_that_was_quiet_is_late_by_its_first_unread_record(world: Worl
     assert (told.unread_files, told.lag_secs) == (1, 2.0)
 
 
-def test_what_another_version_subscribed_is_read_as_far_as_it_is_known(world: World) -> None:
+def test_unknown_subscriptions_in_a_journal_make_undecoded_rows(world: World) -> None:
     kline = b'{"stream":"btcusdt@kline_1m","data":{"e":"kline"}}'
     small = trade(3).replace(b"BTCUSDT", b"btcusdt")
     for symbols, data_types in ((SYMBOLS, ("kline", "trade")), (("btcusdt", *SYMBOLS), ("trade",))):
@@ -536,7 +530,7 @@ def test_what_another_version_subscribed_is_read_as_far_as_it_is_known(world: Wo
     assert world.query(undecoded) == [(kline,), (small,), (kline,), (small,)]
 
 
-def test_received_is_every_message_out_of_the_journal_copies_and_unreadable_frames_too(world: World) -> None:
+def test_received_counts_copies_and_undecodable_frames_too(world: World) -> None:
     journal = world.journal()
     journal.append_frames(START_NS, 0, [trade(1), trade(2), trade(2), b"neither this nor that"])
     world.run()
@@ -550,7 +544,7 @@ GAP = (
 )
 
 
-def test_missing_ids_are_one_sequence_row_once_they_had_time_to_come(world: World) -> None:
+def test_missing_ids_are_one_row_after_the_reorder_window(world: World) -> None:
     journal = world.journal()
     journal.append_frames(START_NS, 0, [trade(1), trade(5), diff(10, 20), diff(31, 40)])
     journal.append_frames(START_NS + 3_000_000_000, 0, [trade(6)])
@@ -571,7 +565,7 @@ def test_a_message_late_within_the_reorder_window_is_only_counted(world: World) 
     assert [row[0] for row in world.query("SELECT id FROM messages ORDER BY row")] == [1, 3, 2, 4]
 
 
-def test_a_message_later_than_that_repairs_its_gap_under_the_same_id(world: World) -> None:
+def test_a_message_after_the_reorder_window_repairs_its_gap(world: World) -> None:
     journal = world.journal()
     journal.append_frames(START_NS, 0, [trade(1), trade(4)])
     world.run(stop_after_secs=10)
@@ -584,7 +578,7 @@ def test_a_message_later_than_that_repairs_its_gap_under_the_same_id(world: Worl
     assert len({row[0] for row in rows}) == 1
 
 
-def test_an_outage_silences_the_streams_that_prove_nothing_and_no_others(world: World) -> None:
+def test_an_outage_is_a_row_only_where_ids_prove_nothing(world: World) -> None:
     journal = world.journal()
     journal.append_event(RecordKind.CONNECT, START_NS, 0, connection(1))
     journal.append_frames(START_NS + 1, 0, [trade(1), book(5), diff(1, 2)])
@@ -631,7 +625,7 @@ def test_a_killed_ingest_is_an_outage_of_cause_restart(world: World, between: in
     assert world.query(f"SELECT ended_at - started_at FROM gaps WHERE kind='silence' AND {SPOKEN}") == [(3_000_000,)]
 
 
-def test_what_was_refused_needs_no_second_row(world: World) -> None:
+def test_a_refused_hole_is_not_a_sequence_row(world: World) -> None:
     journal = world.journal()
     journal.append_frames(START_NS, 0, [trade(1)])
     info = {"frames": 3, "bytes": 300, "started_ns": START_NS + 1}
@@ -641,7 +635,7 @@ def test_what_was_refused_needs_no_second_row(world: World) -> None:
     assert {row[0] for row in world.query("SELECT kind FROM gaps")} == {"budget"}
 
 
-def test_a_hole_left_by_a_frame_that_could_not_be_read_says_so(world: World) -> None:
+def test_a_hole_left_by_an_undecodable_frame_has_cause_parse(world: World) -> None:
     world.journal().append_frames(START_NS, 0, [trade(1), trade(2)[:-3], trade(3)])
     world.run()
     assert ("trade", "sequence", "parse", "2", "3", 1, "open", None) in world.query(GAP)
@@ -677,7 +671,7 @@ def test_two_lines_merge_into_one_stream_without_a_gap(tmp_path: Path) -> None:
     assert (world.numbers.duplicates, world.numbers.late) == (2_000 - 20, 20)
 
 
-def test_a_writer_that_finds_no_segment_though_journals_were_sealed_says_so(world: World) -> None:
+def test_missing_segments_are_logged_if_journals_were_sealed(world: World) -> None:
     journal = world.journal(file_bytes=2_000)
     for frame in ticks(30):
         journal.append_frames(START_NS, 0, [frame])
@@ -691,7 +685,7 @@ def test_a_writer_that_finds_no_segment_though_journals_were_sealed_says_so(worl
     assert world.events.count("segments_missing") == 1
 
 
-def test_a_segment_that_cannot_be_put_back_is_tried_again_and_nothing_is_stored_meanwhile(
+def test_a_segment_that_cannot_be_restored_blocks_commits_and_is_retried(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal, folder = world.journal(), world.config.data_dir / "segments"
@@ -732,9 +726,7 @@ def test_files_removed_right_before_a_seal_are_put_back_first(world: World, monk
 
 
 @pytest.mark.parametrize("sealed_before", [False, True])
-def test_an_open_segment_that_cannot_be_read_is_made_again_from_the_journals(
-    tmp_path: Path, sealed_before: bool
-) -> None:
+def test_an_unreadable_open_segment_is_rebuilt_from_the_journals(tmp_path: Path, sealed_before: bool) -> None:
     world = World(tmp_path)
     journal = world.journal(file_bytes=4_000)
     for frame in ticks(30):
@@ -753,7 +745,7 @@ def test_an_open_segment_that_cannot_be_read_is_made_again_from_the_journals(
     assert opened.name in {path.name for path in (tmp_path / "quarantine").iterdir()}
 
 
-def test_journals_that_only_a_seal_sets_free_bring_it_about(tmp_path: Path) -> None:
+def test_large_finished_journals_cause_a_seal(tmp_path: Path) -> None:
     limits = JournalConfig(file_bytes=8_192, max_bytes=32_768)
     world = World(tmp_path, journal=limits)
     journal = world.journal(file_bytes=8_192)
@@ -771,7 +763,7 @@ def test_a_stop_waits_for_a_reader_of_the_open_segment_and_then_seals(world: Wor
     assert "segment_left_open" not in world.events
 
 
-def test_a_segment_that_somebody_reads_grows_and_says_so_until_the_reader_leaves(world: World) -> None:
+def test_a_segment_that_is_being_read_is_sealed_once_the_reader_leaves(world: World) -> None:
     world = World(world.config.data_dir, segment=SegmentConfig(max_bytes=1 << 20))
     journal = world.journal()
     for start in range(0, 20_000, 100):
@@ -783,7 +775,7 @@ def test_a_segment_that_somebody_reads_grows_and_says_so_until_the_reader_leaves
     assert len(world.payloads()) == 20_000
 
 
-def test_a_reader_that_does_not_leave_puts_the_seal_off_to_the_next_start(world: World) -> None:
+def test_a_lasting_reader_puts_the_seal_off_to_the_next_start(world: World) -> None:
     world.journal().append_frames(START_NS, 0, [trade(1)])
     world.run_to_the_stop_with_a_reader(leaves_after_secs=1_000)
     assert sealed_segments(world.config.data_dir / "segments") == []
@@ -793,7 +785,7 @@ def test_a_reader_that_does_not_leave_puts_the_seal_off_to_the_next_start(world:
     assert world.payloads() == [trade(1)]
 
 
-def test_trouble_never_ends_before_it_began_though_the_clock_goes_back(world: World) -> None:
+def test_a_stretch_never_ends_before_it_starts(world: World) -> None:
     journal = world.journal()
     journal.append_frames(START_NS, 0, [b"{"])
     journal.append_frames(START_NS - 7_200_000_000_000, 0, [b"{"])
@@ -803,7 +795,7 @@ def test_trouble_never_ends_before_it_began_though_the_clock_goes_back(world: Wo
     assert ("undecodable", "unrepairable") in world.query("SELECT kind, status FROM gaps")
 
 
-def test_what_was_refused_while_the_clock_was_set_back_ends_where_it_began(world: World) -> None:
+def test_a_refusal_over_a_clock_set_back_ends_where_it_began(world: World) -> None:
     journal = world.journal()
     info = {"frames": 12, "bytes": 3_000, "started_ns": START_NS}
     journal.append_event(RecordKind.RESUMED, START_NS - 7_200_000_000_000, 0, info)
@@ -848,7 +840,7 @@ def test_rows_that_are_not_committed_yet_are_not_counted_as_stored(world: World)
     assert (world.numbers.messages, world.numbers.streams[0].stored) == (1, 1)
 
 
-def test_the_report_counts_the_rows_of_the_gap_ledger_by_what_they_say(world: World) -> None:
+def test_the_report_counts_ledger_rows_by_their_labels(world: World) -> None:
     journal = world.journal()
     journal.append_frames(START_NS, 0, [trade(1), trade(5), diff(10, 20), diff(31, 40)])
     journal.append_frames(START_NS + 3_000_000_000, 0, [trade(6)])
@@ -859,7 +851,7 @@ def test_the_report_counts_the_rows_of_the_gap_ledger_by_what_they_say(world: Wo
     ]
 
 
-def test_the_report_tells_how_long_messages_took_and_how_far_the_clock_is_off(world: World) -> None:
+def test_the_report_has_latencies_and_clock_offsets(world: World) -> None:
     frames = [trade(n, at=-1_500) for n in range(20)]
     world.journal().append_frames(START_NS, 0, frames)
     world.run(stop_after_secs=10)
@@ -870,7 +862,7 @@ def test_the_report_tells_how_long_messages_took_and_how_far_the_clock_is_off(wo
     assert sum(count for index, count in world.numbers.commits if index >= 0) == 1
 
 
-def test_the_report_tells_the_newest_rows_of_the_gap_ledger_for_some_reports_and_then_no_more(world: World) -> None:
+def test_a_new_ledger_row_is_repeated_in_a_limited_number_of_reports(world: World) -> None:
     journal = world.journal()
     journal.append_frames(START_NS, 0, [trade(1), trade(5)])
     journal.append_frames(START_NS + 3_000_000_000, 0, [trade(6)])
@@ -895,7 +887,7 @@ def test_the_report_tells_the_newest_rows_of_the_gap_ledger_for_some_reports_and
     assert told[-1] == 0
 
 
-def test_no_message_loses_its_row_for_its_time_alone_and_none_after_it_is_misjudged(world: World) -> None:
+def test_an_impossible_time_costs_no_row_and_misleads_no_verdict(world: World) -> None:
     journal = world.journal()
     now_ms, day_ms = START_NS // 1_000_000, 86_400_000
     odd = [b"0", b"-1", str(now_ms * 1_000).encode(), str(now_ms + 10 * day_ms).encode(), b'"soon"', b"null"]
@@ -911,9 +903,7 @@ def test_no_message_loses_its_row_for_its_time_alone_and_none_after_it_is_misjud
 
 
 @pytest.mark.parametrize("with_positions", [False, True])
-def test_an_open_segment_that_was_put_there_by_hand_is_set_aside_and_nothing_is_stored_twice(
-    tmp_path: Path, with_positions: bool
-) -> None:
+def test_an_open_segment_put_there_by_hand_is_set_aside(tmp_path: Path, with_positions: bool) -> None:
     world = World(tmp_path / "data")
     segments, backup = tmp_path / "data/segments", tmp_path / "backup"
     journal = world.journal()
@@ -939,7 +929,7 @@ def test_an_open_segment_that_was_put_there_by_hand_is_set_aside_and_nothing_is_
     assert world.events.count("open_segments_set_aside") == 1
 
 
-def test_a_journal_that_was_taken_to_have_ended_and_grew_is_read_on_and_not_removed(world: World) -> None:
+def test_a_finished_journal_that_grows_is_read_on_and_not_removed(world: World) -> None:
     journal = world.journal()
     journal.append_frames(START_NS, 0, ticks_list(5))
     world.gone = True

@@ -70,7 +70,7 @@ def all_of(order: ReadingOrder) -> list[bytes]:
     return [frame for frames in rounds(order) for frame in frames]
 
 
-def test_answers_stand_behind_what_was_received_before_them_though_their_file_is_older(journals: Journals) -> None:
+def test_an_answer_is_read_after_older_records_even_from_an_older_file(journals: Journals) -> None:
     add(journals.begin("f~rest", at=1), (25, b"answer"), (45, b"second"))
     add(journals.begin("f", at=10), *((at, b"%06d" % at + LONG) for at in range(10, 60, 10)))
     read = all_of(journals.order())
@@ -78,7 +78,7 @@ def test_answers_stand_behind_what_was_received_before_them_though_their_file_is
     assert read.index(b"000040") < read.index(b"second")
 
 
-def test_answers_are_not_put_off_until_a_backlog_is_read_to_its_end(journals: Journals) -> None:
+def test_answers_do_not_wait_for_the_end_of_a_backlog(journals: Journals) -> None:
     add(journals.begin("f~rest"), (25, b"answer"))
     add(journals.begin("f"), *((at, b"%06d" % at + LONG) for at in range(10, 200, 10)))
     read = all_of(journals.order())
@@ -109,13 +109,13 @@ def test_answers_come_at_once_where_their_feed_has_nothing_left(journals: Journa
     assert [*rounds(journals.order("gone"))] == [[b"before", b"other"], [b"answer"]]
 
 
-def test_answers_of_a_feed_whose_clock_was_set_back_come_at_its_end(journals: Journals) -> None:
+def test_answers_wait_for_the_end_if_the_clock_was_set_back(journals: Journals) -> None:
     add(journals.begin("f~rest"), (5_000, b"answer"))
     add(journals.begin("f"), (4_000, b"before"), (100, b"behind"))
     assert all_of(journals.order()) == [b"before", b"behind", b"answer"]
 
 
-def test_answers_wait_for_another_feeds_finished_file_which_their_stream_may_stand_in(journals: Journals) -> None:
+def test_answers_wait_for_the_finished_file_of_another_feed(journals: Journals) -> None:
     journals.gone = {"before", "now"}
     add(journals.begin("now~rest", at=8), (9, b"answer"))
     before = journals.begin("before", at=2)
@@ -124,7 +124,7 @@ def test_answers_wait_for_another_feeds_finished_file_which_their_stream_may_sta
     assert all_of(journals.order()) == [*(b"%06d" % at for at in range(2, 8)), b"answer"]
 
 
-def test_what_was_fetched_is_read_to_its_end_too(journals: Journals) -> None:
+def test_the_journal_of_repair_is_read_to_its_end_too(journals: Journals) -> None:
     fetched = journals.begin("f~rest")
     add(fetched, *((at, b"%06d" % at + LONG) for at in range(10, 100, 10)))
     fetched.close()

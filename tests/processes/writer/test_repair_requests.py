@@ -42,7 +42,7 @@ def test_the_updates_of_a_broken_book_are_gone(market: str) -> None:
 
 
 @pytest.mark.parametrize("market", MARKETS)
-def test_aggregates_are_asked_for(market: str) -> None:
+def test_missing_aggregates_are_requested(market: str) -> None:
     status, (request,) = asked(market, "agg_trade")
     assert status == "open"
     assert isinstance(request, TradesRequest)
@@ -50,12 +50,12 @@ def test_aggregates_are_asked_for(market: str) -> None:
 
 
 @pytest.mark.parametrize(("market", "expected"), [("binance", "open"), ("binance_usdm", "unrepairable")])
-def test_single_trades_are_asked_for_only_where_that_takes_no_key(market: str, expected: str) -> None:
+def test_trades_are_requested_only_where_no_api_key_is_needed(market: str, expected: str) -> None:
     status, requests = asked(market, "trade")
     assert (status, len(requests)) == (expected, int(expected == "open"))
 
 
-def test_no_more_ids_are_asked_for_than_can_be_had() -> None:
+def test_a_hole_too_large_to_fetch_is_not_requested() -> None:
     status, (request,) = asked("binance", "trade", missing=MAX_REQUESTED_IDS)
     assert status == "open"
     assert isinstance(request, TradesRequest)
@@ -63,7 +63,7 @@ def test_no_more_ids_are_asked_for_than_can_be_had() -> None:
     assert asked("binance", "trade", missing=MAX_REQUESTED_IDS + 1) == ("unrepairable", [])
 
 
-def test_a_feed_that_is_not_mended_asks_for_nothing() -> None:
+def test_a_feed_that_is_not_repaired_makes_no_requests() -> None:
     stream = StreamTable(40.0, Bounds(300.0, 30.0)).add(StreamKey("binance", "X", "trade"), "f", IdRule.DENSE)
     judge(stream, 1)
     judge(stream, 5)

@@ -46,9 +46,7 @@ Spoil = Callable[[bytes], bytes]
 
 
 @spoilt
-def test_a_rotten_head_in_the_middle_is_one_damaged_row_and_the_cause_of_what_is_missing(
-    world: World, spoil: Spoil
-) -> None:
+def test_a_damaged_head_in_the_middle_is_one_row_and_causes_the_hole(world: World, spoil: Spoil) -> None:
     for number in (1, 2, 3):
         world.journal().append_frames(START_NS, 0, [trade(number)])
     path_of(world, 2).write_bytes(spoil(path_of(world, 2).read_bytes()))
@@ -60,9 +58,7 @@ def test_a_rotten_head_in_the_middle_is_one_damaged_row_and_the_cause_of_what_is
 
 
 @spoilt
-def test_a_rotten_head_of_the_last_file_is_told_at_the_next_start_and_recording_goes_on(
-    world: World, spoil: Spoil
-) -> None:
+def test_a_damaged_head_of_the_last_file_is_reported_at_the_next_start(world: World, spoil: Spoil) -> None:
     world.journal().append_frames(START_NS, 0, [trade(1)])
     world.journal().append_frames(START_NS, 0, [trade(2)])
     path_of(world, 2).write_bytes(spoil(path_of(world, 2).read_bytes()))
@@ -79,9 +75,7 @@ def test_a_rotten_head_of_the_last_file_is_told_at_the_next_start_and_recording_
 
 
 @pytest.mark.parametrize("stored_before", [False, True])
-def test_a_rotten_head_of_a_feed_that_is_not_configured_names_the_exchange_if_its_streams_do(
-    world: World, *, stored_before: bool
-) -> None:
+def test_a_damaged_head_names_the_exchange_known_from_the_streams(world: World, *, stored_before: bool) -> None:
     if stored_before:
         world.journal().append_frames(START_NS, 0, [trade(1)])
     world.journal().append_frames(START_NS, 0, [trade(2)])
@@ -123,7 +117,7 @@ def test_a_number_given_again_after_positions_were_lost_costs_nothing(world: Wor
     assert world.query("SELECT kind FROM gaps") == []
 
 
-def test_positions_that_cannot_be_read_are_told_and_written_anew_at_the_next_seal(world: World) -> None:
+def test_unreadable_positions_are_logged_and_rewritten_by_the_next_seal(world: World) -> None:
     world.journal().append_frames(START_NS, 0, [trade(1)])
     world.run_for(10)
     kept = world.config.data_dir / "segments/positions.json"
@@ -154,7 +148,7 @@ def cut_in_its_head(path: Path) -> None:
 
 @pytest.mark.parametrize("stop_before", [False, True])
 @pytest.mark.parametrize("harm", [gone, emptied, cut, cut_in_its_head])
-def test_a_closed_file_that_lost_something_is_one_damaged_row_around_its_time(
+def test_a_closed_file_with_lost_bytes_is_one_damaged_row(
     world: World, harm: Callable[[Path], None], *, stop_before: bool
 ) -> None:
     journal, lost = world.journal(file_bytes=1), 4
@@ -195,7 +189,7 @@ def test_incarnations_seals_and_torn_tails_are_no_damage(world: World) -> None:
     assert world.query(DAMAGED) == []
 
 
-def test_without_segment_and_positions_the_writer_names_what_is_in_its_way(world: World) -> None:
+def test_without_segment_and_positions_the_error_names_the_files(world: World) -> None:
     world.journal().append_frames(START_NS, 0, [trade(1)])
     world.run_for(10)
     kept = world.config.data_dir / "segments/positions.json"

@@ -44,7 +44,7 @@ def opened(world: World) -> Path:
 
 
 @pytest.mark.parametrize("change", ROT.values(), ids=ROT)
-def test_rotten_state_in_the_open_segment_makes_it_anew_from_the_last_seal(world: World, change: str) -> None:
+def test_corrupt_state_in_the_open_segment_rebuilds_it(world: World, change: str) -> None:
     with sqlite3.connect(opened(world)) as db:
         assert db.execute(change).rowcount > 0
     db.close()
@@ -54,7 +54,7 @@ def test_rotten_state_in_the_open_segment_makes_it_anew_from_the_last_seal(world
     assert sorted(stored) == [("book_delta", 2), *(("trade", number) for number in range(1, 30))]
 
 
-def test_rotten_state_in_the_positions_is_told_while_they_are_not_needed(world: World) -> None:
+def test_corrupt_positions_are_logged_while_not_needed(world: World) -> None:
     path = world.config.data_dir / "segments/positions.json"
     content = json.loads(path.read_bytes())
     content["streams"][0][-1] = "wQ=="
@@ -68,7 +68,7 @@ ROTTEN_POSITIONS = (b"", b"no json", b"{}")
 
 
 @pytest.mark.parametrize("content", ROTTEN_POSITIONS)
-def test_without_open_segment_and_positions_the_writer_says_in_a_line_what_to_do(world: World, content: bytes) -> None:
+def test_without_segment_and_positions_the_error_says_what_to_do(world: World, content: bytes) -> None:
     opened(world).unlink()
     path = world.config.data_dir / "segments/positions.json"
     path.write_bytes(content)
@@ -82,7 +82,7 @@ def test_without_open_segment_and_positions_the_writer_says_in_a_line_what_to_do
     assert len(world.payloads()) > 1
 
 
-def test_rotten_state_in_the_positions_that_are_needed_is_told_too(world: World) -> None:
+def test_corrupt_positions_that_are_needed_stop_the_start(world: World) -> None:
     opened(world).unlink()
     path = world.config.data_dir / "segments/positions.json"
     content = json.loads(path.read_bytes())
@@ -93,7 +93,7 @@ def test_rotten_state_in_the_positions_that_are_needed_is_told_too(world: World)
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["folder", "pipe"])
-def test_positions_that_are_no_file_are_told_at_the_start(world: World, make: Callable[[Path], None]) -> None:
+def test_positions_that_are_not_a_file_are_reported_at_the_start(world: World, make: Callable[[Path], None]) -> None:
     path = world.config.data_dir / "segments/positions.json"
     path.unlink()
     make(path)

@@ -21,7 +21,7 @@ START_US = START_NS // 1_000
 LAG_SECS = 40
 
 
-def test_state_in_a_commit_is_as_small_after_many_outages_as_after_one() -> None:
+def test_committed_state_does_not_grow_with_outages() -> None:
     """The long form, with 3,000 streams and 1,000 outages, is `tests/bench/bench_state.py`."""
     outages = Outages(30)
     first, *_, last = (outages.outage(pause_secs=60) for _ in range(40))
@@ -29,7 +29,7 @@ def test_state_in_a_commit_is_as_small_after_many_outages_as_after_one() -> None
     assert all(len(stream.dedup.progress.holes) <= 1 for stream in outages.world.streams)
 
 
-def test_a_hole_stays_known_while_it_is_asked_for_and_is_forgotten_once_it_was_answered() -> None:
+def test_a_requested_hole_is_kept_until_it_is_answered() -> None:
     outages = Outages(3, answered=False)
     outages.outage(pause_secs=600)
     assert [len(stream.dedup.progress.holes) for stream in outages.world.streams] == [1, 0, 0]
@@ -39,12 +39,12 @@ def test_a_hole_stays_known_while_it_is_asked_for_and_is_forgotten_once_it_was_a
 
 
 @pytest.mark.parametrize("streams", [1, 2, 30, 3_000, 100_000])
-def test_what_waits_for_an_answer_is_bounded_however_many_streams_there_are(streams: int) -> None:
+def test_requested_holes_are_bounded_over_all_streams(streams: int) -> None:
     assert MIN_REQUESTED_HOLES <= max_requested(streams) <= MAX_REQUESTED_HOLES
     assert streams * max_requested(streams) <= max(MAX_REQUESTED_HOLES_IN_ALL, streams * MIN_REQUESTED_HOLES)
 
 
-def test_holes_that_are_never_answered_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unanswered_holes_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hole_rules, "MAX_REQUESTED_HOLES_IN_ALL", 1)
     outages = Outages(3, answered=False)
     for _ in range(2 * MIN_REQUESTED_HOLES):
@@ -62,9 +62,7 @@ def world_of_trades() -> ProcessorWorld:
 
 @pytest.mark.parametrize("stood_still_at", [None, 1, 299, 320, 380, 420, 480, 620, 660, 680, 900])
 @pytest.mark.parametrize("lag_secs", [8.0, LAG_SECS - 0.1])
-def test_nothing_is_stored_twice_or_lost_though_a_line_lags_as_far_as_one_may_behind_forgotten_holes(
-    lag_secs: float, stood_still_at: int | None
-) -> None:
+def test_a_line_that_lags_behind_forgotten_holes_loses_nothing(lag_secs: float, stood_still_at: int | None) -> None:
     """Ten messages a second; each line loses some, and some both; the process stands still for a minute, or not."""
     sent = range(1, 1_500)
     lost = [{100, 101, *range(300, 305), 310, 311}, {101, *range(303, 312)}]
@@ -87,7 +85,7 @@ def test_nothing_is_stored_twice_or_lost_though_a_line_lags_as_far_as_one_may_be
     assert [stream.dedup.progress.holes for stream in world.streams] == [[]]
 
 
-def test_what_comes_long_after_its_hole_was_forgotten_is_stored_all_the_same() -> None:
+def test_a_message_for_a_forgotten_hole_is_stored() -> None:
     world = world_of_trades()
     world.receive(START_US, [trade(1), trade(5)])
     for tick in range(20):
@@ -98,7 +96,7 @@ def test_what_comes_long_after_its_hole_was_forgotten_is_stored_all_the_same() -
     assert (1, 3) in world.messages
 
 
-def test_steps_of_the_clock_make_a_hole_no_older_than_the_time_between_two_looks() -> None:
+def test_a_step_of_the_clock_ages_a_hole_only_once() -> None:
     world = world_of_trades()
     world.receive(START_US, [trade(1), trade(5)])
     for step in range(10):

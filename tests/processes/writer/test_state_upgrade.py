@@ -5,7 +5,7 @@ from collector.storage.segment.file_format import FIRST_STATE_VERSION, STATE_VER
 from collector.storage.segment.state import EMPTY_STATE, SegmentState
 
 
-def test_every_form_there_ever_was_becomes_the_present_one() -> None:
+def test_every_older_version_is_upgraded_to_the_present_one() -> None:
     for version in range(FIRST_STATE_VERSION, STATE_VERSION + 1):
         assert upgraded(EMPTY_STATE._replace(version=version)).version == STATE_VERSION
 

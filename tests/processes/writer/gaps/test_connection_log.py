@@ -8,7 +8,7 @@ def test_a_stream_that_no_connection_carried_before_ends_no_outage() -> None:
     assert StreamActivity().come_online(100) is None
 
 
-def test_an_outage_lasts_from_the_first_word_of_it_until_a_connection_stands() -> None:
+def test_an_outage_lasts_until_a_connection_opens() -> None:
     activity = StreamActivity()
     activity.go_offline(500, "disconnect")
     activity.go_offline(700, "restart")
@@ -22,7 +22,7 @@ def test_an_outage_never_ends_before_it_began() -> None:
     assert activity.come_online(500) == Outage(600, 600, "disconnect")
 
 
-def test_what_was_listened_to_without_a_word_adds_up_over_connections() -> None:
+def test_quiet_connected_time_adds_up_over_connections() -> None:
     activity = StreamActivity(last_message_us=100)
     activity.add_quiet_time(50, 300)
     activity.add_quiet_time(1_000, 1_400)
@@ -45,7 +45,7 @@ def test_a_plan_is_down_once_none_of_its_connections_stands() -> None:
     assert links.disconnect(3, 500) == Ended(0, 100, 500, [])
 
 
-def test_what_a_dead_connection_did_not_carry_is_known_once_it_ends_though_another_stands_by_then() -> None:
+def test_a_dead_connection_leaves_its_gap_though_another_has_opened() -> None:
     links = ConnectionLog()
     links.begin("a")
     links.connect(1, 0, 0)
@@ -56,7 +56,7 @@ def test_what_a_dead_connection_did_not_carry_is_known_once_it_ends_though_anoth
     assert links.disconnect(3, 500) == Ended(0, 130, 500, [])
 
 
-def test_what_a_short_connection_carried_beside_a_dead_one_splits_what_nobody_did() -> None:
+def test_a_short_live_connection_splits_the_outage_of_a_dead_one() -> None:
     links = ConnectionLog()
     links.begin("a")
     links.connect(1, 0, 0)
@@ -65,7 +65,7 @@ def test_what_a_short_connection_carried_beside_a_dead_one_splits_what_nobody_di
     assert links.disconnect(1, 50) == Ended(0, 0, 120, [(50, 100)])
 
 
-def test_connections_that_come_and_go_beside_one_that_stands_leave_little_behind() -> None:
+def test_short_connections_beside_a_lasting_one_leave_little_state() -> None:
     links = ConnectionLog()
     links.begin("a")
     links.connect(1, 0, 0)
@@ -93,7 +93,7 @@ def test_two_connections_of_a_plan_on_one_line_are_not_alone() -> None:
     assert (links.is_alone(0, 0), links.is_alone(0, 1)) == (False, True)
 
 
-def test_nothing_is_kept_of_the_plans_of_an_incarnation_that_is_over() -> None:
+def test_plans_of_an_ended_incarnation_leave_no_state() -> None:
     links = ConnectionLog()
     links.begin("a")
     for number in range(100):

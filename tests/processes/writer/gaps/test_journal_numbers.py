@@ -32,12 +32,12 @@ def test_incarnations_one_after_another_miss_nothing(steps: list[str], first: in
     assert set(missing(*files)) == {None}
 
 
-def test_a_jump_is_missing_files_within_an_incarnation_and_between_two() -> None:
+def test_a_jump_in_journal_numbers_means_missing_files() -> None:
     assert missing(("a", 3), ("a", 5)) == [None, 4]
     assert missing(("a", 3), ("b", 6)) == [None, 4]
 
 
-def test_a_file_without_a_head_is_missing_only_between_two_of_one_incarnation() -> None:
+def test_a_headless_file_is_missing_only_within_one_incarnation() -> None:
     assert missing(("a", 3), ("-", 4), ("a", 5)) == [None, 4]
     assert missing(("a", 3), ("-", 4), ("b", 5)) == [None, None]
 

@@ -33,7 +33,7 @@ def latest(world: World, kind: str) -> dict[str, tuple[Any, ...]]:
     return {row[0]: row[1:] for row in rows(world, kind)}
 
 
-def test_every_second_message_missing_for_long_is_some_rows_and_counts_exactly(world: World) -> None:
+def test_many_small_holes_share_rows_and_are_counted_exactly(world: World) -> None:
     journal = world.journal()
     for number in range(500):
         journal.append_frames(START_NS + number * SEC_NS // 10, 0, [trade(2 * number)])
@@ -49,7 +49,7 @@ def test_every_second_message_missing_for_long_is_some_rows_and_counts_exactly(w
     assert all(ended_at is not None for _, _, ended_at in latest(world, "sequence").values())
 
 
-def test_a_line_that_comes_and_goes_is_one_silence_after_the_first_ones(world: World) -> None:
+def test_repeated_reconnects_share_one_silence_row_after_the_first(world: World) -> None:
     journal, now_ns = world.journal(), START_NS
     for number in range(1, 30):
         journal.append_event(RecordKind.CONNECT, now_ns, 0, connection(number))
@@ -69,7 +69,7 @@ def test_a_line_that_comes_and_goes_is_one_silence_after_the_first_ones(world: W
     assert ended_at == now_ns // 1_000
 
 
-def test_a_budget_that_is_spent_again_and_again_is_no_flood_of_rows(world: World) -> None:
+def test_repeated_refusals_do_not_flood_the_ledger(world: World) -> None:
     journal = world.journal()
     for number in range(100):
         started_ns = START_NS + number * SEC_NS // 10
@@ -95,7 +95,7 @@ def test_an_id_that_steps_back_is_reported_once_a_stretch_and_kept(world: World)
     ]
 
 
-def test_ids_of_lines_and_of_connections_that_overlap_may_come_in_any_order(world: World) -> None:
+def test_ids_may_step_back_between_lines_and_overlapping_connections(world: World) -> None:
     journal = world.journal()
     journal.append_event(RecordKind.CONNECT, START_NS, 0, connection(1))
     journal.append_event(RecordKind.CONNECT, START_NS, 1, connection(2))
@@ -112,7 +112,7 @@ def test_ids_of_lines_and_of_connections_that_overlap_may_come_in_any_order(worl
     assert set(world.query("SELECT kind, expected_id, actual_id FROM gaps")) == {("out_of_order", "150", "145")}
 
 
-def test_a_series_that_restarts_again_and_again_is_no_flood_and_every_message_is_kept(world: World) -> None:
+def test_repeated_restarts_of_a_series_do_not_flood_the_ledger(world: World) -> None:
     journal, sent = world.journal(), []
     for restart in range(30):
         sent += [trade(n, at=restart * 1_000 + n) for n in range(400, 0, -1)[::-1]]
@@ -178,7 +178,7 @@ def two_minutes(feed: Feed) -> None:
         feed.say(trade(feed.secs), book(feed.secs), trade(feed.secs, symbol="ETHUSDT"))
 
 
-def test_a_stream_that_falls_silent_while_others_speak_has_a_row_until_it_speaks(feed: Feed, world: World) -> None:
+def test_a_silent_stream_has_an_open_row_until_its_next_message(feed: Feed, world: World) -> None:
     two_minutes(feed)
     for _ in range(60):
         feed.say(trade(feed.secs, symbol="ETHUSDT"))
@@ -193,7 +193,7 @@ def test_a_stream_that_falls_silent_while_others_speak_has_a_row_until_it_speaks
     ]
 
 
-def test_a_silence_that_cost_messages_is_not_repaired_by_continuity(feed: Feed) -> None:
+def test_a_silence_with_lost_messages_is_not_repaired(feed: Feed) -> None:
     two_minutes(feed)
     for _ in range(60):
         feed.say(trade(feed.secs, symbol="ETHUSDT"))
@@ -203,7 +203,7 @@ def test_a_silence_that_cost_messages_is_not_repaired_by_continuity(feed: Feed) 
     assert rows["sequence"][4] == "open"
 
 
-def test_a_stream_that_stays_away_has_one_row_whatever_becomes_of_its_connections(feed: Feed) -> None:
+def test_a_lasting_silence_is_one_row_whatever_its_connections_do(feed: Feed) -> None:
     two_minutes(feed)
     for _ in range(5):
         for _ in range(40):
@@ -215,7 +215,7 @@ def test_a_stream_that_stays_away_has_one_row_whatever_becomes_of_its_connection
     assert [row for row in rows if row[0] == "book_snapshot"] == [("book_snapshot", "silence", 120, None, "open", None)]
 
 
-def test_a_connection_that_version_1_closed_for_its_silence_was_away_since_its_last_data(feed: Feed) -> None:
+def test_a_version_1_silent_connection_is_offline_since_its_last_data(feed: Feed) -> None:
     two_minutes(feed)
     feed.secs += 30
     feed.disconnect("silent")
@@ -226,9 +226,7 @@ def test_a_connection_that_version_1_closed_for_its_silence_was_away_since_its_l
 
 
 @pytest.mark.parametrize("reason", ["lost", "silent", "stopped"])
-def test_a_connection_that_was_not_closed_in_order_was_away_since_its_last_sign_of_life(
-    feed: Feed, reason: str
-) -> None:
+def test_a_broken_connection_is_offline_since_its_last_sign_of_life(feed: Feed, reason: str) -> None:
     two_minutes(feed)
     alive_ns = feed.now_ns
     feed.secs += 12  # the network froze
@@ -239,7 +237,7 @@ def test_a_connection_that_was_not_closed_in_order_was_away_since_its_last_sign_
     assert feed.run() == [("book_snapshot", "silence", 120, 137, "unrepairable", None)]
 
 
-def test_a_connection_that_was_dead_before_another_opened_beside_it_leaves_a_silence(feed: Feed) -> None:
+def test_a_connection_dead_before_another_opened_leaves_a_silence(feed: Feed) -> None:
     two_minutes(feed)
     alive_ns = feed.now_ns
     feed.secs += 29
@@ -250,7 +248,7 @@ def test_a_connection_that_was_dead_before_another_opened_beside_it_leaves_a_sil
     assert feed.run() == [("book_snapshot", "silence", 120, 149, "unrepairable", None)]
 
 
-def test_an_outage_that_two_lines_notice_one_after_the_other_is_in_the_ledger(feed: Feed) -> None:
+def test_an_outage_noticed_by_two_lines_in_turn_is_in_the_ledger(feed: Feed) -> None:
     feed.connect()
     two_minutes(feed)
     alive_ns = feed.now_ns
@@ -267,7 +265,7 @@ def test_an_outage_that_two_lines_notice_one_after_the_other_is_in_the_ledger(fe
     ]
 
 
-def test_data_that_stopped_on_a_connection_that_answers_is_a_silence_until_a_second_one_brings_it(feed: Feed) -> None:
+def test_a_stream_dead_on_a_live_connection_is_silent_until_data_comes(feed: Feed) -> None:
     two_minutes(feed)
     feed.secs += 40
     feed.connect()  # beside the first
@@ -285,7 +283,7 @@ def test_data_that_stopped_on_a_connection_that_answers_is_a_silence_until_a_sec
     ]
 
 
-def test_a_second_connection_in_vain_leaves_no_trace_in_the_ledger(feed: Feed) -> None:
+def test_a_useless_second_connection_leaves_no_row(feed: Feed) -> None:
     for _ in range(3):
         feed.say(trade(feed.secs), book(feed.secs))
     for _ in range(20):
@@ -296,7 +294,7 @@ def test_a_second_connection_in_vain_leaves_no_trace_in_the_ledger(feed: Feed) -
     assert feed.run(ALL) == []
 
 
-def test_a_connection_that_died_was_away_since_its_last_answer(feed: Feed) -> None:
+def test_a_dead_connection_is_offline_since_its_last_answer(feed: Feed) -> None:
     two_minutes(feed)
     feed.secs += 30
     feed.disconnect("silent", alive_ns=feed.now_ns - 12 * SEC_NS)
@@ -307,7 +305,7 @@ def test_a_connection_that_died_was_away_since_its_last_answer(feed: Feed) -> No
 
 
 @pytest.mark.parametrize("others_speak", [True, False])
-def test_a_silence_that_ends_in_another_series_is_not_repaired_by_continuity(feed: Feed, *, others_speak: bool) -> None:
+def test_a_silence_that_ends_in_a_new_series_is_not_repaired(feed: Feed, *, others_speak: bool) -> None:
     two_minutes(feed)
     for _ in range(100):
         feed.secs += 1
@@ -319,7 +317,7 @@ def test_a_silence_that_ends_in_another_series_is_not_repaired_by_continuity(fee
     assert {row[4:] for row in rows} == {("unrepairable", None)}
 
 
-def test_silence_of_a_whole_feed_that_stays_connected_is_found_when_it_speaks(feed: Feed) -> None:
+def test_a_silence_of_a_whole_connected_feed_is_found_when_it_ends(feed: Feed) -> None:
     two_minutes(feed)
     feed.secs += 100
     feed.say(trade(120), book(500), trade(120, symbol="ETHUSDT"))
@@ -330,7 +328,7 @@ def test_silence_of_a_whole_feed_that_stays_connected_is_found_when_it_speaks(fe
     assert found["book_snapshot"][3] - found["book_snapshot"][2] == pytest.approx(101, abs=5)
 
 
-def test_a_quiet_symbol_is_not_silent_and_one_that_pauses_again_and_again_learns(feed: Feed) -> None:
+def test_a_quiet_symbol_is_not_silent_and_repeated_pauses_are_learned(feed: Feed) -> None:
     symbol, quiet, paused = "ETHUSDT", 0, 0
     for second in range(6_000):
         frames = [book(second)]
@@ -348,7 +346,7 @@ def test_a_quiet_symbol_is_not_silent_and_one_that_pauses_again_and_again_learns
     assert [row[5] for row in rows if row[4] != "open"] == ["continuity"] * (len(rows) - len(opened))
 
 
-def test_a_series_that_begins_below_the_first_id_ever_seen_is_a_new_one(world: World) -> None:
+def test_ids_below_the_first_one_begin_a_new_series(world: World) -> None:
     journal, now_ns = world.journal(), START_NS
     late = trade(3, at=0)
     ids = [*range(5_000_000, 5_000_020), *range(1, 5), *range(8, 20)]
@@ -388,7 +386,7 @@ def test_an_outage_that_follows_a_refusal_has_its_own_row(world: World) -> None:
     ]
 
 
-def test_an_ingest_killed_while_it_refuses_leaves_the_time_without_one_covered(world: World) -> None:
+def test_the_time_after_an_ingest_killed_while_refusing_is_a_gap(world: World) -> None:
     journal = world.journal()
     journal.append_event(RecordKind.CONNECT, START_NS, 0, connection(1))
     journal.append_frames(START_NS, 0, [trade(1)])
@@ -405,7 +403,7 @@ def test_an_ingest_killed_while_it_refuses_leaves_the_time_without_one_covered(w
     ]
 
 
-def test_what_was_refused_and_nothing_else_has_no_second_row(world: World) -> None:
+def test_a_hole_from_refused_frames_alone_has_no_second_row(world: World) -> None:
     journal = world.journal()
     journal.append_event(RecordKind.CONNECT, START_NS, 0, connection(1))
     journal.append_frames(START_NS, 0, [trade(1)])
@@ -416,7 +414,7 @@ def test_what_was_refused_and_nothing_else_has_no_second_row(world: World) -> No
     assert world.query(SEQUENCE_AND_BUDGET) == [("budget", "disk_budget", None, None)]
 
 
-def test_a_stream_that_never_speaks_has_a_row_until_it_does(feed: Feed, world: World) -> None:
+def test_a_stream_without_messages_has_an_open_row_until_its_first(feed: Feed, world: World) -> None:
     for _ in range(299):
         feed.say(book(feed.secs))
     assert feed.run() == []
@@ -439,7 +437,7 @@ def test_a_stream_that_never_speaks_has_a_row_until_it_does(feed: Feed, world: W
     )
 
 
-def test_a_feed_that_never_speaks_has_rows_though_its_connections_are_short(feed: Feed) -> None:
+def test_a_feed_without_messages_has_rows_though_connections_are_short(feed: Feed) -> None:
     feed.disconnect()
     for _ in range(12):
         feed.secs += 60
@@ -451,7 +449,7 @@ def test_a_feed_that_never_speaks_has_rows_though_its_connections_are_short(feed
     )
 
 
-def test_time_offline_is_in_the_ledger_for_a_stream_that_never_spoke(feed: Feed, world: World) -> None:
+def test_an_outage_has_a_row_for_a_stream_without_messages(feed: Feed, world: World) -> None:
     feed.say(book(1))
     feed.disconnect()
     feed.secs += 60
@@ -465,7 +463,7 @@ def test_time_offline_is_in_the_ledger_for_a_stream_that_never_spoke(feed: Feed,
     assert sorted(outages) == [*[("trade", "silence", 1, 61)] * 2, *[("trade", "silence", 61, 91)] * 2]
 
 
-def test_time_offline_is_in_the_ledger_for_a_stream_heard_once(feed: Feed) -> None:
+def test_an_outage_has_a_row_for_a_stream_with_one_message(feed: Feed) -> None:
     feed.say(trade(1), book(1))
     for _ in range(12):
         feed.secs += 10
@@ -480,7 +478,7 @@ def test_time_offline_is_in_the_ledger_for_a_stream_heard_once(feed: Feed) -> No
     ]
 
 
-def test_a_stream_that_never_spoke_and_is_subscribed_no_more_is_silent_no_more(feed: Feed, world: World) -> None:
+def test_dropping_a_stream_without_messages_closes_its_silence(feed: Feed, world: World) -> None:
     for _ in range(400):
         feed.say(book(feed.secs), trade(feed.secs))
     world.now_ns = feed.now_ns
@@ -522,7 +520,7 @@ def test_holes_are_judged_by_the_time_of_their_own_feed(world: World) -> None:
     assert world.numbers.late == 1
 
 
-def test_a_trade_every_three_minutes_on_a_connection_that_stands_leaves_no_gap(world: World) -> None:
+def test_a_trade_every_three_minutes_leaves_no_gap(world: World) -> None:
     journal = world.journal(symbols=SYMBOLS[:1], data_types=("trade",))
     journal.append_event(RecordKind.CONNECT, START_NS, 0, connection(1))
     for number in range(1, 10):

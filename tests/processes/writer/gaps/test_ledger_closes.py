@@ -161,7 +161,7 @@ def test_books_with_more_holes_than_rows_share_one_that_is_closed(exchange: str)
 
 
 @pytest.mark.parametrize("exchange", ["binance", "binance_usdm"])
-def test_a_book_is_asked_for_behind_every_hole_also_of_those_that_share_a_row(exchange: str) -> None:
+def test_a_book_is_requested_after_every_hole_also_in_a_shared_row(exchange: str) -> None:
     told = Told(exchange, mended=True)
     first = told.ids[diff]
     for _ in range(2 * SINGLE_ROWS):
@@ -173,7 +173,7 @@ def test_a_book_is_asked_for_behind_every_hole_also_of_those_that_share_a_row(ex
     assert asked == {first, *range(first + 2, told.ids[diff], 3)}
 
 
-def test_a_stretch_that_came_late_as_a_whole_is_closed_though_its_series_ends() -> None:
+def test_a_stretch_filled_late_is_closed_though_its_series_ends() -> None:
     told = Told("binance", mended=True)
     told.lose(SINGLE_ROWS + 2)
     told.wait(3)

@@ -107,9 +107,7 @@ def mangled(frames: list[tuple[int, bytes]], chance: random.Random, lag_us: int)
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_of_two_lines_that_lose_swap_and_repeat_each_message_is_kept_once_and_every_hole_told(
-    data: Path, tmp_path: Path, seed: int
-) -> None:
+def test_two_lossy_lines_give_each_message_once_and_every_hole_a_row(data: Path, tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     recording = received(data / "frames/binance_spot/hftbacktest_btcusdt_20240808.jsonl.zst")
     sent = [frame for frame in recording[:12_000] if b"@trade" in frame[1]]

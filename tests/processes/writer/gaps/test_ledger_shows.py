@@ -234,7 +234,7 @@ def runs(editing: Editing) -> list[list[int]]:
     return found
 
 
-def test_frames_removed_around_the_border_of_a_segment_and_a_restart(editing: Editing, world: World) -> None:
+def test_frames_removed_around_a_seal_and_a_restart(editing: Editing, world: World) -> None:
     cut = len(editing.frames) // 2
     for name in TYPES:
         behind = next(place for place, n in enumerate(editing.of[name]) if n >= cut)
@@ -250,7 +250,7 @@ def test_frames_removed_around_the_border_of_a_segment_and_a_restart(editing: Ed
     assert recorder.kinds() == {"sequence"}
 
 
-def test_the_first_and_last_frames_of_journal_files_and_of_all_removed(editing: Editing, world: World) -> None:
+def test_frames_removed_at_the_ends_of_journal_files(editing: Editing, world: World) -> None:
     parts = 4
     borders = [len(editing.frames) * part // parts for part in range(1, parts)]
     for border in borders:

@@ -23,7 +23,7 @@ def latest(told: Told, kind: str, stream_type: str = "trade") -> list[Any]:
     return [row for row in told.world.latest().values() if (row.kind, row.stream_type) == (kind, stream_type)]
 
 
-def test_a_stop_says_of_unreadable_frames_how_many_there_were_and_when_they_ended(tmp_path: Path) -> None:
+def test_a_stop_closes_the_row_of_undecodable_frames_with_their_count(tmp_path: Path) -> None:
     world = World(tmp_path)
     journal = world.journal()
     for number in range(18):
@@ -37,7 +37,7 @@ def test_a_stop_says_of_unreadable_frames_how_many_there_were_and_when_they_ende
     assert len({row[0] for row in rows}) == 1
 
 
-def test_each_seal_says_how_many_there_were_until_then_and_nothing_where_that_has_not_changed(tmp_path: Path) -> None:
+def test_a_seal_updates_the_count_of_a_stretch_only_if_it_changed(tmp_path: Path) -> None:
     world = World(tmp_path, segment=SegmentConfig(interval_secs=10))
     journal, sleep, said = world.journal(), world.sleep, [5, 6, 7, 15, 25, 34]
 
@@ -71,7 +71,7 @@ def test_a_seal_counts_the_holes_that_share_a_row() -> None:
     assert None not in [row.ended_at for row in latest(told, "sequence")]
 
 
-def test_a_seal_says_what_is_left_of_a_gap_that_is_being_mended() -> None:
+def test_a_seal_says_what_is_still_missing_of_a_gap_under_repair() -> None:
     told = Told("binance", mended=True)
     told.ids[test_ledger_closes.trade] += 10
     told.speak()
@@ -111,9 +111,7 @@ def test_a_stop_tells_of_a_refusal_that_its_ingest_could_not_end(tmp_path: Path)
 
 @pytest.mark.parametrize("mended", [True, False])
 @given(steps=st.lists(STEPS, max_size=25))
-def test_after_a_seal_the_rows_say_how_it_is_and_after_a_stop_none_lasts_but_a_silence(
-    steps: list[tuple[Any, ...]], *, mended: bool
-) -> None:
+def test_rows_are_current_after_a_seal_and_closed_after_a_stop(steps: list[tuple[Any, ...]], *, mended: bool) -> None:
     told = Told("binance", mended=mended)
     unreadable = 0
     for name, *arguments in steps:

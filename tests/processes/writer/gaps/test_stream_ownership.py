@@ -89,7 +89,7 @@ def test_the_outage_over_a_renaming_is_in_the_ledger(
     assert set(world.query("SELECT feed FROM streams")[-3:]) == {(name,)}
 
 
-def test_a_connection_lost_before_the_renaming_is_an_outage_of_its_own_cause(world: World) -> None:
+def test_a_connection_lost_before_a_rename_keeps_its_own_cause(world: World) -> None:
     before = Run(world, "f", 0)
     before.say(1, book(10))
     before.stop(2, cause="disconnect")
@@ -114,7 +114,7 @@ def test_a_backlog_is_read_in_the_order_in_which_its_files_were_begun(world: Wor
     assert stored == [trade(n) for n in range(90 * len(names))]
 
 
-def test_a_stream_moved_to_another_feed_waits_for_what_its_old_one_brought(world: World) -> None:
+def test_a_moved_stream_waits_for_the_journal_of_its_old_feed(world: World) -> None:
     before = Run(world, "f", 0)
     before.say(1, trade(1), trade(1, symbol=ETH))
     Run(world, "a", 10, ETH).say(11, trade(3, symbol=ETH))
@@ -124,7 +124,7 @@ def test_a_stream_moved_to_another_feed_waits_for_what_its_old_one_brought(world
     assert dict(world.query("SELECT symbol, feed FROM streams")) == {BTC: "f", ETH: "a"}
 
 
-def test_a_feed_that_cannot_be_ended_holds_up_no_other(world: World) -> None:
+def test_a_feed_that_is_never_read_to_its_end_delays_no_other(world: World) -> None:
     world.gone = False
     Run(world, "f", 0, BTC).say(1, trade(1))
     Run(world, "g", 10, ETH).say(11, trade(1, symbol=ETH))
@@ -134,9 +134,7 @@ def test_a_feed_that_cannot_be_ended_holds_up_no_other(world: World) -> None:
 
 @pytest.mark.parametrize("drained", [True, False], ids=["drained", "backlog"])
 @pytest.mark.parametrize("name", ["f", "g"])
-def test_a_symbol_left_out_for_a_run_was_away_since_the_run_before_it(
-    world: World, name: str, *, drained: bool
-) -> None:
+def test_a_symbol_dropped_for_a_run_is_offline_since_the_run_before(world: World, name: str, *, drained: bool) -> None:
     Run(world, "f", 0).say(1, book(10), trade(1), trade(1, symbol=ETH))
     for number in (1, 2):
         Run(world, "f", 10 * number, ETH).say(10 * number + 1, trade(number + 1, symbol=ETH))
@@ -153,9 +151,7 @@ def test_a_symbol_left_out_for_a_run_was_away_since_the_run_before_it(
 
 
 @pytest.mark.parametrize("name", ["f", "g"])
-def test_a_refusal_whose_ingest_was_killed_ends_also_for_streams_that_have_another_feed(
-    world: World, name: str
-) -> None:
+def test_a_killed_ingests_refusal_ends_for_streams_moved_to_another_feed(world: World, name: str) -> None:
     before = Run(world, "f", 0)
     before.say(1, trade(1), trade(1, symbol=ETH))
     before.journal.append_event(RecordKind.REFUSING, START_NS + 2 * SEC_NS, 0, {"started_ns": START_NS + 2 * SEC_NS})
@@ -172,7 +168,7 @@ def test_trouble_that_lasted_is_closed_as_the_feed_is_renamed(world: World) -> N
     assert [row[4:] for row in rows] == [(1, None), (1, 1)]
 
 
-def test_a_stream_that_has_spoken_again_is_not_away_any_more(world: World) -> None:
+def test_a_stream_with_a_new_message_is_not_offline_any_more(world: World) -> None:
     Run(world, "f", 0).say(1, book(10))
     Run(world, "g", 10).say(11, book(20))
     world.run()
@@ -192,7 +188,7 @@ def test_what_repair_fetched_takes_no_stream_from_its_feed(world: World) -> None
     assert [row[4:] for row in gaps(world)] == [(1, 10)]
 
 
-def test_of_plans_that_are_down_the_first_since_a_stream_was_heard_counts() -> None:
+def test_the_first_plan_down_since_the_last_message_counts() -> None:
     links = ConnectionLog("a", newest_us=900, down={0: (200, "disconnect"), 1: (500, "exchange")})
     assert links.offline_since(100) == (200, "disconnect")
     assert links.offline_since(300) == (500, "exchange")
@@ -230,7 +226,7 @@ def test_an_outage_of_a_plan_does_not_outlive_the_plan(world: World, two_plans: 
     assert [row[4:] for row in gaps(world) if row[1] == "book_snapshot"] == [(2, 5), (90 * DAY, 90 * DAY + 2)]
 
 
-def test_of_a_second_try_no_outage_remains(world: World, two_plans: None) -> None:
+def test_a_second_try_leaves_no_outage(world: World, two_plans: None) -> None:
     first = Run(world, "f", 0, BTC)
     run_on(first, 0, 1, 2)  # that of a silent stream
     first.say(1, book(10))
@@ -244,7 +240,7 @@ def test_of_a_second_try_no_outage_remains(world: World, two_plans: None) -> Non
 
 
 @pytest.mark.parametrize("drained", [True, False], ids=["drained", "backlog"])
-def test_a_refusal_does_not_outlive_the_feed_whose_ingest_was_killed(world: World, *, drained: bool) -> None:
+def test_a_refusal_ends_with_the_feed_whose_ingest_was_killed(world: World, *, drained: bool) -> None:
     before = Run(world, "f", 0)
     before.say(1, trade(1))
     before.journal.append_event(RecordKind.REFUSING, START_NS + 2 * SEC_NS, 0, {"started_ns": START_NS + 2 * SEC_NS})
@@ -257,7 +253,7 @@ def test_a_refusal_does_not_outlive_the_feed_whose_ingest_was_killed(world: Worl
     assert budget == {(symbol, name, "budget", "disk_budget", 2, 10) for symbol in SYMBOLS for name in TYPES}
 
 
-def test_a_silence_ends_with_the_subscription_of_its_stream(world: World) -> None:
+def test_a_silence_ends_when_its_stream_is_dropped(world: World) -> None:
     both = Run(world, "f", 0)
     for at_secs in range(1, 121):
         both.say(at_secs, book(at_secs), trade(at_secs, symbol=ETH))
@@ -269,7 +265,7 @@ def test_a_silence_ends_with_the_subscription_of_its_stream(world: World) -> Non
     assert last == (ETH, "trade", "silence", "exchange", 120, 599)
 
 
-def test_what_never_spoke_goes_over_to_the_feed_that_subscribes_it_now(world: World) -> None:
+def test_a_stream_without_messages_moves_to_its_new_feed(world: World) -> None:
     before = Run(world, "f", 0)
     for at_secs in range(400):
         before.say(at_secs, trade(at_secs))
@@ -310,7 +306,7 @@ class TestVersion1:
         assert {stream.key for stream in touched} == ({BTC_BOOK, ETH_BOOK} if is_same else set())
         return streams
 
-    def test_an_outage_that_lasts_goes_to_the_streams_of_its_plan(self, two_plans: None) -> None:
+    def test_a_lasting_outage_is_moved_to_the_streams_of_its_plan(self, two_plans: None) -> None:
         state = self.state()
         state.links.down = {1: (35, "disconnect"), 7: (20, "disconnect")}
         streams = self.carried(state, is_same=True)
@@ -321,20 +317,20 @@ class TestVersion1:
         assert state.unspoken[ETH_BOOK._replace(data_type="trade")].offline == (35, "disconnect")
         assert state.links == ConnectionLog("w", newest_us=90, up={1: 0}, since={0: 10}, lines={1: 0})
 
-    def test_a_plan_not_yet_connected_was_away_since_the_incarnation_before(self, two_plans: None) -> None:
+    def test_an_unconnected_plan_is_offline_since_the_last_incarnation(self, two_plans: None) -> None:
         state = self.state()
         state.links.known, state.links.away_since_us = [0], 7
         streams = self.carried(state, is_same=True)
         assert {stream.key: stream.activity.offline for stream in streams} == {BTC_BOOK: None, ETH_BOOK: (7, "restart")}
 
-    def test_a_refusal_goes_to_every_stream(self) -> None:
+    def test_a_lasting_refusal_is_moved_to_every_stream(self) -> None:
         state = self.state(refusing_since_us=50)
         streams = self.carried(state, is_same=True)
         activities = [*(stream.activity for stream in streams), *state.unspoken.values()]
         assert [activity.refused_since_us for activity in activities] == [50] * 6
         assert state.refusing_since_us is None
 
-    def test_a_row_of_a_stream_that_never_spoke_stays_open(self) -> None:
+    def test_the_row_of_a_stream_without_messages_stays_open(self) -> None:
         key = ETH_BOOK._replace(data_type="trade")
         state = self.state(unheard={key: 40})
         self.carried(state, is_same=False)
