@@ -144,6 +144,10 @@ def run_child(assignment: Assignment, config: Config, links: ChildLinks, work: W
     watch.start()
     code = _run_guarded(assignment, config, links, work, flag, log)
     logs.flush(_FLUSH_SECS)
+    # As the interpreter ends it sets Python's handlers back to the default, but keeps ignored signals ignored: else a
+    # request to hurry would kill a process whose work is done, which would count as a crash.
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     sys.exit(code)
 
 

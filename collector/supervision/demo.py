@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from collector.supervision.display import Display, Page
 from collector.supervision.recorder import record
 from collector.supervision.terminal_display import LOG_NAME, terminal_display
 from collector.terminal.attached import is_live
+from collector.terminal.closing import outcome
 from collector.terminal.tables import uncut
 
 SYMBOLS: Final = ("BTCUSDT", "ETHUSDT")
@@ -172,7 +174,8 @@ def _summary(
     """Says what was written and where, and that it was a demo."""
     manifests = [json.loads(path.read_bytes()) for path in sorted((data_dir / "archive/_manifest").rglob("*.json"))]
     answered = status["repair"]["answered"] if status is not None else {}
-    yield uncut(f"Stopped with exit code {code}; {len(manifests)} segments are archived in {data_dir}/archive:")
+    yield uncut(outcome(status, code))
+    yield uncut(f"{len(manifests)} segments are archived in {data_dir}/archive:")
     yield _objects([item for manifest in manifests for item in manifest["objects"]])
     books, trades = answered.get("book", 0), answered.get("trades", 0)
     yield Text(
@@ -181,6 +184,7 @@ def _summary(
     )
     yield Text(f"This was a demo. {ON_PURPOSE}")
     yield uncut(f"Log: {log_file.path}")
+    yield uncut(f"See what is missing and why: collector gaps {shlex.quote(f'{data_dir}/archive')}")
     yield Text("Read it, for example with DuckDB:")
     yield uncut(_QUERY.format(files=f"{data_dir}/archive/*/data_type=trade/**"))
 

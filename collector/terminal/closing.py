@@ -14,14 +14,15 @@ _ERRORS: Final = 3
 
 def closing_lines(status: Mapping[str, Any] | None, code: int, data_dir: Path, log_path: Path) -> list[str]:
     """How it ended, what was stored, and where that is; `status` is the newest one, None if there was none."""
-    lines = [_end(status, code)]
+    lines = [outcome(status, code)]
     if status is not None:
         lines += [_stored(status), f"Archive: {_archive(status, data_dir)}"]
         lines += _errors(status["events"]) if code else []
     return [printable(line) for line in [*lines, f"Log: {log_path}"]]
 
 
-def _end(status: Mapping[str, Any] | None, code: int) -> str:
+def outcome(status: Mapping[str, Any] | None, code: int) -> str:
+    """How it ended, as one sentence."""
     after = f" after {span(status['uptime_secs'])}" if status is not None else " before it began to record"
     if code == 0:
         return f"Stopped in order{after}."

@@ -1,5 +1,6 @@
 """Real lives, killed and stopped while they hold their locks: nobody else ever waits for those."""
 
+import atexit
 import gc
 import multiprocessing
 import os
@@ -19,7 +20,7 @@ import pytest
 
 from collector.channel.channel import Notice
 from collector.config import Config, FeedConfig
-from collector.processes.child_main import IGNORED_SIGNALS, STOP_SIGNALS, Assignment, ChildLinks
+from collector.processes.child_main import IGNORED_SIGNALS, STOP_SIGNALS, Assignment, ChildLinks, run_child
 from collector.supervision.child_process import SpawnedProcess, Target
 from tests.whole.running import ROOT, wait_for
 
@@ -55,6 +56,18 @@ def echo(_assignment: Assignment, _config: Config, links: ChildLinks) -> None:
     while not links.stop.is_set():
         with suppress(queue.Empty):
             links.up.put_nowait(links.down.get(timeout=0.05))
+
+
+def write_signals(path: Path) -> None:
+    """Write which signals that ask for the stop are ignored."""
+    ignored = [number.name for number in STOP_SIGNALS if signal.getsignal(number) is signal.SIG_IGN]
+    path.write_text(" ".join(ignored), "utf-8")
+
+
+def finish(assignment: Assignment, config: Config, links: ChildLinks) -> None:
+    """A child whose work is done at once; as its interpreter ends it writes which signals it ignores."""
+    atexit.register(write_signals, config.data_dir / "ignored")
+    run_child(assignment, config, links, lambda _context: None)
 
 
 def new_life(target: Target, number: int, config: Config | None = None) -> SpawnedProcess:
@@ -196,3 +209,10 @@ def test_a_released_process_leaves_no_descriptor_and_no_thread() -> None:
     for _ in range(2):
         live_and_die()
     wait_for(lambda: all(after <= early for after, early in zip(held(), before, strict=True)), PROMPT_SECS)
+
+
+def test_a_finished_child_ignores_signals_while_it_exits(begin: Begin, tmp_path: Path) -> None:
+    # Its interpreter resets Python's own handlers before the process has ended: a signal would kill it then.
+    life = begin(finish, Config(data_dir=tmp_path))
+    wait_for(lambda: life.exit_code is not None)
+    assert (life.exit_code, (tmp_path / "ignored").read_text("utf-8")) == (0, "SIGTERM SIGINT SIGHUP")

@@ -130,7 +130,7 @@ def test_the_installed_command_records_and_reads_back(wheel: Path, tmp_path: Pat
             demo.send_signal(signal.SIGINT)
             said = demo.communicate(timeout=STOP_SECS)
         assert (demo.returncode, said[1]) == (0, "")
-    assert "Stopped with exit code 0" in collector("demo", "--stop-after", "1")
+    assert "Stopped in order after" in collector("demo", "--stop-after", "1")
     archive = collector.folder / "data-demo/archive"
     assert ds.dataset(archive, partitioning="hive", exclude_invalid_files=True).count_rows() > 0
     assert "verified; nothing found" in collector("verify", str(archive), "--deep")
