@@ -36,6 +36,7 @@ def page(view: Snapshot, window_secs: int = DAY_SECS) -> dict[str, Any]:
     started_in_first_cell = 0 <= view.started_us - first_us < CELL_SECS * 1_000_000
     coverage = {
         "ended_at_ms": strips.ended_us // 1_000,
+        "now_ms": view.known.now_us // 1_000,
         "cell_secs": CELL_SECS,
         "cells": cells,
         "is_since_start": cells < wanted,

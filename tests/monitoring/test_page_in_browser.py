@@ -1,6 +1,7 @@
 """The page at `/` in a real browser, over the recorder's own server."""
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -9,9 +10,13 @@ from playwright.sync_api import Browser, Page, expect
 
 from collector import __version__
 from collector.domain.records import StreamKey
+from collector.monitoring.coverage import Strips
+from collector.monitoring.coverage_cells import LOST as LOST_FLAG
+from collector.monitoring.coverage_cells import ROWS
 from collector.monitoring.view import Snapshot
 from tests.browser import Visitor, browser
-from tests.monitoring.showing import TYPES, Served, Shown, serving, small
+from tests.monitoring.showing import CELL_US, TYPES, Served, Shown, serving, small
+from tests.supervision.made import SECOND_US
 
 TOKEN = "planted-planted-planted"
 NASTY = (
@@ -104,6 +109,60 @@ def test_on_the_first_day_the_strip_shows_the_time_since_the_start(
     assert "; since " in row(page, MENDED)
 
 
+def young(flags: int, late_secs: float = 0.3) -> Snapshot:
+    """A recorder that started 160 s ago, 80 s into a cell, with `flags` in that cell; its newest row is `late_secs` old."""
+    shown = Shown(["BTCUSDT"], ["trade"])
+    shown.late[MENDED] = late_secs
+    now_us = time.time_ns() // 1_000
+    shown.ahead_us = (now_us // CELL_US + 1) * CELL_US + 240 * SECOND_US - now_us
+    view = shown.look()
+    now_us = view.known.now_us
+    return view._replace(
+        started_us=now_us - 160 * SECOND_US,
+        known=view.known._replace(uptime_secs=160.0),
+        strips=Strips((now_us // CELL_US + 1) * CELL_US, {MENDED: bytes([flags])}, known_cells=1),
+        silent=frozenset(),
+    )
+
+
+def test_recorded_time_is_that_since_the_start_and_not_whole_cells(
+    visitor: Visitor, serve: Callable[..., Served]
+) -> None:
+    page = visitor.open(serve(young(ROWS)).url)
+    assert row(page, MENDED).endswith(": recorded 2 min 40 s")
+    assert page.locator("#legend li[data-state=w]").is_hidden()
+
+
+def test_nothing_is_called_recorded_after_the_newest_stored_row(visitor: Visitor, serve: Callable[..., Served]) -> None:
+    served = serve(young(ROWS, late_secs=49.0))
+    page = visitor.open(served.url)
+    assert row(page, MENDED).endswith(": recorded 1 min 51 s, not known yet 49 s")
+    expect(page.locator("#legend li[data-state=w]")).to_contain_text("49 s")
+    drawn = page.locator("#overview path.w").get_attribute("d") or ""
+    width = page.locator("#overview svg").evaluate("(node) => Math.round(node.getBoundingClientRect().width)")
+    (left, wide) = map(int, re.findall(r"M(\d+) [\d.]+h(\d+)", drawn)[0])
+    assert left + wide == width
+    assert wide == pytest.approx(width * 49 / 160, abs=2)
+    # With no row at all the whole cell is not known yet.
+    served.view = young(0, late_secs=500.0)
+    expect(page.get_by_role("button", name=" ".join(MENDED))).to_have_attribute(
+        "aria-label", re.compile(": not known yet 2 min 40 s$")
+    )
+
+
+def test_a_gap_of_a_young_recorder_is_one_cell_and_no_share(visitor: Visitor, serve: Callable[..., Served]) -> None:
+    view = young(ROWS | LOST_FLAG)
+    page = visitor.open(serve(view).url)
+    assert row(page, MENDED).endswith(": gap in 1 cell")
+    expect(page.locator("#share")).to_have_text("there are cells with gaps")
+    assert "%" not in page.locator("#legend").inner_text()
+    page.locator("#list .row").first.click()
+    begun, ended = (
+        time.strftime("%H:%M:%S UTC", time.gmtime(at_us // SECOND_US)) for at_us in (view.started_us, view.known.now_us)
+    )
+    expect(page.locator("#detail-runs li")).to_have_text(re.compile(f"^within .*{begun} to .*{ended}: gap$"))
+
+
 def test_an_hour_a_day_or_a_week_can_be_chosen_and_is_remembered(
     visitor: Visitor, serve: Callable[..., Served]
 ) -> None:
@@ -112,7 +171,7 @@ def test_an_hour_a_day_or_a_week_can_be_chosen_and_is_remembered(
     expect(title).to_have_text("The last 24 hours")
     page.get_by_role("button", name="7 d").click()
     expect(title).to_have_text("The last 7 days")
-    assert "last 7 days: recorded 7 d" in row(page, MENDED)
+    assert re.search(r"last 7 days: recorded (7 d|6 d 23 h)", row(page, MENDED))
     days = page.locator("#overview .axis span").all_text_contents()
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\d UTC|now", day) for day in days)
     page.reload()
@@ -229,8 +288,8 @@ def test_strips_show_gaps_and_the_worst_stream_is_first(visitor: Visitor, serve:
     page = visitor.open(serve(small().look()).url)
     rows = page.locator("#list .row")
     expect(rows).to_have_count(10)
-    assert "unverifiable 23 h 45 min, gap 15 min" in row(page, LOST)
-    assert "recorded 23 h 45 min, repaired 15 min" in row(page, MENDED)
+    assert re.search("unverifiable 23 h 4[0-5] min, gap in 3 cells$", row(page, LOST))
+    assert re.search("recorded 23 h 4[0-5] min, repaired in 3 cells$", row(page, MENDED))
     assert rows.first.get_attribute("aria-label") == row(page, LOST)
     strip = rows.first.locator("svg")
     drawn = {letter: strip.locator(f"path.{letter}").get_attribute("d") or "" for letter in "rupgn"}

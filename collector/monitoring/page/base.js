@@ -51,6 +51,13 @@ function span(secs) {
   return hours % 24 ? `${Math.floor(hours / 24)} d ${hours % 24} h` : `${hours / 24} d`;
 }
 
+// Below ten minutes to the second.
+function exactSpan(secs) {
+  const rounded = Math.round(secs);
+  if (rounded < 60 || rounded >= 600) return span(secs);
+  return rounded % 60 ? `${Math.floor(rounded / 60)} min ${rounded % 60} s` : `${rounded / 60} min`;
+}
+
 const ago = (ms, now) => (ms == null ? "never" : now - ms < 1000 ? "just now" : `${span((now - ms) / 1000)} ago`);
 const parseTime = (iso) => (iso ? Date.parse(iso) : null);
 // Every time on the page is UTC and says so: 16:00 UTC, 16:00:05 UTC, and with its date 2026-11-29 16:00:05 UTC.

@@ -16,16 +16,16 @@ function fillDetail(stream) {
   setText($("detail-title"), stream.symbol);
   setText($("detail-about"), `${stream.type} · ${stream.exchange} · ${stream.proves ? "its ids prove whether anything is missing" : "its exchange gives no ids that prove it complete"}`);
   const width = Math.round($("detail-strip").getBoundingClientRect().width);
-  drawStrip(big, stream.runs, width, coverage.cell_secs);
+  drawStrip(big, stream.stretches, width);
+  setText(big.title, describeStream(stream));
   axis(bigAxis, coverage, width);
-  const { sums } = parseRuns(stream.runs);
   const facts = [
     ["Newest row", ago(stream.durable, now)], ["May be silent for", stream.limit == null ? "not configured" : span(stream.limit)],
     ["Messages a second", rate(stream.rate)], ["Messages", number(stream.messages)], ["Rows in the gap ledger", number(stream.gaps)],
-    ...STATES.filter(([letter]) => sums[letter]).map(([letter, word]) => [word[0].toUpperCase() + word.slice(1), span(sums[letter] * coverage.cell_secs)]),
+    ...amountsOf(stream).map(([, word, amount]) => [word[0].toUpperCase() + word.slice(1), amount]),
   ];
   $("detail-facts").replaceChildren(...facts.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
-  fillList($("detail-runs"), gapStretches(stream, coverage));
+  fillList($("detail-runs"), gapStretches(stream));
   const own = gaps.filter((gap) => gap.exchange === stream.exchange && [stream.symbol, "_"].includes(gap.symbol) && [stream.type, "_"].includes(gap.data_type));
   fillList($("detail-gaps"), own.reverse().map((gap) => describeGap(gap, now)));
 }
@@ -34,16 +34,11 @@ function fillList(node, lines) {
   node.replaceChildren(...(lines.length ? lines : ["none"]).map((line) => element("li", {}, line)));
 }
 
-function gapStretches(stream, coverage) {
-  const lines = [];
+// A gap may be shorter than the cells it lies in.
+function gapStretches(stream) {
   const now = live.now();
-  let at = startOf(coverage);
-  for (const [letter, count] of parseRuns(stream.runs).parts) {
-    const end = at + count * coverage.cell_secs * 1000;
-    if (LOST.includes(letter)) lines.unshift(`${when(at, now)} to ${when(Math.min(end, now), now)}: ${WORDS[letter]}`);
-    at = end;
-  }
-  return lines;
+  return stream.stretches.filter(([letter]) => LOST.includes(letter))
+    .map(([letter, from, to]) => `within ${when(from, now)} to ${when(to, now)}: ${WORDS[letter]}`).reverse();
 }
 
 function describeGap(gap, now) {

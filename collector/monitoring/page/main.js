@@ -112,6 +112,7 @@ function showAll(data) {
   const streams = data.streams.map(([exchange, symbol, type, messages, gaps, received, durable, silent, limit, proves, runs]) => {
     const key = [exchange, symbol, type].join("\u0000"), words = `${exchange} ${symbol} ${type}`;
     const stream = { key, words, lower: words.toLowerCase(), exchange, symbol, type, messages, gaps, received, durable, silent: Boolean(silent), limit, proves: Boolean(proves), runs: withSilence(runs, silent), rate: speed.of(key, messages) };
+    stream.stretches = stretchesOf(stream, data.coverage, data.now_ms - data.uptime_secs * 1000);
     stream.badness = badness(stream);
     return stream;
   });

@@ -2,7 +2,7 @@
 const FEW = 12;
 const SPARE = 6;
 const ALL_AT_ONCE = 60;
-const list = { streams: [], items: [], closed: new Set(), open: false, pool: [], focus: 0, cellSecs: 300 };
+const list = { streams: [], items: [], closed: new Set(), open: false, pool: [], focus: 0 };
 
 const streamWords = (stream) => `${stream.exchange} ${stream.symbol} ${stream.type}`;
 const MARKS = { silent: ["▲", "x", "silent"], g: ["◆", "g", "has gaps"], p: ["▨", "p", "repaired"], u: ["◐", "u", "unverifiable"], r: ["●", "r", "recorded"], n: ["○", "n", "nothing known"] };
@@ -147,9 +147,11 @@ function placeStream(row, stream) {
   setText(row.age, age.replace(" ago", ""));
   row.age.classList.toggle("late", stream.silent);
   row.holder.hidden = false;
-  drawStrip(row.strip, stream.runs, Math.round(row.holder.getBoundingClientRect().width), list.cellSecs);
+  drawStrip(row.strip, stream.stretches, Math.round(row.holder.getBoundingClientRect().width));
+  const amounts = describeStream(stream);
+  setText(row.strip.title, amounts);
   row.button.removeAttribute("aria-expanded");
-  setAttr(row.button, "aria-label", `${streamWords(stream)}: ${word}; newest row ${age}; ${list.window}: ${describeCells(parseRuns(stream.runs).sums, list.cellSecs)}`);
+  setAttr(row.button, "aria-label", `${streamWords(stream)}: ${word}; newest row ${age}; ${list.window}: ${amounts}`);
 }
 
 function tabStop() {
@@ -189,7 +191,6 @@ const isInUse = () => $("list").contains(document.activeElement) || $("list").ma
 function showStreams(streams, coverage) {
   const order = new Map(list.items.flatMap((item) => (item.stream ? [[item.stream.key, item]] : [])));
   list.streams = streams;
-  list.cellSecs = coverage.cell_secs;
   list.window = windowWords(coverage);
   // Rows do not move under the pointer or the focus.
   if (isInUse() && streams.length === list.count) {
