@@ -43,13 +43,13 @@ COMMANDS: Final = {
 
 EXAMPLES: Final = """\
 examples:
-  %(prog)s run                                record BTCUSDT from Binance into ./data until Ctrl-C
+  %(prog)s run                                record BTCUSDT into ./data
   %(prog)s run --config my.toml               record what my.toml says
-  %(prog)s demo                               record the built-in exchange, without internet, into ./data-demo
-  %(prog)s status --watch                     how the recorder on this machine is doing, again every second
-  %(prog)s gaps s3://bucket/prefix --from 7d  what an archive has missed in the last week
-  %(prog)s COMMAND --help                     the options of a command, with examples
-  eval "$(%(prog)s --print-completion bash)"  let Tab complete commands and options in this shell
+  %(prog)s demo                               record the built-in exchange
+  %(prog)s status --watch                     how the recorder is doing
+  %(prog)s gaps s3://bucket/prefix --from 7d  what was missed in a week
+  %(prog)s COMMAND --help                     a command's options and examples
+  eval "$(%(prog)s --print-completion bash)"  let Tab complete in this shell
 """
 SHELLS: Final = ("bash", "zsh")
 EXIT_UNUSABLE: Final = 2

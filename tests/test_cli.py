@@ -1,6 +1,8 @@
 """The `collector` command: what it knows, what its options are called, what it loads."""
 
 import argparse
+import ast
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from collector import __version__, cli
+from collector.supervision.commands import check, run
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = sorted(cli.COMMANDS)
@@ -74,6 +77,26 @@ def test_the_description_of_a_command_fits_80_columns(name: str) -> None:
     text = import_module(cli.COMMANDS[name].module).__doc__ or ""
     assert text.strip()
     assert [line for line in text.splitlines() if len(line) > 80] == []
+
+
+@pytest.mark.parametrize(
+    ("prog", "examples"),
+    [("collector", cli.EXAMPLES), ("collector run", run.EXAMPLES), ("collector check", check.EXAMPLES)],
+)
+def test_examples_fit_80_columns(prog: str, examples: str) -> None:
+    assert [line for line in (examples % {"prog": prog}).splitlines() if len(line) > 80] == []
+
+
+def test_messages_name_commands_and_no_file_in_scripts() -> None:
+    messages = [
+        f"{path.relative_to(ROOT)}: {part.value!r}"
+        for path in (ROOT / "collector").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        for part in ast.walk(node)
+        if isinstance(part, ast.Constant) and re.search(r"scripts/", str(part.value))
+    ]
+    assert messages == []
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -77,6 +77,17 @@ def test_the_unit_confines_the_recorder_to_its_own_folder() -> None:
     assert service["WorkingDirectory"] == f"/var/lib/{service['StateDirectory']}"
 
 
+def test_a_service_is_checked_with_its_own_user_folder_and_environment() -> None:
+    (command,) = re.findall(
+        r"^systemd-run (?:.*\\\n)*.*", (ROOT / "docs/OPERATIONS.md").read_text("utf-8"), re.MULTILINE
+    )
+    properties = dict(re.findall(r"--property=(\w+)=(\S+)", command))
+    service = unit()
+    assert properties == {name: service[name] for name in properties}
+    assert properties.keys() >= {"User", "WorkingDirectory", "EnvironmentFile", "StateDirectory"}
+    assert command.endswith(service["ExecStart"].removesuffix("run") + "check")
+
+
 def test_the_image_contains_every_file_the_recorder_needs() -> None:
     rules = (ROOT / ".dockerignore").read_text("utf-8").split()
     sources = {source for copied in instructions("COPY") if "--from" not in copied for source in copied.split()[:-1]}

@@ -52,12 +52,13 @@ def check(config: Config) -> list[str]:
     """Run all checks without recording; returns what would run, as lines. Raises ConfigError, NewerDataError."""
     require_usable(config)
     refuse_newer_data(config.data_dir)
+    recorder = _running_recorder(config.data_dir)
     problems = [
         *_semaphore_problems(config), *_store_problems(config), *_disk_problems(config), *_http_problems(config),
     ]  # fmt: skip
     if problems:
         raise ConfigError(problems)
-    return list(_plan(config))
+    return [*_plan(config), *recorder]
 
 
 def _data_dir_problems(folder: Path) -> Iterator[str]:
@@ -147,6 +148,17 @@ def _http_problems(config: Config) -> Iterator[str]:
             yield f"http.port: {host}:{port} is taken by another program; end that one, or choose another port"
 
 
+def _running_recorder(data_dir: Path) -> list[str]:
+    """A line that names the recorder of this data directory; none if no recorder runs on it."""
+    lock = supervisor_lock(data_dir)
+    try:
+        if lock.is_free():
+            return []
+    except OSError as error:
+        raise ConfigError([f"data_dir: {lock.path} cannot be read: {error.strerror}"]) from error
+    return [f"note      a recorder is running on this data_dir (pid {lock.holder()}): another one cannot start"]
+
+
 def _is_recorders_own(data_dir: Path, port: int) -> bool:
     """Whether the recorder that runs on this data directory listens on that port."""
     lock = supervisor_lock(data_dir)
@@ -173,6 +185,7 @@ def _plan(config: Config) -> Iterator[str]:
         )
         symbols = textwrap.wrap(" ".join(feed.symbols), _NAMES_WIDTH, break_long_words=False, break_on_hyphens=False)
         yield from (f"          {line}" for line in symbols)
+    yield "symbols   spelled as the exchange requires; whether it lists them was not checked"
     yield f"processes supervisor, {', '.join(_process_counts(config))}"
     yield f"repair    {', '.join(repairable_adapters(config, adapter)) or 'no feed'}"
     yield f"http      {config.http.host}:{config.http.port}" if config.http.port else "http      off"

@@ -163,7 +163,7 @@ class LocalStatus:
         if not running:
             other = "another recorder answers on that port: ask it with --url" if answer else why
             raise NoAnswerError(
-                f"no recorder is running on {data_dir} ({other}); start it with scripts/run, "
+                f"no recorder is running on {data_dir} ({other}); start it with 'collector run', "
                 "or name another with --config or --url"
             )
         health = _read_health(data_dir / "run" / "health.json")

@@ -199,7 +199,7 @@ def test_if_nothing_answers_one_line_says_what_to_try(run: Run, tmp_path: Path, 
     assert (shown.code, shown.out, shown.err.count("\n")) == (2, "", 1)
     assert f"no recorder is running on {tmp_path}/data (" in shown.err
     assert f"nothing answers at http://127.0.0.1:{port}/status" in shown.err
-    assert "start it with scripts/run, or name another with --config or --url" in shown.err
+    assert "start it with 'collector run', or name another with --config or --url" in shown.err
 
 
 @pytest.mark.parametrize(

@@ -165,3 +165,17 @@ def test_a_proxy_that_is_none_is_one_line_unless_its_hosts_are_excepted(
 
     monkeypatch.setenv("no_proxy", "stream.binance.com, api.binance.com")
     require_usable(Config(data_dir=tmp_path))
+
+
+def test_a_check_names_the_recorder_that_runs_on_this_data_directory(tmp_path: Path) -> None:
+    settings = Config(data_dir=tmp_path, journal=JournalConfig(min_free_bytes=0), http=HttpConfig(port=0))
+    with supervisor_lock(tmp_path) as lock:
+        assert lock.try_acquire()
+        running = f"a recorder is running on this data_dir (pid {os.getpid()}): another one cannot start"
+        assert check(settings)[-1] == f"note      {running}"
+    assert [line for line in check(settings) if "running" in line] == []
+
+
+def test_a_check_says_that_no_exchange_was_asked_for_its_symbols(tmp_path: Path) -> None:
+    settings = Config(data_dir=tmp_path, journal=JournalConfig(min_free_bytes=0), http=HttpConfig(port=0))
+    assert "symbols   spelled as the exchange requires; whether it lists them was not checked" in check(settings)

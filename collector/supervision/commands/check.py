@@ -1,7 +1,9 @@
 """Validates configuration, store and disk, and says what would be recorded.
-Records nothing.
+Records nothing, and asks no exchange. Like a start, it makes the folders of
+data_dir and archive that are missing, and puts one object to try the archive.
 
-Exit code: 0 a recorder can start, 2 it cannot.
+Exit code: 0 a recorder can start (or runs already, which a line says), 2 it
+cannot.
 """
 
 import argparse

@@ -16,11 +16,14 @@ from collector.supervision.run import run as run_recorder
 
 EXAMPLES: Final = """\
 examples:
-  %(prog)s                             record BTCUSDT from Binance into ./data until Ctrl-C
-  %(prog)s --config my.toml            record what my.toml says (config.example.toml shows every key)
-  %(prog)s --config my.toml --check    say what would run, and what is wrong
-  %(prog)s --demo --stop-after 30      record the built-in exchange for half a minute into ./data-demo
-  MARKET_SYMBOL=ETHUSDT %(prog)s       take settings from the environment (see docs/CONFIGURATION.md)
+  %(prog)s                           record BTCUSDT into ./data
+  %(prog)s --config my.toml          record what my.toml says
+  %(prog)s --config my.toml --check  say what would run, and what is wrong
+  %(prog)s --demo --stop-after 30    record the built-in exchange
+  MARKET_SYMBOL=ETHUSDT %(prog)s     take settings from the environment
+
+The source distribution has config.example.toml, which shows every setting, and
+docs/CONFIGURATION.md, which explains them.
 """
 
 
