@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -45,6 +45,8 @@ class Ledger:
         self._latest: dict[tuple[str, str, str], LedgerRow] = {}
         self._objects: list[ManifestObject] = []
         self.unread: list[str] = []
+        self.symbols: set[str] = set()
+        """Symbols that were recorded, with or without a gap."""
         self.injected: frozenset[StreamKey] = frozenset()
         """Streams of which a demo's exchange leaves messages out on purpose."""
 
@@ -67,6 +69,7 @@ class Ledger:
 
     def add_manifest(self, manifest: Manifest) -> None:
         """Add the objects of an archived segment."""
+        self.symbols.update(entry.symbol for entry in manifest.objects)
         self._objects += [entry for entry in manifest.objects if entry.received_max is not None]
 
     def messages(self, since: str, until: str) -> Counter[StreamKey]:
@@ -88,7 +91,7 @@ def read(store: ObjectStore | None, data_dir: Path | None) -> Ledger:
     if data_dir is not None:
         for path in sorted((data_dir / "segments").glob("*.db")):
             if not path.name.endswith(".new.db"):
-                fresh += _rows_or_none(ledger, str(path), lambda path=path: segment_rows(path))  # type: ignore[misc]
+                fresh += _segment(ledger, path)
     if store is not None:
         _read_archive(ledger, store)
     ledger.add(fresh)
@@ -97,18 +100,26 @@ def read(store: ObjectStore | None, data_dir: Path | None) -> Ledger:
 
 def segment_rows(path: Path) -> Iterator[LedgerRow]:
     """The ledger of a segment; empty if it was archived and removed meanwhile. Raises sqlite3.Error."""
+    return (LedgerRow(exchange, symbol, Gap(*columns)) for exchange, symbol, *columns in _selected(path, _QUERY))
+
+
+def segment_symbols(path: Path) -> set[str]:
+    """The symbols of a segment; empty if it was archived and removed meanwhile. Raises sqlite3.Error."""
+    return {symbol for (symbol,) in _selected(path, "SELECT DISTINCT symbol FROM streams")}
+
+
+def _selected(path: Path, query: str) -> list[tuple[Any, ...]]:
     is_open = path.name.endswith(".open.db")
     # Only a sealed segment may be opened as immutable: nothing writes to it.
     options = "mode=ro" if is_open else "mode=ro&immutable=1"
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path))}?{options}", uri=True)) as segment:
-            found = segment.execute(_QUERY).fetchall()
+            return segment.execute(query).fetchall()
     except sqlite3.OperationalError:
         if path.exists():
             raise
         sealed = path.with_name(path.name.replace(".open.db", ".db"))
-        return segment_rows(sealed) if is_open and sealed.exists() else iter(())
-    return (LedgerRow(exchange, symbol, Gap(*columns)) for exchange, symbol, *columns in found)
+        return _selected(sealed, query) if is_open and sealed.exists() else []
 
 
 def _read_marks(ledger: Ledger, store: ObjectStore | None, data_dir: Path | None) -> None:
@@ -148,6 +159,14 @@ def _object_rows(store: ObjectStore, entry: ManifestObject, path: Path) -> list[
         times = table.column(name).cast(pa.timestamp("us", "UTC")).cast(pa.int64())
         table = table.set_column(table.schema.get_field_index(name), name, times)
     return [LedgerRow(entry.exchange, entry.symbol, Gap(**row)) for row in table.select(Gap._fields).to_pylist()]
+
+
+def _segment(ledger: Ledger, path: Path) -> list[LedgerRow]:
+    def rows() -> list[LedgerRow]:
+        ledger.symbols |= segment_symbols(path)
+        return list(segment_rows(path))
+
+    return _rows_or_none(ledger, str(path), rows)
 
 
 def _rows_or_none(ledger: Ledger, name: str, reader: Callable[[], Iterable[LedgerRow]]) -> list[LedgerRow]:

@@ -4,6 +4,7 @@ import argparse
 import os
 import re
 import sys
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -14,11 +15,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from collector import scrub
 from collector.config import load
 from collector.config.addresses import ArchiveUrl
-from collector.config.display import display
+from collector.config.display import display, shown_name
 from collector.domain.errors import ConfigError
+from collector.domain.names import MANIFEST_FOLDER
 from collector.exchanges import registry
 from collector.processes.archive_store import open_archive
 from collector.storage.store.object_store import ObjectStore
+from collector.storage.store.open import folder_of
 
 STORE_HELP = "a folder, file:///folder or s3://bucket/prefix"
 
@@ -60,6 +63,23 @@ def is_folder(store: str | Path) -> bool:
 def is_url(text: str) -> bool:
     """Whether the text begins with a URL's scheme, as no path does that people write."""
     return bool(_LIKE_URL.match(text))
+
+
+def require_archive(store: ObjectStore) -> None:
+    """Raise ConfigError if the store has no manifest, with the archive's folder if the store is a recorder's data_dir."""
+    if next(iter(store.keys(f"{MANIFEST_FOLDER}/")), None) is not None:
+        return
+    folder = folder_of(store.url)
+    text = f"there is no archive in {store.url if folder is None else folder}"
+    if folder is not None and (folder / "archive" / MANIFEST_FOLDER).is_dir():
+        text += f"; a recorder's archive is {folder / 'archive'}"
+    raise ConfigError([text])
+
+
+def require_symbol(wanted: Collection[str], known: Iterable[str]) -> None:
+    """Raise ConfigError if symbols are wanted and none of them is known."""
+    if wanted and set(wanted).isdisjoint(known):
+        raise ConfigError([f"no stream of that symbol: {', '.join(map(shown_name, sorted(wanted)))}"])
 
 
 def progress() -> Progress:

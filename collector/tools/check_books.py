@@ -10,12 +10,14 @@ snapshot.
 
 Whole objects are read, so rows up to a segment (an hour, by default) outside
 the period are checked too. Times are ISO 8601, UTC unless they name a zone.
-Exit code: 0 all compared rows are equal, 1 some differ, 2 the archive cannot be
-read, or there was nothing to compare.
+Exit code: 0 all compared rows are equal, 1 some differ or a manifest could not
+be read (the others were), 2 the archive cannot be read, or there was nothing to
+compare.
 """
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,7 +31,7 @@ from collector.storage.archive.restore import Selection, read_manifests
 from collector.storage.store.object_store import ObjectStore
 from collector.terminal.console import output_console
 from collector.terminal.tables import number, shown, table
-from collector.tools.archive_args import STORE_HELP, add_config, opened, progress
+from collector.tools.archive_args import STORE_HELP, add_config, opened, progress, require_archive, require_symbol
 from collector.tools.moments import add_old_period_names, add_period, moment, moment_text, require_order
 
 EXAMPLES = """examples:
@@ -46,11 +48,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def checked(store: ObjectStore, selection: Selection, *, as_json: bool) -> int:
-    """The exit code. Raises StoreError for what cannot be read, or if there is nothing to compare."""
+    """The exit code. Raises ConfigError for no archive or an unknown symbol, StoreError for what cannot be read, or if there is nothing to compare."""
     problems: list[str] = []
     manifests = [manifest for _, manifest in read_manifests(store, problems) if manifest is not None]
-    if problems:
-        raise StoreError("\n".join(problems))
+    for problem in problems:
+        print(f"error: not read: {printable(problem)}", file=sys.stderr)
+    if not manifests and not problems:
+        require_archive(store)
+    if not problems:
+        require_symbol(selection.symbols, (entry.symbol for manifest in manifests for entry in manifest.objects))
     reports = list(_reports(store, book_objects(manifests, selection)))
     if as_json:
         print(json.dumps({"books": [as_object(books, report) for books, report in reports]}, indent=2))
@@ -58,7 +64,7 @@ def checked(store: ObjectStore, selection: Selection, *, as_json: bool) -> int:
         _print(reports)
     if not any(report.compared for _, report in reports):
         raise StoreError(f"{store.url} holds nothing to compare: no ticker names the update of a delta with a book")
-    return 1 if any(report.different for _, report in reports) else 0
+    return 1 if problems or any(report.different for _, report in reports) else 0
 
 
 def _reports(store: ObjectStore, wanted: list[BookObjects]) -> Iterator[tuple[BookObjects, Report]]:

@@ -57,7 +57,7 @@ def add_old_period_names(parser: argparse.ArgumentParser, moment_of: Callable[[s
         )
 
 
-def require_order(from_time: str, to_time: str) -> None:
+def require_order(from_time: T, to_time: T) -> None:
     """Raise ConfigError unless the period has a length."""
     if from_time >= to_time:
         raise ConfigError(["--from must be before --to"])

@@ -25,7 +25,15 @@ from collector.storage.archive.restore import Selection, copy_segments, plan, re
 from collector.storage.archive.restore_target import destination
 from collector.storage.store.object_store import ObjectStore
 from collector.storage.store.open import folder_of
-from collector.tools.archive_args import STORE_HELP, add_config, is_url, opened, progress
+from collector.tools.archive_args import (
+    STORE_HELP,
+    add_config,
+    is_url,
+    opened,
+    progress,
+    require_archive,
+    require_symbol,
+)
 from collector.tools.moments import add_period, moment, require_order
 
 EXAMPLES = """examples:
@@ -47,7 +55,10 @@ def restore(store: ObjectStore, selection: Selection, dest: Path) -> int:
     chosen = plan(_manifests(store, problems), selection)
     _print_problems(problems)
     if not chosen:
+        if not problems:
+            require_archive(store)
         raise ConfigError([f"{store.url} has nothing of that time"])
+    require_symbol(selection.symbols, (entry.symbol for manifest in chosen for entry in manifest.objects))
     found = len(problems)
     objects = size = already_there = 0
     with destination(dest, chosen) as (target, scratch), progress() as bar:

@@ -32,9 +32,17 @@ from collector.read.gaps import TIMES, Ledger, LedgerRow, read
 from collector.read.incidents import LASTING, Incident, incidents
 from collector.storage.archive.schema import GAP_SCHEMA
 from collector.terminal.console import output_console
-from collector.tools.archive_args import STORE_HELP, add_config, data_dir_of, is_folder, opened
+from collector.tools.archive_args import (
+    STORE_HELP,
+    add_config,
+    data_dir_of,
+    is_folder,
+    opened,
+    require_archive,
+    require_symbol,
+)
 from collector.tools.gap_view import incident_line, shown_gaps, shown_streams
-from collector.tools.moments import add_old_period_names, add_period, moment_us
+from collector.tools.moments import add_old_period_names, add_period, moment_us, require_order
 
 EXAMPLES = """examples:
   %(prog)s                                 of ./data, its archive and its segments
@@ -45,13 +53,15 @@ EXAMPLES = """examples:
   %(prog)s --json | jq '.streams[] | select(.state == "broken")'
   %(prog)s data/archive --parquet gaps.parquet
 """
-NO_GAPS = "no gaps found"
 FOR_EVER_US = 4_102_444_800_000_000  # the year 2100
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Read, choose, print; returns the exit code. Raises ConfigError or StoreError if there is nothing to read."""
+    require_order(arguments.from_time, arguments.to_time)
     ledger = _read(arguments)
+    if not ledger.unread:
+        require_symbol(arguments.symbol, ledger.symbols)
     chosen = [row for row in ledger.rows() if _is_wanted(row, arguments)]
     streams = _summaries(ledger, chosen, arguments)
     rows = [row for row in chosen if not arguments.open or row.gap.status == "open"]
@@ -63,7 +73,11 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps({**listed, "streams": [summary.as_object() for summary in streams]}, indent=2))
     else:
         console = output_console()
-        _print_rows(console, rows) if arguments.rows else _print_incidents(console, found, ledger)
+        nothing = _nothing(ledger, only_open=arguments.open)
+        if arguments.rows:
+            _print_rows(console, rows, nothing)
+        else:
+            _print_incidents(console, found, ledger, nothing)
         _print_streams(console, streams, ledger)
     for line in ledger.unread:
         print(f"error: not read: {printable(line)}", file=sys.stderr)
@@ -79,20 +93,24 @@ def _read(arguments: argparse.Namespace) -> Ledger:
     for folder in (arguments.store, data_dir):
         if folder is not None and not is_folder(folder):
             raise ConfigError([f"{folder} is not a folder; name an archive, or --data-dir of a recorder"])
-    return read(opened(named, arguments.config), data_dir)
+    store = opened(named, arguments.config)
+    ledger = read(store, data_dir)
+    if not (ledger.symbols or ledger.unread) and (data_dir is None or not (data_dir / "segments").is_dir()):
+        require_archive(store)
+    return ledger
 
 
-def _print_incidents(console: Console, found: list[Incident], ledger: Ledger) -> None:
+def _print_incidents(console: Console, found: list[Incident], ledger: Ledger, nothing: str) -> None:
     for incident in found:
         console.print(incident_line(incident, ledger.is_injected))
     rows = [row for incident in found for row in incident.rows]
-    print(f"{_count(len(found), 'incident')}, {_counts(rows)}" if found else NO_GAPS)
+    print(f"{_count(len(found), 'incident')}, {_counts(rows)}" if found else nothing)
 
 
-def _print_rows(console: Console, rows: list[LedgerRow]) -> None:
+def _print_rows(console: Console, rows: list[LedgerRow], nothing: str) -> None:
     if rows:
         console.print(shown_gaps(rows, console.width))
-    print(_counts(rows) if rows else NO_GAPS)
+    print(_counts(rows) if rows else nothing)
 
 
 def _print_streams(console: Console, streams: list[StreamSummary], ledger: Ledger) -> None:
@@ -101,6 +119,14 @@ def _print_streams(console: Console, streams: list[StreamSummary], ledger: Ledge
         console.print(shown_streams(streams, console.width))
     for stream in sorted(ledger.injected):
         print(printable(f"Recorded from a demo: its exchange leaves out messages of {' '.join(stream)} on purpose."))
+
+
+def _nothing(ledger: Ledger, *, only_open: bool) -> str:
+    """The line in place of gaps where there are none to show."""
+    gaps = "no open gaps" if only_open else "no gaps"
+    if ledger.unread:
+        return f"{gaps} in what could be read; {_count(len(ledger.unread), 'file')} could not be read"
+    return gaps if only_open else f"{gaps} found"
 
 
 def _counts(rows: list[LedgerRow]) -> str:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from collector.cli import run_command
-from collector.domain.names import manifest_key
+from collector.domain.names import MANIFEST_FOLDER, manifest_key
 from collector.domain.records import BACKFILLED_LINE, StreamKey
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.registry import adapter
@@ -192,7 +192,8 @@ def test_a_difference_is_shown_with_its_time_and_id(run: Run, tmp_path: Path, sp
 def test_filters_leave_only_what_is_asked_for(run: Run, tmp_path: Path, spot: list[Message]) -> None:
     store = archived(tmp_path, "binance", [spot])
     assert run(store, "--symbol", "BTCUSDT", "--exchange", "binance", "--since", "2024-08-08").code == 0
-    for nothing in (["--symbol", "ETHUSDT"], ["--until", "2024-08-08"], ["--exchange", "binance_usdm"]):
+    assert run(store, "--symbol", "ETHUSDT") == (2, "", "error: no stream of that symbol: ETHUSDT\n")
+    for nothing in (["--until", "2024-08-08"], ["--exchange", "binance_usdm"]):
         done = run(store, *nothing)
         assert (done.code, done.out) == (2, "")
         assert "nothing to compare" in done.err
@@ -204,6 +205,26 @@ def test_an_object_that_differs_from_its_manifest_ends_the_check(run: Run, tmp_p
     done = run(store)
     assert done.code == 2
     assert "differs from its manifest; collector verify says how" in done.err
+
+
+def test_a_folder_that_is_no_archive_is_an_error(run: Run, tmp_path: Path, spot: list[Message]) -> None:
+    archived(tmp_path, "binance", [spot[:1]])
+    hint = f"; a recorder's archive is {tmp_path / 'archive'}"
+    assert run(tmp_path) == (2, "", f"error: there is no archive in {tmp_path}{hint}\n")
+    assert run(tmp_path / "none") == (2, "", f"error: there is no archive in {tmp_path / 'none'}\n")
+
+
+def test_a_damaged_manifest_is_named_and_the_others_are_checked(run: Run, tmp_path: Path, spot: list[Message]) -> None:
+    store = archived(tmp_path, "binance", [spot, spot[:1]])
+    whole, last = sorted((store / MANIFEST_FOLDER).rglob("*.json"))
+    last.write_bytes(b"{")
+    done = run(store, "--json")
+    assert (done.code, done.book["different"]) == (1, 0)
+    assert done.book["compared"] > 0
+    (line,) = done.err.splitlines()
+    assert line.startswith(f"error: not read: {last.relative_to(store)}: ")
+    whole.write_bytes(b"{")
+    assert run(store).code == 2
 
 
 def test_a_period_that_ends_before_it_begins_is_refused(run: Run, tmp_path: Path) -> None:

@@ -89,6 +89,7 @@ def test_objects_missing_in_the_archive_are_named_with_exit_1(root: Path, tmp_pa
         (("--from", "2026-11-24", "--to", "2026-11-23"), "--from must be before --to"),
         (("--from", "yesterday", "--to", "2026-11-23"), "'yesterday' is neither a time like 2026-11-23T14:00"),
         (("--from", "2020-01-01", "--to", "2020-01-02"), "has nothing of that time"),
+        ((*DAY, "--symbol", "NOPE"), "no stream of that symbol: NOPE"),
         ((*DAY, "--exchange"), "expected one argument"),
     ],
 )
@@ -143,6 +144,18 @@ def test_only_a_local_folder_is_written_to(
     (line,) = done.stderr.splitlines()
     assert "is not a local folder" in line
     assert not list(Path().iterdir())
+
+
+def test_a_folder_that_is_no_archive_is_named_with_exit_2(root: Path, tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    data_dir.mkdir()
+    root.rename(data_dir / "archive")
+    hints = {data_dir: f"; a recorder's archive is {data_dir / 'archive'}", tmp_path / "nowhere": ""}
+    for folder, hint in hints.items():
+        done = tool("restore.py", str(folder), *DAY, str(tmp_path / "dest"))
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == f"error: there is no archive in {folder}{hint}\n"
+    assert not (tmp_path / "dest").exists()
 
 
 def test_a_file_url_names_a_folder_to_write_to(root: Path, tmp_path: Path) -> None:

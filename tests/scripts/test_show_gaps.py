@@ -22,7 +22,7 @@ from collector.storage.archive.manifest import Manifest, ManifestObject, decode_
 from collector.storage.archive.schema import GAP_SCHEMA
 from collector.storage.segment.open_segment import OpenSegment
 from collector.storage.segment.seal import create_segment
-from collector.storage.segment.state import EMPTY_STATE, Commit
+from collector.storage.segment.state import EMPTY_STATE, Commit, StreamRow
 from tests.seaweed import Seaweed
 
 ROOT = Path(__file__).parent.parent.parent
@@ -200,8 +200,36 @@ def test_filters_choose_by_exchange_symbol_and_status(run: Run, tmp_path: Path) 
     assert run(tmp_path, "--rows", "--json", "--exchange", "kraken").ids == ["d4"]
     assert run(tmp_path, "--rows", "--json", "--open").ids == ["b2"]
     assert run(tmp_path, "--rows", "--json", "--exchange", "binance", "--symbol", "BTCUSDT").ids == ["a1", "b2"]
-    nothing = run(tmp_path, "--symbol", "DOGE")
-    assert (nothing.code, nothing.out) == (0, "no gaps found\n")
+    assert run(tmp_path, "--rows", "--symbol", "BTCUSDT", "--data-type", "agg_trade").out == "no gaps found\n"
+
+
+def test_a_symbol_without_a_stream_is_an_error(run: Run, tmp_path: Path) -> None:
+    archive(tmp_path / "data" / "archive", gap())
+    for store in (tmp_path / "data" / "archive", "--data-dir=data"):
+        assert run(store, "--symbol", "DOGE") == (2, "", "error: no stream of that symbol: DOGE\n")
+
+
+def test_a_symbol_of_a_segment_alone_is_known(run: Run, tmp_path: Path) -> None:
+    segment = open_segment(tmp_path / "data")
+    segment.store(Commit([], [], [], [StreamRow(1, "binance", "NEWUSDT", "trade", "f", "trade", b"")], {}, []))
+    assert run("--symbol", "NEWUSDT") == (0, "no gaps found\n", "")
+    segment.close()
+
+
+def test_a_period_that_ends_before_it_begins_is_refused(run: Run, tmp_path: Path) -> None:
+    archive(tmp_path, gap())
+    shown = run(tmp_path, "--from", "2026-11-24", "--to", "2026-11-23")
+    assert shown == (2, "", "error: --from must be before --to\n")
+
+
+def test_a_folder_that_is_no_archive_is_an_error(run: Run, tmp_path: Path) -> None:
+    archive(tmp_path / "data" / "archive", gap())
+    other = tmp_path / "other"
+    other.mkdir()
+    named = f"error: there is no archive in {tmp_path / 'data'}; a recorder's archive is {tmp_path / 'data/archive'}\n"
+    assert run(tmp_path / "data") == (2, "", named)
+    assert run(other) == (2, "", f"error: there is no archive in {other}\n")
+    assert run("--data-dir", other) == (2, "", f"error: there is no archive in {other / 'archive'}\n")
 
 
 def test_since_keeps_gaps_that_ended_later_or_last(run: Run, tmp_path: Path) -> None:
@@ -377,7 +405,7 @@ def test_messages_are_counted_in_the_objects_of_the_period(run: Run, tmp_path: P
         add_to_manifest(tmp_path, segment, described(segment, "binance", "trade", "BTCUSDT", int(hour), at))
     assert run(tmp_path, "--json").streams["BTCUSDT trade"]["messages"] == 23
     assert run(tmp_path, "--json", "--since", "2026-11-23T12:00").streams["BTCUSDT trade"]["messages"] == 12
-    assert run(tmp_path, "--json", "--symbol", "ETHUSDT").streams == {}
+    assert run(tmp_path, "--json", "--data-type", "agg_trade").streams == {}
 
 
 def restart(store: Path) -> None:
@@ -533,6 +561,7 @@ def test_a_bucket_is_read_like_a_folder(
 def test_a_recorder_without_a_gap_has_an_empty_ledger(run: Run, tmp_path: Path) -> None:
     open_segment(tmp_path / "data").close()
     assert run() == (0, "no gaps found\n", "")
+    assert run("--open") == (0, "no open gaps\n", "")
     assert run("--rows", "--json").ids == []
 
 
