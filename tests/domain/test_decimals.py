@@ -1,4 +1,4 @@
-"""Exactness: what a double may stand for, and that no inexact number passes unseen."""
+"""Which decimals a double holds exactly, and that no inexact number is overlooked."""
 
 import json
 import math
@@ -21,7 +21,7 @@ texts = st.one_of(decimals, unicode_digits, st.text(max_size=20))
 
 
 def equal_as_numbers(text: str) -> bool:
-    """The definition, said in the longest way."""
+    """The definition, written out."""
     try:
         return Decimal(repr(float(text))) == Decimal(text)
     except InvalidOperation:

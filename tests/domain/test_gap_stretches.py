@@ -1,4 +1,4 @@
-"""Stretches of trouble end, and no gap ends before it began, though the clock is set back meanwhile."""
+"""Stretches end, and no gap ends before it starts, even if the clock is set back meanwhile."""
 
 from collector.domain.gap_stretches import STRETCH_SECS, GapStretch, event_gap
 from collector.domain.records import StreamKey

@@ -13,7 +13,7 @@ def delays(state: State) -> Iterator[float]:
 
 
 def secs_to_wait(store: StoreState, now: float) -> float:
-    """How long until a try may begin."""
+    """Seconds until a try may begin."""
     return 0.0 if store.may_ask(now) else store._retry_at - now
 
 

@@ -1,4 +1,4 @@
-"""From a hole to its row: the writer asks, repair answers, the ledger says how it ended, whoever is killed when."""
+"""Writer and repair together: requests, answers and the final gap rows, whichever process is killed when."""
 
 import json
 import multiprocessing

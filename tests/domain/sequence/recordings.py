@@ -1,4 +1,4 @@
-"""What recorded frames of every exchange say of their own place, read without the project's adapters.
+"""Recorded frames of every exchange, and the ids in them, read without the project's adapters.
 
 Each reading gives, frame by frame, the rule of the ids, the series they belong to, and the ids as an envelope holds them;
 None for ids: the series begins anew.
@@ -59,7 +59,7 @@ def ids(*numbers: int | str) -> Ids:
 
 
 def linked(last: int | str, previous: int | str) -> Ids:
-    """A message that names the one before it covers what lies between."""
+    """A message that names the previous one's id covers the ids between."""
     return Ids(int(previous) + 1, int(last))
 
 

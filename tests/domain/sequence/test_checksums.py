@@ -1,4 +1,4 @@
-"""The checksum as the exchange's own page computes it."""
+"""The checksum agrees with the exchange's own example."""
 
 from collector.domain.sequence import checksums
 

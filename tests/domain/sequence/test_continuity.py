@@ -1,4 +1,4 @@
-"""What the filter finds in an unbroken run of messages, and in one with messages removed, repeated or exchanged."""
+"""The filter's verdicts on a run of messages, unbroken or with messages removed, repeated or swapped."""
 
 from collections.abc import Iterable
 

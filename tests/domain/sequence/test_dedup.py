@@ -1,4 +1,4 @@
-"""Copies are told from new messages by id, and nothing unproven is dropped."""
+"""Copies are recognised by id, and no message is dropped that is not proven a copy."""
 
 from itertools import pairwise
 
@@ -283,7 +283,7 @@ def test_ids_of_forgotten_holes_are_new_rather_than_copies() -> None:
 
 
 def asked_for(holes: int) -> DuplicateFilter:
-    """A stream every second message of which is missing, as many as that, and has been asked for."""
+    """A stream with this many holes of one message each, all requested."""
     stream = memory()
     for message_id in range(0, 2 * holes + 2, 2):
         tell(stream, message_id, received=1_000_000 * message_id)

@@ -1,4 +1,4 @@
-"""Without ids, equal content drops only a copy of another connection, and each original one copy of each."""
+"""Without ids, a message is a copy only if another connection delivered the same content, once per connection."""
 
 import msgspec
 import pytest
@@ -12,7 +12,7 @@ LAG_US = 40 * SECOND
 
 
 class Merged:
-    """A stream that some connections bring side by side, each told by a number."""
+    """A stream that several numbered connections deliver at the same time."""
 
     def __init__(self, *sources: int) -> None:
         self.sources = sources

@@ -1,4 +1,4 @@
-"""Holes: what is missing, when it is a gap, and how it fills."""
+"""Holes: which ids are missing, when a hole becomes a gap, and how it fills."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -182,7 +182,7 @@ def test_a_hole_filled_over_rest_before_its_row_is_due_still_gets_one() -> None:
 
 
 class Trouble:
-    """A stream of which every second id is missing, one each `step_us`, looked at after each."""
+    """A stream that loses every second id, one each `step_us`, and is checked after each."""
 
     def __init__(self, step_us: int) -> None:
         self.step_us = step_us
@@ -190,7 +190,7 @@ class Trouble:
         self.allowance = RowAllowance()
         self.now_us = 0
         self.found: list[tuple[bool, str, int]] = []
-        """Of each row: whether it lasts, its status, how many are missing."""
+        """For each row: whether it lasts, its status, number of missing ids."""
         self.next_id = 1
 
     def lose(self, count: int = 1, *, cause: str = "exchange") -> None:

@@ -1,4 +1,4 @@
-"""The duplicate filter on recordings of every exchange: it finds nothing but the breaks that are known."""
+"""The duplicate filter finds only the known breaks in recordings of every exchange."""
 
 from collections import Counter
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the tests of the writer share."""
+"""Fixtures of the writer's tests."""
 
 import os
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ DESCRIPTORS = Path("/proc/self/fd")
 
 @pytest.fixture(autouse=True)
 def closed_journals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Close the journals that a test leaves open: a process closes them by ending, and a played writer does not end.
+    """Close the journals that a test leaves open: a real process closes them by ending.
 
     Only where no thread outlives its test: one that did would write into the next file with the same descriptor.
     """
@@ -24,7 +24,7 @@ def closed_journals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def journals() -> dict[int, str]:
-    """The journal files that this process has open, also those removed since: the path behind each descriptor."""
+    """Paths of the journal files that this process has open, including removed ones."""
     found = {}
     for link in DESCRIPTORS.iterdir():
         with suppress(FileNotFoundError):  # the descriptor that lists the folder

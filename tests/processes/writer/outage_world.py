@@ -1,4 +1,4 @@
-"""Many streams that lose their connection again and again: what of it stays in the writer's state."""
+"""Many streams that lose their connection repeatedly, and the size of the writer's state after it."""
 
 from collections.abc import Callable
 from typing import Final
@@ -40,12 +40,12 @@ FRAMES: Final[tuple[Callable[[str, int], bytes], ...]] = (_aggregate, _diff, _tr
 
 
 class Outages:
-    """A mended feed of so many streams, three a symbol."""
+    """A repaired feed with this many streams, three per symbol."""
 
     def __init__(self, streams: int, *, answered: bool = True) -> None:
-        """`answered`: repair hears of the exchange that it has nothing of what is missing; else it hears nothing."""
+        """`answered`: the exchange answers that it has none of the missing messages; otherwise it does not answer."""
         self.symbols = tuple(f"S{number}USDT" for number in range(streams // len(TYPES)))
-        self.world = ProcessorWorld(EXCHANGE, self.symbols, TYPES, mended=True)
+        self.world = ProcessorWorld(EXCHANGE, self.symbols, TYPES, repaired=True)
         self._answered = answered
         self._plans = range(len(adapter(EXCHANGE).shares(Subscription(self.symbols, TYPES))))
         self._now_us = START_US
@@ -70,7 +70,7 @@ class Outages:
         return size_bytes
 
     def _pass(self, secs: int) -> None:
-        """Only one symbol speaks."""
+        """Only one symbol has messages."""
         for _ in range(secs):
             self._now_us += SEC_US
             self.world.receive(self._now_us, [_diff("S0USDT", self._next_id)])

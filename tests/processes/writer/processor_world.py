@@ -1,4 +1,4 @@
-"""The writer's judgement without files or processes: records in; rows of the ledger, requests and stored state out."""
+"""The frame processor without files or processes: takes records, returns ledger rows, requests and stored state."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,19 +28,19 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class ProcessorWorld:
-    """One feed `f` of an exchange, mended or not."""
+    """One feed `f` of an exchange, repaired or not."""
 
-    def __init__(self, exchange: str, symbols: tuple[str, ...], data_types: tuple[str, ...], *, mended: bool) -> None:
+    def __init__(self, exchange: str, symbols: tuple[str, ...], data_types: tuple[str, ...], *, repaired: bool) -> None:
         side = adapter(exchange).rest
         self.streams = StreamTable(40.0, Bounds(300.0, 30.0))
         feed_of = {StreamKey(exchange, symbol, data_type): "f" for symbol in symbols for data_type in data_types}
-        sides = {"f": side} if mended and side is not None else {}
+        sides = {"f": side} if repaired and side is not None else {}
         self.processor = FrameProcessor(self.streams, {}, adapter, RepairableFeeds(feed_of, sides), 1, Counts())
         self.gaps: list[tuple[str, str, Gap]] = []
         """Rows of the ledger: exchange, symbol, row."""
         self.requests: list[Request] = []
         self.messages: list[tuple[int, int]] = []
-        """Stream and id of what is stored."""
+        """Stream and id of each stored message."""
         self._headers = {
             name: JournalHeader(name, name, 1, 0, FeedIdentity(name, exchange, symbols, data_types), 0)
             for name in ("f", rest_journal("f"))
@@ -48,19 +48,19 @@ class ProcessorWorld:
         self._row = 1
 
     def receive(self, at_us: int, frames: Sequence[bytes], line: int = 0) -> None:
-        """A connection of the line brought frames."""
+        """Add frames that a connection of the line delivered."""
         self._take("f", encode_frames(at_us * 1_000, line, frames, ()))
 
     def happened(self, kind: RecordKind, at_us: int, **info: Any) -> None:
-        """Something happened to the feed's connection or journal."""
+        """Add an event of the feed's connection or journal."""
         self._take("f", encode_event(kind, at_us * 1_000, 0, info))
 
     def answered(self, at_us: int, answer: RepairAnswer, body: bytes = b"") -> None:
-        """Repair fetched something."""
+        """Add an answer of repair."""
         self._take(rest_journal("f"), encode_frames(at_us * 1_000, BACKFILLED_LINE, [encode_answer(answer, body)], ()))
 
     def commit(self) -> int:
-        """Take what the writer would store; returns the bytes of state among it."""
+        """Take the batch that the writer would store; returns the number of bytes of state in it."""
         batch = self.processor.batch
         self.gaps += batch.gaps
         self.requests += [request for requests in batch.requests.values() for request in requests]
@@ -72,13 +72,13 @@ class ProcessorWorld:
         return sum(map(len, states))
 
     def forget_what_was_stored(self) -> None:
-        """Let go of all that was committed: it may be much."""
+        """Forget everything that was committed, to save memory."""
         self.gaps.clear()
         self.requests.clear()
         self.messages.clear()
 
     def latest(self) -> dict[str, Gap]:
-        """Of each gap, its newest row."""
+        """The newest row of each gap."""
         return {gap.gap_id: gap for _, _, gap in sorted(self.gaps, key=lambda row: row[2].detected_at)}
 
     def _take(self, name: str, pieces: list[bytes]) -> None:

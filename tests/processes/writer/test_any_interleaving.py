@@ -1,4 +1,4 @@
-"""Whatever connections, ingests and writers do: each message is stored once, and the ledger says what is missing."""
+"""Whatever connections, ingest and writer do, each message is stored once and each loss is in the ledger."""
 
 import json
 import random
@@ -31,7 +31,7 @@ class Sent(NamedTuple):
 
 
 class Link(NamedTuple):
-    """A connection: what it brings comes late by `lag`, and some of it never."""
+    """A connection that delivers messages late by `lag`, and loses some."""
 
     ingest: int
     line: int
@@ -42,7 +42,7 @@ class Link(NamedTuple):
 
 
 class Step(NamedTuple):
-    """Something that an ingest writes down."""
+    """An event that ingest records."""
 
     at: float
     order: int
@@ -96,7 +96,7 @@ def steps(random_: random.Random, messages: list[Sent]) -> list[Step]:
 
 
 class Journal:
-    """What the ingests write, one after the other, until each is killed."""
+    """The records of one ingest after the other, each until it is killed."""
 
     def __init__(self, world: World, random_: random.Random) -> None:
         self._folder = world.config.data_dir / "journal" / "f"
@@ -125,11 +125,11 @@ class Journal:
 
 
 class KilledError(BaseException):
-    """As if by a signal: nobody may catch it."""
+    """Stands for a kill: nothing may catch it."""
 
 
 def write_and_be_killed(world: World, random_: random.Random) -> None:
-    """While idle, or before or after one of the next commits."""
+    """When to kill: while idle, or before or after one of the next commits."""
     real, left, looks = OpenSegment.store, random_.randint(0, 6), iter(range(60))
     after = random_.random() < 0.5
 
@@ -185,7 +185,7 @@ def test_each_message_is_stored_once_and_each_loss_is_in_the_ledger(tmp_path: Pa
 
 
 def told_missing(world: World) -> int:
-    """How many trades are missing, as the newest rows say, each of which has an end."""
+    """Number of missing trades by the newest rows, each of which has an end."""
     sql = "SELECT gap_id, missing, ended_at FROM gaps WHERE kind = 'sequence' AND stream_type = 'trade'"
     latest = {row[0]: row for row in world.query(f"{sql} ORDER BY detected_at")}
     assert all(ended_at is not None for _, _, ended_at in latest.values())

@@ -1,4 +1,4 @@
-"""What a batch asks of repair."""
+"""The requests to repair in a batch."""
 
 from collector.domain.records import StreamKey
 from collector.domain.repair_protocol import TradesRequest

@@ -1,4 +1,4 @@
-"""What is counted commits with the rows: no kill of the writer makes the counts differ from them."""
+"""Counts are committed with the rows, so no kill of the writer makes them differ."""
 
 from collections import Counter
 from pathlib import Path
@@ -24,7 +24,7 @@ def world(tmp_path: Path) -> World:
 
 
 def fill(journal: JournalWriter, first: int = 0, rounds: int = ROUNDS) -> None:
-    """Each round has 21 messages, 1 copy of one, 1 that comes late, 3 ids missing, 1 frame nobody can read, 7 refused ones."""
+    """Each round has 21 messages, 1 copy, 1 late message, 3 missing ids, 1 undecodable frame, 7 refused frames."""
     for number in range(first, first + rounds):
         at, begin = START_NS + number * 20 * SEC_NS, number * 30
         frames = [trade(begin), trade(begin), *(trade(begin + 1 + each) for each in range(17))]
@@ -35,14 +35,14 @@ def fill(journal: JournalWriter, first: int = 0, rounds: int = ROUNDS) -> None:
 
 
 def killed(world: World, times: int) -> None:
-    """So many writers are killed, each right after its first commit and before it could report that."""
+    """Kill this many writers, each right after its first commit and before it could report it."""
     for _ in range(times):
         with pytest.raises(KeyboardInterrupt):
             world.run_until_commit()
 
 
 def agrees(world: World, rounds: int = ROUNDS) -> None:
-    """The report of the last writer says of the whole run what its rows say."""
+    """The last writer's report covers the whole run and agrees with its rows."""
     numbers = world.numbers
     stored = {tuple(row[:3]): (row.stored, row.messages) for row in numbers.streams}
     assert stored == {key: (count, count) for key, count in rows(world).items()}

@@ -1,4 +1,4 @@
-"""Where a batch ends, and what is left of a chunk then."""
+"""Where a batch ends, and which part of the chunk is left then."""
 
 import pytest
 

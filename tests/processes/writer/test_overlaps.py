@@ -1,4 +1,4 @@
-"""While two connections bring a stream, each message is stored once, however far one of them lags behind the other."""
+"""While two connections deliver a stream, each message is stored once, however far one of them lags."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -40,14 +40,14 @@ def best_prices(data: Path) -> Frames:
 
 
 def late(frames: Frames, secs: float = 0.0, messages: int = 0) -> Frames:
-    """When they arrive, so many seconds or messages late."""
+    """When messages arrive that are this many seconds or messages late."""
     times = [at_us for at_us, _ in frames]
     times = times[messages:] + times[-1:] * messages
     return [(at_us + round(secs * SECOND), frame) for at_us, (_, frame) in zip(times, frames, strict=True)]
 
 
 def renewal(old: Frames, new: Frames) -> Arrivals:
-    """What two connections of one line bring, in order of arrival; the old one is left once the new one brings data."""
+    """Messages of two connections of one line in order of arrival; the old one closes once the new one has data."""
     first = [(at_us, 1, frame) for at_us, frame in old if at_us < RELIEVES]
     second = [(at_us, 2, frame) for at_us, frame in new if at_us >= OPENS]
     return sorted(first + second, key=lambda arrival: arrival[0])
@@ -114,7 +114,7 @@ def test_a_renewal_stores_each_message_once_also_after_kills(
 
 
 class WithoutIds(BinanceUsdm):
-    """Best prices as an exchange would send them that numbers nothing."""
+    """Best prices of an exchange that sends no ids."""
 
     @property
     def id_rules(self) -> Mapping[str, IdRule]:
@@ -126,7 +126,7 @@ class WithoutIds(BinanceUsdm):
 
 
 def expected_without_ids(arrivals: Arrivals) -> list[int]:
-    """Each message once, but twice where the new connection repeats what the old one had brought before it opened."""
+    """Each message once; twice if the new connection repeats one that the old one delivered before it opened."""
     early = {frame for at_us, number, frame in arrivals if number == 1 and at_us < OPENS}
     again = [arrival for arrival in arrivals if arrival[1] == 2 and arrival[2] in early]
     return sorted([*set(ids(arrivals)), *ids(again)])

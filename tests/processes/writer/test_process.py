@@ -1,4 +1,4 @@
-"""The writer with real journals and real SQLite: every frame once, whatever happens between."""
+"""The writer with real journals and real SQLite: every frame is stored once, whatever happens."""
 
 import gc
 import json
@@ -222,7 +222,7 @@ def test_a_starting_writer_reports_while_it_restores_the_segment(world: World, m
 def test_a_writer_reports_however_long_its_work_takes(
     world: World, monkeypatch: pytest.MonkeyPatch, owner: type, name: str
 ) -> None:
-    """Each message takes ten seconds to judge, or each stream's state to write."""
+    """Judging a message, or encoding a stream's state, takes ten seconds."""
     journal = world.journal()
     for number in range(20):
         frames = [trade(number), trade(number, symbol="ETHUSDT"), diff(number, number)]

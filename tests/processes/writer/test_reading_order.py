@@ -1,4 +1,4 @@
-"""Answers of repair stand behind what their feed received before them, and never wait for what does not come."""
+"""Answers of repair are read after what their feed received before them, and never wait for ever."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +15,7 @@ LONG = b"x" * (CHUNK_BYTES // 3)
 
 
 class Journals:
-    """Of some feeds, on disk; time is what a test says."""
+    """The journals of some feeds on disk; the test sets the time."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -57,7 +57,7 @@ def found(chunk: Chunk) -> list[bytes]:
 
 
 def rounds(order: ReadingOrder, between: Callable[[], None] = lambda: None) -> Iterator[list[bytes]]:
-    """What each round brings, until one brings nothing."""
+    """The chunks of each round, until a round has none."""
     while True:
         chunks = [chunk for _, chunk in order.round() if chunk is not None]
         if not chunks:

@@ -1,4 +1,4 @@
-"""What is asked of repair follows from what each exchange gives without a key."""
+"""Requests to repair depend on what each exchange offers without an API key."""
 
 import pytest
 
@@ -16,7 +16,7 @@ MARKETS = ("binance", "binance_usdm", "binance_coinm")
 
 
 def asked(market: str, data_type: str, *, missing: int = 3) -> tuple[str, list[Request]]:
-    """What the status of a gap of ids from 2 on becomes, and what is asked for."""
+    """The status of a gap that begins at id 2, and the requests made for it."""
     source = adapter(market)
     assert source.rest is not None
     rule = source.id_rules[data_type]

@@ -1,4 +1,4 @@
-"""The writer on journals that somebody or something has harmed: a row says so, and the rest is recorded."""
+"""Damaged journals: a row says what is damaged, and the rest is recorded."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -87,7 +87,7 @@ def test_a_damaged_head_names_the_exchange_known_from_the_streams(world: World, 
 
 
 def restart_ingest(world: World) -> int:
-    """Let the next journal have the number an ingest would give it."""
+    """Give the next journal the number that ingest would."""
     positions = world.config.data_dir / "segments/positions.json"
     world._numbers["f"] = next_number(world.config.data_dir / "journal/f", positions, "f") - 1
     return world._numbers["f"] + 1

@@ -1,4 +1,4 @@
-"""A rotten byte within a value passes SQLite's check; the writer then begins anew from the last seal, and loses nothing."""
+"""SQLite does not detect a corrupt byte in a value; the writer then starts again from the last seal and loses nothing."""
 
 import json
 import os

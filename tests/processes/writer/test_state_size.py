@@ -1,4 +1,4 @@
-"""What a commit writes of streams and feeds does not grow with what happened before."""
+"""The state in a commit does not grow with the outages before it."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -57,13 +57,13 @@ def test_unanswered_holes_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def world_of_trades() -> ProcessorWorld:
-    return ProcessorWorld("binance", ("BTCUSDT",), ("trade",), mended=False)
+    return ProcessorWorld("binance", ("BTCUSDT",), ("trade",), repaired=False)
 
 
 @pytest.mark.parametrize("stood_still_at", [None, 1, 299, 320, 380, 420, 480, 620, 660, 680, 900])
 @pytest.mark.parametrize("lag_secs", [8.0, LAG_SECS - 0.1])
 def test_a_line_that_lags_behind_forgotten_holes_loses_nothing(lag_secs: float, stood_still_at: int | None) -> None:
-    """Ten messages a second; each line loses some, and some both; the process stands still for a minute, or not."""
+    """Ten messages a second; each line loses some, some are lost on both; the process may pause for a minute."""
     sent = range(1, 1_500)
     lost = [{100, 101, *range(300, 305), 310, 311}, {101, *range(303, 312)}]
 

@@ -1,4 +1,4 @@
-"""State of an older form goes through every step up to the present one."""
+"""State of an older version is upgraded step by step."""
 
 from collector.processes.writer.state_upgrade import upgraded
 from collector.storage.segment.file_format import FIRST_STATE_VERSION, STATE_VERSION

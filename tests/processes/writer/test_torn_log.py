@@ -1,4 +1,4 @@
-"""The open segment's write-ahead log, cut anywhere: what was committed before the cut stays, the rest is read again."""
+"""A truncated write-ahead log of the open segment: commits before the cut stay, the rest is read again."""
 
 import shutil
 from pathlib import Path

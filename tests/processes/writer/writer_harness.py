@@ -1,4 +1,4 @@
-"""Runs the writer on journals of a test's own making, in a data directory and with a clock that moves when told."""
+"""Runs the writer on journals made by a test, with a data directory and a clock that the test moves."""
 
 import json
 import sqlite3
@@ -28,7 +28,7 @@ SPOKEN = "EXISTS (SELECT * FROM streams WHERE symbol = gaps.symbol AND data_type
 
 
 class World(ProcessHarness):
-    """A data directory, a clock that moves when told, and one feed whose ingest is this test."""
+    """A data directory, a clock that the test moves, and one feed whose ingest is this test."""
 
     def __init__(self, folder: Path, **sections: Any) -> None:
         feed = FeedConfig(symbols=SYMBOLS, data_types=TYPES, name="f", ws_url="ws://elsewhere")
@@ -69,7 +69,7 @@ class World(ProcessHarness):
         self.writer().run()
 
     def run_for(self, secs: float) -> None:
-        """Be killed while idle, after so long."""
+        """Run, and be killed while idle, after this many seconds."""
 
         def stopping() -> bool:
             if self.secs >= secs:
@@ -81,7 +81,7 @@ class World(ProcessHarness):
             self.writer().run()
 
     def run_until_commit(self) -> None:
-        """Be killed right after the first commit."""
+        """Run, and be killed right after the first commit."""
         self.stop_when = lambda: False
         writer = self.writer()
         real = writer._committer.commit
@@ -99,11 +99,11 @@ class World(ProcessHarness):
         writer.run()
 
     def run_to_the_stop_with_a_reader(self, *, leaves_after_secs: float) -> None:
-        """Stop while somebody reads what the open segment had been before the last commit."""
+        """Stop while a reader holds the open segment's snapshot from before the last commit."""
         self.run_with_a_reader(leaves_after_secs=leaves_after_secs, stop_after_secs=0)
 
     def run_with_a_reader(self, *, leaves_after_secs: float, stop_after_secs: float) -> None:
-        """Run while somebody reads what the open segment had been at first; keeps every size it reported in `sizes`."""
+        """Run while a reader holds the open segment's first snapshot; keeps every reported size in `sizes`."""
         real, leave_at, stop_at = self.sleep, self.secs + leaves_after_secs, self.secs + stop_after_secs
         readers: list[sqlite3.Connection] = []
 

@@ -1,4 +1,4 @@
-"""Which connections stand, and since when nobody listens to a stream."""
+"""Which connections are open, and since when a stream is offline."""
 
 from collector.domain.silence import Outage, StreamActivity
 from collector.processes.writer.gaps.connection_log import ConnectionLog, Ended

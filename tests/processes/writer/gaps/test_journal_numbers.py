@@ -1,4 +1,4 @@
-"""Which numbers of journal files say that one is missing."""
+"""Which journal file numbers show that a file is missing."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +7,7 @@ from collector.processes.writer.gaps.journal_numbers import JournalNumbers
 
 
 def missing(*files: tuple[str, int]) -> list[int | None]:
-    """What each file says; `-` wrote no head."""
+    """The first missing number found at each file; `-` is a file without a head."""
     trail, known, found = JournalNumbers(), "", []
     for writer, number in files:
         if writer == "-":

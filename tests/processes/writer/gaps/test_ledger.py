@@ -1,4 +1,4 @@
-"""What the ledger says of trouble: one row for each gap, and one for a stretch of too many."""
+"""The ledger has a row for each gap, and one for a stretch of too many."""
 
 from pathlib import Path
 from typing import Any
@@ -125,7 +125,7 @@ def test_repeated_restarts_of_a_series_do_not_flood_the_ledger(world: World) -> 
 
 
 class Feed:
-    """A journal that goes on second by second."""
+    """A journal that gets a record each second."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -151,7 +151,7 @@ class Feed:
         self.journal.append_frames(self.now_ns, 0, list(frames))
 
     def run(self, which: str = SPOKEN) -> list[tuple[Any, ...]]:
-        """What the ledger says: kind, seconds from start to end, status, what repaired it."""
+        """The ledger's rows: kind, start and end in seconds, status, what repaired it."""
         self.world.now_ns = self.now_ns
         self.world.run()
         columns = "stream_type, kind, started_at, ended_at, status, repaired_by"

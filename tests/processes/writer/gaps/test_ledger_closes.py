@@ -1,4 +1,4 @@
-"""A row of the ledger that lasts ends: whatever happened to a stream, once it was quiet long enough none is left open."""
+"""Lasting rows of the ledger are closed: after enough quiet time none is open, whatever happened to the stream."""
 
 import json
 from collections.abc import Callable
@@ -32,12 +32,12 @@ def trade(exchange: str, id_: int, at_ms: int, price: str = "1") -> bytes:
     return json.dumps({"stream": "x@trade", "data": data}).encode()
 
 
-class Told:
-    """A book and trades of one symbol; every step changes what the next message will be."""
+class LedgerWorld:
+    """A book and trades of one symbol; every step changes the next message."""
 
-    def __init__(self, exchange: str, *, mended: bool) -> None:
+    def __init__(self, exchange: str, *, repaired: bool) -> None:
         self.exchange = exchange
-        self.world = ProcessorWorld(exchange, ("X",), ("book_delta", "trade"), mended=mended)
+        self.world = ProcessorWorld(exchange, ("X",), ("book_delta", "trade"), repaired=repaired)
         self.now_us = START_US
         self.ids = {diff: 1_000, trade: 1_000}
         self.missing: list[tuple[Callable[..., bytes], int, int]] = []
@@ -102,7 +102,7 @@ class Told:
         self.world.happened(RecordKind.CONNECT, self.now_us, **self.connection())
 
     def answer(self) -> None:
-        """The exchange has none of what is asked for."""
+        """The exchange has none of the requested messages."""
         self.world.commit()
         for request in self.world.requests:
             if isinstance(request, TradesRequest):
@@ -111,7 +111,7 @@ class Told:
         self.world.requests.clear()
 
     def be_quiet(self) -> None:
-        """Nothing is wrong for long; what is open then is looked at as often as it would be."""
+        """Let quiet time pass, with the usual number of checks of open rows."""
         for _ in range(40):
             self.wait(LONG_SECS / 40)
             self.speak()
@@ -134,15 +134,15 @@ STEPS = st.one_of(
 
 
 @pytest.mark.parametrize("exchange", ["binance", "binance_usdm"])
-@pytest.mark.parametrize("mended", [True, False])
+@pytest.mark.parametrize("repaired", [True, False])
 @given(steps=st.lists(STEPS, max_size=25))
 def test_no_row_is_left_open_of_a_stream_that_was_quiet_for_long(
     exchange: str,
     steps: list[tuple[Any, ...]],
     *,
-    mended: bool,
+    repaired: bool,
 ) -> None:
-    told = Told(exchange, mended=mended)
+    told = LedgerWorld(exchange, repaired=repaired)
     for name, *arguments in steps:
         getattr(told, name)(*arguments)
     told.be_quiet()
@@ -151,7 +151,7 @@ def test_no_row_is_left_open_of_a_stream_that_was_quiet_for_long(
 
 @pytest.mark.parametrize("exchange", ["binance", "binance_usdm"])
 def test_books_with_more_holes_than_rows_share_one_that_is_closed(exchange: str) -> None:
-    told = Told(exchange, mended=True)
+    told = LedgerWorld(exchange, repaired=True)
     told.lose(100)
     told.be_quiet()
     assert told.left_open() == []
@@ -162,7 +162,7 @@ def test_books_with_more_holes_than_rows_share_one_that_is_closed(exchange: str)
 
 @pytest.mark.parametrize("exchange", ["binance", "binance_usdm"])
 def test_a_book_is_requested_after_every_hole_also_in_a_shared_row(exchange: str) -> None:
-    told = Told(exchange, mended=True)
+    told = LedgerWorld(exchange, repaired=True)
     first = told.ids[diff]
     for _ in range(2 * SINGLE_ROWS):
         told.lose(1)
@@ -174,7 +174,7 @@ def test_a_book_is_requested_after_every_hole_also_in_a_shared_row(exchange: str
 
 
 def test_a_stretch_filled_late_is_closed_though_its_series_ends() -> None:
-    told = Told("binance", mended=True)
+    told = LedgerWorld("binance", repaired=True)
     told.lose(SINGLE_ROWS + 2)
     told.wait(3)
     told.speak()

@@ -1,4 +1,4 @@
-"""On what Binance really sent nothing is missing, nothing out of order, and nobody silent."""
+"""In real recordings of Binance nothing is missing, out of order or silent."""
 
 import random
 import re
@@ -91,7 +91,7 @@ def test_the_ledger_stays_empty(data: Path, tmp_path: Path, market: str) -> None
 
 
 def mangled(frames: list[tuple[int, bytes]], chance: random.Random, lag_us: int) -> list[tuple[int, bytes]]:
-    """What one of two lines brings: some frames lost, swapped, doubled, and the newest repeated after a reconnect."""
+    """The frames of one of two lines: some lost, swapped, doubled, and the newest repeated after a reconnect."""
     kept = [frame for frame in frames if chance.random() > 0.02]
     for at in chance.sample(range(len(kept) - 1), 20):
         kept[at], kept[at + 1] = kept[at + 1], kept[at]

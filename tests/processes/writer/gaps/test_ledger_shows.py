@@ -40,7 +40,7 @@ def wrapped(at_us: int, data_type: str, name: str, first: int, last: int, conten
 
 
 def made_of(at_us: int, frame: bytes) -> list[Said]:
-    """The frame itself, and what is made of it."""
+    """The frame, and the messages decoded from it."""
     content = json.loads(frame)["data"]
     match content:
         case {"e": "trade", "t": id_, "p": price, "q": size, "T": time}:
@@ -76,7 +76,7 @@ def recorded(data: Path) -> list[Said]:
 
 
 class Editing:
-    """The recording, some of whose frames are about to change; what the ledger should say of it."""
+    """A recording with frames to change, and the ledger rows that the changes should cause."""
 
     def __init__(self, recorded: list[Said]) -> None:
         self.frames = recorded
@@ -99,7 +99,7 @@ class Editing:
         self.exchanged |= {one: other, other: one}
 
     def sent(self, start: int = 0, end: int | None = None) -> list[tuple[int, bytes]]:
-        """Receive time and content of what is left, in its new order."""
+        """Receive time and content of the remaining frames, in their new order."""
         sent = []
         for n in range(start, len(self.frames) if end is None else end):
             if n not in self.removed:
@@ -108,7 +108,7 @@ class Editing:
         return sent
 
     def holes(self, cause: Callable[[int], str] = lambda _n: "exchange") -> list[tuple[Any, ...]]:
-        """What was removed of streams whose ids prove it, by runs: type, cause, expected, actual and missing ids."""
+        """Removed runs of streams with dense ids: type, cause, expected, actual and missing ids."""
         rows = []
         for name in DENSE:
             places = self.of[name]
@@ -134,7 +134,7 @@ def world(tmp_path: Path) -> World:
 
 
 class Recorder:
-    """Writes what is sent into journals, and lets the writer read them."""
+    """Writes sent messages into journals, and lets the writer read them."""
 
     def __init__(self, world: World, file_bytes: int = 1 << 30) -> None:
         self.world = world
@@ -226,7 +226,7 @@ def test_frames_removed_around_a_reconnect(editing: Editing, world: World) -> No
 
 
 def runs(editing: Editing) -> list[list[int]]:
-    """What was removed of each dense stream, run by run."""
+    """The removed runs of each stream with dense ids."""
     found = []
     for name in DENSE:
         groups = groupby(editing.of[name], lambda n: n in editing.removed)

@@ -1,4 +1,4 @@
-"""What the ledger's rows say of trouble that lasts is brought up to date by a seal, and ended by a stop."""
+"""A seal updates the rows of everything that lasts, and a stop closes them."""
 
 import json
 from pathlib import Path
@@ -12,13 +12,13 @@ from collector.config import SegmentConfig
 from collector.domain.repair_protocol import RepairAnswer, TradesRequest
 from collector.storage.journal.format import RecordKind
 from tests.processes.writer.gaps import test_ledger_closes
-from tests.processes.writer.gaps.test_ledger_closes import STEPS, Told
+from tests.processes.writer.gaps.test_ledger_closes import STEPS, LedgerWorld
 from tests.processes.writer.writer_harness import START_NS, World, connection, trade
 
 SEC_NS = 1_000_000_000
 
 
-def latest(told: Told, kind: str, stream_type: str = "trade") -> list[Any]:
+def latest(told: LedgerWorld, kind: str, stream_type: str = "trade") -> list[Any]:
     told.world.commit()
     return [row for row in told.world.latest().values() if (row.kind, row.stream_type) == (kind, stream_type)]
 
@@ -56,7 +56,7 @@ def test_a_seal_updates_the_count_of_a_stretch_only_if_it_changed(tmp_path: Path
 
 
 def test_a_seal_counts_the_holes_that_share_a_row() -> None:
-    told = Told("binance", mended=False)
+    told = LedgerWorld("binance", repaired=False)
     for _ in range(3):
         told.lose(10)
         told.wait(3)
@@ -72,7 +72,7 @@ def test_a_seal_counts_the_holes_that_share_a_row() -> None:
 
 
 def test_a_seal_says_what_is_still_missing_of_a_gap_under_repair() -> None:
-    told = Told("binance", mended=True)
+    told = LedgerWorld("binance", repaired=True)
     told.ids[test_ledger_closes.trade] += 10
     told.speak()
     told.wait(3)
@@ -109,10 +109,10 @@ def test_a_stop_tells_of_a_refusal_that_its_ingest_could_not_end(tmp_path: Path)
     assert len({row[0] for row in rows}) == 1
 
 
-@pytest.mark.parametrize("mended", [True, False])
+@pytest.mark.parametrize("repaired", [True, False])
 @given(steps=st.lists(STEPS, max_size=25))
-def test_rows_are_current_after_a_seal_and_closed_after_a_stop(steps: list[tuple[Any, ...]], *, mended: bool) -> None:
-    told = Told("binance", mended=mended)
+def test_rows_are_current_after_a_seal_and_closed_after_a_stop(steps: list[tuple[Any, ...]], *, repaired: bool) -> None:
+    told = LedgerWorld("binance", repaired=repaired)
     unreadable = 0
     for name, *arguments in steps:
         unreadable += name == "garbage"

@@ -1,4 +1,4 @@
-"""Continuity follows the stream: through feeds that are renamed, streams that are moved, symbols that come and go."""
+"""Outages belong to the stream, also if feeds are renamed, streams move, or symbols come and go."""
 
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ def world(tmp_path: Path) -> World:
 
 
 class Run:
-    """One incarnation of ingest, which connects as it begins."""
+    """One incarnation of ingest, which connects when it starts."""
 
     def __init__(self, world: World, feed: str, at_secs: int, *symbols: str, file_bytes: int = 1 << 30) -> None:
         world.now_ns = START_NS + at_secs * SEC_NS
@@ -289,7 +289,7 @@ def test_state_does_not_grow_with_the_number_of_plans_ever_seen(world: World) ->
 
 
 class TestVersion1:
-    """What its state kept by number of plan and by feed."""
+    """Version 1 of a feed's state kept this per plan and per feed."""
 
     def state(self, **fields: Any) -> FeedState:
         links = ConnectionLog(
