@@ -171,7 +171,7 @@ class FrameProcessor:
                 self._copy(stream, payload, received_us)
                 return
         if stream.is_silent:
-            self.ledger.spoke(stream, received_us)
+            self.ledger.end_silence(stream, received_us)
         self._store(stream, message_id, received_us, exchange_us, line, payload)
         stream.last_received_us = received_us
         self.counts.messages += 1

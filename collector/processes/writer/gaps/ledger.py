@@ -35,7 +35,7 @@ from collector.storage.journal.format import (
 )
 from collector.storage.journal.reader import Damage
 
-LOOK_US: Final = 5_000_000
+CHECK_US: Final = 5_000_000
 """Received time between checks for silent streams and for stretches that are over."""
 
 
@@ -91,10 +91,10 @@ class GapLedger:
         """Check for silence, finished stretches and due rows after a record of the feed, received at `received_us`."""
         state = self._feeds.state(feed)
         state.links.newest_us = received_us
-        if not 0 <= received_us - state.looked_us < LOOK_US:
+        if not 0 <= received_us - state.looked_us < CHECK_US:
             state.looked_us = received_us
             self._rows.end_stretches(state.stretches, received_us)
-            self._look_for_silence(feed, state, received_us)
+            self._check_silence(feed, state, received_us)
         self.holes.record_received(feed, received_us)
 
     def event(self, identity: FeedIdentity, record: Record) -> None:
@@ -172,14 +172,14 @@ class GapLedger:
         if activity is not None:
             self._silence.close_unspoken(stream.key, activity, at_us)
 
-    def spoke(self, stream: StreamState, at_us: int) -> None:
+    def end_silence(self, stream: StreamState, at_us: int) -> None:
         """Note that a silent stream has a message again: close its silence."""
-        self._silence.spoke(stream, at_us)
+        self._silence.end_silence(stream, at_us)
 
-    def _look_for_silence(self, feed: str, state: FeedState, now_us: int) -> None:
+    def _check_silence(self, feed: str, state: FeedState, now_us: int) -> None:
         identity, plans = self._identities[feed], self._feeds.plans
         for plan, since_us in state.links.since.items():
-            self._silence.look(plans.streams_of(identity, plan), since_us, now_us)
+            self._silence.check(plans.streams_of(identity, plan), since_us, now_us)
             if state.unspoken:
                 keys = plans.keys_of(identity, plan)
                 unspoken = {key: state.unspoken[key] for key in keys if key in state.unspoken}
@@ -201,7 +201,7 @@ class GapLedger:
             if stream is None:
                 self._silence.close_unspoken(key, activity, until_us)
             else:
-                self._silence.leave(stream, until_us)
+                self._silence.drop(stream, until_us)
         if handover.previous_feed != feed:
             self._rows.close_stretches(self._feeds.state(handover.previous_feed).stretches, begun_us)
 

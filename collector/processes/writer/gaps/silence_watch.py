@@ -17,7 +17,7 @@ class SilenceWatch:
     def __init__(self, rows: PendingGapRows) -> None:
         self._rows = rows
 
-    def look(self, streams: Iterable[StreamState], since_us: int, now_us: int) -> None:
+    def check(self, streams: Iterable[StreamState], since_us: int, now_us: int) -> None:
         """Check streams that have been connected without a break since `since_us`."""
         for stream in streams:
             activity, last_message_us = stream.activity, stream.last_message_us
@@ -29,7 +29,7 @@ class SilenceWatch:
                 self._rows.add(stream.key, silence(stream.key, last_message_us, now_us))
                 self._rows.touch(stream)
 
-    def spoke(self, stream: StreamState, at_us: int) -> None:
+    def end_silence(self, stream: StreamState, at_us: int) -> None:
         """Close the gap of a silent stream that has a message again."""
         activity = stream.dedup.progress.activity
         since_us = activity.silent_since_us
@@ -43,7 +43,7 @@ class SilenceWatch:
             0,
         )
 
-    def leave(self, stream: StreamState, at_us: int) -> None:
+    def drop(self, stream: StreamState, at_us: int) -> None:
         """Close the gap of a stream that no feed subscribes any more, because the end of its silence could not be seen."""
         activity = stream.activity
         if activity.silent_since_us is not None:
@@ -53,7 +53,7 @@ class SilenceWatch:
     def check_unspoken(
         self, unspoken: Mapping[StreamKey, StreamActivity], limit_us: float, since_us: int, now_us: int
     ) -> None:
-        """As `look`, for streams without any message."""
+        """As `check`, for streams without any message."""
         for key, activity in unspoken.items():
             if activity.silent_since_us is None and activity.silent_us(since_us, now_us) > limit_us:
                 activity.silent_since_us = activity.first_us or since_us
