@@ -14,8 +14,8 @@ from collector.supervision.preflight import check
 
 EXAMPLES: Final = """\
 examples:
-  %(prog)s                         with default settings and the environment's
-  %(prog)s --config my.toml        what my.toml says
+  %(prog)s                   the default settings and the environment
+  %(prog)s --config my.toml  what my.toml says
 """
 
 
