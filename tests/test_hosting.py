@@ -178,6 +178,13 @@ def test_composes_prometheus_scrapes_the_recorder_and_loads_the_rules(tmp_path: 
     assert f'job="{job["job_name"]}"' in (ROOT / places[rules]).read_text("utf-8")
 
 
+def test_composes_prometheus_has_a_place_for_the_token() -> None:
+    told = (BESIDE / "prometheus.yml").read_text("utf-8")
+    (job,) = yaml.safe_load(re.sub(r"# (?=authorization:|  credentials:)", "", told))["scrape_configs"]
+    assert job["authorization"] == {"credentials": "TOKEN"}
+    assert "authorization" not in yaml.safe_load(told)["scrape_configs"][0]
+
+
 def test_composes_grafana_finds_its_data_source_and_the_dashboard() -> None:
     places = mounts("grafana")
     (source,) = yaml.safe_load((BESIDE / "datasources.yml").read_text("utf-8"))["datasources"]
