@@ -1,4 +1,4 @@
-"""Summarizes the gap ledger for each stream: verified, unverifiable or broken."""
+"""Summarizes the gap ledger for each stream: verified, unverifiable, unknown or broken."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -15,6 +15,9 @@ LOSSES = frozenset({"sequence", "budget", "damaged", "checksum", "crossed"})
 
 SILENCE = "silence"
 """A silence may hide a loss where ids prove nothing, or until the stream speaks again."""
+
+RESET = "reset"
+"""A reset may hide a loss: no id connects the series before it with the one after it."""
 
 COUNTED_IN_MESSAGES = frozenset({"trade", "agg_trade"})
 """Data types whose messages have one id each; a book's delta covers many."""
@@ -43,14 +46,21 @@ class StreamSummary:
     is_silent: bool = False
     """Whether it is silent now, so that no id can yet show what is missing."""
 
+    is_unread: bool = False
+    """Whether a file that may name more of its gaps could not be read."""
+
     @property
     def state(self) -> str:
-        """`verified`: nothing is missing; `unverifiable`: no known loss, but no proof either; `broken`: messages are lost."""
+        """`verified`: nothing is missing; `unverifiable`: no known loss, but no proof either; `broken`: messages are lost;
+        `unknown`: no known loss, but its gaps could not all be read.
+        """
         if self.losses:
             return "broken"
+        if self.is_unread:
+            return "unknown"
         if self.stream.symbol == UNKNOWN or self.stream.data_type == UNDECODED:
             return "-"
-        return "verified" if self.provable and not self.is_silent else "unverifiable"
+        return "verified" if self.provable and not self.is_silent and not self.kinds[RESET] else "unverifiable"
 
     @property
     def per_million(self) -> float | None:
@@ -108,7 +118,8 @@ def _add(summary: StreamSummary, row: LedgerRow) -> bool:
     summary.statuses[gap.status] += 1
     lasts = gap.kind == SILENCE and gap.ended_at is None
     summary.is_silent |= lasts
-    is_loss, is_doubt = gap.kind in LOSSES, lasts or (gap.kind == SILENCE and not summary.provable)
+    is_loss = gap.kind in LOSSES
+    is_doubt = gap.kind == RESET or lasts or (gap.kind == SILENCE and not summary.provable)
     if gap.status == "repaired" or not (is_loss or is_doubt):
         return False
     summary.losses += is_loss

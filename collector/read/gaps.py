@@ -45,6 +45,8 @@ class Ledger:
         self._latest: dict[tuple[str, str, str], LedgerRow] = {}
         self._objects: list[ManifestObject] = []
         self.unread: list[str] = []
+        self._unread_symbols: set[tuple[str, str]] = set()
+        self._may_lack_any = False
         self.symbols: set[str] = set()
         """Symbols that were recorded, with or without a gap."""
         self.injected: frozenset[StreamKey] = frozenset()
@@ -66,6 +68,18 @@ class Ledger:
         """Whether a demo's exchange left out on purpose what is missing here."""
         gap = row.gap
         return (gap.kind, gap.cause) == ("sequence", "exchange") and row.stream in self.injected
+
+    def miss(self, problem: str, of: ManifestObject | None) -> None:
+        """Note a file that cannot be read: the gaps of an object's exchange and symbol, or those of any stream."""
+        self.unread.append(problem)
+        if of is None:
+            self._may_lack_any = True
+        else:
+            self._unread_symbols.add((of.exchange, of.symbol))
+
+    def may_lack(self, stream: StreamKey) -> bool:
+        """Whether a file that may name gaps of the stream could not be read."""
+        return self._may_lack_any or (stream.exchange, stream.symbol) in self._unread_symbols
 
     def add_manifest(self, manifest: Manifest) -> None:
         """Add the objects of an archived segment."""
@@ -134,7 +148,10 @@ def _read_marks(ledger: Ledger, store: ObjectStore | None, data_dir: Path | None
 
 
 def _read_archive(ledger: Ledger, store: ObjectStore) -> None:
-    manifests = [manifest for _, manifest in read_manifests(store, ledger.unread) if manifest is not None]
+    problems: list[str] = []
+    manifests = [manifest for _, manifest in read_manifests(store, problems) if manifest is not None]
+    for problem in problems:
+        ledger.miss(problem, None)
     manifests.sort(key=lambda manifest: manifest.segment_id)
     for manifest in manifests:
         ledger.add_manifest(manifest)
@@ -143,7 +160,9 @@ def _read_archive(ledger: Ledger, store: ObjectStore) -> None:
 
         def rows_of(numbered: tuple[int, ManifestObject]) -> list[LedgerRow]:
             number, entry = numbered
-            return _rows_or_none(ledger, entry.key, lambda: _object_rows(store, entry, Path(folder, str(number))))
+            return _rows_or_none(
+                ledger, entry.key, lambda: _object_rows(store, entry, Path(folder, str(number))), entry
+            )
 
         for rows in in_order(rows_of, enumerate(gaps), THREADS):
             ledger.add(rows)
@@ -169,9 +188,11 @@ def _segment(ledger: Ledger, path: Path) -> list[LedgerRow]:
     return _rows_or_none(ledger, str(path), rows)
 
 
-def _rows_or_none(ledger: Ledger, name: str, reader: Callable[[], Iterable[LedgerRow]]) -> list[LedgerRow]:
+def _rows_or_none(
+    ledger: Ledger, name: str, reader: Callable[[], Iterable[LedgerRow]], of: ManifestObject | None = None
+) -> list[LedgerRow]:
     try:
         return list(reader())
     except (sqlite3.Error, pa.ArrowException, OSError, ValueError, KeyError) as error:
-        ledger.unread.append(f"{name}: {error}")
+        ledger.miss(f"{name}: {error}", of)
         return []

@@ -66,6 +66,14 @@ class Incident(NamedTuple):
         """How many rows there are of each of STATUSES."""
         return Counter(status(row) for row in self.rows)
 
+    @property
+    def outcomes(self) -> Counter[str]:
+        """The statuses of its rows, except that a reset which is over counts as `reset`: nothing of it can be repaired."""
+        return Counter(
+            row.gap.kind if row.gap.kind == "reset" and status(row) == "unrepairable" else status(row)
+            for row in self.rows
+        )
+
     def as_object(self) -> dict[str, Any]:
         """The incident for `--json`, with the ids of its rows."""
         return {

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from collector.domain.records import UNKNOWN
-from collector.read.gap_summary import StreamSummary
+from collector.read.gap_summary import RESET, StreamSummary
 from collector.read.gaps import LedgerRow
 from collector.read.incidents import LASTING, STATUSES, Incident
 from collector.terminal.tables import NOT_KNOWN, number, shown, span, table
@@ -20,12 +20,12 @@ WIDE: Final = 110
 OUTAGES: Final = frozenset({"disconnect", "restart", "disk_budget"})
 """Causes that say by themselves what happened; of others the kinds of the rows say it."""
 
-_STATES: Final = {"broken": "red", "unverifiable": "yellow", "verified": "green"}
+_STATES: Final = {"broken": "red", "unknown": "red", "unverifiable": "yellow", "verified": "green"}
 
 
 def incident_line(incident: Incident, is_injected: Callable[[LedgerRow], bool]) -> Text:
     """One line: when, where, why, how long, how many streams and what became of their gaps (left out if all last)."""
-    statuses = incident.statuses
+    statuses = incident.outcomes
     named = [stream for stream in incident.streams if stream.symbol != UNKNOWN]
     parts = [
         f"{moment_text(incident.started_at)} {incident.exchange} {_trouble(incident)}",
@@ -80,7 +80,9 @@ def shown_streams(streams: Iterable[StreamSummary], width: int) -> Table:
 
 
 def _status_counts(statuses: Mapping[str, int]) -> Iterator[str]:
-    return (f"{number(statuses[name])} {_plain(name)}" for name in STATUSES if statuses.get(name))
+    yield from (f"{number(statuses[name])} {_plain(name)}" for name in STATUSES if statuses.get(name))
+    if statuses.get(RESET):
+        yield _counted(statuses[RESET], RESET)
 
 
 def _trouble(incident: Incident) -> str:

@@ -5,8 +5,8 @@ An incident is a group of gaps with one exchange and one cause that overlap or
 adjoin in time, over all streams. The gap ledger is read from an archive and, of
 a recorder, from its segments; of each gap's rows the latest counts. A stream is
 verified where its ids prove that nothing is missing, unverifiable where ids
-cannot tell, broken where messages are gone. Messages are counted in the
-archive, by whole objects.
+cannot tell, broken where messages are gone, unknown where its gaps could not
+all be read. Messages are counted in the archive, by whole objects.
 
 Times are UTC unless they name a zone. Exit code: 0, 1 when a file could not be
 read, 2 when there is nothing to read.
@@ -70,7 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
         pq.write_table(as_table(rows), arguments.parquet)
     if arguments.json:
         listed = {"gaps": list(map(as_object, rows))} if arguments.rows else _incidents_object(found, ledger)
-        print(json.dumps({**listed, "streams": [summary.as_object() for summary in streams]}, indent=2))
+        listed |= {"streams": [summary.as_object() for summary in streams], "unread": ledger.unread}
+        print(json.dumps(listed, indent=2))
     else:
         console = output_console()
         nothing = _nothing(ledger, only_open=arguments.open)
@@ -152,6 +153,8 @@ def _summaries(ledger: Ledger, rows: list[LedgerRow], arguments: argparse.Namesp
 
     until_us = min(arguments.to_time, time_ns() // 1_000)
     found: list[StreamSummary] = summaries(rows, messages, wanted, arguments.from_time, until_us, ledger.is_injected)
+    for summary in found:
+        summary.is_unread = ledger.may_lack(summary.stream)
     return found
 
 

@@ -305,10 +305,62 @@ def test_an_unreadable_file_is_named_and_others_are_shown(run: Run, tmp_path: Pa
     damaged.write_bytes(b"no database" * 1_000)
     shown = run("--rows", "--json")
     assert (shown.code, shown.ids) == (1, ["a1"])
+    assert json.loads(shown.out)["unread"] == [
+        line.removeprefix("error: not read: ") for line in shown.err.splitlines()
+    ]
     told = shown.err.splitlines()
     assert len(told) == 2
     assert told[0].startswith(f"error: not read: {damaged}: ")
     assert told[1].startswith(f"error: not read: {torn.relative_to(data_dir / 'archive')}: ")
+
+
+def recorded(store: Path, *symbols: str) -> None:
+    """Trades of these symbols at noon."""
+    noon = "2026-11-23T12:00:00.000000Z"
+    add_to_manifest(store, SEGMENT_ID, *(described(SEGMENT_ID, "binance", "trade", one, 9, noon) for one in symbols))
+
+
+def states(shown: Shown) -> dict[str, str]:
+    return {name.split()[0]: one["state"] for name, one in shown.streams.items()}
+
+
+def test_a_stream_whose_gaps_cannot_be_read_is_unknown(run: Run, tmp_path: Path) -> None:
+    recorded(tmp_path, "BTCUSDT", "ETHUSDT")
+    archive(tmp_path, gap()).write_bytes(b"torn")
+    shown = run(tmp_path)
+    assert (shown.code, shown.out.splitlines()[0]) == (1, "no gaps in what could be read; 1 file could not be read")
+    assert states(run(tmp_path, "--json")) == {"BTCUSDT": "unknown", "ETHUSDT": "verified"}
+
+
+def test_a_known_loss_stays_broken_where_a_file_cannot_be_read(run: Run, tmp_path: Path) -> None:
+    archive(tmp_path, gap())
+    archive(tmp_path, gap("b2"), segment="20261123T130000Z-000001").write_bytes(b"torn")
+    assert states(run(tmp_path, "--json")) == {"BTCUSDT": "broken"}
+
+
+@pytest.mark.parametrize("unread", ["manifest", "segment"])
+def test_no_stream_is_verified_where_any_gap_may_be_unread(run: Run, tmp_path: Path, unread: str) -> None:
+    store = tmp_path / "data" / "archive"
+    recorded(store, "BTCUSDT", "ETHUSDT")
+    if unread == "manifest":
+        add_to_manifest(store, "20261123T130000Z-000001")
+        (store / manifest_key("box", "20261123T130000Z-000001")).write_bytes(b"{")
+    else:
+        (tmp_path / "data" / "segments").mkdir()
+        (tmp_path / "data" / "segments" / f"{SEGMENT_ID}.db").write_bytes(b"no database" * 1_000)
+    shown = run("--json")
+    assert (shown.code, states(shown)) == (1, {"BTCUSDT": "unknown", "ETHUSDT": "unknown"})
+    assert len(json.loads(shown.out)["unread"]) == 1
+    assert run("--open").out.startswith("no open gaps in what could be read; 1 file could not be read\n")
+
+
+def test_a_stream_with_a_reset_is_not_verified(run: Run, tmp_path: Path) -> None:
+    archive(tmp_path, gap(kind="reset", cause="exchange", missing=None, ended_at=NOON_US + 90_000_000))
+    one = run(tmp_path, "--json").streams["BTCUSDT trade"]
+    assert (one["state"], one["missing_secs"], one["losses"]) == ("unverifiable", 90, 0)
+    shown = run(tmp_path).out
+    assert "exchange (reset), 90.0 s, 1 stream, 1 reset\n" in shown
+    assert "unrepairable" not in shown
 
 
 def test_a_missing_folder_is_named_with_what_to_try(run: Run, tmp_path: Path) -> None:
@@ -382,7 +434,7 @@ def test_a_silent_stream_is_not_verified(run: Run, tmp_path: Path) -> None:
     one = run(tmp_path, "--json", *until).streams["BTCUSDT trade"]
     assert (one["state"], one["open"], one["uncounted"], one["missing_secs"]) == ("unverifiable", 1, 1, 60)
     ended = gap("a1", status="repaired", repaired_by="continuity", detected_at=NOON_US + 9_000_000, **silence)
-    archive(tmp_path, lasting, ended)
+    archive(tmp_path, ended, segment="20261123T130000Z-000001")
     assert run(tmp_path, "--json", *until).streams["BTCUSDT trade"]["state"] == "verified"
 
 
@@ -427,7 +479,7 @@ def test_an_incident_is_one_line_and_sums_its_rows(run: Run, tmp_path: Path) -> 
     archive(tmp_path, gap("y", status="open", ended_at=None), segment="20261123T140000Z-000001", exchange="kraken")
     assert run(tmp_path).out.splitlines()[:4] == [
         "2026-11-23 12:00:00 UTC binance restart, 25.0 s, 120 streams, 60 repaired, 60 unrepairable",
-        "2026-11-23 12:00:00 UTC binance exchange (reset), 0 ms, 1 stream, 1 unrepairable",
+        "2026-11-23 12:00:00 UTC binance exchange (reset), 0 ms, 1 stream, 1 reset",
         "2026-11-23 12:00:00 UTC kraken disconnect, not over yet, 1 stream",
         "3 incidents, 122 gaps, 1 open",
     ]
