@@ -24,7 +24,7 @@ def load(
     by an exchange's rules. Raises ConfigError with all errors, one line each and without secrets; if the file cannot be
     read, with that error alone.
     """
-    given = overlay(read_file(path) if path is not None else {}, environment)
+    given = overlay(read_file(path) if path is not None else {}, environment, path)
     given.tree.setdefault("feed", [{}])
     config, problems = _validate(given)
     problems.extend(line(problem, given) for problem in feed_problems(given.tree["feed"], adapters))

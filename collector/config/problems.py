@@ -9,7 +9,7 @@ from collector.config.display import display, shown_name
 from collector.config.keys import KEYS, SECRETS, Place, allowed, did_you_mean, dotted, key_of
 from collector.config.model import Config
 from collector.config.sources import Given
-from collector.domain.redact import HIDDEN
+from collector.domain.redact import HIDDEN, printable
 
 
 class Problem(NamedTuple):
@@ -35,7 +35,8 @@ def validation_lines(error: ValidationError, given: Given) -> Iterator[str]:
         place: Place = fault["loc"]
         if fault["type"] == "extra_forbidden":
             # The value of an unknown key is not shown: it may be a password.
-            yield f"{shown_name(dotted(place))}: unknown key{did_you_mean(key_of(place), [*KEYS, *Config.model_fields])}"
+            name = f"{shown_name(dotted(place))}{_source(place, given)}"
+            yield f"{name}: unknown key{did_you_mean(key_of(place), [*KEYS, *Config.model_fields])}"
         else:
             reason = str(fault["ctx"]["error"]) if fault["type"] == "value_error" else ""
             yield line(Problem(place, fault["input"], reason), given)
@@ -43,15 +44,19 @@ def validation_lines(error: ValidationError, given: Given) -> Iterator[str]:
 
 def _value_and_source(problem: Problem, given: Given) -> str:
     origin = given.origins.get(problem.place)
-    if origin:
-        value = problem.value if origin.text is None else origin.text
-        return f"{_said(problem.place, value)} (from {origin.variable})"
-    above = (given.origins.get(problem.place[:end]) for end in range(len(problem.place)))
-    variable = next((found.variable for found in above if found), None)
+    value = problem.value if origin is None or origin.text is None else origin.text
+    return f"{_said(problem.place, value)}{_source(problem.place, given)}"
+
+
+def _source(place: Place, given: Given) -> str:
+    """Where a value comes from, in parentheses: a variable, the file, or the default."""
+    origins = (given.origins.get(place[:end]) for end in range(len(place), -1, -1))
+    variable = next((found.variable for found in origins if found), None)
     if variable:
-        return f"{_said(problem.place, problem.value)} (from {variable})"
-    said = _said(problem.place, problem.value)
-    return said if _is_given(problem.place, given.tree) else f"{said} (the default)"
+        return f" (from {variable})"
+    if not _is_given(place, given.tree):
+        return " (the default)"
+    return f" (from {printable(str(given.file))})" if given.file else ""
 
 
 def _said(place: Place, value: Any) -> str:

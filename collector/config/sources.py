@@ -31,6 +31,8 @@ class Given:
     tree: dict[str, Any]
     origins: dict[Place, Origin] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    file: Path | None = None
+    """The TOML file that the tree was read from."""
 
     def put(self, place: Place, value: Any, origin: Origin) -> None:
         """Set a value, replacing any that is there."""
@@ -53,11 +55,12 @@ def read_file(path: Path) -> dict[str, Any]:
         raise ConfigError([f"{printable(str(path))}: is not valid TOML: {printable(str(error))}"]) from error
 
 
-def overlay(tree: dict[str, Any], environment: Mapping[str, str]) -> Given:
-    """Overlay the environment on the file's tree: short names first, then prefixed names over them."""
+def overlay(tree: dict[str, Any], environment: Mapping[str, str], file: Path | None = None) -> Given:
+    """Overlay the environment on the tree that was read from `file`: short names first, then prefixed names over them."""
     broken = [name for name in SECTIONS if not isinstance(tree.get(name, {}), dict)]
-    given = Given({name: value for name, value in tree.items() if name not in broken})
-    given.problems.extend(f"{name} = {display(tree[name])}: must be a table" for name in broken)
+    given = Given({name: value for name, value in tree.items() if name not in broken}, file=file)
+    source = f" (from {printable(str(file))})" if file else ""
+    given.problems.extend(f"{name} = {display(tree[name])}{source}: must be a table" for name in broken)
     given.problems.extend(_unknown_variables(environment))
     given.problems.extend(_quoted_variables(environment))
     environment = {variable: text for variable, text in environment.items() if not is_quoted(text)}

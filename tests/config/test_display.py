@@ -95,7 +95,7 @@ def test_a_secret_of_the_wrong_type_is_not_shown(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(path, {}, {"binance": ("book_snapshot", "book_delta", "trade")})
     assert caught.value.problems == [
-        'http.token = ***: must be 16 to 256 printable ASCII characters without spaces, or ""'
+        f'http.token = *** (from {path}): must be 16 to 256 printable ASCII characters without spaces, or ""'
     ]
 
 

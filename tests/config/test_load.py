@@ -39,9 +39,10 @@ def loaded(folder: Path, toml: str, environment: Mapping[str, str] | None = None
 
 
 def faults(folder: Path, toml: str, environment: Mapping[str, str] | None = None) -> list[str]:
+    """The problems of a file, without its name."""
     with pytest.raises(ConfigError) as caught:
         loaded(folder, toml, environment)
-    return caught.value.problems
+    return [line.replace(f" (from {folder / 'config.toml'})", "") for line in caught.value.problems]
 
 
 def faults_of(environment: Mapping[str, str]) -> list[str]:
@@ -334,6 +335,19 @@ class TestFaults:
     ) -> None:
         (line,) = faults_of(environment)
         assert line.startswith(expected)
+
+    def test_a_problem_from_the_file_names_the_file(self, tmp_path: Path) -> None:
+        toml = "writer = 7\n[http]\nport = 70000\nprt = 1\n[[feed]]\nlines = 17\n"
+        with pytest.raises(ConfigError) as caught:
+            loaded(tmp_path, toml, {"MAX_BATCH_SIZE": "ten"})
+        file = f"(from {tmp_path / 'config.toml'})"
+        assert sorted(line.partition(": ")[0] for line in caught.value.problems) == [
+            f"feed[0].lines = 17 {file}",
+            f"http.port = 70000 {file}",
+            f"http.prt {file}",
+            f"writer = 7 {file}",
+            'writer.max_batch_size = "ten" (from MAX_BATCH_SIZE)',
+        ]
 
     def test_market_symbol_cannot_be_combined_with_a_feed(self, tmp_path: Path) -> None:
         expected = 'MARKET_SYMBOL = "ETHUSDT": cannot be combined with a [[feed]]; must be unset'
