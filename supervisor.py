@@ -13,8 +13,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from collector.cli import run_command
-from collector.tools.ending import escape_unprintable
+from collector.tools.ending import prepare_output
 
 if __name__ == "__main__":
-    escape_unprintable()
+    prepare_output()
     sys.exit(run_command("run", "supervisor.py"))

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, NoReturn
 from collector import __version__, scrub
 from collector.domain.errors import StopError, StoreError
 from collector.domain.redact import printable
-from collector.tools.ending import end_with, escape_unprintable
+from collector.tools.ending import end_with, prepare_output
 
 
 class Command(NamedTuple):
@@ -61,7 +61,7 @@ def console() -> NoReturn:
     if name in COMMANDS and COMMANDS[name].is_recorder:
         # Until recording begins there is nothing to stop in order: Ctrl-C just ends it, without a traceback.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        escape_unprintable()
+        prepare_output()
         sys.exit(main())
     end_with(main)
 

@@ -2,6 +2,7 @@
 
 import argparse
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -36,6 +37,15 @@ def collector(*arguments: str, folder: Path = ROOT, code: str = "") -> subproces
     return subprocess.run(
         [sys.executable, *start, *arguments],
         cwd=folder, capture_output=True, text=True, timeout=120, check=False, encoding="utf-8",
+    )  # fmt: skip
+
+
+def in_shell(line: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """The command as a shell starts it with that line."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLLECTOR_HTTP__PORT": "0"}
+    return subprocess.run(
+        ["sh", "-c", line, "sh", sys.executable, "-m", "collector", *arguments],
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False, encoding="utf-8",
     )  # fmt: skip
 
 
@@ -152,3 +162,32 @@ def test_completion_knows_every_command_and_option(shell: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert [name for name in NAMES if name not in done.stdout] == []
     assert "--stop-after" in done.stdout
+
+
+def test_a_demo_that_cannot_write_says_so_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "data-demo").write_text("a file in the way", "utf-8")
+    done = in_shell('exec "$@"', "demo", "--stop-after", "1", folder=tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert f"error: {tmp_path}/data-demo cannot be written" in done.stderr
+
+
+def test_a_demo_whose_log_cannot_be_written_says_so_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "data-demo/run/recorder.log").mkdir(parents=True)
+    done = in_shell('exec "$@"', "demo", "--stop-after", "1", folder=tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "recorder.log cannot be written: Is a directory" in done.stderr
+    assert "Log: " not in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [("check",), ("demo", "--stop-after", "1")])
+def test_output_that_cannot_be_written_is_one_line(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    done = in_shell('exec "$@" > /dev/full', *arguments, folder=tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("check",), ("gaps", "nowhere"), ("demo", "--stop-after", "1")])
+def test_closed_standard_output_ends_in_no_traceback(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    done = in_shell('exec "$@" >&-', *arguments, folder=tmp_path)
+    assert done.returncode == (2 if "nowhere" in arguments else 0)
+    assert "Traceback" not in done.stderr

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from collector.config import Config, FeedConfig
-from collector.domain.errors import CannotStartError
+from collector.domain.errors import CannotStartError, ConfigError
 from collector.domain.records import StreamKey
 from collector.logs import LogFile
 from collector.logs.sink import LineSink, descriptor_writer
@@ -28,6 +28,7 @@ from collector.supervision.recorder import record
 from collector.supervision.terminal_display import LOG_NAME, terminal_display
 from collector.terminal.attached import is_live
 from collector.terminal.closing import outcome
+from collector.terminal.output import reported_output
 from collector.terminal.tables import uncut
 
 SYMBOLS: Final = ("BTCUSDT", "ETHUSDT")
@@ -67,9 +68,17 @@ def demo_config(config: Config, ws_url: str, rest_url: str, data_dir: Path) -> C
 
 
 def run_demo(config: Config, data_dir: Path, stop_after_secs: float | None) -> int:
-    """Record the simulator into `data_dir` until Ctrl-C, then say what was written; returns the exit code."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    write_mark(data_dir, [LOST_STREAM])
+    """Record the simulator into `data_dir` until Ctrl-C, then say what was written; returns the exit code.
+
+    Raises StopError when it cannot begin.
+    """
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        write_mark(data_dir, [LOST_STREAM])
+    except OSError as error:
+        raise ConfigError(
+            [f"{data_dir} cannot be written: {error.strerror}; start the demo in another folder"]
+        ) from error
     return (_on_terminal if is_live(os.environ) else _in_lines)(config, data_dir, stop_after_secs)
 
 
@@ -85,7 +94,7 @@ def _in_lines(config: Config, data_dir: Path, stop_after_secs: float | None) -> 
     log_file, display = LogFile(data_dir / "run" / LOG_NAME), _Lines()
     code = _record(config, data_dir, stop_after_secs, display, log_file)
     display.finish()
-    with suppress(BrokenPipeError):
+    with reported_output():
         console = Console()
         for part in _summary(data_dir, code, display.status, log_file):
             console.print(part, crop=False)

@@ -23,6 +23,7 @@ from collector.http.server import require_bindable
 from collector.processes.archive_store import open_archive
 from collector.processes.rest_adapters import repairable_adapters
 from collector.processes.roles import ROLES, processes_of
+from collector.read import demo_mark
 from collector.storage.locks import supervisor_lock
 from collector.storage.store.open import folder_of, is_remote
 from collector.storage.version_check import refuse_newer_data
@@ -37,6 +38,7 @@ _NAMES_WIDTH: Final = 90
 
 def require_usable(config: Config) -> None:
     """Raise ConfigError, with every problem, if this configuration cannot record here."""
+    _refuse_demo_recording(config.data_dir)
     problems = [
         *_data_dir_problems(config.data_dir),
         *_archive_problems(config),
@@ -59,6 +61,12 @@ def check(config: Config) -> list[str]:
     if problems:
         raise ConfigError(problems)
     return [*_plan(config), *recorder]
+
+
+def _refuse_demo_recording(data_dir: Path) -> None:
+    """The mark of a demo would make readers call real gaps on purpose."""
+    if (data_dir / demo_mark.FILE_NAME).exists():
+        raise ConfigError([f"data_dir: {data_dir} holds a demo's recording; choose another"])
 
 
 def _data_dir_problems(folder: Path) -> Iterator[str]:

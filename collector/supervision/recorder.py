@@ -15,7 +15,7 @@ from structlog.typing import FilteringBoundLogger
 from collector import __version__, logs, scrub
 from collector.backoff import delays
 from collector.config import Config
-from collector.domain.errors import CannotStartError
+from collector.domain.errors import CannotStartError, ConfigError
 from collector.processes.child_main import Assignment, run_role
 from collector.processes.context import SystemClock
 from collector.processes.roles import processes_of
@@ -104,7 +104,7 @@ def _require_writable(log_file: logs.LogFile) -> None:
     try:
         writer.open()
     except OSError as error:
-        raise CannotStartError(f"the log file {log_file.path}: {error.strerror}") from error
+        raise ConfigError([f"the log file {log_file.path} cannot be written: {error.strerror}"]) from error
     writer.close()
 
 

@@ -81,7 +81,7 @@ def terminal_display(data_dir: Path, demo: str = "") -> Iterator[tuple[TerminalD
             try:
                 yield display, log_file
             except Exception:
-                display.closing = [uncut(f"Log: {log_file.path}")]
+                display.closing = [uncut(f"Log: {log_file.path}")] if log_file.path.is_file() else []
                 raise
             finally:
                 view.finish(display.closing)

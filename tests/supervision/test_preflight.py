@@ -8,6 +8,7 @@ import pytest
 
 from collector.config import ArchiveConfig, Config, HttpConfig, JournalConfig
 from collector.domain.errors import ConfigError
+from collector.read.demo_mark import write_mark
 from collector.storage.locks import supervisor_lock
 from collector.supervision.preflight import check, require_usable
 from tests.fixed_response_server import FixedResponseServer
@@ -179,3 +180,11 @@ def test_a_check_names_the_recorder_that_runs_on_this_data_directory(tmp_path: P
 def test_a_check_says_that_no_exchange_was_asked_for_its_symbols(tmp_path: Path) -> None:
     settings = Config(data_dir=tmp_path, journal=JournalConfig(min_free_bytes=0), http=HttpConfig(port=0))
     assert "symbols   spelled as the exchange requires; whether it lists them was not checked" in check(settings)
+
+
+def test_a_recorder_refuses_the_recording_of_a_demo(tmp_path: Path) -> None:
+    write_mark(tmp_path, [])
+    with pytest.raises(ConfigError) as caught:
+        require_usable(Config(data_dir=tmp_path))
+    assert caught.value.problems == [f"data_dir: {tmp_path} holds a demo's recording; choose another"]
+    assert [path.name for path in tmp_path.iterdir()] == ["demo.json"]

@@ -186,9 +186,9 @@ def test_a_log_file_that_cannot_be_opened_is_one_clear_line(tmp_path: Path) -> N
     with PseudoTerminal(80, 24) as terminal:
         with started(terminal, configure(tmp_path, NOWHERE)) as process:
             terminal.read_until(b"error: ", lambda: True)
-            assert process.wait(STOP_SECS) == 4
+            assert process.wait(STOP_SECS) == 2
         terminal.read_until(b"Is a directory\r\n")
-    assert f"error: the log file {tmp_path}/data/run/recorder.log: " in terminal.screen.decode()
+    assert f"error: the log file {tmp_path}/data/run/recorder.log cannot be written: " in terminal.screen.decode()
 
 
 def test_every_process_rotates_the_log_of_a_recorder(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 
 from collector.supervision.commands.options import add_config, load_config
 from collector.supervision.preflight import check
+from collector.terminal.output import reported_output
 
 EXAMPLES: Final = """\
 examples:
@@ -26,5 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what would run; returns the exit code. Raises StopError for what is wrong."""
-    print("\n".join(check(load_config(options.config))))
+    lines = check(load_config(options.config))
+    with reported_output():
+        print("\n".join(lines))
     return 0
