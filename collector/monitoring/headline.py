@@ -26,7 +26,7 @@ def _what_is_recorded(facts: Facts) -> str:
         return "Not recording"
     failing = failing_processes(facts)
     writer_fails = any(process.name in failing and process.report is WriterReport for process in facts.processes)
-    all_silent = bool(facts.silent) and len(facts.silent) == len(facts.configured)
-    if writer_fails or (all_silent and any(journal.lag_secs > REPORTING_SECS for journal in facts.journals)):
+    nothing_stored = bool(facts.configured) and len(facts.silent) + len(facts.unstored) == len(facts.configured)
+    if writer_fails or (nothing_stored and any(journal.lag_secs > REPORTING_SECS for journal in facts.journals)):
         return "Recording into the journal only"
-    return "Not recording" if all_silent else "Recording"
+    return "Not recording" if nothing_stored else "Recording"

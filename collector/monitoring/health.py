@@ -47,7 +47,7 @@ class Facts(NamedTuple):
     refusing: Sequence[str]
     """Feeds that refuse frames because their disk budget is spent."""
     silent: Sequence[Silence]
-    """Configured streams without a durable row for longer than their limit."""
+    """Configured streams without a durable row for longer than their limit, whose rows do not wait in a journal."""
     restarts_lately: Mapping[str, int] = {}
     """Restarts of each process within `restarts.WINDOW_SECS`."""
     disk_full_in_secs: float | None = None
@@ -66,6 +66,8 @@ class Facts(NamedTuple):
     """For each exchange the frames of the last minutes that could not be decoded."""
     feeds: Sequence[str] = ()
     """Every configured feed."""
+    unstored: Sequence[Silence] = ()
+    """As `silent`, but of streams whose rows may wait in the journal."""
     is_connected: bool = True
     """Whether a connection to an exchange is open."""
 
@@ -130,7 +132,10 @@ def _stream_silent(facts: Facts) -> Finding | None:
 
 
 def _writer_behind(facts: Facts) -> Finding | None:
-    behind = [journal for journal in facts.journals if journal.lag_secs > WRITER_BEHIND_SECS]
+    limits_secs: dict[str, float] = {}
+    for stream in facts.unstored:
+        limits_secs[stream.feed] = min(stream.limit_secs, limits_secs.get(stream.feed, WRITER_BEHIND_SECS))
+    behind = [each for each in facts.journals if each.lag_secs > limits_secs.get(each.feed, WRITER_BEHIND_SECS)]
     if not behind:
         return None
     worst_secs = max(journal.lag_secs for journal in behind)

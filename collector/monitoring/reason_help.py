@@ -38,7 +38,8 @@ REASON_HELP: Final[Mapping[str, ReasonHelp]] = {
         "When frames are undecodable",
     ),
     "writer_behind": ReasonHelp(
-        "the journal is more than a minute ahead of the database",
+        "the journal is more than a minute ahead of the database; or, while rows of a stream are overdue, further ahead "
+        "than that stream may be silent",
         "check whether the disk is slow or the processor busy; nothing is lost meanwhile",
     ),
     "disk_filling": ReasonHelp(

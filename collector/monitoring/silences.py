@@ -1,6 +1,6 @@
 """Which streams are silent: without a durable row for longer than their learned limit. No I/O, no clock."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from collector.config import Config
@@ -22,6 +22,21 @@ class Silence(NamedTuple):
     secs: float
     limit_secs: float
     ever_spoke: bool = True
+    feed: str = ""
+
+
+def split_unstored(silences: Iterable[Silence], lags_secs: Mapping[str, float]) -> tuple[list[Silence], list[Silence]]:
+    """The streams that are silent, and those whose rows may wait in the journal of their feed.
+
+    `lags_secs`: for each feed how long its first unread record has waited. What the stream sent since then is not
+    stored yet, so it is judged as of then.
+    """
+    silent: list[Silence] = []
+    unstored: list[Silence] = []
+    for silence in silences:
+        secs_as_read = silence.secs - lags_secs.get(silence.feed, 0.0)
+        (silent if secs_as_read > silence.limit_secs else unstored).append(silence)
+    return silent, unstored
 
 
 class _Stream:
@@ -104,11 +119,12 @@ class Silences:
         stream.durable_us, stream.seen_secs = durable_us, uptime_secs - age_secs
         stream.interrupted = stream.is_cut
 
-    def silent(self, now_us: int, uptime_secs: float) -> list[Silence]:
-        """The silent streams; for a stream without a row the time since the recorder's start counts.
+    def overdue(self, now_us: int, uptime_secs: float) -> list[Silence]:
+        """The streams without a durable row for longer than their limit.
 
-        The longer of what the clock and the uptime say counts: a clock that was set back does not make a row younger, and
-        the uptime does not include the time that the machine slept.
+        For a stream that never had one the time since the recorder's start counts. The longer of what the clock and the
+        uptime say counts: a clock that was set back does not make a row younger, and the uptime does not include the time
+        that the machine slept.
         """
         found = []
         for stream in self._streams.values():
@@ -116,5 +132,5 @@ class Silences:
             if stream.durable_us:
                 secs = max((now_us - stream.durable_us) / 1e6, uptime_secs - stream.seen_secs)
             if secs > stream.limit_secs:
-                found.append(Silence(stream.key, secs, stream.limit_secs, stream.durable_us > 0))
+                found.append(Silence(stream.key, secs, stream.limit_secs, stream.durable_us > 0, stream.feed))
         return found

@@ -17,7 +17,7 @@ from collector.monitoring.journal_lag import JournalLags
 from collector.monitoring.reason_times import ReasonTimes
 from collector.monitoring.refusals import Refusals
 from collector.monitoring.restarts import RecentRestarts
-from collector.monitoring.silences import REPORTING_SECS, Silences
+from collector.monitoring.silences import REPORTING_SECS, Silences, split_unstored
 from collector.monitoring.totals import RoleTotals, first, ingests_of, totals_of
 from collector.monitoring.undecodable import UndecodableWatch
 from collector.monitoring.view import Snapshot, SupervisorFacts
@@ -91,13 +91,16 @@ class Status:
         error = self._archiver.last_error
         self._silences.note(writer.streams, known.now_us, known.uptime_secs, self._interrupted(journals, known))
         self._undecodable.note(known.uptime_secs, self._writer.stream_totals())
+        overdue = self._silences.overdue(known.now_us, known.uptime_secs)
+        silent, unstored = split_unstored(overdue, {journal.feed: journal.lag_secs for journal in journals})
         return Facts(
             processes=known.children,
             journals=journals,
             store_error=redact_urls(error) if error else None,
             quarantined=self._archiver.in_quarantine,
             refusing=self._refusing(known),
-            silent=self._silences.silent(known.now_us, known.uptime_secs),
+            silent=silent,
+            unstored=unstored,
             open_segment_excess=writer.segments.open_bytes / self._segment_limit_bytes,
             restarts_lately=self._restarts.update(known.children, known.uptime_secs),
             disk_full_in_secs=self._disk_full_in_secs(known),

@@ -36,6 +36,13 @@ def test_a_healthy_recorder_records_starts_or_reconnects() -> None:
             WELL._replace(silent=SILENT, journals=[JournalLag(feed="okx", lag_secs=28.0)]),
             "Recording into the journal only; 4 of 4 streams silent: binance trade (all 4)",
         ),
+        (
+            WELL._replace(
+                unstored=[silence._replace(feed="okx") for silence in SILENT],
+                journals=[JournalLag(feed="okx", lag_secs=41.0)],
+            ),
+            "Recording into the journal only; the writer is behind",
+        ),
         (WELL._replace(refusing=["okx"]), "Recording; frames refused: okx"),
         (WELL._replace(refusing=["okx", "binance"]), "Not recording; frames refused: okx, binance"),
         (WELL._replace(processes=DEAD_WRITER), "Recording into the journal only; writer failing"),

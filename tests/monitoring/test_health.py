@@ -114,6 +114,13 @@ def test_a_writer_is_behind_after_a_minute_of_journal() -> None:
     ]
 
 
+def test_a_writer_is_behind_sooner_if_rows_of_a_busy_stream_are_overdue() -> None:
+    overdue = [silence("A")._replace(limit_secs=secs, feed="binance") for secs in (300.0, 25.0)]
+    for feed, lag_secs, expected in (("binance", 25.0, []), ("binance", 26.0, ["writer_behind"]), ("okx", 26.0, [])):
+        late = JournalLag(feed=feed, lag_secs=lag_secs)
+        assert codes(WELL._replace(journals=[late], unstored=overdue)) == expected
+
+
 def test_refused_frames_mean_that_the_budget_is_spent() -> None:
     assert texts(WELL._replace(refusing=["binance"])) == [
         ("journal_over_budget", "new frames are refused, the disk budget is spent: binance")

@@ -2,7 +2,7 @@ from collections.abc import Container
 
 from collector.config import Config, FeedConfig
 from collector.domain.records import StreamKey
-from collector.monitoring.silences import Silences
+from collector.monitoring.silences import Silence, Silences, split_unstored
 from collector.reports import StreamNumbers
 from tests.supervision.made import CONFIG, CUT_OFF_AFTER_SECS, NOW_US, SECOND_US, SILENT_AFTER_SECS, stream
 
@@ -25,7 +25,7 @@ def speak(silences: Silences, *ages_secs: float | None, interrupted: Container[s
 
 
 def silent_after(silences: Silences, now_us: int = NOW_US, uptime_secs: float = LONG_SECS) -> list[StreamKey]:
-    return [silence.key for silence in silences.silent(now_us, uptime_secs)]
+    return [silence.key for silence in silences.overdue(now_us, uptime_secs)]
 
 
 def test_a_stream_is_silent_when_its_newest_durable_row_is_too_old() -> None:
@@ -123,7 +123,7 @@ def test_a_silence_is_noticed_although_the_clock_was_set_back() -> None:
 def test_a_row_from_before_the_start_begins_an_interval() -> None:
     silences = Silences(CONFIG)
     silences.note(rows(600.0), NOW_US, 5.0)
-    assert [silence.secs for silence in silences.silent(NOW_US, 5.0)] == [600.0]
+    assert [silence.secs for silence in silences.overdue(NOW_US, 5.0)] == [600.0]
     silences.note(rows(0.0), NOW_US, 6.0)
     assert silences.limit_secs(KEY) == 4 * 600.0
 
@@ -150,6 +150,14 @@ def test_a_repeated_row_and_a_clock_set_back_are_no_interval() -> None:
     for age_secs in (0.0, 0.0, 3_600.0, 3_600.0):
         silences.note(rows(age_secs), NOW_US, LONG_SECS)
     assert silences.limit_secs(KEY) == SILENT_AFTER_SECS
+
+
+def test_a_stream_whose_rows_may_wait_in_the_journal_is_not_silent() -> None:
+    overdue = [Silence(KEY, 60.0, 25.0, feed="binance")]
+    for lag_secs, is_silent in ((0.0, True), (34.0, True), (35.0, False), (58.0, False)):
+        found = split_unstored(overdue, {"binance": lag_secs, "okx": 100.0})
+        assert found == ((overdue, []) if is_silent else ([], overdue))
+    assert split_unstored(overdue, {"okx": 100.0}) == (overdue, [])
 
 
 def test_the_limit_follows_the_configuration() -> None:

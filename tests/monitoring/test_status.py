@@ -94,6 +94,23 @@ def test_a_silent_stream_makes_the_recorder_unhealthy_until_its_next_durable_row
     assert codes(board.look(reports(writer()), known(uptime_secs=1_000.0))) == []
 
 
+def test_a_stopped_writer_is_behind_and_its_streams_are_not_silent() -> None:
+    board = status()
+    for secs in range(21):
+        now_us = NOW_US + secs * SECOND_US
+        busy = writer(updated_us=now_us, streams=[stream(last_durable_us=now_us)])
+        board.look(reports(ingest(bytes=1_000), busy), known(now_us=now_us, uptime_secs=1_000.0 + secs))
+    seen = []
+    for secs in range(90):
+        at_us = now_us + secs * SECOND_US
+        later = known(now_us=at_us, uptime_secs=1_020.0 + secs)
+        view = board.look(reports(ingest(bytes=1_000 + secs, updated_us=at_us), busy), later)
+        seen.append(codes(view))
+        assert not view.silent
+    assert seen == [[]] * 26 + [["writer_behind"]] * 64
+    assert view.headline == "Recording into the journal only; the writer is behind"
+
+
 def test_a_process_restarted_again_and_again_is_failing_also_while_it_runs() -> None:
     board = status()
 
