@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
         console = output_console()
         nothing = _nothing(ledger, only_open=arguments.open)
         if arguments.rows:
-            _print_rows(console, rows, nothing)
+            _print_rows(console, rows, ledger, nothing)
         else:
             _print_incidents(console, found, ledger, nothing)
         _print_streams(console, streams, ledger)
@@ -105,13 +105,13 @@ def _print_incidents(console: Console, found: list[Incident], ledger: Ledger, no
     for incident in found:
         console.print(incident_line(incident, ledger.is_injected))
     rows = [row for incident in found for row in incident.rows]
-    print(f"{_count(len(found), 'incident')}, {_counts(rows)}" if found else nothing)
+    print(f"{_count(len(found), 'incident')}, {_counts(rows)}{_unread(ledger)}" if found else nothing)
 
 
-def _print_rows(console: Console, rows: list[LedgerRow], nothing: str) -> None:
+def _print_rows(console: Console, rows: list[LedgerRow], ledger: Ledger, nothing: str) -> None:
     if rows:
         console.print(shown_gaps(rows, console.width))
-    print(_counts(rows) if rows else nothing)
+    print(f"{_counts(rows)}{_unread(ledger)}" if rows else nothing)
 
 
 def _print_streams(console: Console, streams: list[StreamSummary], ledger: Ledger) -> None:
@@ -126,8 +126,12 @@ def _nothing(ledger: Ledger, *, only_open: bool) -> str:
     """The line in place of gaps where there are none to show."""
     gaps = "no open gaps" if only_open else "no gaps"
     if ledger.unread:
-        return f"{gaps} in what could be read; {_count(len(ledger.unread), 'file')} could not be read"
+        return f"{gaps} in what could be read{_unread(ledger)}"
     return gaps if only_open else f"{gaps} found"
+
+
+def _unread(ledger: Ledger) -> str:
+    return f"; {_count(len(ledger.unread), 'file')} could not be read" if ledger.unread else ""
 
 
 def _counts(rows: list[LedgerRow]) -> str:

@@ -335,6 +335,8 @@ def test_a_stream_whose_gaps_cannot_be_read_is_unknown(run: Run, tmp_path: Path)
 def test_a_known_loss_stays_broken_where_a_file_cannot_be_read(run: Run, tmp_path: Path) -> None:
     archive(tmp_path, gap())
     archive(tmp_path, gap("b2"), segment="20261123T130000Z-000001").write_bytes(b"torn")
+    for rows, line in (((), 1), (("--rows",), 2)):
+        assert run(tmp_path, *rows).out.splitlines()[line].endswith("1 gap, 0 open; 1 file could not be read")
     assert states(run(tmp_path, "--json")) == {"BTCUSDT": "broken"}
 
 
