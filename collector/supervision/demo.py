@@ -167,6 +167,7 @@ def _line(status: Mapping[str, Any]) -> str:
     return (
         f"{status['uptime_secs']:5.0f} s  messages {writer['messages']:,}  segments archived {segments['archived']}"
         f"  Parquet files {archive['uploaded_objects']}  gaps repaired {status['repair']['answered'].get('trades', 0)}"
+        + ("" if status["healthy"] else f"  NOT HEALTHY: {status['headline']}")
     )
 
 

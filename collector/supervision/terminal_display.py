@@ -26,7 +26,7 @@ from collector.terminal.tables import uncut
 LOG_NAME: Final = "recorder.log"
 
 _STOP: Final = "Ctrl-C stops"
-_HURRY: Final = f"Ctrl-C again leaves it {HURRY_SECS:.0f} s"
+_HURRY: Final = f"Ctrl-C again: stop within {HURRY_SECS:.0f} s"
 
 _SUSPENDED: Final = (
     "Suspended: recording goes on, but the page does not answer and nothing restarts a process that dies. "

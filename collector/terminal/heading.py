@@ -11,6 +11,7 @@ from rich.text import Text
 from collector.terminal.tables import number, on_one_line, shown, span
 
 _DRAINING: Final = "draining"
+_DEMO: Final = "It records the built-in exchange, not a real one."
 _REASON_LINES: Final = 3
 """Lines of one reason that are shown."""
 
@@ -40,8 +41,8 @@ def heading(status: Mapping[str, Any], about: About, console: Console) -> Render
     A reason that the verdict already gives in full is not repeated.
     """
     parts: list[RenderableType] = [_verdict(status), _whose(status)]
-    if about.demo:
-        parts.insert(0, Text.assemble(("DEMO", "bold reverse"), " ", shown(about.demo)))
+    if demo := about.demo or (_DEMO if status.get("demo") else ""):
+        parts.insert(0, Text.assemble(("DEMO", "bold reverse"), " ", shown(demo)))
     parts += [Text(text, "yellow") for text in (about.page_problem, about.note) if text]
     reasons = [reason for reason in status["reasons"] if reason["text"] not in status.get("headline", "")]
     return Group(*parts, *_reasons(reasons, console, max(2, console.height // 3)))
@@ -58,21 +59,24 @@ def foot(status: Mapping[str, Any], about: About, now: datetime, width: int) -> 
 
 def _verdict(status: Mapping[str, Any]) -> Text:
     headline = shown(status.get("headline", ""))
-    if waits_for := _stopping(status):
-        return Text.assemble(("STOPPING", "bold yellow"), "  ", shown(f"waiting for {waits_for}"))
+    if _stopping(status):
+        waits_for = _waits_for(status)
+        return Text.assemble(("STOPPING", "bold yellow"), shown(f"  waiting for {waits_for}" if waits_for else ""))
     if not status["healthy"]:
         return Text.assemble(("NOT HEALTHY", "bold red"), "  ", headline)
     if not status["ready"]:
-        return Text.assemble(("healthy", "bold green"), ", ", ("nothing stored yet", "yellow"))
+        return Text.assemble(shown(headline.plain or "Nothing stored yet", "yellow"))
     return Text.assemble(("healthy", "bold green"), "  ", headline)
 
 
-def _stopping(status: Mapping[str, Any]) -> str:
-    """The processes that a stop waits for; empty while nothing stops."""
+def _stopping(status: Mapping[str, Any]) -> bool:
+    return any(process["state"] == _DRAINING for process in status["processes"])
+
+
+def _waits_for(status: Mapping[str, Any]) -> str:
+    """The processes that a stop waits for."""
     draining = [process for process in status["processes"] if process["state"] == _DRAINING]
-    if not draining:
-        return ""
-    return ", ".join(process["name"] for process in draining if process["pid"] is not None) or "nothing more"
+    return ", ".join(process["name"] for process in draining if process["pid"] is not None)
 
 
 def _whose(status: Mapping[str, Any]) -> Text:

@@ -14,8 +14,10 @@ def totals(status: Mapping[str, Any], now: datetime, *, brief: bool = False) -> 
     """A row a feed, then writer, repair, archive and disk; `brief` leaves out what is seldom looked at."""
     archive, disk, repair = status["archive"], status["disk"], status["repair"]
     made = Table.grid(padding=(0, 2))
+    stopped = {process["name"] for process in status["processes"] if _has_stopped(process)}
     for feed in status["feeds"]:
-        made.add_row(shown(f"feed {feed['feed']}"), _feed(feed, now))
+        has_stopped = f"ingest:{feed['feed']}" in stopped
+        made.add_row(shown(f"feed {feed['feed']}"), Text("stopped") if has_stopped else _feed(feed, now))
     if not brief:
         _add_writer(made, status["writer"], status["segments"])
     if repair["waiting"]:
@@ -44,6 +46,10 @@ def feeds_in_one_line(feeds: Sequence[Mapping[str, Any]], now: datetime) -> Text
     oldest = None if never else min((feed["last_data_at"] for feed in feeds), default=None)
     line.append_text(age(oldest, now))
     return line
+
+
+def _has_stopped(process: Mapping[str, Any]) -> bool:
+    return process["state"] == "draining" and process["pid"] is None
 
 
 def _feed(feed: Mapping[str, Any], now: datetime) -> Text:

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from collector.terminal.heading import About
-from collector.terminal.screen import fitted
+from collector.terminal.screen import fitted, whole
 from collector.terminal.speed import Rates, Speed
 from tests.terminal.statuses import NOW, log_events, make_status, many_feeds
 
@@ -184,3 +184,29 @@ def test_the_rate_of_a_stream_is_that_of_the_last_seconds() -> None:
 )
 def test_the_foot_says_what_there_is_room_for(columns: int, foot: str) -> None:
     assert shown(make_status(), columns, 24, about=ABOUT)[-1] == foot
+
+
+def told(status: dict[str, Any]) -> str:
+    """What `collector status` prints of it."""
+    console = Console(width=120)
+    with console.capture() as printed:
+        console.print(whole(status, NOW, console))
+    return printed.get()
+
+
+def test_a_status_of_a_demo_says_so() -> None:
+    assert told({**make_status(), "demo": True}).startswith("DEMO It records the built-in exchange, not a real one.")
+    assert "DEMO" not in told(make_status())
+
+
+def test_a_recorder_that_has_stored_nothing_is_called_starting() -> None:
+    status = {**make_status(), "ready": False, "headline": "Starting, nothing stored yet", "healthy": True}
+    assert told(status).startswith("Starting, nothing stored yet")
+
+
+def test_a_feed_that_has_stopped_is_called_stopped() -> None:
+    status = make_status()
+    status["processes"] = [{**process, "state": "draining", "pid": None} for process in status["processes"]]
+    lines = [line.rstrip() for line in told(status).splitlines()]
+    assert lines[0] == "STOPPING"
+    assert any(line.split() == ["feed", "binance", "stopped"] for line in lines)
