@@ -8,6 +8,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Container, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Final, NamedTuple, NoReturn
@@ -52,6 +53,7 @@ examples:
   eval "$(%(prog)s --print-completion bash)"  let Tab complete in this shell
 """
 SHELLS: Final = ("bash", "zsh")
+_OPTIONS: Final = ("--help", "--version", "--print-completion")
 EXIT_UNUSABLE: Final = 2
 
 
@@ -70,7 +72,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line, by default the process's own; returns the exit code."""
     scrub.begin()
     arguments = sys.argv[1:] if arguments is None else arguments
+    _refuse_misspelt(arguments)
     return _execute(_parser({_command_named(arguments)}).parse_args(arguments))
+
+
+def _refuse_misspelt(arguments: Sequence[str]) -> None:
+    """End with one line if the first word is neither a command nor an option: argparse would miss the COMMAND instead."""
+    first = next(iter(arguments), "")
+    if first.startswith("--") and not any(option.startswith(first.partition("=")[0]) for option in _OPTIONS):
+        _parser(()).error(f"unknown option: {printable(first)}")
+    if first and not first.startswith("-") and first not in COMMANDS:
+        close = get_close_matches(first, COMMANDS, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        _parser(()).error(f"invalid choice: {printable(repr(first))}{hint} (choose from {', '.join(COMMANDS)})")
 
 
 def run_command(name: str, prog: str, arguments: Sequence[str] | None = None) -> int:

@@ -133,7 +133,12 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"), [((), "arguments are required: COMMAND"), (("rnu",), "invalid choice: 'rnu'")]
+    ("arguments", "said"),
+    [
+        ((), "arguments are required: COMMAND"),
+        (("rnu",), "invalid choice: 'rnu'; did you mean run?"),
+        (("--foo",), "unknown option: --foo"),
+    ],
 )
 def test_a_wrong_command_line_gets_one_clear_line(
     arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
