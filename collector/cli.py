@@ -72,6 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line, by default the process's own; returns the exit code."""
     scrub.begin()
     arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments and arguments[0] in COMMANDS:
+        # With a parser of its own, so that an unknown option is answered with the usage of the command it was given to.
+        return run_command(arguments[0], f"collector {arguments[0]}", arguments[1:])
     _refuse_misspelt(arguments)
     return _execute(_parser({_command_named(arguments)}).parse_args(arguments))
 

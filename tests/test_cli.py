@@ -196,3 +196,12 @@ def test_closed_standard_output_ends_in_no_traceback(arguments: tuple[str, ...],
     done = in_shell('exec "$@" >&-', *arguments, folder=tmp_path)
     assert done.returncode == (2 if "nowhere" in arguments else 0)
     assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_option_shows_the_usage_of_its_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(["status", "--foo"])
+    said = capsys.readouterr().err
+    assert end.value.code == 2
+    assert said.startswith("usage: collector status ")
+    assert said.endswith("unrecognized arguments: --foo\n")
