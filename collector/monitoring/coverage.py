@@ -39,7 +39,7 @@ _NO_LOSS: Final = frozenset({"reset", "out_of_order", "duplicate_conflict"})
 """Kinds of gap in which nothing is missing."""
 
 
-class LedgerRow(NamedTuple):
+class CoveredGap(NamedTuple):
     """A row of the gap ledger with its exchange and symbol."""
 
     exchange: str
@@ -53,7 +53,7 @@ class Strips(NamedTuple):
     ended_us: int = 0
     """End of the last cell."""
     cells: Mapping[StreamKey, bytes] = {}
-    gaps: Sequence[LedgerRow] = ()
+    gaps: Sequence[CoveredGap] = ()
     """The newest gaps, the latest row of each, oldest first."""
     known_cells: int = 0
     """How many of the newest cells reach back to the first in which anything is known of any stream."""
@@ -79,7 +79,7 @@ class SavedCoverage(msgspec.Struct):
     """The cells of all streams, concatenated in the order of `streams`."""
     holes: list[tuple[int, GapSpan]]
     """Each gap with the index of its stream in `streams`."""
-    newest: list[LedgerRow]
+    newest: list[CoveredGap]
 
 
 class _StreamCoverage:
@@ -101,7 +101,7 @@ class Coverage:
         self._first_known: int | None = None
         """The oldest cell in which anything is known, or was before it left the window."""
         self._streams = {key: _StreamCoverage() for key in configured}
-        self._newest: dict[str, LedgerRow] = {}
+        self._newest: dict[str, CoveredGap] = {}
         self._last_report: frozenset[tuple[str, int]] = frozenset()
         self.gaps_seen = 0
         """Rows of the gap ledger taken in."""
@@ -203,13 +203,13 @@ class Coverage:
 
     def _note_gaps(self, rows: Sequence[tuple[str, str, Gap]], now_us: int) -> None:
         # The writer repeats each row in several reports, so that a missed report loses none.
-        report = [LedgerRow(*row) for row in rows]
+        report = [CoveredGap(*row) for row in rows]
         for row in report:
             if (row.gap.gap_id, row.gap.detected_at) not in self._last_report:
                 self._note_gap(row, now_us)
         self._last_report = frozenset((row.gap.gap_id, row.gap.detected_at) for row in report)
 
-    def _note_gap(self, row: LedgerRow, now_us: int) -> None:
+    def _note_gap(self, row: CoveredGap, now_us: int) -> None:
         self.gaps_seen += 1
         gap = row.gap
         self._newest.pop(gap.gap_id, None)
@@ -222,7 +222,7 @@ class Coverage:
         for stream in list(self._affected_streams(row)):
             self._add_gap(stream, span, now_us)
 
-    def _affected_streams(self, row: LedgerRow) -> Iterator[_StreamCoverage]:
+    def _affected_streams(self, row: CoveredGap) -> Iterator[_StreamCoverage]:
         """The gap's stream; where that is unknown, every stream of its exchange whose ids do not prove continuity.
 
         A stream whose ids do prove it has gap rows of its own for whatever is missing.

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from collector.monitoring.rates import History
+from collector.monitoring.rates import RateHistory
 from collector.monitoring.view import Stage
 from collector.reports import ArchiverReport, IngestReport, WriterReport
 
@@ -14,7 +14,7 @@ class Flow:
     """Follows the totals of each stage."""
 
     def __init__(self) -> None:
-        self._histories = {name: History() for name in _STAGES}
+        self._histories = {name: RateHistory() for name in _STAGES}
 
     def update(
         self,

@@ -72,7 +72,7 @@ class Facts(NamedTuple):
     """Whether a connection to an exchange is open."""
 
 
-class Finding(NamedTuple):
+class Trouble(NamedTuple):
     """A reason of ill health: `headline` in a few words that do not change from second to second, `text` in full."""
 
     headline: str
@@ -87,7 +87,7 @@ class Reason(NamedTuple):
     text: str
 
 
-Rule = Callable[[Facts], Finding | None]
+Rule = Callable[[Facts], Trouble | None]
 """None where all is well."""
 
 
@@ -116,22 +116,22 @@ def _failing(process: ChildState, restarts_lately: Mapping[str, int]) -> str:
     return ""
 
 
-def _child_failing(facts: Facts) -> Finding | None:
+def _child_failing(facts: Facts) -> Trouble | None:
     failing = failing_processes(facts)
-    return Finding(f"{_list(failing)} failing", _list(failing.values())) if failing else None
+    return Trouble(f"{_list(failing)} failing", _list(failing.values())) if failing else None
 
 
-def _stream_silent(facts: Facts) -> Finding | None:
+def _stream_silent(facts: Facts) -> Trouble | None:
     if not facts.silent:
         return None
     names = describe_streams([silence.key for silence in facts.silent], facts.configured)
     headline = f"{len(facts.silent)} of {len(facts.configured)} streams silent: {names}"
     never_spoke = sum(not silence.ever_spoke for silence in facts.silent)
     unheard = f"; {never_spoke} without a row since the start" if never_spoke else ""
-    return Finding(headline, headline + unheard)
+    return Trouble(headline, headline + unheard)
 
 
-def _writer_behind(facts: Facts) -> Finding | None:
+def _writer_behind(facts: Facts) -> Trouble | None:
     limits_secs: dict[str, float] = {}
     for stream in facts.unstored:
         limits_secs[stream.feed] = min(stream.limit_secs, limits_secs.get(stream.feed, WRITER_BEHIND_SECS))
@@ -140,37 +140,37 @@ def _writer_behind(facts: Facts) -> Finding | None:
         return None
     worst_secs = max(journal.lag_secs for journal in behind)
     feeds = _list(journal.feed for journal in behind)
-    return Finding("the writer is behind", f"the writer is {worst_secs:.0f} s behind the journal: {feeds}")
+    return Trouble("the writer is behind", f"the writer is {worst_secs:.0f} s behind the journal: {feeds}")
 
 
-def _journal_over_budget(facts: Facts) -> Finding | None:
+def _journal_over_budget(facts: Facts) -> Trouble | None:
     if not facts.refusing:
         return None
     feeds = _list(facts.refusing)
-    return Finding(f"frames refused: {feeds}", f"new frames are refused, the disk budget is spent: {feeds}")
+    return Trouble(f"frames refused: {feeds}", f"new frames are refused, the disk budget is spent: {feeds}")
 
 
-def _store_unreachable(facts: Facts) -> Finding | None:
+def _store_unreachable(facts: Facts) -> Trouble | None:
     if not facts.store_error:
         return None
-    return Finding("segments wait for the store", f"segments wait for the archive's store: {facts.store_error}")
+    return Trouble("segments wait for the store", f"segments wait for the archive's store: {facts.store_error}")
 
 
-def _disk_filling(facts: Facts) -> Finding | None:
+def _disk_filling(facts: Facts) -> Trouble | None:
     secs = facts.disk_full_in_secs
     if secs is None or secs > DISK_FILLING_SECS:
         return None
     if not secs:
-        return Finding("the disk is full", "the disk is full")
+        return Trouble("the disk is full", "the disk is full")
     left = f"{secs / 3600:.0f} hours" if secs >= 2 * 3600 else f"{secs / 60:.0f} minutes"
-    return Finding("the disk is filling", f"the disk is full in {left} at the present rate")
+    return Trouble("the disk is filling", f"the disk is full in {left} at the present rate")
 
 
-def _clock_off(facts: Facts) -> Finding | None:
+def _clock_off(facts: Facts) -> Trouble | None:
     asked = facts.asked_clocks_secs.items()
     known = [_off_as_asked(feed, secs) for feed, (secs, within) in asked if abs(secs) - within > CLOCK_OFF_SECS]
     seen = [_off_as_seen(feed, secs) for feed, secs in facts.clock_offsets_secs.items() if abs(secs) > CLOCK_OFF_SECS]
-    return Finding("the clock is off", _list([*known, *seen])) if known or seen else None
+    return Trouble("the clock is off", _list([*known, *seen])) if known or seen else None
 
 
 def _off_as_asked(feed: str, secs: float) -> str:
@@ -186,7 +186,7 @@ def _off_as_seen(feed: str, secs: float) -> str:
     )
 
 
-def _frames_undecodable(facts: Facts) -> Finding | None:
+def _frames_undecodable(facts: Facts) -> Trouble | None:
     exchanges = {exchange: share for exchange, share in facts.undecodable.items() if share.is_too_large}
     if not exchanges:
         return None
@@ -195,28 +195,28 @@ def _frames_undecodable(facts: Facts) -> Finding | None:
         f"{WINDOW_SECS / 60:.0f} minutes could not be decoded"
         for exchange, share in exchanges.items()
     )
-    return Finding(f"undecodable frames: {_list(map(printable, exchanges))}", _list(parts))
+    return Trouble(f"undecodable frames: {_list(map(printable, exchanges))}", _list(parts))
 
 
-def _segment_quarantined(facts: Facts) -> Finding | None:
+def _segment_quarantined(facts: Facts) -> Trouble | None:
     count = facts.quarantined
     text = f"segments in quarantine/ that could not be archived: {count}"
-    return Finding(f"{count} {'segment' if count == 1 else 'segments'} in quarantine", text) if count else None
+    return Trouble(f"{count} {'segment' if count == 1 else 'segments'} in quarantine", text) if count else None
 
 
-def _seal_delayed(facts: Facts) -> Finding | None:
+def _seal_delayed(facts: Facts) -> Trouble | None:
     excess = facts.open_segment_excess
     if excess < SEAL_DELAYED_EXCESS:
         return None
     text = (
         f"the open segment is {excess:.1f} times segment.max_bytes: a program keeps reading it, so it cannot be sealed"
     )
-    return Finding("the open segment cannot be sealed", text)
+    return Trouble("the open segment cannot be sealed", text)
 
 
-def _data_removed(facts: Facts) -> Finding | None:
+def _data_removed(facts: Facts) -> Trouble | None:
     text = f"files were removed while the recorder was running: {_list(facts.removed)}"
-    return Finding("files were removed", text) if facts.removed else None
+    return Trouble("files were removed", text) if facts.removed else None
 
 
 def _list(parts: Iterable[str]) -> str:

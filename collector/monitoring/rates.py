@@ -11,7 +11,7 @@ _NOW_STEPS: Final = 2
 """Steps the present rate is measured over: rows become durable batch by batch, and one step would flicker."""
 
 
-class History:
+class RateHistory:
     """The last values of a count that only rises."""
 
     def __init__(self) -> None:

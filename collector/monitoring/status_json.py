@@ -7,7 +7,7 @@ from msgspec.structs import asdict
 from collector import __version__
 from collector.domain.names import iso_time
 from collector.domain.records import StreamKey
-from collector.monitoring.coverage import CELL_SECS, LedgerRow
+from collector.monitoring.coverage import CELL_SECS, CoveredGap
 from collector.monitoring.coverage_cells import proves_continuity, runs
 from collector.monitoring.status import SUPERVISOR
 from collector.monitoring.view import ChildState, Snapshot
@@ -219,7 +219,7 @@ def _row(key: StreamKey, numbers: StreamNumbers, view: Snapshot, cells: int) -> 
     ]
 
 
-def _gap(row: LedgerRow) -> dict[str, Any]:
+def _gap(row: CoveredGap) -> dict[str, Any]:
     gap = row.gap
     return {
         "exchange": row.exchange,

@@ -36,7 +36,7 @@ class Difference(NamedTuple):
 
 
 @dataclass
-class Report:
+class BookReport:
     """The result for one symbol."""
 
     deltas: int = 0
@@ -58,9 +58,9 @@ class Report:
         return self.equal + self.different
 
 
-def check(deltas: Iterable[KeyedRow], tickers: Iterable[KeyedRow]) -> Report:
+def check(deltas: Iterable[KeyedRow], tickers: Iterable[KeyedRow]) -> BookReport:
     """Rebuild the book update by update and compare it with the tickers; both must be ordered by series and id."""
-    report = Report()
+    report = BookReport()
     tickers_by_update = _Tickers(report, tickers)
     for _, of_series in groupby(deltas, key=lambda delta: delta.key[0]):
         stretches, book = _Stretches(report), Book()
@@ -73,7 +73,7 @@ def check(deltas: Iterable[KeyedRow], tickers: Iterable[KeyedRow]) -> Report:
     return report
 
 
-def _judge(report: Report, book: Book, rows: list[KeyedRow], tickers: Iterable[KeyedRow]) -> None:
+def _judge(report: BookReport, book: Book, rows: list[KeyedRow], tickers: Iterable[KeyedRow]) -> None:
     ends_here = not all(delta.row.is_snapshot for delta in rows)
     for ticker in tickers:
         if not ends_here:
@@ -87,7 +87,7 @@ def _judge(report: Report, book: Book, rows: list[KeyedRow], tickers: Iterable[K
 class _Tickers:
     """Yields the tickers of each update; those skipped have no counterpart."""
 
-    def __init__(self, report: Report, tickers: Iterable[KeyedRow]) -> None:
+    def __init__(self, report: BookReport, tickers: Iterable[KeyedRow]) -> None:
         self._report = report
         self._tickers = iter(tickers)
         self._next = self._take()
@@ -116,7 +116,7 @@ class _Tickers:
 class _Stretches:
     """Records the stretches in which a series has no book."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: BookReport) -> None:
         self._report = report
         self._without_book = False
 
@@ -148,7 +148,7 @@ class _Stretches:
         self._without_book = False
 
 
-def _compare(report: Report, book: Book, ticker: KeyedRow) -> None:
+def _compare(report: BookReport, book: Book, ticker: KeyedRow) -> None:
     row: BookTickerRow = ticker.row
     bid, ask = book.best()
     rebuilt, told = (*bid, *ask), (row.bid_price, row.bid_size, row.ask_price, row.ask_size)

@@ -25,7 +25,7 @@ from collector.domain.errors import StoreError
 from collector.domain.names import iso_time
 from collector.domain.records import BookRow, BookTickerRow
 from collector.domain.redact import printable
-from collector.read.book_check import Report, check
+from collector.read.book_check import BookReport, check
 from collector.read.books import BookObjects, book_objects, rows
 from collector.storage.archive.restore import Selection, read_manifests
 from collector.storage.store.object_store import ObjectStore
@@ -67,7 +67,7 @@ def checked(store: ObjectStore, selection: Selection, *, as_json: bool) -> int:
     return 1 if problems or any(report.different for _, report in reports) else 0
 
 
-def _reports(store: ObjectStore, wanted: list[BookObjects]) -> Iterator[tuple[BookObjects, Report]]:
+def _reports(store: ObjectStore, wanted: list[BookObjects]) -> Iterator[tuple[BookObjects, BookReport]]:
     with progress() as bar:
         task = bar.add_task("objects", total=sum(len(books.deltas) + len(books.tickers) for books in wanted))
         for books in wanted:
@@ -75,7 +75,7 @@ def _reports(store: ObjectStore, wanted: list[BookObjects]) -> Iterator[tuple[Bo
             yield books, check(deltas, rows(store, books.tickers, BookTickerRow, lambda: bar.advance(task)))
 
 
-def as_object(books: BookObjects, report: Report) -> dict[str, Any]:
+def as_object(books: BookObjects, report: BookReport) -> dict[str, Any]:
     """One symbol's report for `--json`: times in ISO 8601, UTC."""
     return {
         "host": books.host,
@@ -96,7 +96,7 @@ def _timed(fields: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _print(reports: list[tuple[BookObjects, Report]]) -> None:
+def _print(reports: list[tuple[BookObjects, BookReport]]) -> None:
     lines = table("book", ">tickers", ">equal", ">different", ">no book", ">no counterpart", ">stretches")
     for books, report in reports:
         lines.add_row(
@@ -114,7 +114,7 @@ def _name(books: BookObjects) -> str:
     return f"{books.exchange} {books.symbol} by {books.host}"
 
 
-def _remarks(report: Report) -> Iterator[str]:
+def _remarks(report: BookReport) -> Iterator[str]:
     for stretch in report.first_stretches[:_SHOWN_STRETCHES]:
         until = "the end" if stretch.until_us is None else moment_text(stretch.until_us)
         yield f"without a book from {moment_text(stretch.from_us)} (id {stretch.first_id}) to {until}: {stretch.why}"

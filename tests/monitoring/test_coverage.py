@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.domain.records import UNKNOWN, Gap, StreamKey
-from collector.monitoring.coverage import CELL_SECS, CELLS, GAPS_OF_A_STREAM, NEWEST_GAPS, Coverage, LedgerRow
+from collector.monitoring.coverage import CELL_SECS, CELLS, GAPS_OF_A_STREAM, NEWEST_GAPS, Coverage, CoveredGap
 from collector.monitoring.coverage_cells import LOST, REPAIRED, ROWS, SETTLED, SILENT, proves_continuity, runs
 from collector.monitoring.coverage_file import SAVE_GAPS_SECS, SAVE_SECS, CoverageFile
 from collector.reports import StreamNumbers
@@ -31,12 +31,12 @@ def row(key: StreamKey, received_us: int, durable_us: int | None = None) -> Stre
 
 def gap(
     key: StreamKey, started_us: int, ended_us: int | None, kind: str = "sequence", status: str = "unrepairable"
-) -> LedgerRow:
+) -> CoveredGap:
     name, detected_us = f"{key}{started_us}", ended_us or started_us
     made = Gap(
         name, key.data_type, kind, "disconnect", None, None, None, started_us, ended_us, None, status, None, detected_us
     )
-    return LedgerRow(key.exchange, key.symbol, made)
+    return CoveredGap(key.exchange, key.symbol, made)
 
 
 class Day:
@@ -49,7 +49,7 @@ class Day:
         self,
         now_us: int,
         rows: Iterable[StreamNumbers] = (),
-        gaps: Iterable[LedgerRow] = (),
+        gaps: Iterable[CoveredGap] = (),
         silent: Iterable[StreamKey] = (),
     ) -> None:
         self.coverage.update(now_us, rows, [(g.exchange, g.symbol, g.gap) for g in gaps], [*silent])

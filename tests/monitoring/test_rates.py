@@ -1,8 +1,8 @@
-from collector.monitoring.rates import STEP_SECS, STEPS, History
+from collector.monitoring.rates import STEP_SECS, STEPS, RateHistory
 
 
-def history_of(*totals: int) -> History:
-    history = History()
+def history_of(*totals: int) -> RateHistory:
+    history = RateHistory()
     for index, total in enumerate(totals):
         history.note(index * STEP_SECS, total)
     return history

@@ -30,7 +30,7 @@ NO_TIME_MS: Final = NO_TIME_US // 1000
 Message = TypeVar("Message")
 
 
-class Frame(Struct, Generic[Message], gc=False):
+class StreamFrame(Struct, Generic[Message], gc=False):
     """The wrap of a combined stream: `{"stream":…,"data":…}`."""
 
     data: Message
@@ -43,7 +43,7 @@ Documented = Mapping[str, Any]
 class MessageReaders(NamedTuple):
     """The readers of one data type's messages in one form."""
 
-    as_documented: Mapping[int, Callable[[bytes], Frame[Any]]]
+    as_documented: Mapping[int, Callable[[bytes], StreamFrame[Any]]]
     """Readers of frames exactly as documented, keyed by number of keys; each requires all of them."""
     minimal: Read
     """Requires only the keys that rows are made of; leaves prices and sizes unread."""
@@ -103,8 +103,8 @@ def _bare(minimal: Any, rows: RowReaders) -> MessageReaders:
     return MessageReaders({}, _bare_reader(minimal), rows, _names_symbol(minimal))
 
 
-def _frame_reader(message: Any, **options: Any) -> Callable[[bytes], Frame[Any]]:
-    return Decoder(Frame[message], **options).decode
+def _frame_reader(message: Any, **options: Any) -> Callable[[bytes], StreamFrame[Any]]:
+    return Decoder(StreamFrame[message], **options).decode
 
 
 def _wrapped_reader(message: Any, **options: Any) -> Read:

@@ -13,7 +13,7 @@ from collector.storage.journal.format import RecordKind
 from collector.storage.journal.writer import JournalWriter
 
 
-class Event(NamedTuple):
+class GateEvent(NamedTuple):
     """A journal record without frames: what happened to a connection, or to the journal itself."""
 
     kind: RecordKind
@@ -58,7 +58,7 @@ class JournalGate:
         self._log = log
         self._lock = threading.Lock()
         self._refusal: _Refusal | None = None
-        self._delayed: dict[tuple[int, Any], Event] = {}
+        self._delayed: dict[tuple[int, Any], GateEvent] = {}
         self._finished = False
         self.frames = 0
         self.bytes = 0
@@ -90,7 +90,7 @@ class JournalGate:
 
     def event(self, kind: RecordKind, line: int, info: Mapping[str, Any]) -> None:
         """Append an event of the connection `info["connection"]`; it is kept in memory while the disk does not take it."""
-        event = Event(kind, self._now_ns(), line, info)
+        event = GateEvent(kind, self._now_ns(), line, info)
         with self._lock:
             if self._delayed or not self._write(event):
                 self._delay(event)
@@ -112,7 +112,7 @@ class JournalGate:
         """Write what was refused so far. What a thread that hung until now still brings is dropped."""
         with self._lock:
             if self._refusal is not None and self._catch_up(self._refusal):
-                self._write(Event(RecordKind.RESUMED, self._now_ns(), 0, self._refusal.counts()))
+                self._write(GateEvent(RecordKind.RESUMED, self._now_ns(), 0, self._refusal.counts()))
             self._finished = True
 
     def _begin_refusal(self, reason: str) -> _Refusal:
@@ -123,7 +123,7 @@ class JournalGate:
 
     def _announce(self, refusal: _Refusal) -> None:
         info = {"reason": refusal.reason, "started_ns": refusal.started_ns}
-        refusal.announced = self._write(Event(RecordKind.REFUSING, refusal.started_ns, 0, info))
+        refusal.announced = self._write(GateEvent(RecordKind.REFUSING, refusal.started_ns, 0, info))
 
     def _append_frames(
         self, received_ns: int, line: int, frames: Sequence[bytes], binary: Sequence[int], connection: int
@@ -150,13 +150,13 @@ class JournalGate:
             del self._delayed[key]
         return True
 
-    def _delay(self, event: Event) -> None:
+    def _delay(self, event: GateEvent) -> None:
         key = (event.line, event.info["connection"])
         # The connect and disconnect of a connection that came and went meanwhile cancel out: few events are delayed.
         if self._delayed.pop(key, None) is None:
             self._delayed[key] = event
 
-    def _write(self, event: Event) -> bool:
+    def _write(self, event: GateEvent) -> bool:
         if self._finished:
             return True
         try:
