@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from collector.folders import matching
 from collector.reports import Report
 from collector.scrub import scrubbed
 
@@ -71,7 +72,7 @@ def read_reports(folder: Path, type_of: Callable[[str], type[Report]]) -> dict[s
     ignored, and a field missing from the file has its default: the file may be from another version.
     """
     reports = {}
-    for path in sorted(filter(Path.is_file, folder.glob(f"*{SUFFIX}"))):
+    for path in filter(Path.is_file, matching(folder, f"*{SUFFIX}")):
         process = path.name.removesuffix(SUFFIX)
         with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
             reports[process] = msgspec.json.decode(path.read_bytes(), type=type_of(process))
@@ -81,7 +82,7 @@ def read_reports(folder: Path, type_of: Callable[[str], type[Report]]) -> dict[s
 def last_signs(folder: Path) -> dict[str, int]:
     """When each process last wrote its report, or tried to: it changes as long as the process runs."""
     signs = {}
-    for path in folder.glob(f"*{SUFFIX}"):
+    for path in matching(folder, f"*{SUFFIX}"):
         with contextlib.suppress(OSError):
             signs[path.name.removesuffix(SUFFIX)] = path.stat().st_mtime_ns
     return signs
@@ -100,6 +101,6 @@ def clear_stats(folder: Path) -> None:
 
     Folders are kept: processes make none here.
     """
-    for path in folder.glob("*"):
+    for path in matching(folder, "*"):
         if path.is_symlink() or not path.is_dir():
             path.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ MODULES = sorted([*ROOT.glob("collector/**/*.py"), ROOT / "supervisor.py"])
 
 FLOORS = {
     "domain": 0,
-    "backoff": 1, "channel": 1, "dial": 1, "http": 1, "reports": 1, "scrub": 1, "terminal": 1,
+    "backoff": 1, "channel": 1, "dial": 1, "folders": 1, "http": 1, "reports": 1, "scrub": 1, "terminal": 1,
     "config": 2, "exchanges": 2, "feed": 2, "logs": 2, "stats_files": 2, "storage": 2,
     "processes": 3, "read": 3,
     "monitoring": 4,

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from collector.config import Config
 from collector.domain.repair_protocol import REST_SUFFIX
 from collector.exchanges.registry import adapter
+from collector.folders import matching
 from collector.processes.rest_adapters import repairable_adapters
 from collector.reports import ArchiverReport, IngestReport, RepairReport, Report, WriterReport
 from collector.storage.locks import RoleLock
@@ -187,4 +188,4 @@ def _find(process: str) -> Role | None:
 
 def _names_by_folder(role: Role, folder: Path) -> list[str]:
     # No feed's name has a `~`: such a folder is that of a journal with a suffix, and belongs to another role.
-    return [role.process_name(path.name) for path in folder.glob("*") if path.is_dir() and "~" not in path.name]
+    return [role.process_name(path.name) for path in matching(folder, "*") if path.is_dir() and "~" not in path.name]

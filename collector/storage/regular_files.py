@@ -5,7 +5,9 @@ A folder cannot be read, and opening a pipe may block forever: neither is one of
 
 from pathlib import Path
 
+from collector.folders import matching
+
 
 def regular_files(folder: Path, pattern: str) -> list[Path]:
     """The regular files whose names match, sorted; none if the folder does not exist. Raises OSError."""
-    return sorted(path for path in folder.glob(pattern) if path.is_file())
+    return [path for path in matching(folder, pattern) if path.is_file()]

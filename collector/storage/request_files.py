@@ -14,6 +14,7 @@ from typing import Final
 from collector.domain.disk_waits import each_awaited
 from collector.domain.errors import UndecodableError
 from collector.domain.repair_protocol import BookRequest, Request, decode_request, encode_request
+from collector.folders import matching
 from collector.storage.durable import sync
 from collector.storage.ordered_map import in_order
 
@@ -67,7 +68,7 @@ class RequestFolder:
 
     def names(self) -> Iterator[str]:
         """Names of the waiting requests that can be read. Raises OSError."""
-        for path in self._folder.glob(f"*{SUFFIX}"):
+        for path in matching(self._folder, f"*{SUFFIX}"):
             with suppress(FileNotFoundError, UndecodableError):
                 yield read_request(path).name
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from collector.domain.names import is_segment_id
 from collector.domain.store_state import StoreState
+from collector.folders import matching
 from collector.processes.archiver.segment_retries import SegmentRetries
 from collector.processes.archiver.throughput import Throughput
 from collector.processes.archiver.uploads import Uploads
@@ -62,7 +63,7 @@ class ReportBuilder:
         return ArchiverReport(
             archived=self.archived,
             quarantined=self.quarantined,
-            in_quarantine=sum(is_segment_id(path.name.removesuffix(".db")) for path in self._quarantine.glob("*")),
+            in_quarantine=sum(is_segment_id(path.name.removesuffix(".db")) for path in matching(self._quarantine, "*")),
             uploaded_objects=self._uploads.uploaded_objects,
             failed_uploads=self._uploads.failed_uploads,
             store_tries_failed=sorted(self._store.failed_tries.items()),

@@ -10,6 +10,7 @@ from collector.domain.errors import UndecodableError
 from collector.domain.records import StreamKey
 from collector.domain.repair_protocol import BOOK, BookRequest, Request
 from collector.exchanges.rest_adapter import RestAdapter
+from collector.folders import matching
 from collector.storage.durable import sync
 from collector.storage.request_files import ASIDE, SUFFIX, aside_folder, read_request, request_folder, set_aside
 
@@ -46,7 +47,7 @@ class RepairInbox:
 
     def read(self) -> InboxContent:
         """Read all requests. Those that cannot be asked for are set aside and reported once. Raises OSError."""
-        files = {path.stem: _version_of(path) for path in self._folder.glob(f"*{SUFFIX}")}
+        files = {path.stem: _version_of(path) for path in matching(self._folder, f"*{SUFFIX}")}
         for name in self._known.keys() - files.keys():
             del self._known[name]
         found = InboxContent([], [], [], [])

@@ -8,6 +8,7 @@ from collector.domain.clock import Every
 from collector.processes.context import Context
 from collector.processes.disk_space import gets_short
 from collector.processes.writer.segment_rotation import SegmentRotation
+from collector.storage.regular_files import regular_files
 
 CHECK_SECS: Final = 2.0
 """Seconds between checks whether a seal would make room."""
@@ -25,7 +26,7 @@ class EarlySeal:
     @property
     def is_possible(self) -> bool:
         """Whether there are messages, and room to checkpoint their write-ahead log, which takes as much room again."""
-        logs = (self._config.data_dir / "segments").glob("*.open.db-wal")
+        logs = regular_files(self._config.data_dir / "segments", "*.open.db-wal")
         room = self._free(self._config.data_dir)
         return self._rotation.next_row > 1 and room > sum(path.stat().st_size for path in logs)
 

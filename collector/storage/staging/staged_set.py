@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from collector.domain.disk_waits import disk_wait
 from collector.domain.errors import DamagedError, RetryError
 from collector.domain.names import is_segment_id, manifest_key, time_us
+from collector.folders import matching
 from collector.storage.archive.manifest import Manifest, decode_manifest
 from collector.storage.durable import sync
 from collector.storage.regular_files import regular_files
@@ -55,7 +56,7 @@ class SetSummary(NamedTuple):
 
 def set_folders(staging: Path) -> list[Path]:
     """Every whole set, oldest first."""
-    return sorted(path for path in staging.glob("*") if is_segment_id(path.name) and path.is_dir())
+    return [path for path in matching(staging, "*") if is_segment_id(path.name) and path.is_dir()]
 
 
 def waiting_segments(data_dir: Path) -> list[str]:
