@@ -37,6 +37,7 @@ ROOMS_OF_PACKAGES = {
     "pydantic": {"config", "tools"},
     "websockets": {"simulator"},
     "backoff": {"backoff"},
+    "zstandard": {"storage"},
 }
 
 WINGS = ("archiver", "ingest", "repair", "writer")
