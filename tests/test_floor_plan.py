@@ -30,7 +30,6 @@ ROOMS_OF_PACKAGES = {
     "urllib3": {"dial", "feed", "storage"},
     "multiprocessing": {"channel", "processes", "supervision"},
     "subprocess": {"supervision"},
-    "structlog": {"logs", "http", "processes", "monitoring", "supervision"},
     "psutil": {"monitoring", "supervision"},
     "prometheus_client": {"monitoring"},
     "rich": {"supervision", "terminal", "tools"},

@@ -14,8 +14,7 @@ from collections.abc import Container, Mapping
 from http import HTTPStatus
 from typing import Any, Final, cast
 
-from structlog.typing import FilteringBoundLogger
-
+from collector.domain.log import Log
 from collector.http.credentials import is_authorized
 from collector.http.host_header import is_loopback
 from collector.http.request_handler import CONNECTION_SECS, RequestHandler
@@ -58,7 +57,7 @@ class StatusServer:
         host: str,
         port: int,
         pages: Mapping[str, Page],
-        log: FilteringBoundLogger,
+        log: Log,
         token: str = "",
         without_token: Container[str] = (),
     ) -> None:
@@ -107,7 +106,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         pages: Mapping[str, Page],
         token: str,
         without_token: Container[str],
-        log: FilteringBoundLogger,
+        log: Log,
     ) -> None:
         self.address_family, resolved = _resolve(*address)
         self._pages = pages

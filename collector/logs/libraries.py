@@ -2,13 +2,13 @@
 
 import logging
 
-from structlog.typing import FilteringBoundLogger
+from collector.domain.log import Log
 
 
 class LibraryHandler(logging.Handler):
     """Logs the warnings and errors of libraries; without a handler Python would print them to standard error, which may block."""
 
-    def __init__(self, log: FilteringBoundLogger) -> None:
+    def __init__(self, log: Log) -> None:
         super().__init__(logging.WARNING)
         self._log = log
 
@@ -20,7 +20,7 @@ class LibraryHandler(logging.Handler):
         self._log.warning("library_warning", library=record.name, text=text, exc_info=record.exc_info)
 
 
-def take_over_libraries(log: FilteringBoundLogger) -> None:
+def take_over_libraries(log: Log) -> None:
     """Log what libraries warn about with this logger from now on."""
     root = logging.getLogger()
     root.handlers = [handler for handler in root.handlers if not isinstance(handler, LibraryHandler)]

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final
 
-from structlog.typing import FilteringBoundLogger
+from collector.domain.log import Log
 
 RATE_LIMIT_SECS: Final = 60.0
 RATE_LIMIT_KEYS: Final = 1_000
@@ -14,7 +14,7 @@ RATE_LIMIT_KEYS: Final = 1_000
 class RateLimited:
     """Writes one line in RATE_LIMIT_SECS for each event and key; remembers the RATE_LIMIT_KEYS newest of them."""
 
-    def __init__(self, log: FilteringBoundLogger, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, log: Log, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._log = log
         self._monotonic = monotonic
         self._seen: OrderedDict[tuple[str, str], tuple[float, int]] = OrderedDict()

@@ -8,9 +8,7 @@ from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import structlog
-from structlog.typing import FilteringBoundLogger
-
+from collector.domain.log import Log
 from collector.logs import line
 from collector.logs.event_limit import EventLimit
 from collector.logs.libraries import take_over_libraries
@@ -35,7 +33,7 @@ def setup(
     level: str,
     fd: int = 1,
     file: LogFile | None = None,
-) -> FilteringBoundLogger:
+) -> Log:
     """Return the logger of this process; the warnings of libraries go through it too.
 
     `format` is json or text; `level` is debug, info, warning or error. Lines go to `file`, or without one to the
@@ -47,11 +45,12 @@ def setup(
     sink = LineSink(write, lambda count: compose.line("warning", {"event": "log_lines_dropped", "lines": count}))
     _composers.append(compose)
     _sinks.append(sink)
-    # The composer filters, because the level may change while the process runs.
-    every_level = structlog.make_filtering_bound_logger(0)
-    log: FilteringBoundLogger = structlog.wrap_logger(
-        sink, processors=[compose], wrapper_class=every_level, context_class=dict
-    ).bind()
+
+    def take(level: str, fields: dict[str, Any]) -> None:
+        if compose.admits(level, fields):
+            sink.offer(compose.line(level, fields))
+
+    log = Log(take)
     take_over_libraries(log)
     return log
 
@@ -91,7 +90,7 @@ def _private(fd: int) -> int:
 
 
 class _Composer:
-    """The one processor: an event becomes a line."""
+    """Decides which events become lines, and makes the lines."""
 
     def __init__(self, process: str, run_id: str, form: line.Form, level: int) -> None:
         self._process = process
@@ -102,15 +101,14 @@ class _Composer:
         self.level = level
         self.recent: deque[RecentEvent] = deque(maxlen=RECENT_EVENTS)
 
-    def __call__(self, _logger: Any, level: str, fields: MutableMapping[str, Any]) -> bytes:
-        if LEVELS.get(level, self.level) < self.level:
-            raise structlog.DropEvent
-        held_back = self._limit.admit(str(fields.get("event")), time.monotonic())
-        if held_back is None:
-            raise structlog.DropEvent
+    def admits(self, level: str, fields: MutableMapping[str, Any]) -> bool:
+        """Whether the event is to be logged; adds to `held_back` how many of its kind were not since its last line."""
+        if LEVELS[level] < self.level:
+            return False
+        held_back = self._limit.admit(str(fields["event"]), time.monotonic())
         if held_back:
             fields["held_back"] = fields.get("held_back", 0) + held_back
-        return self.line(level, fields)
+        return held_back is not None
 
     def line(self, level: str, fields: MutableMapping[str, Any]) -> bytes:
         """Compose the line, and keep the event among the recent ones."""

@@ -50,8 +50,6 @@ class LineSink:
             self._waiting.append(line)
             self._changed.notify_all()
 
-    debug = info = warning = error = critical = offer
-
     def flush(self, timeout_secs: float) -> bool:
         """Wait until every line is written; false when `timeout_secs` were not enough."""
         with self._changed:

@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Callable
 from typing import Final
 
-from structlog.typing import FilteringBoundLogger
+from collector.domain.log import Log
 
 PING_SECS: Final = 60.0
 TIMEOUT_SECS: Final = 10.0
@@ -24,9 +24,7 @@ class Pinger:
     The address is a secret: neither the address nor a library's error text that may quote it is logged.
     """
 
-    def __init__(
-        self, url: str, is_well: Callable[[], bool], log: FilteringBoundLogger, interval_secs: float = PING_SECS
-    ) -> None:
+    def __init__(self, url: str, is_well: Callable[[], bool], log: Log, interval_secs: float = PING_SECS) -> None:
         self._url = url
         self._is_well = is_well
         self._log = log

@@ -17,7 +17,6 @@ from multiprocessing.synchronize import Event
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
-from structlog.typing import FilteringBoundLogger
 
 from collector import logs, scrub
 from collector.channel.channel import ALIVE, Notice
@@ -25,6 +24,7 @@ from collector.channel.local import QueueReceiver, QueueSender
 from collector.config import Config
 from collector.domain.disk_waits import announce_disk_waits_to, disk_wait
 from collector.domain.errors import AnotherInstanceError, StopError
+from collector.domain.log import Log
 from collector.processes.context import Context, SystemClock
 from collector.processes.roles import role_lock, role_of
 from collector.reports import Report
@@ -152,7 +152,7 @@ def run_child(assignment: Assignment, config: Config, links: ChildLinks, work: W
 
 
 def _run_guarded(
-    assignment: Assignment, config: Config, links: ChildLinks, work: Work, flag: StopFlag, log: FilteringBoundLogger
+    assignment: Assignment, config: Config, links: ChildLinks, work: Work, flag: StopFlag, log: Log
 ) -> int:
     lock = role_lock(config.data_dir, assignment.role)
     try:
@@ -177,7 +177,7 @@ def _acquire(lock: RoleLock, timeout_secs: float) -> None:
 
 
 def _context(
-    assignment: Assignment, config: Config, links: ChildLinks, flag: StopFlag, lock: RoleLock, log: FilteringBoundLogger
+    assignment: Assignment, config: Config, links: ChildLinks, flag: StopFlag, lock: RoleLock, log: Log
 ) -> Context:
     stats = stats_file(config.data_dir / "run" / "stats", assignment.role)
     clock = SystemClock()
@@ -212,7 +212,7 @@ def _context(
     )
 
 
-def _watch_parent(flag: StopFlag, log: FilteringBoundLogger) -> None:
+def _watch_parent(flag: StopFlag, log: Log) -> None:
     parent = parent_process()
     clock = SystemClock()
     while parent is not None and parent.is_alive():

@@ -4,11 +4,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from structlog.typing import FilteringBoundLogger
-
 from collector.channel.channel import Receiver, Sender
 from collector.config import Config
 from collector.domain.clock import Clock
+from collector.domain.log import Log
 from collector.reports import Report
 
 
@@ -47,7 +46,7 @@ class Context:
     receiver: Receiver
     stopping: Callable[[], bool]
     report: Callable[[Report], None]
-    log: FilteringBoundLogger
+    log: Log
     clock: Clock
     hurried: Callable[[], bool] = _never
     after_crash: bool = False

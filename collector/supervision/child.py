@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Final
 
-from structlog.typing import FilteringBoundLogger
-
+from collector.domain.log import Log
 from collector.supervision.child_process import ChildProcess
 from collector.supervision.crash_codes import is_own_fault
 
@@ -28,7 +27,7 @@ class Child:
         role: str,
         spawn: Spawn,
         delays: Callable[[], Iterator[float]],
-        log: FilteringBoundLogger,
+        log: Log,
         *,
         drains: bool,
     ) -> None:

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from structlog.typing import FilteringBoundLogger
-
 from collector import __version__, logs, scrub
 from collector.backoff import delays
 from collector.config import Config
 from collector.domain.errors import CannotStartError, ConfigError
+from collector.domain.log import Log
 from collector.processes.child_main import Assignment, run_role
 from collector.processes.context import SystemClock
 from collector.processes.roles import processes_of
@@ -48,7 +47,7 @@ class _Run:
     run_id: str
     lock: RoleLock
     signals: Signals
-    log: FilteringBoundLogger
+    log: Log
     display: Display
     log_file: logs.LogFile | None
 
@@ -153,7 +152,7 @@ def _reporting(run: _Run) -> Iterator[Reporting]:
         reporting.close()
 
 
-def _is_all_archived(data_dir: Path, log: FilteringBoundLogger) -> bool:
+def _is_all_archived(data_dir: Path, log: Log) -> bool:
     """Whether every sealed segment is in the archive; logs which are not."""
     left = find_unarchived(data_dir)
     if not any(left):

@@ -8,11 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from structlog.typing import FilteringBoundLogger
-
 from collector import logs
 from collector.config import Config
 from collector.domain.clock import Every
+from collector.domain.log import Log
 from collector.http.address import local_url
 from collector.http.server import StatusServer
 from collector.monitoring import status_json
@@ -40,7 +39,7 @@ CLOSE_SECS: Final = 2.0
 class Reporting:
     """Makes snapshots of what is known and shows them."""
 
-    def __init__(self, config: Config, run_id: str, log: FilteringBoundLogger, display: Display) -> None:
+    def __init__(self, config: Config, run_id: str, log: Log, display: Display) -> None:
         self._data_dir = config.data_dir
         self._status = Status(run_id, config)
         self._scribe = Scribe(log)

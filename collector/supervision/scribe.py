@@ -3,13 +3,13 @@
 import threading
 from collections.abc import Callable
 
-from structlog.typing import FilteringBoundLogger
+from collector.domain.log import Log
 
 
 class Scribe:
     """A background thread that runs the newest job of each name."""
 
-    def __init__(self, log: FilteringBoundLogger) -> None:
+    def __init__(self, log: Log) -> None:
         self._log = log
         self._changed = threading.Condition()
         self._waiting: dict[str, Callable[[], object]] = {}

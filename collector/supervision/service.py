@@ -9,7 +9,7 @@ import socket
 from collections.abc import Mapping
 from typing import Final
 
-from structlog.typing import FilteringBoundLogger
+from collector.domain.log import Log
 
 READY: Final = "READY=1"
 STOPPING: Final = "STOPPING=1"
@@ -19,7 +19,7 @@ ALIVE: Final = "WATCHDOG=1"
 class Service:
     """Notifies the service manager that started this process, if one did. To be called about once a second; never waits."""
 
-    def __init__(self, address: str, log: FilteringBoundLogger, *, watched: bool) -> None:
+    def __init__(self, address: str, log: Log, *, watched: bool) -> None:
         """`address` is empty if there is no service manager. `watched`: it expects watchdog messages."""
         self._address = address.replace("@", "\0", 1) if address.startswith("@") else address
         self._watched = watched
@@ -28,7 +28,7 @@ class Service:
         self._failure_logged = False
 
     @classmethod
-    def of(cls, environment: Mapping[str, str], log: FilteringBoundLogger) -> "Service":
+    def of(cls, environment: Mapping[str, str], log: Log) -> "Service":
         """As the environment says: NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID."""
         watched_pid = environment.get("WATCHDOG_PID", str(os.getpid()))
         watched = "WATCHDOG_USEC" in environment and watched_pid == str(os.getpid())

@@ -10,12 +10,11 @@ from itertools import groupby
 from multiprocessing import connection
 from typing import Final
 
-from structlog.typing import FilteringBoundLogger
-
 from collector.channel.channel import ALIVE
 from collector.config import Config
 from collector.domain.clock import Clock, Every
 from collector.domain.errors import AnotherInstanceError, CannotStartError, NewerDataError, StopError
+from collector.domain.log import Log
 from collector.processes.child_main import STOP_SIGNALS
 from collector.processes.roles import role_of
 from collector.reports import Report
@@ -80,7 +79,7 @@ class Supervisor:
         look: Callable[["Supervisor", Reports], None],
         signals: Signals,
         clock: Clock,
-        log: FilteringBoundLogger,
+        log: Log,
         *,
         processes: Iterable[str],
         stop_after_secs: float | None = None,

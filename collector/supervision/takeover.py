@@ -5,10 +5,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from structlog.typing import FilteringBoundLogger
-
 from collector.config import Config
 from collector.domain.errors import AnotherInstanceError, CannotStartError
+from collector.domain.log import Log
 from collector.processes.roles import processes_seen, role_lock
 from collector.stats_files import clear_stats
 from collector.storage.locks import RoleLock
@@ -20,7 +19,7 @@ _PROBE_SECS: Final = 0.5
 """A tool that asks whether the lock is free holds it for a moment; this is how long to try again."""
 
 
-def take_over(lock: RoleLock, config: Config, signals: Signals, display: Display, log: FilteringBoundLogger) -> bool:
+def take_over(lock: RoleLock, config: Config, signals: Signals, display: Display, log: Log) -> bool:
     """Lock the data directory, and wait until the children of a supervisor that was killed are gone.
 
     False when a signal came while waiting. Raises AnotherInstanceError when another supervisor holds the directory, or
@@ -46,7 +45,7 @@ def take_over(lock: RoleLock, config: Config, signals: Signals, display: Display
     return True
 
 
-def keep_lock(lock: RoleLock, log: FilteringBoundLogger) -> None:
+def keep_lock(lock: RoleLock, log: Log) -> None:
     """Restore the lock file if somebody removed it; the lock itself is held all the same."""
     with suppress(OSError):  # a disk that refuses the file now may take it a second later
         if lock.keep():

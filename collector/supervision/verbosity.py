@@ -5,8 +5,7 @@ from collections import deque
 from pathlib import Path
 from typing import Final
 
-from structlog.typing import FilteringBoundLogger
-
+from collector.domain.log import Log
 from collector.logs import LevelFile
 
 DEBUG: Final = "debug"
@@ -15,7 +14,7 @@ DEBUG: Final = "debug"
 class Verbosity:
     """Notes the signals; `apply` acts on them. All processes follow within about a second."""
 
-    def __init__(self, run_folder: Path, configured: str, log: FilteringBoundLogger) -> None:
+    def __init__(self, run_folder: Path, configured: str, log: Log) -> None:
         self._file = LevelFile(run_folder, configured)
         self._configured = configured
         self._log = log

@@ -21,9 +21,9 @@ from typing import NamedTuple
 ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
-import structlog  # noqa: E402 -- the project's root has to be on the path before its own modules
 
 from collector.config import Config  # noqa: E402
+from collector.domain.log import Log  # noqa: E402
 from collector.domain.records import StreamKey  # noqa: E402
 from collector.processes.archiver import process  # noqa: E402
 from collector.processes.context import Context, SystemClock  # noqa: E402
@@ -116,7 +116,7 @@ def archive(data_dir: Path) -> None:
             receiver=unused,  # type: ignore[arg-type]
             stopping=lambda: True,
             report=lambda _numbers: None,
-            log=structlog.wrap_logger(structlog.ReturnLogger(), processors=[]),
+            log=Log(lambda *_: None),
             clock=SystemClock(),
         )
     )

@@ -21,8 +21,8 @@ from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
-import structlog
 
+from collector.domain.log import Log
 from collector.domain.names import ObjectPartition, manifest_key, object_key
 from collector.domain.records import StreamKey
 from collector.domain.store_state import StoreState
@@ -71,7 +71,7 @@ def make_object(folder: Path, segment_id: str, symbol: str, source: random.Rando
 
 def ours(server: Seaweed, bucket: str, staging: Path, concurrency: int) -> float:
     """Seconds until every set is confirmed."""
-    log, clock, hands = structlog.get_logger(), time.monotonic, DaemonThreadPool(concurrency)
+    log, clock, hands = Log(print), time.monotonic, DaemonThreadPool(concurrency)
     watch = StoreHealth(StoreState(lambda kind: new_delays(kind, 1, 300)), clock, log)
     held = Deferred(Backoffs(lambda: new_delays("away", 1, 300), clock), log)
     uploads = Uploads(server.store(bucket), hands, watch, held, clock, concurrency)

@@ -10,9 +10,8 @@ from time import monotonic
 from typing import Any
 
 import pytest
-import structlog
-from structlog.typing import FilteringBoundLogger
 
+from collector.domain.log import Log
 from collector.http import server as served
 from collector.http.request_handler import MAX_HEAD_BYTES
 from collector.http.response import Page, Response, as_json
@@ -25,20 +24,6 @@ PAGES: dict[str, Page] = {"/healthz": lambda: as_json(WELL)}
 TOKEN = "planted-planted-planted"
 
 
-class Log(list[dict[str, Any]]):
-    """Keeps what is logged."""
-
-    def logger(self) -> FilteringBoundLogger:
-        logger: FilteringBoundLogger = structlog.wrap_logger(
-            structlog.PrintLogger(), processors=[self._keep], wrapper_class=structlog.make_filtering_bound_logger(0)
-        )
-        return logger
-
-    def _keep(self, _logger: Any, _level: str, event: Any) -> Any:
-        self.append(event)
-        raise structlog.DropEvent
-
-
 class Site:
     """A running server and the page it gives."""
 
@@ -46,9 +31,9 @@ class Site:
         self._keeper = keep_port()
         self.port = port_of(self._keeper)
         self.status: Page = lambda: as_json(WELL)
-        self.log = Log()
+        self.log: list[dict[str, Any]] = []
         pages: dict[str, Page] = {"/status": lambda: self.status(), "/healthz": lambda: as_json({"healthy": True})}  # noqa: PLW0108 -- a test changes it
-        self.server = StatusServer(host, self.port, pages, self.log.logger(), token)
+        self.server = StatusServer(host, self.port, pages, Log(lambda _level, event: self.log.append(event)), token)
         assert self.server.try_start(), self.server.error
 
     def ask(self, path: str, method: str = "GET", **headers: str) -> tuple[int, http.client.HTTPMessage, bytes]:
@@ -222,7 +207,7 @@ def test_a_client_that_reads_nothing_is_cut_at_the_deadline(site: Site, monkeypa
 
 def test_a_taken_port_is_reported_and_can_be_tried_again() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        server = StatusServer("127.0.0.1", taken.getsockname()[1], PAGES, Log().logger())
+        server = StatusServer("127.0.0.1", taken.getsockname()[1], PAGES, Log(print))
         assert not server.try_start()
         assert "in use" in server.error
     assert server.try_start(), server.error
@@ -232,7 +217,7 @@ def test_a_taken_port_is_reported_and_can_be_tried_again() -> None:
 
 def test_an_address_of_another_machine_is_reported() -> None:
     with keep_port() as keeper:
-        server = StatusServer("203.0.113.1", port_of(keeper), PAGES, Log().logger())
+        server = StatusServer("203.0.113.1", port_of(keeper), PAGES, Log(print))
         assert not server.try_start()
     assert server.error
 
@@ -242,13 +227,13 @@ def test_an_unknown_host_name_is_reported(monkeypatch: pytest.MonkeyPatch) -> No
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", nobody_knows)
-    server = StatusServer("no-such-host.invalid", 9_464, PAGES, Log().logger())
+    server = StatusServer("no-such-host.invalid", 9_464, PAGES, Log(print))
     assert not server.try_start()
     assert "not known" in server.error
 
 
 def test_port_0_is_off() -> None:
-    server = StatusServer("127.0.0.1", 0, PAGES, Log().logger())
+    server = StatusServer("127.0.0.1", 0, PAGES, Log(print))
     assert server.try_start()
     assert not server.listens
     server.close()
@@ -273,7 +258,7 @@ def test_ipv6_is_served() -> None:
             port = probe.getsockname()[1]
     except OSError as error:
         pytest.skip(f"this machine has no IPv6 loopback: {error}")
-    server = StatusServer("::1", port, PAGES, Log().logger())
+    server = StatusServer("::1", port, PAGES, Log(print))
     assert server.try_start(), server.error
     with contextlib.closing(http.client.HTTPConnection("::1", port, timeout=DEADLINE_SECS)) as connection:
         connection.request("GET", "/healthz")

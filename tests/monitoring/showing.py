@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from itertools import product
 from typing import Any
 
-import structlog
 from msgspec.structs import replace
 
 from collector.config import Config, FeedConfig
+from collector.domain.log import Log
 from collector.domain.records import Gap, StreamKey
 from collector.http.server import StatusServer
 from collector.monitoring.coverage import CELL_SECS, CELLS, Coverage
@@ -196,7 +196,7 @@ class Served:
 
     def _made(self) -> StatusServer:
         served = pages(lambda: self.view, lambda: 0.0)
-        return StatusServer("127.0.0.1", self.port, served, structlog.get_logger(), self.token, WITHOUT_TOKEN)
+        return StatusServer("127.0.0.1", self.port, served, Log(print), self.token, WITHOUT_TOKEN)
 
     def answer(self) -> None:
         """Serve."""

@@ -6,9 +6,8 @@ from time import monotonic
 from typing import Any
 
 import pytest
-import structlog
-from structlog.typing import FilteringBoundLogger
 
+from collector.domain.log import Log
 from collector.monitoring import ping
 from collector.monitoring.ping import Pinger
 from tests.ports import keep_port, port_of
@@ -57,15 +56,8 @@ def logged() -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def log(logged: list[dict[str, Any]]) -> FilteringBoundLogger:
-    def keep(_logger: Any, _level: str, event: Any) -> Any:
-        logged.append(dict(event))
-        raise structlog.DropEvent
-
-    logger: FilteringBoundLogger = structlog.wrap_logger(
-        None, processors=[keep], wrapper_class=structlog.make_filtering_bound_logger(0)
-    )
-    return logger
+def log(logged: list[dict[str, Any]]) -> Log:
+    return Log(lambda _level, event: logged.append(event))
 
 
 def nobody_knows(*_: Any, **__: Any) -> Any:
@@ -80,7 +72,7 @@ def wait_for(condition: Callable[[], object]) -> None:
         pause.wait(0.01)
 
 
-def test_the_address_is_called_again_and_again_while_all_is_well(ear: Ear, log: FilteringBoundLogger) -> None:
+def test_the_address_is_called_again_and_again_while_all_is_well(ear: Ear, log: Log) -> None:
     pinger = Pinger(ear.url, lambda: True, log, 0.02)
     pinger.start()
     wait_for(lambda: pinger.sent >= 3)
@@ -89,9 +81,7 @@ def test_the_address_is_called_again_and_again_while_all_is_well(ear: Ear, log: 
     assert pinger.failed == 0
 
 
-def test_nobody_is_called_while_something_is_wrong_and_soon_after_it_is_not(
-    ear: Ear, log: FilteringBoundLogger
-) -> None:
+def test_nobody_is_called_while_something_is_wrong_and_soon_after_it_is_not(ear: Ear, log: Log) -> None:
     well = threading.Event()
     asked: list[None] = []
 
@@ -109,7 +99,7 @@ def test_nobody_is_called_while_something_is_wrong_and_soon_after_it_is_not(
 
 
 def test_failures_are_counted_and_logged_once_until_it_works_again_without_the_address(
-    ear: Ear, log: FilteringBoundLogger, logged: list[dict[str, Any]]
+    ear: Ear, log: Log, logged: list[dict[str, Any]]
 ) -> None:
     ear.code = 500
     pinger = Pinger(ear.url, lambda: True, log, 0.01)
@@ -123,7 +113,7 @@ def test_failures_are_counted_and_logged_once_until_it_works_again_without_the_a
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "planted.invalid", "[::1"])
 def test_whatever_goes_wrong_is_no_error_and_quotes_nothing(
-    log: FilteringBoundLogger, logged: list[dict[str, Any]], host: str, monkeypatch: pytest.MonkeyPatch
+    log: Log, logged: list[dict[str, Any]], host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if "invalid" in host:
         monkeypatch.setattr(socket, "getaddrinfo", nobody_knows)
@@ -136,9 +126,7 @@ def test_whatever_goes_wrong_is_no_error_and_quotes_nothing(
     assert "planted" not in str(logged)
 
 
-def test_a_service_that_never_answers_holds_up_nobody(
-    log: FilteringBoundLogger, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_service_that_never_answers_holds_up_nobody(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ping, "TIMEOUT_SECS", 10 * DEADLINE_SECS)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(DEADLINE_SECS)
@@ -150,7 +138,7 @@ def test_a_service_that_never_answers_holds_up_nobody(
         asking.close()
 
 
-def test_without_an_address_nothing_is_started(log: FilteringBoundLogger) -> None:
+def test_without_an_address_nothing_is_started(log: Log) -> None:
     before = threading.active_count()
     Pinger("", lambda: True, log).start()
     assert threading.active_count() == before

@@ -1,12 +1,10 @@
 """Where a process works in a test: on real files, with a clock that moves only while it waits, and a log that is a list."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
-import structlog
+from collections.abc import Callable
 
 from collector.channel.channel import Notice
 from collector.config import Config
+from collector.domain.log import Log
 from collector.processes.context import Context
 from collector.reports import Report
 
@@ -38,10 +36,6 @@ class ProcessHarness:
         self.sent.append((self.secs, notice))
 
     def context(self, role: str, report: Callable[[Report], None] = lambda _numbers: None) -> Context:
-        def log(_logger: object, _level: str, event: Mapping[str, Any]) -> str:
-            self.events.append(event["event"])
-            raise structlog.DropEvent
-
         class Clock:
             monotonic = staticmethod(self.monotonic)
             sleep = staticmethod(self.sleep)
@@ -55,7 +49,7 @@ class ProcessHarness:
             receiver=self,
             stopping=lambda: self.stop_when(),  # noqa: PLW0108 -- it changes while the process runs
             report=report,
-            log=structlog.wrap_logger(None, processors=[log]),
+            log=Log(lambda _level, fields: self.events.append(fields["event"])),
             clock=Clock,
             run_id=self.run_id,
         )

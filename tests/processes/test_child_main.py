@@ -4,8 +4,8 @@ import multiprocessing
 from typing import NoReturn
 
 import pytest
-from structlog.testing import CapturingLogger
 
+from collector.domain.log import Log
 from collector.processes import child_main
 from collector.processes.child_main import ORPHAN_EXIT_CODE, ORPHAN_GRACE_SECS, StopFlag, _watch_parent
 
@@ -32,7 +32,7 @@ def test_an_orphan_that_is_stopped_does_not_use_up_its_grace(monkeypatch: pytest
     monkeypatch.setattr("os._exit", leave)
     flag = StopFlag(multiprocessing.get_context("spawn").Event(), heed_signals=False)
     with pytest.raises(Left):
-        _watch_parent(flag, CapturingLogger())
+        _watch_parent(flag, Log(print))
     assert flag()
     assert sum(slept) == ORPHAN_GRACE_SECS
     assert max(slept) <= ORPHAN_GRACE_SECS / 10

@@ -19,10 +19,10 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
-import structlog
 
 from collector.cli import run_command
 from collector.config import Config, HttpConfig
+from collector.domain.log import Log
 from collector.domain.names import iso_time
 from collector.http import server as http_room
 from collector.http.response import as_json
@@ -62,7 +62,7 @@ def serve(monkeypatch: pytest.MonkeyPatch, token: str) -> Iterator[Served]:
     port = port_of(keeper)
     status = make_status()
     pages = {"/status": lambda: as_json(status)}
-    server = http_room.StatusServer("127.0.0.1", port, pages, structlog.get_logger(), token)
+    server = http_room.StatusServer("127.0.0.1", port, pages, Log(print), token)
     assert server.try_start(), server.error
     yield Served(f"http://127.0.0.1:{port}", status)
     server.close()

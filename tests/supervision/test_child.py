@@ -2,11 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from itertools import repeat
-from typing import Any
-
-import structlog
 
 from collector.channel.channel import Notice
+from collector.domain.log import Log
 from collector.supervision.child import STABLE_SECS, Child
 from collector.supervision.stop_sequence import HURRY_SECS, Stop
 
@@ -59,17 +57,13 @@ class Stage:
         self._delays = delays
 
     def child(self, role: str, *, drains: bool = True) -> Child:
-        return Child(role, self._spawn, self._delays, structlog.wrap_logger(None, processors=[_drop]), drains=drains)
+        return Child(role, self._spawn, self._delays, Log(print), drains=drains)
 
     def _spawn(self, role: str, number: int, after_crash: bool) -> Life:
         self.after_crash.append(after_crash)
         self.log.append(f"{role} {number} started")
         self.lives[role] = Life(role, self.log)
         return self.lives[role]
-
-
-def _drop(*_: Any) -> Any:
-    raise structlog.DropEvent
 
 
 def starts(child: Child, stage: Stage, until: float, *, step: float = 0.25, code: int = 1) -> list[float]:

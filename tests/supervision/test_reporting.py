@@ -4,11 +4,12 @@ import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from structlog.testing import CapturingLogger
 
 from collector.config import Config, HttpConfig
+from collector.domain.log import Log
 from collector.supervision.display import NoDisplay, Page
 from collector.supervision.reporting import Reporting
 from tests.ports import keep_port, port_of
@@ -23,22 +24,31 @@ def own_signals() -> Iterator[None]:
         signal.signal(number, handler)
 
 
+class Events(list[str]):
+    """The names of the events that were logged."""
+
+    def keep(self, _level: str, fields: dict[str, Any]) -> None:
+        self.append(fields["event"])
+
+
 def test_http_listening_is_logged_only_for_a_port_that_listens(tmp_path: Path) -> None:
     keeper = keep_port()
     port = port_of(keeper)
-    for number, said in ((0, []), (port, [("http_listening",)])):
-        log = CapturingLogger()
-        window = Reporting(Config(data_dir=tmp_path, http=HttpConfig(port=number)), "run", log, NoDisplay())
+    for number, said in ((0, []), (port, ["http_listening"])):
+        events = Events()
+        window = Reporting(
+            Config(data_dir=tmp_path, http=HttpConfig(port=number)), "run", Log(events.keep), NoDisplay()
+        )
         window._keep_serving()
         window._keep_serving()
         window.close()
-        assert [call.args for call in log.calls] == said
+        assert events == said
     keeper.close()
 
 
 def test_the_display_names_the_page_or_why_there_is_none(tmp_path: Path) -> None:
     def page_of(http: HttpConfig) -> Page:
-        reporting = Reporting(Config(data_dir=tmp_path, http=http), "run", CapturingLogger(), NoDisplay())
+        reporting = Reporting(Config(data_dir=tmp_path, http=http), "run", Log(print), NoDisplay())
         reporting._keep_serving()
         page = reporting._page()
         reporting.close()

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
 from collector.channel.channel import ALIVE, Notice
 from collector.config import Config, SupervisorConfig
 from collector.domain.errors import AnotherInstanceError, CannotStartError, NewerDataError
+from collector.domain.log import Log
 from collector.reports import Report
 from collector.supervision.supervisor import EXIT_LATE, Signals, Supervisor
 
@@ -107,15 +107,12 @@ class World:
             def sleep(secs: float) -> None:
                 self.secs += secs
 
-        def drop(*_: Any) -> Any:
-            raise structlog.DropEvent
-
         def delays() -> Iterator[float]:
             return repeat(2.0)
 
         return Supervisor(
             self.config, self.spawn, delays, self.reports, self.look, self.signals, Clock,
-            structlog.wrap_logger(None, processors=[drop]), processes=processes, stop_after_secs=stop_after_secs,
+            Log(print), processes=processes, stop_after_secs=stop_after_secs,
         ).run()  # fmt: skip
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
+from collector.domain.log import Log
 from collector.supervision.verbosity import Verbosity
 
 
@@ -19,12 +19,7 @@ def _handlers() -> Iterator[None]:
 
 
 def make(folder: Path, level: str, events: list[dict[str, Any]]) -> Verbosity:
-    def keep(_logger: Any, _level: str, event: Any) -> Any:
-        events.append(dict(event))
-        raise structlog.DropEvent
-
-    log = structlog.wrap_logger(None, processors=[keep], wrapper_class=structlog.make_filtering_bound_logger(0))
-    verbosity = Verbosity(folder, level, log)
+    verbosity = Verbosity(folder, level, Log(lambda _level, fields: events.append(fields)))
     verbosity.install()
     return verbosity
 

@@ -4,9 +4,8 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from structlog.typing import FilteringBoundLogger
-
 from collector.backoff import delays
+from collector.domain.log import Log
 from collector.domain.store_state import State
 
 REFUSED_SECS: Final = 60.0
@@ -64,7 +63,7 @@ class Deferred:
     Logs `archiving_held_up` when one is deferred for the first time.
     """
 
-    def __init__(self, pauses: Backoffs, log: FilteringBoundLogger) -> None:
+    def __init__(self, pauses: Backoffs, log: Log) -> None:
         self._pauses = pauses
         self._log = log
         self.reasons: dict[str, str] = {}

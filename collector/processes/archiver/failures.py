@@ -3,9 +3,8 @@
 from collections import Counter
 from pathlib import Path
 
-from structlog.typing import FilteringBoundLogger
-
 from collector.domain.errors import RetryError
+from collector.domain.log import Log
 from collector.processes.archiver.backoff import Backoffs
 from collector.processes.archiver.stager import MAX_ATTEMPTS
 from collector.storage.segment.attempts import Attempts
@@ -14,7 +13,7 @@ from collector.storage.segment.attempts import Attempts
 class Failures:
     """Counts failures in memory and on disk, and logs each with its traceback."""
 
-    def __init__(self, pauses: Backoffs, log: FilteringBoundLogger) -> None:
+    def __init__(self, pauses: Backoffs, log: Log) -> None:
         self._pauses = pauses
         self._log = log
         self._counts: Counter[str] = Counter()

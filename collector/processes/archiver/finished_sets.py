@@ -3,9 +3,8 @@
 from collections import deque
 from pathlib import Path
 
-from structlog.typing import FilteringBoundLogger
-
 from collector.domain.errors import RetryError, SetAsideError
+from collector.domain.log import Log
 from collector.processes.archiver.report import ReportBuilder
 from collector.processes.archiver.segment_replacement import SegmentReplacement
 from collector.processes.archiver.segment_retries import REMOVAL, SegmentRetries
@@ -20,7 +19,7 @@ class FinishedSets:
 
     def __init__(
         self, segments: Path, staging: Path, uploads: Uploads, replacement: SegmentReplacement, retries: SegmentRetries,
-        progress: ReportBuilder, log: FilteringBoundLogger,
+        progress: ReportBuilder, log: Log,
     ) -> None:  # fmt: skip
         self._segments = segments
         self._staging = staging

@@ -11,9 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from structlog.typing import FilteringBoundLogger
-
 from collector.domain.errors import RetryError
+from collector.domain.log import Log
 from collector.processes.archiver.backoff import Backoffs, Deferred
 from collector.storage.segment.attempts import FAILURES, KILLS, Attempts, Begun, counted
 
@@ -29,9 +28,7 @@ _DOUBLINGS: Final = 6
 class InterruptedWork:
     """Notes on disk what is being worked on. Every method raises RetryError where the disk fails."""
 
-    def __init__(
-        self, segments: Path, staging: Path, held: Deferred, pauses: Backoffs, log: FilteringBoundLogger
-    ) -> None:
+    def __init__(self, segments: Path, staging: Path, held: Deferred, pauses: Backoffs, log: Log) -> None:
         self._segments = segments
         self._staging = staging
         self._begun = Begun(staging)

@@ -5,9 +5,8 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from structlog.typing import FilteringBoundLogger
-
 from collector.domain.errors import DamagedError, RetryError
+from collector.domain.log import Log
 from collector.exchanges.adapter import Adapter
 from collector.processes.archiver.stager import MAX_ATTEMPTS
 from collector.processes.archiver.store_call import StoreCall
@@ -30,7 +29,7 @@ class Quarantine:
 
     def __init__(
         self, store: StoreCall, data_dir: Path, host: str, compression_level: int, tick: Callable[[], None],
-        log: FilteringBoundLogger,
+        log: Log,
     ) -> None:  # fmt: skip
         self._store = store
         self._staging = data_dir / "staging"

@@ -3,9 +3,8 @@
 from collections import Counter
 from pathlib import Path
 
-from structlog.typing import FilteringBoundLogger
-
 from collector.domain.errors import DamagedError, RetryError, UnreadableError
+from collector.domain.log import Log
 from collector.processes.archiver.backoff import Backoffs
 from collector.processes.archiver.stager import MAX_ATTEMPTS, Stager
 from collector.processes.archiver.uploads import Uploads
@@ -17,9 +16,7 @@ from collector.storage.staging.staged_set import remove_set
 class SegmentReplacement:
     """Remembers which sets did not match their segments. Raises RetryError while the disk takes no files."""
 
-    def __init__(
-        self, staging: Path, stager: Stager, uploads: Uploads, backoffs: Backoffs, log: FilteringBoundLogger
-    ) -> None:
+    def __init__(self, staging: Path, stager: Stager, uploads: Uploads, backoffs: Backoffs, log: Log) -> None:
         self._staging = staging
         self._stager = stager
         self._uploads = uploads

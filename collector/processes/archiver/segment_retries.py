@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from structlog.typing import FilteringBoundLogger
-
 from collector.domain.errors import RetryError
+from collector.domain.log import Log
 from collector.processes.archiver.backoff import Backoffs, Deferred
 from collector.processes.archiver.failures import Failures
 from collector.processes.archiver.interrupted_work import InterruptedWork
@@ -23,7 +22,7 @@ class SegmentRetries:
 
     def __init__(
         self, segments: Path, staging: Path, delays: Callable[[], Iterator[float]], monotonic: Callable[[], float],
-        log: FilteringBoundLogger,
+        log: Log,
     ) -> None:  # fmt: skip
         self.backoffs = Backoffs(delays, monotonic)
         self.deferred = Deferred(self.backoffs, log)

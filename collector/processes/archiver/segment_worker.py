@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from structlog.typing import FilteringBoundLogger
-
 from collector.domain.errors import RetryError, StopError, StoreError, UnreadableError
+from collector.domain.log import Log
 from collector.domain.store_state import StoreState
 from collector.processes.archiver.finished_sets import FinishedSets
 from collector.processes.archiver.quarantine import Quarantine
@@ -29,7 +28,7 @@ class SegmentWorker:
     def __init__(
         self, *, staging: Path, store: StoreCall, state: StoreState, schedule: SegmentSchedule, stager: Stager,
         replacement: SegmentReplacement, quarantine: Quarantine, uploads: Uploads, finished: FinishedSets,
-        retries: SegmentRetries, progress: ReportBuilder, log: FilteringBoundLogger,
+        retries: SegmentRetries, progress: ReportBuilder, log: Log,
     ) -> None:  # fmt: skip
         self._staging = staging
         self._store = store

@@ -3,16 +3,15 @@
 import math
 from collections.abc import Callable
 
-from structlog.typing import FilteringBoundLogger
-
 from collector.domain.errors import RetryError, StoreError, StoreRefusedError
+from collector.domain.log import Log
 from collector.domain.store_state import Change, StoreState
 
 
 class StoreHealth:
     """Keeps `state` from the result of each call to the store."""
 
-    def __init__(self, state: StoreState, monotonic: Callable[[], float], log: FilteringBoundLogger) -> None:
+    def __init__(self, state: StoreState, monotonic: Callable[[], float], log: Log) -> None:
         self.state = state
         self._now = monotonic
         self._log = log

@@ -5,10 +5,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from structlog.typing import FilteringBoundLogger
-
 from collector.config import IngestConfig
 from collector.domain.clock import Clock
+from collector.domain.log import Log
 from collector.exchanges.adapter import Adapter, Speakers
 from collector.feed.connection import Connection
 from collector.feed.connection_limit import ConnectionBudget
@@ -50,7 +49,7 @@ class FeedContext:
     budget: ConnectionBudget
     gate: JournalGate
     clock: Clock
-    log: FilteringBoundLogger
+    log: Log
     random: Callable[[], float]
     connect: Connect
     stop: threading.Event

@@ -2,9 +2,8 @@
 
 import threading
 
-from structlog.typing import FilteringBoundLogger
-
 from collector.domain.disk_waits import disk_wait
+from collector.domain.log import Log
 from collector.processes.worker_threads import WorkerThreads
 from collector.storage.journal.writer import JournalWriter
 
@@ -22,7 +21,7 @@ class FsyncThread:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def start(self, workers: WorkerThreads, log: FilteringBoundLogger) -> None:
+    def start(self, workers: WorkerThreads, log: Log) -> None:
         """Begin to sync, as one of `workers`."""
         self._thread = workers.start(lambda: self._run(log), "fsync")
 
@@ -33,7 +32,7 @@ class FsyncThread:
             with disk_wait():
                 self._thread.join()
 
-    def _run(self, log: FilteringBoundLogger) -> None:
+    def _run(self, log: Log) -> None:
         durable_bytes = 0
         while not self._stop.wait(self._interval_secs):
             appended_bytes = self._journal.appended_bytes

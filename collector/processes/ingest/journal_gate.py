@@ -5,9 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from structlog.typing import FilteringBoundLogger
-
 from collector.config import JournalConfig
+from collector.domain.log import Log
 from collector.processes.disk_space import Space, shortage
 from collector.storage.journal.format import RecordKind
 from collector.storage.journal.writer import JournalWriter
@@ -49,9 +48,7 @@ class JournalGate:
     full does not end the refusal.
     """
 
-    def __init__(
-        self, journal: JournalWriter, limits: JournalConfig, now_ns: Callable[[], int], log: FilteringBoundLogger
-    ) -> None:
+    def __init__(self, journal: JournalWriter, limits: JournalConfig, now_ns: Callable[[], int], log: Log) -> None:
         self._journal = journal
         self._limits = limits
         self._now_ns = now_ns

@@ -10,10 +10,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
-from structlog.typing import FilteringBoundLogger
-
 from collector.domain.clock import Clock, Every
 from collector.domain.errors import RetryError, UndecodableError
+from collector.domain.log import Log
 from collector.domain.records import StreamKey
 from collector.domain.repair_protocol import BookRequest, RepairAnswer, Request, TradesRequest
 from collector.exchanges.rest_adapter import RestAdapter
@@ -57,7 +56,7 @@ class FeedRepair:
         queue: RequestQueue,
         checkpoints: BookCheckpoints,
         clock: Clock,
-        log: FilteringBoundLogger,
+        log: Log,
     ) -> None:
         self._rest = rest_adapter
         self._client = client

@@ -4,9 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Final, Literal, NamedTuple
 
-from structlog.typing import FilteringBoundLogger
-
 from collector.domain.clock import Clock
+from collector.domain.log import Log
 from collector.domain.records import StreamKey
 from collector.domain.repair_protocol import BOOK, BookRequest, Request, TradesRequest
 from collector.exchanges.rest_adapter import Get, RestAdapter
@@ -61,7 +60,7 @@ class RequestQueue:
         inbox: RepairInbox,
         checkpoints: BookCheckpoints,
         clock: Clock,
-        log: FilteringBoundLogger,
+        log: Log,
     ) -> None:
         self._exchange = exchange
         self._rest = rest

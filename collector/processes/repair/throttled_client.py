@@ -4,12 +4,11 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from structlog.typing import FilteringBoundLogger
-
 from collector.backoff import delays
 from collector.dial import SERVER_ERROR
 from collector.domain.clock import Clock
 from collector.domain.errors import RetryError
+from collector.domain.log import Log
 from collector.domain.retry import ban_secs, retry_after_secs
 from collector.exchanges.rest_adapter import Get
 from collector.feed.request_weight import WeightBudget
@@ -70,7 +69,7 @@ class ThrottledClient:
         used_header: str,
         clock: Clock,
         random: Callable[[], float],
-        log: FilteringBoundLogger,
+        log: Log,
     ) -> None:
         self._client = client
         self._budget = budget

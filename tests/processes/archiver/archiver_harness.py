@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
 from collector.channel.channel import Notice
 from collector.config import ArchiveConfig, Config
+from collector.domain.log import Log
 from collector.processes.archiver.process import Archiver
 from collector.processes.context import Context
 from collector.storage.archive.manifest import decode_manifest
@@ -134,10 +134,6 @@ class World:
         return make_segment(self.segments, [TRADES, UNKNOWN], messages, gaps=gaps, **given)
 
     def context(self) -> Context:
-        def log(_logger: object, level: str, event: Mapping[str, Any]) -> str:
-            self.events.append({"level": level, **event})
-            raise structlog.DropEvent
-
         class Clock:
             monotonic = staticmethod(self.monotonic)
             sleep = staticmethod(self.sleep)
@@ -153,7 +149,7 @@ class World:
             stopping=lambda: self.stop_when(),  # noqa: PLW0108 -- it changes while the archiver runs
             hurried=lambda: self.hurry_when(),  # noqa: PLW0108 -- likewise
             report=self.reports.append,
-            log=structlog.wrap_logger(None, processors=[log]),
+            log=Log(lambda level, fields: self.events.append({"level": level, **fields})),
             clock=Clock,
             after_crash=self.after_crash,
         )

@@ -6,13 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import structlog
-from structlog.testing import LogCapture
-from structlog.typing import FilteringBoundLogger
-
 from collector.channel.channel import Notice
 from collector.config import Config, FeedConfig, IngestConfig, JournalConfig
 from collector.config.model import SilenceConfig
+from collector.domain.log import Log
 from collector.domain.records import IdRule, StreamKey, TypedRow
 from collector.exchanges.adapter import (
     Adapter,
@@ -145,12 +142,9 @@ def take_apart(record: Record) -> Written:
     return Written(record.kind, record.line, [frame.data for frame in frames], binary, {}, record.connection)
 
 
-def capturing_log() -> tuple[FilteringBoundLogger, list[Any]]:
-    capture = LogCapture()
-    log: FilteringBoundLogger = structlog.wrap_logger(
-        None, processors=[capture], wrapper_class=structlog.make_filtering_bound_logger("debug")
-    )
-    return log, capture.entries
+def capturing_log() -> tuple[Log, list[Any]]:
+    entries: list[Any] = []
+    return Log(lambda level, fields: entries.append({"log_level": level, **fields})), entries
 
 
 class Recording:
