@@ -96,12 +96,16 @@ class Connection:
         self._ws.settimeout(wait_secs)
 
     def _drain(self) -> ReadBatch:
-        buffer, receive = self._buffer, self._ws.recv_data
+        ws, buffer = self._ws, self._buffer
         frames: list[bytes] = []
         binary: list[int] = []
         try:
             while buffer.unread:
-                opcode, data = receive()
+                if not ws.is_mid_message:
+                    buffer.take_frames(frames, binary)
+                    if not buffer.unread:
+                        break
+                opcode, data = ws.recv_data()
                 if opcode == ABNF.OPCODE_CLOSE:
                     self._over = _closed(data)
                     break

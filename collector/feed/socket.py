@@ -1,8 +1,10 @@
 """websocket-client, adapted to recording: large reads, bounded frames, and sends that cannot disturb reads.
 
 websocket-client reads the HTTP response of the handshake byte by byte, so no part of the first frames is lost when a
-ReadBuffer reads the socket after it. A partly read frame stays in the library's `frame_buffer`, field by field (header,
-length, mask), and in the FrameReader, so the next `recv_data` continues where the last one stopped.
+ReadBuffer reads the socket after it. From then on `frame_walk` cuts the plain frames out of each read, and the library
+gets whatever else there is: control frames, fragments, errors, and a frame that one read did not bring as a whole. Such a
+frame stays in the library's `frame_buffer`, field by field (header, length, mask), and in the FrameReader, so the next
+`recv_data` continues where the last one stopped.
 """
 
 import socket
@@ -15,6 +17,7 @@ from websocket._abnf import continuous_frame, frame_buffer
 
 from collector.dial import Address
 from collector.domain.errors import RetryError
+from collector.feed.frame_walk import walk
 
 MAX_FRAME_BYTES: Final = 64 << 20
 """A longer message ends the connection, because a message is kept in memory as a whole."""
@@ -22,7 +25,7 @@ MAX_FRAME_BYTES: Final = 64 << 20
 SEND_TIMEOUT_SECS: Final = 2.0
 """Timeout of sending one frame."""
 
-_READ_BYTES = 64 << 10
+_READ_BYTES = 256 << 10
 _TLS_READ_BYTES = 16 << 10
 """One TLS record, the most that one read of an SSL socket returns (RFC 8446 section 5.1)."""
 
@@ -40,7 +43,7 @@ class BufferEmptyError(Exception):
 
 
 class ReadBuffer:
-    """The bytes of one read of the socket, handed out in the small pieces that the library asks for.
+    """The bytes of one read of the socket, handed out as whole frames, or in the small pieces that the library asks for.
 
     Only `fill` reads the socket, so `take` never waits for the peer. `received_ns` is the wall time right after the last
     read.
@@ -74,6 +77,11 @@ class ReadBuffer:
         self.unread = count
         return True
 
+    def take_frames(self, frames: list[bytes], binary: list[int]) -> None:
+        """Append the messages of all plain frames up to the first other one; see `walk`."""
+        start, self._offset = self._offset, walk(self._data, self._offset, frames, binary)
+        self.unread -= self._offset - start
+
     def take(self, size: int) -> bytes:
         """At most `size` bytes, at least one; none if `size` is 0. Raises BufferEmptyError."""
         if size and not self.unread:
@@ -93,6 +101,11 @@ class FrameReader(frame_buffer):
         self._partial = bytearray()
         self._message_bytes = 0
 
+    @property
+    def is_mid_frame(self) -> bool:
+        """Whether the last frame has not been received as a whole."""
+        return self.header is not None or bool(self._partial)
+
     def recv_strict(self, bufsize: int) -> bytes:
         """Exactly `bufsize` bytes. Raises BufferEmptyError if there are fewer; they are kept for the next call.
 
@@ -109,12 +122,13 @@ class FrameReader(frame_buffer):
     def recv_length(self) -> None:
         """Check the length of a frame, or of a message of many frames, before its bytes are read."""
         super().recv_length()
-        opcode, length = cast(tuple[int, ...], self.header)[4], cast(int, self.length)
+        header, length = cast(tuple[int, ...], self.header), cast(int, self.length)
+        is_final, opcode = header[0], header[4]
         total = length + (self._message_bytes if opcode == ABNF.OPCODE_CONT else 0)
         if total > MAX_FRAME_BYTES:
             raise ConnectionOverError("too_big", f"a message of {total} bytes is above the limit of {MAX_FRAME_BYTES}")
         if opcode < ABNF.OPCODE_CLOSE:
-            self._message_bytes = total
+            self._message_bytes = 0 if is_final else total
 
 
 class Fragments(continuous_frame):
@@ -152,9 +166,14 @@ class RecorderSocket(WebSocket):
             raise ValueError("not connected")
         self.connected_sock = self.sock
         buffer = ReadBuffer(self.sock, now_ns)
-        self.frame_buffer = FrameReader(buffer)
+        self.frame_buffer: FrameReader = FrameReader(buffer)
         self.cont_frame = Fragments(fire_cont_frame=False, skip_utf8_validation=True)
         return buffer
+
+    @property
+    def is_mid_message(self) -> bool:
+        """Whether the library has a part of a message, so that what comes next is for the library, too."""
+        return self.frame_buffer.is_mid_frame or self.cont_frame.cont_data is not None
 
     def send_frame(self, frame: ABNF) -> int:
         """Send within SEND_TIMEOUT_SECS, whatever the timeout of reads is: a frame cut short would corrupt all that follow."""
