@@ -1,5 +1,7 @@
 """One WebSocket connection from handshake to close, for one thread."""
 
+import math
+import select
 from collections import deque
 from collections.abc import Iterable
 from typing import Final, NamedTuple
@@ -11,8 +13,8 @@ from collector.domain.clock import Clock
 from collector.feed.handshake import open_websocket
 from collector.feed.socket import BufferEmptyError, ConnectionOverError, RecorderSocket
 
-READ_TIMEOUT_SECS: Final = 0.2
-"""Longest wait of one read, so that its thread can check the stop flag and the time."""
+READ_WAIT_SECS: Final = 1.0
+"""Longest wait of one read unless its thread sets another, so that it can check the time."""
 
 PACE_MARGIN: Final = 1.25
 """Messages are sent this many times slower than the exchange allows, because pongs count as messages, too."""
@@ -42,7 +44,12 @@ class Connection:
         self._over: ConnectionOverError | None = None
         self._has_received = False
         self._buffer = ws.read_through(clock.now_ns)
-        ws.settimeout(READ_TIMEOUT_SECS)
+        self.wait_secs = READ_WAIT_SECS
+        """Longest wait of one read."""
+        self._poll = select.poll()
+        self._poll.register(ws.connected_sock, select.POLLIN)
+        self._awaited_stop: int | None = None
+        ws.settimeout(0.0)
 
     @property
     def unsent(self) -> int:
@@ -50,17 +57,16 @@ class Connection:
         return len(self._unsent)
 
     def read(self) -> ReadBatch | None:
-        """Read the socket once, waiting at most READ_TIMEOUT_SECS; None if nothing was received.
+        """Read the socket, waiting for it at most `wait_secs`; None if nothing was received.
 
         Returns every complete message: at most a part of one is kept for the next call.
         Raises ConnectionOverError, but only after everything received has been returned.
         """
         if self._over is not None:
             raise self._over
-        if self._unsent:
-            self._send_due()
+        wait_secs = self._send_due() if self._unsent else self.wait_secs
         try:
-            has_data = self._buffer.fill()
+            has_data = self._buffer.fill() or (self._await_data(wait_secs) and self._buffer.fill())
         except OSError as error:
             raise ConnectionOverError("lost", f"{type(error).__name__}: {error}") from error
         if has_data:
@@ -69,12 +75,23 @@ class Connection:
             raise ConnectionOverError("lost", f"sending failed: {self._ws.send_failure}")
         return None
 
+    def stop_waiting_on(self, stop: int) -> None:
+        """Let no read wait once the descriptor `stop` is readable; see `leave`."""
+        self._awaited_stop = stop
+        self._poll.register(stop, select.POLLIN)
+
     def ping(self) -> None:
         """Send a ping. `read` returns a batch for the pong, as for anything received."""
         self._ws.ping()
 
     def leave(self) -> None:
-        """Send a close frame. Read on until ConnectionOverError to get all that the peer sends before it answers."""
+        """Send a close frame. Read on until ConnectionOverError to get all that the peer sends before it answers.
+
+        Reads wait again from now on, whatever `stop_waiting_on` was told.
+        """
+        if self._awaited_stop is not None:
+            self._poll.unregister(self._awaited_stop)
+            self._awaited_stop = None
         self._ws.send_close()
 
     def close(self) -> None:
@@ -87,13 +104,17 @@ class Connection:
         self._ws.send_close(_CLOSE_STATUS.get(self._over.reason, 1000) if self._over else 1000)
         self._ws.connected_sock.close()
 
-    def _send_due(self) -> None:
+    def _send_due(self) -> float:
+        """Send the next message if it is time; returns how long to read until the next one."""
         now = self._clock.monotonic()
         if now >= self._send_at:
             self._ws.send(self._unsent.popleft())
             self._send_at = now + self._send_interval_secs
-        wait_secs = READ_TIMEOUT_SECS if not self._unsent else min(READ_TIMEOUT_SECS, self._send_at - now)
-        self._ws.settimeout(wait_secs)
+        return self.wait_secs if not self._unsent else min(self.wait_secs, self._send_at - now)
+
+    def _await_data(self, secs: float) -> bool:
+        # Rounded up: a wait that ends before its time would be followed by many short ones.
+        return bool(self._poll.poll(math.ceil(secs * 1_000)))
 
     def _drain(self) -> ReadBatch:
         ws, buffer = self._ws, self._buffer

@@ -61,13 +61,13 @@ class ReadBuffer:
         self.received_ns = 0
 
     def fill(self) -> bool:
-        """Read once, waiting at most the socket's timeout; False if nothing was received.
+        """Read once, waiting at most the socket's timeout, which may be 0; False if nothing was received.
 
         Only for an empty buffer. Raises OSError, or ConnectionOverError at the end of the stream.
         """
         try:
             count = self._read_into(self._memory)
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return False
         self.received_ns = self._now_ns()
         if not count:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Opcode
 
+from collector.channel.bell import RingingEvent
 from collector.feed import handshake as handshake_module
 from collector.feed import socket as socket_module
 from collector.feed.connection import Connection, ReadBatch, open_connection
@@ -319,6 +320,32 @@ def test_after_leave_all_that_comes_before_the_close_is_returned(server: Server)
     assert over.reason == "closed"
     with pytest.raises(EOFError):
         peer.receive()
+
+
+def test_a_read_that_waits_ends_when_the_stop_comes(server: Server) -> None:
+    connection, _ = connect(server)
+    stop = RingingEvent()
+    connection.wait_secs = 10 * TIMEOUT_SECS
+    connection.stop_waiting_on(stop.fileno())
+    reading = meanwhile(connection.read)
+    stop.set()
+
+    assert reading.result(TIMEOUT_SECS) is None
+
+
+def test_after_leave_a_read_waits_for_what_still_comes(server: Server) -> None:
+    connection, peer = connect(server)
+    stop = RingingEvent()
+    connection.wait_secs = 10 * TIMEOUT_SECS
+    connection.stop_waiting_on(stop.fileno())
+    stop.set()
+    connection.leave()
+    reading = meanwhile(connection.read)
+    peer.send(wire(b"late"))
+
+    batch = reading.result(TIMEOUT_SECS)
+    assert batch is not None
+    assert batch.frames == [b"late"]
 
 
 def test_subscribe_messages_go_out_in_order_and_slower_than_allowed(server: Server) -> None:

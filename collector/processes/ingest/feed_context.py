@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from collector.channel.bell import RingingEvent
 from collector.config import IngestConfig
 from collector.domain.clock import Clock
 from collector.domain.log import Log
@@ -52,7 +53,7 @@ class FeedContext:
     log: Log
     random: Callable[[], float]
     connect: Connect
-    stop: threading.Event
+    stop: RingingEvent
     pause: Callable[[float], bool]
     """Waits so many seconds, or until `stop` is set; returns whether it is set."""
     connection_numbers: Iterator[int]

@@ -32,6 +32,12 @@ class Keepalive:
         """Something was received."""
         self.last_received_at, self._pinged_at = now, None
 
+    def wait_secs(self, now: float) -> float:
+        """How long there is nothing to do if nothing is received."""
+        waited_since = self.last_received_at if self._pinged_at is None else self._pinged_at
+        share = PING_AFTER if self._pinged_at is None else 1 - PING_AFTER
+        return max(0.0, waited_since + self._timeout_secs * share - now)
+
     def check(self, now: float) -> KeepaliveAction:
         """What to do now; `PING` is returned once each time the connection falls silent."""
         ping_after_secs = self._timeout_secs * PING_AFTER

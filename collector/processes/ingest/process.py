@@ -3,9 +3,9 @@
 import errno
 import itertools
 import random
-import threading
 from typing import Final
 
+from collector.channel.bell import RingingEvent
 from collector.channel.channel import Notice
 from collector.config import FeedConfig
 from collector.exchanges.adapter import Adapter, Subscription
@@ -100,7 +100,7 @@ class IngestProcess:
         self._journal = journal
         self._measure = measure
         self._folder = journal_folder(context.config, feed.name)
-        self._stop = threading.Event()
+        self._stop = RingingEvent()
         self._workers = WorkerThreads()
         self._readers = LineReaders(self._workers)
         self._counters = CounterSet()

@@ -10,7 +10,7 @@ from collector.domain.clock import Every
 from collector.domain.records import StreamKey
 from collector.domain.retry import renewal_secs
 from collector.exchanges.adapter import Control, ControlKind
-from collector.feed.connection import Connection, ReadBatch
+from collector.feed.connection import READ_WAIT_SECS, Connection, ReadBatch
 from collector.feed.socket import ConnectionOverError
 from collector.processes.ingest import line_silence, takeover
 from collector.processes.ingest.connection_trial import ConnectionTrial
@@ -72,6 +72,7 @@ class Session:
         self._renewing = False
         self._leave_reason: str | None = None
         self._close_by = 0.0
+        connection.stop_waiting_on(context.stop.fileno())
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -104,7 +105,7 @@ class Session:
             self._note_alive(batch.received_ns, now)
         if not self._has_taken_over:
             self._check_takeover(now)
-        if now >= self._check_at:
+        if batch is None or now >= self._check_at:
             self._check_at = now + TIME_CHECK_SECS
             self._check_time(now)
 
@@ -174,6 +175,7 @@ class Session:
         if self._leave_reason is not None:
             if now >= self._close_by:
                 self._end(self._leave_reason, "the close frame was not answered", self._last_received_ns)
+            self._connection.wait_secs = max(0.0, min(READ_WAIT_SECS, self._close_by - now))
             return
         if self._context.stop.is_set():
             self._begin_close("stopped", now)
@@ -206,6 +208,7 @@ class Session:
 
     def _check_keepalive(self, now: float) -> None:
         action = self._keepalive.check(now)
+        self._connection.wait_secs = min(READ_WAIT_SECS, self._keepalive.wait_secs(now))
         if action is KeepaliveAction.PING:
             self._connection.ping()
         if action is KeepaliveAction.DEAD:

@@ -34,3 +34,13 @@ def test_after_a_pause_a_connection_is_pinged_before_it_is_called_dead() -> None
     assert keepalive.check(5_014.9) is KeepaliveAction.NOTHING
     keepalive.note_received(5_014.95)
     assert keepalive.check(5_020.0) is KeepaliveAction.NOTHING
+
+
+def test_there_is_nothing_to_do_until_the_ping_is_due_and_then_until_its_answer_is() -> None:
+    keepalive = Keepalive(30.0, 100.0)
+    assert keepalive.wait_secs(104.0) == 11.0
+    assert keepalive.check(115.0) is KeepaliveAction.PING
+    assert keepalive.wait_secs(116.0) == 14.0
+    assert keepalive.wait_secs(131.0) == 0.0
+    keepalive.note_received(117.0)
+    assert keepalive.wait_secs(117.0) == 15.0

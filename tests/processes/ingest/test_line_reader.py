@@ -1,5 +1,4 @@
 import itertools
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,6 +6,7 @@ from pathlib import Path
 import pytest
 from websockets.frames import Opcode
 
+from collector.channel.bell import RingingEvent
 from collector.config import IngestConfig, JournalConfig
 from collector.config.model import SilenceConfig
 from collector.domain.retry import BAN_SECS
@@ -33,7 +33,7 @@ class Line:
 
     def __init__(self, folder: Path, url: str, connections: int = 1_000, stale_timeout_secs: float = 30.0) -> None:
         self.folder = folder
-        self.stop = threading.Event()
+        self.stop = RingingEvent()
         self.pauses: list[float] = []
         self.log, self.logged = capturing_log()
         clock = SystemClock()
