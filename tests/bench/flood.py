@@ -70,18 +70,8 @@ class Flood:
             threading.Thread(target=self._feed, args=(client,), daemon=True).start()
 
     def _feed(self, client: socket.socket) -> None:
-        head = b""
-        while b"\r\n\r\n" not in head:
-            head += client.recv(65_536)
-        key = re.search(rb"Sec-WebSocket-Key: *(\S+)", head, re.IGNORECASE)
-        first = re.search(rb"streams=([a-z0-9]+)@", head)
-        assert key is not None
+        first = re.search(rb"streams=([a-z0-9]+)@", shake_hands(client))
         assert first is not None
-        accept = base64.b64encode(hashlib.sha1(key[1] + ACCEPT).digest())
-        client.sendall(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
-        )
         per_part = len(self._names) // self._connections
         part = self._names.index(first[1].decode().upper()) // per_part
         try:
@@ -98,9 +88,25 @@ class Flood:
             self._send(client, part, source, due - self._sent[part])
 
     def _send(self, client: socket.socket, part: int, source: Iterator[bytes], number: int) -> None:
-        client.sendall(b"".join(_wire(next(source)) for _ in range(number)))
+        client.sendall(b"".join(wire(next(source)) for _ in range(number)))
         self._sent[part] += number
 
 
-def _wire(frame: bytes) -> bytes:
+def wire(frame: bytes) -> bytes:
+    """A text frame as an exchange sends it, of 126 to 65,535 bytes."""
     return struct.pack(">BBH", 0x81, 126, len(frame)) + frame
+
+
+def shake_hands(client: socket.socket) -> bytes:
+    """Take a WebSocket request and accept it; returns the request."""
+    head = b""
+    while b"\r\n\r\n" not in head:
+        head += client.recv(65_536)
+    key = re.search(rb"Sec-WebSocket-Key: *(\S+)", head, re.IGNORECASE)
+    assert key is not None
+    accept = base64.b64encode(hashlib.sha1(key[1] + ACCEPT).digest())
+    client.sendall(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+    )
+    return head
