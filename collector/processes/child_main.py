@@ -26,6 +26,7 @@ from collector.domain.disk_waits import announce_disk_waits_to, disk_wait
 from collector.domain.errors import AnotherInstanceError, StopError
 from collector.domain.log import Log
 from collector.processes.context import Context, SystemClock
+from collector.processes.priority import step_back
 from collector.processes.roles import role_lock, role_of
 from collector.reports import Report
 from collector.stats_files import stats_file
@@ -130,7 +131,9 @@ class StopFlag:
 
 def run_child(assignment: Assignment, config: Config, links: ChildLinks, work: Work) -> None:
     """Do `work` as the child of `assignment`; ends the process with its exit code."""
-    flag = StopFlag(links.stop, heed_signals=role_of(assignment.role).stops_on_signal)
+    role = role_of(assignment.role)
+    step_back(role.nice)
+    flag = StopFlag(links.stop, heed_signals=role.stops_on_signal)
     for number in STOP_SIGNALS:
         signal.signal(number, flag.on_signal)
     for number in IGNORED_SIGNALS:

@@ -66,6 +66,8 @@ class Role(NamedTuple):
     """Whether a stop that comes too late for it is clean all the same: what it left undone is durable and waits on disk."""
     journal_suffix: str | None = None
     """What follows the feed in the name of each journal that it appends to; None if it appends to none."""
+    nice: int = 0
+    """How far it stands back for the others where processors are short, in steps of nice(2) below the supervisor."""
     is_needed: Callable[[Config], bool] = _always
     """Whether a recorder of that configuration has this process."""
 
@@ -102,6 +104,7 @@ ROLES: tuple[Role, ...] = (
         source="exchange (REST)",
         stops_on_signal=True,
         journal_suffix=REST_SUFFIX,
+        nice=10,
         is_needed=_has_repairable_feeds,
     ),
     Role(
@@ -111,6 +114,7 @@ ROLES: tuple[Role, ...] = (
         folder="segments",
         report=WriterReport,
         inputs=(Input("ingest", "appended", "journal files"), Input("repair", "appended", "journal files")),
+        nice=5,
     ),
     Role(
         name="archiver",
@@ -121,6 +125,7 @@ ROLES: tuple[Role, ...] = (
         inputs=(Input("writer", "sealed", "sealed segments"),),
         target="store (Parquet)",
         backlog_may_wait=True,
+        nice=10,
     ),
 )
 """In the order in which they are listed for people. Read it where it is used: a test adds a row."""
