@@ -1,0 +1,94 @@
+"""One run of a peer: a script of its own, in an environment of its own, on the same frames from the same sender."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Final, NamedTuple
+
+from tests.bench.figures import Figures, Stored, durable_rate, since, written
+from tests.bench.recorded import TYPES, Wire
+from tests.bench.sending import Certificate, Lines, Sender
+from tests.bench.usage import Watch
+from tests.whole.running import DEADLINE_SECS, ROOT
+
+SCRIPTS: Final = ROOT / "tests/bench/peers"
+LONG_SECS: Final = 1_200.0
+SETTLE_SECS: Final = 0.5
+
+
+class Peer(NamedTuple):
+    """A script, what it is called, its processes, and the Python that has its packages."""
+
+    name: str
+    script: str
+    processes: int = 1
+    python: str = sys.executable
+    archives: bool = True
+    """Whether Parquet comes of it."""
+
+
+SINK: Final = Peer("sink", "sink.py", archives=False)
+SINGLE: Final = Peer("single script", "single.py")
+
+
+def run(peer: Peer, wire: Wire, certificate: Certificate | None) -> Figures:
+    """Let it take all of it. Fails if it counts a row too few or too many."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, Sender(wire, certificate) as sender:
+        command = [peer.python, str(SCRIPTS / peer.script), f"{sender.ws_url}{_path(wire)}"]
+        wanted = wire.wire_bytes if peer.script == "sink.py" else wire.messages
+        command += ["--messages", str(wanted), "--folder", folder]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        environment |= certificate.environment if certificate else {}
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            command, cwd=folder, env=environment, stdin=pipe, stdout=pipe, text=True, encoding="utf-8"
+        ) as process:
+            try:
+                figures = _measured(Lines(process), peer, sender, wire, wanted)
+                assert process.stdin is not None
+                process.stdin.close()
+                process.wait(DEADLINE_SECS)
+                return figures
+            finally:
+                process.kill()
+
+
+def _measured(lines: Lines, peer: Peer, sender: Sender, wire: Wire, wanted: int) -> Figures:
+    lines.wait("ready")
+    lines.wait("process", peer.processes)
+    sender.wait_for_client()
+    watch = Watch({line["process"]: line["pid"] for line in lines.having("process")})
+    time.sleep(SETTLE_SECS)
+    before = watch.look()
+    sender.go()
+    while not any(line["stored"] == wanted for line in lines.having("stored")):
+        lines.wait("stored", len(lines.having("stored")) + 1, LONG_SECS)
+    durable = watch.look()
+    sent = sender.sent()
+    done = lines.wait("done", deadline_secs=LONG_SECS)["done"]
+    ended_ns = time.time_ns()
+    after = watch.look()
+    assert done == wanted, f"{peer.name} counts {done} rows of {wanted}"
+    samples = [Stored(line["at_ns"], line["stored"]) for line in lines.having("stored")]
+    scale = wire.messages / wanted
+    return Figures(
+        messages=wire.messages,
+        payload_bytes=wire.payload_bytes,
+        durable_per_sec=durable_rate(samples, sent.began_ns) * scale,
+        parquet_per_sec=wire.messages / (ended_ns - sent.began_ns) * 1e9 if peer.archives else None,
+        startup_cpu_secs={name: usage.cpu_secs for name, usage in before.items()},
+        durable_cpu_secs=since(before, durable),
+        cpu_secs=since(before, after if peer.archives else durable),
+        rest_rss_bytes={name: usage.rss_bytes for name, usage in before.items()},
+        peak_rss_bytes={name: usage.peak_rss_bytes for name, usage in after.items()},
+        written_bytes=written(before, after),
+        sender_cpu_secs=sent.cpu_secs,
+    )
+
+
+def _path(wire: Wire) -> str:
+    channels = {"book_delta": "depth@100ms", "trade": "trade", "book_ticker": "bookTicker"}
+    names = [f"{symbol.lower()}@{channels[data_type]}" for symbol in wire.symbols for data_type in TYPES]
+    return f"/stream?streams={'/'.join(names)}"
