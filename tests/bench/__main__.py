@@ -1,0 +1,162 @@
+"""The benchmark: recorded Binance frames through the whole recorder, as fast as it takes them.
+
+Prints messages/s to a durable row and to Parquet, processor time and memory of each process, latencies, and bytes at every
+stage; with --compare also what other ways to do the same take, in turn with the recorder, as ratios within this run. Other
+work on the machine moves rates a lot and ratios a little. Everything made is removed at the end.
+"""
+
+import argparse
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from tests.bench import compare, record
+from tests.bench.compare import Peer
+from tests.bench.figures import Figures
+from tests.bench.recorded import FRAMES, SYMBOLS, Wire, many_symbols, write_wire
+from tests.bench.report import plain, tables
+from tests.bench.results import MANY, PLAIN, TLS, Results, write_json
+from tests.bench.sending import Certificate, make_certificate
+
+EXAMPLES: Final = """examples:
+  scripts/bench                              the recorder alone: plain ws, TLS, 3,000 streams, latencies
+  scripts/bench --compare --json bench.json  the same beside its peers
+  scripts/bench --tls --runs 1 --rounds 2    quicker, one transport
+  scripts/bench --quick                      does it work? The figures mean nothing
+"""
+ROUND: Final = 75_000
+"""Messages of a round: about as many as were recorded."""
+
+QUICK_MESSAGES: Final = 4_000
+RATES: Final = (1_000, 10_000, 50_000)
+LATENCY_SECS: Final = 15.0
+
+
+class Plan(NamedTuple):
+    """What is to be measured."""
+
+    messages: int
+    runs: int
+    transports: tuple[str, ...]
+    many_symbols: int
+    rates: tuple[int, ...]
+    latency_secs: float
+    peers: tuple[Peer, ...]
+
+
+Say = Callable[[str], None]
+Arm = tuple[dict[str, list[Figures]], str, Callable[[], Figures]]
+"""Where the figures go, under which name, and what measures them."""
+
+
+def measure(plan: Plan, folder: Path, say: Say) -> Results:
+    """All arms in turn, run after run, every other run from the last to the first."""
+    results = Results({}, {}, {}, {}, {})
+    say("making the messages")
+    certificate = make_certificate(folder)
+    few = write_wire(folder / "few", SYMBOLS, plan.messages)
+    many = write_wire(folder / "many", many_symbols(plan.many_symbols), plan.messages)
+    arms = list(_arms(plan, results, few, many, certificate))
+    for place, name, _ in arms:
+        place[name] = []
+    for number in range(plan.runs):
+        for place, name, arm in arms if number % 2 == 0 else arms[::-1]:
+            say(f"run {number + 1} of {plan.runs}: {name}")
+            place[name].append(arm())
+    return results
+
+
+def _arms(plan: Plan, results: Results, few: Wire, many: Wire, certificate: Certificate) -> Iterator[Arm]:
+    of = {PLAIN: None, TLS: certificate}
+    for transport in plan.transports:
+        trust = of[transport]
+        yield results.recorder, transport, partial(record.record, few, trust)
+        yield results.sinks, transport, partial(compare.run, compare.SINK, few, trust)
+    trust = of[TLS if TLS in plan.transports else PLAIN]
+    yield results.recorder, MANY, partial(record.record, many, trust)
+    for peer in plan.peers:
+        yield results.peers, peer.name, partial(compare.run, peer, few, trust)
+
+
+class Progress:
+    """One line that changes in a terminal; a line for each step in a file."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+
+    def say(self, text: str) -> None:
+        """What is being done."""
+        print(
+            f"\r\x1b[K{text}" if self._terminal else text,
+            end="" if self._terminal else "\n",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._terminal:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """Measure, print; the exit code."""
+    options = _arguments()
+    if not FRAMES.is_dir():
+        print(f"error: there are no recorded frames at {FRAMES}", file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGTERM, _interrupt)
+    progress = Progress()
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        try:
+            results = measure(_plan(options), Path(folder), progress.say)
+        finally:
+            progress.end()
+    print("\n\n".join(plain(table) for table in tables(results)))
+    if options.json:
+        write_json(results, options.json)
+    return 0
+
+
+def _plan(options: argparse.Namespace) -> Plan:
+    chosen = tuple(name for name, wanted in ((PLAIN, options.plain), (TLS, options.tls)) if wanted)
+    transports = chosen or (PLAIN, TLS)
+    if options.quick:
+        return Plan(QUICK_MESSAGES, 1, transports, 20, (1_000,), 1.0, (compare.SINGLE,))
+    return Plan(ROUND * options.rounds, options.runs, transports, 1_000, RATES, LATENCY_SECS, ())
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench",
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--rounds", type=_whole, default=8, metavar="N", help=f"of {ROUND:,} messages each (default 8)")
+    add("--runs", type=_whole, default=3, metavar="N", help="of everything; medians are printed (default 3)")
+    add("--plain", action="store_true", help="over plain WebSocket only")
+    add("--tls", action="store_true", help="over TLS only")
+    add("--quick", action="store_true", help="a few thousand messages, to see that everything works")
+    add("--json", type=Path, metavar="FILE", help="write everything that was measured")
+    return parser.parse_args()
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is below 1")
+    return number
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())
