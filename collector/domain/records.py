@@ -57,13 +57,6 @@ class Envelope(NamedTuple):
     """The frame's text; of a frame with several messages, the part that is this message."""
 
 
-StoredMessage = tuple[int, int, int, int, int, int | None, int, bytes]
-"""A row of a segment's `messages`: row, stream_id, series, id, received_us, exchange_us, line, payload.
-
-A plain tuple, because one is made for every message.
-"""
-
-
 class Gap(NamedTuple):
     """A row of the gap ledger: part of a stream that is missing, or may be.
 

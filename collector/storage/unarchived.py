@@ -5,9 +5,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+from collector.domain.errors import DamagedError, NewerDataError
 from collector.domain.names import is_segment_id
 from collector.storage.journal.files import SUFFIX
 from collector.storage.regular_files import regular_files
+from collector.storage.segment.file_format import count_gaps, count_rows, version_of
 from collector.storage.staging.staged_set import waiting_segments
 
 
@@ -41,7 +43,6 @@ def find_unarchived(data_dir: Path) -> Unarchived:
 def _may_have_rows(path: Path) -> bool:
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
-            (rows,) = db.execute("SELECT EXISTS (SELECT 1 FROM messages) OR EXISTS (SELECT 1 FROM gaps)").fetchone()
-            return bool(rows)
-    except sqlite3.Error:
+            return count_rows(db, version_of(db, path)) + count_gaps(db) > 0
+    except (sqlite3.Error, DamagedError, NewerDataError):
         return True

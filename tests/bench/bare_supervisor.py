@@ -32,12 +32,15 @@ def _store(
     payload: bytes,
 ) -> None:
     batch = self.batch
-    series = stream.dedup.progress.series
-    batch.messages.append(
-        (self._next_row, stream.stream_id, series, message_id, received_us, exchange_us, line, payload)
-    )
+    messages = batch.messages_of(stream, backfilled=False)
+    messages.rows.append(self._next_row)
+    messages.ids.append(message_id)
+    messages.received_us.append(received_us)
+    messages.exchange_us.append(exchange_us)
+    messages.lines.append(line)
+    messages.payloads.append(payload)
     self._next_row += 1
-    batch.touched[stream.stream_id] = stream
+    batch.count += 1
     batch.size_bytes += len(payload)
     stream.last_received_us = received_us
 

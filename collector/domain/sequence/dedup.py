@@ -156,6 +156,10 @@ class DuplicateFilter:
         if self._dense and (cause != REFUSED or self.progress.suspect is None):
             self.progress.suspect = cause
 
+    def covers(self, messages: int, span_us: int) -> bool:
+        """Whether the newest `messages`, received within `span_us`, are all that a new process has to remember."""
+        return messages >= RECENT_LIMIT or (messages >= self._min_kept and span_us > self._overlap_us)
+
     def remember(self, message_id: int, received_us: int, digest: int) -> None:
         """Keep a stored message's id as a recent one without judging it. If messages share an id, the first one is kept."""
         recent = self._recent

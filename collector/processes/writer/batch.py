@@ -3,15 +3,15 @@
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Final
 
 from collector.domain.counts import KIND_AND_STATUS, GapLabels, RunCounts
-from collector.domain.records import UNDECODED, Gap, StoredMessage, StreamKey
+from collector.domain.records import UNDECODED, Gap, StreamKey
 from collector.domain.repair_protocol import Request
 from collector.processes.writer.batching import MAX_BATCH_BYTES
 from collector.processes.writer.streams import StreamState
 from collector.storage.journal.position import Position
+from collector.storage.segment.blocks import Messages
 
 NEWEST_GAPS: Final = 4_096
 """Maximum number of ledger rows kept for the next report; the newest are kept. An outage makes a row for each stream."""
@@ -59,7 +59,7 @@ class Counts:
 
     def note_stored(self, batch: "CommitBatch") -> None:
         """Count the rows of a batch that is durable now."""
-        self.stored += len(batch.messages)
+        self.stored += batch.count
         self.gaps += len(batch.gaps)
         self.ledger.update(gap_labels(*gap) for gap in batch.gaps)
 
@@ -73,7 +73,10 @@ def gap_labels(exchange: str, symbol: str, gap: Gap) -> GapLabels:
 class CommitBatch:
     """Rows, gaps, changed state, and the journal positions after them."""
 
-    messages: list[StoredMessage] = field(default_factory=list)
+    messages: dict[tuple[int, int, bool], Messages] = field(default_factory=dict)
+    """By stream id, series, and whether they were fetched over REST."""
+    count: int = 0
+    """Number of messages."""
     reasons: list[tuple[int, str]] = field(default_factory=list)
     gaps: list[tuple[str, str, Gap]] = field(default_factory=list)
     positions: dict[str, Position] = field(default_factory=dict)
@@ -84,8 +87,6 @@ class CommitBatch:
     """New requests to repair, by feed."""
     withdrawn: dict[str, set[str]] = field(default_factory=dict)
     """Names of the requests to withdraw, by feed."""
-    feed_runs: list[tuple[str, int]] = field(default_factory=list)
-    """Feeds in order, each with the index in `messages` at which its run of messages begins."""
 
     def __bool__(self) -> bool:
         """Whether the batch holds anything to store or request."""
@@ -93,18 +94,22 @@ class CommitBatch:
 
     def is_full(self, limit: int) -> bool:
         """Whether it has to be committed: it has `limit` messages or MAX_BATCH_BYTES."""
-        return len(self.messages) >= limit or self.size_bytes >= MAX_BATCH_BYTES
+        return self.count >= limit or self.size_bytes >= MAX_BATCH_BYTES
 
-    def begin(self, feed: str) -> None:
-        """Attribute the messages added from now on to that feed."""
-        if not self.feed_runs or self.feed_runs[-1][0] != feed:
-            self.feed_runs.append((feed, len(self.messages)))
+    def messages_of(self, stream: StreamState, *, backfilled: bool) -> Messages:
+        """The messages so far of the stream's present series; more are to be appended, each counted in `count`."""
+        key = stream.stream_id, stream.dedup.progress.series, backfilled
+        found = self.messages.get(key)
+        if found is None:
+            found = self.messages[key] = Messages(key[0], key[1])
+            self.touched[key[0]] = stream
+        return found
 
-    def by_feed(self) -> Iterator[tuple[str, list[StoredMessage]]]:
-        """Yield runs of consecutive messages of one feed, each with the feed's name."""
-        for (feed, start), (_, end) in pairwise([*self.feed_runs, ("", len(self.messages))]):
-            if end > start:
-                yield feed, self.messages[start:end]
+    def live(self) -> Iterator[tuple[str, Messages]]:
+        """The messages that came over a socket, each stream's apart, with the feed that brought them."""
+        for (stream_id, _, backfilled), messages in self.messages.items():
+            if not backfilled:
+                yield self.touched[stream_id].feed, messages
 
     def add_request(self, feed: str, request: Request) -> None:
         """Send a request to repair with this commit; cancels an earlier withdrawal of it."""

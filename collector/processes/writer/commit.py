@@ -53,7 +53,7 @@ class Committer:
         batch = self._processor.batch
         self._log(batch)
         counts = encode_counts(self._processor.counts.beside(self._context.run_id))
-        commit_secs = self._store(self._commit_of(batch, counts), dict(batch.requests), batch.withdrawn)
+        commit_secs = self._store(self._commit_of(batch, counts), batch.count, dict(batch.requests), batch.withdrawn)
         self.counts = counts
         if batch.requests:
             self._context.sender.offer(Notice(self._context.role, "asked", 0, 0))
@@ -63,7 +63,7 @@ class Committer:
     def _commit_of(self, batch: CommitBatch, counts: str) -> Commit:
         feeds = self._processor.ledger.feeds
         return Commit(
-            batch.messages,
+            batch.messages.values(),
             batch.reasons,
             batch.gaps,
             self._streams.rows(batch.touched.values(), self._on_progress),
@@ -73,9 +73,13 @@ class Committer:
         )
 
     def _store(
-        self, commit: Commit, requests: dict[str, list[Request]], withdrawn: Mapping[str, Collection[str]]
+        self,
+        commit: Commit,
+        messages: int,
+        requests: dict[str, list[Request]],
+        withdrawn: Mapping[str, Collection[str]],
     ) -> float:
-        clock, log, messages = self._context.clock, self._context.log, len(commit.messages)
+        clock, log = self._context.clock, self._context.log
         failed = False
         while True:
             started = clock.monotonic()
@@ -107,7 +111,7 @@ class Committer:
             raise CommitError(f"cannot write repair requests: {error}") from error
 
     def _note_durable(self, batch: CommitBatch, commit_secs: float) -> None:
-        clock, messages = self._context.clock, len(batch.messages)
+        clock, messages = self._context.clock, batch.count
         durable_us = clock.now_us()
         for stream in batch.touched.values():
             stream.note_stored(durable_us)

@@ -90,7 +90,6 @@ class FrameProcessor:
         position, header = chunk.position, chunk.header
         self._incarnation, self._beside = zlib.crc32(header.writer_id.encode()) << _CONNECTION_BITS, {}
         self.ledger.open_journal(header)
-        self.batch.begin(header.identity.feed)
         for number, record in enumerate(chunk.records, 1):
             on_progress()
             self._record(header, record)
@@ -194,12 +193,16 @@ class FrameProcessor:
         self, stream: StreamState, message_id: int, received_us: int, exchange_us: int | None, line: int, payload: bytes
     ) -> None:
         batch = self.batch
-        series = stream.dedup.progress.series
-        batch.messages.append(
-            (self._next_row, stream.stream_id, series, message_id, received_us, exchange_us, line, payload)
-        )
+        messages = batch.messages_of(stream, backfilled=line == BACKFILLED_LINE)
+        messages.rows.append(self._next_row)
+        messages.ids.append(message_id)
+        messages.received_us.append(received_us)
+        messages.exchange_us.append(exchange_us)
+        messages.lines.append(line)
+        messages.payloads.append(payload)
+        stream.last_row, stream.last_id = self._next_row, message_id
         self._next_row += 1
-        batch.touched[stream.stream_id] = stream
+        batch.count += 1
         size_bytes = len(payload)
         batch.size_bytes += size_bytes
         stream.messages += 1

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from collector.domain.histogram import Histogram
-from collector.domain.repair_protocol import is_rest_journal
 from collector.domain.times import EARLIEST_US, LONGEST_AHEAD_US
 from collector.processes.writer.batch import CommitBatch
 
@@ -37,13 +36,19 @@ class Latencies:
     def note(self, batch: CommitBatch, durable_us: int, commit_secs: float, at_secs: float) -> None:
         """Record the latencies of a batch that is durable now; `at_secs` is monotonic."""
         self._commits.add(round(commit_secs * 1e6))
-        for feed, messages in batch.by_feed():
-            if is_rest_journal(feed):
-                continue  # what repair fetched later says nothing about the latency from the exchange
+        # What repair fetched later says nothing about the latency from the exchange.
+        for feed, messages in batch.live():
+            received = messages.received_us
             # Messages are in order of receipt, so in reverse their durations are nearly sorted already.
-            self._to_durable[feed].add_all(sorted([durable_us - message[4] for message in reversed(messages)]))
-            to_receive = sorted([message[4] - message[5] for message in messages if message[5] is not None])
-            ahead, sound = _split_off_impossible(to_receive, messages[-1][4])
+            self._to_durable[feed].add_all(sorted([durable_us - received_us for received_us in reversed(received)]))
+            to_receive = sorted(
+                [
+                    received_us - exchange_us
+                    for received_us, exchange_us in zip(received, messages.exchange_us, strict=True)
+                    if exchange_us is not None
+                ]
+            )
+            ahead, sound = _split_off_impossible(to_receive, received[-1])
             if ahead:
                 self._offsets_ahead[feed].note(at_secs, ahead)
             if sound:

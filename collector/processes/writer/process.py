@@ -161,7 +161,7 @@ class Writer:
         commit_secs = self._committer.commit()
         if self._config.writer.adaptive:
             most = self._config.writer.max_batch_size
-            self._limit = next_batch_limit(self._limit, commit_secs, len(batch.messages), most)
+            self._limit = next_batch_limit(self._limit, commit_secs, batch.count, most)
         self._batch_since = None
         self._processor.begin(self._rotation.next_row)
 
@@ -187,9 +187,8 @@ class Writer:
     def _restored_streams(self) -> StreamTable:
         # A silent connection is closed after stale_timeout_secs; until then it may still deliver what it has buffered.
         overlap_secs = self._config.ingest.stale_timeout_secs + LATE_LINE_SECS
-        streams = StreamTable(overlap_secs, self._config.silence.bounds, self._context.run_id)
-        self._rotation.restore(streams)
-        return streams
+        bounds, run_id = self._config.silence.bounds, self._context.run_id
+        return self._rotation.restored(lambda: StreamTable(overlap_secs, bounds, run_id))
 
     def _new_processor(self, adapter_of: Callable[[str], Adapter], repaired: RepairableFeeds) -> FrameProcessor:
         state, run_id = self._rotation.state, self._context.run_id

@@ -44,7 +44,7 @@ class ReportBuilder:
         counts = self._processor.counts
         now = self._clock.monotonic()
         return WriterReport(
-            batch_size=len(self._processor.batch.messages),
+            batch_size=self._processor.batch.count,
             batch_limit=batch_limit,
             commit_secs=self.commit_secs,
             messages=counts.messages,

@@ -1,12 +1,13 @@
 """The open segment: commits go into it; a seal ends it and opens the next one."""
 
 import secrets
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Final
 
 from collector.channel.channel import Notice
 from collector.domain.clock import Every
-from collector.domain.errors import CommitError, SegmentBusyError
+from collector.domain.errors import CommitError, DamagedError, SegmentBusyError
 from collector.domain.names import make_segment_id
 from collector.processes.context import Context
 from collector.processes.writer.batching import passed_boundary
@@ -15,6 +16,8 @@ from collector.processes.writer.removal_watch import RemovalWatch
 from collector.processes.writer.segment_start import SegmentStart, opened_us, segment_meta
 from collector.processes.writer.streams import StreamTable
 from collector.storage.journal.position import Position
+from collector.storage.segment.blocks import Messages
+from collector.storage.segment.newest import IsEnough
 from collector.storage.segment.open_segment import OnProgress
 from collector.storage.segment.positions_file import FILE_NAME
 from collector.storage.segment.seal import (
@@ -50,9 +53,9 @@ class SegmentRotation:
         self._config = context.config
         self._folder = self._config.data_dir / "segments"
         self._folder.mkdir(parents=True, exist_ok=True)
-        start = SegmentStart(context, on_progress)
-        self._segment = start.open()
-        self.state = start.state(self._segment)
+        self._start = SegmentStart(context, on_progress)
+        self._segment = self._start.open()
+        self.state = self._start.state(self._segment)
         """State as found at start."""
         self._positions = dict(self.state.positions)
         self._opened_us = opened_us(self._segment)
@@ -75,9 +78,32 @@ class SegmentRotation:
         """How far each journal file is committed."""
         return self._positions
 
-    def restore(self, streams: StreamTable) -> None:
-        """Restore `streams` from the open segment."""
-        streams.restore(self.state, self._segment.messages(self._on_progress))
+    def restored(self, new_table: Callable[[], StreamTable]) -> StreamTable:
+        """The streams of the open segment. One of an older format is sealed, because it takes no commits.
+
+        A segment whose messages turn out to be damaged is set aside, and the journals are read again.
+        """
+        streams = new_table()
+        try:
+            streams.restore(self.state, self._newest)
+        except DamagedError as error:
+            self._segment = self._start.rebuild(self._segment, error)
+            self.state = self._start.state(self._segment)
+            self._positions = dict(self.state.positions)
+            streams = new_table()
+            streams.restore(self.state, self._newest)
+        self._leave_older_format(streams)
+        return streams
+
+    def _newest(self, is_enough: IsEnough) -> Iterator[list[Messages]]:
+        return self._segment.newest(is_enough, self._on_progress)
+
+    def _leave_older_format(self, streams: StreamTable) -> None:
+        while self._segment.is_older:
+            self.seal(streams, dict(self.state.feeds), self.state.counts)
+            if self._segment.is_older:  # somebody reads it
+                self._context.clock.sleep(RETRY_CLOSE_SECS)
+                self._on_progress()
 
     def store(self, commit: Commit) -> None:
         """Commit to the open segment. Raises CommitError if nothing was stored."""
@@ -170,6 +196,7 @@ class SegmentRotation:
                 self._context.log.warning("seal_delayed", error=str(error), size_bytes=size_bytes)
             self._busy_until = clock.monotonic() + RETRY_SEAL_SECS
             return
+        streams.begin_segment()
         self._positions, self._busy_until, self._seals_at_once = positions, None, False
         self._opened_us, self._opened_secs = self._context.clock.now_us(), clock.monotonic()
         self._journals.remove(self._positions)

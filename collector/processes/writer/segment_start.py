@@ -47,11 +47,17 @@ class SegmentStart:
         self._check_positions_file()
         return segment
 
+    def rebuild(self, segment: OpenSegment, error: DamagedError) -> OpenSegment:
+        """Begin again in place of a segment that turned out to be damaged, as `open` does. Raises as `open`."""
+        segment.close()
+        self._set_aside(error)
+        return self._begin_anew()
+
     def state(self, segment: OpenSegment) -> SegmentState:
-        """The segment's state. A state of an older version is upgraded in the segment, in one transaction."""
+        """The segment's state. A state of an older version is upgraded, in one transaction if the segment takes commits."""
         found = segment.load()
         state = upgraded(found)
-        if state.version != found.version:
+        if state.version != found.version and not segment.is_older:
             segment.replace_state(state)
             self._context.log.info("state_upgraded", version_before=found.version, version_now=state.version)
         return state
@@ -63,10 +69,13 @@ class SegmentStart:
                 require_readable(upgraded(segment.load()), segment.path)
                 opened_us(segment)
         except DamagedError as error:
-            names = quarantine_open_segment(self._folder, self._quarantine)
-            self._context.log.error("segment_rebuilt", error=str(error), set_aside=names)  # noqa: TRY400 -- it is repaired
+            self._set_aside(error)
             return None
         return segment
+
+    def _set_aside(self, error: DamagedError) -> None:
+        names = quarantine_open_segment(self._folder, self._quarantine)
+        self._context.log.error("segment_rebuilt", error=str(error), set_aside=names)
 
     def _apply_settings(self, segment: OpenSegment) -> None:
         """Apply the present settings to a segment without rows, because nothing was written under the old ones."""

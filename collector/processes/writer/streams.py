@@ -1,18 +1,20 @@
 """The writer's state of each stream, and how it is stored with a commit, carried over a seal, and restored."""
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import msgspec
 
 from collector.domain.counts import StreamCounts
-from collector.domain.records import IdRule, StreamKey
+from collector.domain.records import BACKFILLED_LINE, IdRule, StreamKey
 from collector.domain.sequence.dedup import DuplicateFilter
 from collector.domain.sequence.stream_progress import StreamProgress
 from collector.domain.silence import Bounds, SilenceLimit, StreamActivity
 from collector.processes.writer.stored_state import decode_progress, decode_recent
 from collector.reports import StreamNumbers
+from collector.storage.segment.blocks import Messages
+from collector.storage.segment.newest import IsEnough
 from collector.storage.segment.open_segment import OnProgress
 from collector.storage.segment.state import SegmentState, StreamRow
 
@@ -42,6 +44,10 @@ class StreamState:
     """The part of `messages` whose commit is durable; likewise for `bytes` and `gaps` below."""
     stored_bytes: int = 0
     stored_gaps: int = 0
+    last_row: int | None = None
+    """Number of its newest message in the open segment; None if that has none of it."""
+    last_id: int | None = None
+    """Id of its newest message."""
     last_received_us: int | None = None
     last_durable_us: int | None = None
     durable_received_us: int | None = None
@@ -60,6 +66,19 @@ class StreamState:
         self.duplicates, self.duplicate_bytes = counts.duplicates, counts.duplicate_bytes
         self.gaps = dict(counts.gaps)
         self._all_is_stored()
+
+    def needs_no_older(self, messages: int, oldest_us: int) -> bool:
+        """Whether so many of its newest messages, the oldest received then, are all that may still be compared."""
+        return self.rule is IdRule.NONE or self.dedup.covers(messages, self.last_message_us - oldest_us)
+
+    def remember(self, messages: Messages) -> None:
+        """Keep the ids of stored messages as recent ones, but for those that were fetched over REST."""
+        if self.rule is IdRule.NONE or messages.lines[0] == BACKFILLED_LINE:
+            return
+        dedup = self.dedup
+        remember = dedup.remember if messages.series == dedup.progress.series else dedup.remember_ended
+        for message_id, received_us, payload in zip(messages.ids, messages.received_us, messages.payloads, strict=True):
+            remember(message_id, received_us, zlib.crc32(payload))
 
     def _all_is_stored(self) -> None:
         self.stored, self.stored_bytes, self.stored_gaps = self.messages, self.bytes, sum(self.gaps.values())
@@ -89,7 +108,10 @@ class StreamState:
         self.dedup.progress.counts = StreamCounts(
             run_id, self.messages, self.bytes, self.duplicates, self.duplicate_bytes, self.late, self.gaps
         )
-        return StreamRow(self.stream_id, *self.key, self.feed, self.rule.value, _encode(self.dedup.progress))
+        return StreamRow(
+            self.stream_id, *self.key, self.feed, self.rule.value, _encode(self.dedup.progress), self.last_row,
+            self.last_id, self.last_message_us or None,
+        )  # fmt: skip
 
 
 class StreamTable:
@@ -130,21 +152,22 @@ class StreamTable:
         """Note that the stream is brought by that feed from now on."""
         stream.feed = feed
 
-    def restore(self, state: SegmentState, messages: Iterable[tuple[int, int, int, int, bytes]]) -> None:
-        """Restore all streams from a segment: state of its last commit, recent ids as of its opening plus its rows."""
+    def restore(self, state: SegmentState, newest: Callable[[IsEnough], Iterator[list[Messages]]]) -> None:
+        """Restore all streams from a segment: their state of its last commit, and their recent ids.
+
+        `newest` yields their newest messages in order of commits, see `OpenSegment.newest`.
+        """
         by_id: dict[int, StreamState] = {}
         for row in sorted(state.streams):
             recent = decode_recent(state.recents[row.stream_id]) if row.stream_id in state.recents else {}
             key = StreamKey(row.exchange, row.symbol, row.data_type)
             progress = decode_progress(row.state)
-            by_id[row.stream_id] = self._make(row.stream_id, key, row.feed, IdRule(row.id_rule), progress, recent)
-        for stream_id, series, message_id, received_us, payload in messages:
-            stream = by_id[stream_id]
-            if stream.rule is IdRule.NONE:
-                continue
-            dedup = stream.dedup
-            remember = dedup.remember if series == dedup.progress.series else dedup.remember_ended
-            remember(message_id, received_us, zlib.crc32(payload))
+            stream = self._make(row.stream_id, key, row.feed, IdRule(row.id_rule), progress, recent)
+            stream.last_row, stream.last_id = row.last_row, row.last_id
+            by_id[row.stream_id] = stream
+        for block in newest(lambda stream_id, count, oldest_us: by_id[stream_id].needs_no_older(count, oldest_us)):
+            for messages in block:
+                by_id[messages.stream_id].remember(messages)
 
     def state(self, on_progress: OnProgress) -> tuple[list[StreamRow], dict[int, bytes]]:
         """The rows and the recent ids of all streams, for a new segment."""
@@ -153,7 +176,12 @@ class StreamTable:
             on_progress()
             if stream.dedup.recent:
                 recents[stream.stream_id] = _encode(stream.dedup.recent)
-        return self.rows(self, on_progress), recents
+        return [row._replace(last_row=None) for row in self.rows(self, on_progress)], recents
+
+    def begin_segment(self) -> None:
+        """Note that a new segment has begun, which has no messages yet."""
+        for stream in self:
+            stream.last_row = None
 
     def rows(self, streams: Iterable[StreamState], on_progress: OnProgress) -> list[StreamRow]:
         """The rows of these streams."""

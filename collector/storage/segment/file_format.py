@@ -1,7 +1,7 @@
-"""The tables of a segment's file, and how a file of an older format is brought up to date.
+"""The tables of a segment's file, in each format.
 
-`PRAGMA user_version` is the number of the format. A table added by a later format is missing in older files: it is read
-as empty, and created when such a file is opened for writing. A missing table that the file's own format has is damage.
+`PRAGMA user_version` is the number of the format. Only files of the present one take commits; every older one can be
+read. A missing table that the file's own format has is damage.
 
 The state of streams and feeds (`streams.state`, `recents`, `feeds`) is bytes to SQLite. `meta.state_version` is the
 version of its encoding; files of version 1 do not have it.
@@ -14,8 +14,8 @@ from collector.domain.errors import DamagedError
 from collector.domain.records import Gap
 from collector.domain.versions import refuse_newer
 
-SEGMENT_VERSION: Final = 1
-"""1: a message is a row of `messages`."""
+SEGMENT_VERSION: Final = 2
+"""1: a message is a row of `messages`. 2: messages are in `blocks`."""
 
 STATE_VERSION: Final = 2
 """To raise it, add an upgrade of the version before to `collector.processes.writer.state_upgrade`."""
@@ -32,11 +32,12 @@ INSERT_GAP = f"INSERT INTO gaps VALUES (NULL,?,?,{','.join('?' * len(Gap._fields
 
 
 class Table(NamedTuple):
-    """A table, and the first format with it."""
+    """A table, and the first and the last format with it."""
 
     name: str
     since: int
     columns: str
+    until: int = SEGMENT_VERSION
 
     @property
     def sql(self) -> str:
@@ -49,15 +50,24 @@ TABLES: Final = (
     Table(
         "streams", 1,
         "(stream_id INTEGER PRIMARY KEY, exchange TEXT NOT NULL, symbol TEXT NOT NULL, data_type TEXT NOT NULL,"
-        " feed TEXT NOT NULL, id_rule TEXT NOT NULL, state BLOB NOT NULL, UNIQUE(exchange, symbol, data_type))",
+        " feed TEXT NOT NULL, id_rule TEXT NOT NULL, state BLOB NOT NULL, last_row INTEGER, last_id INTEGER,"
+        " last_received INTEGER, UNIQUE(exchange, symbol, data_type))",
     ),
-    Table("recents", 1, "(stream_id INTEGER PRIMARY KEY, ids BLOB NOT NULL)"),
+    Table("recents", 1, "(stream_id INTEGER PRIMARY KEY, ids BLOB NOT NULL, row INTEGER NOT NULL)"),
     Table("feeds", 1, "(feed TEXT PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID"),
     Table(
         "messages", 1,
         "(row INTEGER PRIMARY KEY, stream_id INTEGER NOT NULL, series INTEGER NOT NULL, id INTEGER NOT NULL,"
         " received_us INTEGER NOT NULL, exchange_us INTEGER, line INTEGER NOT NULL, payload BLOB NOT NULL)",
+        until=1,
     ),
+    Table(
+        "blocks", 2,
+        "(block INTEGER PRIMARY KEY, stream_id INTEGER, first_row INTEGER NOT NULL, rows INTEGER NOT NULL,"
+        " series INTEGER, id_min INTEGER, id_max INTEGER, received_min INTEGER NOT NULL, received_max INTEGER NOT NULL,"
+        " columns BLOB NOT NULL, payloads BLOB NOT NULL)",
+    ),
+    Table("block_streams", 2, "(stream_id INTEGER NOT NULL, block INTEGER NOT NULL, rows INTEGER NOT NULL)"),
     Table("reasons", 1, "(row INTEGER PRIMARY KEY, reason TEXT NOT NULL)"),
     Table(
         "gaps", 1,
@@ -74,18 +84,17 @@ TABLES: Final = (
 )  # fmt: skip
 
 _SNAPSHOTS: Final = """
-CREATE VIEW snapshots(id, exchange, symbol, data_type, exchange_sequence_id, timestamp, data) AS
-    SELECT m.row, s.exchange, s.symbol, s.data_type, m.id,
-           strftime('%Y-%m-%dT%H:%M:%S', m.received_us / 1000000, 'unixepoch')
-               || printf('.%06dZ', m.received_us % 1000000),
-           CAST(m.payload AS TEXT)
-    FROM messages m JOIN streams s USING (stream_id);
+CREATE VIEW snapshots(id, exchange, symbol, data_type, exchange_sequence_id, timestamp) AS
+    SELECT last_row, exchange, symbol, data_type, last_id,
+           strftime('%Y-%m-%dT%H:%M:%S', last_received / 1000000, 'unixepoch')
+               || printf('.%06dZ', last_received % 1000000)
+    FROM streams;
 """
 
 
 def make_tables(db: sqlite3.Connection) -> None:
     """Create all tables and views in a new file, in one transaction."""
-    tables = "".join(table.sql for table in TABLES)
+    tables = "".join(table.sql for table in TABLES if has_table(table.name, SEGMENT_VERSION))
     db.executescript(f"BEGIN; {tables} {_SNAPSHOTS} PRAGMA user_version={SEGMENT_VERSION}; COMMIT;")
 
 
@@ -99,22 +108,35 @@ def version_of(db: sqlite3.Connection, what: object) -> int:
 
 
 def has_table(name: str, version: int) -> bool:
-    """Whether files of that format have the table; a table they do not have is read as empty."""
-    return next(table for table in TABLES if table.name == name).since <= version
+    """Whether files of that format have the table."""
+    table = next(table for table in TABLES if table.name == name)
+    return table.since <= version <= table.until
 
 
-def require_tables(db: sqlite3.Connection, what: object) -> None:
-    """Raise DamagedError if a table of the present format is missing."""
+_COUNT_ROWS: Final = {
+    1: "SELECT coalesce(max(row), 0) FROM messages",
+    2: "SELECT coalesce(sum(rows), 0) FROM blocks",
+}
+
+
+def count_rows(db: sqlite3.Connection, version: int) -> int:
+    """Number of messages in a file of that format: they are numbered from 1 without a hole."""
+    rows: int = db.execute(_COUNT_ROWS[version]).fetchone()[0]
+    return rows
+
+
+def count_gaps(db: sqlite3.Connection) -> int:
+    """Number of rows of the gap ledger."""
+    gaps: int = db.execute("SELECT count(*) FROM gaps").fetchone()[0]
+    return gaps
+
+
+def require_tables(db: sqlite3.Connection, version: int, what: object) -> None:
+    """Raise DamagedError if a table of that format is missing."""
     found = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    missing = [table.name for table in TABLES if table.name not in found]
+    missing = [table.name for table in TABLES if has_table(table.name, version) and table.name not in found]
     if missing:
         raise DamagedError(f"{what} has no table {', '.join(missing)}")
-
-
-def add_tables(db: sqlite3.Connection, version: int) -> None:
-    """Bring a file of an older format up to the present one, in one transaction."""
-    missing = "".join(table.sql for table in TABLES if table.since > version)
-    db.executescript(f"BEGIN IMMEDIATE; {missing} PRAGMA user_version={SEGMENT_VERSION}; COMMIT;")
 
 
 def state_version_of(meta: dict[str, str], what: object) -> int:

@@ -13,15 +13,21 @@ from typing import Final
 
 from collector.domain.disk_waits import disk_wait
 from collector.domain.errors import CommitError, DamagedError, SegmentBusyError
-from collector.domain.records import BACKFILLED_LINE
 from collector.storage.durable import sync
+from collector.storage.segment import version_1
+from collector.storage.segment.blocks import BlockEncoder, Messages
 from collector.storage.segment.database import beside, connect, damage_of
 from collector.storage.segment.file_format import (
     INSERT_GAP,
+    SEGMENT_VERSION,
     STATE_VERSION_KEY,
+    count_gaps,
+    count_rows,
     require_tables,
     state_version_of,
+    version_of,
 )
+from collector.storage.segment.newest import IsEnough, newest
 from collector.storage.segment.state import Commit, SegmentState, load_state, store_state
 
 PROGRESS_STEPS: Final = 100_000
@@ -30,11 +36,15 @@ PROGRESS_STEPS: Final = 100_000
 _COPY_PAGES: Final = 4_096
 
 _READ_AHEAD_BYTES: Final = 1 << 20
-_LIVE_MESSAGES = (
-    f"SELECT stream_id, series, id, received_us, payload FROM messages WHERE line != {BACKFILLED_LINE} ORDER BY row"  # noqa: S608 -- our number
-)
-_OF_NO_STREAM = "SELECT row FROM messages WHERE stream_id NOT IN (SELECT stream_id FROM streams) LIMIT 1"
-_INSERT_MESSAGE = "INSERT INTO messages VALUES (?,?,?,?,?,?,?,?)"
+_OF_NO_STREAM = {
+    1: "SELECT row FROM messages WHERE stream_id NOT IN (SELECT stream_id FROM streams) LIMIT 1",
+    2: "SELECT first_row FROM blocks WHERE stream_id NOT IN (SELECT stream_id FROM streams)"
+    " UNION ALL SELECT block FROM block_streams WHERE stream_id NOT IN (SELECT stream_id FROM streams) LIMIT 1",
+}
+"""Statements by format."""
+
+_LAST_BLOCK = "SELECT coalesce(max(block), 0) FROM blocks"
+_INSERT_BLOCK = "INSERT INTO blocks VALUES (?,?,?,?,?,?,?,?,?,?,?)"
 OnProgress = Callable[[], None]
 """Called again and again while something that may take long goes on."""
 
@@ -50,12 +60,20 @@ class OpenSegment:
         self.path = path
         with damage_of(path):
             self._db = connect(path)
-            require_tables(self._db, path)
+            self.version = version_of(self._db, path)
+            require_tables(self._db, self.version, path)
             self.meta: dict[str, str] = dict(self._db.execute("SELECT key, value FROM meta"))
             self._state_version = state_version_of(self.meta, path)
-            self.next_row: int = self._db.execute("SELECT coalesce(max(row), 0) + 1 FROM messages").fetchone()[0]
-            self._gaps: int = self._db.execute("SELECT count(*) FROM gaps").fetchone()[0]
+            self.next_row: int = count_rows(self._db, self.version) + 1
+            self._next_block = 1 if self.is_older else self._db.execute(_LAST_BLOCK).fetchone()[0] + 1
+            self._gaps: int = count_gaps(self._db)
         self._files = {file: file.stat() for file in beside(path) if file.exists()}
+        self._encoder = BlockEncoder()
+
+    @property
+    def is_older(self) -> bool:
+        """Whether it is of an older format: it can be read and sealed, but takes no commit."""
+        return self.version < SEGMENT_VERSION
 
     @property
     def segment_id(self) -> str:
@@ -97,7 +115,7 @@ class OpenSegment:
             _read_ahead(self.path, on_progress)
             with damage_of(self.path), self._with_progress(on_progress):
                 (verdict,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
-                unknown = self._db.execute(_OF_NO_STREAM).fetchone()
+                unknown = self._db.execute(_OF_NO_STREAM[self.version]).fetchone()
             if verdict != "ok":
                 raise DamagedError(f"{self.path}: {verdict}")
             if unknown is not None:
@@ -106,13 +124,19 @@ class OpenSegment:
     def store(self, commit: Commit) -> None:
         """Store all of a commit or nothing. Raises CommitError if the same commit may be retried."""
         db = self._db
+        blocks = list(enumerate(self._encoder.blocks(commit.messages), self._next_block))
         with self._transaction():
-            db.executemany(_INSERT_MESSAGE, commit.messages)
+            db.executemany(_INSERT_BLOCK, ((number, *block[:-1]) for number, block in blocks))
+            db.executemany(
+                "INSERT INTO block_streams VALUES (?,?,?)",
+                ((stream_id, number, rows) for number, block in blocks for stream_id, rows in block.shared),
+            )
             db.executemany("INSERT INTO reasons VALUES (?,?)", commit.reasons)
             db.executemany(INSERT_GAP, [(exchange, symbol, *gap) for exchange, symbol, gap in commit.gaps])
             positions = {position.file_id: position for position in commit.positions}
             store_state(db, SegmentState(positions, list(commit.streams), {}, dict(commit.feeds), counts=commit.counts))
-        self.next_row += len(commit.messages)
+        self._next_block += len(blocks)
+        self.next_row += sum(map(len, commit.messages))
         self._gaps += len(commit.gaps)
 
     def load(self) -> SegmentState:
@@ -127,10 +151,13 @@ class OpenSegment:
         self.meta[STATE_VERSION_KEY] = str(state.version)
         self._state_version = state.version
 
-    def messages(self, on_progress: OnProgress = _ignore) -> Iterator[tuple[int, int, int, int, bytes]]:
-        """Stream id, series, id, receive time and payload of every message that was not backfilled, in commit order."""
-        with self._with_progress(on_progress):
-            yield from self._db.execute(_LIVE_MESSAGES)
+    def newest(self, is_enough: IsEnough, on_progress: OnProgress = _ignore) -> Iterator[list[Messages]]:
+        """The newest messages, see `newest`; of a segment of format 1 all of them. Raises DamagedError."""
+        with damage_of(self.path), self._with_progress(on_progress):
+            if self.is_older:
+                yield from version_1.chunks(self._db)
+            else:
+                yield from newest(self._db, is_enough, on_progress)
 
     def set_meta(self, meta: Mapping[str, str]) -> None:
         """Change `meta`, which shapes the output; only in a segment without rows, or `sealed_at` before a checkpoint.

@@ -10,22 +10,18 @@ Making the new segment waits for the disk three times, ending the old one twice:
 At a start an `.open.db` wins over a `.new.db`; without one, the `.new.db` becomes the open segment.
 """
 
-import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from collector.domain.errors import CommitError, DamagedError, SegmentBusyError
 from collector.domain.names import is_segment_id
 from collector.storage.durable import sync
 from collector.storage.regular_files import regular_files
-from collector.storage.segment.database import beside, connect, damage_of
+from collector.storage.segment.database import beside, connect
 from collector.storage.segment.file_format import (
-    SEGMENT_VERSION,
     STATE_VERSION_KEY,
-    add_tables,
     make_tables,
-    version_of,
 )
 from collector.storage.segment.open_segment import OnProgress, OpenSegment
 from collector.storage.segment.positions_file import (
@@ -41,8 +37,8 @@ from collector.storage.segment.state import SegmentState, store_state
 def open_segment(folder: Path, on_progress: OnProgress = lambda: None) -> OpenSegment | None:
     """The open segment of a data directory, after completing a seal that a kill interrupted; None if there is none.
 
-    Checking a large one takes long; `on_progress` is called meanwhile. A segment of an older format is brought up to
-    the present one; its state keeps its version. Raises NewerDataError for a newer program's segment, DamagedError for
+    Checking a large one takes long; `on_progress` is called meanwhile. A segment of an older format has to be sealed
+    before the first commit. Raises NewerDataError for a newer program's segment, DamagedError for
     one that cannot be read.
     """
     opened, new = regular_files(folder, "*.open.db"), regular_files(folder, "*.new.db")
@@ -54,7 +50,6 @@ def open_segment(folder: Path, on_progress: OnProgress = lambda: None) -> OpenSe
         leftover.unlink()
     if not opened:
         return None
-    _bring_up_to_date(opened[0])
     segment = OpenSegment(opened[0])
     segment.check(on_progress)
     if not segment.has_rows and not _is_positions_file_of(segment):
@@ -142,18 +137,20 @@ def seal(
 ) -> OpenSegment:
     """Seal the open segment and open the next one; on return `positions.json` holds `state`.
 
+    A segment without rows, which may be of an older format, is removed instead, and has no part in the chain of segments.
     Raises SegmentBusyError, with nothing changed, while somebody reads the segment or locks it.
     """
     folder = segment.path.parent
     new = folder / f"{new_id}.new.db"
-    create_segment(new, {**meta, "segment_id": new_id, "previous_segment": segment.segment_id}, state)
+    previous = segment.segment_id if segment.has_rows else segment.meta["previous_segment"]
+    create_segment(new, {**meta, "segment_id": new_id, "previous_segment": previous}, state)
     try:
         segment.set_meta({"sealed_at": str(sealed_us)})
         segment.checkpoint()
     except (CommitError, SegmentBusyError) as error:
         new.unlink()
         raise SegmentBusyError(f"{segment.path.name} cannot be sealed now: {error}") from error
-    return _open(new, PositionsFile(new_id, segment.segment_id, state), instead_of=segment)
+    return _open(new, PositionsFile(new_id, previous, state), instead_of=segment)
 
 
 def _open(new: Path, positions_file: PositionsFile, *, instead_of: OpenSegment | None = None) -> OpenSegment:
@@ -161,7 +158,10 @@ def _open(new: Path, positions_file: PositionsFile, *, instead_of: OpenSegment |
     drafted = draft_positions_file(folder, positions_file)
     if instead_of is not None:
         instead_of.close()
-        instead_of.path.rename(folder / f"{instead_of.segment_id}.db")
+        if instead_of.has_rows:
+            instead_of.path.rename(folder / f"{instead_of.segment_id}.db")
+        else:
+            instead_of.path.unlink()
     opened = folder / f"{positions_file.segment_id}.open.db"
     new.rename(opened)
     drafted.replace(folder / FILE_NAME)
@@ -196,12 +196,3 @@ def put_back(segment: OpenSegment, on_progress: OnProgress) -> OpenSegment:
 def sealed_segments(folder: Path) -> list[Path]:
     """Sealed segments, oldest first."""
     return [path for path in regular_files(folder, "*.db") if path.name.count(".") == 1]
-
-
-def _bring_up_to_date(path: Path) -> None:
-    with damage_of(path):
-        with closing(sqlite3.connect(path)) as db:
-            version = version_of(db, path)
-        if version < SEGMENT_VERSION:
-            with closing(connect(path)) as db:
-                add_tables(db, version)

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -14,12 +15,12 @@ from collector.domain.disk_waits import disk_wait
 from collector.domain.errors import DamagedError
 from collector.domain.records import Gap, StreamKey
 from collector.storage.durable import sync
+from collector.storage.segment import version_1
+from collector.storage.segment.blocks import BlockDecoder, Messages
 from collector.storage.segment.database import sealed_database
-from collector.storage.segment.file_format import has_table, version_of
+from collector.storage.segment.file_format import count_rows, has_table, version_of
 
-_MESSAGES: Final = (
-    "SELECT stream_id, series, id, row, received_us, exchange_us, line, payload FROM messages ORDER BY row"
-)
+_BLOCKS: Final = "SELECT columns, payloads FROM blocks ORDER BY block"
 GAPS: Final = f"SELECT exchange, symbol, row, {', '.join(Gap._fields)} FROM gaps ORDER BY row"  # noqa: S608 -- our names
 
 _TICK_ROWS: Final = 10_000
@@ -63,12 +64,26 @@ class SealedSegment:
     @property
     def rows(self) -> int:
         """Number of messages: they are numbered from 1 without a hole."""
-        found: int = self._db.execute("SELECT coalesce(max(row), 0) FROM messages").fetchone()[0]
-        return found
+        return count_rows(self._db, self._version)
 
     def messages(self) -> Iterator[tuple[int, int, int, int, int, int | None, int, bytes]]:
         """Stream id, series, id, row, received_us, exchange_us, line and payload of every message, in arrival order."""
-        return self._rows("messages", _MESSAGES)
+        last = 0
+        waiting: list[tuple[int, int, int, int, int, int | None, int, bytes]] = []
+        for chunk in self._chunks():
+            waiting += chain.from_iterable(map(_rows_of, chunk))
+            # A commit's messages are in several blocks; those of the next commit come after them.
+            if max(row[3] for row in waiting) == last + len(waiting):
+                last += len(waiting)
+                yield from sorted(waiting, key=itemgetter(3))
+                waiting.clear()
+        yield from sorted(waiting, key=itemgetter(3))
+
+    def _chunks(self) -> Iterator[list[Messages]]:
+        if self._version == 1:
+            return version_1.chunks(self._db)
+        decoder = BlockDecoder()
+        return (decoder.messages(*row) for row in self._db.execute(_BLOCKS))
 
     def gaps(self) -> Iterator[tuple[Any, ...]]:
         """Exchange, symbol, row and the gap columns of every gap, in the order of the ledger."""
@@ -78,11 +93,6 @@ class SealedSegment:
         """Why the message of that row could not be decoded when it was received; None if it could."""
         found = next(self._rows("reasons", "SELECT reason FROM reasons WHERE row = ?", row), None)
         return found[0] if found else None
-
-    def data_type(self, row: int) -> str:
-        """The data type of the stream in which the message of that row was received."""
-        query = "SELECT stream_id FROM messages WHERE row = ?"
-        return self.streams[self._db.execute(query, (row,)).fetchone()[0]].key.data_type
 
     def _rows(self, table: str, query: str, *values: int) -> Iterator[tuple[Any, ...]]:
         """Rows of a query; none if the segment's format does not have the table."""
@@ -119,6 +129,18 @@ def remove_segment(path: Path) -> None:
         with disk_wait():
             path.unlink()
         sync(path.parent)
+
+
+def _rows_of(messages: Messages) -> Iterator[tuple[int, int, int, int, int, int | None, int, bytes]]:
+    columns = (
+        messages.ids,
+        messages.rows,
+        messages.received_us,
+        messages.exchange_us,
+        messages.lines,
+        messages.payloads,
+    )
+    return ((messages.stream_id, messages.series, *row) for row in zip(*columns, strict=True))
 
 
 def _read_meta(texts: dict[str, str], name: str) -> SegmentMeta:

@@ -1,12 +1,13 @@
 """What a segment stores beside messages and gaps: the state of streams and feeds, and the journal positions."""
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from collector.domain.records import Gap, StoredMessage
+from collector.domain.records import Gap
 from collector.storage.journal.position import Position
+from collector.storage.segment.blocks import Messages
 from collector.storage.segment.file_format import COUNTS_KEY, STATE_VERSION
 
 
@@ -20,6 +21,11 @@ class StreamRow(NamedTuple):
     feed: str
     id_rule: str
     state: bytes
+    last_row: int | None = None
+    """Its newest message's number; None if the segment has none of it."""
+    last_id: int | None = None
+    last_received: int | None = None
+    """When its newest message was received, in µs, by this segment or an earlier one."""
 
 
 class SegmentState(NamedTuple):
@@ -42,7 +48,8 @@ EMPTY_STATE: Final = SegmentState({}, [], {}, {})
 class Commit:
     """What one transaction stores."""
 
-    messages: list[StoredMessage]
+    messages: Collection[Messages]
+    """Their rows are numbered on from the last commit's, without a hole."""
     reasons: list[tuple[int, str]]
     gaps: list[tuple[str, str, Gap]]
     """Exchange, symbol, and the gap row."""
@@ -53,10 +60,18 @@ class Commit:
     """The writer's counts that belong to no stream; empty if they have not changed."""
 
 
+_PUT_STREAM: Final = (
+    "INSERT INTO streams VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (stream_id) DO UPDATE SET feed = excluded.feed,"
+    " id_rule = excluded.id_rule, state = excluded.state, last_row = excluded.last_row, last_id = excluded.last_id,"
+    " last_received = excluded.last_received"
+)
+"""An update touches one row; a replacement would also remove and add the entries of the unique index."""
+
+
 def store_state(db: sqlite3.Connection, state: SegmentState) -> None:
     """Write state within the caller's transaction."""
-    db.executemany("INSERT OR REPLACE INTO streams VALUES (?,?,?,?,?,?,?)", state.streams)
-    db.executemany("INSERT OR REPLACE INTO recents VALUES (?,?)", state.recents.items())
+    db.executemany(_PUT_STREAM, state.streams)
+    put_recents(db, state.recents, 0)
     db.executemany("INSERT OR REPLACE INTO feeds VALUES (?,?)", state.feeds.items())
     positions = [(p.file_id, p.offset, p.feed, p.number, p.ended) for p in state.positions.values()]
     db.executemany("INSERT OR REPLACE INTO positions VALUES (?,?,?,?,?)", positions)
@@ -64,8 +79,13 @@ def store_state(db: sqlite3.Connection, state: SegmentState) -> None:
         db.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (COUNTS_KEY, state.counts))
 
 
+def put_recents(db: sqlite3.Connection, recents: Mapping[int, bytes], row: int) -> None:
+    """Write the newest ids of streams as of message number `row`, within the caller's transaction."""
+    db.executemany("INSERT OR REPLACE INTO recents VALUES (?,?,?)", ((*entry, row) for entry in recents.items()))
+
+
 def load_state(db: sqlite3.Connection, version: int) -> SegmentState:
-    """State as of the last commit, of that state version; `recents` as of the segment's opening."""
+    """State as of the last commit, of that state version; `recents` as of the row that each was written at."""
     rows = db.execute("SELECT file_id, feed, number, offset, ended FROM positions")
     positions = {row[0]: Position(row[0], row[1], row[2], row[3], bool(row[4])) for row in rows}
     streams = [StreamRow(*row) for row in db.execute("SELECT * FROM streams")]

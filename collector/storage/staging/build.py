@@ -65,6 +65,8 @@ class _Staging:
         self._tick = tick
         self._with_ids = {stream.key for stream in segment.streams.values() if stream.has_ids}
         self._undecodable = UndecodableGaps()
+        self._untyped: dict[int, str] = {}
+        """Data types of the messages that could not be typed, by row."""
 
     def objects(self) -> Iterator[ManifestObject | None]:
         """Typed messages first: those that cannot be typed go to the undecoded objects, and those make gap rows."""
@@ -100,6 +102,7 @@ class _Staging:
             raise DamagedError(f"the segment holds messages of {exchange!a}, which this version cannot read") from error
 
     def _set_aside(self, partition: ObjectPartition, row: Row) -> None:
+        self._untyped[row[2]] = partition.data_type
         self._spill.rows_of(partition._replace(data_type=UNDECODED), ARRIVAL).append(row)
         self._spill.note_bytes(ROW_BYTES + len(row[-1]))
 
@@ -111,8 +114,8 @@ class _Staging:
         return file.finish()
 
     def _reason(self, row: int) -> str | None:
-        data_type = self._segment.data_type(row)
-        if data_type == UNDECODED:
+        data_type = self._untyped.get(row)
+        if data_type is None:
             return self._segment.reason(row)
         return f"the message is not of the form its exchange's adapter knows for {data_type}"
 

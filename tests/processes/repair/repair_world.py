@@ -1,7 +1,6 @@
 """A writer and a repair process on one data directory, and an exchange: all real but time and the network."""
 
 import json
-import sqlite3
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -24,6 +23,7 @@ from collector.storage.journal.writer import JournalWriter
 from collector.storage.request_files import RequestFolder, request_folder
 from collector.storage.segment.seal import sealed_segments
 from tests.processes.process_harness import ProcessHarness
+from tests.storage.segment import segment_rows
 
 START_NS = 1_700_000_040_000_000_000
 """The beginning of a minute."""
@@ -197,9 +197,7 @@ class World(ProcessHarness):
         folder = self.config.data_dir / "segments"
         rows: list[tuple[Any, ...]] = []
         for path in [*sealed_segments(folder), *folder.glob("*.open.db")]:
-            db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-            rows += db.execute(sql).fetchall()
-            db.close()
+            rows += segment_rows.query(path, sql)
         return rows
 
     def stored(self, data_type: str = "trade") -> list[tuple[int, int]]:

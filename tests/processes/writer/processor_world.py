@@ -23,6 +23,7 @@ from collector.storage.journal.format import (
 )
 from collector.storage.journal.position import Position
 from collector.storage.journal.reader import Chunk
+from tests.storage.segment.segment_rows import rows_of
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -64,10 +65,10 @@ class ProcessorWorld:
         batch = self.processor.batch
         self.gaps += batch.gaps
         self.requests += [request for requests in batch.requests.values() for request in requests]
-        self.messages += [(stream_id, id_) for _, stream_id, _, id_, *_ in batch.messages]
+        self.messages += [(stream_id, id_) for _, stream_id, _, id_, *_ in rows_of(batch.messages.values())]
         states = [stream.row().state for stream in batch.touched.values()]
         states += [_encode(self.processor.ledger.feeds[name]) for name in batch.feeds]
-        self._row += len(batch.messages)
+        self._row += batch.count
         self.processor.begin(self._row)
         return sum(map(len, states))
 

@@ -16,9 +16,11 @@ ROT = {
     "a stream's state": "UPDATE streams SET state = x'c1' WHERE data_type = 'trade'",
     "a state cut short": "UPDATE streams SET state = substr(state, 1, 5)",
     "a stream's rule": "UPDATE streams SET id_rule = 'dens'",
-    "the newest ids": "INSERT OR REPLACE INTO recents VALUES (1, x'00')",
+    "the newest ids": "INSERT OR REPLACE INTO recents VALUES (1, x'00', 0)",
     "a feed's state": "UPDATE feeds SET state = x'ffff'",
-    "a message's stream": "UPDATE messages SET stream_id = 77 WHERE row = 3",
+    "a block's stream": "UPDATE blocks SET stream_id = 77",
+    "a block's columns": "UPDATE blocks SET columns = substr(columns, 1, 40)",
+    "a block's texts": "UPDATE blocks SET payloads = x'28b52ffd00'",
     "when it was opened": "UPDATE meta SET value = '12x4' WHERE key = 'opened_at'",
     "a lost note": "DELETE FROM meta WHERE key = 'opened_at'",
 }

@@ -13,6 +13,7 @@ from collector.storage.journal.format import FeedIdentity, JournalHeader, encode
 from collector.storage.journal.position import Position
 from collector.storage.journal.reader import Chunk, Damage
 from tests.processes.writer.writer_harness import trade
+from tests.storage.segment.segment_rows import Row, rows_of
 
 HEADER = JournalHeader("f", "w", 1, 0, FeedIdentity("f", "binance", ("BTCUSDT",), ("trade",)), 0)
 NO_LIMIT = 1 << 62
@@ -36,7 +37,7 @@ def process(frames: FrameProcessor, chunk: Chunk, limit: int) -> Chunk | None:
 def test_a_chunk_that_fits_is_processed_whole() -> None:
     frames, chunk = processor(), chunk_of([trade(1)], [trade(2)])
     assert process(frames, chunk, 2) is None
-    assert len(frames.batch.messages) == 2
+    assert frames.batch.count == 2
     assert frames.batch.positions == {"f": chunk.position}
 
 
@@ -44,7 +45,7 @@ def test_a_full_batch_ends_with_its_record_and_the_rest_is_returned() -> None:
     frames, chunk = processor(), chunk_of([trade(1), trade(2)], [trade(3)])
     rest = process(frames, chunk, 1)
     assert rest is not None
-    assert len(frames.batch.messages) == 2
+    assert frames.batch.count == 2
     assert frames.batch.positions == {"f": chunk.position._replace(offset=chunk.records[0].end, ended=False)}
     assert rest == chunk._replace(records=chunk.records[1:])
 
@@ -58,12 +59,13 @@ def test_small_batches_hold_the_rows_of_one_large_batch() -> None:
     chunk = chunk_of(*[[trade(number), trade(number + 1)] for number in range(1, 20, 2)], [trade(5)], [trade(40)])
     whole, piecewise = processor(), processor()
     process(whole, chunk, NO_LIMIT)
-    rows, rest = [], process(piecewise, chunk, 1)
+    rows: list[Row] = []
+    rest = process(piecewise, chunk, 1)
     while rest is not None:
-        rows += piecewise.batch.messages
+        rows += rows_of(piecewise.batch.messages.values())
         piecewise.begin(len(rows) + 1)
         rest = process(piecewise, rest, 1)
-    assert rows + piecewise.batch.messages == whole.batch.messages
+    assert rows + rows_of(piecewise.batch.messages.values()) == rows_of(whole.batch.messages.values())
     assert piecewise.counts == whole.counts
 
 

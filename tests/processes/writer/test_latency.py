@@ -1,6 +1,9 @@
 from collector.domain.histogram import BOUNDS_US
+from collector.domain.records import IdRule, StreamKey
+from collector.domain.silence import Bounds
 from collector.processes.writer.batch import CommitBatch
 from collector.processes.writer.latency import MAX_LATENCY_US, OUTLIERS, Latencies
+from collector.processes.writer.streams import StreamTable
 
 DURABLE_US = 1_800_000_000_000_000
 DAY_MS = 86_400_000
@@ -9,11 +12,15 @@ DAY_MS = 86_400_000
 def batch_of(*messages: tuple[str, int, int | None]) -> CommitBatch:
     """Messages as (feed, milliseconds from receiving to durable, milliseconds from the exchange to receiving)."""
     batch = CommitBatch()
+    feeds = list(dict.fromkeys(feed for feed, _, _ in messages))
+    table = StreamTable(0.0, Bounds(30, 1))
+    streams = [table.add(StreamKey("binance", feed, "trade"), feed, IdRule.DENSE) for feed in feeds]
     for feed, durable_ms, receive_ms in messages:
-        batch.begin(feed)
         received_us = DURABLE_US - durable_ms * 1_000
         exchange_us = None if receive_ms is None else received_us - receive_ms * 1_000
-        batch.messages.append((1, 1, 0, 1, received_us, exchange_us, 0, b""))
+        into = batch.messages_of(streams[feeds.index(feed)], backfilled=False)
+        into.received_us.append(received_us)
+        into.exchange_us.append(exchange_us)
     return batch
 
 

@@ -17,6 +17,7 @@ from collector.storage.journal.writer import JournalWriter
 from collector.storage.segment.seal import sealed_segments
 from tests.processes.process_harness import ProcessHarness
 from tests.storage.journal.dead_journals import let_go
+from tests.storage.segment import segment_rows
 from tests.storage.segment.segment_files import give_up_at_once
 
 START_NS = 1_700_000_000_000_000_000
@@ -118,7 +119,7 @@ class World(ProcessHarness):
         (opened,) = (self.config.data_dir / "segments").glob("*.open.db")
         readers.append(sqlite3.connect(f"file:{opened}?mode=ro", uri=True))
         readers[0].execute("BEGIN")
-        readers[0].execute("SELECT * FROM messages").fetchone()
+        readers[0].execute("SELECT * FROM blocks").fetchone()
         give_up_at_once(writer._rotation._segment)
         self.stop_when = lambda: self.secs >= stop_at
         writer.run()
@@ -132,9 +133,7 @@ class World(ProcessHarness):
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = []
         for path in self.tables():
-            db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-            rows += db.execute(sql).fetchall()
-            db.close()
+            rows += segment_rows.query(path, sql)
         return rows
 
     def payloads(self) -> list[bytes]:

@@ -9,10 +9,13 @@ from typing import Any
 
 from collector.domain.decimals import to_double
 from collector.domain.records import AggTradeRow, BookRow, BookTickerRow, Gap, StreamKey, TradeRow, TypedRow
+from collector.storage.segment.blocks import BlockEncoder
 from collector.storage.segment.file_format import make_tables
 from collector.storage.segment.open_segment import OpenSegment
+from tests.storage.segment.segment_rows import Row, messages_of
 
 NOON_US = 1_795_435_200_000_000  # 2026-11-23T12:00:00Z
+COMMIT_ROWS = 1_000
 DAY_US = 86_400_000_000
 SEGMENT_ID = "20261123T120000Z-4f2a9c"
 PREVIOUS_ID = "20261123T110000Z-000001"
@@ -73,6 +76,7 @@ def make_segment(
     gaps: Iterable[tuple[str, str, Gap]] = (),
     reasons: Iterable[tuple[int, str]] = (),
     id_rules: dict[str, str] | None = None,
+    commit_rows: int = COMMIT_ROWS,
     **meta: str,
 ) -> Path:
     """Write a sealed segment; stream ids count from 0 in the order of `streams`."""
@@ -85,14 +89,10 @@ def make_segment(
         make_tables(db)
         db.executemany("INSERT INTO meta VALUES (?,?)", values.items())
         db.executemany(
-            "INSERT INTO streams VALUES (?,?,?,?,'feed',?,x'')",
+            "INSERT INTO streams VALUES (?,?,?,?,'feed',?,x'',NULL,NULL,NULL)",
             [(number, *stream, rules.get(stream.data_type, "none")) for number, stream in enumerate(streams)],
         )
-        db.executemany(
-            "INSERT INTO messages (stream_id, series, id, received_us, exchange_us, line, payload)"
-            " VALUES (?,?,?,?,?,?,?)",
-            messages,
-        )
+        put_messages(db, [(row, *values) for row, values in enumerate(messages, 1)], commit_rows)
         db.executemany("INSERT INTO reasons VALUES (?,?)", reasons)
         db.executemany(
             f"INSERT INTO gaps VALUES (NULL,?,?{',?' * len(Gap._fields)})",
@@ -100,6 +100,16 @@ def make_segment(
         )
         db.commit()
     return path
+
+
+def put_messages(db: sqlite3.Connection, rows: Sequence[Row], commit_rows: int) -> None:
+    """Store messages as the writer would with commits of so many."""
+    encoder = BlockEncoder()
+    commits = (rows[start : start + commit_rows] for start in range(0, len(rows), commit_rows))
+    blocks = (block for commit in commits for block in encoder.blocks(messages_of(commit)))
+    for number, block in enumerate(blocks, 1):
+        db.execute("INSERT INTO blocks VALUES (?,?,?,?,?,?,?,?,?,?,?)", (number, *block[:-1]))
+        db.executemany("INSERT INTO block_streams VALUES (?,?,?)", [(id_, number, n) for id_, n in block.shared])
 
 
 def give_up_at_once(segment: OpenSegment) -> None:

@@ -7,25 +7,15 @@ from pathlib import Path
 import pytest
 
 from collector.domain.errors import DamagedError, NewerDataError
-from collector.storage.segment import file_format, seal
-from collector.storage.segment.open_segment import OpenSegment
+from collector.storage.segment import file_format
 from collector.storage.segment.positions_file import PositionsFile, read_positions_file, write_positions_file
 from collector.storage.segment.seal import create_segment, open_segment
 from collector.storage.segment.sealed_segment import open_sealed
-from collector.storage.segment.state import EMPTY_STATE, Commit, SegmentState, StreamRow
-from tests.storage.segment.segment_files import TRADES, UNKNOWN, make_segment, message, trade
+from collector.storage.segment.state import EMPTY_STATE, SegmentState, StreamRow
+from tests.storage.segment.segment_files import TRADES, make_segment, message, trade
 
 META = {"segment_id": "20260101T000000Z-000001", "previous_segment": "", "host": "h", "opened_at": "1"}
 STREAM = StreamRow(1, "binance", "BTCUSDT", "trade", "binance", "dense", b"state")
-
-
-@pytest.fixture
-def next_format(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program whose format 2 brought the table of reasons."""
-    tables = tuple(table._replace(since=2) if table.name == "reasons" else table for table in file_format.TABLES)
-    monkeypatch.setattr(file_format, "TABLES", tables)
-    monkeypatch.setattr(file_format, "SEGMENT_VERSION", 2)
-    monkeypatch.setattr(seal, "SEGMENT_VERSION", 2)
 
 
 def change(path: Path, *statements: str) -> None:
@@ -40,16 +30,6 @@ def first(folder: Path, state: SegmentState = EMPTY_STATE) -> Path:
     return path
 
 
-@pytest.mark.usefixtures("next_format")
-def test_a_table_unknown_to_an_older_sealed_segment_is_empty(tmp_path: Path) -> None:
-    path = make_segment(tmp_path, [TRADES, UNKNOWN], [message(0, 1, trade(1)), message(1, 2, b"?")])
-    change(path, "DROP TABLE reasons", "PRAGMA user_version=1")
-    with open_sealed(path) as segment:
-        assert [segment.reason(row) for row in (1, 2)] == [None, None]
-        assert [row[-1] for row in segment.messages()] == [trade(1), b"?"]
-
-
-@pytest.mark.usefixtures("next_format")
 def test_a_table_missing_from_its_own_format_is_damage(tmp_path: Path) -> None:
     path = make_segment(tmp_path, [TRADES], [message(0, 1, trade(1))])
     change(path, "DROP TABLE reasons")
@@ -57,29 +37,14 @@ def test_a_table_missing_from_its_own_format_is_damage(tmp_path: Path) -> None:
         segment.reason(1)
 
 
-@pytest.mark.parametrize("table", [table.name for table in file_format.TABLES])
+@pytest.mark.parametrize(
+    "table",
+    [table.name for table in file_format.TABLES if file_format.has_table(table.name, file_format.SEGMENT_VERSION)],
+)
 def test_an_open_segment_without_a_table_of_its_format_is_damaged(tmp_path: Path, table: str) -> None:
     change(first(tmp_path), f"DROP TABLE {table}")
     with pytest.raises(DamagedError):
         open_segment(tmp_path)
-
-
-@pytest.mark.usefixtures("next_format")
-def test_an_older_open_segment_gets_the_missing_tables(tmp_path: Path) -> None:
-    path = first(tmp_path)
-    segment = OpenSegment(path)
-    row = (1, 1, 0, 101, 5, None, 0, b"{}")
-    segment.store(Commit([row], [], [], [STREAM], {}, []))
-    segment.close()
-    change(path, "DROP TABLE reasons", "PRAGMA user_version=1")
-    again = open_segment(tmp_path)
-    assert again is not None
-    again.store(Commit([(2, *row[1:])], [(2, "why")], [], [STREAM], {}, []))
-    again.close()
-    with closing(sqlite3.connect(path)) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (2,)
-        assert db.execute("SELECT count(*) FROM messages").fetchone() == (2,)
-        assert db.execute("SELECT * FROM reasons").fetchall() == [(2, "why")]
 
 
 def test_a_file_without_a_format_is_not_a_segment(tmp_path: Path) -> None:

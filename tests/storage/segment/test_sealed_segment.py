@@ -47,7 +47,6 @@ def test_a_segment_returns_everything_in_the_order_stored(tmp_path: Path) -> Non
         ]
         assert list(segment.gaps()) == [("toy", "b", 1, *make_gap()), ("toy", "a", 2, *make_gap())]
         assert (segment.reason(1), segment.reason(2)) == ("no JSON", None)
-        assert (segment.data_type(1), segment.data_type(2)) == ("undecoded", "trade")
 
 
 def test_reading_leaves_no_files_beside_the_segment(tmp_path: Path) -> None:
@@ -69,7 +68,7 @@ def test_a_segment_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     path = make_segment(tmp_path, [], [])
     change(path, "PRAGMA user_version = 99")
     with (
-        pytest.raises(NewerDataError, match="version 99, this program knows 1: use the newer program"),
+        pytest.raises(NewerDataError, match="version 99, this program knows 2: use the newer program"),
         open_sealed(path),
     ):
         pass

@@ -335,9 +335,9 @@ def test_staging_calls_tick(tmp_path: Path, folder: Path) -> None:
 
 @pytest.mark.parametrize("row", [1, 2])
 def test_a_segment_with_a_missing_message_is_damaged(tmp_path: Path, folder: Path, row: int) -> None:
-    path = make_segment(tmp_path, [TRADES], [message(0, id_, trade(id_)) for id_ in range(3)])
+    path = make_segment(tmp_path, [TRADES], [message(0, id_, trade(id_)) for id_ in range(3)], commit_rows=1)
     with closing(sqlite3.connect(path)) as db:
-        db.execute("DELETE FROM messages WHERE row = ?", (row,))
+        db.execute("DELETE FROM blocks WHERE first_row = ?", (row,))
         db.commit()
     with pytest.raises(DamagedError, match=f"message {row + 1} where {row}"):
         stage_into(folder, path)

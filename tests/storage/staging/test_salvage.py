@@ -63,7 +63,7 @@ def overwrite(path: Path, table: str, content: bytes = b"\xaa") -> None:
 
 def test_every_listed_stream_gets_a_gap_row_beside_its_old_ones(tmp_path: Path) -> None:
     path = sealed(tmp_path)
-    overwrite(path, "messages")
+    overwrite(path, "blocks")
     meta, gaps = remains(path)
     assert gaps == [(TRADES, make_gap()), damaged(TRADES), damaged(BOOK), damaged(OTHER)]
     assert meta == SegmentMeta(SEGMENT_ID, "host-1", PREVIOUS_ID, NOON_US, SEALED_US, False, 7, meta.collector_version)
@@ -150,7 +150,7 @@ def test_damaged_rows_are_left_out(tmp_path: Path, change: str) -> None:
 
 def test_salvage_is_repeatable_and_changes_nothing(tmp_path: Path) -> None:
     path = sealed(tmp_path)
-    overwrite(path, "messages")
+    overwrite(path, "blocks")
     before = path.read_bytes()
     assert remains(path) == remains(path)
     assert path.read_bytes() == before

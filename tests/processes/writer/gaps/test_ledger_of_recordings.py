@@ -18,6 +18,7 @@ from collector.processes.writer.streams import StreamTable
 from collector.storage.journal.format import FeedIdentity, RecordKind
 from collector.storage.journal.reader import Chunk, JournalReader
 from collector.storage.journal.writer import JournalWriter
+from tests.storage.segment.segment_rows import rows_of
 
 MARKETS = {"binance_spot": "binance", "binance_usdm": "binance_usdm", "binance_coinm": "binance_coinm"}
 NAMES = {b"depth": "book_delta", b"trade": "trade", b"aggTrade": "agg_trade", b"bookTicker": "book_ticker"}
@@ -122,8 +123,9 @@ def test_two_lossy_lines_give_each_message_once_and_every_hole_a_row(data: Path,
     journal.close()
     processor = taken(tmp_path)
     kept = {ids[frame] for _, _, frame in arrived}
-    assert sorted(message[3] for message in processor.batch.messages) == sorted(kept)
-    assert {message[2] for message in processor.batch.messages} == {0}
+    rows = rows_of(processor.batch.messages.values())
+    assert sorted(row[3] for row in rows) == sorted(kept)
+    assert {row[2] for row in rows} == {0}
     told = {gap.gap_id: gap for _, _, gap in processor.batch.gaps}.values()
     assert {gap.kind for gap in told} == {"sequence"}
     assert sum(gap.missing or 0 for gap in told) == max(kept) - min(kept) + 1 - len(kept)
