@@ -4,7 +4,7 @@ Times are integer microseconds since the epoch, UTC, unless a name says `_ns`.
 """
 
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 UNKNOWN: Final = "_"
 """Stands for a symbol or data type that is not known."""
@@ -142,9 +142,7 @@ class BookTickerRow(NamedTuple):
     ask_size: float | None
 
 
-TypedRow = TradeRow | AggTradeRow | BookRow | BookTickerRow
-
-ROW_TYPES: Final[dict[str, type[TypedRow]]] = {
+ROW_TYPES: Final[dict[str, type[TradeRow | AggTradeRow | BookRow | BookTickerRow]]] = {
     "trade": TradeRow,
     "agg_trade": AggTradeRow,
     "book_delta": BookRow,
@@ -152,3 +150,23 @@ ROW_TYPES: Final[dict[str, type[TypedRow]]] = {
     "book_ticker": BookTickerRow,
 }
 """The data types that can be recorded, each with the type of its rows."""
+
+
+class Lists(NamedTuple):
+    """A column of lists of doubles, end to end."""
+
+    lengths: list[int]
+    """Of each row's list."""
+    values: list[float | None]
+
+
+Column = list[Any] | Lists
+
+
+class TypedColumns(NamedTuple):
+    """The typed rows of some messages, column by column: that takes half the time of a tuple for each row."""
+
+    columns: tuple[Column, ...]
+    """The fields of the row type, in its order; all of one length."""
+    untyped: list[int]
+    """The indexes, ascending, of the messages that have no row."""

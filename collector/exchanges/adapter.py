@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple, Protocol
 
-from collector.domain.records import Envelope, IdRule, StreamKey, TypedRow
+from collector.domain.records import Envelope, IdRule, StreamKey, TypedColumns
 from collector.exchanges.rest_adapter import RestAdapter
 
 
@@ -133,14 +133,14 @@ class Adapter(Protocol):
         """
         ...
 
-    def rows(self, data_type: str, payloads: Sequence[bytes]) -> list[TypedRow | None]:
-        """Read stored payloads, from frames or REST responses, into one typed row each.
+    def columns(self, data_type: str, payloads: Sequence[bytes]) -> TypedColumns:
+        """Read stored payloads, from frames or REST responses, into one typed row each, returned as columns.
 
-        A number that is not a finite decimal becomes None in its row; a payload that is not a message of `data_type`
-        becomes None as a whole.
+        A number that is not a finite decimal becomes None in its row; a payload that is not a message of `data_type` has
+        no row.
         """
         ...
 
     def decimals(self, data_type: str, payload: bytes) -> Iterable[str]:
-        """The text of every number in `payload` that `rows` converts to a double."""
+        """The text of every number in `payload` that `columns` converts to a double."""
         ...

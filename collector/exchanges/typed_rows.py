@@ -1,25 +1,29 @@
-"""From payloads to typed rows, for every exchange: a number that is not a finite decimal becomes null in its row.
+"""From payloads to typed columns, for every exchange: a number that is not a finite decimal becomes null in its row.
 
-A payload is read fast, all numbers as doubles. Only where that fails, or a number is not finite, it is read once more
-with its numbers as texts, and each of them is judged alone.
+Payloads are read fast, all numbers as doubles. Only where one of them fails, or a number is not finite, each is judged
+alone, and one at fault is read once more with its numbers as texts.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from math import isfinite
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from msgspec import DecodeError
 
 from collector.domain.decimals import to_double
-from collector.domain.records import AggTradeRow, BookRow, BookTickerRow, TradeRow, TypedRow
+from collector.domain.records import Column, Lists, TypedColumns
 
 UNREADABLE: Final = (DecodeError, UnicodeDecodeError, RecursionError)
 """What a msgspec decoder raises for bytes that do not fit its type."""
 
 Doubles = list[tuple[float, float]]
-Nullable = list[tuple[float | None, float | None]]
 Texts = list[tuple[Any, Any]]
 """Levels of a book side as they are read: price and size."""
+
+BookHead = tuple[int | None, int, int | None, bool]
+"""Of a book message: its first id, its last id, the previous message's id, and whether it is a snapshot."""
 
 Read = Callable[[bytes], Any]
 """Reads one payload into a message, a struct; raises one of UNREADABLE for anything else."""
@@ -27,66 +31,84 @@ Read = Callable[[bytes], Any]
 NewReader = Callable[..., Read]
 """Makes the reader of a message type; keyword arguments are those of `msgspec.json.Decoder`."""
 
-_NO_LEVELS: Final[Any] = ((), ())
-
 
 class RowReaders(NamedTuple):
     """How payloads of one data type become rows; an exchange that spells them in two ways has two of these.
 
-    A message has a method `row`, and two ClassVars: `numbers` names the fields that hold one number each, `sides` those
-    that hold a list of levels.
+    A message has three ClassVars: `numbers` names the fields that hold one number each, `sides` those that hold a list
+    of levels, and `columns` is a static method that makes the columns of some messages, such as `trade_columns`.
     """
 
     doubles: Read
     """Reads numbers as floats."""
     texts: Read
     """Reads numbers as they are written."""
-    is_finite: Callable[[Any], bool]
-    """Whether every number of a row is finite; may say no to a row whose sum is too large for a double."""
+    columns: Callable[[Iterable[Any]], tuple[Column, ...]]
 
 
-def trade_readers(message: Any, new_reader: NewReader) -> RowReaders:
-    """Readers of a trade or aggregate, a struct generic in the type of its price and size."""
-    return _readers(message[float], message[Any], _is_finite_trade, new_reader)
-
-
-def quote_readers(message: Any, new_reader: NewReader) -> RowReaders:
-    """Readers of a best bid and ask, a struct generic in the type of its numbers."""
-    return _readers(message[float], message[Any], _is_finite_quote, new_reader)
+def number_readers(message: Any, new_reader: NewReader) -> RowReaders:
+    """Readers of a trade, an aggregate or a best bid and ask, a struct generic in the type of its numbers."""
+    return _readers(message, float, Any, new_reader)
 
 
 def book_readers(message: Any, new_reader: NewReader) -> RowReaders:
     """Readers of a book delta or snapshot, a struct generic in the type of its sides."""
-    return _readers(message[Doubles], message[Texts], _is_finite_book, new_reader)
+    return _readers(message, Doubles, Texts, new_reader)
 
 
-def trade_row(message: Any) -> TradeRow:
-    """The row of a struct with `id`, `price`, `size`, `side` and `kind`."""
-    return TradeRow(str(message.id), message.price, message.size, message.side, None, message.kind)
+def trade_columns(messages: Iterable[Any]) -> tuple[Column, ...]:
+    """The columns of structs with `id`, `price`, `size`, `side` and `kind`."""
+    trades = list(messages)
+    ids = list(map(str, _values(trades, "id")))
+    nothing: list[None] = [None] * len(trades)
+    return ids, *(_values(trades, name) for name in ("price", "size", "side")), nothing, _values(trades, "kind")
 
 
-def agg_trade_row(message: Any) -> AggTradeRow:
-    """The row of a struct with `id`, `price`, `size`, `side`, `first_trade_id` and `last_trade_id`."""
-    first, last = str(message.first_trade_id), str(message.last_trade_id)
-    return AggTradeRow(str(message.id), message.price, message.size, message.side, first, last)
+def agg_trade_columns(messages: Iterable[Any]) -> tuple[Column, ...]:
+    """The columns of structs with `id`, `price`, `size`, `side`, `first_trade_id` and `last_trade_id`."""
+    trades = list(messages)
+    id_, first, last = (list(map(str, _values(trades, name))) for name in ("id", "first_trade_id", "last_trade_id"))
+    return id_, *(_values(trades, name) for name in ("price", "size", "side")), first, last
 
 
-def book_row(
-    first_id: int | None, last_id: int, previous_id: int | None, is_snapshot: bool, bids: Nullable, asks: Nullable
-) -> BookRow:
-    """The row of a book message: its levels as columns."""
-    # Every level is a pair; strict would cost a tenth of a row.
-    bid_prices, bid_sizes = zip(*bids) if bids else _NO_LEVELS  # noqa: B905
-    ask_prices, ask_sizes = zip(*asks) if asks else _NO_LEVELS  # noqa: B905
-    return BookRow(first_id, last_id, previous_id, is_snapshot, bid_prices, bid_sizes, ask_prices, ask_sizes)
+def quote_columns(messages: Iterable[Any]) -> tuple[Column, ...]:
+    """The columns of structs with `id`, `bid_price`, `bid_size`, `ask_price` and `ask_size`."""
+    quotes = list(messages)
+    return tuple(_values(quotes, name) for name in ("id", "bid_price", "bid_size", "ask_price", "ask_size"))
 
 
-def rows(readers: RowReaders, payloads: Sequence[bytes], fallback: RowReaders | None = None) -> list[TypedRow | None]:
-    """See `Adapter.rows`; what `readers` cannot read is tried with `fallback`, if given."""
-    read = [_row(readers, payload) for payload in payloads]
-    if fallback is not None and None in read:
-        return [_row(fallback, payload) if row is None else row for row, payload in zip(read, payloads, strict=True)]
-    return read
+def book_columns(messages: Iterable[Any]) -> tuple[Column, ...]:
+    """The columns of structs with `bids`, `asks` and a method `head` that returns a `BookHead`.
+
+    Levels are taken out of their message before the next one is read: as tuples they would fill the processor's caches.
+    """
+    heads: list[BookHead] = []
+    bids: list[float | None] = []
+    asks: list[float | None] = []
+    bid_levels: list[int] = []
+    ask_levels: list[int] = []
+    for message in messages:
+        heads.append(message.head())
+        bid_levels.append(len(message.bids))
+        ask_levels.append(len(message.asks))
+        bids.extend(chain.from_iterable(message.bids))
+        asks.extend(chain.from_iterable(message.asks))
+    head_columns = map(list, zip(*heads, strict=True)) if heads else ([], [], [], [])
+    return *head_columns, *_prices_and_sizes(bid_levels, bids), *_prices_and_sizes(ask_levels, asks)
+
+
+def columns(readers: RowReaders, payloads: Sequence[bytes], fallback: RowReaders | None = None) -> TypedColumns:
+    """See `Adapter.columns`; what `readers` cannot read is tried with `fallback`, if given."""
+    try:
+        found = readers.columns(map(readers.doubles, payloads))
+    except UNREADABLE:
+        return _one_by_one(readers, payloads, fallback)
+    return TypedColumns(found, []) if all(map(_has_finite, found)) else _one_by_one(readers, payloads, fallback)
+
+
+def is_finite(message: Any) -> bool:
+    """Whether every number of a message is finite, read as doubles; may say no where their sum is too large for a double."""
+    return isfinite(sum(_numbers(message)))
 
 
 def decimals(readers: RowReaders, payload: bytes, fallback: RowReaders | None = None) -> list[str]:
@@ -95,28 +117,57 @@ def decimals(readers: RowReaders, payload: bytes, fallback: RowReaders | None = 
         message = readers.texts(payload)
     except UNREADABLE:
         return [] if fallback is None else decimals(fallback, payload)
-    levels = [number for side in message.sides for level in getattr(message, side) for number in level]
-    return [str(number) for number in (*(getattr(message, name) for name in message.numbers), *levels)]
+    return list(map(str, _numbers(message)))
 
 
-def _readers(doubles: Any, texts: Any, is_finite: Callable[[Any], bool], new_reader: NewReader) -> RowReaders:
+def _readers(message: Any, doubles: Any, texts: Any, new_reader: NewReader) -> RowReaders:
     return RowReaders(
-        doubles=new_reader(doubles, strict=False),
-        texts=new_reader(texts, strict=False, float_hook=str),
-        is_finite=is_finite,
+        doubles=new_reader(message[doubles], strict=False),
+        texts=new_reader(message[texts], strict=False, float_hook=str),
+        columns=message.columns,
     )
 
 
-def _row(readers: RowReaders, payload: bytes) -> TypedRow | None:
-    try:
-        row: TypedRow = readers.doubles(payload).row()
-    except UNREADABLE:
-        return _row_with_nulls(readers, payload)
-    return row if readers.is_finite(row) else _row_with_nulls(readers, payload)
+def _values(messages: list[Any], name: str) -> list[Any]:
+    return list(map(attrgetter(name), messages))
 
 
-def _row_with_nulls(readers: RowReaders, payload: bytes) -> TypedRow | None:
+def _prices_and_sizes(levels: list[int], numbers: list[float | None]) -> tuple[Lists, Lists]:
+    return Lists(levels, numbers[::2]), Lists(levels, numbers[1::2])
+
+
+def _has_finite(column: Column) -> bool:
+    """Whether a column of doubles has only finite ones; like `is_finite`."""
+    values = column.values if isinstance(column, Lists) else column
+    return not values or not isinstance(values[0], float) or isfinite(sum(values))
+
+
+def _one_by_one(readers: RowReaders, payloads: Sequence[bytes], fallback: RowReaders | None) -> TypedColumns:
+    untyped: list[int] = []
+
+    def messages() -> Iterator[Any]:
+        for index, payload in enumerate(payloads):
+            message = _message(readers, payload)
+            if message is None and fallback is not None:
+                message = _message(fallback, payload)
+            if message is None:
+                untyped.append(index)
+            else:
+                yield message
+
+    return TypedColumns(readers.columns(messages()), untyped)
+
+
+def _message(readers: RowReaders, payload: bytes) -> Any:
     """None for a payload that is not of this data type."""
+    try:
+        message = readers.doubles(payload)
+    except UNREADABLE:
+        return _with_nulls(readers, payload)
+    return message if is_finite(message) else _with_nulls(readers, payload)
+
+
+def _with_nulls(readers: RowReaders, payload: bytes) -> Any:
     try:
         message = readers.texts(payload)
     except UNREADABLE:
@@ -125,21 +176,13 @@ def _row_with_nulls(readers: RowReaders, payload: bytes) -> TypedRow | None:
         setattr(message, name, _double(getattr(message, name)))
     for name in message.sides:
         setattr(message, name, [(_double(price), _double(size)) for price, size in getattr(message, name)])
-    row: TypedRow = message.row()
-    return row
+    return message
+
+
+def _numbers(message: Any) -> list[Any]:
+    levels = [number for side in message.sides for level in getattr(message, side) for number in level]
+    return [*(getattr(message, name) for name in message.numbers), *levels]
 
 
 def _double(number: object) -> float | None:
     return to_double(str(number))
-
-
-def _is_finite_trade(row: TradeRow | AggTradeRow) -> bool:
-    return isfinite(row[1] + row[2])  # type: ignore[operator]  # doubles only
-
-
-def _is_finite_quote(row: BookTickerRow) -> bool:
-    return isfinite(sum(row[1:]))  # type: ignore[arg-type]  # doubles only
-
-
-def _is_finite_book(row: BookRow) -> bool:
-    return isfinite(sum(row[4]) + sum(row[5]) + sum(row[6]) + sum(row[7]))  # type: ignore[arg-type]  # doubles only

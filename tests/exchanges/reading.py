@@ -12,6 +12,7 @@ from collector.domain.errors import UndecodableError
 from collector.domain.records import BookTickerRow, Envelope
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.binance.combined_streams import CombinedStreams
+from tests.exchanges.rows import rows_of
 
 Reading = tuple[str, str, int, int | None, tuple[Any, ...]]
 """Symbol, data type, id, time and row of a frame."""
@@ -48,7 +49,7 @@ def assert_equal_to(
 
 def _exact(adapter: CombinedStreams, data_type: str, payloads: list[bytes]) -> Iterator[tuple[Any, ...]]:
     """Typed rows with every double as the decimal that its shortest text is."""
-    for row in adapter.rows(data_type, payloads):
+    for row in rows_of(adapter, data_type, payloads):
         assert row is not None
         yield tuple(_as_decimals(value) for value in row)
 

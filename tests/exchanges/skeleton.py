@@ -12,7 +12,7 @@ import msgspec
 
 from collector.domain.errors import ConfigError, UndecodableError
 from collector.domain.names import END_US
-from collector.domain.records import Envelope, IdRule, StreamKey, TypedRow
+from collector.domain.records import Envelope, IdRule, StreamKey, TypedColumns
 from collector.domain.times import NO_TIME_US
 from collector.exchanges import typed_rows
 from collector.exchanges.adapter import (
@@ -43,11 +43,11 @@ class Trade(msgspec.Struct, Generic[Number_co], kw_only=True):
     numbers: ClassVar = ("price", "size")
     sides: ClassVar = ()
     kind: ClassVar = "market"
-    row = typed_rows.trade_row
+    columns = staticmethod(typed_rows.trade_columns)
 
 
 _FRAMES: Final = msgspec.json.Decoder(Trade[str])
-_ROWS: Final = typed_rows.trade_readers(Trade, lambda kind, **options: msgspec.json.Decoder(kind, **options).decode)
+_ROWS: Final = typed_rows.number_readers(Trade, lambda kind, **options: msgspec.json.Decoder(kind, **options).decode)
 _ACK: Final = b'{"subscribed":true}'
 
 
@@ -114,9 +114,9 @@ class Skeleton:
 
         return decode
 
-    def rows(self, data_type: str, payloads: Sequence[bytes]) -> list[TypedRow | None]:
+    def columns(self, data_type: str, payloads: Sequence[bytes]) -> TypedColumns:
         """Prices and sizes are decimals in quotes."""
-        return typed_rows.rows(_ROWS, payloads)
+        return typed_rows.columns(_ROWS, payloads)
 
     def decimals(self, data_type: str, payload: bytes) -> Iterable[str]:
         """Price and size."""

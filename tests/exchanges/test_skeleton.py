@@ -12,6 +12,7 @@ from collector.domain.errors import ConfigError, UndecodableError
 from collector.domain.records import Envelope, StreamKey, TradeRow
 from collector.domain.times import NO_TIME_US
 from collector.exchanges.adapter import Limits, Subscription
+from tests.exchanges.rows import rows_of
 from tests.exchanges.skeleton import SKELETON
 
 GUIDE = (Path(__file__).parents[2] / "docs/ADD_AN_EXCHANGE.md").read_text("utf-8")
@@ -22,7 +23,7 @@ decode = SKELETON.decoder(Subscription(("BTC-USD",), ("trade",)))
 
 def test_a_trade_becomes_an_envelope_and_a_row() -> None:
     assert decode(FRAME) == [Envelope(BITCOIN, 7, None, 1_764_000_000_000_000, FRAME)]
-    assert SKELETON.rows("trade", [FRAME]) == [TradeRow("7", 1.5, 2.0, "buy", None, "market")]
+    assert rows_of(SKELETON, "trade", [FRAME]) == [TradeRow("7", 1.5, 2.0, "buy", None, "market")]
     assert list(SKELETON.decimals("trade", FRAME)) == ["1.5", "2"]
 
 
@@ -56,11 +57,11 @@ def test_an_acknowledgement_is_no_message() -> None:
 def test_a_wrong_time_costs_no_row(time: bytes) -> None:
     (envelope,) = decode(FRAME.replace(b"1764000000000", time))
     assert envelope.exchange_us == NO_TIME_US
-    assert SKELETON.rows("trade", [envelope.payload]) != [None]
+    assert rows_of(SKELETON, "trade", [envelope.payload]) != [None]
 
 
 def test_a_number_that_is_no_decimal_is_null_in_its_row() -> None:
-    (row,) = SKELETON.rows("trade", [FRAME.replace(b'"1.5"', b'"nan"')])
+    (row,) = rows_of(SKELETON, "trade", [FRAME.replace(b'"1.5"', b'"nan"')])
     assert row == TradeRow("7", to_double("nan"), 2.0, "buy", None, "market")
     assert row.price is None
 

@@ -3,12 +3,15 @@
 from typing import Any, ClassVar, Generic, TypeVar
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.json import Decoder
 
-from collector.domain.records import BookRow, TradeRow
+from collector.domain.records import BookRow, Lists, TradeRow, TypedColumns
 from collector.exchanges import typed_rows
-from collector.exchanges.typed_rows import Read, book_readers, book_row, trade_readers, trade_row
+from collector.exchanges.typed_rows import BookHead, Read, RowReaders, book_columns, book_readers, number_readers
+from tests.exchanges.rows import TypedRow, as_rows
 
 Number_co = TypeVar("Number_co", covariant=True)
 Side_co = TypeVar("Side_co", covariant=True)
@@ -23,8 +26,23 @@ class Trade(Struct, Generic[Number_co]):
     kind: ClassVar = None
     numbers: ClassVar = ("price", "size")
     sides: ClassVar = ()
+    columns = staticmethod(typed_rows.trade_columns)
 
-    row = trade_row
+
+class RestTrade(Struct, Generic[Number_co]):
+    price: Number_co
+    size: Number_co
+    id: int
+    taker: str
+
+    kind: ClassVar = None
+    numbers: ClassVar = ("price", "size")
+    sides: ClassVar = ()
+    columns = staticmethod(typed_rows.trade_columns)
+
+    @property
+    def side(self) -> str:
+        return self.taker
 
 
 class Book(Struct, Generic[Side_co]):
@@ -34,16 +52,18 @@ class Book(Struct, Generic[Side_co]):
 
     numbers: ClassVar = ()
     sides: ClassVar = ("bids", "asks")
+    columns = staticmethod(book_columns)
 
-    def row(self: "Book[Any]") -> BookRow:
-        return book_row(None, self.seq, self.seq - 1, False, self.bids, self.asks)
+    def head(self) -> BookHead:
+        return None, self.seq, self.seq - 1, False
 
 
 def new_reader(message: Any, **options: Any) -> Read:
     return Decoder(message, **options).decode
 
 
-TRADES = trade_readers(Trade, new_reader)
+TRADES = number_readers(Trade, new_reader)
+REST_TRADES = number_readers(RestTrade, new_reader)
 BOOKS = book_readers(Book, new_reader)
 
 
@@ -51,17 +71,47 @@ def trade(price: str) -> bytes:
     return b'{"id":7,"price":%s,"size":2.50,"side":"buy"}' % price.encode()
 
 
+def rows(data_type: str, readers: RowReaders, *payloads: bytes, fallback: RowReaders | None = None) -> list[Any]:
+    found: list[TypedRow | None] = as_rows(data_type, len(payloads), typed_rows.columns(readers, payloads, fallback))
+    return found
+
+
 @pytest.mark.parametrize(
     ("price", "double"),
     [("0.1", 0.1), ('"0.1"', 0.1), ("1e999", None), ('"1e999"', None), ('"NaN"', None), ("null", None), ("[]", None)],
 )
 def test_a_number_that_is_not_a_finite_decimal_is_null(price: str, double: float | None) -> None:
-    assert typed_rows.rows(TRADES, [trade(price)]) == [TradeRow("7", double, 2.5, "buy", None, None)]
+    assert rows("trade", TRADES, trade(price)) == [TradeRow("7", double, 2.5, "buy", None, None)]
 
 
 def test_an_absent_side_is_empty_and_a_bad_level_is_null() -> None:
     payload = b'{"seq":5,"bids":[[1.5,2],["x",3]],"asks":[]}'
-    assert typed_rows.rows(BOOKS, [payload]) == [BookRow(None, 5, 4, False, (1.5, None), (2.0, 3.0), (), ())]
+    assert rows("book_delta", BOOKS, payload) == [BookRow(None, 5, 4, False, (1.5, None), (2.0, 3.0), (), ())]
+
+
+def test_levels_of_many_messages_stand_end_to_end() -> None:
+    payloads = [b'{"seq":5,"bids":[[1.5,2]],"asks":[]}', b'{"seq":6,"bids":[[3,4],[5,6]],"asks":[[7,8]]}']
+    assert typed_rows.columns(BOOKS, payloads) == TypedColumns(
+        (
+            [None, None],
+            [5, 6],
+            [4, 5],
+            [False, False],
+            Lists([1, 2], [1.5, 3.0, 5.0]),
+            Lists([1, 2], [2.0, 4.0, 6.0]),
+            Lists([0, 1], [7.0]),
+            Lists([0, 1], [8.0]),
+        ),
+        [],
+    )
+
+
+@pytest.mark.parametrize("readers", [TRADES, BOOKS])
+def test_no_payload_has_a_row_where_none_is_a_message(readers: RowReaders) -> None:
+    payloads = [b"[]", b"", b"\xff"]
+    assert typed_rows.columns(readers, payloads).untyped == [0, 1, 2]
+    assert all(not column or column == Lists([], []) for column in typed_rows.columns(readers, payloads).columns)
+    assert typed_rows.columns(readers, []).untyped == []
 
 
 def test_decimals_are_the_texts_as_sent() -> None:
@@ -70,9 +120,34 @@ def test_decimals_are_the_texts_as_sent() -> None:
 
 
 def test_a_payload_the_first_readers_refuse_is_tried_with_the_next() -> None:
-    payloads = [trade("1"), b'{"seq":5,"bids":[],"asks":[]}', b"[]"]
-    (first, second, third) = typed_rows.rows(TRADES, payloads, BOOKS)
-    assert isinstance(first, TradeRow)
-    assert isinstance(second, BookRow)
-    assert third is None
-    assert typed_rows.decimals(TRADES, b"[]", BOOKS) == []
+    over_rest = b'{"id":8,"price":"x","size":"2","taker":"sell"}'
+    assert rows("trade", TRADES, trade("1"), over_rest, b"[]", trade("2"), fallback=REST_TRADES) == [
+        TradeRow("7", 1.0, 2.5, "buy", None, None),
+        TradeRow("8", None, 2.0, "sell", None, None),
+        None,
+        TradeRow("7", 2.0, 2.5, "buy", None, None),
+    ]
+    assert typed_rows.decimals(TRADES, over_rest, REST_TRADES) == ["x", "2"]
+    assert typed_rows.decimals(TRADES, b"[]", REST_TRADES) == []
+
+
+def test_finite_numbers_with_a_sum_beyond_all_doubles_are_kept() -> None:
+    first, second = rows("trade", TRADES, trade("1.7e308"), trade("1.7e308"))
+    assert first == second == TradeRow("7", 1.7e308, 2.5, "buy", None, None)
+
+
+PRICES = st.sampled_from(["1.5", '"2"', '"NaN"', "-1e999", '"1e400"', "null", '"x"', "1e308", "{}"])
+SOME_TRADES = st.builds(trade, PRICES) | st.sampled_from(
+    [b"[]", b"", b'{"id":1', b'{"id":1,"price":2,"size":3,"side":4}']
+)
+SOME_BOOKS = st.builds(
+    lambda seq, bids, asks: b'{"seq":%d,"bids":[%b],"asks":[%b]}' % (seq, b",".join(bids), b",".join(asks)),
+    st.integers(0, 9),
+    *[st.lists(st.sampled_from([b"[1,2]", b'["3.5",null]', b'["NaN",1]', b"[1e308,1e308]", b"[1]"]), max_size=3)] * 2,
+)
+
+
+@given(st.lists(SOME_TRADES, max_size=8), st.lists(SOME_BOOKS, max_size=8))
+def test_a_payload_becomes_the_same_row_alone_and_among_others(trades: list[bytes], books: list[bytes]) -> None:
+    assert rows("trade", TRADES, *trades) == [row for one in trades for row in rows("trade", TRADES, one)]
+    assert rows("book_delta", BOOKS, *books) == [row for one in books for row in rows("book_delta", BOOKS, one)]

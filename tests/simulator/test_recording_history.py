@@ -14,6 +14,7 @@ from collector.read.book import Book
 from collector.simulator.recording_history import RecordingHistory
 from collector.simulator.replay import Recording, load
 from tests.conftest import Lines
+from tests.exchanges.rows import rows_of
 from tests.simulator.running import Running
 
 
@@ -131,7 +132,7 @@ def rebuilt(market: Adapter, path: Path, frames: int) -> Book:
     received = [one["raw"].encode() for one in lines if one["dir"] == "in"][:frames]
     snapshot = next(one["raw"].encode() for one in lines if one["dir"] == "http")
     diffs = [text for text in received if b"@depth" in text[:60]]
-    for row in market.rows("book_delta", [snapshot, *diffs]):
+    for row in rows_of(market, "book_delta", [snapshot, *diffs]):
         assert isinstance(row, BookRow)
         book.apply(row)
     return book
@@ -149,7 +150,7 @@ def test_the_rest_book_of_a_recording_equals_its_replayed_frames(tmp_path: Path,
     expected = rebuilt(market, path, played)
     assert envelope.id == expected.last_id
     assert envelope.exchange_us is not None
-    (row,) = market.rows("book_delta", [now.encode()])
+    (row,) = rows_of(market, "book_delta", [now.encode()])
     assert isinstance(row, BookRow)
     for side, prices, sizes in (
         (expected.bids, row.bid_prices, row.bid_sizes),

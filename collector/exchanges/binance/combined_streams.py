@@ -13,7 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from collector.domain.errors import ConfigError
-from collector.domain.records import IdRule, StreamKey, TypedRow
+from collector.domain.records import IdRule, StreamKey, TypedColumns
 from collector.exchanges import typed_rows
 from collector.exchanges.adapter import (
     ConnectionPlan,
@@ -121,9 +121,9 @@ class CombinedStreams:
         names = {self._stream_name(key): key for key in self._keys(subscription)}
         return decoder(names, self.readers, self.control)
 
-    def rows(self, data_type: str, payloads: Sequence[bytes]) -> list[TypedRow | None]:
-        """See `Adapter.rows`; `side` is the taker's."""
-        return typed_rows.rows(self.readers[data_type].rows, payloads, self._rest_rows(data_type))
+    def columns(self, data_type: str, payloads: Sequence[bytes]) -> TypedColumns:
+        """See `Adapter.columns`; `side` is the taker's."""
+        return typed_rows.columns(self.readers[data_type].rows, payloads, self._rest_rows(data_type))
 
     def decimals(self, data_type: str, payload: bytes) -> list[str]:
         """Prices and sizes."""

@@ -10,7 +10,6 @@ from typing import Annotated, Any, ClassVar, Final, Generic, Literal
 
 from msgspec import Meta, Struct, field
 
-from collector.domain.records import BookRow
 from collector.exchanges.binance.message_readers import (
     INT64_MAX,
     NO_TIME_MS,
@@ -19,12 +18,11 @@ from collector.exchanges.binance.message_readers import (
     Millis,
     Time,
     book_messages,
-    quote_messages,
-    trade_messages,
+    number_messages,
 )
 from collector.exchanges.binance.spot_messages import AggTrade, Number_co, Quote, Side_co
 from collector.exchanges.binance.spot_messages import Trade as SpotTrade
-from collector.exchanges.typed_rows import Nullable, book_row
+from collector.exchanges.typed_rows import BookHead, book_columns
 
 PreviousId = Annotated[int, Meta(ge=-1, le=INT64_MAX - 1)]
 """-1 if there was no update before (recorded from a book with one level)."""
@@ -74,9 +72,11 @@ class Diff(Struct, Generic[Side_co], gc=False, kw_only=True):
     def first_id(self) -> int | None:
         return self.first_update_id if self.previous_id < 0 else self.previous_id + 1
 
-    def row(self: "Diff[Nullable]") -> BookRow:
+    columns = staticmethod(book_columns)
+
+    def head(self) -> BookHead:
         previous_id = None if self.previous_id < 0 else self.previous_id
-        return book_row(self.first_update_id, self.id, previous_id, self.is_snapshot, self.bids, self.asks)
+        return self.first_update_id, self.id, previous_id, self.is_snapshot
 
 
 class Depth(Diff[Side_co], gc=False, kw_only=True):
@@ -96,7 +96,7 @@ _AGG_TRADE_SINCE_2026: Final = {**_AGG_TRADE, "st": int}
 READERS: Final[dict[str, MessageReaders]] = {
     "book_snapshot": book_messages(Depth, _BOOK, _BOOK_OF_COINM, _BOOK_SINCE_2026),
     "book_delta": book_messages(Diff, _BOOK, _BOOK_OF_COINM, _BOOK_SINCE_2026),
-    "trade": trade_messages(Trade, _TRADE, {**_TRADE, "st": int}),
-    "agg_trade": trade_messages(AggTrade, _AGG_TRADE, _AGG_TRADE_SINCE_2026, {**_AGG_TRADE_SINCE_2026, "nq": str}),
-    "book_ticker": quote_messages(Ticker, _BOOK, _BOOK_OF_COINM, _BOOK_SINCE_2026),
+    "trade": number_messages(Trade, _TRADE, {**_TRADE, "st": int}),
+    "agg_trade": number_messages(AggTrade, _AGG_TRADE, _AGG_TRADE_SINCE_2026, {**_AGG_TRADE_SINCE_2026, "nq": str}),
+    "book_ticker": number_messages(Ticker, _BOOK, _BOOK_OF_COINM, _BOOK_SINCE_2026),
 }

@@ -13,7 +13,7 @@ from msgspec.structs import fields
 
 from collector.domain.names import END_US
 from collector.domain.times import NO_TIME_US
-from collector.exchanges.typed_rows import Read, RowReaders, book_readers, quote_readers, trade_readers
+from collector.exchanges.typed_rows import Read, RowReaders, book_readers, number_readers
 
 INT64_MAX: Final = 2**63 - 1
 
@@ -51,14 +51,9 @@ class MessageReaders(NamedTuple):
     names_symbol: bool
 
 
-def trade_messages(message: Any, *documented: Documented) -> MessageReaders:
-    """Readers of wrapped trades or aggregates, a struct generic in the type of its price and size."""
-    return _wrapped(message[str], trade_readers(message, _wrapped_reader), documented)
-
-
-def quote_messages(message: Any, *documented: Documented) -> MessageReaders:
-    """Readers of wrapped best bids and asks, a struct generic in the type of its numbers."""
-    return _wrapped(message[str], quote_readers(message, _wrapped_reader), documented)
+def number_messages(message: Any, *documented: Documented) -> MessageReaders:
+    """Readers of wrapped trades, aggregates or best bids and asks, a struct generic in the type of its numbers."""
+    return _wrapped(message[str], number_readers(message, _wrapped_reader), documented)
 
 
 def book_messages(message: Any, *documented: Documented) -> MessageReaders:
@@ -66,9 +61,9 @@ def book_messages(message: Any, *documented: Documented) -> MessageReaders:
     return _wrapped(message[Raw], book_readers(message, _wrapped_reader), documented)
 
 
-def bare_trade_messages(message: Any) -> MessageReaders:
+def bare_number_messages(message: Any) -> MessageReaders:
     """Readers of trades or aggregates without a wrap."""
-    return _bare(message[str], trade_readers(message, _bare_reader))
+    return _bare(message[str], number_readers(message, _bare_reader))
 
 
 def bare_book_messages(message: Any) -> MessageReaders:

@@ -18,7 +18,7 @@ from collector.domain.records import Envelope, StreamKey
 from collector.exchanges.binance.decoding import shown
 from collector.exchanges.binance.message_readers import MessageReaders, Millis, exchange_us
 from collector.exchanges.rest_adapter import Get, RestLimits
-from collector.exchanges.typed_rows import UNREADABLE
+from collector.exchanges.typed_rows import UNREADABLE, is_finite
 
 BOOK: Final = "book_delta"
 """The data type that book snapshots are stored as."""
@@ -100,7 +100,7 @@ def _envelope(stream: StreamKey, readers: MessageReaders, payload: bytes) -> Env
 
 def _book(stream: StreamKey, readers: MessageReaders, body: bytes) -> Envelope:
     """A book with an unreadable level is refused as a whole: unlike a page of trades, the rest of it would be useless."""
-    if not readers.rows.is_finite(readers.rows.doubles(body).row()):
+    if not is_finite(readers.rows.doubles(body)):
         raise ValidationError("a level is not a finite number")
     return _envelope(stream, readers, body)
 

@@ -7,18 +7,17 @@ from typing import ClassVar, Final, Generic
 
 from msgspec import Struct, field
 
-from collector.domain.records import BookRow
 from collector.exchanges.binance.message_readers import (
     NO_TIME_MS,
     Id,
     MessageReaders,
     Time,
     bare_book_messages,
-    bare_trade_messages,
+    bare_number_messages,
     taker_side,
 )
 from collector.exchanges.binance.spot_messages import Depth, Number_co, Side_co
-from collector.exchanges.typed_rows import Nullable, agg_trade_row, book_row, trade_row
+from collector.exchanges.typed_rows import BookHead, agg_trade_columns, book_columns, trade_columns
 
 
 class Trade(Struct, Generic[Number_co], gc=False, kw_only=True):
@@ -36,7 +35,7 @@ class Trade(Struct, Generic[Number_co], gc=False, kw_only=True):
     kind: ClassVar = "market"
 
     side = property(taker_side)
-    row = trade_row
+    columns = staticmethod(trade_columns)
 
 
 class AggTrade(Struct, Generic[Number_co], gc=False, kw_only=True):
@@ -54,7 +53,7 @@ class AggTrade(Struct, Generic[Number_co], gc=False, kw_only=True):
     sides: ClassVar = ()
 
     side = property(taker_side)
-    row = agg_trade_row
+    columns = staticmethod(agg_trade_columns)
 
 
 class TimedDepth(Struct, Generic[Side_co], gc=False, kw_only=True):
@@ -68,17 +67,19 @@ class TimedDepth(Struct, Generic[Side_co], gc=False, kw_only=True):
     numbers: ClassVar = ()
     sides: ClassVar = ("bids", "asks")
 
-    def row(self: "TimedDepth[Nullable]") -> BookRow:
-        return book_row(None, self.id, None, True, self.bids, self.asks)
+    columns = staticmethod(book_columns)
+
+    def head(self) -> BookHead:
+        return None, self.id, None, True
 
 
 SPOT_READERS: Final[dict[str, MessageReaders]] = {
     "book_delta": bare_book_messages(Depth),
-    "trade": bare_trade_messages(Trade),
-    "agg_trade": bare_trade_messages(AggTrade),
+    "trade": bare_number_messages(Trade),
+    "agg_trade": bare_number_messages(AggTrade),
 }
 
 FUTURES_READERS: Final[dict[str, MessageReaders]] = {
     "book_delta": bare_book_messages(TimedDepth),
-    "agg_trade": bare_trade_messages(AggTrade),
+    "agg_trade": bare_number_messages(AggTrade),
 }

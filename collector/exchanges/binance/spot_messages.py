@@ -3,11 +3,10 @@
 Source: web-socket-streams.md in github.com/binance/binance-spot-api-docs (2026-07-21). Field names there are one letter.
 """
 
-from typing import ClassVar, Final, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
 
 from msgspec import Struct, field
 
-from collector.domain.records import BookRow, BookTickerRow
 from collector.exchanges.binance.message_readers import (
     NO_TIME_MS,
     Id,
@@ -15,11 +14,10 @@ from collector.exchanges.binance.message_readers import (
     Millis,
     Time,
     book_messages,
-    quote_messages,
+    number_messages,
     taker_side,
-    trade_messages,
 )
-from collector.exchanges.typed_rows import Nullable, agg_trade_row, book_row, trade_row
+from collector.exchanges.typed_rows import BookHead, agg_trade_columns, book_columns, quote_columns, trade_columns
 
 Number_co = TypeVar("Number_co", covariant=True)
 Side_co = TypeVar("Side_co", covariant=True)
@@ -39,13 +37,10 @@ class Trade(Struct, Generic[Number_co], gc=False, kw_only=True):
     first_id: ClassVar = None
     numbers: ClassVar = ("price", "size")
     sides: ClassVar = ()
-
-    @property
-    def kind(self) -> str | None:
-        return "market"
+    kind: ClassVar[Any] = "market"
 
     side = property(taker_side)
-    row = trade_row
+    columns = staticmethod(trade_columns)
 
 
 class AggTrade(Struct, Generic[Number_co], gc=False, kw_only=True):
@@ -66,7 +61,7 @@ class AggTrade(Struct, Generic[Number_co], gc=False, kw_only=True):
     sides: ClassVar = ()
 
     side = property(taker_side)
-    row = agg_trade_row
+    columns = staticmethod(agg_trade_columns)
 
 
 class Quote(Struct, Generic[Number_co], gc=False, kw_only=True):
@@ -83,8 +78,7 @@ class Quote(Struct, Generic[Number_co], gc=False, kw_only=True):
     numbers: ClassVar = ("bid_price", "bid_size", "ask_price", "ask_size")
     sides: ClassVar = ()
 
-    def row(self: "Quote[float | None]") -> BookTickerRow:
-        return BookTickerRow(self.id, self.bid_price, self.bid_size, self.ask_price, self.ask_size)
+    columns = staticmethod(quote_columns)
 
 
 class Ticker(Quote[Number_co], gc=False, kw_only=True):
@@ -107,8 +101,10 @@ class Diff(Struct, Generic[Side_co], gc=False, kw_only=True):
     numbers: ClassVar = ()
     sides: ClassVar = ("bids", "asks")
 
-    def row(self: "Diff[Nullable]") -> BookRow:
-        return book_row(self.first_id, self.id, None, False, self.bids, self.asks)
+    columns = staticmethod(book_columns)
+
+    def head(self) -> BookHead:
+        return self.first_id, self.id, None, False
 
 
 class Depth(Struct, Generic[Side_co], gc=False, kw_only=True):
@@ -124,8 +120,10 @@ class Depth(Struct, Generic[Side_co], gc=False, kw_only=True):
     numbers: ClassVar = ()
     sides: ClassVar = ("bids", "asks")
 
-    def row(self: "Depth[Nullable]") -> BookRow:
-        return book_row(None, self.id, None, True, self.bids, self.asks)
+    columns = staticmethod(book_columns)
+
+    def head(self) -> BookHead:
+        return None, self.id, None, True
 
 
 _IGNORED: Final = {"E": Millis, "M": bool}
@@ -133,7 +131,7 @@ _IGNORED: Final = {"E": Millis, "M": bool}
 READERS: Final[dict[str, MessageReaders]] = {
     "book_snapshot": book_messages(Depth, {}),
     "book_delta": book_messages(Diff, {}),
-    "trade": trade_messages(Trade, _IGNORED),
-    "agg_trade": trade_messages(AggTrade, _IGNORED),
-    "book_ticker": quote_messages(Ticker, {}),
+    "trade": number_messages(Trade, _IGNORED),
+    "agg_trade": number_messages(AggTrade, _IGNORED),
+    "book_ticker": number_messages(Ticker, {}),
 }

@@ -3,27 +3,33 @@
 A message is a tuple (series, id, row, received_us, exchange_us, line, payload) here.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from itertools import accumulate
+from typing import Any, Final, NamedTuple, Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from collector.domain import decimals
-from collector.domain.records import TypedRow
-from collector.domain.times import is_sound, sound_us
+from collector.domain.records import Column, Lists, TypedColumns
+from collector.domain.times import EARLIEST_US, LONGEST_AHEAD_US, is_sound, sound_us
 from collector.storage.archive.schema import COMMON_SCHEMA, GAP_SCHEMA, MESSAGE_SCHEMAS, ROW_SCHEMAS, UNDECODED_SCHEMA
 from collector.storage.staging.spill import Row
+
+_UNFIT: Final = (pa.ArrowInvalid, OverflowError, UnicodeError)
+"""What a value brings that no column can hold: an id beyond 64 bits, or text that is not UTF-8."""
 
 
 class RowReader(Protocol):
     """The part of an exchange's adapter that the archive uses; see `collector.exchanges.adapter.Adapter`."""
 
-    def rows(self, data_type: str, payloads: Sequence[bytes]) -> list[TypedRow | None]:
-        """Type payloads, one row each; None for a payload without the shape of `data_type`."""
+    def columns(self, data_type: str, payloads: Sequence[bytes]) -> TypedColumns:
+        """Type payloads, one row each; a payload without the shape of `data_type` has none."""
         ...
 
     def decimals(self, data_type: str, payload: bytes) -> Iterable[str]:
-        """The text of every number of `payload` that `rows` turns into a double."""
+        """The text of every number of `payload` that `columns` turns into a double."""
         ...
 
 
@@ -35,29 +41,45 @@ class Typed(NamedTuple):
     untyped: list[Row]
 
 
+class _Messages(NamedTuple):
+    """Messages column by column."""
+
+    series: list[int]
+    received_us: list[int]
+    exchange_us: list[int | None]
+    lines: list[int]
+    payloads: list[bytes]
+
+
 def message_batch(row_reader: RowReader, data_type: str, rows: list[Row], *, keep_raw: bool) -> Typed:
     """Type messages.
 
     A row keeps its payload's text in `raw` if one of its doubles differs from the decimal that was sent, if one of its
     numbers could not be read, if the exchange's time cannot be true, and always with `keep_raw`.
     """
-    typed = row_reader.rows(data_type, [row[-1] for row in rows])
+    messages = _in_columns(rows)
     try:
-        return _batch_of(row_reader, data_type, rows, typed, keep_raw=keep_raw)
-    except (pa.ArrowInvalid, OverflowError, UnicodeError):
-        # An id beyond 64 bits, or text that is not UTF-8: only trying each row tells which one has it.
-        typed = [
-            found if _fits(row_reader, data_type, row, found, keep_raw=keep_raw) else None
-            for row, found in zip(rows, typed, strict=True)
+        batch, untyped = _batch_of(row_reader, data_type, messages, keep_raw=keep_raw)
+    except _UNFIT:
+        # Only trying each message alone tells which one it is.
+        untyped = [
+            index
+            for index in range(len(rows))
+            if not _fits(row_reader, data_type, _only(messages, [index]), keep_raw=keep_raw)
         ]
-        return _batch_of(row_reader, data_type, rows, typed, keep_raw=keep_raw)
+        batch, _ = _batch_of(row_reader, data_type, _without(messages, untyped), keep_raw=keep_raw)
+    if not untyped:
+        return Typed(batch, rows, [])
+    left_out = set(untyped)
+    return Typed(batch, [row for at, row in enumerate(rows) if at not in left_out], [rows[at] for at in untyped])
 
 
 def undecoded_batch(rows: list[Row], reasons: list[str | None]) -> pa.RecordBatch:
     """Untyped messages, each with its reason. `raw` stays null, because `frame` holds the bytes."""
+    messages = _in_columns(rows)
     arrays = [
-        *_common_arrays(rows, [None] * len(rows)),
-        pa.array([row[-1] for row in rows], pa.binary()),
+        *_common_arrays(messages, _times(messages), {}),
+        pa.array(messages.payloads, pa.binary()),
         pa.array(reasons, pa.string()),
     ]
     return pa.RecordBatch.from_arrays(arrays, schema=UNDECODED_SCHEMA)
@@ -65,50 +87,91 @@ def undecoded_batch(rows: list[Row], reasons: list[str | None]) -> pa.RecordBatc
 
 def gap_batch(rows: list[Row]) -> pa.RecordBatch:
     """Gap rows as columns."""
-    arrays = _arrays(list(zip(*rows, strict=True)), GAP_SCHEMA)
+    columns = zip(*rows, strict=True)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, GAP_SCHEMA, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=GAP_SCHEMA)
 
 
+def _in_columns(rows: list[Row]) -> _Messages:
+    columns: list[Any] = [list(column) for column in zip(*rows, strict=True)] or [[]] * 7
+    series, _, _, received_us, exchange_us, lines, payloads = columns
+    return _Messages(series, received_us, exchange_us, lines, payloads)
+
+
 def _batch_of(
-    row_reader: RowReader, data_type: str, rows: list[Row], typed: Sequence[TypedRow | None], *, keep_raw: bool
-) -> Typed:
-    untyped: list[Row] = []
-    if not all(typed):  # a typed row is a tuple with fields: only None is false
-        untyped = [row for row, found in zip(rows, typed, strict=True) if found is None]
-        rows = [row for row, found in zip(rows, typed, strict=True) if found is not None]
-        typed = [found for found in typed if found is not None]
-    schema = ROW_SCHEMAS[data_type]
-    columns = list(zip(*typed, strict=True)) or [()] * len(schema)
-    arrays = _arrays(columns, schema)
-    payloads = [row[-1] for row in rows]
+    row_reader: RowReader, data_type: str, messages: _Messages, *, keep_raw: bool
+) -> tuple[pa.RecordBatch, list[int]]:
+    """The typed rows, and the indexes of the messages that have none. Raises one of _UNFIT."""
+    columns, untyped = row_reader.columns(data_type, messages.payloads)
+    messages = _without(messages, untyped)
+    times = _times(messages)
+    arrays = [_array(column, field.type) for column, field in zip(columns, ROW_SCHEMAS[data_type], strict=True)]
+    inexact = _inexact(row_reader, data_type, messages.payloads)
     kept = (
-        range(len(rows))
-        if keep_raw
-        else {*_inexact(row_reader, data_type, payloads), *_with_unread_number(columns, arrays), *_out_of_time(rows)}
+        range(len(messages.payloads)) if keep_raw else {*inexact, *times.unsound, *_with_unread_number(columns, arrays)}
     )
-    raw: list[str | None] = [None] * len(rows)
-    for index in kept:
-        raw[index] = payloads[index].decode()
-    batch = pa.RecordBatch.from_arrays([*_common_arrays(rows, raw), *arrays], schema=MESSAGE_SCHEMAS[data_type])
-    return Typed(batch, rows, untyped)
+    raw = {index: messages.payloads[index] for index in kept}
+    common = _common_arrays(messages, times, raw)
+    return pa.RecordBatch.from_arrays([*common, *arrays], schema=MESSAGE_SCHEMAS[data_type]), untyped
 
 
-def _fits(row_reader: RowReader, data_type: str, row: Row, found: TypedRow | None, *, keep_raw: bool) -> bool:
+def _fits(row_reader: RowReader, data_type: str, message: _Messages, *, keep_raw: bool) -> bool:
     try:
-        _batch_of(row_reader, data_type, [row], [found], keep_raw=keep_raw)
-    except (pa.ArrowInvalid, OverflowError, UnicodeError):
+        _, untyped = _batch_of(row_reader, data_type, message, keep_raw=keep_raw)
+    except _UNFIT:
         return False
-    return True
+    return not untyped
 
 
-def _common_arrays(rows: list[Row], raw: list[str | None]) -> list[pa.Array]:
-    series, _, _, received_us, exchange_us, line, _ = zip(*rows, strict=True) if rows else [()] * 7
-    times = list(map(sound_us, exchange_us, received_us))
-    return _arrays([received_us, times, line, series, raw], COMMON_SCHEMA)
+def _only(messages: _Messages, indexes: Sequence[int]) -> _Messages:
+    columns: list[Any] = [[column[index] for index in indexes] for column in messages]
+    return _Messages(*columns)
 
 
-def _arrays(columns: Sequence[Sequence[Any]], schema: pa.Schema) -> list[pa.Array]:
-    return [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+def _without(messages: _Messages, indexes: list[int]) -> _Messages:
+    if not indexes:
+        return messages
+    left_out = set(indexes)
+    return _only(messages, [index for index in range(len(messages.payloads)) if index not in left_out])
+
+
+class _Times(NamedTuple):
+    received: pa.Array
+    exchange: pa.Array
+    """Null where the time cannot be true."""
+    unsound: list[int]
+    """The indexes of those."""
+
+
+def _times(messages: _Messages) -> _Times:
+    time_type = COMMON_SCHEMA.field("exchange_at").type
+    received = pa.array(messages.received_us, time_type)
+    exchange = pa.array(messages.exchange_us, time_type)
+    earliest, latest = pc.min(exchange).value, pc.max(exchange).value
+    if earliest is None or (earliest >= EARLIEST_US and latest <= pc.min(received).value + LONGEST_AHEAD_US):
+        return _Times(received, exchange, [])
+    pairs = list(zip(messages.exchange_us, messages.received_us, strict=True))
+    unsound = [index for index, (sent, came) in enumerate(pairs) if sent is not None and not is_sound(sent, came)]
+    return _Times(received, pa.array([sound_us(*pair) for pair in pairs], time_type), unsound)
+
+
+def _common_arrays(messages: _Messages, times: _Times, raw: dict[int, bytes]) -> list[pa.Array]:
+    lines, series, texts = (COMMON_SCHEMA.field(name).type for name in ("line", "series", "raw"))
+    count = len(messages.payloads)
+    return [
+        times.received,
+        times.exchange,
+        pa.array(messages.lines, lines),
+        pa.array(messages.series, series),
+        pa.array(map(raw.get, range(count)), texts, size=count) if raw else pa.nulls(count, texts),
+    ]
+
+
+def _array(column: Column, type_: pa.DataType) -> pa.Array:
+    if not isinstance(column, Lists):
+        return pa.array(column, type_)
+    offsets = pa.array(list(accumulate(column.lengths, initial=0)), pa.int32())
+    return pa.ListArray.from_arrays(offsets, pa.array(column.values, type_.value_type), type_)
 
 
 def _inexact(row_reader: RowReader, data_type: str, payloads: list[bytes]) -> Iterator[int]:
@@ -117,15 +180,11 @@ def _inexact(row_reader: RowReader, data_type: str, payloads: list[bytes]) -> It
             yield index
 
 
-def _out_of_time(rows: list[Row]) -> Iterator[int]:
-    for index, (_, _, _, received_us, exchange_us, _, _) in enumerate(rows):
-        if exchange_us is not None and not is_sound(exchange_us, received_us):
-            yield index
-
-
-def _with_unread_number(columns: Sequence[Sequence[Any]], arrays: list[pa.Array]) -> Iterator[int]:
+def _with_unread_number(columns: Sequence[Column], arrays: list[pa.Array]) -> Iterator[int]:
     for column, array in zip(columns, arrays, strict=True):
-        if pa.types.is_floating(array.type) and array.null_count:
+        if isinstance(column, Lists):
+            if array.values.null_count:
+                ends = list(accumulate(column.lengths, initial=0))
+                yield from (bisect_right(ends, at) - 1 for at, number in enumerate(column.values) if number is None)
+        elif pa.types.is_floating(array.type) and array.null_count:
             yield from (index for index, number in enumerate(column) if number is None)
-        elif pa.types.is_list(array.type) and array.values.null_count:
-            yield from (index for index, numbers in enumerate(column) if None in numbers)

@@ -13,6 +13,7 @@ from collector.exchanges.registry import adapter
 from collector.read.book import Applied, Book
 from tests.conftest import Lines
 from tests.exchanges.numbers import numbers_of
+from tests.exchanges.rows import rows_of
 
 RECORDINGS: dict[str, tuple[str, dict[str, int]]] = {
     "binance_spot/hftbacktest_btcusdt_20240808": ("binance", {"BTCUSDT": 564}),
@@ -56,7 +57,7 @@ def payloads(lines: list[dict[str, Any]], symbol: str, part: str) -> list[bytes]
 
 def book_rows(market: Adapter, lines: list[dict[str, Any]], symbol: str) -> list[BookRow]:
     """The snapshot and the diffs in the order of their ids."""
-    found = market.rows("book_delta", payloads(lines, symbol, "depth"))
+    found = rows_of(market, "book_delta", payloads(lines, symbol, "depth"))
     rows = [row for row in found if isinstance(row, BookRow)]
     assert len(rows) == len(found)
     return sorted(rows, key=lambda row: row.last_id or 0)
@@ -79,7 +80,7 @@ def test_a_rebuilt_book_has_the_recorded_best_prices_and_sizes(names: str, recor
     lines = [line for name in names.split() for line in recorded(name) if line["dir"] in {"in", "http"}]
     compared = Counter[str]()
     for symbol in expected:
-        tickers = market.rows("book_ticker", payloads(lines, symbol, "@bookTicker"))
+        tickers = rows_of(market, "book_ticker", payloads(lines, symbol, "@bookTicker"))
         told = {row.update_id: row for row in tickers if isinstance(row, BookTickerRow)}
         for last_id, book in after_each_diff(book_rows(market, lines, symbol)):
             if last_id in told:

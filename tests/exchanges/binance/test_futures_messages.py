@@ -10,7 +10,7 @@ from collector.domain.records import AggTradeRow, BookRow, BookTickerRow, TradeR
 from collector.exchanges.binance.futures import BinanceCoinm, BinanceUsdm
 from tests.exchanges import rows
 from tests.exchanges.numbers import NOT_FINITE_DECIMALS
-from tests.exchanges.rows import altered, assert_told_alike, payload
+from tests.exchanges.rows import altered, assert_told_alike, payload, rows_of
 
 adapter = BinanceUsdm()
 
@@ -45,7 +45,9 @@ def test_every_data_type_has_its_row() -> None:
 
 @pytest.mark.parametrize("data_type", MESSAGES)
 def test_both_markets_make_the_same_rows(data_type: str) -> None:
-    assert BinanceCoinm().rows(data_type, [payload(MESSAGES[data_type])]) == [only_row(data_type, MESSAGES[data_type])]
+    assert rows_of(BinanceCoinm(), data_type, [payload(MESSAGES[data_type])]) == [
+        only_row(data_type, MESSAGES[data_type])
+    ]
 
 
 @pytest.mark.parametrize("data_type", ["book_delta", "book_snapshot"])

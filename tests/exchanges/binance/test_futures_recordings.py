@@ -21,6 +21,7 @@ from collector.exchanges.binance.futures import BinanceCoinm, BinanceUsdm
 from collector.exchanges.binance.futures_messages import READERS
 from tests.conftest import Lines
 from tests.exchanges.reading import Reading, assert_counted_as_elsewhere, assert_equal_to, decoded, expected_row, number
+from tests.exchanges.rows import rows_of
 
 usdm = BinanceUsdm()
 coinm = BinanceCoinm()
@@ -139,7 +140,7 @@ def test_ids_go_on_where_a_capture_changed_files(before: str, received: Frames) 
 def test_recorded_diffs_are_linked_but_their_own_ids_leave_holes(received: Frames) -> None:
     name = "binance_usdm/hftbacktest_btcusdt_20230404"
     frames = [frame for frame in received(name) if b"@depth@" in frame]
-    rows = [row for row in usdm.rows("book_delta", frames) if isinstance(row, BookRow)]
+    rows = [row for row in rows_of(usdm, "book_delta", frames) if isinstance(row, BookRow)]
     assert len(rows) == len(frames) == 4322
     assert all(later.previous_id == earlier.last_id for earlier, later in pairwise(rows))
     assert sum(later.first_id == (earlier.last_id or 0) + 1 for earlier, later in pairwise(rows)) < 300
@@ -200,7 +201,7 @@ def test_rows_equal_the_records_of_another_project(
         if not pair["expected"] or not envelopes:
             continue
         (envelope,), (record,) = envelopes, pair["expected"]
-        (row,) = adapter.rows(envelope.stream.data_type, [envelope.payload])
+        (row,) = rows_of(adapter, envelope.stream.data_type, [envelope.payload])
         assert isinstance(row, TradeRow | BookRow | BookTickerRow)
         assert expected_row(record).items() <= row._asdict().items()
         assert envelope.stream.symbol == record["symbol"]

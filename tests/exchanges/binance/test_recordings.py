@@ -15,6 +15,7 @@ from collector.domain.records import AggTradeRow, BookRow, BookTickerRow, TradeR
 from collector.exchanges.binance.spot import Binance
 from tests.conftest import Lines
 from tests.exchanges.reading import Reading, assert_counted_as_elsewhere, assert_equal_to, decoded, expected_row, number
+from tests.exchanges.rows import rows_of
 
 adapter = Binance()
 CHANNELS = {
@@ -90,7 +91,7 @@ def test_recorded_ids_follow_their_id_rules(name: str, received: Frames) -> None
 
 def test_recorded_diffs_follow_each_other_without_a_hole(received: Frames) -> None:
     frames = [frame for frame in received("binance_spot/hftbacktest_btcusdt_20240808") if b"@depth@" in frame]
-    rows = [row for row in adapter.rows("book_delta", frames) if isinstance(row, BookRow)]
+    rows = [row for row in rows_of(adapter, "book_delta", frames) if isinstance(row, BookRow)]
     assert len(rows) == len(frames)
     assert all(later.first_id == (earlier.last_id or 0) + 1 for earlier, later in pairwise(rows))
 
@@ -115,9 +116,11 @@ def test_recorded_partial_depth_gets_its_symbol_from_the_stream(top20: list[Any]
 
 def test_partial_depth_agrees_with_the_book_ticker_of_the_same_update(top20: list[Any], received: Frames) -> None:
     frames = [frame for frame in received("binance_spot/hftbacktest_btcusdt_20240808") if b"@bookTicker" in frame]
-    tickers = {row.update_id: row[1:] for row in adapter.rows("book_ticker", frames) if isinstance(row, BookTickerRow)}
+    tickers = {
+        row.update_id: row[1:] for row in rows_of(adapter, "book_ticker", frames) if isinstance(row, BookTickerRow)
+    }
     books = [
-        row for row in adapter.rows("book_snapshot", list(map(as_partial_depth, top20))) if isinstance(row, BookRow)
+        row for row in rows_of(adapter, "book_snapshot", list(map(as_partial_depth, top20))) if isinstance(row, BookRow)
     ]
     shared = [book for book in books if book.last_id in tickers]
     assert len(shared) == 564
@@ -139,7 +142,7 @@ def test_rows_equal_the_records_of_another_project(mapped: Callable[[str], list[
         if not pair["expected"] or not envelopes:
             continue
         (envelope,), (record,) = envelopes, pair["expected"]
-        (row,) = adapter.rows(envelope.stream.data_type, [envelope.payload])
+        (row,) = rows_of(adapter, envelope.stream.data_type, [envelope.payload])
         assert isinstance(row, TradeRow | AggTradeRow | BookRow | BookTickerRow)
         assert expected_row(record).items() <= row._asdict().items()
         assert envelope.stream.symbol == record["symbol"]

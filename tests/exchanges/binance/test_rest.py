@@ -16,6 +16,7 @@ from collector.exchanges.binance.spot import Binance
 from collector.exchanges.rest_adapter import Get
 from tests.conftest import Lines
 from tests.exchanges.numbers import decimals, numbers_of
+from tests.exchanges.rows import rows_of
 
 spot, usdm, coinm = Binance(), BinanceUsdm(), BinanceCoinm()
 MARKETS = [spot, usdm, coinm]
@@ -109,19 +110,19 @@ def test_each_trade_of_a_response_is_one_envelope_with_its_text() -> None:
 
 
 def test_trades_and_aggregates_of_a_response_have_typed_rows() -> None:
-    assert spot.rows("trade", [text(TRADE)]) == [TradeRow("28457", 4.000001, 12.0, "sell", None, "market")]
-    assert spot.rows("trade", [text({**TRADE, "isBuyerMaker": False})]) == [
+    assert rows_of(spot, "trade", [text(TRADE)]) == [TradeRow("28457", 4.000001, 12.0, "sell", None, "market")]
+    assert rows_of(spot, "trade", [text({**TRADE, "isBuyerMaker": False})]) == [
         TradeRow("28457", 4.000001, 12.0, "buy", None, "market")
     ]
     for adapter in MARKETS:
-        assert adapter.rows("agg_trade", [text(AGG_TRADE)]) == [
+        assert rows_of(adapter, "agg_trade", [text(AGG_TRADE)]) == [
             AggTradeRow("26129", 0.01633102, 4.70443515, "sell", "27781", "27783")
         ]
 
 
 def test_rows_of_mixed_responses_and_frames_stay_in_order() -> None:
     payloads = [text({**TRADE, "id": 1}), framed("trade", {**TRADE, "id": 2}), b"{}", text({**TRADE, "id": 3})]
-    assert [row and row[0] for row in spot.rows("trade", payloads)] == ["1", "2", None, "3"]
+    assert [row and row[0] for row in rows_of(spot, "trade", payloads)] == ["1", "2", None, "3"]
 
 
 @given(decimals, decimals, st.booleans(), st.integers(0, 2**62))
@@ -132,7 +133,7 @@ def test_a_trade_has_the_same_row_over_rest_and_stream(price: str, size: str, se
     aggregate = {**AGG_TRADE, "a": number, "p": price, "q": size, "m": seller_took}
     for data_type, answered in (("trade", trade), ("agg_trade", aggregate)):
         over_rest, in_stream = text(answered), framed(data_type, answered)
-        assert spot.rows(data_type, [over_rest]) == spot.rows(data_type, [in_stream]) != [None]
+        assert rows_of(spot, data_type, [over_rest]) == rows_of(spot, data_type, [in_stream]) != [None]
         assert list(spot.decimals(data_type, over_rest)) == list(spot.decimals(data_type, in_stream)) == [price, size]
 
 
@@ -147,7 +148,7 @@ def test_a_recorded_snapshot_keeps_its_levels_and_their_order(adapter: Adapter, 
         (envelope,) = rest.read(key(adapter, "book_delta"), body)
         exchange_us = sent["T"] * 1000 if "T" in sent else None
         assert envelope == (key(adapter, "book_delta"), sent["lastUpdateId"], None, exchange_us, body)
-        (row,) = adapter.rows("book_delta", [body])
+        (row,) = rows_of(adapter, "book_delta", [body])
         assert isinstance(row, BookRow)
         assert row[:4] == (None, sent["lastUpdateId"], None, True)
         assert list(row.bid_prices) == sorted(row.bid_prices, reverse=True)  # type: ignore[type-var]  # no nulls
@@ -158,7 +159,7 @@ def test_a_recorded_snapshot_keeps_its_levels_and_their_order(adapter: Adapter, 
 
 
 def test_a_level_that_is_not_a_decimal_is_null() -> None:
-    (row,) = spot.rows("book_delta", [b'{"lastUpdateId":7,"bids":[["NaN","1"]],"asks":[]}'])
+    (row,) = rows_of(spot, "book_delta", [b'{"lastUpdateId":7,"bids":[["NaN","1"]],"asks":[]}'])
     assert row == BookRow(None, 7, None, True, (None,), (1.0,), (), ())
 
 

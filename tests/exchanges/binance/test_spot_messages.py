@@ -13,7 +13,7 @@ from collector.domain.records import AggTradeRow, BookRow, BookTickerRow, TradeR
 from collector.exchanges.binance.spot import Binance
 from tests.exchanges import rows
 from tests.exchanges.numbers import NOT_FINITE_DECIMALS, decimals, numbers_of
-from tests.exchanges.rows import altered, assert_told_alike, payload
+from tests.exchanges.rows import altered, assert_told_alike, payload, rows_of
 
 adapter = Binance()
 
@@ -56,7 +56,7 @@ def test_a_book_side_without_levels_is_empty_and_not_null() -> None:
 
 
 def test_rows_are_in_the_order_of_their_payloads() -> None:
-    rows = adapter.rows("trade", [payload({**TRADE, "t": number}) for number in range(50)])
+    rows = rows_of(adapter, "trade", [payload({**TRADE, "t": number}) for number in range(50)])
     assert [row.trade_id for row in rows if isinstance(row, TradeRow)] == [str(number) for number in range(50)]
 
 
@@ -93,7 +93,7 @@ def test_a_payload_of_another_data_type_has_no_row(data_type: str, other: str) -
 @pytest.mark.parametrize("broken", [b"", b"{", b"null", b"\xff", b"[" * 100_000, payload({**DELTA, "b": [["1"]]})])
 def test_a_broken_payload_loses_only_its_own_row(broken: bytes) -> None:
     good = payload(DELTA)
-    first, second, third = adapter.rows("book_delta", [good, broken, good])
+    first, second, third = rows_of(adapter, "book_delta", [good, broken, good])
     assert second is None
     assert first == third != None  # noqa: E711  # both are rows
     assert adapter.decimals("book_delta", broken) == []
@@ -116,7 +116,7 @@ def test_decimals_are_the_texts_of_all_prices_and_sizes() -> None:
 def test_bare_numbers_in_levels_keep_their_text() -> None:
     data = payload(DELTA).replace(b'["9.5","0.5"]', b"[1234567890.1234567890,12345678901234567890]")
     assert adapter.decimals("book_delta", data)[:2] == ["1234567890.1234567890", "12345678901234567890"]
-    (row,) = adapter.rows("book_delta", [data])
+    (row,) = rows_of(adapter, "book_delta", [data])
     assert list(numbers_of(row))[:2] == [1234567890.1234567890, 12345678901234567890.0]
 
 

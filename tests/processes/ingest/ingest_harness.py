@@ -10,7 +10,7 @@ from collector.channel.channel import Notice
 from collector.config import Config, FeedConfig, IngestConfig, JournalConfig
 from collector.config.model import SilenceConfig
 from collector.domain.log import Log
-from collector.domain.records import IdRule, StreamKey, TypedRow
+from collector.domain.records import IdRule, StreamKey, TypedColumns
 from collector.exchanges.adapter import (
     Adapter,
     ConnectionPlan,
@@ -90,7 +90,7 @@ class PlainAdapter:
     def decoder(self, subscription: Subscription) -> Decode:
         raise NotImplementedError
 
-    def rows(self, data_type: str, payloads: Sequence[bytes]) -> list[TypedRow | None]:
+    def columns(self, data_type: str, payloads: Sequence[bytes]) -> TypedColumns:
         raise NotImplementedError
 
     def decimals(self, data_type: str, payload: bytes) -> Iterable[str]:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from collector.domain.decimals import to_double
-from collector.domain.records import AggTradeRow, BookRow, BookTickerRow, Gap, StreamKey, TradeRow, TypedRow
+from collector.domain.records import AggTradeRow, BookRow, BookTickerRow, Gap, StreamKey, TradeRow, TypedColumns
 from collector.storage.segment.blocks import BlockEncoder
 from collector.storage.segment.file_format import make_tables
 from collector.storage.segment.open_segment import OpenSegment
+from tests.exchanges.rows import TypedRow, as_columns
 from tests.storage.segment.segment_rows import Row, messages_of
 
 NOON_US = 1_795_435_200_000_000  # 2026-11-23T12:00:00Z
@@ -127,8 +128,8 @@ def failed_read() -> sqlite3.OperationalError:
 class ToyRowReader:
     """Types what the toy exchange says; a payload that is no JSON object with the right keys is untyped."""
 
-    def rows(self, data_type: str, payloads: Sequence[bytes]) -> list[TypedRow | None]:
-        return [_typed(data_type, payload) for payload in payloads]
+    def columns(self, data_type: str, payloads: Sequence[bytes]) -> TypedColumns:
+        return as_columns(data_type, [_typed(data_type, payload) for payload in payloads])
 
     def decimals(self, data_type: str, payload: bytes) -> Iterable[str]:
         says = json.loads(payload)

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.domain.records import TradeRow, TypedRow
+from collector.domain.records import TradeRow, TypedColumns
 from collector.domain.times import EARLIEST_US, LONGEST_AHEAD_US
 from collector.storage.staging.columns import gap_batch, message_batch, undecoded_batch
 from collector.storage.staging.spill import Row
+from tests.exchanges.rows import TypedRow, as_columns
 from tests.storage.segment.segment_files import NOON_US, ToyRowReader, make_gap, trade
 
 ROW_READER = ToyRowReader()
@@ -34,8 +35,8 @@ class Fixed:
     def __init__(self, *typed: TypedRow | None) -> None:
         self._typed = dict(enumerate(typed))
 
-    def rows(self, data_type: str, payloads: Sequence[bytes]) -> list[TypedRow | None]:
-        return [self._typed[int(payload)] for payload in payloads]
+    def columns(self, data_type: str, payloads: Sequence[bytes]) -> TypedColumns:
+        return as_columns(data_type, [self._typed[int(payload)] for payload in payloads])
 
     def decimals(self, data_type: str, payload: bytes) -> Iterable[str]:
         return []
@@ -174,7 +175,7 @@ def test_an_id_beyond_64_bits_makes_its_own_message_untyped() -> None:
 def test_text_that_is_not_utf_8_makes_its_own_message_untyped() -> None:
     good = TradeRow("1", 1.0, 1.0, None, None, None)
     typing = Fixed(good, good)
-    typing.rows = lambda data_type, payloads: [good] * len(payloads)  # type: ignore[method-assign]
+    typing.columns = lambda data_type, payloads: as_columns("trade", [good] * len(payloads))  # type: ignore[method-assign]
     typed = message_batch(typing, "trade", rows(b"fine", b"\xff"), keep_raw=True)
     assert typed.batch["raw"].to_pylist() == ["fine"]
     assert [row[-1] for row in typed.untyped] == [b"\xff"]
