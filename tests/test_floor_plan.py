@@ -33,7 +33,7 @@ ROOMS_OF_PACKAGES = {
     "psutil": {"monitoring", "supervision"},
     "prometheus_client": {"monitoring"},
     "rich": {"supervision", "terminal", "tools"},
-    "pydantic": {"config", "tools"},
+    "pydantic": {"config"},
     "websockets": {"simulator"},
     "backoff": {"backoff"},
     "zstandard": {"storage"},

@@ -1,7 +1,8 @@
-"""The configuration: read once at the start, validated as a whole, passed to every process as one frozen value."""
+"""The configuration: read once at the start (`load.py`), validated as a whole, passed to every process as one frozen value.
 
-from collector.config.environment import environment_warnings
-from collector.config.load import load
+This package itself holds the value alone, which is all that most processes need.
+"""
+
 from collector.config.model import (
     ArchiveConfig,
     BookConfig,
@@ -32,6 +33,4 @@ __all__ = [
     "SegmentConfig",
     "SupervisorConfig",
     "WriterConfig",
-    "environment_warnings",
-    "load",
 ]

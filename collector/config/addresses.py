@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
-
-from collector.config.values import same_for_all, word
+from collector.config.rules import After, Allowed
+from collector.config.values import Secret, same_for_all, word
 
 _BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _REGION: Final = re.compile(r"[A-Za-z0-9_-]{0,64}")
@@ -51,7 +50,8 @@ def _can_be_looked_up(host: str) -> bool:
         return False
 
 
-def _archive_url(url: str) -> str:
+def archive_url(url: str) -> str:
+    """Normalize the address of an archive. Raises ValueError with the reason."""
     if not url:
         return url
     scheme, mark, rest = url.partition("://")
@@ -99,8 +99,8 @@ def _host(text: str) -> str:
     return text
 
 
-def _ping_url(secret: SecretStr) -> SecretStr:
-    url = secret.get_secret_value()
+def _ping_url(secret: Secret) -> Secret:
+    url = secret.value
     if url:
         if not word(url).startswith(("http://", "https://")):
             raise ValueError("has the wrong scheme")
@@ -113,21 +113,17 @@ def _ping_url(secret: SecretStr) -> SecretStr:
 
 _BARE: Final = 'without user, password, query or fragment, or ""'
 
-WsUrl = Annotated[
-    str, AfterValidator(_server("ws", "wss")), Field(description=f"wss://host[:port][/prefix] (or ws://) {_BARE}")
-]
+WsUrl = Annotated[str, After(_server("ws", "wss")), Allowed(f"wss://host[:port][/prefix] (or ws://) {_BARE}")]
 HttpUrl = Annotated[
     str,
-    AfterValidator(_server("http", "https")),
-    Field(description=f"https://host[:port][/prefix] (or http://) {_BARE}"),
+    After(_server("http", "https")),
+    Allowed(f"https://host[:port][/prefix] (or http://) {_BARE}"),
 ]
-ArchiveUrl = Annotated[
-    str, AfterValidator(_archive_url), Field(description='file:///folder or s3://bucket[/prefix], or ""')
-]
-Region = Annotated[str, AfterValidator(_region), Field(description='a region name like eu-central-1, or ""')]
+ArchiveUrl = Annotated[str, After(archive_url), Allowed('file:///folder or s3://bucket[/prefix], or ""')]
+Region = Annotated[str, After(_region), Allowed('a region name like eu-central-1, or ""')]
 PingUrl = Annotated[
-    SecretStr,
-    AfterValidator(_ping_url),
-    Field(description='https://host[:port]/path[?query] (or http://) without user, password or fragment, or ""'),
+    Secret,
+    After(_ping_url),
+    Allowed('https://host[:port]/path[?query] (or http://) without user, password or fragment, or ""'),
 ]
-Host = Annotated[str, AfterValidator(_host), Field(description="the host name or address of this machine")]
+Host = Annotated[str, After(_host), Allowed("the host name or address of this machine")]

@@ -9,7 +9,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from collector.config.display import display
-from collector.config.model import FeedConfig
+from collector.config.keys import KEYS
 from collector.config.problems import Problem
 from collector.domain.records import StreamKey
 
@@ -83,7 +83,7 @@ def _conflicts(feed: Mapping[str, Any], claim: _Claim, other: _Claim) -> Iterato
 
 
 def _setting(feed: Mapping[str, Any], key: str) -> Any:
-    return feed.get(key, FeedConfig.model_fields[key].default)
+    return feed.get(key, KEYS[f"feed.{key}"].default)
 
 
 def _name(feed: Mapping[str, Any]) -> str:

@@ -7,7 +7,8 @@ from typing import Final, Literal, get_args, get_origin
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from collector.config.model import Config, FeedConfig, Section
+from collector.config.model import Config, FeedConfig
+from collector.config.validation import Table, table
 
 Place = tuple[str | int, ...]
 """The path of a value in the configuration: ("feed", 1, "symbols")."""
@@ -29,24 +30,24 @@ SHORT_NAMES: Final = {
 
 SECTIONS: Final = tuple(
     name
-    for name, field in Config.model_fields.items()
-    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+    for name, field in table(Config).model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Table)
 )
 """The tables of the file."""
 
 
-def _leaves(model: type[Section], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+def _leaves(model: type[Table], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
     for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Table):
             yield from _leaves(field.annotation, f"{prefix}{name}.")
         else:
             yield prefix + name, field
 
 
-SETTINGS: Final = dict(_leaves(Config))
+SETTINGS: Final = dict(_leaves(table(Config)))
 """Every key outside the feeds; `feed` counts as one."""
 
-KEYS: Final = SETTINGS | dict(_leaves(FeedConfig, "feed."))
+KEYS: Final = SETTINGS | dict(_leaves(table(FeedConfig), "feed."))
 """Every key in dotted form, without a feed's number."""
 
 SECRETS: Final = frozenset(key for key, field in SETTINGS.items() if field.annotation is SecretStr)

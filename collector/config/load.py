@@ -9,6 +9,7 @@ from collector.config.feeds import SymbolProblems, feed_problems, no_symbol_prob
 from collector.config.model import Config
 from collector.config.problems import line, validation_lines
 from collector.config.sources import Given, overlay, read_file
+from collector.config.validation import validated
 from collector.domain.errors import ConfigError
 
 
@@ -36,6 +37,6 @@ def load(
 
 def _validate(given: Given) -> tuple[Config | None, list[str]]:
     try:
-        return Config.model_validate(given.tree), []
+        return validated(Config, given.tree), []
     except ValidationError as error:
         return None, list(validation_lines(error, given))

@@ -1,15 +1,18 @@
 """Every configuration key with its default and bounds. docs/CONFIGURATION.md says what each key does.
 
-Keep imports light: every child process imports this module.
+Bounds are checked where a configuration is read (`validation.py`), not where one is made. Keep imports light: every child
+process imports this module.
 """
 
 import socket
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from collector.config.addresses import ArchiveUrl, Host, HttpUrl, PingUrl, Region, WsUrl
+from collector.config.rules import After, Allowed
 from collector.config.s3 import Addressing, Encryption, KmsKey, StorageClass, Tags, tags_of
 from collector.config.values import (
     GIB,
@@ -20,6 +23,7 @@ from collector.config.values import (
     Folder,
     HostName,
     Name,
+    Secret,
     Secs,
     SecsOrNever,
     Share,
@@ -39,18 +43,14 @@ UNLEARNED_FACTOR = 10
 """Silence limit of a stream whose rhythm is not learned yet, as a multiple of `silence.min_secs`."""
 
 
-class Section(BaseModel):
-    """A frozen table of the configuration. Types are strict: "yes" and 1 are not booleans, "5" is not a number."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, validate_default=True, hide_input_in_errors=True
-    )
+class Section(Struct, frozen=True, kw_only=True):
+    """A table of the configuration."""
 
 
-class FeedConfig(Section):
+class FeedConfig(Section, frozen=True, kw_only=True):
     """What one ingest process records: every data type in `data_types` of every symbol in `symbols`."""
 
-    exchange: Annotated[str, Field(description="the name of a known exchange")] = "binance"
+    exchange: Annotated[str, Allowed("the name of a known exchange")] = "binance"
     symbols: Symbols = ("BTCUSDT",)
     data_types: DataTypes = ("book_snapshot", "book_delta", "trade")
     ws_url: WsUrl = ""
@@ -58,10 +58,9 @@ class FeedConfig(Section):
     lines: Annotated[int, between(1, 16)] = 1
     name: Name = ""
 
-    @field_validator("name")
-    @classmethod
-    def _default_to_exchange(cls, name: str, info: ValidationInfo) -> str:
-        return name or str(info.data.get("exchange", ""))
+    def __post_init__(self) -> None:
+        """Name it after the exchange if it has no name."""
+        force_setattr(self, "name", self.name or self.exchange)
 
     @property
     def streams(self) -> list[StreamKey]:
@@ -69,7 +68,7 @@ class FeedConfig(Section):
         return [StreamKey(self.exchange, symbol, data_type) for symbol in self.symbols for data_type in self.data_types]
 
 
-class IngestConfig(Section):
+class IngestConfig(Section, frozen=True, kw_only=True):
     """When a feed reconnects."""
 
     reconnect_base_delay_secs: Secs = 5.0
@@ -78,7 +77,7 @@ class IngestConfig(Section):
     first_data_timeout_secs: Secs = 60.0
 
 
-class ChannelConfig(Section):
+class ChannelConfig(Section, frozen=True, kw_only=True):
     """The Queues between the processes."""
 
     capacity: Annotated[int, between(1, 256, " (notices, not messages: a full queue must fit into a 64 KiB pipe)")] = (
@@ -86,7 +85,7 @@ class ChannelConfig(Section):
     )
 
 
-class JournalConfig(Section):
+class JournalConfig(Section, frozen=True, kw_only=True):
     """The journal: frames that a feed has read and the writer has not stored yet."""
 
     file_bytes: Annotated[Size, at_least(KIB)] = 64 * MIB
@@ -95,20 +94,20 @@ class JournalConfig(Section):
     min_free_bytes: Annotated[Size, at_least(0)] = GIB
 
 
-class RepairConfig(Section):
+class RepairConfig(Section, frozen=True, kw_only=True):
     """Fetching missing data from the exchanges' REST interfaces."""
 
     enabled: bool = True
     weight_share: Share = 0.5
 
 
-class BookConfig(Section):
+class BookConfig(Section, frozen=True, kw_only=True):
     """How often whole books are stored."""
 
     checkpoint_interval_secs: SecsOrNever = 3600.0
 
 
-class WriterConfig(Section):
+class WriterConfig(Section, frozen=True, kw_only=True):
     """When rows are committed."""
 
     batch_interval_secs: Secs = 5.0
@@ -116,7 +115,7 @@ class WriterConfig(Section):
     adaptive: bool = True
 
 
-class SilenceConfig(Section):
+class SilenceConfig(Section, frozen=True, kw_only=True):
     """How long a stream may be silent before the gap ledger has a row of it."""
 
     min_secs: Secs = 30.0
@@ -128,14 +127,14 @@ class SilenceConfig(Section):
         return Bounds(min(UNLEARNED_FACTOR * self.min_secs, self.max_secs), self.min_secs, self.max_secs)
 
 
-class SegmentConfig(Section):
+class SegmentConfig(Section, frozen=True, kw_only=True):
     """When a segment is sealed, after which it is archived."""
 
     interval_secs: DayPart = 3600.0
     max_bytes: Annotated[Size, at_least(MIB)] = GIB
 
 
-class ArchiveConfig(Section):
+class ArchiveConfig(Section, frozen=True, kw_only=True):
     """Where Parquet files are stored and how they are written."""
 
     url: ArchiveUrl = ""
@@ -160,7 +159,7 @@ class ArchiveConfig(Section):
         return tags_of(self.tags)
 
 
-class SupervisorConfig(Section):
+class SupervisorConfig(Section, frozen=True, kw_only=True):
     """Time limits for stopping and restarting child processes."""
 
     stop_timeout_secs: Secs = 30.0
@@ -169,31 +168,31 @@ class SupervisorConfig(Section):
     restart_max_delay_secs: Annotated[Secs, not_below("restart_base_delay_secs")] = 60.0
 
 
-class HttpConfig(Section):
+class HttpConfig(Section, frozen=True, kw_only=True):
     """The HTTP server for the page, metrics, health and status; port 0 turns it off."""
 
     host: Host = "127.0.0.1"
     port: Annotated[int, between(0, 65_535)] = 9464
-    token: Token = SecretStr("")
-    ping_url: PingUrl = SecretStr("")
+    token: Token = Secret("")
+    ping_url: PingUrl = Secret("")
 
 
-class LogConfig(Section):
+class LogConfig(Section, frozen=True, kw_only=True):
     """Format and level of the log."""
 
     format: Literal["json", "text"] = "json"
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
-class Config(Section):
+class Config(Section, frozen=True, kw_only=True):
     """The whole configuration, as passed to every process: frozen and picklable. Secrets print as asterisks."""
 
     data_dir: Folder = Path("data")
     host_name: HostName = ""
     feed: Annotated[
         tuple[FeedConfig, ...],
-        Field(strict=False, description="a list of one or more [[feed]] tables"),
-        AfterValidator(some),
+        Allowed("a list of one or more [[feed]] tables"),
+        After(some),
     ] = (FeedConfig(),)
     ingest: IngestConfig = IngestConfig()
     channel: ChannelConfig = ChannelConfig()
@@ -208,15 +207,15 @@ class Config(Section):
     http: HttpConfig = HttpConfig()
     log: LogConfig = LogConfig()
 
-    @field_validator("host_name")
-    @classmethod
-    def _default_to_machine(cls, name: str) -> str:
-        return name or machine_name(socket.gethostname())
+    def __post_init__(self) -> None:
+        """Name the host after the machine if it has no name, and the folder in full."""
+        force_setattr(self, "host_name", self.host_name or machine_name(socket.gethostname()))
+        force_setattr(self, "data_dir", self.data_dir.absolute())
 
     @property
     def secrets(self) -> list[str]:
         """The secret values, for redaction."""
-        return [self.http.token.get_secret_value(), self.http.ping_url.get_secret_value()]
+        return [self.http.token.value, self.http.ping_url.value]
 
     @property
     def archive_url(self) -> str:

@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from collector.config.display import display, shown_name
-from collector.config.keys import KEYS, SECRETS, Place, allowed, did_you_mean, dotted, key_of
-from collector.config.model import Config
+from collector.config.keys import KEYS, SECRETS, SECTIONS, Place, allowed, did_you_mean, dotted, key_of
 from collector.config.sources import Given
 from collector.domain.redact import HIDDEN, printable
 
@@ -36,7 +35,7 @@ def validation_lines(error: ValidationError, given: Given) -> Iterator[str]:
         if fault["type"] == "extra_forbidden":
             # The value of an unknown key is not shown: it may be a password.
             name = f"{shown_name(dotted(place))}{_source(place, given)}"
-            yield f"{name}: unknown key{did_you_mean(key_of(place), [*KEYS, *Config.model_fields])}"
+            yield f"{name}: unknown key{did_you_mean(key_of(place), [*KEYS, *SECTIONS])}"
         else:
             reason = str(fault["ctx"]["error"]) if fault["type"] == "value_error" else ""
             yield line(Problem(place, fault["input"], reason), given)

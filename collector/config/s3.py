@@ -6,8 +6,7 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html and â
 import re
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, Field, ValidationInfo
-
+from collector.config.rules import After, Allowed, Earlier
 from collector.config.values import word
 
 KMS: Final = "aws:kms"
@@ -40,19 +39,19 @@ def _tags(text: str) -> str:
     return text
 
 
-def _one_of(*names: str) -> tuple[AfterValidator, object]:
+def _one_of(*names: str) -> tuple[After, Allowed]:
     def check(text: str) -> str:
         if text not in names:
             raise ValueError("is unknown")
         return text
 
     named = [name or '""' for name in names]
-    return AfterValidator(check), Field(description=f"one of {', '.join(named[:-1])}, or {named[-1]}")
+    return After(check), Allowed(f"one of {', '.join(named[:-1])}, or {named[-1]}")
 
 
-def _kms_key(text: str, info: ValidationInfo) -> str:
+def _kms_key(text: str, earlier: Earlier) -> str:
     # An `sse` that is invalid itself is not in `data` and has its own error line.
-    if text and info.data.get("sse", KMS) != KMS:
+    if text and earlier.data.get("sse", KMS) != KMS:
         raise ValueError(f"needs sse = {KMS!r}")
     return word(text)
 
@@ -60,7 +59,5 @@ def _kms_key(text: str, info: ValidationInfo) -> str:
 Addressing = Annotated[str, *_one_of("auto", "path", "virtual")]
 Encryption = Annotated[str, *_one_of("AES256", KMS, "")]
 StorageClass = Annotated[str, *_one_of(*_STORAGE_CLASSES, "")]
-KmsKey = Annotated[str, AfterValidator(_kms_key), Field(description='the id, alias or ARN of a KMS key, or ""')]
-Tags = Annotated[
-    str, AfterValidator(_tags), Field(description=f'up to {_MAX_TAGS} tags like "team=research, cost=42", or ""')
-]
+KmsKey = Annotated[str, After(_kms_key), Allowed('the id, alias or ARN of a KMS key, or ""')]
+Tags = Annotated[str, After(_tags), Allowed(f'up to {_MAX_TAGS} tags like "team=research, cost=42", or ""')]

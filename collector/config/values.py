@@ -7,11 +7,13 @@ the value. The `description` of a type completes "must be …" in error lines.
 import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
+from msgspec import Struct
 
+from collector.config.rules import After, Allowed, Before, Earlier
 from collector.domain.names import is_path_name
+from collector.domain.redact import HIDDEN
 
 T = TypeVar("T")
 
@@ -27,6 +29,15 @@ _UNITS: Final = {"": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB}
 _SIZE: Final = re.compile(r"([0-9]{1,19}) ?(KiB|MiB|GiB)?")
 # Percent-encoding may triple its length, and the folder `symbol=<symbol>` has a name of at most 255 bytes.
 _MAX_SYMBOL_BYTES: Final = 80
+
+
+class Secret(Struct, frozen=True):
+    """A text that is never shown."""
+
+    value: str
+
+    def __repr__(self) -> str:
+        return HIDDEN if self.value else "''"
 
 
 def size_bytes(value: object) -> object:
@@ -78,8 +89,8 @@ def _symbol(text: str) -> str:
     return text
 
 
-def _token(secret: SecretStr) -> SecretStr:
-    text = secret.get_secret_value()
+def _token(secret: Secret) -> Secret:
+    text = secret.value
     if text and (not word(text).isascii() or not _TOKEN_LENGTHS[0] <= len(text) <= _TOKEN_LENGTHS[1]):
         raise ValueError("is too short, too long or not ASCII")
     return secret
@@ -127,81 +138,76 @@ def same_for_all(path: Path) -> Path:
     return path
 
 
-def between(low: int, high: int, note: str = "") -> Any:
+def between(low: int, high: int, note: str = "") -> Allowed:
     """Field metadata: an integer from `low` to `high`."""
-    return Field(ge=low, le=high, description=f"a whole number from {low} to {high}{note}")
+    return Allowed(f"a whole number from {low} to {high}{note}", ge=low, le=high)
 
 
-def at_least(low: int) -> Any:
+def at_least(low: int) -> Allowed:
     """Field metadata: a size of at least `low` bytes."""
     allowed = f'a number of bytes or a size like "512KiB", "64MiB", "20GiB"; at least {size_text(low)}'
-    return Field(ge=low, le=MAX_BYTES, description=allowed)
+    return Allowed(allowed, ge=low, le=MAX_BYTES)
 
 
-def not_below(other: str, times: int = 1) -> AfterValidator:
+def not_below(other: str, times: int = 1) -> After:
     """Field metadata: at least `times` the value of the field `other`, which must be declared before it."""
 
-    def check(value: float, info: ValidationInfo) -> float:
+    def check(value: float, earlier: Earlier) -> float:
         # If `other` is invalid itself, it is not in `data` and has its own error line.
-        floor = info.data.get(other)
+        floor = earlier.data.get(other)
         if floor is not None and value < times * floor:
             shown = size_text(floor) if isinstance(floor, int) else f"{floor:g}"
             raise ValueError(f"is less than {f'{times} times ' if times > 1 else ''}{other} ({shown})")
         return value
 
-    return AfterValidator(check)
+    return After(check)
 
 
-Size = Annotated[int, BeforeValidator(size_bytes)]
-Secs = Annotated[
-    float, Field(gt=0, le=DAY_SECS, allow_inf_nan=False, description="a number of seconds above 0, at most 86400")
-]
+Size = Annotated[int, Before(size_bytes)]
+Secs = Annotated[float, Allowed("a number of seconds above 0, at most 86400", gt=0, le=DAY_SECS)]
 SecsOrNever = Annotated[
     float,
-    Field(ge=0, le=DAY_SECS, allow_inf_nan=False, description="a number of seconds from 0 to 86400; 0 means never"),
+    Allowed("a number of seconds from 0 to 86400; 0 means never", ge=0, le=DAY_SECS),
 ]
-Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False, description="a number above 0, at most 1")]
+Share = Annotated[float, Allowed("a number above 0, at most 1", gt=0, le=1)]
 DayPart = Annotated[
     float,
-    Field(
-        ge=1,
-        le=DAY_SECS,
-        allow_inf_nan=False,
-        description="a number of seconds from 1 to 86400 that divides a day evenly, like 60, 300, 3600, 86400",
+    Allowed(
+        "a number of seconds from 1 to 86400 that divides a day evenly, like 60, 300, 3600, 86400", ge=1, le=DAY_SECS
     ),
-    AfterValidator(_divides_a_day),
+    After(_divides_a_day),
 ]
 Name = Annotated[
     str,
-    AfterValidator(_path_name),
-    Field(description='1 to 64 characters of A-Z a-z 0-9 . _ -, not "." or "..", or ""'),
+    After(_path_name),
+    Allowed('1 to 64 characters of A-Z a-z 0-9 . _ -, not "." or "..", or ""'),
 ]
 HostName = Annotated[
     str,
-    AfterValidator(_host_name),
-    Field(description='1 to 64 characters of A-Z a-z 0-9 . _ -, the first not . or _, or ""'),
+    After(_host_name),
+    Allowed('1 to 64 characters of A-Z a-z 0-9 . _ -, the first not . or _, or ""'),
 ]
-Folder = Annotated[Path, BeforeValidator(_folder), Field(description="the path of a folder")]
+Folder = Annotated[Path, Before(_folder), Allowed("the path of a folder")]
 Symbol = Annotated[
     str,
-    AfterValidator(_symbol),
-    Field(description=f'a string of 1 to {_MAX_SYMBOL_BYTES} bytes without spaces, not "_"'),
+    After(_symbol),
+    Allowed(f'a string of 1 to {_MAX_SYMBOL_BYTES} bytes without spaces, not "_"'),
 ]
 Symbols = Annotated[
     tuple[Symbol, ...],
-    Field(strict=False, description="a list of one or more symbols without duplicates"),
-    AfterValidator(some),
-    AfterValidator(_distinct),
+    Allowed("a list of one or more symbols without duplicates"),
+    After(some),
+    After(_distinct),
 ]
 Token = Annotated[
-    SecretStr,
-    AfterValidator(_token),
-    Field(description='16 to 256 printable ASCII characters without spaces, or ""'),
+    Secret,
+    After(_token),
+    Allowed('16 to 256 printable ASCII characters without spaces, or ""'),
 ]
-DataType = Annotated[str, Field(description="a data type of the exchange")]
+DataType = Annotated[str, Allowed("a data type of the exchange")]
 DataTypes = Annotated[
     tuple[DataType, ...],
-    Field(strict=False, description="a list of one or more data types of the exchange, without duplicates"),
-    AfterValidator(some),
-    AfterValidator(_distinct),
+    Allowed("a list of one or more data types of the exchange, without duplicates"),
+    After(some),
+    After(_distinct),
 ]

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from collector.config import Config, FeedConfig
 from collector.domain.repair_protocol import rest_journal
 from collector.storage.journal.files import next_number
@@ -20,7 +22,7 @@ def open_journal(config: Config, feed: FeedConfig, now_ns: Callable[[], int]) ->
 
 def open_rest_journal(config: Config, feed: FeedConfig, now_ns: Callable[[], int]) -> JournalWriter:
     """Open the journal for what repair fetches for that feed; as `open_journal`."""
-    return open_journal(config, feed.model_copy(update={"name": rest_journal(feed.name)}), now_ns)
+    return open_journal(config, replace(feed, name=rest_journal(feed.name)), now_ns)
 
 
 def journal_folder(config: Config, name: str) -> Path:

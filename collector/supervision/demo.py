@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from msgspec.structs import replace
 from rich import box
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -56,14 +57,13 @@ def demo_config(config: Config, ws_url: str, rest_url: str, data_dir: Path) -> C
     feed = FeedConfig(
         exchange="binance", symbols=SYMBOLS, data_types=DATA_TYPES, ws_url=ws_url, rest_url=rest_url, name=DEMO_FEED
     )
-    return config.model_copy(
-        update={
-            "data_dir": data_dir,
-            "feed": (feed,),
-            "archive": config.archive.model_copy(update={"url": ""}),
-            "writer": config.writer.model_copy(update={"batch_interval_secs": 1.0}),
-            "segment": config.segment.model_copy(update={"interval_secs": SEGMENT_SECS}),
-        }
+    return replace(
+        config,
+        data_dir=data_dir,
+        feed=(feed,),
+        archive=replace(config.archive, url=""),
+        writer=replace(config.writer, batch_interval_secs=1.0),
+        segment=replace(config.segment, interval_secs=SEGMENT_SECS),
     )
 
 

@@ -58,10 +58,10 @@ class Reporting:
         self._address = f"{http.host}:{http.port}"
         self._url = f"{local_url(http.host, http.port)}/"
         served = pages(self._newest, self._age_secs)
-        self._server = StatusServer(http.host, http.port, served, log, http.token.get_secret_value(), WITHOUT_TOKEN)
+        self._server = StatusServer(http.host, http.port, served, log, http.token.value, WITHOUT_TOKEN)
         self._reasons: Mapping[str, str] = {}
         self._serving: bool | None = None
-        self._pinger = Pinger(http.ping_url.get_secret_value(), lambda: is_well(self._view, self._age_secs()), log)
+        self._pinger = Pinger(http.ping_url.value, lambda: is_well(self._view, self._age_secs()), log)
         self._pinger.start()
         self._http_tries = Every(HTTP_RETRY_SECS, time.monotonic)
         self._health_writes = Every(HEALTH_SECS, time.monotonic)

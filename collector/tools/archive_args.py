@@ -8,14 +8,14 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from urllib.parse import unquote
 
-from pydantic import TypeAdapter, ValidationError
+from msgspec.structs import replace
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from collector import scrub
-from collector.config import load
-from collector.config.addresses import ArchiveUrl
+from collector.config.addresses import archive_url
 from collector.config.display import display, shown_name
+from collector.config.load import load
 from collector.domain.errors import ConfigError
 from collector.domain.names import MANIFEST_FOLDER
 from collector.exchanges import registry
@@ -43,8 +43,8 @@ def opened(store: str | None, config: Path | None) -> ObjectStore:
     scrub.begin()
     loaded = load(config, os.environ, registry.data_types())
     # A tool that only reads must not create a bucket.
-    changed = {"url": _url(store) if store else loaded.archive_url, "create_bucket": False}
-    return open_archive(loaded.model_copy(update={"archive": loaded.archive.model_copy(update=changed)}))
+    url = _url(store) if store else loaded.archive_url
+    return open_archive(replace(loaded, archive=replace(loaded.archive, url=url, create_bucket=False)))
 
 
 def data_dir_of(config: Path | None) -> Path:
@@ -102,6 +102,6 @@ def _url(store: str) -> str:
     if not is_url(store):
         return Path(store).absolute().as_uri()
     try:
-        return str(TypeAdapter(ArchiveUrl).validate_python(store))
-    except ValidationError as error:
-        raise ConfigError([f"{display(store)} {error.errors()[0]['ctx']['error']}"]) from error
+        return archive_url(store)
+    except ValueError as error:
+        raise ConfigError([f"{display(store)} {error}"]) from error

@@ -18,7 +18,7 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from collector.config import load
+from collector.config.load import load
 from collector.domain.redact import printable
 from collector.exchanges import registry
 from collector.terminal.attached import is_live

@@ -186,7 +186,7 @@ class LocalStatus:
         if not config.port:
             return None, "its http.port is 0 (off)"
         try:
-            return fetch(local_url(config.host, config.port), config.token.get_secret_value()), ""
+            return fetch(local_url(config.host, config.port), config.token.value), ""
         except NoAnswerError as error:
             return None, str(error)
 

@@ -4,16 +4,17 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from collector.config.addresses import ArchiveUrl, Host, HttpUrl, Region, WsUrl
+from collector.config.validation import pydantic_type
 
 
 def reason(kind: Any, value: object) -> str:
     with pytest.raises(ValidationError) as caught:
-        TypeAdapter(kind).validate_python(value, strict=True)
+        TypeAdapter(pydantic_type(kind)).validate_python(value, strict=True)
     return caught.value.errors()[0]["msg"].removeprefix("Value error, ")
 
 
 def normal(kind: Any, value: str) -> object:
-    return TypeAdapter(kind).validate_python(value, strict=True)
+    return TypeAdapter(pydantic_type(kind)).validate_python(value, strict=True)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from collector.config import Config, FeedConfig, load
+from collector.config import Config, FeedConfig
 from collector.config.keys import KEYS, SHORT_NAMES, VARIABLES, Place, allowed
+from collector.config.load import load
+from collector.config.validation import validated
 from collector.domain.errors import ConfigError
 from collector.exchanges import registry
 
@@ -85,7 +87,7 @@ def test_the_example_has_exactly_the_keys_of_the_code() -> None:
 
 
 def test_the_defaults_in_the_documentation_are_those_of_the_code() -> None:
-    assert Config.model_validate(tree_of_defaults()) == Config()
+    assert validated(Config, tree_of_defaults()) == Config()
 
 
 def test_the_defaults_in_the_example_are_written_as_in_the_documentation() -> None:

@@ -2,8 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from collector.config import Config, environment_warnings, load
+from collector.config import Config
+from collector.config.environment import environment_warnings
 from collector.config.keys import SHORT_NAMES, VARIABLES
+from collector.config.load import load
 from collector.domain.errors import ConfigError
 
 ADAPTERS = {"binance": ("book_snapshot", "book_delta", "trade")}

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.config import Config, FeedConfig, load
+from collector.config import Config, FeedConfig
 from collector.config.keys import SHORT_NAMES, VARIABLES
+from collector.config.load import load
 from collector.domain.errors import ConfigError
 
 ADAPTERS = {
@@ -17,7 +18,7 @@ ADAPTERS = {
 }
 SECRET = "hunter2"
 
-NAMES = st.sampled_from([*FeedConfig.model_fields, "x\n"])
+NAMES = st.sampled_from([*FeedConfig.__struct_fields__, "x\n"])
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.sampled_from(["trade", "A"])
 )

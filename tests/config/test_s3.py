@@ -5,17 +5,18 @@ from pydantic import TypeAdapter, ValidationError
 
 from collector.config import ArchiveConfig
 from collector.config.s3 import Addressing, Encryption, StorageClass, Tags, tags_of
+from collector.config.validation import pydantic_type, validated
 
 
 def reason(kind: Any, value: object) -> str:
     with pytest.raises(ValidationError) as caught:
-        TypeAdapter(kind).validate_python(value, strict=True)
+        TypeAdapter(pydantic_type(kind)).validate_python(value, strict=True)
     return caught.value.errors()[0]["msg"].removeprefix("Value error, ")
 
 
 @pytest.mark.parametrize("name", ["", "AES256", "aws:kms"])
 def test_encryption_is_the_buckets_default_or_a_configured_one(name: str) -> None:
-    assert ArchiveConfig(sse=name).sse == name
+    assert validated(ArchiveConfig, {"sse": name}).sse == name
 
 
 @pytest.mark.parametrize("name", ["aes256", "AWS:KMS", "none"])
@@ -30,15 +31,15 @@ def test_a_storage_class_without_immediate_reads_is_refused(name: str) -> None:
 
 def test_a_key_needs_the_encryption_that_uses_it() -> None:
     key = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd"
-    assert ArchiveConfig(sse="aws:kms", sse_kms_key_id=key).sse_kms_key_id == key
+    assert validated(ArchiveConfig, {"sse": "aws:kms", "sse_kms_key_id": key}).sse_kms_key_id == key
     for sse in ("", "AES256"):
         with pytest.raises(ValidationError, match="needs sse = 'aws:kms'"):
-            ArchiveConfig(sse=sse, sse_kms_key_id=key)
+            validated(ArchiveConfig, {"sse": sse, "sse_kms_key_id": key})
 
 
 def test_a_wrong_encryption_with_a_key_is_one_problem() -> None:
     with pytest.raises(ValidationError) as caught:
-        ArchiveConfig(sse="kms", sse_kms_key_id="key")
+        validated(ArchiveConfig, {"sse": "kms", "sse_kms_key_id": "key"})
     assert [fault["loc"] for fault in caught.value.errors()] == [("sse",)]
 
 
@@ -54,7 +55,7 @@ def test_a_wrong_encryption_with_a_key_is_one_problem() -> None:
 )
 def test_tags_are_comma_separated_pairs(text: str, tags: dict[str, str]) -> None:
     assert tags_of(text) == tags
-    assert ArchiveConfig(tags=text).tag_pairs == tags
+    assert validated(ArchiveConfig, {"tags": text}).tag_pairs == tags
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_tags_that_s3_would_refuse_are_refused(text: str, expected: str) -> None
 
 @pytest.mark.parametrize("name", ["auto", "path", "virtual"])
 def test_addressing_is_automatic_or_as_configured(name: str) -> None:
-    assert ArchiveConfig(addressing=name).addressing == name
+    assert validated(ArchiveConfig, {"addressing": name}).addressing == name
 
 
 @pytest.mark.parametrize("name", ["", "Path", "host"])

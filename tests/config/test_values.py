@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from collector.config.validation import pydantic_type
 from collector.config.values import (
     MAX_BYTES,
     DayPart,
@@ -25,7 +26,7 @@ from collector.config.values import (
 
 def accepts(kind: Any, value: object) -> bool:
     try:
-        TypeAdapter(kind, config=ConfigDict(strict=True)).validate_python(value)
+        TypeAdapter(pydantic_type(kind), config=ConfigDict(strict=True)).validate_python(value)
     except ValidationError:
         return False
     return True
@@ -78,7 +79,7 @@ def test_a_time_is_a_finite_number_above_zero_and_at_most_a_day(value: object) -
 
 @pytest.mark.parametrize("value", [0.001, 0.5, 5, 86_400])
 def test_a_time_may_have_a_fraction(value: float) -> None:
-    assert TypeAdapter(Secs).validate_python(value) == value
+    assert TypeAdapter(pydantic_type(Secs)).validate_python(value) == value
 
 
 @pytest.mark.parametrize("value", [1, 1.2, 1.5, 2, 60, 3600, 7200, 86_400])
@@ -138,7 +139,7 @@ def test_symbols_are_a_list_of_one_or_more_different_ones(value: object) -> None
 def test_a_folder_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", "/home/somebody")
-    folder = TypeAdapter(Folder).validate_python
+    folder = TypeAdapter(pydantic_type(Folder)).validate_python
     assert folder("data") == tmp_path / "data"
     assert folder("/srv/data") == Path("/srv/data")
     assert folder("~/data") == Path("/home/somebody/data")

@@ -41,8 +41,8 @@ class Shown:
     ) -> None:
         """It first started `known_hours` ago and did not run for the `stopped_hours` after that; a feed an exchange."""
         # Symbols no settings would allow: the page must not depend on them.
-        plan = {"symbols": tuple(symbols), "data_types": tuple(data_types)}
-        feeds = [FeedConfig().model_copy(update={**plan, "exchange": name, "name": name}) for name in exchanges]
+        plan = tuple(symbols), tuple(data_types)
+        feeds = [FeedConfig(exchange=name, symbols=plan[0], data_types=plan[1]) for name in exchanges]
         self.feeds = list(exchanges)
         self.board = Status("4f2a9c01", Config(host_name="recorder-1", feed=tuple(feeds)))
         self.keys = [StreamKey(*key) for key in product(exchanges, symbols, data_types)]

@@ -1,5 +1,7 @@
 from collections.abc import Container
 
+from msgspec.structs import replace
+
 from collector.config import Config, FeedConfig
 from collector.domain.records import StreamKey
 from collector.monitoring.silences import Silence, Silences, split_unstored
@@ -162,8 +164,8 @@ def test_a_stream_whose_rows_may_wait_in_the_journal_is_not_silent() -> None:
 
 def test_the_limit_follows_the_configuration() -> None:
     feed = FeedConfig(symbols=("BTCUSDT",), data_types=("trade",))
-    ingest = CONFIG.ingest.model_copy(update={"stale_timeout_secs": 3.0})
-    writer = CONFIG.writer.model_copy(update={"batch_interval_secs": 0.5})
+    ingest = replace(CONFIG.ingest, stale_timeout_secs=3.0)
+    writer = replace(CONFIG.writer, batch_interval_secs=0.5)
     silences = Silences(Config(feed=(feed,), ingest=ingest, writer=writer))
     assert silences.limit_secs(KEY) == 8.5  # nobody listens yet
     silences.note((), NOW_US, LONG_SECS)

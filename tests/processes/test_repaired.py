@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from collector.config import Config, RepairConfig
 from collector.domain.records import Envelope
@@ -301,7 +302,7 @@ def test_fetched_trades_of_another_series_are_not_stored(world: World) -> None:
 
 def test_no_requests_are_made_while_repair_is_off(tmp_path: Path) -> None:
     world = World(tmp_path)
-    world.config = world.config.model_copy(update={"repair": RepairConfig(enabled=False)})
+    world.config = replace(world.config, repair=RepairConfig(enabled=False))
     world.receive(trade(1), trade(3), diff(1, 2), diff(5, 6))
     world.write()
     assert world.waiting() == []
@@ -459,7 +460,7 @@ def test_a_rebuilt_segment_has_every_answer_of_the_one_before(world: World) -> N
 def configured(world: World, **changes: Any) -> None:
     """From now on the feed is another."""
     (feed,) = world.config.feed
-    world.config = world.config.model_copy(update={"feed": (feed.model_copy(update=changes),)})
+    world.config = replace(world.config, feed=(replace(feed, **changes),))
 
 
 def begin_repair(world: World) -> Claimed:
@@ -512,7 +513,7 @@ def test_a_lost_request_is_made_again_at_the_next_start(world: World) -> None:
 
 def test_a_gap_found_while_repair_was_off_is_requested_once_it_is_on(world: World) -> None:
     on = world.config
-    world.config = on.model_copy(update={"repair": RepairConfig(enabled=False)})
+    world.config = replace(on, repair=RepairConfig(enabled=False))
     with_a_gap(world)
     world.receive(diff(1, 2), diff(5, 6))
     world.write()

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from collector.config import Config, FeedConfig, RepairConfig
 from collector.processes.roles import (
@@ -23,7 +24,7 @@ CONFIG = Config(feed=(FeedConfig(name="books"), FeedConfig(name="trades")))
 
 def test_the_children_follow_from_the_configuration_stage_by_stage() -> None:
     assert processes_of(CONFIG) == ["ingest:books", "ingest:trades", "repair", "writer", "archiver"]
-    off = CONFIG.model_copy(update={"repair": RepairConfig(enabled=False)})
+    off = replace(CONFIG, repair=RepairConfig(enabled=False))
     assert processes_of(off) == ["ingest:books", "ingest:trades", "writer", "archiver"]
 
 

@@ -6,7 +6,9 @@ import os
 import sys
 from pathlib import Path
 
-from collector.config import Config, environment_warnings, load
+from collector.config import Config
+from collector.config.environment import environment_warnings
+from collector.config.load import load
 from collector.exchanges.registry import data_types, symbol_problems
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from collector.config import SupervisorConfig
 from collector.domain.errors import StoreError, StoreRefusedError
@@ -462,7 +463,7 @@ def test_a_set_that_cannot_be_opened_is_deferred_alone(world: World, which: str)
 def test_a_stop_does_not_wait_for_a_silent_store(world: World, stalled: str) -> None:
     """Whether files are on their way up, or the store is asked about a segment."""
     seal_all(world)
-    world.config = world.config.model_copy(update={"supervisor": SupervisorConfig(stop_timeout_secs=3.0)})
+    world.config = replace(world.config, supervisor=SupervisorConfig(stop_timeout_secs=3.0))
     world.monotonic = time.monotonic  # type: ignore[method-assign]
     over = threading.Event()
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from collector.domain.records import StreamKey
 from collector.domain.repair_protocol import BOOK, BookRequest, RepairAnswer, TradesRequest, decode_answer
@@ -437,9 +438,9 @@ def test_a_single_odd_clock_offset_is_not_reported(world: World) -> None:
 
 def test_nothing_is_requested_while_the_disk_is_short(tmp_path: Path) -> None:
     world = World(tmp_path)
-    everything = world.config.journal.model_copy(update={"min_free_bytes": 1 << 60})
+    everything = replace(world.config.journal, min_free_bytes=1 << 60)
     enough = world.config
-    world.config = world.config.model_copy(update={"journal": everything})
+    world.config = replace(world.config, journal=everything)
     world.exchange.trades["BTCUSDT"] = {101}
     world.requests.put([trades(101, 101)])
     world.repair(for_secs=600)

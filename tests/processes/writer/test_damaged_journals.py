@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from collector.config import FeedConfig
 from collector.domain.errors import CannotStartError
@@ -80,7 +81,7 @@ def test_a_damaged_head_names_the_exchange_known_from_the_streams(world: World, 
         world.journal().append_frames(START_NS, 0, [trade(1)])
     world.journal().append_frames(START_NS, 0, [trade(2)])
     path_of(world, world._numbers["f"]).write_bytes(bytes(1_000))
-    world.config = world.config.model_copy(update={"feed": (FeedConfig(symbols=("SOLUSDT",), name="g"),)})
+    world.config = replace(world.config, feed=(FeedConfig(symbols=("SOLUSDT",), name="g"),))
     world.gone = True
     world.run()
     assert [row[0] for row in world.query(DAMAGED)] == ["binance" if stored_before else "_"]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from collector.channel.channel import Notice
 from collector.config import FeedConfig, JournalConfig, SegmentConfig, WriterConfig
@@ -470,7 +471,7 @@ def test_a_damaged_record_is_a_row_and_the_rest_is_stored(world: World) -> None:
 def test_journals_of_a_feed_not_configured_any_more_are_stored(world: World) -> None:
     world.journal().append_frames(START_NS, 0, [trade(1)])
     other = World(world.config.data_dir)
-    other.config = other.config.model_copy(update={"feed": (FeedConfig(symbols=("SOLUSDT",), name="g"),)})
+    other.config = replace(other.config, feed=(FeedConfig(symbols=("SOLUSDT",), name="g"),))
     other.gone = True
     other.run()
     assert world.payloads() == [trade(1)]
@@ -667,8 +668,8 @@ def test_a_hole_becomes_a_gap_though_nothing_more_comes(world: World) -> None:
 
 def test_two_lines_merge_into_one_stream_without_a_gap(tmp_path: Path) -> None:
     world = World(tmp_path)
-    feed = world.config.feed[0].model_copy(update={"lines": 2})
-    world.config = world.config.model_copy(update={"feed": (feed,)})
+    feed = replace(world.config.feed[0], lines=2)
+    world.config = replace(world.config, feed=(feed,))
     journal = world.journal()
     for start in range(0, 2_000, 100):
         lost = start + 50

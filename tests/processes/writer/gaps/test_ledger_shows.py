@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pytest
+from msgspec.structs import replace
 
 from collector.config import FeedConfig
 from collector.domain.gap_stretches import STRETCH_SECS
@@ -129,7 +130,7 @@ def editing(recorded: list[Said]) -> Editing:
 def world(tmp_path: Path) -> World:
     world = World(tmp_path)
     feed = FeedConfig(symbols=("BTCUSDT",), data_types=TYPES, name="f", ws_url="ws://elsewhere")
-    world.config = world.config.model_copy(update={"feed": (feed,)})
+    world.config = replace(world.config, feed=(feed,))
     return world
 
 
