@@ -27,6 +27,7 @@ from collector.processes.archiver.process import _COLLECT_AFTER
 from collector.storage.archive.parquet import ParquetFile
 from collector.storage.staging.build import CHUNK_BYTES, CHUNK_ROWS
 from collector.storage.staging.columns import message_batch
+from collector.storage.staging.object_messages import of_rows
 from collector.storage.staging.spill import Row
 from tests.bench.recorded import FILES, FRAMES
 from tests.exchanges.reading import decoded
@@ -76,8 +77,8 @@ def cpu_us(work: Callable[[], object]) -> float:
 
 def measured(market: Any, data_type: str, rows: list[Row], path: Path) -> dict[str, float]:
     """CPU µs of each stage for all messages of a stream, and the size of its file."""
-    parts = list(chunks(rows))
-    payloads = [[row[-1] for row in part] for part in parts]
+    parts = list(map(of_rows, chunks(rows)))
+    payloads = [part.payloads for part in parts]
     sizes = [sum(map(len, texts)) for texts in payloads]
     read = market.readers[data_type].rows.doubles
     batches = [message_batch(market, data_type, part, keep_raw=False).batch for part in parts]

@@ -18,6 +18,7 @@ from collector.storage.archive.schema import SCHEMA_VERSION
 from collector.storage.segment.sealed_segment import SealedSegment
 from collector.storage.staging.columns import RowReader, gap_batch, message_batch, undecoded_batch
 from collector.storage.staging.file_names import object_file_name
+from collector.storage.staging.object_messages import ObjectMessages, of_rows
 from collector.storage.staging.object_writer import ObjectFile
 from collector.storage.staging.partition import Tick, partition_gaps, partition_messages, partition_of
 from collector.storage.staging.spill import ARRIVAL, ROW_BYTES, Row, Spill
@@ -84,13 +85,13 @@ class _Staging:
         stream = StreamKey(partition.exchange, partition.symbol, partition.data_type)
         row_reader = self._row_reader(stream.exchange)
         file = self._file(partition)
-        for rows, payload_bytes in self._chunks(partition):
-            typed = message_batch(row_reader, stream.data_type, rows, keep_raw=self._segment.meta.keep_raw)
+        for messages, payload_bytes in self._chunks(partition):
+            typed = message_batch(row_reader, stream.data_type, messages, keep_raw=self._segment.meta.keep_raw)
             file.append(typed.batch, payload_bytes)
-            file.note_received(typed.rows)
+            file.note_received(typed.messages)
             if stream in self._with_ids:
-                file.note_ids(typed.rows)
-            for row in typed.untyped:
+                file.note_ids(typed.messages)
+            for row in zip(*typed.untyped, strict=True):
                 self._set_aside(partition, row)
                 self._undecodable.note(stream, row)
         return file.finish()
@@ -108,9 +109,9 @@ class _Staging:
 
     def _undecoded(self, partition: ObjectPartition) -> ManifestObject | None:
         file = self._file(partition)
-        for rows, payload_bytes in self._chunks(partition):
-            file.append(undecoded_batch(rows, [self._reason(row[2]) for row in rows]), payload_bytes)
-            file.note_received(rows)
+        for messages, payload_bytes in self._chunks(partition):
+            file.append(undecoded_batch(messages, list(map(self._reason, messages.rows))), payload_bytes)
+            file.note_received(messages)
         return file.finish()
 
     def _reason(self, row: int) -> str | None:
@@ -136,7 +137,7 @@ class _Staging:
         key = object_key(partition, self._segment.meta.host, self._segment.meta.segment_id)
         return ObjectFile(self._folder / object_file_name(key), key, partition, self._segment.meta)
 
-    def _chunks(self, partition: ObjectPartition) -> Iterator[tuple[list[Row], int]]:
+    def _chunks(self, partition: ObjectPartition) -> Iterator[tuple[ObjectMessages, int]]:
         """The partition's messages in order, in chunks, with the bytes of their payloads."""
         rows: list[Row] = []
         size = 0
@@ -144,11 +145,11 @@ class _Staging:
             rows.append(row)
             size += len(row[-1])
             if len(rows) == CHUNK_ROWS or size >= CHUNK_BYTES:
-                yield rows, size
+                yield of_rows(rows), size
                 self._tick()
                 rows, size = [], 0
         if rows:
-            yield rows, size
+            yield of_rows(rows), size
         self._tick()
 
 

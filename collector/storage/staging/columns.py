@@ -1,12 +1,9 @@
-"""Turns stored messages into Arrow columns: typed ones where the adapter can read them, their bytes where it cannot.
-
-A message is a tuple (series, id, row, received_us, exchange_us, line, payload) here.
-"""
+"""Turns stored messages into Arrow columns: typed ones where the adapter can read them, their bytes where it cannot."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,6 +12,7 @@ from collector.domain import decimals
 from collector.domain.records import Column, Lists, TypedColumns
 from collector.domain.times import EARLIEST_US, LONGEST_AHEAD_US, is_sound, sound_us
 from collector.storage.archive.schema import COMMON_SCHEMA, GAP_SCHEMA, MESSAGE_SCHEMAS, ROW_SCHEMAS, UNDECODED_SCHEMA
+from collector.storage.staging.object_messages import ObjectMessages
 from collector.storage.staging.spill import Row
 
 _UNFIT: Final = (pa.ArrowInvalid, OverflowError, UnicodeError)
@@ -34,49 +32,34 @@ class RowReader(Protocol):
 
 
 class Typed(NamedTuple):
-    """Typed messages as columns and as rows, and the messages that could not be typed."""
+    """Typed messages, as Arrow columns and as they were given, and the messages that could not be typed."""
 
     batch: pa.RecordBatch
-    rows: list[Row]
-    untyped: list[Row]
+    messages: ObjectMessages
+    untyped: ObjectMessages
 
 
-class _Messages(NamedTuple):
-    """Messages column by column."""
-
-    series: list[int]
-    received_us: list[int]
-    exchange_us: list[int | None]
-    lines: list[int]
-    payloads: list[bytes]
-
-
-def message_batch(row_reader: RowReader, data_type: str, rows: list[Row], *, keep_raw: bool) -> Typed:
+def message_batch(row_reader: RowReader, data_type: str, messages: ObjectMessages, *, keep_raw: bool) -> Typed:
     """Type messages.
 
     A row keeps its payload's text in `raw` if one of its doubles differs from the decimal that was sent, if one of its
     numbers could not be read, if the exchange's time cannot be true, and always with `keep_raw`.
     """
-    messages = _in_columns(rows)
     try:
         batch, untyped = _batch_of(row_reader, data_type, messages, keep_raw=keep_raw)
     except _UNFIT:
         # Only trying each message alone tells which one it is.
         untyped = [
             index
-            for index in range(len(rows))
-            if not _fits(row_reader, data_type, _only(messages, [index]), keep_raw=keep_raw)
+            for index in range(messages.number)
+            if not _fits(row_reader, data_type, messages.only([index]), keep_raw=keep_raw)
         ]
-        batch, _ = _batch_of(row_reader, data_type, _without(messages, untyped), keep_raw=keep_raw)
-    if not untyped:
-        return Typed(batch, rows, [])
-    left_out = set(untyped)
-    return Typed(batch, [row for at, row in enumerate(rows) if at not in left_out], [rows[at] for at in untyped])
+        batch, _ = _batch_of(row_reader, data_type, messages.without(untyped), keep_raw=keep_raw)
+    return Typed(batch, messages.without(untyped), messages.only(untyped))
 
 
-def undecoded_batch(rows: list[Row], reasons: list[str | None]) -> pa.RecordBatch:
+def undecoded_batch(messages: ObjectMessages, reasons: list[str | None]) -> pa.RecordBatch:
     """Untyped messages, each with its reason. `raw` stays null, because `frame` holds the bytes."""
-    messages = _in_columns(rows)
     arrays = [
         *_common_arrays(messages, _times(messages), {}),
         pa.array(messages.payloads, pa.binary()),
@@ -92,47 +75,27 @@ def gap_batch(rows: list[Row]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=GAP_SCHEMA)
 
 
-def _in_columns(rows: list[Row]) -> _Messages:
-    columns: list[Any] = [list(column) for column in zip(*rows, strict=True)] or [[]] * 7
-    series, _, _, received_us, exchange_us, lines, payloads = columns
-    return _Messages(series, received_us, exchange_us, lines, payloads)
-
-
 def _batch_of(
-    row_reader: RowReader, data_type: str, messages: _Messages, *, keep_raw: bool
+    row_reader: RowReader, data_type: str, messages: ObjectMessages, *, keep_raw: bool
 ) -> tuple[pa.RecordBatch, list[int]]:
     """The typed rows, and the indexes of the messages that have none. Raises one of _UNFIT."""
     columns, untyped = row_reader.columns(data_type, messages.payloads)
-    messages = _without(messages, untyped)
+    messages = messages.without(untyped)
     times = _times(messages)
     arrays = [_array(column, field.type) for column, field in zip(columns, ROW_SCHEMAS[data_type], strict=True)]
     inexact = _inexact(row_reader, data_type, messages.payloads)
-    kept = (
-        range(len(messages.payloads)) if keep_raw else {*inexact, *times.unsound, *_with_unread_number(columns, arrays)}
-    )
+    kept = range(messages.number) if keep_raw else {*inexact, *times.unsound, *_with_unread_number(columns, arrays)}
     raw = {index: messages.payloads[index] for index in kept}
     common = _common_arrays(messages, times, raw)
     return pa.RecordBatch.from_arrays([*common, *arrays], schema=MESSAGE_SCHEMAS[data_type]), untyped
 
 
-def _fits(row_reader: RowReader, data_type: str, message: _Messages, *, keep_raw: bool) -> bool:
+def _fits(row_reader: RowReader, data_type: str, message: ObjectMessages, *, keep_raw: bool) -> bool:
     try:
         _, untyped = _batch_of(row_reader, data_type, message, keep_raw=keep_raw)
     except _UNFIT:
         return False
     return not untyped
-
-
-def _only(messages: _Messages, indexes: Sequence[int]) -> _Messages:
-    columns: list[Any] = [[column[index] for index in indexes] for column in messages]
-    return _Messages(*columns)
-
-
-def _without(messages: _Messages, indexes: list[int]) -> _Messages:
-    if not indexes:
-        return messages
-    left_out = set(indexes)
-    return _only(messages, [index for index in range(len(messages.payloads)) if index not in left_out])
 
 
 class _Times(NamedTuple):
@@ -143,7 +106,7 @@ class _Times(NamedTuple):
     """The indexes of those."""
 
 
-def _times(messages: _Messages) -> _Times:
+def _times(messages: ObjectMessages) -> _Times:
     time_type = COMMON_SCHEMA.field("exchange_at").type
     received = pa.array(messages.received_us, time_type)
     exchange = pa.array(messages.exchange_us, time_type)
@@ -155,9 +118,9 @@ def _times(messages: _Messages) -> _Times:
     return _Times(received, pa.array([sound_us(*pair) for pair in pairs], time_type), unsound)
 
 
-def _common_arrays(messages: _Messages, times: _Times, raw: dict[int, bytes]) -> list[pa.Array]:
+def _common_arrays(messages: ObjectMessages, times: _Times, raw: dict[int, bytes]) -> list[pa.Array]:
     lines, series, texts = (COMMON_SCHEMA.field(name).type for name in ("line", "series", "raw"))
-    count = len(messages.payloads)
+    count = messages.number
     return [
         times.received,
         times.exchange,

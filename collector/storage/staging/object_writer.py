@@ -1,9 +1,7 @@
 """Writes one object of a set, and describes it for the manifest."""
 
 import hashlib
-from operator import itemgetter
 from pathlib import Path
-from typing import Final
 
 import pyarrow as pa
 
@@ -13,9 +11,7 @@ from collector.storage.archive.manifest import ManifestObject
 from collector.storage.archive.parquet import ParquetFile
 from collector.storage.archive.schema import SCHEMA_VERSION
 from collector.storage.segment.sealed_segment import SegmentMeta
-from collector.storage.staging.spill import Row
-
-_received_us: Final = itemgetter(3)
+from collector.storage.staging.object_messages import ObjectMessages
 
 
 class ObjectFile:
@@ -41,20 +37,20 @@ class ObjectFile:
         self._file.append(batch, payload_bytes)
         self._rows += batch.num_rows
 
-    def note_received(self, rows: list[Row]) -> None:
+    def note_received(self, messages: ObjectMessages) -> None:
         """Note the receive times of messages."""
-        if rows:
-            times = [*map(_received_us, rows), *(self._received or ())]
+        if messages.number:
+            times = [min(messages.received_us), max(messages.received_us), *(self._received or ())]
             self._received = min(times), max(times)
 
-    def note_ids(self, rows: list[Row]) -> None:
+    def note_ids(self, messages: ObjectMessages) -> None:
         """Note the ids of messages sorted by series and id; the first and last id of the last series are kept."""
-        if not rows:
+        if not messages.number:
             return
-        series, last_id = rows[-1][:2]
+        series, last_id = messages.series[-1], messages.ids[-1]
         if series != self._last_series or self._ids is None:
             self._last_series = series
-            self._ids = next(row[1] for row in rows if row[0] == series), last_id
+            self._ids = messages.ids[messages.series.index(series)], last_id
         else:
             self._ids = self._ids[0], last_id
 
