@@ -1,7 +1,7 @@
 """How long a frame takes from the exchange's send to the journal, and to a durable row.
 
     .venv/bin/python -m tests.bench.bench_latency [--rates 1000 10000 50000] [--secs 20] [--tls]
-    .venv/bin/python -m tests.bench.bench_latency --burst [--stop archiver] [--backlog 1500000] [--secs 20]
+    .venv/bin/python -m tests.bench.bench_latency --burst [--stop archiver] [--backlog 1500000] [--flat]
 
 Figures are milliseconds from the moment just before the exchange handed the frame to its kernel; on loopback the
 recorder's socket is readable then. `read`: to the receive time in the frame's journal record, which is the moment at
@@ -29,14 +29,14 @@ from pathlib import Path
 import psutil
 
 from tests.bench.bench_memory import LONG_SECS
-from tests.bench.flood import TYPES
+from tests.bench.flood import TYPES, symbols
 from tests.bench.stamped_sender import StampedSender, make_certificate, sleep_until
 from tests.whole.running import ROOT, Recorder, wait_for
 
 RECORDER = ROOT / "tests/bench/timed_recorder.py"
 """A program, never imported: it replaces methods of the recorder."""
 
-SYMBOLS = ["BTCUSDT", "ETHUSDT"]
+SYMBOLS = 2
 WARM_SECS = 2.0
 BLOCK = 1_000
 TICK_SECS = 0.001
@@ -130,16 +130,20 @@ def quantiles_ms(values_ns: list[int]) -> dict[str, float]:
 
 
 @contextmanager
-def running(*, tls: bool = False, **sections: dict[str, object]) -> Iterator[Run]:
-    """A recorder of two symbols that has connected to its exchange, in folders of its own."""
+def running(
+    *, tls: bool = False, flat: bool = False, symbol_count: int = SYMBOLS, **sections: dict[str, object]
+) -> Iterator[Run]:
+    """A recorder that has connected to its exchange, in folders of its own; `flat` as in `bursts`."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         times = folder / "times"
         times.mkdir()
         certificate = make_certificate(folder) if tls else None
-        environment = {"BENCH_TIMES": str(times)} | ({"SSL_CERT_FILE": str(certificate[0])} if certificate else {})
-        sender = StampedSender(SYMBOLS, certificate)
-        feed = {"symbols": SYMBOLS, "data_types": list(TYPES)}
+        environment = {"BENCH_TIMES": str(times), "BENCH_FLAT": "1" if flat else ""}
+        environment |= {"SSL_CERT_FILE": str(certificate[0])} if certificate else {}
+        names = symbols(symbol_count)
+        sender = StampedSender(names, certificate)
+        feed = {"symbols": names, "data_types": list(TYPES)}
         recorder = Recorder(folder, sender.ws_url, environment=environment, feed=feed, **sections)
         recorder.program = [sys.executable, str(RECORDER)]
         recorder.start()
@@ -168,10 +172,19 @@ def latencies(rate_per_sec: float, secs: float, *, tls: bool = False) -> Latenci
 
 
 def bursts(
-    secs: float, stopped: Sequence[str] = (), backlog: int = 0, frames: int = 20_000, within_secs: float = 0.1
+    secs: float,
+    stopped: Sequence[str] = (),
+    backlog: int = 0,
+    frames: int = 20_000,
+    within_secs: float = 0.1,
+    *,
+    flat: bool = False,
 ) -> tuple[Latencies, dict[str, float]]:
-    """Quantiles under bursts while a backlog is worked off, and each process's share of a core meanwhile."""
-    with running(segment={"max_bytes": "64MiB"}, supervisor={"hang_timeout_secs": LONG_SECS}) as run:
+    """Quantiles under bursts while a backlog is worked off, and each process's share of a core meanwhile.
+
+    With `flat` every process has the same priority, for comparison.
+    """
+    with running(flat=flat, segment={"max_bytes": "64MiB"}, supervisor={"hang_timeout_secs": LONG_SECS}) as run:
         run.burst(frames, within_secs, WARM_SECS)
         run.pile_up(backlog, stopped)
         first, before, started = len(run.sender.sent_ns), run.cpu_secs(), time.monotonic()
@@ -196,9 +209,10 @@ def main() -> None:
     parser.add_argument("--burst", action="store_true")
     parser.add_argument("--stop", nargs="*", default=["archiver"], choices=["archiver", "writer"])
     parser.add_argument("--backlog", type=int, default=1_500_000)
+    parser.add_argument("--flat", action="store_true", help="all processes at one priority, for comparison")
     options = parser.parse_args()
     if options.burst:
-        measured, shares = bursts(options.secs, options.stop, options.backlog)
+        measured, shares = bursts(options.secs, options.stop, options.backlog, flat=options.flat)
         show(f"bursts while {' and '.join(options.stop)} work off {options.backlog:,} messages, ms:", measured)
         print("  of a core:", ", ".join(f"{name} {share:.0%}" for name, share in shares.items()))
         return

@@ -4,6 +4,7 @@ Children import this module too before they begin, so what it replaces is replac
 file of eight-byte numbers in the folder that the environment variable BENCH_TIMES names: ingest three an append (when the
 frames were read, when the append had returned, how many frames it was), the writer two a commit (when it had returned,
 how many frames are durable). All times are nanoseconds of the wall clock.
+With BENCH_FLAT every process has the same priority.
 """
 
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from collector.processes import child_main
 from collector.processes.writer.batch import CommitBatch, Counts
 from collector.storage.journal.writer import JournalWriter
 
@@ -60,6 +62,8 @@ def _timed_note_stored(self: Counts, batch: CommitBatch) -> None:
 
 JournalWriter.append_frames = _timed_append  # type: ignore[method-assign]
 Counts.note_stored = _timed_note_stored  # type: ignore[method-assign]
+if os.environ["BENCH_FLAT"]:
+    child_main.step_back = lambda steps: None  # type: ignore[attr-defined]
 
 if __name__ == "__main__":
     from collector.cli import run_command
