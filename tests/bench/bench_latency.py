@@ -184,7 +184,7 @@ def bursts(
 
     With `flat` every process has the same priority, for comparison.
     """
-    with running(flat=flat, segment={"max_bytes": "64MiB"}, supervisor={"hang_timeout_secs": LONG_SECS}) as run:
+    with running(flat=flat, segment={"max_bytes": "4MiB"}, supervisor={"hang_timeout_secs": LONG_SECS}) as run:
         run.burst(frames, within_secs, WARM_SECS)
         run.pile_up(backlog, stopped)
         first, before, started = len(run.sender.sent_ns), run.cpu_secs(), time.monotonic()
