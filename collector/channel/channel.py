@@ -3,6 +3,11 @@
 from typing import Final, NamedTuple, Protocol
 
 ALIVE: Final = "alive"
+STOP: Final = "stop"
+
+SPACING_SECS: Final = 0.5
+"""How late the notice of a few appended bytes may come after an earlier one. The writer commits by time: what it reads this
+much later it commits no later."""
 
 
 class Notice(NamedTuple):
@@ -10,7 +15,7 @@ class Notice(NamedTuple):
 
     Kinds: `appended` (ingest, repair: journal `number` has bytes up to `position`), `sealed` (writer: a segment was sealed),
     `asked` (writer: requests wait for repair), `alive` (all, for the supervisor alone: `number` is 1 while the sender
-    waits for the disk, else 0).
+    waits for the disk, else 0), `stop` (the supervisor: look at the stop Event).
     """
 
     sender: str
@@ -31,5 +36,9 @@ class Receiver(Protocol):
     """The receiving end."""
 
     def wait(self, timeout_secs: float) -> Notice | None:
-        """The newest notice, or None if none comes within `timeout_secs`."""
+        """The newest notice, or None if none comes within `timeout_secs`, or before a signal or `wake` ends the wait."""
+        ...
+
+    def wake(self) -> None:
+        """End the present wait, or the next one if there is none now. For any thread."""
         ...

@@ -5,9 +5,13 @@ waited for. A notice is smaller than an atomic pipe write, so a kill cannot tear
 the newest notice.
 """
 
+import math
 import queue
+import select
+from multiprocessing.connection import Connection
 from multiprocessing.queues import Queue
 
+from collector.channel.bell import Bell
 from collector.channel.channel import Notice
 
 
@@ -44,22 +48,17 @@ class QueueSender:
             return 0
 
 
-class QueueReceiver:
-    """The receiving end of a Queue."""
+class QueueReader:
+    """Takes notices from a Queue; never waits."""
 
     def __init__(self, queue_: "Queue[Notice]", capacity: int) -> None:
         self._queue = queue_
         self.capacity = capacity
 
-    def wait(self, timeout_secs: float) -> Notice | None:
-        """The newest of the notices that wait; None if none comes within `timeout_secs`."""
-        try:
-            notice = self._queue.get(timeout=timeout_secs) if timeout_secs > 0 else self._queue.get_nowait()
-        except queue.Empty:
-            return None
-        for later in self.take_all():
-            notice = later
-        return notice
+    def fileno(self) -> int:
+        """The descriptor that is readable while a notice waits. No other process reads it."""
+        reader: Connection = self._queue._reader  # type: ignore[attr-defined]  # noqa: SLF001 -- the Queue offers no wait for one of several
+        return reader.fileno()
 
     def take_all(self) -> list[Notice]:
         """All notices that wait, at most `capacity`."""
@@ -77,3 +76,27 @@ class QueueReceiver:
             return self._queue.qsize()
         except NotImplementedError:
             return 0
+
+
+class QueueReceiver(QueueReader):
+    """The receiving end of a Queue, for one thread that waits."""
+
+    def __init__(self, queue_: "Queue[Notice]", capacity: int, bell: Bell | None = None) -> None:
+        """Whatever rings `bell` ends a wait."""
+        super().__init__(queue_, capacity)
+        self._bell = bell or Bell()
+        self._poll = select.poll()
+        self._poll.register(self, select.POLLIN)
+        self._poll.register(self._bell, select.POLLIN)
+
+    def wait(self, timeout_secs: float) -> Notice | None:
+        """The newest of the notices that wait; None if none comes within `timeout_secs`, or before the bell rings."""
+        ready = {fd for fd, _ in self._poll.poll(math.ceil(max(0.0, timeout_secs) * 1_000))}
+        if self._bell.fileno() in ready:
+            self._bell.clear()
+        notices = self.take_all() if self.fileno() in ready else []
+        return notices[-1] if notices else None
+
+    def wake(self) -> None:
+        """End the present wait, or the next one."""
+        self._bell.ring()

@@ -35,6 +35,10 @@ class Every:
         self._monotonic = monotonic
         self._due_at = monotonic() + (0.0 if at_once else secs)
 
+    def wait_secs(self) -> float:
+        """Seconds until it is due; 0 if it is."""
+        return max(0.0, self._due_at - self._monotonic())
+
     def due(self) -> bool:
         """Whether it is due. If so, the caller does it now, and it is next due in `secs` seconds."""
         now = self._monotonic()

@@ -10,8 +10,9 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib import import_module
-from multiprocessing import parent_process
+from multiprocessing import connection, parent_process
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
 from typing import Final, NamedTuple
@@ -19,13 +20,15 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from collector import logs, scrub
-from collector.channel.channel import ALIVE, Notice
+from collector.channel.bell import Bell
+from collector.channel.channel import Notice
 from collector.channel.local import QueueReceiver, QueueSender
 from collector.config import Config
 from collector.domain.disk_waits import announce_disk_waits_to, disk_wait
 from collector.domain.errors import AnotherInstanceError, StopError
 from collector.domain.log import Log
 from collector.processes.context import Context, SystemClock
+from collector.processes.heartbeat import Heartbeat
 from collector.processes.priority import step_back
 from collector.processes.roles import role_lock, role_of
 from collector.reports import Report
@@ -45,6 +48,9 @@ LEVEL_SIGNALS: Final = (signal.SIGUSR1, signal.SIGUSR2)
 
 IGNORED_SIGNALS: Final = (*LEVEL_SIGNALS, signal.SIGTSTP)
 """Signals to the whole process group that mean the supervisor alone: children go on recording at Ctrl-Z."""
+
+BEAT_SECS: Final = 1.0
+"""How often a child tells the supervisor what its reports do not show."""
 
 _LOCK_POLL_SECS: Final = 0.05
 _ORPHAN_POLL_SECS: Final = 0.5
@@ -84,21 +90,6 @@ def run_role(assignment: Assignment, config: Config, links: ChildLinks) -> None:
     run_child(assignment, config, links, work)
 
 
-class Heartbeat:
-    """Tells the supervisor that this child's main loop runs, or that it waits for the disk.
-
-    It goes over the Queue, which no disk can delay.
-    """
-
-    def __init__(self, up: "Queue[Notice]", role: str, capacity: int) -> None:
-        self._sender = QueueSender(up, capacity)
-        self._role = role
-
-    def send(self, is_waiting: bool) -> None:
-        """Called before a wait for the disk with True and after it with False."""
-        self._sender.offer(Notice(self._role, ALIVE, int(is_waiting), 0))
-
-
 class StopFlag:
     """True once this child has to finish its work and exit.
 
@@ -110,7 +101,9 @@ class StopFlag:
         self._heed_signals = heed_signals
         self._raised = False
         self._hurried = False
-        self.orphaned = False
+        self._is_orphaned = False
+        self.bell = Bell()
+        """Rung by whatever may have made the flag true; signals are to ring it, too."""
 
     def on_signal(self, _number: int, _frame: object) -> None:
         """Note the signal; the loop acts on it."""
@@ -121,12 +114,29 @@ class StopFlag:
     def __call__(self) -> bool:
         """Whether to finish and exit; once true, it stays true."""
         if not self._raised:
-            self._raised = self.orphaned or self._stop.is_set()
+            self._raised = self._is_orphaned or self._stop.is_set()
         return self._raised
+
+    def orphan(self) -> None:
+        """The parent has vanished."""
+        self._is_orphaned = True
+        self.bell.ring()
 
     def hurried(self) -> bool:
         """Whether to exit at once and leave work unfinished: a signal came after this child had learned of the stop."""
         return self() and self._hurried
+
+
+@dataclass(frozen=True)
+class _Life:
+    """One incarnation of a child."""
+
+    assignment: Assignment
+    config: Config
+    links: ChildLinks
+    flag: StopFlag
+    heartbeat: Heartbeat
+    log: Log
 
 
 def run_child(assignment: Assignment, config: Config, links: ChildLinks, work: Work) -> None:
@@ -138,14 +148,15 @@ def run_child(assignment: Assignment, config: Config, links: ChildLinks, work: W
         signal.signal(number, flag.on_signal)
     for number in IGNORED_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+    signal.set_wakeup_fd(flag.bell.ringing_end, warn_on_full_buffer=False)
     # The parent started this process with these signals blocked, so that none could kill it before its handlers stood.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS + IGNORED_SIGNALS)
-    announce_disk_waits_to(Heartbeat(links.up, assignment.role, config.channel.capacity).send)
+    heartbeat = Heartbeat(QueueSender(links.up, config.channel.capacity), assignment.role)
+    announce_disk_waits_to(heartbeat.note_wait)
     scrub.begin(*config.secrets)
     log = logs.setup(assignment.role, assignment.run_id, config.log.format, config.log.level, file=assignment.log_file)
-    watch = threading.Thread(target=_watch_parent, args=(flag, log), name="parent", daemon=True)
-    watch.start()
-    code = _run_guarded(assignment, config, links, work, flag, log)
+    threading.Thread(target=_watch_parent, args=(flag, heartbeat, log), name="parent", daemon=True).start()
+    code = _run_guarded(_Life(assignment, config, links, flag, heartbeat, log), work)
     logs.flush(_FLUSH_SECS)
     # As the interpreter ends it sets Python's handlers back to the default, but keeps ignored signals ignored: else a
     # request to hurry would kill a process whose work is done, which would count as a crash.
@@ -154,18 +165,16 @@ def run_child(assignment: Assignment, config: Config, links: ChildLinks, work: W
     sys.exit(code)
 
 
-def _run_guarded(
-    assignment: Assignment, config: Config, links: ChildLinks, work: Work, flag: StopFlag, log: Log
-) -> int:
-    lock = role_lock(config.data_dir, assignment.role)
+def _run_guarded(life: _Life, work: Work) -> int:
+    lock = role_lock(life.config.data_dir, life.assignment.role)
     try:
-        _acquire(lock, config.supervisor.stop_timeout_secs)
-        work(_context(assignment, config, links, flag, lock, log))
+        _acquire(lock, life.config.supervisor.stop_timeout_secs)
+        work(_context(life, lock))
     except StopError as error:
-        log.error("process_refused", reason=str(error))  # noqa: TRY400 -- the reason is the message; a trace adds nothing
+        life.log.error("process_refused", reason=str(error))  # noqa: TRY400 -- the reason is the message; a trace adds nothing
         return error.exit_code
     except Exception:
-        log.exception("process_failed")
+        life.log.exception("process_failed")
         return 1
     return 0
 
@@ -179,9 +188,8 @@ def _acquire(lock: RoleLock, timeout_secs: float) -> None:
         clock.sleep(_LOCK_POLL_SECS)
 
 
-def _context(
-    assignment: Assignment, config: Config, links: ChildLinks, flag: StopFlag, lock: RoleLock, log: Log
-) -> Context:
+def _context(life: _Life, lock: RoleLock) -> Context:
+    assignment, config, flag = life.assignment, life.config, life.flag
     stats = stats_file(config.data_dir / "run" / "stats", assignment.role)
     clock = SystemClock()
     level = logs.LevelFile(config.data_dir / "run", config.log.level)
@@ -198,16 +206,17 @@ def _context(
             with suppress(OSError):  # tried again with the next report; the lock itself is still held
                 lock.keep()
             stats.write(whole)
+        life.heartbeat.note_report()
 
     capacity = config.channel.capacity
     return Context(
         role=assignment.role,
         config=config,
-        sender=QueueSender(links.up, capacity),
-        receiver=QueueReceiver(links.down, capacity),
+        sender=QueueSender(life.links.up, capacity),
+        receiver=QueueReceiver(life.links.down, capacity, flag.bell),
         stopping=flag,
         report=publish,
-        log=log,
+        log=life.log,
         clock=clock,
         hurried=flag.hurried,
         after_crash=assignment.after_crash,
@@ -215,12 +224,12 @@ def _context(
     )
 
 
-def _watch_parent(flag: StopFlag, log: Log) -> None:
+def _watch_parent(flag: StopFlag, heartbeat: Heartbeat, log: Log) -> None:
     parent = parent_process()
     clock = SystemClock()
-    while parent is not None and parent.is_alive():
-        clock.sleep(_ORPHAN_POLL_SECS)
-    flag.orphaned = True
+    while parent is not None and not connection.wait([parent.sentinel], BEAT_SECS):
+        heartbeat.beat()
+    flag.orphan()
     log.warning("parent_vanished", grace_secs=ORPHAN_GRACE_SECS)
     for _ in range(round(ORPHAN_GRACE_SECS / _ORPHAN_POLL_SECS)):
         # After SIGSTOP and SIGCONT one long sleep would already be over; several short ones leave time to finish.

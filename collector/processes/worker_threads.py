@@ -6,9 +6,11 @@ from queue import Empty, SimpleQueue
 
 
 class WorkerThreads:
-    """Starts daemon threads; the main thread calls `raise_failure` again and again. For any thread."""
+    """Starts daemon threads; the main thread calls `raise_failure` when woken, and again and again. For any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, wake: Callable[[], None] = lambda: None) -> None:
+        """`wake` wakes the main thread."""
+        self._wake = wake
         self._failures = SimpleQueue[Exception]()
 
     def start(self, work: Callable[[], None], name: str) -> threading.Thread:
@@ -29,6 +31,7 @@ class WorkerThreads:
             work()
         except Exception as error:  # noqa: BLE001 (the main thread raises it; here it would end in stderr unseen)
             self._failures.put(error)
+            self._wake()
 
 
 def join_all(threads: Iterable[threading.Thread], timeout_secs: float, monotonic: Callable[[], float]) -> int:

@@ -1,5 +1,6 @@
 """A child of the supervisor over all its incarnations: started, watched, restarted with backoff, stopped."""
 
+import math
 from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Final
@@ -123,6 +124,10 @@ class Child:
         elif not self._wait_logged:
             self._wait_logged = True
             self._log.warning("process_waits_for_disk", child=self.role, pid=self._life.pid)
+
+    def retry_secs(self, now: float) -> float:
+        """Seconds until the next incarnation is due; infinite if none is waited for."""
+        return max(0.0, self._retry_at - now) if self._life is None and self.state == "backoff" else math.inf
 
     def tend(self, now: float) -> None:
         """Release a dead process, and start the next incarnation once its delay is over."""

@@ -2,11 +2,12 @@
 
 import os
 import pickle
+import queue
 import signal
 import threading
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing import resource_tracker
 from multiprocessing.context import SpawnContext
@@ -14,8 +15,8 @@ from typing import Protocol
 
 import psutil
 
-from collector.channel.channel import Notice
-from collector.channel.local import QueueReceiver, QueueSender
+from collector.channel.channel import STOP, Notice
+from collector.channel.local import QueueReader, QueueSender
 from collector.config import Config
 from collector.processes.child_main import IGNORED_SIGNALS, STOP_SIGNALS, Assignment, ChildLinks
 from collector.processes.roles import role_of
@@ -43,8 +44,8 @@ class ChildProcess(Protocol):
         ...
 
     @property
-    def sentinel(self) -> int:
-        """Becomes ready for `multiprocessing.connection.wait` when the process ends."""
+    def descriptors(self) -> Sequence[int]:
+        """Readable when the process has ended, or has sent a notice."""
         ...
 
     def notices(self) -> list[Notice]:
@@ -84,7 +85,7 @@ class SpawnedProcess:
         self._stops_on_signal = role_of(assignment.role).stops_on_signal
         with semaphores.placed():
             self._links = ChildLinks(context.Queue(capacity), context.Queue(capacity), context.Event())
-        self._up = QueueReceiver(self._links.up, capacity)
+        self._up = QueueReader(self._links.up, capacity)
         self._down = QueueSender(self._links.down, capacity)
         self._process = context.Process(
             target=_begin, args=(target, assignment, _packed(config), self._links), name=assignment.role, daemon=False
@@ -115,9 +116,9 @@ class SpawnedProcess:
             return False
 
     @property
-    def sentinel(self) -> int:
-        """Ready when the process has ended."""
-        return self._process.sentinel
+    def descriptors(self) -> Sequence[int]:
+        """Readable when the process has ended, or has sent a notice."""
+        return self._process.sentinel, self._up.fileno()
 
     def notices(self) -> list[Notice]:
         """The notices it sent since the last call."""
@@ -134,7 +135,7 @@ class SpawnedProcess:
     def tell_stop(self) -> None:
         """Set its Event, and signal it if its role stops on signals."""
         # A child killed inside is_set() leaves the Event locked for good: then only this extra thread hangs.
-        threading.Thread(target=self._links.stop.set, name="tell_stop", daemon=True).start()
+        threading.Thread(target=self._set_stop, name="tell_stop", daemon=True).start()
         if self._stops_on_signal:
             self._signal(signal.SIGTERM)
 
@@ -149,9 +150,15 @@ class SpawnedProcess:
     def release(self) -> None:
         """Join the process and close its Queues."""
         self._process.join()
-        for queue in (self._links.up, self._links.down):
-            queue.close()
+        for link in (self._links.up, self._links.down):
+            link.close()
         self._process.close()
+
+    def _set_stop(self) -> None:
+        self._links.stop.set()
+        # The child looks at the Event when a notice comes, and once a second: that suffices if there is no room for one.
+        with suppress(queue.Full, ValueError):  # ValueError: it has ended, and its Queue is closed
+            self._links.down.put_nowait(Notice("supervisor", STOP, 0, 0))
 
     def _signal(self, number: signal.Signals) -> None:
         # `exitcode` reaps: without one the process is still an unreaped child, so its id cannot have been given away.

@@ -1,15 +1,18 @@
 """The supervisor: starts the children, forwards their notices, watches and restarts them, and stops them in order.
 
-It does no data work and never waits for a child. Its single loop is driven by time, signals and the ends of processes.
+It does no data work and never waits for a child. Its single loop waits for signals, notices and the ends of processes, and
+looks at the time about once a second.
 """
 
+import math
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from multiprocessing import connection
 from typing import Final
 
+from collector.channel.bell import Bell
 from collector.channel.channel import ALIVE
 from collector.config import Config
 from collector.domain.clock import Clock, Every
@@ -21,8 +24,8 @@ from collector.reports import Report
 from collector.supervision.child import Child, Spawn
 from collector.supervision.stop_sequence import Stop
 
-TICK_SECS: Final = 0.02
-"""How often notices are forwarded, and so how late a notice can be."""
+STOP_TICK_SECS: Final = 0.02
+"""How often the stop's own deadlines are looked at while it goes on."""
 
 LOOK_SECS: Final = 1.0
 """How often the children's reports are read."""
@@ -44,9 +47,11 @@ class Signals:
 
     def __init__(self) -> None:
         self._noted: deque[int] = deque()
+        self._bell = Bell()
 
     def install(self) -> None:
         """Handle SIGTERM, SIGINT and SIGHUP, and receive children's exit codes, whatever the launcher ignored or blocked."""
+        signal.set_wakeup_fd(self._bell.ringing_end, warn_on_full_buffer=False)
         for number in STOP_SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
                 signal.signal(number, self.note)
@@ -57,6 +62,14 @@ class Signals:
     def note(self, number: int, _frame: object = None) -> None:
         """Note the signal."""
         self._noted.append(number)
+
+    def fileno(self) -> int:
+        """The descriptor that is readable once any signal was handled, until `clear`."""
+        return self._bell.fileno()
+
+    def clear(self) -> None:
+        """Let the descriptor be readable at the next signal only."""
+        self._bell.clear()
 
     def take(self) -> str | None:
         """The name of the oldest signal that was not taken yet."""
@@ -244,11 +257,19 @@ class Supervisor:
         return [child.role for child in left]
 
     def _pause(self) -> None:
-        sentinels = [child.life.sentinel for child in self.children if child.life is not None]
-        if sentinels:
-            connection.wait(sentinels, TICK_SECS)
-        else:
-            self._clock.sleep(TICK_SECS)
+        lives = [child.life for child in self.children if child.life is not None]
+        descriptors = chain.from_iterable(life.descriptors for life in lives)
+        ready = connection.wait([self._signals.fileno(), *descriptors], self._wait_secs())
+        if self._signals.fileno() in ready:
+            self._signals.clear()
+
+    def _wait_secs(self) -> float:
+        """How long there is nothing to do if nothing happens."""
+        if self._stop is not None:
+            return STOP_TICK_SECS
+        now = self._clock.monotonic()
+        stop_secs = math.inf if self._stop_at is None else max(0.0, self._stop_at - now)
+        return min(self._looks.wait_secs(), stop_secs, *(child.retry_secs(now) for child in self.children))
 
 
 def _stages(children: Sequence[Child]) -> list[list[Child]]:

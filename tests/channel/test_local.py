@@ -2,6 +2,8 @@
 
 import multiprocessing
 import pickle
+import select
+import threading
 import time
 from collections.abc import Iterator
 from multiprocessing.queues import Queue
@@ -9,7 +11,7 @@ from multiprocessing.queues import Queue
 import pytest
 
 from collector.channel.channel import Notice
-from collector.channel.local import QueueReceiver, QueueSender
+from collector.channel.local import QueueReader, QueueReceiver, QueueSender
 
 CAPACITY = 4
 DEADLINE_SECS = 60.0
@@ -57,3 +59,32 @@ def test_a_full_queue_of_the_longest_notices_fits_into_a_pipe() -> None:
     longest = Notice("ingest:" + "x" * 64, "appended", 2**63, 2**63)
     length_prefix_bytes = 4
     assert 256 * (len(pickle.dumps(longest, pickle.HIGHEST_PROTOCOL)) + length_prefix_bytes) < 65_536
+
+
+def test_a_wait_ends_at_a_notice(pipe: "Queue[Notice]") -> None:
+    receiver = QueueReceiver(pipe, CAPACITY)
+    QueueSender(pipe, CAPACITY).offer(notice(5))
+    assert receiver.wait(10 * DEADLINE_SECS) == notice(5)
+
+
+def test_a_wake_ends_the_present_wait_or_the_next_one_but_no_more(pipe: "Queue[Notice]") -> None:
+    receiver = QueueReceiver(pipe, CAPACITY)
+    receiver.wake()
+    receiver.wake()
+    assert receiver.wait(10 * DEADLINE_SECS) is None
+    waker = threading.Timer(0.05, receiver.wake)
+    waker.start()
+    assert receiver.wait(10 * DEADLINE_SECS) is None
+    waker.join()
+    started = time.monotonic()
+    assert receiver.wait(0.05) is None
+    assert time.monotonic() - started >= 0.05
+
+
+def test_the_descriptor_of_a_queue_is_readable_while_a_notice_waits(pipe: "Queue[Notice]") -> None:
+    reader = QueueReader(pipe, CAPACITY)
+    assert not select.select([reader], [], [], 0)[0]
+    QueueSender(pipe, CAPACITY).offer(notice(1))
+    assert select.select([reader], [], [], DEADLINE_SECS)[0]
+    assert reader.take_all() == [notice(1)]
+    assert not select.select([reader], [], [], 0)[0]

@@ -28,6 +28,9 @@ class ProcessHarness:
     def monotonic(self) -> float:
         return self.secs
 
+    def wake(self) -> None:
+        """No wait goes on while other code runs."""
+
     def wait(self, timeout_secs: float) -> Notice | None:
         self.sleep(timeout_secs)
         return None

@@ -5,9 +5,11 @@ from typing import NoReturn
 
 import pytest
 
+from collector.channel.local import QueueSender
 from collector.domain.log import Log
 from collector.processes import child_main
 from collector.processes.child_main import ORPHAN_EXIT_CODE, ORPHAN_GRACE_SECS, StopFlag, _watch_parent
+from collector.processes.heartbeat import Heartbeat
 
 
 class Left(BaseException):
@@ -30,9 +32,10 @@ def test_an_orphan_that_is_stopped_does_not_use_up_its_grace(monkeypatch: pytest
 
     monkeypatch.setattr(child_main, "SystemClock", Clock)
     monkeypatch.setattr("os._exit", leave)
-    flag = StopFlag(multiprocessing.get_context("spawn").Event(), heed_signals=False)
+    spawn = multiprocessing.get_context("spawn")
+    flag = StopFlag(spawn.Event(), heed_signals=False)
     with pytest.raises(Left):
-        _watch_parent(flag, Log(print))
+        _watch_parent(flag, Heartbeat(QueueSender(spawn.Queue(1), 1), "writer"), Log(print))
     assert flag()
     assert sum(slept) == ORPHAN_GRACE_SECS
     assert max(slept) <= ORPHAN_GRACE_SECS / 10

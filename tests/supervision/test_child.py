@@ -18,7 +18,7 @@ class Life:
         self.role = role
         self.pid = next(PIDS)
         self.exit_code: int | None = None
-        self.sentinel = 0
+        self.descriptors = ()
         self.is_stopped = False
         self._log = log
 

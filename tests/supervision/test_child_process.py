@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from multiprocessing import spawn
+from multiprocessing import connection, spawn
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ import pytest
 from collector.channel.channel import Notice
 from collector.config import Config, FeedConfig
 from collector.processes.child_main import IGNORED_SIGNALS, STOP_SIGNALS, Assignment, ChildLinks, run_child
+from collector.processes.context import Context
 from collector.supervision.child_process import SpawnedProcess, Target
 from tests.whole.running import ROOT, wait_for
 
@@ -70,8 +71,19 @@ def finish(assignment: Assignment, config: Config, links: ChildLinks) -> None:
     run_child(assignment, config, links, lambda _context: None)
 
 
-def new_life(target: Target, number: int, config: Config | None = None) -> SpawnedProcess:
-    assignment = Assignment("writer", "run", number)
+def doze(assignment: Assignment, config: Config, links: ChildLinks) -> None:
+    """A child that waits far longer than any test, and leaves when it is told to stop."""
+
+    def work(context: Context) -> None:
+        (config.data_dir / "dozes").touch()
+        while not context.stopping():
+            context.receiver.wait(100 * PROMPT_SECS)
+
+    run_child(assignment, config, links, work)
+
+
+def new_life(target: Target, number: int, config: Config | None = None, role: str = "writer") -> SpawnedProcess:
+    assignment = Assignment(role, "run", number)
     return SpawnedProcess(target, assignment, config or Config(), multiprocessing.get_context("spawn"))
 
 
@@ -83,8 +95,8 @@ def begin() -> Iterator[Begin]:
     """Begin a life; all are over at the end."""
     lives: list[SpawnedProcess] = []
 
-    def make(target: Target, config: Config | None = None) -> SpawnedProcess:
-        lives.append(new_life(target, len(lives) + 1, config))
+    def make(target: Target, config: Config | None = None, role: str = "writer") -> SpawnedProcess:
+        lives.append(new_life(target, len(lives) + 1, config, role))
         return lives[-1]
 
     yield make
@@ -216,3 +228,30 @@ def test_a_finished_child_ignores_signals_while_it_exits(begin: Begin, tmp_path:
     life = begin(finish, Config(data_dir=tmp_path))
     wait_for(lambda: life.exit_code is not None)
     assert (life.exit_code, (tmp_path / "ignored").read_text("utf-8")) == (0, "SIGTERM SIGINT SIGHUP")
+
+
+def test_a_child_that_waits_is_woken_by_the_stop(begin: Begin, tmp_path: Path) -> None:
+    life = begin(doze, Config(data_dir=tmp_path))
+    wait_for((tmp_path / "dozes").exists)
+    life.tell_stop()
+    wait_for(lambda: life.exit_code is not None)
+    assert life.exit_code == 0
+
+
+def test_a_child_that_waits_is_woken_by_a_signal_that_it_stops_on(begin: Begin, tmp_path: Path) -> None:
+    life = begin(doze, Config(data_dir=tmp_path), "repair")
+    wait_for((tmp_path / "dozes").exists)
+    assert life.pid is not None
+    os.kill(life.pid, signal.SIGTERM)
+    wait_for(lambda: life.exit_code is not None)
+    assert life.exit_code == 0
+
+
+def test_a_notice_of_a_child_wakes_the_supervisor_and_so_does_its_end(begin: Begin) -> None:
+    life = begin(echo)
+    ended, told = life.descriptors
+    life.forward(Notice("supervisor", "sealed", 0, 7))
+    assert connection.wait(life.descriptors, PROMPT_SECS) == [told]
+    life.notices()
+    life.kill()
+    assert connection.wait(life.descriptors, PROMPT_SECS) == [ended]

@@ -1,9 +1,10 @@
 """The supervisor's loop, played with fake lives and a fake clock."""
 
+import os
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import repeat
-from multiprocessing import Pipe
+from multiprocessing import Pipe, connection
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from collector.channel.channel import ALIVE, Notice
 from collector.config import Config, SupervisorConfig
 from collector.domain.errors import AnotherInstanceError, CannotStartError, NewerDataError
 from collector.domain.log import Log
+from collector.processes.child_main import STOP_SIGNALS
 from collector.reports import Report
 from collector.supervision.supervisor import EXIT_LATE, Signals, Supervisor
 
@@ -20,7 +22,7 @@ ROLES = ["ingest:binance", "writer", "archiver"]
 
 
 class Life:
-    """A fake process whose sentinel is a real pipe, never ready."""
+    """A fake process whose descriptor is a real pipe, never ready."""
 
     pids = iter(range(1_000, 100_000))
 
@@ -28,7 +30,7 @@ class Life:
         self.pid = next(self.pids)
         self.exit_code: int | None = None
         self._pipe = Pipe()
-        self.sentinel = self._pipe[0].fileno()
+        self.descriptors = (self._pipe[0].fileno(),)
         self.is_stopped = False
         self.sent: list[Notice] = []
         self._world, self._role = world, role
@@ -420,3 +422,54 @@ def test_hops_show_what_waits_between_two_processes(world: World) -> None:
     world.script[3] = lambda: world.signals.note(signal.SIGTERM)
     world.run()
     assert seen == [[("ingest:binance", "writer", 3, 256), ("writer", "archiver", 3, 256)]]
+
+
+def test_a_signal_ends_the_wait_of_the_loop() -> None:
+    kept = {number: signal.getsignal(number) for number in (*STOP_SIGNALS, signal.SIGCHLD)}
+    signals = Signals()
+    try:
+        signals.install()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert connection.wait([signals.fileno()], 60.0) == [signals.fileno()]
+        signals.clear()
+        assert signals.take() == "SIGTERM"
+        assert connection.wait([signals.fileno()], 0) == []
+    finally:
+        signal.set_wakeup_fd(-1)
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
+def test_while_nothing_happens_the_loop_wakes_once_a_second_and_for_a_restart_that_is_due(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Quiet(World):
+        """Only waits take time."""
+
+        def look(self, supervisor: Supervisor, reports: object) -> None:
+            super().look(supervisor, reports)
+            self.secs -= 1.0
+
+    world, waits = Quiet(tmp_path), list[float]()
+
+    def wait(descriptors: Sequence[int], secs: float) -> list[int]:
+        waits.append(secs)
+        world.secs += secs
+        return []
+
+    def die() -> None:
+        waits.clear()
+        world.lives["writer"].exit_code = -9
+
+    monkeypatch.setattr("collector.supervision.supervisor.connection.wait", wait)
+    world.script[3] = waits.clear
+    world.script[9] = die  # it is started again at once
+    world.script[12] = die  # and this time after two seconds
+    world.script[20] = lambda: world.signals.note(signal.SIGTERM)
+    quiet: list[list[float]] = []
+    world.script[8] = lambda: quiet.append([*waits])
+    world.script[19] = lambda: quiet.append([*waits])
+    assert world.run() == 0
+    assert quiet[0] == [1.0] * 5
+    assert sum(quiet[1]) == pytest.approx(7.0)
+    assert len(quiet[1]) <= 9

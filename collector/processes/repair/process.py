@@ -118,7 +118,7 @@ class RepairProcess:
         self._budgets = budgets
         self._weight: dict[str, int] = {}
         self._stop = threading.Event()
-        self._workers = WorkerThreads()
+        self._workers = WorkerThreads(context.receiver.wake)
         self._wake = {name: threading.Event() for name in feed_repairs}
         self._notified: dict[str, tuple[int, int]] = {}
 

@@ -117,6 +117,9 @@ class World:
     def monotonic(self) -> float:
         return self.secs
 
+    def wake(self) -> None:
+        """No wait goes on while other code runs."""
+
     def wait(self, timeout_secs: float) -> Notice | None:
         self.sleep(timeout_secs * self.haste)
         return None

@@ -98,16 +98,22 @@ class PlainAdapter:
 
 
 class Bell:
-    """Both ends of a channel that nobody listens to."""
+    """Both ends of a channel that nobody listens to; only `wake` ends a wait."""
 
     def __init__(self) -> None:
         self.notices: list[Notice] = []
+        self._woken = threading.Event()
 
     def offer(self, notice: Notice) -> None:
         self.notices.append(notice)
 
     def wait(self, timeout_secs: float) -> Notice | None:
+        self._woken.wait(timeout_secs)
+        self._woken.clear()
         return None
+
+    def wake(self) -> None:
+        self._woken.set()
 
 
 class Written(NamedTuple):
@@ -203,6 +209,7 @@ class Recording:
 
     def begin_stop(self) -> None:
         self._stopping.set()
+        self.bell.wake()
 
     def join(self) -> None:
         self._thread.join(DEADLINE_SECS)
