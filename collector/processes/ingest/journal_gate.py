@@ -39,6 +39,10 @@ class _Refusal:
         return {"frames": self.frames, "bytes": self.bytes, "started_ns": self.started_ns}
 
 
+def _tell_nobody() -> None:
+    pass
+
+
 class JournalGate:
     """For all threads of one feed. No call raises OSError, and none waits for more than one append.
 
@@ -48,8 +52,17 @@ class JournalGate:
     full does not end the refusal.
     """
 
-    def __init__(self, journal: JournalWriter, limits: JournalConfig, now_ns: Callable[[], int], log: Log) -> None:
+    def __init__(
+        self,
+        journal: JournalWriter,
+        limits: JournalConfig,
+        now_ns: Callable[[], int],
+        log: Log,
+        note_appended: Callable[[], None] = _tell_nobody,
+    ) -> None:
+        """`note_appended` is called after each append."""
         self._journal = journal
+        self._note_appended = note_appended
         self._limits = limits
         self._now_ns = now_ns
         self._log = log
@@ -128,8 +141,10 @@ class JournalGate:
         refusal = self._refusal
         if refusal is None:
             self._journal.append_frames(received_ns, line, frames, binary, connection)
+            self._note_appended()
             return
         self._journal.append_resumed(self._now_ns(), refusal.counts(), received_ns, line, frames, binary, connection)
+        self._note_appended()
         self._refusal = None
         self._log.warning("resumed", reason=refusal.reason, frames=refusal.frames, bytes=refusal.bytes)
 
@@ -160,4 +175,5 @@ class JournalGate:
             self._journal.append_event(event.kind, event.at_ns, event.line, event.info)
         except OSError:
             return False
+        self._note_appended()
         return True

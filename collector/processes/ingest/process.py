@@ -6,7 +6,6 @@ import random
 from typing import Final
 
 from collector.channel.bell import RingingEvent
-from collector.channel.channel import Notice
 from collector.config import FeedConfig
 from collector.exchanges.adapter import Adapter, Subscription
 from collector.exchanges.registry import adapter
@@ -21,14 +20,12 @@ from collector.processes.ingest.fsync_thread import FsyncThread
 from collector.processes.ingest.journal_gate import JournalGate
 from collector.processes.ingest.line_readers import LineReaders
 from collector.processes.ingest.session import CLOSE_SECS
+from collector.processes.ingest.writer_notices import WriterNotices
 from collector.processes.journals import journal_folder, open_journal
 from collector.processes.roles import feed_of
 from collector.processes.worker_threads import WorkerThreads
 from collector.reports import IngestReport, JournalReport
 from collector.storage.journal.writer import JournalWriter
-
-NOTIFY_SECS: Final = 0.02
-"""How often the writer is notified of new bytes, if there are any."""
 
 REPORT_SECS: Final = 1.0
 """How often the process reports and measures the disk."""
@@ -101,10 +98,15 @@ class IngestProcess:
         self._measure = measure
         self._folder = journal_folder(context.config, feed.name)
         self._stop = RingingEvent()
-        self._workers = WorkerThreads()
+        self._workers = WorkerThreads(context.receiver.wake)
         self._readers = LineReaders(self._workers)
         self._counters = CounterSet()
-        self._gate = JournalGate(journal, context.config.journal, context.clock.now_ns, context.log)
+        self._notices = WriterNotices(
+            journal, context.role, context.sender, context.receiver.wake, context.config.writer.batch_interval_secs
+        )
+        self._gate = JournalGate(
+            journal, context.config.journal, context.clock.now_ns, context.log, self._notices.note_appended
+        )
         self._subscription = Subscription(tuple(feed.symbols), tuple(feed.data_types))
         plans = adapter.plan(self._subscription, feed.ws_url)
         timeout_secs = context.config.ingest.first_data_timeout_secs
@@ -112,7 +114,6 @@ class IngestProcess:
         self._lines = FeedLines(
             self._make_feed_context(connect), feed, plans, context.config.silence.bounds, self._readers
         )
-        self._notified_bytes = 0
         self._removed_at: float | None = None
         self._journal_removed = False
         self._report_at = context.clock.monotonic()
@@ -124,38 +125,31 @@ class IngestProcess:
         self._lines.start_missing()
         try:
             while not self._context.stopping():
-                self._tick()
-                self._context.clock.sleep(NOTIFY_SECS)
+                self._context.receiver.wait(self._tick())
         finally:
             self._stop_readers()
             fsync_thread.stop()
         self._workers.raise_failure()
         self._gate.finish()
         self._close_journal()
-        self._notify_writer()
+        self._notices.tell(self._context.clock.monotonic())
         self._check_space_and_report()
 
-    def _tick(self) -> None:
+    def _tick(self) -> float:
+        """Do what is due; returns how long there is nothing to do if nothing happens."""
         self._workers.raise_failure()
-        self._notify_writer()
         now = self._context.clock.monotonic()
         if now >= self._report_at:
             self._lines.check_first_data(REPORT_SECS + now - self._report_at)
             self._report_at = now + REPORT_SECS
             self._replace_lost_readers()
             self._check_space_and_report()
+        return min(self._notices.step(now), self._report_at - now)
 
     def _replace_lost_readers(self) -> None:
         """A line without a reader would lose all its streams; none should ever be missing."""
         for line, plan in self._lines.start_missing():
             self._context.log.error("line_without_reader", line=line, plan=plan)
-
-    def _notify_writer(self) -> None:
-        appended = self._journal.appended_bytes
-        if appended != self._notified_bytes:
-            self._notified_bytes = appended
-            notice = Notice(self._context.role, "appended", self._journal.number, self._journal.position)
-            self._context.sender.offer(notice)
 
     def _check_space_and_report(self) -> None:
         self._keep_journal()

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from collector.channel.channel import SPACING_SECS
 from collector.domain.clock import Every
 from collector.domain.counts import RunCounts
 from collector.exchanges.adapter import Adapter
@@ -116,9 +117,16 @@ class Writer:
                 continue
             busy = True
             if self._batch_since is None:
-                self._batch_since = self._clock.monotonic()
+                self._batch_since = self._clock.monotonic() - self._untold_secs(chunk)
             self._process(chunk)
         return busy
+
+    def _untold_secs(self, chunk: Chunk) -> float:
+        """For how long these records were there already, as far as the notice may have been late."""
+        if not chunk.records:
+            return 0.0
+        age_secs = (self._clock.now_ns() - chunk.records[0].received_ns) / 1e9
+        return min(max(0.0, age_secs), SPACING_SECS)
 
     def _process(self, chunk: Chunk) -> None:
         rest: Chunk | None = chunk
