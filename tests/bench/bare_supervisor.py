@@ -14,35 +14,11 @@ from collector.cli import run_command
 from collector.logs import LevelFile
 from collector.processes import child_main
 from collector.processes.ingest import process
-from collector.processes.writer.frame_processor import FrameProcessor
 from collector.processes.writer.latency import Latencies
 from collector.processes.writer.report import ReportBuilder
 from collector.processes.writer.streams import StreamState
 from collector.reports import IngestReport, WriterReport
 from collector.supervision.reporting import Reporting
-
-
-def _store(
-    self: FrameProcessor,
-    stream: StreamState,
-    message_id: int,
-    received_us: int,
-    exchange_us: int | None,
-    line: int,
-    payload: bytes,
-) -> None:
-    batch = self.batch
-    messages = batch.messages_of(stream, backfilled=False)
-    messages.rows.append(self._next_row)
-    messages.ids.append(message_id)
-    messages.received_us.append(received_us)
-    messages.exchange_us.append(exchange_us)
-    messages.lines.append(line)
-    messages.payloads.append(payload)
-    self._next_row += 1
-    batch.count += 1
-    batch.size_bytes += len(payload)
-    stream.last_received_us = received_us
 
 
 def _writer_report(self: ReportBuilder, _batch_limit: int) -> WriterReport:
@@ -57,7 +33,6 @@ def _no_numbers(*_arguments: object) -> IngestReport:
     return IngestReport()
 
 
-FrameProcessor._store = _store  # type: ignore[method-assign]
 StreamState.note_stored = _nothing  # type: ignore[method-assign]
 Latencies.note = _nothing  # type: ignore[method-assign]
 LevelFile.follow = _nothing  # type: ignore[method-assign]

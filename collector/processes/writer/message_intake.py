@@ -1,0 +1,194 @@
+"""Takes messages into the batch one by one: gives each its stream, drops copies, and tells the gap ledger of trouble."""
+
+import zlib
+from typing import Final, NamedTuple
+
+from collector.domain.errors import UndecodableError
+from collector.domain.records import BACKFILLED_LINE, UNDECODED, UNKNOWN, Envelope, IdRule, StreamKey
+from collector.domain.sequence.dedup import Verdict
+from collector.domain.times import EARLIEST_US, LONGEST_AHEAD_US
+from collector.exchanges.adapter import Adapter
+from collector.processes.writer.backfill import Backfill
+from collector.processes.writer.batch import CommitBatch, Counts
+from collector.processes.writer.gaps.ledger import GapLedger
+from collector.processes.writer.repair_requests import RepairRequests
+from collector.processes.writer.streams import StreamState, StreamTable
+from collector.storage.journal.format import FeedIdentity, JournalHeader, Record, connection_in_head
+
+_OFFSET_BITS: Final = 36
+"""A message without an id gets one: the journal's number in the upper bits, its offset in the file (below 64 GiB) below."""
+
+_CONNECTION_BITS: Final = 17
+"""A connection is identified by its incarnation of ingest in the upper bits and its number below; an older journal does
+not name the connection, so its line is used instead of the number."""
+
+_NUMBER_MASK: Final = (1 << _CONNECTION_BITS) - 1
+_UNNUMBERED: Final = 1 << 16
+
+_PLAIN: Final = frozenset({Verdict.NEW, Verdict.COPY})
+
+
+class UndecodedSample(NamedTuple):
+    """The first undecodable frame of a batch, for the log."""
+
+    feed: str
+    reason: str
+    frame: bytes
+
+
+class Receipt(NamedTuple):
+    """How the frames of a record were received."""
+
+    identity: FeedIdentity
+    received_us: int
+    line: int
+    connection: int
+    """Identifies the connection among those of all incarnations of ingest."""
+    made_ids: int
+    """The id of a message without one is this and its frame's offset in the journal file."""
+
+
+def incarnation_of(header: JournalHeader) -> int:
+    """Identifies the incarnation of ingest in the upper bits of its connections."""
+    return zlib.crc32(header.writer_id.encode()) << _CONNECTION_BITS
+
+
+def receipt_of(header: JournalHeader, incarnation: int, record: Record) -> Receipt:
+    """How the frames of a record were received."""
+    connection = incarnation | (record.connection or _UNNUMBERED + record.line)
+    made_ids = header.number << _OFFSET_BITS
+    return Receipt(header.identity, record.received_ns // 1_000, record.line, connection, made_ids)
+
+
+class MessageIntake:
+    """Judges and takes one message after another, in the order of receipt."""
+
+    def __init__(self, streams: StreamTable, ledger: GapLedger, requests: RepairRequests, counts: Counts) -> None:
+        self._streams = streams
+        self._ledger = ledger
+        self._requests = requests
+        self._counts = counts
+        self._backfill = Backfill(streams, ledger)
+        self._beside: dict[int, list[int]] = {}
+        """Per connection, the other open connections with the same streams."""
+
+    def begin(self, batch: CommitBatch, next_row: int) -> None:
+        """Take into this batch from now on; its first message gets row `next_row`."""
+        self.batch = batch
+        self.next_row = next_row
+        self.sample: UndecodedSample | None = None
+
+    def connections_changed(self) -> None:
+        """Note that connections may have opened or ended, or that another journal follows."""
+        self._beside = {}
+
+    def answer(self, adapter: Adapter, answer: bytes, received_us: int) -> None:
+        """Take what repair fetched. Raises UndecodableError."""
+        for stream, (_, message_id, _, exchange_us, payload) in self._backfill.take(adapter, answer):
+            if message_id is not None:
+                self._store(stream, message_id, received_us, exchange_us, BACKFILLED_LINE, payload)
+                self._counts.messages += 1
+
+    def frame(self, receipt: Receipt, adapter: Adapter, offset: int, messages: list[Envelope]) -> None:
+        """Take the messages of a decoded frame at that offset of its journal file."""
+        if not messages:
+            self._counts.control += 1
+        for made_id, envelope in enumerate(messages, receipt.made_ids + offset):
+            self._message(receipt, adapter, envelope, made_id)
+
+    def undecoded(self, receipt: Receipt, offset: int, frame: bytes, error: UndecodableError) -> None:
+        """Take a frame that cannot be decoded, and count it in the ledger."""
+        identity, received_us, reason = receipt.identity, receipt.received_us, str(error)
+        key = StreamKey(identity.exchange, UNKNOWN, UNDECODED)
+        stream = self._streams.get(key) or self._streams.add(key, identity.feed, IdRule.NONE)
+        if self._is_echo(stream, receipt, frame):
+            self._copy(stream, frame, received_us)
+            return
+        self.batch.reasons.append((self.next_row, reason))
+        self._store(stream, receipt.made_ids + offset, received_us, None, receipt.line, frame)
+        stream.last_received_us = received_us
+        self._counts.undecodable += 1
+        if self.sample is None:
+            self.sample = UndecodedSample(identity.feed, reason, frame[:200])
+        self._ledger.undecodable(identity, received_us)
+
+    def _message(self, receipt: Receipt, adapter: Adapter, envelope: Envelope, made_id: int) -> None:
+        key, message_id, first_id, exchange_us, payload = envelope
+        identity, received_us, line, connection, _ = receipt
+        stream = self._streams.get(key)
+        if stream is None:
+            stream = self._streams.add(key, identity.feed, adapter.id_rules[key.data_type])
+            self._ledger.first_message(stream, received_us)
+            if message_id is not None:
+                self._requests.request_book(stream, message_id if first_id is None else first_id, received_us)
+        if message_id is None:
+            message_id = made_id
+            if self._is_echo(stream, receipt, payload):
+                self._copy(stream, payload, received_us)
+                return
+        else:
+            sent_us = exchange_us
+            # The same as `sound_us`, inlined to save a call per message.
+            if sent_us is not None and not EARLIEST_US <= sent_us <= received_us + LONGEST_AHEAD_US:
+                sent_us = None
+            digest = zlib.crc32(payload)
+            verdict = stream.dedup.judge(message_id, first_id, sent_us, received_us, digest, line, connection)
+            if verdict not in _PLAIN:
+                self._note_verdict(verdict, stream, message_id, received_us)
+            elif verdict is Verdict.COPY:
+                self._copy(stream, payload, received_us)
+                return
+        if stream.is_silent:
+            self._ledger.end_silence(stream, received_us)
+        self._store(stream, message_id, received_us, exchange_us, line, payload)
+        stream.last_received_us = received_us
+        self._counts.messages += 1
+
+    def _copy(self, stream: StreamState, payload: bytes, received_us: int) -> None:
+        self._counts.duplicates += 1
+        stream.duplicates += 1
+        stream.duplicate_bytes += len(payload)
+        stream.last_received_us = received_us
+        self.batch.touched[stream.stream_id] = stream
+
+    def _is_echo(self, stream: StreamState, receipt: Receipt, payload: bytes) -> bool:
+        connection = receipt.connection
+        beside = self._beside.get(connection)
+        if beside is None:
+            incarnation = connection & ~_NUMBER_MASK
+            numbers = self._ledger.beside(receipt.identity.feed, connection & _NUMBER_MASK)
+            beside = self._beside[connection] = [incarnation | connection_in_head(number) for number in numbers]
+        return stream.dedup.is_echo(payload, receipt.received_us, connection, beside)
+
+    def _store(
+        self, stream: StreamState, message_id: int, received_us: int, exchange_us: int | None, line: int, payload: bytes
+    ) -> None:
+        batch = self.batch
+        messages = batch.messages_of(stream, backfilled=line == BACKFILLED_LINE)
+        messages.rows.append(self.next_row)
+        messages.ids.append(message_id)
+        messages.received_us.append(received_us)
+        messages.exchange_us.append(exchange_us)
+        messages.lines.append(line)
+        messages.payloads.append(payload)
+        stream.last_row, stream.last_id = self.next_row, message_id
+        self.next_row += 1
+        batch.count += 1
+        size_bytes = len(payload)
+        batch.size_bytes += size_bytes
+        stream.messages += 1
+        stream.bytes += size_bytes
+
+    def _note_verdict(self, verdict: Verdict, stream: StreamState, message_id: int, received_us: int) -> None:
+        if verdict is Verdict.CONFLICT:
+            self._ledger.conflict(stream, received_us)
+        elif verdict is Verdict.RESET:
+            self._ledger.reset(stream, message_id, received_us)
+        elif verdict is Verdict.BACK:
+            self._ledger.stepped_back(stream, message_id, received_us)
+        elif verdict is Verdict.AHEAD:
+            self._ledger.ahead(stream)
+        else:
+            self._counts.late += 1
+            stream.late += 1
+            self._ledger.holes.watch(stream)
