@@ -8,6 +8,7 @@ are binary, the replies, and the error or end. The tests run a short form of thi
 """
 
 import argparse
+import os
 import socket
 import struct
 import sys
@@ -31,6 +32,8 @@ _SIZES: Final = (0, 0, 1, 2, 3, 5, 20, 100, 124, 125, 126, 127, 128, 200, 700)
 _BIG_SIZES: Final = (65_535, 65_536, 70_000)
 _LIES: Final = (1_000_000, MAX_FRAME_BYTES - 100, MAX_FRAME_BYTES, MAX_FRAME_BYTES + 1, 1 << 63, (1 << 64) - 1)
 _DATA: Final = Random(0).randbytes(1 << 18)
+_ALWAYS_READY: Final = os.open(os.devnull, os.O_RDONLY)
+"""A descriptor that never lets a poll wait."""
 
 
 class Reading(NamedTuple):
@@ -174,6 +177,9 @@ class ScriptedSocket:
         return 1.0
 
     def settimeout(self, secs: float) -> None: ...
+
+    def fileno(self) -> int:
+        return _ALWAYS_READY
 
     def close(self) -> None: ...
 
