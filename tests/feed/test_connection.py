@@ -2,7 +2,6 @@ import contextlib
 import itertools
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from base64 import b64encode
@@ -492,32 +491,6 @@ def test_a_refused_connection_is_a_failed_handshake(server: Server) -> None:
 def test_a_name_that_cannot_be_looked_up_is_a_failed_handshake(host: str) -> None:
     with pytest.raises(HandshakeError, match="UnicodeError"):
         open_connection(f"ws://{host}/stream", (), 5, SystemClock())
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 signed by itself, and its key."""
-    folder = tmp_path_factory.mktemp("tls")
-    made, key = folder / "cert.pem", folder / "key.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
-    names = "subjectAltName=IP:127.0.0.1"
-    subprocess.run(
-        [*command.split(), "-addext", names, "-keyout", key, "-out", made], check=True, capture_output=True, timeout=30
-    )
-    return made, key
-
-
-@pytest.fixture
-def tls_server(certificate: tuple[Path, Path]) -> Iterator[Server]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certificate)
-
-    def wrap(sock: socket.socket) -> ssl.SSLSocket:
-        return context.wrap_socket(sock, server_side=True)
-
-    server = Server(wrap)
-    yield server
-    server.close()
 
 
 def test_over_tls_messages_of_any_size_come_whole(
