@@ -15,7 +15,8 @@ from websocket._socket import DEFAULT_SOCKET_OPTION
 from collector.dial import CONNECT_SECS, SERVER_ERROR, UnreachableError, dial, mark_failed
 from collector.domain.errors import RetryError
 from collector.feed.proxy import Proxy, peer_of, proxy_for
-from collector.feed.socket import RecorderSocket
+from collector.feed.socket import ConnectedSocket, RecorderSocket
+from collector.feed.tls import TlsSocket
 
 STEP_SECS: Final = 10.0
 """Timeout of the TLS handshake, and of each read of an answer."""
@@ -45,7 +46,7 @@ class BoundedSocket:
     `recv` raises HandshakeError once the answer has taken ANSWER_SECS or is longer than MAX_ANSWER_BYTES.
     """
 
-    def __init__(self, sock: socket.socket, monotonic: Callable[[], float]) -> None:
+    def __init__(self, sock: ConnectedSocket, monotonic: Callable[[], float]) -> None:
         self.sock = sock
         self.send = sock.send
         self.close = sock.close
@@ -105,12 +106,13 @@ def _handshake(sock: socket.socket, url: str, proxy: Proxy | None, monotonic: Ca
         if proxy is not None:
             tunnelled = cast(socket.socket, BoundedSocket(sock, monotonic))
             _tunnel(tunnelled, host, port, (proxy.user, proxy.password))
+        connected: ConnectedSocket = sock
         if urlsplit(url).scheme == "wss":
-            sock = undo.enter_context(ssl.create_default_context().wrap_socket(sock, server_hostname=host))
-        bounded = BoundedSocket(sock, monotonic)
+            connected = TlsSocket(sock, ssl.create_default_context(), host, monotonic)
+        bounded = BoundedSocket(connected, monotonic)
         ws.connect(url, header={"User-Agent": _USER_AGENT}, socket=bounded, redirect_limit=0)  # type: ignore[no-untyped-call]
         undo.pop_all()
-    ws.sock = sock
+    ws.sock = cast(socket.socket, connected)
     return ws
 
 

@@ -8,7 +8,6 @@ frame stays in the library's `frame_buffer`, field by field (header, length, mas
 """
 
 import socket
-import ssl
 from collections.abc import Callable
 from typing import Final, cast
 
@@ -18,6 +17,7 @@ from websocket._abnf import continuous_frame, frame_buffer
 from collector.dial import Address
 from collector.domain.errors import RetryError
 from collector.feed.frame_walk import walk
+from collector.feed.tls import READ_BYTES, TlsSocket
 
 MAX_FRAME_BYTES: Final = 64 << 20
 """A longer message ends the connection, because a message is kept in memory as a whole."""
@@ -25,9 +25,7 @@ MAX_FRAME_BYTES: Final = 64 << 20
 SEND_TIMEOUT_SECS: Final = 2.0
 """Timeout of sending one frame."""
 
-_READ_BYTES = 256 << 10
-_TLS_READ_BYTES = 16 << 10
-"""One TLS record, the most that one read of an SSL socket returns (RFC 8446 section 5.1)."""
+ConnectedSocket = socket.socket | TlsSocket
 
 
 class ConnectionOverError(RetryError):
@@ -42,19 +40,35 @@ class BufferEmptyError(Exception):
     """Everything received has been consumed; a part of a frame may be among it."""
 
 
+class PlainSource:
+    """Large reads of a socket without TLS; those with TLS are in TlsSocket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._read_into = sock.recv_into
+        # Reused for every read: allocating a buffer for each costs more than the read itself.
+        self._memory = memoryview(bytearray(READ_BYTES))
+        self._count = 0
+
+    def receive(self) -> bool:
+        """Read once, waiting at most the socket's timeout; False at the end of the stream. Raises OSError."""
+        self._count = self._read_into(self._memory)
+        return self._count > 0
+
+    def received(self) -> bytes:
+        """What the last `receive` brought."""
+        return bytes(self._memory[: self._count])
+
+
 class ReadBuffer:
     """The bytes of one read of the socket, handed out as whole frames, or in the small pieces that the library asks for.
 
     Only `fill` reads the socket, so `take` never waits for the peer. `received_ns` is the wall time right after the last
-    read.
+    read, before anything is done with it.
     """
 
-    def __init__(self, sock: socket.socket, now_ns: Callable[[], int]) -> None:
-        size = _TLS_READ_BYTES if isinstance(sock, ssl.SSLSocket) else _READ_BYTES
-        self._read_into = sock.recv_into
+    def __init__(self, sock: ConnectedSocket, now_ns: Callable[[], int]) -> None:
+        self._source = sock if isinstance(sock, TlsSocket) else PlainSource(sock)
         self._now_ns = now_ns
-        # Reused for every read: allocating a buffer for each costs more than the read itself.
-        self._memory = memoryview(bytearray(size))
         self._data = b""
         self._offset = 0
         self.unread = 0
@@ -63,19 +77,21 @@ class ReadBuffer:
     def fill(self) -> bool:
         """Read once, waiting at most the socket's timeout, which may be 0; False if nothing was received.
 
+        A part of a TLS record counts as nothing.
+
         Only for an empty buffer. Raises OSError, or ConnectionOverError at the end of the stream.
         """
         try:
-            count = self._read_into(self._memory)
-        except (TimeoutError, BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            is_open = self._source.receive()
+        except (TimeoutError, BlockingIOError):
             return False
         self.received_ns = self._now_ns()
-        if not count:
+        if not is_open:
             raise ConnectionOverError("lost", "the peer hung up without a close frame")
-        self._data = bytes(self._memory[:count])
+        self._data = self._source.received()
         self._offset = 0
-        self.unread = count
-        return True
+        self.unread = len(self._data)
+        return self.unread > 0
 
     def take_frames(self, frames: list[bytes], binary: list[int]) -> None:
         """Append the messages of all plain frames up to the first other one; see `walk`."""
@@ -153,7 +169,7 @@ class RecorderSocket(WebSocket):
     The failure is kept in `send_failure`, and nothing is sent after it. For one thread.
     """
 
-    connected_sock: socket.socket
+    connected_sock: ConnectedSocket
     address: Address | None = None
     """The address it is connected to."""
 

@@ -17,11 +17,11 @@ def clock() -> WallClock:
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 signed by itself, and its key."""
+    """A certificate for 127.0.0.1 and stream.example signed by itself, and its key."""
     folder = tmp_path_factory.mktemp("tls")
     made, key = folder / "cert.pem", folder / "key.pem"
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
-    names = "subjectAltName=IP:127.0.0.1"
+    names = "subjectAltName=IP:127.0.0.1,DNS:stream.example"
     subprocess.run(
         [*command.split(), "-addext", names, "-keyout", key, "-out", made], check=True, capture_output=True, timeout=30
     )
