@@ -9,12 +9,12 @@ import argparse
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from tests.bench import compare, record
+from tests.bench import bench_latency, compare, record
 from tests.bench.compare import Peer
 from tests.bench.figures import Figures
 from tests.bench.recorded import FRAMES, SYMBOLS, Wire, many_symbols, write_wire
@@ -46,6 +46,9 @@ class Plan(NamedTuple):
     rates: tuple[int, ...]
     latency_secs: float
     peers: tuple[Peer, ...]
+    """What is always measured."""
+    compares: bool
+    """Whether to measure every peer."""
 
 
 Say = Callable[[str], None]
@@ -60,25 +63,40 @@ def measure(plan: Plan, folder: Path, say: Say) -> Results:
     certificate = make_certificate(folder)
     few = write_wire(folder / "few", SYMBOLS, plan.messages)
     many = write_wire(folder / "many", many_symbols(plan.many_symbols), plan.messages)
-    arms = list(_arms(plan, results, few, many, certificate))
+    tls, peers = TLS in plan.transports, list(plan.peers)
+    if plan.compares:
+        say("installing the peers' packages")
+        peers, absent = compare.all_peers(folder, tls=tls)
+        results.absent.update(absent)
+    arms = list(_arms(plan.transports, peers, results, few, many, certificate))
     for place, name, _ in arms:
         place[name] = []
     for number in range(plan.runs):
         for place, name, arm in arms if number % 2 == 0 else arms[::-1]:
             say(f"run {number + 1} of {plan.runs}: {name}")
             place[name].append(arm())
+    for rate in plan.rates:
+        say(f"latencies at {rate:,} messages/s")
+        results.latencies[f"{rate:,}/s"] = bench_latency.latencies(rate, plan.latency_secs, tls=tls)
     return results
 
 
-def _arms(plan: Plan, results: Results, few: Wire, many: Wire, certificate: Certificate) -> Iterator[Arm]:
+def _arms(
+    transports: Sequence[str],
+    peers: Sequence[Peer],
+    results: Results,
+    few: Wire,
+    many: Wire,
+    certificate: Certificate,
+) -> Iterator[Arm]:
     of = {PLAIN: None, TLS: certificate}
-    for transport in plan.transports:
+    for transport in transports:
         trust = of[transport]
         yield results.recorder, transport, partial(record.record, few, trust)
         yield results.sinks, transport, partial(compare.run, compare.SINK, few, trust)
-    trust = of[TLS if TLS in plan.transports else PLAIN]
+    trust = of[TLS if TLS in transports else PLAIN]
     yield results.recorder, MANY, partial(record.record, many, trust)
-    for peer in plan.peers:
+    for peer in peers:
         yield results.peers, peer.name, partial(compare.run, peer, few, trust)
 
 
@@ -126,8 +144,10 @@ def _plan(options: argparse.Namespace) -> Plan:
     chosen = tuple(name for name, wanted in ((PLAIN, options.plain), (TLS, options.tls)) if wanted)
     transports = chosen or (PLAIN, TLS)
     if options.quick:
-        return Plan(QUICK_MESSAGES, 1, transports, 20, (1_000,), 1.0, (compare.SINGLE,))
-    return Plan(ROUND * options.rounds, options.runs, transports, 1_000, RATES, LATENCY_SECS, ())
+        return Plan(QUICK_MESSAGES, 1, transports, 20, (1_000,), 1.0, (compare.SINGLE,), compares=False)
+    return Plan(
+        ROUND * options.rounds, options.runs, transports, 1_000, RATES, LATENCY_SECS, (), compares=options.compare
+    )
 
 
 def _arguments() -> argparse.Namespace:
@@ -138,6 +158,7 @@ def _arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
+    add("--compare", action="store_true", help="also measure other ways to do the same, in turn with the recorder")
     add("--rounds", type=_whole, default=8, metavar="N", help=f"of {ROUND:,} messages each (default 8)")
     add("--runs", type=_whole, default=3, metavar="N", help="of everything; medians are printed (default 3)")
     add("--plain", action="store_true", help="over plain WebSocket only")

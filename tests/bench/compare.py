@@ -5,8 +5,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 from typing import Final, NamedTuple
 
+from tests.bench import environment, targets
 from tests.bench.figures import Figures, Stored, durable_rate, since, written
 from tests.bench.recorded import TYPES, Wire
 from tests.bench.sending import Certificate, Lines, Sender
@@ -30,7 +32,33 @@ class Peer(NamedTuple):
 
 
 SINK: Final = Peer("sink", "sink.py", archives=False)
-SINGLE: Final = Peer("single script", "single.py")
+SINGLE: Final = Peer(targets.SINGLE, "single.py")
+RECEIVE: Final = Peer(targets.RECEIVE, "../own_receive.py", archives=False)
+INSTALLED: Final = {
+    "requirements.txt": (
+        Peer(targets.NAIVE, "naive.py", processes=3),
+        Peer(targets.PICOWS, "picows_receive.py", archives=False),
+    ),
+    "requirements-cryptofeed.txt": (Peer(targets.CRYPTOFEED, "cryptofeed_lines.py", archives=False),),
+}
+"""What needs packages of its own, by the file that pins them."""
+
+
+def all_peers(folder: Path, *, tls: bool) -> tuple[list[Peer], dict[str, str]]:
+    """Make the environments; returns the peers, and why others cannot run."""
+    peers = [SINGLE, RECEIVE]
+    absent: dict[str, str] = {}
+    for name, found in INSTALLED.items():
+        try:
+            python = environment.make(folder / name.removesuffix(".txt"), SCRIPTS / name)
+        except environment.CannotMakeError as error:
+            absent |= {peer.name: f"cannot be installed: {error}" for peer in found}
+        else:
+            peers += [peer._replace(python=python) for peer in found]
+    if not tls:
+        peers = [peer for peer in peers if peer.name != targets.CRYPTOFEED]
+        absent.setdefault(targets.CRYPTOFEED, "connects over TLS only")
+    return peers, absent
 
 
 def run(peer: Peer, wire: Wire, certificate: Certificate | None) -> Figures:
@@ -39,11 +67,11 @@ def run(peer: Peer, wire: Wire, certificate: Certificate | None) -> Figures:
         command = [peer.python, str(SCRIPTS / peer.script), f"{sender.ws_url}{_path(wire)}"]
         wanted = wire.wire_bytes if peer.script == "sink.py" else wire.messages
         command += ["--messages", str(wanted), "--folder", folder]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-        environment |= certificate.environment if certificate else {}
+        variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        variables |= certificate.environment if certificate else {}
         pipe = subprocess.PIPE
         with subprocess.Popen(
-            command, cwd=folder, env=environment, stdin=pipe, stdout=pipe, text=True, encoding="utf-8"
+            command, cwd=folder, env=variables, stdin=pipe, stdout=pipe, text=True, encoding="utf-8"
         ) as process:
             try:
                 figures = _measured(Lines(process), peer, sender, wire, wanted)

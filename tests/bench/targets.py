@@ -7,6 +7,7 @@ from tests.bench.figures import Figures
 from tests.bench.results import MANY, PLAIN, TLS, Results, Spread, ratios, spread
 
 SINGLE, NAIVE, CRYPTOFEED, PICOWS = "single script", "naive pipeline", "cryptofeed", "picows"
+RECEIVE = "the recorder's receive step"
 MB: Final = 1e6
 
 
@@ -38,6 +39,8 @@ def _against_peers(results: Results) -> Iterator[Target]:
         yield Target("messages/s to a durable row / single script's", ratios(ours, peers[SINGLE], _rate), 2.5, True)
     if PICOWS in peers:
         yield Target("ingest's CPU / that of picows, which only receives", ratios(ours, peers[PICOWS], _ingest), 2)
+        if RECEIVE in peers:
+            yield Target("the receive step's CPU / that of picows", ratios(peers[RECEIVE], peers[PICOWS], _cpu), 2)
     if NAIVE in peers:
         yield Target(
             "ingest's CPU / that of the naive pipeline's ingest",
