@@ -25,8 +25,8 @@ from typing import NamedTuple
 
 from collector.domain.records import StreamKey
 from tests.bench.bench_archive import archive
-from tests.bench.bench_pipeline import Watch
 from tests.bench.flood import TYPES, Flood, frames, symbols
+from tests.bench.usage import Watch
 from tests.storage.segment.segment_files import NOON_US, Message, make_segment
 from tests.whole.running import POLL_SECS, Recorder, wait_for
 
@@ -59,9 +59,9 @@ def pile_up(folder: Path, number: int, symbol_count: int, connections: int) -> P
         segment={"max_bytes": "512MiB"},
         supervisor={"hang_timeout_secs": LONG_SECS, "stop_timeout_secs": LONG_SECS},
     ).start()
-    watch = Watch(recorder)
     try:
-        return _pile_up(recorder, watch, flood, number)
+        pids = {name: recorder.pid_of(name) for name in ("ingest:binance", "writer", "archiver")}
+        return _pile_up(recorder, Watch({"supervisor": recorder.process.pid} | pids), flood, number)
     finally:
         recorder.end()
 
@@ -95,7 +95,7 @@ def _pile_up(recorder: Recorder, watch: Watch, flood: Flood, number: int) -> Pil
         journal_bytes,
         drained / secs,
         arrived_per_sec,
-        watch.peak_rss_bytes,
+        {name: usage.peak_rss_bytes for name, usage in watch.seen.items()},
         recorder.dataset_rows(),
         flood.sent,
     )

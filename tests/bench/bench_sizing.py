@@ -21,8 +21,8 @@ from collector.exchanges.adapter import Subscription
 from collector.exchanges.registry import adapter
 from collector.processes.roles import report_of
 from collector.stats_files import read_reports
-from tests.bench.bench_pipeline import TYPES
 from tests.bench.bench_window import cpu_secs, write_recording
+from tests.bench.recorded import TYPES
 from tests.whole.running import Exchange, Recorder, wait_for
 
 PAIR_MESSAGES_PER_SEC: Final = 216.0

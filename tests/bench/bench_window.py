@@ -30,7 +30,7 @@ from collector.exchanges.adapter import Subscription
 from collector.exchanges.registry import adapter
 from collector.processes.roles import report_of
 from collector.stats_files import read_reports
-from tests.bench.bench_pipeline import TYPES, real_frames, shifted
+from tests.bench.recorded import SYMBOLS, TYPES, frames_of
 from tests.whole.running import ROOT, Exchange, Recorder, wait_for
 
 BARE = ROOT / "tests/bench/bare_supervisor.py"
@@ -59,11 +59,7 @@ class BareRecorder(Recorder):
 def write_recording(path: Path, frames_wanted: int, rate: float, pairs: int) -> list[str]:
     """Frames at an even pace, each once for every pair of symbols; returns the symbols."""
     names = [(f"B{number}USDT", f"E{number}USDT") for number in range(pairs)]
-    frames = real_frames()
-    of_btc = [raw for raw in frames if "BTCUSDT" in raw]
-    of_eth = [raw for raw in frames if "ETHUSDT" in raw]
-    both = [raw for two in zip(of_btc, of_eth, strict=False) for raw in two]
-    lines = (named(raw, pair) for number in itertools.count() for raw in shifted(both, number) for pair in names)
+    lines = (named(frame.text, pair) for frame in frames_of(SYMBOLS) for pair in names)
     with path.open("w", encoding="utf-8") as file:
         for written, raw in enumerate(itertools.islice(lines, frames_wanted)):
             file.write(json.dumps({"recv_ts_us": int(written * 1e6 / rate), "dir": "in", "raw": raw}) + "\n")
@@ -72,7 +68,7 @@ def write_recording(path: Path, frames_wanted: int, rate: float, pairs: int) -> 
 
 def named(raw: str, pair: tuple[str, str]) -> str:
     """The frame under another symbol."""
-    for old, new in zip(("BTCUSDT", "ETHUSDT"), pair, strict=True):
+    for old, new in zip(SYMBOLS, pair, strict=True):
         raw = raw.replace(old, new).replace(old.lower(), new.lower())
     return raw
 
