@@ -73,7 +73,19 @@ def test_contributing_names_only_files_and_programs_that_exist() -> None:
     assert [name for name, package in programs.items() if name not in told or package not in told] == []
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-test.txt", "requirements-build.txt"])
+PEERS = "tests/bench/peers"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "requirements.txt",
+        "requirements-test.txt",
+        "requirements-build.txt",
+        f"{PEERS}/requirements.txt",
+        f"{PEERS}/requirements-cryptofeed.txt",
+    ],
+)
 def test_requirements_are_hashed_and_name_no_address(name: str) -> None:
     pinned = re.findall(r"^[a-z0-9][^\n]*(?:\n    [^\n]+)*", text_of(name), flags=re.MULTILINE)
     assert [entry.split()[0] for entry in pinned if "--hash=sha256:" not in entry] == []
