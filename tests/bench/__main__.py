@@ -14,18 +14,19 @@ from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from tests.bench import bench_latency, compare, record
+from tests.bench import bench_latency, compare, page, plot, record
 from tests.bench.compare import Peer
 from tests.bench.figures import Figures
 from tests.bench.recorded import FRAMES, SYMBOLS, Wire, many_symbols, write_wire
 from tests.bench.report import plain, tables
-from tests.bench.results import MANY, PLAIN, TLS, Results, write_json
+from tests.bench.results import MANY, PLAIN, TLS, Results, read_json, write_json
 from tests.bench.sending import Certificate, make_certificate
 
 EXAMPLES: Final = """examples:
   scripts/bench                              the recorder alone: plain ws, TLS, 3,000 streams, latencies
   scripts/bench --compare --json bench.json  the same beside its peers
   scripts/bench --tls --runs 1 --rounds 2    quicker, one transport
+  scripts/bench --compare --write-docs       into docs/BENCHMARKS.md, and its picture
   scripts/bench --quick                      does it work? The figures mean nothing
 """
 ROUND: Final = 75_000
@@ -124,20 +125,27 @@ class Progress:
 def main() -> int:
     """Measure, print; the exit code."""
     options = _arguments()
-    if not FRAMES.is_dir():
+    if not options.read and not FRAMES.is_dir():
         print(f"error: there are no recorded frames at {FRAMES}", file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, _interrupt)
-    progress = Progress()
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        try:
-            results = measure(_plan(options), Path(folder), progress.say)
-        finally:
-            progress.end()
+    results = read_json(options.read) if options.read else _measured(options)
     print("\n\n".join(plain(table) for table in tables(results)))
     if options.json:
         write_json(results, options.json)
+    if options.write_docs:
+        page.write(results)
+        plot.draw(results)
     return 0
+
+
+def _measured(options: argparse.Namespace) -> Results:
+    progress = Progress()
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        try:
+            return measure(_plan(options), Path(folder), progress.say)
+        finally:
+            progress.end()
 
 
 def _plan(options: argparse.Namespace) -> Plan:
@@ -165,7 +173,21 @@ def _arguments() -> argparse.Namespace:
     add("--tls", action="store_true", help="over TLS only")
     add("--quick", action="store_true", help="a few thousand messages, to see that everything works")
     add("--json", type=Path, metavar="FILE", help="write everything that was measured")
-    return parser.parse_args()
+    add("--read", type=_file, metavar="FILE", help="show what --json wrote, and measure nothing")
+    add("--write-docs", action="store_true", help="with --compare or --read: put the figures into docs/BENCHMARKS.md")
+    options = parser.parse_args()
+    if options.write_docs and not (options.read or options.compare):
+        parser.error("--write-docs needs the figures of --compare or --read")
+    if options.quick and options.compare:
+        parser.error("--quick compares nothing: its figures mean nothing")
+    return options
+
+
+def _file(text: str) -> Path:
+    path = Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"there is no file {text}")
+    return path
 
 
 def _whole(text: str) -> int:

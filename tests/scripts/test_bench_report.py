@@ -1,10 +1,13 @@
 """What the benchmark makes of its figures."""
 
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
+from tests.bench import page
 from tests.bench.figures import Figures, Stored, durable_rate
+from tests.bench.plot import BAR_WIDTH, picture
 from tests.bench.report import Table, markdown, plain, tables
 from tests.bench.results import MANY, PLAIN, TLS, Results, ratios, read_json, write_json
 from tests.bench.targets import NAIVE, SINGLE, Target, targets, written_before_parquet
@@ -126,3 +129,32 @@ def test_a_table_in_a_terminal_has_its_numbers_in_line() -> None:
 def test_what_is_written_as_json_is_read_back(results: Results, tmp_path: Path) -> None:
     write_json(results, tmp_path / "bench.json")
     assert read_json(tmp_path / "bench.json") == results
+
+
+def test_the_picture_has_a_bar_for_everyone_as_long_as_its_value(results: Results) -> None:
+    svg = ET.fromstring(picture(results))
+    bars = [bar for bar in svg.iter("{http://www.w3.org/2000/svg}rect") if bar.get("class") != "sheet"]
+    texts = [text.text or "" for text in svg.iter("{http://www.w3.org/2000/svg}text")]
+    assert [bar.get("class") for bar in bars] == ["ours", "theirs", "theirs"] * 2 + ["ours", "theirs"]
+    assert [float(bar.get("width", 0)) for bar in bars[:3]] == [BAR_WIDTH, BAR_WIDTH, BAR_WIDTH]
+    assert [float(bar.get("width", 0)) for bar in bars[3:6]] == [BAR_WIDTH, BAR_WIDTH / 2, BAR_WIDTH / 2]
+    assert "45,000 (0.5 times the recorder's)" in texts
+
+
+def test_the_page_gets_the_figures_between_its_marks_and_nothing_else_changes(results: Results) -> None:
+    text = f"before\n\n{page.BEGIN}\nold figures\n{page.END}\n\nafter\n"
+    once = page.written(text, results)
+    assert once.startswith(f"before\n\n{page.BEGIN}\n\nThe recorder, 100,000 real messages")
+    assert once.endswith(f"{page.END}\n\nafter\n")
+    assert "old figures" not in once
+    assert page.written(once, results) == once
+
+
+@pytest.mark.parametrize("text", ["", page.BEGIN, page.END + page.BEGIN, page.BEGIN + page.END + page.BEGIN])
+def test_a_page_without_one_place_for_the_figures_is_refused(results: Results, text: str) -> None:
+    with pytest.raises(ValueError, match="the page needs"):
+        page.written(text, results)
+
+
+def test_the_docs_have_a_place_for_the_figures(results: Results) -> None:
+    assert "The recorder, 100,000 real messages" in page.written(page.FILE.read_text("utf-8"), results)
