@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from collector.config import SupervisorConfig
+from collector.config import ArchiveConfig, SupervisorConfig
+from collector.config.validation import validated
 from collector.domain.errors import StoreError, StoreRefusedError
 from collector.processes.archiver import segment_replacement
 from collector.processes.archiver.process import Archiver
@@ -591,4 +592,4 @@ def test_while_the_disk_refuses_a_set_its_segment_stays(world: World, monkeypatc
 
 def test_the_connection_pool_has_one_for_each_upload_at_once() -> None:
     with pytest.raises(ValueError, match="concurrency"):
-        World(Path("nowhere"), concurrency=s3_client.MAX_CONNECTIONS + 1)
+        validated(ArchiveConfig, {"concurrency": s3_client.MAX_CONNECTIONS + 1})
