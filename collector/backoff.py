@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Iterator
 
-import backoff
-
 
 def delays(base_secs: float, cap_secs: float, random: Callable[[], float]) -> Iterator[float]:
     """Seconds to wait before each next try, without end: exponential with full jitter.
@@ -12,6 +10,9 @@ def delays(base_secs: float, cap_secs: float, random: Callable[[], float]) -> It
     back together. `random` gives numbers in [0, 1). Begin a new iterator once the thing tried has truly worked.
     Source: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ ("Full Jitter").
     """
+    # Only now: backoff brings asyncio, and a process in which nothing fails needs neither.
+    import backoff  # noqa: PLC0415
+
     ceilings = backoff.expo(factor=base_secs, max_value=cap_secs)
     next(ceilings)  # the generator's first value is None
-    return (random() * ceiling for ceiling in ceilings)
+    yield from (random() * ceiling for ceiling in ceilings)
