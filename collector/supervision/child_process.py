@@ -1,12 +1,10 @@
 """One incarnation of a child: its process, and the Queues and the Event made for it alone."""
 
 import os
-import pickle
 import queue
 import signal
 import threading
 import warnings
-import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing import resource_tracker
@@ -18,11 +16,13 @@ import psutil
 from collector.channel.channel import STOP, Notice
 from collector.channel.local import QueueReader, QueueSender
 from collector.config import Config
+from collector.config.packed import Packed
 from collector.processes.child_main import IGNORED_SIGNALS, STOP_SIGNALS, Assignment, ChildLinks
 from collector.processes.roles import role_of
 from collector.supervision import semaphores
 
 Target = Callable[[Assignment, Config, ChildLinks], None]
+"""What a child runs. Its module is imported in the child, so it stands where imports are light."""
 
 
 class ChildProcess(Protocol):
@@ -88,7 +88,7 @@ class SpawnedProcess:
         self._up = QueueReader(self._links.up, capacity)
         self._down = QueueSender(self._links.down, capacity)
         self._process = context.Process(
-            target=_begin, args=(target, assignment, _packed(config), self._links), name=assignment.role, daemon=False
+            target=target, args=(assignment, Packed(config), self._links), name=assignment.role, daemon=False
         )
         _ensure_tracker()
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS + IGNORED_SIGNALS)
@@ -173,16 +173,3 @@ def _ensure_tracker() -> None:
         # It warns when it replaces a tracker that was killed, which matters to nobody: it tracks nothing of ours.
         warnings.simplefilter("ignore")
         resource_tracker.ensure_running()
-
-
-def _packed(config: Config) -> bytes:
-    """The configuration, small enough to fit into the pipe to the child even with tens of thousands of symbols.
-
-    The parent writes it while it also holds the pipe's reading end: if the child died before it read more than fits, the
-    parent would wait for ever.
-    """
-    return zlib.compress(pickle.dumps(config))
-
-
-def _begin(target: Target, assignment: Assignment, packed: bytes, links: ChildLinks) -> None:
-    target(assignment, pickle.loads(zlib.decompress(packed)), links)  # noqa: S301 -- the parent of this process made it
