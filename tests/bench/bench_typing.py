@@ -14,7 +14,7 @@ import json
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from collector.storage.staging.spill import Row
 from tests.bench.recorded import FILES, FRAMES
 from tests.exchanges.reading import decoded
 
-ROUNDS = 7
+ROUNDS = 9
 STAGES = ("decode", "columns", "exact", "batch", "parquet")
 
 
@@ -65,14 +65,15 @@ def chunks(rows: list[Row]) -> Iterator[list[Row]]:
         yield chunk
 
 
-def cpu_us(work: Callable[[], object]) -> float:
-    """The least CPU time of some rounds."""
-    spent = []
-    for _ in range(ROUNDS):
-        began = time.process_time()
-        work()
-        spent.append(time.process_time() - began)
-    return min(spent) * 1e6
+def cpu_us(work: Callable[..., object], parts: Sequence[Any]) -> float:
+    """The least CPU time of some rounds, part by part."""
+    return sum(min(_spent(work, part) for _ in range(ROUNDS)) for part in parts) * 1e6
+
+
+def _spent(work: Callable[..., object], part: object) -> float:
+    began = time.process_time()
+    work(part)
+    return time.process_time() - began
 
 
 def measured(market: Any, data_type: str, rows: list[Row], path: Path) -> dict[str, float]:
@@ -83,20 +84,24 @@ def measured(market: Any, data_type: str, rows: list[Row], path: Path) -> dict[s
     read = market.readers[data_type].rows.doubles
     batches = [message_batch(market, data_type, part, keep_raw=False).batch for part in parts]
 
-    def write() -> None:
+    def decode(texts: list[bytes]) -> None:
+        for text in texts:
+            read(text)
+
+    def write(batches: list[pa.RecordBatch]) -> None:
         file = ParquetFile(path, batches[0].schema, 3)
         for batch, size in zip(batches, sizes, strict=True):
             file.append(batch, size)
         file.close({})
 
-    work: dict[str, Callable[[], object]] = {
-        "decode": lambda: [read(text) and None for texts in payloads for text in texts],
-        "columns": lambda: [market.columns(data_type, texts).untyped for texts in payloads],
-        "exact": lambda: [decimals.suspects(texts) for texts in payloads],
-        "batch": lambda: [message_batch(market, data_type, part, keep_raw=False).batch.num_rows for part in parts],
-        "parquet": write,
+    return {
+        "decode": cpu_us(decode, payloads),
+        "columns": cpu_us(lambda texts: market.columns(data_type, texts), payloads),
+        "exact": cpu_us(decimals.suspects, payloads),
+        "batch": cpu_us(lambda part: message_batch(market, data_type, part, keep_raw=False), parts),
+        "parquet": cpu_us(write, [batches]),
+        "bytes": path.stat().st_size,
     }
-    return {stage: cpu_us(work[stage]) for stage in STAGES} | {"bytes": path.stat().st_size}
 
 
 def print_line(name: str, messages: int, text_bytes: int, numbers: dict[str, float]) -> None:
