@@ -52,3 +52,31 @@ def test_columns_are_compressed_with_zstd(tmp_path: Path) -> None:
     file.close({})
     group = pq.read_metadata(tmp_path / "a").row_group(0)
     assert {group.column(number).compression for number in range(group.num_columns)} == {"ZSTD"}
+
+
+@pytest.mark.parametrize(
+    ("data_type", "through_dictionaries"),
+    [
+        ("trade", {"line", "series", "size", "side", "kind"}),
+        ("agg_trade", {"line", "series", "size", "side"}),
+        ("book_delta", {"line", "series"}),
+        ("book_ticker", {"line", "series"}),
+    ],
+)
+def test_only_what_repeats_goes_through_a_dictionary(
+    tmp_path: Path, data_type: str, through_dictionaries: set[str]
+) -> None:
+    schema = MESSAGE_SCHEMAS[data_type]
+    some = {pa.string(): "x", pa.float64(): 1.5, pa.bool_(): True, pa.list_(pa.float64()): [1.5]}
+    columns = [
+        pa.array([some.get(field.type, 1)], pa.int64() if pa.types.is_timestamp(field.type) else field.type)
+        for field in schema
+    ]
+    file = ParquetFile(tmp_path / "a", schema, 3)
+    file.append(
+        pa.RecordBatch.from_arrays([a.cast(f.type) for a, f in zip(columns, schema, strict=True)], schema=schema), 0
+    )
+    file.close({})
+    group = pq.read_metadata(tmp_path / "a").row_group(0)
+    found = [group.column(number) for number in range(group.num_columns)]
+    assert {one.path_in_schema for one in found if "RLE_DICTIONARY" in one.encodings} == through_dictionaries
