@@ -1,9 +1,12 @@
 """Memory, processor time and open files of the processes, as the operating system counts them."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+import time
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
 
 import psutil
+
+from collector.domain.clock import Every
 
 
 class Usage(NamedTuple):
@@ -17,12 +20,25 @@ class Usage(NamedTuple):
     open_files: int = 0
 
 
-class UsageMeter:
-    """Reads the usage of processes, and keeps their counters between two readings."""
+USAGE_SECS: Final = 5.0
+"""How often the usage is read: that costs more than all else that is done once a second."""
 
-    def __init__(self) -> None:
+
+class UsageMeter:
+    """Reads the usage of processes every USAGE_SECS, and keeps their counters between two readings."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._readings = Every(USAGE_SECS, monotonic)
+        self._pids: Mapping[str, int] = {}
+        self._found: dict[str, Usage] = {}
         self._known: dict[int, psutil.Process] = {}
         self._cpu_secs: dict[str, tuple[int, float, float]] = {}
+
+    def newest(self, pids: Mapping[str, int]) -> Mapping[str, Usage]:
+        """The usage as of the last reading, which is made now if it is time, or for other processes."""
+        if self._readings.due() or pids != self._pids:
+            self._pids, self._found = pids, self.read(pids)
+        return self._found
 
     def read(self, pids: Mapping[str, int]) -> dict[str, Usage]:
         """The usage of every process that still runs; one that is gone or may not be inspected is left out."""

@@ -24,7 +24,7 @@ from collector.logs import LogFile
 from collector.logs.sink import LineSink, descriptor_writer
 from collector.monitoring.status import DEMO_FEED
 from collector.read.demo_mark import write_mark
-from collector.supervision.display import Display, Page
+from collector.supervision.display import Display, MakeStatus, Page
 from collector.supervision.recorder import record
 from collector.supervision.terminal_display import LOG_NAME, terminal_display
 from collector.terminal.attached import is_live
@@ -145,9 +145,9 @@ class _Lines:
         """Print a sentence before the first status."""
         self._sink.offer(f"{text}\n".encode(sys.stdout.encoding, "backslashreplace"))
 
-    def show(self, status: Mapping[str, Any], page: Page) -> None:
+    def show(self, make_status: MakeStatus, page: Page) -> None:
         """Print how far it is, every few seconds, and before that where the page is."""
-        self.status = status
+        self.status = status = make_status()
         if self._shown == 0:
             self.note(page.problem or f"The page: {page.url}")
         if self._shown % _LINE_EVERY == 0:

@@ -1,7 +1,10 @@
 """What a person who starts the recorder is shown while it runs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
+
+MakeStatus = Callable[[], Mapping[str, Any]]
+"""Makes the newest status: it takes time, which is spent only where somebody looks."""
 
 
 class Page(NamedTuple):
@@ -19,8 +22,8 @@ class Display(Protocol):
     def note(self, text: str) -> None:
         """Show a sentence before the first status."""
 
-    def show(self, status: Mapping[str, Any], page: Page) -> None:
-        """Show the newest status; called about once a second."""
+    def show(self, make_status: MakeStatus, page: Page) -> None:
+        """Show the newest status; called about once a second, before the next look."""
 
 
 class NoDisplay:
@@ -29,5 +32,5 @@ class NoDisplay:
     def note(self, text: str) -> None:
         """Nobody looks."""
 
-    def show(self, status: Mapping[str, Any], page: Page) -> None:
+    def show(self, make_status: MakeStatus, page: Page) -> None:
         """Nobody looks."""

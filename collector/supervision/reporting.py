@@ -80,7 +80,7 @@ class Reporting:
         self._tell_health(self._view)
         self._write_health(self._view)
         self._keep_serving()
-        self._display.show(status_json.status(self._view), self._page())
+        self._display.show(partial(status_json.status, self._view), self._page())
 
     def close(self) -> None:
         """Stop serving, and write into run/health.json that the recorder has ended."""
@@ -112,7 +112,7 @@ class Reporting:
             uptime_secs=now - self._started,
             children=children,
             hops=[QueueDepth(*hop) for hop in supervisor.hops],
-            usage=self._meter.read({**pids, SUPERVISOR: os.getpid()}),
+            usage=self._meter.newest({**pids, SUPERVISOR: os.getpid()}),
             disk_free_bytes=_free_bytes(self._data_dir),
             own=SupervisorReport(
                 pid=os.getpid(),

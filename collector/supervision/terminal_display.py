@@ -11,7 +11,7 @@ from rich.console import RenderableType
 
 from collector.config import Config
 from collector.logs import LogFile
-from collector.supervision.display import Page
+from collector.supervision.display import MakeStatus, Page
 from collector.supervision.recorder import record
 from collector.supervision.stop_sequence import HURRY_SECS
 from collector.terminal.attached import kept_terminal, on_terminal
@@ -50,9 +50,9 @@ class TerminalDisplay:
         """Print a sentence before the first status."""
         self._view.note(uncut(text))
 
-    def show(self, status: Mapping[str, Any], page: Page) -> None:
+    def show(self, make_status: MakeStatus, page: Page) -> None:
         """Draw this status from now on."""
-        self.status = status
+        self.status = status = make_status()
         rates = self._speed.rates(status, time.monotonic())
         about = self._about._replace(page=page.url, page_problem=page.problem)
         self._view.show(lambda console: fitted(status, datetime.now(UTC), console, rates, about))

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from time import monotonic
 
-from collector.monitoring.usage import UsageMeter
+from collector.monitoring.usage import USAGE_SECS, UsageMeter
 
 DEADLINE_SECS = 60.0
 BUSY = "while True: sum(range(10_000))"
@@ -60,3 +60,16 @@ def test_processor_time_goes_on_rising_when_another_process_takes_the_name() -> 
             assert holds_in_time(lambda: meter.read({"writer": next_one.pid})["writer"].cpu_secs > before[2] + 0.1)
         finally:
             next_one.kill()
+
+
+def test_the_usage_is_read_anew_every_few_seconds_and_at_once_for_another_process() -> None:
+    now = 0.0
+    meter = UsageMeter(lambda: now)
+    first = meter.newest({"me": os.getpid()})
+    assert list(first) == ["me"]
+    now = USAGE_SECS - 0.1
+    assert meter.newest({"me": os.getpid()}) is first
+    now = USAGE_SECS
+    second = meter.newest({"me": os.getpid()})
+    assert second is not first
+    assert list(meter.newest({"me": os.getpid(), "parent": os.getppid()})) == ["me", "parent"]
