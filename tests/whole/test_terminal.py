@@ -194,7 +194,7 @@ def test_a_log_file_that_cannot_be_opened_is_one_clear_line(tmp_path: Path) -> N
 def test_every_process_rotates_the_log_of_a_recorder(tmp_path: Path) -> None:
     code = f"""
 from pathlib import Path
-from collector.config import load
+from collector.config.load import load
 from collector.exchanges.registry import data_types
 from collector.logs import LogFile
 from collector.supervision.recorder import record
