@@ -156,6 +156,11 @@ class DuplicateFilter:
         if self._dense and (cause != REFUSED or self.progress.suspect is None):
             self.progress.suspect = cause
 
+    @property
+    def min_kept(self) -> int:
+        """How many of the newest ids are kept at least."""
+        return self._min_kept
+
     def covers(self, messages: int, span_us: int) -> bool:
         """Whether the newest `messages`, received within `span_us`, are all that a new process has to remember."""
         return messages >= RECENT_LIMIT or (messages >= self._min_kept and span_us > self._overlap_us)

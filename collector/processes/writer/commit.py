@@ -10,6 +10,7 @@ from collector.logs import RateLimited
 from collector.processes.context import Context
 from collector.processes.writer.batch import CommitBatch
 from collector.processes.writer.frame_processor import FrameProcessor
+from collector.processes.writer.recents import SlowStreams
 from collector.processes.writer.report import ReportBuilder
 from collector.processes.writer.segment_rotation import SegmentRotation
 from collector.processes.writer.stored_state import encode_counts, encode_feed
@@ -41,6 +42,7 @@ class Committer:
         self._report = report
         self._requests = requests
         self._on_progress = on_progress
+        self._slow = SlowStreams(streams, rotation.next_row - 1)
         self._limited = RateLimited(context.log, context.clock.monotonic)
         self.counts = rotation.state.counts
         """The counts that belong to no stream, as last committed."""
@@ -70,7 +72,11 @@ class Committer:
             {name: encode_feed(feeds[name]) for name in batch.feeds},
             list(batch.positions.values()),
             "" if counts == self.counts else counts,
+            self._recents(self._rotation.next_row - 1 + batch.count),
         )
+
+    def _recents(self, last_row: int) -> dict[int, bytes]:
+        return self._slow.recents(self._streams, last_row) if self._slow.due(last_row) else {}
 
     def _store(
         self,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from collector.domain.counts import StreamCounts
+from collector.domain.errors import DamagedError
 from collector.domain.records import BACKFILLED_LINE, IdRule, StreamKey
 from collector.domain.sequence.dedup import DuplicateFilter
 from collector.domain.sequence.stream_progress import StreamProgress
@@ -167,6 +168,8 @@ class StreamTable:
             by_id[row.stream_id] = stream
         for block in newest(lambda stream_id, count, oldest_us: by_id[stream_id].needs_no_older(count, oldest_us)):
             for messages in block:
+                if messages.stream_id not in by_id:
+                    raise DamagedError(f"there are messages of stream {messages.stream_id}, but no such stream")
                 by_id[messages.stream_id].remember(messages)
 
     def state(self, on_progress: OnProgress) -> tuple[list[StreamRow], dict[int, bytes]]:

@@ -8,7 +8,7 @@ Both carry zstd's checksum, which tells damage that SQLite does not see. A strea
 zstd level are measured (docs/BENCHMARKS.md): a row a message takes twice the CPU and seven times the room.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from typing import Final, NamedTuple
@@ -156,12 +156,16 @@ class BlockDecoder:
     def __init__(self) -> None:
         self._decompress = zstandard.ZstdDecompressor().decompress
 
-    def messages(self, columns: bytes, payloads: bytes) -> list[Messages]:
-        """The messages of a block, each stream's and series' apart. Raises DamagedError."""
+    def messages(self, columns: bytes, payloads: bytes, streams: Container[int] | None = None) -> list[Messages]:
+        """The messages of a block, each stream's and series' apart; only those of `streams`, if given.
+
+        Raises DamagedError.
+        """
         read, text = self._columns(columns), self._plain(payloads)
-        if sum(read.lengths) != len(text):
+        ends = list(accumulate(read.lengths, initial=0))
+        if ends[-1] != len(text):
             raise DamagedError("a block's texts do not have the lengths that it says")
-        return list(_split(read, [text[start:end] for start, end in pairwise(accumulate(read.lengths, initial=0))]))
+        return list(_split(read, text, ends, streams))
 
     def live(self, columns: bytes) -> dict[int, int]:
         """How many messages of each stream in a block came over a socket. Raises DamagedError."""
@@ -225,12 +229,14 @@ def _streams_of(pieces: list[Messages]) -> list[tuple[int, int]]:
     return list(counts.items())
 
 
-def _split(read: _Columns, payloads: list[bytes]) -> Iterator[Messages]:
+def _split(read: _Columns, text: bytes, ends: list[int], streams: Container[int] | None) -> Iterator[Messages]:
     start = 0
     for stream_id, series, count in read.pieces:
         end = start + count
-        yield Messages(
-            stream_id, series, read.rows[start:end], read.ids[start:end], read.received_us[start:end],
-            read.exchange_us[start:end], read.lines[start:end], payloads[start:end],
-        )  # fmt: skip
+        if streams is None or stream_id in streams:
+            payloads = [text[first:last] for first, last in pairwise(ends[start : end + 1])]
+            yield Messages(
+                stream_id, series, read.rows[start:end], read.ids[start:end], read.received_us[start:end],
+                read.exchange_us[start:end], read.lines[start:end], payloads,
+            )  # fmt: skip
         start = end

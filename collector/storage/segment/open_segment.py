@@ -28,7 +28,7 @@ from collector.storage.segment.file_format import (
     version_of,
 )
 from collector.storage.segment.newest import IsEnough, newest
-from collector.storage.segment.state import Commit, SegmentState, load_state, store_state
+from collector.storage.segment.state import Commit, SegmentState, load_state, put_recents, store_state
 
 PROGRESS_STEPS: Final = 100_000
 """Steps of SQLite's virtual machine between two calls of `on_progress`: some 12,000 rows are read in that time."""
@@ -38,8 +38,7 @@ _COPY_PAGES: Final = 4_096
 _READ_AHEAD_BYTES: Final = 1 << 20
 _OF_NO_STREAM = {
     1: "SELECT row FROM messages WHERE stream_id NOT IN (SELECT stream_id FROM streams) LIMIT 1",
-    2: "SELECT first_row FROM blocks WHERE stream_id NOT IN (SELECT stream_id FROM streams)"
-    " UNION ALL SELECT block FROM block_streams WHERE stream_id NOT IN (SELECT stream_id FROM streams) LIMIT 1",
+    2: "SELECT first_row FROM blocks WHERE stream_id NOT IN (SELECT stream_id FROM streams) LIMIT 1",
 }
 """Statements by format."""
 
@@ -124,6 +123,7 @@ class OpenSegment:
     def store(self, commit: Commit) -> None:
         """Store all of a commit or nothing. Raises CommitError if the same commit may be retried."""
         db = self._db
+        rows = sum(map(len, commit.messages))
         blocks = list(enumerate(self._encoder.blocks(commit.messages), self._next_block))
         with self._transaction():
             db.executemany(_INSERT_BLOCK, ((number, *block[:-1]) for number, block in blocks))
@@ -135,8 +135,9 @@ class OpenSegment:
             db.executemany(INSERT_GAP, [(exchange, symbol, *gap) for exchange, symbol, gap in commit.gaps])
             positions = {position.file_id: position for position in commit.positions}
             store_state(db, SegmentState(positions, list(commit.streams), {}, dict(commit.feeds), counts=commit.counts))
+            put_recents(db, commit.recents, self.next_row - 1 + rows)
         self._next_block += len(blocks)
-        self.next_row += sum(map(len, commit.messages))
+        self.next_row += rows
         self._gaps += len(commit.gaps)
 
     def load(self) -> SegmentState:

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from collector.domain.records import Gap
@@ -58,6 +58,8 @@ class Commit:
     positions: Iterable[Position]
     counts: str = ""
     """The writer's counts that belong to no stream; empty if they have not changed."""
+    recents: Mapping[int, bytes] = field(default_factory=dict)
+    """The newest ids of some streams, those of this commit included."""
 
 
 _PUT_STREAM: Final = (
