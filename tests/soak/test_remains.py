@@ -1,14 +1,17 @@
 """What a clean stop must not leave is found."""
 
-import sqlite3
 from pathlib import Path
 
 import pytest
 
 from collector.processes.roles import role_lock
+from collector.storage.segment.open_segment import OpenSegment
+from collector.storage.segment.seal import create_segment
+from collector.storage.segment.state import EMPTY_STATE, Commit
 from collector.supervision.semaphores import FOLDER, name_prefix
 from tests.soak.remains import left_behind
 from tests.soak.watch import LogTail, Processes
+from tests.storage.segment.segment_rows import messages_of
 
 
 @pytest.fixture
@@ -17,9 +20,7 @@ def data_dir(tmp_path: Path) -> Path:
     for name in ("run", "staging", "segments", "journal/books"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "run/writer.lock").touch()
-    with sqlite3.connect(tmp_path / "segments/2.open.db") as segment:
-        segment.execute("CREATE TABLE messages (row INTEGER PRIMARY KEY, payload BLOB)")
-    segment.close()
+    create_segment(tmp_path / "segments/2.open.db", {}, EMPTY_STATE)
     return tmp_path
 
 
@@ -41,8 +42,8 @@ def test_unfinished_files_are_remains(data_dir: Path, name: str) -> None:
 
 
 def test_rows_that_were_not_archived_are_remains(data_dir: Path) -> None:
-    with sqlite3.connect(data_dir / "segments/2.open.db") as segment:
-        segment.execute("INSERT INTO messages VALUES (1, x'00')")
+    segment = OpenSegment(data_dir / "segments/2.open.db")
+    segment.store(Commit(messages_of([(1, 1, 0, 1, 1, None, 0, b"{}")]), [], [], [], {}, []))
     segment.close()
     assert found(data_dir) == ["1 rows in segments"]
 

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import pyarrow.parquet as pq
 
 from collector.supervision import semaphores
 from tests.ports import keep_port, port_of
+from tests.storage.segment.segment_rows import query
 
 T = TypeVar("T")
 
@@ -238,9 +238,7 @@ def children_of(pid: int) -> list[int]:
 def payloads_in_segments(data_dir: Path) -> Iterator[bytes]:
     """Payloads of all segments on disk, in commit order."""
     for path in sorted((data_dir / "segments").glob("*.db")):
-        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-        yield from (row[0] for row in db.execute("SELECT payload FROM messages ORDER BY row"))
-        db.close()
+        yield from (row[0] for row in query(path, "SELECT payload FROM messages ORDER BY row"))
 
 
 def to_toml(data_dir: Path, feeds: list[dict[str, Any]], sections: Mapping[str, Mapping[str, Any]]) -> str:

@@ -124,4 +124,4 @@ def test_the_sqlite_view_of_the_readme_runs(demo: tuple[Path, str]) -> None:
     db = sqlite3.connect(f"file:{opened}?mode=ro", uri=True)
     names = [column[0] for column in db.execute(command[0]).description]
     db.close()
-    assert names == ["id", "exchange", "symbol", "data_type", "exchange_sequence_id", "timestamp", "data"]
+    assert names == ["id", "exchange", "symbol", "data_type", "exchange_sequence_id", "timestamp"]

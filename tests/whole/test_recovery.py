@@ -21,6 +21,7 @@ from collector.storage.journal.format import FeedIdentity, decode_header, parse_
 from collector.storage.journal.writer import JournalWriter
 from collector.storage.segment.seal import sealed_segments
 from tests.feed.servers import Peer, Server, wire
+from tests.storage.segment.segment_rows import query
 from tests.whole.accounts import CHANNELS, Sent, frames_sent, gaps_of, missing_frames, rows_of
 from tests.whole.running import PATIENT, STOP_SECS, Exchange, Recorder, wait_for
 
@@ -153,8 +154,8 @@ def journal_bytes(recorded: Recorder) -> int:
 
 
 def rows_in(segment: Path) -> int:
-    with closing(sqlite3.connect(f"file:{segment}?mode=ro", uri=True)) as db:
-        return int(db.execute("SELECT count(*) FROM messages").fetchone()[0])
+    ((rows,),) = query(segment, "SELECT count(*) FROM messages")
+    return int(rows)
 
 
 class Scene:

@@ -179,7 +179,7 @@ class StreamTable:
             on_progress()
             if stream.dedup.recent:
                 recents[stream.stream_id] = _encode(stream.dedup.recent)
-        return [row._replace(last_row=None) for row in self.rows(self, on_progress)], recents
+        return self.rows(self, on_progress), recents
 
     def begin_segment(self) -> None:
         """Note that a new segment has begun, which has no messages yet."""

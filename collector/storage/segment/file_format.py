@@ -114,14 +114,21 @@ def has_table(name: str, version: int) -> bool:
 
 
 _COUNT_ROWS: Final = {
-    1: "SELECT coalesce(max(row), 0) FROM messages",
-    2: "SELECT coalesce(sum(rows), 0) FROM blocks",
+    1: "SELECT coalesce(max(row), 0) , NULL FROM messages",
+    2: "SELECT coalesce(sum(rows), 0), (SELECT coalesce(max(last_row), 0) FROM streams) FROM blocks",
 }
 
 
 def count_rows(db: sqlite3.Connection, version: int) -> int:
-    """Number of messages in a file of that format: they are numbered from 1 without a hole."""
-    rows: int = db.execute(_COUNT_ROWS[version]).fetchone()[0]
+    """Number of messages in a file of that format: they are numbered from 1 without a hole.
+
+    Raises DamagedError if the streams have other messages than the blocks: SQLite's check does not see lost blocks.
+    """
+    rows: int
+    last_row: int | None
+    rows, last_row = db.execute(_COUNT_ROWS[version]).fetchone()
+    if last_row not in (None, rows):
+        raise DamagedError(f"the blocks have {rows} messages, the streams {last_row}")
     return rows
 
 

@@ -126,10 +126,10 @@ def create_segment(path: Path, meta: Mapping[str, str], state: SegmentState) -> 
 
 def begin_segment(folder: Path, segment_id: str, meta: Mapping[str, str], positions_file: PositionsFile) -> OpenSegment:
     """Make an open segment where there is none, with the state and the predecessor that `positions_file` names."""
-    ids = {"segment_id": segment_id, "previous_segment": positions_file.previous_segment}
+    previous, state = positions_file.previous_segment, positions_file.state.without_rows()
     new = folder / f"{segment_id}.new.db"
-    create_segment(new, {**meta, **ids}, positions_file.state)
-    return _open(new, PositionsFile(segment_id, positions_file.previous_segment, positions_file.state))
+    create_segment(new, {**meta, "segment_id": segment_id, "previous_segment": previous}, state)
+    return _open(new, PositionsFile(segment_id, previous, state))
 
 
 def seal(
@@ -140,7 +140,7 @@ def seal(
     A segment without rows, which may be of an older format, is removed instead, and has no part in the chain of segments.
     Raises SegmentBusyError, with nothing changed, while somebody reads the segment or locks it.
     """
-    folder = segment.path.parent
+    folder, state = segment.path.parent, state.without_rows()
     new = folder / f"{new_id}.new.db"
     previous = segment.segment_id if segment.has_rows else segment.meta["previous_segment"]
     create_segment(new, {**meta, "segment_id": new_id, "previous_segment": previous}, state)

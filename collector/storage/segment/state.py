@@ -40,6 +40,10 @@ class SegmentState(NamedTuple):
     counts: str = ""
     """The writer's counts that belong to no stream."""
 
+    def without_rows(self) -> "SegmentState":
+        """The same for a segment that has no messages yet."""
+        return self._replace(streams=[row._replace(last_row=None) for row in self.streams])
+
 
 EMPTY_STATE: Final = SegmentState({}, [], {}, {})
 

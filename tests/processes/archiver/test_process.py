@@ -342,7 +342,7 @@ def gaps_of(world: World, symbol: str) -> list[dict[str, Any]]:
 def damage(path: Path) -> None:
     """Make every message unreadable."""
     with closing(sqlite3.connect(path)) as db:
-        (root,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'messages'").fetchone()
+        (root,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'blocks'").fetchone()
     with path.open("r+b") as file:
         file.seek((root - 1) * 4096)
         file.write(b"\xaa" * 4096)

@@ -82,6 +82,7 @@ def make_segment(
 ) -> Path:
     """Write a sealed segment; stream ids count from 0 in the order of `streams`."""
     folder.mkdir(parents=True, exist_ok=True)
+    messages = list(messages)
     values = META | meta
     path = folder / f"{values['segment_id']}.db"
     rules = {"trade": "dense", "book_delta": "dense", "book_ticker": "rising"} | (id_rules or {})
@@ -92,6 +93,10 @@ def make_segment(
         db.executemany(
             "INSERT INTO streams VALUES (?,?,?,?,'feed',?,x'',NULL,NULL,NULL)",
             [(number, *stream, rules.get(stream.data_type, "none")) for number, stream in enumerate(streams)],
+        )
+        db.executemany(
+            "UPDATE streams SET last_row = ? WHERE stream_id = ?",
+            [(row, message[0]) for row, message in enumerate(messages, 1)],
         )
         put_messages(db, [(row, *values) for row, values in enumerate(messages, 1)], commit_rows)
         db.executemany("INSERT INTO reasons VALUES (?,?)", reasons)

@@ -40,7 +40,8 @@ def message(row: int) -> Row:
 
 def commit(*rows: int, offset: int = 0) -> Commit:
     position = Position("ff", "binance", 1, offset, ended=False)
-    return Commit(messages_of([message(row) for row in rows]), [], [], [STREAM], {"binance": b"feed"}, [position])
+    stream = STREAM._replace(last_row=max(rows), last_id=100 + max(rows))
+    return Commit(messages_of([message(row) for row in rows]), [], [], [stream], {"binance": b"feed"}, [position])
 
 
 def first(folder: Path) -> OpenSegment:
@@ -68,7 +69,7 @@ def test_a_commit_stores_rows_state_and_position_together(tmp_path: Path) -> Non
     assert again.next_row == 3
     assert again.has_rows
     state = again.load()
-    assert state.streams == [STREAM]
+    assert state.streams == [STREAM._replace(last_row=2, last_id=102)]
     assert state.positions["ff"] == Position("ff", "binance", 1, 77, ended=False)
     assert state.feeds == {"binance": b"feed"}
     stored = rows_of(chain.from_iterable(again.newest(lambda *_: False)))
