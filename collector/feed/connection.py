@@ -16,6 +16,8 @@ from collector.feed.socket import BufferEmptyError, ConnectionOverError, Recorde
 READ_WAIT_SECS: Final = 1.0
 """Longest wait of one read unless its thread sets another, so that it can check the time."""
 
+LARGE_READ_BYTES: Final = 16 << 10
+
 PACE_MARGIN: Final = 1.25
 """Messages are sent this many times slower than the exchange allows, because pongs count as messages, too."""
 
@@ -49,6 +51,8 @@ class Connection:
         self._poll = select.poll()
         self._poll.register(ws.connected_sock, select.POLLIN)
         self._awaited_stop: int | None = None
+        self._is_drained = True
+        """Whether the last read seems to have taken all there was."""
         ws.settimeout(0.0)
 
     @property
@@ -66,9 +70,13 @@ class Connection:
             raise self._over
         wait_secs = self._send_due() if self._unsent else self.wait_secs
         try:
-            has_data = self._buffer.fill() or (self._await_data(wait_secs) and self._buffer.fill())
+            if self._is_drained:
+                self._await_data(wait_secs)
+            has_data = self._buffer.fill()
         except OSError as error:
             raise ConnectionOverError("lost", f"{type(error).__name__}: {error}") from error
+        # After a large read there is more, most likely: to ask first would be one more call of the kernel.
+        self._is_drained = self._buffer.unread < LARGE_READ_BYTES
         if has_data:
             return self._drain()
         if self._ws.send_failure is not None:
@@ -112,9 +120,9 @@ class Connection:
             self._send_at = now + self._send_interval_secs
         return self.wait_secs if not self._unsent else min(self.wait_secs, self._send_at - now)
 
-    def _await_data(self, secs: float) -> bool:
+    def _await_data(self, secs: float) -> None:
         # Rounded up: a wait that ends before its time would be followed by many short ones.
-        return bool(self._poll.poll(math.ceil(secs * 1_000)))
+        self._poll.poll(math.ceil(secs * 1_000))
 
     def _drain(self) -> ReadBatch:
         ws, buffer = self._ws, self._buffer
