@@ -4,9 +4,10 @@ Each market is a subclass with its address, channels and limits.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from math import ceil
+from operator import itemgetter
 from typing import ClassVar, Final, NamedTuple
 from urllib.parse import quote
 
@@ -93,16 +94,19 @@ class CombinedStreams:
 
     def speakers(self, subscription: Subscription) -> Speakers:
         """Reads the stream's name at the beginning of the wrap; JSON in an unusual form is parsed."""
-        names = {self._stream_name(key).encode(): key for key in self._keys(subscription)}
+        by_name = {self._stream_name(key): key for key in self._keys(subscription)}
+        known = {WRAP + name.encode() + b'"': key for name, key in by_name.items()}
+        # What is behind a name hardly differs from frame to frame, so a read of many frames has few different heads.
+        head_of: Callable[[bytes], bytes] = itemgetter(slice(0, max(map(len, known), default=0)))
         start = len(WRAP)
 
         def speaking(frames: Sequence[bytes]) -> set[StreamKey | None]:
-            heads = {frame[start : frame.find(b'"', start)] for frame in frames}
-            keys = {names.get(head) for head in heads}
+            heads = set(map(head_of, frames))
+            keys = {known.get(head[: head.find(b'"', start) + 1]) for head in heads}
             if None not in keys:
                 return keys
-            odd = (frame for frame in frames if frame[start : frame.find(b'"', start)] not in names)
-            return keys - {None} | {names.get(_name_in(frame)) for frame in odd}
+            odd = (frame for frame in frames if frame[: frame.find(b'"', start) + 1] not in known)
+            return keys - {None} | {by_name.get(_name_in(frame)) for frame in odd}
 
         return speaking
 
@@ -186,12 +190,12 @@ class _Wrapped(msgspec.Struct):
 _WRAPPED: Final = msgspec.json.Decoder(_Wrapped)
 
 
-def _name_in(frame: bytes) -> bytes:
+def _name_in(frame: bytes) -> str:
     """The stream that a frame names, in whatever form of JSON; empty if it names none."""
     try:
-        return _WRAPPED.decode(frame).stream.encode()
+        return _WRAPPED.decode(frame).stream
     except typed_rows.UNREADABLE:
-        return b""
+        return ""
 
 
 def _control_kind(fields: object) -> ControlKind | None:

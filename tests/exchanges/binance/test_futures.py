@@ -151,6 +151,19 @@ def test_silent_streams_are_subscribed_on_the_other_path() -> None:
     assert Binance().elsewhere([StreamKey("binance", "BTCUSDT", "trade")], "") == []
 
 
+def test_speakers_takes_no_name_for_another_that_begins_or_goes_on_as_it_does() -> None:
+    speakers = BinanceUsdm().speakers(Subscription(("BTCUSDT", "1000SHIBUSDT"), ("trade",)))
+    trades = [StreamKey("binance_usdm", symbol, "trade") for symbol in ("BTCUSDT", "1000SHIBUSDT")]
+    frames = [
+        b'{"stream":"%s@trade","data":{"E":%d}}' % (name, at) for name in (b"btcusdt", b"1000shibusdt") for at in (1, 2)
+    ]
+    assert speakers(frames) == set(trades)
+    for name in (b"1000shibusdt@trades", b"1000shibusdt@trad", b"btcusdt@trad", b"xbtcusdt@trade", b"usdt@trade"):
+        assert speakers([*frames, b'{"stream":"%s","data":{}}' % name]) == {*trades, None}
+    assert speakers([b'{"Stream":"btcusdt@trade","data":{}}']) == {None}
+    assert speakers([]) == set()
+
+
 def test_speakers_finds_the_stream_of_each_frame() -> None:
     speakers = BinanceUsdm().speakers(Subscription(("BTCUSDT",), ("trade", "book_delta")))
     assert speakers([b'{"stream":"btcusdt@trade","data":{}}']) == {StreamKey("binance_usdm", "BTCUSDT", "trade")}
