@@ -53,8 +53,16 @@ class Plan(NamedTuple):
 
 
 Say = Callable[[str], None]
-Arm = tuple[dict[str, list[Figures]], str, Callable[[], Figures]]
-"""Where the figures go, under which name, and what measures them."""
+
+
+class Arm(NamedTuple):
+    """What is measured again and again."""
+
+    title: str
+    place: dict[str, list[Figures]]
+    """Where its figures go, under this name."""
+    name: str
+    run: Callable[[], Figures]
 
 
 def measure(plan: Plan, folder: Path, say: Say) -> Results:
@@ -70,12 +78,12 @@ def measure(plan: Plan, folder: Path, say: Say) -> Results:
         peers, absent = compare.all_peers(folder, tls=tls)
         results.absent.update(absent)
     arms = list(_arms(plan.transports, peers, results, few, many, certificate))
-    for place, name, _ in arms:
-        place[name] = []
+    for arm in arms:
+        arm.place[arm.name] = []
     for number in range(plan.runs):
-        for place, name, arm in arms if number % 2 == 0 else arms[::-1]:
-            say(f"run {number + 1} of {plan.runs}: {name}")
-            place[name].append(arm())
+        for arm in arms if number % 2 == 0 else arms[::-1]:
+            say(f"run {number + 1} of {plan.runs}: {arm.title}")
+            arm.place[arm.name].append(arm.run())
     for rate in plan.rates:
         say(f"latencies at {rate:,} messages/s")
         results.latencies[f"{rate:,}/s"] = bench_latency.latencies(rate, plan.latency_secs, tls=tls)
@@ -93,12 +101,14 @@ def _arms(
     of = {PLAIN: None, TLS: certificate}
     for transport in transports:
         trust = of[transport]
-        yield results.recorder, transport, partial(record.record, few, trust)
-        yield results.sinks, transport, partial(compare.run, compare.SINK, few, trust)
+        yield Arm(f"the recorder, {transport}", results.recorder, transport, partial(record.record, few, trust))
+        yield Arm(
+            f"the sender alone, {transport}", results.sinks, transport, partial(compare.run, compare.SINK, few, trust)
+        )
     trust = of[TLS if TLS in transports else PLAIN]
-    yield results.recorder, MANY, partial(record.record, many, trust)
+    yield Arm(f"the recorder, {MANY}", results.recorder, MANY, partial(record.record, many, trust))
     for peer in peers:
-        yield results.peers, peer.name, partial(compare.run, peer, few, trust)
+        yield Arm(peer.name, results.peers, peer.name, partial(compare.run, peer, few, trust))
 
 
 class Progress:

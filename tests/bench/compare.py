@@ -1,10 +1,12 @@
 """One run of a peer: a script of its own, in an environment of its own, on the same frames from the same sender."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -18,6 +20,8 @@ from tests.whole.running import DEADLINE_SECS, ROOT
 SCRIPTS: Final = ROOT / "tests/bench/peers"
 LONG_SECS: Final = 1_200.0
 SETTLE_SECS: Final = 0.5
+RECORD_BYTES: Final = 22
+"""What TLS 1.3 adds to a record: its header, its type, and the tag of every cipher in use (RFC 8446 section 5.2)."""
 
 
 class Peer(NamedTuple):
@@ -65,13 +69,20 @@ def run(peer: Peer, wire: Wire, certificate: Certificate | None) -> Figures:
     """Let it take all of it. Fails if it counts a row too few or too many."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, Sender(wire, certificate) as sender:
         command = [peer.python, str(SCRIPTS / peer.script), f"{sender.ws_url}{_path(wire)}"]
-        wanted = wire.wire_bytes if peer.script == "sink.py" else wire.messages
+        wanted = _bytes_sent(wire, certificate) if peer == SINK else wire.messages
         command += ["--messages", str(wanted), "--folder", folder]
         variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         variables |= certificate.environment if certificate else {}
         pipe = subprocess.PIPE
         with subprocess.Popen(
-            command, cwd=folder, env=variables, stdin=pipe, stdout=pipe, text=True, encoding="utf-8"
+            command,
+            cwd=folder,
+            env=variables,
+            stdin=pipe,
+            stdout=pipe,
+            text=True,
+            encoding="utf-8",
+            start_new_session=True,
         ) as process:
             try:
                 figures = _measured(Lines(process), peer, sender, wire, wanted)
@@ -80,7 +91,8 @@ def run(peer: Peer, wire: Wire, certificate: Certificate | None) -> Figures:
                 process.wait(DEADLINE_SECS)
                 return figures
             finally:
-                process.kill()
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)  # a group of its own: what it has started, too
 
 
 def _measured(lines: Lines, peer: Peer, sender: Sender, wire: Wire, wanted: int) -> Figures:
@@ -114,6 +126,10 @@ def _measured(lines: Lines, peer: Peer, sender: Sender, wire: Wire, wanted: int)
         written_bytes=written(before, after),
         sender_cpu_secs=sent.cpu_secs,
     )
+
+
+def _bytes_sent(wire: Wire, certificate: Certificate | None) -> int:
+    return wire.wire_bytes + (RECORD_BYTES * wire.messages if certificate else 0)
 
 
 def _path(wire: Wire) -> str:
