@@ -35,6 +35,7 @@ ROUND: Final = 75_000
 QUICK_MESSAGES: Final = 4_000
 RATES: Final = (1_000, 10_000, 50_000)
 LATENCY_SECS: Final = 15.0
+INTERRUPTED: Final = 130
 
 
 class Plan(NamedTuple):
@@ -138,8 +139,13 @@ def main() -> int:
     if not options.read and not FRAMES.is_dir():
         print(f"error: there are no recorded frames at {FRAMES}", file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, _interrupt)
-    results = read_json(options.read) if options.read else _measured(options)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    try:
+        results = read_json(options.read) if options.read else _measured(options)
+    except KeyboardInterrupt:
+        print("interrupted: nothing is measured, and nothing is left", file=sys.stderr)
+        return INTERRUPTED
     print("\n\n".join(plain(table) for table in tables(results)))
     if options.json:
         write_json(results, options.json)
@@ -208,6 +214,9 @@ def _whole(text: str) -> int:
 
 
 def _interrupt(_number: int, _frame: object) -> None:
+    # A second one would end what the first began: no process and no folder is left behind.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

@@ -20,7 +20,7 @@ from tests.whole.running import DEADLINE_SECS, ROOT
 SCRIPTS: Final = ROOT / "tests/bench/peers"
 LONG_SECS: Final = 1_200.0
 SETTLE_SECS: Final = 0.5
-RECORD_BYTES: Final = 22
+RECORD_OVERHEAD_BYTES: Final = 22
 """What TLS 1.3 adds to a record: its header, its type, and the tag of every cipher in use (RFC 8446 section 5.2)."""
 
 
@@ -129,7 +129,7 @@ def _measured(lines: Lines, peer: Peer, sender: Sender, wire: Wire, wanted: int)
 
 
 def _bytes_sent(wire: Wire, certificate: Certificate | None) -> int:
-    return wire.wire_bytes + (RECORD_BYTES * wire.messages if certificate else 0)
+    return wire.wire_bytes + (RECORD_OVERHEAD_BYTES * wire.records if certificate else 0)
 
 
 def _path(wire: Wire) -> str:

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import count, cycle, islice
+from math import ceil
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -21,6 +22,8 @@ FILES: Final = ("hftbacktest_btcusdt_20240808", "hftbacktest_ethusdt_20240808")
 SYMBOLS: Final = ("BTCUSDT", "ETHUSDT")
 TYPES: Final = ("book_delta", "trade", "book_ticker")
 ROUND_MS: Final = 600_000
+RECORD_BYTES: Final = 1 << 14
+"""The most that a TLS record holds (RFC 8446 section 5.1)."""
 NUMBER: Final = re.compile(r'"([UutET])":(\d+)')
 HEAD: Final = re.compile(r'\{"stream":"([a-z]+)@([a-zA-Z]+)')
 TYPE_OF_CHANNEL: Final = {"depth": "book_delta", "trade": "trade", "bookTicker": "book_ticker"}
@@ -43,6 +46,8 @@ class Wire(NamedTuple):
     messages: int
     payload_bytes: int
     wire_bytes: int
+    records: int
+    """Of TLS, each frame in as few as it fits into."""
 
 
 def real_frames() -> list[str]:
@@ -112,15 +117,17 @@ def write_wire(folder: Path, symbols: Sequence[str], messages: int) -> Wire:
     connection_of = {key: number for number, plan in enumerate(plans) for key in plan.keys}
     folder.mkdir()
     files = [(folder / first_stream(plan.url)).open("wb") for plan in plans]
-    payload_bytes = 0
+    payload_bytes = records = 0
     try:
         for frame in islice(frames_of(symbols), messages):
             payload = frame.text.encode()
             payload_bytes += len(payload)
             file = files[connection_of[StreamKey("binance", frame.symbol, frame.data_type)]]
-            file.write(framed(payload))
+            whole = framed(payload)
+            records += ceil(len(whole) / RECORD_BYTES)
+            file.write(whole)
     finally:
         wire_bytes = sum(file.tell() for file in files)
         for file in files:
             file.close()
-    return Wire(folder, tuple(symbols), len(plans), messages, payload_bytes, wire_bytes)
+    return Wire(folder, tuple(symbols), len(plans), messages, payload_bytes, wire_bytes, records)

@@ -1,37 +1,48 @@
 """The benchmark works: real processes, a few thousand messages, every figure. How fast they went is never asked."""
 
 import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.bench.__main__ import QUICK_MESSAGES
+from tests.bench.__main__ import INTERRUPTED, QUICK_MESSAGES
 from tests.bench.figures import Figures
 from tests.bench.report import PROCESSES
 from tests.bench.results import MANY, PLAIN, TLS, read_json
 from tests.bench.targets import SINGLE
-from tests.whole.running import ROOT
+from tests.whole.running import ROOT, wait_for
 
 DEADLINE_SECS = 280
 
 
-def bench(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run it; what it makes goes below `folder`."""
+def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
+    """Start it; what it makes goes below `folder`."""
     command = [sys.executable, "-m", "tests.bench", *arguments]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
     environment |= {"TMPDIR": str(folder)}
-    return subprocess.run(
-        command,
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        check=False,
-        text=True,
-        encoding="utf-8",
-        timeout=DEADLINE_SECS,
-    )
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe, text=True, encoding="utf-8")
+
+
+def bench(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run it to its end."""
+    with start(*arguments, folder=folder) as process:
+        out, err = process.communicate(timeout=DEADLINE_SECS)
+    return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+
+def processes_of(folder: Path) -> list[str]:
+    """The command lines of all that were started with this folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended
+            if f"TMPDIR={folder}\0".encode() in (path / "environ").read_bytes():
+                found.append((path / "cmdline").read_text("utf-8"))
+    return found
 
 
 def test_a_quick_run_has_every_figure_and_leaves_nothing(data: Path, tmp_path: Path) -> None:
@@ -62,8 +73,28 @@ def every_figure_is_there(run: Figures) -> None:
     assert min(run.segment_bytes, run.objects, run.parquet_bytes, run.updates, run.update_bytes) > 0
 
 
-@pytest.mark.parametrize("arguments", [["--runs", "0"], ["--rounds", "many"], ["--fast"]])
+@pytest.mark.parametrize("arguments", [["--runs", "0"], ["--rounds", "many"], ["--fast"], ["--read", "none.json"]])
 def test_bad_input_gets_the_usage_and_one_line(arguments: list[str], tmp_path: Path) -> None:
     done = bench(*arguments, folder=tmp_path)
     assert done.returncode == 2
     assert "error:" in done.stderr.splitlines()[-1]
+
+
+def test_ended_in_the_middle_it_leaves_no_process_and_no_file(data: Path, tmp_path: Path) -> None:
+    with start("--quick", "--tls", folder=tmp_path) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "the recorder" in line:
+                break
+        wait_for(lambda: len(processes_of(tmp_path)) > 2)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE_SECS) == INTERRUPTED
+        assert process.stderr.read().splitlines()[-1].startswith("interrupted")
+    assert processes_of(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_quick_form_writes_no_docs(tmp_path: Path) -> None:
+    done = bench("--quick", "--write-docs", folder=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith("--write-docs needs the figures of --compare or --read")

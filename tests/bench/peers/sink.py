@@ -64,8 +64,11 @@ def main() -> None:
     tell(ready=True)
     buffer = bytearray(PIECE_BYTES)
     missing = given.messages
-    while missing:
-        missing -= sock.recv_into(buffer)
+    while missing > 0:
+        received = sock.recv_into(buffer)
+        assert received, f"the sender hung up with {missing} bytes missing"
+        missing -= received
+    assert missing == 0
     tell_stored(given.messages)
     tell(done=given.messages)
     stay()
