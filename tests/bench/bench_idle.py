@@ -1,11 +1,11 @@
 """What the recorder costs at rest: processor time and wake-ups of each process and thread while little comes.
 
-    .venv/bin/python -m tests.bench.bench_idle [--streams 10 100] [--secs 60] [--warm-secs 15]
+    .venv/bin/python -m tests.bench.bench_idle [--streams 10 100] [--secs 60] [--warm-secs 15] [--per-sec 1]
 
-Each stream brings one message a second over loopback, evenly spread: every message is a read of its own. The kernel
-counts: nanoseconds on a processor (schedstat) and voluntary switches, each of which is one wait that ended. The sender
-is this process; it and the exchange that answers over REST are not counted. A process's first thread is the one that
-began it; the others are numbered in the order in which they were started.
+Each stream brings one message a second, or `--per-sec` of them, over loopback, evenly spread: every message is a read of
+its own. The kernel counts: nanoseconds on a processor (schedstat) and voluntary switches, each of which is one wait that
+ended. The sender is this process; it and the exchange that answers over REST are not counted. A process's first thread is
+the one that began it; the others are numbered in the order in which they were started.
 """
 
 import argparse
@@ -75,11 +75,11 @@ def uses(pids: Mapping[str, int]) -> Uses:
     return found
 
 
-def measure(streams: int, secs: float, warm_secs: float) -> None:
+def measure(streams: int, per_sec: float, secs: float, warm_secs: float) -> None:
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     exchange = Exchange(folder, "--rate", "0.001", log=False)
     names = symbols(streams)
-    trickle = Trickle(names, streams)
+    trickle = Trickle(names, streams * per_sec)
     feed = {"symbols": names, "data_types": ["trade"], "rest_url": exchange.rest_url}
     recorder = Recorder(folder, trickle.ws_url, feed=feed, writer={}, ingest={}).start()
     try:
@@ -121,9 +121,10 @@ def main() -> None:
     parser.add_argument("--streams", type=int, nargs="+", default=[10, 100])
     parser.add_argument("--secs", type=float, default=60.0)
     parser.add_argument("--warm-secs", type=float, default=15.0)
+    parser.add_argument("--per-sec", type=float, default=1.0, help="messages a second of each stream")
     options = parser.parse_args()
     for streams in options.streams:
-        measure(streams, options.secs, options.warm_secs)
+        measure(streams, options.per_sec, options.secs, options.warm_secs)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,10 @@ from typing import Final
 from collector.channel.channel import SPACING_SECS, Notice, Sender
 from collector.storage.journal.writer import JournalWriter
 
-MUCH_BYTES: Final = 64 << 10
+MUCH_BYTES: Final = 256 << 10
 """More than this is told sooner: the writer must not have to read it all just when a commit is due."""
 
-BUSY_SPACING_SECS: Final = 0.02
+BUSY_SPACING_SECS: Final = 0.05
 """Shortest time between two notices."""
 
 _NEVER: Final = math.inf
