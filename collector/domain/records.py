@@ -3,6 +3,7 @@
 Times are integer microseconds since the epoch, UTC, unless a name says `_ns`.
 """
 
+from array import array
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
@@ -157,7 +158,8 @@ class Lists(NamedTuple):
 
     lengths: list[int]
     """Of each row's list."""
-    values: list[float | None]
+    values: "array[float] | list[float | None]"
+    """An array has only finite doubles."""
 
 
 Column = list[Any] | Lists

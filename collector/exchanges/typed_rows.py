@@ -4,8 +4,8 @@ Payloads are read fast, all numbers as doubles. Only where one of them fails, or
 alone, and one at fault is read once more with its numbers as texts.
 """
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain
 from math import isfinite
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
@@ -30,6 +30,10 @@ Read = Callable[[bytes], Any]
 
 NewReader = Callable[..., Read]
 """Makes the reader of a message type; keyword arguments are those of `msgspec.json.Decoder`."""
+
+
+_RECENT_NUMBERS: Final = 1_000
+"""Numbers of levels that are packed at once, 32 bytes each until then."""
 
 
 class RowReaders(NamedTuple):
@@ -78,23 +82,15 @@ def quote_columns(messages: Iterable[Any]) -> tuple[Column, ...]:
 
 
 def book_columns(messages: Iterable[Any]) -> tuple[Column, ...]:
-    """The columns of structs with `bids`, `asks` and a method `head` that returns a `BookHead`.
-
-    Levels are taken out of their message before the next one is read: as tuples they would fill the processor's caches.
-    """
+    """The columns of structs with `bids`, `asks` and a method `head` that returns a `BookHead`."""
     heads: list[BookHead] = []
-    bids: list[float | None] = []
-    asks: list[float | None] = []
-    bid_levels: list[int] = []
-    ask_levels: list[int] = []
+    bids, asks = _Levels(), _Levels()
     for message in messages:
         heads.append(message.head())
-        bid_levels.append(len(message.bids))
-        ask_levels.append(len(message.asks))
-        bids.extend(chain.from_iterable(message.bids))
-        asks.extend(chain.from_iterable(message.asks))
+        bids.add(message.bids)
+        asks.add(message.asks)
     head_columns = map(list, zip(*heads, strict=True)) if heads else ([], [], [], [])
-    return *head_columns, *_prices_and_sizes(bid_levels, bids), *_prices_and_sizes(ask_levels, asks)
+    return *head_columns, *bids.prices_and_sizes(), *asks.prices_and_sizes()
 
 
 def columns(readers: RowReaders, payloads: Sequence[bytes], fallback: RowReaders | None = None) -> TypedColumns:
@@ -132,14 +128,11 @@ def _values(messages: list[Any], name: str) -> list[Any]:
     return list(map(attrgetter(name), messages))
 
 
-def _prices_and_sizes(levels: list[int], numbers: list[float | None]) -> tuple[Lists, Lists]:
-    return Lists(levels, numbers[::2]), Lists(levels, numbers[1::2])
-
-
 def _has_finite(column: Column) -> bool:
     """Whether a column of doubles has only finite ones; like `is_finite`."""
-    values = column.values if isinstance(column, Lists) else column
-    return not values or not isinstance(values[0], float) or isfinite(sum(values))
+    if isinstance(column, Lists):
+        return isinstance(column.values, array)
+    return not column or not isinstance(column[0], float) or isfinite(sum(column))
 
 
 def _one_by_one(readers: RowReaders, payloads: Sequence[bytes], fallback: RowReaders | None) -> TypedColumns:
@@ -186,3 +179,39 @@ def _numbers(message: Any) -> list[Any]:
 
 def _double(number: object) -> float | None:
     return to_double(str(number))
+
+
+class _Levels:
+    """One side of many books, end to end. As tuples and floats its levels would fill the processor's caches."""
+
+    __slots__ = ("_lengths", "_numbers", "_recent")
+
+    def __init__(self) -> None:
+        self._lengths: list[int] = []
+        self._recent: list[Any] = []
+        self._numbers: array[float] | list[float | None] = array("d")
+
+    def add(self, levels: list[tuple[Any, Any]]) -> None:
+        """Add one message's levels."""
+        self._lengths.append(len(levels))
+        recent = self._recent
+        for level in levels:
+            recent += level
+        if len(recent) > _RECENT_NUMBERS:
+            self._pack()
+
+    def prices_and_sizes(self) -> tuple[Lists, Lists]:
+        """The columns of all levels."""
+        self._pack()
+        return Lists(self._lengths, self._numbers[::2]), Lists(self._lengths, self._numbers[1::2])
+
+    def _pack(self) -> None:
+        try:
+            fits = isfinite(sum(self._recent))
+        except TypeError:  # one of them is null
+            fits = False
+        if fits:
+            self._numbers.extend(array("d", self._recent))
+        else:
+            self._numbers = [*self._numbers, *self._recent]
+        self._recent.clear()

@@ -1,14 +1,15 @@
 """Typed rows of an exchange that is none of Binance's: numbers as JSON numbers, the taker's side by name."""
 
+from array import array
 from typing import Any, ClassVar, Generic, TypeVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct
-from msgspec.json import Decoder
+from msgspec.json import Decoder, encode
 
-from collector.domain.records import BookRow, Lists, TradeRow, TypedColumns
+from collector.domain.records import BookRow, Lists, TradeRow
 from collector.exchanges import typed_rows
 from collector.exchanges.typed_rows import BookHead, Read, RowReaders, book_columns, book_readers, number_readers
 from tests.exchanges.rows import TypedRow, as_rows
@@ -89,28 +90,37 @@ def test_an_absent_side_is_empty_and_a_bad_level_is_null() -> None:
     assert rows("book_delta", BOOKS, payload) == [BookRow(None, 5, 4, False, (1.5, None), (2.0, 3.0), (), ())]
 
 
-def test_levels_of_many_messages_stand_end_to_end() -> None:
+def test_levels_of_many_messages_stand_end_to_end_as_doubles() -> None:
     payloads = [b'{"seq":5,"bids":[[1.5,2]],"asks":[]}', b'{"seq":6,"bids":[[3,4],[5,6]],"asks":[[7,8]]}']
-    assert typed_rows.columns(BOOKS, payloads) == TypedColumns(
-        (
-            [None, None],
-            [5, 6],
-            [4, 5],
-            [False, False],
-            Lists([1, 2], [1.5, 3.0, 5.0]),
-            Lists([1, 2], [2.0, 4.0, 6.0]),
-            Lists([0, 1], [7.0]),
-            Lists([0, 1], [8.0]),
-        ),
-        [],
+    found = typed_rows.columns(BOOKS, payloads)
+    assert found.untyped == []
+    assert found.columns[:4] == ([None, None], [5, 6], [4, 5], [False, False])
+    assert found.columns[4:] == (
+        Lists([1, 2], array("d", [1.5, 3, 5])),
+        Lists([1, 2], array("d", [2, 4, 6])),
+        Lists([0, 1], array("d", [7])),
+        Lists([0, 1], array("d", [8])),
     )
+
+
+def test_books_of_any_number_of_levels_keep_every_level_in_its_place() -> None:
+    sizes = (0, 1, 700, 3_000, 0, 2)
+    levels = [[(float(index), float(row)) for index in range(size)] for row, size in enumerate(sizes)]
+    payloads = [encode({"seq": row, "bids": side, "asks": side[:1]}) for row, side in enumerate(levels)]
+    bad = encode({"seq": 9, "bids": [("x", 1)], "asks": []})
+    for some in (payloads, [*payloads, bad]):
+        found = rows("book_delta", BOOKS, *some)
+        assert [list(zip(row.bid_prices, row.bid_sizes, strict=True)) for row in found[:6]] == levels
+        assert [len(row.ask_sizes) for row in found[:6]] == [min(size, 1) for size in sizes]
 
 
 @pytest.mark.parametrize("readers", [TRADES, BOOKS])
 def test_no_payload_has_a_row_where_none_is_a_message(readers: RowReaders) -> None:
     payloads = [b"[]", b"", b"\xff"]
     assert typed_rows.columns(readers, payloads).untyped == [0, 1, 2]
-    assert all(not column or column == Lists([], []) for column in typed_rows.columns(readers, payloads).columns)
+    assert all(
+        not column or column == Lists([], array("d")) for column in typed_rows.columns(readers, payloads).columns
+    )
     assert typed_rows.columns(readers, []).untyped == []
 
 

@@ -1,5 +1,6 @@
 """Turns stored messages into Arrow columns: typed ones where the adapter can read them, their bytes where it cannot."""
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
@@ -134,7 +135,13 @@ def _array(column: Column, type_: pa.DataType) -> pa.Array:
     if not isinstance(column, Lists):
         return pa.array(column, type_)
     offsets = pa.array(list(accumulate(column.lengths, initial=0)), pa.int32())
-    return pa.ListArray.from_arrays(offsets, pa.array(column.values, type_.value_type), type_)
+    return pa.ListArray.from_arrays(offsets, _doubles(column.values), type_)
+
+
+def _doubles(values: "array[float] | list[float | None]") -> pa.Array:
+    if isinstance(values, array):
+        return pa.Array.from_buffers(pa.float64(), len(values), [None, pa.py_buffer(values)])
+    return pa.array(values, pa.float64())
 
 
 def _inexact(row_reader: RowReader, data_type: str, payloads: list[bytes]) -> Iterator[int]:
@@ -144,10 +151,10 @@ def _inexact(row_reader: RowReader, data_type: str, payloads: list[bytes]) -> It
 
 
 def _with_unread_number(columns: Sequence[Column], arrays: list[pa.Array]) -> Iterator[int]:
-    for column, array in zip(columns, arrays, strict=True):
+    for column, values in zip(columns, arrays, strict=True):
         if isinstance(column, Lists):
-            if array.values.null_count:
+            if values.values.null_count:
                 ends = list(accumulate(column.lengths, initial=0))
                 yield from (bisect_right(ends, at) - 1 for at, number in enumerate(column.values) if number is None)
-        elif pa.types.is_floating(array.type) and array.null_count:
+        elif pa.types.is_floating(values.type) and values.null_count:
             yield from (index for index, number in enumerate(column) if number is None)
