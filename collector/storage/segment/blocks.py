@@ -8,10 +8,10 @@ Both carry zstd's checksum, which tells damage that SQLite does not see. A strea
 zstd level are measured (docs/BENCHMARKS.md): a row a message takes twice the CPU and seven times the room.
 """
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import zstandard
@@ -58,6 +58,22 @@ class Messages:
             self.stream_id, self.series, self.rows[start:end], self.ids[start:end], self.received_us[start:end],
             self.exchange_us[start:end], self.lines[start:end], self.payloads[start:end],
         )  # fmt: skip
+
+    def only(self, indexes: Sequence[int]) -> "Messages":
+        """The messages at these indexes, in their order."""
+        columns: list[list[Any]] = [
+            self.rows, self.ids, self.received_us, self.exchange_us, self.lines, self.payloads,
+        ]  # fmt: skip
+        return Messages(self.stream_id, self.series, *([column[index] for index in indexes] for column in columns))
+
+    def extend(self, other: "Messages") -> None:
+        """Append messages of the same stream and series."""
+        self.rows += other.rows
+        self.ids += other.ids
+        self.received_us += other.received_us
+        self.exchange_us += other.exchange_us
+        self.lines += other.lines
+        self.payloads += other.payloads
 
 
 class Block(NamedTuple):
@@ -213,12 +229,7 @@ def _stream_and_series(piece: Messages) -> tuple[int, int]:
 def _joined(pieces: list[Messages]) -> Messages:
     joined = Messages(0, 0)
     for piece in pieces:
-        joined.rows += piece.rows
-        joined.ids += piece.ids
-        joined.received_us += piece.received_us
-        joined.exchange_us += piece.exchange_us
-        joined.lines += piece.lines
-        joined.payloads += piece.payloads
+        joined.extend(piece)
     return joined
 
 

@@ -8,11 +8,13 @@ version of its encoding; files of version 1 do not have it.
 """
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from collector.domain.errors import DamagedError
 from collector.domain.records import Gap
 from collector.domain.versions import refuse_newer
+from collector.storage.segment.blocks import Block
 
 SEGMENT_VERSION: Final = 2
 """1: a message is a row of `messages`. 2: messages are in `blocks`."""
@@ -29,6 +31,8 @@ FIRST_STATE_VERSION: Final = 1
 
 
 INSERT_GAP = f"INSERT INTO gaps VALUES (NULL,?,?,{','.join('?' * len(Gap._fields))})"  # noqa: S608 -- only marks
+
+_INSERT_BLOCK: Final = "INSERT INTO blocks VALUES (?,?,?,?,?,?,?,?,?,?,?)"
 
 
 class Table(NamedTuple):
@@ -96,6 +100,16 @@ def make_tables(db: sqlite3.Connection) -> None:
     """Create all tables and views in a new file, in one transaction."""
     tables = "".join(table.sql for table in TABLES if has_table(table.name, SEGMENT_VERSION))
     db.executescript(f"BEGIN; {tables} {_SNAPSHOTS} PRAGMA user_version={SEGMENT_VERSION}; COMMIT;")
+
+
+def insert_blocks(db: sqlite3.Connection, first_number: int, blocks: Sequence[Block]) -> None:
+    """Add blocks, numbered from `first_number`."""
+    numbered = list(enumerate(blocks, first_number))
+    db.executemany(_INSERT_BLOCK, ((number, *block[:-1]) for number, block in numbered))
+    db.executemany(
+        "INSERT INTO block_streams VALUES (?,?,?)",
+        ((stream_id, number, rows) for number, block in numbered for stream_id, rows in block.shared),
+    )
 
 
 def version_of(db: sqlite3.Connection, what: object) -> int:

@@ -23,6 +23,7 @@ from collector.storage.segment.file_format import (
     STATE_VERSION_KEY,
     count_gaps,
     count_rows,
+    insert_blocks,
     require_tables,
     state_version_of,
     version_of,
@@ -43,7 +44,6 @@ _OF_NO_STREAM = {
 """Statements by format."""
 
 _LAST_BLOCK = "SELECT coalesce(max(block), 0) FROM blocks"
-_INSERT_BLOCK = "INSERT INTO blocks VALUES (?,?,?,?,?,?,?,?,?,?,?)"
 OnProgress = Callable[[], None]
 """Called again and again while something that may take long goes on."""
 
@@ -124,13 +124,9 @@ class OpenSegment:
         """Store all of a commit or nothing. Raises CommitError if the same commit may be retried."""
         db = self._db
         rows = sum(map(len, commit.messages))
-        blocks = list(enumerate(self._encoder.blocks(commit.messages), self._next_block))
+        blocks = list(self._encoder.blocks(commit.messages))
         with self._transaction():
-            db.executemany(_INSERT_BLOCK, ((number, *block[:-1]) for number, block in blocks))
-            db.executemany(
-                "INSERT INTO block_streams VALUES (?,?,?)",
-                ((stream_id, number, rows) for number, block in blocks for stream_id, rows in block.shared),
-            )
+            insert_blocks(db, self._next_block, blocks)
             db.executemany("INSERT INTO reasons VALUES (?,?)", commit.reasons)
             db.executemany(INSERT_GAP, [(exchange, symbol, *gap) for exchange, symbol, gap in commit.gaps])
             positions = {position.file_id: position for position in commit.positions}
