@@ -25,10 +25,8 @@ from collector.domain.records import StreamKey
 from collector.exchanges.registry import adapter
 from collector.processes.archiver.process import _COLLECT_AFTER
 from collector.storage.archive.parquet import ParquetFile
-from collector.storage.staging.build import CHUNK_BYTES, CHUNK_ROWS
 from collector.storage.staging.columns import message_batch
-from collector.storage.staging.object_messages import of_rows
-from collector.storage.staging.spill import Row
+from collector.storage.staging.object_messages import CHUNK_BYTES, CHUNK_ROWS, of_rows
 from tests.bench.recorded import FILES, FRAMES
 from tests.exchanges.reading import decoded
 
@@ -36,14 +34,14 @@ ROUNDS = 9
 STAGES = ("decode", "columns", "exact", "batch", "parquet")
 
 
-def streams_of(exchange: str, folder: str, names: list[str]) -> dict[StreamKey, list[Row]]:
+def streams_of(exchange: str, folder: str, names: list[str]) -> dict[StreamKey, list[tuple[Any, ...]]]:
     """The messages of each stream of some recordings, as the archiver gets them."""
     received = []
     for name in names:
         stream = pa.CompressedInputStream(pa.OSFile(str(FRAMES.parent / folder / f"{name}.jsonl.zst")), "zstd")
         received += [line for line in map(json.loads, stream.read().splitlines()) if line["dir"] == "in"]
     times = {line["raw"].encode(): line["recv_ts_us"] for line in received}
-    found: dict[StreamKey, list[Row]] = defaultdict(list)
+    found: dict[StreamKey, list[tuple[Any, ...]]] = defaultdict(list)
     envelopes, _ = decoded(adapter(exchange), times)  # type: ignore[arg-type]  # binance only
     for row, envelope in enumerate(envelopes):
         times_us = times[envelope.payload], envelope.exchange_us
@@ -51,9 +49,9 @@ def streams_of(exchange: str, folder: str, names: list[str]) -> dict[StreamKey, 
     return found
 
 
-def chunks(rows: list[Row]) -> Iterator[list[Row]]:
+def chunks(rows: list[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
     """In the sizes that the archiver types at a time."""
-    chunk: list[Row] = []
+    chunk: list[tuple[Any, ...]] = []
     size = 0
     for row in rows:
         chunk.append(row)
@@ -76,7 +74,7 @@ def _spent(work: Callable[..., object], part: object) -> float:
     return time.process_time() - began
 
 
-def measured(market: Any, data_type: str, rows: list[Row], path: Path) -> dict[str, float]:
+def measured(market: Any, data_type: str, rows: list[tuple[Any, ...]], path: Path) -> dict[str, float]:
     """CPU µs of each stage for all messages of a stream, and the size of its file."""
     parts = list(map(of_rows, chunks(rows)))
     payloads = [part.payloads for part in parts]

@@ -227,7 +227,7 @@ def test_a_crash_of_everything_at_once_loses_nothing(recovered: Scene) -> None:
 def test_half_written_files_in_staging_and_store_are_written_again(scene: Scene) -> None:
     incoming = scene.archive / "_incoming"
     for folder, names in (
-        (scene.data_dir / "staging", ("1.parquet", "spill", "manifest.json")),
+        (scene.data_dir / "staging", ("1.parquet", "scratch", "manifest.json")),
         (incoming, ("a.tmp",)),
     ):
         folder.mkdir(parents=True, exist_ok=True)

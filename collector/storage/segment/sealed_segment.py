@@ -6,25 +6,30 @@ Nobody writes a sealed segment, so it is opened `immutable`: otherwise a killed 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import chain
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from collector.domain.disk_waits import disk_wait
 from collector.domain.errors import DamagedError
+from collector.domain.names import DAY_US
 from collector.domain.records import Gap, StreamKey
 from collector.storage.durable import sync
 from collector.storage.segment import version_1
-from collector.storage.segment.blocks import BlockDecoder, Messages
+from collector.storage.segment.blocks import Messages
 from collector.storage.segment.database import sealed_database
 from collector.storage.segment.file_format import count_rows, has_table, version_of
+from collector.storage.segment.sealed_blocks import SealedBlocks
 
-_BLOCKS: Final = "SELECT columns, payloads FROM blocks ORDER BY block"
 GAPS: Final = f"SELECT exchange, symbol, row, {', '.join(Gap._fields)} FROM gaps ORDER BY row"  # noqa: S608 -- our names
 
-_TICK_ROWS: Final = 10_000
-"""Rows between two ticks: they are read in some hundredths of a second."""
+_GAPS_BY_OBJECT: Final = f"""
+SELECT exchange, symbol, detected_at / {DAY_US} - (detected_at % {DAY_US} < 0) AS day, {", ".join(Gap._fields)}
+FROM gaps ORDER BY exchange, symbol, day, row
+"""  # noqa: S608 -- our names
+"""Division rounds towards zero: a day before the epoch is one less."""
+
+_TICK_GAPS: Final = 10_000
+"""Gaps between two ticks: they are read in some hundredths of a second."""
 
 
 class SegmentMeta(NamedTuple):
@@ -66,28 +71,29 @@ class SealedSegment:
         """Number of messages: they are numbered from 1 without a hole."""
         return count_rows(self._db, self._version)
 
-    def messages(self) -> Iterator[tuple[int, int, int, int, int, int | None, int, bytes]]:
-        """Stream id, series, id, row, received_us, exchange_us, line and payload of every message, in arrival order."""
-        last = 0
-        waiting: list[tuple[int, int, int, int, int, int | None, int, bytes]] = []
-        for chunk in self._chunks():
-            waiting += chain.from_iterable(map(_rows_of, chunk))
-            # A commit's messages are in several blocks; those of the next commit come after them.
-            if max(row[3] for row in waiting) == last + len(waiting):
-                last += len(waiting)
-                yield from sorted(waiting, key=itemgetter(3))
-                waiting.clear()
-        yield from sorted(waiting, key=itemgetter(3))
+    @contextmanager
+    def blocks(self, scratch: Path, tick: Callable[[], None]) -> Iterator[SealedBlocks]:
+        """Its messages. Those of a segment of format 1 are first put into blocks, in a file at `scratch` meanwhile."""
+        if self._version > 1:
+            yield SealedBlocks(self._db, self._name, self.rows)
+            return
+        with version_1.as_blocks(self._db, scratch, tick) as db:
+            yield SealedBlocks(db, self._name, self.rows)
 
-    def _chunks(self) -> Iterator[list[Messages]]:
-        if self._version == 1:
-            return version_1.chunks(self._db)
-        decoder = BlockDecoder()
-        return (decoder.messages(*row) for row in self._db.execute(_BLOCKS))
+    def contents(self) -> Iterator[list[Messages]]:
+        """Every message once, as they are stored."""
+        return version_1.chunks(self._db) if self._version == 1 else SealedBlocks(self._db, self._name, self.rows).all()
 
     def gaps(self) -> Iterator[tuple[Any, ...]]:
         """Exchange, symbol, row and the gap columns of every gap, in the order of the ledger."""
         return self._rows("gaps", GAPS)
+
+    def gaps_by_object(self) -> Iterator[tuple[Any, ...]]:
+        """Exchange, symbol, day of detection (counted from the epoch) and the gap columns of every gap.
+
+        They are sorted by the first three, and then in the order of the ledger.
+        """
+        return self._rows("gaps", _GAPS_BY_OBJECT)
 
     def reason(self, row: int) -> str | None:
         """Why the message of that row could not be decoded when it was received; None if it could."""
@@ -114,10 +120,12 @@ def open_sealed(path: Path) -> Iterator[SealedSegment]:
 
 
 def read_through(path: Path, tick: Callable[[], None]) -> None:
-    """Read every row of a segment to prove that it can be read; `tick` is called meanwhile. Raises as `open_sealed`."""
+    """Read everything in a segment to prove that it can be read; `tick` is called meanwhile. Raises as `open_sealed`."""
     with open_sealed(path) as segment:
-        for number, _ in enumerate(chain(segment.messages(), segment.gaps())):
-            if number % _TICK_ROWS == 0:
+        for _ in segment.contents():
+            tick()
+        for number, _ in enumerate(segment.gaps()):
+            if number % _TICK_GAPS == 0:
                 tick()
 
 
@@ -129,18 +137,6 @@ def remove_segment(path: Path) -> None:
         with disk_wait():
             path.unlink()
         sync(path.parent)
-
-
-def _rows_of(messages: Messages) -> Iterator[tuple[int, int, int, int, int, int | None, int, bytes]]:
-    columns = (
-        messages.ids,
-        messages.rows,
-        messages.received_us,
-        messages.exchange_us,
-        messages.lines,
-        messages.payloads,
-    )
-    return ((messages.stream_id, messages.series, *row) for row in zip(*columns, strict=True))
 
 
 def _read_meta(texts: dict[str, str], name: str) -> SegmentMeta:

@@ -1,17 +1,44 @@
-"""Reads the messages of segments of format 1, in which each is a row of `messages`."""
+"""Reads the messages of segments of format 1, in which each is a row of `messages`, and stores them in blocks."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import Final
 
 from collector.domain.errors import DamagedError
 from collector.domain.records import BACKFILLED_LINE
-from collector.storage.segment.blocks import Messages
+from collector.storage.segment.blocks import BlockEncoder, Messages
+from collector.storage.segment.file_format import insert_blocks, make_tables
 
 CHUNK_ROWS: Final = 10_000
 
 _ROWS: Final = "SELECT row, stream_id, series, id, received_us, exchange_us, line, payload FROM messages ORDER BY row"
+
+_STREAMS: Final = "SELECT stream_id, exchange, symbol, data_type, feed, id_rule, x'', NULL, NULL, NULL FROM streams"
+
+
+@contextmanager
+def as_blocks(db: sqlite3.Connection, path: Path, tick: Callable[[], None]) -> Iterator[sqlite3.Connection]:
+    """A file with the same messages in blocks, made at `path` and removed at the end. Raises DamagedError as `chunks`."""
+    encoder = BlockEncoder()
+    number = 1
+    try:
+        with closing(sqlite3.connect(path)) as made:
+            make_tables(made)
+            made.execute("PRAGMA journal_mode=OFF")
+            made.execute("PRAGMA synchronous=OFF")
+            made.executemany("INSERT INTO streams VALUES (?,?,?,?,?,?,?,?,?,?)", db.execute(_STREAMS))
+            for chunk in chunks(db):
+                blocks = list(encoder.blocks(chunk))
+                insert_blocks(made, number, blocks)
+                number += len(blocks)
+                tick()
+            made.commit()
+            yield made
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def chunks(db: sqlite3.Connection) -> Iterator[list[Messages]]:

@@ -4,35 +4,33 @@ The files follow from the segment alone: the same segment gives the same bytes e
 """
 
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
 from collector.domain.errors import ConfigError, DamagedError
-from collector.domain.names import DAY_US, ObjectPartition, iso_time, object_key
-from collector.domain.records import GAP, UNDECODED, StreamKey
+from collector.domain.names import DAY_US, ObjectPartition, iso_time
+from collector.domain.records import GAP, ROW_TYPES, UNDECODED, StreamKey
 from collector.storage.archive.manifest import Manifest, ManifestObject, counted
 from collector.storage.archive.schema import SCHEMA_VERSION
-from collector.storage.segment.sealed_segment import SealedSegment
-from collector.storage.staging.columns import RowReader, gap_batch, message_batch, undecoded_batch
-from collector.storage.staging.file_names import object_file_name
-from collector.storage.staging.object_messages import ObjectMessages, of_rows
-from collector.storage.staging.object_writer import ObjectFile
-from collector.storage.staging.partition import Tick, partition_gaps, partition_messages, partition_of
-from collector.storage.staging.spill import ARRIVAL, ROW_BYTES, Row, Spill
-from collector.storage.staging.undecodable_gaps import UndecodableGaps
+from collector.storage.segment.blocks import Messages
+from collector.storage.segment.sealed_blocks import SealedBlocks
+from collector.storage.segment.sealed_segment import SealedSegment, SealedStream
+from collector.storage.staging.columns import RowReader, gap_batch
+from collector.storage.staging.object_writer import ObjectFile, ObjectFiles
+from collector.storage.staging.partition import partition_of
+from collector.storage.staging.scratch import Scratch
+from collector.storage.staging.stream_messages import Tick, by_stream
+from collector.storage.staging.typed_stream import TypedStream
+from collector.storage.staging.undecoded import Undecoded
 
-SPILL_BYTES: Final = 40 << 20
-"""Memory for buffered rows; beyond it they go to the spill file."""
+GAP_ROWS: Final = 4_096
+"""Gap rows put into columns at a time."""
 
-CHUNK_ROWS: Final = 4_096
-CHUNK_BYTES: Final = 1 << 20
-"""Rows and payload bytes typed at a time: until it is in columns, a message takes many times its size in memory."""
-
-_AFTER_ALL_GAPS = 1 << 62
-"""First row number of the gap rows made here: above that of any row of a segment, so that they come last."""
+_GAP_BYTES: Final = 300
+"""Memory of a gap row, by which row groups are cut."""
 
 
 def stage(segment: SealedSegment, row_reader_of: Callable[[str], RowReader], folder: Path, tick: Tick) -> Manifest:
@@ -44,113 +42,79 @@ def stage(segment: SealedSegment, row_reader_of: Callable[[str], RowReader], fol
     """
     # Measured on books: a quarter less peak memory than with Arrow's own allocator, at the same speed.
     pa.set_memory_pool(pa.system_memory_pool())
-    with Spill(folder / "spill", SPILL_BYTES) as spill:
-        partition_messages(segment, spill, tick)
-        partition_gaps(segment, spill)
-        staging = _Staging(segment, spill, row_reader_of, folder, tick)
-        objects = [entry for entry in staging.objects() if entry is not None]
+    objects = []
+    with Scratch(folder / "scratch") as scratch, segment.blocks(folder / "blocks", tick) as blocks:
+        for entry in _Staging(segment, blocks, scratch, row_reader_of, folder, tick).objects():
+            if entry is not None:
+                objects.append(entry)
+            tick()
     objects.sort(key=lambda entry: entry.key)
     return _manifest(segment, objects)
 
 
 class _Staging:
-    """Writes the files of a segment whose rows are partitioned in the spill."""
+    """Writes the files of a segment."""
 
     def __init__(
-        self, segment: SealedSegment, spill: Spill, row_reader_of: Callable[[str], RowReader], folder: Path, tick: Tick
-    ) -> None:
+        self, segment: SealedSegment, blocks: SealedBlocks, scratch: Scratch,
+        row_reader_of: Callable[[str], RowReader], folder: Path, tick: Tick,
+    ) -> None:  # fmt: skip
         self._segment = segment
-        self._spill = spill
+        self._blocks = blocks
+        self._scratch = scratch
         self._row_reader_of = row_reader_of
-        self._folder = folder
+        self._files = ObjectFiles(folder, segment.meta)
         self._tick = tick
-        self._with_ids = {stream.key for stream in segment.streams.values() if stream.has_ids}
-        self._undecodable = UndecodableGaps()
-        self._untyped: dict[int, str] = {}
-        """Data types of the messages that could not be typed, by row."""
+        self._undecoded = Undecoded(segment, scratch)
 
     def objects(self) -> Iterator[ManifestObject | None]:
         """Typed messages first: those that cannot be typed go to the undecoded objects, and those make gap rows."""
-        for partition in self._spill.waiting():
-            if partition.data_type not in {UNDECODED, GAP}:
-                yield self._messages(partition)
-        for partition in self._spill.waiting():
-            if partition.data_type == UNDECODED:
-                yield self._undecoded(partition)
-        self._add_undecodable_gaps()
-        for partition in self._spill.waiting():
-            yield self._gaps(partition)
+        for stream_id, messages in by_stream(self._segment, self._blocks, self._scratch, self._tick):
+            stream = self._segment.streams[stream_id]
+            if stream.key.data_type == UNDECODED:
+                self._undecoded.add_stream(messages)
+            else:
+                yield from self._typed(stream, messages)
+        for partition in self._undecoded.partitions():
+            yield self._undecoded.write(partition, self._files.new(partition))
+        yield from self._gap_objects()
 
-    def _messages(self, partition: ObjectPartition) -> ManifestObject | None:
-        stream = StreamKey(partition.exchange, partition.symbol, partition.data_type)
-        row_reader = self._row_reader(stream.exchange)
-        file = self._file(partition)
-        for messages, payload_bytes in self._chunks(partition):
-            typed = message_batch(row_reader, stream.data_type, messages, keep_raw=self._segment.meta.keep_raw)
-            file.append(typed.batch, payload_bytes)
-            file.note_received(typed.messages)
-            if stream in self._with_ids:
-                file.note_ids(typed.messages)
-            for row in zip(*typed.untyped, strict=True):
-                self._set_aside(partition, row)
-                self._undecodable.note(stream, row)
-        return file.finish()
+    def _typed(self, stream: SealedStream, messages: Iterator[Messages]) -> Iterator[ManifestObject | None]:
+        typed = TypedStream(stream, self._row_reader(stream.key), self._scratch, self._files, self._undecoded)
+        return typed.objects(messages)
 
-    def _row_reader(self, exchange: str) -> RowReader:
+    def _row_reader(self, stream: StreamKey) -> RowReader:
+        if stream.data_type not in ROW_TYPES:
+            name = self._segment.meta.segment_id
+            raise DamagedError(f"segment {name} has messages of unknown type {stream.data_type!r}")
         try:
-            return self._row_reader_of(exchange)
+            return self._row_reader_of(stream.exchange)
         except ConfigError as error:
-            raise DamagedError(f"the segment holds messages of {exchange!a}, which this version cannot read") from error
+            raise DamagedError(
+                f"the segment holds messages of {stream.exchange!a}, which this version cannot read"
+            ) from error
 
-    def _set_aside(self, partition: ObjectPartition, row: Row) -> None:
-        self._untyped[row[2]] = partition.data_type
-        self._spill.rows_of(partition._replace(data_type=UNDECODED), ARRIVAL).append(row)
-        self._spill.note_bytes(ROW_BYTES + len(row[-1]))
-
-    def _undecoded(self, partition: ObjectPartition) -> ManifestObject | None:
-        file = self._file(partition)
-        for messages, payload_bytes in self._chunks(partition):
-            file.append(undecoded_batch(messages, list(map(self._reason, messages.rows))), payload_bytes)
-            file.note_received(messages)
-        return file.finish()
-
-    def _reason(self, row: int) -> str | None:
-        data_type = self._untyped.get(row)
-        if data_type is None:
-            return self._segment.reason(row)
-        return f"the message is not of the form its exchange's adapter knows for {data_type}"
-
-    def _add_undecodable_gaps(self) -> None:
-        for number, (stream, gap) in enumerate(self._undecodable.gaps()):
+    def _gap_objects(self) -> Iterator[ManifestObject | None]:
+        """The ledger's rows, and in each object behind them those made here."""
+        made: dict[ObjectPartition, list[tuple[Any, ...]]] = {}
+        for stream, gap in self._undecoded.gaps.gaps():
             partition = partition_of(stream._replace(data_type=GAP), gap.detected_at // DAY_US)
-            row = stream.exchange, stream.symbol, _AFTER_ALL_GAPS + number, *gap
-            self._spill.rows_of(partition, ARRIVAL).append(row)
+            made.setdefault(partition, []).append(gap)
+        for (exchange, symbol, day), rows in groupby(self._segment.gaps_by_object(), key=lambda row: row[:3]):
+            partition = partition_of(StreamKey(exchange, symbol, GAP), day)
+            file = self._files.new(partition)
+            self._write_gaps(file, (row[3:] for row in rows))
+            self._write_gaps(file, iter(made.pop(partition, [])))
+            yield file.finish()
+        for partition, gaps in made.items():
+            file = self._files.new(partition)
+            self._write_gaps(file, iter(gaps))
+            yield file.finish()
 
-    def _gaps(self, partition: ObjectPartition) -> ManifestObject | None:
-        file = self._file(partition)
-        rows = self._spill.take(partition)
-        while chunk := [row[3:] for row in islice(rows, CHUNK_ROWS)]:
-            file.append(gap_batch(chunk), len(chunk) * ROW_BYTES)
-        return file.finish()
-
-    def _file(self, partition: ObjectPartition) -> ObjectFile:
-        key = object_key(partition, self._segment.meta.host, self._segment.meta.segment_id)
-        return ObjectFile(self._folder / object_file_name(key), key, partition, self._segment.meta)
-
-    def _chunks(self, partition: ObjectPartition) -> Iterator[tuple[ObjectMessages, int]]:
-        """The partition's messages in order, in chunks, with the bytes of their payloads."""
-        rows: list[Row] = []
-        size = 0
-        for row in self._spill.take(partition):
-            rows.append(row)
-            size += len(row[-1])
-            if len(rows) == CHUNK_ROWS or size >= CHUNK_BYTES:
-                yield of_rows(rows), size
-                self._tick()
-                rows, size = [], 0
-        if rows:
-            yield of_rows(rows), size
-        self._tick()
+    def _write_gaps(self, file: ObjectFile, rows: Iterator[tuple[Any, ...]]) -> None:
+        while chunk := list(islice(rows, GAP_ROWS)):
+            file.append(gap_batch(chunk), len(chunk) * _GAP_BYTES)
+            self._tick()
 
 
 def _manifest(segment: SealedSegment, objects: list[ManifestObject]) -> Manifest:

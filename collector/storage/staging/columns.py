@@ -4,7 +4,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,7 +14,6 @@ from collector.domain.records import Column, Lists, TypedColumns
 from collector.domain.times import EARLIEST_US, LONGEST_AHEAD_US, is_sound, sound_us
 from collector.storage.archive.schema import COMMON_SCHEMA, GAP_SCHEMA, MESSAGE_SCHEMAS, ROW_SCHEMAS, UNDECODED_SCHEMA
 from collector.storage.staging.object_messages import ObjectMessages
-from collector.storage.staging.spill import Row
 
 _UNFIT: Final = (pa.ArrowInvalid, OverflowError, UnicodeError)
 """What a value brings that no column can hold: an id beyond 64 bits, or text that is not UTF-8."""
@@ -69,7 +68,7 @@ def undecoded_batch(messages: ObjectMessages, reasons: list[str | None]) -> pa.R
     return pa.RecordBatch.from_arrays(arrays, schema=UNDECODED_SCHEMA)
 
 
-def gap_batch(rows: list[Row]) -> pa.RecordBatch:
+def gap_batch(rows: Sequence[tuple[Any, ...]]) -> pa.RecordBatch:
     """Gap rows as columns."""
     columns = zip(*rows, strict=True)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, GAP_SCHEMA, strict=True)]

@@ -6,11 +6,12 @@ from pathlib import Path
 import pyarrow as pa
 
 from collector.domain.disk_waits import disk_wait
-from collector.domain.names import ObjectPartition, iso_time
+from collector.domain.names import ObjectPartition, iso_time, object_key
 from collector.storage.archive.manifest import ManifestObject
 from collector.storage.archive.parquet import ParquetFile
 from collector.storage.archive.schema import SCHEMA_VERSION
 from collector.storage.segment.sealed_segment import SegmentMeta
+from collector.storage.staging.file_names import object_file_name
 from collector.storage.staging.object_messages import ObjectMessages
 
 
@@ -20,8 +21,8 @@ class ObjectFile:
     def __init__(self, path: Path, key: str, partition: ObjectPartition, meta: SegmentMeta) -> None:
         self._path = path
         self._key = key
-        self._partition = partition
-        self._meta = meta
+        self.partition = partition
+        self.meta = meta
         self._file: ParquetFile | None = None
         self._rows = 0
         self._received: tuple[int, int] | None = None
@@ -33,7 +34,7 @@ class ObjectFile:
         if batch.num_rows == 0:
             return
         if self._file is None:
-            self._file = ParquetFile(self._path, batch.schema, self._meta.compression_level)
+            self._file = ParquetFile(self._path, batch.schema, self.meta.compression_level)
         self._file.append(batch, payload_bytes)
         self._rows += batch.num_rows
 
@@ -69,7 +70,7 @@ class ObjectFile:
             rows=self._rows,
             bytes=self._path.stat().st_size,
             sha256=sha256,
-            **self._partition._asdict(),
+            **self.partition._asdict(),
             received_min=received_min,
             received_max=received_max,
             id_min=id_min,
@@ -80,11 +81,24 @@ class ObjectFile:
         """File metadata; the ids are empty text if the stream has none."""
         values: dict[str, object] = {
             "schema_version": SCHEMA_VERSION,
-            "version": self._meta.collector_version,
-            "segment_id": self._meta.segment_id,
-            "host": self._meta.host,
-            **self._partition._asdict(),
+            "version": self.meta.collector_version,
+            "segment_id": self.meta.segment_id,
+            "host": self.meta.host,
+            **self.partition._asdict(),
             "id_min": "" if id_min is None else id_min,
             "id_max": "" if id_max is None else id_max,
         }
         return {f"collector.{name}": str(value) for name, value in values.items()}
+
+
+class ObjectFiles:
+    """Makes the files of a set."""
+
+    def __init__(self, folder: Path, meta: SegmentMeta) -> None:
+        self._folder = folder
+        self._meta = meta
+
+    def new(self, partition: ObjectPartition) -> ObjectFile:
+        """The file of an object."""
+        key = object_key(partition, self._meta.host, self._meta.segment_id)
+        return ObjectFile(self._folder / object_file_name(key), key, partition, self._meta)

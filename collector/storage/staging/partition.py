@@ -1,21 +1,11 @@
-"""Sorts the rows of a sealed segment into the objects they belong to, in one pass in the order of receipt.
+"""Which object a message belongs to. `collector.domain.names.object_key` gives the key of such an object."""
 
-`collector.domain.names.object_key` gives the key of such an object.
-"""
+from collections.abc import Iterator
 
-from collections.abc import Callable
-
-from collector.domain.errors import DamagedError
 from collector.domain.names import DAY_US, ObjectPartition, date_of
-from collector.domain.records import BACKFILLED_LINE, GAP, ROW_TYPES, UNDECODED, StreamKey
+from collector.domain.records import BACKFILLED_LINE, StreamKey
 from collector.domain.times import sound_us
-from collector.storage.segment.sealed_segment import SealedSegment
-from collector.storage.staging.spill import ARRIVAL, BY_ID, ROW_BYTES, Row, Spill
-
-Tick = Callable[[], None]
-"""Progress callback for long work."""
-
-_ACCOUNT_BYTES = 1 << 20
+from collector.storage.segment.blocks import Messages
 
 
 def partition_of(stream: StreamKey, day: int) -> ObjectPartition:
@@ -23,49 +13,22 @@ def partition_of(stream: StreamKey, day: int) -> ObjectPartition:
     return ObjectPartition(stream.exchange, stream.data_type, stream.symbol, date_of(day))
 
 
-def partition_messages(segment: SealedSegment, spill: Spill, tick: Tick) -> None:
-    """Add every message to its partition, as (series, id, row, received_us, exchange_us, line, payload).
+def by_day(messages: Messages) -> Iterator[tuple[int, Messages]]:
+    """Messages parted by day, counted from the epoch, each day's in the order given.
 
-    Its date is that of its receipt; for a backfilled message, that of the exchange's time if that can be true.
-    Raises DamagedError if messages are missing, or are of a stream or data type that the segment cannot have.
+    A message's day is that of its receipt; for a backfilled message, that of the exchange's time if that can be true.
     """
-    appends: dict[tuple[int, int], Callable[[Row], None]] = {}
-    buffered_bytes = rows = 0
-    for stream_id, series, id_, row, received_us, exchange_us, line, payload in segment.messages():
-        rows += 1
-        if row != rows:
-            raise DamagedError(f"segment {segment.meta.segment_id} has message {row} where {rows} should stand")
-        time_us = received_us if line != BACKFILLED_LINE else sound_us(exchange_us, received_us) or received_us
-        stream_day = stream_id, time_us // DAY_US
-        append = appends.get(stream_day)
-        if append is None:
-            append = appends[stream_day] = _rows_of(segment, spill, *stream_day).append
-        append((series, id_, row, received_us, exchange_us, line, payload))
-        buffered_bytes += len(payload) + ROW_BYTES
-        if buffered_bytes > _ACCOUNT_BYTES:
-            spill.note_bytes(buffered_bytes)
-            buffered_bytes = 0
-            tick()
-    spill.note_bytes(buffered_bytes)
-    if rows != segment.rows:
-        raise DamagedError(
-            f"segment {segment.meta.segment_id} numbers its messages to {segment.rows}, but holds {rows}"
-        )
+    first, last = min(messages.received_us) // DAY_US, max(messages.received_us) // DAY_US
+    if first == last and BACKFILLED_LINE not in messages.lines:
+        yield first, messages
+        return
+    indexes: dict[int, list[int]] = {}
+    for index, times in enumerate(zip(messages.received_us, messages.exchange_us, messages.lines, strict=True)):
+        indexes.setdefault(_day(*times), []).append(index)
+    for day, found in indexes.items():
+        yield day, messages.only(found)
 
 
-def partition_gaps(segment: SealedSegment, spill: Spill) -> None:
-    """Add every gap to its partition, as (exchange, symbol, row, the gap columns), dated by `detected_at`."""
-    for gap in segment.gaps():
-        exchange, symbol, *_, detected_at = gap
-        partition = partition_of(StreamKey(exchange, symbol, GAP), detected_at // DAY_US)
-        spill.rows_of(partition, ARRIVAL).append(gap)
-        spill.note_bytes(2 * ROW_BYTES)
-
-
-def _rows_of(segment: SealedSegment, spill: Spill, stream_id: int, day: int) -> list[Row]:
-    stream = segment.streams.get(stream_id)
-    if stream is None:
-        raise DamagedError(f"segment {segment.meta.segment_id} has messages of stream {stream_id}, but no such stream")
-    if stream.key.data_type not in {*ROW_TYPES, UNDECODED}:
-        raise DamagedError(f"segment {segment.meta.segment_id} has messages of unknown type {stream.key.data_type!r}")
-    return spill.rows_of(partition_of(stream.key, day), BY_ID if stream.has_ids else ARRIVAL)
+def _day(received_us: int, exchange_us: int | None, line: int) -> int:
+    time_us = received_us if line != BACKFILLED_LINE else sound_us(exchange_us, received_us) or received_us
+    return time_us // DAY_US

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from collector.domain.names import gap_id
 from collector.domain.records import Gap, StreamKey
-from collector.storage.staging.spill import Row
+from collector.storage.staging.object_messages import ObjectMessages
 
 
 @dataclass
@@ -21,14 +21,14 @@ class UndecodableGaps:
     def __init__(self) -> None:
         self._stretches: dict[StreamKey, _Stretch] = {}
 
-    def note(self, stream: StreamKey, message: Row) -> None:
-        """Count a message, as a tuple (series, id, row, received_us, …)."""
-        series, _, _, received_us, *_ = message
-        stretch = self._stretches.setdefault(stream, _Stretch(0, series, received_us, received_us))
-        stretch.messages += 1
-        stretch.series = min(stretch.series, series)
-        stretch.started_us = min(stretch.started_us, received_us)
-        stretch.ended_us = max(stretch.ended_us, received_us)
+    def note(self, stream: StreamKey, messages: ObjectMessages) -> None:
+        """Count messages."""
+        first, last = min(messages.received_us), max(messages.received_us)
+        stretch = self._stretches.setdefault(stream, _Stretch(0, messages.series[0], first, last))
+        stretch.messages += messages.number
+        stretch.series = min(stretch.series, *messages.series)
+        stretch.started_us = min(stretch.started_us, first)
+        stretch.ended_us = max(stretch.ended_us, last)
 
     def gaps(self) -> list[tuple[StreamKey, Gap]]:
         """The gap rows, sorted by stream. The messages are kept as `undecoded`; a later version may read them."""

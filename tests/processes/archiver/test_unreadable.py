@@ -1,7 +1,6 @@
 """Segments that the system does not give for a while: they wait alone, and nothing is said to be damaged."""
 
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 
 from collector.processes.archiver import stager
 from collector.storage.segment.attempts import Attempts, Begun
-from collector.storage.segment.sealed_segment import SealedSegment
+from collector.storage.segment.sealed_blocks import SealedBlocks
 from collector.storage.staging.staged_set import require_equal
 from tests.processes.archiver.archiver_harness import IDS, World, manifest_ids
 from tests.processes.archiver.test_outage import assert_complete, expected, no_route, seal_all
@@ -85,17 +84,15 @@ def test_a_segment_that_cannot_be_read_at_a_stop_stays(
 def test_a_read_that_fails_half_way_counts_no_failure(
     tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, failures = SealedSegment.messages, iter(range(9))
+    real, failures = SealedBlocks.require_whole, iter(range(9))
 
-    def messages(segment: SealedSegment) -> Iterator[Any]:
-        rows = real(segment)
-        if segment.meta.segment_id == IDS[1] and next(failures, None) is not None:
-            yield next(rows)
+    def require_whole(blocks: SealedBlocks) -> None:
+        if blocks.name == f"{IDS[1]}.db" and next(failures, None) is not None:
             assert Begun(world.staging).found() == [IDS[1]], "it may kill the process"
             raise failed_read()
-        yield from rows
+        real(blocks)
 
-    monkeypatch.setattr(SealedSegment, "messages", messages)
+    monkeypatch.setattr(SealedBlocks, "require_whole", require_whole)
     world.stop_when = lambda: world.waiting() == []
     world.run()
     assert next(failures, None) is None

@@ -18,8 +18,11 @@ from collector.domain.errors import DamagedError
 from collector.domain.names import gap_id
 from collector.domain.records import StreamKey
 from collector.domain.times import EARLIEST_US
+from collector.storage.segment.file_format import TABLES
+from collector.storage.segment.sealed_blocks import SealedBlocks
 from collector.storage.segment.sealed_segment import open_sealed
-from collector.storage.staging import build
+from collector.storage.staging import object_writer, order, scratch, stream_messages, typed_stream, undecoded
+from collector.storage.staging.object_writer import ObjectFile
 from tests.storage.segment.segment_files import (
     BOOK,
     DAY_US,
@@ -36,6 +39,7 @@ from tests.storage.segment.segment_files import (
     message,
     trade,
 )
+from tests.storage.segment.segment_rows import query
 from tests.storage.staging.staged_files import StagedSegment, stage
 
 BTC = "exchange=toy/data_type=trade/symbol=BTC%2FUSD"
@@ -48,12 +52,28 @@ def stage_into(folder: Path, path: Path) -> StagedSegment:
         return stage(segment, lambda _exchange: ToyRowReader(), folder, lambda: None)
 
 
+def no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let everything that may leave memory leave it."""
+    monkeypatch.setattr(order, "MERGE_BYTES", 0)
+    monkeypatch.setattr(scratch, "_BLOCK_ROWS", 20)
+    monkeypatch.setattr(stream_messages, "GROUP_BYTES", 0)
+    monkeypatch.setattr(stream_messages, "SHARED_BYTES", 0)
+    monkeypatch.setattr(typed_stream, "WAITING_BYTES", 0)
+    monkeypatch.setattr(undecoded, "UNDECODED_BYTES", 0)
+
+
 def rows_by_key(staged: StagedSegment) -> dict[str, list[dict[str, Any]]]:
     return {file.object.key: pq.ParquetFile(file.path).read().to_pylist() for file in staged.files}
 
 
 def us(time: datetime) -> int:
     return round(time.timestamp() * 1_000_000)
+
+
+def change(path: Path, statement: str) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(statement)
+        db.commit()
 
 
 @pytest.fixture
@@ -75,7 +95,7 @@ def test_each_stream_and_date_is_one_object(tmp_path: Path, folder: Path) -> Non
 def test_staging_leaves_only_the_objects_in_the_folder(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(build, "SPILL_BYTES", 0)
+    no_memory(monkeypatch)
     staged = stage_into(folder, make_segment(tmp_path, [TRADES], [message(0, 1, trade(1))]))
     assert sorted(folder.iterdir()) == sorted(file.path for file in staged.files)
 
@@ -141,8 +161,7 @@ def test_a_segment_too_large_for_memory_gives_the_same_bytes(tmp_path: Path, mon
     messages = [message(number % 2, id_, trade(id_) if id_ % 50 else b"?") for number, id_ in enumerate(ids)]
     path = make_segment(tmp_path, [TRADES, UNKNOWN], messages, gaps=[("toy", "BTC/USD", make_gap())] * 9)
     in_memory = stage_into(tmp_path / "a", path)
-    monkeypatch.setattr(build, "SPILL_BYTES", 20_000)
-    monkeypatch.setattr("collector.storage.staging.partition._ACCOUNT_BYTES", 500)
+    no_memory(monkeypatch)
     assert stage_into(tmp_path / "b", path).manifest == in_memory.manifest
 
 
@@ -190,9 +209,9 @@ def test_every_message_is_in_exactly_one_object(tmp_path_factory: pytest.TempPat
 
 
 def test_untyped_messages_go_to_the_undecoded_object_in_order(tmp_path: Path, folder: Path) -> None:
-    undecoded = UNKNOWN._replace(symbol="BTC/USD")
+    unknown = UNKNOWN._replace(symbol="BTC/USD")
     messages = [message(0, 3, b"first"), message(1, 0, b"second"), message(0, 1, trade(1)), message(0, 2, b"third")]
-    path = make_segment(tmp_path, [TRADES, undecoded], messages, reasons=[(2, "no JSON")])
+    path = make_segment(tmp_path, [TRADES, unknown], messages, reasons=[(2, "no JSON")])
     rows = rows_by_key(stage_into(folder, path))[
         f"exchange=toy/data_type=undecoded/symbol=BTC%2FUSD/date=2026-11-23/{NAME}"
     ]
@@ -320,6 +339,7 @@ def test_books_and_tickers_are_typed_too(tmp_path: Path, folder: Path) -> None:
 @pytest.mark.parametrize("stream_id", [0, 5], ids=["unknown data type", "unknown stream"])
 def test_a_message_of_an_unknown_stream_or_type_is_damage(tmp_path: Path, folder: Path, stream_id: int) -> None:
     path = make_segment(tmp_path, [StreamKey("toy", "a", "weather")], [message(stream_id, 1, b"?")])
+    change(path, "UPDATE streams SET last_row = 1")
     with pytest.raises(DamagedError, match=SEGMENT_ID):
         stage_into(folder, path)
 
@@ -336,8 +356,142 @@ def test_staging_calls_tick(tmp_path: Path, folder: Path) -> None:
 @pytest.mark.parametrize("row", [1, 2])
 def test_a_segment_with_a_missing_message_is_damaged(tmp_path: Path, folder: Path, row: int) -> None:
     path = make_segment(tmp_path, [TRADES], [message(0, id_, trade(id_)) for id_ in range(3)], commit_rows=1)
-    with closing(sqlite3.connect(path)) as db:
-        db.execute("DELETE FROM blocks WHERE first_row = ?", (row,))
-        db.commit()
-    with pytest.raises(DamagedError, match=f"message {row + 1} where {row}"):
+    change(path, f"DELETE FROM blocks WHERE first_row = {row}")
+    with pytest.raises(DamagedError, match="2 messages, the streams 3"):
         stage_into(folder, path)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE blocks SET rows = rows + 1 WHERE stream_id = 0",
+        "UPDATE blocks SET first_row = first_row + 1 WHERE stream_id = 0",
+        "UPDATE blocks SET stream_id = 1 WHERE stream_id = 0",
+        "UPDATE blocks SET series = 3 WHERE stream_id = 0",
+        "UPDATE blocks SET id_min = id_min - 1 WHERE stream_id = 0",
+        "UPDATE blocks SET id_max = id_max + 1 WHERE stream_id = 0",
+        "UPDATE blocks SET id_max = 'x' WHERE stream_id = 0",
+        "UPDATE blocks SET columns = (SELECT columns FROM blocks WHERE stream_id IS NULL) WHERE stream_id = 0",
+        "UPDATE blocks SET payloads = (SELECT payloads FROM blocks WHERE stream_id IS NULL) WHERE stream_id = 0",
+        "UPDATE blocks SET rows = rows - 1 WHERE stream_id IS NULL",
+        "DELETE FROM blocks WHERE stream_id IS NULL",
+        "DELETE FROM block_streams WHERE stream_id = 1",
+        "DELETE FROM block_streams",
+        "UPDATE block_streams SET rows = rows + 1 WHERE stream_id = 1",
+        "UPDATE block_streams SET block = block + 9",
+        "INSERT INTO block_streams VALUES (3, 2, 1)",
+        "INSERT INTO block_streams SELECT * FROM block_streams",
+        "DELETE FROM streams WHERE stream_id = 0",
+        "DELETE FROM streams WHERE stream_id = 2",
+    ],
+)
+def test_a_segment_that_contradicts_itself_is_damaged(tmp_path: Path, folder: Path, statement: str) -> None:
+    streams = [TRADES, *(TRADES._replace(symbol=symbol) for symbol in "ab"), BOOK]
+    busy = [message(0, id_, trade(id_) + b" " * 1_000) for id_ in range(100)]
+    path = make_segment(tmp_path, streams, [*busy, *(message(1 + id_ % 2, id_, trade(id_)) for id_ in range(10))])
+    assert query(path, "SELECT stream_id FROM blocks ORDER BY block") == [(0,), (None,)]
+    change(path, statement)
+    with pytest.raises(DamagedError):
+        stage_into(folder, path)
+
+
+def test_a_segment_with_a_block_twice_is_damaged(tmp_path: Path, folder: Path) -> None:
+    path = make_segment(tmp_path, [TRADES], [message(0, id_, trade(id_)) for id_ in range(9)], commit_rows=3)
+    columns = "first_row, id_min, id_max, columns, payloads"
+    change(path, f"UPDATE blocks SET ({columns}) = (SELECT {columns} FROM blocks WHERE block = 1) WHERE block = 2")
+    with pytest.raises(DamagedError, match="each of its 9 messages once"):
+        stage_into(folder, path)
+
+
+def test_blocks_that_streams_share_are_read_about_once(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streams = [TRADES._replace(symbol=f"{number:03}") for number in range(300)]
+    messages = [message(number % 300, number, trade(number) + b" " * 1_500) for number in range(3_000)]
+    path = make_segment(tmp_path, streams, messages, commit_rows=600)
+    monkeypatch.setattr(stream_messages, "GROUP_BYTES", 1 << 20)
+    read: list[int] = []
+    real = SealedBlocks.read_shared
+
+    def counted(blocks: SealedBlocks, block: int, streams: Any) -> Any:
+        read.append(block)
+        return real(blocks, block, streams)
+
+    monkeypatch.setattr(SealedBlocks, "read_shared", counted)
+    staged = stage_into(folder, path)
+    assert (staged.manifest.rows, len(staged.files)) == (3_000, 300)
+    assert len(set(read)) > 50
+    assert len(read) < 1.5 * len(set(read))
+
+
+def test_messages_backfilled_from_many_days_are_all_written(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[int] = [0]
+
+    class Counted(ObjectFile):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            opened.append(opened[-1] + 1)
+
+        def finish(self) -> Any:
+            opened.append(opened[-1] - 1)
+            return super().finish()
+
+    monkeypatch.setattr(object_writer, "ObjectFile", Counted)
+    monkeypatch.setattr(typed_stream, "WAITING_BYTES", 10_000)
+    days = {id_: id_ * 7 % 40 for id_ in range(400)}
+    messages = [
+        message(0, id_, trade(id_), line=-1, received_us=NOON_US, exchange_us=NOON_US - day * DAY_US)
+        for id_, day in days.items()
+    ]
+    rows = rows_by_key(stage_into(folder, make_segment(tmp_path, [TRADES], messages)))
+    assert len(rows) == 40
+    for key, found in rows.items():
+        ids = [int(row["trade_id"]) for row in found]
+        assert ids == sorted(ids)
+        assert {str((NOON_US - days[id_] * DAY_US) // DAY_US) for id_ in ids} == {day_number(key)}
+    assert max(opened) == typed_stream.OPEN_DAYS
+
+
+def day_number(key: str) -> str:
+    date = datetime.fromisoformat(key.partition("date=")[2][:10] + "T00:00:00+00:00")
+    return str(us(date) // DAY_US)
+
+
+def test_gap_rows_made_here_come_after_those_of_the_ledger(tmp_path: Path, folder: Path) -> None:
+    other = TRADES._replace(symbol="z")
+    gaps = [("toy", "BTC/USD", make_gap(detected_at=NOON_US + DAY_US, missing=5)), ("toy", "BTC/USD", make_gap())]
+    path = make_segment(tmp_path, [TRADES, other], [message(0, 1, b"?"), message(1, 1, b"?")], gaps=gaps)
+    rows = rows_by_key(stage_into(folder, path))
+    kinds = {key.rpartition("/")[0]: [row["kind"] for row in found] for key, found in rows.items() if "=gap" in key}
+    assert kinds == {
+        "exchange=toy/data_type=gap/symbol=BTC%2FUSD/date=2026-11-23": ["sequence", "undecodable"],
+        "exchange=toy/data_type=gap/symbol=BTC%2FUSD/date=2026-11-24": ["sequence"],
+        "exchange=toy/data_type=gap/symbol=z/date=2026-11-23": ["undecodable"],
+    }
+
+
+def test_a_segment_of_rows_gives_the_same_objects_as_one_of_blocks(tmp_path: Path) -> None:
+    ids = [*range(100, 400), *range(100)]
+    messages = [message(number % 3, id_, trade(id_) if id_ % 50 else b"?") for number, id_ in enumerate(ids)]
+    streams = [TRADES, TRADES._replace(symbol="ETH/USD"), UNKNOWN]
+    given: dict[str, Any] = {"gaps": [("toy", "BTC/USD", make_gap())], "reasons": [(3, "no JSON")]}
+    blocks = stage_into(tmp_path / "staged", make_segment(tmp_path / "blocks", streams, messages, **given))
+    path = make_segment(tmp_path / "rows", streams, messages, **given)
+    in_format_1(path)
+    rows = stage_into(tmp_path / "staged-rows", path)
+    assert rows.manifest == blocks.manifest
+    assert len(list((tmp_path / "staged-rows").iterdir())) == len(rows.files)
+
+
+def in_format_1(path: Path) -> None:
+    """Store a segment's messages as a row each."""
+    rows = query(path, "SELECT * FROM messages ORDER BY row")
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript("DROP VIEW snapshots; DROP TABLE blocks; DROP TABLE block_streams; PRAGMA user_version = 1;")
+        for column in ("last_row", "last_id", "last_received"):
+            db.execute(f"ALTER TABLE streams DROP COLUMN {column}")
+        db.execute(next(table for table in TABLES if table.name == "messages").sql)
+        db.executemany("INSERT INTO messages VALUES (?,?,?,?,?,?,?,?)", rows)
+        db.commit()

@@ -42,7 +42,7 @@ def sealed(folder: Path, **given: Any) -> Path:
 def remains(path: Path, known: SalvageContext = KNOWN) -> tuple[SegmentMeta, list[tuple[StreamKey, Gap]]]:
     """What is said in the segment's place, its gaps with the stream each concerns."""
     with open_salvage(path, known) as segment:
-        assert segment.rows == len(list(segment.messages())) == 0
+        assert segment.rows == len(list(segment.contents())) == 0
         gaps = [(exchange, symbol, Gap(*gap)) for exchange, symbol, _, *gap in segment.gaps()]
         return segment.meta, [(StreamKey(exchange, symbol, gap.stream_type), gap) for exchange, symbol, gap in gaps]
 

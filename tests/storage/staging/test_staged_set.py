@@ -82,7 +82,7 @@ def test_leftovers_are_removed_and_sets_stay(folder: Path) -> None:
     (staging / f"{PREVIOUS_ID}.part").mkdir()
     (staging / f"{PREVIOUS_ID}.part" / "1.parquet").touch()
     (staging / f"{PREVIOUS_ID}.remains").mkdir()
-    (staging / "spill").touch()
+    (staging / "scratch").touch()
     clear_leftovers(staging)
     assert list(staging.iterdir()) == [folder]
 
