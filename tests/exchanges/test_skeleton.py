@@ -12,6 +12,7 @@ from collector.domain.errors import ConfigError, UndecodableError
 from collector.domain.records import Envelope, StreamKey, TradeRow
 from collector.domain.times import NO_TIME_US
 from collector.exchanges.adapter import Limits, Subscription
+from collector.exchanges.together import decode_together
 from tests.exchanges.rows import rows_of
 from tests.exchanges.skeleton import SKELETON
 
@@ -25,6 +26,13 @@ def test_a_trade_becomes_an_envelope_and_a_row() -> None:
     assert decode(FRAME) == [Envelope(BITCOIN, 7, None, 1_764_000_000_000_000, FRAME)]
     assert rows_of(SKELETON, "trade", [FRAME]) == [TradeRow("7", 1.5, 2.0, "buy", None, "market")]
     assert list(SKELETON.decimals("trade", FRAME)) == ["1.5", "2"]
+
+
+def test_its_frames_can_be_decoded_together() -> None:
+    later = FRAME.replace(b'"id":7', b'"id":8')
+    columns, others = decode_together(decode, [FRAME, b'{"subscribed":true}', later, b"{"])
+    assert [(column.key, column.frames, column.ids) for column in columns] == [(BITCOIN, [0, 2], [7, 8])]
+    assert [(index, str(found)) for index, found in others] == [(1, "[]"), (3, "not a trade")]
 
 
 def test_streams_are_spread_over_as_few_connections_as_the_limits_allow() -> None:

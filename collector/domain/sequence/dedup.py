@@ -23,6 +23,8 @@ from collector.domain.sequence.hole import REFUSED
 from collector.domain.sequence.recent_ids import DIGEST_MASK, RECENT_LIMIT, Recent, newest, packed, split, within
 from collector.domain.sequence.stream_holes import StreamHoles
 from collector.domain.sequence.stream_progress import StreamProgress
+from collector.domain.sequence.stretch import Stretch, continues, rises, times_fit
+from collector.domain.times import sound_us
 
 RECENT_IDS: Final = 256
 """Minimum number of recent ids kept per stream; a slow stream keeps at most twice as many."""
@@ -119,6 +121,19 @@ class DuplicateFilter:
             self._keep(message_id, received_us, digest)
         return verdict
 
+    def judge_together(self, stretch: Stretch) -> bool:
+        """Judge messages and remember them, if it is certain that `judge` would find every one of them new.
+
+        If not, nothing changes, and they are to be judged one by one. Both ways leave the same state.
+        """
+        progress = self.progress
+        if stretch.connection != progress.connection or self._ended or progress.conflicts:
+            return False
+        if not (self._continue(stretch) if self._dense else self._rise(stretch)):
+            return False
+        self._keep_all(stretch)
+        return True
+
     def is_echo(self, content: bytes, received_us: int, connection: int, beside: Collection[int]) -> bool:
         """Whether a message without an id is a copy; see `echoes`.
 
@@ -178,6 +193,44 @@ class DuplicateFilter:
         if 0 <= self.progress.restarted_us - received_us <= self._overlap_us:
             self._ended[message_id] = packed(received_us, digest)
 
+    def _continue(self, stretch: Stretch) -> bool:
+        """As `_place` for each message of a stretch. No id above the last one is a recent one."""
+        progress = self.progress
+        last = progress.last_id
+        if last is None or not continues(last, stretch):
+            return False
+        progress.last_id, progress.suspect = stretch.ids[-1], None
+        since = -1 if times_fit(stretch, progress.ahead_us) else 0
+        for exchange_us, received_us in zip(stretch.exchange_us[since:], stretch.received_us[since:], strict=True):
+            self._note_time(sound_us(exchange_us, received_us), received_us)
+        return True
+
+    def _rise(self, stretch: Stretch) -> bool:
+        """As `_check_rising` for each message of a stretch."""
+        newest_of_line, ids = self.progress.newest, stretch.ids
+        last = newest_of_line.get(stretch.line, -1)
+        if last is None or not self._rises or not rises(last, ids) or not self._recent.has_none_of(ids):
+            return False
+        newest_of_line[stretch.line] = ids[-1]
+        return True
+
+    def _keep_all(self, stretch: Stretch) -> None:
+        """As `_keep` for each message, but without the digests of ids that would be forgotten before the last one."""
+        ids, received_us, payloads = stretch.ids, stretch.received_us, stretch.payloads
+        recent, start = self._recent, 0
+        while (end := start + recent.full_at - len(recent.young)) <= len(ids):
+            now_us, further = received_us[end - 1], (len(ids) - end) // self._min_kept
+            if further and self._min_age_us(now_us) == 0 and recent.turns_at(now_us):
+                # This generation and all that follow it but the last one are replaced, each when it is full.
+                start = end + (further - 1) * self._min_kept
+                recent.pass_over(received_us[start - 1])
+                continue
+            recent.add(ids[start:end], received_us[start:end], payloads[start:end])
+            self._turn(now_us)
+            start = end
+        if start < len(ids):
+            recent.add(ids[start:], received_us[start:], payloads[start:])
+
     def _keep(self, message_id: int, received_us: int, digest: int) -> None:
         recent = self._recent
         recent.young[message_id] = packed(received_us, digest)
@@ -186,13 +239,21 @@ class DuplicateFilter:
             self._forget_conflicts()
 
     def _turn(self, now_us: int) -> None:
-        progress = self.progress
-        # Restored messages may be older than `joined_us`: when connections joined at that time is unknown.
-        overlap = now_us - progress.joined_us <= self._overlap_us
-        lag_us = self._overlap_us if overlap else round(SUCCESSOR_LAG_SECS * 1e6)
-        if now_us - progress.restarted_us > lag_us:
+        if now_us - self.progress.restarted_us > self._lag_us(now_us):
             self._ended = {}
-        self._recent.turn(now_us, 0 if self._dense and not overlap else lag_us)
+        self._recent.turn(now_us, self._min_age_us(now_us))
+
+    def _overlaps(self, now_us: int) -> bool:
+        # Restored messages may be older than `joined_us`: when connections joined at that time is unknown.
+        return now_us - self.progress.joined_us <= self._overlap_us
+
+    def _lag_us(self, now_us: int) -> int:
+        """How far back a message may be that a connection still delivers."""
+        return self._overlap_us if self._overlaps(now_us) else round(SUCCESSOR_LAG_SECS * 1e6)
+
+    def _min_age_us(self, now_us: int) -> int:
+        """How far back the recent ids have to reach."""
+        return 0 if self._dense and not self._overlaps(now_us) else self._lag_us(now_us)
 
     def _forget_conflicts(self) -> None:
         """Forget the conflicts whose id is not a recent one any more: messages with that id are not compared."""
@@ -236,13 +297,17 @@ class DuplicateFilter:
         elif first > last + 1:
             self.holes.add(last + 1, first, received_us)
             verdict = Verdict.AHEAD
-        progress.last_id = message_id
+        progress.last_id, progress.suspect = message_id, None
+        self._note_time(exchange_us, received_us)
+        return verdict
+
+    def _note_time(self, exchange_us: int | None, received_us: int) -> None:
+        """Note when the newest message was sent and received."""
+        progress = self.progress
         if exchange_us is None or not -LEAP_US <= exchange_us - received_us - progress.ahead_us <= LEAP_US:
             exchange_us = newest_sent_us(progress, exchange_us, received_us)
         progress.last_exchange_us = exchange_us
         progress.last_received_us = received_us
-        progress.suspect = None
-        return verdict
 
     def _place_older(self, first: int, last: int, sent_us: int | None, received_us: int) -> Verdict:
         progress = self.progress

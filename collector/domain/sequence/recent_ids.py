@@ -1,5 +1,7 @@
 """The newest ids of a stream. Each is kept with a single integer to save memory: there are thousands of streams."""
 
+import zlib
+from collections.abc import Sequence
 from itertools import islice, takewhile
 from typing import Final
 
@@ -61,14 +63,40 @@ class Recent:
         """Both generations, in order of arrival."""
         return {**self.old, **self.young}
 
+    def has_none_of(self, ids: Sequence[int]) -> bool:
+        """Whether none of these ids is remembered."""
+        return self.young.keys().isdisjoint(ids) and self.old.keys().isdisjoint(ids)
+
+    def add(self, ids: Sequence[int], received_us: Sequence[int], payloads: Sequence[bytes]) -> None:
+        """Remember messages whose receive times never fall. `full_at` must not be passed."""
+        digests = map(zlib.crc32, payloads)
+        second = packed(received_us[0], 0)
+        if second == packed(received_us[-1], 0):
+            self.young.update(zip(ids, [second | digest for digest in digests], strict=True))
+        else:
+            self.young.update(zip(ids, map(packed, received_us, digests), strict=True))
+
+    def turns_at(self, now_us: int) -> bool:
+        """Whether the young generation, once full, will replace the old one at `now_us` if that asks for no age."""
+        return now_us >= self._young_since_us(now_us)
+
+    def pass_over(self, now_us: int) -> None:
+        """Forget everything, as two turns would of which the last one was at `now_us`."""
+        self.old, self.young, self._since_us, self.full_at = {}, {}, now_us, self._min_kept
+
     def turn(self, now_us: int, min_age_us: int) -> None:
         """Forget the old generation if the young one alone covers `min_age_us`, or is too large."""
-        young, since_us = self.young, self._since_us
-        if since_us is None:
-            since_us = (next(iter(young.values())) >> _DIGEST_BITS) * 1_000_000
+        young, since_us = self.young, self._young_since_us(now_us)
         if now_us - since_us >= min_age_us or 2 * len(young) >= RECENT_LIMIT:
             self.old, self.young, self._since_us = young, {}, now_us
         else:
             # A clock set back makes a generation longer, never shorter.
             self._since_us = min(since_us, now_us)
         self.full_at = len(self.young) + self._min_kept
+
+    def _young_since_us(self, now_us: int) -> int:
+        """Since when the young generation has been young; `now_us` if it has no ids yet."""
+        if self._since_us is not None:
+            return self._since_us
+        first = next(iter(self.young.values()), packed(now_us, 0))
+        return (first >> _DIGEST_BITS) * 1_000_000

@@ -96,6 +96,10 @@ class CommitBatch:
         """Whether it has to be committed: it has `limit` messages or MAX_BATCH_BYTES."""
         return self.count >= limit or self.size_bytes >= MAX_BATCH_BYTES
 
+    def room(self, limit: int) -> tuple[int, int]:
+        """How many messages and bytes are left until it is full."""
+        return limit - self.count, MAX_BATCH_BYTES - self.size_bytes
+
     def messages_of(self, stream: StreamState, *, backfilled: bool) -> Messages:
         """The messages so far of the stream's present series; more are to be appended, each counted in `count`."""
         key = stream.stream_id, stream.dedup.progress.series, backfilled

@@ -1,24 +1,32 @@
 """Turns journal records into what the writer commits: decodes frames, drops copies, and feeds the gap ledger. No I/O."""
 
 from collections.abc import Callable
+from typing import Final
 
 from collector.domain.errors import DamagedError, UndecodableError
-from collector.domain.records import BACKFILLED_LINE, Envelope
+from collector.domain.records import BACKFILLED_LINE
 from collector.exchanges.adapter import Adapter, Decode, Subscription
+from collector.exchanges.together import decode_together, outcome
 from collector.processes.rest_adapters import RepairableFeeds
 from collector.processes.writer.batch import CommitBatch, Counts
 from collector.processes.writer.gaps.feed_state import FeedState
 from collector.processes.writer.gaps.ledger import GapLedger
 from collector.processes.writer.message_intake import (
     MessageIntake,
+    Receipt,
     UndecodedSample,
     incarnation_of,
     receipt_of,
 )
 from collector.processes.writer.repair_requests import RepairRequests
+from collector.processes.writer.run_intake import RunIntake
+from collector.processes.writer.runs import Bounds, Run, run_from
 from collector.processes.writer.streams import StreamTable
-from collector.storage.journal.format import FeedIdentity, Frame, JournalHeader, Record, RecordKind, frames_of
+from collector.storage.journal.format import FeedIdentity, JournalHeader, Record, RecordKind, frames_of
 from collector.storage.journal.reader import Chunk
+
+MIN_TOGETHER: Final = 4
+"""Fewer frames take less time one by one."""
 
 
 class FrameProcessor:
@@ -32,14 +40,20 @@ class FrameProcessor:
         repaired: RepairableFeeds,
         next_row: int,
         counts: Counts,
+        *,
+        together: bool = True,
     ) -> None:
-        """`counts` are the counts of this run so far."""
+        """`counts` are the counts of this run so far. Without `together` each message is decoded and judged by itself, which
+        gives the same, but takes longer.
+        """
+        self._together = together
         self._adapter_of = adapter_of
         self._decoders: dict[FeedIdentity, tuple[Decode, Adapter]] = {}
         self.counts = counts
         requests = RepairRequests(repaired)
         self.ledger = GapLedger(streams, feeds, adapter_of, self.counts, requests)
         self._intake = MessageIntake(streams, self.ledger, requests, self.counts)
+        self._runs = RunIntake(streams, self._intake, self._record_received)
         self._incarnation = 0
         self.begin(next_row)
 
@@ -58,23 +72,52 @@ class FrameProcessor:
         """Add a chunk's records to the batch until it is full. Returns the rest of the chunk, or None if none is left.
 
         A batch ends at the end of a record, and is full with `batch_limit` messages or `MAX_BATCH_BYTES`. `now_us` is the
-        time given to damage, which has none of its own. `on_progress` is called for each record, because one may hold
-        many messages.
+        time given to damage, which has none of its own. `on_progress` is called for each record, or for each
+        stream of records that are processed together, because they may hold many messages.
         """
         position, header = chunk.position, chunk.header
         self._incarnation = incarnation_of(header)
         self._intake.connections_changed()
         self.ledger.open_journal(header)
-        for number, record in enumerate(chunk.records, 1):
+        done = 0
+        while done < len(chunk.records):
             on_progress()
-            self._record(header, record)
-            if record.end < position.offset and self.batch.is_full(batch_limit):
-                self.batch.positions[position.file_id] = position._replace(offset=record.end, ended=False)
-                return chunk._replace(records=chunk.records[number:])
+            done += self._next(header, chunk.records, done, batch_limit, on_progress)
+            end = chunk.records[done - 1].end
+            if end < position.offset and self.batch.is_full(batch_limit):
+                self.batch.positions[position.file_id] = position._replace(offset=end, ended=False)
+                return chunk._replace(records=chunk.records[done:])
         if chunk.damage is not None:
             self.ledger.damaged(header, chunk.damage, now_us)
         self.batch.positions[position.file_id] = position
         return None
+
+    def _next(
+        self,
+        header: JournalHeader,
+        records: list[Record],
+        start: int,
+        batch_limit: int,
+        on_progress: Callable[[], None],
+    ) -> int:
+        """Process a run of records, or one. Returns how many."""
+        if self._together:
+            bounds = Bounds(*self.batch.room(batch_limit), *self.ledger.quiet_us(header.identity.feed))
+            run = run_from(records, start, bounds)
+            if len(run.frames) >= MIN_TOGETHER:
+                self._run(header, run, on_progress)
+                return len(run.records)
+        self._record(header, records[start])
+        return 1
+
+    def _run(self, header: JournalHeader, run: Run, on_progress: Callable[[], None]) -> None:
+        decode, adapter = self._decoder(header.identity)
+        receipts = [receipt_of(header, self._incarnation, record) for record in run.records]
+        self._runs.take(run, receipts, decode_together(decode, run.frames), adapter, on_progress)
+        self._record_received(receipts[-1])
+
+    def _record_received(self, receipt: Receipt) -> None:
+        self.ledger.record_received(receipt.identity.feed, receipt.received_us)
 
     def _record(self, header: JournalHeader, record: Record) -> None:
         if record.kind is RecordKind.FRAMES:
@@ -90,16 +133,14 @@ class FrameProcessor:
         try:
             frames = frames_of(record)
         except DamagedError as error:
-            self._intake.undecoded(receipt, record.offset, record.payload, UndecodableError(str(error)))
+            self._intake.undecoded(receipt, record.offset, record.payload, str(error))
             return
         for frame in frames:
-            try:
-                if record.line == BACKFILLED_LINE:
-                    self._intake.answer(adapter, frame.data, receipt.received_us)
-                else:
-                    self._intake.frame(receipt, adapter, frame.offset, _read(decode, frame))
-            except UndecodableError as error:
-                self._intake.undecoded(receipt, frame.offset, frame.data, error)
+            if record.line == BACKFILLED_LINE:
+                self._intake.answer(receipt, adapter, frame.offset, frame.data)
+            else:
+                found = UndecodableError("binary frame") if frame.binary else outcome(decode, frame.data)
+                self._intake.frame(receipt, adapter, frame.offset, frame.data, found)
 
     def _decoder(self, identity: FeedIdentity) -> tuple[Decode, Adapter]:
         known = self._decoders.get(identity)
@@ -108,14 +149,3 @@ class FrameProcessor:
             known = adapter.decoder(Subscription(identity.symbols, identity.data_types)), adapter
             self._decoders[identity] = known
         return known
-
-
-def _read(decode: Decode, frame: Frame) -> list[Envelope]:
-    if frame.binary:
-        raise UndecodableError("binary frame")
-    try:
-        return decode(frame.data)
-    except UndecodableError:
-        raise
-    except Exception as error:  # a bug in an adapter must not stop the recording: the frame is stored undecoded
-        raise UndecodableError(f"{type(error).__name__} in the adapter") from error

@@ -6,8 +6,10 @@ from typing import Final, NamedTuple
 from collector.domain.errors import UndecodableError
 from collector.domain.records import BACKFILLED_LINE, UNDECODED, UNKNOWN, Envelope, IdRule, StreamKey
 from collector.domain.sequence.dedup import Verdict
+from collector.domain.sequence.stretch import Stretch
 from collector.domain.times import EARLIEST_US, LONGEST_AHEAD_US
 from collector.exchanges.adapter import Adapter
+from collector.exchanges.together import Outcome
 from collector.processes.writer.backfill import Backfill
 from collector.processes.writer.batch import CommitBatch, Counts
 from collector.processes.writer.gaps.ledger import GapLedger
@@ -82,23 +84,29 @@ class MessageIntake:
         """Note that connections may have opened or ended, or that another journal follows."""
         self._beside = {}
 
-    def answer(self, adapter: Adapter, answer: bytes, received_us: int) -> None:
-        """Take what repair fetched. Raises UndecodableError."""
-        for stream, (_, message_id, _, exchange_us, payload) in self._backfill.take(adapter, answer):
-            if message_id is not None:
-                self._store(stream, message_id, received_us, exchange_us, BACKFILLED_LINE, payload)
-                self._counts.messages += 1
+    def answer(self, receipt: Receipt, adapter: Adapter, offset: int, answer: bytes) -> None:
+        """Take what repair fetched."""
+        try:
+            for stream, (_, message_id, _, exchange_us, payload) in self._backfill.take(adapter, answer):
+                if message_id is not None:
+                    self._store(stream, message_id, receipt.received_us, exchange_us, BACKFILLED_LINE, payload)
+                    self._counts.messages += 1
+        except UndecodableError as error:
+            self.undecoded(receipt, offset, answer, str(error))
 
-    def frame(self, receipt: Receipt, adapter: Adapter, offset: int, messages: list[Envelope]) -> None:
-        """Take the messages of a decoded frame at that offset of its journal file."""
-        if not messages:
+    def frame(self, receipt: Receipt, adapter: Adapter, offset: int, frame: bytes, found: Outcome) -> None:
+        """Take what was found in a frame at that offset of its journal file."""
+        if isinstance(found, UndecodableError):
+            self.undecoded(receipt, offset, frame, str(found))
+            return
+        if not found:
             self._counts.control += 1
-        for made_id, envelope in enumerate(messages, receipt.made_ids + offset):
+        for made_id, envelope in enumerate(found, receipt.made_ids + offset):
             self._message(receipt, adapter, envelope, made_id)
 
-    def undecoded(self, receipt: Receipt, offset: int, frame: bytes, error: UndecodableError) -> None:
+    def undecoded(self, receipt: Receipt, offset: int, frame: bytes, reason: str) -> None:
         """Take a frame that cannot be decoded, and count it in the ledger."""
-        identity, received_us, reason = receipt.identity, receipt.received_us, str(error)
+        identity, received_us = receipt.identity, receipt.received_us
         key = StreamKey(identity.exchange, UNKNOWN, UNDECODED)
         stream = self._streams.get(key) or self._streams.add(key, identity.feed, IdRule.NONE)
         if self._is_echo(stream, receipt, frame):
@@ -111,6 +119,23 @@ class MessageIntake:
         if self.sample is None:
             self.sample = UndecodedSample(identity.feed, reason, frame[:200])
         self._ledger.undecodable(identity, received_us)
+
+    def all_new(self, stream: StreamState, stretch: Stretch, rows: list[int]) -> None:
+        """Take messages with these rows that were judged together; `next_row` is the caller's to move on."""
+        batch, count, size_bytes = self.batch, len(stretch.ids), sum(map(len, stretch.payloads))
+        messages = batch.messages_of(stream, backfilled=False)
+        messages.rows += rows
+        messages.ids += stretch.ids
+        messages.received_us += stretch.received_us
+        messages.exchange_us += stretch.exchange_us
+        messages.lines += [stretch.line] * count
+        messages.payloads += stretch.payloads
+        stream.last_row, stream.last_id, stream.last_received_us = rows[-1], stretch.ids[-1], stretch.received_us[-1]
+        stream.messages += count
+        stream.bytes += size_bytes
+        batch.count += count
+        batch.size_bytes += size_bytes
+        self._counts.messages += count
 
     def _message(self, receipt: Receipt, adapter: Adapter, envelope: Envelope, made_id: int) -> None:
         key, message_id, first_id, exchange_us, payload = envelope

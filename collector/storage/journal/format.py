@@ -16,7 +16,7 @@ import struct
 import zlib
 from collections.abc import Collection, Mapping, Sequence
 from enum import IntEnum
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -50,7 +50,7 @@ class RecordKind(IntEnum):
     CLOSE = 6
 
 
-_KINDS = frozenset(int(kind) for kind in RecordKind)
+_KINDS = {int(kind): kind for kind in RecordKind}
 
 
 class FeedIdentity(NamedTuple):
@@ -93,6 +93,18 @@ class Frame(NamedTuple):
     offset: int
     data: bytes
     binary: bool
+
+
+class RecordFrames(NamedTuple):
+    """The WebSocket messages of a record, without an object for each."""
+
+    data: list[bytes]
+    binary: list[int]
+    """Indexes of binary ones."""
+    starts: list[int]
+    """Where each one's bytes begin in the record's payload, and where the last one's end."""
+    offset: int
+    """Where the payload begins in the file."""
 
 
 class Parsed(NamedTuple):
@@ -196,7 +208,7 @@ def parse_records(data: bytes, offset: int) -> Parsed:
         if zlib.crc32(view[at + 8 : end]) != crc or kind not in _KINDS:
             return Parsed(records, offset + at, damaged=True, wanted_bytes=0)
         payload = data[at + RECORD_HEAD_BYTES : end]
-        records.append(Record(RecordKind(kind), line, received_ns, offset + at, offset + end, payload, connection))
+        records.append(Record(_KINDS[kind], line, received_ns, offset + at, offset + end, payload, connection))
         at = end
     cut = data[at : at + len(SYNC)]
     return Parsed(records, offset + at, damaged=not SYNC.startswith(cut), wanted_bytes=0)
@@ -223,7 +235,7 @@ def find_record(data: bytes, start: int) -> int | None:
     return None
 
 
-def frames_of(record: Record) -> list[Frame]:
+def split_frames(record: Record) -> RecordFrames:
     """Split a record of kind FRAMES. Raises DamagedError if its own lengths do not add up."""
     payload = record.payload
     try:
@@ -231,15 +243,24 @@ def frames_of(record: Record) -> list[Frame]:
         lengths = struct.unpack_from(f"<{count}I", payload, 4)
     except struct.error as error:
         raise DamagedError("a record's table of lengths is cut") from error
-    sizes = [length & ~_BINARY_BIT for length in lengths]
-    first = 4 + 4 * count
-    ends = list(accumulate(sizes, initial=first))
-    if ends[-1] != len(payload):
+    binary = []
+    if max(lengths, default=0) >= _BINARY_BIT:
+        binary = [index for index, length in enumerate(lengths) if length >= _BINARY_BIT]
+        lengths = tuple(length & ~_BINARY_BIT for length in lengths)
+    starts = list(accumulate(lengths, initial=4 + 4 * count))
+    if starts[-1] != len(payload):
         raise DamagedError("a record's lengths do not add up")
-    base = record.offset + RECORD_HEAD_BYTES
+    data = [payload[start:end] for start, end in pairwise(starts)]
+    return RecordFrames(data, binary, starts, record.offset + RECORD_HEAD_BYTES)
+
+
+def frames_of(record: Record) -> list[Frame]:
+    """The frames of a record of kind FRAMES, each by itself. Raises DamagedError as `split_frames`."""
+    data, binary, starts, offset = split_frames(record)
+    binary_ones = set(binary)
     return [
-        Frame(base + start, payload[start:end], length >= _BINARY_BIT)
-        for start, end, length in zip(ends, ends[1:], lengths, strict=False)
+        Frame(offset + start, frame, index in binary_ones)
+        for index, (start, frame) in enumerate(zip(starts, data, strict=False))
     ]
 
 

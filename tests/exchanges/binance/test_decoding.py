@@ -12,6 +12,7 @@ from collector.domain.times import is_sound, sound_us
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.binance.spot import Binance
 from collector.exchanges.binance.spot_messages import READERS
+from collector.exchanges.together import decode_together
 from tests.exchanges.mangling import careful_decoder, damaged, is_short, outcome, reshaped
 
 DATA_TYPES = ("book_snapshot", "book_delta", "trade", "agg_trade", "book_ticker")
@@ -271,3 +272,24 @@ def test_any_frame_is_decoded_or_refused_with_a_short_reason(frame: bytes) -> No
 @example(TICKER.replace(b'"A":"1.54698000"', b'"A":"1","x":[{}]'))
 def test_the_fast_path_and_the_careful_path_agree(frame: bytes) -> None:
     assert outcome(decode, frame) == outcome(careful, frame)
+
+
+@given(st.lists(st.one_of(st.sampled_from(FRAMES), damaged(FRAMES), reshaped(FRAMES[:5], KEYS)), max_size=30))
+@example([TRADE] * 4 + [TRADE.replace(b'"m":true,', b""), TRADE.replace(b'"m":true', b'"m":true,"m":true')])
+@example([TRADE] * 4 + [TRADE.replace(b'"M":true', b'"M":true,"X":"\xc3'), TRADE])
+def test_frames_decoded_together_give_what_each_gives_by_itself(frames: list[bytes]) -> None:
+    columns, others = decode_together(decode, frames)
+    together: dict[int, object] = {index: found if isinstance(found, list) else str(found) for index, found in others}
+    for column in columns:
+        for index, envelope in zip(column.frames, column.envelopes(), strict=True):
+            together[index] = [envelope]
+    assert [together[index] for index in range(len(frames))] == [outcome(decode, frame) for frame in frames]
+
+
+def test_frames_of_a_stream_in_its_usual_form_become_columns() -> None:
+    columns, others = decode_together(decode, [TRADE, DELTA] * 4)
+    assert [(column.key.data_type, column.frames) for column in columns] == [
+        ("trade", [0, 2, 4, 6]),
+        ("book_delta", [1, 3, 5, 7]),
+    ]
+    assert others == []

@@ -228,15 +228,21 @@ def test_a_starting_writer_reports_while_it_restores_the_segment(world: World, m
     assert reports == [WriterReport()] * len(reports)
 
 
-@pytest.mark.parametrize(("owner", "name"), [(DuplicateFilter, "judge"), (StreamState, "row")])
+@pytest.mark.parametrize(
+    ("owner", "name", "size"),
+    [(DuplicateFilter, "judge", 1), (DuplicateFilter, "judge_together", 4), (StreamState, "row", 4)],
+)
 def test_a_writer_reports_however_long_its_work_takes(
-    world: World, monkeypatch: pytest.MonkeyPatch, owner: type, name: str
+    world: World, monkeypatch: pytest.MonkeyPatch, owner: type, name: str, size: int
 ) -> None:
-    """Judging a message, or encoding a stream's state, takes ten seconds."""
+    """Judging a message, or a stream's messages in a record, or encoding a stream's state, takes ten seconds."""
     journal = world.journal()
     for number in range(20):
-        frames = [trade(number), trade(number, symbol="ETHUSDT"), diff(number, number)]
-        journal.append_frames(START_NS, 0, frames)
+        ids = range(number * size, (number + 1) * size)
+        trades = [trade(one, symbol=symbol) for one in ids for symbol in SYMBOLS]
+        # Pauses of the streams are looked at every five seconds, so each record is judged by itself.
+        at_ns = START_NS + number * 5_000_000_000
+        journal.append_frames(at_ns, 0, [*trades, *(diff(one, one) for one in ids)])
     real, told = getattr(owner, name), [0.0]
 
     def slowly(*given: Any) -> Any:

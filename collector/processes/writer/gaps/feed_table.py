@@ -30,7 +30,10 @@ class FeedTable:
     def state(self, feed: str) -> FeedState:
         """The state of a feed; it is part of the next commit."""
         self.rows.batch.feeds.add(feed)
-        return self.states.setdefault(feed, FeedState())
+        known = self.states.get(feed)
+        if known is None:
+            known = self.states[feed] = FeedState()
+        return known
 
     def members(self, identity: FeedIdentity, plan: int) -> Iterator[Member]:
         """The streams of one plan."""

@@ -97,6 +97,12 @@ class GapLedger:
             self._check_silence(feed, state, received_us)
         self.holes.record_received(feed, received_us)
 
+    def quiet_us(self, feed: str) -> tuple[int, int]:
+        """From which receive time to before which `record_received` only notes the time, as long as no hole is found."""
+        looked_us = self._feeds.state(feed).looked_us
+        since_us, until_us = self.holes.quiet_us(feed)
+        return max(since_us, looked_us), min(until_us, looked_us + CHECK_US)
+
     def event(self, identity: FeedIdentity, record: Record) -> None:
         """Process a record about a connection or about refused frames."""
         at_us, info = record.received_ns // 1_000, event_of(record)

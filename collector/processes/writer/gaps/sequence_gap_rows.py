@@ -22,6 +22,9 @@ AGE_US: Final = 5_000_000
 paused has yet to read what its connections held."""
 
 
+_EVER_US: Final = 1 << 62
+
+
 class SequenceGapRows:
     """Tracks the streams that have holes, and those with a hole whose row may be due."""
 
@@ -47,6 +50,17 @@ class SequenceGapRows:
             self.settle(received_us, feed=feed)
         if self._holed:
             self._grow_older(feed, received_us)
+
+    def quiet_us(self, feed: str) -> tuple[int, int]:
+        """From which receive time to before which `record_received` does nothing, as long as no further stream is watched."""
+        since_us, until_us = 0, _EVER_US
+        if self._watched:
+            since_us = self._settled_us.get(feed, 0)
+            until_us = since_us + SETTLE_US
+        if self._holed:
+            aged_us = self._aged_us.get(feed, _EVER_US)
+            since_us, until_us = max(since_us, aged_us), min(until_us, aged_us + AGE_US)
+        return since_us, until_us
 
     def settle(self, now_us: int, *, feed: str | None = None, all_due: bool = False) -> None:
         """Write the rows that are due, of all feeds or one; with `all_due`, those of every hole.
