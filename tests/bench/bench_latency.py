@@ -31,7 +31,7 @@ import psutil
 from tests.bench.bench_memory import LONG_SECS
 from tests.bench.flood import TYPES, symbols
 from tests.bench.stamped_sender import StampedSender, make_certificate, sleep_until
-from tests.whole.running import ROOT, Recorder, wait_for
+from tests.whole.running import PATIENT, ROOT, Recorder, wait_for
 
 RECORDER = ROOT / "tests/bench/timed_recorder.py"
 """A program, never imported: it replaces methods of the recorder."""
@@ -144,7 +144,7 @@ def running(
         names = symbols(symbol_count)
         sender = StampedSender(names, certificate)
         feed = {"symbols": names, "data_types": list(TYPES)}
-        recorder = Recorder(folder, sender.ws_url, environment=environment, feed=feed, **sections)
+        recorder = Recorder(folder, sender.ws_url, environment=environment, feed=feed, **{**PATIENT, **sections})
         recorder.program = [sys.executable, str(RECORDER)]
         recorder.start()
         try:
@@ -213,7 +213,10 @@ def main() -> None:
     options = parser.parse_args()
     if options.burst:
         measured, shares = bursts(options.secs, options.stop, options.backlog, flat=options.flat)
-        show(f"bursts while {' and '.join(options.stop)} work off {options.backlog:,} messages, ms:", measured)
+        show(
+            f"bursts while {' and '.join(options.stop) or 'nobody'} works off {options.backlog:,} messages, ms:",
+            measured,
+        )
         print("  of a core:", ", ".join(f"{name} {share:.0%}" for name, share in shares.items()))
         return
     for rate in options.rates:
