@@ -32,4 +32,3 @@ def test_bursts_are_measured_while_processes_work_off_a_backlog() -> None:
     measured, shares = bursts(1.0, ["archiver", "writer"], backlog=3_000, frames=1_000)
     check(measured)
     assert set(shares) == {"supervisor", "ingest:binance", "writer", "archiver", "sender"}
-    assert shares["ingest:binance"] > 0
