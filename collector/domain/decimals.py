@@ -23,6 +23,8 @@ _EXPONENT: Final = b"1e"
 _ESCAPE: Final = b"\\"
 """JSON may write any digit as an escape, which hides how long a number is."""
 
+_NEEDLES: Final = (_LONG, _EXPONENT, _ESCAPE)
+
 
 def to_double(text: str) -> float | None:
     """The double nearest to a decimal; None if `text` is not a decimal or lies beyond the range of doubles."""
@@ -50,8 +52,10 @@ def suspects(payloads: Sequence[bytes]) -> list[int]:
     exponent. A suspect may still hold only exact numbers; `is_exact` decides.
     """
     marks = b"\n".join(payloads).translate(_MARKS)
+    if all(marks.rfind(needle) < 0 for needle in _NEEDLES):  # as almost always
+        return []
     starts = list(accumulate((len(payload) + 1 for payload in payloads), initial=0))
-    found = {index for needle in (_LONG, _EXPONENT, _ESCAPE) for index in _holders(marks, starts, needle)}
+    found = {index for needle in _NEEDLES for index in _holders(marks, starts, needle)}
     return sorted(index for index in found if _is_suspect(payloads[index]))
 
 
