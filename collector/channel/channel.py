@@ -5,7 +5,7 @@ from typing import Final, NamedTuple, Protocol
 ALIVE: Final = "alive"
 STOP: Final = "stop"
 
-SPACING_SECS: Final = 0.5
+SPACING_SECS: Final = 1.0
 """How late the notice of a few appended bytes may come after an earlier one. The writer commits by time: what it reads this
 much later it commits no later."""
 

@@ -144,6 +144,7 @@ class IngestProcess:
             self._report_at = now + REPORT_SECS
             self._replace_lost_readers()
             self._check_space_and_report()
+            self._notices.tell(now)  # it is awake: a wake-up of its own for the notice would cost more
         return min(self._notices.step(now), self._report_at - now)
 
     def _replace_lost_readers(self) -> None:

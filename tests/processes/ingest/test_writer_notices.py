@@ -1,4 +1,4 @@
-"""The writer hears of the first bytes at once, of few more twice a second, of many more up to twenty times."""
+"""The writer hears of the first bytes at once, of few more once a second, of many more up to twenty times."""
 
 import math
 
