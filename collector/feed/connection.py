@@ -70,7 +70,7 @@ class Connection:
             raise self._over
         wait_secs = self._send_due() if self._unsent else self.wait_secs
         try:
-            if self._is_drained:
+            if self._is_drained and not self._buffer.has_waiting:
                 self._await_data(wait_secs)
             has_data = self._buffer.fill()
         except OSError as error:

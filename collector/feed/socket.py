@@ -43,6 +43,9 @@ class BufferEmptyError(Exception):
 class PlainSource:
     """Large reads of a socket without TLS; those with TLS are in TlsSocket."""
 
+    has_waiting: Final = False
+    """Everything that was read has been returned."""
+
     def __init__(self, sock: socket.socket) -> None:
         self._read_into = sock.recv_into
         # Reused for every read: allocating a buffer for each costs more than the read itself.
@@ -73,6 +76,11 @@ class ReadBuffer:
         self._offset = 0
         self.unread = 0
         self.received_ns = 0
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether `fill` has something to return, or to raise, whatever the socket has."""
+        return self._source.has_waiting
 
     def fill(self) -> bool:
         """Read once, waiting at most the socket's timeout, which may be 0; False if nothing was received.

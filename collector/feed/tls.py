@@ -44,6 +44,11 @@ class TlsSocket:
         self.close = sock.close
         self._exchange(self._tls.do_handshake)
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether `receive` returns, or raises, without reading the kernel."""
+        return not self._is_drained or self._is_over or self._read_failure is not None
+
     def receive(self) -> bool:
         """Read the kernel once, waiting at most the socket's timeout, if nothing is left of an earlier read.
 

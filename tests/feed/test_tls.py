@@ -15,7 +15,7 @@ import pytest
 from websockets.frames import Opcode
 
 from collector.feed.connection import Connection, open_connection
-from collector.feed.socket import RecorderSocket
+from collector.feed.socket import ConnectionOverError, RecorderSocket
 from collector.feed.tls import TlsSocket
 from collector.processes.context import SystemClock
 from tests.feed.servers import TIMEOUT_SECS, Server, close_frame, meanwhile, wire
@@ -103,9 +103,13 @@ def both(certificate: Certificate) -> Iterator[tuple[TlsSocket, TlsPeer]]:
 def line(both: tuple[TlsSocket, TlsPeer]) -> tuple[Connection, TlsPeer]:
     """A WebSocket connection over TLS, past both handshakes."""
     tls, peer = both
+    return over(tls), peer
+
+
+def over(tls: TlsSocket) -> Connection:
     ws = RecorderSocket(skip_utf8_validation=True, enable_multithread=False)
     ws.sock = cast(socket.socket, tls)
-    return Connection(ws, (), 1, SystemClock()), peer
+    return Connection(ws, (), 1, SystemClock())
 
 
 def arrived(tls: TlsSocket, size: int) -> bytes:
@@ -196,6 +200,20 @@ def test_what_was_read_with_the_handshake_does_not_wait_for_the_socket(both: tup
 
     assert b"".join(tls.recv(1) for _ in range(6)) == b"answer"
     assert arrived(tls, len(b"firstsecond")) == b"firstsecond"
+
+
+def test_no_read_waits_while_a_frame_or_the_end_has_arrived(both: tuple[TlsSocket, TlsPeer]) -> None:
+    tls, peer = both
+    peer.sock.sendall(peer.record(b"answer" + wire(b"first")) + peer.record(wire(b"second")) + peer.close_notify())
+    assert b"".join(tls.recv(1) for _ in range(6)) == b"answer"
+    connection = over(tls)
+    connection.wait_secs = 10 * TIMEOUT_SECS
+
+    frames = meanwhile(lambda: frames_of(connection, 2)[0])
+    assert frames.result(TIMEOUT_SECS) == [b"first", b"second"]
+    ending = meanwhile(connection.read).exception(TIMEOUT_SECS)
+    assert isinstance(ending, ConnectionOverError)
+    assert ending.reason == "lost"
 
 
 def test_the_peers_last_record_comes_before_the_end(both: tuple[TlsSocket, TlsPeer]) -> None:
