@@ -46,7 +46,7 @@ def read(path: Path) -> int:
     """Read everything; returns the number of messages."""
     with (
         open_sealed(path) as segment,
-        Scratch(path.parent / "scratch") as scratch,
+        Scratch(path.parent / "scratch", lambda: None) as scratch,
         segment.blocks(path.parent / "blocks", lambda: None) as blocks,
     ):
         return sum(

@@ -43,7 +43,7 @@ def stage(segment: SealedSegment, row_reader_of: Callable[[str], RowReader], fol
     # Measured on books: a quarter less peak memory than with Arrow's own allocator, at the same speed.
     pa.set_memory_pool(pa.system_memory_pool())
     objects = []
-    with Scratch(folder / "scratch") as scratch, segment.blocks(folder / "blocks", tick) as blocks:
+    with Scratch(folder / "scratch", tick) as scratch, segment.blocks(folder / "blocks", tick) as blocks:
         for entry in _Staging(segment, blocks, scratch, row_reader_of, folder, tick).objects():
             if entry is not None:
                 objects.append(entry)

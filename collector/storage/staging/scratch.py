@@ -1,7 +1,7 @@
 """Blocks that staging writes and reads again: what it has to keep and does not fit into memory."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple, Self
@@ -24,8 +24,10 @@ class Place(NamedTuple):
 class Scratch:
     """A file of blocks. It is made when the first is written, and goes with the process that has it open."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, tick: Callable[[], None]) -> None:
+        """`tick` is called with every block."""
         self._path = path
+        self._tick = tick
         self._fd = -1
         self._end = 0
         self._encoder = BlockEncoder()
@@ -46,10 +48,12 @@ class Scratch:
             (block,) = self._encoder.blocks([part])
             place = Place(self._end, len(block.columns), len(block.payloads))
             self._append(block.columns + block.payloads)
+            self._tick()
             yield part, place
 
     def read(self, place: Place) -> Messages:
         """The messages of a block, in the order in which they were written. Raises DamagedError, OSError."""
+        self._tick()
         packed = os.pread(self._fd, place.columns_bytes + place.payloads_bytes, place.offset)
         (messages,) = self._decoder.messages(packed[: place.columns_bytes], packed[place.columns_bytes :])
         return messages

@@ -344,13 +344,16 @@ def test_a_message_of_an_unknown_stream_or_type_is_damage(tmp_path: Path, folder
         stage_into(folder, path)
 
 
-def test_staging_calls_tick(tmp_path: Path, folder: Path) -> None:
-    path = make_segment(tmp_path, [TRADES], [message(0, id_, trade(id_)) for id_ in range(20_000)])
-    ticks = []
+@pytest.mark.parametrize("text", [trade(1), b"?" * 30], ids=["typed", "untyped"])
+def test_staging_calls_tick(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, text: bytes) -> None:
+    path = make_segment(tmp_path, [TRADES], [message(0, id_, text) for id_ in range(20_000)])
+    monkeypatch.setattr(undecoded, "UNDECODED_BYTES", 1 << 20)
+    ticks = [0.0]
     folder.mkdir()
     with open_sealed(path) as segment:
-        stage(segment, lambda _exchange: ToyRowReader(), folder, lambda: ticks.append(1))
-    assert len(ticks) > 5
+        stage(segment, lambda _exchange: ToyRowReader(), folder, lambda: ticks.append(len(list(folder.iterdir()))))
+    assert len(ticks) > 20
+    assert ticks.count(1) > 10, "also while an object is written"
 
 
 @pytest.mark.parametrize("row", [1, 2])

@@ -21,7 +21,7 @@ def one(row: int, id_: int, text: bytes = b"x", series: int = 0) -> Messages:
 def test_messages_come_back_by_key_and_in_order(tmp_path: Path, limit_bytes: int, has_ids: bool) -> None:
     ids = list(range(300))
     random.Random(7).shuffle(ids)
-    with Scratch(tmp_path / "scratch") as scratch:
+    with Scratch(tmp_path / "scratch", lambda: None) as scratch:
         gathered = Gathered[str](scratch, limit_bytes)
         for row, id_ in enumerate(ids, 1):
             gathered.add("ab"[row % 2], one(row, id_, series=id_ % 2), has_ids=has_ids)
@@ -38,7 +38,7 @@ def test_messages_come_back_by_key_and_in_order(tmp_path: Path, limit_bytes: int
 
 
 def test_the_scratch_file_has_no_name_and_is_made_when_it_is_needed(tmp_path: Path) -> None:
-    with Scratch(tmp_path / "scratch") as scratch:
+    with Scratch(tmp_path / "scratch", lambda: None) as scratch:
         assert scratch._fd == -1
         ((_, place),) = scratch.write(one(1, 2, b"text"))
         assert scratch.read(place) == one(1, 2, b"text")
@@ -49,7 +49,7 @@ def test_blocks_in_the_scratch_file_are_bounded(tmp_path: Path) -> None:
     messages = Messages(1, 0)
     for row in range(1, 4_000):
         messages.extend(one(row, row, bytes(200 if row % 500 else 200_000)))
-    with Scratch(tmp_path / "scratch") as scratch:
+    with Scratch(tmp_path / "scratch", lambda: None) as scratch:
         written = list(scratch.write(messages))
         read = Messages(1, 0)
         for part, place in written:

@@ -45,7 +45,7 @@ def told(found: Iterator[Messages]) -> list[tuple[int, int, int, bytes]]:
 
 @pytest.fixture
 def scratch(tmp_path: Path) -> Iterator[Scratch]:
-    with Scratch(tmp_path / "scratch") as opened:
+    with Scratch(tmp_path / "scratch", lambda: None) as opened:
         yield opened
 
 
@@ -60,7 +60,10 @@ def test_messages_come_out_in_order_and_each_once(
     parts = [messages_of(ids[at : at + size], rows[at : at + size]) for at in range(0, len(ids), size)]
     runs = runs_of([part for group in parts for part in group], has_ids=has_ids)
     ascending = sorted(runs[others:], key=lambda run: run.first)
-    with pytest.MonkeyPatch.context() as patch, Scratch(tmp_path_factory.mktemp("order") / "scratch") as scratch:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        Scratch(tmp_path_factory.mktemp("order") / "scratch", lambda: None) as scratch,
+    ):
         patch.setattr(order, "MERGE_BYTES", limit)
         patch.setattr(scratch_module, "_BLOCK_ROWS", 3)
         found = told(in_order(ascending, runs[:others], scratch, has_ids=has_ids))
