@@ -43,6 +43,8 @@ class Panel(NamedTuple):
     title: str
     bars: list[Bar]
     form: str
+    whose: str = "the recorder's"
+    """The first bar's."""
 
 
 def picture(results: Results) -> str:
@@ -88,7 +90,9 @@ def _panels(results: Results) -> Iterator[Panel]:
     naive = [Bar("naive ingest", middle(peers[NAIVE], lambda run: run.micros("ingest")))] if NAIVE in peers else []
     picows = [Bar("picows, receive only", middle(peers[PICOWS], lambda run: run.micros()))] if PICOWS in peers else []
     whole = Bar("the recorder's ingest, with journal", middle(ours, lambda run: run.micros("ingest")), is_ours=True)
-    yield Panel(f"Processor time of receiving {over}, µs a message", [whole, *receive, *picows, *naive], ".2f")
+    yield Panel(
+        f"Processor time of receiving {over}, µs a message", [whole, *receive, *picows, *naive], ".2f", "the ingest's"
+    )
 
 
 def _drawn(panel: Panel, top: float) -> Iterator[str]:
@@ -98,7 +102,7 @@ def _drawn(panel: Panel, top: float) -> Iterator[str]:
     for number, bar in enumerate(panel.bars):
         y = top + TITLE_HEIGHT + BAR_STEP * number
         width = max(2.0, BAR_WIDTH * bar.value / most)
-        share = "" if number == 0 else f" ({bar.value / first:.2g} times the recorder's)"
+        share = "" if number == 0 else f" ({bar.value / first:.2g} times {panel.whose})"
         yield f'<text class="name" x="{left - 10}" y="{y + 14}">{escape(bar.name)}</text>'
         kind = "ours" if bar.is_ours else "theirs"
         yield f'<rect class="{kind}" x="{left}" y="{y}" width="{width:.1f}" height="{BAR_HEIGHT}" rx="2"/>'

@@ -81,8 +81,8 @@ def _recorder(results: Results) -> Table:
     sinks = {arm: results.sinks.get(arm, []) for arm in arms}
     rows.append(("the sender alone, messages/s into a sink", *(_rate(runs) for runs in sinks.values())))
     rows.append(row("the sender's CPU, µs a message", lambda run: run.sender_cpu_secs / run.messages * 1e6, ".3f"))
-    count = next(iter(arms.values()))[0].messages
-    return Table(f"The recorder, {count:,} real messages a run, medians of runs", ("", *arms), rows)
+    runs = next(iter(arms.values()))
+    return Table(f"The recorder, {runs[0].messages:,} real messages a run, medians of {len(runs)}", ("", *arms), rows)
 
 
 def written(process: str) -> Callable[[Figures], float]:
