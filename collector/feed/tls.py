@@ -32,6 +32,9 @@ class TlsSocket:
         self._monotonic = monotonic
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+        # The object below `self._tls`: its public method of the same name adds a call in Python to each record.
+        openssl = self._tls._sslobj  # type: ignore[attr-defined]  # noqa: SLF001 -- see above
+        self._read_record: Callable[[], bytes] = partial(openssl.read, _RECORD_BYTES)
         self._memory = memoryview(bytearray(READ_BYTES))
         self._is_drained = True
         """Whether everything that was read from the kernel has been decrypted, except for a part of a record."""
@@ -65,13 +68,14 @@ class TlsSocket:
         last record.
         """
         records: list[bytes] = []
-        read, arrived = self._tls.read, self._incoming
+        append, arrived = records.append, self._incoming
         try:
-            while arrived.pending or self._tls.pending():
-                if not (record := read(_RECORD_BYTES)):
-                    self._is_over = True
+            for record in iter(self._read_record, b""):
+                append(record)
+                if not arrived.pending and not self._tls.pending():
                     break
-                records.append(record)
+            else:
+                self._is_over = True
         except ssl.SSLWantReadError:
             pass  # the rest of a record is still to come
         except OSError as error:
