@@ -37,23 +37,15 @@ class Latencies:
         """Record the latencies of a batch that is durable now; `at_secs` is monotonic."""
         self._commits.add(round(commit_secs * 1e6))
         # What repair fetched later says nothing about the latency from the exchange.
+        received_us: defaultdict[str, list[int]] = defaultdict(list)
+        to_receive: defaultdict[str, list[int]] = defaultdict(list)
         for feed, messages in batch.live():
-            received = messages.received_us
-            # Messages are in order of receipt, so in reverse their durations are nearly sorted already.
-            self._to_durable[feed].add_all(sorted([durable_us - received_us for received_us in reversed(received)]))
-            to_receive = sorted(
-                [
-                    received_us - exchange_us
-                    for received_us, exchange_us in zip(received, messages.exchange_us, strict=True)
-                    if exchange_us is not None
-                ]
-            )
-            ahead, sound = _split_off_impossible(to_receive, received[-1])
-            if ahead:
-                self._offsets_ahead[feed].note(at_secs, ahead)
-            if sound:
-                self._to_receive[feed].add_all(_capped(sound))
-                self._offsets[feed].note(at_secs, sound)
+            received_us[feed] += messages.received_us
+            both = zip(messages.received_us, messages.exchange_us, strict=True)
+            to_receive[feed] += [received - sent for received, sent in both if sent is not None]
+        for feed, times_us in received_us.items():
+            self._to_durable[feed].add_all(sorted([durable_us - received for received in times_us]))
+            self._note_to_receive(feed, sorted(to_receive[feed]), max(times_us), at_secs)
 
     def to_receive(self) -> list[tuple[str, int, int]]:
         """Receive time minus exchange time: rows of feed, bucket and count."""
@@ -75,6 +67,14 @@ class Latencies:
         feeds = self._offsets.keys() | self._offsets_ahead.keys()
         offsets_us = {feed: self._offset_us(feed, at_secs) for feed in sorted(feeds)}
         return {feed: offset for feed, offset in offsets_us.items() if offset is not None}
+
+    def _note_to_receive(self, feed: str, ascending_us: list[int], received_us: int, at_secs: float) -> None:
+        ahead, sound = _split_off_impossible(ascending_us, received_us)
+        if ahead:
+            self._offsets_ahead[feed].note(at_secs, ahead)
+        if sound:
+            self._to_receive[feed].add_all(_capped(sound))
+            self._offsets[feed].note(at_secs, sound)
 
     def _offset_us(self, feed: str, at_secs: float) -> int | None:
         sound = self._offsets[feed]
