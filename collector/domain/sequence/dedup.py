@@ -13,7 +13,6 @@ opens, or delivers its first message, until that long after the last change from
 """
 
 from collections.abc import Collection
-from enum import Enum, auto
 from typing import Final
 
 from collector.domain.records import IdRule
@@ -24,6 +23,7 @@ from collector.domain.sequence.recent_ids import DIGEST_MASK, RECENT_LIMIT, Rece
 from collector.domain.sequence.stream_holes import StreamHoles
 from collector.domain.sequence.stream_progress import StreamProgress
 from collector.domain.sequence.stretch import Stretch, continues, rises, times_fit
+from collector.domain.sequence.verdict import Verdict
 from collector.domain.times import sound_us
 
 RECENT_IDS: Final = 256
@@ -38,24 +38,6 @@ SUCCESSOR_LAG_SECS: Final = 10.0
 
 CONFLICTS: Final = 64
 """Number of newest conflicts kept, so that a message whose id has other content is stored once, not once per line."""
-
-
-class Verdict(Enum):
-    """What a message is in relation to its stream."""
-
-    NEW = auto()
-    AHEAD = auto()
-    """New, and leaves a hole before it."""
-    LATE = auto()
-    """New, and fills a hole."""
-    COPY = auto()
-    """Same id, same content: dropped and counted."""
-    CONFLICT = auto()
-    """A known id with content that is new under it: stored and reported."""
-    RESET = auto()
-    """The first message of a new series."""
-    BACK = auto()
-    """New, but its id is not above the previous one on its line."""
 
 
 class DuplicateFilter:

@@ -5,8 +5,8 @@ from typing import Final, NamedTuple
 
 from collector.domain.errors import UndecodableError
 from collector.domain.records import BACKFILLED_LINE, UNDECODED, UNKNOWN, Envelope, IdRule, StreamKey
-from collector.domain.sequence.dedup import Verdict
 from collector.domain.sequence.stretch import Stretch
+from collector.domain.sequence.verdict import Verdict
 from collector.domain.times import EARLIEST_US, LONGEST_AHEAD_US
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.together import Outcome

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.domain.records import IdRule
-from collector.domain.sequence.dedup import DuplicateFilter, Verdict
+from collector.domain.sequence.dedup import DuplicateFilter
 from collector.domain.sequence.stream_progress import StreamProgress
+from collector.domain.sequence.verdict import Verdict
 
 Covered = tuple[int, int]
 """First and last id of a message."""

@@ -15,13 +15,13 @@ from collector.domain.sequence.dedup import (
     RECENT_IDS,
     SUCCESSOR_LAG_SECS,
     DuplicateFilter,
-    Verdict,
 )
 from collector.domain.sequence.exchange_time import LEAP_US
 from collector.domain.sequence.hole import Hole
 from collector.domain.sequence.hole_rules import MAX_HOLES, REORDER_SECS
 from collector.domain.sequence.recent_ids import RECENT_LIMIT
 from collector.domain.sequence.stream_progress import StreamProgress
+from collector.domain.sequence.verdict import Verdict
 
 
 def memory(*, dense: bool = True, overlap_secs: float = 0.0, progress: StreamProgress | None = None) -> DuplicateFilter:

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from collector.domain.records import IdRule
-from collector.domain.sequence.dedup import DuplicateFilter, Verdict
+from collector.domain.sequence.dedup import DuplicateFilter
 from collector.domain.sequence.stream_progress import StreamProgress
+from collector.domain.sequence.verdict import Verdict
 from tests.domain.sequence.recordings import READINGS, WITHOUT_IDS, frames, kraken_checksums
 
 FOUND = {

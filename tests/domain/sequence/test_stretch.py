@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.domain.records import IdRule
-from collector.domain.sequence.dedup import DuplicateFilter, Verdict
+from collector.domain.sequence.dedup import DuplicateFilter
 from collector.domain.sequence.stream_progress import StreamProgress
 from collector.domain.sequence.stretch import Stretch, continues, rises
+from collector.domain.sequence.verdict import Verdict
 
 START_US = 1_700_000_000_000_000
 

@@ -14,8 +14,9 @@ import pytest
 
 from collector.domain.decimals import suspects
 from collector.domain.records import BookRow, BookTickerRow, Envelope, IdRule, StreamKey, TradeRow
-from collector.domain.sequence.dedup import DuplicateFilter, Verdict
+from collector.domain.sequence.dedup import DuplicateFilter
 from collector.domain.sequence.stream_progress import StreamProgress
+from collector.domain.sequence.verdict import Verdict
 from collector.exchanges.binance.combined_streams import CombinedStreams
 from collector.exchanges.binance.futures import BinanceCoinm, BinanceUsdm
 from collector.exchanges.binance.futures_messages import READERS

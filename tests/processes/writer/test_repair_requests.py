@@ -4,7 +4,7 @@ import pytest
 
 from collector.domain.records import IdRule, StreamKey
 from collector.domain.repair_protocol import Request, TradesRequest
-from collector.domain.sequence.dedup import Verdict
+from collector.domain.sequence.verdict import Verdict
 from collector.domain.silence import Bounds
 from collector.exchanges.registry import adapter
 from collector.processes.rest_adapters import RepairableFeeds
