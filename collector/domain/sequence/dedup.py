@@ -113,7 +113,7 @@ class DuplicateFilter:
             return False
         if not (self._continue(stretch) if self._dense else self._rise(stretch)):
             return False
-        self._keep_all(stretch)
+        self._recent.add_all(stretch, self._turn, self._is_replaced_when_full)
         return True
 
     def is_echo(self, content: bytes, received_us: int, connection: int, beside: Collection[int]) -> bool:
@@ -196,23 +196,6 @@ class DuplicateFilter:
         newest_of_line[stretch.line] = ids[-1]
         return True
 
-    def _keep_all(self, stretch: Stretch) -> None:
-        """As `_keep` for each message, but without the digests of ids that would be forgotten before the last one."""
-        ids, received_us, payloads = stretch.ids, stretch.received_us, stretch.payloads
-        recent, start = self._recent, 0
-        while (end := start + recent.full_at - len(recent.young)) <= len(ids):
-            now_us, further = received_us[end - 1], (len(ids) - end) // self._min_kept
-            if further and self._min_age_us(now_us) == 0 and recent.turns_at(now_us):
-                # This generation and all that follow it but the last one are replaced, each when it is full.
-                start = end + (further - 1) * self._min_kept
-                recent.pass_over(received_us[start - 1])
-                continue
-            recent.add(ids[start:end], received_us[start:end], payloads[start:end])
-            self._turn(now_us)
-            start = end
-        if start < len(ids):
-            recent.add(ids[start:], received_us[start:], payloads[start:])
-
     def _keep(self, message_id: int, received_us: int, digest: int) -> None:
         recent = self._recent
         recent.young[message_id] = packed(received_us, digest)
@@ -224,6 +207,10 @@ class DuplicateFilter:
         if now_us - self.progress.restarted_us > self._lag_us(now_us):
             self._ended = {}
         self._recent.turn(now_us, self._min_age_us(now_us))
+
+    def _is_replaced_when_full(self, now_us: int) -> bool:
+        """Whether each generation that is full at `now_us` or later replaces the one before."""
+        return self._min_age_us(now_us) == 0 and self._recent.turns_at(now_us)
 
     def _overlaps(self, now_us: int) -> bool:
         # Restored messages may be older than `joined_us`: when connections joined at that time is unknown.

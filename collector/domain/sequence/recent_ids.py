@@ -1,9 +1,11 @@
 """The newest ids of a stream. Each is kept with a single integer to save memory: there are thousands of streams."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice, takewhile
 from typing import Final
+
+from collector.domain.sequence.stretch import Stretch
 
 RECENT_LIMIT: Final = 65_536
 """Hard limit per stream; half of it is kept however fast messages come."""
@@ -67,9 +69,30 @@ class Recent:
         """Whether none of these ids is remembered."""
         return self.young.keys().isdisjoint(ids) and self.old.keys().isdisjoint(ids)
 
-    def add(self, ids: Sequence[int], received_us: Sequence[int], payloads: Sequence[bytes]) -> None:
-        """Remember messages whose receive times never fall. `full_at` must not be passed."""
-        digests = map(zlib.crc32, payloads)
+    def add_all(
+        self, stretch: Stretch, turn: Callable[[int], None], is_replaced_when_full: Callable[[int], bool]
+    ) -> None:
+        """Remember the messages of a stretch, calling `turn` with the time of each that fills the young generation.
+
+        Ids that would be forgotten before the last message get no digest: all of this generation and of those that follow
+        it but the last one, if `is_replaced_when_full`, from that time on.
+        """
+        start, count = 0, len(stretch.ids)
+        while (end := start + self.full_at - len(self.young)) <= count:
+            now_us, further = stretch.received_us[end - 1], (count - end) // self._min_kept
+            if further and is_replaced_when_full(now_us):
+                start = end + (further - 1) * self._min_kept
+                self._pass_over(stretch.received_us[start - 1])
+                continue
+            self._add(stretch, start, end)
+            turn(now_us)
+            start = end
+        if start < count:
+            self._add(stretch, start, count)
+
+    def _add(self, stretch: Stretch, start: int, end: int) -> None:
+        ids, received_us = stretch.ids[start:end], stretch.received_us[start:end]
+        digests = map(zlib.crc32, stretch.payloads[start:end])
         second = packed(received_us[0], 0)
         if second == packed(received_us[-1], 0):
             self.young.update(zip(ids, [second | digest for digest in digests], strict=True))
@@ -80,10 +103,6 @@ class Recent:
         """Whether the young generation, once full, will replace the old one at `now_us` if that asks for no age."""
         return now_us >= self._young_since_us(now_us)
 
-    def pass_over(self, now_us: int) -> None:
-        """Forget everything, as two turns would of which the last one was at `now_us`."""
-        self.old, self.young, self._since_us, self.full_at = {}, {}, now_us, self._min_kept
-
     def turn(self, now_us: int, min_age_us: int) -> None:
         """Forget the old generation if the young one alone covers `min_age_us`, or is too large."""
         young, since_us = self.young, self._young_since_us(now_us)
@@ -93,6 +112,10 @@ class Recent:
             # A clock set back makes a generation longer, never shorter.
             self._since_us = min(since_us, now_us)
         self.full_at = len(self.young) + self._min_kept
+
+    def _pass_over(self, now_us: int) -> None:
+        """Forget everything, as two turns would, the second one at `now_us`."""
+        self.old, self.young, self._since_us, self.full_at = {}, {}, now_us, self._min_kept
 
     def _young_since_us(self, now_us: int) -> int:
         """Since when the young generation has been young; `now_us` if it has no ids yet."""
