@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from collector.domain.records import Gap
@@ -76,13 +77,17 @@ _PUT_STREAM: Final = (
 
 def store_state(db: sqlite3.Connection, state: SegmentState) -> None:
     """Write state within the caller's transaction."""
-    db.executemany(_PUT_STREAM, state.streams)
+    # In the order of the table: neighbours stand on the same pages.
+    db.executemany(_PUT_STREAM, sorted(state.streams, key=_stream_id))
     put_recents(db, state.recents, 0)
     db.executemany("INSERT OR REPLACE INTO feeds VALUES (?,?)", state.feeds.items())
     positions = [(p.file_id, p.offset, p.feed, p.number, p.ended) for p in state.positions.values()]
     db.executemany("INSERT OR REPLACE INTO positions VALUES (?,?,?,?,?)", positions)
     if state.counts:
         db.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (COUNTS_KEY, state.counts))
+
+
+_stream_id: Final = attrgetter("stream_id")
 
 
 def put_recents(db: sqlite3.Connection, recents: Mapping[int, bytes], row: int) -> None:
