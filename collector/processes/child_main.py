@@ -28,6 +28,7 @@ from collector.domain.disk_waits import announce_disk_waits_to, disk_wait
 from collector.domain.errors import AnotherInstanceError, StopError
 from collector.domain.log import Log
 from collector.processes.context import Context, SystemClock
+from collector.processes.garbage import look_seldom
 from collector.processes.heartbeat import Heartbeat
 from collector.processes.priority import step_back
 from collector.processes.roles import role_lock, role_of
@@ -143,6 +144,7 @@ def run_child(assignment: Assignment, config: Config, links: ChildLinks, work: W
     """Do `work` as the child of `assignment`; ends the process with its exit code."""
     role = role_of(assignment.role)
     step_back(role.nice)
+    look_seldom()
     flag = StopFlag(links.stop, heed_signals=role.stops_on_signal)
     for number in STOP_SIGNALS:
         signal.signal(number, flag.on_signal)
