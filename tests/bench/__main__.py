@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
 from tests.bench import bench_latency, compare, page, plot, record
 from tests.bench.compare import Peer
 from tests.bench.figures import Figures
@@ -142,7 +144,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
-        results = read_json(options.read) if options.read else _measured(options)
+        results = options.read or _measured(options)
     except KeyboardInterrupt:
         print("interrupted: nothing is measured, and nothing is left", file=sys.stderr)
         return INTERRUPTED
@@ -188,8 +190,8 @@ def _arguments() -> argparse.Namespace:
     add("--plain", action="store_true", help="over plain WebSocket only")
     add("--tls", action="store_true", help="over TLS only")
     add("--quick", action="store_true", help="a few thousand messages, to see that everything works")
-    add("--json", type=Path, metavar="FILE", help="write everything that was measured")
-    add("--read", type=_file, metavar="FILE", help="show what --json wrote, and measure nothing")
+    add("--json", type=_new_file, metavar="FILE", help="write everything that was measured")
+    add("--read", type=_results, metavar="FILE", help="show what --json wrote, and measure nothing")
     add("--write-docs", action="store_true", help="with --compare or --read: put the figures into docs/BENCHMARKS.md")
     options = parser.parse_args()
     if options.write_docs and not (options.read or options.compare):
@@ -199,10 +201,17 @@ def _arguments() -> argparse.Namespace:
     return options
 
 
-def _file(text: str) -> Path:
+def _results(text: str) -> Results:
+    try:
+        return read_json(Path(text))
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _new_file(text: str) -> Path:
     path = Path(text)
-    if not path.is_file():
-        raise argparse.ArgumentTypeError(f"there is no file {text}")
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} cannot be written")
     return path
 
 

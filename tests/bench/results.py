@@ -71,10 +71,13 @@ def write_json(results: Results, path: Path) -> None:
 
 
 def read_json(path: Path) -> Results:
-    """What `write_json` wrote."""
-    content = json.loads(path.read_text("utf-8"))
-    arms = {
-        part: {arm: [Figures(**run) for run in runs] for arm, runs in content[part].items()}
-        for part in ("recorder", "sinks", "peers")
-    }
-    return Results(**arms, latencies=content["latencies_ms"], absent=content["absent"])
+    """What `write_json` wrote. Raises ValueError for anything else."""
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        arms = {
+            part: {arm: [Figures(**run) for run in runs] for arm, runs in content[part].items()}
+            for part in ("recorder", "sinks", "peers")
+        }
+        return Results(**arms, latencies=content["latencies_ms"], absent=content["absent"])
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"{path} is not what --json wrote") from error

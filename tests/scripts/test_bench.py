@@ -21,11 +21,10 @@ DEADLINE_SECS = 280
 
 def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
     """Start it; what it makes goes below `folder`."""
-    command = [sys.executable, "-m", "tests.bench", *arguments]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
-    environment |= {"TMPDIR": str(folder)}
+    command = [sys.executable, str(ROOT / "tests/bench/__main__.py"), *arguments]
+    environment = os.environ | {"TMPDIR": str(folder)}
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe, text=True, encoding="utf-8")
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True, encoding="utf-8")
 
 
 def bench(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -73,7 +72,9 @@ def every_figure_is_there(run: Figures) -> None:
     assert min(run.segment_bytes, run.objects, run.parquet_bytes, run.updates, run.update_bytes) > 0
 
 
-@pytest.mark.parametrize("arguments", [["--runs", "0"], ["--rounds", "many"], ["--fast"], ["--read", "none.json"]])
+@pytest.mark.parametrize(
+    "arguments", [["--runs", "0"], ["--rounds", "many"], ["--fast"], ["--read", "none.json"], ["--json", "none/a.json"]]
+)
 def test_bad_input_gets_the_usage_and_one_line(arguments: list[str], tmp_path: Path) -> None:
     done = bench(*arguments, folder=tmp_path)
     assert done.returncode == 2
@@ -92,6 +93,14 @@ def test_ended_in_the_middle_it_leaves_no_process_and_no_file(data: Path, tmp_pa
         assert process.stderr.read().splitlines()[-1].startswith("interrupted")
     assert processes_of(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", ["", "no JSON", "[]", "{}", '{"recorder": 1}'])
+def test_a_file_without_figures_is_not_read(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "bench.json"
+    file.write_text(content, "utf-8")
+    with pytest.raises(ValueError, match=r"bench\.json is not what --json wrote"):
+        read_json(file)
 
 
 def test_the_quick_form_writes_no_docs(tmp_path: Path) -> None:
