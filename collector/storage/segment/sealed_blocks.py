@@ -95,29 +95,19 @@ class SealedBlocks:
             yield self._content(block)
 
     def read_own(self, own: OwnBlock) -> Messages:
-        """The messages of a block, which are counted."""
+        """The messages of a block."""
         (messages,) = self._content(own.block)
-        found = (
-            messages.stream_id,
-            messages.series,
-            min(messages.ids),
-            max(messages.ids),
-            messages.rows[0],
-            len(messages),
-        )
-        if found != own[1:]:
+        ids, rows = messages.ids, messages.rows
+        if (messages.stream_id, messages.series, min(ids), max(ids), min(rows), len(rows)) != own[1:]:
             raise self._contradiction(own.block)
-        self._count(messages)
         return messages
 
     def read_shared(self, block: int, streams: Container[int]) -> list[Messages]:
-        """The messages of some streams in a block that streams share, each stream's and series' apart, which are counted."""
-        pieces = self._content(block, streams)
-        for piece in pieces:
-            self._count(piece)
-        return pieces
+        """The messages of some streams in a block that streams share, each stream's and series' apart."""
+        return self._content(block, streams)
 
-    def _count(self, messages: Messages) -> None:
+    def count(self, messages: Messages) -> None:
+        """Note that these messages were used."""
         self._counted += len(messages)
         self._sum += sum(messages.rows)
 
@@ -132,17 +122,11 @@ class SealedBlocks:
             raise DamagedError(f"{self.name} has no block {block}")
         columns, payloads, stream_id, first_row, rows = row
         pieces = self._decoder.messages(columns, payloads, streams)
-        if not all(map(_is_ascending, pieces)):
-            raise DamagedError(f"block {block} of {self.name} has messages out of order")
-        if streams is None and (min(piece.rows[0] for piece in pieces), sum(map(len, pieces))) != (first_row, rows):
+        if not all(map(len, pieces)) or (stream_id is not None and len(pieces) != 1):
             raise self._contradiction(block)
-        if stream_id is not None and len(pieces) != 1:
+        if streams is None and (min(min(piece.rows) for piece in pieces), sum(map(len, pieces))) != (first_row, rows):
             raise self._contradiction(block)
         return pieces
 
     def _contradiction(self, block: int) -> DamagedError:
         return DamagedError(f"block {block} of {self.name} does not hold what the table says")
-
-
-def _is_ascending(piece: Messages) -> bool:
-    return bool(piece.rows) and sorted(piece.rows) == piece.rows
