@@ -2,9 +2,11 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import sqlite3
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -30,8 +32,7 @@ FEED: dict[str, Any] = {"symbols": SYMBOLS, "data_types": ["trade", "book_ticker
 FRAMES = 6_000
 PIECE = 300
 NOWHERE = "ws://127.0.0.1:9"
-FILLING = "-" * 500
-"""Makes segments large enough for a seal; the exchange may add what it likes to its messages."""
+FILLING_BYTES = 600
 QUICK: dict[str, Any] = {
     "archive": {"keep_raw": True, "retry_base_delay_secs": 0.05, "retry_max_delay_secs": 0.1},
     "journal": {"file_bytes": "128KiB", "fsync_interval_secs": 0.2},
@@ -45,6 +46,11 @@ CRASHED: dict[str, Any] = {
 
 dumps = partial(json.dumps, separators=(",", ":"))
 """As an exchange writes it."""
+
+
+def filling(number: int) -> str:
+    """Makes segments large enough for a seal: it hardly compresses. The exchange may add what it likes to its messages."""
+    return b64encode(random.Random(number).randbytes(FILLING_BYTES)).decode()
 
 
 def frame(number: int) -> str:
@@ -62,10 +68,10 @@ def frame(number: int) -> str:
             "T": number,
             "m": True,
             "M": True,
-            "filling": FILLING,
+            "filling": filling(number),
         }
         return dumps({"stream": f"{symbol.lower()}@trade", "data": data})
-    data = {"u": id_, "s": symbol, "b": price, "B": "1.0", "a": price, "A": "2.0", "filling": FILLING}
+    data = {"u": id_, "s": symbol, "b": price, "B": "1.0", "a": price, "A": "2.0", "filling": filling(number)}
     return dumps({"stream": f"{symbol.lower()}@bookTicker", "data": data})
 
 
