@@ -3,8 +3,9 @@
     .venv/bin/python -m tests.bench.bench_writer [--messages 150000] [--rounds 3]
 
 Recorded frames are put into a journal, which is then read, decoded, judged and committed as the writer does it. `6 streams`
-and `3,000 streams` come as a flood, in records of 64 KiB; `paced` has one frame a record, a hundred a commit. Figures are
-processor time in µs a message, medians of the rounds, each of which measures every case in turn.
+and `3,000 streams` come as a flood, in records of 64 KiB; `paced` has one frame a record, a hundred a commit. Each case is
+measured with its messages judged one by one, and together where nothing is unusual. Figures are processor time in µs a
+message, medians of the rounds, each of which measures every case in turn.
 """
 
 import argparse
@@ -39,6 +40,7 @@ READ_BYTES: Final = 64 << 10
 NS_PER_FRAME: Final = 30_000
 BATCH: Final = 10_000
 PARTS: Final = ("read", "process", "state", "store", "note")
+WAYS: Final = {"one by one": False, "together": True}
 WARM_UP: Final = 10_000
 """Messages before the timed ones: a stream's first message takes longer than others."""
 
@@ -88,11 +90,11 @@ def records(frames: Iterator[bytes], record_bytes: int) -> Iterator[list[bytes]]
 class Writing:
     """The writer's parts, each timed."""
 
-    def __init__(self, folder: Path, journal: Path, batch: int) -> None:
+    def __init__(self, folder: Path, journal: Path, batch: int, *, together: bool = True) -> None:
         self._reader = JournalReader(journal, "f", {}, lambda: True)
         self._streams = StreamTable(40.0, Bounds(300.0, 30.0))
         repaired = RepairableFeeds({}, {})
-        self._processor = FrameProcessor(self._streams, {}, adapter, repaired, 1, Counts())
+        self._processor = FrameProcessor(self._streams, {}, adapter, repaired, 1, Counts(), together=together)
         path = folder / "a.open.db"
         create_segment(path, {}, EMPTY_STATE)
         self._segment = OpenSegment(path)
@@ -148,10 +150,10 @@ class Writing:
             self.warm_up = self.messages
 
 
-def measure(journal: Path, case: Case) -> dict[str, float]:
+def measure(journal: Path, case: Case, *, together: bool) -> dict[str, float]:
     """Processor time of each part, in µs a message."""
     with tempfile.TemporaryDirectory(prefix="bench-writer-") as folder:
-        writing = Writing(Path(folder), journal, case.batch)
+        writing = Writing(Path(folder), journal, case.batch, together=together)
         writing.run()
     assert writing.messages == case.messages
     timed = writing.messages - writing.warm_up
@@ -162,7 +164,7 @@ def measure(journal: Path, case: Case) -> dict[str, float]:
 def line(name: str, figures: Sequence[dict[str, float]]) -> str:
     """The medians of a case."""
     parts = (f"{part} {statistics.median(one[part] for one in figures):.2f}" for part in figures[0])
-    return f"{name:14} {'  '.join(parts)}"
+    return f"{name:26} {'  '.join(parts)}"
 
 
 def main() -> None:
@@ -178,9 +180,11 @@ def main() -> None:
             write_journal(Path(folder) / case.name, case)
         for _ in range(options.rounds):
             for case in cases(options.messages):
-                figures[case.name].append(measure(Path(folder) / case.name, case))
-    for case in cases(options.messages):
-        print(line(case.name, figures[case.name]))
+                for way, together in WAYS.items():
+                    journal = Path(folder) / case.name
+                    figures[f"{case.name}, {way}"].append(measure(journal, case, together=together))
+    for name, found in figures.items():
+        print(line(name, found))
 
 
 if __name__ == "__main__":

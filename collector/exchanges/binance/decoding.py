@@ -96,6 +96,7 @@ class _FastDecoder(DecodeTogether):
                 apart += places
             else:
                 columns.append(column)
+        apart.sort()
         return Decoded(columns, outcomes(self, frames, apart))
 
 

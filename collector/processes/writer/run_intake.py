@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterable
 from itertools import chain, repeat
+from operator import itemgetter
 from typing import TypeVar
 
+from collector.domain.records import StreamKey
 from collector.domain.sequence.stretch import Stretch
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.together import Decoded, MessageColumns, Outcome
@@ -33,7 +35,7 @@ class RunIntake:
         `on_progress` is called for each stream and each record.
         """
         others = decoded.others
-        mixed = {message.stream for _, found in others if isinstance(found, list) for message in found}
+        mixed = _streams_in(others) if decoded.columns else set()
         received = _Received(run, receipts)
         new: list[tuple[StreamState, Stretch, list[int]]] = []
         for column in decoded.columns:
@@ -59,16 +61,17 @@ class RunIntake:
         on_progress: Callable[[], None],
     ) -> list[int]:  # fmt: skip
         """Take what is not taken together. Returns the row of each other frame, by the frame's index."""
-        intake, rows, record = self._one_by_one, list[int](), 0
-        next_record = [*run.begins[1:], len(run.frames)]
-        for index, found in sorted(others, key=_index):
-            while index >= next_record[record]:
+        intake, frames, rows, record = self._one_by_one, run.frames, list[int](), 0
+        begin, end, offsets = run.place_of(record)
+        for index, found in sorted(others, key=itemgetter(0)):
+            while index >= end:
                 on_progress()
                 self._record_received(receipts[record])
                 record += 1
+                begin, end, offsets = run.place_of(record)
             if index > len(rows):
                 _fill(rows, index, intake)
-            intake.frame(receipts[record], adapter, run.offset_of(index, record), run.frames[index], found)
+            intake.frame(receipts[record], adapter, offsets[index - begin], frames[index], found)
             rows.append(0)
         for receipt in receipts[record:-1]:
             self._record_received(receipt)
@@ -108,5 +111,5 @@ def _fill(rows: list[int], until: int, intake: MessageIntake) -> None:
     intake.next_row += count
 
 
-def _index(other: tuple[int, Outcome]) -> int:
-    return other[0]
+def _streams_in(others: list[tuple[int, Outcome]]) -> set[StreamKey]:
+    return {message.stream for _, found in others if isinstance(found, list) for message in found}

@@ -37,10 +37,10 @@ class Run:
         self.frames += split.data
         self._split.append(split)
 
-    def offset_of(self, index: int, record: int) -> int:
-        """Where the bytes of a frame of that record begin in the journal file."""
-        split = self._split[record]
-        return split.offset + split.starts[index - self.begins[record]]
+    def place_of(self, record: int) -> tuple[int, int, list[int]]:
+        """Index of a record's first frame, that behind its last one, and where each one's bytes begin in the journal file."""
+        split, begin = self._split[record], self.begins[record]
+        return begin, begin + len(split.data), split.starts
 
     def counts(self) -> list[int]:
         """The number of frames in each record."""

@@ -102,9 +102,7 @@ class RecordFrames(NamedTuple):
     binary: list[int]
     """Indexes of binary ones."""
     starts: list[int]
-    """Where each one's bytes begin in the record's payload, and where the last one's end."""
-    offset: int
-    """Where the payload begins in the file."""
+    """Where each one's bytes begin in the file, and where the last one's end."""
 
 
 class Parsed(NamedTuple):
@@ -247,19 +245,20 @@ def split_frames(record: Record) -> RecordFrames:
     if max(lengths, default=0) >= _BINARY_BIT:
         binary = [index for index, length in enumerate(lengths) if length >= _BINARY_BIT]
         lengths = tuple(length & ~_BINARY_BIT for length in lengths)
-    starts = list(accumulate(lengths, initial=4 + 4 * count))
-    if starts[-1] != len(payload):
+    base = record.offset + RECORD_HEAD_BYTES
+    starts = list(accumulate(lengths, initial=base + 4 + 4 * count))
+    if starts[-1] != base + len(payload):
         raise DamagedError("a record's lengths do not add up")
-    data = [payload[start:end] for start, end in pairwise(starts)]
-    return RecordFrames(data, binary, starts, record.offset + RECORD_HEAD_BYTES)
+    data = [payload[start - base : end - base] for start, end in pairwise(starts)]
+    return RecordFrames(data, binary, starts)
 
 
 def frames_of(record: Record) -> list[Frame]:
     """The frames of a record of kind FRAMES, each by itself. Raises DamagedError as `split_frames`."""
-    data, binary, starts, offset = split_frames(record)
+    data, binary, starts = split_frames(record)
     binary_ones = set(binary)
     return [
-        Frame(offset + start, frame, index in binary_ones)
+        Frame(start, frame, index in binary_ones)
         for index, (start, frame) in enumerate(zip(starts, data, strict=False))
     ]
 
