@@ -106,13 +106,14 @@ class SealedBlocks:
         """The messages of some streams in a block that streams share, each stream's and series' apart."""
         return self._content(block, streams)
 
-    def count(self, messages: Messages) -> None:
-        """Note that these messages were used."""
+    def used(self, messages: Messages) -> Messages:
+        """These messages, which are counted."""
         self._counted += len(messages)
         self._sum += sum(messages.rows)
+        return messages
 
     def require_whole(self) -> None:
-        """Raise DamagedError unless each message was counted once: they are numbered from 1 without a hole."""
+        """Raise DamagedError unless each message was used once: they are numbered from 1 without a hole."""
         if (self._counted, self._sum) != (self._rows, self._rows * (self._rows + 1) // 2):
             raise DamagedError(f"{self.name} does not hold each of its {self._rows} messages once")
 

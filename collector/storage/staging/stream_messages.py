@@ -42,14 +42,8 @@ def by_stream(
         has_ids = segment.streams[stream_id].has_ids
         _, found = next(own) if stream_id in with_own else (stream_id, iter(()))
         runs = (_run_of(blocks, block, tick, has_ids=has_ids) for block in found)
-        yield stream_id, _counted(blocks, in_order(runs, shared.take(stream_id), scratch, has_ids=has_ids))
+        yield stream_id, map(blocks.used, in_order(runs, shared.take(stream_id), scratch, has_ids=has_ids))
     blocks.require_whole()
-
-
-def _counted(blocks: SealedBlocks, found: Iterator[Messages]) -> Iterator[Messages]:
-    for messages in found:
-        blocks.count(messages)
-        yield messages
 
 
 class _Shared:
