@@ -9,7 +9,6 @@ message, medians of the rounds, each of which measures every case in turn.
 """
 
 import argparse
-import gc
 import statistics
 import tempfile
 import time
@@ -21,11 +20,11 @@ from typing import Final, NamedTuple
 
 from collector.domain.silence import Bounds
 from collector.exchanges.registry import adapter
+from collector.processes.garbage import look_seldom
 from collector.processes.rest_adapters import RepairableFeeds
 from collector.processes.writer.batch import Counts
 from collector.processes.writer.frame_processor import FrameProcessor
 from collector.processes.writer.latency import Latencies
-from collector.processes.writer.process import _COLLECT_AFTER
 from collector.processes.writer.streams import StreamTable
 from collector.storage.journal.format import FeedIdentity
 from collector.storage.journal.reader import Chunk, JournalReader
@@ -173,7 +172,7 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=150_000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    gc.set_threshold(_COLLECT_AFTER)
+    look_seldom()
     figures: defaultdict[str, list[dict[str, float]]] = defaultdict(list)
     with tempfile.TemporaryDirectory(prefix="bench-writer-") as folder:
         for case in cases(options.messages):

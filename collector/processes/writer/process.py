@@ -7,7 +7,6 @@ Errors: a frame that cannot be decoded becomes an undecoded row. A commit that f
 nothing is read meanwhile. A segment that somebody reads is sealed later. Data of a newer version stops the writer.
 """
 
-import gc
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -45,15 +44,9 @@ LATE_LINE_SECS: Final = 10.0
 
 REPORT_SECS: Final = 1.0
 
-_COLLECT_AFTER: Final = 50_000
-"""Python objects made before the garbage collector runs. Messages form no cycles, and with thousands of streams collecting
-took 1/8 of the time.
-"""
-
 
 def main(context: Context) -> None:
     """Run the writer process until it is told to stop. Raises StopError."""
-    gc.set_threshold(_COLLECT_AFTER)
     # On a full disk a segment cannot even be opened.
     wait_for_room(context, free_bytes, lambda: context.report(WriterReport()), lambda: None)
     Writer(context, adapter, partial(is_journal_abandoned, context.config.data_dir)).run()
