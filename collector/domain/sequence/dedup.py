@@ -165,8 +165,8 @@ class DuplicateFilter:
     def remember(self, message_id: int, received_us: int, digest: int) -> None:
         """Keep a stored message's id as a recent one without judging it. If messages share an id, the first one is kept."""
         recent = self._recent
-        if message_id not in recent.old:
-            recent.young.setdefault(message_id, packed(received_us, digest))
+        if message_id not in recent.old and message_id not in recent.young:
+            recent.young[message_id] = packed(received_us, digest)
         if len(recent.young) >= recent.full_at:
             self._turn(received_us)
 

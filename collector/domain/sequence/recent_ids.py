@@ -1,10 +1,11 @@
-"""The newest ids of a stream. Each is kept with a single integer to save memory: there are thousands of streams."""
+"""The newest ids of a stream, each with one integer: when it was received, and a digest of its content."""
 
 import zlib
 from collections.abc import Callable, Sequence
 from itertools import islice, takewhile
 from typing import Final
 
+from collector.domain.sequence.id_table import IdTable
 from collector.domain.sequence.stretch import Stretch
 
 RECENT_LIMIT: Final = 65_536
@@ -54,8 +55,8 @@ class Recent:
 
     def __init__(self, kept: dict[int, int], min_kept: int) -> None:
         """At min_kept `min_kept` ids are kept."""
-        self.young: dict[int, int] = {}
-        self.old = kept
+        self.young = IdTable()
+        self.old = IdTable(kept.items())
         self._min_kept = min_kept
         self._since_us: int | None = None
         self.full_at = min_kept
@@ -63,11 +64,11 @@ class Recent:
 
     def all(self) -> dict[int, int]:
         """Both generations, in order of arrival."""
-        return {**self.old, **self.young}
+        return {**dict(self.old.items()), **dict(self.young.items())}
 
     def has_none_of(self, ids: Sequence[int]) -> bool:
         """Whether none of these ids is remembered."""
-        return self.young.keys().isdisjoint(ids) and self.old.keys().isdisjoint(ids)
+        return self.young.isdisjoint(ids) and self.old.isdisjoint(ids)
 
     def add_all(
         self, stretch: Stretch, turn: Callable[[int], None], is_replaced_when_full: Callable[[int], bool]
@@ -95,9 +96,9 @@ class Recent:
         digests = map(zlib.crc32, stretch.payloads[start:end])
         second = packed(received_us[0], 0)
         if second == packed(received_us[-1], 0):
-            self.young.update(zip(ids, [second | digest for digest in digests], strict=True))
+            self.young.extend(ids, [second | digest for digest in digests])
         else:
-            self.young.update(zip(ids, map(packed, received_us, digests), strict=True))
+            self.young.extend(ids, map(packed, received_us, digests))
 
     def turns_at(self, now_us: int) -> bool:
         """Whether the young generation, once full, will replace the old one at `now_us` if that asks for no age."""
@@ -107,7 +108,7 @@ class Recent:
         """Forget the old generation if the young one alone covers `min_age_us`, or is too large."""
         young, since_us = self.young, self._young_since_us(now_us)
         if now_us - since_us >= min_age_us or 2 * len(young) >= RECENT_LIMIT:
-            self.old, self.young, self._since_us = young, {}, now_us
+            self.old, self.young, self._since_us = young, IdTable(), now_us
         else:
             # A clock set back makes a generation longer, never shorter.
             self._since_us = min(since_us, now_us)
@@ -115,11 +116,11 @@ class Recent:
 
     def _pass_over(self, now_us: int) -> None:
         """Forget everything, as two turns would, the second one at `now_us`."""
-        self.old, self.young, self._since_us, self.full_at = {}, {}, now_us, self._min_kept
+        self.old, self.young, self._since_us, self.full_at = IdTable(), IdTable(), now_us, self._min_kept
 
     def _young_since_us(self, now_us: int) -> int:
         """Since when the young generation has been young; `now_us` if it has no ids yet."""
         if self._since_us is not None:
             return self._since_us
-        first = next(iter(self.young.values()), packed(now_us, 0))
-        return (first >> _DIGEST_BITS) * 1_000_000
+        first = self.young.first_value()
+        return ((packed(now_us, 0) if first is None else first) >> _DIGEST_BITS) * 1_000_000
