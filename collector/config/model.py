@@ -131,7 +131,7 @@ class SegmentConfig(Section, frozen=True, kw_only=True):
     """When a segment is sealed, after which it is archived."""
 
     interval_secs: DayPart = 3600.0
-    max_bytes: Annotated[Size, at_least(MIB)] = GIB
+    max_bytes: Annotated[Size, at_least(MIB)] = 256 * MIB
 
 
 class ArchiveConfig(Section, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from collector.config import ArchiveConfig, SupervisorConfig
 from collector.config.validation import validated
 from collector.domain.errors import StoreError, StoreRefusedError
+from collector.domain.records import StreamKey
 from collector.processes.archiver import segment_replacement
 from collector.processes.archiver.process import Archiver
 from collector.processes.archiver.stager import Stager
@@ -26,6 +27,7 @@ from collector.storage.store.directory import DirectoryStore
 from tests.processes.archiver.archiver_harness import IDS, World, manifest_ids
 from tests.proxy import Proxy
 from tests.seaweed import RECORDER, Seaweed
+from tests.storage.segment.segment_files import make_segment, message, trade
 
 ALL = range(len(IDS))
 
@@ -81,6 +83,23 @@ def test_while_the_store_is_away_sets_replace_segments_oldest_first(world: World
     assert (last.store_state, last.backlog_segments, last.backlog_objects) == ("away", 5, 15)
     assert 0 < last.backlog_bytes < on_disk
     assert [entry["segments"] for entry in world.heard("segments_left_waiting")] == [5]
+
+
+def test_a_set_that_is_larger_than_its_segment_does_not_replace_it(world: World) -> None:
+    streams = [StreamKey("toy", f"S{number}", "trade") for number in range(120)]
+    messages = [message(number, 1, trade(1)) for number in range(len(streams))]
+    path = make_segment(world.segments, streams, messages, segment_id=IDS[0], previous_segment="")
+    world.store.before = no_route
+    world.stop_when = lambda: bool(world.heard("segment_kept")) and world.secs > 100
+    world.run()
+    assert (world.left(), world.sets()) == ([path.name], [])
+    (kept,) = world.heard("segment_kept")
+    assert kept["bytes"] == path.stat().st_size < kept["bytes_of_set"]
+    world.store.before = lambda _call, _key: None
+    world.stop_when = lambda: world.left() == []
+    world.run()
+    assert (world.left(), world.sets()) == ([], [])
+    assert len([key for key in world.tree() if key.endswith(".parquet")]) == len(streams)
 
 
 @pytest.mark.parametrize("kind", ["folder", "bucket"])
