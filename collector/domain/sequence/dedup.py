@@ -89,9 +89,7 @@ class DuplicateFilter:
         if self._ended and self._is_of_ended(message_id, digest):
             return Verdict.COPY
         recent = self._recent
-        known = recent.young.get(message_id)
-        if known is None:
-            known = recent.old.get(message_id)
+        known = None if message_id > recent.highest else recent.get(message_id)
         if known is not None:
             if known & DIGEST_MASK == digest or (message_id, digest) in self.progress.conflicts:
                 return Verdict.COPY
@@ -165,9 +163,7 @@ class DuplicateFilter:
     def remember(self, message_id: int, received_us: int, digest: int) -> None:
         """Keep a stored message's id as a recent one without judging it. If messages share an id, the first one is kept."""
         recent = self._recent
-        if message_id not in recent.old and message_id not in recent.young:
-            recent.young[message_id] = packed(received_us, digest)
-        if len(recent.young) >= recent.full_at:
+        if recent.get(message_id) is None and recent.add(message_id, packed(received_us, digest)):
             self._turn(received_us)
 
     def remember_ended(self, message_id: int, received_us: int, digest: int) -> None:
@@ -197,9 +193,7 @@ class DuplicateFilter:
         return True
 
     def _keep(self, message_id: int, received_us: int, digest: int) -> None:
-        recent = self._recent
-        recent.young[message_id] = packed(received_us, digest)
-        if len(recent.young) >= recent.full_at:
+        if self._recent.add(message_id, packed(received_us, digest)):
             self._turn(received_us)
             self._forget_conflicts()
 
@@ -227,7 +221,7 @@ class DuplicateFilter:
     def _forget_conflicts(self) -> None:
         """Forget the conflicts whose id is not a recent one any more: messages with that id are not compared."""
         recent, progress = self._recent, self.progress
-        progress.conflicts = tuple(one for one in progress.conflicts if one[0] in recent.young or one[0] in recent.old)
+        progress.conflicts = tuple(one for one in progress.conflicts if recent.get(one[0]) is not None)
 
     def _is_of_ended(self, message_id: int, digest: int) -> bool:
         known = self._ended.get(message_id)

@@ -13,21 +13,22 @@ from operator import lt
 class IdTable:
     """Ids below 2**63 in size, and values from 0 to below 2**64."""
 
-    __slots__ = ("_ids", "_index", "_values")
+    __slots__ = ("_index", "_values", "ids")
 
     def __init__(self, items: Iterable[tuple[int, int]] = ()) -> None:
         """No id may come twice in `items`."""
         pairs = list(items)
-        self._ids = array("q", [message_id for message_id, _ in pairs])
+        self.ids = array("q", [message_id for message_id, _ in pairs])
+        """In order of arrival; only to be read."""
         self._values = array("Q", [value for _, value in pairs])
         self._index: dict[int, int] | None = None
         """The place of each id; None while they rise."""
-        if not _rise(self._ids):
-            self._index = {message_id: place for place, message_id in enumerate(self._ids)}
+        if not _rise(self.ids):
+            self._index = {message_id: place for place, message_id in enumerate(self.ids)}
 
     def __len__(self) -> int:
         """Number of ids."""
-        return len(self._ids)
+        return len(self.ids)
 
     def __contains__(self, message_id: int) -> bool:
         """Whether the table has the id."""
@@ -35,15 +36,16 @@ class IdTable:
 
     def __setitem__(self, message_id: int, value: int) -> None:
         """Add an id at the end, or change the value of one that is there."""
-        place = self._place(message_id)
-        if place is not None:
-            self._values[place] = value
-            return
-        if self._index is None and self._ids and message_id < self._ids[-1]:
-            self._index = {known: place for place, known in enumerate(self._ids)}
-        if self._index is not None:
-            self._index[message_id] = len(self._ids)
-        self._ids.append(message_id)
+        ids = self.ids
+        if self._index is not None or (ids and message_id <= ids[-1]):
+            place = self._place(message_id)
+            if place is not None:
+                self._values[place] = value
+                return
+            if self._index is None:
+                self._index = {known: place for place, known in enumerate(ids)}
+            self._index[message_id] = len(ids)
+        ids.append(message_id)
         self._values.append(value)
 
     def get(self, message_id: int) -> int | None:
@@ -53,24 +55,24 @@ class IdTable:
 
     def extend(self, ids: Sequence[int], values: Iterable[int]) -> None:
         """Add ids that are not in the table; none may come twice."""
-        first = len(self._ids)
-        rises = _rise(ids) and (not first or not ids or self._ids[-1] < ids[0])
-        self._ids.extend(ids)
+        first = len(self.ids)
+        rises = _rise(ids) and (not first or not ids or self.ids[-1] < ids[0])
+        self.ids.extend(ids)
         self._values.extend(values)
         if self._index is not None:
-            self._index.update(zip(ids, range(first, len(self._ids)), strict=True))
+            self._index.update(zip(ids, range(first, len(self.ids)), strict=True))
         elif not rises:
-            self._index = {known: place for place, known in enumerate(self._ids)}
+            self._index = {known: place for place, known in enumerate(self.ids)}
 
     def isdisjoint(self, ids: Sequence[int]) -> bool:
         """Whether the table has none of these ids."""
         if self._index is not None:
             return self._index.keys().isdisjoint(ids)
-        return not self._ids or not ids or min(ids) > self._ids[-1] or not any(known in self for known in ids)
+        return not self.ids or not ids or min(ids) > self.ids[-1] or not any(known in self for known in ids)
 
     def items(self) -> Iterator[tuple[int, int]]:
         """Ids and values, in order of arrival."""
-        return zip(self._ids, self._values, strict=True)
+        return zip(self.ids, self._values, strict=True)
 
     def first_value(self) -> int | None:
         """The value of the id that came first; None if there is none."""
@@ -79,7 +81,7 @@ class IdTable:
     def _place(self, message_id: int) -> int | None:
         if self._index is not None:
             return self._index.get(message_id)
-        ids = self._ids
+        ids = self.ids
         place = bisect_left(ids, message_id)
         return place if place < len(ids) and ids[place] == message_id else None
 

@@ -13,6 +13,7 @@ RECENT_LIMIT: Final = 65_536
 
 _DIGEST_BITS: Final = 32
 DIGEST_MASK: Final = (1 << _DIGEST_BITS) - 1
+_BELOW_ALL: Final = -(1 << 63)
 
 
 def packed(received_us: int, digest: int) -> int:
@@ -50,13 +51,15 @@ def within(kept: dict[int, int], window_us: int, min_kept: int) -> dict[int, int
 class Recent:
     """Two generations: when the young one is full it replaces the old one, so nothing is searched by age.
 
-    Both are public, because every message is looked up in them; new ids go into `young`.
+    Most messages have an id above all that are remembered: those need no search.
     """
 
     def __init__(self, kept: dict[int, int], min_kept: int) -> None:
         """At min_kept `min_kept` ids are kept."""
         self.young = IdTable()
         self.old = IdTable(kept.items())
+        self.highest = max(kept, default=_BELOW_ALL)
+        """No remembered id is above this one."""
         self._min_kept = min_kept
         self._since_us: int | None = None
         self.full_at = min_kept
@@ -67,8 +70,23 @@ class Recent:
         return {**dict(self.old.items()), **dict(self.young.items())}
 
     def has_none_of(self, ids: Sequence[int]) -> bool:
-        """Whether none of these ids is remembered."""
-        return self.young.isdisjoint(ids) and self.old.isdisjoint(ids)
+        """Whether none of these ids, which rise, is remembered."""
+        return ids[0] > self.highest or (self.young.isdisjoint(ids) and self.old.isdisjoint(ids))
+
+    def get(self, message_id: int) -> int | None:
+        """The value of an id; None if it is not remembered."""
+        if message_id > self.highest:
+            return None
+        known = self.young.get(message_id)
+        return self.old.get(message_id) if known is None else known
+
+    def add(self, message_id: int, value: int) -> bool:
+        """Remember an id among the young ones. Returns whether these are full: then `turn` has to be called."""
+        young = self.young
+        young[message_id] = value
+        if message_id > self.highest:  # noqa: PLR1730 -- `max` takes longer than the rest
+            self.highest = message_id
+        return len(young.ids) >= self.full_at
 
     def add_all(
         self, stretch: Stretch, turn: Callable[[int], None], is_replaced_when_full: Callable[[int], bool]
@@ -99,6 +117,7 @@ class Recent:
             self.young.extend(ids, [second | digest for digest in digests])
         else:
             self.young.extend(ids, map(packed, received_us, digests))
+        self.highest = max(self.highest, ids[-1])
 
     def turns_at(self, now_us: int) -> bool:
         """Whether the young generation, once full, will replace the old one at `now_us` if that asks for no age."""

@@ -27,8 +27,6 @@ not name the connection, so its line is used instead of the number."""
 _NUMBER_MASK: Final = (1 << _CONNECTION_BITS) - 1
 _UNNUMBERED: Final = 1 << 16
 
-_PLAIN: Final = frozenset({Verdict.NEW, Verdict.COPY})
-
 
 class UndecodedSample(NamedTuple):
     """The first undecodable frame of a batch, for the log."""
@@ -158,11 +156,11 @@ class MessageIntake:
                 sent_us = None
             digest = zlib.crc32(payload)
             verdict = stream.dedup.judge(message_id, first_id, sent_us, received_us, digest, line, connection)
-            if verdict not in _PLAIN:
-                self._note_verdict(verdict, stream, message_id, received_us)
-            elif verdict is Verdict.COPY:
+            if verdict is Verdict.COPY:
                 self._copy(stream, payload, received_us)
                 return
+            if verdict is not Verdict.NEW:
+                self._note_verdict(verdict, stream, message_id, received_us)
         if stream.is_silent:
             self._ledger.end_silence(stream, received_us)
         self._store(stream, message_id, received_us, exchange_us, line, payload)
