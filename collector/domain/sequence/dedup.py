@@ -47,6 +47,10 @@ class DuplicateFilter:
     keeps the ids of the series that ended.
     """
 
+    __slots__ = (
+        "_dense", "_ended", "_min_kept", "_overlap_us", "_recent", "_rises", "holes", "progress", "stepped_back_from",
+    )  # fmt: skip
+
     def __init__(self, *, rule: IdRule, overlap_secs: float, progress: StreamProgress, recent: dict[int, int]) -> None:
         self._dense = rule.proves_continuity
         self._rises = rule is IdRule.RISING
@@ -97,8 +101,9 @@ class DuplicateFilter:
                 return Verdict.CONFLICT
         if self._dense:
             verdict = self._place(message_id, first_id, exchange_us, received_us)
-        if verdict is not Verdict.COPY:
-            self._keep(message_id, received_us, digest)
+        if verdict is not Verdict.COPY and self._recent.add(message_id, packed(received_us, digest)):
+            self._turn(received_us)
+            self._forget_conflicts()
         return verdict
 
     def judge_together(self, stretch: Stretch) -> bool:
@@ -191,11 +196,6 @@ class DuplicateFilter:
             return False
         newest_of_line[stretch.line] = ids[-1]
         return True
-
-    def _keep(self, message_id: int, received_us: int, digest: int) -> None:
-        if self._recent.add(message_id, packed(received_us, digest)):
-            self._turn(received_us)
-            self._forget_conflicts()
 
     def _turn(self, now_us: int) -> None:
         if now_us - self.progress.restarted_us > self._lag_us(now_us):

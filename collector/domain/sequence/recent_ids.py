@@ -54,6 +54,8 @@ class Recent:
     Most messages have an id above all that are remembered: those need no search.
     """
 
+    __slots__ = ("_min_kept", "_since_us", "full_at", "highest", "old", "young")
+
     def __init__(self, kept: dict[int, int], min_kept: int) -> None:
         """At min_kept `min_kept` ids are kept."""
         self.young = IdTable()

@@ -8,6 +8,8 @@ from collector.domain.sequence.stream_progress import StreamProgress
 class StreamHoles:
     """Manages the holes in a stream's progress. It only keeps rows that are still due for series that ended."""
 
+    __slots__ = ("_finder", "_of_ended_series", "_progress")
+
     def __init__(self, progress: StreamProgress) -> None:
         self._progress = progress
         self._of_ended_series: list[DueRow] = []
