@@ -38,14 +38,15 @@ class Latencies:
         self._commits.add(round(commit_secs * 1e6))
         # What repair fetched later says nothing about the latency from the exchange.
         received_us: defaultdict[str, list[int]] = defaultdict(list)
-        to_receive: defaultdict[str, list[int]] = defaultdict(list)
+        exchange_us: defaultdict[str, list[int | None]] = defaultdict(list)
         for feed, messages in batch.live():
             received_us[feed] += messages.received_us
-            both = zip(messages.received_us, messages.exchange_us, strict=True)
-            to_receive[feed] += [received - sent for received, sent in both if sent is not None]
+            exchange_us[feed] += messages.exchange_us
         for feed, times_us in received_us.items():
             self._to_durable[feed].add_all(sorted([durable_us - received for received in times_us]))
-            self._note_to_receive(feed, sorted(to_receive[feed]), max(times_us), at_secs)
+            both = zip(times_us, exchange_us[feed], strict=True)
+            to_receive = sorted([received - sent for received, sent in both if sent is not None])
+            self._note_to_receive(feed, to_receive, max(times_us), at_secs)
 
     def to_receive(self) -> list[tuple[str, int, int]]:
         """Receive time minus exchange time: rows of feed, bucket and count."""
