@@ -82,7 +82,8 @@ class StreamState:
             remember(message_id, received_us, zlib.crc32(payload))
 
     def _all_is_stored(self) -> None:
-        self.stored, self.stored_bytes, self.stored_gaps = self.messages, self.bytes, sum(self.gaps.values())
+        self.stored, self.stored_bytes = self.messages, self.bytes
+        self.stored_gaps = sum(self.gaps.values()) if self.gaps else 0
 
     def numbers(self) -> StreamNumbers:
         """The stream's numbers for the report."""
@@ -105,13 +106,14 @@ class StreamState:
 
     def row(self, run_id: str = "") -> StreamRow:
         """The stream's row for the next commit."""
-        self.dedup.progress.activity.last_message_us = self.last_message_us
-        self.dedup.progress.counts = StreamCounts(
+        progress, last_message_us = self.dedup.progress, self.last_message_us
+        progress.activity.last_message_us = last_message_us
+        progress.counts = StreamCounts(
             run_id, self.messages, self.bytes, self.duplicates, self.duplicate_bytes, self.late, self.gaps
         )
         return StreamRow(
-            self.stream_id, *self.key, self.feed, self.rule.value, _encode(self.dedup.progress), self.last_row,
-            self.last_id, self.last_message_us or None,
+            self.stream_id, *self.key, self.feed, self.rule.value, _encode(progress), self.last_row,
+            self.last_id, last_message_us or None,
         )  # fmt: skip
 
 
