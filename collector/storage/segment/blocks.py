@@ -11,6 +11,7 @@ zstd level are measured (docs/BENCHMARKS.md): a row a message takes twice the CP
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -104,6 +105,7 @@ class _Columns(msgspec.Struct, array_like=True):
     lengths: list[int]
 
 
+_stream_and_series: Final = attrgetter("stream_id", "series")
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Columns).decode
 
@@ -220,10 +222,6 @@ class BlockDecoder:
         except zstandard.ZstdError as error:
             raise DamagedError(f"a block cannot be read: {error}") from error
         return plain
-
-
-def _stream_and_series(piece: Messages) -> tuple[int, int]:
-    return piece.stream_id, piece.series
 
 
 def _joined(pieces: list[Messages]) -> Messages:
