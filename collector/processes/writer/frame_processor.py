@@ -28,6 +28,12 @@ from collector.storage.journal.reader import Chunk
 MIN_TOGETHER: Final = 4
 """Fewer frames take less time one by one."""
 
+MIN_ALIKE_SHARE: Final = 0.1
+"""Where fewer frames of a run are decoded together, the attempt takes more time than it saves."""
+
+APART_TIMES: Final = 16
+"""So many times as many bytes are then taken one by one before the next attempt."""
+
 
 class FrameProcessor:
     """Processes every frame of every feed, in the order read. The same input always gives the same rows."""
@@ -55,6 +61,8 @@ class FrameProcessor:
         self._intake = MessageIntake(streams, self.ledger, requests, self.counts)
         self._runs = RunIntake(streams, self._intake, self._record_received)
         self._incarnation = 0
+        self._apart: dict[FeedIdentity, int] = {}
+        """Bytes of a feed still to be taken one by one, because its last run had few frames of any one stream."""
         self.begin(next_row)
 
     @property
@@ -101,8 +109,12 @@ class FrameProcessor:
         on_progress: Callable[[], None],
     ) -> int:
         """Process a run of records, or one. Returns how many."""
-        if self._together:
-            bounds = Bounds(*self.batch.room(batch_limit), *self.ledger.quiet_us(header.identity.feed))
+        identity = header.identity
+        apart = self._apart.get(identity, 0)
+        if apart > 0:
+            self._apart[identity] = apart - len(records[start].payload)
+        elif self._together:
+            bounds = Bounds(*self.batch.room(batch_limit), *self.ledger.quiet_us(identity.feed))
             run = run_from(records, start, bounds)
             if len(run.frames) >= MIN_TOGETHER:
                 self._run(header, run, on_progress)
@@ -113,7 +125,10 @@ class FrameProcessor:
     def _run(self, header: JournalHeader, run: Run, on_progress: Callable[[], None]) -> None:
         decode, adapter = self._decoder(header.identity)
         receipts = [receipt_of(header, self._incarnation, record) for record in run.records]
-        self._runs.take(run, receipts, decode_together(decode, run.frames), adapter, on_progress)
+        decoded = decode_together(decode, run.frames)
+        if sum(len(column.ids) for column in decoded.columns) < len(run.frames) * MIN_ALIKE_SHARE:
+            self._apart[header.identity] = APART_TIMES * sum(len(record.payload) for record in run.records)
+        self._runs.take(run, receipts, decoded, adapter, on_progress)
         self._record_received(receipts[-1])
 
     def _record_received(self, receipt: Receipt) -> None:

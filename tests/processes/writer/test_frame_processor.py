@@ -1,11 +1,15 @@
 """Where a batch ends, and which part of the chunk is left then."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from collector.domain.silence import Bounds
+from collector.exchanges.adapter import Decode
 from collector.exchanges.registry import adapter
+from collector.exchanges.together import Decoded, decode_together
 from collector.processes.rest_adapters import RepairableFeeds
-from collector.processes.writer import batch
+from collector.processes.writer import batch, frame_processor
 from collector.processes.writer.batch import Counts
 from collector.processes.writer.frame_processor import FrameProcessor
 from collector.processes.writer.streams import StreamTable
@@ -67,6 +71,28 @@ def test_small_batches_hold_the_rows_of_one_large_batch() -> None:
         rest = process(piecewise, rest, 1)
     assert rows + rows_of(piecewise.batch.messages.values()) == rows_of(whole.batch.messages.values())
     assert piecewise.counts == whole.counts
+
+
+@pytest.mark.parametrize(("symbols", "attempts"), [(1, 40), (60, 3)])
+def test_frames_are_seldom_read_together_where_few_are_of_the_same_stream(
+    monkeypatch: pytest.MonkeyPatch, symbols: int, attempts: int
+) -> None:
+    each, names = 60 // symbols, tuple(f"A{number}USDT" for number in range(symbols))
+    header = HEADER._replace(identity=FeedIdentity("f", "binance", names, ("trade",)))
+    sizes = []
+
+    def noted(decode: Decode, frames: Sequence[bytes]) -> Decoded:
+        sizes.append(len(frames))
+        return decode_together(decode, frames)
+
+    monkeypatch.setattr(frame_processor, "decode_together", noted)
+    frames = processor()
+    for start in range(1_000, 1_000 + 40 * each, each):
+        record = [trade(start + step, symbol=name) for step in range(each) for name in names]
+        process(frames, chunk_of(record)._replace(header=header), NO_LIMIT)
+    assert sizes == [60] * attempts
+    assert frames.batch.count == 40 * 60
+    assert frames.batch.gaps == []
 
 
 def test_damage_behind_the_last_record_is_noted_once() -> None:
