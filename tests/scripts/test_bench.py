@@ -91,7 +91,7 @@ def test_ended_in_the_middle_it_leaves_no_process_and_no_file(data: Path, tmp_pa
         process.send_signal(signal.SIGTERM)
         assert process.wait(DEADLINE_SECS) == INTERRUPTED
         assert process.stderr.read().splitlines()[-1].startswith("interrupted")
-    assert processes_of(tmp_path) == []
+    wait_for(lambda: processes_of(tmp_path) == [])
     assert list(tmp_path.iterdir()) == []
 
 
