@@ -34,6 +34,16 @@ class ReadBatch(NamedTuple):
     """Indexes of the frames with the binary opcode."""
 
 
+class _Ending(NamedTuple):
+    """How a connection ended.
+
+    No exception, since one that was raised holds who raised it: the two would keep each other, and all buffers, alive.
+    """
+
+    reason: str
+    text: str
+
+
 class Connection:
     """An open connection. It answers pings, and sends its subscribe messages no faster than the exchange allows."""
 
@@ -43,7 +53,7 @@ class Connection:
         self._unsent = deque(messages)
         self._send_interval_secs = PACE_MARGIN / messages_per_sec
         self._send_at = clock.monotonic()
-        self._over: ConnectionOverError | None = None
+        self._over: _Ending | None = None
         self._has_received = False
         self._buffer = ws.read_through(clock.now_ns)
         self.wait_secs = READ_WAIT_SECS
@@ -67,7 +77,7 @@ class Connection:
         Raises ConnectionOverError, but only after everything received has been returned.
         """
         if self._over is not None:
-            raise self._over
+            raise ConnectionOverError(*self._over)
         wait_secs = self._send_due() if self._unsent else self.wait_secs
         try:
             if self._is_drained and not self._buffer.has_waiting:
@@ -144,9 +154,9 @@ class Connection:
         except BufferEmptyError:
             pass  # a part of a frame is left: the library keeps it for the next read
         except ConnectionOverError as over:
-            self._over = over
+            self._over = _Ending(over.reason, str(over))
         except WebSocketException as error:
-            self._over = ConnectionOverError("protocol", str(error))
+            self._over = _Ending("protocol", str(error))
         if frames or self._over is None:
             self._has_received = True
         return ReadBatch(buffer.received_ns, frames, binary)
@@ -157,6 +167,6 @@ def open_connection(url: str, messages: Iterable[str], messages_per_sec: float, 
     return Connection(open_websocket(url, clock.monotonic), messages, messages_per_sec, clock)
 
 
-def _closed(payload: bytes) -> ConnectionOverError:
+def _closed(payload: bytes) -> _Ending:
     code = int.from_bytes(payload[:2], "big") if payload else None
-    return ConnectionOverError("closed", f"close frame {code} {payload[2:].decode(errors='replace')}".rstrip())
+    return _Ending("closed", f"close frame {code} {payload[2:].decode(errors='replace')}".rstrip())

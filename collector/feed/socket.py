@@ -174,14 +174,14 @@ class Fragments(continuous_frame):
 class RecorderSocket(WebSocket):
     """A WebSocket whose sends never raise, so that what was received before a failed send is still recorded.
 
-    The failure is kept in `send_failure`, and nothing is sent after it. For one thread.
+    The text of the failure is kept in `send_failure`, and nothing is sent after it. For one thread.
     """
 
     connected_sock: ConnectedSocket
     address: Address | None = None
     """The address it is connected to."""
 
-    send_failure: Exception | None = None
+    send_failure: str | None = None
     close_sent: bool = False
 
     def read_through(self, now_ns: Callable[[], int]) -> ReadBuffer:
@@ -208,7 +208,7 @@ class RecorderSocket(WebSocket):
         try:
             sent: int = super().send_frame(frame)
         except (OSError, WebSocketException) as error:
-            self.send_failure = error
+            self.send_failure = str(error)
             return 0
         finally:
             self.connected_sock.settimeout(read_timeout_secs)

@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
+from copy import copy
 from functools import partial
 from typing import Final, TypeVar
 
@@ -39,6 +40,7 @@ class TlsSocket:
         self._is_drained = True
         """Whether everything that was read from the kernel has been decrypted, except for a part of a record."""
         self._is_over = False
+        # Failures are kept and raised as copies: a traceback would hold this object and its memory in a reference cycle.
         self._read_failure: OSError | None = None
         self._send_failure: OSError | None = None
         self.fileno = sock.fileno
@@ -58,7 +60,7 @@ class TlsSocket:
         Returns False at the end of the stream. Raises OSError.
         """
         if self._read_failure is not None:
-            raise self._read_failure
+            raise copy(self._read_failure)
         return not self._is_over and (not self._is_drained or self._feed())
 
     def received(self) -> bytes:
@@ -79,7 +81,7 @@ class TlsSocket:
         except ssl.SSLWantReadError:
             pass  # the rest of a record is still to come
         except OSError as error:
-            self._read_failure = error
+            self._read_failure = copy(error)
         self._is_drained = True
         with suppress(OSError):  # kept for the next `send`: what was received counts first
             self._flush()  # TLS may have to answer, with new keys or an alert
@@ -128,10 +130,10 @@ class TlsSocket:
 
     def _flush(self) -> None:
         if self._send_failure is not None:
-            raise self._send_failure
+            raise copy(self._send_failure)
         try:
             if self._outgoing.pending:
                 self._sock.sendall(self._outgoing.read())
         except OSError as error:
-            self._send_failure = error
+            self._send_failure = copy(error)
             raise
