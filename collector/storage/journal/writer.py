@@ -7,6 +7,7 @@ import os
 import secrets
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -89,11 +90,11 @@ class JournalWriter:
         pages. Source: https://wiki.postgresql.org/wiki/Fsync_Errors
         """
         if self._sync_error is not None:
-            raise self._sync_error
+            raise copy(self._sync_error)  # its traceback would grow with each call, and hold this object
         try:
             self._sync()
         except OSError as error:
-            self._sync_error = error
+            self._sync_error = copy(error)
             raise
 
     def keep(self) -> bool:

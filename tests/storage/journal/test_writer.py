@@ -205,3 +205,21 @@ def test_a_foreign_file_and_a_newer_format_are_distinguished(tmp_path: Path) -> 
     newer.undo()
     with pytest.raises(NewerDataError):
         decode_header(head)
+
+
+def test_a_failed_sync_fails_again_with_a_short_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(fd: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    writer = make_writer(tmp_path)
+    writer.append_frames(5, 1, [b"frame"])
+    monkeypatch.setattr("os.fdatasync", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        writer.sync()
+    monkeypatch.undo()
+    depths = []
+    for _ in range(3):
+        with pytest.raises(OSError, match="Input/output error") as caught:
+            writer.sync()
+        depths.append(len(caught.traceback))
+    assert depths == [2, 2, 2]
