@@ -13,6 +13,9 @@ UNKNOWN: Final = "_"
 UNDECODED: Final = "undecoded"
 GAP: Final = "gap"
 
+INT64_MAX: Final = 2**63 - 1
+"""The largest integer that SQLite and Parquet store."""
+
 BACKFILLED_LINE: Final = -1
 """The line of what repair fetched over REST."""
 

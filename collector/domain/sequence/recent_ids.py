@@ -13,12 +13,19 @@ RECENT_LIMIT: Final = 65_536
 
 _DIGEST_BITS: Final = 32
 DIGEST_MASK: Final = (1 << _DIGEST_BITS) - 1
+_LAST_SEC: Final = (1 << 32) - 1
 _BELOW_ALL: Final = -(1 << 63)
 
 
 def packed(received_us: int, digest: int) -> int:
-    """Pack receive time (whole seconds, upper bits) and digest (lower 32 bits) into one integer."""
-    return received_us // 1_000_000 << _DIGEST_BITS | digest
+    """Pack receive time (whole seconds, upper bits) and digest (lower 32 bits) into one integer of 64 bits.
+
+    A time that a clock cannot tell there, before 1970 or after 2106, becomes the nearest that it can.
+    """
+    secs = received_us // 1_000_000
+    if not 0 <= secs <= _LAST_SEC:
+        secs = max(0, min(secs, _LAST_SEC))
+    return secs << _DIGEST_BITS | digest
 
 
 def split(recent: dict[int, int], restarted_us: int) -> tuple[dict[int, int], dict[int, int]]:

@@ -10,8 +10,8 @@ from typing import Annotated, Any, ClassVar, Final, Generic, Literal
 
 from msgspec import Meta, Struct, field
 
+from collector.domain.records import INT64_MAX
 from collector.exchanges.binance.message_readers import (
-    INT64_MAX,
     NO_TIME_MS,
     Id,
     MessageReaders,

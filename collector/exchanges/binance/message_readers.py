@@ -12,10 +12,9 @@ from msgspec.json import Decoder
 from msgspec.structs import fields
 
 from collector.domain.names import END_US
+from collector.domain.records import INT64_MAX
 from collector.domain.times import NO_TIME_US
 from collector.exchanges.typed_rows import Read, RowReaders, book_readers, number_readers
-
-INT64_MAX: Final = 2**63 - 1
 
 Id = Annotated[int, Meta(ge=0, le=INT64_MAX)]
 Millis = Annotated[int, Meta(ge=0, le=END_US // 1000 - 1)]

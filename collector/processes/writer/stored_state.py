@@ -1,16 +1,22 @@
 """Encodes and decodes stored state, and checks that it can be read: SQLite does not detect a corrupt byte in a value."""
 
+from typing import Annotated
+
 import msgspec
 
 from collector.domain.counts import RunCounts
 from collector.domain.errors import DamagedError
-from collector.domain.records import IdRule
+from collector.domain.records import INT64_MAX, IdRule
 from collector.domain.sequence.stream_progress import StreamProgress
 from collector.processes.writer.gaps.feed_state import FeedState
 from collector.storage.segment.state import SegmentState
 
 decode_progress = msgspec.msgpack.Decoder(StreamProgress).decode
-decode_recent = msgspec.msgpack.Decoder(dict[int, int]).decode
+_Id = Annotated[int, msgspec.Meta(le=INT64_MAX)]
+_Value = Annotated[int, msgspec.Meta(ge=0)]
+"""MessagePack has no integers beyond 64 bits, with or without a sign."""
+
+decode_recent = msgspec.msgpack.Decoder(dict[_Id, _Value]).decode
 decode_feed = msgspec.msgpack.Decoder(FeedState).decode
 encode_feed = msgspec.msgpack.Encoder().encode
 _decode_counts = msgspec.json.Decoder(RunCounts).decode

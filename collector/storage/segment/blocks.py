@@ -12,13 +12,13 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 import zstandard
 
 from collector.domain.errors import DamagedError
-from collector.domain.records import BACKFILLED_LINE
+from collector.domain.records import BACKFILLED_LINE, INT64_MAX
 
 MAX_TEXT_BYTES: Final = 1 << 20
 """Most text in a block, unless it is one message."""
@@ -29,9 +29,16 @@ OWN_TEXT_BYTES: Final = 8 << 10
 SHARED_TEXT_BYTES: Final = 64 << 10
 """Most text in a block that streams share."""
 
-_MAX_PLAIN_BYTES: Final = 128 << 20
-"""No block takes more, decompressed: a greater size is damage."""
+MAX_MESSAGES: Final = 65_536
+"""Most messages in a block."""
 
+_MAX_TEXT_BYTES: Final = 128 << 20
+"""No texts of a block take more, decompressed: a greater size is damage."""
+
+_MAX_COLUMNS_BYTES: Final = 8 << 20
+"""The same of its columns: seven lists of integers of at most nine bytes each."""
+
+_SHARED_MESSAGES: Final = MAX_MESSAGES // 8
 _LEVEL: Final = 1
 
 
@@ -95,14 +102,19 @@ class Block(NamedTuple):
     """Stream id and number of messages of each stream in a block that streams share."""
 
 
+_Integer = Annotated[int, msgspec.Meta(le=INT64_MAX)]
+_Count = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
+_Line = Annotated[int, msgspec.Meta(ge=BACKFILLED_LINE, le=127)]
+
+
 class _Columns(msgspec.Struct, array_like=True):
-    pieces: list[tuple[int, int, int]]
-    rows: list[int]
-    ids: list[int]
-    received_us: list[int]
-    exchange_us: list[int | None]
-    lines: list[int]
-    lengths: list[int]
+    pieces: list[tuple[_Integer, _Integer, _Count]]
+    rows: list[_Count]
+    ids: list[_Integer]
+    received_us: list[_Integer]
+    exchange_us: list[_Integer | None]
+    lines: list[_Line]
+    lengths: list[_Count]
 
 
 _stream_and_series: Final = attrgetter("stream_id", "series")
@@ -119,28 +131,29 @@ class BlockEncoder:
     def blocks(self, messages: Iterable[Messages]) -> Iterator[Block]:
         """The blocks of a commit, in order of stream ids: so streams share blocks with the same neighbours each time."""
         sharing: list[Messages] = []
-        text_bytes = 0
+        text_bytes = messages_shared = 0
         for piece in sorted(filter(len, messages), key=_stream_and_series):
             size = sum(map(len, piece.payloads))
-            if size >= OWN_TEXT_BYTES:
+            if size >= OWN_TEXT_BYTES or len(piece) > _SHARED_MESSAGES:
                 yield from self._own(piece, size)
                 continue
-            if sharing and text_bytes + size > SHARED_TEXT_BYTES:
+            if sharing and (text_bytes + size > SHARED_TEXT_BYTES or messages_shared + len(piece) > MAX_MESSAGES):
                 yield self._block(sharing)
-                sharing, text_bytes = [], 0
+                sharing, text_bytes, messages_shared = [], 0, 0
             sharing.append(piece)
             text_bytes += size
+            messages_shared += len(piece)
         if sharing:
             yield self._block(sharing)
 
     def _own(self, piece: Messages, text_bytes: int) -> Iterator[Block]:
-        if text_bytes <= MAX_TEXT_BYTES:
+        if text_bytes <= MAX_TEXT_BYTES and len(piece) <= MAX_MESSAGES:
             yield self._block([piece])
             return
         start = size = 0
         for index, payload in enumerate(piece.payloads):
             size += len(payload)
-            if size > MAX_TEXT_BYTES and index > start:
+            if (size > MAX_TEXT_BYTES and index > start) or index - start == MAX_MESSAGES:
                 yield self._block([piece.part(start, index)])
                 start, size = index, len(payload)
         yield self._block([piece.part(start, len(piece))])
@@ -179,7 +192,7 @@ class BlockDecoder:
 
         Raises DamagedError.
         """
-        read, text = self._columns(columns), self._plain(payloads)
+        read, text = self._columns(columns), self._plain(payloads, _MAX_TEXT_BYTES)
         ends = list(accumulate(read.lengths, initial=0))
         if ends[-1] != len(text):
             raise DamagedError("a block's texts do not have the lengths that it says")
@@ -198,7 +211,7 @@ class BlockDecoder:
 
     def _columns(self, packed: bytes) -> _Columns:
         try:
-            read = _decode(self._plain(packed))
+            read = _decode(self._plain(packed, _MAX_COLUMNS_BYTES))
         except msgspec.DecodeError as error:
             raise DamagedError(f"a block cannot be read: {error}") from error
         count = sum(piece[2] for piece in read.pieces)
@@ -213,13 +226,13 @@ class BlockDecoder:
             raise DamagedError("a block's columns differ in length")
         return read
 
-    def _plain(self, packed: bytes) -> bytes:
+    def _plain(self, packed: bytes, most_bytes: int) -> bytes:
         try:
             size = zstandard.get_frame_parameters(packed).content_size
-            if size > _MAX_PLAIN_BYTES:
+            if size > most_bytes:
                 raise DamagedError(f"a block says that it has {size} bytes")
             plain: bytes = self._decompress(packed)
-        except zstandard.ZstdError as error:
+        except (zstandard.ZstdError, TypeError) as error:  # SQLite may give a number or a text instead of bytes
             raise DamagedError(f"a block cannot be read: {error}") from error
         return plain
 

@@ -2,8 +2,11 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import Final, NamedTuple
 
+from collector.domain.errors import DamagedError
 from collector.storage.segment.blocks import BlockDecoder, Messages
 
 IsEnough = Callable[[int, int, int], bool]
@@ -16,6 +19,14 @@ _WANTED: Final = """
 SELECT stream_id, coalesce(row, 0) FROM streams LEFT JOIN recents USING (stream_id) WHERE last_row > coalesce(row, 0)
 """
 """Streams with messages behind those whose ids `recents` holds, and the row of the last of those."""
+
+
+class _Entry(NamedTuple):
+    block: int
+    streams: list[int]
+    first_row: int
+    received_min: int
+    columns: bytes
 
 
 class _Needed(NamedTuple):
@@ -42,34 +53,44 @@ def _needed(
     """The blocks, the newest first, each with the streams that need it."""
     wanted: dict[int, int] = dict(db.execute(_WANTED))
     found: dict[int, int] = {}
-    shared = _shared(db)
-    for block, stream_id, first_row, received_min, columns in db.execute(_BLOCKS):
+    for entry in _entries(db):
         on_progress()
-        in_block = [stream_id] if stream_id is not None else next(shared)
-        for known in in_block:
-            if first_row <= wanted.get(known, -1):
+        for known in entry.streams:
+            if entry.first_row <= wanted.get(known, -1):
                 del wanted[known]
         if not wanted:
             return
-        needing = wanted.keys() & in_block
+        needing = wanted.keys() & entry.streams
         if not needing:
             continue
-        yield _Needed(block, frozenset(needing))
-        for known, count in decoder.live(columns).items():
-            if known in needing:
-                found[known] = found.get(known, 0) + count
-                if is_enough(known, found[known], received_min):
-                    del wanted[known]
+        yield _Needed(entry.block, frozenset(needing))
+        live = decoder.live(entry.columns)
+        if live.keys() != set(entry.streams):
+            raise DamagedError(f"block {entry.block} has messages of other streams than it is said to have")
+        for known in needing:
+            found[known] = found.get(known, 0) + live[known]
+            if is_enough(known, found[known], entry.received_min):
+                del wanted[known]
 
 
-def _shared(db: sqlite3.Connection) -> Iterator[list[int]]:
-    """The streams of each block that streams share, the newest block first."""
-    last: int | None = None
-    streams: list[int] = []
-    for block, stream_id in db.execute(_SHARED):
-        if last is not None and block != last:
-            yield streams
-            streams = []
-        last = block
-        streams.append(stream_id)
-    yield streams
+def _entries(db: sqlite3.Connection) -> Iterator[_Entry]:
+    """The blocks, the newest first."""
+    shared = _shared(db)
+    for block, stream_id, first_row, received_min, columns in db.execute(_BLOCKS):
+        if not isinstance(first_row, int) or not isinstance(received_min, int):
+            raise DamagedError(f"block {block} says {first_row!a} and {received_min!a} where numbers belong")
+        streams = [stream_id] if stream_id is not None else _streams_in(block, shared)
+        yield _Entry(block, streams, first_row, received_min, columns)
+
+
+def _shared(db: sqlite3.Connection) -> Iterator[tuple[int, list[int]]]:
+    """The blocks that streams share, the newest first, each with its streams."""
+    for block, rows in groupby(db.execute(_SHARED), key=itemgetter(0)):
+        yield block, [stream_id for _, stream_id in rows]
+
+
+def _streams_in(block: int, shared: Iterator[tuple[int, list[int]]]) -> list[int]:
+    found, streams = next(shared, (None, []))
+    if found != block:
+        raise DamagedError(f"nothing says which streams share block {block}")
+    return streams

@@ -26,3 +26,9 @@ def test_an_id_has_the_value_it_came_with_last_until_its_generation_is_forgotten
         for asked in (*ids, *kept):
             assert recent.get(asked) == known.get(asked)
         assert recent.has_none_of([message_id + 1]) == (message_id + 1 not in known)
+
+
+def test_a_time_that_no_clock_should_tell_is_kept_as_the_nearest_possible() -> None:
+    assert packed(-5_000_000, 7) == packed(0, 7) == 7
+    last = packed(((1 << 32) - 1) * 1_000_000, 7)
+    assert packed(1 << 62, 7) == last < 1 << 64

@@ -21,6 +21,12 @@ ROT = {
     "a block's stream": "UPDATE blocks SET stream_id = 77",
     "a block's columns": "UPDATE blocks SET columns = substr(columns, 1, 40)",
     "a block's texts": "UPDATE blocks SET payloads = x'28b52ffd00'",
+    "columns that are a number": "UPDATE blocks SET columns = 7",
+    "texts that are a text": "UPDATE blocks SET payloads = 'text'",
+    "a receive time that is a text": "UPDATE blocks SET received_min = 'noon'",
+    "a row that is a text": "UPDATE blocks SET first_row = 'one'",
+    "an id beyond 64 bits": "INSERT OR REPLACE INTO recents VALUES (1, x'81cfffffffffffffffff01', 0)",
+    "an id's time below zero": "INSERT OR REPLACE INTO recents VALUES (1, x'8101ff', 0)",
     "when it was opened": "UPDATE meta SET value = '12x4' WHERE key = 'opened_at'",
     "a lost note": "DELETE FROM meta WHERE key = 'opened_at'",
 }

@@ -4,12 +4,15 @@ import random
 from itertools import chain
 from typing import Any
 
+import msgspec
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.domain.errors import DamagedError
 from collector.storage.segment.blocks import (
+    MAX_MESSAGES,
     MAX_TEXT_BYTES,
     OWN_TEXT_BYTES,
     SHARED_TEXT_BYTES,
@@ -105,6 +108,26 @@ def test_a_block_that_claims_to_be_huge_takes_no_memory() -> None:
     huge = b"\x28\xb5\x2f\xfd\xe0" + (1 << 60).to_bytes(8, "little") + b"\x01\x00\x00"
     with pytest.raises(DamagedError, match="says that it has"):
         decoded([block._replace(payloads=huge)])
+
+
+@pytest.mark.parametrize("value", [1 << 63, -1])
+def test_numbers_that_cannot_be_are_damage(value: int) -> None:
+    (block,) = encoded([row(1, 1, b"x"), row(2, 1, b"yy")])
+    plain = msgspec.msgpack.decode(zstandard.ZstdDecompressor().decompress(block.columns))
+    for column, place in ((0, 0), (1, 0), (6, 1)):
+        changed = [list(values) for values in plain]
+        changed[column][place] = [1, 0, value] if column == 0 else value
+        packed = zstandard.ZstdCompressor().compress(msgspec.msgpack.encode(changed))
+        with pytest.raises(DamagedError):
+            decoded([block._replace(columns=packed)])
+
+
+@pytest.mark.parametrize("streams", [1, 9])
+def test_no_block_has_more_messages_than_a_reader_takes(streams: int) -> None:
+    rows = [row(number, number % streams, b"") for number in range(1, 3 * MAX_MESSAGES)]
+    blocks = encoded(rows)
+    assert max(block.rows for block in blocks) <= MAX_MESSAGES
+    assert decoded(blocks) == rows
 
 
 def test_columns_of_different_lengths_are_damage() -> None:

@@ -103,6 +103,20 @@ def test_a_stream_of_an_earlier_segment_is_not_searched(filled: Filled) -> None:
     assert filled.read({BIG: 1, SMALL: 1}) == {BIG: 1, SMALL: 1}
 
 
+@pytest.mark.parametrize(
+    "change",
+    ["DELETE FROM block_streams WHERE block = 4", "DELETE FROM block_streams WHERE stream_id = 3 AND block = 4"],
+)
+def test_a_block_that_has_other_streams_than_listed_is_damage(filled: Filled, change: str) -> None:
+    filled.commit(RARE)
+    filled.commit(RARE)
+    with closing(sqlite3.connect(filled.segment.path)) as db:
+        assert db.execute(change).rowcount > 0
+        db.commit()
+    with pytest.raises(DamagedError, match="block 4"):
+        filled.read({BIG: 9, SMALL: 9, RARE: 9})
+
+
 def test_a_damaged_block_is_told(filled: Filled) -> None:
     filled.commit()
     with closing(sqlite3.connect(filled.segment.path)) as db:
