@@ -2,6 +2,7 @@
 
 import socket
 from concurrent.futures import Future
+from copy import copy
 from threading import Lock, Thread
 from typing import Final
 
@@ -17,9 +18,8 @@ def addresses_of(host: str, port: int, timeout_secs: float) -> list[Address]:
     Each name has at most one lookup at a time: callers that come while it hangs wait for its result.
     Raises UnreachableError, or ValueError for a name that cannot be looked up.
     """
-    lookup = _running_lookup(host, port)
     try:
-        return lookup.result(timeout_secs)
+        return _running_lookup(host, port).result(timeout_secs)
     except TimeoutError as error:
         raise UnreachableError(f"the lookup of {host} took more than {timeout_secs:g} s") from error
     except socket.gaierror as error:
@@ -41,7 +41,7 @@ def _look_up(host: str, port: int, lookup: "Future[list[Address]]") -> None:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, ValueError) as error:
-        outcome: list[Address] | Exception = error
+        outcome: list[Address] | Exception = copy(error)  # its traceback would hold the lookup, which holds it
     else:
         outcome = list(dict.fromkeys(Address(family, sockaddr) for family, _, _, _, sockaddr in found))
     with _lock:

@@ -1,4 +1,6 @@
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -53,3 +55,23 @@ def test_an_unknown_name_is_named_in_the_error() -> None:
 def test_a_name_that_cannot_be_looked_up_is_refused(host: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 -- Python's own words, of several kinds
         addresses_of(host, 443, 60)
+
+
+def test_a_failed_lookup_is_gone_with_its_error() -> None:
+    def look_up() -> "weakref.ref[BaseException]":
+        try:
+            addresses_of("gone.invalid", 443, 60.0)
+        except UnreachableError as error:
+            assert isinstance(error.__cause__, OSError)  # noqa: PT017 -- pytest.raises would keep the error
+            return weakref.ref(error.__cause__)
+        raise AssertionError("the name was found")
+
+    gc.disable()
+    try:
+        cause = look_up()
+        for thread in threading.enumerate():
+            if thread.name == "lookup gone.invalid":
+                thread.join(60.0)
+        assert cause() is None
+    finally:
+        gc.enable()
