@@ -49,6 +49,11 @@ def _against_peers(results: Results) -> Iterator[Target]:
         )
     if CRYPTOFEED in peers:
         yield Target("messages/s to a durable row / cryptofeed's", ratios(ours, peers[CRYPTOFEED], _rate), 6, True)
+        yield Target(
+            "CPU to a durable row / cryptofeed's, to a flushed file",
+            ratios(ours, peers[CRYPTOFEED], lambda one, other: one.durable_micros() / other.micros()),
+            1 / 4,
+        )
         yield Target("CPU to Parquet / cryptofeed's, to a flushed file", ratios(ours, peers[CRYPTOFEED], _cpu), 1 / 4)
 
 
