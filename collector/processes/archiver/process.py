@@ -93,11 +93,13 @@ class Archiver:
             self._segments, self._staging, self._uploads, replacement, self._retries, self._progress, context.log
         )
         calls = StoreCall(store, self._pool, self._health, self._uploads, self._now, self._tick)
-        self._worker = self._new_worker(calls, stager, replacement)
+        self._worker = self._new_worker(calls, stager, replacement, adapter_of)
         self._is_stopping = False
         self._reports = Every(REPORT_SECS, self._now)
 
-    def _new_worker(self, calls: StoreCall, stager: Stager, replacement: SegmentReplacement) -> SegmentWorker:
+    def _new_worker(
+        self, calls: StoreCall, stager: Stager, replacement: SegmentReplacement, adapter_of: Callable[[str], Adapter]
+    ) -> SegmentWorker:
         config = self._context.config
         return SegmentWorker(
             staging=self._staging,
@@ -111,6 +113,7 @@ class Archiver:
                 config.data_dir,
                 config.host_name,
                 config.archive.compression_level,
+                adapter_of,
                 self._tick_or_leave,
                 self._log,
             ),

@@ -49,6 +49,10 @@ class SharedBlocks:
             self._first[-1] = min(self._first[-1], stream_id)
             self._last[-1] = max(self._last[-1], stream_id)
 
+    def numbers(self) -> Iterator[int]:
+        """The number of each block."""
+        return iter(self._numbers)
+
     def __len__(self) -> int:
         """Number of blocks."""
         return len(self._numbers)
@@ -93,6 +97,21 @@ class SealedBlocks:
         """The content of every block."""
         for (block,) in self._db.execute(_ALL):
             yield self._content(block)
+
+    def checked(self, streams: Container[int]) -> Iterator[None]:
+        """Read every block and compare it with what the tables say; `streams` are all there are. For a fresh object."""
+        for own in self.own():
+            self.used(self.read_own(own))
+            yield
+        shared = self.shared()
+        left = dict(shared.rows)
+        for block in shared.numbers():
+            for messages in map(self.used, self.read_shared(block, streams)):
+                left[messages.stream_id] = left.get(messages.stream_id, 0) - len(messages)
+            yield
+        if any(left.values()):
+            raise DamagedError(f"{self.name} does not say rightly which streams share blocks")
+        self.require_whole()
 
     def read_own(self, own: OwnBlock) -> Messages:
         """The messages of a block."""

@@ -84,6 +84,12 @@ class SealedSegment:
         """Every message once, as they are stored."""
         return version_1.chunks(self._db) if self._version == 1 else SealedBlocks(self._db, self._name, self.rows).all()
 
+    def checked(self) -> Iterator[None]:
+        """Read every message and compare what the tables say of it, piece by piece. Raises DamagedError."""
+        if self._version == 1:
+            return (None for _ in self.contents())
+        return SealedBlocks(self._db, self._name, self.rows).checked(self.streams)
+
     def gaps(self) -> Iterator[tuple[Any, ...]]:
         """Exchange, symbol, row and the gap columns of every gap, in the order of the ledger."""
         return self._rows("gaps", GAPS)
@@ -120,9 +126,9 @@ def open_sealed(path: Path) -> Iterator[SealedSegment]:
 
 
 def read_through(path: Path, tick: Callable[[], None]) -> None:
-    """Read everything in a segment to prove that it can be read; `tick` is called meanwhile. Raises as `open_sealed`."""
+    """Read everything in a segment to prove that it is sound; `tick` is called meanwhile. Raises as `open_sealed`."""
     with open_sealed(path) as segment:
-        for _ in segment.contents():
+        for _ in segment.checked():
             tick()
         for number, _ in enumerate(segment.gaps()):
             if number % _TICK_GAPS == 0:

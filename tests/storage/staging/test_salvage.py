@@ -51,6 +51,55 @@ def damaged(stream: StreamKey, started_us: int = NOON_US, ended_us: int = SEALED
     return stream, event_gap(stream, "damaged", "disk", started_us, ended_us, expected_id=SEGMENT_ID)
 
 
+def of_many_blocks(folder: Path, **given: Any) -> Path:
+    """A segment of 300 commits, a block each: odd blocks hold ten trades, even ones two trades, five books, three others."""
+    shared = (0, 1, 1, 1, 2, 0, 1, 2, 1, 2)
+    stream_ids = [(0,) * 10 if number % 2 else shared for number in range(1, 301)]
+    messages = [message(of, id_, trade(id_)) for id_, of in enumerate(of for ids in stream_ids for of in ids)]
+    reasons = [(row, f"reason {row}") for row, values in enumerate(messages, 1) if values[0] == 2]
+    return make_segment(folder, [TRADES, BOOK, OTHER], messages, reasons=reasons, commit_rows=10, **given)
+
+
+Salvaged = list[tuple[int, int, int, int, int | None, int, bytes, str | None]]
+"""Stream id, series, id, times, line, payload and reason of each message, in order of rows."""
+
+
+def salvage(path: Path) -> tuple[Salvaged, list[tuple[StreamKey, int | None]]]:
+    """The messages that are salvaged, and the streams of the `damaged` rows with how many each says are missing."""
+    with open_salvage(path, KNOWN, path.parent / "scratch" / "made") as segment:
+        pieces = [piece for block in segment.contents() for piece in block]
+        columns = [
+            zip(
+                piece.rows, piece.ids, piece.received_us, piece.exchange_us, piece.lines, piece.payloads,
+                [(piece.stream_id, piece.series)] * len(piece), strict=True,
+            )
+            for piece in pieces
+        ]  # fmt: skip
+        messages = sorted(values for piece in columns for values in piece)
+        assert [values[0] for values in messages] == list(range(1, segment.rows + 1)), "rows without a hole"
+        found = [(*of, *values, segment.reason(row)) for row, *values, of in messages]
+        gaps = [(StreamKey(exchange, symbol, gap[1]), Gap(*gap)) for exchange, symbol, _, *gap in segment.gaps()]
+    assert list((path.parent / "scratch").iterdir()) == []
+    return found, [(stream, gap.missing) for stream, gap in gaps if gap.kind == "damaged"]
+
+
+def flip(path: Path, block: int) -> None:
+    """Flip a bit of a block's text."""
+    with closing(sqlite3.connect(path)) as db:
+        (payloads,) = db.execute("SELECT payloads FROM blocks WHERE block = ?", (block,)).fetchone()
+    content = bytearray(path.read_bytes())
+    content[content.index(payloads) + len(payloads) // 2] ^= 4
+    path.write_bytes(content)
+
+
+def leaves(path: Path) -> list[int]:
+    """The numbers of the pages that hold nothing but rows of `blocks`."""
+    with closing(sqlite3.connect(path)) as db:
+        rows = db.execute("SELECT columns FROM blocks")
+        content = path.read_bytes()
+        return sorted({content.index(columns) // 4096 for (columns,) in rows})
+
+
 def overwrite(path: Path, table: str, content: bytes = b"\xaa") -> None:
     """Make the first page of a table unreadable."""
     with closing(sqlite3.connect(path)) as db:
@@ -162,3 +211,82 @@ def test_a_temporarily_unreadable_file_is_not_salvaged(tmp_path: Path) -> None:
     path.rename(tmp_path / "aside")
     with pytest.raises(UnreadableError), open_salvage(path, KNOWN):
         pass
+
+
+@pytest.mark.parametrize(
+    ("block", "lost"), [(101, [(TRADES, 10)]), (100, [(TRADES, 2), (BOOK, 5), (OTHER, 3)])], ids=["own", "shared"]
+)
+def test_a_flipped_bit_costs_one_block(tmp_path: Path, block: int, lost: list[tuple[StreamKey, int]]) -> None:
+    path = of_many_blocks(tmp_path)
+    whole, _ = salvage(path)
+    assert len(whole) == 3_000
+    flip(path, block)
+    assert salvage(path) == (whole[: (block - 1) * 10] + whole[block * 10 :], lost)
+
+
+def test_two_damaged_blocks_of_a_stream_are_counted_together(tmp_path: Path) -> None:
+    path = of_many_blocks(tmp_path)
+    flip(path, 1)
+    flip(path, 300)
+    messages, lost = salvage(path)
+    assert (len(messages), lost) == (2_980, [(TRADES, 12), (BOOK, 5), (OTHER, 3)])
+
+
+def test_a_damaged_page_costs_the_blocks_on_it(tmp_path: Path) -> None:
+    path = of_many_blocks(tmp_path)
+    whole, _ = salvage(path)
+    page = leaves(path)[5]
+    with path.open("r+b") as file:
+        file.seek(page * 4096)
+        file.write(b"\xaa" * 4096)
+    messages, lost = salvage(path)
+    assert 2_500 < len(messages) < 3_000
+    assert [values for values in whole if values in set(messages)] == messages
+    assert lost == [(TRADES, None), (BOOK, None), (OTHER, None)], "nobody knows whose blocks were there"
+
+
+def test_messages_are_salvaged_though_nothing_can_tell_what_is_lost(tmp_path: Path) -> None:
+    path = of_many_blocks(tmp_path)
+    overwrite(path, "block_streams")
+    flip(path, 100)
+    messages, lost = salvage(path)
+    assert (len(messages), lost) == (2_990, [(TRADES, None), (BOOK, None), (OTHER, None)])
+
+
+def test_no_stream_is_said_to_have_lost_what_is_there(tmp_path: Path) -> None:
+    path = of_many_blocks(tmp_path)
+    overwrite(path, "meta")
+    messages, lost = salvage(path)
+    assert (len(messages), lost) == (3_000, [])
+
+
+def test_messages_of_a_stream_whose_name_is_lost_stay_in_the_file(tmp_path: Path) -> None:
+    path = of_many_blocks(tmp_path)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE streams SET symbol = '' WHERE stream_id = 1")
+        db.commit()
+    messages, lost = salvage(path)
+    assert ({values[0] for values in messages}, lost) == ({0, 2}, [(TRADES, None), (OTHER, None)])
+
+
+def test_a_file_with_no_readable_block_is_salvaged_as_without_messages(tmp_path: Path) -> None:
+    path = of_many_blocks(tmp_path, gaps=[("toy", "BTC/USD", make_gap())])
+    overwrite(path, "blocks")
+    assert salvage(path) == ([], [(TRADES, None), (BOOK, None), (OTHER, None)])
+    path.write_bytes(os.urandom(100_000))
+    assert salvage(path) == ([], [(NOBODY, None)])
+
+
+def test_a_segment_with_salvaged_messages_is_the_same_each_time(tmp_path: Path) -> None:
+    path = of_many_blocks(tmp_path)
+    flip(path, 7)
+
+    def made() -> bytes:
+        scratch = tmp_path / "made"
+        scratch.write_bytes(b"left by a kill")
+        with open_salvage(path, KNOWN, scratch):
+            return scratch.read_bytes()
+
+    before = path.read_bytes()
+    assert made() == made()
+    assert path.read_bytes() == before
