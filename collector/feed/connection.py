@@ -17,6 +17,7 @@ READ_WAIT_SECS: Final = 1.0
 """Longest wait of one read unless its thread sets another, so that it can check the time."""
 
 LARGE_READ_BYTES: Final = 16 << 10
+"""After a read of this size more is waiting, most likely."""
 
 PACE_MARGIN: Final = 1.25
 """Messages are sent this many times slower than the exchange allows, because pongs count as messages, too."""
@@ -85,7 +86,7 @@ class Connection:
             has_data = self._buffer.fill()
         except OSError as error:
             raise ConnectionOverError("lost", f"{type(error).__name__}: {error}") from error
-        # After a large read there is more, most likely: to ask first would be one more call of the kernel.
+        # To ask the kernel before a read that finds something would be one call more.
         self._is_drained = self._buffer.unread < LARGE_READ_BYTES
         if has_data:
             return self._drain()

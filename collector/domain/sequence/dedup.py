@@ -48,7 +48,7 @@ class DuplicateFilter:
     """
 
     __slots__ = (
-        "_dense", "_ended", "_min_kept", "_overlap_us", "_recent", "_rises", "holes", "progress", "stepped_back_from",
+        "_dense", "_ended", "_overlap_us", "_recent", "_rises", "holes", "min_kept", "progress", "stepped_back_from",
     )  # fmt: skip
 
     def __init__(self, *, rule: IdRule, overlap_secs: float, progress: StreamProgress, recent: dict[int, int]) -> None:
@@ -57,9 +57,10 @@ class DuplicateFilter:
         self.progress = progress
         self.holes = StreamHoles(progress)
         self._overlap_us = round(overlap_secs * 1e6)
-        self._min_kept = RECENT_DENSE_IDS if self._dense else RECENT_IDS
+        self.min_kept = RECENT_DENSE_IDS if self._dense else RECENT_IDS
+        """How many of the newest ids are kept at least."""
         self._ended, running = split(recent, progress.restarted_us)
-        self._recent = Recent(within(running, self._overlap_us, self._min_kept), self._min_kept)
+        self._recent = Recent(within(running, self._overlap_us, self.min_kept), self.min_kept)
         self.stepped_back_from = 0
         """After the verdict `BACK`: the previous id on the message's line."""
 
@@ -156,14 +157,9 @@ class DuplicateFilter:
         if self._dense and (cause != REFUSED or self.progress.suspect is None):
             self.progress.suspect = cause
 
-    @property
-    def min_kept(self) -> int:
-        """How many of the newest ids are kept at least."""
-        return self._min_kept
-
     def covers(self, messages: int, span_us: int) -> bool:
         """Whether the newest `messages`, received within `span_us`, are all that a new process has to remember."""
-        return messages >= RECENT_LIMIT or (messages >= self._min_kept and span_us > self._overlap_us)
+        return messages >= RECENT_LIMIT or (messages >= self.min_kept and span_us > self._overlap_us)
 
     def remember(self, message_id: int, received_us: int, digest: int) -> None:
         """Keep a stored message's id as a recent one without judging it. If messages share an id, the first one is kept."""
@@ -296,5 +292,5 @@ class DuplicateFilter:
         self._ended.update(self._recent.all())
         if len(self._ended) > RECENT_LIMIT:
             self._ended = newest(self._ended)
-        self._recent = Recent({}, self._min_kept)
+        self._recent = Recent({}, self.min_kept)
         return Verdict.RESET
