@@ -1,7 +1,6 @@
 """A writer that finds an open segment of format 1 carries its state over and goes on in one of its own format."""
 
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -14,11 +13,8 @@ from collector.storage.segment.positions_file import read_positions_file
 from collector.storage.segment.seal import sealed_segments
 from collector.storage.segment.sealed_segment import open_sealed
 from tests.processes.writer.writer_harness import START_NS, World, book, diff, trade
+from tests.storage.segment.kills import KilledError, kill_at
 from tests.storage.segment.version_1_files import as_version_1
-
-
-class KilledError(BaseException):
-    """Stands for a kill."""
 
 
 def segments(world: World) -> Path:
@@ -98,7 +94,7 @@ def test_a_kill_while_it_is_left_loses_and_doubles_nothing(
     for call in range(1, 5):
         killed = False
         with monkeypatch.context() as patch:
-            patch.setattr(owner, name, kill_at(getattr(owner, name), call))
+            kill_at(patch, owner, name, call=call)
             try:
                 world.writer()
             except KilledError:
@@ -109,17 +105,3 @@ def test_a_kill_while_it_is_left_loses_and_doubles_nothing(
     trades = world.query("SELECT id FROM messages JOIN streams USING (stream_id) WHERE data_type = 'trade' ORDER BY id")
     assert [row[0] for row in trades] == [number for number in range(1, 20) if number != 5]
     assert len(world.payloads()) == 22
-
-
-def kill_at(real: Callable[..., object], call: int) -> Callable[..., object]:
-    """Raise KilledError in place of the nth call."""
-    calls = 0
-
-    def counted(*arguments: object, **named: object) -> object:
-        nonlocal calls
-        calls += 1
-        if calls == call:
-            raise KilledError
-        return real(*arguments, **named)
-
-    return counted

@@ -2,7 +2,6 @@
 
 import shutil
 import sqlite3
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -26,6 +25,7 @@ from collector.storage.segment.seal import (
     set_strays_aside,
 )
 from collector.storage.segment.state import EMPTY_STATE, Commit, SegmentState, StreamRow
+from tests.storage.segment.kills import KilledError, kill_at
 from tests.storage.segment.segment_files import give_up_at_once
 from tests.storage.segment.segment_rows import Row, messages_of, query, rows_of
 
@@ -153,24 +153,6 @@ def test_a_half_made_segment_is_never_opened(tmp_path: Path, monkeypatch: pytest
     assert open_segment(tmp_path) is None
     assert list(tmp_path.iterdir()) == []
     assert begin_segment(tmp_path, "20260101T000000Z-000001", META, baseline).segment_id == "20260101T000000Z-000001"
-
-
-class KilledError(Exception):
-    """Stands for a kill at one step."""
-
-
-def kill_at(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, *, call: int) -> None:
-    real: Callable[..., object] = getattr(owner, name)
-    calls = 0
-
-    def step(*args: object, **kwargs: object) -> object:
-        nonlocal calls
-        calls += 1
-        if calls == call:
-            raise KilledError
-        return real(*args, **kwargs)
-
-    monkeypatch.setattr(owner, name, step)
 
 
 @pytest.mark.parametrize(
