@@ -4,8 +4,8 @@
     pieces    [stream_id, series, count] for each run of messages of one stream and series, which follow one another
     payloads  the texts of all messages, one after another; compressed with zstd
 
-Both carry zstd's checksum, which tells damage that SQLite does not see. A stream with much text in a commit has blocks of its own, of at most 1 MiB of text; all others share blocks. Columns and
-zstd level are measured (docs/BENCHMARKS.md): a row a message takes twice the CPU and seven times the room.
+Both carry zstd's checksum, which tells damage that SQLite does not see. A stream with much text in a commit has blocks
+of its own, of at most 1 MiB of text; all others share blocks. A row a message takes twice the CPU and seven times the room.
 """
 
 from collections.abc import Container, Iterable, Iterator, Sequence

@@ -18,7 +18,6 @@ ORDER BY stream_id, CASE id_rule WHEN 'none' THEN 0 ELSE series END,
 """
 _SHARED: Final = "SELECT block, stream_id, rows FROM block_streams ORDER BY rowid"
 _CONTENT: Final = "SELECT columns, payloads, stream_id, first_row, rows FROM blocks WHERE block = ?"
-_ALL: Final = "SELECT block FROM blocks ORDER BY block"
 
 
 class OwnBlock(NamedTuple):
@@ -92,11 +91,6 @@ class SealedBlocks:
     def shared(self) -> SharedBlocks:
         """The blocks that streams share."""
         return SharedBlocks(self._db.execute(_SHARED))
-
-    def all(self) -> Iterator[list[Messages]]:
-        """The content of every block."""
-        for (block,) in self._db.execute(_ALL):
-            yield self._content(block)
 
     def checked(self, streams: Container[int]) -> Iterator[None]:
         """Read every block and compare it with what the tables say; `streams` are all there are. For a fresh object."""

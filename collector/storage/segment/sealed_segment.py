@@ -15,7 +15,6 @@ from collector.domain.names import DAY_US
 from collector.domain.records import Gap, StreamKey
 from collector.storage.durable import sync
 from collector.storage.segment import version_1
-from collector.storage.segment.blocks import Messages
 from collector.storage.segment.database import sealed_database
 from collector.storage.segment.file_format import count_rows, has_table, version_of
 from collector.storage.segment.sealed_blocks import SealedBlocks
@@ -80,14 +79,10 @@ class SealedSegment:
         with version_1.as_blocks(self._db, scratch, tick) as db:
             yield SealedBlocks(db, self._name, self.rows)
 
-    def contents(self) -> Iterator[list[Messages]]:
-        """Every message once, as they are stored."""
-        return version_1.chunks(self._db) if self._version == 1 else SealedBlocks(self._db, self._name, self.rows).all()
-
     def checked(self) -> Iterator[None]:
         """Read every message and compare what the tables say of it, piece by piece. Raises DamagedError."""
         if self._version == 1:
-            return (None for _ in self.contents())
+            return (None for _ in version_1.chunks(self._db))
         return SealedBlocks(self._db, self._name, self.rows).checked(self.streams)
 
     def gaps(self) -> Iterator[tuple[Any, ...]]:

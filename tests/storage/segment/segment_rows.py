@@ -9,6 +9,7 @@ from typing import Any
 from collector.domain.records import BACKFILLED_LINE
 from collector.storage.segment.blocks import BlockDecoder, Messages
 from collector.storage.segment.file_format import version_of
+from collector.storage.segment.sealed_segment import SealedSegment
 
 Row = tuple[int, int, int, int, int, int | None, int, bytes]
 """row, stream_id, series, id, received_us, exchange_us, line, payload"""
@@ -38,6 +39,13 @@ def messages_of(rows: Iterable[Row]) -> list[Messages]:
         group.lines.append(line)
         group.payloads.append(payload)
     return list(groups.values())
+
+
+def contents(segment: SealedSegment) -> list[list[Messages]]:
+    """What the blocks of a sealed segment hold, block by block."""
+    decoder = BlockDecoder()
+    blocks = segment._db.execute("SELECT columns, payloads FROM blocks ORDER BY block")
+    return [decoder.messages(*block) for block in blocks]
 
 
 def query(path: Path, sql: str) -> list[tuple[Any, ...]]:

@@ -22,7 +22,7 @@ from tests.storage.segment.segment_files import (
     message,
     trade,
 )
-from tests.storage.segment.segment_rows import rows_of
+from tests.storage.segment.segment_rows import contents, rows_of
 
 
 def change(path: Path, statement: str) -> None:
@@ -42,7 +42,7 @@ def test_a_segment_returns_everything_in_the_order_stored(tmp_path: Path) -> Non
             0: (TRADES, True),
             1: (UNKNOWN, False),
         }
-        assert [(row[0], row[1], row[3], row[5]) for row in rows_of(chain.from_iterable(segment.contents()))] == [
+        assert [(row[0], row[1], row[3], row[5]) for row in rows_of(chain.from_iterable(contents(segment)))] == [
             (1, 1, 0, NOON_US - 1_000),
             (2, 0, 9, NOON_US + 8_999_000),
             (3, 0, 8, None),
@@ -57,7 +57,7 @@ def test_reading_leaves_no_files_beside_the_segment(tmp_path: Path) -> None:
         db.execute("PRAGMA journal_mode=WAL")
     path.chmod(0o400)
     with open_sealed(path) as segment:
-        assert len(list(segment.contents())) == 1
+        assert len(contents(segment)) == 1
         assert [found.name for found in tmp_path.iterdir()] == [path.name]
 
 
@@ -90,7 +90,7 @@ def test_damage_found_while_reading_is_damage(tmp_path: Path) -> None:
     content[len(content) // 2 :] = b"\xff" * (len(content) - len(content) // 2)
     path.write_bytes(content)
     with pytest.raises(DamagedError), open_sealed(path) as segment:
-        list(segment.contents())
+        contents(segment)
 
 
 def test_text_that_is_not_utf_8_is_damage(tmp_path: Path) -> None:
@@ -149,4 +149,4 @@ def test_invalid_meta_is_damage(tmp_path: Path, statement: str) -> None:
 def test_a_folder_name_may_hold_characters_reserved_in_urls(tmp_path: Path) -> None:
     path = make_segment(tmp_path / "a?b#c%41 d", [TRADES], [message(0, 1, trade(1))])
     with open_sealed(path) as segment:
-        assert len(list(segment.contents())) == 1
+        assert len(contents(segment)) == 1

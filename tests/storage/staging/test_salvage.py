@@ -25,6 +25,7 @@ from tests.storage.segment.segment_files import (
     message,
     trade,
 )
+from tests.storage.segment.segment_rows import contents
 
 OTHER = StreamKey("toy", UNKNOWN, "undecoded")
 KNOWN = SalvageContext("elsewhere", 7, {})
@@ -42,7 +43,7 @@ def sealed(folder: Path, **given: Any) -> Path:
 def remains(path: Path, known: SalvageContext = KNOWN) -> tuple[SegmentMeta, list[tuple[StreamKey, Gap]]]:
     """What is said in the segment's place, its gaps with the stream each concerns."""
     with open_salvage(path, known) as segment:
-        assert segment.rows == len(list(segment.contents())) == 0
+        assert segment.rows == len(contents(segment)) == 0
         gaps = [(exchange, symbol, Gap(*gap)) for exchange, symbol, _, *gap in segment.gaps()]
         return segment.meta, [(StreamKey(exchange, symbol, gap.stream_type), gap) for exchange, symbol, gap in gaps]
 
@@ -67,7 +68,7 @@ Salvaged = list[tuple[int, int, int, int, int | None, int, bytes, str | None]]
 def salvage(path: Path) -> tuple[Salvaged, list[tuple[StreamKey, int | None]]]:
     """The messages that are salvaged, and the streams of the `damaged` rows with how many each says are missing."""
     with open_salvage(path, KNOWN, path.parent / "scratch" / "made") as segment:
-        pieces = [piece for block in segment.contents() for piece in block]
+        pieces = [piece for block in contents(segment) for piece in block]
         columns = [
             zip(
                 piece.rows, piece.ids, piece.received_us, piece.exchange_us, piece.lines, piece.payloads,
