@@ -67,6 +67,17 @@ class Messages:
             self.exchange_us[start:end], self.lines[start:end], self.payloads[start:end],
         )  # fmt: skip
 
+    def parts(self, most_messages: int, most_bytes: int) -> Iterator["Messages"]:
+        """Consecutive parts, each of at most so many messages and bytes of text, or of one longer message."""
+        start = size = 0
+        for index, payload in enumerate(self.payloads):
+            size += len(payload)
+            if index > start and (size > most_bytes or index - start == most_messages):
+                yield self.part(start, index)
+                start, size = index, len(payload)
+        if start < len(self):
+            yield self.part(start, len(self))
+
     def only(self, indexes: Sequence[int]) -> "Messages":
         """The messages at these indexes, in their order."""
         columns: list[list[Any]] = [
@@ -135,7 +146,7 @@ class BlockEncoder:
         for piece in sorted(filter(len, messages), key=_stream_and_series):
             size = sum(map(len, piece.payloads))
             if size >= OWN_TEXT_BYTES or len(piece) > _SHARED_MESSAGES:
-                yield from self._own(piece, size)
+                yield from map(self._block, ([part] for part in piece.parts(MAX_MESSAGES, MAX_TEXT_BYTES)))
                 continue
             if sharing and (text_bytes + size > SHARED_TEXT_BYTES or messages_shared + len(piece) > MAX_MESSAGES):
                 yield self._block(sharing)
@@ -145,18 +156,6 @@ class BlockEncoder:
             messages_shared += len(piece)
         if sharing:
             yield self._block(sharing)
-
-    def _own(self, piece: Messages, text_bytes: int) -> Iterator[Block]:
-        if text_bytes <= MAX_TEXT_BYTES and len(piece) <= MAX_MESSAGES:
-            yield self._block([piece])
-            return
-        start = size = 0
-        for index, payload in enumerate(piece.payloads):
-            size += len(payload)
-            if (size > MAX_TEXT_BYTES and index > start) or index - start == MAX_MESSAGES:
-                yield self._block([piece.part(start, index)])
-                start, size = index, len(payload)
-        yield self._block([piece.part(start, len(piece))])
 
     def _block(self, pieces: list[Messages]) -> Block:
         joined = pieces[0] if len(pieces) == 1 else _joined(pieces)

@@ -44,7 +44,7 @@ class Scratch:
 
     def write(self, messages: Messages) -> Iterator[tuple[Messages, Place]]:
         """Write messages in blocks; of each what it holds and where it is. Raises OSError."""
-        for part in _parts(messages):
+        for part in messages.parts(_BLOCK_ROWS, _BLOCK_BYTES):
             (block,) = self._encoder.blocks([part])
             place = Place(self._end, len(block.columns), len(block.payloads))
             self._append(block.columns + block.payloads)
@@ -66,14 +66,3 @@ class Scratch:
         while rest:
             rest = rest[os.write(self._fd, rest) :]
         self._end += len(packed)
-
-
-def _parts(messages: Messages) -> Iterator[Messages]:
-    start = size = 0
-    for index, payload in enumerate(messages.payloads):
-        size += len(payload)
-        if index > start and (size > _BLOCK_BYTES or index - start == _BLOCK_ROWS):
-            yield messages.part(start, index)
-            start, size = index, len(payload)
-    if start < len(messages):
-        yield messages.part(start, len(messages))
