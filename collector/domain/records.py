@@ -4,6 +4,7 @@ Times are integer microseconds since the epoch, UTC, unless a name says `_ns`.
 """
 
 from array import array
+from collections.abc import Sequence
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
@@ -37,6 +38,8 @@ class IdRule(Enum):
     """A message names the previous message's id. A break shows a loss; how many messages were lost is unknown."""
     RISING = "rising"
     """Ids are unique and rise, in steps of any size."""
+    UNIQUE = "unique"
+    """Ids are unique, in no order: they show copies and nothing else. Rows keep the order of receipt."""
     NONE = "none"
     """The exchange gives no id that is unique within a series."""
 
@@ -58,7 +61,10 @@ class Envelope(NamedTuple):
     """Transaction time if the message has one, else event time; None if this kind of message has neither. It is stored as
     the exchange sent it, plausible or not; `NO_TIME_US` if the field does not hold a time. Within 64 bits."""
     payload: bytes
-    """The frame's text; of a frame with several messages, the part that is this message."""
+    """The frame's text; of a frame with a list of messages, the part that is this message. Empty for a witness: it proves
+    that a message with this id exists, and is judged but not stored."""
+    is_snapshot: bool = False
+    """Whether it replaces a whole book: its id says up to which update the book goes, and is no message's own."""
 
 
 class Gap(NamedTuple):
@@ -146,12 +152,74 @@ class BookTickerRow(NamedTuple):
     ask_size: float | None
 
 
-ROW_TYPES: Final[dict[str, type[TradeRow | AggTradeRow | BookRow | BookTickerRow]]] = {
+class MarkPriceRow(NamedTuple):
+    """Further columns of `mark_price`; None where the exchange sends none."""
+
+    mark_price: float | None
+    index_price: float | None
+    settle_price: float | None
+
+
+class FundingRateRow(NamedTuple):
+    """Further columns of `funding_rate`; `next_funding_at` in µs since the epoch."""
+
+    funding_rate: float | None
+    predicted_rate: float | None
+    next_funding_at: int | None
+    interval_secs: int | None
+
+
+class OpenInterestRow(NamedTuple):
+    """Further columns of `open_interest`, in the exchange's own unit and in the quote or settlement currency."""
+
+    open_interest: float | None
+    open_interest_value: float | None
+
+
+class LiquidationRow(NamedTuple):
+    """Further columns of `liquidation`; `side` is that of the liquidation's order."""
+
+    liquidation_id: str | None
+    side: str | None
+    price: float | None
+    size: float | None
+    average_price: float | None
+    status: str | None
+
+
+class InstrumentRow(NamedTuple):
+    """Further columns of `instrument`; `kind` is spot, perpetual, future or option; times in µs since the epoch."""
+
+    status: str | None
+    kind: str | None
+    base: str | None
+    quote: str | None
+    settle: str | None
+    tick_size: float | None
+    lot_size: float | None
+    min_size: float | None
+    min_notional: float | None
+    contract_size: float | None
+    listed_at: int | None
+    expires_at: int | None
+
+
+RowType = (
+    type[TradeRow | AggTradeRow | BookRow | BookTickerRow]
+    | type[MarkPriceRow | FundingRateRow | OpenInterestRow | LiquidationRow | InstrumentRow]
+)
+
+ROW_TYPES: Final[dict[str, RowType]] = {
     "trade": TradeRow,
     "agg_trade": AggTradeRow,
     "book_delta": BookRow,
     "book_snapshot": BookRow,
     "book_ticker": BookTickerRow,
+    "mark_price": MarkPriceRow,
+    "funding_rate": FundingRateRow,
+    "open_interest": OpenInterestRow,
+    "liquidation": LiquidationRow,
+    "instrument": InstrumentRow,
 }
 """The data types that can be recorded, each with the type of its rows."""
 
@@ -175,3 +243,5 @@ class TypedColumns(NamedTuple):
     """The fields of the row type, in its order; all of one length."""
     untyped: list[int]
     """The indexes, ascending, of the messages that have no row."""
+    unread: Sequence[int] = ()
+    """The rows with a number that could not be read, ascending; a number that is only absent does not count."""

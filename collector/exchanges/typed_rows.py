@@ -5,7 +5,7 @@ alone, and one at fault is read once more with its numbers as texts.
 """
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from math import isfinite
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
@@ -37,26 +37,33 @@ _RECENT_NUMBERS: Final = 1_000
 
 
 class RowReaders(NamedTuple):
-    """How payloads of one data type become rows; an exchange that spells them in two ways has two of these.
-
-    A message has three ClassVars: `numbers` names the fields that hold one number each, `sides` those that hold a list
-    of levels, and `columns` is a static method that makes the columns of some messages, such as `trade_columns`.
-    """
+    """How payloads of one data type become rows; an exchange that spells them in two ways has two of these."""
 
     doubles: Read
     """Reads numbers as floats."""
     texts: Read
     """Reads numbers as they are written."""
     columns: Callable[[Iterable[Any]], tuple[Column, ...]]
+    numbers: Sequence[str]
+    """The attributes that hold one number each, those of an inner struct joined by points."""
+    sides: Sequence[str]
+    """The attributes that hold a list of levels, each a pair of price and size, or a struct with these two fields that
+    yields them; a list may be None."""
+    optional: Collection[str] = ()
+    """Those of `numbers` that may be absent; any other that is None could not be read."""
 
 
 def number_readers(message: Any, new_reader: NewReader) -> RowReaders:
-    """Readers of a trade, an aggregate or a best bid and ask, a struct generic in the type of its numbers."""
+    """Readers of a trade, an aggregate or a best bid and ask, a struct generic in the type of its numbers.
+
+    It has three ClassVars: `numbers` and `sides` are those of `RowReaders`, and `columns` is a static method that makes the
+    columns of some messages, such as `trade_columns`.
+    """
     return _readers(message, float, Any, new_reader)
 
 
 def book_readers(message: Any, new_reader: NewReader) -> RowReaders:
-    """Readers of a book delta or snapshot, a struct generic in the type of its sides."""
+    """Readers of a book delta or snapshot, a struct generic in the type of its sides; see `number_readers`."""
     return _readers(message, Doubles, Texts, new_reader)
 
 
@@ -84,7 +91,7 @@ def quote_columns(messages: Iterable[Any]) -> tuple[Column, ...]:
 def book_columns(messages: Iterable[Any]) -> tuple[Column, ...]:
     """The columns of structs with `bids`, `asks` and a method `head` that returns a `BookHead`."""
     heads: list[BookHead] = []
-    bids, asks = _Levels(), _Levels()
+    bids, asks = LevelColumns(), LevelColumns()
     for message in messages:
         heads.append(message.head())
         bids.add(message.bids)
@@ -102,9 +109,9 @@ def columns(readers: RowReaders, payloads: Sequence[bytes], fallback: RowReaders
     return TypedColumns(found, []) if all(map(_has_finite, found)) else _one_by_one(readers, payloads, fallback)
 
 
-def is_finite(message: Any) -> bool:
+def is_finite(readers: RowReaders, message: Any) -> bool:
     """Whether every number of a message is finite, read as doubles; may say no where their sum is too large for a double."""
-    return isfinite(sum(_numbers(message)))
+    return isfinite(sum(_numbers(readers, message)))
 
 
 def decimals(readers: RowReaders, payload: bytes, fallback: RowReaders | None = None) -> list[str]:
@@ -113,7 +120,7 @@ def decimals(readers: RowReaders, payload: bytes, fallback: RowReaders | None = 
         message = readers.texts(payload)
     except UNREADABLE:
         return [] if fallback is None else decimals(fallback, payload)
-    return list(map(str, _numbers(message)))
+    return list(map(str, _numbers(readers, message)))
 
 
 def _readers(message: Any, doubles: Any, texts: Any, new_reader: NewReader) -> RowReaders:
@@ -121,6 +128,8 @@ def _readers(message: Any, doubles: Any, texts: Any, new_reader: NewReader) -> R
         doubles=new_reader(message[doubles], strict=False),
         texts=new_reader(message[texts], strict=False, float_hook=str),
         columns=message.columns,
+        numbers=message.numbers,
+        sides=message.sides,
     )
 
 
@@ -132,56 +141,87 @@ def _has_finite(column: Column) -> bool:
     """Whether a column of doubles has only finite ones; like `is_finite`."""
     if isinstance(column, Lists):
         return isinstance(column.values, array)
-    return not column or not isinstance(column[0], float) or isfinite(sum(column))
+    if not column or not isinstance(column[0], float | None):
+        return True
+    try:
+        return isfinite(sum(column))
+    except TypeError:  # some are absent, or they are no numbers
+        return all(isfinite(value) for value in column if isinstance(value, float))
 
 
 def _one_by_one(readers: RowReaders, payloads: Sequence[bytes], fallback: RowReaders | None) -> TypedColumns:
     untyped: list[int] = []
+    unread: list[int] = []
 
     def messages() -> Iterator[Any]:
         for index, payload in enumerate(payloads):
-            message = _message(readers, payload)
-            if message is None and fallback is not None:
-                message = _message(fallback, payload)
-            if message is None:
+            found = _message(readers, payload) or (fallback and _message(fallback, payload))
+            if not found:
                 untyped.append(index)
-            else:
-                yield message
+                continue
+            message, is_unread = found
+            if is_unread:
+                unread.append(index - len(untyped))
+            yield message
 
-    return TypedColumns(readers.columns(messages()), untyped)
+    return TypedColumns(readers.columns(messages()), untyped, unread)
 
 
-def _message(readers: RowReaders, payload: bytes) -> Any:
-    """None for a payload that is not of this data type."""
+def _message(readers: RowReaders, payload: bytes) -> tuple[Any, bool] | None:
+    """A message, and whether one of its numbers could not be read; None for a payload that is not of this data type."""
     try:
         message = readers.doubles(payload)
     except UNREADABLE:
         return _with_nulls(readers, payload)
-    return message if is_finite(message) else _with_nulls(readers, payload)
+    return (message, False) if is_finite(readers, message) else _with_nulls(readers, payload)
 
 
-def _with_nulls(readers: RowReaders, payload: bytes) -> Any:
+def _with_nulls(readers: RowReaders, payload: bytes) -> tuple[Any, bool] | None:
     try:
         message = readers.texts(payload)
     except UNREADABLE:
         return None
-    for name in message.numbers:
-        setattr(message, name, _double(getattr(message, name)))
-    for name in message.sides:
-        setattr(message, name, [(_double(price), _double(size)) for price, size in getattr(message, name)])
-    return message
+    told = len(_numbers(readers, message))
+    for name in readers.numbers:
+        node, field = _place(message, name)
+        setattr(node, field, _double(getattr(node, field)))
+    for name in readers.sides:
+        node, field = _place(message, name)
+        levels = getattr(node, field)
+        setattr(node, field, None if levels is None else list(map(_level_of_doubles, levels)))
+    read = _numbers(readers, message)
+    return message, None in read or len(read) < told
 
 
-def _numbers(message: Any) -> list[Any]:
-    levels = [number for side in message.sides for level in getattr(message, side) for number in level]
-    return [*(getattr(message, name) for name in message.numbers), *levels]
+def _level_of_doubles(level: Any) -> Any:
+    price, size = map(_double, level)
+    if isinstance(level, tuple):
+        return price, size
+    level.price, level.size = price, size
+    return level
+
+
+def _place(message: Any, name: str) -> tuple[Any, str]:
+    """The struct that holds an attribute, and the attribute's own name."""
+    *inner, field = name.split(".")
+    for node in inner:
+        message = getattr(message, node)
+    return message, field
+
+
+def _numbers(readers: RowReaders, message: Any) -> list[Any]:
+    """All numbers of a message but those that are only absent."""
+    sides = (attrgetter(name)(message) or () for name in readers.sides)
+    levels = [number for side in sides for level in side for number in level]
+    numbers = [(name, attrgetter(name)(message)) for name in readers.numbers]
+    return [number for name, number in numbers if number is not None or name not in readers.optional] + levels
 
 
 def _double(number: object) -> float | None:
-    return to_double(str(number))
+    return None if number is None else to_double(str(number))
 
 
-class _Levels:
+class LevelColumns:
     """One side of many books, end to end. As tuples and floats its levels would fill the processor's caches."""
 
     __slots__ = ("_lengths", "_numbers", "_recent")
@@ -191,7 +231,7 @@ class _Levels:
         self._recent: list[Any] = []
         self._numbers: array[float] | list[float | None] = array("d")
 
-    def add(self, levels: list[tuple[Any, Any]]) -> None:
+    def add(self, levels: Collection[Iterable[Any]]) -> None:
         """Add one message's levels."""
         self._lengths.append(len(levels))
         recent = self._recent

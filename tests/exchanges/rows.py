@@ -15,7 +15,12 @@ from collector.domain.records import (
     BookRow,
     BookTickerRow,
     Column,
+    FundingRateRow,
+    InstrumentRow,
+    LiquidationRow,
     Lists,
+    MarkPriceRow,
+    OpenInterestRow,
     TradeRow,
     TypedColumns,
 )
@@ -23,7 +28,17 @@ from collector.exchanges.adapter import Adapter
 from collector.exchanges.binance.combined_streams import CombinedStreams
 from tests.exchanges.numbers import anything, numbers_of
 
-TypedRow = TradeRow | AggTradeRow | BookRow | BookTickerRow
+TypedRow = (
+    TradeRow
+    | AggTradeRow
+    | BookRow
+    | BookTickerRow
+    | MarkPriceRow
+    | FundingRateRow
+    | OpenInterestRow
+    | LiquidationRow
+    | InstrumentRow
+)
 
 
 def rows_of(adapter: Adapter, data_type: str, payloads: Sequence[bytes]) -> list[TypedRow | None]:
@@ -41,10 +56,12 @@ def as_rows(data_type: str, count: int, typed: TypedColumns) -> list[TypedRow | 
 
 def as_columns(data_type: str, rows: Sequence[TypedRow | None]) -> TypedColumns:
     """The columns of rows; None stands for a message that has no row."""
-    columns: list[list[Any]] = [list(column) for column in zip(*(row for row in rows if row is not None), strict=True)]
+    typed = [row for row in rows if row is not None]
+    columns: list[list[Any]] = [list(column) for column in zip(*typed, strict=True)]
     return TypedColumns(
         tuple(map(_column, columns or [[] for _ in ROW_TYPES[data_type]._fields])),
         [index for index, row in enumerate(rows) if row is None],
+        [index for index, row in enumerate(typed) if None in numbers_of(row)],
     )
 
 

@@ -6,7 +6,6 @@ dev.binance.vision/t/request-limit-on-the-api-endpoints/9275.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
@@ -17,7 +16,8 @@ from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
 from collector.exchanges.binance.decoding import shown
 from collector.exchanges.binance.message_readers import MessageReaders, Millis, exchange_us
-from collector.exchanges.rest_adapter import Get, RestLimits
+from collector.exchanges.rest_adapter import Get, Hole, Page, RestLimits
+from collector.exchanges.rest_market import RestMarket
 from collector.exchanges.typed_rows import UNREADABLE, is_finite
 
 BOOK: Final = "book_delta"
@@ -41,39 +41,53 @@ _LIST: Final = Decoder(list[Raw])
 _TIME: Final = Decoder(_Time)
 
 
-@dataclass(frozen=True)
-class BinanceRest:
+class BinanceRest(RestMarket):
     """See `RestAdapter`. Weights are counted by host, so each market has a budget of its own."""
 
-    limits: RestLimits
-    root: str
-    levels: int
-    """The most levels a side that a snapshot can have."""
-    depth: Endpoint
-    pages: Mapping[str, Endpoint]
-    """By data type; all take `fromId` and need no key."""
-    readers: Mapping[str, MessageReaders]
-    """By data type: the readers of responses."""
+    def __init__(
+        self,
+        *,
+        limits: RestLimits,
+        root: str,
+        levels: int,
+        depth: Endpoint,
+        pages: Mapping[str, Endpoint],
+        readers: Mapping[str, MessageReaders],
+    ) -> None:
+        """`levels` is the most levels a side of a snapshot. `pages` and `readers` are by data type; all pages take `fromId`
+        and need no key.
+        """
+        self.limits = limits
+        self.root, self.levels, self.depth, self.pages, self.readers = root, levels, depth, pages, readers
 
-    def snapshot(self, symbol: str) -> Get:
+    def snapshot(self, symbol: str) -> Get | None:
         """A request for the best levels; those beyond stay unknown until they change."""
         return self._get(self.depth, symbol=symbol, limit=self.levels)
 
-    def page(self, stream: StreamKey, first_id: int) -> Get | None:
-        """A request for up to 1,000 messages."""
+    def page(self, stream: StreamKey, hole: Hole, cursor: str) -> Get | None:
+        """A request for up to 1,000 messages from an id on, which is the cursor."""
         endpoint = self.pages.get(stream.data_type)
         if endpoint is None:
             return None
-        return self._get(endpoint, symbol=stream.symbol, fromId=first_id, limit=_PAGE)
+        return self._get(endpoint, symbol=stream.symbol, fromId=cursor or hole.first, limit=_PAGE)
 
-    def read(self, stream: StreamKey, body: bytes) -> list[Envelope]:
-        """See `RestAdapter.read`."""
+    def read_page(self, stream: StreamKey, hole: Hole, cursor: str, body: bytes) -> Page:
+        """A page that begins with a higher id than the cursor means that those between never existed, or are gone."""
         readers = self.readers[stream.data_type]
         try:
             body.decode()
-            if stream.data_type == BOOK:
-                return [_book(stream, readers, body)]
-            return [_envelope(stream, readers, bytes(text)) for text in _LIST.decode(body)]
+            messages = [_envelope(stream, readers, bytes(text)) for text in _LIST.decode(body)]
+        except UNREADABLE as error:
+            raise _undecodable(error, body) from error
+        asked_from = int(cursor or hole.first)
+        newest = max((message.id for message in messages if message.id is not None), default=asked_from - 1)
+        return Page(messages, None if newest >= hole.last else str(max(newest + 1, asked_from)))
+
+    def read_snapshot(self, stream: StreamKey, body: bytes) -> Envelope:
+        """See `RestAdapter.read_snapshot`."""
+        try:
+            body.decode()
+            return _book(stream, self.readers[stream.data_type], body)
         except UNREADABLE as error:
             raise _undecodable(error, body) from error
 
@@ -100,9 +114,9 @@ def _envelope(stream: StreamKey, readers: MessageReaders, payload: bytes) -> Env
 
 def _book(stream: StreamKey, readers: MessageReaders, body: bytes) -> Envelope:
     """A book with an unreadable level is refused as a whole: unlike a page of trades, the rest of it would be useless."""
-    if not is_finite(readers.rows.doubles(body)):
+    if not is_finite(readers.rows, readers.rows.doubles(body)):
         raise ValidationError("a level is not a finite number")
-    return _envelope(stream, readers, body)
+    return _envelope(stream, readers, body)._replace(is_snapshot=True)
 
 
 def _undecodable(error: Exception, body: bytes) -> UndecodableError:

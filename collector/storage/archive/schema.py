@@ -26,6 +26,14 @@ _ARROW_TYPES: Final[dict[object, pa.DataType]] = {
     tuple[float | None, ...]: pa.list_(pa.float64()),
 }
 
+_TYPES_BY_NAME: Final[dict[str, pa.DataType]] = {
+    "next_funding_at": _TIME,
+    "interval_secs": pa.int32(),
+    "listed_at": _TIME,
+    "expires_at": _TIME,
+}
+"""The types of columns whose hint does not tell."""
+
 COMMON_SCHEMA: Final = pa.schema(
     {
         "received_at": _TIME,
@@ -38,7 +46,9 @@ COMMON_SCHEMA: Final = pa.schema(
 """The first columns of every file but gap rows."""
 
 ROW_SCHEMAS: Final = {
-    data_type: pa.schema({name: _ARROW_TYPES[hint] for name, hint in get_type_hints(row_type).items()})
+    data_type: pa.schema(
+        {name: _TYPES_BY_NAME.get(name) or _ARROW_TYPES[hint] for name, hint in get_type_hints(row_type).items()}
+    )
     for data_type, row_type in ROW_TYPES.items()
 }
 """The further columns of each typed data type."""

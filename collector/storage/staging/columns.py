@@ -1,7 +1,6 @@
 """Turns stored messages into Arrow columns: typed ones where the adapter can read them, their bytes where it cannot."""
 
 from array import array
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any, Final, NamedTuple, Protocol
@@ -79,12 +78,12 @@ def _batch_of(
     row_reader: RowReader, data_type: str, messages: ObjectMessages, *, keep_raw: bool
 ) -> tuple[pa.RecordBatch, list[int]]:
     """The typed rows, and the indexes of the messages that have none. Raises one of _UNFIT."""
-    columns, untyped = row_reader.columns(data_type, messages.payloads)
+    columns, untyped, unread = row_reader.columns(data_type, messages.payloads)
     messages = messages.without(untyped)
     times = _times(messages)
     arrays = [_array(column, field.type) for column, field in zip(columns, ROW_SCHEMAS[data_type], strict=True)]
     inexact = _inexact(row_reader, data_type, messages.payloads)
-    kept = range(messages.number) if keep_raw else {*inexact, *times.unsound, *_with_unread_number(columns, arrays)}
+    kept = range(messages.number) if keep_raw else {*inexact, *times.unsound, *unread}
     raw = {index: messages.payloads[index] for index in kept}
     common = _common_arrays(messages, times, raw)
     return pa.RecordBatch.from_arrays([*common, *arrays], schema=MESSAGE_SCHEMAS[data_type]), untyped
@@ -147,13 +146,3 @@ def _inexact(row_reader: RowReader, data_type: str, payloads: list[bytes]) -> It
     for index in decimals.suspects(payloads):
         if not all(map(decimals.is_exact, row_reader.decimals(data_type, payloads[index]))):
             yield index
-
-
-def _with_unread_number(columns: Sequence[Column], arrays: list[pa.Array]) -> Iterator[int]:
-    for column, values in zip(columns, arrays, strict=True):
-        if isinstance(column, Lists):
-            if values.values.null_count:
-                ends = list(accumulate(column.lengths, initial=0))
-                yield from (bisect_right(ends, at) - 1 for at, number in enumerate(column.values) if number is None)
-        elif pa.types.is_floating(values.type) and values.null_count:
-            yield from (index for index, number in enumerate(column) if number is None)

@@ -13,7 +13,7 @@ from collector.domain.times import sound_us
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.binance.futures import BinanceCoinm, BinanceUsdm
 from collector.exchanges.binance.spot import Binance
-from collector.exchanges.rest_adapter import Get
+from collector.exchanges.rest_adapter import Get, Hole
 from tests.conftest import Lines
 from tests.exchanges.numbers import decimals, numbers_of
 from tests.exchanges.rows import rows_of
@@ -70,16 +70,20 @@ def framed(data_type: str, answered: dict[str, Any]) -> bytes:
 
 def test_spot_asks_for_books_trades_and_aggregates_without_a_key() -> None:
     assert spot.rest.snapshot("BTCUSDT") == Get("/api/v3/depth?symbol=BTCUSDT&limit=5000", 250)
-    assert spot.rest.page(SPOT_TRADES, 7) == Get("/api/v3/historicalTrades?symbol=BTCUSDT&fromId=7&limit=1000", 25)
-    assert spot.rest.page(key(spot, "agg_trade"), 7) == Get("/api/v3/aggTrades?symbol=BTCUSDT&fromId=7&limit=1000", 4)
+    assert spot.rest.page(SPOT_TRADES, Hole(7, 9), "") == Get(
+        "/api/v3/historicalTrades?symbol=BTCUSDT&fromId=7&limit=1000", 25
+    )
+    assert spot.rest.page(key(spot, "agg_trade"), Hole(7, 9), "") == Get(
+        "/api/v3/aggTrades?symbol=BTCUSDT&fromId=7&limit=1000", 4
+    )
     assert spot.rest.clock() == Get("/api/v3/time", 1)
 
 
 @pytest.mark.parametrize(("adapter", "root"), [(usdm, "/fapi/v1"), (coinm, "/dapi/v1")])
 def test_futures_ask_for_books_and_aggregates_only(adapter: BinanceUsdm | BinanceCoinm, root: str) -> None:
     assert adapter.rest.snapshot("BTCUSDT") == Get(f"{root}/depth?symbol=BTCUSDT&limit=1000", 20)
-    assert adapter.rest.page(key(adapter, "trade"), 7) is None
-    assert adapter.rest.page(key(adapter, "agg_trade"), 7) == Get(
+    assert adapter.rest.page(key(adapter, "trade"), Hole(7, 9), "") is None
+    assert adapter.rest.page(key(adapter, "agg_trade"), Hole(7, 9), "") == Get(
         f"{root}/aggTrades?symbol=BTCUSDT&fromId=7&limit=1000", 20
     )
     assert adapter.rest.clock() == Get(f"{root}/time", 1)
@@ -88,11 +92,11 @@ def test_futures_ask_for_books_and_aggregates_only(adapter: BinanceUsdm | Binanc
 @pytest.mark.parametrize("data_type", ["book_delta", "book_snapshot", "book_ticker"])
 def test_book_messages_cannot_be_requested_again(data_type: str) -> None:
     for adapter in MARKETS:
-        assert adapter.rest.page(key(adapter, data_type), 1) is None
+        assert adapter.rest.page(key(adapter, data_type), Hole(1, 9), "") is None
 
 
 def test_a_symbol_beyond_ascii_is_percent_encoded() -> None:
-    assert spot.rest.snapshot("币安人生USDT").target.isascii()
+    assert (spot.rest.snapshot("币安人生USDT") or Get("é", 1)).target.isascii()
 
 
 def test_each_market_has_a_rate_limit_of_its_own() -> None:
@@ -102,11 +106,20 @@ def test_each_market_has_a_rate_limit_of_its_own() -> None:
 def test_each_trade_of_a_response_is_one_envelope_with_its_text() -> None:
     first, second = b'{"id":1, %s' % text(TRADE)[12:], text({**TRADE, "id": 3})
     body = b"[%s ,\n%s]" % (first, second)
-    assert spot.rest.read(SPOT_TRADES, body) == [
+    assert spot.rest.read_page(SPOT_TRADES, Hole(1, 9), "", body).messages == [
         Envelope(SPOT_TRADES, 1, None, 1499865549590000, first),
         Envelope(SPOT_TRADES, 3, None, 1499865549590000, second),
     ]
-    assert spot.rest.read(SPOT_TRADES, b"[]") == []
+
+
+def test_pages_go_up_by_id_until_they_cover_the_hole() -> None:
+    body = text([{**TRADE, "id": 1}, {**TRADE, "id": 3}])
+    assert spot.rest.read_page(SPOT_TRADES, Hole(1, 9), "", body).cursor == "4"
+    assert spot.rest.page(SPOT_TRADES, Hole(1, 9), "4") == Get(
+        "/api/v3/historicalTrades?symbol=BTCUSDT&fromId=4&limit=1000", 25
+    )
+    assert spot.rest.read_page(SPOT_TRADES, Hole(1, 3), "", body).cursor is None
+    assert spot.rest.read_page(SPOT_TRADES, Hole(1, 9), "4", b"[]").cursor == "4"
 
 
 def test_trades_and_aggregates_of_a_response_have_typed_rows() -> None:
@@ -145,9 +158,9 @@ def test_a_recorded_snapshot_keeps_its_levels_and_their_order(adapter: Adapter, 
     assert rest is not None
     for body in bodies:
         sent = json.loads(body)
-        (envelope,) = rest.read(key(adapter, "book_delta"), body)
+        envelope = rest.read_snapshot(key(adapter, "book_delta"), body)
         exchange_us = sent["T"] * 1000 if "T" in sent else None
-        assert envelope == (key(adapter, "book_delta"), sent["lastUpdateId"], None, exchange_us, body)
+        assert envelope == (key(adapter, "book_delta"), sent["lastUpdateId"], None, exchange_us, body, True)
         (row,) = rows_of(adapter, "book_delta", [body])
         assert isinstance(row, BookRow)
         assert row[:4] == (None, sent["lastUpdateId"], None, True)
@@ -168,12 +181,13 @@ def test_a_level_that_is_not_a_decimal_is_null() -> None:
 def test_a_rest_book_with_an_unreadable_level_is_refused(adapter: Binance | BinanceUsdm, bids: str) -> None:
     body = f'{{"lastUpdateId":7,"T":1,"bids":{bids},"asks":[["2","1"]]}}'.encode()
     with pytest.raises(UndecodableError):
-        adapter.rest.read(key(adapter, "book_delta"), body)
+        adapter.rest.read_snapshot(key(adapter, "book_delta"), body)
 
 
 @pytest.mark.parametrize("time", [1784555555555123, 0, -1, "x", None])
 def test_a_rest_trade_with_an_invalid_time_is_kept(time: object) -> None:
-    one, other = spot.rest.read(SPOT_TRADES, text([TRADE, {**TRADE, "id": 28458, "time": time}]))
+    body = text([TRADE, {**TRADE, "id": 28458, "time": time}])
+    one, other = spot.rest.read_page(SPOT_TRADES, Hole(1, 9), "", body).messages
     assert (one.id, other.id) == (28457, 28458)
     assert one.exchange_us is not None
     assert sound_us(other.exchange_us, one.exchange_us) is None
@@ -197,9 +211,13 @@ def test_an_impossible_server_time_is_undecodable() -> None:
     ],
 )
 def test_any_other_response_is_undecodable(body: bytes) -> None:
-    for stream in (SPOT_TRADES, key(spot, "book_delta")):
+    book = key(spot, "book_delta")
+    for read in (
+        lambda: spot.rest.read_page(SPOT_TRADES, Hole(1, 9), "", body),
+        lambda: spot.rest.read_snapshot(book, body),
+    ):
         with pytest.raises(UndecodableError) as caught:
-            spot.rest.read(stream, body)
+            read()
         assert 0 < len(str(caught.value)) < 150
         assert str(caught.value).isascii()
     with pytest.raises(UndecodableError):

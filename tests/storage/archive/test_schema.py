@@ -30,6 +30,28 @@ FURTHER = {
     "book_delta": BOOK,
     "book_snapshot": BOOK,
     "book_ticker": TICKER,
+    "mark_price": ["mark_price: double", "index_price: double", "settle_price: double"],
+    "funding_rate": [
+        "funding_rate: double",
+        "predicted_rate: double",
+        "next_funding_at: timestamp[us, tz=UTC]",
+        "interval_secs: int32",
+    ],
+    "open_interest": ["open_interest: double", "open_interest_value: double"],
+    "liquidation": [
+        "liquidation_id: string",
+        "side: string",
+        "price: double",
+        "size: double",
+        "average_price: double",
+        "status: string",
+    ],
+    "instrument": [
+        *(f"{name}: string" for name in ("status", "kind", "base", "quote", "settle")),
+        *(f"{name}: double" for name in ("tick_size", "lot_size", "min_size", "min_notional", "contract_size")),
+        "listed_at: timestamp[us, tz=UTC]",
+        "expires_at: timestamp[us, tz=UTC]",
+    ],
 }
 
 
