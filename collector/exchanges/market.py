@@ -1,0 +1,286 @@
+"""A market described by tables: makes an adapter of its channels, limits and readers of rows.
+
+A subclass says how its messages are subscribed (`subscribe`), to which channel a frame belongs (`channel_of`), which
+frames are control frames (`control`), and where a frame names its stream (`names`).
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from itertools import pairwise
+from math import ceil
+from types import MappingProxyType
+from typing import ClassVar, NamedTuple
+
+import msgspec
+
+from collector.domain.errors import ConfigError, UndecodableError
+from collector.domain.records import Envelope, IdRule, StreamKey, TypedColumns
+from collector.exchanges import typed_rows
+from collector.exchanges.adapter import (
+    BookCheck,
+    ConnectionPlan,
+    Control,
+    ControlKind,
+    Decode,
+    Keepalive,
+    Limits,
+    Request,
+    Speakers,
+    Subscription,
+)
+from collector.exchanges.reading import Keys, Read, shown
+from collector.exchanges.rest_adapter import Get, RestAdapter
+from collector.exchanges.typed_rows import RowReaders
+
+
+class Channel(NamedTuple):
+    """A channel of the exchange: what it is called, what it brings, and how its frames are read."""
+
+    name: str
+    """As `channel_of` finds it in a frame."""
+    rules: Mapping[str, IdRule]
+    """The data types it brings, each with its id rule."""
+    read: Read
+    topic: str = ""
+    """What is subscribed for a symbol: `{symbol}` stands for it, as `wire_symbol` spells it."""
+    path: str = ""
+    """Appended to the URL; channels of different paths never share a connection."""
+    other_path: str | None = None
+    """Another path to try if a stream stays silent."""
+
+
+class Market:
+    """See `Adapter`."""
+
+    exchange: ClassVar[str]
+    ws_url: ClassVar[str]
+    """Scheme and host."""
+    path: ClassVar[str] = ""
+    """Behind the host, before a channel's own path."""
+    channels: ClassVar[tuple[Channel, ...]]
+    unasked: ClassVar[frozenset[str]] = frozenset()
+    """Further channels of the exchange, whose frames are known and not recorded."""
+    rows: ClassVar[Mapping[str, tuple[RowReaders, ...]]]
+    """By data type: readers of the payloads of frames and of REST responses, the usual one first; one or two."""
+    limits: ClassVar[Limits]
+    keepalive: ClassVar[Keepalive | None] = None
+    question: ClassVar[Get | None] = None
+    rest: ClassVar[RestAdapter | None] = None
+    has_tickets: ClassVar[bool] = False
+    checks: ClassVar[Mapping[str, BookCheck]] = MappingProxyType({})
+    symbol_pattern: ClassVar[re.Pattern[str]]
+    symbol_example: ClassVar[str]
+    names: ClassVar[re.Pattern[bytes]]
+    """Finds in the beginning of a frame what names its streams; its groups, joined, are what `spoken` returns."""
+
+    def channel_of(self, frame: bytes) -> str:
+        """The name of the channel that a frame belongs to; empty if it names none. Raises one of `typed_rows.UNREADABLE`."""
+        raise NotImplementedError
+
+    def control(self, frame: bytes) -> Control | None:
+        """See `Adapter.control`."""
+        raise NotImplementedError
+
+    def ticket(self, frame: bytes) -> int | None:
+        """None: the exchange numbers no frames."""
+        return None
+
+    def inflate(self, frame: bytes) -> bytes:
+        """The exchange sends no binary frames."""
+        raise UndecodableError("binary frame")
+
+    def subscribe(self, topics: Sequence[tuple[str, StreamKey]]) -> list[Request]:
+        """The requests that subscribe these topics, each with one of its streams."""
+        raise NotImplementedError
+
+    def unsubscribe(self, topics: Sequence[tuple[str, StreamKey]]) -> list[Request]:
+        """The requests that take `subscribe` back; only needed where subscribing again brings a fresh book."""
+        raise NotImplementedError
+
+    def spoken(self, topic: str, key: StreamKey) -> bytes:
+        """What `names` finds in a frame of this stream."""
+        return topic.encode()
+
+    def wire_symbol(self, symbol: str) -> str:
+        """A symbol as topics spell it."""
+        return symbol
+
+    @cached_property
+    def id_rules(self) -> Mapping[str, IdRule]:
+        """By data type."""
+        rules = {data_type: rule for channel in self.channels for data_type, rule in channel.rules.items()}
+        polled = dict.fromkeys(self.rest.polls, IdRule.NONE) if self.rest is not None else {}
+        return {**rules, **polled}
+
+    def plan(self, subscription: Subscription, ws_url: str) -> list[ConnectionPlan]:
+        """Streams are ordered by path, then symbol, then data type; polled data types need no connection."""
+        self._check(subscription)
+        return [self.connection(keys, ws_url) for keys in self.shares(subscription)]
+
+    def shares(self, subscription: Subscription) -> list[tuple[StreamKey, ...]]:
+        """See `plan`."""
+        keys = [key for key in self._keys(subscription).values() if key.data_type in self._channel_by_type]
+        paths = dict.fromkeys(channel.path for channel in self.channels)
+        return [
+            tuple(part)
+            for path in paths
+            for part in self._parts([key for key in keys if self._channel_by_type[key.data_type].path == path])
+        ]
+
+    def elsewhere(self, keys: Sequence[StreamKey], ws_url: str) -> list[ConnectionPlan]:
+        """Connections on the channels' other path, where they have one."""
+        paths = {key: self._channel_by_type[key.data_type].other_path for key in keys}
+        return [
+            self._connection(part, path, ws_url)
+            for path in dict.fromkeys(path for path in paths.values() if path is not None)
+            for part in self._parts([key for key in keys if paths[key] == path])
+        ]
+
+    def connection(self, keys: Sequence[StreamKey], ws_url: str) -> ConnectionPlan:
+        """All keys have channels of the same path."""
+        return self._connection(keys, self._channel_by_type[keys[0].data_type].path, ws_url)
+
+    def dial(self, plan: ConnectionPlan, answer: bytes) -> ConnectionPlan:
+        """Nothing is asked."""
+        return plan
+
+    def again(self, keys: Sequence[StreamKey]) -> tuple[Request, ...]:
+        """None: the exchange sends a snapshot only over REST, or never."""
+        return ()
+
+    def apart(self, keys: Sequence[StreamKey]) -> tuple[Request, ...]:
+        """Each topic by itself."""
+        return tuple(request for topic in self.topics(keys) for request in self.subscribe([topic]))
+
+    def speakers(self, subscription: Subscription) -> Speakers:
+        """A frame counts for every stream of the topic that its beginning names."""
+        known: dict[bytes, list[StreamKey]] = {}
+        for key in self._keys(subscription).values():
+            if key.data_type in self._channel_by_type:
+                known.setdefault(self.spoken(self._topic(key), key), []).append(key)
+        find = self.names.search
+
+        def speaking(frames: Sequence[bytes]) -> set[StreamKey | None]:
+            found = {match.groups() if (match := find(frame)) else None for frame in frames}
+            keys: set[StreamKey | None] = set()
+            for groups in found:
+                streams = None if groups is None else known.get(b"".join(filter(None, groups)))
+                keys.update(streams or (None,))
+            return keys
+
+        return speaking
+
+    def decoder(self, subscription: Subscription, state: bytes = b"") -> Decode:
+        """A frame is read by its channel."""
+        keys = Keys({(key.data_type, key.symbol): key for key in self._keys(subscription).values()})
+        wanted = {data_type for data_type, _ in keys}
+        readers = {channel.name: channel.read for channel in self.channels if wanted & channel.rules.keys()}
+        known = {channel.name for channel in self.channels} | self.unasked
+        channel_of, control = self.channel_of, self.control
+
+        def decode(frame: bytes) -> list[Envelope]:
+            require_text(frame)
+            name = ""
+            try:
+                name = channel_of(frame)
+                read = readers.get(name)
+                if read is not None:
+                    return read(frame, keys)
+            except msgspec.ValidationError as error:
+                if name:
+                    raise UndecodableError(f"not a message of {shown(name)}: {shown(str(error))}") from error
+            except typed_rows.UNREADABLE as error:
+                raise UndecodableError("malformed JSON") from error
+            control_frame = control(frame)
+            if name in known or (control_frame is not None and control_frame.kind is not ControlKind.NOISE):
+                return []
+            raise UndecodableError(f"unknown channel: {shown(name)}" if name else "unknown message")
+
+        return decode
+
+    def columns(self, data_type: str, payloads: Sequence[bytes]) -> TypedColumns:
+        """See `Adapter.columns`; `side` is the taker's."""
+        usual, *other = self.rows[data_type]
+        return typed_rows.columns(usual, payloads, *other)
+
+    def decimals(self, data_type: str, payload: bytes) -> Iterable[str]:
+        """See `Adapter.decimals`."""
+        usual, *other = self.rows[data_type]
+        return typed_rows.decimals(usual, payload, *other)
+
+    def topics(self, keys: Sequence[StreamKey]) -> list[tuple[str, StreamKey]]:
+        """The topics of these streams, each once, with the first of its streams."""
+        found: dict[str, StreamKey] = {}
+        for key in keys:
+            found.setdefault(self._topic(key), key)
+        return list(found.items())
+
+    @cached_property
+    def _channel_by_type(self) -> dict[str, Channel]:
+        """The channel that brings a data type: the first that names it."""
+        return {data_type: channel for channel in reversed(self.channels) for data_type in channel.rules}
+
+    def _topic(self, key: StreamKey) -> str:
+        return self._channel_by_type[key.data_type].topic.format(symbol=self.wire_symbol(key.symbol))
+
+    def _connection(self, keys: Sequence[StreamKey], path: str, ws_url: str) -> ConnectionPlan:
+        url = f"{ws_url.rstrip('/') or self.ws_url}{self.path}{path}"
+        requests = self.subscribe(self.topics(keys))
+        return ConnectionPlan(url, tuple(requests), tuple(keys), self.keepalive, self.question)
+
+    def _check(self, subscription: Subscription) -> None:
+        """Refuse symbols that the exchange would acknowledge and never send, or send under another spelling."""
+        problems = [
+            f"symbols = {symbol!a}: is not spelled as in the exchange's list; must be like {self.symbol_example}"
+            for symbol in subscription.symbols
+            if self.symbol_pattern.fullmatch(symbol) is None
+        ]
+        problems += [
+            f"data_types = {data_type!a}: is not offered by {self.exchange}; must be one of {', '.join(self.id_rules)}"
+            for data_type in subscription.data_types
+            if data_type not in self.id_rules
+        ]
+        if problems:
+            raise ConfigError(problems)
+
+    def _keys(self, subscription: Subscription) -> dict[StreamKey, StreamKey]:
+        """Each stream once, in order; none for a data type that only another version knows."""
+        keys = (
+            StreamKey(self.exchange, symbol, data_type)
+            for symbol in subscription.symbols
+            for data_type in subscription.data_types
+            if data_type in self.id_rules
+        )
+        return {key: key for key in keys}
+
+    def _parts(self, keys: list[StreamKey]) -> list[list[StreamKey]]:
+        """Distribute evenly over the fewest connections; streams of one topic stay together."""
+        by_topic: dict[str, list[StreamKey]] = {}
+        for key in keys:
+            by_topic.setdefault(self._topic(key), []).append(key)
+        groups = list(by_topic.values())
+        count = ceil(len(groups) / self.limits.streams_per_connection)
+        bounds = [len(groups) * part // count for part in range(count + 1)] if count else []
+        return [[key for group in groups[start:end] for key in group] for start, end in pairwise(bounds)]
+
+
+def require_text(frame: bytes) -> None:
+    """Raise UndecodableError for bytes that are no UTF-8: msgspec checks only the text that it reads."""
+    if not frame:
+        raise UndecodableError("empty frame")
+    if not frame.isascii():
+        try:
+            frame.decode()
+        except UnicodeDecodeError as error:
+            raise UndecodableError("invalid UTF-8") from error
+
+
+def batches(items: Sequence[str], size: int) -> list[Sequence[str]]:
+    """The items in order, at most `size` in each."""
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def text(request: object) -> str:
+    """A request as JSON."""
+    return msgspec.json.encode(request).decode()

@@ -1,0 +1,94 @@
+"""Reads values from the bodies of REST responses, by their places (see `places`)."""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from msgspec import Raw, ValidationError
+from msgspec.json import Decoder
+
+from collector.domain.errors import UndecodableError
+from collector.domain.records import Envelope, StreamKey
+from collector.exchanges.places import Place, Places, places
+from collector.exchanges.reading import MessageReader, shown
+from collector.exchanges.typed_rows import UNREADABLE, RowReaders, is_finite
+
+
+def read_json(body: bytes, *where: Place) -> tuple[Any, ...]:
+    """The values at these places. Raises UndecodableError for a body that has not got them."""
+    found = _places(where)
+    message = _read(Decoder(found.struct), body)
+    return tuple(get(message) for get in found.getters.values())
+
+
+def items(body: bytes, list_at: str, *where: Place) -> Iterator[tuple[Any, ...]]:
+    """Of each element of a list its text, then its values at these places; an empty `list_at` means the body itself.
+
+    Raises UndecodableError.
+    """
+    found = _places(where)
+    decoder = Decoder(found.struct)
+    for text in texts(body, list_at):
+        message = _read(decoder, text)
+        yield text, *(get(message) for get in found.getters.values())
+
+
+def texts(body: bytes, list_at: str) -> list[bytes]:
+    """The text of each element of a list. Raises UndecodableError."""
+    if not list_at:
+        return [bytes(text) for text in _read(_LIST, body)]
+    found = _list_at(list_at)
+    return [bytes(text) for text in found.getters["list"](_read(Decoder(found.struct), body)) or ()]
+
+
+def messages(stream: StreamKey, read: MessageReader, body: bytes, list_at: str) -> list[Envelope]:
+    """A list of messages of one stream, each with its own text. Raises UndecodableError."""
+    found = []
+    for text in texts(body, list_at):
+        try:
+            _, rest = read(text, text)
+        except UNREADABLE as error:
+            raise _undecodable(error, body) from error
+        found.append(Envelope(stream, *rest))
+    return found
+
+
+def book(stream: StreamKey, read: MessageReader, rows: RowReaders, body: bytes) -> Envelope:
+    """A book, whose text is the whole body. One with a level that cannot be read is refused: the rest would be useless.
+
+    Raises UndecodableError.
+    """
+    try:
+        body.decode()
+        _, rest = read(body, body)
+        if not is_finite(rows, rows.doubles(body)):
+            raise ValidationError("a level is not a finite number")
+    except UNREADABLE as error:
+        raise _undecodable(error, body) from error
+    return Envelope(stream, *rest)._replace(is_snapshot=True)
+
+
+def _read(decoder: Decoder[Any], body: bytes) -> Any:
+    try:
+        return decoder.decode(body)
+    except UNREADABLE as error:
+        raise _undecodable(error, body) from error
+
+
+def _undecodable(error: Exception, body: bytes) -> UndecodableError:
+    if isinstance(error, ValidationError):
+        return UndecodableError(f"not the expected response: {shown(body.decode(errors='replace'))}")
+    return UndecodableError("malformed JSON")
+
+
+_LIST = Decoder(list[Raw])
+
+
+@cache
+def _places(where: tuple[Place, ...]) -> Places:
+    return places({str(number): place for number, place in enumerate(where)})
+
+
+@cache
+def _list_at(list_at: str) -> Places:
+    return places({"list": list_at}, {"list": list[Raw]})
