@@ -6,8 +6,9 @@ from collector.domain.errors import ConfigError
 from collector.exchanges.adapter import Adapter, Subscription
 from collector.exchanges.binance.futures import BinanceCoinm, BinanceUsdm
 from collector.exchanges.binance.spot import Binance
+from collector.exchanges.bybit import BybitLinear, BybitSpot
 
-_ADAPTERS: Final[tuple[Adapter, ...]] = (Binance(), BinanceUsdm(), BinanceCoinm())
+_ADAPTERS: Final[tuple[Adapter, ...]] = (Binance(), BinanceUsdm(), BinanceCoinm(), BybitSpot(), BybitLinear())
 
 
 def adapter(exchange: str) -> Adapter:
