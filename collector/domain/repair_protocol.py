@@ -39,6 +39,9 @@ class TradesRequest(msgspec.Struct, frozen=True, tag="trades", tag_field="kind")
     last: int
     asked_us: int
     version: int = REQUEST_VERSION
+    since_us: int | None = None
+    """When the message before the hole was received, and in `until_us` the one after it: some exchanges page by time."""
+    until_us: int | None = None
 
     @property
     def name(self) -> str:

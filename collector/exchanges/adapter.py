@@ -1,11 +1,15 @@
-"""The contract between the recorder and an exchange. An adapter does no I/O and reads no clock."""
+"""The contract between the recorder and an exchange. An adapter does no I/O and reads no clock.
 
+Most exchanges are a subclass of `market.Market`, which fulfils this contract from a few tables.
+"""
+
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple, Protocol
 
 from collector.domain.records import Envelope, IdRule, StreamKey, TypedColumns
-from collector.exchanges.rest_adapter import RestAdapter
+from collector.exchanges.rest_adapter import Get, RestAdapter
 
 
 class Limits(NamedTuple):
@@ -19,6 +23,12 @@ class Limits(NamedTuple):
     """Messages a client may send on one connection."""
     lifetime_secs: float
     """The exchange closes a connection at this age; its replacement is opened earlier."""
+    budget: str = ""
+    """Exchanges with the same name share the limits of connections; empty: the exchange's own name."""
+    live: int | None = None
+    """The most connections that may be open at once, if the exchange limits them."""
+    requests_per_hour: int | None = None
+    """Requests, such as subscriptions, that one connection may send in an hour, if the exchange limits them."""
 
 
 class Subscription(NamedTuple):
@@ -28,15 +38,29 @@ class Subscription(NamedTuple):
     data_types: tuple[str, ...]
 
 
-class ConnectionPlan(NamedTuple):
-    """A WebSocket connection: its URL, the messages to send once it is open (in order, paced by the limits), its streams.
+class Request(NamedTuple):
+    """A message to send, and how many frames answer it: each an ACK or an ERROR."""
 
-    The exchange answers each message with one frame that is an ACK or an ERROR.
-    """
+    text: str
+    answers: int = 1
+
+
+class Keepalive(NamedTuple):
+    """A message to send every so often, whatever else is sent: without it the exchange closes the connection."""
+
+    text: str
+    every_secs: float
+
+
+class ConnectionPlan(NamedTuple):
+    """A WebSocket connection: its URL, what to send once it is open (in order, paced by the limits), its streams."""
 
     url: str
-    messages: tuple[str, ...]
+    requests: tuple[Request, ...]
     keys: tuple[StreamKey, ...]
+    keepalive: Keepalive | None = None
+    question: Get | None = None
+    """An HTTP request to the exchange's REST server before each connect; `Adapter.dial` reads the answer."""
 
     @property
     def streams(self) -> int:
@@ -62,20 +86,59 @@ class Control(NamedTuple):
 
     kind: ControlKind
     text: str
+    reply: str = ""
+    """What the exchange wants to be sent back at once."""
 
 
 Decode = Callable[[bytes], list[Envelope]]
-"""Reads a frame into its messages, in the order sent; into an empty list for a control frame.
+"""Reads a text frame into its messages: in the order of their ids where they have any, else in the order sent.
 
+Returns an empty list for a control frame, and for a frame of a channel that the adapter knows and nobody subscribed.
 Raises UndecodableError for any other frame; its text becomes the `reason` column.
 """
 
 
+class Conversation(ABC):
+    """A `Decode` for one connection, whose frames can only be read with what earlier ones of that connection said."""
+
+    @abstractmethod
+    def __call__(self, frame: bytes) -> list[Envelope]:
+        """See `Decode`."""
+
+    @abstractmethod
+    def state(self) -> bytes:
+        """What earlier frames said, to be stored with the rows: `Adapter.decoder` continues from it. At most some kB."""
+
+
 Speakers = Callable[[Sequence[bytes]], set[StreamKey | None]]
-"""Returns the streams that some frames have messages of, judged by the beginning of each frame.
+"""Returns the streams that some frames of one connection have messages of, judged by the beginning of each frame.
 
 Contains None if any frame is not certainly market data of a subscribed stream.
 """
+
+Levels = Sequence[tuple[str, str]]
+"""Levels of one side of a book: price and size as the exchange wrote them."""
+
+
+class BookUpdate(NamedTuple):
+    """What a message does to a book, its numbers as the exchange wrote them; a size of zero removes a level."""
+
+    is_snapshot: bool
+    bids: Levels
+    asks: Levels
+    checksum: int | None
+    """The exchange's checksum of the book after this message; None if the message has none."""
+
+
+class BookCheck(NamedTuple):
+    """How the books of a data type are verified by the exchange's checksums."""
+
+    depth: int
+    """The book is cut to so many levels a side after each message."""
+    read: Callable[[bytes], BookUpdate]
+    """Reads a payload. Raises what `typed_rows.UNREADABLE` names for anything else."""
+    digest: Callable[[Levels, Levels], int]
+    """The checksum of a book: its bids and its asks, best first."""
 
 
 class Adapter(Protocol):
@@ -98,7 +161,17 @@ class Adapter(Protocol):
 
     @property
     def rest(self) -> RestAdapter | None:
-        """The REST interface for missing data; None if the exchange has none, so that nothing can be repaired."""
+        """The REST interface; None if the exchange has none, so that nothing can be fetched."""
+        ...
+
+    @property
+    def has_tickets(self) -> bool:
+        """Whether the exchange numbers the frames of each connection, see `ticket`."""
+        ...
+
+    @property
+    def checks(self) -> Mapping[str, BookCheck]:
+        """The data types whose books the exchange's checksums verify."""
         ...
 
     def plan(self, subscription: Subscription, ws_url: str) -> list[ConnectionPlan]:
@@ -119,17 +192,49 @@ class Adapter(Protocol):
         """Connections that may deliver streams which `plan`'s connections acknowledged and never delivered; often none."""
         ...
 
+    def connection(self, keys: Sequence[StreamKey], ws_url: str) -> ConnectionPlan:
+        """One connection for these streams, which one connection of `plan` can carry; nothing is checked."""
+        ...
+
+    def dial(self, plan: ConnectionPlan, answer: bytes) -> ConnectionPlan:
+        """The plan as the answer to its `question` completes it: with the URL to connect to, and the keepalive.
+
+        Raises UndecodableError.
+        """
+        ...
+
+    def again(self, keys: Sequence[StreamKey]) -> tuple[Request, ...]:
+        """Requests that make a connection send these books anew; none if subscribing again brings no snapshot."""
+        ...
+
+    def apart(self, keys: Sequence[StreamKey]) -> tuple[Request, ...]:
+        """Requests that subscribe these streams one by one, because an exchange that refused one may have refused all."""
+        ...
+
     def speakers(self, subscription: Subscription) -> Speakers:
-        """Build a function that finds the streams of some frames. It must be cheap: it runs on every frame."""
+        """Build a function that finds the streams of some frames, for one connection. It must be cheap: it sees every frame."""
+        ...
+
+    def ticket(self, frame: bytes) -> int | None:
+        """The number of a frame among all frames of its connection, which rises by one, control frames included.
+
+        A number that is left out proves that a frame was lost, though not of which stream. None for a frame that has none.
+        """
+        ...
+
+    def inflate(self, frame: bytes) -> bytes:
+        """The text that a binary frame holds. Raises UndecodableError, always if the exchange sends no binary frames."""
         ...
 
     def control(self, frame: bytes) -> Control | None:
         """What a frame means for the connection; None if it looks like market data. Called where `speakers` returns None."""
         ...
 
-    def decoder(self, subscription: Subscription) -> Decode:
+    def decoder(self, subscription: Subscription, state: bytes = b"") -> Decode:
         """Build a function that reads a text frame into envelopes. Frames of streams outside `subscription` are undecodable;
         so are those of data types that only another version knows, which can read the stored frames.
+
+        If it is a `Conversation`, each connection needs one of its own, which continues from `state`.
         """
         ...
 

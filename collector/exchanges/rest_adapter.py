@@ -1,17 +1,22 @@
 """The contract between repair and an exchange's REST interface. No I/O: it builds requests and reads response bodies."""
 
+from collections.abc import Callable, Mapping
+from enum import Enum
 from typing import NamedTuple, Protocol
 
 from collector.domain.records import Envelope, StreamKey
 
 
 class Get(NamedTuple):
-    """One GET request."""
+    """One HTTP request that changes nothing at the exchange."""
 
     target: str
     """Path and query."""
     weight: int
     """Request weight, counted against the limit."""
+    method: str = "GET"
+    body: str = ""
+    """JSON, for a POST."""
 
 
 class RestLimits(NamedTuple):
@@ -24,40 +29,135 @@ class RestLimits(NamedTuple):
     weight: int
     """Weight allowed in `window_secs`."""
     window_secs: float
-    used_header: str
-    """Response header with the weight that all programs at this IP address have used in the current window."""
+    used_header: str = ""
+    """Response header with the weight that all programs at this IP address have used in the current window; empty if the
+    exchange tells nobody.
+    """
+
+
+class Hole(NamedTuple):
+    """Missing messages: their ids, and when the messages before and after them were received (µs since the epoch)."""
+
+    first: int
+    last: int
+    since_us: int | None = None
+    until_us: int | None = None
+
+
+class Page(NamedTuple):
+    """A page of messages, in any order, and where the next page begins.
+
+    `cursor` is None once the pages cover the hole. The cursor that this page was requested with means that the exchange
+    has no more: it is asked once more after a delay, because a replica may lag.
+    """
+
+    messages: list[Envelope]
+    cursor: str | None
+
+
+class Refusal(Enum):
+    """What a response with status 200 that is an error means."""
+
+    PASSING = "passing"
+    """The same request may succeed later."""
+    LIMITED = "limited"
+    """Too many requests: all requests pause."""
+    FINAL = "final"
+    """The same request will never succeed."""
+
+
+class Listing(NamedTuple):
+    """One instrument of the exchange's list."""
+
+    symbol: str
+    kind: str
+    """`spot`, `perpetual`, `future` or `option`."""
+    is_trading: bool
+    """Whether it can be subscribed now."""
+    payload: bytes
+    """Its own text, from which `Adapter.columns` makes the row of data type `instrument`."""
+
+
+class ListPage(NamedTuple):
+    """A part of the exchange's instruments, and the request for the next part, if there is one."""
+
+    listings: list[Listing]
+    following: Get | None = None
+
+
+class Poll(NamedTuple):
+    """A data type that no stream has: it is requested again and again."""
+
+    every_secs: float
+    get: Callable[[str], Get]
+    """The request for one symbol."""
 
 
 class RestAdapter(Protocol):
-    """Builds the requests for missing data and reads the responses."""
+    """Builds requests and reads the responses. `rest_market.RestMarket` has a default for each method."""
 
     @property
     def limits(self) -> RestLimits:
         """The server and its request limit."""
         ...
 
-    def snapshot(self, symbol: str) -> Get:
-        """A request for the whole book, or for as many levels as the exchange returns."""
+    @property
+    def polls(self) -> Mapping[str, Poll]:
+        """What is polled, by data type."""
         ...
 
-    def page(self, stream: StreamKey, first_id: int) -> Get | None:
-        """A request for one page of a stream's messages from this id on; None if that is impossible, or needs a key.
-
-        An empty page means that the exchange has no messages from that id on, or no longer has them. A page that
-        begins with a higher id means that those between never existed, or are no longer available.
+    def snapshot(self, symbol: str) -> Get | None:
+        """A request for the whole book, or for as many levels as the exchange returns; None if it has no such request whose
+        answer fits into the stream of updates.
         """
         ...
 
-    def read(self, stream: StreamKey, body: bytes) -> list[Envelope]:
-        """The messages in a response to `page`, or the book in a response to `snapshot` (a `book_delta` stream).
+    def page(self, stream: StreamKey, hole: Hole, cursor: str) -> Get | None:
+        """A request for a page of missing messages; `cursor` is that of the page before, or empty.
 
-        Each payload is the message's own unchanged text, which `Adapter.rows` can read; a book's id is the last update id
-        it contains. Raises UndecodableError for any other body, and for a book with a level that cannot be read.
+        None if the exchange has no such request, or only with a key. Pages may go up or down, by id or by time.
         """
         ...
 
-    def clock(self) -> Get:
-        """A request for the exchange's time."""
+    def read_page(self, stream: StreamKey, hole: Hole, cursor: str, body: bytes) -> Page:
+        """The messages in a response to `page`, those outside the hole included. Raises UndecodableError for any other body.
+
+        Each payload is the message's own unchanged text, which `Adapter.columns` can read.
+        """
+        ...
+
+    def read_snapshot(self, stream: StreamKey, body: bytes) -> Envelope:
+        """The book in a response to `snapshot`; its id is the last update id it contains. Raises UndecodableError for any
+        other body, and for a book with a level that cannot be read.
+        """
+        ...
+
+    def read_poll(self, stream: StreamKey, body: bytes) -> Envelope | None:
+        """The message in a response to a poll; None if the exchange has none now. Raises UndecodableError."""
+        ...
+
+    def refusal(self, body: bytes) -> tuple[Refusal, str] | None:
+        """Whether a response with status 200 is an error, and its text; None if it is none, or cannot be read."""
+        ...
+
+    def lists(self) -> tuple[Get, ...]:
+        """The requests for the exchange's instruments; none if it has no list."""
+        ...
+
+    def read_list(self, get: Get, body: bytes) -> ListPage:
+        """The instruments in a response to one of `lists`, or to a following request. Raises UndecodableError."""
+        ...
+
+    def volumes(self) -> tuple[Get, ...]:
+        """The requests for the traded value of the last 24 hours; none if the exchange does not tell."""
+        ...
+
+    def read_volumes(self, get: Get, body: bytes) -> Mapping[str, float]:
+        """The value traded in 24 hours by symbol, comparable among them. Raises UndecodableError."""
+        ...
+
+    def clock(self) -> Get | None:
+        """A request for the exchange's time; None if it has none."""
         ...
 
     def read_clock(self, body: bytes) -> int:

@@ -67,8 +67,8 @@ def decode_together(decode: Decode, frames: Sequence[bytes]) -> Decoded:
         if isinstance(found, UndecodableError) or len(found) != 1:
             others.append((index, found))
             continue
-        key, message_id, first_id, exchange_us, payload = found[0]
-        if message_id is None:
+        key, message_id, first_id, exchange_us, payload, is_snapshot = found[0]
+        if message_id is None or is_snapshot or not payload:
             others.append((index, found))
             continue
         column = columns.get(key) or columns.setdefault(key, MessageColumns(key, [], [], [], [], []))

@@ -1,13 +1,16 @@
 """Which feeds can be repaired over REST, and how their exchanges' responses are read."""
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from collector.config import Config
 from collector.domain.errors import UndecodableError
-from collector.domain.records import Envelope, StreamKey
+from collector.domain.records import StreamKey
+from collector.domain.repair_protocol import TradesRequest
 from collector.exchanges.adapter import Adapter
-from collector.exchanges.rest_adapter import RestAdapter
+from collector.exchanges.rest_adapter import Hole, RestAdapter
+
+Response = TypeVar("Response")
 
 
 class RepairableFeeds(NamedTuple):
@@ -36,10 +39,15 @@ def feeds_of_streams(config: Config) -> Mapping[StreamKey, str]:
     return {key: feed.name for feed in config.feed for key in feed.streams}
 
 
-def read_response(adapter: RestAdapter, stream: StreamKey, body: bytes) -> list[Envelope]:
-    """Read a response, as `RestAdapter.read` does. Raises UndecodableError, also for a fault of the adapter itself."""
+def hole_of(request: TradesRequest) -> Hole:
+    """The missing messages that a request is for."""
+    return Hole(request.first, request.last, request.since_us, request.until_us)
+
+
+def read_response(read: Callable[[], Response]) -> Response:
+    """What one of a RestAdapter's methods reads. Raises UndecodableError, also for a fault of the adapter itself."""
     try:
-        return adapter.read(stream, body)
+        return read()
     except UndecodableError:
         raise
     except Exception as error:  # a fault of the adapter costs this one response, never the process

@@ -28,7 +28,7 @@ def test_a_request_is_read_as_it_was_written(request_: TradesRequest | BookReque
 @pytest.mark.parametrize("request_", [TRADES, BOOK])
 def test_a_request_that_says_no_version_is_of_the_first(request_: TradesRequest | BookRequest) -> None:
     text = encode_request(request_)
-    assert text.endswith(b',"version":1}')
+    assert b',"version":1' in text
     assert decode_request(text.replace(b',"version":1', b"")) == request_
 
 

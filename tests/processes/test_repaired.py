@@ -169,7 +169,7 @@ def test_a_bug_in_an_adapter_costs_one_answer(world: World, monkeypatch: pytest.
     def fail(*_given: object) -> list[Envelope]:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(BinanceRest, "read", fail)
+    monkeypatch.setattr(BinanceRest, "read_page", fail)
     world.exchange.trades["BTCUSDT"] = {1, 2, 3}
     world.receive(trade(1), trade(3))
     world.write()

@@ -40,7 +40,7 @@ def messages(exchange: str, lines: Iterable[Line]) -> Iterator[Message]:
             found, number = decode(frame.encode()), 0
         elif line["dir"] == "http":
             stream, number = StreamKey(exchange, "BTCUSDT", "book_delta"), BACKFILLED_LINE
-            found = market.rest.read(stream, line["raw"].encode())
+            found = [market.rest.read_snapshot(stream, line["raw"].encode())]
         else:
             continue
         for one in found:

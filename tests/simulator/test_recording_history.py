@@ -146,7 +146,7 @@ def test_the_rest_book_of_a_recording_equals_its_replayed_frames(tmp_path: Path,
     first, now = (memory.depth("BTCUSDT", 1000) or "" for _ in range(2))
     assert first == recording.books["BTCUSDT"]
     assert market.rest is not None
-    (envelope,) = market.rest.read(StreamKey("binance_usdm", "BTCUSDT", "book_delta"), now.encode())
+    envelope = market.rest.read_snapshot(StreamKey("binance_usdm", "BTCUSDT", "book_delta"), now.encode())
     expected = rebuilt(market, path, played)
     assert envelope.id == expected.last_id
     assert envelope.exchange_us is not None

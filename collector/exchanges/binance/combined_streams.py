@@ -8,20 +8,23 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from math import ceil
 from operator import itemgetter
+from types import MappingProxyType
 from typing import ClassVar, Final, NamedTuple
 from urllib.parse import quote
 
 import msgspec
 
-from collector.domain.errors import ConfigError
+from collector.domain.errors import ConfigError, UndecodableError
 from collector.domain.records import IdRule, StreamKey, TypedColumns
 from collector.exchanges import typed_rows
 from collector.exchanges.adapter import (
+    BookCheck,
     ConnectionPlan,
     Control,
     ControlKind,
     Decode,
     Limits,
+    Request,
     Speakers,
     Subscription,
 )
@@ -58,6 +61,8 @@ class CombinedStreams:
     """By data type."""
     limits: ClassVar[Limits]
     rest: ClassVar[BinanceRest]
+    has_tickets: ClassVar[bool] = False
+    checks: ClassVar[Mapping[str, BookCheck]] = MappingProxyType({})
     symbol_pattern: ClassVar[re.Pattern[str]] = re.compile(r"[\w.-]+")
     symbol_example: ClassVar[str] = "BTCUSDT"
 
@@ -92,6 +97,31 @@ class CombinedStreams:
             for part in self._parts([key for key in keys if paths[key] == path])
         ]
 
+    def connection(self, keys: Sequence[StreamKey], ws_url: str) -> ConnectionPlan:
+        """All keys have channels of the same path."""
+        base = ws_url.rstrip("/") or self.ws_url
+        return self._connection(base + self.channels[keys[0].data_type].path, keys)
+
+    def ticket(self, frame: bytes) -> int | None:
+        """None: the exchange numbers no frames."""
+        return None
+
+    def inflate(self, frame: bytes) -> bytes:
+        """The exchange sends no binary frames."""
+        raise UndecodableError("binary frame")
+
+    def dial(self, plan: ConnectionPlan, answer: bytes) -> ConnectionPlan:
+        """Nothing is asked."""
+        return plan
+
+    def again(self, keys: Sequence[StreamKey]) -> tuple[Request, ...]:
+        """None: snapshots come over REST."""
+        return ()
+
+    def apart(self, keys: Sequence[StreamKey]) -> tuple[Request, ...]:
+        """None: no name is refused."""
+        return ()
+
     def speakers(self, subscription: Subscription) -> Speakers:
         """Reads the stream's name at the beginning of the wrap; JSON in an unusual form is parsed."""
         by_name = {self._stream_name(key): key for key in self._keys(subscription)}
@@ -120,7 +150,7 @@ class CombinedStreams:
             kind = ControlKind.NOISE
         return None if kind is None else Control(kind, shown(frame.decode(errors="replace")))
 
-    def decoder(self, subscription: Subscription) -> Decode:
+    def decoder(self, subscription: Subscription, state: bytes = b"") -> Decode:
         """A message belongs to the stream that its wrap names; its symbol, if it has one, must match."""
         names = {self._stream_name(key): key for key in self._keys(subscription)}
         return decoder(names, self.readers, self.control)
@@ -180,7 +210,8 @@ class CombinedStreams:
             {"method": "SUBSCRIBE", "params": batch, "id": request_id}
             for request_id, batch in enumerate(batches, start=1)
         ]
-        return ConnectionPlan(url, tuple(msgspec.json.encode(request).decode() for request in requests), tuple(keys))
+        sent = tuple(Request(msgspec.json.encode(request).decode()) for request in requests)
+        return ConnectionPlan(url, sent, tuple(keys))
 
 
 class _Wrapped(msgspec.Struct):

@@ -80,7 +80,7 @@ class _FastDecoder(DecodeTogether):
             return self._careful(frame)
         exchange_ms = message.exchange_ms
         sent_us = None if exchange_ms is None else exchange_ms * 1000
-        return [_new(Envelope, (key, message.id, message.first_id, sent_us, frame))]
+        return [_new(Envelope, (key, message.id, message.first_id, sent_us, frame, False))]
 
     def together(self, frames: Sequence[bytes]) -> Decoded:
         indexes: defaultdict[bytes, list[int]] = defaultdict(list)

@@ -83,9 +83,10 @@ class LineReader:
             if not self._wait_for_budget():
                 return 0.0
             self.state.state = "connecting"
-            url, messages, _ = self._plan
+            plan = self._plan
+            messages = [request.text for request in plan.requests]
             connection = self._context.connect(
-                url, messages, self._context.adapter.limits.messages_per_sec, self._context.clock
+                plan.url, messages, self._context.adapter.limits.messages_per_sec, self._context.clock
             )
         except (HandshakeError, OSError) as error:
             return self._note_failure(error)

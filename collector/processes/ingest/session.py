@@ -145,7 +145,7 @@ class Session:
             self._events.append(Proven())
 
     def _handle_controls(self, controls: list[Control], now: float) -> None:
-        for kind, text in controls:
+        for kind, text, _ in controls:
             if kind is not ControlKind.NOISE:
                 self._context.counters.add("control")
             self._context.log.debug("control_frame", **self._log_fields(), kind=kind.value, text=text)

@@ -22,7 +22,7 @@ from collector.processes.repair.book_checkpoints import SAVE_SECS, BookCheckpoin
 from collector.processes.repair.repair_journal import RepairJournal
 from collector.processes.repair.request_queue import Job, RequestQueue
 from collector.processes.repair.throttled_client import RetryLaterError, ThrottledClient, is_good
-from collector.processes.rest_adapters import read_response
+from collector.processes.rest_adapters import hole_of, read_response
 from collector.reports import ClockOffset
 
 POLL_SECS: Final = 1.0
@@ -138,7 +138,7 @@ class FeedRepair:
         self._newest_offset_us = offset_us
 
     def _process_book(self, stream: StreamKey, request: BookRequest | None, answer: RestResponse) -> None:
-        (book,) = read_response(self._rest, stream, answer.body)
+        book = read_response(lambda: self._rest.read_snapshot(stream, answer.body))
         if request is not None and (book.id is None or book.id + 1 < request.from_id):
             self._note_stale_book(request)
             return
@@ -157,16 +157,15 @@ class FeedRepair:
         self._client.renew()
 
     def _process_page(self, request: TradesRequest, answer: RestResponse) -> None:
-        messages = read_response(self._rest, request.stream, answer.body)
+        hole, asked = hole_of(request), self._queue.cursor(request)
+        messages, cursor = read_response(lambda: self._rest.read_page(request.stream, hole, asked, answer.body))
         ids = [message.id for message in messages if message.id is not None]
         if any(request.first <= id_ <= request.last for id_ in ids):
             self._journal.append(answer.received_ns, _about(request, "page"), answer.body)
-        asked_from = self._queue.next_id(request)
-        newest = max(ids, default=asked_from - 1)
-        if newest >= request.last:
+        if cursor is None:
             self._end_trades(request, "")
-        elif newest >= asked_from:
-            self._queue.advance(request, newest + 1)
+        elif cursor != asked and ids:
+            self._queue.advance(request, cursor)
         elif self._queue.retry_empty_page(request):
             self._client.renew()
         else:

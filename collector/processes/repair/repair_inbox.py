@@ -11,6 +11,7 @@ from collector.domain.records import StreamKey
 from collector.domain.repair_protocol import BOOK, BookRequest, Request
 from collector.exchanges.rest_adapter import RestAdapter
 from collector.folders import matching
+from collector.processes.rest_adapters import hole_of
 from collector.storage.durable import sync
 from collector.storage.request_files import ASIDE, SUFFIX, aside_folder, read_request, request_folder, set_aside
 
@@ -163,9 +164,9 @@ def misfit_of(feed: FeedConfig, rest: RestAdapter) -> Callable[[Request], str | 
         if stream not in streams:
             return f"{feed.name} does not bring {' '.join(stream)}"
         if isinstance(request, BookRequest):
-            can_be_had = stream.data_type == BOOK
+            can_be_had = stream.data_type == BOOK and rest.snapshot(stream.symbol) is not None
         else:
-            can_be_had = rest.page(stream, request.first) is not None
+            can_be_had = rest.page(stream, hole_of(request), "") is not None
         return None if can_be_had else f"{stream.exchange} does not give it for {stream.data_type}"
 
     return misfit

@@ -1,4 +1,4 @@
-"""What repair asks one feed's exchange for next: which request comes first, when, and from which id it continues."""
+"""What repair asks one feed's exchange for next: which request comes first, when, and where it continues."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -12,6 +12,7 @@ from collector.exchanges.rest_adapter import Get, RestAdapter
 from collector.processes.repair.book_checkpoints import BookCheckpoints
 from collector.processes.repair.repair_inbox import RepairInbox
 from collector.processes.repair.retry_policy import RetryPolicy
+from collector.processes.rest_adapters import hole_of
 
 STALE_DELAY_SECS: Final = 1.0
 """Delay before a book is fetched again because the last one was older than the break, in seconds."""
@@ -70,7 +71,7 @@ class RequestQueue:
         self._log = log
         self._not_before: dict[str, float] = {}
         self._tries: Counter[str] = Counter()
-        self._next_id: dict[str, int] = {}
+        self._cursors: dict[str, str] = {}
         self._empty_pages: Counter[str] = Counter()
         self._retry_policy = RetryPolicy()
         self._clock_at = clock.monotonic()
@@ -88,8 +89,9 @@ class RequestQueue:
         trades = [request for request in requests if isinstance(request, TradesRequest)]
         due = self._checkpoints.due(self._clock.now_us())
         self.waiting = {"book": len(books), "trades": len(trades), "checkpoint": len(due)}
-        if now >= self._clock_at:
-            return Job("clock", self._rest.clock(), StreamKey(self._exchange, "", ""))
+        clock = self._rest.clock()
+        if now >= self._clock_at and clock is not None:
+            return Job("clock", clock, StreamKey(self._exchange, "", ""))
         jobs = self._jobs(sorted(books, key=self._rank), sorted(trades, key=self._rank), due)
         return next((job for job in jobs if self._not_before.get(job.name, 0.0) <= now), None)
 
@@ -150,13 +152,13 @@ class RequestQueue:
             STALE_DELAY_SECS if is_early else STALE_LATER_DELAY_SECS
         )
 
-    def next_id(self, request: TradesRequest) -> int:
-        """The first id of the next page to request."""
-        return self._next_id.get(request.name, request.first)
+    def cursor(self, request: TradesRequest) -> str:
+        """Where the next page begins; empty for the first one."""
+        return self._cursors.get(request.name, "")
 
-    def advance(self, request: TradesRequest, next_id: int) -> None:
-        """A page came; the next one begins at `next_id`."""
-        self._next_id[request.name] = next_id
+    def advance(self, request: TradesRequest, cursor: str) -> None:
+        """A page came; the next one begins at `cursor`."""
+        self._cursors[request.name] = cursor
         del self._empty_pages[request.name]
 
     def retry_empty_page(self, request: TradesRequest) -> bool:
@@ -175,7 +177,7 @@ class RequestQueue:
 
     def _reset(self, name: str) -> None:
         """Forget tries and progress: the request was put again, so the writer did not keep what earlier answers brought."""
-        self._next_id.pop(name, None)
+        self._cursors.pop(name, None)
         del self._empty_pages[name]
         self._forget(name)
 
@@ -188,15 +190,15 @@ class RequestQueue:
         yield from map(self._job, books)
         yield from map(self._job, trades)
         for stream in (StreamKey(self._exchange, symbol, BOOK) for symbol in due):
-            yield Job("checkpoint", self._rest.snapshot(stream.symbol), stream)
+            get = self._rest.snapshot(stream.symbol)
+            if get is not None:
+                yield Job("checkpoint", get, stream)
 
     def _job(self, request: Request) -> Job:
         if isinstance(request, BookRequest):
-            return Job("book", self._rest.snapshot(request.stream.symbol), request.stream, request)
-        get = self._rest.page(request.stream, self.next_id(request))
-        if get is None:
-            raise ValueError(f"{request.name}: the exchange has no such page, and the inbox did not set it aside")
-        return Job("trades", get, request.stream, request)
+            return Job("book", _asked(request, self._rest.snapshot(request.stream.symbol)), request.stream, request)
+        get = self._rest.page(request.stream, hole_of(request), self.cursor(request))
+        return Job("trades", _asked(request, get), request.stream, request)
 
     def _rank(self, request: Request) -> tuple[int, int, int]:
         first_id = request.from_id if isinstance(request, BookRequest) else request.first
@@ -213,3 +215,9 @@ class RequestQueue:
                 self.remove(newest[book.stream])
             newest[book.stream] = book
         return list(newest.values())
+
+
+def _asked(request: Request, get: Get | None) -> Get:
+    if get is None:
+        raise ValueError(f"{request.name}: the exchange has no such request, and the inbox did not set it aside")
+    return get

@@ -6,6 +6,7 @@ from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
 from collector.domain.repair_protocol import RepairAnswer, decode_answer
 from collector.exchanges.adapter import Adapter
+from collector.exchanges.rest_adapter import Hole
 from collector.processes.rest_adapters import read_response
 from collector.processes.writer.gaps.ledger import GapLedger
 from collector.processes.writer.streams import StreamState, StreamTable
@@ -22,7 +23,7 @@ class Backfill:
         """The messages of a frame of line -1 that have to be stored. Raises UndecodableError before anything has changed."""
         answer, body = decode_answer(frame)
         key = StreamKey(adapter.exchange, answer.symbol, answer.data_type)
-        messages = _read(adapter, key, body) if answer.answer != "end" else []
+        messages = _read(adapter, key, answer, body) if answer.answer != "end" else []
         stream = self._streams.get(key)
         # A book of a stream without any message is of no use: its first message requests another one.
         if stream is None or answer.series not in {None, stream.dedup.progress.series}:
@@ -43,7 +44,10 @@ class Backfill:
         self._ledger.holes.watch(stream)
 
 
-def _read(adapter: Adapter, key: StreamKey, body: bytes) -> list[Envelope]:
-    if adapter.rest is None or key.data_type not in adapter.id_rules:
+def _read(adapter: Adapter, key: StreamKey, answer: RepairAnswer, body: bytes) -> list[Envelope]:
+    rest = adapter.rest
+    if rest is None or key.data_type not in adapter.id_rules:
         raise UndecodableError(f"{key.data_type!a} cannot be fetched over REST")
-    return read_response(adapter.rest, key, body)
+    if answer.answer == "snapshot":
+        return [read_response(lambda: rest.read_snapshot(key, body))]
+    return read_response(lambda: rest.read_page(key, Hole(answer.first, answer.last), "", body)).messages

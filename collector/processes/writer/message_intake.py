@@ -85,7 +85,7 @@ class MessageIntake:
     def answer(self, receipt: Receipt, adapter: Adapter, offset: int, answer: bytes) -> None:
         """Take what repair fetched."""
         try:
-            for stream, (_, message_id, _, exchange_us, payload) in self._backfill.take(adapter, answer):
+            for stream, (_, message_id, _, exchange_us, payload, _) in self._backfill.take(adapter, answer):
                 if message_id is not None:
                     self._store(stream, message_id, receipt.received_us, exchange_us, BACKFILLED_LINE, payload)
                     self._counts.messages += 1
@@ -136,7 +136,7 @@ class MessageIntake:
         self._counts.messages += count
 
     def _message(self, receipt: Receipt, adapter: Adapter, envelope: Envelope, made_id: int) -> None:
-        key, message_id, first_id, exchange_us, payload = envelope
+        key, message_id, first_id, exchange_us, payload, _ = envelope
         identity, received_us, line, connection, _ = receipt
         stream = self._streams.get(key)
         if stream is None:

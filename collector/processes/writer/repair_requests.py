@@ -5,7 +5,9 @@ from typing import Final
 
 from collector.domain.records import Gap, IdRule
 from collector.domain.repair_protocol import BOOK, BookRequest, TradesRequest, trades_name
-from collector.domain.sequence.hole import REFUSED, DueRow, Hole
+from collector.domain.sequence import hole as holes
+from collector.domain.sequence.hole import REFUSED, DueRow
+from collector.exchanges.rest_adapter import Hole
 from collector.processes.rest_adapters import RepairableFeeds
 from collector.processes.writer.batch import CommitBatch
 from collector.processes.writer.streams import StreamState
@@ -92,15 +94,19 @@ class RepairRequests:
             return False
         hole = due_row.hole
         first, last = hole.parts[0][0], hole.parts[-1][1]
-        if last - first >= MAX_REQUESTED_IDS or self._repaired.adapters[feed].page(stream.key, first) is None:
+        missing = Hole(first, last, hole.since_us, hole.until_us)
+        if last - first >= MAX_REQUESTED_IDS or self._repaired.adapters[feed].page(stream.key, missing, "") is None:
             return False
-        gap_id = _gap_id(stream, due_row)
-        self._batch.add_request(feed, TradesRequest(stream.key, due_row.series, gap_id, first, last, hole.until_us))
+        request = TradesRequest(
+            stream.key, due_row.series, _gap_id(stream, due_row), first, last, hole.until_us,
+            since_us=hole.since_us, until_us=hole.until_us,
+        )  # fmt: skip
+        self._batch.add_request(feed, request)
         hole.is_requested = True
         return True
 
 
-def _is_open(hole: Hole) -> bool:
+def _is_open(hole: holes.Hole) -> bool:
     """Whether the hole has a row and its missing ids may still be requested."""
     return hole.state in {"reported", "changed"} and bool(hole.parts) and hole.cause != REFUSED
 

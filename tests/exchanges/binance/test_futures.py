@@ -24,7 +24,7 @@ both = pytest.mark.parametrize("adapter", [usdm, coinm], ids=lambda adapter: ada
 def names_of(plan: ConnectionPlan) -> list[str]:
     """Every stream a connection asks for, in order."""
     in_url = parse_qs(urlsplit(plan.url).query)["streams"][0].split("/")
-    return in_url + [name for message in plan.messages for name in json.loads(message)["params"]]
+    return in_url + [name for request in plan.requests for name in json.loads(request.text)["params"]]
 
 
 @both

@@ -20,7 +20,7 @@ adapter = Binance()
 def names_of(plan: ConnectionPlan) -> list[str]:
     """Every stream a connection asks for, in order."""
     in_url = parse_qs(urlsplit(plan.url).query)["streams"][0].split("/")
-    return in_url + [name for message in plan.messages for name in json.loads(message)["params"]]
+    return in_url + [name for request in plan.requests for name in json.loads(request.text)["params"]]
 
 
 def symbols(count: int) -> tuple[str, ...]:
@@ -77,12 +77,12 @@ def test_non_ascii_symbols_are_percent_encoded_in_urls_only() -> None:
     first, *_ = adapter.plan(Subscription(("币安人生USDT",), ("trade",)), "")
     assert first.url.endswith("?streams=%E5%B8%81%E5%AE%89%E4%BA%BA%E7%94%9Fusdt@trade")
     (plan,) = adapter.plan(Subscription((*symbols(100), "币安人生USDT"), ("trade",)), "")
-    assert json.loads(plan.messages[0]) == {"method": "SUBSCRIBE", "params": ["币安人生usdt@trade"], "id": 1}
+    assert json.loads(plan.requests[0].text) == {"method": "SUBSCRIBE", "params": ["币安人生usdt@trade"], "id": 1}
 
 
 def test_streams_that_do_not_fit_into_the_url_are_subscribed_in_batches() -> None:
     (plan,) = adapter.plan(Subscription(symbols(512), ("trade", "book_delta")), "")
-    requests = [json.loads(message) for message in plan.messages]
+    requests = [json.loads(request.text) for request in plan.requests]
     assert [request["id"] for request in requests] == [1, 2, 3, 4, 5]
     assert all(request["method"] == "SUBSCRIBE" for request in requests)
     assert [len(request["params"]) for request in requests] == [200, 200, 200, 200, 124]

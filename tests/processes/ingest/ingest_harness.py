@@ -18,9 +18,11 @@ from collector.exchanges.adapter import (
     ControlKind,
     Decode,
     Limits,
+    Request,
     Speakers,
     Subscription,
 )
+from collector.exchanges.market import Market
 from collector.feed.connection import open_connection
 from collector.processes.context import Context, SystemClock
 from collector.processes.disk_space import MeasureSpace, measure_space
@@ -50,12 +52,11 @@ def wait_for(condition: Callable[[], Any], what: str = "it") -> None:
         threading.Event().wait(0.005)
 
 
-class PlainAdapter:
+class PlainAdapter(Market):
     """An exchange whose control frames are the words above; everything else is data."""
 
     exchange = "plain"
     id_rules: Mapping[str, IdRule] = {}
-    rest = None
 
     def __init__(
         self,
@@ -65,19 +66,19 @@ class PlainAdapter:
         other_urls: Sequence[str] = (),
     ) -> None:
         self._other_urls = other_urls
-        self.limits = limits
+        self.limits = limits  # type: ignore[misc]  # differs from test to test
         self._urls = urls
-        self._messages = messages
+        self._requests = tuple(map(Request, messages))
 
     def plan(self, subscription: Subscription, ws_url: str) -> list[ConnectionPlan]:
         keys = tuple(StreamKey("plain", symbol, "trade") for symbol in subscription.symbols)
-        return [ConnectionPlan(url, self._messages, keys) for url in self._urls or [ws_url]]
+        return [ConnectionPlan(url, self._requests, keys) for url in self._urls or [ws_url]]
 
     def shares(self, subscription: Subscription) -> list[tuple[StreamKey, ...]]:
         return [plan.keys for plan in self.plan(subscription, "")]
 
     def elsewhere(self, keys: Sequence[StreamKey], ws_url: str) -> list[ConnectionPlan]:
-        return [ConnectionPlan(url, self._messages, tuple(keys)) for url in self._other_urls]
+        return [ConnectionPlan(url, self._requests, tuple(keys)) for url in self._other_urls]
 
     def speakers(self, subscription: Subscription) -> Speakers:
         """A frame begins with its symbol."""
@@ -87,7 +88,7 @@ class PlainAdapter:
     def control(self, frame: bytes) -> Control | None:
         return CONTROLS.get(frame)
 
-    def decoder(self, subscription: Subscription) -> Decode:
+    def decoder(self, subscription: Subscription, state: bytes = b"") -> Decode:
         raise NotImplementedError
 
     def columns(self, data_type: str, payloads: Sequence[bytes]) -> TypedColumns:

@@ -120,8 +120,8 @@ class WithoutIds(BinanceUsdm):
     def id_rules(self) -> Mapping[str, IdRule]:
         return {**super().id_rules, "book_ticker": IdRule.NONE}
 
-    def decoder(self, subscription: Subscription) -> Decode:
-        decode = super().decoder(subscription)
+    def decoder(self, subscription: Subscription, state: bytes = b"") -> Decode:
+        decode = super().decoder(subscription, state)
         return lambda frame: [envelope._replace(id=None, first_id=None) for envelope in decode(frame)]
 
 
