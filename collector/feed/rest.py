@@ -1,4 +1,4 @@
-"""GET requests to an exchange's REST interface, bounded in time and size, without redirects."""
+"""Requests to an exchange's REST interface, bounded in time and size, without redirects."""
 
 import ssl
 from collections.abc import Iterator, Mapping
@@ -28,6 +28,7 @@ MAX_BODY_BYTES: Final = 16 << 20
 
 _PIECE_BYTES: Final = 16 << 10
 _HEADERS: Final = {"User-Agent": "market-data-collector", "Accept-Encoding": "gzip"}
+_JSON_HEADERS: Final = _HEADERS | {"Content-Type": "application/json"}
 
 
 class RestError(RetryError):
@@ -64,25 +65,26 @@ class RestClient:
         self._pool = _pool(proxy)
         self._address: Address | None = None
 
-    def get(self, target: str) -> RestResponse:
-        """Send a GET for a path with its query. Raises RestError unless a complete answer comes."""
+    def get(self, target: str, method: str = "GET", body: str = "") -> RestResponse:
+        """Send a request for a path with its query; a `body` is JSON. Raises RestError unless a complete answer comes."""
         self._address = None
         asked_ns = self._clock.now_ns()
         try:
             response = self._pool.request(
-                "GET", self._base_url + target, headers=_HEADERS, preload_content=False, redirect=False, retries=False,
+                method, self._base_url + target, body=body.encode() or None, headers=_JSON_HEADERS if body else _HEADERS,
+                preload_content=False, redirect=False, retries=False,
                 timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_SECS, read=READ_TIMEOUT_SECS),
             )  # fmt: skip
             if isinstance(response.connection, DialledConnection):
                 self._address = response.connection.address
-            body = self._body(response)
+            content = self._body(response)
         except (
             HTTPError,
             OSError,
             ValueError,
         ) as error:  # ValueError: urllib3 does not wrap that of a negative chunk length
             raise RestError("unreachable", f"{type(error).__name__}: {error}") from error
-        return RestResponse(response.status, response.headers, body, asked_ns, self._clock.now_ns())
+        return RestResponse(response.status, response.headers, content, asked_ns, self._clock.now_ns())
 
     def renew(self) -> None:
         """Send the next request on a new connection, to another address than the last answer came from, if any came."""

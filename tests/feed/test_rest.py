@@ -145,3 +145,25 @@ def test_the_proxys_user_and_password_are_sent(server: Server, form: str, monkey
 
     assert asked.startswith("GET http://api.example/x ")
     assert f"Basic {b64encode(b'me:p@ss').decode()}" in asked
+
+
+def test_a_post_sends_its_body_as_json(server: Server) -> None:
+    body = '{"type":"metaAndAssetCtxs"}'
+    asked = meanwhile(lambda: client(server).get("/info", "POST", body))
+    sock, request = server.accept_silently()
+    while not request.endswith(body):
+        request += sock.recv(4096).decode()
+    sock.sendall(head("200 OK", 2) + b"[]")
+    assert asked.result(TIMEOUT_SECS).body == b"[]"
+    assert request.startswith("POST /info HTTP/1.1\r\n")
+    assert "Content-Type: application/json" in request
+    assert f"Content-Length: {len(body)}" in request
+
+
+def test_a_post_without_a_body_says_that_it_has_none(server: Server) -> None:
+    asked = meanwhile(lambda: client(server).get("/api/v1/bullet-public", "POST"))
+    sock, request = server.accept_silently()
+    sock.sendall(head("200 OK", 2) + b"{}")
+    assert asked.result(TIMEOUT_SECS).body == b"{}"
+    assert "Content-Length: 0" in request
+    assert "Content-Type" not in request

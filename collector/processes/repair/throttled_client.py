@@ -41,7 +41,7 @@ _OK: Final = 200
 class Client(Protocol):
     """Sends requests to the exchange; see RestClient."""
 
-    def get(self, target: str) -> RestResponse:
+    def get(self, target: str, method: str, body: str) -> RestResponse:
         """The whole response. Raises RestError."""
         ...
 
@@ -93,7 +93,7 @@ class ThrottledClient:
             raise RetryLaterError("requests are paused", left_secs, tried=False)
         self._take_weight(kind, get)
         try:
-            answer = self._client.get(get.target)
+            answer = self._client.get(get.target, get.method, get.body)
         except RestError as error:
             raise self.failed(kind, error.reason, str(error)) from error
         used = answer.headers.get(self._used_header, "")

@@ -56,7 +56,7 @@ class FakeExchange:
         """Do not answer the next request."""
         self.script.append(RestError(reason, "nobody is there"))
 
-    def get(self, target: str) -> RestResponse:
+    def get(self, target: str, method: str = "GET", body: str = "") -> RestResponse:
         asked_ns = self._clock.now_ns
         self.asked.append((self._clock.secs, target))
         if self.script:
@@ -69,8 +69,8 @@ class FakeExchange:
         weight, content = self._content(url.path, query)
         self.spent.append((self._clock.secs, weight))
         self._clock.sleep(self.latency_ns / 1e9)
-        body = json.dumps(content, separators=(",", ":")).encode()
-        return RestResponse(200, {"X-MBX-USED-WEIGHT-1M": str(self.used())}, body, asked_ns, self._clock.now_ns)
+        found = json.dumps(content, separators=(",", ":")).encode()
+        return RestResponse(200, {"X-MBX-USED-WEIGHT-1M": str(self.used())}, found, asked_ns, self._clock.now_ns)
 
     def renew(self) -> None:
         self.renewals += 1

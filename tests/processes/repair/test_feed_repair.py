@@ -142,10 +142,10 @@ def test_a_request_put_again_during_its_last_answer_is_fetched_again(
     feed_repair.step()  # the time
     real = world.exchange.get
 
-    def put_again_meanwhile(target: str) -> rest.RestResponse:
+    def put_again_meanwhile(target: str, method: str, body: str) -> rest.RestResponse:
         monkeypatch.setattr(world.exchange, "get", real)
         world.requests.put([trades(101, 150)])
-        return real(target)
+        return real(target, method, body)
 
     monkeypatch.setattr(world.exchange, "get", put_again_meanwhile)
     world.repair(feed_repair)
