@@ -16,6 +16,9 @@ from typing import Final
 _DECIMAL: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 """Accepts less than `float()`, which also takes blanks, underscores, other scripts' digits, `nan` and `inf`."""
 
+_WITH_EXPONENT: Final = re.compile(rb'(?:^|[\s:,"\[])[+-]?[0-9.]+[eE][+-]?[0-9]+(?=[\s,"\]}]|$)')
+"""A whole number with an exponent; names such as `200.ETHUSDT` and UUIDs have something like it inside."""
+
 _PROVEN_CHARS: Final = 15
 _MARKS: Final = bytes.maketrans(b"0123456789.eE", b"1" * 11 + b"ee")
 _LONG: Final = b"1" * (_PROVEN_CHARS + 1)
@@ -72,7 +75,6 @@ def _is_suspect(payload: bytes) -> bool:
 
     Some exchanges write a size of 12345678 as `"12345678.00000000"`, in nearly every message of a cheap coin.
     """
-    marks = payload.translate(_MARKS)
-    if _EXPONENT in marks or _ESCAPE in marks:
+    if _ESCAPE in payload or _WITH_EXPONENT.search(payload):
         return True
     return _LONG in payload.replace(b'0000"', b'"').translate(_MARKS)

@@ -133,3 +133,21 @@ def test_digits_of_neighbours_do_not_run_together() -> None:
 def test_fifteen_digits_pass_and_sixteen_are_looked_at() -> None:
     assert suspects([b"[123456789012345]"]) == []
     assert suspects([b"[1234567890123456]"]) == [0]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"topic":"orderbook.200.ETHUSDT","data":{"b":[["1922.48","0.5"]]}}',
+        b'{"i":"19d7df56-4f10-5290-a969-d9e9f2c74cc3","p":"1922.50"}',
+        b'{"s":"1e5x","p":"1.5"}',
+    ],
+)
+def test_a_name_that_only_looks_like_an_exponent_makes_no_suspect(payload: bytes) -> None:
+    assert suspects([payload]) == []
+
+
+@pytest.mark.parametrize("number", ["1e5", "1E-5", '"+1e5"', "1.5e+10", "1e5\n", "\t1e5 "])
+def test_a_number_with_an_exponent_is_looked_at_wherever_it_stands(number: str) -> None:
+    for text in (f"[{number}]", f'{{"p":{number}}}', f"[1,{number},2]", number):
+        assert suspects([text.encode()]) == [0]
