@@ -15,13 +15,13 @@ from collector.storage.archive.parquet import ROW_GROUP_ROWS
 from collector.storage.archive.schema import schema_of
 
 _ID_COLUMNS: Final = {
-    "trade": "trade_id",
-    "agg_trade": "trade_id",
-    "book_delta": "last_id",
-    "book_snapshot": "last_id",
-    "book_ticker": "update_id",
+    "trade": ("sequence", "trade_id"),
+    "agg_trade": ("trade_id",),
+    "book_delta": ("last_id",),
+    "book_snapshot": ("last_id",),
+    "book_ticker": ("update_id",),
 }
-"""The column of a typed message's id."""
+"""The columns of a typed message's id: the first that is not null. Older files have no `sequence`."""
 
 
 class _Facts(NamedTuple):
@@ -89,7 +89,7 @@ class _FileFacts:
 
     def __init__(self, entry: ManifestObject) -> None:
         self._entry = entry
-        self._id_column = None if entry.id_min is None else _ID_COLUMNS.get(entry.data_type)
+        self._id_columns = () if entry.id_min is None else _ID_COLUMNS.get(entry.data_type, ())
         self._rows = 0
         self._received: list[int] = []
         self._series: int | None = None
@@ -105,8 +105,10 @@ class _FileFacts:
         self._received += _bounds(batch["received_at"])
         live = batch.filter(pc.not_equal(batch["line"], BACKFILLED_LINE))
         self.dates.update(iso_time(time)[:10] for time in _bounds(live["received_at"]))
-        if self._id_column is not None:
-            self._add_ids(batch["series"], batch[self._id_column])
+        names = [name for name in self._id_columns if name in batch.schema.names]
+        if names:
+            ids = [batch[name] if len(names) == 1 else batch[name].cast(pa.string()) for name in names]
+            self._add_ids(batch["series"], pc.coalesce(*ids))
 
     def facts(self) -> _Facts:
         """The facts of the rows; those that rows do not have are taken from the manifest."""

@@ -106,3 +106,23 @@ def test_an_unreadable_file_is_reported(manifest: Manifest, tmp_path: Path) -> N
     path.write_bytes(path.read_bytes()[:-20])
     (text,) = differences(path, described, manifest)
     assert text.startswith("it cannot be read")
+
+
+def number_beside_the_trade_id(table: pa.Table) -> pa.Table:
+    """As an exchange whose order is not the trade id: that is a text without order, and `sequence` has the ids."""
+    ids = table["trade_id"].to_pylist()
+    texts = pa.array([f"T{100 - int(one)}" for one in ids], pa.string())
+    table = table.set_column(table.schema.get_field_index("trade_id"), "trade_id", texts)
+    sequence = pa.array([int(one) for one in ids], pa.int64())
+    return table.set_column(table.schema.get_field_index("sequence"), "sequence", sequence)
+
+
+def test_ids_are_those_of_the_sequence_where_the_trade_id_gives_no_order(manifest: Manifest, tmp_path: Path) -> None:
+    described = trades(manifest)
+    path = path_of(tmp_path, described)
+    metadata = pq.ParquetFile(path).metadata.metadata
+    table = number_beside_the_trade_id(pq.ParquetFile(path).read())
+    pq.write_table(table.replace_schema_metadata(metadata), path)
+    assert list(differences(path, described, manifest)) == []
+    pq.write_table(cut_a_row(table).replace_schema_metadata(metadata), path)
+    assert any(text.startswith("its id_max") for text in differences(path, described, manifest))
