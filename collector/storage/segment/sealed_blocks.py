@@ -13,8 +13,8 @@ _STREAMS: Final = "SELECT DISTINCT stream_id FROM blocks WHERE stream_id IS NOT 
 # SQLite sorts in memory as far as its cache goes, then in a temporary file.
 _OWN: Final = """
 SELECT block, stream_id, series, id_min, id_max, first_row, rows FROM blocks JOIN streams USING (stream_id)
-ORDER BY stream_id, CASE id_rule WHEN 'none' THEN 0 ELSE series END,
-         CASE id_rule WHEN 'none' THEN first_row ELSE id_min END, first_row
+ORDER BY stream_id, CASE WHEN id_rule IN ('none', 'unique') THEN 0 ELSE series END,
+         CASE WHEN id_rule IN ('none', 'unique') THEN first_row ELSE id_min END, first_row
 """
 _SHARED: Final = "SELECT block, stream_id, rows FROM block_streams ORDER BY rowid"
 _CONTENT: Final = "SELECT columns, payloads, stream_id, first_row, rows FROM blocks WHERE block = ?"

@@ -27,6 +27,9 @@ FROM gaps ORDER BY exchange, symbol, day, row
 """  # noqa: S608 -- our names
 """Division rounds towards zero: a day before the epoch is one less."""
 
+_WITHOUT_ORDER: Final = frozenset({"none", "unique"})
+"""Id rules of streams whose messages keep the order of receipt."""
+
 _TICK_GAPS: Final = 10_000
 """Gaps between two ticks: they are read in some hundredths of a second."""
 
@@ -61,7 +64,7 @@ class SealedSegment:
         self.meta: SegmentMeta = _read_meta(dict(db.execute("SELECT key, value FROM meta")), name)
         rows = db.execute("SELECT stream_id, exchange, symbol, data_type, id_rule FROM streams ORDER BY stream_id")
         self.streams: Mapping[int, SealedStream] = {
-            stream_id: SealedStream(StreamKey(exchange, symbol, data_type), id_rule != "none")
+            stream_id: SealedStream(StreamKey(exchange, symbol, data_type), id_rule not in _WITHOUT_ORDER)
             for stream_id, exchange, symbol, data_type, id_rule in rows
         }
 

@@ -147,9 +147,10 @@ def test_messages_with_equal_ids_stay_in_order_of_arrival(tmp_path: Path, folder
     assert [row["price"] for row in rows] == [3.0, 1.0, 2.0]
 
 
-def test_messages_without_ids_stay_in_order_of_arrival(tmp_path: Path, folder: Path) -> None:
+@pytest.mark.parametrize("rule", ["none", "unique"])
+def test_messages_whose_ids_have_no_order_stay_in_order_of_arrival(tmp_path: Path, folder: Path, rule: str) -> None:
     messages = [message(0, id_, trade(id_), series=series) for series, id_ in [(1, 5), (0, 2), (0, 9)]]
-    path = make_segment(tmp_path, [TRADES], messages, id_rules={"trade": "none"})
+    path = make_segment(tmp_path, [TRADES], messages, id_rules={"trade": rule})
     staged = stage_into(folder, path)
     (rows,) = rows_by_key(staged).values()
     assert [row["trade_id"] for row in rows] == ["5", "2", "9"]
