@@ -4,6 +4,9 @@ Apply rows ordered by series and id, snapshots included. A snapshot replaces the
 not above the snapshot's are dropped, because the snapshot contains them. Each other delta must continue exactly where the
 book ends (the first one may begin earlier); otherwise the book is broken until the next snapshot. A delta begins after
 `previous_id` if the exchange sends that, otherwise at `first_id`.
+
+Where the exchange numbers nothing, ids are null: rows are applied in the order of the file, and nothing shows whether one is
+missing. An exchange that sends only the best levels and does not say which fall out of them needs a book of that depth.
 """
 
 from bisect import bisect_left, insort
@@ -53,6 +56,12 @@ class Side:
         elif self._sizes.pop(key, None) is not None:
             del self._order[bisect_left(self._order, key)]
 
+    def cut(self, count: int) -> None:
+        """Keep only the best `count` levels."""
+        for key in self._order[count:]:
+            del self._sizes[key]
+        del self._order[count:]
+
     def top(self, count: int) -> list[Level]:
         """Up to `count` levels, best first."""
         return [(self._sign * key, self._sizes[key]) for key in self._order[:count]]
@@ -61,21 +70,27 @@ class Side:
 class Book:
     """An order book; empty before the first snapshot, and after a break until the next one."""
 
-    def __init__(self) -> None:
-        """Start without a book."""
+    def __init__(self, depth: int | None = None) -> None:
+        """Start without a book. With `depth`, only the best levels are kept after each row."""
+        self._depth = depth
+        self.exists = False
+        """Whether there is a book now."""
         self.last_id: int | None = None
-        """The id of the last update applied; None while there is no book."""
+        """The id of the last update applied; None while there is no book, and where the exchange sends no ids."""
         self._clear()
 
     def apply(self, row: BookRow) -> Applied:
         """Apply the next row; the module's docstring has the rules."""
         if row.is_snapshot:
             return self._replace(row)
-        if self.last_id is None:
+        if not self.exists:
             return Applied.NO_BOOK
-        if row.last_id is None or row.last_id <= self.last_id:
-            return Applied.STALE
-        if begin(row) > self.last_id + 1 or not self._set(row):
+        if self.last_id is not None:
+            if row.last_id is None or row.last_id <= self.last_id:
+                return Applied.STALE
+            if begin(row) > self.last_id + 1:
+                return self._break()
+        if not self._set(row):
             return self._break()
         self.last_id = row.last_id
         return Applied.CHANGED
@@ -91,15 +106,19 @@ class Book:
         self._clear()
         if not self._set(row):
             return self._break()
-        self.last_id = row.last_id
+        self.exists, self.last_id = True, row.last_id
         return Applied.REPLACED
 
     def _set(self, row: BookRow) -> bool:
-        return _set(self.bids, row.bid_prices, row.bid_sizes) and _set(self.asks, row.ask_prices, row.ask_sizes)
+        is_read = _set(self.bids, row.bid_prices, row.bid_sizes) and _set(self.asks, row.ask_prices, row.ask_sizes)
+        if self._depth is not None:
+            self.bids.cut(self._depth)
+            self.asks.cut(self._depth)
+        return is_read
 
     def _break(self) -> Applied:
         self._clear()
-        self.last_id = None
+        self.exists, self.last_id = False, None
         return Applied.BROKEN
 
     def _clear(self) -> None:

@@ -78,7 +78,7 @@ def _judge(report: BookReport, book: Book, rows: list[KeyedRow], tickers: Iterab
     for ticker in tickers:
         if not ends_here:
             report.no_counterpart += 1
-        elif book.last_id is None:
+        elif not book.exists:
             report.no_book += 1
         else:
             _compare(report, book, ticker)
@@ -126,7 +126,7 @@ class _Stretches:
             self._report.snapshots += 1
         else:
             self._report.deltas += 1
-        if book.last_id is not None:
+        if book.exists:
             self._end(delta.received_us)
         elif not self._without_book:
             self._begin(

@@ -98,3 +98,26 @@ def test_after_any_changes_the_best_levels_come_in_order(changes: list[Levels]) 
         left = {price: size for price, size in bids.items() if size}
         assert book.bids.top(100) == sorted(left.items(), reverse=True)
         assert book.asks.top(3) == sorted(left.items())[:3]
+
+
+def without_ids(row: BookRow) -> BookRow:
+    return row._replace(first_id=None, last_id=None)
+
+
+def test_rows_without_ids_are_applied_as_they_come() -> None:
+    book = Book()
+    assert book.apply(without_ids(delta(1, 1, {9.0: 1.0}))) is Applied.NO_BOOK
+    assert book.apply(without_ids(snapshot(1, {9.0: 1.0}, {10.0: 2.0}))) is Applied.REPLACED
+    assert (book.exists, book.last_id) == (True, None)
+    assert book.apply(without_ids(delta(1, 1, {9.0: 0.0, 8.0: 3.0}))) is Applied.CHANGED
+    assert book.best() == ((8.0, 3.0), (10.0, 2.0))
+    assert book.apply(without_ids(snapshot(1, {7.0: 1.0}))) is Applied.REPLACED
+    assert book.best() == ((7.0, 1.0), NO_LEVEL)
+
+
+def test_a_book_of_a_depth_forgets_the_levels_that_fall_out_of_it() -> None:
+    book = Book(depth=2)
+    book.apply(without_ids(snapshot(1, {9.0: 1.0, 8.0: 1.0}, {10.0: 1.0, 11.0: 1.0})))
+    book.apply(without_ids(delta(1, 1, {8.5: 2.0}, {9.5: 2.0})))
+    book.apply(without_ids(delta(1, 1, {9.0: 0.0}, {9.5: 0.0})))
+    assert (book.bids.top(9), book.asks.top(9)) == ([(8.5, 2.0)], [(10.0, 1.0)])
