@@ -32,6 +32,8 @@ NewReader = Callable[..., Read]
 """Makes the reader of a message type; keyword arguments are those of `msgspec.json.Decoder`."""
 
 
+_ABSENT: Final = (None, "")
+
 _RECENT_NUMBERS: Final = 1_000
 """Numbers of levels that are packed at once, 32 bytes each until then."""
 
@@ -50,7 +52,8 @@ class RowReaders(NamedTuple):
     """The attributes that hold a list of levels, each a pair of price and size, or a struct with these two fields that
     yields them; a list may be None."""
     optional: Collection[str] = ()
-    """Those of `numbers` that may be absent; any other that is None could not be read."""
+    """Those of `numbers` that may be absent, or an empty text, which some exchanges send where they have no number; any other
+    that is None could not be read."""
 
 
 def number_readers(message: Any, new_reader: NewReader) -> RowReaders:
@@ -214,7 +217,7 @@ def _numbers(readers: RowReaders, message: Any) -> list[Any]:
     sides = (attrgetter(name)(message) or () for name in readers.sides)
     levels = [number for side in sides for level in side for number in level]
     numbers = [(name, attrgetter(name)(message)) for name in readers.numbers]
-    return [number for name, number in numbers if number is not None or name not in readers.optional] + levels
+    return [number for name, number in numbers if number not in _ABSENT or name not in readers.optional] + levels
 
 
 def _double(number: object) -> float | None:

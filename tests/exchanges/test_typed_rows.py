@@ -11,6 +11,7 @@ from msgspec.json import Decoder, encode
 
 from collector.domain.records import BookRow, Lists, TradeRow
 from collector.exchanges import typed_rows
+from collector.exchanges.row_tables import row_table
 from collector.exchanges.typed_rows import BookHead, Read, RowReaders, book_columns, book_readers, number_readers
 from tests.exchanges.rows import TypedRow, as_rows
 
@@ -122,6 +123,15 @@ def test_no_payload_has_a_row_where_none_is_a_message(readers: RowReaders) -> No
         not column or column == Lists([], array("d")) for column in typed_rows.columns(readers, payloads).columns
     )
     assert typed_rows.columns(readers, []).untyped == []
+
+
+def test_an_empty_text_is_no_number_where_a_number_may_be_absent() -> None:
+    rates = row_table("funding_rate", funding_rate="rate", predicted_rate="next?")
+    payloads = [b'{"rate":"0.1","next":""}', b'{"rate":"","next":"0.2"}', b'{"rate":"0.3","next":"x"}']
+    typed = typed_rows.columns(rates, payloads)
+    assert typed.columns[:2] == ([0.1, None, 0.3], [None, 0.2, None])
+    assert list(typed.unread) == [1, 2]
+    assert [typed_rows.decimals(rates, one) for one in payloads] == [["0.1"], ["", "0.2"], ["0.3", "x"]]
 
 
 def test_decimals_are_the_texts_as_sent() -> None:
