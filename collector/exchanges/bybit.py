@@ -80,7 +80,14 @@ def _kind(contract_type: str) -> str:
 _ROWS: Final = MappingProxyType(
     {
         "book_delta": (
-            row_table("book_delta", last_id="data.u", is_snapshot=_IS_SNAPSHOT, bids="data.b", asks="data.a"),
+            row_table(
+                "book_delta",
+                first_id="data.u",
+                last_id="data.u",
+                is_snapshot=_IS_SNAPSHOT,
+                bids="data.b",
+                asks="data.a",
+            ),
         ),
         "book_ticker": (
             row_table(

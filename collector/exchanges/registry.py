@@ -8,7 +8,13 @@ from collector.exchanges.binance.futures import BinanceCoinm, BinanceUsdm
 from collector.exchanges.binance.spot import Binance
 from collector.exchanges.bybit import BybitLinear, BybitSpot
 
-_ADAPTERS: Final[tuple[Adapter, ...]] = (Binance(), BinanceUsdm(), BinanceCoinm(), BybitSpot(), BybitLinear())
+_ADAPTERS: Final[tuple[Adapter, ...]] = (
+    Binance(),
+    BinanceUsdm(),
+    BinanceCoinm(),
+    BybitSpot(),
+    BybitLinear(),
+)
 
 
 def adapter(exchange: str) -> Adapter:
