@@ -64,6 +64,8 @@ class Market:
     rows: ClassVar[Mapping[str, tuple[RowReaders, ...]]]
     """By data type: readers of the payloads of frames and of REST responses, the usual one first; one or two."""
     limits: ClassVar[Limits]
+    opening: ClassVar[tuple[Request, ...]] = ()
+    """What each connection sends before it subscribes."""
     keepalive: ClassVar[Keepalive | None] = None
     question: ClassVar[Get | None] = None
     rest: ClassVar[RestAdapter | None] = None
@@ -226,8 +228,8 @@ class Market:
 
     def _connection(self, keys: Sequence[StreamKey], path: str, ws_url: str) -> ConnectionPlan:
         url = f"{ws_url.rstrip('/') or self.ws_url}{self.path}{path}"
-        requests = self.subscribe(self.topics(keys))
-        return ConnectionPlan(url, tuple(requests), tuple(keys), self.keepalive, self.question)
+        requests = (*self.opening, *self.subscribe(self.topics(keys)))
+        return ConnectionPlan(url, requests, tuple(keys), self.keepalive, self.question)
 
     def _check(self, subscription: Subscription) -> None:
         """Refuse symbols that the exchange would acknowledge and never send, or send under another spelling."""
@@ -274,6 +276,15 @@ def require_text(frame: bytes) -> None:
             frame.decode()
         except UnicodeDecodeError as error:
             raise UndecodableError("invalid UTF-8") from error
+
+
+def by_channel(topics: Iterable[tuple[str, StreamKey]]) -> dict[str, list[str]]:
+    """The symbols of each channel, for topics such as `trade {symbol}`."""
+    symbols: dict[str, list[str]] = {}
+    for topic, _ in topics:
+        channel, _, symbol = topic.partition(" ")
+        symbols.setdefault(channel, []).append(symbol)
+    return symbols
 
 
 def batches(items: Sequence[str], size: int) -> list[Sequence[str]]:

@@ -2,6 +2,7 @@
 
     "data.u"            the key `u` of the object under the key `data`
     "1.0"               the first element of the second element: a node whose keys are numbers is an array
+    "data.0!.bids"      `bids` of the only element: an array with more is no such message
     "cts|ts"            `cts` if it is there, else `ts`
     "data.markPrice?"   may be absent, or null: then the value is None; any other place must be there
     ("T", from_ms)      what the function makes of the value; a function never gets None
@@ -19,6 +20,7 @@ from msgspec import defstruct, field
 Place = str | tuple[str, Callable[[Any], Any]]
 
 _OPTIONAL: Final = "?"
+_ONLY: Final = "!"
 
 
 class Places(NamedTuple):
@@ -55,10 +57,13 @@ class _Node:
     def __init__(self) -> None:
         self._children: dict[str, _Node] = {}
         self._values: dict[str, tuple[Any, bool]] = {}
+        self._is_closed = False
 
     def add(self, path: list[str], kind: Any, *, is_optional: bool) -> str:
         """Add a value; returns its attribute."""
         key, *rest = path
+        if key.endswith(_ONLY):
+            key, self._is_closed = key.removesuffix(_ONLY), True
         if rest:
             child = self._children.setdefault(key, _Node())
             return f"{_attribute(key)}.{child.add(rest, kind, is_optional=is_optional)}"
@@ -80,7 +85,7 @@ class _Node:
             return defstruct("Message", list(map(self._field, keys)), rename=rename, gc=False, kw_only=True)
         positions = [str(index) for index in range(max(map(int, keys)) + 1)]
         fields = [self._field(key) if key in keys else (_attribute(key), Any) for key in positions]
-        return defstruct("Message", fields, array_like=True, gc=False)
+        return defstruct("Message", fields, array_like=True, gc=False, forbid_unknown_fields=self._is_closed)
 
     def _field(self, key: str) -> Any:
         name = _attribute(key)

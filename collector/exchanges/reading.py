@@ -17,7 +17,7 @@ from msgspec.json import Decoder
 from collector.domain.errors import UndecodableError
 from collector.domain.records import INT64_MAX, Envelope, StreamKey
 from collector.domain.times import NO_TIME_US
-from collector.exchanges.places import Place, places
+from collector.exchanges.places import Place, Places, places
 
 Id = Annotated[int, Meta(ge=0, le=INT64_MAX)]
 """An id that fits the archive."""
@@ -56,14 +56,37 @@ def single(data_type: str, **named: Place) -> Read:
     return read
 
 
+def witness(data_type: str, **named: Place) -> Read:
+    """Reads a frame that only proves that the message with its id exists."""
+    read_message = message_reader(**named)
+
+    def read(frame: bytes, keys: Keys) -> list[Envelope]:
+        symbol, rest = read_message(frame, b"")
+        return [_new(Envelope, (keys[data_type, symbol], *rest))]
+
+    return read
+
+
+def each(items: str, read: Read) -> Read:
+    """Reads a frame with a list of texts, each of which `read` reads as if it were a frame; see `listed`."""
+    frame_places, texts_of = _list_at(items, {})
+    decode = Decoder(frame_places.struct).decode
+
+    def read_all(frame: bytes, keys: Keys) -> list[Envelope]:
+        texts = texts_of(decode(frame))
+        return in_order([envelope for text in texts for envelope in read(bytes(text), keys)])
+
+    return read_all
+
+
 def listed(data_type: str, items: str, *, common: Mapping[str, Place] | None = None, **named: Place) -> Read:
     """Reads a frame with a list of messages of one stream or of several; each message's payload is its own text.
 
-    `items` is the place of the list. `common` are places of the frame that hold for all its messages. Messages with ids
+    `items` is the place of the list; `events.*.trades` means the lists of all `events`, one after the other. `common` are places of the frame that hold for all its messages. Messages with ids
     are put in the order of their ids, because some exchanges send the newest first.
     """
-    frame_places = places({"items": items, **(common or {})}, {"items": list[Raw]})
-    decode, list_of = Decoder(frame_places.struct, strict=False).decode, frame_places.getters["items"]
+    frame_places, texts_of = _list_at(items, common or {})
+    decode = Decoder(frame_places.struct, strict=False).decode
     shared = {name: get for name, get in frame_places.getters.items() if name != "items"}
     read_item = message_reader(**named)
 
@@ -71,7 +94,7 @@ def listed(data_type: str, items: str, *, common: Mapping[str, Place] | None = N
         message = decode(frame)
         given = {name: get(message) for name, get in shared.items()}
         found = []
-        for item in list_of(message) or ():
+        for item in texts_of(message):
             text = bytes(item)
             symbol, rest = read_item(text, text)
             envelope = _new(Envelope, (keys[data_type, given.get("symbol", symbol)], *rest))
@@ -81,13 +104,13 @@ def listed(data_type: str, items: str, *, common: Mapping[str, Place] | None = N
     return read
 
 
-def several(told: Mapping[str, str], **named: Place) -> Read:
+def several(told: Mapping[str, Place], **named: Place) -> Read:
     """Reads a frame whose one message tells several data types; its payload is the frame, once for each of them.
 
-    `told` is a place for each data type: where it is absent the message does not tell it, because exchanges leave out
-    what has not changed. A data type that nobody subscribed is left out.
+    `told` is a place for each data type: where it is absent, or its function makes None of it, the message does not tell
+    it, because exchanges leave out what has not changed. A data type that nobody subscribed is left out.
     """
-    marks = places({data_type: f"{place}?" for data_type, place in told.items()})
+    marks = places({data_type: _optional(place) for data_type, place in told.items()})
     decode = Decoder(marks.struct).decode
     read_message = message_reader(**named)
 
@@ -127,6 +150,23 @@ def message_reader(**named: Place) -> MessageReader:
         )
 
     return read
+
+
+def _list_at(items: str, common: Mapping[str, Place]) -> tuple[Places, Callable[[Any], Iterable[Raw]]]:
+    """The places of a frame with a list, and what takes the texts of its elements from the frame."""
+    outer, _, inner = items.partition(".*.")
+    element = places({"texts": inner}, {"texts": list[Raw]}) if inner else None
+    kind = list[Raw] if element is None else list.__class_getitem__(element.struct)
+    found = places({"items": outer, **common}, {"items": kind})
+    get = found.getters["items"]
+    if element is None:
+        return found, lambda message: get(message) or ()
+    texts_of = element.getters["texts"]
+    return found, lambda message: (text for one in get(message) or () for text in texts_of(one) or ())
+
+
+def _optional(place: Place) -> Place:
+    return f"{place}?" if isinstance(place, str) else (f"{place[0]}?", place[1])
 
 
 def last_part(topic: str) -> str:

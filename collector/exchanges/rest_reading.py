@@ -34,11 +34,11 @@ def items(body: bytes, list_at: str, *where: Place) -> Iterator[tuple[Any, ...]]
 
 
 def texts(body: bytes, list_at: str) -> list[bytes]:
-    """The text of each element of a list. Raises UndecodableError."""
+    """The text of each element of a list, or of each value of an object. Raises UndecodableError."""
     if not list_at:
-        return [bytes(text) for text in _read(_LIST, body)]
+        return _elements(_read(_LIST, body))
     found = _list_at(list_at)
-    return [bytes(text) for text in found.getters["list"](_read(Decoder(found.struct), body)) or ()]
+    return _elements(found.getters["list"](_read(Decoder(found.struct), body)))
 
 
 def messages(stream: StreamKey, read: MessageReader, body: bytes, list_at: str) -> list[Envelope]:
@@ -81,7 +81,12 @@ def _undecodable(error: Exception, body: bytes) -> UndecodableError:
     return UndecodableError("malformed JSON")
 
 
-_LIST = Decoder(list[Raw])
+def _elements(found: list[Raw] | dict[str, Raw] | None) -> list[bytes]:
+    texts = found.values() if isinstance(found, dict) else found or ()
+    return [bytes(text) for text in texts]
+
+
+_LIST = Decoder(list[Raw] | dict[str, Raw])
 
 
 @cache
@@ -91,4 +96,4 @@ def _places(where: tuple[Place, ...]) -> Places:
 
 @cache
 def _list_at(list_at: str) -> Places:
-    return places({"list": list_at}, {"list": list[Raw]})
+    return places({"list": list_at}, {"list": list[Raw] | dict[str, Raw]})

@@ -2,12 +2,13 @@
 
     row_table("trade", trade_id="i", price="p", size="v", side=("S?", SIDES.get), sequence="seq?")
     row_table("book_delta", last_id="data.u", is_snapshot=("type", "snapshot".__eq__), bids="data.b", asks="data.a")
+    row_table("book_delta", last_id="seq", one_level=OneLevel("price", "qty", "side", "buy", "sell"))
 
 Columns without a place are null, `is_snapshot` tells the two book types apart, and an absent side is empty.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, get_type_hints
+from typing import Any, Final, Literal, NamedTuple, get_type_hints
 
 from msgspec import defstruct
 from msgspec.json import Decoder
@@ -23,15 +24,27 @@ _LISTS: Final = ("bid_prices", "bid_sizes", "ask_prices", "ask_sizes")
 Getter = Callable[[Any], Any]
 
 
-def level(price: str, size: str, mark: str | None = None) -> Callable[[Any], Any]:
+class OneLevel(NamedTuple):
+    """Where a book message that is itself one level has its price, its size, and its side, which is one of two words."""
+
+    price: str
+    size: str
+    side: str
+    bid: str
+    ask: str
+
+
+def level(price: str, size: str, mark: str | None = None, marks: tuple[str, ...] = ()) -> Callable[[Any], Any]:
     """Makes the type of a level that is an object with these keys, or an array with these positions.
 
-    `mark` is where a level says what it is, such as its side; see `marked`. A level that is a pair needs no type.
+    `mark` is where a level says what it is, such as its side, with one of `marks` if they are given; see `marked`. A level
+    that is a pair needs no type.
     """
+    mark_type: Any = Literal.__getitem__(marks) if marks else Any
     keys = {"price": price, "size": size} | ({} if mark is None else {"mark": mark})
 
     def made(number: Any) -> Any:
-        kinds = {name: Any if name == "mark" else number for name in keys}
+        kinds = {name: mark_type if name == "mark" else number for name in keys}
         namespace = {"__iter__": _price_and_size}
         if not price.isdigit():
             return defstruct("Level", list(kinds.items()), rename=keys, namespace=namespace, gc=False)
@@ -48,16 +61,22 @@ def marked(*marks: object) -> Callable[[Any], list[Any]]:
     return lambda levels: [one for one in levels if one.mark in marks]
 
 
-def row_table(data_type: str, *, levels: Callable[[Any], Any] | None = None, **named: Place) -> RowReaders:
+def row_table(
+    data_type: str, *, levels: Callable[[Any], Any] | None = None, one_level: OneLevel | None = None, **named: Place
+) -> RowReaders:
     """Readers of payloads of a data type; `levels` is the type of a book's levels if they are no pairs."""
     hints = get_type_hints(ROW_TYPES[data_type])
-    numbers = [name for name in named if hints.get(name) == float | None]
+    if one_level is not None:
+        named |= {"price": one_level.price, "size": one_level.size, "side": one_level.side}
+    numbers = [name for name in named if hints.get(name) == float | None or name in {"price", "size"}]
     sides = [name for name in _SIDES if name in named]
     doubles: dict[str, Any] = {**dict.fromkeys(numbers, float), **dict.fromkeys(sides, _list_of(levels, float))}
     texts: dict[str, Any] = dict.fromkeys(sides, _list_of(levels, Any))
+    if one_level is not None:
+        doubles["side"] = texts["side"] = Literal.__getitem__((one_level.bid, one_level.ask))
     found = places(named, doubles)
     getters = {name: _getter(data_type, name, hints[name], found.getters) for name in hints if name not in _LISTS}
-    make = _book_columns(getters, found) if data_type in _BOOKS else _columns(getters)
+    make = _book_columns(getters, _sides_of(found, one_level)) if data_type in _BOOKS else _columns(getters)
     return RowReaders(
         doubles=Decoder(found.struct, strict=False).decode,
         texts=Decoder(places(named, texts).struct, strict=False, float_hook=str).decode,
@@ -109,9 +128,23 @@ def _columns(getters: Mapping[str, Getter]) -> Callable[[Iterable[Any]], tuple[C
     return made
 
 
-def _book_columns(getters: Mapping[str, Getter], found_places: Places) -> Callable[[Iterable[Any]], tuple[Column, ...]]:
+def _sides_of(found: Places, one_level: OneLevel | None) -> tuple[Getter, Getter]:
+    """What takes a book's bids and its asks from a message."""
+    if one_level is None:
+        return found.get("bids"), found.get("asks")
+    get_price, get_size, get_side = (found.getters[name] for name in ("price", "size", "side"))
+
+    def side_of(word: str) -> Getter:
+        return lambda message: ((get_price(message), get_size(message)),) if get_side(message) == word else ()
+
+    return side_of(one_level.bid), side_of(one_level.ask)
+
+
+def _book_columns(
+    getters: Mapping[str, Getter], sides: tuple[Getter, Getter]
+) -> Callable[[Iterable[Any]], tuple[Column, ...]]:
     heads = list(getters.values())
-    get_bids, get_asks = (found_places.get(side) for side in _SIDES)
+    get_bids, get_asks = sides
 
     def made(messages: Iterable[Any]) -> tuple[Column, ...]:
         found: list[list[Any]] = []

@@ -1,0 +1,105 @@
+"""What the readers made from places do with frames of every shape."""
+
+import pytest
+
+from collector.domain.errors import UndecodableError
+from collector.domain.records import Envelope, StreamKey
+from collector.exchanges import typed_rows
+from collector.exchanges.places import places
+from collector.exchanges.reading import Keys, Read, each, listed, several, single, witness
+from collector.exchanges.rest_reading import items, texts
+from collector.exchanges.row_tables import OneLevel, level, marked, row_table
+from collector.exchanges.times import from_ms
+from collector.exchanges.typed_rows import UNREADABLE, RowReaders
+
+TRADES = StreamKey("x", "A", "trade")
+LIQUIDATIONS = StreamKey("x", "A", "liquidation")
+KEYS = Keys({(key.data_type, key.symbol): key for key in (TRADES, LIQUIDATIONS)})
+
+
+def ids(read: Read, frame: bytes) -> list[int | None]:
+    return [envelope.id for envelope in read(frame, KEYS)]
+
+
+def book_row(readers: RowReaders, payload: bytes) -> list[object] | None:
+    found = typed_rows.columns(readers, [payload])
+    return None if found.untyped else [getattr(column, "values", column) for column in found.columns]
+
+
+def test_a_message_in_a_list_of_one_is_refused_beside_another() -> None:
+    read = single("trade", symbol="data.0!.s", id="data.0!.i")
+    assert ids(read, b'{"data":[{"s":"A","i":1}]}') == [1]
+    for frame in (b'{"data":[{"s":"A","i":1},{"s":"A","i":2}]}', b'{"data":[]}'):
+        with pytest.raises(UNREADABLE):
+            read(frame, KEYS)
+
+
+def test_an_array_may_be_longer_where_no_element_is_the_only_one() -> None:
+    found = places({"first": "0"})
+    assert found.getters["first"](found.struct(at_0=5)) == 5
+    assert ids(single("trade", symbol="0", id="1"), b'["A",7,"more"]') == [7]
+
+
+def test_lists_within_lists_are_read_one_after_the_other_and_put_in_order() -> None:
+    read = listed("trade", "events.*.trades", symbol="s", id="i", common={"sent": ("t", from_ms)})
+    frame = (
+        b'{"t":5,"events":[{"trades":[{"s":"A","i":3},{"s":"A","i":2}]},{"trades":[]},{"trades":[{"s":"A","i":1}]}]}'
+    )
+    assert read(frame, KEYS) == [
+        Envelope(TRADES, number, None, 5_000, b'{"s":"A","i":%d}' % number) for number in (1, 2, 3)
+    ]
+
+
+def test_a_witness_has_an_id_and_no_payload() -> None:
+    assert witness("trade", symbol="s", id="i")(b'{"s":"A","i":9}', KEYS) == [Envelope(TRADES, 9, None, None, b"")]
+
+
+def test_what_a_function_makes_nothing_of_is_not_told() -> None:
+    read = several(
+        {"trade": "i", "liquidation": ("k", lambda kind: kind if kind == "liq" else None)}, symbol="s", id="i"
+    )
+    assert [envelope.stream for envelope in read(b'{"s":"A","i":1,"k":"liq"}', KEYS)] == [TRADES, LIQUIDATIONS]
+    assert [envelope.stream for envelope in read(b'{"s":"A","i":1,"k":"fill"}', KEYS)] == [TRADES]
+    assert [envelope.stream for envelope in read(b'{"s":"A","i":1}', KEYS)] == [TRADES]
+
+
+def test_each_text_of_a_list_is_read_like_a_frame() -> None:
+    read = each("trades", single("trade", symbol="s", id="i"))
+    found = read(b'{"trades":[{"s":"A","i":2}, {"s":"A","i":1}]}', KEYS)
+    assert [(envelope.id, envelope.payload) for envelope in found] == [(1, b'{"s":"A","i":1}'), (2, b'{"s":"A","i":2}')]
+
+
+def test_a_message_that_is_one_level_is_on_the_side_it_names() -> None:
+    readers = row_table("book_delta", last_id="n", one_level=OneLevel("p", "q", "side", "buy", "sell"))
+    payloads = [b'{"n":1,"side":"buy","p":1.5,"q":2}', b'{"n":2,"side":"sell","p":1.6,"q":0}']
+    columns = typed_rows.columns(readers, payloads).columns
+    assert [getattr(column, "lengths", column) for column in columns[1:]] == [
+        [1, 2], [None, None], [False, False], [1, 0], [1, 0], [0, 1], [0, 1],
+    ]  # fmt: skip
+    assert typed_rows.decimals(readers, b'{"n":1,"side":"buy","p":1.50,"q":2}') == ["1.50", "2"]
+
+
+def test_a_single_level_that_is_no_number_is_null_in_its_row() -> None:
+    readers = row_table("book_delta", one_level=OneLevel("p", "q", "side", "buy", "sell"))
+    found = typed_rows.columns(readers, [b'{"side":"buy","p":"x","q":"2"}'])
+    bid_prices, bid_sizes = (list(getattr(column, "values", ())) for column in found.columns[4:6])
+    assert (bid_prices, bid_sizes, list(found.unread)) == ([None], [2.0], [0])
+
+
+@pytest.mark.parametrize(
+    "readers",
+    [
+        row_table("book_delta", one_level=OneLevel("p", "q", "side", "buy", "sell")),
+        row_table("book_delta", bids=("c", marked("buy")), levels=level("1", "2", "0", ("buy", "sell"))),
+    ],
+)
+def test_a_level_of_a_side_nobody_knows_has_no_row(readers: RowReaders) -> None:
+    assert book_row(readers, b'{"side":"buy","p":1,"q":2,"c":[["buy","1","2"]]}') is not None
+    assert book_row(readers, b'{"side":"both","p":1,"q":2,"c":[["both","1","2"]]}') is None
+
+
+def test_the_values_of_an_object_are_read_like_a_list() -> None:
+    assert texts(b'{"a":{"x":1},"b":{"x":2}}', "") == [b'{"x":1}', b'{"x":2}']
+    assert list(items(b'{"r":{"a":{"x":1}}}', "r", "x")) == [(b'{"x":1}', 1)]
+    with pytest.raises(UndecodableError):
+        texts(b"5", "")
