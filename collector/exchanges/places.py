@@ -37,6 +37,11 @@ class Places(NamedTuple):
         return self.getters.get(name, _nothing)
 
 
+def present(_: object) -> bool:
+    """For a place whose value says nothing but that it is there."""
+    return True
+
+
 def places(named: Mapping[str, Place], types: Mapping[str, Any] | None = None) -> Places:
     """The struct that reads these places; a value has any type, or the one that `types` gives to its name."""
     root = _Node()

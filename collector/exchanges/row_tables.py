@@ -4,7 +4,8 @@
     row_table("book_delta", last_id="data.u", is_snapshot=("type", "snapshot".__eq__), bids="data.b", asks="data.a")
     row_table("book_delta", last_id="seq", one_level=OneLevel("price", "qty", "side", "buy", "sell"))
 
-Columns without a place are null, `is_snapshot` tells the two book types apart, and an absent side is empty.
+Columns without a place are null, `is_snapshot` tells the two book types apart, and an absent side is empty. An optional
+place of `is_snapshot` that is absent means that the message is none.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -99,6 +100,8 @@ def _getter(data_type: str, name: str, hint: Any, getters: Mapping[str, Getter])
     if get is None:
         constant = data_type == "book_snapshot" if name == "is_snapshot" else None
         return lambda _: constant
+    if hint is bool:
+        return lambda message: bool(get(message))
     if hint not in {str, str | None, int | None}:
         return get
     convert = _whole if hint == int | None else _id_text if name.endswith("_id") else _text

@@ -6,6 +6,7 @@ alone, and one at fault is read once more with its numbers as texts.
 
 from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import chain, groupby
 from math import isfinite
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
@@ -156,18 +157,39 @@ def _one_by_one(readers: RowReaders, payloads: Sequence[bytes], fallback: RowRea
     untyped: list[int] = []
     unread: list[int] = []
 
-    def messages() -> Iterator[Any]:
+    def messages() -> Iterator[tuple[RowReaders, Any]]:
         for index, payload in enumerate(payloads):
-            found = _message(readers, payload) or (fallback and _message(fallback, payload))
-            if not found:
+            for used in (readers, fallback):
+                found = used and _message(used, payload)
+                if used and found:
+                    message, is_unread = found
+                    if is_unread:
+                        unread.append(index - len(untyped))
+                    yield used, message
+                    break
+            else:
                 untyped.append(index)
-                continue
-            message, is_unread = found
-            if is_unread:
-                unread.append(index - len(untyped))
-            yield message
 
-    return TypedColumns(readers.columns(messages()), untyped, unread)
+    parts = [
+        used.columns(message for _, message in group) for used, group in groupby(messages(), key=lambda one: one[0])
+    ]
+    return TypedColumns(_joined(parts or [readers.columns(())]), untyped, unread)
+
+
+def _joined(parts: list[tuple[Column, ...]]) -> tuple[Column, ...]:
+    """The columns of some messages after those of others."""
+    if len(parts) == 1:
+        return parts[0]
+    return tuple(_end_to_end(columns) for columns in zip(*parts, strict=True))
+
+
+def _end_to_end(columns: tuple[Column, ...]) -> Column:
+    lists = [column for column in columns if isinstance(column, Lists)]
+    if not lists:
+        return list(chain.from_iterable(column for column in columns if isinstance(column, list)))
+    values: list[float | None] = list(chain.from_iterable(column.values for column in lists))
+    lengths = list(chain.from_iterable(column.lengths for column in lists))
+    return Lists(lengths, values if None in values else array("d", [value for value in values if value is not None]))
 
 
 def _message(readers: RowReaders, payload: bytes) -> tuple[Any, bool] | None:

@@ -11,6 +11,7 @@ from msgspec.json import Decoder, encode
 
 from collector.domain.records import BookRow, Lists, TradeRow
 from collector.exchanges import typed_rows
+from collector.exchanges.places import present
 from collector.exchanges.row_tables import row_table
 from collector.exchanges.typed_rows import BookHead, Read, RowReaders, book_columns, book_readers, number_readers
 from tests.exchanges.rows import TypedRow, as_rows
@@ -171,3 +172,34 @@ SOME_BOOKS = st.builds(
 def test_a_payload_becomes_the_same_row_alone_and_among_others(trades: list[bytes], books: list[bytes]) -> None:
     assert rows("trade", TRADES, *trades) == [row for one in trades for row in rows("trade", TRADES, one)]
     assert rows("book_delta", BOOKS, *books) == [row for one in books for row in rows("book_delta", BOOKS, one)]
+
+
+FRAMES = row_table("book_delta", last_id="data.u", is_snapshot="data.full?", bids="data.b", asks="data.a")
+ANSWERS = row_table("book_delta", last_id="seq", is_snapshot=("seq", present), bids="bids", asks="asks")
+EMPTY = ((), (), (), ())
+
+
+def test_frames_and_answers_that_have_nothing_in_common_are_read_together_in_their_order() -> None:
+    frame, answer = b'{"data":{"u":%d,"b":[],"a":[["1.5","2"]]}}', b'{"seq":%d,"bids":[["7","%s"]],"asks":[]}'
+    read = rows(
+        "book_delta", FRAMES, answer % (1, b"3"), frame % 2, frame % 3, b"{}", answer % (4, b"x"), fallback=ANSWERS
+    )
+    assert read == [
+        BookRow(None, 1, None, True, (7.0,), (3.0,), (), ()),
+        BookRow(None, 2, None, False, (), (), (1.5,), (2.0,)),
+        BookRow(None, 3, None, False, (), (), (1.5,), (2.0,)),
+        None,
+        BookRow(None, 4, None, True, (7.0,), (None,), (), ()),
+    ]
+
+
+def test_payloads_that_are_nothing_have_no_rows() -> None:
+    assert rows("book_delta", FRAMES, b"{}", b"[]", fallback=ANSWERS) == [None, None]
+
+
+def test_a_book_is_a_snapshot_only_where_it_says_so() -> None:
+    said, unsaid = (b'{"data":{"u":1,%s"b":[],"a":[]}}' % word for word in (b'"full":true,', b""))
+    assert rows("book_delta", FRAMES, said, unsaid) == [
+        BookRow(None, 1, None, True, *EMPTY),
+        BookRow(None, 1, None, False, *EMPTY),
+    ]
