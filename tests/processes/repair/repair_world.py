@@ -10,11 +10,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 from collector.config import BookConfig, Config, FeedConfig
 from collector.domain.repair_protocol import is_rest_journal
+from collector.exchanges.adapter import Adapter
 from collector.exchanges.registry import adapter
 from collector.feed.request_weight import WeightBudget
 from collector.feed.rest import RestError, RestResponse
 from collector.processes.repair.feed_repair import FeedRepair
 from collector.processes.repair.process import make_feed_repair
+from collector.processes.repair.throttled_client import Client
 from collector.processes.writer.process import Writer
 from collector.reports import Report
 from collector.storage.journal.files import journal_files
@@ -106,11 +108,23 @@ class FakeExchange:
 class World(ProcessHarness):
     """Time passes only when somebody waits."""
 
-    def __init__(self, folder: Path, *, symbols: tuple[str, ...] = ("BTCUSDT",), checkpoint_secs: float = 0.0) -> None:
-        feed = FeedConfig(symbols=symbols, data_types=("book_delta", "trade"), name="f")
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        symbols: tuple[str, ...] = ("BTCUSDT",),
+        data_types: tuple[str, ...] = ("book_delta", "trade"),
+        checkpoint_secs: float = 0.0,
+        exchange: Adapter | None = None,
+        client: Client | None = None,
+    ) -> None:
+        """Of Binance unless `exchange` is given, whose server `client` asks."""
+        self.adapter = exchange or adapter("binance")
+        feed = FeedConfig(exchange=self.adapter.exchange, symbols=symbols, data_types=data_types, name="f")
         book = BookConfig(checkpoint_interval_secs=checkpoint_secs)
         super().__init__(Config(data_dir=folder, feed=(feed,), book=book), START_NS)
         self.exchange = FakeExchange(self)
+        self.client: Client = client or self.exchange
         self.free_bytes = 1 << 40
         self.repair_lives = False
         """Whether a repair process may append more to its journal."""
@@ -118,17 +132,17 @@ class World(ProcessHarness):
 
     def new_repair(self) -> FeedRepair:
         """A new incarnation's."""
-        side = adapter("binance").rest
+        side = self.adapter.rest
         assert side is not None
         context = self.context("repair")
         limits = side.limits
         run = self.config.data_dir / "run"
         run.mkdir(parents=True, exist_ok=True)
         budget = WeightBudget(
-            run / "weight-binance.json", limits.weight, limits.window_secs, self.config.repair.weight_share,
+            run / f"weight-{limits.budget}.json", limits.weight, limits.window_secs, self.config.repair.weight_share,
             context.clock.now_ns,
         )  # fmt: skip
-        return make_feed_repair(context, self.config.feed[0], side, budget, self.exchange)
+        return make_feed_repair(context, self.config.feed[0], side, budget, self.client)
 
     def repair(self, feed_repair: FeedRepair | None = None, *, for_secs: float = 0.0) -> FeedRepair:
         """Let repair work until it has nothing to do now, or for `for_secs`."""
@@ -165,13 +179,15 @@ class World(ProcessHarness):
         def is_gone(journal: str) -> bool:
             return not (self.repair_lives and is_rest_journal(journal))
 
-        return Writer(self.context("writer", report), adapter, is_gone, lambda _folder: self.free_bytes)
+        return Writer(
+            self.context("writer", report), lambda _name: self.adapter, is_gone, lambda _folder: self.free_bytes
+        )
 
     def journal(self) -> JournalWriter:
         """Of a new ingest."""
         self._number += 1
         feed = self.config.feed[0]
-        identity = FeedIdentity("f", "binance", feed.symbols, feed.data_types)
+        identity = FeedIdentity("f", feed.exchange, feed.symbols, feed.data_types)
         return JournalWriter(self.config.data_dir / "journal/f", identity, self._number, 1 << 30, lambda: self.now_ns)
 
     def receive(self, *frames: bytes) -> None:
