@@ -36,7 +36,10 @@ class RestLimits(NamedTuple):
 
 
 class Hole(NamedTuple):
-    """Missing messages: their ids, and when the messages before and after them were received (µs since the epoch)."""
+    """Missing messages: their ids, and when the messages before and after them were received (µs since the epoch).
+
+    These times are of this machine's clock and later than the exchange's: a page by time has to begin well before.
+    """
 
     first: int
     last: int
@@ -48,7 +51,8 @@ class Page(NamedTuple):
     """A page of messages, in any order, and where the next page begins.
 
     `cursor` is None once the pages cover the hole. The cursor that this page was requested with means that the exchange
-    has no more: it is asked once more after a delay, because a replica may lag.
+    has no more. Then, and after a page whose ids lie among those of earlier pages, the page is requested some more times,
+    because a replica may lag.
     """
 
     messages: list[Envelope]
@@ -122,7 +126,8 @@ class RestAdapter(Protocol):
     def read_page(self, stream: StreamKey, hole: Hole, cursor: str, body: bytes) -> Page:
         """The messages in a response to `page`, those outside the hole included. Raises UndecodableError for any other body.
 
-        Each payload is the message's own unchanged text, which `Adapter.columns` can read.
+        Each payload is the message's own unchanged text, which `Adapter.columns` can read. The messages follow from `body`
+        alone: the writer reads a stored body again with an empty cursor, and a hole without times.
         """
         ...
 

@@ -160,11 +160,13 @@ class FeedRepair:
         hole, asked = hole_of(request), self._queue.cursor(request)
         messages, cursor = read_response(lambda: self._rest.read_page(request.stream, hole, asked, answer.body))
         ids = [message.id for message in messages if message.id is not None]
-        if any(request.first <= id_ <= request.last for id_ in ids):
+        is_new = self._queue.is_new(request, ids)
+        if is_new and any(request.first <= id_ <= request.last for id_ in ids):
             self._journal.append(answer.received_ns, _about(request, "page"), answer.body)
+        self._queue.saw(request, ids)
         if cursor is None:
             self._end_trades(request, "")
-        elif cursor != asked and ids:
+        elif cursor != asked and is_new:
             self._queue.advance(request, cursor)
         elif self._queue.retry_empty_page(request):
             self._client.renew()

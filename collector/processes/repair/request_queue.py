@@ -1,12 +1,12 @@
 """What repair asks one feed's exchange for next: which request comes first, when, and where it continues."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 from collector.domain.clock import Clock
 from collector.domain.log import Log
-from collector.domain.records import StreamKey
+from collector.domain.records import INT64_MAX, StreamKey
 from collector.domain.repair_protocol import BOOK, BookRequest, Request, TradesRequest
 from collector.exchanges.rest_adapter import Get, RestAdapter
 from collector.processes.repair.book_checkpoints import BookCheckpoints
@@ -72,6 +72,8 @@ class RequestQueue:
         self._not_before: dict[str, float] = {}
         self._tries: Counter[str] = Counter()
         self._cursors: dict[str, str] = {}
+        self._seen: dict[str, tuple[int, int]] = {}
+        """The lowest and the highest id that the pages of a request have brought."""
         self._empty_pages: Counter[str] = Counter()
         self._retry_policy = RetryPolicy()
         self._clock_at = clock.monotonic()
@@ -156,6 +158,19 @@ class RequestQueue:
         """Where the next page begins; empty for the first one."""
         return self._cursors.get(request.name, "")
 
+    def is_new(self, request: TradesRequest, ids: Sequence[int]) -> bool:
+        """Whether a page goes beyond those before it, up or down; one that does not is as good as empty, whatever its cursor."""
+        if not ids:
+            return False
+        low, high = self._seen.get(request.name, (INT64_MAX, -1))
+        return min(ids) < low or max(ids) > high
+
+    def saw(self, request: TradesRequest, ids: Sequence[int]) -> None:
+        """A page brought these ids."""
+        if ids:
+            low, high = self._seen.get(request.name, (INT64_MAX, -1))
+            self._seen[request.name] = min(low, *ids), max(high, *ids)
+
     def advance(self, request: TradesRequest, cursor: str) -> None:
         """A page came; the next one begins at `cursor`."""
         self._cursors[request.name] = cursor
@@ -178,6 +193,7 @@ class RequestQueue:
     def _reset(self, name: str) -> None:
         """Forget tries and progress: the request was put again, so the writer did not keep what earlier answers brought."""
         self._cursors.pop(name, None)
+        self._seen.pop(name, None)
         del self._empty_pages[name]
         self._forget(name)
 
