@@ -142,7 +142,10 @@ class RestAdapter(Protocol):
         ...
 
     def refusal(self, body: bytes) -> tuple[Refusal, str] | None:
-        """Whether a response with status 200 is an error, and its text; None if it is none, or cannot be read."""
+        """Whether a response with status 200 is an error, and its text for the log; None if it is none. May raise
+        UndecodableError for what cannot be read, which is then read as an answer. Of a response with another status only
+        the text is used.
+        """
         ...
 
     def lists(self) -> tuple[Get, ...]:

@@ -12,6 +12,7 @@ from websockets.frames import Opcode
 
 from collector.dial import Address, dial, dialling
 from collector.domain.log import Log
+from collector.exchanges.registry import adapter
 from collector.exchanges.rest_adapter import Get
 from collector.feed import handshake
 from collector.feed.connection import Connection, open_connection
@@ -343,7 +344,9 @@ def test_a_refused_rest_request_does_not_count_against_the_address(
 def repair_host(client: RestClient, folder: Path) -> ThrottledClient:
     """It waits for nothing after a failure."""
     budget = WeightBudget(folder / "weight.json", 1_000, 60.0, 1.0, time.time_ns)
-    return ThrottledClient(client, budget, "used", SystemClock(), lambda: 0.0, Log(print))
+    rest_adapter = adapter("binance").rest
+    assert rest_adapter is not None
+    return ThrottledClient(client, budget, rest_adapter, SystemClock(), lambda: 0.0, Log(print))
 
 
 def reset(sock: socket.socket) -> None:

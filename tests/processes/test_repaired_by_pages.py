@@ -182,3 +182,40 @@ def test_cursors_without_end_end_the_hole_once_the_ids_repeat(begin: Begin, exch
     assert [id_ for id_, line in world.stored() if line == -1] == [70, 69, 68, 67, 66]
     assert world.ledger()[-1][1:] == (30, "partly_repaired", "rest")
     assert world.waiting() == []
+
+
+@pytest.mark.parametrize(("said", "reason"), [("busy", "server"), ("too many", "rate_limited")])
+def test_a_passing_error_with_status_200_is_tried_again(
+    begin: Begin, exchange: Exchange, said: str, reason: str
+) -> None:
+    world = with_a_hole(begin(ByTime()), 41, 45)
+    exchange.script = [{"error": [said]}, {"error": [said]}]
+    repair = world.repair(for_secs=600)
+    world.write()
+    assert repair.numbers.failures == [("trades", reason, 2)]
+    assert_filled(world, 41, 45)
+
+
+def test_a_limit_told_with_status_200_pauses_all_requests_even_after_a_restart(
+    begin: Begin, exchange: Exchange
+) -> None:
+    world = with_a_hole(begin(ByTime()), 41, 45)
+    exchange.script = [{"error": ["too many"]}]
+    world.repair()
+    world.repair(world.new_repair(), for_secs=100)
+    assert len(exchange.asked) == 1
+    assert world.events.count("rest_banned") == 1
+    settled(world)
+    assert_filled(world, 41, 45)
+
+
+def test_a_final_error_with_status_200_ends_the_request_with_its_text(begin: Begin, exchange: Exchange) -> None:
+    world = with_a_hole(begin(ByTime()), 41, 45)
+    exchange.script = [{"error": ["unknown pair"]}]
+    repair = world.repair()
+    world.write()
+    assert repair.numbers.failures == [("trades", "refused", 1)]
+    assert len(exchange.asked) == 1
+    assert world.events.count("rest_refused") == 1
+    assert world.ledger()[-1][1:] == (5, "unrepairable", None)
+    assert world.waiting() == []

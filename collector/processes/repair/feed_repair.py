@@ -21,7 +21,7 @@ from collector.logs import RateLimited
 from collector.processes.repair.book_checkpoints import SAVE_SECS, BookCheckpoints
 from collector.processes.repair.repair_journal import RepairJournal
 from collector.processes.repair.request_queue import Job, RequestQueue
-from collector.processes.repair.throttled_client import RetryLaterError, ThrottledClient, is_good
+from collector.processes.repair.throttled_client import RefusedError, RetryLaterError, ThrottledClient
 from collector.processes.rest_adapters import hole_of, read_response
 from collector.reports import ClockOffset
 
@@ -95,8 +95,7 @@ class FeedRepair:
             self._journal.require_room()
             if job.kind == "clock":
                 self._queue.clock_asked()
-            answer = self._client.ask(job.kind, job.get)
-            self._handle_answer(job, answer)
+            self._ask(job)
         except RetryLaterError as error:
             if error.tried:
                 self._queue.failed(job)
@@ -105,9 +104,11 @@ class FeedRepair:
             return self._client.failed(job.kind, "disk", str(error)).wait_secs
         return 0.0
 
-    def _handle_answer(self, job: Job, answer: RestResponse) -> None:
-        if not is_good(answer):
-            self._note_refusal(job, "refused", f"HTTP {answer.status}", answer.status)
+    def _ask(self, job: Job) -> None:
+        try:
+            answer = self._client.ask(job.kind, job.get)
+        except RefusedError as refusal:
+            self._note_refusal(job, "refused", str(refusal), refusal.status)
             return
         try:
             self._process(job, answer)

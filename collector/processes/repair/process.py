@@ -92,7 +92,7 @@ def make_feed_repair(
     checkpoints = BookCheckpoints(
         requests / "checkpoints.json", symbols, config.book.checkpoint_interval_secs, clock.now_us()
     )
-    throttled_client = ThrottledClient(client, budget, rest_adapter.limits.used_header, clock, random.random, log)
+    throttled_client = ThrottledClient(client, budget, rest_adapter, clock, random.random, log)
     journal = RepairJournal(lambda: open_rest_journal(config, feed, clock.now_ns), space_shortage)
     inbox = RepairInbox(requests, aside_folder(config.data_dir), misfit_of(feed, rest_adapter))
     queue = RequestQueue(feed.exchange, rest_adapter, inbox, checkpoints, clock, log)

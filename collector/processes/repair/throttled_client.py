@@ -7,13 +7,14 @@ from typing import Final, Protocol
 from collector.backoff import delays
 from collector.dial import SERVER_ERROR
 from collector.domain.clock import Clock
-from collector.domain.errors import RetryError
+from collector.domain.errors import RetryError, UndecodableError
 from collector.domain.log import Log
 from collector.domain.retry import ban_secs, retry_after_secs
-from collector.exchanges.rest_adapter import Get
+from collector.exchanges.rest_adapter import Get, Refusal, RestAdapter
 from collector.feed.request_weight import WeightBudget
 from collector.feed.rest import RestError, RestResponse
 from collector.processes.repair.retry_policy import FORBIDDEN
+from collector.processes.rest_adapters import read_response
 
 RETRY_BASE_SECS: Final = 1.0
 """Longest first delay after a failure, in seconds."""
@@ -37,6 +38,9 @@ _ADDRESS_FAILURES: Final = frozenset({"unreachable", "slow", "server"})
 
 _OK: Final = 200
 
+_STATUSES: Final = {Refusal.PASSING: 503, Refusal.LIMITED: 429, Refusal.FINAL: 400}
+"""The status of a refusal that came with status 200: the one that says the same."""
+
 
 class Client(Protocol):
     """Sends requests to the exchange; see RestClient."""
@@ -59,6 +63,14 @@ class RetryLaterError(RetryError):
         self.tried = tried
 
 
+class RefusedError(Exception):
+    """The exchange refuses this request: its text, or else its status. Others may be answered."""
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(text)
+        self.status = status
+
+
 class ThrottledClient:
     """For one thread. `failures` counts the failed requests by kind of request and reason."""
 
@@ -66,14 +78,14 @@ class ThrottledClient:
         self,
         client: Client,
         budget: WeightBudget,
-        used_header: str,
+        rest_adapter: RestAdapter,
         clock: Clock,
         random: Callable[[], float],
         log: Log,
     ) -> None:
         self._client = client
         self._budget = budget
-        self._used_header = used_header
+        self._rest = rest_adapter
         self._clock = clock
         self._random = random
         self._log = log
@@ -84,9 +96,9 @@ class ThrottledClient:
         self.failures: Counter[tuple[str, str]] = Counter()
 
     def ask(self, kind: str, get: Get) -> RestResponse:
-        """Send a request; returns a response that is good (200) or refuses this request. Raises RetryLaterError.
+        """Send a request; returns the response that answers it. Raises RefusedError, RetryLaterError.
 
-        403 may concern the request or the whole address: it is returned, and later requests wait as for a ban.
+        403 may concern the request or the whole address: the request is refused, and later ones wait as for a ban.
         """
         left_secs = self._pause_until - self._clock.monotonic()
         if left_secs > 0:
@@ -96,17 +108,20 @@ class ThrottledClient:
             answer = self._client.get(get.target, get.method, get.body)
         except RestError as error:
             raise self.failed(kind, error.reason, str(error)) from error
-        used = answer.headers.get(self._used_header, "")
+        used = answer.headers.get(self._rest.limits.used_header, "")
         if used.isascii() and used.isdigit() and len(used) <= _MAX_DIGITS:
             self._update_budget(lambda: self._budget.note_used(int(used)))
-        if answer.status in _BAN_REASONS:
-            banned = self._note_ban(kind, answer)
-            if answer.status == FORBIDDEN:
-                return answer
-            raise banned
-        if answer.status >= SERVER_ERROR or answer.status in _TEMPORARY_STATUSES:
-            raise self.failed(kind, "server", f"HTTP {answer.status}")
-        self._recovered()
+        status, text = self._meaning(answer)
+        if status in _BAN_REASONS:
+            banned = self._note_ban(kind, answer, status, text)
+            if status != FORBIDDEN:
+                raise banned
+        elif status >= SERVER_ERROR or status in _TEMPORARY_STATUSES:
+            raise self.failed(kind, "server", text)
+        else:
+            self._recovered()
+        if status != _OK:
+            raise RefusedError(text, status)
         return answer
 
     def failed(self, kind: str, reason: str, text: str) -> RetryLaterError:
@@ -125,6 +140,17 @@ class ThrottledClient:
         """Send the next request on a new connection."""
         self._client.renew()
 
+    def _meaning(self, answer: RestResponse) -> tuple[int, str]:
+        """The status that says what the answer means, and its text for the log: some exchanges refuse with status 200."""
+        try:
+            refusal = read_response(lambda: self._rest.refusal(answer.body))
+        except UndecodableError:
+            refusal = None
+        if refusal is None:
+            return answer.status, f"HTTP {answer.status}"
+        meaning, text = refusal
+        return (_STATUSES[meaning] if answer.status == _OK else answer.status), f"HTTP {answer.status}: {text}"
+
     def _take_weight(self, kind: str, get: Get) -> None:
         try:
             wait_secs = self._budget.take(get.weight)
@@ -133,15 +159,15 @@ class ThrottledClient:
         if wait_secs > 0:
             raise RetryLaterError("the rate limit is reached", wait_secs, tried=False)
 
-    def _note_ban(self, kind: str, answer: RestResponse) -> RetryLaterError:
+    def _note_ban(self, kind: str, answer: RestResponse, status: int, text: str) -> RetryLaterError:
         requested_secs = retry_after_secs(answer.headers.get("Retry-After", ""), self._clock.now_ns() / 1e9)
         secs = ban_secs(requested_secs, self._bans)
         self._bans += 1
-        self.failures[kind, _BAN_REASONS[answer.status]] += 1
-        self._log.warning("rest_banned", status=answer.status, secs=secs)
+        self.failures[kind, _BAN_REASONS[status]] += 1
+        self._log.warning("rest_banned", status=answer.status, error=text, secs=secs)
         self._update_budget(lambda: self._budget.ban(secs))
         self._pause_until = self._clock.monotonic() + secs
-        return RetryLaterError(f"HTTP {answer.status}", secs, tried=True)
+        return RetryLaterError(text, secs, tried=True)
 
     def _update_budget(self, update: Callable[[], float]) -> None:
         try:
@@ -156,8 +182,3 @@ class ThrottledClient:
         if self._failing:
             self._log.info("rest_recovered")
             self._failing, self._delays = False, delays(RETRY_BASE_SECS, RETRY_MAX_SECS, self._random)
-
-
-def is_good(answer: RestResponse) -> bool:
-    """Whether the response answers the request, not refuses it."""
-    return answer.status == _OK
