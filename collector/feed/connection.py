@@ -2,7 +2,6 @@
 
 import math
 import select
-from collections import deque
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
@@ -11,6 +10,7 @@ from websocket import ABNF, WebSocketException
 from collector.dial import mark_failed
 from collector.domain.clock import Clock
 from collector.feed.handshake import open_websocket
+from collector.feed.outbox import Outbox, Pace
 from collector.feed.socket import BufferEmptyError, ConnectionOverError, RecorderSocket
 
 READ_WAIT_SECS: Final = 1.0
@@ -18,9 +18,6 @@ READ_WAIT_SECS: Final = 1.0
 
 LARGE_READ_BYTES: Final = 16 << 10
 """After a read of this size more is waiting, most likely."""
-
-PACE_MARGIN: Final = 1.25
-"""Messages are sent this many times slower than the exchange allows, because pongs count as messages, too."""
 
 _CLOSE_STATUS = {"too_big": 1009, "protocol": 1002}
 """Close codes of RFC 6455 section 7.4.1, by reason; 1000 for every other one."""
@@ -46,14 +43,15 @@ class _Ending(NamedTuple):
 
 
 class Connection:
-    """An open connection. It answers pings, and sends its subscribe messages no faster than the exchange allows."""
+    """An open connection. It answers pings, and sends its messages when the exchange allows and wants them.
 
-    def __init__(self, ws: RecorderSocket, messages: Iterable[str], messages_per_sec: float, clock: Clock) -> None:
+    Messages are sent within `read`, whose wait ends when the next one is due.
+    """
+
+    def __init__(self, ws: RecorderSocket, requests: Iterable[str], pace: Pace, clock: Clock) -> None:
         self._ws = ws
         self._clock = clock
-        self._unsent = deque(messages)
-        self._send_interval_secs = PACE_MARGIN / messages_per_sec
-        self._send_at = clock.monotonic()
+        self._outbox = Outbox(requests, pace, clock.monotonic())
         self._over: _Ending | None = None
         self._has_received = False
         self._buffer = ws.read_through(clock.now_ns)
@@ -68,8 +66,16 @@ class Connection:
 
     @property
     def unsent(self) -> int:
-        """How many of the subscribe messages have not been sent yet."""
-        return len(self._unsent)
+        """How many requests have not been sent yet."""
+        return self._outbox.requests
+
+    def request(self, texts: Iterable[str]) -> None:
+        """Send these, after all requests that have not been sent yet."""
+        self._outbox.request(texts)
+
+    def reply(self, text: str) -> None:
+        """Send this as soon as the pace allows."""
+        self._outbox.reply(text)
 
     def read(self) -> ReadBatch | None:
         """Read the socket, waiting for it at most `wait_secs`; None if nothing was received.
@@ -79,7 +85,7 @@ class Connection:
         """
         if self._over is not None:
             raise ConnectionOverError(*self._over)
-        wait_secs = self._send_due() if self._unsent else self.wait_secs
+        wait_secs = self.wait_secs if self._outbox.due_at == math.inf else self._send_due()
         try:
             if self._is_drained and not self._buffer.has_waiting:
                 self._await_data(wait_secs)
@@ -104,13 +110,14 @@ class Connection:
         self._ws.ping()
 
     def leave(self) -> None:
-        """Send a close frame. Read on until ConnectionOverError to get all that the peer sends before it answers.
+        """Send a close frame, and nothing after it. Read on until ConnectionOverError to get all that the peer still sends.
 
         Reads wait again from now on, whatever `stop_waiting_on` was told.
         """
         if self._awaited_stop is not None:
             self._poll.unregister(self._awaited_stop)
             self._awaited_stop = None
+        self._outbox.clear()
         self._ws.send_close()
 
     def close(self) -> None:
@@ -125,11 +132,10 @@ class Connection:
 
     def _send_due(self) -> float:
         """Send the next message if it is time; returns how long to read until the next one."""
-        now = self._clock.monotonic()
-        if now >= self._send_at:
-            self._ws.send(self._unsent.popleft())
-            self._send_at = now + self._send_interval_secs
-        return self.wait_secs if not self._unsent else min(self.wait_secs, self._send_at - now)
+        outbox, now = self._outbox, self._clock.monotonic()
+        if now >= outbox.due_at:
+            self._ws.send(outbox.take(now))
+        return min(self.wait_secs, max(0.0, outbox.due_at - now))
 
     def _await_data(self, secs: float) -> None:
         # Rounded up: a wait that ends before its time would be followed by many short ones.
@@ -163,9 +169,9 @@ class Connection:
         return ReadBatch(buffer.received_ns, frames, binary)
 
 
-def open_connection(url: str, messages: Iterable[str], messages_per_sec: float, clock: Clock) -> Connection:
+def open_connection(url: str, requests: Iterable[str], pace: Pace, clock: Clock) -> Connection:
     """Connect; see `open_websocket`. Raises HandshakeError."""
-    return Connection(open_websocket(url, clock.monotonic), messages, messages_per_sec, clock)
+    return Connection(open_websocket(url, clock.monotonic), requests, pace, clock)
 
 
 def _closed(payload: bytes) -> _Ending:

@@ -28,6 +28,7 @@ from collector.config.model import SilenceConfig
 from collector.domain.log import Log
 from collector.exchanges.registry import adapter
 from collector.feed.connection import open_connection
+from collector.feed.outbox import Pace
 from collector.processes.context import Context, SystemClock
 from collector.processes.ingest import process
 from collector.processes.journals import open_journal
@@ -81,7 +82,7 @@ def library(url: str, wire: Wire) -> Iterator[Callable[[], None]]:
 @contextmanager
 def receiving(url: str, wire: Wire) -> Iterator[Callable[[], None]]:
     """The recorder's receive step: every message as bytes, nothing kept."""
-    with closing(open_connection(url, (), 1.0, SystemClock())) as connection:
+    with closing(open_connection(url, (), Pace(1.0), SystemClock())) as connection:
 
         def receive() -> None:
             missing = wire.messages

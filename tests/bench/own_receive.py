@@ -8,6 +8,7 @@ sys.path[1:1] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).re
 from telling import stay, task, tell, tell_process, tell_stored
 
 from collector.feed.connection import open_connection
+from collector.feed.outbox import Pace
 from collector.processes.context import SystemClock
 
 
@@ -15,7 +16,7 @@ def main() -> None:
     """Until all came."""
     tell_process("receive")
     given = task()
-    connection = open_connection(given.url, (), 1.0, SystemClock())
+    connection = open_connection(given.url, (), Pace(1.0), SystemClock())
     tell(ready=True)
     missing = given.messages
     while missing:

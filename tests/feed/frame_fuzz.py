@@ -23,6 +23,7 @@ from websocket._abnf import frame_buffer
 from websockets.frames import Opcode
 
 from collector.feed.connection import Connection
+from collector.feed.outbox import Pace
 from collector.feed.socket import MAX_FRAME_BYTES, ConnectionOverError, RecorderSocket
 from collector.processes.context import SystemClock
 
@@ -238,7 +239,7 @@ def read_by_recorder(stream: bytes, sizes: list[int]) -> Reading:
     sock = ScriptedSocket(stream, sizes)
     ws = RecorderSocket(skip_utf8_validation=True, enable_multithread=False)
     ws.sock = cast(socket.socket, sock)
-    connection = Connection(ws, (), 1, SystemClock())
+    connection = Connection(ws, (), Pace(1), SystemClock())
     frames: list[bytes] = []
     binary: list[int] = []
     while True:

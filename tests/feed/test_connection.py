@@ -6,6 +6,7 @@ import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,12 @@ from collector.feed import handshake as handshake_module
 from collector.feed import socket as socket_module
 from collector.feed.connection import Connection, ReadBatch, open_connection
 from collector.feed.handshake import HandshakeError
+from collector.feed.outbox import Pace
 from collector.feed.socket import ConnectionOverError, RecorderSocket
 from collector.processes.context import SystemClock
 from tests.feed.servers import TIMEOUT_SECS, Peer, Server, close_frame, meanwhile, wire
+
+FAST = Pace(1_000)
 
 
 @pytest.fixture
@@ -31,9 +35,9 @@ def server() -> Iterator[Server]:
 
 
 def connect(
-    server: Server, *first: bytes, messages: tuple[str, ...] = (), messages_per_sec: float = 1_000
+    server: Server, *first: bytes, messages: tuple[str, ...] = (), pace: Pace = FAST
 ) -> tuple[Connection, Peer]:
-    opening = meanwhile(lambda: open_connection(server.url, messages, messages_per_sec, SystemClock()))
+    opening = meanwhile(lambda: open_connection(server.url, messages, pace, SystemClock()))
     peer = server.accept(*first)
     return opening.result(TIMEOUT_SECS), peer
 
@@ -143,7 +147,7 @@ def test_any_split_of_the_bytes_gives_the_same_messages(messages: list[bytes], c
     with ours, theirs:
         ws = RecorderSocket(skip_utf8_validation=True)
         ws.sock = ours
-        connection = Connection(ws, (), 1, SystemClock())
+        connection = Connection(ws, (), Pace(1), SystemClock())
         sizes = itertools.cycle(cuts)
         frames: list[bytes] = []
         while stream:
@@ -162,7 +166,7 @@ def cpu_secs_to_read(stream: bytes, piece_bytes: int) -> tuple[float, list[bytes
     with ours, theirs:
         ws = RecorderSocket(skip_utf8_validation=True)
         ws.sock = ours
-        connection = Connection(ws, (), 1, SystemClock())
+        connection = Connection(ws, (), Pace(1), SystemClock())
         began = time.thread_time()
         for at in range(0, len(stream), piece_bytes):
             theirs.sendall(stream[at : at + piece_bytes])
@@ -350,7 +354,7 @@ def test_after_leave_a_read_waits_for_what_still_comes(server: Server) -> None:
 def test_subscribe_messages_go_out_in_order_and_slower_than_allowed(server: Server) -> None:
     messages = tuple(f'{{"id":{number}}}' for number in range(5))
     started = time.monotonic()
-    connection, peer = connect(server, messages=messages, messages_per_sec=20)
+    connection, peer = connect(server, messages=messages, pace=Pace(20))
     received: list[bytes] = []
 
     def collect() -> None:
@@ -364,6 +368,77 @@ def test_subscribe_messages_go_out_in_order_and_slower_than_allowed(server: Serv
 
     assert received == [message.encode() for message in messages]
     assert time.monotonic() - started >= 4 / 20
+
+
+def keep_reading(connection: Connection) -> "Future[int]":
+    """Read in a thread of its own until the connection is over; returns how many reads that took."""
+
+    def read() -> int:
+        for reads in itertools.count():
+            try:
+                connection.read()
+            except ConnectionOverError:
+                return reads
+        raise AssertionError
+
+    return meanwhile(read)
+
+
+def test_an_idle_connection_sends_its_keepalive_in_time_and_sleeps_between(server: Server) -> None:
+    connection, peer = connect(server, pace=Pace(1_000, keepalive="ping", keepalive_secs=0.1))
+    connection.wait_secs = 60.0
+    started = time.monotonic()
+    reading = keep_reading(connection)
+    received = [peer.receive().data for _ in range(10)]
+    took_secs = time.monotonic() - started
+    peer.send(close_frame())
+
+    assert received == [b"ping"] * 10
+    assert took_secs >= 1.0 - 0.01
+    assert reading.result(TIMEOUT_SECS) <= 30
+
+
+def test_a_busy_connection_sends_its_keepalive_too(server: Server) -> None:
+    connection, peer = connect(server, pace=Pace(1_000, keepalive="ping", keepalive_secs=0.05))
+    stop = threading.Event()
+
+    def flood() -> None:
+        while not stop.is_set():
+            peer.send(wire(b"data") * 100)
+
+    flooding = meanwhile(flood)
+    reading = keep_reading(connection)
+    received = [peer.receive().data for _ in range(5)]
+    stop.set()
+    flooding.result(TIMEOUT_SECS)
+    peer.send(close_frame())
+    reading.result(TIMEOUT_SECS)
+
+    assert received == [b"ping"] * 5
+
+
+def test_what_is_added_later_is_sent_after_the_first_requests(server: Server) -> None:
+    connection, peer = connect(server, messages=("a", "b"))
+    connection.request(["c", "d"])
+    assert connection.unsent == 4
+    reading = keep_reading(connection)
+    received = [peer.receive().data for _ in range(4)]
+    peer.send(close_frame())
+    reading.result(TIMEOUT_SECS)
+
+    assert received == [b"a", b"b", b"c", b"d"]
+
+
+def test_nothing_is_sent_after_the_close_frame(server: Server) -> None:
+    connection, peer = connect(server, messages=("a", "b"), pace=Pace(1_000, keepalive="ping", keepalive_secs=0.01))
+    connection.reply("pong")
+    connection.leave()
+    for _ in range(3):
+        connection.read()
+
+    assert peer.receive().opcode == Opcode.CLOSE
+    peer.hang_up()
+    read_to_the_end(connection)
 
 
 def test_without_subscribe_messages_only_a_close_frame_is_sent(server: Server) -> None:
@@ -383,7 +458,7 @@ def test_the_handshake_names_the_client_and_offers_no_compression(server: Server
 
 
 def test_an_http_error_is_a_failed_handshake_with_status_and_text(server: Server) -> None:
-    opening = meanwhile(lambda: open_connection(server.url, (), 5, SystemClock()))
+    opening = meanwhile(lambda: open_connection(server.url, (), Pace(5), SystemClock()))
     server.refuse("429 Too Many Requests", ["Retry-After: 17"], b'{"code":-1003}')
 
     with pytest.raises(HandshakeError, match=r'HTTP 429 Too Many Requests \{"code":-1003\}') as caught:
@@ -392,7 +467,7 @@ def test_an_http_error_is_a_failed_handshake_with_status_and_text(server: Server
 
 
 def test_an_http_error_without_a_body_is_a_failed_handshake(server: Server) -> None:
-    opening = meanwhile(lambda: open_connection(server.url, (), 5, SystemClock()))
+    opening = meanwhile(lambda: open_connection(server.url, (), Pace(5), SystemClock()))
     server.refuse("503 Service Unavailable")
 
     with pytest.raises(HandshakeError) as caught:
@@ -401,7 +476,7 @@ def test_an_http_error_without_a_body_is_a_failed_handshake(server: Server) -> N
 
 
 def test_a_hang_up_instead_of_an_answer_is_a_failed_handshake(server: Server) -> None:
-    opening = meanwhile(lambda: open_connection(server.url, (), 5, SystemClock()))
+    opening = meanwhile(lambda: open_connection(server.url, (), Pace(5), SystemClock()))
     server.accept_silently()[0].close()
 
     with pytest.raises(HandshakeError) as caught:
@@ -411,7 +486,7 @@ def test_a_hang_up_instead_of_an_answer_is_a_failed_handshake(server: Server) ->
 
 def test_an_unanswered_handshake_times_out(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handshake_module, "STEP_SECS", 0.1)
-    opening = meanwhile(lambda: open_connection(server.url, (), 5, SystemClock()))
+    opening = meanwhile(lambda: open_connection(server.url, (), Pace(5), SystemClock()))
     server.accept_silently()
 
     with pytest.raises(HandshakeError, match="timed out"):
@@ -420,7 +495,7 @@ def test_an_unanswered_handshake_times_out(server: Server, monkeypatch: pytest.M
 
 def test_an_answer_that_never_ends_times_out(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handshake_module, "ANSWER_SECS", 0.5)
-    opening = meanwhile(lambda: open_connection(server.url, (), 5, SystemClock()))
+    opening = meanwhile(lambda: open_connection(server.url, (), Pace(5), SystemClock()))
     sock, _ = server.accept_silently()
     sock.sendall(b"HTTP/1.1 101 Switching Protocols\r\nX-Slow: ")
     with contextlib.suppress(OSError):
@@ -439,7 +514,7 @@ def test_an_answer_that_never_ends_times_out(server: Server, monkeypatch: pytest
 )  # fmt: skip
 def test_an_answer_that_is_too_long_is_cut(server: Server, sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handshake_module, "MAX_ANSWER_BYTES", 8_000)
-    opening = meanwhile(lambda: open_connection(server.url, (), 5, SystemClock()))
+    opening = meanwhile(lambda: open_connection(server.url, (), Pace(5), SystemClock()))
     sock, _ = server.accept_silently()
     sock.sendall(sent)
 
@@ -448,7 +523,7 @@ def test_an_answer_that_is_too_long_is_cut(server: Server, sent: bytes, monkeypa
 
 
 def test_a_redirect_is_not_followed(server: Server) -> None:
-    opening = meanwhile(lambda: open_connection(server.url, (), 5, SystemClock()))
+    opening = meanwhile(lambda: open_connection(server.url, (), Pace(5), SystemClock()))
     server.refuse("302 Found", [f"Location: {server.url}"])
 
     with pytest.raises(HandshakeError, match="Redirect"):
@@ -456,7 +531,7 @@ def test_a_redirect_is_not_followed(server: Server) -> None:
 
 
 def test_a_cookie_that_cannot_be_read_is_a_failed_handshake(server: Server) -> None:
-    opening = meanwhile(lambda: open_connection(server.url, (), 5, SystemClock()))
+    opening = meanwhile(lambda: open_connection(server.url, (), Pace(5), SystemClock()))
     server.refuse("302 Found", ["Set-Cookie: a@b=1"])
 
     with pytest.raises(HandshakeError, match="CookieError"):
@@ -467,7 +542,7 @@ def test_a_cookie_that_cannot_be_read_is_a_failed_handshake(server: Server) -> N
 def test_a_proxy_is_asked_for_a_tunnel(server: Server, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", form.format(server.port))
     monkeypatch.setenv("no_proxy", "")
-    opening = meanwhile(lambda: open_connection("ws://stream.example:9443/x", (), 5, SystemClock()))
+    opening = meanwhile(lambda: open_connection("ws://stream.example:9443/x", (), Pace(5), SystemClock()))
     sock, asked = server.accept_silently()
     sock.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
     through = sock.recv(4096)
@@ -484,20 +559,20 @@ def test_a_refused_connection_is_a_failed_handshake(server: Server) -> None:
     server.close()
 
     with pytest.raises(HandshakeError, match="Connection refused"):
-        open_connection(server.url, (), 5, SystemClock())
+        open_connection(server.url, (), Pace(5), SystemClock())
 
 
 @pytest.mark.parametrize("host", ["stream..binance.com", "a" * 64])
 def test_a_name_that_cannot_be_looked_up_is_a_failed_handshake(host: str) -> None:
     with pytest.raises(HandshakeError, match="UnicodeError"):
-        open_connection(f"ws://{host}/stream", (), 5, SystemClock())
+        open_connection(f"ws://{host}/stream", (), Pace(5), SystemClock())
 
 
 def test_over_tls_messages_of_any_size_come_whole(
     tls_server: Server, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
-    opening = meanwhile(lambda: open_connection(tls_server.url.replace("ws:", "wss:"), (), 5, SystemClock()))
+    opening = meanwhile(lambda: open_connection(tls_server.url.replace("ws:", "wss:"), (), Pace(5), SystemClock()))
     peer = tls_server.accept(wire(b"with the handshake"))
     connection = opening.result(TIMEOUT_SECS)
     big = b"0123456789" * 50_000
@@ -518,7 +593,7 @@ def test_over_tls_messages_of_any_size_come_whole(
 
 def test_an_untrusted_certificate_is_refused(tls_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
-    opening = meanwhile(lambda: open_connection(tls_server.url.replace("ws:", "wss:"), (), 5, SystemClock()))
+    opening = meanwhile(lambda: open_connection(tls_server.url.replace("ws:", "wss:"), (), Pace(5), SystemClock()))
     with pytest.raises(ssl.SSLError):
         tls_server.accept()
 

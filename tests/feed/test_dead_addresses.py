@@ -17,6 +17,7 @@ from collector.exchanges.rest_adapter import Get
 from collector.feed import handshake
 from collector.feed.connection import Connection, open_connection
 from collector.feed.handshake import HandshakeError
+from collector.feed.outbox import Pace
 from collector.feed.request_weight import WeightBudget
 from collector.feed.rest import RestClient, RestError
 from collector.feed.socket import ConnectionOverError
@@ -72,7 +73,7 @@ ORDERS = [["127.0.0.2", "127.0.0.3", LIVE], [LIVE, "127.0.0.2", "127.0.0.3"], ["
 
 
 def open_ws(port: int, scheme: str = "ws") -> Any:
-    return open_connection(f"{scheme}://{NAME}:{port}/stream", (), 5, SystemClock())
+    return open_connection(f"{scheme}://{NAME}:{port}/stream", (), Pace(5), SystemClock())
 
 
 @pytest.mark.parametrize("hosts", ORDERS)
@@ -115,7 +116,7 @@ def test_a_proxy_is_reached_although_some_of_its_addresses_are_dead(
     monkeypatch.setenv("http_proxy", f"http://{NAME}:{live.port}")
     monkeypatch.setenv("no_proxy", "")
 
-    opening = meanwhile(lambda: open_connection("ws://stream.example:9443/x", (), 5, SystemClock()))
+    opening = meanwhile(lambda: open_connection("ws://stream.example:9443/x", (), Pace(5), SystemClock()))
     sock, request = live.accept_silently()
     sock.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
 
@@ -381,7 +382,7 @@ def test_the_time_to_connect_does_not_count_against_the_answer(
             return time.monotonic() + passed_secs[0]
 
     monkeypatch.setattr(handshake, "dial", slowly)
-    opening = meanwhile(lambda: open_connection(f"ws://{NAME}:{live.port}/", (), 5, Clock()))
+    opening = meanwhile(lambda: open_connection(f"ws://{NAME}:{live.port}/", (), Pace(5), Clock()))
     live.accept(wire(b"data"))
 
     batch = opening.result(TIMEOUT_SECS).read()

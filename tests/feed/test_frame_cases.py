@@ -13,6 +13,7 @@ import pytest
 from websockets.frames import Opcode
 
 from collector.feed.connection import Connection
+from collector.feed.outbox import Pace
 from collector.feed.socket import ConnectionOverError, RecorderSocket
 from collector.processes.context import SystemClock
 from tests.feed.servers import TIMEOUT_SECS, Peer, close_frame, meanwhile, wire
@@ -172,7 +173,7 @@ def meet(*writes: bytes) -> Met:
     with ours, theirs:
         ws = RecorderSocket(skip_utf8_validation=True, enable_multithread=False)
         ws.sock = ours
-        connection = Connection(ws, (), 1, SystemClock())
+        connection = Connection(ws, (), Pace(1), SystemClock())
         peer = Peer(theirs, "")
 
         def send() -> None:

@@ -12,6 +12,7 @@ import pytest
 from websockets.frames import Opcode
 
 from collector.feed.connection import Connection, open_connection
+from collector.feed.outbox import Pace
 from collector.feed.socket import ConnectionOverError
 from collector.processes.context import SystemClock
 from tests.feed.servers import TIMEOUT_SECS, Peer, Server, close_frame, meanwhile, wire
@@ -44,7 +45,7 @@ def no_look_for_cycles() -> Iterator[None]:
 def connect(server: Server, scheme: str) -> tuple[Connection, Peer]:
     """The connection is made in this thread, since another one could still hold it for a moment."""
     accepting = meanwhile(server.accept)
-    connection = open_connection(server.url.replace("ws:", f"{scheme}:"), (), 5, SystemClock())
+    connection = open_connection(server.url.replace("ws:", f"{scheme}:"), (), Pace(5), SystemClock())
     return connection, accepting.result(TIMEOUT_SECS)
 
 

@@ -15,6 +15,7 @@ import pytest
 from websockets.frames import Opcode
 
 from collector.feed.connection import Connection, open_connection
+from collector.feed.outbox import Pace
 from collector.feed.socket import ConnectionOverError, RecorderSocket
 from collector.feed.tls import TlsSocket
 from collector.processes.context import SystemClock
@@ -109,7 +110,7 @@ def line(both: tuple[TlsSocket, TlsPeer]) -> tuple[Connection, TlsPeer]:
 def over(tls: TlsSocket) -> Connection:
     ws = RecorderSocket(skip_utf8_validation=True, enable_multithread=False)
     ws.sock = cast(socket.socket, tls)
-    return Connection(ws, (), 1, SystemClock())
+    return Connection(ws, (), Pace(1), SystemClock())
 
 
 def arrived(tls: TlsSocket, size: int) -> bytes:
@@ -311,7 +312,7 @@ def test_a_proxy_passes_tls_through_its_tunnel(certificate: Certificate, monkeyp
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
     monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
     monkeypatch.setenv("no_proxy", "")
-    opening = meanwhile(lambda: open_connection("wss://stream.example:9443/x", (), 5, SystemClock()))
+    opening = meanwhile(lambda: open_connection("wss://stream.example:9443/x", (), Pace(5), SystemClock()))
     proxy.accept(wire(b"through the tunnel"))
     connection = opening.result(TIMEOUT_SECS)
 

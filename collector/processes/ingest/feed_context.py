@@ -9,13 +9,14 @@ from collector.channel.bell import RingingEvent
 from collector.config import IngestConfig
 from collector.domain.clock import Clock
 from collector.domain.log import Log
-from collector.exchanges.adapter import Adapter, Speakers
+from collector.exchanges.adapter import Adapter
 from collector.feed.connection import Connection
 from collector.feed.connection_limit import ConnectionBudget
+from collector.feed.outbox import Pace
 from collector.processes.ingest.first_data import FirstDataWatch
 from collector.processes.ingest.journal_gate import JournalGate
 
-Connect = Callable[[str, Iterable[str], float, Clock], Connection]
+Connect = Callable[[str, Iterable[str], Pace, Clock], Connection]
 
 
 class CounterSet:
@@ -45,7 +46,6 @@ class FeedContext:
     """What all line readers of a feed share."""
 
     adapter: Adapter
-    speakers: Speakers
     config: IngestConfig
     budget: ConnectionBudget
     gate: JournalGate

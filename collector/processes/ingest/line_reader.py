@@ -10,6 +10,7 @@ from collector.domain.redact import redact_url, redact_urls
 from collector.exchanges.adapter import ConnectionPlan
 from collector.feed.connection import Connection
 from collector.feed.handshake import HandshakeError
+from collector.feed.outbox import Pace
 from collector.feed.shared_budget import BUSY_SECS
 from collector.processes.ingest.connection_trial import ConnectionTrial
 from collector.processes.ingest.feed_context import FeedContext
@@ -83,14 +84,18 @@ class LineReader:
             if not self._wait_for_budget():
                 return 0.0
             self.state.state = "connecting"
-            plan = self._plan
-            messages = [request.text for request in plan.requests]
-            connection = self._context.connect(
-                plan.url, messages, self._context.adapter.limits.messages_per_sec, self._context.clock
-            )
+            connection = self._connect(self._plan)
         except (HandshakeError, OSError) as error:
             return self._note_failure(error)
         return self._run_session(connection)
+
+    def _connect(self, plan: ConnectionPlan) -> Connection:
+        limits = self._context.adapter.limits
+        pace = Pace(limits.messages_per_sec, limits.requests_per_hour)
+        if plan.keepalive is not None:
+            pace = pace._replace(keepalive=plan.keepalive.text, keepalive_secs=plan.keepalive.every_secs)
+        texts = [request.text for request in plan.requests]
+        return self._context.connect(plan.url, texts, pace, self._context.clock)
 
     def _wait_for_budget(self) -> bool:
         while (wait_secs := self._context.budget.take()) > 0:
@@ -125,7 +130,7 @@ class LineReader:
         return self._note_ended(ending)
 
     def _read_until_end(self, connection: Connection) -> SessionEnd:
-        session = Session(self._context, self.state, connection, self._replaced, self._silence, self._trial)
+        session = Session(self._context, self.state, self._plan, connection, self._replaced, self._silence, self._trial)
         with session.listening():
             while not isinstance(event := session.next_event(), SessionEnd):
                 self._act_on(event)

@@ -107,8 +107,7 @@ class IngestProcess:
         self._gate = JournalGate(
             journal, context.config.journal, context.clock.now_ns, context.log, self._notices.note_appended
         )
-        self._subscription = Subscription(tuple(feed.symbols), tuple(feed.data_types))
-        plans = adapter.plan(self._subscription, feed.ws_url)
+        plans = adapter.plan(Subscription(tuple(feed.symbols), tuple(feed.data_types)), feed.ws_url)
         timeout_secs = context.config.ingest.first_data_timeout_secs
         self._first_data = FirstDataWatch(plans, timeout_secs)
         self._lines = FeedLines(
@@ -207,7 +206,6 @@ class IngestProcess:
         ledger = run_folder / f"connections-{self._adapter.exchange}.json"
         return FeedContext(
             adapter=self._adapter,
-            speakers=self._adapter.speakers(self._subscription),
             config=context.config.ingest,
             budget=ConnectionBudget(ledger, limits.connections, limits.window_secs, context.clock.now_ns),
             gate=self._gate,

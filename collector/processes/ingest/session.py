@@ -9,12 +9,13 @@ from typing import Final
 from collector.domain.clock import Every
 from collector.domain.records import StreamKey
 from collector.domain.retry import renewal_secs
-from collector.exchanges.adapter import Control, ControlKind
+from collector.exchanges.adapter import ConnectionPlan, Control, ControlKind
 from collector.feed.connection import READ_WAIT_SECS, Connection, ReadBatch
 from collector.feed.socket import ConnectionOverError
 from collector.processes.ingest import line_silence, takeover
 from collector.processes.ingest.connection_trial import ConnectionTrial
 from collector.processes.ingest.feed_context import FeedContext
+from collector.processes.ingest.frame_meaning import FrameMeaning
 from collector.processes.ingest.keepalive import Keepalive, KeepaliveAction
 from collector.processes.ingest.line_silence import LineSilence
 from collector.processes.ingest.session_events import (
@@ -44,6 +45,7 @@ class Session:
         self,
         context: FeedContext,
         state: LineReport,
+        plan: ConnectionPlan,
         connection: Connection,
         replaced: threading.Event,
         silence: LineSilence,
@@ -53,6 +55,7 @@ class Session:
         self._state = state
         self._connection = connection
         self._connection_number = state.connection or 0
+        self._meaning = FrameMeaning(context.adapter, plan.keys)
         self._replaced = replaced
         self._silence = silence
         self._trial = trial
@@ -64,7 +67,7 @@ class Session:
         self._last_received_ns = context.clock.now_ns()
         self._renew_at = self._opened_at + renewal_secs(context.adapter.limits.lifetime_secs, context.random)
         self._had_data = self._is_proven = False
-        self._unanswered = connection.unsent
+        self._unanswered = sum(request.answers for request in plan.requests)
         self._last_sent_at = self._opened_at
         self._check_at = self._opened_at
         self._overdue_checks = Every(line_silence.CHECK_SECS, self._now, at_once=False)
@@ -113,12 +116,8 @@ class Session:
         self._context.gate.append(
             batch.received_ns, self._state.line, batch.frames, batch.binary, self._connection_number
         )
-        keys = self._context.speakers(batch.frames)
+        keys, controls = self._meaning.of(batch)
         self._note_streams(keys, now)
-        control_of = self._context.adapter.control
-        controls = (
-            [control for frame in batch.frames if (control := control_of(frame)) is not None] if None in keys else []
-        )
         if len(controls) < len(batch.frames):
             self._had_data = True
             self._state.last_data_us = batch.received_ns // 1_000
@@ -145,7 +144,9 @@ class Session:
             self._events.append(Proven())
 
     def _handle_controls(self, controls: list[Control], now: float) -> None:
-        for kind, text, _ in controls:
+        for kind, text, reply in controls:
+            if reply and self._leave_reason is None:
+                self._connection.reply(reply)
             if kind is not ControlKind.NOISE:
                 self._context.counters.add("control")
             self._context.log.debug("control_frame", **self._log_fields(), kind=kind.value, text=text)

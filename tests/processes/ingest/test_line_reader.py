@@ -43,7 +43,6 @@ class Line:
         self.counters = CounterSet()
         feed_context = FeedContext(
             adapter=PlainAdapter(limits=LIMITS),
-            speakers=lambda _frames: {None},
             config=IngestConfig(stale_timeout_secs=stale_timeout_secs),
             budget=self.budget,
             gate=JournalGate(self.journal, JournalConfig(), clock.now_ns, self.log),
