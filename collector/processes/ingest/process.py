@@ -203,7 +203,7 @@ class IngestProcess:
         context, limits = self._context, self._adapter.limits
         run_folder = context.config.data_dir / "run"
         run_folder.mkdir(parents=True, exist_ok=True)
-        ledger = run_folder / f"connections-{self._adapter.exchange}.json"
+        ledger = run_folder / f"connections-{limits.budget or self._adapter.exchange}.json"
         return FeedContext(
             adapter=self._adapter,
             config=context.config.ingest,

@@ -161,3 +161,11 @@ def test_nothing_is_replied_on_a_connection_that_is_being_closed(start: Start, s
     assert b"ask late" in recording.frames()
     with pytest.raises(EOFError):
         peer.receive()
+
+
+def test_exchanges_with_one_budget_count_their_attempts_together(tmp_path: Path, server: Server, start: Start) -> None:
+    start(TalkingAdapter(limits=TalkingAdapter().limits._replace(budget="shared")))
+    server.accept(wire(b"BTCUSDT 1"))
+
+    wait_for((tmp_path / "run/connections-shared.json").exists)
+    assert not (tmp_path / "run/connections-talking.json").exists()
