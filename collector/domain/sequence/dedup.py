@@ -17,7 +17,7 @@ from typing import Final
 
 from collector.domain.records import IdRule
 from collector.domain.sequence.echoes import is_echo
-from collector.domain.sequence.exchange_time import LEAP_US, has_moved_on, newest_sent_us, older_sent_us
+from collector.domain.sequence.exchange_time import has_moved_on, note_time, older_sent_us
 from collector.domain.sequence.hole import REFUSED
 from collector.domain.sequence.recent_ids import DIGEST_MASK, RECENT_LIMIT, Recent, newest, packed, split, within
 from collector.domain.sequence.stream_holes import StreamHoles
@@ -181,7 +181,7 @@ class DuplicateFilter:
         progress.last_id, progress.suspect = stretch.ids[-1], None
         since = -1 if times_fit(stretch, progress.ahead_us) else 0
         for exchange_us, received_us in zip(stretch.exchange_us[since:], stretch.received_us[since:], strict=True):
-            self._note_time(sound_us(exchange_us, received_us), received_us)
+            note_time(progress, sound_us(exchange_us, received_us), received_us)
         return True
 
     def _rise(self, stretch: Stretch) -> bool:
@@ -257,16 +257,8 @@ class DuplicateFilter:
             self.holes.add(last + 1, first, received_us)
             verdict = Verdict.AHEAD
         progress.last_id, progress.suspect = message_id, None
-        self._note_time(exchange_us, received_us)
+        note_time(progress, exchange_us, received_us)
         return verdict
-
-    def _note_time(self, exchange_us: int | None, received_us: int) -> None:
-        """Note when the newest message was sent and received."""
-        progress = self.progress
-        if exchange_us is None or not -LEAP_US <= exchange_us - received_us - progress.ahead_us <= LEAP_US:
-            exchange_us = newest_sent_us(progress, exchange_us, received_us)
-        progress.last_exchange_us = exchange_us
-        progress.last_received_us = received_us
 
     def _place_older(self, first: int, last: int, sent_us: int | None, received_us: int) -> Verdict:
         progress = self.progress

@@ -13,6 +13,14 @@ LEAP_US: Final = 60_000_000
 """The difference between exchange time and receive time changes by no more than this unless a clock was set."""
 
 
+def note_time(progress: StreamProgress, exchange_us: int | None, received_us: int) -> None:
+    """Note when the newest message was sent and received."""
+    if exchange_us is None or not -LEAP_US <= exchange_us - received_us - progress.ahead_us <= LEAP_US:
+        exchange_us = newest_sent_us(progress, exchange_us, received_us)
+    progress.last_exchange_us = exchange_us
+    progress.last_received_us = received_us
+
+
 def newest_sent_us(progress: StreamProgress, exchange_us: int | None, received_us: int) -> int | None:
     """Send time of a new message whose claimed time is absent or has leapt; an estimate, unless the leap is confirmed."""
     expected_us = _expected_us(progress, received_us)
