@@ -4,7 +4,8 @@ What cannot be proven a copy counts as new, so nothing is lost. Each stream has 
 newest messages. For dense ids it also keeps the holes, so an id far back is known to be a copy (outside every hole) or
 late (inside one). A dense id that falls back while the exchange's own time moves on means that the exchange restarted
 its ids: a new series begins. If that id is missing, or came with different content, time must have moved on by more than
-messages come out of order. Ids that only rise are compared line by line, because one line may lag behind the other.
+messages come out of order. Ids that only rise are compared line by line, because one line may lag behind the other. Ids in
+no order show copies and nothing else.
 
 If only the recent ids can show a copy, they must reach as far back as one connection lags behind another. While two
 connections deliver a stream (redundant lines, a renewal, a second try) that is `overlap_secs`: from when a connection
