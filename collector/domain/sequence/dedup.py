@@ -20,6 +20,7 @@ from collector.domain.records import IdRule
 from collector.domain.sequence.echoes import is_echo
 from collector.domain.sequence.exchange_time import has_moved_on, note_time, older_sent_us
 from collector.domain.sequence.hole import REFUSED
+from collector.domain.sequence.reach import note_snapshot, reach
 from collector.domain.sequence.recent_ids import DIGEST_MASK, RECENT_LIMIT, Recent, newest, packed, split, within
 from collector.domain.sequence.stream_holes import StreamHoles
 from collector.domain.sequence.stream_progress import StreamProgress
@@ -89,8 +90,7 @@ class DuplicateFilter:
         time, or None. `digest` is a 32-bit checksum of the content. `connection` identifies the connection.
         """
         if connection != self.progress.connection:
-            self.progress.connection = connection
-            self.join(received_us)
+            self._change_connection(connection, received_us)
         verdict = self._check_rising(message_id, line) if self._rises else Verdict.NEW
         if self._ended and self._is_of_ended(message_id, digest):
             return Verdict.COPY
@@ -107,6 +107,33 @@ class DuplicateFilter:
             self._turn(received_us)
             self._forget_conflicts()
         return verdict
+
+    def judge_snapshot(
+        self, message_id: int, exchange_us: int | None, received_us: int, digest: int, connection: int, *, alone: bool
+    ) -> Verdict:
+        """Judge a book's snapshot, which goes up to `message_id`: that is no id of its own, so it is never a copy.
+
+        A lower id than the last one is a new series if no other open connection carries the stream (`alone`), or if the
+        exchange's time has moved on; otherwise its connection only lags behind another, and nothing changes.
+        """
+        if connection != self.progress.connection:
+            self._change_connection(connection, received_us)
+        progress = self.progress
+        note_snapshot(progress, message_id, digest)
+        if not self._dense:
+            return Verdict.NEW
+        if progress.last_id is None or message_id >= progress.last_id:
+            return reach(progress, self.holes, message_id, exchange_us, received_us)
+        sent_us = older_sent_us(progress, exchange_us, received_us)
+        if alone or has_moved_on(progress, sent_us):
+            return self._restart(message_id + 1, message_id, sent_us, received_us)
+        return Verdict.NEW
+
+    def witness(self, message_id: int, exchange_us: int | None, received_us: int) -> bool:
+        """Note that a message with this id exists, though it has not come. Returns whether that leaves a hole."""
+        if not self._dense or self.progress.last_id is None:
+            return False
+        return reach(self.progress, self.holes, message_id, exchange_us, received_us) is Verdict.AHEAD
 
     def judge_together(self, stretch: Stretch) -> bool:
         """Judge messages and remember them, if it is certain that `judge` would find every one of them new.
@@ -165,12 +192,15 @@ class DuplicateFilter:
     def remember(self, message_id: int, received_us: int, digest: int) -> None:
         """Keep a stored message's id as a recent one without judging it. If messages share an id, the first one is kept."""
         recent = self._recent
+        if (message_id, digest) in self.progress.snapshots:
+            return
         if recent.get(message_id) is None and recent.add(message_id, packed(received_us, digest)):
             self._turn(received_us)
 
     def remember_ended(self, message_id: int, received_us: int, digest: int) -> None:
         """As `remember`, for a series that ended: a lagging line may repeat messages from shortly before its end."""
-        if 0 <= self.progress.restarted_us - received_us <= self._overlap_us:
+        is_in_reach = 0 <= self.progress.restarted_us - received_us <= self._overlap_us
+        if is_in_reach and (message_id, digest) not in self.progress.snapshots:
             self._ended[message_id] = packed(received_us, digest)
 
     def _continue(self, stretch: Stretch) -> bool:
@@ -193,6 +223,10 @@ class DuplicateFilter:
             return False
         newest_of_line[stretch.line] = ids[-1]
         return True
+
+    def _change_connection(self, connection: int, received_us: int) -> None:
+        self.progress.connection = connection
+        self.join(received_us)
 
     def _turn(self, now_us: int) -> None:
         if now_us - self.progress.restarted_us > self._lag_us(now_us):
@@ -279,6 +313,7 @@ class DuplicateFilter:
         self.progress = StreamProgress(
             ended.series + 1, last, sent_us, received_us, first, allowance=ended.allowance, activity=ended.activity,
             restarted_us=received_us, connection=ended.connection, joined_us=ended.joined_us, ahead_us=ended.ahead_us,
+            snapshots=ended.snapshots,
         )  # fmt: skip
         self.holes.end_series(self.progress, received_us)
         # A lagging line may also be in the series before the one that ends.

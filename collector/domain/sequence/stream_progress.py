@@ -42,3 +42,5 @@ class StreamProgress(msgspec.Struct, array_like=True):
     """How far the exchange's times are ahead of the receive times, give or take `LEAP_US`."""
     doubted_us: int | None = None
     """The same for the last time that leapt; another message that leaps as far confirms it."""
+    snapshots: tuple[tuple[int, int], ...] = ()
+    """Ids and digests of the newest snapshots, which are stored under ids that are not their own."""

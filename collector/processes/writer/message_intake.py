@@ -7,7 +7,7 @@ from collector.domain.errors import UndecodableError
 from collector.domain.records import BACKFILLED_LINE, UNDECODED, UNKNOWN, Envelope, IdRule, StreamKey
 from collector.domain.sequence.stretch import Stretch
 from collector.domain.sequence.verdict import Verdict
-from collector.domain.times import EARLIEST_US, LONGEST_AHEAD_US
+from collector.domain.times import EARLIEST_US, LONGEST_AHEAD_US, sound_us
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.together import Outcome
 from collector.processes.writer.backfill import Backfill
@@ -136,17 +136,17 @@ class MessageIntake:
         self._counts.messages += count
 
     def _message(self, receipt: Receipt, adapter: Adapter, envelope: Envelope, made_id: int) -> None:
-        key, message_id, first_id, exchange_us, payload, _ = envelope
+        key, message_id, first_id, exchange_us, payload, is_snapshot = envelope
         identity, received_us, line, connection, _ = receipt
         stream = self._streams.get(key)
+        if not payload:
+            self._witness(stream, envelope, received_us)
+            return
         if stream is None:
-            stream = self._streams.add(key, identity.feed, adapter.id_rules[key.data_type])
-            self._ledger.first_message(stream, received_us)
-            if message_id is not None:
-                self._requests.request_book(stream, message_id if first_id is None else first_id, received_us)
+            stream = self._begin_stream(receipt, adapter, envelope)
         if message_id is None:
             message_id = made_id
-            if self._is_echo(stream, receipt, payload):
+            if not is_snapshot and self._is_echo(stream, receipt, payload):
                 self._copy(stream, payload, received_us)
                 return
         else:
@@ -155,7 +155,11 @@ class MessageIntake:
             if sent_us is not None and not EARLIEST_US <= sent_us <= received_us + LONGEST_AHEAD_US:
                 sent_us = None
             digest = zlib.crc32(payload)
-            verdict = stream.dedup.judge(message_id, first_id, sent_us, received_us, digest, line, connection)
+            if is_snapshot:
+                alone = self._ledger.is_alone(identity.feed, connection & _NUMBER_MASK)
+                verdict = stream.dedup.judge_snapshot(message_id, sent_us, received_us, digest, connection, alone=alone)
+            else:
+                verdict = stream.dedup.judge(message_id, first_id, sent_us, received_us, digest, line, connection)
             if verdict is Verdict.COPY:
                 self._copy(stream, payload, received_us)
                 return
@@ -166,6 +170,24 @@ class MessageIntake:
         self._store(stream, message_id, received_us, exchange_us, line, payload)
         stream.last_received_us = received_us
         self._counts.messages += 1
+
+    def _begin_stream(self, receipt: Receipt, adapter: Adapter, envelope: Envelope) -> StreamState:
+        """Add the stream of its first message, and request a book unless that is one."""
+        key, message_id, first_id, _, _, is_snapshot = envelope
+        stream = self._streams.add(key, receipt.identity.feed, adapter.id_rules[key.data_type])
+        self._ledger.first_message(stream, receipt.received_us)
+        if message_id is not None and not is_snapshot:
+            self._requests.request_book(stream, message_id if first_id is None else first_id, receipt.received_us)
+        return stream
+
+    def _witness(self, stream: StreamState | None, envelope: Envelope, received_us: int) -> None:
+        """Note that a message exists. What a stream without any message had before is not known, so nothing is missing."""
+        if stream is None or envelope.id is None:
+            return
+        sent_us = sound_us(envelope.exchange_us, received_us)
+        if stream.dedup.witness(envelope.id, sent_us, received_us):
+            self._ledger.ahead(stream)
+            self.batch.touched[stream.stream_id] = stream
 
     def _copy(self, stream: StreamState, payload: bytes, received_us: int) -> None:
         self._counts.duplicates += 1

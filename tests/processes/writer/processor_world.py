@@ -1,6 +1,6 @@
 """The frame processor without files or processes: takes records, returns ledger rows, requests and stored state."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -8,6 +8,7 @@ import msgspec
 from collector.domain.records import BACKFILLED_LINE, Gap, StreamKey
 from collector.domain.repair_protocol import RepairAnswer, Request, encode_answer, rest_journal
 from collector.domain.silence import Bounds
+from collector.exchanges.adapter import Adapter
 from collector.exchanges.registry import adapter
 from collector.processes.rest_adapters import RepairableFeeds
 from collector.processes.writer.batch import Counts
@@ -31,30 +32,51 @@ _encode = msgspec.msgpack.Encoder().encode
 class ProcessorWorld:
     """One feed `f` of an exchange, repaired or not."""
 
-    def __init__(self, exchange: str, symbols: tuple[str, ...], data_types: tuple[str, ...], *, repaired: bool) -> None:
-        side = adapter(exchange).rest
+    def __init__(
+        self,
+        exchange: str,
+        symbols: tuple[str, ...],
+        data_types: tuple[str, ...],
+        *,
+        repaired: bool,
+        adapter_of: Callable[[str], Adapter] = adapter,
+    ) -> None:
+        side = adapter_of(exchange).rest
         self.streams = StreamTable(40.0, Bounds(300.0, 30.0))
         feed_of = {StreamKey(exchange, symbol, data_type): "f" for symbol in symbols for data_type in data_types}
         sides = {"f": side} if repaired and side is not None else {}
-        self.processor = FrameProcessor(self.streams, {}, adapter, RepairableFeeds(feed_of, sides), 1, Counts())
+        self.processor = FrameProcessor(self.streams, {}, adapter_of, RepairableFeeds(feed_of, sides), 1, Counts())
         self.gaps: list[tuple[str, str, Gap]] = []
         """Rows of the ledger: exchange, symbol, row."""
         self.requests: list[Request] = []
         self.messages: list[tuple[int, int]] = []
         """Stream and id of each stored message."""
+        self.payloads: list[bytes] = []
         self._headers = {
             name: JournalHeader(name, name, 1, 0, FeedIdentity(name, exchange, symbols, data_types), 0)
             for name in ("f", rest_journal("f"))
         }
         self._row = 1
 
-    def receive(self, at_us: int, frames: Sequence[bytes], line: int = 0) -> None:
+    def receive(
+        self, at_us: int, frames: Sequence[bytes], line: int = 0, connection: int = 0, binary: Sequence[int] = ()
+    ) -> None:
         """Add frames that a connection of the line delivered."""
-        self._take("f", encode_frames(at_us * 1_000, line, frames, ()))
+        self._take("f", encode_frames(at_us * 1_000, line, frames, binary, connection))
 
     def happened(self, kind: RecordKind, at_us: int, **info: Any) -> None:
         """Add an event of the feed's connection or journal."""
         self._take("f", encode_event(kind, at_us * 1_000, 0, info))
+
+    def connect(self, connection: int, at_us: int, line: int = 0) -> None:
+        """Add that a connection of the feed's first plan has opened."""
+        about = {"connection": connection, "plan": 0, "url": "ws://x", "streams": 1}
+        self._take("f", encode_event(RecordKind.CONNECT, at_us * 1_000, line, about))
+
+    def disconnect(self, connection: int, at_us: int, line: int = 0) -> None:
+        """Add that it has ended."""
+        about = {"connection": connection, "plan": 0, "cause": "disconnect", "reason": "lost"}
+        self._take("f", encode_event(RecordKind.DISCONNECT, at_us * 1_000, line, about))
 
     def answered(self, at_us: int, answer: RepairAnswer, body: bytes = b"") -> None:
         """Add an answer of repair."""
@@ -65,7 +87,9 @@ class ProcessorWorld:
         batch = self.processor.batch
         self.gaps += batch.gaps
         self.requests += [request for requests in batch.requests.values() for request in requests]
-        self.messages += [(stream_id, id_) for _, stream_id, _, id_, *_ in rows_of(batch.messages.values())]
+        rows = rows_of(batch.messages.values())
+        self.messages += [(stream_id, id_) for _, stream_id, _, id_, *_ in rows]
+        self.payloads += [row[-1] for row in rows]
         states = [stream.row().state for stream in batch.touched.values()]
         states += [_encode(self.processor.ledger.feeds[name]) for name in batch.feeds]
         self._row += batch.count
@@ -77,6 +101,7 @@ class ProcessorWorld:
         self.gaps.clear()
         self.requests.clear()
         self.messages.clear()
+        self.payloads.clear()
 
     def latest(self) -> dict[str, Gap]:
         """The newest row of each gap."""

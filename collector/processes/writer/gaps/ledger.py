@@ -135,9 +135,12 @@ class GapLedger:
 
     def beside(self, feed: str, in_head: int) -> list[int]:
         """Other open connections with the same streams as the one that a record's head names as `in_head`."""
-        links = self._feeds.state(feed).links
-        number = next((number for number in links.up if connection_in_head(number) == in_head), 0)
-        return links.beside(number) if number else []
+        number = self._open_connection(feed, in_head)
+        return self._feeds.state(feed).links.beside(number) if number else []
+
+    def is_alone(self, feed: str, in_head: int) -> bool:
+        """Whether the connection that a record's head names `in_head` is open, and no other one has the same streams."""
+        return self._open_connection(feed, in_head) > 0 and not self.beside(feed, in_head)
 
     def damaged(self, header: JournalHeader, damage: Damage, now_us: int) -> None:
         """Add a row for a damaged part of a journal file."""
@@ -157,7 +160,9 @@ class GapLedger:
         series = stream.dedup.progress.series
         gap = event_gap(stream.key, "reset", "exchange", at_us, at_us, series=series, actual_id=str(message_id))
         self._feeds.add_gap(stream.feed, stream.key, gap, at_us)
-        self._requests.request_book(stream, stream.dedup.progress.known_from_id, at_us)
+        known_from_id = stream.dedup.progress.known_from_id
+        if known_from_id <= message_id:  # else the series begins with a snapshot, which is a whole book
+            self._requests.request_book(stream, known_from_id, at_us)
         self.holes.watch(stream)
 
     def stepped_back(self, stream: StreamState, message_id: int, at_us: int) -> None:
@@ -181,6 +186,11 @@ class GapLedger:
     def end_silence(self, stream: StreamState, at_us: int) -> None:
         """Note that a silent stream has a message again: close its silence."""
         self._silence.end_silence(stream, at_us)
+
+    def _open_connection(self, feed: str, in_head: int) -> int:
+        """The number of the open connection that a record's head names so; 0 if there is none."""
+        up = self._feeds.state(feed).links.up
+        return next((number for number in up if connection_in_head(number) == in_head), 0)
 
     def _check_silence(self, feed: str, state: FeedState, now_us: int) -> None:
         identity, plans = self._identities[feed], self._feeds.plans

@@ -10,6 +10,7 @@ from typing import Final
 from collector.domain.records import IdRule
 from collector.domain.sequence.hole import DueRow
 from collector.domain.sequence.hole_rules import max_requested
+from collector.domain.sequence.reach import has_snapshot
 from collector.processes.writer.gaps.pending_gap_rows import PendingGapRows
 from collector.processes.writer.repair_requests import RepairRequests
 from collector.processes.writer.streams import StreamState, StreamTable
@@ -72,7 +73,8 @@ class SequenceGapRows:
             before = stream.dedup.holes.broken_until
             self._write(stream, stream.dedup.holes.settle(now_us, all_due=all_due, max_requested=most), now_us)
             broken = stream.dedup.holes.broken_until
-            if broken > before:
+            # After a hole that ends in a snapshot the book is whole again.
+            if broken > before and not has_snapshot(stream.dedup.progress, broken[0] - 1):
                 self._requests.request_book(stream, *broken)
             if not stream.dedup.holes.unsettled:
                 del self._watched[stream.stream_id]
