@@ -17,13 +17,14 @@ from collections.abc import Collection
 from typing import Final
 
 from collector.domain.records import IdRule
+from collector.domain.sequence.conflicts import forget_conflicts, is_conflict
 from collector.domain.sequence.echoes import is_echo
 from collector.domain.sequence.exchange_time import has_moved_on, note_time, older_sent_us
 from collector.domain.sequence.hole import REFUSED
 from collector.domain.sequence.reach import note_snapshot, reach
 from collector.domain.sequence.recent_ids import DIGEST_MASK, RECENT_LIMIT, Recent, newest, packed, split, within
 from collector.domain.sequence.stream_holes import StreamHoles
-from collector.domain.sequence.stream_progress import StreamProgress
+from collector.domain.sequence.stream_progress import StreamProgress, next_series
 from collector.domain.sequence.stretch import Stretch, continues, rises, times_fit
 from collector.domain.sequence.verdict import Verdict
 from collector.domain.times import sound_us
@@ -37,9 +38,6 @@ content under one id."""
 
 SUCCESSOR_LAG_SECS: Final = 10.0
 """How far behind its predecessor's newest message a connection may begin."""
-
-CONFLICTS: Final = 64
-"""Number of newest conflicts kept, so that a message whose id has other content is stored once, not once per line."""
 
 
 class DuplicateFilter:
@@ -99,13 +97,13 @@ class DuplicateFilter:
         if known is not None:
             if known & DIGEST_MASK == digest or (message_id, digest) in self.progress.conflicts:
                 return Verdict.COPY
-            if self._is_conflict(message_id, exchange_us, received_us, digest):
+            if is_conflict(self.progress, message_id, exchange_us, received_us, digest):
                 return Verdict.CONFLICT
         if self._dense:
             verdict = self._place(message_id, first_id, exchange_us, received_us)
         if verdict is not Verdict.COPY and self._recent.add(message_id, packed(received_us, digest)):
             self._turn(received_us)
-            self._forget_conflicts()
+            forget_conflicts(self.progress, recent)
         return verdict
 
     def judge_snapshot(
@@ -249,22 +247,9 @@ class DuplicateFilter:
         """How far back the recent ids have to reach."""
         return 0 if self._dense and not self._overlaps(now_us) else self._lag_us(now_us)
 
-    def _forget_conflicts(self) -> None:
-        """Forget the conflicts whose id is not a recent one any more: messages with that id are not compared."""
-        recent, progress = self._recent, self.progress
-        progress.conflicts = tuple(one for one in progress.conflicts if recent.get(one[0]) is not None)
-
     def _is_of_ended(self, message_id: int, digest: int) -> bool:
         known = self._ended.get(message_id)
         return known is not None and known & DIGEST_MASK == digest
-
-    def _is_conflict(self, message_id: int, exchange_us: int | None, received_us: int, digest: int) -> bool:
-        """Whether this is other content under a known id of the same series. If time has moved on, the series is new."""
-        progress = self.progress
-        if has_moved_on(progress, older_sent_us(progress, exchange_us, received_us)):
-            return False
-        progress.conflicts = (*progress.conflicts, (message_id, digest))[-CONFLICTS:]
-        return True
 
     def _check_rising(self, message_id: int, line: int) -> Verdict:
         newest_of_line = self.progress.newest
@@ -310,11 +295,7 @@ class DuplicateFilter:
 
     def _restart(self, first: int, last: int, sent_us: int | None, received_us: int) -> Verdict:
         ended = self.progress
-        self.progress = StreamProgress(
-            ended.series + 1, last, sent_us, received_us, first, allowance=ended.allowance, activity=ended.activity,
-            restarted_us=received_us, connection=ended.connection, joined_us=ended.joined_us, ahead_us=ended.ahead_us,
-            snapshots=ended.snapshots,
-        )  # fmt: skip
+        self.progress = next_series(ended, first, last, sent_us, received_us)
         self.holes.end_series(self.progress, received_us)
         # A lagging line may also be in the series before the one that ends.
         self._ended.update(self._recent.all())

@@ -44,3 +44,12 @@ class StreamProgress(msgspec.Struct, array_like=True):
     """The same for the last time that leapt; another message that leaps as far confirms it."""
     snapshots: tuple[tuple[int, int], ...] = ()
     """Ids and digests of the newest snapshots, which are stored under ids that are not their own."""
+
+
+def next_series(ended: StreamProgress, first: int, last: int, sent_us: int | None, received_us: int) -> StreamProgress:
+    """The progress of a series that begins now, with a message that covers the ids `first` to `last`."""
+    return StreamProgress(
+        ended.series + 1, last, sent_us, received_us, first, allowance=ended.allowance, activity=ended.activity,
+        restarted_us=received_us, connection=ended.connection, joined_us=ended.joined_us, ahead_us=ended.ahead_us,
+        snapshots=ended.snapshots,
+    )  # fmt: skip

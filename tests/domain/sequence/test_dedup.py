@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from collector.domain.gap_stretches import SINGLE_ROWS
 from collector.domain.records import IdRule
+from collector.domain.sequence.conflicts import CONFLICTS
 from collector.domain.sequence.dedup import (
-    CONFLICTS,
     RECENT_DENSE_IDS,
     RECENT_IDS,
     SUCCESSOR_LAG_SECS,
