@@ -6,6 +6,7 @@ from collector.domain.errors import ConfigError
 from collector.exchanges.adapter import Adapter, Subscription
 from collector.exchanges.binance.futures import BinanceCoinm, BinanceUsdm
 from collector.exchanges.binance.spot import Binance
+from collector.exchanges.bitstamp import Bitstamp
 from collector.exchanges.bybit import BybitLinear, BybitSpot
 
 _ADAPTERS: Final[tuple[Adapter, ...]] = (
@@ -14,6 +15,7 @@ _ADAPTERS: Final[tuple[Adapter, ...]] = (
     BinanceCoinm(),
     BybitSpot(),
     BybitLinear(),
+    Bitstamp(),
 )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Raw, ValidationError
 from msgspec.json import Decoder
 
+from collector.domain.decimals import to_double
 from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
 from collector.exchanges.places import Place, Places, places
@@ -39,6 +40,21 @@ def texts(body: bytes, list_at: str) -> list[bytes]:
         return _elements(_read(_LIST, body))
     found = _list_at(list_at)
     return _elements(found.getters["list"](_read(Decoder(found.struct), body)))
+
+
+def number(value: object) -> float:
+    """A number, or its text. Raises UndecodableError for anything else."""
+    found = to_double(str(value)) if type(value) in {int, float, str} else None
+    if found is None:
+        raise UndecodableError(f"not a number: {shown(str(value))}")
+    return found
+
+
+def name(value: object) -> str:
+    """A text that is not empty. Raises UndecodableError for anything else."""
+    if not isinstance(value, str) or not value:
+        raise UndecodableError(f"not a name: {shown(str(value))}")
+    return value
 
 
 def messages(stream: StreamKey, read: MessageReader, body: bytes, list_at: str) -> list[Envelope]:

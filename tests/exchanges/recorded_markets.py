@@ -97,6 +97,7 @@ _RECORDED: Final = (
         "deribit", "deribit/cryptofeed_v3_DERIBIT.prefix", r'"instrument_name":"([\w-]+)"', rewrite=raw_as_subscribed
     ),
     RecordedMarket("hyperliquid", "hyperliquid/hftbacktest_btc_20250126", r'"coin":"([^"]+)"'),
+    RecordedMarket("bitstamp", "bitstamp/cryptofeed_v3_BITSTAMP", r'"channel":"\w+_([a-z0-9]+)"'),
     RecordedMarket("gate", "gateio/cryptofeed_v3_GATEIO", r'"(?:s|currency_pair)":"(\w+)"'),
     RecordedMarket("kucoin", "kucoin/cryptofeed_v3_KUCOIN.prefix", r'"topic":"/market/\w+:([\w-]+)"'),
 )
