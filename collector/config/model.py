@@ -105,6 +105,7 @@ class BookConfig(Section, frozen=True, kw_only=True):
     """How often whole books are stored."""
 
     checkpoint_interval_secs: SecsOrNever = 3600.0
+    verify_checksums: bool = True
 
 
 class WriterConfig(Section, frozen=True, kw_only=True):

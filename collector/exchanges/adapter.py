@@ -138,7 +138,9 @@ class BookCheck(NamedTuple):
     read: Callable[[bytes], BookUpdate]
     """Reads a payload. Raises what `typed_rows.UNREADABLE` names for anything else."""
     digest: Callable[[Levels, Levels], int]
-    """The checksum of a book: its bids and its asks, best first."""
+    """The checksum of a book, from the best `levels` bids and asks, best first."""
+    levels: int = 10
+    """How many levels a side the checksum covers."""
 
 
 class Adapter(Protocol):
