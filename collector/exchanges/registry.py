@@ -36,6 +36,19 @@ def symbol_problems(exchange: str, symbols: tuple[str, ...]) -> list[str]:
     return []
 
 
+def proves_whole(exchange: str, data_type: str) -> bool:
+    """Whether anything shows it if a message of such a stream is missing: ids, the connection's tickets, or checksums.
+
+    False for an exchange or a data type that is not known.
+    """
+    known = next((known for known in _ADAPTERS if known.exchange == exchange), None)
+    rule = None if known is None else known.id_rules.get(data_type)
+    if known is None or rule is None:
+        return False
+    polled = known.rest is not None and (data_type in known.rest.polls or data_type == "instrument")
+    return rule.proves_continuity or data_type in known.checks or (known.has_tickets and not polled)
+
+
 def data_types() -> dict[str, tuple[str, ...]]:
     """Every known exchange, with the data types that can be recorded from it."""
     return {known.exchange: tuple(known.id_rules) for known in _ADAPTERS}

@@ -23,13 +23,13 @@ _ALL: Final = ROWS | SILENT | LOST | REPAIRED | SETTLED
 _PROVING: Final = frozenset(
     (exchange, data_type)
     for exchange in registry.data_types()
-    for data_type, rule in registry.adapter(exchange).id_rules.items()
-    if rule.proves_continuity
+    for data_type in registry.adapter(exchange).id_rules
+    if registry.proves_whole(exchange, data_type)
 )
 
 
 def proves_continuity(key: StreamKey) -> bool:
-    """Whether the stream's ids show it if anything is missing between two rows."""
+    """Whether the stream's ids, tickets or checksums show it if anything is missing between two rows."""
     return (key.exchange, key.data_type) in _PROVING
 
 
@@ -37,7 +37,7 @@ def proves_continuity(key: StreamKey) -> bool:
 def runs(cells: bytes, *, proves: bool) -> str:
     """The verdicts as a letter and a count for each run of equal cells, oldest first, such as `.12r270g6`.
 
-    `r`ecorded, `u`nverifiable (rows, but no ids that prove continuity), re`p`aired, `g`ap, or `.` where nothing is known.
+    `r`ecorded, `u`nverifiable (rows, but nothing that proves continuity), re`p`aired, `g`ap, or `.` where nothing is known.
     """
     found = _RUN.finditer(cells.translate(_PROVEN if proves else _UNPROVEN))
     return "".join(f"{chr(run[0][0])}{len(run[0])}" for run in found)

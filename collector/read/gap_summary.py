@@ -16,6 +16,9 @@ LOSSES = frozenset({"sequence", "budget", "damaged", "checksum", "crossed"})
 SILENCE = "silence"
 """A silence may hide a loss where ids prove nothing, or until the stream speaks again."""
 
+_DISCONNECTED = frozenset({"disconnect", "restart"})
+"""Causes of a silence while nothing was connected."""
+
 RESET = "reset"
 """A reset may hide a loss: no id connects the series before it with the one after it."""
 
@@ -46,6 +49,9 @@ class StreamSummary:
     is_silent: bool = False
     """Whether it is silent now, so that no id can yet show what is missing."""
 
+    silences: int = 0
+    """How many silences may hide a loss."""
+
     is_unread: bool = False
     """Whether a file that may name more of its gaps could not be read."""
 
@@ -60,7 +66,8 @@ class StreamSummary:
             return "unknown"
         if self.stream.symbol == UNKNOWN or self.stream.data_type == UNDECODED:
             return "-"
-        return "verified" if self.provable and not self.is_silent and not self.kinds[RESET] else "unverifiable"
+        is_doubtful = self.is_silent or self.silences or self.kinds[RESET]
+        return "verified" if self.provable and not is_doubtful else "unverifiable"
 
     @property
     def per_million(self) -> float | None:
@@ -119,7 +126,10 @@ def _add(summary: StreamSummary, row: LedgerRow) -> bool:
     lasts = gap.kind == SILENCE and gap.ended_at is None
     summary.is_silent |= lasts
     is_loss = gap.kind in LOSSES
-    is_doubt = gap.kind == RESET or lasts or (gap.kind == SILENCE and not summary.provable)
+    is_excused = summary.provable and (gap.cause not in _DISCONNECTED or _has_proving_ids(summary.stream))
+    is_silence = gap.kind == SILENCE and not is_excused
+    is_doubt = gap.kind == RESET or lasts or is_silence
+    summary.silences += is_silence
     if gap.status == "repaired" or not (is_loss or is_doubt):
         return False
     summary.losses += is_loss
@@ -129,9 +139,15 @@ def _add(summary: StreamSummary, row: LedgerRow) -> bool:
 
 
 def _is_provable(stream: StreamKey) -> bool:
+    """False also for an exchange that only another version knows."""
+    return registry.proves_whole(stream.exchange, stream.data_type)
+
+
+def _has_proving_ids(stream: StreamKey) -> bool:
+    """Whether ids prove what came while nothing was connected; a connection's tickets and checksums cannot."""
     try:
         rule = registry.adapter(stream.exchange).id_rules.get(stream.data_type)
-    except ConfigError:  # recorded by a version that knows this exchange
+    except ConfigError:
         return False
     return rule is not None and rule.proves_continuity
 

@@ -82,3 +82,16 @@ def test_every_link_of_the_guide_leads_somewhere() -> None:
     assert links
     for link in links:
         assert (GUIDE.parent / link).exists(), link
+
+
+def test_what_proves_a_stream_whole_is_said_for_each_data_type() -> None:
+    for exchange, data_types in registry.data_types().items():
+        adapter = registry.adapter(exchange)
+        for data_type in data_types:
+            proved = registry.proves_whole(exchange, data_type)
+            if adapter.id_rules[data_type].proves_continuity or data_type in adapter.checks:
+                assert proved
+            elif not adapter.has_tickets:
+                assert not proved
+    assert not registry.proves_whole("binance", "weather")
+    assert not registry.proves_whole("nowhere", "trade")
