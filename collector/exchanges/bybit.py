@@ -15,7 +15,7 @@ from msgspec.json import Decoder
 
 from collector.domain.records import IdRule, StreamKey
 from collector.exchanges.adapter import Control, ControlKind, Keepalive, Limits, Request
-from collector.exchanges.market import Channel, Market, batches, text
+from collector.exchanges.market import Channel, Market, batches, noise, text
 from collector.exchanges.places import Place, places
 from collector.exchanges.reading import id_of_text, last_part, listed, several, shown, single
 from collector.exchanges.rest_adapter import Get, Listing, ListPage, Refusal, RestLimits
@@ -225,7 +225,7 @@ class _Bybit(Market):
         try:
             head = _READ_HEAD(frame)
         except UNREADABLE:
-            return Control(ControlKind.NOISE, shown(frame.decode(errors="replace")))
+            return noise(frame)
         topic, operation, success, message = (get(head) for get in _HEAD.getters.values())
         if topic is not None:
             return None
@@ -233,7 +233,7 @@ class _Bybit(Market):
             return Control(ControlKind.HEARTBEAT, "pong")
         if operation in {"subscribe", "unsubscribe"}:
             return Control(ControlKind.ACK if success else ControlKind.ERROR, shown(str(message)))
-        return Control(ControlKind.NOISE, shown(frame.decode(errors="replace")))
+        return noise(frame)
 
     def subscribe(self, topics: Sequence[tuple[str, StreamKey]]) -> list[Request]:
         """Ten topics a request, which is the most that spot allows."""

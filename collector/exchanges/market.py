@@ -287,6 +287,11 @@ def by_channel(topics: Iterable[tuple[str, StreamKey]]) -> dict[str, list[str]]:
     return symbols
 
 
+def noise(frame: bytes) -> Control:
+    """A frame that is neither market data nor an answer."""
+    return Control(ControlKind.NOISE, shown(frame.decode(errors="replace")))
+
+
 def batches(items: Sequence[str], size: int) -> list[Sequence[str]]:
     """The items in order, at most `size` in each."""
     return [items[start : start + size] for start in range(0, len(items), size)]
