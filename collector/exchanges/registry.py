@@ -8,6 +8,7 @@ from collector.exchanges.binance.futures import BinanceCoinm, BinanceUsdm
 from collector.exchanges.binance.spot import Binance
 from collector.exchanges.bitstamp import Bitstamp
 from collector.exchanges.bybit import BybitLinear, BybitSpot
+from collector.exchanges.okx import Okx
 
 _ADAPTERS: Final[tuple[Adapter, ...]] = (
     Binance(),
@@ -16,6 +17,7 @@ _ADAPTERS: Final[tuple[Adapter, ...]] = (
     BybitSpot(),
     BybitLinear(),
     Bitstamp(),
+    Okx(),
 )
 
 
