@@ -23,6 +23,9 @@ SUFFIX: Final = ".request"
 ASIDE: Final = "~aside"
 """Feed names have no `~`."""
 
+BOOKS_SUFFIX: Final = "~books"
+"""Suffix of the folder of a feed's requests for books that its connections get by subscribing again: repair leaves it alone."""
+
 KEPT_ASIDE: Final = 256
 """Most requests kept aside; of more only the log tells."""
 

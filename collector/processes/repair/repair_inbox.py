@@ -13,7 +13,15 @@ from collector.exchanges.rest_adapter import RestAdapter
 from collector.folders import matching
 from collector.processes.rest_adapters import hole_of
 from collector.storage.durable import sync
-from collector.storage.request_files import ASIDE, SUFFIX, aside_folder, read_request, request_folder, set_aside
+from collector.storage.request_files import (
+    ASIDE,
+    BOOKS_SUFFIX,
+    SUFFIX,
+    aside_folder,
+    read_request,
+    request_folder,
+    set_aside,
+)
 
 _FileVersion = tuple[int, int]
 """Inode and modification time: they change when a request is put again."""
@@ -114,7 +122,7 @@ class Claimed(NamedTuple):
 def claim(data_dir: Path, feed_of: Mapping[StreamKey, str], repaired_feeds: Collection[str]) -> Claimed:
     """Move each request to the folder of the feed that brings its stream now: feeds may have been renamed.
 
-    A request of a feed that is not among `repaired_feeds` stays where it is; one whose stream no feed brings is set aside.
+    Requests that are not for repair (`BOOKS_SUFFIX`) are left alone. A request of a feed that is not among `repaired_feeds` stays where it is; one whose stream no feed brings is set aside.
     Safe to repeat after a kill. Raises OSError.
     """
     unclaimed: Counter[str] = Counter()
@@ -122,7 +130,7 @@ def claim(data_dir: Path, feed_of: Mapping[StreamKey, str], repaired_feeds: Coll
     changed_folders: set[Path] = set()
     for path in sorted((data_dir / "repair").glob(f"*/*{SUFFIX}")):
         folder_name = path.parent.name
-        if folder_name == ASIDE:
+        if folder_name == ASIDE or folder_name.endswith(BOOKS_SUFFIX):
             continue
         try:
             stream = read_request(path).stream

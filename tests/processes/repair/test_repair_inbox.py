@@ -10,7 +10,7 @@ from collector.domain.records import StreamKey
 from collector.domain.repair_protocol import BookRequest, Request, TradesRequest, encode_request
 from collector.processes.repair.repair_inbox import Claimed, InboxContent, RepairInbox, SetAside, claim
 from collector.storage import request_files as requests_module
-from collector.storage.request_files import KEPT_ASIDE, RequestFolder, aside_folder, request_folder
+from collector.storage.request_files import BOOKS_SUFFIX, KEPT_ASIDE, RequestFolder, aside_folder, request_folder
 
 TRADES = TradesRequest(StreamKey("binance", "BTCUSDT", "trade"), 0, "00ff", 101, 250, 1)
 BOOK = BookRequest(StreamKey("binance", "BTCUSDT", "book_delta"), 0, 77, 2)
@@ -203,3 +203,11 @@ def test_requests_of_unrepaired_feeds_stay_and_those_of_no_feed_are_set_aside(tm
     assert waiting(request_folder(tmp_path, "f")) == [TRADES]
     assert names_in(aside_folder(tmp_path)) == [f"{BOOK.name}.request", "torn.request"]
     assert claim(tmp_path, {TRADES.stream: "f"}, ()) == Claimed({"f": 1}, [])
+
+
+def test_requests_for_books_that_connections_get_are_left_alone(tmp_path: Path) -> None:
+    folder = request_folder(tmp_path, f"f{BOOKS_SUFFIX}")
+    RequestFolder(folder).put([BOOK])
+    assert claim(tmp_path, {BOOK.stream: "f"}, {"f"}) == Claimed({}, [])
+    assert claim(tmp_path, {}, ()) == Claimed({}, [])
+    assert waiting(folder) == [BOOK]
