@@ -25,6 +25,7 @@ from collector.config.values import (
     Name,
     Secret,
     Secs,
+    SecsFromOne,
     SecsOrNever,
     Share,
     Size,
@@ -69,12 +70,13 @@ class FeedConfig(Section, frozen=True, kw_only=True):
 
 
 class IngestConfig(Section, frozen=True, kw_only=True):
-    """When a feed reconnects."""
+    """When a feed reconnects, and how often it looks for new symbols."""
 
     reconnect_base_delay_secs: Secs = 5.0
     reconnect_max_delay_secs: Annotated[Secs, not_below("reconnect_base_delay_secs")] = 300.0
     stale_timeout_secs: Secs = 30.0
     first_data_timeout_secs: Secs = 60.0
+    symbols_refresh_secs: SecsFromOne = 300.0
 
 
 class ChannelConfig(Section, frozen=True, kw_only=True):

@@ -169,6 +169,7 @@ SecsOrNever = Annotated[
     float,
     Allowed("a number of seconds from 0 to 86400; 0 means never", ge=0, le=DAY_SECS),
 ]
+SecsFromOne = Annotated[float, Allowed("a number of seconds from 1 to 86400", ge=1, le=DAY_SECS)]
 Share = Annotated[float, Allowed("a number above 0, at most 1", gt=0, le=1)]
 DayPart = Annotated[
     float,

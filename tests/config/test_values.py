@@ -14,6 +14,7 @@ from collector.config.values import (
     HostName,
     Name,
     Secs,
+    SecsFromOne,
     Size,
     Symbols,
     at_least,
@@ -80,6 +81,13 @@ def test_a_time_is_a_finite_number_above_zero_and_at_most_a_day(value: object) -
 @pytest.mark.parametrize("value", [0.001, 0.5, 5, 86_400])
 def test_a_time_may_have_a_fraction(value: float) -> None:
     assert TypeAdapter(pydantic_type(Secs)).validate_python(value) == value
+
+
+@pytest.mark.parametrize("value", [0, 0.999, 86_401, float("nan"), True, "5"])
+def test_a_time_from_one_second_is_at_least_that_and_at_most_a_day(value: object) -> None:
+    assert not accepts(SecsFromOne, value)
+    assert accepts(SecsFromOne, 1)
+    assert accepts(SecsFromOne, 86_400)
 
 
 @pytest.mark.parametrize("value", [1, 1.2, 1.5, 2, 60, 3600, 7200, 86_400])
