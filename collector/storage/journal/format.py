@@ -1,7 +1,7 @@
 """The bytes of a journal file, as pure functions.
 
     file    header record*
-    header  magic(8) length(u32) crc32(u32) JSON of that length: version, file_id, writer_id, number, feed, what was subscribed
+    header  magic(8) length(u32) crc32(u32) JSON of that length: version, file_id, writer_id, number, feed, what is subscribed
     record  sync(u32) crc32(u32) length(u32) received_ns(i64) line(i8) kind(u8) connection(u16) payload of that length
     frames  count(u32), count lengths (u32, the top bit marks a binary frame), then the frames one after another
     events  a JSON object
@@ -24,7 +24,8 @@ import msgspec
 from collector.domain.errors import DamagedError, NewerDataError
 
 MAGIC: Final = b"MDCJRNL\0"
-VERSION: Final = 1
+VERSION: Final = 2
+"""The newest version. A file whose header says how its streams are divided has version 2, any other version 1."""
 SYNC: Final = b"\xd3JRC"
 MAX_RECORD_BYTES: Final = 128 << 20
 """Longest record (a frame is at most 64 MiB): a greater length is damage, not a reason to wait for more bytes."""
@@ -53,13 +54,25 @@ class RecordKind(IntEnum):
 _KINDS = {int(kind): kind for kind in RecordKind}
 
 
+class PlanShare(NamedTuple):
+    """Streams of one plan: every data type of every symbol. A plan may have several shares."""
+
+    plan: int
+    symbols: tuple[str, ...]
+    data_types: tuple[str, ...]
+
+
 class FeedIdentity(NamedTuple):
     """The feed whose frames a journal holds, and its subscription."""
 
     feed: str
     exchange: str
     symbols: tuple[str, ...]
+    """Every symbol of which there may be frames."""
     data_types: tuple[str, ...]
+    shares: tuple[PlanShare, ...] = ()
+    """The streams that the feed records from here on, by plan; empty if the adapter's own division holds, as it does in the
+    first file of each incarnation of ingest. A plan keeps its number through all files of an incarnation."""
 
 
 class JournalHeader(NamedTuple):
@@ -117,13 +130,18 @@ class Parsed(NamedTuple):
 
 def encode_header(file_id: str, writer_id: str, number: int, created_ns: int, identity: FeedIdentity) -> bytes:
     """Build the head of a file."""
+    shares = {"shares": identity.shares} if identity.shares else {}
     meta = {
-        "version": VERSION,
+        "version": VERSION if shares else 1,
         "file_id": file_id,
         "writer_id": writer_id,
         "number": number,
         "created_ns": created_ns,
-        **identity._asdict(),
+        "feed": identity.feed,
+        "exchange": identity.exchange,
+        "symbols": identity.symbols,
+        "data_types": identity.data_types,
+        **shares,
     }
     body = msgspec.json.encode(meta)
     return _FILE_HEAD.pack(MAGIC, len(body), zlib.crc32(body)) + body
@@ -142,7 +160,8 @@ def decode_header(head: bytes) -> JournalHeader | None:
     meta = msgspec.json.decode(body)
     if meta["version"] > VERSION:
         raise NewerDataError(f"journal format {meta['version']} is newer than this program's {VERSION}")
-    identity = FeedIdentity(meta["feed"], meta["exchange"], tuple(meta["symbols"]), tuple(meta["data_types"]))
+    shares = tuple(PlanShare(plan, tuple(symbols), tuple(types)) for plan, symbols, types in meta.get("shares", ()))
+    identity = FeedIdentity(meta["feed"], meta["exchange"], tuple(meta["symbols"]), tuple(meta["data_types"]), shares)
     return JournalHeader(meta["file_id"], meta["writer_id"], meta["number"], meta["created_ns"], identity, header_bytes)
 
 

@@ -97,6 +97,21 @@ class JournalWriter:
             self._sync_error = copy(error)
             raise
 
+    def resubscribe(self, identity: FeedIdentity) -> None:
+        """Begin another file, whose head says what the feed subscribes from here on. Raises OSError, with nothing changed.
+
+        For the thread that calls `sync`.
+        """
+        with self._lock:
+            earlier, self._identity = self._identity, identity
+            full = self._fd
+            try:
+                self._open(self._number + 1)
+            except OSError:
+                self._identity = earlier
+                raise
+            self._retired.append(full)
+
     def keep(self) -> bool:
         """Begin another file if somebody removed the one being written; true if that was done. Raises OSError.
 

@@ -15,6 +15,7 @@ from collector.storage.journal import format as journal_format
 from collector.storage.journal.files import journal_files, next_number
 from collector.storage.journal.format import (
     FeedIdentity,
+    PlanShare,
     RecordKind,
     decode_header,
     encode_frames,
@@ -116,6 +117,42 @@ def test_after_its_file_was_removed_a_writer_begins_another(tmp_path: Path, remo
     assert next(record.kind for record in records_in(folder / "000000000002.journal")) is RecordKind.FRAMES
 
 
+def test_a_changed_subscription_begins_a_file_that_says_which_plan_carries_what(tmp_path: Path) -> None:
+    shares = (PlanShare(0, ("BTCUSDT",), ("trade",)), PlanShare(7, ("ETHUSDT", "币USDT"), ("trade", "book_delta")))
+    changed = IDENTITY._replace(symbols=("BTCUSDT", "ETHUSDT", "币USDT"), shares=shares)
+    journal = make_writer(tmp_path)
+    journal.append_frames(1, 0, [b"before"])
+    journal.resubscribe(changed)
+    journal.append_frames(2, 0, [b"behind"])
+    journal.close()
+    heads = [decode_header(path.read_bytes()) for _, path in journal_files(tmp_path)]
+    assert [head.identity for head in heads if head] == [IDENTITY, changed]
+    assert len({head.writer_id for head in heads if head}) == 1
+    assert len({head.file_id for head in heads if head}) == 2
+
+
+def test_a_subscription_that_cannot_be_told_is_not_changed(tmp_path: Path) -> None:
+    journal = make_writer(tmp_path)
+    (tmp_path / "000000000002.journal").write_bytes(b"in the way")
+    with pytest.raises(FileExistsError):
+        journal.resubscribe(IDENTITY._replace(shares=(PlanShare(0, ("A",), ("trade",)),)))
+    (tmp_path / "000000000002.journal").unlink()
+    journal.append_frames(1, 0, [b"goes on"])
+    assert journal.keep() is False
+    (tmp_path / "000000000001.journal").unlink()
+    assert journal.keep() is True
+    head = decode_header((tmp_path / "000000000002.journal").read_bytes())
+    assert head is not None
+    assert head.identity == IDENTITY
+
+
+def test_only_a_divided_subscription_needs_a_version_that_knows_it(tmp_path: Path) -> None:
+    divided = IDENTITY._replace(shares=(PlanShare(0, ("A",), ("trade",)),))
+    heads = [journal_format.encode_header("00" * 16, "w", 1, 1, identity) for identity in (IDENTITY, divided)]
+    assert [b'"version":1' in head for head in heads] == [True, False]
+    assert [b'"version":2' in head for head in heads] == [False, True]
+
+
 def test_an_existing_file_is_never_appended_to(tmp_path: Path) -> None:
     make_writer(tmp_path).close()
     with pytest.raises(FileExistsError):
@@ -200,8 +237,9 @@ def test_a_foreign_file_and_a_newer_format_are_distinguished(tmp_path: Path) -> 
     with pytest.raises(DamagedError):
         decode_header(head[:-1] + b"!")
     newer = pytest.MonkeyPatch()
-    newer.setattr(journal_format, "VERSION", 2)
-    head = journal_format.encode_header("00" * 16, "w", 1, 1, IDENTITY)
+    newer.setattr(journal_format, "VERSION", 3)
+    divided = IDENTITY._replace(shares=(PlanShare(0, ("BTCUSDT",), ("trade",)),))
+    head = journal_format.encode_header("00" * 16, "w", 1, 1, divided)
     newer.undo()
     with pytest.raises(NewerDataError):
         decode_header(head)
