@@ -117,11 +117,15 @@ class StreamActivity(msgspec.Struct, array_like=True):
         self.offline = self.offline or (at_us, cause)
 
     def come_online(self, at_us: int) -> Outage | None:
-        """Note that a connection carries the stream again. Returns the outage this ends, if any."""
+        """Note that a connection carries the stream again. Returns the outage this ends, if any.
+
+        A stream that left its feed's plans may have had messages after that, for as long as its connection stayed.
+        """
         self.first_us = self.first_us or at_us
         if self.offline is None:
             return None
         (since_us, cause), self.offline = self.offline, None
+        since_us = max(since_us, self.last_message_us)
         return Outage(since_us, max(at_us, since_us), cause)
 
     def add_quiet_time(self, since_us: int, at_us: int) -> None:

@@ -24,7 +24,7 @@ def carry_over(
     links = state.links
     if not is_same or not (links.known or links.down or state.refusing_since_us is not None):
         return
-    for plan in range(plans.count(identity)):
+    for plan in plans.numbers(identity):
         down = links.down.get(plan)
         if down is None and plan not in links.known and links.away_since_us is not None:
             down = links.away_since_us, "restart"

@@ -43,7 +43,7 @@ Outcome = list[Any]
 
 def outcome(header: JournalHeader, records: Sequence[Pieces], limit: int, *, together: bool) -> Outcome:
     """Everything that a writer stores, asks for and reports of these records, commit by commit, and what it remembers."""
-    exchange, symbols, data_types = header.identity[1:]
+    exchange, symbols, data_types = header.identity[1:4]
     streams = StreamTable(40.0, Bounds(300.0, 30.0))
     keys = [StreamKey(exchange, symbol, data_type) for symbol in symbols for data_type in data_types]
     rest = adapter(exchange).rest

@@ -73,7 +73,7 @@ class GapLedger:
         if not header.writer_id:
             state.trail.pass_headless(header.number)
             return
-        self._identities[identity.feed] = identity
+        known, self._identities[identity.feed] = self._identities.get(identity.feed), identity
         is_same = header.writer_id == state.links.writer_id
         missing = state.trail.follow(header.number, same_writer=is_same)
         if missing is not None:
@@ -81,6 +81,8 @@ class GapLedger:
         for stream in carry_over(state, identity, self._feeds.plans, self._feeds.ownership, is_same=is_same):
             self._rows.touch(stream)
         if is_same:
+            if identity.shares and known != identity:
+                self._hand_over(identity, header.created_ns // 1_000, goes_on=True)
             return
         if not is_rest_journal(identity.feed):
             self._hand_over(identity, header.created_ns // 1_000)
@@ -201,9 +203,13 @@ class GapLedger:
                 unspoken = {key: state.unspoken[key] for key in keys if key in state.unspoken}
                 self._silence.check_unspoken(unspoken, self._first_message_limit_us, since_us, now_us)
 
-    def _hand_over(self, identity: FeedIdentity, begun_us: int) -> None:
-        """End what earlier incarnations left open of each stream, or continue it in the stream's own state."""
-        for handover in self._feeds.ownership.hand_over(identity.feed, self._feeds.plans.keys(identity)):
+    def _hand_over(self, identity: FeedIdentity, begun_us: int, *, goes_on: bool = False) -> None:
+        """End what earlier incarnations left open of each stream, or continue it in the stream's own state.
+
+        If the incarnation `goes_on`, with other streams than before, only those that joined and left are concerned.
+        """
+        keys = self._feeds.plans.keys(identity)
+        for handover in self._feeds.ownership.hand_over(identity.feed, keys, goes_on=goes_on):
             self._take_over(identity.feed, handover, begun_us)
 
     def _take_over(self, feed: str, handover: Handover, begun_us: int) -> None:

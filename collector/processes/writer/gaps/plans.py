@@ -1,4 +1,4 @@
-"""Which streams each plan of a feed carries; the adapter divides them."""
+"""Which streams each plan of a feed carries: as the journal's head says, or else as the adapter divides them."""
 
 from collections.abc import Callable, Iterable
 
@@ -9,16 +9,17 @@ from collector.storage.journal.format import FeedIdentity
 
 
 class Plans:
-    """The plans of each feed configuration found in a journal, computed once."""
+    """The plans of each feed, by what the journal that is being read says of its subscription."""
 
     def __init__(self, streams: StreamTable, adapter_of: Callable[[str], Adapter]) -> None:
         self._streams = streams
         self._adapter_of = adapter_of
-        self._known: dict[FeedIdentity, list[tuple[StreamKey, ...]]] = {}
+        self._known: dict[str, tuple[FeedIdentity, dict[int, tuple[StreamKey, ...]]]] = {}
+        """Of each feed those of the newest identity asked for."""
 
     def keys(self, identity: FeedIdentity) -> list[StreamKey]:
         """All streams that the feed subscribes."""
-        return [key for keys in self._of(identity) for key in keys]
+        return [key for keys in self._of(identity).values() for key in keys]
 
     def streams(self, identity: FeedIdentity) -> list[StreamState]:
         """Those of `keys` that have had a message."""
@@ -28,14 +29,13 @@ class Plans:
         """Those of `keys_of` that have had a message."""
         return self._spoken(self.keys_of(identity, plan))
 
-    def count(self, identity: FeedIdentity) -> int:
-        """Number of plans."""
-        return len(self._of(identity))
+    def numbers(self, identity: FeedIdentity) -> Iterable[int]:
+        """The number of each plan."""
+        return self._of(identity)
 
     def keys_of(self, identity: FeedIdentity, plan: int) -> tuple[StreamKey, ...]:
         """All streams of one plan; none for a plan that is not a share of the feed's streams, such as a second try."""
-        plans = self._of(identity)
-        return plans[plan] if 0 <= plan < len(plans) else ()
+        return self._of(identity).get(plan, ())
 
     def recorded(self, feed: str) -> list[StreamState]:
         """The feed's streams that were ever stored; that is all that is known if a journal's head cannot be read."""
@@ -44,10 +44,22 @@ class Plans:
     def _spoken(self, keys: Iterable[StreamKey]) -> list[StreamState]:
         return [stream for stream in map(self._streams.get, keys) if stream is not None]
 
-    def _of(self, identity: FeedIdentity) -> list[tuple[StreamKey, ...]]:
-        known = self._known.get(identity)
-        if known is None:
-            subscription = Subscription(identity.symbols, identity.data_types)
-            known = self._adapter_of(identity.exchange).shares(subscription)
-            self._known[identity] = known
-        return known
+    def _of(self, identity: FeedIdentity) -> dict[int, tuple[StreamKey, ...]]:
+        known = self._known.get(identity.feed)
+        if known is not None and (known[0] is identity or known[0] == identity):
+            return known[1]
+        plans = _as_said(identity) if identity.shares else self._as_divided(identity)
+        self._known[identity.feed] = identity, plans
+        return plans
+
+    def _as_divided(self, identity: FeedIdentity) -> dict[int, tuple[StreamKey, ...]]:
+        subscription = Subscription(identity.symbols, identity.data_types)
+        return dict(enumerate(self._adapter_of(identity.exchange).shares(subscription)))
+
+
+def _as_said(identity: FeedIdentity) -> dict[int, tuple[StreamKey, ...]]:
+    plans: dict[int, tuple[StreamKey, ...]] = {}
+    for plan, symbols, data_types in identity.shares:
+        keys = (StreamKey(identity.exchange, symbol, data_type) for symbol in symbols for data_type in data_types)
+        plans[plan] = (*plans.get(plan, ()), *keys)
+    return plans

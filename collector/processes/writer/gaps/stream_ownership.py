@@ -1,12 +1,15 @@
 """Which feed brings each stream. Feeds may be renamed; streams may move to another feed, be dropped, and come back."""
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Container, Iterable, Iterator
+from typing import Final, NamedTuple
 
 from collector.domain.records import UNDECODED, StreamKey
 from collector.domain.silence import StreamActivity
 from collector.processes.writer.gaps.feed_state import FeedState
 from collector.processes.writer.streams import StreamState, StreamTable
+
+LEFT: Final = "exchange"
+"""The cause of a stream's absence from its feed's plans: the exchange's list decides who is in them."""
 
 
 class Member(NamedTuple):
@@ -18,7 +21,9 @@ class Member(NamedTuple):
 
 
 class Handover(NamedTuple):
-    """One stream's handover when a new ingest of a feed starts: taken over, kept or dropped."""
+    """One stream's handover when a new ingest of a feed starts, or a running one changes its streams: taken over, kept or
+    dropped.
+    """
 
     member: Member
     previous_feed: str
@@ -53,41 +58,42 @@ class StreamOwnership:
                 return self._state_of(feed).unspoken.pop(stream.key)
         return None
 
-    def hand_over(self, feed: str, keys: Iterable[StreamKey]) -> Iterator[Handover]:
+    def hand_over(self, feed: str, keys: Iterable[StreamKey], *, goes_on: bool = False) -> Iterator[Handover]:
         """Hand over the streams `keys` to a new incarnation of the feed, and drop the feed's others.
 
-        Call before the feed's connection state is reset.
+        Call before the feed's connection state is reset. If the incarnation `goes_on`, with other streams than before, its
+        connections do too, so the streams that it keeps are not handed over; to do it again changes nothing.
         """
         subscribed = dict.fromkeys(keys)
-        yield from self._hand_over_spoken(feed, subscribed)
-        yield from self._hand_over_unspoken(feed, subscribed)
+        for previous_feed, member in [*self._spoken(feed, subscribed), *self._unspoken(feed, subscribed)]:
+            is_subscribed = member.key in subscribed
+            if goes_on and is_subscribed and previous_feed == feed:
+                continue
+            if member.stream is None:
+                del self._state_of(previous_feed).unspoken[member.key]
+                if is_subscribed:
+                    self._state_of(feed).unspoken[member.key] = member.activity
+            if goes_on and not is_subscribed:
+                member.activity.go_offline(self._state_of(feed).links.newest_us, LEFT)
+            handover = self._handover(previous_feed, member, is_dropped=not is_subscribed)
+            if member.stream is not None and is_subscribed and previous_feed != feed:
+                self._streams.move(member.stream, feed)
+            yield handover
         for _ in self.members(feed, subscribed):
             pass
 
-    def _hand_over_spoken(self, feed: str, subscribed: dict[StreamKey, None]) -> Iterator[Handover]:
+    def _spoken(self, feed: str, subscribed: Container[StreamKey]) -> Iterator[tuple[str, Member]]:
+        """The streams with messages that the feed brought or is to bring, each with the feed that brought it."""
         for stream in self._streams:
-            previous_feed, is_subscribed = stream.feed, stream.key in subscribed
-            if (previous_feed != feed and not is_subscribed) or stream.key.data_type == UNDECODED:
-                continue
-            handover = self._handover(
-                previous_feed, Member(stream.key, stream, stream.activity), is_dropped=not is_subscribed
-            )
-            if is_subscribed and previous_feed != feed:
-                self._streams.move(stream, feed)
-            yield handover
+            if (stream.feed == feed or stream.key in subscribed) and stream.key.data_type != UNDECODED:
+                yield stream.feed, Member(stream.key, stream, stream.activity)
 
-    def _hand_over_unspoken(self, feed: str, subscribed: dict[StreamKey, None]) -> Iterator[Handover]:
-        affected = [
-            (previous_feed, key)
-            for previous_feed, state in self._feeds.items()
-            for key in state.unspoken
-            if previous_feed == feed or key in subscribed
-        ]
-        for previous_feed, key in affected:
-            activity = self._state_of(previous_feed).unspoken.pop(key)
-            if key in subscribed:
-                self._state_of(feed).unspoken[key] = activity
-            yield self._handover(previous_feed, Member(key, None, activity), is_dropped=key not in subscribed)
+    def _unspoken(self, feed: str, subscribed: Container[StreamKey]) -> Iterator[tuple[str, Member]]:
+        """As `_spoken`, without messages."""
+        for previous_feed, state in self._feeds.items():
+            for key, activity in state.unspoken.items():
+                if previous_feed == feed or key in subscribed:
+                    yield previous_feed, Member(key, None, activity)
 
     def _handover(self, previous_feed: str, member: Member, *, is_dropped: bool) -> Handover:
         state, activity = self._state_of(previous_feed), member.activity

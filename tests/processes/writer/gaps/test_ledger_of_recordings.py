@@ -57,7 +57,7 @@ def taken(folder: Path) -> FrameProcessor:
     """The processor that has read a journal to its end."""
     reader = JournalReader(folder, "f", {}, lambda: True)
     chunks = list(iter(reader.read, None))
-    _, exchange, symbols, data_types = chunks[0].header.identity
+    _, exchange, symbols, data_types, _ = chunks[0].header.identity
     feed_of = {StreamKey(exchange, symbol, data_type): "f" for symbol in symbols for data_type in data_types}
     processor = FrameProcessor(
         StreamTable(40.0, Bounds(300.0, 30.0)), {}, adapter, RepairableFeeds(feed_of, {}), 1, Counts()
