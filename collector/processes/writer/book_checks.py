@@ -26,6 +26,11 @@ class BookChecks:
         self.counts: Counter[str] = Counter()
         """Messages by what their checksum said: `matched`, `different`; `unverified` ones had no book or no checksum."""
 
+    @property
+    def has_books(self) -> bool:
+        """Whether any book is kept."""
+        return bool(self._books)
+
     def is_different(self, check: BookCheck, connection: int, message: Envelope) -> bool:
         """Apply a message to its connection's book; returns whether the exchange's checksum shows that the book is wrong.
 

@@ -9,6 +9,7 @@ from collector.exchanges.adapter import Adapter, Decode, Subscription
 from collector.exchanges.together import decode_together, outcome
 from collector.processes.rest_adapters import RepairableFeeds
 from collector.processes.writer.batch import CommitBatch, Counts
+from collector.processes.writer.book_checks import BookChecks
 from collector.processes.writer.gaps.feed_state import FeedState
 from collector.processes.writer.gaps.ledger import GapLedger
 from collector.processes.writer.message_intake import (
@@ -48,17 +49,19 @@ class FrameProcessor:
         counts: Counts,
         *,
         together: bool = True,
+        verify_checksums: bool = True,
     ) -> None:
         """`counts` are the counts of this run so far. Without `together` each message is decoded and judged by itself, which
         gives the same, but takes longer.
         """
+        self.checks = BookChecks(enabled=verify_checksums)
         self._together = together
         self._adapter_of = adapter_of
         self._decoders: dict[FeedIdentity, tuple[Decode, Adapter]] = {}
         self.counts = counts
         requests = RepairRequests(repaired)
         self.ledger = GapLedger(streams, feeds, adapter_of, self.counts, requests)
-        self._intake = MessageIntake(streams, self.ledger, requests, self.counts)
+        self._intake = MessageIntake(streams, self.ledger, requests, self.counts, self.checks)
         self._runs = RunIntake(streams, self._intake, self._record_received)
         self._incarnation = 0
         self._apart: dict[FeedIdentity, int] = {}
@@ -84,7 +87,7 @@ class FrameProcessor:
         stream of records that are processed together, because they may hold many messages.
         """
         position, header = chunk.position, chunk.header
-        self._incarnation = incarnation_of(header)
+        self._incarnation = incarnation_of(header.writer_id)
         self._intake.connections_changed()
         self.ledger.open_journal(header)
         done = 0

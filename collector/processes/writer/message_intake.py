@@ -12,6 +12,7 @@ from collector.exchanges.adapter import Adapter
 from collector.exchanges.together import Outcome
 from collector.processes.writer.backfill import Backfill
 from collector.processes.writer.batch import CommitBatch, Counts
+from collector.processes.writer.book_checks import BookChecks
 from collector.processes.writer.gaps.ledger import GapLedger
 from collector.processes.writer.repair_requests import RepairRequests
 from collector.processes.writer.streams import StreamState, StreamTable
@@ -48,9 +49,9 @@ class Receipt(NamedTuple):
     """The id of a message without one is this and its frame's offset in the journal file."""
 
 
-def incarnation_of(header: JournalHeader) -> int:
+def incarnation_of(writer_id: str) -> int:
     """Identifies the incarnation of ingest in the upper bits of its connections."""
-    return zlib.crc32(header.writer_id.encode()) << _CONNECTION_BITS
+    return zlib.crc32(writer_id.encode()) << _CONNECTION_BITS
 
 
 def receipt_of(header: JournalHeader, incarnation: int, record: Record) -> Receipt:
@@ -63,7 +64,10 @@ def receipt_of(header: JournalHeader, incarnation: int, record: Record) -> Recei
 class MessageIntake:
     """Judges and takes one message after another, in the order of receipt."""
 
-    def __init__(self, streams: StreamTable, ledger: GapLedger, requests: RepairRequests, counts: Counts) -> None:
+    def __init__(
+        self, streams: StreamTable, ledger: GapLedger, requests: RepairRequests, counts: Counts, checks: BookChecks
+    ) -> None:
+        self._checks = checks
         self._streams = streams
         self._ledger = ledger
         self._requests = requests
@@ -81,6 +85,9 @@ class MessageIntake:
     def connections_changed(self) -> None:
         """Note that connections may have opened or ended, or that another journal follows."""
         self._beside = {}
+        if self._checks.has_books:
+            open_numbers = self._ledger.open_connections()
+            self._checks.keep_only({incarnation_of(writer) | connection_in_head(one) for writer, one in open_numbers})
 
     def answer(self, receipt: Receipt, adapter: Adapter, offset: int, answer: bytes) -> None:
         """Take what repair fetched."""
@@ -100,7 +107,12 @@ class MessageIntake:
         if not found:
             self._counts.control += 1
         for made_id, envelope in enumerate(found, receipt.made_ids + offset):
+            check = adapter.checks.get(envelope.stream.data_type)
+            is_different = check is not None and self._checks.is_different(check, receipt.connection, envelope)
             self._message(receipt, adapter, envelope, made_id)
+            stream = self._streams.get(envelope.stream) if is_different else None
+            if stream is not None:
+                self._ledger.checksum_differs(stream, receipt.line, receipt.received_us)
 
     def undecoded(self, receipt: Receipt, offset: int, frame: bytes, reason: str) -> None:
         """Take a frame that cannot be decoded, and count it in the ledger."""

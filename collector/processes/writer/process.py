@@ -204,7 +204,10 @@ class Writer:
         # Counts continue from the earlier writers of this run; another run starts at zero.
         counts, beside = Counts(), decode_counts(state.counts)
         counts.resume(self._streams, beside if beside.run_id == run_id else RunCounts())
-        return FrameProcessor(self._streams, feeds, adapter_of, repaired, self._rotation.next_row, counts)
+        return FrameProcessor(
+            self._streams, feeds, adapter_of, repaired, self._rotation.next_row, counts,
+            verify_checksums=self._config.book.verify_checksums,
+        )  # fmt: skip
 
     def _report(self, *, now: bool = False) -> None:
         """Send a report if one is due. Called often: most calls only read the clock."""

@@ -40,7 +40,8 @@ class RunIntake:
         new: list[tuple[StreamState, Stretch, list[int]]] = []
         for column in decoded.columns:
             on_progress()
-            stream = None if column.key in mixed else self._streams.get(column.key)
+            is_apart = column.key in mixed or column.key.data_type in adapter.checks
+            stream = None if is_apart else self._streams.get(column.key)
             stretch = None if stream is None or stream.is_silent else received.stretch(column)
             if stream is not None and stretch is not None and stream.dedup.judge_together(stretch):
                 new.append((stream, stretch, column.frames))

@@ -5,7 +5,7 @@ Holes in ids (`sequence_gap_rows`), outages (`outage_rows`), silence (`silence_w
 back or start again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from collector.domain.gap_stretches import GapStretch, event_gap
@@ -143,6 +143,18 @@ class GapLedger:
     def is_alone(self, feed: str, in_head: int) -> bool:
         """Whether the connection that a record's head names `in_head` is open, and no other one has the same streams."""
         return self._open_connection(feed, in_head) > 0 and not self.beside(feed, in_head)
+
+    def open_connections(self) -> Iterator[tuple[str, int]]:
+        """All open connections: incarnation of ingest, and number."""
+        for state in self.feeds.values():
+            for number in state.links.up:
+                yield state.links.writer_id, number
+
+    def checksum_differs(self, stream: StreamState, line: int, at_us: int) -> None:
+        """Add a row because the book of a line is not what the exchange's checksum says, and request a fresh one."""
+        gap = event_gap(stream.key, "checksum", "exchange", at_us, at_us, series=stream.dedup.progress.series)
+        self._feeds.add_gap(stream.feed, stream.key, gap._replace(line=line), at_us)
+        self._requests.request_book(stream, at_us, at_us)
 
     def damaged(self, header: JournalHeader, damage: Damage, now_us: int) -> None:
         """Add a row for a damaged part of a journal file."""
