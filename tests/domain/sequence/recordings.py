@@ -16,7 +16,7 @@ import msgspec
 import pyarrow as pa
 
 from collector.domain.records import IdRule
-from collector.domain.sequence import checksums
+from collector.exchanges import checksums
 
 DENSE, CHAINED, RISING = IdRule.DENSE, IdRule.CHAINED, IdRule.RISING
 

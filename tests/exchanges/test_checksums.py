@@ -1,6 +1,6 @@
 """The checksum agrees with the exchange's own example."""
 
-from collector.domain.sequence import checksums
+from collector.exchanges import checksums
 
 ASKS = [
     ("45285.2", "0.00100000"), ("45286.4", "1.54571953"), ("45286.6", "1.54571109"), ("45289.6", "1.54560911"),
