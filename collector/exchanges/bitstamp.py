@@ -20,7 +20,7 @@ from collector.exchanges.reading import message_reader, several, shown, single
 from collector.exchanges.rest_adapter import Get, Listing, ListPage, RestLimits
 from collector.exchanges.rest_market import RestMarket
 from collector.exchanges.rest_reading import book, items, name, number
-from collector.exchanges.row_tables import row_table
+from collector.exchanges.row_tables import decimal_step, row_table
 from collector.exchanges.times import from_secs, from_us
 from collector.exchanges.typed_rows import UNREADABLE
 
@@ -62,11 +62,6 @@ _FUNDING: Final = Channel(
     ),
     "funding_rate_{symbol}",
 )
-
-
-def _step(digits: float) -> float | None:
-    """The smallest step of a number with so many digits behind the point."""
-    return float(f"1e-{digits:.0f}") if 0 <= digits < 100 else None  # noqa: PLR2004 -- no double needs more digits
 
 
 def _base(pair: str) -> str:
@@ -118,8 +113,8 @@ _ROWS: Final = MappingProxyType(
                 kind=("market_type?", _kind),
                 base=("name", _base),
                 quote=("name", _quote),
-                tick_size=("counter_decimals?", _step),
-                lot_size=("base_decimals?", _step),
+                tick_size=("counter_decimals?", decimal_step),
+                lot_size=("base_decimals?", decimal_step),
                 min_size="minimum_order_amount?",
                 min_notional="minimum_order_value?",
                 contract_size="contract_size?",

@@ -8,6 +8,7 @@ from collector.exchanges.binance.futures import BinanceCoinm, BinanceUsdm
 from collector.exchanges.binance.spot import Binance
 from collector.exchanges.bitstamp import Bitstamp
 from collector.exchanges.bybit import BybitLinear, BybitSpot
+from collector.exchanges.gate import Gate
 from collector.exchanges.kraken import Kraken
 from collector.exchanges.okx import Okx
 
@@ -20,6 +21,7 @@ _ADAPTERS: Final[tuple[Adapter, ...]] = (
     Bitstamp(),
     Okx(),
     Kraken(),
+    Gate(),
 )
 
 

@@ -20,6 +20,7 @@ from collector.exchanges.typed_rows import Doubles, LevelColumns, RowReaders, Te
 
 _SIDES: Final = ("bids", "asks")
 _BOOKS: Final = ("book_delta", "book_snapshot")
+_MOST_DIGITS: Final = 300
 _LISTS: Final = ("bid_prices", "bid_sizes", "ask_prices", "ask_sizes")
 
 Getter = Callable[[Any], Any]
@@ -60,6 +61,11 @@ def level(price: str, size: str, mark: str | None = None, marks: tuple[str, ...]
 def marked(*marks: object) -> Callable[[Any], list[Any]]:
     """Picks the levels with one of these marks, for a list that holds both sides."""
     return lambda levels: [one for one in levels if one.mark in marks]
+
+
+def decimal_step(digits: float) -> float | None:
+    """The smallest step of a number with so many digits behind the point; None if no number has so many."""
+    return float(f"1e-{digits:.0f}") if 0 <= digits <= _MOST_DIGITS else None
 
 
 def row_table(

@@ -12,7 +12,7 @@ from msgspec.json import Decoder, encode
 from collector.domain.records import BookRow, Lists, TradeRow
 from collector.exchanges import typed_rows
 from collector.exchanges.places import present
-from collector.exchanges.row_tables import row_table
+from collector.exchanges.row_tables import decimal_step, row_table
 from collector.exchanges.typed_rows import BookHead, Read, RowReaders, book_columns, book_readers, number_readers
 from tests.exchanges.rows import TypedRow, as_rows
 
@@ -203,3 +203,10 @@ def test_a_book_is_a_snapshot_only_where_it_says_so() -> None:
         BookRow(None, 1, None, True, *EMPTY),
         BookRow(None, 1, None, False, *EMPTY),
     ]
+
+
+@pytest.mark.parametrize(
+    ("digits", "step"), [(0, 1.0), (2, 0.01), (8, 1e-8), (300, 1e-300), (301, None), (-1, None), (float("nan"), None)]
+)
+def test_digits_behind_the_point_make_a_step(digits: float, step: float | None) -> None:
+    assert decimal_step(digits) == step
