@@ -3,6 +3,7 @@
     "data.u"            the key `u` of the object under the key `data`
     "1.0"               the first element of the second element: a node whose keys are numbers is an array
     "data.0!.bids"      `bids` of the only element: an array with more is no such message
+    "bbo.0?.px?"        `px` of the first element, which may be null
     "cts|ts"            `cts` if it is there, else `ts`
     "data.markPrice?"   may be absent, or null: then the value is None; any other place must be there
     ("T", from_ms)      what the function makes of the value; a function never gets None
@@ -63,12 +64,16 @@ class _Node:
         self._children: dict[str, _Node] = {}
         self._values: dict[str, tuple[Any, bool]] = {}
         self._is_closed = False
+        self._may_be_null: set[str] = set()
 
     def add(self, path: list[str], kind: Any, *, is_optional: bool) -> str:
         """Add a value; returns its attribute."""
         key, *rest = path
         if key.endswith(_ONLY):
             key, self._is_closed = key.removesuffix(_ONLY), True
+        if key.endswith(_OPTIONAL):
+            key = key.removesuffix(_OPTIONAL)
+            self._may_be_null.add(key)
         if rest:
             child = self._children.setdefault(key, _Node())
             return f"{_attribute(key)}.{child.add(rest, kind, is_optional=is_optional)}"
@@ -85,21 +90,39 @@ class _Node:
     def struct(self) -> Any:
         """The struct of this node."""
         keys = [*self._values, *self._children]
+        kinds = {key: child.struct() for key, child in self._children.items()}
+        nullable = {_attribute(key): kinds[key] for key in self._may_be_null}
+        namespace = {"__post_init__": _filling(nullable)} if nullable else {}
         if not all(key.isdigit() for key in keys):
             rename = {_attribute(key): key for key in keys}
-            return defstruct("Message", list(map(self._field, keys)), rename=rename, gc=False, kw_only=True)
+            named = [self._field(key, kinds) for key in keys]
+            return defstruct("Message", named, rename=rename, namespace=namespace, gc=False, kw_only=True)
         positions = [str(index) for index in range(max(map(int, keys)) + 1)]
-        fields = [self._field(key) if key in keys else (_attribute(key), Any) for key in positions]
-        return defstruct("Message", fields, array_like=True, gc=False, forbid_unknown_fields=self._is_closed)
+        fields = [self._field(key, kinds) if key in keys else (_attribute(key), Any) for key in positions]
+        return defstruct(
+            "Message", fields, array_like=True, namespace=namespace, gc=False, forbid_unknown_fields=self._is_closed
+        )
 
-    def _field(self, key: str) -> Any:
+    def _field(self, key: str, kinds: Mapping[str, Any]) -> Any:
         name = _attribute(key)
         if key in self._values:
             kind, is_optional = self._values[key]
             return (name, Any if kind is Any else kind | None, None) if is_optional else (name, kind)
-        child = self._children[key]
-        kind = child.struct()
-        return (name, kind, field(default_factory=kind)) if child.is_optional else (name, kind)
+        kind = kinds[key]
+        if not self._children[key].is_optional:
+            return name, kind
+        return name, kind | None if key in self._may_be_null else kind, field(default_factory=kind)
+
+
+def _filling(kinds: Mapping[str, Any]) -> Callable[[Any], None]:
+    """Puts an object without values in the place of a null."""
+
+    def fill(message: Any) -> None:
+        for name, kind in kinds.items():
+            if getattr(message, name) is None:
+                setattr(message, name, kind())
+
+    return fill
 
 
 def _nothing(_: Any) -> None:

@@ -103,3 +103,11 @@ def test_the_values_of_an_object_are_read_like_a_list() -> None:
     assert list(items(b'{"r":{"a":{"x":1}}}', "r", "x")) == [(b'{"x":1}', 1)]
     with pytest.raises(UndecodableError):
         texts(b"5", "")
+
+
+def test_an_object_that_may_be_null_has_no_values_then() -> None:
+    rows = row_table("book_ticker", bid_price="bbo.0?.px?", bid_size="bbo.0?.sz?", ask_price="bbo.1?.px?")
+    found = typed_rows.columns(rows, [b'{"bbo":[null,{"px":"2","sz":"3"}]}', b'{"bbo":[{"px":"1","sz":"x"},null]}'])
+    assert found.columns[1:4] == ([None, 1.0], [None, None], [2.0, None])
+    assert list(found.unread) == [1]
+    assert typed_rows.columns(row_table("book_ticker", bid_price="bbo.0.px?"), [b'{"bbo":[null]}']).untyped == [0]
