@@ -9,6 +9,7 @@ from collector.exchanges.binance.spot import Binance
 from collector.exchanges.bitstamp import Bitstamp
 from collector.exchanges.bybit import BybitLinear, BybitSpot
 from collector.exchanges.gate import Gate
+from collector.exchanges.hyperliquid import Hyperliquid
 from collector.exchanges.kraken import Kraken
 from collector.exchanges.okx import Okx
 
@@ -22,6 +23,7 @@ _ADAPTERS: Final[tuple[Adapter, ...]] = (
     Okx(),
     Kraken(),
     Gate(),
+    Hyperliquid(),
 )
 
 
