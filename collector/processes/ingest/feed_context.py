@@ -12,9 +12,11 @@ from collector.domain.log import Log
 from collector.exchanges.adapter import Adapter
 from collector.feed.connection import Connection
 from collector.feed.connection_limit import ConnectionBudget
+from collector.feed.live_slots import LiveSlots
 from collector.feed.outbox import Pace
 from collector.processes.ingest.first_data import FirstDataWatch
 from collector.processes.ingest.journal_gate import JournalGate
+from collector.processes.ingest.questions import Questions
 
 Connect = Callable[[str, Iterable[str], Pace, Clock], Connection]
 
@@ -48,6 +50,8 @@ class FeedContext:
     adapter: Adapter
     config: IngestConfig
     budget: ConnectionBudget
+    slots: LiveSlots
+    questions: Questions
     gate: JournalGate
     clock: Clock
     log: Log

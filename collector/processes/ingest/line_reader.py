@@ -6,16 +6,19 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from collector.domain.records import StreamKey
-from collector.domain.redact import redact_url, redact_urls
+from collector.domain.redact import HIDDEN, redact_url, redact_urls
+from collector.domain.secrets import hidden
 from collector.exchanges.adapter import ConnectionPlan
 from collector.feed.connection import Connection
 from collector.feed.handshake import HandshakeError
+from collector.feed.live_slots import LiveSlot
 from collector.feed.outbox import Pace
 from collector.feed.shared_budget import BUSY_SECS
 from collector.processes.ingest.connection_trial import ConnectionTrial
 from collector.processes.ingest.feed_context import FeedContext
 from collector.processes.ingest.first_data import MAX_NAMED
 from collector.processes.ingest.line_silence import LineSilence
+from collector.processes.ingest.questions import tokens
 from collector.processes.ingest.reconnect_delay import ReconnectDelay
 from collector.processes.ingest.session import Session
 from collector.processes.ingest.session_events import (
@@ -55,6 +58,8 @@ class LineReader:
     ) -> None:
         self._context = context
         self._plan = plan
+        self._dialled = plan
+        """The plan as the last answer to its question completed it."""
         self._silence = silence
         self._start = start
         self._predecessor = predecessor
@@ -80,14 +85,23 @@ class LineReader:
 
     def _attempt(self) -> float:
         """Make one attempt and, if it succeeds, read the connection to its end; returns the delay before the next attempt."""
-        try:
-            if not self._wait_for_budget():
-                return 0.0
-            self.state.state = "connecting"
-            connection = self._connect(self._plan)
-        except (HandshakeError, OSError) as error:
-            return self._note_failure(error)
-        return self._run_session(connection)
+        with self._context.slots.slot() as slot:
+            try:
+                connection = self._open(slot)
+            except (HandshakeError, OSError) as error:
+                return self._note_failure(error)
+            return 0.0 if connection is None else self._run_session(connection)
+
+    def _open(self, slot: LiveSlot) -> Connection | None:
+        """Connect once the limits allow it; None if told to stop, or the trial is given up, before that."""
+        context, plan = self._context, self._plan
+        if not self._has_slot(slot):
+            return None
+        if not (self._waited(context.budget.take) and self._waited(lambda: context.questions.take(plan))):
+            return None
+        self.state.state = "connecting"
+        self._dialled = context.questions.answered(plan)
+        return self._connect(self._dialled)
 
     def _connect(self, plan: ConnectionPlan) -> Connection:
         limits = self._context.adapter.limits
@@ -97,8 +111,15 @@ class LineReader:
         texts = [request.text for request in plan.requests]
         return self._context.connect(plan.url, texts, pace, self._context.clock)
 
-    def _wait_for_budget(self) -> bool:
-        while (wait_secs := self._context.budget.take()) > 0:
+    def _has_slot(self, slot: LiveSlot) -> bool:
+        if slot.take() > 0:
+            fields = {"line": self.state.line, "plan": self.state.plan, "live": self._context.adapter.limits.live}
+            self._context.log.warning("connections_all_open", **fields)
+        return self._waited(slot.take)
+
+    def _waited(self, take: Callable[[], float]) -> bool:
+        """Whether `take` has returned 0.0, after as many waits as it asked for."""
+        while (wait_secs := take()) > 0:
             # A trial does not wait for the connection budget: lines that lost their only connection need it.
             if (wait_secs > BUSY_SECS and self._gives_up_trial()) or self._context.pause(wait_secs):
                 return False
@@ -109,11 +130,15 @@ class LineReader:
         self._context.counters.add("connect_failures")
         if ban_secs is not None:
             self._share_ban(ban_secs)
-        self.state.last_error = redact_urls(str(error))
+        self.state.last_error = self._shown(str(error))
         self._context.log.warning(
             "connect_failed", line=self.state.line, error=self.state.last_error, retry_secs=round(delay_secs, 3)
         )
         return 0.0 if self._gives_up_trial() else delay_secs
+
+    def _shown(self, text: str) -> str:
+        """A text of the other side without tokens, which it may quote."""
+        return redact_urls(hidden(text, tokens(self._dialled, self._plan), HIDDEN))
 
     def _share_ban(self, secs: float) -> None:
         try:
@@ -157,7 +182,7 @@ class LineReader:
         fields = {
             "connection": state.connection,
             "plan": state.plan,
-            "url": redact_url(self._plan.url),
+            "url": redact_url(self._dialled.url),
             "streams": self._plan.streams,
         }
         context.gate.event(RecordKind.CONNECT, state.line, fields)
@@ -167,14 +192,15 @@ class LineReader:
         state, context = self.state, self._context
         is_last = context.stop.is_set() or self._gives_up_trial() or self._hands_over()
         delay_secs = 0.0 if is_last else self._delay.next_secs()
-        fields = {"connection": state.connection, "reason": ending.reason, "cause": ending.cause, "text": ending.text}
+        text = self._shown(ending.text)
+        fields = {"connection": state.connection, "reason": ending.reason, "cause": ending.cause, "text": text}
         alive = {} if ending.alive_ns is None else {"alive_ns": ending.alive_ns}
         context.gate.event(RecordKind.DISCONNECT, state.line, {**fields, **alive})
         context.counters.add("disconnects", label=ending.reason)
         if ending.reason in {"stopped", "renewed", "trial"}:
             context.log.info("disconnected", line=state.line, **fields)
         else:
-            state.last_error = f"{ending.reason}: {ending.text}"
+            state.last_error = f"{ending.reason}: {text}"
             context.log.warning("disconnected", line=state.line, **fields, retry_secs=round(delay_secs, 3))
         return delay_secs
 

@@ -11,6 +11,7 @@ from collector.exchanges.adapter import Adapter, Subscription
 from collector.exchanges.registry import adapter
 from collector.feed.connection import open_connection
 from collector.feed.connection_limit import ConnectionBudget
+from collector.feed.live_slots import LiveSlots
 from collector.processes.context import Context
 from collector.processes.disk_space import MeasureSpace, Space, measure_space
 from collector.processes.ingest.feed_context import Connect, CounterSet, FeedContext
@@ -19,6 +20,7 @@ from collector.processes.ingest.first_data import FirstDataWatch
 from collector.processes.ingest.fsync_thread import FsyncThread
 from collector.processes.ingest.journal_gate import JournalGate
 from collector.processes.ingest.line_readers import LineReaders
+from collector.processes.ingest.questions import Questions
 from collector.processes.ingest.session import CLOSE_SECS
 from collector.processes.ingest.writer_notices import WriterNotices
 from collector.processes.journals import journal_folder, open_journal
@@ -203,11 +205,15 @@ class IngestProcess:
         context, limits = self._context, self._adapter.limits
         run_folder = context.config.data_dir / "run"
         run_folder.mkdir(parents=True, exist_ok=True)
-        ledger = run_folder / f"connections-{limits.budget or self._adapter.exchange}.json"
+        name = f"connections-{limits.budget or self._adapter.exchange}"
         return FeedContext(
             adapter=self._adapter,
             config=context.config.ingest,
-            budget=ConnectionBudget(ledger, limits.connections, limits.window_secs, context.clock.now_ns),
+            budget=ConnectionBudget(
+                run_folder / f"{name}.json", limits.connections, limits.window_secs, context.clock.now_ns
+            ),
+            slots=LiveSlots(run_folder / name, limits.live),
+            questions=Questions(self._adapter, self._feed, run_folder, context.clock),
             gate=self._gate,
             clock=context.clock,
             log=context.log,

@@ -172,9 +172,12 @@ class Recording:
         journal_config: JournalConfig | None = None,
         connect: Connect = open_connection,
         measure: MeasureSpace = measure_space,
+        rest_url: str = "",
         wrap_journal: Callable[[JournalWriter], JournalWriter] = lambda journal: journal,
     ) -> None:
-        feed = FeedConfig(name="plain", ws_url=url, lines=lines, symbols=symbols, data_types=("trade",))
+        feed = FeedConfig(
+            name="plain", ws_url=url, rest_url=rest_url, lines=lines, symbols=symbols, data_types=("trade",)
+        )
         config = Config(
             data_dir=data_dir,
             feed=(feed,),

@@ -18,10 +18,22 @@ from collector.exchanges.adapter import (
     Speakers,
     Subscription,
 )
-from collector.exchanges.rest_adapter import Get
+from collector.exchanges.rest_adapter import Get, Refusal, RestLimits
+from collector.exchanges.rest_market import RestMarket
 from tests.processes.ingest.ingest_harness import LIMITS, PlainAdapter, Recording
 
 FAST = LIMITS._replace(messages_per_sec=1_000)
+
+
+class TalkingRest(RestMarket):
+    """Refuses with `no <text>`, or `limit <text>` if there were too many requests."""
+
+    limits = RestLimits("http://127.0.0.1:9", "talking", 600, 60.0)
+
+    def refusal(self, body: bytes) -> tuple[Refusal, str] | None:
+        kind, _, text = body.decode().partition(" ")
+        found = {"no": Refusal.FINAL, "limit": Refusal.LIMITED}.get(kind)
+        return None if found is None else (found, text)
 
 
 class TalkingAdapter(PlainAdapter):
@@ -31,6 +43,7 @@ class TalkingAdapter(PlainAdapter):
     """
 
     exchange = "talking"
+    rest = TalkingRest()
 
     def __init__(
         self,
@@ -52,6 +65,12 @@ class TalkingAdapter(PlainAdapter):
             plan._replace(requests=self._plan_requests, keepalive=self._keepalive, question=self._question)
             for plan in super().plan(subscription, ws_url)
         ]
+
+    def dial(self, plan: ConnectionPlan, answer: bytes) -> ConnectionPlan:
+        """The answer is a URL."""
+        if b" " in answer:
+            raise UndecodableError(f"no URL: {answer!r}")
+        return plan._replace(url=answer.decode())
 
     def again(self, keys: Sequence[StreamKey]) -> tuple[Request, ...]:
         return tuple(Request(f"again {key.symbol}") for key in keys)

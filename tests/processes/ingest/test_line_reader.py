@@ -7,12 +7,13 @@ import pytest
 from websockets.frames import Opcode
 
 from collector.channel.bell import RingingEvent
-from collector.config import IngestConfig, JournalConfig
+from collector.config import FeedConfig, IngestConfig, JournalConfig
 from collector.config.model import SilenceConfig
 from collector.domain.retry import BAN_SECS
 from collector.exchanges.adapter import ConnectionPlan
 from collector.feed.connection import open_connection
 from collector.feed.connection_limit import ConnectionBudget
+from collector.feed.live_slots import LiveSlots
 from collector.processes.context import SystemClock
 from collector.processes.ingest.feed_context import CounterSet, FeedContext
 from collector.processes.ingest.first_data import FirstDataWatch
@@ -20,6 +21,7 @@ from collector.processes.ingest.journal_gate import JournalGate
 from collector.processes.ingest.line_reader import LineReader
 from collector.processes.ingest.line_readers import LineReaders
 from collector.processes.ingest.line_silence import LineSilence, TrialSchedule
+from collector.processes.ingest.questions import Questions
 from collector.processes.worker_threads import WorkerThreads
 from collector.reports import LineReport
 from collector.storage.journal.format import FeedIdentity, RecordKind
@@ -41,10 +43,13 @@ class Line:
         self.budget = ConnectionBudget(self.ledger, connections, 300, clock.now_ns)
         self.journal = JournalWriter(folder, FeedIdentity("f", "e", (), ()), 1, 1 << 20, clock.now_ns)
         self.counters = CounterSet()
+        adapter = PlainAdapter(limits=LIMITS)
         feed_context = FeedContext(
-            adapter=PlainAdapter(limits=LIMITS),
+            adapter=adapter,
             config=IngestConfig(stale_timeout_secs=stale_timeout_secs),
             budget=self.budget,
+            slots=LiveSlots(folder, None),
+            questions=Questions(adapter, FeedConfig(), folder, clock),
             gate=JournalGate(self.journal, JournalConfig(), clock.now_ns, self.log),
             clock=clock,
             log=self.log,
