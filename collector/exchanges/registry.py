@@ -11,6 +11,7 @@ from collector.exchanges.bybit import BybitLinear, BybitSpot
 from collector.exchanges.gate import Gate
 from collector.exchanges.hyperliquid import Hyperliquid
 from collector.exchanges.kraken import Kraken
+from collector.exchanges.kraken_futures import KrakenFutures
 from collector.exchanges.okx import Okx
 
 _ADAPTERS: Final[tuple[Adapter, ...]] = (
@@ -24,6 +25,7 @@ _ADAPTERS: Final[tuple[Adapter, ...]] = (
     Kraken(),
     Gate(),
     Hyperliquid(),
+    KrakenFutures(),
 )
 
 
