@@ -153,6 +153,8 @@ class WriterReport(Report, frozen=True, kw_only=True):
     refused: ResumedCount = 0
     """Frames that ingest refused, as its journal says."""
     late: ResumedCount = 0
+    unasked: ResumedCount = 0
+    """Frames of channels that nobody subscribed."""
     gaps: int = 0
     ledger: Annotated[list[tuple[str, str, str, str, str, int]], Total.RESUMED] = []
     """Rows of the gap ledger: exchange, symbol, data type, kind, status and count."""

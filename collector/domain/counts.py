@@ -41,3 +41,5 @@ class RunCounts(msgspec.Struct, frozen=True):
     """Frames that ingest refused because the journal's disk budget was used up."""
     gaps: list[tuple[GapLabels, int]] = []
     """Number of rows of the gap ledger that belong to no stream with a message, by their labels."""
+    unasked: int = 0
+    """Frames of channels that nobody subscribed."""

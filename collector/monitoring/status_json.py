@@ -147,6 +147,7 @@ def _writer(view: Snapshot) -> dict[str, Any]:
         "stored": writer.stored,
         "duplicates": writer.duplicates,
         "undecodable": writer.undecodable,
+        "unasked": writer.unasked,
         # Ingest knows first; the writer also reads in the journal what was refused before this supervisor started.
         "refused": max(refused, writer.refused),
     }

@@ -28,7 +28,9 @@ class Counts:
     late: int = 0
     undecodable: int = 0
     control: int = 0
-    """Frames without messages; only of this incarnation of the writer."""
+    """Frames without market data; only of this incarnation of the writer."""
+    unasked: int = 0
+    """Frames of channels that nobody subscribed: they are read, and nothing of them is stored."""
     refused: int = 0
     gaps: int = 0
     """Ledger rows whose commit is durable; `ledger` counts them by labels."""
@@ -40,7 +42,7 @@ class Counts:
 
     def resume(self, streams: Iterable[StreamState], beside: RunCounts) -> None:
         """Continue from the counts this run has committed: those of its streams, and those `beside` them."""
-        self.refused, self.strays = beside.refused, Counter(dict(beside.gaps))
+        self.refused, self.unasked, self.strays = beside.refused, beside.unasked, Counter(dict(beside.gaps))
         self.ledger.update(self.strays)
         for stream in streams:
             if stream.key.data_type == UNDECODED:
@@ -55,7 +57,7 @@ class Counts:
 
     def beside(self, run_id: str) -> RunCounts:
         """The counts that are committed with the rows but belong to no stream."""
-        return RunCounts(run_id, self.refused, list(self.strays.items()))
+        return RunCounts(run_id, self.refused, list(self.strays.items()), self.unasked)
 
     def note_stored(self, batch: "CommitBatch") -> None:
         """Count the rows of a batch that is durable now."""

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from typing import Final
 
-from collector.domain.errors import DamagedError, UndecodableError
+from collector.domain.errors import DamagedError
 from collector.domain.records import BACKFILLED_LINE
 from collector.exchanges.adapter import Adapter, Decode, Subscription
-from collector.exchanges.together import decode_together, outcome
+from collector.exchanges.together import decode_together
 from collector.processes.rest_adapters import RepairableFeeds
 from collector.processes.writer.batch import CommitBatch, Counts
 from collector.processes.writer.book_checks import BookChecks
+from collector.processes.writer.frame_reading import read_frame
 from collector.processes.writer.gaps.feed_state import FeedState
 from collector.processes.writer.gaps.ledger import GapLedger
 from collector.processes.writer.message_intake import (
@@ -157,8 +158,8 @@ class FrameProcessor:
             if record.line == BACKFILLED_LINE:
                 self._intake.answer(receipt, adapter, frame.offset, frame.data)
             else:
-                found = UndecodableError("binary frame") if frame.binary else outcome(decode, frame.data)
-                self._intake.frame(receipt, adapter, frame.offset, frame.data, found)
+                text, found = read_frame(adapter, decode, frame)
+                self._intake.frame(receipt, adapter, frame.offset, text, found)
 
     def _decoder(self, identity: FeedIdentity) -> tuple[Decode, Adapter]:
         known = self._decoders.get(identity)

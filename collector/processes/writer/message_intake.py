@@ -13,6 +13,7 @@ from collector.exchanges.together import Outcome
 from collector.processes.writer.backfill import Backfill
 from collector.processes.writer.batch import CommitBatch, Counts
 from collector.processes.writer.book_checks import BookChecks
+from collector.processes.writer.frame_reading import is_control
 from collector.processes.writer.gaps.ledger import GapLedger
 from collector.processes.writer.repair_requests import RepairRequests
 from collector.processes.writer.streams import StreamState, StreamTable
@@ -100,12 +101,12 @@ class MessageIntake:
             self.undecoded(receipt, offset, answer, str(error))
 
     def frame(self, receipt: Receipt, adapter: Adapter, offset: int, frame: bytes, found: Outcome) -> None:
-        """Take what was found in a frame at that offset of its journal file."""
+        """Take what was found in a frame at that offset of its journal file; of a compressed one, `frame` is its text."""
         if isinstance(found, UndecodableError):
             self.undecoded(receipt, offset, frame, str(found))
             return
         if not found:
-            self._counts.control += 1
+            self._count_empty(adapter, frame)
         for made_id, envelope in enumerate(found, receipt.made_ids + offset):
             check = adapter.checks.get(envelope.stream.data_type)
             is_different = check is not None and self._checks.is_different(check, receipt.connection, envelope)
@@ -200,6 +201,12 @@ class MessageIntake:
         if stream.dedup.witness(envelope.id, sent_us, received_us):
             self._ledger.ahead(stream)
             self.batch.touched[stream.stream_id] = stream
+
+    def _count_empty(self, adapter: Adapter, frame: bytes) -> None:
+        if is_control(adapter, frame):
+            self._counts.control += 1
+        else:
+            self._counts.unasked += 1
 
     def _copy(self, stream: StreamState, payload: bytes, received_us: int) -> None:
         self._counts.duplicates += 1

@@ -53,6 +53,7 @@ class ReportBuilder:
             undecodable=counts.undecodable,
             refused=counts.refused,
             late=counts.late,
+            unasked=counts.unasked,
             gaps=counts.gaps,
             ledger=[(*labels, count) for labels, count in counts.ledger.items()],
             gap_rows=self._gap_rows(),

@@ -1,0 +1,28 @@
+"""Reads one frame of a journal with its exchange's adapter. A bug in an adapter must not stop the recording."""
+
+from collector.domain.errors import UndecodableError
+from collector.exchanges.adapter import Adapter, Decode
+from collector.exchanges.together import Outcome, outcome
+from collector.storage.journal.format import Frame
+
+
+def read_frame(adapter: Adapter, decode: Decode, frame: Frame) -> tuple[bytes, Outcome]:
+    """The text of a frame and what it gives. Of a binary frame that cannot be read, the text is the frame itself."""
+    if not frame.binary:
+        return frame.data, outcome(decode, frame.data)
+    try:
+        text = adapter.inflate(frame.data)
+    except UndecodableError as error:
+        return frame.data, error
+    except Exception as error:  # noqa: BLE001 -- a fault of the adapter costs this one frame
+        return frame.data, UndecodableError(f"{type(error).__name__} in the adapter")
+    found = outcome(decode, text)
+    return (frame.data if isinstance(found, UndecodableError) else text), found
+
+
+def is_control(adapter: Adapter, text: bytes) -> bool:
+    """Whether a frame without messages is a control frame; else it is of a channel that nobody subscribed."""
+    try:
+        return adapter.control(text) is not None
+    except Exception:  # noqa: BLE001 -- nothing is lost: the frame has no messages, and is only counted
+        return False
