@@ -7,6 +7,7 @@
     "cts|ts"            `cts` if it is there, else `ts`
     "data.markPrice?"   may be absent, or null: then the value is None; any other place must be there
     ("T", from_ms)      what the function makes of the value; a function never gets None
+    ("S", SIDES.get)    None for an object or a list too, which cannot be looked up; and no such value equals a text
 
 What a message has beside its places is skipped unread.
 """
@@ -53,7 +54,7 @@ def places(named: Mapping[str, Place], types: Mapping[str, Any] | None = None) -
         paths = text.removesuffix(_OPTIONAL).split("|")
         kind = (types or {}).get(name, Any)
         found = [root.add(path.split("."), kind, is_optional=is_optional or len(paths) > 1) for path in paths]
-        getters[name], attributes[name] = _getter(found, convert), found
+        getters[name], attributes[name] = _getter(found, _for_any_value(convert)), found
     return Places(root.struct(), getters, attributes)
 
 
@@ -123,6 +124,15 @@ def _filling(kinds: Mapping[str, Any]) -> Callable[[Any], None]:
                 setattr(message, name, kind())
 
     return fill
+
+
+def _for_any_value(convert: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
+    """A method of a dict or a text as a function that takes whatever JSON may hold."""
+    owner = getattr(convert, "__self__", None)
+    if convert is None or not isinstance(owner, dict | str):
+        return convert
+    kinds = str if isinstance(owner, str) else str | int | float
+    return lambda value: convert(value) if isinstance(value, kinds) else None
 
 
 def _nothing(_: Any) -> None:

@@ -111,3 +111,11 @@ def test_an_object_that_may_be_null_has_no_values_then() -> None:
     assert found.columns[1:4] == ([None, 1.0], [None, None], [2.0, None])
     assert list(found.unread) == [1]
     assert typed_rows.columns(row_table("book_ticker", bid_price="bbo.0.px?"), [b'{"bbo":[null]}']).untyped == [0]
+
+
+@pytest.mark.parametrize("value", [b"{}", b"[]", b"null", b"5", b'"other"', b"true"])
+def test_a_value_that_is_no_known_word_has_none(value: bytes) -> None:
+    sides = row_table("trade", trade_id="i", price="p", size="p", side=("s?", {"b": "buy"}.get))
+    assert typed_rows.columns(sides, [b'{"i":1,"p":1,"s":%b}' % value]).columns[3] == [None]
+    books = row_table("book_delta", is_snapshot=("s?", "full".__eq__), bids="b", asks="b")
+    assert typed_rows.columns(books, [b'{"b":[],"s":%b}' % value]).columns[3] == [False]
