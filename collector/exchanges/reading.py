@@ -169,6 +169,13 @@ def _optional(place: Place) -> Place:
     return f"{place}?" if isinstance(place, str) else (f"{place[0]}?", place[1])
 
 
+def id_after(previous: object) -> int:
+    """The first id of a message that names the message before its own. Raises UndecodableError for what is no id."""
+    if type(previous) is not int or not 0 <= previous < INT64_MAX:
+        raise UndecodableError(f"no id: {shown(str(previous))}")
+    return previous + 1
+
+
 def last_part(topic: str) -> str:
     """What stands behind a topic's last point."""
     return topic.rpartition(".")[2]
