@@ -29,7 +29,7 @@ from collector.exchanges.places import Place, places
 from collector.exchanges.reading import listed, message_reader, shown, single
 from collector.exchanges.rest_adapter import Get, Hole, Listing, ListPage, Page, Refusal, RestLimits
 from collector.exchanges.rest_market import RestMarket
-from collector.exchanges.rest_reading import items, messages, read_json, texts
+from collector.exchanges.rest_reading import entries, items, messages, name, number, read_json, texts
 from collector.exchanges.row_tables import level, row_table
 from collector.exchanges.times import from_decimal_secs, from_rfc3339, from_secs
 from collector.exchanges.typed_rows import UNREADABLE
@@ -184,7 +184,7 @@ class KrakenRest(RestMarket):
     def read_list(self, get: Get, body: bytes) -> ListPage:
         """Pairs without a `wsname` have no streams."""
         listings = [
-            Listing(_symbol(wsname), "spot", status in {"online", None}, item)
+            Listing(_symbol(name(wsname)), "spot", status in ("online", None), item)
             for item, wsname, status in items(body, "result", "wsname?", "status?")
             if wsname
         ]
@@ -196,16 +196,12 @@ class KrakenRest(RestMarket):
 
     def read_volumes(self, get: Get, body: bytes) -> Mapping[str, float]:
         """Of pairs that are quoted in dollars: the volume times its average price."""
-        (tickers,) = read_json(body, "result")
-        found = {
-            name: (float(volume), float(price))
-            for name, (_, volume, price) in zip(tickers, items(body, "result", "v.1", "p.1"), strict=True)
-        }
-        pairs = {name: match for name in found if (match := _DOLLARS.fullmatch(name))}
-        symbols = {
-            name: _symbol(f"{match['old'] or match['base']}/{match['quote'] or 'USD'}") for name, match in pairs.items()
-        }
-        return {symbol: found[name][0] * found[name][1] for name, symbol in symbols.items()}
+        found = {}
+        for pair, volume, price in entries(body, "result", "v.1", "p.1"):
+            if match := _DOLLARS.fullmatch(pair):
+                symbol = _symbol(f"{match['old'] or match['base']}/{match['quote'] or 'USD'}")
+                found[symbol] = number(volume) * number(price)
+        return found
 
     def clock(self) -> Get:
         """The server's time."""

@@ -20,7 +20,7 @@ from collector.exchanges.places import places
 from collector.exchanges.reading import each, several, shown, single
 from collector.exchanges.rest_adapter import Get, Listing, ListPage, Refusal, RestLimits
 from collector.exchanges.rest_market import RestMarket
-from collector.exchanges.rest_reading import items, read_json
+from collector.exchanges.rest_reading import items, name, number, read_json
 from collector.exchanges.row_tables import OneLevel, level, row_table
 from collector.exchanges.times import from_ms, from_rfc3339
 from collector.exchanges.typed_rows import UNREADABLE
@@ -172,7 +172,7 @@ class KrakenFuturesRest(RestMarket):
         listings = [
             Listing(symbol.upper(), kind, tradeable is True, item)
             for item, symbol, tradeable in items(body, "instruments", "symbol", "tradeable")
-            if (kind := _kind(symbol)) is not None
+            if (kind := _kind(name(symbol))) is not None
         ]
         return ListPage(listings)
 
@@ -183,7 +183,7 @@ class KrakenFuturesRest(RestMarket):
     def read_volumes(self, get: Get, body: bytes) -> Mapping[str, float]:
         """In the quote currency."""
         tickers = items(body, "tickers", "symbol", "volumeQuote?")
-        return {symbol.upper(): float(value) for _, symbol, value in tickers if value is not None}
+        return {name(symbol).upper(): number(value) for _, symbol, value in tickers if value is not None}
 
     def clock(self) -> Get:
         """Every response has the time; this one is short."""

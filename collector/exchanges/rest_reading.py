@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Raw, ValidationError
 from msgspec.json import Decoder
@@ -34,12 +34,23 @@ def items(body: bytes, list_at: str, *where: Place) -> Iterator[tuple[Any, ...]]
         yield text, *(get(message) for get in found.getters.values())
 
 
+def entries(body: bytes, object_at: str, *where: Place) -> Iterator[tuple[Any, ...]]:
+    """Of each value of an object its key, then its values at these places; an empty `object_at` means the body itself.
+
+    Raises UndecodableError.
+    """
+    found = _places(where)
+    decoder = Decoder(found.struct)
+    values = _values(body, object_at)
+    for key, text in values.items() if isinstance(values, dict) else ():
+        message = _read(decoder, bytes(text))
+        yield key, *(get(message) for get in found.getters.values())
+
+
 def texts(body: bytes, list_at: str) -> list[bytes]:
     """The text of each element of a list, or of each value of an object. Raises UndecodableError."""
-    if not list_at:
-        return _elements(_read(_LIST, body))
-    found = _list_at(list_at)
-    return _elements(found.getters["list"](_read(Decoder(found.struct), body)))
+    found = _values(body, list_at)
+    return [bytes(text) for text in (found.values() if isinstance(found, dict) else found)]
 
 
 def number(value: object) -> float:
@@ -97,12 +108,15 @@ def _undecodable(error: Exception, body: bytes) -> UndecodableError:
     return UndecodableError("malformed JSON")
 
 
-def _elements(found: list[Raw] | dict[str, Raw] | None) -> list[bytes]:
-    texts = found.values() if isinstance(found, dict) else found or ()
-    return [bytes(text) for text in texts]
+def _values(body: bytes, where: str) -> list[Raw] | dict[str, Raw]:
+    if not where:
+        found: list[Raw] | dict[str, Raw] = _read(_VALUES, body)
+        return found
+    place = _values_at(where)
+    return place.getters["values"](_read(Decoder(place.struct), body)) or []
 
 
-_LIST = Decoder(list[Raw] | dict[str, Raw])
+_VALUES: Final = Decoder(list[Raw] | dict[str, Raw])
 
 
 @cache
@@ -111,5 +125,5 @@ def _places(where: tuple[Place, ...]) -> Places:
 
 
 @cache
-def _list_at(list_at: str) -> Places:
-    return places({"list": list_at}, {"list": list[Raw] | dict[str, Raw]})
+def _values_at(where: str) -> Places:
+    return places({"values": where}, {"values": list[Raw] | dict[str, Raw]})

@@ -7,7 +7,7 @@ from collector.domain.records import Envelope, StreamKey
 from collector.exchanges import typed_rows
 from collector.exchanges.places import places
 from collector.exchanges.reading import Keys, Read, each, listed, several, single, witness
-from collector.exchanges.rest_reading import items, texts
+from collector.exchanges.rest_reading import entries, items, texts
 from collector.exchanges.row_tables import OneLevel, level, marked, row_table
 from collector.exchanges.times import from_ms
 from collector.exchanges.typed_rows import UNREADABLE, RowReaders
@@ -103,6 +103,14 @@ def test_the_values_of_an_object_are_read_like_a_list() -> None:
     assert list(items(b'{"r":{"a":{"x":1}}}', "r", "x")) == [(b'{"x":1}', 1)]
     with pytest.raises(UndecodableError):
         texts(b"5", "")
+
+
+def test_the_values_of_an_object_can_be_read_with_their_keys() -> None:
+    assert list(entries(b'{"r":{"a":{"x":1},"b":{"x":2}}}', "r", "x")) == [("a", 1), ("b", 2)]
+    assert list(entries(b'{"a":{"x":1}}', "", "x")) == [("a", 1)]
+    for body in (b'{"a":{}}', b"[1", b"5"):
+        with pytest.raises(UndecodableError):
+            list(entries(body, "", "x"))
 
 
 def test_an_object_that_may_be_null_has_no_values_then() -> None:
