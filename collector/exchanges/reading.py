@@ -4,7 +4,8 @@
     listed("trade", "data", symbol="s", id=("i", id_of_text), sent=("T", from_ms))
 
 The places of a message: `symbol` (as the instrument list spells it, or what is made of it), and where it has them `id`,
-`first_id`, `sent` (see `Envelope.exchange_us`; `times` has functions for it) and `is_snapshot`.
+`first_id`, `sent` (see `Envelope.exchange_us`; `times` has functions for it) and `is_snapshot`. A time that may be absent, and
+is, is none; any other time that is missing could not be read.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -136,7 +137,8 @@ def message_reader(**named: Place) -> MessageReader:
     get_symbol, get_id, get_first, get_sent, get_snapshot = (
         found.get(name) for name in ("symbol", "id", "first_id", "sent", "is_snapshot")
     )
-    no_time = NO_TIME_US if "sent" in named else None
+    sent = named.get("sent", "?")
+    no_time = None if (sent if isinstance(sent, str) else sent[0]).endswith("?") else NO_TIME_US
 
     def read(text: bytes, payload: bytes) -> tuple[str, tuple[Any, ...]]:
         message = decode(text)

@@ -10,7 +10,6 @@ import pytest
 
 from collector.domain.errors import ConfigError, UndecodableError
 from collector.domain.records import Envelope, InstrumentRow, StreamKey
-from collector.domain.times import NO_TIME_US
 from collector.exchanges.adapter import ControlKind, Request, Subscription
 from collector.exchanges.gate import Gate
 from collector.exchanges.rest_adapter import Hole
@@ -193,7 +192,7 @@ def test_a_book_over_rest_has_the_id_of_its_last_update(answers: list[bytes]) ->
     for body in answers[1:]:
         told = json.loads(body)
         message = GATE.rest.read_snapshot(BOOK, body)
-        assert message == Envelope(BOOK, told["id"], None, NO_TIME_US, body, is_snapshot=True)
+        assert message == Envelope(BOOK, told["id"], None, None, body, is_snapshot=True)
         row = only_row("book_delta", body)
         assert row[:4] == (None, told["id"], None, True)
         assert [Decimal(repr(price)) for price in row.bid_prices] == [Decimal(price) for price, _ in told["bids"]]

@@ -4,6 +4,7 @@ import pytest
 
 from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
+from collector.domain.times import NO_TIME_US
 from collector.exchanges import typed_rows
 from collector.exchanges.places import places
 from collector.exchanges.reading import Keys, Read, each, listed, several, single, witness
@@ -127,3 +128,14 @@ def test_a_value_that_is_no_known_word_has_none(value: bytes) -> None:
     assert typed_rows.columns(sides, [b'{"i":1,"p":1,"s":%b}' % value]).columns[3] == [None]
     books = row_table("book_delta", is_snapshot=("s?", "full".__eq__), bids="b", asks="b")
     assert typed_rows.columns(books, [b'{"b":[],"s":%b}' % value]).columns[3] == [False]
+
+
+@pytest.mark.parametrize(("place", "missing"), [("t", NO_TIME_US), ("t|T", NO_TIME_US), ("t?", None)])
+def test_a_time_that_may_be_absent_is_none_and_one_that_must_be_there_could_not_be_read(
+    place: str, missing: int | None
+) -> None:
+    read = single("trade", symbol="s", sent=(place, from_ms))
+    (told,) = read(b'{"s":"A","t":7}', KEYS)
+    (untold,) = read(b'{"s":"A","t":null}', KEYS)
+    (wrong,) = read(b'{"s":"A","t":"soon"}', KEYS)
+    assert (told.exchange_us, untold.exchange_us, wrong.exchange_us) == (7_000, missing, NO_TIME_US)
