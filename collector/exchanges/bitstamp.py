@@ -217,7 +217,3 @@ class Bitstamp(Market):
     def subscribe(self, topics: Sequence[tuple[str, StreamKey]]) -> list[Request]:
         """One topic a request."""
         return [Request(text({"event": "bts:subscribe", "data": {"channel": topic}})) for topic, _ in topics]
-
-    def unsubscribe(self, topics: Sequence[tuple[str, StreamKey]]) -> list[Request]:
-        """As `subscribe`."""
-        return [Request(text({"event": "bts:unsubscribe", "data": {"channel": topic}})) for topic, _ in topics]

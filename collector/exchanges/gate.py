@@ -211,22 +211,15 @@ class Gate(Market):
 
     def subscribe(self, topics: Sequence[tuple[str, StreamKey]]) -> list[Request]:
         """Updates of books are subscribed one by one, of the other channels many at once; each request has one answer."""
-        return self._requests("subscribe", topics)
-
-    def unsubscribe(self, topics: Sequence[tuple[str, StreamKey]]) -> list[Request]:
-        """As `subscribe`."""
-        return self._requests("unsubscribe", topics)
+        return [
+            Request(text({"time": _TIME, "channel": channel, "event": "subscribe", "payload": payload}))
+            for channel, pairs in by_channel(topics).items()
+            for payload in _payloads(channel, pairs)
+        ]
 
     def spoken(self, topic: str, key: StreamKey) -> bytes:
         """The channel and the symbol."""
         return topic.replace(" ", "").encode()
-
-    def _requests(self, event: str, topics: Sequence[tuple[str, StreamKey]]) -> list[Request]:
-        return [
-            Request(text({"time": _TIME, "channel": channel, "event": event, "payload": payload}))
-            for channel, pairs in by_channel(topics).items()
-            for payload in _payloads(channel, pairs)
-        ]
 
 
 def _payloads(channel: str, pairs: list[str]) -> list[Sequence[str]]:

@@ -13,6 +13,7 @@ from collector.exchanges.gate import Gate
 from collector.exchanges.hyperliquid import Hyperliquid
 from collector.exchanges.kraken import Kraken
 from collector.exchanges.kraken_futures import KrakenFutures
+from collector.exchanges.kucoin import Kucoin
 from collector.exchanges.okx import Okx
 
 _ADAPTERS: Final[tuple[Adapter, ...]] = (
@@ -28,6 +29,7 @@ _ADAPTERS: Final[tuple[Adapter, ...]] = (
     Hyperliquid(),
     KrakenFutures(),
     Deribit(),
+    Kucoin(),
 )
 
 

@@ -20,38 +20,27 @@ Pair = Mapping[str, Any]
 
 
 def assert_mapped(
-    adapter: Adapter,
-    pairs: Sequence[Pair],
-    *,
-    spell: Callable[[str], str] = str,
-    reasons: Mapping[str, int],
-    changed: Callable[[Any], Any] = lambda row: row,
+    adapter: Adapter, pairs: Sequence[Pair], *, reasons: Mapping[str, int], spell: Callable[[str], str] = str
 ) -> None:
-    """Each pair reads alike, or differs for one of `reasons`, which are counted.
-
-    `spell` makes our symbol of the other project's; `changed` makes what it says of a row of ours, where that differs.
-    """
-    found: Counter[str] = Counter()
-    for pair in pairs:
-        frame = json.dumps(pair["raw"], separators=(",", ":")).encode()
-        reason = _reason(pair)
-        if reason is None:
-            messages = _decoded(adapter, frame, pair, spell)
-            if messages is None:
-                reason = _OTHER
-            else:
-                expected = [one for one in pair["expected"] if not one.get("isSnapshot")]
-                assert [_told(one, spell) for one in expected] == [
-                    changed(one) for one in _ours(adapter, messages) if pair["expected"] or one["type"] != "book_change"
-                ]
-                reason = _WAITS if messages and not pair["expected"] else None
-        if reason is not None:
-            found[reason] += 1
+    """Each pair reads alike, or differs for one of `reasons`, which are counted; `spell` makes our symbol of theirs."""
+    found = Counter(filter(None, (_reason(adapter, pair, spell) for pair in pairs)))
     assert found == Counter(reasons)
 
 
-def _reason(pair: Pair) -> str | None:
-    return _MADE if isinstance(pair["raw"], dict) and pair["raw"].get("generated") else None
+def _reason(adapter: Adapter, pair: Pair, spell: Callable[[str], str]) -> str | None:
+    """Why a pair reads differently; None if it reads alike."""
+    if pair["raw"].get("generated"):
+        return _MADE
+    frame = json.dumps(pair["raw"], separators=(",", ":")).encode()
+    messages = _decoded(adapter, frame, pair, spell)
+    if messages is None:
+        return _OTHER
+    ours = _ours(adapter, messages)
+    if ours and not pair["expected"]:
+        assert {one["type"] for one in ours} == {"book_change"}
+        return _WAITS
+    assert ours == [_told(one, spell) for one in pair["expected"]]
+    return None
 
 
 def _decoded(adapter: Adapter, frame: bytes, pair: Pair, spell: Callable[[str], str]) -> list[Envelope] | None:

@@ -99,7 +99,7 @@ _RECORDED: Final = (
     RecordedMarket("hyperliquid", "hyperliquid/hftbacktest_btc_20250126", r'"coin":"([^"]+)"'),
     RecordedMarket("bitstamp", "bitstamp/cryptofeed_v3_BITSTAMP", r'"channel":"\w+_([a-z0-9]+)"'),
     RecordedMarket("gate", "gateio/cryptofeed_v3_GATEIO", r'"(?:s|currency_pair)":"(\w+)"'),
-    RecordedMarket("kucoin", "kucoin/cryptofeed_v3_KUCOIN.prefix", r'"topic":"/market/\w+:([\w-]+)"'),
+    RecordedMarket("kucoin", "kucoin/cryptofeed_v3_KUCOIN.prefix", r'"topic":"/market/\w+:([A-Z0-9-]+)"'),
 )
 MARKETS: Final = tuple(market for market in _RECORDED if market.exchange in registry.data_types())
 """One recording at least of every market that has any."""
