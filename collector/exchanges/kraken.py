@@ -72,8 +72,8 @@ def _renamed(pair: str, names: Mapping[str, str]) -> list[str]:
     return [names.get(asset, asset) for asset in pair.split("/")]
 
 
-def _symbol(wsname: str) -> str:
-    return "/".join(_renamed(wsname, _NAMES))
+def _symbol(wsname: object) -> str:
+    return "/".join(_renamed(wsname, _NAMES)) if isinstance(wsname, str) else ""
 
 
 _ROWS: Final = MappingProxyType(

@@ -38,12 +38,12 @@ _KINDS: Final = {
 """By the beginning of the symbol; what begins otherwise is an index."""
 
 
-def _trade_kind(word: str) -> str:
-    return _TRADE_KINDS.get(word, word.lower())
+def _trade_kind(word: object) -> str | None:
+    return _TRADE_KINDS.get(word, word.lower()) if isinstance(word, str) else None
 
 
-def _kind(symbol: str) -> str | None:
-    return _KINDS.get(symbol.upper().partition("_")[0])
+def _kind(symbol: object) -> str | None:
+    return _KINDS.get(symbol.upper().partition("_")[0]) if isinstance(symbol, str) else None
 
 
 _TRADED: Final = {"trade": IdRule.DENSE, "liquidation": IdRule.RISING}

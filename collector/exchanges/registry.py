@@ -8,6 +8,7 @@ from collector.exchanges.binance.futures import BinanceCoinm, BinanceUsdm
 from collector.exchanges.binance.spot import Binance
 from collector.exchanges.bitstamp import Bitstamp
 from collector.exchanges.bybit import BybitLinear, BybitSpot
+from collector.exchanges.coinbase import Coinbase
 from collector.exchanges.deribit import Deribit
 from collector.exchanges.gate import Gate
 from collector.exchanges.hyperliquid import Hyperliquid
@@ -28,6 +29,7 @@ _ADAPTERS: Final[tuple[Adapter, ...]] = (
     Gate(),
     Hyperliquid(),
     KrakenFutures(),
+    Coinbase(),
     Deribit(),
     Kucoin(),
 )
