@@ -214,6 +214,8 @@ class _Bybit(Market):
     symbol_pattern = re.compile(r"[A-Z0-9-]+")
     symbol_example = "BTCUSDT"
     names = re.compile(rb'"topic":"([^"]+)"')
+    beginning = b'{"topic":"'
+    route = ("topic",)
 
     def channel_of(self, frame: bytes) -> str:
         """The topic without its symbol."""

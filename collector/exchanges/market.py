@@ -5,7 +5,7 @@ frames are control frames (`control`), and where a frame names its stream (`name
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from math import ceil
@@ -31,7 +31,11 @@ from collector.exchanges.adapter import (
 )
 from collector.exchanges.reading import Keys, Read, shown
 from collector.exchanges.rest_adapter import Get, RestAdapter
+from collector.exchanges.routes import Beginnings, ChannelReader, Route, RoutedDecode, RouteReader, is_utf8, name_reader
 from collector.exchanges.typed_rows import RowReaders
+
+Topics = Sequence[tuple[str, StreamKey]]
+"""Topics, each with the first of its streams."""
 
 
 class Channel(NamedTuple):
@@ -75,6 +79,12 @@ class Market:
     symbol_example: ClassVar[str]
     names: ClassVar[re.Pattern[bytes]]
     """Finds in the beginning of a frame what names its streams; its groups, joined, are what `spoken` returns."""
+    beginning: ClassVar[bytes] = b""
+    """What stands before that name in most frames, if that is always the same and a quote behind it; makes finding cheap."""
+    route: ClassVar[tuple[str, ...]] = ()
+    """The places (see `places`) whose texts, joined, are what `names` finds. With them a frame is read in one pass, and every
+    message must be of a stream that its frame names; without them each frame is read twice.
+    """
 
     def channel_of(self, frame: bytes) -> str:
         """The name of the channel that a frame belongs to; empty if it names none. Raises one of `typed_rows.UNREADABLE`."""
@@ -103,6 +113,14 @@ class Market:
     def spoken(self, topic: str, key: StreamKey) -> bytes:
         """What `names` finds in a frame of this stream."""
         return topic.encode()
+
+    def address(self, base: str, topics: Topics) -> tuple[str, Topics]:
+        """The URL of a connection, and the topics that it does not name, which must be requested: all of them."""
+        return base, topics
+
+    def is_spelled(self, symbol: str) -> bool:
+        """Whether the exchange's list may have this symbol."""
+        return self.symbol_pattern.fullmatch(symbol) is not None
 
     def wire_symbol(self, symbol: str) -> str:
         """A symbol as topics spell it."""
@@ -157,29 +175,34 @@ class Market:
 
     def speakers(self, subscription: Subscription) -> Speakers:
         """A frame counts for every stream of the topic that its beginning names."""
-        known: dict[bytes, list[StreamKey]] = {}
-        for key in self._keys(subscription).values():
-            if key.data_type in self._channel_by_type:
-                known.setdefault(self.spoken(self._topic(key), key), []).append(key)
-        find = self.names.search
+        beginnings = Beginnings(self.names, self.beginning, self._spoken(subscription))
 
         def speaking(frames: Sequence[bytes]) -> set[StreamKey | None]:
-            found = {match.groups() if (match := find(frame)) else None for frame in frames}
-            keys: set[StreamKey | None] = set()
-            for groups in found:
-                streams = None if groups is None else known.get(b"".join(filter(None, groups)))
-                keys.update(streams or (None,))
-            return keys
+            found = beginnings.all(frames)
+            keys: set[StreamKey | None] = set().union(*filter(None, found))
+            return keys | {None} if None in found else keys
 
         return speaking
 
     def decoder(self, subscription: Subscription, state: bytes = b"") -> Decode:
         """A frame is read by its channel."""
+        if not self.route:
+            return self._careful(subscription)
+        readers: dict[bytes, RouteReader] = {}
+        for name, streams in self._spoken(subscription).items():
+            read = self._channel_by_type[streams[0].data_type].read
+            reader = read.on(Route(self.route, name.decode(), streams)) if isinstance(read, ChannelReader) else None
+            if reader is not None:
+                readers[name] = reader
+        return RoutedDecode(Beginnings(self.names, self.beginning, readers), self._careful(subscription))
+
+    def _careful(self, subscription: Subscription) -> Decode:
+        """Reads any frame, and says what is wrong with it."""
         keys = Keys({(key.data_type, key.symbol): key for key in self._keys(subscription).values()})
         wanted = {data_type for data_type, _ in keys}
         readers = {channel.name: channel.read for channel in self.channels if wanted & channel.rules.keys()}
         known = {channel.name for channel in self.channels} | self.unasked
-        channel_of, control = self.channel_of, self.control
+        channel_of, control, require_route = self.channel_of, self.control, self._route_check(subscription)
 
         def decode(frame: bytes) -> list[Envelope]:
             require_text(frame)
@@ -188,7 +211,7 @@ class Market:
                 name = channel_of(frame)
                 read = readers.get(name)
                 if read is not None:
-                    return read(frame, keys)
+                    return require_route(frame, read(frame, keys))
             except msgspec.ValidationError as error:
                 if name:
                     raise UndecodableError(f"not a message of {shown(name)}: {shown(str(error))}") from error
@@ -200,6 +223,33 @@ class Market:
             raise UndecodableError(f"unknown channel: {shown(name)}" if name else "unknown message")
 
         return decode
+
+    def _route_check(self, subscription: Subscription) -> Callable[[bytes, list[Envelope]], list[Envelope]]:
+        """Refuses messages of streams that their frame does not name."""
+        if not self.route:
+            return lambda _, messages: messages
+        names = name_reader(self.route)
+        known = {name.decode(): set(streams) for name, streams in self._spoken(subscription).items()}
+
+        def checked(frame: bytes, messages: list[Envelope]) -> list[Envelope]:
+            name = names(frame)
+            streams = known.get(name)
+            if streams is None:
+                raise UndecodableError(f"stream not subscribed: {shown(name)}")
+            for message in messages:
+                if message.stream not in streams:
+                    raise UndecodableError(f"symbol of another stream: {shown(message.stream.symbol)}")
+            return messages
+
+        return checked
+
+    def _spoken(self, subscription: Subscription) -> dict[bytes, tuple[StreamKey, ...]]:
+        """The subscribed streams by what frames name."""
+        found: dict[bytes, list[StreamKey]] = {}
+        for key in self._keys(subscription).values():
+            if key.data_type in self._channel_by_type:
+                found.setdefault(self.spoken(self._topic(key), key), []).append(key)
+        return {name: tuple(keys) for name, keys in found.items()}
 
     def columns(self, data_type: str, payloads: Sequence[bytes]) -> TypedColumns:
         """See `Adapter.columns`; `side` is the taker's."""
@@ -227,8 +277,9 @@ class Market:
         return self._channel_by_type[key.data_type].topic.format(symbol=self.wire_symbol(key.symbol))
 
     def _connection(self, keys: Sequence[StreamKey], path: str, ws_url: str) -> ConnectionPlan:
-        url = f"{ws_url.rstrip('/') or self.ws_url}{self.path}{path}"
-        requests = (*self.opening, *self.subscribe(self.topics(keys)))
+        base = f"{ws_url.rstrip('/') or self.ws_url}{self.path}{path}"
+        url, to_request = self.address(base, self.topics(keys))
+        requests = (*self.opening, *self.subscribe(to_request))
         return ConnectionPlan(url, requests, tuple(keys), self.keepalive, self.question)
 
     def _check(self, subscription: Subscription) -> None:
@@ -236,7 +287,7 @@ class Market:
         problems = [
             f"symbols = {symbol!a}: is not spelled as in the exchange's list; must be like {self.symbol_example}"
             for symbol in subscription.symbols
-            if self.symbol_pattern.fullmatch(symbol) is None
+            if not self.is_spelled(symbol)
         ]
         problems += [
             f"data_types = {data_type!a}: is not offered by {self.exchange}; must be one of {', '.join(self.id_rules)}"
@@ -271,11 +322,8 @@ def require_text(frame: bytes) -> None:
     """Raise UndecodableError for bytes that are no UTF-8: msgspec checks only the text that it reads."""
     if not frame:
         raise UndecodableError("empty frame")
-    if not frame.isascii():
-        try:
-            frame.decode()
-        except UnicodeDecodeError as error:
-            raise UndecodableError("invalid UTF-8") from error
+    if not frame.isascii() and not is_utf8(frame):
+        raise UndecodableError("invalid UTF-8")
 
 
 def by_channel(topics: Iterable[tuple[str, StreamKey]]) -> dict[str, list[str]]:

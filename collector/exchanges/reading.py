@@ -10,20 +10,23 @@ is, is none; any other time that is missing could not be read.
 
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
-from msgspec import Meta, Raw
+from msgspec import Meta, Raw, ValidationError
 from msgspec.json import Decoder
 
 from collector.domain.errors import UndecodableError
 from collector.domain.records import INT64_MAX, Envelope, StreamKey
 from collector.domain.times import NO_TIME_US
 from collector.exchanges.places import Place, Places, places
+from collector.exchanges.routes import ChannelReader, Route, RouteReader, name_getter, route_places
+from collector.exchanges.together import MessageColumns
 
 Id = Annotated[int, Meta(ge=0, le=INT64_MAX)]
 """An id that fits the archive."""
 
 _SHOWN_CHARS: Final = 100
+_NOT_TOLD: Final = (None, "")
 
 _new: Final[Callable[..., Any]] = tuple.__new__
 """Takes half the time of Envelope()."""
@@ -48,13 +51,7 @@ Read = Callable[[bytes, Keys], list[Envelope]]
 
 def single(data_type: str, **named: Place) -> Read:
     """Reads a frame that is one message; its payload is the frame."""
-    read_message = message_reader(**named)
-
-    def read(frame: bytes, keys: Keys) -> list[Envelope]:
-        symbol, rest = read_message(frame, frame)
-        return [_new(Envelope, (keys[data_type, symbol], *rest))]
-
-    return read
+    return _Single(data_type, named)
 
 
 def witness(data_type: str, **named: Place) -> Read:
@@ -70,11 +67,12 @@ def witness(data_type: str, **named: Place) -> Read:
 
 def each(items: str, read: Read) -> Read:
     """Reads a frame with a list of texts, each of which `read` reads as if it were a frame; see `listed`."""
-    frame_places, texts_of = _list_at(items, {})
-    decode = Decoder(frame_places.struct).decode
+    its = _List(items, {})
+    found = places(its.places, its.types)
+    decode, get_items = Decoder(found.struct).decode, found.getters["items"]
 
     def read_all(frame: bytes, keys: Keys) -> list[Envelope]:
-        texts = texts_of(decode(frame))
+        texts = its.texts(get_items(decode(frame)))
         return in_order([envelope for text in texts for envelope in read(bytes(text), keys)])
 
     return read_all
@@ -83,45 +81,71 @@ def each(items: str, read: Read) -> Read:
 def listed(data_type: str, items: str, *, common: Mapping[str, Place] | None = None, **named: Place) -> Read:
     """Reads a frame with a list of messages of one stream or of several; each message's payload is its own text.
 
-    `items` is the place of the list; `events.*.trades` means the lists of all `events`, one after the other. `common` are places of the frame that hold for all its messages. Messages with ids
-    are put in the order of their ids, because some exchanges send the newest first.
+    `items` is the place of the list; `events.*.trades` means the lists of all `events`, one after the other. `common` are
+    places of the frame that hold for all its messages. Messages with ids are put in the order of their ids, because some
+    exchanges send the newest first.
     """
-    frame_places, texts_of = _list_at(items, common or {})
-    decode = Decoder(frame_places.struct, strict=False).decode
-    shared = {name: get for name, get in frame_places.getters.items() if name != "items"}
-    read_item = message_reader(**named)
-
-    def read(frame: bytes, keys: Keys) -> list[Envelope]:
-        message = decode(frame)
-        given = {name: get(message) for name, get in shared.items()}
-        found = []
-        for item in texts_of(message):
-            text = bytes(item)
-            symbol, rest = read_item(text, text)
-            envelope = _new(Envelope, (keys[data_type, given.get("symbol", symbol)], *rest))
-            found.append(envelope._replace(exchange_us=given["sent"]) if "sent" in given else envelope)
-        return in_order(found)
-
-    return read
+    return _Listed(data_type, _List(items, common or {}), message_reader(**named))
 
 
 def several(told: Mapping[str, Place], **named: Place) -> Read:
     """Reads a frame whose one message tells several data types; its payload is the frame, once for each of them.
 
-    `told` is a place for each data type: where it is absent, or its function makes None of it, the message does not tell
-    it, because exchanges leave out what has not changed. A data type that nobody subscribed is left out.
+    `told` is a place for each data type: where it is absent, an empty text, or its function makes None of it, the message
+    does not tell it, because exchanges leave out what has not changed. A data type that nobody subscribed is left out.
     """
-    marks = places({data_type: _optional(place) for data_type, place in told.items()})
-    decode = Decoder(marks.struct).decode
-    read_message = message_reader(**named)
+    return _Several(told, named)
 
-    def read(frame: bytes, keys: Keys) -> list[Envelope]:
-        symbol, rest = read_message(frame, frame)
-        message = decode(frame)
-        present = [data_type for data_type, get in marks.getters.items() if get(message) is not None]
-        return [_new(Envelope, (key, *rest)) for key in keys.chosen(present, [symbol])]
 
-    return read
+class MessagePlaces:
+    """The places of a message; `more` are further places, `types` the types of some."""
+
+    def __init__(
+        self,
+        named: Mapping[str, Place],
+        more: Mapping[str, Place] | None = None,
+        types: Mapping[str, Any] | None = None,
+    ) -> None:
+        own = {"symbol": str, "id": Id, "first_id": Id}
+        plain = {name: kind for name, kind in own.items() if isinstance(named.get(name), str)}
+        self.found = places({**named, **(more or {})}, {**plain, **(types or {})})
+        self.decode = Decoder(self.found.struct, strict=False).decode
+        self.symbol, self.id, self.first_id, self.sent, self.is_snapshot = map(
+            self.found.get, ("symbol", "id", "first_id", "sent", "is_snapshot")
+        )
+        sent = named.get("sent", "?")
+        where = sent if isinstance(sent, str) else sent[0]
+        self.no_time = None if where[-1].endswith("?") else NO_TIME_US
+        self.name: Callable[[Any], str] = _no_name
+
+    @classmethod
+    def on(
+        cls,
+        route: Route,
+        named: Mapping[str, Place],
+        more: Mapping[str, Place] | None = None,
+        types: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """With the places of a route, whose names `name` takes from a message."""
+        its = route_places(route.places)
+        made = cls(named, {**(more or {}), **its}, {**dict.fromkeys(its, str), **(types or {})})
+        made.name = name_getter(made.found)
+        return made
+
+    def rest(self, message: Any, payload: bytes) -> tuple[Any, ...]:
+        """What follows the stream in an envelope."""
+        sent_us = self.sent(message)
+        return (
+            self.id(message),
+            self.first_id(message),
+            self.no_time if sent_us is None else sent_us,
+            payload,
+            bool(self.is_snapshot(message)),
+        )
+
+
+def _no_name(_: Any) -> str:
+    return ""
 
 
 MessageReader = Callable[[bytes, bytes], tuple[str, tuple[Any, ...]]]
@@ -130,41 +154,31 @@ MessageReader = Callable[[bytes, bytes], tuple[str, tuple[Any, ...]]]
 
 def message_reader(**named: Place) -> MessageReader:
     """Reads the places of a message; see above."""
-    types = {"symbol": str, "id": Id, "first_id": Id}
-    plain = {name: kind for name, kind in types.items() if isinstance(named.get(name), str)}
-    found = places(named, plain)
-    decode = Decoder(found.struct, strict=False).decode
-    get_symbol, get_id, get_first, get_sent, get_snapshot = (
-        found.get(name) for name in ("symbol", "id", "first_id", "sent", "is_snapshot")
-    )
-    sent = named.get("sent", "?")
-    no_time = None if (sent if isinstance(sent, str) else sent[0]).endswith("?") else NO_TIME_US
+    its = MessagePlaces(named)
+    decode, get_symbol, get_rest = its.decode, its.symbol, its.rest
 
     def read(text: bytes, payload: bytes) -> tuple[str, tuple[Any, ...]]:
         message = decode(text)
-        sent_us = get_sent(message)
-        return get_symbol(message), (
-            get_id(message),
-            get_first(message),
-            no_time if sent_us is None else sent_us,
-            payload,
-            bool(get_snapshot(message)),
-        )
+        return get_symbol(message), get_rest(message, payload)
 
     return read
 
 
-def _list_at(items: str, common: Mapping[str, Place]) -> tuple[Places, Callable[[Any], Iterable[Raw]]]:
-    """The places of a frame with a list, and what takes the texts of its elements from the frame."""
-    outer, _, inner = items.partition(".*.")
-    element = places({"texts": inner}, {"texts": list[Raw]}) if inner else None
-    kind = list[Raw] if element is None else list.__class_getitem__(element.struct)
-    found = places({"items": outer, **common}, {"items": kind})
-    get = found.getters["items"]
-    if element is None:
-        return found, lambda message: get(message) or ()
-    texts_of = element.getters["texts"]
-    return found, lambda message: (text for one in get(message) or () for text in texts_of(one) or ())
+class _List:
+    """A list in a frame, and what is common to its messages; `a.*.b` are the lists `b` of the elements of `a`."""
+
+    def __init__(self, items: str, common: Mapping[str, Place]) -> None:
+        outer, _, inner = items.partition(".*.")
+        element = places({"texts": inner}, {"texts": list[Raw]}) if inner else None
+        self.places: dict[str, Place] = {"items": outer, **common}
+        self.types = {"items": list[Raw] if element is None else list.__class_getitem__(element.struct)}
+        self._texts_in = None if element is None else element.getters["texts"]
+
+    def texts(self, items: Iterable[Any] | None) -> Iterable[Raw]:
+        """The texts of all messages."""
+        if self._texts_in is None:
+            return items or ()
+        return (text for one in items or () for text in self._texts_in(one) or ())
 
 
 def _optional(place: Place) -> Place:
@@ -176,6 +190,156 @@ def id_after(previous: object) -> int:
     if type(previous) is not int or not 0 <= previous < INT64_MAX:
         raise UndecodableError(f"no id: {shown(str(previous))}")
     return previous + 1
+
+
+class _Single(ChannelReader):
+    def __init__(self, data_type: str, named: Mapping[str, Place]) -> None:
+        self._data_type, self._named = data_type, named
+        self._read = message_reader(**named)
+
+    def __call__(self, frame: bytes, keys: Mapping[tuple[str, str], StreamKey]) -> list[Envelope]:
+        symbol, rest = self._read(frame, frame)
+        return [_new(Envelope, (keys[self._data_type, symbol], *rest))]
+
+    def on(self, route: Route) -> RouteReader | None:
+        return _single_on(route, self._named) if len(route.streams) == 1 else None
+
+
+def _single_on(route: Route, named: Mapping[str, Place]) -> RouteReader:
+    """A message belongs to the route's only stream if it names the route and the stream's symbol."""
+    name, (key,) = route.name, route.streams
+    symbol, named = (None, _without_symbol(named)) if _names_symbol(route, named) else (key.symbol, named)
+    its = MessagePlaces.on(route, named)
+    decode, get_name, get_symbol, get_id, get_first = its.decode, its.name, its.symbol, its.id, its.first_id
+    get_sent, dated, no_time = *its.found.parts("sent"), its.no_time
+    is_snapshot = its.is_snapshot if "is_snapshot" in named else None
+
+    def one(frame: bytes) -> list[Envelope] | None:
+        message = decode(frame)
+        if get_name(message) != name or get_symbol(message) != symbol:
+            return None
+        sent = get_sent(message)
+        sent_us = no_time if sent is None else dated(sent)
+        snapshot = False if is_snapshot is None else bool(is_snapshot(message))
+        return [_new(Envelope, (key, get_id(message), get_first(message), sent_us, frame, snapshot))]
+
+    def many(indexes: list[int], frames: list[bytes]) -> MessageColumns | None:
+        messages = list(map(decode, frames))
+        count, column = len(messages), its.found.column
+        if list(map(get_name, messages)).count(name) < count or list(map(get_symbol, messages)).count(symbol) < count:
+            return None
+        ids = column("id", messages)
+        if None in ids or (is_snapshot is not None and any(map(is_snapshot, messages))):
+            return None
+        first_ids = ids
+        if "first_id" in named:
+            told = column("first_id", messages)
+            first_ids = [own if first is None else first for own, first in zip(ids, told, strict=True)]
+        sent_us = [no_time if at_us is None else at_us for at_us in column("sent", messages)]
+        return MessageColumns(key, indexes, ids, first_ids, sent_us, frames)
+
+    return RouteReader(one, many if "id" in named else None)
+
+
+def _names_symbol(route: Route, named: Mapping[str, Place]) -> bool:
+    """Whether the symbol is made of the route's name, so that the name alone tells it."""
+    place = named["symbol"]
+    if isinstance(place, str) or (place[0],) != route.places:
+        return False
+    return bool(place[1](route.name) == route.streams[0].symbol)
+
+
+def _without_symbol(named: Mapping[str, Place]) -> dict[str, Place]:
+    return {name: place for name, place in named.items() if name != "symbol"}
+
+
+class _Listed(ChannelReader):
+    def __init__(self, data_type: str, its: _List, read_item: MessageReader) -> None:
+        self._data_type, self._its, self._read_item = data_type, its, read_item
+        found = places(its.places, its.types)
+        self._decode = Decoder(found.struct, strict=False).decode
+        self._messages = _messages_in(found, its, read_item)
+
+    def __call__(self, frame: bytes, keys: Mapping[tuple[str, str], StreamKey]) -> list[Envelope]:
+        data_type = self._data_type
+        return self._messages(self._decode(frame), lambda symbol: keys[data_type, symbol])
+
+    def on(self, route: Route) -> RouteReader | None:
+        its = MessagePlaces.on(route, {}, self._its.places, self._its.types)
+        name, get_name, decode = route.name, its.name, its.decode
+        messages = _messages_in(its.found, self._its, self._read_item)
+        keys = {key.symbol: key for key in route.streams}
+
+        def one(frame: bytes) -> list[Envelope] | None:
+            message = decode(frame)
+            try:
+                return messages(message, keys.__getitem__) if get_name(message) == name else None
+            except KeyError:  # of a stream that the frame does not name
+                return None
+
+        return RouteReader(one)
+
+
+def _messages_in(
+    found: Places, its: _List, read_item: MessageReader
+) -> Callable[[Any, Callable[[str], StreamKey]], list[Envelope]]:
+    """Takes the messages from a frame with a list of them."""
+    get_items, texts = found.getters["items"], its.texts
+    get_symbol, get_sent = found.getters.get("symbol"), found.getters.get("sent")
+
+    def messages(frame: Any, key_of: Callable[[str], StreamKey]) -> list[Envelope]:
+        envelopes = []
+        common = None if get_symbol is None else get_symbol(frame)
+        sent_us = None if get_sent is None else get_sent(frame)
+        for item in texts(get_items(frame)):
+            text = bytes(item)
+            symbol, rest = read_item(text, text)
+            envelope = _new(Envelope, (key_of(common if common is not None else symbol), *rest))
+            envelopes.append(envelope if get_sent is None else envelope._replace(exchange_us=sent_us))
+        return in_order(envelopes)
+
+    return messages
+
+
+class _Several(ChannelReader):
+    def __init__(self, told: Mapping[str, Place], named: Mapping[str, Place]) -> None:
+        self._told, self._named = {data_type: _optional(place) for data_type, place in told.items()}, named
+        self._its = MessagePlaces(named, self._told)
+
+    def __call__(self, frame: bytes, keys: Mapping[tuple[str, str], StreamKey]) -> list[Envelope]:
+        message = self._its.decode(frame)
+        symbol = self._its.symbol(message)
+        streams = [(name, keys[name, symbol]) for name in self._told if (name, symbol) in keys]
+        return _told_by(message, frame, self._its, streams)
+
+    def on(self, route: Route) -> RouteReader | None:
+        name, symbol, named = route.name, route.streams[0].symbol, self._named
+        expected, named = (None, _without_symbol(named)) if _names_symbol(route, named) else (symbol, named)
+        its = MessagePlaces.on(route, named, self._told)
+        streams = [(key.data_type, key) for key in route.streams]
+
+        def one(frame: bytes) -> list[Envelope] | None:
+            message = its.decode(frame)
+            if its.name(message) != name or its.symbol(message) != expected:
+                return None
+            return _told_by(message, frame, its, streams)
+
+        return RouteReader(one)
+
+
+def _told_by(
+    message: Any, frame: bytes, its: MessagePlaces, streams: Iterable[tuple[str, StreamKey]]
+) -> list[Envelope]:
+    rest = its.rest(message, frame)
+    getters = its.found.getters
+    return [_new(Envelope, (key, *rest)) for name, key in streams if getters[name](message) not in _NOT_TOLD]
+
+
+def after(previous: object, own_first: object) -> int:
+    """The first id that a message covers which names the previous message's: its own if that one is negative."""
+    if type(previous) is not int or type(own_first) is not int or not -1 <= previous < INT64_MAX >= own_first >= 0:
+        raise ValidationError("not an id of a previous message")
+    return own_first if previous < 0 else previous + 1
 
 
 def last_part(topic: str) -> str:

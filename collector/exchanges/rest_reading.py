@@ -70,14 +70,17 @@ def name(value: object) -> str:
 
 def messages(stream: StreamKey, read: MessageReader, body: bytes, list_at: str) -> list[Envelope]:
     """A list of messages of one stream, each with its own text. Raises UndecodableError."""
-    found = []
-    for text in texts(body, list_at):
-        try:
-            _, rest = read(text, text)
-        except UNREADABLE as error:
-            raise _undecodable(error, body) from error
-        found.append(Envelope(stream, *rest))
-    return found
+    return [message(stream, read, text) for text in texts(body, list_at)]
+
+
+def message(stream: StreamKey, read: MessageReader, text: bytes) -> Envelope:
+    """A message of this stream with its text. Raises UndecodableError."""
+    try:
+        text.decode()
+        _, rest = read(text, text)
+    except UNREADABLE as error:
+        raise _undecodable(error, text) from error
+    return Envelope(stream, *rest)
 
 
 def book(stream: StreamKey, read: MessageReader, rows: RowReaders, body: bytes) -> Envelope:

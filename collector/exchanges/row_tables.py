@@ -8,7 +8,8 @@ Columns without a place are null, `is_snapshot` tells the two book types apart, 
 place of `is_snapshot` that is absent means that the message is none.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Final, Literal, NamedTuple, get_type_hints
 
 from msgspec import defstruct
@@ -22,6 +23,9 @@ _SIDES: Final = ("bids", "asks")
 _BOOKS: Final = ("book_delta", "book_snapshot")
 _MOST_DIGITS: Final = 300
 _LISTS: Final = ("bid_prices", "bid_sizes", "ask_prices", "ask_sizes")
+
+_UNCONVERTIBLE: Final = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError)
+"""What a function may raise for a value that the exchange does not document; then the column is null in that row."""
 
 Getter = Callable[[Any], Any]
 
@@ -75,18 +79,19 @@ def row_table(
     hints = get_type_hints(ROW_TYPES[data_type])
     if one_level is not None:
         named |= {"price": one_level.price, "size": one_level.size, "side": one_level.side}
-    numbers = [name for name in named if hints.get(name) == float | None or name in {"price", "size"}]
+    numbers = [name for name, place in named.items() if _is_number(name, hints) and not _is_made(place)]
     sides = [name for name in _SIDES if name in named]
     doubles: dict[str, Any] = {**dict.fromkeys(numbers, float), **dict.fromkeys(sides, _list_of(levels, float))}
     texts: dict[str, Any] = dict.fromkeys(sides, _list_of(levels, Any))
     if one_level is not None:
         doubles["side"] = texts["side"] = Literal.__getitem__((one_level.bid, one_level.ask))
-    found = places(named, doubles)
-    getters = {name: _getter(data_type, name, hints[name], found.getters) for name in hints if name not in _LISTS}
-    make = _book_columns(getters, _sides_of(found, one_level)) if data_type in _BOOKS else _columns(getters)
+    whole = {name: int for name, place in named.items() if hints.get(name) is int and isinstance(place, str)}
+    found = places(named, {**whole, **doubles})
+    makers = [_maker(data_type, name, hints[name], found) for name in hints if name not in _LISTS]
+    make = _book_columns(makers, _sides_of(found, one_level)) if data_type in _BOOKS else _columns(makers)
     return RowReaders(
         doubles=Decoder(found.struct, strict=False).decode,
-        texts=Decoder(places(named, texts).struct, strict=False, float_hook=str).decode,
+        texts=Decoder(places(named, {**whole, **texts}).struct, strict=False, float_hook=str).decode,
         columns=make,
         numbers=_unique(found.attributes, numbers),
         sides=_unique(found.attributes, sides),
@@ -100,18 +105,47 @@ def _list_of(levels: Callable[[Any], Any] | None, number: Any) -> Any:
     return Doubles if number is float else Texts
 
 
-def _getter(data_type: str, name: str, hint: Any, getters: Mapping[str, Getter]) -> Getter:
-    """Takes the value of one column from a message."""
-    get = getters.get(name)
-    if get is None:
-        constant = data_type == "book_snapshot" if name == "is_snapshot" else None
-        return lambda _: constant
+class _Maker(NamedTuple):
+    """How one column is made."""
+
+    take: Getter | None
+    """Takes a value from a message; None if no message has one."""
+    convert: Getter | None
+    """Makes of it what the column holds."""
+    absent: bool | None
+    """What the column holds where a message has no value."""
+
+    def column(self, values: list[Any]) -> list[Any]:
+        """The column of some values."""
+        return values if self.convert is None else _converted(self.convert, values, self.absent)
+
+
+def _maker(data_type: str, name: str, hint: Any, found: Places) -> _Maker:
+    """How the column of a row type's field is made."""
+    if name not in found.getters:
+        return _Maker(None, None, data_type == "book_snapshot" if name == "is_snapshot" else None)
+    convert = found.converters.get(name)
+    take = found.getters[name] if convert is None else attrgetter(found.attributes[name][0])
     if hint is bool:
-        return lambda message: bool(get(message))
+        return _Maker(take, bool if convert is None else lambda value: bool(convert(value)), False)
     if hint not in {str, str | None, int | None}:
-        return get
-    convert = _whole if hint == int | None else _id_text if name.endswith("_id") else _text
-    return lambda message: convert(get(message))
+        return _Maker(take, convert, None)
+    kind = _whole if hint == int | None else _id_text if name.endswith("_id") else _text
+    return _Maker(take, kind if convert is None else lambda value: kind(convert(value)), None)
+
+
+def _converted(convert: Getter, values: list[Any], absent: bool | None) -> list[Any]:
+    try:
+        return [absent if value is None else convert(value) for value in values]
+    except _UNCONVERTIBLE:
+        return [absent if value is None else _converted_one(convert, value, absent) for value in values]
+
+
+def _converted_one(convert: Getter, value: Any, absent: bool | None) -> Any:
+    try:
+        return convert(value)
+    except _UNCONVERTIBLE:
+        return absent
 
 
 def _id_text(value: Any) -> str | None:
@@ -129,10 +163,13 @@ def _whole(value: Any) -> int | None:
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else None
 
 
-def _columns(getters: Mapping[str, Getter]) -> Callable[[Iterable[Any]], tuple[Column, ...]]:
+def _columns(makers: Sequence[_Maker]) -> Callable[[Iterable[Any]], tuple[Column, ...]]:
     def made(messages: Iterable[Any]) -> tuple[Column, ...]:
         rows = list(messages)
-        return tuple(list(map(get, rows)) for get in getters.values())
+        return tuple(
+            [maker.absent] * len(rows) if maker.take is None else maker.column(list(map(maker.take, rows)))
+            for maker in makers
+        )
 
     return made
 
@@ -150,27 +187,41 @@ def _sides_of(found: Places, one_level: OneLevel | None) -> tuple[Getter, Getter
 
 
 def _book_columns(
-    getters: Mapping[str, Getter], sides: tuple[Getter, Getter]
+    makers: Sequence[_Maker], sides: tuple[Getter, Getter]
 ) -> Callable[[Iterable[Any]], tuple[Column, ...]]:
-    heads = list(getters.values())
+    takes = [maker.take for maker in makers if maker.take is not None]
     get_bids, get_asks = sides
 
     def made(messages: Iterable[Any]) -> tuple[Column, ...]:
-        found: list[list[Any]] = []
+        taken: list[list[Any]] = [[] for _ in takes]
+        notes = list(zip((values.append for values in taken), takes, strict=True))
         bids, asks = LevelColumns(), LevelColumns()
-        for message in messages:
-            found.append([get(message) for get in heads])
+        count = 0
+        for count, message in enumerate(messages, 1):  # noqa: B007 -- the number of messages
+            for note, take in notes:
+                note(take(message))
             bids.add(get_bids(message) or ())
             asks.add(get_asks(message) or ())
-        columns = map(list, zip(*found, strict=True)) if found else ([] for _ in heads)
-        return *columns, *bids.prices_and_sizes(), *asks.prices_and_sizes()
+        values = iter(taken)
+        heads = [[maker.absent] * count if maker.take is None else maker.column(next(values)) for maker in makers]
+        return *heads, *bids.prices_and_sizes(), *asks.prices_and_sizes()
 
     return made
 
 
+def _is_number(name: str, hints: Mapping[str, Any]) -> bool:
+    """Whether a place holds a number of a row, or one of the level that a message is."""
+    return hints.get(name) == float | None or name in {"price", "size"}
+
+
+def _is_made(place: Place) -> bool:
+    """Whether a function makes the value of several values, or of a tuple of one, which may have any type."""
+    return not isinstance(place, str) and isinstance(place[0], tuple)
+
+
 def _may_be_absent(place: Place) -> bool:
-    text = place if isinstance(place, str) else place[0]
-    return text.endswith("?") or "|" in text
+    where = place if isinstance(place, str) else place[0]
+    return any(text.endswith("?") or "|" in text for text in ((where,) if isinstance(where, str) else where))
 
 
 def _unique(attributes: Mapping[str, list[str]], names: Iterable[str]) -> list[str]:

@@ -15,10 +15,13 @@ _RFC3339: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)", 
 _REST: Final = re.compile(r"(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))", re.ASCII)
 _SECOND_CHARS: Final = 19
 _LONGEST_DIGITS: Final = 19
+_END_MS: Final = END_US // 1_000
 
 
 def from_ms(value: object) -> int:
     """Milliseconds, as a whole number or its text."""
+    if type(value) is int and 0 <= value < _END_MS:  # the usual form, in a third of the time
+        return value * 1_000
     return _whole(value, 1_000)
 
 

@@ -5,7 +5,8 @@ result; with any other, frames are decoded one after another.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import repeat
 from typing import NamedTuple
 
@@ -61,14 +62,19 @@ def decode_together(decode: Decode, frames: Sequence[bytes]) -> Decoded:
     """Read frames, each with the outcome that it has by itself."""
     if isinstance(decode, DecodeTogether):
         return decode.together(frames)
+    return gathered(outcomes(decode, frames, range(len(frames))), frozenset())
+
+
+def gathered(found_by_index: Iterable[tuple[int, Outcome]], apart: AbstractSet[StreamKey]) -> Decoded:
+    """The outcomes of frames, those with one message in columns if its stream is not among `apart`."""
     columns: dict[StreamKey, MessageColumns] = {}
     others: list[tuple[int, Outcome]] = []
-    for index, found in outcomes(decode, frames, range(len(frames))):
+    for index, found in found_by_index:
         if isinstance(found, UndecodableError) or len(found) != 1:
             others.append((index, found))
             continue
         key, message_id, first_id, exchange_us, payload, is_snapshot = found[0]
-        if message_id is None or is_snapshot or not payload:
+        if message_id is None or is_snapshot or not payload or key in apart:
             others.append((index, found))
             continue
         column = columns.get(key) or columns.setdefault(key, MessageColumns(key, [], [], [], [], []))
