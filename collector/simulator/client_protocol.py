@@ -1,6 +1,7 @@
 """The client's side of a connection: bytes received in, replies out. No sockets; times are passed in."""
 
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 from websockets.frames import Frame as ClientFrame
 from websockets.frames import Opcode
@@ -8,11 +9,9 @@ from websockets.protocol import OPEN, SEND_EOF
 from websockets.server import ServerProtocol
 
 from collector.simulator.client_limits import ClientLimits
+from collector.simulator.client_session import ClientError, ClientSession
 from collector.simulator.frames import wire
 from collector.simulator.outbox import Close, Control, End
-from collector.simulator.subscriptions import RequestedStreams, answer
-
-STREAMS_PER_CONNECTION: Final = 1024
 
 
 class ProtocolEnd(NamedTuple):
@@ -25,10 +24,17 @@ class ProtocolEnd(NamedTuple):
 class ClientProtocol:
     """A client's requests, its subscriptions, and whether it keeps the exchange's limits."""
 
-    def __init__(self, protocol: ServerProtocol, pong_timeout_secs: float, *, send_all_streams: bool) -> None:
+    def __init__(
+        self,
+        protocol: ServerProtocol,
+        session: ClientSession,
+        pong_timeout_secs: float,
+        now: float,
+        *,
+        send_all_streams: bool,
+    ) -> None:
         """Take over an open protocol; with `send_all_streams` requests are only recorded, not answered."""
-        self.streams: dict[str, None] = {}
-        self.wrapped = True
+        self.session = session
         self.requests: list[str] = []
         """Messages from the client, for the log; the reader empties the list."""
         self.replies: list[Control] = []
@@ -39,6 +45,8 @@ class ClientProtocol:
         self._protocol = protocol
         self._limits = ClientLimits(pong_timeout_secs)
         self._send_all_streams = send_all_streams
+        self._last_said_at = now
+        self._reply(session.greetings())
 
     @property
     def open(self) -> bool:
@@ -50,11 +58,6 @@ class ClientProtocol:
         """The code of the close frame sent or received, if any."""
         close = self._protocol.close_sent or self._protocol.close_rcvd
         return None if close is None else int(close.code)
-
-    def subscribe(self, requested: RequestedStreams) -> None:
-        """Subscribe to the streams in the URL."""
-        self.wrapped = requested.wrapped
-        self._subscribe(dict.fromkeys(requested.streams))
 
     def receive(self, data: bytes, now: float) -> None:
         """Process bytes that the client sent at `now`, in monotonic seconds."""
@@ -86,11 +89,19 @@ class ClientProtocol:
         """Whether a ping has been unanswered for too long."""
         return self._limits.overdue(now)
 
+    def step(self, now: float) -> None:
+        """Do what the exchange does unasked at `now`: its own messages, and the end of a client that was silent too long."""
+        idle_secs = self.session.idle_secs
+        if idle_secs is not None and now - self._last_said_at > idle_secs:
+            self._end("idle", Close(1008, "No message for too long"))
+        self._answered(lambda: self.session.due(now))
+
     def _handle_frame(self, frame: ClientFrame, now: float) -> None:
         within_limit = self._limits.count_message(now)
         if frame.opcode is Opcode.PONG:
             self._limits.note_pong(bytes(frame.data))
         elif frame.opcode is not Opcode.PING:
+            self._last_said_at = now
             self._handle_request(bytes(frame.data))
         if not within_limit and not self._send_all_streams:
             self._end("too many messages", Close(1008, "Too many requests"))
@@ -98,14 +109,16 @@ class ClientProtocol:
     def _handle_request(self, text: bytes) -> None:
         self.requests.append(text.decode(errors="replace"))
         if not self._send_all_streams:
-            reply, streams = answer(text, self.streams)
-            self.replies.append(Control(wire(reply.encode())))
-            self._subscribe(streams)
+            self._answered(lambda: self.session.handle(text))
 
-    def _subscribe(self, streams: dict[str, None]) -> None:
-        self.streams = streams
-        if len(streams) > STREAMS_PER_CONNECTION:
-            self._end("too many streams", Close(1008, "Too many streams"))
+    def _answered(self, replies: Callable[[], list[str]]) -> None:
+        try:
+            self._reply(replies())
+        except ClientError as error:
+            self._end(str(error), Close(1008, str(error)[:100]))
+
+    def _reply(self, texts: list[str]) -> None:
+        self.replies += [Control(wire(text.encode())) for text in texts]
 
     def _end(self, why: str, *items: Control | Close | End) -> None:
         if self.end is None:

@@ -14,13 +14,13 @@ from typing import Final
 from websockets.server import ServerProtocol
 
 from collector.simulator.client_protocol import ClientProtocol
+from collector.simulator.client_session import ClientSession
 from collector.simulator.connection_settings import ConnectionSettings, Tally
 from collector.simulator.frame_account import FrameAccount
-from collector.simulator.frames import Frame, bare
+from collector.simulator.frames import Frame
 from collector.simulator.outbox import Abort, Close, Control, End, Half, Item, Later, Note, Ping, Stall
 from collector.simulator.sent_log import SentLog
 from collector.simulator.socket_writer import SocketWriter
-from collector.simulator.subscriptions import RequestedStreams
 
 CHUNK_BYTES: Final = 64 * 1024
 MAX_BACKLOG: Final = 250_000
@@ -36,6 +36,7 @@ class Connection:
         number: int,
         sock: socket.socket,
         protocol: ServerProtocol,
+        session: ClientSession,
         settings: ConnectionSettings,
         tally: Tally,
         log: SentLog,
@@ -51,8 +52,9 @@ class Connection:
         """The path of its URL, without the query."""
         self._sock = sock
         self._settings = settings
+        self.session = session
         self._protocol = ClientProtocol(
-            protocol, settings.pong_timeout_secs, send_all_streams=settings.send_all_streams
+            protocol, session, settings.pong_timeout_secs, time.monotonic(), send_all_streams=settings.send_all_streams
         )
         self._log = log
         self._account = FrameAccount(number, tally, log)
@@ -79,21 +81,21 @@ class Connection:
     @property
     def subscribed(self) -> bool:
         """Whether it has subscribed to anything."""
-        return self.open and (self._settings.send_all_streams or bool(self._protocol.streams))
+        return self.open and (self._settings.send_all_streams or bool(self.session.streams))
 
     @property
     def streams(self) -> list[str]:
         """Its streams, in the order of subscription."""
-        return list(self._protocol.streams)
+        return list(self.session.streams)
 
     @property
     def wrapped(self) -> bool:
         """Whether it is on `/stream`, where payloads carry their stream's name."""
-        return self._protocol.wrapped
+        return self.session.wrapped
 
     def wants(self, stream: str) -> bool:
         """Whether a frame of this stream is for this client."""
-        return self.open and (self._settings.send_all_streams or stream in self._protocol.streams)
+        return self.open and (self._settings.send_all_streams or self.session.wants(stream))
 
     def select(self, frames: Sequence[Frame]) -> Sequence[Frame]:
         """The frames that are for this client, in the form it gets them."""
@@ -101,18 +103,13 @@ class Connection:
             return ()
         if self._settings.send_all_streams:
             return frames
-        streams = self._protocol.streams
-        picked = [frame for frame in frames if frame.stream in streams]
-        return picked if self.wrapped else [bare(frame) for frame in picked]
+        wants, render = self.session.wants, self.session.render
+        picked = [frame for frame in frames if wants(frame.stream)]
+        return [shaped for frame in picked for shaped in render(frame)] if self.session.renders else picked
 
-    def as_sent(self, frame: Frame) -> Frame:
-        """The frame in the form this client gets it."""
-        return frame if self.wrapped else bare(frame)
-
-    def subscribe(self, requested: RequestedStreams) -> None:
-        """Subscribe to the streams in the URL."""
-        self._protocol.subscribe(requested)
-        self._process_received()
+    def as_sent(self, frame: Frame) -> list[Frame]:
+        """The frame in the form this client gets it; none if its subscription leaves it out."""
+        return [frame] if self._settings.send_all_streams else self.session.render(frame)
 
     def put(self, items: Iterable[Item]) -> None:
         """Queue items to send."""
@@ -271,6 +268,9 @@ class Connection:
             if now >= next_ping:
                 next_ping += self._settings.ping_interval_secs
                 self.put([Ping()])
+            if not self.stalled:
+                self._protocol.step(now)
+                self._process_received()
             if not self.stalled and self._protocol.overdue(now):
                 self.finish("pong timeout", Close(1008, "Pong timeout"))
         # The client may no longer read: the connection ends without its answer.

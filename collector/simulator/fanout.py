@@ -47,7 +47,9 @@ class Fanout:
             fault = common
             if fault is None and frame.stream not in connection.held:
                 fault = self.faults.strike(FRAME_KINDS, connection.number, frame.stream, connection.path)
-            connection.put(self._items(connection, fault, connection.as_sent(frame)))
+            for shaped in connection.as_sent(frame):
+                connection.put(self._items(connection, fault, shaped))
+                fault = None
 
     def _items(self, connection: Connection, fault: Fault | None, frame: Frame) -> list[Item]:
         if held := connection.held.pop(frame.stream, None):

@@ -1,7 +1,9 @@
 """Serves a recording: `*.jsonl` or `*.jsonl.zst`, one frame a line, of which those with `"dir": "in"` were received.
 
 A line holds `raw` (the frame's text; base64 with `"enc": "b64"`), `recv_ts_us` (may be null) and perhaps
-`"wire": "binary"`. Bodies of REST depth, `"dir": "http"` with their `url`, are kept. The recording is played once, under one cursor, to all who subscribed to a frame's stream.
+`"wire": "binary"`. REST responses, `"dir": "http"` with their `url`, are kept. The recording is played once, under one
+cursor, to all who subscribed to a frame's stream: to a combined stream of Binance's that its wrap names, or else to the path
+of the connection that received it, acknowledgements included.
 """
 
 import asyncio
@@ -33,6 +35,16 @@ class Recording:
     due_us: list[int] = field(default_factory=list)
     books: dict[str, str] = field(default_factory=dict)
     """The first recorded body of REST depth of each symbol."""
+    hosts: dict[str, str] = field(default_factory=dict)
+    """By path: the host of the recorded connections whose frames name no stream."""
+    responses: dict[str, str] = field(default_factory=dict)
+    """By path and query: the first recorded body of each REST request."""
+
+    def response(self, target: str) -> str | None:
+        """The recorded body for a path and query, or else that of the same path with another query; None if there is none."""
+        path = urlsplit(target).path
+        same_path = (body for known, body in self.responses.items() if urlsplit(known).path == path)
+        return self.responses.get(target) or next(same_path, None)
 
 
 def load(paths: Iterable[Path]) -> Recording:
@@ -45,15 +57,43 @@ def load(paths: Iterable[Path]) -> Recording:
         base = recording.due_us[-1] if recording.due_us else 0
         start = len(recording.frames)
         first = None
-        bodies: list[tuple[str, str]] = []
-        for frame, received_us in _received(path, bodies):
+        read = _Read()
+        for frame, received_us in _in_order(list(_received(path, read))):
             if received_us is not None and first is None:
                 first = received_us
             due = base if received_us is None or first is None else base + received_us - first
             recording.frames.append(frame)
             recording.due_us.append(max(due, recording.due_us[-1] if recording.due_us else 0))
-        recording.books = _books(bodies, recording.frames[start:]) | recording.books
+        depths = [(url, body) for url, body in read.bodies if urlsplit(url).path.endswith("/depth")]
+        recording.books = _books(depths, recording.frames[start:]) | recording.books
+        recording.responses = {_target(url): body for url, body in reversed(read.bodies)} | recording.responses
+        recording.hosts |= read.hosts
     return recording
+
+
+@dataclass
+class _Read:
+    """What a file holds beside frames."""
+
+    bodies: list[tuple[str, str]] = field(default_factory=list)
+    """URL and body of each REST response."""
+    urls: dict[str, str] = field(default_factory=dict)
+    """The URL of each connection."""
+    hosts: dict[str, str] = field(default_factory=dict)
+    """See `Recording.hosts`."""
+
+
+def _in_order(frames: list[tuple[Frame, int | None]]) -> list[tuple[Frame, int | None]]:
+    """By time of receipt, where each has one: some recorders wrote one connection after the other."""
+    if any(received_us is None for _, received_us in frames):
+        return frames
+    return sorted(frames, key=lambda frame: frame[1] or 0)
+
+
+def _target(url: str) -> str:
+    """Path and query."""
+    parts = urlsplit(url)
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
 def _books(bodies: list[tuple[str, str]], frames: list[Frame]) -> dict[str, str]:
@@ -64,14 +104,16 @@ def _books(bodies: list[tuple[str, str]], frames: list[Frame]) -> dict[str, str]
     return {symbol: body for symbol, body in named.items() if symbol}
 
 
-def _received(path: Path, bodies: list[tuple[str, str]]) -> Iterator[tuple[Frame, int | None]]:
-    """The received frames; appends the URL and body of each REST depth to `bodies`."""
+def _received(path: Path, read: _Read) -> Iterator[tuple[Frame, int | None]]:
+    """The received frames; what else the file holds is added to `read`."""
     for number, text in enumerate(_lines(path), start=1):
         try:
             line = json.loads(text)
-            received = (_frame(line), line["recv_ts_us"]) if line["dir"] == "in" else None
-            if line["dir"] == "http" and urlsplit(line.get("url", "")).path.endswith("/depth"):
-                bodies.append((line["url"], line["raw"]))
+            if line["dir"] == "http" and "url" in line:
+                read.bodies.append((line["url"], line["raw"]))
+            if line["dir"] in {"connect", "in"} and "url" in line:
+                read.urls[line.get("conn", "")] = line["url"]
+            received = (_frame(line, read), line["recv_ts_us"]) if line["dir"] == "in" else None
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigError([f"{path}, line {number} is not a line of a recording: {error!r}"]) from error
         if received:
@@ -98,11 +140,17 @@ def _split(stream: Any) -> Iterator[bytes]:
         yield rest
 
 
-def _frame(line: dict[str, Any]) -> Frame:
+def _frame(line: dict[str, Any], read: _Read) -> Frame:
+    """Its stream is what its wrap names, or else the path of its connection."""
     raw: str = line["raw"]
     encoded = line.get("enc") == "b64"
     first = BINARY if encoded or line.get("wire") == "binary" else TEXT
-    stream = raw[len(_WRAP) : raw.index('"', len(_WRAP))] if raw.startswith(_WRAP) else ""
+    if raw.startswith(_WRAP):
+        stream = raw[len(_WRAP) : raw.index('"', len(_WRAP))]
+    else:
+        url = urlsplit(read.urls.get(line.get("conn", ""), ""))
+        stream = url.path.rstrip("/")
+        read.hosts[stream] = url.hostname or ""
     return Frame(stream, wire(base64.b64decode(raw) if encoded else raw.encode(), first))
 
 

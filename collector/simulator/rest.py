@@ -94,6 +94,10 @@ class Rest:
         self._minute = 0
         self._used = Counter[str]()
 
+    def knows(self, path: str) -> bool:
+        """Whether the path belongs to one of Binance's interfaces."""
+        return path.rpartition("/")[0] in APIS
+
     def respond(self, method: str, target: str, now_ms: int, *, stale: bool = False) -> Response:
         """Answer one request; every response carries the weight used so far in this minute. `stale`: send an old book."""
         url = urlsplit(target)

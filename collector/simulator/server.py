@@ -17,6 +17,7 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
 from collector.simulator import realtime, replay
+from collector.simulator.client_session import ClientSession
 from collector.simulator.connection import CLOSE_TIMEOUT_SECS, Connection
 from collector.simulator.connection_settings import ConnectionSettings, Tally
 from collector.simulator.controls import PREFIX, Controls
@@ -30,8 +31,8 @@ from collector.simulator.outbox import Close
 from collector.simulator.recording_history import RecordingHistory
 from collector.simulator.rest import History, Response, Rest, too_many
 from collector.simulator.sent_log import SentLog
+from collector.simulator.sessions import Sessions
 from collector.simulator.socket_writer import SendStalls, SocketWriter
-from collector.simulator.subscriptions import RequestedStreams, requested_streams
 
 ATTEMPT_WINDOW_SECS: Final = 300.0
 HOUSEKEEPING_SECS: Final = 0.25
@@ -84,6 +85,7 @@ class Simulator:
         self._paced_markets = [realtime.PacedMarket(market, options.rate, options.seed) for market in markets]
         self._replay = _replay(options)
         self._rest = Rest(_history(self._replay, markets))
+        self._sessions = Sessions(self._replay, markets, send_all_streams=options.all_streams)
         self._controls = Controls(self._fanout, self._tally, self._replay, markets)
 
     def stop(self) -> None:
@@ -170,6 +172,11 @@ class Simulator:
             return Response(200, "[]")
         if fault is not None and fault.kind == "hang":
             await asyncio.sleep(FOR_EVER_SECS if fault.secs is None else fault.secs)
+        recorded = (
+            None if self._replay is None or self._rest.knows(path) else self._replay.recording.response(request.target)
+        )
+        if recorded is not None:
+            return Response(200, recorded)
         stale = fault is not None and fault.kind == "stale"
         response = self._rest.respond(request.method, request.target, time.time_ns() // 1_000_000, stale=stale)
         self._log.event(None, "rest", path=request.target, status=response.status)
@@ -178,16 +185,10 @@ class Simulator:
     # WebSocket handshakes
 
     async def _upgrade(self, sock: socket.socket, writer: SocketWriter, request: Request, unread: bytes) -> None:
-        requested = (
-            RequestedStreams(wrapped=True, streams=())
-            if self._settings.send_all_streams
-            else requested_streams(request.target)
-        )
-        refusal = self._refuse_handshake()
-        if requested is None or refusal is not None:
-            refusal = refusal or Response(404, "")
-            self._log.event(None, "handshake_refused", path=request.target, status=refusal.status)
-            await writer.write(encode(refusal))
+        session = self._refuse_handshake() or self._sessions.new(request.target)
+        if isinstance(session, Response):
+            self._log.event(None, "handshake_refused", path=request.target, status=session.status)
+            await writer.write(encode(session))
             return
         protocol = ServerProtocol()
         # The library reads lines of at most 8 KiB, and a URL may be longer; the library needs only the headers.
@@ -197,7 +198,7 @@ class Simulator:
                 protocol.send_response(protocol.accept(event))
         await writer.write(b"".join(protocol.data_to_send()))
         if protocol.state is OPEN:
-            await self._serve_websocket(sock, protocol, request.target, requested, unread)
+            await self._serve_websocket(sock, protocol, request.target, session, unread)
 
     def _refuse_handshake(self) -> Response | None:
         now = time.monotonic()
@@ -210,15 +211,16 @@ class Simulator:
         return None if fault is None else _refusal(fault)
 
     async def _serve_websocket(
-        self, sock: socket.socket, protocol: ServerProtocol, path: str, requested: RequestedStreams, unread: bytes
+        self, sock: socket.socket, protocol: ServerProtocol, path: str, session: ClientSession, unread: bytes
     ) -> None:
         self._tally.connections += 1
         number = self._tally.connections
-        connection = Connection(number, sock, protocol, self._settings, self._tally, self._log, self._fanout.wake)
+        connection = Connection(
+            number, sock, protocol, session, self._settings, self._tally, self._log, self._fanout.wake
+        )
         connection.path = path.partition("?")[0]
         self._log.event(number, "connect", path=path)
         self._fanout.connections.append(connection)
-        connection.subscribe(requested)
         try:
             await connection.run(unread)
         finally:

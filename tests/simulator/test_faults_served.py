@@ -1,6 +1,7 @@
 """Each fault over a real socket: what the client gets, and what the log says about it."""
 
 import base64
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +31,7 @@ def play(simulate: Callable[..., Running], recording: Callable[..., Path]) -> Pl
 
 
 def numbers(texts: list[Any]) -> list[int]:
-    return [int(text.split('"t":')[1].rstrip("}")) for text in texts]
+    return [json.loads(text)["data"]["t"] for text in texts]
 
 
 def dropped(log: list[dict[str, Any]], why: str) -> list[int]:
