@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
-from collector.exchanges.adapter import Decode
+from collector.exchanges.adapter import Conversation, Decode
 
 
 class MessageColumns(NamedTuple):
@@ -87,7 +87,9 @@ def gathered(found_by_index: Iterable[tuple[int, Outcome]], apart: AbstractSet[S
 
 
 def outcomes(decode: Decode, frames: Sequence[bytes], indexes: Sequence[int]) -> list[tuple[int, Outcome]]:
-    """What each of these frames gives by itself."""
+    """What each of these frames gives by itself. A conversation hears each of them once."""
+    if isinstance(decode, Conversation):
+        return [(index, outcome(decode, frames[index])) for index in indexes]
     try:
         return [(index, decode(frames[index])) for index in indexes]
     except Exception:  # noqa: BLE001 -- found out below, frame by frame

@@ -5,11 +5,12 @@ from typing import Final
 
 from collector.domain.errors import DamagedError
 from collector.domain.records import BACKFILLED_LINE
-from collector.exchanges.adapter import Adapter, Decode, Subscription
+from collector.exchanges.adapter import Adapter
 from collector.exchanges.together import decode_together
 from collector.processes.rest_adapters import RepairableFeeds
 from collector.processes.writer.batch import CommitBatch, Counts
 from collector.processes.writer.book_checks import BookChecks
+from collector.processes.writer.decoders import Decoders
 from collector.processes.writer.frame_reading import read_frame
 from collector.processes.writer.gaps.feed_state import FeedState
 from collector.processes.writer.gaps.ledger import GapLedger
@@ -57,11 +58,10 @@ class FrameProcessor:
         """
         self.checks = BookChecks(enabled=verify_checksums)
         self._together = together
-        self._adapter_of = adapter_of
-        self._decoders: dict[FeedIdentity, tuple[Decode, Adapter]] = {}
         self.counts = counts
         requests = RepairRequests(repaired)
         self.ledger = GapLedger(streams, feeds, adapter_of, self.counts, requests)
+        self._decoders = Decoders(adapter_of, self.ledger.connections_of)
         self._intake = MessageIntake(streams, self.ledger, requests, self.counts, self.checks)
         self._runs = RunIntake(streams, self._intake, self._record_received)
         self._incarnation = 0
@@ -87,10 +87,17 @@ class FrameProcessor:
         time given to damage, which has none of its own. `on_progress` is called for each record, or for each
         stream of records that are processed together, because they may hold many messages.
         """
-        position, header = chunk.position, chunk.header
+        header = chunk.header
         self._incarnation = incarnation_of(header.writer_id)
         self._intake.connections_changed()
         self.ledger.open_journal(header)
+        try:
+            return self._take(chunk, now_us, batch_limit, on_progress)
+        finally:
+            self._decoders.note_heard()
+
+    def _take(self, chunk: Chunk, now_us: int, batch_limit: int, on_progress: Callable[[], None]) -> Chunk | None:
+        position, header = chunk.position, chunk.header
         done = 0
         while done < len(chunk.records):
             on_progress()
@@ -119,7 +126,8 @@ class FrameProcessor:
             self._apart[identity] = apart - len(records[start].payload)
         elif self._together:
             bounds = Bounds(*self.batch.room(batch_limit), *self.ledger.quiet_us(identity.feed))
-            run = run_from(records, start, bounds)
+            by_connection = self._decoders.of_feed(identity).is_by_connection
+            run = run_from(records, start, bounds, by_connection=by_connection)
             if len(run.frames) >= MIN_TOGETHER:
                 self._run(header, run, on_progress)
                 return len(run.records)
@@ -127,7 +135,8 @@ class FrameProcessor:
         return 1
 
     def _run(self, header: JournalHeader, run: Run, on_progress: Callable[[], None]) -> None:
-        decode, adapter = self._decoder(header.identity)
+        adapter = self._decoders.of_feed(header.identity).adapter
+        decode = self._decoders.of_connection(header.identity, run.records[0].connection)
         receipts = [receipt_of(header, self._incarnation, record) for record in run.records]
         decoded = decode_together(decode, run.frames)
         if sum(len(column.ids) for column in decoded.columns) < len(run.frames) * MIN_ALIKE_SHARE:
@@ -147,24 +156,18 @@ class FrameProcessor:
         self.ledger.record_received(header.identity.feed, record.received_ns // 1_000)
 
     def _frames(self, header: JournalHeader, record: Record) -> None:
-        decode, adapter = self._decoder(header.identity)
+        adapter = self._decoders.of_feed(header.identity).adapter
         receipt = receipt_of(header, self._incarnation, record)
         try:
             frames = frames_of(record)
         except DamagedError as error:
             self._intake.undecoded(receipt, record.offset, record.payload, str(error))
             return
-        for frame in frames:
-            if record.line == BACKFILLED_LINE:
+        if record.line == BACKFILLED_LINE:
+            for frame in frames:
                 self._intake.answer(receipt, adapter, frame.offset, frame.data)
-            else:
-                text, found = read_frame(adapter, decode, frame)
-                self._intake.frame(receipt, adapter, frame.offset, text, found)
-
-    def _decoder(self, identity: FeedIdentity) -> tuple[Decode, Adapter]:
-        known = self._decoders.get(identity)
-        if known is None:
-            adapter = self._adapter_of(identity.exchange)
-            known = adapter.decoder(Subscription(identity.symbols, identity.data_types)), adapter
-            self._decoders[identity] = known
-        return known
+            return
+        decode = self._decoders.of_connection(header.identity, record.connection)
+        for frame in frames:
+            text, found = read_frame(adapter, decode, frame)
+            self._intake.frame(receipt, adapter, frame.offset, text, found)

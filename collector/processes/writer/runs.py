@@ -47,12 +47,16 @@ class Run:
         return [len(split.data) for split in self._split]
 
 
-def run_from(records: Sequence[Record], start: int, bounds: Bounds) -> Run:
-    """The run that begins with the record at `start`; empty if that one has to be processed by itself."""
-    run, size_bytes, received_ns = Run(), 0, 0
+def run_from(records: Sequence[Record], start: int, bounds: Bounds, *, by_connection: bool = False) -> Run:
+    """The run that begins with the record at `start`; empty if that one has to be processed by itself.
+
+    `by_connection`: all its records are of one connection.
+    """
+    run, size_bytes, received_ns, connection = Run(), 0, 0, records[start].connection
     for record in islice(records, start, None):
         split = _split(record)
-        if split is None or record.received_ns < received_ns:
+        is_other = by_connection and record.connection != connection
+        if split is None or record.received_ns < received_ns or is_other:
             break
         run.add(record, split)
         size_bytes += len(record.payload)

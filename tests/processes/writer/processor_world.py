@@ -13,6 +13,7 @@ from collector.exchanges.registry import adapter
 from collector.processes.rest_adapters import RepairableFeeds
 from collector.processes.writer.batch import Counts
 from collector.processes.writer.frame_processor import FrameProcessor
+from collector.processes.writer.stored_state import decode_feed
 from collector.processes.writer.streams import StreamTable
 from collector.storage.journal.format import (
     FeedIdentity,
@@ -24,6 +25,8 @@ from collector.storage.journal.format import (
 )
 from collector.storage.journal.position import Position
 from collector.storage.journal.reader import Chunk
+from collector.storage.segment.blocks import Messages
+from collector.storage.segment.state import SegmentState
 from tests.storage.segment.segment_rows import rows_of
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -45,18 +48,32 @@ class ProcessorWorld:
         self.streams = StreamTable(40.0, Bounds(300.0, 30.0))
         feed_of = {StreamKey(exchange, symbol, data_type): "f" for symbol in symbols for data_type in data_types}
         sides = {"f": side} if repaired and side is not None else {}
-        self.processor = FrameProcessor(self.streams, {}, adapter_of, RepairableFeeds(feed_of, sides), 1, Counts())
+        self._adapter_of, self._repaired = adapter_of, RepairableFeeds(feed_of, sides)
+        self.processor = FrameProcessor(self.streams, {}, adapter_of, self._repaired, 1, Counts())
+        self._stored: list[Messages] = []
         self.gaps: list[tuple[str, str, Gap]] = []
         """Rows of the ledger: exchange, symbol, row."""
         self.requests: list[Request] = []
         self.messages: list[tuple[int, int]] = []
         """Stream and id of each stored message."""
         self.payloads: list[bytes] = []
+        self.writer_id = "ingest"
+        """The incarnation of ingest."""
         self._headers = {
             name: JournalHeader(name, name, 1, 0, FeedIdentity(name, exchange, symbols, data_types), 0)
             for name in ("f", rest_journal("f"))
         }
         self._row = 1
+
+    def restart(self) -> None:
+        """Go on as a new writer does: with what was committed, and without anything that was not."""
+        feeds = {name: decode_feed(_encode(state)) for name, state in self.processor.ledger.feeds.items()}
+        rows = [stream.row() for stream in self.streams]
+        self.streams = StreamTable(40.0, Bounds(300.0, 30.0))
+        self.streams.restore(SegmentState({}, rows, {}, {}), lambda _is_enough: iter([[one] for one in self._stored]))
+        self.processor = FrameProcessor(
+            self.streams, feeds, self._adapter_of, self._repaired, self._row, self.processor.counts
+        )
 
     def receive(
         self, at_us: int, frames: Sequence[bytes], line: int = 0, connection: int = 0, binary: Sequence[int] = ()
@@ -88,6 +105,7 @@ class ProcessorWorld:
         self.gaps += batch.gaps
         self.requests += [request for requests in batch.requests.values() for request in requests]
         rows = rows_of(batch.messages.values())
+        self._stored += batch.messages.values()
         self.messages += [(stream_id, id_) for _, stream_id, _, id_, *_ in rows]
         self.payloads += [row[-1] for row in rows]
         states = [stream.row().state for stream in batch.touched.values()]
@@ -102,6 +120,7 @@ class ProcessorWorld:
         self.requests.clear()
         self.messages.clear()
         self.payloads.clear()
+        self._stored.clear()
 
     def latest(self) -> dict[str, Gap]:
         """The newest row of each gap."""
@@ -110,6 +129,7 @@ class ProcessorWorld:
     def _take(self, name: str, pieces: list[bytes]) -> None:
         records = parse_records(b"".join(pieces), 0).records
         position = Position(name, name, 1, records[-1].end, ended=False)
-        rest: Chunk | None = Chunk(self._headers[name], records, None, position)
+        header = self._headers[name]._replace(writer_id=self.writer_id)
+        rest: Chunk | None = Chunk(header, records, None, position)
         while rest is not None:
             rest = self.processor.process(rest, 0, 2**62, lambda: None)

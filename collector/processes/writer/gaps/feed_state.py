@@ -9,6 +9,13 @@ from collector.processes.writer.gaps.connection_log import ConnectionLog
 from collector.processes.writer.gaps.journal_numbers import JournalNumbers
 
 
+class ConnectionMemory(msgspec.Struct, array_like=True):
+    """What is known of an open connection from its frames."""
+
+    heard: bytes = b""
+    """The state of its decoder, for an exchange whose frames can only be read with what earlier ones said."""
+
+
 class FeedState(msgspec.Struct):
     """The state of one feed. The field names are part of the stored format.
 
@@ -28,3 +35,5 @@ class FeedState(msgspec.Struct):
     """Written by version 1 only: streams without any message that have an open row, and since when."""
     unspoken: dict[StreamKey, StreamActivity] = {}
     """Every stream that the feed subscribes and that has had no message yet."""
+    connections: dict[int, ConnectionMemory] = {}
+    """By its number in the heads of records; 0 for all records that name none."""

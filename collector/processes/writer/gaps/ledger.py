@@ -5,8 +5,8 @@ Holes in ids (`sequence_gap_rows`), outages (`outage_rows`), silence (`silence_w
 back or start again.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
 
 from collector.domain.gap_stretches import GapStretch, event_gap
 from collector.domain.records import UNKNOWN, StreamKey
@@ -15,7 +15,7 @@ from collector.exchanges.adapter import Adapter
 from collector.processes.writer.batch import CommitBatch, Counts
 from collector.processes.writer.feed_state_version_1 import carry_over
 from collector.processes.writer.gaps.damage_rows import DamageRows
-from collector.processes.writer.gaps.feed_state import FeedState
+from collector.processes.writer.gaps.feed_state import ConnectionMemory, FeedState
 from collector.processes.writer.gaps.feed_table import FeedTable
 from collector.processes.writer.gaps.outage_rows import OutageRows
 from collector.processes.writer.gaps.pending_gap_rows import PendingGapRows
@@ -87,6 +87,7 @@ class GapLedger:
         if not is_rest_journal(identity.feed):
             self._hand_over(identity, header.created_ns // 1_000)
         state.links.begin(header.writer_id)
+        state.connections = {}
         state.refusing_since_us = None
 
     def record_received(self, feed: str, received_us: int) -> None:
@@ -110,13 +111,19 @@ class GapLedger:
         at_us, info = record.received_ns // 1_000, event_of(record)
         match record.kind:
             case RecordKind.CONNECT:
+                self._forget_connection(identity, info)
                 self._outages.connected(identity, record.line, at_us, info)
             case RecordKind.DISCONNECT:
+                self._forget_connection(identity, info)
                 self._outages.disconnected(identity, record.line, at_us, info)
             case RecordKind.REFUSING:
                 self._refusals.begun(identity, info)
             case RecordKind.RESUMED:
                 self._refusals.over(identity, at_us, info)
+
+    def connections_of(self, feed: str) -> dict[int, ConnectionMemory]:
+        """What is known of the feed's open connections, by their numbers in the heads of records."""
+        return self._feeds.state(feed).connections
 
     def update(self, now_us: int) -> None:
         """Bring the rows of everything that lasts up to date before a seal, because they leave with the segment."""
@@ -205,6 +212,10 @@ class GapLedger:
         """The number of the open connection that a record's head names so; 0 if there is none."""
         up = self._feeds.state(feed).links.up
         return next((number for number in up if connection_in_head(number) == in_head), 0)
+
+    def _forget_connection(self, identity: FeedIdentity, info: Mapping[str, Any]) -> None:
+        number = connection_in_head(int(info["connection"]))
+        self._feeds.state(identity.feed).connections.pop(number, None)
 
     def _check_silence(self, feed: str, state: FeedState, now_us: int) -> None:
         identity, plans = self._identities[feed], self._feeds.plans
