@@ -1,9 +1,9 @@
 """Serves a recording: `*.jsonl` or `*.jsonl.zst`, one frame a line, of which those with `"dir": "in"` were received.
 
-A line holds `raw` (the frame's text; base64 with `"enc": "b64"`), `recv_ts_us` (may be null) and perhaps
-`"wire": "binary"`. REST responses, `"dir": "http"` with their `url`, are kept. The recording is played once, under one
-cursor, to all who subscribed to a frame's stream: to a combined stream of Binance's that its wrap names, or else to the path
-of the connection that received it, acknowledgements included.
+A line holds `raw` (the frame's text; base64 with `"enc": "b64"`), `recv_ts_us` (may be null) and perhaps `wire`: `binary` or
+`text`; without it, base64 is binary. REST responses, `"dir": "http"` with their `url`, are kept. The recording is played
+once, under one cursor, to all who subscribed to a frame's stream: to a combined stream of Binance's that its wrap names, or
+else to the path of the connection that received it, acknowledgements included.
 """
 
 import asyncio
@@ -144,7 +144,7 @@ def _frame(line: dict[str, Any], read: _Read) -> Frame:
     """Its stream is what its wrap names, or else the path of its connection."""
     raw: str = line["raw"]
     encoded = line.get("enc") == "b64"
-    first = BINARY if encoded or line.get("wire") == "binary" else TEXT
+    first = BINARY if line.get("wire", "binary" if encoded else "text") == "binary" else TEXT
     if raw.startswith(_WRAP):
         stream = raw[len(_WRAP) : raw.index('"', len(_WRAP))]
     else:

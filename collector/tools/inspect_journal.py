@@ -1,5 +1,5 @@
 """Shows what journal files hold: the feed, the times, and whether the bytes are
-sound. Reads only.
+sound. Writes them as a recording, which the simulator replays. Changes nothing.
 
 Exit code: 0 all files are sound, 1 damage was found, 2 there is no journal to
 read. A torn tail counts as sound: a killed ingest leaves one.
@@ -8,8 +8,8 @@ read. A torn tail counts as sound: a killed ingest leaves one.
 import argparse
 import json
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +32,15 @@ from collector.storage.journal.format import (
 )
 from collector.terminal.console import output_console
 from collector.tools.archive_args import add_config, data_dir_of
+from collector.tools.journal_recording import output, recording
 
 EXAMPLES = """examples:
   %(prog)s                                 every journal below ./data
   %(prog)s data/journal/binance            of one feed
   %(prog)s FILE.journal --records          each record, with what connections reported
-  %(prog)s FILE.journal --frames | head    the frames themselves, a line each
+  %(prog)s FILE.journal --frames | head    the frames themselves, as lines of a recording
+  %(prog)s data/journal/binance --frames --output frames.jsonl.zst
+                                           a recording, to replay or to test with
 """
 
 
@@ -130,25 +133,26 @@ def state_of(summary: dict[str, Any]) -> str:
     return "closed" if summary["closed"] else "open"
 
 
-def show_records(inspection: Inspection, *, frames: bool) -> None:
-    """Print each record on a line, or each frame."""
+def show_records(inspection: Inspection) -> None:
+    """Print each record on a line."""
     for record in inspection.records():
+        at, line = iso_time(record.received_ns // 1_000), f"line {record.line}"
         if record.kind is RecordKind.FRAMES:
-            if frames:
-                for frame in frames_of(record):
-                    print(printable(frame.data.decode(errors="backslashreplace")))
-            else:
-                print(iso_time(record.received_ns // 1_000), f"line {record.line}", f"{len(frames_of(record))} frames")
-        elif not frames:
-            text = printable(json.dumps(event_of(record)))
-            print(iso_time(record.received_ns // 1_000), f"line {record.line}", record.kind.name.lower(), text)
+            print(at, line, f"{len(frames_of(record))} frames")
+        else:
+            print(at, line, record.kind.name.lower(), printable(json.dumps(event_of(record))))
 
 
-def inspected(path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Print the records or frames asked for; returns the summary. Files may be large: two are never in memory at once."""
+def inspected(path: Path, *, records: bool, write: Callable[[str], None] | None) -> dict[str, Any]:
+    """Print the records or write the frames, if asked for; returns the summary. Files may be large: two are never in memory
+    at once.
+    """
     inspection = Inspection(path)
-    if arguments.records or arguments.frames:
-        show_records(inspection, frames=arguments.frames)
+    if records:
+        show_records(inspection)
+    if write is not None and inspection.header is not None:
+        for line in recording(inspection.header, inspection.records()):
+            write(line)
     return inspection.summary()
 
 
@@ -157,18 +161,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", nargs="?", type=Path, help="a file or a folder; default: the configuration's data_dir")
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--records", action="store_true", help="each record on a line")
-    shown.add_argument("--frames", action="store_true", help="each frame on a line")
+    shown.add_argument("--frames", action="store_true", help="each frame as a line of a recording")
     shown.add_argument("--json", action="store_true", help="the summaries as JSON")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="with --frames: a new file; compressed if its name ends with .zst"
+    )
     add_config(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Inspect each file and show what is asked for; returns the exit code. Raises ConfigError if there is no file."""
+    if arguments.output is not None and not arguments.frames:
+        raise ConfigError(["--output is for --frames"])
     folder = arguments.path or data_dir_of(arguments.config)
-    summaries = []
-    for path in journals(folder):
-        with suppress(FileNotFoundError):  # a running recorder has removed it since
-            summaries.append(inspected(path, arguments))
+    paths = journals(folder)
+    with output(arguments.output) if arguments.frames and paths else nullcontext() as write:
+        summaries = list(_inspected_if_there(paths, records=arguments.records, write=write))
     if not summaries:
         raise ConfigError([f"there is no journal at {folder}"])
     if arguments.json:
@@ -176,3 +184,11 @@ def run(arguments: argparse.Namespace) -> int:
     elif not (arguments.records or arguments.frames):
         show_table(summaries, output_console())
     return int(any(summary["damaged_bytes"] or summary["error"] for summary in summaries))
+
+
+def _inspected_if_there(
+    paths: Iterable[Path], *, records: bool, write: Callable[[str], None] | None
+) -> Iterator[dict[str, Any]]:
+    for path in paths:
+        with suppress(FileNotFoundError):  # a running recorder has removed it since
+            yield inspected(path, records=records, write=write)

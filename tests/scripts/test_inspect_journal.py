@@ -77,7 +77,11 @@ def test_a_torn_tail_is_not_called_damage(tmp_path: Path) -> None:
 def test_frames_and_events_are_shown_without_escapes(tmp_path: Path) -> None:
     path = journal(tmp_path)
     frames = inspect(str(path), "--frames").stdout
-    assert frames.splitlines()[0] == '{"a":1}'
+    assert [json.loads(line)["raw"] for line in frames.splitlines() if '"dir":"in"' in line] == [
+        '{"a":1}',
+        "two\x1b[31m",
+        "three",
+    ]
     assert "\x1b" not in frames
     assert '"connection": 1' in inspect(str(path), "--records").stdout
 
