@@ -12,13 +12,14 @@ from collector.config.display import display
 from collector.config.keys import KEYS
 from collector.config.problems import Problem
 from collector.domain.records import StreamKey
+from collector.domain.symbol_choice import Wanted, is_exact, overlap
 
 Adapters = Mapping[str, Collection[str]]
 """Every known exchange with the data types that can be recorded from it."""
 
 
 SymbolProblems = Callable[[str, tuple[str, ...]], list[str]]
-"""Checks the symbols of an exchange; returns one line for each problem."""
+"""Checks the entries of `symbols` by an exchange's rules; returns one line for each problem."""
 
 
 def no_symbol_problems(_exchange: str, _symbols: tuple[str, ...]) -> list[str]:
@@ -41,6 +42,10 @@ class _Claim(NamedTuple):
     feed: int
     name: str
     streams: set[StreamKey]
+    """Those of exact symbols."""
+    exchange: object
+    data_types: set[str]
+    wanted: Wanted
 
 
 def feed_problems(feeds: object, adapters: Adapters) -> Iterator[Problem]:
@@ -49,7 +54,7 @@ def feed_problems(feeds: object, adapters: Adapters) -> Iterator[Problem]:
     for index, feed in enumerate(_list(feeds)):
         if isinstance(feed, dict):
             yield from _unknown(index, feed, adapters)
-            claim = _Claim(index, _name(feed), _streams(feed))
+            claim = _claim(index, feed)
             for other in earlier:
                 yield from _conflicts(feed, claim, other)
             earlier.append(claim)
@@ -80,6 +85,11 @@ def _conflicts(feed: Mapping[str, Any], claim: _Claim, other: _Claim) -> Iterato
         reason = f"{display(' '.join(shared[0]))}{more} is already recorded by feed[{other.feed}]"
         symbols = _setting(feed, "symbols")
         yield Problem(("feed", claim.feed, "symbols"), symbols, reason, "streams that no other feed records")
+    met = overlap(claim.wanted, other.wanted) if claim.exchange == other.exchange else None
+    if met is not None and claim.data_types & other.data_types:
+        reason = f"{display(met[0])} may bring symbols that {display(met[1])} of feed[{other.feed}] brings"
+        must_be = "streams that no other feed records (exclude leaves symbols and patterns out)"
+        yield Problem(("feed", claim.feed, "symbols"), _setting(feed, "symbols"), reason, must_be)
 
 
 def _setting(feed: Mapping[str, Any], key: str) -> Any:
@@ -91,10 +101,16 @@ def _name(feed: Mapping[str, Any]) -> str:
     return name if isinstance(name, str) else ""
 
 
-def _streams(feed: Mapping[str, Any]) -> set[StreamKey]:
-    parts = [_setting(feed, "exchange")], _list(_setting(feed, "symbols")), _list(_setting(feed, "data_types"))
-    texts = ([value for value in part if isinstance(value, str)] for part in parts)
-    return {StreamKey(*names) for names in product(*texts)}
+def _claim(index: int, feed: Mapping[str, Any]) -> _Claim:
+    exchange = _setting(feed, "exchange")
+    entries, exclude, data_types = (_texts(_setting(feed, key)) for key in ("symbols", "exclude", "data_types"))
+    named = _texts([exchange]), tuple(filter(is_exact, entries)), data_types
+    streams = {StreamKey(*names) for names in product(*named)}
+    return _Claim(index, _name(feed), streams, exchange, set(data_types), Wanted(entries, exclude))
+
+
+def _texts(values: object) -> tuple[str, ...]:
+    return tuple(value for value in _list(values) if isinstance(value, str))
 
 
 def _list(value: object) -> list[Any]:

@@ -5,6 +5,7 @@ process imports this module.
 """
 
 import socket
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,6 +21,7 @@ from collector.config.values import (
     MIB,
     DataTypes,
     DayPart,
+    Exclusions,
     Folder,
     HostName,
     Name,
@@ -33,12 +35,14 @@ from collector.config.values import (
     Token,
     at_least,
     between,
+    leaves_the_named,
     machine_name,
     not_below,
     some,
 )
 from collector.domain.records import StreamKey
 from collector.domain.silence import Bounds
+from collector.domain.symbol_choice import Wanted
 
 UNLEARNED_FACTOR = 10
 """Silence limit of a stream whose rhythm is not learned yet, as a multiple of `silence.min_secs`."""
@@ -49,10 +53,11 @@ class Section(Struct, frozen=True, kw_only=True):
 
 
 class FeedConfig(Section, frozen=True, kw_only=True):
-    """What one ingest process records: every data type in `data_types` of every symbol in `symbols`."""
+    """What one ingest process records: every data type in `data_types` of every symbol that `symbols` stands for."""
 
     exchange: Annotated[str, Allowed("the name of a known exchange")] = "binance"
     symbols: Symbols = ("BTCUSDT",)
+    exclude: Annotated[Exclusions, After(leaves_the_named)] = ()
     data_types: DataTypes = ("book_snapshot", "book_delta", "trade")
     ws_url: WsUrl = ""
     rest_url: HttpUrl = ""
@@ -64,9 +69,17 @@ class FeedConfig(Section, frozen=True, kw_only=True):
         force_setattr(self, "name", self.name or self.exchange)
 
     @property
-    def streams(self) -> list[StreamKey]:
-        """Every stream of the feed."""
-        return [StreamKey(self.exchange, symbol, data_type) for symbol in self.symbols for data_type in self.data_types]
+    def wanted(self) -> Wanted:
+        """Which symbols it records; `Wanted.needs_list` tells whether they follow from the configuration alone."""
+        return Wanted(self.symbols, self.exclude)
+
+    def streams(self, symbols: Iterable[str]) -> list[StreamKey]:
+        """Every stream of these symbols."""
+        return [StreamKey(self.exchange, symbol, data_type) for symbol in symbols for data_type in self.data_types]
+
+    def may_bring(self, key: StreamKey) -> bool:
+        """Whether the stream is one that this feed records, or would record if the exchange listed its symbol."""
+        return key.exchange == self.exchange and key.data_type in self.data_types and self.wanted.may_bring(key.symbol)
 
 
 class IngestConfig(Section, frozen=True, kw_only=True):

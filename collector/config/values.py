@@ -14,6 +14,7 @@ from msgspec import Struct
 from collector.config.rules import After, Allowed, Before, Earlier
 from collector.domain.names import is_path_name
 from collector.domain.redact import HIDDEN
+from collector.domain.symbol_choice import MAX_TOP, TOP, is_exact, matcher, top_of
 
 T = TypeVar("T")
 
@@ -87,6 +88,27 @@ def _symbol(text: str) -> str:
     if len(word(text).encode()) > _MAX_SYMBOL_BYTES:
         raise ValueError("is too long")
     return text
+
+
+def _entry(text: str) -> str:
+    if top_of(text) == 0:
+        raise ValueError(f"has no whole number from 1 to {MAX_TOP} behind {TOP!r}")
+    return _symbol(text)
+
+
+def _exclusion(text: str) -> str:
+    if top_of(text) is not None:
+        raise ValueError("is neither a symbol nor a pattern")
+    return _symbol(text)
+
+
+def leaves_the_named(exclude: tuple[str, ...], earlier: Earlier) -> tuple[str, ...]:
+    """Refuse to exclude what `symbols` names."""
+    excluded = matcher(exclude)
+    for entry in earlier.data.get("symbols", ()):
+        if entry in exclude or (is_exact(entry) and excluded(entry)):
+            raise ValueError(f"excludes {entry}, which symbols names")
+    return exclude
 
 
 def _token(secret: Secret) -> Secret:
@@ -191,13 +213,23 @@ HostName = Annotated[
 Folder = Annotated[Path, Before(_folder), Allowed("the path of a folder")]
 Symbol = Annotated[
     str,
-    After(_symbol),
+    After(_entry),
     Allowed(f'a string of 1 to {_MAX_SYMBOL_BYTES} bytes without spaces, not "_"'),
 ]
 Symbols = Annotated[
     tuple[Symbol, ...],
-    Allowed("a list of one or more symbols without duplicates"),
+    Allowed('a list of one or more symbols, patterns or "top:N", without duplicates'),
     After(some),
+    After(_distinct),
+]
+Exclusion = Annotated[
+    str,
+    After(_exclusion),
+    Allowed(f"a symbol or a pattern of 1 to {_MAX_SYMBOL_BYTES} bytes without spaces"),
+]
+Exclusions = Annotated[
+    tuple[Exclusion, ...],
+    Allowed("a list of symbols and patterns without duplicates"),
     After(_distinct),
 ]
 Token = Annotated[

@@ -3,6 +3,7 @@
 from typing import Final
 
 from collector.domain.errors import ConfigError
+from collector.domain.symbol_choice import TOP, Wanted
 from collector.exchanges.adapter import Adapter, Subscription
 from collector.exchanges.binance.futures import BinanceCoinm, BinanceUsdm
 from collector.exchanges.binance.spot import Binance
@@ -43,13 +44,21 @@ def adapter(exchange: str) -> Adapter:
     raise ConfigError([f"exchange = {exchange!a}: is unknown; must be one of {', '.join(data_types())}"])
 
 
-def symbol_problems(exchange: str, symbols: tuple[str, ...]) -> list[str]:
-    """Symbols that a known exchange does not accept: one line each, beginning with `symbols`."""
+def symbol_problems(exchange: str, entries: tuple[str, ...]) -> list[str]:
+    """Symbols that a known exchange does not accept, and patterns that it has no list for: one line each, beginning with
+    `symbols`.
+    """
+    known, wanted = adapter(exchange), Wanted(entries)
+    rest, problems = known.rest, []
+    if wanted.needs_list and (rest is None or not rest.lists()):
+        problems.append(f"symbols: {exchange} has no list of instruments that patterns could be looked up in")
+    elif wanted.top and not (rest and rest.volumes()):
+        problems.append(f"symbols = {TOP}{wanted.top}: {exchange} does not tell what was traded in 24 hours")
     try:
-        adapter(exchange).plan(Subscription(symbols, ()), "")
+        known.plan(Subscription(wanted.exact, ()), "")
     except ConfigError as error:
-        return error.problems
-    return []
+        problems += error.problems
+    return problems
 
 
 def proves_whole(exchange: str, data_type: str) -> bool:

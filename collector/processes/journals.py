@@ -7,22 +7,30 @@ from msgspec.structs import replace
 
 from collector.config import Config, FeedConfig
 from collector.domain.repair_protocol import rest_journal
+from collector.processes.feed_symbols import FeedSymbols
 from collector.storage.journal.files import next_number
 from collector.storage.journal.format import FeedIdentity
 from collector.storage.journal.writer import JournalWriter
 
 
-def open_journal(config: Config, feed: FeedConfig, now_ns: Callable[[], int]) -> JournalWriter:
-    """Open a new journal for one incarnation, with a number above all earlier ones. Raises OSError."""
+def open_journal(
+    config: Config, feed: FeedConfig, now_ns: Callable[[], int], symbols: tuple[str, ...] | None = None
+) -> JournalWriter:
+    """Open a new journal for one incarnation, with a number above all earlier ones. Raises OSError.
+
+    `symbols` are what the feed records, by default what its configuration names.
+    """
     folder = journal_folder(config, feed.name)
-    identity = FeedIdentity(feed.name, feed.exchange, tuple(feed.symbols), tuple(feed.data_types))
+    known = feed.wanted.exact if symbols is None else symbols
+    identity = FeedIdentity(feed.name, feed.exchange, known, tuple(feed.data_types))
     first = next_number(folder, config.data_dir / "segments" / "positions.json", feed.name)
     return JournalWriter(folder, identity, first, config.journal.file_bytes, now_ns)
 
 
 def open_rest_journal(config: Config, feed: FeedConfig, now_ns: Callable[[], int]) -> JournalWriter:
     """Open the journal for what repair fetches for that feed; as `open_journal`."""
-    return open_journal(config, replace(feed, name=rest_journal(feed.name)), now_ns)
+    symbols = FeedSymbols(config.data_dir, feed).now()
+    return open_journal(config, replace(feed, name=rest_journal(feed.name)), now_ns, symbols)
 
 
 def journal_folder(config: Config, name: str) -> Path:

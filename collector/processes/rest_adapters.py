@@ -1,6 +1,6 @@
 """Which feeds can be repaired over REST, and how their exchanges' responses are read."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
 from collector.config import Config
@@ -34,9 +34,34 @@ def repairable_adapters(config: Config, adapter_of: Callable[[str], Adapter]) ->
     return {name: adapter for name, adapter in adapters.items() if adapter is not None}
 
 
+class FeedOfStream(Mapping[StreamKey, str]):
+    """The feed that records each stream. No two feeds may bring the same one, so what the exchange lists does not matter."""
+
+    def __init__(self, config: Config) -> None:
+        self._named = {key: feed.name for feed in config.feed for key in feed.streams(feed.wanted.exact)}
+        self._choosing = [feed for feed in config.feed if feed.wanted.needs_list]
+
+    def __getitem__(self, key: StreamKey) -> str:
+        """Raises KeyError if no feed may bring the stream."""
+        if key in self._named or not self._choosing:
+            return self._named[key]
+        for feed in self._choosing:
+            if feed.may_bring(key):
+                return feed.name
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[StreamKey]:
+        """The streams of exact symbols."""
+        return iter(self._named)
+
+    def __len__(self) -> int:
+        """The number of streams of exact symbols."""
+        return len(self._named)
+
+
 def feeds_of_streams(config: Config) -> Mapping[StreamKey, str]:
-    """The feed that records each configured stream."""
-    return {key: feed.name for feed in config.feed for key in feed.streams}
+    """The feed that records each stream; only those of exact symbols are listed, but all are found."""
+    return FeedOfStream(config)
 
 
 def hole_of(request: TradesRequest) -> Hole:

@@ -209,4 +209,4 @@ def _process_counts(config: Config) -> Iterator[str]:
 
 
 def _subscription(feed: FeedConfig) -> Subscription:
-    return Subscription(tuple(feed.symbols), tuple(feed.data_types))
+    return Subscription(feed.wanted.exact, tuple(feed.data_types))

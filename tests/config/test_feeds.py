@@ -68,6 +68,27 @@ def test_equal_symbols_of_two_exchanges_are_two_streams() -> None:
     assert found({}, {"exchange": "kraken", "data_types": ["trade"]}) == []
 
 
+def test_patterns_of_two_feeds_may_not_meet() -> None:
+    pairs = {"symbols": ["*USDT"]}
+    assert found(pairs, {"name": "b", "symbols": ["BTCUSDT"]}) == [
+        ("feed.1.symbols", '"BTCUSDT" may bring symbols that "*USDT" of feed[0] brings')
+    ]
+    assert found(pairs, {"name": "b", "symbols": ["top:5"]}) == [
+        ("feed.1.symbols", '"top:5" may bring symbols that "*USDT" of feed[0] brings')
+    ]
+    assert found(pairs, {"name": "b", "symbols": ["BTC*"]}) == [
+        ("feed.1.symbols", '"BTC*" may bring symbols that "*USDT" of feed[0] brings')
+    ]
+
+
+def test_patterns_that_are_kept_apart_are_fine() -> None:
+    pairs = {"symbols": ["*USDT"], "exclude": ["BTCUSDT"]}
+    assert found(pairs, {"name": "b"}, {"name": "c", "symbols": ["*USDC"]}) == []
+    assert found(pairs, {"name": "b", "symbols": ["top:5"], "exclude": ["*USDT"]}) == []
+    assert found(pairs, {"name": "b", "symbols": ["*"], "data_types": ["agg_trade"]})[1:] == []
+    assert found(pairs, {"exchange": "kraken", "symbols": ["*"], "data_types": ["trade"]}) == []
+
+
 @given(ANYTHING | st.lists(ANYTHING | st.dictionaries(KEYS, ANYTHING), max_size=3))
 def test_a_value_that_is_not_a_feed_is_reported_by_the_model_alone(feeds: object) -> None:
     assert all(problem.place[0] == "feed" for problem in feed_problems(feeds, ADAPTERS))

@@ -245,6 +245,22 @@ class TestFaults:
                 "[[feed]]\nsymbols = ['A', 1]",
                 "feed[0].symbols[1] = 1: must be a string of 1 to 80 bytes without spaces",
             ),
+            (
+                "[[feed]]\nsymbols = ['top:0']",
+                'feed[0].symbols[0] = "top:0": has no whole number from 1 to 10000 behind',
+            ),
+            (
+                "[[feed]]\nexclude = ['top:5']",
+                'feed[0].exclude[0] = "top:5": is neither a symbol nor a pattern; must be',
+            ),
+            (
+                "[[feed]]\nexclude = ['*', 'BTC*']",
+                'feed[0].exclude = ["*", "BTC*"]: excludes BTCUSDT, which symbols names; must be',
+            ),
+            (
+                "[[feed]]\nsymbols = ['*USDT']\nexclude = ['*USDT']",
+                'feed[0].exclude = ["*USDT"]: excludes *USDT, which symbols names; must be',
+            ),
             ("[[feed]]\nsymbols = 'A'", 'feed[0].symbols = "A": must be a list of one or more symbols'),
             ("[[feed]]\nsymbols = ['A', 'A']", 'feed[0].symbols = ["A", "A"]: contains duplicates; must be'),
             ("[[feed]]\ndata_types = []", "feed[0].data_types = []: is empty; must be a list of one or more"),

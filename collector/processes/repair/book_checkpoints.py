@@ -1,6 +1,6 @@
 """When to fetch each full book although nothing is missing: once an interval, each symbol at its own time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -26,17 +26,22 @@ def slot_us(now_us: int, interval_us: int, index: int, count: int) -> int:
 class BookCheckpoints:
     """The last checkpoint of each symbol, saved in a file: a restart neither skips one nor fetches all at once."""
 
-    def __init__(self, path: Path, symbols: Sequence[str], interval_secs: float, now_us: int) -> None:
-        """Symbols that are not in the file are due at their next time; the writer requests their first book anyway."""
+    def __init__(self, path: Path, symbols_now: Callable[[], Sequence[str]], interval_secs: float, now_us: int) -> None:
+        """`symbols_now` returns the same object until the symbols change.
+
+        Symbols that are not in the file are due at their next time; the writer requests their first book anyway.
+        """
         self._path = path
-        self._symbols = symbols if interval_secs > 0 else ()
+        self._symbols_now = symbols_now
         self._interval_us = round(interval_secs * 1_000_000)
-        known = _read(path)
-        self._last_us = {symbol: known.get(symbol, now_us) for symbol in self._symbols}
+        self._symbols: Sequence[str] = ()
+        self._last_us = _read(path) if self._interval_us else {}
         self._changed = False
+        self._follow(now_us)
 
     def due(self, now_us: int) -> list[str]:
         """The symbols whose checkpoint is due, the longest overdue first."""
+        self._follow(now_us)
         # A time in the future was noted before the clock was set back.
         self._last_us = {symbol: min(last_us, now_us) for symbol, last_us in self._last_us.items()}
         count = len(self._symbols)
@@ -52,6 +57,12 @@ class BookCheckpoints:
         if symbol in self._last_us:
             self._last_us[symbol] = at_us
             self._changed = True
+
+    def _follow(self, now_us: int) -> None:
+        symbols = self._symbols_now() if self._interval_us else ()
+        if symbols is not self._symbols:
+            self._symbols = symbols
+            self._last_us = {symbol: self._last_us.get(symbol, now_us) for symbol in symbols}
 
     def save(self) -> None:
         """Save the times if they have changed. If the write fails, the next call tries again."""

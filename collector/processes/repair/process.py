@@ -22,6 +22,7 @@ from collector.feed.request_weight import WeightBudget
 from collector.feed.rest import RestClient
 from collector.processes.context import Context
 from collector.processes.disk_space import measure_space, shortage
+from collector.processes.feed_symbols import FeedSymbols
 from collector.processes.journals import journal_folder, open_rest_journal
 from collector.processes.repair.book_checkpoints import BookCheckpoints
 from collector.processes.repair.feed_repair import POLL_SECS, FeedRepair
@@ -88,9 +89,9 @@ def make_feed_repair(
     def space_shortage() -> str | None:
         return shortage(measure_space(folder if folder.is_dir() else config.data_dir), config.journal, refusing=False)
 
-    symbols = feed.symbols if BOOK in feed.data_types else ()
+    symbols_now = FeedSymbols(config.data_dir, feed).now if BOOK in feed.data_types else lambda: ()
     checkpoints = BookCheckpoints(
-        requests / "checkpoints.json", symbols, config.book.checkpoint_interval_secs, clock.now_us()
+        requests / "checkpoints.json", symbols_now, config.book.checkpoint_interval_secs, clock.now_us()
     )
     throttled_client = ThrottledClient(client, budget, rest_adapter, clock, random.random, log)
     journal = RepairJournal(lambda: open_rest_journal(config, feed, clock.now_ns), space_shortage)

@@ -165,11 +165,10 @@ def _move(path: Path, folder: Path) -> set[Path]:
 
 def misfit_of(feed: FeedConfig, rest: RestAdapter) -> Callable[[Request], str | None]:
     """A function that says why that feed cannot ask for a request, or None: files may be old, or not from the writer."""
-    streams = frozenset(feed.streams)
 
     def misfit(request: Request) -> str | None:
         stream = request.stream
-        if stream not in streams:
+        if not feed.may_bring(stream):
             return f"{feed.name} does not bring {' '.join(stream)}"
         if isinstance(request, BookRequest):
             can_be_had = stream.data_type == BOOK and rest.snapshot(stream.symbol) is not None

@@ -10,7 +10,7 @@ HOUR_US = 3_600_000_000
 
 def test_a_clock_set_back_delays_a_checkpoint_by_one_interval_at_most(tmp_path: Path) -> None:
     month_later_us = NOW_US + 30 * 24 * HOUR_US
-    checkpoints = BookCheckpoints(tmp_path / "checkpoints.json", ["BTCUSDT"], 3_600.0, month_later_us - HOUR_US)
+    checkpoints = BookCheckpoints(tmp_path / "checkpoints.json", lambda: ["BTCUSDT"], 3_600.0, month_later_us - HOUR_US)
     assert checkpoints.due(month_later_us) == ["BTCUSDT"]
     checkpoints.note("BTCUSDT", month_later_us)
     assert checkpoints.due(NOW_US) == []
