@@ -93,6 +93,8 @@ class IngestReport(Report, frozen=True, kw_only=True):
     connect_failures: Count = 0
     never_spoke: Count = 0
     """Streams that brought nothing in time after they were subscribed."""
+    symbols_trouble: str = ""
+    """Why the feed's symbols cannot be chosen from the exchange's list; empty if they can, or are all configured by name."""
     disconnects: LabelCounts = []
     """By cause."""
     lines: list[LineReport] = []

@@ -1,7 +1,7 @@
 """The lines of a feed: each carries every plan, and streams that never spoke are tried at another address."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from collector.config import FeedConfig
 from collector.domain.redact import redact_url
@@ -9,6 +9,7 @@ from collector.domain.silence import Bounds
 from collector.exchanges.adapter import ConnectionPlan
 from collector.processes.ingest.connection_trial import ConnectionTrial
 from collector.processes.ingest.feed_context import FeedContext
+from collector.processes.ingest.feed_plans import PlanChange
 from collector.processes.ingest.first_data import MAX_NAMED
 from collector.processes.ingest.line_reader import LineReader
 from collector.processes.ingest.line_readers import LineReaders
@@ -23,29 +24,48 @@ class FeedLines:
         self,
         context: FeedContext,
         feed: FeedConfig,
-        plans: Sequence[ConnectionPlan],
+        plans: Mapping[int, ConnectionPlan],
         silence_bounds: Bounds,
         readers: LineReaders,
     ) -> None:
         self._context = context
         self._feed = feed
-        self._plans = plans
+        self._plans = dict(plans)
         self._silence_bounds = silence_bounds
         self._readers = readers
-        self._silence: dict[int, dict[int, LineSilence]] = {plan_number: {} for plan_number in range(len(plans))}
+        self._silence: dict[int, dict[int, LineSilence]] = {plan_number: {} for plan_number in plans}
         """By plan and line."""
         self._other_address_trials: list[tuple[int, ConnectionTrial]] = []
         """Connections on trial at another address, each with the plan whose streams never spoke."""
 
     def start_missing(self) -> list[tuple[int, int]]:
         """Start a reader for each line and plan that has none; returns those, as (line, plan)."""
-        pairs = itertools.product(range(self._feed.lines), range(len(self._plans)))
+        pairs = itertools.product(range(self._feed.lines), self._plans)
         missing = sorted(set(pairs).difference(self._readers.carried()))
         for line, plan_number in missing:
             plan = self._plans[plan_number]
             state = LineReport(line=line, plan=plan_number, streams=plan.streams)
             self._silence[plan_number][line] = self._start(plan, state)
         return missing
+
+    def change(self, change: PlanChange) -> None:
+        """Connect what joins, and expect no more of what leaves.
+
+        No open connection is touched: what leaves is gone from the next one that is made anyway.
+        """
+        self._context.first_data.forget(change.left)
+        for plan_number, plan in change.narrowed.items():
+            self._readers.carry(plan_number, plan)
+            for silence in self._silence[plan_number].values():
+                silence.stop_watching(change.left)
+            if plan is None:
+                del self._plans[plan_number]
+            else:
+                self._plans[plan_number] = plan
+        for plan in change.joined.values():
+            plan_number = self._context.first_data.add(plan, second_try=False)
+            self._plans[plan_number], self._silence[plan_number] = plan, {}
+        self.start_missing()
 
     def check_first_data(self, secs: float) -> None:
         """`secs` have passed: try streams that have never spoken at another address, once for each stream.
@@ -74,7 +94,7 @@ class FeedLines:
 
     def _try_other_address(self, plan_number: int, other_plan: ConnectionPlan) -> None:
         # A line of its own: where both addresses bring a stream, one may lag behind the other.
-        other_number = self._context.first_data.add(other_plan)
+        other_number = self._context.first_data.add(other_plan, second_try=True)
         state = LineReport(line=self._feed.lines, plan=other_number, streams=other_plan.streams)
         trial = ConnectionTrial(other_plan.keys)
         self._other_address_trials.append((plan_number, trial))

@@ -3,7 +3,8 @@
 Readers note the streams they receive, until each stream of their plan has spoken or the time to wait is over.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from collector.domain.records import StreamKey
@@ -42,10 +43,10 @@ class PendingStreams:
 class FirstDataWatch:
     """All plans of a feed, numbered as in the journal. A second try, at another address, has a plan of its own."""
 
-    def __init__(self, plans: Sequence[ConnectionPlan], timeout_secs: float) -> None:
+    def __init__(self, plans: Mapping[int, ConnectionPlan], timeout_secs: float) -> None:
         self._timeout_secs = timeout_secs
-        self._plans = {number: PendingStreams(plan.keys) for number, plan in enumerate(plans)}
-        self._first_tries = len(self._plans)
+        self._plans = {number: PendingStreams(plan.keys) for number, plan in plans.items()}
+        self._second_tries: set[int] = set()
         self.never_spoke = 0
         """How many streams did not speak in time on their first try."""
 
@@ -64,10 +65,22 @@ class FirstDataWatch:
 
     def is_first_try(self, plan: int) -> bool:
         """Whether the plan is one of the feed's own, not a second try."""
-        return plan < self._first_tries
+        return plan not in self._second_tries
 
-    def add(self, plan: ConnectionPlan) -> int:
-        """Add a second try; returns its number."""
-        number = len(self._plans)
+    @property
+    def next_number(self) -> int:
+        """The number of the plan that is added next: numbers are never used again."""
+        return len(self._plans)
+
+    def add(self, plan: ConnectionPlan, *, second_try: bool) -> int:
+        """Add a plan; returns its number."""
+        number = self.next_number
         self._plans[number] = PendingStreams(plan.keys)
+        if second_try:
+            self._second_tries.add(number)
         return number
+
+    def forget(self, keys: AbstractSet[StreamKey]) -> None:
+        """Wait for these streams no longer."""
+        for pending in self._plans.values():
+            pending.silent -= keys

@@ -68,6 +68,8 @@ class LineReader:
         self._started_trial: ConnectionTrial | None = None
         self._replaced = threading.Event()
         self._has_successor = False
+        self._is_over = False
+        """Whether no stream of the plan is to be recorded any more, once the present connection has ended."""
         self._connects = 0
         self._delay = ReconnectDelay(context.config, context.random)
         self.state = state
@@ -75,7 +77,7 @@ class LineReader:
     def run(self) -> None:
         """Connect, read, wait for the reconnect delay, and again."""
         delay_secs = self._first_delay_secs
-        while not (self._context.pause(delay_secs) or self._has_successor or self._is_given_up):
+        while not (self._context.pause(delay_secs) or self._has_successor or self._is_over or self._is_given_up):
             delay_secs = self._attempt()
             self.state.state = "waiting"
 
@@ -190,7 +192,7 @@ class LineReader:
 
     def _note_ended(self, ending: SessionEnd) -> float:
         state, context = self.state, self._context
-        is_last = context.stop.is_set() or self._gives_up_trial() or self._hands_over()
+        is_last = context.stop.is_set() or self._gives_up_trial() or self._hands_over() or self._is_over
         delay_secs = 0.0 if is_last else self._delay.next_secs()
         text = self._shown(ending.text)
         fields = {"connection": state.connection, "reason": ending.reason, "cause": ending.cause, "text": text}
@@ -221,6 +223,13 @@ class LineReader:
         if predecessor is not None:
             predecessor.close_replaced()
 
+    def carry(self, plan: ConnectionPlan | None) -> None:
+        """Make the next connection by this plan; None: make none. For any thread; the present connection stays."""
+        if plan is None:
+            self._is_over = True
+        else:
+            self._plan = plan
+
     def close_replaced(self) -> None:
         """Close this connection, because a successor brings every stream. For the successor's thread.
 
@@ -231,6 +240,8 @@ class LineReader:
         self._close_predecessor()
 
     def _begin_renewal(self, reason: str, age_secs: float) -> None:
+        if self._is_over:
+            return
         if self._hands_over():
             self._context.log.info("renewing", line=self.state.line, connection=self.state.connection, why=reason)
             return

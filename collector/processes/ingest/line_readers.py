@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from collector.exchanges.adapter import ConnectionPlan
 from collector.processes.ingest.line_reader import LineReader
 from collector.processes.worker_threads import WorkerThreads, join_all
 from collector.reports import LineReport
@@ -34,6 +35,13 @@ class LineReaders:
             return {
                 (reader.state.line, reader.state.plan) for thread, reader in self._readers.items() if thread.is_alive()
             }
+
+    def carry(self, plan_number: int, plan: ConnectionPlan | None) -> None:
+        """Let the next connections of that plan be made by `plan`; None: let there be no next ones."""
+        with self._lock:
+            readers = [reader for reader in self._readers.values() if reader.state.plan == plan_number]
+        for reader in readers:
+            reader.carry(plan)
 
     def states(self) -> list[LineReport]:
         """What each running reader is doing, by line."""

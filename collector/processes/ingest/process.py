@@ -7,7 +7,7 @@ from typing import Final
 
 from collector.channel.bell import RingingEvent
 from collector.config import FeedConfig
-from collector.exchanges.adapter import Adapter, Subscription
+from collector.exchanges.adapter import Adapter
 from collector.exchanges.registry import adapter
 from collector.feed.connection import open_connection
 from collector.feed.connection_limit import ConnectionBudget
@@ -16,12 +16,14 @@ from collector.processes.context import Context
 from collector.processes.disk_space import MeasureSpace, Space, measure_space
 from collector.processes.ingest.feed_context import Connect, CounterSet, FeedContext
 from collector.processes.ingest.feed_lines import FeedLines
-from collector.processes.ingest.first_data import FirstDataWatch
+from collector.processes.ingest.feed_plans import FeedPlans
+from collector.processes.ingest.first_data import MAX_NAMED, FirstDataWatch
 from collector.processes.ingest.fsync_thread import FsyncThread
 from collector.processes.ingest.journal_gate import JournalGate
 from collector.processes.ingest.line_readers import LineReaders
 from collector.processes.ingest.questions import Questions
 from collector.processes.ingest.session import CLOSE_SECS
+from collector.processes.ingest.symbol_chooser import SymbolChooser
 from collector.processes.ingest.writer_notices import WriterNotices
 from collector.processes.journals import journal_folder, open_journal
 from collector.processes.roles import feed_of
@@ -45,17 +47,41 @@ def main(context: Context) -> None:
     """Run the ingest process of the feed that the role names."""
     name = feed_of(context.role)
     feed = next(feed for feed in context.config.feed if feed.name == name)
-    journal = begin_journal(context, feed)
+    record(context, feed, adapter(feed.exchange))
+
+
+def record(context: Context, feed: FeedConfig, adapter: Adapter) -> None:
+    """Record the feed as soon as there is something to record and room for it, until told to stop; raises as `run`."""
+    chooser = begin_choice(context, feed, adapter)
+    journal = begin_journal(context, feed, feed.symbols if chooser is None else chooser.symbols)
     if journal is not None:
-        run(context, feed, adapter(feed.exchange), journal)
+        run(context, feed, adapter, journal, chooser=chooser)
 
 
-def begin_journal(context: Context, feed: FeedConfig) -> JournalWriter | None:
+def begin_choice(context: Context, feed: FeedConfig, adapter: Adapter) -> SymbolChooser | None:
+    """Choose the symbols of a feed that has them from the exchange's list; None for a feed that names them all.
+
+    Wait while there is nothing to record, until told to stop.
+    """
+    if not feed.wanted.needs_list:
+        return None
+    chooser = SymbolChooser(context.config.data_dir, feed, adapter, context.clock, context.log)
+    chooser.look()
+    if not chooser.symbols:
+        context.log.warning("waiting_for_symbols", reason=chooser.trouble)
+    while not (chooser.symbols or context.stopping()):
+        context.report(IngestReport(feed=feed.name, symbols_trouble=chooser.trouble))
+        context.clock.sleep(REPORT_SECS)
+        chooser.look()
+    return chooser
+
+
+def begin_journal(context: Context, feed: FeedConfig, symbols: tuple[str, ...] | None = None) -> JournalWriter | None:
     """As `open_journal`, but wait while the disk is too full for a new file; None if told to stop meanwhile."""
     waited = False
     while not context.stopping():
         try:
-            return open_journal(context.config, feed, context.clock.now_ns)
+            return open_journal(context.config, feed, context.clock.now_ns, symbols)
         except OSError as error:
             if error.errno not in _FULL_DISK:
                 raise
@@ -74,13 +100,15 @@ def run(
     journal: JournalWriter,
     connect: Connect = open_connection,
     measure: MeasureSpace = measure_space,
+    chooser: SymbolChooser | None = None,
 ) -> None:
     """Record until `context.stopping()`, then close every connection with a close frame, and the journal.
 
     Raises the OSError of a failed fsync, or whatever broke a thread. The journal then has no `close` record, and the next
-    incarnation begins a new one.
+    incarnation begins a new one. `chooser` is given if the symbols may change meanwhile; the journal was opened with its
+    symbols.
     """
-    IngestProcess(context, feed, adapter, journal, connect, measure).run()
+    IngestProcess(context, feed, adapter, journal, connect, measure, chooser).run()
 
 
 class IngestProcess:
@@ -92,6 +120,7 @@ class IngestProcess:
         journal: JournalWriter,
         connect: Connect,
         measure: MeasureSpace,
+        chooser: SymbolChooser | None,
     ) -> None:
         self._context = context
         self._feed = feed
@@ -109,7 +138,9 @@ class IngestProcess:
         self._gate = JournalGate(
             journal, context.config.journal, context.clock.now_ns, context.log, self._notices.note_appended
         )
-        plans = adapter.plan(Subscription(tuple(feed.symbols), tuple(feed.data_types)), feed.ws_url)
+        self._chooser = chooser
+        self._plans = FeedPlans(adapter, feed, feed.symbols if chooser is None else chooser.symbols)
+        plans = self._plans.numbered
         timeout_secs = context.config.ingest.first_data_timeout_secs
         self._first_data = FirstDataWatch(plans, timeout_secs)
         self._lines = FeedLines(
@@ -144,6 +175,7 @@ class IngestProcess:
             self._lines.check_first_data(REPORT_SECS + now - self._report_at)
             self._report_at = now + REPORT_SECS
             self._replace_lost_readers()
+            self._follow_choice(now)
             self._check_space_and_report()
             self._notices.tell(now)  # it is awake: a wake-up of its own for the notice would cost more
         return min(self._notices.step(now), self._report_at - now)
@@ -152,6 +184,31 @@ class IngestProcess:
         """A line without a reader would lose all its streams; none should ever be missing."""
         for line, plan in self._lines.start_missing():
             self._context.log.error("line_without_reader", line=line, plan=plan)
+
+    def _follow_choice(self, now: float) -> None:
+        """Record the symbols that the exchange's newest list gives, if it gives others than before."""
+        chooser = self._chooser
+        if chooser is None:
+            return
+        chooser.look()
+        if chooser.symbols == self._plans.symbols or self._resubscribe(chooser.symbols, now):
+            chooser.save()
+
+    def _resubscribe(self, symbols: tuple[str, ...], now: float) -> bool:
+        """Take up and drop streams; false if the disk does not take what the writer must know of it first."""
+        before = set(self._plans.symbols)
+        change = self._plans.change(symbols, self._first_data.next_number)
+        try:
+            self._journal.resubscribe(self._plans.identity(change, now))
+        except OSError as error:
+            self._context.log.warning("symbols_not_changed", error=str(error))
+            return False
+        self._plans.take(change, now)
+        joined, left = sorted(set(symbols) - before), sorted(before.difference(symbols))
+        about = {"joined": joined[:MAX_NAMED], "left": left[:MAX_NAMED]}
+        self._context.log.info("symbols_changed", joined_count=len(joined), left_count=len(left), **about)
+        self._lines.change(change)
+        return True
 
     def _check_space_and_report(self) -> None:
         self._keep_journal()
@@ -180,6 +237,7 @@ class IngestProcess:
             reconnects=self._counters["reconnects"],
             connect_failures=self._counters["connect_failures"],
             never_spoke=self._first_data.never_spoke,
+            symbols_trouble=self._chooser.trouble if self._chooser is not None else "",
             disconnects=self._counters.by_label("disconnects"),
             lines=self._readers.states(),
             journal=JournalReport(

@@ -59,7 +59,7 @@ class Line:
             pause=self._pause,
             connection_numbers=itertools.count(1),
             counters=self.counters,
-            first_data=FirstDataWatch([ConnectionPlan(url, (), ())], 60.0),
+            first_data=FirstDataWatch({0: ConnectionPlan(url, (), ())}, 60.0),
         )
         self.readers = LineReaders(WorkerThreads())
         silence = LineSilence((), SilenceConfig().bounds, TrialSchedule(60.0, 300.0, 14_400.0, lambda: 1.0))

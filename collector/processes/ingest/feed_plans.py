@@ -1,0 +1,92 @@
+"""The plans of a feed by number, and how they change when symbols join and leave. No I/O."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+from collector.config import FeedConfig
+from collector.domain.records import StreamKey
+from collector.exchanges.adapter import Adapter, ConnectionPlan, Subscription
+from collector.storage.journal.format import FeedIdentity, PlanShare
+
+_LIFETIMES: Final = 2.0
+"""For so many lifetimes of a connection there may be frames of a symbol that has left: the first connection without it
+replaces the last one with it within one."""
+
+
+class PlanChange(NamedTuple):
+    """What joins and leaves. A plan keeps its number and all other streams, so their connections go on."""
+
+    symbols: tuple[str, ...]
+    """What is recorded from here on."""
+    joined: dict[int, ConnectionPlan]
+    """New plans, for the symbols that join."""
+    narrowed: dict[int, ConnectionPlan | None]
+    """Plans that lose streams; None if they lose all."""
+    left: frozenset[StreamKey]
+    """The streams that leave."""
+
+
+class FeedPlans:
+    """The plans of one incarnation of ingest."""
+
+    def __init__(self, adapter: Adapter, feed: FeedConfig, symbols: tuple[str, ...]) -> None:
+        self._adapter = adapter
+        self._feed = feed
+        self.symbols = symbols
+        """What is recorded now."""
+        self._left_at: dict[str, float] = {}
+        self.numbered = dict(enumerate(self._plan(symbols)))
+        """The first ones are numbered as the adapter divides the streams."""
+
+    def change(self, symbols: tuple[str, ...], first_number: int) -> PlanChange:
+        """How to record these symbols from now on; new plans are numbered from `first_number`. `take` makes it so."""
+        joined = [symbol for symbol in symbols if symbol not in set(self.symbols)]
+        wanted = frozenset(symbols)
+        narrowed: dict[int, ConnectionPlan | None] = {}
+        left: set[StreamKey] = set()
+        for number, plan in self.numbered.items():
+            kept = [key for key in plan.keys if key.symbol in wanted]
+            if len(kept) < plan.streams:
+                narrowed[number] = self._adapter.connection(kept, self._feed.ws_url) if kept else None
+                left.update(key for key in plan.keys if key.symbol not in wanted)
+        return PlanChange(symbols, dict(enumerate(self._plan(joined), first_number)), narrowed, frozenset(left))
+
+    def identity(self, change: PlanChange, now: float) -> FeedIdentity:
+        """What the journal has to say from that change on; `now` is monotonic, in seconds."""
+        lifetime_secs = self._adapter.limits.lifetime_secs
+        known = {**self._left_at, **dict.fromkeys((key.symbol for key in change.left), now)}
+        late = [symbol for symbol, left_at in known.items() if now - left_at < _LIFETIMES * lifetime_secs]
+        symbols = tuple(dict.fromkeys([*change.symbols, *sorted(late)]))
+        shares = tuple(share for number, plan in self._after(change) for share in _shares(number, plan.keys))
+        # Without any share the adapter's own division would hold.
+        shares = shares or (PlanShare(0, (), ()),)
+        return FeedIdentity(self._feed.name, self._feed.exchange, symbols, tuple(self._feed.data_types), shares)
+
+    def take(self, change: PlanChange, now: float) -> None:
+        """Record what the change says; `now` is monotonic, in seconds."""
+        self.numbered = dict(self._after(change))
+        self.symbols = change.symbols
+        self._left_at |= dict.fromkeys((key.symbol for key in change.left), now)
+        for symbol in change.symbols:
+            self._left_at.pop(symbol, None)
+
+    def _after(self, change: PlanChange) -> Iterator[tuple[int, ConnectionPlan]]:
+        plans: dict[int, ConnectionPlan | None] = {**self.numbered, **change.narrowed, **change.joined}
+        return ((number, plan) for number, plan in plans.items() if plan is not None)
+
+    def _plan(self, symbols: Iterable[str]) -> list[ConnectionPlan]:
+        subscription = Subscription(tuple(symbols), tuple(self._feed.data_types))
+        return self._adapter.plan(subscription, self._feed.ws_url) if subscription.symbols else []
+
+
+def _shares(number: int, keys: Iterable[StreamKey]) -> Iterator[PlanShare]:
+    """The streams of a plan, those symbols together that have the same data types."""
+    types_of: defaultdict[str, list[str]] = defaultdict(list)
+    for key in keys:
+        types_of[key.symbol].append(key.data_type)
+    symbols_of: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
+    for symbol, data_types in types_of.items():
+        symbols_of[tuple(data_types)].append(symbol)
+    for types, symbols in symbols_of.items():
+        yield PlanShare(number, tuple(symbols), types)

@@ -1,0 +1,372 @@
+"""A feed of patterns records what the exchange lists, and takes up what it lists later without touching the rest."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.server import Server, ServerConnection, serve
+
+from collector.config import Config, FeedConfig, IngestConfig, JournalConfig
+from collector.domain.records import StreamKey
+from collector.exchanges.adapter import ConnectionPlan, Subscription
+from collector.processes.context import Context, SystemClock
+from collector.processes.ingest import process
+from collector.reports import IngestReport
+from collector.storage.chosen_files import read_choice
+from collector.storage.instrument_files import InstrumentList, ListedInstrument, write_instruments
+from collector.storage.journal.files import journal_files
+from collector.storage.journal.format import JournalHeader, RecordKind, decode_header
+from tests.processes.ingest.ingest_harness import (
+    DEADLINE_SECS,
+    LIMITS,
+    Bell,
+    PlainAdapter,
+    capturing_log,
+    records_of,
+    wait_for,
+)
+
+SPEAK_SECS = 0.01
+
+
+class Listing(PlainAdapter):
+    """A connection names its symbols in its URL, at most three."""
+
+    def plan(self, subscription: Subscription, ws_url: str) -> list[ConnectionPlan]:
+        keys = [StreamKey("plain", symbol, "trade") for symbol in subscription.symbols]
+        return [self.connection(keys[start : start + 3], ws_url) for start in range(0, len(keys), 3)]
+
+    def connection(self, keys: Sequence[StreamKey], ws_url: str) -> ConnectionPlan:
+        return ConnectionPlan(f"{ws_url}/{','.join(key.symbol for key in keys)}", (), tuple(keys))
+
+
+class Exchange:
+    """Sends `<symbol> <number>` of every symbol of a connection, the same numbers on all connections."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        """The symbols of each connection, in the order of their opening."""
+        self.silent: set[str] = set()
+        self._to_renew: set[ServerConnection] = set()
+        self._open: dict[ServerConnection, list[str]] = {}
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._server: Server = serve(self._serve, "127.0.0.1", 0)
+        self.url = f"ws://127.0.0.1:{self._server.socket.getsockname()[1]}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._speak, daemon=True).start()
+
+    def renew(self) -> None:
+        """Announce on all connections that they will be closed."""
+        with self._lock:
+            self._to_renew = set(self._open)
+
+    def close(self) -> None:
+        self._stop.set()
+        self._server.shutdown()
+
+    def _serve(self, connection: ServerConnection) -> None:
+        request = connection.request
+        assert request is not None
+        symbols = request.path.strip("/")
+        with self._lock:
+            self.asked.append(symbols)
+            self._open[connection] = symbols.split(",")
+        for _ in connection:
+            pass
+
+    def _speak(self) -> None:
+        number = 0
+        while not self._stop.wait(SPEAK_SECS):
+            number += 1
+            with self._lock:
+                for connection in list(self._open):
+                    self._say(connection, number)
+
+    def _say(self, connection: ServerConnection, number: int) -> None:
+        try:
+            for symbol in self._open[connection]:
+                if symbol not in self.silent:
+                    connection.send(f"{symbol} {number}")
+            if connection in self._to_renew:
+                self._to_renew.remove(connection)
+                connection.send("shutdown")
+        except ConnectionClosed:
+            del self._open[connection]
+
+
+class Feed:
+    """Ingest at work on a feed of patterns; `stop()` ends it and raises what it raised."""
+
+    def __init__(self, data_dir: Path, url: str, *symbols: str, exclude: tuple[str, ...] = ()) -> None:
+        feed = FeedConfig(
+            exchange="plain", name="f", ws_url=url, symbols=symbols, exclude=exclude, data_types=("trade",)
+        )
+        ingest = IngestConfig(reconnect_base_delay_secs=0.05, reconnect_max_delay_secs=0.2)
+        journal = JournalConfig(fsync_interval_secs=0.05, min_free_bytes=0)
+        self.config = Config(data_dir=data_dir, feed=(feed,), ingest=ingest, journal=journal)
+        self.bell = Bell()
+        self.reports: list[Any] = []
+        self.log, self.logged = capturing_log()
+        self._stopping = threading.Event()
+        self._error: BaseException | None = None
+        self._context = Context(
+            "ingest:f", self.config, self.bell, self.bell, self._stopping.is_set, self.reports.append, self.log,
+            SystemClock(),
+        )  # fmt: skip
+        self.folder = data_dir / "journal" / "f"
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self.bell.wake()
+        self._thread.join(DEADLINE_SECS)
+        assert not self._thread.is_alive()
+        if self._error is not None:
+            raise self._error
+
+    def trades(self, symbol: str) -> list[int]:
+        frames = [frame for record in records_of(self.folder) for frame in record.frames]
+        return [int(frame.split()[1]) for frame in frames if frame.startswith(f"{symbol} ".encode())]
+
+    def connects(self) -> list[tuple[int, int]]:
+        """Number and plan of each connection."""
+        found = [record.info for record in records_of(self.folder) if record.kind is RecordKind.CONNECT]
+        return [(info["connection"], info["plan"]) for info in found]
+
+    def disconnects(self) -> list[int]:
+        found = [record.info for record in records_of(self.folder) if record.kind is RecordKind.DISCONNECT]
+        return [info["connection"] for info in found]
+
+    def headers(self) -> list[JournalHeader]:
+        found = [decode_header(path.read_bytes()) for _, path in journal_files(self.folder)]
+        return [header for header in found if header is not None]
+
+    def event(self, name: str) -> list[Any]:
+        return [entry for entry in self.logged if entry["event"] == name]
+
+    def trouble(self) -> str:
+        newest = self.reports[-1] if self.reports else IngestReport()
+        assert isinstance(newest, IngestReport)
+        return newest.symbols_trouble
+
+    def _run(self) -> None:
+        try:
+            process.record(self._context, self.config.feed[0], Listing(limits=LIMITS))
+        except Exception as error:  # noqa: BLE001 (raised again in the test's thread)
+            self._error = error
+
+
+Start = Callable[..., Feed]
+
+
+@pytest.fixture(autouse=True)
+def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collector.processes.ingest.process.REPORT_SECS", 0.05)
+
+
+@pytest.fixture
+def exchange() -> Iterator[Exchange]:
+    exchange = Exchange()
+    yield exchange
+    exchange.close()
+
+
+@pytest.fixture
+def start(tmp_path: Path, exchange: Exchange) -> Iterator[Start]:
+    begun: list[Feed] = []
+
+    def start(*symbols: str, **options: Any) -> Feed:
+        begun.append(Feed(tmp_path, exchange.url, *symbols, **options))
+        return begun[-1]
+
+    yield start
+    for feed in begun:
+        feed.stop()
+
+
+def listed(data_dir: Path, *symbols: str, halted: tuple[str, ...] = ()) -> None:
+    """The exchange's newest list; earlier symbols are traded more."""
+    instruments = [
+        ListedInstrument(symbol, "spot", symbol not in halted, float(len(symbols) - rank))
+        for rank, symbol in enumerate(symbols)
+    ]
+    write_instruments(data_dir, InstrumentList(1, "plain", 1, instruments))
+
+
+def is_unbroken(numbers: list[int]) -> bool:
+    return sorted(set(numbers)) == list(range(min(numbers), max(numbers) + 1))
+
+
+def test_a_feed_records_what_its_patterns_match(start: Start, tmp_path: Path, exchange: Exchange) -> None:
+    listed(tmp_path, "AUSDT", "BUSDT", "CUSDT", "DUSDT", "AUSDC", "XUSDT", halted=("XUSDT",))
+    feed = start("*USDT", exclude=("C*",))
+    wait_for(lambda: feed.trades("AUSDT") and feed.trades("DUSDT"))
+    assert sorted(exchange.asked) == ["AUSDT,BUSDT,DUSDT"]
+    (header,) = feed.headers()
+    assert (header.identity.symbols, header.identity.shares) == (("AUSDT", "BUSDT", "DUSDT"), ())
+    assert read_choice(tmp_path, "f").symbols == ("AUSDT", "BUSDT", "DUSDT")
+
+
+def test_a_new_listing_is_recorded_and_no_other_connection_is_touched(
+    start: Start, tmp_path: Path, exchange: Exchange
+) -> None:
+    listed(tmp_path, "AUSDT", "BUSDT")
+    feed = start("*USDT")
+    wait_for(lambda: feed.trades("BUSDT"))
+    listed(tmp_path, "AUSDT", "BUSDT", "NEWUSDT")
+    wait_for(lambda: feed.trades("NEWUSDT"))
+    seen = len(feed.trades("AUSDT"))
+    wait_for(lambda: len(feed.trades("AUSDT")) > seen + 5)
+    assert exchange.asked == ["AUSDT,BUSDT", "NEWUSDT"]
+    assert feed.connects() == [(1, 0), (2, 1)]
+    assert feed.disconnects() == []
+    assert is_unbroken(feed.trades("AUSDT"))
+    first, second = feed.headers()
+    assert first.writer_id == second.writer_id
+    assert second.identity.symbols == ("AUSDT", "BUSDT", "NEWUSDT")
+    assert second.identity.shares == ((0, ("AUSDT", "BUSDT"), ("trade",)), (1, ("NEWUSDT",), ("trade",)))
+    (event,) = feed.event("symbols_changed")
+    assert (event["joined"], event["left"]) == (["NEWUSDT"], [])
+    wait_for(lambda: read_choice(tmp_path, "f").symbols == ("AUSDT", "BUSDT", "NEWUSDT"))
+
+
+def test_what_is_delisted_is_gone_from_the_next_connection(start: Start, tmp_path: Path, exchange: Exchange) -> None:
+    listed(tmp_path, "AUSDT", "BUSDT")
+    feed = start("*USDT")
+    wait_for(lambda: feed.trades("BUSDT"))
+    listed(tmp_path, "AUSDT")
+    wait_for(lambda: feed.event("symbols_changed"))
+    seen = len(feed.trades("BUSDT"))
+    wait_for(lambda: len(feed.trades("BUSDT")) > seen)
+    assert feed.disconnects() == []
+    assert feed.headers()[-1].identity.shares == ((0, ("AUSDT",), ("trade",)),)
+    assert feed.headers()[-1].identity.symbols == ("AUSDT", "BUSDT"), "its frames still arrive, and can be read"
+
+    exchange.renew()
+    wait_for(lambda: 1 in feed.disconnects())
+    assert exchange.asked[:2] == ["AUSDT,BUSDT", "AUSDT"]
+    assert is_unbroken(feed.trades("AUSDT"))
+
+
+def test_a_delisted_stream_that_falls_silent_is_not_tried_anew(
+    start: Start, tmp_path: Path, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collector.processes.ingest.line_silence.CHECK_SECS", 0.05)
+    listed(tmp_path, "AUSDT", "BUSDT")
+    feed = start("*USDT")
+    wait_for(lambda: feed.trades("BUSDT"))
+    listed(tmp_path, "AUSDT")
+    wait_for(lambda: feed.event("symbols_changed"))
+    exchange.silent.add("BUSDT")
+    seen = len(feed.trades("AUSDT"))
+    wait_for(lambda: len(feed.trades("AUSDT")) > seen + 100)
+    assert feed.event("streams_overdue") == feed.event("stream_never_spoke") == []
+    assert feed.connects() == [(1, 0)]
+
+
+def test_a_plan_whose_symbols_all_left_ends_with_its_connection(
+    start: Start, tmp_path: Path, exchange: Exchange
+) -> None:
+    listed(tmp_path, "AUSDT", "BUSDT", "CUSDT", "DUSDT")
+    feed = start("*USDT")
+    wait_for(lambda: feed.trades("DUSDT"))
+    listed(tmp_path, "AUSDT", "BUSDT", "CUSDT")
+    wait_for(lambda: feed.event("symbols_changed"))
+    assert feed.disconnects() == []
+    exchange.close()
+    wait_for(lambda: len(feed.disconnects()) == 2)
+    wait_for(lambda: {line.plan for line in feed.reports[-1].lines} == {0})
+    assert feed.event("line_without_reader") == []
+
+
+def test_a_new_plan_is_connected_on_every_line_and_again_after_a_loss(
+    start: Start, tmp_path: Path, exchange: Exchange
+) -> None:
+    listed(tmp_path, "AUSDT")
+    feed = start("*USDT")
+    wait_for(lambda: feed.trades("AUSDT"))
+    listed(tmp_path, "AUSDT", "BUSDT")
+    wait_for(lambda: feed.trades("BUSDT"))
+    exchange.renew()
+    wait_for(lambda: {1, 2} <= set(feed.disconnects()))
+    assert {plan for _, plan in feed.connects()[2:]} == {0, 1}
+    assert is_unbroken(feed.trades("AUSDT"))
+    assert is_unbroken(feed.trades("BUSDT"))
+
+
+def test_without_a_list_the_feed_waits_says_so_and_then_goes_on(start: Start, tmp_path: Path) -> None:
+    feed = start("*USDT")
+    wait_for(lambda: feed.trouble() == "the exchange's list of instruments is not there yet")
+    assert not feed.folder.exists()
+    listed(tmp_path, "AUSDC")
+    wait_for(lambda: feed.trouble() == "no instrument of the exchange's list matches")
+    listed(tmp_path, "AUSDT")
+    wait_for(lambda: feed.trades("AUSDT"))
+    assert feed.trouble() == ""
+
+
+def test_without_a_list_symbols_given_by_name_are_recorded_at_once(start: Start, tmp_path: Path) -> None:
+    feed = start("AUSDC", "*USDT")
+    wait_for(lambda: feed.trades("AUSDC"))
+    assert feed.trouble() != ""
+    listed(tmp_path, "BUSDT")
+    wait_for(lambda: feed.trades("BUSDT"))
+    assert [plan for _, plan in feed.connects()] == [0, 1]
+
+
+def test_the_last_choice_serves_at_a_start_without_a_list(start: Start, tmp_path: Path, exchange: Exchange) -> None:
+    listed(tmp_path, "AUSDT", "BUSDT", "AUSDC")
+    feed = start("*USDT", "*USDC")
+    wait_for(lambda: feed.trades("BUSDT"))
+    wait_for(lambda: read_choice(tmp_path, "f").symbols)
+    feed.stop()
+    (tmp_path / "run" / "instruments" / "plain.json").unlink()
+    again = start("*USDT")
+    wait_for(lambda: len(exchange.asked) == 2)
+    assert exchange.asked[1] == "AUSDT,BUSDT"
+    again.stop()
+
+
+def test_a_restart_divides_the_symbols_of_the_newest_list_anew(
+    start: Start, tmp_path: Path, exchange: Exchange
+) -> None:
+    listed(tmp_path, "AUSDT")
+    feed = start("*USDT")
+    wait_for(lambda: feed.trades("AUSDT"))
+    listed(tmp_path, "AUSDT", "BUSDT")
+    wait_for(lambda: feed.trades("BUSDT"))
+    feed.stop()
+    listed(tmp_path, "BUSDT", "CUSDT")
+    start("*USDT")
+    wait_for(lambda: len(exchange.asked) == 3)
+    assert exchange.asked[2] == "BUSDT,CUSDT"
+    newest = feed.headers()[-1]
+    assert (newest.identity.symbols, newest.identity.shares) == (("BUSDT", "CUSDT"), ())
+
+
+def test_a_change_that_the_disk_does_not_take_is_made_later(start: Start, tmp_path: Path, exchange: Exchange) -> None:
+    listed(tmp_path, "AUSDT")
+    feed = start("*USDT")
+    wait_for(lambda: feed.trades("AUSDT"))
+    in_the_way = feed.folder / "000000000002.journal"
+    in_the_way.write_bytes(b"")
+    listed(tmp_path, "AUSDT", "BUSDT")
+    wait_for(lambda: feed.event("symbols_not_changed"))
+    assert exchange.asked == ["AUSDT"]
+    in_the_way.unlink()
+    wait_for(lambda: feed.trades("BUSDT"))
+
+
+def test_a_feed_of_exact_symbols_reads_and_writes_no_list(start: Start, tmp_path: Path) -> None:
+    listed(tmp_path, "BUSDT")
+    feed = start("AUSDT")
+    wait_for(lambda: feed.trades("AUSDT"))
+    assert feed.trouble() == ""
+    feed.stop()
+    assert [path.name for path in (tmp_path / "run" / "instruments").iterdir()] == ["plain.json"]
+    assert len(feed.headers()) == 1
