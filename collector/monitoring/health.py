@@ -61,7 +61,7 @@ class Facts(NamedTuple):
     removed: Sequence[str] = ()
     """The recorder's folders from which somebody removed files lately, while it was running."""
     configured: Sequence[StreamKey] = ()
-    """Every configured stream."""
+    """Every stream that is to be recorded."""
     undecodable: Mapping[str, UndecodableShare] = {}
     """For each exchange the frames of the last minutes that could not be decoded."""
     feeds: Sequence[str] = ()
@@ -70,6 +70,8 @@ class Facts(NamedTuple):
     """As `silent`, but of streams whose rows may wait in the journal."""
     is_connected: bool = True
     """Whether a connection to an exchange is open."""
+    without_symbols: Mapping[str, str] = {}
+    """Feeds whose symbols cannot be chosen from the exchange's list, each with the reason."""
 
 
 class Trouble(NamedTuple):
@@ -129,6 +131,14 @@ def _stream_silent(facts: Facts) -> Trouble | None:
     never_spoke = sum(not silence.ever_spoke for silence in facts.silent)
     unheard = f"; {never_spoke} without a row since the start" if never_spoke else ""
     return Trouble(headline, headline + unheard)
+
+
+def _symbols_unknown(facts: Facts) -> Trouble | None:
+    feeds = facts.without_symbols
+    if not feeds:
+        return None
+    text = _list(f"{feed}: {trouble}" for feed, trouble in feeds.items())
+    return Trouble(f"no list to choose symbols from: {_list(feeds)}", f"symbols cannot be chosen: {text}")
 
 
 def _writer_behind(facts: Facts) -> Trouble | None:
@@ -228,6 +238,7 @@ def _list(parts: Iterable[str]) -> str:
 RULES: Final[Mapping[str, Rule]] = {
     "journal_over_budget": _journal_over_budget,
     "child_failing": _child_failing,
+    "symbols_unknown": _symbols_unknown,
     "stream_silent": _stream_silent,
     "frames_undecodable": _frames_undecodable,
     "writer_behind": _writer_behind,

@@ -25,6 +25,13 @@ REASON_HELP: Final[Mapping[str, ReasonHelp]] = {
         "supervisor.hang_timeout_secs; one that waits for the disk is not: check the disk (dmesg, iostat -x). The other "
         "processes go on",
     ),
+    "symbols_unknown": ReasonHelp(
+        "a feed's symbols are patterns or top:N, and the exchange's list of instruments is not there yet, or has nothing "
+        "that matches: what cannot be chosen is not recorded; symbols that are known from before go on",
+        "check that the exchange's REST server can be reached (collector symbols EXCHANGE asks it), that repair.enabled is "
+        "true, and that the patterns match; the feed goes on by itself once there is a list",
+        "Every pair of an exchange",
+    ),
     "stream_silent": ReasonHelp(
         "configured streams have had no durable row for longer than their rhythm allows",
         "if another reason is shown, remove that first: it often explains the silence. Else check that the exchange "

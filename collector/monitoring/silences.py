@@ -1,6 +1,7 @@
 """Which streams are silent: without a durable row for longer than their learned limit. No I/O, no clock."""
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
+from functools import partial
 from typing import Final, NamedTuple
 
 from collector.config import Config
@@ -40,18 +41,38 @@ def split_unstored(silences: Iterable[Silence], lags_secs: Mapping[str, float]) 
 
 
 class _Stream:
-    __slots__ = ("durable_us", "feed", "interrupted", "is_cut", "key", "learned", "quiet_secs", "seen_secs")
+    __slots__ = (
+        "durable_us",
+        "feed",
+        "interrupted",
+        "is_cut",
+        "key",
+        "learned",
+        "quiet_secs",
+        "seen_secs",
+        "since_secs",
+    )
 
-    def __init__(self, key: StreamKey, feed: str, learned: SilenceLimit, quiet_secs: float) -> None:
+    def __init__(
+        self,
+        key: StreamKey,
+        feed: str,
+        since_secs: float,
+        *,
+        new_learned: Callable[[], SilenceLimit],
+        quiet_secs: float,
+    ) -> None:
         self.key = key
         self.feed = feed
+        self.since_secs = since_secs
+        """Uptime since which it is followed."""
         self.interrupted = False
         """Whether its feed was interrupted at any time since its newest row."""
         self.is_cut = True
         """Whether its feed is interrupted now."""
         self.quiet_secs = quiet_secs
         """The limit while none is learned here: the one stored with the stream, or the configured one."""
-        self.learned = learned
+        self.learned = new_learned()
         self.durable_us = 0
         self.seen_secs = 0.0
         """Uptime at which the newest row was first seen; steps of the clock do not affect it."""
@@ -64,7 +85,7 @@ class _Stream:
 
 
 class Silences:
-    """Follows the configured streams, `keys`; other streams are never silent."""
+    """Follows the streams that are to be recorded, `keys`; other streams are never silent."""
 
     def __init__(self, config: Config) -> None:
         # A row becomes durable within one batch interval and is reported a moment later.
@@ -72,11 +93,26 @@ class Silences:
         unlearned_secs = config.ingest.stale_timeout_secs + self._delay_secs
         bounds = Bounds(unlearned_secs, min(_MIN_LIMIT_SECS + self._delay_secs, unlearned_secs))
         quiet_secs = config.silence.bounds.unlearned_secs + self._delay_secs
-        feeds = {key: feed.name for feed in config.feed for key in feed.streams}
+        self._new = partial(
+            _Stream, new_learned=lambda: SilenceLimit(bounds, LearnedIntervals()), quiet_secs=quiet_secs
+        )
+        self._feeds = config.feed
+        self._symbols = {feed.name: feed.wanted.exact for feed in config.feed}
+        self.keys: list[StreamKey] = []
+        self._streams: dict[tuple[str, ...], _Stream] = {}
+        self._follow()
+
+    def follow(self, symbols: Mapping[str, tuple[str, ...]], uptime_secs: float) -> None:
+        """Follow these symbols of each feed named; a stream that joins is silent only if it stays so from now on."""
+        if any(self._symbols[feed] is not now for feed, now in symbols.items()):
+            self._symbols.update(symbols)
+            self._follow(uptime_secs)
+
+    def _follow(self, uptime_secs: float = 0.0) -> None:
+        feeds = {key: feed.name for feed in self._feeds for key in feed.streams(self._symbols[feed.name])}
+        known = self._streams
+        self._streams = {key: known.get(key) or self._new(key, feed, uptime_secs) for key, feed in feeds.items()}
         self.keys = list(feeds)
-        self._streams: dict[tuple[str, ...], _Stream] = {
-            key: _Stream(key, feed, SilenceLimit(bounds, LearnedIntervals()), quiet_secs) for key, feed in feeds.items()
-        }
 
     @property
     def ready(self) -> bool:
@@ -122,15 +158,18 @@ class Silences:
     def overdue(self, now_us: int, uptime_secs: float) -> list[Silence]:
         """The streams without a durable row for longer than their limit.
 
-        For a stream that never had one the time since the recorder's start counts. The longer of what the clock and the
+        For a stream that never had one the time since the recorder's start counts, and for one that joined later no time
+        before that. The longer of what the clock and the
         uptime say counts: a clock that was set back does not make a row younger, and the uptime does not include the time
         that the machine slept.
         """
         found = []
         for stream in self._streams.values():
-            secs = uptime_secs
+            secs = followed_secs = uptime_secs - stream.since_secs
             if stream.durable_us:
                 secs = max((now_us - stream.durable_us) / 1e6, uptime_secs - stream.seen_secs)
+            if stream.since_secs:
+                secs = min(secs, followed_secs)
             if secs > stream.limit_secs:
                 found.append(Silence(stream.key, secs, stream.limit_secs, stream.durable_us > 0, stream.feed))
         return found

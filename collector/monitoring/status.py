@@ -56,6 +56,7 @@ class Status:
     def look(self, reports: Mapping[str, Report], known: SupervisorFacts) -> Snapshot:
         """Take in the newest report of each process; returns the snapshot."""
         self._take(reports, known)
+        self._silences.follow(known.symbols, known.uptime_secs)
         facts = self._facts(known)
         self._cover(known.now_us, facts)
         return self._snapshot(known, facts, reasons(facts))
@@ -114,7 +115,13 @@ class Status:
             undecodable=self._undecodable.shares,
             feeds=list(self._exchanges),
             is_connected=self._is_connected(known),
+            without_symbols=self._without_symbols(known),
         )
+
+    def _without_symbols(self, known: SupervisorFacts) -> dict[str, str]:
+        living = {child.feed for child in known.children if child.report is IngestReport and child.pid is not None}
+        found = {feed: report.symbols_trouble for feed, report in self._ingests().items() if feed in living}
+        return {feed: trouble for feed, trouble in found.items() if trouble}
 
     def _is_connected(self, known: SupervisorFacts) -> bool:
         """Whether an ingest that lives has an open connection."""

@@ -61,6 +61,8 @@ class SupervisorFacts(NamedTuple):
     """Free space on the disk of `data_dir`; None if it cannot be measured."""
     own: SupervisorReport = SupervisorReport()
     """The supervisor's report of itself."""
+    symbols: Mapping[str, tuple[str, ...]] = {}
+    """What each feed records now whose symbols follow from its exchange's list; the same objects until they change."""
 
 
 class Stage(NamedTuple):

@@ -22,6 +22,7 @@ from collector.monitoring.status import SUPERVISOR, Status
 from collector.monitoring.usage import UsageMeter
 from collector.monitoring.view import ChildState, QueueDepth, Snapshot, SupervisorFacts
 from collector.processes.context import SystemClock
+from collector.processes.feed_symbols import FeedSymbols
 from collector.processes.roles import feed_of, report_of
 from collector.reports import SupervisorReport
 from collector.stats_files import StatsFile, last_signs, read_reports
@@ -42,6 +43,9 @@ class Reporting:
     def __init__(self, config: Config, run_id: str, log: Log, display: Display) -> None:
         self._data_dir = config.data_dir
         self._status = Status(run_id, config)
+        self._symbols = {
+            feed.name: FeedSymbols(config.data_dir, feed) for feed in config.feed if feed.wanted.needs_list
+        }
         self._scribe = Scribe(log)
         self._health = StatsFile(config.data_dir / "run" / "health.json")
         self._coverage = CoverageFile(config.data_dir / "run" / "coverage.json", self._status.coverage)
@@ -121,6 +125,7 @@ class Reporting:
                 pings_sent=self._pinger.sent,
                 pings_failed=self._pinger.failed,
             ),
+            symbols={feed: symbols.now() for feed, symbols in self._symbols.items()},
         )
 
     def _newest(self) -> Snapshot:

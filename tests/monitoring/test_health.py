@@ -153,6 +153,7 @@ def test_every_fault_is_named_at_once() -> None:
         3.0,
         removed=["segments/"],
         undecodable={"binance": UndecodableShare(900, 1_000)},
+        without_symbols={"pairs": "there is no list"},
     )
     assert codes(worst) == list(RULES)
 

@@ -46,6 +46,11 @@ def stream_silent(board: Status) -> Iterator[Snapshot]:
         yield board.look(reports(ingest(), writer(streams=[newest])), known(uptime_secs=1_000.0))
 
 
+def symbols_unknown(board: Status) -> Iterator[Snapshot]:
+    for trouble in ("there is no list", ""):
+        yield board.look(reports(ingest(symbols_trouble=trouble), writer(streams=[stream()])), known())
+
+
 def writer_behind(board: Status) -> Iterator[Snapshot]:
     for lag_secs in (3_600.0, 61.0, 0.1):
         journal = {"feed": "binance", "lag_bytes": 1, "lag_secs": lag_secs, "unread_files": 1, "files": 3}
@@ -115,7 +120,7 @@ def data_removed(board: Status) -> Iterator[Snapshot]:
 CAUSES: dict[str, Looks] = {
     looks.__name__: looks
     for looks in (
-        journal_over_budget, child_failing, stream_silent, frames_undecodable, writer_behind, disk_filling,
+        journal_over_budget, child_failing, symbols_unknown, stream_silent, frames_undecodable, writer_behind, disk_filling,
         store_unreachable, clock_off, segment_quarantined, seal_delayed, data_removed,
     )
 }  # fmt: skip
