@@ -231,7 +231,7 @@ def provable(played: Recording) -> dict[int, StreamKey]:
             for envelope in one:
                 if envelope.id is not None and adapter.id_rules[envelope.stream.data_type].proves_continuity:
                     places[envelope.stream].append(index)
-    inner = {index: key for key, indexes in places.items() for index in indexes[1:-1]}
+    inner = {index: key for key, indexes in places.items() for index in list(dict.fromkeys(indexes))[1:-1]}
     return {
         index: key
         for index, key in inner.items()
