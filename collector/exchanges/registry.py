@@ -10,6 +10,7 @@ from collector.exchanges.binance.spot import Binance
 from collector.exchanges.bitstamp import Bitstamp
 from collector.exchanges.bybit import BybitLinear, BybitSpot
 from collector.exchanges.coinbase import Coinbase
+from collector.exchanges.coinbase_advanced import CoinbaseAdvanced
 from collector.exchanges.deribit import Deribit
 from collector.exchanges.gate import Gate
 from collector.exchanges.hyperliquid import Hyperliquid
@@ -31,6 +32,7 @@ _ADAPTERS: Final[tuple[Adapter, ...]] = (
     Hyperliquid(),
     KrakenFutures(),
     Coinbase(),
+    CoinbaseAdvanced(),
     Deribit(),
     Kucoin(),
 )
