@@ -73,9 +73,17 @@ def decimal_step(digits: float) -> float | None:
 
 
 def row_table(
-    data_type: str, *, levels: Callable[[Any], Any] | None = None, one_level: OneLevel | None = None, **named: Place
+    data_type: str,
+    *,
+    levels: Callable[[Any], Any] | None = None,
+    one_level: OneLevel | None = None,
+    signed: tuple[str, str] | None = None,
+    **named: Place,
 ) -> RowReaders:
-    """Readers of payloads of a data type; `levels` is the type of a book's levels if they are no pairs."""
+    """Readers of payloads of a data type; `levels` is the type of a book's levels if they are no pairs.
+
+    `signed` are the sides of a size above and below zero, where its sign tells them.
+    """
     hints = get_type_hints(ROW_TYPES[data_type])
     if one_level is not None:
         named |= {"price": one_level.price, "size": one_level.size, "side": one_level.side}
@@ -87,7 +95,8 @@ def row_table(
         doubles["side"] = texts["side"] = Literal.__getitem__((one_level.bid, one_level.ask))
     whole = {name: int for name, place in named.items() if hints.get(name) is int and isinstance(place, str)}
     found = places(named, {**whole, **doubles})
-    makers = [_maker(data_type, name, hints[name], found) for name in hints if name not in _LISTS]
+    by_sign = {} if signed is None else _by_sign(found.getters["size"], *signed)
+    makers = [by_sign.get(name) or _maker(data_type, name, hints[name], found) for name in hints if name not in _LISTS]
     make = _book_columns(makers, _sides_of(found, one_level)) if data_type in _BOOKS else _columns(makers)
     return RowReaders(
         doubles=Decoder(found.struct, strict=False).decode,
@@ -132,6 +141,12 @@ def _maker(data_type: str, name: str, hint: Any, found: Places) -> _Maker:
         return _Maker(take, convert, None)
     kind = _whole if hint == int | None else _id_text if name.endswith("_id") else _text
     return _Maker(take, kind if convert is None else lambda value: kind(convert(value)), None)
+
+
+def _by_sign(take_size: Getter, above: str, below: str) -> dict[str, _Maker]:
+    """A size without its sign, and the side that the sign tells; zero tells none."""
+    side = _Maker(take_size, lambda size: above if size > 0 else below if size < 0 else None, None)
+    return {"size": _Maker(take_size, abs, None), "side": side}
 
 
 def _converted(convert: Getter, values: list[Any], absent: bool | None) -> list[Any]:

@@ -139,3 +139,10 @@ def test_a_time_that_may_be_absent_is_none_and_one_that_must_be_there_could_not_
     (untold,) = read(b'{"s":"A","t":null}', KEYS)
     (wrong,) = read(b'{"s":"A","t":"soon"}', KEYS)
     assert (told.exchange_us, untold.exchange_us, wrong.exchange_us) == (7_000, missing, NO_TIME_US)
+
+
+def test_the_sign_of_a_size_tells_the_side() -> None:
+    trades = row_table("trade", trade_id="0", size="1", price="2", signed=("buy", "sell"))
+    found = typed_rows.columns(trades, [b"[1,-0.5,3]", b'[2,"2",3]', b"[3,0,3]", b'[4,"x",3]'])
+    assert found.columns[1:4] == ([3.0] * 4, [0.5, 2.0, 0.0, None], ["sell", "buy", None, None])
+    assert typed_rows.decimals(trades, b"[1,-0.50,3]") == ["-0.50", "3"]
