@@ -24,6 +24,8 @@ Place = str | tuple[str, Callable[[Any], Any]] | tuple[tuple[str, ...], Callable
 
 _OPTIONAL: Final = "?"
 _ONLY: Final = "!"
+_REQUIRED: Final = 2
+"""The parts of a struct's field without a default; what follows a field with one needs one too."""
 _NOTHING: Final = "nothing"
 """An attribute of every struct that is always None."""
 
@@ -132,7 +134,11 @@ class _Node:
             named = [self._field(key, kinds) for key in keys]
             return defstruct("Message", named, rename=rename, namespace=namespace, gc=False, kw_only=True)
         positions = [str(index) for index in range(max(map(int, keys)) + 1)]
-        fields = [self._field(key, kinds) if key in keys else (_attribute(key), Any) for key in positions]
+        fields: list[Any] = []
+        for key in positions:
+            may_be_last = bool(fields) and len(fields[-1]) > _REQUIRED
+            skipped = (_attribute(key), Any, None) if may_be_last else (_attribute(key), Any)
+            fields.append(self._field(key, kinds) if key in keys else skipped)
         return defstruct(
             "Message", fields, array_like=True, namespace=namespace, gc=False, forbid_unknown_fields=self._is_closed
         )

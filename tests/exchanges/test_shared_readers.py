@@ -146,3 +146,9 @@ def test_the_sign_of_a_size_tells_the_side() -> None:
     found = typed_rows.columns(trades, [b"[1,-0.5,3]", b'[2,"2",3]', b"[3,0,3]", b'[4,"x",3]'])
     assert found.columns[1:4] == ([3.0] * 4, [0.5, 2.0, 0.0, None], ["sell", "buy", None, None])
     assert typed_rows.decimals(trades, b"[1,-0.50,3]") == ["-0.50", "3"]
+
+
+def test_an_array_may_end_at_the_first_place_that_may_be_absent() -> None:
+    rates = row_table("funding_rate", funding_rate="1?", predicted_rate="4?")
+    found = typed_rows.columns(rates, [b"[0]", b"[0,1.5]", b"[0,null,2,3,4.5,6]", b"[]"])
+    assert (found.columns[:2], found.untyped) == (([None, 1.5, None], [None, None, 4.5]), [3])
