@@ -7,6 +7,7 @@ from collector.domain.symbol_choice import TOP, Wanted
 from collector.exchanges.adapter import Adapter, Subscription
 from collector.exchanges.binance.futures import BinanceCoinm, BinanceUsdm
 from collector.exchanges.binance.spot import Binance
+from collector.exchanges.bitfinex import Bitfinex
 from collector.exchanges.bitstamp import Bitstamp
 from collector.exchanges.bybit import BybitLinear, BybitSpot
 from collector.exchanges.coinbase import Coinbase
@@ -34,6 +35,7 @@ _ADAPTERS: Final[tuple[Adapter, ...]] = (
     Coinbase(),
     CoinbaseAdvanced(),
     Deribit(),
+    Bitfinex(),
     Kucoin(),
 )
 
