@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from collector.exchanges import registry
 from collector.exchanges.adapter import Adapter, Subscription
 from tests.conftest import Lines
+from tests.exchanges.kraken_v2 import as_v2
 
 START_US: Final = 1_786_000_000_000_000
 
@@ -90,6 +91,9 @@ _RECORDED: Final = (
     RecordedMarket("bybit_linear", "bybit/cryptofeed_v3_BYBIT", r'"topic":"[\w.]+\.(\w+)"', connection="BYBIT.ws.2"),
     RecordedMarket("bybit_spot", "bybit/cryptofeed_v3_BYBIT", r'"topic":"[\w.]+\.(\w+)"', connection="BYBIT.ws.3"),
     RecordedMarket("coinbase_advanced", "coinbase/cryptofeed_v3_COINBASE", r'"product_id":"([\w-]+)"'),
+    RecordedMarket(
+        "kraken", "kraken/cryptofeed_v3_KRAKEN.prefix", r'"symbol":"([^"]+)"', connection="KRAKEN.ws.50", rewrite=as_v2
+    ),
     RecordedMarket("kraken_futures", "kraken_futures/cryptofeed_v3_KRAKEN_FUTURES", r'"product_id":"(\w+)"'),
     RecordedMarket("okx", "okx/cryptofeed_v3_OKX.prefix", r'"instId":"([\w-]+)"'),
     RecordedMarket("bitfinex", "bitfinex/cryptofeed_v3_BITFINEX.prefix", r'"symbol":"(t[\w:]+)"'),

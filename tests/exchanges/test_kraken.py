@@ -13,6 +13,7 @@ from collector.exchanges.adapter import BookUpdate, ControlKind, Subscription
 from collector.exchanges.kraken import Kraken
 from collector.exchanges.rest_adapter import Get, Hole, Refusal
 from tests.conftest import Lines
+from tests.exchanges.kraken_v2 import as_v2, book_frame
 from tests.exchanges.rows import rows_of
 
 KRAKEN = Kraken()
@@ -33,17 +34,13 @@ DOCUMENTED_BIDS = (
 )
 
 
-def levels(text: str) -> str:
-    pairs = [level.split() for level in text.split(", ")] if text else []
-    return ",".join(f'{{"price":{price},"qty":{size}}}' for price, size in pairs)
+def levels(text: str) -> list[tuple[str, str]]:
+    pairs = (level.split() for level in text.split(", ") if level)
+    return [(price, size) for price, size in pairs]
 
 
-def book(kind: str, bids: str, asks: str, checksum: int, symbol: str = "BTC/USD") -> bytes:
-    """A frame as the documentation of v2 has it."""
-    return (
-        f'{{"channel":"book","type":"{kind}","data":[{{"symbol":"{symbol}","bids":[{levels(bids)}],'
-        f'"asks":[{levels(asks)}],"checksum":{checksum},"timestamp":"2023-10-06T17:35:55.440295Z"}}]}}'
-    ).encode()
+def book(kind: str, bids: str, asks: str, checksum: int) -> bytes:
+    return book_frame(kind, "BTC/USD", levels(bids), levels(asks), checksum)
 
 
 SNAPSHOT = book("snapshot", DOCUMENTED_BIDS, DOCUMENTED_ASKS, 3310070434)
@@ -276,36 +273,32 @@ class Side(dict[str, str]):
             del self[price]
 
 
-def rewritten(lines: list[dict[str, Any]]) -> Iterator[tuple[bytes, Mapping[str, Any], str]]:
-    """Recorded frames of v1's books as v2 writes them, and what they say."""
+def books(lines: list[dict[str, Any]]) -> Iterator[tuple[bytes, Mapping[str, Any], str]]:
+    """Recorded frames of v1's books as v2 writes them, what they say, and their symbols."""
     for line in lines:
         if line["dir"] != "in" or not line["raw"].startswith("["):
             continue
         _, *parts, channel, symbol = json.loads(line["raw"])
-        if not channel.startswith("book"):
-            continue
-        said = {name: value for part in parts for name, value in part.items()}
-        sides = [said.get("bs", said.get("b", [])), said.get("as", said.get("a", []))]
-        bids, asks = (", ".join(f"{price} {size}" for price, size, *_ in side) for side in sides)
-        kind = "snapshot" if "as" in said or "bs" in said else "update"
-        yield book(kind, bids, asks, int(said.get("c", 0)), symbol), said, symbol
+        if channel.startswith("book"):
+            said = {name: value for part in parts for name, value in part.items()}
+            yield as_v2(line["raw"]).encode(), said, symbol
 
 
 def test_every_recorded_checksum_is_that_of_the_book(recorded: Lines) -> None:
     check = KRAKEN.checks["book_delta"]
-    books: dict[str, tuple[Side, Side]] = {}
+    sides: dict[str, tuple[Side, Side]] = {}
     matching = 0
-    for frame, said, symbol in rewritten(recorded("kraken/cryptofeed_v3_KRAKEN.prefix")):
+    for frame, said, symbol in books(recorded("kraken/cryptofeed_v3_KRAKEN.prefix")):
         update = check.read(frame)
         if update.is_snapshot:
-            books[symbol] = Side(), Side()
-        for side, found, best in zip(books[symbol], (update.bids, update.asks), (max, min), strict=True):
+            sides[symbol] = Side(), Side()
+        for side, found, best in zip(sides[symbol], (update.bids, update.asks), (max, min), strict=True):
             side.update(found)
             for price in [price for price, size in side.items() if not Decimal(size)]:
                 del side[price]
             side.cut(1000, best)
         if "c" in said:
-            bids, asks = books[symbol]
+            bids, asks = sides[symbol]
             best_bids = sorted(bids.items(), key=lambda level: Decimal(level[0]), reverse=True)
             best_asks = sorted(asks.items(), key=lambda level: Decimal(level[0]))
             assert check.digest(best_bids, best_asks) == update.checksum == int(said["c"])
@@ -315,16 +308,16 @@ def test_every_recorded_checksum_is_that_of_the_book(recorded: Lines) -> None:
 
 def test_every_recorded_level_has_its_place_in_a_row(recorded: Lines) -> None:
     read = KRAKEN.decoder(Subscription(KRAKEN_SYMBOLS, ("book_delta",)))
-    for frame, said, symbol in rewritten(recorded("kraken/cryptofeed_v3_KRAKEN.prefix")):
+    for frame, said, symbol in books(recorded("kraken/cryptofeed_v3_KRAKEN.prefix")):
         (envelope,) = read(frame)
         (row,) = rows_of(KRAKEN, "book_delta", [envelope.payload])
         assert isinstance(row, BookRow)
         assert envelope.stream.symbol == symbol
-        for side, prices, sizes in (
+        for names, prices, sizes in (
             (("bs", "b"), row.bid_prices, row.bid_sizes),
             (("as", "a"), row.ask_prices, row.ask_sizes),
         ):
-            told: list[list[str]] = next((said[name] for name in side if name in said), [])
+            told: list[list[str]] = next((said[name] for name in names if name in said), [])
             assert list(zip(prices, sizes, strict=True)) == [(float(price), float(size)) for price, size, *_ in told]
 
 
