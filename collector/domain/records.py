@@ -13,6 +13,8 @@ UNKNOWN: Final = "_"
 
 UNDECODED: Final = "undecoded"
 GAP: Final = "gap"
+INSTRUMENT: Final = "instrument"
+"""The data type whose messages are the entries of the exchange's list of instruments."""
 
 INT64_MAX: Final = 2**63 - 1
 """The largest integer that SQLite and Parquet store."""

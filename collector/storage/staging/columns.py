@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.domain import decimals
-from collector.domain.records import Column, Lists, TypedColumns
+from collector.domain.records import INSTRUMENT, Column, Lists, TypedColumns
 from collector.domain.times import EARLIEST_US, LONGEST_AHEAD_US, is_sound, sound_us
 from collector.storage.archive.schema import COMMON_SCHEMA, GAP_SCHEMA, MESSAGE_SCHEMAS, ROW_SCHEMAS, UNDECODED_SCHEMA
 from collector.storage.staging.object_messages import ObjectMessages
@@ -42,7 +42,8 @@ def message_batch(row_reader: RowReader, data_type: str, messages: ObjectMessage
     """Type messages.
 
     A row keeps its payload's text in `raw` if one of its doubles differs from the decimal that was sent, if one of its
-    numbers could not be read, if the exchange's time cannot be true, and always with `keep_raw`.
+    numbers could not be read, if the exchange's time cannot be true, and always with `keep_raw` and for an instrument, of
+    which its columns tell only a part.
     """
     try:
         batch, untyped = _batch_of(row_reader, data_type, messages, keep_raw=keep_raw)
@@ -83,7 +84,7 @@ def _batch_of(
     times = _times(messages)
     arrays = [_array(column, field.type) for column, field in zip(columns, ROW_SCHEMAS[data_type], strict=True)]
     inexact = _inexact(row_reader, data_type, messages.payloads)
-    kept = range(messages.number) if keep_raw else {*inexact, *times.unsound, *unread}
+    kept = range(messages.number) if keep_raw or data_type == INSTRUMENT else {*inexact, *times.unsound, *unread}
     raw = {index: messages.payloads[index] for index in kept}
     common = _common_arrays(messages, times, raw)
     return pa.RecordBatch.from_arrays([*common, *arrays], schema=MESSAGE_SCHEMAS[data_type]), untyped

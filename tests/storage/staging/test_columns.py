@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from collector.domain.records import TradeRow, TypedColumns
 from collector.domain.times import EARLIEST_US, LONGEST_AHEAD_US
+from collector.exchanges.registry import adapter
 from collector.storage.staging.columns import gap_batch, message_batch, undecoded_batch
 from collector.storage.staging.object_messages import ObjectMessages, of_rows
 from tests.exchanges.rows import TypedRow, as_columns
@@ -136,6 +137,13 @@ def test_every_number_is_exact_or_its_raw_text_is_kept(texts: list[str]) -> None
 def test_an_unknown_side_is_null_and_needs_no_raw_text() -> None:
     batch = message_batch(ROW_READER, "trade", messages(trade(1, side=None)), keep_raw=False).batch
     assert batch["side"].to_pylist() == batch["raw"].to_pylist() == [None]
+
+
+def test_an_instrument_always_keeps_its_text() -> None:
+    listed = b'{"symbol":"BTCUSDT","status":"Trading","priceFilter":{"tickSize":"0.01"},"lotSizeFilter":{}}'
+    batch = message_batch(adapter("bybit_spot"), "instrument", messages(listed, listed), keep_raw=False).batch
+    assert batch["raw"].to_pylist() == [listed.decode()] * 2
+    assert batch["tick_size"].to_pylist() == [0.01] * 2
 
 
 def test_with_keep_raw_every_row_keeps_its_text() -> None:
