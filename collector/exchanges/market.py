@@ -15,7 +15,7 @@ from typing import ClassVar, NamedTuple
 import msgspec
 
 from collector.domain.errors import ConfigError, UndecodableError
-from collector.domain.records import Envelope, IdRule, StreamKey, TypedColumns
+from collector.domain.records import INSTRUMENT, Envelope, IdRule, StreamKey, TypedColumns
 from collector.exchanges import typed_rows
 from collector.exchanges.adapter import (
     BookCheck,
@@ -131,6 +131,8 @@ class Market:
         """By data type."""
         rules = {data_type: rule for channel in self.channels for data_type, rule in channel.rules.items()}
         polled = dict.fromkeys(self.rest.polls, IdRule.NONE) if self.rest is not None else {}
+        if self.rest is not None and self.rest.lists() and INSTRUMENT in self.rows:
+            polled[INSTRUMENT] = IdRule.NONE
         return {**rules, **polled}
 
     def plan(self, subscription: Subscription, ws_url: str) -> list[ConnectionPlan]:
