@@ -229,6 +229,8 @@ class RepairReport(Report, frozen=True, kw_only=True):
     """Request weight spent within the exchange's window, by budget."""
     clocks: dict[str, ClockOffset] = {}
     """By feed."""
+    listed_us: dict[str, int] = {}
+    """By feed that needs it: when the exchange gave its last whole list of instruments."""
 
 
 class SupervisorReport(Report, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ text, unchanged:
     {"symbol":"BTCUSDT","data_type":"trade","answer":"page","series":0,"first":101,"last":250}
     [{"id":101,...},...]
 
-`page`: messages of a stream, of which only ids from `first` to `last` count. `snapshot`: a whole book, for a book_delta
+`poll`: a message of a polled stream. `page`: messages of a stream, of which only ids from `first` to `last` count. `snapshot`: a whole book, for a book_delta
 stream. `end`: nothing more will come for `first` to `last`; `reason` may say why.
 """
 
@@ -78,12 +78,14 @@ class RepairAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
 
     symbol: str
     data_type: str
-    answer: Literal["page", "snapshot", "end"]
+    answer: Literal["page", "snapshot", "end", "poll"]
     series: int | None = None
     """None means the current series, whichever it is."""
     first: int = 0
     last: int = -1
     reason: str = ""
+    every_secs: float = 0.0
+    """How often a stream is polled."""
 
 
 class _Versioned(msgspec.Struct):

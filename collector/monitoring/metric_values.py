@@ -19,7 +19,7 @@ Value = tuple[str, tuple[str, ...], float]
 
 STATES: Final = ("waiting", "connecting", "open", "closing")
 DISCONNECTS: Final = ("stopped", "renewed", "trial", "silent", "closed", "lost", "protocol", "too_big")
-REPAIR_KINDS: Final = ("book", "trades", "checkpoint", "clock")
+REPAIR_KINDS: Final = ("book", "trades", "checkpoint", "clock", "poll", "list")
 REPAIR_REASONS: Final = (
     "rate_limited", "forbidden", "server", "unreachable", "slow", "too_large", "stale", "disk", "refused", "unreadable",
 )  # fmt: skip
@@ -144,6 +144,8 @@ def _of_repair(view: Snapshot) -> Iterator[Value]:
         yield "collector_repair_weight_used", (budget,), weight
     for feed, clock in repair.clocks.items():
         yield "collector_rest_clock_offset_seconds", (feed,), clock.offset_us / 1e6
+    for feed, listed_us in repair.listed_us.items():
+        yield "collector_instrument_list_age_seconds", (feed,), (view.known.now_us - listed_us) / 1e6
 
 
 def _of_archiver(view: Snapshot) -> Iterator[Value]:

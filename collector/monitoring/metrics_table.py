@@ -47,8 +47,9 @@ METRICS: Final = {
     "collector_feed_last_data_timestamp_seconds": Metric("gauge", FEED, "When a socket last delivered market data."),
     "collector_clock_offset_seconds": Metric("gauge", FEED, "Smallest receive time minus exchange time of the last minutes; below zero this machine's clock is slow."),
     "collector_rest_clock_offset_seconds": Metric("gauge", FEED, "This machine's time minus the exchange's time as told over REST; below zero this machine's clock is slow."),
+    "collector_instrument_list_age_seconds": Metric("gauge", FEED, "Age of the exchange's list of instruments, for each feed that needs it and has one."),
     # Repair
-    "collector_repair_requests_waiting": Metric("gauge", ("kind",), "Requests waiting to be sent over REST: book, trades, checkpoint; unclaimed ones, of feeds that are not repaired, are not sent."),
+    "collector_repair_requests_waiting": Metric("gauge", ("kind",), "Requests waiting to be sent over REST: book, trades, checkpoint, poll; unclaimed ones, of feeds that are not repaired, are not sent."),
     "collector_repair_answers_total": Metric("counter", ("kind",), "REST requests whose answer is durable."),
     "collector_repair_failures_total": Metric("counter", ("kind", "reason"), "Requests without a usable answer: rate_limited, forbidden (403), server, unreachable, slow, too_large, stale, disk (tried again); refused, unreadable (given up after some tries)."),
     "collector_repair_weight_used": Metric("gauge", ("budget",), "Request weight used in the exchange's current window (a minute)."),

@@ -47,11 +47,14 @@ def instruments_file(data_dir: Path, exchange: str) -> Path:
     return data_dir / "run" / "instruments" / f"{exchange}.json"
 
 
-def write_instruments(data_dir: Path, found: InstrumentList) -> None:
-    """Replace the list of its exchange. Raises OSError; then the one before stays."""
+def write_instruments(data_dir: Path, found: InstrumentList, writer: str = "") -> None:
+    """Replace the list of its exchange. Raises OSError; then the one before stays.
+
+    `writer` tells apart those that may write the same list at the same time.
+    """
     path = instruments_file(data_dir, found.exchange)
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.new")
+    draft = path.with_name(f"{path.name}.{writer}.new")
     draft.write_bytes(msgspec.json.encode(found))
     draft.replace(path)
 

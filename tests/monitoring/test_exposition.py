@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from collector.domain.histogram import BOUNDS_US
 from collector.monitoring import status_json
 from collector.monitoring.exposition import exposition
-from collector.monitoring.metric_values import DISCONNECTS, REPAIR_REASONS, STATES
+from collector.monitoring.metric_values import DISCONNECTS, REPAIR_KINDS, REPAIR_REASONS, STATES
 from collector.monitoring.metrics_table import METRICS
 from collector.monitoring.view import ChildState, Snapshot
 from collector.reports import RepairReport, Report
@@ -80,6 +80,7 @@ def test_repair_tells_what_waits_what_came_and_what_it_costs() -> None:
     assert value(view, "collector_repair_failures_total", kind="trades", reason="refused") == 2
     assert value(view, "collector_repair_weight_used", budget="binance") == 1_250
     assert value(view, "collector_rest_clock_offset_seconds", feed="binance") == -0.012
+    assert value(view, "collector_instrument_list_age_seconds", feed="binance") == 60
 
 
 def test_a_counter_whose_labels_are_known_begins_at_0_before_anything_happened() -> None:
@@ -91,7 +92,7 @@ def test_a_counter_whose_labels_are_known_begins_at_0_before_anything_happened()
     view = board.look({}, known(children=children))
     table = {
         "collector_disconnects_total": len(DISCONNECTS),
-        "collector_repair_failures_total": 4 * len(REPAIR_REASONS),
+        "collector_repair_failures_total": len(REPAIR_KINDS) * len(REPAIR_REASONS),
     }
     for name, count in table.items():
         found = [number for (metric, _), number in samples(exposition(view)).items() if metric == name]

@@ -52,8 +52,8 @@ def test_a_list_under_the_name_of_another_exchange_is_none(tmp_path: Path) -> No
 
 def test_a_list_that_cannot_be_written_leaves_the_last_one(tmp_path: Path) -> None:
     write_instruments(tmp_path, FOUND)
-    draft = instruments_file(tmp_path, "bybit_spot").with_name("bybit_spot.json.new")
+    draft = instruments_file(tmp_path, "bybit_spot").with_name("bybit_spot.json.f.new")
     draft.mkdir()
     with pytest.raises(OSError, match="directory"):
-        write_instruments(tmp_path, InstrumentList(VERSION, "bybit_spot", 2, []))
+        write_instruments(tmp_path, InstrumentList(VERSION, "bybit_spot", 2, []), "f")
     assert read_instruments(tmp_path, "bybit_spot") == FOUND

@@ -105,7 +105,8 @@ def repair(**numbers: Any) -> RepairReport:
         "role": "repair", "pid": 14, "incarnation": 1, "state": "running", "updated_us": NOW_US,
         "waiting": {"book": 2, "trades": 1, "checkpoint": 0}, "answers": [["book", 3], ["trades", 4]],
         "requests_failed": [["book", "stale", 1], ["trades", "refused", 2]], "weight": {"binance": 1_250},
-        "clocks": {"binance": {"offset_us": -12_000, "within_us": 4_000}}, "log_lines_dropped": 0, "events": [],
+        "clocks": {"binance": {"offset_us": -12_000, "within_us": 4_000}},
+        "listed_us": {"binance": NOW_US - 60 * SECOND_US}, "log_lines_dropped": 0, "events": [],
         **numbers,
     }  # fmt: skip
     return convert(report, RepairReport)

@@ -44,6 +44,8 @@ class StreamProgress(msgspec.Struct, array_like=True):
     """The same for the last time that leapt; another message that leaps as far confirms it."""
     snapshots: tuple[tuple[int, int], ...] = ()
     """Ids and digests of the newest snapshots, which are stored under ids that are not their own."""
+    content: int = 0
+    """Digest of an instrument's newest text; 0 before the first."""
 
 
 def next_series(ended: StreamProgress, first: int, last: int, sent_us: int | None, received_us: int) -> StreamProgress:

@@ -1,5 +1,7 @@
 """Repairs one feed: fetches books and trades that are missing, the most important first, one at a time.
 
+It also fetches what no stream has: polled data types, and the exchange's list of instruments.
+
 An answer is durable in the feed's repair journal before its request is removed. After a kill at any point the next process
 asks again, and what comes twice is dropped as duplicates. Errors: temporary ones (a full disk, a slow or failing server, a
 reached rate limit) are tried again for ever; a permanent refusal ends the request; other refusals and unreadable answers
@@ -19,6 +21,7 @@ from collector.exchanges.rest_adapter import RestAdapter
 from collector.feed.rest import RestResponse
 from collector.logs import RateLimited
 from collector.processes.repair.book_checkpoints import SAVE_SECS, BookCheckpoints
+from collector.processes.repair.polled_answers import PolledAnswers
 from collector.processes.repair.repair_journal import RepairJournal
 from collector.processes.repair.request_queue import Job, RequestQueue
 from collector.processes.repair.throttled_client import RefusedError, RetryLaterError, ThrottledClient
@@ -27,6 +30,9 @@ from collector.reports import ClockOffset
 
 POLL_SECS: Final = 1.0
 """How often the requests are read if no notice comes."""
+
+SYNC_SECS: Final = 1.0
+"""How often what was polled is made durable."""
 
 CLOCK_LEAP_US: Final = 250_000
 """A clock offset that differs from the one before by more than this is reported only once the next answer confirms it."""
@@ -43,6 +49,8 @@ class FeedNumbers(NamedTuple):
     """Failed requests: kind, reason and count."""
     clock: ClockOffset | None
     """As of the last answer; None before the first one."""
+    listed_us: int | None
+    """When the exchange gave its last whole list of instruments, if the feed needs it and there is one."""
 
 
 class FeedRepair:
@@ -55,6 +63,7 @@ class FeedRepair:
         journal: RepairJournal,
         queue: RequestQueue,
         checkpoints: BookCheckpoints,
+        polled: PolledAnswers,
         clock: Clock,
         log: Log,
     ) -> None:
@@ -63,9 +72,11 @@ class FeedRepair:
         self._journal = journal
         self._queue = queue
         self._checkpoints = checkpoints
+        self._polled = polled
         self._clock = clock
         self._log = RateLimited(log, clock.monotonic)
         self._checkpoint_saves = Every(SAVE_SECS, clock.monotonic)
+        self._syncs = Every(SYNC_SECS, clock.monotonic)
         self._answers: Counter[str] = Counter()
         self._offset: ClockOffset | None = None
         self._newest_offset_us = 0
@@ -80,6 +91,8 @@ class FeedRepair:
         """Do the most important job, if one may be done now; returns the seconds to wait before the next call."""
         if self._checkpoint_saves.due():
             self._checkpoints.save()
+        if self._syncs.due():
+            self._journal.sync()
         job = self._queue.next()
         wait_secs = POLL_SECS if job is None else self._run_job(job)
         self.numbers = self._numbers()
@@ -122,6 +135,11 @@ class FeedRepair:
     def _process(self, job: Job, answer: RestResponse) -> None:
         if job.kind == "clock":
             self._process_clock(answer)
+        elif job.kind == "poll":
+            self._polled.take_poll(job.stream, answer)
+            self._answers["poll"] += 1
+        elif job.kind == "list":
+            self._answers["list"] += self._polled.take_list(answer)
         elif isinstance(job.request, TradesRequest):
             self._process_page(job.request, answer)
         else:
@@ -185,7 +203,7 @@ class FeedRepair:
     def _give_up(self, job: Job, text: str) -> None:
         if isinstance(job.request, TradesRequest):
             self._end_trades(job.request, text)
-        elif job.kind != "clock":
+        elif job.kind in {"book", "checkpoint"}:
             # The next book of this stream comes with its next checkpoint.
             self._checkpoints.note(job.stream.symbol, self._clock.now_us())
             if job.request is not None:
@@ -195,7 +213,9 @@ class FeedRepair:
         """Append it all the same: the writer makes an undecoded row of it."""
         if isinstance(job.request, TradesRequest):
             self._journal.append(answer.received_ns, _about(job.request, "page"), answer.body)
-        elif job.kind != "clock":
+        elif job.kind == "poll":
+            self._journal.append(answer.received_ns, self._polled.about(job.stream), answer.body)
+        elif job.kind in {"book", "checkpoint"}:
             about = RepairAnswer(job.stream.symbol, job.stream.data_type, "snapshot")
             self._journal.append(answer.received_ns, about, answer.body)
 
@@ -212,7 +232,9 @@ class FeedRepair:
     def _numbers(self) -> FeedNumbers:
         failures = [(*labels, count) for labels, count in self._client.failures.items()]
         failures += [("request", reason, count) for reason, count in self._queue.set_aside.items()]
-        return FeedNumbers(dict(self._queue.waiting), dict(self._answers), failures, self._offset)
+        return FeedNumbers(
+            dict(self._queue.waiting), dict(self._answers), failures, self._offset, self._polled.listed_us
+        )
 
 
 def _about(request: TradesRequest, answer: Literal["page", "end"], reason: str = "") -> RepairAnswer:

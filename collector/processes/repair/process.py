@@ -14,6 +14,7 @@ from typing import Final
 
 from collector.channel.channel import Notice
 from collector.config import FeedConfig
+from collector.domain.records import INSTRUMENT
 from collector.domain.repair_protocol import BOOK, rest_journal
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.registry import adapter
@@ -26,6 +27,9 @@ from collector.processes.feed_symbols import FeedSymbols
 from collector.processes.journals import journal_folder, open_rest_journal
 from collector.processes.repair.book_checkpoints import BookCheckpoints
 from collector.processes.repair.feed_repair import POLL_SECS, FeedRepair
+from collector.processes.repair.instrument_lists import InstrumentLists
+from collector.processes.repair.polled_answers import PolledAnswers
+from collector.processes.repair.polls import Polls
 from collector.processes.repair.repair_inbox import Claimed, RepairInbox, claim, misfit_of
 from collector.processes.repair.repair_journal import RepairJournal
 from collector.processes.repair.request_queue import RequestQueue
@@ -33,6 +37,7 @@ from collector.processes.repair.throttled_client import Client, ThrottledClient
 from collector.processes.rest_adapters import feeds_of_streams, repairable_adapters
 from collector.processes.worker_threads import WorkerThreads, join_all
 from collector.reports import RepairReport
+from collector.storage.instrument_files import read_instruments, write_instruments
 from collector.storage.request_files import aside_folder, request_folder
 
 STOP_SECS: Final = 1.0
@@ -89,15 +94,35 @@ def make_feed_repair(
     def space_shortage() -> str | None:
         return shortage(measure_space(folder if folder.is_dir() else config.data_dir), config.journal, refusing=False)
 
-    symbols_now = FeedSymbols(config.data_dir, feed).now if BOOK in feed.data_types else lambda: ()
+    symbols = FeedSymbols(config.data_dir, feed).now
     checkpoints = BookCheckpoints(
-        requests / "checkpoints.json", symbols_now, config.book.checkpoint_interval_secs, clock.now_us()
-    )
+        requests / "checkpoints.json", symbols if BOOK in feed.data_types else tuple,
+        config.book.checkpoint_interval_secs, clock.now_us(),
+    )  # fmt: skip
     throttled_client = ThrottledClient(client, budget, rest_adapter, clock, random.random, log)
+    polls = Polls(feed.exchange, rest_adapter.polls, feed.data_types, symbols)
+    lists = _lists(context, feed, rest_adapter)
     journal = RepairJournal(lambda: open_rest_journal(config, feed, clock.now_ns), space_shortage)
     inbox = RepairInbox(requests, aside_folder(config.data_dir), misfit_of(feed, rest_adapter))
-    queue = RequestQueue(feed.exchange, rest_adapter, inbox, checkpoints, clock, log)
-    return FeedRepair(rest_adapter, throttled_client, journal, queue, checkpoints, clock, log)
+    queue = RequestQueue(feed.exchange, rest_adapter, inbox, checkpoints, polls, lists, clock, log)
+    known = read_instruments(config.data_dir, feed.exchange) if lists else None
+    polled = PolledAnswers(
+        rest_adapter, journal, polls, lists, symbols if INSTRUMENT in feed.data_types else tuple,
+        lambda found: write_instruments(config.data_dir, found, feed.name), known.asked_us if known else None,
+    )  # fmt: skip
+    return FeedRepair(rest_adapter, throttled_client, journal, queue, checkpoints, polled, clock, log)
+
+
+def _lists(context: Context, feed: FeedConfig, rest_adapter: RestAdapter) -> InstrumentLists | None:
+    """The list of instruments, if the feed needs it: with volumes where any feed, which has the same list, does."""
+    if not rest_adapter.lists() or not (feed.wanted.needs_list or INSTRUMENT in feed.data_types):
+        return None
+    config = context.config
+    with_volumes = any(other.wanted.top for other in config.feed if other.exchange == feed.exchange)
+    return InstrumentLists(
+        feed.exchange, rest_adapter, context.clock, refresh_secs=config.ingest.symbols_refresh_secs,
+        with_volumes=with_volumes,
+    )  # fmt: skip
 
 
 def _budget(context: Context, rest_adapter: RestAdapter) -> WeightBudget:
@@ -187,4 +212,5 @@ class RepairProcess:
             requests_failed=[(*labels, count) for labels, count in failures.items()],
             weight=dict(self._weight),
             clocks={name: feed.clock for name, feed in numbers.items() if feed.clock is not None},
+            listed_us={name: feed.listed_us for name, feed in numbers.items() if feed.listed_us is not None},
         )

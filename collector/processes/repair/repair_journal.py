@@ -16,6 +16,7 @@ class RepairJournal:
         self._open_journal = open_journal
         self._shortage = shortage
         self._journal: JournalWriter | None = None
+        self._is_synced = True
 
     @property
     def position(self) -> tuple[int, int]:
@@ -33,6 +34,7 @@ class RepairJournal:
         try:
             if self._journal is None:
                 self._journal = self._open_journal()
+            self._is_synced = False
             self._journal.append_frames(received_ns, BACKFILLED_LINE, [encode_answer(answer, body)])
         except OSError as error:
             raise RetryError(f"the response cannot be written: {error}") from error
@@ -42,8 +44,9 @@ class RepairJournal:
 
         Raises OSError. What is durable is unknown then: a second fsync would not report the error again.
         """
-        if self._journal is not None:
+        if self._journal is not None and not self._is_synced:
             self._journal.sync()
+            self._is_synced = True
 
     def close(self) -> None:
         """Write the `close` record, and make everything durable. Raises OSError."""

@@ -2,14 +2,17 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Final, Literal, NamedTuple
 
 from collector.domain.clock import Clock
 from collector.domain.log import Log
-from collector.domain.records import INT64_MAX, StreamKey
+from collector.domain.records import INSTRUMENT, INT64_MAX, StreamKey
 from collector.domain.repair_protocol import BOOK, BookRequest, Request, TradesRequest
 from collector.exchanges.rest_adapter import Get, RestAdapter
 from collector.processes.repair.book_checkpoints import BookCheckpoints
+from collector.processes.repair.instrument_lists import InstrumentLists
+from collector.processes.repair.polls import Polls
 from collector.processes.repair.repair_inbox import RepairInbox
 from collector.processes.repair.retry_policy import RetryPolicy
 from collector.processes.rest_adapters import hole_of
@@ -40,7 +43,7 @@ CLOCK_CONFIRM_SECS: Final = 5.0
 class Job(NamedTuple):
     """One GET and its purpose."""
 
-    kind: Literal["clock", "book", "trades", "checkpoint"]
+    kind: Literal["clock", "list", "book", "trades", "checkpoint", "poll"]
     get: Get
     stream: StreamKey
     request: Request | None = None
@@ -48,7 +51,7 @@ class Job(NamedTuple):
     @property
     def name(self) -> str:
         """The same for every job with this purpose."""
-        return self.request.name if self.request else f"{self.kind} {self.stream.symbol}"
+        return self.request.name if self.request else " ".join((self.kind, *self.stream))
 
 
 class RequestQueue:
@@ -60,6 +63,8 @@ class RequestQueue:
         rest: RestAdapter,
         inbox: RepairInbox,
         checkpoints: BookCheckpoints,
+        polls: Polls,
+        lists: InstrumentLists | None,
         clock: Clock,
         log: Log,
     ) -> None:
@@ -67,6 +72,8 @@ class RequestQueue:
         self._rest = rest
         self._inbox = inbox
         self._checkpoints = checkpoints
+        self._polls = polls
+        self._lists = lists
         self._clock = clock
         self._log = log
         self._not_before: dict[str, float] = {}
@@ -84,17 +91,23 @@ class RequestQueue:
         """How many jobs wait, by kind, at the last call of `next`."""
 
     def next(self) -> Job | None:
-        """The next job: the clock when it is due, then books, trades, checkpoints; within a kind those that failed come last."""
+        """The next job: the clock when it is due, then the list of instruments, books, trades, checkpoints, polls; within a
+        kind those that failed come last.
+        """
         now = self._clock.monotonic()
         requests = self._read_inbox()
         books = self._newest_books([request for request in requests if isinstance(request, BookRequest)])
         trades = [request for request in requests if isinstance(request, TradesRequest)]
         due = self._checkpoints.due(self._clock.now_us())
-        self.waiting = {"book": len(books), "trades": len(trades), "checkpoint": len(due)}
-        clock = self._rest.clock()
-        if now >= self._clock_at and clock is not None:
-            return Job("clock", clock, StreamKey(self._exchange, "", ""))
-        jobs = self._jobs(sorted(books, key=self._rank), sorted(trades, key=self._rank), due)
+        polls = self._polls.due(now)
+        self.waiting = {"book": len(books), "trades": len(trades), "checkpoint": len(due), "poll": len(polls)}
+        jobs = chain(
+            self._exchanges_own(now),
+            map(self._job, sorted(books, key=self._rank)),
+            map(self._job, sorted(trades, key=self._rank)),
+            self._checkpoint_jobs(due),
+            (Job("poll", self._polls.of(stream).get(stream.symbol), stream) for stream in polls),
+        )
         return next((job for job in jobs if self._not_before.get(job.name, 0.0) <= now), None)
 
     def _read_inbox(self) -> list[Request]:
@@ -121,8 +134,11 @@ class RequestQueue:
         self._clock_at = self._clock.monotonic() + CLOCK_CONFIRM_SECS
 
     def failed(self, job: Job) -> None:
-        """The job was tried and failed."""
-        self._tries[job.name] += 1
+        """The job was tried and failed. A poll is not tried again before its next time."""
+        if job.kind == "poll":
+            self._polls.asked(job.stream, self._clock.monotonic())
+        elif job.request is not None or job.kind == "checkpoint":
+            self._tries[job.name] += 1
 
     def refused(self, job: Job, status: int) -> float | None:
         """The job was refused, or its answer was unreadable; returns the delay before the next try, or None to give up.
@@ -130,6 +146,10 @@ class RequestQueue:
         Without a book its stream cannot be rebuilt, so a book is given up only after a permanent refusal.
         """
         now = self._clock.monotonic()
+        if job.kind == "poll":
+            return self._polls.asked(job.stream, now)
+        if job.kind == "list" and self._lists is not None:
+            return self._lists.give_up()
         self.failed(job)
         delay_secs = self._retry_policy.retry_delay_secs(job.name, status, now, never_give_up=job.kind == "book")
         if delay_secs is None:
@@ -144,6 +164,8 @@ class RequestQueue:
 
     def answered(self, job: Job) -> None:
         """The job got a readable answer."""
+        if job.kind == "poll":
+            self._polls.asked(job.stream, self._clock.monotonic())
         self._retry_policy.forget(job.name)
 
     def stale(self, request: BookRequest) -> None:
@@ -202,9 +224,15 @@ class RequestQueue:
         del self._tries[name]
         self._retry_policy.forget(name)
 
-    def _jobs(self, books: list[BookRequest], trades: list[TradesRequest], due: list[str]) -> Iterator[Job]:
-        yield from map(self._job, books)
-        yield from map(self._job, trades)
+    def _exchanges_own(self, now: float) -> Iterator[Job]:
+        clock = self._rest.clock() if now >= self._clock_at else None
+        if clock is not None:
+            yield Job("clock", clock, StreamKey(self._exchange, "", ""))
+        get = self._lists.next() if self._lists is not None else None
+        if get is not None:
+            yield Job("list", get, StreamKey(self._exchange, "", INSTRUMENT))
+
+    def _checkpoint_jobs(self, due: list[str]) -> Iterator[Job]:
         for stream in (StreamKey(self._exchange, symbol, BOOK) for symbol in due):
             get = self._rest.snapshot(stream.symbol)
             if get is not None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
-from collector.domain.repair_protocol import RepairAnswer, decode_answer
+from collector.domain.repair_protocol import RepairAnswer
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.rest_adapter import Hole
 from collector.processes.rest_adapters import read_response
@@ -19,9 +19,8 @@ class Backfill:
         self._streams = streams
         self._ledger = ledger
 
-    def take(self, adapter: Adapter, frame: bytes) -> Iterator[tuple[StreamState, Envelope]]:
-        """The messages of a frame of line -1 that have to be stored. Raises UndecodableError before anything has changed."""
-        answer, body = decode_answer(frame)
+    def take(self, adapter: Adapter, answer: RepairAnswer, body: bytes) -> Iterator[tuple[StreamState, Envelope]]:
+        """The messages of an answer that have to be stored. Raises UndecodableError before anything has changed."""
         key = StreamKey(adapter.exchange, answer.symbol, answer.data_type)
         messages = _read(adapter, key, answer, body) if answer.answer != "end" else []
         stream = self._streams.get(key)

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from collector.domain.errors import UndecodableError
 from collector.domain.records import BACKFILLED_LINE, UNDECODED, UNKNOWN, Envelope, IdRule, StreamKey
+from collector.domain.repair_protocol import RepairAnswer, decode_answer
 from collector.domain.sequence.stretch import Stretch
 from collector.domain.sequence.verdict import Verdict
 from collector.domain.times import EARLIEST_US, LONGEST_AHEAD_US, sound_us
@@ -15,6 +16,7 @@ from collector.processes.writer.batch import CommitBatch, Counts
 from collector.processes.writer.book_checks import BookChecks
 from collector.processes.writer.frame_reading import is_control
 from collector.processes.writer.gaps.ledger import GapLedger
+from collector.processes.writer.polled_rows import POLLED_LINE, PolledRows
 from collector.processes.writer.repair_requests import RepairRequests
 from collector.processes.writer.streams import StreamState, StreamTable
 from collector.storage.journal.format import FeedIdentity, JournalHeader, Record, connection_in_head
@@ -74,6 +76,7 @@ class MessageIntake:
         self._requests = requests
         self._counts = counts
         self._backfill = Backfill(streams, ledger)
+        self._polled = PolledRows(streams, ledger.first_message)
         self._beside: dict[int, list[int]] = {}
         """Per connection, the other open connections with the same streams."""
 
@@ -93,12 +96,33 @@ class MessageIntake:
     def answer(self, receipt: Receipt, adapter: Adapter, offset: int, answer: bytes) -> None:
         """Take what repair fetched."""
         try:
-            for stream, (_, message_id, _, exchange_us, payload, _) in self._backfill.take(adapter, answer):
+            about, body = decode_answer(answer)
+            if about.answer == "poll":
+                self._poll(receipt, adapter, offset, about, body)
+                return
+            for stream, (_, message_id, _, exchange_us, payload, _) in self._backfill.take(adapter, about, body):
                 if message_id is not None:
-                    self._store(stream, message_id, receipt.received_us, exchange_us, BACKFILLED_LINE, payload)
+                    self._store(
+                        stream, message_id, receipt.received_us, exchange_us, BACKFILLED_LINE, payload, fetched=True
+                    )
                     self._counts.messages += 1
         except UndecodableError as error:
             self.undecoded(receipt, offset, answer, str(error))
+
+    def _poll(self, receipt: Receipt, adapter: Adapter, offset: int, about: RepairAnswer, body: bytes) -> None:
+        received_us = receipt.received_us
+        found = self._polled.take(adapter, receipt.identity.feed, about, body, received_us)
+        if found is None:
+            self._counts.control += 1
+            return
+        stream, message = found
+        if not self._polled.is_new(stream, message.payload):
+            self._copy(stream, message.payload, received_us)
+            return
+        made_id = receipt.made_ids + offset
+        self._store(stream, made_id, received_us, message.exchange_us, POLLED_LINE, message.payload, fetched=True)
+        stream.last_received_us = received_us
+        self._counts.messages += 1
 
     def frame(self, receipt: Receipt, adapter: Adapter, offset: int, frame: bytes, found: Outcome) -> None:
         """Take what was found in a frame at that offset of its journal file; of a compressed one, `frame` is its text."""
@@ -225,10 +249,11 @@ class MessageIntake:
         return stream.dedup.is_echo(payload, receipt.received_us, connection, beside)
 
     def _store(
-        self, stream: StreamState, message_id: int, received_us: int, exchange_us: int | None, line: int, payload: bytes
-    ) -> None:
+        self, stream: StreamState, message_id: int, received_us: int, exchange_us: int | None, line: int, payload: bytes,
+        *, fetched: bool = False,
+    ) -> None:  # fmt: skip
         batch = self.batch
-        messages = batch.messages_of(stream, backfilled=line == BACKFILLED_LINE)
+        messages = batch.messages_of(stream, backfilled=fetched)
         messages.rows.append(self.next_row)
         messages.ids.append(message_id)
         messages.received_us.append(received_us)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from collector.config import BookConfig, Config, FeedConfig
+from collector.config import BookConfig, Config, FeedConfig, IngestConfig
 from collector.domain.repair_protocol import is_rest_journal
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.registry import adapter
@@ -117,12 +117,16 @@ class World(ProcessHarness):
         checkpoint_secs: float = 0.0,
         exchange: Adapter | None = None,
         client: Client | None = None,
+        refresh_secs: float = 300.0,
     ) -> None:
         """Of Binance unless `exchange` is given, whose server `client` asks."""
         self.adapter = exchange or adapter("binance")
         feed = FeedConfig(exchange=self.adapter.exchange, symbols=symbols, data_types=data_types, name="f")
         book = BookConfig(checkpoint_interval_secs=checkpoint_secs)
-        super().__init__(Config(data_dir=folder, feed=(feed,), book=book), START_NS)
+        super().__init__(
+            Config(data_dir=folder, feed=(feed,), book=book, ingest=IngestConfig(symbols_refresh_secs=refresh_secs)),
+            START_NS,
+        )
         self.exchange = FakeExchange(self)
         self.client: Client = client or self.exchange
         self.free_bytes = 1 << 40

@@ -2,11 +2,15 @@ import re
 from fnmatch import fnmatch
 from pathlib import Path
 
+from collector.feed.rest import RestClient
 from collector.processes import repair
+from collector.processes.context import SystemClock
 from collector.processes.repair.process import claim_requests
 from collector.storage.request_files import RequestFolder, request_folder
+from tests.json_server import JsonServer
 from tests.processes.repair.repair_world import World, trade
 from tests.processes.repair.test_feed_repair import book, trades
+from tests.processes.repair.toy_market import Listed, toy_market
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -29,6 +33,9 @@ def test_repair_touches_only_the_files_that_its_package_names(tmp_path: Path) ->
     claim_requests(world.context("repair"), ["f"])
     feed_repair = world.repair(for_secs=2 * 3_600.0)
     feed_repair.close()
+    with JsonServer(lambda _target: {"list": []}) as server:
+        client = RestClient(server.url, SystemClock())
+        World(tmp_path, data_types=("instrument",), exchange=toy_market(Listed()), client=client).repair()
 
     after = files(tmp_path)
     touched = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}

@@ -1,18 +1,18 @@
 """An exchange with trades only, and REST interfaces of the kinds that real exchanges have, without their names."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 from urllib.parse import urlencode
 
 import msgspec
 
-from collector.domain.records import IdRule, StreamKey
+from collector.domain.records import Envelope, IdRule, StreamKey
 from collector.exchanges.adapter import Control, ControlKind, Limits, Request
 from collector.exchanges.market import Channel, Market
 from collector.exchanges.reading import message_reader, single
-from collector.exchanges.rest_adapter import Get, Hole, Page, Refusal, RestLimits
+from collector.exchanges.rest_adapter import Get, Hole, Listing, ListPage, Page, Poll, Refusal, RestLimits
 from collector.exchanges.rest_market import RestMarket
-from collector.exchanges.rest_reading import messages, read_json
+from collector.exchanges.rest_reading import items, messages, read_json
 from collector.exchanges.row_tables import row_table
 from collector.exchanges.times import from_ms
 
@@ -27,7 +27,11 @@ class ToyMarket(Market):
     channels = (
         Channel("trade", {"trade": IdRule.DENSE}, single("trade", symbol="s", id="i", sent=("T", from_ms)), "{symbol}"),
     )
-    rows: ClassVar = {"trade": (row_table("trade", trade_id="i", price="p"),)}
+    rows: ClassVar = {
+        "trade": (row_table("trade", trade_id="i", price="p"),),
+        "open_interest": (row_table("open_interest", open_interest="interest"),),
+        "instrument": (row_table("instrument", status="status"),),
+    }
     limits = Limits(100, 60.0, 100, 10.0, 86_400.0)
 
     def channel_of(self, frame: bytes) -> str:
@@ -96,3 +100,35 @@ class ByTime(RestMarket):
     def refusal(self, body: bytes) -> tuple[Refusal, str] | None:
         (errors,) = read_json(body, "error?")
         return (_CODES.get(errors[0], Refusal.FINAL), errors[0]) if errors else None
+
+
+class Listed(RestMarket):
+    """A list of instruments in pages, as Bybit's, turnover apart, and open interest that is polled."""
+
+    limits = RestLimits("http://127.0.0.1:1", "toy", 1_000_000, 60.0)
+    polls: ClassVar = {"open_interest": Poll(60.0, lambda symbol: Get(f"/interest?symbol={symbol}", 1))}
+
+    def lists(self) -> tuple[Get, ...]:
+        return (Get("/list?cursor=", 1),)
+
+    def read_list(self, get: Get, body: bytes) -> ListPage:
+        listings = [
+            Listing(symbol, "spot", status == "Trading", text)
+            for text, symbol, status in items(body, "list", "symbol", "status")
+        ]
+        (cursor,) = read_json(body, "next?")
+        return ListPage(listings, Get(f"/list?cursor={cursor}", 1) if cursor else None)
+
+    def volumes(self) -> tuple[Get, ...]:
+        return (Get("/volumes", 1),)
+
+    def read_volumes(self, get: Get, body: bytes) -> Mapping[str, float]:
+        return {symbol: float(value) for _, symbol, value in items(body, "", "symbol", "value")}
+
+    def read_poll(self, stream: StreamKey, body: bytes) -> Envelope | None:
+        interest, sent_us = read_json(body, "interest?", ("T?", from_ms))
+        return None if interest is None else Envelope(stream, None, None, sent_us, body)
+
+    def refusal(self, body: bytes) -> tuple[Refusal, str] | None:
+        (code,) = read_json(body, "code?")
+        return None if code is None else (Refusal.FINAL, f"code {code}")
