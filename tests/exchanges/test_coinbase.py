@@ -62,7 +62,7 @@ def test_changes_of_both_sides_stand_in_one_list() -> None:
 
 
 def test_a_snapshot_may_have_no_time() -> None:
-    assert decode(SNAPSHOT) == [Envelope(BOOK, None, None, NO_TIME_US, SNAPSHOT, True)]
+    assert decode(SNAPSHOT) == [Envelope(BOOK, None, None, None, SNAPSHOT, True)]
 
 
 def test_a_change_of_an_unknown_side_has_no_row() -> None:

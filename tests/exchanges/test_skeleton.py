@@ -60,10 +60,16 @@ def test_an_acknowledgement_is_no_message() -> None:
     assert SKELETON.control(FRAME) is None
 
 
-@pytest.mark.parametrize("time", [b'"soon"', b"-1", b"1764000000000000000000000000", b"true", b"null"])
+@pytest.mark.parametrize("time", [b'"soon"', b"-1", b"1764000000000000000000000000", b"true"])
 def test_a_wrong_time_costs_no_row(time: bytes) -> None:
     (envelope,) = decode(FRAME.replace(b"1764000000000", time))
     assert envelope.exchange_us == NO_TIME_US
+    assert rows_of(SKELETON, "trade", [envelope.payload]) != [None]
+
+
+def test_a_message_may_have_no_time() -> None:
+    (envelope,) = decode(FRAME.replace(b"1764000000000", b"null"))
+    assert envelope.exchange_us is None
     assert rows_of(SKELETON, "trade", [envelope.payload]) != [None]
 
 
