@@ -20,7 +20,7 @@ from collector.exchanges.places import Place, places
 from collector.exchanges.reading import id_of_text, last_part, listed, several, shown, single
 from collector.exchanges.rest_adapter import Get, Listing, ListPage, Refusal, RestLimits
 from collector.exchanges.rest_market import RestMarket
-from collector.exchanges.rest_reading import items, read_json
+from collector.exchanges.rest_reading import items, name, number, read_json
 from collector.exchanges.row_tables import row_table
 from collector.exchanges.times import from_ms, from_ns
 from collector.exchanges.typed_rows import UNREADABLE
@@ -146,7 +146,12 @@ _ROWS: Final = MappingProxyType(
 
 _HEAD: Final = places({"topic": "topic?", "op": "op?", "success": "success?", "text": "ret_msg?"})
 _READ_HEAD: Final = Decoder(_HEAD.struct).decode
-_REFUSALS: Final = {10006: Refusal.LIMITED, 10018: Refusal.LIMITED, 10000: Refusal.PASSING, 10016: Refusal.PASSING}
+_REFUSALS: Final = {
+    "10006": Refusal.LIMITED,
+    "10018": Refusal.LIMITED,
+    "10000": Refusal.PASSING,
+    "10016": Refusal.PASSING,
+}
 
 
 class BybitRest(RestMarket):
@@ -161,7 +166,8 @@ class BybitRest(RestMarket):
     def refusal(self, body: bytes) -> tuple[Refusal, str] | None:
         """A code other than 0."""
         code, message = read_json(body, "retCode", "retMsg?")
-        return None if code in {0, None} else (_REFUSALS.get(code, Refusal.FINAL), shown(f"{code} {message}"))
+        meaning = _REFUSALS.get(str(code), Refusal.FINAL)
+        return None if code is None or code == 0 else (meaning, shown(f"{code} {message}"))
 
     def lists(self) -> tuple[Get, ...]:
         """What trades now, a page after the other."""
@@ -170,7 +176,7 @@ class BybitRest(RestMarket):
     def read_list(self, get: Get, body: bytes) -> ListPage:
         """See `RestAdapter.read_list`."""
         listings = [
-            Listing(symbol, _kind(contract) if contract else "spot", status == "Trading", item)
+            Listing(name(symbol), _kind(contract) if contract else "spot", status == "Trading", item)
             for item, symbol, contract, status in items(body, "result.list", "symbol", "contractType?", "status")
         ]
         (cursor,) = read_json(body, "result.nextPageCursor?")
@@ -182,7 +188,7 @@ class BybitRest(RestMarket):
 
     def read_volumes(self, get: Get, body: bytes) -> Mapping[str, float]:
         """The turnover, in the quote currency."""
-        return {symbol: float(value) for _, symbol, value in items(body, "result.list", "symbol", "turnover24h")}
+        return {name(symbol): number(value) for _, symbol, value in items(body, "result.list", "symbol", "turnover24h")}
 
     def clock(self) -> Get:
         """The server's time."""

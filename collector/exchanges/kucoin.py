@@ -148,7 +148,11 @@ class KucoinRest(RestMarket):
             code, message = read_json(body, "code?", "msg?")
         except UndecodableError:
             return None
-        return None if code in {_FINE, None} else (_REFUSALS.get(str(code), Refusal.FINAL), shown(f"{code} {message}"))
+        return (
+            None
+            if code is None or code == _FINE
+            else (_REFUSALS.get(str(code), Refusal.FINAL), shown(f"{code} {message}"))
+        )
 
     def lists(self) -> tuple[Get, ...]:
         """All symbols at once."""

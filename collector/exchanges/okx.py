@@ -27,7 +27,7 @@ from collector.exchanges.places import places
 from collector.exchanges.reading import Id, Keys, listed, message_reader, shown
 from collector.exchanges.rest_adapter import Get, Hole, Listing, ListPage, Page, Refusal, RestLimits
 from collector.exchanges.rest_market import RestMarket
-from collector.exchanges.rest_reading import book, items, messages, read_json
+from collector.exchanges.rest_reading import book, items, messages, name, read_json
 from collector.exchanges.row_tables import level, row_table
 from collector.exchanges.times import from_ms
 from collector.exchanges.typed_rows import UNREADABLE
@@ -230,7 +230,8 @@ class OkxRest(RestMarket):
     def refusal(self, body: bytes) -> tuple[Refusal, str] | None:
         """A code other than 0."""
         code, message = read_json(body, "code?", "msg?")
-        return None if code in {None, "0"} else (_REFUSALS.get(code, Refusal.FINAL), shown(f"{code} {message}"))
+        meaning = _REFUSALS.get(str(code), Refusal.FINAL)
+        return None if code is None or code == "0" else (meaning, shown(f"{code} {message}"))
 
     def lists(self) -> tuple[Get, ...]:
         """One for each type; options are listed by underlying."""
@@ -239,9 +240,9 @@ class OkxRest(RestMarket):
 
     def read_list(self, get: Get, body: bytes) -> ListPage:
         """See `RestAdapter.read_list`."""
-        found = items(body, "data", "instId", "instType", "state")
+        found = items(body, "data", ("instId", name), ("instType", name), "state")
         return ListPage(
-            [Listing(name, _KINDS.get(kind, ""), state == "live", item) for item, name, kind, state in found]
+            [Listing(symbol, _KINDS.get(kind, ""), state == "live", item) for item, symbol, kind, state in found]
         )
 
     def volumes(self) -> tuple[Get, ...]:
@@ -250,7 +251,7 @@ class OkxRest(RestMarket):
 
     def read_volumes(self, get: Get, body: bytes) -> Mapping[str, float]:
         """In the quote currency; of swaps and futures the exchange tells only the base currency's amount."""
-        places_of_value = ("instId", "instType", "volCcy24h", "last")
+        places_of_value = (("instId", name), "instType", "volCcy24h", "last")
         return {
             symbol: (to_double(volume) or 0.0) * (1.0 if kind == "SPOT" else to_double(last) or 0.0)
             for _, symbol, kind, volume, last in items(body, "data", *places_of_value)

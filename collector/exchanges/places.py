@@ -60,6 +60,12 @@ class Places(NamedTuple):
         return [None if value is None else convert(value) for value in values]
 
 
+def may_be_absent(place: Place) -> bool:
+    """Whether a message without this value, or one of these values, is still such a message."""
+    where = place if isinstance(place, str) else place[0]
+    return any(text.endswith(_OPTIONAL) or "|" in text for text in ((where,) if isinstance(where, str) else where))
+
+
 def present(_: object) -> bool:
     """For a place whose value says nothing but that it is there."""
     return True

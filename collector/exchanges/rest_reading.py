@@ -1,6 +1,6 @@
 """Reads values from the bodies of REST responses, by their places (see `places`)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, Final
 
@@ -10,16 +10,14 @@ from msgspec.json import Decoder
 from collector.domain.decimals import to_double
 from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
-from collector.exchanges.places import Place, Places, places
+from collector.exchanges.places import Place, Places, may_be_absent, places
 from collector.exchanges.reading import MessageReader, shown
 from collector.exchanges.typed_rows import UNREADABLE, RowReaders, is_finite
 
 
 def read_json(body: bytes, *where: Place) -> tuple[Any, ...]:
-    """The values at these places. Raises UndecodableError for a body that has not got them."""
-    found = _places(where)
-    message = _read(Decoder(found.struct), body)
-    return tuple(get(message) for get in found.getters.values())
+    """The values at these places; those that must be there are not None. Raises UndecodableError for any other body."""
+    return _reader(where)(body)
 
 
 def items(body: bytes, list_at: str, *where: Place) -> Iterator[tuple[Any, ...]]:
@@ -27,11 +25,9 @@ def items(body: bytes, list_at: str, *where: Place) -> Iterator[tuple[Any, ...]]
 
     Raises UndecodableError.
     """
-    found = _places(where)
-    decoder = Decoder(found.struct)
+    read = _reader(where)
     for text in texts(body, list_at):
-        message = _read(decoder, text)
-        yield text, *(get(message) for get in found.getters.values())
+        yield text, *read(text)
 
 
 def entries(body: bytes, object_at: str, *where: Place) -> Iterator[tuple[Any, ...]]:
@@ -39,12 +35,10 @@ def entries(body: bytes, object_at: str, *where: Place) -> Iterator[tuple[Any, .
 
     Raises UndecodableError.
     """
-    found = _places(where)
-    decoder = Decoder(found.struct)
+    read = _reader(where)
     values = _values(body, object_at)
     for key, text in values.items() if isinstance(values, dict) else ():
-        message = _read(decoder, bytes(text))
-        yield key, *(get(message) for get in found.getters.values())
+        yield key, *read(bytes(text))
 
 
 def texts(body: bytes, list_at: str) -> list[bytes]:
@@ -123,8 +117,20 @@ _VALUES: Final = Decoder(list[Raw] | dict[str, Raw])
 
 
 @cache
-def _places(where: tuple[Place, ...]) -> Places:
-    return places({str(number): place for number, place in enumerate(where)})
+def _reader(where: tuple[Place, ...]) -> Callable[[bytes], tuple[Any, ...]]:
+    """Reads the values at these places; one that must be there may not be null either."""
+    found = places({str(number): place for number, place in enumerate(where)})
+    decoder, getters = Decoder(found.struct), tuple(found.getters.values())
+    needed = [at for at, place in enumerate(where) if not may_be_absent(place)]
+
+    def read(text: bytes) -> tuple[Any, ...]:
+        message = _read(decoder, text)
+        values = tuple(get(message) for get in getters)
+        if any(values[at] is None for at in needed):
+            raise _undecodable(ValidationError("null"), text)
+        return values
+
+    return read
 
 
 @cache

@@ -16,7 +16,7 @@ from msgspec import defstruct
 from msgspec.json import Decoder
 
 from collector.domain.records import ROW_TYPES, Column
-from collector.exchanges.places import Place, Places, places
+from collector.exchanges.places import Place, Places, may_be_absent, places
 from collector.exchanges.typed_rows import Doubles, LevelColumns, RowReaders, Texts
 
 _SIDES: Final = ("bids", "asks")
@@ -104,7 +104,7 @@ def row_table(
         columns=make,
         numbers=_unique(found.attributes, numbers),
         sides=_unique(found.attributes, sides),
-        optional=_unique(found.attributes, [name for name in numbers if _may_be_absent(named[name])]),
+        optional=_unique(found.attributes, [name for name in numbers if may_be_absent(named[name])]),
     )
 
 
@@ -232,11 +232,6 @@ def _is_number(name: str, hints: Mapping[str, Any]) -> bool:
 def _is_made(place: Place) -> bool:
     """Whether a function makes the value of several values, or of a tuple of one, which may have any type."""
     return not isinstance(place, str) and isinstance(place[0], tuple)
-
-
-def _may_be_absent(place: Place) -> bool:
-    where = place if isinstance(place, str) else place[0]
-    return any(text.endswith("?") or "|" in text for text in ((where,) if isinstance(where, str) else where))
 
 
 def _unique(attributes: Mapping[str, list[str]], names: Iterable[str]) -> list[str]:
