@@ -15,22 +15,14 @@ from typing import Any, ClassVar, Final, Generic, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
-from msgspec.json import Decoder, encode
+from msgspec.json import Decoder
 
 from collector.domain.errors import UndecodableError
 from collector.domain.records import Column, Envelope, IdRule, InstrumentRow, StreamKey
-from collector.exchanges.adapter import (
-    Control,
-    ControlKind,
-    Conversation,
-    Decode,
-    Limits,
-    Request,
-    Speakers,
-    Subscription,
-)
-from collector.exchanges.market import Channel, Market, noise, require_text, text
-from collector.exchanges.reading import Keys, Read, listed, message_reader, several, shown, single
+from collector.exchanges.adapter import Control, ControlKind, Limits, Request
+from collector.exchanges.channel_ids import NO_SYMBOL, ChannelIdMarket, Explained
+from collector.exchanges.market import Channel, noise, text
+from collector.exchanges.reading import Keys, listed, message_reader, several, shown, single
 from collector.exchanges.rest_adapter import Get, Listing, ListPage, RestLimits
 from collector.exchanges.rest_market import RestMarket
 from collector.exchanges.rest_reading import items, name, number, texts
@@ -42,8 +34,6 @@ Number_co = TypeVar("Number_co", covariant=True)
 
 _COUNT_AND_TIME: Final = 65_536 + 32_768
 """The flags that ask for both."""
-_NO_SYMBOL: Final[Any] = None
-"""What readers find in a frame that names none; see `_Channels`."""
 
 
 class _Array(Struct, array_like=True, gc=False):
@@ -56,7 +46,8 @@ class _Array(Struct, array_like=True, gc=False):
 
 _READ_ARRAY: Final = Decoder(_Array).decode
 _READ_TEXTS: Final = Decoder(list[Raw]).decode
-_WITHOUT_CONTENT: Final = {b'"hb"', b'"te"', b'"cs"'}
+_READ_TEXT: Final = Decoder(str).decode
+_WITHOUT_MESSAGE: Final = re.compile(rb'\[\s*[0-9]+\s*,\s*"(?:hb|te|cs)"')
 """Heartbeats; the first news of a trade, which `tu` repeats; checksums, which nobody asks for."""
 
 
@@ -77,7 +68,7 @@ def _read_trades(frame: bytes, keys: Keys) -> list[Envelope]:
     if bytes(array.first) != b'"tu"':
         return _TRADE_LIST(frame, keys)
     item = bytes(array.second)
-    return [Envelope(keys["trade", _NO_SYMBOL], *_TRADE(item, item)[1])]
+    return [Envelope(keys["trade", NO_SYMBOL], *_TRADE(item, item)[1])]
 
 
 def _read_liquidations(frame: bytes, keys: Keys) -> list[Envelope]:
@@ -89,7 +80,6 @@ def _read_liquidations(frame: bytes, keys: Keys) -> list[Envelope]:
     return found
 
 
-_LIQUIDATIONS: Final = "status liq:global"
 _CHANNELS: Final = (
     Channel(
         "book",
@@ -105,7 +95,7 @@ _CHANNELS: Final = (
         several({"mark_price": "1.14|1.3", "funding_rate": "1.11|1.8", "open_interest": "1.17"}, sent=("1.0", from_ms)),
         "status deriv:{symbol}",
     ),
-    Channel("liq", {"liquidation": IdRule.NONE}, _read_liquidations, _LIQUIDATIONS),
+    Channel("liq", {"liquidation": IdRule.NONE}, _read_liquidations, "status liq:global"),
 )
 
 
@@ -172,9 +162,9 @@ _ROWS: Final = MappingProxyType(
     {
         "book_delta": (
             RowReaders(
-                doubles=_book_reader(_Level[float], abs),
-                texts=_book_reader(_Level[Any], _magnitude, float_hook=str),
-                columns=book_columns,
+                _book_reader(_Level[float], abs),
+                _book_reader(_Level[Any], _magnitude, float_hook=str),
+                book_columns,
                 numbers=(),
                 sides=("bids", "asks"),
             ),
@@ -197,15 +187,7 @@ _ROWS: Final = MappingProxyType(
                 status=("8?", {0: "initial", 1: "match"}.get),
             ),
         ),
-        "instrument": (
-            RowReaders(
-                doubles=Decoder(str).decode,
-                texts=Decoder(str).decode,
-                columns=_instrument_columns,
-                numbers=(),
-                sides=(),
-            ),
-        ),
+        "instrument": (RowReaders(_READ_TEXT, _READ_TEXT, _instrument_columns, (), ()),),
     }
 )
 
@@ -227,7 +209,6 @@ class _Event(Struct, gc=False):
 
 
 _READ_EVENT: Final = Decoder(_Event).decode
-_READ_STATE: Final = Decoder(dict[int, str]).decode
 _CLOSING: Final = (20051, 20061)
 """The server restarts; and maintenance has ended, so that all channels have to be subscribed anew."""
 _KINDS: Final = {
@@ -237,55 +218,6 @@ _KINDS: Final = {
     "info": ControlKind.HEARTBEAT,
     "pong": ControlKind.HEARTBEAT,
 }
-
-
-class _Channels(Conversation):
-    """One connection: the topics that its channel ids stand for."""
-
-    def __init__(self, market: "Bitfinex", subscription: Subscription, state: bytes) -> None:
-        self._market = market
-        self._topics: dict[int, str] = _READ_STATE(state) if state else {}
-        self._readers: dict[str, tuple[Read, Keys]] = {}
-        by_type = {data_type: channel.read for channel in market.channels for data_type in channel.rules}
-        for topic, streams in market.streams(subscription).items():
-            symbols = {key: key.symbol if topic == _LIQUIDATIONS else _NO_SYMBOL for key in streams}
-            keys = Keys({(key.data_type, symbol): key for key, symbol in symbols.items()})
-            self._readers[topic] = by_type[streams[0].data_type], keys
-
-    def __call__(self, frame: bytes) -> list[Envelope]:
-        """See `Decode`."""
-        require_text(frame)
-        try:
-            return self._messages(frame) if frame.startswith(b"[") else self._learn(frame)
-        except msgspec.ValidationError as error:
-            raise UndecodableError(f"not a message: {shown(str(error))}") from error
-        except UNREADABLE as error:
-            raise UndecodableError("malformed JSON") from error
-
-    def state(self) -> bytes:
-        """The topic of each channel id."""
-        return encode(dict(sorted(self._topics.items())))
-
-    def _messages(self, frame: bytes) -> list[Envelope]:
-        array = _READ_ARRAY(frame)
-        if bytes(array.first) in _WITHOUT_CONTENT:
-            return []
-        topic = self._topics.get(array.channel)
-        if topic is None:
-            raise UndecodableError("channel id that no answer explained")
-        reader = self._readers.get(topic)
-        return [] if reader is None else reader[0](frame, reader[1])
-
-    def _learn(self, frame: bytes) -> list[Envelope]:
-        control = self._market.control(frame)
-        if control is None or control.kind is ControlKind.NOISE:
-            raise UndecodableError("unknown message")
-        event = _READ_EVENT(frame)
-        if event.event == "subscribed":
-            self._topics[event.channel_id] = event.topic
-        elif event.event == "unsubscribed":
-            self._topics.pop(event.channel_id, None)
-        return []
 
 
 class BitfinexRest(RestMarket):
@@ -324,7 +256,7 @@ def _pairs(body: bytes) -> list[tuple[bytes, str]]:
         raise UndecodableError("not a list of names") from error
 
 
-class Bitfinex(Market):
+class Bitfinex(ChannelIdMarket):
     """All that trades on Bitfinex, but loans."""
 
     exchange = "bitfinex"
@@ -344,6 +276,7 @@ class Bitfinex(Market):
     opening = (Request(text({"event": "conf", "flags": _COUNT_AND_TIME})),)
     symbol_pattern = re.compile(r"t[A-Z0-9]+(:[A-Z0-9]+)?")
     symbol_example = "tBTCUSD, tDUSK:USD or tBTCF0:USTF0"
+    names = re.compile(rb'\s*\[\s*([0-9]{1,18})\s*,(?!\s*"(?:hb|te|cs)")')
 
     def ticket(self, frame: bytes) -> int | None:
         """What stands behind the content of an array; the content may be a word and a list, or a word and a number."""
@@ -351,9 +284,9 @@ class Bitfinex(Market):
         return None if found is None else int(found[1])
 
     def control(self, frame: bytes) -> Control | None:
-        """Events, and heartbeats of channels."""
+        """Events, and arrays that carry no message."""
         if frame.startswith(b"["):
-            return Control(ControlKind.HEARTBEAT, "hb") if _HEARTBEAT.match(frame) else None
+            return Control(ControlKind.HEARTBEAT, "hb") if _WITHOUT_MESSAGE.match(frame) else None
         try:
             event = _READ_EVENT(frame)
         except UNREADABLE:
@@ -370,51 +303,21 @@ class Bitfinex(Market):
         """One a request."""
         return [Request(text({"event": "subscribe", **_argument(topic)})) for topic, _ in topics]
 
-    def speakers(self, subscription: Subscription) -> Speakers:
-        """An array counts for what the answer to its subscription named."""
-        streams = self.streams(subscription)
-        known: dict[bytes, Sequence[StreamKey]] = {}
-
-        def speaking(frames: Sequence[bytes]) -> set[StreamKey | None]:
-            keys: set[StreamKey | None] = set()
-            for frame in frames:
-                found = _CONTENT.match(frame)
-                if found is None and frame.startswith(_SUBSCRIBED):
-                    known.update(_learnt(frame, streams))
-                keys.update((found and known.get(found[1])) or (None,))
-            return keys
-
-        return speaking
-
-    def decoder(self, subscription: Subscription, state: bytes = b"") -> Decode:
-        """Each connection needs one of its own."""
-        return _Channels(self, subscription, state)
-
-    def streams(self, subscription: Subscription) -> dict[str, list[StreamKey]]:
-        """The subscribed streams by topic."""
-        found: dict[str, list[StreamKey]] = {}
-        for key in self._keys(subscription).values():
-            found.setdefault(self._topic(key), []).append(key)
-        return found
+    def explained(self, frame: bytes) -> Explained | None:
+        """Answers that subscribe or unsubscribe."""
+        if not frame.startswith((b'{"event":"subscribed"', b'{"event":"unsubscribed"')):
+            return None
+        try:
+            event = _READ_EVENT(frame)
+        except UNREADABLE:
+            return None
+        return Explained(event.channel_id, event.topic if event.event == "subscribed" else "")
 
 
-_READ_TEXT: Final = Decoder(str).decode
 _TICKET: Final = re.compile(rb'(?:\]|"hb"|"cs",-?[0-9]+),([0-9]{1,18})(?:,[^][]*)?\]\s*$')
-_HEARTBEAT: Final = re.compile(rb'\[[0-9]+,"hb"')
-_CONTENT: Final = re.compile(rb'\[([0-9]+),(?!"hb")')
-_SUBSCRIBED: Final = b'{"event":"subscribed"'
 
 
 def _argument(topic: str) -> dict[str, str]:
     channel, _, named = topic.partition(" ")
     depth = {"prec": "P0", "freq": "F0", "len": "250"} if channel == "book" else {}
     return {"channel": channel, "key" if channel == "status" else "symbol": named, **depth}
-
-
-def _learnt(frame: bytes, streams: Mapping[str, Sequence[StreamKey]]) -> dict[bytes, Sequence[StreamKey]]:
-    """The streams of the channel id that an answer names."""
-    try:
-        event = _READ_EVENT(frame)
-    except UNREADABLE:
-        return {}
-    return {str(event.channel_id).encode(): streams.get(event.topic, ())}

@@ -159,7 +159,7 @@ def test_an_unexplained_channel_id_is_undecodable() -> None:
     assert refusal(decode, array(BOOK, [1, 1, 1])) == "channel id that no answer explained"
     decoded(decode, ANSWERS)
     assert refusal(decode, array(BOOK, [1, 1, 1])) == ""
-    assert refusal(decode, array(BOOK, 7)).startswith("not a message")
+    assert refusal(decode, array(BOOK, 7)).startswith("not a message of book tBTCUSD")
     decode(as_frame({"event": "unsubscribed", "status": "OK", "chanId": BOOK}))
     assert refusal(decode, array(BOOK, [1, 1, 1])) == "channel id that no answer explained"
 
@@ -208,10 +208,10 @@ def test_speakers_learn_what_ids_stand_for() -> None:
     speaking = BITFINEX.speakers(SUBSCRIPTION)
     assert speaking([array(BOOK, [1, 1, 1])]) == {None}
     assert speaking(ANSWERS) == {None}
-    assert speaking([array(BOOK, [1, 1, 1]), array(TRADES, "te", [])]) == {
+    assert speaking([array(BOOK, [1, 1, 1]), array(TRADES, "tu", [])]) == {
         StreamKey("bitfinex", PAIR, "book_delta"), StreamKey("bitfinex", PAIR, "trade"),
     }  # fmt: skip
-    assert speaking([array(BOOK, "hb")]) == {None}
+    assert speaking([array(BOOK, "hb"), array(TRADES, "te", [])]) == {None}
     assert speaking([array(STATUS, [])]) == {
         StreamKey("bitfinex", PERPETUAL, name) for name in ("mark_price", "funding_rate", "open_interest")
     }
