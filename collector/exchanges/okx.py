@@ -87,19 +87,17 @@ def _read_book(frame: bytes, keys: Keys) -> list[Envelope]:
     return [Envelope(key, last, first, sent_us or NO_TIME_US, frame, is_snapshot)]
 
 
-_COUNTED_TRADES: Final = listed("trade", "data", symbol="instId", id="tradeId", first_id="count?", sent=("ts", from_ms))
-
-
-def _read_trades(frame: bytes, keys: Keys) -> list[Envelope]:
-    return [_with_first_id(trade) for trade in _COUNTED_TRADES(frame, keys)]
-
-
-def _with_first_id(trade: Envelope) -> Envelope:
-    """`count` is read in the place of the first id."""
-    last, count = trade.id or 0, trade.first_id
-    if count is not None and not 0 < count <= last + 1:
+def _first_of(last: object, count: object) -> int | None:
+    """The first of so many consecutive ids; None for one, or if nothing is counted."""
+    if count in (None, "1"):
+        return None
+    try:
+        newest, first = int(str(last)), int(str(last)) - int(str(count)) + 1
+    except ValueError:
+        newest, first = 0, 1
+    if not 0 <= first <= newest:
         raise UndecodableError("not a message of trades: count is no number of trades")
-    return trade._replace(first_id=last - count + 1 if count is not None and count > 1 else None)
+    return first
 
 
 _FRAME: Final = places({"items": "data"}, {"items": list[Raw]})
@@ -127,7 +125,19 @@ def _news(name: str, data_type: str) -> Channel:
 
 _CHANNELS: Final = (
     Channel("books", {"book_delta": IdRule.CHAINED}, _read_book, "books {symbol}"),
-    Channel("trades", {"trade": IdRule.DENSE}, _read_trades, "trades {symbol}"),
+    Channel(
+        "trades",
+        {"trade": IdRule.DENSE},
+        listed(
+            "trade",
+            "data",
+            symbol="instId",
+            id="tradeId",
+            first_id=(("tradeId", "count?"), _first_of),
+            sent=("ts", from_ms),
+        ),
+        "trades {symbol}",
+    ),
     Channel(  # sent again after a minute without a change, with the same id
         "bbo-tbt",
         {"book_ticker": IdRule.NONE},

@@ -92,7 +92,8 @@ def test_a_sum_of_trades_covers_as_many_ids_as_it_counts() -> None:
     assert rows_of(OKX, "trade", [DECODE(several)[1].payload]) == [
         TradeRow("130639474", 42219.9, 0.12, "buy", None, None)
     ]
-    for count in ("0", "-1", "130639476", "x"):
+    counts: tuple[object, ...] = ("0", "-1", "130639476", "x", [], 1.5)
+    for count in counts:
         frame = pushed("trades", {**trade, "tradeId": "130639474", "count": count})
         assert refusal(DECODE, frame).startswith("not a message of trades")
 
