@@ -265,13 +265,12 @@ class Deribit(Market):
     opening = (Request(_call(_HEARTBEAT_ID, "public/set_heartbeat", interval=_HEARTBEAT_SECS)),)
     symbol_pattern = re.compile(r"[A-Z0-9]+([_-][A-Z0-9d]+)+")
     symbol_example = "BTC-PERPETUAL, BTC-25DEC26, BTC-25DEC26-100000-C or BTC_USDC"
-    names = re.compile(rb'^\{"jsonrpc":"2.0","method":"subscription","params":\{"channel":"([a-z]+)\.([^".\\]+)[".]')
+    names = re.compile(rb'"channel":"([^"\\]+)"')
+    beginning = b'{"jsonrpc":"2.0","method":"subscription","params":{"channel":"'
+    route = ("params.channel",)
 
     def channel_of(self, frame: bytes) -> str:
         """The channel's first part."""
-        usual = self.names.match(frame)
-        if usual is not None:
-            return usual[1].decode()
         channel = _HEAD.getters["channel"](_READ_HEAD(frame))
         return channel.partition(".")[0] if isinstance(channel, str) else ""
 
@@ -304,10 +303,6 @@ class Deribit(Market):
         """A new subscription begins with a snapshot."""
         topics = self.topics(keys)
         return (*self.unsubscribe(topics), *self.subscribe(topics))
-
-    def spoken(self, topic: str, key: StreamKey) -> bytes:
-        """The channel's first part and the instrument."""
-        return f"{topic.partition('.')[0]}{key.symbol}".encode()
 
     def _requests(self, method: str, topics: Sequence[tuple[str, StreamKey]]) -> list[Request]:
         names = [topic for topic, _ in topics]
