@@ -157,6 +157,8 @@ class WriterReport(Report, frozen=True, kw_only=True):
     late: ResumedCount = 0
     unasked: ResumedCount = 0
     """Frames of channels that nobody subscribed."""
+    frame_holes: ResumedCount = 0
+    """How often frames of a connection were lost, as the exchange's numbers of frames show."""
     gaps: int = 0
     ledger: Annotated[list[tuple[str, str, str, str, str, int]], Total.RESUMED] = []
     """Rows of the gap ledger: exchange, symbol, data type, kind, status and count."""

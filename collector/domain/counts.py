@@ -43,3 +43,5 @@ class RunCounts(msgspec.Struct, frozen=True):
     """Number of rows of the gap ledger that belong to no stream with a message, by their labels."""
     unasked: int = 0
     """Frames of channels that nobody subscribed."""
+    frame_holes: int = 0
+    """How often frames of a connection were lost, as the exchange's numbers of frames show."""

@@ -148,6 +148,7 @@ def _writer(view: Snapshot) -> dict[str, Any]:
         "duplicates": writer.duplicates,
         "undecodable": writer.undecodable,
         "unasked": writer.unasked,
+        "frame_holes": writer.frame_holes,
         # Ingest knows first; the writer also reads in the journal what was refused before this supervisor started.
         "refused": max(refused, writer.refused),
     }

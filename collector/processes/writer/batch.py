@@ -32,6 +32,8 @@ class Counts:
     unasked: int = 0
     """Frames of channels that nobody subscribed: they are read, and nothing of them is stored."""
     refused: int = 0
+    frame_holes: int = 0
+    """How often frames of a connection were lost, as the exchange's numbers of frames show."""
     gaps: int = 0
     """Ledger rows whose commit is durable; `ledger` counts them by labels."""
     ledger: Counter[GapLabels] = field(default_factory=Counter)
@@ -42,7 +44,8 @@ class Counts:
 
     def resume(self, streams: Iterable[StreamState], beside: RunCounts) -> None:
         """Continue from the counts this run has committed: those of its streams, and those `beside` them."""
-        self.refused, self.unasked, self.strays = beside.refused, beside.unasked, Counter(dict(beside.gaps))
+        self.refused, self.unasked, self.frame_holes = beside.refused, beside.unasked, beside.frame_holes
+        self.strays = Counter(dict(beside.gaps))
         self.ledger.update(self.strays)
         for stream in streams:
             if stream.key.data_type == UNDECODED:
@@ -57,7 +60,7 @@ class Counts:
 
     def beside(self, run_id: str) -> RunCounts:
         """The counts that are committed with the rows but belong to no stream."""
-        return RunCounts(run_id, self.refused, list(self.strays.items()), self.unasked)
+        return RunCounts(run_id, self.refused, list(self.strays.items()), self.unasked, self.frame_holes)
 
     def note_stored(self, batch: "CommitBatch") -> None:
         """Count the rows of a batch that is durable now."""

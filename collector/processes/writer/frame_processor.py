@@ -11,7 +11,7 @@ from collector.processes.rest_adapters import RepairableFeeds
 from collector.processes.writer.batch import CommitBatch, Counts
 from collector.processes.writer.book_checks import BookChecks
 from collector.processes.writer.decoders import Decoders
-from collector.processes.writer.frame_reading import read_frame
+from collector.processes.writer.frame_reading import read_frame, ticket_of
 from collector.processes.writer.gaps.feed_state import FeedState
 from collector.processes.writer.gaps.ledger import GapLedger
 from collector.processes.writer.message_intake import (
@@ -128,11 +128,22 @@ class FrameProcessor:
             bounds = Bounds(*self.batch.room(batch_limit), *self.ledger.quiet_us(identity.feed))
             by_connection = self._decoders.of_feed(identity).is_by_connection
             run = run_from(records, start, bounds, by_connection=by_connection)
-            if len(run.frames) >= MIN_TOGETHER:
+            if len(run.frames) >= MIN_TOGETHER and self._follows(identity, run):
                 self._run(header, run, on_progress)
                 return len(run.records)
         self._record(header, records[start])
         return 1
+
+    def _follows(self, identity: FeedIdentity, run: Run) -> bool:
+        """Whether no frame is missing before or in a run, as far as frames have numbers; if not, it is taken one by one."""
+        adapter, last = self._decoders.of_feed(identity).adapter, run.records[-1]
+        if not adapter.has_tickets or not last.connection:
+            return True
+        tickets = [ticket_of(adapter, frame) for frame in run.frames]
+        if self.ledger.tickets.follow_all(identity, last.connection, tickets, last.received_ns // 1_000):
+            return True
+        self._apart[identity] = sum(len(record.payload) for record in run.records[1:])
+        return False
 
     def _run(self, header: JournalHeader, run: Run, on_progress: Callable[[], None]) -> None:
         adapter = self._decoders.of_feed(header.identity).adapter
@@ -170,4 +181,7 @@ class FrameProcessor:
         decode = self._decoders.of_connection(header.identity, record.connection)
         for frame in frames:
             text, found = read_frame(adapter, decode, frame)
+            if adapter.has_tickets and record.connection:
+                ticket = ticket_of(adapter, text)
+                self.ledger.tickets.follow(header.identity, record.connection, record.line, ticket, receipt.received_us)
             self._intake.frame(receipt, adapter, frame.offset, text, found)

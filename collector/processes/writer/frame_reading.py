@@ -20,6 +20,14 @@ def read_frame(adapter: Adapter, decode: Decode, frame: Frame) -> tuple[bytes, O
     return (frame.data if isinstance(found, UndecodableError) else text), found
 
 
+def ticket_of(adapter: Adapter, text: bytes) -> int | None:
+    """The number of a frame; None if it has none that can be read."""
+    try:
+        return adapter.ticket(text)
+    except Exception:  # noqa: BLE001 -- then the next frame's number shows that one is not accounted for
+        return None
+
+
 def is_control(adapter: Adapter, text: bytes) -> bool:
     """Whether a frame without messages is a control frame; else it is of a channel that nobody subscribed."""
     try:

@@ -54,6 +54,7 @@ class ReportBuilder:
             refused=counts.refused,
             late=counts.late,
             unasked=counts.unasked,
+            frame_holes=counts.frame_holes,
             gaps=counts.gaps,
             ledger=[(*labels, count) for labels, count in counts.ledger.items()],
             gap_rows=self._gap_rows(),

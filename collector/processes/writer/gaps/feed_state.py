@@ -14,6 +14,14 @@ class ConnectionMemory(msgspec.Struct, array_like=True):
 
     heard: bytes = b""
     """The state of its decoder, for an exchange whose frames can only be read with what earlier ones said."""
+    ticket: int | None = None
+    """The number of its newest frame, for an exchange that numbers them; None before the first."""
+    ticket_us: int = 0
+    """When that frame was received."""
+    books_asked_us: int = 0
+    """When fresh books were last requested because frames were lost."""
+    owes_books: bool = False
+    """Whether frames were lost since then."""
 
 
 class FeedState(msgspec.Struct):

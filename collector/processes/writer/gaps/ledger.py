@@ -1,7 +1,7 @@
 """The gap ledger: everything that can lose a message, and the rows it causes.
 
 Holes in ids (`sequence_gap_rows`), outages (`outage_rows`), silence (`silence_watch`), refused frames
-(`refusal_rows`), damaged journals (`damage_rows`), and, in this file, undecodable frames, conflicts, and ids that step
+(`refusal_rows`), damaged journals (`damage_rows`), lost frames (`ticket_rows`), and, in this file, undecodable frames, conflicts, and ids that step
 back or start again.
 """
 
@@ -23,6 +23,7 @@ from collector.processes.writer.gaps.refusal_rows import RefusalRows
 from collector.processes.writer.gaps.sequence_gap_rows import SequenceGapRows
 from collector.processes.writer.gaps.silence_watch import SilenceWatch
 from collector.processes.writer.gaps.stream_ownership import Handover
+from collector.processes.writer.gaps.ticket_rows import TicketRows
 from collector.processes.writer.repair_requests import RepairRequests
 from collector.processes.writer.streams import StreamState, StreamTable
 from collector.storage.journal.format import (
@@ -59,6 +60,7 @@ class GapLedger:
         self._silence = SilenceWatch(self._rows)
         self._refusals = RefusalRows(self._feeds, streams, counts)
         self._damage = DamageRows(self._feeds)
+        self.tickets = TicketRows(self._feeds, requests, counts)
         self._first_message_limit_us = streams.first_message_limit_secs * 1e6
         self._identities: dict[str, FeedIdentity] = {}
 
@@ -120,6 +122,7 @@ class GapLedger:
                 self._refusals.begun(identity, info)
             case RecordKind.RESUMED:
                 self._refusals.over(identity, at_us, info)
+                self.tickets.begin_anew(identity.feed)
 
     def connections_of(self, feed: str) -> dict[int, ConnectionMemory]:
         """What is known of the feed's open connections, by their numbers in the heads of records."""
