@@ -122,6 +122,8 @@ class _FileFacts:
         last = series[-1].as_py()
         first_row = 0 if last == self._series else pc.index(series, last).as_py()
         found = _number(ids[first_row].as_py()), _number(ids[-1].as_py())
+        if None in found:  # the exchange left the ids out, so their rows have none
+            return
         if last == self._series:
             found = self._ids[0], found[1]
         self._series, self._ids = last, found
