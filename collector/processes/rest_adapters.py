@@ -1,14 +1,16 @@
 """Which feeds can be repaired over REST, and how their exchanges' responses are read."""
 
 from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from collector.config import Config
 from collector.domain.errors import UndecodableError
 from collector.domain.records import StreamKey
-from collector.domain.repair_protocol import TradesRequest
+from collector.domain.repair_protocol import BOOK, TradesRequest
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.rest_adapter import Hole, RestAdapter
+from collector.storage.request_files import BOOKS_SUFFIX
 
 Response = TypeVar("Response")
 
@@ -20,6 +22,24 @@ class RepairableFeeds(NamedTuple):
     """The feed of each configured stream."""
     adapters: Mapping[str, RestAdapter]
     """The REST adapter of each feed that can be repaired."""
+    speaking: Mapping[str, Adapter] = MappingProxyType({})
+    """The adapter of each feed whose ingest can ask for books by subscribing again."""
+
+    def folder_of_book(self, key: StreamKey) -> str | None:
+        """The folder for the request of a whole book: repair's or ingest's; None if nobody can ask for it."""
+        feed = self.feed_of.get(key)
+        if feed is None or key.data_type != BOOK:
+            return None
+        rest, adapter = self.adapters.get(feed), self.speaking.get(feed)
+        if rest is not None and rest.snapshot(key.symbol) is not None:
+            return feed
+        return f"{feed}{BOOKS_SUFFIX}" if adapter is not None and sends_book_again(adapter, key) else None
+
+
+def sends_book_again(adapter: Adapter, key: StreamKey) -> bool:
+    """Whether a whole book comes to whoever subscribes the stream again, and cannot be fetched over REST."""
+    is_fetched = adapter.rest is not None and adapter.rest.snapshot(key.symbol) is not None
+    return key.data_type == BOOK and not is_fetched and bool(adapter.again((key,)))
 
 
 def repairable_adapters(config: Config, adapter_of: Callable[[str], Adapter]) -> Mapping[str, RestAdapter]:

@@ -34,7 +34,7 @@ from collector.processes.writer.stored_state import decode_counts, decode_feed, 
 from collector.processes.writer.streams import StreamTable
 from collector.reports import WriterReport
 from collector.storage.journal.reader import Chunk
-from collector.storage.request_files import RequestFolder, request_folder
+from collector.storage.request_files import BOOKS_SUFFIX, RequestFolder, request_folder
 
 POLL_SECS: Final = 1.0
 """Seconds between checks of the journals while no notice comes."""
@@ -75,8 +75,11 @@ class Writer:
         self._rotation = SegmentRotation(context, self._report)
         self._streams = self._restored_streams()
         repaired = repairable_adapters(self._config, adapter_of)
-        self._requests = {name: RequestFolder(request_folder(self._config.data_dir, name)) for name in repaired}
-        self._processor = self._new_processor(adapter_of, RepairableFeeds(feeds_of_streams(self._config), repaired))
+        speaking = {feed.name: adapter_of(feed.exchange) for feed in self._config.feed}
+        folders = [*repaired, *(f"{name}{BOOKS_SUFFIX}" for name in speaking)]
+        self._requests = {name: RequestFolder(request_folder(self._config.data_dir, name)) for name in folders}
+        feeds = RepairableFeeds(feeds_of_streams(self._config), repaired, speaking)
+        self._processor = self._new_processor(adapter_of, feeds)
         self._readers = open_readers(self._config, repaired, self._rotation.positions, ingest_gone)
         self._order = ReadingOrder(self._readers)
         report = ReportBuilder(self._clock, self._streams, self._processor, self._rotation, self._readers)

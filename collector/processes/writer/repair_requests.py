@@ -73,11 +73,14 @@ class RepairRequests:
         return _is_open(hole) and trades_name(_gap_id(stream, due_row)) not in waiting
 
     def request_book(self, stream: StreamState, from_id: int, at_us: int) -> None:
-        """Request a whole book for a stream whose chain of updates begins with `from_id`; does nothing for other data."""
-        feed = self._repaired.feed_of.get(stream.key)
-        if stream.key.data_type == BOOK and feed is not None and feed in self._repaired.adapters:
+        """Request a whole book for a stream whose chain of updates begins with `from_id`, received at `at_us`.
+
+        Does nothing for other data, where nobody can ask for a book, and if one has come since then.
+        """
+        folder = self._repaired.folder_of_book(stream.key)
+        if folder is not None and stream.snapshot_us < at_us:
             series = stream.dedup.progress.series
-            self._batch.add_request(feed, BookRequest(stream.key, series, from_id, at_us))
+            self._batch.add_request(folder, BookRequest(stream.key, series, from_id, at_us))
 
     def _is_not_repaired(self, stream: StreamState) -> bool:
         """Whether a feed brings the stream but is not repaired; its gaps stay open.

@@ -48,7 +48,8 @@ class ProcessorWorld:
         self.streams = StreamTable(40.0, Bounds(300.0, 30.0))
         feed_of = {StreamKey(exchange, symbol, data_type): "f" for symbol in symbols for data_type in data_types}
         sides = {"f": side} if repaired and side is not None else {}
-        self._adapter_of, self._repaired = adapter_of, RepairableFeeds(feed_of, sides)
+        self._adapter_of = adapter_of
+        self._repaired = RepairableFeeds(feed_of, sides, {"f": adapter_of(exchange)})
         self.processor = FrameProcessor(self.streams, {}, adapter_of, self._repaired, 1, Counts())
         self._stored: list[Messages] = []
         self.gaps: list[tuple[str, str, Gap]] = []
