@@ -15,6 +15,7 @@ from collector.feed.connection_limit import ConnectionBudget
 from collector.feed.live_slots import LiveSlots
 from collector.feed.outbox import Pace
 from collector.processes.ingest.first_data import FirstDataWatch
+from collector.processes.ingest.fresh_books import FreshBooks
 from collector.processes.ingest.journal_gate import JournalGate
 from collector.processes.ingest.questions import Questions
 
@@ -64,3 +65,6 @@ class FeedContext:
     """Numbers the connections of this process, from 1."""
     counters: CounterSet
     first_data: FirstDataWatch
+    fresh_books: FreshBooks
+    checkpoint_secs: float
+    """How old a connection may get that brings books whole only at its beginning."""

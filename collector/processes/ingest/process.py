@@ -2,6 +2,7 @@
 
 import errno
 import itertools
+import math
 import random
 from typing import Final
 
@@ -18,6 +19,7 @@ from collector.processes.ingest.feed_context import Connect, CounterSet, FeedCon
 from collector.processes.ingest.feed_lines import FeedLines
 from collector.processes.ingest.feed_plans import FeedPlans
 from collector.processes.ingest.first_data import MAX_NAMED, FirstDataWatch
+from collector.processes.ingest.fresh_books import FreshBooks
 from collector.processes.ingest.fsync_thread import FsyncThread
 from collector.processes.ingest.journal_gate import JournalGate
 from collector.processes.ingest.line_readers import LineReaders
@@ -30,6 +32,7 @@ from collector.processes.roles import feed_of
 from collector.processes.worker_threads import WorkerThreads
 from collector.reports import IngestReport, JournalReport
 from collector.storage.journal.writer import JournalWriter
+from collector.storage.request_files import BOOKS_SUFFIX, aside_folder, request_folder
 
 REPORT_SECS: Final = 1.0
 """How often the process reports and measures the disk."""
@@ -143,6 +146,11 @@ class IngestProcess:
         plans = self._plans.numbered
         timeout_secs = context.config.ingest.first_data_timeout_secs
         self._first_data = FirstDataWatch(plans, timeout_secs)
+        self._fresh_books = FreshBooks(
+            request_folder(context.config.data_dir, f"{feed.name}{BOOKS_SUFFIX}"),
+            aside_folder(context.config.data_dir),
+            context.log,
+        )
         self._lines = FeedLines(
             self._make_feed_context(connect), feed, plans, context.config.silence.bounds, self._readers
         )
@@ -154,6 +162,7 @@ class IngestProcess:
         fsync_thread = FsyncThread(self._journal, self._context.config.journal.fsync_interval_secs)
         self._check_space_and_report()  # a full disk must be known before the first frame
         fsync_thread.start(self._workers, self._context.log)
+        self._fresh_books.refresh()
         self._lines.start_missing()
         try:
             while not self._context.stopping():
@@ -176,6 +185,7 @@ class IngestProcess:
             self._report_at = now + REPORT_SECS
             self._replace_lost_readers()
             self._follow_choice(now)
+            self._fresh_books.refresh()
             self._check_space_and_report()
             self._notices.tell(now)  # it is awake: a wake-up of its own for the notice would cost more
         return min(self._notices.step(now), self._report_at - now)
@@ -282,4 +292,6 @@ class IngestProcess:
             connection_numbers=itertools.count(1),
             counters=self._counters,
             first_data=self._first_data,
+            fresh_books=self._fresh_books,
+            checkpoint_secs=context.config.book.checkpoint_interval_secs or math.inf,
         )

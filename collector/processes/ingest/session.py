@@ -16,6 +16,7 @@ from collector.processes.ingest import line_silence, takeover
 from collector.processes.ingest.connection_trial import ConnectionTrial
 from collector.processes.ingest.feed_context import FeedContext
 from collector.processes.ingest.frame_meaning import FrameMeaning
+from collector.processes.ingest.further_requests import FurtherRequests
 from collector.processes.ingest.keepalive import Keepalive, KeepaliveAction
 from collector.processes.ingest.line_silence import LineSilence
 from collector.processes.ingest.session_events import (
@@ -26,6 +27,7 @@ from collector.processes.ingest.session_events import (
     StreamsOverdue,
     TakenOver,
 )
+from collector.processes.rest_adapters import sends_book_again
 from collector.reports import LineReport
 
 CLOSE_SECS: Final = 2.0
@@ -65,8 +67,10 @@ class Session:
         self._opened_at = self._now()
         self._keepalive = Keepalive(context.config.stale_timeout_secs, self._opened_at)
         self._last_received_ns = context.clock.now_ns()
-        self._renew_at = self._opened_at + renewal_secs(context.adapter.limits.lifetime_secs, context.random)
+        self._renew_at = self._opened_at + renewal_secs(_lifetime_secs(context, plan), context.random)
         self._had_data = self._is_proven = False
+        self._further = FurtherRequests(context, plan, self._log_fields())
+        self._refused_request = self._further.refused
         self._unanswered = sum(request.answers for request in plan.requests)
         self._last_sent_at = self._opened_at
         self._check_at = self._opened_at
@@ -87,6 +91,7 @@ class Session:
         finally:
             self._pending.open_connections.discard(id(self))
             self._silence.connection_closed(id(self))
+            self._further.end()
 
     def next_event(self) -> SessionEvent:
         """Record until something happens that the reader must act on. To be called until it returns a SessionEnd."""
@@ -128,6 +133,8 @@ class Session:
         self._silence.note_frames(keys, now)
         if self._pending.silent:
             self._pending.note_frames(keys)
+        if self._refused_request.silent:
+            self._refused_request.note_frames(keys)
         trial = self._trial
         if trial is not None and trial.is_pending and not keys.isdisjoint(trial.wanted):
             trial.keep()
@@ -155,6 +162,7 @@ class Session:
             if kind is ControlKind.ERROR:
                 self._context.counters.add("subscriptions_refused")
                 self._context.log.warning("subscription_refused", **self._log_fields(), text=text)
+                self._refused_request.note_refused(now)
             elif kind is ControlKind.SHUTDOWN:
                 self._renew(f"the exchange announced: {text}", now)
 
@@ -162,7 +170,8 @@ class Session:
         unsent = self._connection.unsent
         if unsent:
             self._last_sent_at = now
-        may_take_over = self._trial is None or self._trial.is_kept
+        is_kept = self._trial is None or self._trial.is_kept
+        may_take_over = is_kept and not self._refused_request.is_pending
         self._has_taken_over = may_take_over and takeover.has_taken_over(
             has_data=self._had_data,
             unsent=unsent,
@@ -170,6 +179,7 @@ class Session:
             since_sent_secs=now - self._last_sent_at,
         )
         if self._has_taken_over:
+            self._refused_request.note_settled()
             self._events.append(TakenOver())
 
     def _check_time(self, now: float) -> None:
@@ -188,7 +198,16 @@ class Session:
             self._check_trial(now)
         elif self._overdue_checks.due():
             self._check_overdue(now)
+        if self._leave_reason is None:
+            self._send_further(now)
         self._check_keepalive(now)
+
+    def _send_further(self, now: float) -> None:
+        # A successor is asked instead of a connection that it is to replace.
+        requests = self._further.due(now, self._connection.unsent, is_staying=not (self._renewing or self._is_on_trial))
+        if requests:
+            self._unanswered += sum(request.answers for request in requests)
+            self._connection.request(request.text for request in requests)
 
     @property
     def _is_on_trial(self) -> bool:
@@ -236,3 +255,11 @@ class Session:
 
     def _log_fields(self) -> Mapping[str, int | None]:
         return {"line": self._state.line, "connection": self._state.connection}
+
+
+def _lifetime_secs(context: FeedContext, plan: ConnectionPlan) -> float:
+    lifetime_secs = context.adapter.limits.lifetime_secs
+    if any(sends_book_again(context.adapter, key) for key in plan.keys):
+        # A successor subscribes, so it gets whole books, and nothing is missing meanwhile.
+        return min(lifetime_secs, context.checkpoint_secs)
+    return lifetime_secs

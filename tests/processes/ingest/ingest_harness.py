@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from collector.channel.channel import Notice
 from collector.config import Config, FeedConfig, IngestConfig, JournalConfig
-from collector.config.model import SilenceConfig
+from collector.config.model import BookConfig, SilenceConfig
 from collector.domain.log import Log
 from collector.domain.records import IdRule, StreamKey, TypedColumns
 from collector.exchanges.adapter import (
@@ -71,7 +71,11 @@ class PlainAdapter(Market):
         self._requests = tuple(map(Request, messages))
 
     def plan(self, subscription: Subscription, ws_url: str) -> list[ConnectionPlan]:
-        keys = tuple(StreamKey("plain", symbol, "trade") for symbol in subscription.symbols)
+        keys = tuple(
+            StreamKey("plain", symbol, data_type)
+            for symbol in subscription.symbols
+            for data_type in subscription.data_types
+        )
         return [ConnectionPlan(url, self._requests, keys) for url in self._urls or [ws_url]]
 
     def shares(self, subscription: Subscription) -> list[tuple[StreamKey, ...]]:
@@ -82,7 +86,8 @@ class PlainAdapter(Market):
 
     def speakers(self, subscription: Subscription) -> Speakers:
         """A frame begins with its symbol."""
-        symbols = {symbol.encode(): StreamKey("plain", symbol, "trade") for symbol in subscription.symbols}
+        (data_type,) = subscription.data_types or ("trade",)
+        symbols = {symbol.encode(): StreamKey("plain", symbol, data_type) for symbol in subscription.symbols}
         return lambda frames: {symbols.get(frame.partition(b" ")[0]) for frame in frames}
 
     def control(self, frame: bytes) -> Control | None:
@@ -174,10 +179,12 @@ class Recording:
         connect: Connect = open_connection,
         measure: MeasureSpace = measure_space,
         rest_url: str = "",
+        data_types: tuple[str, ...] = ("trade",),
+        book: BookConfig | None = None,
         wrap_journal: Callable[[JournalWriter], JournalWriter] = lambda journal: journal,
     ) -> None:
         feed = FeedConfig(
-            name="plain", ws_url=url, rest_url=rest_url, lines=lines, symbols=symbols, data_types=("trade",)
+            name="plain", ws_url=url, rest_url=rest_url, lines=lines, symbols=symbols, data_types=data_types
         )
         config = Config(
             data_dir=data_dir,
@@ -189,6 +196,7 @@ class Recording:
                 first_data_timeout_secs=first_data_timeout_secs,
             ),
             silence=silence or SilenceConfig(),
+            book=book or BookConfig(),
             journal=journal_config or JournalConfig(fsync_interval_secs=0.05, min_free_bytes=0),
         )
         self.bell = Bell()

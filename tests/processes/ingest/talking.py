@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from websockets.frames import Opcode
+
 from collector.domain.errors import UndecodableError
 from collector.domain.records import StreamKey
 from collector.exchanges.adapter import (
@@ -20,6 +22,7 @@ from collector.exchanges.adapter import (
 )
 from collector.exchanges.rest_adapter import Get, Refusal, RestLimits
 from collector.exchanges.rest_market import RestMarket
+from tests.feed.servers import Peer
 from tests.processes.ingest.ingest_harness import LIMITS, PlainAdapter, Recording
 
 FAST = LIMITS._replace(messages_per_sec=1_000)
@@ -92,6 +95,16 @@ class TalkingAdapter(PlainAdapter):
             return zlib.decompress(frame)
         except zlib.error as error:
             raise UndecodableError("not compressed") from error
+
+
+def texts(peer: Peer, count: int) -> list[str]:
+    """The next text frames that the client sends, its pings left out."""
+    found: list[str] = []
+    while len(found) < count:
+        frame = peer.receive()
+        if frame.opcode == Opcode.TEXT:
+            found.append(frame.data.decode())
+    return found
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from collector.feed.live_slots import LiveSlots
 from collector.processes.context import SystemClock
 from collector.processes.ingest.feed_context import CounterSet, FeedContext
 from collector.processes.ingest.first_data import FirstDataWatch
+from collector.processes.ingest.fresh_books import FreshBooks
 from collector.processes.ingest.journal_gate import JournalGate
 from collector.processes.ingest.line_reader import LineReader
 from collector.processes.ingest.line_readers import LineReaders
@@ -60,6 +61,8 @@ class Line:
             connection_numbers=itertools.count(1),
             counters=self.counters,
             first_data=FirstDataWatch({0: ConnectionPlan(url, (), ())}, 60.0),
+            fresh_books=FreshBooks(folder / "books", folder / "aside", self.log),
+            checkpoint_secs=3_600.0,
         )
         self.readers = LineReaders(WorkerThreads())
         silence = LineSilence((), SilenceConfig().bounds, TrialSchedule(60.0, 300.0, 14_400.0, lambda: 1.0))

@@ -13,9 +13,9 @@ from websockets.frames import Opcode
 from collector.exchanges.adapter import Keepalive, Request
 from collector.processes.ingest import takeover
 from collector.storage.journal.format import RecordKind
-from tests.feed.servers import Peer, Server, close_frame, wire
+from tests.feed.servers import Server, close_frame, wire
 from tests.processes.ingest.ingest_harness import PlainAdapter, Recording, wait_for
-from tests.processes.ingest.talking import TalkingAdapter, recording_of
+from tests.processes.ingest.talking import TalkingAdapter, recording_of, texts
 
 Start = Callable[..., Recording]
 
@@ -28,16 +28,6 @@ def start(tmp_path: Path, server: Server) -> Iterator[Start]:
             return stack.enter_context(recording_of(tmp_path, server.url, adapter, **options))
 
         yield start
-
-
-def texts(peer: Peer, count: int) -> list[str]:
-    """The next text frames that the client sends, its pings left out."""
-    found: list[str] = []
-    while len(found) < count:
-        frame = peer.receive()
-        if frame.opcode == Opcode.TEXT:
-            found.append(frame.data.decode())
-    return found
 
 
 def test_a_question_on_the_connection_is_replied_to(start: Start, server: Server) -> None:
