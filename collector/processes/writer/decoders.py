@@ -37,7 +37,8 @@ class Decoders:
     def __init__(self, adapter_of: Callable[[str], Adapter], connections_of: ConnectionsOf) -> None:
         self._adapter_of = adapter_of
         self._connections_of = connections_of
-        self._shared: dict[FeedIdentity, Shared] = {}
+        self._shared: dict[str, tuple[FeedIdentity, Shared]] = {}
+        """Of each feed those of the identity asked for last: each time that symbols join or leave there is a new one."""
         self._newest: tuple[FeedIdentity, Shared] | None = None
         """An identity has thousands of symbols, which would have to be hashed for each record."""
         self._talks: dict[tuple[str, int], _Talk] = {}
@@ -48,14 +49,14 @@ class Decoders:
         """What decodes the feed's frames."""
         if self._newest is not None and self._newest[0] is identity:
             return self._newest[1]
-        known = self._shared.get(identity)
-        if known is None:
+        known = self._shared.get(identity.feed)
+        if known is None or known[0] != identity:
             adapter = self._adapter_of(identity.exchange)
             decode = adapter.decoder(_subscription(identity))
-            known = Shared(decode, adapter, isinstance(decode, Conversation) or adapter.has_tickets)
-            self._shared[identity] = known
-        self._newest = identity, known
-        return known
+            shared = Shared(decode, adapter, isinstance(decode, Conversation) or adapter.has_tickets)
+            known = self._shared[identity.feed] = identity, shared
+        self._newest = identity, known[1]
+        return known[1]
 
     def of_connection(self, identity: FeedIdentity, connection: int) -> Decode:
         """The decoder of a connection. Records of older journals, which do not name theirs (0), share one."""

@@ -25,7 +25,7 @@ from collector.processes.writer.repair_requests import RepairRequests
 from collector.processes.writer.run_intake import RunIntake
 from collector.processes.writer.runs import Bounds, Run, run_from
 from collector.processes.writer.streams import StreamTable
-from collector.storage.journal.format import FeedIdentity, JournalHeader, Record, RecordKind, frames_of
+from collector.storage.journal.format import JournalHeader, Record, RecordKind, frames_of
 from collector.storage.journal.reader import Chunk
 
 MIN_TOGETHER: Final = 4
@@ -65,7 +65,7 @@ class FrameProcessor:
         self._intake = MessageIntake(streams, self.ledger, requests, self.counts, self.checks)
         self._runs = RunIntake(streams, self._intake, self._record_received)
         self._incarnation = 0
-        self._apart: dict[FeedIdentity, int] = {}
+        self._apart: dict[str, int] = {}
         """Bytes of a feed still to be taken one by one, because its last run had few frames of any one stream."""
         self.begin(next_row)
 
@@ -121,9 +121,9 @@ class FrameProcessor:
     ) -> int:
         """Process a run of records, or one. Returns how many."""
         identity = header.identity
-        apart = self._apart.get(identity, 0)
+        apart = self._apart.get(identity.feed, 0)
         if apart > 0:
-            self._apart[identity] = apart - len(records[start].payload)
+            self._apart[identity.feed] = apart - len(records[start].payload)
         elif self._together:
             bounds = Bounds(*self.batch.room(batch_limit), *self.ledger.quiet_us(identity.feed))
             by_connection = self._decoders.of_feed(identity).is_by_connection
@@ -151,7 +151,7 @@ class FrameProcessor:
         receipts = [receipt_of(header, self._incarnation, record) for record in run.records]
         decoded = decode_together(decode, run.frames)
         if sum(len(column.ids) for column in decoded.columns) < len(run.frames) * MIN_ALIKE_SHARE:
-            self._apart[header.identity] = APART_TIMES * sum(len(record.payload) for record in run.records)
+            self._apart[header.identity.feed] = APART_TIMES * sum(len(record.payload) for record in run.records)
         self._runs.take(run, receipts, decoded, adapter, on_progress)
         self._record_received(receipts[-1])
 
