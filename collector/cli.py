@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "books": Command("collector.tools.check_books", "compare rebuilt order books with the exchange's own prices"),
     "verify": Command("collector.tools.verify_archive", "is every object of an archive there and whole"),
     "restore": Command("collector.tools.restore", "copy a period out of an archive into a folder"),
+    "symbols": Command("collector.tools.symbols", "what an exchange lists, as it is written in a configuration"),
     "journal": Command("collector.tools.inspect_journal", "what journal files hold, frame by frame if need be"),
 }
 
@@ -49,6 +50,7 @@ examples:
   %(prog)s demo                               record the built-in exchange
   %(prog)s status --watch                     how the recorder is doing
   %(prog)s gaps s3://bucket/prefix --from 7d  what was missed in a week
+  %(prog)s symbols binance --match '*USDT'    what can be recorded
   %(prog)s COMMAND --help                     a command's options and examples
   eval "$(%(prog)s --print-completion bash)"  let Tab complete in this shell
 """
