@@ -25,7 +25,7 @@ from collector.processes.writer.repair_requests import RepairRequests
 from collector.processes.writer.run_intake import RunIntake
 from collector.processes.writer.runs import Bounds, Run, run_from
 from collector.processes.writer.streams import StreamTable
-from collector.storage.journal.format import JournalHeader, Record, RecordKind, frames_of
+from collector.storage.journal.format import FeedIdentity, JournalHeader, Record, RecordKind, frames_of
 from collector.storage.journal.reader import Chunk
 
 MIN_TOGETHER: Final = 4
@@ -142,7 +142,7 @@ class FrameProcessor:
         tickets = [ticket_of(adapter, frame) for frame in run.frames]
         if self.ledger.tickets.follow_all(identity, last.connection, tickets, last.received_ns // 1_000):
             return True
-        self._apart[identity] = sum(len(record.payload) for record in run.records[1:])
+        self._apart[identity.feed] = sum(len(record.payload) for record in run.records[1:])
         return False
 
     def _run(self, header: JournalHeader, run: Run, on_progress: Callable[[], None]) -> None:
