@@ -91,7 +91,7 @@ class Control(NamedTuple):
 
 
 Decode = Callable[[bytes], list[Envelope]]
-"""Reads a text frame into its messages: in the order of their ids where they have any, else in the order sent.
+"""Reads a text frame into its messages: in the order of their ids where these have one, else in the order sent.
 
 Returns an empty list for a control frame, and for a frame of a channel that the adapter knows and nobody subscribed.
 Raises UndecodableError for any other frame; its text becomes the `reason` column.

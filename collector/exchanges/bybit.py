@@ -44,7 +44,7 @@ _BEST: Final = Channel(  # each side has one level, or none; sent again after th
 _TRADES: Final = Channel(  # its `type` is always "snapshot" and means nothing
     "publicTrade",
     {"trade": IdRule.UNIQUE},
-    listed("trade", "data", symbol="s", id=("i", id_of_text), sent=("T", from_ms)),
+    listed("trade", "data", as_sent=True, symbol="s", id=("i", id_of_text), sent=("T", from_ms)),
     "publicTrade.{symbol}",
 )
 _TICKERS: Final = Channel(

@@ -54,7 +54,7 @@ _BEST: Final = Channel(
 _TRADES: Final = Channel(
     "trades",
     {"trade": IdRule.UNIQUE},
-    listed("trade", "data", symbol="coin", id="tid", sent=("time", from_ms)),
+    listed("trade", "data", as_sent=True, symbol="coin", id="tid", sent=("time", from_ms)),
     "trades {symbol}",
 )
 _PERPETUALS: Final = Channel(

@@ -78,14 +78,16 @@ def each(items: str, read: Read) -> Read:
     return read_all
 
 
-def listed(data_type: str, items: str, *, common: Mapping[str, Place] | None = None, **named: Place) -> Read:
+def listed(
+    data_type: str, items: str, *, common: Mapping[str, Place] | None = None, as_sent: bool = False, **named: Place
+) -> Read:
     """Reads a frame with a list of messages of one stream or of several; each message's payload is its own text.
 
     `items` is the place of the list; `events.*.trades` means the lists of all `events`, one after the other. `common` are
     places of the frame that hold for all its messages. Messages with ids are put in the order of their ids, because some
-    exchanges send the newest first.
+    exchanges send the newest first; unless they stay `as_sent`, because their ids are in no order.
     """
-    return _Listed(data_type, _List(items, common or {}), message_reader(**named))
+    return _Listed(data_type, _List(items, common or {}), message_reader(**named), list if as_sent else in_order)
 
 
 def several(told: Mapping[str, Place], **named: Place) -> Read:
@@ -253,12 +255,15 @@ def _without_symbol(named: Mapping[str, Place]) -> dict[str, Place]:
     return {name: place for name, place in named.items() if name != "symbol"}
 
 
+Ordered = Callable[[list[Envelope]], list[Envelope]]
+
+
 class _Listed(ChannelReader):
-    def __init__(self, data_type: str, its: _List, read_item: MessageReader) -> None:
-        self._data_type, self._its, self._read_item = data_type, its, read_item
+    def __init__(self, data_type: str, its: _List, read_item: MessageReader, ordered: Ordered) -> None:
+        self._data_type, self._its, self._read_item, self._ordered = data_type, its, read_item, ordered
         found = places(its.places, its.types)
         self._decode = Decoder(found.struct, strict=False).decode
-        self._messages = _messages_in(found, its, read_item)
+        self._messages = _messages_in(found, its, read_item, ordered)
 
     def __call__(self, frame: bytes, keys: Mapping[tuple[str, str], StreamKey]) -> list[Envelope]:
         data_type = self._data_type
@@ -267,7 +272,7 @@ class _Listed(ChannelReader):
     def on(self, route: Route) -> RouteReader | None:
         its = MessagePlaces.on(route, {}, self._its.places, self._its.types)
         name, get_name, decode = route.name, its.name, its.decode
-        messages = _messages_in(its.found, self._its, self._read_item)
+        messages = _messages_in(its.found, self._its, self._read_item, self._ordered)
         keys = {key.symbol: key for key in route.streams}
 
         def one(frame: bytes) -> list[Envelope] | None:
@@ -281,7 +286,7 @@ class _Listed(ChannelReader):
 
 
 def _messages_in(
-    found: Places, its: _List, read_item: MessageReader
+    found: Places, its: _List, read_item: MessageReader, ordered: Ordered
 ) -> Callable[[Any, Callable[[str], StreamKey]], list[Envelope]]:
     """Takes the messages from a frame with a list of them."""
     get_items, texts = found.getters["items"], its.texts
@@ -296,7 +301,7 @@ def _messages_in(
             symbol, rest = read_item(text, text)
             envelope = _new(Envelope, (key_of(common if common is not None else symbol), *rest))
             envelopes.append(envelope if get_sent is None else envelope._replace(exchange_us=sent_us))
-        return in_order(envelopes)
+        return ordered(envelopes)
 
     return messages
 

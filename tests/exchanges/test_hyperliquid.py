@@ -56,15 +56,15 @@ def test_the_best_price_of_an_empty_side_is_null() -> None:
     assert list(HYPERLIQUID.decimals("book_ticker", payloads[0])) == ["1.5", "2"]
 
 
-def test_trades_have_unique_ids_and_name_the_taker() -> None:
+def test_trades_stay_in_the_order_sent_and_name_the_taker() -> None:
     trade = {"coin": "BTC", "px": "69997.0", "sz": "0.38", "time": 1790000000000, "hash": "0x40"}
     frame = as_frame(
         {"channel": "trades", "data": [{**trade, "side": side, "tid": tid} for side, tid in (("B", 9), ("A", 8))]}
     )
     rows = rows_of(HYPERLIQUID, "trade", [message.payload for message in DECODE(frame)])
-    assert sorted(row for row in rows if row) == [
-        TradeRow("8", 69997.0, 0.38, "sell", None, None),
+    assert rows == [
         TradeRow("9", 69997.0, 0.38, "buy", None, None),
+        TradeRow("8", 69997.0, 0.38, "sell", None, None),
     ]
 
 
