@@ -14,6 +14,8 @@ STREAMS_PER_CONNECTION: Final = 1024
 class BinanceSession(ClientSession):
     """A client of spot."""
 
+    messages_per_sec = 5
+
     def __init__(self, requested: RequestedStreams) -> None:
         """Subscribe to the streams in the URL."""
         self.wrapped = requested.wrapped

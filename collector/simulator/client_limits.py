@@ -1,17 +1,15 @@
 """The exchange's limits for a client: messages a second, and the time to answer a ping."""
 
 from collections import deque
-from typing import Final
-
-MESSAGES_PER_SEC: Final = 5
 
 
 class ClientLimits:
     """Checks one client; times are monotonic seconds, passed in."""
 
-    def __init__(self, pong_timeout_secs: float) -> None:
-        """Start with no message counted and no ping outstanding."""
+    def __init__(self, pong_timeout_secs: float, messages_per_sec: int | None) -> None:
+        """Start with no message counted and no ping outstanding; None: the exchange counts no messages."""
         self._pong_timeout_secs = pong_timeout_secs
+        self._messages_per_sec = messages_per_sec
         self._message_times: deque[float] = deque()
         self._unanswered: deque[tuple[bytes, float]] = deque()
 
@@ -20,7 +18,7 @@ class ClientLimits:
         self._message_times.append(now)
         while self._message_times[0] <= now - 1:
             self._message_times.popleft()
-        return len(self._message_times) <= MESSAGES_PER_SEC
+        return self._messages_per_sec is None or len(self._message_times) <= self._messages_per_sec
 
     def note_ping(self, payload: bytes, now: float) -> None:
         """Expect a pong with this payload."""

@@ -43,7 +43,7 @@ class ClientProtocol:
         self.peer_finished = False
         """Whether the client will send nothing more: its close frame came, or it violated the protocol."""
         self._protocol = protocol
-        self._limits = ClientLimits(pong_timeout_secs)
+        self._limits = ClientLimits(pong_timeout_secs, session.messages_per_sec)
         self._send_all_streams = send_all_streams
         self._last_said_at = now
         self._reply(session.greetings())

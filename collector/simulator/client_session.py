@@ -17,6 +17,8 @@ class ClientSession(ABC):
     """Whether payloads carry their stream's name, as they do on Binance's `/stream`."""
     idle_secs: float | None = None
     """The exchange ends a connection whose client sends no message for so long; None: it does not."""
+    messages_per_sec: int | None = None
+    """The exchange ends a connection whose client sends more, pings and pongs included; None: it does not."""
 
     @property
     def renders(self) -> bool:

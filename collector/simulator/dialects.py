@@ -25,6 +25,8 @@ class Dialect(NamedTuple):
     """The answer to a client's ping; None for any other message."""
     idle_secs: float | None = None
     """The exchange ends a connection whose client says nothing for so long."""
+    messages_per_sec: int | None = None
+    """The exchange ends a connection whose client says more."""
 
     def understands(self, text: bytes) -> bool:
         """Whether a message has one of the forms."""
@@ -249,6 +251,7 @@ DIALECTS: Final = (
         (_Kucoin,),
         _by_field("type", "ping", lambda said: {"id": said.get("id"), "type": "pong"}),
         28.0,
+        10,
     ),
 )
 """In the order in which hosts are looked for."""

@@ -14,7 +14,8 @@ class RecordedSession(ClientSession):
         self._path = path
         self._dialect = dialect
         self._has_subscribed = False
-        self.idle_secs = None if dialect is None else dialect.idle_secs
+        if dialect is not None:
+            self.idle_secs, self.messages_per_sec = dialect.idle_secs, dialect.messages_per_sec
 
     @property
     def renders(self) -> bool:

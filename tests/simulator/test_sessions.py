@@ -142,6 +142,24 @@ def test_a_recording_is_played_to_the_path_of_its_connection_with_its_acknowledg
     assert control.kind is ControlKind.ACK
 
 
+def test_an_exchange_that_counts_no_messages_takes_a_subscription_for_each_stream_at_once(
+    simulate: Simulate, data: Path, recorded: Lines
+) -> None:
+    simulator = simulate(replay=(data / "frames/bitstamp/cryptofeed_v3_BITSTAMP.jsonl.zst",), speed=0)
+    client = subscribed(simulator, "bitstamp", "", ("sgbeur", "ethusd", "xrpeur", "bateur", "usdteur"))
+    frames = [line["raw"] for line in recorded("bitstamp/cryptofeed_v3_BITSTAMP") if line["dir"] == "in"]
+    assert receive(client, len(frames)) == frames
+
+
+def test_a_client_that_says_more_than_the_exchange_allows_is_dropped(simulate: Simulate, data: Path) -> None:
+    simulator = simulate(replay=(data / "frames/kucoin/cryptofeed_v3_KUCOIN.prefix.jsonl.zst",), speed=0)
+    client = simulator.connect("/endpoint")
+    for _ in range(11):
+        client.send('{"id":"1","type":"ping"}')
+    receive_all(client)
+    assert [line["why"] for line in simulator.log() if line.get("event") == "close"] == ["too many messages"]
+
+
 def test_a_recorded_rest_response_is_served(simulate: Simulate, data: Path) -> None:
     simulator = simulate(replay=(data / "frames/bybit/cryptofeed_v3_BYBIT.jsonl.zst",), speed=0)
     status, body, _ = simulator.http("/v5/market/instruments-info?&category=spot&status=Trading&limit=1000")
@@ -197,6 +215,7 @@ def test_what_every_adapter_says_is_understood(exchange: str) -> None:
         text = plan.keepalive.text.encode()
         assert dialect.pong(text) is not None or dialect.understands(text)
         assert dialect.idle_secs is None or plan.keepalive.every_secs < dialect.idle_secs
+    assert dialect.messages_per_sec is None or adapter.limits.messages_per_sec < dialect.messages_per_sec
 
 
 def example(exchange: str) -> str:
