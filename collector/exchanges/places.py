@@ -120,7 +120,9 @@ class _Node:
             child = self._children.setdefault(key, _Node())
             return f"{_attribute(key)}.{child.add(rest, kind, is_optional=is_optional)}"
         known = self._values.get(key)
-        self._values[key] = (kind, is_optional) if known is None else (known[0], known[1] and is_optional)
+        if known is not None:  # two names for one value: it is of the type that one of them asks for
+            kind, is_optional = kind if known[0] is Any else known[0], known[1] and is_optional
+        self._values[key] = (kind, is_optional)
         return _attribute(key)
 
     @property

@@ -315,6 +315,8 @@ class _Several(ChannelReader):
         message = self._its.decode(frame)
         symbol = self._its.symbol(message)
         streams = [(name, keys[name, symbol]) for name in self._told if (name, symbol) in keys]
+        if not streams:
+            raise UndecodableError(f"stream not subscribed: {shown(str(symbol))}")
         return _told_by(message, frame, self._its, streams)
 
     def on(self, route: Route) -> RouteReader | None:

@@ -5,8 +5,7 @@ from typing import Final
 from collector.domain.errors import ConfigError
 from collector.domain.symbol_choice import TOP, Wanted
 from collector.exchanges.adapter import Adapter, Subscription
-from collector.exchanges.binance.futures import BinanceCoinm, BinanceUsdm
-from collector.exchanges.binance.spot import Binance
+from collector.exchanges.binance import Binance, BinanceCoinm, BinanceUsdm
 from collector.exchanges.bitfinex import Bitfinex
 from collector.exchanges.bitstamp import Bitstamp
 from collector.exchanges.bybit import BybitLinear, BybitSpot

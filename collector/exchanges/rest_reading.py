@@ -10,6 +10,7 @@ from msgspec.json import Decoder
 from collector.domain.decimals import to_double
 from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
+from collector.domain.times import NO_TIME_US
 from collector.exchanges.places import Place, Places, may_be_absent, places
 from collector.exchanges.reading import MessageReader, shown
 from collector.exchanges.typed_rows import UNREADABLE, RowReaders, is_finite
@@ -45,6 +46,14 @@ def texts(body: bytes, list_at: str) -> list[bytes]:
     """The text of each element of a list, or of each value of an object. Raises UndecodableError."""
     found = _values(body, list_at)
     return [bytes(text) for text in (found.values() if isinstance(found, dict) else found)]
+
+
+def read_time(body: bytes, where: Place) -> int:
+    """The time at a place, in microseconds. Raises UndecodableError for a body that has none there."""
+    (time_us,) = read_json(body, where)
+    if time_us in {None, NO_TIME_US}:
+        raise UndecodableError(f"no time: {shown(body.decode(errors='replace'))}")
+    return int(time_us)
 
 
 def number(value: object) -> float:

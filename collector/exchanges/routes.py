@@ -85,9 +85,9 @@ class Beginnings(Generic[Known]):
         self._search, self._known = names.search, known
         self.start = len(beginning)
         """A name begins here in most frames, and ends before the next quote."""
-        self.usual: Final = {beginning + name: value for name, value in known.items()}
-        """What is known by the beginning of most frames, without that quote."""
-        self._longest = max(map(len, self.usual), default=0) + 1
+        self.usual: Final = {b'%s%s"' % (beginning, name): value for name, value in known.items()}
+        """What is known by the beginning of most frames, up to that quote."""
+        self._longest = max(map(len, self.usual), default=0)
 
     def find(self, frame: bytes) -> Known | None:
         """What a frame names, if it is known."""
@@ -101,7 +101,7 @@ class Beginnings(Generic[Known]):
         """
         usual, start, longest = self.usual, self.start, self._longest
         heads = {frame[:longest] for frame in frames} if start else ()
-        found = {usual.get(head[: head.find(b'"', start)]) for head in heads}
+        found = {usual.get(head[: head.find(b'"', start) + 1]) for head in heads}
         return found if found and None not in found else self._searched(frames)
 
     def _searched(self, frames: Sequence[bytes]) -> set[Known | None]:
@@ -118,7 +118,7 @@ class RoutedDecode(DecodeTogether):
         self._careful = careful
 
     def __call__(self, frame: bytes) -> list[Envelope]:
-        reader = self._usual(frame[: frame.find(b'"', self._start)]) or self._find(frame)
+        reader = self._usual(frame[: frame.find(b'"', self._start) + 1]) or self._find(frame)
         if reader is None or not (frame.isascii() or is_utf8(frame)):
             return self._careful(frame)
         try:
@@ -151,7 +151,7 @@ class RoutedDecode(DecodeTogether):
         by_head: defaultdict[bytes, list[int]] = defaultdict(list)
         start = self._start
         for index, frame in enumerate(frames):
-            by_head[frame[: frame.find(b'"', start)]].append(index)
+            by_head[frame[: frame.find(b'"', start) + 1]].append(index)
         found: defaultdict[RouteReader | None, list[int]] = defaultdict(list)
         odd: list[int] = []
         for head, indexes in by_head.items():

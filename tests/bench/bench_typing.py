@@ -42,7 +42,7 @@ def streams_of(exchange: str, folder: str, names: list[str]) -> dict[StreamKey, 
         received += [line for line in map(json.loads, stream.read().splitlines()) if line["dir"] == "in"]
     times = {line["raw"].encode(): line["recv_ts_us"] for line in received}
     found: dict[StreamKey, list[tuple[Any, ...]]] = defaultdict(list)
-    envelopes, _ = decoded(adapter(exchange), times)  # type: ignore[arg-type]  # binance only
+    envelopes, _ = decoded(adapter(exchange), times)
     for row, envelope in enumerate(envelopes):
         times_us = times[envelope.payload], envelope.exchange_us
         found[envelope.stream].append((0, envelope.id or 0, row, *times_us, 0, envelope.payload))
@@ -79,7 +79,7 @@ def measured(market: Any, data_type: str, rows: list[tuple[Any, ...]], path: Pat
     parts = list(map(of_rows, chunks(rows)))
     payloads = [part.payloads for part in parts]
     sizes = [sum(map(len, texts)) for texts in payloads]
-    read = market.readers[data_type].rows.doubles
+    read = market.rows[data_type][0].doubles
     batches = [message_batch(market, data_type, part, keep_raw=False).batch for part in parts]
 
     def decode(texts: list[bytes]) -> None:

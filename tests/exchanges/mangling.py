@@ -1,4 +1,4 @@
-"""Frames as no exchange sends them, for decoders of Binance's markets."""
+"""Frames as no exchange sends them."""
 
 import json
 from collections.abc import Sequence
@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 
 from collector.domain.errors import UndecodableError
-from collector.exchanges.adapter import Decode, Subscription
-from collector.exchanges.binance.combined_streams import CombinedStreams
-from collector.exchanges.binance.decoding import _careful_decoder, _stream
+from collector.exchanges.adapter import Decode
+from collector.exchanges.together import decode_together
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("BTCUSDT") | st.just("1.5"),
@@ -17,19 +16,31 @@ json_values = st.recursive(
 )
 
 
-def careful_decoder(adapter: CombinedStreams, subscription: Subscription) -> Decode:
-    """The decoder without its fast way."""
-    keys = adapter._keys(subscription)
-    streams = {adapter._stream_name(key): _stream(key, adapter.readers[key.data_type]) for key in keys}
-    return _careful_decoder(streams, adapter.control)
-
-
 def outcome(read: Decode, frame: bytes) -> object:
     """What a decoder makes of a frame: its messages, or the reason why there are none."""
     try:
         return read(frame)
     except UndecodableError as error:
         return str(error)
+
+
+def assert_alike_together(decode: Decode, frames: list[bytes]) -> None:
+    """Frames decoded together give what each gives by itself."""
+    columns, others = decode_together(decode, frames)
+    together = {index: found if isinstance(found, list) else str(found) for index, found in others}
+    for column in columns:
+        together |= {index: [message] for index, message in zip(column.frames, column.envelopes(), strict=True)}
+    assert [_covering(together[index]) for index in range(len(frames))] == [
+        _covering(outcome(decode, frame)) for frame in frames
+    ]
+    assert len({column.key for column in columns}) == len(columns)
+
+
+def _covering(found: object) -> object:
+    """Messages, each with a first id: its own where it names none."""
+    return (
+        [one if one.first_id else one._replace(first_id=one.id) for one in found] if isinstance(found, list) else found
+    )
 
 
 def is_short(reason: str) -> bool:

@@ -10,20 +10,19 @@ from typing import Any
 
 from collector.domain.errors import UndecodableError
 from collector.domain.records import BookTickerRow, Envelope
-from collector.exchanges.adapter import Subscription
-from collector.exchanges.binance.combined_streams import CombinedStreams
+from collector.exchanges.adapter import Adapter, Subscription
 from tests.exchanges.rows import rows_of
 
-Reading = tuple[str, str, int, int | None, tuple[Any, ...]]
+Reading = tuple[str, str, int | None, int | None, tuple[Any, ...]]
 """Symbol, data type, id, time and row of a frame."""
 
 
-def decoded(adapter: CombinedStreams, frames: Iterable[bytes]) -> tuple[list[Envelope], Counter[str]]:
+def decoded(adapter: Adapter, frames: Iterable[bytes]) -> tuple[list[Envelope], Counter[str]]:
     """Decode frames of any symbol; also count the reasons of those that are no messages."""
     frames = list(frames)
     names = {name.decode() for frame in frames for name in re.findall(rb'"stream": ?"(\w+)@', frame)}
     symbols = tuple(sorted(name.upper() for name in names))
-    decode = adapter.decoder(Subscription(symbols, tuple(adapter.channels)))
+    decode = adapter.decoder(Subscription(symbols, tuple(adapter.id_rules)))
     envelopes, reasons = [], Counter[str]()
     for frame in frames:
         try:
@@ -34,7 +33,7 @@ def decoded(adapter: CombinedStreams, frames: Iterable[bytes]) -> tuple[list[Env
 
 
 def assert_equal_to(
-    read_independently: Callable[[bytes], Reading], adapter: CombinedStreams, envelopes: list[Envelope]
+    read_independently: Callable[[bytes], Reading], adapter: Adapter, envelopes: list[Envelope]
 ) -> None:
     """What the adapter makes of each payload is what that reading of it says."""
     by_type: dict[str, list[Envelope]] = defaultdict(list)
@@ -47,7 +46,7 @@ def assert_equal_to(
             assert seen == read_independently(envelope.payload)
 
 
-def _exact(adapter: CombinedStreams, data_type: str, payloads: list[bytes]) -> Iterator[tuple[Any, ...]]:
+def _exact(adapter: Adapter, data_type: str, payloads: list[bytes]) -> Iterator[tuple[Any, ...]]:
     """Typed rows with every double as the decimal that its shortest text is."""
     for row in rows_of(adapter, data_type, payloads):
         assert row is not None

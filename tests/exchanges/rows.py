@@ -25,7 +25,6 @@ from collector.domain.records import (
     TypedColumns,
 )
 from collector.exchanges.adapter import Adapter
-from collector.exchanges.binance.combined_streams import CombinedStreams
 from tests.exchanges.numbers import anything, numbers_of
 
 TypedRow = (
@@ -70,7 +69,7 @@ def payload(data: dict[str, Any]) -> bytes:
     return json.dumps({"stream": "x", "data": data}, separators=(",", ":")).encode()
 
 
-def only_row(adapter: CombinedStreams, data_type: str, data: dict[str, Any]) -> Any:
+def only_row(adapter: Adapter, data_type: str, data: dict[str, Any]) -> Any:
     """What a single message becomes."""
     (row,) = rows_of(adapter, data_type, [payload(data)])
     return row
@@ -86,7 +85,7 @@ def altered(draw: st.DrawFn, messages: dict[str, dict[str, Any]]) -> tuple[str, 
     return data_type, message
 
 
-def assert_told_alike(adapter: CombinedStreams, data_type: str, message: dict[str, Any]) -> None:
+def assert_told_alike(adapter: Adapter, data_type: str, message: dict[str, Any]) -> None:
     """The row's numbers are the doubles of the message's decimals; there are none without a row."""
     row, texts = only_row(adapter, data_type, message), adapter.decimals(data_type, payload(message))
     numbers = [] if row is None else list(numbers_of(row))

@@ -12,7 +12,7 @@ from collector.exchanges.adapter import Subscription
 from collector.exchanges.bybit import BybitLinear
 from collector.exchanges.routes import RoutedDecode
 from collector.exchanges.together import decode_together
-from tests.exchanges.mangling import damaged, outcome
+from tests.exchanges.mangling import assert_alike_together, damaged, outcome
 
 BOOK = (
     b'{"topic":"orderbook.200.BTCUSDT","ts":1784500000001,"type":"delta","data":{"s":"BTCUSDT","b":[["9.5","0.5"]],'
@@ -38,13 +38,6 @@ careful = adapter._careful(subscription)
 frames_of_any_shape = st.one_of(st.sampled_from(FRAMES), damaged(FRAMES))
 
 
-def covering(found: object) -> object:
-    """Messages, each with a first id: its own where it names none."""
-    return (
-        [one if one.first_id else one._replace(first_id=one.id) for one in found] if isinstance(found, list) else found
-    )
-
-
 @given(frames_of_any_shape)
 @example(BOOK.replace(b'"cts"', b'"topic":"tickers.BTCUSDT","cts"'))
 @example(BOOK.replace(b'"cts"', b'"topic":"orderbook.200.ETHUSDT","cts"'))
@@ -60,14 +53,7 @@ def test_a_guessed_stream_changes_nothing(frame: bytes) -> None:
 @example([BOOK] * 4 + [BOOK.replace(b'"u":1002,', b"")])
 @example([TRADES] * 4 + [BOOK] * 4 + [b"{}", TICKER] * 4)
 def test_frames_decoded_together_give_what_each_gives_by_itself(frames: list[bytes]) -> None:
-    columns, others = decode_together(decode, frames)
-    together = {index: found if isinstance(found, list) else str(found) for index, found in others}
-    for column in columns:
-        together |= {index: [message] for index, message in zip(column.frames, column.envelopes(), strict=True)}
-    assert [covering(together[index]) for index in range(len(frames))] == [
-        covering(outcome(decode, frame)) for frame in frames
-    ]
-    assert len({column.key for column in columns}) == len(columns)
+    assert_alike_together(decode, frames)
 
 
 def test_frames_of_a_stream_become_a_column() -> None:

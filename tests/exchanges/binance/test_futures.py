@@ -8,9 +8,8 @@ import pytest
 from collector.domain.errors import ConfigError
 from collector.domain.records import IdRule, StreamKey
 from collector.exchanges.adapter import ConnectionPlan, ControlKind, Subscription
-from collector.exchanges.binance.combined_streams import CombinedStreams
-from collector.exchanges.binance.futures import BinanceCoinm, BinanceUsdm
-from collector.exchanges.binance.spot import Binance
+from collector.exchanges.binance import Binance, BinanceCoinm, BinanceUsdm
+from collector.exchanges.market import Market
 
 PUBLIC_TYPES = ("book_snapshot", "book_delta", "trade", "book_ticker")
 ALL_TYPES = (*PUBLIC_TYPES, "agg_trade")
@@ -28,13 +27,18 @@ def names_of(plan: ConnectionPlan) -> list[str]:
 
 
 @both
-def test_trade_ids_are_dense_diffs_chained_other_book_ids_rise(adapter: CombinedStreams) -> None:
+def test_trade_ids_are_dense_diffs_chained_other_book_ids_rise_and_prices_have_none(adapter: Market) -> None:
     assert adapter.id_rules == {
         "book_snapshot": IdRule.RISING,
         "book_delta": IdRule.CHAINED,
         "trade": IdRule.DENSE,
         "agg_trade": IdRule.DENSE,
         "book_ticker": IdRule.RISING,
+        "mark_price": IdRule.NONE,
+        "funding_rate": IdRule.NONE,
+        "liquidation": IdRule.NONE,
+        "open_interest": IdRule.NONE,
+        "instrument": IdRule.NONE,
     }
 
 
@@ -117,13 +121,20 @@ def test_an_invalid_coinm_symbol_is_refused(symbol: str) -> None:
 
 
 @both
-def test_a_data_type_that_is_not_offered_is_refused(adapter: CombinedStreams) -> None:
-    with pytest.raises(ConfigError, match=f"'funding_rate': is not offered by {adapter.exchange}"):
-        adapter.plan(Subscription((adapter.symbol_example,), ("funding_rate",)), "")
+def test_a_data_type_that_is_not_offered_is_refused(adapter: Market) -> None:
+    with pytest.raises(ConfigError, match=f"'kline': is not offered by {adapter.exchange}"):
+        adapter.plan(Subscription((adapter.symbol_example,), ("kline",)), "")
+
+
+def test_mark_price_and_funding_rate_are_one_stream_and_open_interest_none() -> None:
+    wanted = Subscription(("BTCUSDT",), ("mark_price", "funding_rate", "liquidation", "open_interest"))
+    (plan,) = usdm.plan(wanted, "")
+    assert plan.url == "wss://fstream.binance.com/market/stream?streams=btcusdt@markPrice@1s/btcusdt@forceOrder"
+    assert [key.data_type for key in plan.keys] == ["mark_price", "funding_rate", "liquidation"]
 
 
 @both
-def test_answers_to_requests_are_not_data(adapter: CombinedStreams) -> None:
+def test_answers_to_requests_are_not_data(adapter: Market) -> None:
     decode = adapter.decoder(Subscription((adapter.symbol_example,), ALL_TYPES))
     answers = {
         b'{"result":null,"id":1}': ControlKind.ACK,
@@ -175,7 +186,7 @@ def test_speakers_finds_the_stream_of_each_frame() -> None:
 
 ODD_FORMS = {
     "blanks": b'{ "stream" : "btcusdt@trade", "data": {} }', "a line": b'{"stream":\n"btcusdt@trade","data":{}}',
-    "another order": b'{"data":{},"stream":"btcusdt@trade"}', "an escape": b'{"stream":"btcusdt\\u0040trade","data":{}}',
+    "another order": b'{"data":{},"stream":"btcusdt@trade"}',
 }  # fmt: skip
 
 

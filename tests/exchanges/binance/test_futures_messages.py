@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from collector.domain.records import AggTradeRow, BookRow, BookTickerRow, TradeRow
-from collector.exchanges.binance.futures import BinanceCoinm, BinanceUsdm
+from collector.exchanges.binance import BinanceCoinm, BinanceUsdm
 from tests.exchanges import rows
 from tests.exchanges.numbers import NOT_FINITE_DECIMALS
 from tests.exchanges.rows import altered, assert_told_alike, payload, rows_of

@@ -11,15 +11,14 @@ from collector.domain.errors import UndecodableError
 from collector.domain.records import AggTradeRow, BookRow, Envelope, StreamKey, TradeRow
 from collector.domain.times import sound_us
 from collector.exchanges.adapter import Adapter
-from collector.exchanges.binance.futures import BinanceCoinm, BinanceUsdm
-from collector.exchanges.binance.spot import Binance
+from collector.exchanges.binance import Binance, BinanceCoinm, BinanceUsdm
 from collector.exchanges.rest_adapter import Get, Hole
 from tests.conftest import Lines
 from tests.exchanges.numbers import decimals, numbers_of
 from tests.exchanges.rows import rows_of
 
 spot, usdm, coinm = Binance(), BinanceUsdm(), BinanceCoinm()
-MARKETS = [spot, usdm, coinm]
+MARKETS: list[Binance | BinanceUsdm | BinanceCoinm] = [spot, usdm, coinm]
 SPOT_TRADES = StreamKey("binance", "BTCUSDT", "trade")
 
 TRADE: dict[str, Any] = {

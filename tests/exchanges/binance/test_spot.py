@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from collector.domain.errors import ConfigError
 from collector.domain.records import IdRule, StreamKey
 from collector.exchanges.adapter import ConnectionPlan, ControlKind, Subscription
-from collector.exchanges.binance.spot import Binance
+from collector.exchanges.binance import Binance
 
 ALL_TYPES = ("book_snapshot", "book_delta", "trade", "agg_trade", "book_ticker")
 
@@ -34,6 +34,7 @@ def test_trade_ids_are_dense_and_book_ids_rise() -> None:
         "trade": IdRule.DENSE,
         "agg_trade": IdRule.DENSE,
         "book_ticker": IdRule.RISING,
+        "instrument": IdRule.NONE,
     }
 
 

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from collector.domain.records import AggTradeRow, BookRow, BookTickerRow, TradeRow
-from collector.exchanges.binance.spot import Binance
+from collector.exchanges.binance import Binance
 from tests.exchanges import rows
 from tests.exchanges.numbers import NOT_FINITE_DECIMALS, decimals, numbers_of
 from tests.exchanges.rows import altered, assert_told_alike, payload, rows_of
@@ -18,7 +18,8 @@ from tests.exchanges.rows import altered, assert_told_alike, payload, rows_of
 adapter = Binance()
 
 TRADE = {"e": "trade", "E": 5, "s": "BTCUSDT", "t": 7, "p": "64000.10", "q": "0.01", "T": 4, "m": True, "M": True}
-AGG_TRADE = {**TRADE, "e": "aggTrade", "a": 77, "f": 501, "l": 503}
+AGG_TRADE = {"e": "aggTrade", "E": 5, "s": "BTCUSDT", "a": 77, "p": "64000.10", "q": "0.01", "f": 501, "l": 503, "T": 4,
+             "m": True, "M": True}  # fmt: skip
 DELTA = {"e": "depthUpdate", "E": 5, "s": "BTCUSDT", "U": 1001, "u": 1007, "b": [["9.5", "0.5"], ["9", "0.0"]], "a": []}
 SNAPSHOT = {"lastUpdateId": 1007, "bids": [["9.5", "0.5"], ["9", "2"]], "asks": [["10", "1"], ["11.25", "3"]]}
 TICKER = {"u": 1007, "s": "BTCUSDT", "b": "9.5", "B": "0.5", "a": "10", "A": "1"}
@@ -115,7 +116,7 @@ def test_decimals_are_the_texts_of_all_prices_and_sizes() -> None:
 
 def test_bare_numbers_in_levels_keep_their_text() -> None:
     data = payload(DELTA).replace(b'["9.5","0.5"]', b"[1234567890.1234567890,12345678901234567890]")
-    assert adapter.decimals("book_delta", data)[:2] == ["1234567890.1234567890", "12345678901234567890"]
+    assert list(adapter.decimals("book_delta", data))[:2] == ["1234567890.1234567890", "12345678901234567890"]
     (row,) = rows_of(adapter, "book_delta", [data])
     assert list(numbers_of(row))[:2] == [1234567890.1234567890, 12345678901234567890.0]
 

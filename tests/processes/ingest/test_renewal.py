@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from websockets.frames import Opcode
 
-from collector.exchanges.binance.spot import Binance
+from collector.exchanges.binance import Binance
 from collector.processes.ingest import takeover
 from collector.simulator.server import Options
 from collector.storage.journal.format import RecordKind

@@ -10,7 +10,7 @@ import pytest
 from collector.config import WriterConfig
 from collector.domain.records import IdRule
 from collector.exchanges.adapter import Decode, Subscription
-from collector.exchanges.binance.futures import BinanceUsdm
+from collector.exchanges.binance import BinanceUsdm
 from collector.storage.journal.format import FeedIdentity, RecordKind
 from collector.storage.journal.writer import JournalWriter
 from collector.storage.segment.open_segment import OpenSegment

@@ -10,7 +10,7 @@ from collector.config import Config
 from collector.domain.records import IdRule, StreamKey
 from collector.domain.repair_protocol import rest_journal
 from collector.domain.silence import StreamActivity
-from collector.exchanges.binance.spot import Binance
+from collector.exchanges.binance import Binance
 from collector.exchanges.registry import adapter
 from collector.processes.writer.feed_state_version_1 import carry_over
 from collector.processes.writer.gaps.connection_log import ConnectionLog

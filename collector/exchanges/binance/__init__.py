@@ -1,1 +1,0 @@
-"""Binance: spot, USD-M and COIN-M futures."""
