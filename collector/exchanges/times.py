@@ -56,32 +56,38 @@ def from_rfc3339(text: object) -> int:
 
     Source: RFC 3339 section 5.6.
     """
-    if not isinstance(text, str):
-        return NO_TIME_US
-    rest = _REST.fullmatch(text, _SECOND_CHARS)
-    if rest is None:
+    if not isinstance(text, str) or len(text) <= _SECOND_CHARS:
         return NO_TIME_US
     seconds = _seconds(text[:_SECOND_CHARS])
     if seconds is None:
         return NO_TIME_US
-    fraction, sign, hours, minutes = rest.groups()
+    fraction = text[_SECOND_CHARS + 1 : -1]
+    if text[_SECOND_CHARS] == "." and text[-1] == "Z" and fraction.isascii() and fraction.isdigit():  # as most do
+        return seconds * 1_000_000 + int(fraction[:6].ljust(6, "0"))
+    rest = _REST.fullmatch(text, _SECOND_CHARS)
+    if rest is None:
+        return NO_TIME_US
+    given, sign, hours, minutes = rest.groups()
     if sign is not None:
         offset = int(hours) * 3_600 + int(minutes) * 60
         seconds += offset if sign == "-" else -offset
-    return _dated(seconds * 1_000_000 + int((fraction or "")[:6].ljust(6, "0")))
+    return _dated(seconds * 1_000_000 + int((given or "")[:6].ljust(6, "0")))
 
 
 @lru_cache(maxsize=256)
 def _seconds(text: str) -> int | None:
-    """Seconds since the epoch; a busy stream has thousands of messages a second, so the last ones are kept."""
+    """Seconds since the epoch, None for a time before; a busy stream has thousands of messages a second, so the last ones
+    are kept.
+    """
     parts = _RFC3339.fullmatch(text)
     if parts is None:
         return None
     year, month, day, hour, minute, second = map(int, parts.groups())
     try:
-        return round(datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp())
+        seconds = round(datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp())
     except ValueError:  # such as 30 February
         return None
+    return seconds if seconds >= 0 else None
 
 
 def _whole(value: object, factor: int) -> int:
