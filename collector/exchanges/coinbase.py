@@ -158,6 +158,7 @@ class CoinbaseRest(RestMarket):
         return from_rfc3339(time)
 
 
+_TYPE: Final = re.compile(rb'\A\{"type":"(\w+)"', re.ASCII)
 _HEAD: Final = places({"type": "type?", "message": "message?", "reason": "reason?"})
 _READ_HEAD: Final = Decoder(_HEAD.struct).decode
 _ANSWERS: Final = {"subscriptions": ControlKind.ACK, "error": ControlKind.ERROR}
@@ -187,7 +188,8 @@ class Coinbase(Market):
 
     def channel_of(self, frame: bytes) -> str:
         """The `type`, but of frames that are answers."""
-        kind = _HEAD.getters["type"](_READ_HEAD(frame))
+        found = _TYPE.match(frame)
+        kind = found[1].decode() if found else _HEAD.getters["type"](_READ_HEAD(frame))
         return kind if isinstance(kind, str) and kind not in _ANSWERS else ""
 
     def control(self, frame: bytes) -> Control | None:

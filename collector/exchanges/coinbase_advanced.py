@@ -12,19 +12,20 @@ from types import MappingProxyType
 from typing import ClassVar, Final
 from urllib.parse import urlencode
 
+from msgspec import ValidationError
 from msgspec.json import Decoder
 
-from collector.domain.records import IdRule, StreamKey
+from collector.domain.records import Envelope, IdRule, StreamKey
 from collector.exchanges.adapter import Control, ControlKind, Limits, Request
 from collector.exchanges.market import Channel, Market, batches, by_channel, noise, text
 from collector.exchanges.places import Place, places
-from collector.exchanges.reading import listed, message_reader, shown
+from collector.exchanges.reading import Keys, listed, message_reader, shown, single
 from collector.exchanges.rest_adapter import Get, Hole, Listing, ListPage, Page, RestLimits
 from collector.exchanges.rest_market import RestMarket
 from collector.exchanges.rest_reading import items, messages, name, number, read_json
 from collector.exchanges.row_tables import level, marked, row_table
 from collector.exchanges.times import from_ms, from_rfc3339
-from collector.exchanges.typed_rows import UNREADABLE
+from collector.exchanges.typed_rows import UNREADABLE, RowReaders
 
 _TAKERS: Final = {"BUY": "sell", "SELL": "buy"}
 _PRODUCTS_IN_REQUEST: Final = 100
@@ -32,12 +33,24 @@ _TRADES_IN_PAGE: Final = 1_000
 _IS_SNAPSHOT: Final[Place] = ("type", "snapshot".__eq__)
 _SENT: Final[Mapping[str, Place]] = {"sent": ("timestamp", from_rfc3339)}
 
-_BOOK: Final = Channel(
-    "l2_data",
-    {"book_delta": IdRule.NONE},
-    listed("book_delta", "events", symbol="product_id", is_snapshot=_IS_SNAPSHOT, common=_SENT),
-    "level2 {symbol}",
+_READ_EVENT: Final = single(
+    "book_delta",
+    symbol="events.0!.product_id",
+    is_snapshot=("events.0!.type", "snapshot".__eq__),
+    sent=("timestamp", from_rfc3339),
 )
+_READ_EVENTS: Final = listed("book_delta", "events", symbol="product_id", is_snapshot=_IS_SNAPSHOT, common=_SENT)
+
+
+def _read_book(frame: bytes, keys: Keys) -> list[Envelope]:
+    """A frame has one event, as far as it was recorded; that it always has is not documented."""
+    try:
+        return _READ_EVENT(frame, keys)
+    except ValidationError:
+        return _READ_EVENTS(frame, keys)
+
+
+_BOOK: Final = Channel("l2_data", {"book_delta": IdRule.NONE}, _read_book, "level2 {symbol}")
 _TRADES: Final = Channel(  # newest first; the last 100 at the beginning
     "market_trades",
     {"trade": IdRule.DENSE},
@@ -52,17 +65,20 @@ _TICKER: Final = Channel(
 )
 
 
+def _book_rows(event: str) -> RowReaders:
+    """Readers of a frame, or of one of its events."""
+    return row_table(
+        "book_delta",
+        is_snapshot=(f"{event}type", "snapshot".__eq__),
+        bids=(f"{event}updates", marked("bid")),
+        asks=(f"{event}updates", marked("offer")),
+        levels=level("price_level", "new_quantity", "side", ("bid", "offer")),
+    )
+
+
 _ROWS: Final = MappingProxyType(
     {
-        "book_delta": (
-            row_table(
-                "book_delta",
-                is_snapshot=_IS_SNAPSHOT,
-                bids=("updates", marked("bid")),
-                asks=("updates", marked("offer")),
-                levels=level("price_level", "new_quantity", "side", ("bid", "offer")),
-            ),
-        ),
+        "book_delta": (_book_rows("events.0!."), _book_rows("")),
         "trade": (row_table("trade", trade_id="trade_id", price="price", size="size", side=("side?", _TAKERS.get)),),
         "book_ticker": (
             row_table(
@@ -157,6 +173,7 @@ class CoinbaseAdvancedRest(RestMarket):
         return from_ms(millis)
 
 
+_CHANNEL: Final = re.compile(rb'\A\{"channel":"(\w+)"', re.ASCII)
 _HEAD: Final = places({"channel": "channel?", "type": "type?", "message": "message?"})
 _READ_HEAD: Final = Decoder(_HEAD.struct).decode
 _ANSWERS: Final = {"subscriptions": ControlKind.ACK, "heartbeats": ControlKind.HEARTBEAT}
@@ -192,7 +209,8 @@ class CoinbaseAdvanced(Market):
 
     def channel_of(self, frame: bytes) -> str:
         """What the frame says, but of answers and heartbeats."""
-        channel = _HEAD.getters["channel"](_READ_HEAD(frame))
+        found = _CHANNEL.match(frame)
+        channel = found[1].decode() if found else _HEAD.getters["channel"](_READ_HEAD(frame))
         return channel if isinstance(channel, str) and channel not in _ANSWERS else ""
 
     def control(self, frame: bytes) -> Control | None:

@@ -213,6 +213,7 @@ class KrakenRest(RestMarket):
         return from_secs(secs)
 
 
+_CHANNEL: Final = re.compile(rb'\A\{"channel":"(\w+)"', re.ASCII)
 _HEAD: Final = places({"channel": "channel?", "method": "method?", "success": "success?", "error": "error?"})
 _READ_HEAD: Final = Decoder(_HEAD.struct).decode
 _HEARTBEATS: Final = frozenset({"heartbeat", "status"})
@@ -243,6 +244,8 @@ class Kraken(Market):
 
     def channel_of(self, frame: bytes) -> str:
         """What the frame says; answers to requests name none."""
+        if found := _CHANNEL.match(frame):
+            return found[1].decode()
         channel = _HEAD.getters["channel"](_READ_HEAD(frame))
         return channel if isinstance(channel, str) else ""
 

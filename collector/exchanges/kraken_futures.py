@@ -195,6 +195,7 @@ class KrakenFuturesRest(RestMarket):
         return from_rfc3339(time)
 
 
+_FEED: Final = re.compile(rb'\A\{"feed":"(\w+)","product_id":', re.ASCII)
 _HEAD: Final = places({"feed": "feed?", "event": "event?", "message": "message?", "products": "product_ids?"})
 _READ_HEAD: Final = Decoder(_HEAD.struct).decode
 _EVENTS: Final = {
@@ -233,6 +234,8 @@ class KrakenFutures(Market):
 
     def channel_of(self, frame: bytes) -> str:
         """The feed; an answer names its feed, too, and is none of its frames."""
+        if found := _FEED.match(frame):
+            return found[1].decode()
         head = _READ_HEAD(frame)
         feed, event = _HEAD.getters["feed"](head), _HEAD.getters["event"](head)
         return feed if isinstance(feed, str) and event is None else ""

@@ -49,9 +49,8 @@ def trade(trade_id: int, side: str) -> str:
 
 def test_a_book_has_bids_and_offers_and_no_id() -> None:
     sent_us = 1_786_309_548_228_568
-    assert decode(frame("l2_data", changes("snapshot"))) == [
-        Envelope(BOOK, None, None, sent_us, changes("snapshot").encode(), True)
-    ]
+    whole = frame("l2_data", changes("snapshot"))
+    assert decode(whole) == [Envelope(BOOK, None, None, sent_us, whole, True)]
     (update,) = decode(frame("l2_data", changes("update")))
     assert not update.is_snapshot
     assert rows_of(COINBASE, "book_delta", [update.payload]) == [
@@ -61,6 +60,10 @@ def test_a_book_has_bids_and_offers_and_no_id() -> None:
 
 def test_each_event_of_a_frame_is_a_message() -> None:
     found = decode(frame("l2_data", changes("snapshot"), changes("update", "ETH-USD")))
+    assert [message.payload for message in found] == [
+        changes("snapshot").encode(),
+        changes("update", "ETH-USD").encode(),
+    ]
     assert [(message.stream.symbol, message.is_snapshot) for message in found] == [
         ("BTC-USD", True),
         ("ETH-USD", False),
