@@ -209,6 +209,11 @@ _BOOK_OVER_REST: Final = message_reader(id="data.0.seqId", sent=("data.0.ts", fr
 _TRADE_OVER_REST: Final = message_reader(id="tradeId", sent=("ts", from_ms))
 
 
+def _number_or_zero(value: object) -> float:
+    """What has not traded has empty texts."""
+    return to_double(str(value)) or 0.0
+
+
 class OkxRest(RestMarket):
     """Books with the id of the stream, single trades of three months by id, instruments, volumes and time."""
 
@@ -252,7 +257,11 @@ class OkxRest(RestMarket):
         """See `RestAdapter.read_list`."""
         found = items(body, "data", ("instId", name), ("instType", name), "state")
         return ListPage(
-            [Listing(symbol, _KINDS.get(kind, ""), state == "live", item) for item, symbol, kind, state in found]
+            [
+                Listing(symbol, _KINDS[kind], state == "live", item)
+                for item, symbol, kind, state in found
+                if kind in _KINDS
+            ]
         )
 
     def volumes(self) -> tuple[Get, ...]:
@@ -261,10 +270,10 @@ class OkxRest(RestMarket):
 
     def read_volumes(self, get: Get, body: bytes) -> Mapping[str, float]:
         """In the quote currency; of swaps and futures the exchange tells only the base currency's amount."""
-        places_of_value = (("instId", name), "instType", "volCcy24h", "last")
+        found = items(body, "data", ("instId", name), "instType", "volCcy24h", "last")
         return {
-            symbol: (to_double(volume) or 0.0) * (1.0 if kind == "SPOT" else to_double(last) or 0.0)
-            for _, symbol, kind, volume, last in items(body, "data", *places_of_value)
+            symbol: _number_or_zero(volume) * (1.0 if kind == "SPOT" else _number_or_zero(last))
+            for _, symbol, kind, volume, last in found
         }
 
     def clock(self) -> Get:

@@ -284,9 +284,10 @@ def test_traded_value_is_told_in_the_quote_currency() -> None:
     tickers = [
         {"instType": "SPOT", "instId": PAIR, "last": "50000", "volCcy24h": "1000000"},
         {"instType": "SWAP", "instId": SWAP, "last": "50000", "volCcy24h": "30"},
+        {"instType": "FUTURES", "instId": "BTC-USD-261225", "last": "", "volCcy24h": ""},
     ]
     values = REST.read_volumes(REST.volumes()[0], as_frame({"code": "0", "data": tickers}))
-    assert values == {PAIR: 1_000_000.0, SWAP: 1_500_000.0}
+    assert values == {PAIR: 1_000_000.0, SWAP: 1_500_000.0, "BTC-USD-261225": 0.0}
     assert REST.read_clock(b'{"code":"0","msg":"","data":[{"ts":"1790000000000"}]}') == TIME_US
 
 
