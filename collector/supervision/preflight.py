@@ -6,7 +6,8 @@ import os
 import socket
 import tempfile
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -52,15 +53,35 @@ def require_usable(config: Config) -> None:
 
 def check(config: Config) -> list[str]:
     """Run all checks without recording; returns what would run, as lines. Raises ConfigError, NewerDataError."""
-    require_usable(config)
-    refuse_newer_data(config.data_dir)
-    recorder = _running_recorder(config.data_dir)
-    problems = [
-        *_semaphore_problems(config), *_store_problems(config), *_disk_problems(config), *_http_problems(config),
-    ]  # fmt: skip
+    from collector.supervision import symbol_check  # noqa: PLC0415 -- a recorder asks no exchange here, nor loads urllib3
+
+    archive = folder_of(config.archive_url)
+    with new_folders_removed(config.data_dir, *([] if archive is None else [archive])):
+        require_usable(config)
+        refuse_newer_data(config.data_dir)
+        recorder = _running_recorder(config.data_dir)
+        answers = symbol_check.ask(config)
+        problems = [
+            *_semaphore_problems(config), *_store_problems(config), *_disk_problems(config), *_http_problems(config),
+            *symbol_check.problems(config, answers),
+        ]  # fmt: skip
     if problems:
         raise ConfigError(problems)
-    return [*_plan(config), *recorder]
+    symbols = {feed.name: symbol_check.symbols_of(feed, answers) for feed in config.feed}
+    return [*_plan(config, symbols), *symbol_check.lines(config, answers), *_surroundings(config), *recorder]
+
+
+@contextmanager
+def new_folders_removed(*folders: Path) -> Iterator[None]:
+    """Remove those of these folders that are made inside, with those above and in them, unless there is a file in them."""
+    missing = {folder for path in folders for folder in (path, *path.parents) if not folder.exists()}
+    try:
+        yield
+    finally:
+        made = [Path(inner) for folder in missing for inner, _, _ in os.walk(folder)]
+        for folder in sorted(made, key=lambda folder: -len(folder.parts)):
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def _refuse_demo_recording(data_dir: Path) -> None:
@@ -94,6 +115,11 @@ def _archive_problems(config: Config) -> Iterator[str]:
 
 
 def _feed_problems(config: Config) -> Iterator[str]:
+    asked = repairable_adapters(config, adapter)
+    for index, feed in enumerate(config.feed):
+        if feed.wanted.needs_list and feed.name not in asked:
+            needs = "feed.rest_url beside feed.ws_url" if config.repair.enabled else "repair.enabled = true"
+            yield f"feed[{index}].symbols: patterns and top:N need {needs}: repair fetches the exchange's list"
     for index, feed in enumerate(config.feed):
         try:
             adapter(feed.exchange).plan(_subscription(feed), feed.ws_url)
@@ -179,21 +205,24 @@ def _is_recorders_own(data_dir: Path, port: int) -> bool:
     return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in listening)
 
 
-def _plan(config: Config) -> Iterator[str]:
+def _plan(config: Config, symbols_of: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
     yield f"host      {config.host_name}"
     yield f"data_dir  {config.data_dir}"
     server = f" at {config.archive.endpoint_url}" if config.archive.endpoint_url else ""
     yield f"archive   {config.archive_url}{server}"
     for feed in config.feed:
-        plans = adapter(feed.exchange).plan(_subscription(feed), feed.ws_url)
+        names = symbols_of[feed.name]
+        plans = adapter(feed.exchange).plan(Subscription(names, tuple(feed.data_types)), feed.ws_url)
         streams = sum(plan.streams for plan in plans)
         yield (
-            f"feed      {feed.name}: {feed.exchange}, {len(feed.symbols)} symbols x {len(feed.data_types)} data types"
+            f"feed      {feed.name}: {feed.exchange}, {len(names)} symbols x {len(feed.data_types)} data types"
             f" = {streams} streams on {len(plans) * feed.lines} connections"
         )
-        symbols = textwrap.wrap(" ".join(feed.symbols), _NAMES_WIDTH, break_long_words=False, break_on_hyphens=False)
+        symbols = textwrap.wrap(" ".join(names), _NAMES_WIDTH, break_long_words=False, break_on_hyphens=False)
         yield from (f"          {line}" for line in symbols)
-    yield "symbols   spelled as the exchange requires; whether it lists them was not checked"
+
+
+def _surroundings(config: Config) -> Iterator[str]:
     yield f"processes supervisor, {', '.join(_process_counts(config))}"
     yield f"repair    {', '.join(repairable_adapters(config, adapter)) or 'no feed'}"
     yield f"http      {config.http.host}:{config.http.port}" if config.http.port else "http      off"

@@ -177,11 +177,6 @@ def test_a_check_names_the_recorder_that_runs_on_this_data_directory(tmp_path: P
     assert [line for line in check(settings) if "running" in line] == []
 
 
-def test_a_check_says_that_no_exchange_was_asked_for_its_symbols(tmp_path: Path) -> None:
-    settings = Config(data_dir=tmp_path, journal=JournalConfig(min_free_bytes=0), http=HttpConfig(port=0))
-    assert "symbols   spelled as the exchange requires; whether it lists them was not checked" in check(settings)
-
-
 def test_a_recorder_refuses_the_recording_of_a_demo(tmp_path: Path) -> None:
     write_mark(tmp_path, [])
     with pytest.raises(ConfigError) as caught:

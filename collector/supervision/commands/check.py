@@ -1,6 +1,7 @@
 """Validates configuration, store and disk, and says what would be recorded.
-Records nothing, and asks no exchange. Like a start, it makes the folders of
-data_dir and archive that are missing, and puts one object to try the archive.
+Each exchange is asked what it lists: a symbol that it does not list is an
+error; an exchange that gives no list within ten seconds is a warning. Records
+nothing, puts one object to try the archive, and leaves no new folder behind.
 
 Exit code: 0 a recorder can start (or runs already, which a line says), 2 it
 cannot.
