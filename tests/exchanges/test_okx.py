@@ -1,6 +1,7 @@
 """OKX: chained books in lists of one, sums of trades, liquidations of whole markets, and pages that go down."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -25,7 +26,9 @@ from collector.exchanges.okx import Okx
 from collector.exchanges.rest_adapter import Hole, Listing, Refusal
 from tests.conftest import Lines
 from tests.exchanges.conversing import as_frame, decoded, kind_of, refusal, untold
+from tests.exchanges.recorded_markets import MARKETS, Received, Recording
 from tests.exchanges.rows import rows_of
+from tests.exchanges.test_every_adapter import stored
 
 OKX = Okx()
 REST = OKX.rest
@@ -309,3 +312,33 @@ def test_another_project_reads_the_same(market: str, mapped: Callable[[str], lis
         frame = as_frame(pair["raw"]).replace(b"books-l2-tbt", b"books")
         symbols = (pair["raw"]["arg"]["instId"],)
         assert not untold(OKX, OKX.decoder(Subscription(symbols, TYPES))(frame), pair["expected"])
+
+
+def ledger(*frames: bytes) -> Counter[str]:
+    """The kinds of rows that the writer makes of what a connection sent, a second between frames."""
+    at_us = (TIME_US + 1_000_000 * number for number in range(len(frames)))
+    sent = [Received(now_us, _at(frame, now_us)) for now_us, frame in zip(at_us, frames, strict=True)]
+    market = next(market for market in MARKETS if market.exchange == "okx")
+    played = Recording(market, Subscription((SWAP,), ("book_delta", "trade")), sent)
+    return Counter(gap.kind for _, _, gap in stored(played, sent).gaps if gap.kind != "silence")
+
+
+def _at(frame: bytes, at_us: int) -> bytes:
+    return frame.replace(b"1790000000000", str(at_us // 1_000).encode())
+
+
+def test_the_writer_finds_losses_of_books_and_neither_resets_nor_signs_of_life() -> None:
+    whole = [book("snapshot", -1, 10), book("update", 10, 15), book("update", 15, 15), book("update", 15, 20)]
+    assert ledger(*whole) == {}
+    assert ledger(*whole[:1], *whole[2:]) == {"sequence": 1}
+    assert ledger(*whole, book("snapshot", -1, 20), book("update", 20, 21)) == {}
+    assert ledger(*whole, book("update", 20, 3), book("update", 3, 5)) == {"reset": 1}
+
+
+def test_the_writer_finds_losses_between_sums_of_trades() -> None:
+    def trade(last: int, count: int) -> bytes:
+        data = {"instId": SWAP, "px": "1", "sz": "2", "side": "buy", "ts": "1790000000000", "count": str(count)}
+        return pushed("trades", {**data, "tradeId": str(last)})
+
+    assert ledger(trade(100, 1), trade(103, 3), trade(104, 1)) == {}
+    assert ledger(trade(100, 1), trade(104, 3), trade(105, 1)) == {"sequence": 1}
