@@ -196,6 +196,7 @@ class Bitstamp(Market):
     symbol_pattern = re.compile(r"[a-z0-9]+(-perp)?")
     symbol_example = "btcusd"
     names = re.compile(rb'"channel": ?"([^"]+)"(?!, ?"data": ?\{\})')  # acks name a channel too, and have no data
+    route = ("channel",)
 
     def channel_of(self, frame: bytes) -> str:
         """The channel without its symbol."""

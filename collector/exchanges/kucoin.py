@@ -213,6 +213,8 @@ class Kucoin(Market):
     symbol_pattern = re.compile(r"[A-Z0-9]+-[A-Z0-9]+")
     symbol_example = "BTC-USDT"
     names = re.compile(rb'"topic": ?"([^"]+)"')
+    beginning = b'{"type":"message","topic":"'
+    route = ("topic",)
 
     def channel_of(self, frame: bytes) -> str:
         """The topic of a message without its symbol."""

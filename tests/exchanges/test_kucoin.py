@@ -210,7 +210,7 @@ def test_channels_that_nobody_subscribed_are_nothing_and_unknown_ones_are_undeco
     assert decode(b'{"type":"message","topic":"/market/candles:BTC-USDT_1min","data":{}}', "BTC-USDT") == []
     with pytest.raises(UndecodableError, match="unknown channel: /market/weather"):
         decode(b'{"type":"message","topic":"/market/weather:BTC-USDT","data":{}}', "BTC-USDT")
-    with pytest.raises(UndecodableError, match="stream not subscribed: book_delta BTC-USDT"):
+    with pytest.raises(UndecodableError, match="stream not subscribed"):
         decode(UPDATE % b"", "ETH-USDT")
 
 
