@@ -33,10 +33,12 @@ class Outbox:
     def __init__(self, requests: Iterable[str], pace: Pace, now: float) -> None:
         self._requests = deque(requests)
         self._replies = deque[str](maxlen=MOST_REPLIES)
-        self._pace = pace
         self._interval_secs = PACE_MARGIN / pace.messages_per_sec
         self._free_at = now
-        self._keepalive_at = now + pace.keepalive_secs
+        self._keepalive = pace.keepalive
+        # Some exchanges name the rhythm of keepalives in an answer: none may leave no room for requests.
+        self._keepalive_secs = max(2 * self._interval_secs, pace.keepalive_secs)
+        self._keepalive_at = now + self._keepalive_secs
         self._requested_at = deque[float](maxlen=pace.requests_per_hour or 0)
         """When the last requests were sent, as many as an hour may have."""
         self.due_at = math.inf
@@ -74,8 +76,8 @@ class Outbox:
 
     def _next(self, now: float) -> str:
         if now >= self._keepalive_at:
-            self._keepalive_at = now + self._pace.keepalive_secs
-            return self._pace.keepalive
+            self._keepalive_at = now + self._keepalive_secs
+            return self._keepalive
         if self._replies:
             return self._replies.popleft()
         self._requested_at.append(now)

@@ -3,6 +3,8 @@
 import math
 from itertools import pairwise
 
+import pytest
+
 from collector.feed.outbox import HOUR_SECS, MOST_REPLIES, PACE_MARGIN, Outbox, Pace
 
 
@@ -39,6 +41,15 @@ def test_a_keepalive_goes_out_in_its_interval_whatever_else_waits() -> None:
 
     assert all(later - sooner <= 20 + 1 for sooner, later in pairwise([5.0, *pings]))
     assert all(later - sooner >= 20 for sooner, later in pairwise(pings))
+
+
+@pytest.mark.parametrize("secs", [0.0, 1e-9, math.nan])
+def test_keepalives_leave_room_for_requests_however_often_they_are_wanted(secs: float) -> None:
+    outbox = Outbox("abc", Pace(10, keepalive="ping", keepalive_secs=secs), 0.0)
+    sent = [text for _, text in sent_until(outbox, 1.0)]
+
+    assert [text for text in sent if text != "ping"] == ["a", "b", "c"]
+    assert len(sent) <= 1 + 10 / PACE_MARGIN
 
 
 def test_without_a_keepalive_nothing_is_due_once_all_is_sent() -> None:
