@@ -67,7 +67,8 @@ class Session:
         self._opened_at = self._now()
         self._keepalive = Keepalive(context.config.stale_timeout_secs, self._opened_at)
         self._last_received_ns = context.clock.now_ns()
-        self._renew_at = self._opened_at + renewal_secs(_lifetime_secs(context, plan), context.random)
+        lifetime_secs, self._renewal_reason = _lifetime(context, plan)
+        self._renew_at = self._opened_at + renewal_secs(lifetime_secs, context.random)
         self._had_data = self._is_proven = False
         self._further = FurtherRequests(context, plan, self._log_fields())
         self._refused_request = self._further.refused
@@ -193,7 +194,7 @@ class Session:
         elif self._replaced.is_set():
             self._begin_close("renewed", now)
         elif now >= self._renew_at:
-            self._renew("its lifetime ends", now)
+            self._renew(self._renewal_reason, now)
         elif self._is_on_trial:
             self._check_trial(now)
         elif self._overdue_checks.due():
@@ -257,9 +258,10 @@ class Session:
         return {"line": self._state.line, "connection": self._state.connection}
 
 
-def _lifetime_secs(context: FeedContext, plan: ConnectionPlan) -> float:
-    lifetime_secs = context.adapter.limits.lifetime_secs
-    if any(sends_book_again(context.adapter, key) for key in plan.keys):
+def _lifetime(context: FeedContext, plan: ConnectionPlan) -> tuple[float, str]:
+    """How old the connection may get, and why no older."""
+    lifetime_secs, checkpoint_secs = context.adapter.limits.lifetime_secs, context.checkpoint_secs
+    if checkpoint_secs < lifetime_secs and any(sends_book_again(context.adapter, key) for key in plan.keys):
         # A successor subscribes, so it gets whole books, and nothing is missing meanwhile.
-        return min(lifetime_secs, context.checkpoint_secs)
-    return lifetime_secs
+        return checkpoint_secs, "a checkpoint of its books is due"
+    return lifetime_secs, "its lifetime ends"

@@ -254,11 +254,12 @@ def test_a_new_connection_answers_what_the_old_one_did_not_send(start: Start, se
 def test_a_connection_whose_books_come_only_at_its_beginning_is_renewed_for_a_checkpoint(
     start: Start, server: Server
 ) -> None:
-    start(TalkingAdapter(), book=BookConfig(checkpoint_interval_secs=0.2))
+    recording = start(TalkingAdapter(), book=BookConfig(checkpoint_interval_secs=0.2))
     old = server.accept(wire(b"A 1"))
     server.accept(wire(b"A 2"))
 
     assert old.receive().opcode == Opcode.CLOSE
+    assert recording.events("renewing")[0]["why"] == "a checkpoint of its books is due"
 
 
 @pytest.mark.parametrize(
