@@ -11,6 +11,7 @@ from websockets.frames import Opcode
 from collector.domain.errors import UndecodableError
 from collector.domain.records import StreamKey
 from collector.exchanges.adapter import (
+    Adapter,
     ConnectionPlan,
     Control,
     ControlKind,
@@ -108,7 +109,7 @@ def texts(peer: Peer, count: int) -> list[str]:
 
 
 @contextmanager
-def recording_of(folder: Path, url: str, adapter: PlainAdapter, **options: Any) -> Iterator[Recording]:
+def recording_of(folder: Path, url: str, adapter: Adapter, **options: Any) -> Iterator[Recording]:
     """Told to stop at the end; whether it does is for the test to wait for."""
     recording = Recording(folder, url, adapter=adapter, **options)
     try:

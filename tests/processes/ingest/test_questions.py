@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from collector.exchanges.registry import adapter
 from collector.exchanges.rest_adapter import Get
 from collector.feed import rest as rest_module
 from collector.storage.journal.format import RecordKind
 from tests.feed.servers import Server, close_frame, wire
 from tests.processes.ingest.ingest_harness import Recording, wait_for
-from tests.processes.ingest.talking import TalkingAdapter, recording_of
+from tests.processes.ingest.talking import TalkingAdapter, recording_of, texts
 
 QUESTION = Get("/bullet", 10, "POST", '{"public":true}')
 TOKEN = "2neAiuYvAU61ZDXANAGAsiL4"
@@ -34,8 +35,8 @@ def start(tmp_path: Path, rest: Server) -> Iterator[Start]:
 
         def start(url: str = "", **options: Any) -> Recording:
             chosen = {"rest_url": f"http://127.0.0.1:{rest.port}"} | options
-            adapter = TalkingAdapter(question=QUESTION)
-            return stack.enter_context(recording_of(tmp_path, url, adapter, **chosen))
+            asking = TalkingAdapter(question=QUESTION)
+            return stack.enter_context(recording_of(tmp_path, url, asking, **chosen))
 
         yield start
 
@@ -62,6 +63,21 @@ def test_each_connect_follows_a_question_of_its_own(start: Start, server: Server
         assert peer.request.splitlines()[0] == f"GET /stream?token=secret{number} HTTP/1.1"
         wait_for(lambda: len(recording.frames()) == number + 1)  # noqa: B023 (waited for at once)
         peer.hang_up()
+
+
+def test_kucoin_is_connected_to_and_pinged_as_its_answer_says(tmp_path: Path, server: Server, rest: Server) -> None:
+    servers = [{"endpoint": server.url, "pingInterval": 400, "pingTimeout": 10_000}]
+    told = {"code": "200000", "data": {"token": TOKEN, "instanceServers": servers}}
+    options = {"symbols": ("BTC-USDT",), "rest_url": f"http://127.0.0.1:{rest.port}"}
+    with recording_of(tmp_path, "", adapter("kucoin"), **options) as recording:
+        assert answer(rest, json.dumps(told))[0] == "POST /api/v1/bullet-public HTTP/1.1"
+        peer = server.accept(wire(b'{"id":"x","type":"welcome"}'))
+        subscribed, *pings = texts(peer, 3)
+
+        assert TOKEN in peer.request.splitlines()[0]
+        assert json.loads(subscribed)["topic"] == "/market/match:BTC-USDT"
+        assert [json.loads(ping)["type"] for ping in pings] == ["ping", "ping"]
+        assert TOKEN not in str(recording.logged)
 
 
 def test_a_server_that_closes_after_the_question_is_asked_again_after_a_delay(start: Start, rest: Server) -> None:
