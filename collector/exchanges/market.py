@@ -231,7 +231,7 @@ class Market:
         if not self.route:
             return lambda _, messages: messages
         names = name_reader(self.route)
-        known = {name.decode(): set(streams) for name, streams in self._spoken(subscription).items()}
+        known = {name.decode(): streams for name, streams in self._spoken(subscription).items()}
 
         def checked(frame: bytes, messages: list[Envelope]) -> list[Envelope]:
             name = names(frame)

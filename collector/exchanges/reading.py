@@ -8,7 +8,8 @@ The places of a message: `symbol` (as the instrument list spells it, or what is 
 is, is none; any other time that is missing could not be read.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from hashlib import blake2b
 from typing import Annotated, Any, Final, Self
 
@@ -19,7 +20,7 @@ from collector.domain.errors import UndecodableError
 from collector.domain.records import INT64_MAX, Envelope, StreamKey
 from collector.domain.times import NO_TIME_US
 from collector.exchanges.places import Place, Places, places
-from collector.exchanges.routes import ChannelReader, Route, RouteReader, name_getter, route_places
+from collector.exchanges.routes import ChannelReader, ReadMany, ReadOne, Route, RouteReader, name_getter, route_places
 from collector.exchanges.together import MessageColumns
 
 Id = Annotated[int, Meta(ge=0, le=INT64_MAX)]
@@ -123,13 +124,13 @@ class MessagePlaces:
     @classmethod
     def on(
         cls,
-        route: Route,
+        where: Sequence[str],
         named: Mapping[str, Place],
         more: Mapping[str, Place] | None = None,
         types: Mapping[str, Any] | None = None,
     ) -> Self:
         """With the places of a route, whose names `name` takes from a message."""
-        its = route_places(route.places)
+        its = route_places(where)
         made = cls(named, {**(more or {}), **its}, {**dict.fromkeys(its, str), **(types or {})})
         made.name = name_getter(made.found)
         return made
@@ -204,19 +205,27 @@ class _Single(ChannelReader):
         return [_new(Envelope, (keys[self._data_type, symbol], *rest))]
 
     def on(self, route: Route) -> RouteReader | None:
-        return _single_on(route, self._named) if len(route.streams) == 1 else None
+        if len(route.streams) != 1:
+            return None
+        (key,) = route.streams
+        is_named = _names_symbol(route, self._named)
+        return RouteReader(*self._readers(route.places, is_named), (route.name, None if is_named else key.symbol, key))
+
+    @cache  # noqa: B019 -- a channel lives as long as the program
+    def _readers(self, where: tuple[str, ...], is_named: bool) -> tuple[ReadOne, ReadMany | None]:
+        """The readers of all routes."""
+        return _single_readers(where, _without_symbol(self._named) if is_named else self._named)
 
 
-def _single_on(route: Route, named: Mapping[str, Place]) -> RouteReader:
+def _single_readers(where: tuple[str, ...], named: Mapping[str, Place]) -> tuple[ReadOne, ReadMany | None]:
     """A message belongs to the route's only stream if it names the route and the stream's symbol."""
-    name, (key,) = route.name, route.streams
-    symbol, named = (None, _without_symbol(named)) if _names_symbol(route, named) else (key.symbol, named)
-    its = MessagePlaces.on(route, named)
+    its = MessagePlaces.on(where, named)
     decode, get_name, get_symbol, get_id, get_first = its.decode, its.name, its.symbol, its.id, its.first_id
     get_sent, dated, no_time = *its.found.parts("sent"), its.no_time
     is_snapshot = its.is_snapshot if "is_snapshot" in named else None
 
-    def one(frame: bytes) -> list[Envelope] | None:
+    def one(frame: bytes, route: tuple[Any, ...]) -> list[Envelope] | None:
+        name, symbol, key = route
         message = decode(frame)
         if get_name(message) != name or get_symbol(message) != symbol:
             return None
@@ -225,7 +234,8 @@ def _single_on(route: Route, named: Mapping[str, Place]) -> RouteReader:
         snapshot = False if is_snapshot is None else bool(is_snapshot(message))
         return [_new(Envelope, (key, get_id(message), get_first(message), sent_us, frame, snapshot))]
 
-    def many(indexes: list[int], frames: list[bytes]) -> MessageColumns | None:
+    def many(indexes: list[int], frames: list[bytes], route: tuple[Any, ...]) -> MessageColumns | None:
+        name, symbol, key = route
         messages = list(map(decode, frames))
         count, column = len(messages), its.found.column
         if list(map(get_name, messages)).count(name) < count or list(map(get_symbol, messages)).count(symbol) < count:
@@ -240,7 +250,7 @@ def _single_on(route: Route, named: Mapping[str, Place]) -> RouteReader:
         sent_us = [no_time if at_us is None else at_us for at_us in column("sent", messages)]
         return MessageColumns(key, indexes, ids, first_ids, sent_us, frames)
 
-    return RouteReader(one, many if "id" in named else None)
+    return one, many if "id" in named else None
 
 
 def _names_symbol(route: Route, named: Mapping[str, Place]) -> bool:
@@ -270,19 +280,23 @@ class _Listed(ChannelReader):
         return self._messages(self._decode(frame), lambda symbol: keys[data_type, symbol])
 
     def on(self, route: Route) -> RouteReader | None:
-        its = MessagePlaces.on(route, {}, self._its.places, self._its.types)
-        name, get_name, decode = route.name, its.name, its.decode
-        messages = _messages_in(its.found, self._its, self._read_item, self._ordered)
-        keys = {key.symbol: key for key in route.streams}
+        return RouteReader(self._reader(route.places), None, (route.name, {key.symbol: key for key in route.streams}))
 
-        def one(frame: bytes) -> list[Envelope] | None:
+    @cache  # noqa: B019 -- a channel lives as long as the program
+    def _reader(self, where: tuple[str, ...]) -> ReadOne:
+        its = MessagePlaces.on(where, {}, self._its.places, self._its.types)
+        get_name, decode = its.name, its.decode
+        messages = _messages_in(its.found, self._its, self._read_item, self._ordered)
+
+        def one(frame: bytes, route: tuple[Any, ...]) -> list[Envelope] | None:
+            name, keys = route
             message = decode(frame)
             try:
                 return messages(message, keys.__getitem__) if get_name(message) == name else None
             except KeyError:  # of a stream that the frame does not name
                 return None
 
-        return RouteReader(one)
+        return one
 
 
 def _messages_in(
@@ -320,18 +334,24 @@ class _Several(ChannelReader):
         return _told_by(message, frame, self._its, streams)
 
     def on(self, route: Route) -> RouteReader | None:
-        name, symbol, named = route.name, route.streams[0].symbol, self._named
-        expected, named = (None, _without_symbol(named)) if _names_symbol(route, named) else (symbol, named)
-        its = MessagePlaces.on(route, named, self._told)
+        is_named = _names_symbol(route, self._named)
         streams = [(key.data_type, key) for key in route.streams]
+        symbol = None if is_named else route.streams[0].symbol
+        return RouteReader(self._reader(route.places, is_named), None, (route.name, symbol, streams))
 
-        def one(frame: bytes) -> list[Envelope] | None:
+    @cache  # noqa: B019 -- a channel lives as long as the program
+    def _reader(self, where: tuple[str, ...], is_named: bool) -> ReadOne:
+        named = _without_symbol(self._named) if is_named else self._named
+        its = MessagePlaces.on(where, named, self._told)
+
+        def one(frame: bytes, route: tuple[Any, ...]) -> list[Envelope] | None:
+            name, symbol, streams = route
             message = its.decode(frame)
-            if its.name(message) != name or its.symbol(message) != expected:
+            if its.name(message) != name or its.symbol(message) != symbol:
                 return None
             return _told_by(message, frame, its, streams)
 
-        return RouteReader(one)
+        return one
 
 
 def _told_by(

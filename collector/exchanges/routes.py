@@ -55,14 +55,21 @@ def name_reader(places_of_route: Sequence[str]) -> Callable[[bytes], str]:
     return lambda frame: name_of(decode(frame))
 
 
+ReadOne = Callable[[bytes, tuple[Any, ...]], list[Envelope] | None]
+"""The messages of a frame that is UTF-8; None if it is not certainly of the route. May raise one of UNREADABLE."""
+
+ReadMany = Callable[[list[int], list[bytes], tuple[Any, ...]], MessageColumns | None]
+"""The messages of frames with these indexes; None unless each is certainly one message of the route with an id."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RouteReader:
-    """Reads frames that seem to be of the streams of one route, and are UTF-8."""
+    """Reads frames that seem to be of the streams of one route. All routes of a channel share its functions."""
 
-    one: Callable[[bytes], list[Envelope] | None]
-    """The messages of a frame; None if it is not certainly of the route. May raise one of UNREADABLE."""
-    many: Callable[[list[int], list[bytes]], MessageColumns | None] | None = None
-    """The messages of frames with these indexes; None unless each is certainly one message of the route with an id."""
+    one: ReadOne
+    many: ReadMany | None
+    route: tuple[Any, ...]
+    """What is given to both: what a frame must name, and the streams of its messages."""
 
 
 class ChannelReader(ABC):
@@ -122,7 +129,7 @@ class RoutedDecode(DecodeTogether):
         if reader is None or not (frame.isascii() or is_utf8(frame)):
             return self._careful(frame)
         try:
-            found = reader.one(frame)
+            found = reader.one(frame, reader.route)
         except UNREADABLE:
             found = None
         return self._careful(frame) if found is None else found
@@ -180,7 +187,7 @@ def _column(reader: RouteReader, indexes: list[int], frames: list[bytes]) -> Mes
     if reader.many is None or not (all(map(bytes.isascii, frames)) or all(map(is_utf8, frames))):
         return None
     try:
-        return reader.many(indexes, frames)
+        return reader.many(indexes, frames, reader.route)
     except Exception:  # noqa: BLE001 -- found out frame by frame
         return None
 

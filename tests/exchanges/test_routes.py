@@ -10,7 +10,7 @@ from collector.domain.errors import UndecodableError
 from collector.domain.records import StreamKey
 from collector.exchanges.adapter import Subscription
 from collector.exchanges.bybit import BybitLinear
-from collector.exchanges.routes import RoutedDecode
+from collector.exchanges.routes import ChannelReader, Route, RoutedDecode
 from collector.exchanges.together import decode_together
 from tests.exchanges.mangling import assert_alike_together, damaged, outcome
 
@@ -81,3 +81,17 @@ def test_speakers_find_every_stream_of_a_topic(change: Callable[[bytes], bytes])
 
 def test_a_market_with_a_route_reads_by_routes() -> None:
     assert isinstance(decode, RoutedDecode)
+
+
+def test_the_routes_of_a_channel_share_what_reads_them() -> None:
+    (book,) = (channel for channel in adapter.channels if "book_delta" in channel.rules)
+    assert isinstance(book.read, ChannelReader)
+    readers = []
+    for symbol in subscription.symbols:
+        key = StreamKey("bybit_linear", symbol, "book_delta")
+        readers.append(book.read.on(Route(adapter.route, f"orderbook.200.{symbol}", (key,))))
+    first, second = readers
+    assert first is not None
+    assert second is not None
+    assert first.one is second.one
+    assert first.many is second.many
