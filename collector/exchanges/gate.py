@@ -112,6 +112,7 @@ _ROWS: Final = MappingProxyType(
     }
 )
 
+_UPDATE: Final = re.compile(rb'\{"time":\d+,(?:"time_ms":\d+,)?"channel":"([a-z_.]+)","event":"update",')
 _HEAD: Final = places({"event": "event?", "channel": "channel?", "error": "error?"}, {"event": str, "channel": str})
 _READ_HEAD: Final = Decoder(_HEAD.struct).decode
 _event_of, _channel_of, _error_of = _HEAD.getters.values()
@@ -188,6 +189,9 @@ class Gate(Market):
 
     def channel_of(self, frame: bytes) -> str:
         """The channel of an update; a frame of another event is an answer."""
+        usual = _UPDATE.match(frame)
+        if usual is not None:
+            return usual[1].decode()
         head = _READ_HEAD(frame)
         return (_channel_of(head) or "") if _event_of(head) == "update" else ""
 

@@ -143,6 +143,15 @@ def test_an_update_without_levels_counts_all_the_same(levels: bytes) -> None:
     assert only_row("book_delta", frame)[4:] == ((), (), (), ())
 
 
+@pytest.mark.parametrize("of", ["", '"time_ms":1,', '"event":"update",', '"trace_id":"x",'])
+def test_updates_are_known_in_whatever_order_their_keys_stand(of: str) -> None:
+    told = UPDATE % (b"", LEVELS)
+    result = told[told.index(b'"result"') :].decode()
+    frame = f'{{"time":1,{of}"channel":"spot.order_book_update","event":"update",{result}'.encode()
+    (message,) = decode(frame, "BTC_USDT")
+    assert (message.stream, message.id) == (BOOK, 48776306)
+
+
 def test_an_update_without_ids_is_undecodable() -> None:
     with pytest.raises(UndecodableError, match=r"not a message of spot\.order_book_update"):
         decode((UPDATE % (b"", b"")).replace(b'"u"', b'"x"'), "BTC_USDT")
