@@ -56,6 +56,11 @@ class StreamState:
     durable_received_us: int | None = None
     """When the newest durable message was received over a socket."""
 
+    @property
+    def proves_continuity(self) -> bool:
+        """Whether its ids show what is missing: not where the exchange leaves them out of messages that should have one."""
+        return self.rule.proves_continuity and self.dedup.progress.last_id is not None
+
     def note_stored(self, durable_us: int) -> None:
         """Note that everything counted so far is durable now."""
         self._all_is_stored()

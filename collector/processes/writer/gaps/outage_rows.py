@@ -66,7 +66,7 @@ class OutageRows:
     def _add_row(self, identity: FeedIdentity, member: Member, outage: Outage, at_us: int) -> None:
         key, stream, activity = member
         # A stream without any message has no id that could prove continuity.
-        is_proven = stream is not None and stream.rule.proves_continuity
+        is_proven = stream is not None and stream.proves_continuity
         if not is_proven and activity.silent_since_us is None:
             gap = event_gap(key, "silence", outage.cause, outage.since_us, outage.until_us)
             self._feeds.add_gap(identity.feed, key, gap, at_us)

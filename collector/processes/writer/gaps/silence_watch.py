@@ -85,5 +85,5 @@ class SilenceWatch:
         broken = any(hole.until_us > since_us for hole in progress.holes) or progress.last_received_us < at_us
         # Ids do not prove how the previous series ended.
         broken = broken or progress.restarted_us > since_us
-        nothing_missing = stream.rule.proves_continuity and not broken
+        nothing_missing = stream.proves_continuity and not broken
         self._rows.add(stream.key, end_of_silence(stream.key, since_us, at_us, nothing_missing=nothing_missing))

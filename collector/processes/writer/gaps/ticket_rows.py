@@ -96,7 +96,7 @@ class TicketRows:
         up = self._feeds.state(identity.feed).links.up
         plan = next((plan for number, plan in up.items() if connection_in_head(number) == connection), -1)
         members = list(self._feeds.members(identity, plan)) or list(self._feeds.all_members(identity))
-        return [member for member in members if member.stream is None or not member.stream.rule.proves_continuity]
+        return [member for member in members if member.stream is None or not member.stream.proves_continuity]
 
     def _memory(self, identity: FeedIdentity, connection: int) -> ConnectionMemory:
         return self._feeds.state(identity.feed).connections.setdefault(connection, ConnectionMemory())
