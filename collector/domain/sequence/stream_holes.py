@@ -61,8 +61,11 @@ class StreamHoles:
         forgotten, behind = forget(progress.holes, progress.series, max_requested)
         progress.known_from_id = max(progress.known_from_id, behind)
         found = settle(progress.holes, progress.allowance, progress.series, now_us, all_due=all_due)
-        due_rows = [*self._of_ended_series, *forgotten, *found]
-        self._of_ended_series = []
+        return [*self.take_ended(), *forgotten, *found]
+
+    def take_ended(self) -> list[DueRow]:
+        """The last rows of series that have ended. They are stored nowhere, so they belong into the commit that ends them."""
+        due_rows, self._of_ended_series = self._of_ended_series, []
         return due_rows
 
     def outdated(self) -> list[DueRow]:

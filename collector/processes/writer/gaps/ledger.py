@@ -187,7 +187,7 @@ class GapLedger:
         known_from_id = stream.dedup.progress.known_from_id
         if known_from_id <= message_id:  # else the series begins with a snapshot, which is a whole book
             self._requests.request_book(stream, known_from_id, at_us)
-        self.holes.watch(stream)
+        self.holes.series_ended(stream, at_us)
 
     def stepped_back(self, stream: StreamState, message_id: int, at_us: int) -> None:
         """Count a message whose id should be above the previous one on its line and is not."""

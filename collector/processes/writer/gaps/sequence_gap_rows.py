@@ -63,6 +63,11 @@ class SequenceGapRows:
             since_us, until_us = max(since_us, aged_us), min(until_us, aged_us + AGE_US)
         return since_us, until_us
 
+    def series_ended(self, stream: StreamState, now_us: int) -> None:
+        """Write the last rows of the stream's series that has just ended, and watch the new one."""
+        self._write(stream, stream.dedup.holes.take_ended(), now_us)
+        self.watch(stream)
+
     def settle(self, now_us: int, *, feed: str | None = None, all_due: bool = False) -> None:
         """Write the rows that are due, of all feeds or one; with `all_due`, those of every hole.
 
