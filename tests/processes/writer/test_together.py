@@ -1,7 +1,7 @@
 """Messages that are decoded and judged together give the same as one by one: rows, gaps, requests, counts and state."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from collector.domain.records import StreamKey
 from collector.domain.silence import Bounds
+from collector.exchanges.adapter import Adapter
 from collector.exchanges.registry import adapter
 from collector.processes.rest_adapters import RepairableFeeds
 from collector.processes.writer.batch import Counts
@@ -41,15 +42,21 @@ Pieces = list[bytes]
 Outcome = list[Any]
 
 
-def outcome(header: JournalHeader, records: Sequence[Pieces], limit: int, *, together: bool) -> Outcome:
+def outcome(
+    header: JournalHeader,
+    records: Sequence[Pieces],
+    limit: int,
+    *,
+    together: bool,
+    adapter_of: Callable[[str], Adapter] = adapter,
+) -> Outcome:
     """Everything that a writer stores, asks for and reports of these records, commit by commit, and what it remembers."""
     exchange, symbols, data_types = header.identity[1:4]
     streams = StreamTable(40.0, Bounds(300.0, 30.0))
     keys = [StreamKey(exchange, symbol, data_type) for symbol in symbols for data_type in data_types]
-    rest = adapter(exchange).rest
-    assert rest is not None
-    repaired = RepairableFeeds(dict.fromkeys(keys, "f"), {"f": rest})
-    processor = FrameProcessor(streams, {}, adapter, repaired, 1, Counts(), together=together)
+    rest = adapter_of(exchange).rest
+    repaired = RepairableFeeds(dict.fromkeys(keys, "f"), {} if rest is None else {"f": rest})
+    processor = FrameProcessor(streams, {}, adapter_of, repaired, 1, Counts(), together=together)
     told: Outcome = []
     row = 1
     for chunk in chunks(header, records):
@@ -92,9 +99,12 @@ def remembered(stream: StreamState) -> Any:
     return generations, list(stream.dedup.recent.items()), recent.full_at, recent._since_us
 
 
-def same_both_ways(header: JournalHeader, records: Sequence[Pieces], limit: int) -> None:
-    one_by_one = outcome(header, records, limit, together=False)
-    for found, expected in zip(outcome(header, records, limit, together=True), one_by_one, strict=True):
+def same_both_ways(
+    header: JournalHeader, records: Sequence[Pieces], limit: int, adapter_of: Callable[[str], Adapter] = adapter
+) -> None:
+    one_by_one = outcome(header, records, limit, together=False, adapter_of=adapter_of)
+    together = outcome(header, records, limit, together=True, adapter_of=adapter_of)
+    for found, expected in zip(together, one_by_one, strict=True):
         assert found == expected
 
 
