@@ -23,8 +23,9 @@ from collector.domain.records import INT64_MAX, Envelope, IdRule, StreamKey
 from collector.domain.times import NO_TIME_US
 from collector.exchanges.adapter import Control, ControlKind, Keepalive, Limits, Request
 from collector.exchanges.market import Channel, Market, batches, noise, text
+from collector.exchanges.message_places import Id
 from collector.exchanges.places import places
-from collector.exchanges.reading import Id, Keys, listed, message_reader, shown
+from collector.exchanges.reading import Keys, listed, message_reader, shown
 from collector.exchanges.rest_adapter import Get, Hole, Listing, ListPage, Page, Refusal, RestLimits
 from collector.exchanges.rest_market import RestMarket
 from collector.exchanges.rest_reading import book, items, messages, name, read_json

@@ -11,8 +11,9 @@ from collector.domain.decimals import to_double
 from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
 from collector.domain.times import NO_TIME_US
+from collector.exchanges.message_places import MessageReader
 from collector.exchanges.places import Place, Places, may_be_absent, places
-from collector.exchanges.reading import MessageReader, shown
+from collector.exchanges.reading import shown
 from collector.exchanges.typed_rows import UNREADABLE, RowReaders, is_finite
 
 
