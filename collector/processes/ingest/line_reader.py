@@ -157,7 +157,9 @@ class LineReader:
         return self._note_ended(ending)
 
     def _read_until_end(self, connection: Connection) -> SessionEnd:
-        session = Session(self._context, self.state, self._plan, connection, self._replaced, self._silence, self._trial)
+        session = Session(
+            self._context, self.state, self._dialled, connection, self._replaced, self._silence, self._trial
+        )
         with session.listening():
             while not isinstance(event := session.next_event(), SessionEnd):
                 self._act_on(event)
@@ -185,7 +187,7 @@ class LineReader:
             "connection": state.connection,
             "plan": state.plan,
             "url": redact_url(self._dialled.url),
-            "streams": self._plan.streams,
+            "streams": self._dialled.streams,
         }
         context.gate.event(RecordKind.CONNECT, state.line, fields)
         context.log.info("connected", line=state.line, **fields)
