@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeVar
 
 from collector.config import Config
 from collector.domain.errors import UndecodableError
-from collector.domain.records import StreamKey
+from collector.domain.records import INSTRUMENT, StreamKey
 from collector.domain.repair_protocol import BOOK, TradesRequest
 from collector.exchanges.adapter import Adapter
 from collector.exchanges.rest_adapter import Hole, RestAdapter
@@ -82,6 +82,14 @@ class FeedOfStream(Mapping[StreamKey, str]):
 def feeds_of_streams(config: Config) -> Mapping[StreamKey, str]:
     """The feed that records each stream; only those of exact symbols are listed, but all are found."""
     return FeedOfStream(config)
+
+
+def polled_types(adapter: Adapter) -> set[str]:
+    """The data types of an exchange that no connection brings."""
+    rest = adapter.rest
+    if rest is None:
+        return set()
+    return {*rest.polls, *({INSTRUMENT} if rest.lists() and INSTRUMENT in adapter.id_rules else ())}
 
 
 def hole_of(request: TradesRequest) -> Hole:

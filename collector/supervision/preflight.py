@@ -22,7 +22,7 @@ from collector.exchanges.registry import adapter
 from collector.feed.proxy import proxy_for
 from collector.http.server import require_bindable
 from collector.processes.archive_store import open_archive
-from collector.processes.rest_adapters import repairable_adapters
+from collector.processes.rest_adapters import polled_types, repairable_adapters
 from collector.processes.roles import ROLES, processes_of
 from collector.read import demo_mark
 from collector.storage.locks import supervisor_lock
@@ -117,9 +117,13 @@ def _archive_problems(config: Config) -> Iterator[str]:
 def _feed_problems(config: Config) -> Iterator[str]:
     asked = repairable_adapters(config, adapter)
     for index, feed in enumerate(config.feed):
-        if feed.wanted.needs_list and feed.name not in asked:
-            needs = "feed.rest_url beside feed.ws_url" if config.repair.enabled else "repair.enabled = true"
+        if feed.name in asked:
+            continue
+        needs = "feed.rest_url beside feed.ws_url" if config.repair.enabled else "repair.enabled = true"
+        if feed.wanted.needs_list:
             yield f"feed[{index}].symbols: patterns and top:N need {needs}: repair fetches the exchange's list"
+        for data_type in sorted(polled_types(adapter(feed.exchange)) & set(feed.data_types)):
+            yield f"feed[{index}].data_types = {data_type!a}: needs {needs}: repair polls it"
     for index, feed in enumerate(config.feed):
         try:
             adapter(feed.exchange).plan(_subscription(feed), feed.ws_url)

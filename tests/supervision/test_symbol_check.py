@@ -117,3 +117,13 @@ def test_patterns_need_repair_which_fetches_the_list(tmp_path: Path) -> None:
     assert caught.value.problems == [
         "feed[0].symbols: patterns and top:N need feed.rest_url beside feed.ws_url: repair fetches the exchange's list"
     ]
+
+
+def test_polled_data_types_need_repair(tmp_path: Path) -> None:
+    listed = FeedConfig(exchange="bybit_linear", symbols=("BTCUSDT",), data_types=("trade", "instrument"))
+    with pytest.raises(ConfigError) as caught:
+        require_usable(Config(data_dir=tmp_path, feed=(listed,), repair=RepairConfig(enabled=False)))
+    assert caught.value.problems == [
+        "feed[0].data_types = 'instrument': needs repair.enabled = true: repair polls it"
+    ]  # fmt: skip
+    require_usable(Config(data_dir=tmp_path, feed=(listed,)))
