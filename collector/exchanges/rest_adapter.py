@@ -90,7 +90,7 @@ class ListPage(NamedTuple):
 
 
 class Poll(NamedTuple):
-    """A data type that no stream has: it is requested again and again."""
+    """A data type that no stream has: it is requested again and again, for each symbol at its own time."""
 
     every_secs: float
     get: Callable[[str], Get]
@@ -138,7 +138,10 @@ class RestAdapter(Protocol):
         ...
 
     def read_poll(self, stream: StreamKey, body: bytes) -> Envelope | None:
-        """The message in a response to a poll; None if the exchange has none now. Raises UndecodableError."""
+        """The message in a response to a poll, without an id; None if the exchange has none now. It follows from `body` alone.
+
+        Raises UndecodableError.
+        """
         ...
 
     def refusal(self, body: bytes) -> tuple[Refusal, str] | None:

@@ -11,9 +11,11 @@ import pytest
 from collector.domain.symbol_choice import Choice
 from collector.feed.rest import RestClient
 from collector.processes.context import SystemClock
+from collector.processes.repair import process
 from collector.processes.repair.feed_repair import FeedRepair
 from collector.storage.chosen_files import write_choice
 from collector.storage.instrument_files import ListedInstrument, instruments_file, read_instruments
+from collector.storage.journal.writer import JournalWriter
 from tests.json_server import JsonServer
 from tests.processes.repair.repair_world import World
 from tests.processes.repair.toy_market import Downward, Listed, toy_market, trade
@@ -288,3 +290,53 @@ def test_an_instrument_that_is_listed_no_more_has_no_row_and_no_gap(begin: Begin
     world.write(stop_after_secs=3_600)
     assert Counter(row[0] for row in stored(world, "instrument")) == {"BTC-USD": 1, "ETH-USD": 1}
     assert world.ledger("instrument") == []
+
+
+def test_a_repair_process_killed_at_any_step_doubles_no_instrument(begin: Begin) -> None:
+    world = begin("instrument", "open_interest")
+    for steps in range(1, 6):
+        killed = world.new_repair()
+        for _ in range(steps):
+            killed.step()
+        world.write()
+    assert Counter(row[0] for row in stored(world, "instrument")) == {"BTC-USD": 1, "ETH-USD": 1}
+
+
+def test_a_killed_writer_stores_each_poll_once(begin: Begin) -> None:
+    world = begin("instrument", "open_interest")
+    world.receive(trade(1), trade(2))
+    world.repair_lives = True
+    world.write_until_killed(world.new_repair())
+    world.repair_lives = False
+    world.write()
+    assert Counter(row[0] for row in stored(world, "instrument")) == {"BTC-USD": 1, "ETH-USD": 1}
+    assert Counter(row[0] for row in stored(world, "open_interest")) == {"BTC-USD": 1}
+
+
+def test_a_power_cut_costs_at_most_the_polls_of_the_last_second(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = begin("open_interest")
+    synced: list[float] = []
+    real = JournalWriter.sync
+
+    def sync(journal: JournalWriter) -> None:
+        synced.append(world.secs)
+        real(journal)
+
+    monkeypatch.setattr(JournalWriter, "sync", sync)
+    world.repair(for_secs=59)
+    # The new file, and a second after each poll.
+    assert [round(secs) for secs in synced] == [0, 1, 31]
+
+
+def test_nothing_is_polled_while_the_disk_is_short(
+    begin: Begin, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = begin("open_interest")
+    monkeypatch.setattr(process, "shortage", lambda *_args, **_kwargs: "min_free_bytes")
+    repair = world.repair(for_secs=30)
+    assert exchange.asked == []
+    assert {kind for kind, reason, _ in failures(repair) if reason == "disk"} == {"poll"}
+    monkeypatch.undo()
+    world.repair(repair, for_secs=300)
+    world.write()
+    assert Counter(row[0] for row in stored(world, "open_interest"))["BTC-USD"] >= 2
