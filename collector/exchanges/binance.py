@@ -25,7 +25,7 @@ from collector.exchanges.places import Place
 from collector.exchanges.reading import Read, after, message_reader, several, shown, single
 from collector.exchanges.rest_adapter import Get, Hole, Listing, ListPage, Page, Poll, RestLimits
 from collector.exchanges.rest_market import RestMarket
-from collector.exchanges.rest_reading import book, items, message, messages, read_time
+from collector.exchanges.rest_reading import book, items, message, messages, name, number, read_time
 from collector.exchanges.routes import name_reader
 from collector.exchanges.row_tables import row_table
 from collector.exchanges.times import from_ms
@@ -288,7 +288,7 @@ class BinanceRest(RestMarket):
 
     def read_list(self, get: Get, body: bytes) -> ListPage:
         """See `RestAdapter.read_list`."""
-        found = items(body, "symbols", "symbol", "contractType?", "status|contractStatus")
+        found = items(body, "symbols", ("symbol", name), ("contractType?", str), "status|contractStatus")
         return ListPage(
             [
                 Listing(symbol, "spot" if contract is None else _contract_kind(contract), status == "TRADING", item)
@@ -302,9 +302,11 @@ class BinanceRest(RestMarket):
 
     def read_volumes(self, get: Get, body: bytes) -> Mapping[str, float]:
         """In the quote currency; COIN-M tells the base currency's amount and its average price."""
-        found = items(body, "", "symbol", "quoteVolume?", "baseVolume?", "weightedAvgPrice?")
+        found = items(
+            body, "", ("symbol", name), ("quoteVolume?", number), ("baseVolume?", number), ("weightedAvgPrice?", number)
+        )
         return {
-            symbol: float(quote_volume if quote_volume is not None else float(base or 0) * float(price or 0))
+            symbol: quote_volume if quote_volume is not None else (base or 0.0) * (price or 0.0)
             for _, symbol, quote_volume, base, price in found
         }
 
