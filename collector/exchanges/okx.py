@@ -3,8 +3,8 @@
 Source: https://www.okx.com/docs-v5/en/ (order book trading, public data). Prices and sizes are decimals in quotes, times
 milliseconds in quotes; sizes of derivatives are contracts.
 
-A book names the update before its own, but for the first and the ones before 2023, which have no ids. Trades are sums of what one
-taker order took at one price: `tradeId` is the last of `count` consecutive ids.
+A book names the update before its own; recordings of 2022 have no ids. Trades are sums of what one taker order took at one
+price from one source, with the id of the last.
 """
 
 import re
@@ -18,7 +18,6 @@ from msgspec import Meta, Raw
 from msgspec.json import Decoder
 
 from collector.domain.decimals import to_double
-from collector.domain.errors import UndecodableError
 from collector.domain.records import INT64_MAX, Envelope, IdRule, StreamKey
 from collector.domain.times import NO_TIME_US
 from collector.exchanges.adapter import Control, ControlKind, Keepalive, Limits, Request
@@ -26,9 +25,9 @@ from collector.exchanges.market import Channel, Market, batches, noise, text
 from collector.exchanges.message_places import Id
 from collector.exchanges.places import places
 from collector.exchanges.reading import Keys, listed, message_reader, shown
-from collector.exchanges.rest_adapter import Get, Hole, Listing, ListPage, Page, Refusal, RestLimits
+from collector.exchanges.rest_adapter import Get, Listing, ListPage, Refusal, RestLimits
 from collector.exchanges.rest_market import RestMarket
-from collector.exchanges.rest_reading import book, items, messages, name, read_json
+from collector.exchanges.rest_reading import book, items, name, read_json
 from collector.exchanges.row_tables import level, row_table
 from collector.exchanges.times import from_ms
 from collector.exchanges.typed_rows import UNREADABLE
@@ -88,19 +87,6 @@ def _read_book(frame: bytes, keys: Keys) -> list[Envelope]:
     return [Envelope(key, last, first, sent_us or NO_TIME_US, frame, is_snapshot)]
 
 
-def _first_of(last: object, count: object) -> int | None:
-    """The first of so many consecutive ids; None for one, or if nothing is counted."""
-    if count in (None, "1"):
-        return None
-    try:
-        newest, first = int(str(last)), int(str(last)) - int(str(count)) + 1
-    except ValueError:
-        newest, first = 0, 1
-    if not 0 <= first <= newest:
-        raise UndecodableError("not a message of trades: count is no number of trades")
-    return first
-
-
 _FRAME: Final = places({"items": "data"}, {"items": list[Raw]})
 _INSTRUMENT: Final = places({"symbol": "instId", "details": "details"}, {"symbol": str, "details": list[Raw]})
 _READ_FRAME: Final = Decoder(_FRAME.struct).decode
@@ -128,15 +114,8 @@ _CHANNELS: Final = (
     Channel("books", {"book_delta": IdRule.CHAINED}, _read_book, "books {symbol}"),
     Channel(
         "trades",
-        {"trade": IdRule.DENSE},
-        listed(
-            "trade",
-            "data",
-            symbol="instId",
-            id="tradeId",
-            first_id=(("tradeId", "count?"), _first_of),
-            sent=("ts", from_ms),
-        ),
+        {"trade": IdRule.RISING},
+        listed("trade", "data", symbol="instId", id="tradeId", sent=("ts", from_ms)),
         "trades {symbol}",
     ),
     Channel(  # sent again after a minute without a change, with the same id
@@ -207,7 +186,6 @@ _REFUSALS: Final = dict.fromkeys(("50011", "50061"), Refusal.LIMITED) | dict.fro
     ("50001", "50004", "50013", "50026"), Refusal.PASSING
 )
 _BOOK_OVER_REST: Final = message_reader(id="data.0.seqId", sent=("data.0.ts", from_ms))
-_TRADE_OVER_REST: Final = message_reader(id="tradeId", sent=("ts", from_ms))
 
 
 def _number_or_zero(value: object) -> float:
@@ -216,7 +194,9 @@ def _number_or_zero(value: object) -> float:
 
 
 class OkxRest(RestMarket):
-    """Books with the id of the stream, single trades of three months by id, instruments, volumes and time."""
+    """Books with the id of the stream, instruments, volumes and time. It has single trades of three months by id, but the
+    stream has sums, whose ids nobody promises to leave none out: no hole is known.
+    """
 
     limits = RestLimits("https://www.okx.com", "okx", 20, 2.0)
 
@@ -227,21 +207,6 @@ class OkxRest(RestMarket):
     def read_snapshot(self, stream: StreamKey, body: bytes) -> Envelope:
         """Its id is that of the last update it contains."""
         return book(stream, _BOOK_OVER_REST, _ROWS["book_delta"][1], body)
-
-    def page(self, stream: StreamKey, hole: Hole, cursor: str) -> Get | None:
-        """A hundred trades below an id; the first page begins at the hole's end."""
-        if stream.data_type != "trade":
-            return None
-        query = {"instId": stream.symbol, "type": 1, "after": cursor or hole.last + 1, "limit": 100}
-        return Get(f"/api/v5/market/history-trades?{urlencode(query)}", 1)
-
-    def read_page(self, stream: StreamKey, hole: Hole, cursor: str, body: bytes) -> Page:
-        """The newest come first; the next page begins below the oldest."""
-        found = messages(stream, _TRADE_OVER_REST, body, "data")
-        if not found:
-            return Page([], cursor)
-        oldest = min(trade.id or 0 for trade in found)
-        return Page(found, str(oldest) if oldest > hole.first else None)
 
     def refusal(self, body: bytes) -> tuple[Refusal, str] | None:
         """A code other than 0."""

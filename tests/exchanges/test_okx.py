@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -23,7 +22,7 @@ from collector.domain.records import (
 )
 from collector.exchanges.adapter import ControlKind, Subscription
 from collector.exchanges.okx import Okx
-from collector.exchanges.rest_adapter import Hole, Listing, Refusal
+from collector.exchanges.rest_adapter import Listing, Refusal
 from tests.conftest import Lines
 from tests.exchanges.conversing import as_frame, decoded, kind_of, refusal, untold
 from tests.exchanges.recorded_markets import MARKETS, Received, Recording
@@ -86,19 +85,15 @@ def test_books_without_ids_are_books() -> None:
     assert ids(as_frame(frame)) == [(None, None, False)]
 
 
-def test_a_sum_of_trades_covers_as_many_ids_as_it_counts() -> None:
+def test_a_sum_of_trades_has_the_id_of_the_last() -> None:
     trade = {"instId": SWAP, "px": "42219.9", "sz": "0.12", "side": "buy", "ts": "1790000000000", "seqId": 1234}
     several = pushed(
         "trades", {**trade, "tradeId": "130639474", "count": "3"}, {**trade, "tradeId": "130639471", "count": "1"}
     )
-    assert ids(several) == [(None, 130639471, False), (130639472, 130639474, False)]
+    assert ids(several) == [(None, 130639471, False), (None, 130639474, False)]
     assert rows_of(OKX, "trade", [DECODE(several)[1].payload]) == [
         TradeRow("130639474", 42219.9, 0.12, "buy", None, None)
     ]
-    counts: tuple[object, ...] = ("0", "-1", "130639476", "x", [], 1.5)
-    for count in counts:
-        frame = pushed("trades", {**trade, "tradeId": "130639474", "count": count})
-        assert refusal(DECODE, frame).startswith("not a message of trades")
 
 
 def test_best_prices_are_named_by_the_frame_around_them() -> None:
@@ -206,33 +201,6 @@ def test_symbols_are_spelled_as_in_the_list() -> None:
             OKX.plan(Subscription((symbol,), ("trade",)), "")
 
 
-TRADES = StreamKey("okx", PAIR, "trade")
-
-
-def page(*trade_ids: int) -> bytes:
-    common = {"instId": PAIR, "side": "sell", "sz": "0.00001", "source": "0", "px": "29963.2", "ts": "1790000000000"}
-    return as_frame({"code": "0", "msg": "", "data": [{**common, "tradeId": str(one)} for one in trade_ids]})
-
-
-def test_pages_of_trades_go_down_from_the_end_of_a_hole() -> None:
-    hole = Hole(100, 300)
-    first = REST.page(TRADES, hole, "")
-    assert first is not None
-    assert parse_qs(urlsplit(first.target).query) == {
-        "instId": [PAIR], "type": ["1"], "after": ["301"], "limit": ["100"],
-    }  # fmt: skip
-    messages, cursor = REST.read_page(TRADES, hole, "", page(300, 299, 201))
-    assert [message.id for message in messages] == [300, 299, 201]
-    assert rows_of(OKX, "trade", [messages[0].payload]) == [TradeRow("300", 29963.2, 0.00001, "sell", None, None)]
-    assert cursor == "201"
-    following = REST.page(TRADES, hole, cursor)
-    assert following is not None
-    assert "after=201" in following.target
-    assert REST.read_page(TRADES, hole, "201", page(150, 99)).cursor is None
-    assert REST.read_page(TRADES, hole, "201", page()) == ([], "201")
-    assert REST.page(StreamKey("okx", PAIR, "book_delta"), hole, "") is None
-
-
 def test_a_book_over_rest_has_the_id_of_the_stream() -> None:
     body = as_frame({"code": "0", "msg": "", "data": [{
         "asks": [["41006.8", "0.6", "0", "1"]], "bids": [["41006.3", "0.3", "0", "2"]], "ts": "1790000000000", "seqId": 3235851742,
@@ -252,9 +220,9 @@ def test_errors_have_a_code_and_status_200() -> None:
     assert limited is not None
     assert passing is not None
     assert (limited[0], passing[0]) == (Refusal.LIMITED, Refusal.PASSING)
-    assert REST.refusal(page(1)) is None
+    assert REST.refusal(b'{"code":"0","msg":"","data":[]}') is None
     with pytest.raises(UndecodableError):
-        REST.read_page(TRADES, Hole(1, 2), "", b'{"code":"51001","msg":"","data":[{}]}')
+        REST.read_list(REST.lists()[0], b'{"code":"51001","msg":"","data":[{}]}')
 
 
 def test_recorded_lists_name_every_instrument(recorded: Lines) -> None:
@@ -335,10 +303,9 @@ def test_the_writer_finds_losses_of_books_and_neither_resets_nor_signs_of_life()
     assert ledger(*whole, book("update", 20, 3), book("update", 3, 5)) == {"reset": 1}
 
 
-def test_the_writer_finds_losses_between_sums_of_trades() -> None:
+def test_the_writer_keeps_sums_of_trades_that_leave_ids_out() -> None:
     def trade(last: int, count: int) -> bytes:
         data = {"instId": SWAP, "px": "1", "sz": "2", "side": "buy", "ts": "1790000000000", "count": str(count)}
         return pushed("trades", {**data, "tradeId": str(last)})
 
-    assert ledger(trade(100, 1), trade(103, 3), trade(104, 1)) == {}
-    assert ledger(trade(100, 1), trade(104, 3), trade(105, 1)) == {"sequence": 1}
+    assert ledger(trade(100, 1), trade(103, 3), trade(109, 1)) == {}
