@@ -29,15 +29,16 @@ from tests.processes.ingest.ingest_harness import (
     wait_for,
 )
 
-SPEAK_SECS = 0.01
-
 
 class Listing(PlainAdapter):
-    """A connection names its symbols in its URL, at most three."""
+    """A connection names its symbols in its URL."""
 
     def plan(self, subscription: Subscription, ws_url: str) -> list[ConnectionPlan]:
-        keys = [StreamKey("plain", symbol, "trade") for symbol in subscription.symbols]
-        return [self.connection(keys[start : start + 3], ws_url) for start in range(0, len(keys), 3)]
+        keys, most = (
+            [StreamKey("plain", symbol, "trade") for symbol in subscription.symbols],
+            self.limits.streams_per_connection,
+        )
+        return [self.connection(keys[start : start + most], ws_url) for start in range(0, len(keys), most)]
 
     def connection(self, keys: Sequence[StreamKey], ws_url: str) -> ConnectionPlan:
         return ConnectionPlan(f"{ws_url}/{','.join(key.symbol for key in keys)}", (), tuple(keys))
@@ -47,6 +48,7 @@ class Exchange:
     """Sends `<symbol> <number>` of every symbol of a connection, the same numbers on all connections."""
 
     def __init__(self) -> None:
+        self.speak_secs = 0.01
         self.asked: list[str] = []
         """The symbols of each connection, in the order of their opening."""
         self.silent: set[str] = set()
@@ -80,7 +82,7 @@ class Exchange:
 
     def _speak(self) -> None:
         number = 0
-        while not self._stop.wait(SPEAK_SECS):
+        while not self._stop.wait(self.speak_secs):
             number += 1
             with self._lock:
                 for connection in list(self._open):
@@ -101,7 +103,10 @@ class Exchange:
 class Feed:
     """Ingest at work on a feed of patterns; `stop()` ends it and raises what it raised."""
 
-    def __init__(self, data_dir: Path, url: str, *symbols: str, exclude: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, data_dir: Path, url: str, *symbols: str, exclude: tuple[str, ...] = (), streams_per_connection: int = 3
+    ) -> None:
+        self._limits = LIMITS._replace(streams_per_connection=streams_per_connection)
         feed = FeedConfig(
             exchange="plain", name="f", ws_url=url, symbols=symbols, exclude=exclude, data_types=("trade",)
         )
@@ -156,7 +161,7 @@ class Feed:
 
     def _run(self) -> None:
         try:
-            process.record(self._context, self.config.feed[0], Listing(limits=LIMITS))
+            process.record(self._context, self.config.feed[0], Listing(limits=self._limits))
         except Exception as error:  # noqa: BLE001 (raised again in the test's thread)
             self._error = error
 
@@ -360,6 +365,19 @@ def test_a_change_that_the_disk_does_not_take_is_made_later(start: Start, tmp_pa
     assert exchange.asked == ["AUSDT"]
     in_the_way.unlink()
     wait_for(lambda: feed.trades("BUSDT"))
+
+
+def test_a_thousand_symbols_share_as_few_connections_as_the_exchange_allows(
+    start: Start, tmp_path: Path, exchange: Exchange
+) -> None:
+    exchange.speak_secs = 1.0
+    symbols = [f"S{number:03}USDT" for number in range(1_000)]
+    listed(tmp_path, *symbols)
+    feed = start("*USDT", streams_per_connection=100)
+    wait_for(lambda: len(exchange.asked) == 10)
+    assert sorted(symbol for asked in exchange.asked for symbol in asked.split(",")) == symbols
+    assert {len(asked.split(",")) for asked in exchange.asked} == {100}
+    wait_for(lambda: len({frame.split()[0] for record in records_of(feed.folder) for frame in record.frames}) == 1_000)
 
 
 def test_a_feed_of_exact_symbols_reads_and_writes_no_list(start: Start, tmp_path: Path) -> None:
