@@ -1,7 +1,7 @@
 """Keeps one plan of a feed connected on one line: connects, reads until the connection is over, waits, reconnects."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 from msgspec.structs import replace
 
@@ -67,6 +67,7 @@ class LineReader:
         self._trial = trial
         self._started_trial: ConnectionTrial | None = None
         self._replaced = threading.Event()
+        self._session: Session | None = None
         self._has_successor = False
         self._is_over = False
         """Whether no stream of the plan is to be recorded any more, once the present connection has ended."""
@@ -160,6 +161,7 @@ class LineReader:
         session = Session(
             self._context, self.state, self._dialled, connection, self._replaced, self._silence, self._trial
         )
+        self._session = session
         with session.listening():
             while not isinstance(event := session.next_event(), SessionEnd):
                 self._act_on(event)
@@ -231,6 +233,19 @@ class LineReader:
             self._is_over = True
         else:
             self._plan = plan
+
+    def let_go(self, symbols: Container[str]) -> bool:
+        """Whether the present connection was made without these symbols; if not, it is renewed, or ends if it is the last.
+
+        For any thread.
+        """
+        if self.state.state == "waiting" or not any(key.symbol in symbols for key in self._dialled.keys):
+            return True
+        if self._is_over:
+            self.close_replaced()
+        elif self._session is not None:
+            self._session.renew_soon()
+        return False
 
     def close_replaced(self) -> None:
         """Close this connection, because a successor brings every stream. For the successor's thread.

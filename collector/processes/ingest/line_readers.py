@@ -1,7 +1,7 @@
 """All line readers of a feed, each in a thread of its own."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 from msgspec.structs import replace
 
@@ -42,6 +42,13 @@ class LineReaders:
             readers = [reader for reader in self._readers.values() if reader.state.plan == plan_number]
         for reader in readers:
             reader.carry(plan)
+
+    def let_go(self, symbols: Container[str]) -> bool:
+        """Whether no connection brings these symbols, which have left, any more; those that do are renewed without them."""
+        with self._lock:
+            readers = [reader for thread, reader in self._readers.items() if thread.is_alive()]
+        still_brought = [reader for reader in readers if not reader.let_go(symbols)]
+        return not still_brought
 
     def states(self) -> list[LineReport]:
         """What each running reader is doing, by line."""

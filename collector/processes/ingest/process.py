@@ -201,8 +201,16 @@ class IngestProcess:
         if chooser is None:
             return
         chooser.look()
-        if chooser.symbols == self._plans.symbols or self._resubscribe(chooser.symbols, now):
+        symbols = self._free(chooser.symbols)
+        if (symbols == self._plans.symbols or self._resubscribe(symbols, now)) and symbols == chooser.symbols:
             chooser.save()
+
+    def _free(self, symbols: tuple[str, ...]) -> tuple[str, ...]:
+        """Without symbols that return while an old connection still brings them: two would bring copies of each message."""
+        returning = self._plans.returning(symbols)
+        if not returning or self._readers.let_go(returning):
+            return symbols
+        return tuple(symbol for symbol in symbols if symbol not in returning)
 
     def _resubscribe(self, symbols: tuple[str, ...], now: float) -> bool:
         """Take up and drop streams; false if the disk does not take what the writer must know of it first."""

@@ -289,6 +289,42 @@ def test_a_plan_whose_symbols_all_left_ends_with_its_connection(
     assert feed.event("line_without_reader") == []
 
 
+def test_a_symbol_that_returns_is_never_brought_by_two_connections(
+    start: Start, tmp_path: Path, exchange: Exchange
+) -> None:
+    listed(tmp_path, "AUSDT", "BUSDT")
+    feed = start("*USDT")
+    wait_for(lambda: feed.trades("BUSDT"))
+    listed(tmp_path, "AUSDT")
+    wait_for(lambda: len(feed.event("symbols_changed")) == 1)
+    listed(tmp_path, "AUSDT", "BUSDT")
+    wait_for(lambda: len(exchange.asked) == 3)
+    assert exchange.asked == ["AUSDT,BUSDT", "AUSDT", "BUSDT"]
+    wait_for(lambda: feed.connects() == [(1, 0), (2, 0), (3, 1)])
+    assert feed.disconnects() == [1]
+    seen = len(feed.trades("BUSDT"))
+    wait_for(lambda: len(feed.trades("BUSDT")) > seen)
+    trades = feed.trades("BUSDT")
+    assert len(set(trades)) == len(trades)
+    assert is_unbroken(feed.trades("AUSDT"))
+
+
+def test_a_plan_that_all_symbols_left_is_closed_before_one_returns(
+    start: Start, tmp_path: Path, exchange: Exchange
+) -> None:
+    listed(tmp_path, "AUSDT", "BUSDT", "CUSDT", "DUSDT")
+    feed = start("*USDT")
+    wait_for(lambda: feed.trades("DUSDT"))
+    listed(tmp_path, "AUSDT", "BUSDT", "CUSDT")
+    wait_for(lambda: len(feed.event("symbols_changed")) == 1)
+    listed(tmp_path, "AUSDT", "BUSDT", "CUSDT", "DUSDT")
+    wait_for(lambda: len(exchange.asked) == 3)
+    assert exchange.asked[2] == "DUSDT"
+    assert len(feed.disconnects()) == 1
+    trades = feed.trades("DUSDT")
+    assert len(set(trades)) == len(trades)
+
+
 def test_a_new_plan_is_connected_on_every_line_and_again_after_a_loss(
     start: Start, tmp_path: Path, exchange: Exchange
 ) -> None:
