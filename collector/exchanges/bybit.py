@@ -6,16 +6,16 @@ decimals in quotes, times milliseconds; the order of keys differs between the ma
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import ClassVar, Final
 from urllib.parse import urlencode
 
 from msgspec.json import Decoder
 
-from collector.domain.records import IdRule, StreamKey
+from collector.domain.records import IdRule
 from collector.exchanges.adapter import Control, ControlKind, Keepalive, Limits, Request
-from collector.exchanges.market import Channel, Market, batches, noise, text
+from collector.exchanges.market import Channel, Market, Topics, batches, noise, text
 from collector.exchanges.places import Place, places
 from collector.exchanges.reading import id_of_text, last_part, listed, several, shown, single
 from collector.exchanges.rest_adapter import Get, Listing, ListPage, Refusal, RestLimits
@@ -216,6 +216,7 @@ class _Bybit(Market):
         lifetime_secs=86_400.0,  # none is stated
         budget="bybit",
     )
+    renews_books = True
     keepalive = Keepalive('{"op":"ping"}', 20.0)
     symbol_pattern = re.compile(r"[A-Z0-9-]+")
     symbol_example = "BTCUSDT"
@@ -243,22 +244,10 @@ class _Bybit(Market):
             return Control(ControlKind.ACK if success else ControlKind.ERROR, shown(str(message)))
         return noise(frame)
 
-    def subscribe(self, topics: Sequence[tuple[str, StreamKey]]) -> list[Request]:
+    def requests(self, verb: str, topics: Topics) -> list[Request]:
         """Ten topics a request, which is the most that spot allows."""
-        return self._requests("subscribe", topics)
-
-    def unsubscribe(self, topics: Sequence[tuple[str, StreamKey]]) -> list[Request]:
-        """As `subscribe`."""
-        return self._requests("unsubscribe", topics)
-
-    def again(self, keys: Sequence[StreamKey]) -> tuple[Request, ...]:
-        """A new subscription begins with a snapshot."""
-        topics = self.topics(keys)
-        return (*self.unsubscribe(topics), *self.subscribe(topics))
-
-    def _requests(self, operation: str, topics: Sequence[tuple[str, StreamKey]]) -> list[Request]:
         names = [topic for topic, _ in topics]
-        return [Request(text({"op": operation, "args": batch})) for batch in batches(names, _TOPICS_IN_REQUEST)]
+        return [Request(text({"op": verb, "args": batch})) for batch in batches(names, _TOPICS_IN_REQUEST)]
 
 
 class BybitSpot(_Bybit):

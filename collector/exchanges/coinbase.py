@@ -15,7 +15,7 @@ from msgspec.json import Decoder
 
 from collector.domain.records import IdRule, StreamKey
 from collector.exchanges.adapter import Control, ControlKind, Limits, Request
-from collector.exchanges.market import Channel, Market, batches, by_channel, noise, text
+from collector.exchanges.market import Channel, Market, Topics, batches, by_channel, noise, text
 from collector.exchanges.places import places
 from collector.exchanges.reading import message_reader, shown, single, witness
 from collector.exchanges.rest_adapter import Get, Hole, Listing, ListPage, Page, RestLimits
@@ -181,6 +181,7 @@ class Coinbase(Market):
         messages_per_sec=100.0,
         lifetime_secs=86_400.0,  # none is stated
     )
+    renews_books = True
     rest = CoinbaseRest()
     symbol_pattern = re.compile(r"[A-Z0-9]+-[A-Z0-9]+")
     symbol_example = "BTC-USD"
@@ -206,28 +207,15 @@ class Coinbase(Market):
         answer = _ANSWERS.get(kind)
         return None if answer is None else Control(answer, shown(f"{message or kind} {reason or ''}".strip()))
 
-    def subscribe(self, topics: Sequence[tuple[str, StreamKey]]) -> list[Request]:
+    def requests(self, verb: str, topics: Topics) -> list[Request]:
         """A request for each channel."""
-        return _requests("subscribe", topics)
-
-    def unsubscribe(self, topics: Sequence[tuple[str, StreamKey]]) -> list[Request]:
-        """As `subscribe`."""
-        return _requests("unsubscribe", topics)
-
-    def again(self, keys: Sequence[StreamKey]) -> tuple[Request, ...]:
-        """A new subscription begins with a snapshot."""
-        topics = self.topics(keys)
-        return (*self.unsubscribe(topics), *self.subscribe(topics))
+        return [
+            Request(text({"type": verb, "product_ids": batch, "channels": _CHANNELS.get(channel, (channel,))}))
+            for channel, symbols in by_channel(topics).items()
+            for batch in batches(symbols, _PRODUCTS_IN_REQUEST)
+        ]
 
     def spoken(self, topic: str, key: StreamKey) -> bytes:
         """The type of the frames, unless they are a book's, and the product."""
         kind = {"trade": "match", "book_ticker": "ticker"}.get(key.data_type, "")
         return f"{kind}{key.symbol}".encode()
-
-
-def _requests(kind: str, topics: Sequence[tuple[str, StreamKey]]) -> list[Request]:
-    return [
-        Request(text({"type": kind, "product_ids": batch, "channels": _CHANNELS.get(channel, (channel,))}))
-        for channel, symbols in by_channel(topics).items()
-        for batch in batches(symbols, _PRODUCTS_IN_REQUEST)
-    ]

@@ -7,7 +7,7 @@ bid or ask, 75 were at the bid where it says BUY and at the ask where it says SE
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import ClassVar, Final
 from urllib.parse import urlencode
@@ -17,7 +17,7 @@ from msgspec.json import Decoder
 
 from collector.domain.records import Envelope, IdRule, StreamKey
 from collector.exchanges.adapter import Control, ControlKind, Limits, Request
-from collector.exchanges.market import Channel, Market, batches, by_channel, noise, text
+from collector.exchanges.market import Channel, Market, Topics, batches, by_channel, noise, text
 from collector.exchanges.places import Place, places
 from collector.exchanges.reading import Keys, listed, message_reader, shown, single
 from collector.exchanges.rest_adapter import Get, Hole, Listing, ListPage, Page, RestLimits
@@ -196,6 +196,7 @@ class CoinbaseAdvanced(Market):
         lifetime_secs=86_400.0,  # none is stated
     )
     opening = (Request('{"type":"subscribe","channel":"heartbeats"}'),)  # channels without data are closed otherwise
+    renews_books = True
     rest = CoinbaseAdvancedRest()
     has_tickets = True
     symbol_pattern = re.compile(r"[A-Z0-9]+-[A-Z0-9]+")
@@ -224,27 +225,14 @@ class CoinbaseAdvanced(Market):
             return Control(_ANSWERS[channel], channel) if channel in _ANSWERS else None
         return Control(ControlKind.ERROR, shown(str(message))) if kind == "error" else noise(frame)
 
-    def subscribe(self, topics: Sequence[tuple[str, StreamKey]]) -> list[Request]:
+    def requests(self, verb: str, topics: Topics) -> list[Request]:
         """A request for each channel: more than one it may not name."""
-        return _requests("subscribe", topics)
-
-    def unsubscribe(self, topics: Sequence[tuple[str, StreamKey]]) -> list[Request]:
-        """As `subscribe`."""
-        return _requests("unsubscribe", topics)
-
-    def again(self, keys: Sequence[StreamKey]) -> tuple[Request, ...]:
-        """A new subscription begins with a snapshot."""
-        topics = self.topics(keys)
-        return (*self.unsubscribe(topics), *self.subscribe(topics))
+        return [
+            Request(text({"type": verb, "product_ids": batch, "channel": channel}))
+            for channel, symbols in by_channel(topics).items()
+            for batch in batches(symbols, _PRODUCTS_IN_REQUEST)
+        ]
 
     def spoken(self, topic: str, key: StreamKey) -> bytes:
         """The channel as frames call it, and the product."""
         return topic.replace("level2 ", "l2_data").replace(" ", "").encode()
-
-
-def _requests(kind: str, topics: Sequence[tuple[str, StreamKey]]) -> list[Request]:
-    return [
-        Request(text({"type": kind, "product_ids": batch, "channel": channel}))
-        for channel, symbols in by_channel(topics).items()
-        for batch in batches(symbols, _PRODUCTS_IN_REQUEST)
-    ]

@@ -6,7 +6,7 @@ trades of an instrument.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import ClassVar, Final
 from urllib.parse import urlencode
@@ -15,7 +15,7 @@ from msgspec.json import Decoder
 
 from collector.domain.records import IdRule, StreamKey
 from collector.exchanges.adapter import Control, ControlKind, Limits, Request
-from collector.exchanges.market import Channel, Market, batches, noise, text
+from collector.exchanges.market import Channel, Market, Topics, batches, noise, text
 from collector.exchanges.places import places
 from collector.exchanges.reading import id_after, listed, message_reader, several, shown, single
 from collector.exchanges.rest_adapter import Get, Hole, Listing, ListPage, Page, RestLimits
@@ -253,6 +253,7 @@ class Deribit(Market):
     channels: ClassVar = (_BOOK, _TRADES, _BEST, _TICKER)
     unasked = frozenset({"perpetual", "deribit_price_index", "instrument", "platform_state", "user"})
     rows = _ROWS
+    renews_books = True
     rest = DeribitRest()
     limits = Limits(
         connections=32,
@@ -291,19 +292,8 @@ class Deribit(Market):
             return noise(frame)
         return Control(ControlKind.HEARTBEAT if number == _TEST_ID else ControlKind.ACK, shown(str(result)))
 
-    def subscribe(self, topics: Sequence[tuple[str, StreamKey]]) -> list[Request]:
+    def requests(self, verb: str, topics: Topics) -> list[Request]:
         """The answer names the channels that exist."""
-        return self._requests("public/subscribe", topics)
-
-    def unsubscribe(self, topics: Sequence[tuple[str, StreamKey]]) -> list[Request]:
-        """As `subscribe`."""
-        return self._requests("public/unsubscribe", topics)
-
-    def again(self, keys: Sequence[StreamKey]) -> tuple[Request, ...]:
-        """A new subscription begins with a snapshot."""
-        topics = self.topics(keys)
-        return (*self.unsubscribe(topics), *self.subscribe(topics))
-
-    def _requests(self, method: str, topics: Sequence[tuple[str, StreamKey]]) -> list[Request]:
         names = [topic for topic, _ in topics]
-        return [Request(_call(_SUBSCRIBE_ID, method, channels=some)) for some in batches(names, _CHANNELS_IN_REQUEST)]
+        parts = batches(names, _CHANNELS_IN_REQUEST)
+        return [Request(_call(_SUBSCRIBE_ID, f"public/{verb}", channels=some)) for some in parts]

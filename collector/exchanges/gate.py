@@ -221,10 +221,6 @@ class Gate(Market):
             for payload in _payloads(channel, pairs)
         ]
 
-    def spoken(self, topic: str, key: StreamKey) -> bytes:
-        """The channel and the symbol."""
-        return topic.replace(" ", "").encode()
-
 
 def _payloads(channel: str, pairs: list[str]) -> list[Sequence[str]]:
     return [(pair, _RHYTHM) for pair in pairs] if channel == _UPDATES else batches(pairs, _PAIRS_IN_REQUEST)

@@ -5,7 +5,7 @@ JSON numbers with the pair's full precision, trailing zeros included. REST still
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 from urllib.parse import urlencode
@@ -24,7 +24,7 @@ from collector.exchanges.adapter import (
     Limits,
     Request,
 )
-from collector.exchanges.market import Channel, Market, batches, by_channel, noise, text
+from collector.exchanges.market import Channel, Market, Topics, batches, by_channel, noise, text
 from collector.exchanges.places import Place, places
 from collector.exchanges.reading import listed, message_reader, shown, single
 from collector.exchanges.rest_adapter import Get, Hole, Listing, ListPage, Page, Refusal, RestLimits
@@ -36,10 +36,10 @@ from collector.exchanges.typed_rows import UNREADABLE
 
 _DEPTH: Final = 100
 _SYMBOLS_IN_REQUEST: Final = 50
-_PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "book": {"depth": _DEPTH, "snapshot": True},
-    "trade": {"snapshot": True},  # the last 50, which fill a short interruption
-    "ticker": {"event_trigger": "bbo", "snapshot": True},
+_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
+    "book": {"depth": _DEPTH},
+    "trade": {},  # its snapshot are the last 50, which fill a short interruption
+    "ticker": {"event_trigger": "bbo"},
 }
 _IS_SNAPSHOT: Final[Place] = ("type", "snapshot".__eq__)
 _LEVEL: Final = level("price", "qty")
@@ -236,6 +236,7 @@ class Kraken(Market):
         lifetime_secs=86_400.0,  # none is stated
     )
     keepalive = Keepalive('{"method":"ping"}', 30.0)
+    renews_books = True
     rest = KrakenRest()
     checks: ClassVar = MappingProxyType({"book_delta": BookCheck(_DEPTH, _update, checksums.kraken)})
     symbol_pattern = re.compile(r"[A-Za-z0-9.]+/[A-Z0-9.]+")
@@ -267,30 +268,11 @@ class Kraken(Market):
             return Control(ControlKind.ACK, method)
         return noise(frame)
 
-    def subscribe(self, topics: Sequence[tuple[str, StreamKey]]) -> list[Request]:
+    def requests(self, verb: str, topics: Topics) -> list[Request]:
         """A request for each channel; each symbol is answered by itself."""
-        return _requests("subscribe", topics)
-
-    def unsubscribe(self, topics: Sequence[tuple[str, StreamKey]]) -> list[Request]:
-        """As `subscribe`."""
-        return _requests("unsubscribe", topics)
-
-    def again(self, keys: Sequence[StreamKey]) -> tuple[Request, ...]:
-        """A new subscription begins with a snapshot."""
-        topics = self.topics(keys)
-        return (*self.unsubscribe(topics), *self.subscribe(topics))
-
-    def spoken(self, topic: str, key: StreamKey) -> bytes:
-        """The channel and the symbol."""
-        return topic.replace(" ", "").encode()
-
-
-def _requests(method: str, topics: Sequence[tuple[str, StreamKey]]) -> list[Request]:
-    return [
-        Request(
-            text({"method": method, "params": {"channel": channel, "symbol": batch, **_PARAMETERS[channel]}}),
-            len(batch),
-        )
-        for channel, symbols in by_channel(topics).items()
-        for batch in batches(symbols, _SYMBOLS_IN_REQUEST)
-    ]
+        return [
+            Request(text({"method": verb, "params": {"channel": channel, "symbol": batch, **parameters}}), len(batch))
+            for channel, symbols in by_channel(topics).items()
+            for batch in batches(symbols, _SYMBOLS_IN_REQUEST)
+            for parameters in [_PARAMETERS[channel] | ({"snapshot": True} if verb == "subscribe" else {})]
+        ]

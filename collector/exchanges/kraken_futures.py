@@ -7,15 +7,15 @@ each in the recording and once for all in the documentation, so each product has
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import ClassVar, Final
 
 from msgspec.json import Decoder
 
-from collector.domain.records import IdRule, StreamKey
+from collector.domain.records import IdRule
 from collector.exchanges.adapter import Control, ControlKind, Keepalive, Limits, Request
-from collector.exchanges.market import Channel, Market, noise, text
+from collector.exchanges.market import Channel, Market, Topics, noise, text
 from collector.exchanges.places import places
 from collector.exchanges.reading import each, several, shown, single
 from collector.exchanges.rest_adapter import Get, Listing, ListPage, Refusal, RestLimits
@@ -227,6 +227,7 @@ class KrakenFutures(Market):
         live=100,
     )
     keepalive = Keepalive('{"event":"subscribe","feed":"heartbeat"}', 30.0)
+    renews_books = True
     rest = KrakenFuturesRest()
     symbol_pattern = re.compile(rf"(?:{'|'.join(_KINDS)})_[A-Z0-9]+(?:_[0-9]{{6}})?")
     symbol_example = "PF_XBTUSD"
@@ -254,24 +255,7 @@ class KrakenFutures(Market):
         kind = _EVENTS.get(str(event))
         return noise(frame) if kind is None else Control(kind, shown(f"{event} {message or products or ''}".strip()))
 
-    def subscribe(self, topics: Sequence[tuple[str, StreamKey]]) -> list[Request]:
+    def requests(self, verb: str, topics: Topics) -> list[Request]:
         """One for each topic."""
-        return [_request("subscribe", topic) for topic, _ in topics]
-
-    def unsubscribe(self, topics: Sequence[tuple[str, StreamKey]]) -> list[Request]:
-        """As `subscribe`."""
-        return [_request("unsubscribe", topic) for topic, _ in topics]
-
-    def again(self, keys: Sequence[StreamKey]) -> tuple[Request, ...]:
-        """A new subscription begins with a snapshot."""
-        topics = self.topics(keys)
-        return (*self.unsubscribe(topics), *self.subscribe(topics))
-
-    def spoken(self, topic: str, key: StreamKey) -> bytes:
-        """The feed and the product."""
-        return topic.replace(" ", "").encode()
-
-
-def _request(event: str, topic: str) -> Request:
-    feed, _, product = topic.partition(" ")
-    return Request(text({"event": event, "feed": feed, "product_ids": [product]}))
+        parts = (topic.split(" ") for topic, _ in topics)
+        return [Request(text({"event": verb, "feed": feed, "product_ids": [product]})) for feed, product in parts]

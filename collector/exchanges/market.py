@@ -68,6 +68,8 @@ class Market:
     rows: ClassVar[Mapping[str, tuple[RowReaders, ...]]]
     """By data type: readers of the payloads of frames and of REST responses, the usual one first; one or two."""
     limits: ClassVar[Limits]
+    renews_books: ClassVar[bool] = False
+    """Whether a book that is left and subscribed again begins with a snapshot."""
     opening: ClassVar[tuple[Request, ...]] = ()
     """What each connection sends before it subscribes."""
     keepalive: ClassVar[Keepalive | None] = None
@@ -102,17 +104,19 @@ class Market:
         """The exchange sends no binary frames."""
         raise UndecodableError("binary frame")
 
-    def subscribe(self, topics: Sequence[tuple[str, StreamKey]]) -> list[Request]:
-        """The requests that subscribe these topics, each with one of its streams."""
-        raise NotImplementedError
+    def subscribe(self, topics: Topics) -> list[Request]:
+        """The requests that subscribe these topics."""
+        return self.requests("subscribe", topics)
 
-    def unsubscribe(self, topics: Sequence[tuple[str, StreamKey]]) -> list[Request]:
-        """The requests that take `subscribe` back; only needed where subscribing again brings a fresh book."""
+    def requests(self, verb: str, topics: Topics) -> list[Request]:
+        """The requests that `subscribe` or `unsubscribe` these topics; not needed beside an own `subscribe` that brings no
+        fresh book.
+        """
         raise NotImplementedError
 
     def spoken(self, topic: str, key: StreamKey) -> bytes:
         """What `names` finds in a frame of this stream."""
-        return topic.encode()
+        return topic.replace(" ", "").encode()
 
     def address(self, base: str, topics: Topics) -> tuple[str, Topics]:
         """The URL of a connection, and the topics that it does not name, which must be requested: all of them."""
@@ -168,8 +172,11 @@ class Market:
         return plan
 
     def again(self, keys: Sequence[StreamKey]) -> tuple[Request, ...]:
-        """None: the exchange sends a snapshot only over REST, or never."""
-        return ()
+        """Left and subscribed again, if that brings a snapshot."""
+        if not self.renews_books:
+            return ()
+        topics = self.topics(keys)
+        return (*self.requests("unsubscribe", topics), *self.requests("subscribe", topics))
 
     def apart(self, keys: Sequence[StreamKey]) -> tuple[Request, ...]:
         """Each topic by itself."""

@@ -8,7 +8,7 @@ price from one source, with the id of the last.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Final
@@ -21,7 +21,7 @@ from collector.domain.decimals import to_double
 from collector.domain.records import INT64_MAX, Envelope, IdRule, StreamKey
 from collector.domain.times import NO_TIME_US
 from collector.exchanges.adapter import Control, ControlKind, Keepalive, Limits, Request
-from collector.exchanges.market import Channel, Market, batches, noise, text
+from collector.exchanges.market import Channel, Market, Topics, batches, noise, text
 from collector.exchanges.message_places import Id
 from collector.exchanges.places import places
 from collector.exchanges.reading import Keys, listed, message_reader, shown
@@ -274,6 +274,7 @@ class Okx(Market):
     channels: ClassVar = _CHANNELS
     unasked = frozenset({"tickers", "books5", "index-tickers", "instruments", "price-limit", "status", "opt-summary"})
     rows = _ROWS
+    renews_books = True
     rest = OkxRest()
     limits = Limits(
         connections=3,
@@ -313,32 +314,16 @@ class Okx(Market):
         kind = ControlKind.SHUTDOWN if code == _SERVICE_UPGRADE else _EVENTS.get(str(event))
         return noise(frame) if kind is None else Control(kind, shown(f"{code} {message}" if code else str(channel)))
 
-    def subscribe(self, topics: Sequence[tuple[str, StreamKey]]) -> list[Request]:
-        """Each channel of a request is answered by itself."""
-        return self._requests("subscribe", topics)
-
-    def unsubscribe(self, topics: Sequence[tuple[str, StreamKey]]) -> list[Request]:
-        """As `subscribe`."""
-        return self._requests("unsubscribe", topics)
-
-    def again(self, keys: Sequence[StreamKey]) -> tuple[Request, ...]:
-        """A new subscription begins with a snapshot."""
-        topics = self.topics(keys)
-        return (*self.unsubscribe(topics), *self.subscribe(topics))
-
-    def spoken(self, topic: str, key: StreamKey) -> bytes:
-        """A channel and what it is subscribed by."""
-        return topic.replace(" ", "").encode()
-
     def _topic(self, key: StreamKey) -> str:
         """Liquidations are subscribed for all instruments of a type."""
         if key.data_type == "liquidation":
             return f"liquidation-orders {_instrument_type(key.symbol)}"
         return super()._topic(key)
 
-    def _requests(self, operation: str, topics: Sequence[tuple[str, StreamKey]]) -> list[Request]:
+    def requests(self, verb: str, topics: Topics) -> list[Request]:
+        """Each channel of a request is answered by itself."""
         return [
-            Request(text({"op": operation, "args": [_argument(topic) for topic in batch]}), len(batch))
+            Request(text({"op": verb, "args": [_argument(topic) for topic in batch]}), len(batch))
             for batch in batches([topic for topic, _ in topics], _ARGS_IN_REQUEST)
         ]
 

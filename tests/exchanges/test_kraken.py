@@ -166,7 +166,8 @@ def test_each_symbol_of_a_request_is_answered_by_itself() -> None:
 def test_a_book_begins_anew_by_subscribing_it_again() -> None:
     leave, enter = (json.loads(request.text) for request in KRAKEN.again([BOOK]))
     assert (leave["method"], enter["method"]) == ("unsubscribe", "subscribe")
-    assert leave["params"] == enter["params"]
+    assert leave["params"] | {"snapshot": True} == enter["params"]
+    assert "snapshot" not in leave["params"]
 
 
 def test_a_frame_speaks_for_its_own_stream_and_an_answer_for_none() -> None:
