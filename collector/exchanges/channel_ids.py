@@ -64,7 +64,8 @@ class ChannelIdMarket(Market):
         """The subscribed streams by topic."""
         found: dict[str, list[StreamKey]] = {}
         for key in self._keys(subscription).values():
-            found.setdefault(self._topic(key), []).append(key)
+            if key.data_type in self._channel_by_type:
+                found.setdefault(self._topic(key), []).append(key)
         return found
 
     def _readers(self, subscription: Subscription) -> dict[str, tuple[Read, Keys]]:
