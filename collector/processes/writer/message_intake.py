@@ -193,7 +193,7 @@ class MessageIntake:
                 sent_us = None
             digest = zlib.crc32(payload)
             if is_snapshot:
-                stream.snapshot_us = received_us
+                stream.snapshot = received_us, message_id
                 alone = self._ledger.is_alone(identity.feed, connection & _NUMBER_MASK)
                 verdict = stream.dedup.judge_snapshot(message_id, sent_us, received_us, digest, connection, alone=alone)
             else:

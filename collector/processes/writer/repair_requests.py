@@ -78,7 +78,8 @@ class RepairRequests:
         Does nothing for other data, where nobody can ask for a book, and if one has come since then.
         """
         folder = self._repaired.folder_of_book(stream.key)
-        if folder is not None and stream.snapshot_us < at_us:
+        # Messages of one read have one time, so their ids tell which came first.
+        if folder is not None and stream.snapshot < (at_us, from_id - 1):
             series = stream.dedup.progress.series
             self._batch.add_request(folder, BookRequest(stream.key, series, from_id, at_us))
 

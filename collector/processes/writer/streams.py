@@ -50,8 +50,8 @@ class StreamState:
     last_id: int | None = None
     """Id of its newest message."""
     last_received_us: int | None = None
-    snapshot_us: int = -1
-    """When its newest snapshot with an id was received over a socket; -1 if none was since this process began."""
+    snapshot: tuple[int, int] = (-1, -1)
+    """When its newest snapshot with an id was received over a socket, and that id; -1 if none was since this process began."""
     last_durable_us: int | None = None
     durable_received_us: int | None = None
     """When the newest durable message was received over a socket."""

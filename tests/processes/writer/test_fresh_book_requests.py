@@ -111,6 +111,22 @@ def test_a_hole_before_a_snapshot_asks_for_nothing() -> None:
     assert feed.asked() == []
 
 
+def test_a_hole_behind_a_snapshot_that_came_with_the_same_read_asks_for_the_book() -> None:
+    feed = Feed()
+    feed.tell(snapshot(7), update(8), update(12), second=1)
+    feed.tell(update(13), second=30)
+
+    assert feed.asked() == [BookRequest(BOOK, 0, 12, at(1))]
+
+
+def test_a_snapshot_behind_a_hole_that_came_with_the_same_read_is_the_book() -> None:
+    feed = Feed()
+    feed.tell(snapshot(7), update(8), update(12), snapshot(12), second=1)
+    feed.tell(update(13), second=30)
+
+    assert feed.asked() == []
+
+
 def test_a_snapshot_between_a_hole_and_its_row_is_the_book() -> None:
     feed = Feed()
     feed.tell(snapshot(7), update(8), second=1)
