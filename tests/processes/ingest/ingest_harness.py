@@ -180,11 +180,18 @@ class Recording:
         measure: MeasureSpace = measure_space,
         rest_url: str = "",
         data_types: tuple[str, ...] = ("trade",),
+        exchange: str = "binance",
         book: BookConfig | None = None,
         wrap_journal: Callable[[JournalWriter], JournalWriter] = lambda journal: journal,
     ) -> None:
         feed = FeedConfig(
-            name="plain", ws_url=url, rest_url=rest_url, lines=lines, symbols=symbols, data_types=data_types
+            name="plain",
+            exchange=exchange,
+            ws_url=url,
+            rest_url=rest_url,
+            lines=lines,
+            symbols=symbols,
+            data_types=data_types,
         )
         config = Config(
             data_dir=data_dir,
@@ -199,6 +206,7 @@ class Recording:
             book=book or BookConfig(),
             journal=journal_config or JournalConfig(fsync_interval_secs=0.05, min_free_bytes=0),
         )
+        self.config = config
         self.bell = Bell()
         self.reports: list[Any] = []
         self.log, self.logged = capturing_log()
