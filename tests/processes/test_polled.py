@@ -154,7 +154,7 @@ def test_missing_trades_come_before_polls(begin: Begin, exchange: Exchange) -> N
     world = begin("open_interest")
     world.receive(trade(1), trade(3))
     world.write()
-    exchange.wrong["/products/BTC-USD/trades?limit=10&after=4"] = []
+    exchange.wrong["/products/BTC-USD/trades?limit=10&after=3"] = []
     repair = world.repair()
     assert [target.partition("?")[0] for target in exchange.asked] == ["/products/BTC-USD/trades", "/interest"]
     assert repair.numbers.waiting == {"book": 0, "trades": 1, "checkpoint": 0, "poll": 0}
@@ -244,6 +244,17 @@ def test_a_server_that_fails_is_asked_again_for_the_same_page(begin: Begin, exch
     world.repair(repair, for_secs=100)
     assert exchange.asked.count("/list?cursor=") == 1
     assert read_instruments(tmp_path, "toy") is not None
+
+
+def test_a_list_that_always_fails_holds_up_no_trades(begin: Begin, exchange: Exchange) -> None:
+    world = begin("instrument")
+    world.receive(trade(1), trade(3))
+    world.write()
+    exchange.wrong["/list?cursor="] = None
+    exchange.wrong["/products/BTC-USD/trades?limit=10&after=3"] = [{"i": 2, "p": "1", "T": 1_700_000_002_000}]
+    repair = world.repair(for_secs=20)
+    assert repair.numbers.answers == {"trades": 1}
+    assert exchange.times("/list") == 1
 
 
 def test_a_disk_that_takes_no_list_keeps_the_last_one(begin: Begin, tmp_path: Path) -> None:

@@ -40,6 +40,10 @@ CLOCK_CONFIRM_SECS: Final = 5.0
 """How soon the exchange's clock is read again to confirm a surprising offset."""
 
 
+LIST_DELAY_SECS: Final = 30.0
+"""Delay before a request for the list of instruments is sent again after a failure, so that others have their turn."""
+
+
 class Job(NamedTuple):
     """One GET and its purpose."""
 
@@ -137,6 +141,8 @@ class RequestQueue:
         """The job was tried and failed. A poll is not tried again before its next time."""
         if job.kind == "poll":
             self._polls.asked(job.stream, self._clock.monotonic())
+        elif job.kind == "list":
+            self._not_before[job.name] = self._clock.monotonic() + LIST_DELAY_SECS
         elif job.request is not None or job.kind == "checkpoint":
             self._tries[job.name] += 1
 
