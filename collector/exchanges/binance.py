@@ -1,31 +1,29 @@
 """Binance's spot, USD-M and COIN-M markets, over combined JSON streams, subscribed in the URL and with SUBSCRIBE messages.
 
-Sources: web-socket-streams.md and rest-api.md in github.com/binance/binance-spot-api-docs (2026-07-21);
-developers.binance.com/docs/derivatives, "Websocket Market Streams" and "Market Data Endpoints" of usds-margined-futures
-(with its "Important WebSocket Change Notice" of 2026-03-06) and of coin-margined-futures; that the hosts share no budget:
-dev.binance.vision/t/request-limit-on-the-api-endpoints/9275. The futures' `@trade` is undocumented; its keys are those
+Sources: web-socket-streams.md in github.com/binance/binance-spot-api-docs (2026-07-21);
+developers.binance.com/docs/derivatives, "Websocket Market Streams" of usds-margined-futures (with its "Important WebSocket
+Change Notice" of 2026-03-06) and of coin-margined-futures. The futures' `@trade` is undocumented; its keys are those
 recorded. Prices and sizes are decimals in quotes, times are integer milliseconds. Continuity rules and measured sequences:
 docs/exchanges/binance.md.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import count
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, NamedTuple
-from urllib.parse import quote, urlencode
+from typing import Any, ClassVar, Final
+from urllib.parse import quote
 
 import msgspec
 
 from collector.domain.decimals import to_double
-from collector.domain.records import Envelope, IdRule, StreamKey
+from collector.domain.records import IdRule, StreamKey
 from collector.exchanges.adapter import Control, ControlKind, Limits, Request
+from collector.exchanges.binance_rest import REST_BOOK, BinanceRest, Endpoint, FuturesRest, always, contract_kind
 from collector.exchanges.market import Channel, Market, Topics, batches, text
 from collector.exchanges.places import Place
-from collector.exchanges.reading import Read, after, message_reader, several, shown, single
-from collector.exchanges.rest_adapter import Get, Hole, Listing, ListPage, Page, Poll, RestLimits
-from collector.exchanges.rest_market import RestMarket
-from collector.exchanges.rest_reading import book, items, message, messages, name, number, read_time
+from collector.exchanges.reading import Read, after, several, shown, single
+from collector.exchanges.rest_adapter import RestLimits
 from collector.exchanges.routes import name_reader
 from collector.exchanges.row_tables import row_table
 from collector.exchanges.times import from_ms
@@ -34,14 +32,9 @@ from collector.exchanges.typed_rows import UNREADABLE, RowReaders
 _NAMES_IN_URL: Final = 100
 """Keeps the URL below 8 KiB, beyond which many HTTP servers refuse it, even if every name is percent-encoded."""
 _NAMES_IN_MESSAGE: Final = 200
-_PAGE: Final = 1000
 _TAKERS: Final = {True: "sell", False: "buy"}
 """The taker's side of a trade, by whether the buyer is the maker."""
 _KINDS: Final = MappingProxyType({"MARKET": "market", "INSURANCE_FUND": "insurance_fund", "ADL": "adl", "NA": "none"})
-
-
-def _always(value: object) -> Callable[[Any], Any]:
-    return lambda _: value
 
 
 def _symbol_of(stream: str) -> str:
@@ -118,7 +111,7 @@ _MARKET: Final = (
 
 def _trade(*, at: str = "data.", names: Sequence[str] = ("t", "p", "q", "m"), kind: Place | None = None) -> RowReaders:
     number, price, size, maker = (f"{at}{name}" for name in names)
-    kind = kind or (maker, _always("market"))
+    kind = kind or (maker, always("market"))
     return row_table("trade", trade_id=number, price=price, size=size, side=(maker, _TAKERS.get), kind=kind)
 
 
@@ -133,9 +126,6 @@ def _futures_book(data_type: str) -> RowReaders:
     return row_table(data_type, first_id="data.U", last_id="data.u", previous_id=previous, bids="data.b", asks="data.a")
 
 
-_REST_BOOK: Final = row_table(
-    "book_delta", last_id="lastUpdateId", is_snapshot=("lastUpdateId", _always(value=True)), bids="bids", asks="asks"
-)
 _ROWS: Final = {
     "agg_trade": (_agg_trade("data."), _agg_trade("")),
     "book_ticker": (
@@ -162,7 +152,7 @@ _SPOT_ROWS: Final = MappingProxyType(
         "book_snapshot": (row_table("book_snapshot", last_id="data.lastUpdateId", bids="data.bids", asks="data.asks"),),
         "book_delta": (
             row_table("book_delta", first_id="data.U", last_id="data.u", bids="data.b", asks="data.a"),
-            _REST_BOOK,
+            REST_BOOK,
         ),
         "trade": (_trade(), _trade(at="", names=("id", "price", "qty", "isBuyerMaker"))),
         "instrument": (
@@ -170,7 +160,7 @@ _SPOT_ROWS: Final = MappingProxyType(
                 "instrument",
                 **_INSTRUMENT,
                 status="status?",
-                kind=("symbol", _always("spot")),
+                kind=("symbol", always("spot")),
                 min_notional=_filter("NOTIONAL", "minNotional"),
             ),
         ),
@@ -183,20 +173,16 @@ def _mark_kind(mark: object) -> str | None:
     return _KINDS.get(mark, mark.lower()) if isinstance(mark, str) else None
 
 
-def _contract_kind(contract_type: str) -> str:
-    return "perpetual" if contract_type.endswith("PERPETUAL") else "future"
-
-
 def _expiry(contract_type: str, delivery_ms: object) -> int | None:
     """Perpetual contracts are listed with a date in the year 2100."""
-    return None if _contract_kind(contract_type) == "perpetual" else from_ms(delivery_ms)
+    return None if contract_kind(contract_type) == "perpetual" else from_ms(delivery_ms)
 
 
 _FUTURES_ROWS: Final = MappingProxyType(
     _ROWS
     | {
         "book_snapshot": (_futures_book("book_snapshot"),),
-        "book_delta": (_futures_book("book_delta"), _REST_BOOK),
+        "book_delta": (_futures_book("book_delta"), REST_BOOK),
         "trade": (_trade(kind=("data.X?", _mark_kind)),),
         "mark_price": (  # `P` means something only in the last hour before a settlement
             row_table("mark_price", mark_price="data.p", index_price="data.i?", settle_price="data.P?"),
@@ -218,7 +204,7 @@ _FUTURES_ROWS: Final = MappingProxyType(
                 "instrument",
                 **_INSTRUMENT,
                 status="status|contractStatus",
-                kind=("contractType", _contract_kind),
+                kind=("contractType", contract_kind),
                 settle="marginAsset?",
                 min_notional=_filter("MIN_NOTIONAL", "notional"),
                 contract_size="contractSize?",
@@ -228,121 +214,6 @@ _FUTURES_ROWS: Final = MappingProxyType(
         ),
     }
 )
-
-
-class Endpoint(NamedTuple):
-    """A path below the market's root, and the weight of one request."""
-
-    name: str
-    weight: int
-
-
-_READ_BOOK: Final = message_reader(symbol=("lastUpdateId", _always("")), id="lastUpdateId")
-_READ_TIMED_BOOK: Final = message_reader(symbol=("lastUpdateId", _always("")), id="lastUpdateId", sent=("T?", from_ms))
-_READ_ITEMS: Final = MappingProxyType(
-    {
-        "trade": message_reader(symbol=("id", _always("")), id="id", sent=("time?", from_ms)),
-        "agg_trade": message_reader(symbol=("a", _always("")), id="a", sent=("T?", from_ms)),
-    }
-)
-_READ_INTEREST: Final = message_reader(symbol="symbol", sent=("time?", from_ms))
-
-
-class BinanceRest(RestMarket):
-    """The same requests under different paths, with different weights, which each host counts for itself."""
-
-    def __init__(
-        self, limits: RestLimits, root: str, levels: int, depth: int, pages: Mapping[str, Endpoint], lists: int
-    ) -> None:
-        """`levels` is the most levels a side of a snapshot, `depth` and `lists` the weights of a snapshot and of the list of
-        instruments. `pages` are by data type; all take `fromId` and need no key.
-        """
-        self.limits = limits
-        self._root, self._levels, self._depth, self._pages, self._lists = root, levels, depth, pages, lists
-
-    def snapshot(self, symbol: str) -> Get | None:
-        """A request for the best levels; those beyond stay unknown until they change."""
-        return self._get("depth", self._depth, symbol=symbol, limit=self._levels)
-
-    def read_snapshot(self, stream: StreamKey, body: bytes) -> Envelope:
-        """See `RestAdapter.read_snapshot`."""
-        return book(stream, _READ_BOOK, _REST_BOOK, body)
-
-    def page(self, stream: StreamKey, hole: Hole, cursor: str) -> Get | None:
-        """A request for up to 1,000 messages from an id on, which is the cursor."""
-        endpoint = self._pages.get(stream.data_type)
-        if endpoint is None:
-            return None
-        return self._get(*endpoint, symbol=stream.symbol, fromId=cursor or hole.first, limit=_PAGE)
-
-    def read_page(self, stream: StreamKey, hole: Hole, cursor: str, body: bytes) -> Page:
-        """A page that begins with a higher id than the cursor means that those between never existed, or are gone."""
-        found = messages(stream, _READ_ITEMS[stream.data_type], body, "")
-        asked_from = int(cursor or hole.first)
-        newest = max((message.id for message in found if message.id is not None), default=asked_from - 1)
-        return Page(found, None if newest >= hole.last else str(max(newest + 1, asked_from)))
-
-    def lists(self) -> tuple[Get, ...]:
-        """All instruments in one answer."""
-        return (self._get("exchangeInfo", self._lists),)
-
-    def read_list(self, get: Get, body: bytes) -> ListPage:
-        """See `RestAdapter.read_list`."""
-        found = items(body, "symbols", ("symbol", name), ("contractType?", str), "status|contractStatus")
-        return ListPage(
-            [
-                Listing(symbol, "spot" if contract is None else _contract_kind(contract), status == "TRADING", item)
-                for item, symbol, contract, status in found
-            ]
-        )
-
-    def volumes(self) -> tuple[Get, ...]:
-        """The tickers of all symbols."""
-        return (self._get("ticker/24hr", 80 if self._root.startswith("/api") else 40),)
-
-    def read_volumes(self, get: Get, body: bytes) -> Mapping[str, float]:
-        """In the quote currency; COIN-M tells the base currency's amount and its average price."""
-        found = items(
-            body, "", ("symbol", name), ("quoteVolume?", number), ("baseVolume?", number), ("weightedAvgPrice?", number)
-        )
-        return {
-            symbol: quote_volume if quote_volume is not None else (base or 0.0) * (price or 0.0)
-            for _, symbol, quote_volume, base, price in found
-        }
-
-    def clock(self) -> Get:
-        """A request for the server's time, which is in milliseconds."""
-        return self._get("time", 1)
-
-    def read_clock(self, body: bytes) -> int:
-        """See `RestAdapter.read_clock`."""
-        return read_time(body, ("serverTime", from_ms))
-
-    def _get(self, name: str, weight: int, **query: str | int) -> Get:
-        path = f"{self._root}/{name}"
-        return Get(f"{path}?{urlencode(query)}" if query else path, weight)
-
-
-class FuturesRest(BinanceRest):
-    """Aggregates of the last 24 hours; single trades need an API key."""
-
-    def __init__(self, url: str, budget: str, root: str) -> None:
-        """Both markets have the same weights."""
-        limits = RestLimits(url, budget, 2400, 60.0, "X-MBX-USED-WEIGHT-1M")
-        super().__init__(limits, root, levels=1000, depth=20, pages={"agg_trade": Endpoint("aggTrades", 20)}, lists=1)
-
-    def read_snapshot(self, stream: StreamKey, body: bytes) -> Envelope:
-        """With the matching engine's time."""
-        return book(stream, _READ_TIMED_BOOK, _REST_BOOK, body)
-
-    @property
-    def polls(self) -> Mapping[str, Poll]:  # type: ignore[override]  # read only
-        """Open interest, each minute."""
-        return {"open_interest": Poll(60.0, lambda symbol: self._get("openInterest", 1, symbol=symbol))}
-
-    def read_poll(self, stream: StreamKey, body: bytes) -> Envelope | None:
-        """See `RestAdapter.read_poll`."""
-        return message(stream, _READ_INTEREST, body)
 
 
 class _Binance(Market):

@@ -16,7 +16,7 @@ from collector.domain.records import Envelope
 from collector.domain.repair_protocol import RepairAnswer
 from collector.domain.sequence import hole_rules
 from collector.domain.sequence.hole_rules import MIN_REQUESTED_HOLES
-from collector.exchanges.binance import BinanceRest
+from collector.exchanges.binance_rest import BinanceRest
 from collector.processes.repair.feed_repair import FeedRepair
 from collector.processes.repair.process import claim_requests
 from collector.processes.repair.repair_inbox import Claimed, RepairInbox

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from collector.domain.errors import UndecodableError
 from collector.domain.records import InstrumentRow
 from collector.exchanges.binance import Binance, BinanceCoinm, BinanceUsdm
 from collector.exchanges.rest_adapter import Get
@@ -87,3 +88,29 @@ def test_volumes_are_in_the_quote_currency() -> None:
     assert usdm.rest.read_volumes(get, body) == {"BTCUSDT": 120000.5}
     contracts = text([{"symbol": "BTCUSD_PERP", "volume": "1200", "baseVolume": "2", "weightedAvgPrice": "60000"}])
     assert coinm.rest.read_volumes(get, contracts) == {"BTCUSD_PERP": 120000.0}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[{}]",
+        b'{"code":-1,"msg":"x"}',
+        b'[{"symbol":"A"}]',
+        b'[{"symbol":"A","quoteVolume":"x"}]',
+        b'[{"quoteVolume":"1"}]',
+    ],
+)
+def test_volumes_that_cannot_be_read_are_undecodable(body: bytes) -> None:
+    (get,) = spot.rest.volumes()
+    with pytest.raises(UndecodableError):
+        spot.rest.read_volumes(get, body)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b'{"symbols":[{"status":"TRADING"}]}', b'{"symbols":[{"symbol":7,"status":"TRADING"}]}']
+)
+def test_a_list_that_cannot_be_read_is_undecodable(body: bytes) -> None:
+    (get,) = spot.rest.lists()
+    with pytest.raises(UndecodableError):
+        spot.rest.read_list(get, body)
