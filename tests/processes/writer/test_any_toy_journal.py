@@ -15,6 +15,9 @@ from tests.processes.writer.toy_exchange import NAME, RULES, Toy, at, frame, mes
 from tests.processes.writer.writer_harness import connection
 
 TYPES: Final = tuple(RULES)
+LAG_SECS: Final = 9.0
+"""A connection repeats nothing older: the next one may be that far behind its predecessor."""
+
 Step = tuple[str, float, int, list[bytes]]
 """What happens, at which second, to which connection, and its frames."""
 
@@ -25,7 +28,7 @@ class Exchange:
     def __init__(self, chance: random.Random, odd: float) -> None:
         self._chance, self._odd = chance, odd
         self._ids = dict.fromkeys(TYPES, 100)
-        self._sent: list[dict[str, Any]] = [message("trade", 1)]
+        self._sent: list[dict[str, Any]] = [message("trade", 1, sent=at(0))]
         self._tickets: dict[int, int] = {}
 
     def frames(self, count: int, number: int, second: float) -> list[bytes]:
@@ -52,10 +55,9 @@ class Exchange:
     def _odd_one(self, second: float) -> dict[str, Any]:
         data_type = self._chance.choice(TYPES)
         kind = self._chance.choice(["hole", "copy", "other", "snapshot", "snapshot", "witness", "reset"])
-        if kind == "copy":
-            return self._chance.choice(self._sent[-50:])
-        if kind == "other":
-            return {**self._chance.choice(self._sent[-50:]), "more": self._chance.random()}
+        if kind in {"copy", "other"}:
+            late = [one for one in self._sent[-50:] if one["sent"] >= at(second - LAG_SECS)] or self._sent[-1:]
+            return self._chance.choice(late) | ({"more": self._chance.random()} if kind == "other" else {})
         if kind == "hole":
             self._ids[data_type] += 2
         if kind == "reset":
