@@ -2,16 +2,18 @@
 
 import random
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from collector.config import WriterConfig
 from collector.domain.records import StreamKey
 from collector.processes.writer.gaps.feed_state import FeedState
 from collector.processes.writer.runs import Bounds, run_from
 from collector.processes.writer.stored_state import decode_feed
-from collector.storage.journal.format import encode_frames, parse_records
+from collector.storage.journal.format import RecordKind, encode_frames, parse_records
 from tests.conftest import Lines
 from tests.processes.writer.bitfinex_talk import (
     RECORDING,
@@ -23,6 +25,7 @@ from tests.processes.writer.bitfinex_talk import (
 )
 from tests.processes.writer.processor_world import ProcessorWorld
 from tests.processes.writer.toy_exchange import NAME, at
+from tests.processes.writer.writer_harness import World, connection
 
 Frames = list[tuple[int, bytes]]
 
@@ -66,10 +69,10 @@ def test_while_a_connection_is_renewed_no_row_gets_another_ones_symbol(
     first: Frames, seed: int, *, restarts: bool
 ) -> None:
     second, world = renumbered(first), world_of(first)
-    for connection in (1, 2):
-        world.connect(connection, first[0][0])
-    for number, (at_us, connection, frames) in enumerate(in_turn(first, second, seed)):
-        world.receive(at_us, frames, connection=connection)
+    for link in (1, 2):
+        world.connect(link, first[0][0])
+    for number, (at_us, link, frames) in enumerate(in_turn(first, second, seed)):
+        world.receive(at_us, frames, connection=link)
         if number % 7 == 0:
             world.commit()
             if restarts:
@@ -99,15 +102,37 @@ def test_one_by_one_and_together_are_the_same(first: Frames, *, together: bool) 
     assert stored(world) == Counter(rightly(first))
 
 
+def test_a_writer_that_is_killed_after_each_commit_goes_on_in_the_middle_of_both(first: Frames, tmp_path: Path) -> None:
+    """With real journals, segments and seals."""
+    second, exchange = renumbered(first), Bitfinex(has_tickets=True)
+    world = World(tmp_path, writer=WriterConfig(max_batch_size=200, adaptive=False))
+    world.exchange, world.adapter_of = NAME, lambda _: exchange
+    journal = world.journal(20_000, symbols_of(first), tuple(exchange.id_rules))
+    for number in (1, 2):
+        journal.append_event(RecordKind.CONNECT, first[0][0] * 1_000, 0, connection(number))
+    for number, (at_us, link, frames) in enumerate(in_turn(first, second, 0)):
+        journal.append_frames(at_us * 1_000, 0, frames, connection=link)
+        world.now_ns = at_us * 1_000
+        if number % 40 == 20:
+            world.run_for(world.secs + 6)
+        if number % 100 == 99:
+            world.run(stop_after_secs=6)
+    world.run()
+    rows = world.query("SELECT symbol, data_type, payload FROM messages JOIN streams USING (stream_id)")
+    expected = Counter((key.symbol, key.data_type, text) for key, text in [*rightly(first), *rightly(second)])
+    assert Counter(rows) == expected
+    assert world.query("SELECT * FROM gaps WHERE kind IN ('sequence', 'out_of_order', 'undecodable')") == []
+
+
 def memories(world: ProcessorWorld) -> dict[int, bytes]:
     return {number: memory.heard for number, memory in world.processor.ledger.feeds["f"].connections.items()}
 
 
 def test_what_a_connection_said_is_forgotten_when_it_ends(first: Frames) -> None:
     world = world_of(first)
-    for connection in (1, 2):
-        world.connect(connection, at(0))
-        world.receive(at(1), [frame for _, frame in first[:10]], connection=connection)
+    for link in (1, 2):
+        world.connect(link, at(0))
+        world.receive(at(1), [frame for _, frame in first[:10]], connection=link)
     assert len(memories(world)[1]) > 100
     world.disconnect(1, at(2))
     assert list(memories(world)) == [2]

@@ -3,12 +3,14 @@
 import json
 import sqlite3
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from collector.config import Config, FeedConfig
+from collector.exchanges.adapter import Adapter
 from collector.exchanges.registry import adapter
 from collector.processes.writer.process import Writer
 from collector.reports import WriterReport
@@ -34,6 +36,9 @@ class World(ProcessHarness):
     def __init__(self, folder: Path, **sections: Any) -> None:
         feed = FeedConfig(symbols=SYMBOLS, data_types=TYPES, name="f", ws_url="ws://elsewhere")
         super().__init__(Config(data_dir=folder, feed=(feed,), **sections), START_NS)
+        self.exchange = "binance"
+        self.adapter_of: Callable[[str], Adapter] = adapter
+        """Of the journals' exchange; the configuration's feed may be of another one."""
         self.numbers = WriterReport()
         self.free = 1 << 40
         self.gone = False
@@ -51,7 +56,7 @@ class World(ProcessHarness):
     ) -> JournalWriter:
         folder = self.config.data_dir / "journal" / feed
         self._numbers[feed] += 1
-        identity = FeedIdentity(feed, "binance", symbols, data_types)
+        identity = FeedIdentity(feed, self.exchange, symbols, data_types)
         self._journals.append(JournalWriter(folder, identity, self._numbers[feed], file_bytes, lambda: self.now_ns))
         return self._journals[-1]
 
@@ -62,7 +67,7 @@ class World(ProcessHarness):
 
     def writer(self) -> Writer:
         context = self.context("writer", lambda report: setattr(self, "numbers", report))
-        return Writer(context, adapter, self.is_gone, lambda _folder: self.free)
+        return Writer(context, self.adapter_of, self.is_gone, lambda _folder: self.free)
 
     def run(self, *, stop_after_secs: float = 0) -> None:
         until = self.secs + stop_after_secs
