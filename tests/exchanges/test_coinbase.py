@@ -12,6 +12,7 @@ from collector.exchanges.adapter import ControlKind, Subscription
 from collector.exchanges.coinbase import Coinbase
 from collector.exchanges.rest_adapter import Get, Hole
 from tests.exchanges.rows import rows_of
+from tests.processes.writer.processor_world import ProcessorWorld
 
 COINBASE = Coinbase()
 REST = COINBASE.rest
@@ -20,6 +21,7 @@ BEST = StreamKey("coinbase", "BTC-USD", "book_ticker")
 TRADE = StreamKey("coinbase", "BTC-USD", "trade")
 SUBSCRIPTION = Subscription(("BTC-USD", "ETH-USD"), ("book_delta", "book_ticker", "trade"))
 decode = COINBASE.decoder(SUBSCRIPTION)
+START_US = 1_415_348_367_000_000
 
 MATCH = (
     b'{"type":"match","trade_id":10,"sequence":50,"maker_order_id":"ac928c66","taker_order_id":"132fb6ae",'
@@ -241,3 +243,35 @@ def test_another_projects_records_say_the_same(mapped: Any) -> None:
             ):
                 told = [(price, size) for price, size in zip(prices, sizes, strict=True) if size is not None]
                 assert told == [(one["price"], one["amount"]) for one in record[side]]
+
+
+def match(trade_id: int) -> bytes:
+    return MATCH.replace(b'"trade_id":10,', b'"trade_id":%d,' % trade_id)
+
+
+def heartbeat(last_trade_id: int) -> bytes:
+    return HEARTBEAT.replace(b'"last_trade_id":20,', b'"last_trade_id":%d,' % last_trade_id)
+
+
+def ledger_of(*frames: bytes) -> tuple[list[int], list[tuple[str | None, int | None]]]:
+    """The ids of the trades that a writer stores of these frames, a second each, and what its ledger says is missing."""
+    world = ProcessorWorld("coinbase", ("BTC-USD",), ("trade",), repaired=False)
+    world.connect(1, START_US)
+    for second, frame in enumerate(frames, 1):
+        world.receive(START_US + second * 1_000_000, [frame], connection=1)
+    world.processor.ledger.close(START_US + 600_000_000)
+    world.commit()
+    rows = [(gap.expected_id, gap.missing) for gap in world.latest().values() if gap.kind != "silence"]
+    return [message_id for _, message_id in world.messages], rows
+
+
+def test_a_trade_that_the_exchange_dropped_shows_with_the_next_heartbeat() -> None:
+    assert ledger_of(match(10), heartbeat(12)) == ([10], [("11", 2)])
+
+
+def test_a_heartbeat_ahead_of_its_trade_costs_nothing() -> None:
+    assert ledger_of(match(10), heartbeat(11), match(11), heartbeat(11)) == ([10, 11], [])
+
+
+def test_trades_before_the_first_one_are_not_missing() -> None:
+    assert ledger_of(heartbeat(9), match(10), heartbeat(10)) == ([10], [])
