@@ -231,7 +231,9 @@ class KrakenFutures(Market):
     rest = KrakenFuturesRest()
     symbol_pattern = re.compile(rf"(?:{'|'.join(_KINDS)})_[A-Z0-9]+(?:_[0-9]{{6}})?")
     symbol_example = "PF_XBTUSD"
-    names = re.compile(rb'\A\{(?:"time":\d+,)?"feed":"(book|trade|ticker)(?:_snapshot)?","product_id":"([^"]+)"')
+    names = re.compile(  # tickers have these two in another order
+        rb'\A\{(?=.*?"feed":"(book|trade|ticker)(?:_snapshot)?"[,}])(?=.*?"product_id":"([^"]+)")'
+    )
 
     def channel_of(self, frame: bytes) -> str:
         """The feed; an answer names its feed, too, and is none of its frames."""

@@ -196,6 +196,10 @@ def test_frames_speak_for_their_streams_and_answers_for_none() -> None:
     speaking = KRAKEN.speakers(subscribed())
     assert speaking([LEVEL]) == speaking([SNAPSHOT]) == {key("book_delta")}
     assert speaking([FILL]) == {key("trade"), key("liquidation")}
+    of_ticker = {key(data_type) for data_type in ("book_ticker", "mark_price", "funding_rate", "open_interest")}
+    assert speaking([TICKER]) == of_ticker
+    assert speaking([b'{"time":1,"feed":"ticker","product_id":"PI_XBTUSD"}']) == of_ticker
+    assert speaking([b'{"feed":"ticker_lite","product_id":"PI_XBTUSD"}']) == {None}
     assert speaking([b'{"event":"subscribed","feed":"book","product_ids":["PI_XBTUSD"]}']) == {None}
 
 
