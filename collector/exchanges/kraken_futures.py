@@ -1,7 +1,7 @@
 """Kraken's futures market, WebSocket v1: perpetuals and futures.
 
 Source: https://docs.kraken.com/api/docs/futures-api/websocket/book and its neighbours. That `seq` rises by one for each
-product is not promised; it does on all 7,024 recorded updates of ten books and on all of their trades. A book message is one
+product is not promised; it does on all 7,014 recorded pairs of ten books and 993 pairs of their trades. A book message is one
 level. Sizes are contracts: dollars on inverse products, coins on others. A request for several products is answered once for
 each in the recording and once for all in the documentation, so each product has a request of its own.
 """
