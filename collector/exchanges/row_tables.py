@@ -10,6 +10,7 @@ place of `is_snapshot` that is absent means that the message is none.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
+from types import NoneType
 from typing import Any, Final, Literal, NamedTuple, get_type_hints
 
 from msgspec import defstruct
@@ -121,12 +122,15 @@ class _Maker(NamedTuple):
     """Takes a value from a message; None if no message has one."""
     convert: Getter | None
     """Makes of it what the column holds."""
-    absent: bool | None
+    absent: bool | None = None
     """What the column holds where a message has no value."""
+    is_text: bool = False
+    """Whether the column has texts only; any other value is null."""
 
     def column(self, values: list[Any]) -> list[Any]:
         """The column of some values."""
-        return values if self.convert is None else _converted(self.convert, values, self.absent)
+        made = values if self.convert is None else _converted(self.convert, values, self.absent)
+        return _texts(made) if self.is_text else made
 
 
 def _maker(data_type: str, name: str, hint: Any, found: Places) -> _Maker:
@@ -137,16 +141,17 @@ def _maker(data_type: str, name: str, hint: Any, found: Places) -> _Maker:
     take = found.getters[name] if convert is None else attrgetter(found.attributes[name][0])
     if hint is bool:
         return _Maker(take, bool if convert is None else lambda value: bool(convert(value)), False)
-    if hint not in {str, str | None, int | None}:
-        return _Maker(take, convert, None)
-    kind = _whole if hint == int | None else _id_text if name.endswith("_id") else _text
-    return _Maker(take, kind if convert is None else lambda value: kind(convert(value)), None)
+    is_id = hint in {str, str | None} and name.endswith("_id")
+    if not is_id and hint != int | None:
+        return _Maker(take, convert, is_text=hint in {str, str | None})
+    kind = str if is_id else _whole
+    return _Maker(take, kind if convert is None else lambda value: _unless_none(kind, convert(value)))
 
 
 def _by_sign(take_size: Getter, above: str, below: str) -> dict[str, _Maker]:
     """A size without its sign, and the side that the sign tells; zero tells none."""
-    side = _Maker(take_size, lambda size: above if size > 0 else below if size < 0 else None, None)
-    return {"size": _Maker(take_size, abs, None), "side": side}
+    side = _Maker(take_size, lambda size: above if size > 0 else below if size < 0 else None)
+    return {"size": _Maker(take_size, abs), "side": side}
 
 
 def _converted(convert: Getter, values: list[Any], absent: bool | None) -> list[Any]:
@@ -163,12 +168,15 @@ def _converted_one(convert: Getter, value: Any, absent: bool | None) -> Any:
         return absent
 
 
-def _id_text(value: Any) -> str | None:
-    return None if value is None else str(value)
+def _unless_none(kind: Getter, value: Any) -> Any:
+    return None if value is None else kind(value)
 
 
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+def _texts(values: list[Any]) -> list[Any]:
+    """The texts among some values; the others are null."""
+    if set(map(type, values)) <= {str, NoneType}:
+        return values
+    return [value if isinstance(value, str) else None for value in values]
 
 
 def _whole(value: Any) -> int | None:
