@@ -280,7 +280,7 @@ class Bitfinex(ChannelIdMarket):
 
     def ticket(self, frame: bytes) -> int | None:
         """What stands behind the content of an array; the content may be a word and a list, or a word and a number."""
-        found = _TICKET.search(frame) if frame.startswith(b"[") else None
+        found = _TICKET.fullmatch(frame)
         return None if found is None else int(found[1])
 
     def control(self, frame: bytes) -> Control | None:
@@ -314,7 +314,8 @@ class Bitfinex(ChannelIdMarket):
         return Explained(event.channel_id, event.topic if event.event == "subscribed" else "")
 
 
-_TICKET: Final = re.compile(rb'(?:\]|"hb"|"cs",-?[0-9]+),([0-9]{1,18})(?:,[^][]*)?\]\s*$')
+_TICKET: Final = re.compile(rb'\[.*(?:\]|"hb"|"cs",-?[0-9]+),([0-9]{1,18})(?:,[^][]*)?\]\s*', re.DOTALL)
+"""Tried from the end of a frame, because a book may be long."""
 
 
 def _argument(topic: str) -> dict[str, str]:
