@@ -4,12 +4,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from collector.domain.symbol_choice import Choice
-from collector.feed.rest import RestClient
+from collector.exchanges.rest_adapter import Get, Poll
+from collector.feed.rest import RestClient, RestResponse
 from collector.processes.context import SystemClock
 from collector.processes.repair import process
 from collector.processes.repair.feed_repair import FeedRepair
@@ -17,7 +18,7 @@ from collector.storage.chosen_files import write_choice
 from collector.storage.instrument_files import ListedInstrument, instruments_file, read_instruments
 from collector.storage.journal.writer import JournalWriter
 from tests.json_server import JsonServer
-from tests.processes.repair.repair_world import World
+from tests.processes.repair.repair_world import START_NS, World
 from tests.processes.repair.toy_market import Downward, Listed, toy_market, trade
 
 SYMBOLS = ("BTC-USD", "ETH-USD")
@@ -109,6 +110,37 @@ def test_each_symbol_is_polled_once_an_interval_at_its_own_time(begin: Begin, ex
     assert exchange.asked == ["/interest?symbol=BTC-USD"]
     world.repair(world.new_repair(), for_secs=299)
     assert Counter(exchange.asked[1:]) == {"/interest?symbol=BTC-USD": 5, "/interest?symbol=ETH-USD": 5}
+
+
+class ByPost(Listed):
+    """One address for all requests, as Hyperliquid's."""
+
+    polls: ClassVar = {"open_interest": Poll(60.0, lambda symbol: Get("/info", 1, "POST", f'{{"coin":"{symbol}"}}'))}
+
+
+class Server:
+    """Answers everything; notes what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, str]] = []
+
+    def get(self, target: str, method: str, body: str) -> RestResponse:
+        self.asked.append((target, method, body))
+        return RestResponse(200, {}, b'{"interest":7,"T":1700000000000}', START_NS, START_NS)
+
+    def renew(self) -> None:
+        raise AssertionError("it never fails")
+
+
+def test_a_poll_may_be_a_post(tmp_path: Path) -> None:
+    server = Server()
+    world = World(
+        tmp_path, symbols=SYMBOLS, data_types=("open_interest",), exchange=toy_market(ByPost()), client=server
+    )  # fmt: skip
+    world.repair(for_secs=40)
+    world.write()
+    assert server.asked == [("/info", "POST", '{"coin":"BTC-USD"}'), ("/info", "POST", '{"coin":"ETH-USD"}')]
+    assert [row[0] for row in stored(world, "open_interest")] == list(SYMBOLS)
 
 
 def test_polled_messages_are_always_stored_though_they_repeat(begin: Begin) -> None:

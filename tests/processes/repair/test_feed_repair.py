@@ -24,6 +24,7 @@ from collector.processes.repair.retry_policy import MAX_DELAY_SECS, TRIES
 from collector.storage.journal.format import RecordKind, decode_header, frames_of, parse_records
 from collector.storage.journal.writer import JournalWriter
 from tests.processes.repair.repair_world import World
+from tests.processes.repair.toy_market import ByTime, toy_market
 
 SHARE = 3_000
 
@@ -185,6 +186,16 @@ def test_a_permanent_refusal_ends_the_request_with_the_reason(world: World) -> N
     assert (end.answer, end.first, end.last, end.reason) == ("end", 101, 103, "HTTP 451")
     assert world.waiting() == []
     assert sorted(feed_repair.numbers.failures) == [("book", "refused", 1), ("trades", "refused", 1)]
+
+
+def test_the_exchanges_own_text_stands_beside_the_status_of_a_refusal(tmp_path: Path) -> None:
+    world = World(tmp_path, symbols=("BTC-USD",), data_types=("trade",), exchange=toy_market(ByTime()))
+    world.exchange.answer(400, b'{"error":["unknown pair"]}')
+    stream = StreamKey("toy", "BTC-USD", "trade")
+    world.requests.put([TradesRequest(stream, 0, "aa", 41, 45, 1, since_us=1_700_000_000_000_000)])
+    world.repair()
+    ((end, _),) = answers(world)
+    assert end.reason == "HTTP 400: unknown pair"
 
 
 def test_unreadable_answers_are_kept_once_and_end_the_request_in_time(world: World) -> None:
