@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from typing import Final
 
-from collector.domain.errors import DamagedError
+from collector.domain.errors import DamagedError, UndecodableError
 from collector.domain.records import BACKFILLED_LINE
 from collector.exchanges.adapter import Adapter
-from collector.exchanges.together import decode_together
+from collector.exchanges.together import decode_together, outcome
 from collector.processes.rest_adapters import RepairableFeeds
 from collector.processes.writer.batch import CommitBatch, Counts
 from collector.processes.writer.book_checks import BookChecks
 from collector.processes.writer.decoders import Decoders
-from collector.processes.writer.frame_reading import read_frame, ticket_of
+from collector.processes.writer.frame_reading import read_compressed, ticket_of
 from collector.processes.writer.gaps.feed_state import FeedState
 from collector.processes.writer.gaps.ledger import GapLedger
 from collector.processes.writer.message_intake import (
@@ -179,9 +179,15 @@ class FrameProcessor:
                 self._intake.answer(receipt, adapter, frame.offset, frame.data)
             return
         decode = self._decoders.of_connection(header.identity, record.connection)
+        is_numbered = adapter.has_tickets and record.connection > 0
         for frame in frames:
-            text, found = read_frame(adapter, decode, frame)
-            if adapter.has_tickets and record.connection:
+            if frame.binary:
+                text, found = read_compressed(adapter, decode, frame.data)
+            else:
+                text, found = frame.data, outcome(decode, frame.data)
+            if is_numbered:
                 ticket = ticket_of(adapter, text)
                 self.ledger.tickets.follow(header.identity, record.connection, record.line, ticket, receipt.received_us)
+            if frame.binary and isinstance(found, UndecodableError):
+                text = frame.data
             self._intake.frame(receipt, adapter, frame.offset, text, found)

@@ -3,21 +3,17 @@
 from collector.domain.errors import UndecodableError
 from collector.exchanges.adapter import Adapter, Decode
 from collector.exchanges.together import Outcome, outcome
-from collector.storage.journal.format import Frame
 
 
-def read_frame(adapter: Adapter, decode: Decode, frame: Frame) -> tuple[bytes, Outcome]:
-    """The text of a frame and what it gives. Of a binary frame that cannot be read, the text is the frame itself."""
-    if not frame.binary:
-        return frame.data, outcome(decode, frame.data)
+def read_compressed(adapter: Adapter, decode: Decode, frame: bytes) -> tuple[bytes, Outcome]:
+    """The text of a binary frame and what it gives; the frame itself where it holds no text."""
     try:
-        text = adapter.inflate(frame.data)
+        text = adapter.inflate(frame)
     except UndecodableError as error:
-        return frame.data, error
+        return frame, error
     except Exception as error:  # noqa: BLE001 -- a fault of the adapter costs this one frame
-        return frame.data, UndecodableError(f"{type(error).__name__} in the adapter")
-    found = outcome(decode, text)
-    return (frame.data if isinstance(found, UndecodableError) else text), found
+        return frame, UndecodableError(f"{type(error).__name__} in the adapter")
+    return text, outcome(decode, text)
 
 
 def ticket_of(adapter: Adapter, text: bytes) -> int | None:

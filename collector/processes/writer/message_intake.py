@@ -131,13 +131,18 @@ class MessageIntake:
             return
         if not found:
             self._count_empty(adapter, frame)
+        take = self._checked if adapter.checks else self._message
         for made_id, envelope in enumerate(found, receipt.made_ids + offset):
-            check = adapter.checks.get(envelope.stream.data_type)
-            is_different = check is not None and self._checks.is_different(check, receipt.connection, envelope)
-            self._message(receipt, adapter, envelope, made_id)
-            stream = self._streams.get(envelope.stream) if is_different else None
-            if stream is not None:
-                self._ledger.checksum_differs(stream, receipt.line, receipt.received_us)
+            take(receipt, adapter, envelope, made_id)
+
+    def _checked(self, receipt: Receipt, adapter: Adapter, envelope: Envelope, made_id: int) -> None:
+        """As `_message`, for an exchange that sends checksums of books."""
+        check = adapter.checks.get(envelope.stream.data_type)
+        is_different = check is not None and self._checks.is_different(check, receipt.connection, envelope)
+        self._message(receipt, adapter, envelope, made_id)
+        stream = self._streams.get(envelope.stream) if is_different else None
+        if stream is not None:
+            self._ledger.checksum_differs(stream, receipt.line, receipt.received_us)
 
     def undecoded(self, receipt: Receipt, offset: int, frame: bytes, reason: str) -> None:
         """Take a frame that cannot be decoded, and count it in the ledger."""

@@ -105,3 +105,18 @@ def test_a_frame_that_nobody_asked_for_is_no_control_frame_and_not_stored() -> N
     assert counts.beside("run").unasked == 2
     world.commit()
     assert len(world.messages) == 1
+
+
+def test_a_compressed_frame_that_cannot_be_decoded_has_its_number_all_the_same() -> None:
+    class Numbered(Toy):
+        def inflate(self, frame: bytes) -> bytes:
+            return zlib.decompress(frame, 31)
+
+        def ticket(self, frame: bytes) -> int | None:
+            return int(frame[1:]) if frame.startswith(b"#") else None
+
+    world = world_of(Numbered(has_tickets=True))
+    world.connect(1, at(0))
+    world.receive(at(1), [gzip.compress(b"#%d" % ticket) for ticket in (1, 2, 4)], 0, 1, binary=[0, 1, 2])
+    assert world.processor.counts.undecodable == 3
+    assert world.processor.counts.frame_holes == 1
