@@ -172,3 +172,30 @@ def test_the_limit_follows_the_configuration() -> None:
     assert silences.limit_secs(KEY) == 305.5
     speak(silences, *map(float, range(20, -1, -1)))
     assert silences.limit_secs(KEY) == 8.5
+
+
+def chosen(*symbols: str) -> dict[str, tuple[str, ...]]:
+    return {"pairs": symbols}
+
+
+def test_streams_that_join_and_leave_are_followed() -> None:
+    pairs = FeedConfig(name="pairs", symbols=("*USDT",), data_types=("trade",))
+    silences = Silences(Config(feed=(pairs,)))
+    assert silences.keys == []
+    silences.follow(chosen("BTCUSDT", "ETHUSDT"), 0.0)
+    speak(silences, 1.0)
+    late = LONG_SECS + SILENT_AFTER_SECS * 100
+    assert [key.symbol for key in silent_after(silences, NOW_US, late)] == ["BTCUSDT", "ETHUSDT"]
+    silences.follow(chosen("ETHUSDT"), late)
+    assert silences.keys == [StreamKey("binance", "ETHUSDT", "trade")]
+    assert [key.symbol for key in silent_after(silences, NOW_US, late)] == ["ETHUSDT"]
+    assert silences.limit_secs(KEY) is None
+
+
+def test_a_stream_that_joins_late_or_returns_is_not_silent_at_once() -> None:
+    pairs = FeedConfig(name="pairs", symbols=("*USDT",), data_types=("trade",))
+    silences = Silences(Config(feed=(pairs,)))
+    silences.follow(chosen("BTCUSDT"), LONG_SECS)
+    silences.note(rows(SILENT_AFTER_SECS * 100), NOW_US, LONG_SECS)
+    assert silent_after(silences) == []
+    assert silent_after(silences, uptime_secs=LONG_SECS + SILENT_AFTER_SECS * 100) == [KEY]

@@ -1,0 +1,89 @@
+"""What is chosen from the newest list, and what is kept for the next start."""
+
+from pathlib import Path
+from typing import Any
+
+from collector.config import FeedConfig
+from collector.domain.symbol_choice import Choice
+from collector.exchanges.registry import adapter
+from collector.processes.context import SystemClock
+from collector.processes.ingest.symbol_chooser import NO_VOLUMES, SymbolChooser
+from collector.storage.chosen_files import chosen_file, read_choice, write_choice
+from collector.storage.instrument_files import InstrumentList, ListedInstrument, write_instruments
+from tests.processes.ingest.ingest_harness import capturing_log
+
+
+def listed(folder: Path, **volumes: float | None) -> None:
+    instruments = [ListedInstrument(symbol, "spot", is_trading=True, volume=each) for symbol, each in volumes.items()]
+    write_instruments(folder, InstrumentList(1, "bybit_spot", 1, instruments))
+
+
+def chooser(folder: Path, *symbols: str) -> tuple[SymbolChooser, list[Any]]:
+    log, logged = capturing_log()
+    feed = FeedConfig(exchange="bybit_spot", name="f", symbols=symbols, data_types=("trade",))
+    return SymbolChooser(folder, feed, adapter("bybit_spot"), SystemClock(), log), logged
+
+
+def test_a_list_is_looked_at_once(tmp_path: Path) -> None:
+    listed(tmp_path, BTCUSDT=None)
+    one, _ = chooser(tmp_path, "*USDT")
+    assert one.look()
+    assert not one.look()
+    listed(tmp_path, BTCUSDT=None, ETHUSDT=None)
+    assert one.look()
+    assert one.symbols == ("BTCUSDT", "ETHUSDT")
+
+
+def test_a_symbol_that_the_adapter_cannot_spell_is_left_out_and_named_once(tmp_path: Path) -> None:
+    one, logged = chooser(tmp_path, "*")
+    for _ in range(2):
+        listed(tmp_path, BTCUSDT=None, **{"btc/usdt": None})
+        one.look()
+    assert one.symbols == ("BTCUSDT",)
+    assert [(line["event"], line["symbol"]) for line in logged] == [("symbol_refused", "btc/usdt")]
+
+
+def test_the_choice_before_stays_while_the_list_cannot_tell(tmp_path: Path) -> None:
+    listed(tmp_path, BTCUSDT=2.0, ETHUSDT=1.0)
+    one, _ = chooser(tmp_path, "top:1")
+    one.look()
+    assert (one.symbols, one.trouble) == (("BTCUSDT",), "")
+    listed(tmp_path)
+    assert not one.look()
+    assert (one.symbols, one.trouble) == (("BTCUSDT",), NO_VOLUMES)
+
+
+def test_what_keeps_the_top_steady_outlives_a_restart(tmp_path: Path) -> None:
+    listed(tmp_path, A=3.0, B=2.0, C=1.0)
+    one, _ = chooser(tmp_path, "top:1")
+    one.look()
+    one.save()
+    listed(tmp_path, B=3.0, C=2.0, A=1.0)
+    again, _ = chooser(tmp_path, "top:1")
+    again.look()
+    assert again.symbols == ("A", "B")
+    again.save()
+    assert read_choice(tmp_path, "f").ranked["A"] > 0
+    chosen_file(tmp_path, "f").unlink()
+    lost, _ = chooser(tmp_path, "top:1")
+    lost.look()
+    assert lost.symbols == ("B",)
+
+
+def test_a_choice_that_cannot_be_saved_is_saved_later(tmp_path: Path) -> None:
+    listed(tmp_path, BTCUSDT=None)
+    one, logged = chooser(tmp_path, "*USDT")
+    one.look()
+    draft = chosen_file(tmp_path, "f").with_name("f.chosen.json.new")
+    draft.mkdir()
+    one.save()
+    assert [line["event"] for line in logged] == ["choice_not_saved"]
+    draft.rmdir()
+    one.save()
+    assert read_choice(tmp_path, "f").symbols == ("BTCUSDT",)
+
+
+def test_what_is_wanted_no_more_is_not_taken_from_the_last_choice(tmp_path: Path) -> None:
+    write_choice(tmp_path, "f", Choice(("BTCUSDT", "BTCUSDC")))
+    one, _ = chooser(tmp_path, "*USDT", "ETHUSDC")
+    assert one.symbols == ("ETHUSDC", "BTCUSDT")
