@@ -13,6 +13,7 @@ from collector.exchanges.coinbase import Coinbase
 from collector.exchanges.coinbase_advanced import CoinbaseAdvanced
 from collector.exchanges.deribit import Deribit
 from collector.exchanges.gate import Gate
+from collector.exchanges.gemini import Gemini
 from collector.exchanges.hyperliquid import Hyperliquid
 from collector.exchanges.kraken import Kraken
 from collector.exchanges.kraken_futures import KrakenFutures
@@ -36,6 +37,7 @@ _ADAPTERS: Final[tuple[Adapter, ...]] = (
     Deribit(),
     Bitfinex(),
     Kucoin(),
+    Gemini(),
 )
 
 

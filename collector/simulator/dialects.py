@@ -179,6 +179,16 @@ class _Kucoin(_Form):
     privateChannel: bool = False  # noqa: N815 -- KuCoin's own name
 
 
+class _GeminiTopics(_Form):
+    name: str
+    symbols: Names
+
+
+class _Gemini(_Form):
+    type: Literal["subscribe", "unsubscribe"]
+    subscriptions: Annotated[list[_GeminiTopics], Meta(min_length=1)]
+
+
 def _exact(ping: bytes, pong: str) -> Callable[[bytes], str | None]:
     return lambda text: pong if text == ping else None
 
@@ -253,6 +263,7 @@ DIALECTS: Final = (
         28.0,
         10,
     ),
+    Dialect("gemini", ("gemini.com",), (_Gemini,)),
 )
 """In the order in which hosts are looked for."""
 

@@ -104,6 +104,7 @@ _RECORDED: Final = (
     RecordedMarket("bitstamp", "bitstamp/cryptofeed_v3_BITSTAMP", r'"channel":"\w+_([a-z0-9]+)"'),
     RecordedMarket("gate", "gateio/cryptofeed_v3_GATEIO", r'"(?:s|currency_pair)":"(\w+)"'),
     RecordedMarket("kucoin", "kucoin/cryptofeed_v3_KUCOIN.prefix", r'"topic":"/market/\w+:([A-Z0-9-]+)"'),
+    RecordedMarket("gemini", "gemini/cryptofeed_v3_GEMINI", r'"symbol":"(\w+)"'),
 )
 MARKETS: Final = tuple(market for market in _RECORDED if market.exchange in registry.data_types())
 """One recording at least of every market that has any."""
