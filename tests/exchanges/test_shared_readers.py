@@ -1,6 +1,7 @@
 """What the readers made from places do with frames of every shape."""
 
 import pytest
+from msgspec.json import Decoder
 
 from collector.domain.errors import UndecodableError
 from collector.domain.records import Envelope, StreamKey
@@ -152,3 +153,40 @@ def test_an_array_may_end_at_the_first_place_that_may_be_absent() -> None:
     rates = row_table("funding_rate", funding_rate="1?", predicted_rate="4?")
     found = typed_rows.columns(rates, [b"[0]", b"[0,1.5]", b"[0,null,2,3,4.5,6]", b"[]"])
     assert (found.columns[:2], found.untyped) == (([None, 1.5, None], [None, None, 4.5]), [3])
+
+
+def test_a_function_may_make_a_value_of_several() -> None:
+    read = single(
+        "trade", symbol="s", id="last", first_id=(("before", "first?"), lambda before, own: own or before + 1)
+    )
+    (one,), (other,) = (
+        read(frame, KEYS) for frame in (b'{"s":"A","before":4,"last":9}', b'{"s":"A","before":4,"first":7,"last":9}')
+    )
+    assert (one.first_id, other.first_id) == (5, 7)
+    with pytest.raises(UNREADABLE):
+        read(b'{"s":"A","first":7,"last":9}', KEYS)
+
+
+def test_a_column_has_what_each_message_gives() -> None:
+    found = places(
+        {"plain": "a", "made": ("b?", from_ms), "either": ("c|d", from_ms), "both": (("a", "b?"), lambda a, b: (a, b))}
+    )
+    read = Decoder(found.struct).decode
+    messages = [read(text) for text in (b'{"a":1,"b":2,"d":3}', b'{"a":4,"c":5}')]
+    for name, expected in {
+        "plain": [1, 4],
+        "made": [2_000, None],
+        "either": [3_000, 5_000],
+        "both": [(1, 2), (4, None)],
+    }.items():
+        assert found.column(name, messages) == [found.get(name)(message) for message in messages] == expected
+    assert found.column("absent", messages) == [None, None]
+
+
+@pytest.mark.parametrize("side", ['"Buy"', "7", "null", "[1]", "{}", "true"])
+def test_what_a_look_up_does_not_know_is_null_in_its_row_only(side: str) -> None:
+    readers = row_table("trade", trade_id="i", price="p", size="v", side=("S?", {"Buy": "buy"}.get))
+    payloads = [b'{"i":1,"p":"2","v":"3","S":%s}' % text.encode() for text in ('"Buy"', side, '"Buy"')]
+    found = typed_rows.columns(readers, payloads)
+    assert found.untyped == []
+    assert found.columns[3] == ["buy", "buy" if side == '"Buy"' else None, "buy"]
